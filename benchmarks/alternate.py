@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/alternate.py d55413e
     .venv/bin/python benchmarks/alternate.py d55413e --only W2 --rounds 5 --seconds 2
 
-Both run in this environment, each from its own source. What a busy machine does to one round, it does to both, so the ratio is what counts:
-that of the medians, and beside it that of the lowest figures.
+Both run in this environment, each from its own source. What a busy machine does to one round, it does to both, so the
+ratio is what counts: that of the medians, and beside it that of the lowest figures.
 """
 
 from __future__ import annotations
@@ -43,8 +43,12 @@ class Side(Rollbook):
         os.environ["PYTHONPATH"] = str(self.source / "src")
         super().fill(users)
 
-    def serve(self, *, workers: int = 1, cpus: str = machine.SERVER_CPU, settings: Mapping[str, str] | None = None) -> float:
-        return super().serve(workers=workers, cpus=cpus, settings={"PYTHONPATH": str(self.source / "src"), **(settings or {})})
+    def serve(
+        self, *, workers: int = 1, cpus: str = machine.SERVER_CPU, settings: Mapping[str, str] | None = None
+    ) -> float:
+        return super().serve(
+            workers=workers, cpus=cpus, settings={"PYTHONPATH": str(self.source / "src"), **(settings or {})}
+        )
 
     def measure(self, workload: str, seconds: int) -> None:
         """For W3 with what the server still does afterwards."""
@@ -62,7 +66,9 @@ class Side(Rollbook):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="benchmarks/alternate.py", description="CPU per request beside another commit.")
+    parser = argparse.ArgumentParser(
+        prog="benchmarks/alternate.py", description="CPU per request beside another commit."
+    )
     parser.add_argument("commit", help="what to compare with, as git names it")
     parser.add_argument("--only", default=",".join(WORKLOADS), help=f"of {','.join(WORKLOADS)}")
     parser.add_argument("--seconds", type=int, default=2, help="of each measurement (default 2)")
@@ -101,7 +107,9 @@ def table(commit: str, before: Side, now: Side) -> str:
     for workload in WORKLOADS:
         old, new = before.costs[workload], now.costs[workload]
         if old:
-            tails = f"{statistics.median(before.slowest[workload]):.1f} → {statistics.median(now.slowest[workload]):.1f}"
+            tails = (
+                f"{statistics.median(before.slowest[workload]):.1f} → {statistics.median(now.slowest[workload]):.1f}"
+            )
             ratio = statistics.median(new) / statistics.median(old)
             rows.append([workload, spread(old), spread(new), f"{ratio:.2f}", f"{min(new) / min(old):.2f}", tails])
     return grid(["", f"{commit}, µs", "now, µs", "ratio", "of the lowest", "p99, ms"], rows)

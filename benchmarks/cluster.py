@@ -18,7 +18,8 @@ SETTINGS = ("shared_buffers=1GB", "max_wal_size=4GB", "maintenance_work_mem=1GB"
 
 
 class Database(Cluster):
-    """Runs on the cores that this process may use when it starts. A new one each time, since the settings of a run are part of its figures."""
+    """Runs on the cores that this process may use when it starts. A new one each time, since the settings of a run are
+    part of its figures."""
 
     def __init__(self, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)

@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/connections.py [--busy 500,2000] [--workers 1,2]
 
-All ask for one user by id. The busy connections do so without a pause; a few seconds later the new ones come, all at once, as
-the health checks of a balancer and the clients of a restarted service do.
+All ask for one user by id. The busy connections do so without a pause; a few seconds later the new ones come, all at
+once, as the health checks of a balancer and the clients of a restarted service do.
 """
 
 from __future__ import annotations

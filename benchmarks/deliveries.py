@@ -2,8 +2,9 @@
 
     .venv/bin/python benchmarks/deliveries.py [--deliveries 20000]
 
-A receiver in a process of its own answers at once. The columns are the deliveries at a time; each figure is the best of three rounds.
-`new connections` is what a receiver costs that closes each connection. Signing and writing the event are included.
+A receiver in a process of its own answers at once. The columns are the deliveries at a time; each figure is the best of
+three rounds. `new connections` is what a receiver costs that closes each connection. Signing and writing the event are
+included.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""What open streams of `GET /v1/events/stream` cost: memory and CPU of one worker, idle and with events, and how long an event takes to all.
+"""What open streams of `GET /v1/events/stream` cost: memory and CPU of one worker, idle and with events, and how long
+an event takes to all.
 
-    .venv/bin/python benchmarks/event_streams.py [--streams 1000] [--seconds 15] [--rates 1,10,50] [--database postgresql]
+    .venv/bin/python benchmarks/event_streams.py [--streams 1000] [--seconds 15] [--rates 1,10,50] [--database
+    postgresql]
 
-An event is a change of a user, made by a client that changes one after the other. The delay is that from the answer of the change to the
-arrival at a stream; the client that reads all streams has the other core.
+An event is a change of a user, made by a client that changes one after the other. The delay is that from the answer of
+the change to the arrival at a stream; the client that reads all streams has the other core.
 """
 
 from __future__ import annotations
@@ -67,7 +69,9 @@ class Reader(asyncio.Protocol):
 
 async def change(server: Server, user: str, rate: float, seconds: float, answered: dict[int, float]) -> None:
     """So many changes a second."""
-    async with httpx2.AsyncClient(base_url=server.url, headers={"Authorization": f"Bearer {server.key}"}, verify=False) as http:
+    async with httpx2.AsyncClient(
+        base_url=server.url, headers={"Authorization": f"Bearer {server.key}"}, verify=False
+    ) as http:
         began = time.perf_counter()
         for number in range(int(rate * seconds)):
             await asyncio.sleep(max(0, began + number / rate - time.perf_counter()))
@@ -91,11 +95,13 @@ async def measure(server: Server, pid: int, keys: list[str], user: str, argument
     heads = await asyncio.gather(*(reader.began for reader in readers))
     assert all(head.startswith(b"HTTP/1.1 200") for head in heads), heads[0]
     print(
-        f"opened {len(readers)} in {time.perf_counter() - began:.1f} s, {(cpu(pid) - spent) / len(readers) * 1e6:.0f} µs of CPU each"
+        f"opened {len(readers)} in {time.perf_counter() - began:.1f} s, "
+        f"{(cpu(pid) - spent) / len(readers) * 1e6:.0f} µs of CPU each"
     )
     await asyncio.sleep(2)
     print(
-        f"memory: {before:.1f} MB before, {memory(pid):.1f} MB with them: {(memory(pid) - before) / len(readers) * 1024:.1f} KB each"
+        f"memory: {before:.1f} MB before, {memory(pid):.1f} MB with them: "
+        f"{(memory(pid) - before) / len(readers) * 1024:.1f} KB each"
     )
     began, spent = time.perf_counter(), cpu(pid)
     await asyncio.sleep(arguments.seconds)
@@ -112,8 +118,10 @@ async def measure(server: Server, pid: int, keys: list[str], user: str, argument
         delays = sorted(at - answered[number] for number, times in arrived.items() for at in times)
         p99 = delays[int(len(delays) * 0.99)] * 1000
         print(
-            f"{rate:g} events/s: {len(delays)} of {len(answered) * len(readers)} arrived, {spent / took * 100:.0f} % of a core, "
-            f"{spent / len(delays) * 1e6:.1f} µs each, delay p50 {statistics.median(delays) * 1000:.1f} ms, p99 {p99:.1f} ms, {memory(pid):.1f} MB"
+            f"{rate:g} events/s: {len(delays)} of {len(answered) * len(readers)} arrived, "
+            f"{spent / took * 100:.0f} % of a core, "
+            f"{spent / len(delays) * 1e6:.1f} µs each, delay p50 {statistics.median(delays) * 1000:.1f} ms, p99 "
+            f"{p99:.1f} ms, {memory(pid):.1f} MB"
         )
     for reader in readers:
         reader.transport.close()

@@ -1,4 +1,5 @@
-"""Users into Rollbook's tables on PostgreSQL by COPY: for benchmarks, where the import over the API's own way would take an hour."""
+"""Users into Rollbook's tables on PostgreSQL by COPY: for benchmarks, where the import over the API's own way would
+take an hour."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ COUNT = """
 
 
 async def fill(url: str, users: int, hash: str, sample: int, say: Callable[[str], None]) -> list[str]:
-    """`users` users of `people`, all with this password's hash, without events. Returns about `sample` of their ids, spread over all."""
+    """`users` users of `people`, all with this password's hash, without events. Returns about `sample` of their ids,
+    spread over all."""
     database = await asyncpg.connect(url)
     await database.execute("SET maintenance_work_mem = '1GB'")
     start, at = await database.fetchrow("SELECT next, at FROM numbers WHERE counter = 'users'")
@@ -35,8 +37,27 @@ async def fill(url: str, users: int, hash: str, sample: int, say: Callable[[str]
         rows, claims = [], []
         for _, (name, email) in zip(range(CHUNK), remaining, strict=False):
             id, when = ids.new("user"), at + number
-            rows.append((start + number, id, name, email, email, hash, "member", "active", None, "{}", 0, None, 1, when, when, None,
-                         searched_text(name, email)))  # fmt: skip
+            rows.append(
+                (
+                    start + number,
+                    id,
+                    name,
+                    email,
+                    email,
+                    hash,
+                    "member",
+                    "active",
+                    None,
+                    "{}",
+                    0,
+                    None,
+                    1,
+                    when,
+                    when,
+                    None,
+                    searched_text(name, email),
+                )
+            )
             claims.append((email, id))
             number += 1
             if number % max(1, users // sample) == 0:

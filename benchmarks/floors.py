@@ -1,4 +1,5 @@
-"""What the machine allows with no HTTP and no rules: SQLite read and written straight from Python, argon2 alone. Prints one line of JSON."""
+"""What the machine allows with no HTTP and no rules: SQLite read and written straight from Python, argon2 alone. Prints
+one line of JSON."""
 
 from __future__ import annotations
 
@@ -36,7 +37,9 @@ def main(folder: Path, users: int, seconds: float) -> dict[str, float]:
     counter = iter(range(1 << 40))
 
     def page() -> None:
-        database.execute("SELECT id, name, email, created_at FROM users ORDER BY created_at, id LIMIT 20 OFFSET 0").fetchall()
+        database.execute(
+            "SELECT id, name, email, created_at FROM users ORDER BY created_at, id LIMIT 20 OFFSET 0"
+        ).fetchall()
 
     def deep_page() -> None:
         database.execute(
@@ -44,13 +47,20 @@ def main(folder: Path, users: int, seconds: float) -> dict[str, float]:
         ).fetchall()
 
     def get() -> None:
-        database.execute("SELECT id, name, email, created_at FROM users WHERE id = ?", (ids[next(counter) % users],)).fetchone()
+        database.execute(
+            "SELECT id, name, email, created_at FROM users WHERE id = ?", (ids[next(counter) % users],)
+        ).fetchone()
 
     def update() -> None:
         number = next(counter)
         database.execute("UPDATE users SET name = ? WHERE id = ?", (f"Renamed {number}", ids[number % users]))
 
-    figures = {"W1": cost(page, seconds), "W1d": cost(deep_page, seconds), "W2": cost(get, seconds), "W3": cost(update, seconds)}
+    figures = {
+        "W1": cost(page, seconds),
+        "W1d": cost(deep_page, seconds),
+        "W2": cost(get, seconds),
+        "W3": cost(update, seconds),
+    }
     return figures | {"hashes_per_second": hashes_per_second(1, max(seconds, 2))}
 
 

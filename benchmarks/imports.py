@@ -1,6 +1,8 @@
-"""Imports: rows a second and peak memory of each path, locally and as a job of a server, and what a job costs the server's callers.
+"""Imports: rows a second and peak memory of each path, locally and as a job of a server, and what a job costs the
+server's callers.
 
-    .venv/bin/python benchmarks/imports.py [--rows N] [--engine sqlite|postgresql] [ndjson csv gzip again update job callers]
+    .venv/bin/python benchmarks/imports.py [--rows N] [--engine sqlite|postgresql] [ndjson csv gzip again update job
+    callers]
 
 All users have an argon2id hash, so that nothing is hashed. PostgreSQL is the one that the tests use.
 """
@@ -60,7 +62,18 @@ def write(folder: Path, rows: int) -> None:
 def local(data: Path, file: Path, *options: str) -> tuple[float, float]:
     """Rows a second until all is committed, and the peak memory in MiB."""
     environment = {**os.environ, "ROLLBOOK_DATABASE": database_of(data)}
-    command = [sys.executable, "-m", "rollbook.cli.main", "users", "import", str(file), "--json", "--data", str(data), *options]
+    command = [
+        sys.executable,
+        "-m",
+        "rollbook.cli.main",
+        "users",
+        "import",
+        str(file),
+        "--json",
+        "--data",
+        str(data),
+        *options,
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
     assert process.stdout is not None  # it is a pipe
     said = process.stdout.read()
@@ -97,7 +110,9 @@ def memory(pid: int) -> float:
     try:
         return (
             next(
-                int(line.split()[1]) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")
+                int(line.split()[1])
+                for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+                if line.startswith("VmHWM")
             )
             / 1024
         )
@@ -116,7 +131,9 @@ def reading(server: Server, write: bool) -> Iterator[list[float]]:
         with server.http() as http:
             while not ended.wait(READS):
                 began, number = time.perf_counter(), number + 1
-                answer = http.patch("/v1/users/me", json={"name": f"Name {number}"}) if write else http.get("/v1/users/me")
+                answer = (
+                    http.patch("/v1/users/me", json={"name": f"Name {number}"}) if write else http.get("/v1/users/me")
+                )
                 assert answer.status_code == 200, answer.text
                 took.append((time.perf_counter() - began) * 1000)
 
@@ -131,7 +148,10 @@ def reading(server: Server, write: bool) -> Iterator[list[float]]:
 
 def told(took: list[float]) -> str:
     cuts = statistics.quantiles(took, n=1000)
-    return f"{len(took):6,} calls, median {statistics.median(took):6.1f} ms, p99 {cuts[989]:7.1f} ms, slowest {max(took):7.1f} ms"
+    return (
+        f"{len(took):6,} calls, median {statistics.median(took):6.1f} ms, p99 {cuts[989]:7.1f} ms, slowest "
+        f"{max(took):7.1f} ms"
+    )
 
 
 def callers(folder: Path, rows: int) -> None:
@@ -168,7 +188,9 @@ def main() -> None:
                 if not (folder / "data-ndjson").exists():
                     local(folder / "data-ndjson", folder / "ndjson")
                 given = folder / ("ndjson" if path == "again" else "update")
-                rate, peak = local(folder / "data-ndjson", given, *(("--on-conflict", "update") if path == "update" else ()))
+                rate, peak = local(
+                    folder / "data-ndjson", given, *(("--on-conflict", "update") if path == "update" else ())
+                )
             else:
                 rate, peak = local(folder / f"data-{path}", folder / path)
             print(f"  {path:8} {rate:10,.0f} rows/s {peak:6.0f} MiB", flush=True)

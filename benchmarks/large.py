@@ -1,4 +1,5 @@
-"""Ten million users: import, start, both ends of the list, search, and all that again after a tenth of them is deleted here and there."""
+"""Ten million users: import, start, both ends of the list, search, and all that again after a tenth of them is deleted
+here and there."""
 
 from __future__ import annotations
 

@@ -1,9 +1,11 @@
-"""What it costs to count a request, on each of the three stores: microseconds of CPU a take, alone and with 32 callers at once.
+"""What it costs to count a request, on each of the three stores: microseconds of CPU a take, alone and with 32 callers
+at once.
 
     .venv/bin/python benchmarks/limiter.py [--takes 100000]
 
-Takes of two windows, for 1,000 users in turn; then of a key with a limit of its own, which counts in two buckets. Callers are driven as
-the server drives handlers, without a task. For Valkey a server of its own is started on a free port of this machine.
+Takes of two windows, for 1,000 users in turn; then of a key with a limit of its own, which counts in two buckets.
+Callers are driven as the server drives handlers, without a task. For Valkey a server of its own is started on a free
+port of this machine.
 """
 
 from __future__ import annotations
@@ -102,10 +104,15 @@ async def main(takes: int) -> None:
                     costs = [await measure(limiter, callers, takes, own, server_cpu) for _ in range(ROUNDS)]
                     best = min(costs, key=lambda cost: cost.client)
                     windows = "two and the key's own" if own else "two"
-                    print(f"{name:<18}{windows:<22}{callers:>8}{best.client:>12.2f}{best.server:>12.2f}{1e6 / best.wall:>10,.0f}")
+                    print(
+                        f"{name:<18}{windows:<22}{callers:>8}{best.client:>12.2f}{best.server:>12.2f}{1e6 / best.wall:>10,.0f}"
+                    )
         await valkey.stop()
         if valkey.locally:
-            sys.exit("Valkey did not answer in time and some takes were counted here: this machine is too busy to measure on.")
+            sys.exit(
+                "Valkey did not answer in time and some takes were counted here: this machine is too busy to "
+                "measure on."
+            )
 
 
 if __name__ == "__main__":

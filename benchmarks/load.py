@@ -20,7 +20,8 @@ _runs = itertools.count()
 
 @dataclass(frozen=True)
 class Call:
-    """What is asked for. `@ID@` in the path becomes the lines of the file `ids` in turn; `@N@` in the body is different each time."""
+    """What is asked for. `@ID@` in the path becomes the lines of the file `ids` in turn; `@N@` in the body is different
+    each time."""
 
     method: str
     path: str
@@ -38,7 +39,8 @@ def numbers(first: int, step: int) -> Path:
 
 @dataclass(frozen=True)
 class Load:
-    """What wrk saw. `refused`: answers of 400 and above; `broken`: connections that failed or timed out. Both must be 0."""
+    """What wrk saw. `refused`: answers of 400 and above; `broken`: connections that failed or timed out. Both must be
+    0."""
 
     requests: int
     seconds: float
@@ -60,11 +62,27 @@ class Running:
         headers = [part for name, value in call.headers.items() for part in ("-H", f"{name}: {value}")]
         tag = f"{int(time.time())}-{os.getpid()}-{number}-"
         self._process = Process(
-            ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", HERE / "wrk.lua", *headers,
-             f"http://127.0.0.1:{port}", "--", call.method, call.path, call.body, call.ids or "-", tag],
+            [
+                "wrk",
+                "-t1",
+                f"-c{connections}",
+                f"-d{seconds}s",
+                "--timeout",
+                "30s",
+                "-s",
+                HERE / "wrk.lua",
+                *headers,
+                f"http://127.0.0.1:{port}",
+                "--",
+                call.method,
+                call.path,
+                call.body,
+                call.ids or "-",
+                tag,
+            ],
             cpus=CLIENT_CPU,
             log=WORK / "logs" / f"wrk-{os.getpid()}-{number % 4}.log",
-        )  # fmt: skip
+        )
 
     def result(self) -> Load:
         status = self._process.wait()

@@ -1,4 +1,5 @@
-"""Processes of a run: started in a session of their own, pinned to a core, their cost read from /proc, none left behind."""
+"""Processes of a run: started in a session of their own, pinned to a core, their cost read from /proc, none left
+behind."""
 
 from __future__ import annotations
 
@@ -39,9 +40,14 @@ class Process:
         wrapped = ["taskset", "-c", cpus, "setpriv", "--pdeathsig", "TERM", *map(str, command)]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                wrapped, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=cwd,
-                env={**os.environ, **(env or {})}, start_new_session=True,
-            )  # fmt: skip
+                wrapped,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                cwd=cwd,
+                env={**os.environ, **(env or {})},
+                start_new_session=True,
+            )
         self.pid = self._process.pid
         _running.append(self)
 
@@ -84,14 +90,16 @@ class Process:
         return total / 1e9
 
     def memory_mib(self) -> float:
-        """Proportional set size: memory shared with other processes counts in parts, so that a sum over processes is right."""
+        """Proportional set size: memory shared with other processes counts in parts, so that a sum over processes is
+        right."""
         return sum(self.memory_by_process().values())
 
     def memory_by_process(self) -> dict[int, float]:
         return {pid: _pss_mib(pid) for pid in self.pids()}
 
     def settle(self, limit: float = 20.0) -> float:
-        """Wait until it has no more than 2 % of a core to do, `limit` seconds at most. Returns the CPU seconds that this took."""
+        """Wait until it has no more than 2 % of a core to do, `limit` seconds at most. Returns the CPU seconds that
+        this took."""
         began, before = time.monotonic(), self.cpu_seconds()
         last, quiet = before, 0
         while quiet < 2 and time.monotonic() - began < limit:
@@ -104,7 +112,8 @@ class Process:
 
 @contextlib.contextmanager
 def nothing_left_behind() -> Iterator[None]:
-    """Stops every process started inside, however this ends: by its end, an error, Ctrl-C, SIGTERM or a closed terminal."""
+    """Stops every process started inside, however this ends: by its end, an error, Ctrl-C, SIGTERM or a closed
+    terminal."""
 
     def end(number: int, _frame: object) -> None:
         raise SystemExit(128 + number)
@@ -125,7 +134,12 @@ def free_port() -> int:
 
 
 def call(
-    port: int, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes | None = None, timeout: float = 60
+    port: int,
+    method: str,
+    path: str,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+    timeout: float = 60,
 ) -> tuple[int, Mapping[str, str], bytes]:
     """One request on a connection of its own: status, header fields with lower-case names, body."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
@@ -161,7 +175,11 @@ def require_two_cores() -> None:
 def description() -> dict[str, str]:
     """What a reader needs to judge the figures: processor, kernel, versions."""
     model = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")),
+        (
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
         "",
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

@@ -31,8 +31,12 @@ ON_POSTGRESQL = {
     "W5": WORKLOADS["W5"],
     "W6": "search for part of an email, one match",
 }
-COST = {workload: "settled_us" if workload in ("W3", "W4", "W3 alone") else "cpu_us" for workload in (*WORKLOADS, *ON_POSTGRESQL)}
-"""Which figure of a Row tells what a request costs: writes leave work for later, and are few enough for those under way to matter."""
+COST = {
+    workload: "settled_us" if workload in ("W3", "W4", "W3 alone") else "cpu_us"
+    for workload in (*WORKLOADS, *ON_POSTGRESQL)
+}
+"""Which figure of a Row tells what a request costs: writes leave work for later, and are few enough for those under way
+to matter."""
 
 WARM_UP = 1
 LEAST_OF_CREATIONS = 5  # seconds: some servers make five users in one
@@ -42,9 +46,10 @@ LEAST_OF_CREATIONS = 5  # seconds: some servers make five users in one
 class Row:
     """Figures of a workload on a server; over several rounds their medians, and the sums of what went wrong.
 
-    `cpu_us`: user and system time of the server's processes over the run, by the number of answers, in microseconds. `settled_us`:
-    the same with the work that the server still did afterwards, by the answers and the requests that were under way at the end.
-    `creates`: creations a second beside it (W5 only). `database_us`: as `settled_us`, of a database server's processes.
+    `cpu_us`: user and system time of the server's processes over the run, by the number of answers, in microseconds.
+    `settled_us`: the same with the work that the server still did afterwards, by the answers and the requests that were
+    under way at the end. `creates`: creations a second beside it (W5 only). `database_us`: as `settled_us`, of a
+    database server's processes.
     """
 
     server: str
@@ -94,7 +99,10 @@ def medians(rows: Iterable[Row]) -> list[Row]:
 
 
 def as_json(rows: Iterable[Row]) -> list[dict[str, object]]:
-    return [{name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(row).items()} for row in rows]
+    return [
+        {name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(row).items()}
+        for row in rows
+    ]
 
 
 def _run(peer: Server, workload: str, label: str, connections: int, seconds: int, database: Callable[[], float]) -> Row:
@@ -108,9 +116,18 @@ def _run(peer: Server, workload: str, label: str, connections: int, seconds: int
     answers = max(seen.requests, 1)
     broken = seen.broken or int(not seen.requests)
     return Row(
-        peer.name, label, seen.rate, seen.p50_ms, seen.p99_ms, cpu / answers * 1e6, (cpu + rest) / (answers + connections) * 1e6,
-        memory, seen.refused, broken, database_us=of_database / (answers + connections) * 1e6,
-    )  # fmt: skip
+        peer.name,
+        label,
+        seen.rate,
+        seen.p50_ms,
+        seen.p99_ms,
+        cpu / answers * 1e6,
+        (cpu + rest) / (answers + connections) * 1e6,
+        memory,
+        seen.refused,
+        broken,
+        database_us=of_database / (answers + connections) * 1e6,
+    )
 
 
 def _beside(peer: Server, seconds: int, database: Callable[[], float]) -> list[Row]:
@@ -121,7 +138,16 @@ def _beside(peer: Server, seconds: int, database: Callable[[], float]) -> list[R
     reads = load(peer.port, peer.calls["W2"], connections=8, seconds=seconds)
     made = creations.result()
     beside = replace(
-        alone, workload="W5 beside", rate=reads.rate, p50_ms=reads.p50_ms, p99_ms=reads.p99_ms, cpu_us=0.0, settled_us=0.0, database_us=0.0,
-        refused=reads.refused + made.refused, broken=reads.broken + made.broken, creates=made.rate,
-    )  # fmt: skip
+        alone,
+        workload="W5 beside",
+        rate=reads.rate,
+        p50_ms=reads.p50_ms,
+        p99_ms=reads.p99_ms,
+        cpu_us=0.0,
+        settled_us=0.0,
+        database_us=0.0,
+        refused=reads.refused + made.refused,
+        broken=reads.broken + made.broken,
+        creates=made.rate,
+    )
     return [alone, beside]

@@ -1,4 +1,5 @@
-"""What only we promise: start, memory, creations against bare argon2, clients that send half a request, pages anywhere, search."""
+"""What only we promise: start, memory, creations against bare argon2, clients that send half a request, pages anywhere,
+search."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ SEARCHES = 60
 
 
 def own_figures(peer: Rollbook, seconds: int) -> Iterator[tuple[str, dict[str, float]]]:
-    """A heading and its figures, one after the other. Takes a peer that is running on its data and leaves it stopped."""
+    """A heading and its figures, one after the other. Takes a peer that is running on its data and leaves it
+    stopped."""
     yield "half_open", half_open(peer, seconds)
     yield "search", search(peer)
     peer.process.stop()
@@ -78,10 +80,14 @@ def half_open(peer: Rollbook, seconds: int) -> dict[str, float]:
     beside = load(peer.port, call, connections=8, seconds=seconds)
     clients.join()
     return {
-        "alone_p99_ms": alone.p99_ms, "beside_p99_ms": beside.p99_ms, "alone_rate": alone.rate, "beside_rate": beside.rate,
-        "closed": len(clients.closed_after), "slowest_close_s": max(clients.closed_after, default=0.0),
+        "alone_p99_ms": alone.p99_ms,
+        "beside_p99_ms": beside.p99_ms,
+        "alone_rate": alone.rate,
+        "beside_rate": beside.rate,
+        "closed": len(clients.closed_after),
+        "slowest_close_s": max(clients.closed_after, default=0.0),
         "failures": beside.refused + beside.broken,
-    }  # fmt: skip
+    }
 
 
 class HalfOpen(threading.Thread):
@@ -92,7 +98,8 @@ class HalfOpen(threading.Thread):
         head = "Host: 127.0.0.1\r\n"
         beginnings = (
             f"GET /v1/users HTTP/1.1\r\n{head}X-Slow: ",
-            f"POST /v1/users HTTP/1.1\r\n{head}Authorization: {authorization}\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{{",
+            f"POST /v1/users HTTP/1.1\r\n{head}Authorization: {authorization}\r\nContent-Type: "
+            f"application/json\r\nContent-Length: 500\r\n\r\n{{",
         )
         self.closed_after: list[float] = []
         self._selector = selectors.DefaultSelector()
@@ -122,7 +129,8 @@ class HalfOpen(threading.Thread):
 
 
 def pages_anywhere(peer: Rollbook, how_many: int = 1_000) -> dict[str, float]:
-    """Milliseconds of a page of 20 at an offset by chance, one after the other on one connection: the whole answers' median and 99th percentile."""
+    """Milliseconds of a page of 20 at an offset by chance, one after the other on one connection: the whole answers'
+    median and 99th percentile."""
     total = peer.total()
     choose = random.Random(7)
     connection = http.client.HTTPConnection("127.0.0.1", peer.port, timeout=60)
@@ -141,7 +149,8 @@ def pages_anywhere(peer: Rollbook, how_many: int = 1_000) -> dict[str, float]:
 
 
 def search(peer: Rollbook) -> dict[str, float]:
-    """Milliseconds of a search, one after the other on one connection: the answer's median and longest for four kinds of `q`."""
+    """Milliseconds of a search, one after the other on one connection: the answer's median and longest for four kinds
+    of `q`."""
     total = peer.total()
     kinds = {
         "one hit": [f"user{number * (total // SEARCHES)}@" for number in range(SEARCHES)],

@@ -9,16 +9,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 GIVEN = (
-    "Ada Aiko Alejandro Amara Anna Arjun Astrid Ayşe Beatriz Björn Carlos Chidi Chloé Dagny Daniel Dmitri Elena Emeka Emma Farah Fatima Felix "
-    "Gabriel Giulia Hana Henrik Ines Ingrid Ivan Jamal Jana Joao Jonas Kaito Karin Kwame Lars Leila Liam Lina Lucía Magnus Mai Marek Maria "
-    "Mateo Maya Mei Mira Nadia Nils Noah Nora Olga Omar Oscar Paula Pedro Priya Rafael Rania Ravi Rosa Ruth Samir Sara Sofia Sven Tariq Tessa "
+    "Ada Aiko Alejandro Amara Anna Arjun Astrid Ayşe Beatriz Björn Carlos Chidi Chloé Dagny Daniel Dmitri Elena "
+    "Emeka Emma Farah Fatima Felix "
+    "Gabriel Giulia Hana Henrik Ines Ingrid Ivan Jamal Jana Joao Jonas Kaito Karin Kwame Lars Leila Liam Lina "
+    "Lucía Magnus Mai Marek Maria "
+    "Mateo Maya Mei Mira Nadia Nils Noah Nora Olga Omar Oscar Paula Pedro Priya Rafael Rania Ravi Rosa Ruth "
+    "Samir Sara Sofia Sven Tariq Tessa "
     "Thomas Tomoko Valentina Vera Viktor Wanjiru Yara Yusuf Zainab Zoe"
 ).split()
 FAMILY = (
-    "Abbott Achebe Almeida Andersen Asante Barros Becker Bergman Bianchi Castillo Chatterjee Chen Conti Costa Dahl Delgado Diallo Dubois Eriksen "
-    "Farouk Ferreira Fischer Fujita Garcia Gomez Haddad Hansen Hashimoto Hoffmann Horvat Ibrahim Ito Ivanova Jansen Jensen Kaminski Kapoor Kaya "
-    "Keita Kim Kowalski Lambert Larsson Lehmann Lopez Mahmoud Marchetti Mbeki Mendoza Meyer Moreau Müller Nakamura Ndiaye Nguyen Nielsen Novak "
-    "Okafor Olsen Ortega Osei Park Patel Petrov Popescu Quinn Ramos Reyes Rossi Russo Sato Schmidt Sharma Silva Singh Sørensen Suzuki Tanaka "
+    "Abbott Achebe Almeida Andersen Asante Barros Becker Bergman Bianchi Castillo Chatterjee Chen Conti Costa "
+    "Dahl Delgado Diallo Dubois Eriksen "
+    "Farouk Ferreira Fischer Fujita Garcia Gomez Haddad Hansen Hashimoto Hoffmann Horvat Ibrahim Ito Ivanova "
+    "Jansen Jensen Kaminski Kapoor Kaya "
+    "Keita Kim Kowalski Lambert Larsson Lehmann Lopez Mahmoud Marchetti Mbeki Mendoza Meyer Moreau Müller "
+    "Nakamura Ndiaye Nguyen Nielsen Novak "
+    "Okafor Olsen Ortega Osei Park Patel Petrov Popescu Quinn Ramos Reyes Rossi Russo Sato Schmidt Sharma Silva "
+    "Singh Sørensen Suzuki Tanaka "
     "Tran Vargas Vasquez Virtanen Wagner Walker Weber Wójcik Yamamoto Yılmaz Zhang Ziegler"
 ).split()
 
@@ -45,4 +52,6 @@ def write_ndjson(path: Path, count: int, password_hash: str) -> None:
     """
     with path.open("w") as file:
         for name, email in people(count):
-            file.write(json.dumps({"name": name, "email": email, "password_hash": password_hash}, ensure_ascii=False) + "\n")
+            file.write(
+                json.dumps({"name": name, "email": email, "password_hash": password_hash}, ensure_ascii=False) + "\n"
+            )

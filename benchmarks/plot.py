@@ -1,4 +1,5 @@
-"""The plot of RESULTS.md: server CPU of a request for each workload and server, as bars on a logarithmic scale, in plain SVG."""
+"""The plot of RESULTS.md: server CPU of a request for each workload and server, as bars on a logarithmic scale, in
+plain SVG."""
 
 from __future__ import annotations
 
@@ -60,7 +61,9 @@ def plot(standard: dict[str, Any]) -> str:
     for workload, title in GROUPS.items():
         present = [name for name in servers if (name, workload) in cost]
         middle = y + (len(present) * (BAR + GAP) - GAP) / 2
-        body.append(f'<text class="group" x="{LEFT - 12}" y="{middle + 4:.0f}" text-anchor="end">{escape(title)}</text>')
+        body.append(
+            f'<text class="group" x="{LEFT - 12}" y="{middle + 4:.0f}" text-anchor="end">{escape(title)}</text>'
+        )
         for name in present:
             value, number = cost[name, workload], ORDER.index(name)
             width = max(x(value) - LEFT, 2)
@@ -74,7 +77,9 @@ def plot(standard: dict[str, Any]) -> str:
     mark = low
     while mark <= high:
         grid.append(f'<line class="line" x1="{x(mark):.1f}" y1="{TOP}" x2="{x(mark):.1f}" y2="{bottom}"/>')
-        grid.append(f'<text class="quiet" x="{x(mark):.1f}" y="{bottom + 18}" text-anchor="middle">{duration(mark)}</text>')
+        grid.append(
+            f'<text class="quiet" x="{x(mark):.1f}" y="{bottom + 18}" text-anchor="middle">{duration(mark)}</text>'
+        )
         mark *= 10
     legend, at = [], LEFT
     for name in servers:
@@ -85,12 +90,13 @@ def plot(standard: dict[str, Any]) -> str:
     title = "Server CPU time of one request"
     caption = f"{standard['users']:,} users, one core, logarithmic scale: each line is ten times the one before"
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img" '
-        f'aria-labelledby="title caption">\n<title id="title">{title}</title>\n<desc id="caption">{caption}</desc>\n<style>{STYLE}</style>\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
+        f'height="{height}" role="img" '
+        f'aria-labelledby="title caption">\n<title id="title">{title}</title>\n<desc '
+        f'id="caption">{caption}</desc>\n<style>{STYLE}</style>\n'
         f'<rect class="ground" width="{WIDTH}" height="{height}" rx="6"/>\n'
-        f'<text class="title" x="{LEFT}" y="24">{title}</text>\n<text class="quiet" x="{LEFT}" y="42">{caption}</text>\n'
-        + "\n".join([*grid, *legend, *body])
-        + "\n</svg>\n"
+        f'<text class="title" x="{LEFT}" y="24">{title}</text>\n<text class="quiet" x="{LEFT}" '
+        f'y="42">{caption}</text>\n' + "\n".join([*grid, *legend, *body]) + "\n</svg>\n"
     )
 
 

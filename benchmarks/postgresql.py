@@ -1,4 +1,5 @@
-"""`make bench ARGS="--postgresql"`: ours on PostgreSQL beside a bare Go server and fastapi-users; writes RESULTS-POSTGRESQL.md and its data.
+"""`make bench ARGS="--postgresql"`: ours on PostgreSQL beside a bare Go server and fastapi-users; writes
+RESULTS-POSTGRESQL.md and its data.
 
     .venv/bin/python benchmarks/postgresql.py                     everything, 100,000 users, about 20 minutes
     .venv/bin/python benchmarks/postgresql.py --users 10000000    ours alone with ten million users, about 20 minutes and 12 GB of disk
@@ -59,7 +60,8 @@ def main(words: Sequence[str] | None = None) -> None:
         stack.callback(database.remove)
         common = {
             "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            "machine": machine.description() | {"wrk": wrk_version(), "postgresql": database.ask("SHOW server_version")},
+            "machine": machine.description()
+            | {"wrk": wrk_version(), "postgresql": database.ask("SHOW server_version")},
             "settings": list(SETTINGS),
             "load_average": os.getloadavg()[0],
             "seconds": arguments.seconds,
@@ -86,7 +88,8 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def standard_figures(database: Database, arguments: argparse.Namespace, say: Callable[[str], None]) -> dict[str, Any]:
-    """Every chosen workload on every chosen server, in rounds in which the servers take turns; then the same with two workers."""
+    """Every chosen workload on every chosen server, in rounds in which the servers take turns; then the same with two
+    workers."""
     result: dict[str, Any] = {}
     servers: list[tuple[Server, Start]] = []
     for name in arguments.peers:
@@ -97,7 +100,9 @@ def standard_figures(database: Database, arguments: argparse.Namespace, say: Cal
         say(f"{name}: {arguments.users:,} users")
         servers.append(filled(name, database, arguments.users))
     result["versions"] = {peer.name: peer.version() for peer, _ in servers}
-    result["disk_mib"] = int(database.ask("SELECT pg_database_size('rollbook')")) / 2**20 if "rollbook" in arguments.peers else 0
+    result["disk_mib"] = (
+        int(database.ask("SELECT pg_database_size('rollbook')")) / 2**20 if "rollbook" in arguments.peers else 0
+    )
     wanted = [workload for workload in ON_POSTGRESQL if workload in arguments.only]
     result["rows"] = in_turns(servers, wanted, 1, machine.SERVER_CPU, arguments, database, say)
     if "two workers" in arguments.only:
@@ -159,7 +164,8 @@ def limiter() -> str:
 
 
 def save(part: str, figures: Mapping[str, Any]) -> None:
-    """Into results-postgresql.json, beside what the other kind of run left there; RESULTS-POSTGRESQL.md is written from it."""
+    """Into results-postgresql.json, beside what the other kind of run left there; RESULTS-POSTGRESQL.md is written from
+    it."""
     results = keep(HERE / "results-postgresql.json", part, figures)
     (HERE / "RESULTS-POSTGRESQL.md").write_text(report(results))
     console.print("Written: benchmarks/RESULTS-POSTGRESQL.md, results-postgresql.json")
@@ -171,9 +177,13 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--peers", type=chosen(list(PEERS)), default=list(PEERS), help=f"of {', '.join(PEERS)}")
     parser.add_argument("--only", type=chosen(list(PARTS)), default=list(PARTS), help=f"of {', '.join(PARTS)}")
-    parser.add_argument("--seconds", type=int, default=3, help=f"of each measurement, after {WARM_UP} s of warm-up (default 3)")
+    parser.add_argument(
+        "--seconds", type=int, default=3, help=f"of each measurement, after {WARM_UP} s of warm-up (default 3)"
+    )
     parser.add_argument("--rounds", type=int, default=2, help="of everything; the medians count (default 2)")
-    parser.add_argument("--users", type=int, default=100_000, help="in each server; above a million, ours alone (default 100000)")
+    parser.add_argument(
+        "--users", type=int, default=100_000, help="in each server; above a million, ours alone (default 100000)"
+    )
     return parser.parse_args(words)
 
 

@@ -1,4 +1,5 @@
-"""Ten million users on PostgreSQL: both ends of the list, search, what the total costs, and that again after a tenth of them is deleted."""
+"""Ten million users on PostgreSQL: both ends of the list, search, what the total costs, and that again after a tenth of
+them is deleted."""
 
 from __future__ import annotations
 
@@ -17,8 +18,10 @@ from own import pages_anywhere, search
 from peers.rollbook_postgresql import RollbookPostgresql
 
 TOTAL = """
-    SELECT (SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 3) + (SELECT coalesce(sum(change), 0) FROM user_block_deltas)"""
-# What the server does for each of its deletions, for a tenth of all users at once: by the API that takes ten minutes of a core.
+    SELECT (SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 3) + (SELECT coalesce(sum(change), 0)
+      FROM user_block_deltas)"""
+# What the server does for each of its deletions, for a tenth of all users at once: by the API that takes ten minutes of
+# a core.
 DELETE = """
     WITH gone AS (DELETE FROM users WHERE hashtext(id) % 10 = 0 AND role = 'member' RETURNING *),
     kept AS (INSERT INTO deleted_users ({columns}, deleted_at) SELECT {columns}, updated_at FROM gone),
@@ -28,7 +31,9 @@ COLUMNS = "SELECT string_agg(column_name, ', ') FROM information_schema.columns 
 WORKLOADS = ("W1", "W1d", "W2", "W3", "W6")
 
 
-def large_figures(database: Database, users: int, seconds: int, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
+def large_figures(
+    database: Database, users: int, seconds: int, rounds: int, say: Callable[[str], None]
+) -> dict[str, Any]:
     """Everything of the large run, ready for JSON. The disk needs about 1.2 KB for each user."""
     peer = RollbookPostgresql(database)
     began = time.perf_counter()
@@ -97,7 +102,8 @@ def exact_pages(database: Database, peer: RollbookPostgresql, living: int) -> in
 def sizes(database: Database) -> dict[str, float]:
     """MiB of the database, its tables and their indexes."""
     lines = database.ask(
-        "SELECT relname, pg_relation_size(oid) FROM pg_class WHERE relkind IN ('r', 'i') AND relnamespace = 'public'::regnamespace "
+        "SELECT relname, pg_relation_size(oid) FROM pg_class WHERE relkind IN ('r', 'i') AND relnamespace = "
+        "'public'::regnamespace "
         "AND pg_relation_size(oid) > 1048576 ORDER BY 2 DESC",
         "rollbook",
     )

@@ -11,7 +11,8 @@ from report import OURS, Figures, Goal, Part, at_least, at_most, document, grid,
 GO = "Go, net/http + pgx"
 READS = ("W1", "W1d", "W2")
 REMARK = (
-    "PostgreSQL and the client share the other core. All three write durably. The Go program does what a request needs and nothing else: "
+    "PostgreSQL and the client share the other core. All three write durably. The Go program does what a request "
+    "needs and nothing else: "
     "no roles, no log, no metrics, no search, and no total in lists."
 )
 
@@ -19,15 +20,21 @@ REMARK = (
 def report(results: dict[str, Any]) -> str:
     """The whole file."""
     parts = {"standard": Part(standard_goals, standard_sections), "large": Part(large_goals, large_sections)}
-    return document("Results on PostgreSQL", 'make bench ARGS="--postgresql"', "results-postgresql.json", parts, results)
+    return document(
+        "Results on PostgreSQL", 'make bench ARGS="--postgresql"', "results-postgresql.json", parts, results
+    )
 
 
 def standard_goals(standard: dict[str, Any]) -> Iterator[Goal]:
     figures = Figures(standard["rows"])
     for workload in ("W1", "W2", "W3"):
-        yield at_least(f"{workload} against Go, CPU of the server for each request", figures.ratio(GO, workload), 1.2, "×")
+        yield at_least(
+            f"{workload} against Go, CPU of the server for each request", figures.ratio(GO, workload), 1.2, "×"
+        )
         ours, theirs = figures.get(OURS, workload, "rate"), figures.get(GO, workload, "rate")
-        yield at_least(f"{workload} against Go, requests a second", ours / theirs if ours and theirs else None, 1.2, "×")
+        yield at_least(
+            f"{workload} against Go, requests a second", ours / theirs if ours and theirs else None, 1.2, "×"
+        )
 
 
 def large_goals(large: dict[str, Any]) -> Iterator[Goal]:
@@ -36,7 +43,10 @@ def large_goals(large: dict[str, Any]) -> Iterator[Goal]:
         figures = Figures(medians_of(large[part]))
         near, far = figures.get(OURS, "W1"), figures.get(OURS, "W1d")
         yield at_most(
-            f"list at the end of {millions}, against its beginning{when}, CPU", far / near if near and far else None, 2, "×"
+            f"list at the end of {millions}, against its beginning{when}, CPU",
+            far / near if near and far else None,
+            2,
+            "×",
         )
         whole = [row["cpu_us"] + row["database_us"] for row in medians_of(large[part]) if row["workload"] == "W1d"]
         yield at_most(
@@ -46,14 +56,21 @@ def large_goals(large: dict[str, Any]) -> Iterator[Goal]:
             "ms",
         )
     yield at_most(
-        "a page at an offset by chance, whole answers one after the other, median", large["anywhere_ms"]["median"], 2, "ms"
+        "a page at an offset by chance, whole answers one after the other, median",
+        large["anywhere_ms"]["median"],
+        2,
+        "ms",
     )
-    yield at_most(f"search for one hit in {millions}, whole answers, median", large["search"]["one hit, median ms"], 5, "ms")
+    yield at_most(
+        f"search for one hit in {millions}, whole answers, median", large["search"]["one hit, median ms"], 5, "ms"
+    )
     exact = (
         large["total"] == large["total_expected"]
         and large["total_at_once"] == large["total_after"] == large["total_after_expected"]
     )
-    yield Goal("`X-Total-Count` before and after them", "exact", f"{large['total']:,} and {large['total_after']:,}", exact)
+    yield Goal(
+        "`X-Total-Count` before and after them", "exact", f"{large['total']:,} and {large['total_after']:,}", exact
+    )
 
 
 def standard_sections(standard: dict[str, Any]) -> Iterator[str]:
@@ -64,7 +81,8 @@ def standard_sections(standard: dict[str, Any]) -> Iterator[str]:
     if "left_out" in standard:
         yield standard["left_out"]
     yield (
-        "The server is bound to one core; wrk and PostgreSQL share the other one, so requests a second are bounded there, too. In brackets how "
+        "The server is bound to one core; wrk and PostgreSQL share the other one, so requests a second are "
+        "bounded there, too. In brackets how "
         "many times Rollbook's CPU a row's is: first the server's, then the server's and PostgreSQL's together. "
         "W1 and W1d ask for five pages in turn, so that none serves all callers."
     )
@@ -74,7 +92,10 @@ def standard_sections(standard: dict[str, Any]) -> Iterator[str]:
     yield "Creations a second beside W5: " + ", ".join(f"{row['server']} {row['creates']:.1f}" for row in beside) + "."
     if two := standard.get("rows_of_two"):
         yield "### Two workers"
-        yield "Two workers (Go: two threads), wrk and PostgreSQL all share the two cores: what counts is that the cost of a request stays."
+        yield (
+            "Two workers (Go: two threads), wrk and PostgreSQL all share the two cores: what counts is that the "
+            "cost of a request stays."
+        )
         yield table(two)
     yield f"The database of {standard['users']:,} users takes {standard['disk_mib']:,.0f} MiB before the first change."
     if "limiter" in standard:
@@ -103,7 +124,10 @@ def large_sections(large: dict[str, Any]) -> Iterator[str]:
                 "the total's statement alone, seen from the client",
                 f"{large['total_us']:,.0f} µs; `count(*)` {large['count_us'] / 1000:,.0f} ms",
             ],
-            ["deleted, scattered", f"{large['deleted']:,}, by one statement beside the server, {large['delete_s']:,.0f} s"],
+            [
+                "deleted, scattered",
+                f"{large['deleted']:,}, by one statement beside the server, {large['delete_s']:,.0f} s",
+            ],
             ["`X-Total-Count` then", f"{large['total_after']:,} (expected {large['total_after_expected']:,})"],
             ["pages compared with plain OFFSET after it", f"{large['pages']}, equal"],
             [
@@ -135,13 +159,20 @@ def table(rows: Iterable[dict[str, Any]]) -> str:
             whole_ratio = f" ({(cost + row['database_us']) / (mine + ours['database_us']):.1f}×)"
         lines.append(
             [
-                server, workload, f"{row['rate']:,.0f}" if row["rate"] >= 100 else f"{row['rate']:.1f}", f"{row['p50_ms']:,.1f}",
-                f"{row['p99_ms']:,.1f}", f"{cost:,.0f}{server_ratio}" if cost else "",
-                f"{row['database_us']:,.0f}{whole_ratio}" if row["database_us"] else "", f"{row['memory_mib']:,.0f}",
+                server,
+                workload,
+                f"{row['rate']:,.0f}" if row["rate"] >= 100 else f"{row['rate']:.1f}",
+                f"{row['p50_ms']:,.1f}",
+                f"{row['p99_ms']:,.1f}",
+                f"{cost:,.0f}{server_ratio}" if cost else "",
+                f"{row['database_us']:,.0f}{whole_ratio}" if row["database_us"] else "",
+                f"{row['memory_mib']:,.0f}",
                 f"{failed:,} broken" if failed else "0",
             ]
-        )  # fmt: skip
-    return grid(["server", "workload", "req/s", "p50 ms", "p99 ms", "server µs", "PostgreSQL µs", "memory MiB", "failed"], lines)
+        )
+    return grid(
+        ["server", "workload", "req/s", "p50 ms", "p99 ms", "server µs", "PostgreSQL µs", "memory MiB", "failed"], lines
+    )
 
 
 def base(workload: str) -> str:
@@ -151,7 +182,9 @@ def base(workload: str) -> str:
 def caption(run: dict[str, Any]) -> str:
     machine = run["machine"]
     return (
-        f"{run['date']}, {machine['processor']}, {machine['memory']}, {machine['system']}; Python {machine['python']}, PostgreSQL "
-        f"{machine['postgresql']} ({', '.join(run['settings'])}; fsync and synchronous_commit on), wrk {machine['wrk']}; load average at the start "
+        f"{run['date']}, {machine['processor']}, {machine['memory']}, {machine['system']}; Python "
+        f"{machine['python']}, PostgreSQL "
+        f"{machine['postgresql']} ({', '.join(run['settings'])}; fsync and synchronous_commit on), wrk "
+        f"{machine['wrk']}; load average at the start "
         f"{run['load_average']:.1f}. {run['seconds']} s for each measurement, medians of {run['rounds']} rounds."
     )

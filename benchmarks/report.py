@@ -27,8 +27,10 @@ IN_WORDS = {
 
 
 PEERS = (
-    "Updates of Rollbook and fastapi-users survive a power failure, those of PocketBase may not. The hash of the password determines how long it "
-    "takes to create a user: argon2id with 19 MiB on Rollbook, bcrypt on PocketBase, argon2id with 64 MiB on fastapi-users. The lists of Rollbook "
+    "Updates of Rollbook and fastapi-users survive a power failure, those of PocketBase may not. The hash of the "
+    "password determines how long it "
+    "takes to create a user: argon2id with 19 MiB on Rollbook, bcrypt on PocketBase, argon2id with 64 MiB on "
+    "fastapi-users. The lists of Rollbook "
     "and PocketBase have a total; without it, PocketBase lists {without:,.0f} times a second."
 )
 
@@ -77,10 +79,13 @@ def document(title: str, command: str, data: str, parts: dict[str, Part], result
     """The sections of all parts that were run, then their goals."""
     run = [(part, results[name]) for name, part in parts.items() if results.get(name)]
     marks = {True: "met", False: "**not met**", None: "not measured"}
-    goals = [[goal.text, goal.goal, goal.measured, marks[goal.met]] for part, figures in run for goal in part.goals(figures)]
+    goals = [
+        [goal.text, goal.goal, goal.measured, marks[goal.met]] for part, figures in run for goal in part.goals(figures)
+    ]
     found = [
         f"# {title}",
-        f"Written by `{command}`; not edited by hand. What is measured, and how far to trust it: [README.md](README.md). "
+        f"Written by `{command}`; not edited by hand. What is measured, and how far to trust it: "
+        "[README.md](README.md). "
         f"The figures as data: [{data}]({data}).",
     ]
     for part, figures in run:
@@ -95,7 +100,8 @@ def summary(standard: dict[str, Any], peers: Sequence[str], remark: str) -> Iter
     servers = [OURS, *peers]
     yield "## Requests per second"
     yield (
-        f"Measured on {standard['date'].partition(' ')[0]} with {standard['users']:,} users, on one core of a virtual machine "
+        f"Measured on {standard['date'].partition(' ')[0]} with {standard['users']:,} users, on one core of a "
+        "virtual machine "
         f"({standard['machine']['processor']}). {remark}"
     )
     yield grid(
@@ -163,25 +169,36 @@ def standard_goals(standard: dict[str, Any]) -> Iterator[Goal]:
     )
     for workload, pocketbase, fastapi_users in (("W1", 5, 25), ("W2", 5, 25), ("W3", 5, 5)):
         yield at_least(f"{workload} against PocketBase, CPU", figures.ratio("PocketBase", workload), pocketbase, "×")
-        yield at_least(f"{workload} against fastapi-users, CPU", figures.ratio("fastapi-users", workload), fastapi_users, "×")
+        yield at_least(
+            f"{workload} against fastapi-users, CPU", figures.ratio("fastapi-users", workload), fastapi_users, "×"
+        )
     for workload, times in (("W1", 1), ("W2", 0.91)):
         yield at_least(f"{workload} against a bare server in Go, CPU", figures.ratio(GO, workload), times, "×")
     alone, beside = figures.get(OURS, "W5 alone", "p99_ms"), figures.get(OURS, "W5 beside", "p99_ms")
     yield at_most(
-        "p99 of W2 beside creations at saturation, against alone", beside / alone if alone and beside else None, 1.5, "×"
+        "p99 of W2 beside creations at saturation, against alone",
+        beside / alone if alone and beside else None,
+        1.5,
+        "×",
     )
     own = standard.get("own", {})
     create, start, half = own.get("create", {}), own.get("start", {}), own.get("half_open", {})
     sound = create and not create["failures"]
-    yield at_least("creations a second, against argon2 alone on an idle core", create["share"] * 100 if sound else None, 90, "%")
+    yield at_least(
+        "creations a second, against argon2 alone on an idle core", create["share"] * 100 if sound else None, 90, "%"
+    )
     yield at_most("first 200 after the start, new folder", start.get("first_200_empty_s"), 0.5, "s")
-    yield at_most(f"first 200 after the start, {standard['users']:,} users", start.get("first_200_with_data_s"), 0.5, "s")
+    yield at_most(
+        f"first 200 after the start, {standard['users']:,} users", start.get("first_200_with_data_s"), 0.5, "s"
+    )
     yield at_most("memory of an idle worker", start.get("idle_worker_mib"), 50, "MiB")
     ratio = half["beside_p99_ms"] / half["alone_p99_ms"] if half and not half["failures"] else None
     yield at_most("p99 of W2 beside 200 half-open connections, against alone", ratio, 1.5, "×")
     closed = half.get("slowest_close_s") if half.get("closed") == 200 else None
     yield at_most("each of the 200 closed; half of them stop in the body, whose deadline is 30 s", closed, 30.5, "s")
-    yield at_least(f"import of {standard['users']:,} users, rows a second", standard.get("import_rows_per_second"), 30_000, "")
+    yield at_least(
+        f"import of {standard['users']:,} users, rows a second", standard.get("import_rows_per_second"), 30_000, ""
+    )
 
 
 def large_goals(large: dict[str, Any]) -> Iterator[Goal]:
@@ -190,9 +207,13 @@ def large_goals(large: dict[str, Any]) -> Iterator[Goal]:
     for part, when in (("before", ""), ("after", f" after {large['deleted']:,} scattered deletions")):
         figures = Figures(medians_of(large[part]))
         near, far = figures.get(OURS, "W1"), figures.get(OURS, "W1d")
-        yield at_most(f"list at the end of {millions}, against its beginning{when}", far / near if near and far else None, 2, "×")
+        yield at_most(
+            f"list at the end of {millions}, against its beginning{when}", far / near if near and far else None, 2, "×"
+        )
     exact = large["total"] == large["total_expected"] and large["total_after"] == large["total_after_expected"]
-    yield Goal("`X-Total-Count` before and after them", "exact", f"{large['total']:,} and {large['total_after']:,}", exact)
+    yield Goal(
+        "`X-Total-Count` before and after them", "exact", f"{large['total']:,} and {large['total_after']:,}", exact
+    )
     yield at_most(f"first 200 after the start, {millions}", large["first_200_s"], 1, "s")
     longest = max(value for name, value in large["search"].items() if name.endswith("median ms"))
     yield at_most(f"search in {millions}, median of the slowest kind of `q`", longest, 5, "ms")
@@ -211,8 +232,10 @@ def standard_sections(standard: dict[str, Any]) -> Iterator[str]:
     yield "\n".join(f"- {name}: {version}" for name, version in standard["versions"].items())
     yield "![Server CPU time of one request, by workload and server, on a logarithmic scale](results.svg)"
     yield (
-        "Server CPU for each request; for W3 and W4 with what the server still did afterwards. In brackets how many times Rollbook's that is.\n"
-        "The last line is the machine's floor: the same statement, or hash, straight from Python with no HTTP and no rules."
+        "Server CPU for each request; for W3 and W4 with what the server still did afterwards. In brackets how "
+        "many times Rollbook's that is.\n"
+        "The last line is the machine's floor: the same statement, or hash, straight from Python with no HTTP "
+        "and no rules."
     )
     rows = [[name, *(cell(figures, name, workload) for workload in MAIN)] for name in figures.servers]
     rows += [
@@ -242,7 +265,8 @@ def standard_sections(standard: dict[str, Any]) -> Iterator[str]:
     if own := standard.get("own"):
         yield "### Only ours"
         yield grid(
-            ["figure", ""], [[name.replace("_", " "), f"{value:,.3f}".rstrip("0").rstrip(".")] for name, value in flat(own)]
+            ["figure", ""],
+            [[name.replace("_", " "), f"{value:,.3f}".rstrip("0").rstrip(".")] for name, value in flat(own)],
         )
 
 
@@ -272,18 +296,23 @@ def large_sections(large: dict[str, Any]) -> Iterator[str]:
 def caption(run: dict[str, Any]) -> str:
     machine = run["machine"]
     return (
-        f"{run['date']}, {machine['processor']}, {machine['memory']}, {machine['system']}; Python {machine['python']}, SQLite {machine['sqlite']}, "
+        f"{run['date']}, {machine['processor']}, {machine['memory']}, {machine['system']}; Python "
+        f"{machine['python']}, SQLite {machine['sqlite']}, "
         f"wrk {machine['wrk']}; load average at the start {run['load_average']:.1f}. "
         f"{run['seconds']} s for each measurement, medians of {run['rounds']} rounds."
     )
 
 
 def at_most(text: str, value: float | None, limit: float, unit: str) -> Goal:
-    return Goal(text, f"≤ {number(limit)} {unit}".strip(), shown(value, unit), None if value is None else value <= limit)
+    return Goal(
+        text, f"≤ {number(limit)} {unit}".strip(), shown(value, unit), None if value is None else value <= limit
+    )
 
 
 def at_least(text: str, value: float | None, limit: float, unit: str) -> Goal:
-    return Goal(text, f"≥ {number(limit)} {unit}".strip(), shown(value, unit), None if value is None else value >= limit)
+    return Goal(
+        text, f"≥ {number(limit)} {unit}".strip(), shown(value, unit), None if value is None else value >= limit
+    )
 
 
 def shown(value: float | None, unit: str) -> str:
@@ -313,9 +342,15 @@ def figures_of(row: dict[str, Any]) -> list[str]:
     cpu = [f"{row[name]:,.0f}" if row[name] else "" for name in ("cpu_us", "settled_us")]
     failed = row["refused"] + row["broken"]
     return [
-        row["server"], row["workload"], f"{row['rate']:,.0f}" if row["rate"] >= 100 else f"{row['rate']:.1f}", f"{row['p50_ms']:,.1f}",
-        f"{row['p99_ms']:,.1f}", *cpu, f"{row['memory_mib']:,.0f}", f"{failed:,} broken" if failed else "0",
-    ]  # fmt: skip
+        row["server"],
+        row["workload"],
+        f"{row['rate']:,.0f}" if row["rate"] >= 100 else f"{row['rate']:.1f}",
+        f"{row['p50_ms']:,.1f}",
+        f"{row['p99_ms']:,.1f}",
+        *cpu,
+        f"{row['memory_mib']:,.0f}",
+        f"{failed:,} broken" if failed else "0",
+    ]
 
 
 def flat(figures: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:

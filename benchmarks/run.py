@@ -1,4 +1,5 @@
-"""`make bench`: ours and the servers one would take instead, side by side in one run; writes RESULTS.md, results.json and results.svg.
+"""`make bench`: ours and the servers one would take instead, side by side in one run; writes RESULTS.md, results.json
+and results.svg.
 
     .venv/bin/python benchmarks/run.py                     everything, 100,000 users, about 15 minutes
     .venv/bin/python benchmarks/run.py --users 10000000    ours alone with ten million users, about 30 minutes and 15 GB of disk
@@ -69,7 +70,10 @@ def main() -> None:
         if arguments.users > LARGE:
             task = progress.add_task("", total=None)
             figures = large_figures(
-                arguments.users, arguments.seconds, arguments.rounds, lambda text: progress.update(task, description=text)
+                arguments.users,
+                arguments.seconds,
+                arguments.rounds,
+                lambda text: progress.update(task, description=text),
             )
             save("large", common | figures)
             console.print_json(data=figures)
@@ -145,9 +149,13 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description="Measures Rollbook beside other servers.")
     parser.add_argument("--peers", type=chosen(list(PEERS)), default=list(PEERS), help=f"of {', '.join(PEERS)}")
     parser.add_argument("--only", type=chosen(list(PARTS)), default=list(PARTS), help=f"of {', '.join(PARTS)}")
-    parser.add_argument("--seconds", type=int, default=5, help=f"of each measurement, after {WARM_UP} s of warm-up (default 5)")
+    parser.add_argument(
+        "--seconds", type=int, default=5, help=f"of each measurement, after {WARM_UP} s of warm-up (default 5)"
+    )
     parser.add_argument("--rounds", type=int, default=2, help="of everything; the medians count (default 2)")
-    parser.add_argument("--users", type=int, default=100_000, help="in each server; above a million, ours alone (default 100000)")
+    parser.add_argument(
+        "--users", type=int, default=100_000, help="in each server; above a million, ours alone (default 100000)"
+    )
     return parser.parse_args(words)
 
 

@@ -1,9 +1,11 @@
-"""Where the time of a read goes: µs of each stage in a warm loop without sockets, and the calls and files that one request walks through.
+"""Where the time of a read goes: µs of each stage in a warm loop without sockets, and the calls and files that one
+request walks through.
 
     .venv/bin/python benchmarks/stages.py [--users 2000] [--write]
 
-On the wire the same code costs half as much again, since other code runs in between and the caches are cold: compare tables of this
-program with each other, and costs of requests with `alternate.py`. CPU time counts, the lowest of many rounds.
+On the wire the same code costs half as much again, since other code runs in between and the caches are cold: compare
+tables of this program with each other, and costs of requests with `alternate.py`. CPU time counts, the lowest of many
+rounds.
 """
 
 from __future__ import annotations
@@ -80,16 +82,22 @@ class Bench:
     def __init__(self, folder: Path, count: int) -> None:
         # Limits that are counted and never reached; the request log goes to a file that forgets it.
         limit = Limit.parse("1000000000/minute,1000000000/hour")
-        self.settings = Settings(data=folder / "data", rate_limit=limit, log="json", password_memory=8, password_time_cost=1)
+        self.settings = Settings(
+            data=folder / "data", rate_limit=limit, log="json", password_memory=8, password_time_cost=1
+        )
         db = connect(self.settings, for_migration=True)
         migrate.migrate(db)
         on = Rollbook(self.settings, db)
         owner = on.run(
-            users.create(on, CLI, UserCreate(name=Name("Olivia Owner"), email=Email("olivia@example.com"), role="owner"))
+            users.create(
+                on, CLI, UserCreate(name=Name("Olivia Owner"), email=Email("olivia@example.com"), role="owner")
+            )
         )
         self.key = on.run(keys.create(on, CLI, KeyCreate(name="bench", user_id=owner.id))).token
         made = people(count)
-        self.ids = [on.run(users.create(on, CLI, UserCreate(name=Name(each.name), email=Email(each.email)))).id for each in made]
+        self.ids = [
+            on.run(users.create(on, CLI, UserCreate(name=Name(each.name), email=Email(each.email)))).id for each in made
+        ]
         db.close()
 
     async def start(self) -> None:
@@ -103,7 +111,9 @@ class Bench:
         await asyncio.sleep(0.5)
 
     def request(self, target: str, more: str = "") -> bytes:
-        return f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nAuthorization: Bearer {self.key}\r\n{more}\r\n".encode()
+        return (
+            f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nAuthorization: Bearer {self.key}\r\n{more}\r\n".encode()
+        )
 
 
 def at_once(answer: Any) -> Any:
@@ -136,7 +146,9 @@ async def stages(bench: Bench) -> dict[str, float]:
     lists = [bench.request(f"/v1/users?limit=20&offset={20 * (number % 5)}") for number in range(REPEATED)]
     other = [bench.request(f"/v1/users/{id}", f"X-Request-Id: {number}\r\n") for number, id in enumerate(chosen)]
     got: list[Any] = []
-    known, parsed = (Reader(worker.rules, lambda message, keep: got.append(message), "127.0.0.1", False) for _ in range(2))
+    known, parsed = (
+        Reader(worker.rules, lambda message, keep: got.append(message), "127.0.0.1", False) for _ in range(2)
+    )
     known.feed(gets[0])
     parsed.feed(other[0])
     request: Request = got[0]
@@ -158,7 +170,9 @@ async def stages(bench: Bench) -> dict[str, float]:
     table = {
         "GET /v1/users/{userId}, bytes to bytes": await lowest(lambda number: connection.data_received(gets[number])),
         "the same, another head each time": await lowest(lambda number: connection.data_received(other[number])),
-        "GET /v1/users?limit=20&offset=…, bytes to bytes": await lowest(lambda number: connection.data_received(lists[number])),
+        "GET /v1/users?limit=20&offset=…, bytes to bytes": await lowest(
+            lambda number: connection.data_received(lists[number])
+        ),
         "reader, known head": await lowest(lambda number: (known.feed(gets[number]), got.clear())),
         "reader, llhttp": await lowest(lambda number: (parsed.feed(other[number]), got.clear())),
         "route": await lowest(lambda number: find(request.path)),
@@ -166,7 +180,9 @@ async def stages(bench: Bench) -> dict[str, float]:
         "Routes.answer: route, gate, plan": await lowest(one(lambda request: at_once(perform(request)))),
         "App.answer": await lowest(one(lambda request: at_once(app.answer(request)))),
         "records: SQL and User": await lowest(drive),
-        "wire.encode": await lowest(lambda number: wire.encode(response, worker.common[False], request.id, request.head)),
+        "wire.encode": await lowest(
+            lambda number: wire.encode(response, worker.common[False], request.id, request.head)
+        ),
         "App.finished, with what follows by handfuls": await lowest(lambda number: app.finished(request, 200, 400)),
         "Request": await lowest(lambda number: fresh()),
     }
@@ -216,7 +232,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         table, walked = asyncio.run(measured(Bench(Path(folder), asked.users)))
     found = grid(["stage", "µs"], [[name, f"{value:.2f}"] for name, value in table.items()])
-    found += "\n\n`GET /v1/users/{userId}` walks through " + ", ".join(f"{value} {name}" for name, value in walked.items()) + "."
+    found += (
+        "\n\n`GET /v1/users/{userId}` walks through "
+        + ", ".join(f"{value} {name}" for name, value in walked.items())
+        + "."
+    )
     print(found)
     if asked.write:
         (Path(__file__).parent / "STAGES.md").write_text(

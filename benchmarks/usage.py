@@ -2,8 +2,9 @@
 
     taskset -c 1 .venv/bin/python benchmarks/usage.py
 
-10,000 requests are noted and written as a server does it: all of one user, of a hundred users, and of as many users as requests. Prints
-microseconds of CPU for a request, the least of many runs, since whoever shares the machine only adds to it.
+10,000 requests are noted and written as a server does it: all of one user, of a hundred users, and of as many users as
+requests. Prints microseconds of CPU for a request, the least of many runs, since whoever shares the machine only adds
+to it.
 """
 
 from __future__ import annotations
@@ -44,9 +45,13 @@ def requests(users: int) -> list[Request]:
     for number in range(REQUESTS):
         user = number % users
         fields = {
-            "host": "127.0.0.1:8000", "user-agent": "python-httpx2/2.16.2", "accept": "*/*", "accept-encoding": "gzip, deflate, br",
-            "connection": "keep-alive", "authorization": f"Bearer rbk_{user:038}",
-        }  # fmt: skip
+            "host": "127.0.0.1:8000",
+            "user-agent": "python-httpx2/2.16.2",
+            "accept": "*/*",
+            "accept-encoding": "gzip, deflate, br",
+            "connection": "keep-alive",
+            "authorization": f"Bearer rbk_{user:038}",
+        }
         headers = {name.encode(): value.encode() for name, value in fields.items()}
         request = Request("GET", f"/v1/users/user_{number:026}", "", headers, b"", "127.0.0.1", False, new_id(), 0)
         request.user_id, request.key_id = f"user_{user:026}", f"key_{user:026}"

@@ -1,8 +1,10 @@
-"""Webhooks of a whole server: deliveries a second, memory with a million events waiting, delay, and what they cost the callers.
+"""Webhooks of a whole server: deliveries a second, memory with a million events waiting, delay, and what they cost the
+callers.
 
     .venv/bin/python benchmarks/webhooks.py [--engine sqlite|postgresql] [throughput memory delay hanging updates reads]
 
-Server and receiver have a core each; callers (wrk) share that of the receiver. PostgreSQL is the one that the tests use, on both cores.
+Server and receiver have a core each; callers (wrk) share that of the receiver. PostgreSQL is the one that the tests
+use, on both cores.
 """
 
 from __future__ import annotations
@@ -142,7 +144,8 @@ def throughput(folder: Path) -> None:
                 count = delivered(server) - first
                 seconds, used = time.monotonic() - began, cpu(server) - used
                 print(
-                    f"{name}: {count / seconds:,.0f} deliveries/s, {used / count * 1e6:.0f} µs of CPU each = {count / used:,.0f} of a core"
+                    f"{name}: {count / seconds:,.0f} deliveries/s, {used / count * 1e6:.0f} µs of CPU each = "
+                    f"{count / used:,.0f} of a core"
                 )
 
 
@@ -166,12 +169,15 @@ def waiting(folder: Path) -> None:
             shutil.rmtree(folder / name)
     for place, when in enumerate(("paused", "sending")):
         few, million = found["few"][place], found["million"][place]
-        print(f"memory {when}: {few:.1f} MiB with 20,000 events waiting, {million:.1f} with a million: {million - few:+.1f}")
+        print(
+            f"memory {when}: {few:.1f} MiB with 20,000 events waiting, {million:.1f} with a million: "
+            f"{million - few:+.1f}"
+        )
 
 
 def delay(folder: Path) -> None:
-    """From the answer to a caller to the arrival at one of three endpoints: alone, beside updates at half of what the server can do with them,
-    and beside callers who never pause."""
+    """From the answer to a caller to the arrival at one of three endpoints: alone, beside updates at half of what the
+    server can do with them, and beside callers who never pause."""
     with receiving() as url, serving(folder / "delay") as server, listening() as listener, server.http() as http:
         user, others = new_user(http), [new_user(http)["id"] for _ in range(200)]
         for each in (listener.url(), url, url):
@@ -182,7 +188,9 @@ def delay(folder: Path) -> None:
             load = None if rate == 0 else wrk(server, "PATCH", others, folder, rate=rate, seconds=2 * SECONDS + 2)
             time.sleep(1)
             found = delays(http, user, listener)
-            print(f"delay {name}: {quantiles(found)}{f'; {requests(load)[0]:,.0f} updates/s' if load else ''}", flush=True)
+            print(
+                f"delay {name}: {quantiles(found)}{f'; {requests(load)[0]:,.0f} updates/s' if load else ''}", flush=True
+            )
             listener.wait_for(lambda: is_settled(server))
 
 
@@ -205,7 +213,9 @@ def delays(http: Any, user: dict[str, Any], listener: Listener, pause: float = 0
     paths = {message.path for message in listener.messages[first:]} - {HANGS}
 
     def of_user() -> list[Message]:
-        return [message for message in listener.messages[first:] if message.user_id == user["id"] and message.path != HANGS]
+        return [
+            message for message in listener.messages[first:] if message.user_id == user["id"] and message.path != HANGS
+        ]
 
     listener.wait_for(lambda: len(of_user()) == len(paths) * len(answered))
     return [max(0.0, message.at - answered[message.event["object"]["name"]]) * 1000 for message in of_user()]
@@ -213,7 +223,9 @@ def delays(http: Any, user: dict[str, Any], listener: Listener, pause: float = 0
 
 def quantiles(found: list[float]) -> str:
     cuts = statistics.quantiles(found, n=100)
-    return f"p50 {cuts[49]:,.1f} ms, p90 {cuts[89]:,.1f}, p99 {cuts[98]:,.1f}, longest {max(found):,.1f} of {len(found):,}"
+    return (
+        f"p50 {cuts[49]:,.1f} ms, p90 {cuts[89]:,.1f}, p99 {cuts[98]:,.1f}, longest {max(found):,.1f} of {len(found):,}"
+    )
 
 
 def hanging(folder: Path) -> None:
@@ -229,8 +241,8 @@ def hanging(folder: Path) -> None:
 
 
 def updates(folder: Path) -> None:
-    """Updates a second from callers who never pause, with no endpoint and with three, in turns; also by the CPU time of the server, which is
-    what matters where other programs take some of its core."""
+    """Updates a second from callers who never pause, with no endpoint and with three, in turns; also by the CPU time of
+    the server, which is what matters where other programs take some of its core."""
     with receiving() as url, serving(folder / "updates") as server, server.http() as http:
         ids = [new_user(http)["id"] for _ in range(200)]
 
@@ -247,7 +259,8 @@ def updates(folder: Path) -> None:
             for webhook in webhooks:
                 http.delete(f"/v1/webhooks/{webhook['id']}")
             print(
-                f"W3: {rate:,.0f}/s with no endpoint ({most:,.0f} of a core), {beside:,.0f}/s with three ({most_beside:,.0f}) "
+                f"W3: {rate:,.0f}/s with no endpoint ({most:,.0f} of a core), {beside:,.0f}/s with three "
+                f"({most_beside:,.0f}) "
                 f"and {sent / (2 * SECONDS):,.0f} deliveries/s",
                 flush=True,
             )
@@ -272,7 +285,8 @@ def reads(folder: Path) -> None:
                     http.post(f"/v1/webhooks/{id}/pause")
                 print(
                     f"W2 of {most:,.0f}/s at most: {alone[0]:,.0f}/s, p99 {alone[1]:.2f} ms alone; "
-                    f"{beside[0]:,.0f}/s, p99 {beside[1]:.2f} ms = {beside[1] / alone[1]:.2f} x beside {sent:,.0f} deliveries/s",
+                    f"{beside[0]:,.0f}/s, p99 {beside[1]:.2f} ms = {beside[1] / alone[1]:.2f} x beside "
+                    f"{sent:,.0f} deliveries/s",
                     flush=True,
                 )
 
@@ -286,11 +300,32 @@ def wrk(
     connections = 8 if rate is None else 32
     pause = 0 if rate is None else round(connections / rate * 1000)
     return subprocess.Popen(
-        ["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(Path(__file__).parent / "wrk.lua"),
-         "-H", f"Authorization: Bearer {server.key}", "-H", "Content-Type: application/json", server.url, "--", method, "/v1/users/@ID@", body,
-         str(folder / "ids"), f"{time.time_ns()}-", str(pause)],
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [
+            "taskset",
+            "-c",
+            "1",
+            "wrk",
+            "-t1",
+            f"-c{connections}",
+            f"-d{seconds}s",
+            "-s",
+            str(Path(__file__).parent / "wrk.lua"),
+            "-H",
+            f"Authorization: Bearer {server.key}",
+            "-H",
+            "Content-Type: application/json",
+            server.url,
+            "--",
+            method,
+            "/v1/users/@ID@",
+            body,
+            str(folder / "ids"),
+            f"{time.time_ns()}-",
+            str(pause),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
 
 
 def requests(load: subprocess.Popen[str]) -> tuple[float, float]:
@@ -301,7 +336,14 @@ def requests(load: subprocess.Popen[str]) -> tuple[float, float]:
     return float(found[1]) / float(found[2]), float(found[3])
 
 
-PARTS = {"throughput": throughput, "memory": waiting, "delay": delay, "hanging": hanging, "updates": updates, "reads": reads}
+PARTS = {
+    "throughput": throughput,
+    "memory": waiting,
+    "delay": delay,
+    "hanging": hanging,
+    "updates": updates,
+    "reads": reads,
+}
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -1,4 +1,5 @@
-"""Many clients at once: plain keep-alive connections, cheap enough that the server is the slow part, and threads that start together."""
+"""Many clients at once: plain keep-alive connections, cheap enough that the server is the slow part, and threads that
+start together."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ class Answer(NamedTuple):
 
 
 def worker_of(request_id: str) -> str:
-    """Which process gave it: behind the second of the request its ids have nine characters alike, and no other process has them."""
+    """Which process gave it: behind the second of the request its ids have nine characters alike, and no other process
+    has them."""
     return request_id[11:20]
 
 
@@ -43,7 +45,8 @@ class Connection:
         self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=timeout)
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """Raises OSError or http.client.HTTPException when there is no answer. `headers` are written with underscores."""
+        """Raises OSError or http.client.HTTPException when there is no answer. `headers` are written with
+        underscores."""
         sent = self._headers | {name.replace("_", "-"): value for name, value in headers.items()}
         content = None if body is None else json.dumps(body).encode()
         self._connection.request(method, path, content, sent)
@@ -67,7 +70,8 @@ def ask(server: Server, method: str, path: str, body: Any = None, **headers: str
 
 
 def together(*calls: Callable[[], T]) -> list[T]:
-    """What they return, each in a thread of its own, all begun at the same moment. Raises what the first of them raised."""
+    """What they return, each in a thread of its own, all begun at the same moment. Raises what the first of them
+    raised."""
     results: dict[int, T] = {}
     problems: list[BaseException] = []
     start = threading.Barrier(len(calls))
@@ -90,8 +94,8 @@ def together(*calls: Callable[[], T]) -> list[T]:
 
 
 class Promptness:
-    """How late changes were seen. Each must be seen `soon`, in seconds; a machine that holds a process up may make one in four late, but by no
-    more than `at_most`."""
+    """How late changes were seen. Each must be seen `soon`, in seconds; a machine that holds a process up may make one
+    in four late, but by no more than `at_most`."""
 
     def __init__(self, soon: float, at_most: float = 6.0) -> None:
         self._soon = soon
@@ -99,8 +103,8 @@ class Promptness:
         self._all: list[float] = []
 
     def last_unseen(self, done: float, seen: Callable[[], bool]) -> float:
-        """Seconds after `done`, a time of `time.monotonic`, when the change was last not seen; asked again and again, to see that nobody
-        goes back on it."""
+        """Seconds after `done`, a time of `time.monotonic`, when the change was last not seen; asked again and again,
+        to see that nobody goes back on it."""
         last = done
         in_a_row = 0
         while (now := time.monotonic()) < done + self._soon + 0.2 or (in_a_row < 3 and now < done + self._at_most + 1):

@@ -26,14 +26,16 @@ RECORD = Path(__file__).parents[1] / "benchmarks" / "suite.json"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A shell starts what runs in its background with SIGINT ignored, and the commands under test would inherit that."""
+    """A shell starts what runs in its background with SIGINT ignored, and the commands under test would inherit
+    that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.disable()  # until the tests are collected, of which all stay
     forks.pytest_configure(config)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take longest start first, so that none of them runs alone at the end. Those that are not in the record are taken for long."""
+    """Files that take longest start first, so that none of them runs alone at the end. Those that are not in the record
+    are taken for long."""
     seconds = json.loads(RECORD.read_text())["waits"] if RECORD.exists() else {}
 
     def place(item: pytest.Item) -> tuple[float, str]:
@@ -67,7 +69,8 @@ ROLES = ("member", "viewer", "admin", "owner")
 
 @pytest.fixture(scope="module")
 def engine() -> str:
-    """The database that servers run on. Folders whose tests hold for each of them override it, see `tests/engines.py`."""
+    """The database that servers run on. Folders whose tests hold for each of them override it, see
+    `tests/engines.py`."""
     return "sqlite"
 
 

@@ -1,4 +1,5 @@
-"""What tests cost: CPU seconds of the process that runs them and of all it has started, those that still run among them."""
+"""What tests cost: CPU seconds of the process that runs them and of all it has started, those that still run among
+them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The fixture that runs a folder of tests on each database. A `conftest.py` imports it: `from tests.engines import engine`."""
+"""The fixture that runs a folder of tests on each database. A `conftest.py` imports it: `from tests.engines import
+engine`."""
 
 from __future__ import annotations
 
@@ -39,8 +40,8 @@ VARIANTS = {
     # Behind PgBouncer in transaction mode with three sessions: each transaction may run on another one.
     "pgbouncer": ("test_idempotency", "test_events", "test_keys", "test_sessions"),
 }
-"""Files of tests/contract whose PostgreSQL is not set up as it comes. All of them hold on each: `ROLLBOOK_TEST_POSTGRES=pgbouncer make test
-ARGS="tests/contract -k postgresql"`."""
+"""Files of tests/contract whose PostgreSQL is not set up as it comes. All of them hold on each:
+`ROLLBOOK_TEST_POSTGRES=pgbouncer make test ARGS="tests/contract -k postgresql"`."""
 
 
 @pytest.fixture(scope="module", params=ENGINES, autouse=True)

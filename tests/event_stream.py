@@ -38,7 +38,14 @@ class Follower:
     """One connection. `last_id` is what a browser would send when it connects again."""
 
     def __init__(
-        self, server: Server, key: str = "", *, method: str = "GET", timeout: float = 60, last_id: str = "", **query: str
+        self,
+        server: Server,
+        key: str = "",
+        *,
+        method: str = "GET",
+        timeout: float = 60,
+        last_id: str = "",
+        **query: str,
     ) -> None:
         self.last_id = last_id
         self.comments = 0

@@ -1,7 +1,9 @@
-"""Runs files of tests beside each other: `pytest -n 5`. They are collected once, in this process, and run in forks of it.
+"""Runs files of tests beside each other: `pytest -n 5`. They are collected once, in this process, and run in forks of
+it.
 
 A file runs in one process, as its tests share a server. A process gets the next file before the last test of the one it
-has, so that pytest knows which fixtures are still needed. One that dies fails its test, and another goes on with the rest.
+has, so that pytest knows which fixtures are still needed. One that dies fails its test, and another goes on with the
+rest.
 """
 
 from __future__ import annotations
@@ -29,8 +31,12 @@ from tests import processes
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("forks")
     # pytest keeps short options in lower case for itself, and `-n` is the one that everybody knows.
-    group._addoption("-n", "--numprocesses", type=int, default=0, help="Processes that run files of tests; 0: this one.")
-    group._addoption("--dist", choices=["loadfile"], default="loadfile", help="As in pytest-xdist. There is no other way here.")
+    group._addoption(
+        "-n", "--numprocesses", type=int, default=0, help="Processes that run files of tests; 0: this one."
+    )
+    group._addoption(
+        "--dist", choices=["loadfile"], default="loadfile", help="As in pytest-xdist. There is no other way here."
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -129,7 +135,9 @@ class Forks:
 
     def _tell(self, child: Child, report: pytest.TestReport) -> None:
         # By this name pytest knows that tests of several files are reported in turns.
-        report.node = SimpleNamespace(_workerinfocache=f"process {child.number}", gateway=SimpleNamespace(id=str(child.number)))  # type: ignore[attr-defined]
+        report.node = SimpleNamespace(  # type: ignore[missing-attribute]
+            _workerinfocache=f"process {child.number}", gateway=SimpleNamespace(id=str(child.number))
+        )  # type: ignore[attr-defined]
         self._config.hook.pytest_runtest_logreport(report=report)
 
     def _lose(self, session: pytest.Session, child: Child) -> None:
@@ -142,7 +150,9 @@ class Forks:
             return
         item = given.popleft()
         how = f"The process of this test has ended: {os.waitstatus_to_exitcode(status)}"
-        crash: Any = pytest.TestReport(item.nodeid, item.location, {}, "failed", how, "call", start=0, stop=0, duration=0)
+        crash: Any = pytest.TestReport(
+            item.nodeid, item.location, {}, "failed", how, "call", start=0, stop=0, duration=0
+        )
         self._tell(child, crash)
         if given:
             self._files.appendleft(given)
@@ -187,7 +197,9 @@ class _Silent:
 class _Runner:
     """In a child: runs the files it is given."""
 
-    def __init__(self, session: pytest.Session, line: Connection, items: dict[str, pytest.Item], stop: mmap.mmap) -> None:
+    def __init__(
+        self, session: pytest.Session, line: Connection, items: dict[str, pytest.Item], stop: mmap.mmap
+    ) -> None:
         self._session = session
         self._line = line
         self._items = items

@@ -1,7 +1,8 @@
 """Sends made-up requests, good and bad, to a server as it ships, and holds its answers against its own description.
 
-`make fuzz` runs it with 10,000 cases: `python tests/fuzz.py --cases 10000 [--seed N] [--role member]`. The exit code is 1 when an answer is not as described.
-What schemathesis reports although it is right is told apart in `fuzz_rules.py`, with the reason for each.
+`make fuzz` runs it with 10,000 cases: `python tests/fuzz.py --cases 10000 [--seed N] [--role member]`. The exit code is
+1 when an answer is not as described. What schemathesis reports although it is right is told apart in `fuzz_rules.py`,
+with the reason for each.
 """
 
 from __future__ import annotations
@@ -38,20 +39,50 @@ class Outcome(NamedTuple):
     report: str
 
 
-def run(server: Server, folder: Path, examples: int, seed: int, role: str = "owner", phases: str = ALL_PHASES) -> Outcome:
-    """One round of schemathesis against a running server, `examples` for each call and phase, with the key of a user of this role."""
+def run(
+    server: Server, folder: Path, examples: int, seed: int, role: str = "owner", phases: str = ALL_PHASES
+) -> Outcome:
+    """One round of schemathesis against a running server, `examples` for each call and phase, with the key of a user of
+    this role."""
     report = folder / f"{seed}.json"
     with server.http() as http:
         me = http.get("/v1/users/me").json() if role == "owner" else new_user(http, role=role)
         key = server.key if role == "owner" else new_key(http, user_id=me["id"])
     program = Path(sys.executable).with_name("schemathesis")
     command = [
-        str(program), "run", f"{server.url}/openapi.json", "--header", f"Authorization: Bearer {key}",
-        "--checks", "all", "--phases", phases, "--max-examples", str(examples), "--seed", str(seed), "--continue-on-failure", "--max-failures", "20",
-        "--generation-database", "none", "--output-truncate", "true", "--no-color", "--no-shrink", "--warnings", "off", "--suppress-health-check", "all",
-        "--exclude-path", "/v1/events/stream",  # it has no end to wait for; tests/contract/test_event_stream.py reads it
-        "--report", "json", "--report-json-path", str(report),
-    ]  # fmt: skip
+        str(program),
+        "run",
+        f"{server.url}/openapi.json",
+        "--header",
+        f"Authorization: Bearer {key}",
+        "--checks",
+        "all",
+        "--phases",
+        phases,
+        "--max-examples",
+        str(examples),
+        "--seed",
+        str(seed),
+        "--continue-on-failure",
+        "--max-failures",
+        "20",
+        "--generation-database",
+        "none",
+        "--output-truncate",
+        "true",
+        "--no-color",
+        "--no-shrink",
+        "--warnings",
+        "off",
+        "--suppress-health-check",
+        "all",
+        "--exclude-path",
+        "/v1/events/stream",  # it has no end to wait for; tests/contract/test_event_stream.py reads it
+        "--report",
+        "json",
+        "--report-json-path",
+        str(report),
+    ]
     environment = {
         **os.environ,
         "SCHEMATHESIS_HOOKS": "tests.fuzz_rules",
@@ -68,7 +99,9 @@ def run(server: Server, folder: Path, examples: int, seed: int, role: str = "own
         raise RuntimeError(f"schemathesis did not run:\n{done.stdout}{done.stderr}")
     found: dict[str, Any] = json.loads(report.read_text())
     failed = bool(found["failures"] or found["errors"] or done.returncode or not found["complete"])
-    return Outcome(found["test_cases"]["generated"], failed, "\n".join(line[:2000] for line in done.stdout.splitlines()))
+    return Outcome(
+        found["test_cases"]["generated"], failed, "\n".join(line[:2000] for line in done.stdout.splitlines())
+    )
 
 
 def main() -> int:
@@ -88,7 +121,8 @@ def main() -> int:
             cases, rounds = cases + outcome.cases, rounds + 1
             failures += outcome.failed
             print(
-                f"{min(cases, given.cases):6,} of {given.cases:,} cases, seed {seed}, {time.monotonic() - started:.0f} s",
+                f"{min(cases, given.cases):6,} of {given.cases:,} cases, seed {seed}, "
+                f"{time.monotonic() - started:.0f} s",
                 flush=True,
             )
             if outcome.failed:
@@ -96,7 +130,9 @@ def main() -> int:
         bugs = [line for line in server.logged() if line.get("status") == 500 or line.get("level") == "error"]
     for line in bugs[:10]:
         print(json.dumps(line), flush=True)
-    print(f"{cases:,} cases in {rounds} rounds, {failures} rounds with failures, {len(bugs)} errors in the server's log.")
+    print(
+        f"{cases:,} cases in {rounds} rounds, {failures} rounds with failures, {len(bugs)} errors in the server's log."
+    )
     return 1 if failures or bugs else 0
 
 

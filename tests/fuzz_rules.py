@@ -1,4 +1,5 @@
-"""Loaded by schemathesis: which requests it must not send, which users they are about, and what it takes for a failure that is none."""
+"""Loaded by schemathesis: which requests it must not send, which users they are about, and what it takes for a failure
+that is none."""
 
 from __future__ import annotations
 
@@ -70,7 +71,8 @@ _client = httpx2.Client(
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """Keep the fuzzer's own account, and give half of the well-formed requests about a user, key or session one that exists."""
+    """Keep the fuzzer's own account, and give half of the well-formed requests about a user, key or session one that
+    exists."""
     positive = case.meta is not None and case.meta.generation.mode.is_positive
     query = case.query or {}
     if str(query.get("wait", "")).isdigit() and 0 < int(query["wait"]) <= 60:
@@ -103,14 +105,17 @@ def _new(name: str) -> str:
     if name == "webhookId":
         return _new_webhook()
     user = _client.post(
-        "/v1/users", json={"name": "Alice", "email": f"{os.urandom(8).hex()}@example.com", "password": "securepassword123"}
+        "/v1/users",
+        json={"name": "Alice", "email": f"{os.urandom(8).hex()}@example.com", "password": "securepassword123"},
     )
     user.raise_for_status()
     if name == "userId":
         return user.json()["id"]
     if name == "sessionId":
         form = {"email": user.json()["email"], "password": "securepassword123"}
-        with httpx2.Client(base_url=_client.base_url, headers={"Origin": os.environ["FUZZ_URL"]}, timeout=60) as browser:
+        with httpx2.Client(
+            base_url=_client.base_url, headers={"Origin": os.environ["FUZZ_URL"]}, timeout=60
+        ) as browser:
             assert browser.post("/account/sign-in", data=form).status_code == 303
         return _client.get("/v1/sessions", params={"user": user.json()["id"]}).json()[0]["id"]
     # To members, the keys of others do not exist.
@@ -133,7 +138,8 @@ def filter_failure(context: Any, failure: Failure, case: Any, response: Any) -> 
 
 
 def _went_with_its_user(case: Any) -> bool:
-    """Whether what a scenario created was deleted with its user: schemathesis only knows of requests that name what they delete."""
+    """Whether what a scenario created was deleted with its user: schemathesis only knows of requests that name what
+    they delete."""
     ids = (case.path_parameters or {}).values()
     newest = _client.get("/v1/events", params={"type": "key.created,webhook.created", "order": "desc", "limit": 1000})
     users = {event["user_id"] for event in newest.json() if event["object"]["id"] in ids}

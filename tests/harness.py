@@ -1,4 +1,5 @@
-"""A real server in a real process, as it ships: limits, keys and logs on. What every test that knocks at the front door uses."""
+"""A real server in a real process, as it ships: limits, keys and logs on. What every test that knocks at the front door
+uses."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ from tests import processes
 
 OWNER_EMAIL = "owner@example.com"
 OWNER_PASSWORD = "correct horse battery staple"
-# Cheap hashes, so that tests which are not about passwords do not wait for them. The default's cost is tested by itself.
+# Cheap hashes, so that tests which are not about passwords do not wait for them. The default's cost is tested by
+# itself.
 CHEAP = {"ROLLBOOK_PASSWORD_MEMORY": "8", "ROLLBOOK_PASSWORD_TIME_COST": "1"}
 
 PLAIN: dict[str, Any] = {"verify": False}
@@ -43,7 +45,8 @@ _databases: dict[Path, str] = {}
 
 
 def database_of(data: Path) -> str:
-    """What the setting `database` is for a server on this folder: on PostgreSQL a database of its own, the same one when it starts again."""
+    """What the setting `database` is for a server on this folder: on PostgreSQL a database of its own, the same one
+    when it starts again."""
     if engine == "sqlite":
         return ""
     from tests import postgres
@@ -63,7 +66,8 @@ def direct_of(data: Path) -> str:
 
 
 def migrated(data: Path) -> Path:
-    """A new data folder whose SQLite database has this version's schema and nothing in it: a copy of one that was made once."""
+    """A new data folder whose SQLite database has this version's schema and nothing in it: a copy of one that was made
+    once."""
     data.mkdir(mode=0o700)
     file = data / "rollbook.db"
     file.touch(0o600)
@@ -75,7 +79,9 @@ def migrated(data: Path) -> Path:
 def _migrated() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "rollbook.cli.main", "migrate", "--data", folder]
-        done = processes.run(command, env={name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")})
+        done = processes.run(
+            command, env={name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")}
+        )
         assert done.returncode == 0, done.stderr
         return (Path(folder) / "rollbook.db").read_bytes()
 
@@ -143,7 +149,9 @@ class Server:
         if not self.database and not self.data.exists():
             migrated(self.data)
         with open(self.log, "ab") as log:
-            self.process = processes.start(self.command(), env=self.environment, stdout=log, stderr=log, cwd=self.data.parent)
+            self.process = processes.start(
+                self.command(), env=self.environment, stdout=log, stderr=log, cwd=self.data.parent
+            )
         deadline = time.monotonic() + 60
         while True:
             if answers(self.port, "/health/ready") == 200:
@@ -183,7 +191,9 @@ class Server:
         headers = {} if key is None else {"Authorization": f"Bearer {key or self.key}"}
         return httpx2.Client(base_url=self.url, headers=headers, timeout=60, **PLAIN | options)
 
-    def rollbook(self, *arguments: str, check: bool = True, input: str | None = None) -> subprocess.CompletedProcess[str]:
+    def rollbook(
+        self, *arguments: str, check: bool = True, input: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """The command line on this server's folder, or what is given."""
         command = [sys.executable, "-m", "rollbook.cli.main", *arguments]
         done = processes.run(command, env=self.environment, input=input, cwd=self.data.parent)
@@ -248,7 +258,8 @@ class Server:
 
             postgres.drop(self.database)
             return
-        # While it stands still: from what is left at any moment in between, SQLite could recover, and go on with the pages that it has read.
+        # While it stands still: from what is left at any moment in between, SQLite could recover, and go on with the
+        # pages that it has read.
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
         while any(
@@ -296,7 +307,8 @@ AnyServer = TypeVar("AnyServer", bound=BaseServer)
 
 @contextmanager
 def serving(server: AnyServer) -> Iterator[AnyServer]:
-    """A server of the standard library's answers in a thread of its own. It looks often whether it is to end: it would take half a second."""
+    """A server of the standard library's answers in a thread of its own. It looks often whether it is to end: it would
+    take half a second."""
     with server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
@@ -308,8 +320,9 @@ def serving(server: AnyServer) -> Iterator[AnyServer]:
 
 
 def free_port() -> int:
-    """One below those that the system gives to outgoing connections, of which one could take it before it is used. No one is given it twice,
-    neither here nor in the tests that run beside these: it stays its owner's while that has not started yet, or is down."""
+    """One below those that the system gives to outgoing connections, of which one could take it before it is used. No
+    one is given it twice, neither here nor in the tests that run beside these: it stays its owner's while that has not
+    started yet, or is down."""
     for port in _ports_of_these_tests():
         with socket.socket() as found:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as those do that will use it
@@ -336,7 +349,12 @@ def _ports_of_these_tests() -> Iterator[int]:
 def new_user(http: httpx2.Client, **fields: Any) -> dict[str, Any]:
     """A user made through the API, as the server shows it."""
     number = time.perf_counter_ns()
-    body = {"name": "Alice Wonderland", "email": f"alice{number}@example.com", "password": "securepassword123", **fields}
+    body = {
+        "name": "Alice Wonderland",
+        "email": f"alice{number}@example.com",
+        "password": "securepassword123",
+        **fields,
+    }
     answer = http.post("/v1/users?fields=*", json=body)
     assert answer.status_code == 201, answer.text
     return {**answer.json(), "password": body["password"]}

@@ -13,8 +13,8 @@ TOP = Path("/sys/fs/cgroup")
 
 @contextmanager
 def memory_group(mebibytes: int) -> Iterator[Path | None]:
-    """The folder of a control group, of version 2 or 1. None where this process may make none, as in most containers: then tests look at what
-    the server took instead."""
+    """The folder of a control group, of version 2 or 1. None where this process may make none, as in most containers:
+    then tests look at what the server took instead."""
     try:
         group = _made(mebibytes << 20)
     except OSError:

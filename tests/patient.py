@@ -1,7 +1,8 @@
 """The command `rollbook`, but with more time for Valkey to answer: `Server(..., program=PATIENT)` runs it.
 
-For tests of what is counted there, on a machine that may be held up for longer than the half second there is where it ships. What becomes
-of requests that get no answer, `tests/concurrency/test_limits_nodes.py` tries with the command itself.
+For tests of what is counted there, on a machine that may be held up for longer than the half second there is where it
+ships. What becomes of requests that get no answer, `tests/concurrency/test_limits_nodes.py` tries with the command
+itself.
 """
 
 from __future__ import annotations

@@ -59,7 +59,9 @@ class PgBouncer:
             for path in (self.folder, *self.folder.iterdir()):
                 os.chown(path, entry.pw_uid, entry.pw_gid)
         command = [program(), "--quiet", str(self.folder / "pgbouncer.ini")]
-        self.process = subprocess.Popen(command, user=user, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd="/")
+        self.process = subprocess.Popen(
+            command, user=user, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd="/"
+        )
         until = time.monotonic() + 60
         while True:
             try:

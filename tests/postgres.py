@@ -1,4 +1,5 @@
-"""A real PostgreSQL on a free port of this machine: one for all tests, with a database for each server under test, or one's own to break."""
+"""A real PostgreSQL on a free port of this machine: one for all tests, with a database for each server under test, or
+one's own to break."""
 
 from __future__ import annotations
 
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 
 MISSING = "These tests need PostgreSQL 14 or newer. `make test` brings it, or says how."
 USER = "rollbook"
-# For tests that are not about durability: what the disk costs would be most of their time. And a process of autovacuum would start every second
-# for one of the hundred databases.
+# For tests that are not about durability: what the disk costs would be most of their time. And a process of autovacuum
+# would start every second for one of the hundred databases.
 HASTY = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "autovacuum=off")
 
 
@@ -67,7 +68,12 @@ class Cluster:
 
     def run(self, program: str, *arguments: str) -> str:
         done = subprocess.run(
-            [str(programs() / program), *arguments], user=self.user, cwd="/", capture_output=True, text=True, env=_environment()
+            [str(programs() / program), *arguments],
+            user=self.user,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            env=_environment(),
         )
         assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
         return done.stdout
@@ -125,7 +131,9 @@ class Cluster:
 
     def ask(self, sql: str, database: str = "postgres") -> str:
         """Its answer as psql prints it, without headings."""
-        return self.run("psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.url(database), "-c", sql).strip()
+        return self.run(
+            "psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.url(database), "-c", sql
+        ).strip()
 
     def put(self, name: str, content: bytes) -> None:
         """A file of its data folder, before it is started."""
@@ -149,7 +157,9 @@ class Cluster:
 @cache
 def _initialised() -> Path:
     cluster, owner = Cluster(), os.getpid()
-    cluster.run("initdb", "-D", str(cluster.data), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+    cluster.run(
+        "initdb", "-D", str(cluster.data), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"
+    )
     atexit.register(lambda: cluster.remove() if os.getpid() == owner else None)  # not in a process that a test forked
     return cluster.data
 
@@ -219,13 +229,14 @@ def _create(prefix: str, template: str) -> str:
 
 @cache
 def _quickly() -> str:
-    """To copy files is half the work of writing all of them into the log. Before 15 there was no other way, and no word for it."""
+    """To copy files is half the work of writing all of them into the log. Before 15 there was no other way, and no word
+    for it."""
     return "STRATEGY file_copy" if int(shared().ask("SHOW server_version_num")) >= 150_000 else ""
 
 
 variant = os.environ.get("ROLLBOOK_TEST_POSTGRES", "")
-"""How databases for tests are set up: `serializable` by default, with users `partitioned` by hash, or behind `pgbouncer`. Empty: as they come.
-The fixture `engine` chooses it for a module of tests."""
+"""How databases for tests are set up: `serializable` by default, with users `partitioned` by hash, or behind
+`pgbouncer`. Empty: as they come. The fixture `engine` chooses it for a module of tests."""
 
 _direct: dict[str, str] = {}
 
@@ -245,8 +256,8 @@ def pooler() -> PgBouncer:
 
 
 def _partition(url: str) -> None:
-    """Make `users` a table in four parts by the hash of the id, with the same indexes: what Citus and CockroachDB ask of a table holds of it,
-    too. Nothing is unique but the id."""
+    """Make `users` a table in four parts by the hash of the id, with the same indexes: what Citus and CockroachDB ask
+    of a table holds of it, too. Nothing is unique but the id."""
     indexes = [
         text.replace("CREATE UNIQUE INDEX", "CREATE INDEX")
         for name, text in rows(url, "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'users'")
@@ -259,7 +270,10 @@ def _partition(url: str) -> None:
             url, "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = 'users'::regclass AND NOT tgisinternal"
         )
     ]
-    parts = [f"CREATE TABLE users_{part} PARTITION OF users FOR VALUES WITH (MODULUS 4, REMAINDER {part})" for part in range(4)]
+    parts = [
+        f"CREATE TABLE users_{part} PARTITION OF users FOR VALUES WITH (MODULUS 4, REMAINDER {part})"
+        for part in range(4)
+    ]
     execute(
         url,
         "ALTER TABLE users RENAME TO users_whole",
@@ -301,9 +315,14 @@ def holding(url: str, *statements: str) -> Iterator[None]:
 def dump(url: str) -> bytes:
     """All that is in a database: as text, and the bytes that the text writes in hexadecimal digits."""
     done = subprocess.run(
-        [str(programs() / "pg_dump"), "--dbname", direct(url) or url], capture_output=True, check=True, env=_environment()
+        [str(programs() / "pg_dump"), "--dbname", direct(url) or url],
+        capture_output=True,
+        check=True,
+        env=_environment(),
     )
-    return done.stdout + b"".join(bytes.fromhex(digits.decode()) for digits in re.findall(rb"\\\\x([0-9a-f]+)", done.stdout))
+    return done.stdout + b"".join(
+        bytes.fromhex(digits.decode()) for digits in re.findall(rb"\\\\x([0-9a-f]+)", done.stdout)
+    )
 
 
 def rows(url: str, sql: str) -> list[tuple[Any, ...]]:

@@ -1,8 +1,10 @@
-"""Starts processes for tests. `rollbook` is forked from one process that has imported it already, which costs a tenth of an import.
+"""Starts processes for tests. `rollbook` is forked from one process that has imported it already, which costs a tenth
+of an import.
 
-What runs is what ships: `main()` with the arguments, environment, folder, streams and exit code of a process of its own. A command that is
-neither plain `python -m rollbook.cli.main` nor `rollbook` beside that Python, or that changes a variable which Python or a library may read while
-it is imported, is executed. So are the tests of the command as it is installed, in `cli/test_calling.py`, `docs/test_package.py` and `deploy/`.
+What runs is what ships: `main()` with the arguments, environment, folder, streams and exit code of a process of its
+own. A command that is neither plain `python -m rollbook.cli.main` nor `rollbook` beside that Python, or that changes a
+variable which Python or a library may read while it is imported, is executed. So are the tests of the command as it is
+installed, in `cli/test_calling.py`, `docs/test_package.py` and `deploy/`.
 """
 
 from __future__ import annotations
@@ -118,7 +120,14 @@ def start(
     program = _program(command, env)
     if program is None:
         return subprocess.Popen(
-            command, env=env, cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr, text=True, start_new_session=start_new_session
+            command,
+            env=env,
+            cwd=cwd,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            text=True,
+            start_new_session=start_new_session,
         )
     order = Order(program, [*command], {**env}, str(cwd or Path.cwd()), start_new_session)
     with contextlib.ExitStack() as opened:
@@ -133,7 +142,12 @@ def start(
 
 
 def run(
-    command: Sequence[str], *, env: Mapping[str, str], cwd: Path | None = None, input: str | None = None, timeout: float = 110
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path | None = None,
+    input: str | None = None,
+    timeout: float = 110,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, as `subprocess.run(…, capture_output=True, text=True)` does."""
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complained:
@@ -168,7 +182,8 @@ def _read_early(env: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in env.items()
-        if not name.startswith(_READ_LATER) and (name, value) != ("PYTHONPATH", str(ROOT))  # which holds what was imported
+        if not name.startswith(_READ_LATER)
+        and (name, value) != ("PYTHONPATH", str(ROOT))  # which holds what was imported
     }
 
 
@@ -250,7 +265,8 @@ def _origin() -> Origin:
 
 @cache
 def address() -> str:
-    """Where the process listens that others are forked from. It is started by the first who asks, and ends with this one."""
+    """Where the process listens that others are forked from. It is started by the first who asks, and ends with this
+    one."""
     folder = tempfile.mkdtemp(prefix="rollbook-origin-")
     place = f"{folder}/line"
     ours, theirs = socket.socketpair()
@@ -353,8 +369,8 @@ def _kill(children: set[int]) -> None:
 
 
 def _warm_up() -> None:
-    """Load what each server loads once its port is open, and compile all pages: half a second of computing for each process. A server that is
-    executed does it by itself, as in `test_the_command_is_installed_and_serves`."""
+    """Load what each server loads once its port is open, and compile all pages: half a second of computing for each
+    process. A server that is executed does it by itself, as in `test_the_command_is_installed_and_serves`."""
     rules.prepare()
     templates.prepare()
     templates.compile_all()
@@ -401,7 +417,8 @@ def _run(program: Any) -> None:
 
 
 def _leave() -> None:
-    """End when all threads and exit handlers have, without taking the modules apart one by one: that would be most of what a command costs."""
+    """End when all threads and exit handlers have, without taking the modules apart one by one: that would be most of
+    what a command costs."""
     if _code is not None:
         sys.stdout.flush()
         sys.stderr.flush()

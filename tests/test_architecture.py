@@ -27,28 +27,52 @@ ROOMS = (
     ("records",),
     ("storage", "limits", "http", "observe"),
     ("config",),
-    ("roles", "errors", "ids", "clock", "capacity", "interpreter", "quota", "runner", "schemas", "trace_context", "units"),
+    (
+        "roles",
+        "errors",
+        "ids",
+        "clock",
+        "capacity",
+        "interpreter",
+        "quota",
+        "runner",
+        "schemas",
+        "trace_context",
+        "units",
+    ),
 )
 
 # Imports that only a type checker follows, and why they may go against the arrows.
 TYPES_ONLY = {
     ("rollbook.observe.done", "rollbook.http.request"): "what is noted is the request; nothing of http runs here",
-    ("rollbook.observe.usage_buffer", "rollbook.http.request"): "a line is made from the request; nothing of http runs here",
+    (
+        "rollbook.observe.usage_buffer",
+        "rollbook.http.request",
+    ): "a line is made from the request; nothing of http runs here",
     ("rollbook.observe.spans", "rollbook.http.request"): "a span is made from the request; nothing of http runs here",
 }
 
 # Imports inside functions, and why they wait.
 INSIDE = {
     **dict.fromkeys(
-        [("rollbook.records.connect", f"rollbook.{name}") for name in ("storage.postgres", "storage.postgres_connection")],
+        [
+            ("rollbook.records.connect", f"rollbook.{name}")
+            for name in ("storage.postgres", "storage.postgres_connection")
+        ],
         "PostgreSQL's driver is a tenth of the start, and not needed on SQLite",
     ),
-    ("rollbook.auth.server_secret", "cryptography.exceptions"): "OpenSSL is 12 ms of the start; most calls seal nothing",
+    (
+        "rollbook.auth.server_secret",
+        "cryptography.exceptions",
+    ): "OpenSSL is 12 ms of the start; most calls seal nothing",
     (
         "rollbook.auth.server_secret",
         "cryptography.hazmat.primitives.ciphers.aead",
     ): "OpenSSL is 12 ms of the start; most calls seal nothing",
-    ("rollbook.cli.options", "rollbook.cli.fields"): "commands without fields of a call don't load the types of all calls",
+    (
+        "rollbook.cli.options",
+        "rollbook.cli.fields",
+    ): "commands without fields of a call don't load the types of all calls",
     ("rollbook.cli.main", "click"): "a server that is started with plain flags needs no command line",
     ("rollbook.web.uploads", "multipart"): "only forms with a file need it",
     ("rollbook.auth.password_hashes", "bcrypt"): "only hashes of other systems need it",
@@ -74,7 +98,10 @@ INSIDE = {
         "rollbook.limits.valkey_group",
     ): "redis-py is 0.1 s of the start, and needed for few addresses only",
     ("rollbook.http.server", "rollbook.http.supervisor"): "one worker needs no supervisor",
-    ("rollbook.http.supervisor", "rollbook.http.server"): "a forked child becomes a worker by the function that runs one",
+    (
+        "rollbook.http.supervisor",
+        "rollbook.http.server",
+    ): "a forked child becomes a worker by the function that runs one",
     ("rollbook.web.docs", "rollbook.docs_site.search"): "needs markupsafe, which comes with jinja2",
     (
         "rollbook.web.docs",
@@ -84,7 +111,10 @@ INSIDE = {
     ("rollbook.web.templates", "jinja2"): "a server that no browser visits starts faster and needs less memory",
     ("rollbook.web.templates", "markupsafe"): "comes with jinja2, and at the same time",
     ("rollbook.web.plots", "markupsafe"): "comes with jinja2, and at the same time",
-    ("rollbook.actions.checking", "rollbook.auth.password_hashes"): "26 ms of the start, and only new passwords need it",
+    (
+        "rollbook.actions.checking",
+        "rollbook.auth.password_hashes",
+    ): "26 ms of the start, and only new passwords need it",
     ("rollbook.records.rules", "email_validator"): "38 ms of the start, for the few addresses that need it",
     ("rollbook.records.rules", "idna"): "9 ms of the start, for the few addresses that need it",
 }
@@ -101,7 +131,9 @@ class Import(NamedTuple):
 
 
 def test_every_room_has_its_line() -> None:
-    found = {path.stem for path in (SRC / "rollbook").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    found = {
+        path.stem for path in (SRC / "rollbook").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
     assert found - {"__init__"} == {room for line in ROOMS for room in line}
 
 
@@ -114,7 +146,9 @@ def test_imports_between_rooms_go_one_way() -> None:
             continue
         if line_of[importer] >= line_of[imported]:
             if each.types_only:
-                assert (each.importer, each.imported) in TYPES_ONLY, f"{each.importer} imports a type from {each.imported}"
+                assert (each.importer, each.imported) in TYPES_ONLY, (
+                    f"{each.importer} imports a type from {each.imported}"
+                )
             else:
                 against.add(f"{each.importer} imports {each.imported}")
     assert not against
@@ -134,7 +168,11 @@ def test_actions_know_nothing_of_http_json_or_sql() -> None:
 def test_no_import_leads_back_to_where_it_started() -> None:
     graph: dict[str, set[str]] = {}
     for each in _imports():
-        if not each.types_only and (each.importer, each.imported) not in INSIDE and each.imported.startswith("rollbook."):
+        if (
+            not each.types_only
+            and (each.importer, each.imported) not in INSIDE
+            and each.imported.startswith("rollbook.")
+        ):
             graph.setdefault(each.importer, set()).add(each.imported)
     finished: set[str] = set()
 

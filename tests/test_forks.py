@@ -44,7 +44,18 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    plugins = ["-p", "tests.forks", "-p", "no:xdist", "-p", "no:schemathesis", "-p", "no:anyio", "-p", "no:cacheprovider"]
+    plugins = [
+        "-p",
+        "tests.forks",
+        "-p",
+        "no:xdist",
+        "-p",
+        "no:schemathesis",
+        "-p",
+        "no:anyio",
+        "-p",
+        "no:cacheprovider",
+    ]
     command = [sys.executable, "-m", "pytest", "-n", "2", *plugins, f"--rootdir={folder}", str(folder), *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
 
@@ -56,7 +67,9 @@ def test_each_test_is_told_once_even_if_its_process_dies(folder: Path) -> None:
     assert "The process of this test has ended: 7" in done.stdout
     assert "this teardown fails" in done.stdout and "seen in the report" in done.stdout and "{'a': 1}" in done.stdout
     assert "never seen" not in done.stdout
-    assert len([*folder.glob("ended-*")]) == 1, "of the session's two processes one died, and the other ended as it should"
+    assert len([*folder.glob("ended-*")]) == 1, (
+        "of the session's two processes one died, and the other ended as it should"
+    )
 
 
 def test_the_first_failure_can_end_it(folder: Path) -> None:

@@ -1,4 +1,5 @@
-"""`make test` has all it needs before the first test runs: it brings what is missing, or stops with one command to paste."""
+"""`make test` has all it needs before the first test runs: it brings what is missing, or stops with one command to
+paste."""
 
 from __future__ import annotations
 
@@ -112,11 +113,18 @@ def test_the_table_of_needs_knows_what_each_file_uses() -> None:
 for line in sys.stdin: print(*[each.name for each in needs.of([pathlib.Path(line.strip())])], sep=',')"""
     files = sorted(TESTS.rglob("test_*.py"))
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, input="\n".join(map(str, files)), capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        input="\n".join(map(str, files)),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     for file, known in zip(files, done.stdout.splitlines(), strict=True):
         for module in _imported(file) & USED.keys():
-            assert any(word in known for word in USED[module]), f"{file.relative_to(ROOT)} uses {module}: tools/needs.py"
+            assert any(word in known for word in USED[module]), (
+                f"{file.relative_to(ROOT)} uses {module}: tools/needs.py"
+            )
 
 
 def _imported(file: Path) -> set[str]:

@@ -18,7 +18,8 @@ from tools.programs import find_valkey, find_valkey_cli
 # Seconds that a limiter gives Valkey in tests: a busy machine may hold it up for longer than it has where it ships.
 # There, `tests/concurrency/test_limits_nodes.py` tries what becomes of one that does not reply.
 TIMEOUTS = Timeouts(reply=2.0, connect=10.0)
-# For tests in which thousands of calls at once are all to be answered, and in which those that are not are refused a connection.
+# For tests in which thousands of calls at once are all to be answered, and in which those that are not are refused a
+# connection.
 LONG_TIMEOUTS = Timeouts(reply=60.0, connect=60.0)
 
 MISSING = "These tests need Valkey or Redis. `make test` brings it, or says how."
@@ -104,7 +105,8 @@ def running_valkey(folder: Path, *options: str, port: int | None = None) -> Iter
 
 @contextmanager
 def running_cluster(folder: Path) -> Iterator[list[ValkeyServer]]:
-    """Three primaries and a replica of each, as `valkey-cli --cluster create` joins them. The ports of primaries come first."""
+    """Three primaries and a replica of each, as `valkey-cli --cluster create` joins them. The ports of primaries come
+    first."""
     options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "5000", "--repl-diskless-sync-delay", "0"]
     servers = [ValkeyServer(folder / f"valkey{number}", *options, port=free_pair()) for number in range(6)]
     try:
@@ -131,9 +133,12 @@ def running_cluster(folder: Path) -> Iterator[list[ValkeyServer]]:
 
 @contextmanager
 def running_sentinels(folder: Path) -> Iterator[tuple[str, list[ValkeyServer]]]:
-    """The URL of a primary called `limits` that three Sentinels monitor, and the servers: primary, replica, Sentinels."""
+    """The URL of a primary called `limits` that three Sentinels monitor, and the servers: primary, replica,
+    Sentinels."""
     primary = ValkeyServer(folder / "primary")
-    replica = ValkeyServer(folder / "replica", "--replicaof", f"127.0.0.1 {primary.port}", "--repl-diskless-sync-delay", "0")
+    replica = ValkeyServer(
+        folder / "replica", "--replicaof", f"127.0.0.1 {primary.port}", "--repl-diskless-sync-delay", "0"
+    )
     sentinels = [ValkeyServer(folder / f"sentinel{number}", monitors=primary.port) for number in range(3)]
     servers = [primary, replica, *sentinels]
     try:

@@ -1,4 +1,5 @@
-"""A visitor of the pages who sends what browsers send: cookies, forms, and where they come from. For tests that need no real browser."""
+"""A visitor of the pages who sends what browsers send: cookies, forms, and where they come from. For tests that need no
+real browser."""
 
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ def visitor(server: Server, **headers: str) -> httpx2.Client:
     return httpx2.Client(base_url=server.url, headers=FORM | {"Origin": server.url} | headers, timeout=60, **PLAIN)
 
 
-def sign_in(visitor: httpx2.Client, email: str = OWNER_EMAIL, password: str = OWNER_PASSWORD, **fields: str) -> httpx2.Response:
+def sign_in(
+    visitor: httpx2.Client, email: str = OWNER_EMAIL, password: str = OWNER_PASSWORD, **fields: str
+) -> httpx2.Response:
     """Send the form."""
     return visitor.post("/account/sign-in", data={"email": email, "password": password, **fields})
 
@@ -61,7 +64,13 @@ def set_password(visitor: httpx2.Client, link: str, password: str) -> httpx2.Res
 
 def own_key(person: httpx2.Client, scopes: Sequence[str] = ()) -> str:
     """A key that somebody who is signed in creates for themselves."""
-    form = {"name": "own", "reach": "some" if scopes else "all", "expires": "never", "revealable": "on", "scopes": list(scopes)}
+    form = {
+        "name": "own",
+        "reach": "some" if scopes else "all",
+        "expires": "never",
+        "revealable": "on",
+        "scopes": list(scopes),
+    }
     answer = person.post("/account/keys", data=form)
     assert answer.status_code == 303, answer.text
     page = person.get(answer.headers["location"])

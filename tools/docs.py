@@ -1,4 +1,5 @@
-"""Generates parts of docs/ from the code: errors, settings, routes, scopes, commands. With `--check`, only reports which are outdated.
+"""Generates parts of docs/ from the code: errors, settings, routes, scopes, commands. With `--check`, only reports
+which are outdated.
 
 A generated part is between `<!-- begin: NAME -->` and `<!-- end: NAME -->`. The rest of the page is written by hand.
 """
@@ -26,6 +27,7 @@ from rollbook.config import Settings
 from rollbook.delivery import outcomes, schedule
 from rollbook.http.wire import REASON
 from rollbook.records import event_types
+from rollbook.schemas import paragraphs
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -43,7 +45,9 @@ def main(arguments: list[str]) -> int:
     if arguments not in ([], ["--check"]):
         print("usage: tools/docs.py [--check]", file=sys.stderr)
         return 2
-    outdated = {page: text for page in sorted(DOCS.glob("*.md")) if (text := renewed(page.read_text())) != page.read_text()}
+    outdated = {
+        page: text for page in sorted(DOCS.glob("*.md")) if (text := renewed(page.read_text())) != page.read_text()
+    }
     for page, text in outdated.items():
         if arguments:
             print(f"{page.relative_to(ROOT)} is outdated. Run: make docs", file=sys.stderr)
@@ -91,10 +95,12 @@ def errors_part() -> str:
     examples = openapi.describe(PAGE_URL)["components"]["examples"]
     found = []
     for error in _by_code():
-        found += [f"## {error.code}", f"**{error.status}** · {_sentence(error)}", error.__doc__ or ""]
+        found += [f"## {error.code}", f"**{error.status}** · {_sentence(error)}", paragraphs(error.__doc__)]
         calls = [route for route in ROUTES if error in route.errors]
         if calls:
-            links = [f"[`{route.method} {route.path}`]({docs_calls.place(route.method, route.path)})" for route in calls]
+            links = [
+                f"[`{route.method} {route.path}`]({docs_calls.place(route.method, route.path)})" for route in calls
+            ]
             many = f"{len(calls)} calls of the [API](api.md#endpoints)"
             found.append(f"Returned by {', '.join(links) if len(calls) <= docs_calls.MAX_VALUES else many}.")
         if error.code in examples:
@@ -110,7 +116,9 @@ def settings_part() -> str:
         kind, meta = config.written_type(hint), get_args(hint)[1]
         names = f"`{name}`<br>`--{name.replace('_', '-')}`<br>`{config.PREFIX}{name.upper()}`"
         value = _value(config.written(defaults[name]))
-        rows.append((names, docs_calls.cell([_range(kind, meta), f"default {value}" if value else ""], meta.description or "")))
+        rows.append(
+            (names, docs_calls.cell([_range(kind, meta), f"default {value}" if value else ""], meta.description or ""))
+        )
     return table(("setting, flag, variable", ""), rows)
 
 
@@ -130,7 +138,10 @@ def scopes_part() -> str:
 def events_part() -> str:
     return table(
         ("type", "object", ""),
-        [(f"`{name}`", event_types.kind(name).replace("_", " "), type.description) for name, type in event_types.TYPES.items()],
+        [
+            (f"`{name}`", event_types.kind(name).replace("_", " "), type.description)
+            for name, type in event_types.TYPES.items()
+        ],
     )
 
 
@@ -140,13 +151,18 @@ def retries_part() -> str:
 
 
 def _span(seconds: float) -> str:
-    size, unit = next((size, unit) for size, unit in ((3600, "hours"), (60, "minutes"), (1, "seconds")) if seconds >= size)
+    size, unit = next(
+        (size, unit) for size, unit in ((3600, "hours"), (60, "minutes"), (1, "seconds")) if seconds >= size
+    )
     return f"{seconds / size:g} {unit}"
 
 
 def outcomes_part() -> str:
     rows = [(f"`{name}`", text) for name, text in outcomes.DESCRIPTIONS.items()]
-    answered = (f"`{outcomes.of_status(400)}` to `{outcomes.of_status(599)}`", "The receiver answered with this status.")
+    answered = (
+        f"`{outcomes.of_status(400)}` to `{outcomes.of_status(599)}`",
+        "The receiver answered with this status.",
+    )
     at = [name for name, _ in rows].index(f"`{outcomes.BODY_FAILED}`")
     return table(("outcome", ""), [*rows[:at], answered, *rows[at:]])
 
@@ -154,7 +170,9 @@ def outcomes_part() -> str:
 def commands_part() -> str:
     found: list[str] = []
     for name, command in commands(app, "rollbook"):
-        arguments = " ".join(_argument(parameter) for parameter in command.params if parameter.param_type_name == "argument")
+        arguments = " ".join(
+            _argument(parameter) for parameter in command.params if parameter.param_type_name == "argument"
+        )
         found += [
             f"## {name}",
             inspect.cleandoc(command.help or ""),
@@ -163,7 +181,8 @@ def commands_part() -> str:
         ]
         if name == "rollbook serve":
             found.append(
-                "Every [setting](configuration.md) has a flag. `--config FILE` reads another settings file than `./rollbook.toml`."
+                "Every [setting](configuration.md) has a flag. `--config FILE` reads another settings file than "
+                "`./rollbook.toml`."
             )
             continue
         shown = [parameter for parameter in command.params if _is_shown(parameter)]
@@ -178,7 +197,9 @@ def commands_part() -> str:
             found.append(table(("option", ""), options))
         if targets:
             folder = (
-                "On a data folder or a running server" if any(each.name == "data" for each in shown) else "On a running server"
+                "On a data folder or a running server"
+                if any(each.name == "data" for each in shown)
+                else "On a running server"
             )
             found.append(f"{folder}: see [where commands work](#where-commands-work).")
     return "\n\n".join(found)
@@ -253,14 +274,21 @@ def _argument(parameter: Any) -> str:
 
 def _flags(parameter: Any) -> str:
     value = "" if parameter.is_flag else f" {parameter.metavar or 'N'}"
-    return ", ".join(f"`{flag}{value if flag.startswith('--') else ''}`" for flag in [*parameter.opts, *parameter.secondary_opts])
+    return ", ".join(
+        f"`{flag}{value if flag.startswith('--') else ''}`" for flag in [*parameter.opts, *parameter.secondary_opts]
+    )
 
 
 def _required(parameter: Any) -> str:
     if parameter.required:
         return " Required."
     default = parameter.default
-    if parameter.is_flag or not isinstance(default, (int, str)) or default == "" or "default:" in (parameter.help or ""):
+    if (
+        parameter.is_flag
+        or not isinstance(default, (int, str))
+        or default == ""
+        or "default:" in (parameter.help or "")
+    ):
         return ""
     return f" Default: `{default}`."
 

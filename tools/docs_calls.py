@@ -1,7 +1,8 @@
-"""Generates what docs/ says about each call and object: parameters, fields, responses and errors, from the OpenAPI description.
+"""Generates what docs/ says about each call and object: parameters, fields, responses and errors, from the OpenAPI
+description.
 
-`call_NAME` is a call by its operation ID, or several that take the same: `call_patch_user__update_user`. `object_NAME` is a schema.
-Where they stand decides where links to them lead.
+`call_NAME` is a call by its operation ID, or several that take the same: `call_patch_user__update_user`. `object_NAME`
+is a schema. Where they stand decides where links to them lead.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ def everywhere_part() -> str:
     ]
     return "\n\n".join(
         [
-            f"Every response has the header {_names(own)}. Responses of calls that require an API key also have {_names(limits)}.",
+            f"Every response has the header {_names(own)}. Responses of calls that require an API key also have "
+            f"{_names(limits)}.",
             table(("", ""), [(name, errors_of(found)) for name, found in rows]),
         ]
     )
@@ -75,7 +77,9 @@ def errors_of(found: Iterable[type[ApiError]]) -> str:
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(' '.join(cell.split()).replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+    return "\n".join(
+        f"| {' | '.join(' '.join(cell.split()).replace('|', chr(92) + '|') for cell in line)} |" for line in lines
+    )
 
 
 # ---- one call, or several that take the same
@@ -86,7 +90,10 @@ def _calls(routes: list[Route]) -> Iterator[str]:
     parameters = [_resolved(each) for each in (*_path_parameters(routes[0]), *first.get("parameters", ()))]
     if parameters:
         rows = [
-            (f"`{each['name']}`", cell([each["in"], *_kind(each["schema"])], each["description"], each.get("required", False)))
+            (
+                f"`{each['name']}`",
+                cell([each["in"], *_kind(each["schema"])], each["description"], each.get("required", False)),
+            )
             for each in parameters
         ]
         yield table(("parameter", ""), rows)
@@ -122,7 +129,11 @@ def _said(schema: dict[str, Any], kind: str) -> str:
     if reference is None:
         return f"`{kind}`"
     name = reference.rpartition("/")[2]
-    inline = _named(name) if ("object", name) in _places() else ", ".join(f"`{field}`" for field in _schema(name)["properties"])
+    inline = (
+        _named(name)
+        if ("object", name) in _places()
+        else ", ".join(f"`{field}`" for field in _schema(name)["properties"])
+    )
     return f"a list of {inline}" if listed else inline
 
 
@@ -163,7 +174,9 @@ def _kind(schema: dict[str, Any]) -> list[str]:
         target = _resolved(schema)
         name = schema["$ref"].rpartition("/")[2]
         return (
-            [_named(name)] if ("object", name) in _places() else _kind({key: target[key] for key in target if key != "default"})
+            [_named(name)]
+            if ("object", name) in _places()
+            else _kind({key: target[key] for key in target if key != "default"})
         )
     several = schema.get("oneOf") or schema.get("anyOf")
     if several:
@@ -180,7 +193,9 @@ def _kind(schema: dict[str, Any]) -> list[str]:
             else f"list of {'objects' if items == 'object' else items}",
         )
     if 0 < len(values) <= MAX_VALUES:
-        said = ", ".join(f"`{value}`" for value in values if value is not None) + (" or null" if "null" in types else "")
+        said = ", ".join(f"`{value}`" for value in values if value is not None) + (
+            " or null" if "null" in types else ""
+        )
     if "format" in schema and schema["format"] not in ("int64", "password", "double"):
         said += f" ({schema['format']})"
     return [said, _bounds(schema), _default(schema.get("default"))]

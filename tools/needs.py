@@ -111,7 +111,9 @@ def of(files: Iterable[Path]) -> list[Need | Stage]:
     """What these files and folders need, each once."""
     tests = ROOT / "tests"
     places = [(tests / name, needs) for name, needs in TESTS.items()]
-    touched = (needs for file in files for place, needs in places if file.is_relative_to(place) or place.is_relative_to(file))
+    touched = (
+        needs for file in files for place, needs in places if file.is_relative_to(place) or place.is_relative_to(file)
+    )
     return list(dict.fromkeys(each for needs in touched for each in needs))
 
 
@@ -132,7 +134,8 @@ def of_soak() -> list[Path]:
 
 
 def chosen(python: Path, arguments: Sequence[str]) -> list[Path]:
-    """The files whose tests pytest would run, of which an option such as `-k` may leave out most. Takes some seconds."""
+    """The files whose tests pytest would run, of which an option such as `-k` may leave out most. Takes some
+    seconds."""
     command = [python, "-m", "pytest", *arguments, "--collect-only", "-qq", "-n", "0", "-p", "no:cacheprovider"]
     said = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True).stdout
     files = [ROOT / line.partition(":")[0] for line in said.splitlines()]

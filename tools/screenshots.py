@@ -1,6 +1,7 @@
 """Takes a picture of every page, in both themes and three widths, on a server with people in it: `make screenshots`.
 
-They go to screenshots/, with index.html to look at all of them. Words in ARGS choose pages: ARGS="admin keys" takes those with such a word in their name.
+They go to screenshots/, with index.html to look at all of them. Words in ARGS choose pages: ARGS="admin keys" takes
+those with such a word in their name.
 """
 
 from __future__ import annotations
@@ -30,7 +31,11 @@ WIDTHS = (390, 820, 1440)
 HEIGHT = 900
 # The owner's keys run into their windows now and then; the pages themselves do not.
 FLAGS = ("--rate-limit", "100/minute,5000/hour", "--unauthenticated-limit", "none")
-ENVIRONMENT = {"ROLLBOOK_ATTEMPTS_LIMIT": "none", "ROLLBOOK_ADDRESS_ATTEMPTS_LIMIT": "none", "ROLLBOOK_PAGE_LIMIT": "none"}
+ENVIRONMENT = {
+    "ROLLBOOK_ATTEMPTS_LIMIT": "none",
+    "ROLLBOOK_ADDRESS_ATTEMPTS_LIMIT": "none",
+    "ROLLBOOK_PAGE_LIMIT": "none",
+}
 
 
 def main(words: list[str]) -> int:
@@ -41,7 +46,11 @@ def main(words: list[str]) -> int:
     with (
         tempfile.TemporaryDirectory() as folder,
         Progress(
-            TextColumn("{task.description:32}"), BarColumn(), MofNCompleteColumn(), console=out, transient=not out.is_terminal
+            TextColumn("{task.description:32}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            console=out,
+            transient=not out.is_terminal,
         ) as bars,
     ):
         server = Server(Path(folder) / "data", *FLAGS, environment=ENVIRONMENT)
@@ -99,13 +108,20 @@ def _sheet(wanted: list[Place]) -> str:
     rows = []
     for place in wanted:
         pictures = "".join(
-            f'<a href="{_file(place, theme, width)}"><img loading=lazy src="{_file(place, theme, width)}" alt="{theme}, {width} px" width={width // 4}></a>'
+            f'<a href="{_file(place, theme, width)}"><img loading=lazy src="{_file(place, theme, width)}" '
+            f'alt="{theme}, {width} px" width={width // 4}></a>'
             for theme in chromium.THEMES
             for width in WIDTHS
         )
         rows.append(f"<h2>{escape(place.path)}</h2><div>{pictures}</div>")
-    style = "body{font:14px system-ui;margin:2rem;background:#888}div{display:flex;gap:1rem;align-items:start;flex-wrap:wrap}"
-    return f"<!doctype html><meta charset=utf-8><title>Screenshots of Rollbook</title><style>{style}</style>{''.join(rows)}\n"
+    style = (
+        "body{font:14px "
+        "system-ui;margin:2rem;background:#888}div{display:flex;gap:1rem;align-items:start;flex-wrap:wrap}"
+    )
+    return (
+        "<!doctype html><meta charset=utf-8><title>Screenshots of "
+        f"Rollbook</title><style>{style}</style>{''.join(rows)}\n"
+    )
 
 
 if __name__ == "__main__":

@@ -89,6 +89,15 @@ def pascal(name: str) -> str:
 def general_codes() -> set[str]:
     """Errors of nearly every call, which none needs to name."""
     every = [each for each in operations() if each.path.startswith("/v1/")]
-    counts = Counter(code for each in every for answer in each.of["responses"].values() for code in codes(resolve(answer)))
+    counts = Counter(
+        code for each in every for answer in each.of["responses"].values() for code in codes(resolve(answer))
+    )
     usual = {code for code, count in counts.items() if count > len(every) * 0.6} - {"not_found"}
-    return usual | {"invalid_json", "unsupported_media_type", "content_too_large", "idempotency_still_running", "idempotency_key_reused", "outcome_unknown"}  # fmt: skip
+    return usual | {
+        "invalid_json",
+        "unsupported_media_type",
+        "content_too_large",
+        "idempotency_still_running",
+        "idempotency_key_reused",
+        "outcome_unknown",
+    }

@@ -1,4 +1,5 @@
-"""What each operation of openapi.json is called in the SDKs: `client.RESOURCE.METHOD(…)`, in Python as it is here, in TypeScript in camelCase."""
+"""What each operation of openapi.json is called in the SDKs: `client.RESOURCE.METHOD(…)`, in Python as it is here, in
+TypeScript in camelCase."""
 
 from __future__ import annotations
 
@@ -37,7 +38,15 @@ NAMES: dict[str, Name] = {
         export="export_user",
     ),
     **_names("exports", users="export_users"),
-    **_names("keys", list="list_keys", create="create_key", get="get_key", revoke="revoke_key", reveal="reveal_key", rotate="rotate_key"),
+    **_names(
+        "keys",
+        list="list_keys",
+        create="create_key",
+        get="get_key",
+        revoke="revoke_key",
+        reveal="reveal_key",
+        rotate="rotate_key",
+    ),
     **_names("sessions", list="list_sessions", end="end_session"),
     **_names(
         "webhooks",
@@ -54,12 +63,19 @@ NAMES: dict[str, Name] = {
     ),
     **_names("webhooks.deliveries", list="list_deliveries", get="get_delivery", resend="resend_delivery"),
     **_names("webhooks.replays", list="list_replays", create="create_replay", get="get_replay", cancel="cancel_replay"),
-    **_names("imports", create="create_import", list="list_imports", get="get_import", report="report_import", cancel="cancel_import"),
+    **_names(
+        "imports",
+        create="create_import",
+        list="list_imports",
+        get="get_import",
+        report="report_import",
+        cancel="cancel_import",
+    ),
     **_names("events", list="list_events", follow="follow_events"),
     **_names("requests", list="list_requests", get="get_request"),
     **_names("usage", get="get_usage"),
     **_names("server", metrics="show_metrics", live="live", ready="ready", openapi="show_openapi"),
-}  # fmt: skip
+}
 """By operationId. The operations under `webhooks:`, which the server calls, have no names."""
 
 RENAMED: dict[str, dict[str, str]] = {"list_events": {"type": "types"}}

@@ -1,4 +1,5 @@
-"""Writes the generated parts of sdk/python from openapi.json: types, errors, resources, and the synchronous half from the asynchronous one.
+"""Writes the generated parts of sdk/python from openapi.json: types, errors, resources, and the synchronous half from
+the asynchronous one.
 
 `make sdk` writes them, `make lint` (`--check`) says whether they are current.
 """
@@ -28,7 +29,7 @@ SECRETS = {"Key": ("key",), "Webhook": ("secret",), "PasswordLink": ("url",)}
 BY_HAND = {"follow_events"}
 BASES = {"events": "AsyncFollowing", "imports": "AsyncImporting"}
 MORE = {"webhooks": ["verify = staticmethod(verify)"]}
-WIDTH = 118
+WIDTH = 112
 SYNC = [
     (r"\bAsyncIterat(or|able)\b", r"Iterat\1"),
     (r"\bAsyncGenerator\[(\w+), None\]", r"Generator[\1, None, None]"),
@@ -51,7 +52,9 @@ def main(arguments: list[str]) -> int:
     sources = [
         f"_async/{each.name}" for each in sorted((PACKAGE / "_async").glob("*.py")) if each.name != "_waiting.py"
     ]  # each half has its own
-    made |= formatted({f"_sync/{name[7:]}": synchronous(made.get(name) or (PACKAGE / name).read_text()) for name in sources})
+    made |= formatted(
+        {f"_sync/{name[7:]}": synchronous(made.get(name) or (PACKAGE / name).read_text()) for name in sources}
+    )
     old = [name for name, text in made.items() if not (PACKAGE / name).exists() or (PACKAGE / name).read_text() != text]
     if "--check" in arguments:
         if old:
@@ -75,7 +78,9 @@ def formatted(files: dict[str, str]) -> dict[str, str]:
             ["check", "--fix-only", "--quiet", "--select=F401,I,UP028,RUF022", "--unsafe-fixes"],
             ["format", "--quiet"],
         ):
-            subprocess.run([*ruff, *options, "--no-cache", f"--config={ROOT / 'pyproject.toml'}", folder], check=True, cwd=ROOT)
+            subprocess.run(
+                [*ruff, *options, "--no-cache", f"--config={ROOT / 'pyproject.toml'}", folder], check=True, cwd=ROOT
+            )
         return {name: places[name].read_text() for name in files}
 
 
@@ -192,7 +197,9 @@ def model(name: str, schema: dict[str, Any]) -> list[str]:
         lines.append(docstring([about_field(node)], "    "))
     kinds = {field: reader(node) for field, node in fields.items()}
     if any(kinds.values()):
-        lines.append(f"    _kinds = {{{', '.join(f'{json.dumps(field)}: {kind}' for field, kind in kinds.items() if kind)}}}")
+        lines.append(
+            f"    _kinds = {{{', '.join(f'{json.dumps(field)}: {kind}' for field, kind in kinds.items() if kind)}}}"
+        )
     if len(required) < len(fields):
         lines.append(f"    _optional = frozenset({sorted(set(fields) - required)!r})")
     if name in SECRETS:
@@ -243,12 +250,14 @@ def errors() -> str:
     lines = [
         '"""Errors by status and by code. Generated from openapi.json by `make sdk`."""',
         "from __future__ import annotations",
-        "from rollbook_client._errors import APIError, ConnectionFailed, Fault, ImportFailed, RollbookError, TimedOut, UnexpectedResponse",
+        "from rollbook_client._errors import APIError, ConnectionFailed, Fault, ImportFailed, RollbookError, "
+        "TimedOut, UnexpectedResponse",
         "from rollbook_client.webhooks import WebhookVerificationError",
-        f"__all__ = {['APIError', 'BY_CODE', 'BY_STATUS', 'ConnectionFailed', 'Fault', 'ImportFailed', 'RollbookError', 'ServerError', 'TimedOut', 'UnexpectedResponse', 'WebhookVerificationError']!r}",
+        "__all__ = "
+        f"{['APIError', 'BY_CODE', 'BY_STATUS', 'ConnectionFailed', 'Fault', 'ImportFailed', 'RollbookError', 'ServerError', 'TimedOut', 'UnexpectedResponse', 'WebhookVerificationError']!r}",
         "\n\nclass ServerError(APIError):",
         '    """500 and above: the server failed. Retries did not help."""',
-    ]  # fmt: skip
+    ]
     by_status: dict[int, str] = {}
     by_code: dict[str, str] = {}
     exported = []
@@ -267,10 +276,12 @@ def errors() -> str:
                 exported.append(pascal(code))
     lines += [
         "",
-        f"BY_STATUS: dict[int, type[APIError]] = {{{', '.join(f'{status}: {name}' for status, name in by_status.items())}}}",
+        "BY_STATUS: dict[int, type[APIError]] = "
+        f"{{{', '.join(f'{status}: {name}' for status, name in by_status.items())}}}",
     ]
     lines.append(
-        f"BY_CODE: dict[str, type[APIError]] = {{{', '.join(f'{json.dumps(code)}: {name}' for code, name in by_code.items())}}}"
+        "BY_CODE: dict[str, type[APIError]] = "
+        f"{{{', '.join(f'{json.dumps(code)}: {name}' for code, name in by_code.items())}}}"
     )
     text = "\n".join(lines)
     return text.replace("__all__ = [", "__all__ = [" + "".join(f"'{each}', " for each in exported))
@@ -321,7 +332,8 @@ def resources() -> str:
         "from datetime import datetime",
         "import os",
         "from typing import TYPE_CHECKING, Any, BinaryIO, cast",
-        f"from rollbook_client.types import {', '.join([*sent_names(), *ITEMS, *(name for name in SCHEMAS if is_open(SCHEMAS[name]))])}",
+        "from rollbook_client.types import "
+        f"{', '.join([*sent_names(), *ITEMS, *(name for name in SCHEMAS if is_open(SCHEMAS[name]))])}",
         "from rollbook_client._async.following import AsyncFollowing",
         "from rollbook_client._async.importing import AsyncImporting, parts",
         "from rollbook_client._async.lines import AsyncLines",
@@ -458,7 +470,9 @@ def result(operation: Operation) -> tuple[str, str]:
     return (name, f"one_of({name})") if name else ("Any", "json_of")
 
 
-def arguments(operation: Operation, is_list: bool) -> tuple[list[Parameter], list[Parameter], list[Parameter], list[Parameter]]:
+def arguments(
+    operation: Operation, is_list: bool
+) -> tuple[list[Parameter], list[Parameter], list[Parameter], list[Parameter]]:
     """Those in the path, the query, the body and the headers."""
     path, query, headers = [], [], []
     for each in operation.parameters:
@@ -468,7 +482,13 @@ def arguments(operation: Operation, is_list: bool) -> tuple[list[Parameter], lis
             path.append(Parameter(snake(key), key, "str", "", about))
         elif key == "fields":
             query.append(
-                Parameter(key, key, "Sequence[str]", '("*",)', "Fields to return besides `id`, `name` and `email`. Default: all.")
+                Parameter(
+                    key,
+                    key,
+                    "Sequence[str]",
+                    '("*",)',
+                    "Fields to return besides `id`, `name` and `email`. Default: all.",
+                )
             )
         elif each["in"] == "query" and key != "cursor" and not (operation.has_lines and key == "format"):
             name = RENAMED.get(operation.id, {}).get(key, key)
@@ -477,10 +497,15 @@ def arguments(operation: Operation, is_list: bool) -> tuple[list[Parameter], lis
                 about, default = "Items per page; iterating goes on over all pages.", str(node["maximum"])
             annotation = sent(node) + ("" if default != "None" else " | None")
             query.append(
-                Parameter(identifier(name), key, annotation, default, limits_of(about, node, is_list and key == "limit"))
+                Parameter(
+                    identifier(name), key, annotation, default, limits_of(about, node, is_list and key == "limit")
+                )
             )
         elif key == "Idempotency-Key":
-            about = "Set it to repeat the call safely from another process, for 24 hours. Default: a new one, kept over retries."
+            about = (
+                "Set it to repeat the call safely from another process, for 24 hours. Default: a new one, "
+                "kept over retries."
+            )
             headers.append(Parameter("idempotency_key", key, "str | None", "None", about))
         elif key == "If-Match":
             about = "Only if the object still has this version, the `etag` of a raw response."
@@ -501,7 +526,13 @@ def arguments(operation: Operation, is_list: bool) -> tuple[list[Parameter], lis
         is_required = key in schema.get("required", ())
         annotation = sent(node) + (" | None" if is_nullable(node) else "") + ("" if is_required else " | Omit")
         body.append(
-            Parameter(identifier(key), key, annotation, "" if is_required else "OMIT", limits_of(about_field(node), node, False))
+            Parameter(
+                identifier(key),
+                key,
+                annotation,
+                "" if is_required else "OMIT",
+                limits_of(about_field(node), node, False),
+            )
         )
     return path, query, body, headers
 
@@ -536,7 +567,11 @@ def limits_of(about: str, node: dict[str, Any], is_page: bool) -> str:
     if low is not None and high is not None and high < 1 << 50:
         more.append(f"{low:,} to {high:,}.")
     if longest and kind_of(node) == "string" and node.get("format") != "date-time":
-        more.append(f"{shortest} to {longest:,} characters." if shortest and shortest > 1 else f"At most {longest:,} characters.")
+        more.append(
+            f"{shortest} to {longest:,} characters."
+            if shortest and shortest > 1
+            else f"At most {longest:,} characters."
+        )
     values = node.get("enum") or node.get("items", {}).get("enum")
     if values and not all(value in about for value in values):
         more.append(f"One of {', '.join(f'`{value}`' for value in values)}.")
@@ -573,7 +608,9 @@ def example(operation: Operation, by: str) -> list[str]:
         if each["in"] == "path"
     ]
     content = operation.of.get("requestBody", {}).get("content", {}).get("application/json", {})
-    sample = content.get("example") or next((resolve(each)["value"] for each in content.get("examples", {}).values()), {})
+    sample = content.get("example") or next(
+        (resolve(each)["value"] for each in content.get("examples", {}).values()), {}
+    )
     given += [f"{identifier(key)}={value!r}" for key, value in sample.items()]
     if operation.takes_file:
         given.append("'users.csv'")
@@ -592,7 +629,9 @@ def example(operation: Operation, by: str) -> list[str]:
     field = next(
         (
             each
-            for each in {"Key": ("key", "id"), "PasswordLink": ("url",), "Count": ("count",)}.get(returned, ("id", "status"))
+            for each in {"Key": ("key", "id"), "PasswordLink": ("url",), "Count": ("count",)}.get(
+                returned, ("id", "status")
+            )
             if each in shown
         ),
         "",
@@ -625,7 +664,9 @@ def hanging(text: str) -> str:
 
 def docstring(parts: list[str], indent: str) -> str:
     filled = [
-        each if "\n" in each else textwrap.fill(each, WIDTH - len(indent), break_long_words=False, break_on_hyphens=False)
+        each
+        if "\n" in each
+        else textwrap.fill(each, WIDTH - len(indent), break_long_words=False, break_on_hyphens=False)
         for each in parts
         if each
     ]

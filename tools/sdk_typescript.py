@@ -53,12 +53,15 @@ def schema() -> str:
 
 def types() -> str:
     lines = [
-        'import type { components } from "./schema.js";\n\ntype Schemas = components["schemas"];\ntype Object<Name extends keyof Schemas> = Schemas[Name];\n'
+        'import type { components } from "./schema.js";\n\ntype Schemas = components["schemas"];\ntype '
+        "Object<Name extends keyof Schemas> = Schemas[Name];\n"
     ]
     for name, described in sorted(SCHEMAS.items()):
         # An interface has a name in error messages and editors, where an alias is spelled out.
         is_object = described.get("type") == "object"
-        declared = f'interface {name} extends Object<"{name}"> {{}}' if is_object else f'type {name} = Schemas["{name}"];'
+        declared = (
+            f'interface {name} extends Object<"{name}"> {{}}' if is_object else f'type {name} = Schemas["{name}"];'
+        )
         lines.append(f"{comment(described.get('description', ''))}export {declared}\n")
     return "\n".join(lines)
 
@@ -78,7 +81,9 @@ def error_classes() -> str:
     known = {code for code, _, _ in entries}
     for code, (status, text) in sorted(found.items()):
         if code not in known:
-            lines.append(f"{comment(text)}export class {pascal(code)} extends {STATUSES.get(status, 'APIError')} {{}}\n")
+            lines.append(
+                f"{comment(text)}export class {pascal(code)} extends {STATUSES.get(status, 'APIError')} {{}}\n"
+            )
             entries.append((code, status, pascal(code)))
     table = "".join(f'  ["{code}", {status}, {name}],\n' for code, status, name in entries)
     lines.append(f"const CODES: [code: string, status: number, type: typeof APIError][] = [\n{table}];\n")
@@ -105,8 +110,12 @@ def resources() -> dict[str, str]:
     for resource in [each for each in methods if "." not in each]:
         below = [each for each in methods if each.startswith(f"{resource}.")]
         parts = list(dict.fromkeys(text for each in (resource, *below) for text, _ in methods[each]))
-        text = "\n".join(each for _, each in methods[resource]) + "".join(each for name in below for _, each in methods[name])
-        body = "\n".join([*(params for params in parts if params), *(class_of(each, methods[each], []) for each in below)])
+        text = "\n".join(each for _, each in methods[resource]) + "".join(
+            each for name in below for _, each in methods[name]
+        )
+        body = "\n".join(
+            [*(params for params in parts if params), *(class_of(each, methods[each], []) for each in below)]
+        )
         body += ("\n" if body else "") + class_of(resource, methods[resource], below)
         files[f"{resource}.ts"] = imports(body + text) + "\n" + body
     files["rollbook.ts"] = client([each for each in methods if "." not in each])
@@ -116,7 +125,9 @@ def resources() -> dict[str, str]:
 def class_of(resource: str, methods: list[tuple[str, str]], below: list[str]) -> str:
     fields = "".join(f"  readonly {each.rpartition('.')[2]}: {class_name(each)};\n" for each in below)
     made = "".join(f"    this.{each.rpartition('.')[2]} = new {class_name(each)}(caller);\n" for each in below)
-    constructor = f"  readonly #caller: Caller;\n\n  constructor(caller: Caller) {{\n    this.#caller = caller;\n{made}  }}\n"
+    constructor = (
+        f"  readonly #caller: Caller;\n\n  constructor(caller: Caller) {{\n    this.#caller = caller;\n{made}  }}\n"
+    )
     before, more = WRITTEN.get(resource, ("", ""))
     return (
         f"{before}export class {class_name(resource)} {{\n{fields}{constructor}\n"
@@ -128,7 +139,11 @@ def class_of(resource: str, methods: list[tuple[str, str]], below: list[str]) ->
 
 def imports(body: str) -> str:
     def used(names: list[str]) -> list[str]:
-        return [name for name in names if re.search(rf"(?<![\w.@\"]){name}\b", re.sub(r"/\*\*.*?\*/", "", body, flags=re.DOTALL))]
+        return [
+            name
+            for name in names
+            if re.search(rf"(?<![\w.@\"]){name}\b", re.sub(r"/\*\*.*?\*/", "", body, flags=re.DOTALL))
+        ]
 
     runtime = [name for name in ("segment",) if f"{name}(" in body]
     client_types = used(["Call", "CallOptions", "Caller", "Upload"])
@@ -331,7 +346,10 @@ class Method:
             return f"    return new Download(this.#caller, {path}, {{ {copy} }}, options);\n  }}\n"
         if returns.startswith("Feed"):
             return f"    return new Feed(this.#caller, {path}, position, {{ {copy} }}, options);\n  }}\n"
-        parts = ["...options", *([query.replace("query", "query: { ...query }") if query == "query" else query] if query else [])]
+        parts = [
+            "...options",
+            *([query.replace("query", "query: { ...query }") if query == "query" else query] if query else []),
+        ]
         parts += ["body"] if self.body else ["upload: file"] if self.operation.takes_file else []
         if cost := COSTS.get(self.operation.id):
             parts.append(f"cost: {cost}")
@@ -341,7 +359,13 @@ class Method:
     def _goes_on(self) -> str:
         """How the next page is found, as paging.ts calls it."""
         names = {each["name"] for each in self.query}
-        return "link" if "Link" in self.operation.success.get("headers", {}) else "before" if "before" in names else "offset"
+        return (
+            "link"
+            if "Link" in self.operation.success.get("headers", {})
+            else "before"
+            if "before" in names
+            else "offset"
+        )
 
     def _documentation(self) -> str:
         of = self.operation.of
@@ -349,7 +373,8 @@ class Method:
         lines += [f"@param {name} {each['description']}" for name, each in self.ids.items()]
         if self.follows:
             lines.append(
-                "@param position An event ID or a position, such as `eventPosition` of a page: what comes after it is sent. Default: what comes from now on."
+                "@param position An event ID or a position, such as `eventPosition` of a page: what comes after "
+                "it is sent. Default: what comes from now on."
             )
         for response in of["responses"].values():
             for code, text in codes(resolve(response)).items():
@@ -368,7 +393,8 @@ class Method:
         if returns.startswith(("List", "Feed", "Download")):
             item = variable(returns.partition("<")[2][:-1])
             return [
-                f"for await (const {item} of {call}({', '.join(arguments)})) console.log({item}{'.reason' if item == 'refusal' else '.id'});"
+                f"for await (const {item} of {call}({', '.join(arguments)})) "
+                f"console.log({item}{'.reason' if item == 'refusal' else '.id'});"
             ]
         if returns == "Call<void>":
             return [f"await {call}({', '.join(arguments)});"]
@@ -436,12 +462,18 @@ def comment(text: str, indent: str = "") -> str:
     for paragraph in (
         re.split(r"\n(?=\n|@|- )", text)
         if "@example" not in text
-        else [*re.split(r"\n(?=\n|@|- )", text.partition("@example")[0].strip()), "@example" + text.partition("@example")[2]]
+        else [
+            *re.split(r"\n(?=\n|@|- )", text.partition("@example")[0].strip()),
+            "@example" + text.partition("@example")[2],
+        ]
     ):
         code = code or paragraph.startswith("@example")
         kept = paragraph.split("\n") if code else None
         head = [""] if paragraph.startswith("\n") else []
-        lines += kept or [*head, *textwrap.wrap(" ".join(paragraph.split()), 120, break_long_words=False, break_on_hyphens=False)]
+        lines += kept or [
+            *head,
+            *textwrap.wrap(" ".join(paragraph.split()), 120, break_long_words=False, break_on_hyphens=False),
+        ]
     return f"{indent}/**\n" + "".join(f"{indent} * {line}".rstrip() + "\n" for line in lines) + f"{indent} */\n"
 
 

@@ -26,18 +26,21 @@ def main():
         if _is_new_enough(name):
             os.execvp(name, [name, *sys.argv])
     wanted, found = (".".join(str(part) for part in version) for version in (OLDEST, sys.version_info[:3]))
-    sys.exit("Rollbook needs Python %s or newer. This is Python %s, and there is no newer one on PATH." % (wanted, found))
+    sys.exit(
+        "Rollbook needs Python %s or newer. This is Python %s, and there is no newer one on PATH." % (wanted, found)
+    )
 
 
 def _say_if_incomplete():
-    """Debian's python3-minimal, and a Python that was compiled without some libraries, lack parts of the standard library."""
+    """Debian's python3-minimal, and a Python that was compiled without some libraries, lack parts of the standard
+    library."""
     from importlib.util import find_spec
 
     lacking = [name for name in ("venv", "_ssl", "_sqlite3") if not find_spec(name)]
     if lacking:
         sys.exit(
-            "This Python comes without %s: %s\nOn Debian or Ubuntu, paste this:  sudo apt-get install -y python3 python3-venv"
-            % (", ".join(lacking), sys.executable)
+            "This Python comes without %s: %s\nOn Debian or Ubuntu, paste this:  sudo apt-get install -y python3 "
+            "python3-venv" % (", ".join(lacking), sys.executable)
         )
 
 

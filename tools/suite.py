@@ -1,4 +1,5 @@
-"""Runs all tests and records what they cost, in benchmarks/suite.json and SUITE.md: `make test ARGS="--record"`. Standard library only.
+"""Runs all tests and records what they cost, in benchmarks/suite.json and SUITE.md: `make test ARGS="--record"`.
+Standard library only.
 
 The seconds of each file by the clock decide which files start first in later runs, see tests/conftest.py.
 """
@@ -72,10 +73,12 @@ def tables(found: dict[str, Any]) -> str:
         [
             "# The test suite",
             "",
-            'Written by `make test ARGS="--record"`. CPU is what the tests and everything they started computed. By the clock, seconds',
+            'Written by `make test ARGS="--record"`. CPU is what the tests and everything they started computed. '
+            "By the clock, seconds",
             "are those of a file while others ran beside it: what is much longer than its CPU waits.",
             "",
-            f"{found['recorded']}, {found['cores']} cores: {found['cases']:,} cases, {found['wall_seconds'] / 60:.1f} minutes, "
+            f"{found['recorded']}, {found['cores']} cores: {found['cases']:,} cases, "
+            f"{found['wall_seconds'] / 60:.1f} minutes, "
             f"{found['core_seconds'] / 60:.1f} core-minutes.",
             *_table("folder", _longest_first(_folders(found["files"])), _folders(found["waits"])),
             *_table("file", [*found["files"].items()][:SLOWEST], found["waits"]),
@@ -93,7 +96,9 @@ def _folders(files: Mapping[str, float]) -> dict[str, float]:
 
 
 def _table(title: str, rows: list[tuple[str, float]], waits: Mapping[str, float]) -> list[str]:
-    lines = [f"| {_cell(name)} | {seconds:.1f} |" + (f" {waits[name]:.1f} |" if waits else "") for name, seconds in rows]
+    lines = [
+        f"| {_cell(name)} | {seconds:.1f} |" + (f" {waits[name]:.1f} |" if waits else "") for name, seconds in rows
+    ]
     more = (" by the clock |", " ---: |") if waits else ("", "")
     return ["", f"| {title} | CPU seconds |{more[0]}", f"| --- | ---: |{more[1]}", *lines]
 

@@ -17,7 +17,10 @@ from programs import BROWSER, FONT, JAVA, NODE, ROOT, Need, SetupFailed, missing
 
 Arguments = Sequence[str]
 
-MADE = ".venv .venv-bench .venv-clients .venv-deploy .venv-migrate .venv-programs node_modules dist .pytest_cache .ruff_cache .hypothesis benchmarks/work screenshots sdk/typescript/dist sdk/typescript/tests/dist".split()
+MADE = (
+    ".venv .venv-bench .venv-clients .venv-deploy .venv-migrate .venv-programs node_modules dist .pytest_cache "
+    ".ruff_cache .hypothesis benchmarks/work screenshots sdk/typescript/dist sdk/typescript/tests/dist".split()
+)
 
 
 def setup(arguments: Arguments) -> int:
@@ -37,7 +40,8 @@ ENOUGH_MEMORY = 4 << 30
 
 
 def test(arguments: Arguments) -> NoReturn:
-    """Run the tests in parallel; arguments for pytest in ARGS, such as ARGS="-k limits"; ARGS=--record notes what they cost."""
+    """Run the tests in parallel; arguments for pytest in ARGS, such as ARGS="-k limits"; ARGS=--record notes what they
+    cost."""
     left_out = [] if needs.named(arguments) else [f"--ignore=tests/{each}" for each in needs.SOAK]
     python = prepare_tests(needs.of_test(), arguments, left_out)
     # What is written for a minute needs no disk, which most of SQLite's work would wait for. `make soak` keeps it.
@@ -137,7 +141,8 @@ def sdk(arguments: Arguments) -> int:
     python = str(prepare(DEV))
     prepare_node()
     return max(
-        subprocess.run([python, f"tools/sdk_{each}.py", *arguments], check=False).returncode for each in ("python", "typescript")
+        subprocess.run([python, f"tools/sdk_{each}.py", *arguments], check=False).returncode
+        for each in ("python", "typescript")
     )
 
 
@@ -181,10 +186,21 @@ def lock(arguments: Arguments) -> int:
         "valkey": ["--group=valkey", *alone],
         "node": ["--group=node", *alone],
     }.items():
-        command = [uv, "pip", "compile", "--quiet", "--upgrade", *options, *parts, f"--output-file=requirements/{name}.txt"]
+        command = [
+            uv,
+            "pip",
+            "compile",
+            "--quiet",
+            "--upgrade",
+            *options,
+            *parts,
+            f"--output-file=requirements/{name}.txt",
+        ]
         if subprocess.run(command, check=False).returncode != 0:
             return 1
-    return subprocess.run([*npm(), "install", "--package-lock-only", "--ignore-scripts", "--no-audit"], check=False).returncode
+    return subprocess.run(
+        [*npm(), "install", "--package-lock-only", "--ignore-scripts", "--no-audit"], check=False
+    ).returncode
 
 
 def clean(arguments: Arguments) -> int:
@@ -195,7 +211,8 @@ def clean(arguments: Arguments) -> int:
 
 
 TASKS: dict[str, Callable[[Arguments], int]] = {
-    task.__name__: task for task in (setup, serve, test, soak, lint, bench, openapi, sdk, docs, fuzz, screenshots, lock, clean)
+    task.__name__: task
+    for task in (setup, serve, test, soak, lint, bench, openapi, sdk, docs, fuzz, screenshots, lock, clean)
 }
 
 
@@ -227,7 +244,12 @@ def passes(command: Sequence[str | Path]) -> bool:
     """Run one check. Prints its output only if it fails."""
     name = f"{Path(command[0]).name} {command[1]}"
     started = time.monotonic()
-    quiet = {**os.environ, "REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true", "NO_UPDATE_NOTIFIER": "1"}
+    quiet = {
+        **os.environ,
+        "REDOCLY_TELEMETRY": "off",
+        "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true",
+        "NO_UPDATE_NOTIFIER": "1",
+    }
     done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, env=quiet)
     good = done.returncode == 0
     print(f"{'ok    ' if good else 'failed'} {name} ({time.monotonic() - started:.1f} s)", flush=True)

@@ -11,7 +11,8 @@ from machine import Process
 
 
 class Server(Protocol):
-    """A server under measurement. `calls` maps a workload (`W1`, …) to its request; one that is missing is not measured."""
+    """A server under measurement. `calls` maps a workload (`W1`, …) to its request; one that is missing is not
+    measured."""
 
     name: str
     port: int
@@ -29,5 +30,6 @@ class Peer(Server, Protocol):
     folder: Path
 
     def start(self, users: int) -> None:
-        """Fill a new data folder with `users` users, start the server on one core, return once it answers, `calls` ready."""
+        """Fill a new data folder with `users` users, start the server on one core, return once it answers, `calls`
+        ready."""
         ...

@@ -1,4 +1,5 @@
-"""uvicorn (httptools, uvloop) with answers made beforehand (`apps/bare.py`): what HTTP alone costs in Python, with nothing behind it."""
+"""uvicorn (httptools, uvloop) with answers made beforehand (`apps/bare.py`): what HTTP alone costs in Python, with
+nothing behind it."""
 
 from __future__ import annotations
 
@@ -26,9 +27,25 @@ class Bare:
 
     def start(self, users: int) -> None:
         self.process = Process(
-            [program("uvicorn"), "bare:app", "--app-dir", APPS, "--host", "127.0.0.1", "--port", str(self.port),
-             "--loop", "uvloop", "--http", "httptools", "--lifespan", "off", "--no-access-log"],
-            cpus=SERVER_CPU, log=WORK / "logs" / "bare.log",
-        )  # fmt: skip
+            [
+                program("uvicorn"),
+                "bare:app",
+                "--app-dir",
+                APPS,
+                "--host",
+                "127.0.0.1",
+                "--port",
+                str(self.port),
+                "--loop",
+                "uvloop",
+                "--http",
+                "httptools",
+                "--lifespan",
+                "off",
+                "--no-access-log",
+            ],
+            cpus=SERVER_CPU,
+            log=WORK / "logs" / "bare.log",
+        )
         wait_for_answer(self.process, self.port, "/v1/users")
         self.calls = {"W1": Call("GET", "/v1/users"), "W2": Call("GET", "/v1/users/user_06ck3v8sn5p7p0m4q2h1t9d6bg")}

@@ -1,4 +1,5 @@
-"""fastapi-users on SQLAlchemy, on SQLite or PostgreSQL (`apps/accounts.py`), signed in with its bearer token, under uvicorn."""
+"""fastapi-users on SQLAlchemy, on SQLite or PostgreSQL (`apps/accounts.py`), signed in with its bearer token, under
+uvicorn."""
 
 from __future__ import annotations
 
@@ -40,16 +41,35 @@ class FastapiUsers:
         self._users, self._ids = users, self.folder / "ids"
         self._environment = {"BENCH_DATABASE": database}
         self.folder.mkdir(parents=True, exist_ok=True)
-        filling = Process([program("python"), APP, str(users), self._ids], cpus=SERVER_CPU, log=self._log, env=self._environment)
+        filling = Process(
+            [program("python"), APP, str(users), self._ids], cpus=SERVER_CPU, log=self._log, env=self._environment
+        )
         if filling.wait():
             raise RuntimeError(self._log.read_text()[-2000:])
 
     def serve(self, workers: int = 1, cpus: str = SERVER_CPU) -> None:
         self.process = Process(
-            [program("uvicorn"), "accounts:app", "--app-dir", APP.parent, "--host", "127.0.0.1", "--port", str(self.port),
-             "--workers", str(workers), "--loop", "uvloop", "--http", "httptools", "--no-access-log"],
-            cpus=cpus, log=self._log, env=self._environment,
-        )  # fmt: skip
+            [
+                program("uvicorn"),
+                "accounts:app",
+                "--app-dir",
+                APP.parent,
+                "--host",
+                "127.0.0.1",
+                "--port",
+                str(self.port),
+                "--workers",
+                str(workers),
+                "--loop",
+                "uvloop",
+                "--http",
+                "httptools",
+                "--no-access-log",
+            ],
+            cpus=cpus,
+            log=self._log,
+            env=self._environment,
+        )
         wait_for_answer(self.process, self.port, "/openapi.json")
         bearer = {"Authorization": f"Bearer {self._token()}", "Content-Type": "application/json"}
         new = {"name": "Charlie Mboya", "email": "c@N@@example.com", "password": PASSWORD}
@@ -63,7 +83,9 @@ class FastapiUsers:
 
     def _token(self) -> str:
         form = urllib.parse.urlencode({"username": "admin@example.com", "password": PASSWORD}).encode()
-        status, _, body = call(self.port, "POST", "/auth/jwt/login", {"Content-Type": "application/x-www-form-urlencoded"}, form)
+        status, _, body = call(
+            self.port, "POST", "/auth/jwt/login", {"Content-Type": "application/x-www-form-urlencoded"}, form
+        )
         if status != 200:
             raise RuntimeError(f"fastapi-users does not sign its administrator in: {status} {body!r}")
         return str(json.loads(body)["access_token"])

@@ -50,7 +50,12 @@ class Go:
     def fill(self, users: int) -> None:
         """Build it, and `users` users in a database of its own."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        environment = {"GOPATH": str(PACKAGES.parent), "GO111MODULE": "off", "GOCACHE": str(self.folder / "cache"), "GOFLAGS": ""}
+        environment = {
+            "GOPATH": str(PACKAGES.parent),
+            "GO111MODULE": "off",
+            "GOCACHE": str(self.folder / "cache"),
+            "GOFLAGS": "",
+        }
         built = subprocess.run(
             ["go", "build", "-o", self._program, SOURCE],
             env={**os.environ, **environment},
@@ -84,13 +89,20 @@ class Go:
             "W2": Call("GET", "/v1/users/@ID@", headers, ids=ids),
             "W3": Call("PUT", "/v1/recorded/@ID@", headers, change, ids),
             "W3 alone": Call("PUT", "/v1/users/@ID@", headers, change, ids),
-            "W4": Call("POST", "/v1/users", headers, f'{{"name": "Charlie Mboya", "email": "c@N@@example.com", "password": "{PASSWORD}"}}'),
-        }  # fmt: skip
+            "W4": Call(
+                "POST",
+                "/v1/users",
+                headers,
+                f'{{"name": "Charlie Mboya", "email": "c@N@@example.com", "password": "{PASSWORD}"}}',
+            ),
+        }
 
     def serve(self, workers: int, cpus: str) -> None:
         """With as many threads that run Go as others have workers."""
         environment = {**self._environment, "GOMAXPROCS": str(workers)}
-        self.process = Process([self._program, str(self.port)], cpus=cpus, log=WORK / "logs" / "go.log", env=environment)
+        self.process = Process(
+            [self._program, str(self.port)], cpus=cpus, log=WORK / "logs" / "go.log", env=environment
+        )
         wait_for_answer(self.process, self.port, "/v1/users?limit=1&offset=0", self.calls["W1"].headers)
         status, _, body = call(self.port, "GET", "/v1/users?limit=1&offset=0")
         if status != 401:

@@ -62,7 +62,12 @@ class GoSqlite:
         }
 
     def _build(self) -> None:
-        environment = {"GOPATH": str(PACKAGES.parent), "GO111MODULE": "off", "GOCACHE": str(self.folder / "cache"), "GOFLAGS": ""}
+        environment = {
+            "GOPATH": str(PACKAGES.parent),
+            "GO111MODULE": "off",
+            "GOCACHE": str(self.folder / "cache"),
+            "GOFLAGS": "",
+        }
         command = ["go", "build", "-o", self._program, SOURCE]
         built = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
         if built.returncode:

@@ -1,7 +1,8 @@
-"""PocketBase as its wheel ships it: one Go binary on SQLite (WAL, synchronous=NORMAL), request logs on, rate limiter on.
+"""PocketBase as its wheel ships it: one Go binary on SQLite (WAL, synchronous=NORMAL), request logs on, rate limiter
+on.
 
-Its limiter lets superusers pass and its list has a total of all rows unless `skipTotal=1` is asked for; both are measured.
-https://pocketbase.io/docs/api-records/
+Its limiter lets superusers pass and its list has a total of all rows unless `skipTotal=1` is asked for; both are
+measured. https://pocketbase.io/docs/api-records/
 """
 
 from __future__ import annotations
@@ -63,8 +64,9 @@ class PocketBase:
     def _serve(self) -> None:
         self.process = Process(
             [program("pocketbase"), "--dir", self.folder / "data", "serve", "--http", f"127.0.0.1:{self.port}"],
-            cpus=SERVER_CPU, log=WORK / "logs" / "pocketbase.log",
-        )  # fmt: skip
+            cpus=SERVER_CPU,
+            log=WORK / "logs" / "pocketbase.log",
+        )
         wait_for_answer(self.process, self.port, "/api/health")
 
     def _token(self) -> str:
@@ -83,7 +85,11 @@ class PocketBase:
         headers = {"Authorization": self._token(), "Content-Type": "application/json"}
         rule = {"label": "/api/", "audience": "", "duration": 10, "maxRequests": 100_000_000}
         status, _, body = call(
-            self.port, "PATCH", "/api/settings", headers, json.dumps({"rateLimits": {"enabled": True, "rules": [rule]}}).encode()
+            self.port,
+            "PATCH",
+            "/api/settings",
+            headers,
+            json.dumps({"rateLimits": {"enabled": True, "rules": [rule]}}).encode(),
         )
         _expect(200, status, body)
         first = {"name": "First", "email": "first@example.com", "password": PASSWORD, "passwordConfirm": PASSWORD}
@@ -97,7 +103,8 @@ class PocketBase:
         database = sqlite3.connect(self.folder / "data" / "data.db")
         (password,) = database.execute("SELECT password FROM users LIMIT 1").fetchone()
         database.executemany(
-            "INSERT INTO users (id, password, tokenKey, email, emailVisibility, verified, name, avatar, created, updated)"
+            "INSERT INTO users (id, password, tokenKey, email, emailVisibility, verified, name, avatar, created, "
+            "updated)"
             " VALUES (?, ?, ?, ?, 0, 1, ?, '', '2026-01-01 10:00:00.000Z', '2026-01-01 10:00:00.000Z')",
             (
                 (id, password, secrets.token_hex(25), person.email, person.name)

@@ -68,16 +68,35 @@ class Rollbook:
         self.import_seconds = time.perf_counter() - began
 
     def serve(self, *, workers: int = 1, cpus: str = SERVER_CPU, settings: Mapping[str, str] | None = None) -> float:
-        """Start it on what is in the folder. Returns the seconds from there to the first 200 of an authenticated call."""
+        """Start it on what is in the folder. Returns the seconds from there to the first 200 of an authenticated
+        call."""
         began = time.perf_counter()
         self.process = Process(
-            [PROGRAM, "serve", "--host", "127.0.0.1", "--port", str(self.port), "--workers", str(workers), *self.database,
-             "--rate-limit", "1000000000/minute,1000000000/hour", "--unauthenticated-limit", "none"],
+            [
+                PROGRAM,
+                "serve",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                str(self.port),
+                "--workers",
+                str(workers),
+                *self.database,
+                "--rate-limit",
+                "1000000000/minute,1000000000/hour",
+                "--unauthenticated-limit",
+                "none",
+            ],
             cpus=cpus,
             log=WORK / "logs" / f"{self.folder.name}.log",
-            env={"ROLLBOOK_OWNER_EMAIL": OWNER, "ROLLBOOK_OWNER_PASSWORD": PASSWORD, "ROLLBOOK_OWNER_KEY": self.key, "ROLLBOOK_LOG": "json",
-                 **(settings or {})},
-        )  # fmt: skip
+            env={
+                "ROLLBOOK_OWNER_EMAIL": OWNER,
+                "ROLLBOOK_OWNER_PASSWORD": PASSWORD,
+                "ROLLBOOK_OWNER_KEY": self.key,
+                "ROLLBOOK_LOG": "json",
+                **(settings or {}),
+            },
+        )
         wait_for_answer(self.process, self.port, "/v1/users?limit=1", self.headers)
         return time.perf_counter() - began
 

@@ -39,8 +39,13 @@ class RollbookPostgresql(Rollbook):
         random.Random(2).shuffle(ids)
         self._ids.write_text("\n".join(ids) + "\n")
         terms = self.folder / "terms"
-        terms.write_text("".join(f"user{number}@\n" for number in random.Random(3).sample(range(users), min(users, 10_000))))
-        self.calls = {**self.calls_for(users, self._ids), "W6": Call("GET", "/v1/users?limit=20&q=@ID@", self.headers, ids=terms)}
+        terms.write_text(
+            "".join(f"user{number}@\n" for number in random.Random(3).sample(range(users), min(users, 10_000)))
+        )
+        self.calls = {
+            **self.calls_for(users, self._ids),
+            "W6": Call("GET", "/v1/users?limit=20&q=@ID@", self.headers, ids=terms),
+        }
 
     def run(self, workers: int = 1, cpus: str = SERVER_CPU) -> float:
         """Start it on what was loaded. Returns the seconds from there to the first 200 of an authenticated call."""

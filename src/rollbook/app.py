@@ -50,7 +50,7 @@ logger = logging.getLogger("rollbook")
 
 
 class Common(NamedTuple):
-    """What the workers of one server share; created by the parent before it forks."""
+    """State that the workers of one server share; created by the parent before it forks."""
 
     limiter: Limiter
     metrics: Metrics
@@ -97,7 +97,10 @@ class App:
         self._routes.add(self._router, calls, "/v1")
         self._routes.add(self._site, pages)
         self._done = Done(
-            self._metrics, {id(row): index for index, row in enumerate((*calls, *pages))}, self._access_log, self._usage_buffer
+            self._metrics,
+            {id(row): index for index, row in enumerate((*calls, *pages))},
+            self._access_log,
+            self._usage_buffer,
         )
         flush = UsageFlush(self._db, self._usage_buffer, self._done.work_off)
         self._jobs = schedule.jobs(services, self._router.gate, self._site, flush, self._gauge, worker == 0)
@@ -263,10 +266,18 @@ class App:
 
     async def metrics(self) -> bytes:
         file = self.settings.sqlite_file
-        sizes = () if not is_sqlite(self.settings) else (
-            ("rollbook_database_size_bytes", "Size of the SQLite database.", _size(file)),
-            ("rollbook_database_wal_size_bytes", "Size of its write-ahead log.", _size(file.with_name(f"{file.name}-wal"))),
-        )  # fmt: skip
+        sizes = (
+            ()
+            if not is_sqlite(self.settings)
+            else (
+                ("rollbook_database_size_bytes", "Size of the SQLite database.", _size(file)),
+                (
+                    "rollbook_database_wal_size_bytes",
+                    "Size of its write-ahead log.",
+                    _size(file.with_name(f"{file.name}-wal")),
+                ),
+            )
+        )
         return self._metrics.render((*sizes, *await self._webhook_sizes()))
 
     async def _webhook_sizes(self) -> Sequence[tuple[str, str, int]]:
@@ -276,11 +287,23 @@ class App:
             return ()
         return (
             ("rollbook_webhooks_enabled", "Webhooks that events are sent to.", queue.enabled),
-            ("rollbook_webhooks_disabled", "Webhooks that were disabled because they failed for too long, or lost their owner.", queue.disabled),
-            ("rollbook_webhook_events_waiting", "Events of the log that enabled webhooks have not gone through.", queue.waiting),
+            (
+                "rollbook_webhooks_disabled",
+                "Webhooks that were disabled because they failed for too long, or lost their owner.",
+                queue.disabled,
+            ),
+            (
+                "rollbook_webhook_events_waiting",
+                "Events of the log that enabled webhooks have not gone through.",
+                queue.waiting,
+            ),
             ("rollbook_webhook_events_failing", "Deliveries that failed and are tried again.", queue.failing),
-            ("rollbook_webhook_oldest_waiting_seconds", "Age of the oldest event that waits or is tried again.", queue.oldest),
-        )  # fmt: skip
+            (
+                "rollbook_webhook_oldest_waiting_seconds",
+                "Age of the oldest event that waits or is tried again.",
+                queue.oldest,
+            ),
+        )
 
     async def about(self) -> About:
         metrics = self._metrics

@@ -43,7 +43,7 @@ def follow(path: str) -> None:
 
 
 def is_moved() -> bool:
-    """Whether a file shifts the clock of this process."""
+    """Test whether a file shifts the clock of this process."""
     return now is not _system
 
 

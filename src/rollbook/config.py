@@ -1,7 +1,8 @@
-"""Every setting: name, type, default and description. Set with a flag, an environment variable or a line of `rollbook.toml`.
+"""Every setting: name, type, default and description. Set with a flag, an environment variable or a line of
+`rollbook.toml`.
 
-`rate_limit` is `--rate-limit`, `ROLLBOOK_RATE_LIMIT` and `rate_limit = "..."`. Flags override the environment, the environment overrides
-the file. `docs/configuration.md` is generated from this table.
+`rate_limit` is `--rate-limit`, `ROLLBOOK_RATE_LIMIT` and `rate_limit = "..."`. Flags override the environment, the
+environment overrides the file. `docs/configuration.md` is generated from this table.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ CREDENTIALS = re.compile(r"(?<=://)\S+(?=@)")
 
 
 def public_query(query: str) -> str:
-    """A URL's query without parameters that are, or may be, secrets, such as the password of `postgresql://host/name?user=…&password=…`."""
+    """A URL's query without parameters that are, or may be, secrets, such as the password of
+    `postgresql://host/name?user=…&password=…`."""
     return "&".join(part for part in query.split("&") if not _IS_SECRET(unquote_plus(part.partition("=")[0]).lower()))
 
 
@@ -52,7 +54,9 @@ class RoleLimits(tuple[tuple[str, Limit], ...]):
         for text in texts:
             role, _, limit = text.partition("=")
             if role not in ROLES:
-                raise ValueError(f"unknown role {role!r}. Use one of {', '.join(ROLES)}, for example admin=1000/minute.")
+                raise ValueError(
+                    f"unknown role {role!r}. Use one of {', '.join(ROLES)}, for example admin=1000/minute."
+                )
             found[role] = Limit.parse(limit)
         return cls(found.items())
 
@@ -82,7 +86,9 @@ class Duration(int):
         """Raises ValueError with a sentence that says what to write."""
         found = 0 if text in ("", "off") else units.seconds(text)
         if found is None or (found < 60 and found):
-            raise ValueError(f"{text!r} is not a duration. Use one of at least a minute, such as 15m, 24h or 7d, or off.")
+            raise ValueError(
+                f"{text!r} is not a duration. Use one of at least a minute, such as 15m, 24h or 7d, or off."
+            )
         return cls(found)
 
     def __str__(self) -> str:
@@ -117,7 +123,9 @@ class Origins(tuple[str, ...]):
         found = cls(texts)
         for origin in found:
             if not _IS_ORIGIN(origin):
-                raise ValueError(f"{origin!r} is not an origin. Use a scheme and a host, such as https://app.example.com.")
+                raise ValueError(
+                    f"{origin!r} is not an origin. Use a scheme and a host, such as https://app.example.com."
+                )
         return found
 
 
@@ -161,86 +169,372 @@ def says(description: str, **bounds: Any) -> Meta:
     return Meta(description=description, **bounds)
 
 
-# fmt: off
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of a server. Read once, never changed."""
 
-    data: Annotated[Path, says("Folder of the database and the server's secret. Created on first start.")] = Path("data")
-    database: Annotated[str, says("Where data is stored. Empty: a SQLite file in the data folder. `postgresql://user@host/name`: PostgreSQL, for any number of servers.")] = ""
-    database_direct: Annotated[str, says("URL of PostgreSQL itself, for migrations, if `database` goes through a pooler such as PgBouncer. Empty: same as `database`.")] = ""
-    database_replicas: Annotated[tuple[str, ...], says("URLs of PostgreSQL standbys. They answer lists and searches with `?consistency=eventual`.")] = ()
-    database_connections: Annotated[int, says("Connections to PostgreSQL per worker. Two thirds are for writes, which hold one each until they commit.", ge=3, le=64)] = 12
-    database_timeout: Annotated[float, says("Seconds a PostgreSQL statement or connection may take. After that, requests get 503 with `Retry-After`.", gt=0, le=600)] = 5.0
-    limits: Annotated[str, says("Where requests are counted. Empty: on this machine, shared by its workers. `valkey://host:6379` (or `redis://`; with TLS `valkeys://`, `rediss://`): in Valkey, shared by all servers. `valkey+cluster://host:6379,host:6379`: a cluster. `valkey+sentinel://host:26379/name`: a primary that Sentinel monitors.")] = ""
-    limits_when_away: Annotated[Literal["local", "closed"], says("What to do while Valkey is unavailable. `local`: each server counts by itself, with the same limits. `closed`: return 503 with `Retry-After`.")] = "local"
-    host: Annotated[str, says("IP address to listen on. The default is only reachable from this machine.")] = "127.0.0.1"
+    data: Annotated[Path, says("Folder of the database and the server's secret. Created on first start.")] = Path(
+        "data"
+    )
+    database: Annotated[
+        str,
+        says(
+            "Where data is stored. Empty: a SQLite file in the data folder. `postgresql://user@host/name`: "
+            "PostgreSQL, for any number of servers."
+        ),
+    ] = ""
+    database_direct: Annotated[
+        str,
+        says(
+            "URL of PostgreSQL itself, for migrations, if `database` goes through a pooler such as PgBouncer. "
+            "Empty: same as `database`."
+        ),
+    ] = ""
+    database_replicas: Annotated[
+        tuple[str, ...],
+        says("URLs of PostgreSQL standbys. They answer lists and searches with `?consistency=eventual`."),
+    ] = ()
+    database_connections: Annotated[
+        int,
+        says(
+            "Connections to PostgreSQL per worker. Two thirds are for writes, which hold one each until they commit.",
+            ge=3,
+            le=64,
+        ),
+    ] = 12
+    database_timeout: Annotated[
+        float,
+        says(
+            "Seconds a PostgreSQL statement or connection may take. After that, requests get 503 with `Retry-After`.",
+            gt=0,
+            le=600,
+        ),
+    ] = 5.0
+    limits: Annotated[
+        str,
+        says(
+            "Where requests are counted. Empty: on this machine, shared by its workers. `valkey://host:6379` (or "
+            "`redis://`; with TLS `valkeys://`, `rediss://`): in Valkey, shared by all servers. "
+            "`valkey+cluster://host:6379,host:6379`: a cluster. `valkey+sentinel://host:26379/name`: a primary "
+            "that Sentinel monitors."
+        ),
+    ] = ""
+    limits_when_away: Annotated[
+        Literal["local", "closed"],
+        says(
+            "What to do while Valkey is unavailable. `local`: each server counts by itself, with the same "
+            "limits. `closed`: return 503 with `Retry-After`."
+        ),
+    ] = "local"
+    host: Annotated[str, says("IP address to listen on. The default is only reachable from this machine.")] = (
+        "127.0.0.1"
+    )
     port: Annotated[int, says("Port to listen on. 0 selects a free port and prints it.", ge=0, le=65535)] = 8000
-    workers: Annotated[int, says("Worker processes. They share the port, the database and the rate limits.", ge=1, le=256)] = 1
-    public_url: Annotated[str, says("The URL clients use, such as `https://api.example.com`. All links start with it. Empty: built from host and port; in responses of the API from the host that the client used, if it is an IP address or a private name.")] = ""
+    workers: Annotated[
+        int, says("Worker processes. They share the port, the database and the rate limits.", ge=1, le=256)
+    ] = 1
+    public_url: Annotated[
+        str,
+        says(
+            "The URL clients use, such as `https://api.example.com`. All links start with it. Empty: built from "
+            "host and port; in responses of the API from the host that the client used, if it is an IP address "
+            "or a private name."
+        ),
+    ] = ""
 
-    rate_limit: Annotated[Limit, says("Rate limit of each user, shared by all of their API keys: windows such as `100/minute,5000/hour`, or `none`.")] = Limit.parse("100/minute,5000/hour")
-    role_limits: Annotated[RoleLimits, says("Rate limits by role, such as `admin=1000/minute`. A user's own limit overrides the limit of their role.")] = RoleLimits()
-    bulk_counts_as_one: Annotated[bool, says("Count a call of `POST /v1/users/bulk` as one request, instead of one for each operation. Set it if rate limits should protect you from too many requests, not from too many changes.")] = False
-    unauthenticated_limit: Annotated[Limit, says("Rate limit of requests without a valid API key, per client IP address, or `none`.")] = Limit.parse("60/minute,1000/hour")
-    attempts_limit: Annotated[Limit, says("Wrong passwords per account from one origin before further attempts are refused, or `none`. Origins: each IP address, each browser that has signed in before, the user's sessions, their API keys.")] = Limit.parse("10/minute,50/hour")
-    account_attempts_limit: Annotated[Limit, says("Wrong passwords per account from all IP addresses and applications together, or `none`. Lower it if passwords may be weak; raise it if attackers with many addresses keep users from signing in with a new browser.")] = Limit.parse("300/hour")
+    rate_limit: Annotated[
+        Limit,
+        says(
+            "Rate limit of each user, shared by all of their API keys: windows such as `100/minute,5000/hour`, "
+            "or `none`."
+        ),
+    ] = Limit.parse("100/minute,5000/hour")
+    role_limits: Annotated[
+        RoleLimits,
+        says("Rate limits by role, such as `admin=1000/minute`. A user's own limit overrides the limit of their role."),
+    ] = RoleLimits()
+    bulk_counts_as_one: Annotated[
+        bool,
+        says(
+            "Count a call of `POST /v1/users/bulk` as one request, instead of one for each operation. Set it if "
+            "rate limits should protect you from too many requests, not from too many changes."
+        ),
+    ] = False
+    unauthenticated_limit: Annotated[
+        Limit, says("Rate limit of requests without a valid API key, per client IP address, or `none`.")
+    ] = Limit.parse("60/minute,1000/hour")
+    attempts_limit: Annotated[
+        Limit,
+        says(
+            "Wrong passwords per account from one origin before further attempts are refused, or `none`. "
+            "Origins: each IP address, each browser that has signed in before, the user's sessions, their API "
+            "keys."
+        ),
+    ] = Limit.parse("10/minute,50/hour")
+    account_attempts_limit: Annotated[
+        Limit,
+        says(
+            "Wrong passwords per account from all IP addresses and applications together, or `none`. Lower it if "
+            "passwords may be weak; raise it if attackers with many addresses keep users from signing in with a "
+            "new browser."
+        ),
+    ] = Limit.parse("300/hour")
 
-    password_min_length: Annotated[int, says("Minimum length of passwords, in characters. Use 15 if the password is the only factor (NIST SP 800-63B-4).", ge=8, le=256)] = 8
-    password_memory: Annotated[int, says("Memory of one argon2id hash, in KiB. A server that others can reach needs at least 19456 with 2 passes, 12288 with 3, 9216 with 4 or 7168 with 5.", ge=8, le=4_194_304)] = 19_456
+    password_min_length: Annotated[
+        int,
+        says(
+            "Minimum length of passwords, in characters. Use 15 if the password is the only factor (NIST SP "
+            "800-63B-4).",
+            ge=8,
+            le=256,
+        ),
+    ] = 8
+    password_memory: Annotated[
+        int,
+        says(
+            "Memory of one argon2id hash, in KiB. A server that others can reach needs at least 19456 with 2 "
+            "passes, 12288 with 3, 9216 with 4 or 7168 with 5.",
+            ge=8,
+            le=4_194_304,
+        ),
+    ] = 19_456
     password_time_cost: Annotated[int, says("Passes of argon2id over the memory.", ge=1, le=100)] = 2
     password_parallelism: Annotated[int, says("Lanes of argon2id.", ge=1, le=64)] = 1
-    password_threads: Annotated[int, says("Threads per worker that hash passwords, at a low priority. 0: one for each core (of the container's limit, if it has one), divided among the workers.", ge=0, le=64)] = 0
-    password_memory_budget: Annotated[int, says("Memory for all passwords that a worker hashes at once, in MiB. A hash waits until there is room for it; one that needs more than all of it is computed alone. 0: a quarter of the machine's memory (of the container's limit, if it has one), divided among the workers, but enough for one hash of `imported_hash_memory` and a new one.", ge=0, le=1 << 20)] = 0
-    password_queue: Annotated[int, says("Passwords per worker that can wait to be hashed. Beyond that, requests get 503 with `Retry-After`. Strangers have at most half of the places.", ge=1, le=100_000)] = 64
+    password_threads: Annotated[
+        int,
+        says(
+            "Threads per worker that hash passwords, at a low priority. 0: one for each core (of the container's "
+            "limit, if it has one), divided among the workers.",
+            ge=0,
+            le=64,
+        ),
+    ] = 0
+    password_memory_budget: Annotated[
+        int,
+        says(
+            "Memory for all passwords that a worker hashes at once, in MiB. A hash waits until there is room for "
+            "it; one that needs more than all of it is computed alone. 0: a quarter of the machine's memory (of "
+            "the container's limit, if it has one), divided among the workers, but enough for one hash of "
+            "`imported_hash_memory` and a new one.",
+            ge=0,
+            le=1 << 20,
+        ),
+    ] = 0
+    password_queue: Annotated[
+        int,
+        says(
+            "Passwords per worker that can wait to be hashed. Beyond that, requests get 503 with `Retry-After`. "
+            "Strangers have at most half of the places.",
+            ge=1,
+            le=100_000,
+        ),
+    ] = 64
 
-    imported_hash_seconds: Annotated[float, says("Seconds of a core that a check against an imported password hash may take. Imports refuse more expensive ones, such as bcrypt above cost 14. Raise it only if you must keep such hashes: each wrong password of a stranger can then cost the server that much.", gt=0, le=60)] = 1.0
-    imported_hash_memory: Annotated[int, says("Memory that a check against an imported password hash may take, in MiB. Imports refuse hashes that need more, and no password matches one that is stored already. Raise it only if you must keep such hashes: each wrong password of a stranger can then take that much memory.", ge=1, le=4096)] = 128
+    imported_hash_seconds: Annotated[
+        float,
+        says(
+            "Seconds of a core that a check against an imported password hash may take. Imports refuse more "
+            "expensive ones, such as bcrypt above cost 14. Raise it only if you must keep such hashes: each "
+            "wrong password of a stranger can then cost the server that much.",
+            gt=0,
+            le=60,
+        ),
+    ] = 1.0
+    imported_hash_memory: Annotated[
+        int,
+        says(
+            "Memory that a check against an imported password hash may take, in MiB. Imports refuse hashes that "
+            "need more, and no password matches one that is stored already. Raise it only if you must keep such "
+            "hashes: each wrong password of a stranger can then take that much memory.",
+            ge=1,
+            le=4096,
+        ),
+    ] = 128
 
-    sign_in_roles: Annotated[RoleNames, says("Roles that can sign in to the dashboard, such as `admin,owner`. Doesn't affect API keys.")] = RoleNames(ROLES)
+    sign_in_roles: Annotated[
+        RoleNames, says("Roles that can sign in to the dashboard, such as `admin,owner`. Doesn't affect API keys.")
+    ] = RoleNames(ROLES)
     session_lifetime: Annotated[int, says("Hours after which people must sign in again.", ge=1, le=8760)] = 336
     session_idle_timeout: Annotated[int, says("Hours of inactivity after which a session ends.", ge=1, le=8760)] = 24
-    address_attempts_limit: Annotated[Limit, says("Wrong passwords per client IP address (IPv6: per /64 network), for all accounts together, or `none`. The networks around it share multiples: an IPv4 /24 8 times as many, an IPv6 /56 4 times and a /48 16 times.")] = Limit.parse("30/minute,200/hour")
-    page_limit: Annotated[Limit, says("Rate limit of dashboard pages, per person signed in or per client IP address, or `none`.")] = Limit.parse("600/minute")
+    address_attempts_limit: Annotated[
+        Limit,
+        says(
+            "Wrong passwords per client IP address (IPv6: per /64 network), for all accounts together, or "
+            "`none`. The networks around it share multiples: an IPv4 /24 8 times as many, an IPv6 /56 4 times "
+            "and a /48 16 times."
+        ),
+    ] = Limit.parse("30/minute,200/hour")
+    page_limit: Annotated[
+        Limit, says("Rate limit of dashboard pages, per person signed in or per client IP address, or `none`.")
+    ] = Limit.parse("600/minute")
 
-    synchronous: Annotated[Literal["full", "normal"], says("SQLite durability. `full`: acknowledged writes survive a power failure. `normal`: they survive a crash of the process.")] = "full"
-    deleted_retention: Annotated[int, says("Days a deleted user can be restored. After that the user is permanently erased.", ge=0, le=3650)] = 30
-    event_retention: Annotated[int, says("Days that events are kept. 0 keeps them forever. Set it if the event log would outgrow the disk: a million events take about 0.6 GB, more with large metadata.", ge=0, le=36500)] = 0
-    event_log_warning: Annotated[int, says("Size of the event log, in MiB, above which `rollbook doctor` and the dashboard's server page warn. 0 turns this off. Raise it if you want to keep a larger log.", ge=0, le=1 << 30)] = 10_240
+    synchronous: Annotated[
+        Literal["full", "normal"],
+        says(
+            "SQLite durability. `full`: acknowledged writes survive a power failure. `normal`: they survive a "
+            "crash of the process."
+        ),
+    ] = "full"
+    deleted_retention: Annotated[
+        int, says("Days a deleted user can be restored. After that the user is permanently erased.", ge=0, le=3650)
+    ] = 30
+    event_retention: Annotated[
+        int,
+        says(
+            "Days that events are kept. 0 keeps them forever. Set it if the event log would outgrow the disk: a "
+            "million events take about 0.6 GB, more with large metadata.",
+            ge=0,
+            le=36500,
+        ),
+    ] = 0
+    event_log_warning: Annotated[
+        int,
+        says(
+            "Size of the event log, in MiB, above which `rollbook doctor` and the dashboard's server page warn. "
+            "0 turns this off. Raise it if you want to keep a larger log.",
+            ge=0,
+            le=1 << 30,
+        ),
+    ] = 10_240
 
-    backup_every: Annotated[Duration, says("How often the server backs up its SQLite database by itself, such as `24h`, or `off`. Turn it on unless something else backs up the data folder.")] = Duration()
-    backup_keep: Annotated[int, says("How many backups are kept in the folder. Older ones are removed after each new one. Lower it if the disk is small.", ge=1, le=10_000)] = 7
-    backup_folder: Annotated[str, says("Folder of these backups. Empty: `backups` in the data folder. Set it to a folder on another disk, so that you don't lose both at once.")] = ""
+    backup_every: Annotated[
+        Duration,
+        says(
+            "How often the server backs up its SQLite database by itself, such as `24h`, or `off`. Turn it on "
+            "unless something else backs up the data folder."
+        ),
+    ] = Duration()
+    backup_keep: Annotated[
+        int,
+        says(
+            "How many backups are kept in the folder. Older ones are removed after each new one. Lower it if the "
+            "disk is small.",
+            ge=1,
+            le=10_000,
+        ),
+    ] = 7
+    backup_folder: Annotated[
+        str,
+        says(
+            "Folder of these backups. Empty: `backups` in the data folder. Set it to a folder on another disk, "
+            "so that you don't lose both at once."
+        ),
+    ] = ""
 
-    webhook_allow: Annotated[Networks, says("Private networks (CIDR) that webhooks can send to, such as `10.0.0.0/8`, even over plain `http`. Set it if receivers run in your own network, and as narrowly as you can: anyone who can create webhooks can send requests there.")] = Networks()
-    webhook_retention: Annotated[int, says("Days that deliveries of webhooks are kept, at most 10,000 of each webhook. Raise it if you look into failures later than that.", ge=1, le=3650)] = 14
+    webhook_allow: Annotated[
+        Networks,
+        says(
+            "Private networks (CIDR) that webhooks can send to, such as `10.0.0.0/8`, even over plain `http`. "
+            "Set it if receivers run in your own network, and as narrowly as you can: anyone who can create "
+            "webhooks can send requests there."
+        ),
+    ] = Networks()
+    webhook_retention: Annotated[
+        int,
+        says(
+            "Days that deliveries of webhooks are kept, at most 10,000 of each webhook. Raise it if you look "
+            "into failures later than that.",
+            ge=1,
+            le=3650,
+        ),
+    ] = 14
 
-    usage_retention: Annotated[int, says("Days that usage is kept, for each API key, each endpoint and the server: by the hour for 8 days (endpoints: 2), then by the day.", ge=1, le=3650)] = 90
+    usage_retention: Annotated[
+        int,
+        says(
+            "Days that usage is kept, for each API key, each endpoint and the server: by the hour for 8 days "
+            "(endpoints: 2), then by the day.",
+            ge=1,
+            le=3650,
+        ),
+    ] = 90
     request_retention: Annotated[int, says("Days that the request log is kept. 0 turns it off.", ge=0, le=3650)] = 7
-    request_log_size: Annotated[int, says("Maximum size of the request log, in MiB. Beyond it, the oldest requests are deleted first. Raise it if busy servers keep fewer days than `request_retention`.", ge=1, le=1 << 20)] = 2048
+    request_log_size: Annotated[
+        int,
+        says(
+            "Maximum size of the request log, in MiB. Beyond it, the oldest requests are deleted first. Raise it "
+            "if busy servers keep fewer days than `request_retention`.",
+            ge=1,
+            le=1 << 20,
+        ),
+    ] = 2048
 
-    trusted_proxy: Annotated[Networks, says("Networks (CIDR) of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted.")] = Networks()
+    trusted_proxy: Annotated[
+        Networks,
+        says("Networks (CIDR) of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted."),
+    ] = Networks()
     tls_cert: Annotated[str, says("File with the certificate chain (PEM). Turns on TLS, together with `tls_key`.")] = ""
     tls_key: Annotated[str, says("File with the certificate's private key (PEM).")] = ""
-    security_contact: Annotated[str, says("Where people report a vulnerability of your server: a URI such as `mailto:security@example.com`, shown at `/.well-known/security.txt`. Set it if the server can be reached from the internet. Empty: no such file.")] = ""
-    cors_origins: Annotated[Origins, says("Web origins whose scripts may call the API from a browser, such as `https://app.example.com`. Empty: none. Set it for internal tools in which people enter their own key. A key doesn't belong in a public web page.")] = Origins()
+    security_contact: Annotated[
+        str,
+        says(
+            "Where people report a vulnerability of your server: a URI such as `mailto:security@example.com`, "
+            "shown at `/.well-known/security.txt`. Set it if the server can be reached from the internet. Empty: "
+            "no such file."
+        ),
+    ] = ""
+    cors_origins: Annotated[
+        Origins,
+        says(
+            "Web origins whose scripts may call the API from a browser, such as `https://app.example.com`. "
+            "Empty: none. Set it for internal tools in which people enter their own key. A key doesn't belong in "
+            "a public web page."
+        ),
+    ] = Origins()
 
-    header_timeout: Annotated[float, says("Seconds a client has to send the headers of a request.", gt=0, le=3600)] = 10.0
-    body_timeout: Annotated[float, says("Seconds a client has to send the body of a request. Where a body is streamed, in either direction: seconds without progress.", gt=0, le=3600)] = 30.0
-    keep_alive_timeout: Annotated[float, says("Seconds an idle connection stays open between requests.", gt=0, le=3600)] = 30.0
-    drain_timeout: Annotated[float, says("Seconds that running requests have to finish after SIGTERM.", gt=0, le=3600)] = 8.0
+    header_timeout: Annotated[float, says("Seconds a client has to send the headers of a request.", gt=0, le=3600)] = (
+        10.0
+    )
+    body_timeout: Annotated[
+        float,
+        says(
+            "Seconds a client has to send the body of a request. Where a body is streamed, in either direction: "
+            "seconds without progress.",
+            gt=0,
+            le=3600,
+        ),
+    ] = 30.0
+    keep_alive_timeout: Annotated[
+        float, says("Seconds an idle connection stays open between requests.", gt=0, le=3600)
+    ] = 30.0
+    drain_timeout: Annotated[
+        float, says("Seconds that running requests have to finish after SIGTERM.", gt=0, le=3600)
+    ] = 8.0
     max_body: Annotated[int, says("Maximum size of a request body, in bytes.", ge=1024, le=1 << 30)] = 65_536
-    import_max_size: Annotated[int, says("Maximum size of a file sent to `POST /v1/imports`, in bytes. It stays in the data folder until it is imported. Raise it if a larger file is refused with 413.", ge=1024, le=1 << 40)] = 4 << 30
+    import_max_size: Annotated[
+        int,
+        says(
+            "Maximum size of a file sent to `POST /v1/imports`, in bytes. It stays in the data folder until it "
+            "is imported. Raise it if a larger file is refused with 413.",
+            ge=1024,
+            le=1 << 40,
+        ),
+    ] = 4 << 30
     max_target: Annotated[int, says("Maximum length of path and query, in bytes.", ge=256, le=65_536)] = 8_192
     max_header_fields: Annotated[int, says("Maximum number of headers in a request.", ge=8, le=1000)] = 100
-    max_header_bytes: Annotated[int, says("Maximum size of all headers of a request, in bytes.", ge=1024, le=1 << 20)] = 32_768
-    max_connections: Annotated[int, says("Maximum connections per worker. Further ones get 503.", ge=1, le=1_000_000)] = 10_000
+    max_header_bytes: Annotated[
+        int, says("Maximum size of all headers of a request, in bytes.", ge=1024, le=1 << 20)
+    ] = 32_768
+    max_connections: Annotated[
+        int, says("Maximum connections per worker. Further ones get 503.", ge=1, le=1_000_000)
+    ] = 10_000
 
-    log: Annotated[Literal["auto", "json", "pretty", "none"], says("Log format: `json` lines, `pretty` for people (without IDs), `auto` (pretty on a terminal, otherwise JSON) or `none`.")] = "auto"
+    log: Annotated[
+        Literal["auto", "json", "pretty", "none"],
+        says(
+            "Log format: `json` lines, `pretty` for people (without IDs), `auto` (pretty on a terminal, "
+            "otherwise JSON) or `none`."
+        ),
+    ] = "auto"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], says("Minimum level of log messages.")] = "info"
-    otlp_endpoint: Annotated[str, says("URL of an OpenTelemetry collector (OTLP over HTTP), such as `http://127.0.0.1:4318`, that gets a span for each request. Needs `rollbook[otel]`. Empty: off.")] = ""
+    otlp_endpoint: Annotated[
+        str,
+        says(
+            "URL of an OpenTelemetry collector (OTLP over HTTP), such as `http://127.0.0.1:4318`, that gets a "
+            "span for each request. Needs `rollbook[otel]`. Empty: off."
+        ),
+    ] = ""
     access_log: Annotated[bool, says("Write a log line for each request.")] = True
 
-    # fmt: on
     def __post_init__(self) -> None:
         if bool(self.tls_cert) != bool(self.tls_key):
             raise ConfigurationError("tls_cert and tls_key go together: set both, or neither.")
@@ -254,13 +548,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             )
         if self.security_contact and not _IS_CONTACT(self.security_contact):
             raise ConfigurationError(
-                f"security_contact: {self.security_contact!r} is not a URI. Use one such as mailto:security@example.com."
+                f"security_contact: {self.security_contact!r} is not a URI. Use one such as "
+                "mailto:security@example.com."
             )
         if self.otlp_endpoint and not self.otlp_endpoint.startswith(("http://", "https://")):
-            raise ConfigurationError("otlp_endpoint is not a URL. Use the collector's base URL, such as http://127.0.0.1:4318.")
+            raise ConfigurationError(
+                "otlp_endpoint is not a URL. Use the collector's base URL, such as http://127.0.0.1:4318."
+            )
         if self.hashes_are_weak and not self.is_local:
             raise ConfigurationError(
-                "password_memory and password_time_cost are too small for a server that others can reach: use at least 19456 KiB with 2 "
+                "password_memory and password_time_cost are too small for a server that others can reach: use at "
+                "least 19456 KiB with 2 "
                 "passes, 12288 with 3, 9216 with 4 or 7168 with 5."
             )
         if self.password_memory < 8 * self.password_parallelism:  # RFC 9106 section 3.1
@@ -270,12 +568,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def hashes_are_weak(self) -> bool:
-        """Whether new password hashes take less than OWASP's Password Storage Cheat Sheet asks for."""
+        """Test whether new password hashes take less than OWASP's Password Storage Cheat Sheet asks for."""
         return self.password_memory < {1: 47_104, 2: 19_456, 3: 12_288, 4: 9_216}.get(self.password_time_cost, 7_168)
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine is to reach the server, by all that the settings tell."""
+        """Test whether only this machine is to reach the server, by all that the settings tell."""
         address = urlsplit(self.public_url).hostname if self.public_url else self.host
         return not self.trusted_proxy and _is_loopback(self.host) and _is_loopback(address or "")
 
@@ -309,7 +607,8 @@ class Source(msgspec.Struct, frozen=True):
 
 
 def without_secrets(name: str, value: Any) -> Any:
-    """A setting's value as it may be shown: without credentials in URLs, and without any text under a name such as `smtp_password`."""
+    """A setting's value as it may be shown: without credentials in URLs, and without any text under a name such as
+    `smtp_password`."""
     if isinstance(value, (str, tuple, Path)) and value and _IS_SECRET(name):
         return MASKED
     if isinstance(value, tuple):
@@ -325,7 +624,9 @@ def _public(text: str) -> str:
 
 
 # Also where the text is the path of a file today.
-_IS_SECRET = re.compile(r"(^|_)(key|keys|secret|secrets|password|passwords|sslpassword|token|tokens|credentials|dsn)($|_)").search
+_IS_SECRET = re.compile(
+    r"(^|_)(key|keys|secret|secrets|password|passwords|sslpassword|token|tokens|credentials|dsn)($|_)"
+).search
 
 
 def load(
@@ -333,8 +634,8 @@ def load(
 ) -> tuple[Settings, list[Source]]:
     """The settings, and where each came from.
 
-    `flags` are those given on the command line (None: not given). Reads `file`, by default `rollbook.toml` in the current folder.
-    Raises ConfigurationError.
+    `flags` are those given on the command line (None: not given). Reads `file`, by default `rollbook.toml` in the
+    current folder. Raises ConfigurationError.
     """
     hints = get_type_hints(Settings, include_extras=True)
     # Each with its origin; what comes later wins.
@@ -354,12 +655,16 @@ def load(
         try:
             texts[name], values[name] = _parsed(value, hints[name])
         except msgspec.ValidationError:
-            raise ConfigurationError(f"{name} ({origin}): invalid value {str(value)!r}. Use {_wanted(hints[name])}.") from None
+            raise ConfigurationError(
+                f"{name} ({origin}): invalid value {str(value)!r}. Use {_wanted(hints[name])}."
+            ) from None
         except ValueError as problem:
             raise ConfigurationError(f"{name}: {problem}") from None
     settings = Settings(**values)
     return settings, [
-        Source(name, texts[name], given[name][1]) if name in given else Source(name, written(getattr(settings, name)), "default")
+        Source(name, texts[name], given[name][1])
+        if name in given
+        else Source(name, written(getattr(settings, name)), "default")
         for name in hints
     ]
 
@@ -392,7 +697,7 @@ def _from_text(text: str, hint: Any) -> Any:
 
 
 def _wanted(hint: Any) -> str:
-    """What a setting of this type must look like."""
+    """Form that a setting of this type must have."""
     kind, meta = written_type(hint), get_args(hint)[1]
     if kind is bool:
         return "true or false"

@@ -1,6 +1,7 @@
 """All errors a client can get, as one tree. `http/boundary` turns each into `{"error": message, "code": code, ...}`.
 
-The docstring of each class says when it happens and how to fix it. `docs/errors.md` shows it, and the server under `/docs/errors/{code}`.
+The docstring of each class says when it happens and how to fix it. `docs/errors.md` shows it, and the server under
+`/docs/errors/{code}`.
 """
 
 from __future__ import annotations
@@ -54,20 +55,23 @@ class BadRequest(ApiError):
 
 
 class InvalidJson(BadRequest):
-    """The body must be one JSON object in UTF-8, without duplicate keys, NaN, Infinity, NUL characters or lone surrogates (RFC 8259 and I-JSON, RFC 7493). Where it can, `error` names the line and column."""
+    """The body must be one JSON object in UTF-8, without duplicate keys, NaN, Infinity, NUL characters or lone
+    surrogates (RFC 8259 and I-JSON, RFC 7493). Where it can, `error` names the line and column."""
 
     code = "invalid_json"
     message = "The body is not valid JSON."
 
 
 class InvalidParameter(BadRequest):
-    """A query parameter or a field of the body is unknown, repeated, missing or has an invalid value. `param` names the first one; `errors` lists all of them, as far as they fit into 4 KiB."""
+    """A query parameter or a field of the body is unknown, repeated, missing or has an invalid value. `param` names the
+    first one; `errors` lists all of them, as far as they fit into 4 KiB."""
 
     code = "invalid_parameter"
 
 
 class EmailTaken(BadRequest):
-    """Another user has this email. Emails ignore case, but plus tags and dots matter. To find the user, call `GET /v1/users?email=`."""
+    """Another user has this email. Emails ignore case, but plus tags and dots matter. To find the user, call `GET
+    /v1/users?email=`."""
 
     code = "email_taken"
     message = "Email address is already in use."
@@ -83,7 +87,8 @@ class ExternalIdTaken(BadRequest):
 
 
 class IdTaken(BadRequest):
-    """In the report of an import: another user has this `id`, or had it until they were deleted. Users who exist are recognized by email or external ID, not by `id`."""
+    """In the report of an import: another user has this `id`, or had it until they were deleted. Users who exist are
+    recognized by email or external ID, not by `id`."""
 
     code = "id_taken"
     message = "ID is already in use."
@@ -91,7 +96,8 @@ class IdTaken(BadRequest):
 
 
 class BadMessage(BadRequest):
-    """The HTTP message itself is malformed (RFC 9112): its start line, a header, its length or its chunks. HTTP libraries don't send such messages, but a proxy in between may."""
+    """The HTTP message itself is malformed (RFC 9112): its start line, a header, its length or its chunks. HTTP
+    libraries don't send such messages, but a proxy in between may."""
 
     code = "bad_message"
     message = "The HTTP request is malformed."
@@ -110,14 +116,16 @@ class Unauthorized(ApiError):
 
 
 class MissingKey(Unauthorized):
-    """The request has no API key. Send it in the Authorization header: `Authorization: Bearer YOUR_API_KEY`. Keys in the query string are ignored."""
+    """The request has no API key. Send it in the Authorization header: `Authorization: Bearer YOUR_API_KEY`. Keys in
+    the query string are ignored."""
 
     code = "missing_key"
     message = "No API key provided."
 
 
 class MalformedKey(Unauthorized):
-    """The Authorization header doesn't contain a Rollbook API key: the scheme is not Bearer, or the key is incomplete or mistyped. Keys are `rbk_` followed by 38 letters and digits; the last six are a checksum."""
+    """The Authorization header doesn't contain a Rollbook API key: the scheme is not Bearer, or the key is incomplete
+    or mistyped. Keys are `rbk_` followed by 38 letters and digits; the last six are a checksum."""
 
     code = "malformed_key"
     message = "Invalid API key provided."
@@ -125,7 +133,8 @@ class MalformedKey(Unauthorized):
 
 
 class InvalidKey(Unauthorized):
-    """This API key doesn't exist, or its user was deleted. Create a new one with `rollbook keys create EMAIL` or `POST /v1/keys`."""
+    """This API key doesn't exist, or its user was deleted. Create a new one with `rollbook keys create EMAIL` or `POST
+    /v1/keys`."""
 
     code = "invalid_key"
     message = "Invalid API key provided."
@@ -164,7 +173,10 @@ class Forbidden(ApiError):
 
 
 class InsufficientScope(Forbidden):
-    """The API key lacks the scope of this endpoint, or the role of its user doesn't allow the action: members can only read and change themselves, viewers can read, and admins can do everything except change owners. Use a key with more scopes, or a key of another user. In the report of an import: a password hash needs `users:import`, a role above member `users:grant`."""
+    """The API key lacks the scope of this endpoint, or the role of its user doesn't allow the action: members can only
+    read and change themselves, viewers can read, and admins can do everything except change owners. Use a key with more
+    scopes, or a key of another user. In the report of an import: a password hash needs `users:import`, a role above
+    member `users:grant`."""
 
     code = "insufficient_scope"
     message = "This API key does not have permission to perform this action."
@@ -175,21 +187,24 @@ class InsufficientScope(Forbidden):
 
 
 class UserSuspended(Forbidden):
-    """The user is suspended. They can't sign in or use their API keys until an admin calls `POST /v1/users/{userId}/activate`."""
+    """The user is suspended. They can't sign in or use their API keys until an admin calls `POST
+    /v1/users/{userId}/activate`."""
 
     code = "user_suspended"
     message = "This user is suspended."
 
 
 class AddressNotAllowed(Forbidden):
-    """The API key has a list of allowed IPs, and the request came from another one. If the server runs behind a proxy, set `trusted_proxy`, so that it sees the client's own IP address."""
+    """The API key has a list of allowed IPs, and the request came from another one. If the server runs behind a proxy,
+    set `trusted_proxy`, so that it sees the client's own IP address."""
 
     code = "address_not_allowed"
     message = "This API key cannot be used from this IP address."
 
 
 class LastOwner(Forbidden):
-    """The last active owner can't be deleted, suspended or given a lower role, because no one could undo it. Create another owner first."""
+    """The last active owner can't be deleted, suspended or given a lower role, because no one could undo it. Create
+    another owner first."""
 
     code = "last_owner"
     message = "The last owner cannot be removed."
@@ -249,7 +264,8 @@ class MethodNotAllowed(ApiError):
 
 
 class RequestTimeout(ApiError):
-    """The request didn't arrive in time: 10 s for its headers, 30 s for its body (settings `header_timeout`, `body_timeout`)."""
+    """The request didn't arrive in time: 10 s for its headers, 30 s for its body (settings `header_timeout`,
+    `body_timeout`)."""
 
     status = 408
     code = "request_timeout"
@@ -268,7 +284,9 @@ class StillRunning(ApiError):
 
 
 class PositionExpired(ApiError):
-    """Events after this position were deleted because they are older than the setting `event_retention`, so you would miss some. Read the current state again, for example all users with `GET /v1/users`, and follow the log from the `Event-Position` of the first page."""
+    """Events after this position were deleted because they are older than the setting `event_retention`, so you would
+    miss some. Read the current state again, for example all users with `GET /v1/users`, and follow the log from the
+    `Event-Position` of the first page."""
 
     status = 410
     code = "position_expired"
@@ -276,7 +294,8 @@ class PositionExpired(ApiError):
 
 
 class PreconditionFailed(ApiError):
-    """The user or webhook has changed since you read it: `If-Match` names an outdated version. Read it again, apply your change, and send it with the new `ETag`."""
+    """The user or webhook has changed since you read it: `If-Match` names an outdated version. Read it again, apply
+    your change, and send it with the new `ETag`."""
 
     status = 412
     code = "precondition_failed"
@@ -284,7 +303,8 @@ class PreconditionFailed(ApiError):
 
 
 class ContentTooLarge(ApiError):
-    """The body is larger than 64 KiB (setting `max_body`), that of a bulk call larger than 32 MiB, or a file to import larger than 4 GiB (setting `import_max_size`)."""
+    """The body is larger than 64 KiB (setting `max_body`), that of a bulk call larger than 32 MiB, or a file to import
+    larger than 4 GiB (setting `import_max_size`)."""
 
     status = 413
     code = "content_too_large"
@@ -300,7 +320,8 @@ class UriTooLong(ApiError):
 
 
 class UnsupportedMediaType(ApiError):
-    """The `Content-Type` is not JSON in UTF-8, or the body is compressed. Send `Content-Type: application/json`, or omit the header."""
+    """The `Content-Type` is not JSON in UTF-8, or the body is compressed. Send `Content-Type: application/json`, or
+    omit the header."""
 
     status = 415
     code = "unsupported_media_type"
@@ -308,7 +329,10 @@ class UnsupportedMediaType(ApiError):
 
 
 class KeyReused(ApiError):
-    """This Idempotency-Key was used before with a different request: another path, another body, or an API key with other permissions. Or the stored response can't be decrypted because the server's secret has changed: check whether the request was completed. Use a new Idempotency-Key for each new request, and reuse it only to retry the same one."""
+    """This Idempotency-Key was used before with a different request: another path, another body, or an API key with
+    other permissions. Or the stored response can't be decrypted because the server's secret has changed: check whether
+    the request was completed. Use a new Idempotency-Key for each new request, and reuse it only to retry the same
+    one."""
 
     status = 422
     code = "idempotency_key_reused"
@@ -316,7 +340,8 @@ class KeyReused(ApiError):
 
 
 class BulkRefused(ApiError):
-    """At least one operation of a bulk call with `atomic` failed, so nothing was changed. `errors` names the operations that failed, as far as they fit into 4 KiB: fix them, and send all operations again."""
+    """At least one operation of a bulk call with `atomic` failed, so nothing was changed. `errors` names the operations
+    that failed, as far as they fit into 4 KiB: fix them, and send all operations again."""
 
     status = 422
     code = "bulk_refused"
@@ -324,7 +349,8 @@ class BulkRefused(ApiError):
 
 
 class TooManyRequests(ApiError):
-    """You have exceeded a rate limit: that of the user (all of their API keys together), of the API key or, without a valid key, of the client's IP address. Wait for the number of seconds in `Retry-After`."""
+    """You have exceeded a rate limit: that of the user (all of their API keys together), of the API key or, without a
+    valid key, of the client's IP address. Wait for the number of seconds in `Retry-After`."""
 
     status = 429
     code = "rate_limit_exceeded"
@@ -335,7 +361,9 @@ class TooManyRequests(ApiError):
 
 
 class TooManyAttempts(TooManyRequests):
-    """Too many wrong passwords for this account or from this client (settings `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`). Wait for the number of seconds in `Retry-After`. A session, a browser that has signed in before and a password reset link are not affected by the attempts of others."""
+    """Too many wrong passwords for this account or from this client (settings `attempts_limit`,
+    `account_attempts_limit` and `address_attempts_limit`). Wait for the number of seconds in `Retry-After`. A session,
+    a browser that has signed in before and a password reset link are not affected by the attempts of others."""
 
     code = "too_many_attempts"
     message = "Too many failed attempts."
@@ -349,14 +377,16 @@ class ExportRunning(TooManyRequests):
 
 
 class TooManyStreams(TooManyRequests):
-    """You already have 100 open requests that wait for events, with `GET /v1/events/stream` or `wait`, or 10 that wait for the request log. Close one before you start another."""
+    """You already have 100 open requests that wait for events, with `GET /v1/events/stream` or `wait`, or 10 that wait
+    for the request log. Close one before you start another."""
 
     code = "too_many_streams"
     message = "You already have 100 open requests that follow the event log."
 
 
 class HeadersTooLarge(ApiError):
-    """The request has more than 100 headers, or more than 32 KiB of them (settings `max_header_fields`, `max_header_bytes`)."""
+    """The request has more than 100 headers, or more than 32 KiB of them (settings `max_header_fields`,
+    `max_header_bytes`)."""
 
     status = 431
     code = "headers_too_large"
@@ -375,45 +405,61 @@ class Unavailable(ApiError):
 
 
 class Overloaded(Unavailable):
-    """Too many requests are waiting: for a password to be hashed (setting `password_queue`), a write, a search or events. Or there was not enough memory to hash a password. Nothing was done. Try again after the number of seconds in `Retry-After`."""
+    """Too many requests are waiting: for a password to be hashed (setting `password_queue`), a write, a search or
+    events. Or there was not enough memory to hash a password. Nothing was done. Try again after the number of seconds
+    in `Retry-After`."""
 
     code = "overloaded"
     message = "The server is busy. Try again shortly."
 
 
 class StorageUnavailable(Unavailable):
-    """The database can't accept writes: the disk is full, read-only or failing. Nothing was changed. For details, see the server's log or run `rollbook doctor`."""
+    """The database can't accept writes: the disk is full, read-only or failing. Nothing was changed. For details, see
+    the server's log or run `rollbook doctor`."""
 
     code = "storage_unavailable"
     message = "The database cannot accept writes at the moment. Nothing was changed."
 
 
 class DatabaseTimeout(Unavailable):
-    """PostgreSQL took longer than the setting `database_timeout`, 5 seconds by default, and was told to stop. Nothing was changed. It may have had to wait for other changes, or for its disk: try again after the number of seconds in `Retry-After`. If it happens again, ask for less: follow the `Link` header or `cursor` instead of using a large `offset` with `sort` or filters, add filters, or leave out `count=exact`."""
+    """PostgreSQL took longer than the setting `database_timeout`, 5 seconds by default, and was told to stop. Nothing
+    was changed. It may have had to wait for other changes, or for its disk: try again after the number of seconds in
+    `Retry-After`. If it happens again, ask for less: follow the `Link` header or `cursor` instead of using a large
+    `offset` with `sort` or filters, add filters, or leave out `count=exact`."""
 
     code = "database_timeout"
-    message = "The database took too long, and nothing was changed. Try again, or ask for less: a cursor instead of a large offset, more filters, no exact count."
+    message = (
+        "The database took too long, and nothing was changed. Try again, or ask for less: a cursor instead "
+        "of a large offset, more filters, no exact count."
+    )
 
     def __init__(self) -> None:
         super().__init__(retry_after=5)
 
 
 class LimitsUnavailable(Unavailable):
-    """Rate limits are counted in Valkey, which is unavailable, and the setting `limits_when_away` is `closed`. Nothing was done. Try again after the number of seconds in `Retry-After`."""
+    """Rate limits are counted in Valkey, which is unavailable, and the setting `limits_when_away` is `closed`. Nothing
+    was done. Try again after the number of seconds in `Retry-After`."""
 
     code = "limits_unavailable"
     message = "Requests cannot be counted at the moment. Nothing was done."
 
 
 class OutcomeUnknown(Unavailable):
-    """The database didn't confirm that the change was saved: the connection broke, or its standby didn't answer in time. It may or may not have been saved. Check before you try again, or try again with the same `Idempotency-Key`."""
+    """The database didn't confirm that the change was saved: the connection broke, or its standby didn't answer in
+    time. It may or may not have been saved. Check before you try again, or try again with the same
+    `Idempotency-Key`."""
 
     code = "outcome_unknown"
-    message = "The database didn't confirm that the change was saved. It may or may not have been. Check before you try again."
+    message = (
+        "The database didn't confirm that the change was saved. It may or may not have been. Check before "
+        "you try again."
+    )
 
 
 class Stopping(Unavailable):
-    """The server is shutting down and accepts no new requests. Try again: another node or the restarted server will answer."""
+    """The server is shutting down and accepts no new requests. Try again: another node or the restarted server will
+    answer."""
 
     code = "stopping"
     message = "The server is shutting down."
@@ -424,7 +470,8 @@ def tree(root: type[ApiError] = ApiError) -> list[type[ApiError]]:
     return [root, *(error for child in root.__subclasses__() for error in tree(child))]
 
 
-# No body of an error is larger than 4 KiB, whatever a client sent: its message once more as `detail` (RFC 9457), the faults, and the rest.
+# No body of an error is larger than 4 KiB, whatever a client sent: its message once more as `detail` (RFC 9457), the
+# faults, and the rest.
 MESSAGE_BYTES = 512
 FAULTS_BYTES = 2048
 
@@ -442,7 +489,9 @@ def _first(faults: list[Fault]) -> list[Fault]:
     left = FAULTS_BYTES
     for param, message in faults:
         fault = Fault(param, _fitting(message))
-        left -= len(json.dumps({"param": param, "message": fault.message}, ensure_ascii=False).encode("utf-8", "replace"))
+        left -= len(
+            json.dumps({"param": param, "message": fault.message}, ensure_ascii=False).encode("utf-8", "replace")
+        )
         if found and left < 0:
             break
         found.append(fault)

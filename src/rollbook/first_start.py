@@ -32,7 +32,7 @@ NAME = "Owner"
 
 
 class Prepared(NamedTuple):
-    """What exists or was created."""
+    """Result of the first start: what exists or was created."""
 
     owner: str
     """Email of the oldest owner."""
@@ -44,15 +44,17 @@ class Prepared(NamedTuple):
     link: str | None
     """The token of the owner's setup link, if it was just created."""
     needs_password: bool
-    """Whether the owner could sign in to the dashboard if they had a password."""
+    """True if the owner could sign in to the dashboard if they had a password."""
 
 
 def open_database(settings: Settings, make: bool = True) -> Database:
-    """The database, migrated to this version's schema. With `make=False`, an existing one, unchanged. Raises DatabaseUnusable."""
+    """The database, migrated to this version's schema. With `make=False`, an existing one, unchanged. Raises
+    DatabaseUnusable."""
     unfinished.refuse_part(settings)
     if not make and not exists(settings):
         raise DatabaseUnusable(
-            f"There is no database in {settings.data}. Start the server on it first, or name another folder with --data."
+            f"There is no database in {settings.data}. Start the server on it first, or name another folder with "
+            "--data."
         )
     db = connect(settings, for_migration=True)
     try:
@@ -77,7 +79,8 @@ def prepare(settings: Settings, environment: Mapping[str, str] = os.environ) -> 
 
 
 def forget_credentials() -> None:
-    """Remove the owner's password and key from the environment of this process, of those it starts, and of `/proc/…/environ`."""
+    """Remove the owner's password and key from the environment of this process, of those it starts, and of
+    `/proc/…/environ`."""
     for name in (PASSWORD, KEY):
         value = os.environ.pop(name, None)
         if value:
@@ -102,14 +105,17 @@ KEEP_FINGERPRINT = "INSERT INTO server_secret VALUES (1, ?) ON CONFLICT DO NOTHI
 
 
 def _check_secret(db: Database, secret: Secret) -> None:
-    """Servers on one PostgreSQL must share a secret: each must be able to open what another seals or signs. Raises ConfigurationError."""
+    """Servers on one PostgreSQL must share a secret: each must be able to open what another seals or signs. Raises
+    ConfigurationError."""
     if not dialect(db).is_shared:
         return
     own = secret.mac("fingerprint", b"")
     if db.write_now(_fingerprint, own) != own:
         raise ConfigurationError(
-            "This server's secret differs from that of the other servers on this database. Give all of them the same one: the file `secret` in the "
-            f"data folder, {server_secret.SECRET}, or a file named by {server_secret.SECRET_FILE}. If the secret is lost, run "
+            "This server's secret differs from that of the other servers on this database. Give all of them the "
+            "same one: the file `secret` in the "
+            f"data folder, {server_secret.SECRET}, or a file named by {server_secret.SECRET_FILE}. If the secret "
+            "is lost, run "
             "DELETE FROM server_secret. API keys will still work, but can no longer be revealed."
         )
 
@@ -126,11 +132,14 @@ def _make_owner(on: Rollbook, environment: Mapping[str, str]) -> Prepared:
     email = _checked(EMAIL, environment.get(EMAIL) or DEFAULT_EMAIL, rules.email)
     password = environment.get(PASSWORD) or None
     if password is not None:
-        _checked(PASSWORD, password, lambda text: new_password(text, settings.password_min_length, email=email, name=NAME))
+        _checked(
+            PASSWORD, password, lambda text: new_password(text, settings.password_min_length, email=email, name=NAME)
+        )
     given = environment.get(KEY)
     if given and not key_format.is_whole(given):
         raise ConfigurationError(
-            f"{KEY} is not a complete API key: `rbk_`, 32 letters and digits, and a checksum. Generate one with `rollbook keys mint`, or unset "
+            f"{KEY} is not a complete API key: `rbk_`, 32 letters and digits, and a checksum. Generate one with "
+            "`rollbook keys mint`, or unset "
             "it, and the first start will create and print one."
         )
     needs_password = _needs_password(settings, Owner(email, password is not None))
@@ -138,7 +147,8 @@ def _make_owner(on: Rollbook, environment: Mapping[str, str]) -> Prepared:
         made = on.run(owners.create_first(on, SYSTEM, NAME, email, password, given or None, needs_password))
     except EmailTaken:
         raise ConfigurationError(
-            f"{EMAIL}: {email} is already a user, but not an owner. Run: rollbook users set {email} --role owner --data {settings.data}"
+            f"{EMAIL}: {email} is already a user, but not an owner. Run: rollbook users set {email} --role owner "
+            f"--data {settings.data}"
         ) from None
     if made is None:  # another server on this database was faster
         return Prepared(email, False, None, _remark(on.db, environment), None, needs_password)
@@ -152,7 +162,10 @@ def _needs_password(settings: Settings, owner: Owner) -> bool:
 def _remark(db: Database, environment: Mapping[str, str]) -> str | None:
     """The variables only take effect on first start. Warn if one is set later and does nothing."""
     if (text := environment.get(KEY)) and db.read_now(keys.holder, key_format.digest(text)) is None:
-        return f"{KEY} has no effect: there already is an owner, and this key does not exist on this server. Create one with `rollbook keys create`."
+        return (
+            f"{KEY} has no effect: there already is an owner, and this key does not exist on this server. "
+            "Create one with `rollbook keys create`."
+        )
     return None
 
 

@@ -1,8 +1,8 @@
 """Authenticates, rate-limits and authorizes every API call.
 
-`admit` and `check` ask in this order, and the first that fails is the answer: the key (401), the windows (429), the user's state and the
-key's addresses (403), the scope (403). All of it before anything is looked up for the caller, so that a refusal tells nothing about what
-exists.
+`admit` and `check` ask in this order, and the first that fails is the answer: the key (401), the windows (429), the
+user's state and the key's addresses (403), the scope (403). All of it before anything is looked up for the caller, so
+that a refusal tells nothing about what exists.
 """
 
 from __future__ import annotations
@@ -59,8 +59,9 @@ class Gate:
     def admit(self, request: Request) -> Caller | Coroutine[Any, Any, Caller]:
         """Whose key the request carries, the request counted. Puts the lines about the limits into `request.head`.
 
-        A caller met lately, with nothing to refuse, is returned at once. For all others there is a coroutine, which raises Unauthorized, or
-        TooManyRequests once the user, the key or, without a valid key, the address has used up a window.
+        A caller met lately, with nothing to refuse, is returned at once. For all others there is a coroutine, which
+        raises Unauthorized, or TooManyRequests once the user, the key or, without a valid key, the address has used up
+        a window.
         """
         now = clock.now()
         if 0 <= now - self._asked_at < FRESH:
@@ -108,7 +109,8 @@ class Gate:
             self._used[key_id] = now
 
     async def count_further(self, request: Request, caller: Caller, requests: int) -> None:
-        """Count an admitted request as so many more, when what it asks for is known. Raises TooManyRequests, and then counts none of these."""
+        """Count an admitted request as so many more, when what it asks for is known. Raises TooManyRequests, and then
+        counts none of these."""
         verdict = await self._limiter.take(
             caller.user_id, caller.limit, clock.now(), caller.key_bucket, caller.key_limit, requests
         )
@@ -126,7 +128,8 @@ class Gate:
 
     async def _identify(self, header: bytes | None) -> Caller:
         """A caller not met lately."""
-        # What is looked up now goes to those who are remembered now: once they are forgotten, it may be out of date already.
+        # What is looked up now goes to those who are remembered now: once they are forgotten, it may be out of date
+        # already.
         callers = self._callers
         holder = await key_records.holder(self._db, key_format.digest(key_format.from_header(header)))
         if holder is None:
@@ -138,10 +141,10 @@ class Gate:
         return caller
 
     def check(self, by: Principal, scope: str, self_access: str, about: str) -> None:
-        """Whether this caller may make this call. Raises Forbidden.
+        """Test whether this caller may make this call. Raises Forbidden.
 
-        `self_access` says what is left to one whose scope reaches only themselves: "" nothing, "user" the call about their own user,
-        "keys", "sessions" and "webhooks" the call, whose action shows them no others than their own.
+        `self_access` says what is left to one whose scope reaches only themselves: "" nothing, "user" the call about
+        their own user, "keys", "sessions" and "webhooks" the call, whose action shows them no others than their own.
         """
         caller = by.caller
         if caller.suspended:

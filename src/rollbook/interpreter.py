@@ -12,9 +12,10 @@ def name() -> str:
 
 
 def build() -> str:
-    """Whether it was built with profile-guided optimization, which a request takes up to a fifth less CPU with.
+    """Test whether it was built with profile-guided optimization, which a request takes up to a fifth less CPU with.
 
-    Empty where that is unknown: packages of distributions optimize by other means than `configure`, and do not record it.
+    Empty where that is unknown: packages of distributions optimize by other means than `configure`, and do not record
+    it.
     """
     options = sysconfig.get_config_var("CONFIG_ARGS")
     if options and "--enable-optimizations" in options:

@@ -28,7 +28,8 @@ class Window(NamedTuple):
 
 
 class Limit(tuple[Window, ...]):
-    """Up to MAX_WINDOWS windows of different lengths, shortest first. A request must have room in all of them. Empty: no limit."""
+    """Up to MAX_WINDOWS windows of different lengths, shortest first. A request must have room in all of them. Empty:
+    no limit."""
 
     __slots__ = ()
 

@@ -14,7 +14,7 @@ ROLES: dict[str, str] = {
 
 STATUSES = ("active", "suspended")
 DELETED = "deleted"
-"""What lists can ask for in place of a status: users who were deleted, and can be restored."""
+"""Pseudo-status for lists: users who were deleted, and can be restored."""
 
 SCOPES: dict[str, str] = {
     "users:read": "List, search, count and read users.",
@@ -31,7 +31,8 @@ SCOPES: dict[str, str] = {
     "events:read": "Read the event log.",
     "requests:read": "Read the request log: calls made with API keys.",
     "webhooks:read": "List and read webhooks and, with `events:read`, their deliveries. Without the secrets.",
-    "webhooks:write": "Create, update, test and delete webhooks, reveal and rotate their secrets, and send events again.",
+    "webhooks:write": "Create, update, test and delete webhooks, reveal and rotate their secrets, and send events "
+    "again.",
     "metrics:read": "Read the server's metrics.",
 }
 
@@ -56,7 +57,16 @@ ON_ALL: dict[str, frozenset[str]] = {
 }
 """Scopes that reach every user, by role."""
 ON_SELF = frozenset(
-    {"users:read", "users:write", "users:export", "keys:read", "keys:write", "sessions:read", "sessions:write", "requests:read"}
+    {
+        "users:read",
+        "users:write",
+        "users:export",
+        "keys:read",
+        "keys:write",
+        "sessions:read",
+        "sessions:write",
+        "requests:read",
+    }
 )
 """Scopes that reach each user's own account, keys, sessions and requests, whatever their role."""
 OF_READERS = frozenset({"webhooks:read", "webhooks:write"})
@@ -66,7 +76,7 @@ WEBHOOK_ROLES = tuple(role for role in ROLES if "events:read" in ON_ALL[role])
 
 
 def is_promotion(old: str, new: str) -> bool:
-    """Whether the new role can do more than the old one."""
+    """Test whether the new role can do more than the old one."""
     order = list(ROLES)
     return order.index(new) > order.index(old)
 

@@ -17,8 +17,8 @@ class Runner(asyncio.Runner):
         try:
             return super().run(coro, context=context)
         except asyncio.CancelledError:
-            # Python forgets that it was Ctrl+C when it comes between the installation of the handler and the first step of the loop.
-            # Nothing else cancels what is run here.
+            # Python forgets that it was Ctrl+C when it comes between the installation of the handler and the first step
+            # of the loop. Nothing else cancels what is run here.
             raise KeyboardInterrupt from None
 
 

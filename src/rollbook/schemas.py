@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Meta
 
 Schema = dict[str, Any]
+
+
+def paragraphs(docstring: str | None) -> str:
+    """The text of a docstring: without indentation, each paragraph on one line."""
+    text = inspect.cleandoc(docstring or "")
+    return "\n\n".join([" ".join(part.split()) for part in text.split("\n\n")])
 
 
 def says(description: str, **more: Any) -> Meta:
@@ -21,7 +28,8 @@ def text(description: str, longest: int, **more: Any) -> Meta:
 
 
 def open_enum(values: Iterable[str], description: str) -> Meta:
-    """A string that has one of these values today, and others in later versions: an `enum` would make generated clients refuse those."""
+    """A string that has one of these values today, and others in later versions: an `enum` would make generated clients
+    refuse those."""
     known = list(values)
     return text(description, 64, examples=known[:1], **{"x-extensible-enum": known})
 
@@ -52,5 +60,5 @@ def reference(name: str) -> Meta:
 
 
 def listed(meanings: Mapping[str, str]) -> str:
-    """What each value means, as part of a description."""
+    """Meaning of each value, as part of a description."""
     return " ".join(f"`{value}`: {meaning}" for value, meaning in meanings.items())

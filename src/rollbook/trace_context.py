@@ -1,11 +1,13 @@
-"""Which distributed trace a request belongs to: the header `traceparent` of W3C Trace Context (https://www.w3.org/TR/trace-context/)."""
+"""Which distributed trace a request belongs to: the header `traceparent` of W3C Trace Context
+(https://www.w3.org/TR/trace-context/)."""
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
 
-# Section 3.2: version, trace ID, parent ID, flags. Later versions may append more. No ID is all zeros, and no version ff.
+# Section 3.2: version, trace ID, parent ID, flags. Later versions may append more. No ID is all zeros, and no version
+# ff.
 _FORM = re.compile(
     rb"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL
 ).fullmatch

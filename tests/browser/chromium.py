@@ -78,7 +78,8 @@ class Watch:
         self.violations: list[str] = []
         """What the content security policy refused."""
         self.errors: list[str] = []
-        """Errors that no script caught, errors on the console, alerts, and scripts, styles, images and fonts that did not come."""
+        """Errors that no script caught, errors on the console, alerts, and scripts, styles, images and fonts that did
+        not come."""
         self.strangers: list[str] = []
         """Addresses elsewhere that were asked for."""
 
@@ -117,13 +118,24 @@ class Watch:
             self.strangers.append(f"{request.frame.url}: {request.method} {request.url}")
 
     def _response(self, response: Response) -> None:
-        if response.status >= 400 and response.request.resource_type in ("script", "stylesheet", "image", "font", "manifest"):
+        if response.status >= 400 and response.request.resource_type in (
+            "script",
+            "stylesheet",
+            "image",
+            "font",
+            "manifest",
+        ):
             self.errors.append(f"{response.request.frame.url}: {response.status} {response.url}")
 
 
 def new_context(browser: Browser, server: Server, watch: Watch, **options: Any) -> BrowserContext:
     """A browser with nothing in it, as of another person; playwright's own options, such as `viewport`, are taken."""
-    plain: dict[str, Any] = {"base_url": server.url, "locale": "en-GB", "timezone_id": "UTC", "reduced_motion": "reduce"}
+    plain: dict[str, Any] = {
+        "base_url": server.url,
+        "locale": "en-GB",
+        "timezone_id": "UTC",
+        "reduced_motion": "reduce",
+    }
     context = browser.new_context(**plain | options)
     context.set_default_timeout(PATIENCE)
     watch.over(context)
@@ -133,8 +145,9 @@ def new_context(browser: Browser, server: Server, watch: Watch, **options: Any) 
 class Pages:
     """Pages of browsers with nothing in them, each of another person.
 
-    To start one costs more than most tests do in it. So a page is emptied after a test, and the next test gets it. What cannot be taken
-    back is not for these: listeners, routes, permissions, a clock. A test that needs some opens a context of its own.
+    To start one costs more than most tests do in it. So a page is emptied after a test, and the next test gets it. What
+    cannot be taken back is not for these: listeners, routes, permissions, a clock. A test that needs some opens a
+    context of its own.
     """
 
     def __init__(self, browser: Browser, server: Server, watch: Watch) -> None:
@@ -189,13 +202,15 @@ def sign_in(page: Page, email: str, password: str) -> None:
 
 
 def take_session(context: BrowserContext, cookies: httpx2.Cookies, server: Server) -> None:
-    """Be signed in as somebody who did it without a browser: by the form in every test would be most of what they do."""
+    """Be signed in as somebody who did it without a browser: by the form in every test would be most of what they
+    do."""
     context.add_cookies([{"name": each.name, "value": str(each.value), "url": server.url} for each in cookies.jar])
 
 
 @functools.cache
 def axe_script() -> str:
-    """axe itself; where each page is to be asked about, it costs least as a script of the context. Raises SetupFailed."""
+    """axe itself; where each page is to be asked about, it costs least as a script of the context. Raises
+    SetupFailed."""
     if not AXE.exists():
         raise SetupFailed("The accessibility rules of the browser tests are not there: npm ci --ignore-scripts")
     return AXE.read_text()
@@ -212,7 +227,8 @@ def axe(page: Page, *, colors: bool = True, all_else: bool = True) -> list[str]:
     }
     found = page.evaluate("options => axe.run(document, options)", options)
     return [
-        f"{rule['id']} ({rule['impact']}): {rule['help']}: {' '.join(map(str, node['target']))}: {' '.join(node['failureSummary'].split())}"
+        f"{rule['id']} ({rule['impact']}): {rule['help']}: {' '.join(map(str, node['target']))}: "
+        f"{' '.join(node['failureSummary'].split())}"
         for rule in found["violations"]
         for node in rule["nodes"]
     ]
@@ -243,12 +259,17 @@ def sideways(page: Page) -> str:
 
 
 def transferred(page: Page, path: str) -> dict[str, int]:
-    """Bytes that went over the network for a page and all that it needs, headers too, by path; none of what the browser had kept."""
+    """Bytes that went over the network for a page and all that it needs, headers too, by path; none of what the browser
+    had kept."""
     sizes: dict[str, int] = {}
     addresses: dict[str, str] = {}
     devtools = page.context.new_cdp_session(page)
-    devtools.on("Network.responseReceived", lambda event: addresses.update({event["requestId"]: event["response"]["url"]}))
-    devtools.on("Network.loadingFinished", lambda event: sizes.update({event["requestId"]: int(event["encodedDataLength"])}))
+    devtools.on(
+        "Network.responseReceived", lambda event: addresses.update({event["requestId"]: event["response"]["url"]})
+    )
+    devtools.on(
+        "Network.loadingFinished", lambda event: sizes.update({event["requestId"]: int(event["encodedDataLength"])})
+    )
     devtools.send("Network.enable")
     page.goto(path, wait_until="networkidle")
     devtools.detach()

@@ -13,13 +13,18 @@ from tests.browser.chromium import PATIENCE, Pages, Watch
 from tests.harness import Server, running
 
 # Of pages and sign-ins; what these limits do is tested where they are set.
-NO_LIMITS = {"ROLLBOOK_ATTEMPTS_LIMIT": "none", "ROLLBOOK_ADDRESS_ATTEMPTS_LIMIT": "none", "ROLLBOOK_PAGE_LIMIT": "none"}
+NO_LIMITS = {
+    "ROLLBOOK_ATTEMPTS_LIMIT": "none",
+    "ROLLBOOK_ADDRESS_ATTEMPTS_LIMIT": "none",
+    "ROLLBOOK_PAGE_LIMIT": "none",
+}
 
 
 expect.set_options(timeout=PATIENCE)  # 5 s where nobody says so
 
 
-# As long as this folder's tests and no longer: while it is there, playwright's event loop counts as the running one of this thread.
+# As long as this folder's tests and no longer: while it is there, playwright's event loop counts as the running one of
+# this thread.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with chromium.browser() as started:
@@ -69,7 +74,8 @@ def nothing_wrong_in_the_browser(server: Server, watch: Watch, pages: Pages) -> 
 def new_context(
     browser: Browser, server: Server, watch: Watch, nothing_wrong_in_the_browser: None
 ) -> Iterator[Callable[..., BrowserContext]]:
-    """Starts browsers with nothing in them, as of another person, for this test alone: it may change in them whatever it likes.
+    """Starts browsers with nothing in them, as of another person, for this test alone: it may change in them whatever
+    it likes.
 
     Playwright's own options, such as `viewport`, are taken.
     """

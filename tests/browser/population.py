@@ -1,6 +1,7 @@
 """A server with people in it: what the screenshots show, and what the tests of every page walk through.
 
-Seven days pass while it is made, by the server's clock file, so that there is something to plot. At the end its clock is right again.
+Seven days pass while it is made, by the server's clock file, so that there is something to plot. At the end its clock
+is right again.
 """
 
 from __future__ import annotations
@@ -23,21 +24,58 @@ from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server
 
 HOURS = 7 * 24
 PASSWORD = "correct horse battery staple"
-HOSTILE = ("<script>alert(1)</script>", "<img src=x onerror=alert(1)>", '"><script>alert(1)</script>', "'-alert(1)-'{{7*7}}")
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    '"><script>alert(1)</script>',
+    "'-alert(1)-'{{7*7}}",
+)
 """Names that are scripts to whoever forgets to escape them."""
 
 NAMES = (
-    "Alice Wonderland", "Bob Builder", "Charlie Chaplin", "Диана Петрова", "Étienne Lefèvre", "Frank O'Connor", "Γεωργία Παπαδοπούλου",
-    "Hanna Şahin", "Ívar Þórsson", "José María Ñúñez de la Peña", "Karl-Heinz Müßig", "Løvise Ødegård", "محمد الفاتح", "Nguyễn Thị Ánh",
-    "Ola", "Przemysław Łukasiewicz", "Qiáng 强", "רות כהן", "田中 さくら", "李 小龍", "Ursula K. Le Guin", "Võ Minh",
-    "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh, the Younger, of the Northern Marches", "Xochitl Ramírez", "Yusuf Demir",
-    "Zoë van den Berg", "Kim Min-jun", "Анастасия Ковалёва", "Օլգա Սարգսյան", "ნინო ბერიძე", "Grace Hopper", "Alan Turing", "Ada Byron",
-    "Radia Perlman", "Barbara Liskov", "Edsger Dijkstra", *HOSTILE,
-)  # fmt: skip
+    "Alice Wonderland",
+    "Bob Builder",
+    "Charlie Chaplin",
+    "Диана Петрова",
+    "Étienne Lefèvre",
+    "Frank O'Connor",
+    "Γεωργία Παπαδοπούλου",
+    "Hanna Şahin",
+    "Ívar Þórsson",
+    "José María Ñúñez de la Peña",
+    "Karl-Heinz Müßig",
+    "Løvise Ødegård",
+    "محمد الفاتح",
+    "Nguyễn Thị Ánh",
+    "Ola",
+    "Przemysław Łukasiewicz",
+    "Qiáng 强",
+    "רות כהן",
+    "田中 さくら",
+    "李 小龍",
+    "Ursula K. Le Guin",
+    "Võ Minh",
+    "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh, the Younger, of the Northern Marches",
+    "Xochitl Ramírez",
+    "Yusuf Demir",
+    "Zoë van den Berg",
+    "Kim Min-jun",
+    "Анастасия Ковалёва",
+    "Օլգա Սարգսյան",
+    "ნინო ბერიძე",
+    "Grace Hopper",
+    "Alan Turing",
+    "Ada Byron",
+    "Radia Perlman",
+    "Barbara Liskov",
+    "Edsger Dijkstra",
+    *HOSTILE,
+)
 
 BROWSER_NAMES = (
     "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/18.5 Mobile/15E148 Safari/604.1",
     f"Mozilla/5.0 {HOSTILE[1]} {HOSTILE[2]}",
 )
 
@@ -96,7 +134,9 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
                 users.append(_user(http, len(users), NAMES[len(users)]))
             # Busier by day, and one hour of trouble.
             for _ in range(round((8 if 8 <= hour % 24 <= 18 else 3) * chance.random())):
-                clients[chance.choice((3, 3, 4))].get(chance.choice(("/v1/users/me", "/v1/users/me", "/v1/keys", "/v1/users")))
+                clients[chance.choice((3, 3, 4))].get(
+                    chance.choice(("/v1/users/me", "/v1/users/me", "/v1/keys", "/v1/users"))
+                )
             for _ in range(round((30 if 8 <= hour % 24 <= 18 else 12) * chance.random())):
                 _some_request(chance, chance.choice(clients[:3]), users)
             if hour == hours // 5:
@@ -115,7 +155,8 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
             sign_in_by_form(server, member["email"], PASSWORD, name)
         server.pass_time(0)
         link = urlsplit(_done(http.post(f"/v1/users/{users[2]['id']}/password-link"))["url"])
-        # Ids of requests hold the second, read every now and then: those given right after the clock was moved say another one.
+        # Ids of requests hold the second, read every now and then: those given right after the clock was moved say
+        # another one.
         deadline = time.monotonic() + 30
         while abs((made_at(http.get("/health/live").headers["x-request-id"]) or 0) / 1e6 - time.time()) > 5:
             assert time.monotonic() < deadline, "the ids of requests do not follow the clock"
@@ -123,7 +164,9 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
         # Before the requests below run into the limit: refused requests are seldom logged.
         probe = {"User-Agent": f"probe/1.0 {HOSTILE[2]}"}
         request_id = clients[0].get(f"/v1/users/{HOSTILE[0]}", headers=probe).headers["x-request-id"]
-        changed = [_done(http.get("/v1/events", params={"type": type}))[-1] for type in ("user.updated", "user.created")]
+        changed = [
+            _done(http.get("/v1/events", params={"type": type}))[-1] for type in ("user.updated", "user.created")
+        ]
         webhooks = [_done(http.post("/v1/webhooks", json=fields)) for fields in WEBHOOKS]
         delivery = _done(http.post(f"/v1/webhooks/{webhooks[0]['id']}/test", json={"type": "user.updated"}))
         import_id = _import(http, users)
@@ -195,13 +238,16 @@ FILLED: dict[str, Callable[[Population], Iterable[str]]] = {
     ],
     "/admin/events/{id}": lambda population: population.event_ids,
     "/admin/imports/{id}": lambda population: [population.import_id],
-    "/admin/users/{id}/keys/{key}": lambda population: [f"{population.keys[0]['user_id']}/keys/{population.keys[0]['id']}"],
+    "/admin/users/{id}/keys/{key}": lambda population: [
+        f"{population.keys[0]['user_id']}/keys/{population.keys[0]['id']}"
+    ],
     "/admin/users/{id}/requests/{request}": lambda population: [
         f"{population.keys[0]['user_id']}/requests/{population.request_id}"
     ],
     "/admin/users/{id}": lambda population: [population.member["id"], population.users[-4]["id"]],
 }
-"""What goes into the braces of a row, or behind a path; and into those of all rows that begin so: of these, the first."""
+"""What goes into the braces of a row, or behind a path; and into those of all rows that begin so: of these, the
+first."""
 
 ALSO: dict[str, tuple[str, ...]] = {
     "/docs/search": ("?q=limit",),
@@ -214,7 +260,8 @@ ALSO: dict[str, tuple[str, ...]] = {
 
 
 def places(population: Population) -> list[Place]:
-    """Every page that can be looked at, with what it shows filled in. Raises LookupError for braces that nothing goes into."""
+    """Every page that can be looked at, with what it shows filled in. Raises LookupError for braces that nothing goes
+    into."""
     found = []
     for row in PAGES:
         if row.method == "GET" and row.path not in NO_PAGES:
@@ -223,7 +270,9 @@ def places(population: Population) -> list[Place]:
             for number, path in enumerate(paths, 1):
                 # By what is in the braces where that is a word, not an id.
                 name = plain if path == row.path or any(map(str.isdigit, path)) else _name(path.partition("?")[0])
-                found.append(Place(f"{name}-{number}" if name == plain and number > 1 else name, path, row.who, row.path))
+                found.append(
+                    Place(f"{name}-{number}" if name == plain and number > 1 else name, path, row.who, row.path)
+                )
     return found
 
 
@@ -279,7 +328,12 @@ WEBHOOKS: tuple[dict[str, Any], ...] = (
         "types": ["user.*", "key.revoked"],
         "headers": {"X-Tenant": "acme"},
     },
-    {"url": "https://chat.invalid/services/T0/B0/secret", "description": HOSTILE[0], "format": "slack", "status": "paused"},
+    {
+        "url": "https://chat.invalid/services/T0/B0/secret",
+        "description": HOSTILE[0],
+        "format": "slack",
+        "status": "paused",
+    },
 )
 SUSPENDED = (7, 22)
 DELETED = (14, 21)

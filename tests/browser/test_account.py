@@ -1,4 +1,5 @@
-"""Account settings in a real browser: profile, password, keys, usage, the log of requests, sessions. The essentials without JavaScript too."""
+"""Account settings in a real browser: profile, password, keys, usage, the log of requests, sessions. The essentials
+without JavaScript too."""
 
 from __future__ import annotations
 
@@ -37,7 +38,9 @@ class Member(NamedTuple):
 def member(server: Server, http: httpx2.Client, new_page: Callable[..., Page]) -> Callable[..., Member]:
     """Makes a member without keys and signs it in, in a browser of its own; or signs in one that is there."""
 
-    def make(scripts: bool = True, user: dict[str, Any] | None = None, page: Page | None = None, **fields: Any) -> Member:
+    def make(
+        scripts: bool = True, user: dict[str, Any] | None = None, page: Page | None = None, **fields: Any
+    ) -> Member:
         user = user or new_user(http, **fields)
         page = page or new_page(java_script_enabled=scripts)
         take_session(page.context, sign_in_by_form(server, user["email"], user["password"], CHROMIUM), server)
@@ -111,7 +114,9 @@ def test_the_owners_key_lists_users(server: Server, page: Page) -> None:
     assert with_key(server, shown_key(page), "/v1/users").status_code == 200
 
 
-def test_a_new_key_is_copied_by_a_click(member: Callable[..., Member], new_context: Callable[..., BrowserContext]) -> None:
+def test_a_new_key_is_copied_by_a_click(
+    member: Callable[..., Member], new_context: Callable[..., BrowserContext]
+) -> None:
     page = member(page=new_context().new_page()).page
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto("/account/keys")
@@ -140,9 +145,15 @@ def test_a_key_is_made_as_the_form_says(server: Server, member: Callable[..., Me
     expect(page.get_by_text("You won’t be able to see it again")).to_be_visible()
     key = with_key(server, shown_key(page), "/v1/keys/current").json()
     assert (
-        key["name"] == "Narrow" and key["scopes"] == ["keys:read", "users:read"] and key["expires_at"] == "2099-12-31T23:59:59Z"
+        key["name"] == "Narrow"
+        and key["scopes"] == ["keys:read", "users:read"]
+        and key["expires_at"] == "2099-12-31T23:59:59Z"
     )
-    assert key["ip_allow"] == ["127.0.0.1/32", "203.0.113.0/24"] and key["rate_limit"] == "7/minute" and not key["revealable"]
+    assert (
+        key["ip_allow"] == ["127.0.0.1/32", "203.0.113.0/24"]
+        and key["rate_limit"] == "7/minute"
+        and not key["revealable"]
+    )
     page.goto("/account/keys")
     assert page.get_by_role("row").filter(has_text="Narrow").locator("code").all_text_contents() == key["scopes"]
     page.goto(f"/account/keys/{key['id']}")
@@ -213,7 +224,9 @@ def test_a_key_is_shown_again_for_the_password(server: Server, member: Callable[
 
 
 @pytest.mark.parametrize("overlap", ["0", "3600"])
-def test_a_replaced_key_goes_on_as_long_as_was_chosen(server: Server, member: Callable[..., Member], overlap: str) -> None:
+def test_a_replaced_key_goes_on_as_long_as_was_chosen(
+    server: Server, member: Callable[..., Member], overlap: str
+) -> None:
     page = member().page
     page.goto("/account/keys")
     send(page, "Create my first key")
@@ -225,7 +238,9 @@ def test_a_replaced_key_goes_on_as_long_as_was_chosen(server: Server, member: Ca
     new = shown_key(page)
     assert with_key(server, new).status_code == 200
     assert with_key(server, old).status_code == (401 if overlap == "0" else 200)
-    expect(page.get_by_text("The old key no longer works" if overlap == "0" else "The old key works until")).to_be_visible()
+    expect(
+        page.get_by_text("The old key no longer works" if overlap == "0" else "The old key works until")
+    ).to_be_visible()
     page.goto("/account/keys")
     active = page.get_by_role("region", name="API keys", exact=True).locator("tbody tr")
     expect(active.first).to_contain_text("New")
@@ -323,7 +338,9 @@ def test_names_of_keys_that_are_scripts_are_text(member: Callable[..., Member]) 
 
 
 @with_and_without_scripts
-def test_name_and_email_are_changed(server: Server, http: httpx2.Client, member: Callable[..., Member], scripts: bool) -> None:
+def test_name_and_email_are_changed(
+    server: Server, http: httpx2.Client, member: Callable[..., Member], scripts: bool
+) -> None:
     user, page = member(scripts)
     email = "new." + user["email"]
     page.goto("/account")
@@ -346,7 +363,9 @@ def test_name_and_email_are_changed(server: Server, http: httpx2.Client, member:
     assert kept["name"] == HOSTILE[0] and kept["email"] == email
 
 
-def test_what_is_wrong_with_a_profile_is_said_and_nothing_is_lost(http: httpx2.Client, member: Callable[..., Member]) -> None:
+def test_what_is_wrong_with_a_profile_is_said_and_nothing_is_lost(
+    http: httpx2.Client, member: Callable[..., Member]
+) -> None:
     user, page = member()
     page.goto("/account")
     page.locator("#field-name").fill("Another name")
@@ -555,7 +574,8 @@ def test_bars_of_a_plot_are_read_by_pointer_keyboard_and_finger_and_lead_to_thei
     for tapped in (False, True):
         expect(tip).to_have_css("opacity", "1" if tapped else "0")
         bar.evaluate(
-            "bar => bar.dispatchEvent(new PointerEvent('click', {bubbles: true, cancelable: true, pointerType: 'touch'}))"
+            "bar => bar.dispatchEvent(new PointerEvent('click', {bubbles: true, cancelable: true, pointerType: "
+            "'touch'}))"
         )
     page.wait_for_url("**/account/requests?after=*")
     expect(page.locator("tbody tr")).to_have_count(7)
@@ -586,7 +606,9 @@ def test_periods_are_chosen_by_links_and_their_numbers_can_be_downloaded(limited
     expect(page.get_by_text("period must be one of")).to_be_visible()
 
 
-def test_windows_are_live_while_the_page_is_open(server: Server, http: httpx2.Client, member: Callable[..., Member]) -> None:
+def test_windows_are_live_while_the_page_is_open(
+    server: Server, http: httpx2.Client, member: Callable[..., Member]
+) -> None:
     user, page = member(rate_limit="50/minute")
     key = new_key(http, user_id=user["id"])
     page.goto("/account/usage")
@@ -650,7 +672,12 @@ def test_the_log_is_filtered_by_all_that_is_told_of_a_request_and_says_what_it_d
 ) -> None:
     user, page = member()
     with server.http(new_key(http, user_id=user["id"])) as client:
-        for method, path in (("GET", "/v1/users/me"), ("GET", "/v1/users/me/"), ("PATCH", "/v1/users/me"), ("GET", "/v1/events")):
+        for method, path in (
+            ("GET", "/v1/users/me"),
+            ("GET", "/v1/users/me/"),
+            ("PATCH", "/v1/users/me"),
+            ("GET", "/v1/events"),
+        ):
             client.request(method, path)
     logged(http, user, 4)
     page.goto("/account/requests")
@@ -661,13 +688,21 @@ def test_the_log_is_filtered_by_all_that_is_told_of_a_request_and_says_what_it_d
     page.get_by_label("Path match").select_option("exact")
     page.get_by_role("button", name="Apply").click()
     expect(page.locator("tbody tr")).to_have_count(2)
-    for query, rows in (("method=PATCH", 1), ("status=403", 1), ("after=2023-10-27T10:00", 4), ("before=2023-10-27T10:00", 0)):
+    for query, rows in (
+        ("method=PATCH", 1),
+        ("status=403", 1),
+        ("after=2023-10-27T10:00", 4),
+        ("before=2023-10-27T10:00", 0),
+    ):
         page.goto(f"/account/requests?{query}")
         expect(page.locator("tbody tr")).to_have_count(rows)
     for query, says in (
-        ("status=9xx", "The status must"), ("colour=red", "There is no filter “colour”."), ("after=soon", "From must"),
-        ("path_match=exact", "requires path"), ("user=me", "There is no filter “user”."),
-    ):  # fmt: skip
+        ("status=9xx", "The status must"),
+        ("colour=red", "There is no filter “colour”."),
+        ("after=soon", "From must"),
+        ("path_match=exact", "requires path"),
+        ("user=me", "There is no filter “user”."),
+    ):
         answer = page.goto(f"/account/requests?{query}")
         assert answer is not None and answer.status == 400, query
         expect(page.get_by_text(says).first).to_be_visible()
@@ -693,7 +728,9 @@ def test_the_log_can_be_followed(server: Server, http: httpx2.Client, member: Ca
     assert "Live updates are paused" in part and "hx-get" not in part
 
 
-def test_a_request_is_found_by_its_id(server: Server, limited: tuple[Member, str], member: Callable[..., Member]) -> None:
+def test_a_request_is_found_by_its_id(
+    server: Server, limited: tuple[Member, str], member: Callable[..., Member]
+) -> None:
     (_, page), _ = limited
     page.goto("/account/requests?status=4xx")
     id = page.locator("tbody tr").last.get_attribute("id") or ""

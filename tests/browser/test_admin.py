@@ -1,4 +1,5 @@
-"""The admin pages in a real browser: finding, making, changing and deleting users, their keys and sessions, what changed, and the server."""
+"""The admin pages in a real browser: finding, making, changing and deleting users, their keys and sessions, what
+changed, and the server."""
 
 from __future__ import annotations
 
@@ -48,7 +49,9 @@ def owner_cookies(server: Server) -> httpx2.Cookies:
 
 
 @pytest.fixture(scope="module")
-def windows(browser: Browser, server: Server, watch: Watch, owner_cookies: httpx2.Cookies) -> Iterator[dict[bool, Page]]:
+def windows(
+    browser: Browser, server: Server, watch: Watch, owner_cookies: httpx2.Cookies
+) -> Iterator[dict[bool, Page]]:
     """The owner's, with scripts and without: each test opens an address of its own in one of them."""
     contexts = {scripts: new_context(browser, server, watch, java_script_enabled=scripts) for scripts in (True, False)}
     for context in contexts.values():
@@ -159,7 +162,9 @@ def test_requests_are_plotted_and_their_failures_counted(
     expect(listed).to_be_visible()
 
 
-def test_the_buttons_beside_a_users_sessions_are_within_the_card(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+def test_the_buttons_beside_a_users_sessions_are_within_the_card(
+    http: httpx2.Client, browse: Callable[..., Page]
+) -> None:
     page = browse()
     page.goto(of(http.get("/v1/users/me").json(), "/sessions"))
     sessions = page.get_by_role("region", name="Sessions")
@@ -236,7 +241,9 @@ def test_the_list_is_sorted_both_ways(browse: Callable[..., Page], crowd: list[A
     assert names(page)[0] == "Crowd 119"
 
 
-def test_pages_follow_each_other_and_can_be_jumped_to(http: httpx2.Client, browse: Callable[..., Page], crowd: list[Any]) -> None:
+def test_pages_follow_each_other_and_can_be_jumped_to(
+    http: httpx2.Client, browse: Callable[..., Page], crowd: list[Any]
+) -> None:
     total = http.get("/v1/users/count").json()["count"]
     pages = -(-total // 50)
     everybody = [user["name"] for user in http.get("/v1/users?limit=1000&sort=-created_at").json()]
@@ -263,7 +270,9 @@ def test_pages_follow_each_other_and_can_be_jumped_to(http: httpx2.Client, brows
 
 
 @with_and_without_scripts
-def test_filters_are_in_the_url_and_removed_one_by_one(http: httpx2.Client, browse: Callable[..., Page], scripts: bool) -> None:
+def test_filters_are_in_the_url_and_removed_one_by_one(
+    http: httpx2.Client, browse: Callable[..., Page], scripts: bool
+) -> None:
     """By day and by external ID; a filter in effect is a chip that leads to the list without it."""
     today, tag = time.strftime("%Y-%m-%d", time.gmtime()), "with" if scripts else "without"
     user = new_user(http, name=f"Filtered {tag}", external_id=f"crm {tag}/1", metadata={"team": tag, "beta": True})
@@ -307,7 +316,9 @@ def test_a_day_is_filtered_by_whole() -> None:
 
 
 @with_and_without_scripts
-def test_a_row_has_a_menu_that_the_keyboard_opens(http: httpx2.Client, browse: Callable[..., Page], scripts: bool) -> None:
+def test_a_row_has_a_menu_that_the_keyboard_opens(
+    http: httpx2.Client, browse: Callable[..., Page], scripts: bool
+) -> None:
     """What it does leads back to the page of the list that it was done on."""
     tag = "with" if scripts else "without"
     user = new_user(http, name=f"Menu {tag}")
@@ -382,7 +393,9 @@ def test_many_users_are_changed_at_once_and_who_could_not_be_is_named(
     page.goto(f"/admin/users?q={name}")
     expect(page.get_by_role("button", name="Continue")).to_be_hidden()
     for box in (
-        page.locator("#users tbody [name=id]").all() if not scripts else [page.get_by_label("Select all users on this page")]
+        page.locator("#users tbody [name=id]").all()
+        if not scripts
+        else [page.get_by_label("Select all users on this page")]
     ):
         box.check()
     if scripts:
@@ -488,7 +501,9 @@ def test_of_very_many_that_could_not_be_changed_some_are_named_and_all_counted(
     expect(page.get_by_role("row", name="176 more")).to_be_visible()
 
 
-def test_the_users_that_match_are_downloaded_as_a_file(browse: Callable[..., Page], crowd: list[dict[str, Any]]) -> None:
+def test_the_users_that_match_are_downloaded_as_a_file(
+    browse: Callable[..., Page], crowd: list[dict[str, Any]]
+) -> None:
     page = browse()
     today = time.strftime("%Y-%m-%d", time.gmtime())
     page.goto(f"/admin/users?q=crowd&role=member&status=active&created_after={today}&created_before={today}&sort=-name")
@@ -530,7 +545,9 @@ def test_the_address_has_only_the_filters_that_were_set(
     assert page.url.endswith(path)
 
 
-def test_a_row_of_the_list_opens_its_user(http: httpx2.Client, browse: Callable[..., Page], crowd: list[dict[str, Any]]) -> None:
+def test_a_row_of_the_list_opens_its_user(
+    http: httpx2.Client, browse: Callable[..., Page], crowd: list[dict[str, Any]]
+) -> None:
     page = browse()
     page.goto("/admin/users?q=crowd+007")
     page.get_by_role("row", name="Crowd 007").locator("td.nowrap").last.click()
@@ -545,14 +562,19 @@ def test_the_pages_of_the_list_are_turned_on_one_line_at_every_width(
         for width in (360, 820, 1440):
             page.set_viewport_size({"width": width, "height": 700})
             page.goto("/admin/users")
-            assert page.locator(".pager").evaluate("pager => pager.scrollWidth <= pager.clientWidth && pager.offsetHeight < 50")
+            assert page.locator(".pager").evaluate(
+                "pager => pager.scrollWidth <= pager.clientWidth && pager.offsetHeight < 50"
+            )
             expect(page.get_by_role("link", name="Next")).to_be_visible()
     finally:
         page.set_viewport_size({"width": 1280, "height": 720})
 
 
 def test_a_full_page_of_the_list_is_light(
-    new_context: Callable[..., BrowserContext], server: Server, owner_cookies: httpx2.Cookies, crowd: list[dict[str, Any]]
+    new_context: Callable[..., BrowserContext],
+    server: Server,
+    owner_cookies: httpx2.Cookies,
+    crowd: list[dict[str, Any]],
 ) -> None:
     page = new_context().new_page()
     take_session(page.context, owner_cookies, server)
@@ -561,7 +583,9 @@ def test_a_full_page_of_the_list_is_light(
     assert sum(parts.values()) <= 60_000, parts
 
 
-def test_names_that_are_scripts_are_text_on_all_pages_of_a_user(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+def test_names_that_are_scripts_are_text_on_all_pages_of_a_user(
+    http: httpx2.Client, browse: Callable[..., Page]
+) -> None:
     user = new_user(http, name=HOSTILE[0], external_id=HOSTILE[1], metadata={HOSTILE[1]: HOSTILE[2]})
     new_key(http, user_id=user["id"], name=HOSTILE[1])
     http.patch(f"/v1/users/{user['id']}", json={"name": HOSTILE[2]})
@@ -582,7 +606,9 @@ def test_names_that_are_scripts_are_text_on_all_pages_of_a_user(http: httpx2.Cli
 
 
 @with_and_without_scripts
-def test_a_user_is_made_with_a_password(server: Server, http: httpx2.Client, browse: Callable[..., Page], scripts: bool) -> None:
+def test_a_user_is_made_with_a_password(
+    server: Server, http: httpx2.Client, browse: Callable[..., Page], scripts: bool
+) -> None:
     email = f"made{time.perf_counter_ns()}@example.com"
     page = browse(scripts)
     page.goto("/admin/users")
@@ -641,7 +667,9 @@ def test_a_secret_is_shown_in_the_session_that_created_it_and_for_ten_minutes(
     others = sign_in_by_form(server, OWNER_EMAIL, OWNER_PASSWORD)
     with server.http(None, cookies={**dict(others.items()), **sealed}) as client:
         answer = client.get(shown)
-    assert (answer.status_code, answer.headers["location"]) == (303, shown.removesuffix("/secret")), "of another session"
+    assert (answer.status_code, answer.headers["location"]) == (303, shown.removesuffix("/secret")), (
+        "of another session"
+    )
     try:
         server.pass_time(9 * 60)
         page.reload()
@@ -653,7 +681,9 @@ def test_a_secret_is_shown_in_the_session_that_created_it_and_for_ten_minutes(
         server.pass_time(0)
 
 
-def test_what_is_wrong_with_a_new_user_is_said_beside_the_field(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+def test_what_is_wrong_with_a_new_user_is_said_beside_the_field(
+    http: httpx2.Client, browse: Callable[..., Page]
+) -> None:
     taken = new_user(http)
     page = browse()
     page.goto("/admin/users/new")
@@ -691,7 +721,9 @@ def test_a_user_is_changed(http: httpx2.Client, browse: Callable[..., Page], scr
     press(page, "Save")
     expect(page.get_by_text("Saved.")).to_be_visible()
     now = stored(http, user)
-    assert {name: now[name] for name in ("name", "email", "role", "rate_limit", "external_id", "metadata", "email_verified")} == {
+    assert {
+        name: now[name] for name in ("name", "email", "role", "rate_limit", "external_id", "metadata", "email_verified")
+    } == {
         "name": "Other Name",
         "email": email,
         "role": "admin",
@@ -706,7 +738,9 @@ def test_a_user_is_changed(http: httpx2.Client, browse: Callable[..., Page], scr
     expect(page.get_by_role("region", name="Events")).to_contain_text("name Alice Wonderland → Other Name")
 
 
-def test_edits_that_are_not_saved_are_not_lost_without_a_question(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+def test_edits_that_are_not_saved_are_not_lost_without_a_question(
+    http: httpx2.Client, browse: Callable[..., Page]
+) -> None:
     user = new_user(http)
     page = browse()
     asked: list[str] = []
@@ -745,7 +779,12 @@ def test_edits_that_are_not_saved_are_not_lost_without_a_question(http: httpx2.C
 
 def test_metadata_is_edited_in_rows_by_keyboard(http: httpx2.Client, browse: Callable[..., Page]) -> None:
     """What is not touched stays as it is, to the last digit."""
-    metadata = {"plan": "pro", "n": 12345678901234567890, "nested": {"a": [1, {"b": None}]}, "note": 'two\nlines, "quoted"'}
+    metadata = {
+        "plan": "pro",
+        "n": 12345678901234567890,
+        "nested": {"a": [1, {"b": None}]},
+        "note": 'two\nlines, "quoted"',
+    }
     user = new_user(http, metadata=metadata)
     page = browse()
     page.goto(of(user))
@@ -763,7 +802,9 @@ def test_metadata_is_edited_in_rows_by_keyboard(http: httpx2.Client, browse: Cal
     rows.get_by_label("Value of beta").fill("yes")
     page.get_by_role("button", name="Save").press("Enter")
     expect(rows.get_by_label("Value of beta")).to_be_focused()
-    assert rows.get_by_label("Value of beta").evaluate("field => field.validationMessage") == "beta: Enter true or false."
+    assert (
+        rows.get_by_label("Value of beta").evaluate("field => field.validationMessage") == "beta: Enter true or false."
+    )
     assert stored(http, user)["metadata"] == metadata, "nothing was sent"
     rows.get_by_label("Value of beta").fill("true")
     rows.get_by_label("Key", exact=True).first.fill("n")
@@ -808,7 +849,9 @@ def test_a_new_user_has_metadata(http: httpx2.Client, browse: Callable[..., Page
     assert made["metadata"] == {"plan": "pro"}
 
 
-def test_a_user_that_somebody_else_changed_meanwhile_is_not_overwritten(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+def test_a_user_that_somebody_else_changed_meanwhile_is_not_overwritten(
+    http: httpx2.Client, browse: Callable[..., Page]
+) -> None:
     user = new_user(http)
     page = browse()
     page.goto(of(user))
@@ -845,7 +888,12 @@ def test_a_user_that_only_signed_in_meanwhile_is_changed_all_the_same(
 @pytest.mark.parametrize(
     ("label", "value", "field", "sentence"),
     [
-        ("Metadata", "{broken", "metadata", "Metadata is not valid JSON (line 1, column 2): a name in double quotes is missing."),
+        (
+            "Metadata",
+            "{broken",
+            "metadata",
+            "Metadata is not valid JSON (line 1, column 2): a name in double quotes is missing.",
+        ),
         (
             "Metadata",
             '{\n  "plan": "pro"\n  "n": 1}',
@@ -912,7 +960,9 @@ def test_a_deleted_user_is_listed_and_restored(http: httpx2.Client, browse: Call
     assert stored(http, user)["email"] == user["email"]
 
 
-def test_a_user_whose_email_is_taken_is_not_restored_and_that_is_said(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+def test_a_user_whose_email_is_taken_is_not_restored_and_that_is_said(
+    http: httpx2.Client, browse: Callable[..., Page]
+) -> None:
     user = new_user(http)
     http.delete(f"/v1/users/{user['id']}")
     new_user(http, email=user["email"])
@@ -966,7 +1016,9 @@ def test_a_deleted_user_is_erased_for_good(http: httpx2.Client, browse: Callable
     assert user["email"] not in page.content()
 
 
-def test_a_set_password_link_is_made_for_a_user(server: Server, http: httpx2.Client, browse: Callable[..., Page]) -> None:
+def test_a_set_password_link_is_made_for_a_user(
+    server: Server, http: httpx2.Client, browse: Callable[..., Page]
+) -> None:
     user = new_user(http)
     page = browse()
     page.goto(of(user))
@@ -1059,7 +1111,9 @@ def test_the_words_about_a_person_are_those_for_a_person(http: httpx2.Client, br
 
 
 @with_and_without_scripts
-def test_sessions_of_a_user_are_ended(server: Server, http: httpx2.Client, browse: Callable[..., Page], scripts: bool) -> None:
+def test_sessions_of_a_user_are_ended(
+    server: Server, http: httpx2.Client, browse: Callable[..., Page], scripts: bool
+) -> None:
     user = new_user(http)
     cookies = [sign_in_by_form(server, user["email"], user["password"]) for _ in range(3)]
 
@@ -1099,7 +1153,9 @@ def test_a_key_or_session_is_touched_below_its_own_user_only(
 # ---- owners
 
 
-def test_an_admin_sees_an_owner_and_cannot_touch_it(server: Server, http: httpx2.Client, browse: Callable[..., Page]) -> None:
+def test_an_admin_sees_an_owner_and_cannot_touch_it(
+    server: Server, http: httpx2.Client, browse: Callable[..., Page]
+) -> None:
     admin, owner = new_user(http, role="admin"), new_user(http, role="owner", name="Olivia Owner")
     new_key(http, user_id=owner["id"])
     [key] = http.get("/v1/keys", params={"user": owner["id"]}).json()
@@ -1139,7 +1195,9 @@ def test_an_admin_sees_an_owner_and_cannot_touch_it(server: Server, http: httpx2
     assert page.get_by_role("row").filter(has_text=owner["email"]).get_by_role("button").count() == 0
 
 
-def test_the_last_owner_cannot_step_down_nor_anybody_delete_itself(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+def test_the_last_owner_cannot_step_down_nor_anybody_delete_itself(
+    http: httpx2.Client, browse: Callable[..., Page]
+) -> None:
     me = http.get("/v1/users/me").json()
     page = browse()
     page.goto(of(me))
@@ -1229,7 +1287,9 @@ def test_the_events_that_are_shown_can_be_downloaded(http: httpx2.Client, server
         answer = client.get("/admin/events/export", params={"format": "ndjson", "user": user["id"]})
         assert answer.headers["content-type"] == "application/x-ndjson"
         assert [json.loads(line) for line in answer.text.splitlines()] == wanted and len(wanted) == 41
-        answer = client.get("/admin/events/export", params={"format": "csv", "user": user["id"], "type": "user.updated"})
+        answer = client.get(
+            "/admin/events/export", params={"format": "csv", "user": user["id"], "type": "user.updated"}
+        )
         assert answer.headers["content-type"].startswith("text/csv") and ".csv" in answer.headers["content-disposition"]
         rows = list(csv.DictReader(io.StringIO(answer.text)))
         assert [(row["id"], json.loads(row["object"]), json.loads(row["before"])) for row in rows] == [
@@ -1248,7 +1308,8 @@ def test_no_cell_of_a_downloaded_file_is_a_formula(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["type=user.married", "user=alice", "actor=alice", "address=home", "created_after=now", "before=x", "after=9" * 30]
+    "query",
+    ["type=user.married", "user=alice", "actor=alice", "address=home", "created_after=now", "before=x", "after=9" * 30],
 )
 def test_an_address_of_the_log_that_means_nothing_is_said(browse: Callable[..., Page], query: str) -> None:
     page = browse()
@@ -1260,7 +1321,9 @@ def test_an_address_of_the_log_that_means_nothing_is_said(browse: Callable[..., 
 # ---- the server
 
 
-def test_the_server_page_tells_what_is_in_force_and_where_it_came_from(server: Server, browse: Callable[..., Page]) -> None:
+def test_the_server_page_tells_what_is_in_force_and_where_it_came_from(
+    server: Server, browse: Callable[..., Page]
+) -> None:
     page = browse()
     page.goto("/admin/server")
     expect(page.get_by_role("heading", name="Server", exact=True)).to_be_visible()
@@ -1306,5 +1369,8 @@ def test_other_settings_are_shown(tmp_path: Path) -> None:
     assert as_text("access_log", True) == "on"
     assert as_text("trusted_proxy", ("10.0.0.0/8", "::1")) == "10.0.0.0/8, ::1"
     assert as_text("public_url", "https://u:p@example.com/x") == "https://…@example.com/x"
-    assert as_text("database", "postgresql://db/rollbook?user=rb&password=p&ssl=on") == "postgresql://db/rollbook?user=rb&ssl=on"
+    assert (
+        as_text("database", "postgresql://db/rollbook?user=rb&password=p&ssl=on")
+        == "postgresql://db/rollbook?user=rb&ssl=on"
+    )
     assert as_text("database_replicas", ("postgresql://db/rollbook?password=p",)) == "postgresql://db/rollbook"

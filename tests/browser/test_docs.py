@@ -11,8 +11,12 @@ from tests.browser.chromium import axe_in_both_themes, take_session
 from tests.browser.population import sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server
 
-# What a page can keep, and what is written in it: nowhere there may a key be. Fields hold it as their value, which is none of these.
-KEPT = "() => document.documentElement.outerHTML + JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, history.state, location.href])"
+# What a page can keep, and what is written in it: nowhere there may a key be. Fields hold it as their value, which is
+# none of these.
+KEPT = (
+    "() => document.documentElement.outerHTML + JSON.stringify([{...localStorage}, {...sessionStorage}, "
+    "document.cookie, history.state, location.href])"
+)
 
 
 def example(page: Page, number: int = 0) -> Locator:
@@ -65,7 +69,9 @@ def test_a_language_that_was_chosen_is_shown_everywhere_and_next_time(page: Page
 # ---- try it
 
 
-def test_a_request_is_sent_and_its_answer_shown_the_body_before_the_limits_and_other_headers(page: Page, server: Server) -> None:
+def test_a_request_is_sent_and_its_answer_shown_the_body_before_the_limits_and_other_headers(
+    page: Page, server: Server
+) -> None:
     page.goto("/docs/users")
     form = opened(page)
     assert form.get_by_label("Path").input_value() == "/v1/users"

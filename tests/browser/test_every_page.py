@@ -1,4 +1,5 @@
-"""What holds on every page of the table, whoever wrote it: who may see it, what is in it, and that everybody can use it."""
+"""What holds on every page of the table, whoever wrote it: who may see it, what is in it, and that everybody can use
+it."""
 
 from __future__ import annotations
 
@@ -29,7 +30,17 @@ from tests.browser.chromium import (
     transferred,
 )
 from tests.browser.conftest import NO_LIMITS
-from tests.browser.population import DELETED, HOSTILE, NO_PAGES, PASSWORD, Place, Population, places, populate, sign_in_by_form
+from tests.browser.population import (
+    DELETED,
+    HOSTILE,
+    NO_PAGES,
+    PASSWORD,
+    Place,
+    Population,
+    places,
+    populate,
+    sign_in_by_form,
+)
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server
 
 PATTERNS = [row.path for row in PAGES if row.method == "GET" and row.path not in NO_PAGES]
@@ -97,8 +108,11 @@ def clients(population: Population) -> Iterator[dict[str, httpx2.Client]]:
 
 
 @pytest.fixture(scope="module")
-def windows(browser: Browser, server: Server, watch: Watch, clients: dict[str, httpx2.Client]) -> Iterator[dict[str, Page]]:
-    """A window in which nobody is signed in, and the owner's. Pages are only looked at, so that all tests share them."""
+def windows(
+    browser: Browser, server: Server, watch: Watch, clients: dict[str, httpx2.Client]
+) -> Iterator[dict[str, Page]]:
+    """A window in which nobody is signed in, and the owner's. Pages are only looked at, so that all tests share
+    them."""
     opened = {"nobody": new_context(browser, server, watch), "owner": new_context(browser, server, watch)}
     take_session(opened["owner"], clients["owner"].cookies, server)
     for context in opened.values():
@@ -189,7 +203,9 @@ def test_a_viewer_is_offered_nothing_that_would_be_refused(
     assert not refused and {"/account", "/admin/users"} <= links
 
 
-def test_a_viewer_sees_neither_requests_nor_deleted_users(clients: dict[str, httpx2.Client], population: Population) -> None:
+def test_a_viewer_sees_neither_requests_nor_deleted_users(
+    clients: dict[str, httpx2.Client], population: Population
+) -> None:
     deleted = population.users[DELETED[0]]
     for role, status in (("owner", 200), ("viewer", 404)):
         answer = clients[role].get(f"/admin/users/{deleted['id']}")
@@ -206,13 +222,24 @@ def test_forms_about_users_refuse_a_viewer_and_change_nothing(
 
         def state() -> list[object]:
             user = population.member["id"]
-            paths = (f"/v1/users/{user}", f"/v1/keys?user={user}", f"/v1/sessions?user={user}", "/v1/users/count", "/v1/imports")
+            paths = (
+                f"/v1/users/{user}",
+                f"/v1/keys?user={user}",
+                f"/v1/sessions?user={user}",
+                "/v1/users/count",
+                "/v1/imports",
+            )
             return [http.get(path).json() for path in paths]
 
         before = state()
         for pattern in (pattern for pattern in FORMS if pattern.startswith("/admin")):
             path = re.sub(r"\{([^}]*)\}", lambda name: about[name[1]], pattern)
-            form = {"name": "Mallory", "email": "mallory@example.com", "role": "owner", "confirm": population.member["email"]}
+            form = {
+                "name": "Mallory",
+                "email": "mallory@example.com",
+                "role": "owner",
+                "confirm": population.member["email"],
+            }
             answer = clients["viewer"].post(path, data=form, headers={"Origin": server.url})
             assert answer.status_code == 403 and "Your role, viewer, doesn&#39;t allow this." in answer.text, path
         assert state() == before
@@ -263,7 +290,15 @@ class Tags(HTMLParser):
             self.title = data.strip()
 
 
-LOADS = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "object": "data", "use": "href"}
+LOADS = {
+    "script": "src",
+    "link": "href",
+    "img": "src",
+    "iframe": "src",
+    "source": "src",
+    "object": "data",
+    "use": "href",
+}
 
 
 @every_page
@@ -279,12 +314,16 @@ def test_nothing_in_a_page_needs_a_wider_policy(
         assert not page.inline
         for tag, attributes in page.tags:
             for name, value in attributes.items():
-                assert name != "style" and not name.startswith(("on", "hx-on")), f"{place.path}: <{tag} {name}={value!r}>"
+                assert name != "style" and not name.startswith(("on", "hx-on")), (
+                    f"{place.path}: <{tag} {name}={value!r}>"
+                )
                 assert not value.lower().lstrip().startswith("javascript:"), f"{place.path}: <{tag} {name}={value!r}>"
             loads = attributes.get(LOADS.get(tag, ""), "")
             if tag == "link" and attributes.get("rel") in ("canonical", "alternate"):
                 continue
-            assert not loads or (loads[0] in "/#" and not loads.startswith("//")), f"{place.path}: <{tag}> loads {loads}"
+            assert not loads or (loads[0] in "/#" and not loads.startswith("//")), (
+                f"{place.path}: <{tag}> loads {loads}"
+            )
             if tag == "form" and attributes.get("action"):
                 assert re.match(r"/(?!/)", attributes["action"]), f"{place.path}: a form goes to {attributes['action']}"
 
@@ -306,7 +345,10 @@ def test_names_that_are_scripts_are_shown_as_text(pattern: str, found: dict[str,
 def test_what_an_address_says_is_shown_as_text(
     pattern: str, found: dict[str, list[Place]], clients: dict[str, httpx2.Client], look: Look
 ) -> None:
-    names = "q search email name next notice sort status role key user id before after cursor page limit filter tab token actor address created_after created_before".split()
+    names = (
+        "q search email name next notice sort status role key user id before after cursor page limit filter "
+        "tab token actor address created_after created_before".split()
+    )
     place, hostile = found[pattern][0], " ".join(HOSTILE)
 
     def ask(*chosen: str) -> httpx2.Response:
@@ -339,7 +381,9 @@ def test_every_page_has_a_title_of_its_own(found: dict[str, list[Place]], read: 
         titles[title] = place.path
 
 
-def test_every_link_leads_somewhere(found: dict[str, list[Place]], look: Look, read: Callable[[str, str], Tags]) -> None:
+def test_every_link_leads_somewhere(
+    found: dict[str, list[Place]], look: Look, read: Callable[[str, str], Tags]
+) -> None:
     """As seen by somebody who is signed in: there are more links then."""
     broken, seen = [], set()
     for place in (place for each in found.values() for place in each):
@@ -365,7 +409,8 @@ def test_every_link_leads_somewhere(found: dict[str, list[Place]], look: Look, r
 @pytest.mark.timeout(600)  # of one row there may be fifty pages
 @every_page
 def test_everybody_can_use_a_page(pattern: str, found: dict[str, list[Place]], windows: dict[str, Page]) -> None:
-    """By keyboard; then axe, with all that can be opened open; and on a narrow phone, where nothing moves the page sideways.
+    """By keyboard; then axe, with all that can be opened open; and on a narrow phone, where nothing moves the page
+    sideways.
 
     axe is asked once about each page, and in `make soak` about dark colors and narrow pages, too.
 
@@ -373,7 +418,8 @@ def test_everybody_can_use_a_page(pattern: str, found: dict[str, list[Place]], w
     """
     for number, place in enumerate(found[pattern]):
         page = windows[visitor_of(place)]
-        # Many pages of one row differ in their text, not in their colors, nor in what is beside the text where there is room.
+        # Many pages of one row differ in their text, not in their colors, nor in what is beside the text where there is
+        # room.
         is_first, is_alike = number == 0, number >= MANY
         page.set_viewport_size(NARROW if is_alike else WIDE)
         _open(page, place)
@@ -419,18 +465,23 @@ def _open(page: Page, place: Place) -> None:
     assert page.evaluate("document.querySelector('main').checkVisibility()"), place.path
 
 
-WIDE_TABLES = "/account/keys /account/requests /admin/events /admin/requests /admin/server /admin/users /admin/webhooks".split()
+WIDE_TABLES = (
+    "/account/keys /account/requests /admin/events /admin/requests /admin/server /admin/users /admin/webhooks".split()
+)
 
 
 @pytest.mark.parametrize("pattern", WIDE_TABLES)
-def test_tables_need_not_be_moved_sideways(pattern: str, found: dict[str, list[Place]], windows: dict[str, Page]) -> None:
+def test_tables_need_not_be_moved_sideways(
+    pattern: str, found: dict[str, list[Place]], windows: dict[str, Page]
+) -> None:
     """So that the menus in their last column are in sight."""
     page = windows["owner"]
     _open(page, found[pattern][0])
     for width in (700, 820, 1024, 1280):
         page.set_viewport_size(ViewportSize(width=width, height=720))
         too_wide = page.evaluate(
-            "() => [...document.querySelectorAll('.table')].filter(table => table.scrollWidth > table.clientWidth + 1).map(table => table.ariaLabel)"
+            "() => [...document.querySelectorAll('.table')].filter(table => table.scrollWidth > "
+            "table.clientWidth + 1).map(table => table.ariaLabel)"
         )
         assert not too_wide, f"{width} px: {too_wide}"
 
@@ -439,7 +490,8 @@ def test_tables_need_not_be_moved_sideways(pattern: str, found: dict[str, list[P
 def test_pages_are_light(
     path: str, new_context: Callable[..., BrowserContext], server: Server, clients: dict[str, httpx2.Client]
 ) -> None:
-    """All that is transferred for one, headers too, by a browser that has nothing yet; the next time, the page alone."""
+    """All that is transferred for one, headers too, by a browser that has nothing yet; the next time, the page
+    alone."""
     page = new_context().new_page()
     take_session(page.context, clients["owner"].cookies, server)
     parts = transferred(page, path)

@@ -1,4 +1,5 @@
-"""Imports in a real browser: a file is looked at, tried in a dry run and imported, with and without scripts; and what comes of a form that is none."""
+"""Imports in a real browser: a file is looked at, tried in a dry run and imported, with and without scripts; and what
+comes of a form that is none."""
 
 from __future__ import annotations
 
@@ -62,8 +63,10 @@ def test_a_file_is_looked_at_tried_and_imported_without_leaving_the_page(
     first = page.get_by_role("region", name="The first records of the file")
     expect(first).to_contain_text("by-anna@import.example")
     assert [page.get_by_label(column, exact=True).input_value() for column in ("E-mail", "Full name", "role")] == [
-        "email", "name", "role",
-    ]  # fmt: skip
+        "email",
+        "name",
+        "role",
+    ]
     page.get_by_label("Plan", exact=True).select_option("metadata.Plan")
     assert axe(page) == []
     page.get_by_role("button", name="Start dry run").click()
@@ -89,7 +92,9 @@ def test_a_file_is_looked_at_tried_and_imported_without_leaving_the_page(
     expect(page.locator("tbody tr")).to_have_count(2)
 
 
-def test_a_file_is_imported_without_scripts(http: httpx2.Client, open_page: Callable[..., Page], tmp_path: Path) -> None:
+def test_a_file_is_imported_without_scripts(
+    http: httpx2.Client, open_page: Callable[..., Page], tmp_path: Path
+) -> None:
     file = tmp_path / "users.ndjson"
     users = [{"name": f"Plain {n}", "email": f"plain{n}@import.example"} for n in range(3)]
     users[0]["password_hash"] = "sha1$seasalt$cff36ea83f5706ce9aa7454e63e431fc726b2dc8"  # of no known format
@@ -148,7 +153,8 @@ def form(*parts: tuple[str, bytes]) -> bytes:
     """Each part by the rest of its Content-Disposition, and its content."""
     delimiter = f"--{BOUNDARY}".encode()
     fields = [
-        delimiter + f"\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode() + content + b"\r\n" for head, content in parts
+        delimiter + f"\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode() + content + b"\r\n"
+        for head, content in parts
     ]
     return b"".join(fields) + delimiter + b"--\r\n"
 
@@ -160,17 +166,27 @@ FILE = ('name="file"; filename="users.ndjson"', b'{"name": "Form", "email": "for
     ("body", "status", "sentence"),
     [
         (form(('name="file"; filename=""', b"")), 400, "Choose a file"),
-        (form(("name=\"source\"", b"rollbook")), 400, "has no file"),
-        (form(("name=\"source\"", b"nowhere"), FILE), 400, "must be one of"),
-        (form(("name=\"source\"", b"x" * 70_000), FILE), 400, "too long"),
+        (form(('name="source"', b"rollbook")), 400, "has no file"),
+        (form(('name="source"', b"nowhere"), FILE), 400, "must be one of"),
+        (form(('name="source"', b"x" * 70_000), FILE), 400, "too long"),
         (form(*[(f'name="a{n}"', b"") for n in range(300)], FILE), 400, "not valid multipart/form-data"),
-        (form(("name=\"source\"", b"\xff"), FILE), 400, "not valid UTF-8"),
+        (form(('name="source"', b"\xff"), FILE), 400, "not valid UTF-8"),
         (form(FILE)[:-12], 400, "not valid multipart/form-data"),
         (b"name=value", 400, "not valid multipart/form-data"),
         (b"", 400, "not valid multipart/form-data"),
     ],
-    ids=["no file chosen", "no file", "unknown source", "long field", "many fields", "not UTF-8", "cut off", "other", "empty"],
-)  # fmt: skip
+    ids=[
+        "no file chosen",
+        "no file",
+        "unknown source",
+        "long field",
+        "many fields",
+        "not UTF-8",
+        "cut off",
+        "other",
+        "empty",
+    ],
+)
 def test_a_form_that_is_wrong_is_told_why_and_starts_nothing(
     server: Server, http: httpx2.Client, body: bytes, status: int, sentence: str
 ) -> None:
@@ -186,7 +202,10 @@ def test_a_file_is_taken_from_our_own_pages_and_admins_only(server: Server, http
     with signed_in(server) as visitor:
         other = visitor.post("/admin/imports", content=form(FILE), headers=HEAD | {"Sec-Fetch-Site": "cross-site"})
         assert other.status_code == 403
-        assert visitor.post("/admin/imports", content=form(FILE), headers={"Content-Type": "text/plain"}).status_code == 415
+        assert (
+            visitor.post("/admin/imports", content=form(FILE), headers={"Content-Type": "text/plain"}).status_code
+            == 415
+        )
     with signed_in(server, new_user(http)) as member:
         assert member.post("/admin/imports", content=form(FILE), headers=HEAD).status_code == 403
     assert http.get("/v1/users?q=form@import").json() == []

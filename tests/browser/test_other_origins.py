@@ -41,12 +41,19 @@ def site() -> Iterator[str]:
         yield f"http://127.0.0.1:{listening.server_port}"
 
 
-def test_only_a_listed_origin_calls_the_api_and_any_reads_the_description(browser: Browser, site: str, tmp_path: Path) -> None:
-    with running(tmp_path / "data", environment={"ROLLBOOK_CORS_ORIGINS": site}) as server, browser.new_context() as context:
+def test_only_a_listed_origin_calls_the_api_and_any_reads_the_description(
+    browser: Browser, site: str, tmp_path: Path
+) -> None:
+    with (
+        running(tmp_path / "data", environment={"ROLLBOOK_CORS_ORIGINS": site}) as server,
+        browser.new_context() as context,
+    ):
         page = context.new_page()
         page.goto(site)
         status, location, left, email = page.evaluate(CALL, [server.url, server.key])
-        assert (status, left, email) == (201, "99", "script@example.com") and location.startswith(f"{server.url}/v1/users/")
+        assert (status, left, email) == (201, "99", "script@example.com") and location.startswith(
+            f"{server.url}/v1/users/"
+        )
         page.goto(site.replace("127.0.0.1", "localhost"))  # another origin
         assert "Failed to fetch" in page.evaluate(CALL, [server.url, server.key])[0]
         assert page.evaluate(DESCRIBED, [server.url]).startswith("3.1")

@@ -53,7 +53,9 @@ def test_what_was_done_is_said_once(opened: Open, scripts: bool) -> None:
     expect(page.locator(".toast")).to_have_count(0)
 
 
-def test_good_news_goes_by_itself_unless_it_is_being_read(opened: Open, new_context: Callable[..., BrowserContext]) -> None:
+def test_good_news_goes_by_itself_unless_it_is_being_read(
+    opened: Open, new_context: Callable[..., BrowserContext]
+) -> None:
     page = opened("/account", new_context().new_page())
     page.clock.install()
     page.get_by_role("button", name="Save").first.click()
@@ -190,7 +192,11 @@ OUTSIDE = """() => {
 def test_long_names_and_emails_stay_within_their_cards_on_a_phone(opened: Open, server: Server) -> None:
     with server.http() as http:
         user = new_user(
-            http, name=f"Name{LONG}", email=f"{LONG}@{LONG}.example.com", external_id=f"crm-{LONG}", metadata={LONG: LONG}
+            http,
+            name=f"Name{LONG}",
+            email=f"{LONG}@{LONG}.example.com",
+            external_id=f"crm-{LONG}",
+            metadata={LONG: LONG},
         )
         key = http.post("/v1/keys", json={"name": f"Key{LONG}", "user_id": user["id"]}).json()
         own = http.post("/v1/keys", json={"name": f"Key{LONG}"}).json()
@@ -200,7 +206,10 @@ def test_long_names_and_emails_stay_within_their_cards_on_a_phone(opened: Open, 
         http.delete(f"/v1/users/{gone['id']}")
         event = http.get("/v1/events", params={"user": user["id"], "type": "user.created"}).json()[0]
     about = f"/admin/users/{user['id']}"
-    tabs = [about + tab for tab in ("", "/delete", "/keys", f"/keys/{key['id']}", "/sessions", "/requests", "/events", "/usage")]
+    tabs = [
+        about + tab
+        for tab in ("", "/delete", "/keys", f"/keys/{key['id']}", "/sessions", "/requests", "/events", "/usage")
+    ]
     page = opened("/account", viewport={"width": 390, "height": 844})
     wrong = []
     for path in (

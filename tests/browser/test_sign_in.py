@@ -105,7 +105,9 @@ def test_too_many_attempts_are_told_when_to_try_again(browse: Browse, user: dict
         fill(page, user["email"], "not the password")
         expect(page.get_by_role("alert")).to_contain_text("incorrect")
     fill(page, user["email"], user["password"])
-    expect(page.get_by_role("alert")).to_have_text(re.compile(r"^\s*Too many failed attempts\. Try again in \d+ seconds?\.\s*$"))
+    expect(page.get_by_role("alert")).to_have_text(
+        re.compile(r"^\s*Too many failed attempts\. Try again in \d+ seconds?\.\s*$")
+    )
     assert page.context.cookies() == []
 
 
@@ -323,7 +325,9 @@ def test_a_link_that_somebody_else_opens_says_whose_session_ends(
     assert page.locator(".notice").count() == 0, "a link of one's own"
 
 
-def test_a_password_is_shown_on_request_and_what_it_lacks_is_counted(browse: Browse, http: httpx2.Client, user: dict) -> None:
+def test_a_password_is_shown_on_request_and_what_it_lacks_is_counted(
+    browse: Browse, http: httpx2.Client, user: dict
+) -> None:
     page = browse()
     page.goto(link(http, user))
     button = page.get_by_role("button", name="Show new password")
@@ -357,7 +361,9 @@ def test_everyone_begins_where_their_work_is(browse: Browse, http: httpx2.Client
         is_at(page, path)
 
 
-def test_of_two_who_have_the_page_of_a_link_open_the_second_is_told(browse: Browse, http: httpx2.Client, user: dict) -> None:
+def test_of_two_who_have_the_page_of_a_link_open_the_second_is_told(
+    browse: Browse, http: httpx2.Client, user: dict
+) -> None:
     first, second = browse(), browse()
     url = link(http, user)
     first.goto(url)

@@ -44,7 +44,10 @@ def site() -> Iterator[str]:
 
 
 def test_a_page_of_another_origin_uses_the_sdk(browser: Browser, site: str, tmp_path: Path) -> None:
-    with running(tmp_path / "data", environment={"ROLLBOOK_CORS_ORIGINS": site}) as server, browser.new_context() as context:
+    with (
+        running(tmp_path / "data", environment={"ROLLBOOK_CORS_ORIGINS": site}) as server,
+        browser.new_context() as context,
+    ):
         page = context.new_page()
         page.goto(f"{site}/package.json")  # any page, also that of an error
         seen = page.evaluate(PROGRAM, [server.url, server.key])

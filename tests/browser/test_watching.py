@@ -1,4 +1,5 @@
-"""The watch itself: what must not happen in a browser is seen when it happens. Pages here are made up, the browser is real."""
+"""The watch itself: what must not happen in a browser is seen when it happens. Pages here are made up, the browser is
+real."""
 
 from __future__ import annotations
 
@@ -19,7 +20,9 @@ def show(page: Page, server: Server, body: str, policy: str = POLICY) -> None:
     """Have the browser load `body` from the server's address, under our policy."""
 
     def answer(route: Route) -> None:
-        route.fulfill(status=200, content_type="text/html; charset=utf-8", headers={"Content-Security-Policy": policy}, body=body)
+        route.fulfill(
+            status=200, content_type="text/html; charset=utf-8", headers={"Content-Security-Policy": policy}, body=body
+        )
 
     page.route(server.url + "/made-up", answer)
     page.goto("/made-up")
@@ -60,7 +63,9 @@ def test_what_the_policy_refuses_is_counted(page: Page, server: Server, watch: W
     watch.clear()
 
 
-def test_what_the_policy_refuses_is_counted_without_javascript(page_without_scripts: Page, server: Server, watch: Watch) -> None:
+def test_what_the_policy_refuses_is_counted_without_javascript(
+    page_without_scripts: Page, server: Server, watch: Watch
+) -> None:
     show(page_without_scripts, server, GOOD.replace("<p>", "<p style='color: red'>"))
     until(page_without_scripts, lambda: watch.violations)
     assert watch.violations
@@ -94,7 +99,12 @@ def test_a_request_to_another_server_is_counted(page: Page, server: Server, watc
 def test_the_rules_of_accessibility_are_applied(page: Page, server: Server) -> None:
     faults = '<img src="data:,"><input name=nameless><p class=pale>pale</p>'
     policy = "style-src 'unsafe-inline'; img-src data:"
-    show(page, server, GOOD.replace("<p>", f"<style>.pale {{ color: #bbb; background: #fff }}</style>{faults}<p>"), policy)
+    show(
+        page,
+        server,
+        GOOD.replace("<p>", f"<style>.pale {{ color: #bbb; background: #fff }}</style>{faults}<p>"),
+        policy,
+    )
     found = {line.partition(" ")[0] for line in axe(page)}
     assert found >= {"image-alt", "label", "color-contrast"}
 
@@ -135,13 +145,23 @@ def test_what_makes_a_phone_scroll_sideways_is_found(page: Page, server: Server)
     page.set_viewport_size({"width": 360, "height": 640})
     show(page, server, GOOD)
     assert sideways(page) == ""
-    show(page, server, GOOD.replace("<p>", "<p class=wide>").replace("</head>", "<style>.wide { width: 500px }</style></head>"), "style-src 'unsafe-inline'")  # fmt: skip
+    show(
+        page,
+        server,
+        GOOD.replace("<p>", "<p class=wide>").replace("</head>", "<style>.wide { width: 500px }</style></head>"),
+        "style-src 'unsafe-inline'",
+    )
     assert "P.wide" in sideways(page)
 
 
 def test_a_focus_that_cannot_be_seen_is_found(page: Page, server: Server) -> None:
     style = "<style>.none:focus { outline: none } .off { position: absolute; left: -900px }</style>"
     links = "<a href=/1>seen</a> <a href=/2 class=none>unmarked</a> <a href=/3 class=off>outside</a>"
-    show(page, server, GOOD.replace("</head>", style + "</head>").replace("<p>", links + "<p>"), "style-src 'unsafe-inline'")
+    show(
+        page,
+        server,
+        GOOD.replace("</head>", style + "</head>").replace("<p>", links + "<p>"),
+        "style-src 'unsafe-inline'",
+    )
     found = [stop[1:] for stop in tab(page, 4)]
     assert found == [("/1", True, True), ("/2", True, False), ("/3", False, True), ("", True, True)]

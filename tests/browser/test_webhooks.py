@@ -1,4 +1,5 @@
-"""Webhooks in a real browser: made, watched, changed and deleted by whoever may have them; what is sent, and what comes back."""
+"""Webhooks in a real browser: made, watched, changed and deleted by whoever may have them; what is sent, and what comes
+back."""
 
 from __future__ import annotations
 
@@ -142,7 +143,9 @@ def test_a_webhook_is_created_with_chosen_types_and_changed(
     assert http.get(f"/v1/webhooks/{webhook['id']}").status_code == 404
 
 
-def test_a_secret_is_shown_for_the_password_and_rotated_with_an_overlap(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+def test_a_secret_is_shown_for_the_password_and_rotated_with_an_overlap(
+    http: httpx2.Client, browse: Callable[..., Page]
+) -> None:
     webhook = hook(http)
     page = browse(scripts=False)
     page.goto(f"/account/webhooks/{webhook['id']}")
@@ -262,7 +265,9 @@ def test_a_test_event_shows_what_was_sent_and_what_came_back(
     assert answer and answer.status == 400
 
 
-def test_what_failed_is_watched_resent_and_replayed(http: httpx2.Client, browse: Callable[..., Page], receiver: Receiver) -> None:
+def test_what_failed_is_watched_resent_and_replayed(
+    http: httpx2.Client, browse: Callable[..., Page], receiver: Receiver
+) -> None:
     receiver.status = 503
     webhook = hook(http, url=receiver.url, types=["user.created"], description="Fails at first")
     user = new_user(http)

@@ -76,16 +76,28 @@ def refused(*arguments: str, code: int = 1, **options: Any) -> str:
 
 
 def at_terminal(
-    *arguments: str, answers: Sequence[tuple[str, str]], cwd: Path, config: Path | str = NO_PROFILES, columns: int = 1000
+    *arguments: str,
+    answers: Sequence[tuple[str, str]],
+    cwd: Path,
+    config: Path | str = NO_PROFILES,
+    columns: int = 1000,
 ) -> tuple[int, str]:
-    """The exit code, and all that the terminal of so many columns showed. `answers` are typed one after another, each once the words before it are shown."""
+    """The exit code, and all that the terminal of so many columns showed. `answers` are typed one after another, each
+    once the words before it are shown."""
     ours, theirs = pty.openpty()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ROLLBOOK_", "DISPLAY", "WAYLAND"))}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("ROLLBOOK_", "DISPLAY", "WAYLAND"))
+    }
     environment |= CHEAP | {"XDG_CONFIG_HOME": str(config), "COLUMNS": str(columns)}
     process = processes.start(
         [sys.executable, "-m", "rollbook.cli.main", *arguments],
-        stdin=theirs, stdout=theirs, stderr=theirs, cwd=cwd, env=environment, start_new_session=True,
-    )  # fmt: skip
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=cwd,
+        env=environment,
+        start_new_session=True,
+    )
     os.close(theirs)
     shown, seen, left = b"", 0, list(answers)
     with contextlib.suppress(OSError):  # Linux's way to say that the other end is closed

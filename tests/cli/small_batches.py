@@ -1,4 +1,5 @@
-"""The command `rollbook`, but an import writes a tenth of the users in each transaction: what holds from batch to batch is seen in a small file."""
+"""The command `rollbook`, but an import writes a tenth of the users in each transaction: what holds from batch to batch
+is seen in a small file."""
 
 from __future__ import annotations
 

@@ -43,7 +43,9 @@ def pass_time(server: Server, seconds: int) -> None:
 
 
 def backup_findings(server: Server) -> list[dict[str, str]]:
-    done = rollbook("doctor", "--json", "--data", str(server.data), backup_every="24h", clock_file=str(server.clock_file))
+    done = rollbook(
+        "doctor", "--json", "--data", str(server.data), backup_every="24h", clock_file=str(server.clock_file)
+    )
     assert done.returncode == 0, done.stdout
     return [each for each in json.loads(done.stdout)["findings"] if each["what"] == "backups"]
 

@@ -35,11 +35,17 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("fly",), ("users", "fly"), ("users", "create"), ("serve", "--fly"), ("users", "list", "--limit", "many"),
-        ("users", "set", "a@example.com"), ("users", "list", "--data", "x", "--url", "http://127.0.0.1"), ("keys", "create"),
+        ("fly",),
+        ("users", "fly"),
+        ("users", "create"),
+        ("serve", "--fly"),
+        ("users", "list", "--limit", "many"),
+        ("users", "set", "a@example.com"),
+        ("users", "list", "--data", "x", "--url", "http://127.0.0.1"),
+        ("keys", "create"),
         ("api", "GET", ".evil.example/v1/users", "--url", "http://127.0.0.1:1", "--key", "k"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_call_ends_with_2_and_says_what_is_wrong(arguments: tuple[str, ...], tmp_path: Path) -> None:
     assert "Error: " in refused(*arguments, code=2, cwd=tmp_path)
 
@@ -90,7 +96,10 @@ LONG = "a" * 300
         (("users", "set", OWNER_EMAIL, "--rate-limit", "many"), "--rate-limit 'many' is not a rate limit."),
         (("users", "set", OWNER_EMAIL, "--name", ""), "The name is blank."),
         (("users", "set", OWNER_EMAIL, "--password", "short"), "8 characters"),
-        (("users", "invite", OWNER_EMAIL, "--redirect-url", "http://example.com"), "--redirect-url must be an https URL"),
+        (
+            ("users", "invite", OWNER_EMAIL, "--redirect-url", "http://example.com"),
+            "--redirect-url must be an https URL",
+        ),
         (("users", "export", "--format", "xml"), "--format must be one of"),
         (("users", "import", os.devnull, "--from", "paper"), "--from must be one of"),
         (("users", "import", os.devnull, "--map", "Mail"), "--map: use the name of a column"),
@@ -110,7 +119,7 @@ LONG = "a" * 300
         (("api", "GET", "/v1/users?limit=many"), "limit must be a whole number."),
         (("api", "POST", "/v1/keys", "--body", "{"), "--body is not valid JSON"),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("place", ["folder", "server"])
 def test_a_value_that_can_never_be_right_ends_with_2_and_one_line_that_names_its_option(
     arguments: tuple[str, ...], words: str, place: str, server: Server
@@ -125,11 +134,17 @@ def test_a_value_that_can_never_be_right_ends_with_2_and_one_line_that_names_its
     [
         (("users", "list", "--url", "ftp://example.com", "--key", "k"), "--url must start with http:// or https://"),
         (("usage", "--data", "{data}"), "Name a user"),
-        (("users", "invite", OWNER_EMAIL, "--public-url", "https://a.example", "--url", "{url}", "--key", "{key}"), "can't be combined"),
-        (("users", "export", "--with-hashes", "--url", "{url}", "--key", "{key}"), "--with-hashes needs the server's data folder"),
+        (
+            ("users", "invite", OWNER_EMAIL, "--public-url", "https://a.example", "--url", "{url}", "--key", "{key}"),
+            "can't be combined",
+        ),
+        (
+            ("users", "export", "--with-hashes", "--url", "{url}", "--key", "{key}"),
+            "--with-hashes needs the server's data folder",
+        ),
         (("copy", "--from", "sqlite:{data}", "--to", "sqlite:{data}"), "are the same database"),
     ],
-)  # fmt: skip
+)
 def test_options_that_cannot_go_together_end_with_2_and_one_line(
     arguments: tuple[str, ...], words: str, server: Server, tmp_path: Path
 ) -> None:
@@ -204,18 +219,24 @@ def stranger(status: int, body: bytes, **headers: str) -> Iterator[str]:
         (("users", "get", "user_1"), (400, b'{"error": 5}')),
         (("users", "get", "user_1"), (400, b"[" * 100_000)),
     ],
-)  # fmt: skip
-def test_what_no_rollbook_server_says_is_one_line(command: tuple[str, ...], answer: tuple[Any, ...], tmp_path: Path) -> None:
+)
+def test_what_no_rollbook_server_says_is_one_line(
+    command: tuple[str, ...], answer: tuple[Any, ...], tmp_path: Path
+) -> None:
     status, body, *link = answer
     with stranger(status, body, **({"Link": link[0]} if link else {})) as url:
         done = rollbook(*command, "--url", url, "--key", "k", cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.splitlines() == [f"rollbook: {url} answered {status}, but not like a Rollbook server. Check the URL."]
+    assert done.stderr.splitlines() == [
+        f"rollbook: {url} answered {status}, but not like a Rollbook server. Check the URL."
+    ]
 
 
 @pytest.mark.parametrize("command", [("api", "GET", "/v1/exports"), ("users", "export", "-")])
 def test_a_response_that_is_cut_off_is_a_failure(command: tuple[str, ...]) -> None:
-    with stranger(200, b'{"id": "user_1"}\n', **{"Content-Type": "application/x-ndjson", "Content-Length": "1000"}) as url:
+    with stranger(
+        200, b'{"id": "user_1"}\n', **{"Content-Type": "application/x-ndjson", "Content-Length": "1000"}
+    ) as url:
         done = rollbook(*command, "--url", url, "--key", "k")
     assert done.returncode == 1
     assert done.stderr.splitlines() == [f"rollbook: {url} ended the response before it was complete."]
@@ -233,12 +254,25 @@ def test_every_setting_is_a_flag_of_serve() -> None:
     [
         ([], {}),
         (["--port", "1", "--rate-limit=none", "--data", "d"], {"port": "1", "rate_limit": "none", "data": "d"}),
-        (["--role-limits", "admin=1/minute", "--role-limits=viewer=2/minute"], {"role_limits": ["admin=1/minute", "viewer=2/minute"]}),
-        (["--help"], None), (["--port"], None), (["--port", "--host"], None), (["--no-access-log"], None), (["--access-log"], None),
-        (["port", "1"], None), (["--fly", "1"], None), (["--rate_limit", "none"], None), (["--config", "f"], None), (["--port", "-1"], None),
+        (
+            ["--role-limits", "admin=1/minute", "--role-limits=viewer=2/minute"],
+            {"role_limits": ["admin=1/minute", "viewer=2/minute"]},
+        ),
+        (["--help"], None),
+        (["--port"], None),
+        (["--port", "--host"], None),
+        (["--no-access-log"], None),
+        (["--access-log"], None),
+        (["port", "1"], None),
+        (["--fly", "1"], None),
+        (["--rate_limit", "none"], None),
+        (["--config", "f"], None),
+        (["--port", "-1"], None),
     ],
-)  # fmt: skip
-def test_the_short_way_to_serve_takes_what_it_knows_whole_and_leaves_the_rest(arguments: list[str], flags: object) -> None:
+)
+def test_the_short_way_to_serve_takes_what_it_knows_whole_and_leaves_the_rest(
+    arguments: list[str], flags: object
+) -> None:
     assert plain_flags(arguments) == flags
 
 
@@ -252,14 +286,20 @@ def test_the_short_way_to_serve_takes_what_it_knows_whole_and_leaves_the_rest(ar
     ],
 )
 def test_shells_complete_commands_and_flags(words: str, found: str) -> None:
-    environment = os.environ | {"_ROLLBOOK_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    environment = os.environ | {
+        "_ROLLBOOK_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(words.count(" ")),
+    }
     command = Path(sys.executable).with_name("rollbook")
     done = subprocess.run([command], env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert f"plain,{found}" in done.stdout.split()
 
 
 # Elsewhere in the tests the command is forked from a process that has loaded it, see `tests/processes.py`.
-@pytest.mark.parametrize("command", [[Path(sys.executable).with_name("rollbook")], [sys.executable, "-m", "rollbook.cli.main"]])
+@pytest.mark.parametrize(
+    "command", [[Path(sys.executable).with_name("rollbook")], [sys.executable, "-m", "rollbook.cli.main"]]
+)
 def test_the_command_is_installed_and_serves(command: list[str | Path], tmp_path: Path) -> None:
     port = free_port()
     flags = ["serve", "--port", str(port), "--data", tmp_path / "data"]
@@ -272,7 +312,9 @@ def test_the_command_is_installed_and_serves(command: list[str | Path], tmp_path
             assert server.poll() is None and time.monotonic() < until, log.read_text()
             time.sleep(0.05)
         for page in ("/account/sign-in", "/docs"):
-            answer = httpx2.get(f"http://127.0.0.1:{port}{page}", headers={"Accept": "text/html"}, timeout=60, verify=False)
+            answer = httpx2.get(
+                f"http://127.0.0.1:{port}{page}", headers={"Accept": "text/html"}, timeout=60, verify=False
+            )
             assert answer.status_code == 200 and "<h1" in answer.text
     finally:
         server.terminate()
@@ -396,9 +438,11 @@ def test_a_role_status_scope_or_time_that_there_is_not_ends_with_2(tmp_path: Pat
     data = ("--data", str(tmp_path))
     good("users", "create", "--name", "A", "--email", "a@example.com", "--password", PASSWORD, *data)
     for arguments in (
-        ("users", "set", "a@example.com", "--role", "king"), ("users", "list", "--status", "gone"),
-        ("keys", "create", "a@example.com", "--expires", "soon"), ("keys", "create", "a@example.com", "--scopes", "fly"),
-    ):  # fmt: skip
+        ("users", "set", "a@example.com", "--role", "king"),
+        ("users", "list", "--status", "gone"),
+        ("keys", "create", "a@example.com", "--expires", "soon"),
+        ("keys", "create", "a@example.com", "--scopes", "fly"),
+    ):
         refused(*arguments, *data, code=2)
     made = good("keys", "create", "a@example.com", "--ip-allow", "10.0.0.0/8,192.0.2.1", *data)
     assert "10.0.0.0/8" in made, "what limits the key is printed"

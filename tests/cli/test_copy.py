@@ -1,4 +1,5 @@
-"""`rollbook copy`: all that a server kept is there in the other database, exactly; a copy that was killed leaves nothing that is served."""
+"""`rollbook copy`: all that a server kept is there in the other database, exactly; a copy that was killed leaves
+nothing that is served."""
 
 from __future__ import annotations
 
@@ -32,10 +33,34 @@ HASH = Passwords(Settings(password_memory=8, password_time_cost=1)).hash_now(PAS
 PEOPLE = 5_000
 FLAGS = ("--rate-limit", "1000000/minute,10000000/hour", "--unauthenticated-limit", "1000000/minute")
 TABLES = (
-    "users", "deleted_users", "keys", "sessions", "password_parameters", "password_links", "events", "erased_events", "marks", "event_metadata",
-    "replies", "usage", "usage_limits", "usage_routes", "server_usage", "request_log", "request_log_sizes", "erased_usage",
-    "webhooks", "webhook_cursors", "webhook_lanes", "webhook_deliveries", "webhook_hours", "webhook_replays", "imports", "import_refusals", "webhook_inbox",
-)  # fmt: skip
+    "users",
+    "deleted_users",
+    "keys",
+    "sessions",
+    "password_parameters",
+    "password_links",
+    "events",
+    "erased_events",
+    "marks",
+    "event_metadata",
+    "replies",
+    "usage",
+    "usage_limits",
+    "usage_routes",
+    "server_usage",
+    "request_log",
+    "request_log_sizes",
+    "erased_usage",
+    "webhooks",
+    "webhook_cursors",
+    "webhook_lanes",
+    "webhook_deliveries",
+    "webhook_hours",
+    "webhook_replays",
+    "imports",
+    "import_refusals",
+    "webhook_inbox",
+)
 
 
 class Kept(NamedTuple):
@@ -87,13 +112,24 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
     """Something in every table."""
     data = tmp_path_factory.mktemp("source") / "data"
     people = "".join(
-        json.dumps({"name": f"Person {number:06}", "email": f"p{number}@example.com", "password_hash": HASH} | dated(number))
+        json.dumps(
+            {"name": f"Person {number:06}", "email": f"p{number}@example.com", "password_hash": HASH} | dated(number)
+        )
         + "\n"
         for number in range(PEOPLE)
     )
     good("users", "import", "-", "--data", str(data), input=people)
     with running(data, *FLAGS) as server, server.http() as http:
-        new_user(http, name="Zoë Ångström", email="zoë@exämple.com", external_id="e1", metadata={"plan": "pro", "ü": [1, None], "large": "ü" * 1000}, rate_limit="1/hour", role="admin", email_verified=True)  # fmt: skip
+        new_user(
+            http,
+            name="Zoë Ångström",
+            email="zoë@exämple.com",
+            external_id="e1",
+            metadata={"plan": "pro", "ü": [1, None], "large": "ü" * 1000},
+            rate_limit="1/hour",
+            role="admin",
+            email_verified=True,
+        )
         suspended, deleted, purged = (new_user(http, name=name) for name in ("Suspended", "Deleted", "Purged"))
         assert http.post(f"/v1/users/{suspended['id']}/suspend").status_code == 200
         assert http.delete(f"/v1/users/{deleted['id']}").status_code == 204
@@ -102,7 +138,11 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
         revoked = http.post("/v1/keys", json={"name": "revoked"}).json()
         assert http.delete(f"/v1/keys/{revoked['id']}").status_code == 204
         assert http.post(f"/v1/users/{suspended['id']}/password-link").status_code < 300
-        once = http.post("/v1/users", json={"name": "Once", "email": "once@example.com", "password": PASSWORD}, headers={"Idempotency-Key": "once"})  # fmt: skip
+        once = http.post(
+            "/v1/users",
+            json={"name": "Once", "email": "once@example.com", "password": PASSWORD},
+            headers={"Idempotency-Key": "once"},
+        )
         assert once.status_code == 201
         limited = new_user(http, rate_limit="1/hour")
         other = http.post("/v1/keys", json={"name": "l", "user_id": limited["id"]}).json()["key"]
@@ -161,9 +201,13 @@ def test_there_and_back_everything_is_the_same(kept: Kept, empty: str, tmp_path:
     back.mkdir(mode=0o700)
     shutil.copy(kept.data / "secret", back / "secret")
     again = copy(empty, f"sqlite:{back}")
-    assert [table["target_checksum"] for table in again["tables"]] == [table["source_checksum"] for table in there["tables"]]
+    assert [table["target_checksum"] for table in again["tables"]] == [
+        table["source_checksum"] for table in there["tables"]
+    ]
     columns = "seq, id, name, email, email_key, metadata, created_at, created"
-    assert rows(back, f"SELECT {columns} FROM users ORDER BY seq") == rows(kept.data, f"SELECT {columns} FROM users ORDER BY seq")
+    assert rows(back, f"SELECT {columns} FROM users ORDER BY seq") == rows(
+        kept.data, f"SELECT {columns} FROM users ORDER BY seq"
+    )
     assert rows(back, "SELECT * FROM user_blocks ORDER BY level, block") == rows(
         kept.data, "SELECT * FROM user_blocks ORDER BY level, block"
     )
@@ -196,7 +240,11 @@ def serves_the_same(kept: Kept, data: Path, database: str, **variables: str) -> 
         assert (taken.status_code, taken.json()["code"]) == (400, "email_taken")
         types = [event["type"] for event in http.get("/v1/events", params={"after": kept.event}).json()]
         assert types == ["key.revealed", "user.restored", "user.created"]
-        again = http.post("/v1/users", json={"name": "Once", "email": "once@example.com", "password": PASSWORD}, headers={"Idempotency-Key": "once"})  # fmt: skip
+        again = http.post(
+            "/v1/users",
+            json={"name": "Once", "email": "once@example.com", "password": PASSWORD},
+            headers={"Idempotency-Key": "once"},
+        )
         assert again.status_code == 201
         assert again.headers["idempotency-replayed"] == "true"
 
@@ -207,7 +255,9 @@ def test_between_databases_of_one_kind(kept: Kept, empty: str, tmp_path: Path) -
     copy(f"sqlite:{tmp_path / 'second' / 'rollbook.db'}", empty)
     other = postgres.new_database("copy")
     last = copy(empty, other)
-    assert [table["target_checksum"] for table in last["tables"]] == [table["target_checksum"] for table in first["tables"]]
+    assert [table["target_checksum"] for table in last["tables"]] == [
+        table["target_checksum"] for table in first["tables"]
+    ]
     assert ask(other, "SELECT encode(fingerprint, 'hex') FROM server_secret") == ask(
         empty, "SELECT encode(fingerprint, 'hex') FROM server_secret"
     )
@@ -216,7 +266,17 @@ def test_between_databases_of_one_kind(kept: Kept, empty: str, tmp_path: Path) -
 def test_events_that_have_no_number_yet_are_copied_in_their_order(kept: Kept, empty: str) -> None:
     copy(f"sqlite:{kept.data}", empty)
     for number in range(3):
-        good("users", "create", "--name", "New", "--email", f"new{number}@example.com", "--password", PASSWORD, database=empty)
+        good(
+            "users",
+            "create",
+            "--name",
+            "New",
+            "--email",
+            f"new{number}@example.com",
+            "--password",
+            PASSWORD,
+            database=empty,
+        )
     assert ask(empty, "SELECT count(*) FROM events_new") == "3"
     other = postgres.new_database("copy")
     copy(empty, other)
@@ -228,8 +288,8 @@ def test_events_that_have_no_number_yet_are_copied_in_their_order(kept: Kept, em
 
 @contextmanager
 def halted(source: str, target: str) -> Iterator[processes.AnyProcess]:
-    """A copy that stands still: into PostgreSQL when all but its last table are written, from there before the first one is. It goes on
-    afterwards, unless it was killed."""
+    """A copy that stands still: into PostgreSQL when all but its last table are written, from there before the first
+    one is. It goes on afterwards, unless it was killed."""
     into = target.startswith("postgresql:")
     place, mode = (target, "SHARE") if into else (source, "ACCESS EXCLUSIVE")
     with postgres.holding(place, f"LOCK TABLE {TABLES[-1]} IN {mode} MODE"):
@@ -242,7 +302,9 @@ def halted(source: str, target: str) -> Iterator[processes.AnyProcess]:
         wait_until(lambda: ask(place, COPIES) == "0")
 
 
-COPIES = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'rollbook copy'"
+COPIES = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'rollbook copy'"
+)
 
 
 def command(source: str, target: str) -> list[str]:
@@ -273,7 +335,9 @@ def test_a_copy_to_postgresql_that_was_killed_starts_over(kept: Kept, migrated: 
     found = copy(f"sqlite:{kept.data}", migrated)
     assert all(table["same"] for table in found["tables"])
     assert ask(migrated, "SELECT to_regclass('copy_unfinished') IS NULL") == "t"
-    claims = "SELECT count(*) FROM users FULL JOIN email_claims AS c USING (email_key) WHERE id IS DISTINCT FROM user_id"
+    claims = (
+        "SELECT count(*) FROM users FULL JOIN email_claims AS c USING (email_key) WHERE id IS DISTINCT FROM user_id"
+    )
     assert ask(migrated, claims) == "0"
 
 
@@ -301,7 +365,18 @@ def test_a_copy_of_a_source_that_is_written_to_meanwhile_is_not_kept(kept: Kept,
     data = tmp_path / "changed"
     shutil.copytree(kept.data, data)
     with halted(f"sqlite:{data}", migrated) as process:
-        good("users", "create", "--name", "New", "--email", "new@example.com", "--password", PASSWORD, "--data", str(data))
+        good(
+            "users",
+            "create",
+            "--name",
+            "New",
+            "--email",
+            "new@example.com",
+            "--password",
+            PASSWORD,
+            "--data",
+            str(data),
+        )
     assert "written to" in said_by(process)
     assert process.returncode == 1
     assert ask(migrated, "SELECT count(*) FROM users") == "0"
@@ -358,11 +433,24 @@ def test_the_comparison_finds(change: str, kept: Kept, copied: str) -> None:
     assert "Mallory" not in json.dumps(found)
 
 
-# What a copy does not take over row by row: it follows from the rows, belongs to the server that runs, or is the database's own.
+# What a copy does not take over row by row: it follows from the rows, belongs to the server that runs, or is the
+# database's own.
 NOT_COPIED = {
-    "access", "email_claims", "events_new", "external_id_claims", "leases", "migrations", "numbers", "server_secret",
-    "user_block_deltas", "user_blocks", "user_metadata", "user_metadata_building", "user_search", "user_words",
-}  # fmt: skip
+    "access",
+    "email_claims",
+    "events_new",
+    "external_id_claims",
+    "leases",
+    "migrations",
+    "numbers",
+    "server_secret",
+    "user_block_deltas",
+    "user_blocks",
+    "user_metadata",
+    "user_metadata_building",
+    "user_search",
+    "user_words",
+}
 
 
 def test_no_column_is_forgotten(kept: Kept, copied: str) -> None:
@@ -373,7 +461,9 @@ def test_no_column_is_forgotten(kept: Kept, copied: str) -> None:
         for table, column in rows(kept.data, names)
         if not table.startswith(("sqlite_", "user_search_", "user_words_"))
     }
-    found = ask(copied, "SELECT table_name || ' ' || column_name FROM information_schema.columns WHERE table_schema = 'public'")
+    found = ask(
+        copied, "SELECT table_name || ' ' || column_name FROM information_schema.columns WHERE table_schema = 'public'"
+    )
     on_postgresql = {tuple(line.split()) for line in found.splitlines()}
     own = {("request_log", "id"), ("users", "search_text"), ("deleted_users", "search_text"), ("users", "created")}
     for columns in (on_sqlite, on_postgresql):
@@ -389,7 +479,10 @@ def test_the_secret_of_another_server_is_refused(kept: Kept, copied: str, tmp_pa
     assert "abab" not in said
     assert "secret" in refused("copy", "--from", copied, "--to", f"sqlite:{tmp_path / 'there'}")
     # A server that starts with a secret of its own does not serve what it could not open.
-    with pytest.raises(RuntimeError, match="secret"), running(tmp_path / "node", environment={"ROLLBOOK_DATABASE": copied}):
+    with (
+        pytest.raises(RuntimeError, match="secret"),
+        running(tmp_path / "node", environment={"ROLLBOOK_DATABASE": copied}),
+    ):
         pass
 
 
@@ -471,7 +564,9 @@ def test_memory_does_not_grow_with_the_database(kept: Kept, tmp_path: Path) -> N
     # A batch of rows is under way, and another read ahead.
     small = "from rollbook.storage import bulk; bulk.BATCH = 200"
     targets = {data: postgres.migrated_database() for data in (tmp_path / "data", kept.data)}
-    peaks = [peak_of("copy", "--from", f"sqlite:{data}", "--to", target, first=small) for data, target in targets.items()]
+    peaks = [
+        peak_of("copy", "--from", f"sqlite:{data}", "--to", target, first=small) for data, target in targets.items()
+    ]
     assert peaks[1] < peaks[0] + 8_000
 
 

@@ -38,7 +38,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_a_served_folder_is_well(server: Server) -> None:
-    code, found, whole = examine(server.data, "--deep", port=str(server.port), password_memory="19456", password_time_cost="2")
+    code, found, whole = examine(
+        server.data, "--deep", port=str(server.port), password_memory="19456", password_time_cost="2"
+    )
     assert code == 0
     assert whole["ok"]
     assert {finding["state"] for findings in found.values() for finding in findings} == {"ok"}
@@ -65,7 +67,9 @@ def test_settings_in_force_come_with_their_origin(tmp_path: Path) -> None:
 
 
 def test_secrets_are_not_shown(tmp_path: Path) -> None:
-    done = rollbook("doctor", "--data", str(tmp_path / "data"), owner_password=PASSWORD, owner_key="rbk_secret", key="rbk_other")
+    done = rollbook(
+        "doctor", "--data", str(tmp_path / "data"), owner_password=PASSWORD, owner_key="rbk_secret", key="rbk_other"
+    )
     assert PASSWORD not in done.stdout
     assert "rbk_" not in done.stdout
 
@@ -142,7 +146,10 @@ def test_a_damaged_database_is_a_fault(tmp_path: Path) -> None:
 
 
 def test_a_large_event_log_is_a_warning_here_and_on_the_server_page(tmp_path: Path) -> None:
-    with running(tmp_path / "data", "--event-log-warning", "1", "--rate-limit", "none") as server, server.http() as http:
+    with (
+        running(tmp_path / "data", "--event-log-warning", "1", "--rate-limit", "none") as server,
+        server.http() as http,
+    ):
         with signed_in(server) as owner:
             assert "large: set event_retention" not in owner.get("/admin/server").text
             for number in range(100):

@@ -1,4 +1,5 @@
-"""`rollbook events tail` prints what happens, as it happens, over the network and on the files, and goes on after a lost connection."""
+"""`rollbook events tail` prints what happens, as it happens, over the network and on the files, and goes on after a
+lost connection."""
 
 from __future__ import annotations
 
@@ -38,8 +39,11 @@ class Tail:
         environment = server.environment | {"ROLLBOOK_KEY": key or server.key}
         self.process = processes.start(
             [sys.executable, "-m", "rollbook.cli.main", log, "tail", *arguments],
-            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=server.data.parent,
-        )  # fmt: skip
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=server.data.parent,
+        )
         self._lines: queue.Queue[str] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -93,10 +97,14 @@ def position(http: httpx2.Client) -> str:
 def test_it_prints_what_happens_as_the_log_has_it_until_it_is_interrupted(server: Server) -> None:
     with server.http() as http:
         for place in places(server):
-            with tail(server, "--json", "--type", "user.*", "--type", "key.revoked", "--after", position(http), *place) as found:
+            with tail(
+                server, "--json", "--type", "user.*", "--type", "key.revoked", "--after", position(http), *place
+            ) as found:
                 user = new_user(http)
                 new_key(http)
-                assert http.put(f"/v1/users/{user['id']}", json={"metadata": {"note": "Zoë\u2028\x9b\r\nLine"}}).is_success
+                assert http.put(
+                    f"/v1/users/{user['id']}", json={"metadata": {"note": "Zoë\u2028\x9b\r\nLine"}}
+                ).is_success
                 events = found.events(2)
                 assert events == http.get("/v1/events", params={"user": user["id"]}).json()
                 assert found.stop() == (130, "")
@@ -111,8 +119,13 @@ def test_people_get_a_line_for_each(server: Server) -> None:
                 (event,) = http.get("/v1/events", params={"user": user["id"]}).json()
                 at, type, who, by, actor, id = found.line().split()
                 assert (at, type, who, by, actor, id) == (
-                    event["created_at"], "user.created", user["email"], "by", me["id"], event["id"],
-                )  # fmt: skip
+                    event["created_at"],
+                    "user.created",
+                    user["email"],
+                    "by",
+                    me["id"],
+                    event["id"],
+                )
 
 
 def test_it_goes_on_after_the_server_was_killed_and_misses_nothing(server: Server) -> None:
@@ -140,5 +153,9 @@ def test_it_ends_and_says_why_when_the_key_no_longer_works(server: Server) -> No
 def test_a_wrong_place_or_type_is_said_at_once(server: Server) -> None:
     for place in places(server):
         for arguments in (("--after", "evt_none"), ("--type", "user.unknown")):
-            done = server.rollbook("events", "tail", *arguments, *place, "--key", server.key, check=False) if place[0] == "--url" else server.rollbook("events", "tail", *arguments, *place, check=False)  # fmt: skip
+            done = (
+                server.rollbook("events", "tail", *arguments, *place, "--key", server.key, check=False)
+                if place[0] == "--url"
+                else server.rollbook("events", "tail", *arguments, *place, check=False)
+            )
             assert done.returncode == 2 and done.stderr.startswith("rollbook: "), done.stderr

@@ -127,11 +127,17 @@ def test_the_owner_is_who_the_environment_says_and_its_key_is_not_printed(tmp_pa
 
 def test_the_owners_password_and_key_leave_the_environment(tmp_path: Path) -> None:
     key = good("keys", "mint").strip()
-    variables = {"ROLLBOOK_OWNER_EMAIL": "ada@example.org", "ROLLBOOK_OWNER_PASSWORD": PASSWORD, "ROLLBOOK_OWNER_KEY": key}
+    variables = {
+        "ROLLBOOK_OWNER_EMAIL": "ada@example.org",
+        "ROLLBOOK_OWNER_PASSWORD": PASSWORD,
+        "ROLLBOOK_OWNER_KEY": key,
+    }
     words = tmp_path / "words.txt"
     command = [sys.executable, "-m", "rollbook.cli.main", "serve", "--data", str(tmp_path / "data"), "--port", "0"]
     with open(words, "wb") as output:  # not by `processes.start`, whose processes have the environment of another one
-        process = subprocess.Popen(command, cwd=tmp_path, env=os.environ | CHEAP | variables, stderr=output, stdout=output)
+        process = subprocess.Popen(
+            command, cwd=tmp_path, env=os.environ | CHEAP | variables, stderr=output, stdout=output
+        )
     try:
         until = time.monotonic() + 60
         while "listens at" not in words.read_text():
@@ -154,7 +160,9 @@ def test_the_owners_password_and_key_leave_the_environment(tmp_path: Path) -> No
         ({"owner_email": "nobody"}, "ROLLBOOK_OWNER_EMAIL: "),
     ],
 )
-def test_an_owner_that_cannot_be_is_refused_before_the_port_opens(tmp_path: Path, variables: dict[str, Any], words: str) -> None:
+def test_an_owner_that_cannot_be_is_refused_before_the_port_opens(
+    tmp_path: Path, variables: dict[str, Any], words: str
+) -> None:
     said = refused("serve", "--port", "0", "--data", str(tmp_path / "data"), **variables)
     assert words in said
     assert not any(value in said for name, value in variables.items() if name != "owner_email")
@@ -205,7 +213,10 @@ def test_a_worker_starts_without_what_only_some_calls_need() -> None:
         "opentelemetry",
         "rollbook.cli.commands",
     )
-    code = f"import rollbook.cli.main, rollbook.cli.server, sys; print([name for name in {needless!r} if name in sys.modules])"
+    code = (
+        f"import rollbook.cli.main, rollbook.cli.server, sys; print([name for name in {needless!r} if name in "
+        "sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -249,7 +260,9 @@ def test_a_later_start_says_how_an_owner_without_a_password_gets_a_link_and_the_
         assert "token=" not in said
         url = re.search(r"listens at (\S+)", said)[1]  # type: ignore[index]
         moved = re.sub(r"http://[^/]+", url, first)
-        assert httpx2.get(moved, timeout=60).status_code == 200, "the first link is good for three days, whatever the server does"
+        assert httpx2.get(moved, timeout=60).status_code == 200, (
+            "the first link is good for three days, whatever the server does"
+        )
         (command,) = [line.partition(": ")[2] for line in said.splitlines() if "users invite" in line]
         made = subprocess.run(
             ["sh", "-c", f"{command} --quiet"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
@@ -278,7 +291,10 @@ def test_nobody_can_set_the_owners_password_without_the_link(tmp_path: Path) -> 
             assert set_password(f"{url}/account/set-password?token={token}").status_code == 404
         for password in ("", "owner@example.com"):
             fields = {"email": "owner@example.com", "password": password}
-            assert httpx2.post(f"{url}/account/sign-in", data=fields, headers={"Origin": url}, timeout=60).status_code == 401
+            assert (
+                httpx2.post(f"{url}/account/sign-in", data=fields, headers={"Origin": url}, timeout=60).status_code
+                == 401
+            )
         assert set_password(link(said)).status_code == 303
 
 

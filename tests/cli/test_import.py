@@ -34,7 +34,8 @@ def line(**fields: Any) -> str:
 
 def many(count: int, start: int = 0) -> str:
     return "".join(
-        line(name=f"Person {number:06}", email=f"p{number}@example.com") + "\n" for number in range(start, start + count)
+        line(name=f"Person {number:06}", email=f"p{number}@example.com") + "\n"
+        for number in range(start, start + count)
     )
 
 
@@ -70,7 +71,10 @@ async def _asked(data: Path, sql: str) -> list[asyncpg.Record]:
 
 def columns_of(data: Path, table: str) -> list[str]:
     if harness.engine == "postgresql":
-        sql = f"SELECT attname::text FROM pg_attribute WHERE attrelid = '{table}'::regclass AND attnum > 0 ORDER BY attnum"
+        sql = (
+            f"SELECT attname::text FROM pg_attribute WHERE attrelid = '{table}'::regclass AND attnum > 0 ORDER "
+            "BY attnum"
+        )
         return [row[0] for row in rows(data, sql)]
     return [row[1] for row in rows(data, f"PRAGMA table_xinfo({table})")]
 
@@ -147,7 +151,10 @@ def test_all_fields_are_taken_and_every_user_signs_in(data: Path) -> None:
             ("three@example.com", 401),
             ("four@example.com", 401),
         ):
-            assert http.post("/v1/users/verify-password", json={"email": email, "password": PASSWORD}).status_code == status
+            assert (
+                http.post("/v1/users/verify-password", json={"email": email, "password": PASSWORD}).status_code
+                == status
+            )
 
 
 def test_bad_lines_are_named_with_their_number_and_the_rest_is_loaded(data: Path) -> None:
@@ -207,10 +214,12 @@ def test_the_same_file_again_changes_nothing(data: Path) -> None:
 def test_order_counts_events_and_search_are_those_of_users_made_one_by_one(data: Path) -> None:
     total = 2 * BATCH + 345
     load(data, many(total))
-    assert rows(data, "SELECT count(*), count(DISTINCT created_at), count(DISTINCT id) FROM users") == [(total, total, total)]
-    assert rows(data, "SELECT count(*) FROM users a JOIN users b ON b.seq = a.seq + 1 WHERE b.created_at <= a.created_at") == [
-        (0,)
+    assert rows(data, "SELECT count(*), count(DISTINCT created_at), count(DISTINCT id) FROM users") == [
+        (total, total, total)
     ]
+    assert rows(
+        data, "SELECT count(*) FROM users a JOIN users b ON b.seq = a.seq + 1 WHERE b.created_at <= a.created_at"
+    ) == [(0,)]
     assert rows(data, "SELECT count(*) FROM events WHERE type = 'user.created'") == [(total,)]
     waiting = "user_search_pending" if harness.engine == "sqlite" else "user_block_deltas"
     assert rows(data, f"SELECT count(*) FROM {waiting}") == [(0,)]
@@ -294,7 +303,8 @@ def test_what_was_loaded_stays_when_it_is_interrupted(data: Path, server: Server
     assert _count(data) == BATCH
 
 
-# Standard input whose number is asked for last: a function of C that sends SIGINT, so that no step of Python's own is left before the wait.
+# Standard input whose number is asked for last: a function of C that sends SIGINT, so that no step of Python's own is
+# left before the wait.
 LATE = """
 import ctypes, functools, select
 from rollbook.cli.main import main
@@ -337,15 +347,23 @@ def test_memory_does_not_grow_with_the_file(data: Path, tmp_path: Path) -> None:
         file = tmp_path / "users.ndjson"
         file.write_text(many(count))
         into = tmp_path / f"data{count}"
-        peaks.append(peak_of("users", "import", str(file), "--data", str(into), first=SMALL, database=database_of(into)))
+        peaks.append(
+            peak_of("users", "import", str(file), "--data", str(into), first=SMALL, database=database_of(into))
+        )
     assert peaks[1] < peaks[0] + 20_000
 
 
 @once
-def test_columns_without_a_field_are_numbered_in_the_error_and_named_at_the_importers_own_terminal(tmp_path: Path) -> None:
+def test_columns_without_a_field_are_numbered_in_the_error_and_named_at_the_importers_own_terminal(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "people.csv").write_text("name,email,Secret plan\nA,a@example.com,pro\n")
     command = ("users", "import", "people.csv", "--data", "data")
     piped = rollbook(*command, cwd=tmp_path)
-    assert piped.returncode == 2 and "Column 3 has no field." in piped.stderr and "Secret" not in piped.stdout + piped.stderr
+    assert (
+        piped.returncode == 2
+        and "Column 3 has no field." in piped.stderr
+        and "Secret" not in piped.stdout + piped.stderr
+    )
     code, shown = at_terminal(*command, answers=(), cwd=tmp_path)
     assert code == 2 and "Column 3 has no field." in shown and "Columns: 1 name, 2 email, 3 Secret plan" in shown

@@ -19,7 +19,9 @@ PASSWORD = "a few random words"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("server") / "data", "--rate-limit", "none", "--unauthenticated-limit", "none") as server:
+    with running(
+        tmp_path_factory.mktemp("server") / "data", "--rate-limit", "none", "--unauthenticated-limit", "none"
+    ) as server:
         yield server
 
 
@@ -67,7 +69,9 @@ def test_a_link_leads_to_an_application(server: Server, place: Place, email: str
     with server.http() as http, visitor(server) as person:
         assert len(http.get("/v1/users", params={"email": email}).json()) == 1
         assert "is signed in" not in done.stderr
-        assert set_password(person, done.stdout.strip(), PASSWORD).headers["location"] == "https://app.example.com/welcome"
+        assert (
+            set_password(person, done.stdout.strip(), PASSWORD).headers["location"] == "https://app.example.com/welcome"
+        )
 
 
 def test_quiet_prints_just_the_link(place: Place, email: str) -> None:
@@ -89,7 +93,13 @@ def test_what_is_no_address_is_refused(place: Place) -> None:
 def test_a_new_folder_may_be_invited_to_before_it_is_served(tmp_path: Path) -> None:
     found = json.loads(
         good(
-            "users", "invite", "ada@example.org", "--json", "--data", str(tmp_path / "data"), public_url="https://u.example.org/"
+            "users",
+            "invite",
+            "ada@example.org",
+            "--json",
+            "--data",
+            str(tmp_path / "data"),
+            public_url="https://u.example.org/",
         )
     )
     assert found["url"].startswith("https://u.example.org/account/set-password?token=")

@@ -1,4 +1,5 @@
-"""`rollbook logs` reads the request log, over the network and on the files, and follows it through a restart of the server."""
+"""`rollbook logs` reads the request log, over the network and on the files, and follows it through a restart of the
+server."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ def test_requests_are_listed_and_shown(server: Server, place: tuple[str, ...]) -
     shown = json.loads(good("logs", "get", missing, "--json", *place))
     assert (shown["id"], shown["status"]) == (missing, 404)
     found = [
-        json.loads(line) for line in good("logs", "list", "--path", "/v1/users/count", "--json", "-n", "1", *place).splitlines()
+        json.loads(line)
+        for line in good("logs", "list", "--path", "/v1/users/count", "--json", "-n", "1", *place).splitlines()
     ]
     assert [each["path"] for each in found] == ["/v1/users/count"]
     assert good("logs", "list", "--until", "2001-01-01T00:00:00Z", *place) == ""
@@ -53,7 +55,10 @@ def test_usage_is_shown_by_endpoint_and_key(server: Server, place: tuple[str, ..
     wait_until(lambda: "3 requests" in good(*asked))
     found = json.loads(good(*asked, "--json"))
     assert [(each["route"], each["requests"]) for each in found["routes"]] == [("GET /v1/users/{userId}", 3)]
-    assert [line.split("\t")[:2] for line in good(*asked).splitlines()[1:]] == [["GET /v1/users/{userId}", "3"], [key["id"], "3"]]
+    assert [line.split("\t")[:2] for line in good(*asked).splitlines()[1:]] == [
+        ["GET /v1/users/{userId}", "3"],
+        [key["id"], "3"],
+    ]
     assert "24h" in refused("usage", user["email"], "--period", "1y", *place, code=2)
     if place[0] == "--data":
         assert "Name a user" in refused("usage", *place, code=2)
@@ -70,7 +75,10 @@ def test_counts_of_one_are_singular(server: Server, place: tuple[str, ...]) -> N
 
 
 def test_refused_requests_are_printed_as_they_are_answered(server: Server, place: tuple[str, ...]) -> None:
-    with tail(server, "--status", "4xx", "--method", "delete", "--json", *place, log="logs") as found, server.http() as http:
+    with (
+        tail(server, "--status", "4xx", "--method", "delete", "--json", *place, log="logs") as found,
+        server.http() as http,
+    ):
         answers = []
         for number in range(3):
             http.get("/v1/users/count")

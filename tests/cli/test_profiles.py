@@ -1,4 +1,5 @@
-"""`rollbook login` keeps a server and a key for it, and commands use them. The key is readable by its user only, and never printed."""
+"""`rollbook login` keeps a server and a key for it, and commands use them. The key is readable by its user only, and
+never printed."""
 
 from __future__ import annotations
 
@@ -19,7 +20,9 @@ from tests.visitor import signed_in
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("server") / "data", "--rate-limit", "none", "--unauthenticated-limit", "none") as server:
+    with running(
+        tmp_path_factory.mktemp("server") / "data", "--rate-limit", "none", "--unauthenticated-limit", "none"
+    ) as server:
         yield server
 
 
@@ -102,19 +105,34 @@ def test_logout_revokes_the_key_if_asked(server: Server, here: dict[str, Any]) -
 def test_what_is_named_goes_before_a_profile(server: Server, here: dict[str, Any], tmp_path: Path) -> None:
     log_in(server, here, make_key(server))
     local = tmp_path / "here" / "data"
-    arguments = ("users", "create", "--name", "L", "--email", "local@example.com", "--password", "correct horse battery staple")
+    arguments = (
+        "users",
+        "create",
+        "--name",
+        "L",
+        "--email",
+        "local@example.com",
+        "--password",
+        "correct horse battery staple",
+    )
     good(*arguments, "--data", str(local), **here)
     for options in ({}, {"data": local}):
-        assert good("users", "list", **here, **options).count("local@example.com") == 1, "a folder that is there goes first"
+        assert good("users", "list", **here, **options).count("local@example.com") == 1, (
+            "a folder that is there goes first"
+        )
     assert OWNER_EMAIL in good("users", "list", "--profile", "default", **here)
     assert OWNER_EMAIL in good("users", "list", profile="default", **here)
-    assert "does not answer" in refused("users", "list", "--url", "http://127.0.0.1:1", "--key", "k", profile="default", **here)
+    assert "does not answer" in refused(
+        "users", "list", "--url", "http://127.0.0.1:1", "--key", "k", profile="default", **here
+    )
     assert "does not answer" in refused("users", "list", url="http://127.0.0.1:1", key="k", profile="default", **here)
     for other in (("--url", server.url), ("--data", "data")):
         assert "--profile can't be combined" in refused("users", "list", *other, "--profile", "default", code=2, **here)
 
 
-def test_a_key_that_does_not_work_is_not_saved_and_one_that_stopped_says_what_to_do(server: Server, here: dict[str, Any]) -> None:
+def test_a_key_that_does_not_work_is_not_saved_and_one_that_stopped_says_what_to_do(
+    server: Server, here: dict[str, Any]
+) -> None:
     done = rollbook("login", "--url", server.url, "--key", "-", input="rbk_wrong\n", **here)
     assert done.returncode == 1
     assert not files(here).exists()
@@ -132,7 +150,9 @@ def test_a_damaged_profile_is_named(server: Server, here: dict[str, Any]) -> Non
     assert "is damaged" in refused("users", "list", **here)
 
 
-def test_a_terminal_gets_a_link_that_fills_in_the_form_and_does_not_show_the_key(server: Server, here: dict[str, Any]) -> None:
+def test_a_terminal_gets_a_link_that_fills_in_the_form_and_does_not_show_the_key(
+    server: Server, here: dict[str, Any]
+) -> None:
     key = make_key(server, scopes=["users:read", "keys:read"])
     login = ("login", "--url", server.url, "--scopes", "users:read,keys:read")
     code, shown = at_terminal(*login, answers=[("Paste the key", key)], **here)

@@ -1,4 +1,5 @@
-"""Every call of the API has a command, and each field of its query and body an option: what programs can do, people can."""
+"""Every call of the API has a command, and each field of its query and body an option: what programs can do, people
+can."""
 
 from __future__ import annotations
 

@@ -26,7 +26,9 @@ Place = tuple[str, ...]
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Without a rate limit, so that no command waits."""
-    with running(tmp_path_factory.mktemp("server") / "data", "--rate-limit", "none", "--unauthenticated-limit", "none") as server:
+    with running(
+        tmp_path_factory.mktemp("server") / "data", "--rate-limit", "none", "--unauthenticated-limit", "none"
+    ) as server:
         yield server
 
 
@@ -48,7 +50,19 @@ def new(place: Place, request: pytest.FixtureRequest) -> Callable[..., dict[str,
     def make(name: str = "Charlie Chaplin", role: str = "member", external_id: str = "") -> dict[str, Any]:
         made.append(name)
         email = f"{abs(hash((request.node.name, len(made))))}@example.com"
-        arguments = ("users", "create", "--name", name, "--email", email, "--role", role, "--password", PASSWORD, "--json")
+        arguments = (
+            "users",
+            "create",
+            "--name",
+            name,
+            "--email",
+            email,
+            "--role",
+            role,
+            "--password",
+            PASSWORD,
+            "--json",
+        )
         return json.loads(good(*arguments, *(["--external-id", external_id] if external_id else []), *place))
 
     return make
@@ -67,10 +81,23 @@ def test_a_user_is_made_and_found_by_its_address_and_its_id(place: Place, new: C
     assert re.search(f"^email +{user['email']}$", good("users", "get", user["id"], *place), re.MULTILINE)
 
 
-def test_quiet_prints_just_the_id_and_hints_stay_off_standard_output(place: Place, request: pytest.FixtureRequest) -> None:
+def test_quiet_prints_just_the_id_and_hints_stay_off_standard_output(
+    place: Place, request: pytest.FixtureRequest
+) -> None:
     email = f"quiet{abs(hash(request.node.name))}@example.com"
     done = rollbook(
-        "users", "create", "--name", "N", "--email", email, "--role", "member", "--password", PASSWORD, "--quiet", *place
+        "users",
+        "create",
+        "--name",
+        "N",
+        "--email",
+        email,
+        "--role",
+        "member",
+        "--password",
+        PASSWORD,
+        "--quiet",
+        *place,
     )
     assert re.fullmatch(r"user_[0-9a-v]{26}\n", done.stdout)
     assert done.stderr == ""
@@ -129,7 +156,9 @@ def test_metadata_and_a_verified_email_are_set_and_merged(place: Place, new: Cal
     assert "NAME=TEXT" in refused("users", "set", user, "--metadata", "plan", *place, code=2)
 
 
-def test_every_filter_selects_what_is_listed_counted_and_exported(place: Place, new: Callable[..., dict[str, Any]]) -> None:
+def test_every_filter_selects_what_is_listed_counted_and_exported(
+    place: Place, new: Callable[..., dict[str, Any]]
+) -> None:
     text = f"filtered {new()['id']}"
     user = new(external_id=text, role="viewer")
     good("users", "set", user["id"], "--metadata", "team=red & blue", "--metadata", "n=1", *place)
@@ -260,7 +289,9 @@ def test_lists_are_filtered_sorted_and_paged(
 
 def test_all_lists_more_than_a_page_holds(tmp_path: Path) -> None:
     data = ("--data", str(tmp_path / "data"))
-    lines = [json.dumps({"name": "N", "email": f"n{number}@example.com", "password_hash": None}) for number in range(2_345)]
+    lines = [
+        json.dumps({"name": "N", "email": f"n{number}@example.com", "password_hash": None}) for number in range(2_345)
+    ]
     good("users", "import", "-", *data, input="\n".join(lines))
     key = key_format.mint()
     with running(tmp_path / "data", "--rate-limit", "none", owner_key=key) as server:
@@ -273,7 +304,15 @@ def test_all_lists_more_than_a_page_holds(tmp_path: Path) -> None:
 def test_keys_are_made_listed_rotated_and_revoked(place: Place, new: Callable[..., dict[str, Any]]) -> None:
     user = new(role="admin")
     text = good(
-        "keys", "create", user["email"], "--scopes", "users:read,users:write", "--rate-limit", "10/minute", "--quiet", *place
+        "keys",
+        "create",
+        user["email"],
+        "--scopes",
+        "users:read,users:write",
+        "--rate-limit",
+        "10/minute",
+        "--quiet",
+        *place,
     ).strip()
     assert key_format.is_whole(text)
     (key,) = json.loads(good("keys", "list", user["email"], "--json", *place))
@@ -290,14 +329,18 @@ def test_keys_are_made_listed_rotated_and_revoked(place: Place, new: Callable[..
     assert json.loads(good("keys", "list", user["id"], "--json", *place))[1]["revoked_at"] is not None
 
 
-def test_lists_of_keys_say_which_work_at_any_width(place: Place, new: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+def test_lists_of_keys_say_which_work_at_any_width(
+    place: Place, new: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
     user = new()["email"]
     first, second = (json.loads(good("keys", "create", user, "--json", *place))["id"] for _ in range(2))
     good("keys", "revoke", first, *place)
     states = {line.split("\t")[0]: line.split("\t")[2] for line in good("keys", "list", user, *place).splitlines()}
     assert states == {first: "revoked", second: "active"}
     code, shown = at_terminal("keys", "list", user, *place, answers=(), cwd=tmp_path, columns=60)
-    assert code == 0 and "revoked" in shown and "active" in shown and "created at" in shown.partition("Hidden")[2], shown
+    assert code == 0 and "revoked" in shown and "active" in shown and "created at" in shown.partition("Hidden")[2], (
+        shown
+    )
     assert json.loads(good("keys", "get", second, "--json", *place))["id"] == second
 
 
@@ -332,7 +375,8 @@ def test_a_key_expires_when_it_should(place: Place, new: Callable[..., dict[str,
     key = json.loads(good("keys", "create", user["email"], "--expires", "2099-01-31T00:00:00Z", "--json", *place))
     assert key["expires_at"] == "2099-01-31T00:00:00Z"
     assert (
-        json.loads(good("keys", "create", user["email"], "--expires", "30d", "--json", *place))["expires_at"] > key["created_at"]
+        json.loads(good("keys", "create", user["email"], "--expires", "30d", "--json", *place))["expires_at"]
+        > key["created_at"]
     )
     assert "future" in refused("keys", "create", user["email"], "--expires", "2001-01-31T00:00:00Z", *place, code=2)
     assert "--expires" in refused("keys", "create", user["email"], "--expires", "soon", *place, code=2)
@@ -392,12 +436,19 @@ def test_at_a_terminal_a_password_that_is_refused_is_asked_for_again(
 ) -> None:
     user = new()
     good_one = "another fine password"
-    asked = [("Password: ", "short"), ("Confirm password: ", "short"), ("Password: ", good_one), ("Confirm password: ", "a slip")]
+    asked = [
+        ("Password: ", "short"),
+        ("Confirm password: ", "short"),
+        ("Password: ", good_one),
+        ("Confirm password: ", "a slip"),
+    ]
     asked += [("Password: ", good_one), ("Confirm password: ", good_one)]
     email = f"new.{user['email']}"
     commands = (
-        ("users", "create", "--name", "N", "--email", email), ("users", "password", user["email"]), ("users", "set", user["email"], "--password", "-"),
-    )  # fmt: skip
+        ("users", "create", "--name", "N", "--email", email),
+        ("users", "password", user["email"]),
+        ("users", "set", user["email"], "--password", "-"),
+    )
     for command in commands:
         code, shown = at_terminal(*command, *place, answers=asked, cwd=tmp_path)
         assert code == 0, shown
@@ -410,7 +461,19 @@ def test_at_a_terminal_a_password_that_is_refused_is_asked_for_again(
 
 def test_changes_on_a_folder_reach_its_running_server_within_a_second(server: Server) -> None:
     place = ("--data", str(server.data))
-    good("users", "create", "--name", "N", "--email", "seen@example.com", "--role", "admin", "--password", PASSWORD, *place)
+    good(
+        "users",
+        "create",
+        "--name",
+        "N",
+        "--email",
+        "seen@example.com",
+        "--role",
+        "admin",
+        "--password",
+        PASSWORD,
+        *place,
+    )
     key = good("keys", "create", "seen@example.com", "--quiet", *place).strip()
     with server.http(key) as http:
         assert http.get("/v1/users").status_code == 200
@@ -428,8 +491,13 @@ def test_changes_on_a_folder_reach_its_running_server_within_a_second(server: Se
     # Whoever asks until something is seen may exceed the limit.
     events = [event for event in events if event["type"] != "limit.exceeded"]
     assert [event["type"] for event in events] == [
-        "user.created", "key.created", "user.updated", "user.suspended", "user.activated", "key.revoked",
-    ]  # fmt: skip
+        "user.created",
+        "key.created",
+        "user.updated",
+        "user.suspended",
+        "user.activated",
+        "key.revoked",
+    ]
     assert {event["actor"]["address"] for event in events} == {"cli"}
 
 

@@ -75,7 +75,9 @@ def place(server: Server) -> tuple[str, ...]:
 
 def test_an_example_event_is_sent_to_a_program_and_its_answer_shown(receiver: Receiver, tmp_path: Path) -> None:
     secret = signing.new_secret()
-    done = rollbook("webhooks", "trigger", "user.created", "--forward-to", receiver.url, webhook_secret=secret, cwd=tmp_path)
+    done = rollbook(
+        "webhooks", "trigger", "user.created", "--forward-to", receiver.url, webhook_secret=secret, cwd=tmp_path
+    )
     assert (done.returncode, done.stderr) == (0, "What I think of it\n")
     assert "user.created" in done.stdout
     assert "delivered (200)" in done.stdout
@@ -86,7 +88,12 @@ def test_an_example_event_is_sent_to_a_program_and_its_answer_shown(receiver: Re
     done = rollbook("webhooks", "trigger", "key.revoked", "--forward-to", receiver.url, "--json", "--secret", secret)
     assert done.returncode == 1
     shown = json.loads(done.stdout)
-    assert (shown["type"], shown["outcome"], shown["http_status"], shown["response"]["body"]) == ("key.revoked", "http_503", 503, "What I think of it")  # fmt: skip
+    assert (shown["type"], shown["outcome"], shown["http_status"], shown["response"]["body"]) == (
+        "key.revoked",
+        "http_503",
+        503,
+        "What I think of it",
+    )
     assert shown["event_id"] == receiver.next(secret)["id"]
 
     receiver.status = 200
@@ -97,7 +104,9 @@ def test_an_example_event_is_sent_to_a_program_and_its_answer_shown(receiver: Re
 def test_what_cannot_be_triggered_says_why(tmp_path: Path) -> None:
     trigger = ("webhooks", "trigger", "user.created")
     nowhere = f"http://127.0.0.1:{free_port()}/"
-    assert "--forward-to must start with https://" in refused(*trigger, "--forward-to", "http://93.184.216.34/hook", code=2)
+    assert "--forward-to must start with https://" in refused(
+        *trigger, "--forward-to", "http://93.184.216.34/hook", code=2
+    )
     assert "--forward-to" in refused(*trigger, "--forward-to", "ftp://127.0.0.1/hook", code=2)
     assert "public address" in refused(*trigger, "--forward-to", "http://169.254.169.254/hook", code=2)
     assert "--secret is invalid" in refused(*trigger, "--forward-to", nowhere, "--secret", "whsec_short", code=2)
@@ -115,7 +124,17 @@ def test_what_cannot_be_triggered_says_why(tmp_path: Path) -> None:
 
 
 def test_a_webhook_is_created_shown_paused_resumed_and_deleted(place: tuple[str, ...], receiver: Receiver) -> None:
-    arguments = ("--type", "user.*", "--type", "key.created", "--payload", "thin", "--skip-imports", "--description", "Billing")
+    arguments = (
+        "--type",
+        "user.*",
+        "--type",
+        "key.created",
+        "--payload",
+        "thin",
+        "--skip-imports",
+        "--description",
+        "Billing",
+    )
     made = json.loads(good("webhooks", "create", receiver.url, *arguments, "--json", *place))
     assert signing.key(made["secret"])
     assert (made["url"], made["types"], made["payload"]) == (receiver.url, ["user.*", "key.created"], "thin")
@@ -219,7 +238,9 @@ def test_a_test_event_shows_the_answer(place: tuple[str, ...], receiver: Receive
     assert len(good("webhooks", "deliveries", webhook["id"], "--quiet", "--limit", "1", *place).split()) == 1
 
 
-def test_what_was_sent_is_sent_again(server: Server, place: tuple[str, ...], receiver: Receiver, webhook: dict[str, Any]) -> None:
+def test_what_was_sent_is_sent_again(
+    server: Server, place: tuple[str, ...], receiver: Receiver, webhook: dict[str, Any]
+) -> None:
     id, secret = webhook["id"], webhook["secret"]
     with server.http() as http:
         user = new_user(http, name="Zelda")
@@ -253,7 +274,16 @@ def until_listed(id: str, place: tuple[str, ...], count: int) -> None:
 
 @contextmanager
 def listening(server: Server, receiver: Receiver, *arguments: str) -> Iterator[processes.AnyProcess]:
-    command = [sys.executable, "-m", "rollbook.cli.main", "webhooks", "listen", "--forward-to", receiver.url, *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "rollbook.cli.main",
+        "webhooks",
+        "listen",
+        "--forward-to",
+        receiver.url,
+        *arguments,
+    ]
     environment = server.environment | {"ROLLBOOK_KEY": server.key}
     with processes.start(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
@@ -277,7 +307,17 @@ main()
 
 
 def test_an_interrupt_just_before_it_waits_for_events_ends_it(server: Server, receiver: Receiver) -> None:
-    command = [sys.executable, "-c", EARLY, "webhooks", "listen", "--forward-to", receiver.url, "--data", str(server.data)]
+    command = [
+        sys.executable,
+        "-c",
+        EARLY,
+        "webhooks",
+        "listen",
+        "--forward-to",
+        receiver.url,
+        "--data",
+        str(server.data),
+    ]
     done = subprocess.run(command, env=server.environment, capture_output=True, text=True, check=False, timeout=110)
     assert done.returncode == 130, done.stderr
 
@@ -300,7 +340,11 @@ def test_events_are_forwarded_signed_and_in_order_until_it_is_interrupted(server
                 assert (sent["type"], sent["before"]) == ("user.updated", {"name": "Zelda"})
                 assert sent == http.get("/v1/events", params={"user": user["id"]}).json()[-1]
                 result = json.loads(process.stdout.readline())
-                assert (result["event_id"], result["outcome"], result["response"]["body"]) == (sent["id"], "http_500", "What I think of it")  # fmt: skip
+                assert (result["event_id"], result["outcome"], result["response"]["body"]) == (
+                    sent["id"],
+                    "http_500",
+                    "What I think of it",
+                )
                 process.send_signal(signal.SIGINT)
                 assert process.wait(60) == 130, process.stderr.read()
                 receiver.status = 200

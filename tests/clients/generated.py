@@ -1,4 +1,5 @@
-"""Clients generated from openapi.json, compiled, and ready to run the program beside them that does what an application does."""
+"""Clients generated from openapi.json, compiled, and ready to run the program beside them that does what an application
+does."""
 
 from __future__ import annotations
 
@@ -34,8 +35,14 @@ class Client(NamedTuple):
 def run(command: list[str | Path], folder: Path, **environment: str) -> str:
     """What the command prints. AssertionError with all it said, if it fails."""
     done = subprocess.run(
-        command, cwd=folder, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS
-    )  # fmt: skip
+        command,
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
     assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
     return done.stdout
 
@@ -79,7 +86,19 @@ def python_of_openapi_generator(folder: Path) -> list[str | Path]:
 
 
 def openapi_python_client(folder: Path) -> list[str | Path]:
-    run([PYTHON.with_name("openapi-python-client"), "generate", "--path", ROOT / "openapi.json", "--meta", "none", "--output-path", folder / "rollbook_client"], folder)  # fmt: skip
+    run(
+        [
+            PYTHON.with_name("openapi-python-client"),
+            "generate",
+            "--path",
+            ROOT / "openapi.json",
+            "--meta",
+            "none",
+            "--output-path",
+            folder / "rollbook_client",
+        ],
+        folder,
+    )
     return _python(folder, "openapi_python_client.py")
 
 
@@ -90,7 +109,18 @@ def _python(folder: Path, program: str) -> list[str | Path]:
 
 
 def hey_api(folder: Path) -> list[str | Path]:
-    run([NODE / ".bin" / "openapi-ts", "-i", ROOT / "openapi.json", "-o", folder / "client", "-c", "@hey-api/client-fetch"], ROOT)
+    run(
+        [
+            NODE / ".bin" / "openapi-ts",
+            "-i",
+            ROOT / "openapi.json",
+            "-o",
+            folder / "client",
+            "-c",
+            "@hey-api/client-fetch",
+        ],
+        ROOT,
+    )
     return _typescript(folder, "hey_api.ts")
 
 
@@ -109,7 +139,8 @@ def _typescript(folder: Path, program: str) -> list[str | Path]:
 
 
 def compile_typescript(folder: Path) -> None:
-    """All clients in TypeScript at once, which read the same declarations: as strictly as it can. The folder's modules are the checkout's."""
+    """All clients in TypeScript at once, which read the same declarations: as strictly as it can. The folder's modules
+    are the checkout's."""
     (folder / "node_modules").symlink_to(NODE)
     (folder / "package.json").write_text('{"type": "commonjs"}')
     options = [
@@ -134,18 +165,31 @@ def java_of_openapi_generator(folder: Path) -> list[str | Path]:
     shutil.copy(PROGRAMS / "Program.java", source)
     (source / "javax" / "annotation").mkdir(parents=True)
     shutil.copy(PROGRAMS / "Generated.java", source / "javax" / "annotation")
-    compiler = [*JAVA, "-m", "jdk.compiler/com.sun.tools.javac.Main", "-nowarn", "-proc:none", "-cp", jar(), "-d", "out"]
+    compiler = [
+        *JAVA,
+        "-m",
+        "jdk.compiler/com.sun.tools.javac.Main",
+        "-nowarn",
+        "-proc:none",
+        "-cp",
+        jar(),
+        "-d",
+        "out",
+    ]
     run([*compiler, *sorted(source.rglob("*.java"))], folder)
     return [*JAVA, "-cp", f"out:{jar()}", "Program"]
 
 
 def without_metadata_filter(folder: Path) -> Path:
-    """Version 7 of the generator writes Java that doesn't compile for a parameter that is a map (`metadata[plan]=pro`)."""
+    """Version 7 of the generator writes Java that doesn't compile for a parameter that is a map
+    (`metadata[plan]=pro`)."""
     described = json.loads((ROOT / "openapi.json").read_text())
     for path in described["paths"].values():
         for operation in path.values():
             if isinstance(operation, dict) and "parameters" in operation:
-                operation["parameters"] = [each for each in operation["parameters"] if each.get("style") != "deepObject"]
+                operation["parameters"] = [
+                    each for each in operation["parameters"] if each.get("style") != "deepObject"
+                ]
     (folder / "openapi.json").write_text(json.dumps(described))
     return folder / "openapi.json"
 

@@ -1,4 +1,5 @@
-"""A later version of the API, as an old client meets it: a proxy that adds to every response what may be added at any time."""
+"""A later version of the API, as an old client meets it: a proxy that adds to every response what may be added at any
+time."""
 
 from __future__ import annotations
 
@@ -30,7 +31,9 @@ def later(server: Server) -> Iterator[str]:
                 for name, value in self.headers.items()
                 if name.lower() not in ("host", "connection", "accept-encoding")
             ]
-            real = httpx2.request(self.command, server.url + self.path, headers=headers, content=body, timeout=60, **PLAIN)
+            real = httpx2.request(
+                self.command, server.url + self.path, headers=headers, content=body, timeout=60, **PLAIN
+            )
             content = json.dumps(_grown(real.json())).encode() if real.content else b""
             self.send_response(real.status_code)
             for name in ("Content-Type", "X-Next-Cursor"):
@@ -56,7 +59,9 @@ def _grown(value: Any) -> Any:
         return [_grown(item) for item in value]
     if not isinstance(value, dict):
         return value
-    grown = {name: item if name == "metadata" else NEW[name] if name in NEW else _grown(item) for name, item in value.items()}
+    grown = {
+        name: item if name == "metadata" else NEW[name] if name in NEW else _grown(item) for name, item in value.items()
+    }
     return (
         grown | {"later": {"of": ["any", 1]}, "scopes": [*value["scopes"], "teams:read"]}
         if value.get("scopes")

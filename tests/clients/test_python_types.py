@@ -11,16 +11,25 @@ import pytest
 from tests.clients import generated
 
 CHECKERS: dict[str, list[str | Path]] = {
-    "mypy": [generated.PYTHON.with_name("mypy"), "--strict", "--warn-unused-ignores", "--cache-dir", "cache", "--python-executable", sys.executable],
+    "mypy": [
+        generated.PYTHON.with_name("mypy"),
+        "--strict",
+        "--warn-unused-ignores",
+        "--cache-dir",
+        "cache",
+        "--python-executable",
+        sys.executable,
+    ],
     "pyright": [generated.NODE / ".bin" / "pyright", "--pythonpath", sys.executable, "--warnings", "--project", "."],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_a_program_has_the_types_it_relies_on_and_no_others(checker: str, tmp_path: Path) -> None:
     shutil.copy(generated.PROGRAMS / "sdk_python.py", tmp_path / "program.py")
     (tmp_path / "pyrightconfig.json").write_text(
-        '{"typeCheckingMode": "strict", "reportUnnecessaryTypeIgnoreComment": true, "enableTypeIgnoreComments": false, "include": ["program.py"]}'
+        '{"typeCheckingMode": "strict", "reportUnnecessaryTypeIgnoreComment": true, "enableTypeIgnoreComments": '
+        'false, "include": ["program.py"]}'
     )
     files = ["program.py"] if checker == "mypy" else []
     generated.run([*CHECKERS[checker], *files], tmp_path)

@@ -65,7 +65,8 @@ async def flood(servers: tuple[Server, ...], key: str, connections: int, each: i
 
     opened = []
     for server in servers:
-        # One after the other with a request each: a new connection goes to the worker that has just slept, so both get some.
+        # One after the other with a request each: a new connection goes to the worker that has just slept, so both get
+        # some.
         reached: dict[int, str] = {}
         deadline = time.monotonic() + 30
         while len(reached) < connections or len(set(reached.values())) < 2:
@@ -85,7 +86,9 @@ async def flood(servers: tuple[Server, ...], key: str, connections: int, each: i
                 reached[len(opened)] = worker
 
     async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> list[tuple[int, int]]:
-        writer.write(f"GET /v1/users/me HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n\r\n".encode() * each)
+        writer.write(
+            f"GET /v1/users/me HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n\r\n".encode() * each
+        )
         found = [await read(reader) for _ in range(each)]
         writer.close()
         await writer.wait_closed()
@@ -110,8 +113,9 @@ async def fields(reader: asyncio.StreamReader) -> dict[str, str]:
 
 
 def undisturbed(folder: Path, attempt: Callable[[Path], None], away: int = 0) -> None:
-    """Run the attempt in a folder of its own. Valkey must answer within half a second: when it was held up for longer, because this
-    machine had other work, a server's log says more often than the attempt itself brings about that it is away. Then another is made."""
+    """Run the attempt in a folder of its own. Valkey must answer within half a second: when it was held up for longer,
+    because this machine had other work, a server's log says more often than the attempt itself brings about that it is
+    away. Then another is made."""
     for number in range(8):
         place = folder / f"attempt{number}"
         place.mkdir()
@@ -174,7 +178,9 @@ def test_of_10000_parallel_requests_to_4_workers_on_2_servers_exactly_100_are_le
         with two_nodes(folder, valkey, "alice") as nodes:
             answers = asyncio.run(flood(nodes.both, nodes.keys["alice"], connections=20, each=250))
             assert Counter(status for status, _ in answers) == {200: 100, 429: 9_900}
-            assert sorted(left for status, left in answers if status == 200) == list(range(100)), "each number is told once"
+            assert sorted(left for status, left in answers if status == 200) == list(range(100)), (
+                "each number is told once"
+            )
             for node in nodes.both:
                 wait_until(lambda node=node: len(answered(node)) == 5_000)
                 assert len({line["worker"] for line in answered(node)}) == 2
@@ -183,7 +189,9 @@ def test_of_10000_parallel_requests_to_4_workers_on_2_servers_exactly_100_are_le
     undisturbed(tmp_path, attempt)
 
 
-def test_addresses_guesses_and_pages_are_counted_for_both_servers_together(tmp_path: Path, valkey: ValkeyServer) -> None:
+def test_addresses_guesses_and_pages_are_counted_for_both_servers_together(
+    tmp_path: Path, valkey: ValkeyServer
+) -> None:
     flags = ("--unauthenticated-limit", "9/minute", "--attempts-limit", "5/minute", "--page-limit", "7/minute")
 
     def attempt(folder: Path) -> None:
@@ -192,13 +200,18 @@ def test_addresses_guesses_and_pages_are_counted_for_both_servers_together(tmp_p
             one, two = (node.http() for node in nodes.both)
             with one, two, nodes.both[0].http(None) as stranger, nodes.both[1].http(None) as other:
                 strangers = [stranger, other]
-                assert Counter(strangers[turn % 2].get("/v1/users/me").status_code for turn in range(20)) == {401: 9, 429: 11}
+                assert Counter(strangers[turn % 2].get("/v1/users/me").status_code for turn in range(20)) == {
+                    401: 9,
+                    429: 11,
+                }
 
                 def tried(http: httpx2.Client, password: str) -> int:
                     body = {"email": "alice@example.com", "password": password}
                     return http.post("/v1/users/verify-password", json=body).status_code
 
-                assert [tried((one, two)[turn % 2], PASSWORD) for turn in range(12)] == [200] * 12, "a right one is given back"
+                assert [tried((one, two)[turn % 2], PASSWORD) for turn in range(12)] == [200] * 12, (
+                    "a right one is given back"
+                )
                 assert [tried((one, two)[turn % 2], "wrong" * 3) for turn in range(8)] == [401] * 5 + [429] * 3
                 assert tried(one, PASSWORD) == 429
                 pages = [strangers[turn % 2].get("/account/sign-in").status_code for turn in range(10)]
@@ -290,7 +303,8 @@ def own(tmp_path: Path) -> Iterator[ValkeyServer]:
         yield server
 
 
-# Seconds that a request may take here. That nobody is held up as long as Valkey is away, the answers that come meanwhile tell.
+# Seconds that a request may take here. That nobody is held up as long as Valkey is away, the answers that come
+# meanwhile tell.
 BRIEF = 8
 
 
@@ -346,7 +360,9 @@ def test_local_nobody_notices_that_valkey_was_killed_and_started_again(tmp_path:
     undisturbed_by_others(tmp_path, own, attempt)
 
 
-def test_closed_answers_503_while_valkey_is_away_and_recovers_without_a_restart(tmp_path: Path, own: ValkeyServer) -> None:
+def test_closed_answers_503_while_valkey_is_away_and_recovers_without_a_restart(
+    tmp_path: Path, own: ValkeyServer
+) -> None:
     refusal = (503, {"database": "ok", "limits": "Requests cannot be counted at the moment. Nothing was done."})
 
     def attempt(folder: Path) -> None:
@@ -372,7 +388,9 @@ def test_closed_answers_503_while_valkey_is_away_and_recovers_without_a_restart(
 
 
 @pytest.mark.parametrize("policy", ["local", "closed"])
-def test_a_frozen_valkey_holds_a_request_no_longer_than_the_time_out(tmp_path: Path, own: ValkeyServer, policy: str) -> None:
+def test_a_frozen_valkey_holds_a_request_no_longer_than_the_time_out(
+    tmp_path: Path, own: ValkeyServer, policy: str
+) -> None:
     def attempt(folder: Path) -> None:
         with under_load(folder, own, policy) as (server, load):
             own.freeze()
@@ -386,14 +404,16 @@ def test_a_frozen_valkey_holds_a_request_no_longer_than_the_time_out(tmp_path: P
             load.goes_on()
         assert load.statuses(back, time.monotonic()).keys() == {200}
         assert load.longest() < BRIEF
-        # Each of the four callers waits once for each worker, nobody a second time: they would, 32 times in all. Now and then the machine
-        # holds up all four.
+        # Each of the four callers waits once for each worker, nobody a second time: they would, 32 times in all. Now
+        # and then the machine holds up all four.
         assert sum(took > Timeouts().reply * 0.9 for _, took, _, _ in load.answers) <= 8 + 3 * 4
 
     undisturbed_by_others(tmp_path, own, attempt)
 
 
-def test_a_server_starts_without_valkey_holds_the_limits_and_goes_over_to_it_by_itself(tmp_path: Path, own: ValkeyServer) -> None:
+def test_a_server_starts_without_valkey_holds_the_limits_and_goes_over_to_it_by_itself(
+    tmp_path: Path, own: ValkeyServer
+) -> None:
     flags = ("--workers", "2", "--limits", own.url, "--role-limits", "owner=none")
 
     def attempt(folder: Path) -> None:

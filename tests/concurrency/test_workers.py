@@ -106,9 +106,14 @@ def test_racing_creates_with_one_idempotency_key_make_one_user(server: Server) -
 
 
 def seen_by_all(
-    server: Server, key: str, change: Callable[[], object], is_seen: Callable[[Answer], bool], path: str = "/v1/users/me"
+    server: Server,
+    key: str,
+    change: Callable[[], object],
+    is_seen: Callable[[Answer], bool],
+    path: str = "/v1/users/me",
 ) -> None:
-    """`change` is made by one worker; each of the others, asked again and again, must tell of it in time and not go back on it."""
+    """`change` is made by one worker; each of the others, asked again and again, must tell of it in time and not go
+    back on it."""
     with of_each_worker(server, WORKERS, key) as connections:
         for connection in connections:
             assert not is_seen(connection.call("GET", path))  # each knows the key now, and remembers it
@@ -118,7 +123,9 @@ def seen_by_all(
         def last_unseen(connection: Connection) -> float:
             return PROMPTNESS.last_unseen(done, lambda: is_seen(connection.call("GET", path)))
 
-        PROMPTNESS.check(together(*(lambda connection=connection: last_unseen(connection) for connection in connections)))
+        PROMPTNESS.check(
+            together(*(lambda connection=connection: last_unseen(connection) for connection in connections))
+        )
 
 
 @pytest.fixture
@@ -138,7 +145,9 @@ def as_owner(server: Server, method: str, path: str, body: Any = None) -> Callab
     return call
 
 
-def test_a_revoked_key_is_refused_by_every_worker_within_a_second(server: Server, member: tuple[dict[str, Any], str]) -> None:
+def test_a_revoked_key_is_refused_by_every_worker_within_a_second(
+    server: Server, member: tuple[dict[str, Any], str]
+) -> None:
     user, key = member
     with server.http() as http:
         (found,) = http.get(f"/v1/keys?user={user['id']}").json()
@@ -151,13 +160,21 @@ def test_a_rotated_key_without_overlap_is_refused_by_every_worker_within_a_secon
     user, key = member
     with server.http() as http:
         (found,) = http.get(f"/v1/keys?user={user['id']}").json()
-    seen_by_all(server, key, as_owner(server, "POST", f"/v1/keys/{found['id']}/rotate", {}), lambda answer: answer.status == 401)
+    seen_by_all(
+        server, key, as_owner(server, "POST", f"/v1/keys/{found['id']}/rotate", {}), lambda answer: answer.status == 401
+    )
 
 
-def test_a_suspended_user_is_refused_by_every_worker_within_a_second(server: Server, member: tuple[dict[str, Any], str]) -> None:
+def test_a_suspended_user_is_refused_by_every_worker_within_a_second(
+    server: Server, member: tuple[dict[str, Any], str]
+) -> None:
     user, key = member
-    seen_by_all(server, key, as_owner(server, "POST", f"/v1/users/{user['id']}/suspend"), lambda answer: answer.status == 403)
-    seen_by_all(server, key, as_owner(server, "POST", f"/v1/users/{user['id']}/activate"), lambda answer: answer.status == 200)
+    seen_by_all(
+        server, key, as_owner(server, "POST", f"/v1/users/{user['id']}/suspend"), lambda answer: answer.status == 403
+    )
+    seen_by_all(
+        server, key, as_owner(server, "POST", f"/v1/users/{user['id']}/activate"), lambda answer: answer.status == 200
+    )
 
 
 def test_a_new_role_reaches_every_worker_within_a_second(server: Server, member: tuple[dict[str, Any], str]) -> None:
@@ -179,7 +196,9 @@ def test_the_key_of_a_deleted_user_is_refused_by_every_worker_within_a_second(
     server: Server, member: tuple[dict[str, Any], str], purge: str
 ) -> None:
     user, key = member
-    seen_by_all(server, key, as_owner(server, "DELETE", f"/v1/users/{user['id']}{purge}"), lambda answer: answer.status == 401)
+    seen_by_all(
+        server, key, as_owner(server, "DELETE", f"/v1/users/{user['id']}{purge}"), lambda answer: answer.status == 401
+    )
 
 
 def test_what_the_command_line_changes_reaches_every_worker_within_a_second(
@@ -188,12 +207,16 @@ def test_what_the_command_line_changes_reaches_every_worker_within_a_second(
     user, key = member
     data = ("--data", str(server.data))
     seen_by_all(
-        server, key, lambda: server.rollbook("users", "set", user["email"], "--rate-limit", "none", *data),
+        server,
+        key,
+        lambda: server.rollbook("users", "set", user["email"], "--rate-limit", "none", *data),
         lambda answer: "ratelimit-limit" not in answer.headers,
-    )  # fmt: skip
+    )
     with server.http() as http:
         (found,) = http.get(f"/v1/keys?user={user['id']}").json()
-    seen_by_all(server, key, lambda: server.rollbook("keys", "revoke", found["id"], *data), lambda answer: answer.status == 401)
+    seen_by_all(
+        server, key, lambda: server.rollbook("keys", "revoke", found["id"], *data), lambda answer: answer.status == 401
+    )
 
 
 # ---- counts, lists and events while all write
@@ -257,7 +280,8 @@ def test_total_count_and_list_agree_while_users_come_and_go(server: Server) -> N
 
 
 def test_who_follows_the_events_misses_none_and_sees_none_twice(server: Server) -> None:
-    """A reader asks with `after=` what came next while all workers write: an event must never come to stand before one it has read."""
+    """A reader asks with `after=` what came next while all workers write: an event must never come to stand before one
+    it has read."""
     with server.http() as http:
         users = [new_user(http)["id"] for _ in range(8)]
     with Connection(server) as connection:

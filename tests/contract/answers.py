@@ -29,7 +29,11 @@ def fits(answer: httpx2.Response, kind: Any) -> Any:
 
 
 def _fits(content: Any, kind: Any) -> None:
-    if get_origin(kind) is list and isinstance(get_args(kind)[0], type) and issubclass(get_args(kind)[0], msgspec.Struct):
+    if (
+        get_origin(kind) is list
+        and isinstance(get_args(kind)[0], type)
+        and issubclass(get_args(kind)[0], msgspec.Struct)
+    ):
         assert isinstance(content, list)
         for item in content:
             _fits(item, get_args(kind)[0])
@@ -66,7 +70,8 @@ def told_whole(answer: httpx2.Response, content: dict[str, Any]) -> None:
 
 
 class Log:
-    """Reads `/v1/events` as a consumer does: what came since it read last, but for what the server notes by itself and later."""
+    """Reads `/v1/events` as a consumer does: what came since it read last, but for what the server notes by itself and
+    later."""
 
     NOTED_LATER = ("limit.exceeded", "user.sign_in_failed")
 
@@ -78,7 +83,9 @@ class Log:
     def news(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         while True:
-            answer = self._http.get("/v1/events", params={"limit": "1000"} | ({"after": self.after} if self.after else {}))
+            answer = self._http.get(
+                "/v1/events", params={"limit": "1000"} | ({"after": self.after} if self.after else {})
+            )
             assert answer.status_code == 200, answer.text
             page = answer.json()
             if not page:

@@ -1,4 +1,5 @@
-"""The oracle for `api/plan`: it reads a row anew for each request, step by step, as the table of routes says. Slow, and easy to follow."""
+"""The oracle for `api/plan`: it reads a row anew for each request, step by step, as the table of routes says. Slow, and
+easy to follow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What callers get wrong: each fault is a 4xx that names it, nothing is guessed, clamped or half done, and nothing is a 5xx."""
+"""What callers get wrong: each fault is a 4xx that names it, nothing is guessed, clamped or half done, and nothing is a
+5xx."""
 
 from __future__ import annotations
 
@@ -33,29 +34,93 @@ def nothing_is_made(http: httpx2.Client) -> Any:
 @pytest.mark.parametrize(
     ("query", "params"),
     [
-        ("limit=abc", ["limit"]), ("limit=1.5", ["limit"]), ("limit=1e2", ["limit"]), ("limit=-1", ["limit"]), ("limit=0", ["limit"]), ("limit=1001", ["limit"]),
-        ("limit=", ["limit"]), ("limit", ["limit"]), ("limit=+5", ["limit"]), ("limit=%205", ["limit"]), ("limit=0x10", ["limit"]), ("limit=%D9%A3", ["limit"]), ("limit=1_0", ["limit"]),
-        ("limit=99999999999999999999999", ["limit"]), ("limit=null", ["limit"]), ("limit=true", ["limit"]), ("limit=5%00", ["limit"]), ("limit=1;offset=2", ["limit"]),
-        ("offset=abc", ["offset"]), ("offset=-1", ["offset"]), ("offset=-0.5", ["offset"]), ("offset=", ["offset"]), ("offset=-99999999999999999999", ["offset"]), ("offset=inf", ["offset"]),
-        ("limit=1&limit=1", ["limit"]), ("limit=1&offset=0&limit=2", ["limit"]), ("email=a@example.com&email=b@example.com", ["email"]), ("li%6Dit=1&limit=1", ["limit"]),
-        ("foo=1", ["foo"]), ("Limit=1", ["Limit"]), ("limit[]=1", ["limit[]"]), ("page=2", ["page"]), ("api_key=x", ["api_key"]), ("=1", [""]), ("%00=1", ["\ufffd"]),
-        ("sort=", ["sort"]), ("sort=id", ["sort"]), ("sort=name,name", ["sort"]), ("sort=name,-name", ["sort"]), ("sort=name,", ["sort"]), ("sort=--name", ["sort"]), ("sort=Name", ["sort"]), ("sort=name%20desc", ["sort"]),
-        ("fields=", ["fields"]), ("fields=password", ["fields"]), ("fields=password_hash", ["fields"]), ("fields=id,,name", ["fields"]), ("fields=*,password", ["fields"]), ("fields=" + "id," * 50 + "id", ["fields"]),
-        ("role=king", ["role"]), ("role=", ["role"]), ("role=member,admin", ["role"]), ("status=banned", ["status"]), ("count=yes", ["count"]), ("ids=", ["ids"]), ("ids=a,,b", ["ids"]),
-        ("email=" + "a" * 255, ["email"]), ("external_id=" + "a" * 256, ["external_id"]), ("q=%ff%fe%fd", ["q"]), ("%ff=1", ["%ff"]), ("cursor=x", ["cursor"]),
-        ("limit=x&offset=y&foo=z&role=king&sort=id", ["foo", "limit", "offset", "role", "sort"]), ("ids=" + ",".join("a" * 2 for _ in range(1001)), ["ids"]),
+        ("limit=abc", ["limit"]),
+        ("limit=1.5", ["limit"]),
+        ("limit=1e2", ["limit"]),
+        ("limit=-1", ["limit"]),
+        ("limit=0", ["limit"]),
+        ("limit=1001", ["limit"]),
+        ("limit=", ["limit"]),
+        ("limit", ["limit"]),
+        ("limit=+5", ["limit"]),
+        ("limit=%205", ["limit"]),
+        ("limit=0x10", ["limit"]),
+        ("limit=%D9%A3", ["limit"]),
+        ("limit=1_0", ["limit"]),
+        ("limit=99999999999999999999999", ["limit"]),
+        ("limit=null", ["limit"]),
+        ("limit=true", ["limit"]),
+        ("limit=5%00", ["limit"]),
+        ("limit=1;offset=2", ["limit"]),
+        ("offset=abc", ["offset"]),
+        ("offset=-1", ["offset"]),
+        ("offset=-0.5", ["offset"]),
+        ("offset=", ["offset"]),
+        ("offset=-99999999999999999999", ["offset"]),
+        ("offset=inf", ["offset"]),
+        ("limit=1&limit=1", ["limit"]),
+        ("limit=1&offset=0&limit=2", ["limit"]),
+        ("email=a@example.com&email=b@example.com", ["email"]),
+        ("li%6Dit=1&limit=1", ["limit"]),
+        ("foo=1", ["foo"]),
+        ("Limit=1", ["Limit"]),
+        ("limit[]=1", ["limit[]"]),
+        ("page=2", ["page"]),
+        ("api_key=x", ["api_key"]),
+        ("=1", [""]),
+        ("%00=1", ["\ufffd"]),
+        ("sort=", ["sort"]),
+        ("sort=id", ["sort"]),
+        ("sort=name,name", ["sort"]),
+        ("sort=name,-name", ["sort"]),
+        ("sort=name,", ["sort"]),
+        ("sort=--name", ["sort"]),
+        ("sort=Name", ["sort"]),
+        ("sort=name%20desc", ["sort"]),
+        ("fields=", ["fields"]),
+        ("fields=password", ["fields"]),
+        ("fields=password_hash", ["fields"]),
+        ("fields=id,,name", ["fields"]),
+        ("fields=*,password", ["fields"]),
+        ("fields=" + "id," * 50 + "id", ["fields"]),
+        ("role=king", ["role"]),
+        ("role=", ["role"]),
+        ("role=member,admin", ["role"]),
+        ("status=banned", ["status"]),
+        ("count=yes", ["count"]),
+        ("ids=", ["ids"]),
+        ("ids=a,,b", ["ids"]),
+        ("email=" + "a" * 255, ["email"]),
+        ("external_id=" + "a" * 256, ["external_id"]),
+        ("q=%ff%fe%fd", ["q"]),
+        ("%ff=1", ["%ff"]),
+        ("cursor=x", ["cursor"]),
+        ("limit=x&offset=y&foo=z&role=king&sort=id", ["foo", "limit", "offset", "role", "sort"]),
+        ("ids=" + ",".join("a" * 2 for _ in range(1001)), ["ids"]),
     ],
-)  # fmt: skip
+)
 def test_a_bad_query_value_is_400_and_named_never_clamped(http: httpx2.Client, query: str, params: list[str]) -> None:
     assert faults(http.get(f"/v1/users?{query}")) == params
 
 
-@pytest.mark.parametrize("path", ["/v1/users/count", "/v1/users/{id}", "/v1/users/{id}/export", "/v1/keys", "/v1/events"])
+@pytest.mark.parametrize(
+    "path", ["/v1/users/count", "/v1/users/{id}", "/v1/users/{id}/export", "/v1/keys", "/v1/events"]
+)
 def test_every_read_refuses_parameters_it_does_not_know(http: httpx2.Client, user: dict, path: str) -> None:
     assert faults(http.get(path.format(id=user["id"]) + "?nonsense=1")) == ["nonsense"]
 
 
-@pytest.mark.parametrize(("method", "path"), [("POST", "/v1/users"), ("PUT", "/v1/users/{id}"), ("PATCH", "/v1/users/{id}"), ("DELETE", "/v1/users/{id}"), ("PUT", "/v1/users/{id}/password"), ("POST", "/v1/users/{id}/suspend")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/users"),
+        ("PUT", "/v1/users/{id}"),
+        ("PATCH", "/v1/users/{id}"),
+        ("DELETE", "/v1/users/{id}"),
+        ("PUT", "/v1/users/{id}/password"),
+        ("POST", "/v1/users/{id}/suspend"),
+    ],
+)
 def test_every_write_refuses_parameters_it_does_not_know_and_does_nothing(
     http: httpx2.Client, user: dict, method: str, path: str
 ) -> None:
@@ -87,20 +152,65 @@ def test_values_that_are_fine_in_another_form_are_taken(http: httpx2.Client) -> 
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        (b"", "empty"), (b" ", "not valid JSON"), (b"null", "object"), (b"[]", "object"), (b"[1]", "object"), (b'"text"', "object"), (b"1", "object"), (b"true", "object"),
-        (b"{", "not valid JSON"), (b'{"name":"A"', "not valid JSON"), (b'{\n "name" "A"}', "The body is not valid JSON (line 2, column 9): a colon is missing."), (b'{"name":"A"} x', "not valid JSON"), (b'{"name":"A"}{}', "not valid JSON"), (b'{"name":"A",}', "not valid JSON"),
-        (b"{'name':'A'}", "not valid JSON"), (b"name=A&email=a@example.com", "not valid JSON"), (b"<name>A</name>", "not valid JSON"), (b'{"name":"A"/**/}', "not valid JSON"), (b"{name:1}", "not valid JSON"),
-        (b"\xef\xbb\xbf{}", "not valid JSON"), (b"\xff\xfe{\x00}\x00", "not valid"), (b'{"name":"\xff"}', "UTF-8"), (b'{"name":"\xed\xa0\x80"}', "UTF-8"), (b'{"name":"\xc0\xaf"}', "UTF-8"), (b'{"\xff":1}', "UTF-8"),
-        (b'{"name":"\\ud800"}', "not valid JSON"), (b'{"name":"\\udc00\\ud800"}', "not valid JSON"), (b'{"metadata":{"\\udfff":1}}', "not valid JSON"),
-        (b'{"name":"a\\u0000b"}', "NUL"), (b'{"a\\u0000":1}', "NUL"), (b'{"metadata":{"a":["\\u0000"]}}', "NUL"), (b'{"metadata":{"a":[[{"\\u0000":1}]]}}', "NUL"), (b'{"name":"a\x00b"}', "not valid JSON"), (b'{"name":"a\nb"}', "not valid JSON"),
-        (b'{"name":NaN}', "not valid JSON"), (b'{"metadata":{"a":NaN}}', "not valid JSON"), (b'{"metadata":{"a":Infinity}}', "not valid JSON"), (b'{"metadata":{"a":-Infinity}}', "not valid JSON"), (b'{"metadata":{"a":1e999}}', "not valid JSON"),
-        (b'{"metadata":{"a":01}}', "not valid JSON"), (b'{"metadata":{"a":+1}}', "not valid JSON"), (b'{"metadata":{"a":.5}}', "not valid JSON"), (b'{"metadata":{"a":' + b"9" * 5000 + b"}}", "not valid JSON"),
-        (b'{"name":"A","name":"B"}', '"name" more than once'), (b'{"name" :"A","name":"B"}', '"name" more than once'), (b'{"name"\n:"A", "name"\t:"B"}', '"name" more than once'), (b'{"name":"A","n\\u0061me":"B"}', '"name" more than once'),
-        (b'{"metadata":{"x":{"y":1,"y":1}}}', '"y" more than once'), (b'{"metadata":[{"x" :1,"x" :2}]}', '"x" more than once'), (b'{"name":"a:b","name":"c"}', '"name" more than once'),
-        (b'{"metadata":' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"}", "nested too deeply"), (b"[" * 30_000, "not"), (b'{"metadata":{"a":' + b"[" * 20_000 + b"]" * 20_000 + b"}}", "nested too deeply"), (b'{"a":' * 9000, "not"),
+        (b"", "empty"),
+        (b" ", "not valid JSON"),
+        (b"null", "object"),
+        (b"[]", "object"),
+        (b"[1]", "object"),
+        (b'"text"', "object"),
+        (b"1", "object"),
+        (b"true", "object"),
+        (b"{", "not valid JSON"),
+        (b'{"name":"A"', "not valid JSON"),
+        (b'{\n "name" "A"}', "The body is not valid JSON (line 2, column 9): a colon is missing."),
+        (b'{"name":"A"} x', "not valid JSON"),
+        (b'{"name":"A"}{}', "not valid JSON"),
+        (b'{"name":"A",}', "not valid JSON"),
+        (b"{'name':'A'}", "not valid JSON"),
+        (b"name=A&email=a@example.com", "not valid JSON"),
+        (b"<name>A</name>", "not valid JSON"),
+        (b'{"name":"A"/**/}', "not valid JSON"),
+        (b"{name:1}", "not valid JSON"),
+        (b"\xef\xbb\xbf{}", "not valid JSON"),
+        (b"\xff\xfe{\x00}\x00", "not valid"),
+        (b'{"name":"\xff"}', "UTF-8"),
+        (b'{"name":"\xed\xa0\x80"}', "UTF-8"),
+        (b'{"name":"\xc0\xaf"}', "UTF-8"),
+        (b'{"\xff":1}', "UTF-8"),
+        (b'{"name":"\\ud800"}', "not valid JSON"),
+        (b'{"name":"\\udc00\\ud800"}', "not valid JSON"),
+        (b'{"metadata":{"\\udfff":1}}', "not valid JSON"),
+        (b'{"name":"a\\u0000b"}', "NUL"),
+        (b'{"a\\u0000":1}', "NUL"),
+        (b'{"metadata":{"a":["\\u0000"]}}', "NUL"),
+        (b'{"metadata":{"a":[[{"\\u0000":1}]]}}', "NUL"),
+        (b'{"name":"a\x00b"}', "not valid JSON"),
+        (b'{"name":"a\nb"}', "not valid JSON"),
+        (b'{"name":NaN}', "not valid JSON"),
+        (b'{"metadata":{"a":NaN}}', "not valid JSON"),
+        (b'{"metadata":{"a":Infinity}}', "not valid JSON"),
+        (b'{"metadata":{"a":-Infinity}}', "not valid JSON"),
+        (b'{"metadata":{"a":1e999}}', "not valid JSON"),
+        (b'{"metadata":{"a":01}}', "not valid JSON"),
+        (b'{"metadata":{"a":+1}}', "not valid JSON"),
+        (b'{"metadata":{"a":.5}}', "not valid JSON"),
+        (b'{"metadata":{"a":' + b"9" * 5000 + b"}}", "not valid JSON"),
+        (b'{"name":"A","name":"B"}', '"name" more than once'),
+        (b'{"name" :"A","name":"B"}', '"name" more than once'),
+        (b'{"name"\n:"A", "name"\t:"B"}', '"name" more than once'),
+        (b'{"name":"A","n\\u0061me":"B"}', '"name" more than once'),
+        (b'{"metadata":{"x":{"y":1,"y":1}}}', '"y" more than once'),
+        (b'{"metadata":[{"x" :1,"x" :2}]}', '"x" more than once'),
+        (b'{"name":"a:b","name":"c"}', '"name" more than once'),
+        (b'{"metadata":' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"}", "nested too deeply"),
+        (b"[" * 30_000, "not"),
+        (b'{"metadata":{"a":' + b"[" * 20_000 + b"]" * 20_000 + b"}}", "nested too deeply"),
+        (b'{"a":' * 9000, "not"),
     ],
-)  # fmt: skip
-def test_json_that_readers_could_understand_differently_is_400(http: httpx2.Client, user: dict, body: bytes, says: str) -> None:
+)
+def test_json_that_readers_could_understand_differently_is_400(
+    http: httpx2.Client, user: dict, body: bytes, says: str
+) -> None:
     for method, path in (
         ("POST", "/v1/users"),
         ("PUT", f"/v1/users/{user['id']}"),
@@ -126,7 +236,9 @@ def test_json_of_more_than_32_levels_is_400_with_the_place(http: httpx2.Client, 
         (f'{{"nobody": {nested(500)}}}', "nobody" + ".a" * 31),
         (f'{{"metadata": {nested(32, "{" + json.dumps("ü" * 100) + ":")}}}', "metadata.üü"),
     ):
-        found = refused(http.patch(path, content=body, headers=JSON), 400, "invalid_json", param=place.partition(".")[0])
+        found = refused(
+            http.patch(path, content=body, headers=JSON), 400, "invalid_json", param=place.partition(".")[0]
+        )
         assert place in found["error"] and "32 levels" in found["error"]
     assert http.get(path).json()["metadata"] == {}
     for most in (nested(31), f'{{"c": {nested(30, "[", "]")}, "d": [{",".join(["[]"] * 100)}]}}'):
@@ -142,8 +254,12 @@ def test_no_error_is_larger_than_4_kib_whatever_was_sent(http: httpx2.Client, us
         http.get("/v1/users?" + "&".join(f"%22%5C{number}" for number in range(600)), headers=headers),
         http.get("/v1/users?" + "%E2%82%AC" * 800, headers=headers),
         http.put(path, json=many, headers=headers),
-        http.put(path, json={name: {} for name in ("name", "email", "role", "status", "rate_limit")} | many, headers=headers),
-        http.post("/v1/keys", json={"name": "a", "ip_allow": ["x" * 1000] * 64, "scopes": ["y" * 1000] * 32}, headers=headers),
+        http.put(
+            path, json={name: {} for name in ("name", "email", "role", "status", "rate_limit")} | many, headers=headers
+        ),
+        http.post(
+            "/v1/keys", json={"name": "a", "ip_allow": ["x" * 1000] * 64, "scopes": ["y" * 1000] * 32}, headers=headers
+        ),
         http.request("X" * 200, path, headers=headers),
     ):
         assert 400 <= answer.status_code < 500
@@ -237,9 +353,23 @@ def test_calls_without_a_body_take_none_or_an_empty_object(http: httpx2.Client, 
 
 @pytest.mark.parametrize(
     "kind",
-    ["text/plain", "text/html", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml", "application/octet-stream", "application/jsonp", "text/json",
-     "application/json; charset=iso-8859-1", "application/json; charset=utf-16", "json", "application", "*/*", "application/json, text/plain"],
-)  # fmt: skip
+    [
+        "text/plain",
+        "text/html",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/xml",
+        "application/octet-stream",
+        "application/jsonp",
+        "text/json",
+        "application/json; charset=iso-8859-1",
+        "application/json; charset=utf-16",
+        "json",
+        "application",
+        "*/*",
+        "application/json, text/plain",
+    ],
+)
 def test_another_media_type_is_415(http: httpx2.Client, user: dict, kind: str) -> None:
     for method, path, body in (("POST", "/v1/users", GOOD), ("PUT", f"/v1/users/{user['id']}", {"name": "Changed"})):
         refused(
@@ -297,5 +427,7 @@ def test_a_target_of_8_kib_is_taken_and_one_more_is_414(http: httpx2.Client) -> 
 
 def test_too_many_or_too_large_header_fields_are_431(http: httpx2.Client) -> None:
     assert http.get("/v1/users/count", headers={f"X-{number}": "x" for number in range(80)}).status_code == 200
-    refused(http.get("/v1/users/count", headers={f"X-{number}": "x" for number in range(120)}), 431, "headers_too_large")
+    refused(
+        http.get("/v1/users/count", headers={f"X-{number}": "x" for number in range(120)}), 431, "headers_too_large"
+    )
     refused(http.get("/v1/users/count", headers={"X-Large": "x" * 40_000}), 431, "headers_too_large")

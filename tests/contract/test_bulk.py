@@ -50,7 +50,9 @@ def test_each_operation_is_done_as_its_own_call_does_it(http: httpx2.Client) -> 
     made = results(bulk(http, *(create(role="viewer", metadata={"n": n}) for n in range(4))))
     assert [result["status"] for result in made] == [201] * 4
     ids = [result["user"]["id"] for result in made]
-    assert [user["id"] for user in http.get("/v1/users", params={"sort": "-created_at", "limit": 4}).json()] == ids[::-1]
+    assert [user["id"] for user in http.get("/v1/users", params={"sort": "-created_at", "limit": 4}).json()] == ids[
+        ::-1
+    ]
     assert [event["type"] for event in log.news()] == ["user.created"] * 4
 
     answer = bulk(
@@ -64,12 +66,22 @@ def test_each_operation_is_done_as_its_own_call_does_it(http: httpx2.Client) -> 
     )
     assert statuses(answer) == [200, 200, 200, 204, 200, 204]
     news = log.news()
-    types = ["user.updated", "user.suspended", "user.activated", "user.deleted", "user.restored", "user.deleted", "user.purged"]
+    types = [
+        "user.updated",
+        "user.suspended",
+        "user.activated",
+        "user.deleted",
+        "user.restored",
+        "user.deleted",
+        "user.purged",
+    ]
     # What the log held about an erased user is erased with them, but for the fact itself.
     assert [event["type"] for event in news] == [*types[:5], types[6]]
     assert {event["actor"]["request_id"] for event in news} == {answer.headers["x-request-id"]}
     renamed = http.get(f"/v1/users/{ids[0]}")
-    assert (renamed.json()["name"], renamed.json()["metadata"]) == ("Swiper Fox", {"n": 0, "more": True}), "merged, as by PATCH"
+    assert (renamed.json()["name"], renamed.json()["metadata"]) == ("Swiper Fox", {"n": 0, "more": True}), (
+        "merged, as by PATCH"
+    )
     assert results(answer)[0]["etag"] == renamed.headers["etag"]
     assert http.get("/v1/users/count").json()["count"] == total + 3
     found = http.get("/v1/users", params={"q": "swiper", "count": "exact"})
@@ -100,10 +112,23 @@ def test_one_that_fails_changes_nothing_and_does_not_touch_the_others(http: http
         {"op": "update", "id": taken["id"], "name": "Renamed"},
     )
     assert statuses(answer) == [
-        "email_taken", "invalid_parameter", "invalid_parameter", "invalid_parameter", "email_taken", "precondition_failed",
-        "invalid_parameter", "invalid_parameter", "not_found", "not_yourself", "not_yourself", "last_owner", "invalid_parameter",
-        "invalid_parameter", "invalid_parameter", 200,
-    ]  # fmt: skip
+        "email_taken",
+        "invalid_parameter",
+        "invalid_parameter",
+        "invalid_parameter",
+        "email_taken",
+        "precondition_failed",
+        "invalid_parameter",
+        "invalid_parameter",
+        "not_found",
+        "not_yourself",
+        "not_yourself",
+        "last_owner",
+        "invalid_parameter",
+        "invalid_parameter",
+        "invalid_parameter",
+        200,
+    ]
     found = results(answer)
     assert [fault["param"] for fault in found[1]["error"]["errors"]] == ["name", "email"]
     for result in found[:-1]:
@@ -156,11 +181,17 @@ def test_roles_and_scopes_hold_for_each_operation(http: httpx2.Client, as_role: 
     owner, member, admin = new_user(http, role="owner"), new_user(http), as_role("admin")
     owners = [{"op": op, "id": owner["id"]} for op in ("suspend", "activate", "delete")]
     answer = bulk(
-        admin, *owners, create(role="owner"), create(role="admin"), {"op": "update", "id": member["id"], "role": "owner"}
+        admin,
+        *owners,
+        create(role="owner"),
+        create(role="admin"),
+        {"op": "update", "id": member["id"], "role": "owner"},
     )
     assert statuses(answer) == ["insufficient_scope"] * 4 + [201, "insufficient_scope"]
     narrow = as_role("admin", scopes=["users:read", "users:write"])
-    answer = bulk(narrow, create(role="admin"), {"op": "delete", "id": member["id"]}, {"op": "suspend", "id": member["id"]})
+    answer = bulk(
+        narrow, create(role="admin"), {"op": "delete", "id": member["id"]}, {"op": "suspend", "id": member["id"]}
+    )
     assert statuses(answer) == ["insufficient_scope", "insufficient_scope", 200]
     for role in ("member", "viewer"):
         refused(bulk(as_role(role), create()), 403, "insufficient_scope")
@@ -173,7 +204,10 @@ def test_whoever_is_suspended_or_deleted_is_out_at_once(server: Server, http: ht
     assert [client.get("/v1/users/me").status_code for client in clients] == [200] * 3
     ids = [user["id"] for user in people]
     answer = bulk(
-        http, {"op": "suspend", "id": ids[0]}, {"op": "delete", "id": ids[1]}, {"op": "update", "id": ids[2], "role": "member"}
+        http,
+        {"op": "suspend", "id": ids[0]},
+        {"op": "delete", "id": ids[1]},
+        {"op": "update", "id": ids[2], "role": "member"},
     )
     assert statuses(answer) == [200, 204, 200]
     assert [client.get("/v1/users").status_code for client in clients] == [403, 401, 403]
@@ -191,14 +225,19 @@ def test_two_bulks_about_the_same_users_in_another_order_are_both_done(http: htt
             for name, order in zip(names, (ids, ids[::-1]), strict=True)
         ]
         assert [statuses(ask.result()) for ask in asks] == [[200] * 100] * 2
-    assert len({user["name"] for user in http.get("/v1/users", params={"ids": ",".join(ids), "limit": 200}).json()}) == 1
+    assert (
+        len({user["name"] for user in http.get("/v1/users", params={"ids": ",".join(ids), "limit": 200}).json()}) == 1
+    )
 
 
 def test_passwords_are_hashed_and_not_too_many(http: httpx2.Client) -> None:
     new = create(password="securepassword123")
     own = email()
     assert statuses(bulk(http, new, create(email=own, password=own))) == [201, "invalid_parameter"]
-    assert http.post("/v1/users/verify-password", json={"email": new["email"], "password": new["password"]}).status_code == 200
+    assert (
+        http.post("/v1/users/verify-password", json={"email": new["email"], "password": new["password"]}).status_code
+        == 200
+    )
     many = [create(password="securepassword123") for _ in range(201)]
     refused(bulk(http, *many), 400, "invalid_parameter", param="operations")
 
@@ -216,15 +255,27 @@ def test_passwords_are_hashed_and_not_too_many(http: httpx2.Client) -> None:
         ("{}", "invalid_parameter", "operations is required."),
         ('{"operations": {}}', "invalid_parameter", "operations must be a list."),
         ('{"operations": [ ]}', "invalid_parameter", "operations must have at least 1 item."),
-        ('{"operations": [{"op": "suspend"}, 1]}', "invalid_parameter", "operations must be a list of objects (item 2)."),
+        (
+            '{"operations": [{"op": "suspend"}, 1]}',
+            "invalid_parameter",
+            "operations must be a list of objects (item 2).",
+        ),
         ('{"operations": [{"op": "x"}], "atomic": 1}', "invalid_parameter", "atomic must be true or false."),
-        ('{"operations": [{"op": "x"}], "atomc": true}', "invalid_parameter", '"atomc" is not a field of this request. Fields: operations, atomic.'),
-        ('{"operations": [{"op": "x"}], "operations": [{"op": "x"}]}', "invalid_json", "The body contains a field more than once."),
+        (
+            '{"operations": [{"op": "x"}], "atomc": true}',
+            "invalid_parameter",
+            '"atomc" is not a field of this request. Fields: operations, atomic.',
+        ),
+        (
+            '{"operations": [{"op": "x"}], "operations": [{"op": "x"}]}',
+            "invalid_json",
+            "The body contains a field more than once.",
+        ),
         ('{"operations": [{"op": "x", "op": "x"}]}', "invalid_json", 'The body contains "op" more than once.'),
         ('{"operations": [{"op": "x", "name": "\\ud800"}]}', "invalid_json", "The body is not valid JSON."),
         ('{"operations": [{"op": "x", "name": NaN}]}', "invalid_json", "The body is not valid JSON."),
     ],
-)  # fmt: skip
+)
 def test_a_body_that_is_no_list_of_operations_is_refused_as_a_whole(
     http: httpx2.Client, body: str, code: str, sentence: str
 ) -> None:
@@ -238,7 +289,12 @@ def test_up_to_1000_operations_with_all_that_they_may_hold(http: httpx2.Client) 
     found = results(bulk(http, *(create(metadata=text) for _ in range(1000))))
     assert {result["status"] for result in found} == {201}
     assert http.get(f"/v1/users/{found[-1]['user']['id']}").json()["metadata"] == text
-    refused(bulk(http, *(create() for _ in range(1001))), 400, "invalid_parameter", "operations must have at most 1,000 items.")
+    refused(
+        bulk(http, *(create() for _ in range(1001))),
+        400,
+        "invalid_parameter",
+        "operations must have at most 1,000 items.",
+    )
     sentence = "Operation 2 is larger than 65,536 bytes. Nothing was changed."
     for large in ("b" * 66_000, "}" * 66_000, ["]"] * 20_000, [[]] * 30_000):
         with Log(http).silent():
@@ -303,13 +359,19 @@ def test_a_repeated_call_counts_as_one(limited: Server, tmp_path: Path) -> None:
         again = own.post(BULK, json=body, headers=key)
         assert (first.content, again.headers["idempotency-replayed"]) == (again.content, "true")
         assert (remaining(first), remaining(again)) == (90, 89)
-    with running(tmp_path / "data", "--rate-limit", "50/minute", "--bulk-counts-as-one") as server, server.http() as http:
+    with (
+        running(tmp_path / "data", "--rate-limit", "50/minute", "--bulk-counts-as-one") as server,
+        server.http() as http,
+    ):
         assert remaining(bulk(http, *(create() for _ in range(60)))) == 49
 
 
 @once
 def test_a_key_that_is_revoked_while_passwords_are_hashed_changes_nothing(tmp_path: Path) -> None:
-    with running(tmp_path / "data", "--rate-limit", "none", "--password-memory", "65536") as server, server.http() as http:
+    with (
+        running(tmp_path / "data", "--rate-limit", "none", "--password-memory", "65536") as server,
+        server.http() as http,
+    ):
         for _ in range(10):
             created = [create(password="securepassword123") for _ in range(60)]
             users = http.get("/v1/users/count").json()["count"]

@@ -1,4 +1,5 @@
-"""Compressed responses: which coding a client gets, what is left as it is, and the entity tags of each (RFC 9110 sections 8.8.3 and 12.5.3)."""
+"""Compressed responses: which coding a client gets, what is left as it is, and the entity tags of each (RFC 9110
+sections 8.8.3 and 12.5.3)."""
 
 from __future__ import annotations
 
@@ -19,7 +20,9 @@ pytestmark = once
 SCOPES = ["users:read", "keys:read"]
 
 
-def raw(http: httpx2.Client, path: str, accept: str | None, method: str = "GET", **headers: str) -> tuple[httpx2.Response, bytes]:
+def raw(
+    http: httpx2.Client, path: str, accept: str | None, method: str = "GET", **headers: str
+) -> tuple[httpx2.Response, bytes]:
     """The response and its body as it was sent."""
     headers = {**headers, "Accept-Encoding": "identity" if accept is None else accept}
     with http.stream(method, path, headers=headers) as answer:
@@ -69,7 +72,9 @@ def many(http: httpx2.Client) -> str:
         ("gzip ; q=0.3", "gzip"),
     ],
 )
-def test_a_client_gets_the_coding_it_prefers(http: httpx2.Client, many: str, accept: str | None, coding: str | None) -> None:
+def test_a_client_gets_the_coding_it_prefers(
+    http: httpx2.Client, many: str, accept: str | None, coding: str | None
+) -> None:
     plain = http.get(many)
     answer, body = raw(http, many, accept)
     assert answer.headers.get("content-encoding") == coding

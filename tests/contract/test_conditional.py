@@ -77,14 +77,24 @@ def test_a_fresh_if_match_lets_the_change_through(http: httpx2.Client, user: dic
 @pytest.mark.parametrize("tag", ["3", '"3', '"3*', "abc", "", '"1" "2"', "**", '*, "1"'])
 def test_a_mistyped_if_match_is_400_and_not_taken_for_any_version(http: httpx2.Client, user: dict, tag: str) -> None:
     path = f"/v1/users/{user['id']}"
-    refused(http.put(path, json={"name": "Mine"}, headers={"If-Match": tag}), 400, "invalid_parameter", param="If-Match")
+    refused(
+        http.put(path, json={"name": "Mine"}, headers={"If-Match": tag}), 400, "invalid_parameter", param="If-Match"
+    )
     refused(http.delete(path, headers={"If-Match": tag}), 400, "invalid_parameter", param="If-Match")
     assert http.get(path).json()["name"] == user["name"]
 
 
 @pytest.mark.parametrize(
     "path",
-    ["/v1/users", "/v1/users?limit=1&sort=-name", "/v1/users/count", "/v1/users/me", "/v1/users/{id}", "/v1/keys", "/v1/events"],
+    [
+        "/v1/users",
+        "/v1/users?limit=1&sort=-name",
+        "/v1/users/count",
+        "/v1/users/me",
+        "/v1/users/{id}",
+        "/v1/keys",
+        "/v1/events",
+    ],
 )
 def test_head_answers_like_get_without_the_body(http: httpx2.Client, user: dict, path: str) -> None:
     path = path.format(id=user["id"])

@@ -1,4 +1,5 @@
-"""Hashes that cost more than imported ones may, stored by an earlier version or with other settings: who can still sign in, and what is told."""
+"""Hashes that cost more than imported ones may, stored by an earlier version or with other settings: who can still sign
+in, and what is told."""
 
 from __future__ import annotations
 
@@ -22,7 +23,10 @@ def hashed(memory: int, passes: int) -> str:
 
 def test_slow_ones_work_and_big_ones_wait_for_a_setting_and_both_are_told(engine: str, tmp_path: Path) -> None:
     hashes = {"big": hashed(262_144, 1), "slow": hashed(64, 30_000)}
-    lines = [json.dumps({"name": name, "email": f"{name}@example.com", "password_hash": hash}) for name, hash in hashes.items()]
+    lines = [
+        json.dumps({"name": name, "email": f"{name}@example.com", "password_hash": hash})
+        for name, hash in hashes.items()
+    ]
     more = {"ROLLBOOK_IMPORTED_HASH_MEMORY": "256", "ROLLBOOK_IMPORTED_HASH_SECONDS": "5"}
     with running(tmp_path / "data", environment=more) as server, server.http() as http:
         server.rollbook("users", "import", "-", "--data", str(server.data), input="\n".join(lines))
@@ -45,5 +49,7 @@ def test_slow_ones_work_and_big_ones_wait_for_a_setting_and_both_are_told(engine
         server.environment |= more
         server.start()
         assert verify(http, "big@example.com", PASSWORD) == 200
-        renewed = server.ask("SELECT count(*) FROM users WHERE password_hash LIKE '%m=8,t=1,p=1$%' AND name IN ('big', 'slow')")
+        renewed = server.ask(
+            "SELECT count(*) FROM users WHERE password_hash LIKE '%m=8,t=1,p=1$%' AND name IN ('big', 'slow')"
+        )
         assert renewed == [(2,)]

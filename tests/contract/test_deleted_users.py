@@ -127,7 +127,9 @@ def test_the_command_line_lists_them_and_restores_one_by_email(server: Server, h
     for place in (["--data", str(server.data)], ["--url", server.url, "--key", server.key]):
         found = json.loads(server.rollbook("users", "list", "--status", "deleted", "--json", *place).stdout)
         assert (found[0]["id"], found[0]["status"]) == (user["id"], "deleted")
-        assert server.rollbook("users", "restore", user["email"].upper(), "--quiet", *place).stdout.strip() == user["id"]
+        assert (
+            server.rollbook("users", "restore", user["email"].upper(), "--quiet", *place).stdout.strip() == user["id"]
+        )
         assert http.delete(f"/v1/users/{user['id']}").status_code == 204
         unknown = server.rollbook("users", "restore", "nobody@example.com", *place, check=False)
         assert unknown.returncode and "no deleted user nobody@example.com" in unknown.stderr

@@ -1,4 +1,5 @@
-"""Whether an account exists is not told by how long a wrong password takes, whatever parameters the hashes in the database have."""
+"""Whether an account exists is not told by how long a wrong password takes, whatever parameters the hashes in the
+database have."""
 
 from __future__ import annotations
 
@@ -38,13 +39,15 @@ def hashed(parameters: str) -> str:
 
 @pytest.fixture(scope="module")
 def server(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Of its users half have a hash that takes a thousand times as long as today's, one a hash of another kind, and two those of other systems."""
+    """Of its users half have a hash that takes a thousand times as long as today's, one a hash of another kind, and two
+    those of other systems."""
     limits = ("--rate-limit", "none", "--attempts-limit", "none", "--account-attempts-limit", "none")
     with running(tmp_path_factory.mktemp("server") / "data", *limits) as server:
         slow = dict.fromkeys(("slow", "slow1", "slow2", "slow3"), hashed(SLOW))
         people = {**slow, "odd": hashed(ODD), **FOREIGN}
         lines = [
-            json.dumps({"name": name, "email": f"{name}@example.com", "password_hash": hash}) for name, hash in people.items()
+            json.dumps({"name": name, "email": f"{name}@example.com", "password_hash": hash})
+            for name, hash in people.items()
         ]
         server.rollbook("users", "import", "-", "--data", str(server.data), input="\n".join(lines))
         yield server
@@ -85,7 +88,9 @@ def test_an_unknown_account_takes_as_long_as_one_of_the_known_ones_and_always_th
     assert max(least.values()) < 2 * least["slow@example.com"], "a guess costs one hash"
 
 
-def test_parameters_are_forgotten_when_the_last_hash_that_had_them_is_renewed(server: Server, http: httpx2.Client) -> None:
+def test_parameters_are_forgotten_when_the_last_hash_that_had_them_is_renewed(
+    server: Server, http: httpx2.Client
+) -> None:
     assert in_use(server) == [SLOW, BCRYPT, SHA_CRYPT, ODD, TODAY]
     assert server.ask("SELECT users, most FROM password_parameters ORDER BY cost DESC LIMIT 2") == [(4, 4), (1, 1)]
     for name in ("slow", "slow1", "slow2", "slow3", *FOREIGN):
@@ -102,7 +107,9 @@ def test_parameters_are_forgotten_when_the_last_hash_that_had_them_is_renewed(se
         time.sleep(0.05)
     [(users,)] = server.ask("SELECT count(*) FROM users WHERE password_hash IS NOT NULL")
     counted = server.ask("SELECT users, most, counted_at > 0 FROM password_parameters ORDER BY cost DESC")
-    assert [tuple(map(int, row)) for row in counted] == [(0, 1, 1), (users, users, 1)], "nobody is left who could sign in with it"
+    assert [tuple(map(int, row)) for row in counted] == [(0, 1, 1), (users, users, 1)], (
+        "nobody is left who could sign in with it"
+    )
     assert http.post(f"/v1/users/{odd['id']}/restore").status_code == 200
     assert verify(http, "odd@example.com", PASSWORD) == 200
 

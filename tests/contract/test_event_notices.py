@@ -1,4 +1,5 @@
-"""Events that are not part of a change: failed sign-ins, exceeded limits, keys that expire. Each once, whatever is tried."""
+"""Events that are not part of a change: failed sign-ins, exceeded limits, keys that expire. Each once, whatever is
+tried."""
 
 from __future__ import annotations
 
@@ -81,9 +82,16 @@ def test_a_flood_of_refused_requests_is_one_event_a_window_and_user(busy: Server
             exceeded = waited_for(events_of(http, user, "limit.exceeded"), window)
             assert exceeded[-1]["actor"]["user_id"] == user["id"] and exceeded[-1]["actor"]["key_id"] == made["id"]
             resets_at = clock.parse(exceeded[-1]["object"].pop("resets_at"))
-            assert exceeded[-1]["object"] == {"user_id": user["id"], "key_id": made["id"], "window": "minute", "limit": 3}
+            assert exceeded[-1]["object"] == {
+                "user_id": user["id"],
+                "key_id": made["id"],
+                "window": "minute",
+                "limit": 3,
+            }
             assert (
-                clock.parse(exceeded[-1]["created_at"]) < resets_at < clock.parse(exceeded[-1]["created_at"]) + 62 * clock.SECOND
+                clock.parse(exceeded[-1]["created_at"])
+                < resets_at
+                < clock.parse(exceeded[-1]["created_at"]) + 62 * clock.SECOND
             )
             busy.pass_time(61 * next(MINUTES))
 
@@ -102,13 +110,21 @@ def test_keys_that_expire_tell_7_days_and_1_day_before_and_when_they_have(tmp_pa
                 found = http.get("/v1/events", params={"type": ["key.expiring", "key.expired"]}).json()
                 keys = {key["id"]: key for key in http.get("/v1/keys").json()}
             assert all(
-                event["object"] == keys[event["object"]["id"]] and event["actor"]["address"] == "system" for event in found
+                event["object"] == keys[event["object"]["id"]] and event["actor"]["address"] == "system"
+                for event in found
             )
             return [(event["type"], event["object"]["name"]) for event in found]
 
         waited_for(lambda: server.ask("SELECT number FROM marks WHERE name LIKE 'keys.%'"), 3)
         with server.http() as http:
-            for name, days in (("short", 0.5), ("days", 3.0), ("long", 10.0), ("twin", 10.0), ("revoked", 10.0), ("far", 100.0)):
+            for name, days in (
+                ("short", 0.5),
+                ("days", 3.0),
+                ("long", 10.0),
+                ("twin", 10.0),
+                ("revoked", 10.0),
+                ("far", 100.0),
+            ):
                 expires_at = (datetime.now(UTC) + timedelta(days=days)).replace(microsecond=0).isoformat()
                 http.post("/v1/keys", json={"name": name, "expires_at": expires_at})
             revoked = next(key for key in http.get("/v1/keys").json() if key["name"] == "revoked")

@@ -72,7 +72,9 @@ def test_a_filtered_reader_comes_along_without_events_of_its_own(http: httpx2.Cl
 
 
 @once
-@pytest.mark.parametrize("after", ["x", "-1", "1.5", "٣", "9" * 18, "9" * 40, "evt_", "user_06h15iau59rth0k51t0sbk84b4"])
+@pytest.mark.parametrize(
+    "after", ["x", "-1", "1.5", "٣", "9" * 18, "9" * 40, "evt_", "user_06h15iau59rth0k51t0sbk84b4"]
+)
 def test_what_never_was_a_position_is_400(http: httpx2.Client, after: str) -> None:
     for name in ("after", "before"):
         assert refused(http.get("/v1/events", params={name: after}), errors.InvalidParameter)["param"] == name
@@ -131,7 +133,9 @@ def test_times_bound_it_exactly_in_either_order(http: httpx2.Client, user: dict)
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
-def test_who_did_it_and_from_where_select_in_either_order(server: Server, http: httpx2.Client, user: dict, order: str) -> None:
+def test_who_did_it_and_from_where_select_in_either_order(
+    server: Server, http: httpx2.Client, user: dict, order: str
+) -> None:
     me = http.get("/v1/users/me").json()["id"]
     made = http.post("/v1/keys", json={"name": "Other"}).json()
     with server.http(made["key"]) as other:
@@ -184,10 +188,21 @@ def test_both_bounds_together(http: httpx2.Client, busy: dict) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("type", "user.created,"), ("type", "user"), ("type", "user.exploded,user.created"), ("type", ",".join(["*"] * 51)), ("order", "up"),
-        ("created_after", "yesterday"), ("created_before", "2023-10-27"), ("before", ""), ("before", "evt_06h15iau59rth0k51t0sbk84b4"),
-        ("actor", "alice@example.com"), ("actor", "user"), ("address", "here"), ("address", "fe80::1%eth0"), ("address", "127.0.0.0/8"),
+        ("type", "user.created,"),
+        ("type", "user"),
+        ("type", "user.exploded,user.created"),
+        ("type", ",".join(["*"] * 51)),
+        ("order", "up"),
+        ("created_after", "yesterday"),
+        ("created_before", "2023-10-27"),
+        ("before", ""),
+        ("before", "evt_06h15iau59rth0k51t0sbk84b4"),
+        ("actor", "alice@example.com"),
+        ("actor", "user"),
+        ("address", "here"),
+        ("address", "fe80::1%eth0"),
+        ("address", "127.0.0.0/8"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_filter_is_400(http: httpx2.Client, name: str, value: str) -> None:
     assert refused(http.get("/v1/events", params={name: value}), errors.InvalidParameter)["param"] == name

@@ -1,4 +1,5 @@
-"""Events reach who waits for them, by a stream or a long poll: all of them, once, in order, and for as long as they may be seen."""
+"""Events reach who waits for them, by a stream or a long poll: all of them, once, in order, and for as long as they may
+be seen."""
 
 from __future__ import annotations
 
@@ -64,7 +65,9 @@ def test_what_happens_is_sent_as_the_list_shows_it(server: Server, http: httpx2.
     assert [(message.id, message.type) for message in found] == [(event["id"], "message") for event in listed]
 
 
-def test_who_connects_again_gets_what_came_meanwhile_and_nothing_twice(server: Server, http: httpx2.Client, user: dict) -> None:
+def test_who_connects_again_gets_what_came_meanwhile_and_nothing_twice(
+    server: Server, http: httpx2.Client, user: dict
+) -> None:
     with Follower(server) as follower:
         rename(http, user, "One")
         assert names(follower.take(1)) == ["One"]
@@ -90,13 +93,18 @@ def test_after_takes_an_event_or_a_position(server: Server, http: httpx2.Client,
     one, two = http.get("/v1/events", params={"user": user["id"]}).json()[-2:]
     with Follower(server, after=one["id"]) as follower:
         assert follower.take(1) == [two]
-    with Follower(server, after=str(int(http.get("/v1/events?order=desc&limit=1").headers["event-position"]) - 2)) as follower:
+    with Follower(
+        server, after=str(int(http.get("/v1/events?order=desc&limit=1").headers["event-position"]) - 2)
+    ) as follower:
         assert follower.take(2) == [one, two]
 
 
 def test_only_what_was_asked_for_is_sent(server: Server, http: httpx2.Client, user: dict) -> None:
     other = new_user(http)
-    with Follower(server, type="user.*", user=user["id"]) as some, Follower(server, type="key.created,user.deleted") as types:
+    with (
+        Follower(server, type="user.*", user=user["id"]) as some,
+        Follower(server, type="key.created,user.deleted") as types,
+    ):
         key = http.post("/v1/keys", json={"name": "x", "user_id": user["id"]}).json()
         rename(http, other, "Other")
         rename(http, user, "Mine")
@@ -124,7 +132,9 @@ def test_it_comes_from_each_worker_to_each_worker_once_and_in_order(workers: Ser
         user = new_user(http)
         followers = [stack.enter_context(Follower(workers, user=user["id"])) for _ in range(8)]
         for number in range(100):
-            assert connections[number % 2].call("PUT", f"/v1/users/{user['id']}", {"name": f"Name {number}"}).status == 200
+            assert (
+                connections[number % 2].call("PUT", f"/v1/users/{user['id']}", {"name": f"Name {number}"}).status == 200
+            )
         for follower in followers:
             assert names(follower.take(100)) == [f"Name {number}" for number in range(100)]
 
@@ -204,9 +214,15 @@ def test_a_caller_who_may_no_longer_see_events_is_told_so_within_a_second(
         with ExitStack() as stack:
             followers = [stack.enter_context(Follower(workers, made["key"])) for _ in range(4)]
             waiting = [
-                later(lambda: httpx2.get(f"{workers.url}/v1/events?wait=60&type=server.test", headers={"Authorization": f"Bearer {made['key']}"}, timeout=60))
+                later(
+                    lambda: httpx2.get(
+                        f"{workers.url}/v1/events?wait=60&type=server.test",
+                        headers={"Authorization": f"Bearer {made['key']}"},
+                        timeout=60,
+                    )
+                )
                 for _ in range(2)
-            ]  # fmt: skip
+            ]
             other = stack.enter_context(Follower(workers))
             for follower in (*followers, other):
                 follower.beat()
@@ -265,7 +281,9 @@ def test_a_process_follows_with_2000_requests_at_most(tmp_path: Path) -> None:
         rename(http, http.get("/v1/users/me").json(), "Heard by all")
         assert {follower.take(1)[0]["object"]["name"] for follower in followers} == {"Heard by all"}
         followers[0].__exit__()
-        wait_until(lambda: http.head("/v1/events/stream", headers={"Authorization": f"Bearer {keys[20]}"}).status_code == 200)
+        wait_until(
+            lambda: http.head("/v1/events/stream", headers={"Authorization": f"Bearer {keys[20]}"}).status_code == 200
+        )
 
 
 # ---- its end
@@ -304,7 +322,9 @@ def test_at_the_end_of_the_server_streams_are_complete_and_long_polls_answered(t
 # ---- waiting for the list
 
 
-def test_a_list_that_waits_returns_as_soon_as_there_is_something(server: Server, http: httpx2.Client, user: dict) -> None:
+def test_a_list_that_waits_returns_as_soon_as_there_is_something(
+    server: Server, http: httpx2.Client, user: dict
+) -> None:
     position = http.get("/v1/events?order=desc&limit=1").headers["event-position"]
     asked = {"after": position, "user": user["id"], "type": "user.updated,user.deleted", "wait": "60"}
     began = time.monotonic()

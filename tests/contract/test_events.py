@@ -1,4 +1,5 @@
-"""The log of changes: one event for each change and none for anything else, in an order from which a reader can go on."""
+"""The log of changes: one event for each change and none for anything else, in an order from which a reader can go
+on."""
 
 from __future__ import annotations
 
@@ -55,23 +56,74 @@ def path(user: dict[str, Any]) -> str:
 
 CHANGES = [
     Change("user.updated", lambda http, user: http.put(path(user), json={"name": "New"}), {"name"}),
-    Change("user.updated", lambda http, user: http.patch(path(user), json={"email": f"{ids.new('n')}@example.com"}), {"email"}),
-    Change("user.promoted", lambda http, user: http.put(path(user), json={"name": user["name"], "role": "viewer", "metadata": {"a": 1}}), {"role", "metadata"}),
-    Change("user.updated", lambda http, user: http.put(path(user), json={"role": "member"}), {"role"}, lambda http, user: http.put(path(user), json={"role": "admin"})),
-    Change("user.updated", lambda http, user: http.put(path(user), json={"external_id": user["id"], "rate_limit": "5/minute", "email_verified": True}), {"external_id", "rate_limit", "email_verified"}),
-    Change("user.updated", lambda http, user: http.put(path(user), json={"email": f"{ids.new('n')}@example.com"}), {"email", "email_verified"}, lambda http, user: http.put(path(user), json={"email_verified": True})),
-    Change("user.password_changed", lambda http, user: http.put(path(user) + "/password", json={"password": "anothersecurepassword"})),
+    Change(
+        "user.updated",
+        lambda http, user: http.patch(path(user), json={"email": f"{ids.new('n')}@example.com"}),
+        {"email"},
+    ),
+    Change(
+        "user.promoted",
+        lambda http, user: http.put(path(user), json={"name": user["name"], "role": "viewer", "metadata": {"a": 1}}),
+        {"role", "metadata"},
+    ),
+    Change(
+        "user.updated",
+        lambda http, user: http.put(path(user), json={"role": "member"}),
+        {"role"},
+        lambda http, user: http.put(path(user), json={"role": "admin"}),
+    ),
+    Change(
+        "user.updated",
+        lambda http, user: http.put(
+            path(user), json={"external_id": user["id"], "rate_limit": "5/minute", "email_verified": True}
+        ),
+        {"external_id", "rate_limit", "email_verified"},
+    ),
+    Change(
+        "user.updated",
+        lambda http, user: http.put(path(user), json={"email": f"{ids.new('n')}@example.com"}),
+        {"email", "email_verified"},
+        lambda http, user: http.put(path(user), json={"email_verified": True}),
+    ),
+    Change(
+        "user.password_changed",
+        lambda http, user: http.put(path(user) + "/password", json={"password": "anothersecurepassword"}),
+    ),
     Change("user.suspended", lambda http, user: http.post(path(user) + "/suspend"), {"status"}),
-    Change("user.suspended", lambda http, user: http.put(path(user), json={"status": "suspended", "name": "New"}), {"status", "name"}),
-    Change("user.activated", lambda http, user: http.post(path(user) + "/activate"), {"status"}, lambda http, user: http.post(path(user) + "/suspend")),
+    Change(
+        "user.suspended",
+        lambda http, user: http.put(path(user), json={"status": "suspended", "name": "New"}),
+        {"status", "name"},
+    ),
+    Change(
+        "user.activated",
+        lambda http, user: http.post(path(user) + "/activate"),
+        {"status"},
+        lambda http, user: http.post(path(user) + "/suspend"),
+    ),
     Change("user.deleted", lambda http, user: http.delete(path(user))),
-    Change("user.deleted", lambda http, user: http.delete(path(user)), None, lambda http, user: http.post("/v1/keys", json={"name": "dies too", "user_id": user["id"]})),
-    Change("user.restored", lambda http, user: http.post(path(user) + "/restore"), None, lambda http, user: http.delete(path(user))),
+    Change(
+        "user.deleted",
+        lambda http, user: http.delete(path(user)),
+        None,
+        lambda http, user: http.post("/v1/keys", json={"name": "dies too", "user_id": user["id"]}),
+    ),
+    Change(
+        "user.restored",
+        lambda http, user: http.post(path(user) + "/restore"),
+        None,
+        lambda http, user: http.delete(path(user)),
+    ),
     Change("user.purged", lambda http, user: http.delete(path(user) + "?purge=true")),
-    Change("user.purged", lambda http, user: http.delete(path(user) + "?purge=true"), None, lambda http, user: http.delete(path(user))),
+    Change(
+        "user.purged",
+        lambda http, user: http.delete(path(user) + "?purge=true"),
+        None,
+        lambda http, user: http.delete(path(user)),
+    ),
     Change("password_link.created", lambda http, user: http.post(path(user) + "/password-link")),
     Change("key.created", lambda http, user: http.post("/v1/keys", json={"name": "test", "user_id": user["id"]})),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=[f"{number} {change.type}" for number, change in enumerate(CHANGES)])
@@ -91,9 +143,12 @@ def test_each_change_of_a_user_writes_one_event_with_actor_object_and_what_was(
     assert event["id"].startswith("evt_") and event["user_id"] == user["id"]
     assert abs(clock.parse(event["created_at"]) - clock.now()) < clock.MINUTE
     assert event["actor"] == {
-        "user_id": me["id"], "key_id": key["id"], "address": "127.0.0.1", "request_id": answer.headers["x-request-id"],
+        "user_id": me["id"],
+        "key_id": key["id"],
+        "address": "127.0.0.1",
+        "request_id": answer.headers["x-request-id"],
         "trace_id": None,
-    }  # fmt: skip
+    }
     assert event["before"] == (None if change.before is None else {field: was[field] for field in change.before})
     if change.type == "user.purged":
         assert event["object"] == {"id": user["id"]}
@@ -125,7 +180,11 @@ def test_each_change_of_a_key_writes_one_event(http: httpx2.Client, log: Log, me
         log.news()
         answer = http.request(method, f"/v1/keys/{key['id']}{call}", json=body)
         (event,) = log.news()
-        assert (event["type"], event["user_id"], event["actor"]["request_id"]) == (type, me["id"], answer.headers["x-request-id"])
+        assert (event["type"], event["user_id"], event["actor"]["request_id"]) == (
+            type,
+            me["id"],
+            answer.headers["x-request-id"],
+        )
         about = answer.json()["id"] if type == "key.rotated" else key["id"]
         now = http.get(f"/v1/keys/{about}").json()
         assert {**event["object"], "last_used_at": None} == {**now, "last_used_at": None}
@@ -141,7 +200,11 @@ def test_a_session_writes_one_event_when_it_begins_and_one_when_it_ends(
     [session] = http.get("/v1/sessions", params={"user": user["id"]}).json()
     answer = http.delete(f"/v1/sessions/{session['id']}")
     signed, began, ended = log.news()
-    assert [event["type"] for event in (signed, began, ended)] == ["user.signed_in", "session.created", "session.revoked"]
+    assert [event["type"] for event in (signed, began, ended)] == [
+        "user.signed_in",
+        "session.created",
+        "session.revoked",
+    ]
     assert signed["object"] == http.get(path(user)).json() and signed["actor"] == began["actor"]
     assert began["object"] == ended["object"] == session and began["user_id"] == ended["user_id"] == user["id"]
     assert began["actor"]["user_id"] == user["id"] and began["actor"]["key_id"] is None
@@ -207,7 +270,9 @@ def test_a_verified_password_is_an_event_with_the_address_of_the_person(
     for address in ("203.0.113.9", None):
         log.news()
         credentials = {"email": user["email"], "password": user["password"]}
-        answer = http.post("/v1/users/verify-password", json=credentials | ({} if address is None else {"address": address}))
+        answer = http.post(
+            "/v1/users/verify-password", json=credentials | ({} if address is None else {"address": address})
+        )
         assert answer.status_code == 200
         (event,) = log.news()
         assert (event["type"], event["user_id"], event["before"]) == ("user.signed_in", user["id"], None)
@@ -327,7 +392,20 @@ def test_a_reader_beside_writers_of_several_workers_misses_nothing_and_sees_noth
 
 
 @once
-@pytest.mark.parametrize(("parameter", "value"), [("type", "user.exploded"), ("type", ""), ("after", "evt_1"), ("after", "evt_06h15iau59rth0k51t0sbk84b4"), ("after", ""), ("limit", "0"), ("limit", "1001"), ("offset", "1"), ("user", "")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("type", "user.exploded"),
+        ("type", ""),
+        ("after", "evt_1"),
+        ("after", "evt_06h15iau59rth0k51t0sbk84b4"),
+        ("after", ""),
+        ("limit", "0"),
+        ("limit", "1001"),
+        ("offset", "1"),
+        ("user", ""),
+    ],
+)
 def test_a_bad_parameter_is_400(http: httpx2.Client, parameter: str, value: str) -> None:
     assert refused(http.get("/v1/events", params={parameter: value}), errors.InvalidParameter)["param"] == parameter
 
@@ -343,7 +421,9 @@ def test_filters_by_type_and_user(http: httpx2.Client, user: dict) -> None:
     http.put(path(other), json={"name": "New"})
     after = http.get("/v1/events", params={"user": user["id"]}).json()[0]["id"]
     updated = http.get("/v1/events", params={"type": "user.updated", "after": after}).json()
-    assert [(event["type"], event["user_id"]) for event in updated] == [("user.updated", id) for id in (user["id"], other["id"])]
+    assert [(event["type"], event["user_id"]) for event in updated] == [
+        ("user.updated", id) for id in (user["id"], other["id"])
+    ]
     assert http.get("/v1/events", params={"user": ids.new("user")}).json() == []
 
 
@@ -357,9 +437,17 @@ def large(letter: str, **fields: Any) -> dict[str, Any]:
 
 def test_metadata_that_events_share_is_in_each_of_them_before_and_after(http: httpx2.Client, log: Log) -> None:
     user, other = new_user(http, metadata=large("a")), new_user(http, metadata=large("a"))
-    digest = hashlib.sha256(user["id"].encode() + json.dumps(user["metadata"], separators=(",", ":")).encode()).hexdigest()[:32]
+    digest = hashlib.sha256(
+        user["id"].encode() + json.dumps(user["metadata"], separators=(",", ":")).encode()
+    ).hexdigest()[:32]
     log.news()
-    for changes in ({"name": "New"}, {"metadata": large("b")}, {"metadata": {"a": 1}, "external_id": digest}, {"metadata": large("a")}, {"name": digest}):  # fmt: skip
+    for changes in (
+        {"name": "New"},
+        {"metadata": large("b")},
+        {"metadata": {"a": 1}, "external_id": digest},
+        {"metadata": large("a")},
+        {"name": digest},
+    ):
         was = http.get(path(user)).json()
         now = http.patch(path(user) + "?fields=*", json=changes).json()
         (event,) = log.news()
@@ -429,7 +517,9 @@ def test_purge_erases_all_that_the_log_holds_about_a_person(http: httpx2.Client,
 
 
 @pytest.mark.parametrize("read", ["the last event", "an event before it", "all but the newest user"])
-def test_a_reader_whose_last_event_was_erased_goes_on_and_misses_nothing(http: httpx2.Client, log: Log, read: str) -> None:
+def test_a_reader_whose_last_event_was_erased_goes_on_and_misses_nothing(
+    http: httpx2.Client, log: Log, read: str
+) -> None:
     first, second = new_user(http), new_user(http)
     log.news()
     if read == "all but the newest user":
@@ -469,10 +559,14 @@ def test_old_events_go_by_the_clock_and_the_newest_stays(tmp_path: Path) -> None
         assert http.get("/v1/events", params={"before": before[0]["id"], "order": "desc"}).json() == []
         refused(http.get("/v1/events", params={"after": "evt_1" + "0" * 25}), errors.InvalidParameter)  # made in 2248
         refused(http.get("/v1/events", params={"after": position + 1}), errors.InvalidParameter)
-        assert http.get("/v1/events", params={"after": position - 1}).json() == before[-1:]  # nothing is missing in between
+        assert (
+            http.get("/v1/events", params={"after": position - 1}).json() == before[-1:]
+        )  # nothing is missing in between
         http.put(path(user), json={"name": "New"})
         for known in (before[-1]["id"], position):
-            assert [event["type"] for event in http.get("/v1/events", params={"after": known}).json()] == ["user.updated"]
+            assert [event["type"] for event in http.get("/v1/events", params={"after": known}).json()] == [
+                "user.updated"
+            ]
 
 
 # ---- who may read it

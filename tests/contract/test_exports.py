@@ -24,27 +24,53 @@ from tests.visitor import cookie, signed_in
 
 EXPORTS = "/v1/exports"
 OLD = "2019-03-01T10:00:00.123456Z"
-TRICKY = ("=1+1", "＝1+1", "'＋1", "'=1+1", "''-x", "+49 30", "-", "@home", "'tis", 'a "quoted", one', "Zoë 😀", "a;b", "x" * 255)
+TRICKY = (
+    "=1+1",
+    "＝1+1",
+    "'＋1",
+    "'=1+1",
+    "''-x",
+    "+49 30",
+    "-",
+    "@home",
+    "'tis",
+    'a "quoted", one',
+    "Zoë 😀",
+    "a;b",
+    "x" * 255,
+)
 ALL = len(TRICKY) + 500 + 4
 
 
 @pytest.fixture(scope="module")
 def directory(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Users with everything that a user can have."""
-    with running(tmp_path_factory.mktemp("directory") / "data", "--rate-limit", "none") as server, server.http() as http:
+    with (
+        running(tmp_path_factory.mktemp("directory") / "data", "--rate-limit", "none") as server,
+        server.http() as http,
+    ):
         for number, name in enumerate(TRICKY):
             metadata = {"text": name, "list": [1, 2.5, None], "=key": {"a": "\t\n"}} if number % 2 else {}
-            user = new_user(http, name=name, email=f"Person{number}+x@example.com", metadata=metadata, external_id=f"={number}")
+            user = new_user(
+                http, name=name, email=f"Person{number}+x@example.com", metadata=metadata, external_id=f"={number}"
+            )
             if number % 3 == 0:
                 http.post(f"/v1/users/{user['id']}/suspend")
             if number % 3 == 1:
-                http.patch(f"/v1/users/{user['id']}", json={"role": "viewer", "rate_limit": "7/hour", "email_verified": True})
+                http.patch(
+                    f"/v1/users/{user['id']}", json={"role": "viewer", "rate_limit": "7/hour", "email_verified": True}
+                )
                 http.post("/v1/users/verify-password", json={"email": user["email"], "password": user["password"]})
         operations = [{"op": "create", "name": "Many", "email": f"many{n}@example.com"} for n in range(500)]
         assert http.post("/v1/users/bulk", json={"operations": operations}).status_code == 207
         http.delete(f"/v1/users/{http.get('/v1/users', params={'email': 'many7@example.com'}).json()[0]['id']}")
         old = [
-            {"name": "Old", "email": f"old{n}@example.com", "created_at": OLD, "last_sign_in_at": "2020-01-01T00:00:00Z"}
+            {
+                "name": "Old",
+                "email": f"old{n}@example.com",
+                "created_at": OLD,
+                "last_sign_in_at": "2020-01-01T00:00:00Z",
+            }
             for n in range(3)
         ]
         job = http.post("/v1/imports", content="".join(json.dumps(user) + "\n" for user in old))
@@ -104,7 +130,9 @@ def test_an_export_has_all_users_with_all_fields_in_the_order_of_the_list(direct
             {"created_before": "2020-01-01T00:00:00Z"},
             {"created_after": OLD},
         ):
-            assert exported(http.get(EXPORTS, params={"format": format, **filters})) == everyone(http, **filters), filters
+            assert exported(http.get(EXPORTS, params={"format": format, **filters})) == everyone(http, **filters), (
+                filters
+            )
 
 
 @once
@@ -135,7 +163,8 @@ def test_who_may_export_and_what(directory: Server, http: httpx2.Client, as_role
 
 
 def test_one_at_a_time_however_slowly_it_is_read_and_of_the_moment_it_began(directory: Server) -> None:
-    """A client that reads nothing: the server has read all users all the same, and holds back no one but this caller."""
+    """A client that reads nothing: the server has read all users all the same, and holds back no one but this
+    caller."""
     with directory.http() as http, socket.create_connection(("127.0.0.1", directory.port)) as slow:
         before = everyone(http)
         user = new_user(http, role="admin")
@@ -146,7 +175,9 @@ def test_one_at_a_time_however_slowly_it_is_read_and_of_the_moment_it_began(dire
             for n in range(400)
         ]
         made = http.post("/v1/users/bulk", json={"operations": big}).json()["results"]
-        head = f"GET {EXPORTS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {directory.key}\r\nConnection: close\r\n\r\n"
+        head = (
+            f"GET {EXPORTS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {directory.key}\r\nConnection: close\r\n\r\n"
+        )
         slow.sendall(head.encode())
         assert slow.recv(12) == b"HTTP/1.1 200"
         refused(http.get(EXPORTS), 429, "export_running")
@@ -154,7 +185,8 @@ def test_one_at_a_time_however_slowly_it_is_read_and_of_the_moment_it_began(dire
             assert len(exported(second.get(EXPORTS))) == len(before) + 401
         http.patch(f"/v1/users/{before[-1]['id']}", json={"name": "Changed since"})
         http.post(
-            "/v1/users/bulk", json={"operations": [{"op": "delete", "id": each["user"]["id"], "purge": True} for each in made]}
+            "/v1/users/bulk",
+            json={"operations": [{"op": "delete", "id": each["user"]["id"], "purge": True} for each in made]},
         )
         rest = b"".join(iter(lambda: slow.recv(65_536), b""))
         assert len(rest) > 400 * 15_000 and rest.endswith(b"\r\n0\r\n\r\n")
@@ -184,7 +216,12 @@ def test_an_export_ends_with_the_right_of_its_caller_to_have_it(directory: Serve
     ]
     with directory.http() as http:
         made = http.post("/v1/users/bulk", json={"operations": large}).json()["results"]
-        for end, path in ((revoked, EXPORTS), (suspended, EXPORTS), (demoted, EXPORTS), (demoted, "/admin/users/export")):
+        for end, path in (
+            (revoked, EXPORTS),
+            (suspended, EXPORTS),
+            (demoted, EXPORTS),
+            (demoted, "/admin/users/export"),
+        ):
             user = new_user(http, role="admin")
             key = http.post("/v1/keys", json={"name": "export", "user_id": user["id"]}).json()
             with signed_in(directory, user) as visitor, socket.create_connection(("127.0.0.1", directory.port)) as slow:
@@ -227,17 +264,25 @@ def test_the_command_writes_the_same_from_a_folder_and_from_a_server(directory: 
     assert f"{ALL:,} users exported." in done.stderr and f"--after {position}" in done.stderr
     over = directory.rollbook("users", "export", "-", "--format", "csv", "--url", directory.url, "--key", directory.key)
     assert over.stdout.encode() == table.replace(b"\r\n", b"\n")
-    few = directory.rollbook("users", "export", "--role", "owner", "--with-hashes", "--data", str(directory.data)).stdout
+    few = directory.rollbook(
+        "users", "export", "--role", "owner", "--with-hashes", "--data", str(directory.data)
+    ).stdout
     assert json.loads(few)["password_hash"].startswith("$argon2id$")
-    failed = directory.rollbook("users", "export", "--with-hashes", "--url", directory.url, "--key", directory.key, check=False)
+    failed = directory.rollbook(
+        "users", "export", "--with-hashes", "--url", directory.url, "--key", directory.key, check=False
+    )
     assert (failed.returncode, failed.stdout) == (2, "")
-    gone = directory.rollbook("users", "export", str(tmp_path / "no" / "file"), "--data", str(directory.data), check=False)
+    gone = directory.rollbook(
+        "users", "export", str(tmp_path / "no" / "file"), "--data", str(directory.data), check=False
+    )
     assert gone.returncode == 1 and "can't be written" in gone.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["users.ndjson"]
 
 
 @pytest.mark.parametrize(("format", "hashes"), [("ndjson", True), ("ndjson", False), ("csv", True), ("csv", False)])
-def test_an_import_of_an_export_gives_the_same_directory(directory: Server, tmp_path: Path, format: str, hashes: bool) -> None:
+def test_an_import_of_an_export_gives_the_same_directory(
+    directory: Server, tmp_path: Path, format: str, hashes: bool
+) -> None:
     file, again = tmp_path / f"users.{format}", tmp_path / f"again.{format}"
     flags = ["--with-hashes"] if hashes else []
     directory.rollbook("users", "export", str(file), *flags, "--data", str(directory.data))

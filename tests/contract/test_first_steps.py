@@ -25,7 +25,11 @@ def until(person: httpx2.Client, steps: list[str]) -> None:
 
 
 def test_a_new_server_shows_what_to_do_first_until_it_is_done(tmp_path: Path) -> None:
-    with running(tmp_path / "data", "--rate-limit", "none") as server, server.http() as http, signed_in(server) as owner:
+    with (
+        running(tmp_path / "data", "--rate-limit", "none") as server,
+        server.http() as http,
+        signed_in(server) as owner,
+    ):
         empty = owner.get("/admin").text
         assert "0 of 4 done" in empty and "<svg" not in empty.split("<main", 1)[1].split("</main", 1)[0]
         for path in ("/admin/users/new", "/account/keys/new", "/account/requests", "/docs/integrations"):

@@ -51,7 +51,9 @@ Authorization: Bearer YOUR_API_KEY
 
 def send(server: Server, text: str, user_id: str = "") -> tuple[int, http.client.HTTPMessage, bytes]:
     """The guide's request as it stands, with the reader's own key and user in it, and the length that a client adds."""
-    head, _, body = text.replace("YOUR_API_KEY", server.key).replace("user_ghi789", user_id or "user_ghi789").partition("\n\n")
+    head, _, body = (
+        text.replace("YOUR_API_KEY", server.key).replace("user_ghi789", user_id or "user_ghi789").partition("\n\n")
+    )
     length = f"\nContent-Length: {len(body)}" if body else ""
     raw = (head + length + "\n\n").replace("\n", "\r\n").encode() + body.encode()
     with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
@@ -88,7 +90,11 @@ def test_the_four_calls_of_the_guide_are_answered_as_it_prints_them(server: Serv
     assert status == 200
     assert list(updated) == ["id", "name", "email", "updated_at"]
     assert TIME(updated["updated_at"])
-    assert (updated["id"], updated["name"], updated["email"]) == (created["id"], "Charles Chaplin", "charlie.c@example.com")
+    assert (updated["id"], updated["name"], updated["email"]) == (
+        created["id"],
+        "Charles Chaplin",
+        "charlie.c@example.com",
+    )
 
     status, headers, body = send(server, DELETE, created["id"])
     assert (status, body) == (204, b"")
@@ -100,7 +106,9 @@ def test_the_four_calls_of_the_guide_are_answered_as_it_prints_them(server: Serv
     assert "error" in json.loads(body)
 
 
-def test_each_error_of_the_guide_is_json_with_its_status(http: httpx2.Client, anonymous: httpx2.Client, as_role) -> None:
+def test_each_error_of_the_guide_is_json_with_its_status(
+    http: httpx2.Client, anonymous: httpx2.Client, as_role
+) -> None:
     refused(http.post("/v1/users", json={"name": "A"}), 400, "invalid_parameter")
     missing = anonymous.get("/v1/users")
     refused(missing, 401, "missing_key", "No API key provided.")

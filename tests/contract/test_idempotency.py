@@ -1,4 +1,5 @@
-"""`Idempotency-Key`: a POST sent again is answered again, not done again; across restarts, workers and twins that race."""
+"""`Idempotency-Key`: a POST sent again is answered again, not done again; across restarts, workers and twins that
+race."""
 
 from __future__ import annotations
 
@@ -83,7 +84,9 @@ def posts(http: httpx2.Client, path: str) -> dict[str, Post]:
             207,
             "user.created",
         ),
-        "/v1/users/{userId}/password-link": Post(f"/v1/users/{user['id']}/password-link", None, 201, "password_link.created"),
+        "/v1/users/{userId}/password-link": Post(
+            f"/v1/users/{user['id']}/password-link", None, 201, "password_link.created"
+        ),
         "/v1/users/{userId}/suspend": Post(f"/v1/users/{user['id']}/suspend", None, 200, "user.suspended"),
         "/v1/users/{userId}/activate": Post(f"/v1/users/{suspended['id']}/activate", None, 200, "user.activated"),
         "/v1/users/{userId}/restore": Post(f"/v1/users/{deleted['id']}/restore", None, 200, "user.restored"),
@@ -98,7 +101,11 @@ def posts(http: httpx2.Client, path: str) -> dict[str, Post]:
             f"{webhook}/deliveries/{delivery}/resend", None, 201, f"{webhook}/replays"
         ),
         WEBHOOK + "/replays": Post(f"{paused}/replays", since, 201, f"{paused}/replays"),
-        **({CANCEL: Post(f"/v1/imports/{long_import(http)}/cancel", None, 200, "import.finished")} if path == CANCEL else {}),
+        **(
+            {CANCEL: Post(f"/v1/imports/{long_import(http)}/cancel", None, 200, "import.finished")}
+            if path == CANCEL
+            else {}
+        ),
     }
 
 
@@ -315,7 +322,9 @@ def test_answers_outlive_a_restart_and_hold_no_password_and_no_key_in_the_clear(
 @pytest.fixture(scope="module")
 def slow(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Two workers, and hashes that take long enough for a second request to arrive meanwhile."""
-    with running(tmp_path_factory.mktemp("slow") / "data", "--rate-limit", "none", "--workers", "2", environment=SLOW) as server:
+    with running(
+        tmp_path_factory.mktemp("slow") / "data", "--rate-limit", "none", "--workers", "2", environment=SLOW
+    ) as server:
         yield server
 
 
@@ -349,7 +358,9 @@ def test_while_the_first_runs_the_second_is_409_and_afterwards_a_replay(slow: Se
 def test_twins_that_race_over_two_workers_make_one_user(slow: Server) -> None:
     def create(number: int) -> httpx2.Response:
         with slow.http() as http:
-            return http.post("/v1/users", json=person(f"twin{number % 3}@example.com"), headers=once(f"twin{number % 3}"))
+            return http.post(
+                "/v1/users", json=person(f"twin{number % 3}@example.com"), headers=once(f"twin{number % 3}")
+            )
 
     with ThreadPoolExecutor(12) as pool:
         answers = list(pool.map(create, range(24)))

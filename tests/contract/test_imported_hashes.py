@@ -1,4 +1,5 @@
-"""People sign in with the passwords they had in another system, whichever hash it kept, and get an argon2id hash of today."""
+"""People sign in with the passwords they had in another system, whichever hash it kept, and get an argon2id hash of
+today."""
 
 from __future__ import annotations
 
@@ -16,10 +17,16 @@ from tests.rules.test_password_hashes import FIREBASE, SALT, SIGNER_KEY, VECTORS
 
 pytestmark = once  # no database has a part in hashes
 TODAY = "$argon2id$v=19$m=8,t=1,p=1$"
-KNOWN = [(secret.decode(), hash) for secret, hash in VECTORS.values() if secret.isascii() and re.fullmatch(rb"[\w ]+", secret)]
+KNOWN = [
+    (secret.decode(), hash)
+    for secret, hash in VECTORS.values()
+    if secret.isascii() and re.fullmatch(rb"[\w ]+", secret)
+]
 PEOPLE = [
     (f"user{number}@example.com", password, hash)
-    for number, (password, hash) in enumerate([*KNOWN, ("user1password", firebase(FIREBASE, SALT, SIGNER_KEY, "Bw==", 8, 14))])
+    for number, (password, hash) in enumerate(
+        [*KNOWN, ("user1password", firebase(FIREBASE, SALT, SIGNER_KEY, "Bw==", 8, 14))]
+    )
 ]
 
 

@@ -78,7 +78,10 @@ def test_a_file_is_imported_and_its_report_names_what_was_refused(http: httpx2.C
     job = ended(http, job)
     assert (job["status"], job["error"], job["records"], job["bytes_read"]) == ("finished", None, 5, job["bytes"])
     assert counts(job) == {"added": 2, "refused": 3}
-    assert found(http, good["email"])["metadata"] == {"plan": "pro"} and found(http, good["email"])["status"] == "suspended"
+    assert (
+        found(http, good["email"])["metadata"] == {"plan": "pro"}
+        and found(http, good["email"])["status"] == "suspended"
+    )
     report = reported(http, job)
     assert [(line["line"], line["code"]) for line in report] == [
         (2, "invalid_json"),
@@ -96,7 +99,9 @@ def test_each_user_is_told_of_with_the_imports_id_and_the_end_once(http: httpx2.
     one, other = done(http, user()), done(http, user(), events="summary")
     log = http.get("/v1/events", params={"after": place}).json()
     types = [
-        (event["type"], event["actor"]["request_id"]) for event in log if event["actor"]["request_id"] in (one["id"], other["id"])
+        (event["type"], event["actor"]["request_id"])
+        for event in log
+        if event["actor"]["request_id"] in (one["id"], other["id"])
     ]
     assert types == [("user.created", one["id"]), ("import.finished", one["id"]), ("import.finished", other["id"])]
     told = next(event["object"] for event in log if event["type"] == "import.finished")
@@ -144,7 +149,11 @@ def test_an_update_obeys_the_rules_of_users(http: httpx2.Client, as_role: Callab
         {**other, "email": taken["email"]},
         on_conflict="update",
     )
-    assert [line["code"] for line in reported(http, job)] == ["insufficient_scope", "insufficient_scope", "external_id_taken"]
+    assert [line["code"] for line in reported(http, job)] == [
+        "insufficient_scope",
+        "insufficient_scope",
+        "external_id_taken",
+    ]
     itself = done(http, {"name": me["name"], "email": me["email"], "status": "suspended"}, on_conflict="update")
     assert [line["code"] for line in reported(http, itself)] == ["not_yourself"]
 
@@ -219,7 +228,11 @@ def test_users_keep_their_id_times_and_whether_their_email_is_verified(tmp_path:
             "last_sign_in_at": "2021-01-01T00:00:00Z",
         }
         old = {"id": ids.new("user"), "email_verified": True, **times}
-        one, epoch, other = user(**old), user(created_at="1970-01-01T00:00:00Z"), user(updated_at="2020-01-01T00:00:00Z")
+        one, epoch, other = (
+            user(**old),
+            user(created_at="1970-01-01T00:00:00Z"),
+            user(updated_at="2020-01-01T00:00:00Z"),
+        )
         assert counts(done(http, one, epoch, other)) == {"added": 3}
         kept = found(http, one["email"])
         assert {name: kept[name] for name in old} == old
@@ -228,12 +241,14 @@ def test_users_keep_their_id_times_and_whether_their_email_is_verified(tmp_path:
         now = found(http, other["email"])
         assert now["updated_at"] == now["created_at"] > "2026", "no one is updated before they are created"
         emails = [each["email"] for each in (one, epoch, other)]
-        assert [each["email"] for each in http.get("/v1/users").json()][1:] == emails, "the order in which they were added"
+        assert [each["email"] for each in http.get("/v1/users").json()][1:] == emails, (
+            "the order in which they were added"
+        )
         dated = http.get("/v1/users", params={"sort": "created_at"}).json()
         assert [each["email"] for each in dated] == [epoch["email"], one["email"], "owner@example.com", other["email"]]
-        assert [each["email"] for each in http.get("/v1/users", params={"created_before": times["updated_at"]}).json()] == emails[
-            :2
-        ]
+        assert [
+            each["email"] for each in http.get("/v1/users", params={"created_before": times["updated_at"]}).json()
+        ] == emails[:2]
         (event,) = http.get("/v1/events", params={"user": old["id"]}).json()
         assert (event["object"]["created_at"], event["created_at"] > "2026") == (times["created_at"], True)
         assert http.delete(f"/v1/users/{old['id']}").status_code == 204
@@ -391,11 +406,16 @@ def test_the_oldest_imports_go_where_more_refused_records_are_kept_than_a_millio
         for table, name in (("imports", "id"), ("import_refusals", "import_id")):
             same = ", ".join(column for _, column, *_ in server.ask(f"PRAGMA table_info({table})") if column != name)
             for job in jobs[1:]:  # imports like the first one
-                server.ask(f"INSERT INTO {table} ({name}, {same}) SELECT '{job}', {same} FROM {table} WHERE {name} = '{jobs[0]}'")
+                server.ask(
+                    f"INSERT INTO {table} ({name}, {same}) SELECT '{job}', {same} FROM {table} WHERE {name} = "
+                    f"'{jobs[0]}'"
+                )
         server.ask("UPDATE imports SET refused = 200000")  # of which each keeps 100,000
         wait_until(lambda: [each["id"] for each in http.get("/v1/imports").json()] == jobs[:0:-1])
         refused(http.get(f"/v1/imports/{jobs[0]}"), errors.NotFound)
-        assert [import_id for (import_id,) in server.ask("SELECT import_id FROM import_refusals ORDER BY 1")] == sorted(jobs[1:])
+        assert [import_id for (import_id,) in server.ask("SELECT import_id FROM import_refusals ORDER BY 1")] == sorted(
+            jobs[1:]
+        )
 
 
 @once
@@ -433,7 +453,9 @@ def test_hashes_take_a_scope_of_their_own(http: httpx2.Client, as_role: Callable
     assert line["reason"] == "This API key does not have the scope users:import."
     assert counts(done(able, hashed)) == {"added": 1}
     assert counts(done(as_role("admin"), user(password_hash="$2b$12$" + "C" * 53))) == {"added": 1}
-    key = as_role("admin", ["users:write", "keys:write"]).post("/v1/keys", json={"name": "more", "scopes": ["users:import"]})
+    key = as_role("admin", ["users:write", "keys:write"]).post(
+        "/v1/keys", json={"name": "more", "scopes": ["users:import"]}
+    )
     refused(key, errors.InsufficientScope)
 
 
@@ -448,5 +470,9 @@ def test_a_hash_in_a_column_named_password_is_no_password(http: httpx2.Client, m
         assert counts(job) == {"added": 1, "weak_hashes": 1}
     else:
         (line,) = reported(http, job)
-        assert line["field"] == "password" and "--map password=password_hash" in line["reason"] and hash not in line["reason"]
+        assert (
+            line["field"] == "password"
+            and "--map password=password_hash" in line["reason"]
+            and hash not in line["reason"]
+        )
     assert http.post("/v1/users/verify-password", json={"email": name, "password": hash}).status_code == 401

@@ -1,4 +1,5 @@
-"""API keys: made, shown, replaced and revoked; what narrows them; and that none is ever wider than the one that made it."""
+"""API keys: made, shown, replaced and revoked; what narrows them; and that none is ever wider than the one that made
+it."""
 
 from __future__ import annotations
 
@@ -76,16 +77,25 @@ def test_a_new_key_works_at_once_and_shows_its_text_only_now(server: Server, htt
     assert key_format.is_whole(made["key"]) and len(made["key"]) == 42 and made["key"].startswith("rbk_")
     assert made["masked"] == f"{made['key'][:8]}…{made['key'][-4:]}"
     assert status(server, made["key"]) == 200
-    for answer in (http.get(f"/v1/keys/{made['id']}"), http.get("/v1/keys?limit=1000"), http.get("/v1/events?limit=1000")):
+    for answer in (
+        http.get(f"/v1/keys/{made['id']}"),
+        http.get("/v1/keys?limit=1000"),
+        http.get("/v1/events?limit=1000"),
+    ):
         assert made["id"] in answer.text and made["key"] not in answer.text
     assert http.get(f"/v1/keys/{made['id']}").json() == {name: value for name, value in made.items() if name != "key"}
 
 
 def test_a_key_has_every_field_that_it_was_made_with(http: httpx2.Client, user: dict) -> None:
     fields = {
-        "name": "narrow", "user_id": user["id"], "scopes": ["keys:read", "users:read"], "ip_allow": ["127.0.0.0/8", "2001:db8::/32"],
-        "rate_limit": "5/minute", "expires_at": hours_from_now(5), "revealable": False,
-    }  # fmt: skip
+        "name": "narrow",
+        "user_id": user["id"],
+        "scopes": ["keys:read", "users:read"],
+        "ip_allow": ["127.0.0.0/8", "2001:db8::/32"],
+        "rate_limit": "5/minute",
+        "expires_at": hours_from_now(5),
+        "revealable": False,
+    }
     made = make(http, **fields)
     assert {name: made[name] for name in fields} == fields
     assert made["revoked_at"] is made["last_used_at"] is None
@@ -112,14 +122,27 @@ def test_current_stands_for_the_key_of_the_request(holder: Callable[..., httpx2.
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"name": ""}, "name"), ({"name": "a\nb"}, "name"), ({"name": "a" * 101}, "name"), ({"name": None}, "name"),
-        ({"scopes": ["users:fly"]}, "scopes"), ({"scopes": "users:read"}, "scopes"),
-        ({"expires_at": "tomorrow"}, "expires_at"), ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at"), ({"expires_at": "2999-01-01T00:00:00"}, "expires_at"),
-        ({"ip_allow": []}, "ip_allow"), ({"ip_allow": ["here"]}, "ip_allow"), ({"ip_allow": ["10.0.0.1/8"]}, "ip_allow"), ({"ip_allow": "10.0.0.1"}, "ip_allow"),
-        ({"rate_limit": "lots"}, "rate_limit"), ({"rate_limit": "0/minute"}, "rate_limit"), ({"rate_limit": 5}, "rate_limit"),
-        ({"revealable": "yes"}, "revealable"), ({"role": "owner"}, "role"), ({"key": "rbk_x"}, "key"),
+        ({"name": ""}, "name"),
+        ({"name": "a\nb"}, "name"),
+        ({"name": "a" * 101}, "name"),
+        ({"name": None}, "name"),
+        ({"scopes": ["users:fly"]}, "scopes"),
+        ({"scopes": "users:read"}, "scopes"),
+        ({"expires_at": "tomorrow"}, "expires_at"),
+        ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
+        ({"expires_at": "2999-01-01T00:00:00"}, "expires_at"),
+        ({"ip_allow": []}, "ip_allow"),
+        ({"ip_allow": ["here"]}, "ip_allow"),
+        ({"ip_allow": ["10.0.0.1/8"]}, "ip_allow"),
+        ({"ip_allow": "10.0.0.1"}, "ip_allow"),
+        ({"rate_limit": "lots"}, "rate_limit"),
+        ({"rate_limit": "0/minute"}, "rate_limit"),
+        ({"rate_limit": 5}, "rate_limit"),
+        ({"revealable": "yes"}, "revealable"),
+        ({"role": "owner"}, "role"),
+        ({"key": "rbk_x"}, "key"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_field_makes_no_key_and_is_named(http: httpx2.Client, fields: dict[str, Any], param: str) -> None:
     with Log(http).silent():
         answer = http.post("/v1/keys", json={"name": "test", **fields})
@@ -237,7 +260,9 @@ def test_an_overlap_is_whole_seconds_up_to_30_days(http: httpx2.Client, overlap:
 # ---- ended
 
 
-def test_an_expired_key_stops_by_the_clock_and_is_told_so(server: Server, http: httpx2.Client, clock_of_today: None) -> None:
+def test_an_expired_key_stops_by_the_clock_and_is_told_so(
+    server: Server, http: httpx2.Client, clock_of_today: None
+) -> None:
     key = make(http, expires_at=hours_from_now(1))
     server.pass_time(3590)
     assert status(server, key["key"]) == 200, "a key used a moment ago, kept in memory"
@@ -260,7 +285,9 @@ def test_a_revoked_key_stops_and_stays_revoked(server: Server, http: httpx2.Clie
     assert http.get(f"/v1/keys/{key['id']}").json()["revoked_at"] == revoked_at
 
 
-def test_keys_of_a_deleted_user_stop_at_once_and_do_not_come_back(server: Server, http: httpx2.Client, user: dict) -> None:
+def test_keys_of_a_deleted_user_stop_at_once_and_do_not_come_back(
+    server: Server, http: httpx2.Client, user: dict
+) -> None:
     key = make(http, user_id=user["id"])
     assert status(server, key["key"]) == 200
     assert http.delete(f"/v1/users/{user['id']}").status_code == 204
@@ -271,7 +298,9 @@ def test_keys_of_a_deleted_user_stop_at_once_and_do_not_come_back(server: Server
     assert http.get(f"/v1/keys/{key['id']}").json()["revoked_at"]
 
 
-def test_keys_of_a_suspended_user_do_nothing_until_it_is_activated(server: Server, http: httpx2.Client, user: dict) -> None:
+def test_keys_of_a_suspended_user_do_nothing_until_it_is_activated(
+    server: Server, http: httpx2.Client, user: dict
+) -> None:
     key = make(http, user_id=user["id"])
     assert status(server, key["key"]) == 200
     http.post(f"/v1/users/{user['id']}/suspend")
@@ -280,7 +309,9 @@ def test_keys_of_a_suspended_user_do_nothing_until_it_is_activated(server: Serve
     assert status(server, key["key"]) == 200
 
 
-def test_a_change_of_role_reaches_keys_that_were_used_a_moment_ago(server: Server, http: httpx2.Client, user: dict) -> None:
+def test_a_change_of_role_reaches_keys_that_were_used_a_moment_ago(
+    server: Server, http: httpx2.Client, user: dict
+) -> None:
     with signed_in(server, user) as person:
         key = own_key(person)
     assert status(server, key, "/v1/users") == 403
@@ -296,14 +327,26 @@ SOON = hours_from_now(2)
 LATE = hours_from_now(20)
 # What a key has, and what it may then not give.
 NARROW: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
-    "scopes": ({"scopes": ["keys:read", "keys:write", "users:read"]}, [{"scopes": ["users:write"]}, {"scopes": ["users:read", "metrics:read"]}]),
+    "scopes": (
+        {"scopes": ["keys:read", "keys:write", "users:read"]},
+        [{"scopes": ["users:write"]}, {"scopes": ["users:read", "metrics:read"]}],
+    ),
     "expiry": ({"expires_at": SOON}, [{"expires_at": LATE}]),
-    "addresses": ({"ip_allow": ["127.0.0.0/24"]}, [{"ip_allow": ["127.0.0.0/8"]}, {"ip_allow": ["127.0.0.1", "10.0.0.1"]}, {"ip_allow": ["::1/128"]}]),
+    "addresses": (
+        {"ip_allow": ["127.0.0.0/24"]},
+        [{"ip_allow": ["127.0.0.0/8"]}, {"ip_allow": ["127.0.0.1", "10.0.0.1"]}, {"ip_allow": ["::1/128"]}],
+    ),
     "limit": (
         {"rate_limit": "50/minute,500/hour"},
-        [{"rate_limit": "51/minute,500/hour"}, {"rate_limit": "50/minute"}, {"rate_limit": "none"}, {"rate_limit": "50/minute,500/day"}, {"rate_limit": "50/minute,500/hour,9/day"}],
+        [
+            {"rate_limit": "51/minute,500/hour"},
+            {"rate_limit": "50/minute"},
+            {"rate_limit": "none"},
+            {"rate_limit": "50/minute,500/day"},
+            {"rate_limit": "50/minute,500/hour,9/day"},
+        ],
     ),
-}  # fmt: skip
+}
 REFUSALS = [(own, wanted) for own, all_wanted in NARROW.values() for wanted in all_wanted]
 
 
@@ -311,7 +354,12 @@ REFUSALS = [(own, wanted) for own, all_wanted in NARROW.values() for wanted in a
 @pytest.mark.parametrize(("own", "wanted"), REFUSALS)
 @pytest.mark.parametrize("whose", ["its own user", "another user"])
 def test_a_key_makes_no_key_that_is_wider_than_itself(
-    holder: Callable[..., httpx2.Client], http: httpx2.Client, user: dict, own: dict[str, Any], wanted: dict[str, Any], whose: str
+    holder: Callable[..., httpx2.Client],
+    http: httpx2.Client,
+    user: dict,
+    own: dict[str, Any],
+    wanted: dict[str, Any],
+    whose: str,
 ) -> None:
     narrow = holder(**own)
     body = {"name": "wider", **wanted} | ({"user_id": user["id"]} if whose == "another user" else {})
@@ -336,7 +384,9 @@ def test_what_is_left_out_is_inherited(
 
 
 def test_a_key_may_give_less_than_it_has(holder: Callable[..., httpx2.Client]) -> None:
-    narrow = holder(scopes=["keys:write", "users:read"], expires_at=LATE, ip_allow=["127.0.0.0/24"], rate_limit="50/minute")
+    narrow = holder(
+        scopes=["keys:write", "users:read"], expires_at=LATE, ip_allow=["127.0.0.0/24"], rate_limit="50/minute"
+    )
     less = {"scopes": ["users:read"], "expires_at": SOON, "ip_allow": ["127.0.0.1/32"], "rate_limit": "5/minute"}
     child = make(narrow, **less)
     assert {field: child[field] for field in less} == less
@@ -360,7 +410,12 @@ def test_a_key_with_scopes_never_makes_one_that_grows_with_its_user(
 @pytest.mark.parametrize("whose", ["its own user", "another user"])
 @pytest.mark.parametrize("call", ["rotate", "reveal"])
 def test_a_key_gets_no_hold_of_a_wider_one(
-    server: Server, http: httpx2.Client, holder: Callable[..., httpx2.Client], own: dict[str, Any], whose: str, call: str
+    server: Server,
+    http: httpx2.Client,
+    holder: Callable[..., httpx2.Client],
+    own: dict[str, Any],
+    whose: str,
+    call: str,
 ) -> None:
     admin = new_user(http, role="admin")
     other = admin if whose == "its own user" else new_user(http, role="admin")
@@ -409,8 +464,15 @@ def test_a_key_works_from_its_addresses_only(server: Server, http: httpx2.Client
 @once
 @pytest.mark.parametrize(
     ("forwarded", "expected"),
-    [("203.0.113.7", 200), ("198.51.100.1", 403), (None, 403), ("203.0.113.7, 198.51.100.1", 403), ("198.51.100.1, 203.0.113.7", 200), ("nonsense", 403)],
-)  # fmt: skip
+    [
+        ("203.0.113.7", 200),
+        ("198.51.100.1", 403),
+        (None, 403),
+        ("203.0.113.7, 198.51.100.1", 403),
+        ("198.51.100.1, 203.0.113.7", 200),
+        ("nonsense", 403),
+    ],
+)
 def test_behind_a_trusted_proxy_the_callers_own_address_counts(
     proxied: tuple[Server, str], forwarded: str | None, expected: int
 ) -> None:
@@ -442,7 +504,9 @@ def test_a_keys_own_limit_is_shared_by_the_keys_made_and_rotated_with_it(server:
     with server.http(slow["key"]) as first:
         twin, lower = make(first, name="twin"), make(first, name="lower", rate_limit="5/minute")
         rotated = first.post("/v1/keys/current/rotate", json={"overlap": 60}).json()
-    assert [status(server, key["key"]) for key in (slow, twin, lower)] == [200, 200, 429], "five are counted of eight, or of five"
+    assert [status(server, key["key"]) for key in (slow, twin, lower)] == [200, 200, 429], (
+        "five are counted of eight, or of five"
+    )
     assert [status(server, key["key"]) for key in (rotated, twin, rotated)] == [200, 200, 200]
     assert [status(server, key["key"]) for key in (slow, twin, rotated)] == [429] * 3
     assert status(server, make(http, rate_limit="8/minute")["key"]) == 200, "another key, not made with it"
@@ -468,9 +532,14 @@ def get(connection: Connection, key: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "end", [lambda http, key: http.delete(f"/v1/keys/{key['id']}"), lambda http, key: http.delete(f"/v1/users/{key['user_id']}"), lambda http, key: http.post(f"/v1/keys/{key['id']}/rotate", json={})],
+    "end",
+    [
+        lambda http, key: http.delete(f"/v1/keys/{key['id']}"),
+        lambda http, key: http.delete(f"/v1/users/{key['user_id']}"),
+        lambda http, key: http.post(f"/v1/keys/{key['id']}/rotate", json={}),
+    ],
     ids=["revoked", "user deleted", "rotated"],
-)  # fmt: skip
+)
 def test_a_key_that_every_worker_has_just_used_stops_on_all_of_them(
     workers: Server, each_worker: list[Connection], end: Callable[..., httpx2.Response]
 ) -> None:
@@ -479,7 +548,8 @@ def test_a_key_that_every_worker_has_just_used_stops_on_all_of_them(
         assert [get(worker, key["key"]) for worker in each_worker] == [200] * 4
         ended = end(http, key)
         assert ended.status_code in (201, 204)
-        # The contract allows a second, and a busy machine may take one more; tests/concurrency and tests/nodes hold the clock to it.
+        # The contract allows a second, and a busy machine may take one more; tests/concurrency and tests/nodes hold the
+        # clock to it.
         deadline = time.monotonic() + 10
         for worker in each_worker:
             while get(worker, key["key"]) != 401:
@@ -488,7 +558,9 @@ def test_a_key_that_every_worker_has_just_used_stops_on_all_of_them(
         assert [get(worker, key["key"]) for worker in each_worker] == [401] * 4
 
 
-def test_each_worker_serves_a_key_until_it_is_revoked_and_never_after(workers: Server, each_worker: list[Connection]) -> None:
+def test_each_worker_serves_a_key_until_it_is_revoked_and_never_after(
+    workers: Server, each_worker: list[Connection]
+) -> None:
     """While the news travels, workers may differ; but none changes its mind twice."""
     with workers.http() as http:
         key = make(http)
@@ -518,15 +590,22 @@ def test_the_last_use_is_kept_and_the_text_of_no_key_is_found_anywhere(tmp_path:
     with running(tmp_path / "data", *WIDE) as server, server.http() as http:
         me = http.get("/v1/users/me").json()
         made = [make(http, name="shown"), make(http, name="hidden", revealable=False)]
-        rotated = http.post(f"/v1/keys/{make(http)['id']}/rotate", json={"overlap": 60}, headers={"Idempotency-Key": "1"}).json()
+        rotated = http.post(
+            f"/v1/keys/{make(http)['id']}/rotate", json={"overlap": 60}, headers={"Idempotency-Key": "1"}
+        ).json()
         made.append(rotated)
         http.post(f"/v1/keys/{made[0]['id']}/reveal", json={"password": OWNER_PASSWORD})
         for key in made:
             assert status(server, key["key"]) == 200
             # Where people put a key by mistake, it must not end up in a log or an answer's echo.
-            httpx2.get(f"{server.url}/v1/users/{key['key']}", headers={"Authorization": f"Bearer {key['key']}"}, timeout=60)
             httpx2.get(
-                f"{server.url}/{key['key']}", params={"api_key": key["key"]}, headers={"User-Agent": key["key"]}, timeout=60
+                f"{server.url}/v1/users/{key['key']}", headers={"Authorization": f"Bearer {key['key']}"}, timeout=60
+            )
+            httpx2.get(
+                f"{server.url}/{key['key']}",
+                params={"api_key": key["key"]},
+                headers={"User-Agent": key["key"]},
+                timeout=60,
             )
             status(server, key["key"], f"/v1/users?api_key={key['key']}")
         texts = {
@@ -552,7 +631,9 @@ def test_the_last_use_is_kept_and_the_text_of_no_key_is_found_anywhere(tmp_path:
 
 
 @once
-@pytest.mark.parametrize("error", [errors.MissingKey, errors.MalformedKey, errors.InvalidKey], ids=lambda error: error.code)
+@pytest.mark.parametrize(
+    "error", [errors.MissingKey, errors.MalformedKey, errors.InvalidKey], ids=lambda error: error.code
+)
 def test_a_refused_key_is_not_echoed(server: Server, anonymous: httpx2.Client, error: type[ApiError]) -> None:
     key = {"missing_key": "", "malformed_key": server.key[:-1] + "!", "invalid_key": key_format.mint()}[error.code]
     answer = anonymous.get("/v1/users", headers={"Authorization": f"Bearer {key}".strip()})

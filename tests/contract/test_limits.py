@@ -38,7 +38,8 @@ def store(request: pytest.FixtureRequest) -> tuple[str, ...]:
 
 @pytest.fixture
 def emptied(request: pytest.FixtureRequest, store: tuple[str, ...]) -> tuple[str, ...]:
-    """The same for a test with a server of its own, whose clock knows nothing of the other's: what is counted is forgotten."""
+    """The same for a test with a server of its own, whose clock knows nothing of the other's: what is counted is
+    forgotten."""
     if store:
         request.getfixturevalue("valkey").ask("FLUSHALL")
     return store
@@ -46,7 +47,8 @@ def emptied(request: pytest.FixtureRequest, store: tuple[str, ...]) -> tuple[str
 
 @pytest.fixture(scope="module")
 def shipped(engine: str, tmp_path_factory: pytest.TempPathFactory, store: tuple[str, ...]) -> Iterator[Server]:
-    """No other flag: the limits a server has when nobody says anything. The owner alone has none, to arrange what tests need."""
+    """No other flag: the limits a server has when nobody says anything. The owner alone has none, to arrange what tests
+    need."""
     with running(tmp_path_factory.mktemp("limits") / "data", *store, program=PATIENT) as server:
         server.rollbook("users", "set", OWNER_EMAIL, "--rate-limit", "none", "--data", str(server.data))
         with server.http() as http:
@@ -177,8 +179,18 @@ def test_both_windows_must_have_room_and_the_hour_is_told_when_it_is_the_tighter
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/v1/users/me", 200), ("HEAD", "/v1/users/me", 200), ("GET", "/v1/users", 403), ("GET", "/v1/users/nobody", 403), ("GET", "/v1/keys/nothing", 404), ("GET", "/v1/nowhere", 404), ("DELETE", "/v1/users", 405), ("PUT", "/v1/users/me", 400), ("GET", "/v1/keys?limit=0", 400)],
-)  # fmt: skip
+    [
+        ("GET", "/v1/users/me", 200),
+        ("HEAD", "/v1/users/me", 200),
+        ("GET", "/v1/users", 403),
+        ("GET", "/v1/users/nobody", 403),
+        ("GET", "/v1/keys/nothing", 404),
+        ("GET", "/v1/nowhere", 404),
+        ("DELETE", "/v1/users", 405),
+        ("PUT", "/v1/users/me", 400),
+        ("GET", "/v1/keys?limit=0", 400),
+    ],
+)
 def test_every_authenticated_answer_counts_and_tells(
     shipped: Server, owner: httpx2.Client, method: str, path: str, status: int
 ) -> None:
@@ -202,7 +214,9 @@ def test_a_304_and_a_204_tell_too(shipped: Server, owner: httpx2.Client) -> None
 # ---- whose limit
 
 
-def test_all_keys_of_a_user_share_its_limit_so_that_minting_keys_buys_nothing(shipped: Server, owner: httpx2.Client) -> None:
+def test_all_keys_of_a_user_share_its_limit_so_that_minting_keys_buys_nothing(
+    shipped: Server, owner: httpx2.Client
+) -> None:
     with member(shipped, owner, limit="6/minute") as first:
         with shipped.http(new_key(first)) as second:
             assert told(second.get("/v1/users/me"))[:2] == (6, 4)
@@ -272,7 +286,17 @@ def test_the_command_line_changes_a_users_limit_while_the_server_runs(shipped: S
 
 
 @pytest.mark.parametrize(
-    "limit", ["", "100", "100/fortnight", "0/minute", "-1/minute", "1/minute,2/minute", "1/second,1/minute,1/hour,1/day,1/7s", 5]
+    "limit",
+    [
+        "",
+        "100",
+        "100/fortnight",
+        "0/minute",
+        "-1/minute",
+        "1/minute,2/minute",
+        "1/second,1/minute,1/hour,1/day,1/7s",
+        5,
+    ],
 )
 def test_a_limit_that_is_none_is_refused(owner: httpx2.Client, limit: Any) -> None:
     with Log(owner).silent():
@@ -322,26 +346,37 @@ def test_guessing_keys_is_slow_and_hurts_no_valid_one(shipped: Server, owner: ht
         assert http.get("/v1/users").status_code == 401
 
 
-def test_addresses_have_a_bucket_each_and_a_header_does_not_change_ones_own(tmp_path: Any, emptied: tuple[str, ...]) -> None:
+def test_addresses_have_a_bucket_each_and_a_header_does_not_change_ones_own(
+    tmp_path: Any, emptied: tuple[str, ...]
+) -> None:
     flags = (*emptied, "--unauthenticated-limit", "3/minute", "--trusted-proxy", "127.0.0.2/32")
     with running(tmp_path / "data", *flags, program=PATIENT) as server, server.http(None) as direct:
-        forged = [direct.get("/v1/users", headers={"X-Forwarded-For": f"203.0.113.{number}"}).status_code for number in range(5)]
+        forged = [
+            direct.get("/v1/users", headers={"X-Forwarded-For": f"203.0.113.{number}"}).status_code
+            for number in range(5)
+        ]
         assert forged == [401, 401, 401, 429, 429]
-        proxy = httpx2.Client(base_url=server.url, transport=httpx2.HTTPTransport(local_address="127.0.0.2"), timeout=60)
+        proxy = httpx2.Client(
+            base_url=server.url, transport=httpx2.HTTPTransport(local_address="127.0.0.2"), timeout=60
+        )
         with proxy:
             for client, expected in (
                 ("203.0.113.1", [401, 401, 401, 429]),
                 ("203.0.113.2", [401, 401, 401, 429]),
                 ("2001:db8::1", [401, 401, 401, 429]),
             ):
-                assert [proxy.get("/v1/users", headers={"X-Forwarded-For": client}).status_code for _ in range(4)] == expected
+                assert [
+                    proxy.get("/v1/users", headers={"X-Forwarded-For": client}).status_code for _ in range(4)
+                ] == expected
 
 
 # ---- exact, however many at once
 
 
 @pytest.mark.parametrize("workers", [1, 4], ids=["1 worker", "4 workers"])
-def test_of_2000_parallel_requests_exactly_100_are_let_in(tmp_path: Any, workers: int, emptied: tuple[str, ...]) -> None:
+def test_of_2000_parallel_requests_exactly_100_are_let_in(
+    tmp_path: Any, workers: int, emptied: tuple[str, ...]
+) -> None:
     with (
         running(tmp_path / "data", "--workers", str(workers), *emptied, program=PATIENT) as server,
         server.http() as owner,
@@ -360,15 +395,17 @@ def test_of_2000_parallel_requests_exactly_100_are_let_in(tmp_path: Any, workers
         served = {line["worker"] for line in server.logged() if line.get("user_id") == users[0]["id"]}
         assert len(served) >= min(workers, 2), "the flood reached several workers"
         server.pass_time(61)
-        assert Counter(code for code, _ in asyncio.run(flood(server, tokens, connections=20, each=10, workers=workers))) == {
+        assert Counter(
+            code for code, _ in asyncio.run(flood(server, tokens, connections=20, each=10, workers=workers))
+        ) == {
             200: 100,
             429: 100,
         }
 
 
 async def flood(server: Server, tokens: list[str], connections: int, each: int, workers: int) -> list[tuple[int, int]]:
-    """Status and RateLimit-Remaining of so many requests, sent in one piece on each of so many connections, which several of the workers
-    have taken."""
+    """Status and RateLimit-Remaining of so many requests, sent in one piece on each of so many connections, which
+    several of the workers have taken."""
 
     async def opened() -> tuple[asyncio.StreamReader, asyncio.StreamWriter, str]:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)

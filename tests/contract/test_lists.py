@@ -1,4 +1,5 @@
-"""The list of users: its order, its pages, its links followed through, its filters, its total; always as the last write left it."""
+"""The list of users: its order, its pages, its links followed through, its filters, its total; always as the last write
+left it."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ User = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def several(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx2.Client, list[User]]]:
-    """A server with users of many kinds, made over some minutes, and those users in the order in which they were made."""
+    """A server with users of many kinds, made over some minutes, and those users in the order in which they were
+    made."""
     with running(tmp_path_factory.mktemp("several") / "data", "--rate-limit", "none") as server, server.http() as http:
         for number in range(39):
             server.pass_time(number // 5 * 60)
@@ -63,7 +65,9 @@ def test_without_parameters_it_is_the_oldest_fifty_oldest_first(changing: httpx2
 
 
 @pytest.mark.parametrize("sort", ["created_at", "-created_at"])
-def test_a_page_is_the_slice_of_the_whole_at_every_limit_and_offset(several: tuple[httpx2.Client, list[User]], sort: str) -> None:
+def test_a_page_is_the_slice_of_the_whole_at_every_limit_and_offset(
+    several: tuple[httpx2.Client, list[User]], sort: str
+) -> None:
     http, users = several
     assert [user["created_at"] for user in users] == sorted(user["created_at"] for user in users)
     whole = [user["id"] for user in users][:: -1 if sort[0] == "-" else 1]
@@ -120,7 +124,9 @@ def test_the_total_is_exact_after_every_create_delete_restore_and_purge(changing
     check(6)
     changing.delete(f"/v1/users/{made[7]}?purge=true")
     check(5)
-    changing.post("/v1/users", json={"name": "A", "email": "owner@example.com", "password": "securepassword123"})  # taken
+    changing.post(
+        "/v1/users", json={"name": "A", "email": "owner@example.com", "password": "securepassword123"}
+    )  # taken
     check(5)
 
 
@@ -147,7 +153,9 @@ def test_pages_stay_right_over_many_deletes_and_restores(changing: httpx2.Client
 # ---- links
 
 
-def test_the_links_lead_through_the_whole_list_and_back(server: Server, several: tuple[httpx2.Client, list[User]]) -> None:
+def test_the_links_lead_through_the_whole_list_and_back(
+    server: Server, several: tuple[httpx2.Client, list[User]]
+) -> None:
     http, users = several
     whole = [user["id"] for user in users]
     for limit in (1, 3, 8, 20, 39, 40, 41):
@@ -269,7 +277,9 @@ def test_a_user_that_moves_in_the_order_does_not_move_the_others(changing: httpx
 
 
 def key_of(user: User, name: str, places: dict[str, int]) -> Any:
-    return {"created_at": places[user["id"]], "name": user["name"].encode(), "email": user["email"].lower().encode()}[name]
+    return {"created_at": places[user["id"]], "name": user["name"].encode(), "email": user["email"].lower().encode()}[
+        name
+    ]
 
 
 def in_order(users: list[User], sort: tuple[str, ...]) -> list[str]:
@@ -377,9 +387,22 @@ def test_times_filter_to_the_microsecond_and_in_any_offset(several: tuple[httpx2
 @once
 @pytest.mark.parametrize(
     "value",
-    ["yesterday", "2023-10-27", "2023-10-27T10:00:00", "2023-W01-1T10:00:00Z", "2023-13-01T00:00:00Z", "2023-10-27T25:00:00Z", "1698400800", "0001-01-01T00:00:00Z",
-     "2023-10-27T10:00:00,5Z", "2023-10-27T10:00:00 00:00", "٢٠٢٣-10-27T10:00:00Z", "10000-01-01T00:00:00Z", "2023-10-27T10:00:00+24:00"],
-)  # fmt: skip
+    [
+        "yesterday",
+        "2023-10-27",
+        "2023-10-27T10:00:00",
+        "2023-W01-1T10:00:00Z",
+        "2023-13-01T00:00:00Z",
+        "2023-10-27T25:00:00Z",
+        "1698400800",
+        "0001-01-01T00:00:00Z",
+        "2023-10-27T10:00:00,5Z",
+        "2023-10-27T10:00:00 00:00",
+        "٢٠٢٣-10-27T10:00:00Z",
+        "10000-01-01T00:00:00Z",
+        "2023-10-27T10:00:00+24:00",
+    ],
+)
 @pytest.mark.parametrize("name", ["created_after", "created_before"])
 def test_what_is_no_rfc_3339_time_is_400(http: httpx2.Client, name: str, value: str) -> None:
     assert faults(http.get("/v1/users", params={name: value})) == [name]
@@ -419,7 +442,9 @@ def cursor(several: tuple[httpx2.Client, list[User]]) -> str:
 
 
 @once
-def test_a_cursor_that_was_changed_in_any_place_is_refused(several: tuple[httpx2.Client, list[User]], cursor: str) -> None:
+def test_a_cursor_that_was_changed_in_any_place_is_refused(
+    several: tuple[httpx2.Client, list[User]], cursor: str
+) -> None:
     http, _ = several
     assert http.get(f"/v1/users?sort=name&cursor={cursor}").status_code == 200
     broken = [cursor[:at] + ("A" if letter != "A" else "B") + cursor[at + 1 :] for at, letter in enumerate(cursor)]

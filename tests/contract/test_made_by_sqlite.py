@@ -18,8 +18,13 @@ METADATA = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_user_is_the_same_whether_fields_are_named_or_not(http: httpx2.Client, name: str) -> None:
-    user = new_user(http, name=name, metadata=METADATA, external_id=f"ext {name}", email_verified=True, rate_limit="5/minute")
-    assert http.post("/v1/users/verify-password", json={"email": user["email"], "password": user["password"]}).status_code == 200
+    user = new_user(
+        http, name=name, metadata=METADATA, external_id=f"ext {name}", email_verified=True, rate_limit="5/minute"
+    )
+    assert (
+        http.post("/v1/users/verify-password", json={"email": user["email"], "password": user["password"]}).status_code
+        == 200
+    )
     plain, named = http.get(f"/v1/users/{user['id']}"), http.get(f"/v1/users/{user['id']}?fields=*")
     assert plain.json() == named.json()
     assert list(plain.json()) == list(named.json())

@@ -40,7 +40,9 @@ def metadata(http: Client, user: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize(("original", "patch", "result"), CASES)
-def test_patch_merges_as_the_rfc_says_and_put_replaces(http: Client, user: dict, original: Any, patch: Any, result: Any) -> None:
+def test_patch_merges_as_the_rfc_says_and_put_replaces(
+    http: Client, user: dict, original: Any, patch: Any, result: Any
+) -> None:
     path = f"/v1/users/{user['id']}?fields=metadata"
     assert http.put(path, json={"metadata": {"kept": 1, "of": original}}).status_code == 200
     assert http.patch(path, json={"metadata": {"of": patch}}).json()["metadata"] == {"kept": 1, "of": result}
@@ -52,7 +54,9 @@ def test_a_merge_patch_may_be_called_one_and_leaves_out_what_it_does_not_name(ht
     path = f"/v1/users/{user['id']}"
     http.put(path, json={"metadata": {"plan": "pro", "trial": True}, "external_id": user["id"]})
     kind = {"Content-Type": "application/merge-patch+json"}
-    assert http.patch(path, content=b'{"metadata": {"trial": null}, "external_id": null}', headers=kind).status_code == 200
+    assert (
+        http.patch(path, content=b'{"metadata": {"trial": null}, "external_id": null}', headers=kind).status_code == 200
+    )
     found = http.get(path).json()
     assert (found["metadata"], found["external_id"], found["name"]) == ({"plan": "pro"}, None, user["name"])
     refused(http.patch(path, json={"metadata": None}), 400, "invalid_parameter", param="metadata")
@@ -103,14 +107,22 @@ def test_of_many_merges_at_the_same_time_none_is_lost(workers: Server) -> None:
     assert found == {f"key{number}": number for number in range(40)}
 
 
-def test_users_merge_their_own_and_the_admin_form_replaces_all_of_it(server: Server, http: Client, as_role: Any) -> None:
+def test_users_merge_their_own_and_the_admin_form_replaces_all_of_it(
+    server: Server, http: Client, as_role: Any
+) -> None:
     member = as_role("member")
     for patch in ({"theme": "dark"}, {"size": 2}):
         assert member.patch("/v1/users/me", json={"metadata": patch}).status_code == 200
     assert metadata(http, member.user) == {"theme": "dark", "size": 2}
     with signed_in(server) as owner:
         user = http.get(f"/v1/users/{member.user['id']}").json()
-        form = {"name": user["name"], "email": user["email"], "role": "member", "status": "active", "metadata": '{"by": "form"}'}
+        form = {
+            "name": user["name"],
+            "email": user["email"],
+            "role": "member",
+            "status": "active",
+            "metadata": '{"by": "form"}',
+        }
         page = owner.get(f"/admin/users/{user['id']}").text
         for name in ("version", "updated_at"):
             form[name] = page.partition(f'name="{name}" value="')[2].partition('"')[0]

@@ -48,14 +48,30 @@ def find(http: httpx2.Client) -> Callable[..., list[str]]:
     return found
 
 
-def test_texts_numbers_booleans_and_null_are_compared_as_text(http: httpx2.Client, find: Callable[..., list[str]]) -> None:
+def test_texts_numbers_booleans_and_null_are_compared_as_text(
+    http: httpx2.Client, find: Callable[..., list[str]]
+) -> None:
     users = [new_user(http, metadata={"value": stored})["id"] for stored, _ in VALUES]
     for unfound in NO_VALUES:
         new_user(http, metadata={"value": unfound, "other": unfound})
     for text in {text for _, text in VALUES}:
         wanted = [id for id, (_, as_text) in zip(users, VALUES, strict=True) if as_text == text]
         assert find(value=text) == wanted, text
-    for text in ("PRO", "pr", "pro ", "1.0", "True", "None", "0.50", '"pro"', "b", "1e-7", "1e-07", "0.0000001", "1e+20"):
+    for text in (
+        "PRO",
+        "pr",
+        "pro ",
+        "1.0",
+        "True",
+        "None",
+        "0.50",
+        '"pro"',
+        "b",
+        "1e-7",
+        "1e-07",
+        "0.0000001",
+        "1e+20",
+    ):
         assert find(value=text) == [], text
 
 
@@ -76,7 +92,8 @@ def test_every_change_is_seen_at_once(http: httpx2.Client, find: Callable[..., l
     http.patch(path, json={"metadata": {"team": None}})
     assert find(team="green") == []
     lines = "\n".join(
-        json.dumps({"name": "Imported", "email": f"meta{n}@import.example", "metadata": {"team": "in"}}) for n in range(3)
+        json.dumps({"name": "Imported", "email": f"meta{n}@import.example", "metadata": {"team": "in"}})
+        for n in range(3)
     )
     done = http.post("/v1/imports", content=lines, headers={"Content-Type": "application/x-ndjson"}).json()
     while done["status"] in ("waiting", "running"):

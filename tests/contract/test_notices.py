@@ -53,7 +53,9 @@ def test_who_can_give_a_role_no_more_is_led_back_to_the_list(server: Server, htt
     """The page about what could not be changed is kept for ten minutes, in which its reader may have become less."""
     other = new_user(http, role="owner")
     with signed_in(server, other) as visitor:
-        answer = visitor.post("/admin/users/bulk/apply", data={"op": "role:owner", "ids": "user_06h15iau59rth0k51t0sbk84b4"})
+        answer = visitor.post(
+            "/admin/users/bulk/apply", data={"op": "role:owner", "ids": "user_06h15iau59rth0k51t0sbk84b4"}
+        )
         assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/admin/users/bulk")
         assert visitor.get("/admin/users/bulk").status_code == 200
         assert http.patch(f"/v1/users/{other['id']}", json={"role": "admin"}).status_code == 200

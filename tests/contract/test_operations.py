@@ -185,7 +185,9 @@ def test_routes_are_told_apart_by_pattern_and_never_by_what_callers_send(pair: S
 
 
 @once
-def test_only_a_key_with_the_scope_reads_metrics(as_role: Callable[..., httpx2.Client], anonymous: httpx2.Client) -> None:
+def test_only_a_key_with_the_scope_reads_metrics(
+    as_role: Callable[..., httpx2.Client], anonymous: httpx2.Client
+) -> None:
     refused(anonymous.get("/metrics"), errors.MissingKey)
     for role in ("member", "viewer"):
         refused(as_role(role).get("/metrics"), errors.InsufficientScope)
@@ -309,7 +311,16 @@ def test_what_never_became_a_request_leaves_a_line_too(server: Server) -> None:
 
 def test_the_log_holds_no_secret_wherever_a_caller_puts_it(server: Server, http: httpx2.Client, user: dict) -> None:
     key, other = key_format.mint(), new_key(http)
-    secrets = [user["password"], OWNER_PASSWORD, "anotherpasswordofhers", key, key[:-6], other, other[:-1], "personal-note"]
+    secrets = [
+        user["password"],
+        OWNER_PASSWORD,
+        "anotherpasswordofhers",
+        key,
+        key[:-6],
+        other,
+        other[:-1],
+        "personal-note",
+    ]
     answers = [
         http.put(f"/v1/users/{user['id']}/password", json={"password": "anotherpasswordofhers"}),
         http.post("/v1/users/verify-password", json={"email": user["email"], "password": user["password"]}),
@@ -323,7 +334,8 @@ def test_the_log_holds_no_secret_wherever_a_caller_puts_it(server: Server, http:
         http.get("/v1/users", headers={"Authorization": f"Bearer {key}"}),
         http.get("/v1/users", headers={"Authorization": f"Bearer {other[:-1]}"}),
         http.get(
-            "/v1/users", headers={"User-Agent": other, "Referer": f"https://example.com/?key={other}", "Cookie": f"key={other}"}
+            "/v1/users",
+            headers={"User-Agent": other, "Referer": f"https://example.com/?key={other}", "Cookie": f"key={other}"},
         ),
         http.post("/v1/users", content=f'{{"password": "{other}"'),
         http.post("/v1/users", json={other: "anotherpasswordofhers", "password": "anotherpasswordofhers"}),
@@ -336,7 +348,9 @@ def test_the_log_holds_no_secret_wherever_a_caller_puts_it(server: Server, http:
 
 @once
 def test_a_line_stays_one_line_whatever_the_path_holds(server: Server, http: httpx2.Client) -> None:
-    answers = [http.get(path) for path in ("/a%0Ab", "/%1b%5b31mred", "/%E2%80%AEdesrever", '/"quoted"', "/" + "long" * 200)]
+    answers = [
+        http.get(path) for path in ("/a%0Ab", "/%1b%5b31mred", "/%E2%80%AEdesrever", '/"quoted"', "/" + "long" * 200)
+    ]
     lines_of(server, [answer for answer in answers if answer.status_code == 404])
     text = server.log.read_text()
     assert "\x1b" not in text and "\u202e" not in text and "long" * 100 not in text
@@ -348,9 +362,16 @@ def test_a_line_stays_one_line_whatever_the_path_holds(server: Server, http: htt
 @once
 def test_answers_carry_what_protects_callers(server: Server, http: httpx2.Client, anonymous: httpx2.Client) -> None:
     answers = [
-        http.get("/v1/users"), http.get("/v1/users/me"), http.get("/v1/keys"), http.get("/v1/events"), http.get("/v1/users/me/export"),
-        http.get("/v1/nowhere"), http.put("/v1/users"), anonymous.get("/v1/users"), http.post("/v1/users", content=b"{"),
-    ]  # fmt: skip
+        http.get("/v1/users"),
+        http.get("/v1/users/me"),
+        http.get("/v1/keys"),
+        http.get("/v1/events"),
+        http.get("/v1/users/me/export"),
+        http.get("/v1/nowhere"),
+        http.put("/v1/users"),
+        anonymous.get("/v1/users"),
+        http.post("/v1/users", content=b"{"),
+    ]
     for answer in answers:
         assert answer.headers["cache-control"] == "no-store"
     for answer in [
@@ -380,13 +401,17 @@ def test_a_callers_request_id_is_not_taken_over(http: httpx2.Client) -> None:
 @once
 def test_behind_a_proxy_that_ends_tls_hsts_is_sent(tmp_path: Path) -> None:
     with (
-        running(tmp_path / "data", "--trusted-proxy", "127.0.0.1/32", "--public-url", "https://api.example.com") as server,
+        running(
+            tmp_path / "data", "--trusted-proxy", "127.0.0.1/32", "--public-url", "https://api.example.com"
+        ) as server,
         server.http() as http,
     ):
         secure = http.get("/v1/users/nobody", headers={"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"})
         assert re.match(r"max-age=\d{7,}", secure.headers["strict-transport-security"])
         assert secure.json()["doc_url"] == "https://api.example.com/docs/errors/not_found"
-        assert "strict-transport-security" not in http.get("/v1/users/me", headers={"X-Forwarded-Proto": "http"}).headers
+        assert (
+            "strict-transport-security" not in http.get("/v1/users/me", headers={"X-Forwarded-Proto": "http"}).headers
+        )
         assert lines_of(server, [secure])[0]["address"] == "203.0.113.7"
         link = http.get("/v1/users", headers={"Host": "evil.example"}).headers["link"]
         assert "https://api.example.com/v1/users" in link and "evil" not in link

@@ -1,4 +1,5 @@
-"""Who may call from where: links with the host that was called, and scripts of other web origins (Fetch standard, "CORS protocol")."""
+"""Who may call from where: links with the host that was called, and scripts of other web origins (Fetch standard, "CORS
+protocol")."""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ APP = "https://app.example.com"
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     origins = {"ROLLBOOK_CORS_ORIGINS": f"{APP},http://127.0.0.1:3000"}
-    with running(tmp_path_factory.mktemp("shared") / "data", "--rate-limit", "1000/minute", environment=origins) as server:
+    with running(
+        tmp_path_factory.mktemp("shared") / "data", "--rate-limit", "1000/minute", environment=origins
+    ) as server:
         yield server
 
 
@@ -74,11 +77,17 @@ def test_a_script_of_a_listed_origin_may_call_and_read(script: httpx2.Client) ->
         (script.post("/v1/users", content=b"x" * 100_000), 413),
     ):
         assert answer.status_code == status
-        assert answer.headers["access-control-allow-origin"] == APP and answer.headers["vary"].split(", ")[-1] == "Origin"
+        assert (
+            answer.headers["access-control-allow-origin"] == APP and answer.headers["vary"].split(", ")[-1] == "Origin"
+        )
         exposed = answer.headers["access-control-expose-headers"].lower().split(", ")
         safelisted = ("content-type", "content-length", "cache-control", "content-language", "expires", "last-modified")
         unread = ("date", "vary", "connection", "x-content-type-options", "content-encoding", "allow")
-        own = [name for name in answer.headers if not name.startswith("access-control-") and name not in (*safelisted, *unread)]
+        own = [
+            name
+            for name in answer.headers
+            if not name.startswith("access-control-") and name not in (*safelisted, *unread)
+        ]
         assert not set(own) - set(exposed)
         assert "access-control-allow-credentials" not in answer.headers
 
@@ -102,7 +111,13 @@ def test_a_preflight_needs_no_key_and_is_kept(shared: Server, method: str) -> No
 
 @pytest.mark.parametrize(
     "origin",
-    ["https://evil.example", "null", "https://app.example.com.evil.example", "http://app.example.com", "HTTPS://APP.EXAMPLE.COM"],
+    [
+        "https://evil.example",
+        "null",
+        "https://app.example.com.evil.example",
+        "http://app.example.com",
+        "HTTPS://APP.EXAMPLE.COM",
+    ],
 )
 def test_no_other_origin_may(shared: Server, origin: str) -> None:
     with shared.http() as browser:
@@ -116,7 +131,11 @@ def test_no_other_origin_may(shared: Server, origin: str) -> None:
 
 
 def test_no_origin_may_as_shipped_and_none_may_use_the_dashboard(http: httpx2.Client, script: httpx2.Client) -> None:
-    answers = [http.get("/v1/users/me", headers={"Origin": APP}), script.get("/account/sign-in"), script.get("/metrics")]
+    answers = [
+        http.get("/v1/users/me", headers={"Origin": APP}),
+        script.get("/account/sign-in"),
+        script.get("/metrics"),
+    ]
     for answer in answers:
         assert answer.status_code == 200 and "access-control-allow-origin" not in answer.headers
 
@@ -129,7 +148,15 @@ def test_public_documents_are_for_all_origins(anonymous: httpx2.Client, path: st
 
 @pytest.mark.parametrize(
     "wrong",
-    ["*", "app.example.com", "https://app.example.com/", "https://App.example.com", "https://a.example:443", "null", "ftp://a"],
+    [
+        "*",
+        "app.example.com",
+        "https://app.example.com/",
+        "https://App.example.com",
+        "https://a.example:443",
+        "null",
+        "ftp://a",
+    ],
 )
 def test_what_is_no_origin_is_refused_at_the_start(wrong: str) -> None:
     with pytest.raises(

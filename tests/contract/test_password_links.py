@@ -133,7 +133,9 @@ def test_of_those_who_use_one_link_at_once_one_wins(server: Server, http: httpx2
     statuses = together(*[lambda password=password: use(password) for password in passwords])
     assert sorted(statuses) == [303] + [404] * 5
     verified = {
-        password: http.post("/v1/users/verify-password", json={"email": user["email"], "password": password}).status_code
+        password: http.post(
+            "/v1/users/verify-password", json={"email": user["email"], "password": password}
+        ).status_code
         for password in passwords
     }
     assert [password for password, status in verified.items() if status == 200] == [passwords[statuses.index(303)]]
@@ -164,7 +166,13 @@ def test_a_link_dies_with_another_new_password_and_with_its_user(http: httpx2.Cl
 
 def test_a_link_is_of_no_use_to_who_has_a_part_of_it(http: httpx2.Client, user: dict, person: httpx2.Client) -> None:
     url = link(http, user)
-    for other in (url[:-1], url + "A", url.swapcase().replace("TOKEN", "token"), url.partition("?")[0], url + "&token="):
+    for other in (
+        url[:-1],
+        url + "A",
+        url.swapcase().replace("TOKEN", "token"),
+        url.partition("?")[0],
+        url + "&token=",
+    ):
         assert person.get(other.replace("HTTP", "http")).status_code in (404, 400)
     assert set_password(person, url, NEW).status_code == 303
 
@@ -204,19 +212,25 @@ def test_the_users_own_address_and_name_are_no_passwords(http: httpx2.Client, pe
 # ---- what it does to others
 
 
-def test_whoever_was_signed_in_with_the_old_password_is_signed_out(server: Server, http: httpx2.Client, user: dict) -> None:
+def test_whoever_was_signed_in_with_the_old_password_is_signed_out(
+    server: Server, http: httpx2.Client, user: dict
+) -> None:
     with signed_in(server, user) as before, visitor(server) as person:
         assert send(person, link(http, user)).status_code == 303
         assert is_signed_in(person) and not is_signed_in(before)
 
 
-def test_who_is_signed_in_as_another_is_signed_in_as_the_links_user(server: Server, http: httpx2.Client, user: dict) -> None:
+def test_who_is_signed_in_as_another_is_signed_in_as_the_links_user(
+    server: Server, http: httpx2.Client, user: dict
+) -> None:
     with signed_in(server) as person:
         assert send(person, link(http, user)).status_code == 303
         assert user["email"] in person.get("/account").text
 
 
-def test_the_suspended_set_no_password_and_keep_their_link(http: httpx2.Client, user: dict, person: httpx2.Client) -> None:
+def test_the_suspended_set_no_password_and_keep_their_link(
+    http: httpx2.Client, user: dict, person: httpx2.Client
+) -> None:
     url = link(http, user)
     assert http.post(f"/v1/users/{user['id']}/suspend").is_success
     with Log(http).silent():
@@ -260,7 +274,10 @@ def test_a_link_can_lead_to_an_application_and_then_signs_no_one_in_here(
     assert "form-action 'self' https://app.example.com;" in page.headers["content-security-policy"]
     assert "app.example.com" in page.text and "and sign in" not in page.text
     refused_first = send(person, url, "short")
-    assert refused_first.status_code == 400 and "https://app.example.com;" in refused_first.headers["content-security-policy"]
+    assert (
+        refused_first.status_code == 400
+        and "https://app.example.com;" in refused_first.headers["content-security-policy"]
+    )
     answer = send(person, url)
     assert (answer.status_code, answer.headers["location"]) == (303, HOME)
     assert "set-cookie" not in answer.headers and not is_signed_in(person)
@@ -302,12 +319,30 @@ def test_where_a_link_may_lead(http: httpx2.Client, user: dict, person: httpx2.C
 @pytest.mark.parametrize(
     "url",
     [
-        "", "/account", "app.example.com", "//app.example.com", "http://app.example.com", "http://localhost.example.com", "http://127.0.0.1.example.com/",
-        "javascript:alert(1)", "https:/app.example.com", "https://a@app.example.com", "https://app.example.com:80@evil.example", "https://app.example.com\\@evil.example",
-        "https://app.example.com/a b", "https://app.example.com/\r\nX: y", "https://app.example.com/é", "https://bücher.example", "https://app.example.com;x/", "https://*.example.com/",
-        "https://[::1]/", "https://app.example.com/" + "x" * 1001, 7, None,
+        "",
+        "/account",
+        "app.example.com",
+        "//app.example.com",
+        "http://app.example.com",
+        "http://localhost.example.com",
+        "http://127.0.0.1.example.com/",
+        "javascript:alert(1)",
+        "https:/app.example.com",
+        "https://a@app.example.com",
+        "https://app.example.com:80@evil.example",
+        "https://app.example.com\\@evil.example",
+        "https://app.example.com/a b",
+        "https://app.example.com/\r\nX: y",
+        "https://app.example.com/é",
+        "https://bücher.example",
+        "https://app.example.com;x/",
+        "https://*.example.com/",
+        "https://[::1]/",
+        "https://app.example.com/" + "x" * 1001,
+        7,
+        None,
     ],
-)  # fmt: skip
+)
 def test_where_a_link_may_not_lead(http: httpx2.Client, user: dict, url: Any) -> None:
     with Log(http).silent():
         answer = http.post(f"/v1/users/{user['id']}/password-link", json={"redirect_url": url})
@@ -326,7 +361,9 @@ def test_the_suspended_do_not_reset_their_password_for_an_application(
 # ---- who may make one
 
 
-def test_nobody_makes_a_link_for_itself_but_who_has_no_password(server: Server, http: httpx2.Client, tmp_path: Path) -> None:
+def test_nobody_makes_a_link_for_itself_but_who_has_no_password(
+    server: Server, http: httpx2.Client, tmp_path: Path
+) -> None:
     refused(http.post("/v1/users/me/password-link"), errors.NotYourself)
     with running(tmp_path / "data", environment={"ROLLBOOK_OWNER_PASSWORD": ""}) as other, other.http() as owner:
         assert owner.post("/v1/users/me/password-link").status_code == 201

@@ -1,4 +1,5 @@
-"""Each row's plan answers as the row read step by step does, byte for byte, over made-up requests of all kinds of callers."""
+"""Each row's plan answers as the row read step by step does, byte for byte, over made-up requests of all kinds of
+callers."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ from tests.engines import once
 from tests.harness import OWNER_PASSWORD
 
 NOW = 1_790_000_000 * clock.SECOND
-# What these answer differs from one moment to the next, or is measured: a file, a test over the network, a stream without an end.
+# What these answer differs from one moment to the next, or is measured: a file, a test over the network, a stream
+# without an end.
 LEFT_OUT = {
     "GET /metrics",
     "GET /health/ready",
@@ -44,16 +46,48 @@ LEFT_OUT = {
 MADE_ELSEWHERE = ("{sessionId}", "{importId}", "{requestId}", "{deliveryId}", "{replayId}")
 ROWS = [route for route in ROUTES if f"{route.method} {route.path}" not in LEFT_OUT]
 QUERIES = (
-    "limit=2", "limit=0", "limit=x", "offset=1", "fields=id,role", "fields=*", "fields=nothing", "q=al", "status=deleted", "sort=-name",
-    "count=exact", "cursor=AAAA", "purge=true", "user=me", "unknown=1", "limit=1&limit=2", "%zz=1", "a%00=b", "role=member&limit=3", "wait=0",
-    "format=csv", "type=user.created", "metadata[plan]=pro", "consistency=eventual", "limit=%31",
-)  # fmt: skip
+    "limit=2",
+    "limit=0",
+    "limit=x",
+    "offset=1",
+    "fields=id,role",
+    "fields=*",
+    "fields=nothing",
+    "q=al",
+    "status=deleted",
+    "sort=-name",
+    "count=exact",
+    "cursor=AAAA",
+    "purge=true",
+    "user=me",
+    "unknown=1",
+    "limit=1&limit=2",
+    "%zz=1",
+    "a%00=b",
+    "role=member&limit=3",
+    "wait=0",
+    "format=csv",
+    "type=user.created",
+    "metadata[plan]=pro",
+    "consistency=eventual",
+    "limit=%31",
+)
 HEADERS = (
-    (b"accept-encoding", b"gzip"), (b"accept-encoding", b"zstd"), (b"accept", b"application/problem+json"), (b"accept", b"text/html"),
-    (b"if-match", b'"1"'), (b"if-match", b"nonsense"), (b"if-match", b"*"), (b"if-none-match", b'"1"'), (b"if-none-match", b"*"),
-    (b"content-type", b"application/json; charset=utf-8"), (b"content-type", b"text/plain"), (b"content-encoding", b"gzip"),
-    (b"traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), (b"origin", b"https://app.example.com"),
-)  # fmt: skip
+    (b"accept-encoding", b"gzip"),
+    (b"accept-encoding", b"zstd"),
+    (b"accept", b"application/problem+json"),
+    (b"accept", b"text/html"),
+    (b"if-match", b'"1"'),
+    (b"if-match", b"nonsense"),
+    (b"if-match", b"*"),
+    (b"if-none-match", b'"1"'),
+    (b"if-none-match", b"*"),
+    (b"content-type", b"application/json; charset=utf-8"),
+    (b"content-type", b"text/plain"),
+    (b"content-encoding", b"gzip"),
+    (b"traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+    (b"origin", b"https://app.example.com"),
+)
 ODD_BODIES = (
     b"",
     b"null",
@@ -76,7 +110,9 @@ class Chance:
         self.now = NOW
         self._random = random.Random()
         patch.setattr(clock, "now", lambda: self.now)
-        patch.setattr(ids, "uuid7", lambda: SimpleNamespace(int=(self.now // 1000) << 80 | self._random.getrandbits(80)))
+        patch.setattr(
+            ids, "uuid7", lambda: SimpleNamespace(int=(self.now // 1000) << 80 | self._random.getrandbits(80))
+        )
         patch.setattr(os, "urandom", lambda size: self._random.randbytes(size))
         patch.setattr(secrets, "token_bytes", lambda size=32: self._random.randbytes(size))
         patch.setattr(secrets, "token_urlsafe", lambda size=32: self._random.randbytes(size).hex())
@@ -111,7 +147,9 @@ class Maker:
         if route.method == "DELETE" and choose.random() < 0.6:
             route = choose.choice(ROWS)  # or soon there is nothing left to ask for
         body = self._body(route)
-        path = "/".join(self._id(part, route.method) if part.startswith("{") else part for part in route.path.split("/"))
+        path = "/".join(
+            self._id(part, route.method) if part.startswith("{") else part for part in route.path.split("/")
+        )
         query = choose.choice(QUERIES) if choose.random() < 0.2 else ""
         fields = dict(choose.choice(HEADERS) for _ in range(choose.choice((0, 0, 1, 2))))
         key = (
@@ -126,7 +164,9 @@ class Maker:
         if choose.random() < 0.2:
             fields[b"idempotency-key"] = choose.choice((b"once", b'"twice"', b"", b"%d" % number, b"%d" % (number - 3)))
         method = "HEAD" if route.method == "GET" and choose.random() < 0.05 else route.method
-        made = Request(method, path, query, fields, body, choose.choice(("192.0.2.1", "10.0.0.9")), False, f"req_{number}", 0)
+        made = Request(
+            method, path, query, fields, body, choose.choice(("192.0.2.1", "10.0.0.9")), False, f"req_{number}", 0
+        )
         return route, made
 
     def _id(self, part: str, method: str) -> str:
@@ -153,15 +193,27 @@ class Maker:
             found |= choose.choice(
                 ({}, {}, {"scopes": ["users:read"]}, {"ip_allow": ["10.0.0.0/8"]}, {"rate_limit": "3/minute,90/hour"})
             )
-            found |= {"user_id": choose.choice(self.known["user"])} if "user" in self.known and choose.random() < 0.7 else {}
+            found |= (
+                {"user_id": choose.choice(self.known["user"])} if "user" in self.known and choose.random() < 0.7 else {}
+            )
         if choose.random() < 0.1:
-            found[choose.choice(("name", "unknown", "role", "metadata"))] = choose.choice((1, None, "", {"a": [1]}, "x" * 300))
+            found[choose.choice(("name", "unknown", "role", "metadata"))] = choose.choice(
+                (1, None, "", {"a": [1]}, "x" * 300)
+            )
         return msgspec.json.encode(found)
 
 
 def copied(request: Request) -> Request:
     made = Request(
-        request.method, request.path, request.query, dict(request.headers), request.body, request.address, False, request.id, 0
+        request.method,
+        request.path,
+        request.query,
+        dict(request.headers),
+        request.body,
+        request.address,
+        False,
+        request.id,
+        0,
     )
     if len(made.body) > 60 and made.path.endswith("/bulk"):  # as a body comes that is larger than most may send
         made.stream = BodyStream()
@@ -193,10 +245,16 @@ async def answered(app: App, request: Request) -> tuple[object, ...]:
 
 def settings_of(folder: Path) -> Settings:
     return Settings(
-        data=folder, rate_limit=Limit.parse("90/minute,9000/hour"), unauthenticated_limit=Limit.parse("30/minute,9000/hour"),
-        password_memory=8, password_time_cost=1, log="none", access_log=False, public_url="http://127.0.0.1:8000",
+        data=folder,
+        rate_limit=Limit.parse("90/minute,9000/hour"),
+        unauthenticated_limit=Limit.parse("30/minute,9000/hour"),
+        password_memory=8,
+        password_time_cost=1,
+        log="none",
+        access_log=False,
+        public_url="http://127.0.0.1:8000",
         cors_origins=Origins.parse(("https://app.example.com",)),
-    )  # fmt: skip
+    )
 
 
 @once
@@ -226,7 +284,13 @@ def test_a_plan_answers_as_its_row_read_step_by_step(tmp_path: Path, monkeypatch
             for app in (compiled, interpreted):
                 chance.begin(number)
                 answers.append(await answered(app, copied(request)))
-            assert answers[0] == answers[1], (request.method, request.path, request.query, request.headers, request.body)
+            assert answers[0] == answers[1], (
+                request.method,
+                request.path,
+                request.query,
+                request.headers,
+                request.body,
+            )
             status, head, body, *_ = answers[0]
             assert isinstance(status, int) and isinstance(head, bytes) and isinstance(body, bytes)
             statuses[status] += 1

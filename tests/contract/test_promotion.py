@@ -1,4 +1,5 @@
-"""No one acts with a role they could not give: what a promotion ends, and what a key without `users:grant` cannot do."""
+"""No one acts with a role they could not give: what a promotion ends, and what a key without `users:grant` cannot
+do."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ def test_a_promotion_ends_what_others_hold_for_the_user_and_nothing_of_their_own
         made_with_it = new_key(client)
         rotated = client.post("/v1/keys", json={"name": "rotated"}).json()
         rotated = client.post(f"/v1/keys/{rotated['id']}/rotate", json={}).json()["key"]
-    from_the_files = server.rollbook("keys", "create", user["email"], "--quiet", "--data", str(server.data)).stdout.strip()
+    from_the_files = server.rollbook(
+        "keys", "create", user["email"], "--quiet", "--data", str(server.data)
+    ).stdout.strip()
     with signed_in(server, user) as person:
         own = own_key(person)
         with server.http(own) as client:
@@ -51,7 +54,11 @@ def test_a_promotion_is_an_event_and_each_key_it_revokes_is_another(http: Client
     log = Log(http)
     http.patch(f"/v1/users/{user['id']}", json={"role": "admin"})
     promoted, revoked = log.news()
-    assert (promoted["type"], promoted["object"]["role"], promoted["before"]) == ("user.promoted", "admin", {"role": "member"})
+    assert (promoted["type"], promoted["object"]["role"], promoted["before"]) == (
+        "user.promoted",
+        "admin",
+        {"role": "member"},
+    )
     assert (revoked["type"], revoked["object"]["id"]) == ("key.revoked", key["id"])
     assert revoked["object"]["revoked_at"] and revoked["actor"] == promoted["actor"]
 
@@ -136,7 +143,9 @@ def test_a_narrowed_key_sets_its_own_users_password_only_with_the_current_one(
     narrow = as_role("viewer", ["users:write"])
     body = {"password": GOOD, "current_password": narrow.user["password"]}  # type: ignore[attr-defined]
     assert narrow.put("/v1/users/me/password", json=body).status_code == 204
-    assert narrow.put("/v1/users/me/password", json={"password": GOOD + "!", "current_password": GOOD}).status_code == 204
+    assert (
+        narrow.put("/v1/users/me/password", json={"password": GOOD + "!", "current_password": GOOD}).status_code == 204
+    )
 
 
 def test_a_viewer_without_a_password_sets_the_first_one_with_a_whole_key_only(server: Server, http: Client) -> None:

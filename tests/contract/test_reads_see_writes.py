@@ -42,7 +42,8 @@ def test_the_connections_reach_both_workers(server: Server, clients: list[httpx2
 
 
 def _reach_both(server: Server, clients: list[httpx2.Client]) -> bool:
-    """Two workers have two stocks of request ids. All ask at once, so that no worker has the time to take every connection."""
+    """Two workers have two stocks of request ids. All ask at once, so that no worker has the time to take every
+    connection."""
     with ThreadPoolExecutor(len(clients)) as pool:
         answers = list(pool.map(lambda client: client.get("/v1/users/count"), clients))
     assert {answer.status_code for answer in answers} == {200}
@@ -76,7 +77,9 @@ def test_every_worker_sees_every_write_as_soon_as_it_is_acknowledged(clients: li
             assert reader.get("/v1/users?limit=1").headers["x-total-count"] == str(total - 1)
 
 
-def test_a_change_through_one_worker_is_what_the_next_change_through_another_starts_from(clients: list[httpx2.Client]) -> None:
+def test_a_change_through_one_worker_is_what_the_next_change_through_another_starts_from(
+    clients: list[httpx2.Client],
+) -> None:
     user = new_user(clients[0], metadata={"n": 0})
     path = f"/v1/users/{user['id']}"
 
@@ -85,7 +88,9 @@ def test_a_change_through_one_worker_is_what_the_next_change_through_another_sta
         while done < 5:
             found = client.get(path)
             answer = client.put(
-                path, json={"metadata": {"n": found.json()["metadata"]["n"] + 1}}, headers={"If-Match": found.headers["etag"]}
+                path,
+                json={"metadata": {"n": found.json()["metadata"]["n"] + 1}},
+                headers={"If-Match": found.headers["etag"]},
             )
             assert answer.status_code in (200, 412)
             done += answer.status_code == 200

@@ -73,14 +73,17 @@ def test_requests_are_listed_newest_first_and_searched(member: httpx2.Client) ->
     assert logged(member, key=everything[0]["key_id"], user="me") == everything
     assert logged(member, key="key_00000000000000000000000000") == []
     assert all(
-        each["duration_ms"] > 0 and each["address"] == "127.0.0.1" and each["headers"]["user-agent"] for each in everything
+        each["duration_ms"] > 0 and each["address"] == "127.0.0.1" and each["headers"]["user-agent"]
+        for each in everything
     )
 
 
 def test_pages_lead_to_the_next(member: httpx2.Client) -> None:
     for order in ("desc", "asc"):
         # In this order, a request appears a few seconds after it was answered.
-        whole = until(lambda order=order: logged(member, order=order, path="/v1/", status="4xx"), lambda found: len(found) == 3)
+        whole = until(
+            lambda order=order: logged(member, order=order, path="/v1/", status="4xx"), lambda found: len(found) == 3
+        )
         url, found = f"/v1/requests?status=4xx&path=/v1/&limit=2&order={order}", list[dict[str, Any]]()
         while url:
             answer = member.get(url)
@@ -91,7 +94,9 @@ def test_pages_lead_to_the_next(member: httpx2.Client) -> None:
         assert sorted(found, key=lambda each: each["created_at"], reverse=order == "desc") == found
 
 
-def test_members_see_their_own_requests_and_admins_all(http: httpx2.Client, member: httpx2.Client, server: Server) -> None:
+def test_members_see_their_own_requests_and_admins_all(
+    http: httpx2.Client, member: httpx2.Client, server: Server
+) -> None:
     mine = logged(member, limit=1000)
     me = mine[0]["user_id"]
     until(lambda: {each["user_id"] for each in logged(http, limit=1000)}, lambda found: len(found) > 1)
@@ -101,7 +106,11 @@ def test_members_see_their_own_requests_and_admins_all(http: httpx2.Client, memb
     theirs = logged(http, user="me", limit=1000)[0]
     assert member.get("/v1/requests", params={"user": theirs["user_id"]}).status_code == 403
     assert member.get(f"/v1/requests/{theirs['id']}").status_code == 404
-    assert member.get(f"/v1/requests/{mine[0]['id']}").json() == http.get(f"/v1/requests/{mine[0]['id']}").json() == mine[0]
+    assert (
+        member.get(f"/v1/requests/{mine[0]['id']}").json()
+        == http.get(f"/v1/requests/{mine[0]['id']}").json()
+        == mine[0]
+    )
     with server.http(new_key(http, scopes=["users:read"])) as narrow:
         assert narrow.get("/v1/requests").status_code == narrow.get(f"/v1/requests/{mine[0]['id']}").status_code == 403
 
@@ -126,7 +135,8 @@ def test_the_log_is_followed_without_a_gap_or_a_repetition(member: httpx2.Client
 
 @once
 @pytest.mark.parametrize(
-    "query", ["wait=5", "status=4x", "status=600", "after=yesterday", "limit=0", "order=up", "wait=61&order=asc", "colour=red"]
+    "query",
+    ["wait=5", "status=4x", "status=600", "after=yesterday", "limit=0", "order=up", "wait=61&order=asc", "colour=red"],
 )
 def test_what_cannot_be_asked_is_refused(member: httpx2.Client, query: str) -> None:
     assert member.get(f"/v1/requests?{query}").status_code == 400
@@ -156,7 +166,10 @@ def test_an_error_is_kept_as_it_was_answered_and_of_a_query_only_the_names(serve
 
 
 def test_paths_are_compared_from_their_beginning_or_as_a_whole(member: httpx2.Client) -> None:
-    assert {each["path"] for each in logged(member, path="/v1/key")} == {"/v1/keys", "/v1/keys/key_00000000000000000000000000"}
+    assert {each["path"] for each in logged(member, path="/v1/key")} == {
+        "/v1/keys",
+        "/v1/keys/key_00000000000000000000000000",
+    }
     assert {each["path"] for each in logged(member, path="/v1/keys", path_match="exact")} == {"/v1/keys"}
     answer = member.get("/v1/requests", params={"path_match": "exact"})
     assert (answer.status_code, answer.json()["param"]) == (400, "path_match")

@@ -24,9 +24,9 @@ from tests.visitor import signed_in
 ROLES = ("member", "viewer", "admin", "owner")
 TARGETS = ("own", "other", "owner")
 
-# For each row, what each role gets when the call is about itself, about a member, and about an owner (another one, for an owner).
-# "yes" the row's success; "no" 403; "none" 404, where others' keys do not exist for the caller; a name: that error.
-# Rows that are about nobody in particular have one column.
+# For each row, what each role gets when the call is about itself, about a member, and about an owner (another one, for
+# an owner). "yes" the row's success; "no" 403; "none" 404, where others' keys do not exist for the caller; a name: that
+# error. Rows that are about nobody in particular have one column.
 MATRIX = """
 GET /v1/users                    member no                    viewer yes                   admin yes                   owner yes
 POST /v1/users                   member no                    viewer no                    admin yes                   owner yes
@@ -82,8 +82,11 @@ GET /v1/requests/{requestId}     member missing               viewer missing    
 DELETE /v1/sessions/{sessionId}  member yes none none         viewer yes none none         admin yes yes no            owner yes yes yes
 """
 MEANING = {
-    "no": errors.InsufficientScope, "none": errors.NotFound, "missing": errors.NotFound, "yourself": errors.NotYourself,
-}  # fmt: skip
+    "no": errors.InsufficientScope,
+    "none": errors.NotFound,
+    "missing": errors.NotFound,
+    "yourself": errors.NotYourself,
+}
 
 
 def read_matrix() -> dict[tuple[str, str, str], str]:
@@ -109,10 +112,14 @@ WITH_KEY = {f"{route.method} {route.path}": route for route in ROUTES if route.s
 def test_the_table_has_every_row_every_role_and_every_target() -> None:
     of_none = [row for row in WITH_KEY if "{" not in row or "{importId}" in row or "{requestId}" in row]
     about_nobody = [
-        row for row in of_none if not row.endswith(("/v1/keys", "/v1/sessions", "/v1/requests", "/v1/usage", "/v1/webhooks"))
+        row
+        for row in of_none
+        if not row.endswith(("/v1/keys", "/v1/sessions", "/v1/requests", "/v1/usage", "/v1/webhooks"))
     ]
     cells = {(row, role, "own") for row in about_nobody for role in ROLES}
-    cells |= {(row, role, target) for row in WITH_KEY if row not in about_nobody for role in ROLES for target in TARGETS}
+    cells |= {
+        (row, role, target) for row in WITH_KEY if row not in about_nobody for role in ROLES for target in TARGETS
+    }
     assert set(EXPECTED) == cells
 
 
@@ -142,7 +149,9 @@ class People:
         if route.path.endswith("/activate") and target != "own":
             assert self.http.post(f"/v1/users/{about['id']}/suspend").status_code == 200
         path = (
-            path.replace("{userId}", about["id"]).replace("{importId}", ids.new("imp")).replace("{requestId}", "req_" + "0" * 24)
+            path.replace("{userId}", about["id"])
+            .replace("{importId}", ids.new("imp"))
+            .replace("{requestId}", "req_" + "0" * 24)
         )
         if "{keyId}" in path:
             made = self.http.post("/v1/keys", json={"name": "test", "user_id": about["id"]}).json()
@@ -157,7 +166,9 @@ class People:
                 path = path.replace("{replayId}", made.json().get("id") or ids.new("replay"))
         if "{sessionId}" in path:
             signed_in(self.server, about | self.http.get(f"/v1/users/{about['id']}?fields=email").json()).close()
-            path = path.replace("{sessionId}", self.http.get("/v1/sessions", params={"user": about["id"]}).json()[0]["id"])
+            path = path.replace(
+                "{sessionId}", self.http.get("/v1/sessions", params={"user": about["id"]}).json()[0]["id"]
+            )
         self.log.news()
         if f"{route.method} {route.path}" in (
             "GET /v1/keys",
@@ -191,7 +202,9 @@ class People:
             case row if row in (f"PUT {USER}", f"PATCH {USER}"):
                 return {"name": f"Renamed {number}"}
             case row if row == f"PUT {USER}/password":
-                return {"password": about["password"]} | ({"current_password": me["password"]} if about["id"] == me["id"] else {})
+                return {"password": about["password"]} | (
+                    {"current_password": me["password"]} if about["id"] == me["id"] else {}
+                )
             case row if row == f"POST {KEY}/reveal":
                 return {"password": me["password"]}
             case row if row == f"POST {KEY}/rotate":
@@ -233,12 +246,15 @@ def test_the_table_of_permissions_holds(people: People, row: str, role: str, tar
 @once
 @pytest.mark.parametrize("role", ["member", "viewer"])
 @pytest.mark.parametrize("row", [row for row, route in WITH_KEY.items() if "{userId}" in route.path])
-def test_where_a_role_does_not_reach_others_403_is_the_same_whether_they_exist(people: People, row: str, role: str) -> None:
+def test_where_a_role_does_not_reach_others_403_is_the_same_whether_they_exist(
+    people: People, row: str, role: str
+) -> None:
     route, caller = WITH_KEY[row], people.callers[role]
     existing, unknown, malformed = people.bystander["id"], ids.new("user"), "user_1"
     body = people.body(route, people.bystander, caller.user)  # type: ignore[attr-defined]
     answers = [
-        caller.request(route.method, route.path.replace("{userId}", id), json=body) for id in (existing, unknown, malformed)
+        caller.request(route.method, route.path.replace("{userId}", id), json=body)
+        for id in (existing, unknown, malformed)
     ]
     if EXPECTED[row, role, "other"] == "yes":
         assert [answer.status_code for answer in answers] == [route.success, 404, 404], "a viewer reads all"
@@ -246,7 +262,11 @@ def test_where_a_role_does_not_reach_others_403_is_the_same_whether_they_exist(p
     contents = [refused(answer, errors.InsufficientScope) | {"request_id": ""} for answer in answers]
     assert contents[0] == contents[1] == contents[2]
     headers = [
-        {name: value for name, value in answer.headers.items() if name in ("content-length", "www-authenticate", "etag")}
+        {
+            name: value
+            for name, value in answer.headers.items()
+            if name in ("content-length", "www-authenticate", "etag")
+        }
         for answer in answers
     ]
     assert headers[0] == headers[1] == headers[2]
@@ -257,7 +277,10 @@ def test_where_a_role_does_not_reach_others_403_is_the_same_whether_they_exist(p
 def test_naming_another_users_keys_is_403_whether_it_exists(people: People, user: str) -> None:
     id = {"existing": people.bystander["id"], "unknown": ids.new("user"), "malformed": "user_1"}[user]
     member = people.callers["member"]
-    for answer in (member.get("/v1/keys", params={"user": id}), member.post("/v1/keys", json={"name": "test", "user_id": id})):
+    for answer in (
+        member.get("/v1/keys", params={"user": id}),
+        member.post("/v1/keys", json={"name": "test", "user_id": id}),
+    ):
         assert refused(answer, errors.InsufficientScope)["error"].startswith("Only admins can use keys:")
 
 
@@ -276,16 +299,24 @@ def test_403_comes_before_a_look_at_the_body_the_query_and_the_version(people: P
 
 def test_a_stale_version_of_what_an_admin_may_not_touch_is_403_not_412(people: People) -> None:
     owner = f"/v1/users/{people.owners[0]['id']}"
-    for call in (lambda: people.callers["admin"].put(owner, json={"name": "x"}, headers={"If-Match": '"999"'}), lambda: people.callers["admin"].delete(owner, headers={"If-Match": '"999"'})):  # fmt: skip
+    for call in (
+        lambda: people.callers["admin"].put(owner, json={"name": "x"}, headers={"If-Match": '"999"'}),
+        lambda: people.callers["admin"].delete(owner, headers={"If-Match": '"999"'}),
+    ):
         refused(call(), errors.InsufficientScope)
 
 
 # ---- what a user may change of itself
 
 PRIVILEGES: list[dict[str, Any]] = [
-    {"role": "admin"}, {"role": "owner"}, {"status": "suspended"}, {"rate_limit": "none"}, {"email_verified": True}, {"external_id": "mine"},
+    {"role": "admin"},
+    {"role": "owner"},
+    {"status": "suspended"},
+    {"rate_limit": "none"},
+    {"email_verified": True},
+    {"external_id": "mine"},
     {"name": "Allowed", "role": "viewer"},
-]  # fmt: skip
+]
 
 
 @once
@@ -313,9 +344,9 @@ def test_a_member_needs_its_present_password_to_change_it(people: People) -> Non
     member = people.callers["member"]
     with people.log.silent():
         assert (
-            refused(member.put("/v1/users/me/password", json={"password": "anothersecurepassword"}), errors.InvalidParameter)[
-                "param"
-            ]
+            refused(
+                member.put("/v1/users/me/password", json={"password": "anothersecurepassword"}), errors.InvalidParameter
+            )["param"]
             == "current_password"
         )
         body = {"password": "anothersecurepassword", "current_password": "not the password"}
@@ -341,10 +372,18 @@ def test_me_stands_for_the_callers_own_user(people: People) -> None:
         lambda admin, owner: admin.delete(f"/v1/users/{owner}?purge=true"),
         lambda admin, owner: admin.put(f"/v1/users/{owner}/password", json={"password": "securepassword123"}),
         lambda admin, owner: admin.put("/v1/users/me", json={"role": "owner"}),
-        lambda admin, owner: admin.post("/v1/users", json={"name": "x", "email": f"{ids.new('n')}@example.com", "password": "securepassword123", "role": "owner"}),
+        lambda admin, owner: admin.post(
+            "/v1/users",
+            json={
+                "name": "x",
+                "email": f"{ids.new('n')}@example.com",
+                "password": "securepassword123",
+                "role": "owner",
+            },
+        ),
     ],
     ids=["change", "change nothing", "demote", "purge", "set its password", "become one", "create one"],
-)  # fmt: skip
+)
 def test_an_admin_cannot_touch_an_owner_nor_make_one(people: People, call: Callable[..., httpx2.Response]) -> None:
     with people.log.silent():
         refused(call(people.callers["admin"], people.owners[0]["id"]), errors.InsufficientScope)
@@ -352,7 +391,9 @@ def test_an_admin_cannot_touch_an_owner_nor_make_one(people: People, call: Calla
 
 def test_an_admin_cannot_make_another_user_an_owner(people: People, user: dict) -> None:
     with people.log.silent():
-        refused(people.callers["admin"].put(f"/v1/users/{user['id']}", json={"role": "owner"}), errors.InsufficientScope)
+        refused(
+            people.callers["admin"].put(f"/v1/users/{user['id']}", json={"role": "owner"}), errors.InsufficientScope
+        )
 
 
 def test_an_admin_cannot_purge_a_deleted_owner(people: People) -> None:
@@ -387,7 +428,10 @@ def test_owners_that_give_their_role_away_at_the_same_moment_leave_one(tmp_path:
         for _ in range(3):
             owners = [
                 http,
-                *(opened.enter_context(server.http(new_key(http, user_id=new_user(http, role="owner")["id"]))) for _ in range(3)),
+                *(
+                    opened.enter_context(server.http(new_key(http, user_id=new_user(http, role="owner")["id"])))
+                    for _ in range(3)
+                ),
             ]
             with ThreadPoolExecutor(4) as pool:
                 answers = list(pool.map(lambda owner: owner.put("/v1/users/me", json={"role": "admin"}), owners))
@@ -397,7 +441,10 @@ def test_owners_that_give_their_role_away_at_the_same_moment_leave_one(tmp_path:
             found = last.get("/v1/users", params={"role": "owner"}).json()
             assert [user["id"] for user in found] == [last.get("/v1/users/me").json()["id"]]
             if last is not http:
-                assert last.put(f"/v1/users/{http.get('/v1/users/me').json()['id']}", json={"role": "owner"}).status_code == 200
+                assert (
+                    last.put(f"/v1/users/{http.get('/v1/users/me').json()['id']}", json={"role": "owner"}).status_code
+                    == 200
+                )
                 wait_until_owner(http)
                 assert last.put("/v1/users/me", json={"role": "admin"}).status_code == 200
 
@@ -421,7 +468,11 @@ def test_a_suspended_user_is_refused_everything(people: People, user: dict) -> N
     people.http.post(f"/v1/users/{admin.user['id']}/suspend")  # type: ignore[attr-defined]
     with people.log.silent():
         for route in WITH_KEY.values():
-            path = route.path.replace("{userId}", user["id"]).replace("{keyId}", "current").replace("{sessionId}", ids.new("ses"))
+            path = (
+                route.path.replace("{userId}", user["id"])
+                .replace("{keyId}", "current")
+                .replace("{sessionId}", ids.new("ses"))
+            )
             refused(admin.request(route.method, path, json=people.body(route, user, admin.user)), errors.UserSuspended)  # type: ignore[attr-defined]
     admin.close()
 
@@ -433,7 +484,8 @@ def test_a_suspended_user_cannot_sign_in_and_stays_in_lists(people: People, user
     refused(people.http.post("/v1/users/verify-password", json=good | {"password": "wrong"}), errors.WrongPassword)
     assert people.http.get("/v1/users", params={"email": user["email"]}).json()[0]["id"] == user["id"]
     assert [
-        found["id"] for found in people.http.get("/v1/users", params={"status": "suspended", "email": user["email"]}).json()
+        found["id"]
+        for found in people.http.get("/v1/users", params={"status": "suspended", "email": user["email"]}).json()
     ] == [user["id"]]
 
 
@@ -447,7 +499,9 @@ def test_a_key_with_one_scope_does_what_its_role_may_in_that_scope_and_nothing_e
     people: People, role: str, scope: str
 ) -> None:
     if scope not in grantable(role):
-        answer = people.http.post("/v1/keys", json={"name": "test", "user_id": people.users[role]["id"], "scopes": [scope]})
+        answer = people.http.post(
+            "/v1/keys", json={"name": "test", "user_id": people.users[role]["id"], "scopes": [scope]}
+        )
         assert refused(answer, errors.InvalidParameter)["param"] == "scopes"
         return
     me = people.users[role]
@@ -455,18 +509,27 @@ def test_a_key_with_one_scope_does_what_its_role_may_in_that_scope_and_nothing_e
     for row, route in WITH_KEY.items():
         if route.scope == scope:
             if EXPECTED[row, role, "own"] == "yes":
-                # A key with few scopes gets no hold of the wide one that the case makes, and hands on no events that it can't read.
+                # A key with few scopes gets no hold of the wide one that the case makes, and hands on no events that it
+                # can't read.
                 more = (
-                    f"POST {KEY}/reveal", f"POST {KEY}/rotate", "POST /v1/webhooks", f"GET {WEBHOOK}/deliveries", f"POST {WEBHOOK}/test",
+                    f"POST {KEY}/reveal",
+                    f"POST {KEY}/rotate",
+                    "POST /v1/webhooks",
+                    f"GET {WEBHOOK}/deliveries",
+                    f"POST {WEBHOOK}/test",
                     f"POST {WEBHOOK}/replays",
-                )  # fmt: skip
+                )
                 answer = people.ask(route, narrow, "own")
                 assert answer.status_code == (403 if row in more else route.success), (
                     row,
                     answer.text,
                 )
         else:
-            path = route.path.replace("{userId}", "me").replace("{keyId}", "current").replace("{sessionId}", ids.new("ses"))
+            path = (
+                route.path.replace("{userId}", "me")
+                .replace("{keyId}", "current")
+                .replace("{sessionId}", ids.new("ses"))
+            )
             for name, kind in (("{webhookId}", "webhook"), ("{deliveryId}", "dlv"), ("{replayId}", "replay")):
                 path = path.replace(name, ids.new(kind))
             with people.log.silent():

@@ -1,6 +1,7 @@
 """Every row of the table of routes: what it answers when all is well, and each way in which it can refuse.
 
-The tests walk `api.routes.ROUTES`, so a new row fails here until somebody has said how to ask for it and how to provoke its errors.
+The tests walk `api.routes.ROUTES`, so a new row fails here until somebody has said how to ask for it and how to provoke
+its errors.
 """
 
 from __future__ import annotations
@@ -67,10 +68,22 @@ class World:
 
     @cached_property
     def busy(self) -> httpx2.Client:
-        """The owner of a server that takes longer for a hash than for all else, one at a time, with one more waiting and one try a minute."""
-        flags = "--password-threads", "1", "--password-queue", "1", "--attempts-limit", "1/minute", "--rate-limit", "none"
+        """The owner of a server that takes longer for a hash than for all else, one at a time, with one more waiting
+        and one try a minute."""
+        flags = (
+            "--password-threads",
+            "1",
+            "--password-queue",
+            "1",
+            "--attempts-limit",
+            "1/minute",
+            "--rate-limit",
+            "none",
+        )
         costs = {"ROLLBOOK_PASSWORD_MEMORY": "32768", "ROLLBOOK_PASSWORD_TIME_COST": "2"}
-        self.busy_server = self._open.enter_context(running(self.server.data.with_name("busy"), *flags, environment=costs))
+        self.busy_server = self._open.enter_context(
+            running(self.server.data.with_name("busy"), *flags, environment=costs)
+        )
         return self._open.enter_context(self.busy_server.http())
 
     @cached_property
@@ -164,7 +177,9 @@ def _deleted(world: World) -> str:
 
 BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/users": {"name": "Charlie Chaplin", "email": "charlie@example.com", "password": "securepassword123"},
-    "POST /v1/users/bulk": {"operations": [{"op": "create", "name": "Charlie Chaplin", "email": "charlie@example.com"}]},
+    "POST /v1/users/bulk": {
+        "operations": [{"op": "create", "name": "Charlie Chaplin", "email": "charlie@example.com"}]
+    },
     "POST /v1/users/verify-password": {"email": "charlie@example.com", "password": "securepassword123"},
     f"PUT {USER}": {"name": "Charles Chaplin"},
     f"PATCH {USER}": {"name": "Charles Chaplin"},
@@ -220,7 +235,9 @@ VALID: dict[str, Callable[[World], Ask]] = {
     f"PATCH {WEBHOOK}": lambda world: Ask(world.new_webhook(), BODIES[f"PATCH {WEBHOOK}"]),
     f"DELETE {WEBHOOK}": lambda world: Ask(world.new_webhook()),
     f"POST {WEBHOOK}/pause": lambda world: Ask(world.new_webhook() + "/pause"),
-    f"POST {WEBHOOK}/resume": lambda world: Ask(world.new_webhook(status="paused") + "/resume", BODIES[f"POST {WEBHOOK}/resume"]),
+    f"POST {WEBHOOK}/resume": lambda world: Ask(
+        world.new_webhook(status="paused") + "/resume", BODIES[f"POST {WEBHOOK}/resume"]
+    ),
     f"POST {WEBHOOK}/reveal": lambda world: Ask(world.new_webhook() + "/reveal", BODIES[f"POST {WEBHOOK}/reveal"]),
     f"POST {WEBHOOK}/rotate-secret": lambda world: Ask(
         world.new_webhook() + "/rotate-secret", BODIES[f"POST {WEBHOOK}/rotate-secret"]
@@ -421,8 +438,19 @@ def test_trace_is_refused_everywhere_and_ends_nothing(world: World) -> None:
 @once
 @pytest.mark.parametrize(
     "path",
-    ["/v1", "/v2/users", "/v1/user", "/v1/users/me/nothing", "/v1/users/me/keys/1", "/v1//users", "//v1/users", "/v1/users//", "/%2e%2e/etc/passwd", "/V1/users"],
-)  # fmt: skip
+    [
+        "/v1",
+        "/v2/users",
+        "/v1/user",
+        "/v1/users/me/nothing",
+        "/v1/users/me/keys/1",
+        "/v1//users",
+        "//v1/users",
+        "/v1/users//",
+        "/%2e%2e/etc/passwd",
+        "/V1/users",
+    ],
+)
 def test_an_unknown_path_is_404_in_json(world: World, path: str) -> None:
     for method in ("GET", "POST", "DELETE"):
         refused(world.http.request(method, path), errors.NotFound)
@@ -445,7 +473,9 @@ def test_without_a_key_it_is_401_and_nothing_happens(world: World, anonymous: ht
         answer = world.ask(route, ask, anonymous)
         refused(answer, errors.MissingKey)
         assert answer.headers["www-authenticate"] == 'Bearer realm="Rollbook"'
-        in_query = world.ask(route, ask, anonymous, params={"api_key": world.server.key, "access_token": world.server.key})
+        in_query = world.ask(
+            route, ask, anonymous, params={"api_key": world.server.key, "access_token": world.server.key}
+        )
         refused(in_query, errors.MissingKey)
 
 
@@ -535,7 +565,9 @@ def unknown(world: World, route: Route) -> httpx2.Response:
         "replayId": "replay",
         "importId": "imp",
     }
-    path = re.sub(r"{(\w+)}", lambda name: ids.new(kinds[name[1]]), route.path.replace("{requestId}", "req_" + "0" * 24))
+    path = re.sub(
+        r"{(\w+)}", lambda name: ids.new(kinds[name[1]]), route.path.replace("{requestId}", "req_" + "0" * 24)
+    )
     return world.ask(route, Ask(path, BODIES.get(name(route))))
 
 
@@ -618,10 +650,11 @@ def suspended_user(world: World, route: Route) -> httpx2.Response:
 
 
 def overloaded(world: World, route: Route) -> httpx2.Response:
-    """One hash runs, one waits, and there is no room for a third: three others keep it so until the one who asks is refused.
+    """One hash runs, one waits, and there is no room for a third: three others keep it so until the one who asks is
+    refused.
 
-    A stranger gives way to strangers, a known user to those who have had less time: so the others are of the same kind, and each is served
-    in turn.
+    A stranger gives way to strangers, a known user to those who have had less time: so the others are of the same kind,
+    and each is served in turn.
     """
     http = world.busy
     verify, reveal = "/v1/users/verify-password", "/v1/keys/current/reveal"
@@ -673,8 +706,8 @@ def overloaded(world: World, route: Route) -> httpx2.Response:
 def last_owner_in_a_race(world: World, route: Route) -> httpx2.Response:
     """Two owners remove each other at the same moment: the one who comes second would leave nobody.
 
-    Both are let in, then wait for what all writers need, which the test holds. Who is let in only when it is over, because the machine had
-    other work, is nobody by then; so it is tried again.
+    Both are let in, then wait for what all writers need, which the test holds. Who is let in only when it is over,
+    because the machine had other work, is nobody by then; so it is tried again.
     """
     for _ in range(10):
         lost = owners_in_a_race(world, route)
@@ -699,7 +732,9 @@ def owners_in_a_race(world: World, route: Route) -> httpx2.Response:
                     path = route.path.replace("{userId}", other["id"])
                     answers.append(pool.submit(client.request, route.method, path))
                     time.sleep(0.3)
-            won, lost = sorted((answer.result() for answer in answers), key=lambda answer: answer.status_code != route.success)
+            won, lost = sorted(
+                (answer.result() for answer in answers), key=lambda answer: answer.status_code != route.success
+            )
             assert won.status_code == route.success != lost.status_code
             winner, id = (first, one["id"]) if won is answers[0].result() else (second, two["id"])
             found = winner.get("/v1/users", params={"role": "owner", "status": "active"}).json()
@@ -730,9 +765,11 @@ OTHERWISE: dict[tuple[str, type[ApiError]], Provoke] = {
     (f"DELETE {USER}", errors.LastOwner): last_owner_in_a_race,
     (f"POST {USER}/suspend", errors.LastOwner): last_owner_in_a_race,
 }
-# /health/ready answers in its own form; test_operations provokes it. test_bulk has atomic operations, test_exports and test_users have an export that is large enough to go on,
-# test_imports many imports and a disk without room, test_keys a user with many keys, test_webhooks one with many webhooks, test_webhook_deliveries one with many replays, test_events and
-# test_event_positions a log with a retention, test_event_stream many who follow it, and test_requests ten who follow the request log.
+# /health/ready answers in its own form; test_operations provokes it. test_bulk has atomic operations, test_exports and
+# test_users have an export that is large enough to go on, test_imports many imports and a disk without room, test_keys
+# a user with many keys, test_webhooks one with many webhooks, test_webhook_deliveries one with many replays,
+# test_events and test_event_positions a log with a retention, test_event_stream many who follow it, and test_requests
+# ten who follow the request log.
 ELSEWHERE = {
     *(
         (f"GET {path}", error)
@@ -762,15 +799,21 @@ CASES = [(route, error) for route in ROUTES for error in route.errors if (name(r
 def test_every_error_of_every_row_has_a_case() -> None:
     rows = {name(route) for route in ROUTES}
     for route, error in CASES:
-        assert (name(route), error) in OTHERWISE or error in PROVOKED, f"say how to provoke {error.code} of {name(route)}"
-    assert set(OTHERWISE) <= {(name(route), error) for route, error in CASES}, "a case for an error that the row does not list"
+        assert (name(route), error) in OTHERWISE or error in PROVOKED, (
+            f"say how to provoke {error.code} of {name(route)}"
+        )
+    assert set(OTHERWISE) <= {(name(route), error) for route, error in CASES}, (
+        "a case for an error that the row does not list"
+    )
     assert set(PROVOKED) <= {error for _, error in CASES}, "a case that no row lists"
     assert {row for row, _ in ELSEWHERE} <= rows
 
 
 def each_case(of_overloaded: bool) -> pytest.MarkDecorator:
     cases = [(route, error) for route, error in CASES if (error is errors.Overloaded) == of_overloaded]
-    return pytest.mark.parametrize(("route", "error"), cases, ids=[f"{name(route)} {error.code}" for route, error in cases])
+    return pytest.mark.parametrize(
+        ("route", "error"), cases, ids=[f"{name(route)} {error.code}" for route, error in cases]
+    )
 
 
 @once  # no database has a part in the queue of passwords

@@ -1,5 +1,5 @@
-"""Search: `q` finds part of a name or an email, and the beginning of an ID, exactly as the last write left it, folded into the index or not
-yet."""
+"""Search: `q` finds part of a name or an email, and the beginning of an ID, exactly as the last write left it, folded
+into the index or not yet."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ def found(http: httpx2.Client, q: str, **more: str) -> list[str]:
 
 
 each_index = pytest.mark.parametrize(
-    ("engine", "indexed"), [("sqlite", False), ("sqlite", True), ("postgresql", False)], indirect=["engine"], scope="module"
+    ("engine", "indexed"),
+    [("sqlite", False), ("sqlite", True), ("postgresql", False)],
+    indirect=["engine"],
+    scope="module",
 )
 """SQLite's index gets a name a moment later; PostgreSQL's has it at once."""
 
@@ -55,7 +58,11 @@ each_index = pytest.mark.parametrize(
 @pytest.mark.parametrize(
     ("name", "finds", "misses"),
     [
-        ("Alice Wonderland", ["ali", "WONDER", "alice wonderland", "ce won", "land"], ["alicew", "wonderlands", "alice  w"]),
+        (
+            "Alice Wonderland",
+            ["ali", "WONDER", "alice wonderland", "ce won", "land"],
+            ["alicew", "wonderlands", "alice  w"],
+        ),
         ("Zoë Łukasz", ["zoë", "ZOË", "zoe\u0308", "ŁUK", "ë ł"], ["zoe", "luk"]),
         ("李小龍 Bruce", ["李小龍", "小龍 b"], ["龍小李"]),
         ("😀😁😂🤣", ["😀😁😂", "😁😂🤣"], ["😀😂😁"]),
@@ -63,15 +70,23 @@ each_index = pytest.mark.parametrize(
         ("ΣΊΣΥΦΟΣ", ["σίσυφος", "σίσυφοσ", "ΊΣΥ"], ["σισυφος"]),
         ("İstanbul", ["i\u0307st", "İST", "stanbul"], ["ist"]),
         ("50%_off*", ["50%", "%_o", "off*", "_off"], ["50_", "%%%", "___", "***", "5_%", "off%"]),
-        ("O'Brien \"Bob\" OR NOT", ["o'b", 'n "bob"', '"bob"', "or not", "ien"], ["'''", '"""', "bob OR nothing", "NEAR(bob not)"]),
-        ("back\\slash (x) [y] {z} ^q$ a:b -c +d", ["k\\s", "(x) [", "{z} ^", "q$ a:b", "b -c", "-c +d", "slash (x)"], ["\\\\\\", "(((", "text:back", "slash -c"]),
+        (
+            'O\'Brien "Bob" OR NOT',
+            ["o'b", 'n "bob"', '"bob"', "or not", "ien"],
+            ["'''", '"""', "bob OR nothing", "NEAR(bob not)"],
+        ),
+        (
+            "back\\slash (x) [y] {z} ^q$ a:b -c +d",
+            ["k\\s", "(x) [", "{z} ^", "q$ a:b", "b -c", "-c +d", "slash (x)"],
+            ["\\\\\\", "(((", "text:back", "slash -c"],
+        ),
         ("<script>&amp;</script>", ["<script>", "&amp;", "</s"], ["script&"]),
         ("山田\u3000太郎", ["田\u3000太", "山田\u3000"], ["山田太"]),
         ("👩\u200d💻 dev", ["👩\u200d💻", "\u200d💻 d"], ["👩💻 "]),
         ("aaaaaaaa", ["aaa", "aaaaaaaa"], ["aaaaaaaaa"]),
         ("x;DROP TABLE users;--", ["drop table", ";--", "x;d"], ["drop  table"]),
     ],
-)  # fmt: skip
+)
 def test_a_part_of_the_name_finds_in_any_case_and_signs_are_only_signs(
     http: httpx2.Client, name: str, finds: list[str], misses: list[str], indexed: bool
 ) -> None:
@@ -112,7 +127,7 @@ def test_a_part_of_the_address_finds_as_well(http: httpx2.Client, indexed: bool)
         ("😀😁 ❤x", ["😀", "😁", "😀😁", "❤", "❤x", "x"], ["😂", "😁😀"]),
         ("50% «Müller»", ["5", "50", "m", "mü"], ["0", "0%", "%", "ül", "«m"]),
     ],
-)  # fmt: skip
+)
 def test_one_or_two_characters_find_a_word_that_begins_with_them(
     http: httpx2.Client, name: str, finds: list[str], misses: list[str], indexed: bool
 ) -> None:
@@ -218,7 +233,10 @@ def test_search_goes_with_every_filter_order_and_page(http: httpx2.Client) -> No
     for number in range(24):
         made.append(
             new_user(
-                http, name=f"Combi {'ABC'[number % 3]}", role=("member", "viewer")[number % 2], external_id=f"combi-{number}"
+                http,
+                name=f"Combi {'ABC'[number % 3]}",
+                role=("member", "viewer")[number % 2],
+                external_id=f"combi-{number}",
             )
         )
         if number == 11:
@@ -235,7 +253,8 @@ def test_search_goes_with_every_filter_order_and_page(http: httpx2.Client) -> No
         for part in reversed(sort.split(",")):
             key = part.removeprefix("-")
             expected.sort(
-                key=lambda user, key=key: all_ids.index(user["id"]) if key == "created_at" else user[key], reverse=part != key
+                key=lambda user, key=key: all_ids.index(user["id"]) if key == "created_at" else user[key],
+                reverse=part != key,
             )  # type: ignore[misc]
         url = f"/v1/users?q=combi&limit=5&sort={sort}&count=exact"
         forth = list(pages(http, url))
@@ -246,7 +265,9 @@ def test_search_goes_with_every_filter_order_and_page(http: httpx2.Client) -> No
 
 
 @once
-@pytest.mark.parametrize("q", ["", "x" * 256, "\n", "a\n", "a\tbc", "a\nbc", "abc\x7f", "abc\x00", "\u2028abc", "a\x85bc"])
+@pytest.mark.parametrize(
+    "q", ["", "x" * 256, "\n", "a\n", "a\tbc", "a\nbc", "abc\x7f", "abc\x00", "\u2028abc", "a\x85bc"]
+)
 def test_what_no_name_can_hold_is_400(http: httpx2.Client, q: str) -> None:
     assert faults(http.get("/v1/users", params={"q": q})) == ["q"]
 

@@ -87,7 +87,9 @@ def test_under_an_https_public_url_the_cookie_is_for_tls_whatever_the_proxy_says
         assert line.startswith(f"rollbook-{server.port}=") and "Secure" not in line
 
 
-def test_signing_in_notes_when_and_is_in_the_log_without_its_secret(server: Server, http: httpx2.Client, user: dict) -> None:
+def test_signing_in_notes_when_and_is_in_the_log_without_its_secret(
+    server: Server, http: httpx2.Client, user: dict
+) -> None:
     log = Log(http)
     with signed_in(server, user, **{"User-Agent": "Netscape/4.0"}) as person:
         signed, event = log.news()
@@ -188,7 +190,9 @@ ENDS: dict[str, End] = {
     "suspended by a change": lambda http, user: http.patch(f"/v1/users/{user['id']}", json={"status": "suspended"}),
     "deleted": lambda http, user: http.delete(f"/v1/users/{user['id']}"),
     "erased": lambda http, user: http.delete(f"/v1/users/{user['id']}?purge=true"),
-    "given a password": lambda http, user: http.put(f"/v1/users/{user['id']}/password", json={"password": OTHER_PASSWORD}),
+    "given a password": lambda http, user: http.put(
+        f"/v1/users/{user['id']}/password", json={"password": OTHER_PASSWORD}
+    ),
     "signed out": lambda http, user: http.delete(
         f"/v1/sessions/{http.get('/v1/sessions', params={'user': user['id']}).json()[0]['id']}"
     ),
@@ -233,11 +237,18 @@ def test_what_ends_a_session_ends_it_in_every_worker_at_once(tmp_path: Path) -> 
 
 
 def test_a_role_that_may_not_sign_in_is_refused_and_signed_out(tmp_path: Path) -> None:
-    with running(tmp_path / "data", environment={"ROLLBOOK_SIGN_IN_ROLES": "admin,owner"}) as server, server.http() as http:
+    with (
+        running(tmp_path / "data", environment={"ROLLBOOK_SIGN_IN_ROLES": "admin,owner"}) as server,
+        server.http() as http,
+    ):
         admin, member = new_user(http, role="admin"), new_user(http)
         with signed_in(server, admin) as person, visitor(server) as other:
             answer = sign_in(other, member["email"], member["password"])
-            assert answer.status_code == 403 and "not allowed to sign in" in answer.text and "set-cookie" not in answer.headers
+            assert (
+                answer.status_code == 403
+                and "not allowed to sign in" in answer.text
+                and "set-cookie" not in answer.headers
+            )
             assert is_signed_in(person)
             assert http.patch(f"/v1/users/{admin['id']}", json={"role": "member"}).is_success
             assert not is_signed_in(person)
@@ -246,7 +257,9 @@ def test_a_role_that_may_not_sign_in_is_refused_and_signed_out(tmp_path: Path) -
             assert program.get("/v1/users/me").status_code == 200
 
 
-def test_a_password_that_changes_while_somebody_signs_in_with_the_old_one_leaves_nobody_signed_in(tmp_path: Path) -> None:
+def test_a_password_that_changes_while_somebody_signs_in_with_the_old_one_leaves_nobody_signed_in(
+    tmp_path: Path,
+) -> None:
     """The old password was right when it was looked at: the session must not outlive it all the same."""
     flags = ("--password-threads", "1", "--rate-limit", "none")
     with running(tmp_path / "data", *flags) as server, server.http() as http:
@@ -300,7 +313,9 @@ def test_ones_own_sessions_are_listed_newest_first_with_their_number(
         assert [session["user_agent"] for session in answer.json()] == agents[::-1]
         assert answer.headers["x-total-count"] == "3"
         page = member.get("/v1/sessions?limit=1&offset=1")
-        assert [session["user_agent"] for session in page.json()] == [agents[1]] and page.headers["x-total-count"] == "3"
+        assert [session["user_agent"] for session in page.json()] == [agents[1]] and page.headers[
+            "x-total-count"
+        ] == "3"
         assert http.get("/v1/sessions", params={"user": user["id"]}).json() == answer.json()
         refused(as_role("viewer").get("/v1/sessions", params={"user": user["id"]}), errors.InsufficientScope)
         id = answer.json()[0]["id"]
@@ -314,7 +329,10 @@ def test_a_key_alone_signs_nobody_in_and_a_session_is_no_key(server: Server, use
         assert not is_signed_in(program)
     refused(person.get("/v1/users/me"), errors.MissingKey)
     text = cookie(person, server)
-    refused(httpx2.get(f"{server.url}/v1/users/me", headers={"Authorization": f"Bearer {text}"}, timeout=60), errors.MalformedKey)
+    refused(
+        httpx2.get(f"{server.url}/v1/users/me", headers={"Authorization": f"Bearer {text}"}, timeout=60),
+        errors.MalformedKey,
+    )
 
 
 def test_the_export_holds_sessions_and_what_is_erased_has_none(

@@ -1,4 +1,5 @@
-"""Usage as an API: the calls of a user by time, key, endpoint and exceeded limit; of one key, and of others for those who may see them."""
+"""Usage as an API: the calls of a user by time, key, endpoint and exceeded limit; of one key, and of others for those
+who may see them."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ def member(server: Server, http: httpx2.Client) -> Iterator[Someone]:
     """Somebody who made seven calls with one key, and with another three, of which its limit refused two."""
     user = new_user(http)
     made = [
-        http.post("/v1/keys", json={"name": "a", "user_id": user["id"], "rate_limit": limit}).json() for limit in (None, "1/hour")
+        http.post("/v1/keys", json={"name": "a", "user_id": user["id"], "rate_limit": limit}).json()
+        for limit in (None, "1/hour")
     ]
     with server.http(made[0]["key"]) as client, server.http(made[1]["key"]) as other:
         for path in (

@@ -15,8 +15,19 @@ from tests.engines import once
 from tests.harness import Server, new_key, new_user, running
 
 WHOLE = [
-    "id", "name", "email", "role", "status", "external_id", "metadata", "email_verified", "rate_limit", "created_at", "updated_at", "last_sign_in_at",
-]  # fmt: skip
+    "id",
+    "name",
+    "email",
+    "role",
+    "status",
+    "external_id",
+    "metadata",
+    "email_verified",
+    "rate_limit",
+    "created_at",
+    "updated_at",
+    "last_sign_in_at",
+]
 DAY = 86_400
 
 
@@ -35,7 +46,9 @@ def events_of(http: httpx2.Client, user: dict) -> list[str]:
 
 
 def test_a_new_user_is_a_member_with_nothing_else_set(http: httpx2.Client) -> None:
-    answer = http.post("/v1/users", json={"name": "Charlie Chaplin", "email": "new@example.com", "password": "securepassword123"})
+    answer = http.post(
+        "/v1/users", json={"name": "Charlie Chaplin", "email": "new@example.com", "password": "securepassword123"}
+    )
     assert answer.status_code == 201
     assert list(answer.json()) == ["id", "name", "email", "created_at"]
     whole = http.get(f"/v1/users/{answer.json()['id']}")
@@ -80,7 +93,9 @@ def test_fields_chooses_what_each_call_answers_besides_id_name_and_email(http: h
         http.patch(path, json={"name": "C"}, params=query),
         http.post(f"{path}/suspend", params=query),
         http.post(f"{path}/activate", params=query),
-        http.post("/v1/users/verify-password", json={"email": body["email"], "password": body["password"]}, params=query),
+        http.post(
+            "/v1/users/verify-password", json={"email": body["email"], "password": body["password"]}, params=query
+        ),
     ]
     assert http.delete(path).status_code == 204
     answers.append(http.post(f"{path}/restore", params=query))
@@ -91,11 +106,28 @@ def test_fields_chooses_what_each_call_answers_besides_id_name_and_email(http: h
 
 @pytest.mark.parametrize(
     "id",
-    ["user_abc123", "user_" + "0" * 26, "USER_06H102RKB9PIL1094RGI2I5EC4", "1", "user_" + "w" * 26, "x" * 2000, "%F0%9F%92%A9"],
+    [
+        "user_abc123",
+        "user_" + "0" * 26,
+        "USER_06H102RKB9PIL1094RGI2I5EC4",
+        "1",
+        "user_" + "w" * 26,
+        "x" * 2000,
+        "%F0%9F%92%A9",
+    ],
 )
 def test_a_malformed_id_is_404_like_an_unknown_one(http: httpx2.Client, id: str) -> None:
-    for method, tail, body in (("GET", "", None), ("PUT", "", {}), ("PATCH", "", {}), ("DELETE", "", None), ("GET", "/export", None), ("POST", "/restore", None),
-                               ("POST", "/suspend", None), ("POST", "/activate", None), ("PUT", "/password", {"password": "securepassword123"})):  # fmt: skip
+    for method, tail, body in (
+        ("GET", "", None),
+        ("PUT", "", {}),
+        ("PATCH", "", {}),
+        ("DELETE", "", None),
+        ("GET", "/export", None),
+        ("POST", "/restore", None),
+        ("POST", "/suspend", None),
+        ("POST", "/activate", None),
+        ("PUT", "/password", {"password": "securepassword123"}),
+    ):
         refused(http.request(method, f"/v1/users/{id}{tail}", json=body), 404, "not_found")
     assert http.get("/v1/users", params={"ids": id}).json() == []
 
@@ -184,7 +216,9 @@ def test_null_takes_an_external_id_and_a_limit_away(http: httpx2.Client) -> None
 
 def test_a_password_in_an_update_is_400_and_names_the_call_for_it(http: httpx2.Client, user: dict) -> None:
     for method in ("PUT", "PATCH"):
-        answer = http.request(method, f"/v1/users/{user['id']}", json={"password": "another password", "name": "Changed"})
+        answer = http.request(
+            method, f"/v1/users/{user['id']}", json={"password": "another password", "name": "Changed"}
+        )
         assert "PUT /v1/users/{userId}/password" in refused(answer, 400, "invalid_parameter", param="password")["error"]
     assert http.get(f"/v1/users/{user['id']}").json()["name"] == user["name"]
 
@@ -193,7 +227,12 @@ def test_an_external_id_belongs_to_one_user(http: httpx2.Client, user: dict) -> 
     new_user(http, external_id="only-one")
     taken = {"name": "B", "email": "other-one@example.com", "password": "securepassword123", "external_id": "only-one"}
     refused(http.post("/v1/users", json=taken), 400, "external_id_taken", param="external_id")
-    refused(http.put(f"/v1/users/{user['id']}", json={"external_id": "only-one"}), 400, "external_id_taken", param="external_id")
+    refused(
+        http.put(f"/v1/users/{user['id']}", json={"external_id": "only-one"}),
+        400,
+        "external_id_taken",
+        param="external_id",
+    )
     assert http.get("/v1/users", params={"email": "other-one@example.com"}).json() == []
     assert new_user(http, external_id="ONLY-ONE")["external_id"] == "ONLY-ONE", "compared letter by letter"
 
@@ -283,7 +322,11 @@ def test_a_deleted_user_is_gone_at_once_from_everywhere_and_its_email_is_free(ht
         assert http.get("/v1/users/count", params=query).json() == {"count": 0}
     assert id not in [user["id"] for user in http.get("/v1/users?limit=1000").json()]
     assert http.get("/v1/users/count").json()["count"] == total - 1
-    refused(http.post("/v1/users/verify-password", json={"email": email, "password": "securepassword123"}), 401, "wrong_password")
+    refused(
+        http.post("/v1/users/verify-password", json={"email": email, "password": "securepassword123"}),
+        401,
+        "wrong_password",
+    )
     assert new_user(http, email=email.upper(), external_id="gone-at-once")["id"] != id
 
 
@@ -303,7 +346,9 @@ def test_a_restored_user_is_as_it_was_but_its_keys_stay_dead(http: httpx2.Client
         assert [user["id"] for user in http.get("/v1/users", params=query).json()] == [id]
     refused(member.get("/v1/users/me"), 401, "revoked_key", "The API key has been revoked.")
     assert (
-        http.post("/v1/users/verify-password", json={"email": member.user["email"], "password": "securepassword123"}).status_code
+        http.post(
+            "/v1/users/verify-password", json={"email": member.user["email"], "password": "securepassword123"}
+        ).status_code
         == 200
     )
     refused(http.post(f"{path}/restore"), 404, "not_found")
@@ -410,7 +455,9 @@ def test_an_export_does_not_say_who_else_changed_the_user(http: httpx2.Client, a
             "request_id": change.headers["x-request-id"],
             "trace_id": None,
         }
-        assert own["user_id"] == member.user["id"] and own["key_id"].startswith("key_") and own["address"] == "127.0.0.1"
+        assert (
+            own["user_id"] == member.user["id"] and own["key_id"].startswith("key_") and own["address"] == "127.0.0.1"
+        )
         for other in (admin, http):
             assert other.get("/v1/users/me").json()["id"] not in answer.text
             assert other.get("/v1/keys/current").json()["id"] not in answer.text
@@ -425,7 +472,8 @@ def test_each_user_has_one_export_at_a_time(server: Server, http: httpx2.Client,
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.connect(("127.0.0.1", server.port))
         slow.sendall(
-            f"GET /v1/users/me/export HTTP/1.1\r\nHost: a\r\nAuthorization: {member.headers['authorization']}\r\n\r\n".encode()
+            "GET /v1/users/me/export HTTP/1.1\r\nHost: a\r\nAuthorization: "
+            f"{member.headers['authorization']}\r\n\r\n".encode()
         )
         assert slow.recv(12) == b"HTTP/1.1 200"
         refused(member.get("/v1/users/me/export"), 429, "export_running")
@@ -469,7 +517,9 @@ def test_an_unknown_address_and_a_wrong_password_are_told_alike(http: httpx2.Cli
     assert http.get(f"/v1/users/{user['id']}").json()["last_sign_in_at"] is None
 
 
-def test_a_suspended_user_cannot_sign_in_and_only_the_right_password_learns_why(http: httpx2.Client, user: dict) -> None:
+def test_a_suspended_user_cannot_sign_in_and_only_the_right_password_learns_why(
+    http: httpx2.Client, user: dict
+) -> None:
     http.post(f"/v1/users/{user['id']}/suspend")
     refused(verify(http, user["email"], "wrong password"), 401, "wrong_password")
     refused(verify(http, user["email"], user["password"]), 403, "user_suspended")
@@ -556,7 +606,10 @@ def test_users_prove_their_password_to_change_their_own_email(http: httpx2.Clien
             refused(change(own, own.user["id"], email=new, current_password="wrong"), 401, "wrong_password")
             # Whether an email is taken is only told to who has proven who they are.
             refused(
-                change(own, email=http.get("/v1/users/me").json()["email"]), 400, "invalid_parameter", param="current_password"
+                change(own, email=http.get("/v1/users/me").json()["email"]),
+                400,
+                "invalid_parameter",
+                param="current_password",
             )
         assert change(own, email=email).status_code == 200, "it stays as it is"
         assert change(own, email=new, **proof).json()["email"] == new

@@ -1,4 +1,5 @@
-"""Deliveries of webhooks: test deliveries, what is kept of each, lists, resending and replays, and how long they are kept."""
+"""Deliveries of webhooks: test deliveries, what is kept of each, lists, resending and replays, and how long they are
+kept."""
 
 from __future__ import annotations
 
@@ -78,14 +79,28 @@ def made(http: httpx2.Client) -> Iterator[Callable[..., dict[str, Any]]]:
         http.delete(path)
 
 
-def new_delivery(server: Server, webhook: dict[str, Any], event: dict[str, Any], at: int | None = None, **fields: Any) -> str:
+def new_delivery(
+    server: Server, webhook: dict[str, Any], event: dict[str, Any], at: int | None = None, **fields: Any
+) -> str:
     """Stored as if the event had been sent."""
     id, seq = ids.new("dlv"), server.ask(f"SELECT seq FROM events WHERE id = '{event['id']}'")[0][0]
     values = {
-        "id": id, "webhook_id": webhook["id"], "seq": seq, "event_id": event["id"], "type": event["type"], "user_id": event["user_id"] or "",
-        "trigger": "event", "attempt": 1, "created_at": clock.now() if at is None else at, "duration": 42_000, "outcome": "delivered",
-        "http_status": 200, "response_type": "text/plain", "response": "ok", **fields,
-    }  # fmt: skip
+        "id": id,
+        "webhook_id": webhook["id"],
+        "seq": seq,
+        "event_id": event["id"],
+        "type": event["type"],
+        "user_id": event["user_id"] or "",
+        "trigger": "event",
+        "attempt": 1,
+        "created_at": clock.now() if at is None else at,
+        "duration": 42_000,
+        "outcome": "delivered",
+        "http_status": 200,
+        "response_type": "text/plain",
+        "response": "ok",
+        **fields,
+    }
     names, texts = (
         ", ".join(values),
         ", ".join(str(value) if isinstance(value, int) else f"'{value}'" for value in values.values()),
@@ -112,7 +127,9 @@ def test_a_test_delivery_is_signed_and_answered_with_what_came_back(
     delivery = answer.json()
     ((headers, body),) = receiver.seen
     signed = dict(
-        signing.headers(headers["webhook-id"], int(headers["webhook-timestamp"]), body, [signing.key(webhook["secret"])])
+        signing.headers(
+            headers["webhook-id"], int(headers["webhook-timestamp"]), body, [signing.key(webhook["secret"])]
+        )
     )
     assert headers["webhook-signature"] == signed["webhook-signature"]
     assert headers["x-tenant"] == "acme" and json.loads(body)["type"] == "server.test"
@@ -167,7 +184,12 @@ def test_what_goes_wrong_is_the_outcome_of_the_delivery(
     assert failed["response"]["body"] == "x" * 4096
     unknown = made(url="https://receiver.invalid")
     failed = http.post(unknown["path"] + "/test").json()
-    assert (failed["outcome"], failed["http_status"], failed["response"], failed["address"]) == ("dns_failed", None, None, None)
+    assert (failed["outcome"], failed["http_status"], failed["response"], failed["address"]) == (
+        "dns_failed",
+        None,
+        None,
+        None,
+    )
 
 
 def test_a_test_delivery_to_the_inbox_is_kept_there(
@@ -225,7 +247,9 @@ def test_filters_select_deliveries(server: Server, http: httpx2.Client, made: Ca
         refused(http.get(f"{webhook['path']}/deliveries?{query}"), errors.InvalidParameter)
 
 
-def test_me_selects_deliveries_about_the_caller(server: Server, http: httpx2.Client, made: Callable[..., dict[str, Any]]) -> None:
+def test_me_selects_deliveries_about_the_caller(
+    server: Server, http: httpx2.Client, made: Callable[..., dict[str, Any]]
+) -> None:
     webhook, me = made(), http.get("/v1/users/me").json()
     http.patch("/v1/users/me", json={"metadata": {"seen": webhook["id"]}})
     mine = new_delivery(server, webhook, http.get("/v1/events", params={"user": me["id"], "order": "desc"}).json()[0])
@@ -275,9 +299,12 @@ def test_a_key_that_cannot_read_events_sees_and_sends_none(
     key = new_key(http, scopes=sorted(set(SCOPES) - {"events:read"}))
     with server.http(key) as narrow, Log(http).silent():
         for method, path, body in (
-            ("GET", "/deliveries", None), ("GET", f"/deliveries/{delivery['id']}", None), ("POST", "/test", {}),
-            ("POST", f"/deliveries/{delivery['id']}/resend", {}), ("POST", "/replays", {"from": "2023-10-27T10:00:00Z"}),
-        ):  # fmt: skip
+            ("GET", "/deliveries", None),
+            ("GET", f"/deliveries/{delivery['id']}", None),
+            ("POST", "/test", {}),
+            ("POST", f"/deliveries/{delivery['id']}/resend", {}),
+            ("POST", "/replays", {"from": "2023-10-27T10:00:00Z"}),
+        ):
             refused(narrow.request(method, webhook["path"] + path, json=body), errors.InsufficientScope)
 
 
@@ -338,10 +365,15 @@ def test_a_replay_begins_and_ends_where_it_was_asked_to(
     begin, end = part(**{"from": "2000-01-01T00:00:00Z"})
     assert begin == min(seqs.values()) and end >= int(position)
     for fields, param in (
-        ({"from": last, "to": first}, "from"), ({"from": "2999-01-01T00:00:00Z"}, "from"), ({"from": "yesterday"}, "from"),
-        ({"from": first, "to": "cursor"}, "to"), ({"from": ids.new("evt")}, "from"), ({}, "from"), ({"from": first, "only": "all"}, "only"),
+        ({"from": last, "to": first}, "from"),
+        ({"from": "2999-01-01T00:00:00Z"}, "from"),
+        ({"from": "yesterday"}, "from"),
+        ({"from": first, "to": "cursor"}, "to"),
+        ({"from": ids.new("evt")}, "from"),
+        ({}, "from"),
+        ({"from": first, "only": "all"}, "only"),
         ({"from": first, "types": []}, "types"),
-    ):  # fmt: skip
+    ):
         assert refused(http.post(webhook["path"] + "/replays", json=fields), errors.InvalidParameter)["param"] == param
 
 
@@ -373,9 +405,12 @@ def test_a_replay_can_be_canceled_and_a_webhook_has_at_most_a_hundred_under_way(
     assert [http.delete(path).status_code for _ in range(2)] == [204, 204]
     found = http.get(path).json()
     assert found["status"] in ("canceled", "done") and found["finished_at"] is not None
-    columns = "first_seq, next_seq, last_seq, types, user_id, selection, status, delivered, failed, created_by, created_at"
+    columns = (
+        "first_seq, next_seq, last_seq, types, user_id, selection, status, delivered, failed, created_by, created_at"
+    )
     rows = ", ".join(
-        f"('{ids.new('replay')}', '{webhook['id']}', 'replay', 1, 1, {1 << 40}, '', 'nobody', 'all', 'running', 0, 0, '', {clock.now()})"
+        f"('{ids.new('replay')}', '{webhook['id']}', 'replay', 1, 1, {1 << 40}, '', 'nobody', 'all', 'running', "
+        f"0, 0, '', {clock.now()})"
         for _ in range(100)
     )
     server.ask(f"INSERT INTO webhook_replays (id, webhook_id, trigger, {columns}) VALUES {rows}")
@@ -400,7 +435,10 @@ def test_old_deliveries_and_those_of_deleted_webhooks_are_dropped(
 
     def left() -> set[str]:
         of = f"('{webhook['id']}', '{gone['id']}')"
-        return {id for (id,) in server.ask(f"SELECT id FROM webhook_deliveries WHERE webhook_id IN {of} AND trigger = 'event'")}
+        return {
+            id
+            for (id,) in server.ask(f"SELECT id FROM webhook_deliveries WHERE webhook_id IN {of} AND trigger = 'event'")
+        }
 
     wait_until(lambda: left() == {kept})
     hours = f"SELECT * FROM webhook_hours WHERE webhook_id = '{webhook['id']}' AND hour = {old // clock.HOUR}"
@@ -422,15 +460,25 @@ def test_a_webhook_keeps_its_newest_ten_thousand_deliveries(
     made_ids.sort()
 
     def left() -> list[str]:
-        return [id for (id,) in server.ask(f"SELECT id FROM webhook_deliveries WHERE webhook_id = '{webhook['id']}' ORDER BY id")]
+        return [
+            id
+            for (id,) in server.ask(
+                f"SELECT id FROM webhook_deliveries WHERE webhook_id = '{webhook['id']}' ORDER BY id"
+            )
+        ]
 
     wait_until(lambda: left() == made_ids[300:])
     assert re.fullmatch(r"dlv_\w{26}", left()[0])
 
 
-def test_finished_replays_are_dropped_in_time(server: Server, http: httpx2.Client, made: Callable[..., dict[str, Any]]) -> None:
+def test_finished_replays_are_dropped_in_time(
+    server: Server, http: httpx2.Client, made: Callable[..., dict[str, Any]]
+) -> None:
     webhook = made()
-    columns = "webhook_id, trigger, first_seq, next_seq, last_seq, types, user_id, selection, status, delivered, failed, created_by, created_at"
+    columns = (
+        "webhook_id, trigger, first_seq, next_seq, last_seq, types, user_id, selection, status, delivered, "
+        "failed, created_by, created_at"
+    )
     old, new = ids.first("replay", clock.now() - 15 * clock.DAY), ids.new("replay")
     for id in (old, new):
         values = f"'{webhook['id']}', 'replay', 1, 2, 1, '', '', 'all', 'done', 0, 0, '', 1"

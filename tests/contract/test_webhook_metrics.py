@@ -37,7 +37,9 @@ def metrics(http: httpx2.Client) -> dict[str, float]:
     for family in parse_text(http.get("/metrics").text):
         for sample in family.samples:
             if sample.name.startswith("rollbook_webhook"):
-                found[sample.labels.get("outcome") or sample.name.removeprefix("rollbook_webhook").lstrip("_")] = sample.value
+                found[sample.labels.get("outcome") or sample.name.removeprefix("rollbook_webhook").lstrip("_")] = (
+                    sample.value
+                )
     return found
 
 
@@ -49,23 +51,39 @@ def until(http: httpx2.Client, holds: Callable[[dict[str, float]], bool]) -> dic
     return found
 
 
-def test_failures_are_counted_grow_old_and_are_over_when_the_receiver_is_back(server: Server, http: httpx2.Client) -> None:
+def test_failures_are_counted_grow_old_and_are_over_when_the_receiver_is_back(
+    server: Server, http: httpx2.Client
+) -> None:
     assert metrics(http) == dict.fromkeys(
-        ("delivered", "failed", "s_enabled", "s_disabled", "events_waiting", "events_failing", "oldest_waiting_seconds"), 0
+        (
+            "delivered",
+            "failed",
+            "s_enabled",
+            "s_disabled",
+            "events_waiting",
+            "events_failing",
+            "oldest_waiting_seconds",
+        ),
+        0,
     )
     port = free_port()
     hook = {"url": f"http://127.0.0.1:{port}/", "types": ["user.created"]}
     id = http.post("/v1/webhooks", json=hook).json()["id"]
     for _ in range(3):
         new_user(http)
-    found = until(http, lambda found: found["failed"] >= 3 and found["events_failing"] == 3 and found["events_waiting"] == 0)
+    found = until(
+        http, lambda found: found["failed"] >= 3 and found["events_failing"] == 3 and found["events_waiting"] == 0
+    )
     assert (found["delivered"], found["s_enabled"], found["s_disabled"]) == (0, 1, 0)
     server.pass_time(2 * HOUR)
     until(http, lambda found: 2 * HOUR <= found["oldest_waiting_seconds"] < 3 * HOUR)
     with serving(ThreadingHTTPServer(("127.0.0.1", port), Accepts)):
         server.pass_time(4 * HOUR)
         found = until(http, lambda found: found["delivered"] == 3)
-        until(http, lambda found: found["events_failing"] == found["oldest_waiting_seconds"] == found["events_waiting"] == 0)
+        until(
+            http,
+            lambda found: found["events_failing"] == found["oldest_waiting_seconds"] == found["events_waiting"] == 0,
+        )
     http.post(f"/v1/webhooks/{id}/pause")
     new_user(http)
     assert metrics(http)["events_waiting"] == metrics(http)["s_enabled"] == 0  # what is paused is not behind

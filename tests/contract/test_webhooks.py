@@ -1,4 +1,5 @@
-"""Webhooks: created, changed, paused and deleted; their secrets; whose they are, and that they end with the right to read events."""
+"""Webhooks: created, changed, paused and deleted; their secrets; whose they are, and that they end with the right to
+read events."""
 
 from __future__ import annotations
 
@@ -45,9 +46,14 @@ def admin(as_role: Callable[..., httpx2.Client]) -> httpx2.Client:
 
 def test_a_new_webhook_has_what_was_asked_for_and_the_secret_only_now(admin: httpx2.Client) -> None:
     fields = {
-        "description": "Billing", "types": ["user.*", "key.created"], "format": "cloudevents", "payload": "thin", "ordering": "none",
-        "headers": {"X-Tenant": "acme"}, "status": "paused",
-    }  # fmt: skip
+        "description": "Billing",
+        "types": ["user.*", "key.created"],
+        "format": "cloudevents",
+        "payload": "thin",
+        "ordering": "none",
+        "headers": {"X-Tenant": "acme"},
+        "status": "paused",
+    }
     made = make(admin, **fields)
     assert {name: made[name] for name in fields} == {**fields, "headers": ["X-Tenant"]}
     assert made["url"] == URL and made["user_id"] == admin.user["id"]  # type: ignore[attr-defined]
@@ -74,7 +80,9 @@ def test_what_is_secret_is_nowhere_in_what_the_server_writes_down(server: Server
         assert secret.removeprefix("whsec_").encode() not in kept
     assert made["id"].encode() in kept
     events = http.get("/v1/events?limit=1000").text
-    assert "tenant=1" not in events and '"url":"https://receiver.invalid/…"' in events, "the path of a URL may be a secret"
+    assert "tenant=1" not in events and '"url":"https://receiver.invalid/…"' in events, (
+        "the path of a URL may be a secret"
+    )
     http.delete(path(made))
 
 
@@ -116,7 +124,9 @@ def test_an_update_of_a_stale_version_changes_nothing(admin: httpx2.Client) -> N
     tag = admin.get(path(made)).headers["etag"]
     assert admin.patch(path(made), json={"description": "a"}, headers={"If-Match": tag}).status_code == 200
     with Log(admin).silent():
-        refused(admin.patch(path(made), json={"description": "b"}, headers={"If-Match": tag}), errors.PreconditionFailed)
+        refused(
+            admin.patch(path(made), json={"description": "b"}, headers={"If-Match": tag}), errors.PreconditionFailed
+        )
         refused(admin.delete(path(made), headers={"If-Match": tag}), errors.PreconditionFailed)
     assert get(admin, made)["description"] == "a"
 
@@ -125,23 +135,64 @@ def test_an_update_of_a_stale_version_changes_nothing(admin: httpx2.Client) -> N
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        *(({"url": url}, "url") for url in (
-            "", "ftp://example.com", "https://", "https://user:password@example.com/", "https://example.com/#part", "https://example.com/a b",
-            "https://example.com/\u00e4", "Inbox", "http://example.com", "https://127.0.0.1/", "https://[::1]/", "https://10.1/", "https://169.254.169.254/", "https://example.com/" + "a" * 2048, None, "https://example.com\n",
-        )),
-        *(({"types": types}, "types") for types in ([], ["user"], ["user.exploded"], ["*.created"], "user.*", [""], ["user.*"] * 65)),
-        *(({"headers": headers}, "headers") for headers in (
-            {"Host": "a"}, {"webhook-id": "a"}, {"Content-Type": "a"}, {"X A": "a"}, {"X-A": "a\r\nX-B: b"}, {"X-A": ""}, {"X-A": " a"}, {"X-A": 1},
-            {"X-A": "a", "x-a": "b"}, {f"X-{i}": "a" for i in range(21)}, {"X-A": "a" * 4096}, ["X-A"],
-        )),
-        ({"description": "a" * 256}, "description"), ({"description": "a\nb"}, "description"), ({"format": "xml"}, "format"),
-        ({"payload": "none"}, "payload"), ({"ordering": "global"}, "ordering"), ({"status": "disabled"}, "status"),
-        ({"secret": "whsec_mine"}, "secret"), ({"user_id": 1}, "user_id"),
+        *(
+            ({"url": url}, "url")
+            for url in (
+                "",
+                "ftp://example.com",
+                "https://",
+                "https://user:password@example.com/",
+                "https://example.com/#part",
+                "https://example.com/a b",
+                "https://example.com/\u00e4",
+                "Inbox",
+                "http://example.com",
+                "https://127.0.0.1/",
+                "https://[::1]/",
+                "https://10.1/",
+                "https://169.254.169.254/",
+                "https://example.com/" + "a" * 2048,
+                None,
+                "https://example.com\n",
+            )
+        ),
+        *(
+            ({"types": types}, "types")
+            for types in ([], ["user"], ["user.exploded"], ["*.created"], "user.*", [""], ["user.*"] * 65)
+        ),
+        *(
+            ({"headers": headers}, "headers")
+            for headers in (
+                {"Host": "a"},
+                {"webhook-id": "a"},
+                {"Content-Type": "a"},
+                {"X A": "a"},
+                {"X-A": "a\r\nX-B: b"},
+                {"X-A": ""},
+                {"X-A": " a"},
+                {"X-A": 1},
+                {"X-A": "a", "x-a": "b"},
+                {f"X-{i}": "a" for i in range(21)},
+                {"X-A": "a" * 4096},
+                ["X-A"],
+            )
+        ),
+        ({"description": "a" * 256}, "description"),
+        ({"description": "a\nb"}, "description"),
+        ({"format": "xml"}, "format"),
+        ({"payload": "none"}, "payload"),
+        ({"ordering": "global"}, "ordering"),
+        ({"status": "disabled"}, "status"),
+        ({"secret": "whsec_mine"}, "secret"),
+        ({"user_id": 1}, "user_id"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_field_makes_no_webhook_and_is_named(http: httpx2.Client, fields: dict[str, Any], param: str) -> None:
     with Log(http).silent():
-        assert refused(http.post("/v1/webhooks", json={"url": "inbox", **fields}), errors.InvalidParameter)["param"] == param
+        assert (
+            refused(http.post("/v1/webhooks", json={"url": "inbox", **fields}), errors.InvalidParameter)["param"]
+            == param
+        )
 
 
 def test_headers_of_many_updates_stay_within_their_bounds(admin: httpx2.Client) -> None:
@@ -233,7 +284,9 @@ def test_a_rotated_secret_is_another_one(http: httpx2.Client) -> None:
     answer = http.post(path(made) + "/rotate-secret", json={"overlap": 60})
     assert answer.status_code == 200, answer.text
     assert answer.json()["secret"] not in (None, made["secret"])
-    assert http.post(path(made) + "/reveal", json={"password": OWNER_PASSWORD}).json()["secret"] == answer.json()["secret"]
+    assert (
+        http.post(path(made) + "/reveal", json={"password": OWNER_PASSWORD}).json()["secret"] == answer.json()["secret"]
+    )
     assert [event["type"] for event in log.news()] == ["webhook.rotated", "webhook.revealed"]
     http.delete(path(made))
 
@@ -323,7 +376,9 @@ def test_values_of_headers_cannot_be_read_by_sending_them_elsewhere(
     for changes in (elsewhere, elsewhere | {"headers": {"X-Tenant": "a"}}, {"url": URL.replace("receiver", "other")}):
         assert refused(admin.patch(path(made), json=changes), errors.InvalidParameter)["param"] == "headers"
     assert get(http, made)["url"] == URL
-    assert admin.patch(path(made), json={"url": URL + "&more=1"}).status_code == 200, "the same server gets them as before"
+    assert admin.patch(path(made), json={"url": URL + "&more=1"}).status_code == 200, (
+        "the same server gets them as before"
+    )
     changes = elsewhere | {"headers": {"authorization": None, "X-TENANT": "new"}}
     assert admin.patch(path(made), json=changes).json()["headers"] == ["X-TENANT"]
 

@@ -17,12 +17,17 @@ pytestmark = once
 
 def test_an_icon_rules_for_robots_and_the_way_to_a_new_password(anonymous: httpx2.Client) -> None:
     icon = anonymous.get("/favicon.ico")
-    assert icon.status_code == 200 and icon.headers["content-type"] == "image/svg+xml" and icon.content.startswith(b"<svg")
+    assert (
+        icon.status_code == 200 and icon.headers["content-type"] == "image/svg+xml" and icon.content.startswith(b"<svg")
+    )
     robots = anonymous.get("/robots.txt")
     assert robots.headers["content-type"].startswith("text/plain") and robots.text == "User-agent: *\nDisallow: /\n"
     moved = anonymous.get("/.well-known/change-password")
     assert (moved.status_code, moved.headers["location"]) == (303, "/account")
-    assert anonymous.get("/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200").status_code == 404
+    assert (
+        anonymous.get("/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200").status_code
+        == 404
+    )
 
 
 def test_security_txt_says_whom_to_tell_where_the_setting_does(anonymous: httpx2.Client, tmp_path: Path) -> None:
@@ -35,7 +40,11 @@ def test_security_txt_says_whom_to_tell_where_the_setting_does(anonymous: httpx2
         fields = dict(line.split(": ", 1) for line in answer.text.splitlines())
     assert fields["Contact"] == "mailto:security@example.com"
     assert fields["Canonical"] == "https://users.example.com/.well-known/security.txt"
-    assert clock.format_time(clock.now()) < fields["Expires"] < clock.format_time(clock.now() + 365 * 86_400 * clock.SECOND)
+    assert (
+        clock.format_time(clock.now())
+        < fields["Expires"]
+        < clock.format_time(clock.now() + 365 * 86_400 * clock.SECOND)
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""Clients that change users and keys without pause and write down every answer, and what must then hold of the server's data."""
+"""Clients that change users and keys without pause and write down every answer, and what must then hold of the server's
+data."""
 
 from __future__ import annotations
 
@@ -26,9 +27,13 @@ GONE = (OSError, http.client.HTTPException)
 
 # The event that each acknowledged change leaves.
 MADE_BY = {
-    "create": "user.created", "update": "user.updated", "delete": "user.deleted", "restore": "user.restored",
-    "make key": "key.created", "revoke": "key.revoked",
-}  # fmt: skip
+    "create": "user.created",
+    "update": "user.updated",
+    "delete": "user.deleted",
+    "restore": "user.restored",
+    "make key": "key.created",
+    "revoke": "key.revoked",
+}
 
 WIDE = ("--rate-limit", "none", "--unauthenticated-limit", "none")
 
@@ -41,8 +46,8 @@ def processes(server: Server) -> list[int]:
 
 
 def kill_all(server: Server) -> None:
-    """All at once, as when the machine dies: the supervisor has no time to pass anything on. Until the last has let go of the port: one
-    that is within an fsync ends after it."""
+    """All at once, as when the machine dies: the supervisor has no time to pass anything on. Until the last has let go
+    of the port: one that is within an fsync ends after it."""
     found = processes(server)
     for process in found:
         os.kill(process, signal.SIGSTOP)
@@ -58,18 +63,20 @@ def kill_all(server: Server) -> None:
 def _lives(process: int) -> bool:
     """Whether its files are open: those of a zombie are not, once its other threads have ended too."""
     try:
-        states = [file.read_text().rpartition(")")[2].split()[0] for file in Path(f"/proc/{process}/task").glob("*/stat")]
+        states = [
+            file.read_text().rpartition(")")[2].split()[0] for file in Path(f"/proc/{process}/task").glob("*/stat")
+        ]
     except OSError:  # one ended at this moment
         return Path(f"/proc/{process}").exists()
     return any(state not in "ZX" for state in states)
 
 
 class Client(threading.Thread):
-    """One caller with users of its own, so that it knows what each of them must be. It ends when its connection does, or when told to;
-    with `persistent` it finds out what became of the change it got no answer to, and goes on.
+    """One caller with users of its own, so that it knows what each of them must be. It ends when its connection does,
+    or when told to; with `persistent` it finds out what became of the change it got no answer to, and goes on.
 
-    `users` holds what was acknowledged: id to name, email and whether it lives. `unsure` is the change whose answer never came: it may
-    have been made or not.
+    `users` holds what was acknowledged: id to name, email and whether it lives. `unsure` is the change whose answer
+    never came: it may have been made or not.
     """
 
     def __init__(self, server: Server, name: str, seed: int, persistent: bool = False) -> None:
@@ -111,7 +118,12 @@ class Client(threading.Thread):
         living = [id for id, user in self.users.items() if user["alive"]]
         deleted = [id for id, user in self.users.items() if not user["alive"]]
         valid = [id for id, works in self.keys.items() if works]
-        verbs = ["create"] * 3 + ["update"] * 4 * bool(living) + ["delete"] * (len(living) > 5) + ["restore"] * bool(deleted)
+        verbs = (
+            ["create"] * 3
+            + ["update"] * 4 * bool(living)
+            + ["delete"] * (len(living) > 5)
+            + ["restore"] * bool(deleted)
+        )
         verbs += ["make key"] + ["revoke"] * bool(valid)
         verb = self._random.choice(verbs)
         self._number += 1
@@ -176,7 +188,9 @@ def settle(server: Server, clients: list[Client]) -> None:
                 client.unsure = None
 
 
-def _settle(server: Server, connection: Connection, client: Client, unsure: dict[str, Any], log: list[dict[str, Any]]) -> None:
+def _settle(
+    server: Server, connection: Connection, client: Client, unsure: dict[str, Any], log: list[dict[str, Any]]
+) -> None:
     verb, target, label = unsure["verb"], unsure["target"], unsure["label"]
     before = len([event for event in log if event["object"].get("name") in (label, f"Name {label}")])
     assert before <= 1
@@ -203,7 +217,11 @@ def _settle(server: Server, connection: Connection, client: Client, unsure: dict
         if lives == (verb == "restore"):
             client.done(verb, target, label)
     elif verb == "make key":
-        made = [event["object"]["id"] for event in log if event["type"] == "key.created" and event["object"]["name"] == label]
+        made = [
+            event["object"]["id"]
+            for event in log
+            if event["type"] == "key.created" and event["object"]["name"] == label
+        ]
         for id in made:
             client.done(verb, id, label)
     else:
@@ -229,8 +247,8 @@ class _Patiently(Connection):
 
 
 def check(server: Server, clients: list[Client], requests: dict[str, str]) -> None:
-    """Nothing acknowledged is lost, nothing deleted undead, nothing doubled; counts, list, search and log agree. `requests` are all that
-    were ever acknowledged."""
+    """Nothing acknowledged is lost, nothing deleted undead, nothing doubled; counts, list, search and log agree.
+    `requests` are all that were ever acknowledged."""
     users = {id: user for client in clients for id, user in client.users.items()}
     living = {id: user for id, user in users.items() if user["alive"]}
     with _Patiently(server) as connection:

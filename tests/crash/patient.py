@@ -13,8 +13,8 @@ from tests.harness import Server
 
 
 class Patient(Client):
-    """A `Client` that counts answers of 503 and turns to the next node when one does not answer. What it could not know the outcome of is
-    in `unknown`, and it leaves that user or key alone."""
+    """A `Client` that counts answers of 503 and turns to the next node when one does not answer. What it could not know
+    the outcome of is in `unknown`, and it leaves that user or key alone."""
 
     def __init__(self, nodes: Sequence[Server], name: str, seed: int) -> None:
         super().__init__(nodes[seed % len(nodes)], name, seed, persistent=True)
@@ -66,7 +66,8 @@ class Patient(Client):
 
 
 def settle_and_check(server: Server, clients: Sequence[Patient]) -> None:
-    """Find out what became of what was unknown, each a whole or nothing, and hold all that was acknowledged against what is there."""
+    """Find out what became of what was unknown, each a whole or nothing, and hold all that was acknowledged against
+    what is there."""
     for client in clients:
         assert client.problem is None, client.problem
         for unsure, held in client.unknown:

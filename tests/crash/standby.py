@@ -1,4 +1,5 @@
-"""A PostgreSQL primary with a synchronous standby, and what a script does when the primary dies: promote, and build a new standby."""
+"""A PostgreSQL primary with a synchronous standby, and what a script does when the primary dies: promote, and build a
+new standby."""
 
 from __future__ import annotations
 
@@ -53,8 +54,8 @@ class Two:
         return _stopped(self.primary)
 
     def fail_over_within_a_commit(self, is_under_way: Callable[[], bool]) -> None:
-        """The same as `fail_over`, but the primary dies while it waits for the standby to have a commit, so that no one learns whether
-        the standby has it."""
+        """The same as `fail_over`, but the primary dies while it waits for the standby to have a commit, so that no one
+        learns whether the standby has it."""
         with self.without_standby():
             until = time.monotonic() + 60
             while not is_under_way():
@@ -75,8 +76,8 @@ class Two:
     def promote(self) -> None:
         """The standby takes the place of the primary."""
         self._dead, self.primary = self.primary, self.standby
-        # The trap: it was copied with the name of a standby that it must wait for, and now it has none. Until this is cleared, every
-        # write on it waits without end.
+        # The trap: it was copied with the name of a standby that it must wait for, and now it has none. Until this is
+        # cleared, every write on it waits without end.
         self.primary.ask("ALTER SYSTEM RESET synchronous_standby_names")
         self.primary.ask("SELECT pg_reload_conf()")
         self.primary.ask("SELECT pg_promote()")
@@ -104,7 +105,9 @@ class Two:
         if port is not None:
             standby.port = port
         source = f"host=127.0.0.1 port={primary.port} user={USER} application_name={NAME}"
-        standby.run("pg_basebackup", "-d", source, "-D", str(standby.data), "-R", "-X", "stream", "-c", "fast", "--no-sync")
+        standby.run(
+            "pg_basebackup", "-d", source, "-D", str(standby.data), "-R", "-X", "stream", "-c", "fast", "--no-sync"
+        )
         return standby.start()
 
     @staticmethod

@@ -1,4 +1,5 @@
-"""Acknowledged means on the disk, counted at the system's door: an fsync before each answer, and one for many who ask together."""
+"""Acknowledged means on the disk, counted at the system's door: an fsync before each answer, and one for many who ask
+together."""
 
 from __future__ import annotations
 
@@ -64,7 +65,9 @@ class Traced(Server):
         until = time.monotonic() + 30
         while True:
             calls = [line.split() for line in self._lines()[mark:]]
-            found = ["fsync" if "sync" in name else "answer" for name, file in calls if "sync" in name or file in clients]
+            found = [
+                "fsync" if "sync" in name else "answer" for name, file in calls if "sync" in name or file in clients
+            ]
             if found.count("answer") >= answers or time.monotonic() > until:
                 return found
 
@@ -91,7 +94,9 @@ def test_each_acknowledged_update_follows_an_fsync_of_its_own(server: Traced, ht
     )
 
 
-def test_updates_at_the_same_time_share_fsyncs_and_none_is_answered_before_its_own(server: Traced, http: httpx2.Client) -> None:
+def test_updates_at_the_same_time_share_fsyncs_and_none_is_answered_before_its_own(
+    server: Traced, http: httpx2.Client
+) -> None:
     users = [new_user(http)["id"] for _ in range(16)]
     connections = [Connection(server) for _ in users]
 

@@ -1,4 +1,5 @@
-"""A disk that takes no more: changes are refused with 503, reads go on, and with room again all works without a restart."""
+"""A disk that takes no more: changes are refused with 503, reads go on, and with room again all works without a
+restart."""
 
 from __future__ import annotations
 
@@ -98,7 +99,11 @@ def test_a_full_disk_refuses_changes_serves_reads_and_recovers(
             def change(number: int) -> Answer:
                 """Creates and updates by turns; takes down what was acknowledged."""
                 nonlocal events
-                body = {"name": f"Name {number} {'x' * 200}", "email": f"user{number}@example.com", "metadata": {"x": "x" * 2000}}
+                body = {
+                    "name": f"Name {number} {'x' * 200}",
+                    "email": f"user{number}@example.com",
+                    "metadata": {"x": "x" * 2000},
+                }
                 if number % 2 and kept:
                     id = next(iter(kept))
                     answer = connection.call("PUT", f"/v1/users/{id}", {"name": body["name"]})

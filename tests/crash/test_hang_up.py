@@ -1,4 +1,5 @@
-"""Clients that hang up right after sending: what they asked for is done once or not at all, and a retry finds out which."""
+"""Clients that hang up right after sending: what they asked for is done once or not at all, and a retry finds out
+which."""
 
 from __future__ import annotations
 
@@ -16,7 +17,9 @@ from tests.callers import ask
 from tests.harness import Server, new_user
 
 
-def send_and_go(server: Server, method: str, path: str, body: Any, abruptly: bool, share: float = 1.0, **headers: str) -> None:
+def send_and_go(
+    server: Server, method: str, path: str, body: Any, abruptly: bool, share: float = 1.0, **headers: str
+) -> None:
     """`share` of the request, then gone: closed, or (abruptly) reset."""
     content = json.dumps(body).encode()
     fields = {"Host": "test", "Authorization": f"Bearer {server.key}", "Content-Length": str(len(content)), **headers}
@@ -54,14 +57,18 @@ def test_a_create_whose_client_hangs_up_is_made_once_or_not_at_all_and_the_retry
 
 
 @pytest.mark.parametrize("abruptly", [False, True])
-def test_an_update_whose_client_hangs_up_is_made_once_or_not_at_all(server: Server, http: httpx2.Client, abruptly: bool) -> None:
+def test_an_update_whose_client_hangs_up_is_made_once_or_not_at_all(
+    server: Server, http: httpx2.Client, abruptly: bool
+) -> None:
     user = new_user(http)["id"]
     for number in range(100):
         send_and_go(server, "PUT", f"/v1/users/{user}", {"name": f"Alice {number}"}, abruptly)
     ask(server, "PUT", f"/v1/users/{user}", {"name": "The last"})
     until = time.monotonic() + 30
     while True:  # the last ones may still be on their way
-        names = [event["object"]["name"] for event in http.get(f"/v1/events?type=user.updated&user={user}&limit=1000").json()]
+        names = [
+            event["object"]["name"] for event in http.get(f"/v1/events?type=user.updated&user={user}&limit=1000").json()
+        ]
         time.sleep(0.2)
         if names == [
             event["object"]["name"] for event in http.get(f"/v1/events?type=user.updated&user={user}&limit=1000").json()
@@ -77,6 +84,8 @@ def test_half_a_request_changes_nothing(server: Server, http: httpx2.Client) -> 
     before = http.get("/v1/users/count").json()
     for number in range(50):
         share = random.uniform(0.1, 0.98)
-        send_and_go(server, "POST", "/v1/users", new(f"half{number}@example.com"), abruptly=number % 2 == 0, share=share)
+        send_and_go(
+            server, "POST", "/v1/users", new(f"half{number}@example.com"), abruptly=number % 2 == 0, share=share
+        )
     assert http.get("/v1/users?q=half&count=exact").json() == []
     assert http.get("/v1/users/count").json() == before

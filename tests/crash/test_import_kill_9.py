@@ -1,4 +1,5 @@
-"""kill -9 of a server and the process that imports for it, in the middle of an import: nothing is lost, doubled or half-written.
+"""kill -9 of a server and the process that imports for it, in the middle of an import: nothing is lost, doubled or
+half-written.
 
 Twenty rounds in `make soak`, more with ROLLBOOK_ROUNDS.
 """
@@ -90,7 +91,8 @@ def check(server: Server, job: dict[str, Any], round: int, records: int) -> None
         http.get("/v1/events")  # on PostgreSQL, that gives new ones their numbers
         lines = [json.loads(line)["line"] for line in http.get(job["report_url"]).text.splitlines()]
     events = (
-        f"SELECT type, count(*), count(DISTINCT user_id) FROM events WHERE request_id = '{job['id']}' GROUP BY type ORDER BY type"
+        f"SELECT type, count(*), count(DISTINCT user_id) FROM events WHERE request_id = '{job['id']}' GROUP "
+        "BY type ORDER BY type"
     )
     owner = 1
     assert [tuple(row) for row in server.ask(events)] == [("import.finished", 1, owner), ("user.created", USERS, USERS)]

@@ -1,6 +1,8 @@
-"""kill -9 at full load: whatever was acknowledged is there, once, and whatever was not is there as a whole or not at all.
+"""kill -9 at full load: whatever was acknowledged is there, once, and whatever was not is there as a whole or not at
+all.
 
-Twenty rounds in `make soak`. The long run is `ROLLBOOK_ROUNDS=200 make soak ARGS="tests/crash/test_kill_9.py --timeout 3600"`.
+Twenty rounds in `make soak`. The long run is `ROLLBOOK_ROUNDS=200 make soak ARGS="tests/crash/test_kill_9.py --timeout
+3600"`.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ def test_kill_9_loses_doubles_and_revives_nothing(tmp_path: Path, workers: int) 
     rounds = max(1, ROUNDS // 2)
     try:
         for round in range(rounds):
-            clients = [Client(server, f"w{workers}r{round}c{number}", seed=round * 100 + number) for number in range(CLIENTS)]
+            clients = [
+                Client(server, f"w{workers}r{round}c{number}", seed=round * 100 + number) for number in range(CLIENTS)
+            ]
             for client in clients:
                 client.start()
             until = time.monotonic() + 60
@@ -118,5 +122,6 @@ def test_limits_stay_exact_when_workers_are_killed(tmp_path: Path) -> None:
             return Counter()
 
         seen = sum(together(killer, *[caller] * callers), Counter())
-    # A request that was counted and whose worker died before it answered is one that nobody got: never one more than allowed.
+    # A request that was counted and whose worker died before it answered is one that nobody got: never one more than
+    # allowed.
     assert allowed - seen["broken"] <= seen["admitted"] <= allowed

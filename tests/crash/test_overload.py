@@ -12,9 +12,11 @@ from tests.harness import running
 
 # One at a time, one waiting, each a tenth of a second or more.
 SLOW = {
-    "ROLLBOOK_PASSWORD_MEMORY": "65536", "ROLLBOOK_PASSWORD_TIME_COST": "2",
-    "ROLLBOOK_PASSWORD_THREADS": "1", "ROLLBOOK_PASSWORD_QUEUE": "1",
-}  # fmt: skip
+    "ROLLBOOK_PASSWORD_MEMORY": "65536",
+    "ROLLBOOK_PASSWORD_TIME_COST": "2",
+    "ROLLBOOK_PASSWORD_THREADS": "1",
+    "ROLLBOOK_PASSWORD_QUEUE": "1",
+}
 
 
 def test_creates_beyond_the_queue_are_refused_until_there_is_room_and_none_is_lost(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""PostgreSQL stops, dies, freezes or is not there: 503 that says when to come back, never 500, never a wait without end; then all goes on by itself.
+"""PostgreSQL stops, dies, freezes or is not there: 503 that says when to come back, never 500, never a wait without
+end; then all goes on by itself.
 
 Ten rounds in `make soak`, more with ROLLBOOK_ROUNDS.
 """
@@ -56,7 +57,9 @@ class Reader(threading.Thread):
                     if answer.status == 503:
                         assert int(answer.headers["retry-after"]) >= 1
                         assert answer.headers["content-type"].startswith("application/json")
-                        assert self._path == "/health/ready" or answer.json["code"] == "storage_unavailable", answer.body
+                        assert self._path == "/health/ready" or answer.json["code"] == "storage_unavailable", (
+                            answer.body
+                        )
                     self.seen[answer.status] += 1
                     time.sleep(0.01)
         except BaseException as problem:
@@ -126,7 +129,8 @@ def test_a_frozen_postgresql_keeps_no_request_waiting_for_long(tmp_path: Path, c
             reader.stop()
             assert set(reader.seen) == {200, 503}, reader.seen
         stop(clients)
-        # Told from 8, which is how long it was frozen. One time-out for the statement that was under way, and one for the connection that the next one in line tries.
+        # Told from 8, which is how long it was frozen. One time-out for the statement that was under way, and one for
+        # the connection that the next one in line tries.
         slowest = max(each.slowest for each in (*readers, *clients))
         assert slowest < 6 * TIMEOUT, slowest
         settle_and_check(server, clients)
@@ -167,7 +171,9 @@ def test_a_query_that_takes_too_long_says_so_and_its_database_is_not_out_of_reac
 
 def test_a_server_does_not_start_without_its_database_and_says_so_in_a_sentence(tmp_path: Path) -> None:
     port = free_port()
-    server = Server(tmp_path / "data", environment={"ROLLBOOK_DATABASE": f"postgresql://rollbook:hunter2@127.0.0.1:{port}/none"})
+    server = Server(
+        tmp_path / "data", environment={"ROLLBOOK_DATABASE": f"postgresql://rollbook:hunter2@127.0.0.1:{port}/none"}
+    )
     began = time.monotonic()
     done = server.rollbook("serve", "--data", str(server.data), check=False)
     assert done.returncode == 1
@@ -177,7 +183,9 @@ def test_a_server_does_not_start_without_its_database_and_says_so_in_a_sentence(
     assert "hunter2" not in done.stdout + done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_server_is_not_ready_while_its_database_is_away_and_lives_on(tmp_path: Path, cluster: postgres.Cluster) -> None:
+def test_a_server_is_not_ready_while_its_database_is_away_and_lives_on(
+    tmp_path: Path, cluster: postgres.Cluster
+) -> None:
     with running(tmp_path / "data", *WIDE, environment={"ROLLBOOK_DATABASE": cluster.url("away")}) as server:
         assert ask(server, "GET", "/health/ready").json["checks"]["database"] == "ok"
         cluster.stop()

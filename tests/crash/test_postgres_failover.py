@@ -1,4 +1,5 @@
-"""kill -9 of the primary and promotion of its synchronous standby under load: nothing acknowledged is lost, nothing is half there.
+"""kill -9 of the primary and promotion of its synchronous standby under load: nothing acknowledged is lost, nothing is
+half there.
 
 Twenty rounds in `make soak`, more with ROLLBOOK_ROUNDS.
 """
@@ -66,14 +67,19 @@ def test_both_addresses_are_shown_without_their_password() -> None:
 
 
 def test_a_primary_that_falls_silent_is_left_for_the_one_that_takes_its_place(tmp_path: Path) -> None:
-    """As when its machine has no power: nobody refuses the connection, nobody answers. It may stand first in the address."""
+    """As when its machine has no power: nobody refuses the connection, nobody answers. It may stand first in the
+    address."""
     two = Two()
     silent: list[int] = []
     try:
         two.primary.ask("CREATE DATABASE silent")
         hosts = f"127.0.0.1:{two.primary.port},127.0.0.1:{two.standby.port}"
         nodes = Pair(
-            tmp_path, f"postgresql://{USER}@{hosts}/silent?target_session_attrs=read-write", "--database-timeout", "2", *WIDE
+            tmp_path,
+            f"postgresql://{USER}@{hosts}/silent?target_session_attrs=read-write",
+            "--database-timeout",
+            "2",
+            *WIDE,
         )
         try:
             nodes.start()

@@ -1,4 +1,5 @@
-"""kill -9 of a node, or of a worker, of several on one PostgreSQL: the others go on, nothing acknowledged is lost or doubled.
+"""kill -9 of a node, or of a worker, of several on one PostgreSQL: the others go on, nothing acknowledged is lost or
+doubled.
 
 Ten rounds in `make soak`, more with ROLLBOOK_ROUNDS.
 """
@@ -75,5 +76,12 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost(tmp_path: Path) -> None
         settle_and_check(nodes.both[0], clients)
         # Nobody holds a transaction of theirs: PostgreSQL has undone it.
         wait_until(
-            lambda: query(nodes.database, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'")[0][0] == 0
-        )  # fmt: skip
+            lambda: (
+                query(
+                    nodes.database,
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE "
+                    "'idle in%'",
+                )[0][0]
+                == 0
+            )
+        )

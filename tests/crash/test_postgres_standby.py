@@ -1,4 +1,5 @@
-"""The synchronous standby is away: what only the primary has is acknowledged to nobody, and is seen by nobody; what needs no standby goes on."""
+"""The synchronous standby is away: what only the primary has is acknowledged to nobody, and is seen by nobody; what
+needs no standby goes on."""
 
 from __future__ import annotations
 
@@ -17,7 +18,10 @@ from tests.harness import Server, running
 from tests.nodes.pair import UNFORESEEN, wait_until
 
 COMMITS = "FROM pg_stat_activity WHERE datname = 'waits' AND wait_event = 'SyncRep'"
-OF_USERS = "query = 'COMMIT' AND EXISTS (SELECT 1 FROM pg_locks AS held WHERE held.pid = pg_stat_activity.pid AND relation = 'users'::regclass)"
+OF_USERS = (
+    "query = 'COMMIT' AND EXISTS (SELECT 1 FROM pg_locks AS held WHERE held.pid = pg_stat_activity.pid AND "
+    "relation = 'users'::regclass)"
+)
 NEW = {"name": "New", "email": "new@example.com", "password": "securepassword123"}
 
 
@@ -33,7 +37,8 @@ def two() -> Iterator[Two]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, two: Two) -> Iterator[Server]:
-    """With four connections for writes. The time-out is long enough for a busy machine to stop the standby while a statement waits."""
+    """With four connections for writes. The time-out is long enough for a busy machine to stop the standby while a
+    statement waits."""
     data = tmp_path_factory.mktemp("standby") / "data"
     flags = ("--database-timeout", "6", "--database-connections", "6", *WIDE)
     with running(data, *flags, environment={"ROLLBOOK_DATABASE": two.primary.url("waits")}) as server:
@@ -87,7 +92,9 @@ def test_an_update_whose_wait_for_the_standby_was_ended_is_no_success(two: Two, 
     """Updates share transactions."""
     with two.without_standby(), ThreadPoolExecutor(1) as pool:
         changing = pool.submit(ask, server, "PUT", "/v1/users/me", {"name": "Changed"})
-        wait_until(lambda: two.primary.ask(f"SELECT count(pg_cancel_backend(pid)) {COMMITS} AND {OF_USERS}", "waits") != "0")
+        wait_until(
+            lambda: two.primary.ask(f"SELECT count(pg_cancel_backend(pid)) {COMMITS} AND {OF_USERS}", "waits") != "0"
+        )
         unknown(changing.result())
     assert ask(server, "PUT", "/v1/users/me", {"name": "Changed"}).status == 200
 

@@ -1,5 +1,5 @@
-"""A copy of the directory: a snapshot by the list, then what follows its position in the log. It ends up exactly as the directory, although
-the log's beginning is gone, users change while the snapshot is read, and the server is killed."""
+"""A copy of the directory: a snapshot by the list, then what follows its position in the log. It ends up exactly as the
+directory, although the log's beginning is gone, users change while the snapshot is read, and the server is killed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def test_a_snapshot_and_what_follows_it_is_the_directory_after_a_kill_and_with_t
                 new_user(http, password=PASSWORD)
         wait_until(lambda: asked_for(server, "/v1/events", after="0").status_code == 410)
         over = threading.Event()
-        writers = [threading.Thread(target=write, args=(server, number, over), daemon=True) for number in range(WRITERS)]
+        writers = [
+            threading.Thread(target=write, args=(server, number, over), daemon=True) for number in range(WRITERS)
+        ]
         copy = Copy(server)
         follower = threading.Thread(target=copy.follow, args=(over,), daemon=True)
         for thread in (*writers, follower):
@@ -58,7 +60,14 @@ def test_a_snapshot_and_what_follows_it_is_the_directory_after_a_kill_and_with_t
                 thread.join(60)
         copy.catch_up()
         assert copy.users == directory(server)
-        assert copy.snapshots == 1 and copy.types >= {"user.created", "user.updated", "user.signed_in", "user.deleted", "user.restored", "user.purged"}  # fmt: skip
+        assert copy.snapshots == 1 and copy.types >= {
+            "user.created",
+            "user.updated",
+            "user.signed_in",
+            "user.deleted",
+            "user.restored",
+            "user.purged",
+        }
 
 
 class Copy:
@@ -162,7 +171,8 @@ def asked_for(server: Server, path: str, **parameters: str) -> httpx2.Response:
 
 def import_users(server: Server, name: str, how_many: int) -> None:
     lines = [
-        json.dumps({"name": name, "email": f"{name}{number}@example.com", "password_hash": None}) for number in range(how_many)
+        json.dumps({"name": name, "email": f"{name}{number}@example.com", "password_hash": None})
+        for number in range(how_many)
     ]
     server.rollbook("users", "import", "-", "--data", str(server.data), input="\n".join(lines))
 

@@ -1,4 +1,5 @@
-"""A POST whose worker was killed, or only stalled, is done once by whoever gets it again with the same Idempotency-Key, and soon."""
+"""A POST whose worker was killed, or only stalled, is done once by whoever gets it again with the same Idempotency-Key,
+and soon."""
 
 from __future__ import annotations
 
@@ -118,7 +119,9 @@ def test_while_its_worker_lives_a_request_keeps_its_key_however_long_it_takes(en
                 time.sleep(0.01)
         meanwhile = create(server)
         assert running.result().status_code == 201
-        assert meanwhile.status_code == 409 or meanwhile.json() == running.result().json(), "it was answered by the same request"
+        assert meanwhile.status_code == 409 or meanwhile.json() == running.result().json(), (
+            "it was answered by the same request"
+        )
         assert made(server) == 1
 
 

@@ -14,8 +14,8 @@ from tests.harness import Server
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_sigterm_at_full_load_fails_no_request_that_was_taken(tmp_path: Path, workers: int) -> None:
-    # Hashes at their full cost: creates are under way for long when the signal comes. On a busy machine they are the last to be done, so
-    # they have more time to end than where it ships.
+    # Hashes at their full cost: creates are under way for long when the signal comes. On a busy machine they are the
+    # last to be done, so they have more time to end than where it ships.
     server = Server(tmp_path / "data", "--workers", str(workers), "--drain-timeout", "60", *WIDE, cheap=False)
     server.start()
     clients = [Client(server, f"c{number}", number) for number in range(8)]

@@ -1,4 +1,5 @@
-"""kill -9 while events are sent to a receiver that refuses every second one: none is lost, and those of each user arrive in order.
+"""kill -9 while events are sent to a receiver that refuses every second one: none is lost, and those of each user
+arrive in order.
 
 Twenty rounds each in `make soak`, more with ROLLBOOK_ROUNDS.
 """
@@ -89,7 +90,8 @@ def settled(server: Server) -> bool:
     if server.database and server.ask("SELECT 1 FROM events_new LIMIT 1"):
         return False  # PostgreSQL gives events their numbers later
     rows = server.ask(
-        "SELECT (SELECT max(seq) FROM events), (SELECT min(seq) FROM webhook_cursors), (SELECT count(*) FROM webhook_lanes)"
+        "SELECT (SELECT max(seq) FROM events), (SELECT min(seq) FROM webhook_cursors), (SELECT count(*) FROM "
+        "webhook_lanes)"
     )
     newest, cursor, lanes = rows[0]
     return newest == cursor and lanes == 0
@@ -107,7 +109,8 @@ def check(server: Server, listener: Listener) -> int:
 
 @contextmanager
 def under_way(servers: list[Server]) -> Iterator[tuple[Listener, Changes]]:
-    """Users of the first server change, and their events go to a moody receiver, for whom time flies. At the end, all have arrived in order."""
+    """Users of the first server change, and their events go to a moody receiver, for whom time flies. At the end, all
+    have arrived in order."""
     with listening() as listener:
         listener.answer = moody
         with servers[0].http() as http:

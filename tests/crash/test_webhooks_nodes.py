@@ -1,4 +1,5 @@
-"""Nodes that share webhooks: one that is stopped for longer than its lease, one with a wrong clock, a database that fails over, SIGTERM."""
+"""Nodes that share webhooks: one that is stopped for longer than its lease, one with a wrong clock, a database that
+fails over, SIGTERM."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from tests.webhooks.listener import check_order, listening
 
 STORING = """
     SELECT 1 FROM pg_stat_activity JOIN (
-        SELECT pid, granted FROM pg_locks WHERE relation = 'webhook_deliveries'::regclass AND mode = 'RowExclusiveLock') AS locks USING (pid)"""
+        SELECT pid, granted FROM pg_locks WHERE relation = 'webhook_deliveries'::regclass
+          AND mode = 'RowExclusiveLock') AS locks USING (pid)"""
 
 
 def owner(database: str) -> int:
@@ -27,7 +29,9 @@ def owner(database: str) -> int:
     return int(holder.split("/")[1]) if holder else 0
 
 
-def test_one_that_is_stopped_for_longer_than_its_lease_has_lost_it_and_sends_nothing_when_it_wakes_up(tmp_path: Path) -> None:
+def test_one_that_is_stopped_for_longer_than_its_lease_has_lost_it_and_sends_nothing_when_it_wakes_up(
+    tmp_path: Path,
+) -> None:
     nodes = Pair(tmp_path, postgres.migrated_database(), *FLAGS)
     sleeper, other = nodes.both
     try:
@@ -99,7 +103,9 @@ def test_a_node_that_joins_gets_its_share_and_one_that_leaves_passes_it_on(tmp_p
             listener.wait_for(lambda: shares() == [0, 5])
             with second.http() as http:
                 new_user(http)
-                while page := http.get("/v1/events", params={"after": log[-1]["id"], "type": "user.*", "limit": 1000}).json():
+                while page := http.get(
+                    "/v1/events", params={"after": log[-1]["id"], "type": "user.*", "limit": 1000}
+                ).json():
                     log += page
             listener.wait_for(lambda: settled(second))
             for path in paths:

@@ -34,7 +34,9 @@ class Request(NamedTuple):
 class Connection:
     """What a receiver does with one connection."""
 
-    def __init__(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: list[Request]) -> None:
+    def __init__(
+        self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: list[Request]
+    ) -> None:
         self.number = number
         self._reader = reader
         self._writer = writer
@@ -172,7 +174,9 @@ class Authority:
         ).add_extension(x509.SubjectAlternativeName([_subject(each) for each in subjects]), critical=False)
         path = self._folder / "server.pem"
         path.write_bytes(
-            key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
             + certificate.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
         )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -12,24 +12,88 @@ from tests.delivery.receiver import names
 
 NOT_PUBLIC = [
     # loopback, this network
-    "127.0.0.1", "127.255.255.254", "0.0.0.0", "0.1.2.3", "::1", "::",
+    "127.0.0.1",
+    "127.255.255.254",
+    "0.0.0.0",
+    "0.1.2.3",
+    "::1",
+    "::",
     # private, unique local, site-local
-    "10.0.0.1", "10.255.255.255", "172.16.0.1", "172.31.255.255", "192.168.0.1", "fc00::1", "fd12:3456::1", "fec0::1",
+    "10.0.0.1",
+    "10.255.255.255",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.168.0.1",
+    "fc00::1",
+    "fd12:3456::1",
+    "fec0::1",
     # link-local and metadata of clouds: AWS, Azure, Google, Oracle, Alibaba, ECS
-    "169.254.0.1", "169.254.169.254", "169.254.170.2", "fe80::1", "fd00:ec2::254", "fd20:ce::254",
-    "168.63.129.16", "192.0.0.192", "100.100.100.200",
+    "169.254.0.1",
+    "169.254.169.254",
+    "169.254.170.2",
+    "fe80::1",
+    "fd00:ec2::254",
+    "fd20:ce::254",
+    "168.63.129.16",
+    "192.0.0.192",
+    "100.100.100.200",
     # carrier NAT, benchmarking, documentation, protocol assignments, relays of 6to4
-    "100.64.0.1", "100.127.255.255", "198.18.0.1", "198.19.255.255", "192.0.2.1", "198.51.100.1", "203.0.113.1", "192.0.0.8",
-    "192.88.99.1", "2001:db8::1", "3fff::1", "2001:2::1", "2001:10::1", "100::1", "5f00::1",
+    "100.64.0.1",
+    "100.127.255.255",
+    "198.18.0.1",
+    "198.19.255.255",
+    "192.0.2.1",
+    "198.51.100.1",
+    "203.0.113.1",
+    "192.0.0.8",
+    "192.88.99.1",
+    "2001:db8::1",
+    "3fff::1",
+    "2001:2::1",
+    "2001:10::1",
+    "100::1",
+    "5f00::1",
     # multicast, reserved, broadcast
-    "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255", "ff02::1", "ff0e::1",
-    # IPv4 inside IPv6: mapped, compatible, translated, NAT64, 6to4, Teredo, ISATAP; also where the IPv4 address is public
-    "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::ffff:8.8.8.8", "::127.0.0.1", "::8.8.8.8",
-    "::ffff:0:127.0.0.1", "64:ff9b::127.0.0.1", "64:ff9b::a9fe:a9fe", "64:ff9b::8.8.8.8", "64:ff9b:1::10.0.0.1",
-    "2002:7f00:1::1", "2002:a00:1::", "2002:a9fe:a9fe::1", "2002:808:808::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2",
-    "2001::1", "fe80::5efe:10.0.0.1",
-]  # fmt: skip
-PUBLIC = ["8.8.8.8", "1.1.1.1", "172.15.255.255", "172.32.0.1", "100.63.255.255", "100.128.0.1", "169.253.1.1", "223.255.255.255", "2606:4700:4700::1111", "2a00:1450:4001:81b::200e", "2400:cb00::1"]  # fmt: skip
+    "224.0.0.1",
+    "239.255.255.255",
+    "240.0.0.1",
+    "255.255.255.255",
+    "ff02::1",
+    "ff0e::1",
+    # IPv4 inside IPv6: mapped, compatible, translated, NAT64, 6to4, Teredo, ISATAP; also where the IPv4 address is
+    # public
+    "::ffff:127.0.0.1",
+    "::ffff:10.0.0.1",
+    "::ffff:169.254.169.254",
+    "::ffff:8.8.8.8",
+    "::127.0.0.1",
+    "::8.8.8.8",
+    "::ffff:0:127.0.0.1",
+    "64:ff9b::127.0.0.1",
+    "64:ff9b::a9fe:a9fe",
+    "64:ff9b::8.8.8.8",
+    "64:ff9b:1::10.0.0.1",
+    "2002:7f00:1::1",
+    "2002:a00:1::",
+    "2002:a9fe:a9fe::1",
+    "2002:808:808::1",
+    "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+    "2001::1",
+    "fe80::5efe:10.0.0.1",
+]
+PUBLIC = [
+    "8.8.8.8",
+    "1.1.1.1",
+    "172.15.255.255",
+    "172.32.0.1",
+    "100.63.255.255",
+    "100.128.0.1",
+    "169.253.1.1",
+    "223.255.255.255",
+    "2606:4700:4700::1111",
+    "2a00:1450:4001:81b::200e",
+    "2400:cb00::1",
+]
 
 
 def resolved(address: str, allow: tuple[str, ...] = (), scheme: str = "https") -> str:
@@ -91,10 +155,34 @@ def test_allowed_networks_are_accepted_by_http_too_and_nothing_beside_them() -> 
 
 
 ODD_LITERALS = [
-    "2130706433", "0x7f000001", "0x7f.1", "017700000001", "0177.0.0.1", "127.1", "127.0.1", "0x7f.0x0.0x0.0x1", "00.0.0.0", "127.0.0.01",
-    "127.0.0.1.", "256.256.256.256", "1.2.3.4.5", "0", "0x", "a.b.1", "a.0x1", "4294967296",
-    "[::1", "::1", "[::1]x", "[127.0.0.1]", "[::ffff:127.0.0.1%25eth0]", "[fe80::1%eth0]", "[1::2::3]", "[::g]", "[v1.x]",
-]  # fmt: skip
+    "2130706433",
+    "0x7f000001",
+    "0x7f.1",
+    "017700000001",
+    "0177.0.0.1",
+    "127.1",
+    "127.0.1",
+    "0x7f.0x0.0x0.0x1",
+    "00.0.0.0",
+    "127.0.0.01",
+    "127.0.0.1.",
+    "256.256.256.256",
+    "1.2.3.4.5",
+    "0",
+    "0x",
+    "a.b.1",
+    "a.0x1",
+    "4294967296",
+    "[::1",
+    "::1",
+    "[::1]x",
+    "[127.0.0.1]",
+    "[::ffff:127.0.0.1%25eth0]",
+    "[fe80::1%eth0]",
+    "[1::2::3]",
+    "[::g]",
+    "[v1.x]",
+]
 
 
 @pytest.mark.parametrize("host", ODD_LITERALS)
@@ -104,16 +192,55 @@ def test_ip_addresses_have_one_form(host: str) -> None:
 
 
 REFUSED_URLS = [
-    "", "/hook", "example.com", "//example.com/", "https:", "https://", "https:///hook", "https:/example.com/", "https:example.com",
-    "ftp://example.com/", "file:///etc/passwd", "gopher://example.com/", "javascript:alert(1)", "ws://example.com/",
-    "https://user@example.com/", "https://user:password@example.com/", "https://8.8.8.8@127.0.0.1/", "https://8.8.8.8:443@10.0.0.1:443/",
-    "https://example.com:0/", "https://example.com:65536/", "https://example.com:/", "https://example.com:x/", "https://example.com:1:2/",
-    "https://example.com:４４３/", "https://example.com/#fragment", "https://example.com#@127.0.0.1/", "https://example.com\\@127.0.0.1/",
-    "https://exam ple.com/", "https://example.com/a b", "https://example.com/\r\nHost: x", "https://example.com/\n", "\thttps://example.com/",
-    "https://example.com/\0", "https://example.com/é", "https://exämple.com/", "https://①②⑦.⓪.⓪.①/", "https://127。0。0。1/", "https://%31%32%37.0.0.1/",
-    "https://example..com/", "https://.example.com/", "https://example.com./", "https://-example.com/", "https://example-.com/",
-    "https://exa!mple.com/", "https://exa_mple.c*m/", f"https://{'a' * 64}.com/", f"https://{'a.' * 127}com/", f"https://example.com/{'a' * 2048}",
-]  # fmt: skip
+    "",
+    "/hook",
+    "example.com",
+    "//example.com/",
+    "https:",
+    "https://",
+    "https:///hook",
+    "https:/example.com/",
+    "https:example.com",
+    "ftp://example.com/",
+    "file:///etc/passwd",
+    "gopher://example.com/",
+    "javascript:alert(1)",
+    "ws://example.com/",
+    "https://user@example.com/",
+    "https://user:password@example.com/",
+    "https://8.8.8.8@127.0.0.1/",
+    "https://8.8.8.8:443@10.0.0.1:443/",
+    "https://example.com:0/",
+    "https://example.com:65536/",
+    "https://example.com:/",
+    "https://example.com:x/",
+    "https://example.com:1:2/",
+    "https://example.com:４４３/",
+    "https://example.com/#fragment",
+    "https://example.com#@127.0.0.1/",
+    "https://example.com\\@127.0.0.1/",
+    "https://exam ple.com/",
+    "https://example.com/a b",
+    "https://example.com/\r\nHost: x",
+    "https://example.com/\n",
+    "\thttps://example.com/",
+    "https://example.com/\0",
+    "https://example.com/é",
+    "https://exämple.com/",
+    "https://①②⑦.⓪.⓪.①/",
+    "https://127。0。0。1/",
+    "https://%31%32%37.0.0.1/",
+    "https://example..com/",
+    "https://.example.com/",
+    "https://example.com./",
+    "https://-example.com/",
+    "https://example-.com/",
+    "https://exa!mple.com/",
+    "https://exa_mple.c*m/",
+    f"https://{'a' * 64}.com/",
+    f"https://{'a.' * 127}com/",
+    f"https://example.com/{'a' * 2048}",
+]
 
 
 @pytest.mark.parametrize("url", REFUSED_URLS)
@@ -132,9 +259,13 @@ def test_urls_in_parts() -> None:
         return Addresses(Networks.parse(["10.0.0.0/8"])).check_url(url)
 
     assert parts("https://example.com") == Target(True, "example.com", 443, "example.com", "/")
-    assert parts("HTTPS://Example.COM:8443/Hook?a=B") == Target(True, "example.com", 8443, "example.com:8443", "/Hook?a=B")
+    assert parts("HTTPS://Example.COM:8443/Hook?a=B") == Target(
+        True, "example.com", 8443, "example.com:8443", "/Hook?a=B"
+    )
     assert parts("https://example.com?a=/b") == Target(True, "example.com", 443, "example.com", "/?a=/b")
     assert parts("https://[2606:4700::1]:444/x") == Target(True, "2606:4700::1", 444, "[2606:4700::1]:444", "/x")
     assert parts("http://10.0.0.1/x") == Target(False, "10.0.0.1", 80, "10.0.0.1", "/x")
-    assert parts("https://xn--exmple-cua.com/@x:y") == Target(True, "xn--exmple-cua.com", 443, "xn--exmple-cua.com", "/@x:y")
+    assert parts("https://xn--exmple-cua.com/@x:y") == Target(
+        True, "xn--exmple-cua.com", 443, "xn--exmple-cua.com", "/@x:y"
+    )
     assert parts("http://my_service-1.internal/").host == "my_service-1.internal"

@@ -23,9 +23,15 @@ SOURCE = "https://users.example.com"
 def event_of(type: str = "user.updated", **object: Any) -> Event:
     before = object.pop("before", None)
     return Event(
-        1, "evt_1", type, "user_1", AT, Actor("user_2", None, "192.0.2.1", None),
-        json.dumps({"id": "user_1", **object}), None if before is None else json.dumps(before),
-    )  # fmt: skip
+        1,
+        "evt_1",
+        type,
+        "user_1",
+        AT,
+        Actor("user_2", None, "192.0.2.1", None),
+        json.dumps({"id": "user_1", **object}),
+        None if before is None else json.dumps(before),
+    )
 
 
 def sent(event: Event, format: payload.Format, content: payload.Content = "full") -> Any:
@@ -81,7 +87,13 @@ def test_the_public_sdk_reads_our_cloudevents(type: str) -> None:
 
 
 def test_sentences_say_what_happened_to_whom_what_changed_and_by_whom() -> None:
-    changed = event_of(name="Ann Smith", email="ann@example.com", role="admin", metadata={}, before={"role": "member", "metadata": {"a": 1}, "name": "Ann Smith"})  # fmt: skip
+    changed = event_of(
+        name="Ann Smith",
+        email="ann@example.com",
+        role="admin",
+        metadata={},
+        before={"role": "member", "metadata": {"a": 1}, "name": "Ann Smith"},
+    )
     assert text_of(changed, "slack").split("\n") == [
         "A user was updated: Ann Smith (ann@example.com)",
         "role: member → admin",
@@ -132,7 +144,10 @@ def test_a_name_mentions_no_one_formats_nothing_and_stays_in_its_line(name: str)
 def test_sentences_are_bounded_whatever_they_hold() -> None:
     long = "😀_" * 100_000
     event = event_of(
-        name=long, email=long, **{f"f{n}": long for n in range(50)}, before={f"f{n}": f"{long}x{n}" for n in range(49, -1, -1)}
+        name=long,
+        email=long,
+        **{f"f{n}": long for n in range(50)},
+        before={f"f{n}": f"{long}x{n}" for n in range(49, -1, -1)},
     )
     assert len(sent(event, "discord")["content"].encode("utf-16-le")) // 2 <= payload.MAX_DISCORD
     assert sent(event, "discord")["content"].endswith(f"{SOURCE}/admin/users/user_1")

@@ -158,13 +158,16 @@ def test_what_is_not_an_answer_is_a_bad_response(raw: bytes) -> None:
 
 
 ACCEPTED = {
-    "informational first": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nRetry-After: 9\r\nContent-Type: x\r\n\r\n" + OK,
+    "informational first": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nRetry-After: "
+    b"9\r\nContent-Type: x\r\n\r\n" + OK,
     "no length, then the end": b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{}",
-    "chunks": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n",
+    "chunks": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: "
+    b"chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n",
     "more than it announced": OK + b"HTTP/1.1 500 X\r\n\r\n",
     "less than it announced": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 3\r\n\r\n{}",
-    "chunks that break": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\nzz\r\n",
-}  # fmt: skip
+    "chunks that break": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: "
+    b"chunked\r\n\r\n2\r\n{}\r\nzz\r\n",
+}
 
 
 @pytest.mark.parametrize("raw", ACCEPTED.values(), ids=ACCEPTED)
@@ -394,7 +397,10 @@ def test_small_pieces_are_not_read_either() -> None:
     assert len(sent.response) < 1000
 
 
-TRAILERS = b"HTTP/1.1 503 X\r\nContent-Type: a\r\nRetry-After: 7\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nContent-Type: b\r\nRetry-After: 9\r\n\r\n"
+TRAILERS = (
+    b"HTTP/1.1 503 X\r\nContent-Type: a\r\nRetry-After: 7\r\nTransfer-Encoding: "
+    b"chunked\r\n\r\n0\r\nContent-Type: b\r\nRetry-After: 9\r\n\r\n"
+)
 
 
 def test_trailers_are_not_headers() -> None:
@@ -404,11 +410,30 @@ def test_trailers_are_not_headers() -> None:
 
 PARTS = st.sampled_from(
     [
-        b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 500 X\r\n", b"HTTP/1.1 103 X\r\n", b"HTTP/1.1 ", b"204", b"\r\n", b"\r\n\r\n", b"\n", b":",
-        b"Content-Length: 2\r\n", b"Content-Length: 99999999999999999999\r\n", b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n",
-        b"Retry-After: ", b"Content-Type: \xff\r\n", b"2\r\n{}\r\n", b"0\r\n\r\n", b"ffffffffffffffff\r\n", b"{}", b"\0", b"\xff" * 100, b"x" * 5000,
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 500 X\r\n",
+        b"HTTP/1.1 103 X\r\n",
+        b"HTTP/1.1 ",
+        b"204",
+        b"\r\n",
+        b"\r\n\r\n",
+        b"\n",
+        b":",
+        b"Content-Length: 2\r\n",
+        b"Content-Length: 99999999999999999999\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"Connection: close\r\n",
+        b"Retry-After: ",
+        b"Content-Type: \xff\r\n",
+        b"2\r\n{}\r\n",
+        b"0\r\n\r\n",
+        b"ffffffffffffffff\r\n",
+        b"{}",
+        b"\0",
+        b"\xff" * 100,
+        b"x" * 5000,
     ]
-)  # fmt: skip
+)
 
 
 @hypothesis_settings(max_examples=60)
@@ -570,7 +595,9 @@ def test_a_name_server_that_hangs_holds_one_thread_and_no_sender() -> None:
             return [(0, 0, 0, "", ("127.0.0.1", 0))]
 
         sender = Sender(
-            "http://slow.example/", Addresses(Networks.parse(["127.0.0.1/32"]), look_up=look_up, timeout=0.1), timeouts=PATIENT
+            "http://slow.example/",
+            Addresses(Networks.parse(["127.0.0.1/32"]), look_up=look_up, timeout=0.1),
+            timeouts=PATIENT,
         )
         for _ in range(2):
             sent = await asyncio.gather(*[sender.post(HEAD, BODY) for _ in range(10)])
@@ -626,7 +653,9 @@ def test_tls_is_verified_by_name(authority: Authority) -> None:
     expired = sent("hooks.example", days=-1)
     assert (expired.outcome, expired.detail) == ("tls_failed", f"{refused}certificate has expired.")
     wrong_address = sent("hooks.example", host="127.0.0.1")
-    assert wrong_address.outcome == "tls_failed" and str(wrong_address.detail).startswith(f"{refused}IP address mismatch")
+    assert wrong_address.outcome == "tls_failed" and str(wrong_address.detail).startswith(
+        f"{refused}IP address mismatch"
+    )
 
 
 def test_an_authority_that_is_not_trusted_and_a_port_without_tls_fail(authority: Authority, tmp_path: Path) -> None:

@@ -25,7 +25,8 @@ BALANCERS = ("caddy", "haproxy")
 
 @contextmanager
 def balancing(name: str, nodes: list[Server], folder: Path, path: str = "/health/ready") -> Iterator[str]:
-    """The balancer before the nodes, once it answers `path` well; the address it listens on. An empty path waits for the port only."""
+    """The balancer before the nodes, once it answers `path` well; the address it listens on. An empty path waits for
+    the port only."""
     log = folder / f"{name}.log"
     process, url = _start(name, nodes, folder, log)
     try:
@@ -43,7 +44,14 @@ def balancing(name: str, nodes: list[Server], folder: Path, path: str = "/health
 def command(name: str, check: bool = False) -> list[str]:
     """What starts the balancer, or only looks at its configuration."""
     if name == "caddy":
-        return [program("caddy"), "validate" if check else "run", "--adapter", "caddyfile", "--config", str(DEPLOY / "Caddyfile")]
+        return [
+            program("caddy"),
+            "validate" if check else "run",
+            "--adapter",
+            "caddyfile",
+            "--config",
+            str(DEPLOY / "Caddyfile"),
+        ]
     return [program("haproxy"), "-c" if check else "-db", "-f", str(DEPLOY / "haproxy.cfg")]
 
 
@@ -66,12 +74,17 @@ def environment(name: str, port: int, nodes: list[Server], folder: Path) -> dict
 
 
 def _start(name: str, nodes: list[Server], folder: Path, log: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """The balancer's process and its address. Another program may have taken the port meanwhile: then on another one."""
+    """The balancer's process and its address. Another program may have taken the port meanwhile: then on another
+    one."""
     for _ in range(5):
         port = free_port()
         with open(log, "ab") as output:
             process = subprocess.Popen(
-                command(name), env=environment(name, port, nodes, folder), stdout=output, stderr=output, stdin=subprocess.DEVNULL
+                command(name),
+                env=environment(name, port, nodes, folder),
+                stdout=output,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
             )
         try:
             process.wait(0.5)
@@ -97,7 +110,8 @@ def _wait(url: str, path: str, process: subprocess.Popen[bytes], log: Path) -> N
 
 
 class Caller(threading.Thread):
-    """Sends one kind of request after the other over one connection, as long as it is not told to stop, and keeps what came of each.
+    """Sends one kind of request after the other over one connection, as long as it is not told to stop, and keeps what
+    came of each.
 
     `kinds` of: `read`, `create` (a POST that nobody may repeat) and `create once` (with an Idempotency-Key).
     """

@@ -1,7 +1,9 @@
-"""Does what deploy/Dockerfile says without a container engine: its RUN, COPY and ENV, with bubblewrap, on this machine's Python.
+"""Does what deploy/Dockerfile says without a container engine: its RUN, COPY and ENV, with bubblewrap, on this
+machine's Python.
 
-Not a builder: it knows the instructions that our file uses, and fails on others. In place of python:slim stand the folders of this
-machine's system, read-only, with its Python under /usr/local. Owners of files are not changed: the sandbox knows one user.
+Not a builder: it knows the instructions that our file uses, and fails on others. In place of python:slim stand the
+folders of this machine's system, read-only, with its Python under /usr/local. Owners of files are not changed: the
+sandbox knows one user.
 """
 
 from __future__ import annotations
@@ -84,10 +86,20 @@ def build(folder: Path) -> Stage:
 
 
 def sandbox(stage: Stage, *more: str, uid: str = "", gid: str = "") -> list[str]:
-    """The start of a command line that runs what follows in the image: its root is read-only, and so is all below but what `more` binds."""
+    """The start of a command line that runs what follows in the image: its root is read-only, and so is all below but
+    what `more` binds."""
     own_uid, _, own_gid = stage.user.partition(":")
-    python = [str(path) for path in {Path(sys.base_prefix), Path(sys.executable).resolve().parents[1]} if path != Path("/usr")]
-    arguments = [program("bwrap"), "--die-with-parent", "--unshare-user", "--unshare-pid", "--unshare-ipc", "--new-session"]
+    python = [
+        str(path) for path in {Path(sys.base_prefix), Path(sys.executable).resolve().parents[1]} if path != Path("/usr")
+    ]
+    arguments = [
+        program("bwrap"),
+        "--die-with-parent",
+        "--unshare-user",
+        "--unshare-pid",
+        "--unshare-ipc",
+        "--new-session",
+    ]
     arguments += ["--uid", uid or own_uid, "--gid", gid or own_gid, "--clearenv", "--cap-drop", "ALL"]
     for variable, value in stage.environment.items():
         arguments += ["--setenv", variable, value]
@@ -113,7 +125,8 @@ def health_command(stage: Stage) -> list[str]:
 
 
 def _context(folder: Path) -> Path:
-    """The files that a builder would be sent: those that git knows, as they are now, without those that .dockerignore leaves out."""
+    """The files that a builder would be sent: those that git knows, as they are now, without those that .dockerignore
+    leaves out."""
     listed = run("git", "-C", ROOT, "ls-files", "--cached", "--others", "--exclude-standard").stdout.splitlines()
     rules = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
     assert rules[0] == "*"

@@ -17,7 +17,8 @@ DEPLOY = ROOT / "deploy"
 
 
 def program(name: str) -> str:
-    """Its path: in .venv-deploy, else in .venv or on PATH. The test fails where it is missing; `make test` brings it."""
+    """Its path: in .venv-deploy, else in .venv or on PATH. The test fails where it is missing; `make test` brings
+    it."""
     folders = (
         str(ROOT / ".venv-deploy" / "bin"),
         str(Path(sys.executable).parent),
@@ -30,9 +31,13 @@ def program(name: str) -> str:
     return found
 
 
-def run(*command: str | Path, environment: dict[str, str] | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+def run(
+    *command: str | Path, environment: dict[str, str] | None = None, check: bool = True
+) -> subprocess.CompletedProcess[str]:
     """Run to an end, with what it said on both outputs in the failure."""
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL, check=False
+    )
     if check:
         assert done.returncode == 0, f"{' '.join(map(str, command))}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done

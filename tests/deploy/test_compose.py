@@ -1,4 +1,5 @@
-"""The compose files, as far as they can be looked at without an engine: confined, joined up, and only the balancer in reach of others."""
+"""The compose files, as far as they can be looked at without an engine: confined, joined up, and only the balancer in
+reach of others."""
 
 from __future__ import annotations
 

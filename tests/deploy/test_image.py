@@ -30,11 +30,15 @@ def test_the_dockerfile_is_free_of_known_mistakes() -> None:
     run(program("hadolint"), image.DOCKERFILE)
 
 
-def test_the_server_runs_on_a_read_only_root_as_a_stranger_and_ends_at_sigterm(built: image.Stage, tmp_path: Path) -> None:
+def test_the_server_runs_on_a_read_only_root_as_a_stranger_and_ends_at_sigterm(
+    built: image.Stage, tmp_path: Path
+) -> None:
     assert built.user == "10001:10001"
     with _serving(built, tmp_path) as server:
         # Only /data: there is not even a /tmp.
-        probe = "id -u; for at in /data / /opt/rollbook /usr /tmp; do touch $at/x 2>/dev/null && echo $at; done; rm /data/x"
+        probe = (
+            "id -u; for at in /data / /opt/rollbook /usr /tmp; do touch $at/x 2>/dev/null && echo $at; done; rm /data/x"
+        )
         said = run(*image.sandbox(built, "--bind", str(server.data), "/data"), "sh", "-c", probe).stdout.split()
         assert said == ["10001", "/data"]
         client = httpx2.Client(base_url=server.url, headers={"Authorization": f"Bearer {server.key}"}, timeout=60)
@@ -55,12 +59,17 @@ def test_the_server_runs_on_a_read_only_root_as_a_stranger_and_ends_at_sigterm(b
 def test_several_workers_need_no_more_than_one(built: image.Stage, tmp_path: Path) -> None:
     with _serving(built, tmp_path, ROLLBOOK_WORKERS="2") as server:
         assert (
-            httpx2.get(f"{server.url}/v1/users", headers={"Authorization": f"Bearer {server.key}"}, timeout=60).status_code == 200
+            httpx2.get(
+                f"{server.url}/v1/users", headers={"Authorization": f"Bearer {server.key}"}, timeout=60
+            ).status_code
+            == 200
         )
         assert server.stop() == 0
 
 
-def test_the_secret_is_read_from_a_file_that_only_the_user_and_its_group_can_read(built: image.Stage, tmp_path: Path) -> None:
+def test_the_secret_is_read_from_a_file_that_only_the_user_and_its_group_can_read(
+    built: image.Stage, tmp_path: Path
+) -> None:
     secret = tmp_path / "secret"
     secret.write_text("5e" * 32 + "\n")
     # As Kubernetes leaves it: defaultMode 0400, and the group's right from fsGroup.
@@ -84,7 +93,9 @@ def test_a_node_on_postgresql_writes_nowhere_at_all(built: image.Stage, tmp_path
     run(*migrate, "rollbook", "migrate")
     run(*migrate, "rollbook", "migrate", "--check")
     with _serving(built, tmp_path, *mounted, writable=False, **variables) as server:
-        with httpx2.Client(base_url=server.url, headers={"Authorization": f"Bearer {server.key}"}, timeout=60) as client:
+        with httpx2.Client(
+            base_url=server.url, headers={"Authorization": f"Bearer {server.key}"}, timeout=60
+        ) as client:
             body = {"name": "Alice", "email": "alice@example.com", "password": "securepassword123"}
             assert client.post("/v1/users", json=body).status_code == 201
             assert len(client.get("/v1/users").json()) == 2
@@ -106,7 +117,14 @@ def test_nothing_in_the_image_is_closed_to_its_user_or_left_to_be_compiled(built
 def test_the_image_holds_the_package_and_no_tools_secrets_or_sources(built: image.Stage) -> None:
     (packages,) = built.inside("/opt/rollbook/lib").glob("python3.*/site-packages")
     assert (packages / "rollbook" / "docs" / "deployment.md").exists()
-    assert {path.name for path in packages.iterdir()} & {"pip", "uv", "hatchling", "editables", "setuptools", "tests"} == set()
+    assert {path.name for path in packages.iterdir()} & {
+        "pip",
+        "uv",
+        "hatchling",
+        "editables",
+        "setuptools",
+        "tests",
+    } == set()
     programs = {path.name for path in built.inside("/opt/rollbook/bin").iterdir()}
     assert {"python", "rollbook"} <= programs and not programs & {"pip", "uv", "hatchling"}
     assert not built.inside("/src").exists() and not list(built.inside("/data").iterdir())
@@ -114,7 +132,13 @@ def test_the_image_holds_the_package_and_no_tools_secrets_or_sources(built: imag
 
 class _Served:
     def __init__(
-        self, stage: image.Stage, data: Path, mounted: tuple[str, ...], variables: dict[str, str], log: Path, writable: bool
+        self,
+        stage: image.Stage,
+        data: Path,
+        mounted: tuple[str, ...],
+        variables: dict[str, str],
+        log: Path,
+        writable: bool,
     ) -> None:
         self.data = data
         self.key = key_format.mint()
@@ -158,7 +182,9 @@ class _Served:
 
 
 @contextmanager
-def _serving(stage: image.Stage, folder: Path, *mounted: str, writable: bool = True, **variables: str) -> Iterator[_Served]:
+def _serving(
+    stage: image.Stage, folder: Path, *mounted: str, writable: bool = True, **variables: str
+) -> Iterator[_Served]:
     data, log = folder / "data", folder / "log"
     data.mkdir(mode=0o700)
     server = _Served(stage, data, mounted, variables, log, writable)

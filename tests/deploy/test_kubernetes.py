@@ -1,4 +1,5 @@
-"""deploy/kubernetes, without a cluster: every object fits the schemas of Kubernetes, and what they say of each other is true."""
+"""deploy/kubernetes, without a cluster: every object fits the schemas of Kubernetes, and what they say of each other is
+true."""
 
 from __future__ import annotations
 
@@ -117,7 +118,11 @@ def test_secrets_come_from_the_example_and_the_server_finds_its_file(name: str) 
     for reference in _references(container):
         assert reference["name"] == example["metadata"]["name"]
         # Those that may be missing stand in the example as comments.
-        assert f"# {reference['key']}: " in text if reference.get("optional") else reference["key"] in example["stringData"]
+        assert (
+            f"# {reference['key']}: " in text
+            if reference.get("optional")
+            else reference["key"] in example["stringData"]
+        )
     (volume,) = pod["volumes"]
     (mount,) = container["volumeMounts"]
     (item,) = volume["secret"]["items"]

@@ -1,4 +1,5 @@
-"""deploy/prometheus and deploy/grafana: a real Prometheus scrapes a server with them, and finds what alerts and dashboard ask for."""
+"""deploy/prometheus and deploy/grafana: a real Prometheus scrapes a server with them, and finds what alerts and
+dashboard ask for."""
 
 from __future__ import annotations
 
@@ -26,14 +27,18 @@ def test_promtool_accepts_the_files(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text("rbk_x")
     config = tmp_path / "prometheus.yml"
-    config.write_text(SCRAPING.read_text().replace("/etc/prometheus/rollbook.key", str(key)).replace("alerts.yml", str(ALERTS)))
+    config.write_text(
+        SCRAPING.read_text().replace("/etc/prometheus/rollbook.key", str(key)).replace("alerts.yml", str(ALERTS))
+    )
     run(program("promtool"), "check", "config", config)
 
 
 def test_promtool_accepts_the_metrics(server: Server) -> None:
     with server.http() as http:
         text = http.get("/metrics").text
-    done = subprocess.run([program("promtool"), "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [program("promtool"), "check", "metrics"], input=text, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -50,13 +55,20 @@ def prometheus(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with server.http() as http:
         (folder / "rollbook.key").write_text(new_key(http, scopes=["metrics:read"]))
     text = SCRAPING.read_text().replace("/etc/prometheus/rollbook.key", str(folder / "rollbook.key"))
-    text = text.replace("15s", "1s").replace("127.0.0.1:8000", f"127.0.0.1:{server.port}").replace("alerts.yml", str(ALERTS))
+    text = (
+        text.replace("15s", "1s")
+        .replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
+        .replace("alerts.yml", str(ALERTS))
+    )
     (folder / "prometheus.yml").write_text(text)
     port = free_port()
     command = [
-        program("prometheus"), f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}", "--web.page-title=test",
-    ]  # fmt: skip
+        program("prometheus"),
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--web.page-title=test",
+    ]
     with open(folder / "log", "wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
@@ -88,14 +100,18 @@ def query(prometheus: httpx2.Client, expression: str) -> list[dict[str, Any]]:
 
 def expressions() -> list[str]:
     asked = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
-    asked = [each.replace("$instance", ".*").replace("$job", "rollbook").replace("$__rate_interval", "1m") for each in asked]
+    asked = [
+        each.replace("$instance", ".*").replace("$job", "rollbook").replace("$__rate_interval", "1m") for each in asked
+    ]
     return asked + [rule["expr"] for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
 
 
 def test_every_metric_that_alerts_and_dashboard_name_exists(prometheus: httpx2.Client) -> None:
     asked = expressions()
     assert len(asked) > 30
-    names = {name for each in asked for name in re.findall(r"\b(?:rollbook|process)_[a-z_]+", each) if name != "rollbook"}
+    names = {
+        name for each in asked for name in re.findall(r"\b(?:rollbook|process)_[a-z_]+", each) if name != "rollbook"
+    }
     for expression in asked:
         query(prometheus, expression)
     missing = {name for name in names if not query(prometheus, name)}
@@ -111,7 +127,9 @@ def test_nothing_alarms_on_a_healthy_server(prometheus: httpx2.Client) -> None:
 
 def test_every_process_is_shown_by_the_standard_names(prometheus: httpx2.Client) -> None:
     for name in ("resident_memory_bytes", "cpu_seconds_total", "start_time_seconds", "open_fds", "max_fds"):
-        found = {sample["metric"]["worker"]: float(sample["value"][1]) for sample in query(prometheus, f"process_{name}")}
+        found = {
+            sample["metric"]["worker"]: float(sample["value"][1]) for sample in query(prometheus, f"process_{name}")
+        }
         assert found.keys() == {"parent", "0", "1"} and min(found.values()) > 0, name
     (size,) = query(prometheus, "rollbook_database_size_bytes")
     assert float(size["value"][1]) > 100_000

@@ -1,4 +1,5 @@
-"""Two nodes on one PostgreSQL behind Caddy and HAProxy, as deploy/ configures them: restarting one after the other fails no request."""
+"""Two nodes on one PostgreSQL behind Caddy and HAProxy, as deploy/ configures them: restarting one after the other
+fails no request."""
 
 from __future__ import annotations
 
@@ -70,9 +71,13 @@ def test_a_rolling_restart_under_load_fails_no_request(name: str, nodes: list[Se
 
 
 @pytest.mark.parametrize("name", BALANCERS)
-def test_the_nodes_know_a_caller_by_its_address_and_believe_nobody_else(name: str, nodes: list[Server], tmp_path: Path) -> None:
+def test_the_nodes_know_a_caller_by_its_address_and_believe_nobody_else(
+    name: str, nodes: list[Server], tmp_path: Path
+) -> None:
     with balancing(name, nodes, tmp_path) as url:
-        connection = http.client.HTTPConnection(url.removeprefix("http://"), source_address=("127.0.0.7", 0), timeout=60)
+        connection = http.client.HTTPConnection(
+            url.removeprefix("http://"), source_address=("127.0.0.7", 0), timeout=60
+        )
         connection.request("GET", "/v1/nothing", headers={"X-Forwarded-For": "203.0.113.9"})
         answer = connection.getresponse()
         id = answer.headers["X-Request-Id"]

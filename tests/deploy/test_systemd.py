@@ -45,7 +45,19 @@ _RESTRICT = f"import ctypes; assert ctypes.CDLL(None).prctl({PR_SET_MDWE}, {PR_M
 def test_systemd_finds_no_mistake_in_the_unit() -> None:
     # With a program where the unit says that ours is.
     there = "/run/systemd/system/rollbook.service"
-    here = [program("bwrap"), "--unshare-user", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/opt"]
+    here = [
+        program("bwrap"),
+        "--unshare-user",
+        "--ro-bind",
+        "/",
+        "/",
+        "--dev",
+        "/dev",
+        "--proc",
+        "/proc",
+        "--tmpfs",
+        "/opt",
+    ]
     here += [
         "--ro-bind",
         "/usr/bin/true",
@@ -75,7 +87,9 @@ def test_the_unit_waits_as_long_as_the_server_may_take_to_stop() -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_server_works_under_what_the_unit_forbids(workers: int, tmp_path: Path) -> None:
-    refused = run(sys.executable, "-c", f"{_RESTRICT}; import mmap; mmap.mmap(-1, 4096, prot={_WRITE_AND_EXECUTE})", check=False)
+    refused = run(
+        sys.executable, "-c", f"{_RESTRICT}; import mmap; mmap.mmap(-1, 4096, prot={_WRITE_AND_EXECUTE})", check=False
+    )
     assert "PermissionError" in refused.stderr
     server = Confined(tmp_path / "data", "--workers", str(workers), cheap=False)
     server.start()
@@ -90,7 +104,8 @@ def test_a_server_works_under_what_the_unit_forbids(workers: int, tmp_path: Path
     assert code == 0
     calls = re.findall(r"^\d+ +(\w+)\(", server.trace.read_text(), re.MULTILINE)
     assert len(calls) > 1000 and {"accept4", "fsync"} & set(calls)
-    # SQLite hands the files that it makes as root to the database's owner (robustFchown in its os_unix.c), and only then calls this.
+    # SQLite hands the files that it makes as root to the database's owner (robustFchown in its os_unix.c), and only
+    # then calls this.
     as_root = {"fchown"} if os.geteuid() == 0 else set()
     assert set(calls) - _allowed() - as_root == set()
     families = set(re.findall(r" socket\((AF_\w+)", server.trace.read_text()))

@@ -13,9 +13,13 @@ from rollbook.config import PREFIX, Settings
 from tests.deploy.programs import DEPLOY
 
 FILES = sorted(
-    path for path in DEPLOY.rglob("*") if path.is_file() and not path.is_relative_to(DEPLOY / "secrets") and path.name != ".env"
+    path
+    for path in DEPLOY.rglob("*")
+    if path.is_file() and not path.is_relative_to(DEPLOY / "secrets") and path.name != ".env"
 )
-KNOWN = {PREFIX + name for name in NOT_SETTINGS} | {PREFIX + field.name.upper() for field in msgspec.structs.fields(Settings)}
+KNOWN = {PREFIX + name for name in NOT_SETTINGS} | {
+    PREFIX + field.name.upper() for field in msgspec.structs.fields(Settings)
+}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(DEPLOY)))

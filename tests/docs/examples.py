@@ -1,9 +1,9 @@
 """Runs the examples of a page: its `sh` blocks in order, each against what the page says comes of it.
 
-A block runs `curl` (the options used here) and `rollbook`. A `json` block right behind it is the answer's body, an `http` block its
-status, some of its header fields and its body; without one the call must succeed. What is different at each run (ids, times, keys,
-cursors) may differ from the page; the place where it first appears tells what stands for what in the commands further down. Blocks of
-other kinds (`console`, `ini`) are there to be read.
+A block runs `curl` (the options used here) and `rollbook`. A `json` block right behind it is the answer's body, an
+`http` block its status, some of its header fields and its body; without one the call must succeed. What is different at
+each run (ids, times, keys, cursors) may differ from the page; the place where it first appears tells what stands for
+what in the commands further down. Blocks of other kinds (`console`, `ini`) are there to be read.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ class Runner:
             if arguments[0] == "curl":
                 answer = self.send(arguments)
                 if command is not example.commands[-1]:
-                    assert answer.status_code < 400, f"{where}: {shlex.join(command)}: {answer.status_code} {answer.text}"
+                    assert answer.status_code < 400, (
+                        f"{where}: {shlex.join(command)}: {answer.status_code} {answer.text}"
+                    )
             elif arguments[0] == "rollbook":
                 self._server.rollbook(*arguments[1:])
             else:
@@ -91,7 +93,8 @@ class Runner:
         return self.known(argument.replace(PAGE_URL, self._server.url))
 
     def known(self, text: str) -> str:
-        """The text with this run's ids, keys, times and cursors in place of the page's, as far as they have been met."""
+        """The text with this run's ids, keys, times and cursors in place of the page's, as far as they have been
+        met."""
         return _CHANGING.sub(lambda found: self._known.get(found[0], found[0]), text)
 
     def send(self, arguments: list[str]) -> httpx2.Response:
@@ -122,7 +125,9 @@ class Runner:
     def _compare_message(self, where: str, expected: str, answer: httpx2.Response) -> None:
         head, _, body = expected.partition("\n\n")
         start, *fields = head.splitlines()
-        assert start == f"HTTP/1.1 {answer.status_code} {answer.reason_phrase}", f"{where}: {answer.status_code} {answer.text}"
+        assert start == f"HTTP/1.1 {answer.status_code} {answer.reason_phrase}", (
+            f"{where}: {answer.status_code} {answer.text}"
+        )
         for field in fields:
             name, _, value = field.partition(": ")
             assert name in answer.headers, f"{where}: the answer has no {name}"

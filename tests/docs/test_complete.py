@@ -43,7 +43,9 @@ _VARIABLE = re.compile(r"ROLLBOOK_[A-Z_]+")
 
 
 def test_the_generated_parts_are_what_the_code_says() -> None:
-    done = subprocess.run([sys.executable, ROOT / "tools" / "docs.py", "--check"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools" / "docs.py", "--check"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 

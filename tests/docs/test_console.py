@@ -1,6 +1,8 @@
-"""What the pages show without running it is at least well-formed: calls of the command, settings, and objects of the API.
+"""What the pages show without running it is at least well-formed: calls of the command, settings, and objects of the
+API.
 
-`console` blocks need what no test has, such as a domain, a cluster of containers or another vendor's account. Other tests run some of them.
+`console` blocks need what no test has, such as a domain, a cluster of containers or another vendor's account. Other
+tests run some of them.
 """
 
 from __future__ import annotations
@@ -75,7 +77,12 @@ def test_the_settings_file_of_the_docs_can_be_read(tmp_path: Path) -> None:
 
 
 # Objects that no example of their page returns, each with its schema.
-SHOWN = {"sessions.md": "Session", "requests.md": "LoggedRequest", "usage.md": "UsageReport", "limits.md": "ErrorResponse"}
+SHOWN = {
+    "sessions.md": "Session",
+    "requests.md": "LoggedRequest",
+    "usage.md": "UsageReport",
+    "limits.md": "ErrorResponse",
+}
 
 
 @pytest.mark.parametrize(("page", "schema"), SHOWN.items())

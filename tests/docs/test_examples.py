@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(path for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")] if examples(path.read_text()))
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.stem not in test_languages.PAGES], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.stem not in test_languages.PAGES], ids=lambda page: page.name
+)
 def test_the_examples_of_a_page_do_what_it_says(page: Path, tmp_path: Path) -> None:
     with running(tmp_path / "data") as server:
         runner = Runner(server, page)

@@ -13,7 +13,9 @@ from tests.harness import OWNER_EMAIL, Server, running
 
 def printed_by(page: str, server: Server, folder: Path) -> str:
     command = program(page, "python", server, folder)
-    done = subprocess.run(command, env=os.environ | {"ROLLBOOK_KEY": server.key}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=os.environ | {"ROLLBOOK_KEY": server.key}, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

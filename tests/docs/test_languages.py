@@ -1,4 +1,5 @@
-"""Each example in each of its languages, just as the page shows it: run against a new server, it is answered as the page says."""
+"""Each example in each of its languages, just as the page shows it: run against a new server, it is answered as the
+page says."""
 
 from __future__ import annotations
 
@@ -34,7 +35,9 @@ _SHOWN = re.compile(r'<div class="panel">.*?<code>(.*?)</code>', re.DOTALL)
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", PAGES)
-def test_the_examples_that_a_page_shows_run_in_every_language(name: str, language: str, tmp_path: Path, node: Node) -> None:
+def test_the_examples_that_a_page_shows_run_in_every_language(
+    name: str, language: str, tmp_path: Path, node: Node
+) -> None:
     run_page(name, language, tmp_path, node, lambda program: program)
 
 
@@ -52,7 +55,9 @@ def run_page(name: str, language: str, folder: Path, node: Node, change: Callabl
                 if command[0] == "curl":
                     program = next(programs)
                     if language == "curl":
-                        assert examples.parse(program) == examples.parse(shlex.join(command)), "not what the Markdown says"
+                        assert examples.parse(program) == examples.parse(shlex.join(command)), (
+                            "not what the Markdown says"
+                        )
                     runner.programs.append(change(program))
             runner.run(example)
     assert next(programs, None) is None, "an example was shown that did not run"
@@ -68,7 +73,8 @@ def shown(name: str) -> dict[str, list[str]]:
 
 
 class ProgramRunner(Runner):
-    """Runs what the page shows instead of sending its curl lines itself. The answer is seen by a listener between program and server."""
+    """Runs what the page shows instead of sending its curl lines itself. The answer is seen by a listener between
+    program and server."""
 
     def __init__(self, server: Server, page: Path, folder: Path, language: str, between: Between, node: Node) -> None:
         super().__init__(server, page)
@@ -182,13 +188,20 @@ class Passing(BaseHTTPRequestHandler):
         assert isinstance(between, Between)
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         headers = {
-            name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection", "accept-encoding")
+            name: value
+            for name, value in self.headers.items()
+            if name.lower() not in ("host", "connection", "accept-encoding")
         }
-        answer = between.client.request(self.command, self.path, headers=headers | {"Accept-Encoding": "identity"}, content=body)
+        answer = between.client.request(
+            self.command, self.path, headers=headers | {"Accept-Encoding": "identity"}, content=body
+        )
         between.seen.append(answer)
         self.send_response_only(answer.status_code)
         for name, value in answer.headers.items():
-            if name.lower() not in ("transfer-encoding", "content-length"):  # the body is whole by now, also of a stream
+            if name.lower() not in (
+                "transfer-encoding",
+                "content-length",
+            ):  # the body is whole by now, also of a stream
                 self.send_header(name, value)
         if answer.status_code not in (204, 304):
             self.send_header("Content-Length", str(len(answer.content)))

@@ -28,7 +28,9 @@ def test_the_committed_description_is_what_the_code_says() -> None:
     assert (ROOT / "openapi.json").read_bytes() == openapi.document(Settings().url), "run: make openapi"
 
 
-def test_the_served_description_is_the_committed_one_with_its_own_address(server: Server, anonymous: httpx2.Client) -> None:
+def test_the_served_description_is_the_committed_one_with_its_own_address(
+    server: Server, anonymous: httpx2.Client
+) -> None:
     answer = anonymous.get("/openapi.json")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
@@ -37,7 +39,10 @@ def test_the_served_description_is_the_committed_one_with_its_own_address(server
 
 def test_the_description_has_the_routes_and_no_others() -> None:
     described = {
-        (method.upper(), path) for path, item in DESCRIPTION["paths"].items() for method in item if method != "parameters"
+        (method.upper(), path)
+        for path, item in DESCRIPTION["paths"].items()
+        for method in item
+        if method != "parameters"
     }
     assert described == {(route.method, route.path) for route in ROUTES}
 
@@ -79,7 +84,13 @@ def test_every_answer_to_a_key_has_the_limits_headers(route: Route) -> None:
     for status, answer in _operation(route)["responses"].items():
         names = set(_resolved(answer)["headers"])
         assert "X-Request-Id" in names
-        has_limits = {"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy", "RateLimit"} <= names
+        has_limits = {
+            "RateLimit-Limit",
+            "RateLimit-Remaining",
+            "RateLimit-Reset",
+            "RateLimit-Policy",
+            "RateLimit",
+        } <= names
         assert has_limits == (route.scope is not None and int(status) not in openapi_tables.BEFORE_THE_KEY)
         if status in ("429", "503"):
             assert "Retry-After" in names
@@ -102,7 +113,12 @@ def _parts(part: Any) -> Iterator[dict[str, Any]]:
 def _of_responses() -> Iterator[dict[str, Any]]:
     """Every part of a response, once."""
     seen: set[str] = set()
-    waiting: list[Any] = [operation["responses"] for item in DESCRIPTION["paths"].values() for operation in item.values() if "responses" in operation]  # fmt: skip
+    waiting: list[Any] = [
+        operation["responses"]
+        for item in DESCRIPTION["paths"].values()
+        for operation in item.values()
+        if "responses" in operation
+    ]
     while waiting:
         for part in _parts(waiting.pop()):
             yield part
@@ -131,7 +147,11 @@ def test_every_generator_can_write_the_patterns() -> None:
 def test_every_answer_with_a_user_has_one_schema_and_what_is_always_there_is_required() -> None:
     assert DESCRIPTION["components"]["schemas"]["User"]["required"] == ["id", "name", "email"]
     users = {"$ref": "#/components/schemas/User"}
-    answers = [_operation(route)["responses"][str(route.success)]["content"]["application/json"]["schema"] for route in ROUTES if "users" in route.action.__module__ and route.shows and route.success in (200, 201)]  # fmt: skip
+    answers = [
+        _operation(route)["responses"][str(route.success)]["content"]["application/json"]["schema"]
+        for route in ROUTES
+        if "users" in route.action.__module__ and route.shows and route.success in (200, 201)
+    ]
     assert sum(users in (answer, answer.get("items")) for answer in answers) >= 8
 
 
@@ -164,7 +184,9 @@ def test_lists_and_booleans_in_queries_are_typed_and_no_header_has_a_constant_ex
         assert (parameters[name]["style"], parameters[name]["explode"]) == ("form", False)
     assert parameters["purge"]["schema"]["type"] == "boolean"
     assert not [
-        part for part in _parts(DESCRIPTION["components"]["parameters"]["Idempotency-Key"]) if {"example", "examples"} & set(part)
+        part
+        for part in _parts(DESCRIPTION["components"]["parameters"]["Idempotency-Key"])
+        if {"example", "examples"} & set(part)
     ]
     rotate = DESCRIPTION["paths"]["/v1/keys/{keyId}/rotate"]["post"]
     assert rotate["requestBody"]["required"] is False
@@ -185,7 +207,8 @@ def test_error_examples_are_errors_as_they_are_sent() -> None:
 
 
 def test_every_error_a_caller_can_see_has_an_example_but_one() -> None:
-    # 405 belongs to no call that is described. The bare kinds are parents only. A report names the taken ID of a record.
+    # 405 belongs to no call that is described. The bare kinds are parents only. A report names the taken ID of a
+    # record.
     left_out = {
         errors.MethodNotAllowed,
         errors.IdTaken,
@@ -216,7 +239,9 @@ def test_every_error_a_caller_can_see_has_an_example_but_one() -> None:
 def test_real_answers_are_what_their_schemas_say(http: httpx2.Client, path: str, schema: str) -> None:
     answer = http.get(path).json()
     for item in answer if isinstance(answer, list) else [answer]:
-        assert not [problem.message for problem in _validator({"$ref": f"#/components/schemas/{schema}"}).iter_errors(item)]
+        assert not [
+            problem.message for problem in _validator({"$ref": f"#/components/schemas/{schema}"}).iter_errors(item)
+        ]
 
 
 def _operation(route: Route) -> dict[str, Any]:
@@ -233,7 +258,9 @@ def _resolved(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def _validator(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
-    return jsonschema_rs.Draft202012Validator({**schema, "components": DESCRIPTION["components"]}, validate_formats=True)
+    return jsonschema_rs.Draft202012Validator(
+        {**schema, "components": DESCRIPTION["components"]}, validate_formats=True
+    )
 
 
 def _examples(part: Any = DESCRIPTION, where: str = "#") -> Iterator[tuple[str, dict[str, Any], Any]]:

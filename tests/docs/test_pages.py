@@ -1,4 +1,5 @@
-"""The guide over HTTP: for browsers as pages, for programs as Markdown; every link leads somewhere, nothing in it runs."""
+"""The guide over HTTP: for browsers as pages, for programs as Markdown; every link leads somewhere, nothing in it
+runs."""
 
 from __future__ import annotations
 
@@ -109,7 +110,19 @@ def test_every_error_has_a_page_that_says_what_it_means(code: str, browser: http
     assert text.text.startswith(f"# {code}\n") and str(error.__doc__) in text.text
 
 
-@pytest.mark.parametrize("path", ["/docs/nothing", "/docs/nothing.md", "/docs/users.txt", "/docs/errors/nothing", "/docs/errors/.md", "/docs/decisions", "/docs/api/LICENSE", "/docs/users.md.md"])  # fmt: skip
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/docs/nothing",
+        "/docs/nothing.md",
+        "/docs/users.txt",
+        "/docs/errors/nothing",
+        "/docs/errors/.md",
+        "/docs/decisions",
+        "/docs/api/LICENSE",
+        "/docs/users.md.md",
+    ],
+)
 def test_what_is_not_there_is_404_in_the_form_that_is_asked_for(
     path: str, browser: httpx2.Client, program: httpx2.Client
 ) -> None:
@@ -148,7 +161,9 @@ def test_who_has_a_page_is_told_that_it_is_the_same(path: str, browser: httpx2.C
     assert browser.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
 
 
-def test_somebody_who_is_signed_in_gets_a_page_of_its_own_that_nobody_keeps(browser: httpx2.Client, owner: httpx2.Client) -> None:
+def test_somebody_who_is_signed_in_gets_a_page_of_its_own_that_nobody_keeps(
+    browser: httpx2.Client, owner: httpx2.Client
+) -> None:
     tag = browser.get("/docs/users").headers["etag"]
     page = owner.get("/docs/users", headers={"If-None-Match": tag})
     assert page.status_code == 200
@@ -169,7 +184,9 @@ def test_links_and_anchors_lead_somewhere(path: str, pages: Callable[[str], http
             continue
         answer = pages(target)
         # The account is for people who are signed in.
-        assert answer.status_code == 200 or answer.headers.get("location", "").startswith("/account/sign-in"), f"{path}: {link}"
+        assert answer.status_code == 200 or answer.headers.get("location", "").startswith("/account/sign-in"), (
+            f"{path}: {link}"
+        )
         if anchor:
             assert f'id="{anchor}"' in answer.text, f"{path}: {link}"
 
@@ -188,7 +205,10 @@ def test_the_pages_speak_of_the_server_that_shows_them(browser: httpx2.Client, s
 
 
 def test_markdown_cannot_bring_html_or_scripts_into_a_page() -> None:
-    text = "# Title\n\n<script>alert(1)</script>\n\n<b onclick=alert(1)>x</b> [a](javascript:alert(1)) [b](data:text/html,x)\n\n`<i>`\n\n```html\n<u>\n```\n\n| a |\n| --- |\n| <br><s> |\n"
+    text = (
+        "# Title\n\n<script>alert(1)</script>\n\n<b onclick=alert(1)>x</b> [a](javascript:alert(1)) "
+        "[b](data:text/html,x)\n\n`<i>`\n\n```html\n<u>\n```\n\n| a |\n| --- |\n| <br><s> |\n"
+    )
     html = str(markdown.render(text, str, templates.render).html)
     for never in ("<script", "<b ", "<i>", "<u>", "<s>", 'href="javascript', 'href="data'):
         assert never not in html
@@ -201,7 +221,9 @@ def test_headings_of_one_text_have_anchors_of_their_own() -> None:
     assert [each.anchor for each in found] == ["a", "same", "same-1", "get-v1x-more"]
 
 
-def test_every_call_of_the_guide_can_be_tried_and_is_shown_in_three_languages_and_as_a_message(browser: httpx2.Client) -> None:
+def test_every_call_of_the_guide_can_be_tried_and_is_shown_in_three_languages_and_as_a_message(
+    browser: httpx2.Client,
+) -> None:
     for name in ("users", "keys", "events", "webhooks", "health"):
         page = browser.get(f"/docs/{name}").text
         examples = page.count("data-try-open")
@@ -280,8 +302,14 @@ def test_a_question_finds_its_answer_first(query: str, browser: httpx2.Client, s
 
 def test_results_lead_to_the_headings_that_the_pages_have(pages: Callable[[str], httpx2.Response]) -> None:
     for name, chapter in guide.CHAPTERS.items():
-        known = [heading.anchor for heading, *_ in passages.read(guide.searchable(name)) if heading.anchor not in guide.codes()]
-        shown = re.findall(r'<h\d id="([^"]+)"', pages(chapter.path).text.partition('<article class="docs-article">')[2])
+        known = [
+            heading.anchor
+            for heading, *_ in passages.read(guide.searchable(name))
+            if heading.anchor not in guide.codes()
+        ]
+        shown = re.findall(
+            r'<h\d id="([^"]+)"', pages(chapter.path).text.partition('<article class="docs-article">')[2]
+        )
         assert known == [anchor for anchor in shown if anchor != "shortcuts-title"], name
 
 
@@ -310,7 +338,9 @@ def test_a_search_for_anything_is_answered_and_shown_as_text(query: str, browser
 # ---- the reference
 
 
-def test_every_call_is_on_the_page_of_its_resource_with_all_it_takes_and_says(browser: httpx2.Client, server: Server) -> None:
+def test_every_call_is_on_the_page_of_its_resource_with_all_it_takes_and_says(
+    browser: httpx2.Client, server: Server
+) -> None:
     described = browser.get("/openapi.json").json()
     overview = browser.get("/docs/api").text
     for path, operations in described["paths"].items():
@@ -318,14 +348,17 @@ def test_every_call_is_on_the_page_of_its_resource_with_all_it_takes_and_says(br
             if method == "parameters":
                 continue
             link = re.search(
-                rf'<a href="([^"]+)"><code class="call"><span class="method \w+">{method.upper()}</span> {_broken(path)}</code>',
+                rf'<a href="([^"]+)"><code class="call"><span class="method \w+">{method.upper()}</span> '
+                rf"{_broken(path)}</code>",
                 overview,
             )
             assert link, f"{method} {path}"
             name, _, anchor = link[1].removeprefix("/docs/").partition("#")
             section = _section(guide.source(name, guide.PAGE_URL), anchor)
             for parameter in (*operations.get("parameters", ()), *operation.get("parameters", ())):
-                known = described["components"]["parameters"].get(parameter.get("$ref", "").rpartition("/")[2], parameter)
+                known = described["components"]["parameters"].get(
+                    parameter.get("$ref", "").rpartition("/")[2], parameter
+                )
                 assert f"| `{known['name']}` |" in section, f"{method} {path}: {known['name']}"
             for body in operation.get("requestBody", {}).get("content", {}).values():
                 schema = described["components"]["schemas"].get(body["schema"].get("$ref", "").rpartition("/")[2], {})
@@ -400,7 +433,15 @@ def test_a_person_is_given_its_own_key_for_its_password_only_and_nothing_keeps_i
     assert server.key not in server.log.read_text()
 
 
-@pytest.mark.parametrize("form", [{}, {"key": "", "password": ""}, {"key": "key_nobody", "password": OWNER_PASSWORD}, {"key": "../users/me", "password": OWNER_PASSWORD}])  # fmt: skip
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"key": "", "password": ""},
+        {"key": "key_nobody", "password": OWNER_PASSWORD},
+        {"key": "../users/me", "password": OWNER_PASSWORD},
+    ],
+)
 def test_what_is_no_key_of_ones_own_is_refused(form: dict[str, str], owner: httpx2.Client, server: Server) -> None:
     answer = owner.post("/docs/key", data=form)
     assert answer.status_code in (400, 404)

@@ -33,7 +33,9 @@ PYTHON = ROOT / ".venv-migrate" / "bin" / "python"
 def program(page: str, name: str) -> str:
     """The program that the page saves under this name."""
     [text] = re.findall(
-        rf"^```(?:python|js)\n(?:#|//) {re.escape(name)}\n(.*?)^```$", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE
+        rf"^```(?:python|js)\n(?:#|//) {re.escape(name)}\n(.*?)^```$",
+        (DOCS / page).read_text(),
+        re.DOTALL | re.MULTILINE,
     )
     return text
 
@@ -113,14 +115,18 @@ def test_a_person_resets_their_password_from_the_application_and_signs_in_there(
             following = set_password(person, link, "chosen by the person").headers["location"]
         assert following.startswith(f"{shop_url}/")
         shop_scopes = re.findall(r"--scopes (\S+)", (DOCS / "sign-in.md").read_text())[0].split(",")
-        shop_key = http.post("/v1/keys", json={"name": "shop", "user_id": admin["id"], "scopes": shop_scopes}).json()["key"]
+        shop_key = http.post("/v1/keys", json={"name": "shop", "user_id": admin["id"], "scopes": shop_scopes}).json()[
+            "key"
+        ]
         shop = [str(PYTHON), "-m", "flask", "run", "--port", str(shop_port)]
         secrets = {"SESSION_SECRET": "0123456789abcdef" * 4, "WEBHOOK_SECRET": "whsec_" + "0" * 32}
         with started(shop, tmp_path, server, ROLLBOOK_KEY=shop_key, **secrets):
             wait_until(lambda: reaches(f"{shop_url}/"))
             page = httpx2.get(following, **PLAIN)
             assert page.status_code == 200
-            [path, fields] = re.findall(r'<form method="post" action="(/sign-in)">(.*?)</form>', page.text, re.DOTALL)[0]
+            [path, fields] = re.findall(r'<form method="post" action="(/sign-in)">(.*?)</form>', page.text, re.DOTALL)[
+                0
+            ]
             assert set(re.findall(r'name="(\w+)"', fields)) == {"email", "password"}
             body = {"email": user["email"], "password": "chosen by the person"}
             signed_in = httpx2.post(shop_url + path, data=body, timeout=60, **PLAIN)
@@ -205,7 +211,11 @@ def test_a_crm_has_every_user_whoever_was_away(server: Server, tmp_path: Path) -
             http.post(f"/v1/users/{second['id']}/suspend")
             http.delete(f"/v1/users/{third['id']}")
             wait_until(lambda: contacts == directory())
-        assert contacts[first["id"]]["plan"] == "pro" and not contacts[second["id"]]["active"] and third["id"] not in contacts
+        assert (
+            contacts[first["id"]]["plan"] == "pro"
+            and not contacts[second["id"]]["active"]
+            and third["id"] not in contacts
+        )
         new_user(http)
         http.delete(f"/v1/users/{second['id']}?purge=true")
         with started(command, tmp_path, server, **environment):
@@ -225,12 +235,19 @@ def test_the_programs_of_the_guide_stay_within_the_limit_and_retry(server: Serve
         for name, command in (("paced.py", sys.executable), ("paced.mjs", "node")):
             folder = tmp_path / name
             folder.mkdir()
-            (folder / name).write_text(program("handle-rate-limits.md", name).replace("http://127.0.0.1:8000", server.url))
+            (folder / name).write_text(
+                program("handle-rate-limits.md", name).replace("http://127.0.0.1:8000", server.url)
+            )
             running_programs.append(
                 subprocess.Popen(
-                    [command, name], cwd=folder, env=os.environ | {"ROLLBOOK_KEY": key}, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+                    [command, name],
+                    cwd=folder,
+                    env=os.environ | {"ROLLBOOK_KEY": key},
+                    text=True,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
                 )
-            )  # fmt: skip
+            )
         for process in running_programs:
             printed, _ = process.communicate(timeout=100)
             assert process.returncode == 0, printed
@@ -258,14 +275,18 @@ def test_every_job_of_the_table_can_be_done_with_its_role_and_scopes(server: Ser
                     "events:read": narrow.get("/v1/events"),
                     "users:write": narrow.patch(f"/v1/users/{other['id']}", json={"name": "Changed"}),
                     "users:grant": narrow.patch(f"/v1/users/{other['id']}", json={"role": "viewer"}),
-                    "users:verify": narrow.post("/v1/users/verify-password", json={"email": other["email"], "password": other["password"]}),
+                    "users:verify": narrow.post(
+                        "/v1/users/verify-password", json={"email": other["email"], "password": other["password"]}
+                    ),
                     "users:export": narrow.get("/v1/exports"),
                     "metrics:read": narrow.get("/metrics"),
                     "webhooks:read": narrow.get("/v1/webhooks"),
                     "users:delete": narrow.delete(f"/v1/users/{other['id']}"),
-                }  # fmt: skip
+                }
             for scope, answer in calls.items():
-                assert (answer.status_code < 300) == (scope in scopes), f"{job}: {scope}: {answer.status_code} {answer.text}"
+                assert (answer.status_code < 300) == (scope in scopes), (
+                    f"{job}: {scope}: {answer.status_code} {answer.text}"
+                )
 
 
 # ---- n8n
@@ -326,7 +347,13 @@ def test_the_requests_of_the_n8n_workflows_do_what_the_page_says(tmp_path: Path)
 
         def run(workflow: dict[str, Any], item: dict[str, Any]) -> list[dict[str, Any]]:
             nodes = json.loads(json.dumps(workflow["nodes"]).replace("http://127.0.0.1:8000", server.url))
-            command = ["node", "--input-type=module", "-e", N8N, json.dumps({"nodes": nodes, "input": item, "key": key})]
+            command = [
+                "node",
+                "--input-type=module",
+                "-e",
+                N8N,
+                json.dumps({"nodes": nodes, "input": item, "key": key}),
+            ]
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
             assert done.returncode == 0, done.stderr
             return json.loads(done.stdout)
@@ -390,7 +417,9 @@ def test_a_table_is_imported_by_the_commands_of_the_page(page: str, server: Serv
 
 def test_a_backup_is_restored_as_the_page_says(tmp_path: Path) -> None:
     """Its commands, with folders of the test, and the server stopped and started where it says so."""
-    blocks = re.findall(r"^ *```console\n(.*?)^ *```$", (DOCS / "backup-restore.md").read_text(), re.DOTALL | re.MULTILINE)
+    blocks = re.findall(
+        r"^ *```console\n(.*?)^ *```$", (DOCS / "backup-restore.md").read_text(), re.DOTALL | re.MULTILINE
+    )
     serve, back_up, replace, check, practice, *_ = blocks
     data, backups, drill = tmp_path / "data", tmp_path / "backup", tmp_path / "drill"
     backups.mkdir()
@@ -402,7 +431,14 @@ def test_a_backup_is_restored_as_the_page_says(tmp_path: Path) -> None:
             block = block.replace(place, str(here))
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")}
-        done = subprocess.run(["bash", "-ec", block], env=environment | {"PATH": path}, cwd=tmp_path, capture_output=True, text=True, timeout=100)  # fmt: skip
+        done = subprocess.run(
+            ["bash", "-ec", block],
+            env=environment | {"PATH": path},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -433,7 +469,14 @@ def test_a_dump_of_postgresql_is_restored_as_the_page_says(tmp_path: Path) -> No
         block = re.sub(r"\brestored\b", restored, block)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         path = f"{postgres.programs()}:{environment['PATH']}"
-        done = subprocess.run(["bash", "-ec", block], env=environment | {"PATH": path}, cwd=tmp_path, capture_output=True, text=True, timeout=100)  # fmt: skip
+        done = subprocess.run(
+            ["bash", "-ec", block],
+            env=environment | {"PATH": path},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
     data = tmp_path / "data"
@@ -449,5 +492,7 @@ def test_a_dump_of_postgresql_is_restored_as_the_page_says(tmp_path: Path) -> No
         assert http.get(f"/v1/users/{kept[0]['id']}").json()["name"] == "Olivia"
         assert http.get(f"/v1/users/{lost['id']}").status_code == 404
         assert http.get("/v1/users/count", params={"metadata[plan]": "pro"}).json() == {"count": 1}
-        assert [event["id"] for event in http.get("/v1/events", params={"order": "asc"}).json()][: len(events)] == events
+        assert [event["id"] for event in http.get("/v1/events", params={"order": "asc"}).json()][
+            : len(events)
+        ] == events
         new_user(http, email=lost["email"])

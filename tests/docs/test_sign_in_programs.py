@@ -1,4 +1,5 @@
-"""The applications of the guide "Sign your users in" sign people up, in and out, and end sessions when Rollbook says so."""
+"""The applications of the guide "Sign your users in" sign people up, in and out, and end sessions when Rollbook says
+so."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ PAGE = (ROOT / "docs" / "sign-in.md").read_text()
 FILES = dict(re.findall(r"^```(?:python|js)\n(?:#|//) (\S+)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE))
 PYTHON = ROOT / ".venv-migrate" / "bin" / "python"
 
-# What `next start` does for route handlers, as far as these need it: cookies() is bound to the request, and sets Set-Cookie.
+# What `next start` does for route handlers, as far as these need it: cookies() is bound to the request, and sets
+# Set-Cookie.
 NEXT_HEADERS = """
 import { AsyncLocalStorage } from "node:async_hooks";
 export const jar = new AsyncLocalStorage();
@@ -111,7 +113,9 @@ def key(server: Server) -> str:
     with server.http() as http:
         user = new_user(http, role="admin")
         [scopes] = re.findall(r"--scopes (\S+)", PAGE)
-        return http.post("/v1/keys", json={"name": "sign-in", "user_id": user["id"], "scopes": scopes.split(",")}).json()["key"]
+        return http.post(
+            "/v1/keys", json={"name": "sign-in", "user_id": user["id"], "scopes": scopes.split(",")}
+        ).json()["key"]
 
 
 def flask(folder: Path, port: int) -> list[str]:
@@ -131,7 +135,8 @@ def express(folder: Path, port: int) -> list[str]:
 
 
 def next_js(folder: Path, port: int) -> list[str]:
-    """Next itself is not run, since it takes 20 s to install and build: a server with its conventions calls the route handlers."""
+    """Next itself is not run, since it takes 20 s to install and build: a server with its conventions calls the route
+    handlers."""
     node_modules(folder)
     (folder / "package.json").write_text('{"type": "module"}')
     stub = folder / "node_modules" / "next"
@@ -193,7 +198,9 @@ def application(framework: str, folder: Path, server: Server, key: str, http: ht
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_an_application_of_the_guide_signs_its_users_in(framework: str, server: Server, key: str, tmp_path: Path) -> None:
+def test_an_application_of_the_guide_signs_its_users_in(
+    framework: str, server: Server, key: str, tmp_path: Path
+) -> None:
     email, first, second = f"{framework}@example.com", "the first passphrase", "the second passphrase"
     with server.http() as http, application(framework, tmp_path, server, key, http) as here:
         assert here.who() is None
@@ -248,8 +255,8 @@ def locks(application: Application, email: str, password: str) -> Any:
 def test_a_password_is_changed_only_by_the_person_whose_current_one_was_checked(
     framework: str, server: Server, key: str, tmp_path: Path
 ) -> None:
-    """A person gets another email, and someone else signs up with the old one: with a session of the first, the second can't set
-    the password of the first. Not even before the webhook was called."""
+    """A person gets another email, and someone else signs up with the old one: with a session of the first, the second
+    can't set the password of the first. Not even before the webhook was called."""
     old, new = f"old.{framework}@example.com", f"new.{framework}@example.com"
     first, second, third = "the first passphrase", "the second passphrase", "the third passphrase"
     with server.http() as http, application(framework, tmp_path, server, key, http) as here:

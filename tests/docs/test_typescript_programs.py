@@ -60,7 +60,9 @@ def test_the_programs_of_the_guide_run(tmp_path: Path) -> None:
         "exactOptionalPropertyTypes": True,
         "noUncheckedIndexedAccess": True,
     }
-    (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": {**options, "types": ["node"]}, "include": ["*.ts"]}))
+    (tmp_path / "tsconfig.json").write_text(
+        json.dumps({"compilerOptions": {**options, "types": ["node"]}, "include": ["*.ts"]})
+    )
     with running(tmp_path / "data", "--rate-limit", "none") as server:
         for number, program in enumerate(PROGRAMS):
             text = program if "import " in program else BEGIN + program
@@ -71,7 +73,9 @@ def test_the_programs_of_the_guide_run(tmp_path: Path) -> None:
         [follower] = [number for number, program in enumerate(PROGRAMS) if "events.follow" in program]
         [receiver] = [number for number, program in enumerate(PROGRAMS) if "webhooks.verify" in program]
         numbers = [number for number in range(len(PROGRAMS)) if number not in (follower, receiver)]
-        (tmp_path / "run.js").write_text(RUN % {"follower": follower, "receiver": receiver, "numbers": json.dumps(numbers)})
+        (tmp_path / "run.js").write_text(
+            RUN % {"follower": follower, "receiver": receiver, "numbers": json.dumps(numbers)}
+        )
         secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
         environment = os.environ | {"ROLLBOOK_URL": server.url, "ROLLBOOK_KEY": server.key, "WEBHOOK_SECRET": secret}
         done = subprocess.run(

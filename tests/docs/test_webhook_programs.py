@@ -23,8 +23,10 @@ from tests.harness import free_port
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "webhooks.md").read_text()
 PROGRAMS = {
-    language: text for language, text in re.findall(r"^```(python|js|go)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE) if "3000" in text
-}  # fmt: skip
+    language: text
+    for language, text in re.findall(r"^```(python|js|go)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    if "3000" in text
+}
 
 
 def python(program: str, folder: Path) -> list[str]:
@@ -45,7 +47,12 @@ def go(program: str, folder: Path) -> list[str]:
     built = folder / "receiver"
     environment = os.environ | {"GOPROXY": "off", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
     done = subprocess.run(
-        ["go", "build", "-o", built, "receiver.go"], cwd=folder, env=environment, capture_output=True, text=True, timeout=200
+        ["go", "build", "-o", built, "receiver.go"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
     )
     assert done.returncode == 0, done.stderr
     return [str(built)]
@@ -55,7 +62,9 @@ BUILDERS = {"python": python, "js": node, **({"go": go} if shutil.which("go") el
 
 
 @contextmanager
-def receiver(build: Callable[[str, Path], list[str]], program: str, folder: Path, secret: str) -> Iterator[tuple[str, Path]]:
+def receiver(
+    build: Callable[[str, Path], list[str]], program: str, folder: Path, secret: str
+) -> Iterator[tuple[str, Path]]:
     """The program, listening: its URL, and the file with what it prints."""
     port = free_port()
     command = build(program.replace("3000", str(port)), folder)
@@ -88,7 +97,10 @@ def test_the_receivers_of_the_guide_accept_what_is_signed_and_nothing_else(langu
     now = int(time.time())
 
     def head(*secrets: str, at: int = now) -> dict[str, str]:
-        return {"Content-Type": kind, **dict(signing.headers(event.id, at, body, [signing.key(each) for each in secrets]))}
+        return {
+            "Content-Type": kind,
+            **dict(signing.headers(event.id, at, body, [signing.key(each) for each in secrets])),
+        }
 
     with receiver(BUILDERS[language], PROGRAMS[language], tmp_path, old) as (url, printed):
         for headers in (head(old), head(new, old)):
@@ -109,7 +121,9 @@ def test_the_receivers_of_the_guide_accept_what_is_signed_and_nothing_else(langu
 
 
 def test_the_handler_of_the_guide_does_its_work_once_for_an_event() -> None:
-    [program] = [text for text in re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE) if "seen_events" in text]
+    [program] = [
+        text for text in re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE) if "seen_events" in text
+    ]
     names: dict = {}
     exec(compile(program, "webhooks.md", "exec"), names)
     database = sqlite3.connect(":memory:")

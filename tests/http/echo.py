@@ -1,4 +1,5 @@
-"""A server for the tests of the transport: an application that says what it was asked. Run as `python -m tests.http.echo SETTING=VALUE …`."""
+"""A server for the tests of the transport: an application that says what it was asked. Run as `python -m
+tests.http.echo SETTING=VALUE …`."""
 
 from __future__ import annotations
 
@@ -114,7 +115,9 @@ class Echo:
         headers: dict[bytes, bytes] | None = None,
     ) -> Response:
         head = JSON + b"".join(f"{name}: {value}\r\n".encode() for name, value in error.headers.items())
-        return Response(error.status, head, msgspec.json.encode({"error": error.message, "address": address, "request_id": id}))
+        return Response(
+            error.status, head, msgspec.json.encode({"error": error.message, "address": address, "request_id": id})
+        )
 
     async def _upload(self, request: Request, query: dict[str, str]) -> dict[str, object]:
         """Reads `parts` parts (none: all), `pause` seconds apart, beginning when `held` says so."""
@@ -132,7 +135,8 @@ class Echo:
         return {"size": size, "sha256": digest.hexdigest()}
 
     async def _parts(self, query: dict[str, str]) -> AsyncGenerator[bytes, None]:
-        """`count` parts of `bytes` bytes (none: without end), `pause` seconds apart; `raises` at the end; then a word in `closed`."""
+        """`count` parts of `bytes` bytes (none: without end), `pause` seconds apart; `raises` at the end; then a word
+        in `closed`."""
         part, count = b"x" * int(query.get("bytes", "10")), int(query.get("count", "0"))
         sent = 0
         try:

@@ -1,4 +1,5 @@
-"""The command `rollbook` with three more rows in its API, which take bodies in the ways a row can: `Server(..., program=ROWS)` runs it."""
+"""The command `rollbook` with three more rows in its API, which take bodies in the ways a row can: `Server(...,
+program=ROWS)` runs it."""
 
 from __future__ import annotations
 

@@ -32,14 +32,16 @@ def hasty() -> Iterator[Server]:
 
 @contextlib.contextmanager
 def _takes(least: float) -> Iterator[None]:
-    """So many seconds, but not as many as the time-outs are without ours: of a late answer the machine may be the reason."""
+    """So many seconds, but not as many as the time-outs are without ours: of a late answer the machine may be the
+    reason."""
     began = time.monotonic()
     yield
     assert least < time.monotonic() - began < 8
 
 
 def _asks(server: Server, sent: bytes) -> Client:
-    """A connection over which this came so early that no time-out had to do with it: one on which we were held up is none."""
+    """A connection over which this came so early that no time-out had to do with it: one on which we were held up is
+    none."""
     deadline = time.monotonic() + 30
     while True:
         began = time.monotonic()
@@ -91,7 +93,8 @@ class TestDeadlines:
 
     def test_a_busy_connection_is_not(self, hasty: Server) -> None:
         def kept() -> bool:
-            """Whether one that is used every 0.4 s outlives them. It may end only when we were held up for longer than it may be idle."""
+            """Whether one that is used every 0.4 s outlives them. It may end only when we were held up for longer than
+            it may be idle."""
             with _asks(hasty, GET) as client:
                 sent = time.monotonic() - 0.1
                 assert client.read().status == 200
@@ -149,7 +152,9 @@ class TestDeadlines:
 
 class TestPipelining:
     def test_answers_come_in_the_order_of_the_requests(self, server: Server) -> None:
-        paths = [f"/{name}?n={number}" for number, name in enumerate(["slow", "a", "turns", "b", "slow", "empty", "c"] * 5)]
+        paths = [
+            f"/{name}?n={number}" for number, name in enumerate(["slow", "a", "turns", "b", "slow", "empty", "c"] * 5)
+        ]
         with server.client() as client:
             client.send(b"".join(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode() for path in paths))
             for number, path in enumerate(paths):

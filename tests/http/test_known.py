@@ -22,16 +22,56 @@ FORWARDED = (*KEY, b"X-Forwarded-For: 198.51.100.7", b"X-Forwarded-Proto: https"
 JSON = b'{"name":"Ada"}'
 LENGTH = b"Content-Length: %d" % len(JSON)
 TARGETS = (
-    b"/", b"/v1/users?limit=2&offset=0", b"/v1/users/user_1", b"//a", b"/a?", b"/a?b=%zz", b"/a?b#c", b"/a#c", b"/%61", b"/a%2fb", b"/\xc3\xa9",
-    b"/a b", b"/a\tb", b"*", b"http://api.example.com/a", b"http://evil.example/", b"a", b"", b"/~!$&'()*+,;=:@", b"/a?b[c]=d", b"/<>",
-    b"/" + b"a" * 511, b"/" + b"a" * 510 + b"?", b"/?" + b"a" * 510, b"/" + b"a" * 512, b"/?" + b"a" * 511, b"/small", b"/streamed",
-)  # fmt: skip
+    b"/",
+    b"/v1/users?limit=2&offset=0",
+    b"/v1/users/user_1",
+    b"//a",
+    b"/a?",
+    b"/a?b=%zz",
+    b"/a?b#c",
+    b"/a#c",
+    b"/%61",
+    b"/a%2fb",
+    b"/\xc3\xa9",
+    b"/a b",
+    b"/a\tb",
+    b"*",
+    b"http://api.example.com/a",
+    b"http://evil.example/",
+    b"a",
+    b"",
+    b"/~!$&'()*+,;=:@",
+    b"/a?b[c]=d",
+    b"/<>",
+    b"/" + b"a" * 511,
+    b"/" + b"a" * 510 + b"?",
+    b"/?" + b"a" * 510,
+    b"/" + b"a" * 512,
+    b"/?" + b"a" * 511,
+    b"/small",
+    b"/streamed",
+)
 METHODS = b"GET GET GET HEAD PUT PATCH POST DELETE OPTIONS TRACE CONNECT get GETS G".split()
 HEADS = (
-    KEY, KEY, KEY, FORWARDED, (b"X-Many: 1", b"x-many: 2"), (b"Connection: keep-alive",), (b"Connection: close",), (b"Content-Length: 0",),
-    (b"Connection: Upgrade", b"Upgrade: websocket"), (b"Expect: 100-continue",), (b"Expect: 100-continue", LENGTH), (LENGTH,), (*KEY, LENGTH),
-    (b"Transfer-Encoding: chunked",), (LENGTH, b"Transfer-Encoding: chunked"), (b"X: a\rb",), (b"Host: b",), (b"Connection: upgrade", LENGTH),
-)  # fmt: skip
+    KEY,
+    KEY,
+    KEY,
+    FORWARDED,
+    (b"X-Many: 1", b"x-many: 2"),
+    (b"Connection: keep-alive",),
+    (b"Connection: close",),
+    (b"Content-Length: 0",),
+    (b"Connection: Upgrade", b"Upgrade: websocket"),
+    (b"Expect: 100-continue",),
+    (b"Expect: 100-continue", LENGTH),
+    (LENGTH,),
+    (*KEY, LENGTH),
+    (b"Transfer-Encoding: chunked",),
+    (LENGTH, b"Transfer-Encoding: chunked"),
+    (b"X: a\rb",),
+    (b"Host: b",),
+    (b"Connection: upgrade", LENGTH),
+)
 USUAL = (KEY, FORWARDED, (*KEY, LENGTH), (b"Connection: keep-alive",))
 # What may stand between two messages, or is the beginning or the end of one.
 SCRAPS = (b"", b"", b"", b"", b"\r\n", b"\r", b"\n", b"G", b"GET ", b"\0", b" ", b"0\r\n\r\n", JSON, SMUGGLED)
@@ -48,12 +88,24 @@ def read(pieces: list[bytes], remembers: bool, monkeypatch: pytest.MonkeyPatch) 
     def deliver(message: Request | Refusal, keep: bool) -> None:
         if isinstance(message, Refusal):
             error = message.error
-            found.append((error.code, error.message, message.method, message.target, list(message.headers.items()), keep))
+            found.append(
+                (error.code, error.message, message.method, message.target, list(message.headers.items()), keep)
+            )
         else:
             found.append(
-                (message.method, message.path, message.query, list(message.headers.items()), message.body, message.address,
-                 message.secure, message.version, message.stream is None, keep)
-            )  # fmt: skip
+                (
+                    message.method,
+                    message.path,
+                    message.query,
+                    list(message.headers.items()),
+                    message.body,
+                    message.address,
+                    message.secure,
+                    message.version,
+                    message.stream is None,
+                    keep,
+                )
+            )
             if message.path == "/user_raises":
                 raise ValueError("a mistake in the application")
 
@@ -132,7 +184,11 @@ def test_a_repetition_behind_a_piece_of_a_message_is_read_as_part_of_it(monkeypa
         for pieces in ([message, message + message[:cut], message], [message, message, message[:cut], message]):
             assert read(pieces, True, monkeypatch) == read(pieces, False, monkeypatch), cut
 
-    lines = (b"GET /a HTTP/1.1\r\n" + HOST + b"X: ", b"GET /b HTTP/1.1\r\nY: 1\r\n\r\n", b"GET /c HTTP/1.1\r\nY: 1\r\n\r\n")
+    lines = (
+        b"GET /a HTTP/1.1\r\n" + HOST + b"X: ",
+        b"GET /b HTTP/1.1\r\nY: 1\r\n\r\n",
+        b"GET /c HTTP/1.1\r\nY: 1\r\n\r\n",
+    )
     assert read([*lines], True, monkeypatch) == read([*lines], False, monkeypatch)
 
 

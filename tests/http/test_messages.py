@@ -1,4 +1,5 @@
-"""What HTTP allows is answered, what it forbids is refused with JSON, and no bytes are ever read as another request than the client meant.
+"""What HTTP allows is answered, what it forbids is refused with JSON, and no bytes are ever read as another request
+than the client meant.
 
 Each case goes over a raw socket; `test_reader` cuts them into pieces.
 """
@@ -16,7 +17,9 @@ CHUNKED = b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\n" + HOST + END
 
 
-def get(target: bytes = b"/", *lines: bytes, method: bytes = b"GET", version: bytes = b"HTTP/1.1", host: bytes = HOST) -> bytes:
+def get(
+    target: bytes = b"/", *lines: bytes, method: bytes = b"GET", version: bytes = b"HTTP/1.1", host: bytes = HOST
+) -> bytes:
     return method + b" " + target + b" " + version + b"\r\n" + host + b"".join(line + b"\r\n" for line in lines) + END
 
 
@@ -67,10 +70,19 @@ KEPT: dict[str, tuple[bytes, list[int]]] = {
     "trailers": (CHUNKED + b"5\r\nhello\r\n0\r\nX-Sum: 1\r\nX-Other: 2\r\n\r\n", [200]),
     "chunk size in upper-case hex": (CHUNKED + b"A\r\n0123456789\r\n0\r\n\r\n", [200]),
     "coding in any case": (post(b"0\r\n\r\n", b"Transfer-Encoding: CHUNKED"), [200]),
-    "chunks of the largest size": (CHUNKED + b"800\r\n" + b"x" * 2048 + b"\r\n800\r\n" + b"x" * 2048 + b"\r\n0\r\n\r\n", [200]),
+    "chunks of the largest size": (
+        CHUNKED + b"800\r\n" + b"x" * 2048 + b"\r\n800\r\n" + b"x" * 2048 + b"\r\n0\r\n\r\n",
+        [200],
+    ),
     "connection: keep-alive": (get(b"/", b"Connection: keep-alive"), [200]),
-    "websocket wish is ignored": (get(b"/", b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13"), [200]),
-    "h2c wish is ignored": (get(b"/", b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAM"), [200]),
+    "websocket wish is ignored": (
+        get(b"/", b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13"),
+        [200],
+    ),
+    "h2c wish is ignored": (
+        get(b"/", b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAM"),
+        [200],
+    ),
     "h2c wish with a body": (post(b"hello", b"Connection: Upgrade", b"Upgrade: h2c", b"Content-Length: 5"), [200]),
     "h2c wish with chunks": (
         post(b"5\r\nhello\r\n0\r\n\r\n", b"Connection: Upgrade", b"Upgrade: h2c", b"Transfer-Encoding: chunked"),
@@ -119,7 +131,7 @@ KEPT: dict[str, tuple[bytes, list[int]]] = {
 } | {
     f"method {method}": (get(method=method.encode()), [200])
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "PROPFIND", "PURGE", "QUERY", "LINK", "SEARCH", "MKCOL")
-}  # fmt: skip
+}
 
 # The same, but the connection ends after the answers.
 CLOSED: dict[str, tuple[bytes, list[int]]] = {
@@ -166,7 +178,10 @@ CLOSED: dict[str, tuple[bytes, list[int]]] = {
     "coding chunked, gzip": (post(b"0\r\n\r\n" + SMUGGLED, b"Transfer-Encoding: chunked, gzip"), [400]),
     "coding chunked twice": (post(b"0\r\n\r\n" + SMUGGLED, b"Transfer-Encoding: chunked, chunked"), [400]),
     "two codings": (post(b"0\r\n\r\n" + SMUGGLED, b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked"), [400]),
-    "two codings, one unknown": (post(b"0\r\n\r\n" + SMUGGLED, b"Transfer-Encoding: chunked", b"Transfer-Encoding: x"), [400]),
+    "two codings, one unknown": (
+        post(b"0\r\n\r\n" + SMUGGLED, b"Transfer-Encoding: chunked", b"Transfer-Encoding: x"),
+        [400],
+    ),
     "coding with a comma before": (post(b"0\r\n\r\n" + SMUGGLED, b"Transfer-Encoding: ,chunked"), [400]),
     "coding with a parameter": (post(b"0\r\n\r\n", b"Transfer-Encoding: chunked;q=1"), [400]),
     "coding in quotes": (post(b"0\r\n\r\n", b'Transfer-Encoding: "chunked"'), [400]),
@@ -261,7 +276,7 @@ CLOSED: dict[str, tuple[bytes, list[int]]] = {
     "good, then broken": (get() + get(host=b"") + SMUGGLED, [200, 400]),
     "slow, then broken": (get(b"/slow") + b"nonsense\r\n\r\n", [200, 400]),
     "slow, then too large": (get(b"/slow") + post(b"", b"Content-Length: 5000"), [200, 413]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", KEPT)
@@ -319,7 +334,8 @@ def test_what_the_application_sees_is_what_was_sent(server: Server) -> None:
     with server.client() as client:
         client.send(
             b"POST /caf%C3%A9?q=%41&r= HTTP/1.1\r\nHost: a\r\nX-Many: 1\r\nx-many: 2\r\nCookie: a=1\r\nCookie: b=2\r\n"
-            b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\nX-Many: 3\r\nAuthorization: Bearer x\r\n\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\nX-Many: 3\r\nAuthorization: Bearer "
+            b"x\r\n\r\n"
         )
         seen = client.read().json
     assert (seen["method"], seen["path"], seen["query"], seen["body"]) == ("POST", "/café", "q=%41&r=", "abcdef")
@@ -337,7 +353,9 @@ def test_a_body_after_an_upgrade_wish_reaches_the_application(server: Server) ->
 
 def test_a_chunked_body_in_pieces_of_seven_bytes_is_whole(server: Server) -> None:
     body = bytes(97 + n % 26 for n in range(2000))
-    chunks = b"".join(b"7\r\n%b\r\n" % body[n : n + 7] for n in range(0, 1995, 7)) + b"5\r\n%b\r\n0\r\n\r\n" % body[1995:]
+    chunks = (
+        b"".join(b"7\r\n%b\r\n" % body[n : n + 7] for n in range(0, 1995, 7)) + b"5\r\n%b\r\n0\r\n\r\n" % body[1995:]
+    )
     with server.client() as client:
         client.send(CHUNKED + chunks, 7)
         assert client.read().json["body"].encode() == body

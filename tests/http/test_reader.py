@@ -1,4 +1,5 @@
-"""What the reader makes of bytes does not depend on how they are cut: the messages of `test_messages`, without a socket."""
+"""What the reader makes of bytes does not depend on how they are cut: the messages of `test_messages`, without a
+socket."""
 
 from __future__ import annotations
 

@@ -29,7 +29,9 @@ class Entrance:
         self.name = name
 
     def plan(self, row: Line) -> Plan:
-        return lambda request, ids: Response(200, b"", f"{self.name} {row.method} {row.path} {' '.join(ids)}".strip().encode())
+        return lambda request, ids: Response(
+            200, b"", f"{self.name} {row.method} {row.path} {' '.join(ids)}".strip().encode()
+        )
 
     async def before_refusal(self, request: Request, rows: Sequence[Line]) -> None:
         if not any(row.is_open for row in rows):
@@ -54,7 +56,9 @@ def routes() -> Routes:
         "/v1",
     )
     routes.add(Entrance("scim"), [Line("GET", "/scim/v2/Users/{id}"), Line("PATCH", "/scim/v2/Users/{id}")], "/scim")
-    routes.add(Entrance("pages"), [Line("GET", "/", True), Line("GET", "/docs", True), Line("GET", "/docs/{name}", True)])
+    routes.add(
+        Entrance("pages"), [Line("GET", "/", True), Line("GET", "/docs", True), Line("GET", "/docs/{name}", True)]
+    )
     return routes
 
 
@@ -108,7 +112,9 @@ def test_a_method_finds_its_own_row(routes: Routes) -> None:
         ("/scim/v2/Users", Unauthorized),
     ],
 )
-def test_what_is_not_there_is_refused_by_the_entrance_of_its_prefix(routes: Routes, path: str, refusal: type[ApiError]) -> None:
+def test_what_is_not_there_is_refused_by_the_entrance_of_its_prefix(
+    routes: Routes, path: str, refusal: type[ApiError]
+) -> None:
     for method in ("GET", "POST", "OPTIONS"):
         with pytest.raises(refusal):
             ask(routes, method, path)

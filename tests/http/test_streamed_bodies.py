@@ -1,4 +1,5 @@
-"""A body that is handled while it arrives: no faster than the handler takes it, in constant memory, up to the limit of its row."""
+"""A body that is handled while it arrives: no faster than the handler takes it, in constant memory, up to the limit of
+its row."""
 
 from __future__ import annotations
 
@@ -55,7 +56,11 @@ def test_every_byte_arrives_and_the_connection_goes_on(uploads: Server, is_chunk
 def test_what_follows_is_the_next_request(uploads: Server) -> None:
     with uploads.client() as client:
         client.send(
-            head("pause=0.01", length=1000) + b"x" * 1000 + b"GET /after HTTP/1.1\r\nHost: a\r\n\r\n" + head() + b"0\r\n\r\n"
+            head("pause=0.01", length=1000)
+            + b"x" * 1000
+            + b"GET /after HTTP/1.1\r\nHost: a\r\n\r\n"
+            + head()
+            + b"0\r\n\r\n"
         )
         assert client.read().json == seen(b"x" * 1000)
         assert client.read().json["path"] == "/after"

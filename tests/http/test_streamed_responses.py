@@ -1,4 +1,5 @@
-"""A body that is produced while it is sent: no faster than the client reads, and for no longer than the client is there."""
+"""A body that is produced while it is sent: no faster than the client reads, and for no longer than the client is
+there."""
 
 from __future__ import annotations
 

@@ -55,7 +55,9 @@ class Answer(NamedTuple):
 class Client:
     """One connection."""
 
-    def __init__(self, port: int, *, timeout: float = 30.0, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, port: int, *, timeout: float = 30.0, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    ) -> None:
         self.socket = socket.create_connection((host, port), timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
@@ -95,7 +97,9 @@ class Client:
         headers: dict[str, str] = {}
         for line in lines:
             name, separator, value = line.partition(":")
-            assert separator and name == name.strip() and name.lower() not in headers, f"bad or repeated header line {line!r}"
+            assert separator and name == name.strip() and name.lower() not in headers, (
+                f"bad or repeated header line {line!r}"
+            )
             headers[name.lower()] = value.strip()
         if headers.get("transfer-encoding") == "chunked":
             assert "content-length" not in headers and not head

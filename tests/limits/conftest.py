@@ -49,7 +49,9 @@ def finish(call: Coroutine[Any, Any, Any]) -> Any:
         call.send(None)
     except StopIteration as end:
         return end.value
-    raise AssertionError("a limiter of one machine never suspends: a handler that only reads is driven to its end at once")
+    raise AssertionError(
+        "a limiter of one machine never suspends: a handler that only reads is driven to its end at once"
+    )
 
 
 def _limit(limit: Limit | str) -> Limit:
@@ -57,7 +59,8 @@ def _limit(limit: Limit | str) -> Limit:
 
 
 class ValkeyCounter(Counter):
-    """The same over a connection, on a loop of its own that turns while a call waits. The test's clock decides, as in the others."""
+    """The same over a connection, on a loop of its own that turns while a call waits. The test's clock decides, as in
+    the others."""
 
     def __init__(self, url: str, own_clock: bool = True, local: Limiter | None = None, closed: bool = False) -> None:
         self.valkey = Valkey(valkey_address.parse(url), local or Table.create(workers=1), closed, own_clock, TIMEOUTS)

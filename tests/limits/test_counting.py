@@ -77,7 +77,9 @@ def test_a_key_with_its_own_limit_counts_in_both_and_stops_at_the_lower(counter:
     assert with_key("key_b").admitted
     assert with_key("key_b").admitted
     assert counter.take("user", "5/minute", NOW).admitted
-    assert with_key("key_c") == Verdict(False, ((0, 60), (2, 60), (4, 3600))), "all keys together: the user has none left"
+    assert with_key("key_c") == Verdict(False, ((0, 60), (2, 60), (4, 3600))), (
+        "all keys together: the user has none left"
+    )
 
 
 def test_a_key_may_have_a_limit_where_its_user_has_none(counter: Any) -> None:
@@ -182,7 +184,8 @@ def admitted_after(kill: int, earlier: int, step: int, then: Limit) -> int:
     with contextlib.suppress(Killed):
         take(cells, then, NOW + step)
     cells.stores = 1_000_000
-    # One of them has a clock that is a millisecond behind: for it an old window may still run, and must not be found emptied.
+    # One of them has a clock that is a millisecond behind: for it an old window may still run, and must not be found
+    # emptied.
     taken = sum(take(cells, then, NOW + step + skew).admitted for skew in (-1000, 0, 1000) for _ in range(20))
     afresh = take(cells, then, NOW + step + 2 * HOUR)
     assert afresh.left == tuple((window.calls - 1, window.seconds) for window in then)
@@ -222,7 +225,9 @@ def test_looking_counts_nothing_and_tells_what_the_next_request_would_find(count
     assert counter.admitted(9, "user", limit, NOW + 30 * SECOND) == 2
     assert counter.peek("user", limit, NOW + 30 * SECOND) == ((0, 30), (2, 3570))
     assert counter.peek("user", limit, NOW + MINUTE - 1) == ((0, 1), (2, 3541))
-    assert counter.peek("user", limit, NOW + MINUTE) == ((3, 60), (2, 3540)), "a window that does not run has all its requests"
+    assert counter.peek("user", limit, NOW + MINUTE) == ((3, 60), (2, 3540)), (
+        "a window that does not run has all its requests"
+    )
     assert counter.peek("user", limit, NOW + HOUR) == ((3, 60), (5, 3600))
     assert counter.peek("other", limit, NOW) == ((3, 60), (5, 3600))
     assert counter.peek("user", "none", NOW) == ()
@@ -283,7 +288,16 @@ def test_a_limit_is_read_and_written_back() -> None:
 
 def test_what_is_no_limit_is_refused_with_advice() -> None:
     cases = {
-        "Use 100/minute": ["", "100", "100/week", "100/minute,", "-1/minute", "1.5/minute", "٣/minute", "100/minute,none"],
+        "Use 100/minute": [
+            "",
+            "100",
+            "100/week",
+            "100/minute,",
+            "-1/minute",
+            "1.5/minute",
+            "٣/minute",
+            "100/minute,none",
+        ],
         "allows 1 to": ["0/minute", "2000000000/minute"],
         "lasts 1 to": ["1/0s", "1/9999999s"],
         "same length": ["1/minute,2/60s"],

@@ -53,7 +53,9 @@ class Model:
 
     def take(self, now: int, count: int, *buckets: tuple[str, Limit]) -> Verdict:
         windows = [(bucket, window) for bucket, limit in buckets for window in limit]
-        admitted = all(len(self.running(bucket, window.seconds, now)) + count <= window.calls for bucket, window in windows)
+        admitted = all(
+            len(self.running(bucket, window.seconds, now)) + count <= window.calls for bucket, window in windows
+        )
         left = []
         for bucket, window in windows:
             requests = self.running(bucket, window.seconds, now)
@@ -88,7 +90,9 @@ def check(counter: Any, limit: Limit, own_limit: Limit, takes: Takes) -> None:
         now += step
         for count in counts:
             own = [(key, own_limit)] if key else []
-            assert counter.take(bucket, limit, now, key, own_limit, count) == model.take(now, count, (bucket, limit), *own)
+            assert counter.take(bucket, limit, now, key, own_limit, count) == model.take(
+                now, count, (bucket, limit), *own
+            )
         if back and all(len(model.running(bucket, window.seconds, now)) > 1 for window in limit):
             counter.give_back(bucket, limit, now)
             model.give_back(bucket, limit, now)
@@ -113,7 +117,8 @@ def test_every_verdict_of_valkey_is_that_of_the_model(
 
 @pytest.mark.parametrize("calls", [1, 3, 100])
 def test_the_limits_library_agrees(counter: Any, calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One window, where its fixed window with memory storage has the same rule: from the first request on, for so many seconds."""
+    """One window, where its fixed window with memory storage has the same rule: from the first request on, for so many
+    seconds."""
     clock = [NOW / SECOND]
     monkeypatch.setattr(time, "time", lambda: clock[0])
     oracle = limits.strategies.FixedWindowRateLimiter(limits.storage.MemoryStorage())

@@ -68,7 +68,8 @@ def test_four_processes_on_one_bucket_get_exactly_what_is_allowed(counters: Any)
 
 
 def used(counter: Any, bucket: str, limit: str) -> list[int]:
-    """What the windows of a bucket have counted, read without counting: the take is refused for a key that has used up its own."""
+    """What the windows of a bucket have counted, read without counting: the take is refused for a key that has used up
+    its own."""
     counter.take("anybody", (), NOW, "closed", "1/minute")
     refused = counter.take(bucket, limit, NOW, "closed", "1/minute")
     assert not refused.admitted
@@ -123,7 +124,9 @@ def test_a_full_group_forgets_the_bucket_with_the_least_to_lose(counters: Any) -
     for flood in range(500):
         assert counter.take(f"address:{flood}", "3/minute", NOW + 1_000 + flood).admitted
     assert shared.evicted == 500
-    used_up = [not counter.take(f"user{number}", "3/minute", NOW + 2_000).admitted for number in range(16) if number != 11]
+    used_up = [
+        not counter.take(f"user{number}", "3/minute", NOW + 2_000).admitted for number in range(16) if number != 11
+    ]
     assert all(used_up), "a flood frees nobody who has used up a window"
 
 
@@ -140,7 +143,10 @@ def test_a_slot_whose_windows_have_ended_is_used_before_any_other_is_forgotten(c
     shared = Table.create(workers=4, groups=1)
     counter = counters(shared)
     for number in range(200):
-        assert counter.take(f"user{number}", "3/minute,5/hour", NOW + number * 300 * SECOND).left == ((2, 60), (4, 3600))
+        assert counter.take(f"user{number}", "3/minute,5/hour", NOW + number * 300 * SECOND).left == (
+            (2, 60),
+            (4, 3600),
+        )
     assert shared.evicted == 0
 
 
@@ -233,7 +239,8 @@ def test_no_lock_is_held_between_two_requests(counters: Any) -> None:
 
 
 def test_a_circle_the_kernel_only_believes_in_is_waited_out(counters: Any) -> None:
-    """We hold a record lock on another file, a thread of the other worker waits for it while its loop holds a group: no deadlock."""
+    """We hold a record lock on another file, a thread of the other worker waits for it while its loop holds a group: no
+    deadlock."""
     shared = Table.create(workers=4, groups=1)
     counter = counters(shared)
     ready, tell = os.pipe()

@@ -1,4 +1,5 @@
-"""What only the store over a connection must promise: one clock for all, one write a turn, nothing left behind, and an end to waiting."""
+"""What only the store over a connection must promise: one clock for all, one write a turn, nothing left behind, and an
+end to waiting."""
 
 from __future__ import annotations
 
@@ -63,7 +64,9 @@ def test_servers_whose_clocks_differ_by_hours_share_one_window(valkey: ValkeySer
     async def test() -> None:
         limiters = [await joined(valkey.url) for _ in range(3)]
         here = now()
-        verdicts = [await limiters[turn % 3].take("user_clocks", LIMIT, here + (turn % 3 - 1) * 5 * HOUR) for turn in range(150)]
+        verdicts = [
+            await limiters[turn % 3].take("user_clocks", LIMIT, here + (turn % 3 - 1) * 5 * HOUR) for turn in range(150)
+        ]
         assert sum(verdict.admitted for verdict in verdicts) == 100
         assert all(30 < verdict.left[0][1] <= 60 for verdict in verdicts)
         assert all(abs(verdict.at - here) < HOUR for verdict in verdicts)
@@ -330,8 +333,15 @@ def test_while_away_the_server_holds_the_same_limits_by_itself(own: ValkeyServer
 
 @pytest.mark.parametrize(
     ("user", "says"),
-    [("", "asks for a password"), (":wrong@", "password is wrong"), ("nobody:wrong@", "password is wrong"), (":s%C3%ABcret%2F@", ""), ("rollbook:s3cret@", ""), ("reader:s3cret@", "may not do all")],
-)  # fmt: skip
+    [
+        ("", "asks for a password"),
+        (":wrong@", "password is wrong"),
+        ("nobody:wrong@", "password is wrong"),
+        (":s%C3%ABcret%2F@", ""),
+        ("rollbook:s3cret@", ""),
+        ("reader:s3cret@", "may not do all"),
+    ],
+)
 def test_passwords_and_users(tmp_path: Path, caplog: pytest.LogCaptureFixture, user: str, says: str) -> None:
     # The rights of the user `rollbook` are those of docs/operations.md.
     rights = "+hello +select +ping +script|load +evalsha +eval +get +set +time".split()

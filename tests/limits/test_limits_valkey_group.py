@@ -1,4 +1,5 @@
-"""A real cluster and real Sentinels: exact counts, also while slots move, and the same limits while a primary fails over to its replica."""
+"""A real cluster and real Sentinels: exact counts, also while slots move, and the same limits while a primary fails
+over to its replica."""
 
 from __future__ import annotations
 
@@ -19,7 +20,15 @@ from rollbook.limits import valkey_address, valkey_script
 from rollbook.limits.table import Table
 from rollbook.limits.valkey import Valkey, inspect
 from rollbook.quota import Limit
-from tests.valkey import LONG_TIMEOUTS, ValkeyServer, free_pair, running_cluster, running_sentinels, running_valkey, wait_for
+from tests.valkey import (
+    LONG_TIMEOUTS,
+    ValkeyServer,
+    free_pair,
+    running_cluster,
+    running_sentinels,
+    running_valkey,
+    wait_for,
+)
 
 LIMIT = Limit.parse("100/minute,5000/hour")
 
@@ -60,16 +69,23 @@ def test_the_buckets_of_one_call_lie_in_one_slot_and_users_spread_over_all() -> 
     assert slot("attempts:1") == slot("attempts:2") == slot("sign-in:address:192.0.2.1")
 
 
-def test_a_cluster_admits_exactly_what_is_allowed_whichever_servers_the_address_names(cluster: list[ValkeyServer]) -> None:
+def test_a_cluster_admits_exactly_what_is_allowed_whichever_servers_the_address_names(
+    cluster: list[ValkeyServer],
+) -> None:
     async def test() -> None:
         limiters = [await joined(url_of(cluster[first : first + 2])) for first in range(3)]
         users, own = [f"user_{number}" for number in range(20)], Limit.parse("40/minute")
         calls = [limiter.take(user, LIMIT, 0) for user in users for limiter in limiters for _ in range(50)]
         calls += [
-            limiter.take(f"{user}b", LIMIT, 0, f"{user}b:key_1", own) for user in users for limiter in limiters for _ in range(20)
+            limiter.take(f"{user}b", LIMIT, 0, f"{user}b:key_1", own)
+            for user in users
+            for limiter in limiters
+            for _ in range(20)
         ]
         tight = Limit.parse("30/minute")
-        calls += [limiters[0].take(f"attempts:{number}", LIMIT, 0, "sign-in:address:192.0.2.1", tight) for number in range(50)]
+        calls += [
+            limiters[0].take(f"attempts:{number}", LIMIT, 0, "sign-in:address:192.0.2.1", tight) for number in range(50)
+        ]
         verdicts = await asyncio.gather(*calls)
         assert sum(verdict.admitted for verdict in verdicts) == 20 * 100 + 20 * 40 + 30
         assert all(verdict.at for verdict in verdicts), "counted in the cluster"
@@ -176,7 +192,9 @@ def test_sentinel_names_the_primary_and_after_a_failover_the_next(tmp_path: Path
 
         async def test() -> None:
             limiters = [await joined(url) for _ in range(2)]
-            verdicts = await asyncio.gather(*(limiter.take("user", LIMIT, 0) for limiter in limiters for _ in range(80)))
+            verdicts = await asyncio.gather(
+                *(limiter.take("user", LIMIT, 0) for limiter in limiters for _ in range(80))
+            )
             assert sum(verdict.admitted for verdict in verdicts) == 100
             assert all(verdict.at for verdict in verdicts)
             assert b"connected_clients:1" not in primary.ask("INFO", "clients")
@@ -185,7 +203,9 @@ def test_sentinel_names_the_primary_and_after_a_failover_the_next(tmp_path: Path
             assert verdict.admitted and not verdict.at and limiters[0].away
             await until(lambda: not any(limiter.away for limiter in limiters))
             assert b"role:master" in replica.ask("INFO", "replication")
-            verdicts = await asyncio.gather(*(limiter.take("user_3", LIMIT, 0) for limiter in limiters for _ in range(80)))
+            verdicts = await asyncio.gather(
+                *(limiter.take("user_3", LIMIT, 0) for limiter in limiters for _ in range(80))
+            )
             assert sum(verdict.admitted for verdict in verdicts) == 100
             assert all(verdict.at for verdict in verdicts)
             for limiter in limiters:
@@ -194,7 +214,9 @@ def test_sentinel_names_the_primary_and_after_a_failover_the_next(tmp_path: Path
         run(test())
 
 
-def test_the_address_of_one_server_says_how_to_write_that_of_its_group(tmp_path: Path, cluster: list[ValkeyServer]) -> None:
+def test_the_address_of_one_server_says_how_to_write_that_of_its_group(
+    tmp_path: Path, cluster: list[ValkeyServer]
+) -> None:
     async def away(url: str) -> str:
         limiter = Valkey(valkey_address.parse(url), Table.create(workers=1), timeouts=LONG_TIMEOUTS)
         await limiter.start()
@@ -212,9 +234,17 @@ def test_the_address_of_one_server_says_how_to_write_that_of_its_group(tmp_path:
 
 @pytest.mark.parametrize(
     ("user", "says"),
-    [("", "asks for a password"), (":wrong@", "password is wrong"), (":s%C3%ABcret%2F@", ""), ("rollbook:s3cret@", ""), ("reader:s3cret@", "may not do all")],
-)  # fmt: skip
-def test_passwords_and_users_of_a_cluster(tmp_path: Path, caplog: pytest.LogCaptureFixture, user: str, says: str) -> None:
+    [
+        ("", "asks for a password"),
+        (":wrong@", "password is wrong"),
+        (":s%C3%ABcret%2F@", ""),
+        ("rollbook:s3cret@", ""),
+        ("reader:s3cret@", "may not do all"),
+    ],
+)
+def test_passwords_and_users_of_a_cluster(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, user: str, says: str
+) -> None:
     # The rights of the user `rollbook` are those of docs/operations.md.
     rights = "+hello +select +ping +script|load +evalsha +eval +get +set +time +command +cluster|slots".split()
     options = ["--requirepass", "sëcret/", "--user", "rollbook", "on", ">s3cret", "~rollbook:*", *rights]

@@ -49,7 +49,16 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]
         )
     )
     port = free_port()
-    options = ["--tls-port", str(port), "--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem", "--tls-auth-clients", "no"]
+    options = [
+        "--tls-port",
+        str(port),
+        "--tls-cert-file",
+        "cert.pem",
+        "--tls-key-file",
+        "key.pem",
+        "--tls-auth-clients",
+        "no",
+    ]
     with running_valkey(folder, *options):
         yield f"127.0.0.1:{port}", folder / "cert.pem"
 
@@ -58,7 +67,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]
 def cluster(place: tuple[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where a cluster of one server with the same certificate listens."""
     port, pem = free_port(), place[1].parent
-    options = ["--tls-port", str(port), "--tls-cert-file", str(pem / "cert.pem"), "--tls-key-file", str(pem / "key.pem")]
+    options = [
+        "--tls-port",
+        str(port),
+        "--tls-cert-file",
+        str(pem / "cert.pem"),
+        "--tls-key-file",
+        str(pem / "key.pem"),
+    ]
     options += ["--tls-auth-clients", "no", "--cluster-enabled", "yes"]
     with running_valkey(tmp_path_factory.mktemp("cluster"), *options, port=free_pair()) as server:
         assert server.ask("CLUSTER", "ADDSLOTSRANGE", "0", "16383") == b"+OK\r\n"

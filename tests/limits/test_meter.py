@@ -14,7 +14,9 @@ from rollbook.quota import NO_LIMIT, Limit
 from rollbook.storage.sqlite_connection import drive
 
 NOW = 1_700_000_000 * SECOND
-LIMITS = [Limit.parse(text) for text in ("5/minute,12/hour", "12/10s,13/minute", "3/minute,3/hour", "1000000/second,5/minute")]
+LIMITS = [
+    Limit.parse(text) for text in ("5/minute,12/hour", "12/10s,13/minute", "3/minute,3/hour", "1000000/second,5/minute")
+]
 STEPS = (0, 0, 1, 7, SECOND, 5 * SECOND, 30 * SECOND, 61 * SECOND, 3601 * SECOND, -SECOND, -90 * SECOND, -4000 * SECOND)
 
 

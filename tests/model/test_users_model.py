@@ -1,4 +1,5 @@
-"""Users behave like a list in memory: hypothesis makes up what is done to them, and both must answer alike, to the last event."""
+"""Users behave like a list in memory: hypothesis makes up what is done to them, and both must answer alike, to the last
+event."""
 
 from __future__ import annotations
 
@@ -27,9 +28,15 @@ from tests.harness import OWNER_EMAIL, Server
 
 # Few, so that they meet: the same address in several spellings, names that contain each other.
 EMAILS = st.sampled_from(
-    [f"{local}@example.{end}" for local in ("ann", "ANN", "bob", "Bob.B", "carl", "zoë", "ZOË") for end in ("com", "org")]
+    [
+        f"{local}@example.{end}"
+        for local in ("ann", "ANN", "bob", "Bob.B", "carl", "zoë", "ZOË")
+        for end in ("com", "org")
+    ]
 )
-NAMES = st.sampled_from(["Ann", "Anna Lee", "anna lee", "Bob", "Bobby Ännchen", "ännchen", "Carl", "Zoë 李小龙", "  Carl  "])
+NAMES = st.sampled_from(
+    ["Ann", "Anna Lee", "anna lee", "Bob", "Bobby Ännchen", "ännchen", "Carl", "Zoë 李小龙", "  Carl  "]
+)
 ROLES = st.sampled_from(["member", "viewer", "admin", "owner"])
 EXTERNAL_IDS = st.sampled_from([None, "x1", "x2", "X1"])
 TEXTS = st.sampled_from(
@@ -67,11 +74,16 @@ CHANGES = st.fixed_dictionaries(
 FILTERS = st.fixed_dictionaries(
     {},
     optional={
-        "role": ROLES, "status": st.sampled_from(["active", "suspended"]), "email": EMAILS, "q": TEXTS,
+        "role": ROLES,
+        "status": st.sampled_from(["active", "suspended"]),
+        "email": EMAILS,
+        "q": TEXTS,
         "external_id": st.sampled_from(["x1", "X1"]),
     },
-)  # fmt: skip
-ORDERS = st.sampled_from(["", "created_at", "-created_at", "name", "-name", "email", "-email", "name,-created_at", "-name,email"])
+)
+ORDERS = st.sampled_from(
+    ["", "created_at", "-created_at", "name", "-name", "email", "-email", "name,-created_at", "-name,email"]
+)
 
 SHOWN = ("id", "name", "email", "role", "status", "external_id", "metadata")
 TAKEN = {"email": "Email address is already in use.", "external_id": "External ID is already in use."}
@@ -124,8 +136,14 @@ class Users(RuleBasedStateMachine):
         id = answer.json["id"]
         assert id not in self.born
         self.living[id] = {
-            "id": id, "name": name.strip(), "email": email, "role": role, "status": "active", "external_id": external_id, "metadata": {},
-        }  # fmt: skip
+            "id": id,
+            "name": name.strip(),
+            "email": email,
+            "role": role,
+            "status": "active",
+            "external_id": external_id,
+            "metadata": {},
+        }
         self.born.append(id)
         self._happened("user.created", id)
         self._is_shown(answer.json, id)
@@ -177,7 +195,9 @@ class Users(RuleBasedStateMachine):
             return
         assert answer.status == 200, answer.body
         del self.deleted[id]
-        self.living = {each: (self.living | {id: user})[each] for each in self.born if each in self.living or each == id}
+        self.living = {
+            each: (self.living | {id: user})[each] for each in self.born if each in self.living or each == id
+        }
         self._happened("user.restored", id)
         self._is_shown(answer.json, id)
 
@@ -194,7 +214,8 @@ class Users(RuleBasedStateMachine):
     @precondition(lambda self: self.living and not self.waited)
     @rule()
     def wait(self) -> None:
-        """Until the background has brought all users into the search index; once, for it takes as long as everything else here."""
+        """Until the background has brought all users into the search index; once, for it takes as long as everything
+        else here."""
         self.waited = True
         time.sleep(0.3)
 
@@ -302,9 +323,13 @@ def test_users_behave_like_a_list_in_memory(server: Server, engine: str) -> None
         Users,
         settings=settings(
             # On PostgreSQL a call costs several round trips; `ROLLBOOK_ROUNDS=50` tries as many as on SQLite.
-            max_examples=50 if engine == "sqlite" else int(os.environ.get("ROLLBOOK_ROUNDS", "12")), stateful_step_count=40, deadline=None,
+            max_examples=50 if engine == "sqlite" else int(os.environ.get("ROLLBOOK_ROUNDS", "12")),
+            stateful_step_count=40,
+            deadline=None,
             # Making a failure smaller repeats the waits for minutes: add Phase.shrink to look closer.
-            phases=[Phase.generate], database=None, print_blob=True,
+            phases=[Phase.generate],
+            database=None,
+            print_blob=True,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
         ),
-    )  # fmt: skip
+    )

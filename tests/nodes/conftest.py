@@ -13,7 +13,10 @@ from tests.valkey import ValkeyServer
 
 @pytest.fixture(scope="session")
 def nodes(valkey: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    # Valkey's clock decides about limits, as where it ships; and more connections than one for each purpose, so that they overtake each other.
+    # Valkey's clock decides about limits, as where it ships; and more connections than one for each purpose, so that
+    # they overtake each other.
     environment = {"ROLLBOOK_LIMITS": valkey.url, "ROLLBOOK_CLOCK_FILE": "", "ROLLBOOK_DATABASE_CONNECTIONS": "8"}
-    with pair(tmp_path_factory.mktemp("nodes"), "--workers", "4", *WIDE, environment=environment, program=PATIENT) as nodes:
+    with pair(
+        tmp_path_factory.mktemp("nodes"), "--workers", "4", *WIDE, environment=environment, program=PATIENT
+    ) as nodes:
         yield nodes

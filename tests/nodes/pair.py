@@ -1,4 +1,5 @@
-"""Two servers on one PostgreSQL and one Valkey, as behind a load balancer, and what must hold of them after every test."""
+"""Two servers on one PostgreSQL and one Valkey, as behind a load balancer, and what must hold of them after every
+test."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ class Pair:
         self.key = key_format.mint()
         common = {"ROLLBOOK_DATABASE": database, "ROLLBOOK_SECRET": secrets.token_hex(32), **(environment or {})}
         self.both = tuple(
-            Server(folder / name, *flags, owner_key=self.key, environment=common.copy(), **options) for name in ("node1", "node2")
+            Server(folder / name, *flags, owner_key=self.key, environment=common.copy(), **options)
+            for name in ("node1", "node2")
         )
 
     def start(self) -> Pair:
@@ -90,22 +92,30 @@ def ask(database: str, sql: str, *values: Any) -> list[Any]:
 def fill(database: str, users: int) -> None:
     """So many users more, with numbers and counts as if the API had made them; none of them can sign in."""
     (first,) = ask(
-        database, "UPDATE numbers SET next = next + $1, at = at + $1 WHERE counter = 'users' RETURNING next - $1 AS seq, at - $1 AS at", users
-    )  # fmt: skip
+        database,
+        "UPDATE numbers SET next = next + $1, at = at + $1 WHERE counter = 'users' RETURNING next - $1 AS seq, "
+        "at - $1 AS at",
+        users,
+    )
     ask(
         database,
         """
         WITH made AS (
-            INSERT INTO users (seq, id, name, email, email_key, role, status, metadata, email_verified, version, created_at, updated_at, search_text)
+            INSERT INTO users (seq, id, name, email, email_key, role, status, metadata, email_verified, version,
+              created_at, updated_at, search_text)
             SELECT $1::bigint + n, 'user_' || lpad(n::text, 26, '0'), 'Filler ' || n, 'filler' || n || '@example.com',
-                   'filler' || n || '@example.com', 'member', 'active', '{}', 0, 1, $2::bigint + n, $2::bigint + n, 'filler ' || n
+                   'filler' || n || '@example.com', 'member', 'active', '{}', 0, 1, $2::bigint + n, $2::bigint + n,
+                     'filler ' || n
             FROM generate_series(0, $3::bigint - 1) AS n RETURNING seq),
         claimed AS (
             INSERT INTO email_claims
-            SELECT 'filler' || n || '@example.com', 'user_' || lpad(n::text, 26, '0') FROM generate_series(0, $3::bigint - 1) AS n)
+            SELECT 'filler' || n || '@example.com', 'user_' || lpad(n::text, 26, '0')
+              FROM generate_series(0, $3::bigint - 1) AS n)
         INSERT INTO user_block_deltas (run, change) SELECT seq >> 6, count(*) FROM made GROUP BY 1""",
-        first["seq"], first["at"], users,
-    )  # fmt: skip
+        first["seq"],
+        first["at"],
+        users,
+    )
 
 
 def wait_until(happened: Callable[[], Any], seconds: float = 60) -> None:

@@ -35,7 +35,8 @@ def every_worker(nodes: Pair, key: str) -> Iterator[list[Connection]]:
 
 
 def seen_by_all(nodes: Pair, key: str, *steps: tuple[Change, Callable[[Answer], bool], str]) -> None:
-    """Each change is made, and each of the eight workers, asked again and again, must tell of it in time and not go back on it."""
+    """Each change is made, and each of the eight workers, asked again and again, must tell of it in time and not go
+    back on it."""
     with every_worker(nodes, key) as connections:
         for change, is_seen, path in steps:
             for connection in connections:
@@ -73,7 +74,9 @@ def test_a_revoked_key_is_refused_by_all_workers_of_both_nodes_within_a_second(
     user, key = member
     (found,) = ask(nodes.both[0], "GET", f"/v1/keys?user={user['id']}").json
     seen_by_all(
-        nodes, key, (by(nodes, 0, "DELETE", f"/v1/keys/{found['id']}"), lambda answer: answer.status == 401, "/v1/users/me")
+        nodes,
+        key,
+        (by(nodes, 0, "DELETE", f"/v1/keys/{found['id']}"), lambda answer: answer.status == 401, "/v1/users/me"),
     )
 
 

@@ -1,4 +1,5 @@
-"""What readers of both nodes see while writers of both write: no event missed or told twice, totals and pages of one moment, any offset exact."""
+"""What readers of both nodes see while writers of both write: no event missed or told twice, totals and pages of one
+moment, any offset exact."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 
 def test_who_follows_the_events_on_either_node_misses_none_and_sees_none_twice(nodes: Pair) -> None:
-    """Readers ask with `after=` what came next while all workers of both nodes write. What is told once stays where it was told."""
+    """Readers ask with `after=` what came next while all workers of both nodes write. What is told once stays where it
+    was told."""
     with nodes.both[0].http() as http:
         users = [new_user(http)["id"] for _ in range(8)]
     with Connection(nodes.both[0]) as connection:
@@ -161,7 +163,8 @@ def test_totals_lists_and_offsets_are_exact_on_both_nodes_while_users_come_and_g
         def read() -> Counter[str]:
             with Connection(filled.both[number % 2]) as connection:
                 while going():
-                    # One snapshot: the total in the header is that of the list beside it, so that the last page says where it ends.
+                    # One snapshot: the total in the header is that of the list beside it, so that the last page says
+                    # where it ends.
                     total = int(connection.call("GET", "/v1/users?limit=1").headers["x-total-count"])
                     offset = max(0, total - 500)
                     answer = connection.call("GET", f"/v1/users?limit=1000&offset={offset}")
@@ -196,7 +199,8 @@ def test_totals_lists_and_offsets_are_exact_on_both_nodes_while_users_come_and_g
 
 
 def exact(nodes: Pair, total: int) -> None:
-    """Totals and places at any offset are those of a plain ORDER BY; the list walked by links and by offsets is the table."""
+    """Totals and places at any offset are those of a plain ORDER BY; the list walked by links and by offsets is the
+    table."""
     table = [row[0] for row in query(nodes.database, "SELECT id FROM users ORDER BY seq")]
     assert len(table) == total
     for node in nodes.both:
@@ -242,7 +246,11 @@ def test_a_walk_sees_everybody_who_was_there_all_the_time_once(tmp_path: Path) -
                         if time.monotonic() > until or (id := next(go, None)) is None:
                             return 0
                         assert connection.call("DELETE", f"/v1/users/{id}").status == 204
-                        body = {"name": "New", "email": f"new{number}-{at}@example.com", "password": "securepassword123"}
+                        body = {
+                            "name": "New",
+                            "email": f"new{number}-{at}@example.com",
+                            "password": "securepassword123",
+                        }
                         assert connection.call("POST", "/v1/users", body).status == 201
                 return 0
 

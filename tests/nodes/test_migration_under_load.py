@@ -1,4 +1,5 @@
-"""The schema of the next version arrives while servers of this one work: they notice nothing. One that starts afterwards says why it does not."""
+"""The schema of the next version arrives while servers of this one work: they notice nothing. One that starts
+afterwards says why it does not."""
 
 from __future__ import annotations
 
@@ -19,8 +20,10 @@ from tests.nodes.pair import fill, pair
 
 NEXT = (
     # What migrations are for the most part: something more that may be empty, and an index for it.
-    "ALTER TABLE users ADD COLUMN nickname text; CREATE INDEX users_nickname ON users (nickname) WHERE nickname IS NOT NULL;"
-    "ALTER TABLE keys ADD COLUMN note text; ALTER TABLE events ADD COLUMN note text; ALTER TABLE events_new ADD COLUMN note text;",
+    "ALTER TABLE users ADD COLUMN nickname text; CREATE INDEX users_nickname ON users (nickname) WHERE nickname "
+    "IS NOT NULL;"
+    "ALTER TABLE keys ADD COLUMN note text; ALTER TABLE events ADD COLUMN note text; ALTER TABLE events_new ADD "
+    "COLUMN note text;",
     # What statements that are prepared already do not survive: their results have other types from now on.
     "ALTER TABLE users ALTER COLUMN version TYPE bigint; ALTER TABLE users ALTER COLUMN email_verified TYPE bigint;"
     "ALTER TABLE user_blocks ALTER COLUMN n TYPE bigint;",

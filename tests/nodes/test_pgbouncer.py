@@ -1,4 +1,5 @@
-"""Two nodes behind PgBouncer in transaction mode, with fewer sessions than there are writers: nobody waits for a session that waits for it."""
+"""Two nodes behind PgBouncer in transaction mode, with fewer sessions than there are writers: nobody waits for a
+session that waits for it."""
 
 from __future__ import annotations
 
@@ -35,7 +36,9 @@ def nodes_behind(folder: Path, pooled: tuple[str, str]) -> Pair:
     return Pair(folder, through, *flags, environment={"ROLLBOOK_DATABASE_DIRECT": direct})
 
 
-def test_creates_of_eight_workers_share_three_sessions_and_none_of_them_starves(tmp_path: Path, pooled: tuple[str, str]) -> None:
+def test_creates_of_eight_workers_share_three_sessions_and_none_of_them_starves(
+    tmp_path: Path, pooled: tuple[str, str]
+) -> None:
     nodes = nodes_behind(tmp_path, pooled)
     try:
         nodes.start()

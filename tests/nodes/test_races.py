@@ -1,4 +1,5 @@
-"""Callers of two nodes who want the same thing at the same moment: one gets it, the others hear why not, nothing is half done or done twice."""
+"""Callers of two nodes who want the same thing at the same moment: one gets it, the others hear why not, nothing is
+half done or done twice."""
 
 from __future__ import annotations
 
@@ -59,7 +60,10 @@ def test_of_100_racing_creates_of_one_email_on_two_nodes_one_wins_and_99_hear_th
 
 
 def test_of_100_racing_creates_with_one_external_id_on_two_nodes_one_wins(nodes: Pair) -> None:
-    calls = [("POST", "/v1/users", person(f"external{number}@example.com", external_id="wanted")) for number in range(CALLERS)]
+    calls = [
+        ("POST", "/v1/users", person(f"external{number}@example.com", external_id="wanted"))
+        for number in range(CALLERS)
+    ]
     answers = at_once(nodes, calls)
     assert Counter(answer.status for answer in answers) == {201: 1, 400: CALLERS - 1}
     assert {answer.json["error"] for answer in answers if answer.status == 400} == {"External ID is already in use."}
@@ -82,7 +86,9 @@ def test_100_racing_calls_that_would_leave_no_owner_leave_one(tmp_path: Path, wa
             "suspend": ("POST", "/v1/users/{}/suspend", None),
             "delete": ("DELETE", "/v1/users/{}", None),
         }[way]
-        opened = [Connection(nodes.both[number % 2], key if number // 2 % 2 else nodes.key) for number in range(CALLERS)]
+        opened = [
+            Connection(nodes.both[number % 2], key if number // 2 % 2 else nodes.key) for number in range(CALLERS)
+        ]
 
         def made(number: int) -> Callable[[], Answer]:
             target = (first, second)[number // 4 % 2]
@@ -197,7 +203,10 @@ def test_a_user_that_is_purged_while_it_is_restored_is_never_said_to_be_unknown(
             user = new_user(http)
             http.delete(f"/v1/users/{user['id']}")
             path = f"/v1/users/{user['id']}"
-            calls: list[tuple[str, str, Any]] = [("POST", f"{path}/restore", None), ("DELETE", f"{path}?purge=true", None)]
+            calls: list[tuple[str, str, Any]] = [
+                ("POST", f"{path}/restore", None),
+                ("DELETE", f"{path}?purge=true", None),
+            ]
             restored, purged = at_once(nodes, calls)
             assert purged.status == 204, (purged.body, restored.status)
             assert restored.status in (200, 404)
@@ -206,7 +215,8 @@ def test_a_user_that_is_purged_while_it_is_restored_is_never_said_to_be_unknown(
 
 
 def test_writers_of_both_nodes_who_lock_the_same_users_do_not_stand_in_each_others_way(nodes: Pair) -> None:
-    """Each transaction takes its users in the same order: nobody waits for PostgreSQL to find a deadlock, which takes it a second."""
+    """Each transaction takes its users in the same order: nobody waits for PostgreSQL to find a deadlock, which takes
+    it a second."""
     with nodes.both[0].http() as http:
         users = [new_user(http)["id"] for _ in range(12)]
     slowest = 0.0
@@ -257,8 +267,9 @@ def test_a_key_that_is_rotated_while_its_user_is_deleted_does_not_come_back_with
             user = new_user(http)
             made = http.post("/v1/keys", json={"name": "old", "user_id": user["id"]}).json()
             calls: list[tuple[str, str, Any]] = [
-                ("POST", f"/v1/keys/{made['id']}/rotate", {"overlap": 60}), ("DELETE", f"/v1/users/{user['id']}", None),
-            ]  # fmt: skip
+                ("POST", f"/v1/keys/{made['id']}/rotate", {"overlap": 60}),
+                ("DELETE", f"/v1/users/{user['id']}", None),
+            ]
             rotated, deleted = at_once(nodes, calls)
             assert deleted.status == 204 and rotated.status in (201, 404), (deleted.body, rotated.body)
             assert http.post(f"/v1/users/{user['id']}/restore").status_code == 200

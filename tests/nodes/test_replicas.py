@@ -1,4 +1,5 @@
-"""Standby servers answer lists whose callers say that they need not be the newest, and nothing else; and TLS to PostgreSQL is what was asked for."""
+"""Standby servers answer lists whose callers say that they need not be the newest, and nothing else; and TLS to
+PostgreSQL is what was asked for."""
 
 from __future__ import annotations
 
@@ -58,7 +59,10 @@ def test_only_who_says_so_is_answered_by_a_standby(server: Server, standby: Clus
                 for said in ({}, {"consistency": "strong"}):
                     assert "After Pause" in names(http, **query, **said), query
             eventual = http.get("/v1/users", params={**EVENTUAL, "limit": "1"})
-            assert int(eventual.headers["x-total-count"]) == int(http.get("/v1/users?limit=1").headers["x-total-count"]) - 1
+            assert (
+                int(eventual.headers["x-total-count"])
+                == int(http.get("/v1/users?limit=1").headers["x-total-count"]) - 1
+            )
             assert "consistency=eventual" in eventual.headers["link"], "the pages after it are of the same kind"
             assert http.get("/v1/users/count").json()["count"] == 3
         finally:
@@ -99,9 +103,23 @@ def certified(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluste
     """A PostgreSQL that takes connections by TLS only, and the certificate that it shows."""
     folder = tmp_path_factory.mktemp("certificate")
     key, certificate = folder / "key.pem", folder / "certificate.pem"
-    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext"]
+    made = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+        "-addext",
+    ]
     subprocess.run(
-        [*made, "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True
+        [*made, "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)],
+        check=True,
+        capture_output=True,
     )
     cluster = Cluster("ssl=on").initialise()
     try:
@@ -124,7 +142,10 @@ def test_a_server_whose_certificate_is_known_is_used_over_tls(certified: tuple[C
     url = address(cluster, sslmode="verify-full", sslrootcert=str(certificate))
     with running(tmp_path / "data", environment={"ROLLBOOK_DATABASE": url}) as server, server.http() as http:
         assert http.get("/v1/users").status_code == 200
-        using = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'rollbook'"
+        using = (
+            "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = "
+            "'rollbook'"
+        )
         assert cluster.ask_locally(using) == "t"
 
 

@@ -70,9 +70,18 @@ def test_a_line_says_what_was_asked_by_whom_and_how_long_it_took() -> None:
     (line,) = lines(written([request()]))
     assert abs(time.time() - datetime.fromisoformat(line.pop("time")).timestamp()) < 60
     assert line == {
-        "event": "request", "request_id": "req_1", "method": "GET", "route": "/v1/users/{userId}", "status": 200,
-        "microseconds": 431, "bytes": 1234, "user_id": "user_1", "key_id": "key_1", "address": "::1", "worker": 3,
-    }  # fmt: skip
+        "event": "request",
+        "request_id": "req_1",
+        "method": "GET",
+        "route": "/v1/users/{userId}",
+        "status": 200,
+        "microseconds": 431,
+        "bytes": 1234,
+        "user_id": "user_1",
+        "key_id": "key_1",
+        "address": "::1",
+        "worker": 3,
+    }
 
 
 def test_the_path_is_shown_only_where_no_route_matched_and_only_its_start() -> None:
@@ -89,11 +98,15 @@ def test_a_key_in_the_path_is_masked_also_where_the_path_is_cut(form: str, cut: 
     assert KEY[4:20].encode() not in output
 
 
-foreign = st.one_of(st.text(max_size=60), st.sampled_from([KEY, HASH, "\n", "\x1b[2J", "\x9b2J", "\u2028", "\ud800", "rbk_"]))
+foreign = st.one_of(
+    st.text(max_size=60), st.sampled_from([KEY, HASH, "\n", "\x1b[2J", "\x9b2J", "\u2028", "\ud800", "rbk_"])
+)
 texts = st.lists(foreign, max_size=4).map("".join)
 
 
-@given(path=texts, method=texts, id=texts, address=texts, form=st.sampled_from(["json", "pretty"]), routed=st.booleans())
+@given(
+    path=texts, method=texts, id=texts, address=texts, form=st.sampled_from(["json", "pretty"]), routed=st.booleans()
+)
 def test_nothing_a_caller_sends_forges_a_line_moves_a_terminal_or_shows_a_secret(
     path: str, method: str, id: str, address: str, form: str, routed: bool
 ) -> None:
@@ -102,7 +115,9 @@ def test_nothing_a_caller_sends_forges_a_line_moves_a_terminal_or_shows_a_secret
     assert output.count(b"\n") == 2 and output.endswith(b"\n")
     text = output.decode()
     assert KEY not in text and HASH not in text
-    assert not [each for each in text if each != "\n" and (ord(each) < 32 or 127 <= ord(each) < 160 or each == "\u2028")]
+    assert not [
+        each for each in text if each != "\n" and (ord(each) < 32 or 127 <= ord(each) < 160 or each == "\u2028")
+    ]
     if form == "json":
         assert [line["event"] for line in lines(output)] == ["request", "request"]
 
@@ -220,7 +235,9 @@ def test_a_reader_that_is_gone_costs_lines_and_nothing_else() -> None:
     assert sum(dropped) == 1_000
 
 
-def test_a_full_disk_costs_lines_and_the_log_goes_on_when_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_costs_lines_and_the_log_goes_on_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A disk that fills within a line is the one thing here that no test can have for real without being root."""
     path = tmp_path / "access.log"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -251,8 +268,9 @@ def test_a_full_disk_costs_lines_and_the_log_goes_on_when_there_is_room(tmp_path
     with pytest.raises(msgspec.DecodeError):
         msgspec.json.decode(torn)
     assert sorted((line["event"], line.get("microseconds") or line["lines"]) for line in lines(b"\n".join(rest))) == [
-        ("access lines dropped", 9), ("request", 10),
-    ]  # fmt: skip
+        ("access lines dropped", 9),
+        ("request", 10),
+    ]
 
 
 def wait_until(holds: Any) -> None:
@@ -284,11 +302,16 @@ def test_lines_appear_soon_and_survive_kill_after_that(tmp_path: Path) -> None:
 def test_pretty_lines_line_up_and_are_coloured_on_a_terminal_only() -> None:
     output = written([request(), request(method="DELETE")], "pretty").decode()
     first, second = output.splitlines()
-    assert first.index("/v1/users/{userId}") == second.index("/v1/users/{userId}") and first.index("0.4 ms") == second.index(
+    assert first.index("/v1/users/{userId}") == second.index("/v1/users/{userId}") and first.index(
         "0.4 ms"
-    )
+    ) == second.index("0.4 ms")
     assert "\x1b" not in output
-    assert max(map(len, (first, second))) <= 100 and "user_1" not in output and "key_1" not in output and "req_1" not in output
+    assert (
+        max(map(len, (first, second))) <= 100
+        and "user_1" not in output
+        and "key_1" not in output
+        and "req_1" not in output
+    )
     assert "10.0.0.7" in written([request(address="10.0.0.7")], "pretty").decode(), "who isn't on this machine"
 
     controller, terminal = os.openpty()

@@ -38,7 +38,11 @@ def recorded(done: Done) -> int:
 
 
 def counted(done: Done) -> int:
-    line = next(line for line in done._metrics.render().decode().splitlines() if line.startswith("rollbook_http_requests_total{"))
+    line = next(
+        line
+        for line in done._metrics.render().decode().splitlines()
+        if line.startswith("rollbook_http_requests_total{")
+    )
     return int(line.split()[-1])
 
 

@@ -53,7 +53,13 @@ def test_an_event_is_one_json_line_with_its_fields() -> None:
     logger.warning("worker %s died", 2, extra={"signal": 9, "level": "mine"})
     line = only_line(stream)
     assert str(line.pop("time")).endswith("Z")
-    assert line == {"level": "warning", "event": "worker 2 died", "logger": "rollbook.test", "signal": 9, "level_": "mine"}
+    assert line == {
+        "level": "warning",
+        "event": "worker 2 died",
+        "logger": "rollbook.test",
+        "signal": 9,
+        "level_": "mine",
+    }
 
 
 def test_an_exception_is_one_field() -> None:
@@ -89,7 +95,9 @@ def test_no_value_forges_a_line_moves_a_terminal_or_shows_a_secret(message: str,
         assert only_line(stream)["level"] == "info"
 
 
-def test_a_broken_call_of_the_logger_is_an_event_of_its_own_and_shows_no_argument(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_broken_call_of_the_logger_is_an_event_of_its_own_and_shows_no_argument(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     stream = configured("json")
     logger.info("%d users", KEY)
     line = only_line(stream)

@@ -54,7 +54,10 @@ def test_four_workers_counting_at_once_lose_nothing() -> None:
         os.waitpid(pid, 0)
     seen = samples(metrics)
     assert sum(count for (name, _), count in seen.items() if name == "rollbook_http_requests_total") == 80_000
-    assert sum(count for (name, _), count in seen.items() if name == "rollbook_http_request_duration_seconds_count") == 80_000
+    assert (
+        sum(count for (name, _), count in seen.items() if name == "rollbook_http_request_duration_seconds_count")
+        == 80_000
+    )
     assert metrics.total("hashes_done") == 80_000
     assert metrics.total("connections_open") == 0 + 1 + 2 + 3
     assert value(metrics, "rollbook_storage_commit_writes_count") == 4
@@ -114,7 +117,9 @@ def test_each_status_is_counted_as_itself_or_as_other(status: int) -> None:
     metrics = Metrics(ROUTES)
     metrics.request(2, status, 70)
     label = str(status) if status in STATUSES else "other"
-    counts = {labels: count for (name, labels), count in samples(metrics).items() if name == "rollbook_http_requests_total"}
+    counts = {
+        labels: count for (name, labels), count in samples(metrics).items() if name == "rollbook_http_requests_total"
+    }
     assert counts == {frozenset({"method": "GET", "route": "/v1/users/{userId}", "status": label}.items()): 1}
 
 

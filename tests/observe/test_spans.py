@@ -1,4 +1,5 @@
-"""Spans as an OpenTelemetry collector gets them: one for each sampled request, in its caller's trace, and never at the caller's expense."""
+"""Spans as an OpenTelemetry collector gets them: one for each sampled request, in its caller's trace, and never at the
+caller's expense."""
 
 from __future__ import annotations
 
@@ -77,19 +78,27 @@ def test_each_sampled_request_is_a_span_in_its_callers_trace(tmp_path: Path, wor
             201,
         )
         assert (found["url.path"], found["url.scheme"], found["client.address"], found["user.id"]) == (
-            "/v1/users", "http", "127.0.0.1", me,
-        )  # fmt: skip
+            "/v1/users",
+            "http",
+            "127.0.0.1",
+            me,
+        )
         assert (
             0 < span.end_time_unix_nano - span.start_time_unix_nano < 60e9
             and abs(span.end_time_unix_nano / 1e9 - time.time()) < 60
         )
         assert event["actor"]["trace_id"] == TRACE
         # The server stopped, so all that were sampled are there.
-        assert unsampled.headers["traceparent"].startswith(f"00-{TRACE}-") and unsampled.headers["traceparent"].endswith("-00")
+        assert unsampled.headers["traceparent"].startswith(f"00-{TRACE}-") and unsampled.headers[
+            "traceparent"
+        ].endswith("-00")
         assert unsampled.headers["x-request-id"] not in spans
         alone = spans[missing.headers["x-request-id"]]
         assert not alone.parent_span_id and alone.trace_id.hex() == missing.headers["traceparent"][3:35] != TRACE
-        assert collector.resource["service.name"] == "rollbook" and collector.resource["deployment.environment.name"] == "test"
+        assert (
+            collector.resource["service.name"] == "rollbook"
+            and collector.resource["deployment.environment.name"] == "test"
+        )
         text = str(spans)
         assert server.key not in text and "secret-query" not in text and "a good password" not in text
 
@@ -105,4 +114,6 @@ def test_a_collector_that_is_away_delays_neither_requests_nor_the_end(tmp_path: 
 
 
 def test_an_endpoint_that_is_none_is_refused(tmp_path: Path) -> None:
-    assert "otlp_endpoint is not a URL" in refused("serve", "--data", str(tmp_path / "data"), otlp_endpoint="collector:4318")
+    assert "otlp_endpoint is not a URL" in refused(
+        "serve", "--data", str(tmp_path / "data"), otlp_endpoint="collector:4318"
+    )

@@ -1,4 +1,5 @@
-"""Usage and request log through the front door: exact over all workers, without secrets, kept as long as set, gone with their user."""
+"""Usage and request log through the front door: exact over all workers, without secrets, kept as long as set, gone with
+their user."""
 
 from __future__ import annotations
 
@@ -48,7 +49,9 @@ def test_counts_are_exact_after_many_requests_at_once(tmp_path: Path) -> None:
         wait_for(server, user["id"], 24 * 60)
         with reading(server) as read:
             hours = read(usage.hours, user["id"], 0)
-            assert sum(hour.refused for hour in hours) == sum(times for (_, status), times in seen.items() if status >= 400)
+            assert sum(hour.refused for hour in hours) == sum(
+                times for (_, status), times in seen.items() if status >= 400
+            )
             assert sum(hour.errors + hour.limited for hour in hours) == 0
             log = whole_log(read, user["id"])
             assert len(log) + sum(line.left_out for line in log) == 24 * 60
@@ -128,14 +131,18 @@ def test_who_is_erased_leaves_no_usage(tmp_path: Path) -> None:
                     http.get("/v1/users/me")
                 wait_for(server, user["id"], 5)
                 http.get("/v1/users/me")
-                assert owner.delete(f"/v1/users/{user['id']}?purge=true").status_code == 204  # one request is still to be written
+                assert (
+                    owner.delete(f"/v1/users/{user['id']}?purge=true").status_code == 204
+                )  # one request is still to be written
         server.stop()
         server.pass_time(61)
         server.start()
         tables = ("usage", "usage_limits", "usage_routes", "request_log", "erased_usage")
 
         def gone() -> bool:
-            return all(server.ask(f"SELECT count(*) FROM {table} WHERE user_id = '{user['id']}'") == [(0,)] for table in tables)
+            return all(
+                server.ask(f"SELECT count(*) FROM {table} WHERE user_id = '{user['id']}'") == [(0,)] for table in tables
+            )
 
         until(gone)
         time.sleep(0.5)

@@ -92,13 +92,17 @@ def test_a_line_tells_of_its_request_without_body_query_or_fields_that_may_be_se
         "referer": "/?token=1",
         "x_api_key": "z",
     }
-    record(buffer, request(7, user_agent="curl/8", x_forwarded_for="1.2.3.4", idempotency_key="once", **secrets), 201, 123)
+    record(
+        buffer, request(7, user_agent="curl/8", x_forwarded_for="1.2.3.4", idempotency_key="once", **secrets), 201, 123
+    )
     (bucket,) = taken(buffer)
     packed = pack(bucket.clients, bucket.lines)
     (client,), (line,) = unpack(packed)
     assert line == Line(now.at, "req_7", "GET", "/v1/users", 123, 0, b"idempotency-key\nonce", "limit,offset,…")
     assert client == Client("10.0.0.1", b"user-agent\ncurl/8\nx-forwarded-for\n1.2.3.4")
-    assert not [text for text in (b"secret", b"confidential", b"session", b"token", b"rbk_", b"authorization") if text in packed]
+    assert not [
+        text for text in (b"secret", b"confidential", b"session", b"token", b"rbk_", b"authorization") if text in packed
+    ]
 
 
 def test_keys_are_masked_wherever_they_stand() -> None:
@@ -232,7 +236,9 @@ def test_beyond_the_bounds_requests_are_only_counted(monkeypatch: pytest.MonkeyP
     assert (bucket.count, len(bucket.lines)) == (2, 1)
 
 
-def test_all_keys_of_a_user_share_what_is_logged_of_them_in_an_hour(monkeypatch: pytest.MonkeyPatch, now: Clock) -> None:
+def test_all_keys_of_a_user_share_what_is_logged_of_them_in_an_hour(
+    monkeypatch: pytest.MonkeyPatch, now: Clock
+) -> None:
     monkeypatch.setattr(usage_buffer, "MAX_HOURLY_LINES", 100)
     monkeypatch.setattr(usage_buffer, "MAX_HOURLY_BYTES", 10_000)
     buffer = UsageBuffer(lines=True)

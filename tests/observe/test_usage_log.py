@@ -1,4 +1,5 @@
-"""The request log through the front door: without secrets, kept as long as set, whole after a stop. `test_usage.py` has what differs by database."""
+"""The request log through the front door: without secrets, kept as long as set, whole after a stop. `test_usage.py` has
+what differs by database."""
 
 from __future__ import annotations
 
@@ -19,9 +20,22 @@ from tests.harness import Server, new_key, new_user, running
 DAY = 86_400
 # All header fields that the log keeps and a client may make as long as it likes.
 LONG = (
-    "Accept", "Accept-Encoding", "Accept-Language", "Forwarded", "Idempotency-Key", "If-Match", "If-None-Match", "Origin", "Traceparent", "User-Agent",
-    "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Request-Id",
-)  # fmt: skip
+    "Accept",
+    "Accept-Encoding",
+    "Accept-Language",
+    "Forwarded",
+    "Idempotency-Key",
+    "If-Match",
+    "If-None-Match",
+    "Origin",
+    "Traceparent",
+    "User-Agent",
+    "Via",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Request-Id",
+)
 
 
 def test_requests_without_a_known_key_count_for_the_server_and_for_no_key(tmp_path: Path) -> None:
@@ -30,7 +44,10 @@ def test_requests_without_a_known_key_count_for_the_server_and_for_no_key(tmp_pa
             statuses = Counter(stranger.get("/v1/users").status_code for _ in range(5))
             assert statuses == {401: 3, 429: 2}
         for _ in range(5):
-            assert httpx2.get(f"{server.url}/account/sign-in", headers={"Accept": "text/html"}, timeout=60).status_code == 200
+            assert (
+                httpx2.get(f"{server.url}/account/sign-in", headers={"Accept": "text/html"}, timeout=60).status_code
+                == 200
+            )
         assert server.stop() == 0
         with reading(server) as read:
             hours = read(usage.server_hours, 0)
@@ -46,9 +63,13 @@ def test_no_secret_reaches_the_database(tmp_path: Path) -> None:
             user = new_user(owner, role="admin", rate_limit="none")
             text = new_key(owner, user_id=user["id"], revealable=False)
         fields = {
-            "Cookie": "session=cookie-secret-1", "Referer": "https://example.com/?token=referrer-secret-2", "X-Api-Key": "field-secret-3",
-            "Proxy-Authorization": "Basic proxy-secret-4", "User-Agent": f"agent {text}", "Idempotency-Key": "x" * 190 + text,
-        }  # fmt: skip
+            "Cookie": "session=cookie-secret-1",
+            "Referer": "https://example.com/?token=referrer-secret-2",
+            "X-Api-Key": "field-secret-3",
+            "Proxy-Authorization": "Basic proxy-secret-4",
+            "User-Agent": f"agent {text}",
+            "Idempotency-Key": "x" * 190 + text,
+        }
         with server.http(text) as http:
             for path in (
                 f"/v1/users/{text}",
@@ -58,7 +79,11 @@ def test_no_secret_reaches_the_database(tmp_path: Path) -> None:
             ):
                 http.get(path, headers=fields)
             del fields["Idempotency-Key"]
-            http.post("/v1/users", json={"name": "x", "email": "x@example.com", "password": "password-secret-6"}, headers=fields)
+            http.post(
+                "/v1/users",
+                json={"name": "x", "email": "x@example.com", "password": "password-secret-6"},
+                headers=fields,
+            )
         wait_for(server, user["id"], 5)
         with reading(server) as read:
             log = latest(read, user["id"])

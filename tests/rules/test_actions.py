@@ -1,4 +1,5 @@
-"""Actions decide who may do what, whichever way they are called: each requires the scope that its row of the API names, before anything else."""
+"""Actions decide who may do what, whichever way they are called: each requires the scope that its row of the API names,
+before anything else."""
 
 from __future__ import annotations
 
@@ -27,13 +28,17 @@ class Anything:
 def key(scopes: str) -> Principal:
     """A key of an owner, with these scopes."""
     return Principal(
-        Caller(Holder("key_x", "user_x", scopes, None, None, None, None, "owner", "active", None), NO_LIMIT), "192.0.2.1", "req_x"
+        Caller(Holder("key_x", "user_x", scopes, None, None, None, None, "owner", "active", None), NO_LIMIT),
+        "192.0.2.1",
+        "req_x",
     )
 
 
 def refusal(route: Route, by: Principal) -> InsufficientScope:
     parameters = list(inspect.signature(route.action).parameters.values())[2:]
-    action: Any = route.action(Anything(), by, *[Anything() for each in parameters if each.default is inspect.Parameter.empty])
+    action: Any = route.action(
+        Anything(), by, *[Anything() for each in parameters if each.default is inspect.Parameter.empty]
+    )
     with pytest.raises(InsufficientScope) as refused:
         action.send(None)
     return refused.value

@@ -1,4 +1,5 @@
-"""How many passwords are hashed at once by default: one for each core, in a quarter of the memory, that control groups leave to the process."""
+"""How many passwords are hashed at once by default: one for each core, in a quarter of the memory, that control groups
+leave to the process."""
 
 from __future__ import annotations
 
@@ -22,15 +23,29 @@ MACHINE = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 
         ("0::/\n", {"cpu.max": "100000000 100000\n"}, MACHINE),
         ("0::/\n", {}, MACHINE),
         # A service whose own group has no limit, in a slice that has one.
-        ("0::/api.slice/rollbook.service\n", {"api.slice/cpu.max": "100000 100000", "api.slice/rollbook.service/cpu.max": "max 100000"}, 1),
+        (
+            "0::/api.slice/rollbook.service\n",
+            {"api.slice/cpu.max": "100000 100000", "api.slice/rollbook.service/cpu.max": "max 100000"},
+            1,
+        ),
         # The path of the machine, seen inside a container, where its own group is the top.
-        ("4:cpu,cpuacct:/docker/1a2b\n", {"cpu,cpuacct/cpu.cfs_quota_us": "50000", "cpu,cpuacct/cpu.cfs_period_us": "100000"}, 1),
-        ("4:cpu,cpuacct:/\n0::/\n", {"cpu,cpuacct/cpu.cfs_quota_us": "-1", "cpu,cpuacct/cpu.cfs_period_us": "100000"}, MACHINE),
+        (
+            "4:cpu,cpuacct:/docker/1a2b\n",
+            {"cpu,cpuacct/cpu.cfs_quota_us": "50000", "cpu,cpuacct/cpu.cfs_period_us": "100000"},
+            1,
+        ),
+        (
+            "4:cpu,cpuacct:/\n0::/\n",
+            {"cpu,cpuacct/cpu.cfs_quota_us": "-1", "cpu,cpuacct/cpu.cfs_period_us": "100000"},
+            MACHINE,
+        ),
         ("3:memory:/\n2:cpuset:/\n", {"cpu.cfs_quota_us": "1", "cpu.cfs_period_us": "1"}, MACHINE),
         (None, {}, MACHINE),
     ],
-)  # fmt: skip
-def test_cpus_are_those_of_the_control_group(groups: str | None, files: dict[str, str], share: int, tmp_path: Path) -> None:
+)
+def test_cpus_are_those_of_the_control_group(
+    groups: str | None, files: dict[str, str], share: int, tmp_path: Path
+) -> None:
     write(tmp_path, groups, files)
     assert available_cpus(tmp_path) == min(share, MACHINE)
 

@@ -23,7 +23,9 @@ def test_patterns_select_a_type_a_group_or_all_and_nothing_else() -> None:
     assert not event_types.matches([], "user.created")
 
 
-@pytest.mark.parametrize("pattern", ["user", "user.", ".*", "*.*", "user.*.*", "User.created", "users.*", "", "password.*"])
+@pytest.mark.parametrize(
+    "pattern", ["user", "user.", ".*", "*.*", "user.*.*", "User.created", "users.*", "", "password.*"]
+)
 def test_what_is_not_a_pattern(pattern: str) -> None:
     assert not event_types.is_pattern(pattern)
 

@@ -55,7 +55,11 @@ class Crowd:
         return [name for name in self.ended if name != "held"]
 
     def refused(self) -> list[str]:
-        return [name for name, future in self.futures.items() if future.done() and isinstance(future.exception(), Overloaded)]
+        return [
+            name
+            for name, future in self.futures.items()
+            if future.done() and isinstance(future.exception(), Overloaded)
+        ]
 
 
 def in_crowd(test: Callable[[Crowd], Awaitable[None]], **options: Any) -> None:

@@ -88,11 +88,31 @@ def test_no_credentials_are_a_missing_key(header: bytes | None) -> None:
 @pytest.mark.parametrize(
     "header",
     [
-        b"{key}", b"Basic {key}", b"Basic dTpw", b"Token {key}", b"Bearer{key}", b"Bearer\t{key}", b"Bearer: {key}", b'Bearer "{key}"', b"Bearer token={key}",
-        b"Bearer {key} ", b" Bearer {key}", b"Bearer {key}\n", b"Bearer {key}x", b"Bearer {key}, Bearer {key}", b"Bearer {key},Bearer {key}", b"Bearer {key} {key}",
-        b"Bearer YOUR_API_KEY", b"Bearer rbk_", b"Bearer Bearer {key}", b"Bearer \xff\xfe", b"Bearer \xd9\xa1", b"Bearer " + b"a" * 30_000, b"\x00",
+        b"{key}",
+        b"Basic {key}",
+        b"Basic dTpw",
+        b"Token {key}",
+        b"Bearer{key}",
+        b"Bearer\t{key}",
+        b"Bearer: {key}",
+        b'Bearer "{key}"',
+        b"Bearer token={key}",
+        b"Bearer {key} ",
+        b" Bearer {key}",
+        b"Bearer {key}\n",
+        b"Bearer {key}x",
+        b"Bearer {key}, Bearer {key}",
+        b"Bearer {key},Bearer {key}",
+        b"Bearer {key} {key}",
+        b"Bearer YOUR_API_KEY",
+        b"Bearer rbk_",
+        b"Bearer Bearer {key}",
+        b"Bearer \xff\xfe",
+        b"Bearer \xd9\xa1",
+        b"Bearer " + b"a" * 30_000,
+        b"\x00",
     ],
-)  # fmt: skip
+)
 def test_what_is_not_one_whole_key_is_malformed(header: bytes) -> None:
     with pytest.raises(MalformedKey) as refusal:
         key_format.from_header(header.replace(b"{key}", key_format.mint().encode()))

@@ -31,13 +31,17 @@ def test_a_name_is_trimmed_and_composed(sent: str, kept: str) -> None:
     assert rules.name(sent) == kept
 
 
-@pytest.mark.parametrize("blank", ["", " ", "\t\r\n", "\u00a0", "\u2003\u3000", "\u200b", "\u2060\ufeff", "\u3164", "\u0301"])
+@pytest.mark.parametrize(
+    "blank", ["", " ", "\t\r\n", "\u00a0", "\u2003\u3000", "\u200b", "\u2060\ufeff", "\u3164", "\u0301"]
+)
 def test_a_blank_name_is_refused(blank: str) -> None:
     with pytest.raises(ValueError, match=r"^The name is blank"):
         rules.name(blank)
 
 
-@pytest.mark.parametrize("long", ["a" * 256, "\u00e9" * 256, "e\u0301" * 256, "😀" * 256, "a" + "\u0301\u0316" * 30_000])
+@pytest.mark.parametrize(
+    "long", ["a" * 256, "\u00e9" * 256, "e\u0301" * 256, "😀" * 256, "a" + "\u0301\u0316" * 30_000]
+)
 def test_a_name_of_more_than_255_characters_is_refused(long: str) -> None:
     with pytest.raises(ValueError, match=r"^The name is longer than 255"):
         rules.name(long)

@@ -105,7 +105,8 @@ def test_nothing_of_a_long_password_is_left_out(cheap: Passwords) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("cafe\u0301-noir", "caf\u00e9-noir"), ("ｐａｓｓ-ﬁre", "pass-fire"), ("\u212bngstroms", "\u00c5ngstroms")]
+    ("one", "other"),
+    [("cafe\u0301-noir", "caf\u00e9-noir"), ("ｐａｓｓ-ﬁre", "pass-fire"), ("\u212bngstroms", "\u00c5ngstroms")],
 )
 def test_one_password_typed_on_two_systems_is_one(cheap: Passwords, one: str, other: str) -> None:
     assert cheap.verify_now(cheap.hash_now(one), other)
@@ -138,13 +139,17 @@ def test_a_hash_of_today_needs_no_renewal(cheap: Passwords) -> None:
 
 
 @pytest.mark.parametrize(
-    "hash", [None, "", "x", "$argon2id$", "$2b$12$abcdefghijklmnopqrstuv", "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$!!!!"]
+    "hash",
+    [None, "", "x", "$argon2id$", "$2b$12$abcdefghijklmnopqrstuv", "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$!!!!"],
 )
 def test_without_a_hash_the_same_work_is_done_for_nothing(monkeypatch: pytest.MonkeyPatch, hash: str | None) -> None:
-    """What is compared is the work, not the time: the argon2 call that an unknown account leads to has today's parameters."""
+    """What is compared is the work, not the time: the argon2 call that an unknown account leads to has today's
+    parameters."""
     worked: list[bytes] = []
     real = password_hashes.verify_secret
-    monkeypatch.setattr(password_hashes, "verify_secret", lambda hash, *rest: (worked.append(hash), real(hash, *rest))[1])
+    monkeypatch.setattr(
+        password_hashes, "verify_secret", lambda hash, *rest: (worked.append(hash), real(hash, *rest))[1]
+    )
     hasher = Passwords(Settings())
     known = hasher.hash_now(PASSWORD)
     assert not asyncio.run(hasher.verify(known, "another password"))
@@ -155,7 +160,9 @@ def test_without_a_hash_the_same_work_is_done_for_nothing(monkeypatch: pytest.Mo
     assert {len(work) for work in worked} == {len(known)}
 
 
-def test_a_wrong_password_is_one_hash_with_the_parameters_of_the_account_or_its_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_password_is_one_hash_with_the_parameters_of_the_account_or_its_stand_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     worked: list[str] = []
     real = password_hashes.verify_secret
     monkeypatch.setattr(
@@ -285,7 +292,9 @@ def test_its_threads_have_a_low_priority_and_nothing_else_has(cheap: Passwords) 
     assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
-@pytest.mark.parametrize(("cores", "workers", "asked", "threads"), [(8, 1, 0, 8), (8, 3, 0, 2), (2, 4, 0, 1), (2, 4, 5, 5)])
+@pytest.mark.parametrize(
+    ("cores", "workers", "asked", "threads"), [(8, 1, 0, 8), (8, 3, 0, 2), (2, 4, 0, 1), (2, 4, 5, 5)]
+)
 def test_the_cores_are_shared_out_among_the_workers(
     monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, asked: int, threads: int
 ) -> None:
@@ -325,14 +334,28 @@ def test_an_imported_hash_is_taken(hash: str) -> None:
 @pytest.mark.parametrize(
     "hash",
     [
-        "", "x", "$2b$12$abcdefghijklmnopqrstuv", f"argon2id$v=19$m=19456,t=2,p=1${SALT}${DIGEST}", f"$argon2x$v=19$m=19456,t=2,p=1${SALT}${DIGEST}",
-        f"$argon2id$v=18$m=19456,t=2,p=1${SALT}${DIGEST}", f"$argon2id$v=19$t=2,m=19456,p=1${SALT}${DIGEST}", f"$argon2id$v=19$m=7,t=2,p=1${SALT}${DIGEST}",
-        f"$argon2id$v=19$m=31,t=2,p=4${SALT}${DIGEST}", f"$argon2id$v=19$m=-8,t=2,p=1${SALT}${DIGEST}", f"$argon2id$v=19$m=19456,t=0,p=1${SALT}${DIGEST}",
-        f"$argon2id$v=19$m=19456,t=2,p=1${SALT}", f"$argon2id$v=19$m=19456,t=2,p=1$${DIGEST}", f"$argon2id$v=19$m=19456,t=2,p=1$c2FsdA${DIGEST}",
-        f"$argon2id$v=19$m=19456,t=2,p=1${SALT}$c2hvcnQ", f"$argon2id$v=19$m=19456,t=2,p=1${SALT}${DIGEST}=", f"$argon2id$v=19$m=19456,t=2,p=1${SALT}${DIGEST[:-1]}B",
-        f"$argon2id$v=19$m=19456,t=2,p=1${SALT}${DIGEST}\n", f"$argon2id$v=19$m=19456,t=2,p=1${SALT}${DIGEST[:41]}", f"$argon2id$v=19$m=١٩٤٥٦,t=2,p=1${SALT}${DIGEST}",
+        "",
+        "x",
+        "$2b$12$abcdefghijklmnopqrstuv",
+        f"argon2id$v=19$m=19456,t=2,p=1${SALT}${DIGEST}",
+        f"$argon2x$v=19$m=19456,t=2,p=1${SALT}${DIGEST}",
+        f"$argon2id$v=18$m=19456,t=2,p=1${SALT}${DIGEST}",
+        f"$argon2id$v=19$t=2,m=19456,p=1${SALT}${DIGEST}",
+        f"$argon2id$v=19$m=7,t=2,p=1${SALT}${DIGEST}",
+        f"$argon2id$v=19$m=31,t=2,p=4${SALT}${DIGEST}",
+        f"$argon2id$v=19$m=-8,t=2,p=1${SALT}${DIGEST}",
+        f"$argon2id$v=19$m=19456,t=0,p=1${SALT}${DIGEST}",
+        f"$argon2id$v=19$m=19456,t=2,p=1${SALT}",
+        f"$argon2id$v=19$m=19456,t=2,p=1$${DIGEST}",
+        f"$argon2id$v=19$m=19456,t=2,p=1$c2FsdA${DIGEST}",
+        f"$argon2id$v=19$m=19456,t=2,p=1${SALT}$c2hvcnQ",
+        f"$argon2id$v=19$m=19456,t=2,p=1${SALT}${DIGEST}=",
+        f"$argon2id$v=19$m=19456,t=2,p=1${SALT}${DIGEST[:-1]}B",
+        f"$argon2id$v=19$m=19456,t=2,p=1${SALT}${DIGEST}\n",
+        f"$argon2id$v=19$m=19456,t=2,p=1${SALT}${DIGEST[:41]}",
+        f"$argon2id$v=19$m=١٩٤٥٦,t=2,p=1${SALT}${DIGEST}",
     ],
-)  # fmt: skip
+)
 def test_what_is_no_argon2_string_is_refused_and_no_password_fits_it(cheap: Passwords, hash: str) -> None:
     with pytest.raises(ValueError, match=r"^The password hash is not"):
         assert check_hash(hash) == hash
@@ -340,7 +363,8 @@ def test_what_is_no_argon2_string_is_refused_and_no_password_fits_it(cheap: Pass
 
 
 @pytest.mark.parametrize(
-    "cost", ["m=132096,t=1,p=1", "m=131072,t=11,p=1", "m=8192,t=999,p=1", "m=19456,t=2,p=17", "m=4294967295,t=4294967295,p=1"]
+    "cost",
+    ["m=132096,t=1,p=1", "m=131072,t=11,p=1", "m=8192,t=999,p=1", "m=19456,t=2,p=17", "m=4294967295,t=4294967295,p=1"],
 )
 def test_an_imported_hash_cannot_make_every_sign_in_cost_the_earth(cost: str) -> None:
     with pytest.raises(ValueError, match=r"^The password hash is too expensive to verify"):

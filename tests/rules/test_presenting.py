@@ -43,5 +43,11 @@ def test_each_annotation_has_its_form_and_the_order_is_that_of_the_record() -> N
         b'"made_at":"2023-11-14T22:13:20Z","ended_at":"2023-11-14T22:13:20Z","took_ms":1,"masked":"rbk_\xe2\x80\xa6","sealed":["x","y"],"note":"hello"}'
     )
     empty = show(Thing(7, "thing_1", "", "", None, 0, "{}", at, None, 0, "", None))
-    assert (empty["owner"], empty["tags"], empty["others"], empty["is_open"], empty["ended_at"]) == (None, [], None, False, None)
+    assert (empty["owner"], empty["tags"], empty["others"], empty["is_open"], empty["ended_at"]) == (
+        None,
+        [],
+        None,
+        False,
+        None,
+    )
     assert (empty["sealed"], empty["note"], "seq" in empty) == ([], None, False)

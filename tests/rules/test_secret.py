@@ -48,7 +48,8 @@ def test_a_file_that_others_can_reach_is_refused(tmp_path: Path, mode: int) -> N
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"\n", b"ab" * 31, b"ab" * 33, b"zz" * 32, b"AB" * 32, b"ab" * 32 + b"\n\n", b"\x00" * 64, b"\xff" * 64]
+    "text",
+    [b"", b"\n", b"ab" * 31, b"ab" * 33, b"zz" * 32, b"AB" * 32, b"ab" * 32 + b"\n\n", b"\x00" * 64, b"\xff" * 64],
 )
 def test_a_damaged_file_is_refused_and_kept(tmp_path: Path, text: bytes) -> None:
     file = tmp_path / "secret"
@@ -72,7 +73,10 @@ def test_what_a_killed_start_left_is_cleared_away(tmp_path: Path) -> None:
 
 
 def test_processes_that_start_at_once_have_one_secret(tmp_path: Path) -> None:
-    program = "import sys; from pathlib import Path; from rollbook.auth import server_secret; input(); print(server_secret.load(Path(sys.argv[1])).mac('links', b'x').hex())"
+    program = (
+        "import sys; from pathlib import Path; from rollbook.auth import server_secret; input(); "
+        "print(server_secret.load(Path(sys.argv[1])).mac('links', b'x').hex())"
+    )
     for turn in range(3):
         processes = [
             subprocess.Popen(
@@ -152,7 +156,9 @@ def test_a_signature_is_for_its_data_and_purpose_only() -> None:
 
 def test_what_is_derived_stays_the_same_in_every_version() -> None:
     """Sealed keys and links live longer than a release."""
-    sealed = bytes.fromhex("01d0ef8ee55e8c47edde16441f092a6bd02f99d975226cc6b0875ca8633ad1314ffdbb83e38d4c216be960873909ca406e")
+    sealed = bytes.fromhex(
+        "01d0ef8ee55e8c47edde16441f092a6bd02f99d975226cc6b0875ca8633ad1314ffdbb83e38d4c216be960873909ca406e"
+    )
     assert SECRET.unseal("keys", sealed, b"key_1") == b"rbk_text"
     assert SECRET.sign("cursors", b"x").hex() == "247de1e506806e843c879825"
     assert SECRET.mac("links", b"x").hex() == "6479d6469e369a522dfb4aa3cc60fc427b22df078335c8cf3d3403687e4c109c"

@@ -1,4 +1,5 @@
-"""Settings: which source wins, and that a value that does not fit is answered with where it came from and what to write."""
+"""Settings: which source wins, and that a value that does not fit is answered with where it came from and what to
+write."""
 
 from __future__ import annotations
 
@@ -54,11 +55,17 @@ def test_what_does_not_fit_is_named_with_its_source_and_what_to_write(name: str,
         ('trusted_proxy = "10.0.0.0/8"', "trusted_proxy ({file}): invalid value '10.0.0.0/8'. Use a list of strings"),
         ("rate_limt = '5/minute'", "{file}: unknown setting 'rate_limt'"),
         ("rate_limit = '5", "{file}: "),
-        ("role_limits = ['king=1/minute']", "role_limits: unknown role 'king'. Use one of member, viewer, admin, owner"),
+        (
+            "role_limits = ['king=1/minute']",
+            "role_limits: unknown role 'king'. Use one of member, viewer, admin, owner",
+        ),
         ("role_limits = ['admin=many']", "role_limits: 'many' is not a rate limit"),
         ("sign_in_roles = ['king']", "sign_in_roles: unknown role 'king'."),
         ("password_memory = 31\npassword_parallelism = 4", "password_memory is too small"),
-        ("trusted_proxy = ['10.0.0.1/8']", "trusted_proxy: 10.0.0.1/8 has host bits set. Use a network such as 10.0.0.0/8."),
+        (
+            "trusted_proxy = ['10.0.0.1/8']",
+            "trusted_proxy: 10.0.0.1/8 has host bits set. Use a network such as 10.0.0.0/8.",
+        ),
         ("tls_cert = 'chain.pem'", "tls_cert and tls_key go together"),
         (
             "public_url = 'api.example.com'",
@@ -75,9 +82,16 @@ def test_a_file_is_refused_with_a_sentence(file: Path, line: str, sentence: str)
 
 @pytest.mark.parametrize(
     "reachable",
-    [{"host": "0.0.0.0"}, {"host": "::"}, {"public_url": "https://api.example.com"}, {"trusted_proxy": ["127.0.0.1/32"]}],
+    [
+        {"host": "0.0.0.0"},
+        {"host": "::"},
+        {"public_url": "https://api.example.com"},
+        {"trusted_proxy": ["127.0.0.1/32"]},
+    ],
 )
-@pytest.mark.parametrize(("memory", "passes"), [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5), (7_168, 50)])
+@pytest.mark.parametrize(
+    ("memory", "passes"), [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5), (7_168, 50)]
+)
 def test_a_server_that_others_can_reach_refuses_hashes_that_are_too_cheap(
     reachable: dict[str, Any], memory: int, passes: int
 ) -> None:
@@ -87,7 +101,8 @@ def test_a_server_that_others_can_reach_refuses_hashes_that_are_too_cheap(
         {"password_memory": 8, "password_time_cost": 1},
     ):
         with pytest.raises(
-            ConfigurationError, match=r"^password_memory and password_time_cost are too small for a server that others can"
+            ConfigurationError,
+            match=r"^password_memory and password_time_cost are too small for a server that others can",
         ):
             load({**reachable, **cheaper})
         for local in ({}, {"host": "::1"}, {"public_url": "http://localhost:9000"}):

@@ -21,7 +21,8 @@ class Seen(NamedTuple):
 
 
 def follow(pace: Pace, seconds: float, events: int, cpu: float = 0.95, calls: int = 2_000) -> Seen:
-    """An endpoint that answers at once, beside callers who use so much of a core and make so many calls and events a second."""
+    """An endpoint that answers at once, beside callers who use so much of a core and make so many calls and events a
+    second."""
     queue, waits, made, starts = deque[float](), list[float](), 0, 0.0
     for number in range(round(seconds / PERIOD)):
         now = number * PERIOD

@@ -16,7 +16,22 @@ SECOND, MINUTE = clock.SECOND, clock.MINUTE
 
 def said(next_attempt_at: int | None = None, status: str = "enabled", **of: object) -> str:
     delivery = Delivery(
-        "dlv_1", "webhook_1", 1, "evt_1", "user.created", "user_1", "event", 1, 0, 0, "http_500", 500, None, None, None, None
+        "dlv_1",
+        "webhook_1",
+        1,
+        "evt_1",
+        "user.created",
+        "user_1",
+        "event",
+        1,
+        0,
+        0,
+        "http_500",
+        500,
+        None,
+        None,
+        None,
+        None,
     )
     webhook = Webhook(
         "webhook_1", "user_1", "https://a.invalid/", "", "*", "standard", "full", "user", None, b"", None, None, status
@@ -29,9 +44,15 @@ def said(next_attempt_at: int | None = None, status: str = "enabled", **of: obje
     [
         ({"outcome": "delivered", "http_status": 200}, "was delivered"),
         ({"attempt": 1, "retry_at": 5 * SECOND}, "about 5 seconds later: up to 20 %"),
-        ({"attempt": 3, "retry_at": 25 * MINUTE}, "Attempt 3 of 10 failed. The next one is about 30 minutes later: up to 20 %"),
+        (
+            {"attempt": 3, "retry_at": 25 * MINUTE},
+            "Attempt 3 of 10 failed. The next one is about 30 minutes later: up to 20 %",
+        ),
         ({"attempt": 9, "retry_at": 24 * clock.HOUR}, "about 24 hours later"),
-        ({"attempt": 1, "retry_at": MINUTE, "http_status": 503}, "asked to wait longer, or answered that it is overloaded"),
+        (
+            {"attempt": 1, "retry_at": MINUTE, "http_status": 503},
+            "asked to wait longer, or answered that it is overloaded",
+        ),
         ({"attempt": 10}, "attempt 10 of 10"),
         ({"trigger": "test"}, "This was a test, which is not retried"),
         ({"retry_at": 5 * SECOND, "status": "paused"}, "The webhook is paused"),

@@ -11,7 +11,8 @@ from tests.harness import Server
 
 
 class Wire:
-    """`cuts` says what happens to the next connections that carry a request, in turn: after how many bytes of the response they are cut."""
+    """`cuts` says what happens to the next connections that carry a request, in turn: after how many bytes of the
+    response they are cut."""
 
     def __init__(self, server: Server) -> None:
         self._to = ("127.0.0.1", server.port)
@@ -28,7 +29,8 @@ class Wire:
                 threading.Thread(target=self._carry, args=(client,), daemon=True).start()
 
     def _carry(self, client: socket.socket) -> None:
-        """Ends when either side does. A response is cut in the middle of what the server sends, after the server has done what it was asked."""
+        """Ends when either side does. A response is cut in the middle of what the server sends, after the server has
+        done what it was asked."""
         server = socket.create_connection(self._to)
         self.open |= {client, server}
         threading.Thread(target=self._ask, args=(client, server), daemon=True).start()

@@ -1,4 +1,5 @@
-"""Clocks for the Python client under which waiting for the rate limit takes no time: the server's clock moves on instead."""
+"""Clocks for the Python client under which waiting for the rate limit takes no time: the server's clock moves on
+instead."""
 
 from __future__ import annotations
 

@@ -54,7 +54,11 @@ def test_errors_have_types_by_code_and_say_what_to_do(client: Rollbook) -> None:
     with pytest.raises(errors.EmailTaken) as taken:
         client.users.create(name="Al", email=user.email, password="securepassword123")
     assert isinstance(taken.value, errors.BadRequest) and isinstance(taken.value, rollbook_client.RollbookError)
-    assert (taken.value.status, taken.value.code, taken.value.message) == (400, "email_taken", "Email address is already in use.")
+    assert (taken.value.status, taken.value.code, taken.value.message) == (
+        400,
+        "email_taken",
+        "Email address is already in use.",
+    )
     with pytest.raises(errors.InvalidParameter) as invalid:
         client.users.create(name="", email="a@example.com", password="short")
     assert [fault.param for fault in invalid.value.faults] == ["name", "password"]
@@ -64,7 +68,9 @@ def test_errors_have_types_by_code_and_say_what_to_do(client: Rollbook) -> None:
 def test_every_code_of_the_description_has_a_type() -> None:
     assert len(errors.BY_CODE) > 30
     for code, kind in errors.BY_CODE.items():
-        assert kind.__name__ == "".join(part.capitalize() for part in code.split("_")) and issubclass(kind, errors.APIError)
+        assert kind.__name__ == "".join(part.capitalize() for part in code.split("_")) and issubclass(
+            kind, errors.APIError
+        )
         assert getattr(rollbook_client, kind.__name__) is kind and kind.__doc__
 
 
@@ -100,9 +106,12 @@ def test_a_raw_response_has_the_head_and_makes_updates_conditional(client: Rollb
         client.users.update(user.id, name="Alonzo", if_match=raw.etag)
     page = client.users.with_raw_response.list(limit=1).parsed
     assert page.has_next and page.total and page.event_position
-    assert client.get("/v1/users/me", headers={"If-None-Match": client.get("/v1/users/me").etag or ""}).status_code == 304
     assert (
-        client.post("/v1/users/verify-password", {"email": user.email, "password": "securepassword123"}).parsed["id"] == user.id
+        client.get("/v1/users/me", headers={"If-None-Match": client.get("/v1/users/me").etag or ""}).status_code == 304
+    )
+    assert (
+        client.post("/v1/users/verify-password", {"email": user.email, "password": "securepassword123"}).parsed["id"]
+        == user.id
     )
 
 
@@ -120,7 +129,14 @@ def test_lines_of_json_are_told_from_one_json_text(client: Rollbook) -> None:
 
 def test_objects_keep_all_that_was_sent_hide_secrets_and_cannot_be_changed(client: Rollbook) -> None:
     user = types.User(
-        {"id": "user_1", "name": "Al", "email": "al@example.com", "later": {"a": 1}, "role": "manager", "created_at": "soon"}
+        {
+            "id": "user_1",
+            "name": "Al",
+            "email": "al@example.com",
+            "later": {"a": 1},
+            "role": "manager",
+            "created_at": "soon",
+        }
     )
     assert user["later"] == {"a": 1} and "later" in user and user.to_dict()["role"] == user.role == "manager"
     assert user.created_at == "soon" and user.deleted_at is None  # pyrefly: ignore
@@ -149,11 +165,19 @@ def test_settings_come_from_the_environment(server: Server, monkeypatch: pytest.
 
 def test_both_clients_have_the_same_calls(server: Server) -> None:
     """Names, parameters and documentation, but for `await`."""
-    pairs = [(cls, getattr(of_async, f"Async{name}")) for name, cls in vars(of_sync).items() if hasattr(of_async, f"Async{name}")]
+    pairs = [
+        (cls, getattr(of_async, f"Async{name}"))
+        for name, cls in vars(of_sync).items()
+        if hasattr(of_async, f"Async{name}")
+    ]
     assert len(pairs) > 10
     for one, other in [*pairs, (Rollbook, AsyncRollbook)]:
-        mine = {name: method for name, method in inspect.getmembers(one, inspect.isfunction) if not name.startswith("_")}
-        others = {name: method for name, method in inspect.getmembers(other, inspect.isfunction) if not name.startswith("_")}
+        mine = {
+            name: method for name, method in inspect.getmembers(one, inspect.isfunction) if not name.startswith("_")
+        }
+        others = {
+            name: method for name, method in inspect.getmembers(other, inspect.isfunction) if not name.startswith("_")
+        }
         assert set(mine) == {name.replace("aclose", "close") for name in others}
         for name, method in mine.items():
             assert [*inspect.signature(method).parameters] == [

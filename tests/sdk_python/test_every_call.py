@@ -11,7 +11,19 @@ from typing import Any
 import pytest
 from rollbook_client import AsyncPager, AsyncRollbook, Pager, Rollbook
 from rollbook_client.errors import APIError
-from rollbook_client.types import BulkResults, Count, Delivery, Export, Health, Import, Key, PasswordLink, Replay, User, Webhook
+from rollbook_client.types import (
+    BulkResults,
+    Count,
+    Delivery,
+    Export,
+    Health,
+    Import,
+    Key,
+    PasswordLink,
+    Replay,
+    User,
+    Webhook,
+)
 
 from tests.harness import OWNER_PASSWORD, Server
 from tools.sdk_names import NAMES
@@ -33,7 +45,11 @@ def given(**values: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
 
 
 SCRIPT: list[Call] = [
-    ("users.create=user", lambda _: {"name": "Al", "email": f"{os.urandom(6).hex()}@example.com", "password": PASSWORD}, User),
+    (
+        "users.create=user",
+        lambda _: {"name": "Al", "email": f"{os.urandom(6).hex()}@example.com", "password": PASSWORD},
+        User,
+    ),
     ("users.get", path(user_id="user"), User),
     ("users.list", given(limit=2), User),
     ("users.count", given(role="owner"), Count),
@@ -45,7 +61,11 @@ SCRIPT: list[Call] = [
     ("users.suspend", path(user_id="user"), User),
     ("users.activate", path(user_id="user"), User),
     ("users.export", path(user_id="user"), Export),
-    ("users.bulk", lambda found: {"operations": [{"op": "update", "id": found["user"].id, "name": "Alonzo"}]}, BulkResults),
+    (
+        "users.bulk",
+        lambda found: {"operations": [{"op": "update", "id": found["user"].id, "name": "Alonzo"}]},
+        BulkResults,
+    ),
     ("keys.create=key", given(name="app"), Key),
     ("keys.get", path(key_id="key"), Key),
     ("keys.list", given(), Key),

@@ -65,7 +65,9 @@ def test_a_post_whose_response_is_lost_is_repeated_and_done_once(server: Server,
         email = unique_email()
         created = client.users.create(name="Al", email=email, password="securepassword123")
         assert [user.id for user in client.users.list(email=email)] == [created.id]
-        keys = {found[1] for request in cable.requests if (found := re.search(rb"idempotency-key: (\S+)", request, re.I))}
+        keys = {
+            found[1] for request in cable.requests if (found := re.search(rb"idempotency-key: (\S+)", request, re.I))
+        }
         assert len(keys) == 1 and len(slept) == len(cuts)
         assert all(0.25 * 2**number <= pause <= 0.5 * 2**number for number, pause in enumerate(slept))
 
@@ -164,7 +166,10 @@ def test_a_key_that_is_revoked_ends_the_stream_with_an_error(server: Server) -> 
 
 
 def test_a_position_that_the_log_has_no_longer_is_an_error(tmp_path: Path) -> None:
-    with running(tmp_path / "data", "--event-retention", "7") as server, Rollbook(url=server.url, key=server.key) as client:
+    with (
+        running(tmp_path / "data", "--event-retention", "7") as server,
+        Rollbook(url=server.url, key=server.key) as client,
+    ):
         new_user(client)
         server.stop()
         server.pass_time(8 * 86_400)

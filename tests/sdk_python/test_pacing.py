@@ -1,4 +1,5 @@
-"""The Python client keeps within the rate limit: no request is refused, and no time is lost. PACED_CALLS=10000 shows it for more calls."""
+"""The Python client keeps within the rate limit: no request is refused, and no time is lost. PACED_CALLS=10000 shows it
+for more calls."""
 
 from __future__ import annotations
 
@@ -34,7 +35,9 @@ def limited(tmp_path: Path) -> Iterator[Server]:
 def counting(server: Server, **options: Any) -> Iterator[tuple[Rollbook, PassingClock, Counter[int]]]:
     """A client whose waits take no time, and how many responses of each status it has had."""
     answers: Counter[int] = Counter()
-    with httpx2.Client(event_hooks={"response": [lambda response: answers.update([response.status_code])]}, **PLAIN) as http:
+    with httpx2.Client(
+        event_hooks={"response": [lambda response: answers.update([response.status_code])]}, **PLAIN
+    ) as http:
         client = Rollbook(url=server.url, key=server.key, http_client=http, **options)
         clock = PassingClock(server)
         clock.install(client)
@@ -85,7 +88,11 @@ def test_a_wait_that_is_too_long_is_an_error_before_anything_is_sent(limited: Se
             client.users.get("me")
         with pytest.raises(errors.RateLimitExceeded, match="max_wait") as refused:
             client.users.get("me")
-        assert answers == {200: MINUTE} and refused.value.request_id is None and 30 < (refused.value.retry_after or 0) <= 60
+        assert (
+            answers == {200: MINUTE}
+            and refused.value.request_id is None
+            and 30 < (refused.value.retry_after or 0) <= 60
+        )
         assert client.server.live().status == "ok"  # does not count
 
 

@@ -12,7 +12,12 @@ from rollbook_client.webhooks import verify
 from standardwebhooks import Webhook
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-EVENT = {"id": "evt_1", "type": "user.created", "created_at": "2026-01-01T00:00:00Z", "object": {"id": "user_1", "name": "Zoë"}}
+EVENT = {
+    "id": "evt_1",
+    "type": "user.created",
+    "created_at": "2026-01-01T00:00:00Z",
+    "object": {"id": "user_1", "name": "Zoë"},
+}
 BODY = json.dumps(EVENT, ensure_ascii=False)
 
 

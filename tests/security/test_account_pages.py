@@ -42,7 +42,9 @@ def signed_in(server: Server, email: str, password: str) -> httpx2.Client:
 
 
 def create(client: httpx2.Client, **fields: str | list[str]) -> httpx2.Response:
-    return client.post("/account/keys", data={"name": "test", "reach": "all", "expires": "never", "revealable": "on", **fields})
+    return client.post(
+        "/account/keys", data={"name": "test", "reach": "all", "expires": "never", "revealable": "on", **fields}
+    )
 
 
 def shown(client: httpx2.Client, answer: httpx2.Response) -> httpx2.Response:
@@ -85,10 +87,14 @@ def test_a_page_with_a_key_is_kept_and_squeezed_by_nobody(browse: httpx2.Client,
     assert "content-encoding" in browse.get("/account/keys").headers, "the others are zipped"
 
 
-def test_keys_and_passwords_are_left_nowhere(server: Server, http: httpx2.Client, browse: httpx2.Client, user: dict) -> None:
+def test_keys_and_passwords_are_left_nowhere(
+    server: Server, http: httpx2.Client, browse: httpx2.Client, user: dict
+) -> None:
     keys = KEY.findall(shown(browse, create(browse)).text)
     browse.post(f"/account/keys/{key_id(browse)}/reveal", data={"password": user["password"]})
-    browse.post("/account/password", data={"current_password": user["password"], "password": "a lobster in the library"})
+    browse.post(
+        "/account/password", data={"current_password": user["password"], "password": "a lobster in the library"}
+    )
     events = http.get("/v1/events", params={"user": user["id"], "limit": 100}).text
     assert "key.revealed" in events and "user.password_changed" in events
     for place in (server.log.read_text(), events):
@@ -106,14 +112,19 @@ def test_a_member_gives_no_key_more_than_it_has(browse: httpx2.Client, scope: st
 
 
 def test_a_member_makes_itself_no_admin(server: Server, http: httpx2.Client, browse: httpx2.Client, user: dict) -> None:
-    assert browse.post("/account/profile", data={"name": "M", "email": user["email"], "role": "owner"}).status_code == 303
+    assert (
+        browse.post("/account/profile", data={"name": "M", "email": user["email"], "role": "owner"}).status_code == 303
+    )
     kept = http.get(f"/v1/users/{user['id']}").json()
     assert kept["name"] == "M" and kept["role"] == "member"
 
 
 def test_a_session_ends_for_good(server: Server, user: dict) -> None:
     """Ended from another browser, it can do nothing any longer: no page, no form."""
-    with signed_in(server, user["email"], user["password"]) as one, signed_in(server, user["email"], user["password"]) as other:
+    with (
+        signed_in(server, user["email"], user["password"]) as one,
+        signed_in(server, user["email"], user["password"]) as other,
+    ):
         assert one.post("/account/sessions/end-others").status_code == 303
         assert one.get("/account").status_code == 200
         assert other.get("/account").status_code == 303

@@ -17,11 +17,14 @@ from tests.harness import Server, new_key, new_user
 MANY = 300_000
 NUMBERS = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY})"
 EVENTS = f"""{NUMBERS}
-    INSERT INTO events (id, type, user_id, created_at, object) SELECT 'many_' || i, 'user.updated', ?, 0, '{{}}' FROM n"""
+    INSERT INTO events (id, type, user_id, created_at, object) SELECT 'many_' || i, 'user.updated', ?, 0, '{{}}'
+      FROM n"""
 
 USERS = f"""{NUMBERS}
-    INSERT INTO users (id, name, email, email_key, role, status, metadata, email_verified, version, created_at, updated_at)
-    SELECT 'many_' || i, 'Zoe', i || '@example.com', i || '@example.com', 'member', 'active', '{{}}', 0, 1, i, i FROM n"""
+    INSERT INTO users (id, name, email, email_key, role, status, metadata, email_verified, version, created_at,
+      updated_at)
+    SELECT 'many_' || i, 'Zoe', i || '@example.com', i || '@example.com', 'member', 'active', '{{}}', 0, 1, i, i
+      FROM n"""
 
 
 def fill(server: Server, sql: str, *values: str) -> None:
@@ -56,7 +59,9 @@ def test_a_rare_type_among_the_many_events_of_a_user_is_looked_for_aside(
     assert answered_meanwhile(server, http, ask) >= 25
 
 
-def test_a_page_among_very_many_equal_names_is_looked_for_aside(server: Server, http: httpx2.Client, as_role: Any) -> None:
+def test_a_page_among_very_many_equal_names_is_looked_for_aside(
+    server: Server, http: httpx2.Client, as_role: Any
+) -> None:
     viewer = as_role("viewer")
     fill(server, USERS)
 

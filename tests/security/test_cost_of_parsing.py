@@ -26,8 +26,8 @@ def member(as_role: Callable[..., httpx2.Client]) -> httpx2.Client:
 
 
 def quickly(call: Callable[[], httpx2.Response]) -> httpx2.Response:
-    """The answer, which must come within half a second: meanwhile nobody else of this worker is served. Quadratic reading takes more,
-    each time; a machine that has other work does not."""
+    """The answer, which must come within half a second: meanwhile nobody else of this worker is served. Quadratic
+    reading takes more, each time; a machine that has other work does not."""
     for _ in range(10):
         begun = time.perf_counter()
         answer = call()
@@ -38,11 +38,15 @@ def quickly(call: Callable[[], httpx2.Response]) -> httpx2.Response:
 
 @pytest.mark.parametrize("start", ["application/json", "application/json;charset=utf-8"])
 def test_a_media_type_with_thousands_of_blanks(member: httpx2.Client, start: str) -> None:
-    answer = quickly(lambda: member.patch("/v1/users/me", content=b"{}", headers={"Content-Type": f"{start}{' ' * 30_000}x"}))
+    answer = quickly(
+        lambda: member.patch("/v1/users/me", content=b"{}", headers={"Content-Type": f"{start}{' ' * 30_000}x"})
+    )
     refused(answer, errors.UnsupportedMediaType)
 
 
-@pytest.mark.parametrize("kind", ["application/json  ;", "application/json ; charset = utf-8 ;", "application/merge-patch+json"])
+@pytest.mark.parametrize(
+    "kind", ["application/json  ;", "application/json ; charset = utf-8 ;", "application/merge-patch+json"]
+)
 def test_blanks_in_a_media_type_are_taken(member: httpx2.Client, kind: str) -> None:
     assert member.patch("/v1/users/me", content=b"{}", headers={"Content-Type": kind}).status_code == 200
 
@@ -95,8 +99,8 @@ def test_a_file_that_an_import_shows_a_preview_of(server: Server, file: Callable
 
 
 def test_an_operation_of_a_bulk_that_is_as_large_as_a_body_can_be(server: Server, http: httpx2.Client) -> None:
-    """Others wait until the body is there and is found to be JSON, which takes a fraction of a second. To find the operation's end took
-    many."""
+    """Others wait until the body is there and is found to be JSON, which takes a fraction of a second. To find the
+    operation's end took many."""
     body = b'{"operations": [{"op": "create", "name": [' + b"[]," * (10 << 20) + b"1]}]}"
     waited: list[float] = []
     with ThreadPoolExecutor(1) as pool, server.http() as other:

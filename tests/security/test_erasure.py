@@ -68,7 +68,23 @@ def test_what_is_stored_of_the_erased_afterwards_goes_too(db: SQLite, monkeypatc
     on = Rollbook(Settings(), db)
     user = db.write_now(actions.add, SYSTEM, users.new(NAME, EMAIL))
     on.run(actions.delete(on, SYSTEM, user.id, purge=True))
-    event = ("webhook_1", 1, "evt_1", "user.created", user.id, "event", 1, 0, 0, "http_500", 500, None, None, "text/plain", NAME)
+    event = (
+        "webhook_1",
+        1,
+        "evt_1",
+        "user.created",
+        user.id,
+        "event",
+        1,
+        0,
+        0,
+        "http_500",
+        500,
+        None,
+        None,
+        "text/plain",
+        NAME,
+    )
     db.write_now(webhook_deliveries.add, [Delivery(ids.new("dlv"), *event) for _ in range(300)])
     db.write_now(webhook_inbox.add, [Message(ids.new("msg"), "webhook_1", user.id, 0, "", NAME)])
     monkeypatch.setattr(retention, "BUFFERED", -1)
@@ -97,7 +113,9 @@ def test_a_user_restored_just_before_its_erasure_stays(db: SQLite) -> None:
 
 def test_the_search_index_forgets_the_letters_of_the_erased(db: SQLite) -> None:
     on = Rollbook(Settings(), db)
-    runes = "\u16a0\u16a2\u16a6\u16a8\u16b1\u16b2"  # no other name has them, so that their entries are written out in full
+    runes = (
+        "\u16a0\u16a2\u16a6\u16a8\u16b1\u16b2"  # no other name has them, so that their entries are written out in full
+    )
 
     def in_files() -> bool:
         return any(runes[:3].encode() in file.read_bytes() for file in db.path.parent.iterdir())

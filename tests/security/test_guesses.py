@@ -13,7 +13,8 @@ from tests.harness import Server, new_key, new_user, running
 from tests.visitor import is_signed_in, sign_in, signed_in, visitor
 
 ACCOUNT = 24
-"""Wrong passwords an hour that all strangers together have for an account; each address has the 10 a minute of the default."""
+"""Wrong passwords an hour that all strangers together have for an account; each address has the 10 a minute of the
+default."""
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one worker", "two workers"])
@@ -123,7 +124,9 @@ def test_a_device_cookie_that_was_changed_or_is_old_is_none(server: Server, user
     server.pass_time(0)
 
 
-def test_an_application_that_tells_addresses_locks_out_the_stranger_only(server: Server, http: httpx2.Client, user: dict) -> None:
+def test_an_application_that_tells_addresses_locks_out_the_stranger_only(
+    server: Server, http: httpx2.Client, user: dict
+) -> None:
     def verify(password: str, **fields: str) -> int:
         body = {"email": user["email"], "password": password, **fields}
         return http.post("/v1/users/verify-password", json=body).status_code
@@ -137,7 +140,9 @@ def test_an_application_that_tells_addresses_locks_out_the_stranger_only(server:
     assert [verify("wrong") for _ in range(11)] == [401] * 10 + [429]
     with visitor(server) as person:
         assert sign_in(person, user["email"], user["password"]).status_code == 303
-    answer = http.post("/v1/users/verify-password", json={"email": user["email"], "password": "x", "address": "localhost"})
+    answer = http.post(
+        "/v1/users/verify-password", json={"email": user["email"], "password": "x", "address": "localhost"}
+    )
     assert (answer.status_code, answer.json()["param"]) == (400, "address")
 
 

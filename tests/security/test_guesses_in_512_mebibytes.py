@@ -1,4 +1,5 @@
-"""512 MiB are enough, whatever was imported: strangers who guess cost nobody their answers, and the server not its life.
+"""512 MiB are enough, whatever was imported: strangers who guess cost nobody their answers, and the server not its
+life.
 
 Five seconds in `make test`, a minute in `make soak`.
 """
@@ -100,10 +101,13 @@ def stranger(server: Server, statuses: dict[int, int]) -> Callable[[HTTPConnecti
     def once(connection: HTTPConnection, number: int) -> None:
         guess = next(guesses)
         headers = {
-            "Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin",
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Sec-Fetch-Site": "same-origin",
             "X-Forwarded-For": f"{20 + number}.{guess >> 8 & 255}.{guess & 255}.7",
-        }  # fmt: skip
-        connection.request("POST", "/account/sign-in", f"email=nobody{guess}%40example.com&password=wrong+password", headers)
+        }
+        connection.request(
+            "POST", "/account/sign-in", f"email=nobody{guess}%40example.com&password=wrong+password", headers
+        )
         answer = connection.getresponse()
         answer.read()
         statuses[answer.status] = statuses.get(answer.status, 0) + 1
@@ -113,7 +117,9 @@ def stranger(server: Server, statuses: dict[int, int]) -> Callable[[HTTPConnecti
     return once
 
 
-def test_strangers_who_guess_cost_the_server_neither_its_life_nor_its_readers_or_users_their_answers(tmp_path: Path) -> None:
+def test_strangers_who_guess_cost_the_server_neither_its_life_nor_its_readers_or_users_their_answers(
+    tmp_path: Path,
+) -> None:
     with memory_group(MEBIBYTES) as group:
         flags = ("--trusted-proxy", "127.0.0.1/32", "--rate-limit", "none")
         server = Confined(tmp_path / "data", *flags, cheap=False)
@@ -122,8 +128,12 @@ def test_strangers_who_guess_cost_the_server_neither_its_life_nor_its_readers_or
             server.flags += ("--password-memory-budget", "147")
         try:
             server.start()
-            people = [{"name": "Old", "email": f"old{number}@example.com", "password_hash": WORST} for number in range(500)]
-            told = server.rollbook("users", "import", "-", "--data", str(server.data), input="\n".join(map(json.dumps, people)))
+            people = [
+                {"name": "Old", "email": f"old{number}@example.com", "password_hash": WORST} for number in range(500)
+            ]
+            told = server.rollbook(
+                "users", "import", "-", "--data", str(server.data), input="\n".join(map(json.dumps, people))
+            )
             assert "500" in told.stdout + told.stderr
             _guess(server)
             if group is not None:
@@ -140,7 +150,10 @@ def _guess(server: Server) -> None:
         with Crowd(server, READERS, reader(server)) as before:
             time.sleep(min(SECONDS, 10) / 2)
         took: list[float] = []
-        with Crowd(server, READERS, reader(server)) as readers, Crowd(server, STRANGERS, stranger(server, statuses)) as strangers:
+        with (
+            Crowd(server, READERS, reader(server)) as readers,
+            Crowd(server, STRANGERS, stranger(server, statuses)) as strangers,
+        ):
             until = time.monotonic() + SECONDS
             time.sleep(1)
             while time.monotonic() < until or statuses.get(401, 0) < 2:  # a guess is much work
@@ -151,7 +164,10 @@ def _guess(server: Server) -> None:
         assert not before.problems and not readers.problems and not strangers.problems
         assert statuses.keys() <= {401, 503}
         was, now = percentile_99(before.seconds), percentile_99(readers.seconds)
-        print(f"reads p99 {was * 1000:.1f} ms, beside strangers {now * 1000:.1f} ms; sign-ins {statistics.median(took):.2f} s in the median, "
-              f"at most {max(took):.2f} s; {statuses}")  # fmt: skip
+        print(
+            f"reads p99 {was * 1000:.1f} ms, beside strangers {now * 1000:.1f} ms; sign-ins "
+            f"{statistics.median(took):.2f} s in the median, "
+            f"at most {max(took):.2f} s; {statuses}"
+        )
         assert statistics.median(took) < 2
         assert now < 3 * was + 0.05

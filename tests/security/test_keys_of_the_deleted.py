@@ -21,7 +21,9 @@ def test_a_key_asked_for_while_its_user_is_deleted_is_not_made(server: Server, h
                 fcntl.flock(lock, fcntl.LOCK_EX)  # no write comes through: both requests see the user as it is
                 deletion: Future[httpx2.Response] = pool.submit(http.delete, f"/v1/users/{user['id']}")
                 time.sleep(0.3)
-                creation: Future[httpx2.Response] = pool.submit(http.post, "/v1/keys", json={"name": "x", "user_id": user["id"]})
+                creation: Future[httpx2.Response] = pool.submit(
+                    http.post, "/v1/keys", json={"name": "x", "user_id": user["id"]}
+                )
                 time.sleep(0.3)
             assert deletion.result().status_code == 204
         if creation.result().status_code == 404:

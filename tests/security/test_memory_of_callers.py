@@ -29,7 +29,10 @@ def test_one_key_in_headers_of_many_lengths_takes_no_memory(server: Server) -> N
 def test_a_few_blanks_before_the_key_are_taken(server: Server) -> None:
     with server.http(None) as client:
         for blanks in (1, 2, 8):
-            assert client.get("/v1/users/me", headers={"Authorization": f"bearer{' ' * blanks}{server.key}"}).status_code == 200
+            assert (
+                client.get("/v1/users/me", headers={"Authorization": f"bearer{' ' * blanks}{server.key}"}).status_code
+                == 200
+            )
 
 
 def test_a_host_longer_than_any_name_is_refused(server: Server) -> None:

@@ -1,4 +1,5 @@
-"""One line has many networks: whoever guesses from all of them is counted as one, and keeps nobody else from signing in."""
+"""One line has many networks: whoever guesses from all of them is counted as one, and keeps nobody else from signing
+in."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ def at(server: Server, address: str) -> httpx2.Client:
 
 
 @pytest.fixture(scope="module", params=["one worker", "two workers", "Valkey"])
-def server(request: pytest.FixtureRequest, valkey: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(
+    request: pytest.FixtureRequest, valkey: ValkeyServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     """Each address has three wrong passwords an hour."""
     workers = ("--workers", "2") if request.param == "two workers" else ()
     limits = ("--limits", valkey.url) if request.param == "Valkey" else ()
@@ -81,7 +84,9 @@ def test_what_a_wider_network_refuses_is_not_held_against_the_address_and_right_
     server.pass_time(0)
 
 
-@pytest.mark.parametrize(("address", "count"), [("2001:db8::1", 3), ("192.0.2.1", 2), ("", 1), ("fe80::1%eth0", 3), ("::", 3)])
+@pytest.mark.parametrize(
+    ("address", "count"), [("2001:db8::1", 3), ("192.0.2.1", 2), ("", 1), ("fe80::1%eth0", 3), ("::", 3)]
+)
 def test_whatever_stands_there_has_networks_each_with_more_than_the_one_in_it(address: str, count: int) -> None:
     found = networks(address)
     assert len({network.bucket for network in found}) == count
@@ -90,7 +95,8 @@ def test_whatever_stands_there_has_networks_each_with_more_than_the_one_in_it(ad
 
 @contextmanager
 def guessing(server: Server, addresses: Callable[[int], str], refusal: int) -> Iterator[None]:
-    """Eight strangers guess without a pause, each time from the next address. Each has been told that it was wrong, and many `refusal`."""
+    """Eight strangers guess without a pause, each time from the next address. Each has been told that it was wrong, and
+    many `refusal`."""
     stop = threading.Event()
     told: list[int] = []
 

@@ -27,8 +27,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """With room for a module's worth of wrong passwords from one address."""
     with running(
         tmp_path_factory.mktemp("server") / "data",
-        "--rate-limit", "none", "--address-attempts-limit", "none", "--page-limit", "none", "--public-url", PUBLIC,
-    ) as server:  # fmt: skip
+        "--rate-limit",
+        "none",
+        "--address-attempts-limit",
+        "none",
+        "--page-limit",
+        "none",
+        "--public-url",
+        PUBLIC,
+    ) as server:
         yield server
 
 
@@ -105,7 +112,9 @@ def test_behind_a_proxy_the_name_that_the_browser_uses_counts(server: Server) ->
         with bare(server, Host=host, Origin=PUBLIC) as person:
             assert person.post("/account/sign-in", data=credentials()).status_code == 303
     with bare(server, Host="users.example.com", Origin="http://users.example.com") as stranger:
-        assert stranger.post("/account/sign-in", data=credentials()).status_code == 403, "what came without TLS may be anybody's"
+        assert stranger.post("/account/sign-in", data=credentials()).status_code == 403, (
+            "what came without TLS may be anybody's"
+        )
 
 
 @pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "text/plain", "application/json"])
@@ -126,11 +135,23 @@ def test_a_form_that_is_none_is_400(server: Server, body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "users.example.com.evil.example", "localhost.evil.example", "evillocal.com", "example.com"]
-)  # fmt: skip
+    "host",
+    [
+        "evil.example",
+        "evil.example:8000",
+        "127.0.0.1.evil.example",
+        "users.example.com.evil.example",
+        "localhost.evil.example",
+        "evillocal.com",
+        "example.com",
+    ],
+)
 def test_nobody_signs_in_under_a_strangers_name(server: Server, http: httpx2.Client, host: str) -> None:
     """DNS rebinding: a page elsewhere lets its own name point here, and is then the same origin to the browser."""
-    with bare(server, Host=host, Origin=f"http://{host}", **{"Sec-Fetch-Site": "same-origin"}) as person, Log(http).silent():
+    with (
+        bare(server, Host=host, Origin=f"http://{host}", **{"Sec-Fetch-Site": "same-origin"}) as person,
+        Log(http).silent(),
+    ):
         for answer in (
             person.post("/account/sign-in", data=credentials()),
             person.get("/account/sign-in"),
@@ -142,8 +163,22 @@ def test_nobody_signs_in_under_a_strangers_name(server: Server, http: httpx2.Cli
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "[::1]:8000", "192.168.1.7:8000", "localhost", "nas", "nas.local", "nas.lan:8000", "users.internal", "a.b.home.arpa", "users.example.com", "USERS.example.com.", "app.localhost:3000"]
-)  # fmt: skip
+    "host",
+    [
+        "127.0.0.1",
+        "[::1]:8000",
+        "192.168.1.7:8000",
+        "localhost",
+        "nas",
+        "nas.local",
+        "nas.lan:8000",
+        "users.internal",
+        "a.b.home.arpa",
+        "users.example.com",
+        "USERS.example.com.",
+        "app.localhost:3000",
+    ],
+)
 def test_addresses_local_names_and_the_public_name_are_its_own(server: Server, host: str) -> None:
     with bare(server, Host=host, **{"Sec-Fetch-Site": "same-origin"}) as person:
         assert person.get("/account/sign-in").status_code == 200
@@ -180,7 +215,9 @@ def test_an_account_is_closed_to_guessing_for_a_while_also_to_the_right_password
         assert sign_in(other).status_code == 303, "others are not touched by it"
 
 
-def test_guesses_at_the_api_and_at_the_page_are_counted_together(server: Server, http: httpx2.Client, user: dict) -> None:
+def test_guesses_at_the_api_and_at_the_page_are_counted_together(
+    server: Server, http: httpx2.Client, user: dict
+) -> None:
     with visitor(server) as guesser:
         for _ in range(5):
             asked = {**credentials(user["email"], "wrong"), "address": "127.0.0.1"}
@@ -230,7 +267,11 @@ def test_an_unknown_account_costs_the_work_of_a_wrong_password(tmp_path: Path) -
 
         def hashes() -> int:
             """So many are told; workers tell them once a second."""
-            return int(re.findall(r'^rollbook_password_hashes_total\{outcome="done"\} (\d+)', http.get("/metrics").text, re.M)[0])
+            return int(
+                re.findall(r'^rollbook_password_hashes_total\{outcome="done"\} (\d+)', http.get("/metrics").text, re.M)[
+                    0
+                ]
+            )
 
         user, suspended = new_user(http), new_user(http)
         assert http.post(f"/v1/users/{suspended['id']}/suspend").is_success
@@ -275,10 +316,28 @@ def test_to_who_does_not_know_the_password_all_accounts_look_the_same(tmp_path: 
 # ---- nobody is led astray
 
 ASTRAY = [
-    "https://evil.example", "//evil.example", "///evil.example", "/\\evil.example", "\\\\evil.example", "/\t/evil.example", "/%09/evil.example",
-    "/account/..//evil.example\r\nSet-Cookie: a=b", "/account\r\nX-Evil: 1", "javascript:alert(1)", "account", "", "/account/sign-in", "/account/sign-out",
-    "/account/sign-in?next=/account/sign-in", "/v1/users", "/static/app.js", "/accountant", "/account/\u00e9", "/.//evil.example", "/account@evil.example",
-]  # fmt: skip
+    "https://evil.example",
+    "//evil.example",
+    "///evil.example",
+    "/\\evil.example",
+    "\\\\evil.example",
+    "/\t/evil.example",
+    "/%09/evil.example",
+    "/account/..//evil.example\r\nSet-Cookie: a=b",
+    "/account\r\nX-Evil: 1",
+    "javascript:alert(1)",
+    "account",
+    "",
+    "/account/sign-in",
+    "/account/sign-out",
+    "/account/sign-in?next=/account/sign-in",
+    "/v1/users",
+    "/static/app.js",
+    "/accountant",
+    "/account/\u00e9",
+    "/.//evil.example",
+    "/account@evil.example",
+]
 HOME = ["/account", "/account/keys", "/account/keys?c=x&a=b%20c", "/admin/users?q=a%26b", "/docs/errors/not_found"]
 
 
@@ -306,7 +365,9 @@ def test_signing_in_leads_back_to_the_page_that_was_wanted(server: Server, wante
 def test_a_form_or_part_of_a_page_whose_session_has_ended_leads_back_to_its_page(server: Server) -> None:
     with visitor(server, Referer=f"{server.url}/account/keys?a=1") as person:
         assert person.post("/account/keys").headers["location"] == "/account/sign-in?next=/account/keys%3Fa%3D1"
-        part = person.get("/account/usage", headers={"HX-Request": "true", "HX-Current-URL": f"{server.url}/account/usage"})
+        part = person.get(
+            "/account/usage", headers={"HX-Request": "true", "HX-Current-URL": f"{server.url}/account/usage"}
+        )
         assert (part.status_code, part.headers["hx-redirect"]) == (204, "/account/sign-in?next=/account/usage")
         stranger = person.post("/account/keys", headers={"Referer": "http://evil.example/account/keys"})
         assert stranger.headers["location"] == "/account/sign-in"

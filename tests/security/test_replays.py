@@ -62,7 +62,9 @@ def test_after_the_servers_secret_was_lost_answers_and_keys_are_refused_in_words
             lost = refused(http.post("/v1/keys", json={"name": "old"}, headers=again), errors.KeyReused)
             assert "secret has changed" in lost["error"]
             assert len(http.get("/v1/keys").json()) == 2
-            shown = refused(http.post(f"/v1/keys/{key['id']}/reveal", json={"password": OWNER_PASSWORD}), errors.NotFound)
+            shown = refused(
+                http.post(f"/v1/keys/{key['id']}/reveal", json={"password": OWNER_PASSWORD}), errors.NotFound
+            )
             assert "cannot be shown again" in shown["error"]
         with signed_in(server) as owner:
             page = owner.post(f"/account/keys/{key['id']}/reveal", data={"password": OWNER_PASSWORD})

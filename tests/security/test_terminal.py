@@ -66,7 +66,9 @@ def test_another_server_does_not_move_a_terminal(server: Server, hostile: str, c
 
 def test_a_file_to_import_does_not_move_a_terminal(server: Server, tmp_path: Path) -> None:
     file = tmp_path / "people.ndjson"
-    file.write_text(json.dumps({"name": "A", "email": "import@example.com", ESCAPES: 1}, ensure_ascii=False), encoding="utf-8")
+    file.write_text(
+        json.dumps({"name": "A", "email": "import@example.com", ESCAPES: 1}, ensure_ascii=False), encoding="utf-8"
+    )
     done = server.rollbook("users", "import", str(file), "--data", str(server.data), check=False)
     assert done.returncode == 1 and "2J" in done.stderr
     assert not UNSEEN & set(done.stdout + done.stderr)

@@ -1,4 +1,5 @@
-"""Webhooks reach nothing that their owner could not reach: through the API, on a server as shipped and on one that allows a network."""
+"""Webhooks reach nothing that their owner could not reach: through the API, on a server as shipped and on one that
+allows a network."""
 
 from __future__ import annotations
 
@@ -78,14 +79,35 @@ def first_delivered(http: httpx2.Client, webhook_id: str) -> dict:
 
 # The listener's address, in the forms that resolvers or libraries have read as it.
 FORMS = [
-    "127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "017700000001", "0.0.0.0", "0",
-    "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]", "[64:ff9b::127.0.0.1]", "[2002:7f00:1::]",
-    "user@127.0.0.1", "example.com@127.0.0.1", "127.0.0.1%2f", "①②⑦.0.0.1", "127。0。0。1",
-]  # fmt: skip
+    "127.0.0.1",
+    "127.1",
+    "127.0.1",
+    "2130706433",
+    "0x7f000001",
+    "0x7f.0.0.1",
+    "0177.0.0.1",
+    "017700000001",
+    "0.0.0.0",
+    "0",
+    "[::1]",
+    "[::]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[::127.0.0.1]",
+    "[64:ff9b::127.0.0.1]",
+    "[2002:7f00:1::]",
+    "user@127.0.0.1",
+    "example.com@127.0.0.1",
+    "127.0.0.1%2f",
+    "①②⑦.0.0.1",
+    "127。0。0。1",
+]
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_server_as_shipped_sends_nothing_to_itself_or_its_network(scheme: str, http: httpx2.Client, server: Server) -> None:
+def test_a_server_as_shipped_sends_nothing_to_itself_or_its_network(
+    scheme: str, http: httpx2.Client, server: Server
+) -> None:
     with listening() as listener:
         webhook = create(http, "https://receiver.invalid/").json()
         for form in FORMS:

@@ -1,4 +1,5 @@
-"""Users of real Django, fastapi-users and PocketBase, exported and imported by the commands on the pages: they sign in as before."""
+"""Users of real Django, fastapi-users and PocketBase, exported and imported by the commands on the pages: they sign in
+as before."""
 
 from __future__ import annotations
 
@@ -89,10 +90,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(folder: Path) -> Iterator[Server]:
     """A server on the data folder into which all three systems were moved."""
     with _pocketbase(folder) as pocketbase:
-        for system, place in (("django", _django(folder)), ("fastapi-users", _fastapi_users(folder)), ("pocketbase", pocketbase)):
+        for system, place in (
+            ("django", _django(folder)),
+            ("fastapi-users", _fastapi_users(folder)),
+            ("pocketbase", pocketbase),
+        ):
             for command in commands(f"migrate-{system}.md"):
                 done = subprocess.run(
-                    command, shell=True, cwd=place, env=_environment(folder), capture_output=True, text=True, check=False
+                    command,
+                    shell=True,
+                    cwd=place,
+                    env=_environment(folder),
+                    capture_output=True,
+                    text=True,
+                    check=False,
                 )
                 if system == "django" and "users import" in command:  # one of its users has no email
                     assert (done.returncode, "email is required" in done.stderr) == (1, True), done.stderr
@@ -106,7 +117,8 @@ def commands(page: str) -> list[str]:
     """The first command of each of the sections that export and import."""
     text = (ROOT / "docs" / page).read_text()
     found = [
-        re.search(rf"^## {part}$.*?^```console\n(.*?)\n```$", text, re.DOTALL | re.MULTILINE) for part in ("Export", "Import")
+        re.search(rf"^## {part}$.*?^```console\n(.*?)\n```$", text, re.DOTALL | re.MULTILINE)
+        for part in ("Export", "Import")
     ]
     return [each[1] for each in found if each]
 
@@ -145,7 +157,16 @@ def _pocketbase(folder: Path) -> Iterator[Path]:
     place.mkdir()
     port = free_port()
     _run(
-        place, [PROGRAMS / "pocketbase", "superuser", "upsert", "admin@example.com", "a-long-admin-password", "--dir", "pb_data"]
+        place,
+        [
+            PROGRAMS / "pocketbase",
+            "superuser",
+            "upsert",
+            "admin@example.com",
+            "a-long-admin-password",
+            "--dir",
+            "pb_data",
+        ],
     )
     serve = [PROGRAMS / "pocketbase", "serve", "--dir", "pb_data", "--http", f"127.0.0.1:{port}"]
     with subprocess.Popen(serve, cwd=place, stdout=subprocess.DEVNULL) as process:
@@ -162,11 +183,16 @@ def _pocketbase(folder: Path) -> Iterator[Path]:
 def _fill_pocketbase(url: str) -> None:
     with httpx2.Client(base_url=url, timeout=60, **PLAIN) as http:
         admin = http.post(
-            "_superusers/auth-with-password", json={"identity": "admin@example.com", "password": "a-long-admin-password"}
+            "_superusers/auth-with-password",
+            json={"identity": "admin@example.com", "password": "a-long-admin-password"},
         )
         http.headers["Authorization"] = admin.json()["token"]
         for name, verified in (("Zoë", True), ("", False)):
-            user = {"email": f"{name or 'ann'}@pocketbase.example".replace("ë", "e"), "name": name, "verified": verified}
+            user = {
+                "email": f"{name or 'ann'}@pocketbase.example".replace("ë", "e"),
+                "name": name,
+                "verified": verified,
+            }
             made = http.post("users/records", json={**user, "password": PASSWORD, "passwordConfirm": PASSWORD})
             assert made.status_code == 200, made.text
 

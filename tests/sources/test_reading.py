@@ -113,7 +113,9 @@ def test_the_list_of_an_object_is_found_between_its_other_parts_and_parts_of_an_
         "users": [user(1)],
         "clients": [{"users": [1]}],
     }
-    data = json.dumps(huge).encode() + b"\n" + json.dumps({"page": 2, "items": [user(2)]}, indent=1).encode() + b"\n[]\n"
+    data = (
+        json.dumps(huge).encode() + b"\n" + json.dumps({"page": 2, "items": [user(2)]}, indent=1).encode() + b"\n[]\n"
+    )
     assert emails(read(data)) == ["p1@example.com", "p2@example.com"]
 
 
@@ -148,7 +150,10 @@ def test_what_is_no_list_is_refused_as_a_whole(data: bytes, reason: str) -> None
 
 
 def test_a_table_of_a_spreadsheet_is_read_by_its_header() -> None:
-    data = '\ufeffE-mail;Last name;First name;Age\r\n"a@example.com";Lee;"Ann ""X""\r\nY";7\r\n\r\nb@example.com;Lee;Bob;\r\n'
+    data = (
+        '\ufeffE-mail;Last name;First name;Age\r\n"a@example.com";Lee;"Ann '
+        '""X""\r\nY";7\r\n\r\nb@example.com;Lee;Bob;\r\n'
+    )
     records = read(data.encode(), mapping='{"Age": "metadata.age", "First name": "metadata.first"}')
     (one, two) = [record.user for record in records]
     assert one and two
@@ -158,12 +163,16 @@ def test_a_table_of_a_spreadsheet_is_read_by_its_header() -> None:
         '{"age":"7","first":"Ann \\"X\\"\\r\\nY"}',
     )
     assert (two.metadata, [record.line for record in records]) == ('{"first":"Bob"}', [2, 5])
-    assert read(data.replace('"Ann ""X""\r\nY"', "Ann").replace(";Age", ";metadata.age").encode())[0].user.name == "Ann Lee"  # type: ignore[union-attr]
+    [ann] = read(data.replace('"Ann ""X""\r\nY"', "Ann").replace(";Age", ";metadata.age").encode())[:1]
+    assert ann.user is not None and ann.user.name == "Ann Lee"
 
 
 def test_cells_become_what_their_fields_are() -> None:
-    data = b'email\tname\tmetadata\tEmail verified\tcreated_at\trole\na@example.com\t\'=A\t{""\tt\t2023-10-27T10:00:00Z\tadmin\n'.replace(
-        b'{""', b'"{""a"": 1}"'
+    data = (
+        b"email\tname\tmetadata\tEmail "
+        b'verified\tcreated_at\trole\na@example.com\t\'=A\t{""\tt\t2023-10-27T10:00:00Z\tadmin\n'.replace(
+            b'{""', b'"{""a"": 1}"'
+        )
     )
     (record,) = read(data)
     assert record.user
@@ -186,7 +195,12 @@ def test_bad_rows_are_refused_alone() -> None:
         b"f@example.com,F",
     ]
     records = read(
-        b"email,name\n" + b"\n".join(rows) + b"\n" + b'g@example.com,"' + b"G,\n" * 30_000 + b'h@example.com,H\ni@example.com,"I'
+        b"email,name\n"
+        + b"\n".join(rows)
+        + b"\n"
+        + b'g@example.com,"'
+        + b"G,\n" * 30_000
+        + b'h@example.com,H\ni@example.com,"I'
     )
     assert set(emails(records)) == {"a@example.com", "f@example.com", "h@example.com", None}
     reasons = {record.line: record.refusal.reason for record in records if record.refusal}
@@ -289,7 +303,9 @@ def test_a_bug_is_told_with_its_line_and_without_the_cell_it_failed_at(monkeypat
 def test_fields_that_users_do_not_have_are_named_by_number() -> None:
     (record,) = read(ndjson({"x": 1, "name": "A", "y": 2, "email": "a@example.com"}))
     assert record.refusal is not None and record.refusal.field is None
-    assert record.refusal.reason.startswith("Fields 1 and 3 of the record are not fields of a user. Fields: name, email, ")
+    assert record.refusal.reason.startswith(
+        "Fields 1 and 3 of the record are not fields of a user. Fields: name, email, "
+    )
     (record,) = read(ndjson({"x": 1, "name": "A", "y": 2, "email": "a@example.com"}), mapping='{"x": "metadata.x"}')
     assert record.refusal is not None and record.refusal.reason.startswith("Field 3 of the record is not a field")
 
@@ -306,7 +322,9 @@ def test_names_in_json_can_be_mapped_too() -> None:
 
 
 def test_a_preview_shows_what_a_file_is_and_a_field_for_each_column() -> None:
-    data = gzip.compress(b"E-mail,Plan,Full name\n" + b"".join(b"p%d@example.com,pro,P\n" % number for number in range(50)))
+    data = gzip.compress(
+        b"E-mail,Plan,Full name\n" + b"".join(b"p%d@example.com,pro,P\n" % number for number in range(50))
+    )
     shown = preview(io.BytesIO(data), ImportOptions(mapping=ColumnMapping('{"Plan": "metadata.plan"}')), 8, rows=3)
     assert (shown.format, shown.compression, shown.columns) == ("csv", "gzip", ("E-mail", "Plan", "Full name"))
     assert shown.mapping == {"E-mail": "email", "Plan": "metadata.plan", "Full name": "name"}

@@ -1,4 +1,5 @@
-"""The exports of other systems, in the formats as they come: who is read from them, with which fields, and who isn't."""
+"""The exports of other systems, in the formats as they come: who is read from them, with which fields, and who
+isn't."""
 
 from __future__ import annotations
 
@@ -77,10 +78,17 @@ def test_auth0_passwords_and_csv_have_the_same_id() -> None:
         "passwordHash": BCRYPT,
         "_tmp_is_unique": True,
     }
-    table = "Id,Given Name,Family Name,Email,Email Verified,Created At\nauth0|657376510000000000000001,Jane,Doe,jane@example.com,true,2023-10-27T10:00:00.000Z\n"
+    table = (
+        "Id,Given Name,Family Name,Email,Email Verified,Created "
+        "At\nauth0|657376510000000000000001,Jane,Doe,jane@example.com,true,2023-10-27T10:00:00.000Z\n"
+    )
     (password,), (row,) = read("auth0", json.dumps(hashes)), read("auth0", table)
     assert isinstance(password, dict) and isinstance(row, dict)
-    assert (password["external_id"], password["password_hash"], password["name"]) == (row["external_id"], BCRYPT, "jane")
+    assert (password["external_id"], password["password_hash"], password["name"]) == (
+        row["external_id"],
+        BCRYPT,
+        "jane",
+    )
     assert (row["name"], row["email_verified"]) == ("Jane Doe", True)
 
 
@@ -113,7 +121,10 @@ def test_firebase() -> None:
     }
     phone = {"localId": "abc2", "phoneNumber": "+12125550101", "createdAt": "1704326400000", "providerUserInfo": []}
     exported = '{"users": [\n' + ",\n".join(json.dumps(each, indent=2) for each in (account, phone)) + "]}\n"
-    row = f'abc1,a@example.com,true,{FIREBASE_HASH},{FIREBASE_SALT},"Ann, Lee"{"," * 18}1704067200000,1704153600000,,true,"{{""plan"":""pro""}}",\n'
+    row = (
+        f'abc1,a@example.com,true,{FIREBASE_HASH},{FIREBASE_SALT},"Ann, '
+        f'Lee"{"," * 18}1704067200000,1704153600000,,true,"{{""plan"":""pro""}}",\n'
+    )
     ann, other = read("firebase", CONFIG + exported)
     assert ann == {
         "email": "a@example.com",
@@ -137,7 +148,8 @@ def test_firebase() -> None:
 def test_supabase() -> None:
     head = "id,email,encrypted_password,email_confirmed_at,created_at,last_sign_in_at,banned_until,deleted_at,phone,raw_user_meta_data,raw_app_meta_data\n"
     table = head + (
-        f'7f1,a@example.com,{BCRYPT},2024-01-15 10:30:00.123456+00,2024-01-15 10:30:00+00,,infinity,,15550100,"{{""full_name"": ""Ann Lee""}}",{{}}\n'
+        f"7f1,a@example.com,{BCRYPT},2024-01-15 10:30:00.123456+00,2024-01-15 "
+        f'10:30:00+00,,infinity,,15550100,"{{""full_name"": ""Ann Lee""}}",{{}}\n'
         "7f2,b@example.com,,,2024-01-15 10:31:00+00,,2020-01-01 00:00:00+00,,,{},\n"
         "7f3,c@example.com,,,2024-01-15 10:31:00+00,,,2024-01-16 10:31:00+00,,{},\n"
     )
@@ -169,12 +181,19 @@ def keycloak(**credentials: Any) -> str:
         "lastName": "Lee",
         "email": "a@example.com",
         "attributes": {"locale": ["de"]},
-        "credentials": [{"type": "otp", "secretData": "{}"}, {"type": "password", **credentials}] if credentials else [],
+        "credentials": [{"type": "otp", "secretData": "{}"}, {"type": "password", **credentials}]
+        if credentials
+        else [],
         "realmRoles": ["default-roles-demo"],
         "groups": ["/staff"],
     }
     client = {"id": "k2", "username": "service-account-x", "serviceAccountClientId": "x", "enabled": True}
-    realm = {"realm": "demo", "roles": {"realm": [{"name": "r"}]}, "users": [person, client], "clients": [{"users": []}]}
+    realm = {
+        "realm": "demo",
+        "roles": {"realm": [{"name": "r"}]},
+        "users": [person, client],
+        "clients": [{"users": []}],
+    }
     return json.dumps(realm, indent=2)
 
 
@@ -206,7 +225,10 @@ def test_keycloak_passwords() -> None:
             '{"hashIterations":27500,"algorithm":"pbkdf2-sha256"}',
             "$pbkdf2-sha256$i=27500$c29tZXNhbHRzb21lc2FsdA==$" + "A" * 43 + "=",
         ),
-        ('{"hashIterations":20000,"algorithm":"pbkdf2"}', "$pbkdf2-sha1$i=20000$c29tZXNhbHRzb21lc2FsdA==$" + "A" * 43 + "="),
+        (
+            '{"hashIterations":20000,"algorithm":"pbkdf2"}',
+            "$pbkdf2-sha1$i=20000$c29tZXNhbHRzb21lc2FsdA==$" + "A" * 43 + "=",
+        ),
     ):
         (ann,) = read("keycloak", keycloak(**secret, credentialData=about))
         assert isinstance(ann, dict) and ann["password_hash"] == expected
@@ -214,7 +236,12 @@ def test_keycloak_passwords() -> None:
 
 def test_keycloak_s_older_credentials_are_converted() -> None:
     """The form before Keycloak 8, with what its RepresentationToModel takes where the algorithm is missing."""
-    older = {"hashedSaltedValue": "A" * 43 + "=", "salt": "c29tZXNhbHRzb21lc2FsdA==", "hashIterations": 27500, "counter": 0}
+    older = {
+        "hashedSaltedValue": "A" * 43 + "=",
+        "salt": "c29tZXNhbHRzb21lc2FsdA==",
+        "hashIterations": 27500,
+        "counter": 0,
+    }
     for algorithm, digest in (
         ({"algorithm": "pbkdf2-sha256"}, "sha256"),
         ({"algorithm": "pbkdf2"}, "sha1"),
@@ -288,8 +315,17 @@ def test_clerk() -> None:
 
 
 def test_what_other_columns_hold_goes_into_the_metadata_but_no_secret() -> None:
-    row = {"id": 7, "email": "a@example.com", "hashed_password": BCRYPT, "is_active": "f", "is_superuser": True, "plan": "pro",
-           "otp_secret": "JBSWY3DP", "api_token": "x", "nickname": ""}  # fmt: skip
+    row = {
+        "id": 7,
+        "email": "a@example.com",
+        "hashed_password": BCRYPT,
+        "is_active": "f",
+        "is_superuser": True,
+        "plan": "pro",
+        "otp_secret": "JBSWY3DP",
+        "api_token": "x",
+        "nickname": "",
+    }
     (ann,) = read("fastapi-users", json.dumps(row))
     assert ann == {
         "email": "a@example.com",
@@ -311,4 +347,6 @@ def test_a_dump_of_django_may_hold_other_models_and_people_without_a_usable_pass
         },
     ]
     for data in (json.dumps(dump, indent=2), "\n".join(map(json.dumps, dump))):
-        assert read("django", data) == [{"email": "a@example.com", "name": "Ann Lee", "external_id": "0b9", "status": "active"}]
+        assert read("django", data) == [
+            {"email": "a@example.com", "name": "Ann Lee", "external_id": "0b9", "status": "active"}
+        ]

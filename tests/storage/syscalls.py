@@ -1,4 +1,5 @@
-"""Watches the system calls of a program and its threads (ptrace(2)), so that a test can count its fsyncs where no strace is installed."""
+"""Watches the system calls of a program and its threads (ptrace(2)), so that a test can count its fsyncs where no
+strace is installed."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ class Call(NamedTuple):
 
 
 def watch(command: list[str], output: int) -> Iterator[Call]:
-    """Run a command, its standard output to a descriptor, and yield its writes, sends and fsyncs in the order in which they ended."""
+    """Run a command, its standard output to a descriptor, and yield its writes, sends and fsyncs in the order in which
+    they ended."""
     process = os.fork()
     if process == 0:
         try:

@@ -1,4 +1,5 @@
-"""What the admin pages read: exact at any number of users, newest first, and at a cost that does not grow with the number of users."""
+"""What the admin pages read: exact at any number of users, newest first, and at a cost that does not grow with the
+number of users."""
 
 from __future__ import annotations
 
@@ -43,7 +44,8 @@ SOME = 4_000
 OWNER = "owner@example.com"
 PASSWORD = "correct horse battery staple"
 INSERT = """
-    INSERT INTO users (seq, id, name, email, email_key, role, status, metadata, email_verified, version, created_at, updated_at)
+    INSERT INTO users (seq, id, name, email, email_key, role, status, metadata, email_verified, version, created_at,
+      updated_at)
     VALUES (?, ?, 'Alice', ?, ?, ?, 'active', '{}', 0, 1, ?, 0)"""
 SEARCHED_INSERT = INSERT.replace("updated_at)", "updated_at, search_text)").replace(", 0)", ", 0, 'alice')")
 
@@ -59,7 +61,9 @@ def people(path: Path) -> Iterator[SQLite]:
 async def at_places(tx: Tx, seqs: list[int]) -> None:
     """Users created at the microsecond that is their place."""
     sql = SEARCHED_INSERT if tx.engine == "postgresql" else INSERT
-    await tx.many(sql, [(seq, f"user_{seq}", f"{seq}@example.com", f"{seq}@example.com", "member", seq) for seq in seqs])
+    await tx.many(
+        sql, [(seq, f"user_{seq}", f"{seq}@example.com", f"{seq}@example.com", "member", seq) for seq in seqs]
+    )
     await dialect(tx).user_counts.adjust(tx, seqs, +1)
 
 
@@ -149,7 +153,11 @@ async def test_changes_come_newest_first_and_pages_meet(people: SQLite) -> None:
     async def record(tx: Tx) -> None:
         for number in range(40):
             await events.record(
-                tx, "user.updated" if number % 3 else "key.created", f"user_{number % 2}", SYSTEM.actor, {"number": number}
+                tx,
+                "user.updated" if number % 3 else "key.created",
+                f"user_{number % 2}",
+                SYSTEM.actor,
+                {"number": number},
             )
 
     await people.write(record)
@@ -177,7 +185,8 @@ async def happen(tx: Tx, made: list[tuple[str, str, str, str, int]]) -> None:
 def test_a_search_of_the_log_finds_what_fits_on_pages_in_both_directions(
     engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With parts of a few events, so that every search has several; and times that are not quite in the order of the log."""
+    """With parts of a few events, so that every search has several; and times that are not quite in the order of the
+    log."""
     monkeypatch.setattr(events, "MAX_SEARCHED", 7)
     chance = random.Random(3)
     start = 1_700_000_000 * clock.SECOND
@@ -226,7 +235,8 @@ def fits(asked: Selection, type: str, user: str, actor: str, address: str, at: i
 
 
 async def collected(db: Database, asked: Selection, newest_first: bool) -> list[str]:
-    """The ids that a search finds, five at a time. Where no index leads to them, no page looks at more than MAX_SEARCHED events."""
+    """The ids that a search finds, five at a time. Where no index leads to them, no page looks at more than
+    MAX_SEARCHED events."""
     found: list[str] = []
     while True:
         page = await db.read(partial(events.page, newest_first=newest_first), asked, 5)
@@ -283,7 +293,15 @@ class Visitor:
         path, _, query = target.partition("?")
         headers = {b"accept": b"text/html", b"sec-fetch-site": b"same-origin", b"cookie": self.cookie.encode()}
         request = Request(
-            method, path, query, headers, urlencode(form).encode(), "127.0.0.1", False, "req_pages", time.perf_counter_ns()
+            method,
+            path,
+            query,
+            headers,
+            urlencode(form).encode(),
+            "127.0.0.1",
+            False,
+            "req_pages",
+            time.perf_counter_ns(),
         )
         response: Response = await settled(self.app.answer(request))
         assert response.status < 400, (method, target, response.body[:2000])
@@ -302,8 +320,38 @@ async def every_read(visit: Visitor) -> None:
     await visit("POST", f"/admin/users/{gone}/delete")
     answer = await visit("POST", f"/admin/users/{one}/keys", name="a key")
     key = re.search(rb"key_\w{26}", answer.head)[0].decode()  # type: ignore[index]
-    lists = ("", "q=alice", "role=member", "status=active", "sort=-created_at", "sort=name", "sort=-email", "page=2", "q=alice&sort=-name&role=member", f"q={one}", "role=member&count=exact", "created_after=2023-10-27&created_before=2023-10-28", "external_id=crm-1", "metadata%5Bplan%5D=pro", "metadata%5Bplan%5D=pro&metadata%5Bseats%5D=1&role=member&sort=name&count=exact", "metadata%5Bplan%5D=pro&q=alice")  # fmt: skip
-    logs = ("", "type=user.created", f"user={one}", f"type=user.*&user={one}", "type=user.*&type=key.*", f"actor={one}", "address=cli", "created_after=2023-10-27T10:00", "created_before=2023-10-27T10:00", "before=3", "after=1", f"after=1&user={one}")  # fmt: skip
+    lists = (
+        "",
+        "q=alice",
+        "role=member",
+        "status=active",
+        "sort=-created_at",
+        "sort=name",
+        "sort=-email",
+        "page=2",
+        "q=alice&sort=-name&role=member",
+        f"q={one}",
+        "role=member&count=exact",
+        "created_after=2023-10-27&created_before=2023-10-28",
+        "external_id=crm-1",
+        "metadata%5Bplan%5D=pro",
+        "metadata%5Bplan%5D=pro&metadata%5Bseats%5D=1&role=member&sort=name&count=exact",
+        "metadata%5Bplan%5D=pro&q=alice",
+    )
+    logs = (
+        "",
+        "type=user.created",
+        f"user={one}",
+        f"type=user.*&user={one}",
+        "type=user.*&type=key.*",
+        f"actor={one}",
+        "address=cli",
+        "created_after=2023-10-27T10:00",
+        "created_before=2023-10-27T10:00",
+        "before=3",
+        "after=1",
+        f"after=1&user={one}",
+    )
     for path in (
         "/admin",
         *(f"/admin/users?{query}" for query in lists),
@@ -313,7 +361,15 @@ async def every_read(visit: Visitor) -> None:
         f"/admin/users/{one}",
         *(
             f"/admin/users/{one}/{tab}"
-            for tab in ("keys", "keys?show=ended", f"keys/{key}", "sessions", "requests", f"requests?key={key}", "events")
+            for tab in (
+                "keys",
+                "keys?show=ended",
+                f"keys/{key}",
+                "sessions",
+                "requests",
+                f"requests?key={key}",
+                "events",
+            )
         ),
         f"/admin/users/{gone}",
         "/admin/server",
@@ -338,7 +394,12 @@ async def every_read(visit: Visitor) -> None:
 def _prepared(tmp_path: Path) -> Settings:
     """Of a data folder with an owner."""
     settings = Settings(
-        data=tmp_path / "data", password_memory=8, password_time_cost=1, page_limit=NO_LIMIT, log="none", access_log=False
+        data=tmp_path / "data",
+        password_memory=8,
+        password_time_cost=1,
+        page_limit=NO_LIMIT,
+        log="none",
+        access_log=False,
     )
     given = {"EMAIL": OWNER, "PASSWORD": PASSWORD, "KEY": key_format.mint()}
     first_start.prepare(settings, {f"ROLLBOOK_OWNER_{name}": value for name, value in given.items()})

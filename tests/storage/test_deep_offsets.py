@@ -23,7 +23,9 @@ NAMES = ("Anna", "Ben", "Çelik", "anna", "李")
 async def add_all(tx: Tx) -> None:
     chance = random.Random(7)
     for number in range(USERS):
-        new = users.new(chance.choice(NAMES), f"user{chance.randrange(10**9)}.{number}@example.com", metadata='{"plan":"pro"}')
+        new = users.new(
+            chance.choice(NAMES), f"user{chance.randrange(10**9)}.{number}@example.com", metadata='{"plan":"pro"}'
+        )
         user = await users.add(tx, new)
         if number % 4 == 0:
             await users.change(tx, user, {"status": "suspended"})
@@ -44,13 +46,24 @@ def db(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory)
 
 
 NAME, NAME_DOWN = Order("name", False), Order("name", True)
-ORDERS = [AS_ADDED, (Order("created_at", True),), (NAME,), (NAME_DOWN,), (Order("email", False),), (NAME, Order("email", True))]
+ORDERS = [
+    AS_ADDED,
+    (Order("created_at", True),),
+    (NAME,),
+    (NAME_DOWN,),
+    (Order("email", False),),
+    (NAME, Order("email", True)),
+]
 
 
 @pytest.mark.parametrize(
-    "filters", [ANY, ANY._replace(status="active"), ANY._replace(metadata=(("plan", "pro"),))], ids=["all", "status", "metadata"]
+    "filters",
+    [ANY, ANY._replace(status="active"), ANY._replace(metadata=(("plan", "pro"),))],
+    ids=["all", "status", "metadata"],
 )
-@pytest.mark.parametrize("order", ORDERS, ids=lambda order: ",".join(f"{'-' * key.descending}{key.name}" for key in order))
+@pytest.mark.parametrize(
+    "order", ORDERS, ids=lambda order: ",".join(f"{'-' * key.descending}{key.name}" for key in order)
+)
 def test_a_page_far_down_is_the_slice_of_the_whole_and_leads_on_and_back(
     db: Database, order: tuple[Order, ...], filters: Filters
 ) -> None:

@@ -1,4 +1,5 @@
-"""What was acknowledged is on the disk: after kill -9, with a full disk, with one that fails, and by count of its fsyncs."""
+"""What was acknowledged is on the disk: after kill -9, with a full disk, with one that fails, and by count of its
+fsyncs."""
 
 from __future__ import annotations
 
@@ -53,7 +54,8 @@ def test_kill_9_loses_doubles_and_halves_nothing_that_was_acknowledged(path: Pat
         for name in kept:
             caller, _, number = name.rpartition(" ")
             numbers.setdefault(caller, []).append(int(number))
-        # A caller sends its next write after the answer to the last: nothing may be missing between, and at most one is unanswered.
+        # A caller sends its next write after the answer to the last: nothing may be missing between, and at most one is
+        # unanswered.
         assert all(sorted(found) == list(range(len(found))) for found in numbers.values())
         changed = Counter(row[0] for row in db.read_now(_changes))
         assert set(changed.values()) == {1}
@@ -78,7 +80,9 @@ def calls_of(path: Path, callers: int, each: int) -> list[Call]:
 def test_each_acknowledgement_follows_an_fsync_of_its_own(path: Path) -> None:
     make(path)
     calls = calls_of(path, 1, 20)
-    groups = [list(group) for is_answer, group in itertools.groupby(calls, lambda call: call.name == "write") if is_answer]
+    groups = [
+        list(group) for is_answer, group in itertools.groupby(calls, lambda call: call.name == "write") if is_answer
+    ]
     assert [len(group) for group in groups] == [1] * 20
     assert calls[0].name == "fdatasync"
 
@@ -87,7 +91,11 @@ def test_writes_that_wait_together_share_an_fsync_and_none_goes_before_it(path: 
     make(path)
     calls = calls_of(path, 32, 10)
     fsyncs = [call for call in calls if call.name == "fdatasync"]
-    answers = [len(list(group)) for is_answer, group in itertools.groupby(calls, lambda call: call.name == "write") if is_answer]
+    answers = [
+        len(list(group))
+        for is_answer, group in itertools.groupby(calls, lambda call: call.name == "write")
+        if is_answer
+    ]
     assert sum(answers) == 320
     assert calls[0].name != "write"
     assert max(answers) <= 32, "more answers in a row than callers: some were given before their fsync"
@@ -107,7 +115,8 @@ def test_a_disk_that_takes_no_more_is_survived(tmp_path: Path) -> None:
 
 
 def test_a_full_file_system_is_survived(tmp_path: Path) -> None:
-    """A tmpfs of 2 MiB in a mount namespace of its own: as root, or as a user who may make namespaces. Elsewhere RLIMIT_FSIZE must do."""
+    """A tmpfs of 2 MiB in a mount namespace of its own: as root, or as a user who may make namespaces. Elsewhere
+    RLIMIT_FSIZE must do."""
     inside = 'mount -t tmpfs -o size=2m tmpfs "$0" && exec "$@"'
     for unshare in (["unshare", "-m"], ["unshare", "-U", "-r", "-m"]):
         if subprocess.run([*unshare, "sh", "-c", inside, tmp_path, "true"], capture_output=True).returncode == 0:

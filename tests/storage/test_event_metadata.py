@@ -44,7 +44,13 @@ def test_it_goes_with_the_last_event_that_holds_it(db: Database, monkeypatch: py
         db.write_now(events.expire, before, 100)
         return left()
 
-    for at, metadata in ((0, LARGE[0]), (HOUR // 2, LARGE[1]), (5 * HOUR, LARGE[0]), (10 * HOUR, "{}"), (20 * HOUR, "{}")):
+    for at, metadata in (
+        (0, LARGE[0]),
+        (HOUR // 2, LARGE[1]),
+        (5 * HOUR, LARGE[0]),
+        (10 * HOUR, "{}"),
+        (20 * HOUR, "{}"),
+    ):
         monkeypatch.setattr(clock, "now", lambda at=at: DAY + at)
         db.write_now(record, metadata)
     assert left() == LARGE
@@ -74,7 +80,9 @@ def test_the_size_of_the_log_is_about_right(db: Database) -> None:
     async def record(tx: Tx) -> None:
         for number in range(2_000):
             metadata = f'{{"text":"{secrets.token_hex(4_000)}"}}' if number % 2 else "{}"
-            await events.record(tx, "user.updated", user.id, SYSTEM.actor, users.public(user._replace(metadata=metadata)))
+            await events.record(
+                tx, "user.updated", user.id, SYSTEM.actor, users.public(user._replace(metadata=metadata))
+            )
 
     db.run_now(events.settle(db))
     before = db.read_now(events.size)

@@ -38,10 +38,21 @@ def record(db: Database, monkeypatch: pytest.MonkeyPatch, *times: int) -> list[s
     return [event.id for event in db.read_now(events.page, Selection(), 1000).events]
 
 
-def test_the_place_of_a_time_is_before_the_first_event_from_then_on(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_place_of_a_time_is_before_the_first_event_from_then_on(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert db.read_now(events.place_at, DAY) == 0
     record(db, monkeypatch, *(DAY + 10 * number for number in range(1, 101)))
-    assert [db.read_now(events.place_at, DAY + time) for time in (0, 10, 11, 500, 501, 1000, 1001, 10_000)] == [0, 0, 1, 49, 50, 99, 100, 100]  # fmt: skip
+    assert [db.read_now(events.place_at, DAY + time) for time in (0, 10, 11, 500, 501, 1000, 1001, 10_000)] == [
+        0,
+        0,
+        1,
+        49,
+        50,
+        99,
+        100,
+        100,
+    ]
     db.write_now(events.expire, DAY + 305, 1000)
     assert [db.read_now(events.place_at, DAY + time) for time in (0, 300, 310, 311)] == [30, 30, 30, 31]
 
@@ -58,7 +69,9 @@ def test_a_hole_that_retention_left_is_never_passed_in_silence(db: Database, mon
     assert [db.read_now(events.place, "after", given) for given in ("4", kept[4], kept[5], "6")] == [4, 5, 6, 6]
 
 
-def test_places_of_erased_events_stay_until_retention_passes_them(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_places_of_erased_events_stay_until_retention_passes_them(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def erase(tx: Tx) -> None:
         await events.record(tx, "user.purged", "user_x", SYSTEM.actor, {"id": "user_x"})
         await events.forget(tx, "user_x")

@@ -1,4 +1,5 @@
-"""Who waits for the event log hears of each commit, whichever process made it, and keeps waiting while the database fails."""
+"""Who waits for the event log hears of each commit, whichever process made it, and keeps waiting while the database
+fails."""
 
 from __future__ import annotations
 
@@ -61,7 +62,9 @@ def test_a_commit_of_any_process_ends_the_wait_and_can_be_read(engine: str, tmp_
                 await db.write(change)
                 assert await asyncio.gather(*waiting) == [True, True, True]
                 assert time.monotonic() - began < 5
-                assert [tuple(row) for row in await mine.all("SELECT seq FROM events WHERE seq > ?", seq)] == [(seq + 1,)]
+                assert [tuple(row) for row in await mine.all("SELECT seq FROM events WHERE seq > ?", seq)] == [
+                    (seq + 1,)
+                ]
                 assert not next_one.done()
                 next_one.cancel()
                 seq += 1
@@ -177,7 +180,9 @@ def test_everyone_gets_each_event_once_and_in_order_whoever_reads_ahead(
                 elif what == 3:
                     await asyncio.gather(*[webhook.read(reader) for webhook in chance.sample(webhooks, 2)])
                 elif what == 4 and len(webhooks) < 5:
-                    webhooks.append(Webhook(chance.choice((None, frozenset({"user.updated"}))), await events.newest(mine)))
+                    webhooks.append(
+                        Webhook(chance.choice((None, frozenset({"user.updated"}))), await events.newest(mine))
+                    )
                 else:
                     await asyncio.sleep(chance.choice((0, 0.01, 0.05)))
 

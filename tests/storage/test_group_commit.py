@@ -136,7 +136,8 @@ async def test_a_write_that_ends_the_transaction_itself_acknowledges_nobody_fals
 
 
 async def test_a_statement_that_loses_the_transaction_fails_all_and_commits_nothing(db: SQLite, together: Any) -> None:
-    """As a full disk may: SQLite rolls back by itself. A write that swallows the error must not go on outside of a transaction."""
+    """As a full disk may: SQLite rolls back by itself. A write that swallows the error must not go on outside of a
+    transaction."""
 
     async def lose(tx: Tx) -> None:
         for sql in (
@@ -156,7 +157,9 @@ async def test_a_statement_that_loses_the_transaction_fails_all_and_commits_noth
 
 async def test_a_connection_that_has_gone_bad_is_replaced(db: SQLite, together: Any) -> None:
     async def spoil(tx: Tx) -> None:
-        await tx.run("PRAGMA query_only = ON")  # every statement that writes fails from here on, as on a disk gone read-only
+        await tx.run(
+            "PRAGMA query_only = ON"
+        )  # every statement that writes fails from here on, as on a disk gone read-only
         await add(tx, "never")
 
     results = await together((add, "a"), (spoil,), (add, "b"))
@@ -165,7 +168,9 @@ async def test_a_connection_that_has_gone_bad_is_replaced(db: SQLite, together: 
     assert await db.read(names) == ["after"]
 
 
-async def test_listeners_are_called_on_the_loop_after_the_commit_and_before_the_writer_goes_on(db: SQLite, together: Any) -> None:
+async def test_listeners_are_called_on_the_loop_after_the_commit_and_before_the_writer_goes_on(
+    db: SQLite, together: Any
+) -> None:
     order: list[Any] = []
 
     async def add_and_tell(tx: Tx, name: str) -> None:
@@ -227,7 +232,9 @@ async def test_a_caller_that_is_cancelled_neither_loses_nor_doubles_its_write(db
     assert sorted(await db.read(names)) == sorted([*(f"n{number}" for number in range(50)), "last"])
 
 
-async def test_too_many_waiting_writes_are_refused_and_the_rest_is_done(db: SQLite, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_many_waiting_writes_are_refused_and_the_rest_is_done(
+    db: SQLite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sqlite_writer, "MAX_WAITING", 5)
     held, release = threading.Event(), threading.Event()
 
@@ -250,7 +257,11 @@ async def test_too_many_waiting_writes_are_refused_and_the_rest_is_done(db: SQLi
 async def test_two_databases_in_one_process_write_to_one_file(db: SQLite) -> None:
     other = SQLite.open(db.path)
     await asyncio.gather(
-        *(database.write(add, f"{side} {number}") for number in range(200) for side, database in (("a", db), ("b", other)))
+        *(
+            database.write(add, f"{side} {number}")
+            for number in range(200)
+            for side, database in (("a", db), ("b", other))
+        )
     )
     other.close()
     assert len(await db.read(names)) == 400

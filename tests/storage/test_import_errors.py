@@ -36,11 +36,16 @@ def test_an_upgrade_removes_what_errors_and_events_quoted(engine: str, tmp_path:
         columns = "id, user_id, options, status, error, finished_at, seen_at, created_at"
         counts = "bytes, bytes_read, records, added, updated, unchanged, skipped, refused"
         for number, (error, finished) in enumerate([(QUOTING, 1), (PLAIN, 1), (None, 1), (None, None)]):
-            sql = f"INSERT INTO imports ({columns}, {counts}) VALUES (?, 'u', ?, 'failed', ?, ?, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0)"
+            sql = (
+                f"INSERT INTO imports ({columns}, {counts}) VALUES (?, 'u', ?, 'failed', ?, ?, 1, 1, 0, 0, 0, "
+                "0, 0, 0, 0, 0)"
+            )
             await tx.run(sql, f"imp_{number}", json.dumps(OPTIONS), error, finished)
         for table in ("events", "events_new") if engine == "postgresql" else ("events",):
             seq = ("seq, ", "1, ") if table == "events" else ("", "")
-            sql = f"INSERT INTO {table} ({seq[0]}id, type, user_id, created_at, object) VALUES ({seq[1]}?, ?, 'u', 1, ?)"
+            sql = (
+                f"INSERT INTO {table} ({seq[0]}id, type, user_id, created_at, object) VALUES ({seq[1]}?, ?, 'u', 1, ?)"
+            )
             object = {"id": "imp_0", "error": QUOTING, "mapping": OPTIONS["mapping"], "added": 7}
             await tx.run(sql, f"evt_{table}", "import.finished", json.dumps(object))
 
@@ -50,7 +55,10 @@ def test_an_upgrade_removes_what_errors_and_events_quoted(engine: str, tmp_path:
         migrate(db, tmp_path / "migrations")
         db.write_now(fill)
         migrate(db)
-        found = [imports.Import._make(row) for row in db.run_now(db.all(f"SELECT {imports.COLUMNS} FROM imports ORDER BY id"))]
+        found = [
+            imports.Import._make(row)
+            for row in db.run_now(db.all(f"SELECT {imports.COLUMNS} FROM imports ORDER BY id"))
+        ]
         tables = ["events", *(["events_new"] if engine == "postgresql" else [])]
         told = [json.loads(row[0]) for table in tables for row in db.run_now(db.all(f"SELECT object FROM {table}"))]
     finally:
@@ -61,7 +69,9 @@ def test_an_upgrade_removes_what_errors_and_events_quoted(engine: str, tmp_path:
         (None, None),
         (None, None),
     ]
-    assert [imports.options(each)["mapping"] for each in found] == [None, None, None, OPTIONS["mapping"]], "one still runs"
+    assert [imports.options(each)["mapping"] for each in found] == [None, None, None, OPTIONS["mapping"]], (
+        "one still runs"
+    )
     assert told == [{"id": "imp_0", "error": None, "mapping": None, "added": 7}] * len(tables)
 
 

@@ -55,7 +55,12 @@ def test_a_slow_job_and_one_that_fails_stop_no_other(tmp_path: Path, caplog: pyt
         last = Counted()
         jobs = Jobs(
             db,
-            [Job("slow", 0.01, slow), Job("failing", 0.01, failing), Job("quick", 0.01, quick), Job("busy", 3600.0, busy)],
+            [
+                Job("slow", 0.01, slow),
+                Job("failing", 0.01, failing),
+                Job("quick", 0.01, quick),
+                Job("busy", 3600.0, busy),
+            ],
             last=[failing, last],
         )
         jobs.start()

@@ -1,4 +1,5 @@
-"""A database of before keys knew their creator: the migration learns it from the event log, as far as it says so for certain."""
+"""A database of before keys knew their creator: the migration learns it from the event log, as far as it says so for
+certain."""
 
 from __future__ import annotations
 
@@ -39,14 +40,17 @@ def test_the_creators_of_old_keys_are_found_in_the_log(engine: str, tmp_path: Pa
         for number, (name, type, user, key, _) in enumerate(KEYS, 1):
             id = f"key_{number}"
             columns = "id, user_id, name, digest, start, last_four, created_at"
-            await tx.run(f"INSERT INTO keys ({columns}) VALUES (?, 'alice', ?, ?, 'rbk_', '1234', 1)", id, name, id.encode())
+            await tx.run(
+                f"INSERT INTO keys ({columns}) VALUES (?, 'alice', ?, ?, 'rbk_', '1234', 1)", id, name, id.encode()
+            )
             if type is not None:
                 columns = "seq, id, type, user_id, created_at, actor_user, actor_key, object"
                 event = (number, f"evt_{number}", type, user, key, f'{{"id":"{id}"}}')
                 await tx.run(f"INSERT INTO events ({columns}) VALUES (?, ?, ?, 'alice', 1, ?, ?, ?)", *event)
 
     db = connect(
-        Settings(data=tmp_path / "data", database="" if engine == "sqlite" else new_database("creators")), for_migration=True
+        Settings(data=tmp_path / "data", database="" if engine == "sqlite" else new_database("creators")),
+        for_migration=True,
     )
     try:
         migrate(db, tmp_path / "migrations")

@@ -86,7 +86,8 @@ def test_a_changed_file_is_refused_with_a_sentence(db: SQLite, folder: Path) -> 
     (folder / "0001_people.sql").write_text(FIRST + "\n")
     for call in (pending, migrate):
         with pytest.raises(
-            DatabaseUnusable, match=r"0001_people\.sql is not the file this database was made with\. Put the released file back"
+            DatabaseUnusable,
+            match=r"0001_people\.sql is not the file this database was made with\. Put the released file back",
         ):
             call(db, folder)
 
@@ -96,7 +97,8 @@ def test_a_database_newer_than_the_code_is_refused_with_a_sentence(db: SQLite, f
     (folder / "0002_age.sql").unlink()
     for call in (pending, migrate):
         with pytest.raises(
-            DatabaseUnusable, match="newer than this Rollbook: it has migration 0002_age, this version knows them up to 0001"
+            DatabaseUnusable,
+            match="newer than this Rollbook: it has migration 0002_age, this version knows them up to 0001",
         ):
             call(db, folder)
 
@@ -118,7 +120,9 @@ def test_processes_that_start_at_once_apply_each_file_once(path: Path, folder: P
     for number in range(3, 20):
         (folder / f"{number:04}_table.sql").write_text(f"CREATE TABLE table_{number} (a);")
     processes = [
-        subprocess.Popen(program("migrate_once", path, folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            program("migrate_once", path, folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         for _ in range(4)
     ]
     applied: list[int] = []

@@ -1,4 +1,5 @@
-"""Migrations on PostgreSQL: applied once whoever starts at the same moment, wholly or not at all; without an extension, when it may not be made."""
+"""Migrations on PostgreSQL: applied once whoever starts at the same moment, wholly or not at all; without an extension,
+when it may not be made."""
 
 from __future__ import annotations
 

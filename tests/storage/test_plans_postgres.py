@@ -21,7 +21,8 @@ from tests.postgres import execute, new_database
 
 # Statements that are SQLite's alone: their tables, or their language, are not there.
 SQLITE = re.compile(
-    r"user_search\b|user_search_|sqlite_|json_group_array|json_object|PRAGMA|total_changes|DEFAULT VALUES|AS BLOB|excluded\.inside|INTO users \(id"
+    r"user_search\b|user_search_|sqlite_|json_group_array|json_object|PRAGMA|total_changes|DEFAULT VALUES|AS "
+    r"BLOB|excluded\.inside|INTO users \(id"
 )
 # Tables that hold little: what was written within the last fraction of a second, or a few rows.
 SMALL = {"user_block_deltas", "events_new", "access", "numbers", "leases", "user_blocks"}
@@ -39,11 +40,15 @@ def url() -> str:
 @pytest.fixture(scope="module")
 def filled(url: str) -> str:
     """With so many deleted users that a plan matters."""
-    needed = "id, name, email, email_key, search_text, role, status, metadata, email_verified, version, created_at, updated_at, deleted_at"
+    needed = (
+        "id, name, email, email_key, search_text, role, status, metadata, email_verified, version, "
+        "created_at, updated_at, deleted_at"
+    )
     execute(
         url,
         f"""INSERT INTO deleted_users (seq, {needed})
-        SELECT n, 'user_' || n, 'User', 'user' || n || '@example.com', 'user' || n || '@example.com', '', 'member', 'active', '{{}}', 0, 1, n, n, n
+        SELECT n, 'user_' || n, 'User', 'user' || n || '@example.com', 'user' || n || '@example.com', '', 'member',
+          'active', '{{}}', 0, 1, n, n, n
         FROM generate_series(1, 20000) AS n""",
         "ANALYZE deleted_users",
     )
@@ -53,11 +58,15 @@ def filled(url: str) -> str:
 @pytest.fixture(scope="module")
 def dated(url: str) -> str:
     """With so many users that a plan matters, half of them of one date."""
-    needed = "id, name, email, email_key, search_text, role, status, metadata, email_verified, version, created_at, updated_at"
+    needed = (
+        "id, name, email, email_key, search_text, role, status, metadata, email_verified, version, "
+        "created_at, updated_at"
+    )
     execute(
         url,
         f"""INSERT INTO users (seq, {needed})
-        SELECT n, 'user_' || n, 'User', 'user' || n || '@example.com', 'user' || n || '@example.com', '', 'member', 'active', '{{}}', 0, 1,
+        SELECT n, 'user_' || n, 'User', 'user' || n || '@example.com', 'user' || n || '@example.com', '', 'member',
+          'active', '{{}}', 0, 1,
         CASE n % 2 WHEN 0 THEN 15000 ELSE n END, n FROM generate_series(1, 20000) AS n""",
         "ANALYZE users",
     )

@@ -1,4 +1,5 @@
-"""The log of changes on PostgreSQL: brought up to date for a reader in bounded time, though others never stop writing."""
+"""The log of changes on PostgreSQL: brought up to date for a reader in bounded time, though others never stop
+writing."""
 
 from __future__ import annotations
 

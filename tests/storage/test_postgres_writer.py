@@ -1,4 +1,5 @@
-"""Concurrent writes on PostgreSQL: each succeeds or fails as if it were alone, once, and its caller is told the truth."""
+"""Concurrent writes on PostgreSQL: each succeeds or fails as if it were alone, once, and its caller is told the
+truth."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ from tests import postgres
 
 THING = Statement("SELECT n FROM things WHERE name = ?", locks=True)
 TABLES = (
-    'CREATE TABLE things (name text COLLATE "C" NOT NULL CONSTRAINT "things.name" PRIMARY KEY, n bigint NOT NULL DEFAULT 0)',
+    'CREATE TABLE things (name text COLLATE "C" NOT NULL CONSTRAINT "things.name" PRIMARY KEY, n bigint NOT NULL '
+    "DEFAULT 0)",
     "CREATE TABLE numbers (counter text PRIMARY KEY, next bigint NOT NULL, at bigint NOT NULL)",
     "INSERT INTO numbers VALUES ('things', 1, 0)",
 )
@@ -124,7 +126,9 @@ async def test_the_loser_of_a_race_is_told_and_the_others_are_not_touched(url: s
 
 async def test_values_that_postgresql_does_not_take_fail_their_own_write_only(url: str) -> None:
     async with fresh(url) as db:
-        results = await together(db, (add, "first"), (add, "a"), (add, "nul \0"), (add, "b"), (add, "lone \ud800"), (add, "c"))
+        results = await together(
+            db, (add, "first"), (add, "a"), (add, "nul \0"), (add, "b"), (add, "lone \ud800"), (add, "c")
+        )
         assert [type(result) is str for result in results] == [True, True, False, True, False, True]
         assert await db.read(names) == ["a", "b", "c", "first"]
 
@@ -203,7 +207,10 @@ async def test_deadlocks_and_refused_serializations_are_done_again_unseen(url: s
         await together(db, (add, "a"), (add, "b"))
         for _ in range(15):
             await asyncio.gather(db.write(both_ways, ("a", "b")), second.write(both_ways, ("b", "a")))
-        assert [tuple(row) for row in await db.all("SELECT name, n FROM things ORDER BY name")] == [("a", 30), ("b", 30)]
+        assert [tuple(row) for row in await db.all("SELECT name, n FROM things ORDER BY name")] == [
+            ("a", 30),
+            ("b", 30),
+        ]
 
 
 # ---- writes that ask to share a transaction
@@ -212,7 +219,8 @@ async def test_deadlocks_and_refused_serializations_are_done_again_unseen(url: s
 RENAME = Statement(
     "UPDATE things SET n = ? WHERE name = ?",
     together="""
-        UPDATE things SET n = writes.n FROM unnest(CAST(? AS bigint[]), CAST(? AS text[])) WITH ORDINALITY AS writes(n, name, number)
+        UPDATE things SET n = writes.n
+          FROM unnest(CAST(? AS bigint[]), CAST(? AS text[])) WITH ORDINALITY AS writes(n, name, number)
         WHERE things.name = writes.name RETURNING number""",
 )
 FIND = Statement(
@@ -245,13 +253,18 @@ async def test_writes_that_share_a_transaction_fail_alone_and_count_each_once(ur
             *((db, second)[at % 2].write_together(name, count_up_together, name) for at, name in enumerate(about)),
             return_exceptions=True,
         )
-        assert [name for name, result in zip(about, results, strict=True) if isinstance(result, LookupError)] == ["none", "fails"]
+        assert [name for name, result in zip(about, results, strict=True) if isinstance(result, LookupError)] == [
+            "none",
+            "fails",
+        ]
         assert sorted(result for name, result in zip(about, results, strict=True) if name == "a") == [1, 2, 3]
         counts = dict(map(tuple, await db.all("SELECT name, n FROM things")))
         assert counts == {"a": 3, "b": 2, "c": 2, "fails": 0, "adds": 1, "added": 0}
 
 
-async def test_writes_that_share_a_transaction_ask_each_statement_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_writes_that_share_a_transaction_ask_each_statement_once(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fetched: list[str] = []
     fetch = Connection.fetch
 
@@ -293,10 +306,14 @@ async def test_a_reader_that_is_cancelled_leaves_no_connection_in_a_transaction(
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
         assert await asyncio.wait_for(db.read(names), 30) == []
-        await found(db, "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'")
+        await found(
+            db, "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
+        )
 
 
-async def test_too_many_waiting_writes_are_refused_and_the_rest_is_done(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_many_waiting_writes_are_refused_and_the_rest_is_done(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with fresh(url) as db:
         monkeypatch.setattr(postgres_writer, "MAX_WAITING", 5)
         results = await together(db, *((add, f"n{number}") for number in range(8)))
@@ -304,14 +321,17 @@ async def test_too_many_waiting_writes_are_refused_and_the_rest_is_done(url: str
         assert len(await db.read(names)) == 5
 
 
-async def test_too_many_waiting_look_ups_are_refused_and_the_rest_is_answered(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_many_waiting_look_ups_are_refused_and_the_rest_is_answered(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with fresh(url) as db:
         monkeypatch.setattr(postgres_reads, "MAX_WAITING", 5)
         asked = [db.one("SELECT CAST(? AS text)", f"{number}") for number in range(8)]
         results = await asyncio.gather(*asked, return_exceptions=True)
         assert [row[0] if not isinstance(row, BaseException) and row else type(row) for row in results] == [
-            *(f"{number}" for number in range(5)), *[Overloaded] * 3,
-        ]  # fmt: skip
+            *(f"{number}" for number in range(5)),
+            *[Overloaded] * 3,
+        ]
 
 
 async def test_listeners_hear_after_the_commit_and_one_that_fails_takes_nothing_back(url: str) -> None:
@@ -351,7 +371,8 @@ async def test_a_database_that_was_closed_takes_no_more_and_has_done_what_waited
 
 
 KILL = (
-    "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid != pg_backend_pid()"
+    "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid != "
+    "pg_backend_pid()"
 )
 
 
@@ -391,7 +412,10 @@ async def test_a_transaction_cut_before_its_end_is_undone_and_its_caller_told_so
 
     async with fresh(url) as db:
         writing = asyncio.ensure_future(db.write(add_and_wait, "lost"))
-        waits = "datname = current_database() AND query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid != pg_backend_pid()"
+        waits = (
+            "datname = current_database() AND query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid != "
+            "pg_backend_pid()"
+        )
         await found(db, f"SELECT count(*) > 0 FROM pg_stat_activity WHERE {waits}")
         await terminate(url)
         with pytest.raises(StorageUnavailable) as told:
@@ -402,7 +426,8 @@ async def test_a_transaction_cut_before_its_end_is_undone_and_its_caller_told_so
 
 
 class Cut:
-    """Stands between a server and PostgreSQL, and hangs up when the server says a word: before PostgreSQL hears it, or after."""
+    """Stands between a server and PostgreSQL, and hangs up when the server says a word: before PostgreSQL hears it, or
+    after."""
 
     def __init__(self, to: int) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -522,8 +547,10 @@ async def test_statements_prepared_before_the_schema_changed_are_prepared_anew_u
         other = await asyncpg.connect(url)
         for width, change in ((2, "ADD COLUMN x int"), (3, "ALTER COLUMN n TYPE numeric"), (3, "DROP COLUMN x")):
             everything: list[Callable[[], Awaitable[Any]]] = [
-                lambda: db.read(rows), lambda: db.all("SELECT * FROM things WHERE name = ?", "a"), lambda: db.write(rows),
-            ]  # fmt: skip
+                lambda: db.read(rows),
+                lambda: db.all("SELECT * FROM things WHERE name = ?", "a"),
+                lambda: db.write(rows),
+            ]
             for ask in everything * 2:
                 assert len((await ask())[0]) == width
             await other.execute(f"ALTER TABLE things {change}")
@@ -574,7 +601,8 @@ async def test_reserved_numbers_are_taken_at_once_and_never_given_twice(url: str
 
 
 WAITING = (
-    "SELECT pid FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    "SELECT pid FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = "
+    "current_database())"
 )
 
 
@@ -596,9 +624,13 @@ async def test_a_connection_that_is_lost_while_rows_are_added_is_noticed(url: st
     async with fresh(url, timeout=1.5 if how == "silent" else 60) as db:
         other = await asyncpg.connect(url)
         async with other.transaction():
-            await other.execute("LOCK TABLE things IN SHARE MODE")  # the columns can be asked for, but no row can be added
+            await other.execute(
+                "LOCK TABLE things IN SHARE MODE"
+            )  # the columns can be asked for, but no row can be added
             # More than the buffers of the connection hold: the rest waits until the database reads on.
-            adding = asyncio.ensure_future(db.write(insert, [("x" * 1_000 + f"{number}", number) for number in range(50_000)]))
+            adding = asyncio.ensure_future(
+                db.write(insert, [("x" * 1_000 + f"{number}", number) for number in range(50_000)])
+            )
             while (pid := await other.fetchval(WAITING)) is None:  # noqa: ASYNC110 - only the database knows
                 await asyncio.sleep(0.01)
             os.kill(pid, signal.SIGSTOP if how == "silent" else signal.SIGTERM)
@@ -618,7 +650,9 @@ def _take_numbers(url: str, sent: Any) -> None:
             found = []
             for turn in range(25):
                 sizes = [1 + (turn + at) % 3 for at in range(8)]
-                for size, first in zip(sizes, await asyncio.gather(*(db.write(numbered, size) for size in sizes)), strict=True):
+                for size, first in zip(
+                    sizes, await asyncio.gather(*(db.write(numbered, size) for size in sizes)), strict=True
+                ):
                     found.append((*first, size))
             return found
 

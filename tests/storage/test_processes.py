@@ -34,7 +34,8 @@ def test_four_processes_write_in_turns(db: SQLite, tmp_path: Path) -> None:
 
 
 async def write_steadily(db: SQLite, size: int, prefix: str = "") -> int:
-    """`size` bytes without a pause, so that a passive checkpoint alone never gets to the end of the log. The largest size of the log."""
+    """`size` bytes without a pause, so that a passive checkpoint alone never gets to the end of the log. The largest
+    size of the log."""
     text = "x" * 1000
     rows = size // len(text) // 16
     largest = 0
@@ -96,7 +97,9 @@ def test_a_long_read_delays_the_restart_and_stops_no_writer(small_log: int, path
     db.close()
 
 
-def test_a_quiet_log_is_moved_and_cut_without_the_writer(small_log: int, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_quiet_log_is_moved_and_cut_without_the_writer(
+    small_log: int, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sqlite_writer, "RESTART_SIZE", 1 << 40)
     monkeypatch.setattr(sqlite_checkpoint, "EMPTY_SIZE", 1 << 40)
     db = SQLite.open(path)

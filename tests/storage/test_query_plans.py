@@ -88,7 +88,8 @@ SMALL = {
 
 # Statements that only PostgreSQL is asked: what stands in them is not in SQLite's schema, or not in its language.
 POSTGRES = re.compile(
-    r"_claims\b|events_new|user_block_deltas|\bnumbers\b|\bleases\b|search_text|convert_to|FOR UPDATE|LATERAL|ANY\(|TABLESAMPLE"
+    r"_claims\b|events_new|user_block_deltas|\bnumbers\b|\bleases\b|search_text|convert_to|FOR "
+    r"UPDATE|LATERAL|ANY\(|TABLESAMPLE"
 )
 
 
@@ -135,20 +136,46 @@ async def imported(tx: Tx) -> None:
 async def everything(call: Calls) -> None:
     """Each kind of call, each filter and order of the list, and each job."""
     made = [
-        await call("POST", "/v1/users", {"name": f"Alice {n}", "email": f"alice{n}@example.com", "password": "securepassword123"}, idempotency_key=f"k{n}")
+        await call(
+            "POST",
+            "/v1/users",
+            {"name": f"Alice {n}", "email": f"alice{n}@example.com", "password": "securepassword123"},
+            idempotency_key=f"k{n}",
+        )
         for n in range(5)
-    ]  # fmt: skip
+    ]
     id = made[0]["id"]
     filters = [
-        "", "email=alice1@example.com", "external_id=x", f"ids={id},{made[1]['id']}", "role=member", "status=active", "q=alice", "q=a", "q=al", "q=小",
+        "",
+        "email=alice1@example.com",
+        "external_id=x",
+        f"ids={id},{made[1]['id']}",
+        "role=member",
+        "status=active",
+        "q=alice",
+        "q=a",
+        "q=al",
+        "q=小",
         "q=user_0",
-        "created_after=2020-01-01T00:00:00Z", "created_before=2100-01-01T00:00:00Z", "q=alice&role=member", "role=member&status=active",
-        "created_after=2020-01-01T00:00:00Z&role=member", "created_before=2020-01-01T00:00:00Z", "metadata[plan]=pro",
-    ]  # fmt: skip
+        "created_after=2020-01-01T00:00:00Z",
+        "created_before=2100-01-01T00:00:00Z",
+        "q=alice&role=member",
+        "role=member&status=active",
+        "created_after=2020-01-01T00:00:00Z&role=member",
+        "created_before=2020-01-01T00:00:00Z",
+        "metadata[plan]=pro",
+    ]
     for _ in range(2):
         for only in filters:
             await call("GET", f"/v1/users/count?{only}")
-            for order in ("", "sort=-created_at", "sort=created_at,name", "sort=name", "sort=-name,email", "sort=email"):
+            for order in (
+                "",
+                "sort=-created_at",
+                "sort=created_at,name",
+                "sort=name",
+                "sort=-name,email",
+                "sort=email",
+            ):
                 query = "&".join(part for part in (only, order) if part)
                 await call("GET", f"/v1/users?limit=2&{query}".rstrip("&"))
                 for link in call.links:
@@ -203,9 +230,14 @@ async def everything(call: Calls) -> None:
 def sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[str]]:
     key = key_format.mint()
     settings = Settings(
-        data=tmp_path / "data", rate_limit=NO_LIMIT, password_memory=8, password_time_cost=1, event_retention=1,
-        log="none", access_log=False,
-    )  # fmt: skip
+        data=tmp_path / "data",
+        rate_limit=NO_LIMIT,
+        password_memory=8,
+        password_time_cost=1,
+        event_retention=1,
+        log="none",
+        access_log=False,
+    )
     with tracing(monkeypatch) as statements:
         owner = {"EMAIL": "owner@example.com", "PASSWORD": "correct horse battery staple", "KEY": key}
         first_start.prepare(settings, {f"ROLLBOOK_OWNER_{name}": value for name, value in owner.items()})
@@ -225,7 +257,8 @@ def sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[st
 def walks(database: sqlite3.Connection, statement: str, values: tuple[Any, ...] = ()) -> list[str]:
     """Steps of its plan that go through a whole table or index, and not only as far as the first rows it wants."""
     plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
-    # Without a condition and without sorting (but of rows that are equal in the index), LIMIT ends the walk after the rows that are shown.
+    # Without a condition and without sorting (but of rows that are equal in the index), LIMIT ends the walk after the
+    # rows that are shown.
     bounded = (
         re.search(r"\bLIMIT\b", statement) is not None
         and not any(step.endswith("TEMP B-TREE FOR ORDER BY") for step in plan)

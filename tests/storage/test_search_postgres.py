@@ -1,5 +1,5 @@
-"""On PostgreSQL a search finds just those who hold the term, whichever way it takes: by the index, among the first of the list, among all,
-or among the few that other filters leave."""
+"""On PostgreSQL a search finds just those who hold the term, whichever way it takes: by the index, among the first of
+the list, among all, or among the few that other filters leave."""
 
 from __future__ import annotations
 
@@ -66,7 +66,9 @@ Everybody = list[tuple[Any, ...]]
 
 
 async def everybody(queries: Queries) -> Everybody:
-    return [tuple(row) for row in await queries.all("SELECT seq, id, name, email, role, status FROM users ORDER BY seq")]
+    return [
+        tuple(row) for row in await queries.all("SELECT seq, id, name, email, role, status FROM users ORDER BY seq")
+    ]
 
 
 def holds(text: str, term: str) -> bool:
@@ -90,7 +92,9 @@ def test_what_is_found_is_what_holds_the_term(db: Database) -> None:
         wanted = [
             row
             for row in rows
-            if any(holds(rules.fold(text), folded) for text in row[2:4]) and role in (None, row[4]) and status in (None, row[5])
+            if any(holds(rules.fold(text), folded) for text in row[2:4])
+            and role in (None, row[4])
+            and status in (None, row[5])
         ]
         filters = ANY._replace(q=term, role=role, status=status)
         assert db.read_now(user_list.read_count, filters) == len(wanted), term

@@ -1,5 +1,5 @@
-"""On SQLite a search finds just those who hold the term, whichever way it takes: by an index, among the first of the list, or among what is
-not indexed yet."""
+"""On SQLite a search finds just those who hold the term, whichever way it takes: by an index, among the first of the
+list, or among what is not indexed yet."""
 
 from __future__ import annotations
 
@@ -61,7 +61,10 @@ def test_what_is_found_is_what_holds_the_term(db: Database) -> None:
         wanted = [
             row
             for row in rows
-            if (any(holds(rules.fold(text), folded) for text in row[2:4]) or (len(folded) > 5 and row[1].startswith(folded)))
+            if (
+                any(holds(rules.fold(text), folded) for text in row[2:4])
+                or (len(folded) > 5 and row[1].startswith(folded))
+            )
             and status in (None, row[5])
         ]
         filters = ANY._replace(q=term, status=status)
@@ -70,7 +73,10 @@ def test_what_is_found_is_what_holds_the_term(db: Database) -> None:
         wanted.sort(key=key, reverse=falls)
         query = Query(filters, (order,), 10, choose.choice((0, 0, 7)), listed=True)
         page = db.read_now(user_list.read, query)
-        assert [row[1] for row in page.rows] == [row[1] for row in wanted[query.offset : query.offset + 10]], (term, order)
+        assert [row[1] for row in page.rows] == [row[1] for row in wanted[query.offset : query.offset + 10]], (
+            term,
+            order,
+        )
         if page.after is not None:
             rest = db.read_now(user_list.read, query._replace(offset=0, position=page.after))
             assert [row[1] for row in rest.rows] == [row[1] for row in wanted[query.offset + 10 : query.offset + 20]], (
@@ -82,7 +88,8 @@ def test_what_is_found_is_what_holds_the_term(db: Database) -> None:
 
 
 def test_the_segments_of_an_index_are_merged_beside_the_writes_that_make_them(db: Database) -> None:
-    """A fold merges nothing, or all writes would wait for it; the job that folds merges afterwards, so that searches stay fast."""
+    """A fold merges nothing, or all writes would wait for it; the job that folds merges afterwards, so that searches
+    stay fast."""
     for _ in range(40):
         assert db.write_now(sqlite.fold) < sqlite.BATCH
         db.write_now(rename_some)
@@ -120,7 +127,9 @@ def test_imported_users_are_in_the_index_when_they_are_written_and_its_segments_
 
 def segments(db: Database) -> list[int]:
     """How many segments each index consists of (https://sqlite.org/fts5.html#fts5_data_structures)."""
-    return [db.read_now(scalar, f"SELECT count(DISTINCT segid) FROM {index}_idx") for index in ("user_search", "user_words")]
+    return [
+        db.read_now(scalar, f"SELECT count(DISTINCT segid) FROM {index}_idx") for index in ("user_search", "user_words")
+    ]
 
 
 async def rename_some(tx: Tx) -> None:

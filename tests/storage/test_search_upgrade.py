@@ -1,4 +1,5 @@
-"""A database of before the index of short search terms: it is built while the server runs, and until it is whole such terms are refused."""
+"""A database of before the index of short search terms: it is built while the server runs, and until it is whole such
+terms are refused."""
 
 from __future__ import annotations
 
@@ -74,7 +75,8 @@ def lite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
 
 def test_short_terms_are_refused_until_the_index_is_built_step_by_step(lite: Database) -> None:
     assert lite.run_now(sqlite.build_words(lite)) is True
-    # What is written meanwhile, before and behind the place that the job has reached, is not lost, nor does it come back.
+    # What is written meanwhile, before and behind the place that the job has reached, is not lost, nor does it come
+    # back.
     lite.write_now(delete, "user3@example.com")
     lite.write_now(delete, "user20@example.com")
     lite.write_now(add, "Zoë", "new@example.org")

@@ -1,4 +1,5 @@
-"""Usage and request log in the database: every line found again, in order, at a bounded cost; and gone when it shall be."""
+"""Usage and request log in the database: every line found again, in order, at a bounded cost; and gone when it shall
+be."""
 
 from __future__ import annotations
 
@@ -54,11 +55,19 @@ class World:
         self.now = START
         monkeypatch.setattr(clock, "now", lambda: self.now)
         monkeypatch.setattr(usage_buffer, "MAX_LIMITED", HANDFUL)
-        self.workers = [(UsageBuffer(lines=True, worker=worker, workers=workers), RequestIds()) for worker in range(workers)]
+        self.workers = [
+            (UsageBuffer(lines=True, worker=worker, workers=workers), RequestIds()) for worker in range(workers)
+        ]
         self.sent: list[tuple[str, str, int, str | None]] = []  # id, key, status, window
 
     def request(
-        self, worker: int, key: str, status: int, window: str | None = None, path: str = "/v1/users", route: Row | None = None
+        self,
+        worker: int,
+        key: str,
+        status: int,
+        window: str | None = None,
+        path: str = "/v1/users",
+        route: Row | None = None,
     ) -> str:
         buffer, new_id = self.workers[worker]
         new_id.refresh()
@@ -79,7 +88,9 @@ class World:
     def lines(self, user: str | None = "user_a", limit: int = 50, **only: Any) -> list[Logged]:
         return self.db.read_now(request_log.search, _search(user, **only), limit).lines
 
-    def all_lines(self, limit: int = 50, user: str | None = "user_a", oldest_first: bool = False, **only: Any) -> list[Logged]:
+    def all_lines(
+        self, limit: int = 50, user: str | None = "user_a", oldest_first: bool = False, **only: Any
+    ) -> list[Logged]:
         """Page by page."""
         wanted, found = _search(user, **only), []
         while True:
@@ -116,7 +127,8 @@ def world(db: Database, monkeypatch: pytest.MonkeyPatch) -> World:
 
 @pytest.fixture
 def busy(world: World) -> World:
-    """Three workers, three keys of two users; each worker writes when it likes, so that pieces of the log overlap in time."""
+    """Three workers, three keys of two users; each worker writes when it likes, so that pieces of the log overlap in
+    time."""
     choose = random.Random(7)
     # A page asks PostgreSQL for each piece by itself, and a smaller log has as many ways to overlap.
     for _ in range(3_000 if world.db.engine == "sqlite" else 750):
@@ -144,7 +156,9 @@ def test_filters_find_all_and_nothing_else(busy: World) -> None:
         wanted = {
             id
             for id, of, code, _ in busy.sent
-            if of != "key_b" and key in (None, of) and (status is None or str(code) == status or f"{code // 100}xx" == status)
+            if of != "key_b"
+            and key in (None, of)
+            and (status is None or str(code) == status or f"{code // 100}xx" == status)
         }
         assert {line.request_id for line in lines} == wanted
         times = [line.at for line in lines]
@@ -159,14 +173,19 @@ def test_all_users_are_read_in_both_directions(busy: World) -> None:
 
 
 @pytest.mark.parametrize("depth", ["MAX_READ", "DEPTH"])
-def test_a_search_that_ends_early_goes_on_where_it_ended(busy: World, monkeypatch: pytest.MonkeyPatch, depth: str) -> None:
+def test_a_search_that_ends_early_goes_on_where_it_ended(
+    busy: World, monkeypatch: pytest.MonkeyPatch, depth: str
+) -> None:
     # Near a moment, at least as much is looked at going forward as lies in the longest span of a row.
     wanted = {oldest: busy.all_lines(50, status="404", oldest_first=oldest) for oldest in (False, depth == "MAX_READ")}
     if depth == "MAX_READ":
         monkeypatch.setattr(request_log, "MAX_READ", 3)
     else:
         for name in ("ENTRIES", "DEPTH"):
-            texts = {key: text.replace(str(request_log.MAX_SEARCHED), "100") for key, text in getattr(request_log, name).items()}
+            texts = {
+                key: text.replace(str(request_log.MAX_SEARCHED), "100")
+                for key, text in getattr(request_log, name).items()
+            }
             monkeypatch.setattr(request_log, name, texts)
     for oldest, lines in wanted.items():
         assert busy.all_lines(50, status="404", oldest_first=oldest) == lines
@@ -245,7 +264,9 @@ def test_hours_come_in_order_and_only_those_with_requests(world: World) -> None:
         world.now = START + hour * clock.HOUR
         world.request(0, "key_a", 200)
         world.write(0)
-    assert [hour.at for hour in world.db.read_now(usage.hours, "user_a", 0)] == [START + hour * clock.HOUR for hour in (0, 2, 5)]
+    assert [hour.at for hour in world.db.read_now(usage.hours, "user_a", 0)] == [
+        START + hour * clock.HOUR for hour in (0, 2, 5)
+    ]
     assert [hour.at for hour in world.db.read_now(usage.server_hours, START + clock.HOUR)] == [
         START + hour * clock.HOUR for hour in (2, 5)
     ]
@@ -301,7 +322,10 @@ def test_old_hours_are_folded_into_days_and_nothing_is_lost(world: World) -> Non
     def seen() -> list[Any]:
         return [
             *(read(what, "user_a", 0) for what in (usage.by_key, usage.by_route, usage.hit)),
-            *(read(usage.by_route, "user_a", since, "key_a1") for since in (midnight + 4 * clock.DAY, world.now - clock.DAY)),
+            *(
+                read(usage.by_route, "user_a", since, "key_a1")
+                for since in (midnight + 4 * clock.DAY, world.now - clock.DAY)
+            ),
         ]
 
     before = seen()
@@ -369,7 +393,9 @@ def test_old_lines_and_counts_go_in_small_steps_and_new_ones_stay(world: World) 
     while write(usage.expire, before, 4) == 4:
         pass
     assert not read(usage.is_log_older, before) and not read(usage.is_older, before)
-    assert {line.at // clock.HOUR for line in world.all_lines()} == {START // clock.HOUR + step for step in range(10, 20)}
+    assert {line.at // clock.HOUR for line in world.all_lines()} == {
+        START // clock.HOUR + step for step in range(10, 20)
+    }
     for hours in (read(usage.hours, "user_a", 0), read(usage.server_hours, 0)):
         assert [hour.at for hour in hours] == [START + step * clock.HOUR for step in range(10, 20)]
     assert read(usage.hit, "user_a", 0) == {"minute": 10}

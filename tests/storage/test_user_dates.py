@@ -1,4 +1,5 @@
-"""Dates of sign-up that users bring along: whatever they are, places stay as they were given, and what goes by date is exact."""
+"""Dates of sign-up that users bring along: whatever they are, places stay as they were given, and what goes by date is
+exact."""
 
 from __future__ import annotations
 
@@ -48,9 +49,14 @@ ORDERS = [
 def db(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """What is done differently for many users begins at a few."""
     for module, name, value in [
-        (user_list, "FAR", 4), (user_list, "FEW", 2), (user_list, "MANY", 6), (user_list, "LOOKED_AT", 2), (user_search_sqlite, "MANY", 5),
-        (user_search_sqlite, "LOOKED_AT", (3, 10)), (prefixes, "LOOKED_AT", {2: 3}),
-    ]:  # fmt: skip
+        (user_list, "FAR", 4),
+        (user_list, "FEW", 2),
+        (user_list, "MANY", 6),
+        (user_list, "LOOKED_AT", 2),
+        (user_search_sqlite, "MANY", 5),
+        (user_search_sqlite, "LOOKED_AT", (3, 10)),
+        (prefixes, "LOOKED_AT", {2: 3}),
+    ]:
         monkeypatch.setattr(module, name, value)
     with migrated(request.param, tmp_path) as db:
         yield db
@@ -69,7 +75,10 @@ class Model:
         pick = self.chance.choice
         plan = {} if self.made % 3 else {"metadata": '{"plan":"pro"}'}
         return users.new(
-            pick(["Ann", "Bob", "Zoë"]), f"{pick('xyz')}{self.made}@example.com", role=pick(["member"] * 3 + ["viewer"]), **plan
+            pick(["Ann", "Bob", "Zoë"]),
+            f"{pick('xyz')}{self.made}@example.com",
+            role=pick(["member"] * 3 + ["viewer"]),
+            **plan,
         )
 
     def date(self) -> int | None:
@@ -113,7 +122,9 @@ async def imported(tx: Tx, prepared: list[Prepared]) -> None:
 
 
 def key(user: User, name: str) -> Any:
-    return {"added": user.seq, "created_at": user.created_at, "name": user.name.encode(), "email": user.email.encode()}[name]
+    return {"added": user.seq, "created_at": user.created_at, "name": user.name.encode(), "email": user.email.encode()}[
+        name
+    ]
 
 
 def passes(user: User, filters: Filters) -> bool:
@@ -159,7 +170,9 @@ def check(model: Model) -> None:
         *[user.created_at + shift for user in model.there[:: len(model.there) // 4 + 1] for shift in (-1, 0)],
         clock.now(),
     ]
-    assert db.read_now(user_list.created_since, times) == [sum(user.created_at > time for user in model.there) for time in times]
+    assert db.read_now(user_list.created_since, times) == [
+        sum(user.created_at > time for user in model.there) for time in times
+    ]
     filters = [
         Filters(created_after=after, created_before=before, role=role, q=q, metadata=metadata)
         for after in (None, chance.choice(times))
@@ -177,7 +190,10 @@ def check(model: Model) -> None:
             assert (seqs(page), page.total) == (expected[offset : offset + query.limit], len(expected)), (query, offset)
             if expected and offset < len(expected):
                 back = walked(db, query._replace(offset=offset), backwards=True)
-                assert back[-len(seqs(page)) :] == seqs(page) and back == expected[: offset + len(seqs(page))], (query, offset)
+                assert back[-len(seqs(page)) :] == seqs(page) and back == expected[: offset + len(seqs(page))], (
+                    query,
+                    offset,
+                )
         assert db.read_now(user_list.read_count, filter) == len(model.expected(filter, AS_ADDED))
 
 
@@ -264,7 +280,10 @@ def before(tmp_path: Path) -> Iterator[Database]:
     db.close()
 
 
-INDEXES = "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'users'::regclass AND indexrelid::regclass::text ~ '_(dates|created_at)$'"
+INDEXES = (
+    "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'users'::regclass AND "
+    "indexrelid::regclass::text ~ '_(dates|created_at)$'"
+)
 
 
 def test_an_upgrade_lists_by_date_at_once_and_builds_the_index_while_it_runs(before: Database) -> None:

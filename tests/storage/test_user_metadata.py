@@ -1,4 +1,5 @@
-"""The index of metadata finds just those who have the values, in every way that a list is read; and an upgrade builds it."""
+"""The index of metadata finds just those who have the values, in every way that a list is read; and an upgrade builds
+it."""
 
 from __future__ import annotations
 

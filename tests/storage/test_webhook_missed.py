@@ -31,7 +31,18 @@ def on(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rollbook]:
 
 def webhook(types: str, ordering: str = "user") -> Webhook:
     return Webhook(
-        webhooks.new_id(), "user_owner", "https://example.com", "", types, "standard", "full", ordering, None, b"", None, None
+        webhooks.new_id(),
+        "user_owner",
+        "https://example.com",
+        "",
+        types,
+        "standard",
+        "full",
+        ordering,
+        None,
+        b"",
+        None,
+        None,
     )
 
 
@@ -53,7 +64,9 @@ def missed(db: Database) -> list[tuple[str, int]]:
     return [(each["id"], each["missed"]) for each in found]
 
 
-def test_what_retention_cuts_under_a_cursor_or_a_lane_is_counted_and_told(on: Rollbook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_retention_cuts_under_a_cursor_or_a_lane_is_counted_and_told(
+    on: Rollbook, monkeypatch: pytest.MonkeyPatch
+) -> None:
     db = on.db
     behind, done, few, failing = webhook("*"), webhook("*"), webhook("user.deleted"), webhook("user.*")
     for each in (behind, done, few, failing):

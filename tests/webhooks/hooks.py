@@ -39,14 +39,18 @@ def names(messages: list[Message], user: dict[str, Any]) -> list[str]:
 def is_signed(message: Message, secret: str) -> bool:
     at = int(message.headers["webhook-timestamp"])
     (signature,) = [
-        value for name, value in signing.headers(message.id, at, message.body, [signing.key(secret)]) if "signature" in name
+        value
+        for name, value in signing.headers(message.id, at, message.body, [signing.key(secret)])
+        if "signature" in name
     ]
     return signature in message.headers["webhook-signature"].split()
 
 
 def attempts(server: Server, webhook: dict[str, Any]) -> list[tuple[str, int, str]]:
     """Type, number and outcome of each, in order."""
-    return server.ask(f"SELECT type, attempt, outcome FROM webhook_deliveries WHERE webhook_id = '{webhook['id']}' ORDER BY id")
+    return server.ask(
+        f"SELECT type, attempt, outcome FROM webhook_deliveries WHERE webhook_id = '{webhook['id']}' ORDER BY id"
+    )
 
 
 def lanes(server: Server, webhook: dict[str, Any]) -> int:
@@ -56,7 +60,9 @@ def lanes(server: Server, webhook: dict[str, Any]) -> int:
 def events(http: httpx2.Client, **filters: Any) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     after = None
-    while page := http.get("/v1/events", params={"limit": 200, **filters, **({"after": after} if after else {})}).json():
+    while page := http.get(
+        "/v1/events", params={"limit": 200, **filters, **({"after": after} if after else {})}
+    ).json():
         found += page
         after = page[-1]["id"]
     return found

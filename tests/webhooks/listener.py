@@ -137,8 +137,8 @@ def listening() -> Iterator[Listener]:
 
 
 def check_order(log: list[dict[str, Any]], delivered: list[Message]) -> int:
-    """Every event of the log arrived, and those about each user in the order of the log: the first arrival of each counts, since any can come
-    twice. Returns how many came more often than once."""
+    """Every event of the log arrived, and those about each user in the order of the log: the first arrival of each
+    counts, since any can come twice. Returns how many came more often than once."""
     first: dict[str, int] = {}
     for place, message in enumerate(delivered):
         first.setdefault(message.id, place)

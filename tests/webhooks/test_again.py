@@ -46,7 +46,9 @@ def test_a_part_of_the_log_is_sent_again_with_the_same_ids_and_is_no_attempt_of_
         "failed": 0,
         "progress": 1,
     }
-    rows = server.ask(f"SELECT attempt FROM webhook_deliveries WHERE webhook_id = '{webhook['id']}' AND trigger = 'replay'")
+    rows = server.ask(
+        f"SELECT attempt FROM webhook_deliveries WHERE webhook_id = '{webhook['id']}' AND trigger = 'replay'"
+    )
     assert rows == [(1,)] * 4
 
 
@@ -75,7 +77,10 @@ def test_a_resend_of_what_waits_for_its_next_try_lets_the_user_go_on_at_once(
     server: Server, http: httpx2.Client, listener: Listener, make: Make
 ) -> None:
     user = new_user(http)
-    listener.answer = lambda message: (500 if message.number == 1 and message.event["object"]["name"] == "First" else 200, 0)
+    listener.answer = lambda message: (
+        500 if message.number == 1 and message.event["object"]["name"] == "First" else 200,
+        0,
+    )
     webhook = make(types=["user.updated"])
     rename(http, user, "First")
     rename(http, user, "Second")
@@ -115,7 +120,9 @@ def test_failures_of_a_replay_are_counted_and_say_nothing_about_the_endpoint(
     listener.wait_for(lambda: done(http, path))
     assert {name: http.get(path).json()[name] for name in ("delivered", "failed")} == {"delivered": 0, "failed": 20}
     assert lanes(server, webhook) == 0
-    assert server.ask(f"SELECT failures, open_until FROM webhook_cursors WHERE webhook_id = '{webhook['id']}'") == [(0, None)]
+    assert server.ask(f"SELECT failures, open_until FROM webhook_cursors WHERE webhook_id = '{webhook['id']}'") == [
+        (0, None)
+    ]
     rename(http, user, "New")
     listener.wait_for(lambda: names(listener.delivered(), user)[-1] == "New")
 

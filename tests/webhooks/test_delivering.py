@@ -18,7 +18,9 @@ from tests.webhooks.hooks import Make, Time, attempts, events, is_signed, lanes,
 from tests.webhooks.listener import Answer, Listener, Message
 
 
-def test_every_change_arrives_signed_and_as_the_log_shows_it(http: httpx2.Client, listener: Listener, make: Make) -> None:
+def test_every_change_arrives_signed_and_as_the_log_shows_it(
+    http: httpx2.Client, listener: Listener, make: Make
+) -> None:
     webhook = make()
     user = new_user(http)
     for number in range(5):
@@ -71,15 +73,22 @@ def test_a_failing_user_holds_no_other_and_their_events_stay_in_order(
     assert names(listener.delivered(), bad) == [f"Bad {number}" for number in range(4)]
     listener.wait_for(lambda: lanes(server, webhook) == 0)
     listener.wait_for(lambda: len(attempts(server, webhook)) == 10)
-    tries = [(number, outcome) for type, number, outcome in attempts(server, webhook) if outcome != "delivered" or number > 1]
+    tries = [
+        (number, outcome) for type, number, outcome in attempts(server, webhook) if outcome != "delivered" or number > 1
+    ]
     assert tries == [(1, "http_500"), (2, "http_500"), (3, "delivered")]
     rename(http, bad, "Bad and good again")
     listener.wait_for(lambda: names(listener.delivered(), bad)[-1] == "Bad and good again")
 
 
-def test_without_order_each_event_is_tried_by_itself(http: httpx2.Client, listener: Listener, make: Make, later: Time) -> None:
+def test_without_order_each_event_is_tried_by_itself(
+    http: httpx2.Client, listener: Listener, make: Make, later: Time
+) -> None:
     user = new_user(http)
-    listener.answer = lambda message: (500 if message.event["object"]["name"] == "Bad" and message.number == 1 else 200, 0)
+    listener.answer = lambda message: (
+        500 if message.event["object"]["name"] == "Bad" and message.number == 1 else 200,
+        0,
+    )
     make(ordering="none")
     for name in ("Bad", "Good", "Better"):
         rename(http, user, name)
@@ -175,14 +184,19 @@ def test_a_secret_that_is_rotated_between_two_tries_signs_the_second_beside_the_
     later(4000)
     rename(http, user, "Again")
     listener.wait_for(lambda: len(listener.delivered()) == 2)
-    assert not is_signed(listener.messages[-1], webhook["secret"]) and is_signed(listener.messages[-1], rotated["secret"])
+    assert not is_signed(listener.messages[-1], webhook["secret"]) and is_signed(
+        listener.messages[-1], rotated["secret"]
+    )
 
 
 def test_what_was_erased_is_not_sent_and_its_erasure_is(
     server: Server, http: httpx2.Client, listener: Listener, make: Make, later: Time
 ) -> None:
     user = new_user(http)
-    listener.answer = lambda message: (500 if message.number == 1 and message.event["type"] == "user.updated" else 200, 0)
+    listener.answer = lambda message: (
+        500 if message.number == 1 and message.event["type"] == "user.updated" else 200,
+        0,
+    )
     webhook = make()
     for name in ("First", "Second", "Third"):
         rename(http, user, name)
@@ -217,7 +231,9 @@ def test_an_event_that_cannot_be_written_is_passed_over(
     assert attempts(server, webhook) == [("user.created", 1, "body_failed"), ("user.updated", 1, "delivered")]
 
 
-def test_one_user_with_many_changes_at_once_gets_them_in_order(http: httpx2.Client, listener: Listener, make: Make) -> None:
+def test_one_user_with_many_changes_at_once_gets_them_in_order(
+    http: httpx2.Client, listener: Listener, make: Make
+) -> None:
     user, other = new_user(http), new_user(http)
     webhook = make()
     http.post(f"/v1/webhooks/{webhook['id']}/pause")
@@ -253,7 +269,9 @@ def test_deliveries_go_on_while_callers_keep_the_server_busy(
 @contextmanager
 def kept_busy(server: Server) -> Iterator[None]:
     """A caller sends more requests than the server can answer."""
-    request = f"GET /v1/users?limit=20 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {server.key}\r\n\r\n".encode()
+    request = (
+        f"GET /v1/users?limit=20 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {server.key}\r\n\r\n".encode()
+    )
     stopping = threading.Event()
 
     def call() -> None:

@@ -20,7 +20,10 @@ from tests.webhooks.listener import Answer, Listener, Message, check_order
 def import_users(server: Server, count: int) -> None:
     """In a few transactions."""
     hash = Passwords(Settings(password_memory=8, password_time_cost=1)).hash_now(OWNER_PASSWORD)
-    people = ({"name": "N", "email": f"n{time.perf_counter_ns()}.{n}@example.com", "password_hash": hash} for n in range(count))
+    people = (
+        {"name": "N", "email": f"n{time.perf_counter_ns()}.{n}@example.com", "password_hash": hash}
+        for n in range(count)
+    )
     lines = "".join(json.dumps(each) + "\n" for each in people)
     server.rollbook("users", "import", "-", "--data", str(server.data), input=lines)
 
@@ -42,7 +45,9 @@ def test_a_hundred_endpoints_do_not_notice_that_one_never_answers(
     for number in range(20):
         rename(http, user, f"Name {number}")
     paths = [f"/{number}" for number in range(1, 100)]
-    listener.wait_for(lambda: len(listener.delivered()) == 0 and all(len(listener.delivered(path)) == 20 for path in paths))
+    listener.wait_for(
+        lambda: len(listener.delivered()) == 0 and all(len(listener.delivered(path)) == 20 for path in paths)
+    )
     assert listener.at("/0")
     # If they waited for it, nothing would arrive for the 15 seconds that it has.
     arrivals = [began, *sorted(message.at for message in listener.messages if message.path != "/0")]
@@ -67,7 +72,9 @@ def test_an_endpoint_that_is_out_of_order_is_left_alone_and_gets_everything_afte
     import_users(server, 1_000)
 
     def is_open() -> bool:
-        return server.ask(f"SELECT open_until FROM webhook_cursors WHERE webhook_id = '{webhook['id']}'")[0][0] is not None
+        return (
+            server.ask(f"SELECT open_until FROM webhook_cursors WHERE webhook_id = '{webhook['id']}'")[0][0] is not None
+        )
 
     def is_noted() -> bool:
         """What came is known to have failed: only then may time pass."""

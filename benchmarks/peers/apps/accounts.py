@@ -1,9 +1,10 @@
-"""fastapi-users written as its documentation shows, with the list of users that every team adds. Run by uvicorn; filled when run itself.
-BENCH_DATABASE is SQLAlchemy's address of the database.
+"""fastapi-users written as its documentation shows, with the list of users that every team adds. Run by uvicorn; filled
+when run itself. BENCH_DATABASE is SQLAlchemy's address of the database.
 
-https://fastapi-users.github.io/fastapi-users/latest/configuration/full-example/ (SQLAlchemy), https://slowapi.readthedocs.io/
-Other than there: `name` and `created_at` with an index, and SQLite in WAL mode, without which its writers stand in each other's way.
-slowapi's middleware does not find the routes of an included router, so only the list is limited: the other calls are spared that cost.
+https://fastapi-users.github.io/fastapi-users/latest/configuration/full-example/ (SQLAlchemy),
+https://slowapi.readthedocs.io/ Other than there: `name` and `created_at` with an index, and SQLite in WAL mode, without
+which its writers stand in each other's way. slowapi's middleware does not find the routes of an included router, so
+only the list is limited: the other calls are spared that cost.
 """
 
 from __future__ import annotations
@@ -103,7 +104,9 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     yield
 
 
-backend = AuthenticationBackend(name="jwt", transport=BearerTransport(tokenUrl="auth/jwt/login"), get_strategy=jwt_strategy)
+backend = AuthenticationBackend(
+    name="jwt", transport=BearerTransport(tokenUrl="auth/jwt/login"), get_strategy=jwt_strategy
+)
 fastapi_users = FastAPIUsers[User, uuid.UUID](user_manager, [backend])
 
 app = FastAPI(lifespan=lifespan)
@@ -114,7 +117,11 @@ app.add_exception_handler(RateLimitExceeded, _rate_limit_exceeded_handler)
 app.add_middleware(SlowAPIMiddleware)
 
 
-@app.get("/users", response_model=list[UserRead], dependencies=[Depends(fastapi_users.current_user(active=True, superuser=True))])
+@app.get(
+    "/users",
+    response_model=list[UserRead],
+    dependencies=[Depends(fastapi_users.current_user(active=True, superuser=True))],
+)
 async def list_users(
     limit: int = Query(50, ge=1, le=1000), offset: int = Query(0, ge=0), opened: AsyncSession = Depends(session)
 ) -> Any:
@@ -144,7 +151,9 @@ async def fill(count: int, ids_file: Path) -> None:
         }
         for number, (id, person) in enumerate(zip(ids, people(count), strict=True))
     ]
-    rows.append({"id": uuid.uuid4(), "email": ADMIN, "name": "Admin", "is_superuser": True, "created_at": now(), **common})
+    rows.append(
+        {"id": uuid.uuid4(), "email": ADMIN, "name": "Admin", "is_superuser": True, "created_at": now(), **common}
+    )
     async with engine.begin() as connection:
         await connection.run_sync(Base.metadata.create_all)
         for start in range(0, len(rows), 5000):

@@ -33,8 +33,6 @@ _WINDOW = "[1-9][0-9]{0,8}/(second|minute|hour|day|[1-9][0-9]{0,5}s)"
 
 # ---- types with rules of their own; here and below, a field a line
 
-# fmt: off
-
 
 class Name(str):
     """The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters."""
@@ -43,15 +41,29 @@ class Name(str):
 
 
 class Email(str):
-    """The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case. Stored as sent."""
+    """The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case. Stored
+    as sent."""
 
-    schema: ClassVar[Schema] = {"type": "string", "format": "email", "minLength": 3, "maxLength": 254, "examples": ["charlie@example.com"]}
+    schema: ClassVar[Schema] = {
+        "type": "string",
+        "format": "email",
+        "minLength": 3,
+        "maxLength": 254,
+        "examples": ["charlie@example.com"],
+    }
 
 
 class NewPassword(str):
-    """A password of 8 to 256 characters. Common passwords are rejected. There are no other rules, and nothing is truncated."""
+    """A password of 8 to 256 characters. Common passwords are rejected. There are no other rules, and nothing is
+    truncated."""
 
-    schema: ClassVar[Schema] = {"type": "string", "format": "password", "minLength": 8, "maxLength": 256, "examples": ["securepassword123"]}
+    schema: ClassVar[Schema] = {
+        "type": "string",
+        "format": "password",
+        "minLength": 8,
+        "maxLength": 256,
+        "examples": ["securepassword123"],
+    }
 
 
 class GivenPassword(str):
@@ -63,7 +75,13 @@ class GivenPassword(str):
 class Time(int):
     """An RFC 3339 time with an offset, such as `2023-10-27T10:00:00Z`."""
 
-    schema: ClassVar[Schema] = {"type": "string", "format": "date-time", "maxLength": 40, "examples": ["2023-10-27T10:00:00Z"], "pattern": "^(19[7-9][0-9]|[2-9][0-9]{3})-"}
+    schema: ClassVar[Schema] = {
+        "type": "string",
+        "format": "date-time",
+        "maxLength": 40,
+        "examples": ["2023-10-27T10:00:00Z"],
+        "pattern": "^(19[7-9][0-9]|[2-9][0-9]{3})-",
+    }
 
 
 class Metadata(str):
@@ -73,65 +91,131 @@ class Metadata(str):
 
 
 class MetadataPatch(str):
-    """Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and others stay. The result
-    has at most 16 KiB."""
+    """Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and
+    others stay. The result has at most 16 KiB."""
 
-    schema: ClassVar[Schema] = {"type": "object", "additionalProperties": True, "examples": [{"plan": "team", "trial_ends": None}]}
+    schema: ClassVar[Schema] = {
+        "type": "object",
+        "additionalProperties": True,
+        "examples": [{"plan": "team", "trial_ends": None}],
+    }
 
 
 class LimitText(str):
     """Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies."""
 
-    schema: ClassVar[Schema] = {"type": "string", "minLength": 4, "maxLength": 100, "examples": ["100/minute,5000/hour"], "pattern": f"^(none|{_WINDOW}(,{_WINDOW}){{0,3}})$"}
+    schema: ClassVar[Schema] = {
+        "type": "string",
+        "minLength": 4,
+        "maxLength": 100,
+        "examples": ["100/minute,5000/hour"],
+        "pattern": f"^(none|{_WINDOW}(,{_WINDOW}){{0,3}})$",
+    }
 
 
 class Network(str):
     """An IP address or network (CIDR), such as `203.0.113.7` or `2001:db8::/32`."""
 
-    schema: ClassVar[Schema] = {"type": "string", "minLength": 2, "maxLength": 43, "examples": ["203.0.113.0/24"], "pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"}
+    schema: ClassVar[Schema] = {
+        "type": "string",
+        "minLength": 2,
+        "maxLength": 43,
+        "examples": ["203.0.113.0/24"],
+        "pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$",
+    }
 
 
 class Address(str):
-    """The IP address of the person who signs in, as your application sees it. Not that of your application or its proxy."""
+    """The IP address of the person who signs in, as your application sees it. Not that of your application or its
+    proxy."""
 
-    schema: ClassVar[Schema] = {"type": "string", "minLength": 2, "maxLength": 45, "examples": ["203.0.113.7"], "pattern": "^[0-9A-Fa-f:.]+$"}
+    schema: ClassVar[Schema] = {
+        "type": "string",
+        "minLength": 2,
+        "maxLength": 45,
+        "examples": ["203.0.113.7"],
+        "pattern": "^[0-9A-Fa-f:.]+$",
+    }
 
 
 class WebhookUrl(str):
-    """Where events are sent: an `https` URL, or `inbox` to look at them in the dashboard. `http` and private addresses only if the server's setting `webhook_allow` has their network."""
+    """Where events are sent: an `https` URL, or `inbox` to look at them in the dashboard. `http` and private addresses
+    only if the server's setting `webhook_allow` has their network."""
 
-    schema: ClassVar[Schema] = {"type": "string", "minLength": 5, "maxLength": 2048, "examples": ["https://app.example.com/hooks/rollbook"], "pattern": "^(inbox|https?://[!-~]+)$"}
+    schema: ClassVar[Schema] = {
+        "type": "string",
+        "minLength": 5,
+        "maxLength": 2048,
+        "examples": ["https://app.example.com/hooks/rollbook"],
+        "pattern": "^(inbox|https?://[!-~]+)$",
+    }
 
 
 class RedirectUrl(str):
-    """Where the person continues after setting the password, instead of in the dashboard: an `https` URL, or `http` on `localhost` or `127.0.0.1`."""
+    """Where the person continues after setting the password, instead of in the dashboard: an `https` URL, or `http` on
+    `localhost` or `127.0.0.1`."""
 
     # No user name, which could look like the host, and nothing that browsers read otherwise than it is written.
-    schema: ClassVar[Schema] = {"type": "string", "minLength": 9, "maxLength": 1024, "examples": ["https://app.example.com/sign-in"], "pattern": r"^(https://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|http://(localhost|127\.0\.0\.1))(:[1-9][0-9]{0,4})?([/?#][!-\[\]-~]*)?$"}
+    schema: ClassVar[Schema] = {
+        "type": "string",
+        "minLength": 9,
+        "maxLength": 1024,
+        "examples": ["https://app.example.com/sign-in"],
+        "pattern": (
+            r"^(https://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|http://(localhost|127\.0\.0\.1))"
+            r"(:[1-9][0-9]{0,4})?([/?#][!-\[\]-~]*)?$"
+        ),
+    }
 
 
 class EventPattern(str):
-    """An event type such as `user.created`, all of a group such as `user.*`, or `*` for all, those of later versions included."""
+    """An event type such as `user.created`, all of a group such as `user.*`, or `*` for all, those of later versions
+    included."""
 
-    schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 64, "examples": ["user.*"], "enum": event_types.patterns()}
+    schema: ClassVar[Schema] = {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 64,
+        "examples": ["user.*"],
+        "enum": event_types.patterns(),
+    }
 
 
 class WebhookHeaders(tuple[tuple[str, str | None], ...]):
-    """Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB together. Values are never returned."""
+    """Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB together. Values are
+    never returned."""
 
-    schema: ClassVar[Schema] = {"type": "object", "maxProperties": 20, "additionalProperties": {"type": ["string", "null"], "maxLength": 4096}, "examples": [{"X-Tenant": "acme"}]}
+    schema: ClassVar[Schema] = {
+        "type": "object",
+        "maxProperties": 20,
+        "additionalProperties": {"type": ["string", "null"], "maxLength": 4096},
+        "examples": [{"X-Tenant": "acme"}],
+    }
 
 
 class UserId(str):
     """The ID that a user had when they were exported. It must not be in use, nor belong to a deleted user."""
 
-    schema: ClassVar[Schema] = {"type": "string", "minLength": 31, "maxLength": 31, "examples": ["user_065n18kq2h1o9d3f7g5j8l4n6s"]}
+    schema: ClassVar[Schema] = {
+        "type": "string",
+        "minLength": 31,
+        "maxLength": 31,
+        "examples": ["user_065n18kq2h1o9d3f7g5j8l4n6s"],
+    }
 
 
 class ColumnMapping(str):
-    """A JSON object from the columns of a CSV file to fields, such as `{"Mail": "email", "Plan": "metadata.plan", "Notes": null}`. `metadata.plan` puts a column into the metadata, null ignores it. Default: columns that are named like fields."""
+    """A JSON object from the columns of a CSV file to fields, such as `{"Mail": "email", "Plan": "metadata.plan",
+    "Notes": null}`. `metadata.plan` puts a column into the metadata, null ignores it. Default: columns that are named
+    like fields."""
 
-    schema: ClassVar[Schema] = {"type": "string", "minLength": 2, "maxLength": 8192, "pattern": r"^\s*\{[\s\S]*\}\s*$", "examples": ['{"Mail": "email", "Plan": "metadata.plan"}']}
+    schema: ClassVar[Schema] = {
+        "type": "string",
+        "minLength": 2,
+        "maxLength": 8192,
+        "pattern": r"^\s*\{[\s\S]*\}\s*$",
+        "examples": ['{"Mail": "email", "Plan": "metadata.plan"}'],
+    }
 
 
 class Names(tuple[str, ...]):
@@ -143,51 +227,111 @@ class Names(tuple[str, ...]):
 class Ids(Names):
     """Up to 200 IDs, separated by commas."""
 
-    schema: ClassVar[Schema] = {**Names.schema, "maxItems": MAX_IDS, "items": {"type": "string", "minLength": 1, "maxLength": 31, "pattern": "^[^,\\x00]+$"}, "examples": [[ALICE_ID, examples.BOB_ID]]}
+    schema: ClassVar[Schema] = {
+        **Names.schema,
+        "maxItems": MAX_IDS,
+        "items": {"type": "string", "minLength": 1, "maxLength": 31, "pattern": "^[^,\\x00]+$"},
+        "examples": [[ALICE_ID, examples.BOB_ID]],
+    }
 
 
 class Sort(Names):
     """`created_at`, `name` or `email`; separate several with commas. Prefix with `-` for descending order."""
 
-    schema: ClassVar[Schema] = {**Names.schema, "maxItems": len(SORTABLE), "items": {"type": "string", "enum": [sign + name for name in SORTABLE for sign in ("", "-")]}, "examples": [["-created_at"], ["name", "-created_at"]]}
+    schema: ClassVar[Schema] = {
+        **Names.schema,
+        "maxItems": len(SORTABLE),
+        "items": {"type": "string", "enum": [sign + name for name in SORTABLE for sign in ("", "-")]},
+        "examples": [["-created_at"], ["name", "-created_at"]],
+    }
 
 
 class EventTypes(Names):
     """Types of events, separated by commas: `user.created`, `user.*` for all of a group, or `*`."""
 
-    schema: ClassVar[Schema] = {**Names.schema, "maxItems": MAX_TYPES, "items": {"type": "string", "maxLength": 64, "pattern": f"^({'|'.join(map(re.escape, event_types.patterns()))})$"}, "examples": [["user.created"], ["user.*", "key.revoked"]]}
+    schema: ClassVar[Schema] = {
+        **Names.schema,
+        "maxItems": MAX_TYPES,
+        "items": {
+            "type": "string",
+            "maxLength": 64,
+            "pattern": f"^({'|'.join(map(re.escape, event_types.patterns()))})$",
+        },
+        "examples": [["user.created"], ["user.*", "key.revoked"]],
+    }
 
 
 class MetadataFilter(tuple[tuple[str, str], ...]):
-    """Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares texts, numbers, booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`. Keys and values have at most 255 characters."""
+    """Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares texts, numbers, booleans
+    and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`. Keys and values have at most 255
+    characters."""
 
-    schema: ClassVar[Schema] = {"type": "object", "minProperties": 1, "maxProperties": 10, "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 255}, "examples": [{"plan": "pro"}]}
+    schema: ClassVar[Schema] = {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 10,
+        "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 255},
+        "examples": [{"plan": "pro"}],
+    }
 
 
 class SearchText(str):
-    """Search: part of a name or email, ignoring case, or the first characters of an ID or external ID. One or two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts written without spaces, any place."""
+    """Search: part of a name or email, ignoring case, or the first characters of an ID or external ID. One or two
+    characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts written without
+    spaces, any place."""
 
-    schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["wonder"], "pattern": NO_CONTROLS}
+    schema: ClassVar[Schema] = {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 255,
+        "examples": ["wonder"],
+        "pattern": NO_CONTROLS,
+    }
 
 
-OwnPassword = Annotated[GivenPassword, says("Your current password. Required to change your own email, unless you can change all users.")]
+OwnPassword = Annotated[
+    GivenPassword, says("Your current password. Required to change your own email, unless you can change all users.")
+]
 Limit = Annotated[int, Meta(ge=1, le=1000, description="Maximum number of items to return.", examples=[2])]
 Offset = Annotated[int, Meta(ge=0, description="Number of items to skip.", examples=[0])]
 Wait = Annotated[int, Meta(ge=0, le=60, description="Seconds to wait if there is nothing yet. Only with `order=asc`.")]
-Place = Annotated[str, Meta(max_length=MAX_PLACE, description="Only events after this one: an event ID, or the `Event-Position` of an earlier response.", examples=[examples.EVENT_ID])]
+Place = Annotated[
+    str,
+    Meta(
+        max_length=MAX_PLACE,
+        description="Only events after this one: an event ID, or the `Event-Position` of an earlier response.",
+        examples=[examples.EVENT_ID],
+    ),
+]
 SomeUser = Annotated[str, Meta(max_length=40, examples=[CHARLIE_ID])]
 SomeKey = Annotated[str, Meta(max_length=40, examples=[examples.KEY_ID])]
 Owner = Annotated[SomeUser, Meta(extra_json_schema={"pattern": ANY_TEXT})]
-Scopes = Annotated[tuple[Scope, ...], Meta(max_length=32, description="The scopes of the key. Default or null: everything its user can do.")]
-Networks = Annotated[tuple[Network, ...], Meta(min_length=1, max_length=64, description="IP addresses and networks that can use the key. Default or null: any.")]
+Scopes = Annotated[
+    tuple[Scope, ...],
+    Meta(max_length=32, description="The scopes of the key. Default or null: everything its user can do."),
+]
+Networks = Annotated[
+    tuple[Network, ...],
+    Meta(
+        min_length=1, max_length=64, description="IP addresses and networks that can use the key. Default or null: any."
+    ),
+]
 WebhookFormat = Literal["standard", "cloudevents", "slack", "discord", "teams"]
 WebhookPayload = Literal["full", "thin"]
 WebhookOrdering = Literal["user", "none"]
 ABOUT_ROLE = "The user's role. " + listed(roles.ROLES)
 ABOUT_STATUS = "`suspended` users can't sign in or use their API keys until they are activated."
-ABOUT_FORMATS = "`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks."
-ABOUT_PAYLOADS = "`full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers that should not get personal data."
-ABOUT_ORDERINGS = "`user`: the events of a user in order; a failed event delays later ones of the same user. `none`: in no order."
+ABOUT_FORMATS = (
+    "`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, "
+    "`discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks."
+)
+ABOUT_PAYLOADS = (
+    "`full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the "
+    "object, for receivers that should not get personal data."
+)
+ABOUT_ORDERINGS = (
+    "`user`: the events of a user in order; a failed event delays later ones of the same user. `none`: in no order."
+)
 
 
 # ---- what changes something
@@ -203,7 +347,19 @@ class UserFields(Body, kw_only=True):
     name: Name | UnsetType = UNSET
     email: Email | UnsetType = UNSET
     role: Annotated[Role, says(f"{ABOUT_ROLE} Default for a new user: `member`.")] | UnsetType = UNSET
-    external_id: Annotated[str, Meta(min_length=1, max_length=255, pattern=NO_CONTROLS, description="Your own identifier for the user. Unique. Null removes it.")] | None | UnsetType = UNSET
+    external_id: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=255,
+                pattern=NO_CONTROLS,
+                description="Your own identifier for the user. Unique. Null removes it.",
+            ),
+        ]
+        | None
+        | UnsetType
+    ) = UNSET
     metadata: Metadata | UnsetType = UNSET
     email_verified: Annotated[bool, says("Whether the email is verified.")] | UnsetType = UNSET
     rate_limit: LimitText | None | UnsetType = UNSET
@@ -251,7 +407,16 @@ class PasswordChange(Body):
 class Credentials(Body):
     """An email and a password."""
 
-    email: Annotated[str, Meta(min_length=1, max_length=254, description="The user's email.", examples=["alice@example.com"], extra_json_schema={"pattern": ANY_TEXT})]
+    email: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=254,
+            description="The user's email.",
+            examples=["alice@example.com"],
+            extra_json_schema={"pattern": ANY_TEXT},
+        ),
+    ]
     password: GivenPassword
     address: Address | UnsetType = UNSET
 
@@ -265,10 +430,23 @@ class PasswordLinkCreate(Body):
 class KeyCreate(Body):
     """An API key to create."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=NO_CONTROLS, description="What you use the key for.", examples=["billing service"])]
+    name: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=100,
+            pattern=NO_CONTROLS,
+            description="What you use the key for.",
+            examples=["billing service"],
+        ),
+    ]
     user_id: Annotated[Owner, says("ID of the user the key belongs to. Default: yourself.")] | UnsetType = UNSET
     scopes: Scopes | None | UnsetType = UNSET
-    expires_at: Annotated[Time, says("When the key expires, an RFC 3339 time in the future. Default or null: never.")] | None | UnsetType = UNSET
+    expires_at: (
+        Annotated[Time, says("When the key expires, an RFC 3339 time in the future. Default or null: never.")]
+        | None
+        | UnsetType
+    ) = UNSET
     ip_allow: Networks | None | UnsetType = UNSET
     rate_limit: LimitText | None | UnsetType = UNSET
     revealable: Annotated[bool, Meta(description="Whether the key can be revealed again.")] = True
@@ -277,22 +455,57 @@ class KeyCreate(Body):
 class KeyRotation(Body):
     """How to rotate a key."""
 
-    overlap: Annotated[int, Meta(ge=0, le=2_592_000, description="Seconds the old key keeps working, at most 30 days.", examples=[3600])] = 0
+    overlap: Annotated[
+        int,
+        Meta(ge=0, le=2_592_000, description="Seconds the old key keeps working, at most 30 days.", examples=[3600]),
+    ] = 0
 
 
 class WebhookFields(Body, kw_only=True):
     """The fields of a webhook that callers set, at creation or later."""
 
     url: WebhookUrl | UnsetType = UNSET
-    description: Annotated[str, Meta(max_length=255, pattern=CONTROL_FREE, description="What you use the webhook for.", examples=["Billing"])] | UnsetType = UNSET
-    types: Annotated[tuple[EventPattern, ...], Meta(min_length=1, max_length=64, description="The events to send.", examples=[["user.*"]])] | UnsetType = UNSET
+    description: (
+        Annotated[
+            str,
+            Meta(
+                max_length=255, pattern=CONTROL_FREE, description="What you use the webhook for.", examples=["Billing"]
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    types: (
+        Annotated[
+            tuple[EventPattern, ...],
+            Meta(min_length=1, max_length=64, description="The events to send.", examples=[["user.*"]]),
+        ]
+        | UnsetType
+    ) = UNSET
     format: Annotated[WebhookFormat, says(f"{ABOUT_FORMATS} Default: `standard`.")] | UnsetType = UNSET
     payload: Annotated[WebhookPayload, says(f"{ABOUT_PAYLOADS} Default: `full`.")] | UnsetType = UNSET
     ordering: Annotated[WebhookOrdering, says(f"{ABOUT_ORDERINGS} Default: `user`.")] | UnsetType = UNSET
-    skip_imports: Annotated[bool, Meta(description="`true`: leave out the events of imports, except `import.finished`. Default: `false`.")] | UnsetType = UNSET
+    skip_imports: (
+        Annotated[
+            bool,
+            Meta(description="`true`: leave out the events of imports, except `import.finished`. Default: `false`."),
+        ]
+        | UnsetType
+    ) = UNSET
     headers: WebhookHeaders | UnsetType = UNSET
-    status: Annotated[Literal["enabled", "paused"], says("`paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped. Default for a new webhook: `enabled`.")] | UnsetType = UNSET
-    user_id: Annotated[Owner, says("ID of the user the webhook belongs to. Default for a new webhook: yourself.")] | UnsetType = UNSET
+    status: (
+        Annotated[
+            Literal["enabled", "paused"],
+            says(
+                "`paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped. Default "
+                "for a new webhook: `enabled`."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    user_id: (
+        Annotated[Owner, says("ID of the user the webhook belongs to. Default for a new webhook: yourself.")]
+        | UnsetType
+    ) = UNSET
 
 
 class WebhookCreate(WebhookFields, kw_only=True):
@@ -308,7 +521,15 @@ class WebhookUpdate(WebhookFields, kw_only=True):
 class WebhookRotation(Body):
     """How to rotate the secret of a webhook."""
 
-    overlap: Annotated[int, Meta(ge=0, le=2_592_000, description="Seconds during which events are signed with the old secret as well, at most 30 days.", examples=[3600])] = 86_400
+    overlap: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=2_592_000,
+            description="Seconds during which events are signed with the old secret as well, at most 30 days.",
+            examples=[3600],
+        ),
+    ] = 86_400
 
 
 LogPlace = Annotated[str, Meta(min_length=1, max_length=40, pattern=NO_CONTROLS)]
@@ -317,23 +538,79 @@ LogPlace = Annotated[str, Meta(min_length=1, max_length=40, pattern=NO_CONTROLS)
 class WebhookResume(Body, rename={"start": "from"}):
     """Where to resume a webhook."""
 
-    start: Annotated[LogPlace, Meta(description="Where to go on: `cursor`, with everything that happened since; `now`, without it; an RFC 3339 time; or the ID of the first event to send.", examples=["cursor"])] = "cursor"
+    start: Annotated[
+        LogPlace,
+        Meta(
+            description="Where to go on: `cursor`, with everything that happened since; `now`, without it; an "
+            "RFC 3339 time; or the ID of the first event to send.",
+            examples=["cursor"],
+        ),
+    ] = "cursor"
 
 
 class WebhookTest(Body):
     """Which event to send as a test."""
 
-    type: Annotated[str, Meta(max_length=64, description="The type of the example event. Default: `server.test`.", examples=["user.created"], extra_json_schema={"pattern": "^[a-z_]+[.][a-z_]+$"})] | UnsetType = UNSET
+    type: (
+        Annotated[
+            str,
+            Meta(
+                max_length=64,
+                description="The type of the example event. Default: `server.test`.",
+                examples=["user.created"],
+                extra_json_schema={"pattern": "^[a-z_]+[.][a-z_]+$"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class ReplayCreate(Body, rename={"start": "from"}):
     """Which events to send again."""
 
-    start: Annotated[LogPlace, Meta(description="The first event: an RFC 3339 time, or an event ID.", examples=["2023-10-27T10:00:00Z"])]
-    to: Annotated[LogPlace, Meta(description="The last event: a time, exclusive, or an event ID. Default: the newest event.", examples=["2023-10-27T11:00:00Z"])] | UnsetType = UNSET
-    types: Annotated[tuple[EventPattern, ...], Meta(min_length=1, max_length=64, description="Only events of these types. Default: the types of the webhook.", examples=[["user.*"]])] | UnsetType = UNSET
-    user: Annotated[str, Meta(min_length=1, max_length=40, pattern=NO_CONTROLS, description="Only events about this user, or `me`.")] | UnsetType = UNSET
-    only: Annotated[Literal["failed", "undelivered"], says("`failed`: only events with failed attempts and no successful one. `undelivered`: only events without a successful delivery. Default: all.")] | UnsetType = UNSET
+    start: Annotated[
+        LogPlace,
+        Meta(description="The first event: an RFC 3339 time, or an event ID.", examples=["2023-10-27T10:00:00Z"]),
+    ]
+    to: (
+        Annotated[
+            LogPlace,
+            Meta(
+                description="The last event: a time, exclusive, or an event ID. Default: the newest event.",
+                examples=["2023-10-27T11:00:00Z"],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    types: (
+        Annotated[
+            tuple[EventPattern, ...],
+            Meta(
+                min_length=1,
+                max_length=64,
+                description="Only events of these types. Default: the types of the webhook.",
+                examples=[["user.*"]],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    user: (
+        Annotated[
+            str,
+            Meta(min_length=1, max_length=40, pattern=NO_CONTROLS, description="Only events about this user, or `me`."),
+        ]
+        | UnsetType
+    ) = UNSET
+    only: (
+        Annotated[
+            Literal["failed", "undelivered"],
+            says(
+                "`failed`: only events with failed attempts and no successful one. `undelivered`: only events "
+                "without a successful delivery. Default: all."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class PasswordProof(Body):
@@ -352,11 +629,33 @@ class Query(Struct, kw_only=True, frozen=True):
 class UserFilters(Query):
     """Which users."""
 
-    email: Annotated[str, Meta(max_length=254, description="Only the user with this email, ignoring case.", examples=["alice@example.com"])] | None = None
-    external_id: Annotated[str, Meta(max_length=255, description="Only the user with this external ID.", examples=["crm-1042"])] | None = None
+    email: (
+        Annotated[
+            str,
+            Meta(
+                max_length=254,
+                description="Only the user with this email, ignoring case.",
+                examples=["alice@example.com"],
+            ),
+        ]
+        | None
+    ) = None
+    external_id: (
+        Annotated[str, Meta(max_length=255, description="Only the user with this external ID.", examples=["crm-1042"])]
+        | None
+    ) = None
     ids: Ids | None = None
     role: Annotated[Role, says("Only users with this role.")] | None = None
-    status: Annotated[StatusFilter, says("Only users with this status. `deleted`: those who were deleted and can be restored, newest deletion first. Requires the scope `users:write` as well.")] | None = None
+    status: (
+        Annotated[
+            StatusFilter,
+            says(
+                "Only users with this status. `deleted`: those who were deleted and can be restored, newest "
+                "deletion first. Requires the scope `users:write` as well."
+            ),
+        ]
+        | None
+    ) = None
     created_after: Annotated[Time, says("Only users created after this RFC 3339 time.")] | None = None
     created_before: Annotated[Time, says("Only users created before this RFC 3339 time.")] | None = None
     q: SearchText | None = None
@@ -369,8 +668,13 @@ ExportFormat = Literal["ndjson", "csv"]
 class ExportUsers(UserFilters):
     """Which users to export, and how."""
 
-    status: Annotated[Status, says("Only users with this status.")] | None = None  # type: ignore[bad-override-mutable-attribute]  # frozen
-    format: Annotated[ExportFormat, Meta(description="`ndjson`: a JSON object on each line. `csv`: a table with a header.")] = "ndjson"
+    # frozen, so that another type does no harm
+    status: Annotated[Status, says("Only users with this status.")] | None = (  # type: ignore[bad-override-mutable-attribute]
+        None
+    )
+    format: Annotated[
+        ExportFormat, Meta(description="`ndjson`: a JSON object on each line. `csv`: a table with a header.")
+    ] = "ndjson"
 
 
 class UserSelection(UserFilters):
@@ -398,19 +702,62 @@ class ListWebhooks(Query):
 
 
 class ListDeliveries(Query):
-    outcome: Annotated[str, Meta(min_length=1, max_length=32, description="Only deliveries with this outcome, or `failed` for all that did not succeed.", examples=["failed"], extra_json_schema={"pattern": f"^(failed|http_[45][0-9][0-9]|{'|'.join(outcomes.DESCRIPTIONS)})$"})] | None = None
-    type: Annotated[str, Meta(max_length=64, description="Only deliveries of events of this type.", examples=["user.created"])] | None = None
+    outcome: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=32,
+                description="Only deliveries with this outcome, or `failed` for all that did not succeed.",
+                examples=["failed"],
+                extra_json_schema={"pattern": f"^(failed|http_[45][0-9][0-9]|{'|'.join(outcomes.DESCRIPTIONS)})$"},
+            ),
+        ]
+        | None
+    ) = None
+    type: (
+        Annotated[
+            str, Meta(max_length=64, description="Only deliveries of events of this type.", examples=["user.created"])
+        ]
+        | None
+    ) = None
     user: Annotated[SomeUser, says("Only deliveries of events about this user, or `me`.")] | None = None
-    event: Annotated[str, Meta(max_length=40, description="Only deliveries of this event.", examples=[examples.EVENT_ID])] | None = None
-    trigger: Annotated[Literal["event", "test", "resend", "replay"], Meta(description="Only deliveries for this reason.")] | None = None
+    event: (
+        Annotated[str, Meta(max_length=40, description="Only deliveries of this event.", examples=[examples.EVENT_ID])]
+        | None
+    ) = None
+    trigger: (
+        Annotated[Literal["event", "test", "resend", "replay"], Meta(description="Only deliveries for this reason.")]
+        | None
+    ) = None
     created_after: Annotated[Time, says("Only deliveries from after this RFC 3339 time.")] | None = None
     created_before: Annotated[Time, says("Only deliveries from before this RFC 3339 time.")] | None = None
-    before: Annotated[str, Meta(max_length=40, description="Only deliveries older than the one with this ID.", examples=[examples.DELIVERY_ID])] | None = None
+    before: (
+        Annotated[
+            str,
+            Meta(
+                max_length=40,
+                description="Only deliveries older than the one with this ID.",
+                examples=[examples.DELIVERY_ID],
+            ),
+        ]
+        | None
+    ) = None
     limit: Limit = 50
 
 
 class ListReplays(Query):
-    before: Annotated[str, Meta(max_length=40, description="Only replays older than the one with this ID.", examples=[examples.REPLAY_ID])] | None = None
+    before: (
+        Annotated[
+            str,
+            Meta(
+                max_length=40,
+                description="Only replays older than the one with this ID.",
+                examples=[examples.REPLAY_ID],
+            ),
+        ]
+        | None
+    ) = None
     limit: Limit = 50
 
 
@@ -418,12 +765,39 @@ class FollowEvents(Query):
     after: Place | None = None
     type: EventTypes | None = None
     user: Annotated[SomeUser, says("Only events about this user, or `me`.")] | None = None
-    actor: Annotated[str, Meta(max_length=40, description="Only what this user or API key did: the ID of either, or `me`.", examples=[ALICE_ID])] | None = None
-    address: Annotated[str, Meta(max_length=45, description="Only events with this IP address as `actor.address`. `cli`: the command line. `system`: the server itself.", examples=["127.0.0.1"])] | None = None
+    actor: (
+        Annotated[
+            str,
+            Meta(
+                max_length=40,
+                description="Only what this user or API key did: the ID of either, or `me`.",
+                examples=[ALICE_ID],
+            ),
+        ]
+        | None
+    ) = None
+    address: (
+        Annotated[
+            str,
+            Meta(
+                max_length=45,
+                description="Only events with this IP address as `actor.address`. `cli`: the command line. "
+                "`system`: the server itself.",
+                examples=["127.0.0.1"],
+            ),
+        ]
+        | None
+    ) = None
 
 
 class ListEvents(FollowEvents):
-    before: Annotated[Place, Meta(description="Only events before this one: an event ID or a position.", examples=[examples.EVENT_ID])] | None = None
+    before: (
+        Annotated[
+            Place,
+            Meta(description="Only events before this one: an event ID or a position.", examples=[examples.EVENT_ID]),
+        ]
+        | None
+    ) = None
     created_after: Annotated[Time, says("Only events from after this RFC 3339 time.")] | None = None
     created_before: Annotated[Time, says("Only events from before this RFC 3339 time.")] | None = None
     order: Annotated[Literal["asc", "desc"], Meta(description="`asc`: oldest first. `desc`: newest first.")] = "asc"
@@ -432,19 +806,46 @@ class ListEvents(FollowEvents):
 
 
 STATUS_OR_CLASS = "^[1-5]([0-9][0-9]|xx)$"
-StatusOrClass = Annotated[str, Meta(max_length=3, pattern=STATUS_OR_CLASS, description="Only responses with this status, or this class of them.", examples=["4xx"])]
+StatusOrClass = Annotated[
+    str,
+    Meta(
+        max_length=3,
+        pattern=STATUS_OR_CLASS,
+        description="Only responses with this status, or this class of them.",
+        examples=["4xx"],
+    ),
+]
 
 
 class ListRequests(Query):
-    user: Annotated[SomeUser, says("Only requests with the API keys of this user. Default: all that you can see.")] | None = None
+    user: (
+        Annotated[SomeUser, says("Only requests with the API keys of this user. Default: all that you can see.")] | None
+    ) = None
     key: Annotated[SomeKey, says("Only requests with this API key.")] | None = None
     status: StatusOrClass | None = None
-    method: Annotated[str, Meta(max_length=32, description="Only requests with this method.", examples=["POST"])] | None = None
-    path: Annotated[str, Meta(max_length=200, description="Only requests to this path, see `path_match`. `%` escapes are as in the URL.", examples=["/v1/users"])] | None = None
-    path_match: Annotated[Literal["prefix", "exact"], Meta(description="How `path` is compared. `prefix`: the path begins with it. `exact`: it is the whole path.")] = "prefix"
+    method: (
+        Annotated[str, Meta(max_length=32, description="Only requests with this method.", examples=["POST"])] | None
+    ) = None
+    path: (
+        Annotated[
+            str,
+            Meta(
+                max_length=200,
+                description="Only requests to this path, see `path_match`. `%` escapes are as in the URL.",
+                examples=["/v1/users"],
+            ),
+        ]
+        | None
+    ) = None
+    path_match: Annotated[
+        Literal["prefix", "exact"],
+        Meta(description="How `path` is compared. `prefix`: the path begins with it. `exact`: it is the whole path."),
+    ] = "prefix"
     after: Annotated[Time, says("Only requests answered after this RFC 3339 time.")] | None = None
     before: Annotated[Time, says("Only requests answered before this RFC 3339 time.")] | None = None
-    order: Annotated[Literal["asc", "desc"], Meta(description="`desc`: newest first. `asc`: oldest first, to follow the log.")] = "desc"
+    order: Annotated[
+        Literal["asc", "desc"], Meta(description="`desc`: newest first. `asc`: oldest first, to follow the log.")
+    ] = "desc"
     limit: Limit = 50
     wait: Wait = 0
 
@@ -455,10 +856,18 @@ UsagePeriod = Literal["24h", "7d", "30d", "90d"]
 class ReadUsage(Query):
     user: Annotated[SomeUser, says("Usage of this user. Default: your own.")] | None = None
     key: Annotated[SomeKey, says("Only requests with this API key.")] | None = None
-    period: Annotated[UsagePeriod, Meta(description="How far to look back. `24h` and `7d` are counted by the hour, `30d` and `90d` by the day; days begin at 00:00 UTC.")] = "7d"
+    period: Annotated[
+        UsagePeriod,
+        Meta(
+            description="How far to look back. `24h` and `7d` are counted by the hour, `30d` and `90d` by the "
+            "day; days begin at 00:00 UTC."
+        ),
+    ] = "7d"
 
 
-ImportSource = Literal["rollbook", "auth0", "firebase", "supabase", "keycloak", "clerk", "django", "fastapi-users", "pocketbase"]
+ImportSource = Literal[
+    "rollbook", "auth0", "firebase", "supabase", "keycloak", "clerk", "django", "fastapi-users", "pocketbase"
+]
 ImportFormat = Literal["auto", "ndjson", "json", "csv"]
 
 
@@ -466,18 +875,60 @@ class ImportOptions(Query):
     """How to read a file of users, and what to do with those who exist."""
 
     source: Annotated[ImportSource, Meta(description="The system that the file was exported from.")] = "rollbook"
-    format: Annotated[ImportFormat, Meta(description="The file's format. `auto`: detected, as is compression with gzip or zstd.")] = "auto"
+    format: Annotated[
+        ImportFormat, Meta(description="The file's format. `auto`: detected, as is compression with gzip or zstd.")
+    ] = "auto"
     match: Annotated[Literal["email", "external_id"], Meta(description="How users who exist are recognized.")] = "email"
-    on_conflict: Annotated[Literal["skip", "update", "fail"], Meta(description="What happens to users who exist already. `skip`: nothing. `update`: their fields are set to those of the file. `fail`: the report names them.")] = "skip"
-    unknown_hashes: Annotated[Literal["refuse", "skip"], Meta(description="What happens to users whose password hash is in no format that Rollbook knows. `refuse`: they are refused. `skip`: they are imported without a password, and the report names them, so that you can send them a setup link.")] = "refuse"
+    on_conflict: Annotated[
+        Literal["skip", "update", "fail"],
+        Meta(
+            description="What happens to users who exist already. `skip`: nothing. `update`: their fields are "
+            "set to those of the file. `fail`: the report names them."
+        ),
+    ] = "skip"
+    unknown_hashes: Annotated[
+        Literal["refuse", "skip"],
+        Meta(
+            description="What happens to users whose password hash is in no format that Rollbook knows. "
+            "`refuse`: they are refused. `skip`: they are imported without a password, and the "
+            "report names them, so that you can send them a setup link."
+        ),
+    ] = "refuse"
     dry_run: Annotated[bool, Meta(description="`true`: do the same work and report on it, but change nothing.")] = False
-    events: Annotated[Literal["each", "summary"], Meta(description="`each`: record `user.created` and `user.updated` for each user. `summary`: record `import.finished`, and changes of users who exist to anything but their name, metadata and external ID.")] = "each"
+    events: Annotated[
+        Literal["each", "summary"],
+        Meta(
+            description="`each`: record `user.created` and `user.updated` for each user. `summary`: record "
+            "`import.finished`, and changes of users who exist to anything but their name, metadata "
+            "and external ID."
+        ),
+    ] = "each"
     mapping: ColumnMapping | None = None
-    delimiter: Annotated[str, Meta(min_length=1, max_length=1, description="The character between the columns of a CSV file. Default: detected.")] | None = None
+    delimiter: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=1,
+                description="The character between the columns of a CSV file. Default: detected.",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class ListImports(Query):
-    before: Annotated[str, Meta(max_length=40, description="Only imports older than the one with this ID.", examples=[examples.IMPORT_ID])] | None = None
+    before: (
+        Annotated[
+            str,
+            Meta(
+                max_length=40,
+                description="Only imports older than the one with this ID.",
+                examples=[examples.IMPORT_ID],
+            ),
+        ]
+        | None
+    ) = None
     limit: Limit = 50
 
 
@@ -488,9 +939,20 @@ class ImportReport(Query):
 class AuditFilters(Body):
     """Which events an audit is about."""
 
-    types: Annotated[tuple[str, ...], Meta(max_length=64, description="Types of events, `user.*` for all of a group, or `*`.")] = ()
-    user: Annotated[str, Meta(max_length=254, description="ID or email of the user the events are about.")] | None = None
-    actor: Annotated[str, Meta(max_length=254, description="ID or email of the user who made the changes, or ID of the API key.")] | None = None
-    address: Annotated[str, Meta(max_length=45, description="The client's IP address, `cli` or `system`.")] | None = None
+    types: Annotated[
+        tuple[str, ...], Meta(max_length=64, description="Types of events, `user.*` for all of a group, or `*`.")
+    ] = ()
+    user: Annotated[str, Meta(max_length=254, description="ID or email of the user the events are about.")] | None = (
+        None
+    )
+    actor: (
+        Annotated[
+            str, Meta(max_length=254, description="ID or email of the user who made the changes, or ID of the API key.")
+        ]
+        | None
+    ) = None
+    address: Annotated[str, Meta(max_length=45, description="The client's IP address, `cli` or `system`.")] | None = (
+        None
+    )
     created_after: Time | None = None
     created_before: Time | None = None

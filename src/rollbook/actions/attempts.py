@@ -1,8 +1,9 @@
 """Counts wrong passwords, so that guessing is slow and strangers can't lock a user out.
 
-Every attempt is counted for the account together with its origin (`attempts_limit`). A stranger's attempt is also counted for the account
-alone (`account_attempts_limit`), and for the network address and the networks around it (`address_attempts_limit`). A session, the user's API keys and a browser in
-which they have signed in before are origins of their own: what strangers try is not counted there.
+Every attempt is counted for the account together with its origin (`attempts_limit`). A stranger's attempt is also
+counted for the account alone (`account_attempts_limit`), and for the network address and the networks around it
+(`address_attempts_limit`). A session, the user's API keys and a browser in which they have signed in before are origins
+of their own: what strangers try is not counted there.
 """
 
 from __future__ import annotations
@@ -33,14 +34,16 @@ class Origin(NamedTuple):
     """A stranger's, the narrowest first."""
 
     def waiter(self, account: str) -> Waiter:
-        """Who takes turns to have a password checked: the networks of strangers, and the accounts of those who are known."""
+        """Turns in the password queue for an account: the networks of a stranger, or the accounts of callers who are
+        known."""
         if not self.is_stranger:
             return Waiter((account,))
         return Waiter(tuple(network.bucket for network in reversed(self.networks)) or (self.name,), is_stranger=True)
 
 
 def of_own(by: Principal) -> Origin:
-    """Of a user who proves their own password, signed in or by API key. All their keys count together, since a key can create more."""
+    """Of a user who proves their own password, signed in or by API key. All their keys count together, since a key can
+    create more."""
     return Origin("session" if by.key_id is None else "keys")
 
 
@@ -57,20 +60,21 @@ def in_browser(on: Rollbook, by: Principal, user: User | None, device: str | Non
 
 
 def of_application(by: Principal, address: str | None) -> Origin:
-    """Of whoever signs in to the application that asks. Without their address, the application is all that is known of them."""
+    """Of whoever signs in to the application that asks. Without their address, the application is all that is known of
+    them."""
     return Origin(f"application:{by.user_id}", True) if address is None else at_address(address)
 
 
 def account(user: User | None, hash: str | None, email: str) -> str:
-    """The bucket of an account: a user's survives a change of email and ends with the password; an unknown email has one, too, the same for
-    every spelling."""
+    """The bucket of an account: a user's survives a change of email and ends with the password; an unknown email has
+    one, too, the same for every spelling."""
     text = f"email {rules.email_key(email)}" if user is None else f"{user.id} {hash or ''}"
     return "attempts:" + sha256(text.encode()).hexdigest()[:32]
 
 
 async def count(on: Rollbook, account: str, origin: Origin) -> Callable[[], Awaitable[None]]:
-    """Count an attempt before the hash is computed, so that parallel ones are counted too. Returns what takes it back, when the password
-    was right. Raises TooManyAttempts, and then nothing is counted."""
+    """Count an attempt before the hash is computed, so that parallel ones are counted too. Returns what takes it back,
+    when the password was right. Raises TooManyAttempts, and then nothing is counted."""
     settings, now = on.settings, clock.now()
     counted: list[tuple[str, Limit, int]] = []
 

@@ -19,11 +19,12 @@ from rollbook.records import event_types, events, users
 from rollbook.records.events import Event, Selection
 
 MAX_PARTS = 5
-"""Parts of `events.MAX_SEARCHED` events that one page looks through, a million events in all. Then it is said how far back it searched, and the next page goes on from there."""
+"""Parts of `events.MAX_SEARCHED` events that one page looks through, a million events in all. Then it is said how far
+back it searched, and the next page goes on from there."""
 BATCH = 256
 """Events per read of an export."""
 INSIDE = ("cli", "system")
-"""What stands for the address of the command line and of the server itself."""
+"""Placeholder for the address of the command line and of the server itself."""
 
 
 class Found(NamedTuple):
@@ -71,9 +72,11 @@ async def search(
     return Found(found, rest, None if before is None else found[0].seq if found else before - 1, searched_to)
 
 
-async def _collect(on: Rollbook, asked: Selection, limit: int, newest_first: bool) -> tuple[list[Event], int | None, bool]:
-    """Up to `limit` events, from as many parts of the log as a page may look through; where the next page goes on; and whether events before
-    that were not searched."""
+async def _collect(
+    on: Rollbook, asked: Selection, limit: int, newest_first: bool
+) -> tuple[list[Event], int | None, bool]:
+    """Up to `limit` events, from as many parts of the log as a page may look through; where the next page goes on; and
+    whether events before that were not searched."""
     found: list[Event] = []
     at: int | None = None
     for _ in range(MAX_PARTS):
@@ -91,7 +94,8 @@ async def _collect(on: Rollbook, asked: Selection, limit: int, newest_first: boo
 
 
 async def export(on: Rollbook, by: Principal, asked: AuditFilters) -> Export:
-    """All events that match and are in the log by now. You can run one export at a time. Raises InvalidParameter, ExportRunning."""
+    """All events that match and are in the log by now. You can run one export at a time. Raises InvalidParameter,
+    ExportRunning."""
     require(by, "events:read")
     selection = await _selection(on, by, asked)
     newest = await events.newest(on.db)
@@ -113,7 +117,11 @@ async def _all(on: Rollbook, turn: Turn, asked: Selection) -> AsyncGenerator[lis
 
 
 async def _selection(on: Rollbook, by: Principal, asked: AuditFilters) -> Selection:
-    if asked.created_after is not None and asked.created_before is not None and asked.created_after >= asked.created_before:
+    if (
+        asked.created_after is not None
+        and asked.created_before is not None
+        and asked.created_after >= asked.created_before
+    ):
         refuse("created_before", "must be later than created_after")
     for pattern in asked.types:
         if not event_types.is_pattern(pattern):
@@ -134,7 +142,10 @@ async def _person(on: Rollbook, by: Principal, param: str, named: str | None) ->
     if named is None or ids.is_id("user", named):
         return named
     if "@" not in named:
-        refuse(param, "must be a user ID, which begins with user_, or an email" + (", or a key ID" if param == "actor" else ""))
+        refuse(
+            param,
+            "must be a user ID, which begins with user_, or an email" + (", or a key ID" if param == "actor" else ""),
+        )
     require(by, "users:read")
     user = await users.by_email(on.db, named)
     if user is None:

@@ -1,6 +1,8 @@
-"""Backups of a SQLite database in a folder: which there are, when the next is due, which are removed, and why the last one failed.
+"""Backups of a SQLite database in a folder: which there are, when the next is due, which are removed, and why the last
+one failed.
 
-`storage/sqlite_backup.py` writes them. The folder is all that is known: what a command or a person adds or removes there counts as well.
+`storage/sqlite_backup.py` writes them. The folder is all that is known: what a command or a person adds or removes
+there counts as well.
 """
 
 from __future__ import annotations
@@ -68,7 +70,7 @@ def under_way(settings: Settings) -> int | None:
 
 
 def is_due(settings: Settings, now: int) -> bool:
-    """Whether the schedule wants one."""
+    """Test whether the schedule wants one."""
     if not settings.backup_every:
         return False
     newest = next(iter(found(settings)), None)
@@ -76,9 +78,11 @@ def is_due(settings: Settings, now: int) -> bool:
 
 
 def is_overdue(settings: Settings, now: int) -> bool:
-    """Whether backups have not come about for twice as long as the schedule wants, so that someone should look."""
+    """Test whether backups have not come about for twice as long as the schedule wants, so that someone should look."""
     newest = next(iter(found(settings)), None)
-    return bool(settings.backup_every) and (newest is None or newest.created_at + 2 * settings.backup_every * clock.SECOND < now)
+    return bool(settings.backup_every) and (
+        newest is None or newest.created_at + 2 * settings.backup_every * clock.SECOND < now
+    )
 
 
 def request(settings: Settings, by: Principal) -> None:

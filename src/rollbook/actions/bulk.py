@@ -1,4 +1,5 @@
-"""Many changes of users in one call. Each is planned by the action that does it alone, so that its rules hold; one transaction does all."""
+"""Many changes of users in one call. Each is planned by the action that does it alone, so that its rules hold; one
+transaction does all."""
 
 from __future__ import annotations
 
@@ -20,14 +21,15 @@ from rollbook.storage.database import Tx
 
 MAX_OPERATIONS = 1_000
 MAX_PASSWORDS = 200
-"""New passwords in one call. Each takes 20 ms of a core to hash, so that this many are as much as a caller can be kept waiting for."""
+"""New passwords in one call. Each takes 20 ms of a core to hash, so that this many are as much as a caller can be kept
+waiting for."""
 
 Verb = Literal["create", "update", "delete", "restore", "suspend", "activate"]
 Count = Callable[[int], Awaitable[None]]
 
 
 class Operation(NamedTuple):
-    """What to do to whom: one of the verbs, and its arguments."""
+    """One operation: its verb, the user it is about, and its arguments."""
 
     op: str
     id: str = ""
@@ -58,14 +60,21 @@ async def bulk_users(
 ) -> list[Result]:
     """Change many users
 
-    Runs up to 1,000 operations that create, update, delete, restore, suspend or activate users, in the order you send them and in one
-    transaction. Each operation follows the rules of its own endpoint; `update` is `PATCH`. Returns a result for each operation: one that
-    fails doesn't affect the others. With `atomic`, either all operations are done or none. Up to 200 operations can have a password. Each
-    operation counts as one request. Send an `Idempotency-Key` to make retries safe.
+    Runs up to 1,000 operations that create, update, delete, restore, suspend or activate users, in the order you send
+    them and in one transaction. Each operation follows the rules of its own endpoint; `update` is `PATCH`. Returns a
+    result for each operation: one that fails doesn't affect the others. With `atomic`, either all operations are done
+    or none. Up to 200 operations can have a password. Each operation counts as one request. Send an `Idempotency-Key`
+    to make retries safe.
     """
     require(by, "users:write")
-    if sum(isinstance(each.fields, UserCreate) and each.fields.password is not UNSET for each in operations) > MAX_PASSWORDS:
-        refuse("operations", f"must have at most {MAX_PASSWORDS} passwords. Import users with many, or send them setup links")
+    if (
+        sum(isinstance(each.fields, UserCreate) and each.fields.password is not UNSET for each in operations)
+        > MAX_PASSWORDS
+    ):
+        refuse(
+            "operations",
+            f"must have at most {MAX_PASSWORDS} passwords. Import users with many, or send them setup links",
+        )
     if count is not None and not on.settings.bulk_counts_as_one:
         await count(len(operations))
     planning = on.writing(_planned)
@@ -106,7 +115,9 @@ _ACTIONS: dict[str, Callable[[Rollbook, Principal, Any], Awaitable[Any]]] = {
 }
 
 
-async def _do(tx: Tx, operations: Sequence[Operation], plans: Sequence[_Planned | ApiError], atomic: bool) -> list[Result]:
+async def _do(
+    tx: Tx, operations: Sequence[Operation], plans: Sequence[_Planned | ApiError], atomic: bool
+) -> list[Result]:
     await user_records.expect(tx, sum(operation.op == "create" for operation in operations))
     await user_records.take_turns_for_all(tx, [operation.id for operation in operations if operation.id])
     done = [plan if isinstance(plan, ApiError) else await _attempt(tx, plan) for plan in plans]
@@ -140,7 +151,9 @@ def _all_or_none(outcomes: Sequence[object]) -> None:
         for place, message in _faults(error)
     ]
     if faults:
-        raise BulkRefused(f"Nothing was changed. {faults[0].param}: {faults[0].message}", param=faults[0].param, faults=faults)
+        raise BulkRefused(
+            f"Nothing was changed. {faults[0].param}: {faults[0].message}", param=faults[0].param, faults=faults
+        )
 
 
 def _faults(error: ApiError) -> list[tuple[str, str]]:

@@ -47,7 +47,8 @@ _LARGEST = (1 << 62) - 1
 _VISIBLE = re.compile(r"[!-~]+").fullmatch
 _REDIRECT_URL = re.compile(arguments.RedirectUrl.schema["pattern"]).fullmatch
 _IS_HASH = (
-    "The password is the hash of a password. Hashes are only accepted in imports, as password_hash. If a column of your file is named "
+    "The password is the hash of a password. Hashes are only accepted in imports, as password_hash. If a column "
+    "of your file is named "
     "password, import it with --map password=password_hash."
 )
 _FIELD_NAME = re.compile(r"[A-Za-z0-9-]{1,100}").fullmatch
@@ -70,7 +71,8 @@ def check(kind: type[S], given: Mapping[str, Any], password_min_length: int) -> 
 
 
 def _whole(value: Any) -> Any:
-    """1.0 is an integer (JSON Schema 2020-12 validation, section 6.1.1; JavaScript and others don't tell the two apart)."""
+    """1.0 is an integer (JSON Schema 2020-12 validation, section 6.1.1; JavaScript and others don't tell the two
+    apart)."""
     return int(value) if type(value) is float and value.is_integer() else value
 
 
@@ -98,7 +100,8 @@ def from_texts(kind: type[Struct], given: Mapping[str, str], hook: Hook, faults:
 
 
 def gathered(kind: type[Struct], given: Mapping[str, str]) -> Mapping[str, str]:
-    """With the `metadata[KEY]` of all keys together under `metadata`: keys and values in turn, with NUL between them, which neither has."""
+    """With the `metadata[KEY]` of all keys together under `metadata`: keys and values in turn, with NUL between them,
+    which neither has."""
     pairs = [(name[9:-1], value) for name, value in given.items() if is_metadata(kind, name)]
     if not pairs and ("metadata" not in given or "metadata" not in fields_of(kind)):
         return given
@@ -107,14 +110,16 @@ def gathered(kind: type[Struct], given: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def is_metadata(kind: type[Struct], name: str) -> bool:
-    """Whether the name of a parameter is `metadata[KEY]`, and the type has such."""
+    """Test whether the name of a parameter is `metadata[KEY]`, and the type has such."""
     return name.startswith("metadata[") and name.endswith("]") and "\0" not in name and "metadata" in fields_of(kind)
 
 
 @cache
 def fields_of(kind: type[Struct]) -> dict[str, FieldInfo]:
     """By name, required ones first. Asked of msgspec once: it takes longer than the rest of the checking."""
-    return {field.encode_name: field for field in sorted(msgspec.structs.fields(kind), key=lambda field: not field.required)}
+    return {
+        field.encode_name: field for field in sorted(msgspec.structs.fields(kind), key=lambda field: not field.required)
+    }
 
 
 def invalid(faults: list[Fault]) -> InvalidParameter:
@@ -128,7 +133,8 @@ def refuse(param: str, sentence: str) -> NoReturn:
 
 
 def check_password(password: str, password_min_length: int, *, email: str, name: str) -> None:
-    """What the password alone does not show: whether it is the user's own email or name. Raises InvalidParameter."""
+    """Check what the password alone does not show: that it is not the user's own email or name. Raises
+    InvalidParameter."""
     try:
         new_password(password, password_min_length, email=email, name=name)
     except ValueError as problem:
@@ -136,7 +142,7 @@ def check_password(password: str, password_min_length: int, *, email: str, name:
 
 
 def check_given_password(password: str) -> None:
-    """Whether a password can be that long. Raises InvalidParameter."""
+    """Check that a password can be that long. Raises InvalidParameter."""
     try:
         rules.normalized_password(password)
     except ValueError as problem:
@@ -144,7 +150,8 @@ def check_given_password(password: str) -> None:
 
 
 def new_password(text: str, min_length: int, *, email: str = "", name: str = "") -> str:
-    """A password as `rules.password` has it, and not the hash of one: then whoever has the old hashes could sign in with them."""
+    """A password as `rules.password` has it, and not the hash of one: then whoever has the old hashes could sign in
+    with them."""
     from rollbook.auth.password_hashes import is_hash  # only new passwords need it
 
     if is_hash(text):
@@ -230,7 +237,8 @@ def _address(value: str) -> arguments.Address:
 
 
 def _plain_network(value: str) -> IPv4Network | IPv6Network:
-    """An IPv4 network that was written as IPv6 (::ffff:192.0.2.0/120) is what it means: that is how callers' addresses are seen."""
+    """An IPv4 network that was written as IPv6 (::ffff:192.0.2.0/120) is what it means: that is how callers' addresses
+    are seen."""
     network = ip_network(value)
     mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
     return network if mapped is None or network.prefixlen < 96 else ip_network((mapped, network.prefixlen - 96))
@@ -272,10 +280,11 @@ def _metadata_filter(value: str) -> arguments.MetadataFilter:
 
 
 def _webhook_url(value: str) -> arguments.WebhookUrl:
-    """Whether it is a URL that the server sends to is for the action to say, which knows the settings."""
+    """Check the form of a URL. Whether the server sends to it is for the action to say, which knows the settings."""
     if not 0 < len(value) <= MAX_URL or not _VISIBLE(value):
         raise ValueError(
-            f"must be a URL of at most {MAX_URL:,} characters, without spaces and with characters other than ASCII percent-encoded"
+            f"must be a URL of at most {MAX_URL:,} characters, without spaces and with characters other than "
+            "ASCII percent-encoded"
         )
     return arguments.WebhookUrl(value)
 
@@ -283,7 +292,8 @@ def _webhook_url(value: str) -> arguments.WebhookUrl:
 def _redirect_url(value: str) -> arguments.RedirectUrl:
     if len(value) > MAX_REDIRECT_URL or not _REDIRECT_URL(value):
         raise ValueError(
-            f"must be an https URL with a host name and at most {MAX_REDIRECT_URL:,} characters, those other than ASCII percent-encoded. http is accepted on localhost and 127.0.0.1"
+            f"must be an https URL with a host name and at most {MAX_REDIRECT_URL:,} characters, those other "
+            "than ASCII percent-encoded. http is accepted on localhost and 127.0.0.1"
         )
     return arguments.RedirectUrl(value)
 
@@ -323,7 +333,9 @@ def _sort(value: str) -> arguments.Sort:
     keys = names(value)
     columns = [key.removeprefix("-") for key in keys]
     if len(set(columns)) != len(columns) or not set(columns) <= set(SORTABLE):
-        raise ValueError(f"must name each of these at most once, prefixed with - for descending order: {', '.join(SORTABLE)}")
+        raise ValueError(
+            f"must name each of these at most once, prefixed with - for descending order: {', '.join(SORTABLE)}"
+        )
     return arguments.Sort(keys)
 
 
@@ -417,12 +429,17 @@ def _faults(kind: type[Struct], given: Mapping[str, Any], hook: Hook) -> list[Fa
 
 
 _WORDS = {
-    "str": "a string", "int": "a whole number", "float": "a number", "bool": "true or false", "array": "a list", "object": "an object",
+    "str": "a string",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
     "null": "null",
-}  # fmt: skip
+}
 _EXPECTED = re.compile(r"Expected `([^`]+)`, got `(\w+)`")
 _PATTERNS = {arguments.STATUS_OR_CLASS: "must be a status such as 404, or a class of them such as 4xx"}
-"""What arguments must match; all other patterns exclude control characters."""
+"""Patterns that arguments must match; all other patterns exclude control characters."""
 _BOUND = re.compile(r"Expected `(\w+)`( of length)? (>=|<=|>|<|==) ([\d.]+)")
 
 

@@ -1,4 +1,4 @@
-"""What actions work with: the database, the settings, and what proves, hashes and counts."""
+"""Context of actions: the database, the settings, and the services that prove, hash and count."""
 
 from __future__ import annotations
 
@@ -46,8 +46,9 @@ class WriteTogether(Protocol):
 class Rollbook:
     """One for all actions of a process.
 
-    An action writes at most once, as its last step, through `write`, and returns what that returned. So whoever calls it can put something
-    of their own round the unit of work: what is kept for a repeated request is kept in the transaction of the request itself.
+    An action writes at most once, as its last step, through `write`, and returns what that returned. So whoever calls
+    it can put something of their own round the unit of work: what is kept for a repeated request is kept in the
+    transaction of the request itself.
     """
 
     write: Write

@@ -9,5 +9,5 @@ MIN_FREE = 268_435_456
 
 
 def has_room(file: int) -> bool:
-    """Whether an open file may go on to grow. To be asked every few MiB."""
+    """Test whether an open file may go on to grow. To be asked every few MiB."""
     return shutil.disk_usage(file).free >= MIN_FREE

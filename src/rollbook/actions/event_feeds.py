@@ -10,7 +10,16 @@ from rollbook import clock
 from rollbook.actions.event_reader import Entry, EventReader
 from rollbook.actions.event_tail import Tail, settle
 from rollbook.actions.principal import Principal, as_of_now
-from rollbook.errors import ApiError, ExpiredKey, Forbidden, InsufficientScope, Overloaded, Stopping, TooManyStreams, Unauthorized
+from rollbook.errors import (
+    ApiError,
+    ExpiredKey,
+    Forbidden,
+    InsufficientScope,
+    Overloaded,
+    Stopping,
+    TooManyStreams,
+    Unauthorized,
+)
 from rollbook.records import auth_version, events
 from rollbook.records.events import EventPage, Selection
 from rollbook.storage.database import Database
@@ -49,8 +58,8 @@ class Feed:
         self._waits: asyncio.Future[bool] | None = None
 
     async def read(self) -> list[Entry]:
-        """The next events, oldest first; none if there are none yet, or it is closed. Raises what ended it, PositionExpired if retention
-        was faster than the reader, StorageUnavailable."""
+        """The next events, oldest first; none if there are none yet, or it is closed. Raises what ended it,
+        PositionExpired if retention was faster than the reader, StorageUnavailable."""
         while not self.is_closed:
             if self.problem is not None:
                 raise self.problem
@@ -97,7 +106,8 @@ class Feed:
             settle(self._waits, True)
 
     def offer(self, before: int, types: set[str], user_ids: set[str]) -> None:
-        """There are new events after `before`, of these types and about these users: it is woken, or has read them if it wants none."""
+        """There are new events after `before`, of these types and about these users: it is woken, or has read them if
+        it wants none."""
         asked = self._selection
         wanted = (asked.types is None or not asked.types.isdisjoint(types)) and (
             asked.user_id is None or asked.user_id in user_ids
@@ -146,8 +156,8 @@ class Feeds:
         return len(self._all)
 
     def add(self, by: Principal, selection: Selection, seq: int, newest: int) -> Feed:
-        """For a caller who may read events, from the event after `seq` on, where the log had been read up to `newest` a moment ago. To be
-        closed. Raises TooManyStreams, Overloaded, Stopping."""
+        """Open a feed for a caller who may read events, from the event after `seq` on, where the log had been read up
+        to `newest` a moment ago. To be closed. Raises TooManyStreams, Overloaded, Stopping."""
         if self._closed:
             raise Stopping()
         if len(self._all) >= MAX_FEEDS:
@@ -172,7 +182,7 @@ class Feeds:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the server stops."""
+        """Test whether the server stops."""
         return self._closed
 
     def close(self) -> None:
@@ -217,7 +227,8 @@ class Feeds:
                 feed.offer(before, types, user_ids)
 
     def _shorten(self, newest: int) -> None:
-        """After a failure: a server that took over may lack events that were acknowledged, and give their numbers to others."""
+        """After a failure: a server that took over may lack events that were acknowledged, and give their numbers to
+        others."""
         if newest < max(self.end, self.reader.end):
             self.end = newest
             self.reader.forget(newest)
@@ -246,7 +257,7 @@ class Feeds:
             await self._recheck(some, version)
 
     async def _recheck(self, some: list[Feed], version: int) -> None:
-        """Those with the same key."""
+        """Check the access of feeds with the same key again."""
         try:
             caller = await as_of_now(self._db, some[0].by)
             if "events:read" not in caller.scopes_on_all:

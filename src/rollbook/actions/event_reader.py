@@ -1,4 +1,5 @@
-"""Reads the event log once for all clients and webhooks of this process, and keeps its newest events for those that are a little behind."""
+"""Reads the event log once for all clients and webhooks of this process, and keeps its newest events for those that are
+a little behind."""
 
 from __future__ import annotations
 
@@ -42,11 +43,12 @@ class Batch(NamedTuple):
     last: int
     """Up to which number there are no others."""
     more: bool
-    """Whether there are known to be events after it."""
+    """True if there are known to be events after it."""
 
 
 class EventReader:
-    """One for each process. `start` and `end`: all events after the first of these numbers, up to the second, are kept."""
+    """One for each process. `start` and `end`: all events after the first of these numbers, up to the second, are
+    kept."""
 
     def __init__(self, db: Database) -> None:
         self.start = self.end = 0

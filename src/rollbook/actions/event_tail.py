@@ -1,4 +1,5 @@
-"""Tells those who wait that the event log has grown: at once after a commit of this process, a few milliseconds after one of others."""
+"""Tells those who wait that the event log has grown: at once after a commit of this process, a few milliseconds after
+one of others."""
 
 from __future__ import annotations
 
@@ -34,8 +35,8 @@ class Tail:
         db.listen(events.CHANNEL, self._wake)
 
     async def changed(self, seq: int, seconds: float) -> bool:
-        """Wait until there is an event after the one with this number: all that `events.newest` counts can be read by then. False if there
-        is none within so many seconds. Needs no task around it."""
+        """Wait until there is an event after the one with this number: all that `events.newest` counts can be read by
+        then. False if there is none within so many seconds. Needs no task around it."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[bool] = loop.create_future()
         timer = loop.call_later(seconds, settle, future, False)

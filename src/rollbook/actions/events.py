@@ -22,17 +22,18 @@ from rollbook.records.events import EventPage, Selection
 from rollbook.storage.database import Queries
 
 Waiting = Callable[[Callable[[], None]], AbstractContextManager[Any]]
-"""What a call is within while it waits. It is told what to call when the client leaves."""
+"""Context of a call while it waits. It is told what to call when the client leaves."""
 
 
 async def list_events(on: Rollbook, by: Principal, asked: ListEvents, waiting: Waiting = nullcontext) -> EventPage:
     """List events
 
-    Returns what happened to users, API keys, sessions and webhooks, in the order in which it was committed. To follow the event log, pass
-    the ID of the last event you have seen as `after`, or the `Event-Position` of an earlier response. An empty list means there is nothing
-    new. A page ends after `limit` events or 1 MiB, but has at least one event if there are any. If there are more, the `Link` header has
-    the URL of the next page. With `actor` or `address`, or `user` and `type`, a page also ends after 200,000 events were searched, and may be
-    empty: go on with the `Link`. Fails with 410 if events after `after` were deleted (setting `event_retention`). With `wait`, the server
+    Returns what happened to users, API keys, sessions and webhooks, in the order in which it was committed. To follow
+    the event log, pass the ID of the last event you have seen as `after`, or the `Event-Position` of an earlier
+    response. An empty list means there is nothing new. A page ends after `limit` events or 1 MiB, but has at least one
+    event if there are any. If there are more, the `Link` header has the URL of the next page. With `actor` or
+    `address`, or `user` and `type`, a page also ends after 200,000 events were searched, and may be empty: go on with
+    the `Link`. Fails with 410 if events after `after` were deleted (setting `event_retention`). With `wait`, the server
     waits up to that many seconds for an event, and responds as soon as there is one.
     """
     require(by, "events:read")
@@ -60,10 +61,11 @@ async def _next_page(feed: Feed, page: EventPage, asked: ListEvents) -> EventPag
 async def follow_events(on: Rollbook, by: Principal, asked: FollowEvents, last: str | None = None) -> Feed:
     """Stream events
 
-    Sends events as they happen, as server-sent events (`text/event-stream`). Without `after`, the stream starts with the next event. After
-    a lost connection, send the `id` of the last message as `Last-Event-ID`, and you miss nothing; browsers do so on their own. A comment
-    every 15 seconds shows that the connection is alive. If the server ends the stream, for example because the key was revoked, the last
-    message has the type `end` and the error as its data. The stream counts as one request.
+    Sends events as they happen, as server-sent events (`text/event-stream`). Without `after`, the stream starts with
+    the next event. After a lost connection, send the `id` of the last message as `Last-Event-ID`, and you miss nothing;
+    browsers do so on their own. A comment every 15 seconds shows that the connection is alive. If the server ends the
+    stream, for example because the key was revoked, the last message has the type `end` and the error as its data. The
+    stream counts as one request.
     """
     # `last` is the ID that a client with a lost connection had last. It began with `after`.
     require(by, "events:read")
@@ -103,5 +105,5 @@ def _selection(by: Principal, asked: FollowEvents) -> Selection:
 
 
 def is_log_large(settings: Settings, size: int) -> bool:
-    """Whether a log of so many bytes deserves a warning."""
+    """Test whether a log of so many bytes deserves a warning."""
     return 0 < settings.event_log_warning * units.MEBIBYTE < size

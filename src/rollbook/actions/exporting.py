@@ -1,5 +1,5 @@
-"""One export at a time: whoever has one running is refused another, and it ends when they may no longer have it. What is read faster than it
-is sent waits in a file."""
+"""One export at a time: whoever has one running is refused another, and it ends when they may no longer have it. What
+is read faster than it is sent waits in a file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ CHECK = 0.5
 
 
 class Turn:
-    """Whoever asked has no other export until this is over, or no longer held by anyone, as when the answer never began."""
+    """Whoever asked has no other export until this is over, or no longer held by anyone, as when the answer never
+    began."""
 
     over = False
 
@@ -36,8 +37,8 @@ class Turn:
         self._check_at = time.monotonic() + CHECK
 
     async def check(self) -> None:
-        """To be called before each part that is handed out. Raises Unauthorized, Forbidden or NotFound when the caller's key was revoked, their
-        user suspended or deleted, or given a role that has no right to it."""
+        """To be called before each part that is handed out. Raises Unauthorized, Forbidden or NotFound when the
+        caller's key was revoked, their user suspended or deleted, or given a role that has no right to it."""
         if time.monotonic() >= self._check_at:
             by = self._by
             caller = await self._on.read(as_of_now, by)
@@ -46,7 +47,8 @@ class Turn:
 
 
 def take_turn(on: Rollbook, by: Principal, scope: str, about: str | None = None) -> Turn:
-    """For what takes this scope on the user with the ID `about`, or without one on all. Raises ExportRunning."""
+    """Take the turn of an export that needs this scope on the user with the ID `about`, or without an ID on all users.
+    Raises ExportRunning."""
     running = on.exporting.get(by.user_id)
     if running is not None and not running.over:
         raise ExportRunning(1)
@@ -55,11 +57,15 @@ def take_turn(on: Rollbook, by: Principal, scope: str, about: str | None = None)
 
 
 class Spool:
-    """A file without a name that one thread fills and the event loop reads, each at its own speed. It is gone once it is closed."""
+    """A file without a name that one thread fills and the event loop reads, each at its own speed. It is gone once it
+    is closed."""
 
     def __init__(self, folder: Path, turn: Turn) -> None:
-        """Created on the event loop. A command on PostgreSQL may have no data folder: then the system's for such files. Raises OSError."""
-        self._file = tempfile.TemporaryFile(dir=folder if folder.is_dir() else None, buffering=0)  # noqa: SIM115 - closed when nothing refers to it
+        """Created on the event loop. A command on PostgreSQL may have no data folder: then the system's for such files.
+        Raises OSError."""
+        # Closed when nothing refers to it.
+        within = folder if folder.is_dir() else None
+        self._file = tempfile.TemporaryFile(dir=within, buffering=0)  # noqa: SIM115
         self._turn = turn
         self._loop = asyncio.get_running_loop()
         self._changed: asyncio.Future[None] | None = None

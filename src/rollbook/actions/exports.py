@@ -26,7 +26,7 @@ Held = tuple[User, str | None]
 
 
 class Form(NamedTuple):
-    """What a file consists of."""
+    """Format of a file."""
 
     start: bytes
     part: Callable[[Sequence[Held]], bytes]
@@ -38,13 +38,16 @@ class Export(NamedTuple):
     """Of the event log: the export has all changes up to there."""
 
 
-async def export_users(on: Rollbook, by: Principal, asked: ExportUsers, form: Form, with_hashes: bool = False) -> Export:
+async def export_users(
+    on: Rollbook, by: Principal, asked: ExportUsers, form: Form, with_hashes: bool = False
+) -> Export:
     """Export users
 
-    Returns a snapshot of all users, or of those that match the filters, in the order in which they were added and with all fields. If you
-    import it, you get the same users in the same order, with the same times. Follow the event log from its `Event-Position`. The export contains no API keys, sessions or password
-    hashes; on the server's machine, `rollbook users export --with-hashes` includes the hashes. You can run one export
-    at a time on each worker of the server.
+    Returns a snapshot of all users, or of those that match the filters, in the order in which they were added and with
+    all fields. If you import it, you get the same users in the same order, with the same times. Follow the event log
+    from its `Event-Position`. The export contains no API keys, sessions or password hashes; on the server's machine,
+    `rollbook users export --with-hashes` includes the hashes. You can run one export at a time on each worker of the
+    server.
     """
     require(by, "users:export")
     if with_hashes and not by.is_operator:
@@ -68,7 +71,9 @@ _reading: set[asyncio.Task[None]] = set()
 """Kept, or they could be collected before they are done."""
 
 
-async def _read(on: Rollbook, query: Query, form: Form, with_hashes: bool, spool: Spool, begun: asyncio.Future[int]) -> None:
+async def _read(
+    on: Rollbook, query: Query, form: Form, with_hashes: bool, spool: Spool, begun: asyncio.Future[int]
+) -> None:
     try:
         async with on.exports:
             await on.read_aside(_all, query, form, with_hashes, spool, begun)
@@ -80,8 +85,11 @@ async def _read(on: Rollbook, query: Query, form: Form, with_hashes: bool, spool
         spool.end()
 
 
-async def _all(queries: Queries, query: Query, form: Form, with_hashes: bool, spool: Spool, begun: asyncio.Future[int]) -> None:
-    """In one snapshot, from a thread on SQLite. It lasts for as long as it takes to read all, however slowly the client reads them."""
+async def _all(
+    queries: Queries, query: Query, form: Form, with_hashes: bool, spool: Spool, begun: asyncio.Future[int]
+) -> None:
+    """In one snapshot, from a thread on SQLite. It lasts for as long as it takes to read all, however slowly the client
+    reads them."""
     position = await event_log.position(queries)
     begun.get_loop().call_soon_threadsafe(_begin, begun, position)
     spool.write(form.start)

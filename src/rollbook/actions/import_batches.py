@@ -1,4 +1,5 @@
-"""Writes the users of a file, a batch at a time. Each passes the rules of one who is created alone; a bad one stops no other."""
+"""Writes the users of a file, a batch at a time. Each passes the rules of one who is created alone; a bad one stops no
+other."""
 
 from __future__ import annotations
 
@@ -49,7 +50,7 @@ Outcome = str | ApiError
 
 
 class Done(NamedTuple):
-    """What became of a batch."""
+    """Outcome of a batch."""
 
     outcomes: list[Outcome]
     existing: Mapping[str, Existing]
@@ -85,14 +86,15 @@ class Row(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What a batch has added to an import."""
+    """Contribution of a batch to an import."""
 
     counts: Counts
     refusals: list[Refusal]
 
 
 class Importer:
-    """One import, from batch to batch. `runner` is the process that writes a job's progress; None: there is no job, only the users.
+    """One import, from batch to batch. `runner` is the process that writes a job's progress; None: there is no job,
+    only the users.
 
     `counts` are those of the whole import, `bytes_read` how much of its file is done: both are written with the users.
     """
@@ -128,8 +130,12 @@ class Importer:
 
     @property
     def is_full(self) -> bool:
-        """Whether what was added is to be written before more is."""
-        return len(self._rows) + len(self._refusals) >= self._batch or self._passwords >= MAX_PASSWORDS or self._next is not None
+        """Test whether what was added is to be written before more is."""
+        return (
+            len(self._rows) + len(self._refusals) >= self._batch
+            or self._passwords >= MAX_PASSWORDS
+            or self._next is not None
+        )
 
     @property
     def is_empty(self) -> bool:
@@ -159,8 +165,8 @@ class Importer:
         self._passwords += row.prepared is None
 
     async def write(self, by: Principal, bytes_read: int) -> Step:
-        """Write what was added since, in one transaction. Raises InsufficientScope, Overloaded, and `imports.Superseded` for a job that was
-        canceled, or that another process has taken over."""
+        """Write what was added since, in one transaction. Raises InsufficientScope, Overloaded, and
+        `imports.Superseded` for a job that was canceled, or that another process has taken over."""
         require(by, "users:write")
         rows, refusals = self._rows, self._refusals
         next = self._next
@@ -233,7 +239,11 @@ class Importer:
     def _hash(self, row: Row) -> str:
         if self._options.dry_run:  # nothing of it is kept
             return self._on.passwords.current
-        return self._on.passwords.hash_now(str(row.user.password)) if row.weak is None else self._on.passwords.wrap_now(row.weak)
+        return (
+            self._on.passwords.hash_now(str(row.user.password))
+            if row.weak is None
+            else self._on.passwords.wrap_now(row.weak)
+        )
 
     def _needs_password(self, known: Existing | None) -> bool:
         return known is None or (self._options.on_conflict == "update" and not known.has_password)
@@ -242,7 +252,13 @@ class Importer:
         return rules.email_key(user.email) if self._options.match == "email" else str(user.external_id)
 
     async def _write(
-        self, tx: Tx, by: Principal, rows: list[Row], prepared: list[Prepared | None], refusals: list[Refusal], bytes_read: int
+        self,
+        tx: Tx,
+        by: Principal,
+        rows: list[Row],
+        prepared: list[Prepared | None],
+        refusals: list[Refusal],
+        bytes_read: int,
     ) -> Step:
         done = await self._done(tx, by, rows, prepared)
         if self._options.dry_run:
@@ -299,7 +315,7 @@ class Importer:
         return self._options.events == "each" and not self._options.dry_run
 
     def _conflict(self, error: ApiError) -> Outcome:
-        """What becomes of a user who has something that another has."""
+        """Outcome for a user who has something that another user has."""
         is_matched = isinstance(error, EmailTaken if self._options.match == "email" else ExternalIdTaken)
         if is_matched and self._options.on_conflict != "fail":
             return "skipped" if self._options.on_conflict == "skip" else "updated"
@@ -339,21 +355,35 @@ class Importer:
 
     # ---- telling
 
-    def _step(self, rows: Sequence[Row], done: Done, prepared: Sequence[Prepared | None], refusals: Sequence[Refusal]) -> Step:
-        """What is reported is in the order of the file."""
+    def _step(
+        self, rows: Sequence[Row], done: Done, prepared: Sequence[Prepared | None], refusals: Sequence[Refusal]
+    ) -> Step:
+        """Combine outcomes into a step. Its report is in the order of the file."""
         each = list(zip(rows, done.outcomes, prepared, strict=True))
-        refused = [*refusals, *(_refusal(row.line, outcome) for row, outcome, _ in each if isinstance(outcome, ApiError))]
-        left_out = [found for row, outcome, user in each if row.left_out and (found := self._left_out(row, outcome, user, done))]
+        refused = [
+            *refusals,
+            *(_refusal(row.line, outcome) for row, outcome, _ in each if isinstance(outcome, ApiError)),
+        ]
+        left_out = [
+            found for row, outcome, user in each if row.left_out and (found := self._left_out(row, outcome, user, done))
+        ]
         counted = Counter(outcome for outcome in done.outcomes if isinstance(outcome, str))
         weak = sum(self._is_weak(row, outcome, user, done) for row, outcome, user in each)
         records = len(rows) + len(refusals)
         counts = Counts(
-            records, counted["added"], counted["updated"], counted["unchanged"], counted["skipped"], len(refused), len(left_out), weak
-        )  # fmt: skip
+            records,
+            counted["added"],
+            counted["updated"],
+            counted["unchanged"],
+            counted["skipped"],
+            len(refused),
+            len(left_out),
+            weak,
+        )
         return Step(counts, sorted([*refused, *left_out], key=lambda refusal: refusal.line))
 
     def _is_weak(self, row: Row, outcome: Outcome, user: Prepared | None, done: Done) -> bool:
-        """Whether a hash of the file was stored that is easy to guess at."""
+        """Test whether a hash of the file was stored that is easy to guess at."""
         if user is None or not user.password_hash or user.password_hash.startswith(self._on.passwords.current):
             return False
         is_stored = outcome == "added" or (outcome == "updated" and not done.existing[self._key(row.user)].has_password)
@@ -377,13 +407,14 @@ async def tidy(on: Rollbook) -> None:
 
 
 async def index(on: Rollbook) -> int:
-    """Bring some of the users that were changed into the search index, and return how many; 0 when all are. Searches are exact without it,
-    but slow; a running server does the same, in time."""
+    """Bring some of the users that were changed into the search index, and return how many; 0 when all are. Searches
+    are exact without it, but slow; a running server does the same, in time."""
     return await on.write(dialect(on.db).user_imports.index)
 
 
 async def _check_free(tx: Tx, user: User, columns: Mapping[str, Any]) -> None:
-    """Before anything is written: on PostgreSQL, a row that is refused would undo the batch. Raises EmailTaken, ExternalIdTaken."""
+    """Before anything is written: on PostgreSQL, a row that is refused would undo the batch. Raises EmailTaken,
+    ExternalIdTaken."""
     if "email" in columns:
         other = await user_records.by_email(tx, columns["email"])
         if other is not None and other.id != user.id:
@@ -410,11 +441,13 @@ def _check_times(user: ImportedUser) -> None:
 
 def _prepare(user: ImportedUser, hash: str | None) -> Prepared:
     """With the hash of their password in the form in which it is stored."""
-    return user_imports.prepare(_record(user), hash, user.id is not UNSET, _time(user.created_at), _time(user.updated_at))
+    return user_imports.prepare(
+        _record(user), hash, user.id is not UNSET, _time(user.created_at), _time(user.updated_at)
+    )
 
 
 def _record(user: ImportedUser) -> User:
-    """What is stored of a new user, apart from the password, `created_at` and `updated_at`."""
+    """Record of a new user, apart from the password, `created_at` and `updated_at`."""
     new = user_records.new(**changes_of(user))
     if user.last_sign_in_at is user.id is UNSET:
         return new

@@ -1,4 +1,5 @@
-"""The files of imports, in the folder `imports` of the data folder of the server that received them, until each import is finished."""
+"""The files of imports, in the folder `imports` of the data folder of the server that received them, until each import
+is finished."""
 
 from __future__ import annotations
 
@@ -29,8 +30,8 @@ def path(data: Path, id: str) -> Path:
 
 
 async def store(data: Path, id: str, chunks: AsyncIterator[bytes]) -> int:
-    """Write the file and return its size in bytes; it is durable then. Whatever goes wrong, nothing of it is left. Raises
-    StorageUnavailable, and what `chunks` raises."""
+    """Write the file and return its size in bytes; it is durable then. Whatever goes wrong, nothing of it is left.
+    Raises StorageUnavailable, and what `chunks` raises."""
     at = path(data, id)
     try:
         await asyncio.to_thread(_make_folder, at.parent)
@@ -98,8 +99,8 @@ def _sync(folder: Path) -> None:
 
 @contextmanager
 def opened(data: Path, id: str) -> Iterator[BinaryIO]:
-    """The file, for one process at a time: the kernel lets go of it when that ends, however it ends. Raises BlockingIOError while another
-    process has it, FileNotFoundError."""
+    """The file, for one process at a time: the kernel lets go of it when that ends, however it ends. Raises
+    BlockingIOError while another process has it, FileNotFoundError."""
     with open(path(data, id), "rb", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield file
@@ -114,7 +115,7 @@ def remove(data: Path, id: str) -> None:
 
 
 def remove_abandoned(data: Path, needed: set[str]) -> None:
-    """Those of imports that are finished, and of requests that ended in the middle."""
+    """Remove the files of imports that are finished, and of requests that ended in the middle."""
     folder = data / "imports"
     if not folder.is_dir():
         return

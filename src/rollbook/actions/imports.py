@@ -1,4 +1,4 @@
-"""What can be done to imports: files of users that the server reads in the background. `import_batches` writes the users."""
+"""Actions on imports: files of users that the server reads in the background. `import_batches` writes the users."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Report(NamedTuple):
 async def create(on: Rollbook, by: Principal, options: ImportOptions, chunks: AsyncIterator[bytes]) -> Import:
     """Import users
 
-    The body is the file: NDJSON, a JSON array or CSV, optionally compressed with gzip or zstd. The server responds when it has stored the
-    file, and then imports the users in the background, even after a restart. To see the progress, call `GET /v1/imports/{importId}`. For
-    users with a role above member, the key also needs the scope `users:grant`, and for password hashes `users:import`. You can have 10
-    unfinished imports.
+    The body is the file: NDJSON, a JSON array or CSV, optionally compressed with gzip or zstd. The server responds when
+    it has stored the file, and then imports the users in the background, even after a restart. To see the progress,
+    call `GET /v1/imports/{importId}`. For users with a role above member, the key also needs the scope `users:grant`,
+    and for password hashes `users:import`. You can have 10 unfinished imports.
     """
     require(by, "users:write")
     id = imports.new_id()
@@ -55,9 +55,7 @@ async def create(on: Rollbook, by: Principal, options: ImportOptions, chunks: As
             raise InvalidParameter("The body is empty. Send the file as the body.")
         del uploads[id]
         now = clock.now()
-        new = Import(
-            id, by.user_id, by.key_id, by.address, bytes=size, seen_at=now, created_at=now, **_stored(options)
-        )  # fmt: skip
+        new = Import(id, by.user_id, by.key_id, by.address, bytes=size, seen_at=now, created_at=now, **_stored(options))
         try:
             return await on.write(_create, new, uploads)
         except ApiError:
@@ -94,7 +92,8 @@ async def list_imports(on: Rollbook, by: Principal, asked: ListImports) -> list[
 async def get(on: Rollbook, by: Principal, id: str) -> Import:
     """Get an import
 
-    Returns the import with its progress: `bytes_read` of `bytes`, and how many records were added, updated, skipped and refused so far.
+    Returns the import with its progress: `bytes_read` of `bytes`, and how many records were added, updated, skipped and
+    refused so far.
     """
     require(by, "users:write")
     return await imports.get(on.db, known("imp", id))
@@ -103,8 +102,8 @@ async def get(on: Rollbook, by: Principal, id: str) -> Import:
 async def report(on: Rollbook, by: Principal, id: str, asked: ImportReport) -> Report:
     """Get the report of an import
 
-    Returns the records that were refused so far, each with its line, field, code and reason, and the users who were imported without a
-    password, each with their `user_id`: at most 100,000 in all.
+    Returns the records that were refused so far, each with its line, field, code and reason, and the users who were
+    imported without a password, each with their `user_id`: at most 100,000 in all.
     """
     found = await get(on, by, id)
     return Report(asked.format, _refusals(on, found.id))
@@ -153,15 +152,25 @@ async def record_local(
 ) -> None:
     """An import without a job is over."""
     found = Import(
-        id, "", None, by.address, status=status, bytes=size, bytes_read=size, **counts._asdict(),
-        created_at=began, started_at=began, finished_at=clock.now(), **_stored(options),
-    )  # fmt: skip
+        id,
+        "",
+        None,
+        by.address,
+        status=status,
+        bytes=size,
+        bytes_read=size,
+        **counts._asdict(),
+        created_at=began,
+        started_at=began,
+        finished_at=clock.now(),
+        **_stored(options),
+    )
     await on.write(events.record, "import.finished", "", by.actor, imports.told(found))
 
 
 async def look_after(on: Rollbook) -> list[Import]:
-    """The unfinished imports whose files are on this server, oldest first. Those that no server has had the file of for an hour have
-    failed."""
+    """The unfinished imports whose files are on this server, oldest first. Those that no server has had the file of for
+    an hour have failed."""
     unfinished = await imports.unfinished(on.db)
     here, now = [], clock.now()
     for each in unfinished:

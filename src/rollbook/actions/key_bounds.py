@@ -1,4 +1,4 @@
-"""What a key is limited to, and the rule that a key hands on no more than it has itself."""
+"""Bounds of a key, and the rule that a key hands on no more than it has."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def of_key(key: Key) -> Bounds:
 
 
 def check_no_wider(own: Bounds, held: frozenset[str], key: Key, role: str) -> None:
-    """A key gets no hold of a wider one: to reveal or to rotate that would widen itself. `held` are its scopes, `role` is the other's user's.
+    """A key gets no hold of a wider one: to reveal or to rotate that would widen itself. `held` are its scopes, `role`
+    is the other's user's.
 
     Raises InsufficientScope.
     """
@@ -119,11 +120,12 @@ def _is_part(network: Network, of: Network) -> bool:
 
 
 def _limit_within(inner: Limit, outer: Limit) -> bool:
-    """Whether each window of `outer` has one in `inner` of the same length that admits no more. They have no others: both count in one
-    bucket, where windows of other lengths would take the place of each other's."""
+    """Test whether each window of `outer` has one in `inner` of the same length that admits no more. They have no
+    others: both count in one bucket, where windows of other lengths would take the place of each other's."""
     calls = {window.seconds: window.calls for window in inner}
     return not outer or (
-        len(inner) == len(outer) and all(calls.get(window.seconds, window.calls + 1) <= window.calls for window in outer)
+        len(inner) == len(outer)
+        and all(calls.get(window.seconds, window.calls + 1) <= window.calls for window in outer)
     )
 
 

@@ -13,7 +13,7 @@ from rollbook.storage.database import Queries, Tx
 
 BATCH = 256
 REST = clock.HOUR
-"""How far a mark may stay behind while no key expires, so that nothing is written."""
+"""Longest distance a mark may lag behind while no key expires, so that nothing is written."""
 
 
 class Notice(NamedTuple):

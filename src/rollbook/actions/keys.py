@@ -1,4 +1,4 @@
-"""What can be done to API keys. A key hands on no more than it has: see `key_bounds`."""
+"""Actions on API keys. A key hands on no more than it has: see `key_bounds`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ async def list_keys(on: Rollbook, by: Principal, asked: ListKeys) -> Page[Key]:
 
 
 async def list_by_state(on: Rollbook, by: Principal, user_id: str, working: bool, limit: int, offset: int) -> Page[Key]:
-    """The keys of a user that work, or those that were revoked or have expired; newest first. Raises InsufficientScope, NotFound."""
+    """The keys of a user that work, or those that were revoked or have expired; newest first. Raises InsufficientScope,
+    NotFound."""
     user_id = await subject(on, by, "keys:read", user_id)
     live = await keys.count_live(on.db, user_id, MAX_LIVE)
     total = live if working else await keys.count(on.db, user_id) - live
@@ -55,12 +56,14 @@ async def list_by_state(on: Rollbook, by: Principal, user_id: str, working: bool
 
 
 async def names(on: Rollbook, by: Principal, user_id: str, ids: Sequence[str]) -> list[KeyName]:
-    """The names of some of a user's keys, in the order of `ids`: at most `records.keys.MAX_NAMES`. Raises InsufficientScope, NotFound."""
+    """The names of some of a user's keys, in the order of `ids`: at most `records.keys.MAX_NAMES`. Raises
+    InsufficientScope, NotFound."""
     return await keys.names(on.db, await subject(on, by, "keys:read", user_id), ids)
 
 
 async def choices(on: Rollbook, by: Principal, user_id: str, first: Sequence[str] = ()) -> list[KeyName]:
-    """A user's keys to choose from: `first`, then all that work and the newest that no longer do. Raises InsufficientScope, NotFound."""
+    """A user's keys to choose from: `first`, then all that work and the newest that no longer do. Raises
+    InsufficientScope, NotFound."""
     return await on.read_aside(_choices, await subject(on, by, "keys:read", user_id), first)
 
 
@@ -106,7 +109,8 @@ async def create(on: Rollbook, by: Principal, new: KeyCreate) -> IssuedKey:
 
 
 async def _create(tx: Tx, by: Principal, new: keys.NewKey, token: str) -> IssuedKey:
-    """Its user is looked at again here, where nothing comes between: it may have been deleted, or made an owner, while this waited."""
+    """Its user is looked at again here, where nothing comes between: it may have been deleted, or made an owner, while
+    this waited."""
     may_touch(by, (await users.get(tx, new.user_id)).role)
     return await add(tx, by, new, token)
 
@@ -127,7 +131,8 @@ async def _add(tx: Tx, new: keys.NewKey) -> Key:
 async def reveal(on: Rollbook, by: Principal, id: str, proof: PasswordProof) -> IssuedKey:
     """Reveal an API key
 
-    Returns one of your own keys in full. Requires your password. Fails with 404 if the key is not revealable or was revoked.
+    Returns one of your own keys in full. Requires your password. Fails with 404 if the key is not revealable or was
+    revoked.
     """
     key = await _find_no_wider(on, by, id)
     if key.user_id != by.user_id:
@@ -209,7 +214,7 @@ async def _revoke(tx: Tx, by: Principal, id: str) -> None:
 
 
 def _creator(by: Principal, user_id: str) -> str | None:
-    """Who counts as the creator of a key for this user. What a key creates for its own user comes from whoever created that key."""
+    """Creator of a key for this user. What a key creates for its own user comes from whoever created that key."""
     return by.caller.created_by if user_id == by.user_id else by.user_id
 
 
@@ -227,7 +232,8 @@ def sealed_record(
     created_by: str | None = None,
     limited_with: str | None = None,
 ) -> keys.NewKey:
-    """What is kept of a key with this token: its digest and, if it may be revealed, the token sealed and bound to the key's id."""
+    """Record of a key with this token: its digest and, if it may be revealed, the token sealed and bound to the key's
+    ID."""
     id = keys.new_id()
     return keys.NewKey(
         id,

@@ -1,4 +1,4 @@
-"""What the actions that list something return."""
+"""Result of the actions that list something."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ T = TypeVar("T")
 
 
 class Page(NamedTuple, Generic[T]):
-    """Some items of a list, and how many there are in all. Where they are not counted (0), whether others come after the last one."""
+    """Some items of a list, and how many there are in all. Where they are not counted (0), whether others come after
+    the last one."""
 
     items: list[T]
     total: int = 0

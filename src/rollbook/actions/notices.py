@@ -1,7 +1,8 @@
-"""Events that are not part of a change: failed sign-ins and exceeded limits. Kept in memory, and recorded by a job within about a second.
+"""Events that are not part of a change: failed sign-ins and exceeded limits. Kept in memory, and recorded by a job
+within about a second.
 
-So no response waits for them or tells by its time whether an account exists, and a flood of requests costs no write each: of every kind and
-user, one is recorded in the time of its window, over all workers and servers.
+So no response waits for them or tells by its time whether an account exists, and a flood of requests costs no write
+each: of every kind and user, one is recorded in the time of its window, over all workers and servers.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Notice(NamedTuple):
 
 
 class Notices:
-    """Those of a worker that wait to be recorded: the first of each kind and user."""
+    """Notices of a worker that wait to be recorded: the first of each kind and user."""
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[str, ...], Notice] = {}
@@ -46,7 +47,13 @@ class Notices:
         key = (user_id := actor.user_id or "", window)
         if key not in self._waiting:  # of a flood, the first
             resets_at = clock.format_time(clock.now() + seconds * clock.SECOND)
-            object = {"user_id": user_id, "key_id": actor.key_id, "window": window, "limit": limit.calls, "resets_at": resets_at}
+            object = {
+                "user_id": user_id,
+                "key_id": actor.key_id,
+                "window": window,
+                "limit": limit.calls,
+                "resets_at": resets_at,
+            }
             self._add(key, Notice("limit.exceeded", user_id, actor, limit.seconds, object))
 
     def _add(self, key: tuple[str, ...], notice: Notice) -> None:
@@ -64,7 +71,9 @@ async def store(on: Rollbook) -> bool:
     taken = on.notices.take()
     now = clock.now()
     first = [
-        notice for bucket, notice in taken if (await on.limiter.take(bucket, Limit([Window(1, notice.seconds)]), now)).admitted
+        notice
+        for bucket, notice in taken
+        if (await on.limiter.take(bucket, Limit([Window(1, notice.seconds)]), now)).admitted
     ]
     if first:
         await on.db.write(_record, first)

@@ -15,7 +15,7 @@ from rollbook.storage.database import Tx
 
 
 class FirstOwner(NamedTuple):
-    """What was created: the tokens of its key and of the link that sets its password."""
+    """Result of the first start: the tokens of the owner's key and of the link that sets their password."""
 
     key: str
     link: str | None
@@ -24,7 +24,8 @@ class FirstOwner(NamedTuple):
 async def create_first(
     on: Rollbook, by: Principal, name: str, email: str, password: str | None, key: str | None, with_link: bool
 ) -> FirstOwner | None:
-    """An owner, an API key (a new one, unless its token is given) and a link to set the password: all or none. None when there is an owner.
+    """An owner, an API key (a new one, unless its token is given) and a link to set the password: all or none. None
+    when there is an owner.
 
     Raises EmailTaken.
     """
@@ -46,7 +47,10 @@ async def _create_first(
         return None
     user = await users.add(tx, by, new, password_hash)
     await keys.add(
-        tx, by, keys.sealed_record(on.secret, made.key, user_id=user.id, name="first key", created_by=by.user_id), made.key
+        tx,
+        by,
+        keys.sealed_record(on.secret, made.key, user_id=user.id, name="first key", created_by=by.user_id),
+        made.key,
     )
     if made.link is not None:
         await passwords.add_link(tx, by, user.id, made.link)

@@ -1,4 +1,4 @@
-"""What a wrong password costs the server, by the hashes that are stored."""
+"""Cost of a wrong password to the server, by the hashes that are stored."""
 
 from __future__ import annotations
 
@@ -33,13 +33,14 @@ class Costs(NamedTuple):
     slow: list[InUse]
     """More expensive than imported hashes may be, so that the time tells who has one."""
     shut: list[InUse]
-    """Those that need more memory than imported hashes may: no password matches them."""
+    """Hashes that need more memory than imported hashes may: no password matches them."""
     weak: list[InUse]
     """Easy to guess at for whoever steals the database."""
 
 
 async def costs(queries: Queries, settings: Settings) -> Costs:
-    today = f"$argon2id$v=19$m={settings.password_memory},t={settings.password_time_cost},p={settings.password_parallelism}$"
+    memory, passes, lanes = settings.password_memory, settings.password_time_cost, settings.password_parallelism
+    today = f"$argon2id$v=19$m={memory},t={passes},p={lanes}$"
     found = {
         parameters: InUse(parameters, each.users, password_parameters.price(parameters))
         for parameters, each in (await password_parameters.in_use(queries, MAX_SETS)).items()
@@ -49,6 +50,8 @@ async def costs(queries: Queries, settings: Settings) -> Costs:
     most = max(settings.imported_hash_memory, found[today].price.mebibytes)
     shut = [each for each in found.values() if each.price.mebibytes > most]
     computed = [each for each in found.values() if each.price.mebibytes <= most]
-    slow = [each for each in computed if each.price.seconds > settings.imported_hash_seconds and each.parameters != today]
+    slow = [
+        each for each in computed if each.price.seconds > settings.imported_hash_seconds and each.parameters != today
+    ]
     weak = [each for each in computed if each.price.is_low and each.parameters != today]
     return Costs(max(computed, key=lambda each: each.price), slow, shut, weak)

@@ -28,8 +28,9 @@ MAX_SETS = 64
 async def prove(on: Rollbook, account: str, email: str, origin: Origin, hash: str | None, password: str) -> str:
     """Returns the hash when the password is right. Guessing is slow: every check of a password goes through here.
 
-    `hash` None (unknown email, or a user without a password) takes as long as an account that has one. The attempt is not counted when the
-    password was right, nor when it was not computed because too many wait. Raises WrongPassword, TooManyAttempts, Overloaded.
+    `hash` None (unknown email, or a user without a password) takes as long as an account that has one. The attempt is
+    not counted when the password was right, nor when it was not computed because too many wait. Raises WrongPassword,
+    TooManyAttempts, Overloaded.
     """
     in_use = await password_parameters.in_use(on.db, MAX_SETS)
     stand_in = on.passwords.stand_in(on.secret, rules.email_key(email), in_use)
@@ -69,16 +70,18 @@ async def prove_caller(on: Rollbook, by: Principal, proof: PasswordProof) -> Non
 
 
 async def renewed(on: Rollbook, hash: str, password: str) -> str | None:
-    """What to keep instead of a hash with older parameters, while the password is at hand; None when it has today's. Raises Overloaded."""
+    """New hash in place of one with older parameters, while the password is at hand; None if the hash has today's
+    parameters. Raises Overloaded."""
     return await on.passwords.hash(password) if on.passwords.needs_renewal(hash) else None
 
 
 async def verify_password(on: Rollbook, by: Principal, credentials: Credentials) -> User:
     """Verify a password
 
-    Use this to sign users in to your own application. Returns the user, or 401 if the email or password is wrong. An unknown email takes
-    as long as a wrong password. Returns 429 after too many failures for one account. Send the `address` of the person who signs in: then
-    failures are counted for each address, and a stranger can't lock the user out.
+    Use this to sign users in to your own application. Returns the user, or 401 if the email or password is wrong. An
+    unknown email takes as long as a wrong password. Returns 429 after too many failures for one account. Send the
+    `address` of the person who signs in: then failures are counted for each address, and a stranger can't lock the user
+    out.
     """
     require(by, "users:verify")
     user, kept = await users.sign_in(on.db, credentials.email)
@@ -108,8 +111,8 @@ async def signed_in(tx: Tx, by: Actor, id: str) -> User:
 async def set_password(on: Rollbook, by: Principal, id: str, change: PasswordChange) -> None:
     """Set a user's password
 
-    Users who change their own password must send their `current_password`. For another user with a role above member, the key needs the
-    scope `users:grant` as well.
+    Users who change their own password must send their `current_password`. For another user with a role above member,
+    the key needs the scope `users:grant` as well.
     """
     require(by, "users:write", id)
     user = await users.get(on.db, known("user", id))
@@ -124,8 +127,9 @@ async def set_password(on: Rollbook, by: Principal, id: str, change: PasswordCha
 
 
 def _may_set(by: Principal, user: User, proven: str | None) -> None:
-    """Who has proven their current password may change it. Whoever has no password to prove needs a key that nothing narrows, as others
-    need `users:grant`: with the password they can sign in, and do all that the role can. Raises InsufficientScope."""
+    """Check that a user may set this password. Users who have proven their current password may change it. Whoever has
+    no password to prove needs a key that nothing narrows, as others need `users:grant`: with the password they can sign
+    in, and do all that the role can. Raises InsufficientScope."""
     if proven is not None or (user.id == by.user_id and by.caller.scopes is None):
         may_touch(by, user.role)
     else:
@@ -156,10 +160,10 @@ class Link(NamedTuple):
 async def create_password_link(on: Rollbook, by: Principal, id: str, asked: PasswordLinkCreate) -> Link:
     """Create a setup or password reset link
 
-    For users who have no password yet or have forgotten it. Whoever opens `url` can set the password once. They are then signed in to the
-    dashboard or, with a `redirect_url`, continue there without being signed in to the dashboard. The link
-    expires after three days, when you create another one, or when the password is changed. Send it over a channel you trust. For a user
-    with a role above member, the key needs the scope `users:grant` as well.
+    For users who have no password yet or have forgotten it. Whoever opens `url` can set the password once. They are
+    then signed in to the dashboard or, with a `redirect_url`, continue there without being signed in to the dashboard.
+    The link expires after three days, when you create another one, or when the password is changed. Send it over a
+    channel you trust. For a user with a role above member, the key needs the scope `users:grant` as well.
     """
     require(by, "users:write")
     return await on.write(_add_link, by, known("user", id), tokens.mint_link(asked.redirect_url or ""))
@@ -168,7 +172,8 @@ async def create_password_link(on: Rollbook, by: Principal, id: str, asked: Pass
 async def _add_link(tx: Tx, by: Principal, id: str, token: str) -> Link:
     may_grant(by, (await users.get(tx, id)).role)
     if id == by.user_id and await users.password_hash(tx, id) is not None:
-        # Otherwise an API key alone would be enough to set the password, for which `set_password` requires the current one.
+        # Otherwise an API key alone would be enough to set the password, for which `set_password` requires the current
+        # one.
         raise NotYourself("You have a password. Change it with PUT /v1/users/me/password.")
     return await add_link(tx, by, id, token)
 

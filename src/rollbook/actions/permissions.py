@@ -10,7 +10,8 @@ from rollbook.records import users
 
 
 def require(by: Principal, scope: str, about: str | None = None) -> None:
-    """This scope, and that it reaches the user with the id `about`, or without one all users. Raises InsufficientScope."""
+    """This scope, and that it reaches the user with the id `about`, or without one all users. Raises
+    InsufficientScope."""
     caller = by.caller
     if scope in caller.scopes_on_all:
         return
@@ -19,13 +20,15 @@ def require(by: Principal, scope: str, about: str | None = None) -> None:
 
 
 def require_own(by: Principal, scope: str) -> None:
-    """This scope, be it only for the caller's own keys or sessions: the action narrows itself to them. Raises InsufficientScope."""
+    """This scope, be it only for the caller's own keys or sessions: the action narrows itself to them. Raises
+    InsufficientScope."""
     if scope not in by.caller.scopes_on_self:
         raise _lacking(by, scope)
 
 
 def _lacking(by: Principal, scope: str) -> InsufficientScope:
-    """Names the scope if the key could have it: it is the first thing to look for. What only the role forbids has no scope to add."""
+    """Names the scope if the key could have it: it is the first thing to look for. What only the role forbids has no
+    scope to add."""
     granted = by.caller.scopes
     if granted is not None and scope not in granted:
         return InsufficientScope(f"This API key does not have the scope {scope}.", scope=scope)
@@ -33,7 +36,7 @@ def _lacking(by: Principal, scope: str) -> InsufficientScope:
 
 
 def reaches_all(by: Principal, scope: str) -> bool:
-    """Whether this scope reaches every user, not only the caller."""
+    """Test whether this scope reaches every user, not only the caller."""
     return scope in by.caller.scopes_on_all
 
 
@@ -44,8 +47,9 @@ def may_touch(by: Principal, role: str) -> None:
 
 
 def may_grant(by: Principal, role: str) -> None:
-    """Only `users:grant` gives someone a role above member, or a way to act with it: a password, a link, an account that works again. So a
-    key without it makes no one more powerful than a member, whatever the role of its user. Raises InsufficientScope."""
+    """Only `users:grant` gives someone a role above member, or a way to act with it: a password, a link, an account
+    that works again. So a key without it makes no one more powerful than a member, whatever the role of its user.
+    Raises InsufficientScope."""
     may_touch(by, role)
     if role != "member":
         require(by, "users:grant")
@@ -68,7 +72,8 @@ async def subject(on: Rollbook, by: Principal, scope: str, named: str | None) ->
 
 
 async def subject_or_all(on: Rollbook, by: Principal, scope: str, named: str | None) -> str | None:
-    """The same, but None, for all users, if none is named by a caller who reaches all. Raises InsufficientScope, NotFound."""
+    """The same, but None, for all users, if none is named by a caller who reaches all. Raises InsufficientScope,
+    NotFound."""
     return None if named is None and reaches_all(by, scope) else await subject(on, by, scope, named)
 
 

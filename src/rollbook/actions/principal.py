@@ -1,4 +1,5 @@
-"""Who acts: an API key and its user, a person who is signed in, the command line, or the server itself."""
+"""The caller of an action: an API key and its user, a person who is signed in, the command line, or the server
+itself."""
 
 from __future__ import annotations
 
@@ -19,12 +20,28 @@ REVOKED, NEVER = -1, 1 << 62
 
 
 class Caller:
-    """A user's role and what their key narrows it to. It does not change from one request to the next, so the gate remembers it."""
+    """A user's role and what their key narrows it to. It does not change from one request to the next, so the gate
+    remembers it."""
 
     __slots__ = (
-        "created_by", "ends_at", "free_scopes", "key_bucket", "key_id", "key_limit", "limit", "limited_with", "meter", "networks", "privileges",
-        "role", "scopes", "scopes_on_all", "scopes_on_self", "suspended", "user_id",
-    )  # fmt: skip
+        "created_by",
+        "ends_at",
+        "free_scopes",
+        "key_bucket",
+        "key_id",
+        "key_limit",
+        "limit",
+        "limited_with",
+        "meter",
+        "networks",
+        "privileges",
+        "role",
+        "scopes",
+        "scopes_on_all",
+        "scopes_on_self",
+        "suspended",
+        "user_id",
+    )
 
     def __init__(self, holder: Holder, limit: Limit) -> None:
         self.key_id = holder.key_id
@@ -33,11 +50,13 @@ class Caller:
         self.suspended = holder.status != "active"
         # All that tells this key from a wider or narrower one of the same user.
         self.privileges = (holder.role, holder.scopes, holder.ip_allow, holder.key_limit, holder.expires_at)
-        self.ends_at = REVOKED if holder.revoked_at is not None else NEVER if holder.expires_at is None else holder.expires_at
+        self.ends_at = (
+            REVOKED if holder.revoked_at is not None else NEVER if holder.expires_at is None else holder.expires_at
+        )
         self.limit = limit
         self.key_limit = key_bounds.limit_of(holder.key_limit)
         self.created_by = holder.created_by if holder.key_id else holder.user_id
-        """Who created its key; without one, the user."""
+        """ID of the user who created the key; without a key, the user."""
         self.limited_with = holder.limited_with or holder.key_id if self.key_limit else None
         """The key whose limit this one shares, and those that it creates."""
         self.key_bucket = key_bucket(holder.user_id, self.limited_with) if self.limited_with else None
@@ -47,11 +66,11 @@ class Caller:
         self.free_scopes = frozenset() if self.suspended or self.networks is not None else self.scopes_on_all
         """Scopes that reach all users, with nothing else to check for each request."""
         self.meter: Meter | None = None
-        """What counts its requests, where the gate knows one."""
+        """Counter of its requests, where the gate knows one."""
 
     @property
     def bounds(self) -> Bounds:
-        """What its key is limited to, and hence those it makes. A person who is signed in is bound by the role alone."""
+        """Bounds of its key, and hence of the keys it creates. A person who is signed in is bound by the role alone."""
         if self.key_id is None:
             return UNBOUNDED
         return Bounds(self.scopes, self.networks, self.key_limit, None if self.ends_at == NEVER else self.ends_at)
@@ -63,7 +82,7 @@ def signed_in(user_id: str, role: str, status: str, rate_limit: str | None, limi
 
 
 class Principal:
-    """Who acts in one request."""
+    """The caller of one request."""
 
     __slots__ = ("address", "caller", "request_id", "trace_id")
 
@@ -95,19 +114,19 @@ class Principal:
 
     @property
     def is_operator(self) -> bool:
-        """Whether it is someone who can write to the server's files, and so has full access at any time."""
+        """Test whether it is someone who can write to the server's files, and so has full access at any time."""
         return self.caller is _OPERATOR
 
     @property
     def actor(self) -> Actor:
-        """Whom the event log names."""
+        """Actor that the event log names."""
         caller = self.caller
         return Actor(caller.user_id or None, caller.key_id, self.address, self.request_id, self.trace_id)
 
 
 async def as_of_now(queries: Queries, by: Principal) -> Caller:
-    """The caller of a request that was admitted a while ago, for those that take long. Raises Unauthorized when their key has ended,
-    UserSuspended, NotFound when a person who is signed in was deleted."""
+    """The caller of a request that was admitted a while ago, for those that take long. Raises Unauthorized when their
+    key has ended, UserSuspended, NotFound when a person who is signed in was deleted."""
     caller = by.caller
     if caller.key_id is not None:
         return await _of_key(queries, caller.key_id, caller.limit)
@@ -115,8 +134,8 @@ async def as_of_now(queries: Queries, by: Principal) -> Caller:
 
 
 async def for_job(queries: Queries, user_id: str, key_id: str | None, address: str | None, job_id: str) -> Principal:
-    """Whoever asked for a job, with what they can do by now; the job's ID stands for the request. Raises Unauthorized, UserSuspended,
-    NotFound."""
+    """Whoever asked for a job, with what they can do by now; the job's ID stands for the request. Raises Unauthorized,
+    UserSuspended, NotFound."""
     if key_id is not None:
         return Principal(await _of_key(queries, key_id, NO_LIMIT), address or "", job_id)
     return Principal(await _of_person(queries, user_id, NO_LIMIT), address or "", job_id)

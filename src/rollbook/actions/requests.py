@@ -1,4 +1,5 @@
-"""The request log: calls that were made with API keys. Everyone sees those with their own keys, admins those of all users."""
+"""The request log: calls that were made with API keys. Everyone sees those with their own keys, admins those of all
+users."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from rollbook.records.request_log import Found, Logged, Search
 
 PATH = "/v1/requests"
 SETTLED = 4 * clock.SECOND
-"""Requests answered so long ago are in the log, which each worker writes every 1.5 s. What follows the log looks no nearer to the present."""
+"""Requests answered so long ago are in the log, which each worker writes every 1.5 s. What follows the log looks no
+nearer to the present."""
 PAUSE = 1.0
 """Seconds between two looks for those who wait."""
 MAX_WAITING, MAX_WAITING_OF_USER = 200, 10
@@ -35,14 +37,17 @@ class RequestPage(NamedTuple):
     """Up to here this page has what was asked for, or pages before it: `after`, to follow the log from here."""
 
 
-async def list_requests(on: Rollbook, by: Principal, asked: ListRequests, waiting: Waiting = nullcontext) -> RequestPage:
+async def list_requests(
+    on: Rollbook, by: Principal, asked: ListRequests, waiting: Waiting = nullcontext
+) -> RequestPage:
     """List requests
 
-    Returns calls that were made with API keys, newest first: your own, and for admins those of all users, or of one `user`. A request
-    appears within 2 seconds. To follow the log, pass `order=asc` and the `Request-Position` of an earlier response as `after`: then a
-    request appears after 4 seconds, in the order of answers, and none is missed. With `wait`, an empty list is returned only after that
-    many seconds, and successful calls of this endpoint are left out, since they would end each wait. A search looks at a limited part of
-    the log: a page can be short or empty, and if there is more, the `Link` header has the URL of the next page.
+    Returns calls that were made with API keys, newest first: your own, and for admins those of all users, or of one
+    `user`. A request appears within 2 seconds. To follow the log, pass `order=asc` and the `Request-Position` of an
+    earlier response as `after`: then a request appears after 4 seconds, in the order of answers, and none is missed.
+    With `wait`, an empty list is returned only after that many seconds, and successful calls of this endpoint are left
+    out, since they would end each wait. A search looks at a limited part of the log: a page can be short or empty, and
+    if there is more, the `Link` header has the URL of the next page.
     """
     require_own(by, SCOPE)
     if asked.wait and asked.order == "desc":
@@ -60,8 +65,8 @@ async def list_requests(on: Rollbook, by: Principal, asked: ListRequests, waitin
 async def get_request(on: Rollbook, by: Principal, id: str) -> Logged:
     """Get a request
 
-    Returns one call from the request log, by the `X-Request-Id` of its response. It may be missing if it is less than 2 seconds old, past
-    its retention, or was only counted because thousands came at once.
+    Returns one call from the request log, by the `X-Request-Id` of its response. It may be missing if it is less than 2
+    seconds old, past its retention, or was only counted because thousands came at once.
     """
     require_own(by, SCOPE)
     found = await on.read_aside(request_log.request, None if reaches_all(by, SCOPE) else by.user_id, id)

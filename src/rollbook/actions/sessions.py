@@ -1,4 +1,4 @@
-"""What can be done to sessions: the browsers in which people are signed in."""
+"""Actions on sessions: the browsers in which people are signed in."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def end(on: Rollbook, by: Principal, id: str, of: str | None = None) -> No
 
 
 async def _end(tx: Tx, by: Principal, id: str, of: str | None) -> None:
-    """For who reaches only themselves, others' sessions do not exist."""
+    """End a session. For callers who reach only themselves, others' sessions do not exist."""
     session = await sessions.get(tx, id)
     if of is not None and session.user_id != of:
         raise NotFound()
@@ -81,7 +81,7 @@ class Browser(NamedTuple):
     """Where somebody signs in."""
 
     agent: str
-    """What it calls itself."""
+    """The browser's name for itself."""
     cookie: bytes | None
     """Digest of the session cookie it sent, whether it signs anybody in or not. That session ends."""
     device: str | None
@@ -98,7 +98,8 @@ class SignedIn(NamedTuple):
 
 
 async def sign_in(on: Rollbook, by: Principal, email: str, password: str, browser: Browser) -> SignedIn:
-    """A session for the right email and password. Raises InvalidParameter, WrongPassword, TooManyAttempts, Overloaded, UserSuspended, Forbidden."""
+    """A session for the right email and password. Raises InvalidParameter, WrongPassword, TooManyAttempts, Overloaded,
+    UserSuspended, Forbidden."""
     check_given_password(password)
     user, kept = await users.sign_in(on.db, email)
     origin = attempts.in_browser(on, by, user, browser.device)
@@ -113,7 +114,8 @@ async def sign_in(on: Rollbook, by: Principal, email: str, password: str, browse
 async def _sign_in(
     tx: Tx, on: Rollbook, by: Principal, user_id: str, proven: str, renewed: str | None, browser: Browser, token: str
 ) -> SignedIn:
-    """`proven` is the hash that the password was right for: it may have been changed since, which signs everybody out."""
+    """`proven` is the hash that the password was right for: it may have been changed since, which signs everybody
+    out."""
     if await users.password_hash(tx, user_id) != proven:
         raise WrongPassword()
     if renewed is not None:
@@ -156,7 +158,8 @@ async def user_of_link(on: Rollbook, token: str) -> User | None:
 
 
 async def use_link(on: Rollbook, by: Principal, link: str, password: str, browser: Browser) -> SignedIn | None:
-    """Set a password with a link, and sign in. None where the password was set, but the link leads elsewhere, or the user's role may not sign in.
+    """Set a password with a link, and sign in. None where the password was set, but the link leads elsewhere, or the
+    user's role may not sign in.
 
     Raises NotFound when the link is used up, InvalidParameter, Overloaded, UserSuspended.
     """
@@ -169,7 +172,9 @@ async def use_link(on: Rollbook, by: Principal, link: str, password: str, browse
     return await on.write(_use_link, on, by, link, hash, browser, tokens.mint())
 
 
-async def _use_link(tx: Tx, on: Rollbook, by: Principal, link: str, hash: str, browser: Browser, token: str) -> SignedIn | None:
+async def _use_link(
+    tx: Tx, on: Rollbook, by: Principal, link: str, hash: str, browser: Browser, token: str
+) -> SignedIn | None:
     """All of it, or nothing."""
     user_id = await password_links.use(tx, tokens.digest(link))
     if user_id is None:
@@ -185,12 +190,14 @@ def may_sign_in(on: Rollbook, user: User) -> bool:
 
 
 def link_signs_in(on: Rollbook, user: User, link: str) -> bool:
-    """Whether the user of this link is signed in once they have set a password. Where it leads elsewhere, they are to sign in there."""
+    """Test whether the user of this link is signed in once they have set a password. Where it leads elsewhere, they are
+    to sign in there."""
     return may_sign_in(on, user) and not tokens.redirect_url(link)
 
 
 def _check_may_sign_in(on: Rollbook, user: User) -> None:
-    """For who knows the password: to others, no account tells what it is. Raises UserSuspended, Forbidden."""
+    """Check that a user who has proven their password may sign in: to others, no account tells its state. Raises
+    UserSuspended, Forbidden."""
     if user.status != "active":
         raise UserSuspended("This account is suspended. Contact an administrator.")
     if not may_sign_in(on, user):
@@ -198,5 +205,5 @@ def _check_may_sign_in(on: Rollbook, user: User) -> None:
 
 
 def _as_user(by: Principal, user_id: str) -> Actor:
-    """Who has just proven to be this user."""
+    """Actor for a caller who has just proven to be this user."""
     return by.actor._replace(user_id=user_id, key_id=None)

@@ -1,4 +1,5 @@
-"""Usage: how many requests were made with API keys, by time, key and endpoint. Everyone reads their own, admins that of all users."""
+"""Usage: how many requests were made with API keys, by time, key and endpoint. Everyone reads their own, admins that of
+all users."""
 
 from __future__ import annotations
 
@@ -35,8 +36,8 @@ class Usage(NamedTuple):
 async def get_usage(on: Rollbook, by: Principal, asked: ReadUsage) -> Usage:
     """Get usage
 
-    Counts requests made with API keys, by hour or day, key, endpoint and exceeded rate limit: your own, and for admins those of any `user`.
-    Requests appear within 2 seconds.
+    Counts requests made with API keys, by hour or day, key, endpoint and exceeded rate limit: your own, and for admins
+    those of any `user`. Requests appear within 2 seconds.
     """
     user_id = await subject(on, by, SCOPE, asked.user)
     since, until, step = span(asked.period, clock.now())
@@ -45,7 +46,8 @@ async def get_usage(on: Rollbook, by: Principal, asked: ReadUsage) -> Usage:
 
 
 async def busiest_keys(on: Rollbook, by: Principal, asked: ReadUsage) -> list[str]:
-    """The IDs of the keys with the most requests in the period, at most `records.usage.MAX_KEYS`. Raises InsufficientScope, NotFound."""
+    """The IDs of the keys with the most requests in the period, at most `records.usage.MAX_KEYS`. Raises
+    InsufficientScope, NotFound."""
     user_id = await subject(on, by, SCOPE, asked.user)
     since, _, _ = span(asked.period, clock.now())
     return [each.key_id for each in await on.read_aside(records.by_key, user_id, since)]

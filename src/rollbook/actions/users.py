@@ -1,4 +1,4 @@
-"""What can be done to users."""
+"""Actions on users."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from rollbook.storage.database import Queries, Tx
 
 CHANGEABLE = (*UserFields.__struct_fields__, "status")
 OWN_FIELDS = frozenset(("name", "email", "metadata"))
-"""What users may change of themselves; the rest is for those who may change all users."""
+"""Fields that users may change of themselves; the rest is for callers who may change all users."""
 EXPORTED_AT_ONCE = 50
 """Keys and sessions per read of an export: few enough that other requests don't have to wait."""
 
@@ -53,8 +53,9 @@ P = TypeVar("P", Key, Session)
 async def list_users(on: Rollbook, by: Principal, query: Query) -> Page:
     """List users
 
-    Returns users in the order in which they were added. Use the filters, `q` and `sort` to select and order them. The `Link` header has the URLs of the next and
-    previous page, `X-Total-Count` the total. `status=deleted` returns those who can be restored, newest deletion first.
+    Returns users in the order in which they were added. Use the filters, `q` and `sort` to select and order them. The
+    `Link` header has the URLs of the next and previous page, `X-Total-Count` the total. `status=deleted` returns those
+    who can be restored, newest deletion first.
     """
     require(by, "users:read")
     if query.filters.status == DELETED:
@@ -72,7 +73,8 @@ async def count_users(on: Rollbook, by: Principal, filters: Filters = ANY) -> in
 
 
 def _of_deleted(on: Rollbook, by: Principal, filters: Filters) -> Filters:
-    """Those who can be restored, for whoever can restore them. Raises InsufficientScope, InvalidParameter."""
+    """Filters for users who can be restored, for callers who can restore them. Raises InsufficientScope,
+    InvalidParameter."""
     require(by, "users:write")
     for name in ("q", "created_after", "created_before", "metadata"):
         if getattr(filters, name) is not None:
@@ -81,7 +83,17 @@ def _of_deleted(on: Rollbook, by: Principal, filters: Filters) -> Filters:
 
 
 def filters_of(asked: UserFilters) -> Filters:
-    if asked.metadata is None and asked.created_after is None and asked.created_before is None and asked.q is None and asked.email is None and asked.external_id is None and asked.ids is None and asked.role is None and asked.status is None:  # fmt: skip
+    if (
+        asked.metadata is None
+        and asked.created_after is None
+        and asked.created_before is None
+        and asked.q is None
+        and asked.email is None
+        and asked.external_id is None
+        and asked.ids is None
+        and asked.role is None
+        and asked.status is None
+    ):
         return ANY
     return Filters(
         asked.email,
@@ -97,7 +109,7 @@ def filters_of(asked: UserFilters) -> Filters:
 
 
 def sort_of(asked: UserSelection) -> tuple[str, ...] | None:
-    """What the list is sorted by. Raises InvalidParameter."""
+    """Sort order of the list. Raises InvalidParameter."""
     if asked.status != DELETED:
         return asked.sort
     if asked.sort is not None:
@@ -115,8 +127,8 @@ def order_of(sort: tuple[str, ...] | None) -> tuple[Order, ...]:
 async def get(on: Rollbook, by: Principal, id: str) -> User:
     """Get a user
 
-    Returns all fields except the password. Use `me` as the ID for the user the API key belongs to. The `ETag` changes with the user: send
-    it as `If-None-Match` to read the user only if it has changed, or as `If-Match` with an update.
+    Returns all fields except the password. Use `me` as the ID for the user the API key belongs to. The `ETag` changes
+    with the user: send it as `If-None-Match` to read the user only if it has changed, or as `If-Match` with an update.
     """
     require(by, "users:read", id)
     return await users.get(on.db, id)
@@ -137,8 +149,8 @@ class Export(NamedTuple):
 async def export(on: Rollbook, by: Principal, id: str) -> Export:
     """Export a user
 
-    Returns all data about a user: their fields, API keys (without the secrets), sessions and events. Changes made by others don't say who
-    made them. You can run one export at a time on each worker of the server.
+    Returns all data about a user: their fields, API keys (without the secrets), sessions and events. Changes made by
+    others don't say who made them. You can run one export at a time on each worker of the server.
     """
     require(by, "users:export", id)
     await events.settle(on.db)
@@ -153,7 +165,9 @@ async def _held(queries: Queries, id: str) -> tuple[User, int, int]:
     return await users.get(queries, id), newest.events[0].seq if newest.events else 0, newest.position
 
 
-async def _in_parts(on: Rollbook, turn: Turn, read: Callable[..., Awaitable[list[P]]], id: str) -> AsyncGenerator[list[P], None]:
+async def _in_parts(
+    on: Rollbook, turn: Turn, read: Callable[..., Awaitable[list[P]]], id: str
+) -> AsyncGenerator[list[P], None]:
     after = ""
     while part := await on.read(read, id, after, EXPORTED_AT_ONCE):
         await turn.check()
@@ -183,8 +197,8 @@ def _without_others(event: Event) -> Event:
 async def create(on: Rollbook, by: Principal, new: UserCreate) -> User:
     """Create a user
 
-    The password is stored as an argon2id hash and never returned. Send an `Idempotency-Key` to make retries safe. For a `role` above
-    member, the key needs the scope `users:grant` as well.
+    The password is stored as an argon2id hash and never returned. Send an `Idempotency-Key` to make retries safe. For a
+    `role` above member, the key needs the scope `users:grant` as well.
     """
     require(by, "users:write")
     may_grant(by, given(new.role, "member"))
@@ -196,7 +210,7 @@ async def create(on: Rollbook, by: Principal, new: UserCreate) -> User:
 
 
 def record(new: UserCreate) -> User:
-    """What is stored of a new user, apart from the password."""
+    """Record of a new user, apart from the password."""
     return users.new(**_given(new, UserFields.__struct_fields__))
 
 
@@ -206,13 +220,16 @@ async def add(tx: Tx, by: Principal, new: User, password_hash: str | None = None
     return user
 
 
-async def update(on: Rollbook, by: Principal, id: str, changes: UserUpdate, versions: frozenset[int] | None = None) -> User:
+async def update(
+    on: Rollbook, by: Principal, id: str, changes: UserUpdate, versions: frozenset[int] | None = None
+) -> User:
     """Update a user
 
-    Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null removes a key. Users can change their own name, email and metadata, and must send their `current_password`
-    to change their email. Admins can change all fields; for the `role`, the key needs the scope `users:grant` as well. A higher role signs
-    the user out, and ends their password link and the API keys that others created for them. With `If-Match`, the update only succeeds if
-    the user still has that version.
+    Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null removes a key.
+    Users can change their own name, email and metadata, and must send their `current_password` to change their email.
+    Admins can change all fields; for the `role`, the key needs the scope `users:grant` as well. A higher role signs the
+    user out, and ends their password link and the API keys that others created for them. With `If-Match`, the update
+    only succeeds if the user still has that version.
     """
     require(by, "users:write", id)
     wanted = changes_of(changes)
@@ -222,7 +239,9 @@ async def update(on: Rollbook, by: Principal, id: str, changes: UserUpdate, vers
     return await on.write_together(id, _update, by, known("user", id), wanted, versions, patch)
 
 
-async def _prove_for_email(on: Rollbook, by: Principal, id: str, wanted: dict[str, Any], password: str | UnsetType) -> None:
+async def _prove_for_email(
+    on: Rollbook, by: Principal, id: str, wanted: dict[str, Any], password: str | UnsetType
+) -> None:
     """A session or a key alone must not be enough to take an account over. Whoever has no password yet needs none.
 
     Raises InvalidParameter, WrongPassword, TooManyAttempts, Overloaded.
@@ -252,10 +271,16 @@ async def activate(on: Rollbook, by: Principal, id: str) -> User:
 
 
 async def _update(
-    tx: Tx, by: Principal, id: str, wanted: Mapping[str, Any], versions: frozenset[int] | None = None, patch: str | None = None
+    tx: Tx,
+    by: Principal,
+    id: str,
+    wanted: Mapping[str, Any],
+    versions: frozenset[int] | None = None,
+    patch: str | None = None,
 ) -> User:
-    """What is so already is no change, and where nothing changes there is no event. `versions` are those the caller will change. `patch`
-    changes the metadata as it is now, where nothing comes between."""
+    """Update a user. A field that already has the value is no change, and without a change there is no event.
+    `versions` are those the caller will change. `patch` changes the metadata as it is now, where nothing comes
+    between."""
     if "role" in wanted or "status" in wanted:
         await users.take_turns(tx, id)
     user = await users.get(tx, id)
@@ -268,7 +293,8 @@ async def _update(
 
 
 async def apply(tx: Tx, by: Principal, user: User, change: Change, tells: bool = True) -> User:
-    """Change a user who was planned for. `tells`: with an event of their own. Raises LastOwner, EmailTaken, ExternalIdTaken."""
+    """Change a user who was planned for. `tells`: with an event of their own. Raises LastOwner, EmailTaken,
+    ExternalIdTaken."""
     if change.needs_another_owner and await users.is_last_owner(tx, user):
         raise LastOwner()
     after = await users.change(tx, user, change.columns)
@@ -296,7 +322,8 @@ def _patched(metadata: str, patch: str) -> str:
 
 
 async def _end_what_others_hold(tx: Tx, by: Principal, id: str) -> None:
-    """Whoever could set the user's password, or create keys for them, must not act with a role that was not theirs to touch."""
+    """Whoever could set the user's password, or create keys for them, must not act with a role that was not theirs to
+    touch."""
     await password_links.drop(tx, id)
     for key in await keys.revoke_of_others(tx, id):
         await events.record(tx, "key.revoked", id, by.actor, keys.public(key))
@@ -306,7 +333,7 @@ _EVENTS = {"suspended": "user.suspended", "active": "user.activated"}
 
 
 class Change(NamedTuple):
-    """What an update comes down to for this user."""
+    """Effect of an update on this user."""
 
     columns: dict[str, Any]
     event: str
@@ -319,7 +346,9 @@ def plan(by: Principal, user: User, wanted: Mapping[str, Any]) -> Change:
     """Raises InsufficientScope, NotYourself."""
     columns = {name: value for name, value in wanted.items() if getattr(user, name) != value}
     if not reaches_all(by, "users:write") and not OWN_FIELDS.issuperset(columns):
-        raise InsufficientScope(f"Only admins can change {', '.join(sorted(set(columns) - OWN_FIELDS))}.", scope="users:write")
+        raise InsufficientScope(
+            f"Only admins can change {', '.join(sorted(set(columns) - OWN_FIELDS))}.", scope="users:write"
+        )
     if "role" in columns:
         may_grant(by, user.role)
         may_grant(by, columns["role"])
@@ -328,7 +357,8 @@ def plan(by: Principal, user: User, wanted: Mapping[str, Any]) -> Change:
     if columns.get("status") == "suspended" and user.id == by.user_id:
         raise NotYourself("You cannot suspend yourself.")
     if "email" in columns and user.email_verified and "email_verified" not in columns:
-        # What was verified was the other address. Nor does the old value, sent back as it was read, say anything of the new one.
+        # What was verified was the other address. Nor does the old value, sent back as it was read, say anything of the
+        # new one.
         if rules.email_key(columns["email"]) != rules.email_key(user.email):
             columns["email_verified"] = 0
     promotes = roles.is_promotion(user.role, columns.get("role", user.role))
@@ -344,11 +374,13 @@ def plan(by: Principal, user: User, wanted: Mapping[str, Any]) -> Change:
 # ---- deleting
 
 
-async def delete(on: Rollbook, by: Principal, id: str, purge: bool = False, versions: frozenset[int] | None = None) -> None:
+async def delete(
+    on: Rollbook, by: Principal, id: str, purge: bool = False, versions: frozenset[int] | None = None
+) -> None:
     """Delete a user
 
-    The user disappears from all lists, their API keys stop working, and their email can be used again. You can restore them for 30 days.
-    `purge=true` permanently erases the user and their data in the event log.
+    The user disappears from all lists, their API keys stop working, and their email can be used again. You can restore
+    them for 30 days. `purge=true` permanently erases the user and their data in the event log.
     """
     require(by, "users:delete")
     if known("user", id) == by.user_id:
@@ -389,7 +421,8 @@ async def _purge(tx: Tx, by: Principal, id: str, versions: frozenset[int] | None
 
 
 async def expire(on: Rollbook, by: Principal, id: str, before: int) -> None:
-    """Erase a user that was deleted before this time, unless it has been restored, purged or deleted again since it was found to be."""
+    """Erase a user that was deleted before this time, unless it has been restored, purged or deleted again since it was
+    found to be."""
     require(by, "users:delete")
     return await on.write(_expire, by, id, before)
 
@@ -401,7 +434,8 @@ async def _expire(tx: Tx, by: Principal, id: str, before: int) -> None:
 
 
 async def list_deleted(on: Rollbook, by: Principal, limit: int, before: tuple[int, int] | None = None) -> list[Deleted]:
-    """Users that can be restored, the last deletion first. `before`: when the last one of the page before was deleted, and its number."""
+    """Users that can be restored, the last deletion first. `before`: when the last one of the page before was deleted,
+    and its number."""
     require(by, "users:write")
     return await users.lately_deleted(on.db, restorable_since(on), limit, before)
 
@@ -419,7 +453,8 @@ def restorable_since(on: Rollbook) -> int:
 async def restore(on: Rollbook, by: Principal, id: str) -> User:
     """Restore a deleted user
 
-    The user returns to the same position in lists. Their API keys stay revoked. Fails with 400 if another user now has their email.
+    The user returns to the same position in lists. Their API keys stay revoked. Fails with 400 if another user now has
+    their email.
     """
     require(by, "users:write")
     return await on.write(_restore, by, known("user", id), _restorable_since(on, by))
@@ -436,10 +471,10 @@ async def _restore(tx: Tx, by: Principal, id: str, since: int) -> User:
 
 
 def changes_of(fields: Struct) -> dict[str, Any]:
-    """What it says of the fields that can be changed."""
+    """Values of the fields that can be changed."""
     return _given(fields, CHANGEABLE)
 
 
 def _given(fields: Struct, names: tuple[str, ...]) -> dict[str, Any]:
-    """Those of these fields that were not left out."""
+    """Those of these fields that were given."""
     return {name: given(value) for name in names if (value := getattr(fields, name)) is not UNSET}

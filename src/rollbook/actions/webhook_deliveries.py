@@ -34,7 +34,7 @@ MAX_RUNNING = 100
 
 
 class Request(NamedTuple):
-    """What was sent, made again from the event log: with the URL and format that the webhook has now."""
+    """The request that was sent, made again from the event log: with the URL and format that the webhook has now."""
 
     url: str
     headers: dict[str, str]
@@ -51,9 +51,9 @@ class Whole(NamedTuple):
 async def list_deliveries(on: Rollbook, by: Principal, id: str, asked: ListDeliveries) -> Page[Delivery]:
     """List deliveries
 
-    Returns the attempts to deliver events to a webhook, newest first. `outcome` says how each ended, `retry_at` when the next attempt is.
-    Deliveries are kept for 14 days (setting `webhook_retention`), at most 10,000 for each webhook. If there are more, the `Link` header has
-    the URL of the next page. Also requires the scope `events:read`.
+    Returns the attempts to deliver events to a webhook, newest first. `outcome` says how each ended, `retry_at` when
+    the next attempt is. Deliveries are kept for 14 days (setting `webhook_retention`), at most 10,000 for each webhook.
+    If there are more, the `Link` header has the URL of the next page. Also requires the scope `events:read`.
     """
     webhook = await _find(on, by, "webhooks:read", id)
     filters = Filters(
@@ -75,8 +75,8 @@ async def list_deliveries(on: Rollbook, by: Principal, id: str, asked: ListDeliv
 async def get_delivery(on: Rollbook, by: Principal, id: str, delivery_id: str) -> Whole:
     """Get a delivery
 
-    Returns the delivery with its request and the first 4 KiB of the response. The request is recreated from the event log, with the URL
-    and format that the webhook has now. It is null if the event was erased or is past its retention.
+    Returns the delivery with its request and the first 4 KiB of the response. The request is recreated from the event
+    log, with the URL and format that the webhook has now. It is null if the event was erased or is past its retention.
     """
     webhook = await _find(on, by, "webhooks:read", id)
     delivery = await webhook_deliveries.get(on.db, webhook.id, known("dlv", delivery_id))
@@ -88,7 +88,8 @@ async def _whole(queries: Queries, webhook: Webhook, delivery: Delivery, source:
     if event is None:
         return Whole(delivery, None)
     try:
-        content_type, body = payload.body(event, webhook.format, webhook.payload, source)  # type: ignore[bad-argument-type]
+        form, content = webhook.format, webhook.payload
+        content_type, body = payload.body(event, form, content, source)  # type: ignore[bad-argument-type]
     except payload.Unfit:
         return Whole(delivery, None)
     return Whole(delivery, _request(webhook, delivery, content_type, body))
@@ -111,14 +112,21 @@ def _request(webhook: Webhook, delivery: Delivery, content_type: str, body: byte
 async def resend_delivery(on: Rollbook, by: Principal, id: str, delivery_id: str) -> Replay:
     """Resend a delivery
 
-    Sends the event again, with the same `webhook-id`, even if it was delivered or the webhook is paused. Returns a replay that shows
-    whether it succeeded. A test delivery can't be resent.
+    Sends the event again, with the same `webhook-id`, even if it was delivered or the webhook is paused. Returns a
+    replay that shows whether it succeeded. A test delivery can't be resent.
     """
     webhook = await _find(on, by, "webhooks:write", id)
     delivery = await webhook_deliveries.get(on.db, webhook.id, known("dlv", delivery_id))
     if delivery.trigger == "test" or await on.read(_event, delivery) is None:
         raise NotFound("The event of this delivery is not in the event log, so it can't be sent again.")
-    replay = webhook_replays.new(webhook.id, "resend", delivery.seq, delivery.seq, user_id=delivery.user_id, by=by.user_id)
+    replay = webhook_replays.new(
+        webhook.id,
+        "resend",
+        delivery.seq,
+        delivery.seq,
+        user_id=delivery.user_id,
+        by=by.user_id,
+    )
     return await on.write(start_replay, replay)
 
 
@@ -137,8 +145,8 @@ async def start_replay(tx: Tx, replay: Replay) -> Replay:
 async def test(on: Rollbook, by: Principal, id: str, asked: WebhookTest) -> Whole:
     """Test a webhook
 
-    Sends an example event immediately, whatever the types of the webhook, even if it is paused or disabled. Returns the delivery with its
-    outcome, after up to 15 seconds. The event is not in the event log and is not retried.
+    Sends an example event immediately, whatever the types of the webhook, even if it is paused or disabled. Returns the
+    delivery with its outcome, after up to 15 seconds. The event is not in the event log and is not retried.
     """
     webhook = await _find(on, by, "webhooks:write", id)
     type = TEST if asked.type is UNSET else str(asked.type)
@@ -147,23 +155,50 @@ async def test(on: Rollbook, by: Principal, id: str, asked: WebhookTest) -> Whol
     await on.read(check_may_send, webhook)
     now = clock.now()
     event = events.example(type, ids.new("evt"), now)
-    content_type, body = payload.body(event, webhook.format, webhook.payload, on.settings.url)  # type: ignore[bad-argument-type]
+    form, content = webhook.format, webhook.payload
+    content_type, body = payload.body(event, form, content, on.settings.url)  # type: ignore[bad-argument-type]
     sent, message = await _send(on, webhook, event, content_type, body)
     delivery = Delivery(
-        ids.new("dlv"), webhook.id, 0, event.id, type, "", "test", 1, now, sent.duration, sent.outcome, sent.http_status, sent.address, None,
-        sent.response_type, sent.response or sent.detail,
-    )  # fmt: skip
+        ids.new(
+            "dlv",
+        ),
+        webhook.id,
+        0,
+        event.id,
+        type,
+        "",
+        "test",
+        1,
+        now,
+        sent.duration,
+        sent.outcome,
+        sent.http_status,
+        sent.address,
+        None,
+        sent.response_type,
+        sent.response or sent.detail,
+    )
     return await on.write(_tested, Whole(delivery, _request(webhook, delivery, content_type, body)), message)
 
 
-async def _send(on: Rollbook, webhook: Webhook, event: Event, content_type: str, body: bytes) -> tuple[Sent, Message | None]:
-    """For the inbox, the message to keep. Raises NotFound, InvalidParameter."""
+async def _send(
+    on: Rollbook,
+    webhook: Webhook,
+    event: Event,
+    content_type: str,
+    body: bytes,
+) -> tuple[
+    Sent,
+    Message | None,
+]:
+    """Send an event. For the inbox, returns the message to keep. Raises NotFound, InvalidParameter."""
     now = clock.now()
     try:
         headers, keys = webhook_secrets.unsealed(on.secret, webhook)
     except ValueError:
         raise NotFound(
-            "This webhook cannot send: the server's secret has changed since its own was created. Rotate it, and set its headers again."
+            "This webhook cannot send: the server's secret has changed since its own was created. Rotate it, and "
+            "set its headers again."
         ) from None
     head = [("content-type", content_type), *signing.headers(event.id, now // clock.SECOND, body, keys)]
     if webhook.url == webhooks.INBOX:
@@ -192,7 +227,7 @@ async def _tested(tx: Tx, whole: Whole, message: Message | None) -> Whole:
 
 
 async def _find(on: Rollbook, by: Principal, scope: str, id: str) -> Webhook:
-    """For what shows events, or sends them. Raises InsufficientScope, NotFound."""
+    """Find a webhook, for an action that shows or sends events. Raises InsufficientScope, NotFound."""
     webhook = await find(on, by, scope, id)
     require(by, "events:read")
     return webhook

@@ -1,4 +1,5 @@
-"""The inbox: what webhooks with the URL `inbox` were sent, and whether its signature is right, as a receiver would check it."""
+"""The inbox: what webhooks with the URL `inbox` were sent, and whether its signature is right, as a receiver would
+check it."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ async def of_caller(on: Rollbook, by: Principal) -> list[Webhook]:
 
 
 async def arrivals(on: Rollbook, by: Principal, id: str, limit: int) -> list[Arrival]:
-    """What arrived last at one of them, newest first. Raises NotFound."""
+    """Newest messages of an inbox, newest first. Raises NotFound."""
     require(by, "events:read")
     webhook = await webhooks.find(on, by, "webhooks:read", id)
     try:

@@ -31,7 +31,8 @@ async def check_may_send(queries: Queries, webhook: Webhook) -> None:
     user = await users.by_id(queries, webhook.user_id)
     if user is None or not may_own(user):
         raise InsufficientScope(
-            "The user this webhook belongs to was suspended or deleted, or can't read events. Give it to another user first."
+            "The user this webhook belongs to was suspended or deleted, or can't read events. Give it to another "
+            "user first."
         )
 
 
@@ -42,7 +43,8 @@ async def check_room(tx: Tx, user_id: str) -> None:
 
 
 async def disable(tx: Tx, by: Actor, webhook: Webhook, reason: str) -> Webhook:
-    """`reason` is one of `webhooks.REASONS`. What happens meanwhile is kept in the log: the webhook can be resumed where it stands."""
+    """`reason` is one of `webhooks.REASONS`. What happens meanwhile is kept in the log: the webhook can be resumed
+    where it stands."""
     after = await webhooks.change(tx, webhook, {"status": "disabled", "status_reason": reason})
     if reason in webhooks.OWNER_REASONS:
         await webhook_replays.cancel_all(tx, webhook.id)
@@ -52,7 +54,7 @@ async def disable(tx: Tx, by: Actor, webhook: Webhook, reason: str) -> Webhook:
 
 
 async def disable_all(tx: Tx, by: Actor, user_id: str, reason: str) -> None:
-    """Those of a user who may no longer have any."""
+    """Disable the webhooks of a user who may no longer have any."""
     for webhook in await webhooks.enabled_of(tx, user_id):
         await disable(tx, by, webhook, reason)
 

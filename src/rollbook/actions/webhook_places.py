@@ -9,8 +9,8 @@ from rollbook.storage.database import Queries
 
 
 async def place_before(queries: Queries, text: str) -> int:
-    """The number after which to begin, so that the event, or the first one at this time, is the next. After a position, as always, comes
-    what follows it. `text` is the argument `from`. Raises InvalidParameter, PositionExpired."""
+    """The number after which to begin, so that the event, or the first one at this time, is the next. After a position,
+    as always, comes what follows it. `text` is the argument `from`. Raises InvalidParameter, PositionExpired."""
     if text.startswith("evt_"):
         return await events.place(queries, "from", text) - 1
     return await place_of(queries, "from", text)

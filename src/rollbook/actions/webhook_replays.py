@@ -35,9 +35,9 @@ async def _list(queries: Queries, webhook_id: str, limit: int, before: str | Non
 async def create_replay(on: Rollbook, by: Principal, id: str, new: ReplayCreate) -> Replay:
     """Replay events
 
-    Sends part of the event log to the webhook again, with the same `webhook-id`, even if the webhook is paused. New events are sent as
-    usual. A replay continues after a restart; get it to see its progress. Events that fail are not retried. Also requires the scope
-    `events:read`.
+    Sends part of the event log to the webhook again, with the same `webhook-id`, even if the webhook is paused. New
+    events are sent as usual. A replay continues after a restart; get it to see its progress. Events that fail are not
+    retried. Also requires the scope `events:read`.
     """
     webhook = await find(on, by, "webhooks:write", id)
     require(by, "events:read")

@@ -15,7 +15,7 @@ SEALED: Purpose = "webhooks"
 
 
 class Unsealed(NamedTuple):
-    """What an event is sent with."""
+    """URL, headers and secrets to send an event with."""
 
     headers: list[tuple[str, str]]
     secrets: list[bytes]
@@ -42,7 +42,9 @@ def merged_headers(
     changed = {name.lower() for name in changes}
     return {
         **{name: value for name, value in kept.items() if name.lower() not in changed},
-        **{name: sealed_header(secret, webhook_id, name, value) for name, value in changes.items() if value is not None},
+        **{
+            name: sealed_header(secret, webhook_id, name, value) for name, value in changes.items() if value is not None
+        },
     }
 
 

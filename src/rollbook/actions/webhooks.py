@@ -1,4 +1,5 @@
-"""What can be done to webhooks. A webhook hands on events, so whoever decides what it sends must be able to read them."""
+"""Actions on webhooks. A webhook hands on events, so callers who decide what it sends must be able to read them. A
+webhook hands on events, so whoever decides what it sends must be able to read them."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ from rollbook.records.webhooks import Webhook
 from rollbook.storage.database import Queries, Tx
 
 SENT = ("url", "types", "format", "payload")
-"""What decides which events go where: to set it takes `events:read` as well."""
+"""Fields that decide which events go where: setting them takes `events:read` as well."""
 
 
 class Seen(NamedTuple):
@@ -48,7 +49,8 @@ class Seen(NamedTuple):
 async def list_webhooks(on: Rollbook, by: Principal, asked: ListWebhooks) -> Page[Seen]:
     """List webhooks
 
-    Returns webhooks, oldest first, without the secrets: your own or, for admins, all. Pass `user` for those of one user.
+    Returns webhooks, oldest first, without the secrets: your own or, for admins, all. Pass `user` for those of one
+    user.
     """
     user_id = await subject_or_all(on, by, "webhooks:read", asked.user)
     return await on.read_aside(_list, user_id, asked.limit, asked.offset)
@@ -76,9 +78,9 @@ async def _seen(queries: Queries, webhook: Webhook, secret: str | None = None) -
 async def create(on: Rollbook, by: Principal, new: WebhookCreate) -> Seen:
     """Create a webhook
 
-    From now on, events are sent to the URL, signed with the `secret` in the response (Standard Webhooks). A webhook for all types gets
-    its own `webhook.created` event first. It belongs to you, or to `user_id` if you are an admin, and is disabled when that user can no
-    longer read events. Also requires the scope `events:read`.
+    From now on, events are sent to the URL, signed with the `secret` in the response (Standard Webhooks). A webhook for
+    all types gets its own `webhook.created` event first. It belongs to you, or to `user_id` if you are an admin, and is
+    disabled when that user can no longer read events. Also requires the scope `events:read`.
     """
     require_own(by, "webhooks:write")
     require(by, "events:read")
@@ -113,14 +115,16 @@ async def _create(tx: Tx, by: Principal, new: Webhook, secret: str) -> Seen:
     return await _seen(tx, webhook, secret)
 
 
-async def update(on: Rollbook, by: Principal, id: str, changes: WebhookUpdate, versions: frozenset[int] | None = None) -> Seen:
+async def update(
+    on: Rollbook, by: Principal, id: str, changes: WebhookUpdate, versions: frozenset[int] | None = None
+) -> Seen:
     """Update a webhook
 
-    Fields you don't send are left unchanged. `headers` are merged, and null removes a header. If the `url` leads to another server, send the
-    values of all headers again. Events that have not been delivered yet are
-    sent with the new settings. The `status` `enabled` resumes the webhook where it stopped. To change `url`, `types`, `format` or
-    `payload`, the key also needs the scope `events:read`. Admins can give the webhook to another user. With `If-Match`, the update only
-    succeeds if the webhook still has that version.
+    Fields you don't send are left unchanged. `headers` are merged, and null removes a header. If the `url` leads to
+    another server, send the values of all headers again. Events that have not been delivered yet are sent with the new
+    settings. The `status` `enabled` resumes the webhook where it stopped. To change `url`, `types`, `format` or
+    `payload`, the key also needs the scope `events:read`. Admins can give the webhook to another user. With `If-Match`,
+    the update only succeeds if the webhook still has that version.
     """
     webhook = await find(on, by, "webhooks:write", id)
     if any(getattr(changes, name) is not UNSET for name in SENT):
@@ -139,7 +143,13 @@ _PLAIN = ("url", "description", "format", "payload", "ordering", "skip_imports",
 
 
 async def _update(
-    tx: Tx, on: Rollbook, by: Principal, id: str, wanted: dict[str, Any], changes: WebhookUpdate, versions: frozenset[int] | None
+    tx: Tx,
+    on: Rollbook,
+    by: Principal,
+    id: str,
+    wanted: dict[str, Any],
+    changes: WebhookUpdate,
+    versions: frozenset[int] | None,
 ) -> Seen:
     webhook = await webhooks.get(tx, id)
     check_version(webhook.version, versions)
@@ -155,7 +165,8 @@ async def _update(
 
 
 def _check_headers_may_go(webhook: Webhook, url: str, changes: WebhookUpdate) -> None:
-    """The values of headers are often keys of the receiver: no one learns them by having them sent elsewhere. Raises InvalidParameter."""
+    """The values of headers are often keys of the receiver: no one learns them by having them sent elsewhere. Raises
+    InvalidParameter."""
     sent = set() if changes.headers is UNSET else {name.lower() for name, _ in changes.headers}
     kept = [name for name in webhooks.sealed_headers(webhook) if name.lower() not in sent]
     if kept and urlsplit(url.lower())[:2] != urlsplit(webhook.url.lower())[:2]:
@@ -163,7 +174,7 @@ def _check_headers_may_go(webhook: Webhook, url: str, changes: WebhookUpdate) ->
 
 
 async def _changed(tx: Tx, by: Principal, webhook: Webhook, columns: dict[str, Any]) -> Seen:
-    """What is so already is no change, and where nothing changes there is no event."""
+    """Change a webhook. A field that already has the value is no change, and without a change there is no event."""
     if not columns:
         return await _seen(tx, webhook)
     if columns.get("status") == "enabled":
@@ -181,8 +192,8 @@ async def _changed(tx: Tx, by: Principal, webhook: Webhook, columns: dict[str, A
 async def pause(on: Rollbook, by: Principal, id: str) -> Seen:
     """Pause a webhook
 
-    Nothing is sent until you resume the webhook. Events that happen in the meantime are not lost: you can have them sent then, as long as
-    they are in the event log.
+    Nothing is sent until you resume the webhook. Events that happen in the meantime are not lost: you can have them
+    sent then, as long as they are in the event log.
     """
     webhook = await find(on, by, "webhooks:write", id)
     return await on.write(_set_status, by, webhook.id, "paused")
@@ -191,8 +202,8 @@ async def pause(on: Rollbook, by: Principal, id: str) -> Seen:
 async def resume(on: Rollbook, by: Principal, id: str, resume: WebhookResume) -> Seen:
     """Resume a webhook
 
-    Resumes a webhook that was paused or disabled. By default, everything that happened in the meantime is sent, in order. To start
-    elsewhere, send `from`: `now` skips these events, and an earlier time or event sends events again.
+    Resumes a webhook that was paused or disabled. By default, everything that happened in the meantime is sent, in
+    order. To start elsewhere, send `from`: `now` skips these events, and an earlier time or event sends events again.
     """
     webhook = await find(on, by, "webhooks:write", id)
     seq = await _place(on, str(resume.start))
@@ -200,7 +211,8 @@ async def resume(on: Rollbook, by: Principal, id: str, resume: WebhookResume) ->
 
 
 async def _place(on: Rollbook, start: str) -> int | None:
-    """The number of the event before the first one to send; None: where it stands. Raises InvalidParameter, PositionExpired."""
+    """The number of the event before the first one to send; None: where it stands. Raises InvalidParameter,
+    PositionExpired."""
     if start == "cursor":
         return None
     if start == "now":
@@ -260,8 +272,8 @@ async def _revealed(tx: Tx, by: Principal, id: str, secret: str) -> Seen:
 async def rotate_secret(on: Rollbook, by: Principal, id: str, rotation: WebhookRotation) -> Seen:
     """Rotate the secret of a webhook
 
-    Creates a new secret. For `overlap` seconds, 24 hours by default, events have two signatures, one with each secret, so that your
-    application rejects nothing while you change its secret.
+    Creates a new secret. For `overlap` seconds, 24 hours by default, events have two signatures, one with each secret,
+    so that your application rejects nothing while you change its secret.
     """
     webhook = await find(on, by, "webhooks:write", id)
     secret = signing.new_secret()
@@ -284,7 +296,8 @@ async def _rotate(tx: Tx, on: Rollbook, by: Principal, id: str, secret: str, ove
 
 
 async def find(on: Rollbook, by: Principal, scope: str, id: str) -> Webhook:
-    """For who reaches only themselves, others' webhooks do not exist. Raises InsufficientScope, NotFound."""
+    """Find a webhook. For callers who reach only themselves, others' webhooks do not exist. Raises InsufficientScope,
+    NotFound."""
     require_own(by, scope)
     webhook = await webhooks.get(on.db, known("webhook", id))
     if webhook.user_id != by.user_id and not reaches_all(by, scope):

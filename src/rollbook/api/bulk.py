@@ -1,4 +1,5 @@
-"""`POST /v1/users/bulk`: reads the operations one by one, so that others don't wait for a large body, and shows the results."""
+"""`POST /v1/users/bulk`: reads the operations one by one, so that others don't wait for a large body, and shows the
+results."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ MAX_BODY = 33_554_432
 AT_ONCE = 65_536
 """Bytes of operations that are read before others get their turn: milliseconds' worth."""
 LEAST = 2_048
-"""What an operation counts as at least."""
+"""Least number of requests that an operation counts as."""
 VERBS = get_args(Verb)
 
 
@@ -54,7 +55,8 @@ _KINDS: dict[str, type[Struct]] = {"create": arguments.UserCreate, "update": _Up
 QUOTE, COMMA = b'",'
 _decode = msgspec.json.Decoder(_Body).decode
 _UNKNOWN = re.compile(r"unknown field `(.*)`", re.S).search
-# What JSON's structure consists of, where a string counts as one. A quotation mark alone begins a string that ends beyond the part searched.
+# What JSON's structure consists of, where a string counts as one. A quotation mark alone begins a string that ends
+# beyond the part searched.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|["\[\]{},]', re.S)
 
 
@@ -67,8 +69,9 @@ class Asked(NamedTuple):
 
 
 async def read(call: Call) -> Asked:
-    """The body. What is wrong with an operation is its result; what is wrong with the list is raised: UnsupportedMediaType, InvalidJson,
-    InvalidParameter, ContentTooLarge for an operation larger than a request of its own can be."""
+    """The body. What is wrong with an operation is its result; what is wrong with the list is raised:
+    UnsupportedMediaType, InvalidJson, InvalidParameter, ContentTooLarge for an operation larger than a request of its
+    own can be."""
     request, settings = call.request, call.services.settings
     check_kind(request.body, request.headers.get(b"content-type"), request.headers.get(b"content-encoding"))
     body, atomic = _outermost(request.body)
@@ -111,8 +114,8 @@ def _outermost(body: bytes) -> tuple[bytes, bool]:
 
 
 def _items(array: bytes, max_size: int) -> Iterator[bytes]:
-    """The items of a JSON array that is known to be well-formed. Raises ContentTooLarge for one of more bytes: to look for its end could take
-    seconds."""
+    """The items of a JSON array that is known to be well-formed. Raises ContentTooLarge for one of more bytes: to look
+    for its end could take seconds."""
     start = 1
     for number in itertools.count(1):
         depth, is_whole = 0, False
@@ -173,12 +176,14 @@ def taken(call: Call) -> tuple[Sequence[Operation], bool, Count | None]:
         return asked.operations, asked.atomic, None
 
     async def count(requests: int) -> None:
-        """One of them is counted already. Raises InvalidParameter where there will never be room for so many, TooManyRequests."""
+        """One of them is counted already. Raises InvalidParameter where there will never be room for so many,
+        TooManyRequests."""
         caller = call.by.caller
         most = min((window.calls for window in (*caller.limit, *caller.key_limit)), default=requests)
         if requests > most:
             refuse(
-                "operations", f"must have at most {most:,} items, as each counts as a request and your rate limit allows no more"
+                "operations",
+                f"must have at most {most:,} items, as each counts as a request and your rate limit allows no more",
             )
         if requests > 1:
             await gate.count_further(call.request, caller, requests - 1)

@@ -22,7 +22,7 @@ MAX_BASES = 256
 
 
 class About(NamedTuple):
-    """What a server is and runs with, for those who keep it."""
+    """Facts about a server and what it runs with, for its operators."""
 
     sources: tuple[Source, ...]
     """Its settings, each with where it came from."""
@@ -35,10 +35,10 @@ class About(NamedTuple):
 
 
 class Operations(Protocol):
-    """What the application tells of itself."""
+    """Operations of the application itself."""
 
     async def checks(self) -> tuple[bool, dict[str, str]]:
-        """Whether it can serve, and for each thing it needs `ok` or what is wrong."""
+        """Test whether it can serve, and for each thing it needs `ok` or what is wrong."""
         ...
 
     async def metrics(self) -> bytes: ...
@@ -48,12 +48,12 @@ class Operations(Protocol):
     async def about(self) -> About: ...
 
     def count(self, error: ApiError, request: Request) -> None:
-        """For the metrics: this error was answered. Those that leave the router are counted by themselves."""
+        """Count an error response. Those that leave the router are counted by themselves."""
         ...
 
 
 class Services(Rollbook):
-    """What API and pages work with: all that actions need, and the application."""
+    """Context of API and pages: all that actions need, and the application."""
 
     def __init__(self, settings: Settings, db: Database, limiter: Limiter, operations: Operations) -> None:
         super().__init__(settings, db, limiter)

@@ -1,7 +1,7 @@
 """The event log as server-sent events, as the WHATWG HTML Standard describes them in section 9.2.
 
-Each event of the log is a message: `id` its ID, `data` the event as `GET /v1/events` shows it. A message of type `end` says why the stream
-ends, where more than the connection has ended.
+Each event of the log is a message: `id` its ID, `data` the event as `GET /v1/events` shows it. A message of type `end`
+says why the stream ends, where more than the connection has ended.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def answer(call: Call, feed: Feed) -> Response:
     request, patience = call.request, call.services.settings.body_timeout
     parts = _Parts(request, feed, min(HEARTBEAT, patience / 2), partial(_end, call))
     too_slow = RequestTimeout(f"The stream was not read for {patience:g} seconds. Connect again to go on.")
-    return Response(200, HEAD + show.event_position(feed.seq), stream=Stream(parts, endless=True, cut_off=_end(call, too_slow)))
+    return Response(
+        200, HEAD + show.event_position(feed.seq), stream=Stream(parts, endless=True, cut_off=_end(call, too_slow))
+    )
 
 
 class _Parts:

@@ -1,4 +1,5 @@
-"""Users as files: NDJSON with a user on each line, CSV (RFC 4180) for spreadsheets. An import reads both as they were."""
+"""Users as files: NDJSON with a user on each line, CSV (RFC 4180) for spreadsheets. An import reads both as they
+were."""
 
 from __future__ import annotations
 
@@ -37,7 +38,9 @@ def shown(call: Call, export: Export) -> Response:
 def form_of(format: ExportFormat, with_hashes: bool = False) -> Form:
     if format == "ndjson":
         return Form(b"", _ndjson)
-    return Form(spreadsheets.rows([(*COLUMNS, HASH) if with_hashes else COLUMNS]), _csv_with_hashes if with_hashes else _csv)
+    return Form(
+        spreadsheets.rows([(*COLUMNS, HASH) if with_hashes else COLUMNS]), _csv_with_hashes if with_hashes else _csv
+    )
 
 
 CONTENT_TYPES: dict[ExportFormat, str] = {"ndjson": "application/x-ndjson", "csv": spreadsheets.CONTENT_TYPE}

@@ -42,9 +42,11 @@ def key_of(request: Request) -> str | None:
 async def once(
     call: Call, key: str, act: Callable[[Rollbook], Awaitable[Any]], shows: Callable[[Call, Any], Response]
 ) -> Response:
-    """The action's response, or the stored one if the same request was answered before. Raises KeyReused, StillRunning."""
+    """The action's response, or the stored one if the same request was answered before. Raises KeyReused,
+    StillRunning."""
     request, by, db = call.request, call.by, call.services.db
-    # Includes the key's privileges: a restricted key of the same user must not get the response to a more powerful one, such as a new key.
+    # Includes the key's privileges: a restricted key of the same user must not get the response to a more powerful one,
+    # such as a new key.
     asked = f"{by.caller.privileges} {request.method} {request.path}?{request.query}\n".encode() + request.body
     claim = Claim(by.user_id, key, call.services.secret.mac(PURPOSE, asked), request.id)
     reply = await idempotency_keys.find(db, claim) or await db.write(idempotency_keys.claim, claim)
@@ -65,7 +67,8 @@ async def once(
 async def _kept(
     call: Call, claim: Claim, act: Callable[[Rollbook], Awaitable[Any]], shows: Callable[[Call, Any], Response]
 ) -> Response:
-    """The action's response, which is stored in the transaction of its change; or its refusal, if it would be the same again."""
+    """The action's response, which is stored in the transaction of its change; or its refusal, if it would be the same
+    again."""
     request, services = call.request, call.services
     kept: Response | None = None
 
@@ -99,12 +102,13 @@ async def _kept(
 
 
 def _bound(claim: Claim) -> bytes:
-    """What a stored response is sealed for."""
+    """Context that a stored response is sealed for."""
     return f"{claim.user_id} {claim.key}".encode()
 
 
 def _replayed(secret: Secret, reply: Reply, claim: Claim) -> Response:
-    """Raises KeyReused, also if the stored response can't be decrypted, so that it is unknown whether the request is the same."""
+    """Raises KeyReused, also if the stored response can't be decrypted, so that it is unknown whether the request is
+    the same."""
     try:
         body = secret.unseal(PURPOSE, reply.sealed, _bound(claim))
     except ValueError:

@@ -1,4 +1,5 @@
-"""Answers API calls for a program that has the database open itself: the same rows, arguments and results, without key, limits and HTTP."""
+"""Answers API calls for a program that has the database open itself: the same rows, arguments and results, without key,
+limits and HTTP."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from rollbook.limits.table import Table
 from rollbook.storage.database import Database
 
 ROWS = [route for route in ROUTES if route.scope is not None and route.shows is not None and not route.streams_body]
-"""What makes sense here: no health of a server, and no stream that never ends."""
+"""Rows that make sense here: no health of a server, and no stream that never ends."""
 
 
 class Local:

@@ -22,7 +22,7 @@ from rollbook.errors import ApiError, Fault
 from rollbook.http.wire import REASON
 from rollbook.records import event_types
 from rollbook.records.event_types import EventType
-from rollbook.schemas import Schema, text
+from rollbook.schemas import Schema, paragraphs, text
 
 
 def document(server_url: str) -> bytes:
@@ -48,11 +48,15 @@ def describe(server_url: str) -> Schema:
         "paths": _paths(),
         "webhooks": {name: _webhook(name, type) for name, type in event_types.TYPES.items()},
         "components": {
-            "securitySchemes": {tables.SCHEME: {"type": "http", "scheme": "bearer", "description": tables.scheme_text()}},
+            "securitySchemes": {
+                tables.SCHEME: {"type": "http", "scheme": "bearer", "description": tables.scheme_text()}
+            },
             "schemas": _schemas(),
             "parameters": tables.PARAMETERS,
             "headers": tables.HEADERS,
-            "responses": {_shared_name(status): _error_answer(status, found, True) for status, found in _shared().items()},
+            "responses": {
+                _shared_name(status): _error_answer(status, found, True) for status, found in _shared().items()
+            },
             "examples": {error.code: _error_example(error, server_url) for error in errors.tree() if error in answered},
         },
     }
@@ -70,6 +74,7 @@ def operation_id(route: Route) -> str:
 def words(route: Route) -> tuple[str, str]:
     """Summary and description of an endpoint: the first line of its action's docstring, and the rest."""
     summary, _, rest = (inspect.getdoc(route.action) or "").partition("\n")
+    rest = paragraphs(rest)
     return summary, rest.strip()
 
 
@@ -105,7 +110,9 @@ def _paths() -> Schema:
     for route in routes.ROUTES:
         item = paths.setdefault(route.path, {})
         if "{" in route.path:
-            item["parameters"] = [{"$ref": f"#/components/parameters/{name}"} for name in re.findall(r"{(\w+)}", route.path)]
+            item["parameters"] = [
+                {"$ref": f"#/components/parameters/{name}"} for name in re.findall(r"{(\w+)}", route.path)
+            ]
         item[route.method.lower()] = _operation(route)
     return paths
 
@@ -132,12 +139,18 @@ def _operation(route: Route) -> Schema:
         "description": "\n\n".join(said),
         "security": [] if route.scope is None else [{tables.SCHEME: [route.scope]}],
     }
-    parameters = [*query_parameters(route), *({"$ref": f"#/components/parameters/{name}"} for name in _request_headers(route))]
+    parameters = [
+        *query_parameters(route),
+        *({"$ref": f"#/components/parameters/{name}"} for name in _request_headers(route)),
+    ]
     if parameters:
         operation["parameters"] = parameters
     if route.body is not None:
         body = {"schema": tables.reference(route.body.__name__), "example": tables.EXAMPLES[route.body.__name__]}
-        operation["requestBody"] = {"required": not route.body_is_optional, "content": dict.fromkeys(_body_types(route), body)}
+        operation["requestBody"] = {
+            "required": not route.body_is_optional,
+            "content": dict.fromkeys(_body_types(route), body),
+        }
     if route.streams_body:
         operation["requestBody"] = {"required": True, "content": tables.FILE}
     operation["responses"] = _answers(route)
@@ -168,14 +181,20 @@ def _query_parameter(name: str, schema: Schema) -> Schema:
         schema = schema["anyOf"][0]
     if schema.get("type") == "string" and "pattern" not in schema:
         schema = {**schema, "minLength": 1, "pattern": arguments.ANY_TEXT}
-    found = {"name": name, "in": "query", "required": False, "description": schema.pop("description"), "schema": _named(schema)}
+    found = {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": schema.pop("description"),
+        "schema": _named(schema),
+    }
     if schema.get("type") == "object":
         return {**found, "style": "deepObject", "explode": True}
     return {**found, "style": "form", "explode": False} if schema.get("type") == "array" else found
 
 
 def _webhook(name: str, type: EventType) -> Schema:
-    """What a webhook gets of one type of event."""
+    """Description of a webhook's request for one type of event."""
     body = {"schema": tables.reference("Event"), "example": tables.event_example(name)}
     return {
         "post": {
@@ -299,7 +318,7 @@ def _error_answer(status: int, found: list[type[ApiError]], limited: bool) -> Sc
     if any(issubclass(error, (errors.Unauthorized, errors.InsufficientScope)) for error in found):
         names.append("WWW-Authenticate")
     return {
-        "description": "\n\n".join(f"`{error.code}`: {error.__doc__}" for error in found),
+        "description": "\n\n".join(f"`{error.code}`: {paragraphs(error.__doc__)}" for error in found),
         "headers": _headers(*names),
         "content": {
             "application/json": {
@@ -363,14 +382,18 @@ def _schemas() -> Schema:
 
 
 def _components(kinds: Any) -> tuple[Any, Schema]:
-    return msgspec.json.schema_components(
+    made, found = msgspec.json.schema_components(
         sorted(kinds, key=lambda kind: kind.__name__), schema_hook=_custom, ref_template="#/components/schemas/{name}"
     )
+    for each in found.values():
+        if "description" in each:
+            each["description"] = paragraphs(each["description"])
+    return made, found
 
 
 def _custom(kind: Any) -> Schema:
     """The schema of one of our own types: its docstring, and what its parser accepts."""
-    return {"description": inspect.getdoc(kind), **kind.schema}
+    return {"description": paragraphs(kind.__doc__), **kind.schema}
 
 
 def _arriving(schema: Schema) -> Schema:
@@ -397,7 +420,11 @@ def _named(schema: Schema) -> Schema:
         if set(schema.get("enum", ())) == set(enum["enum"]):
             rest = {key: value for key, value in schema.items() if key not in ("enum", "type")}
             return tables.reference(name) | rest
-    return {**schema, "pattern": schema["pattern"].removesuffix(arguments.NO_LINE_BREAK)} if "pattern" in schema else schema
+    return (
+        {**schema, "pattern": schema["pattern"].removesuffix(arguments.NO_LINE_BREAK)}
+        if "pattern" in schema
+        else schema
+    )
 
 
 def _leaving(schema: Schema) -> Schema:
@@ -406,7 +433,8 @@ def _leaving(schema: Schema) -> Schema:
 
 
 def _of_event_objects(found: Schema) -> Schema:
-    """The fields of what an event is about. One schema for users, keys, sessions, links, webhooks and imports: a union would have generated clients refuse what later versions add."""
+    """The fields of what an event is about. One schema for users, keys, sessions, links, webhooks and imports: a union
+    would have generated clients refuse what later versions add."""
     properties: Schema = {}
     for kind in ("User", "Key", "Session", "Webhook", "Import"):
         properties |= {
@@ -425,7 +453,11 @@ def _typed(schema: Schema) -> Schema:
     if "anyOf" in schema:
         inner, null = _typed(schema["anyOf"][0]), {"type": "null"}
         assert schema.pop("anyOf")[1:] == [null]
-        schema = {"oneOf": [inner, null], **schema} if "$ref" in inner else {**inner, **schema, "type": [inner["type"], "null"]}
+        schema = (
+            {"oneOf": [inner, null], **schema}
+            if "$ref" in inner
+            else {**inner, **schema, "type": [inner["type"], "null"]}
+        )
     if "enum" in schema and "type" not in schema:
         schema = {"type": "string", **schema}
     if "items" in schema:

@@ -1,4 +1,5 @@
-"""Everything in the OpenAPI description that doesn't come from routes, types and errors: parameters, headers, examples, and what is said of the whole."""
+"""Everything in the OpenAPI description that doesn't come from routes, types and errors: parameters, headers, examples,
+and what is said of the whole."""
 
 from __future__ import annotations
 
@@ -28,23 +29,53 @@ def string(about: Meta) -> Schema:
     return {"type": "string", **(about.extra_json_schema or {})}
 
 
-# Enumerations, each with a name of its own, so that generated code has one type for it. In requests, these values and no others are accepted.
+# Enumerations, each with a name of its own, so that generated code has one type for it. In requests, these values and
+# no others are accepted.
 ENUMS: dict[str, Schema] = {
     "Role": {"type": "string", "enum": list(roles.ROLES), "description": arguments.ABOUT_ROLE},
     "Status": {"type": "string", "enum": list(roles.STATUSES), "description": arguments.ABOUT_STATUS},
     "Scope": {"type": "string", "enum": list(roles.SCOPES), "description": "What an API key can be used for."},
-    "EventPattern": {"type": "string", "enum": event_types.patterns(), "description": "An event type, all of a group such as `user.*`, or `*` for all, including those of later versions."},
-    "WebhookFormat": {"type": "string", "enum": list(get_args(arguments.WebhookFormat)), "description": arguments.ABOUT_FORMATS},
+    "EventPattern": {
+        "type": "string",
+        "enum": event_types.patterns(),
+        "description": "An event type, all of a group such as `user.*`, or `*` for all, including those of later "
+        "versions.",
+    },
+    "WebhookFormat": {
+        "type": "string",
+        "enum": list(get_args(arguments.WebhookFormat)),
+        "description": arguments.ABOUT_FORMATS,
+    },
     "BulkVerb": {"type": "string", "enum": list(get_args(Verb)), "description": "What to do."},
-    "WebhookPayload": {"type": "string", "enum": list(get_args(arguments.WebhookPayload)), "description": arguments.ABOUT_PAYLOADS},
-    "ReplayOnly": {"type": "string", "enum": ["failed", "undelivered"], "description": "Which events of a replay are sent."},
-    "WebhookSetStatus": {"type": "string", "enum": ["enabled", "paused"], "description": "`paused`: nothing is sent until the webhook is resumed."},
-}  # fmt: skip
+    "WebhookPayload": {
+        "type": "string",
+        "enum": list(get_args(arguments.WebhookPayload)),
+        "description": arguments.ABOUT_PAYLOADS,
+    },
+    "ReplayOnly": {
+        "type": "string",
+        "enum": ["failed", "undelivered"],
+        "description": "Which events of a replay are sent.",
+    },
+    "WebhookSetStatus": {
+        "type": "string",
+        "enum": ["enabled", "paused"],
+        "description": "`paused`: nothing is sent until the webhook is resumed.",
+    },
+}
 # Those that are only in responses. Clients must expect others.
 OPEN_ENUMS: dict[str, Schema] = {
-    "EventType": string(open_enum(event_types.TYPES, "What happened. Later versions can add types: ignore those you don't know.")),
-    "ErrorCode": string(open_enum(dict.fromkeys(error.code for error in errors.tree()), "What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by the status.")),
-}  # fmt: skip
+    "EventType": string(
+        open_enum(event_types.TYPES, "What happened. Later versions can add types: ignore those you don't know.")
+    ),
+    "ErrorCode": string(
+        open_enum(
+            dict.fromkeys(error.code for error in errors.tree()),
+            "What went wrong, for programs. Codes never change. Later versions can add some: treat those you "
+            "don't know by the status.",
+        )
+    ),
+}
 
 # ---- calls
 
@@ -53,20 +84,28 @@ SCHEME = "key"
 ABOUT = """\
 Manage users, their API keys, and the event log.
 
-- **Authentication.** Send `Authorization: Bearer YOUR_API_KEY`. A key acts on behalf of its user, limited by the user's role and the key's scopes.
-- **Errors.** JSON with `error` (a message for people), `code` (for programs) and `request_id`. With `Accept: application/problem+json`, problem details (RFC 9457).
-- **Rate limits.** By default 100 requests per minute and 5,000 per hour for each user, shared by all of their keys. The `RateLimit` headers report the remaining quota.
-- **Safe retries.** A POST accepts an `Idempotency-Key`, unless it only checks a password. Repeating the same request within 24 hours returns the stored response, and nothing is done twice.
+- **Authentication.** Send `Authorization: Bearer YOUR_API_KEY`. A key acts on behalf of its user, limited by the \
+user's role and the key's scopes.
+- **Errors.** JSON with `error` (a message for people), `code` (for programs) and `request_id`. With `Accept: \
+application/problem+json`, problem details (RFC 9457).
+- **Rate limits.** By default 100 requests per minute and 5,000 per hour for each user, shared by all of their keys. \
+The `RateLimit` headers report the remaining quota.
+- **Safe retries.** A POST accepts an `Idempotency-Key`, unless it only checks a password. Repeating the same request \
+within 24 hours returns the stored response, and nothing is done twice.
 - **Methods.** Every GET endpoint also answers HEAD. OPTIONS and 405 list the methods of a path in `Allow`.
 """
 
-ABOUT_WEBHOOKS = "Sent to each webhook that selects this type, at least once. Answer with a status of 2xx within 15 seconds."
+ABOUT_WEBHOOKS = (
+    "Sent to each webhook that selects this type, at least once. Answer with a status of 2xx within 15 seconds."
+)
 
 TAGS: dict[str, str] = {
     "Users": "People with a name, an email and a password.",
     "Keys": "API keys, with scopes, allowed IPs, rate limits and expiry.",
-    "Imports": "Files of users that the server imports in the background: with password hashes, upsert, dry run and a report.",
-    "Webhooks": "Endpoints to which events are sent: signed as specified by Standard Webhooks, and in order for each user.",
+    "Imports": "Files of users that the server imports in the background: with password hashes, upsert, dry run "
+    "and a report.",
+    "Webhooks": "Endpoints to which events are sent: signed as specified by Standard Webhooks, and in order for "
+    "each user.",
     "Sessions": "The browsers users are signed in to the dashboard with.",
     "Requests": "The request log: calls with API keys.",
     "Usage": "Requests by time, API key and endpoint.",
@@ -76,14 +115,30 @@ TAGS: dict[str, str] = {
 }
 
 OF_EVERY_CALL = (
-    errors.InvalidParameter, errors.BadMessage, errors.RequestTimeout, errors.UriTooLong, errors.HeadersTooLarge, errors.ApiError,
-    errors.StorageUnavailable, errors.DatabaseTimeout, errors.OutcomeUnknown, errors.Stopping,
-)  # fmt: skip
+    errors.InvalidParameter,
+    errors.BadMessage,
+    errors.RequestTimeout,
+    errors.UriTooLong,
+    errors.HeadersTooLarge,
+    errors.ApiError,
+    errors.StorageUnavailable,
+    errors.DatabaseTimeout,
+    errors.OutcomeUnknown,
+    errors.Stopping,
+)
 OF_CALLS_WITH_A_KEY = (
-    errors.MissingKey, errors.MalformedKey, errors.InvalidKey, errors.ExpiredKey, errors.RevokedKey, errors.InsufficientScope,
-    errors.UserSuspended, errors.AddressNotAllowed, errors.TooManyRequests, errors.LimitsUnavailable,
+    errors.MissingKey,
+    errors.MalformedKey,
+    errors.InvalidKey,
+    errors.ExpiredKey,
+    errors.RevokedKey,
+    errors.InsufficientScope,
+    errors.UserSuspended,
+    errors.AddressNotAllowed,
+    errors.TooManyRequests,
+    errors.LimitsUnavailable,
     errors.Overloaded,
-)  # fmt: skip
+)
 OF_CALLS_WITH_A_BODY = (errors.InvalidJson, errors.ContentTooLarge, errors.UnsupportedMediaType)
 OF_POSTS = (errors.StillRunning, errors.KeyReused)
 # Sent by the transport before the API key is checked.
@@ -125,19 +180,51 @@ HEADERS: Schema = {
     "RateLimit-Limit": header("The limit of the window with the fewest requests left.", number(1), 100),
     "RateLimit-Remaining": header("Requests left in that window.", number(), 97),
     "RateLimit-Reset": header("Seconds until that window resets.", number(1), 42),
-    "RateLimit-Policy": header("All windows: the number of requests (`q`) per number of seconds (`w`).", line(), '"minute";q=100;w=60, "hour";q=5000;w=3600'),
-    "RateLimit": header("All windows: the requests left (`r`) and the seconds until the window resets (`t`).", line(), '"minute";r=97;t=42, "hour";r=4890;t=2871'),
+    "RateLimit-Policy": header(
+        "All windows: the number of requests (`q`) per number of seconds (`w`).",
+        line(),
+        '"minute";q=100;w=60, "hour";q=5000;w=3600',
+    ),
+    "RateLimit": header(
+        "All windows: the requests left (`r`) and the seconds until the window resets (`t`).",
+        line(),
+        '"minute";r=97;t=42, "hour";r=4890;t=2871',
+    ),
     "Retry-After": header("Seconds to wait before you try again.", number(1), 23),
     "ETag": header("The version, for `If-Match` and, of a user, `If-None-Match`.", line(32), '"3"'),
-    "Link": header("Other pages of this list (RFC 8288): `first`, `prev` and `next`, if they exist.", line(32_768), '<https://api.example.com/v1/users?limit=50>; rel="first"'),
-    "X-Next-Cursor": header("The `cursor` of the next page, as in the `next` link. Missing on the last page.", line(2048), NEXT_CURSOR),
-    "X-Total-Count": header("The total number of items. For filtered lists of users only with `count=exact`.", number(), 2),
-    "Event-Position": header("A position of the event log: this response has all changes up to there. To follow what comes next, pass it as `after` to `GET /v1/events`.", line(20), "48213"),
-    "Request-Position": header("A position of the request log: this response has what was asked for up to there, or pages before it. To follow what comes next, pass it as `after`.", line(32), "2023-10-27T10:15:04.000000Z"),
+    "Link": header(
+        "Other pages of this list (RFC 8288): `first`, `prev` and `next`, if they exist.",
+        line(32_768),
+        '<https://api.example.com/v1/users?limit=50>; rel="first"',
+    ),
+    "X-Next-Cursor": header(
+        "The `cursor` of the next page, as in the `next` link. Missing on the last page.", line(2048), NEXT_CURSOR
+    ),
+    "X-Total-Count": header(
+        "The total number of items. For filtered lists of users only with `count=exact`.", number(), 2
+    ),
+    "Event-Position": header(
+        "A position of the event log: this response has all changes up to there. To follow what comes next, pass "
+        "it as `after` to `GET /v1/events`.",
+        line(20),
+        "48213",
+    ),
+    "Request-Position": header(
+        "A position of the request log: this response has what was asked for up to there, or pages before it. To "
+        "follow what comes next, pass it as `after`.",
+        line(32),
+        "2023-10-27T10:15:04.000000Z",
+    ),
     "Location": header("The URL of the new object.", line(2048), f"https://api.example.com/v1/users/{CHARLIE_ID}"),
-    "WWW-Authenticate": header("How to authenticate, and what was wrong (RFC 6750).", line(512), errors.InvalidKey.challenge),
-    "Idempotency-Replayed": header("`true`: this is the stored response of the first request with this `Idempotency-Key`.", {"type": "string", "enum": ["true"]}, "true"),
-}  # fmt: skip
+    "WWW-Authenticate": header(
+        "How to authenticate, and what was wrong (RFC 6750).", line(512), errors.InvalidKey.challenge
+    ),
+    "Idempotency-Replayed": header(
+        "`true`: this is the stored response of the first request with this `Idempotency-Key`.",
+        {"type": "string", "enum": ["true"]},
+        "true",
+    ),
+}
 
 
 def in_path(name: str, description: str, example: str, word: str = "") -> Schema:
@@ -145,7 +232,14 @@ def in_path(name: str, description: str, example: str, word: str = "") -> Schema
     prefix, _, random = example.rpartition("_")
     pattern = f"{prefix}_[0-9a-v]{{{len(random)}}}"
     schema = line(len(example), pattern=f"^({word}|{pattern})$" if word else f"^{pattern}$")
-    return {"name": name, "in": "path", "required": True, "description": description, "schema": schema, "example": example}
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": description,
+        "schema": schema,
+        "example": example,
+    }
 
 
 _PARAMETERS: list[Schema] = [
@@ -158,40 +252,69 @@ _PARAMETERS: list[Schema] = [
     in_path("requestId", "ID of the request.", REQUEST_ID),
     in_path("sessionId", "ID of the session.", examples.SESSION_ID),
     {
-        "name": "Idempotency-Key", "in": "header", "required": False,
-        "description": "A string that is different for each new request, such as a random UUID. Repeating the same request with it within 24 hours returns the stored response.",
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": False,
+        "description": "A string that is different for each new request, such as a random UUID. Repeating the "
+        "same request with it within 24 hours returns the stored response.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
     },
     {
-        "name": "Last-Event-ID", "in": "header", "required": False,
-        "description": "The `id` of the last message, after a lost connection. Takes precedence over `after`. Browsers send it on their own.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 40, "pattern": "^[!-~]+$", "examples": [examples.EVENT_ID]},
+        "name": "Last-Event-ID",
+        "in": "header",
+        "required": False,
+        "description": "The `id` of the last message, after a lost connection. Takes precedence over `after`. "
+        "Browsers send it on their own.",
+        "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 40,
+            "pattern": "^[!-~]+$",
+            "examples": [examples.EVENT_ID],
+        },
     },
     {
-        "name": "If-Match", "in": "header", "required": False,
+        "name": "If-Match",
+        "in": "header",
+        "required": False,
         "description": "Only proceed if the user or webhook still has this `ETag`. Otherwise 412.",
-        "schema": line(1024, pattern='^(\\*|(W/)?"[^"]*"( *, *(W/)?"[^"]*")*)$'), "example": '"3"',
+        "schema": line(1024, pattern='^(\\*|(W/)?"[^"]*"( *, *(W/)?"[^"]*")*)$'),
+        "example": '"3"',
     },
     {
-        "name": "If-None-Match", "in": "header", "required": False,
+        "name": "If-None-Match",
+        "in": "header",
+        "required": False,
         "description": "Return 304 if the user still has this `ETag`.",
-        "schema": line(1024, pattern="^[ -~]*$"), "example": '"3"',
+        "schema": line(1024, pattern="^[ -~]*$"),
+        "example": '"3"',
     },
     {
-        "name": "webhook-id", "in": "header", "required": True,
+        "name": "webhook-id",
+        "in": "header",
+        "required": True,
         "description": "ID of the event. The same on every attempt: use it to ignore what you have received before.",
-        "schema": line(64), "example": examples.EVENT_ID,
+        "schema": line(64),
+        "example": examples.EVENT_ID,
     },
     {
-        "name": "webhook-timestamp", "in": "header", "required": True, "description": "When this attempt was sent, in seconds since 1970.",
-        "schema": line(20), "example": "1698404400",
+        "name": "webhook-timestamp",
+        "in": "header",
+        "required": True,
+        "description": "When this attempt was sent, in seconds since 1970.",
+        "schema": line(20),
+        "example": "1698404400",
     },
     {
-        "name": "webhook-signature", "in": "header", "required": True,
-        "description": "Signatures of ID, timestamp and body (Standard Webhooks), separated by spaces. While a secret is being rotated, there is one for each.",
-        "schema": line(1024), "example": "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
+        "name": "webhook-signature",
+        "in": "header",
+        "required": True,
+        "description": "Signatures of ID, timestamp and body (Standard Webhooks), separated by spaces. While a "
+        "secret is being rotated, there is one for each.",
+        "schema": line(1024),
+        "example": "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
     },
-]  # fmt: skip
+]
 PARAMETERS: Schema = {each["name"]: each for each in _PARAMETERS}
 
 
@@ -211,26 +334,61 @@ def event_example(type: str) -> dict[str, Any]:
 
 ALICE = {"id": ALICE_ID, "name": "Alice Wonderland", "email": "alice@example.com", "created_at": "2023-10-27T10:00:00Z"}
 BOB = {"id": BOB_ID, "name": "Bob The Builder", "email": "bob@example.com", "created_at": "2023-10-27T10:05:00Z"}
-CHARLIE = {"id": CHARLIE_ID, "name": "Charlie Chaplin", "email": "charlie@example.com", "created_at": "2023-10-27T10:15:00Z"}
-CHARLES = {"id": CHARLIE_ID, "name": "Charles Chaplin", "email": "charlie.c@example.com", "updated_at": "2023-10-27T11:00:00Z"}
+CHARLIE = {
+    "id": CHARLIE_ID,
+    "name": "Charlie Chaplin",
+    "email": "charlie@example.com",
+    "created_at": "2023-10-27T10:15:00Z",
+}
+CHARLES = {
+    "id": CHARLIE_ID,
+    "name": "Charles Chaplin",
+    "email": "charlie.c@example.com",
+    "updated_at": "2023-10-27T11:00:00Z",
+}
 LISTED_WEBHOOK = {
-    **examples.WEBHOOK, "url": "https://app.example.com/hooks/rollbook",
+    **examples.WEBHOOK,
+    "url": "https://app.example.com/hooks/rollbook",
     "health": {"delivered": 128, "failed": 0, "last_outcome": "delivered", "waiting": 0, "next_attempt_at": None},
-}  # fmt: skip
+}
 RENAMED = event_example("user.updated")
 LOGGED = {
-    "id": REQUEST_ID, "created_at": "2023-10-27T10:15:00.123456Z", "user_id": CHARLIE_ID, "key_id": examples.KEY_ID, "method": "GET",
-    "path": "/v1/users", "status": 403, "duration_ms": 0.412, "address": "203.0.113.7", "headers": {"user-agent": "curl/8.5.0"},
-    "query": [], "error": {
-        "error": "This API key does not have the scope users:read.", "code": "insufficient_scope", "request_id": REQUEST_ID,
+    "id": REQUEST_ID,
+    "created_at": "2023-10-27T10:15:00.123456Z",
+    "user_id": CHARLIE_ID,
+    "key_id": examples.KEY_ID,
+    "method": "GET",
+    "path": "/v1/users",
+    "status": 403,
+    "duration_ms": 0.412,
+    "address": "203.0.113.7",
+    "headers": {"user-agent": "curl/8.5.0"},
+    "query": [],
+    "error": {
+        "error": "This API key does not have the scope users:read.",
+        "code": "insufficient_scope",
+        "request_id": REQUEST_ID,
         "doc_url": "https://api.example.com/docs/errors/insufficient_scope",
-    }, "limited_by": None, "more": 0,
-}  # fmt: skip
+    },
+    "limited_by": None,
+    "more": 0,
+}
 LISTED_DELIVERY = {
-    "id": examples.DELIVERY_ID, "webhook_id": examples.WEBHOOK_ID, "event_id": examples.EVENT_ID, "type": "user.updated", "user_id": CHARLIE_ID,
-    "trigger": "event", "attempt": 1, "created_at": "2023-10-27T11:00:00Z", "duration_ms": 42, "outcome": "http_500", "detail": None, "http_status": 500,
-    "address": "203.0.113.7", "retry_at": "2023-10-27T11:00:05Z",
-}  # fmt: skip
+    "id": examples.DELIVERY_ID,
+    "webhook_id": examples.WEBHOOK_ID,
+    "event_id": examples.EVENT_ID,
+    "type": "user.updated",
+    "user_id": CHARLIE_ID,
+    "trigger": "event",
+    "attempt": 1,
+    "created_at": "2023-10-27T11:00:00Z",
+    "duration_ms": 42,
+    "outcome": "http_500",
+    "detail": None,
+    "http_status": 500,
+    "address": "203.0.113.7",
+    "retry_at": "2023-10-27T11:00:05Z",
+}
 DELIVERED = LISTED_DELIVERY | {
     "request": {
         "url": "https://app.example.com/hooks/rollbook",
@@ -246,16 +404,45 @@ DELIVERED = LISTED_DELIVERY | {
 }
 IMPORT = {**examples.IMPORT, "report_url": f"https://api.example.com/v1/imports/{examples.IMPORT_ID}/report"}
 REPLAY = {
-    "id": examples.REPLAY_ID, "webhook_id": examples.WEBHOOK_ID, "trigger": "replay", "status": "running", "progress": 0.25, "delivered": 120,
-    "failed": 2, "types": ["user.*"], "user_id": None, "only": "undelivered", "created_by": ALICE_ID, "created_at": "2023-10-27T11:00:00Z",
+    "id": examples.REPLAY_ID,
+    "webhook_id": examples.WEBHOOK_ID,
+    "trigger": "replay",
+    "status": "running",
+    "progress": 0.25,
+    "delivered": 120,
+    "failed": 2,
+    "types": ["user.*"],
+    "user_id": None,
+    "only": "undelivered",
+    "created_by": ALICE_ID,
+    "created_at": "2023-10-27T11:00:00Z",
     "finished_at": None,
-}  # fmt: skip
+}
 
 BULK_RESULTS: list[dict[str, Any]] = [
     {"index": 0, "status": 201, "user": CHARLIE, "etag": '"1"'},
-    {"index": 1, "status": 200, "user": {"id": ALICE_ID, "name": "Alice Wonderland", "email": "alice@example.com", "updated_at": "2023-10-27T11:00:00Z"}, "etag": '"4"'},
-    {"index": 2, "status": 404, "error": {"error": errors.NotFound.message, "code": "not_found", "request_id": REQUEST_ID, "doc_url": "https://api.example.com/docs/errors/not_found"}},
-]  # fmt: skip
+    {
+        "index": 1,
+        "status": 200,
+        "user": {
+            "id": ALICE_ID,
+            "name": "Alice Wonderland",
+            "email": "alice@example.com",
+            "updated_at": "2023-10-27T11:00:00Z",
+        },
+        "etag": '"4"',
+    },
+    {
+        "index": 2,
+        "status": 404,
+        "error": {
+            "error": errors.NotFound.message,
+            "code": "not_found",
+            "request_id": REQUEST_ID,
+            "doc_url": "https://api.example.com/docs/errors/not_found",
+        },
+    },
+]
 
 _COUNTS = {"client_errors": 3, "rate_limited": 0, "server_errors": 0}
 USAGE = {
@@ -289,7 +476,12 @@ EXAMPLES: dict[str, Any] = {
     "BulkResults": {"results": BULK_RESULTS},
     "PasswordChange": {"password": "another-good-one", "current_password": "securepassword123"},
     "Credentials": {"email": "charlie@example.com", "password": "securepassword123"},
-    "KeyCreate": {"name": "billing service", "scopes": ["users:read"], "ip_allow": ["203.0.113.0/24"], "rate_limit": "50/minute"},
+    "KeyCreate": {
+        "name": "billing service",
+        "scopes": ["users:read"],
+        "ip_allow": ["203.0.113.0/24"],
+        "rate_limit": "50/minute",
+    },
     "PasswordLinkCreate": {"redirect_url": "https://app.example.com/sign-in"},
     "KeyRotation": {"overlap": 3600},
     "WebhookCreate": {"url": "https://app.example.com/hooks/rollbook", "types": ["user.*"]},
@@ -322,7 +514,12 @@ EXAMPLES: dict[str, Any] = {
 }
 
 # A user as `show` returns it without `fields`, where that is not all of it.
-SHOWN: dict[str, Any] = {"webhook": LISTED_WEBHOOK, "user_created": CHARLIE, "user_listed": CHARLIE, "user_updated": CHARLES}
+SHOWN: dict[str, Any] = {
+    "webhook": LISTED_WEBHOOK,
+    "user_created": CHARLIE,
+    "user_listed": CHARLIE,
+    "user_updated": CHARLES,
+}
 
 LISTS: dict[str, list[Any]] = {
     "User": [ALICE, BOB],
@@ -350,22 +547,52 @@ EXPORTED = {**examples.USER, "created_at": "2023-10-27T10:15:00.250000Z", "updat
 EXPORTED_TABLE = "id,name,email\r\nuser_065n18a8k1rnhbvqalm9j3ts0c,Charlie Chaplin,charlie@example.com\r\n"
 FILE: dict[str, Schema] = {
     "application/octet-stream": {
-        "schema": {"type": "string", "format": "binary", "maxLength": 4 << 30, "description": "The file, as it is. Its format and compression are detected from its content, not from the headers of the request."},
+        "schema": {
+            "type": "string",
+            "format": "binary",
+            "maxLength": 4 << 30,
+            "description": "The file, as it is. Its format and compression are detected from its content, not "
+            "from the headers of the request.",
+        },
     }
-}  # fmt: skip
+}
 
 # Bodies that are not JSON objects: the content type, what it holds, and an example.
 TEXTS: dict[str, list[tuple[str, str, str]]] = {
     "follow_events": [
-        ("text/event-stream", "Server-sent events. The `id` of a message is the ID of an event or a position, its `data` the event as JSON. The last message may be one of type `end`, with an error as its data.", EVENT_STREAM),
+        (
+            "text/event-stream",
+            "Server-sent events. The `id` of a message is the ID of an event or a position, its `data` the event "
+            "as JSON. The last message may be one of type `end`, with an error as its data.",
+            EVENT_STREAM,
+        ),
     ],
     "export_users": [
         ("application/x-ndjson", "A user on each line, as JSON.", json.dumps(EXPORTED, separators=(",", ":")) + "\n"),
-        ("text/csv", "With `format=csv`: a table with a header (RFC 4180). Cells that a spreadsheet would take for a formula begin with `'`.", EXPORTED_TABLE),
+        (
+            "text/csv",
+            "With `format=csv`: a table with a header (RFC 4180). Cells that a spreadsheet would take for a "
+            "formula begin with `'`.",
+            EXPORTED_TABLE,
+        ),
     ],
     "report_import": [
-        ("application/x-ndjson", "A JSON object per line, with `line`, `field`, `code` and `reason`.", '{"line":17,"field":"email","code":"invalid_parameter","reason":"The email address has no @."}\n'),
-        ("text/csv", "The same with `format=csv`.", "line,field,code,reason\r\n17,email,invalid_parameter,The email address has no @.\r\n"),
+        (
+            "application/x-ndjson",
+            "A JSON object per line, with `line`, `field`, `code` and `reason`.",
+            '{"line":17,"field":"email","code":"invalid_parameter","reason":"The email address has no @."}\n',
+        ),
+        (
+            "text/csv",
+            "The same with `format=csv`.",
+            "line,field,code,reason\r\n17,email,invalid_parameter,The email address has no @.\r\n",
+        ),
     ],
-    "show_metrics": [("text/plain", "Prometheus text format.", "# TYPE rollbook_connections_open gauge\nrollbook_connections_open 1\n")],
-}  # fmt: skip
+    "show_metrics": [
+        (
+            "text/plain",
+            "Prometheus text format.",
+            "# TYPE rollbook_connections_open gauge\nrollbook_connections_open 1\n",
+        )
+    ],
+}

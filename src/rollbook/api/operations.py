@@ -24,8 +24,8 @@ async def live(call: Call) -> Response:
 async def ready(call: Call) -> Response:
     """Check that the server is ready
 
-    Returns 200 if the database is available. Returns 503 if it isn't, or if Valkey is unavailable and `limits_when_away` is `closed`. Doesn't
-    count toward a rate limit.
+    Returns 200 if the database is available. Returns 503 if it isn't, or if Valkey is unavailable and
+    `limits_when_away` is `closed`. Doesn't count toward a rate limit.
     """
     healthy, checks = await call.services.operations.checks()
     return answer(

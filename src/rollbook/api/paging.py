@@ -22,8 +22,8 @@ _decode = msgspec.msgpack.Decoder(tuple[str, bool, tuple[int | str, ...]]).decod
 
 @lru_cache(1_024)
 def cursor(secret: Secret, sort: tuple[str, ...] | None, position: Position) -> str:
-    """A position as a signed string. Includes the order: a position in one order means nothing in another. Remembered: the same few pages
-    are asked for again and again, above all the first."""
+    """A position as a signed string. Includes the order: a position in one order means nothing in another. Remembered:
+    the same few pages are asked for again and again, above all the first."""
     content = _encode((_name(sort), position.backwards, position.values))
     return _text(secret.sign(PURPOSE, content) + content)
 
@@ -47,8 +47,8 @@ def position(secret: Secret, sort: tuple[str, ...] | None, text: str) -> Positio
 
 
 def links(base: str, parameters: list[tuple[str, str]], limit: int, page: Page, make: Any) -> bytes:
-    """The header lines `Link`, with `first`, `prev` and `next` if these pages exist, and `X-Next-Cursor`, the bare cursor of the
-    next one for clients that follow no links. `make` turns a position into a cursor."""
+    """The header lines `Link`, with `first`, `prev` and `next` if these pages exist, and `X-Next-Cursor`, the bare
+    cursor of the next one for clients that follow no links. `make` turns a position into a cursor."""
     own = "".join(f"{name}={quote(value, safe=',*:')}&" for name, value in parameters)
     start = f"<{base}?{own}limit={limit}"
     found = [f'{start}>; rel="first"']

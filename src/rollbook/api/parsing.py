@@ -12,7 +12,17 @@ import msgspec
 from msgspec import Struct
 
 from rollbook.actions import arguments
-from rollbook.actions.checking import MAX_FAULTS, check, fields_of, from_texts, gathered, invalid, is_metadata, names, text_hook
+from rollbook.actions.checking import (
+    MAX_FAULTS,
+    check,
+    fields_of,
+    from_texts,
+    gathered,
+    invalid,
+    is_metadata,
+    names,
+    text_hook,
+)
 from rollbook.api import types
 from rollbook.errors import Fault, InvalidJson, UnsupportedMediaType, quoted, shortened
 from rollbook.records.rules import MAX_DEPTH, too_deep
@@ -23,10 +33,11 @@ S = TypeVar("S", bound=Struct)
 READ_ONLY = frozenset(("id", "created_at", "updated_at", "last_sign_in_at"))
 
 BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What the decoder raises for what is not JSON."""
+"""Errors of the decoder for text that is not JSON."""
 
 LOCATED = 65_536
-"""Bytes up to which it is said where a body is not JSON: to find that takes another decoder, a millisecond for as many."""
+"""Bytes up to which it is said where a body is not JSON: to find that takes another decoder, a millisecond for as
+many."""
 
 # What Python's decoder says where it stops.
 _SAYINGS = {
@@ -45,7 +56,9 @@ _SAYINGS = {
 _decode = msgspec.json.Decoder().decode
 _TOO_DEEP = f"nested too deeply, more than {MAX_DEPTH} levels"
 # `*+` doesn't backtrack: otherwise a long header with many spaces would take seconds.
-_MEDIA_TYPE = re.compile(rb"\s*+application/(?:[\w.-]+\+)?json\s*+(?:;\s*+charset\s*+=\s*+\"?utf-?8\"?\s*+)?;?\s*+\Z", re.I).match
+_MEDIA_TYPE = re.compile(
+    rb"\s*+application/(?:[\w.-]+\+)?json\s*+(?:;\s*+charset\s*+=\s*+\"?utf-?8\"?\s*+)?;?\s*+\Z", re.I
+).match
 
 
 class NoQuery(arguments.Query):
@@ -59,10 +72,14 @@ class EmptyBody(arguments.Body):
 # ---- bodies
 
 
-def read_object(body: bytes, content_type: bytes | None, encoding: bytes | None, *, names: bool = True) -> dict[str, Any]:
-    """A JSON object (RFC 8259) that all parsers read the same way: UTF-8, no duplicate names, no NaN, no NUL, no lone surrogates.
+def read_object(
+    body: bytes, content_type: bytes | None, encoding: bytes | None, *, names: bool = True
+) -> dict[str, Any]:
+    """A JSON object (RFC 8259) that all parsers read the same way: UTF-8, no duplicate names, no NaN, no NUL, no lone
+    surrogates.
 
-    At most `MAX_DEPTH` levels. `names`: whether an error may repeat names of the object. Raises UnsupportedMediaType, InvalidJson.
+    At most `MAX_DEPTH` levels. `names`: whether an error may repeat names of the object. Raises UnsupportedMediaType,
+    InvalidJson.
     """
     check_kind(body, content_type, encoding)
     try:
@@ -74,15 +91,18 @@ def read_object(body: bytes, content_type: bytes | None, encoding: bytes | None,
     if (place := too_deep(found, body)) is not None:
         if not names:
             raise InvalidJson(f"The body is {_TOO_DEEP}.")
-        raise InvalidJson(f"The body is {_TOO_DEEP}: {place}.", param=shortened(place.partition(".")[0].partition("[")[0]))
-    # msgspec keeps the last of two equal names. If there are as many colons as names, no name is repeated; otherwise look closely.
+        raise InvalidJson(
+            f"The body is {_TOO_DEEP}: {place}.", param=shortened(place.partition(".")[0].partition("[")[0])
+        )
+    # msgspec keeps the last of two equal names. If there are as many colons as names, no name is repeated; otherwise
+    # look closely.
     if len(found) != body.count(b":") or b"\\u0000" in body:
         _look_closely(body, names)
     return found
 
 
 def check_kind(body: bytes, content_type: bytes | None, encoding: bytes | None) -> None:
-    """Whether it says that it is JSON. Raises UnsupportedMediaType, InvalidJson."""
+    """Check that the body is said to be JSON. Raises UnsupportedMediaType, InvalidJson."""
     if content_type is not None and not _MEDIA_TYPE(content_type):
         raise UnsupportedMediaType()
     if encoding is not None and encoding.strip().lower() != b"identity":
@@ -127,7 +147,7 @@ def _no_nul(items: list[Any]) -> None:
 
 
 def invalid_json(problem: Exception, body: bytes) -> InvalidJson:
-    """What the JSON decoder's error means: one of BROKEN. The message says where, as far as LOCATED goes."""
+    """The error for what the JSON decoder found: one of BROKEN. The message says where, as far as LOCATED goes."""
     if isinstance(problem, RecursionError):
         return InvalidJson(f"The body is {_TOO_DEEP}.")
     if isinstance(problem, UnicodeDecodeError) or "utf-8" in str(problem).lower():

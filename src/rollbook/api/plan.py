@@ -1,8 +1,9 @@
-"""Compiles the rows of `api/routes`: whatever is known of a row before its first request is decided once, when the server starts.
+"""Compiles the rows of `api/routes`: whatever is known of a row before its first request is decided once, when the
+server starts.
 
-A plan is one function of a request and the values in its path. It answers at once where nothing has to be waited for (on SQLite, a
-read never waits), and otherwise with a coroutine that goes on from there. A performance is the part of it for a caller who was
-admitted: query and body in their types, the action, and how its result is shown.
+A plan is one function of a request and the values in its path. It answers at once where nothing has to be waited for
+(on SQLite, a read never waits), and otherwise with a coroutine that goes on from there. A performance is the part of it
+for a caller who was admitted: query and body in their types, the action, and how its result is shown.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def plan(route: Route, services: Services, gate: Gate) -> Plan:
 
 
 def performance(route: Route, services: Services) -> Perform:
-    """What a row does for a caller who may."""
+    """Function that does what a row does, for a caller who may."""
     query_of = _reader_of_queries(route)
     body_of = _reader_of_bodies(route, services.settings.password_min_length)
     run = _runner(route, services)
@@ -94,8 +95,11 @@ def performance(route: Route, services: Services) -> Perform:
 def _runner(route: Route, services: Services) -> Perform:
     """The action, its result shown: once for each Idempotency-Key, if the request has one."""
     act, shows = _action(route), route.shows or _as_it_is
-    can_be_replayed = route.method == "POST" and route.special.replays and route.shows is not None and not route.streams_body
-    # What GET returns holds no secret: those that create or reveal one are POSTs. Rows without a key choose their own coding.
+    can_be_replayed = (
+        route.method == "POST" and route.special.replays and route.shows is not None and not route.streams_body
+    )
+    # What GET returns holds no secret: those that create or reveal one are POSTs. Rows without a key choose their own
+    # coding.
     is_compressed = route.method == "GET" and route.scope is not None
 
     def run(call: Call, ids: Ids) -> Answer:

@@ -76,7 +76,9 @@ def user_page(call: Call, page: user_list.Page) -> Response:
     if page.json is not None:
         body = page.json
     elif query.fields is None:
-        body = encode([types.User(id, name, email, created_at=clock.format_time(at)) for _, id, name, email, at in page.rows])
+        body = encode(
+            [types.User(id, name, email, created_at=clock.format_time(at)) for _, id, name, email, at in page.rows]
+        )
     else:
         body = encode([_chosen(user, query.fields) for user in user_list.public(page)])
     head = paging.links(
@@ -93,7 +95,7 @@ def user_page(call: Call, page: user_list.Page) -> Response:
 
 
 def _parameters(query: types.ListUsers) -> list[tuple[str, str]]:
-    """What the links to other pages repeat."""
+    """Query parameters that the links to other pages repeat."""
     found: list[tuple[str, str]] = []
     for name in _REPEATED:
         value = getattr(query, name)
@@ -185,7 +187,8 @@ def _indent(content: Any) -> bytes:
 
 
 def for_people(document: bytes) -> bytes:
-    """JSON, indented; as it is, if it is nested more deeply than can be read: versions without a limit stored it as it came."""
+    """JSON, indented; as it is, if it is nested more deeply than can be read: versions without a limit stored it as it
+    came."""
     try:
         return msgspec.json.format(document, indent=2)
     except RecursionError:
@@ -202,7 +205,9 @@ def _fields(user: User, fields: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _chosen(found: dict[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
-    return {name: found[name] for name in types.USER_FIELDS if name in found and (name in fields or name in types.ALWAYS)}
+    return {
+        name: found[name] for name in types.USER_FIELDS if name in found and (name in fields or name in types.ALWAYS)
+    }
 
 
 # ---- keys and sessions
@@ -248,7 +253,9 @@ def _import(call: Call, found: Import) -> types.Import:
 
 def import_report(call: Call, report: Report) -> Response:
     if report.format == "csv":
-        return Response(200, PRIVATE + line("Content-Type", spreadsheets.CONTENT_TYPE), stream=Stream(report_csv(report)))
+        return Response(
+            200, PRIVATE + line("Content-Type", spreadsheets.CONTENT_TYPE), stream=Stream(report_csv(report))
+        )
     return Response(200, PRIVATE + line("Content-Type", "application/x-ndjson"), stream=Stream(report_ndjson(report)))
 
 
@@ -283,7 +290,9 @@ def webhook_created(call: Call, seen: Seen) -> Response:
 
 def _webhook(seen: Seen) -> dict[str, Any]:
     delivered, failed, last, waiting, next_at = seen.health
-    health = types.WebhookHealth(delivered, failed, last, waiting, None if next_at is None else clock.format_time(next_at))
+    health = types.WebhookHealth(
+        delivered, failed, last, waiting, None if next_at is None else clock.format_time(next_at)
+    )
     return {**webhooks.public(seen.webhook), "health": health}
 
 
@@ -371,7 +380,9 @@ def usage(call: Call, found: Usage) -> Response:
             intervals=[types.UsageInterval(at=clock.format_time(each.at), **_counts(each)) for each in found.intervals],
             keys=[types.KeyUsage(key_id=each.key_id, **_counts(each)) for each in found.keys],
             routes=[
-                types.RouteUsage(route=each.route, **_counts(each), p50_ms=each.quantile(0.5), p95_ms=each.quantile(0.95))
+                types.RouteUsage(
+                    route=each.route, **_counts(each), p50_ms=each.quantile(0.5), p95_ms=each.quantile(0.95)
+                )
                 for each in found.routes
             ],
             rate_limits=[types.WindowUsage(window=name, refused=refused) for name, refused in found.windows],
@@ -380,7 +391,12 @@ def usage(call: Call, found: Usage) -> Response:
 
 
 def _counts(of: Hour | OfKey | OfRoute) -> dict[str, int]:
-    return {"requests": of.requests, "client_errors": of.refused, "rate_limited": of.limited, "server_errors": of.errors}
+    return {
+        "requests": of.requests,
+        "client_errors": of.refused,
+        "rate_limited": of.limited,
+        "server_errors": of.errors,
+    }
 
 
 def _goes_on(call: Call) -> str:
@@ -412,4 +428,6 @@ def _total(number: int) -> bytes:
 
 def _created(call: Call, path: str, response: Response) -> Response:
     """201 with the URL of what was made (RFC 9110 section 15.3.2)."""
-    return Response(201, response.head + f"Location: {call.services.base_url(call.request)}{path}\r\n".encode(), response.body)
+    return Response(
+        201, response.head + f"Location: {call.services.base_url(call.request)}{path}\r\n".encode(), response.body
+    )

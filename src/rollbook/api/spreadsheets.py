@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 CONTENT_TYPE = "text/csv; charset=utf-8; header=present"
 
-# What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection), in full width too, and what looks like it behind quotation
-# marks: it gets one more, so that taking one away gives the text itself.
+# What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection), in full width too, and what looks like
+# it behind quotation marks: it gets one more, so that taking one away gives the text itself.
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]").match
 
 

@@ -101,7 +101,7 @@ def _if_match(call: Call) -> frozenset[int] | None:
 
 
 def versions_in(text: str, name: str) -> frozenset[int] | None:
-    """Those in the value of a condition, in a header or elsewhere. Raises InvalidParameter."""
+    """Versions in the value of a condition, in a header or elsewhere. Raises InvalidParameter."""
     if text == "*":
         return None
     if not _ETAGS.fullmatch(text):

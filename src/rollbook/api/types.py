@@ -30,8 +30,6 @@ class Cursor(str):
 
 # ---- what arrives, where it is more than the arguments of an action; a field a line
 
-# fmt: off
-
 
 class UserCreate(arguments.UserCreate, kw_only=True):
     """A user to create."""
@@ -42,7 +40,9 @@ class UserCreate(arguments.UserCreate, kw_only=True):
 class UserUpdate(arguments.UserUpdate):
     """The fields of a user to change. Missing fields are left unchanged."""
 
-    refused: ClassVar[dict[str, str]] = {"password": "password cannot be changed here. Use PUT /v1/users/{userId}/password."}
+    refused: ClassVar[dict[str, str]] = {
+        "password": "password cannot be changed here. Use PUT /v1/users/{userId}/password."
+    }
 
 
 class UserPatch(arguments.UserPatch):
@@ -52,21 +52,37 @@ class UserPatch(arguments.UserPatch):
 
 
 class BulkOperation(arguments.UserFields, kw_only=True):
-    """One operation. `create` takes the fields of a new user, `update` an `id` and the fields to change, the others only an `id`."""
+    """One operation. `create` takes the fields of a new user, `update` an `id` and the fields to change, the others
+    only an `id`."""
 
     op: Verb
-    id: Annotated[str, Meta(min_length=1, max_length=40, description="ID of the user. Required, except with `create`.")] | UnsetType = UNSET
+    id: (
+        Annotated[str, Meta(min_length=1, max_length=40, description="ID of the user. Required, except with `create`.")]
+        | UnsetType
+    ) = UNSET
     password: NewPassword | UnsetType = UNSET
     status: Annotated[Status, says(arguments.ABOUT_STATUS)] | UnsetType = UNSET
     metadata: arguments.MetadataPatch | UnsetType = UNSET  # type: ignore[bad-override-mutable-attribute]  # frozen
     purge: Annotated[bool, Meta(description="With `delete`: erase the user permanently.")] | UnsetType = UNSET
-    if_match: Annotated[str, Meta(max_length=1024, description="With `update` and `delete`: only proceed if the user still has this `ETag`.", examples=['"3"'])] | UnsetType = UNSET
+    if_match: (
+        Annotated[
+            str,
+            Meta(
+                max_length=1024,
+                description="With `update` and `delete`: only proceed if the user still has this `ETag`.",
+                examples=['"3"'],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class Bulk(Body):
     """Operations on users. They are done in this order."""
 
-    operations: Annotated[tuple[BulkOperation, ...], Meta(min_length=1, max_length=MAX_OPERATIONS, description="Up to 1,000 operations.")]
+    operations: Annotated[
+        tuple[BulkOperation, ...], Meta(min_length=1, max_length=MAX_OPERATIONS, description="Up to 1,000 operations.")
+    ]
     atomic: Annotated[bool, Meta(description="Whether none is done if one fails.")] = False
 
 
@@ -79,16 +95,31 @@ class ListUsers(UserSelection):
     offset: Offset = 0
     cursor: Cursor | None = None
     fields: Fields | None = None
-    count: Annotated[Literal["exact"], Meta(description="`exact`: return `X-Total-Count` for filtered lists as well.")] | None = None
-    consistency: Annotated[Literal["strong", "eventual"], Meta(description="`eventual`: a database standby may answer, and its data may lag. By default, lists include every acknowledged change.")] | None = None
+    count: (
+        Annotated[Literal["exact"], Meta(description="`exact`: return `X-Total-Count` for filtered lists as well.")]
+        | None
+    ) = None
+    consistency: (
+        Annotated[
+            Literal["strong", "eventual"],
+            Meta(
+                description="`eventual`: a database standby may answer, and its data may lag. By default, lists "
+                "include every acknowledged change."
+            ),
+        ]
+        | None
+    ) = None
 
 
 LISTS = frozenset(("ids", "sort", "fields", "type"))
-"""Parameters that may be repeated instead of separating names by commas: some generated clients can write lists in no other way."""
+"""Parameters that may be repeated instead of separating names by commas: some generated clients can write lists in no
+other way."""
 
 
 class DeleteUser(Query):
-    purge: Annotated[bool, Meta(description="`true`: erase the user permanently, so that they can't be restored.")] = False
+    purge: Annotated[bool, Meta(description="`true`: erase the user permanently, so that they can't be restored.")] = (
+        False
+    )
 
 
 # ---- what goes out
@@ -98,21 +129,49 @@ _REASONS = "Why it is disabled. " + listed(webhooks.REASONS)
 
 
 class User(Struct, frozen=True):
-    """A user. Lists and create return `id`, `name`, `email` and `created_at`; update returns `updated_at` instead of `created_at`; reading a user returns all fields. Use `fields` to choose."""
+    """A user. Lists and create return `id`, `name`, `email` and `created_at`; update returns `updated_at` instead of
+    `created_at`; reading a user returns all fields. Use `fields` to choose."""
 
     id: Annotated[str, identifier("ID of the user. Never reused.", ALICE_ID)]
     name: Annotated[str, text("The user's name.", 255, minLength=1, examples=["Alice Wonderland"])]
     email: Annotated[str, text("The user's email.", 254, format="email", examples=["alice@example.com"])]
     role: Annotated[str, open_enum(roles.ROLES, arguments.ABOUT_ROLE)] | UnsetType = UNSET
     status: Annotated[str, open_enum(roles.STATUSES, arguments.ABOUT_STATUS)] | UnsetType = UNSET
-    external_id: Annotated[str, text("Your own identifier for the user.", 255, examples=["crm-1042"])] | None | UnsetType = UNSET
-    metadata: Annotated[msgspec.Raw, says("A JSON object with your own data.", type="object", additionalProperties=True, examples=[{"plan": "pro"}])] | UnsetType = UNSET
+    external_id: (
+        Annotated[str, text("Your own identifier for the user.", 255, examples=["crm-1042"])] | None | UnsetType
+    ) = UNSET
+    metadata: (
+        Annotated[
+            msgspec.Raw,
+            says(
+                "A JSON object with your own data.",
+                type="object",
+                additionalProperties=True,
+                examples=[{"plan": "pro"}],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     email_verified: Annotated[bool, says("Whether the email is verified.")] | UnsetType = UNSET
-    rate_limit: Annotated[str, text("Rate limit, or `none`. Null: the default applies.", 100, examples=["1000/minute"])] | None | UnsetType = UNSET
-    created_at: Annotated[str, moment("When the user signed up: when they were created or, if they were imported, the date in the file.")] | UnsetType = UNSET
+    rate_limit: (
+        Annotated[str, text("Rate limit, or `none`. Null: the default applies.", 100, examples=["1000/minute"])]
+        | None
+        | UnsetType
+    ) = UNSET
+    created_at: (
+        Annotated[
+            str,
+            moment("When the user signed up: when they were created or, if they were imported, the date in the file."),
+        ]
+        | UnsetType
+    ) = UNSET
     updated_at: Annotated[str, moment("When it was last updated.", "2023-10-27T11:00:00Z")] | UnsetType = UNSET
-    last_sign_in_at: Annotated[str, moment("When the user last signed in, or their password was last verified.")] | None | UnsetType = UNSET
-    deleted_at: Annotated[str, moment("When the user was deleted. Only in lists with `status=deleted`.")] | UnsetType = UNSET
+    last_sign_in_at: (
+        Annotated[str, moment("When the user last signed in, or their password was last verified.")] | None | UnsetType
+    ) = UNSET
+    deleted_at: (
+        Annotated[str, moment("When the user was deleted. Only in lists with `status=deleted`.")] | UnsetType
+    ) = UNSET
 
 
 USER_FIELDS = tuple(field.name for field in msgspec.structs.fields(User))
@@ -125,7 +184,12 @@ MAX_FIELDS = 50
 class Fields(Names):
     """Fields to return besides `id`, `name` and `email`, which every user has. `*`: all."""
 
-    schema: ClassVar[Schema] = {**Names.schema, "maxItems": MAX_FIELDS, "items": {"type": "string", "enum": [*USER_FIELDS, "*"]}, "examples": [["role", "status"], ["*"]]}
+    schema: ClassVar[Schema] = {
+        **Names.schema,
+        "maxItems": MAX_FIELDS,
+        "items": {"type": "string", "enum": [*USER_FIELDS, "*"]},
+        "examples": [["role", "status"], ["*"]],
+    }
 
 
 class Count(Struct, frozen=True):
@@ -135,12 +199,15 @@ class Count(Struct, frozen=True):
 
 
 class BulkResult(Struct, frozen=True, omit_defaults=True):
-    """What became of an operation: the `status` that a request of its own would have had, and the user, or the error."""
+    """Result of an operation: the `status` that a request of its own would have had, and the user, or the error."""
 
     index: Annotated[int, number("The index of the operation, from 0.", maximum=MAX_OPERATIONS - 1)]
     status: Annotated[int, says("The HTTP status of this operation.", minimum=200, maximum=599)]
     user: User | UnsetType = UNSET
-    etag: Annotated[str, text("The version of the user, for `if_match` and `If-Match`.", 32, examples=['"3"'])] | UnsetType = UNSET
+    etag: (
+        Annotated[str, text("The version of the user, for `if_match` and `If-Match`.", 32, examples=['"3"'])]
+        | UnsetType
+    ) = UNSET
     error: ErrorResponse | UnsetType = UNSET
 
 
@@ -156,10 +223,26 @@ class Key(Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: Annotated[str, identifier("ID of the API key.", examples.KEY_ID)]
     user_id: Annotated[str, identifier("ID of the user it belongs to.", CHARLIE_ID)]
     name: Annotated[str, text("What the key is used for.", 100, minLength=1, examples=["billing service"])]
-    masked: Annotated[str, text("The beginning and end of the key, to tell keys apart.", 16, examples=["rbk_Exam…TtmI"])]
-    scopes: Annotated[tuple[Annotated[str, open_enum(roles.SCOPES, "A scope.")], ...], array("The scopes of the key. Null: everything its user can do.", 32)] | None
-    ip_allow: Annotated[tuple[Annotated[str, text("An IP address or network.", 43)], ...], array("IP addresses and networks that can use the key. Null: any.", 64)] | None
-    rate_limit: Annotated[str, text("Rate limit, or `none`. Null: the default applies.", 100, examples=["1000/minute"])] | None
+    masked: Annotated[
+        str, text("The beginning and end of the key, to tell keys apart.", 16, examples=["rbk_Exam…TtmI"])
+    ]
+    scopes: (
+        Annotated[
+            tuple[Annotated[str, open_enum(roles.SCOPES, "A scope.")], ...],
+            array("The scopes of the key. Null: everything its user can do.", 32),
+        ]
+        | None
+    )
+    ip_allow: (
+        Annotated[
+            tuple[Annotated[str, text("An IP address or network.", 43)], ...],
+            array("IP addresses and networks that can use the key. Null: any.", 64),
+        ]
+        | None
+    )
+    rate_limit: (
+        Annotated[str, text("Rate limit, or `none`. Null: the default applies.", 100, examples=["1000/minute"])] | None
+    )
     revealable: Annotated[bool, says("Whether the key can be revealed again.")]
     created_at: Annotated[str, moment("When it was created.")]
     expires_at: Annotated[str, moment("When the key expires. Null: never.", "2024-10-27T10:00:00Z")] | None
@@ -173,42 +256,79 @@ class WebhookHealth(Struct, frozen=True):
 
     delivered: Annotated[int, number("Successful deliveries of the last 24 hours.")]
     failed: Annotated[int, number("Failed deliveries of the last 24 hours.")]
-    last_outcome: Annotated[str, text("The outcome of the last delivery. Null: there was none.", 64, examples=["delivered"])] | None
-    waiting: Annotated[int, number("Events that the webhook has not processed yet, including those of other types, and failed ones that will be retried.")]
+    last_outcome: (
+        Annotated[str, text("The outcome of the last delivery. Null: there was none.", 64, examples=["delivered"])]
+        | None
+    )
+    waiting: Annotated[
+        int,
+        number(
+            "Events that the webhook has not processed yet, including those of other types, and failed ones that "
+            "will be retried."
+        ),
+    ]
     next_attempt_at: Annotated[str, moment("When what has failed is tried again. Null: nothing waits for that.")] | None
 
 
 class Webhook(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An endpoint that events are sent to. `secret` is only returned when you create the webhook, or rotate or reveal its secret."""
+    """An endpoint that events are sent to. `secret` is only returned when you create the webhook, or rotate or reveal
+    its secret."""
 
     id: Annotated[str, identifier("ID of the webhook.", examples.WEBHOOK_ID)]
     user_id: Annotated[str, identifier("ID of the user it belongs to.", CHARLIE_ID)]
-    url: Annotated[str, text("Where events are sent, or `inbox`.", 2048, examples=["https://app.example.com/hooks/rollbook"])]
+    url: Annotated[
+        str, text("Where events are sent, or `inbox`.", 2048, examples=["https://app.example.com/hooks/rollbook"])
+    ]
     description: Annotated[str, text("What the webhook is used for.", 255, examples=["Billing"])]
-    types: Annotated[tuple[Annotated[str, text("An event type, all of a group such as `user.*`, or `*`.", 64, examples=["user.*"])], ...], array("The events that are sent.", 64)]
+    types: Annotated[
+        tuple[
+            Annotated[str, text("An event type, all of a group such as `user.*`, or `*`.", 64, examples=["user.*"])],
+            ...,
+        ],
+        array("The events that are sent.", 64),
+    ]
     format: Annotated[str, open_enum(get_args(arguments.WebhookFormat), arguments.ABOUT_FORMATS)]
     payload: Annotated[str, open_enum(get_args(arguments.WebhookPayload), arguments.ABOUT_PAYLOADS)]
     ordering: Annotated[str, open_enum(get_args(arguments.WebhookOrdering), arguments.ABOUT_ORDERINGS)]
     skip_imports: Annotated[bool, says("Whether events of imports are left out, except `import.finished`.")]
-    headers: Annotated[tuple[Annotated[str, text("The name of a header.", 100, examples=["X-Tenant"])], ...], array("The names of the headers that are sent with each event. The values are never returned.", 20)]
-    status: Annotated[str, open_enum(("enabled", "paused", "disabled"), "`disabled`: by the server, for the reason in `status_reason`. Resume it to send again.")]
+    headers: Annotated[
+        tuple[Annotated[str, text("The name of a header.", 100, examples=["X-Tenant"])], ...],
+        array("The names of the headers that are sent with each event. The values are never returned.", 20),
+    ]
+    status: Annotated[
+        str,
+        open_enum(
+            ("enabled", "paused", "disabled"),
+            "`disabled`: by the server, for the reason in `status_reason`. Resume it to send again.",
+        ),
+    ]
     status_reason: Annotated[str, open_enum(webhooks.REASONS, _REASONS)] | None
     health: WebhookHealth
     created_at: Annotated[str, moment("When it was created.")]
     updated_at: Annotated[str, moment("When it was last updated.", "2023-10-27T11:00:00Z")]
-    secret: Annotated[str, text("The secret that signs the events (Standard Webhooks).", 64, examples=[examples.WEBHOOK_SECRET])] | UnsetType = UNSET
+    secret: (
+        Annotated[
+            str, text("The secret that signs the events (Standard Webhooks).", 64, examples=[examples.WEBHOOK_SECRET])
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class DeliveryRequest(Struct, frozen=True):
-    """What was sent, made again from the event log."""
+    """The request that was sent, made again from the event log."""
 
-    url: Annotated[str, text("The current URL of the webhook.", 2048, examples=["https://app.example.com/hooks/rollbook"])]
-    headers: Annotated[dict[str, Annotated[str, text("A value.", 4096)]], says("The headers, without the values of signatures and of the webhook's own headers.", maxProperties=64)]
+    url: Annotated[
+        str, text("The current URL of the webhook.", 2048, examples=["https://app.example.com/hooks/rollbook"])
+    ]
+    headers: Annotated[
+        dict[str, Annotated[str, text("A value.", 4096)]],
+        says("The headers, without the values of signatures and of the webhook's own headers.", maxProperties=64),
+    ]
     body: Annotated[str, text("The body.", 1 << 21)]
 
 
 class DeliveryResponse(Struct, frozen=True):
-    """What the receiver answered, as far as it is kept."""
+    """The receiver's response, as far as it is kept."""
 
     content_type: Annotated[str, text("The `Content-Type`. Null: there was none.", 255, examples=["text/plain"])] | None
     body: Annotated[str, text("The first 4 KiB of the body.", 4096, examples=["ok"])]
@@ -219,20 +339,50 @@ class Delivery(Struct, frozen=True, kw_only=True):
 
     id: Annotated[str, identifier("ID of the delivery.", examples.DELIVERY_ID)]
     webhook_id: Annotated[str, identifier("ID of the webhook.", examples.WEBHOOK_ID)]
-    event_id: Annotated[str, identifier("ID of the event, also in the header `webhook-id`. The same in every attempt.", examples.EVENT_ID)]
+    event_id: Annotated[
+        str,
+        identifier("ID of the event, also in the header `webhook-id`. The same in every attempt.", examples.EVENT_ID),
+    ]
     type: Annotated[str, reference("EventType")]
-    user_id: Annotated[str, identifier("ID of the user the event is about. Null: about none, or a test.", CHARLIE_ID)] | None
+    user_id: (
+        Annotated[str, identifier("ID of the user the event is about. Null: about none, or a test.", CHARLIE_ID)] | None
+    )
     trigger: Annotated[str, open_enum(("event", "test", "resend", "replay"), "Why it was sent.")]
-    attempt: Annotated[int, says("1 for the first attempt to send this event for this reason.", minimum=1, maximum=1 << 31)]
+    attempt: Annotated[
+        int, says("1 for the first attempt to send this event for this reason.", minimum=1, maximum=1 << 31)
+    ]
     created_at: Annotated[str, moment("When it was sent.")]
     duration_ms: Annotated[int, number("Milliseconds until the response was complete.")]
     outcome: Annotated[str, open_enum((*outcomes.DESCRIPTIONS, "http_500"), _OUTCOMES)]
-    detail: Annotated[str, text("What exactly failed, in English, where it is known: with `tls_failed`, the fault of the certificate or handshake. Null otherwise.", 4096, examples=["The certificate was not accepted: certificate has expired."])] | None
-    http_status: Annotated[int, says("The status of the response. Null: there was none.", minimum=100, maximum=599)] | None
-    address: Annotated[str, text("The IP address that it was sent to. Null: no connection was opened.", 45, examples=["203.0.113.7"])] | None
+    detail: (
+        Annotated[
+            str,
+            text(
+                "What exactly failed, in English, where it is known: with `tls_failed`, the fault of the "
+                "certificate or handshake. Null otherwise.",
+                4096,
+                examples=["The certificate was not accepted: certificate has expired."],
+            ),
+        ]
+        | None
+    )
+    http_status: (
+        Annotated[int, says("The status of the response. Null: there was none.", minimum=100, maximum=599)] | None
+    )
+    address: (
+        Annotated[
+            str,
+            text("The IP address that it was sent to. Null: no connection was opened.", 45, examples=["203.0.113.7"]),
+        ]
+        | None
+    )
     retry_at: Annotated[str, moment("When the next attempt is. Null: there is none.")] | None
-    request: Annotated[DeliveryRequest | None | UnsetType, says("What was sent. Null: the event was erased, or is past its retention.")] = UNSET
-    response: Annotated[DeliveryResponse | None | UnsetType, says("What the receiver responded. Null: nothing.")] = UNSET
+    request: Annotated[
+        DeliveryRequest | None | UnsetType, says("What was sent. Null: the event was erased, or is past its retention.")
+    ] = UNSET
+    response: Annotated[DeliveryResponse | None | UnsetType, says("What the receiver responded. Null: nothing.")] = (
+        UNSET
+    )
 
 
 class Replay(Struct, frozen=True, kw_only=True):
@@ -242,13 +392,33 @@ class Replay(Struct, frozen=True, kw_only=True):
     webhook_id: Annotated[str, identifier("ID of the webhook.", examples.WEBHOOK_ID)]
     trigger: Annotated[str, open_enum(("replay", "resend"), "`resend`: of one delivery.")]
     status: Annotated[str, open_enum(("running", "done", "canceled"), "Whether it is under way.")]
-    progress: Annotated[float, says("How much of its part of the event log is done, from 0 to 1.", minimum=0, maximum=1)]
+    progress: Annotated[
+        float, says("How much of its part of the event log is done, from 0 to 1.", minimum=0, maximum=1)
+    ]
     delivered: Annotated[int, number("Events that were delivered.")]
     failed: Annotated[int, number("Events that failed. They are not retried.")]
-    types: Annotated[tuple[Annotated[str, text("An event type, all of a group such as `user.*`, or `*`.", 64, examples=["user.*"])], ...], array("The events that are sent. Null: the types of the webhook.", 64)] | None
+    types: (
+        Annotated[
+            tuple[
+                Annotated[
+                    str, text("An event type, all of a group such as `user.*`, or `*`.", 64, examples=["user.*"])
+                ],
+                ...,
+            ],
+            array("The events that are sent. Null: the types of the webhook.", 64),
+        ]
+        | None
+    )
     user_id: Annotated[str, identifier("Only events about this user. Null: about all.", CHARLIE_ID)] | None
-    only: Annotated[str, open_enum(("failed", "undelivered"), "Only events that failed, or were not delivered. Null: all.")] | None
-    created_by: Annotated[str, identifier("ID of the user who asked for it. Null: from the command line.", ALICE_ID)] | None
+    only: (
+        Annotated[
+            str, open_enum(("failed", "undelivered"), "Only events that failed, or were not delivered. Null: all.")
+        ]
+        | None
+    )
+    created_by: (
+        Annotated[str, identifier("ID of the user who asked for it. Null: from the command line.", ALICE_ID)] | None
+    )
     created_at: Annotated[str, moment("When it was created.")]
     finished_at: Annotated[str, moment("When it was done or canceled. Null: it is under way.")] | None
 
@@ -257,20 +427,50 @@ class Import(Struct, frozen=True, kw_only=True):
     """An import of users: how its file is read, how far it has come, and what became of the records read so far."""
 
     id: Annotated[str, identifier("ID of the import.", examples.IMPORT_ID)]
-    user_id: Annotated[str, identifier("ID of the user who requested it. Null: from the command line.", ALICE_ID)] | None
+    user_id: (
+        Annotated[str, identifier("ID of the user who requested it. Null: from the command line.", ALICE_ID)] | None
+    )
     key_id: Annotated[str, identifier("ID of the API key it was requested with. Null: none.", examples.KEY_ID)] | None
-    status: Annotated[str, open_enum(("waiting", "running", "finished", "failed", "canceled"), "`failed`: it stopped, for the reason in `error`. What was imported by then stays.")]
+    status: Annotated[
+        str,
+        open_enum(
+            ("waiting", "running", "finished", "failed", "canceled"),
+            "`failed`: it stopped, for the reason in `error`. What was imported by then stays.",
+        ),
+    ]
     error: Annotated[str, text("Why it failed. In events always null: `error_code` says it there.", 4096)] | None
-    error_code: Annotated[str, text("Why it failed, for programs: the code of an error, or `file_lost`.", 64, examples=["invalid_parameter"])] | None
+    error_code: (
+        Annotated[
+            str,
+            text(
+                "Why it failed, for programs: the code of an error, or `file_lost`.", 64, examples=["invalid_parameter"]
+            ),
+        ]
+        | None
+    )
     source: Annotated[str, open_enum(get_args(arguments.ImportSource), "The system that the file was exported from.")]
     format: Annotated[str, open_enum(get_args(arguments.ImportFormat), "The file's format, as requested.")]
     match: Annotated[str, open_enum(("email", "external_id"), "How users who exist are recognized.")]
     on_conflict: Annotated[str, open_enum(("skip", "update", "fail"), "What happens to users who exist already.")]
-    unknown_hashes: Annotated[str, open_enum(("refuse", "skip"), "What happens to users whose password hash is not known.")]
+    unknown_hashes: Annotated[
+        str, open_enum(("refuse", "skip"), "What happens to users whose password hash is not known.")
+    ]
     dry_run: Annotated[bool, says("Whether nothing is changed.")]
     events: Annotated[str, open_enum(("each", "summary"), "Which events are recorded.")]
-    mapping: Annotated[str, text("From the columns of a CSV file to fields: a JSON object. Null once the import has ended, and in events.", 8192)] | None
-    delimiter: Annotated[str, text("The character between the columns of a CSV file. Null: what was detected.", 1)] | None
+    mapping: (
+        Annotated[
+            str,
+            text(
+                "From the columns of a CSV file to fields: a JSON object. Null once the import has ended, and in "
+                "events.",
+                8192,
+            ),
+        ]
+        | None
+    )
+    delimiter: (
+        Annotated[str, text("The character between the columns of a CSV file. Null: what was detected.", 1)] | None
+    )
     bytes: Annotated[int, number("Size of the file.")]
     bytes_read: Annotated[int, number("Bytes of the file that are done.")]
     records: Annotated[int, number("Records of the file that are done.")]
@@ -279,12 +479,21 @@ class Import(Struct, frozen=True, kw_only=True):
     unchanged: Annotated[int, number("Users who existed and were the same.")]
     skipped: Annotated[int, number("Users who existed and were left alone.")]
     refused: Annotated[int, number("Records that were refused. The report says why.")]
-    without_password: Annotated[int, number("Users who have no password since their hash is not known. The report names them.")]
-    weak_hashes: Annotated[int, number("Users whose password hash is easy to guess at, such as bcrypt below cost 10 or PBKDF2 with few iterations.")]
+    without_password: Annotated[
+        int, number("Users who have no password since their hash is not known. The report names them.")
+    ]
+    weak_hashes: Annotated[
+        int,
+        number(
+            "Users whose password hash is easy to guess at, such as bcrypt below cost 10 or PBKDF2 with few iterations."
+        ),
+    ]
     created_at: Annotated[str, moment("When it was requested.")]
     started_at: Annotated[str, moment("When it started. Null: it waits.")] | None
     finished_at: Annotated[str, moment("When it ended. Null: it waits or runs.")] | None
-    report_url: Annotated[str, uri("Where the report is: the records that were refused, and the users who have no password.")]
+    report_url: Annotated[
+        str, uri("Where the report is: the records that were refused, and the users who have no password.")
+    ]
 
 
 class Session(Struct, frozen=True):
@@ -295,31 +504,56 @@ class Session(Struct, frozen=True):
     created_at: Annotated[str, moment("When the user signed in.")]
     last_seen_at: Annotated[str, moment("When the browser was last seen, accurate to about a minute.")]
     address: Annotated[str, text("The IP address the user signed in from.", 64, examples=["203.0.113.7"])]
-    user_agent: Annotated[str, text("The browser's User-Agent header.", 300, examples=["Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"])]
+    user_agent: Annotated[
+        str,
+        text(
+            "The browser's User-Agent header.",
+            300,
+            examples=["Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"],
+        ),
+    ]
 
 
 class ErrorDetail(Struct, frozen=True):
     """One problem with a request."""
 
-    param: Annotated[str, text("The query parameter, header or field of the body that is invalid.", 64, examples=["email"])]
+    param: Annotated[
+        str, text("The query parameter, header or field of the body that is invalid.", 64, examples=["email"])
+    ]
     message: Annotated[str, text("What is wrong with it.", 512)]
 
 
 class ErrorResponse(Struct, frozen=True, omit_defaults=True):
-    """An error. `error` is for people, `code` for programs. Use `request_id` to find the request in the server's log."""
+    """An error. `error` is for people, `code` for programs. Use `request_id` to find the request in the server's
+    log."""
 
     error: Annotated[str, text("What went wrong, for people.", 512, examples=["Email address is already in use."])]
     code: Annotated[str, reference("ErrorCode")]
-    request_id: Annotated[str, text("ID of the request, also in `X-Request-Id` and in the server's log.", 28, examples=[REQUEST_ID])]
+    request_id: Annotated[
+        str, text("ID of the request, also in `X-Request-Id` and in the server's log.", 28, examples=[REQUEST_ID])
+    ]
     doc_url: Annotated[str, uri("The documentation of this error.")]
-    param: Annotated[str, text("The query parameter, header or field of the body that is invalid.", 64, examples=["email"])] | UnsetType = UNSET
-    errors: Annotated[tuple[ErrorDetail, ...], array("Everything that is wrong with the request, as far as it fits into 4 KiB.", 100)] | UnsetType = UNSET
+    param: (
+        Annotated[
+            str, text("The query parameter, header or field of the body that is invalid.", 64, examples=["email"])
+        ]
+        | UnsetType
+    ) = UNSET
+    errors: (
+        Annotated[
+            tuple[ErrorDetail, ...],
+            array("Everything that is wrong with the request, as far as it fits into 4 KiB.", 100),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class Problem(ErrorResponse, frozen=True, kw_only=True, omit_defaults=True):
     """The same as problem details (RFC 9457), for clients that send `Accept: application/problem+json`."""
 
-    type: Annotated[str, uri("The documentation of this error.", examples=["https://api.example.com/docs/errors/not_found"])]
+    type: Annotated[
+        str, uri("The documentation of this error.", examples=["https://api.example.com/docs/errors/not_found"])
+    ]
     title: Annotated[str, text("The status as text.", 64, examples=["Not Found"])]
     status: Annotated[int, says("The HTTP status.", minimum=400, maximum=599, format="int32")]
     detail: Annotated[str, text("What went wrong, for people.", 512, examples=["Email address is already in use."])]
@@ -327,22 +561,58 @@ class Problem(ErrorResponse, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class LoggedRequest(Struct, frozen=True, kw_only=True):
-    """A call that was made with an API key. Credentials, bodies that were sent and values of queries are never stored."""
+    """A call that was made with an API key. Credentials, bodies that were sent and values of queries are never
+    stored."""
 
     id: Annotated[str, text("ID of the request: the `X-Request-Id` of its response.", 28, examples=[REQUEST_ID])]
     created_at: Annotated[str, moment("When it was answered, to the microsecond.", "2023-10-27T10:15:00.123456Z", 32)]
     user_id: Annotated[str, identifier("ID of the user whose API key was used.", CHARLIE_ID)]
     key_id: Annotated[str, identifier("ID of the API key.", examples.KEY_ID)]
     method: Annotated[str, text("The HTTP method.", 32, examples=["GET"])]
-    path: Annotated[str, text("The path, without the query, at most 200 characters before percent-encoding.", 2400, examples=["/v1/users"])]
+    path: Annotated[
+        str,
+        text(
+            "The path, without the query, at most 200 characters before percent-encoding.", 2400, examples=["/v1/users"]
+        ),
+    ]
     status: Annotated[int, says("The HTTP status of the response.", minimum=100, maximum=599, examples=[200])]
-    duration_ms: Annotated[float, says("Milliseconds from the last byte of the request to the response.", minimum=0, maximum=1e9, examples=[0.412])]
+    duration_ms: Annotated[
+        float,
+        says(
+            "Milliseconds from the last byte of the request to the response.", minimum=0, maximum=1e9, examples=[0.412]
+        ),
+    ]
     address: Annotated[str, text("The client's IP address.", 64, examples=["203.0.113.7"])]
-    headers: Annotated[dict[str, Annotated[str, text("A value.", 400)]], says("Request headers that help with debugging. Keys and cookies are never stored.", examples=[{"user-agent": "curl/8.5.0"}])]
-    query: Annotated[list[Annotated[str, text("A name.", 200)]], array("The names of the query's parameters. `…` stands for an unusual one.", 100, examples=[["limit"]])]
-    error: Annotated[ErrorResponse | None, says("What the request was answered with, if it failed. Null: it succeeded, or there was no room to keep it.")]
-    limited_by: Annotated[str, text("The rate limit window that refused it, such as `minute`. Null: none did.", 32, examples=["minute"])] | None
-    more: Annotated[int, number("How many more requests with this key and status came at the same moment and were only counted.", maximum=2**53 - 1, examples=[0])]
+    headers: Annotated[
+        dict[str, Annotated[str, text("A value.", 400)]],
+        says(
+            "Request headers that help with debugging. Keys and cookies are never stored.",
+            examples=[{"user-agent": "curl/8.5.0"}],
+        ),
+    ]
+    query: Annotated[
+        list[Annotated[str, text("A name.", 200)]],
+        array("The names of the query's parameters. `…` stands for an unusual one.", 100, examples=[["limit"]]),
+    ]
+    error: Annotated[
+        ErrorResponse | None,
+        says("What the request was answered with, if it failed. Null: it succeeded, or there was no room to keep it."),
+    ]
+    limited_by: (
+        Annotated[
+            str,
+            text("The rate limit window that refused it, such as `minute`. Null: none did.", 32, examples=["minute"]),
+        ]
+        | None
+    )
+    more: Annotated[
+        int,
+        number(
+            "How many more requests with this key and status came at the same moment and were only counted.",
+            maximum=2**53 - 1,
+            examples=[0],
+        ),
+    ]
 
 
 class UsageCounts(Struct, frozen=True, kw_only=True):
@@ -370,14 +640,37 @@ class RouteUsage(UsageCounts, frozen=True, kw_only=True):
     """Requests to an endpoint."""
 
     route: Annotated[str, text("Method and path of the endpoint.", 200, examples=["GET /v1/users/{userId}"])]
-    p50_ms: Annotated[float, says("Median duration in milliseconds, estimated from counts by duration. 1000 means a second or more.", minimum=0, maximum=1000, examples=[0.41])]
-    p95_ms: Annotated[float, says("95th percentile of the duration in milliseconds, estimated the same way.", minimum=0, maximum=1000, examples=[1.9])]
+    p50_ms: Annotated[
+        float,
+        says(
+            "Median duration in milliseconds, estimated from counts by duration. 1000 means a second or more.",
+            minimum=0,
+            maximum=1000,
+            examples=[0.41],
+        ),
+    ]
+    p95_ms: Annotated[
+        float,
+        says(
+            "95th percentile of the duration in milliseconds, estimated the same way.",
+            minimum=0,
+            maximum=1000,
+            examples=[1.9],
+        ),
+    ]
 
 
 class WindowUsage(Struct, frozen=True, kw_only=True):
     """Requests that a window of a rate limit refused."""
 
-    window: Annotated[str, text("The window, such as `minute`; `key-minute` for an API key's own limit, `attempts` for wrong passwords.", 64, examples=["minute"])]
+    window: Annotated[
+        str,
+        text(
+            "The window, such as `minute`; `key-minute` for an API key's own limit, `attempts` for wrong passwords.",
+            64,
+            examples=["minute"],
+        ),
+    ]
     refused: Annotated[int, number("Requests that it refused.", examples=[12])]
 
 
@@ -413,23 +706,59 @@ class Export(Struct, frozen=True):
 
 
 class Health(Struct, frozen=True, omit_defaults=True):
-    """Whether the server is alive or ready for requests."""
+    """Health of the server: alive, or ready for requests."""
 
     status: Annotated[Literal["ok", "unavailable"], says("Whether the server is healthy.")]
-    checks: Annotated[dict[str, Annotated[str, text("`ok`, or what is wrong.", 1024)]], says("The result of each check.", maxProperties=16)] | UnsetType = UNSET
+    checks: (
+        Annotated[
+            dict[str, Annotated[str, text("`ok`, or what is wrong.", 1024)]],
+            says("The result of each check.", maxProperties=16),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class EventObject(Struct, frozen=True):
-    """The user, API key, session, setup or password reset link, webhook or rate limit: the fields it has, as the type of the event says. A link is never contained, only its user and when it expires. For an erased user, only the ID."""
+    """The user, API key, session, setup or password reset link, webhook or rate limit: the fields it has, as the type
+    of the event says. A link is never contained, only its user and when it expires. For an erased user, only the ID."""
 
     # Those that mean something else, or are null more often, than in a user, key or session. It has all of theirs.
-    id: Annotated[str, text("ID of the user, API key, session or webhook.", 64, examples=[CHARLIE_ID])] | UnsetType = UNSET
-    name: Annotated[str, text("The name of the user or API key.", 255, examples=["Charlie Chaplin"])] | UnsetType = UNSET
-    user_id: Annotated[str, identifier("The user the API key, session, link or webhook belongs to.", CHARLIE_ID)] | UnsetType = UNSET
+    id: Annotated[str, text("ID of the user, API key, session or webhook.", 64, examples=[CHARLIE_ID])] | UnsetType = (
+        UNSET
+    )
+    name: Annotated[str, text("The name of the user or API key.", 255, examples=["Charlie Chaplin"])] | UnsetType = (
+        UNSET
+    )
+    user_id: (
+        Annotated[str, identifier("The user the API key, session, link or webhook belongs to.", CHARLIE_ID)] | UnsetType
+    ) = UNSET
     created_at: Annotated[str, moment("When the user, API key, session or webhook was created.")] | UnsetType = UNSET
-    url: Annotated[str, text("The host that the webhook sends to. The rest of the URL, which may be a secret, is never contained.", 2048, examples=["https://app.example.com/…"])] | UnsetType = UNSET
-    key_id: Annotated[str, identifier("The API key whose request exceeded the limit.", examples.KEY_ID)] | UnsetType = UNSET
-    window: Annotated[str, text("The window of the limit that was exceeded, such as `minute`; `key-minute` for the API key's own limit.", 64, examples=["minute"])] | UnsetType = UNSET
+    url: (
+        Annotated[
+            str,
+            text(
+                "The host that the webhook sends to. The rest of the URL, which may be a secret, is never contained.",
+                2048,
+                examples=["https://app.example.com/…"],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    key_id: Annotated[str, identifier("The API key whose request exceeded the limit.", examples.KEY_ID)] | UnsetType = (
+        UNSET
+    )
+    window: (
+        Annotated[
+            str,
+            text(
+                "The window of the limit that was exceeded, such as `minute`; `key-minute` for the API key's own "
+                "limit.",
+                64,
+                examples=["minute"],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     limit: Annotated[int, number("Requests that the window allows.", minimum=1)] | UnsetType = UNSET
     resets_at: Annotated[str, moment("When the window ends.", "2023-10-27T11:01:00Z")] | UnsetType = UNSET
     message: Annotated[str, text("What a test delivery says.", 255)] | UnsetType = UNSET

@@ -1,4 +1,5 @@
-"""The hashes of crypt(3) and phpass that no library of ours computes: MD5-crypt, SHA-crypt, phpass and bcrypt's revision 2x.
+"""The hashes of crypt(3) and phpass that no library of ours computes: MD5-crypt, SHA-crypt, phpass and bcrypt's
+revision 2x.
 
 Their loops are Python, which only one thread runs at a time, so they let the event loop in between.
 """
@@ -19,7 +20,8 @@ _PAUSE = 0.00005
 
 
 def sha_crypt(digest: str, secret: bytes, salt: bytes, rounds: int) -> str:
-    """The digest of `$5$` (sha256) and `$6$` (sha512): Ulrich Drepper, "Unix crypt using SHA-256 and SHA-512", steps 1 to 22."""
+    """The digest of `$5$` (sha256) and `$6$` (sha512): Ulrich Drepper, "Unix crypt using SHA-256 and SHA-512", steps 1
+    to 22."""
     new = getattr(hashlib, digest)
     b = new(secret + salt + secret).digest()
     a = new(secret + salt + _repeated(b, len(secret)))
@@ -30,7 +32,8 @@ def sha_crypt(digest: str, secret: bytes, salt: bytes, rounds: int) -> str:
     c = a.digest()
     p = _repeated(new(secret * len(secret)).digest(), len(secret))
     s = _repeated(new(salt * (16 + c[0])).digest(), len(salt))
-    # What one round of 42 adds in front of and behind the running digest repeats: it depends on the round modulo 2, 3 and 7.
+    # What one round of 42 adds in front of and behind the running digest repeats: it depends on the round modulo 2, 3
+    # and 7.
     around = []
     for round in range(42):
         middle = (s if round % 3 else b"") + (p if round % 7 else b"")
@@ -72,8 +75,8 @@ def phpass(secret: bytes, salt: bytes, log_rounds: int, digest: str = "md5") -> 
 
 
 def sign_extended(secret: bytes) -> bytes:
-    """The 72 bytes of key that bcrypt's 2x made of a password: a byte above 127 sets all bits of those before it in its group of four
-    (CVE-2011-2483). Given to a correct bcrypt, they have the same hash."""
+    """The 72 bytes of key that bcrypt's 2x made of a password: a byte above 127 sets all bits of those before it in its
+    group of four (CVE-2011-2483). Given to a correct bcrypt, they have the same hash."""
     key = bytearray(((secret + b"\0") * 72)[:72])
     for group in range(0, 72, 4):
         signed = [at for at in range(group, group + 4) if key[at] > 127]
@@ -99,7 +102,8 @@ def _radix64(data: bytes) -> str:
 
 
 def _shuffled(c: bytes) -> bytes:
-    """In the order in which SHA-crypt writes a digest: three columns, which change places from one group to the next."""
+    """In the order in which SHA-crypt writes a digest: three columns, which change places from one group to the
+    next."""
     third = len(c) // 3
     columns, order = [0, third, 2 * third], []
     for _ in range(third):

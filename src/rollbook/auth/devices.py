@@ -1,7 +1,9 @@
-"""Device cookies: a browser shows that a user has signed in with it before, so strangers' guesses don't lock that user out.
+"""Device cookies: a browser shows that a user has signed in with it before, so strangers' guesses don't lock that user
+out.
 
-After the "device cookies" protocol of OWASP (https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies). The cookie
-signs no one in: its holder has attempts of their own at one account, and needs the password as anyone else. It names no user.
+After the "device cookies" protocol of OWASP
+(https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies). The cookie signs no one in: its
+holder has attempts of their own at one account, and needs the password as anyone else. It names no user.
 """
 
 from __future__ import annotations
@@ -22,16 +24,22 @@ _BYTES = 12
 
 
 def mint(secret: Secret, user_id: str) -> str:
-    """A cookie for the browser in which this user has just signed in: the time, a random number and their signature, separated by dots."""
+    """A cookie for the browser in which this user has just signed in: the time, a random number and their signature,
+    separated by dots."""
     start = f"{clock.now() // clock.SECOND:x}.{secrets.token_urlsafe(_BYTES)}"
     return f"{start}.{_signature(secret, user_id, start)}"
 
 
 def known(secret: Secret, user_id: str, cookie: str) -> str | None:
-    """The random number of a cookie that this user's sign-in left in a browser; None if it is another's, invalid or older than VALID."""
+    """The random number of a cookie that this user's sign-in left in a browser; None if it is another's, invalid or
+    older than VALID."""
     start, _, signature = cookie.rpartition(".")
     made, _, device = start.partition(".")
-    if len(cookie) > MAX_LENGTH or not cookie.isascii() or not hmac.compare_digest(signature, _signature(secret, user_id, start)):
+    if (
+        len(cookie) > MAX_LENGTH
+        or not cookie.isascii()
+        or not hmac.compare_digest(signature, _signature(secret, user_id, start))
+    ):
         return None
     return device if clock.now() < int(made, 16) * clock.SECOND + VALID else None
 

@@ -1,9 +1,10 @@
 """Which password is hashed next, and how many wait: bounded by threads, places and memory, and shared out fairly.
 
-Whoever is known (by a session, an API key or a browser in which they signed in before) and strangers have a line each. Strangers have half of
-the places and, while known ones wait, half of the time. In the line of strangers, the network comes first that has had the least time
-lately, and in it the network within it; in the other line, the user. Where all places are taken, the newest of the one with the most gives
-way. So whoever guesses from many addresses of few networks, or for long, waits for themselves.
+Whoever is known (by a session, an API key or a browser in which they signed in before) and strangers have a line each.
+Strangers have half of the places and, while known ones wait, half of the time. In the line of strangers, the network
+comes first that has had the least time lately, and in it the network within it; in the other line, the user. Where all
+places are taken, the newest of the one with the most gives way. So whoever guesses from many addresses of few networks,
+or for long, waits for themselves.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from rollbook.errors import Overloaded, Stopping
 from rollbook.records.password_parameters import Price
 
 NICENESS = 10
-"""What threads that hash add to their nice value: the kernel then gives them a tenth of a core that others want too, which reads hardly
-notice. With 19 they got a sixtieth, and a sign-in beside busy programs took seconds (decision 6)."""
+"""Nice value that hashing threads add to their own: the kernel then gives them a tenth of a core that others want too,
+which reads hardly notice. With 19 they got a sixtieth, and a sign-in beside busy programs took seconds (decision 6)."""
 
 HALF_LIFE = 600.0
 """Seconds after which half of the time that a network or user has had is forgotten."""
@@ -38,7 +39,7 @@ class Waiter(NamedTuple):
     """For whom a password is hashed."""
 
     groups: tuple[str, ...] = ()
-    """Who share their time: a stranger's networks, the widest first; the user for one who is known."""
+    """Groups that share their time: a stranger's networks, the widest first; the user for a caller who is known."""
     is_stranger: bool = False
 
 
@@ -47,10 +48,12 @@ KNOWN = Waiter()
 
 
 class HashingQueue:
-    """Called on event loops and by its own threads, which start with the first password: it can be created before a fork."""
+    """Called on event loops and by its own threads, which start with the first password: it can be created before a
+    fork."""
 
     def __init__(self, threads: int, places: int, mebibytes: int) -> None:
-        """`places` are for those who wait. What needs more than all of the `mebibytes` is computed while nothing else is."""
+        """`places` are for those who wait. What needs more than all of the `mebibytes` is computed while nothing else
+        is."""
         self._threads, self._places, self._mebibytes = threads, places, mebibytes
         self._pool = ThreadPoolExecutor(threads, "password", initializer=_step_back)
         self._lock = threading.Lock()
@@ -71,7 +74,8 @@ class HashingQueue:
         return self._known.size + self._strangers.size
 
     async def run(self, work: Callable[[], T], price: Price, waiter: Waiter = KNOWN) -> T:
-        """What `work` returns or raises. Raises Overloaded if too many are waiting or there is not enough memory, Stopping once closed."""
+        """Return or raise what `work` does. Raises Overloaded if too many are waiting or there is not enough memory,
+        Stopping once closed."""
         job = _Job(work, price, waiter)
         with self._lock:
             if self._closed:
@@ -146,8 +150,8 @@ class HashingQueue:
             job.future.set_exception(problem)
 
     def _make_room(self, newcomer: _Job) -> None:
-        """Someone gives way where more wait than there are places for: strangers for strangers, and known ones for anyone once they have
-        more than their half."""
+        """Someone gives way where more wait than there are places for: strangers for strangers, and known ones for
+        anyone once they have more than their half."""
         strangers = max(1, self._places // 2)
         if self._strangers.size > strangers:
             line = self._strangers
@@ -178,8 +182,9 @@ class HashingQueue:
                 job.future.set_exception(Overloaded())
 
     def _startable(self) -> _Job | None:
-        """Whose turn it is; None if nobody waits, or while there is no thread or memory for them. Nobody overtakes, otherwise what needs much
-        memory might never get it: but known ones need not wait for the memory of one stranger after the other."""
+        """Whose turn it is; None if nobody waits, or while there is no thread or memory for them. Nobody overtakes,
+        otherwise what needs much memory might never get it: but known ones need not wait for the memory of one stranger
+        after the other."""
         if len(self._running) >= self._threads or not self.waiting:
             return None
         if self._next is None:
@@ -269,12 +274,13 @@ class _Line:
         return self._parts[min(self._parts, key=self._past.of)].first()
 
     def newest_of_most(self, newcomer: tuple[str, ...]) -> _Job:
-        """The newest job of the group that would have had the most once all of its jobs were done, and so on within it. Of equals, the
-        newcomer's, or the last one's."""
+        """The newest job of the group that would have had the most once all of its jobs were done, and so on within it.
+        Of equals, the newcomer's, or the last one's."""
         if len(self._jobs) > max((part.size for part in self._parts.values()), default=0):
             return next(reversed(self._jobs))
         most = max(
-            reversed(self._parts), key=lambda name: (self._past.of(name) + self._parts[name].seconds, newcomer[:1] == (name,))
+            reversed(self._parts),
+            key=lambda name: (self._past.of(name) + self._parts[name].seconds, newcomer[:1] == (name,)),
         )
         return self._parts[most].newest_of_most(newcomer[1:])
 

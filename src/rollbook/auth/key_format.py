@@ -1,7 +1,7 @@
 """The format of API keys: generating them, and reading them from a request.
 
-`rbk_`, 32 random base62 characters (190 bits), and a base62 CRC32 of everything before it in 6 characters: GitHub's token format. Secret
-scanners recognize it, and a mistyped key is rejected without asking the database.
+`rbk_`, 32 random base62 characters (190 bits), and a base62 CRC32 of everything before it in 6 characters: GitHub's
+token format. Secret scanners recognize it, and a mistyped key is rejected without asking the database.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ PREFIX = "rbk_"
 
 _ALPHABET = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _FORM = re.compile(rb"rbk_[0-9A-Za-z]{38}").fullmatch
-# RFC 9110 section 11.4: credentials = auth-scheme 1*SP token68; the scheme ignores case (section 11.1). The number of spaces is limited: the
-# gate caches callers by the whole header, and one key could fill the cache with headers of every length.
+# RFC 9110 section 11.4: credentials = auth-scheme 1*SP token68; the scheme ignores case (section 11.1). The number of
+# spaces is limited: the gate caches callers by the whole header, and one key could fill the cache with headers of every
+# length.
 _HEADER = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] {1,8}(rbk_[0-9A-Za-z]{38})").fullmatch
 
 
@@ -33,7 +34,8 @@ def mint() -> str:
 
 
 def from_header(authorization: bytes | None) -> str:
-    """The key in an `Authorization` header. Raises MissingKey, or MalformedKey for another scheme, several credentials or an incomplete key.
+    """The key in an `Authorization` header. Raises MissingKey, or MalformedKey for another scheme, several credentials
+    or an incomplete key.
 
     Repeated headers arrive joined by ", " and are malformed: a proxy might have checked the other one.
     """
@@ -46,17 +48,18 @@ def from_header(authorization: bytes | None) -> str:
 
 
 def is_whole(text: str) -> bool:
-    """Whether the text has the format of a key and a correct checksum. The key need not exist."""
+    """Test whether the text has the format of a key and a correct checksum. The key need not exist."""
     return text.isascii() and _FORM(key := text.encode()) is not None and _checks(key)
 
 
 def digest(key: str) -> bytes:
-    """What is stored instead of the key, 32 bytes. A fast hash is enough for 190 random bits."""
+    """Digest that is stored instead of the key, 32 bytes. A fast hash is enough for 190 random bits."""
     return sha256(key.encode()).digest()
 
 
 def start(key: str) -> str:
-    """The first 8 characters, for lists. Together with `last_four`, which belong to the checksum, over 140 bits stay unknown."""
+    """The first 8 characters, for lists. Together with `last_four`, which belong to the checksum, over 140 bits stay
+    unknown."""
     return key[:8]
 
 
@@ -70,13 +73,16 @@ def _checks(key: bytes) -> bool:
 
 
 def _checksum(body: bytes) -> bytes:
-    """CRC32 as six base62 digits, most significant first, padded with zeros. Unrolled, because every request needs it."""
+    """CRC32 as six base62 digits, most significant first, padded with zeros. Unrolled, because every request needs
+    it."""
     number = crc32(body)
-    return bytes((
-        _ALPHABET[number // 916_132_832],
-        _ALPHABET[number // 14_776_336 % 62],
-        _ALPHABET[number // 238_328 % 62],
-        _ALPHABET[number // 3_844 % 62],
-        _ALPHABET[number // 62 % 62],
-        _ALPHABET[number % 62],
-    ))  # fmt: skip
+    return bytes(
+        (
+            _ALPHABET[number // 916_132_832],
+            _ALPHABET[number // 14_776_336 % 62],
+            _ALPHABET[number // 238_328 % 62],
+            _ALPHABET[number // 3_844 % 62],
+            _ALPHABET[number // 62 % 62],
+            _ALPHABET[number % 62],
+        )
+    )

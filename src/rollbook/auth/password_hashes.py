@@ -1,7 +1,8 @@
-"""Password hashes of other systems: which texts are accepted, the one form each is stored in, and whether a password matches.
+"""Password hashes of other systems: which texts are accepted, the one form each is stored in, and whether a password
+matches.
 
-Nothing here hashes new passwords: a user's hash is replaced by argon2id when they first sign in (`auth/passwords`). Until then, hashes of weak
-families are kept inside of argon2id: what it hashes is their digest.
+Nothing here hashes new passwords: a user's hash is replaced by argon2id when they first sign in (`auth/passwords`).
+Until then, hashes of weak families are kept inside of argon2id: what it hashes is their digest.
 """
 
 from __future__ import annotations
@@ -28,11 +29,13 @@ MAX_SECRET = 1_024
 
 
 class UnknownHash(ValueError):
-    """It is no complete hash of a known format. The message says what it is instead, where that can be known, and does not quote it."""
+    """It is no complete hash of a known format. The message says what it is instead, where that can be known, and does
+    not quote it."""
 
 
 _UNKNOWN = (
-    "The password hash is not in a format that Rollbook knows: argon2, bcrypt, scrypt, PBKDF2, phpass, SHA-crypt, MD5-crypt, SSHA, "
+    "The password hash is not in a format that Rollbook knows: argon2, bcrypt, scrypt, PBKDF2, phpass, "
+    "SHA-crypt, MD5-crypt, SSHA, "
     "or Firebase's scrypt, complete with its salt and parameters."
 )
 # Other than complete hashes. What is in one of these forms is never a hash.
@@ -40,7 +43,8 @@ _NAMED = (
     ("{noop}", "This is a plain password, not a hash. Only hashes are imported as password_hash."),
     (
         "$firebase-scrypt$",
-        "The password hash needs the Firebase project's hash_config, which must come before the export in the same file.",
+        "The password hash needs the Firebase project's hash_config, which must come before the export in the "
+        "same file.",
     ),
 )
 _BCRYPT = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -49,10 +53,11 @@ _BASE64 = "((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]|[A-Za-z0-9+/]{2}[AEIMQUY
 _ANY64 = r"([A-Za-z0-9+/._-]*={0,2})"  # also passlib's, with a dot for the plus, and the one of URLs
 _CRYPT_DIGESTS = {"1": 22, "5": 43, "6": 86}
 _SHORT = 16  # bytes of a password that is too long which are hashed for nothing
-# An identifier as crypt(5), LDAP, Django or Werkzeug write it, and 20 or more of the characters that salts and digests consist of. A random
-# password of 40 printable characters has this form once in a hundred million times.
+# An identifier as crypt(5), LDAP, Django or Werkzeug write it, and 20 or more of the characters that salts and digests
+# consist of. A random password of 40 printable characters has this form once in a hundred million times.
 _HAS_FORM = re.compile(
-    r"(?:\$[A-Za-z0-9-]{1,24}\$|\{[A-Za-z0-9-]{2,20}\}|(?:argon2|bcrypt|md5|pbkdf2|scrypt|sha1|sha256|sha512)[A-Za-z0-9_-]{0,20}[$:])"
+    r"(?:\$[A-Za-z0-9-]{1,24}\$|\{[A-Za-z0-9-]{2,20}\}"
+    r"|(?:argon2|bcrypt|md5|pbkdf2|scrypt|sha1|sha256|sha512)[A-Za-z0-9_-]{0,20}[$:])"
     r"[./A-Za-z0-9+=,$:_-]{20,}"
 ).fullmatch
 _TYPES = {"argon2id": Type.ID, "argon2i": Type.I, "argon2d": Type.D}
@@ -73,7 +78,8 @@ def canonical(text: str) -> str | None:
 
 
 def is_hash(text: str) -> bool:
-    """Whether a text given as a plain password is a hash: a complete one of a known format, or what has the form of one of another."""
+    """Test whether a text given as a plain password is a hash: a complete one of a known format, or what has the form
+    of one of another."""
     text = text.strip()
     return _HAS_FORM(text) is not None or canonical(text) is not None
 
@@ -85,7 +91,8 @@ def why_unknown(text: str) -> UnknownHash:
 
 
 def matches(hash: str, secret: bytes) -> bool:
-    """Whether a hash in its stored form is that of the password. A longer one than the family takes matches nothing, for the same work."""
+    """Test whether a hash in its stored form is that of the password. A longer one than the family takes matches
+    nothing, for the same work."""
     family = FAMILIES[_name(hash)]
     fits = len(secret) <= family.longest
     given, computed = family.verify(hash, secret if fits else secret[:_SHORT])
@@ -93,12 +100,13 @@ def matches(hash: str, secret: bytes) -> bool:
 
 
 def is_weak(hash: str) -> bool:
-    """Whether a hash in its stored form is so cheap to guess at that it is wrapped before it is stored."""
+    """Test whether a hash in its stored form is so cheap to guess at that it is wrapped before it is stored."""
     return _name(hash) in _WEAK
 
 
 def wrapped(hash: str, memory: int, passes: int, lanes: int) -> str:
-    """A hash of a weak family, in its stored form, as it is kept: its digest is hashed with argon2id and a salt of its own."""
+    """A hash of a weak family, in its stored form, as it is kept: its digest is hashed with argon2id and a salt of its
+    own."""
     weak, salt = _WEAK[_name(hash)], secrets.token_bytes(16)
     rounds, inner_salt, digest = weak.parts(hash)
     numbers = f"{'' if rounds is None else f'c={rounds},'}m={memory},t={passes},p={lanes}"
@@ -112,7 +120,7 @@ def of_nobody(parameters: str) -> str:
 
 
 def is_ours(hash: str) -> bool:
-    """Whether Rollbook may have computed it: argon2, of a normalized password."""
+    """Test whether Rollbook may have computed it: argon2, of a normalized password."""
     return hash.startswith("$argon2")
 
 
@@ -121,11 +129,12 @@ def _name(hash: str) -> str:
 
 
 def firebase(hash: str, salt: str, signer_key: str, salt_separator: str, rounds: int, mem_cost: int) -> str:
-    """The text of a hash that `firebase auth:export` wrote, with the project's parameters; the first four are base64. ValueError if they
-    can't belong together.
+    """The text of a hash that `firebase auth:export` wrote, with the project's parameters; the first four are base64.
+    ValueError if they can't belong together.
 
-    Firebase encrypts its signer key, with AES-CTR and the password's scrypt digest as the key. Combined with the signer key by exclusive
-    or, its hash is the key stream: as good to verify a password, and without need of the signer key, which is therefore stored nowhere.
+    Firebase encrypts its signer key, with AES-CTR and the password's scrypt digest as the key. Combined with the signer
+    key by exclusive or, its hash is the key stream: as good to verify a password, and without need of the signer key,
+    which is therefore stored nowhere.
     """
     sealed, key = _decoded(hash), _decoded(signer_key)
     if len(sealed) != len(key) or not 16 <= len(sealed) <= 128 or not 1 <= mem_cost <= 24 or not 1 <= rounds <= 120:
@@ -136,13 +145,15 @@ def firebase(hash: str, salt: str, signer_key: str, salt_separator: str, rounds:
 
 
 def pbkdf2(digest: str, iterations: int, salt: bytes, key: bytes) -> str:
-    """The text of a PBKDF2 hash; `digest` is sha1, sha256 or sha512. ValueError if the salt or key has an unusable length."""
+    """The text of a PBKDF2 hash; `digest` is sha1, sha256 or sha512. ValueError if the salt or key has an unusable
+    length."""
     _check_lengths(salt, key, 1024)
     return f"$pbkdf2-{digest}$i={iterations},l={len(key)}${_base64(salt)}${_base64(key)}"
 
 
 def scrypt(n: int, r: int, p: int, salt: bytes, key: bytes) -> str:
-    """The text of an scrypt hash (RFC 7914). ValueError if `n` is not a power of two, or the salt or key has an unusable length."""
+    """The text of an scrypt hash (RFC 7914). ValueError if `n` is not a power of two, or the salt or key has an
+    unusable length."""
     _check_lengths(salt, key, 128)
     if n < 2 or n & (n - 1) or r * p >= 1 << 30:
         raise ValueError("These are no parameters of scrypt.")
@@ -160,7 +171,8 @@ def _argon2(text: str, memory: str, lanes: str, salt: str, digest: str) -> str:
 
 
 def _bcrypt(revision: str, cost: str, salt: str, digest: str) -> str:
-    """Only 2x differs, by a bug: a, b and y are names of the same. Some libraries leave the unused bits of salts and digests set."""
+    """Only 2x differs, by a bug: a, b and y are names of the same. Some libraries leave the unused bits of salts and
+    digests set."""
     return f"$2{'x' if revision == 'x' else 'b'}${cost}${_clear(salt, 0b110000)}{_clear(digest, 0b111100)}"
 
 
@@ -201,7 +213,8 @@ def _wordpress(cost: str, salt: str, digest: str) -> str:
 
 
 def _better_auth(salt: str, key: str) -> str:
-    """better-auth has no other parameters (@better-auth/utils, password.node.mjs), and the salt is the text, not the bytes that it means."""
+    """better-auth has no other parameters (@better-auth/utils, password.node.mjs), and the salt is the text, not the
+    bytes that it means."""
     return scrypt(1 << 14, 16, 1, salt.encode(), bytes.fromhex(key))
 
 
@@ -239,7 +252,9 @@ def _sha_crypt(kind: str, rounds: str | None, salt: str, digest: str) -> str:
     return f"${kind}$rounds={rounds or 5000}${salt}${digest}"
 
 
-def _wrapped(text: str, family: str, rounds: str | None, memory: str, lanes: str, salt: str, own_salt: str, key: str) -> str:
+def _wrapped(
+    text: str, family: str, rounds: str | None, memory: str, lanes: str, salt: str, own_salt: str, key: str
+) -> str:
     sizes = len(_decoded(salt)) <= 64, len(_decoded(own_salt)) == 16, len(_decoded(key)) == 32
     if not all(sizes) or int(memory) < 8 * int(lanes) or (family == "p") != (rounds is not None):
         raise ValueError
@@ -247,7 +262,9 @@ def _wrapped(text: str, family: str, rounds: str | None, memory: str, lanes: str
 
 
 def _ssha(size: str, data: str) -> str:
-    if _HEXADECIMAL(data):  # of another system, such as Spring Security's `{sha256}`: as base64 it would be one with a long salt
+    if _HEXADECIMAL(
+        data
+    ):  # of another system, such as Spring Security's `{sha256}`: as base64 it would be one with a long salt
         raise ValueError
     found = _decoded(data)
     if not 0 <= len(found) - hashlib.new("sha" + (size or "1")).digest_size <= 64:
@@ -265,10 +282,15 @@ _FORMS: list[tuple[Callable[[str], re.Match[str] | None], Callable[..., str]]] =
     for form, stored in (
         # The format of the reference implementation; without `v=` it is version 1.0.
         (
-            rf"(?:argon2(?=\$)|(?i:\{{ARGON2{_SPRING}\}}))?(\$argon2(?:id|i|d)(?:\$v=(?:16|19))?\$m={_NUMBER},t=[1-9][0-9]{{0,9}},p=([1-9][0-9]{{0,7}})\${_BASE64}\${_BASE64})",
+            rf"(?:argon2(?=\$)|(?i:\{{ARGON2{_SPRING}\}}))?(\$argon2(?:id|i|d)(?:\$v=(?:16|19))?"
+            rf"\$m={_NUMBER},t=[1-9][0-9]{{0,9}},p=([1-9][0-9]{{0,7}})\${_BASE64}\${_BASE64})",
             _argon2,
         ),
-        (rf"(?:bcrypt\$|(?i:\{{(?:BCRYPT|CRYPT)\}}))?\$2([abxy])\${_COST}\$([./A-Za-z0-9]{{22}})([./A-Za-z0-9]{{31}})", _bcrypt),
+        (
+            rf"(?:bcrypt\$|(?i:\{{(?:BCRYPT|CRYPT)\}}))?"
+            rf"\$2([abxy])\${_COST}\$([./A-Za-z0-9]{{22}})([./A-Za-z0-9]{{31}})",
+            _bcrypt,
+        ),
         (
             rf"(?:bcrypt_sha256\$\$2[aby]|\$django-bcrypt-sha256)\${_COST}\$([./A-Za-z0-9]{{22}})([./A-Za-z0-9]{{31}})",
             _bcrypt_sha256,
@@ -293,13 +315,15 @@ _FORMS: list[tuple[Callable[[str], re.Match[str] | None], Callable[..., str]]] =
         (r"\$[PH]\$([./0-9A-Za-z]{31})", "$P${}".format),
         (r"(\$S\$[5-9A-S][./0-9A-Za-z]{51})", str),  # Drupal's MIN_HASH_COUNT to MAX_HASH_COUNT
         (
-            rf"(?:\{{CRYPT\}})?\$([56])\$(?:rounds=([1-9][0-9]{{3,8}})\$)?({_CRYPT_SALT}{{0,16}})\$([./0-9A-Za-z]{{43,86}})",
+            rf"(?:\{{CRYPT\}})?\$([56])\$(?:rounds=([1-9][0-9]{{3,8}})\$)?"
+            rf"({_CRYPT_SALT}{{0,16}})\$([./0-9A-Za-z]{{43,86}})",
             _sha_crypt,
         ),
         (rf"(?:\{{CRYPT\}})?(\$1\${_CRYPT_SALT}{{0,8}}\$[./0-9A-Za-z]{{22}})", str),
         (rf"(?i:\{{ldap\}})?\{{(?i:S?SHA)(256|512|)\}}{_ANY64}", _ssha),
         (
-            rf"(\$wrapped-(p|1|ssha(?:256|512)?)\$(?:c=([0-9]{{1,2}}),)?m={_NUMBER},t=[1-9][0-9]{{0,9}},p=([1-9][0-9]{{0,7}})\${_BASE64}\${_BASE64}\${_BASE64})",
+            rf"(\$wrapped-(p|1|ssha(?:256|512)?)\$(?:c=([0-9]{{1,2}}),)?m={_NUMBER},t=[1-9][0-9]{{0,9}}"
+            rf",p=([1-9][0-9]{{0,7}})\${_BASE64}\${_BASE64}\${_BASE64})",
             _wrapped,
         ),
     )
@@ -310,15 +334,16 @@ _FORMS: list[tuple[Callable[[str], re.Match[str] | None], Callable[..., str]]] =
 
 
 class Family(NamedTuple):
-    """How one family of stored forms is verified. What it costs has a row in `records/password_parameters`, and the texts that are accepted
-    of it one or more in `_FORMS`."""
+    """How one family of stored forms is verified. What it costs has a row in `records/password_parameters`, and the
+    texts that are accepted of it one or more in `_FORMS`."""
 
     verify: Callable[[str, bytes], tuple[bytes, bytes]]
     """The digest that a hash holds, and the one that the password gives."""
     blank: Callable[[str], str]
-    """What follows the parameters in a hash of nobody."""
+    """The part of a hash of no password that follows the parameters."""
     longest: int = MAX_SECRET
-    """Bytes of the longest password. Less where each round works on the whole password, so that a long one costs hardly more."""
+    """Bytes of the longest password. Less where each round works on the whole password, so that a long one costs hardly
+    more."""
 
 
 def _verify_argon2(hash: str, secret: bytes) -> tuple[bytes, bytes]:
@@ -413,7 +438,9 @@ def _parts_of_ssha(hash: str) -> tuple[int | None, bytes, bytes]:
 
 
 def _weak_sha(digest: str) -> Weak:
-    return Weak(_parts_of_ssha, lambda _, salt, secret: hashlib.new(digest, secret + salt, usedforsecurity=False).digest())
+    return Weak(
+        _parts_of_ssha, lambda _, salt, secret: hashlib.new(digest, secret + salt, usedforsecurity=False).digest()
+    )
 
 
 _WEAK = {

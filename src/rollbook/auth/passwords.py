@@ -27,7 +27,7 @@ from rollbook.records.password_parameters import Frequency, Price
 MAX_PARALLELISM = 16
 """Maximum lanes of an imported argon2 hash: each is a thread."""
 MAX_SECONDS = 1.0
-"""What checking a password costs at most, where it is tried in two spellings."""
+"""Upper bound of the cost of checking a password that is tried in two spellings."""
 SHARE = 4
 """The part of the memory that hashes may take up by default: a quarter."""
 
@@ -60,11 +60,11 @@ class Passwords:
         return await self.queue.run(lambda: self.hash_now(password), _price(self._start), waiter)
 
     async def verify(self, hash: str | None, password: str, stand_in: str = "", waiter: Waiter = KNOWN) -> bool:
-        """Whether the password matches, with the parameters in the hash. Raises Overloaded if too many are waiting, or there is too little
-        memory.
+        """Test whether the password matches, with the parameters in the hash. Raises Overloaded if too many are
+        waiting, or there is too little memory.
 
-        An invalid hash, one that needs more memory than it may, or None matches no password, and takes as long as one with the parameters
-        `stand_in`, or the current ones.
+        An invalid hash, one that needs more memory than it may, or None matches no password, and takes as long as one
+        with the parameters `stand_in`, or the current ones.
         """
         compared = self._compared(hash, stand_in)
         seconds, mebibytes = _price(compared)
@@ -72,7 +72,8 @@ class Passwords:
         return await self.queue.run(lambda: self.verify_now(hash, password, stand_in), price, waiter)
 
     def hash_now(self, password: str) -> str:
-        """Like `hash`, in this thread: for commands. ValueError if the password can't be encoded, MemoryError if there is too little."""
+        """Like `hash`, in this thread: for commands. ValueError if the password can't be encoded, MemoryError if there
+        is too little."""
         salt, secret = secrets.token_bytes(_SALT), _encoded(password)
         with _memory_errors():
             return hash_secret(secret, salt, self._time_cost, self._memory, self._lanes, _DIGEST, Type.ID).decode()
@@ -91,8 +92,8 @@ class Passwords:
         return found and bool(spellings) and self._usable(hash) is not None
 
     def stand_in(self, secret: Secret, email_key: str, in_use: Mapping[str, Frequency]) -> str:
-        """The parameters that an account takes its time from that has no hash: one of those in use that are within the bounds for imported
-        hashes, or the current ones."""
+        """The parameters that an account takes its time from that has no hash: one of those in use that are within the
+        bounds for imported hashes, or the current ones."""
         old = {}
         for parameters, each in in_use.items():
             price = password_parameters.price(parameters)
@@ -103,7 +104,8 @@ class Passwords:
         return stand_ins.choose(secret, email_key, today, old) or self._start
 
     def _usable(self, hash: str | None) -> str | None:
-        """The hash in its stored form, unless it needs more memory than it may: a server that is killed serves nobody."""
+        """The hash in its stored form, unless it needs more memory than it may: a server that is killed serves
+        nobody."""
         known = canonical(hash) if hash else None
         if known is None or _price(known).mebibytes > self._most_memory:
             return None
@@ -114,7 +116,8 @@ class Passwords:
         return self._usable(hash) or of_nobody(stand_in or self._start)
 
     def needs_renewal(self, hash: str) -> bool:
-        """Whether the hash has other than the current parameters. Renew it while the password is available: at a successful sign-in."""
+        """Test whether the hash has other than the current parameters. Renew it while the password is available: at a
+        successful sign-in."""
         return not hash.startswith(self._start)
 
     @property
@@ -128,8 +131,9 @@ def _price(hash: str) -> Price:
 
 
 def _spellings(hash: str, password: str) -> list[bytes]:
-    """What the hash may be of: the password in the form in which passwords are hashed here, and as it was typed, for hashes of other
-    systems. The likelier one alone if both together would cost too much; nothing if no hash can be of it."""
+    """Spellings that the hash may be of: the password in the form in which passwords are hashed here, and as it was
+    typed, for hashes of other systems. The likelier one alone if both together would cost too much; nothing if no hash
+    can be of it."""
     try:
         both = [_encoded(password), password.encode()]
     except ValueError:
@@ -151,13 +155,16 @@ def _memory_errors() -> Iterator[None]:
 
 
 def check_hash(text: str, settings: Settings = _DEFAULTS) -> str:
-    """The form in which an imported hash is stored. ValueError, with a sentence that does not quote it, unless it is complete (UnknownHash)
-    and costs no more than imported hashes may: a stranger's wrong password costs the server what it says."""
+    """The form in which an imported hash is stored. ValueError, with a sentence that does not quote it, unless it is
+    complete (UnknownHash) and costs no more than imported hashes may: a stranger's wrong password costs the server what
+    it says."""
     hash = canonical(text)
     if hash is None:
         raise why_unknown(text)
     parameters = password_parameters.of(hash)
-    if (problem := _too_expensive(parameters, settings.imported_hash_seconds, settings.imported_hash_memory)) is not None:
+    if (
+        problem := _too_expensive(parameters, settings.imported_hash_seconds, settings.imported_hash_memory)
+    ) is not None:
         raise ValueError(problem)
     return hash
 
@@ -170,8 +177,10 @@ def _too_expensive(parameters: str, seconds: float, memory: int) -> str | None:
     if price.seconds <= seconds and price.mebibytes <= memory and lanes <= MAX_PARALLELISM:
         return None
     return (
-        f"The password hash is too expensive to verify: about {price.seconds:.2g} s of a core and {price.mebibytes:,} MiB. The settings "
-        f"imported_hash_seconds and imported_hash_memory allow {seconds:g} s and {memory:,} MiB; argon2 may have {MAX_PARALLELISM} lanes."
+        f"The password hash is too expensive to verify: about {price.seconds:.2g} s of a core and "
+        f"{price.mebibytes:,} MiB. The settings "
+        f"imported_hash_seconds and imported_hash_memory allow {seconds:g} s and {memory:,} MiB; argon2 may have "
+        f"{MAX_PARALLELISM} lanes."
     )
 
 

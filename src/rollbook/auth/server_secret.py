@@ -1,10 +1,11 @@
 """The server's secret: 32 random bytes from which all encryption and signing keys are derived.
 
-It is in the data folder, in the environment variable ROLLBOOK_SECRET, or in the file named by ROLLBOOK_SECRET_FILE. Servers with the same
-database share it.
+It is in the data folder, in the environment variable ROLLBOOK_SECRET, or in the file named by ROLLBOOK_SECRET_FILE.
+Servers with the same database share it.
 
-Whoever has it can read revealable API keys and the secrets of webhooks in a copy of the database, and forge cursors and links. A database
-restored without it still has all users, keys and passwords; but keys can no longer be revealed, and webhooks need new secrets.
+Whoever has it can read revealable API keys and the secrets of webhooks in a copy of the database, and forge cursors and
+links. A database restored without it still has all users, keys and passwords; but keys can no longer be revealed, and
+webhooks need new secrets.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 Purpose = Literal["keys", "cursors", "replies", "links", "fingerprint", "devices", "webhooks", "shown", "stand-ins"]
-"""What a derived key is for. Data sealed or signed for one purpose is invalid for any other."""
+"""Purpose of a derived key. Data sealed or signed for one purpose is invalid for any other."""
 
 _FORM = re.compile(rb"[0-9a-f]{64}\n?").fullmatch
 _VERSION = b"\x01"  # of the sealed form
@@ -52,14 +53,15 @@ class Secret:
     def seal(self, purpose: Purpose, plaintext: bytes, associated: bytes = b"") -> bytes:
         """The data encrypted with AES-256-GCM, 41 bytes longer. `associated` is not included, but required to open it.
 
-        Every message has its own key, derived from a 192-bit nonce: with one key and GCM's random 96-bit nonces, a busy server would exceed
-        the 2^32 messages that NIST SP 800-38D (section 8.3) allows.
+        Every message has its own key, derived from a 192-bit nonce: with one key and GCM's random 96-bit nonces, a busy
+        server would exceed the 2^32 messages that NIST SP 800-38D (section 8.3) allows.
         """
         nonce = os.urandom(_NONCE)
         return _VERSION + nonce + self._cipher(purpose, nonce).encrypt(nonce[-12:], plaintext, associated)
 
     def unseal(self, purpose: Purpose, sealed: bytes, associated: bytes = b"") -> bytes:
-        """The decrypted data. ValueError if it was sealed with another secret, purpose or `associated`, or was modified."""
+        """The decrypted data. ValueError if it was sealed with another secret, purpose or `associated`, or was
+        modified."""
         from cryptography.exceptions import InvalidTag
 
         if len(sealed) >= 1 + _NONCE + _TAG and sealed[:1] == _VERSION:
@@ -75,7 +77,7 @@ class Secret:
         return blake2b(data, key=self._key("sign", purpose), digest_size=12).digest()
 
     def signed(self, purpose: Purpose, data: bytes, signature: bytes) -> bool:
-        """Whether the signature is valid, in constant time."""
+        """Test whether the signature is valid, in constant time."""
         return hmac.compare_digest(self.sign(purpose, data), signature)
 
     def mac(self, purpose: Purpose, data: bytes) -> bytes:
@@ -89,7 +91,8 @@ class Secret:
         return AESGCM(blake2b(nonce, key=self._key("seal", purpose), digest_size=32).digest())
 
     def _key(self, use: str, purpose: Purpose) -> bytes:
-        """A key for one use and purpose. A keyed hash is a pseudorandom function, so no key reveals another one or the root."""
+        """A key for one use and purpose. A keyed hash is a pseudorandom function, so no key reveals another one or the
+        root."""
         try:
             return self._derived[use, purpose]
         except KeyError:
@@ -102,7 +105,7 @@ SECRET, SECRET_FILE = "ROLLBOOK_SECRET", "ROLLBOOK_SECRET_FILE"
 
 
 def is_given() -> bool:
-    """Whether the secret comes from the environment, so no file in the data folder is needed."""
+    """Test whether the secret comes from the environment, so no file in the data folder is needed."""
     return bool(os.environ.get(SECRET) or os.environ.get(SECRET_FILE))
 
 
@@ -130,10 +133,14 @@ def load(folder: Path) -> Secret:
             _make(path)
             return Secret(_read(path))
     except OSError as problem:
-        raise ConfigurationError(f"{path}: {problem.strerror}. The server must be able to read and create this file.") from None
+        raise ConfigurationError(
+            f"{path}: {problem.strerror}. The server must be able to read and create this file."
+        ) from None
 
 
-_RESTORE = "Restore it from a backup. Or delete it to get a new one: API keys will still work, but can no longer be revealed."
+_RESTORE = (
+    "Restore it from a backup. Or delete it to get a new one: API keys will still work, but can no longer be revealed."
+)
 
 
 def _read(path: Path, others: int = 0o077, hint: str = _RESTORE) -> bytes:
@@ -153,14 +160,19 @@ def keep(folder: Path, secret: Secret) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _make(folder / "secret", secret.root)
     if _read(folder / "secret") != secret.root:
-        raise ConfigurationError(f"{folder / 'secret'} already contains another secret. If no server needs it, move it away.")
+        raise ConfigurationError(
+            f"{folder / 'secret'} already contains another secret. If no server needs it, move it away."
+        )
 
 
 def _make(path: Path, root: bytes | None = None) -> None:
-    """Create the file atomically: other processes, or a power failure, see all of it or nothing. An existing file is left unchanged."""
+    """Create the file atomically: other processes, or a power failure, see all of it or nothing. An existing file is
+    left unchanged."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)  # if two servers start at the same time, the second finds the first one's file
+        fcntl.flock(
+            folder, fcntl.LOCK_EX
+        )  # if two servers start at the same time, the second finds the first one's file
         if path.exists():
             return
         unfinished = path.with_name("secret.new")

@@ -20,7 +20,8 @@ def mint() -> str:
 
 
 def mint_link(redirect_url: str = "") -> str:
-    """The token of a link. It contains where the person continues afterwards, which no one can change: the digest is that of the whole."""
+    """The token of a link. It contains where the person continues afterwards, which no one can change: the digest is
+    that of the whole."""
     return mint() + ("." + urlsafe_b64encode(redirect_url.encode()).decode().rstrip("=") if redirect_url else "")
 
 
@@ -31,7 +32,7 @@ def redirect_url(token: str) -> str:
 
 
 def digest(text: str) -> bytes:
-    """What is stored instead, 32 bytes. A fast hash is enough for 256 random bits."""
+    """Digest that is stored instead of the token, 32 bytes. A fast hash is enough for 256 random bits."""
     return sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
@@ -41,6 +42,7 @@ def password_link(url: str, text: str) -> str:
 
 
 def cookie_name(settings: Settings, secure: bool) -> str:
-    """Over TLS, the name binds the cookie to this host and to TLS (RFC 6265bis section 4.1.3.2). Without TLS, browsers reject such a name;
-    cookies ignore ports, so the port is part of it: otherwise two servers on one machine would sign out each other's users."""
+    """Over TLS, the name binds the cookie to this host and to TLS (RFC 6265bis section 4.1.3.2). Without TLS, browsers
+    reject such a name; cookies ignore ports, so the port is part of it: otherwise two servers on one machine would sign
+    out each other's users."""
     return "__Host-rollbook" if secure else f"rollbook-{settings.port}"

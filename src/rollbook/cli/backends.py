@@ -1,4 +1,5 @@
-"""What commands can do: API calls, which `folder.py` answers itself on a data folder, and `remote.py` has a running server answer."""
+"""Backends of commands: API calls, which `folder.py` answers itself on a data folder, and `remote.py` has a running
+server answer."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ PAGE = 1_000
 LONGEST = 30
 """Seconds that a call waits for what comes next in a log."""
 PAGED = {"limit": "all pages", "offset": "all pages"}
-"""What stands for the paging of lists that commands read to their end."""
+"""Stand-in for the paging of lists that commands read to their end."""
 WHOLE = {"fields": "*"}
 """The query of calls that return a user, with all fields."""
 
@@ -46,11 +47,11 @@ class Body(NamedTuple):
     """Its media type, without parameters; empty if there is no body."""
     parts: Iterator[bytes]
     limit: str = ""
-    """What is left of the rate limit, for people; empty where there is none."""
+    """Remaining requests of the rate limit, for people; empty where there is no limit."""
 
     @property
     def is_json(self) -> bool:
-        """Whether it is one JSON text."""
+        """Test whether it is one JSON text."""
         return self.kind == "application/json" or self.kind.endswith("+json")
 
 
@@ -63,14 +64,15 @@ class Exported(NamedTuple):
 
 
 class Backend(ABC):
-    """All methods may raise ApiError with the message of the API, and Failure. What they return has the format of the API, with all fields."""
+    """All methods may raise ApiError with the message of the API, and Failure. What they return has the format of the
+    API, with all fields."""
 
     place: str
     """The options to repeat in hints: `--data DIR`, `--url URL` or `--profile NAME`."""
     address: str
     """The URL of the server's API, as far as it is known."""
     is_operator: bool = False
-    """Whether calls are made by the operator of the server, who is no user: there is no `me`, and no `current` key."""
+    """True if calls are made by the operator of the server, who is no user: there is no `me`, and no `current` key."""
     location: str
     """Where users are looked for, for people: a URL, or a database without its password."""
 
@@ -84,16 +86,17 @@ class Backend(ABC):
 
     @abstractmethod
     def events(self, filters: Mapping[str, str]) -> Iterator[Shown]:
-        """Events as they happen, without end: those that `GET /v1/events/stream` sends with these filters and `after`. What is lost for
-        a while is tried again, and no event is missed."""
+        """Events as they happen, without end: those that `GET /v1/events/stream` sends with these filters and `after`.
+        What is lost for a while is tried again, and no event is missed."""
 
     @abstractmethod
     def export(self, query: Mapping[str, str], with_hashes: bool) -> AbstractContextManager[Exported]:
-        """What `GET /v1/exports` returns; with the hashes of passwords only on a data folder."""
+        """Export users as `GET /v1/exports` does; with the hashes of passwords only on a data folder."""
 
     @abstractmethod
     def password_link(self, id: str, base: str | None, body: Shown) -> Shown:
-        """`url` and `expires_at` of a setup or password reset link. `base` is the server's URL for people; None: from the settings. `body` is that of the call."""
+        """`url` and `expires_at` of a setup or password reset link. `base` is the server's URL for people; None: from
+        the settings. `body` is that of the call."""
 
     @abstractmethod
     def import_users(self, asked: Import) -> None:
@@ -147,8 +150,8 @@ class Backend(ABC):
             answer = self.ask("GET", path, dict(parse_qsl(answer.next, keep_blank_values=True)))
 
     def followed(self, path: str, filters: Mapping[str, Any], after: str | None) -> Iterator[Shown]:
-        """What a log gets, without end: from now on, or from the place `after`. What is lost for a while is tried again, and nothing is
-        missed."""
+        """Follow a log without end: from now on, or from the position `after`. A lost connection is tried again, and
+        nothing is missed. What is lost for a while is tried again, and nothing is missed."""
         position = after or self.ask("GET", path, {"limit": 1, "order": "desc"}).position
         pause = 1.0
         while True:
@@ -199,5 +202,6 @@ class Backend(ABC):
 
 
 def at(*segments: str) -> str:
-    """The path of an object of the API, or of what can be done to it: `at("keys", id, "rotate")`. The segments are escaped."""
+    """The path of an object of the API, or of what can be done to it: `at("keys", id, "rotate")`. The segments are
+    escaped."""
     return "/v1/" + "/".join(quote(segment, safe="") for segment in segments)

@@ -27,13 +27,14 @@ from rollbook.storage.sqlite_backup import back_up
 def app(file: Path, force: bool, json: bool, data: Path | None) -> None:
     """Back up the SQLite database to a file. The server can be running.
 
-    The file contains everything that was written before the backup began, including emails and password hashes. It is checked, and only you can read it.
-    To have the server create backups by itself, start it with --backup-every 24h.
+    The file contains everything that was written before the backup began, including emails and password hashes. It is
+    checked, and only you can read it. To have the server create backups by itself, start it with --backup-every 24h.
     """
     settings, _ = config.load({"data": data})
     if not is_sqlite(settings):
         raise Failure(
-            "This server's data is in PostgreSQL, whose own tools copy it consistently and restore it: pg_dump --format=custom --file=FILE, or pg_basebackup."
+            "This server's data is in PostgreSQL, whose own tools copy it consistently and restore it: pg_dump "
+            "--format=custom --file=FILE, or pg_basebackup."
         )
     source = settings.sqlite_file
     if not source.exists():
@@ -43,15 +44,21 @@ def app(file: Path, force: bool, json: bool, data: Path | None) -> None:
     if file.exists() and not force:
         raise Failure(f"{file} exists. Add --force to replace it, or choose another name.")
     with bar("Backing up", 1.0) as (_, show):
-        size = back_up(source, file, lambda done, total: show(done / total, "checking it" if done == total else ""), force)
+        size = back_up(
+            source, file, lambda done, total: show(done / total, "checking it" if done == total else ""), force
+        )
     if json:
         as_json({"file": str(file.absolute()), "size": size})
         return
     hint(f"{file}: {units.size(size)}, checked.\n")
     hint(
-        f"To restore it, stop the server, then:\n\n  rm -f {_quoted(source)}-wal {_quoted(source)}-shm\n  cp {_quoted(file.absolute())} {_quoted(source)}\n"
+        f"To restore it, stop the server, then:\n\n  rm -f {_quoted(source)}-wal {_quoted(source)}-shm\n  cp "
+        f"{_quoted(file.absolute())} {_quoted(source)}\n"
     )
-    hint(f"Store {settings.data.absolute() / 'secret'} as well, in another place: without it, API keys can't be revealed.")
+    hint(
+        f"Store {settings.data.absolute() / 'secret'} as well, in another place: without it, API keys can't be "
+        "revealed."
+    )
 
 
 def _quoted(file: Path) -> str:

@@ -1,4 +1,5 @@
-"""The list of commands. Each is a module, imported when it is called, so that it doesn't wait for the others' imports."""
+"""The list of commands. Each is a module, imported when it is called, so that it doesn't wait for the others'
+imports."""
 
 from __future__ import annotations
 
@@ -49,7 +50,9 @@ app = _Commands(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     params=[
-        options.option("--version", "Print the version and exit.", is_eager=True, expose_value=False, callback=_version),
+        options.option(
+            "--version", "Print the version and exit.", is_eager=True, expose_value=False, callback=_version
+        ),
         options.option(
             "--install-completion",
             "Install completion for your shell.",

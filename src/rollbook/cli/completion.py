@@ -1,4 +1,5 @@
-"""Completion in the shell: its installation, and the emails that it offers, of the folder or server that a command is about."""
+"""Completion in the shell: its installation, and the emails that it offers, of the folder or server that a command is
+about."""
 
 from __future__ import annotations
 
@@ -20,12 +21,12 @@ MAX_READ, MAX_OFFERED = 1_000, 50
 
 
 def emails(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Those of users. Empty if they can't be read, for whatever reason."""
+    """Emails of users. Empty if they can't be read, for whatever reason."""
     return _beginning(ctx, incomplete, {"q": incomplete} if incomplete else {})
 
 
 def deleted_emails(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Those of deleted users who can be restored. They can't be searched: the newest deletions are read."""
+    """Emails of deleted users who can be restored. They can't be searched: the newest deletions are read."""
     return _beginning(ctx, incomplete, {"status": "deleted"})
 
 

@@ -90,9 +90,10 @@ _SECRETLY = "Prefer the environment variable for a password: other users can see
 def app(source: str | None, target: str | None, verify: bool, without_secret: bool, json: bool) -> None:
     """Copy everything from one database to another: SQLite to PostgreSQL, back, or to another of the same kind.
 
-    Stop all servers on the source first, and start none on either side until the copy is done. The command refuses a source that a server has
-    open, and a target that is not empty. Before it commits, it reads all rows again and compares them; the exit code is 1 if they are not
-    the same. An interrupted copy leaves nothing behind: run the same command again, and it starts over.
+    Stop all servers on the source first, and start none on either side until the copy is done. The command refuses a
+    source that a server has open, and a target that is not empty. Before it commits, it reads all rows again and
+    compares them; the exit code is 1 if they are not the same. An interrupted copy leaves nothing behind: run the same
+    command again, and it starts over.
     """
     here, there = _place(source, FROM, "--from"), _place(target, TO, "--to")
     if here == there:
@@ -106,10 +107,15 @@ def app(source: str | None, target: str | None, verify: bool, without_secret: bo
             ours, theirs = _copy(here, there, without_secret)
     except bulk.FAILED as problem:
         told = str(problem).partition("\n")[0] or type(problem).__name__
-        raise Failure(f"The copy failed and left nothing behind: {told}. Fix that, then run the same command again.") from None
+        raise Failure(
+            f"The copy failed and left nothing behind: {told}. Fix that, then run the same command again."
+        ) from None
     _show(ours, theirs, json)
     if ours != theirs:
-        hint(f"{there.shown} is NOT the same as {here.shown}.{'' if verify else ' Nothing was kept: run the command again.'}")
+        hint(
+            f"{there.shown} is NOT the same as "
+            f"{here.shown}.{'' if verify else ' Nothing was kept: run the command again.'}"
+        )
         raise click.exceptions.Exit(1)
     hint(f"Every row of {there.shown} is the same as in {here.shown}.")
     if not verify:
@@ -119,7 +125,9 @@ def app(source: str | None, target: str | None, verify: bool, without_secret: bo
 def _place(text: str | None, variable: str, option: str) -> Place:
     text = text or os.environ.get(variable, "")
     if not text:
-        raise click.BadParameter(f"Use sqlite:DIR or postgresql://user@host/name, or set {variable}.", param_hint=option)
+        raise click.BadParameter(
+            f"Use sqlite:DIR or postgresql://user@host/name, or set {variable}.", param_hint=option
+        )
     if text.startswith("sqlite:"):
         path = Path(text.removeprefix("sqlite:"))
         named = path.suffix == ".db" and not path.is_dir()
@@ -138,7 +146,8 @@ def _check(place: Place) -> None:
         db.read_now(unfinished.refuse_mark)
         if waiting := migrate.pending(db):
             raise Failure(
-                f"{place.shown} needs {counted(len(waiting), 'migration')} of this version. Run `rollbook migrate` on it first."
+                f"{place.shown} needs {counted(len(waiting), 'migration')} of this version. Run `rollbook "
+                "migrate` on it first."
             )
 
 
@@ -171,7 +180,8 @@ def _secret(here: Place, there: Place, without_secret: bool) -> bytes | None:
     kept = runner.run(_kept(here)) if here.address else None
     if kept is not None and fingerprint is not None and kept != fingerprint:
         raise Failure(
-            f"This secret is not the one of the servers on {here.shown}. Set {server_secret.SECRET_FILE} to their file `secret`, or put that file "
+            f"This secret is not the one of the servers on {here.shown}. Set {server_secret.SECRET_FILE} to "
+            "their file `secret`, or put that file "
             "into the target's folder."
         )
     if there.folder is None:
@@ -179,8 +189,10 @@ def _secret(here: Place, there: Place, without_secret: bool) -> bytes | None:
     if secret is None:
         if not without_secret:
             raise Failure(
-                f"The server's secret is required as well: put the file `secret` of the servers on the source into {there.folder}, or "
-                f"set {server_secret.SECRET_FILE}. If it is lost, add --without-secret: API keys keep working, but can't be revealed."
+                "The server's secret is required as well: put the file `secret` of the servers on the source "
+                f"into {there.folder}, or "
+                f"set {server_secret.SECRET_FILE}. If it is lost, add --without-secret: API keys keep working, "
+                "but can't be revealed."
             )
     else:
         server_secret.keep(there.folder, secret)
@@ -201,7 +213,8 @@ async def _kept(place: Place) -> bytes | None:
 
 
 async def _transfer(here: Place, there: Place, fingerprint: bytes | None) -> tuple[Sums, Sums]:
-    """The sums of the rows that were read, and of those that are there now. The copy is committed when they are the same."""
+    """The sums of the rows that were read, and of those that are there now. The copy is committed when they are the
+    same."""
     async with AsyncExitStack() as sessions:
         source, target = await _open(sessions, here), await _open(sessions, there, write=True)
         state = await transfer.state(source)
@@ -211,7 +224,9 @@ async def _transfer(here: Place, there: Place, fingerprint: bytes | None) -> tup
         with bar("Comparing", total) as (_, show):
             theirs = await transfer.sums(target, _teller(show))
         if await transfer.state(await _open(sessions, here)) != state:
-            raise Failure("The source was written to during the copy. Stop all servers on it and run the same command again.")
+            raise Failure(
+                "The source was written to during the copy. Stop all servers on it and run the same command again."
+            )
         if ours == theirs:
             await target.commit()
     return ours, theirs
@@ -262,13 +277,17 @@ def _show(ours: Sums, theirs: Sums, json: bool) -> None:
 
 
 def _next(here: Place, there: Place) -> str:
-    """What to do with it."""
+    """Advice for what to do with the copy."""
     if there.folder is not None:
         return f"Now start the server on it: {program()} serve --data {shlex.quote(str(there.folder))}"
     secret = "the same secret as before"
     if here.folder is not None and (here.folder / "secret").exists():
-        secret = f"the file {shlex.quote(str(here.folder / 'secret'))}, as `secret` in their data folders or by {server_secret.SECRET_FILE}"
+        secret = (
+            f"the file {shlex.quote(str(here.folder / 'secret'))}, as `secret` in their data folders or by "
+            f"{server_secret.SECRET_FILE}"
+        )
     return (
-        f"Now give the servers {secret}, set ROLLBOOK_DATABASE to the address of --to, and start them: {program()} serve\n"
+        f"Now give the servers {secret}, set ROLLBOOK_DATABASE to the address of --to, and start them: "
+        f"{program()} serve\n"
         "Keep the source until you have checked everything, and don't start a server on it."
     )

@@ -43,7 +43,8 @@ LARGE = 1024 * units.MEBIBYTE
 LONG_LOG = 256 * units.MEBIBYTE
 LITTLE_SPACE, NO_SPACE = 1024 * units.MEBIBYTE, 100 * units.MEBIBYTE
 NOT_SETTINGS = set(
-    "CONFIG URL KEY PROFILE OWNER_EMAIL OWNER_PASSWORD OWNER_KEY SECRET SECRET_FILE CLOCK_FILE COPY_FROM COPY_TO WEBHOOK_SECRET".split()
+    "CONFIG URL KEY PROFILE OWNER_EMAIL OWNER_PASSWORD OWNER_KEY SECRET SECRET_FILE CLOCK_FILE COPY_FROM COPY_TO "
+    "WEBHOOK_SECRET".split()
 )
 OLDEST_SEALED = "SELECT id, sealed FROM keys WHERE sealed IS NOT NULL ORDER BY id LIMIT 1"
 
@@ -78,7 +79,9 @@ def app(deep: bool, json: bool, config: Path | None, data: Path | None) -> None:
     try:
         settings, sources = load({"data": data}, file=config)
     except ConfigurationError as problem:
-        findings.append(fault("settings", str(problem), "Correct this setting, then run doctor again for the other checks."))
+        findings.append(
+            fault("settings", str(problem), "Correct this setting, then run doctor again for the other checks.")
+        )
     else:
         findings += [
             *_settings(settings, sources),
@@ -116,7 +119,9 @@ def _platform() -> Iterator[Finding]:
     now = time.gmtime(clock.now() / clock.SECOND)
     shown = clock.format_time(clock.now())
     if now.tm_year < 2026:
-        yield fault("clock", shown, "The machine's clock is far behind. Expiry and rate limits depend on it. Turn on NTP.")
+        yield fault(
+            "clock", shown, "The machine's clock is far behind. Expiry and rate limits depend on it. Turn on NTP."
+        )
     elif path := os.environ.get(PREFIX + "CLOCK_FILE"):
         yield warning("clock", f"{shown}, moved by {path}", f"{PREFIX}CLOCK_FILE is for tests. Unset it.")
     else:
@@ -131,10 +136,14 @@ def _settings(settings: Settings, sources: list[Source]) -> Iterator[Finding]:
     names = {source.name.upper() for source in sources} | NOT_SETTINGS
     for variable in sorted(os.environ):
         if variable.startswith(PREFIX) and variable.removeprefix(PREFIX) not in names:
-            yield warning("environment", f"{variable} is not a setting and has no effect", "Correct its name or unset it.")
+            yield warning(
+                "environment", f"{variable} is not a setting and has no effect", "Correct its name or unset it."
+            )
     if settings.synchronous != "full":
         yield warning(
-            "synchronous", settings.synchronous, "A power failure may lose acknowledged writes. Use `full` to prevent this."
+            "synchronous",
+            settings.synchronous,
+            "A power failure may lose acknowledged writes. Use `full` to prevent this.",
         )
 
 
@@ -180,7 +189,9 @@ def _folder(settings: Settings) -> Iterator[Finding]:
 def _disk(data: Path) -> Finding:
     free = shutil.disk_usage(data).free
     if free < NO_SPACE:
-        return fault("disk", f"{units.size(free)} free", "Free up disk space. Without it, the server can't accept writes.")
+        return fault(
+            "disk", f"{units.size(free)} free", "Free up disk space. Without it, the server can't accept writes."
+        )
     if free < LITTLE_SPACE:
         return warning("disk", f"{units.size(free)} free", "Free up disk space soon.")
     return ok("disk", f"{units.size(free)} free")
@@ -215,19 +226,25 @@ def _database(settings: Settings, deep: bool) -> Iterator[Finding]:
             yield ok("search", "new names are not indexed yet; searches find them anyway")
         about = db.describe()
         yield ok(
-            "database", f"{units.size(about['size'])} in {about['page_count']:,} pages, {about['free_pages']:,} of them free"
+            "database",
+            f"{units.size(about['size'])} in {about['page_count']:,} pages, {about['free_pages']:,} of them free",
         )
         kind, log = about["file_system"], units.size(about["wal_size"])
         fix = "SQLite's locks are not safe on a network file system. Use a local disk."
         yield warning("file system", kind, fix) if about["network_file_system"] else ok("file system", kind)
-        fix = "A program has been reading for a long time (a copy, an open sqlite3). End it, and the next writes shorten the log."
+        fix = (
+            "A program has been reading for a long time (a copy, an open sqlite3). End it, and the next writes "
+            "shorten the log."
+        )
         yield warning("log", log, fix) if about["wal_size"] > LONG_LOG else ok("log", log)
         if about["size"] > LARGE and not deep:
             yield ok("pages", "not checked: the database is large. Use --deep to check them")
         else:
             yield _pages(path, "integrity_check" if deep else "quick_check")
     except (ApiError, sqlite3.Error) as problem:
-        yield fault("database", str(problem), "Restore a backup, or run `sqlite3 rollbook.db .recover` to save what is left.")
+        yield fault(
+            "database", str(problem), "Restore a backup, or run `sqlite3 rollbook.db .recover` to save what is left."
+        )
     finally:
         db.close()
 
@@ -248,7 +265,9 @@ def _postgres(settings: Settings) -> Iterator[Finding]:
         yield ok("connections", in_use) if room >= wanted else warning("connections", in_use, fix)
         if about["synchronous_commit"] == "off":
             yield warning(
-                "synchronous_commit", "off", "A crash of PostgreSQL may lose acknowledged writes. Use `on` to prevent this."
+                "synchronous_commit",
+                "off",
+                "A crash of PostgreSQL may lose acknowledged writes. Use `on` to prevent this.",
             )
         if not about["trigrams"]:
             fix = "Run once as a superuser: CREATE EXTENSION pg_trgm; then run rollbook migrate to create the index."
@@ -277,7 +296,9 @@ def _contents(db: Database, settings: Settings) -> Generator[Finding, None, bool
         return False
     if waiting:
         names = ", ".join(migration.file_name for migration in waiting)
-        yield warning("migrations", f"pending: {names}", f"The next start applies them, or: {program()} migrate{where(settings)}")
+        yield warning(
+            "migrations", f"pending: {names}", f"The next start applies them, or: {program()} migrate{where(settings)}"
+        )
         return False
     yield ok("migrations", "up to date")
     owners = db.read_now(_one, users.OWNERS)
@@ -285,47 +306,69 @@ def _contents(db: Database, settings: Settings) -> Generator[Finding, None, bool
         yield ok("owners", str(owners[0]))
     else:
         yield warning(
-            "owners", "none", f"The next start creates {first_start.DEFAULT_EMAIL}, or the owner named by {first_start.EMAIL}."
+            "owners",
+            "none",
+            f"The next start creates {first_start.DEFAULT_EMAIL}, or the owner named by {first_start.EMAIL}.",
         )
     if (sealed := db.read_now(_one, OLDEST_SEALED)) is not None:
         yield from _secret(settings, *sealed)
     yield from _hashes(settings, db.read_now(password_costs.costs, settings))
     size = db.read_now(events.size)
     if event_actions.is_log_large(settings, size):
-        fix = "Set event_retention to the days you need, or raise event_log_warning. Look in the audit log for users who change very often."
+        fix = (
+            "Set event_retention to the days you need, or raise event_log_warning. Look in the audit log for "
+            "users who change very often."
+        )
         yield warning(
-            "event log", f"about {units.size(size)}, more than {units.size(settings.event_log_warning * units.MEBIBYTE)}", fix
+            "event log",
+            f"about {units.size(size)}, more than {units.size(settings.event_log_warning * units.MEBIBYTE)}",
+            fix,
         )
     else:
         yield ok("event log", f"about {units.size(size)}")
     newest = db.read_now(_one, _NEWEST)
     if newest and newest[0] > clock.now() + clock.MINUTE:
         yield warning(
-            "clock", f"the newest user was created at {clock.format_time(newest[0])}", "The clock was set back. Turn on NTP."
+            "clock",
+            f"the newest user was created at {clock.format_time(newest[0])}",
+            "The clock was set back. Turn on NTP.",
         )
     return True
 
 
 def _hashes(settings: Settings, costs: Costs) -> Iterator[Finding]:
-    """What a wrong password costs, by the hashes that users have."""
+    """Check the cost of a wrong password, by the hashes that users have."""
     what, dearest = "password hashes", costs.dearest
     yield ok(what, f"a wrong password costs at most {dearest.price}: {dearest.parameters}")
     for each in costs.slow:
         fix = "Ask them to sign in, which replaces the hash. If you accept the price, raise imported_hash_seconds."
-        yield warning(what, f"{each.whose} {each.parameters}: a stranger's wrong password for them costs {each.price}", fix)
+        yield warning(
+            what, f"{each.whose} {each.parameters}: a stranger's wrong password for them costs {each.price}", fix
+        )
     for each in costs.shut:
-        fix = f"Send them setup links, or set imported_hash_memory to {each.price.mebibytes}: strangers can then make the server use it."
-        yield warning(what, f"{each.whose} {each.parameters}, which needs {each.price.mebibytes:,} MiB: no password matches", fix)
+        fix = (
+            f"Send them setup links, or set imported_hash_memory to {each.price.mebibytes}: strangers can then "
+            "make the server use it."
+        )
+        yield warning(
+            what, f"{each.whose} {each.parameters}, which needs {each.price.mebibytes:,} MiB: no password matches", fix
+        )
     for each in costs.weak:
         found = f"{each.whose} {each.parameters}, which is easy to guess at for whoever steals the database"
         yield warning(what, found, "It is replaced when they sign in, or set a password by a link.")
     if settings.hashes_are_weak:
-        found = f"password_memory {settings.password_memory} and password_time_cost {settings.password_time_cost} are for tests"
-        yield warning(what, found, "Remove these settings before others can reach the server, or use at least 19456 and 2.")
+        found = (
+            f"password_memory {settings.password_memory} and password_time_cost {settings.password_time_cost} "
+            "are for tests"
+        )
+        yield warning(
+            what, found, "Remove these settings before others can reach the server, or use at least 19456 and 2."
+        )
 
 
 def _secret(settings: Settings, key_id: str, sealed: bytes) -> Iterator[Finding]:
-    """Whether it opens an API key. A database that was restored without its secret gets a new one with the first command or start."""
+    """Check that the secret opens an API key. A database that was restored without its secret gets a new one with the
+    first command or start."""
     path = settings.data / "secret"
     fix = "Restore it from a backup. Without it API keys keep working, but existing ones can't be revealed."
     if not path.exists() and not server_secret.is_given():
@@ -392,7 +435,8 @@ def _limits(settings: Settings) -> Iterator[Finding]:
         yield warning(
             "limits",
             f"{shown}, maxmemory-policy {facts.policy}",
-            "If its memory is full, it discards counts of running windows. Set maxmemory-policy to noeviction or volatile-ttl.",
+            "If its memory is full, it discards counts of running windows. Set maxmemory-policy to noeviction or "
+            "volatile-ttl.",
         )
     else:
         yield ok("limits", shown)
@@ -402,9 +446,11 @@ def _network(settings: Settings) -> Iterator[Finding]:
     yield _port(settings)
     local = settings.host in ("127.0.0.1", "::1", "localhost")
     if not local and not settings.tls_cert and not settings.trusted_proxy:
-        yield warning("TLS", f"off, and {settings.host} is reachable from other machines: API keys and passwords are sent unencrypted",
-            "Set tls_cert and tls_key, or listen on 127.0.0.1 behind a proxy with TLS and name it in trusted_proxy."
-        )  # fmt: skip
+        yield warning(
+            "TLS",
+            f"off, and {settings.host} is reachable from other machines: API keys and passwords are sent unencrypted",
+            "Set tls_cert and tls_key, or listen on 127.0.0.1 behind a proxy with TLS and name it in trusted_proxy.",
+        )
     for name in ("tls_cert", "tls_key"):
         file = getattr(settings, name)
         if file and not os.access(file, os.R_OK):

@@ -20,9 +20,13 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "users get": ("rollbook users get ada@example.com", "rollbook users get ada@example.com --json"),
     "users create": (
         'rollbook users create --name "Ada Lovelace" --email ada@example.com',
-        'rollbook users create --name "Ada Lovelace" --email ada@example.com --password - --metadata plan=team < password.txt',
+        'rollbook users create --name "Ada Lovelace" --email ada@example.com --password - --metadata plan=team < '
+        "password.txt",
     ),
-    "users invite": ("rollbook users invite ada@example.com", "rollbook users invite ada@example.com --role admin --quiet"),
+    "users invite": (
+        "rollbook users invite ada@example.com",
+        "rollbook users invite ada@example.com --role admin --quiet",
+    ),
     "users set": (
         "rollbook users set ada@example.com --role admin",
         "rollbook users set ada@example.com --metadata plan=team --metadata trial=",
@@ -37,7 +41,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "users count": ("rollbook users count", "rollbook users count --role admin"),
     "users delete": ("rollbook users delete ada@example.com", "rollbook users delete ada@example.com --purge"),
     "users restore": ("rollbook users restore ada@example.com",),
-    "users export": ("rollbook users export people.csv", "rollbook users export --role member | gzip > members.ndjson.gz"),
+    "users export": (
+        "rollbook users export people.csv",
+        "rollbook users export --role member | gzip > members.ndjson.gz",
+    ),
     "users import": (
         "rollbook users import people.csv --dry-run",
         "rollbook users import people.csv --on-conflict update --map Mail=email --map Plan=metadata.plan",
@@ -99,5 +106,5 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 
 
 def epilog(command: str) -> str:
-    """What follows the options in the help of a command. `\\b` keeps the lines as they are."""
+    """Text after the options in the help of a command. `\\b` keeps the lines as they are."""
     return "\n".join(["\b", "Examples:", *(f"  {example}" for example in EXAMPLES[command])])

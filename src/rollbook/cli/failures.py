@@ -32,7 +32,7 @@ class Unreachable(Failure):
 
 
 def wrong_values(problem: Exception) -> Sequence[Fault]:
-    """What the rules of the API found wrong with the values of a call. Empty for a failure of another kind."""
+    """Faults that the rules of the API found in the values of a call. Empty for a failure of another kind."""
     if isinstance(problem, InvalidParameter):
         return problem.faults or [Fault(problem.param or "", problem.message)]
     if isinstance(problem, Refused) and problem.code == InvalidParameter.code:

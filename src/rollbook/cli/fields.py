@@ -37,7 +37,8 @@ NEGATIVE = {"email_verified": "--email-unverified"}
 METAVARS = {"email": "EMAIL", "url": "URL", "redirect_url": "URL", "address": "IP", "key": "KEY_ID", "method": "METHOD"}
 HELP = {
     "expires_at": "When the key expires: a duration such as 30d or 12h, or an RFC 3339 time.",
-    "mapping": "Which field a column of a CSV file is, such as `Mail=email` or `Plan=metadata.plan`; `Notes=` ignores it.",
+    "mapping": "Which field a column of a CSV file is, such as `Mail=email` or `Plan=metadata.plan`; `Notes=` "
+    "ignores it.",
 }
 """Where the description of a field says how programs write it."""
 PEOPLE = ("user", "user_id", "actor")
@@ -96,7 +97,7 @@ class Fields:
         return self._given.pop(field, None)
 
     def sent(self, place: Backend) -> Shown:
-        """What the call gets. Emails of users become their IDs. Raises Failure, ApiError."""
+        """Values that the call gets. Emails of users become their IDs. Raises Failure, ApiError."""
         found: Shown = {name: None if value is NOTHING else value for name, value in self._given.items()}
         if isinstance(found.get("metadata"), MetadataQuery):
             found |= found.pop("metadata")
@@ -128,11 +129,14 @@ NOTHING: Any = object()
 def options_of(
     kind: type[Struct], leave_out: Iterable[str] = (), flags: Mapping[str, str] = {}, optional: Iterable[str] = ()
 ) -> list[click.Parameter]:
-    """An option for each field of a query or body. `flags` are names in this command alone; `optional` are fields that the
-    command fills in where the option is missing."""
+    """An option for each field of a query or body. `flags` are names in this command alone; `optional` are fields that
+    the command fills in where the option is missing."""
     return [
         _option(
-            name, field, flags.get(name) or FLAGS.get(name) or name.replace("_", "-"), field.required and name not in optional
+            name,
+            field,
+            flags.get(name) or FLAGS.get(name) or name.replace("_", "-"),
+            field.required and name not in optional,
         )
         for name, field in fields_of(kind).items()
         if name not in leave_out
@@ -290,7 +294,9 @@ def _about(kind: Any) -> str:
     """The description of a field's type."""
     if get_origin(kind) is Annotated:
         for each in reversed(get_args(kind)[1:]):  # the last one describes this field, those before its type
-            if isinstance(each, Meta) and (found := each.description or (each.extra_json_schema or {}).get("description")):
+            if isinstance(each, Meta) and (
+                found := each.description or (each.extra_json_schema or {}).get("description")
+            ):
                 return str(found)
     if isinstance(kind, type) and _has_schema(kind):
         return " ".join((kind.__doc__ or "").split())
@@ -301,7 +307,7 @@ def _about(kind: Any) -> str:
 
 
 def _has_schema(kind: Any) -> bool:
-    """Whether this is a type of our own, or holds one: what arrives for it is a text."""
+    """Test whether this is a type of our own, or holds one: what arrives for it is a text."""
     return hasattr(kind, "schema") if isinstance(kind, type) else any(_has_schema(each) for each in _inner(kind))
 
 

@@ -138,7 +138,7 @@ async def _next_of(parts: AsyncIterator[bytes]) -> bytes | None:
 
 
 async def _end_tasks() -> None:
-    """What waits for events in the background."""
+    """Cancel the tasks that wait for events in the background."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()
@@ -151,6 +151,7 @@ def open_existing(settings: Settings) -> Database:
     if waiting := migrate.pending(db):
         db.close()
         raise Failure(
-            f"The database needs {counted(len(waiting), 'migration')} of this version. Run: rollbook migrate{where(settings)}"
+            f"The database needs {counted(len(waiting), 'migration')} of this version. Run: rollbook "
+            f"migrate{where(settings)}"
         )
     return db

@@ -20,7 +20,9 @@ from rollbook.records import events
 from rollbook.records.event_types import TYPES
 from rollbook.runner import Runner
 
-LOCAL = Networks(map(ip_network, ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
+LOCAL = Networks(
+    map(ip_network, ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))
+)
 """Where plain HTTP is accepted: this machine and private networks."""
 
 
@@ -36,7 +38,10 @@ class Forward:
     def send(self, event: Shown) -> Shown:
         """How it went, with the fields of a delivery."""
         body = msgspec.json.encode(event)
-        head = [("content-type", "application/json"), *signing.headers(event["id"], int(time.time()), body, (self._key,))]
+        head = [
+            ("content-type", "application/json"),
+            *signing.headers(event["id"], int(time.time()), body, (self._key,)),
+        ]
         sent = self._runner.run(self._post(head, body))
         response = None if sent.http_status is None else {"content_type": sent.response_type, "body": sent.response}
         return {
@@ -93,4 +98,7 @@ def sentence(delivery: Shown) -> str:
     status, outcome = delivery["http_status"], delivery["outcome"]
     why = delivery.get("detail") or outcomes.describe(outcome)
     answer = f"{outcome} ({status})" if status is not None else f"{outcome}: {why}"
-    return f"{delivery['created_at']}  {delivery['type']:<22}  {delivery['event_id']}  {answer}  {delivery['duration_ms']} ms"
+    return (
+        f"{delivery['created_at']}  {delivery['type']:<22}  {delivery['event_id']}  {answer}  "
+        f"{delivery['duration_ms']} ms"
+    )

@@ -1,4 +1,5 @@
-"""Imports a file of users into a data folder or a running server, with a bar at a terminal and refused records on standard error."""
+"""Imports a file of users into a data folder or a running server, with a bar at a terminal and refused records on
+standard error."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Import(Struct):
-    """A file to import, and what came of it so far. `report`: where refused records are written; None: they are printed."""
+    """A file to import, and what came of it so far. `report`: where refused records are written; None: they are
+    printed."""
 
     file: Path  # `-`: standard input
     options: ImportOptions
@@ -69,7 +71,10 @@ class Import(Struct):
     @property
     def sentence(self) -> str:
         others = zip(("updated", "unchanged", "skipped"), self.counts[2:5], strict=True)
-        parts = [f"{counted(self.counts.added, 'user')} added", *(f"{count:,} {name}" for name, count in others if count)]
+        parts = [
+            f"{counted(self.counts.added, 'user')} added",
+            *(f"{count:,} {name}" for name, count in others if count),
+        ]
         if self.counts.without_password:
             parts.append(f"{self.counts.without_password:,} without a password")
         if self.counts.weak_hashes:
@@ -115,7 +120,7 @@ def report_to(file: Path | None) -> Iterator[IO[bytes] | None]:
 
 
 def load(on: Rollbook, asked: Import) -> None:
-    """What was imported stays when it ends early. Raises ApiError, OSError."""
+    """Import a file. Users who were imported stay when the import ends early. Raises ApiError, OSError."""
     id, began, status = new_id(), clock.now(), "failed"
     by = cli_job(id)
     with _open(asked.file) as source:
@@ -146,8 +151,8 @@ def _begun(on: Rollbook, source: io.BufferedReader[_Source], asked: Import, id: 
 
 
 def _show_columns(asked: Import) -> None:
-    """The names and numbers of a file's columns, which the error gives by number. Only at a terminal: what a file without a header has there
-    are the first user's email and password."""
+    """The names and numbers of a file's columns, which the error gives by number. Only at a terminal: what a file
+    without a header has there are the first user's email and password."""
     if asked.size is None or not sys.stderr.isatty():
         return
     with suppress(ApiError, OSError), asked.file.open("rb", buffering=0) as file:
@@ -165,7 +170,8 @@ def _watch(run: Run, asked: Import, steps: Callable[[], Iterator[import_batches.
 
 
 def _index(on: Rollbook, asked: Import) -> None:
-    """Bring changed users into the search index, which new ones are in. It is part of the time that the import took: people wait for it."""
+    """Bring changed users into the search index, which new ones are in. It is part of the time that the import took:
+    people wait for it."""
     before, began = asked.seconds, time.perf_counter()
     done = on.run(import_batches.index(on))
     if done:
@@ -183,7 +189,9 @@ def _index(on: Rollbook, asked: Import) -> None:
 def send(server: Remote, asked: Import) -> None:
     """The server imports the file. Ctrl+C cancels the import; what was imported stays."""
     fields = msgspec.structs.asdict(asked.options).items()
-    query = {name: str(value).lower() if isinstance(value, bool) else value for name, value in fields if value is not None}
+    query = {
+        name: str(value).lower() if isinstance(value, bool) else value for name, value in fields if value is not None
+    }
     job = server.create_import(query, _sent(asked))
     id, began = job["id"], time.perf_counter()
     try:
@@ -231,8 +239,9 @@ def _open(file: Path) -> Iterator[io.BufferedReader[_Source]]:
 
 
 class _Source(io.FileIO):
-    """A file whose reads end with Ctrl-C, also with one that comes just before: Python acts on a signal between two steps of its own, and a
-    read that it has begun by then waits for input as if nothing had happened. `heard` is a pipe into which each signal writes at once."""
+    """A file whose reads end with Ctrl-C, also with one that comes just before: Python acts on a signal between two
+    steps of its own, and a read that it has begun by then waits for input as if nothing had happened. `heard` is a pipe
+    into which each signal writes at once."""
 
     def __init__(self, file: int | Path, heard: int) -> None:
         super().__init__(file, closefd=file != 0)

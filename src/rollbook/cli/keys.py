@@ -92,7 +92,9 @@ def reveal_key(server: options.Running, fields: Fields, key_id: str, password: s
         _show(place.one("POST", at("keys", key_id, "reveal"), body=proof), place.address, json, quiet)
 
 
-@options.on_server(app, "rotate", KEY_ID, options.JSON, QUIET, fields=arguments.KeyRotation, call=("POST", f"{ONE}/rotate"))
+@options.on_server(
+    app, "rotate", KEY_ID, options.JSON, QUIET, fields=arguments.KeyRotation, call=("POST", f"{ONE}/rotate")
+)
 def rotate_key(server: options.Server, fields: Fields, key_id: str, json: bool, quiet: bool) -> None:
     """Rotate an API key: create a new key with the same permissions and print it."""
     with server() as place:

@@ -41,7 +41,9 @@ LOCAL = ("localhost", "127.0.0.1", "::1")
         default=profile_store.DEFAULT,
         show_default=True,
     ),
-    options.option("--url", "The server. [env: ROLLBOOK_URL; default: that of the profile, or asked for]", metavar="URL"),
+    options.option(
+        "--url", "The server. [env: ROLLBOOK_URL; default: that of the profile, or asked for]", metavar="URL"
+    ),
     options.option(
         "--key",
         "The API key; `-` reads it from standard input. [default: asked for, with a link that creates one]",
@@ -53,9 +55,15 @@ LOCAL = ("localhost", "127.0.0.1", "::1")
         metavar="A,B",
         **options.one_of(roles.SCOPES),
     ),
-    options.option("--expires", "When the new key expires, such as 30d.", metavar="TIME", default="90d", show_default=True),
-    options.option("--browser/--no-browser", "Open the link in a browser, if there is one.", default=True, show_default=True),
-    options.file("--data", "DIR", "On the server's machine: create the key in its data folder, for the user of --user."),
+    options.option(
+        "--expires", "When the new key expires, such as 30d.", metavar="TIME", default="90d", show_default=True
+    ),
+    options.option(
+        "--browser/--no-browser", "Open the link in a browser, if there is one.", default=True, show_default=True
+    ),
+    options.file(
+        "--data", "DIR", "On the server's machine: create the key in its data folder, for the user of --user."
+    ),
     options.option("--user", "The user of the key, with --data.", metavar="EMAIL|ID"),
 )
 def app(
@@ -70,8 +78,9 @@ def app(
 ) -> None:
     """Save a server and an API key, so that commands need no --url and --key.
 
-    Prints a link to the dashboard's form for a new key, opens it in a browser if there is one, and asks for the key. It also works
-    over SSH. The key is kept in your config folder, readable by you only. With several servers, give each its own --profile.
+    Prints a link to the dashboard's form for a new key, opens it in a browser if there is one, and asks for the key. It
+    also works over SSH. The key is kept in your config folder, readable by you only. With several servers, give each
+    its own --profile.
     """
     profile_store.check(profile)
     chosen = fields.parts(scopes or "")
@@ -80,7 +89,9 @@ def app(
     if (data is None) != (user is None) or (data is not None and key is not None):
         raise click.BadParameter("Use --data together with --user, and without --key: it creates the key.")
     if data is not None:
-        found = _created(data, str(user), url, {"name": name, "expires_at": until} | ({"scopes": chosen} if chosen else {}))
+        found = _created(
+            data, str(user), url, {"name": name, "expires_at": until} | ({"scopes": chosen} if chosen else {})
+        )
     else:
         address = _address(profile, url)
         found = _checked(address, _key_text(key, _form(address, name, chosen, until), browser))
@@ -157,7 +168,12 @@ def _created(data: Path, user: str, url: str | None, fields: Shown) -> Profile:
 
 def _profile(address: str, key: str, user: str | None, found: Shown) -> Profile:
     return Profile(
-        url=address, key=key, key_id=found.get("id"), user=user, scopes=found.get("scopes"), expires_at=found.get("expires_at")
+        url=address,
+        key=key,
+        key_id=found.get("id"),
+        user=user,
+        scopes=found.get("scopes"),
+        expires_at=found.get("expires_at"),
     )
 
 

@@ -51,7 +51,8 @@ def get_request(server: options.Server, request_id: str, json: bool) -> None:
     flags=SINCE,
 )
 def tail(server: options.Server, fields: Fields, json: bool) -> None:
-    """Print requests as they are answered, until you press Ctrl+C. Each appears 4 seconds later, so that they are in order."""
+    """Print requests as they are answered, until you press Ctrl+C. Each appears 4 seconds later, so that they are in
+    order."""
     since = fields.take("after")
     with server() as place:
         if sys.stderr.isatty():

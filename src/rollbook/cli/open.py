@@ -13,7 +13,8 @@ from rollbook.cli.output import has_browser, line
 def app(data: Path | None, url: str | None, profile: str | None) -> None:
     """Open the dashboard in the browser, and print its URL.
 
-    The server is the one that runs on the data folder, or that --url or --profile names. Without a display, the URL is only printed.
+    The server is the one that runs on the data folder, or that --url or --profile names. Without a display, the URL is
+    only printed.
     """
     address = targets.dashboard(data, url, profile)
     line(address)

@@ -12,7 +12,9 @@ from rollbook.cli.output import hint, program
 from rollbook.config import Settings
 
 
-@options.command(None, "openapi", options.file("--check", "FILE", "Only compare with this file. Exit code 1 if it differs."))
+@options.command(
+    None, "openapi", options.file("--check", "FILE", "Only compare with this file. Exit code 1 if it differs.")
+)
 def app(check: Path | None) -> None:
     """Print the OpenAPI description of the API."""
     document = description.document(Settings().url)

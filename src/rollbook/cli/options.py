@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -76,7 +77,8 @@ YES = option("--yes -y", "Don't ask for confirmation.")
 NAMED = argument("user", "EMAIL|ID", shell_complete=emails)
 PASSWORD = option(
     "--password",
-    "The password. Other users of this machine can see it in the process list: use `-` to type it or read it from standard input.",
+    "The password. Other users of this machine can see it in the process list: use `-` to type it or read it "
+    "from standard input.",
     metavar="TEXT",
 )
 
@@ -100,7 +102,8 @@ _SERVER = (URL, KEY, PROFILE)
 
 
 class Group(click.Group):
-    """Commands that are listed in the order in which they were added, each with the first sentence of its help, whole."""
+    """Commands that are listed in the order in which they were added, each with the first sentence of its help,
+    whole."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -117,7 +120,9 @@ class Group(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
-            formatter.write_dl([(name, first_sentence(command.help or "")) for name, command in found if command is not None])
+            formatter.write_dl(
+                [(name, first_sentence(command.help or "")) for name, command in found if command is not None]
+            )
 
 
 class Command(click.Command):
@@ -160,11 +165,11 @@ def on_server(
     optional: Iterable[str] = (),
     running: bool = False,
 ) -> Callable[[Function], Command]:
-    """A command on what --data, --url, --key and --profile name; with `running`, on a server that runs. The function gets the
-    Server (Running), with `fields` the Fields that were given, then the parameters by name.
+    """A command on what --data, --url, --key and --profile name; with `running`, on a server that runs. The function
+    gets the Server (Running), with `fields` the Fields that were given, then the parameters by name.
 
-    `fields` are those of the query or body of `call`, each an option unless it is `elsewhere`; `flags` and `optional` as
-    `fields.options_of` has them.
+    `fields` are those of the query or body of `call`, each an option unless it is `elsewhere`; `flags` and `optional`
+    as `fields.options_of` has them.
     """
     opened = running_server if running else backend
     places = _SERVER if running else _FOLDER_OR_SERVER
@@ -199,8 +204,10 @@ def on_server(
     return add
 
 
-def _added(app: Group | None, name: str, parameters: list[click.Parameter], function: Function, run: Function) -> Command:
-    added = Command(name, callback=run, params=parameters, help=function.__doc__)
+def _added(
+    app: Group | None, name: str, parameters: list[click.Parameter], function: Function, run: Function
+) -> Command:
+    added = Command(name, callback=run, params=parameters, help=inspect.cleandoc(function.__doc__ or ""))
     if app is not None:
         app.add_command(added)
     return added
@@ -217,7 +224,9 @@ def with_examples(command: click.Command, name: str) -> click.Command:
 
 def _in_options_of(command: click.Command, fault: Fault) -> str:
     """The sentence about a parameter of the API, which names the option it came from instead."""
-    known = {getattr(each, "field", each.name): each.opts[0] for each in command.params if isinstance(each, click.Option)}
+    known = {
+        getattr(each, "field", each.name): each.opts[0] for each in command.params if isinstance(each, click.Option)
+    }
     if fault.param in known and fault.message.startswith((f"{fault.param} ", f"{fault.param}: ")):
         return known[fault.param] + fault.message.removeprefix(fault.param)
     return fault.message
@@ -250,8 +259,8 @@ def _typed_password() -> str:
 
 
 def with_password(given: str | None, first: str, send: Callable[[str], T]) -> T:
-    """What `send` returns for the password `first`. One that was typed at a terminal, and that the rules refuse, is asked for again.
-    `given` is the option that `first` comes from."""
+    """Return what `send` does for the password `first`. One that was typed at a terminal, and that the rules refuse, is
+    asked for again. `given` is the option that `first` comes from."""
     chosen = first
     for _ in range(MAX_TRIES - 1):
         try:

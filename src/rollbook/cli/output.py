@@ -66,8 +66,8 @@ def listed(
     row: Callable[[Any], Mapping[str, Any]] = dict,
     empty: str = "",
 ) -> None:
-    """The objects of a list, as JSON, with `quiet` only the field `id` of each, else as a table, of the rows that `row` makes of them. `empty` is
-    the hint beside a table without rows."""
+    """The objects of a list, as JSON, with `quiet` only the field `id` of each, else as a table, of the rows that `row`
+    makes of them. `empty` is the hint beside a table without rows."""
     if json:
         as_json(found)
     elif quiet:
@@ -103,7 +103,8 @@ def line(value: Any) -> None:
 
 @contextmanager
 def written(file: Path) -> Iterator[BinaryIO]:
-    """A file to write to, `-` for standard output. No one else may read it, and it is there once it is complete. Raises Failure."""
+    """A file to write to, `-` for standard output. No one else may read it, and it is there once it is complete. Raises
+    Failure."""
     if file == Path("-"):
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
@@ -170,7 +171,8 @@ def printable(text: str) -> str:
 
 
 def where(settings: Settings) -> str:
-    """The option for this server's data. The URL of PostgreSQL may contain a password, so it stays in the environment or file."""
+    """The option for this server's data. The URL of PostgreSQL may contain a password, so it stays in the environment
+    or file."""
     return "" if settings.database else f" --data {shlex.quote(str(settings.data))}"
 
 
@@ -182,7 +184,8 @@ def base_url(url: str) -> str:
 
 
 def has_browser() -> bool:
-    """Whether opening a page shows it to whoever types here. Without a display, a browser would take over the terminal."""
+    """Test whether opening a page shows it to whoever types here. Without a display, a browser would take over the
+    terminal."""
     if "SSH_CONNECTION" in os.environ:
         return False
     return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

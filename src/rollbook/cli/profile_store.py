@@ -1,4 +1,5 @@
-"""Keeps profiles: servers and the API keys that `rollbook login` saved for them, one file each in the user's config folder."""
+"""Keeps profiles: servers and the API keys that `rollbook login` saved for them, one file each in the user's config
+folder."""
 
 from __future__ import annotations
 
@@ -37,7 +38,13 @@ class Profile(Struct, kw_only=True, omit_defaults=True):
 
     def public(self) -> dict[str, Any]:
         """Without the secret."""
-        return {"url": self.url, "user": self.user, "key_id": self.key_id, "scopes": self.scopes, "expires_at": self.expires_at}
+        return {
+            "url": self.url,
+            "user": self.user,
+            "key_id": self.key_id,
+            "scopes": self.scopes,
+            "expires_at": self.expires_at,
+        }
 
 
 def folder() -> Path:
@@ -53,7 +60,9 @@ def names() -> list[str]:
         found = os.listdir(folder())
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX) and _NAME(name.removesuffix(_SUFFIX)))
+    return sorted(
+        name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX) and _NAME(name.removesuffix(_SUFFIX))
+    )
 
 
 def find(name: str) -> Profile | None:
@@ -62,7 +71,9 @@ def find(name: str) -> Profile | None:
     try:
         with open(path, "rb") as file:
             if os.fstat(file.fileno()).st_mode & 0o077:
-                raise Failure(f"Other users can read the key in {path}. Rotate it if that is a risk, then run: chmod 600 {path}")
+                raise Failure(
+                    f"Other users can read the key in {path}. Rotate it if that is a risk, then run: chmod 600 {path}"
+                )
             return msgspec.json.decode(file.read(), type=Profile)
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -101,7 +101,9 @@ class Remote(Backend):
                 with self._client.stream(path, query=query) as response:
                     yield Body(_kind(response.headers), self._parts(response), _limit(response.headers))
             else:
-                answer = self._client.request(method, path, OMIT if body is None else body, query=query, headers=HEADERS)
+                answer = self._client.request(
+                    method, path, OMIT if body is None else body, query=query, headers=HEADERS
+                )
                 yield Body(_kind(answer.headers), iter((answer.content,)), _limit(answer.headers))
 
     def _parts(self, response: httpx2.Response) -> Iterator[bytes]:
@@ -131,7 +133,7 @@ class Remote(Backend):
             yield Exported(response.headers.get("event-position", ""), self._parts(response))
 
     def checked(self, found: Shown, status: int) -> Shown:
-        """What commands read of an object fails with a sentence if the object has no such field."""
+        """An object of the API, as commands read it. Reading a field that it lacks fails with a sentence."""
         is_sound = all(isinstance(found.get(name, ""), str) for name in TEXTS)
         if not is_sound or not all(isinstance(found.get(name) or {}, dict) for name in OBJECTS):
             raise self.stranger(status)
@@ -156,7 +158,10 @@ class Remote(Backend):
         if not problem.code:
             return self.stranger(problem.status)
         sentence = " ".join(fault.message for fault in problem.faults) or problem.message
-        new_key = f"Set ROLLBOOK_KEY to an API key of this server. To create one, run `{program()} keys create EMAIL` on its machine, or sign in: {program()} login --url {shlex.quote(self.address)}"
+        new_key = (
+            f"Set ROLLBOOK_KEY to an API key of this server. To create one, run `{program()} keys create "
+            f"EMAIL` on its machine, or sign in: {program()} login --url {shlex.quote(self.address)}"
+        )
         again = f"Sign in again: {program()} login --profile {self._profile}"
         if problem.status == 401:
             sentence += f" {new_key if self._profile is None else again}"

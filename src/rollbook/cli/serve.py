@@ -22,7 +22,9 @@ def _flags() -> list[click.Parameter]:
     ]
     defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
     for name, hint in get_type_hints(Settings, include_extras=True).items():
-        found.append(_flag(name, config.written_type(hint), get_args(hint)[1].description, config.written(defaults[name])))
+        found.append(
+            _flag(name, config.written_type(hint), get_args(hint)[1].description, config.written(defaults[name]))
+        )
     return found
 
 
@@ -53,8 +55,8 @@ def _form(kind: Any) -> dict[str, Any]:
 def app(config: Path | None, **flags: Any) -> None:
     """Start the server. The first start creates an owner and prints their API key and a sign-in link.
 
-    You can also set every flag with an environment variable (ROLLBOOK_RATE_LIMIT) or in rollbook.toml (rate_limit = "…").
-    Flags override variables, variables override the file. To choose the owner, set ROLLBOOK_OWNER_EMAIL,
+    You can also set every flag with an environment variable (ROLLBOOK_RATE_LIMIT) or in rollbook.toml (rate_limit =
+    "…"). Flags override variables, variables override the file. To choose the owner, set ROLLBOOK_OWNER_EMAIL,
     ROLLBOOK_OWNER_PASSWORD and ROLLBOOK_OWNER_KEY before the first start.
     """
     given = {name: list(value) if isinstance(value, tuple) else value for name, value in flags.items() if value != ()}

@@ -25,7 +25,8 @@ FIRST_START = "first-start.txt"
 
 
 def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
-    """Serve with these settings (None: not given) until stopped. Returns the exit code. Raises ConfigurationError, DatabaseUnusable."""
+    """Serve with these settings (None: not given) until stopped. Returns the exit code. Raises ConfigurationError,
+    DatabaseUnusable."""
     settings, sources = config.load(flags, file=config_file)
     log.configure(settings)
     shared = common(settings, sources)
@@ -39,7 +40,13 @@ def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
         published = server_address.Published(settings.data, settings.public_url.rstrip("/") or url)
         _announce(settings, prepared, url)
         if other is not None:
-            _say([f"  Another server runs on this folder, at {other}. Stop one of them: they count rate limits separately.", ""])
+            _say(
+                [
+                    f"  Another server runs on this folder, at {other}. Stop one of them: they count rate limits "
+                    "separately.",
+                    "",
+                ]
+            )
 
     try:
         return serve(
@@ -60,9 +67,11 @@ def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
 
 
 def plain_flags(arguments: Sequence[str]) -> dict[str, Any] | None:
-    """The settings, if the command line contains only `--setting value`; None if it contains anything else, such as `--help` or a mistake.
+    """The settings, if the command line contains only `--setting value`; None if it contains anything else, such as
+    `--help` or a mistake.
 
-    The full command line (`serve.py`) accepts the same and more, but loading it takes a third of the time to the first response.
+    The full command line (`serve.py`) accepts the same and more, but loading it takes a third of the time to the first
+    response.
     """
     kinds = {name: config.written_type(hint) for name, hint in get_type_hints(Settings, include_extras=True).items()}
     flags: dict[str, Any] = {}
@@ -87,12 +96,17 @@ def _announce(settings: Settings, prepared: Prepared, url: str) -> None:
     lines = welcome(settings, prepared, url)
     if (prepared.key or prepared.link) and (file := _keep(settings, lines)):
         known = prepared._replace(key=None, link=None, is_new=False, needs_password=False)
-        lines = [*welcome(settings, known, url), f"  The owner's credentials are in {file}. Delete it once you have read it.", ""]
+        lines = [
+            *welcome(settings, known, url),
+            f"  The owner's credentials are in {file}. Delete it once you have read it.",
+            "",
+        ]
     _say(lines)
 
 
 def _keep(settings: Settings, lines: list[str]) -> Path | None:
-    """Write lines with credentials to a file for its owner only, unless a person reads standard error: logs are read by others.
+    """Write lines with credentials to a file for its owner only, unless a person reads standard error: logs are read by
+    others.
 
     None where they must be printed after all.
     """
@@ -110,7 +124,8 @@ def _keep(settings: Settings, lines: list[str]) -> Path | None:
 
 
 def welcome(settings: Settings, prepared: Prepared, url: str) -> list[str]:
-    """What to do next: where the server, the dashboard and the docs are, the owner and, on first start, a setup link and a curl command to paste."""
+    """Next steps after the start: the addresses of the server, the dashboard and the docs, the owner and, on first
+    start, a setup link and a curl command to paste."""
     make_key = f"{program()} keys create {shlex.quote(prepared.owner)}{where(settings)}"
     base = settings.public_url.rstrip("/") or url
     another = "  (another port: --port 9000)" if settings.port == Settings().port else ""
@@ -128,7 +143,12 @@ def welcome(settings: Settings, prepared: Prepared, url: str) -> list[str]:
         lines.append(f"  Sign in    {password_link(base, prepared.link)}  (works once, expires in 3 days)")
     if prepared.is_new:
         key = prepared.key or f"${first_start.KEY}"
-        lines += ["", f'  curl -H "Authorization: Bearer {key}" {url}/v1/users', "", f"  Create another API key: {make_key}"]
+        lines += [
+            "",
+            f'  curl -H "Authorization: Bearer {key}" {url}/v1/users',
+            "",
+            f"  Create another API key: {make_key}",
+        ]
     else:
         lines += ["", f"  Create an API key: {make_key}"]
         if prepared.needs_password:

@@ -1,6 +1,7 @@
 """The address of the running server, in a file of its data folder: for links, and for `rollbook open`.
 
-The server holds a lock on the file while it runs, so that one which was killed leaves an address that no one takes for its own.
+The server holds a lock on the file while it runs, so that one which was killed leaves an address that no one takes for
+its own.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ NAME = "server.url"
 
 
 class Published:
-    """The address in the first file that no other server has, until `withdraw`. Nothing happens in a folder that isn't there or can't be
-    written: links then use the settings."""
+    """The address in the first file that no other server has, until `withdraw`. Nothing happens in a folder that isn't
+    there or can't be written: links then use the settings."""
 
     def __init__(self, data: Path, url: str) -> None:
         names = itertools.chain([NAME], (f"{NAME}.{number}" for number in itertools.count(2)))
@@ -43,12 +44,13 @@ class Published:
 
 
 def find(data: Path) -> str | None:
-    """The address that people and programs use for the server that runs on this folder; of several, for the first. None if none does."""
+    """The address that people and programs use for the server that runs on this folder; of several, for the first. None
+    if none does."""
     return next(filter(None, map(_address, sorted(data.glob(f"{NAME}*")))), None)
 
 
 def _address(path: Path) -> str | None:
-    """What is in a file whose server runs."""
+    """Address in a file whose server runs."""
     try:
         with path.open() as file:
             try:

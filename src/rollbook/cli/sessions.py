@@ -32,7 +32,11 @@ def list_sessions(server: options.Server, fields: Fields, user: str, json: bool,
 
 
 @options.on_server(
-    app, "delete", options.argument("session_id", "SESSION_ID"), options.QUIET, call=("DELETE", f"{SESSIONS}/{{sessionId}}")
+    app,
+    "delete",
+    options.argument("session_id", "SESSION_ID"),
+    options.QUIET,
+    call=("DELETE", f"{SESSIONS}/{{sessionId}}"),
 )
 def delete_session(server: options.Server, session_id: str, quiet: bool) -> None:
     """Sign a browser out."""

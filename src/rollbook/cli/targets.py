@@ -27,9 +27,11 @@ SOON = 7 * clock.DAY
 
 
 @contextmanager
-def backend(data: Path | None, url: str | None, key: str | None, profile: str | None, make: bool = False) -> Iterator[Backend]:
-    """What a command works on: the first of `--data`, `--url` or `--profile`; ROLLBOOK_URL; ROLLBOOK_PROFILE; a data folder or database that is
-    there; the default profile; the data folder. `make`: the folder may be a new one."""
+def backend(
+    data: Path | None, url: str | None, key: str | None, profile: str | None, make: bool = False
+) -> Iterator[Backend]:
+    """Open the target of a command: the first of `--data`, `--url` or `--profile`; ROLLBOOK_URL; ROLLBOOK_PROFILE; a
+    data folder or database that is there; the default profile; the data folder. `make`: the folder may be a new one."""
     _refuse_two(data, url, profile)
     if data is None and (found := _running(url, key, profile) or _by_default()):
         with opened(found) as remote:
@@ -48,7 +50,8 @@ def running_server(url: str | None, key: str | None, profile: str | None) -> Ite
     found = _running(url, key, profile) or _default_profile()
     if found is None:
         raise Failure(
-            f"Name a running server: sign in once with `{program()} login`, or add --url, such as --url http://127.0.0.1:8000, or set ROLLBOOK_URL."
+            f"Name a running server: sign in once with `{program()} login`, or add --url, such as --url "
+            "http://127.0.0.1:8000, or set ROLLBOOK_URL."
         )
     with opened(found) as remote:
         yield remote
@@ -68,7 +71,8 @@ def dashboard(data: Path | None, url: str | None, profile: str | None) -> str:
     if data is None and (saved := profile_store.find(profile_store.DEFAULT)):
         return saved.url
     raise Failure(
-        f"No server is running on {settings.data}. Start it with `{program()} serve{where(settings)}`, or name another one with --data, --url or --profile."
+        f"No server is running on {settings.data}. Start it with `{program()} serve{where(settings)}`, or name "
+        "another one with --data, --url or --profile."
     )
 
 
@@ -123,7 +127,10 @@ def _of(name: str, profile: Profile) -> Target:
     if profile.expires_at is not None and sys.stderr.isatty():
         left = clock.parse(profile.expires_at) - clock.now()
         if 0 < left < SOON:
-            hint(f"The key of profile {name} expires at {profile.expires_at}. To replace it: {program()} login --profile {name}")
+            hint(
+                f"The key of profile {name} expires at {profile.expires_at}. To replace it: {program()} login "
+                f"--profile {name}"
+            )
     return Target(profile.url, profile.key, name)
 
 

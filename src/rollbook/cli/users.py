@@ -25,13 +25,14 @@ app = options.group(help="List, create and update users.")
 COLUMNS = ("id", "name", "email", "role", "status", "created_at")
 USERS, ONE = "/v1/users", "/v1/users/{userId}"
 FIELDS = {"fields": "all fields"}
-"""What stands for the choice of fields: commands show all of them."""
+"""Stand-in for the choice of fields: commands show all of them."""
 
 STDOUT = Path("-")
 PATH = click.Path(path_type=Path, allow_dash=True)
 CURRENT_PASSWORD = options.option(
     "--current-password",
-    "Your current password, to change your own email or password without being an admin. `-` reads it from standard input.",
+    "Your current password, to change your own email or password without being an admin. `-` reads it from "
+    "standard input.",
     metavar="PASSWORD",
 )
 QUIET_LINK = options.option("--quiet -q", "Print only the link.")
@@ -52,7 +53,9 @@ QUIET_LINK = options.option("--quiet -q", "Print only the link.")
     call=("GET", USERS),
     elsewhere={"limit": "--limit", "offset": "--offset", "cursor": "--all", "count": "counted", **FIELDS},
 )
-def list_users(server: options.Server, fields: Fields, limit: int, offset: int, all: bool, json: bool, quiet: bool) -> None:
+def list_users(
+    server: options.Server, fields: Fields, limit: int, offset: int, all: bool, json: bool, quiet: bool
+) -> None:
     """List users, in the order in which they were added."""
     with server() as place:
         asked = as_query(fields.sent(place))
@@ -104,7 +107,9 @@ def show_personal_data(server: options.Server, user: str) -> None:
     call=("POST", f"{USERS}/verify-password"),
     elsewhere={"email": "EMAIL", "password": "--password", **FIELDS},
 )
-def verify_password(server: options.Server, fields: Fields, email: str, password: str | None, json: bool, quiet: bool) -> None:
+def verify_password(
+    server: options.Server, fields: Fields, email: str, password: str | None, json: bool, quiet: bool
+) -> None:
     """Check a user's password, as an application does that signs them in. It is typed without being shown."""
     secret = options.current_password(password or "-")
     with server() as place:
@@ -149,7 +154,8 @@ def create_user(server: options.Server, fields: Fields, password: str | None, js
     ),
     options.option(
         "--public-url",
-        "The server's URL for people. [default: the setting public_url, or the address of the server that runs on the folder]",
+        "The server's URL for people. [default: the setting public_url, or the address of the server that runs "
+        "on the folder]",
         metavar="URL",
     ),
     options.JSON,
@@ -167,10 +173,11 @@ def invite_user(
     json: bool,
     quiet: bool,
 ) -> None:
-    """Create a setup or password reset link, and the user if they don't exist yet. USER is an email, or the ID of a user who exists.
+    """Create a setup or password reset link, and the user if they don't exist yet. USER is an email, or the ID of a
+    user who exists.
 
-    The link works once and expires after three days. A newer link replaces it. Rollbook sends no email: send the link over
-    a channel you trust.
+    The link works once and expires after three days. A newer link replaces it. Rollbook sends no email: send the link
+    over a channel you trust.
     """
     if public_url is not None and not public_url.startswith(("http://", "https://")):
         raise click.BadParameter("--public-url must start with http:// or https://.")
@@ -187,7 +194,10 @@ def invite_user(
             return
         hint(f"{found['email']} is {'a new user' if is_new else 'an existing user'} with the role {found['role']}.")
         if not is_new and role not in (None, found["role"]):
-            hint(f"Their role is unchanged. To change it: {_set(found['email'])} --role {shlex.quote(str(role))} {place.place}")
+            hint(
+                f"Their role is unchanged. To change it: {_set(found['email'])} --role {shlex.quote(str(role))} "
+                f"{place.place}"
+            )
         opens = "can set the password" if body else "can set the password and is signed in"
         hint(
             f"Whoever opens the link {opens}. It works once and expires at {link['expires_at']}. "
@@ -202,7 +212,9 @@ def _invited(place: Backend, email: str, name: str | None, role: str | None) -> 
     by_id = email.startswith("user_") and "@" not in email
     user = place.user(email) if by_id else next(place.users({"email": email}, 1, 0), None)
     if user is None:
-        return place.create_user({"name": name or email.partition("@")[0], "email": email, "role": role or "member"}), True
+        return place.create_user(
+            {"name": name or email.partition("@")[0], "email": email, "role": role or "member"}
+        ), True
     if user["status"] != "active":
         activate = f"{_set(user['email'])} --status active {place.place}"
         raise Failure(f"{user['email']} is suspended and can't sign in. To activate them: {activate}")
@@ -242,7 +254,9 @@ def set_user(
     with server() as place:
         found = place.user(user)
         if secret is not None:
-            current = options.with_password(password, secret, lambda chosen: _set_password(place, found["id"], chosen, current))
+            current = options.with_password(
+                password, secret, lambda chosen: _set_password(place, found["id"], chosen, current)
+            )
         if fields:
             proof = {} if current is None else {"current_password": current}
             place.ask("PATCH", at("users", found["id"]), body={**fields.sent(place), **proof})
@@ -374,9 +388,14 @@ def delete_user(server: options.Server, user: str, yes: bool, quiet: bool, purge
     elsewhere=FIELDS,
 )
 def restore_user(server: options.Server, user: str, json: bool, quiet: bool) -> None:
-    """Restore a deleted user, by email or ID. Their API keys stay revoked. `users list --status deleted` lists those you can restore."""
+    """Restore a deleted user, by email or ID. Their API keys stay revoked. `users list --status deleted` lists those
+    you can restore."""
     with server() as place:
-        shown(place.one("POST", at("users", _deleted(place, user) if "@" in user else user, "restore"), WHOLE), json, quiet)
+        shown(
+            place.one("POST", at("users", _deleted(place, user) if "@" in user else user, "restore"), WHOLE),
+            json,
+            quiet,
+        )
 
 
 def _deleted(place: Backend, email: str) -> str:
@@ -385,7 +404,9 @@ def _deleted(place: Backend, email: str) -> str:
     if not found:
         raise Failure(f"There is no deleted user {email} who can be restored.")
     if len(found) > 1:
-        raise Failure(f"Several deleted users had the email {email}. Use the ID, newest deletion first: {', '.join(found)}")
+        raise Failure(
+            f"Several deleted users had the email {email}. Use the ID, newest deletion first: {', '.join(found)}"
+        )
     return found[0]
 
 
@@ -401,10 +422,11 @@ def _deleted(place: Backend, email: str) -> str:
     call=("GET", "/v1/exports"),
 )
 def export_users(server: options.Server, fields: Fields, file: Path, with_hashes: bool) -> None:
-    """Export all users to a file, in the order in which they were added: a snapshot of one moment. Without FILE, to standard output.
+    """Export all users to a file, in the order in which they were added: a snapshot of one moment. Without FILE, to
+    standard output.
 
-    `rollbook users import` creates the same users from it, in the same order. Without --with-hashes, they have to set new
-    passwords. A FILE that ends with .csv becomes a table, any other NDJSON, unless --format says otherwise.
+    `rollbook users import` creates the same users from it, in the same order. Without --with-hashes, they have to set
+    new passwords. A FILE that ends with .csv becomes a table, any other NDJSON, unless --format says otherwise.
     """
     with server() as place:
         asked = {"format": "csv" if file.suffix == ".csv" else "ndjson", **as_query(fields.sent(place))}
@@ -422,16 +444,19 @@ def export_users(server: options.Server, fields: Fields, file: Path, with_hashes
     app,
     "import",
     options.argument("file", "FILE", type=PATH),
-    options.file("--report", "FILE", "Write the report to this file, one JSON object per line, instead of printing it."),
+    options.file(
+        "--report", "FILE", "Write the report to this file, one JSON object per line, instead of printing it."
+    ),
     options.JSON,
     fields=arguments.ImportOptions,
     call=("POST", "/v1/imports"),
 )
 def import_users(server: options.Server, fields: Fields, file: Path, report: Path | None, json: bool) -> None:
-    """Import users from a file, with their password hashes: NDJSON, a JSON array or CSV, also compressed. `-` is standard input.
+    """Import users from a file, with their password hashes: NDJSON, a JSON array or CSV, also compressed. `-` is
+    standard input.
 
-    Records that can't be imported are reported with their line and the reason, and the exit code is then 1. Users who are
-    imported without a password (--unknown-hashes) are reported with their ID. Importing the same file again changes
+    Records that can't be imported are reported with their line and the reason, and the exit code is then 1. Users who
+    are imported without a password (--unknown-hashes) are reported with their ID. Importing the same file again changes
     nothing. The server can be running. See docs/import.md.
     """
     # Imported here: only this command needs it.

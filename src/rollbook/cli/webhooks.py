@@ -1,4 +1,5 @@
-"""`rollbook webhooks`: webhooks of a running server, and events for a program on this machine that no webhook can reach."""
+"""`rollbook webhooks`: webhooks of a running server, and events for a program on this machine that no webhook can
+reach."""
 
 from __future__ import annotations
 
@@ -19,7 +20,9 @@ from rollbook.cli.progress import bar, looks
 if TYPE_CHECKING:
     from rollbook.cli.remote import Remote
 
-app = options.group(help="Create and test webhooks, send their events again, and forward events to a program on this machine.")
+app = options.group(
+    help="Create and test webhooks, send their events again, and forward events to a program on this machine."
+)
 
 COLUMNS = ("id", "url", "types", "status", "delivered", "failed", "waiting", "next_attempt_at")
 DELIVERY_COLUMNS = ("id", "created_at", "type", "outcome", "attempt", "trigger", "duration_ms", "retry_at", "event_id")
@@ -115,7 +118,9 @@ def set_webhook(server: options.Server, fields: Fields, webhook_id: str, json: b
     elsewhere={"password": "--password"},
     running=True,
 )
-def reveal_secret(server: options.Running, fields: Fields, webhook_id: str, password: str, json: bool, quiet: bool) -> None:
+def reveal_secret(
+    server: options.Running, fields: Fields, webhook_id: str, password: str, json: bool, quiet: bool
+) -> None:
     """Print the secret of a webhook. Requires your password, and is recorded in the event log."""
     with server() as place:
         proof = {"password": options.current_password(password), **fields.sent(place)}
@@ -134,7 +139,9 @@ def reveal_secret(server: options.Running, fields: Fields, webhook_id: str, pass
 def rotate_secret(server: options.Server, fields: Fields, webhook_id: str, json: bool, quiet: bool) -> None:
     """Rotate the secret of a webhook, and print the new one. The old one signs for a day as well, or for --overlap."""
     with server() as place:
-        _show_secret(place.one("POST", at("webhooks", webhook_id, "rotate-secret"), body=fields.sent(place)), json, quiet)
+        _show_secret(
+            place.one("POST", at("webhooks", webhook_id, "rotate-secret"), body=fields.sent(place)), json, quiet
+        )
 
 
 @options.on_server(app, "delete", WEBHOOK_ID, options.QUIET, call=("DELETE", ONE))
@@ -220,7 +227,9 @@ def _show_test(delivery: Shown, json: bool) -> None:
     call=("GET", ONE + "/deliveries"),
     elsewhere={"limit": "--limit"},
 )
-def list_deliveries(server: options.Server, fields: Fields, webhook_id: str, limit: int, json: bool, quiet: bool) -> None:
+def list_deliveries(
+    server: options.Server, fields: Fields, webhook_id: str, limit: int, json: bool, quiet: bool
+) -> None:
     """List the attempts to deliver events to a webhook, newest first."""
     with server() as place:
         asked = {**fields.sent(place), "limit": limit}
@@ -341,8 +350,8 @@ def cancel_replay(server: options.Server, webhook_id: str, replay_id: str, quiet
 def listen(server: options.Server, fields: Fields, forward_to: str, secret: str | None, json: bool) -> None:
     """Forward events to a program on this machine, as a webhook would send them, until you press Ctrl+C.
 
-    The server needs no way to reach the program: this command follows the event log and sends each event itself, signed,
-    one after another. It doesn't try again.
+    The server needs no way to reach the program: this command follows the event log and sends each event itself,
+    signed, one after another. It doesn't try again.
     """
     with server() as place, forwarding.to(forward_to, _secret(secret)) as forward:
         asked = as_query(fields.sent(place))

@@ -1,7 +1,8 @@
-"""Where events may be sent. Checks URLs, and every address of their hosts, so that webhooks reach no internal network (SSRF).
+"""Where events may be sent. Checks URLs, and every address of their hosts, so that webhooks reach no internal network
+(SSRF).
 
-A name can have other addresses each time it is looked up. So what counts is not the URL but the addresses that a connection is opened to:
-`resolve` returns checked ones, and the sender connects to nothing else.
+A name can have other addresses each time it is looked up. So what counts is not the URL but the addresses that a
+connection is opened to: `resolve` returns checked ones, and the sender connects to nothing else.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ LOOKUP_TIMEOUT = 5.0
 REMEMBERED = 10.0
 """Seconds that the addresses of a name are used, for receivers that close each connection."""
 
-# What is not the public internet, from IANA's registry of special-purpose IPv4 addresses (RFC 6890), and multicast (RFC 5771).
+# What is not the public internet, from IANA's registry of special-purpose IPv4 addresses (RFC 6890), and multicast (RFC
+# 5771).
 _SPECIAL_4 = tuple(
     map(
         ip_network,
@@ -47,8 +49,8 @@ _SPECIAL_4 = tuple(
         ),
     )
 )
-# Of IPv6, only this is the public internet (RFC 4291 section 2.4). Loopback, unique local, link-local, multicast, IPv4 addresses inside IPv6
-# (::ffff:0:0/96) and NAT64 (64:ff9b::/96, 64:ff9b:1::/48) are outside of it.
+# Of IPv6, only this is the public internet (RFC 4291 section 2.4). Loopback, unique local, link-local, multicast, IPv4
+# addresses inside IPv6 (::ffff:0:0/96) and NAT64 (64:ff9b::/96, 64:ff9b:1::/48) are outside of it.
 _PUBLIC_6 = ip_network("2000::/3")
 _SPECIAL_6 = tuple(
     map(
@@ -67,7 +69,8 @@ _AUTHORITY = re.compile(r"(\[[0-9a-f.]*:[0-9a-f:.]*\]|[a-z0-9._-]+)(?::([0-9]{1,
 _NAME = re.compile(
     r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 ).fullmatch
-# What resolvers may read as an IPv4 address: decimal, octal or hexadecimal, with one to four parts (the URL standard's "ends in a number").
+# What resolvers may read as an IPv4 address: decimal, octal or hexadecimal, with one to four parts (the URL standard's
+# "ends in a number").
 _ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)").fullmatch
 
 Lookup = Callable[..., list[tuple[Any, ...]]]
@@ -81,7 +84,7 @@ class Target(NamedTuple):
     """A name in lower case, or an IP address without brackets."""
     port: int
     authority: str
-    """What the `Host` header says."""
+    """Value of the `Host` header."""
     path: str
     """With the query, at least `/`."""
 
@@ -110,7 +113,8 @@ class Addresses:
         self._look_up = look_up
         self._timeout = timeout
         self._remembered = remembered
-        # One for each name that is being looked up, or was just now: a name server that hangs holds one thread, however many wait for it.
+        # One for each name that is being looked up, or was just now: a name server that hangs holds one thread, however
+        # many wait for it.
         self._lookups: dict[str, asyncio.Future[list[str]]] = {}
 
     def check_url(self, url: str) -> Target:
@@ -124,12 +128,14 @@ class Addresses:
             if _is_public(address):
                 raise ValueError("must start with https://.")
             raise ValueError(
-                f"must have a public address, not {target.host}. The operator of this server can allow it with --webhook-allow."
+                f"must have a public address, not {target.host}. The operator of this server can allow it with "
+                "--webhook-allow."
             )
         return target
 
     async def resolve(self, target: Target) -> list[str]:
-        """The addresses of the host, in the order to try. Raises Unresolved, also if only one of them is not accepted."""
+        """The addresses of the host, in the order to try. Raises Unresolved, also if only one of them is not
+        accepted."""
         literal = _literal(target.host)
         if literal is not None:
             found = [str(literal)]
@@ -178,7 +184,9 @@ def _parse(url: str) -> Target:
     if len(url) > MAX_URL:
         raise ValueError(f"must have at most {MAX_URL:,} characters.")
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
-        raise ValueError("must be ASCII without spaces and backslashes. Write other characters as %XX, and names as xn--….")
+        raise ValueError(
+            "must be ASCII without spaces and backslashes. Write other characters as %XX, and names as xn--…."
+        )
     parts = _URL(url)
     if parts is None:
         raise ValueError("must be a URL such as https://example.com/hook, without a fragment.")
@@ -202,7 +210,9 @@ def _host(authority: str) -> tuple[str, int | None]:
         try:
             ip_address(host.strip("[]"))
         except ValueError:
-            raise ValueError("must have its IP address in the usual form, such as 192.0.2.1 or [2001:db8::1].") from None
+            raise ValueError(
+                "must have its IP address in the usual form, such as 192.0.2.1 or [2001:db8::1]."
+            ) from None
     elif not _NAME(host):
         raise ValueError("must have a valid host name.")
     return host, port

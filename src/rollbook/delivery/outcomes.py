@@ -19,10 +19,12 @@ GONE = "http_410"
 
 DESCRIPTIONS: dict[str, str] = {
     DELIVERED: "The receiver answered with a status from 200 to 299.",
-    REFUSED_ADDRESS: "The host of the URL has an address to which events are not sent, such as one of a private network. Nothing was sent. See `webhook_allow`.",
+    REFUSED_ADDRESS: "The host of the URL has an address to which events are not sent, such as one of a private "
+    "network. Nothing was sent. See `webhook_allow`.",
     DNS_FAILED: "The host of the URL has no address, or the name server did not answer in time.",
     CONNECT_FAILED: "No connection could be opened.",
-    TLS_FAILED: "The TLS handshake failed: for example, the certificate has expired, is for another name, or is not signed by an authority that this server trusts.",
+    TLS_FAILED: "The TLS handshake failed: for example, the certificate has expired, is for another name, or is "
+    "not signed by an authority that this server trusts.",
     TIMED_OUT: "The receiver did not answer within 15 seconds, counted from before the connection was opened.",
     DISCONNECTED: "The receiver closed the connection without an answer.",
     BAD_RESPONSE: "The answer is not valid HTTP/1.1.",
@@ -44,7 +46,7 @@ def of_status(status: int) -> str:
 
 
 def is_outcome(text: str) -> bool:
-    """Whether there is an outcome of this name."""
+    """Test whether there is an outcome of this name."""
     return text in DESCRIPTIONS or (
         len(text) == 8 and text.startswith("http_") and text[5:].isascii() and text[5:].isdigit() and text[5] in "45"
     )

@@ -1,6 +1,7 @@
-"""What is sent: an event in the format of its endpoint.
+"""Payloads: an event in the format of its endpoint.
 
-Chat formats are read by people, and the names in them are strangers' text: it must not mention anyone, be formatted, or hide a link.
+Chat formats are read by people, and the names in them are strangers' text: it must not mention anyone, be formatted, or
+hide a link.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class Unfit(Exception):
 
 
 def body(event: Event, format: Format, content: Content, source: str) -> tuple[str, bytes]:
-    """Content type and body. `source` is the URL of this server. Raises Unfit. `content` is for the first two formats."""
+    """Content type and body. `source` is the URL of this server. Raises Unfit. `content` is for the first two
+    formats."""
     try:
         return _FORMATS[format](event, content, source)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:
@@ -133,7 +135,9 @@ def _teams(event: Event, content: Content, source: str) -> tuple[str, bytes]:
             {"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": first, "weight": "Bolder"}]},
             *({"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": line}]} for line in others),
         ],
-        "actions": [{"type": "Action.OpenUrl", "title": "Open in Rollbook", "url": url} for url in _link(event, source)],
+        "actions": [
+            {"type": "Action.OpenUrl", "title": "Open in Rollbook", "url": url} for url in _link(event, source)
+        ],
     }
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
     return _json({"type": "message", "attachments": [attachment]})
@@ -190,7 +194,8 @@ def _link(event: Event, source: str) -> list[str]:
 
 
 def _plain(value: Any) -> str:
-    """One line of visible characters: no control, no invisible and no direction-changing ones. Empty if it is not text."""
+    """One line of visible characters: no control, no invisible and no direction-changing ones. Empty if it is not
+    text."""
     if not isinstance(value, str):
         return ""
     text = value[: 4 * MAX_VALUE]

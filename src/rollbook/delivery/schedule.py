@@ -10,7 +10,8 @@ MINUTE = 60.0
 HOUR = 60 * MINUTE
 
 STEPS = (5.0, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR)
-"""Seconds from each failed attempt to the next: over three days in all, so that a receiver that breaks on a Friday can be fixed on Monday."""
+"""Seconds from each failed attempt to the next: over three days in all, so that a receiver that breaks on a Friday can
+be fixed on Monday."""
 MAX_ATTEMPTS = len(STEPS) + 1
 JITTER = 0.2
 """Each wait is up to 20 % longer or shorter, so that what failed together does not come back together."""
@@ -22,9 +23,11 @@ MAX_RETRY_AFTER = 24 * HOUR
 
 
 def next_try(attempts: int, sent: Sent, random: Callable[[], float]) -> float | None:
-    """Seconds until the event is sent again, after the `attempts`-th attempt failed like this; None if that was the last.
+    """Seconds until the event is sent again, after the `attempts`-th attempt failed like this; None if that was the
+    last.
 
-    `random` returns a number from 0 to 1, such as `random.random`. Whether the endpoint gets disabled (`outcomes.GONE`) is not decided here.
+    `random` returns a number from 0 to 1, such as `random.random`. Whether the endpoint gets disabled (`outcomes.GONE`)
+    is not decided here.
     """
     if attempts >= MAX_ATTEMPTS:
         return None

@@ -1,9 +1,10 @@
-"""Sends events to one endpoint: HTTP/1.1 over connections that are kept, with a bound on everything the receiver can do.
+"""Sends events to one endpoint: HTTP/1.1 over connections that are kept, with a bound on everything the receiver can
+do.
 
 Why not a library: decision 36.
 
-The status decides. Once the head of an answer has come, the outcome is known, and the body is only read to be shown and to keep the
-connection: a body that is too long, too slow or breaks off costs the connection and nothing else.
+The status decides. Once the head of an answer has come, the outcome is known, and the body is only read to be shown and
+to keep the connection: a body that is too long, too slow or breaks off costs the connection and nothing else.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ class Timeouts(NamedTuple):
     total: float = 15.0
     """From the call to the head of the answer."""
     connect: float = 5.0
-    """For an address after which another can be tried."""
+    """Seconds to connect to an address if another can be tried."""
     body: float = 1.0
-    """For the rest of the body, from when the head has come."""
+    """Seconds for the rest of the body once the head has come."""
     idle: float = 30.0
     """That a connection is kept without being used; up to twice as long."""
 
@@ -66,7 +67,7 @@ class Sent(NamedTuple):
     response: str = ""
     """The beginning of the body of the answer, at most 4 KiB of UTF-8."""
     detail: str | None = None
-    """What exactly failed, for people, where it is known and the outcome does not say it."""
+    """Exact failure, for people, where it is known and the outcome does not say it."""
 
 
 class Sender:
@@ -81,7 +82,8 @@ class Sender:
         timeouts: Timeouts = TIMEOUTS,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Raises ValueError with a sentence if events may not be sent to this URL. `tls` is by default what the system trusts."""
+        """Raises ValueError with a sentence if events may not be sent to this URL. `tls` is by default what the system
+        trusts."""
         self._target = addresses.check_url(url)
         self._addresses = addresses
         self._connections = connections
@@ -95,8 +97,9 @@ class Sender:
     async def post(self, head: Sequence[tuple[str, str]], body: bytes) -> Sent:
         """Send one request. `head` has the fields in addition to Host, User-Agent, Accept-Encoding and Content-Length.
 
-        Never raises, except if canceled; then the request may have arrived. A request that a kept connection did not take, since it
-        was closed at the same moment, is sent once more over a new one: it may arrive twice, as any delivery may, with the same ID.
+        Never raises, except if canceled; then the request may have arrived. A request that a kept connection did not
+        take, since it was closed at the same moment, is sent once more over a new one: it may arrive twice, as any
+        delivery may, with the same ID.
         """
         loop = asyncio.get_running_loop()
         start = loop.time()
@@ -121,7 +124,11 @@ class Sender:
             if connection is not None:
                 self._release(connection)
         duration = round((loop.time() - start) * 1e6)
-        return Sent(problem, duration=duration, detail=detail) if connection is None else connection.sent(problem, duration)
+        return (
+            Sent(problem, duration=duration, detail=detail)
+            if connection is None
+            else connection.sent(problem, duration)
+        )
 
     async def close(self) -> None:
         """Close the connections. Those in use are closed when their requests have ended."""
@@ -268,15 +275,23 @@ class _Connection(asyncio.Protocol):
 
     @property
     def is_stale(self) -> bool:
-        """Whether it was closed before a byte of the answer came."""
+        """Test whether it was closed before a byte of the answer came."""
         return self.is_closed and not self._received
 
     def sent(self, problem: str, duration: int) -> Sent:
-        """What became of the request. `problem` is the outcome where no head came."""
+        """Outcome of the request. `problem` is the outcome where no head came."""
         status = self._status
         if status is None:
             return Sent(problem, duration=duration, address=self._address)
-        return Sent(outcomes.of_status(status), status, duration, self._address, self._retry_after, self._type, _text(self._body))
+        return Sent(
+            outcomes.of_status(status),
+            status,
+            duration,
+            self._address,
+            self._retry_after,
+            self._type,
+            _text(self._body),
+        )
 
     def abort(self) -> None:
         self._finish(outcomes.DISCONNECTED)
@@ -325,7 +340,7 @@ class _Connection(asyncio.Protocol):
         self._finish(outcomes.DISCONNECTED)
 
     def _break(self) -> None:
-        """What follows can't be trusted to be an answer to the next request."""
+        """Mark the connection as broken: later bytes can't be trusted to answer the next request."""
         self.can_be_kept = False
         self.is_closed = True
         self._transport.abort()
@@ -384,7 +399,7 @@ def _system_tls() -> ssl.SSLContext:
 
 
 def _tls_fault(problem: OSError) -> str:
-    """What went wrong in a handshake, in the words of OpenSSL, which hold nothing of what the receiver sent."""
+    """Fault of a handshake, in the words of OpenSSL, which hold nothing of what the receiver sent."""
     if isinstance(problem, ssl.SSLCertVerificationError):
         return f"The certificate was not accepted: {problem.verify_message.rstrip('.')}."
     if isinstance(problem, ssl.SSLError) and problem.reason == "WRONG_VERSION_NUMBER":

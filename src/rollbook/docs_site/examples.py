@@ -18,7 +18,8 @@ _NAME = re.compile(r"[A-Za-z_$][\w$]*")
 
 
 class Request(NamedTuple):
-    """The request of a curl command. `body` is the decoded JSON, None without a body. `shows_head`: curl prints the response headers."""
+    """The request of a curl command. `body` is the decoded JSON, None without a body. `shows_head`: curl prints the
+    response headers."""
 
     method: str
     url: str
@@ -73,8 +74,8 @@ def curl(request: Request) -> str:
 
 
 def python(request: Request, shows: str) -> str:
-    """The request with httpx2 (works with httpx and requests as well). `shows` is what to print next to the status: "json",
-    "text" or nothing."""
+    """The request with httpx2 (works with httpx and requests as well). `shows` is what to print next to the status:
+    "json", "text" or nothing."""
     arguments = [_quoted(request.url)]
     if request.headers:
         items = [f"{_quoted(name)}: {_python_header(value)}" for name, value in request.headers.items()]
@@ -156,8 +157,11 @@ def _javascript(value: Any, depth: int) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _wrapped(opening: str, items: Iterable[str], closing: str, depth: int, indent: str, before: int = 0, last: str = ",") -> str:
-    """On one line if it fits, otherwise one item per line. `before` is the width already used, `last` follows the last item."""
+def _wrapped(
+    opening: str, items: Iterable[str], closing: str, depth: int, indent: str, before: int = 0, last: str = ","
+) -> str:
+    """On one line if it fits, otherwise one item per line. `before` is the width already used, `last` follows the last
+    item."""
     items = list(items)
     if not items:
         return opening.strip() + closing.strip()

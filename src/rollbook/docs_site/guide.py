@@ -1,4 +1,5 @@
-"""The table of contents of `docs/` and the text of each page. The same files are read on GitHub and served under /docs."""
+"""The table of contents of `docs/` and the text of each page. The same files are read on GitHub and served under
+/docs."""
 
 from __future__ import annotations
 
@@ -32,13 +33,16 @@ class Chapter(NamedTuple):
 _GROUPS = {
     "Get started": "quickstart authentication conventions limits errors glossary",
     "API": "api users keys sessions events requests usage imports exports health",
-    "Integrations": "integrations sign-in password-reset crm-sync handle-rate-limits least-privilege n8n sdk-python sdk-typescript webhooks follow directory-copy",
-    "Move in": "import migrate migrate-auth0 migrate-clerk migrate-django migrate-fastapi-users migrate-firebase migrate-keycloak migrate-pocketbase migrate-supabase password-hashes",
+    "Integrations": "integrations sign-in password-reset crm-sync handle-rate-limits least-privilege n8n "
+    "sdk-python sdk-typescript webhooks follow directory-copy",
+    "Move in": "import migrate migrate-auth0 migrate-clerk migrate-django migrate-fastapi-users migrate-firebase "
+    "migrate-keycloak migrate-pocketbase migrate-supabase password-hashes",
     "Run it": "configuration cli deployment scaling operations backup-restore upgrade",
 }
 # Chapters with `columns`.
 _COLUMNS = (
-    "authentication conventions limits errors users keys sessions events requests usage imports exports health webhooks".split()
+    "authentication conventions limits errors users keys sessions events requests usage imports exports "
+    "health webhooks".split()
 )
 GROUPS = {group: tuple(Chapter(name, name in _COLUMNS) for name in names.split()) for group, names in _GROUPS.items()}
 CHAPTERS = {chapter.name: chapter for chapter in (Chapter(LANDING), *chain(*GROUPS.values()))}
@@ -71,7 +75,8 @@ def folder() -> Path:
 
 @cache
 def source(name: str, url: str) -> str:
-    """The Markdown of a chapter, with `url` as the base URL and without the markers of generated parts. Raises KeyError."""
+    """The Markdown of a chapter, with `url` as the base URL and without the markers of generated parts. Raises
+    KeyError."""
     text = (folder() / f"{CHAPTERS[name].name}.md").read_text(encoding="utf-8")
     return _PART.sub("", text).replace(PAGE_URL, url)
 
@@ -130,7 +135,8 @@ def llms(url: str) -> str:
     summary = " ".join(landing.split("\n\n")[1].split())
     lines = [f"# {title(LANDING)}", "", f"> {summary}", ""]
     lines += [
-        "Add `.md` to the URL of any page to get it as Markdown. Clients that don't accept `text/html` always get Markdown. "
+        "Add `.md` to the URL of any page to get it as Markdown. Clients that don't accept `text/html` always "
+        "get Markdown. "
         f"The OpenAPI 3.1 description lists every endpoint, parameter and schema: {url}/openapi.json.",
     ]
     for group, chapters in GROUPS.items():

@@ -22,12 +22,14 @@ from pygments.lexers import get_lexer_by_name
 from rollbook.docs_site import examples
 from rollbook.docs_site.passages import Anchors, Heading
 
-# What people call a language, where pygments calls it otherwise. `console` shows commands and what they print: nothing to color.
+# What people call a language, where pygments calls it otherwise. `console` shows commands and what they print: nothing
+# to color.
 LEXERS = {"sh": "bash", "console": "text", "http": "http"}
 
 # The kinds of words that style.css gives a color; the others are left without a mark, which halves a page.
 HIGHLIGHTED = frozenset(
-    "c c1 ch cm cs cp k kc kd kn kr kt ow nt s s1 s2 sb sd sa se si dl l m mi mf mh il nf fm nc nd nb bp na nv vi vc err".split()
+    "c c1 ch cm cs cp k kc kd kn kr kt ow nt s s1 s2 sb sd sa se si dl l m mi mf mh il nf fm nc nd nb bp na nv "
+    "vi vc err".split()
 )
 
 _WORD = re.compile(r'<span class="(\w+)">([^<]*)</span>')
@@ -35,7 +37,8 @@ _CALL = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/\S*)")
 
 
 Template = Callable[..., str]
-"""Renders a template of the site by its name and context: `docs/code.html` and `docs/example.html` show what is defined here."""
+"""Renders a template of the site by its name and context: `docs/code.html` and `docs/example.html` show what is defined
+here."""
 
 
 class Rendered(NamedTuple):
@@ -71,8 +74,8 @@ class Example(NamedTuple):
 
 
 def render(text: str, link: Callable[[str], str], template: Template, columns: bool = False) -> Rendered:
-    """A page. `link` returns the URL for the target of a link in the Markdown. With `columns`, the text on each call stands beside one panel
-    with all examples of it."""
+    """A page. `link` returns the URL for the target of a link in the Markdown. With `columns`, the text on each call
+    stands beside one panel with all examples of it."""
     tokens = _parser().parse(text)
     headings = _prepare(tokens, link)
     parts = list(_pairs(tokens, template) if columns else _in_line(tokens, template))
@@ -117,7 +120,8 @@ def _pairs(tokens: Sequence[Token], template: Template) -> Iterator[str]:
 
 
 def _lead(prose: list[Token]) -> str:
-    """The sentence that leads to an example, such as "With metadata:". It is taken from the text, because it names the example."""
+    """The sentence that leads to an example, such as "With metadata:". It is taken from the text, because it names the
+    example."""
     if len(prose) < 3 or prose[-3].type != "paragraph_open" or not prose[-2].content.endswith(":"):
         return ""
     lead = "".join(child.content or " " for child in prose[-2].children or ())

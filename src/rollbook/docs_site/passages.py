@@ -1,4 +1,5 @@
-"""The text of a page in sections, for the search. Read line by line: the parser of Markdown takes many times as long."""
+"""The text of a page in sections, for the search. Read line by line: the parser of Markdown takes many times as
+long."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ class Heading(NamedTuple):
 
 
 class Passages(NamedTuple):
-    """A section as plain text: paragraphs and rows of tables, and beside them its code and the tables of calls and objects."""
+    """A section as plain text: paragraphs and rows of tables, and beside them its code and the tables of calls and
+    objects."""
 
     heading: Heading
     text: list[str]

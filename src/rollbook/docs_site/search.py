@@ -1,4 +1,5 @@
-"""Searches the docs with SQLite's FTS5: sections with any of the words, best first. Titles weigh more than text, text more than code."""
+"""Searches the docs with SQLite's FTS5: sections with any of the words, best first. Titles weigh more than text, text
+more than code."""
 
 from __future__ import annotations
 
@@ -32,8 +33,10 @@ PAGE = 1.5
 SPECIAL = {"cli": 0.45, "errors": 0.5, "configuration": 0.6, "api": 0.5, "migrate-": 0.6, "n8n": 0.55, "sdk-": 0.85}
 
 STOP_WORDS = frozenset(
-    "a about after all an and any are as at be been but by can could did do does for from had has have how i if in into is it its "
-    "let may me my need of on one or our please should so some than that the their them then there these they this to us use using "
+    "a about after all an and any are as at be been but by can could did do does for from had has have how i if "
+    "in into is it its "
+    "let may me my need of on one or our please should so some than that the their them then there these they "
+    "this to us use using "
     "want was we were what when where which who why will with would you your".split()
 )
 
@@ -139,7 +142,8 @@ _MARK = re.compile("[\ue000\ue001]")
 _WORD_FOUND = re.compile("[\\w\ue000\ue001]+(?:[-.'][\\w\ue000\ue001]+)*")
 
 SCHEMA = """
-CREATE VIRTUAL TABLE sections USING fts5(title, heading, chapter, text, code, tokenize = 'porter unicode61', prefix = '2 3');
+CREATE VIRTUAL TABLE sections USING fts5(title, heading, chapter, text, code, tokenize = 'porter unicode61',
+  prefix = '2 3');
 CREATE VIRTUAL TABLE words USING fts5(text, content = '', detail = none, tokenize = 'unicode61');
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab(words, row);
 """
@@ -153,7 +157,7 @@ EXCERPTS = f"""
 
 
 _lock = threading.Lock()
-"""For the one connection: pages are searched in threads."""
+"""Lock of the one connection: pages are searched in threads."""
 
 
 class Section(NamedTuple):
@@ -209,7 +213,13 @@ def _search(index: Index, query: str, url: str, limit: int) -> list[Result]:
         section = index.sections[number]
         asked, in_title = matched[number] / len(wanted), titled[number] / len(wanted)
         fitting = in_title * min(1, titled[number] / max(1, section.title_words))
-        return scores[number] * asked**2 * (1 + fitting) * section.factor * (PAGE if section.is_page and in_title == 1 else 1)
+        return (
+            scores[number]
+            * asked**2
+            * (1 + fitting)
+            * section.factor
+            * (PAGE if section.is_page and in_title == 1 else 1)
+        )
 
     best = sorted(scores, key=lambda number: (-rank(number), number))[:limit]
     excerpts = _excerpts(index, wanted, best, url)
@@ -235,7 +245,11 @@ def _meanings(index: Index, word: str, is_last: bool) -> dict[str, float]:
     found = {_phrases([word]): 1.0}
     for other in SYNONYMS.get(word, SYNONYMS.get(word.removesuffix("s"), "")).split():
         found.setdefault(_phrases([other]), SYNONYM)
-    if is_last and len(word) > 1 and (begun := [term for (term,) in index.db.execute(BEGUN, (word, word + "\U0010ffff"))]):
+    if (
+        is_last
+        and len(word) > 1
+        and (begun := [term for (term,) in index.db.execute(BEGUN, (word, word + "\U0010ffff"))])
+    ):
         # The beginning of a word is as rare as all words that it may become together.
         found.setdefault(_phrases(begun), BEGINNING)
     return found
@@ -286,7 +300,8 @@ def _sections() -> Iterator[tuple[Section, tuple[str, str, str, str, str]]]:
             words = sum(word not in STOP_WORDS for word in _WORD.findall(heading.text.casefold()))
             factor = next((share for start, share in SPECIAL.items() if name.startswith(start) and not is_page), 1.0)
             section = Section(guide.title(name), heading.text, path, words, is_page, factor)
-            # What the table of contents says about a page is about its beginning. The status of an error is a name of it.
+            # What the table of contents says about a page is about its beginning. The status of an error is a name of
+            # it.
             texts = [*text, guide.about(name)] if is_page else text
             called = f"{heading.text} {text[0].partition(' ')[0]}" if is_error else heading.text
             yield section, (heading.text if is_page else "", called, section.chapter, "\n".join(texts), "\n".join(code))

@@ -1,8 +1,8 @@
-"""Accepts connections on a listening socket: in each turn of the event loop as many as are waiting, so that new clients, such as a load
-balancer's health check, don't wait until others are less busy.
+"""Accepts connections on a listening socket: in each turn of the event loop as many as are waiting, so that new
+clients, such as a load balancer's health check, don't wait until others are less busy.
 
-asyncio's own servers do so too, but when the process has no file left for a connection, they report it once for each place in the
-backlog.
+asyncio's own servers do so too, but when the process has no file left for a connection, they report it once for each
+place in the backlog.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Acceptor:
         self._worker.loop.add_reader(self._listener, self._accept)
 
     def _accept_one(self) -> bool:
-        """Whether there was one. Raises OSError where the system cannot give it to us."""
+        """Test whether there was one. Raises OSError where the system cannot give it to us."""
         try:
             connection, _ = self._listener.accept()
         except (BlockingIOError, InterruptedError):

@@ -1,4 +1,4 @@
-"""What the transport asks of the application behind it: one request in, one response out."""
+"""Interface between the transport and the application behind it: one request in, one response out."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Application(Protocol):
         ...
 
     async def drain(self) -> None:
-        """The server stops: answer requests that wait for something to happen, and finish within `drain_timeout` what is done besides
-        requests. The others are answered meanwhile."""
+        """The server stops: answer requests that wait for something to happen, and finish within `drain_timeout` what
+        is done besides requests. The others are answered meanwhile."""
         ...
 
     async def stop(self) -> None:
@@ -35,12 +35,14 @@ class Application(Protocol):
         ...
 
     def answer(self, request: Request) -> Response | Coroutine[Any, Any, Response]:
-        """At once, or by a coroutine. Neither raises. The coroutine waits only on futures (and `sleep(0)`): there may be no task around it,
-        so `asyncio.timeout` and `current_task` do not work. The transport adds the lines of `request.head` to the response."""
+        """At once, or by a coroutine. Neither raises. The coroutine waits only on futures (and `sleep(0)`): there may
+        be no task around it, so `asyncio.timeout` and `current_task` do not work. The transport adds the lines of
+        `request.head` to the response."""
         ...
 
     def finished(self, request: Request, status: int, size: int) -> None:
-        """The request is answered with so many bytes of body, or as many as the client has waited for. Logs and counts it."""
+        """The request is answered with so many bytes of body, or as many as the client has waited for. Logs and counts
+        it."""
         ...
 
     def refuse(
@@ -53,5 +55,6 @@ class Application(Protocol):
         path: str = "",
         headers: dict[bytes, bytes] | None = None,
     ) -> Response:
-        """The response to a request that the transport itself rejects, with the header fields that it had; logs and counts it."""
+        """The response to a request that the transport itself rejects, with the header fields that it had; logs and
+        counts it."""
         ...

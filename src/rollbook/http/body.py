@@ -13,15 +13,17 @@ HIGH_WATER = 131_072
 
 
 class BodyRule(NamedTuple):
-    """What a row accepts."""
+    """Rule for the body that a row accepts."""
 
     max_bytes: int
     is_streamed: bool = False
-    """The request is handed over at the end of its head, its body comes while it is handled. Else the body is complete first."""
+    """The request is handed over at the end of its head, its body comes while it is handled. Else the body is complete
+    first."""
 
 
 class BodyStream:
-    """An async iterator of the parts of one body. Raises ApiError when the rest of it will not come: too large, too late, broken off.
+    """An async iterator of the parts of one body. Raises ApiError when the rest of it will not come: too large, too
+    late, broken off.
 
     The reader puts parts in; `pulled` is called whenever the handler takes one or waits for one.
     """
@@ -56,7 +58,7 @@ class BodyStream:
 
     @property
     def is_awaited(self) -> bool:
-        """Whether the handler can do nothing until more of it arrives."""
+        """Test whether the handler can do nothing until more of it arrives."""
         return self._waiting is not None and not self._waiting.done()
 
     def _wake(self) -> None:

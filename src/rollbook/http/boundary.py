@@ -1,4 +1,5 @@
-"""Turns an error into a response: `{"error": ...}` with its status, or a problem document (RFC 9457) if the client accepts one."""
+"""Turns an error into a response: `{"error": ...}` with its status, or a problem document (RFC 9457) if the client
+accepts one."""
 
 from __future__ import annotations
 

@@ -55,15 +55,15 @@ def _choose(field: bytes) -> str:
 
 
 def is_long(response: Response) -> bool:
-    """Whether it is worth compressing. A stream that never ends is not: it would keep a compressor's window for as long as its
-    client stays."""
+    """Test whether it is worth compressing. A stream that never ends is not: it would keep a compressor's window for as
+    long as its client stays."""
     stream = response.stream
     return len(response.body) >= MIN_SIZE if stream is None else not stream.endless
 
 
 def compressed(request: Request, response: Response) -> Response | Coroutine[Any, Any, Response]:
-    """The response in the coding that the client prefers; a coroutine where compressing it takes a thread. Only for responses
-    without a secret: their length tells about their content (BREACH)."""
+    """The response in the coding that the client prefers; a coroutine where compressing it takes a thread. Only for
+    responses without a secret: their length tells about their content (BREACH)."""
     coding = accepted(request)
     status, head, body, stream = response
     head += _VARY
@@ -94,8 +94,8 @@ def plain_tag(tag: str) -> str:
 
 
 def known_tag(request: Request, tag: str) -> str | None:
-    """The entity tag in If-None-Match that names this content, in whatever coding, as the client wrote it; None if there is none.
-    Tags are compared weakly (RFC 9110 section 13.1.2)."""
+    """The entity tag in If-None-Match that names this content, in whatever coding, as the client wrote it; None if
+    there is none. Tags are compared weakly (RFC 9110 section 13.1.2)."""
     given = request.headers.get(b"if-none-match")
     if given is None:
         return None
@@ -109,7 +109,8 @@ def known_tag(request: Request, tag: str) -> str | None:
 
 
 class Fixed:
-    """Content that stays the same while the server runs: compressed once for each coding, each with an entity tag of its own."""
+    """Content that stays the same while the server runs: compressed once for each coding, each with an entity tag of
+    its own."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
@@ -128,11 +129,14 @@ class Fixed:
         body = self._compressed[coding] if coding else self.content
         if not coding or len(body) >= len(self.content):
             return Response(200, b'%bETag: "%b"\r\n' % (head, self.digest.encode()), self.content)
-        return Response(200, b'%bETag: "%b-%b"\r\n%b' % (head, self.digest.encode(), coding.encode(), _line(coding)), body)
+        return Response(
+            200, b'%bETag: "%b-%b"\r\n%b' % (head, self.digest.encode(), coding.encode(), _line(coding)), body
+        )
 
 
 class _Compressed:
-    """The parts of a stream, each compressed when it comes, so that the client can read it without waiting for the next."""
+    """The parts of a stream, each compressed when it comes, so that the client can read it without waiting for the
+    next."""
 
     def __init__(self, chunks: Chunks, coding: str) -> None:
         self._chunks = chunks

@@ -1,6 +1,7 @@
 """One client connection: hands requests to the application in order, keeps deadlines, and writes the answers.
 
-The application's coroutine is run inside the parser's callback, without a task; one that never waits is answered there and then.
+The application's coroutine is run inside the parser's callback, without a task; one that never waits is answered there
+and then.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ NEVER = math.inf
 
 
 def _gone() -> None:
-    """For a handler that begins to wait when its client has gone already."""
+    """Stand-in for `left` once the client is gone, so that a handler that starts waiting returns at once."""
 
 
 class Connection(asyncio.Protocol):
@@ -256,7 +257,9 @@ class Connection(asyncio.Protocol):
         if response is None:
             response = self.worker.failed(request, error)
             if not self.transport.is_closing():
-                self._send(response, request.id, keep and self._has_read(request), request.method == "HEAD", request.secure)
+                self._send(
+                    response, request.id, keep and self._has_read(request), request.method == "HEAD", request.secure
+                )
         else:
             self._respond(request, response, keep)
         if not self.transport.is_closing():
@@ -272,7 +275,8 @@ class Connection(asyncio.Protocol):
             self._send(response, request.id, keep, request.method == "HEAD", request.secure, request.head)
 
     def _has_read(self, request: Request) -> bool:
-        """Whether the next bytes are another request. The client of one that is answered early may still be sending."""
+        """Test whether the next bytes are another request. The client of one that is answered early may still be
+        sending."""
         if request.stream is None or request.stream.is_complete:
             return True
         self.refused = True
@@ -292,7 +296,9 @@ class Connection(asyncio.Protocol):
         self.moved()
         chunked = self.sending.is_chunked
         self.transport.write(
-            wire.encode_head(response, worker.common[request.secure], request.id, request.head, chunked=chunked, close=not keep)
+            wire.encode_head(
+                response, worker.common[request.secure], request.id, request.head, chunked=chunked, close=not keep
+            )
         )
 
     def moved(self) -> None:
@@ -325,7 +331,8 @@ class Connection(asyncio.Protocol):
             self._close()
 
     def _next(self) -> None:
-        """After an answer that was waited for, or when the client reads again: the next request, or more of the client's bytes."""
+        """After an answer that was waited for, or when the client reads again: the next request, or more of the
+        client's bytes."""
         while self.pending and not self.busy and not self.write_blocked and not self.closing:
             self._answer(*self.pending.popleft())
         if self.busy and not self.write_blocked:
@@ -349,8 +356,9 @@ class Connection(asyncio.Protocol):
     def _close(self) -> None:
         """No more comes from us; the client may still read what came.
 
-        Closing while unread bytes lie in our receive buffer sends a reset, at which the client's system may throw away the
-        answer (RFC 9112 section 9.6). So we only end our direction, and read past what comes until the client hangs up.
+        Closing while unread bytes lie in our receive buffer sends a reset, at which the client's system may throw away
+        the answer (RFC 9112 section 9.6). So we only end our direction, and read past what comes until the client hangs
+        up.
         """
         self.closing = True
         self.reader.close()
@@ -373,7 +381,8 @@ class Connection(asyncio.Protocol):
     # Deadlines.
 
     def _keep_time(self) -> None:
-        """While a request is handled, its client has a deadline only where we wait for it: each part that moves renews it."""
+        """While a request is handled, its client has a deadline only where we wait for it: each part that moves renews
+        it."""
         body = self.reader.body
         waiting = self.write_blocked or self.sending is not None or (body is not None and body.is_awaited)
         self.deadline = self.worker.body_until if waiting else NEVER
@@ -394,7 +403,8 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
 
     def stop(self) -> None:
-        """The server stops. An idle connection has a moment for a request that is on its way; the answer then closes it."""
+        """The server stops. An idle connection has a moment for a request that is on its way; the answer then closes
+        it."""
         if self.sending is not None:
             self.sending.stop()
         elif self.reader.state == IDLE and not self.busy and not self.pending and not self.write_blocked:

@@ -1,5 +1,5 @@
-"""Cross-origin requests: which web origins may call the API from a browser, and which fields their scripts can read (Fetch standard,
-"CORS protocol")."""
+"""Cross-origin requests: which web origins may call the API from a browser, and which fields their scripts can read
+(Fetch standard, "CORS protocol")."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _SENT = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Traceparent, Tracestate, X-Request-Id"
 # What it may read beside the fields that are always readable.
 _READ = (
-    "ETag, Event-Position, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Limit, RateLimit-Policy, RateLimit-Remaining, "
+    "ETag, Event-Position, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Limit, RateLimit-Policy, "
+    "RateLimit-Remaining, "
     "RateLimit-Reset, Retry-After, Traceparent, WWW-Authenticate, X-Next-Cursor, X-Request-Id, X-Total-Count"
 )
 # Browsers ask again after a day at most, some after two hours.

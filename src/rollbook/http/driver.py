@@ -29,8 +29,8 @@ def resumed(coroutine: Coroutine[Any, Any, T], waits_for: Any) -> Generator[Any,
 class Driver:
     """Resumes a coroutine that has suspended once, until it ends.
 
-    A task costs about 15 microseconds and an iteration of the event loop, which a handler that never waits does not need.
-    A task also invites cancellation when the client hangs up, and a write that has begun must finish.
+    A task costs about 15 microseconds and an iteration of the event loop, which a handler that never waits does not
+    need. A task also invites cancellation when the client hangs up, and a write that has begun must finish.
     """
 
     __slots__ = ("_coroutine", "_done", "_loop")

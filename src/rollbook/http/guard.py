@@ -23,7 +23,8 @@ _ENCODED_SLASH = re.compile(rb"%2[Ff]|%5[Cc]").search
 
 
 def check_host(host: bytes) -> None:
-    """Raises BadMessage unless the value of a Host field is one host. Valid ones are cached, so their length is bounded."""
+    """Raises BadMessage unless the value of a Host field is one host. Valid ones are cached, so their length is
+    bounded."""
     if len(host) > _HOST_LENGTH or not _HOST(host):
         raise BadMessage("The Host header is invalid.")
 
@@ -31,8 +32,8 @@ def check_host(host: bytes) -> None:
 def origin_form(target: bytes, host: bytes | None) -> bytes:
     """The path and query of a request target in absolute form (RFC 9112 section 3.2.2).
 
-    Its authority must equal the Host field; otherwise a proxy may have used one of them and we the other. Raises BadMessage
-    for that, and for a target that is not an http(s) URL.
+    Its authority must equal the Host field; otherwise a proxy may have used one of them and we the other. Raises
+    BadMessage for that, and for a target that is not an http(s) URL.
     """
     scheme, separator, rest = target.partition(b"://")
     if not separator or scheme.lower() not in (b"http", b"https"):
@@ -47,9 +48,9 @@ def origin_form(target: bytes, host: bytes | None) -> bytes:
 def split_target(target: bytes) -> tuple[str, str]:
     """Decoded path and raw query of a target in origin form.
 
-    Raises BadRequest for invalid percent-encoding, for bytes that are not UTF-8, for control characters and for a fragment.
-    NotFound for an encoded slash or backslash: some readers of the path would take it as a separator and others as a
-    character, and none of our paths contains one.
+    Raises BadRequest for invalid percent-encoding, for bytes that are not UTF-8, for control characters and for a
+    fragment. NotFound for an encoded slash or backslash: some readers of the path would take it as a separator and
+    others as a character, and none of our paths contains one.
     """
     if b"#" in target:
         raise BadRequest("The request target has a fragment.")
@@ -72,12 +73,13 @@ def split_target(target: bytes) -> tuple[str, str]:
 def check_framing(headers: dict[bytes, bytes], version: str) -> int:
     """The length of the body, or -1 for a chunked one, which is counted as it arrives.
 
-    Raises BadMessage for another transfer coding than `chunked`, and for any in HTTP/1.0, where proxies differ about what
-    it means (RFC 9112 section 6.1).
+    Raises BadMessage for another transfer coding than `chunked`, and for any in HTTP/1.0, where proxies differ about
+    what it means (RFC 9112 section 6.1).
     """
     coding = headers.get(b"transfer-encoding")
     if coding is not None:
-        # The parser takes spaces after it and no tab, but looks at neither beside `Connection: upgrade`: one rule for both.
+        # The parser takes spaces after it and no tab, but looks at neither beside `Connection: upgrade`: one rule for
+        # both.
         if coding.rstrip(b" ").lower() != b"chunked":
             raise BadMessage("The only supported transfer coding is chunked.")
         if version != "1.1":
@@ -87,7 +89,8 @@ def check_framing(headers: dict[bytes, bytes], version: str) -> int:
 
 
 def wants_continue(headers: dict[bytes, bytes]) -> bool:
-    """Whether the client waits for `100 Continue` before it sends the body. Raises BadRequest for any other expectation."""
+    """Test whether the client waits for `100 Continue` before it sends the body. Raises BadRequest for any other
+    expectation."""
     expectation = headers.get(b"expect")
     if expectation is None:
         return False
@@ -99,7 +102,8 @@ def wants_continue(headers: dict[bytes, bytes]) -> bool:
 def join(name: bytes, first: bytes, second: bytes) -> bytes:
     """The value of a field that was sent twice (RFC 9110 section 5.3).
 
-    Raises BadMessage for fields that decide where a message goes or how long it is: two of them can be read in two ways.
+    Raises BadMessage for fields that decide where a message goes or how long it is: two of them can be read in two
+    ways.
     """
     if name in (b"host", b"content-length", b"transfer-encoding"):
         raise BadMessage(f"The request has several {name.decode()} headers.")

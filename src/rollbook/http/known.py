@@ -1,8 +1,8 @@
-"""The head that a connection repeats. Clients and proxies send the same bytes behind the target with each request: the parser
-reads them once, and the guard checks them once.
+"""The head that a connection repeats. Clients and proxies send the same bytes behind the target with each request: the
+parser reads them once, and the guard checks them once.
 
-A request counts as a repetition only if it arrives alone and whole, what stands behind its target is byte for byte what the
-parser has read, and the target needs no decoding. Everything else goes to the parser.
+A request counts as a repetition only if it arrives alone and whole, what stands behind its target is byte for byte what
+the parser has read, and the target needs no decoding. Everything else goes to the parser.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 from rollbook.http.request import Request
 
-# A request line whose target is taken as it is: characters of RFC 3986 section 3.3 and 3.4, without percent signs in the path.
+# A request line whose target is taken as it is: characters of RFC 3986 section 3.3 and 3.4, without percent signs in
+# the path.
 _LINE = re.compile(
-    rb"(GET|HEAD|PUT|PATCH|POST|DELETE) (/[A-Za-z0-9._~!$&'()*+,;=:@/-]*)(?:\?([A-Za-z0-9._~!$&'()*+,;=:@/?%-]*))? HTTP/1\.1"
+    rb"(GET|HEAD|PUT|PATCH|POST|DELETE) "
+    rb"(/[A-Za-z0-9._~!$&'()*+,;=:@/-]*)(?:\?([A-Za-z0-9._~!$&'()*+,;=:@/?%-]*))? HTTP/1\.1"
 ).fullmatch
 LONGEST_LINE = 1_024
 # Bytes of a head that is remembered: an idle connection keeps them, once as they came and once as fields.
@@ -34,7 +36,7 @@ class Known(NamedTuple):
 
 
 class Line(NamedTuple):
-    """What a repetition says itself."""
+    """Request line and body of a repetition."""
 
     method: str
     path: str
@@ -43,7 +45,8 @@ class Line(NamedTuple):
 
 
 def learn(data: bytes, request: Request) -> Known | None:
-    """The head of `request`, the first that the parser found in `data`. None unless `data` is that request and no more."""
+    """The head of `request`, the first that the parser found in `data`. None unless `data` is that request and no
+    more."""
     line = data.find(b"\r\n")
     head = data.find(b"\r\n\r\n") + 4
     fields = request.headers

@@ -1,4 +1,5 @@
-"""Which origins are ours: host names we can be called by, the base of links, and the checks against DNS rebinding and CSRF."""
+"""Which origins are ours: host names we can be called by, the base of links, and the checks against DNS rebinding and
+CSRF."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from rollbook.config import Settings
 from rollbook.errors import Forbidden
 from rollbook.http.request import Request
 
-# Domains that can't be registered (RFC 6761, RFC 6762, RFC 8375, ICANN's `internal`), or that home routers use and ICANN has reserved.
+# Domains that can't be registered (RFC 6761, RFC 6762, RFC 8375, ICANN's `internal`), or that home routers use and
+# ICANN has reserved.
 LOCAL = (".localhost", ".local", ".internal", ".home.arpa", ".lan", ".test")
 PORTS = {"http": "80", "https": "443"}
 
@@ -26,30 +28,32 @@ class Origin(NamedTuple):
 
 
 def is_secure(request: Request, settings: Settings) -> bool:
-    """Whether the browser uses TLS: with us, with a trusted proxy, or because it uses our public URL and that is https."""
+    """Test whether the browser uses TLS: with us, with a trusted proxy, or because it uses our public URL and that is
+    https."""
     return _called(request, settings).scheme == "https"
 
 
 def check_host(request: Request, settings: Settings) -> None:
     """Check that the browser uses a host name that is ours, where people sign in or are signed in. Raises Forbidden.
 
-    A malicious site can point its own host name to this machine (DNS rebinding). To the browser, our pages are then part of
-    that site, which could guess passwords from inside a network. The attacker must own a name in the public DNS, so all other
-    names are safe: IP addresses, names without a dot, domains that can't be registered, the machine's own name and the one
-    to listen on. Of public names only the host of `public_url` is accepted.
+    A malicious site can point its own host name to this machine (DNS rebinding). To the browser, our pages are then
+    part of that site, which could guess passwords from inside a network. The attacker must own a name in the public
+    DNS, so all other names are safe: IP addresses, names without a dot, domains that can't be registered, the machine's
+    own name and the one to listen on. Of public names only the host of `public_url` is accepted.
     """
     host = _called(request, settings).host
     if _is_ours(host, settings):
         return
     raise Forbidden(
-        f"The dashboard only accepts requests for known host names, and {host} is not one. Open {settings.url} instead. "
+        f"The dashboard only accepts requests for known host names, and {host} is not one. Open {settings.url} "
+        "instead. "
         "If the name is correct, set public_url to the address that people use."
     )
 
 
 def base_url(request: Request, settings: Settings) -> str:
-    """Base of the links in a response, without a trailing slash: `public_url` or, without it, the address by which the client
-    called us. Not if its host is a name that a stranger can own: links must not lead there."""
+    """Base of the links in a response, without a trailing slash: `public_url` or, without it, the address by which the
+    client called us. Not if its host is a name that a stranger can own: links must not lead there."""
     if settings.public_url:
         return settings.url
     origin = _called(request, settings)
@@ -72,13 +76,15 @@ def check_form(request: Request, settings: Settings) -> None:
     if site is not None:
         if site == b"same-origin":
             return
-    elif (origin := request.headers.get(b"origin")) is not None and is_ours(origin.decode("latin-1"), request, settings):
+    elif (origin := request.headers.get(b"origin")) is not None and is_ours(
+        origin.decode("latin-1"), request, settings
+    ):
         return
     raise Forbidden("This form was sent from another site. Open the page on this server and send the form again.")
 
 
 def is_ours(url: str, request: Request, settings: Settings) -> bool:
-    """Whether the URL belongs to this server, as the browser or `public_url` names it."""
+    """Test whether the URL belongs to this server, as the browser or `public_url` names it."""
     origin = _parse(url)
     return origin is not None and origin in (_called(request, settings), _public(settings))
 

@@ -16,16 +16,16 @@ class Proxies:
         self._networks = networks
 
     def trusts(self, peer: str) -> bool:
-        """Whether this address is one of our proxies."""
+        """Test whether this address is one of our proxies."""
         address = _parse(peer)
         return address is not None and self._holds(address)
 
     def client(self, peer: str, secure: bool, headers: dict[bytes, bytes]) -> tuple[str, bool]:
         """Address of the client and whether it spoke TLS, given the address and scheme of the connection itself.
 
-        Each proxy appends the address it was called from, so the list is read from the right, as long as its addresses are
-        those of our own proxies: the first other address is the client. Anything further to the left, or invalid, was written
-        by that client or by strangers.
+        Each proxy appends the address it was called from, so the list is read from the right, as long as its addresses
+        are those of our own proxies: the first other address is the client. Anything further to the left, or invalid,
+        was written by that client or by strangers.
         """
         if not self._networks or not self.trusts(peer):
             return peer, secure
@@ -47,8 +47,8 @@ class Proxies:
 
 
 def plain(address: str) -> str:
-    """The address of a connection: an IPv4 address as IPv4, also where a dual-stack socket shows it inside IPv6 (RFC 4291 section
-    2.5.5.2). The kernel spells it in one way only."""
+    """The address of a connection: an IPv4 address as IPv4, also where a dual-stack socket shows it inside IPv6 (RFC
+    4291 section 2.5.5.2). The kernel spells it in one way only."""
     return address[7:] if address.startswith("::ffff:") and "." in address else address
 
 

@@ -1,6 +1,8 @@
-"""Reads HTTP/1.1 requests from the bytes of one connection, or says why they must be refused. Knows no transport and no clock.
+"""Reads HTTP/1.1 requests from the bytes of one connection, or says why they must be refused. Knows no transport and no
+clock.
 
-httptools (llhttp, strict) parses; what it leaves open, such as which Host is valid, is decided by the rules of `http/guard`.
+httptools (llhttp, strict) parses; what it leaves open, such as which Host is valid, is decided by the rules of
+`http/guard`.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ class Refusal(NamedTuple):
 
 
 class Rules:
-    """What the readers of one process share. Every field is read for each request, so it is one step away."""
+    """Rules that the readers of one process share. Every field is read for each request, so it is one step away."""
 
     def __init__(self, settings: Settings, body_rule: Callable[[str, str], BodyRule]) -> None:
         self.body_rule = body_rule  # of a method and path
@@ -70,11 +72,13 @@ class _Closed(Exception):
 class Reader:
     """`feed` it bytes; it calls `deliver(message, keep)` for each request, while the parser is still inside `feed`.
 
-    `keep` says whether another request may follow on the connection. A request whose body is streamed is delivered at the
-    end of its head; its stream gets what follows, errors included.
+    `keep` says whether another request may follow on the connection. A request whose body is streamed is delivered at
+    the end of its head; its stream gets what follows, errors included.
     """
 
-    def __init__(self, rules: Rules, deliver: Callable[[Request | Refusal, bool], None], peer: str, secure: bool) -> None:
+    def __init__(
+        self, rules: Rules, deliver: Callable[[Request | Refusal, bool], None], peer: str, secure: bool
+    ) -> None:
         self.state = IDLE
         self.continue_due = False  # the client waits for `100 Continue`
         self.body: BodyStream | None = None  # the body that is being read, when it is streamed
@@ -127,7 +131,9 @@ class Reader:
         address, secure = self.peer, self._secure
         if self._behind_proxy:
             address, secure = rules.proxies.client(address, secure, head.fields)
-        request = Request(method, path, query, head.fields, body, address, secure, rules.new_id(), time.perf_counter_ns())
+        request = Request(
+            method, path, query, head.fields, body, address, secure, rules.new_id(), time.perf_counter_ns()
+        )
         try:
             self._deliver(request, True)
         except Exception as problem:
@@ -296,7 +302,8 @@ class Reader:
     # Parsing.
 
     def _parse(self, data: bytes) -> bytes | None:
-        """What the parser left because it stopped at an upgrade; None when it read all."""
+        """Parse the next bytes. Returns what the parser left because it stopped at an upgrade; None when it read
+        all."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -304,11 +311,11 @@ class Reader:
         return None
 
     def _parse_after_upgrade(self, rest: bytes) -> None:
-        """Go on behind the head of a request that wishes for another protocol, where the parser has stopped. We speak none,
-        and may ignore the wish (RFC 9110 section 7.8): what follows is HTTP.
+        """Go on behind the head of a request that wishes for another protocol, where the parser has stopped. We speak
+        none, and may ignore the wish (RFC 9110 section 7.8): what follows is HTTP.
 
-        llhttp assumes that such a request has no body. Where it has one, a new parser is told so by a head that we make:
-        otherwise the body would be read as the next request.
+        llhttp assumes that such a request has no body. Where it has one, a new parser is told so by a head that we
+        make: otherwise the body would be read as the next request.
         """
         while self.state != CLOSED and (rest or self._body_after_upgrade):
             if self._body_after_upgrade:

@@ -1,4 +1,5 @@
-"""One HTTP request as the application sees it: its head and framing are checked, its body read, or to be read as a stream."""
+"""One HTTP request as the application sees it: its head and framing are checked, its body read, or to be read as a
+stream."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ _FORM = re.compile(r"req_[0-9a-v]{24}\Z").match
 
 
 class Row(Protocol):
-    """What the access line and the metrics know a request by."""
+    """Name of a request for the access line and the metrics."""
 
     @property
     def method(self) -> str: ...
@@ -30,21 +31,39 @@ class Row(Protocol):
 
 
 class Request:
-    """What the transport hands to the application.
+    """Request that the transport hands to the application.
 
-    `headers` has lower-case names; values of a repeated field are joined by ", " (RFC 9110 section 5.3).
-    `body` is complete, or empty where `stream` brings it. `address` is the client's, taken from a proxy's header only where the peer is a trusted proxy. `started` is
-    `time.perf_counter_ns()` when the last byte of the request, or of the head of a streamed one, had arrived. The gate fills in `user_id`, `key_id` and
-    `route` for the access line, in `head` the header lines that every answer carries: the rate limits', and in `limited_by` the window
-    that refused the request. `error` is what it is answered with, if it failed. `trace` is the distributed trace it belongs to, if any. A handler that waits for something to happen sets
-    `left`, which is called when the client has gone, or sends no more: then its answer is not worth waiting for. It is set already where
-    that has happened before.
+    `headers` has lower-case names; values of a repeated field are joined by ", " (RFC 9110 section 5.3). `body` is
+    complete, or empty where `stream` brings it. `address` is the client's, taken from a proxy's header only where the
+    peer is a trusted proxy. `started` is `time.perf_counter_ns()` when the last byte of the request, or of the head of
+    a streamed one, had arrived. The gate fills in `user_id`, `key_id` and `route` for the access line, in `head` the
+    header lines that every answer carries: the rate limits', and in `limited_by` the window that refused the request.
+    `error` is what it is answered with, if it failed. `trace` is the distributed trace it belongs to, if any. A handler
+    that waits for something to happen sets `left`, which is called when the client has gone, or sends no more: then its
+    answer is not worth waiting for. It is set already where that has happened before.
     """
 
     __slots__ = (
-        "address", "body", "error", "head", "headers", "id", "key_id", "left", "limited_by", "method", "path", "query", "route", "secure", "started",
-        "stream", "trace", "user_id", "version",
-    )  # fmt: skip
+        "address",
+        "body",
+        "error",
+        "head",
+        "headers",
+        "id",
+        "key_id",
+        "left",
+        "limited_by",
+        "method",
+        "path",
+        "query",
+        "route",
+        "secure",
+        "started",
+        "stream",
+        "trace",
+        "user_id",
+        "version",
+    )
 
     def __init__(
         self,
@@ -100,9 +119,9 @@ class Request:
 class RequestIds:
     """Creates `req_` and 24 characters, unique, at the cost of a counter. Use one per process.
 
-    The first 7 are the second (base32hex, so that ids sort by age and a log knows where to look for one), the next 9 random for the
-    process. The last eight are the counter multiplied by an odd number modulo 2^32, which takes each value once, so that ids do not
-    tell how many requests there were.
+    The first 7 are the second (base32hex, so that ids sort by age and a log knows where to look for one), the next 9
+    random for the process. The last eight are the counter multiplied by an odd number modulo 2^32, which takes each
+    value once, so that ids do not tell how many requests there were.
     """
 
     def __init__(self) -> None:
@@ -120,7 +139,8 @@ class RequestIds:
 
 
 def made_at(id: str) -> int | None:
-    """When the request with this ID arrived, in microseconds, or a few seconds earlier; None if it is not one of our IDs."""
+    """When the request with this ID arrived, in microseconds, or a few seconds earlier; None if it is not one of our
+    IDs."""
     if _FORM(id) is None:
         return None
     return int.from_bytes(base64.b32hexdecode(f"0{id[4:11]}".upper()), "big") * clock.SECOND

@@ -1,4 +1,5 @@
-"""An HTTP response as the application makes it: a status, header lines ready for the wire, and a body that is bytes or a stream."""
+"""An HTTP response as the application makes it: a status, header lines ready for the wire, and a body that is bytes or
+a stream."""
 
 from __future__ import annotations
 
@@ -9,8 +10,8 @@ from typing import NamedTuple, Protocol
 class Chunks(Protocol):
     """The parts of a body, in order; an async generator is one.
 
-    They are pulled by a task of the transport, one at a time and not faster than the client reads. `aclose` is called when
-    the last one is sent, and when the client leaves.
+    They are pulled by a task of the transport, one at a time and not faster than the client reads. `aclose` is called
+    when the last one is sent, and when the client leaves.
     """
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
@@ -23,15 +24,16 @@ class Stream(NamedTuple):
 
     chunks: Chunks
     endless: bool = False
-    """It never ends by itself: it ends when the server stops, with what was sent, and when the client sends no more. Any other stream
-    that cannot end in time is cut off."""
+    """It never ends by itself: it ends when the server stops, with what was sent, and when the client sends no more.
+    Any other stream that cannot end in time is cut off."""
     cut_off: bytes = b""
     """Its last part for a client that did not read for `body_timeout`, should it read on: why nothing else comes."""
 
 
 class Response(NamedTuple):
-    """`head` holds whole header lines, each ended by CRLF, without those the transport adds itself (`Date`, `Content-Length`,
-    `Transfer-Encoding`, `X-Request-Id`, `Connection` and the security fields of every response). With `stream`, `body` is empty."""
+    """`head` holds whole header lines, each ended by CRLF, without those the transport adds itself (`Date`,
+    `Content-Length`, `Transfer-Encoding`, `X-Request-Id`, `Connection` and the security fields of every response). With
+    `stream`, `body` is empty."""
 
     status: int
     head: bytes = b""

@@ -1,4 +1,5 @@
-"""Routes a request by method and path to the table row that answers it; decides 404, 405, `Allow`, HEAD, OPTIONS and trailing slashes."""
+"""Routes a request by method and path to the table row that answers it; decides 404, 405, `Allow`, HEAD, OPTIONS and
+trailing slashes."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ Ids = tuple[str, ...]
 Answer = Response | Coroutine[Any, Any, Response]
 """A response, or what has to be waited for to get one."""
 Plan = Callable[[Request, Ids], Answer]
-"""Answers the requests for one row. The ids are the path's values, in the order of the braces in `row.path`. Raises ApiError, as does
-the coroutine that it returns."""
+"""Answers the requests for one row. The ids are the path's values, in the order of the braces in `row.path`. Raises
+ApiError, as does the coroutine that it returns."""
 
 
 async def settled(answer: Answer) -> Response:
@@ -36,7 +37,8 @@ class RoutedRow(Row, Protocol):
 
     @property
     def streams_body(self) -> bool:
-        """Whether the body is taken as it comes, from `Request.chunks`, after all else about the request was checked."""
+        """Test whether the body is taken as it comes, from `Request.chunks`, after all else about the request was
+        checked."""
         ...
 
 
@@ -48,12 +50,13 @@ class Entrance(Protocol):
         ...
 
     async def before_refusal(self, request: Request, rows: Sequence[Any], /) -> None:
-        """Called before a 404 (`rows` is empty) or 405 (they are those of the path): raise here what may be told instead."""
+        """Called before a 404 (`rows` is empty) or 405 (they are those of the path): raise here what may be told
+        instead."""
         ...
 
 
 class Resource:
-    """What one path pattern answers to."""
+    """Answers of one path pattern, by method."""
 
     __slots__ = ("allow", "body_rules", "entrance", "options", "plans", "rows")
 
@@ -83,11 +86,11 @@ class _Node:
 
 
 class Routes:
-    """All rows of all entrances. A `{name}` in a path stands for one whole segment that is not empty; a segment spelled out wins over
-    one in braces.
+    """All rows of all entrances. A `{name}` in a path stands for one whole segment that is not empty; a segment spelled
+    out wins over one in braces.
 
-    Most paths are found in one of two dictionaries: those without a value, and those with one value at their end by what stands before
-    it. The others are looked for in a tree of segments, which holds all.
+    Most paths are found in one of two dictionaries: those without a value, and those with one value at their end by
+    what stands before it. The others are looked for in a tree of segments, which holds all.
     """
 
     def __init__(self, max_body: int = 65_536) -> None:
@@ -138,7 +141,7 @@ class Routes:
         return _walk(self._root, (path if last else before).split("/"), 1)
 
     def body_rule(self, method: str, path: str) -> BodyRule:
-        """What the row of this path accepts."""
+        """Rule for the body of the row of this path."""
         found = self.find(path)
         self._last = path, found  # asked for again as soon as the body is there, or later
         return self._body_rule if found is None else found[0].body_rules.get(method, self._body_rule)

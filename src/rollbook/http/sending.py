@@ -1,7 +1,8 @@
-"""Sends a streamed response: pulls its chunks no faster than the client reads, and ends it for whatever reason there is.
+"""Sends a streamed response: pulls its chunks no faster than the client reads, and ends it for whatever reason there
+is.
 
-A task does it, not `http/driver`: a stream must be cancelled when its client leaves, wherever it waits, and a task is what
-can be cancelled. Its 15 microseconds are paid once for a response that is long anyway.
+A task does it, not `http/driver`: a stream must be cancelled when its client leaves, wherever it waits, and a task is
+what can be cancelled. Its 15 microseconds are paid once for a response that is long anyway.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ log = logging.getLogger("rollbook")
 
 
 class Sending:
-    """One streamed response on its way. Its head is written; the connection is told by `stream_ended` when all is done."""
+    """One streamed response on its way. Its head is written; the connection is told by `stream_ended` when all is
+    done."""
 
-    def __init__(self, connection: Connection, request: Request, response: Response, stream: Stream, keep: bool) -> None:
+    def __init__(
+        self, connection: Connection, request: Request, response: Response, stream: Stream, keep: bool
+    ) -> None:
         self.request = request
         self.response = response
         self.keep = keep  # the connection stays open after it

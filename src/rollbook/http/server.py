@@ -1,4 +1,5 @@
-"""Starts the server: binds the port, runs one worker here or several under the supervisor, and stops without losing a request."""
+"""Starts the server: binds the port, runs one worker here or several under the supervisor, and stops without losing a
+request."""
 
 from __future__ import annotations
 
@@ -36,10 +37,11 @@ def serve(
 ) -> int:
     """Serve until SIGTERM or SIGINT; the exit code.
 
-    `build(settings, worker)` makes the application in each worker process, numbered from 0; the settings have the port that was
-    chosen if it was 0. `restarted()` is called when a worker that died is started again. `ready(url)` is called once, when the
-    first of them accepts connections. On a signal, running requests have `drain_timeout` to finish; a second signal ends
-    everything at once. Raises ConfigurationError if the port or the certificate cannot be used.
+    `build(settings, worker)` makes the application in each worker process, numbered from 0; the settings have the port
+    that was chosen if it was 0. `restarted()` is called when a worker that died is started again. `ready(url)` is
+    called once, when the first of them accepts connections. On a signal, running requests have `drain_timeout` to
+    finish; a second signal ends everything at once. Raises ConfigurationError if the port or the certificate cannot be
+    used.
     """
     sockets = bind(settings.host, settings.port)
     settings = msgspec.structs.replace(settings, port=sockets[0].getsockname()[1])
@@ -66,7 +68,8 @@ def run_worker(
     ready: Callable[[], None],
     parent: int | None = None,
 ) -> None:
-    """Serve in this process until told to stop. `parent` is the file descriptor that reaches its end when the supervisor dies."""
+    """Serve in this process until told to stop. `parent` is the file descriptor that reaches its end when the
+    supervisor dies."""
     with asyncio.Runner() as runner:
         runner.run(_work(settings, build, number, sockets, ready, parent))
 
@@ -116,8 +119,8 @@ def _accept(worker: Worker, listener: socket.socket) -> Acceptor:
 
 
 def _listen_to_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, parent: int | None) -> None:
-    """Under a supervisor, only the supervisor decides: a terminal sends SIGINT, and a service manager SIGTERM, to every process
-    of the group, so a second signal here has no meaning."""
+    """Under a supervisor, only the supervisor decides: a terminal sends SIGINT, and a service manager SIGTERM, to every
+    process of the group, so a second signal here has no meaning."""
 
     def on_signal(number: int) -> None:
         if stop.is_set() and parent is None:
@@ -138,11 +141,14 @@ def _listen_to_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, par
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
-    """Sockets bound to every address of `host`, not listening yet. Port 0 chooses a free one. Raises ConfigurationError."""
+    """Sockets bound to every address of `host`, not listening yet. Port 0 chooses a free one. Raises
+    ConfigurationError."""
     try:
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as problem:
-        raise ConfigurationError(f"host: {host!r} is no address of this machine ({problem.strerror or problem}).") from None
+        raise ConfigurationError(
+            f"host: {host!r} is no address of this machine ({problem.strerror or problem})."
+        ) from None
     sockets: list[socket.socket] = []
     for family, address in dict.fromkeys((entry[0], entry[4]) for entry in found):
         listener = socket.socket(family, socket.SOCK_STREAM)
@@ -167,12 +173,16 @@ def _refused(host: str, port: int, problem: OSError) -> ConfigurationError:
     if isinstance(problem, PermissionError):
         return ConfigurationError(f"port: {port} needs more rights than this process has. Choose one from 1024 on.")
     if problem.errno == errno.EADDRINUSE and (holder := _holder(port)):
-        return ConfigurationError(f"port: {host}:{port} is taken by {holder}. Stop it, or choose another port with --port.")
-    return ConfigurationError(f"port: cannot listen on {host}:{port} ({problem.strerror}). Choose another host or port.")
+        return ConfigurationError(
+            f"port: {host}:{port} is taken by {holder}. Stop it, or choose another port with --port."
+        )
+    return ConfigurationError(
+        f"port: cannot listen on {host}:{port} ({problem.strerror}). Choose another host or port."
+    )
 
 
 def _holder(port: int) -> str:
-    """Who listens on the port, such as `nginx (process 812)`, if Linux lets us see it; otherwise empty."""
+    """Program that listens on the port, such as `nginx (process 812)`, if Linux lets us see it; otherwise empty."""
     inodes = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:

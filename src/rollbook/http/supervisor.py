@@ -58,7 +58,8 @@ class Supervisor:
         self._failure = ""
 
     def run(self) -> int:
-        """Run until SIGTERM or SIGINT; returns the exit code. Raises ConfigurationError when the workers cannot start for that reason."""
+        """Run until SIGTERM or SIGINT; returns the exit code. Raises ConfigurationError when the workers cannot start
+        for that reason."""
         wake, waker = os.pipe()
         os.set_blocking(wake, False)
         os.set_blocking(waker, False)
@@ -76,7 +77,13 @@ class Supervisor:
             signal.set_wakeup_fd(previous_waker)
             for number, handler in before.items():
                 signal.signal(number, handler)
-            for descriptor in (wake, waker, self._alive, self._lifeline, *(child.report for child in self._children.values())):
+            for descriptor in (
+                wake,
+                waker,
+                self._alive,
+                self._lifeline,
+                *(child.report for child in self._children.values()),
+            ):
                 os.close(descriptor)
 
     def _note(self, number: int, _frame: object) -> None:

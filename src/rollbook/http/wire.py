@@ -30,25 +30,45 @@ def date_line(now: float | None = None) -> bytes:
     return f"Date: {formatdate(time.time() if now is None else now, usegmt=True)}\r\n".encode("ascii")
 
 
-def encode(response: Response, common: bytes, id: str, more: bytes, *, head: bool = False, close: bool = False) -> bytes:
-    """A complete response. `common` are the lines that all have (Date and the above), `more` those of the request's limits and trace;
-    `head` omits the body but keeps its length (RFC 9110 section 9.3.2); `close`: no other response follows on this connection."""
+def encode(
+    response: Response, common: bytes, id: str, more: bytes, *, head: bool = False, close: bool = False
+) -> bytes:
+    """A complete response. `common` are the lines that all have (Date and the above), `more` those of the request's
+    limits and trace; `head` omits the body but keeps its length (RFC 9110 section 9.3.2); `close`: no other response
+    follows on this connection."""
     status, lines, body, _ = response
     if status in BODYLESS:
         return b"%b%bX-Request-Id: %b\r\n%b%b%b\r\n" % (
-            STATUS_LINE[status], common, id.encode(), lines, more, b"Connection: close\r\n" if close else b"",
-        )  # fmt: skip
+            STATUS_LINE[status],
+            common,
+            id.encode(),
+            lines,
+            more,
+            b"Connection: close\r\n" if close else b"",
+        )
     return b"%b%bX-Request-Id: %b\r\n%b%bContent-Length: %d\r\n%b%b" % (
-        STATUS_LINE[status], common, id.encode(), lines, more, len(body), b"Connection: close\r\n\r\n" if close else b"\r\n", b"" if head else body,
-    )  # fmt: skip
+        STATUS_LINE[status],
+        common,
+        id.encode(),
+        lines,
+        more,
+        len(body),
+        b"Connection: close\r\n\r\n" if close else b"\r\n",
+        b"" if head else body,
+    )
 
 
 def encode_head(response: Response, common: bytes, id: str, more: bytes, *, chunked: bool, close: bool) -> bytes:
     """The head of a streamed response. Without `chunked` its body ends with the connection, or it has none (HEAD)."""
     return b"%b%bX-Request-Id: %b\r\n%b%b%b%b\r\n" % (
-        STATUS_LINE[response.status], common, id.encode(), response.head, more,
-        b"Transfer-Encoding: chunked\r\n" if chunked else b"", b"Connection: close\r\n" if close else b"",
-    )  # fmt: skip
+        STATUS_LINE[response.status],
+        common,
+        id.encode(),
+        response.head,
+        more,
+        b"Transfer-Encoding: chunked\r\n" if chunked else b"",
+        b"Connection: close\r\n" if close else b"",
+    )
 
 
 def chunk(data: bytes) -> bytes:

@@ -1,4 +1,5 @@
-"""What the connections of one process share: the application, the rules, a coarse clock, and the sweep that enforces deadlines."""
+"""State that the connections of one process share: the application, the rules, a coarse clock, and the sweep that
+enforces deadlines."""
 
 from __future__ import annotations
 
@@ -28,8 +29,8 @@ SWEEP = 0.5
 CLEAN_UP = 0.5
 
 
-# Bytes that asyncio reads of a TLS connection at a time, one record (RFC 8446 section 5.1). Its own default, 256 KiB, is memory of each
-# connection, of callers and of receivers of webhooks: 309 KiB in all instead of 69, for nothing.
+# Bytes that asyncio reads of a TLS connection at a time, one record (RFC 8446 section 5.1). Its own default, 256 KiB,
+# is memory of each connection, of callers and of receivers of webhooks: 309 KiB in all instead of 69, for nothing.
 TLS_BUFFER = 16_384
 
 
@@ -45,9 +46,13 @@ class Worker:
         self.tls = _tls(settings)
         sslproto.SSLProtocol.max_size = TLS_BUFFER
         self.connections: set[Connection] = set()
-        self.running: dict[Request, Driver | Sending] = {}  # requests that wait for their handler, or for the end of a stream
+        self.running: dict[
+            Request, Driver | Sending
+        ] = {}  # requests that wait for their handler, or for the end of a stream
         self.draining = False
-        self._pause = min(SWEEP, settings.header_timeout / 4, settings.body_timeout / 4, settings.keep_alive_timeout / 4)
+        self._pause = min(
+            SWEEP, settings.header_timeout / 4, settings.body_timeout / 4, settings.keep_alive_timeout / 4
+        )
         self._sweeper: asyncio.TimerHandle | None = None
         self.sweep()
 
@@ -56,7 +61,8 @@ class Worker:
         return Connection(self)
 
     def sweep(self) -> None:
-        """Refresh the clock and the date, and end connections past their deadline. A timer per request would cost more than many requests."""
+        """Refresh the clock and the date, and end connections past their deadline. A timer per request would cost more
+        than many requests."""
         self.now = now = self.loop.time()
         self.head_until = now + self.settings.header_timeout
         self.body_until = now + self.settings.body_timeout
@@ -73,7 +79,9 @@ class Worker:
     def failed(self, request: Request, error: BaseException | None) -> Response:
         """The response when the application raised, which it promised not to do."""
         log.error("the handler of %s %s raised", request.method, request.path, exc_info=error)
-        return self.app.refuse(ApiError(), id=request.id, address=request.address, method=request.method, path=request.path)
+        return self.app.refuse(
+            ApiError(), id=request.id, address=request.address, method=request.method, path=request.path
+        )
 
     async def drain(self) -> None:
         """Let running requests finish; abort those that have not after `drain_timeout`."""
@@ -86,7 +94,9 @@ class Worker:
         give_up = self.loop.time() + self.settings.drain_timeout
         while self.connections or self.running:
             if self.loop.time() > give_up:
-                log.warning("stopped with %d connections and %d requests unfinished", len(self.connections), len(self.running))
+                log.warning(
+                    "stopped with %d connections and %d requests unfinished", len(self.connections), len(self.running)
+                )
                 for connection in list(self.connections):
                     connection.transport.abort()
                 if streams := [each.task for each in self.running.values() if isinstance(each, Sending)]:
@@ -111,5 +121,7 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
         for name, file in (("tls_cert", settings.tls_cert), ("tls_key", settings.tls_key)):
             if not os.access(file, os.R_OK):
                 raise ConfigurationError(f"{name}: {file} does not exist or cannot be read.") from None
-        raise ConfigurationError(f"tls_cert, tls_key: {problem}. Both are files in PEM format that belong together.") from None
+        raise ConfigurationError(
+            f"tls_cert, tls_key: {problem}. Both are files in PEM format that belong together."
+        ) from None
     return context

@@ -1,4 +1,5 @@
-"""The process of one backup: `python -m rollbook.jobs.backup_process DATABASE FILE`. Says on standard error why it failed."""
+"""The process of one backup: `python -m rollbook.jobs.backup_process DATABASE FILE`. Says on standard error why it
+failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Backs up a SQLite database by the schedule or when an owner asks, in a process of its own: the server's has better things to do."""
+"""Backs up a SQLite database by the schedule or when an owner asks, in a process of its own: the server's has better
+things to do."""
 
 from __future__ import annotations
 
@@ -52,7 +53,13 @@ class Backups:
         except OSError as problem:
             self._failed(f"{backups.folder(self._settings)} can't be written: {problem.strerror}.")
             return
-        command = [sys.executable, "-m", "rollbook.jobs.backup_process", str(self._settings.sqlite_file), str(self._target)]
+        command = [
+            sys.executable,
+            "-m",
+            "rollbook.jobs.backup_process",
+            str(self._settings.sqlite_file),
+            str(self._target),
+        ]
         # Of its own session: what is typed at the server's terminal is for the server.
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True

@@ -1,7 +1,8 @@
 """The process that runs one import: started by the server's first worker (`imports.py`), it ends with it.
 
-A process of its own, since reading and checking rows would take the interpreter from the requests for a millisecond at a time, thousands of
-times (decision 39). It checks rows at the lowest priority, but writes at that of the server, whose other writes wait for it.
+A process of its own, since reading and checking rows would take the interpreter from the requests for a millisecond at
+a time, thousands of times (decision 39). It checks rows at the lowest priority, but writes at that of the server, whose
+other writes wait for it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Imports a file of users from its first record to its last, or from where it was interrupted: for jobs, and for the command line."""
+"""Imports a file of users from its first record to its last, or from where it was interrupted: for jobs, and for the
+command line."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ SWITCH = 0.0002
 
 
 class Run:
-    """One import of a file. `counts` are what has been done by now, of earlier runs too, `bytes_read` how much of the file."""
+    """One import of a file. `counts` are what has been done by now, of earlier runs too, `bytes_read` how much of the
+    file."""
 
     def __init__(
         self,
@@ -42,12 +44,14 @@ class Run:
         counts: Counts | None = None,
         batch: int = import_batches.BATCH,
     ) -> None:
-        """`runner` is the process that writes a job's progress; None: no job. `batch` are the records of a transaction, at most."""
+        """`runner` is the process that writes a job's progress; None: no job. `batch` are the records of a transaction,
+        at most."""
         self.bytes_read = 0
         self._on = on
         self._importer = Importer(on, options, id, runner, counts, batch)
         self._reading = Reading(file, options, on.settings.password_min_length, self._importer.counts.records)
-        # Of a pipe, a read may take longer than a transaction can. A job on SQLite holds the lock that all of its server's writes wait for.
+        # Of a pipe, a read may take longer than a transaction can. A job on SQLite holds the lock that all of its
+        # server's writes wait for.
         is_regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
         self._reads_ahead = is_regular and (runner is None or dialect(on.db).is_shared)
         self._problem: ApiError | None = None
@@ -64,9 +68,11 @@ class Run:
 
         Raises ApiError when the import can't go on: what was imported by then stays.
         """
-        # Rows by the million, none of which refers to itself: looking for such garbage among them would be a seventh of the work.
+        # Rows by the million, none of which refers to itself: looking for such garbage among them would be a seventh of
+        # the work.
         gc.disable()
-        # The thread that writes works mostly without the interpreter. When it needs it, it should not have to wait for 5 ms.
+        # The thread that writes works mostly without the interpreter. When it needs it, it should not have to wait for
+        # 5 ms.
         sys.setswitchinterval(SWITCH)
         with closing(self._importer):
             while True:

@@ -1,4 +1,5 @@
-"""Runs the imports whose files this server received, one at a time and each in a process of its own (`import_process.py`)."""
+"""Runs the imports whose files this server received, one at a time and each in a process of its own
+(`import_process.py`)."""
 
 from __future__ import annotations
 
@@ -59,7 +60,7 @@ class Imports:
         return process
 
     async def _has_failed(self, job: Import) -> bool:
-        """Whether it was tried often enough."""
+        """Test whether it was tried often enough."""
         id, records, times = self._crashes
         times = times + 1 if (id, records) == (job.id, job.records) else 1
         self._crashes = (job.id, job.records, times)

@@ -1,4 +1,5 @@
-"""Runs jobs: a loop for each, so that a slow one delays no other, and a lease for each that only one of several servers should run."""
+"""Runs jobs: a loop for each, so that a slow one delays no other, and a lease for each that only one of several servers
+should run."""
 
 from __future__ import annotations
 
@@ -30,11 +31,12 @@ class Job(NamedTuple):
     step: Step
     """Does a bounded piece of work. Returns whether there is more."""
     leased: bool = False
-    """Whether one of several servers runs it for all."""
+    """True if one of several servers runs it for all."""
 
 
 class Jobs:
-    """`start` needs an event loop. `last` is done once more when the jobs stop: what a worker holds in memory is stored."""
+    """`start` needs an event loop. `last` is done once more when the jobs stop: what a worker holds in memory is
+    stored."""
 
     def __init__(self, db: Database, jobs: Sequence[Job], last: Sequence[Callable[[], Awaitable[object]]] = ()) -> None:
         self.jobs = tuple(jobs)
@@ -61,7 +63,9 @@ class Jobs:
 
     async def _run(self, job: Job) -> None:
         """A failed step is logged and retried: one bad row or a full disk must not end a loop."""
-        lease = Lease(self._db, job.name, self._holder, job.pause) if job.leased and dialect(self._db).is_shared else None
+        lease = (
+            Lease(self._db, job.name, self._holder, job.pause) if job.leased and dialect(self._db).is_shared else None
+        )
         while True:
             more = False
             try:
@@ -74,9 +78,11 @@ class Jobs:
 
 
 class Lease:
-    """A job's lease, as this server knows it. It outlasts the job's pause, so that one server keeps the job for as long as it lives.
+    """A job's lease, as this server knows it. It outlasts the job's pause, so that one server keeps the job for as long
+    as it lives.
 
-    A step that takes longer than that may overlap with one of another server: steps are written so that this does no harm.
+    A step that takes longer than that may overlap with one of another server: steps are written so that this does no
+    harm.
     """
 
     def __init__(self, db: Database, name: str, holder: str, pause: float) -> None:

@@ -98,7 +98,8 @@ async def fold_usage(on: Rollbook) -> bool:
 
 
 async def expire_request_log(on: Rollbook) -> bool:
-    """Delete the request log past its retention, all of it if the log is turned off; and the oldest lines of one that is too large."""
+    """Delete the request log past its retention, all of it if the log is turned off; and the oldest lines of one that
+    is too large."""
     before = clock.now() - on.settings.request_retention * clock.DAY
     if await usage.log_size(on.db, before) > on.settings.request_log_size << 20:
         before = clock.now()
@@ -108,7 +109,8 @@ async def expire_request_log(on: Rollbook) -> bool:
 
 
 async def expire_deliveries(on: Rollbook) -> bool:
-    """Delete deliveries past their retention, those beyond the newest of each webhook, and all of webhooks that are gone; and old replays."""
+    """Delete deliveries past their retention, those beyond the newest of each webhook, and all of webhooks that are
+    gone; and old replays."""
     before = clock.now() - on.settings.webhook_retention * clock.DAY
     more = False
     for each in await on.read_aside(webhook_deliveries.expiring, before):
@@ -139,8 +141,8 @@ async def _forget_erased(tx: Tx, user_id: str) -> None:
 
 
 async def count_password_parameters(on: Rollbook) -> bool:
-    """Count how many users have each set of parameters, and forget what no user's hash has anymore: hashes are renewed when their users sign
-    in."""
+    """Count how many users have each set of parameters, and forget what no user's hash has anymore: hashes are renewed
+    when their users sign in."""
     current = on.passwords.current
     if set(await password_parameters.in_use(on.db, 2)) <= {current}:
         return False
@@ -158,9 +160,12 @@ async def count_password_parameters(on: Rollbook) -> bool:
     await on.db.write(password_parameters.settle, dict.fromkeys(others, 0) | users, clock.now())
     for each in (await on.read(password_costs.costs, on.settings)).shut:
         logger.warning(
-            "%s password hashes of %s MiB (%s), which no password matches: set imported_hash_memory, or send setup links",
-            each.whose, each.price.mebibytes, each.parameters,
-        )  # fmt: skip
+            "%s password hashes of %s MiB (%s), which no password matches: set imported_hash_memory, or send "
+            "setup links",
+            each.whose,
+            each.price.mebibytes,
+            each.parameters,
+        )
     return False
 
 

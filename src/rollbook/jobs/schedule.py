@@ -18,7 +18,9 @@ from rollbook.web.site import Site
 
 
 def jobs(on: Services, gate: Gate, site: Site, flush: UsageFlush, gauge: Step, first: bool) -> Jobs:
-    """Those of a worker. What concerns all workers runs in the first one and, of several servers on one database, in one of them."""
+    """Jobs of a worker. Jobs that concern all workers run in the first one and, of several servers on one database, in
+    one of them. What concerns all workers runs in the first one and, of several servers on one database, in one of
+    them."""
     store_last_seen = partial(last_seen.store, on.db, gate, site)
     store_notices = partial(notices.store, on)
     found = [

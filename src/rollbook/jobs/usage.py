@@ -13,7 +13,8 @@ from rollbook.storage.database import Database
 
 logger = logging.getLogger("rollbook")
 
-# Buckets per commit, and how much is prepared per turn of the event loop, in lines (a bucket costs as much as 8): less than 0.2 ms.
+# Buckets per commit, and how much is prepared per turn of the event loop, in lines (a bucket costs as much as 8): less
+# than 0.2 ms.
 BATCH, HANDFUL, BUCKET = 512, 512, 8
 
 
@@ -45,7 +46,8 @@ class UsageFlush:
         return False
 
     async def flush(self) -> None:
-        """Store usage and request log. If that fails, the counts are kept for the next attempt; the log lines are lost."""
+        """Store usage and request log. If that fails, the counts are kept for the next attempt; the log lines are
+        lost."""
         buffer = self._buffer
         self._complete()
         buffer.flush()
@@ -68,5 +70,7 @@ class UsageFlush:
                 logger.warning("%d lines of the request log are lost", lost)
                 raise
         if buffer.lost:
-            logger.warning("%d requests are missing in the usage of their keys: too many were waiting to be stored", buffer.lost)
+            logger.warning(
+                "%d requests are missing in the usage of their keys: too many were waiting to be stored", buffer.lost
+            )
             buffer.lost = 0

@@ -1,8 +1,8 @@
 """The RateLimit header fields of every response to a request that was counted or refused.
 
 `RateLimit-Limit`, `-Remaining` and `-Reset` speak of one window, the one with the fewest requests left
-(draft-ietf-httpapi-ratelimit-headers-06 section 3: "the time window with the lower RateLimit-Remaining"); of several, the one that
-resets last. `RateLimit-Policy` and `RateLimit` list all windows (the newest draft, from version 08 on).
+(draft-ietf-httpapi-ratelimit-headers-06 section 3: "the time window with the lower RateLimit-Remaining"); of several,
+the one that resets last. `RateLimit-Policy` and `RateLimit` list all windows (the newest draft, from version 08 on).
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ def render(limit: Limit, own_limit: Limit, verdict: Verdict) -> bytes:
 
 
 def templates(limit: Limit, own_limit: Limit) -> tuple[bytes, ...]:
-    """Templates of the lines, one for each window that may be the tightest: its two numbers, then those of all windows."""
+    """Templates of the lines, one for each window that may be the tightest: its two numbers, then those of all
+    windows."""
     return _templates.get((limit, own_limit)) or _make(limit, own_limit)
 
 

@@ -1,7 +1,9 @@
-"""Counts the requests of one caller where nothing is out of the ordinary: what `Table.take` and `headers.render` do, in one step.
+"""Counts the requests of one caller where nothing is out of the ordinary: what `Table.take` and `headers.render` do, in
+one step.
 
-A meter keeps the slot of its bucket, so that a request reads seven numbers, writes two and fills one template. It leaves all else
-to the table: a window that begins, ends or is exhausted, a bucket that lost its slot, a limit that changed, a clock set back.
+A meter keeps the slot of its bucket, so that a request reads seven numbers, writes two and fills one template. It
+leaves all else to the table: a window that begins, ends or is exhausted, a bucket that lost its slot, a limit that
+changed, a clock set back.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from rollbook.config import Settings
 from rollbook.quota import MAX_CALLS, Limit, Window
 
 _AROUND = {4: ((24, 8),), 6: ((56, 4), (48, 16))}
-"""Networks around an address (IPv6: around its /64): the length of the prefix, and how many times the limit of one address it has. Wider ones
-have more, so that no network uses up alone what belongs to the one around it."""
+"""Networks around an address (IPv6: around its /64): the length of the prefix, and how many times the limit of one
+address it has. Wider ones have more, so that no network uses up alone what belongs to the one around it."""
 
 
 class Network(NamedTuple):
@@ -43,12 +43,14 @@ class Policy:
 
 
 def key_bucket(user_id: str, key_id: str) -> str:
-    """The bucket of a key with its own limit, shared by the keys created with it. It contains the user's ID, so that both are counted in one step."""
+    """The bucket of a key with its own limit, shared by the keys created with it. It contains the user's ID, so that
+    both are counted in one step."""
     return f"{user_id}:{key_id}"
 
 
 def address_bucket(address: str) -> str:
-    """The bucket of requests without a valid key: an IPv4 address, or the /64 that one holder of IPv6 has all to itself."""
+    """The bucket of requests without a valid key: an IPv4 address, or the /64 that one holder of IPv6 has all to
+    itself."""
     if ":" in address:
         try:
             return f"address:{int(ip_address(address)) >> 64:x}::/64"
@@ -58,13 +60,15 @@ def address_bucket(address: str) -> str:
 
 
 def networks(address: str) -> tuple[Network, ...]:
-    """Those that an address belongs to, the narrowest first: that of `address_bucket`, then those around it, which one holder may have too."""
+    """Networks that an address belongs to, the narrowest first: that of `address_bucket`, then those around it, which
+    one holder may have too."""
     narrowest = Network(address_bucket(address), 1)
     try:
         ip = ip_address(address)
     except ValueError:
         return (narrowest,)
     around = (
-        Network(f"address:{int(ip) >> (ip.max_prefixlen - length):x}/{length}", times) for length, times in _AROUND[ip.version]
+        Network(f"address:{int(ip) >> (ip.max_prefixlen - length):x}/{length}", times)
+        for length, times in _AROUND[ip.version]
     )
     return (narrowest, *around)

@@ -1,4 +1,5 @@
-"""Commands and replies in RESP2, the protocol that every Valkey and Redis speaks (https://valkey.io/topics/protocol/)."""
+"""Commands and replies in RESP2, the protocol that every Valkey and Redis speaks
+(https://valkey.io/topics/protocol/)."""
 
 from __future__ import annotations
 
@@ -61,7 +62,8 @@ class Reader:
 
 
 def _value(data: bytes, at: int) -> tuple[Reply, int] | None:
-    """The value at this place and where the next one starts; None while it is incomplete. Raises ValueError when it is not RESP."""
+    """The value at this place and where the next one starts; None while it is incomplete. Raises ValueError when it is
+    not RESP."""
     end = data.find(b"\r\n", at)
     if end < 0:
         return None

@@ -1,12 +1,14 @@
 """Counts on one server: a table in anonymous memory, created before the workers are forked and shared by them.
 
-The table has groups of 16 slots. A bucket belongs to one group, chosen by a keyed digest of its name so that names which share a group
-cannot be worked out; within it, any slot will do. Pages that were never written cost nothing: an idle table takes no memory. A full one
-holds a million buckets in 128 MiB for several workers, and a quarter of that for one.
+The table has groups of 16 slots. A bucket belongs to one group, chosen by a keyed digest of its name so that names
+which share a group cannot be worked out; within it, any slot will do. Pages that were never written cost nothing: an
+idle table takes no memory. A full one holds a million buckets in 128 MiB for several workers, and a quarter of that for
+one.
 
-With several workers, whoever reads or writes a group holds a byte-range lock on it (POSIX record lock, `fcntl(2)`). The kernel releases
-it when its holder dies; `windows` says what such a death may leave in a slot. A lock belongs to a process, not to a thread: a Table is
-for the thread that runs a worker's event loop, which never suspends between lock and unlock.
+With several workers, whoever reads or writes a group holds a byte-range lock on it (POSIX record lock, `fcntl(2)`). The
+kernel releases it when its holder dies; `windows` says what such a death may leave in a slot. A lock belongs to a
+process, not to a thread: a Table is for the thread that runs a worker's event loop, which never suspends between lock
+and unlock.
 """
 
 from __future__ import annotations
@@ -90,7 +92,13 @@ class Table:
         return slice(at, at + _DIGEST), start
 
     async def take(
-        self, bucket: str, limit: Limit, now: int, own: str | None = None, own_limit: Limit = NO_LIMIT, requests: int = 1
+        self,
+        bucket: str,
+        limit: Limit,
+        now: int,
+        own: str | None = None,
+        own_limit: Limit = NO_LIMIT,
+        requests: int = 1,
     ) -> Verdict:
         if own is not None and own_limit:
             if limit:
@@ -177,7 +185,8 @@ class Table:
                     break
         else:
             self._count_eviction()
-        # The windows stop before the name changes: whoever dies between leaves an idle slot, under either name or under none.
+        # The windows stop before the name changes: whoever dies between leaves an idle slot, under either name or under
+        # none.
         clear(self.words, start)
         at = base + slots.index(start) * _DIGEST
         self.memory[at : at + _DIGEST] = digest
@@ -196,8 +205,9 @@ class Table:
             try:
                 return fcntl.lockf(self._descriptor, fcntl.LOCK_EX, 1, group)
             except OSError as problem:
-                # The kernel looks for deadlocks between processes, not threads: when one of our threads holds a record lock of any
-                # file, and one of the holder's waits for that, it sees a circle where there is none. The holder is about to let go.
+                # The kernel looks for deadlocks between processes, not threads: when one of our threads holds a record
+                # lock of any file, and one of the holder's waits for that, it sees a circle where there is none. The
+                # holder is about to let go.
                 if problem.errno != errno.EDEADLK:
                     raise
                 time.sleep(0)

@@ -1,10 +1,11 @@
 """Counts that several servers share, in Valkey (or Redis), and what happens while it is away.
 
-Valkey's own clock decides, since those of the servers differ. Where a file moves a server's clock, as in tests, its own counts.
+Valkey's own clock decides, since those of the servers differ. Where a file moves a server's clock, as in tests, its own
+counts.
 
-When Valkey cannot be reached, replies too late or refuses, one of two things happens in that worker until the connection is back: `local`
-counts in this server's own table, with the same limits; `closed` admits no request. A call without a reply is decided the same way and
-never sent again: Valkey may have counted it before the connection broke.
+When Valkey cannot be reached, replies too late or refuses, one of two things happens in that worker until the
+connection is back: `local` counts in this server's own table, with the same limits; `closed` admits no request. A call
+without a reply is decided the same way and never sent again: Valkey may have counted it before the connection broke.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ SAFE_POLICIES = ("noeviction", "volatile-ttl")
 
 
 class Store(Protocol):
-    """What counts for several servers: `valkey_connection.Connection` or `valkey_group.Group`."""
+    """Counter of several servers: `valkey_connection.Connection` or `valkey_group.Group`."""
 
     trouble: str
 
@@ -48,9 +49,15 @@ class Valkey:
     """Created before the workers are forked; each starts its own connection."""
 
     def __init__(
-        self, address: Address, local: Limiter, closed: bool = False, own_clock: bool = False, timeouts: Timeouts | None = None
+        self,
+        address: Address,
+        local: Limiter,
+        closed: bool = False,
+        own_clock: bool = False,
+        timeouts: Timeouts | None = None,
     ) -> None:
-        """`local` counts while Valkey is away, unless `closed`. `own_clock`: the caller's `now` decides, not Valkey's clock."""
+        """`local` counts while Valkey is away, unless `closed`. `own_clock`: the caller's `now` decides, not Valkey's
+        clock."""
         self.address = address
         self.closed = closed
         self.locally = 0
@@ -64,7 +71,8 @@ class Valkey:
         self._reported = False
 
     async def start(self) -> None:
-        """Connect. Returns when the first attempt has succeeded or failed, within about a second; it is repeated until `stop`."""
+        """Connect. Returns when the first attempt has succeeded or failed, within about a second; it is repeated until
+        `stop`."""
         store = _store(self.address, self._changed, self._timeouts)
         store.start()
         await store.wait_ready()
@@ -84,7 +92,13 @@ class Valkey:
         """Every request asks the store."""
 
     async def take(
-        self, bucket: str, limit: Limit, now: int, own: str | None = None, own_limit: Limit = NO_LIMIT, requests: int = 1
+        self,
+        bucket: str,
+        limit: Limit,
+        now: int,
+        own: str | None = None,
+        own_limit: Limit = NO_LIMIT,
+        requests: int = 1,
     ) -> Verdict:
         moment = now if self._own_clock else 0
         verb = "take" if requests == 1 else str(requests)
@@ -94,7 +108,9 @@ class Valkey:
                 raise Unavailable
             if own is not None and own_limit:
                 if limit:
-                    return script.verdict(await store.run(verb, moment, script.name(bucket), limit, script.name(own), own_limit))
+                    return script.verdict(
+                        await store.run(verb, moment, script.name(bucket), limit, script.name(own), own_limit)
+                    )
                 return script.verdict(await store.run(verb, moment, script.name(own), own_limit))
             if limit:
                 return script.verdict(await store.run(verb, moment, script.name(bucket), limit))
@@ -109,7 +125,9 @@ class Valkey:
         if not at:
             await self._local.give_back(bucket, limit, now)
         elif limit and self._store is not None:
-            with contextlib.suppress(Unavailable):  # then the request stays counted: one too few is admitted, never one too many
+            with contextlib.suppress(
+                Unavailable
+            ):  # then the request stays counted: one too few is admitted, never one too many
                 await self._store.run("back", at, script.name(bucket), limit)
 
     async def peek(self, bucket: str, limit: Limit, now: int) -> tuple[tuple[int, int], ...]:
@@ -117,7 +135,9 @@ class Valkey:
             return ()
         if self._store is not None:
             with contextlib.suppress(Unavailable):
-                return script.pairs(await self._store.run("peek", now if self._own_clock else 0, script.name(bucket), limit))
+                return script.pairs(
+                    await self._store.run("peek", now if self._own_clock else 0, script.name(bucket), limit)
+                )
         return await self._local.peek(bucket, limit, now)
 
     def _changed(self) -> None:
@@ -137,11 +157,11 @@ class Facts(NamedTuple):
     name: str
     """`Valkey 8.1.1`; empty where the user may not ask."""
     policy: str
-    """What it evicts when its memory is full; empty without a bound, or where the user may not ask."""
+    """Eviction policy for a full memory; empty without a bound, or where the user may not ask."""
 
 
 async def inspect(address: Address) -> Facts:
-    """What a Valkey says of itself. Raises Unavailable, with the reason, when requests cannot be counted there."""
+    """Ask a Valkey about itself. Raises Unavailable, with the reason, when requests cannot be counted there."""
     store = _store(address, lambda: None, Timeouts(TIMEOUTS.reply, 2 * TIMEOUTS.connect))
     store.start()
     try:

@@ -47,8 +47,8 @@ class Address:
 def parse(url: str) -> Address:
     """The address in a URL. Raises ValueError with a sentence that says what to write and never shows the password.
 
-    With TLS, the server's certificate must be valid for the host, by the system's authorities or those in the file that the variable
-    SSL_CERT_FILE names.
+    With TLS, the server's certificate must be valid for the host, by the system's authorities or those in the file that
+    the variable SSL_CERT_FILE names.
     """
     try:
         parts = urlsplit(url)
@@ -60,14 +60,16 @@ def parse(url: str) -> Address:
     kind: Kind = "server" if not topology else "cluster" if topology == "cluster" else "sentinel"
     if parts.query or parts.fragment:
         raise ValueError(
-            "the address of Valkey ends with the database: write ? and # in a password as %3F and %23, / as %2F, @ as %40."
+            "the address of Valkey ends with the database: write ? and # in a password as %3F and %23, / as %2F, "
+            "@ as %40."
         )
     login, _, hosts = parts.netloc.rpartition("@")
     name, _, word = login.partition(":")
     user, password = unquote(name), unquote(word)
     if user and not password:
         raise ValueError(
-            "the address of Valkey names a user without a password: write valkey://user:password@host, or :password@host."
+            "the address of Valkey names a user without a password: write valkey://user:password@host, or "
+            ":password@host."
         )
     primary, database = _path(parts, kind)
     return Address(kind, _hosts(hosts, kind), user, password, database, primary, _tls() if _SCHEMES[scheme] else None)
@@ -98,7 +100,9 @@ def _path(parts: SplitResult, kind: Kind) -> tuple[str, int]:
             raise ValueError(f"after the Sentinels comes the name of the primary they monitor. {_EXAMPLE}")
     database = database or "0"
     if not (database.isascii() and database.isdecimal() and len(database) <= 5):
-        raise ValueError(f"what follows the host in the address of Valkey is the number of a database, such as /0. {_EXAMPLE}")
+        raise ValueError(
+            f"what follows the host in the address of Valkey is the number of a database, such as /0. {_EXAMPLE}"
+        )
     if kind == "cluster" and int(database):
         raise ValueError("a cluster has no databases other than 0: leave the number out.")
     return unquote(primary), int(database)

@@ -1,6 +1,7 @@
 """A self-reconnecting connection to one Valkey server that sends all commands of an event-loop turn in a single write.
 
-A command is sent once. When the connection breaks or no reply comes in time, its fate is unknown, so it is never sent again.
+A command is sent once. When the connection breaks or no reply comes in time, its fate is unknown, so it is never sent
+again.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from rollbook.quota import NO_LIMIT, Limit
 
 # When the time for a reply is over, an event loop that was held up itself reads once more what has arrived.
 GRACE = 0.02
-# Seconds between two attempts to connect: the pause doubles and is drawn from its upper half, so that servers do not come all at once.
+# Seconds between two attempts to connect: the pause doubles and is drawn from its upper half, so that servers do not
+# come all at once.
 MIN_PAUSE, MAX_PAUSE = 0.1, 1.0
 # Seconds between two checks of an idle connection.
 HEARTBEAT = 1.0
@@ -76,7 +78,7 @@ class Connection:
     async def run(
         self, verb: str, now: int, key: bytes, limit: Limit, own: bytes | None = None, own_limit: Limit = NO_LIMIT
     ) -> bytes:
-        """What the script replies. Raises Unavailable."""
+        """Run the script and return its reply. Raises Unavailable."""
         if self.trouble:
             raise Unavailable(self.trouble)
         command = script.command(verb, now, key, limit, own, own_limit)
@@ -89,7 +91,7 @@ class Connection:
         raise Unavailable(self.trouble)
 
     async def info(self) -> dict[str, str]:
-        """What the server says of itself; empty where the user may not ask. Raises Unavailable."""
+        """Facts that the server tells about itself; empty where the user may not ask. Raises Unavailable."""
         if self.trouble:
             raise Unavailable(self.trouble)
         said: dict[str, str] = {}
@@ -102,7 +104,8 @@ class Connection:
     # ---- sending and receiving
 
     def _call(self, command: bytes) -> asyncio.Future[Reply]:
-        """Send it with all others of this turn. The future has the reply, which may be a ReplyError; or it raises Unavailable."""
+        """Send it with all others of this turn. The future has the reply, which may be a ReplyError; or it raises
+        Unavailable."""
         future = self._loop.create_future()
         self._waiting.append(future)
         if not self._buffer:
@@ -191,7 +194,9 @@ class Connection:
         said = await self._ask(encode(*hello, "SETNAME", "rollbook"))
         facts = dict(zip(said[::2], said[1::2], strict=False)) if isinstance(said, list) else {}
         if facts.get(b"mode") == b"sentinel":
-            raise Unavailable("this is a Sentinel, which keeps no counts: write valkey+sentinel://host:26379/name-of-the-primary")
+            raise Unavailable(
+                "this is a Sentinel, which keeps no counts: write valkey+sentinel://host:26379/name-of-the-primary"
+            )
         if facts.get(b"mode") == b"cluster":
             raise Unavailable("this is one server of a cluster: write valkey+cluster://host:6379,host:6379")
         if address.database:
@@ -264,12 +269,15 @@ class _Stream(asyncio.Protocol):
 
 
 def refusal(error: ReplyError) -> str:
-    """What Valkey's refusal means and how to fix it. Never shows a password."""
+    """Meaning of Valkey's refusal, and how to fix it. Never shows a password."""
     match error.kind:
         case "WRONGPASS":
             return "the user or the password is wrong"
         case "NOAUTH":
-            return "it asks for a password: write it into the address, valkey://user:password@host or valkey://:password@host"
+            return (
+                "it asks for a password: write it into the address, valkey://user:password@host or "
+                "valkey://:password@host"
+            )
         case "NOPERM":
             return f"the user may not do all that counting needs (docs/operations.md lists it): {error.text}"
         case "READONLY":

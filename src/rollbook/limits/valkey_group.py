@@ -1,7 +1,7 @@
 """A Valkey cluster, or a primary that Sentinel monitors, through redis-py.
 
-redis-py finds the servers, follows moved slots and failovers, and holds one connection for each command under way: a take costs seven times
-the CPU of `valkey_connection`. Loaded only where the setting names such an address.
+redis-py finds the servers, follows moved slots and failovers, and holds one connection for each command under way: a
+take costs seven times the CPU of `valkey_connection`. Loaded only where the setting names such an address.
 """
 
 from __future__ import annotations
@@ -29,12 +29,14 @@ from rollbook.quota import NO_LIMIT, Limit
 HEARTBEAT, URGENT = 1.0, 0.25
 # Commands under way at once, each on a connection of its own.
 MAX_COMMANDS = 32
-# While a slot moves, redis-py may give up on a call whose server is well: it sends ASKING and the command on different connections.
+# While a slot moves, redis-py may give up on a call whose server is well: it sends ASKING and the command on different
+# connections.
 _MOVING = (exceptions.ClusterError, AttributeError)
 
 
 class Group:
-    """`trouble` names the servers that do not reply, and is empty when all do. Only their keys raise Unavailable from `run`."""
+    """`trouble` names the servers that do not reply, and is empty when all do. Only their keys raise Unavailable from
+    `run`."""
 
     def __init__(self, address: Address, changed: Callable[[], None], timeouts: Timeouts) -> None:
         """`changed` is called when `trouble` may have changed."""
@@ -68,7 +70,7 @@ class Group:
     async def run(
         self, verb: str, now: int, key: bytes, limit: Limit, own: bytes | None = None, own_limit: Limit = NO_LIMIT
     ) -> bytes:
-        """What the script replies. Raises Unavailable."""
+        """Run the script and return its reply. Raises Unavailable."""
         if self._client is None:
             raise Unavailable(self.trouble)
         keys = (key,) if own is None else (key, own)
@@ -86,7 +88,7 @@ class Group:
             raise Unavailable(_reason(problem)) from None
 
     async def info(self) -> dict[str, str]:
-        """What one of the servers says of itself; empty where the user may not ask. Raises Unavailable."""
+        """Facts that one of the servers tells about itself; empty where the user may not ask. Raises Unavailable."""
         if self.trouble or self._client is None:
             raise Unavailable(self.trouble)
         said: dict[str, Any] = {}
@@ -95,7 +97,9 @@ class Group:
                 said |= await self._client.execute_command("INFO", section)
         return {name: str(value) for name, value in said.items()}
 
-    async def _in_turn(self, client: _Cluster | _Primary, server: str, keys: tuple[bytes, ...], words: list[str]) -> bytes:
+    async def _in_turn(
+        self, client: _Cluster | _Primary, server: str, keys: tuple[bytes, ...], words: list[str]
+    ) -> bytes:
         async with self._turns:
             if not self._silent.keys().isdisjoint((server, "")):
                 raise Unavailable(self.trouble)
@@ -138,11 +142,15 @@ class Group:
             *(self._evaluate(client, (key,), words) for key in probes.values()), return_exceptions=True
         )
         self._silent = {
-            server: _reason(reply) for server, reply in zip(probes, replies, strict=True) if isinstance(reply, Exception)
+            server: _reason(reply)
+            for server, reply in zip(probes, replies, strict=True)
+            if isinstance(reply, Exception)
         }
 
     def _update(self) -> None:
-        self.trouble = "; ".join(f"{server}: {reason}" if server else reason for server, reason in sorted(self._silent.items()))
+        self.trouble = "; ".join(
+            f"{server}: {reason}" if server else reason for server, reason in sorted(self._silent.items())
+        )
         self._changed()
 
 
@@ -174,12 +182,15 @@ class _Cluster(RedisCluster):
 
 
 class _Primary:
-    """The client of a primary that Sentinel monitors. `initialize` asks the Sentinels who it is, and drops idle connections when that changed."""
+    """The client of a primary that Sentinel monitors. `initialize` asks the Sentinels who it is, and drops idle
+    connections when that changed."""
 
     def __init__(self, address: Address, timeouts: Timeouts) -> None:
         options = _options(address, timeouts)
         unnamed = {name: value for name, value in options.items() if name not in ("username", "password")}
-        sentinel = Sentinel([tuple(host) for host in address.hosts], sentinel_kwargs=unnamed, **options, db=address.database)
+        sentinel = Sentinel(
+            [tuple(host) for host in address.hosts], sentinel_kwargs=unnamed, **options, db=address.database
+        )
         self._sentinels = sentinel.sentinels
         self._pool = SentinelConnectionPool(address.primary, sentinel, **sentinel.connection_kwargs)
         self._redis = Redis.from_pool(self._pool)
@@ -202,7 +213,8 @@ class _Primary:
 
 
 def _options(address: Address, timeouts: Timeouts) -> dict[str, Any]:
-    """What every connection is opened with. Without retries: a command is never sent twice, since the first may have counted."""
+    """Options that every connection is opened with. Without retries: a command is never sent twice, since the first may
+    have counted."""
     options: dict[str, Any] = {
         "username": address.user or None,
         "password": address.password or None,

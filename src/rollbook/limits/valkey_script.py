@@ -1,8 +1,8 @@
 """Counts a request inside Valkey: the arithmetic of `windows` as one Lua script, and the commands that call it.
 
-A bucket is one string: for each of its cells SECONDS and USED as 32-bit numbers, ENDS as a double (exact to the microsecond until the
-year 2255). It vanishes by itself once its last window is over. A script runs alone (https://valkey.io/topics/eval-intro/): what
-it looks at and what it counts is one step, over both buckets of a call.
+A bucket is one string: for each of its cells SECONDS and USED as 32-bit numbers, ENDS as a double (exact to the
+microsecond until the year 2255). It vanishes by itself once its last window is over. A script runs alone
+(https://valkey.io/topics/eval-intro/): what it looks at and what it counts is one step, over both buckets of a call.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from rollbook.limits.windows import Verdict
 from rollbook.quota import NO_LIMIT, Limit, Window
 
 SCRIPT = b"""
--- KEYS: one bucket or two. ARGV: the moment in microseconds, or 0 for the clock of this server; what to do (take, peek, back, or how many
--- to take at once); then for each bucket how many windows its limit has, and their calls and seconds.
+-- KEYS: one bucket or two. ARGV: the moment in microseconds, or 0 for the clock of this server; what to do (take, peek,
+-- back, or how many to take at once); then for each bucket how many windows its limit has, and their calls and seconds.
 local SECOND, MOST, KEPT = 1000000, 4, 10000
 local FORMS = {[16] = '<I4I4d', [32] = '<I4I4dI4I4d', [48] = '<I4I4dI4I4dI4I4d', [64] = '<I4I4dI4I4dI4I4dI4I4d'}
 local now, verb, requests, argument = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[2]), 3
@@ -156,8 +156,9 @@ _tails: dict[tuple[str, Limit, Limit], tuple[bytes, bytes]] = {}
 
 
 def name(bucket: str) -> bytes:
-    """The key of a bucket. In a cluster the text in braces decides where it is kept, so that one script reaches both buckets of a call:
-    those of a user's API keys (`user_…:key_…`) with the user's own, and everything about wrong passwords in one place."""
+    """The key of a bucket. In a cluster the text in braces decides where it is kept, so that one script reaches both
+    buckets of a call: those of a user's API keys (`user_…:key_…`) with the user's own, and everything about wrong
+    passwords in one place."""
     if bucket.startswith("user_"):
         user, colon, rest = bucket.partition(":")
         return f"rollbook:{{{user}}}{colon}{rest}".encode()
@@ -166,8 +167,11 @@ def name(bucket: str) -> bytes:
     return f"rollbook:{{{bucket}}}".encode()
 
 
-def command(verb: str, now: int, key: bytes, limit: Limit, own: bytes | None = None, own_limit: Limit = NO_LIMIT) -> bytes:
-    """Call the script, by its digest. `verb` is take, peek, back, or how many requests to take at once; `now` in microseconds, or 0 for Valkey's own clock."""
+def command(
+    verb: str, now: int, key: bytes, limit: Limit, own: bytes | None = None, own_limit: Limit = NO_LIMIT
+) -> bytes:
+    """Call the script, by its digest. `verb` is take, peek, back, or how many requests to take at once; `now` in
+    microseconds, or 0 for Valkey's own clock."""
     tails = _tails.get((verb, limit, own_limit)) or _tail(verb, limit, own_limit)
     moment = b"%d" % now
     if own is None:
@@ -209,7 +213,7 @@ PROBE = command("take", 0, name("probe"), PROBE_LIMIT)
 
 
 def verdict(reply: bytes) -> Verdict:
-    """What the script answered to a take."""
+    """Verdict in the script's answer to a take."""
     numbers = [*map(int, reply.split())]
     if len(numbers) == 6:
         admitted, at, left, reset, more_left, more_reset = numbers

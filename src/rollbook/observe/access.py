@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 # Seconds between two rounds of the thread, and the most that a reader of the log lags behind.
 _INTERVAL = 0.2
-# Writes to a pipe up to this size are whole among those of other processes (POSIX write()); larger ones are not once the pipe is
-# full: 64 KiB writes of four workers came out torn. Files and terminals take a whole write under a lock of the kernel.
+# Writes to a pipe up to this size are whole among those of other processes (POSIX write()); larger ones are not once
+# the pipe is full: 64 KiB writes of four workers came out torn. Files and terminals take a whole write under a lock of
+# the kernel.
 _PIPE_BYTES = select.PIPE_BUF
 _FILE_BYTES = 65_536
 # Of a path that matched no route: characters looked at, and characters shown.
@@ -39,8 +40,8 @@ _PATH_SAFE = "/:@!$&'()*+,;=~"
 class Line(msgspec.Struct, gc=False, tag_field="event", tag="request"):
     """One request.
 
-    The query string is never here, and of the path only the start, only where no route matched; else `route` is the pattern.
-    `client_request_id` is the caller's X-Request-Id: its start, printable.
+    The query string is never here, and of the path only the start, only where no route matched; else `route` is the
+    pattern. `client_request_id` is the caller's X-Request-Id: its start, printable.
     """
 
     time: str
@@ -70,9 +71,9 @@ class Dropped(msgspec.Struct, tag_field="event", tag="access lines dropped"):
 class AccessLog:
     """Collects lines and lets a thread write them to a file descriptor.
 
-    `form` is `json`, `pretty` or `none`. At most `limit` lines wait; what comes on top is dropped and counted: the thread calls
-    `dropped` with the number of lines lost since its last call, and a line says so where they are missing. `add` never blocks. A
-    killed process loses the lines of its last 0.2 s, beside those that were not added yet.
+    `form` is `json`, `pretty` or `none`. At most `limit` lines wait; what comes on top is dropped and counted: the
+    thread calls `dropped` with the number of lines lost since its last call, and a line says so where they are missing.
+    `add` never blocks. A killed process loses the lines of its last 0.2 s, beside those that were not added yet.
     """
 
     def __init__(
@@ -102,8 +103,9 @@ class AccessLog:
         self._deadline = float("inf")
 
     def add(self, handful: Sequence[Answered]) -> None:
-        """Add the lines of these requests, made into text where they come: a thread that encoded them all would hold the interpreter's
-        lock for milliseconds, and every statement of SQLite, which lets that lock go, would wait for it."""
+        """Add the lines of these requests, made into text where they come: a thread that encoded them all would hold
+        the interpreter's lock for milliseconds, and every statement of SQLite, which lets that lock go, would wait for
+        it."""
         if self._off:
             return
         if self._taken - self._written >= self._limit:
@@ -114,7 +116,8 @@ class AccessLog:
         self._taken += len(handful)
 
     def start(self, worker: int = 0) -> None:
-        """Start the thread. To be called after the fork: a thread does not survive it. Lines from before it go out too."""
+        """Start the thread. To be called after the fork: a thread does not survive it. Lines from before it go out
+        too."""
         self._worker = worker
         if self._off:
             return
@@ -218,12 +221,21 @@ def _line(answered: Answered, worker: int) -> Line:
     request, status, size, microseconds, at = answered
     route, trace, id = request.route, request.trace, request.headers.get(b"x-request-id")
     return Line(
-        stamp(at / 1e6), request.id, request.method, None if route is None else route.path, status, microseconds, size,
-        request.user_id, request.key_id, request.address, worker,
+        stamp(at / 1e6),
+        request.id,
+        request.method,
+        None if route is None else route.path,
+        status,
+        microseconds,
+        size,
+        request.user_id,
+        request.key_id,
+        request.address,
+        worker,
         UNSET if route is not None else _shown(request.path[:_PATH_KEPT]) or UNSET,
         UNSET if trace is None else trace.id,
         _UNPRINTABLE.sub(b"?", id[:_ID_KEPT]).decode("ascii") if id else UNSET,
-    )  # fmt: skip
+    )
 
 
 def _shown(path: str) -> str:
@@ -243,8 +255,9 @@ _LOOPBACK = ("127.0.0.1", "::1", "")
 
 
 def _pretty(line: Line, color: bool) -> str:
-    """`10:00:00 200 GET    /v1/users/{userId}                      4.3 ms`, the status in its class's color. Behind it the client's address,
-    unless it is this machine. For people at a terminal of 100 columns: who called, and the IDs, are in the JSON lines."""
+    """A line for people, `10:00:00 200 GET    /v1/users/{userId}                      4.3 ms`, the status in the color
+    of its class. Behind it the client's address, unless it is this machine. It fits a terminal of 100 columns: who
+    called, and the IDs, are in the JSON lines."""
     status = paint(str(line.status), _COLORS.get(line.status // 100, ""), color)
     target = line.route if line.route is not None else line.path if line.path is not UNSET else "-"
     elapsed = f"{line.microseconds / 1000:.{0 if line.microseconds >= 10_000 else 1}f} ms"

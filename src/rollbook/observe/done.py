@@ -1,9 +1,9 @@
-"""Answered requests, each noted once. Metrics count it at once; the access log, usage, the request log and spans take what is noted a
-handful at a time.
+"""Answered requests, each noted once. Metrics count it at once; the access log, usage, the request log and spans take
+what is noted a handful at a time.
 
-A handful costs less than as many requests one by one: the code and what it touches stay in the processor's caches. Nothing is lost
-when the server stops, since `App.stop` has the last handful worked off. A killed process loses the open one: up to HANDFUL requests, not
-older than WITHIN.
+A handful costs less than as many requests one by one: the code and what it touches stay in the processor's caches.
+Nothing is lost when the server stops, since `App.stop` has the last handful worked off. A killed process loses the open
+one: up to HANDFUL requests, not older than WITHIN.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Answered(NamedTuple):
 
 
 class Done:
-    """What one worker has answered. `routes` are the indexes of rows in the metrics, by identity."""
+    """Answered requests of one worker. `routes` are the indexes of rows in the metrics, by identity."""
 
     def __init__(self, metrics: Metrics, routes: Mapping[int, int], access_log: AccessLog, usage: UsageBuffer) -> None:
         self.count = 0

@@ -44,14 +44,17 @@ def stamp(seconds: float) -> str:
 
 
 def masked(text: str) -> str:
-    """The text without API keys and password hashes. A last line of defense: they should never be logged in the first place."""
+    """The text without API keys and password hashes. A last line of defense: they should never be logged in the first
+    place."""
     return _SECRET.sub(MASKED, text)
 
 
 def safe_json(text: str) -> str:
-    """JSON that is safe to show: secrets masked, and what JSON itself lets through but a terminal obeys written as `\\uXXXX`.
+    """JSON that is safe to show: secrets masked, and what JSON itself lets through but a terminal obeys written as
+    `\\uXXXX`.
 
-    JSON has no control characters below U+0020 in its strings (RFC 8259 section 7), so a line stays one line (ASVS 16.4.1).
+    JSON has no control characters below U+0020 in its strings (RFC 8259 section 7), so a line stays one line (ASVS
+    16.4.1).
     """
     return _UNSEEN_IN_JSON.sub(_escape, masked(text))
 

@@ -3,9 +3,9 @@
     logger = logging.getLogger("rollbook.http")
     logger.warning("worker died", extra={"worker": 2, "signal": 9})
 
-writes `{"time":"…","level":"warning","event":"worker died","logger":"rollbook.http","worker":2,"signal":9}`. Events are few and
-are written at once, by the caller: the last words of a dying process must not sit in a buffer. Requests are many: `access.py`.
-`docs/decisions/0004-logging.md` says why this is the standard library.
+writes `{"time":"…","level":"warning","event":"worker died","logger":"rollbook.http","worker":2,"signal":9}`. Events are
+few and are written at once, by the caller: the last words of a dying process must not sit in a buffer. Requests are
+many: `access.py`. `docs/decisions/0004-logging.md` says why this is the standard library.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
 
 
 class _Lines(logging.Handler):
-    """Writes each event in one call, so that lines of several processes stay whole. Never raises, and never lets the standard
-    library print a record it could not write: that would go around the mask."""
+    """Writes each event in one call, so that lines of several processes stay whole. Never raises, and never lets the
+    standard library print a record it could not write: that would go around the mask."""
 
     def __init__(self, stream: TextIO, form: str) -> None:
         super().__init__()
@@ -99,11 +99,16 @@ def _json(fields: dict[str, Any]) -> str:
 
 
 def _pretty(fields: dict[str, Any], color: bool) -> str:
-    """`10:00:00.123 WARNING worker died  worker=2 signal=9`; below it a traceback, indented so that its lines are not read as events."""
+    """`10:00:00.123 WARNING worker died  worker=2 signal=9`; below it a traceback, indented so that its lines are not
+    read as events."""
     time, level, event, _, *rest = fields.items()
     label = paint(f"{level[1].upper():<7}", _COLORS.get(level[1], ""), color)
     line = f"{paint(time[1][11:-1], DIM, color)} {label} {safe_text(_text(event[1]))}"
-    more = [f"{paint(f'{safe_text(name)}=', DIM, color)}{safe_text(_text(value))}" for name, value in rest if name != "exception"]
+    more = [
+        f"{paint(f'{safe_text(name)}=', DIM, color)}{safe_text(_text(value))}"
+        for name, value in rest
+        if name != "exception"
+    ]
     if more:
         line += f"  {' '.join(more)}"
     for part in fields.get("exception", "").splitlines():

@@ -1,7 +1,8 @@
 """Metrics of all workers, counted in shared memory and rendered in the Prometheus text format.
 
-The parent creates `Metrics` before it forks. Each process has a row of 64-bit numbers of its own, so counting takes no lock;
-`render`, in whichever worker is asked, adds the rows up. A killed worker loses nothing: the one in its place goes on in its row.
+The parent creates `Metrics` before it forks. Each process has a row of 64-bit numbers of its own, so counting takes no
+lock; `render`, in whichever worker is asked, adds the rows up. A killed worker loses nothing: the one in its place goes
+on in its row.
 """
 
 from __future__ import annotations
@@ -33,31 +34,68 @@ class Family(NamedTuple):
 # Every counter and gauge that code elsewhere moves by its name: `metrics.add("rate_limited_user")`,
 # `metrics.set("connections_open", 7)`. An error's name is its code: `metrics.add(error.code)`.
 NAMED = (
-    Family("counter", "rollbook_errors", "Error responses, by their code.",
-           {code: f'code="{code}"' for code in dict.fromkeys(error.code for error in errors.tree())}),
-    Family("counter", "rollbook_rate_limited", "Requests refused by a rate limit, by the kind of limit.",
-           {f"rate_limited_{who}": f'by="{who}"' for who in ("user", "address", "attempts")}),
-    Family("counter", "rollbook_limiter_evictions", "Windows dropped from a full table of the limiter before their end.",
-           {"limiter_evictions": ""}),
-    Family("gauge", "rollbook_limits_away", "Workers that cannot reach Valkey, where requests are to be counted.",
-           {"limits_away": ""}),
-    Family("counter", "rollbook_limits_counted_locally", "Requests counted on this server only, while Valkey was away.",
-           {"limits_local": ""}),
-    Family("counter", "rollbook_password_hashes", "Passwords hashed or verified, or refused because too many were waiting.",
-           {"hashes_done": 'outcome="done"', "hashes_refused": 'outcome="refused"'}),
-    Family("gauge", "rollbook_password_hashes_waiting", "Passwords waiting for a thread that hashes them.",
-           {"hashes_waiting": ""}),
-    Family("counter", "rollbook_access_lines_dropped", "Request log lines dropped because the reader was too slow.",
-           {"access_lines_dropped": ""}),
-    Family("counter", "rollbook_webhook_deliveries", "Attempts to deliver events to webhooks, without tests.",
-           {f"webhook_{outcome}": f'outcome="{outcome}"' for outcome in ("delivered", "failed")}),
+    Family(
+        "counter",
+        "rollbook_errors",
+        "Error responses, by their code.",
+        {code: f'code="{code}"' for code in dict.fromkeys(error.code for error in errors.tree())},
+    ),
+    Family(
+        "counter",
+        "rollbook_rate_limited",
+        "Requests refused by a rate limit, by the kind of limit.",
+        {f"rate_limited_{who}": f'by="{who}"' for who in ("user", "address", "attempts")},
+    ),
+    Family(
+        "counter",
+        "rollbook_limiter_evictions",
+        "Windows dropped from a full table of the limiter before their end.",
+        {"limiter_evictions": ""},
+    ),
+    Family(
+        "gauge",
+        "rollbook_limits_away",
+        "Workers that cannot reach Valkey, where requests are to be counted.",
+        {"limits_away": ""},
+    ),
+    Family(
+        "counter",
+        "rollbook_limits_counted_locally",
+        "Requests counted on this server only, while Valkey was away.",
+        {"limits_local": ""},
+    ),
+    Family(
+        "counter",
+        "rollbook_password_hashes",
+        "Passwords hashed or verified, or refused because too many were waiting.",
+        {"hashes_done": 'outcome="done"', "hashes_refused": 'outcome="refused"'},
+    ),
+    Family(
+        "gauge",
+        "rollbook_password_hashes_waiting",
+        "Passwords waiting for a thread that hashes them.",
+        {"hashes_waiting": ""},
+    ),
+    Family(
+        "counter",
+        "rollbook_access_lines_dropped",
+        "Request log lines dropped because the reader was too slow.",
+        {"access_lines_dropped": ""},
+    ),
+    Family(
+        "counter",
+        "rollbook_webhook_deliveries",
+        "Attempts to deliver events to webhooks, without tests.",
+        {f"webhook_{outcome}": f'outcome="{outcome}"' for outcome in ("delivered", "failed")},
+    ),
     Family("gauge", "rollbook_connections_open", "Open client connections.", {"connections_open": ""}),
     Family("gauge", "rollbook_writes_waiting", "Writes waiting for the database.", {"writes_waiting": ""}),
     Family("counter", "rollbook_worker_restarts", "Workers restarted after they died.", {"worker_restarts": ""}),
-)  # fmt: skip
+)
 
 STATUSES = tuple(sorted({200, 201, 204, 304} | {error.status for error in errors.tree()}))
-# Upper bounds, inclusive. From a cached read of some 50 µs to a hash of a password behind a long queue. Each is a series of every busy route.
+# Upper bounds, inclusive. From a cached read of some 50 µs to a hash of a password behind a long queue. Each is a
+# series of every busy route.
 DURATIONS = (100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000)  # microseconds
 COMMITS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)  # writes
 
@@ -76,7 +114,7 @@ _ROUTE_WIDTH = _DURATIONS_SUM + 1
 
 
 class Usage(NamedTuple):
-    """What a process takes of the machine."""
+    """Resources that a process takes of the machine."""
 
     process: str
     """`parent`, or the number of the worker."""
@@ -92,8 +130,8 @@ class Usage(NamedTuple):
 class Metrics:
     """Counts in the row of this process; before `join`, that is the parent's own.
 
-    A number is changed by `row[at] += n`, which CPython's lock makes whole among the threads of a process: the lock changes hands
-    only at calls and loops. What a counter shows is the total since the parent started.
+    A number is changed by `row[at] += n`, which CPython's lock makes whole among the threads of a process: the lock
+    changes hands only at calls and loops. What a counter shows is the total since the parent started.
     """
 
     def __init__(self, routes: Sequence[str], workers: int = 1) -> None:
@@ -142,7 +180,7 @@ class Metrics:
         return self._started
 
     def usages(self) -> list[Usage]:
-        """What each process of the server takes; empty where the system does not tell."""
+        """Resources of each process of the server; empty where the system does not tell."""
         seen: dict[int, str] = {}
         for number, row in enumerate(self._rows):
             # With one worker, worker and parent can be one process.
@@ -156,10 +194,11 @@ class Metrics:
         return sum(row[at] for row in self._rows)
 
     def render(self, sizes: Sequence[tuple[str, str, int]] = ()) -> bytes:
-        """All metrics in the Prometheus text format 0.0.4, without routes and statuses not seen yet. `sizes` are more gauges.
+        """All metrics in the Prometheus text format 0.0.4, without routes and statuses not seen yet. `sizes` are more
+        gauges.
 
-        Written here rather than by prometheus_client, whose import (80 ms) and `generate_latest` (10 to 15 ms for 50 busy routes) would
-        hold up every request of this worker at each scrape.
+        Written here rather than by prometheus_client, whose import (80 ms) and `generate_latest` (10 to 15 ms for 50
+        busy routes) would hold up every request of this worker at each scrape.
         """
         text = _Text()
         totals = [sum(column) for column in zip(*(row.tolist() for row in self._rows), strict=True)]
@@ -172,7 +211,9 @@ class Metrics:
 
         self._requests(text, totals)
         name = "rollbook_storage_commit_writes"
-        text.family("histogram", name, "Writes that share a commit: the count is that of commits, the sum that of writes.")
+        text.family(
+            "histogram", name, "Writes that share a commit: the count is that of commits, the sum that of writes."
+        )
         buckets = totals[_COMMITS_AT : _COMMITS_AT + _COMMITS_SUM]
         text.histogram(name, "", [f"{bound}.0" for bound in COMMITS], buckets, totals[_COMMITS_AT + _COMMITS_SUM])
         for family in NAMED:
@@ -212,7 +253,12 @@ class Metrics:
                 [each.memory for each in usages],
             ),
             ("counter", "process_cpu_seconds_total", "User and system CPU time.", [each.cpu for each in usages]),
-            ("gauge", "process_start_time_seconds", "When it started, in seconds since 1970.", [each.started for each in usages]),
+            (
+                "gauge",
+                "process_start_time_seconds",
+                "When it started, in seconds since 1970.",
+                [each.started for each in usages],
+            ),
             ("gauge", "process_open_fds", "Open file descriptors.", [each.open_files for each in usages]),
             ("gauge", "process_max_fds", "Open file descriptors allowed.", [getrlimit(RLIMIT_NOFILE)[0]] * len(usages)),
         ):
@@ -256,7 +302,8 @@ def _labels(method: str, path: str) -> str:
 
 
 def _usage(pid: int) -> tuple[int, float, float, int] | None:
-    """Resident bytes, CPU seconds, start and open files of a process, from Linux' proc(5). None when it is gone or there is no such file system."""
+    """Resident bytes, CPU seconds, start and open files of a process, from Linux' proc(5). None when it is gone or
+    there is no such file system."""
     try:
         with open(f"/proc/{pid}/statm", "rb") as file:
             memory = int(file.read().split()[1]) * mmap.PAGESIZE

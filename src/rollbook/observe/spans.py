@@ -1,7 +1,8 @@
-"""Exports a span for each request to an OpenTelemetry collector, by OTLP over HTTP. Loaded only where `otlp_endpoint` is set.
+"""Exports a span for each request to an OpenTelemetry collector, by OTLP over HTTP. Loaded only where `otlp_endpoint`
+is set.
 
-A thread of the SDK sends the spans in batches; requests never wait for the collector. The SDK reads its own environment variables, such as
-OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER and OTEL_EXPORTER_OTLP_HEADERS.
+A thread of the SDK sends the spans in batches; requests never wait for the collector. The SDK reads its own environment
+variables, such as OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER and OTEL_EXPORTER_OTLP_HEADERS.
 """
 
 from __future__ import annotations
@@ -17,7 +18,15 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags, set_span_in_context
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    set_span_in_context,
+)
 
 from rollbook import __version__, clock
 from rollbook.observe.lines import masked
@@ -48,7 +57,9 @@ class Spans:
             id, parent, flags, context = f"{getrandbits(128) or 1:032x}", "", RANDOM, Context()
         else:
             id, parent, flags = caller.id, caller.span, caller.flags & RANDOM
-            context = set_span_in_context(NonRecordingSpan(_context(caller.id, caller.span, caller.flags, True)), Context())
+            context = set_span_in_context(
+                NonRecordingSpan(_context(caller.id, caller.span, caller.flags, True)), Context()
+            )
         if self._sampler.should_sample(context, int(id, 16), request.method, SpanKind.SERVER).decision.is_sampled():
             flags |= SAMPLED
         request.trace = Trace(id, f"{getrandbits(64) or 1:016x}", flags, parent)

@@ -1,7 +1,8 @@
 """Buffers usage counts and request-log lines until `jobs/usage` writes them to the database.
 
-Each request is counted in a bucket: one for each API key, status and exceeded window of an hour. The first requests of a bucket are also
-kept as lines. All of it runs on the event loop, which no thread may keep waiting for the interpreter's lock (docs/decisions/0004-logging.md).
+Each request is counted in a bucket: one for each API key, status and exceeded window of an hour. The first requests of
+a bucket are also kept as lines. All of it runs on the event loop, which no thread may keep waiting for the
+interpreter's lock (docs/decisions/0004-logging.md).
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 # Lines of a bucket; beyond, requests are only counted. A bucket is written about once a second.
 MAX_LINES = 500
-# Lines of a user in an hour, bytes of header fields in them, and lines of a user in a minute that a rate limit refused; beyond, requests
-# are only counted. All of a user's keys share these, so that creating keys doesn't fill the disk.
+# Lines of a user in an hour, bytes of header fields in them, and lines of a user in a minute that a rate limit refused;
+# beyond, requests are only counted. All of a user's keys share these, so that creating keys doesn't fill the disk.
 MAX_HOURLY_LINES = 20_000
 MAX_HOURLY_BYTES = 4 * 1024 * 1024
 MAX_LIMITED = 5
@@ -39,7 +40,8 @@ MAX_BYTES = 8 * 1024 * 1024
 MAX_BUCKETS = 50_000
 # Longest time that the lines of a bucket span, in microseconds. Readers of the log rely on it.
 SPAN = 30 * clock.SECOND
-# Characters kept of a path, of a text of an error, of all names of query parameters, of a method and of a header field; faults kept of an error.
+# Characters kept of a path, of a text of an error, of all names of query parameters, of a method and of a header field;
+# faults kept of an error.
 MAX_TEXT = 200
 MAX_METHOD = 32
 MAX_FAULTS = 10
@@ -51,8 +53,9 @@ DURATIONS = (250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000)
 
 # Header fields that describe how a client calls. No others are kept: no key, no cookie, no referrer.
 LOGGED_HEADERS = frozenset(
-    b"""accept accept-encoding accept-language content-encoding content-length content-type expect forwarded host idempotency-key
-    if-match if-none-match origin traceparent transfer-encoding user-agent via x-forwarded-for x-forwarded-host x-forwarded-proto
+    b"""accept accept-encoding accept-language content-encoding content-length content-type expect forwarded host
+    idempotency-key if-match if-none-match origin traceparent transfer-encoding user-agent via x-forwarded-for
+    x-forwarded-host x-forwarded-proto
     x-request-id""".split()
 )
 # Those that differ from request to request: kept with the line, so that the others are kept once.
@@ -60,7 +63,7 @@ OWN_HEADERS = frozenset((b"idempotency-key", b"traceparent", b"x-request-id"))
 
 
 class Problem(msgspec.Struct, array_like=True, gc=False, frozen=True):
-    """What an error told the client."""
+    """Error as the client was told."""
 
     code: str
     message: str
@@ -88,7 +91,7 @@ class Client(msgspec.Struct, array_like=True, gc=False, frozen=True):
 
 
 class Share:
-    """What is left to a user's lines in this hour and, of the lines of refused requests, in this minute."""
+    """Lines left to a user in this hour and, for lines of refused requests, in this minute."""
 
     __slots__ = ("bytes", "limited", "lines", "minute")
 
@@ -98,7 +101,7 @@ class Share:
         self.limited = self.minute = 0
 
     def takes_limited(self, at: int) -> bool:
-        """Whether one more request that a rate limit refused gets a line."""
+        """Test whether one more request that a rate limit refused gets a line."""
         minute = at // clock.MINUTE
         if minute != self.minute:
             self.minute, self.limited = minute, 0
@@ -107,12 +110,25 @@ class Share:
 
 
 class UsageBucket:
-    """The requests of one hour with the same key, status and exceeded window: how many, of each endpoint by duration, and the first of
-    them as lines."""
+    """The requests of one hour with the same key, status and exceeded window: how many, of each endpoint by duration,
+    and the first of them as lines."""
 
     __slots__ = (
-        "clients", "count", "errors", "hour", "key_id", "last", "limited_by", "lines", "max_lines", "retried", "routes", "share", "status", "user_id",
-    )  # fmt: skip
+        "clients",
+        "count",
+        "errors",
+        "hour",
+        "key_id",
+        "last",
+        "limited_by",
+        "lines",
+        "max_lines",
+        "retried",
+        "routes",
+        "share",
+        "status",
+        "user_id",
+    )
 
     def __init__(
         self,
@@ -136,15 +152,18 @@ class UsageBucket:
         self.clients: dict[Client, int] = {}
         # The lines on which errors are described, by their texts.
         self.errors: dict[Problem, int] = {}
-        # By the identity of its row, which lives as long as the process: its name, and how many requests took how long (DURATIONS).
+        # By the identity of its row, which lives as long as the process: its name, and how many requests took how long
+        # (DURATIONS).
         self.routes: dict[int, tuple[str, list[int]]] = {}
-        # Address and header fields of the last line, its client and its own fields: most often the next line has the same.
+        # Address and header fields of the last line, its client and its own fields: most often the next line has the
+        # same.
         self.last: tuple[str, dict[bytes, bytes], int, bytes] | None = None
         self.retried = False
 
 
 class UsageBuffer:
-    """What one worker has recorded and not yet written. `worker` of `workers`, so that their lines never have the same time.
+    """In-memory usage and log lines of one worker. Timestamps are unique across workers: `at % workers == worker`.
+    `worker` of `workers`, so that their lines never have the same time.
 
     Without `lines`, requests are only counted. A process that is killed loses its buffer.
     """
@@ -187,7 +206,11 @@ class UsageBuffer:
                 counted = bucket.routes[id(route)] = (f"{route.method} {route.path}", [0] * (len(DURATIONS) + 1))
             counted[1][bisect_left(DURATIONS, microseconds)] += 1
         lines, share = bucket.lines, bucket.share
-        if len(lines) >= bucket.max_lines or self._waiting >= MAX_WAITING or (lines and not 0 <= at - lines[0].at < SPAN):
+        if (
+            len(lines) >= bucket.max_lines
+            or self._waiting >= MAX_WAITING
+            or (lines and not 0 <= at - lines[0].at < SPAN)
+        ):
             return
         if share.lines <= 0 or (status == 429 and not share.takes_limited(at)):
             return
@@ -208,7 +231,9 @@ class UsageBuffer:
 
     def flush(self) -> None:
         """Let `peek` return all that was recorded so far."""
-        if not self._closed:  # what was handed over to be written counts no longer, so there may be twice as much in all
+        if (
+            not self._closed
+        ):  # what was handed over to be written counts no longer, so there may be twice as much in all
             self._waiting = self._bytes = 0
         self._closed.extend(self._requeued.values())
         self._closed.extend(self._open.values())
@@ -224,7 +249,8 @@ class UsageBuffer:
             self._closed.popleft()
 
     def requeue(self, buckets: list[UsageBucket]) -> int:
-        """Writing these failed: count them again with the next flush, without their lines. Returns how many lines are lost."""
+        """Writing these failed: count them again with the next flush, without their lines. Returns how many lines are
+        lost."""
         lost = 0
         for bucket in buckets:
             lost += len(bucket.lines)
@@ -234,7 +260,9 @@ class UsageBuffer:
                 if len(self._requeued) >= MAX_BUCKETS and bucket.key_id is not None:
                     self.lost += bucket.count
                     continue
-                again = UsageBucket(bucket.user_id, bucket.key_id, bucket.status, bucket.limited_by, bucket.hour, 0, bucket.share)
+                again = UsageBucket(
+                    bucket.user_id, bucket.key_id, bucket.status, bucket.limited_by, bucket.hour, 0, bucket.share
+                )
                 again.retried = True
                 self._requeued[name] = again
             again.count += bucket.count
@@ -266,7 +294,8 @@ class UsageBuffer:
         return self._shares.setdefault(user_id or "", Share())
 
     def _describe_client(self, bucket: UsageBucket, request: Request) -> tuple[int, bytes]:
-        """The index of the request's client among those of the bucket, where it is added if it is new; the fields of this request only."""
+        """The index of the request's client among those of the bucket, where it is added if it is new; the fields of
+        this request only."""
         fields = [field for field in request.headers.items() if field[0] in LOGGED_HEADERS]
         own = _joined([field for field in fields if field[0] in OWN_HEADERS])
         client = Client(request.address, _joined([field for field in fields if field[0] not in OWN_HEADERS]))
@@ -281,11 +310,13 @@ class UsageBuffer:
         return index, own
 
     def _describe_error(self, bucket: UsageBucket, error: ApiError) -> Problem | int | None:
-        """What is told of it, or the line that tells it already; None when there is no room."""
+        """Description of an error, or the line that has it already; None when there is no room."""
         if self._bytes >= MAX_BYTES or bucket.share.bytes <= 0:
             return None
         faults = tuple((_short(fault.param), _short(fault.message)) for fault in (error.faults or ())[:MAX_FAULTS])
-        problem = Problem(error.code, _short(error.message), None if error.param is None else _short(error.param), faults)
+        problem = Problem(
+            error.code, _short(error.message), None if error.param is None else _short(error.param), faults
+        )
         index = bucket.errors.get(problem)
         if index is not None:
             return index

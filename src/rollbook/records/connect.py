@@ -16,9 +16,11 @@ MAX_MIGRATION = 4 * 3600.0
 def connect(
     settings: Settings, *, for_migration: bool = False, committed: Callable[[int], None] = lambda writes: None
 ) -> Database:
-    """Raises DatabaseUnusable when it cannot be one. A server may start while PostgreSQL is away, as it may be at any later time.
+    """Raises DatabaseUnusable when it cannot be one. A server may start while PostgreSQL is away, as it may be at any
+    later time.
 
-    With `for_migration` PostgreSQL is asked whether it is there, a pooler is bypassed, and statements have as much time as they take.
+    With `for_migration` PostgreSQL is asked whether it is there, a pooler is bypassed, and statements have as much time
+    as they take.
     """
     if is_sqlite(settings):
         return SQLite.open(settings.sqlite_file, settings.synchronous, committed, SQLITE)
@@ -43,7 +45,7 @@ def is_sqlite(settings: Settings) -> bool:
 
 
 def exists(settings: Settings) -> bool:
-    """Whether there is anything to open, as far as can be seen from here."""
+    """Test whether there is anything to open, as far as can be seen from here."""
     return not is_sqlite(settings) or settings.sqlite_file.exists()
 
 

@@ -1,4 +1,5 @@
-"""What the records do in one way on SQLite and in another on PostgreSQL, chosen once, when the database is opened (`connect.py`)."""
+"""Dialect of a database: what the records do in one way on SQLite and in another on PostgreSQL, chosen once, when the
+database is opened (`connect.py`)."""
 
 from __future__ import annotations
 

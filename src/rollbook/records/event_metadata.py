@@ -1,13 +1,15 @@
 """Large metadata of the users in events: stored once for all events that hold it, before or after a change.
 
-A user's metadata can have 16 KiB and rarely changes, while each event shows the whole user. So the text of an event has the digest of such
-metadata in its place, which is a string where metadata is an object. Whoever reads events gets them whole.
+A user's metadata can have 16 KiB and rarely changes, while each event shows the whole user. So the text of an event has
+the digest of such metadata in its place, which is a string where metadata is an object. Whoever reads events gets them
+whole.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 from rollbook import clock
 from rollbook.records.event_log import COLUMNS
@@ -21,11 +23,13 @@ PRECISION = clock.HOUR
 KEEP = Statement(
     f"""
         INSERT INTO event_metadata (user_id, digest, last_used, value) VALUES (?, ?, ?, ?)
-        ON CONFLICT (user_id, digest) DO UPDATE SET last_used = excluded.last_used WHERE event_metadata.last_used < excluded.last_used - {PRECISION}""",
+        ON CONFLICT (user_id, digest) DO UPDATE SET last_used = excluded.last_used
+          WHERE event_metadata.last_used < excluded.last_used - {PRECISION}""",
     together=f"""
         INSERT INTO event_metadata (user_id, digest, last_used, value)
         SELECT * FROM unnest(CAST(? AS text[]), CAST(? AS text[]), CAST(? AS bigint[]), CAST(? AS text[]))
-        ON CONFLICT (user_id, digest) DO UPDATE SET last_used = excluded.last_used WHERE event_metadata.last_used < excluded.last_used - {PRECISION}""",
+        ON CONFLICT (user_id, digest) DO UPDATE SET last_used = excluded.last_used
+          WHERE event_metadata.last_used < excluded.last_used - {PRECISION}""",
 )
 AT_ONCE = 8
 _IN = f"IN ({', '.join('?' * AT_ONCE)})"
@@ -43,7 +47,7 @@ _USER_ID = 1 + COLUMNS.split(", ").index("user_id")
 
 
 async def keep(tx: Tx, user_id: str, now: int, metadata: bytes) -> str | None:
-    """What stands for this metadata in an event; None: it stands for itself."""
+    """Reference to this metadata for an event; None: the metadata stands for itself."""
     if len(metadata) < MIN_SIZE:
         return None
     # The user's own, though another has the same: it is erased with its user.
@@ -61,7 +65,8 @@ async def fill(queries: Queries, rows: Sequence[Row]) -> list[Row]:
     for start in range(0, len(wanted), AT_ONCE):
         part = wanted[start : start + AT_ONCE]
         part += part[-1:] * (AT_ONCE - len(part))
-        values.update(await queries.all(FIND, *(user for user, _ in part), *(digest for _, digest in part)))  # type: ignore[arg-type]
+        found: Any = await queries.all(FIND, *(user for user, _ in part), *(digest for _, digest in part))
+        values.update(found)
     return [(*rest, _filled(object, values), _filled(before, values)) for *rest, object, before in rows]
 
 

@@ -20,13 +20,13 @@ class EventType(NamedTuple):
     """`object`, `before` and `user_id` are those of the example."""
 
     says: str
-    """What happened, in a sentence."""
+    """Meaning of the type, in a sentence."""
     object: dict[str, Any]
     before: dict[str, Any] | None = None
     more: str = ""
-    """What else there is to know."""
+    """Further explanation."""
     about_before: str = ""
-    """What programs need to know of the field `before`. People are shown what changed."""
+    """Explanation of the field `before` for programs. People are shown what changed."""
     user_id: str = examples.CHARLIE_ID
 
     @property
@@ -40,36 +40,79 @@ _webhook = partial(EventType, user_id=examples.ALICE_ID)
 
 TYPES: dict[str, EventType] = {
     "user.created": EventType("A user was created.", examples.USER_AS_CREATED),
-    "user.updated": EventType("A user was updated.", USER, {"name": "Charlie Chaplin", "email": "charlie@example.com"}, about_before=_BEFORE),
-    "user.promoted": EventType("A user got a higher role.", {**USER, "role": "viewer"}, {"role": "member"}, more="They were signed out, and their password link and the API keys that others created for them ended.", about_before=_BEFORE),
+    "user.updated": EventType(
+        "A user was updated.", USER, {"name": "Charlie Chaplin", "email": "charlie@example.com"}, about_before=_BEFORE
+    ),
+    "user.promoted": EventType(
+        "A user got a higher role.",
+        {**USER, "role": "viewer"},
+        {"role": "member"},
+        more="They were signed out, and their password link and the API keys that others created for them ended.",
+        about_before=_BEFORE,
+    ),
     "user.password_changed": EventType("A user's password was set.", USER),
     "user.suspended": EventType("A user was suspended.", {**USER, "status": "suspended"}, {"status": "active"}),
     "user.activated": EventType("A suspended user was activated.", USER, {"status": "suspended"}),
-    "user.signed_in": EventType("A user signed in to the dashboard, or an application verified their password.", {**USER, "last_sign_in_at": "2023-10-27T11:00:00Z"}, more="`actor.address` is theirs, if it is known."),
-    "user.sign_in_failed": EventType("A wrong password was given for a user.", USER, more="At most one a minute for each user: more attempts in that time are not recorded."),
+    "user.signed_in": EventType(
+        "A user signed in to the dashboard, or an application verified their password.",
+        {**USER, "last_sign_in_at": "2023-10-27T11:00:00Z"},
+        more="`actor.address` is theirs, if it is known.",
+    ),
+    "user.sign_in_failed": EventType(
+        "A wrong password was given for a user.",
+        USER,
+        more="At most one a minute for each user: more attempts in that time are not recorded.",
+    ),
     "user.deleted": EventType("A user was deleted.", USER, more="They can be restored."),
     "user.restored": EventType("A deleted user was restored.", USER),
-    "user.purged": EventType("A user was permanently erased.", {"id": examples.CHARLIE_ID}, more="The object contains only the ID."),
+    "user.purged": EventType(
+        "A user was permanently erased.", {"id": examples.CHARLIE_ID}, more="The object contains only the ID."
+    ),
     "key.created": EventType("An API key was created.", KEY),
     "key.revealed": EventType("An API key was revealed.", KEY),
-    "key.rotated": EventType("An API key was replaced by a new one and will expire.", KEY, {**KEY, "id": "key_065n18kq2h1o9d3f7g5j8l4n6s", "expires_at": "2023-10-27T12:00:00Z"}),
+    "key.rotated": EventType(
+        "An API key was replaced by a new one and will expire.",
+        KEY,
+        {**KEY, "id": "key_065n18kq2h1o9d3f7g5j8l4n6s", "expires_at": "2023-10-27T12:00:00Z"},
+    ),
     "key.expiring": EventType("An API key expires soon.", KEY, more="Recorded 7 days and 1 day before."),
     "key.expired": EventType("An API key expired.", KEY),
     "key.revoked": EventType("An API key was revoked.", {**KEY, "revoked_at": "2023-10-27T11:00:00Z"}),
     "session.created": EventType("A user signed in to the dashboard.", SESSION),
     "session.revoked": EventType("A user signed out, or was signed out.", SESSION),
     "password_link.created": EventType("A setup or password reset link was created.", examples.PASSWORD_LINK),
-    "limit.exceeded": EventType("A user or API key exceeded a rate limit.", examples.EXCEEDED, more="At most one for each window."),
+    "limit.exceeded": EventType(
+        "A user or API key exceeded a rate limit.", examples.EXCEEDED, more="At most one for each window."
+    ),
     "webhook.created": _webhook("A webhook was created.", WEBHOOK),
-    "webhook.updated": _webhook("A webhook was updated, paused or resumed.", WEBHOOK, {"types": ["*"]}, about_before=_BEFORE),
+    "webhook.updated": _webhook(
+        "A webhook was updated, paused or resumed.", WEBHOOK, {"types": ["*"]}, about_before=_BEFORE
+    ),
     "webhook.revealed": _webhook("The secret of a webhook was revealed.", WEBHOOK),
     "webhook.rotated": _webhook("The secret of a webhook was replaced by a new one.", WEBHOOK),
     "webhook.deleted": _webhook("A webhook was deleted.", WEBHOOK),
-    "webhook.disabled": _webhook("A webhook was disabled.", {**WEBHOOK, "status": "disabled", "status_reason": "failing"}, {"status": "enabled", "status_reason": None}, more="`status_reason` says why."),
-    "webhook.events_missed": _webhook("Events that a webhook had not been sent yet were past their retention.", {**WEBHOOK, "missed": 1200}, more="`missed` says how many."),
-    "import.finished": EventType("An import of users has ended.", examples.IMPORT, user_id=examples.ALICE_ID, more="`status` is finished, failed or canceled; the counts say what became of the records. `error_code` says why it failed."),
-    "server.test": EventType("A test delivery of a webhook.", {"message": "Your webhook works."}, user_id="", more="Never in the event log."),
-}  # fmt: skip
+    "webhook.disabled": _webhook(
+        "A webhook was disabled.",
+        {**WEBHOOK, "status": "disabled", "status_reason": "failing"},
+        {"status": "enabled", "status_reason": None},
+        more="`status_reason` says why.",
+    ),
+    "webhook.events_missed": _webhook(
+        "Events that a webhook had not been sent yet were past their retention.",
+        {**WEBHOOK, "missed": 1200},
+        more="`missed` says how many.",
+    ),
+    "import.finished": EventType(
+        "An import of users has ended.",
+        examples.IMPORT,
+        user_id=examples.ALICE_ID,
+        more="`status` is finished, failed or canceled; the counts say what became of the records. `error_code` "
+        "says why it failed.",
+    ),
+    "server.test": EventType(
+        "A test delivery of a webhook.", {"message": "Your webhook works."}, user_id="", more="Never in the event log."
+    ),
+}
 """By name, in the order in which they are shown."""
 
 
@@ -83,13 +126,15 @@ def kind(type: str) -> str:
 
 
 def is_pattern(pattern: str) -> bool:
-    """Whether this selects types: the name of one, `user.*` for all of a group, or `*`."""
+    """Test whether this selects types: the name of one, `user.*` for all of a group, or `*`."""
     return pattern == ALL or pattern in TYPES or any(pattern == f"{kind(name)}.*" for name in TYPES)
 
 
 def matches(patterns: Iterable[str], type: str) -> bool:
-    """Whether any of these patterns selects this type."""
-    return any(pattern in (ALL, type) or (pattern.endswith(".*") and type.startswith(pattern[:-1])) for pattern in patterns)
+    """Test whether any of these patterns selects this type."""
+    return any(
+        pattern in (ALL, type) or (pattern.endswith(".*") and type.startswith(pattern[:-1])) for pattern in patterns
+    )
 
 
 def selected(patterns: Iterable[str]) -> frozenset[str] | None:
@@ -103,5 +148,9 @@ def patterns() -> list[str]:
     groups = dict.fromkeys(map(kind, TYPES))
     return [
         ALL,
-        *(pattern for group in groups for pattern in (f"{group}.*", *(name for name in TYPES if name.startswith(f"{group}.")))),
+        *(
+            pattern
+            for group in groups
+            for pattern in (f"{group}.*", *(name for name in TYPES if name.startswith(f"{group}.")))
+        ),
     ]

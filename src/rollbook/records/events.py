@@ -1,4 +1,4 @@
-"""What happened, written in the transaction of the change itself, read in an order a consumer can resume from."""
+"""Events, written in the transaction of the change itself, read in an order a consumer can resume from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from rollbook.storage.database import Database, Queries, Row, Tx, first
 
 
 class Actor(NamedTuple):
-    """Who did it: the user and key of the request, the client's address, the request's id and trace. The command line has only an address, `cli`."""
+    """Actor of an event: the user and key of the request, the client's address, the request's ID and trace. The command
+    line has only an address, `cli`."""
 
     user_id: str | None
     key_id: str | None
@@ -45,8 +46,13 @@ class Event(NamedTuple):
 
 
 def is_of_import(event: Event) -> bool:
-    """Whether an import did it. The ID of an import is in the place of that of a request, which the server gives."""
-    return event.type != "import.finished" and event.actor.request_id is not None and event.actor.request_id.startswith("imp_")
+    """Test whether an import did it. The ID of an import is in the place of that of a request, which the server
+    gives."""
+    return (
+        event.type != "import.finished"
+        and event.actor.request_id is not None
+        and event.actor.request_id.startswith("imp_")
+    )
 
 
 def public(event: Event) -> public_events.Event:
@@ -66,7 +72,9 @@ def example(type: str, id: str, created_at: int) -> Event:
     """The example of a type, as an event that is in no log. KeyError if there is no such type."""
     found = TYPES[type]
     before = None if found.before is None else _encode(found.before).decode()
-    return Event(0, id, type, found.user_id, created_at, Actor(**examples.ACTOR), _encode(found.object).decode(), before)
+    return Event(
+        0, id, type, found.user_id, created_at, Actor(**examples.ACTOR), _encode(found.object).decode(), before
+    )
 
 
 class Selection(NamedTuple):
@@ -87,7 +95,8 @@ class Selection(NamedTuple):
 
     @property
     def is_indexed(self) -> bool:
-        """Whether an index leads to all of them, so that a page is read at once. Those of one type and one user may be few and far between."""
+        """Test whether an index leads to all of them, so that a page is read at once. Those of one type and one user
+        may be few and far between."""
         timed = self.created_after is not None or self.created_before is not None
         return (
             not timed
@@ -99,7 +108,7 @@ class Selection(NamedTuple):
 class EventPage(NamedTuple):
     events: list[Event]
     more: bool
-    """Whether others come after the last one."""
+    """True if others come after the last one."""
     position: int
     """Oldest first: up to where the log was read. Newest first: where the page begins. In the numbers of events."""
     searched_to: int | None = None
@@ -109,7 +118,8 @@ class EventPage(NamedTuple):
 MAX_SIZE = 1 << 20
 """Where a page ends, however few events it has: others wait while it is read and encoded."""
 MAX_SEARCHED = 200_000
-"""Events that are looked at for a page of those with an actor or address, or about a user and of some types, to which no index leads: some 50 ms."""
+"""Events that are looked at for a page of those with an actor or address, or about a user and of some types, to which
+no index leads: some 50 ms."""
 SLICE = 16
 """Events per statement. More of the largest kind would be read at once, only to be left out of the page."""
 
@@ -118,7 +128,9 @@ SEQ = "SELECT seq FROM events WHERE id = ? UNION ALL SELECT seq FROM erased_even
 BY_ID = f"SELECT seq, {COLUMNS} FROM events WHERE id = ?"
 AT = f"SELECT seq, {COLUMNS} FROM events WHERE seq = ?"
 OF_USER = f"SELECT seq, {COLUMNS} FROM events WHERE seq > ? AND user_id = ? AND seq <= ? ORDER BY seq LIMIT ?"
-KEEP_PLACES = "INSERT INTO erased_events (seq, id) SELECT seq, id FROM events WHERE user_id = ? AND type != 'user.purged'"
+KEEP_PLACES = (
+    "INSERT INTO erased_events (seq, id) SELECT seq, id FROM events WHERE user_id = ? AND type != 'user.purged'"
+)
 FORGET = "DELETE FROM events WHERE user_id = ? AND type != 'user.purged'"
 # The newest event stays, so that no place in the log is given twice.
 EXPIRED = "SELECT seq FROM events WHERE created_at < ? AND seq < (SELECT max(seq) FROM events) ORDER BY seq LIMIT ?"
@@ -128,9 +140,10 @@ OLDEST = "SELECT created_at FROM events ORDER BY seq LIMIT 1"
 FIRST = "SELECT (SELECT min(seq) FROM events), (SELECT min(seq) FROM erased_events)"
 FROM = "SELECT seq, created_at FROM events WHERE seq >= ? ORDER BY seq LIMIT 1"
 EXPIRED_MARK = "events.expired"
-"""The mark up to which retention has removed events. Where the clocks of servers differ, a few before it may be left."""
+"""The mark up to which retention has removed events. Where the clocks of servers differ, a few before it may be
+left."""
 SKEW = clock.MINUTE
-"""How far the clocks of servers may differ: `created_at` rises with `seq` up to this much."""
+"""Largest difference between the clocks of servers: `created_at` rises with `seq` up to this much."""
 
 CHANNEL = "events"
 """Notified of every commit that recorded events, see `Database.listen`."""
@@ -144,9 +157,14 @@ async def record(
     """`object` is what the subject is now, `before` what its changed fields were; both without secrets."""
     now = clock.now()
     event = (
-        ids.new("evt"), type, user_id, now, *by,
-        await _stored(tx, user_id, now, object), None if before is None else await _stored(tx, user_id, now, before),
-    )  # fmt: skip
+        ids.new("evt"),
+        type,
+        user_id,
+        now,
+        *by,
+        await _stored(tx, user_id, now, object),
+        None if before is None else await _stored(tx, user_id, now, before),
+    )
     await dialect(tx).event_log.append(tx, event)
     tx.notify(CHANNEL)
 
@@ -159,7 +177,8 @@ async def _stored(tx: Tx, user_id: str, now: int, object: Mapping[str, Any]) -> 
 
 
 async def record_many(tx: Tx, events: Iterable[Row]) -> None:
-    """Record these, rows of `event_log.COLUMNS`. To be done last: until the commit, no one else on PostgreSQL can number events."""
+    """Record these, rows of `event_log.COLUMNS`. To be done last: until the commit, no one else on PostgreSQL can
+    number events."""
     await dialect(tx).event_log.append_many(tx, events)
     tx.notify(CHANNEL)
 
@@ -175,8 +194,8 @@ async def newest(db: Database) -> int:
 
 
 async def place(queries: Queries, param: str, given: str) -> int:
-    """The `seq` that an event's ID or a position stands for. Raises PositionExpired where retention has removed what came right after it,
-    InvalidParameter where it never was in the log; `param` names the argument."""
+    """The `seq` that an event's ID or a position stands for. Raises PositionExpired where retention has removed what
+    came right after it, InvalidParameter where it never was in the log; `param` names the argument."""
     expired = await expired_to(queries)
     if given.isascii() and given.isdigit():
         seq = int(given)
@@ -203,14 +222,16 @@ async def _oldest(queries: Queries) -> int:
 
 
 async def expired_to(queries: Queries) -> int:
-    """The highest `seq` of which retention has removed the event; 0: it has removed none. Who has read up to there has missed nothing."""
+    """The highest `seq` of which retention has removed the event; 0: it has removed none. Who has read up to there has
+    missed nothing."""
     row = await queries.one(FIRST)
     assert row is not None  # it has no FROM
     return max(await marks.get(queries, EXPIRED_MARK), min((seq for seq in row if seq is not None), default=1) - 1)
 
 
 async def place_at(queries: Queries, time: int) -> int:
-    """The `seq` after which the events from this time on begin, in microseconds: found by some thirty look-ups, however long the log is.
+    """The `seq` after which the events from this time on begin, in microseconds: found by some thirty look-ups, however
+    long the log is.
 
     Where the clocks of servers differ, events next to it may belong to the other side.
     """
@@ -253,7 +274,8 @@ async def page(queries: Queries, asked: Selection, limit: int, *, newest_first: 
 
 
 async def _part(queries: Queries, asked: Selection, end: int, newest_first: bool) -> tuple[Selection, int | None]:
-    """The part of the log that one page searches, and the number at which the next one goes on; None: it is all that there is."""
+    """The part of the log that one page searches, and the number at which the next one goes on; None: it is all that
+    there is."""
     first, last = asked.after, min(end, asked.before - 1)
     if last - first > MAX_SEARCHED:
         first = max(first, await expired_to(queries))
@@ -270,20 +292,24 @@ async def _part(queries: Queries, asked: Selection, end: int, newest_first: bool
 
 async def _nth_of_user(queries: Queries, user_id: str, first: int, last: int, newest_first: bool) -> int | None:
     """The event about a user after MAX_SEARCHED others. None: there are no more than those."""
-    text = f"SELECT seq FROM events WHERE user_id = ? AND seq > ? AND seq <= ? ORDER BY seq{' DESC' if newest_first else ''}"
+    text = (
+        "SELECT seq FROM events WHERE user_id = ? AND seq > ? AND seq <= ? ORDER BY "
+        f"seq{' DESC' if newest_first else ''}"
+    )
     row = await queries.one(f"{text} LIMIT 1 OFFSET ?", user_id, first, last, MAX_SEARCHED)
     return None if row is None else row[0]
 
 
 async def follow(queries: Queries, asked: Selection, limit: int) -> EventPage:
-    """The same, oldest first, for who has read up to `asked.after`. Raises PositionExpired where retention has removed what came next."""
+    """The same, oldest first, for who has read up to `asked.after`. Raises PositionExpired where retention has removed
+    what came next."""
     if asked.after < await expired_to(queries):
         raise PositionExpired()
     return await page(queries, asked, limit)
 
 
 def selects(asked: Selection, event: Event) -> bool:
-    """Whether `page` finds this event."""
+    """Test whether `page` finds this event."""
     return (
         asked.after < event.seq < asked.before
         and (asked.types is None or event.type in asked.types)
@@ -371,7 +397,8 @@ async def select(queries: Queries, sql: str, *values: Any) -> list[Event]:
 
 
 async def forget(tx: Tx, user_id: str) -> None:
-    """Erase what the log holds about a person, all but the fact of its erasure, which must be in it by now: so the last place is taken.
+    """Erase what the log holds about a person, all but the fact of its erasure, which must be in it by now: so the last
+    place is taken.
 
     The places stay, without what stood there: a consumer whose last event is erased goes on from where it was.
     """
@@ -387,7 +414,7 @@ async def size(queries: Queries) -> int:
 
 
 async def is_older(queries: Queries, before: int) -> bool:
-    """Whether there are events from before this time."""
+    """Test whether there are events from before this time."""
     row = await queries.one(OLDEST)
     return row is not None and row[0] < before
 

@@ -26,37 +26,102 @@ KEY_TEXT = "rbk_" + "Example" * 4 + "Only" + "1gTtmI"
 
 _CREATED, _UPDATED = clock.parse("2023-10-27T10:15:00Z"), clock.parse("2023-10-27T11:00:00Z")
 _USER = User(
-    0, CHARLIE_ID, "Charles Chaplin", "charlie.c@example.com", external_id="crm-1042", created_at=_CREATED, updated_at=_UPDATED
+    0,
+    CHARLIE_ID,
+    "Charles Chaplin",
+    "charlie.c@example.com",
+    external_id="crm-1042",
+    created_at=_CREATED,
+    updated_at=_UPDATED,
 )
 USER: dict[str, Any] = {**users.public(_USER), "metadata": {"plan": "pro"}}
-USER_AS_CREATED = {**USER, "name": "Charlie Chaplin", "email": "charlie@example.com", "updated_at": "2023-10-27T10:15:00Z"}
+USER_AS_CREATED = {
+    **USER,
+    "name": "Charlie Chaplin",
+    "email": "charlie@example.com",
+    "updated_at": "2023-10-27T10:15:00Z",
+}
 """The fields that were changed since."""
 KEY: dict[str, Any] = {
-    "id": KEY_ID, "user_id": CHARLIE_ID, "name": "billing service", "masked": "rbk_Exam…TtmI",
-    "scopes": ["users:read"], "ip_allow": ["203.0.113.0/24"], "rate_limit": "50/minute", "revealable": True,
-    "created_at": "2023-10-27T10:20:00Z", "expires_at": "2024-10-27T10:00:00Z", "last_used_at": None, "revoked_at": None,
-}  # fmt: skip
+    "id": KEY_ID,
+    "user_id": CHARLIE_ID,
+    "name": "billing service",
+    "masked": "rbk_Exam…TtmI",
+    "scopes": ["users:read"],
+    "ip_allow": ["203.0.113.0/24"],
+    "rate_limit": "50/minute",
+    "revealable": True,
+    "created_at": "2023-10-27T10:20:00Z",
+    "expires_at": "2024-10-27T10:00:00Z",
+    "last_used_at": None,
+    "revoked_at": None,
+}
 SESSION: dict[str, Any] = {
-    "id": SESSION_ID, "user_id": CHARLIE_ID, "created_at": "2023-10-27T10:25:00Z", "last_seen_at": "2023-10-27T10:40:00Z",
-    "address": "203.0.113.7", "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-}  # fmt: skip
+    "id": SESSION_ID,
+    "user_id": CHARLIE_ID,
+    "created_at": "2023-10-27T10:25:00Z",
+    "last_seen_at": "2023-10-27T10:40:00Z",
+    "address": "203.0.113.7",
+    "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+}
 PASSWORD_LINK: dict[str, Any] = {"user_id": CHARLIE_ID, "expires_at": "2023-10-30T10:20:00Z"}
 WEBHOOK: dict[str, Any] = {
-    "id": WEBHOOK_ID, "user_id": ALICE_ID, "url": "https://app.example.com/…", "description": "Billing", "types": ["user.*"],
-    "format": "standard", "payload": "full", "ordering": "user", "skip_imports": False, "headers": [], "status": "enabled", "status_reason": None,
-    "created_at": "2023-10-27T10:30:00Z", "updated_at": "2023-10-27T10:30:00Z",
-}  # fmt: skip
+    "id": WEBHOOK_ID,
+    "user_id": ALICE_ID,
+    "url": "https://app.example.com/…",
+    "description": "Billing",
+    "types": ["user.*"],
+    "format": "standard",
+    "payload": "full",
+    "ordering": "user",
+    "skip_imports": False,
+    "headers": [],
+    "status": "enabled",
+    "status_reason": None,
+    "created_at": "2023-10-27T10:30:00Z",
+    "updated_at": "2023-10-27T10:30:00Z",
+}
 IMPORT: dict[str, Any] = {
-    "id": IMPORT_ID, "user_id": ALICE_ID, "key_id": KEY_ID, "status": "finished", "error": None, "error_code": None, "bytes": 29048216,
-    "bytes_read": 29048216, "records": 100000, "added": 99871, "updated": 0, "unchanged": 0, "skipped": 127, "refused": 2,
-    "without_password": 0, "weak_hashes": 0, "unknown_hashes": "refuse",
-    "created_at": "2023-10-27T10:50:00Z", "started_at": "2023-10-27T10:50:01Z", "finished_at": "2023-10-27T10:50:04Z",
-    "source": "rollbook", "format": "auto", "match": "email", "on_conflict": "skip", "dry_run": False, "events": "each",
-    "mapping": None, "delimiter": None,
-}  # fmt: skip
+    "id": IMPORT_ID,
+    "user_id": ALICE_ID,
+    "key_id": KEY_ID,
+    "status": "finished",
+    "error": None,
+    "error_code": None,
+    "bytes": 29048216,
+    "bytes_read": 29048216,
+    "records": 100000,
+    "added": 99871,
+    "updated": 0,
+    "unchanged": 0,
+    "skipped": 127,
+    "refused": 2,
+    "without_password": 0,
+    "weak_hashes": 0,
+    "unknown_hashes": "refuse",
+    "created_at": "2023-10-27T10:50:00Z",
+    "started_at": "2023-10-27T10:50:01Z",
+    "finished_at": "2023-10-27T10:50:04Z",
+    "source": "rollbook",
+    "format": "auto",
+    "match": "email",
+    "on_conflict": "skip",
+    "dry_run": False,
+    "events": "each",
+    "mapping": None,
+    "delimiter": None,
+}
 EXCEEDED: dict[str, Any] = {
-    "user_id": CHARLIE_ID, "key_id": KEY_ID, "window": "minute", "limit": 100, "resets_at": "2023-10-27T11:01:00Z",
-}  # fmt: skip
+    "user_id": CHARLIE_ID,
+    "key_id": KEY_ID,
+    "window": "minute",
+    "limit": 100,
+    "resets_at": "2023-10-27T11:01:00Z",
+}
 ACTOR: dict[str, Any] = {
-    "user_id": ALICE_ID, "key_id": KEY_ID, "address": "203.0.113.7", "request_id": REQUEST_ID, "trace_id": TRACE_ID,
-}  # fmt: skip
+    "user_id": ALICE_ID,
+    "key_id": KEY_ID,
+    "address": "203.0.113.7",
+    "request_id": REQUEST_ID,
+    "trace_id": TRACE_ID,
+}

@@ -1,7 +1,8 @@
-"""Idempotency keys: responses kept for 24 hours, so that a repeated POST gets the first response instead of being done again.
+"""Idempotency keys: responses kept for 24 hours, so that a repeated POST gets the first response instead of being done
+again.
 
-(draft-ietf-httpapi-idempotency-key-header-07.) The claim is written before the work begins; the answer, sealed, in the transaction of
-the work itself: after a crash there is either both or neither.
+(draft-ietf-httpapi-idempotency-key-header-07.) The claim is written before the work begins; the answer, sealed, in the
+transaction of the work itself: after a crash there is either both or neither.
 """
 
 from __future__ import annotations
@@ -14,17 +15,23 @@ from rollbook.errors import KeyReused, StillRunning
 from rollbook.storage.database import Queries, Statement, Tx
 
 KEPT = 24 * clock.HOUR
-# A worker renews the claims of its running requests every second; one that was not renewed for so long belongs to a worker that died. A retry
-# that comes a second after each 409 then waits at most 5 s. Where a worker only stalled, it finds its claim lost, and does nothing.
+# A worker renews the claims of its running requests every second; one that was not renewed for so long belongs to a
+# worker that died. A retry that comes a second after each 409 then waits at most 5 s. Where a worker only stalled, it
+# finds its claim lost, and does nothing.
 LEASE = 4 * clock.SECOND
 
-FIND = Statement("SELECT request, owner, started_at, status, head, sealed FROM replies WHERE user_id = ? AND key = ?", locks=True)
+FIND = Statement(
+    "SELECT request, owner, started_at, status, head, sealed FROM replies WHERE user_id = ? AND key = ?", locks=True
+)
 CLAIM = """
     INSERT INTO replies (user_id, key, request, owner, started_at) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (user_id, key) DO UPDATE
-    SET request = excluded.request, owner = excluded.owner, started_at = excluded.started_at, status = NULL, head = NULL, sealed = NULL
+    SET request = excluded.request, owner = excluded.owner, started_at = excluded.started_at, status = NULL,
+      head = NULL, sealed = NULL
     WHERE replies.started_at < ? OR (replies.status IS NULL AND replies.started_at < ?)"""
-FINISH = "UPDATE replies SET status = ?, head = ?, sealed = ? WHERE user_id = ? AND key = ? AND owner = ? AND status IS NULL"
+FINISH = (
+    "UPDATE replies SET status = ?, head = ?, sealed = ? WHERE user_id = ? AND key = ? AND owner = ? AND status IS NULL"
+)
 RENEW = "UPDATE replies SET started_at = ? WHERE user_id = ? AND key = ? AND owner = ? AND status IS NULL"
 RELEASE = "DELETE FROM replies WHERE user_id = ? AND key = ? AND owner = ? AND status IS NULL"
 OLDEST = "SELECT started_at FROM replies ORDER BY started_at LIMIT 1"
@@ -32,7 +39,8 @@ EXPIRE = "DELETE FROM replies WHERE (user_id, key) IN (SELECT user_id, key FROM 
 
 
 class Claim(NamedTuple):
-    """One request with an Idempotency-Key: whose, the key, a keyed digest of what it asks for, and the request's own id."""
+    """One request with an Idempotency-Key: whose, the key, a keyed digest of what it asks for, and the request's own
+    id."""
 
     user_id: str
     key: str
@@ -50,7 +58,8 @@ class Reply(NamedTuple):
 
 
 async def find(queries: Queries, claim: Claim) -> Reply | None:
-    """The answer given to this key before, perhaps for another request; None when there is none to give. Raises KeyReused, StillRunning."""
+    """The answer given to this key before, perhaps for another request; None when there is none to give. Raises
+    KeyReused, StillRunning."""
     row = await queries.one(FIND, claim.user_id, claim.key)
     if row is None:
         return None
@@ -80,7 +89,8 @@ async def renew(tx: Tx, claims: Collection[Claim]) -> None:
 
 
 async def finish(tx: Tx, claim: Claim, status: int, head: bytes, sealed: bytes) -> None:
-    """Keep the answer, in the transaction that did what it says. Raises StillRunning when another request has the claim by now."""
+    """Keep the answer, in the transaction that did what it says. Raises StillRunning when another request has the claim
+    by now."""
     if not await tx.run(FINISH, status, head, sealed, claim.user_id, claim.key, claim.owner):
         raise StillRunning()
 

@@ -1,6 +1,7 @@
 """Imports: files of users that are read in the background, how far each has come, and the records it refused.
 
-A batch of users is written in one transaction with the progress that it makes (`advance`), so that an import goes on from where it was.
+A batch of users is written in one transaction with the progress that it makes (`advance`), so that an import goes on
+from where it was.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ MAX_KEPT_REFUSALS = 1_000_000
 
 
 class Refusal(NamedTuple):
-    """A record that was refused, or whose user was imported without their password. The reason is a sentence without passwords or hashes."""
+    """A record that was refused, or whose user was imported without their password. The reason is a sentence without
+    passwords or hashes."""
 
     line: int
     field: str | None
@@ -34,7 +36,7 @@ class Refusal(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """What became of the records read so far."""
+    """Counts of the records read so far, by outcome."""
 
     records: int = 0
     added: int = 0
@@ -105,10 +107,13 @@ ADD = f"INSERT INTO imports ({COLUMNS}) VALUES ({', '.join('?' * len(Import._fie
 BY_ID = Statement(f"SELECT {COLUMNS} FROM imports WHERE id = ?", locks=True)
 LATEST = f"SELECT {COLUMNS} FROM imports WHERE id < ? ORDER BY id DESC LIMIT ?"
 UNFINISHED = f"SELECT {COLUMNS} FROM imports WHERE finished_at IS NULL ORDER BY id"
-WAITING = "SELECT count(*), coalesce(sum(CASE WHEN user_id = ? THEN 1 ELSE 0 END), 0) FROM imports WHERE finished_at IS NULL"
+WAITING = (
+    "SELECT count(*), coalesce(sum(CASE WHEN user_id = ? THEN 1 ELSE 0 END), 0) FROM imports WHERE finished_at IS NULL"
+)
 SEEN = "UPDATE imports SET seen_at = ? WHERE id = ?"
 CLAIM = f"""
-    UPDATE imports SET status = 'running', runner = ?, started_at = coalesce(started_at, ?) WHERE id = ? AND finished_at IS NULL
+    UPDATE imports SET status = 'running', runner = ?, started_at = coalesce(started_at, ?) WHERE id = ?
+      AND finished_at IS NULL
     RETURNING {COLUMNS}"""
 RESTART = """
     UPDATE imports SET bytes_read = 0, records = 0, added = 0, updated = 0, unchanged = 0, skipped = 0, refused = 0,
@@ -122,18 +127,25 @@ FINISH = f"""
     UPDATE imports SET status = ?, error = ?, error_code = ?, finished_at = ? WHERE id = ? AND finished_at IS NULL
     RETURNING {COLUMNS}"""
 FORGET_MAPPING = f"UPDATE imports SET options = ? WHERE id = ? RETURNING {COLUMNS}"
-REFUSE = "INSERT INTO import_refusals (import_id, number, line, field, code, reason, user_id) VALUES (?, ?, ?, ?, ?, ?, ?)"
-REFUSALS = "SELECT number, line, field, code, reason, user_id FROM import_refusals WHERE import_id = ? AND number > ? ORDER BY number LIMIT ?"
+REFUSE = (
+    "INSERT INTO import_refusals (import_id, number, line, field, code, reason, user_id) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+REFUSALS = (
+    "SELECT number, line, field, code, reason, user_id FROM import_refusals WHERE import_id = ? AND number "
+    "> ? ORDER BY number LIMIT ?"
+)
 FORGET_REFUSALS = """
     DELETE FROM import_refusals WHERE import_id = ? AND number IN (
         SELECT number FROM import_refusals WHERE import_id = ? ORDER BY number LIMIT ?)"""
 EXPIRED = f"""
     SELECT id FROM (
         SELECT id, finished_at, count(*) OVER newer AS kept,
-            sum(CASE WHEN refused + without_password > {MAX_REFUSALS} THEN {MAX_REFUSALS} ELSE refused + without_password END)
+            sum(CASE WHEN refused + without_password > {MAX_REFUSALS} THEN {MAX_REFUSALS}
+                ELSE refused + without_password END)
                 OVER newer AS refusals
         FROM imports WINDOW newer AS (ORDER BY id DESC)) AS all_of_them
-    WHERE finished_at IS NOT NULL AND (id < ? OR kept > {MAX_KEPT} OR refusals > {MAX_KEPT_REFUSALS}) ORDER BY id LIMIT 1"""
+    WHERE finished_at IS NOT NULL AND (id < ? OR kept > {MAX_KEPT} OR refusals > {MAX_KEPT_REFUSALS})
+      ORDER BY id LIMIT 1"""
 REMOVE = "DELETE FROM imports WHERE id = ?"
 
 
@@ -160,7 +172,7 @@ async def latest(queries: Queries, limit: int, before: str | None = None) -> lis
 
 
 async def unfinished(queries: Queries) -> list[Import]:
-    """Those that wait or run, oldest first."""
+    """Imports that wait or run, oldest first."""
     return [Import._make(row) for row in await queries.all(UNFINISHED)]
 
 
@@ -194,7 +206,9 @@ async def advance(tx: Tx, id: str, runner: str, bytes_read: int, counts: Counts,
     if not await tx.run(ADVANCE, bytes_read, *counts, id, runner):
         raise Superseded
     first = counts.reported - len(refusals)
-    await tx.many(REFUSE, [(id, first + at, *refusal) for at, refusal in enumerate(refusals) if first + at < MAX_REFUSALS])
+    await tx.many(
+        REFUSE, [(id, first + at, *refusal) for at, refusal in enumerate(refusals) if first + at < MAX_REFUSALS]
+    )
 
 
 async def finish(tx: Tx, id: str, status: str, why: Reason = NO_REASON) -> Import | None:
@@ -241,5 +255,5 @@ def public(found: Import) -> dict[str, Any]:
 
 
 def told(found: Import) -> dict[str, Any]:
-    """What an event says of an import: neither the text of an error nor names of columns, only the code."""
+    """Object of an import in events: neither the text of an error nor names of columns, only the code."""
     return public(found) | {"error": None, "mapping": None}

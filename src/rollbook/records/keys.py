@@ -40,7 +40,7 @@ public = presenter(Key)
 
 
 class KeyName(NamedTuple):
-    """What people tell a key by."""
+    """Name of a key for people."""
 
     id: str
     name: str
@@ -48,7 +48,7 @@ class KeyName(NamedTuple):
 
 
 class Kinds(NamedTuple):
-    """Whether a user has any keys of these kinds."""
+    """True if a user has any keys of these kinds."""
 
     narrow: bool
     """With scopes of its own."""
@@ -70,12 +70,14 @@ class NewKey(NamedTuple):
     ip_allow: str | None = None
     rate_limit: str | None = None
     expires_at: int | None = None
-    created_by: str | None = None  # a user; "" who can write to the server's files, and has full access anyway; None: not known
+    created_by: str | None = (
+        None  # a user; "" who can write to the server's files, and has full access anyway; None: not known
+    )
     limited_with: str | None = None
 
 
 class Holder(NamedTuple):
-    """What the gate must know of a key and its user."""
+    """Facts that the gate must know of a key and its user."""
 
     key_id: str | None  # None: a person who is signed in
     user_id: str
@@ -91,15 +93,20 @@ class Holder(NamedTuple):
     created_by: str | None = None
 
 
-COLUMNS = "id, user_id, name, start, last_four, sealed IS NOT NULL, scopes, ip_allow, rate_limit, created_at, expires_at, last_used_at, revoked_at, limited_with"
+COLUMNS = (
+    "id, user_id, name, start, last_four, sealed IS NOT NULL, scopes, ip_allow, rate_limit, created_at, "
+    "expires_at, last_used_at, revoked_at, limited_with"
+)
 
 HOLDERS = """
-    k.id, k.user_id, k.scopes, k.ip_allow, k.rate_limit, k.expires_at, k.revoked_at, u.role, u.status, u.rate_limit, k.limited_with, k.created_by
+    k.id, k.user_id, k.scopes, k.ip_allow, k.rate_limit, k.expires_at, k.revoked_at,
+    u.role, u.status, u.rate_limit, k.limited_with, k.created_by
     FROM keys k JOIN users u ON u.id = k.user_id"""
 HOLDER = f"SELECT {HOLDERS} WHERE k.digest = ?"
 HOLDER_OF = f"SELECT {HOLDERS} WHERE k.id = ?"
 ADD = f"""
-    INSERT INTO keys (id, user_id, name, digest, start, last_four, sealed, scopes, ip_allow, rate_limit, expires_at, created_by, limited_with, created_at)
+    INSERT INTO keys (id, user_id, name, digest, start, last_four, sealed, scopes, ip_allow, rate_limit, expires_at,
+      created_by, limited_with, created_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"""
 BY_ID = Statement(f"SELECT {COLUMNS} FROM keys WHERE id = ?", locks=True)
 OF_USER = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? ORDER BY id LIMIT ? OFFSET ?"
@@ -119,21 +126,28 @@ MAX_NAMES = 100
 NAMES = f"SELECT id, name, last_four FROM keys WHERE user_id = ? AND id IN ({', '.join('?' * MAX_NAMES)})"
 HELD = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?"
 LIVE = """
-    SELECT (SELECT count(*) FROM (SELECT 1 FROM keys WHERE user_id = ? AND revoked_at IS NULL AND expires_at IS NULL LIMIT ?) AS few)
-        + (SELECT count(*) FROM (SELECT 1 FROM keys WHERE user_id = ? AND revoked_at IS NULL AND expires_at > ? LIMIT ?) AS few)"""
+    SELECT (SELECT count(*) FROM (SELECT 1 FROM keys WHERE user_id = ? AND revoked_at IS NULL
+      AND expires_at IS NULL LIMIT ?) AS few)
+        + (SELECT count(*) FROM (SELECT 1 FROM keys WHERE user_id = ? AND revoked_at IS NULL
+          AND expires_at > ? LIMIT ?) AS few)"""
 COUNT = "SELECT count(*) FROM keys WHERE user_id = ?"
 SEALED = "SELECT sealed FROM keys WHERE id = ?"
 REVOKE = f"UPDATE keys SET revoked_at = ?, sealed = NULL WHERE id = ? AND revoked_at IS NULL RETURNING {COLUMNS}"
 REVOKE_ALL = "UPDATE keys SET revoked_at = ?, sealed = NULL WHERE user_id = ? AND revoked_at IS NULL"
 REVOKE_OF_OTHERS = f"""
     UPDATE keys SET revoked_at = ?, sealed = NULL
-    WHERE user_id = ? AND revoked_at IS NULL AND (created_by IS NULL OR created_by NOT IN (user_id, '')) RETURNING {COLUMNS}"""
+    WHERE user_id = ? AND revoked_at IS NULL
+      AND (created_by IS NULL OR created_by NOT IN (user_id, '')) RETURNING {COLUMNS}"""
 ERASE_ALL = "DELETE FROM keys WHERE user_id = ?"
 EXPIRE = f"UPDATE keys SET expires_at = ? WHERE id = ? RETURNING {COLUMNS}"
 EXPIRING = f"""
-    SELECT {COLUMNS} FROM keys WHERE revoked_at IS NULL AND expires_at > ? AND expires_at <= ? AND created_at <= expires_at - ?
+    SELECT {COLUMNS} FROM keys WHERE revoked_at IS NULL AND expires_at > ? AND expires_at <= ?
+      AND created_at <= expires_at - ?
     ORDER BY expires_at, id"""
-NTH_EXPIRING = "SELECT expires_at FROM keys WHERE revoked_at IS NULL AND expires_at > ? AND expires_at <= ? ORDER BY expires_at LIMIT 1 OFFSET ?"
+NTH_EXPIRING = (
+    "SELECT expires_at FROM keys WHERE revoked_at IS NULL AND expires_at > ? AND expires_at <= ? ORDER "
+    "BY expires_at LIMIT 1 OFFSET ?"
+)
 USED = "UPDATE keys SET last_used_at = ? WHERE id = ? AND (last_used_at IS NULL OR last_used_at < ?)"
 
 
@@ -184,7 +198,7 @@ async def ended(queries: Queries, user_id: str, limit: int, offset: int) -> list
 
 
 async def names(queries: Queries, user_id: str, ids: Sequence[str]) -> list[KeyName]:
-    """Those of a user's keys that have one of at most MAX_NAMES IDs, in the order of `ids`."""
+    """Names of those of a user's keys that have one of at most MAX_NAMES IDs, in the order of `ids`."""
     rows = await queries.all(NAMES, user_id, *ids, *[""] * (MAX_NAMES - len(ids)))
     found = {row[0]: KeyName._make(row) for row in rows}
     return [found[id] for id in ids if id in found]
@@ -238,7 +252,8 @@ async def revoke_all(tx: Tx, user_id: str) -> None:
 
 
 async def revoke_of_others(tx: Tx, user_id: str) -> list[Key]:
-    """Those of a user's keys that others created, or of which it is not known who did. The caller bumps `auth_version`."""
+    """Revoke those of a user's keys that others created, or whose creator is unknown. The caller bumps
+    `auth_version`."""
     return sorted([Key._make(row) for row in await tx.all(REVOKE_OF_OTHERS, clock.now(), user_id)])
 
 
@@ -247,8 +262,8 @@ async def erase_all(tx: Tx, user_id: str) -> None:
 
 
 async def expiring(queries: Queries, after: int, until: int, existed: int, limit: int) -> tuple[list[Key], int | None]:
-    """Those that expire after a time and until another, and were created so many microseconds before that. If they are more than `limit`, only
-    those up to a time, which is returned with them: all that expire at that moment, too."""
+    """Keys that expire after a time and until another, and were created so many microseconds before that. If they are
+    more than `limit`, only those up to a time, which is returned with them: all that expire at that moment, too."""
     row = await queries.one(NTH_EXPIRING, after, until, limit - 1)
     rows = await queries.all(EXPIRING, after, until if row is None else row[0], existed)
     return [Key._make(each) for each in rows], row[0] if row else None

@@ -1,4 +1,5 @@
-"""Marks: how far what goes on by itself has come, such as retention in the event log. A number by name, which only rises."""
+"""Marks: how far what goes on by itself has come, such as retention in the event log. A number by name, which only
+rises."""
 
 from __future__ import annotations
 

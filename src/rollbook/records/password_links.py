@@ -10,7 +10,8 @@ VALID = 3 * clock.DAY
 
 ADD = """
     INSERT INTO password_links (user_id, digest, created_at, expires_at) VALUES (?, ?, ?, ?)
-    ON CONFLICT (user_id) DO UPDATE SET digest = excluded.digest, created_at = excluded.created_at, expires_at = excluded.expires_at"""
+    ON CONFLICT (user_id) DO UPDATE
+      SET digest = excluded.digest, created_at = excluded.created_at, expires_at = excluded.expires_at"""
 USER = "SELECT user_id FROM password_links WHERE digest = ? AND expires_at > ?"
 USE = "DELETE FROM password_links WHERE digest = ? AND expires_at > ? RETURNING user_id"
 DROP = "DELETE FROM password_links WHERE user_id = ?"

@@ -1,4 +1,5 @@
-"""Which parameters the stored password hashes have, of argon2 and of other systems, so that every failed sign-in can take as long as any other."""
+"""Which parameters the stored password hashes have, of argon2 and of other systems, so that every failed sign-in can
+take as long as any other."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ DOUBT = "UPDATE password_parameters SET in_doubt = 1 WHERE parameters != ?"
 COUNTED = """
     INSERT INTO password_parameters (cost, parameters, in_doubt, users, most, counted_at) VALUES (?, ?, 0, ?, ?, ?)
     ON CONFLICT (cost, parameters) DO UPDATE SET in_doubt = 0, users = excluded.users, counted_at = excluded.counted_at,
-        most = CASE WHEN password_parameters.most < excluded.most THEN excluded.most ELSE password_parameters.most END"""
+        most = CASE WHEN password_parameters.most < excluded.most THEN excluded.most
+            ELSE password_parameters.most END"""
 OTHER_COST = "DELETE FROM password_parameters WHERE parameters = ? AND cost != ?"
 FORGET = "DELETE FROM password_parameters WHERE in_doubt = 1"
 # The parameters take up at most 40 characters of a hash: see `auth/password_hashes.canonical`.
@@ -36,15 +38,15 @@ _PHPASS = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 class Price(NamedTuple):
-    """What computing one hash costs: about so many seconds of a core, whatever the password, and memory."""
+    """Cost of computing one hash: about so many seconds of a core, whatever the password, and memory."""
 
     seconds: float
     mebibytes: int
 
     @property
     def is_low(self) -> bool:
-        """Whether guessing at a stolen hash is cheaper than it should be: less than bcrypt of cost 10, or than half of what OWASP asks for
-        where it takes memory."""
+        """Test whether guessing at a stolen hash is cheaper than it should be: less than bcrypt of cost 10, or than
+        half of what OWASP asks for where it takes memory."""
         return self.seconds < (0.02 if self.mebibytes >= 7 else 0.035)
 
     def __str__(self) -> str:
@@ -84,9 +86,9 @@ def _pbkdf2(digest: str, rounds: str, length: str) -> tuple[float, int]:
     return each * int(rounds) * -(-int(length) // size), 0
 
 
-# A row for each family of stored forms (`auth/password_hashes`): the parameters in front of the salt, and what a hash with them costs, in
-# microseconds of a core and bytes. Measured with the longest passwords (docs/decisions/0038-password-hashes.md); SHA-1 and SHA-256 as on a
-# machine without instructions for them.
+# A row for each family of stored forms (`auth/password_hashes`): the parameters in front of the salt, and what a hash
+# with them costs, in microseconds of a core and bytes. Measured with the longest passwords
+# (docs/decisions/0038-password-hashes.md); SHA-1 and SHA-256 as on a machine without instructions for them.
 _FAMILIES: tuple[tuple[Callable[[str], re.Match[str] | None], Callable[..., tuple[float, int]]], ...] = tuple(
     (re.compile(form).match, price)
     for form, price in (
@@ -115,7 +117,7 @@ def of(hash: str) -> str:
 
 @lru_cache(maxsize=1024)
 def price(parameters: str) -> Price:
-    """What a hash costs whose stored form begins like this. ValueError if none does."""
+    """Price of a hash whose stored form begins like this. ValueError if none does."""
     for form, of_family in _FAMILIES:
         found = form(parameters)
         if found is not None:
@@ -161,14 +163,17 @@ async def of_users(queries: Queries, after: int, limit: int) -> tuple[Counter[st
     return _counted(row[1] for row in rows), rows[-1][0] if rows else None
 
 
-async def of_deleted(queries: Queries, after: tuple[int, int], limit: int) -> tuple[Counter[str], tuple[int, int] | None]:
+async def of_deleted(
+    queries: Queries, after: tuple[int, int], limit: int
+) -> tuple[Counter[str], tuple[int, int] | None]:
     """The same of deleted users, who can be restored."""
     rows = await queries.all(OF_DELETED, *after, limit)
     return _counted(row[2] for row in rows), (rows[-1][0], rows[-1][1]) if rows else None
 
 
 def _rows(hashes: Iterable[str | None]) -> list[tuple[int, str, int]]:
-    """Cost, parameters and number of each, in order: two that note the same wait for each other instead of deadlocking."""
+    """Cost, parameters and number of each, in order: two that note the same wait for each other instead of
+    deadlocking."""
     return _with_cost(_counted(hashes))
 
 

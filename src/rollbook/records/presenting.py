@@ -1,4 +1,4 @@
-"""What may be seen of a record, compiled once from the annotations of its fields.
+"""Presentation of records, compiled once from the annotations of their fields.
 
     class Session(NamedTuple):
         id: str
@@ -7,8 +7,8 @@
 
     public = presenter(Session)
 
-`public(session)` is then `{"id": …, "created_at": "2023-10-27T10:00:00Z"}`, in the order of the record. Events, exports, files and the
-API show the same.
+`public(session)` is then `{"id": …, "created_at": "2023-10-27T10:00:00Z"}`, in the order of the record. Events,
+exports, files and the API show the same.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ T = TypeVar("T")
 
 
 class Shown(NamedTuple):
-    """How a field is shown: as an expression of its value `{0}`, of the `record` and of functions of its module; and under which name,
-    if not under its own."""
+    """How a field is shown: as an expression of its value `{0}`, of the `record` and of functions of its module; and
+    under which name, if not under its own."""
 
     expression: str
     name: str = ""
@@ -55,10 +55,18 @@ def presenter(record: type[R]) -> Callable[[R], dict[str, Any]]:
     hints = get_type_hints(record, include_extras=True)
     shown = [(field, _how(hints[field]), NoneType in get_args(hints[field])) for field in fields]
     items = "".join(
-        [f"{how.name or field!r}: {_expression(field, how, null)}, " for field, how, null in shown if how is not _HIDDEN]
+        [
+            f"{how.name or field!r}: {_expression(field, how, null)}, "
+            for field, how, null in shown
+            if how is not _HIDDEN
+        ]
     )
     source = f"def show(record):\n    {', '.join(f'_{field}' for field in fields)}, = record\n    return {{{items}}}\n"
-    names: dict[str, Any] = {**vars(sys.modules[record.__module__]), "format_time": clock.format_time, "Raw": msgspec.Raw}
+    names: dict[str, Any] = {
+        **vars(sys.modules[record.__module__]),
+        "format_time": clock.format_time,
+        "Raw": msgspec.Raw,
+    }
     exec(source, names)  # of our own annotations, as the standard library makes its named tuples
     show: Callable[[R], dict[str, Any]] = names["show"]
     return show
@@ -75,4 +83,6 @@ def _how(hint: Any) -> Shown:
 def _expression(field: str, how: Shown, is_nullable: bool) -> str:
     value = f"_{field}"
     found = how.expression.format(value)
-    return f"None if {value} is None else {found}" if is_nullable and found != value and "record" not in found else found
+    return (
+        f"None if {value} is None else {found}" if is_nullable and found != value and "record" not in found else found
+    )

@@ -11,26 +11,75 @@ from rollbook.records import examples
 from rollbook.records.examples import ALICE_ID, CHARLIE_ID, REQUEST_ID, TRACE_ID
 from rollbook.schemas import identifier, moment, reference, says, text
 
-# fmt: off
-
 
 class EventActor(Struct, frozen=True):
-    """Who made the change: the user, API key, ID and trace of the request, and the client's IP address (`cli` for the command line)."""
+    """Actor of the change: the user, API key, ID and trace of the request, and the client's IP address (`cli` for the
+    command line)."""
 
     user_id: Annotated[str, identifier("ID of the user who made the request.", ALICE_ID)] | None
     key_id: Annotated[str, identifier("ID of the API key that made the request.", examples.KEY_ID)] | None
-    address: Annotated[str, text("Where the request came from: an IP address, `cli` for the command line, `system` for the server itself.", 64, examples=["203.0.113.7"])] | None
-    request_id: Annotated[str, text("ID of the request, also in `X-Request-Id` and in the server's log, or of the import that did it.", 30, examples=[REQUEST_ID])] | None
-    trace_id: Annotated[str, text("ID of the distributed trace that the request belongs to, from its `traceparent` header. Null: it had none.", 32, examples=[TRACE_ID])] | None
+    address: (
+        Annotated[
+            str,
+            text(
+                "Where the request came from: an IP address, `cli` for the command line, `system` for the server "
+                "itself.",
+                64,
+                examples=["203.0.113.7"],
+            ),
+        ]
+        | None
+    )
+    request_id: (
+        Annotated[
+            str,
+            text(
+                "ID of the request, also in `X-Request-Id` and in the server's log, or of the import that did it.",
+                30,
+                examples=[REQUEST_ID],
+            ),
+        ]
+        | None
+    )
+    trace_id: (
+        Annotated[
+            str,
+            text(
+                "ID of the distributed trace that the request belongs to, from its `traceparent` header. Null: "
+                "it had none.",
+                32,
+                examples=[TRACE_ID],
+            ),
+        ]
+        | None
+    )
 
 
 class Event(Struct, frozen=True):
-    """What happened to a user, to one of their keys, sessions or password links, to a webhook, or to the server."""
+    """Change of a user, of one of their keys, sessions or password links, of a webhook, or of the server."""
 
-    id: Annotated[str, identifier("ID of the event. Pass it as `after` to get the events that follow.", examples.EVENT_ID)]
+    id: Annotated[
+        str, identifier("ID of the event. Pass it as `after` to get the events that follow.", examples.EVENT_ID)
+    ]
     type: Annotated[str, reference("EventType")]
     created_at: Annotated[str, moment("When it was created.")]
-    user_id: Annotated[str, identifier("ID of the user the event is about, or whose key, session, link or webhook it is about. Null: it is about no user.", CHARLIE_ID)] | None
+    user_id: (
+        Annotated[
+            str,
+            identifier(
+                "ID of the user the event is about, or whose key, session, link or webhook it is about. Null: it "
+                "is about no user.",
+                CHARLIE_ID,
+            ),
+        ]
+        | None
+    )
     actor: EventActor
     object: Annotated[msgspec.Raw, reference("EventObject")]
-    before: Annotated[Annotated[msgspec.Raw, reference("EventObject")] | None, says("The previous values of the fields that changed, or the API key that was rotated. Null if there is no previous state.")]
+    before: Annotated[
+        Annotated[msgspec.Raw, reference("EventObject")] | None,
+        says(
+            "The previous values of the fields that changed, or the API key that was rotated. Null if there is "
+            "no previous state."
+        ),
+    ]

@@ -15,7 +15,8 @@ from rollbook.records.usage import unpack
 from rollbook.storage.database import Engine, Queries
 
 MAX_SEARCHED = 1_000_000
-"""Entries of the index that a search in one user's log looks at: 0.1 s. Each stands for up to 500 requests, about a second's."""
+"""Entries of the index that a search in one user's log looks at: 0.1 s. Each stands for up to 500 requests, about a
+second's."""
 MAX_SEARCHED_OF_ALL = 200_000
 """The same in the log of all users, whose index leads to the rows themselves."""
 MAX_READ = 1_000
@@ -43,7 +44,9 @@ class Logged(NamedTuple):
     address: str
     headers: Annotated[tuple[tuple[str, str], ...], Shown("dict({0})")]  # those of observe/usage_buffer.LOGGED_HEADERS
     limited_by: str | None
-    left_out: Annotated[int, Shown("{0}", "more")] = 0  # so many more like it came within the same moment and were only counted
+    left_out: Annotated[int, Shown("{0}", "more")] = (
+        0  # so many more like it came within the same moment and were only counted
+    )
     query: tuple[str, ...] = ()  # the names of the query's parameters
     error: Hidden[Problem | None] = None  # what it was answered with, if it failed and there was room to note it
 
@@ -62,9 +65,9 @@ class Search(NamedTuple):
     """The least and the greatest."""
     method: str | None = None
     path: str = ""
-    """What the path begins with."""
+    """Beginning of the path."""
     is_whole: bool = False
-    """Whether that is all of it."""
+    """True if that is all of it."""
     after: int = 0
     before: int = END
     hidden: str | None = None
@@ -82,8 +85,8 @@ class Search(NamedTuple):
 class Found(NamedTuple):
     lines: list[Logged]
     next: int | None
-    """Where the search goes on: `before` of the next page, or `after` if the oldest come first. None if there is no more. A page can be
-    short, or empty, with more to come: it looks at a limited part of the log."""
+    """Where the search goes on: `before` of the next page, or `after` if the oldest come first. None if there is no
+    more. A page can be short, or empty, with more to come: it looks at a limited part of the log."""
 
 
 # The inner query walks the index, so far and no farther; the outer one ends the walk when it has enough.
@@ -92,7 +95,10 @@ _ENTRIES = """
         SELECT id, first, last, status, key_id FROM request_log WHERE {of}last > ? AND last < ? AND first < ?
         ORDER BY last {way} LIMIT {depth}) AS searched
     WHERE status BETWEEN ? AND ? AND (CAST(? AS TEXT) IS NULL OR key_id = ?) {order}LIMIT ?"""
-_DEPTH = "SELECT last FROM request_log WHERE {of}last > ? AND last < ? AND first < ? ORDER BY last {way} LIMIT 1 OFFSET {depth}"
+_DEPTH = (
+    "SELECT last FROM request_log WHERE {of}last > ? AND last < ? AND first < ? ORDER BY last {way} LIMIT 1 "
+    "OFFSET {depth}"
+)
 _OF = {False: ("", MAX_SEARCHED_OF_ALL), True: ("user_id = ? AND ", MAX_SEARCHED)}
 _WAY = {False: ("DESC", ""), True: ("ASC", "ORDER BY first ")}
 ENTRIES = {
@@ -112,7 +118,10 @@ _HOLDING: dict[Engine, str] = {
     "postgresql": "position(convert_to(?, 'UTF8') IN lines)",
 }
 HOLDING: dict[tuple[Engine, bool], str] = {
-    (engine, one): f"SELECT {_COLUMNS} FROM request_log WHERE {of}last BETWEEN ? AND ? AND {place} > 0 ORDER BY last LIMIT 1"
+    (
+        engine,
+        one,
+    ): f"SELECT {_COLUMNS} FROM request_log WHERE {of}last BETWEEN ? AND ? AND {place} > 0 ORDER BY last LIMIT 1"
     for engine, place in _HOLDING.items()
     for one, (of, _) in _OF.items()
 }
@@ -125,8 +134,8 @@ _TIES = 20
 
 async def search(queries: Queries, wanted: Search, limit: int, oldest_first: bool = False) -> Found:
     """Up to `limit` requests, or a few more that were answered in one microsecond. To be called by `read_aside`."""
-    # Rows overlap in time. They come in the order of their edges: no line of a row, or of one that comes later, lies before its edge. Going
-    # back in time, edges and places of lines count downwards.
+    # Rows overlap in time. They come in the order of their edges: no line of a row, or of one that comes later, lies
+    # before its edge. Going back in time, edges and places of lines count downwards.
     sign = 1 if oldest_first else -1
     start = wanted.after + 1 if oldest_first else 1 - wanted.before
     found: list[tuple[int, str, Logged]] = []
@@ -153,8 +162,11 @@ async def search(queries: Queries, wanted: Search, limit: int, oldest_first: boo
     return Found(page, None if stop is None else abs(stop - 1))
 
 
-async def _entries(queries: Queries, wanted: Search, oldest_first: bool, count: int) -> AsyncIterator[tuple[int | None, int]]:
-    """The rows that can hold what is wanted, and the edge of each. The last has no row, if the walk along the index ended before the log."""
+async def _entries(
+    queries: Queries, wanted: Search, oldest_first: bool, count: int
+) -> AsyncIterator[tuple[int | None, int]]:
+    """The rows that can hold what is wanted, and the edge of each. The last has no row, if the walk along the index
+    ended before the log."""
     one = wanted.user_id is not None
     span = (*([wanted.user_id] if one else ()), wanted.after, min(wanted.before, END - SPAN) + SPAN, wanted.before)
     only = (*wanted.statuses, wanted.key_id, wanted.key_id)
@@ -180,7 +192,7 @@ async def request(queries: Queries, user_id: str | None, request_id: str) -> Log
     of = () if user_id is None else (user_id,)
     row = await queries.one(
         HOLDING[queries.engine, user_id is not None], *of, made - CLOCK, made + LONGEST + SPAN, request_id
-    )  # fmt: skip
+    )
     if row is None:
         return None
     return next((line for line in _lines(row) if line.request_id == request_id), None)
@@ -201,10 +213,21 @@ def _lines(row: Sequence[Any]) -> Iterator[Logged]:
     clients, lines = unpack(packed)
     for line in lines:
         yield Logged(
-            line.at, line.request_id, user_id, key_id, line.method, quote(line.path, safe=_PATH_SAFE), status, line.microseconds,
-            clients[line.client].address, _headers(clients[line.client], line), limited_by,
-            left_out if line is lines[-1] else 0, tuple(line.query.split(",")) if line.query else (), _error(lines, line),
-        )  # fmt: skip
+            line.at,
+            line.request_id,
+            user_id,
+            key_id,
+            line.method,
+            quote(line.path, safe=_PATH_SAFE),
+            status,
+            line.microseconds,
+            clients[line.client].address,
+            _headers(clients[line.client], line),
+            limited_by,
+            left_out if line is lines[-1] else 0,
+            tuple(line.query.split(",")) if line.query else (),
+            _error(lines, line),
+        )
 
 
 def _error(lines: Sequence[Line], line: Line) -> Problem | None:

@@ -1,7 +1,7 @@
 """Validation of names, emails and passwords, and when two of them are equal.
 
-Each rule returns the value to store, or raises ValueError with a message for the client that starts with what is wrong and never contains
-the value itself.
+Each rule returns the value to store, or raises ValueError with a message for the client that starts with what is wrong
+and never contains the value itself.
 """
 
 from __future__ import annotations
@@ -28,25 +28,28 @@ METADATA_BYTES = 16_384
 MAX_DEPTH = 32
 """Levels of objects and lists in a JSON body, and in the object that holds metadata. The outermost is the first."""
 
-# Characters with the property White_Space (Unicode, PropList.txt). Python's strip() also removes U+001C to U+001F, which are controls.
+# Characters with the property White_Space (Unicode, PropList.txt). Python's strip() also removes U+001C to U+001F,
+# which are controls.
 _WHITE_SPACE = (
-    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+    "\t\n\v\f\r "
+    "\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 )
 # Invisible characters whose category says letter or symbol: the Hangul fillers and the blank Braille pattern.
 _INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-# Embeddings, overrides and isolates reorder the text around a name (Unicode TR36 section 2.5). The marks U+200E, U+200F and U+061C and the
-# joiners are allowed: Arabic, Hebrew, Persian and Indic names need them, and so do emoji.
+# Embeddings, overrides and isolates reorder the text around a name (Unicode TR36 section 2.5). The marks U+200E, U+200F
+# and U+061C and the joiners are allowed: Arabic, Hebrew, Persian and Indic names need them, and so do emoji.
 _REFUSED_IN_NAME = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]").search
 
 # Plain addresses, which email-validator accepts at 25 times the cost. Everything else goes to email-validator.
 _PLAIN_EMAIL = re.compile(
     r"[A-Za-z0-9_+\-]+(?:\.[A-Za-z0-9_+\-]+)*"
     r"@(?:(?![A-Za-z0-9\-]{64})[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+[A-Za-z]{2,63}"
-).fullmatch  # fmt: skip
+).fullmatch
 
 
 def name(text: str) -> str:
-    """A person's name: surrounding whitespace removed, NFC, 1 to 255 code points, no control characters, not invisible."""
+    """A person's name: surrounding whitespace removed, NFC, 1 to 255 code points, no control characters, not
+    invisible."""
     trimmed = text.strip(_WHITE_SPACE)
     if trimmed.isascii() and trimmed.isprintable():
         if not trimmed:
@@ -56,7 +59,8 @@ def name(text: str) -> str:
         return trimmed
     if _REFUSED_IN_NAME(trimmed):
         raise ValueError("The name contains a control character, a line break or a lone surrogate.")
-    # A composed character has at most four parts, so a longer text can't shrink enough. Composing a very long text would be slow.
+    # A composed character has at most four parts, so a longer text can't shrink enough. Composing a very long text
+    # would be slow.
     if len(trimmed) > 4 * NAME_LENGTH or len(composed := normalize("NFC", trimmed)) > NAME_LENGTH:
         raise ValueError(f"The name is longer than {NAME_LENGTH} characters.")
     if all(category(character)[0] in "CZM" or character in _INVISIBLE for character in composed):
@@ -67,9 +71,9 @@ def name(text: str) -> str:
 def email(text: str) -> str:
     """An email address, stored as it was sent: surrounding whitespace is rejected, not removed.
 
-    The syntax is that of the `email-validator` library: with UTF-8 and IDN; without display names, quoted local parts or address literals.
-    Domains that no public mail server has (`.test`, `.local`, `.internal`, `.invalid`) are accepted: deliverability is not a matter of
-    syntax, and a private mail server may use such a domain.
+    The syntax is that of the `email-validator` library: with UTF-8 and IDN; without display names, quoted local parts
+    or address literals. Domains that no public mail server has (`.test`, `.local`, `.internal`, `.invalid`) are
+    accepted: deliverability is not a matter of syntax, and a private mail server may use such a domain.
     """
     if len(text) <= EMAIL_LENGTH and _PLAIN_EMAIL(text):
         return text
@@ -80,18 +84,21 @@ def email(text: str) -> str:
         library.validate_email(text, check_deliverability=False, allow_smtputf8=True)
     except library.EmailNotValidError as problem:
         sentence = str(problem)
-        if problem.__cause__ is not None and " (" in sentence:  # the message of an underlying library, which quotes the domain
+        if (
+            problem.__cause__ is not None and " (" in sentence
+        ):  # the message of an underlying library, which quotes the domain
             sentence = sentence.partition(" (")[0] + "."
         raise ValueError(sentence) from None
     return text
 
 
 def email_key(text: str) -> str:
-    """The comparison key of an email: local part in NFC and lower case, `@`, domain as A-labels (UTS #46, non-transitional).
+    """The comparison key of an email: local part in NFC and lower case, `@`, domain as A-labels (UTS #46,
+    non-transitional).
 
-    Plus tags and dots make different addresses. So do letters that only look alike or only share an uppercase letter: `mıke` (dotless i) is
-    not `mike`, and `ß` is not `ss`. Confusing them has let people into other people's accounts (CVE-2019-19844).
-    The key of a key is the key itself. An invalid address has a key as well, which no user has.
+    Plus tags and dots make different addresses. So do letters that only look alike or only share an uppercase letter:
+    `mıke` (dotless i) is not `mike`, and `ß` is not `ss`. Confusing them has let people into other people's accounts
+    (CVE-2019-19844). The key of a key is the key itself. An invalid address has a key as well, which no user has.
     """
     if text.isascii() or len(text) > EMAIL_LENGTH:
         return text.lower()
@@ -111,8 +118,8 @@ def email_key(text: str) -> str:
 def password(text: str, min_length: int, *, email: str = "", name: str = "") -> str:
     """A new password: `min_length` to 256 code points, not a common password, not the email or name of its user.
 
-    There are no composition rules (NIST SP 800-63B-4 section 3.1.1.2). Passwords are compared after `fold` and NFKC; NFKC is also applied
-    before hashing.
+    There are no composition rules (NIST SP 800-63B-4 section 3.1.1.2). Passwords are compared after `fold` and NFKC;
+    NFKC is also applied before hashing.
     """
     if len(text) < min_length:
         raise ValueError(f"The password is shorter than {min_length} characters.")
@@ -130,7 +137,8 @@ def password(text: str, min_length: int, *, email: str = "", name: str = "") -> 
 
 
 def normalized_password(text: str) -> str:
-    """A password in NFKC, so that one that is typed on another keyboard or system is the same (NIST SP 800-63B-4 section 3.1.1.2)."""
+    """A password in NFKC, so that one that is typed on another keyboard or system is the same (NIST SP 800-63B-4
+    section 3.1.1.2)."""
     # The length as sent first: normalizing very long text can take quadratic time, and one character can become 18.
     if len(text) > PASSWORD_LENGTH or len(normal := normalize("NFKC", text)) > PASSWORD_LENGTH:
         raise ValueError(f"The password is longer than {PASSWORD_LENGTH} characters.")
@@ -150,14 +158,14 @@ def metadata(value: object) -> str:
 
 
 def metadata_patch(value: object) -> str:
-    """What changes metadata (RFC 7396). It can be larger than metadata: only the result counts."""
+    """Check a metadata patch (RFC 7396). It can be larger than metadata: only the result counts."""
     if not isinstance(value, dict):
         raise ValueError("must be a JSON object")
     return msgspec.json.encode(value).decode()
 
 
 def is_object_of_names(text: str) -> bool:
-    """Whether this is a JSON object whose values are strings or null."""
+    """Test whether this is a JSON object whose values are strings or null."""
     try:
         found = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
@@ -184,7 +192,8 @@ def _merged(target: object, patch: object) -> object:
 
 
 def too_deep(value: Any, text: bytes, levels: int = MAX_DEPTH) -> str | None:
-    """The path to an object or list below so many levels, such as `metadata.a[0].b`; None if there is none. `text` is the JSON of the value."""
+    """The path to an object or list below so many levels, such as `metadata.a[0].b`; None if there is none. `text` is
+    the JSON of the value."""
     if text.count(b"{") + text.count(b"[") <= levels:
         return None
     path = _path_below(value, levels)
@@ -226,8 +235,11 @@ def _plain(text: str) -> str:
 
 @cache
 def _common_passwords() -> frozenset[str]:
-    """Django's list of common passwords with 8 or more characters (see NOTICE), folded. Read at the first new password."""
-    return frozenset(gzip.decompress(Path(__file__).with_name("common_passwords.txt.gz").read_bytes()).decode().splitlines())
+    """Django's list of common passwords with 8 or more characters (see NOTICE), folded. Read at the first new
+    password."""
+    return frozenset(
+        gzip.decompress(Path(__file__).with_name("common_passwords.txt.gz").read_bytes()).decode().splitlines()
+    )
 
 
 @cache

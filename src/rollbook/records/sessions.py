@@ -1,4 +1,5 @@
-"""Sessions: who is signed in to the dashboard, since when and from where. Stored by digest, so a stolen database can't sign anyone in."""
+"""Sessions: who is signed in to the dashboard, since when and from where. Stored by digest, so a stolen database can't
+sign anyone in."""
 
 from __future__ import annotations
 
@@ -41,11 +42,15 @@ class Lifetime(NamedTuple):
 
 COLUMNS = ", ".join(Session._fields)
 
-ADD = f"INSERT INTO sessions (id, digest, user_id, created_at, last_seen_at, address, user_agent) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"
+ADD = (
+    "INSERT INTO sessions (id, digest, user_id, created_at, last_seen_at, address, user_agent) VALUES (?, ?, "
+    f"?, ?, ?, ?, ?) RETURNING {COLUMNS}"
+)
 BY_DIGEST = f"SELECT {COLUMNS} FROM sessions WHERE digest = ?"
 BY_ID = Statement(f"SELECT {COLUMNS} FROM sessions WHERE id = ?", locks=True)
 OF_USER = (
-    f"SELECT {COLUMNS} FROM sessions WHERE user_id = ? AND created_at > ? AND last_seen_at > ? ORDER BY id DESC LIMIT ? OFFSET ?"
+    f"SELECT {COLUMNS} FROM sessions WHERE user_id = ? AND created_at > ? AND last_seen_at > ? ORDER BY id "
+    "DESC LIMIT ? OFFSET ?"
 )
 HELD = f"SELECT {COLUMNS} FROM sessions WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?"
 COUNT = "SELECT count(*) FROM sessions WHERE user_id = ? AND created_at > ? AND last_seen_at > ?"
@@ -53,7 +58,8 @@ SEEN = "UPDATE sessions SET last_seen_at = ? WHERE id = ? AND last_seen_at < ?"
 END = f"DELETE FROM sessions WHERE id = ? RETURNING {COLUMNS}"
 END_BY_DIGEST = f"DELETE FROM sessions WHERE digest = ? RETURNING {COLUMNS}"
 END_OLDEST = f"""
-    DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user_id = ? ORDER BY id DESC LIMIT ? OFFSET ?) RETURNING {COLUMNS}"""
+    DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user_id = ?
+      ORDER BY id DESC LIMIT ? OFFSET ?) RETURNING {COLUMNS}"""
 END_OTHERS = f"DELETE FROM sessions WHERE user_id = ? AND id != ? RETURNING {COLUMNS}"
 END_ALL = "DELETE FROM sessions WHERE user_id = ?"
 OLD = """
@@ -92,8 +98,8 @@ async def of_user(queries: Queries, user_id: str, lifetime: Lifetime, limit: int
 
 
 async def held(queries: Queries, user_id: str, after: str, limit: int) -> list[Session]:
-    """All that there are of a user, oldest first, from the one after this id on; also those that have ended by themselves and have not
-    been dropped yet."""
+    """All that there are of a user, oldest first, from the one after this id on; also those that have ended by
+    themselves and have not been dropped yet."""
     return [Session._make(row) for row in await queries.all(HELD, user_id, after, limit)]
 
 

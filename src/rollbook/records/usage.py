@@ -1,4 +1,5 @@
-"""What callers did: requests counted by the hour, and the lines of the request log. Both in batches, from `observe/usage_buffer`."""
+"""Usage: requests counted by the hour, and the lines of the request log. Both in batches, from
+`observe/usage_buffer`."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ class Hour(NamedTuple):
 
 
 class OfKey(NamedTuple):
-    """What one API key did."""
+    """Usage of one API key."""
 
     key_id: str
     requests: int
@@ -38,7 +39,7 @@ class OfKey(NamedTuple):
 
 
 class OfRoute(NamedTuple):
-    """What was asked of one endpoint."""
+    """Usage of one endpoint."""
 
     route: str  # method and pattern: `GET /v1/users/{userId}`
     requests: int
@@ -49,8 +50,8 @@ class OfRoute(NamedTuple):
     """Requests by duration, see DURATIONS."""
 
     def quantile(self, share: float) -> float:
-        """Milliseconds within which this share of the requests was answered, estimated between the bounds of DURATIONS: two digits, at
-        most a second."""
+        """Milliseconds within which this share of the requests was answered, estimated between the bounds of DURATIONS:
+        two digits, at most a second."""
         rank, lower = sum(self.times) * share, 0
         for count, upper in zip(self.times, DURATIONS, strict=False):
             if count and rank <= count:
@@ -60,13 +61,15 @@ class OfRoute(NamedTuple):
 
 
 ALL_KEYS = ""
-"""The `key_id` of rows that count what all keys of a user did together: a user with many keys has thousands of rows for each of these."""
+"""The `key_id` of rows that count what all keys of a user did together: a user with many keys has thousands of rows for
+each of these."""
 MAX_KEYS = 100
 """API keys of a user that are told apart, those with the most requests first."""
 ROW_BYTES = 256
-"""What a row of the log takes beside its lines, with its entries in two indexes."""
+"""Bytes that a row of the log takes beside its lines, with its entries in two indexes."""
 ROWS = 64
-"""Rows written by one statement: each statement costs the writer's thread the interpreter's lock, which the event loop wants."""
+"""Rows written by one statement: each statement costs the writer's thread the interpreter's lock, which the event loop
+wants."""
 
 _TIMES = [f"t{number}" for number in range(len(DURATIONS) + 1)]
 _NUMBERS = ["requests", "errors", "refused", "limited"]
@@ -100,7 +103,10 @@ COUNT_BYTES = _count("request_log_sizes", "bytes")
 LOG = "INSERT INTO request_log (user_id, key_id, status, limited_by, first, last, left_out, lines) VALUES {rows}"
 EXISTS = "SELECT 1 FROM users WHERE id = ? UNION ALL SELECT 1 FROM deleted_users WHERE id = ?"
 
-HOURS = "SELECT hour, requests, errors, refused, limited FROM usage WHERE user_id = ? AND key_id = ? AND hour >= ? ORDER BY hour"
+HOURS = (
+    "SELECT hour, requests, errors, refused, limited FROM usage WHERE user_id = ? AND key_id = ? AND hour >= "
+    "? ORDER BY hour"
+)
 SERVER_HOURS = "SELECT hour, requests, errors, refused, limited FROM server_usage WHERE hour >= ? ORDER BY hour"
 _HIT = "SELECT name, sum(limited) FROM usage_limits WHERE user_id = ? AND hour >= ?{only} GROUP BY name"
 HIT = _HIT.format(only="")
@@ -109,7 +115,8 @@ KEYS = f"""
     SELECT key_id, sum(requests) AS total, sum(errors), sum(refused), sum(limited) FROM usage
     WHERE user_id = ? AND key_id > '' AND hour >= ? GROUP BY key_id ORDER BY total DESC, key_id LIMIT {MAX_KEYS}"""
 ROUTES = f"""
-    SELECT route, sum(requests) AS total, sum(errors), sum(refused), sum(limited), {", ".join([f"sum({name})" for name in _TIMES])}
+    SELECT route, sum(requests) AS total, sum(errors), sum(refused), sum(limited),
+           {", ".join([f"sum({name})" for name in _TIMES])}
     FROM usage_routes WHERE user_id = ? AND key_id = ? AND hour >= ? GROUP BY route ORDER BY total DESC, route"""
 OLDEST_HOUR = "SELECT hour FROM server_usage ORDER BY hour LIMIT 1"
 EXPIRE_OF_USERS = [_delete(table, "hour < ? ORDER BY hour") for table in ("usage", "usage_limits", "usage_routes")]
@@ -163,8 +170,15 @@ class Batch:
             packed = pack(bucket.clients, lines)
             self._add(COUNT_BYTES, (bucket.hour,), (len(packed) + ROW_BYTES,))
             self._log += (
-                bucket.user_id, bucket.key_id, bucket.status, bucket.limited_by, lines[0].at, lines[-1].at, bucket.count - len(lines), packed,
-            )  # fmt: skip
+                bucket.user_id,
+                bucket.key_id,
+                bucket.status,
+                bucket.limited_by,
+                lines[0].at,
+                lines[-1].at,
+                bucket.count - len(lines),
+                packed,
+            )
 
     def _add(self, text: str, key: Key, numbers: Sequence[int]) -> None:
         found = self._sums[text].get(key)
@@ -182,7 +196,7 @@ class Batch:
 
 
 def _counts(bucket: UsageBucket, user_id: str, key_id: str) -> Iterator[tuple[str, Key, tuple[int, ...]]]:
-    """What is counted for the user: statement, key and numbers."""
+    """Counts of the user: statement, key and numbers."""
     hour, keys = bucket.hour, (key_id, ALL_KEYS)
     for whose in keys:
         yield COUNT, (hour, user_id, whose), _numbers(bucket.status, bucket.count)
@@ -274,7 +288,9 @@ def _with_rows(text: str, rows: int, columns: int) -> str:
 
 async def hours(queries: Queries, user_id: str, since: int, key_id: str | None = None) -> list[Hour]:
     """Hours since then in which the user, or one of its keys, made requests; oldest first."""
-    return [Hour._make(row) for row in await queries.all(HOURS, user_id, key_id or ALL_KEYS, since - since % clock.HOUR)]
+    return [
+        Hour._make(row) for row in await queries.all(HOURS, user_id, key_id or ALL_KEYS, since - since % clock.HOUR)
+    ]
 
 
 async def server_hours(queries: Queries, since: int) -> list[Hour]:
@@ -288,14 +304,14 @@ def total(hours: Sequence[Hour]) -> Hour:
 
 
 async def hit(queries: Queries, user_id: str, since: int, key_id: str | None = None) -> dict[str, int]:
-    """Which windows refused the user's requests, or those with one of its keys, and how many: `minute`, `key-minute` (a key's own),
-    `attempts` (wrong passwords)."""
+    """Which windows refused the user's requests, or those with one of its keys, and how many: `minute`, `key-minute` (a
+    key's own), `attempts` (wrong passwords)."""
     text, only = (HIT, ()) if key_id is None else (HIT_OF_KEY, (key_id,))
     return {row[0]: row[1] for row in await queries.all(text, user_id, since - since % clock.HOUR, *only)}
 
 
 async def by_key(queries: Queries, user_id: str, since: int) -> list[OfKey]:
-    """What each of the user's keys did since then, up to MAX_KEYS, those with the most requests first."""
+    """Usage of each of the user's keys since then, up to MAX_KEYS, those with the most requests first."""
     return [OfKey._make(row) for row in await queries.all(KEYS, user_id, since - since % clock.HOUR)]
 
 
@@ -309,13 +325,14 @@ async def by_route(queries: Queries, user_id: str, since: int, key_id: str | Non
 
 
 async def is_older(queries: Queries, before: int) -> bool:
-    """Whether there are counts from before this time."""
+    """Test whether there are counts from before this time."""
     row = await queries.one(OLDEST_HOUR)
     return row is not None and row[0] < before
 
 
 async def expire(tx: Tx, before: int, limit: int) -> int:
-    """Drop up to `limit` counts of each kind from before this time. Returns how many went, of the kind of which most did."""
+    """Drop up to `limit` counts of each kind from before this time. Returns how many went, of the kind of which most
+    did."""
     gone = [await tx.run(statement, before, limit) for statement in EXPIRE_OF_USERS]
     if max(gone) < limit:  # the server's counts last: they tell whether there is anything left
         gone.append(await tx.run(EXPIRE_SERVER, before, limit))
@@ -351,7 +368,8 @@ async def erase(tx: Tx, user_id: str, limit: int) -> bool:
 
 
 async def erased(tx: Tx, user_id: str, limit: int) -> None:
-    """A user was erased. What is not erased here at once, or is written down by a worker later, `erased_before` leads to."""
+    """A user was erased. What is not erased here at once, or is written down by a worker later, `erased_before` leads
+    to."""
     await erase(tx, user_id, limit)
     await tx.run(NOTE_ERASED, user_id, clock.now())
 

@@ -28,7 +28,9 @@ class Folded(NamedTuple):
 
 def _folded(name: str, kept: int, count: str) -> Folded:
     columns = count[count.index("(") + 1 : count.index(")")]
-    key = ", ".join([column for column in columns.split(", ") if column in ("hour", "user_id", "key_id", "name", "route")])
+    key = ", ".join(
+        [column for column in columns.split(", ") if column in ("hour", "user_id", "key_id", "name", "route")]
+    )
     return Folded(
         name,
         kept,

@@ -1,8 +1,9 @@
 """When users signed up, and from when on the order of these dates is that in which users were added.
 
-A user who is created gets a date later than every one before. One who is imported keeps the date of the file, and so may stand in the list
-behind users of later dates. The mark `users.mixed` is the latest date that any user had when that last happened, 0 if it never did: of users
-with a date past it, each was added, too, after all who signed up before them.
+A user who is created gets a date later than every one before. One who is imported keeps the date of the file, and so
+may stand in the list behind users of later dates. The mark `users.mixed` is the latest date that any user had when that
+last happened, 0 if it never did: of users with a date past it, each was added, too, after all who signed up before
+them.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ async def first_after(queries: Queries, time: int) -> int | None:
 
 
 async def at(queries: Queries, seq: int) -> dict[str, Any]:
-    """What lists are sorted by, of the user at this place or, if they are gone, of the one before."""
+    """Sort values of the user at this position or, if they are gone, of the one before."""
     row = await queries.one(AT, seq)
     return dict(zip(("seq", "created_at", "name", "email_key"), row or (0, 0, "", ""), strict=True))
 
@@ -52,7 +53,8 @@ async def latest(queries: Queries) -> int:
 
 
 def mixed_by(dates: Iterable[int], latest: int) -> int:
-    """Until when places and dates differ if users with these dates are added in this order after one with the latest; 0 if they don't."""
+    """Until when places and dates differ if users with these dates are added in this order after one with the latest; 0
+    if they don't."""
     mixed = 0
     for date in dates:
         if date > latest:
@@ -63,16 +65,20 @@ def mixed_by(dates: Iterable[int], latest: int) -> int:
 
 
 async def note(tx: Tx, mixed: int) -> None:
-    """Users were added, and `mixed_by` says this. To be asked last in a write: on PostgreSQL, other imports wait for its end."""
+    """Users were added, and `mixed_by` says this. To be asked last in a write: on PostgreSQL, other imports wait for
+    its end."""
     if mixed:
         await marks.advance(tx, MARK, mixed)
 
 
 async def restored(tx: Tx, seq: int, date: int) -> None:
-    """A user is back at their place. While they were gone, a clock that was set back may have given their date to one behind them."""
+    """A user is back at their place. While they were gone, a clock that was set back may have given their date to one
+    behind them."""
     row = await tx.one(NEIGHBORS, seq, seq)
     assert row is not None  # it has no FROM
     before, after = row
-    mixed = max(before if before is not None and before >= date else 0, date if after is not None and date >= after else 0)
+    mixed = max(
+        before if before is not None and before >= date else 0, date if after is not None and date >= after else 0
+    )
     if mixed > await mixed_until(tx):
         await note(tx, await latest(tx))

@@ -1,4 +1,5 @@
-"""Users by what is in their metadata: an index of each key and value, which triggers keep in the transaction of every change.
+"""Users by what is in their metadata: an index of each key and value, which triggers keep in the transaction of every
+change.
 
 What counts as a value is the same on both databases: texts, numbers, booleans and null at the top level, as text.
 """
@@ -14,13 +15,14 @@ from rollbook.storage.database import Database, Queries, Statement, Tx, scalar
 MAX_LENGTH = 255
 """Characters of a key, and of a value, that can be asked for."""
 MANY = 20_000
-"""Users with a value, beyond which a list in another order than as added is walked until it is full rather than sorted: sorting so many takes
-30 ms."""
+"""Users with a value, beyond which a list in another order than as added is walked until it is full rather than sorted:
+sorting so many takes 30 ms."""
 BUILT = 1_000
 """Users in a transaction of `build`."""
 
 TOGETHER = 5_000
-"""The same of users who have several values that are each beyond it. Counting them up to here takes 10 ms where many have them all."""
+"""The same of users who have several values that are each beyond it. Counting them up to here takes 10 ms where many
+have them all."""
 COUNT_FEW = "SELECT count(*) FROM (SELECT 1 FROM user_metadata WHERE key = ? AND value = ? LIMIT ?) AS few"
 BUILDING = "SELECT done, last FROM user_metadata_building"
 NEXT = "SELECT max(seq) FROM (SELECT seq FROM users WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?) AS next"
@@ -36,12 +38,14 @@ Pair = tuple[str, str]
 def condition(pairs: Iterable[Pair], seq: str) -> list[str]:
     """Each begins with AND, and takes a pair. `seq` is the column of that number."""
     return [
-        f" AND EXISTS (SELECT 1 FROM user_metadata AS has WHERE has.key = ? AND has.value = ? AND has.seq = {seq})" for _ in pairs
+        f" AND EXISTS (SELECT 1 FROM user_metadata AS has WHERE has.key = ? AND has.value = ? AND has.seq = {seq})"
+        for _ in pairs
     ]
 
 
 async def rarest_first(queries: Queries, pairs: Sequence[Pair], few: int) -> tuple[list[Pair], bool]:
-    """The pairs, the rarest first, and whether `few` users or fewer have that. Raises Unavailable while the index is built."""
+    """The pairs, the rarest first, and whether `few` users or fewer have that. Raises Unavailable while the index is
+    built."""
     if await queries.one(BUILDING) is not None:
         raise Unavailable("The index of metadata is being built. Try again later.", retry_after=60)
     counted = []
@@ -52,11 +56,14 @@ async def rarest_first(queries: Queries, pairs: Sequence[Pair], few: int) -> tup
 
 
 async def having(queries: Queries, pairs: Sequence[Pair], seq: str) -> tuple[str, list[str]]:
-    """The condition, beginning with AND, that a user has all of these, and its values, for lists in another order than as added. `seq` is the column of that
-    number. Where few have them all, it leads to these; otherwise it is for a list that is walked. Raises Unavailable as `rarest_first`."""
+    """The condition, beginning with AND, that a user has all of these, and its values, for lists in another order than
+    as added. `seq` is the column of that number. Where few have them all, it leads to these; otherwise it is for a list
+    that is walked. Raises Unavailable as `rarest_first`."""
     pairs, are_few = await rarest_first(queries, pairs, MANY)
     values = [text for pair in pairs for text in pair]
-    all_of_them = "SELECT m.seq FROM user_metadata AS m WHERE m.key = ? AND m.value = ?" + "".join(condition(pairs[1:], "m.seq"))
+    all_of_them = "SELECT m.seq FROM user_metadata AS m WHERE m.key = ? AND m.value = ?" + "".join(
+        condition(pairs[1:], "m.seq")
+    )
     if not are_few and len(pairs) > 1:
         row = await queries.one(f"SELECT count(*) FROM ({all_of_them} LIMIT ?) AS few", *values, TOGETHER + 1)
         are_few = row is not None and row[0] <= TOGETHER

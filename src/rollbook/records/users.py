@@ -56,7 +56,9 @@ PASSWORD_HASH = Statement("SELECT password_hash FROM users WHERE id = ?", locks=
 SET_PASSWORD = "UPDATE users SET password_hash = ?, version = version + 1, updated_at = ? WHERE id = ?"
 RENEW_HASH = "UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?"
 SIGNED_IN = f"UPDATE users SET last_sign_in_at = ?, version = version + 1 WHERE id = ? RETURNING {COLUMNS}"
-TWO_OWNERS = Statement("SELECT id FROM users WHERE role = 'owner' AND status = 'active' ORDER BY seq LIMIT 2", locks=True)
+TWO_OWNERS = Statement(
+    "SELECT id FROM users WHERE role = 'owner' AND status = 'active' ORDER BY seq LIMIT 2", locks=True
+)
 ROLE = "SELECT role FROM users WHERE id = ?"
 FIRST_OWNER = Statement("SELECT id FROM users WHERE role = 'owner' ORDER BY seq LIMIT 1", locks=True)
 OWNERS = "SELECT count(*) FROM users WHERE role = 'owner' AND status = 'active'"
@@ -116,7 +118,8 @@ def new(name: str, email: str, **fields: Any) -> User:
 
 
 async def add(tx: Tx, new: User, password_hash: str | None = None) -> User:
-    """Without a password, the user can't sign in yet. Raises EmailTaken, ExternalIdTaken: the unique index decides, so that races are safe."""
+    """Without a password, the user can't sign in yet. Raises EmailTaken, ExternalIdTaken: the unique index decides, so
+    that races are safe."""
     on = dialect(tx)
     seq, now = await on.user_counts.assign(tx, clock.now())
     user, email_key = new._replace(seq=seq, created_at=now, updated_at=now), rules.email_key(new.email)
@@ -139,7 +142,8 @@ async def add(tx: Tx, new: User, password_hash: str | None = None) -> User:
 
 
 async def expect(tx: Tx, how_many: int) -> None:
-    """So many calls of `add` follow. To be asked first in a write: then numbering them costs one commit, not one for each."""
+    """So many calls of `add` follow. To be asked first in a write: then numbering them costs one commit, not one for
+    each."""
     if how_many > 1:
         await dialect(tx).user_counts.reserve(tx, clock.now(), how_many)
 
@@ -191,15 +195,16 @@ async def signed_in(tx: Tx, id: str) -> User:
 
 
 async def take_turns(tx: Tx, id: str) -> None:
-    """Before `get`, for what may leave no owner: such writes lock the oldest owner first, whichever they are about. Two that lock
-    themselves first, then each other, would deadlock."""
+    """Before `get`, for what may leave no owner: such writes lock the oldest owner first, whichever they are about. Two
+    that lock themselves first, then each other, would deadlock."""
     row = await tx.one(ROLE, id)
     if row is not None and row[0] == "owner":
         await tx.one(FIRST_OWNER)
 
 
 async def take_turns_for_all(tx: Tx, ids: Sequence[str]) -> None:
-    """The same before a write about all of these: two that are about the same ones lock them in the same order. SQLite has one writer."""
+    """The same before a write about all of these: two that are about the same ones lock them in the same order. SQLite
+    has one writer."""
     if dialect(tx).is_shared:
         await tx.one(FIRST_OWNER)
         await tx.all(LOCK, list(ids))
@@ -211,7 +216,7 @@ async def take_all_turns(tx: Tx) -> None:
 
 
 async def is_last_owner(tx: Tx, user: User) -> bool:
-    """Whether there is no other active owner."""
+    """Test whether there is no other active owner."""
     return user.role == "owner" and user.status == "active" and len(await tx.all(TWO_OWNERS)) < 2
 
 
@@ -276,8 +281,11 @@ async def deleted(queries: Queries, id: str) -> Deleted | None:
     return _deleted(row) if row else None
 
 
-async def lately_deleted(queries: Queries, since: int, limit: int, before: tuple[int, int] | None = None) -> list[Deleted]:
-    """Users that were deleted at or after this time, newest deletion first; the page after the user with this (deleted_at, seq)."""
+async def lately_deleted(
+    queries: Queries, since: int, limit: int, before: tuple[int, int] | None = None
+) -> list[Deleted]:
+    """Users that were deleted at or after this time, newest deletion first; the page after the user with this
+    (deleted_at, seq)."""
     rows = await queries.all(LATELY_DELETED, *(before or (clock.LATEST, 0)), since, limit)
     return [_deleted(row) for row in rows]
 
@@ -328,7 +336,8 @@ def _update(columns: tuple[str, ...]) -> Statement:
         f"UPDATE users SET {sets}, version = version + 1, updated_at = ? WHERE id = ?",
         together=f"""
             UPDATE users SET {new}, version = users.version + 1, updated_at = writes.updated_at
-            FROM unnest({arrays}, CAST(? AS bigint[]), CAST(? AS text[])) WITH ORDINALITY AS writes({", ".join(columns)}, updated_at, id, number)
+            FROM unnest({arrays}, CAST(? AS bigint[]), CAST(? AS text[])) WITH ORDINALITY
+                AS writes({", ".join(columns)}, updated_at, id, number)
             WHERE users.id = writes.id RETURNING number""",
     )
 
@@ -337,4 +346,6 @@ _TYPES = {"email_verified": "integer"}
 
 
 def _taken(refused: Duplicate) -> EmailTaken | ExternalIdTaken | Duplicate:
-    return {"users.email_key": EmailTaken, "users.external_id": ExternalIdTaken}.get(refused.constraint, lambda: refused)()
+    return {"users.email_key": EmailTaken, "users.external_id": ExternalIdTaken}.get(
+        refused.constraint, lambda: refused
+    )()

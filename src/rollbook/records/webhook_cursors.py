@@ -1,7 +1,7 @@
-"""How far each webhook is in the event log, and who sends to it: a lease, until when by the database's clock.
+"""Cursors of webhooks in the event log, and the lease of the server that sends: until when by the database's clock.
 
-`epoch` rises with each holder, and with each change of the cursor by someone else. A holder writes only while the epoch is its own, so that
-one that was taken for dead can change nothing when it wakes up.
+`epoch` rises with each holder, and with each change of the cursor by someone else. A holder writes only while the epoch
+is its own, so that one that was taken for dead can change nothing when it wakes up.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ GIVE_BACK = "UPDATE webhook_cursors SET holder = '', until = 0 WHERE webhook_id 
 
 
 class Place(NamedTuple):
-    """What is seen of a webhook by those who might send to it."""
+    """Position of a webhook, as those see it that might send to it."""
 
     webhook_id: str
     version: int
@@ -98,7 +98,8 @@ async def scan(queries: Queries) -> list[Place]:
 
 
 async def claim(tx: Tx, webhook_id: str, holder: str, by_force: bool) -> Cursor | None:
-    """Become the holder, unless another one is, whose lease goes on; `by_force` takes it from them. None: another one is.
+    """Become the holder, unless another one is, whose lease goes on; `by_force` takes it from them. None: another one
+    is.
 
     Lanes that begin after the cursor are forgotten: their events are read again.
     """
@@ -113,8 +114,8 @@ async def claim(tx: Tx, webhook_id: str, holder: str, by_force: bool) -> Cursor 
 
 
 def is_free(queries: Queries, place: Place, holder: str, now: int) -> bool:
-    """Whether this holder can claim it. A lease that ends much later than one that begins now was given by another clock: that of
-    the database which this one is a copy of, or took the place of."""
+    """Test whether this holder can claim it. A lease that ends much later than one that begins now was given by another
+    clock: that of the database which this one is a copy of, or took the place of."""
     return place.holder in ("", holder) or not now <= place.until <= _until(queries, now) + LEASE
 
 

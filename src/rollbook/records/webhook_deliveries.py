@@ -33,7 +33,7 @@ class Delivery(NamedTuple):
 
     @property
     def detail(self) -> str | None:
-        """What exactly failed, for people, where it is known and the outcome does not say it."""
+        """Exact failure, for people, where it is known and the outcome does not say it."""
         return self.response or None if self.http_status is None else None
 
 
@@ -119,7 +119,7 @@ class Expiring(NamedTuple):
 
     webhook_id: str
     before: int
-    """Those that began before this time can go,"""
+    """Time before which finished deliveries can go."""
     last: str
     """and those up to the one with this ID."""
 

@@ -12,8 +12,10 @@ from rollbook.storage.database import Queries
 HOURS = 24
 
 OF_ONE = """
-    SELECT (SELECT CAST(coalesce(sum(delivered), 0) AS bigint) FROM webhook_hours AS h WHERE h.webhook_id = c.webhook_id AND hour > ?),
-           (SELECT CAST(coalesce(sum(failed), 0) AS bigint) FROM webhook_hours AS h WHERE h.webhook_id = c.webhook_id AND hour > ?),
+    SELECT (SELECT CAST(coalesce(sum(delivered), 0) AS bigint) FROM webhook_hours AS h
+      WHERE h.webhook_id = c.webhook_id AND hour > ?),
+           (SELECT CAST(coalesce(sum(failed), 0) AS bigint) FROM webhook_hours AS h
+             WHERE h.webhook_id = c.webhook_id AND hour > ?),
            (SELECT outcome FROM webhook_deliveries AS d WHERE d.webhook_id = c.webhook_id ORDER BY d.id DESC LIMIT 1),
            (SELECT count(*) FROM webhook_lanes AS l WHERE l.webhook_id = c.webhook_id),
            (SELECT min(next_at) FROM webhook_lanes AS l WHERE l.webhook_id = c.webhook_id),
@@ -27,7 +29,8 @@ class Health(NamedTuple):
     failed: int
     last_outcome: str | None
     waiting: int
-    """Events of the log that it has not gone through, those it did not ask for among them, and those that failed and are tried again."""
+    """Events of the log that it has not gone through, those it did not ask for among them, and those that failed and
+    are tried again."""
     next_attempt_at: int | None
 
 

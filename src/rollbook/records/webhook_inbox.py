@@ -1,4 +1,4 @@
-"""What arrived at webhooks that deliver to the inbox inside the product."""
+"""Messages of webhooks that deliver to the inbox inside the product."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Message(NamedTuple):
     id: str
     webhook_id: str
     user_id: str
-    """Whom its event is about: erased with them."""
+    """ID of the user its event is about: erased with them."""
     received_at: int
     headers: str
     """A line each."""
@@ -35,9 +35,15 @@ FORGET = "DELETE FROM webhook_inbox WHERE user_id = ?"
 
 
 def message(
-    webhook_id: str, user_id: str, now: int, head: Iterable[tuple[str, str]], own: Iterable[tuple[str, str]], body: bytes
+    webhook_id: str,
+    user_id: str,
+    now: int,
+    head: Iterable[tuple[str, str]],
+    own: Iterable[tuple[str, str]],
+    body: bytes,
 ) -> Message:
-    """What would have been sent. Of the webhook's own headers, whose values are stored sealed and nowhere else, only the names."""
+    """Message that would have been sent. Of the webhook's own headers, whose values are stored sealed and nowhere else,
+    only the names."""
     lines = [*head, *((name, HIDDEN) for name, _ in own)]
     return Message(
         ids.new("msg"), webhook_id, user_id, now, "".join(f"{name}: {value}\n" for name, value in lines), body.decode()
@@ -53,7 +59,7 @@ async def add(tx: Tx, messages: Sequence[Message]) -> None:
 
 
 async def newest(queries: Queries, webhook_id: str, limit: int) -> list[Message]:
-    """What arrived last, newest first."""
+    """Newest messages, newest first."""
     return [Message._make(row) for row in await queries.all(NEWEST, webhook_id, limit)]
 
 

@@ -1,4 +1,5 @@
-"""Events that could not be delivered yet: of each lane the first one. A lane is a user, or a single event where the order does not matter."""
+"""Events that could not be delivered yet: of each lane the first one. A lane is a user, or a single event where the
+order does not matter."""
 
 from __future__ import annotations
 
@@ -8,11 +9,15 @@ from typing import NamedTuple
 from rollbook import clock
 from rollbook.storage.database import Queries, Tx
 
-OF_WEBHOOK = "SELECT lane, seq, attempts, next_at, failed_at, outcome FROM webhook_lanes WHERE webhook_id = ? ORDER BY seq"
+OF_WEBHOOK = (
+    "SELECT lane, seq, attempts, next_at, failed_at, outcome FROM webhook_lanes WHERE webhook_id = ? ORDER BY seq"
+)
 STORE = """
-    INSERT INTO webhook_lanes (webhook_id, lane, seq, attempts, next_at, failed_at, outcome) VALUES (?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO webhook_lanes (webhook_id, lane, seq, attempts, next_at, failed_at, outcome)
+      VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (webhook_id, lane) DO UPDATE SET
-        seq = excluded.seq, attempts = excluded.attempts, next_at = excluded.next_at, failed_at = excluded.failed_at, outcome = excluded.outcome"""
+        seq = excluded.seq, attempts = excluded.attempts, next_at = excluded.next_at, failed_at = excluded.failed_at,
+          outcome = excluded.outcome"""
 REMOVE = "DELETE FROM webhook_lanes WHERE webhook_id = ? AND lane = ?"
 FORGET = "DELETE FROM webhook_lanes WHERE webhook_id = ?"
 FORGET_AFTER = "DELETE FROM webhook_lanes WHERE webhook_id = ? AND seq > ?"
@@ -49,7 +54,7 @@ async def forget(tx: Tx, webhook_id: str) -> None:
 
 
 async def forget_after(tx: Tx, webhook_id: str, seq: int) -> None:
-    """Those whose head comes after this event."""
+    """Forget the lanes whose head comes after this event."""
     await tx.run(FORGET_AFTER, webhook_id, seq)
 
 

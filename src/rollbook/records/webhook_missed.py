@@ -1,4 +1,5 @@
-"""Events that a webhook will not be sent, since they are past their retention: they are counted as the log is cut, and told of."""
+"""Events that a webhook will not be sent, since they are past their retention: they are counted as the log is cut, and
+told of."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ PAUSE = clock.DAY
 
 BEHIND = "SELECT webhook_id, seq FROM webhook_cursors WHERE seq < ? ORDER BY webhook_id"
 LANES_BEHIND = """
-    SELECT l.webhook_id, l.lane, l.seq, c.seq FROM webhook_lanes AS l JOIN webhook_cursors AS c ON c.webhook_id = l.webhook_id
+    SELECT l.webhook_id, l.lane, l.seq, c.seq FROM webhook_lanes AS l
+      JOIN webhook_cursors AS c ON c.webhook_id = l.webhook_id
     WHERE l.seq <= ? AND l.seq <= c.seq ORDER BY l.webhook_id, l.lane"""
 BY_TYPE = "SELECT type, count(*) FROM events WHERE seq > ? AND seq <= ? GROUP BY type"
 OF_LANE = "SELECT type, count(*) FROM events WHERE user_id = ? AND seq >= ? AND seq <= ? GROUP BY type"
@@ -45,7 +47,7 @@ async def _add(tx: Tx, webhook: Webhook, counts: Sequence[Row]) -> None:
 
 
 async def is_any(queries: Queries) -> bool:
-    """Whether there is something to tell."""
+    """Test whether there is something to tell."""
     return await queries.one(TO_TELL, clock.now() - PAUSE) is not None
 
 
@@ -55,4 +57,6 @@ async def tell(tx: Tx, by: Actor) -> None:
     for id, missed in await tx.all(TO_TELL, now - PAUSE):
         webhook = await webhooks.get(tx, id)
         await tx.run(TOLD, missed, now, id)
-        await events.record(tx, "webhook.events_missed", webhook.user_id, by, {**webhooks.in_events(webhook), "missed": missed})
+        await events.record(
+            tx, "webhook.events_missed", webhook.user_id, by, {**webhooks.in_events(webhook), "missed": missed}
+        )

@@ -1,4 +1,4 @@
-"""What webhooks have not delivered yet, all together: for the metrics."""
+"""Counts of events that webhooks have not delivered yet, all together: for the metrics."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ public = presenter(Replay)
 
 
 class Progress(NamedTuple):
-    """What was done since the last one was stored."""
+    """Progress since the last one that was stored."""
 
     next_seq: int
     delivered: int
@@ -59,19 +59,46 @@ BY_ID = f"SELECT {COLUMNS} FROM webhook_replays WHERE webhook_id = ? AND id = ?"
 OF_WEBHOOK = f"SELECT {COLUMNS} FROM webhook_replays WHERE webhook_id = ? AND id < ? ORDER BY id DESC LIMIT ?"
 COUNT = "SELECT count(*) FROM webhook_replays WHERE webhook_id = ?"
 COUNT_RUNNING = "SELECT count(*) FROM webhook_replays WHERE webhook_id = ? AND status = 'running'"
-CANCEL = "UPDATE webhook_replays SET status = 'canceled', finished_at = ? WHERE webhook_id = ? AND id = ? AND status = 'running'"
-CANCEL_ALL = "UPDATE webhook_replays SET status = 'canceled', finished_at = ? WHERE webhook_id = ? AND status = 'running'"
+CANCEL = (
+    "UPDATE webhook_replays SET status = 'canceled', finished_at = ? WHERE webhook_id = ? AND id = ? AND "
+    "status = 'running'"
+)
+CANCEL_ALL = (
+    "UPDATE webhook_replays SET status = 'canceled', finished_at = ? WHERE webhook_id = ? AND status = 'running'"
+)
 EXPIRED = "SELECT id FROM webhook_replays WHERE id < ? AND status != 'running' ORDER BY id LIMIT ?"
 REMOVE = "DELETE FROM webhook_replays WHERE id = ?"
 
 
 def new(
-    webhook_id: str, trigger: str, first: int, last: int, *, types: str = "", user_id: str = "", selection: str = "all", by: str
+    webhook_id: str,
+    trigger: str,
+    first: int,
+    last: int,
+    *,
+    types: str = "",
+    user_id: str = "",
+    selection: str = "all",
+    by: str,
 ) -> Replay:
     """Of the events from `first` to `last`. `by` is the user who asks for it, empty for the command line."""
     return Replay(
-        ids.new("replay"), webhook_id, trigger, first, first, last, types, user_id, selection, "running", 0, 0, by, clock.now(), None
-    )  # fmt: skip
+        ids.new("replay"),
+        webhook_id,
+        trigger,
+        first,
+        first,
+        last,
+        types,
+        user_id,
+        selection,
+        "running",
+        0,
+        0,
+        by,
+        clock.now(),
+        None,
+    )
 
 
 async def add(tx: Tx, new: Replay) -> None:

@@ -1,4 +1,5 @@
-"""What became of the events that a holder has sent, stored in one transaction: deliveries, lanes, cursor, counts and lease together."""
+"""Results of the events that a holder has sent, stored in one transaction: deliveries, lanes, cursor, counts and lease
+together."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ class Results(NamedTuple):
     seq: int
     health: Health
     lanes: Sequence[Lane]
-    """Those that are new or have changed."""
+    """Lanes that are new or have changed."""
     delivered_lanes: Sequence[str]
     """Of which nothing waits anymore."""
     deliveries: Sequence[Delivery]
@@ -51,7 +52,8 @@ class Stored(NamedTuple):
     now: int
     """By the database's clock."""
     lost: frozenset[str]
-    """Webhooks that someone else holds by now, or has moved: of these, only the deliveries are stored, which took place all the same."""
+    """Webhooks that someone else holds by now, or has moved: of these, only the deliveries are stored, which took place
+    all the same."""
 
 
 async def store(tx: Tx, holder: str, results: Sequence[Results]) -> Stored:

@@ -1,4 +1,5 @@
-"""Which processes send to webhooks at the moment, so that each takes its share. On PostgreSQL: a lease for each of them."""
+"""Which processes send to webhooks at the moment, so that each takes its share. On PostgreSQL: a lease for each of
+them."""
 
 from __future__ import annotations
 

@@ -58,7 +58,9 @@ ADD = f"INSERT INTO webhooks ({COLUMNS}) VALUES ({', '.join('?' * len(Webhook._f
 BY_ID = Statement(f"SELECT {COLUMNS} FROM webhooks WHERE id = ?", locks=True)
 ALL = f"SELECT {COLUMNS} FROM webhooks ORDER BY id LIMIT ? OFFSET ?"
 OF_USER = f"SELECT {COLUMNS} FROM webhooks WHERE user_id = ? ORDER BY id LIMIT ? OFFSET ?"
-ENABLED_OF_USER = Statement(f"SELECT {COLUMNS} FROM webhooks WHERE user_id = ? AND status != 'disabled' ORDER BY id", locks=True)
+ENABLED_OF_USER = Statement(
+    f"SELECT {COLUMNS} FROM webhooks WHERE user_id = ? AND status != 'disabled' ORDER BY id", locks=True
+)
 COUNT = "SELECT count(*) FROM webhooks"
 COUNT_OF_USER = "SELECT count(*) FROM webhooks WHERE user_id = ?"
 IDS_OF_USER = "SELECT id FROM webhooks WHERE user_id = ? ORDER BY id"
@@ -125,7 +127,7 @@ async def remove(tx: Tx, id: str) -> None:
 
 
 async def erase_all(tx: Tx, user_id: str) -> None:
-    """Those of an erased user."""
+    """Erase the webhooks of an erased user."""
     for row in await tx.all(IDS_OF_USER, user_id):
         await remove(tx, row[0])
 
@@ -145,7 +147,8 @@ def kept_headers(sealed: Mapping[str, bytes]) -> bytes | None:
 
 
 def in_events(webhook: Webhook) -> dict[str, Any]:
-    """The same for the event log, which more people can read: of the URL only the host, since the rest of those of chats is a secret."""
+    """The same for the event log, which more people can read: of the URL only the host, since the rest of those of
+    chats is a secret."""
     return {**public(webhook), "url": masked_url(webhook.url)}
 
 
@@ -159,5 +162,6 @@ def masked_url(url: str) -> str:
 @lru_cache(maxsize=64)
 def _update(columns: tuple[str, ...]) -> str:
     return (
-        f"UPDATE webhooks SET {', '.join(f'{name} = ?' for name in columns)}, version = version + 1, updated_at = ? WHERE id = ?"
+        f"UPDATE webhooks SET {', '.join(f'{name} = ?' for name in columns)}, version = version + 1, "
+        "updated_at = ? WHERE id = ?"
     )

@@ -1,7 +1,8 @@
-"""Splits JSON into the records of its lists, in constant memory: an array, or the `users`, `items` or `data` of an object.
+"""Splits JSON into the records of its lists, in constant memory: an array, or the `users`, `items` or `data` of an
+object.
 
-Several such documents may follow each other, as exports in parts do. Records are cut out, not parsed: brackets are counted outside
-strings, and whoever parses a record finds what is wrong within it.
+Several such documents may follow each other, as exports in parts do. Records are cut out, not parsed: brackets are
+counted outside strings, and whoever parses a record finds what is wrong within it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ LISTS = ("users", "items", "data")
 _NAMES = frozenset(f'"{name}"'.encode() for name in LISTS)
 _QUOTE, _OPENING = b'"'[0], b"[{"
 # All repetitions are possessive: nothing backtracks.
-_PLAIN = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL).match  # up to a bracket, or a string without an end
+_PLAIN = re.compile(
+    rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL
+).match  # up to a bracket, or a string without an end
 _IN_STRING = re.compile(rb"(?:[^\"\\]++|\\.)*+", re.DOTALL).match
 _SCALAR = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[^",\[\]{}:\s]++', re.DOTALL).match
 _SPACE = re.compile(rb"[ \t\r\n]*+").match
@@ -83,7 +86,8 @@ def _lists(text: _Text) -> Iterator[None]:
 
 
 class _Text:
-    """A file's text, and a place in it. What lies before the place, or before the value that is being read, is forgotten."""
+    """A file's text, and a place in it. What lies before the place, or before the value that is being read, is
+    forgotten."""
 
     def __init__(self, source: BufferedReader) -> None:
         self._source = source
@@ -99,7 +103,8 @@ class _Text:
         return f"The file {what}{f', after record {self.number:,}' if self.number else ''}."
 
     def next(self, at_end: bytes | None = None) -> bytes:
-        """The next byte that isn't white space, which is passed over. At the end of the file: `at_end`, if there may be one."""
+        """The next byte that isn't white space, which is passed over. At the end of the file: `at_end`, if there may be
+        one."""
         while True:
             space = _SPACE(self._buffer, self.at)
             self.at = space.end() if space else self.at
@@ -142,8 +147,8 @@ class _Text:
         return None
 
     def _go_on(self, start: int | None, end: int) -> int | None:
-        """Read more of a value that begins at `start` and is whole up to `end`. A string that is too long is passed over, and its value
-        with it. Returns where the value begins now; None if it is too long."""
+        """Read more of a value that begins at `start` and is whole up to `end`. A string that is too long is passed
+        over, and its value with it. Returns where the value begins now; None if it is too long."""
         self.at = end
         if start is not None and len(self._buffer) - start > MAX_RECORD:
             start = None

@@ -1,4 +1,5 @@
-"""Reads users of Auth0: the export of its dashboard or its API (NDJSON, CSV), and the file of password hashes that its support provides."""
+"""Reads users of Auth0: the export of its dashboard or its API (NDJSON, CSV), and the file of password hashes that its
+support provides."""
 
 from __future__ import annotations
 
@@ -9,7 +10,9 @@ from rollbook.sources.values import Fields, Row, fields, flag, full_name, json_o
 
 def convert(row: Row) -> Fields:
     # The columns of a CSV export have names such as `Email Verified`.
-    row = {name.lower().replace(" ", "_") if " " in name or name.istitle() else name: value for name, value in row.items()}
+    row = {
+        name.lower().replace(" ", "_") if " " in name or name.istitle() else name: value for name, value in row.items()
+    }
     email = text(row.get("email"))
     return fields(
         email=email,

@@ -1,4 +1,5 @@
-"""Reads users of Clerk: the CSV export of its dashboard, which has password digests, or users of its API (JSON), which has none."""
+"""Reads users of Clerk: the CSV export of its dashboard, which has password digests, or users of its API (JSON), which
+has none."""
 
 from __future__ import annotations
 
@@ -26,7 +27,10 @@ def convert(row: Row) -> Fields:
             external_id=text(row.get("external_id")),
             username=text(row.get("username")),
             phone=text(row.get("primary_phone_number")),
-            **{name: json_object(name, row.get(name)) for name in ("public_metadata", "private_metadata", "unsafe_metadata")},
+            **{
+                name: json_object(name, row.get(name))
+                for name in ("public_metadata", "private_metadata", "unsafe_metadata")
+            },
         ),
     )
 
@@ -41,11 +45,13 @@ def _email(row: Row) -> tuple[str | None, bool | None]:
     for each in found:
         if each.get("id") == row.get("primary_email_address_id") or each.get("email_address") == primary:
             verification = each.get("verification")
-            return text(each.get("email_address")), isinstance(verification, dict) and verification.get("status") == "verified"
+            return text(each.get("email_address")), isinstance(verification, dict) and verification.get(
+                "status"
+            ) == "verified"
     return primary, None
 
 
 def _addresses(cell: str) -> set[str]:
-    """The emails in a cell of the CSV: separated by `|`, or a JSON array. Each is compared whole: who can register joann@example.com has
-    not shown that ann@example.com is theirs."""
+    """The emails in a cell of the CSV: separated by `|`, or a JSON array. Each is compared whole: who can register
+    joann@example.com has not shown that ann@example.com is theirs."""
     return set(_SEPARATORS.split(cell.lower()))

@@ -1,7 +1,8 @@
-"""Maps the columns of a table, or the names of an object, to the fields of a user: as the caller says, else by their names.
+"""Maps the columns of a table, or the names of an object, to the fields of a user: as the caller says, else by their
+names.
 
-Errors name columns and fields of a record by number: where a file lacks its header, the names are the first user's email and password, and
-errors are kept, listed and sent to others.
+Errors name columns and fields of a record by number: where a file lacks its header, the names are the first user's
+email and password, and errors are kept, listed and sent to others.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ def choose(columns: Sequence[str], mapping: Targets) -> Targets:
     targets = {**_by_name([column for column in columns if column not in mapping]), **mapping}
     for field in ("email", "name"):
         if field not in targets.values():
-            raise InvalidParameter(f"The first line names no column for the {field} ({_counted(columns)}).", param="mapping")
+            raise InvalidParameter(
+                f"The first line names no column for the {field} ({_counted(columns)}).", param="mapping"
+            )
     homeless = [number for number, column in enumerate(columns, 1) if targets[column] is None and column not in mapping]
     if homeless:
         raise InvalidParameter(
@@ -75,11 +78,15 @@ def check_columns(columns: Sequence[str], mapping: Targets) -> None:
     """Raises InvalidParameter for a mapping of columns that don't exist."""
     for number, column in enumerate(mapping, 1):
         if column not in columns:
-            refuse("mapping", f"must name columns of the file, unlike entry {number} of {len(mapping)} ({_counted(columns)})")
+            refuse(
+                "mapping",
+                f"must name columns of the file, unlike entry {number} of {len(mapping)} ({_counted(columns)})",
+            )
 
 
 def to_fields(row: Mapping[str, Any], targets: Targets) -> dict[str, Any]:
-    """The fields of a user, by their columns. Several columns of the name are joined by spaces, in the order of the targets."""
+    """The fields of a user, by their columns. Several columns of the name are joined by spaces, in the order of the
+    targets."""
     fields: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
     for column in (*targets, *(row.keys() - targets.keys())):
@@ -111,7 +118,9 @@ def without_cells(problem: InvalidParameter, row: Mapping[str, Any], mapping: Ta
     unknown = [number for number, name in enumerate(row, 1) if _is_unknown(mapping.get(name, name))]
     if unknown:
         are = "is not a field" if len(unknown) == 1 else "are not fields"
-        faults.append(Fault("", f"{listed('Field', unknown)} of the record {are} of a user. Fields: {', '.join(fields)}."))
+        faults.append(
+            Fault("", f"{listed('Field', unknown)} of the record {are} of a user. Fields: {', '.join(fields)}.")
+        )
     return InvalidParameter(faults[0].message, param=faults[0].param, faults=faults) if faults else problem
 
 
@@ -127,7 +136,8 @@ def _is_unknown(target: str | None) -> bool:
 
 
 def _by_name(columns: Sequence[str]) -> Targets:
-    """The fields that columns are named for. A first name comes before a last name, and neither counts beside a whole name."""
+    """The fields that columns are named for. A first name comes before a last name, and neither counts beside a whole
+    name."""
     names = {column: _SEPARATORS.sub("_", column.strip().lower()) for column in columns}
     columns = sorted(columns, key=lambda column: names[column] in _LAST)
     targets: Targets = {}

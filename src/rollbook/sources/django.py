@@ -1,11 +1,13 @@
-"""Reads users that Django exports: `dumpdata` (JSON, JSONL) of any user model with an email and a password, or rows of its table."""
+"""Reads users that Django exports: `dumpdata` (JSON, JSONL) of any user model with an email and a password, or rows of
+its table."""
 
 from __future__ import annotations
 
 from rollbook.sources.values import Fields, Row, active_if, fields, full_name, others, text, time, true_ones
 
 _KNOWN = frozenset(
-    "id pk password email first_name last_name name full_name is_active last_login date_joined groups user_permissions is_staff is_superuser".split()
+    "id pk password email first_name last_name name full_name is_active last_login date_joined groups "
+    "user_permissions is_staff is_superuser".split()
 )
 
 

@@ -1,11 +1,13 @@
-"""Reads users from the table of an application with fastapi-users, as JSON, NDJSON or CSV. Columns of its own go into the metadata."""
+"""Reads users from the table of an application with fastapi-users, as JSON, NDJSON or CSV. Columns of its own go into
+the metadata."""
 
 from __future__ import annotations
 
 from rollbook.sources.values import Fields, Row, active_if, fields, flag, full_name, others, text, time, true_ones
 
 _KNOWN = frozenset(
-    "id email hashed_password is_active is_verified name full_name first_name last_name username created_at updated_at last_login is_superuser".split()
+    "id email hashed_password is_active is_verified name full_name first_name last_name username created_at "
+    "updated_at last_login is_superuser".split()
 )
 
 

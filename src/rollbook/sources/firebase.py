@@ -1,7 +1,9 @@
-"""Reads users of Firebase Authentication from `firebase auth:export` (JSON or CSV), after the hash parameters of the project.
+"""Reads users of Firebase Authentication from `firebase auth:export` (JSON or CSV), after the hash parameters of the
+project.
 
-The parameters are the text that the Firebase console shows: `hash_config { algorithm: SCRYPT, ... }`. They come first in the file itself
-and not as an argument, because the signer key among them is a secret, and arguments end up in URLs and logs.
+The parameters are the text that the Firebase console shows: `hash_config { algorithm: SCRYPT, ... }`. They come first
+in the file itself and not as an argument, because the signer key among them is a secret, and arguments end up in URLs
+and logs.
 """
 
 from __future__ import annotations
@@ -18,10 +20,20 @@ from rollbook.sources.values import Fields, Row, fields, flag, full_name, json_o
 
 _PROVIDERS = ("google", "facebook", "twitter", "github")
 COLUMNS = (
-    "localId", "email", "emailVerified", "passwordHash", "salt", "displayName", "photoUrl",
+    "localId",
+    "email",
+    "emailVerified",
+    "passwordHash",
+    "salt",
+    "displayName",
+    "photoUrl",
     *(f"{provider}.{name}" for provider in _PROVIDERS for name in ("rawId", "email", "displayName", "photoUrl")),
-    "createdAt", "lastSignedInAt", "phoneNumber", "disabled", "customAttributes",
-)  # fmt: skip
+    "createdAt",
+    "lastSignedInAt",
+    "phoneNumber",
+    "disabled",
+    "customAttributes",
+)
 """Of a CSV file, which has no header (firebase.google.com/docs/cli/auth, "File format")."""
 
 NO_CONFIG = "$firebase-scrypt$"
@@ -54,11 +66,15 @@ def _read_config(content: str) -> HashConfig:
         if given["algorithm"] != "SCRYPT":
             raise ValueError
         return HashConfig(
-            given["base64_signer_key"], given.get("base64_salt_separator", ""), int(given["rounds"]), int(given["mem_cost"])
+            given["base64_signer_key"],
+            given.get("base64_salt_separator", ""),
+            int(given["rounds"]),
+            int(given["mem_cost"]),
         )
     except (KeyError, ValueError):
         raise InvalidParameter(
-            "The hash_config before the export must have algorithm SCRYPT, base64_signer_key, base64_salt_separator, rounds and mem_cost."
+            "The hash_config before the export must have algorithm SCRYPT, base64_signer_key, "
+            "base64_salt_separator, rounds and mem_cost."
         ) from None
 
 

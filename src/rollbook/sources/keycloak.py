@@ -56,8 +56,9 @@ def _password(credentials: Any) -> str | None:
 
 
 def _older_hash(credential: Row) -> str:
-    """From the form before Keycloak 8, which later versions still import (their RepresentationToModel, convertDeprecatedCredentialsFormat):
-    the same values, beside each other. Where the algorithm is missing or that of one-time passwords, it is PBKDF2 with SHA-1."""
+    """From the form before Keycloak 8, which later versions still import (their RepresentationToModel,
+    convertDeprecatedCredentialsFormat): the same values, beside each other. Where the algorithm is missing or that of
+    one-time passwords, it is PBKDF2 with SHA-1."""
     algorithm = text(credential.get("algorithm"))
     about = {
         "algorithm": "pbkdf2" if algorithm in (None, "HmacSHA1") else algorithm,
@@ -70,10 +71,15 @@ def _hash(about: Row, salt: str, value: str) -> str:
     """From Keycloak's two JSON texts, where algorithm, salt and digest are apart and base64, to the usual one."""
     algorithm, passes = text(about.get("algorithm")) or "", about.get("hashIterations")
     if algorithm == "argon2":
-        more = {name: found[0] for name, found in json_object("credentials", about.get("additionalParameters")).items() if found}
+        more = {
+            name: found[0]
+            for name, found in json_object("credentials", about.get("additionalParameters")).items()
+            if found
+        }
         version = 16 if more.get("version") == "1.0" else 19
         return (
-            f"$argon2{more.get('type', 'id')}$v={version}$m={more.get('memory')},t={passes},p={more.get('parallelism', 1)}"
+            f"$argon2{more.get('type', 'id')}$v={version}$m={more.get('memory')}"
+            f",t={passes},p={more.get('parallelism', 1)}"
             f"${salt.rstrip('=')}${value.rstrip('=')}"
         )
     if algorithm in ("pbkdf2", "pbkdf2-sha256", "pbkdf2-sha512"):

@@ -1,4 +1,5 @@
-"""Opens a file of users: counts what is read of it, and unpacks gzip (RFC 1952) and zstd (RFC 8878), recognized by their first bytes."""
+"""Opens a file of users: counts what is read of it, and unpacks gzip (RFC 1952) and zstd (RFC 8878), recognized by
+their first bytes."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ CHUNK = 1 << 20
 HEAD = 65_536
 """Bytes at the beginning that show what a file is."""
 MAX_RATIO = 250
-"""How many times its size a file may have unpacked. Exports of users reach 10 to 50; a file made to keep a server busy, thousands."""
+"""How many times its size a file may have unpacked. Exports of users reach 10 to 50; a file made to keep a server busy,
+thousands."""
 FREE = 64 << 20
 """Unpacked bytes before the ratio counts."""
 
@@ -35,7 +37,8 @@ _OTHERS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def ends_early(sentence: str) -> InvalidParameter:
-    """The error for a file that is not whole; `is_early_end` tells it from others, for who has only the beginning of one."""
+    """The error for a file that is not whole; `is_early_end` tells it from others, for who has only the beginning of
+    one."""
     error = InvalidParameter(sentence)
     error.add_note(_EARLY_END)
     return error
@@ -76,9 +79,11 @@ def joined(start: bytes, rest: io.BufferedReader) -> io.BufferedReader:
     return buffered(_Joined(start, rest))
 
 
-def unpacked(source: io.BufferedReader, counted: Counted, most: int | None = None) -> tuple[io.BufferedReader, Compression]:
-    """The file without its compression, and which one it has. `most`: of a packed file, no more than the beginning is wanted, so many bytes
-    and up to CHUNK more. Raises InvalidParameter, also while it is read."""
+def unpacked(
+    source: io.BufferedReader, counted: Counted, most: int | None = None
+) -> tuple[io.BufferedReader, Compression]:
+    """The file without its compression, and which one it has. `most`: of a packed file, no more than the beginning is
+    wanted, so many bytes and up to CHUNK more. Raises InvalidParameter, also while it is read."""
     head, source = peeked(source)
     if head.startswith(_GZIP):
         return buffered(_Unpacked(gzip.GzipFile(fileobj=source), "gzip", counted, most)), "gzip"
@@ -88,7 +93,8 @@ def unpacked(source: io.BufferedReader, counted: Counted, most: int | None = Non
 
 
 def as_text(source: io.BufferedReader) -> tuple[bytes, io.BufferedReader]:
-    """The head, and the file, without the mark that some programs put before UTF-8. Raises InvalidParameter for other encodings."""
+    """The head, and the file, without the mark that some programs put before UTF-8. Raises InvalidParameter for other
+    encodings."""
     head, source = peeked(source)
     if head.startswith(_OTHERS) or b"\0" in head[:4]:
         raise InvalidParameter("The file is not UTF-8. Save it as UTF-8, or convert it: iconv -f UTF-16 -t UTF-8 FILE")
@@ -137,5 +143,7 @@ class _Unpacked(io.RawIOBase):
         view[:size] = found
         self._size += size
         if self._size > FREE and self._size > self._counted.count * MAX_RATIO:
-            raise InvalidParameter(f"The file unpacks to more than {MAX_RATIO} times its size. Send it without compression.")
+            raise InvalidParameter(
+                f"The file unpacks to more than {MAX_RATIO} times its size. Send it without compression."
+            )
         return size

@@ -1,11 +1,13 @@
-"""Reads users of PocketBase: rows of an auth collection's table in its `data.db`, or records of its API, which has no password hashes."""
+"""Reads users of PocketBase: rows of an auth collection's table in its `data.db`, or records of its API, which has no
+password hashes."""
 
 from __future__ import annotations
 
 from rollbook.sources.values import Fields, Row, fields, flag, full_name, others, text, time
 
 _KNOWN = frozenset(
-    "id email password tokenKey verified name username created updated emailVisibility collectionId collectionName expand".split()
+    "id email password tokenKey verified name username created updated emailVisibility collectionId "
+    "collectionName expand".split()
 )
 
 

@@ -1,4 +1,5 @@
-"""Reads users from a file, one record at a time and in constant memory. A record that holds no user is refused alone, with the reason."""
+"""Reads users from a file, one record at a time and in constant memory. A record that holds no user is refused alone,
+with the reason."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ Piece = TypeVar("Piece", bytes, dict[str, str])
 
 MAX_REASON = 300
 PREVIEWED = 1 << 20
-"""Unpacked bytes at the beginning of a file that a preview looks at: a packed one can have thousands of blank lines in each byte."""
+"""Unpacked bytes at the beginning of a file that a preview looks at: a packed one can have thousands of blank lines in
+each byte."""
 
 
 class Broken(Exception):
@@ -44,14 +46,15 @@ class Record(NamedTuple):
 
 
 class Preview(NamedTuple):
-    """What a file is, and what its first records would become."""
+    """Format of a file, and what its first records would become."""
 
     format: Format
     compression: Compression
     columns: tuple[str, ...]
     """Of CSV. Empty for JSON."""
     mapping: Targets
-    """The field of each column: as asked for, else as proposed. Empty where columns have no choice: for JSON, and other systems' files."""
+    """The field of each column: as asked for, else as proposed. Empty where columns have no choice: for JSON, and other
+    systems' files."""
     records: list[Record]
 
 
@@ -64,7 +67,8 @@ class Reading:
     def __init__(
         self, file: BinaryIO, options: ImportOptions, password_min_length: int, skip: int = 0, *, propose: bool = False
     ) -> None:
-        """`propose`: go on with columns that have no field, and without those that a user needs, instead of refusing the file."""
+        """`propose`: go on with columns that have no field, and without those that a user needs, instead of refusing
+        the file."""
         self._counted = opening.Counted(file)
         self._min_length = password_min_length
         self._decode = msgspec.json.Decoder(ImportedUser, dec_hook=field_hook(password_min_length)).decode

@@ -1,4 +1,5 @@
-"""Reads users of Supabase: rows of its table `auth.users` as CSV or JSON, or users of its admin API, which has no password hashes."""
+"""Reads users of Supabase: rows of its table `auth.users` as CSV or JSON, or users of its admin API, which has no
+password hashes."""
 
 from __future__ import annotations
 

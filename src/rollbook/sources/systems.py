@@ -1,4 +1,5 @@
-"""The systems whose exports are read as they come: for each, a function from one of its records to the fields of a user."""
+"""The systems whose exports are read as they come: for each, a function from one of its records to the fields of a
+user."""
 
 from __future__ import annotations
 

@@ -94,7 +94,8 @@ class Table:
         for number, name in enumerate(self.columns, 1):
             if held := _held(name):
                 raise InvalidParameter(
-                    f"The first line must name the columns, but column {number} holds {held}. Put a line with names above it."
+                    f"The first line must name the columns, but column {number} holds {held}. Put a line with "
+                    "names above it."
                 )
         for number, name in enumerate(self.columns, 1):
             if (first := self.columns.index(name) + 1) < number:
@@ -102,7 +103,7 @@ class Table:
 
 
 def _held(name: str) -> str | None:
-    """What a cell of the first line holds, where it is a user's and no name: such files lack their header."""
+    """Kind of value in a cell of the first line, where it is a user's and no name: such files lack their header."""
     if password_hashes.canonical(name) is not None:
         return "a password hash"
     if "@" not in name:

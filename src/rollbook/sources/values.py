@@ -1,4 +1,5 @@
-"""Reads the values that exports hold, from JSON and from the cells of a table: texts, booleans, times, objects, names."""
+"""Reads the values that exports hold, from JSON and from the cells of a table: texts, booleans, times, objects,
+names."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ Fields = dict[str, Any]
 """Of a user, by name. None: the file doesn't have it."""
 
 PLAIN_HASH, UNKNOWN_HASH = "{noop}", "$unknown"
-"""The `password_hash` of those whose password the export has in the clear, or in a form that is not known: the rules of hashes refuse it, or
-leave it out."""
+"""The `password_hash` of those whose password the export has in the clear, or in a form that is not known: the rules of
+hashes refuse it, or leave it out."""
 
 _TRUE, _FALSE = frozenset(("true", "t", "1", "yes")), frozenset(("false", "f", "0", "no"))
 _NUMBER = re.compile(r"\d{9,17}(?:\.\d+)?").fullmatch
@@ -53,7 +54,8 @@ def suspended_if(value: Any) -> str | None:
 
 
 def time(value: Any) -> str | None:
-    """An RFC 3339 time from one that lacks a zone (then it is UTC) or a `T`, or from seconds or milliseconds since 1970.
+    """An RFC 3339 time from one that lacks a zone (then it is UTC) or a `T`, or from seconds or milliseconds since
+    1970.
 
     What is none of these is returned as it is, for whoever checks it to refuse.
     """
@@ -89,8 +91,8 @@ def json_object(field: str, value: Any) -> dict[str, Any]:
 
 
 def full_name(row: Row, *names: str | tuple[str, str], email: str | None) -> str:
-    """The first of these that the row has, pairs joined; else the part of the email before the @. Without an email there will be no user,
-    and the name should not be what is missing."""
+    """The first of these that the row has, pairs joined; else the part of the email before the @. Without an email
+    there will be no user, and the name should not be what is missing."""
     for name in names:
         parts = [text(row.get(part)) for part in ([name] if isinstance(name, str) else name)]
         if found := " ".join(part.strip() for part in parts if part and part.strip()):
@@ -99,9 +101,11 @@ def full_name(row: Row, *names: str | tuple[str, str], email: str | None) -> str
 
 
 def others(row: Row, known: frozenset[str]) -> dict[str, Any]:
-    """What else the row has, for the metadata: but nothing that is empty or, by its name, a secret."""
+    """Other values of the row, for the metadata: but nothing that is empty or, by its name, a secret."""
     return {
-        name: value for name, value in row.items() if name not in known and value not in (None, "", [], {}) and not _SECRET(name)
+        name: value
+        for name, value in row.items()
+        if name not in known and value not in (None, "", [], {}) and not _SECRET(name)
     }
 
 

@@ -1,4 +1,5 @@
-"""Sessions for copying whole databases: tables are read in one snapshot, rows written in one transaction. Knows no nouns."""
+"""Sessions for copying whole databases: tables are read in one snapshot, rows written in one transaction. Knows no
+nouns."""
 
 from __future__ import annotations
 
@@ -25,13 +26,15 @@ BATCH = 10_000
 NAME = "rollbook copy"
 """The application name of its connections in `pg_stat_activity`; that of servers is `rollbook`."""
 FAILED = (*FAILING, asyncpg.PostgresError, sqlite3.Error)
-"""What a session raises when the database, or the connection to it, fails."""
+"""Errors that a session raises when the database, or the connection to it, fails."""
 # Large enough for the inner pages of the indexes on emails and names, which a copy visits in random order.
 _CACHE = "PRAGMA cache_size = -131072"  # KiB
-# The byte of the `-shm` file on which each connection of any process holds a shared lock (https://sqlite.org/walformat.html, 2.3.1).
+# The byte of the `-shm` file on which each connection of any process holds a shared lock
+# (https://sqlite.org/walformat.html, 2.3.1).
 _OPEN_BYTE = 128
 _SERVERS = """
-    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'rollbook' AND pid <> pg_backend_pid()"""
+    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'rollbook'
+      AND pid <> pg_backend_pid()"""
 _PATIENCE = 5  # seconds in which the connections of a server that just stopped disappear
 
 
@@ -52,7 +55,8 @@ class Session(Statements, Protocol):
 
 
 class SQLiteSession(Reads):
-    """Reads a file, or with `write` fills a new one that no one else opens and that is worthless until it is committed."""
+    """Reads a file, or with `write` fills a new one that no one else opens and that is worthless until it is
+    committed."""
 
     def __init__(self, path: Path, dialect: Any, write: bool = False) -> None:
         self._connection = connect_writer(path, "normal") if write else connect_reader(path)
@@ -129,7 +133,8 @@ class PostgresSession:
 
 
 async def connect(address: Address) -> asyncpg.Connection:
-    """A connection whose statements may take as long as they need. Raises DatabaseUnusable, without the password of the address."""
+    """A connection whose statements may take as long as they need. Raises DatabaseUnusable, without the password of the
+    address."""
     try:
         connection = await asyncpg.connect(
             address.url, timeout=10, statement_cache_size=0, server_settings={"application_name": NAME}
@@ -141,7 +146,8 @@ async def connect(address: Address) -> asyncpg.Connection:
 
 
 async def servers(address: Address) -> int:
-    """How many connections Rollbook servers have to this database, once those of a server that just stopped had time to disappear."""
+    """How many connections Rollbook servers have to this database, once those of a server that just stopped had time to
+    disappear."""
     connection = await connect(address)
     try:
         for _ in range(_PATIENCE * 10):
@@ -154,7 +160,8 @@ async def servers(address: Address) -> int:
 
 
 def is_open(path: Path) -> bool:
-    """Whether a process has this SQLite file open. Ask only while this process has not: asking would drop its own locks."""
+    """Test whether a process has this SQLite file open. Ask only while this process has not: asking would drop its own
+    locks."""
     try:
         shared = os.open(f"{path}-shm", os.O_RDWR)
     except FileNotFoundError:

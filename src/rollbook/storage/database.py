@@ -21,15 +21,18 @@ class Duplicate(Exception):
 
 
 class DatabaseUnusable(Exception):
-    """The database cannot be used as it is. The message says what is wrong and how to fix it, for whoever starts the server."""
+    """The database cannot be used as it is. The message says what is wrong and how to fix it, for whoever starts the
+    server."""
 
 
 class Statement(str):
-    """A statement, and how PostgreSQL is asked it inside a write. On SQLite, and outside of writes, it is text like any other.
+    """A statement, and how PostgreSQL is asked it inside a write. On SQLite, and outside of writes, it is text like any
+    other.
 
-    `locks`: it selects rows that the write is going to change, or to rely on; no one else can change them until it ends (FOR UPDATE).
-    `together`: the same for many writes at once (`write_together`), with an array for each parameter. Its rows begin with the number of the
-    write they belong to, from 1 on; where it has no rows, no write hears how many it changed.
+    `locks`: it selects rows that the write is going to change, or to rely on; no one else can change them until it ends
+    (FOR UPDATE). `together`: the same for many writes at once (`write_together`), with an array for each parameter. Its
+    rows begin with the number of the write they belong to, from 1 on; where it has no rows, no write hears how many it
+    changed.
     """
 
     locks: bool
@@ -43,13 +46,14 @@ class Statement(str):
 
 
 class Queries(Protocol):
-    """Statements with `?` for each value. On SQLite none of these suspends, so that a function of them can be driven to its end at once."""
+    """Statements with `?` for each value. On SQLite none of these suspends, so that a function of them can be driven to
+    its end at once."""
 
     @property
     def engine(self) -> Engine: ...
 
     dialect: Any
-    """What was given when the database was opened: how the records work on this engine. Storage only hands it on."""
+    """Dialect given when the database was opened: how the records work on this engine. Storage only hands it on."""
 
     async def one(self, sql: str, *values: Any) -> Row | None:
         """The first row, or None."""
@@ -61,7 +65,7 @@ class Queries(Protocol):
 
 
 class Statements(Queries, Protocol):
-    """Those of a write transaction."""
+    """Statements of a write transaction."""
 
     async def run(self, sql: str, *values: Any) -> int:
         """Execute the statement; the number of rows it changed."""
@@ -76,12 +80,13 @@ class Tx(Statements, Protocol):
     """A write transaction. What was done in it is there for all, or for none."""
 
     def notify(self, channel: str) -> None:
-        """Once this transaction is committed, call those who said `listen(channel)` in this process, before the writer gets its answer."""
+        """Once this transaction is committed, call those who said `listen(channel)` in this process, before the writer
+        gets its answer."""
         ...
 
     async def attempt(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """`await fn(tx, *args)` as a part of this write: an error of the application that it raises undoes this part alone, and the write
-        can go on. After others the transaction is lost."""
+        """`await fn(tx, *args)` as a part of this write: an error of the application that it raises undoes this part
+        alone, and the write can go on. After others the transaction is lost."""
         ...
 
     async def insert(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
@@ -93,7 +98,8 @@ class Tx(Statements, Protocol):
         ...
 
     async def reserve(self, counter: str, at: int, how_many: int) -> None:
-        """On PostgreSQL only: take so many numbers at once, which `number` hands out one by one. Those that are left are never used."""
+        """On PostgreSQL only: take so many numbers at once, which `number` hands out one by one. Those that are left
+        are never used."""
         ...
 
 
@@ -101,11 +107,13 @@ class Database(Queries, Protocol):
     """`one` and `all` directly on a database are single reads, each in a snapshot of its own."""
 
     async def read(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """`await fn(queries, *args)` in one snapshot. For bounded, indexed statements: they run where the caller stands."""
+        """`await fn(queries, *args)` in one snapshot. For bounded, indexed statements: they run where the caller
+        stands."""
         ...
 
     async def read_aside(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """The same away from the event loop, for reads whose cost has no small bound (counts of a filtered list, searches)."""
+        """The same away from the event loop, for reads whose cost has no small bound (counts of a filtered list,
+        searches)."""
         ...
 
     async def probe(self) -> None:
@@ -113,16 +121,19 @@ class Database(Queries, Protocol):
         ...
 
     async def read_eventually(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """The same, for callers who would rather have a quick answer than the newest state: from a standby where there is one."""
+        """The same, for callers who would rather have a quick answer than the newest state: from a standby where there
+        is one."""
         ...
 
     async def write(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """`await fn(tx, *args)` in one write transaction; returns once it is durable. An error raised by `fn` undoes what `fn` did and
-        reaches the caller; other writers of the same commit are not touched. `fn` may run more than once: it changes nothing but `tx`."""
+        """`await fn(tx, *args)` in one write transaction; returns once it is durable. An error raised by `fn` undoes
+        what `fn` did and reaches the caller; other writers of the same commit are not touched. `fn` may run more than
+        once: it changes nothing but `tx`."""
         ...
 
     async def write_together(self, about: str, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """The same. On PostgreSQL, calls of the same `fn` about different things may share a transaction, see `postgres_batches`."""
+        """The same. On PostgreSQL, calls of the same `fn` about different things may share a transaction, see
+        `postgres_batches`."""
         ...
 
     def listen(self, channel: str, callback: Callable[[], None]) -> None: ...
@@ -145,11 +156,12 @@ class Database(Queries, Protocol):
         ...
 
     def run_now(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """A coroutine that uses this database to its end, for code without an event loop: in one that this database keeps."""
+        """A coroutine that uses this database to its end, for code without an event loop: in one that this database
+        keeps."""
         ...
 
     async def about(self) -> dict[str, Any]:
-        """What the server page shows; `engine` says of which kind."""
+        """Facts for the server page; `engine` says of which kind."""
         ...
 
     async def stop(self) -> None:

@@ -1,8 +1,9 @@
 """Brings a database to the schema of this version, one numbered SQL file at a time.
 
-`migrations/sqlite/0001_name.sql` and so on, or those of `migrations/postgresql/`, are applied in the order of their numbers, each in one
-transaction with the row that says so. A released file is never changed: the next one corrects it. What a database can do
-without, such as an extension that its owner may have to allow, is in `optional/` and tried after them.
+`migrations/sqlite/0001_name.sql` and so on, or those of `migrations/postgresql/`, are applied in the order of their
+numbers, each in one transaction with the row that says so. A released file is never changed: the next one corrects it.
+What a database can do without, such as an extension that its owner may have to allow, is in `optional/` and tried after
+them.
 """
 
 from __future__ import annotations
@@ -64,15 +65,17 @@ class Migration(NamedTuple):
 
 
 def pending(db: Database, folder: Path | None = None) -> list[Migration]:
-    """Those that `migrate` would apply. Raises DatabaseUnusable when the database does not belong to these files."""
+    """Migrations that `migrate` would apply. Raises DatabaseUnusable when the database does not belong to these
+    files."""
     return db.read_now(_missing, known(folder or FOLDER / db.engine))
 
 
 def migrate(db: Database, folder: Path | None = None) -> list[Migration]:
-    """Apply what is pending; those this call applied. Several processes may do it at once: each file is applied by one of them.
+    """Apply what is pending; those this call applied. Several processes may do it at once: each file is applied by one
+    of them.
 
-    Raises DatabaseUnusable when the database does not belong to these files, StorageUnavailable when the disk fails, and the driver's own
-    error when a file's SQL does; what came before it stays applied.
+    Raises DatabaseUnusable when the database does not belong to these files, StorageUnavailable when the disk fails,
+    and the driver's own error when a file's SQL does; what came before it stays applied.
     """
     folder = folder or FOLDER / db.engine
     files = known(folder)
@@ -136,13 +139,15 @@ async def _missing(queries: Queries, files: tuple[Migration, ...]) -> list[Migra
         if migration is None:
             newest = files[-1].number if files else 0
             raise DatabaseUnusable(
-                f"The database is newer than this Rollbook: it has migration {number:04}_{name}, this version knows them up to {newest:04}. "
+                f"The database is newer than this Rollbook: it has migration {number:04}_{name}, this version "
+                f"knows them up to {newest:04}. "
                 "Start the newer Rollbook again, or restore a backup made before the upgrade."
             )
         if migration.checksum != checksum:
             raise DatabaseUnusable(
                 f"Migration {migration.file_name} is not the file this database was made with. "
-                "Put the released file back (reinstall the same version of Rollbook). A schema change needs a new migration."
+                "Put the released file back (reinstall the same version of Rollbook). A schema change needs a "
+                "new migration."
             )
     return list(by_number.values())
 
@@ -161,7 +166,8 @@ async def _apply(tx: Tx, migration: Migration, files: tuple[Migration, ...]) -> 
 
 
 def statements(sql: str) -> Iterator[str]:
-    """The single statements of a file. SQLite itself says where one ends, so semicolons in strings, comments and triggers are no trouble.
+    """The single statements of a file. SQLite itself says where one ends, so semicolons in strings, comments and
+    triggers are no trouble.
 
     ValueError when the last one has no end.
     """

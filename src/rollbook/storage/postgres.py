@@ -1,4 +1,5 @@
-"""PostgreSQL as the database of any number of servers: each worker has pools of connections for lookups, writes and snapshots."""
+"""PostgreSQL as the database of any number of servers: each worker has pools of connections for lookups, writes and
+snapshots."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ MAX_APART = 86_400.0
 
 
 class Postgres(Database):
-    """`one` and `all` directly on it are reads of a single statement. Connections are opened by the first call, in its event loop."""
+    """`one` and `all` directly on it are reads of a single statement. Connections are opened by the first call, in its
+    event loop."""
 
     engine: Engine = "postgresql"
     dialect: Any
@@ -48,7 +50,8 @@ class Postgres(Database):
         self.dialect = dialect
         self._timeout = timeout
         self._now: Runner | None = None
-        # Most for writes, each of which holds one until its commit; many look-ups share a statement on theirs (decision 20).
+        # Most for writes, each of which holds one until its commit; many look-ups share a statement on theirs (decision
+        # 20).
         each, writing = max(1, connections // 8), max(1, connections * 2 // 3)
         lookups, writes, self._snapshots = (
             Pool(self.address, size, timeout) for size in (each, writing, max(1, connections - each - writing))
@@ -134,13 +137,15 @@ class Postgres(Database):
             self._now = None
 
     def check(self, within: float = 5.0) -> None:
-        """Raises DatabaseUnusable, with a message that says how to fix it, if PostgreSQL does not answer in time or is too old."""
+        """Raises DatabaseUnusable, with a message that says how to fix it, if PostgreSQL does not answer in time or is
+        too old."""
         try:
             row = self.run_now(asyncio.wait_for(self._version(), within))
         except (*FAILING, asyncpg.PostgresError, Unavailable, ValueError) as problem:
             told = reason(problem.__cause__ or problem)
             raise DatabaseUnusable(
-                f"PostgreSQL at {self.address.public} cannot be used: {told}. Check that it runs, its address, and the user's password and rights."
+                f"PostgreSQL at {self.address.public} cannot be used: {told}. Check that it runs, its address, "
+                "and the user's password and rights."
             ) from None
         if int(row) < MIN_VERSION:
             raise DatabaseUnusable(
@@ -179,12 +184,22 @@ class Postgres(Database):
 
 async def _described(queries: Any) -> dict[str, Any]:
     row = await queries.one(DESCRIBED)
-    names = ("version", "database", "size", "connections", "most_connections", "synchronous_commit", "standbys", "trigrams")
+    names = (
+        "version",
+        "database",
+        "size",
+        "connections",
+        "most_connections",
+        "synchronous_commit",
+        "standbys",
+        "trigrams",
+    )
     return dict(zip(names, row, strict=True))
 
 
 DESCRIBED = """
     SELECT current_setting('server_version'), current_database()::text, pg_database_size(current_database()),
-           (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()), current_setting('max_connections')::int,
+           (SELECT count(*) FROM pg_stat_activity
+             WHERE datname = current_database()), current_setting('max_connections')::int,
            current_setting('synchronous_commit'), (SELECT count(*) FROM pg_stat_replication),
            EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'pg_trgm')"""

@@ -1,8 +1,9 @@
 """Writes that share a transaction, and its statements, on PostgreSQL: only those that ask for it.
 
-Calls of the same function about different things (`write_together`) are driven side by side in one transaction. When all of them wait for a
-statement, those that wait for the same one ask it once, in its form for many (`Statement.together`). A write that needs any other statement
-leaves and is done alone. After an error each is done again, alone.
+Calls of the same function about different things (`write_together`) are driven side by side in one transaction. When
+all of them wait for a statement, those that wait for the same one ask it once, in its form for many
+(`Statement.together`). A write that needs any other statement leaves and is done alone. After an error each is done
+again, alone.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Job(NamedTuple):
 
 
 class _Ask:
-    """What a write waits for. Its rows are sent back into the coroutine."""
+    """Request of a write that waits for a batch. Its rows are sent back into the coroutine."""
 
     __slots__ = ("sql", "values")
 
@@ -149,12 +150,13 @@ class Batches:
                 alone = jobs if len(jobs) == 1 else await self._together(jobs)
                 await asyncio.gather(*map(self._alone, alone))
         finally:
-            # In the same turn in which it saw that nothing waits: a write that comes right after must find it gone, and begin another.
+            # In the same turn in which it saw that nothing waits: a write that comes right after must find it gone, and
+            # begin another.
             self._tasks.discard(asyncio.current_task())  # type: ignore[arg-type]
 
     def _next(self) -> list[Job]:
-        """The job that has waited longest, and others of its function that are about other things. In the order of these, so that two
-        transactions that lock the same rows wait in turn."""
+        """The job that has waited longest, and others of its function that are about other things. In the order of
+        these, so that two transactions that lock the same rows wait in turn."""
         first = self._jobs.popleft()
         jobs, later = {first.about: first}, []
         while self._jobs and len(jobs) < MAX_TOGETHER:
@@ -205,7 +207,8 @@ class Batches:
 
 
 async def _drive(connection: Connection, running: list[_Running]) -> list[_Running]:
-    """All to their ends; those that did not leave. Raises _Alone when one that wrote something fails, or would have to leave."""
+    """All to their ends; those that did not leave. Raises _Alone when one that wrote something fails, or would have to
+    leave."""
     shared = list(running)
     while waiting := [each for each in shared if each.ask is not None]:
         groups: dict[str, list[_Running]] = {}
@@ -219,7 +222,8 @@ async def _drive(connection: Connection, running: list[_Running]) -> list[_Runni
                     each.drop()
                     shared.remove(each)
                 continue
-            columns = list(map(list, zip(*(each.ask.values for each in members), strict=True)))  # type: ignore[union-attr]
+            asked: list[Any] = [each.ask for each in members]
+            columns = list(map(list, zip(*(each.values for each in asked), strict=True)))
             found: list[list[Row]] = [[] for _ in members]
             for row in await connection.fetch(numbered(sql.together), columns):
                 found[row[0] - 1].append(row[1:])

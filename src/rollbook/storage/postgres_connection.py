@@ -1,7 +1,8 @@
-"""Connections to PostgreSQL: how they are made and used, what their errors mean, and the pools in which a worker holds them.
+"""Connections to PostgreSQL: how they are made and used, what their errors mean, and the pools in which a worker holds
+them.
 
-Nothing here needs a session: each statement stands alone or inside one transaction, so PgBouncer may hand the session to others in between
-(transaction mode).
+Nothing here needs a session: each statement stands alone or inside one transaction, so PgBouncer may hand the session
+to others in between (transaction mode).
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ MAX_PREPARED = 400
 PAUSE = 0.5
 """Seconds after a failed connection in which callers are told so without another try."""
 MAX_GRACE = 1.0
-"""Seconds in which a server has to answer after it was told to stop a statement; half of the usual time where that is shorter."""
+"""Seconds in which a server has to answer after it was told to stop a statement; half of the usual time where that is
+shorter."""
 
 FAILING = (
     OSError,
@@ -53,7 +55,8 @@ _STALE = (
     asyncpg.exceptions.OutdatedSchemaCacheError,
     asyncpg.exceptions.ProtocolError,  # "the number of columns in the result row is different from what was described"
 )
-"""What was prepared is of use no longer: a migration changed its columns or types, or a pooler has forgotten it."""
+"""Errors after which a prepared statement is of no use: a migration changed its columns or types, or a pooler has
+forgotten it."""
 AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.StatementCompletionUnknownError, *_STALE)
 """40001, 40P01, 40003, and outdated prepared statements: retrying the transaction may succeed."""
 BROKEN = (
@@ -102,10 +105,13 @@ class Address(NamedTuple):
 def address(url: str) -> Address:
     """Raises DatabaseUnusable with a sentence that does not repeat the address, which may hold a password."""
     if not url.startswith(("postgresql://", "postgres://")):
-        raise DatabaseUnusable("`database` is not the URL of a PostgreSQL database. Use postgresql://user@host:5432/name.")
+        raise DatabaseUnusable(
+            "`database` is not the URL of a PostgreSQL database. Use postgresql://user@host:5432/name."
+        )
     if not _is_readable(url):
         raise DatabaseUnusable(
-            "The URL of PostgreSQL cannot be read. Use postgresql://user@host:5432/name. In a password, write %2F for /, %3F for ?, %23 for #, "
+            "The URL of PostgreSQL cannot be read. Use postgresql://user@host:5432/name. In a password, write "
+            "%2F for /, %3F for ?, %23 for #, "
             "%40 for @ and %25 for %."
         )
     return Address(url)
@@ -120,7 +126,8 @@ def reason(problem: BaseException) -> str:
 
 
 def _is_readable(url: str) -> bool:
-    """Whether its parts are what they seem: a password with a bare slash in it would end up in the part that is shown."""
+    """Test whether its parts are what they seem: a password with a bare slash in it would end up in the part that is
+    shown."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -131,8 +138,8 @@ def _is_readable(url: str) -> bool:
 
 
 def translate_error(problem: BaseException) -> BaseException:
-    """What the rest of the program calls this error, caused by it: Duplicate, DatabaseTimeout, StorageUnavailable; or the error itself. A new one
-    for each who gets it: a raised exception gathers its traceback."""
+    """The program's own error for this one, caused by it: Duplicate, DatabaseTimeout, StorageUnavailable; or the error
+    itself. A new one for each who gets it: a raised exception gathers its traceback."""
     meant: Exception
     if isinstance(problem, asyncpg.UniqueViolationError):
         meant = Duplicate(getattr(problem, "constraint_name", None) or "")
@@ -148,8 +155,8 @@ def translate_error(problem: BaseException) -> BaseException:
 
 async def copy_rows(connection: asyncpg.Connection, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
     """Add rows to a table by COPY, which costs half as much as an INSERT for each. Raises what asyncpg raises."""
-    # A COPY that waits until it may send more does not notice that the connection is gone (asyncpg 0.32), also when asyncpg ends it
-    # because PostgreSQL is silent.
+    # A COPY that waits until it may send more does not notice that the connection is gone (asyncpg 0.32), also when
+    # asyncpg ends it because PostgreSQL is silent.
     lost = asyncio.get_running_loop().create_future()
 
     def note(_: object) -> None:
@@ -180,15 +187,15 @@ class Connection:
         connection.add_log_listener(self._note)
         self.process = connection.get_server_pid()
         self.left = False
-        """Whether this hung up while PostgreSQL committed: its process is still there, and waits."""
+        """True if this hung up while PostgreSQL committed: its process is still there, and waits."""
         self._prepared: OrderedDict[str, PreparedStatement] = OrderedDict()
         self._batched: dict[str, str] = {}
         self._names = 0
 
     @classmethod
     async def open(cls, to: Address, timeout: float) -> Connection:  # noqa: ASYNC109 - of each of its statements, too
-        """To the first of its hosts that will have us. Each has its share of the time: one that is silent, as a machine without power is, must not
-        use up all of it. Raises what asyncpg raises."""
+        """To the first of its hosts that will have us. Each has its share of the time: one that is silent, as a machine
+        without power is, must not use up all of it. Raises what asyncpg raises."""
         *others, last = to.each
         share = timeout / (len(others) + 1)
         for url in others:
@@ -200,17 +207,22 @@ class Connection:
     async def _to(cls, url: str, within: float, timeout: float) -> Connection:  # noqa: ASYNC109 - as above
         return cls(
             await asyncpg.connect(
-                url, timeout=within, command_timeout=timeout, statement_cache_size=0, server_settings={"application_name": "rollbook"}
+                url,
+                timeout=within,
+                command_timeout=timeout,
+                statement_cache_size=0,
+                server_settings={"application_name": "rollbook"},
             ),
             timeout,
-        )  # fmt: skip
+        )
 
     @property
     def is_open(self) -> bool:
         return not self._connection.is_closed()
 
     async def execute(self, sql: str, within: float | None = None) -> None:
-        """Statements without values, several with semicolons between, in one round trip. `within`: seconds, instead of the usual time."""
+        """Statements without values, several with semicolons between, in one round trip. `within`: seconds, instead of
+        the usual time."""
         await self._connection.execute(sql, timeout=within)
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> list[Row]:
@@ -218,7 +230,8 @@ class Connection:
         return await self._with(sql, PreparedStatement.fetch, *values)
 
     async def fetch_batched(self, sql: str, columns: Sequence[Any]) -> list[Row]:
-        """Rows of a look-up (with `?`) for many callers, see `postgres_text.batched`; from a list of values for each parameter."""
+        """Rows of a look-up (with `?`) for many callers, see `postgres_text.batched`; from a list of values for each
+        parameter."""
         text = self._batched.get(sql)
         if text is None:
             single = numbered(sql)
@@ -240,10 +253,12 @@ class Connection:
         await copy_rows(self._connection, table, columns, rows)
 
     async def commit(self) -> None:
-        """Raises OutcomeUnknown unless PostgreSQL says that the transaction is committed, and does not warn that a standby may not have it.
+        """Raises OutcomeUnknown unless PostgreSQL says that the transaction is committed, and does not warn that a
+        standby may not have it.
 
-        Told to stop (by the driver when its time is over, for one), PostgreSQL no longer waits for its standby, and everybody sees what that
-        may never get. So this hangs up instead: PostgreSQL goes on waiting, and shows the change only once the standby has it.
+        Told to stop (by the driver when its time is over, for one), PostgreSQL no longer waits for its standby, and
+        everybody sees what that may never get. So this hangs up instead: PostgreSQL goes on waiting, and shows the
+        change only once the standby has it.
         """
         self._warned = False
         hang_up = asyncio.get_running_loop().call_later(self._timeout, self._leave)
@@ -262,7 +277,8 @@ class Connection:
         self.terminate()
 
     async def _with(self, sql: str, method: Callable[..., Awaitable[Any]], *values: Any) -> Any:
-        """A method of the prepared statement with these values. QueryCanceledError when it takes too long and PostgreSQL has stopped it."""
+        """A method of the prepared statement with these values. QueryCanceledError when it takes too long and
+        PostgreSQL has stopped it."""
         try:
             return await method(self._prepared.get(sql) or await self._prepare(sql), *values)
         except _STALE:
@@ -275,7 +291,8 @@ class Connection:
             raise
 
     async def _answers(self) -> bool:
-        """Whether the server has stopped what took too long, as the driver told it to. Otherwise it is silent: frozen, or out of reach."""
+        """Test whether the server has stopped what took too long, as the driver told it to. Otherwise it is silent:
+        frozen, or out of reach."""
         try:
             async with asyncio.timeout(self._grace):
                 await self._connection.execute("SELECT 1")
@@ -289,7 +306,8 @@ class Connection:
         if len(self._prepared) >= MAX_PREPARED:
             self._prepared.popitem(last=False)  # closed once it is no longer used
             self._batched.clear()
-        # With a name: otherwise asyncpg makes PostgreSQL parse the text at every call, which more than doubles a lookup.
+        # With a name: otherwise asyncpg makes PostgreSQL parse the text at every call, which more than doubles a
+        # lookup.
         self._names += 1
         statement = self._prepared[sql] = await self._connection.prepare(sql, name=f"rollbook_{self._names}")
         return statement
@@ -299,7 +317,8 @@ class Connection:
             self._warned = True
 
     async def roll_back(self, after: BaseException) -> None:
-        """End the transaction in which this went wrong. A connection that does not answer is not asked again: it would take as long once more."""
+        """End the transaction in which this went wrong. A connection that does not answer is not asked again: it would
+        take as long once more."""
         if isinstance(after, (*FAILING, asyncio.CancelledError)) and not isinstance(after, _USABLE):
             self.terminate()
         elif self.is_open:
@@ -321,8 +340,9 @@ class Connection:
 class Pool:
     """Up to so many connections for one purpose, opened when they are first needed and again after they broke.
 
-    A process of PostgreSQL that was left while it waited for a standby holds its connection until that comes back. With as many of them as the
-    pool may have connections, no more are opened: there would be none for anybody else in the end.
+    A process of PostgreSQL that was left while it waited for a standby holds its connection until that comes back. With
+    as many of them as the pool may have connections, no more are opened: there would be none for anybody else in the
+    end.
     """
 
     def __init__(self, to: Address, size: int, timeout: float) -> None:
@@ -336,7 +356,8 @@ class Pool:
         self._closed = False
 
     def taken(self) -> Taken:
-        """A connection for as long as the block lasts; one that broke inside is not used again. Raises what asyncpg raises."""
+        """A connection for as long as the block lasts; one that broke inside is not used again. Raises what asyncpg
+        raises."""
         return Taken(self)
 
     async def take(self) -> Connection:
@@ -352,7 +373,11 @@ class Pool:
 
     def give_back(self, connection: Connection, problem: BaseException | None) -> None:
         """After this problem, if any."""
-        if problem is not None and not isinstance(problem, _USABLE) and isinstance(problem, (*FAILING, asyncio.CancelledError)):
+        if (
+            problem is not None
+            and not isinstance(problem, _USABLE)
+            and isinstance(problem, (*FAILING, asyncio.CancelledError))
+        ):
             connection.terminate()
         else:
             self._give_back(connection)
@@ -371,7 +396,8 @@ class Pool:
             raise
 
     async def _ask_for_those_left(self, connection: Connection) -> None:
-        """Raises ConnectionError when too many still wait. After a failover none does: it is another server that is asked."""
+        """Raises ConnectionError when too many still wait. After a failover none does: it is another server that is
+        asked."""
         left = list(self._left)
         try:
             waiting = {row[0] for row in await connection.fetch(_WAITING, (left,))}

@@ -1,4 +1,5 @@
-"""Reads from PostgreSQL: single statements whose callers wait at the same moment go together; several statements share a snapshot."""
+"""Reads from PostgreSQL: single statements whose callers wait at the same moment go together; several statements share
+a snapshot."""
 
 from __future__ import annotations
 
@@ -21,18 +22,21 @@ TRIES = 12
 """How often a statement or transaction is retried after a conflict with others."""
 SNAPSHOT = """BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
     SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL work_mem = '32MB'"""
-"""PostgreSQL takes the snapshot at the first query (its manual, 13.2.2). Each statement is planned for its values: whether an index is of use
-to a search depends on what is searched. What an index finds is kept row by row in `work_mem`; where that is too small, whole pages are, and
-all their users are compared again: a hundred times the cost for a short search term of many users."""
+"""PostgreSQL takes the snapshot at the first query (its manual, 13.2.2). Each statement is planned for its values:
+whether an index is of use to a search depends on what is searched. What an index finds is kept row by row in
+`work_mem`; where that is too small, whole pages are, and all their users are compared again: a hundred times the cost
+for a short search term of many users."""
 
 # By the values, those who asked for them.
 _Asked = dict[tuple[Any, ...], list["asyncio.Future[list[Row]]"]]
 
 
 class ReadBatcher:
-    """Single reads. The first goes at once; those that come while it is under way share the next statement, equal ones one row of it.
+    """Single reads. The first goes at once; those that come while it is under way share the next statement, equal ones
+    one row of it.
 
-    This is what halves the cost of a busy server: 7 µs a look-up on either side of the wire where one statement for each takes 30.
+    This is what halves the cost of a busy server: 7 µs a look-up on either side of the wire where one statement for
+    each takes 30.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -44,7 +48,8 @@ class ReadBatcher:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def ask(self, sql: str, values: tuple[Any, ...]) -> asyncio.Future[list[Row]]:
-        """Its rows: the same list for callers of the same. Raises Overloaded, and in the future DatabaseTimeout, StorageUnavailable."""
+        """Its rows: the same list for callers of the same. Raises Overloaded, and in the future DatabaseTimeout,
+        StorageUnavailable."""
         if self._waiting >= MAX_WAITING:
             raise Overloaded()
         loop = self._loop
@@ -124,7 +129,8 @@ class Snapshot:
 
 
 async def in_snapshot(pool: Pool, dialect: Any, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
-    """`await fn(queries, *args)`, all of it of one moment. Raises DatabaseTimeout, StorageUnavailable, and what `fn` raises."""
+    """`await fn(queries, *args)`, all of it of one moment. Raises DatabaseTimeout, StorageUnavailable, and what `fn`
+    raises."""
     for attempt in range(TRIES):
         try:
             async with pool.taken() as connection:
@@ -146,7 +152,8 @@ async def in_snapshot(pool: Pool, dialect: Any, fn: Callable[..., Awaitable[T]],
 
 
 async def repeated(pool: Pool, sql: str, values: Sequence[Any], batched: bool = False) -> list[Row]:
-    """Rows of one statement that is a transaction by itself: done again when others were in its way, or when an idle connection had broken.
+    """Rows of one statement that is a transaction by itself: done again when others were in its way, or when an idle
+    connection had broken.
 
     With numbered parameters; or with `batched`, one that `Connection.fetch_batched` takes.
     """

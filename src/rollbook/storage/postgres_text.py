@@ -16,8 +16,8 @@ def numbered(sql: str) -> str:
 
 
 def batched(sql: str, types: Sequence[str]) -> str:
-    """The look-up for many callers at once. Its parameters are arrays of these types, one for each `?`; its rows begin with the number of
-    the caller they belong to, from 1 on, and are in each caller's own order."""
+    """The look-up for many callers at once. Its parameters are arrays of these types, one for each `?`; its rows begin
+    with the number of the caller they belong to, from 1 on, and are in each caller's own order."""
     columns = ", ".join(f"a{at}" for at in range(1, len(types) + 1))
     arrays = ", ".join(f"${at}::{type}[]" for at, type in enumerate(types, 1))
     callers = f"unnest({arrays}) WITH ORDINALITY AS callers({columns}, number)"

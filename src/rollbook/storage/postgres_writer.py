@@ -1,7 +1,7 @@
 """Writes to PostgreSQL: each has a connection and a transaction of its own.
 
-What PostgreSQL asks to repeat (40001, 40P01) is done again, unseen by the caller. A connection that breaks while it commits leaves the
-outcome unknown, and the caller hears just that.
+What PostgreSQL asks to repeat (40001, 40P01) is done again, unseen by the caller. A connection that breaks while it
+commits leaves the outcome unknown, and the caller hears just that.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ MAX_WAITING = 10_000
 NUMBER = """
     UPDATE numbers SET next = next + $1, at = greatest(at, $2) + $1 WHERE counter = $3
     RETURNING next, at, set_config('synchronous_commit', 'off', true)"""
-"""It waits neither for the disk nor for a standby: what is acknowledged with such a number is committed after it, and so is never there
-without it."""
+"""It waits neither for the disk nor for a standby: what is acknowledged with such a number is committed after it, and
+so is never there without it."""
 
 
 class Transaction:
@@ -43,7 +43,7 @@ class Transaction:
         self._begin = begin
         self._connection: Connection | None = None
         self._failure: BaseException | None = None
-        """What went wrong first: PostgreSQL has lost the transaction since, whatever the write makes of it."""
+        """First error: PostgreSQL has lost the transaction since, whatever the write makes of it."""
         self._reserved: dict[str, list[tuple[int, int]]] = {}
         """Numbers and their times, the next one last."""
 
@@ -94,8 +94,9 @@ class Transaction:
     async def number(self, counter: str, at: int, how_many: int = 1) -> tuple[int, int]:
         if how_many == 1 and (reserved := self._reserved.get(counter)):
             return reserved.pop()
-        # In a transaction of its own, so that no one waits for the end of this one. Before this one begins, where it is asked for first:
-        # behind a pooler with few sessions, those who hold one and wait for another could wait for each other.
+        # In a transaction of its own, so that no one waits for the end of this one. Before this one begins, where it is
+        # asked for first: behind a pooler with few sessions, those who hold one and wait for another could wait for
+        # each other.
         rows = await repeated(self._aside, NUMBER, (how_many, at, counter))
         return rows[0][0] - how_many, rows[0][1] - how_many
 
@@ -163,7 +164,10 @@ class Writer:
         self.dialect = dialect
         milliseconds = int(timeout * 1000)
         # In the transaction, not in the session: behind PgBouncer the session is somebody else's.
-        self.begin = f"BEGIN; SET LOCAL statement_timeout = {milliseconds}; SET LOCAL idle_in_transaction_session_timeout = {2 * milliseconds}"
+        self.begin = (
+            f"BEGIN; SET LOCAL statement_timeout = {milliseconds}; SET LOCAL "
+            f"idle_in_transaction_session_timeout = {2 * milliseconds}"
+        )
         self._tasks: set[asyncio.Task[Any]] = set()
         self.closed = False
         self._listeners: dict[str, list[Callable[[], None]]] = {}

@@ -43,7 +43,8 @@ _NETWORK_FILE_SYSTEMS = {"9p", "afs", "ceph", "cifs", "fuse.glusterfs", "fuse.ss
 
 
 class SQLite(Reads, Database):
-    """`SQLite.open(path)`, then everything `Database` promises. `one` and `all` are reads; a write given to them fails."""
+    """`SQLite.open(path)`, then everything `Database` promises. `one` and `all` are reads; a write given to them
+    fails."""
 
     @classmethod
     def open(
@@ -53,10 +54,11 @@ class SQLite(Reads, Database):
         committed: Callable[[int], None] = lambda writes: None,
         dialect: Any = None,
     ) -> SQLite:
-        """Create or open the database. Needs no event loop. Raises DatabaseUnusable, with a message that says how to fix it.
+        """Create or open the database. Needs no event loop. Raises DatabaseUnusable, with a message that says how to
+        fix it.
 
-        With `synchronous="full"` an acknowledged write survives a power cut, with "normal" a crash of the process only. `committed` is
-        told of each commit how many writes it held, by the thread that made it.
+        With `synchronous="full"` an acknowledged write survives a power cut, with "normal" a crash of the process only.
+        `committed` is told of each commit how many writes it held, by the thread that made it.
         """
         check_version()
         path = Path(path).absolute()
@@ -109,8 +111,9 @@ class SQLite(Reads, Database):
         return await future
 
     async def probe(self) -> None:
-        # A connection that has pages in memory may not notice that the file is gone, or is no database any more: it looks at the index of the
-        # log, and that of an empty log is always the same. A new one reads the file's first page, in 50 µs.
+        # A connection that has pages in memory may not notice that the file is gone, or is no database any more: it
+        # looks at the index of the log, and that of an empty log is always the same. A new one reads the file's first
+        # page, in 50 µs.
         try:
             with closing(open_file(self.path)) as connection:
                 connection.execute("PRAGMA schema_version").fetchone()
@@ -121,7 +124,8 @@ class SQLite(Reads, Database):
         return await self.read_aside(fn, *args)
 
     async def write(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """Raises StorageUnavailable when it could not be made durable, Overloaded when too many writes wait, Stopping after `close`.
+        """Raises StorageUnavailable when it could not be made durable, Overloaded when too many writes wait, Stopping
+        after `close`.
 
         A caller that is cancelled leaves its write in the queue: it is done, once.
         """
@@ -155,7 +159,8 @@ class SQLite(Reads, Database):
         self.close()
 
     def close(self) -> None:
-        """Commits the writes that wait, then closes. The last process to do so leaves a single file: SQLite empties the log and removes it."""
+        """Commits the writes that wait, then closes. The last process to do so leaves a single file: SQLite empties the
+        log and removes it."""
         self._writer.close()
         for connection in self._aside_connections:
             connection.interrupt()
@@ -169,7 +174,7 @@ class SQLite(Reads, Database):
             self._now = None
 
     def describe(self) -> dict[str, Any]:
-        """What `doctor` and the server page show."""
+        """Facts for `doctor` and the server page."""
         with closing(connect_reader(self.path)) as connection:
 
             def pragma(name: str) -> Any:
@@ -202,7 +207,9 @@ class SQLite(Reads, Database):
         self._aside_waiting -= 1
 
 
-def _snapshot(connection: sqlite3.Connection, reads: Reads, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
+def _snapshot(
+    connection: sqlite3.Connection, reads: Reads, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]
+) -> T:
     # Faster, too, from the second statement on: each would take and leave a snapshot of its own.
     connection.execute("BEGIN")
     try:
@@ -219,16 +226,24 @@ def _make_private(path: Path) -> None:
     """Folder 0700 and file 0600 when they are new. SQLite gives its `-wal` and `-shm` the mode of the database."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with suppress(FileExistsError):
-        # Never opened here once it exists: closing any descriptor of the file would drop the locks SQLite holds on it in this process.
+        # Never opened here once it exists: closing any descriptor of the file would drop the locks SQLite holds on it
+        # in this process.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _choose_log(path: Path) -> None:
-    """Write-ahead log, remembered in the file. Turning it on needs the file alone, so processes that start together do it in turn."""
-    with closing(WriterLock(path.with_name("writer.lock"))) as lock, lock, closing(connect_writer(path, "full")) as connection:
+    """Write-ahead log, remembered in the file. Turning it on needs the file alone, so processes that start together do
+    it in turn."""
+    with (
+        closing(WriterLock(path.with_name("writer.lock"))) as lock,
+        lock,
+        closing(connect_writer(path, "full")) as connection,
+    ):
         mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal":
-        raise DatabaseUnusable(f"{path} lies on a file system without shared memory, which SQLite's log needs. Use a local disk.")
+        raise DatabaseUnusable(
+            f"{path} lies on a file system without shared memory, which SQLite's log needs. Use a local disk."
+        )
 
 
 def _file_system(path: Path) -> str:

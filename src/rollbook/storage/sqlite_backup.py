@@ -1,7 +1,8 @@
 """Copies a SQLite database that is in use into one file, which is complete and checked before it gets its name.
 
-A snapshot is held for all of the copy: it has every write that was committed when it began, and writers go on. (Without one, SQLite starts
-again whenever somebody writes between two steps.) Meanwhile the write-ahead log grows, since what the snapshot needs stays in it.
+A snapshot is held for all of the copy: it has every write that was committed when it began, and writers go on. (Without
+one, SQLite starts again whenever somebody writes between two steps.) Meanwhile the write-ahead log grows, since what
+the snapshot needs stays in it.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def back_up(source: Path, target: Path, moved: Moved = lambda done, total: None,
             raise _exists(target)
         _room(source, target.parent)
         with open(os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600), "rb+") as file:
-            # In a folder that others can write to, somebody may have put it there to read the copy, or to have another file overwritten.
+            # In a folder that others can write to, somebody may have put it there to read the copy, or to have another
+            # file overwritten.
             if os.fstat(file.fileno()).st_uid != os.geteuid():
                 raise DatabaseUnusable(f"{part} belongs to somebody else. Remove it, or choose another folder.")
             try:
@@ -70,7 +72,9 @@ def _exists(target: Path) -> DatabaseUnusable:
 def _room(source: Path, folder: Path) -> None:
     needed, free = source.stat().st_size, shutil.disk_usage(folder).free
     if free < needed:
-        raise DatabaseUnusable(f"{folder} has {units.size(free)} of free space, and the backup needs {units.size(needed)}.")
+        raise DatabaseUnusable(
+            f"{folder} has {units.size(free)} of free space, and the backup needs {units.size(needed)}."
+        )
 
 
 def _copy(source: Path, part: Path, file: int, moved: Moved) -> None:
@@ -93,12 +97,15 @@ def _copy(source: Path, part: Path, file: int, moved: Moved) -> None:
 
 
 def _check(part: Path) -> None:
-    """Also makes it one file that can be read where nothing can be written: the copy says of itself that it has a write-ahead log."""
+    """Also makes it one file that can be read where nothing can be written: the copy says of itself that it has a
+    write-ahead log."""
     with closing(sqlite3.connect(part, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE").fetchone()
         found = [row[0] for row in connection.execute("PRAGMA quick_check(3)")]
     if found != ["ok"]:
-        raise DatabaseUnusable(f"The backup is damaged, as the database may be: {'; '.join(found)}. Run: rollbook doctor --deep")
+        raise DatabaseUnusable(
+            f"The backup is damaged, as the database may be: {'; '.join(found)}. Run: rollbook doctor --deep"
+        )
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,9 +1,10 @@
 """Moves what is in SQLite's log (the `-wal` file) into the database, away from those who wait for a commit.
 
-A checkpoint inside a commit makes the slowest commits (p99.9 of 14 ms); from a thread of its own it makes 3 to 5 ms. But a log that is
-written without pause is never wholly moved, so it never starts again from its beginning (200 MiB in 6 s). So past EMPTY_SIZE the thread
-keeps the writers out while it moves the last bit; past RESTART_SIZE, should that not have come about, the writer does it itself. And a
-log that does not grow is emptied by the clock, so that what was erased does not go on standing in it.
+A checkpoint inside a commit makes the slowest commits (p99.9 of 14 ms); from a thread of its own it makes 3 to 5 ms.
+But a log that is written without pause is never wholly moved, so it never starts again from its beginning (200 MiB in 6
+s). So past EMPTY_SIZE the thread keeps the writers out while it moves the last bit; past RESTART_SIZE, should that not
+have come about, the writer does it itself. And a log that does not grow is emptied by the clock, so that what was
+erased does not go on standing in it.
 """
 
 from __future__ import annotations
@@ -25,16 +26,18 @@ RESTART_SIZE = 64 * 1024 * 1024
 """Bytes at which a writer moves the whole log between two of its commits: some 50 ms."""
 _PASSIVE = "PRAGMA wal_checkpoint(PASSIVE)"
 SHORT_PATIENCE, PATIENCE = 0.01, 0.2
-"""Seconds that an emptying past EMPTY_SIZE and RESTART_SIZE waits for reads of older snapshots, or for another checkpoint, to end. All
-writers stand meanwhile, so the first only looks whether it is cheap."""
+"""Seconds that an emptying past EMPTY_SIZE and RESTART_SIZE waits for reads of older snapshots, or for another
+checkpoint, to end. All writers stand meanwhile, so the first only looks whether it is cheap."""
 EMPTY_AFTER = 60.0
-"""Seconds after which a log is emptied, however short it is: a user that was purged stands in it, and in the database, until then."""
+"""Seconds after which a log is emptied, however short it is: a user that was purged stands in it, and in the database,
+until then."""
 _RETRY = 1.0
 """Seconds until a checkpoint that failed is tried again: the disk may have room by then."""
 
 
 def restart_log(connection: sqlite3.Connection, patience: float) -> bool:
-    """Move all of the log into the database and make it empty. To be called with the writers' lock held. False when it was not to be had."""
+    """Move all of the log into the database and make it empty. To be called with the writers' lock held. False when it
+    was not to be had."""
     until = time.monotonic() + patience
     # SQLite does not wait for another checkpoint, whatever its busy timeout is, so the waiting is done here.
     connection.execute("PRAGMA busy_timeout = 0").close()
@@ -49,7 +52,8 @@ def restart_log(connection: sqlite3.Connection, patience: float) -> bool:
 
 
 class Checkpointer:
-    """`notice` is cheap and called after each commit; the thread comes with the first one, its connection when there is something to do."""
+    """`notice` is cheap and called after each commit; the thread comes with the first one, its connection when there is
+    something to do."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -93,7 +97,8 @@ class Checkpointer:
     def _checkpoint(self, empty_size: int) -> None:
         """Also empty a log of `empty_size` bytes or more."""
         with closing(connect_writer(self._path, "full")) as connection:
-            # When it gets to the end, the next commit starts the log again; when another process is at it, so much the better.
+            # When it gets to the end, the next commit starts the log again; when another process is at it, so much the
+            # better.
             connection.execute(_PASSIVE).fetchone()
             if os.stat(f"{self._path}-wal").st_size >= empty_size:
                 # What was written during the first: leaves less for the writers to wait for.

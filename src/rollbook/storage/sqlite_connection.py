@@ -1,4 +1,5 @@
-"""Connections to a SQLite file: how they are set up, what their errors mean, and the lock that writers of all processes share."""
+"""Connections to a SQLite file: how they are set up, what their errors mean, and the lock that writers of all processes
+share."""
 
 from __future__ import annotations
 
@@ -18,16 +19,19 @@ Synchronous = Literal["full", "normal"]
 
 MIN_VERSION = (3, 43, 0)  # contentless_delete of FTS5
 BUSY_TIMEOUT = 5_000
-"""Milliseconds to wait for a lock that one of our processes does not hold: another tool, or a recovery after a crash."""
+"""Milliseconds to wait for a lock that one of our processes does not hold: another tool, or a recovery after a
+crash."""
 
-# No mmap_size: SQLite unmaps the whole file for each new snapshot, so that a read just after a commit takes 47 µs where it takes 20
-# without (and 7.7 against 8.1 without writers); and a disk that fails would be a signal instead of an error.
+# No mmap_size: SQLite unmaps the whole file for each new snapshot, so that a read just after a commit takes 47 µs where
+# it takes 20 without (and 7.7 against 8.1 without writers); and a disk that fails would be a signal instead of an
+# error.
 _READER = ("PRAGMA query_only = ON", "PRAGMA mmap_size = 0")
 _WRITER = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA secure_delete = ON",  # a user that is purged leaves no bytes behind in free pages
     "PRAGMA wal_autocheckpoint = 0",  # see sqlite_checkpoint
-    "PRAGMA journal_size_limit = 0",  # the first commit of a log that starts again cuts the file: its size tells how much is in it
+    # the first commit of a log that starts again cuts the file: its size tells how much is in it
+    "PRAGMA journal_size_limit = 0",
     "PRAGMA cache_size = -8192",
 )
 
@@ -50,12 +54,14 @@ def check_version(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> Non
     if version < MIN_VERSION:
         needed, found = (".".join(map(str, numbers)) for numbers in (MIN_VERSION, version))
         raise DatabaseUnusable(
-            f"SQLite {needed} or newer is needed, this Python has {found}. Use a newer Python, or one built with a newer SQLite."
+            f"SQLite {needed} or newer is needed, this Python has {found}. Use a newer Python, or one built with "
+            "a newer SQLite."
         )
 
 
 def connect_reader(path: Path, cache: int = 4096) -> sqlite3.Connection:
-    """To a file that exists. `cache` is in KiB. It fills as pages are read, and is empty again after each commit of another connection."""
+    """To a file that exists. `cache` is in KiB. It fills as pages are read, and is empty again after each commit of
+    another connection."""
     return _connect(path, (*_READER, f"PRAGMA cache_size = -{cache}"))
 
 
@@ -89,12 +95,12 @@ def _connect(path: Path, pragmas: tuple[str, ...]) -> sqlite3.Connection:
 
 
 def is_failing(problem: BaseException) -> bool:
-    """Whether the storage is at fault (a full disk, a broken one, a lock that never came), not the statement."""
+    """Test whether the storage is at fault (a full disk, a broken one, a lock that never came), not the statement."""
     return isinstance(problem, OSError) or (getattr(problem, "sqlite_errorcode", 0) & 0xFF) in _FAILING
 
 
 def translate_error(problem: sqlite3.Error) -> Exception:
-    """What the rest of the program calls this error, caused by it: StorageUnavailable, Duplicate; or the error itself."""
+    """The program's own error for this one, caused by it: StorageUnavailable, Duplicate; or the error itself."""
     meant: Exception
     if is_failing(problem):
         meant = StorageUnavailable()
@@ -116,7 +122,8 @@ def drive(coroutine: Coroutine[Any, Any, T], where: str) -> T:
         return done.value  # type: ignore[no-any-return]
     coroutine.close()
     raise RuntimeError(
-        f"{getattr(coroutine, '__qualname__', coroutine)} suspended inside a {where}: await nothing there but the statements"
+        f"{getattr(coroutine, '__qualname__', coroutine)} suspended inside a {where}: await nothing there but "
+        "the statements"
     )
 
 
@@ -129,8 +136,8 @@ class Reads:
         self.dialect = dialect
         self._execute = connection.execute
 
-    # Each statement has a cursor of its own, gone when the method returns: one that was not read to its end would hold its
-    # snapshot, and with it the log. (Reusing a cursor would save 0.2 µs.)
+    # Each statement has a cursor of its own, gone when the method returns: one that was not read to its end would hold
+    # its snapshot, and with it the log. (Reusing a cursor would save 0.2 µs.)
 
     async def one(self, sql: str, *values: Any) -> Row | None:
         try:
@@ -153,9 +160,10 @@ def _raise(problem: sqlite3.Error) -> NoReturn:
 class WriterLock:
     """Taken round each write transaction by the writers of all processes.
 
-    SQLite's own waiting sleeps and retries, which starves a process among busy ones (605 against 132,000 updates/s); a lock one blocks
-    on gives turns. `flock` belongs to the open file: two databases in one process exclude each other as well, closing one does not
-    drop the lock of the other (as POSIX record locks do), and the kernel releases it when a process dies.
+    SQLite's own waiting sleeps and retries, which starves a process among busy ones (605 against 132,000 updates/s); a
+    lock one blocks on gives turns. `flock` belongs to the open file: two databases in one process exclude each other as
+    well, closing one does not drop the lock of the other (as POSIX record locks do), and the kernel releases it when a
+    process dies.
     """
 
     def __init__(self, path: Path) -> None:
@@ -164,7 +172,9 @@ class WriterLock:
     def __enter__(self) -> None:
         fcntl.flock(self._file, fcntl.LOCK_EX)
 
-    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
         fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def close(self) -> None:

@@ -1,4 +1,5 @@
-"""Many rows for SQLite, hundreds in one statement: a quarter of the work of one for each, and the interpreter is free meanwhile."""
+"""Many rows for SQLite, hundreds in one statement: a quarter of the work of one for each, and the interpreter is free
+meanwhile."""
 
 from __future__ import annotations
 

@@ -18,7 +18,14 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 from rollbook.errors import Overloaded, Stopping, StorageUnavailable
 from rollbook.storage.database import Engine, Row
 from rollbook.storage.sqlite_checkpoint import PATIENCE, RESTART_SIZE, Checkpointer, restart_log
-from rollbook.storage.sqlite_connection import Synchronous, WriterLock, connect_writer, drive, is_failing, translate_error
+from rollbook.storage.sqlite_connection import (
+    Synchronous,
+    WriterLock,
+    connect_writer,
+    drive,
+    is_failing,
+    translate_error,
+)
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -26,7 +33,8 @@ log = logging.getLogger(__name__)
 MAX_TOGETHER = 256
 """Writes in one commit. More would only make the first of them wait longer: the fsync is shared well enough by then."""
 MAX_WAITING = 10_000
-"""Writes that can wait: about a second's worth. Beyond that, callers get Overloaded, since a longer queue helps no one."""
+"""Writes that can wait: about a second's worth. Beyond that, callers get Overloaded, since a longer queue helps no
+one."""
 
 
 class Job(NamedTuple):
@@ -52,7 +60,8 @@ class Transaction:
         self._execute = connection.execute
         self.channels: list[str] = []
         self.wrote = False
-        """`run` or `many` did something; what `one` and `all` changed is seen in `total_changes`, a changed schema is not."""
+        """`run` or `many` did something; what `one` and `all` changed is seen in `total_changes`, a changed schema is
+        not."""
         self.failure: Exception | None = None
         """Set once the transaction is lost as a whole."""
 
@@ -105,7 +114,8 @@ class Transaction:
     def _raise(self, problem: sqlite3.Error) -> NoReturn:
         meant = translate_error(problem)
         if isinstance(meant, StorageUnavailable) or not self._connection.in_transaction:
-            # SQLite may have rolled back all of it. A job that catches the error and goes on must not commit its next statement alone.
+            # SQLite may have rolled back all of it. A job that catches the error and goes on must not commit its next
+            # statement alone.
             self.failure = problem
             self._execute = self._refuse
         raise meant
@@ -198,7 +208,9 @@ class Writer:
                 try:
                     outcomes, channels = self._commit(jobs)
                     self._committed(len(jobs))
-                except BaseException as problem:  # whatever it is, nothing of it is committed, and this thread must live on
+                except (
+                    BaseException
+                ) as problem:  # whatever it is, nothing of it is committed, and this thread must live on
                     outcomes = [(job.future, None, _failed(problem)) for job in jobs]
                 self._answer(jobs, outcomes, channels)
                 self._watch_log()
@@ -214,7 +226,8 @@ class Writer:
                         self._rescue(self._connection)
                 return _transact(self._connection, jobs, self._dialect)
         except BaseException:
-            # Nothing is known about the state of the connection after, say, a failed fsync: the next commit gets a new one.
+            # Nothing is known about the state of the connection after, say, a failed fsync: the next commit gets a new
+            # one.
             self._failed = True
             self._disconnect()
             raise
@@ -234,7 +247,8 @@ class Writer:
                 _post(loop, _settle, [], settled)
 
     def _watch_log(self) -> None:
-        """Under steady load the checkpointer never reaches the end of the log, so the log never restarts: then the writer pauses for it."""
+        """Under steady load the checkpointer never reaches the end of the log, so the log never restarts: then the
+        writer pauses for it."""
         try:
             size = os.stat(self._log).st_size
         except OSError:
@@ -252,8 +266,9 @@ class Writer:
                 self._restart_at = size + RESTART_SIZE // 4
 
     def _rescue(self, connection: sqlite3.Connection) -> None:
-        """After a failure: move the log into the database. On a full disk that may make the room which the next commit needs, and it
-        leaves no frames of a failed commit behind that a recovery after a crash could take for a whole one."""
+        """After a failure: move the log into the database. On a full disk that may make the room which the next commit
+        needs, and it leaves no frames of a failed commit behind that a recovery after a crash could take for a whole
+        one."""
         now = time.monotonic()
         if now >= self._next_rescue:
             self._next_rescue = now + 1.0
@@ -270,9 +285,9 @@ class Writer:
 def _transact(connection: sqlite3.Connection, jobs: list[Job], dialect: Any) -> tuple[list[Outcome], list[str]]:
     """All jobs in one transaction; a job that fails is undone alone.
 
-    A savepoint for each job would cost 14 µs, half of a write: SQLite then copies each page before a job touches it. So jobs run without.
-    One that fails before it changed anything leaves nothing to undo, which is how nearly all fail; after one that did change something,
-    all start over, with savepoints this time.
+    A savepoint for each job would cost 14 µs, half of a write: SQLite then copies each page before a job touches it. So
+    jobs run without. One that fails before it changed anything leaves nothing to undo, which is how nearly all fail;
+    after one that did change something, all start over, with savepoints this time.
     """
     connection.execute("BEGIN IMMEDIATE")
     done = _run(connection, jobs, dialect, savepoints=False)
@@ -298,7 +313,8 @@ def _transact(connection: sqlite3.Connection, jobs: list[Job], dialect: Any) -> 
 def _run(
     connection: sqlite3.Connection, jobs: list[Job], dialect: Any, savepoints: bool
 ) -> tuple[list[Outcome], list[str]] | None:
-    """Outcomes and notifications of jobs inside an open transaction, or None when a job must be undone and there is no savepoint.
+    """Outcomes and notifications of jobs inside an open transaction, or None when a job must be undone and there is no
+    savepoint.
 
     Raises when the transaction is lost as a whole.
     """
@@ -333,7 +349,7 @@ def _run(
 
 
 def _failed(problem: BaseException) -> Exception:
-    """What a caller gets whose commit is lost, whoever's fault it was. One for each: a raised exception gathers its caller's traceback."""
+    """Error for a caller whose commit is lost. One for each: a raised exception gathers its caller's traceback."""
     if is_failing(problem):
         failure: Exception = StorageUnavailable()
     else:

@@ -1,4 +1,4 @@
-"""What the client accepts, according to its headers."""
+"""Content types that the client accepts, according to its headers."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from rollbook.http.request import Request
 
 
 def takes_html(request: Request) -> bool:
-    """Whether the client is a browser and not a program."""
+    """Test whether the client is a browser and not a program."""
     return b"text/html" in request.headers.get(b"accept", b"")

@@ -1,4 +1,5 @@
-"""Files that pages load: styles, scripts, icons. Their URL holds a digest of their content, so browsers cache them forever."""
+"""Files that pages load: styles, scripts, icons. Their URL holds a digest of their content, so browsers cache them
+forever."""
 
 from __future__ import annotations
 
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
     from rollbook.web.page_request import PageRequest
 
 FOLDER = Path(__file__).parent / "static"
-KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml", ".png": "image/png"}
+KINDS = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+}
 FOREVER = b"Cache-Control: public, max-age=31536000, immutable\r\n"
 SHORTLY = b"Cache-Control: public, max-age=300\r\n"
 

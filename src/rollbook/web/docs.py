@@ -58,7 +58,7 @@ async def chapter(page: PageRequest) -> Response:
 
 
 async def error(page: PageRequest) -> Response:
-    """What an error code means, when it happens and how to fix it. `doc_url` of every error leads here."""
+    """Page of an error code: what it means, when it happens and how to fix it. `doc_url` of every error leads here."""
     code, dot, ending = page.ids[0].partition(".")
     if code not in guide.codes() or (dot and ending != "md"):
         raise NotFound()
@@ -68,13 +68,16 @@ async def error(page: PageRequest) -> Response:
 
 
 async def search(page: PageRequest) -> Response:
-    """Sections of the docs with any of the words of `q`; for htmx, the first of them only, which are shown while somebody types."""
+    """Sections of the docs with any of the words of `q`; for htmx, the first of them only, which are shown while
+    somebody types."""
     query = " ".join(page.query.get("q", "")[:200].split())
     limit = SUGGESTED + 1 if page.is_htmx else MAX_RESULTS
     results = await asyncio.get_running_loop().run_in_executor(None, _search, query, page.on.url, limit)
     if page.is_htmx:
         return page.render("docs/found.html", query=query, results=results[:SUGGESTED], more=len(results) > SUGGESTED)
-    return page.render("docs/search.html", section="docs", guide=guide, here=None, article=None, query=query, results=results)
+    return page.render(
+        "docs/search.html", section="docs", guide=guide, here=None, article=None, query=query, results=results
+    )
 
 
 def _search(query: str, url: str, limit: int) -> list[Result]:
@@ -103,7 +106,8 @@ async def _page(page: PageRequest, key: str, make: Callable[[], Rendered], chapt
     if response is None:
         article = _articles.get((key, url))
         if article is None:
-            # The first rendering takes tens of milliseconds, and loading its libraries as much again: not on the event loop.
+            # The first rendering takes tens of milliseconds, and loading its libraries as much again: not on the event
+            # loop.
             article = _articles[key, url] = await asyncio.get_running_loop().run_in_executor(None, make)
         context: dict[str, Any] = {
             "article": article,
@@ -119,8 +123,8 @@ async def _page(page: PageRequest, key: str, make: Callable[[], Rendered], chapt
 
 
 def prepare(url: str) -> None:
-    """Load what renders the docs: the text of the page that most visits begin with, the table of contents, the templates. `url` is the
-    server's."""
+    """Load what renders the docs: the text of the page that most visits begin with, the table of contents, the
+    templates. `url` is the server's."""
     _articles[guide.LANDING, url] = _render(guide.source(guide.LANDING, url), guide.CHAPTERS[guide.LANDING].columns)
     for name in guide.CHAPTERS:
         guide.title(name)
@@ -159,7 +163,9 @@ def _unless_known(page: PageRequest, response: Response) -> Response:
     tag = response.head[response.head.rindex(b"ETag: ") + 6 :].partition(b"\r\n")[0]
     if known is not None and tag in (each.strip().removeprefix(b"W/") for each in known.split(b",")):
         kept = b"".join(
-            line + b"\r\n" for line in response.head.split(b"\r\n") if line.startswith((b"ETag:", b"Vary:", b"Cache-Control:"))
+            line + b"\r\n"
+            for line in response.head.split(b"\r\n")
+            if line.startswith((b"ETag:", b"Vary:", b"Cache-Control:"))
         )
         return Response(304, kept)
     return response
@@ -172,7 +178,9 @@ async def keys(page: PageRequest) -> Response:
     """The person's keys that can be revealed and work."""
     found = await key_actions.list_keys(page.on, page.by, ListKeys(limit=MAX_KEYS))
     now = clock.now()
-    works = [key for key in found.items if key.revealable and key.revoked_at is None and (key.expires_at or now + 1) > now]
+    works = [
+        key for key in found.items if key.revealable and key.revoked_at is None and (key.expires_at or now + 1) > now
+    ]
     return _private([{"id": key.id, "name": key.name, "masked": key.masked} for key in works])
 
 

@@ -1,4 +1,5 @@
-"""What a form takes from the fields of a Struct: which it shows, what was filled in, and the arguments that it stands for.
+"""Forms made of the fields of a Struct: which fields are shown, what was filled in, and the arguments that it stands
+for.
 
 The form keeps its layout, its words, and what has no field of its own, such as permissions that are chosen one by one.
 """
@@ -43,8 +44,10 @@ class FormOf(NamedTuple):
         return {each.name: False if each.is_bool else next(iter(each.choices), "") for each in self.fields}
 
     def given(self, form: Mapping[str, str]) -> dict[str, Any]:
-        """What was filled in."""
-        return {each.name: each.name in form if each.is_bool else form.get(each.name, "").strip() for each in self.fields}
+        """Values that were filled in."""
+        return {
+            each.name: each.name in form if each.is_bool else form.get(each.name, "").strip() for each in self.fields
+        }
 
     def stored(self, record: Any) -> dict[str, Any]:
         """The form of what there is."""
@@ -62,7 +65,7 @@ class FormOf(NamedTuple):
         return found
 
     def labels(self) -> dict[str, str]:
-        """What a sentence about an argument calls it."""
+        """Names of arguments in sentences."""
         return {
             each.name: f"The {each.label if each.label[:2].isupper() else each.label[0].lower() + each.label[1:]}"
             for each in self.fields
@@ -72,8 +75,8 @@ class FormOf(NamedTuple):
 def form_of(
     kind: type[Struct], leave_out: Iterable[str] = (), labels: Mapping[str, str] = {}, hints: Mapping[str, str] = {}
 ) -> FormOf:
-    """Of the fields that are texts, choices, or yes and no. `labels` and `hints` are words for people where the name of a field and
-    its description are for programs."""
+    """Of the fields that are texts, choices, or yes and no. `labels` and `hints` are words for people where the name of
+    a field and its description are for programs."""
     found = []
     for name, field in fields_of(kind).items():
         each = _field(name, field.type, field.required, labels.get(name) or _label(name), hints.get(name, ""))
@@ -83,7 +86,11 @@ def form_of(
 
 
 def _field(name: str, kind: Any, required: bool, label: str, hint: str) -> FormField | None:
-    types = [each for each in (get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)) if each is not UnsetType]
+    types = [
+        each
+        for each in (get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,))
+        if each is not UnsetType
+    ]
     others = [each for each in types if each is not NoneType]
     if len(others) != 1:
         return None

@@ -1,4 +1,4 @@
-"""What forms have in common: choices, and what to say beside a field that is wrong."""
+"""Common parts of forms: choices, and what to say beside a field that is wrong."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LABELS = {
     "ip_allow": "Each entry",
     "expires_at": "The expiry",
 }
-"""What a sentence about an argument calls it."""
+"""Names of arguments in sentences."""
 
 EXPIRIES = (("7", "In 7 days"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In 1 year"), ("never", "Never"))
 """When a new API key expires."""
@@ -42,8 +42,8 @@ _LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}").fullmatch
 
 
 def problems(page: PageRequest, error: ApiError, labels: dict[str, str] = LABELS, proof: str = "") -> dict[str, str]:
-    """What to say beside which field of a form; under "" what is about none. `proof` is the field of the password that the person had to
-    prove. The error is counted as one that was sent."""
+    """Problems of a form, by field; under "" those about none. `proof` is the field of the password that the person had
+    to prove. The error is counted as one that was sent."""
     page.on.operations.count(error, page.request)
     if proof and isinstance(error, (WrongPassword, TooManyAttempts)):
         return {proof: "Incorrect password." if isinstance(error, WrongPassword) else sentence(error)}
@@ -56,7 +56,8 @@ def problems(page: PageRequest, error: ApiError, labels: dict[str, str] = LABELS
 
 
 def utc(text: str) -> str:
-    """What a browser sends from a field of type datetime-local, as an RFC 3339 time: all times of the dashboard are UTC. Other text as it is."""
+    """Time from a field of type datetime-local, as an RFC 3339 time: all times of the dashboard are UTC. Other text as
+    it is."""
     return f"{text}:00Z" if _LOCAL(text) else text
 
 
@@ -79,7 +80,11 @@ def overlap(form: Mapping[str, str]) -> int:
 
 def expiry(choice: str) -> str | None:
     """The time that one of EXPIRIES stands for; None for no expiry."""
-    return clock.format_time(clock.now() + int(choice) * clock.DAY) if choice.isdecimal() and choice in dict(EXPIRIES) else None
+    return (
+        clock.format_time(clock.now() + int(choice) * clock.DAY)
+        if choice.isdecimal() and choice in dict(EXPIRIES)
+        else None
+    )
 
 
 def _named(fault: Fault, labels: dict[str, str]) -> str:

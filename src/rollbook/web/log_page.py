@@ -1,4 +1,5 @@
-"""The pages of the request log, for those whose requests they are and for admins: the list, which can follow the log, and one request."""
+"""The pages of the request log, for those whose requests they are and for admins: the list, which can follow the log,
+and one request."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ MAX_STEPS = 40
 """Pages that one can turn back to; from further back, only to the newest."""
 FILTERS = ("status", "method", "path", "path_match", "key", "user", "after", "before")
 OTHERS = ("id", "turned", "live", "n")
-"""What else the URL of a list can have."""
+"""Other parameters that the URL of a list can have."""
 LABELS = {
     "status": "The status",
     "method": "The method",
@@ -51,7 +52,7 @@ class Place(NamedTuple):
     keys: list[tuple[str, str]] | None
     """The keys to choose from, if there are few."""
     name: Callable[[Logged], Any]
-    """What to call the key of a request, and where it is shown."""
+    """Name of the key of a request, and the address of its page."""
 
 
 class KeyLink(NamedTuple):
@@ -148,7 +149,9 @@ def _asked(page: PageRequest, place: Place, kept: Mapping[str, str], trail: list
     """Raises InvalidParameter: also for what the page doesn't know."""
     unknown = page.query.keys() - {*FILTERS, *OTHERS} | ({"user"} & kept.keys() if place.user_id else set())
     if unknown:
-        raise InvalidParameter(faults=[Fault("", f"There is no filter “{errors.shortened(name)}”.") for name in sorted(unknown)])
+        raise InvalidParameter(
+            faults=[Fault("", f"There is no filter “{errors.shortened(name)}”.") for name in sorted(unknown)]
+        )
     named = {name: value for name, value in kept.items() if name not in ("after", "before")}
     times = {name: forms.utc(kept[name]) for name in ("after", "before") if name in kept}
     who = {"user": place.user_id} if place.user_id else {}

@@ -1,5 +1,5 @@
-"""Notices about the last action. The redirect after it names one in a cookie, which the next page shows and deletes: no link and no reload
-shows it, and whoever sets that cookie can choose among these texts only, and a number."""
+"""Notices about the last action. The redirect after it names one in a cookie, which the next page shows and deletes: no
+link and no reload shows it, and whoever sets that cookie can choose among these texts only, and a number."""
 
 from __future__ import annotations
 
@@ -28,11 +28,15 @@ NOTICES: dict[str, Notice] = {
     "sessions-ended": Notice("ok", "All other browsers have been signed out."),
     "user-created": Notice("ok", "User created. They can sign in with the password you chose."),
     "user-saved": Notice("ok", "Saved."),
-    "user-suspended": Notice("warn", "User suspended. They can’t sign in or use their API keys until you reactivate them."),
+    "user-suspended": Notice(
+        "warn", "User suspended. They can’t sign in or use their API keys until you reactivate them."
+    ),
     "user-activated": Notice("ok", "User activated."),
     "user-deleted": Notice("ok", "User deleted. You can still restore them."),
     "user-restored": Notice("ok", "User restored. Their API keys stay revoked."),
-    "users-suspended": Notice("warn", "{} suspended. They can’t sign in or use their API keys until you reactivate them."),
+    "users-suspended": Notice(
+        "warn", "{} suspended. They can’t sign in or use their API keys until you reactivate them."
+    ),
     "users-activated": Notice("ok", "{} activated."),
     "users-deleted": Notice("ok", "{} deleted. You can still restore them."),
     "users-restored": Notice("ok", "{} restored. Their API keys stay revoked."),

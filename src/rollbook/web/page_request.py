@@ -41,7 +41,8 @@ GUARDS = (
     b"Cross-Origin-Resource-Policy: same-origin\r\nPermissions-Policy: camera=(), geolocation=(), microphone=()\r\n"
 )
 SAFE = b"Content-Security-Policy: " + POLICY.encode() + b"\r\n" + GUARDS
-# For pages whose URL may hold a secret: it is not sent with the requests for our own files either, which a proxy may log.
+# For pages whose URL may hold a secret: it is not sent with the requests for our own files either, which a proxy may
+# log.
 SAFE_SECRET = SAFE.replace(b"Referrer-Policy: same-origin", b"Referrer-Policy: strict-origin")
 # Compressing anything shorter saves no packet.
 MIN_COMPRESSED = 1000
@@ -69,7 +70,7 @@ class PageRequest:
         self.ids = ids  # the values for the braces in the path, in order
         self.person = person
         self.by = by or stranger(request.address, request.id, request.trace_id)
-        """Who acts: the person, or a stranger."""
+        """The caller: the person, or a stranger."""
         self.query = dict(_pairs(request.query))
         self._form: list[tuple[str, str]] | None = None
 
@@ -108,11 +109,12 @@ class PageRequest:
 
     @property
     def is_htmx(self) -> bool:
-        """Whether htmx requests a part of the page."""
+        """Test whether htmx requests a part of the page."""
         return self.request.headers.get(b"hx-request") == b"true"
 
     def arguments(self, kind: type[S], fields: Mapping[str, Any]) -> S:
-        """The arguments of an action, from what a form says. Raises InvalidParameter with everything that is wrong with them."""
+        """The arguments of an action, from what a form says. Raises InvalidParameter with everything that is wrong with
+        them."""
         return check(kind, fields, self.on.settings.password_min_length)
 
     # ---- who is signed in
@@ -124,11 +126,12 @@ class PageRequest:
         return self.person
 
     def is_for(self, who: str) -> bool:
-        """Whether they are among those a page is for: everyone who is signed in, owners, or who has this scope for every user."""
+        """Test whether they are among those a page is for: everyone who is signed in, owners, or who has this scope for
+        every user."""
         return who == "person" or (self.by.role == "owner" if who == "owner" else self.may(who))
 
     def may(self, scope: str) -> bool:
-        """Whether they may do this to every user, so that pages offer nothing else. The actions decide again."""
+        """Test whether they may do this to every user, so that pages offer nothing else. The actions decide again."""
         return permissions.reaches_all(self.by, scope)
 
     @property
@@ -150,8 +153,9 @@ class PageRequest:
         leads_to: str = "",
         **context: Any,
     ) -> Response:
-        """A page, or a part of one. `secret`: the page or its URL holds a secret, so it is not compressed, since its length would tell about its
-        content (BREACH), and its URL is not sent as a referrer. `cache` is the Cache-Control line. `leads_to` is the origin to which the response to a form of this page may redirect."""
+        """A page, or a part of one. `secret`: the page or its URL holds a secret, so it is not compressed, since its
+        length would tell about its content (BREACH), and its URL is not sent as a referrer. `cache` is the
+        Cache-Control line. `leads_to` is the origin to which the response to a form of this page may redirect."""
         notice = self._notice if cache is PRIVATE else None
         body = templates.render(
             template, page=self, person=self.person, url=self.on.url, notice=notice, **{"section": "", **context}
@@ -172,8 +176,11 @@ class PageRequest:
         name = None if self.is_htmx else cookie_of(self.request, self.on.settings, notices.COOKIE)
         return None if name is None else notices.found(name)
 
-    def redirect(self, path: str, notice: str | None = None, headers: bytes = b"", count: int | None = None) -> Response:
-        """To another page of ours (303: with GET), which shows the notice of this name, with a number of users where it is about many."""
+    def redirect(
+        self, path: str, notice: str | None = None, headers: bytes = b"", count: int | None = None
+    ) -> Response:
+        """To another page of ours (303: with GET), which shows the notice of this name, with a number of users where it
+        is about many."""
         if notice is not None:
             assert notice in NOTICES
             text = notice if count is None else f"{notice}.{count}"
@@ -206,12 +213,14 @@ class PageRequest:
         secure = origins.is_secure(self.request, self.on.settings)
         name = tokens.cookie_name(self.on.settings, secure) + of
         return line(
-            "Set-Cookie", f"{name}={text}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
+            "Set-Cookie",
+            f"{name}={text}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}",
         )
 
 
 def cookie_of(request: Request, settings: Settings, of: str = "") -> str | None:
-    """The value of the session's cookie, or of the one whose name ends with `of`; None when there is none, or several, one of which another site may have set."""
+    """The value of the session's cookie, or of the one whose name ends with `of`; None when there is none, or several,
+    one of which another site may have set."""
     return cookie_named(request, tokens.cookie_name(settings, origins.is_secure(request, settings)) + of)
 
 
@@ -226,7 +235,12 @@ def cookie_named(request: Request, name: str) -> str | None:
 
 def download(name: str, content_type: str, content: bytes | Chunks) -> Response:
     """A file to save."""
-    head = line("Content-Type", content_type) + line("Content-Disposition", f'attachment; filename="{name}"') + PRIVATE + SAFE
+    head = (
+        line("Content-Type", content_type)
+        + line("Content-Disposition", f'attachment; filename="{name}"')
+        + PRIVATE
+        + SAFE
+    )
     return Response(200, head, content) if isinstance(content, bytes) else Response(200, head, stream=Stream(content))
 
 

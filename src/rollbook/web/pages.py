@@ -46,8 +46,8 @@ Who = Literal["anyone", "person", "owner"] | Scope
 
 
 class Page(NamedTuple):
-    """One page, or one form that is sent. `who` may open it: anyone, a person who is signed in, an owner, or a person with a role in which this
-    scope reaches every user. The actions decide again.
+    """One page, or one form that is sent. `who` may open it: anyone, a person who is signed in, an owner, or a person
+    with a role in which this scope reaches every user. The actions decide again.
 
     `path` may have values in braces, each a whole segment: /admin/users/{id}.
     """

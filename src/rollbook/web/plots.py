@@ -1,6 +1,8 @@
-"""Bar charts as inline SVG: widths in percent, so that bars fit any window and words keep their size. Each has the same numbers as a table.
+"""Bar charts as inline SVG: widths in percent, so that bars fit any window and words keep their size. Each has the same
+numbers as a table.
 
-The bar under the pointer, or with the focus, shows its numbers above the plot, by CSS alone. `app.js` adds the arrow keys and the finger."""
+The bar under the pointer, or with the focus, shows its numbers above the plot, by CSS alone. `app.js` adds the arrow
+keys and the finger."""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
 HEIGHT = 232
 TOP, BASE = 46, HEIGHT - 24
-"""Top of the highest bar and bottom of all bars, in pixels from above. Above the bars is room for the numbers of one."""
+"""Top of the highest bar and bottom of all bars, in pixels from above. Above the bars is room for the numbers of
+one."""
 MIN_HEIGHT = 2.0
 """Pixels of a part that is not zero, so that one error among thousands is seen."""
 MAX_MARKS = 7
@@ -27,7 +30,12 @@ SPARK = 28
 """Height of a plot in a table."""
 CLASSES = {"bar muted": "4xx", "bar warn": "429", "bar bad": "5xx"}
 """Which requests a part of a bar leads to."""
-ANSWERED = (("", "Successful"), ("muted", "Client errors (4xx)"), ("warn", "Rate limited (429)"), ("bad", "Server errors (5xx)"))
+ANSWERED = (
+    ("", "Successful"),
+    ("muted", "Client errors (4xx)"),
+    ("warn", "Rate limited (429)"),
+    ("bad", "Server errors (5xx)"),
+)
 DELIVERED = (("", "Delivered"), ("bad", "Failed"))
 STEPS = tuple(hours * clock.HOUR for hours in (1, 2, 3, 6, 12, 24, 48, 7 * 24, 14 * 24))
 
@@ -81,10 +89,17 @@ def requests(
     step: int = clock.HOUR,
     log: Log | None = None,
 ) -> Markup:
-    """Successful requests, client errors (4xx), rate limited ones (429) and server errors (5xx) of each hour, or day, one above the other."""
+    """Successful requests, client errors (4xx), rate limited ones (429) and server errors (5xx) of each hour, or day,
+    one above the other."""
     until = -(-until // step) * step
     bars = [_answered(hour, step, log) for hour in hours if since <= hour.at < until]
-    columns = ("Hour (UTC)" if step == clock.HOUR else "Day (UTC)", "Requests", "Client errors", "Rate limited", "Server errors")
+    columns = (
+        "Hour (UTC)" if step == clock.HOUR else "Day (UTC)",
+        "Requests",
+        "Client errors",
+        "Rate limited",
+        "Server errors",
+    )
     total = sum(bar.numbers[0] for bar in bars)
     summary = f"{total:,} {'request' if total == 1 else 'requests'} in total."
     return _figure(label, summary, bars, since, until, step, columns, ANSWERED)
@@ -115,7 +130,10 @@ def deliveries_by_hour(hours: Sequence[Deliveries], since: int, until: int) -> M
 
 
 def delivery_summary(hours: Sequence[Deliveries]) -> str:
-    return f"{sum(hour.delivered for hour in hours):,} delivered, {sum(hour.failed for hour in hours):,} failed in the last 24 hours."
+    return (
+        f"{sum(hour.delivered for hour in hours):,} delivered, {sum(hour.failed for hour in hours):,} failed "
+        "in the last 24 hours."
+    )
 
 
 def spark(hours: Sequence[Deliveries], since: int, until: int) -> Markup:
@@ -125,12 +143,14 @@ def spark(hours: Sequence[Deliveries], since: int, until: int) -> Markup:
     width = 100 / ((until - since) // clock.HOUR)
     most = max((hour.delivered + hour.failed for hour in hours), default=0)
     drawn = [
-        f'<rect class="{kind}" x="{(hour.at - since) // clock.HOUR * width:.2f}%" width="{width * 0.8:.2f}%" y="{y:.1f}" height="{height:.1f}"/>'
+        f'<rect class="{kind}" x="{(hour.at - since) // clock.HOUR * width:.2f}%" width="{width * 0.8:.2f}%" '
+        f'y="{y:.1f}" height="{height:.1f}"/>'
         for hour in hours
         for kind, y, height in _stacked([("bar", hour.delivered), ("bar bad", hour.failed)], most, SPARK, 0)
     ]
     return Markup(
-        f'<svg class="plot spark" width="100%" height="{SPARK}" role="img" aria-label="{delivery_summary(hours)}">{"".join(drawn)}</svg>'
+        f'<svg class="plot spark" width="100%" height="{SPARK}" role="img" '
+        f'aria-label="{delivery_summary(hours)}">{"".join(drawn)}</svg>'
     )
 
 
@@ -191,7 +211,9 @@ def _figure(
             height=HEIGHT,
             base=BASE,
             # Made here: the template would take several times as long for hundreds of them. All of it is our own words.
-            bars=Markup("\n".join([_bar(bar, (bar.at - start) / whole * 100, width, most, bar is bars[-1]) for bar in bars])),
+            bars=Markup(
+                "\n".join([_bar(bar, (bar.at - start) / whole * 100, width, most, bar is bars[-1]) for bar in bars])
+            ),
             columns=columns,
             rows=Markup("\n".join([_row(bar) for bar in reversed(bars)])),
             scale=[Mark(_y(most * part / 2, most), short(most * part / 2)) for part in range(3)],

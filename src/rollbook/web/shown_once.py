@@ -1,6 +1,6 @@
-"""What only the response to a form has: a new API key, a setup link, which of many users could not be changed. The response redirects to a page,
-which reads it from a sealed cookie of its own: reloading shows it again for ten minutes, and sends nothing again. Nothing is stored, so any
-server can show the page."""
+"""Secrets that only the response to a form has: a new API key, a setup link, which of many users could not be changed.
+The response redirects to a page, which reads it from a sealed cookie of its own: reloading shows it again for ten
+minutes, and sends nothing again. Nothing is stored, so any server can show the page."""
 
 from __future__ import annotations
 
@@ -48,5 +48,5 @@ def _name(page: PageRequest) -> str:
 
 
 def _bound(page: PageRequest, path: str) -> bytes:
-    """What the cookie is worth something with: copied to another browser, nothing."""
+    """Context of the cookie: copied to another browser, it is worth nothing."""
     return f"{page.me.session.id} {path}".encode()

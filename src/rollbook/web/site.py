@@ -1,4 +1,5 @@
-"""Answers requests for pages: finds the session, guards against other sites, calls the handler of the row in `pages`, shows errors as pages."""
+"""Answers requests for pages: finds the session, guards against other sites, calls the handler of the row in `pages`,
+shows errors as pages."""
 
 from __future__ import annotations
 
@@ -74,7 +75,8 @@ class Site:
             return _error(page, error)
 
     def _compile_rest(self) -> None:
-        """A browser has come: compile the other pages and index the docs, which takes half a second, beside other requests."""
+        """A browser has come: compile the other pages and index the docs, which takes half a second, beside other
+        requests."""
         asyncio.get_running_loop().run_in_executor(None, templates.compile_all)
         asyncio.get_running_loop().run_in_executor(None, docs.prepare_search)
 
@@ -82,7 +84,8 @@ class Site:
         """Which pages exist is no secret."""
 
     async def error_page(self, error: ApiError, request: Request) -> Response | None:
-        """The error as a page, with the header of who is signed in; None where the client is not a browser, or the path is the API's."""
+        """The error as a page, with the header of who is signed in; None where the client is not a browser, or the path
+        is the API's."""
         if request.path.startswith("/v1") or not takes_html(request):
             return None
         bare = Request(

@@ -85,8 +85,8 @@ def environment() -> Environment:
 def time(
     at: int | None, otherwise: str = "never", relative: bool = False, seconds: bool = False, milliseconds: bool = False
 ) -> Markup | str:
-    """Microseconds since 1970 as a `<time>` element: `25 Nov 2026, 10:00 UTC`, or with seconds and without the year, `25 Nov, 10:00:03 UTC`,
-    also with milliseconds.
+    """Microseconds since 1970 as a `<time>` element: `25 Nov 2026, 10:00 UTC`, or with seconds and without the year,
+    `25 Nov, 10:00:03 UTC`, also with milliseconds.
 
     Scripts turn it into the reader's local time, or if `relative`, into `2 hours ago`.
     """

@@ -51,7 +51,7 @@ async def receive(request: Request) -> Upload:
 
 
 async def _events(request: Request) -> Events:
-    """What the parser finds: the head of each field, the parts of its value, None at its end."""
+    """Events of the parser: the head of each field, the parts of its value, None at its end."""
     from multipart import MultipartError, PushMultipartParser, parse_options_header
 
     kind, options = parse_options_header(request.headers.get(b"content-type", b"").decode("latin-1"))

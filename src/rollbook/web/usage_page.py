@@ -1,4 +1,5 @@
-"""The page of a user's usage, for themselves and for admins: over a period, of all API keys or of one, also as a file."""
+"""The page of a user's usage, for themselves and for admins: over a period, of all API keys or of one, also as a
+file."""
 
 from __future__ import annotations
 
@@ -43,7 +44,11 @@ class Place(NamedTuple):
     def requests(self, **given: str) -> str:
         """The requests like this, in the log."""
         whose = {"key": self.key.id if self.key else "", **given}
-        return _url("/account/requests", whose) if self.is_own else _url("/admin/requests", {"user": self.user.id, **whose})
+        return (
+            _url("/account/requests", whose)
+            if self.is_own
+            else _url("/admin/requests", {"user": self.user.id, **whose})
+        )
 
 
 def _url(path: str, given: dict[str, str]) -> str:
@@ -81,7 +86,9 @@ async def show_live(page: PageRequest, place: Place) -> Response:
     """The windows alone, for a page that is open."""
     if not page.is_htmx:
         return page.redirect(place.path)
-    return page.render("account/live.html", place=place, gauges=await _gauges(page, place), polls=polling.next_poll(page))
+    return page.render(
+        "account/live.html", place=place, gauges=await _gauges(page, place), polls=polling.next_poll(page)
+    )
 
 
 async def _context(page: PageRequest, place: Place, found: Usage, names: dict[str, str]) -> dict[str, Any]:
@@ -116,7 +123,9 @@ async def _gauges(page: PageRequest, place: Place) -> list[usage.Gauge]:
     user, key = place.user, place.key
     if key is None:
         return await usage.gauges(page, user.id, page.on.policy.limit_for(user.role, user.rate_limit))
-    return await usage.gauges(page, key_bucket(key.user_id, key.limited_with or key.id), key_bounds.limit_of(key.rate_limit))
+    return await usage.gauges(
+        page, key_bucket(key.user_id, key.limited_with or key.id), key_bounds.limit_of(key.rate_limit)
+    )
 
 
 def _asked(page: PageRequest, place: Place) -> ReadUsage:
@@ -132,11 +141,13 @@ def _plot(page: PageRequest, place: Place, found: Usage) -> object:
 
 
 def _of_key(place: Place, of: OfKey, names: dict[str, str], period: str) -> Row:
-    return Row(names.get(of.key_id, of.key_id), place.url(period=period, key=of.key_id), place.requests(key=of.key_id), of)
+    return Row(
+        names.get(of.key_id, of.key_id), place.url(period=period, key=of.key_id), place.requests(key=of.key_id), of
+    )
 
 
 def _requests_to(place: Place, route: str) -> str:
-    """Those of an endpoint; where its path has values, those that begin like it."""
+    """Requests to an endpoint; where its path has values, those that begin like it."""
     method, path = route.split(" ")
     start, brace, _ = path.partition("{")
     return place.requests(method=method, path=start, path_match="" if brace else "exact")

@@ -1,4 +1,5 @@
-"""What programs look for at agreed paths: an icon, rules for robots, whom to tell about a vulnerability, where to change a password."""
+"""Resources at agreed paths: an icon, rules for robots, whom to tell about a vulnerability, where to change a
+password."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ async def robots(page: PageRequest) -> Response:
 
 
 async def security(page: PageRequest) -> Response:
-    """Whom to tell about a vulnerability (RFC 9116). Raises NotFound where the setting `security_contact` doesn't say."""
+    """Contact for reports of vulnerabilities (RFC 9116). Raises NotFound where the setting `security_contact` doesn't
+    say."""
     settings = page.on.settings
     if not settings.security_contact:
         raise NotFound()

@@ -26,7 +26,9 @@ while True:
 new = users.create_user(rollbook.UserCreate(name="Al", email=env["EMAIL"], password="securepassword123"))
 whole = users.get_user(new.id)
 seen["created"] = [new.name, new.email == env["EMAIL"], whole.role, whole.status, whole.metadata, whole.external_id]
-changed = users.patch_user(new.id, rollbook.UserPatch(name="Alan", metadata={"plan": "pro"}), fields=["role", "metadata"])
+changed = users.patch_user(
+    new.id, rollbook.UserPatch(name="Alan", metadata={"plan": "pro"}), fields=["role", "metadata"]
+)
 seen["updated"] = [changed.name, changed.role, changed.metadata, changed.status]
 
 key = keys.create_key(rollbook.KeyCreate(name="app", user_id=new.id, scopes=["users:read"]))
@@ -46,7 +48,9 @@ def refused(call):
         return [error.status, body.code, body.param]
 
 
-seen["invalid"] = refused(lambda: users.create_user(rollbook.UserCreate(name="Al", email="nobody", password="securepassword123")))
+seen["invalid"] = refused(
+    lambda: users.create_user(rollbook.UserCreate(name="Al", email="nobody", password="securepassword123"))
+)
 users.delete_user(new.id, purge=True)
 seen["gone"] = refused(lambda: users.get_user(new.id))
 print(json.dumps(seen))

@@ -28,9 +28,13 @@ seen = {"pages": []}
 cursor = UNSET
 while True:
     page = list_users.sync_detailed(
-        client=client, ids=env["IDS"].split(","), sort=[ListUsersSortItem("-name")], limit=2, cursor=cursor,
+        client=client,
+        ids=env["IDS"].split(","),
+        sort=[ListUsersSortItem("-name")],
+        limit=2,
+        cursor=cursor,
         fields=[ListUsersFieldsItem.ROLE, ListUsersFieldsItem.STATUS],
-    )  # fmt: skip
+    )
     seen["pages"].append([[user.name, user.role] for user in page.parsed])
     cursor = page.headers.get("X-Next-Cursor")
     if cursor is None:
@@ -38,9 +42,18 @@ while True:
 
 new = create_user.sync(client=client, body=UserCreate(name="Al", email=env["EMAIL"], password="securepassword123"))
 whole = get_user.sync(new.id, client=client)
-seen["created"] = [new.name, new.email == env["EMAIL"], whole.role, whole.status, whole.metadata.to_dict(), whole.external_id]
+seen["created"] = [
+    new.name,
+    new.email == env["EMAIL"],
+    whole.role,
+    whole.status,
+    whole.metadata.to_dict(),
+    whole.external_id,
+]
 change = UserPatch(name="Alan", metadata=UserPatchMetadata.from_dict({"plan": "pro"}))
-changed = patch_user.sync(new.id, client=client, body=change, fields=[PatchUserFieldsItem.ROLE, PatchUserFieldsItem.METADATA])
+changed = patch_user.sync(
+    new.id, client=client, body=change, fields=[PatchUserFieldsItem.ROLE, PatchUserFieldsItem.METADATA]
+)
 seen["updated"] = [changed.name, changed.role, changed.metadata.to_dict(), changed.status or None]
 
 key = create_key.sync(client=client, body=KeyCreate(name="app", user_id=new.id, scopes=[Scope.USERSREAD]))

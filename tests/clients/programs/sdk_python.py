@@ -12,7 +12,9 @@ from rollbook_client.webhooks import verify
 
 
 def sync(client: Rollbook, body: bytes, headers: dict[str, str]) -> None:
-    user = client.users.create(name="Al", email="al@example.com", password="securepassword123", metadata={"plan": "pro"})
+    user = client.users.create(
+        name="Al", email="al@example.com", password="securepassword123", metadata={"plan": "pro"}
+    )
     assert_type(user, User)
     assert_type(user.created_at, datetime)
     assert_type(user.deleted_at, datetime | None)

@@ -1,4 +1,5 @@
-"""PATH: opens the database, lets the kernel fail every later fsync of this process, and writes. Prints what the writers were told.
+"""PATH: opens the database, lets the kernel fail every later fsync of this process, and writes. Prints what the writers
+were told.
 
 A seccomp filter does it (seccomp(2)); it cannot be taken back, so this is a process of its own.
 """

@@ -1,7 +1,8 @@
-"""FOLDER limit|mount: writes until the disk is full, then until there is room again. Exits with 0 when all was as promised.
+"""FOLDER limit|mount: writes until the disk is full, then until there is room again. Exits with 0 when all was as
+promised.
 
-`limit` makes the kernel refuse to let a file grow (RLIMIT_FSIZE, an I/O error to SQLite); `mount` means FOLDER is a small file system of
-its own, filled by a file `ballast` there.
+`limit` makes the kernel refuse to let a file grow (RLIMIT_FSIZE, an I/O error to SQLite); `mount` means FOLDER is a
+small file system of its own, filled by a file `ballast` there.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ async def change(tx: Tx, number: int) -> None:
 
 
 async def fill_with_log(db: SQLite) -> None:
-    """A log may fill the disk though the database is small: then it is moved into the database, and nobody has to make room."""
+    """A log may fill the disk though the database is small: then it is moved into the database, and nobody has to make
+    room."""
     for number in range(10_000):
         try:
             await db.write(change, number)
@@ -107,7 +109,9 @@ async def main() -> None:
         db.write(add, "before"), db.write(add_greatly, "great"), db.write(add, "behind"), return_exceptions=True
     )
     assert isinstance(results[1], StorageUnavailable), results
-    acknowledged.update(name for name, result in zip(("before", "great", "behind"), results, strict=True) if result is None)
+    acknowledged.update(
+        name for name, result in zip(("before", "great", "behind"), results, strict=True) if result is None
+    )
     await check("a statement met the full disk")
 
     empty()

@@ -1,4 +1,5 @@
-"""PATH NAME SECONDS: 16 callers add things as fast as they can; each acknowledged one is a line `NAME caller number` on the output.
+"""PATH NAME SECONDS: 16 callers add things as fast as they can; each acknowledged one is a line `NAME caller number` on
+the output.
 
 SECONDS 0: until killed.
 """

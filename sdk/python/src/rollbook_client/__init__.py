@@ -20,4 +20,16 @@ from rollbook_client._version import __version__
 from rollbook_client.errors import *  # noqa: F403
 from rollbook_client.errors import __all__ as _errors
 
-__all__ = ["OMIT", "AsyncPager", "AsyncRollbook", "Omit", "Page", "Pager", "RawResponse", "Rollbook", "__version__", "types", *_errors]  # fmt: skip
+__all__ = [
+    "OMIT",
+    "AsyncPager",
+    "AsyncRollbook",
+    "Omit",
+    "Page",
+    "Pager",
+    "RawResponse",
+    "Rollbook",
+    "__version__",
+    "types",
+    *_errors,
+]

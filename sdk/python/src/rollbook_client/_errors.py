@@ -11,7 +11,8 @@ class RollbookError(Exception):
 
 
 class ConnectionFailed(RollbookError):
-    """No response arrived: the server can't be reached, or the connection was lost in every try. Its cause is the error of httpx2."""
+    """No response arrived: the server can't be reached, or the connection was lost in every try. Its cause is the error
+    of httpx2."""
 
 
 class TimedOut(ConnectionFailed):

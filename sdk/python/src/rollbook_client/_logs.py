@@ -1,4 +1,5 @@
-"""What the client does by itself, in the log `rollbook_client`, level INFO. Never with keys, bodies or addresses of users."""
+"""What the client does by itself, in the log `rollbook_client`, level INFO. Never with keys, bodies or addresses of
+users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What the server sends, as objects with attributes. Nothing is validated: a later version of the server may send more."""
+"""What the server sends, as objects with attributes. Nothing is validated: a later version of the server may send
+more."""
 
 from __future__ import annotations
 
@@ -11,9 +12,11 @@ SECRET = "…"
 
 
 class Model:
-    """An object of the API. Fields are attributes; `to_dict()` is all that the server sent, fields this version does not know included.
+    """An object of the API. Fields are attributes; `to_dict()` is all that the server sent, fields this version does
+    not know included.
 
-    A known field that the server did not send is None if it is optional. Objects cannot be changed and compare by content.
+    A known field that the server did not send is None if it is optional. Objects cannot be changed and compare by
+    content.
     """
 
     __slots__ = ("_data",)

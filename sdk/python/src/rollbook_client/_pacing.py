@@ -1,9 +1,10 @@
 """Keeps requests within the rate limit, by what the server said of it last. Free of input and output.
 
-The server counts in windows that begin with a request and last a fixed time (`RateLimit-Policy`), and says with each response how many
-requests are left in each and when it ends (`RateLimit`, draft-ietf-httpapi-ratelimit-headers). Requests whose response is not yet there may
-or may not be in that number, so all of them are taken off it: then no request is ever one too many, whatever the order of responses. Before
-the first response nothing is known, so the first request goes alone.
+The server counts in windows that begin with a request and last a fixed time (`RateLimit-Policy`), and says with each
+response how many requests are left in each and when it ends (`RateLimit`, draft-ietf-httpapi-ratelimit-headers).
+Requests whose response is not yet there may or may not be in that number, so all of them are taken off it: then no
+request is ever one too many, whatever the order of responses. Before the first response nothing is known, so the first
+request goes alone.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ _PARAMETER = re.compile(r"([a-z]+)=([0-9]+)")
 
 
 class Window:
-    """What is known of one. `ends` is never before its true end; after it, `is_over` until a response speaks of the next window."""
+    """What is known of one. `ends` is never before its true end; after it, `is_over` until a response speaks of the
+    next window."""
 
     __slots__ = ("ends", "is_over", "left", "quota", "seconds")
 
@@ -47,7 +49,8 @@ class Pacer:
         self._in_flight = 0
 
     def enter(self, cost: int, now: float) -> tuple[float, bool]:
-        """Seconds until it is worth asking again, 0 if the request is let through; and whether that time has to pass, or a response may end it sooner."""
+        """Seconds until it is worth asking again, 0 if the request is let through; and whether that time has to pass,
+        or a response may end it sooner."""
         if self._windows is None:
             wait, must_pass = (math.inf if self._in_flight else 0.0), False
         else:

@@ -36,7 +36,8 @@ class Page(Generic[T]):
 
     @property
     def event_position(self) -> str | None:
-        """The page has all changes up to there: `client.events.follow(page.event_position)` goes on with what comes next."""
+        """The page has all changes up to there: `client.events.follow(page.event_position)` goes on with what comes
+        next."""
         return self.headers.get("event-position")
 
     def __iter__(self) -> Iterator[T]:
@@ -53,7 +54,8 @@ class Page(Generic[T]):
 
 
 def next_query(by: By, query: Query, headers: Mapping[str, str], items: Sequence[Any]) -> Query | None:
-    """The query of the next page; None after the last one. Only the query of a link is used: the server may know itself by another host name."""
+    """The query of the next page; None after the last one. Only the query of a link is used: the server may know itself
+    by another host name."""
     if by == "link":
         found = _LINK.search(headers.get("link", ""))
         return parse_qsl(urlsplit(found[1]).query, keep_blank_values=True) if found and items else None

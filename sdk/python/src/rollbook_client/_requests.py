@@ -48,7 +48,8 @@ class Request(NamedTuple):
 
     @property
     def repeats(self) -> bool:
-        """Whether it may be sent again though the server may have carried it out: either that changes nothing, or an `Idempotency-Key` says so."""
+        """Whether it may be sent again though the server may have carried it out: either that changes nothing, or an
+        `Idempotency-Key` says so."""
         return self.content is None or isinstance(self.content, bytes)
 
     def with_query(self, query: Sequence[tuple[str, str]]) -> Request:
@@ -65,9 +66,11 @@ def build(
     headers: Mapping[str, str | None] | None = None,
     idempotency_key: str | None = None,
 ) -> Request:
-    """`query` and `headers` leave out None; `body` is JSON, objects without what is `OMIT`. Every POST gets an `Idempotency-Key`, kept over retries.
+    """`query` and `headers` leave out None; `body` is JSON, objects without what is `OMIT`. Every POST gets an
+    `Idempotency-Key`, kept over retries.
 
-    Raises ValueError for a path that doesn't begin with a slash: behind the URL of the server, it could name another one.
+    Raises ValueError for a path that doesn't begin with a slash: behind the URL of the server, it could name another
+    one.
     """
     if not path.startswith("/"):
         raise ValueError(f"A path begins with a slash, such as /v1/users, unlike {path!r}.")

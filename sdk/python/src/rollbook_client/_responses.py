@@ -105,7 +105,8 @@ def nothing(response: httpx2.Response) -> None:
 def stranger(response: httpx2.Response) -> UnexpectedResponse:
     url = response.request.url
     return UnexpectedResponse(
-        f"{url.scheme}://{url.netloc.decode()} answered {response.status_code}, but not like a Rollbook server. Check the URL."
+        f"{url.scheme}://{url.netloc.decode()} answered {response.status_code}, but not like a Rollbook server. "
+        "Check the URL."
     )
 
 

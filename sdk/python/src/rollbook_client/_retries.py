@@ -20,7 +20,8 @@ def is_worth_it(status: int, code: str) -> bool:
 
 
 def pause(tries: int, retry_after: float | None) -> float:
-    """Seconds before the next try, after `tries` of them: what the server says, else twice as long each time. With jitter, so that clients don't all return at once."""
+    """Seconds before the next try, after `tries` of them: what the server says, else twice as long each time. With
+    jitter, so that clients don't all return at once."""
     if retry_after is not None:
         return retry_after + random.uniform(0, 0.25)
     return min(FIRST * 2 ** min(tries - 1, 10), LONGEST) * random.uniform(0.5, 1)
@@ -33,7 +34,9 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
         return float(value)
     if not value:
         return None
-    from email.utils import parsedate_to_datetime  # a proxy's form, and a fifth of what importing this client would cost
+    from email.utils import (
+        parsedate_to_datetime,
+    )  # a proxy's form, and a fifth of what importing this client would cost
 
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - now)

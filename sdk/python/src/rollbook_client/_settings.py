@@ -47,5 +47,6 @@ def head(key: str | None) -> dict[str, str]:
 
 
 def needs_certificates(url: str, proxy: str | None) -> bool:
-    """Whether TLS is spoken at all: to load the certificates of all authorities takes longer than a hundred requests."""
+    """Whether TLS is spoken at all: to load the certificates of all authorities takes longer than a hundred
+    requests."""
     return url.startswith("https:") or bool(proxy) or any("proxy" in name.lower() for name in os.environ)

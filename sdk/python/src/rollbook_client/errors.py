@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from rollbook_client._errors import APIError, ConnectionFailed, Fault, ImportFailed, RollbookError, TimedOut, UnexpectedResponse
+from rollbook_client._errors import (
+    APIError,
+    ConnectionFailed,
+    Fault,
+    ImportFailed,
+    RollbookError,
+    TimedOut,
+    UnexpectedResponse,
+)
 from rollbook_client.webhooks import WebhookVerificationError
 
 __all__ = [
@@ -81,8 +89,8 @@ class BadRequest(APIError):
 
 
 class InvalidParameter(BadRequest):
-    """`invalid_parameter`: A query parameter or a field of the body is unknown, repeated, missing or has an invalid
-    value. `param` names the first one; `errors` lists all of them, as far as they fit into 4 KiB.
+    """`invalid_parameter`: A query parameter or a field of the body is unknown, repeated, missing or has an
+    invalid value. `param` names the first one; `errors` lists all of them, as far as they fit into 4 KiB.
     """
 
 
@@ -93,19 +101,22 @@ class BadMessage(BadRequest):
 
 
 class InvalidJson(BadRequest):
-    """`invalid_json`: The body must be one JSON object in UTF-8, without duplicate keys, NaN, Infinity, NUL characters
-    or lone surrogates (RFC 8259 and I-JSON, RFC 7493). Where it can, `error` names the line and column.
+    """`invalid_json`: The body must be one JSON object in UTF-8, without duplicate keys, NaN, Infinity, NUL
+    characters or lone surrogates (RFC 8259 and I-JSON, RFC 7493). Where it can, `error` names the line and
+    column.
     """
 
 
 class EmailTaken(BadRequest):
-    """`email_taken`: Another user has this email. Emails ignore case, but plus tags and dots matter. To find the user,
-    call `GET /v1/users?email=`.
+    """`email_taken`: Another user has this email. Emails ignore case, but plus tags and dots matter. To find the
+    user, call `GET /v1/users?email=`.
     """
 
 
 class ExternalIdTaken(BadRequest):
-    """`external_id_taken`: Another user has this `external_id`. To find the user, call `GET /v1/users?external_id=`."""
+    """`external_id_taken`: Another user has this `external_id`. To find the user, call `GET
+    /v1/users?external_id=`.
+    """
 
 
 class Unauthorized(APIError):
@@ -119,20 +130,21 @@ class MissingKey(Unauthorized):
 
 
 class MalformedKey(Unauthorized):
-    """`malformed_key`: The Authorization header doesn't contain a Rollbook API key: the scheme is not Bearer, or the key
-    is incomplete or mistyped. Keys are `rbk_` followed by 38 letters and digits; the last six are a checksum.
+    """`malformed_key`: The Authorization header doesn't contain a Rollbook API key: the scheme is not Bearer, or
+    the key is incomplete or mistyped. Keys are `rbk_` followed by 38 letters and digits; the last six are a
+    checksum.
     """
 
 
 class InvalidKey(Unauthorized):
-    """`invalid_key`: This API key doesn't exist, or its user was deleted. Create a new one with `rollbook keys create
-    EMAIL` or `POST /v1/keys`.
+    """`invalid_key`: This API key doesn't exist, or its user was deleted. Create a new one with `rollbook keys
+    create EMAIL` or `POST /v1/keys`.
     """
 
 
 class ExpiredKey(Unauthorized):
-    """`expired_key`: The API key has reached its expiry date, or was rotated and the overlap has ended. Create a new
-    one.
+    """`expired_key`: The API key has reached its expiry date, or was rotated and the overlap has ended. Create a
+    new one.
     """
 
 
@@ -141,8 +153,8 @@ class RevokedKey(Unauthorized):
 
 
 class WrongPassword(Unauthorized):
-    """`wrong_password`: The email is unknown, or the password is wrong. For security reasons, the API doesn't tell the
-    two apart.
+    """`wrong_password`: The email is unknown, or the password is wrong. For security reasons, the API doesn't tell
+    the two apart.
     """
 
 
@@ -151,10 +163,10 @@ class Forbidden(APIError):
 
 
 class InsufficientScope(Forbidden):
-    """`insufficient_scope`: The API key lacks the scope of this endpoint, or the role of its user doesn't allow the
-    action: members can only read and change themselves, viewers can read, and admins can do everything except change
-    owners. Use a key with more scopes, or a key of another user. In the report of an import: a password hash needs
-    `users:import`, a role above member `users:grant`.
+    """`insufficient_scope`: The API key lacks the scope of this endpoint, or the role of its user doesn't allow
+    the action: members can only read and change themselves, viewers can read, and admins can do everything
+    except change owners. Use a key with more scopes, or a key of another user. In the report of an import: a
+    password hash needs `users:import`, a role above member `users:grant`.
     """
 
 
@@ -165,14 +177,14 @@ class UserSuspended(Forbidden):
 
 
 class AddressNotAllowed(Forbidden):
-    """`address_not_allowed`: The API key has a list of allowed IPs, and the request came from another one. If the server
-    runs behind a proxy, set `trusted_proxy`, so that it sees the client's own IP address.
+    """`address_not_allowed`: The API key has a list of allowed IPs, and the request came from another one. If the
+    server runs behind a proxy, set `trusted_proxy`, so that it sees the client's own IP address.
     """
 
 
 class LastOwner(Forbidden):
-    """`last_owner`: The last active owner can't be deleted, suspended or given a lower role, because no one could undo
-    it. Create another owner first.
+    """`last_owner`: The last active owner can't be deleted, suspended or given a lower role, because no one could
+    undo it. Create another owner first.
     """
 
 
@@ -185,18 +197,20 @@ class KeyLimitReached(Forbidden):
 
 
 class WebhookLimitReached(Forbidden):
-    """`webhook_limit_reached`: The user has 50 webhooks, or the server has 500. Delete those that are no longer used."""
+    """`webhook_limit_reached`: The user has 50 webhooks, or the server has 500. Delete those that are no longer
+    used.
+    """
 
 
 class ReplayLimitReached(Forbidden):
-    """`replay_limit_reached`: The webhook has 100 running replays, including resent deliveries. Wait until some are
-    done, or cancel one.
+    """`replay_limit_reached`: The webhook has 100 running replays, including resent deliveries. Wait until some
+    are done, or cancel one.
     """
 
 
 class ImportLimitReached(Forbidden):
-    """`import_limit_reached`: You have 10 unfinished imports, or the server has 100. Wait until some are finished, or
-    cancel one.
+    """`import_limit_reached`: You have 10 unfinished imports, or the server has 100. Wait until some are finished,
+    or cancel one.
     """
 
 
@@ -215,7 +229,9 @@ class Conflict(APIError):
 
 
 class IdempotencyStillRunning(Conflict):
-    """`idempotency_still_running`: The first request with this Idempotency-Key is still running. Wait, then try again."""
+    """`idempotency_still_running`: The first request with this Idempotency-Key is still running. Wait, then try
+    again.
+    """
 
 
 class Gone(APIError):
@@ -230,14 +246,14 @@ class PositionExpired(Gone):
 
 
 class PreconditionFailed(APIError):
-    """412. The user or webhook has changed since you read it: `If-Match` names an outdated version. Read it again, apply
-    your change, and send it with the new `ETag`.
+    """412. The user or webhook has changed since you read it: `If-Match` names an outdated version. Read it again,
+    apply your change, and send it with the new `ETag`.
     """
 
 
 class ContentTooLarge(APIError):
-    """413. The body is larger than 64 KiB (setting `max_body`), that of a bulk call larger than 32 MiB, or a file to
-    import larger than 4 GiB (setting `import_max_size`).
+    """413. The body is larger than 64 KiB (setting `max_body`), that of a bulk call larger than 32 MiB, or a file
+    to import larger than 4 GiB (setting `import_max_size`).
     """
 
 
@@ -246,8 +262,8 @@ class UriTooLong(APIError):
 
 
 class UnsupportedMediaType(APIError):
-    """415. The `Content-Type` is not JSON in UTF-8, or the body is compressed. Send `Content-Type: application/json`, or
-    omit the header.
+    """415. The `Content-Type` is not JSON in UTF-8, or the body is compressed. Send `Content-Type:
+    application/json`, or omit the header.
     """
 
 
@@ -256,16 +272,16 @@ class UnprocessableContent(APIError):
 
 
 class IdempotencyKeyReused(UnprocessableContent):
-    """`idempotency_key_reused`: This Idempotency-Key was used before with a different request: another path, another
-    body, or an API key with other permissions. Or the stored response can't be decrypted because the server's secret
-    has changed: check whether the request was completed. Use a new Idempotency-Key for each new request, and reuse it
-    only to retry the same one.
+    """`idempotency_key_reused`: This Idempotency-Key was used before with a different request: another path,
+    another body, or an API key with other permissions. Or the stored response can't be decrypted because the
+    server's secret has changed: check whether the request was completed. Use a new Idempotency-Key for each new
+    request, and reuse it only to retry the same one.
     """
 
 
 class BulkRefused(UnprocessableContent):
-    """`bulk_refused`: At least one operation of a bulk call with `atomic` failed, so nothing was changed. `errors` names
-    the operations that failed, as far as they fit into 4 KiB: fix them, and send all operations again.
+    """`bulk_refused`: At least one operation of a bulk call with `atomic` failed, so nothing was changed. `errors`
+    names the operations that failed, as far as they fit into 4 KiB: fix them, and send all operations again.
     """
 
 
@@ -274,21 +290,23 @@ class TooManyRequests(APIError):
 
 
 class RateLimitExceeded(TooManyRequests):
-    """`rate_limit_exceeded`: You have exceeded a rate limit: that of the user (all of their API keys together), of the
-    API key or, without a valid key, of the client's IP address. Wait for the number of seconds in `Retry-After`.
+    """`rate_limit_exceeded`: You have exceeded a rate limit: that of the user (all of their API keys together), of
+    the API key or, without a valid key, of the client's IP address. Wait for the number of seconds in
+    `Retry-After`.
     """
 
 
 class TooManyAttempts(TooManyRequests):
-    """`too_many_attempts`: Too many wrong passwords for this account or from this client (settings `attempts_limit`,
-    `account_attempts_limit` and `address_attempts_limit`). Wait for the number of seconds in `Retry-After`. A
-    session, a browser that has signed in before and a password reset link are not affected by the attempts of others.
+    """`too_many_attempts`: Too many wrong passwords for this account or from this client (settings
+    `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`). Wait for the number of seconds in
+    `Retry-After`. A session, a browser that has signed in before and a password reset link are not affected by
+    the attempts of others.
     """
 
 
 class ExportRunning(TooManyRequests):
-    """`export_running`: You already have an export running. Read it to its end, or close its connection, before you
-    start another.
+    """`export_running`: You already have an export running. Read it to its end, or close its connection, before
+    you start another.
     """
 
 
@@ -313,8 +331,8 @@ class InternalServerError(ServerError):
 
 
 class InternalError(InternalServerError):
-    """`internal_error`: Something went wrong on the server. Your request was not the cause. Include the request ID when
-    you report it.
+    """`internal_error`: Something went wrong on the server. Your request was not the cause. Include the request ID
+    when you report it.
     """
 
 
@@ -323,9 +341,9 @@ class Unavailable(ServerError):
 
 
 class Overloaded(Unavailable):
-    """`overloaded`: Too many requests are waiting: for a password to be hashed (setting `password_queue`), a write, a
-    search or events. Or there was not enough memory to hash a password. Nothing was done. Try again after the number
-    of seconds in `Retry-After`.
+    """`overloaded`: Too many requests are waiting: for a password to be hashed (setting `password_queue`), a
+    write, a search or events. Or there was not enough memory to hash a password. Nothing was done. Try again
+    after the number of seconds in `Retry-After`.
     """
 
 
@@ -336,29 +354,29 @@ class StorageUnavailable(Unavailable):
 
 
 class DatabaseTimeout(Unavailable):
-    """`database_timeout`: PostgreSQL took longer than the setting `database_timeout`, 5 seconds by default, and was told
-    to stop. Nothing was changed. It may have had to wait for other changes, or for its disk: try again after the
-    number of seconds in `Retry-After`. If it happens again, ask for less: follow the `Link` header or `cursor`
-    instead of using a large `offset` with `sort` or filters, add filters, or leave out `count=exact`.
+    """`database_timeout`: PostgreSQL took longer than the setting `database_timeout`, 5 seconds by default, and
+    was told to stop. Nothing was changed. It may have had to wait for other changes, or for its disk: try again
+    after the number of seconds in `Retry-After`. If it happens again, ask for less: follow the `Link` header or
+    `cursor` instead of using a large `offset` with `sort` or filters, add filters, or leave out `count=exact`.
     """
 
 
 class LimitsUnavailable(Unavailable):
-    """`limits_unavailable`: Rate limits are counted in Valkey, which is unavailable, and the setting `limits_when_away`
-    is `closed`. Nothing was done. Try again after the number of seconds in `Retry-After`.
+    """`limits_unavailable`: Rate limits are counted in Valkey, which is unavailable, and the setting
+    `limits_when_away` is `closed`. Nothing was done. Try again after the number of seconds in `Retry-After`.
     """
 
 
 class OutcomeUnknown(Unavailable):
-    """`outcome_unknown`: The database didn't confirm that the change was saved: the connection broke, or its standby
-    didn't answer in time. It may or may not have been saved. Check before you try again, or try again with the same
-    `Idempotency-Key`.
+    """`outcome_unknown`: The database didn't confirm that the change was saved: the connection broke, or its
+    standby didn't answer in time. It may or may not have been saved. Check before you try again, or try again
+    with the same `Idempotency-Key`.
     """
 
 
 class Stopping(Unavailable):
-    """`stopping`: The server is shutting down and accepts no new requests. Try again: another node or the restarted
-    server will answer.
+    """`stopping`: The server is shutting down and accepts no new requests. Try again: another node or the
+    restarted server will answer.
     """
 
 

@@ -67,8 +67,8 @@ ErrorCode = (
     ]
     | str
 )
-"""What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by the
-status.
+"""What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by
+the status.
 
 Later versions can add values.
 """
@@ -170,8 +170,8 @@ Later versions can add values.
 
 Role = Literal["member", "viewer", "admin", "owner"] | str
 """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their
-requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access,
-except to owners. `owner`: Full access.
+requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full
+access, except to owners. `owner`: Full access.
 
 Later versions can add values.
 """
@@ -209,15 +209,15 @@ Later versions can add values.
 """
 
 WebhookFormat = Literal["standard", "cloudevents", "slack", "discord", "teams"] | str
-"""`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a
-sentence for people, in the format of these chats' incoming webhooks.
+"""`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`:
+a sentence for people, in the format of these chats' incoming webhooks.
 
 Later versions can add values.
 """
 
 WebhookPayload = Literal["full", "thin"] | str
-"""`full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers that
-should not get personal data.
+"""`full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers
+that should not get personal data.
 
 Later versions can add values.
 """
@@ -230,8 +230,8 @@ Later versions can add values.
 
 
 class BulkOperation(TypedDict):
-    """One operation. `create` takes the fields of a new user, `update` an `id` and the fields to change, the others only
-    an `id`.
+    """One operation. `create` takes the fields of a new user, `update` an `id` and the fields to change, the
+    others only an `id`.
     """
 
     op: BulkVerb
@@ -241,19 +241,19 @@ class BulkOperation(TypedDict):
     characters.
     """
     email: NotRequired[str]
-    """The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case. Stored as
-    sent. 3 to 254 characters.
+    """The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case.
+    Stored as sent. 3 to 254 characters.
     """
     role: NotRequired[Role]
-    """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their
-    requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full
-    access, except to owners. `owner`: Full access. Default for a new user: `member`.
+    """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of
+    their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member.
+    `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`.
     """
     external_id: NotRequired[str | None]
     """Your own identifier for the user. Unique. Null removes it. At most 255 characters."""
     metadata: NotRequired[Mapping[str, Any]]
-    """Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and others stay. The result
-    has at most 16 KiB.
+    """Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged,
+    and others stay. The result has at most 16 KiB.
     """
     email_verified: NotRequired[bool]
     """Whether the email is verified."""
@@ -266,7 +266,9 @@ class BulkOperation(TypedDict):
     truncated.
     """
     status: NotRequired[Status]
-    """`suspended` users can't sign in or use their API keys until they are activated. One of `active`, `suspended`."""
+    """`suspended` users can't sign in or use their API keys until they are activated. One of `active`,
+    `suspended`.
+    """
     purge: NotRequired[bool]
     """With `delete`: erase the user permanently."""
     if_match: NotRequired[str]
@@ -281,30 +283,30 @@ class ImportOptions(TypedDict, total=False):
     `keycloak`, `pocketbase`, `rollbook`, `supabase`. Default: rollbook.
     """
     format: str | None
-    """The file's format. `auto`: detected, as is compression with gzip or zstd. One of `auto`, `csv`, `json`, `ndjson`.
-    Default: auto.
+    """The file's format. `auto`: detected, as is compression with gzip or zstd. One of `auto`, `csv`, `json`,
+    `ndjson`. Default: auto.
     """
     match: str | None
     """How users who exist are recognized. One of `email`, `external_id`. Default: email."""
     on_conflict: str | None
-    """What happens to users who exist already. `skip`: nothing. `update`: their fields are set to those of the file.
-    `fail`: the report names them. Default: skip.
+    """What happens to users who exist already. `skip`: nothing. `update`: their fields are set to those of the
+    file. `fail`: the report names them. Default: skip.
     """
     unknown_hashes: str | None
-    """What happens to users whose password hash is in no format that Rollbook knows. `refuse`: they are refused. `skip`:
-    they are imported without a password, and the report names them, so that you can send them a setup link. Default:
-    refuse.
+    """What happens to users whose password hash is in no format that Rollbook knows. `refuse`: they are refused.
+    `skip`: they are imported without a password, and the report names them, so that you can send them a setup
+    link. Default: refuse.
     """
     dry_run: bool | None
     """`true`: do the same work and report on it, but change nothing. Default: False."""
     events: str | None
-    """`each`: record `user.created` and `user.updated` for each user. `summary`: record `import.finished`, and changes
-    of users who exist to anything but their name, metadata and external ID. Default: each.
+    """`each`: record `user.created` and `user.updated` for each user. `summary`: record `import.finished`, and
+    changes of users who exist to anything but their name, metadata and external ID. Default: each.
     """
     mapping: str | None
     """A JSON object from the columns of a CSV file to fields, such as `{"Mail": "email", "Plan": "metadata.plan",
-    "Notes": null}`. `metadata.plan` puts a column into the metadata, null ignores it. Default: columns that are named
-    like fields. 2 to 8,192 characters.
+    "Notes": null}`. `metadata.plan` puts a column into the metadata, null ignores it. Default: columns that are
+    named like fields. 2 to 8,192 characters.
     """
     delimiter: str | None
     """The character between the columns of a CSV file. Default: detected. At most 1 characters."""
@@ -321,9 +323,9 @@ class User(Model):
     email: str
     """The user's email."""
     role: str
-    """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their
-    requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full
-    access, except to owners. `owner`: Full access.
+    """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of
+    their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member.
+    `admin`: Full access, except to owners. `owner`: Full access.
     """
     status: str
     """`suspended` users can't sign in or use their API keys until they are activated."""
@@ -374,14 +376,16 @@ class ErrorDetail(Model):
 
 
 class ErrorResponse(Model):
-    """An error. `error` is for people, `code` for programs. Use `request_id` to find the request in the server's log."""
+    """An error. `error` is for people, `code` for programs. Use `request_id` to find the request in the server's
+    log.
+    """
 
     __slots__ = ()
     error: str
     """What went wrong, for people."""
     code: ErrorCode
-    """What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by the
-    status.
+    """What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know
+    by the status.
     """
     request_id: str
     """ID of the request, also in `X-Request-Id` and in the server's log."""
@@ -397,7 +401,7 @@ class ErrorResponse(Model):
 
 
 class BulkResult(Model):
-    """What became of an operation: the `status` that a request of its own would have had, and the user, or the error."""
+    """Result of an operation: the `status` that a request of its own would have had, and the user, or the error."""
 
     __slots__ = ()
     index: int
@@ -405,13 +409,15 @@ class BulkResult(Model):
     status: int
     """The HTTP status of this operation."""
     user: User | None
-    """A user. Lists and create return `id`, `name`, `email` and `created_at`; update returns `updated_at` instead of
-    `created_at`; reading a user returns all fields. Use `fields` to choose.
+    """A user. Lists and create return `id`, `name`, `email` and `created_at`; update returns `updated_at` instead
+    of `created_at`; reading a user returns all fields. Use `fields` to choose.
     """
     etag: str | None
     """The version of the user, for `if_match` and `If-Match`."""
     error: ErrorResponse | None
-    """An error. `error` is for people, `code` for programs. Use `request_id` to find the request in the server's log."""
+    """An error. `error` is for people, `code` for programs. Use `request_id` to find the request in the server's
+    log.
+    """
     _kinds = {"user": one(User), "error": one(ErrorResponse)}
     _optional = frozenset(["error", "etag", "user"])
     _known = ("index", "status", "user", "etag", "error")
@@ -520,8 +526,8 @@ class Session(Model):
 
 
 class EventActor(Model):
-    """Who made the change: the user, API key, ID and trace of the request, and the client's IP address (`cli` for the
-    command line).
+    """Actor of the change: the user, API key, ID and trace of the request, and the client's IP address (`cli` for
+    the command line).
     """
 
     __slots__ = ()
@@ -539,8 +545,9 @@ class EventActor(Model):
 
 
 class EventObject(Model):
-    """The user, API key, session, setup or password reset link, webhook or rate limit: the fields it has, as the type of
-    the event says. A link is never contained, only its user and when it expires. For an erased user, only the ID.
+    """The user, API key, session, setup or password reset link, webhook or rate limit: the fields it has, as the
+    type of the event says. A link is never contained, only its user and when it expires. For an erased user,
+    only the ID.
     """
 
     __slots__ = ()
@@ -551,9 +558,9 @@ class EventObject(Model):
     email: str | None
     """The user's email."""
     role: str | None
-    """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their
-    requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full
-    access, except to owners. `owner`: Full access.
+    """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of
+    their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member.
+    `admin`: Full access, except to owners. `owner`: Full access.
     """
     status: str | None
     """`suspended` users can't sign in or use their API keys until they are activated."""
@@ -600,23 +607,25 @@ class EventObject(Model):
     types: list[str] | None
     """The events that are sent."""
     format: str | None
-    """`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a
-    sentence for people, in the format of these chats' incoming webhooks.
+    """`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`,
+    `teams`: a sentence for people, in the format of these chats' incoming webhooks.
     """
     payload: str | None
-    """`full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers
-    that should not get personal data.
+    """`full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for
+    receivers that should not get personal data.
     """
     ordering: str | None
-    """`user`: the events of a user in order; a failed event delays later ones of the same user. `none`: in no order."""
+    """`user`: the events of a user in order; a failed event delays later ones of the same user. `none`: in no
+    order.
+    """
     skip_imports: bool | None
     """Whether events of imports are left out, except `import.finished`."""
     headers: list[str] | None
     """The names of the headers that are sent with each event. The values are never returned."""
     status_reason: str | None
-    """Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it belongs
-    to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `gone`: The endpoint
-    returned 410. `failing`: No delivery succeeded for five days.
+    """Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it
+    belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `gone`:
+    The endpoint returned 410. `failing`: No delivery succeeded for five days.
     """
     key_id: str | None
     """The API key whose request exceeded the limit."""
@@ -811,7 +820,7 @@ class EventObject(Model):
 
 
 class Event(Model):
-    """What happened to a user, to one of their keys, sessions or password links, to a webhook, or to the server."""
+    """Change of a user, of one of their keys, sessions or password links, of a webhook, or of the server."""
 
     __slots__ = ()
     id: str
@@ -821,18 +830,21 @@ class Event(Model):
     created_at: datetime
     """When it was created."""
     user_id: str | None
-    """ID of the user the event is about, or whose key, session, link or webhook it is about. Null: it is about no user."""
+    """ID of the user the event is about, or whose key, session, link or webhook it is about. Null: it is about no
+    user.
+    """
     actor: EventActor
-    """Who made the change: the user, API key, ID and trace of the request, and the client's IP address (`cli` for the
-    command line).
+    """Actor of the change: the user, API key, ID and trace of the request, and the client's IP address (`cli` for
+    the command line).
     """
     object: EventObject
-    """The user, API key, session, setup or password reset link, webhook or rate limit: the fields it has, as the type of
-    the event says. A link is never contained, only its user and when it expires. For an erased user, only the ID.
+    """The user, API key, session, setup or password reset link, webhook or rate limit: the fields it has, as the
+    type of the event says. A link is never contained, only its user and when it expires. For an erased user,
+    only the ID.
     """
     before: EventObject | None
-    """The previous values of the fields that changed, or the API key that was rotated. Null if there is no previous
-    state.
+    """The previous values of the fields that changed, or the API key that was rotated. Null if there is no
+    previous state.
     """
     _kinds = {"created_at": time, "actor": one(EventActor), "object": one(EventObject), "before": one(EventObject)}
     _known = ("id", "type", "created_at", "user_id", "actor", "object", "before")
@@ -843,8 +855,8 @@ class Export(Model):
 
     __slots__ = ()
     user: User
-    """A user. Lists and create return `id`, `name`, `email` and `created_at`; update returns `updated_at` instead of
-    `created_at`; reading a user returns all fields. Use `fields` to choose.
+    """A user. Lists and create return `id`, `name`, `email` and `created_at`; update returns `updated_at` instead
+    of `created_at`; reading a user returns all fields. Use `fields` to choose.
     """
     keys: list[Key]
     """The user's API keys, without the secrets."""
@@ -877,8 +889,8 @@ class WebhookHealth(Model):
 
 
 class Webhook(Model):
-    """An endpoint that events are sent to. `secret` is only returned when you create the webhook, or rotate or reveal
-    its secret.
+    """An endpoint that events are sent to. `secret` is only returned when you create the webhook, or rotate or
+    reveal its secret.
     """
 
     __slots__ = ()
@@ -893,15 +905,17 @@ class Webhook(Model):
     types: list[str]
     """The events that are sent."""
     format: str
-    """`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a
-    sentence for people, in the format of these chats' incoming webhooks.
+    """`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`,
+    `teams`: a sentence for people, in the format of these chats' incoming webhooks.
     """
     payload: str
-    """`full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers
-    that should not get personal data.
+    """`full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for
+    receivers that should not get personal data.
     """
     ordering: str
-    """`user`: the events of a user in order; a failed event delays later ones of the same user. `none`: in no order."""
+    """`user`: the events of a user in order; a failed event delays later ones of the same user. `none`: in no
+    order.
+    """
     skip_imports: bool
     """Whether events of imports are left out, except `import.finished`."""
     headers: list[str]
@@ -909,9 +923,9 @@ class Webhook(Model):
     status: str
     """`disabled`: by the server, for the reason in `status_reason`. Resume it to send again."""
     status_reason: str | None
-    """Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it belongs
-    to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `gone`: The endpoint
-    returned 410. `failing`: No delivery succeeded for five days.
+    """Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it
+    belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `gone`:
+    The endpoint returned 410. `failing`: No delivery succeeded for five days.
     """
     health: WebhookHealth
     """How deliveries of a webhook are going."""
@@ -945,7 +959,7 @@ class Webhook(Model):
 
 
 class DeliveryRequest(Model):
-    """What was sent, made again from the event log."""
+    """The request that was sent, made again from the event log."""
 
     __slots__ = ()
     url: str
@@ -958,7 +972,7 @@ class DeliveryRequest(Model):
 
 
 class DeliveryResponse(Model):
-    """What the receiver answered, as far as it is kept."""
+    """The receiver's response, as far as it is kept."""
 
     __slots__ = ()
     content_type: str | None
@@ -991,21 +1005,22 @@ class Delivery(Model):
     duration_ms: int
     """Milliseconds until the response was complete."""
     outcome: str
-    """How it ended. `http_` and the status for those from 400 to 599. `delivered`: The receiver answered with a status
-    from 200 to 299. `refused_address`: The host of the URL has an address to which events are not sent, such as one
-    of a private network. Nothing was sent. See `webhook_allow`. `dns_failed`: The host of the URL has no address, or
-    the name server did not answer in time. `connect_failed`: No connection could be opened. `tls_failed`: The TLS
-    handshake failed: for example, the certificate has expired, is for another name, or is not signed by an authority
-    that this server trusts. `timed_out`: The receiver did not answer within 15 seconds, counted from before the
-    connection was opened. `disconnected`: The receiver closed the connection without an answer. `bad_response`: The
-    answer is not valid HTTP/1.1. `too_large`: The status line and headers of the answer are larger than 32 KiB.
-    `redirected`: The receiver answered with a redirect (300 to 399). Redirects are not followed: change the URL.
-    `body_failed`: The event can't be written in the format of the webhook. It is not sent and not retried.
-    `exhausted`: The last attempt failed. Rollbook has given up on the event, but you can resend it.
+    """How it ended. `http_` and the status for those from 400 to 599. `delivered`: The receiver answered with a
+    status from 200 to 299. `refused_address`: The host of the URL has an address to which events are not sent,
+    such as one of a private network. Nothing was sent. See `webhook_allow`. `dns_failed`: The host of the URL
+    has no address, or the name server did not answer in time. `connect_failed`: No connection could be opened.
+    `tls_failed`: The TLS handshake failed: for example, the certificate has expired, is for another name, or is
+    not signed by an authority that this server trusts. `timed_out`: The receiver did not answer within 15
+    seconds, counted from before the connection was opened. `disconnected`: The receiver closed the connection
+    without an answer. `bad_response`: The answer is not valid HTTP/1.1. `too_large`: The status line and
+    headers of the answer are larger than 32 KiB. `redirected`: The receiver answered with a redirect (300 to
+    399). Redirects are not followed: change the URL. `body_failed`: The event can't be written in the format of
+    the webhook. It is not sent and not retried. `exhausted`: The last attempt failed. Rollbook has given up on
+    the event, but you can resend it.
     """
     detail: str | None
-    """What exactly failed, in English, where it is known: with `tls_failed`, the fault of the certificate or handshake.
-    Null otherwise.
+    """What exactly failed, in English, where it is known: with `tls_failed`, the fault of the certificate or
+    handshake. Null otherwise.
     """
     http_status: int | None
     """The status of the response. Null: there was none."""
@@ -1184,7 +1199,9 @@ class Import(Model):
 
 
 class LoggedRequest(Model):
-    """A call that was made with an API key. Credentials, bodies that were sent and values of queries are never stored."""
+    """A call that was made with an API key. Credentials, bodies that were sent and values of queries are never
+    stored.
+    """
 
     __slots__ = ()
     id: str
@@ -1353,7 +1370,7 @@ class UsageReport(Model):
 
 
 class Health(Model):
-    """Whether the server is alive or ready for requests."""
+    """Health of the server: alive, or ready for requests."""
 
     __slots__ = ()
     status: str

@@ -16,7 +16,8 @@ TOLERANCE = 300.0
 
 
 class WebhookVerificationError(RollbookError):
-    """The request is not from your Rollbook, was changed on its way, or is an old one sent again. Answer it with 400."""
+    """The request is not from your Rollbook, was changed on its way, or is an old one sent again. Answer it with
+    400."""
 
 
 def verify(payload: bytes | str, headers: Mapping[str, str], secret: str, *, tolerance: float = TOLERANCE) -> Event:

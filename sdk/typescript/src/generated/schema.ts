@@ -60,8 +60,7 @@ export interface components {
             /** @description Your own identifier for the user. Unique. Null removes it. */
             external_id?: string | null;
             /**
-             * @description Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and others stay. The result
-             *     has at most 16 KiB.
+             * @description Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and others stay. The result has at most 16 KiB.
              * @example {
              *       "plan": "team",
              *       "trial_ends": null
@@ -97,7 +96,7 @@ export interface components {
         };
         /**
          * BulkResult
-         * @description What became of an operation: the `status` that a request of its own would have had, and the user, or the error.
+         * @description Result of an operation: the `status` that a request of its own would have had, and the user, or the error.
          * @example {
          *       "index": 0,
          *       "status": 201,
@@ -327,7 +326,7 @@ export interface components {
         };
         /**
          * DeliveryRequest
-         * @description What was sent, made again from the event log.
+         * @description The request that was sent, made again from the event log.
          * @example {
          *       "url": "https://app.example.com/hooks/rollbook",
          *       "headers": {
@@ -354,7 +353,7 @@ export interface components {
         };
         /**
          * DeliveryResponse
-         * @description What the receiver answered, as far as it is kept.
+         * @description The receiver's response, as far as it is kept.
          * @example {
          *       "content_type": "text/plain",
          *       "body": "Internal error"
@@ -421,7 +420,7 @@ export interface components {
         };
         /**
          * Event
-         * @description What happened to a user, to one of their keys, sessions or password links, to a webhook, or to the server.
+         * @description Change of a user, of one of their keys, sessions or password links, of a webhook, or of the server.
          * @example {
          *       "id": "evt_065n1ijrg1t7ne57u1m417e15k",
          *       "type": "user.updated",
@@ -481,7 +480,7 @@ export interface components {
         };
         /**
          * EventActor
-         * @description Who made the change: the user, API key, ID and trace of the request, and the client's IP address (`cli` for the command line).
+         * @description Actor of the change: the user, API key, ID and trace of the request, and the client's IP address (`cli` for the command line).
          */
         EventActor: {
             /**
@@ -898,7 +897,7 @@ export interface components {
         };
         /**
          * Health
-         * @description Whether the server is alive or ready for requests.
+         * @description Health of the server: alive, or ready for requests.
          * @example {
          *       "status": "ok"
          *     }
@@ -2077,8 +2076,7 @@ export interface components {
             /** @description Your own identifier for the user. Unique. Null removes it. */
             external_id?: string | null;
             /**
-             * @description Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and others stay. The result
-             *     has at most 16 KiB.
+             * @description Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and others stay. The result has at most 16 KiB.
              * @example {
              *       "plan": "team",
              *       "trial_ends": null

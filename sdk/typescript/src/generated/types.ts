@@ -10,7 +10,7 @@ export interface Bulk extends Object<"Bulk"> {}
 /** One operation. `create` takes the fields of a new user, `update` an `id` and the fields to change, the others only an `id`. */
 export interface BulkOperation extends Object<"BulkOperation"> {}
 
-/** What became of an operation: the `status` that a request of its own would have had, and the user, or the error. */
+/** Result of an operation: the `status` that a request of its own would have had, and the user, or the error. */
 export interface BulkResult extends Object<"BulkResult"> {}
 
 /** A result for each operation, in their order. */
@@ -28,10 +28,10 @@ export interface Credentials extends Object<"Credentials"> {}
 /** An attempt to send an event to a webhook. `request` and `response` are only returned for a single delivery. */
 export interface Delivery extends Object<"Delivery"> {}
 
-/** What was sent, made again from the event log. */
+/** The request that was sent, made again from the event log. */
 export interface DeliveryRequest extends Object<"DeliveryRequest"> {}
 
-/** What the receiver answered, as far as it is kept. */
+/** The receiver's response, as far as it is kept. */
 export interface DeliveryResponse extends Object<"DeliveryResponse"> {}
 
 /** What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by the status. */
@@ -43,11 +43,11 @@ export interface ErrorDetail extends Object<"ErrorDetail"> {}
 /** An error. `error` is for people, `code` for programs. Use `request_id` to find the request in the server's log. */
 export interface ErrorResponse extends Object<"ErrorResponse"> {}
 
-/** What happened to a user, to one of their keys, sessions or password links, to a webhook, or to the server. */
+/** Change of a user, of one of their keys, sessions or password links, of a webhook, or of the server. */
 export interface Event extends Object<"Event"> {}
 
 /**
- * Who made the change: the user, API key, ID and trace of the request, and the client's IP address (`cli` for the command
+ * Actor of the change: the user, API key, ID and trace of the request, and the client's IP address (`cli` for the command
  * line).
  */
 export interface EventActor extends Object<"EventActor"> {}
@@ -67,7 +67,7 @@ export type EventType = Schemas["EventType"];
 /** All data about a user. */
 export interface Export extends Object<"Export"> {}
 
-/** Whether the server is alive or ready for requests. */
+/** Health of the server: alive, or ready for requests. */
 export interface Health extends Object<"Health"> {}
 
 /** An import of users: how its file is read, how far it has come, and what became of the records read so far. */

@@ -46,17 +46,17 @@ class Breaker:
 
     @property
     def health(self) -> Health:
-        """What is stored of it."""
+        """Health as it is stored."""
         return Health(self._failures, self._failing_since, self._probes, self.open_until)
 
     def allows(self, now: int, in_flight: int) -> bool:
-        """Whether another request may be sent now."""
+        """Test whether another request may be sent now."""
         if self.open_until is None:
             return in_flight < self.window
         return in_flight == 0 and now >= self.open_until
 
     def succeeded(self) -> bool:
-        """Whether the endpoint had been left alone until now."""
+        """Test whether the endpoint had been left alone until now."""
         was_open = self.open_until is not None
         self._failures = self._probes = self._unreachable = 0
         self._failing_since = self.open_until = None
@@ -65,7 +65,7 @@ class Breaker:
         return was_open
 
     def failed(self, sent: Sent, now: int) -> bool:
-        """Whether it has failed for so long that it is to be disabled."""
+        """Test whether it has failed for so long that it is to be disabled."""
         self._failures += 1
         self._failing_since = self._failing_since or now
         self._recent.append(False)

@@ -1,4 +1,5 @@
-"""Shares the webhooks out among processes and servers, and has each of its own sent to: claims, reads the log, stores results."""
+"""Shares the webhooks out among processes and servers, and has each of its own sent to: claims, reads the log, stores
+results."""
 
 from __future__ import annotations
 
@@ -52,8 +53,8 @@ ANNOUNCE = 10.0
 RENEW = 20.0
 """Seconds before the end of a lease when it is renewed."""
 PACE, MAX_PACE = 0.01, 0.1
-"""Seconds from one batch of a webhook that is behind to the next one: twice as long as it takes to send it, so that callers get the other half.
-At most so many where several are behind."""
+"""Seconds from one batch of a webhook that is behind to the next one: twice as long as it takes to send it, so that
+callers get the other half. At most so many where several are behind."""
 TICK = 0.02
 """Seconds until it looks again for what is due and cannot be sent yet."""
 PAUSE = 1.0
@@ -65,7 +66,7 @@ class Seen(NamedTuple):
     """By the database's clock."""
     places: list[Place]
     replays: dict[str, list[Replay]]
-    """Those that run, by webhook."""
+    """Running replays, by webhook."""
     senders: int
     """Processes that share the webhooks, this one included."""
 
@@ -82,7 +83,8 @@ class Dispatcher:
     def __init__(
         self, on: Rollbook, count: Callable[[str], None] = lambda outcome: None, answered: Callable[[], int] = lambda: 0
     ) -> None:
-        """`count` is called with the outcome of each attempt. `answered` is how many requests of callers this process has answered."""
+        """`count` is called with the outcome of each attempt. `answered` is how many requests of callers this process
+        has answered."""
         self._on = on
         self._db = on.db
         self._holder = f"{socket.gethostname()}/{os.getpid()}/{ids.new('srv')}"
@@ -214,7 +216,9 @@ class Dispatcher:
         due = [
             endpoint
             for endpoint in self._owned.values()
-            if endpoint.has_results or (is_time and endpoint.has_moved) or (self._is_shared and endpoint.lease_ends - now < RENEW)
+            if endpoint.has_results
+            or (is_time and endpoint.has_moved)
+            or (self._is_shared and endpoint.lease_ends - now < RENEW)
         ]
         if due:
             await self._flush(due)
@@ -289,7 +293,8 @@ class Dispatcher:
             target = Target(self._on, webhook, self._addresses, outbox.store_message)
         except ValueError:
             logger.error(
-                "webhook %s: its secret cannot be read. Is the server's secret another one than when it was created?", id
+                "webhook %s: its secret cannot be read. Is the server's secret another one than when it was created?",
+                id,
             )
             self._unusable[id] = webhook.version
             await self._db.write(webhook_cursors.give_back, id, self._holder)
@@ -389,5 +394,6 @@ async def _disable(tx: Tx, webhook_id: str, reason: str) -> None:
 
 
 def _changed_at(batch: Batch) -> int:
-    """The number of the newest event about a webhook: what comes after it is for the webhook as it is since. 0: there is none."""
+    """The number of the newest event about a webhook: what comes after it is for the webhook as it is since. 0: there
+    is none."""
     return max((entry.event.seq for entry in batch.entries if entry.event.type in event_types.OF_WEBHOOKS), default=0)

@@ -1,4 +1,5 @@
-"""Sends to one webhook, for as long as this process holds it. Decision 37 has the rules by which nothing is lost, and why each is there."""
+"""Sends to one webhook, for as long as this process holds it. Decision 37 has the rules by which nothing is lost, and
+why each is there."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ MAX_LANES = 1_000
 MAX_UNFINISHED = 256
 """Events that were read and are not done."""
 MAX_BEHIND = 16
-"""Events of a lane that wait in memory for the one on the wire. With more, the lane gets a row, and they are read again later."""
+"""Events of a lane that wait in memory for the one on the wire. With more, the lane gets a row, and they are read again
+later."""
 FRESH = 1.0
 """Seconds after which an event is read again before it is sent: it may have been erased."""
 STALL = 1.0
@@ -100,16 +102,20 @@ class Endpoint:
 
     @property
     def wants_more(self) -> bool:
-        """Whether events after `read` can be used."""
+        """Test whether events after `read` can be used."""
         if self.is_closing or not self.target.is_enabled:
             return False
         if self._breaker.open_until is not None:
             return not self._queue and not self.lanes and not self.tasks  # there is nothing to probe it with
-        return len(self.lanes) < MAX_LANES and len(self._unfinished) < MAX_UNFINISHED and self._size < self._room.bytes_each
+        return (
+            len(self.lanes) < MAX_LANES
+            and len(self._unfinished) < MAX_UNFINISHED
+            and self._size < self._room.bytes_each
+        )
 
     @property
     def is_hungry(self) -> bool:
-        """Whether it could soon run out of events to send."""
+        """Test whether it could soon run out of events to send."""
         return len(self._queue) < BATCH and self.wants_more
 
     @property
@@ -127,8 +133,12 @@ class Endpoint:
 
     @property
     def has_results(self) -> bool:
-        """Whether there is something that should be stored soon."""
-        return bool(self.outbox.deliveries) or self.lanes.have_changed or any(each.has_moved for each in self._replays.values())
+        """Test whether there is something that should be stored soon."""
+        return (
+            bool(self.outbox.deliveries)
+            or self.lanes.have_changed
+            or any(each.has_moved for each in self._replays.values())
+        )
 
     def offer(self, batch: Batch) -> None:
         """Events after `read`."""
@@ -138,11 +148,13 @@ class Endpoint:
         self.read = batch.last
 
     def waiting(self, newest: int) -> int:
-        """Events up to this number that nothing but `pace` may keep from being sent, and those of other types that were not read yet."""
+        """Events up to this number that nothing but `pace` may keep from being sent, and those of other types that were
+        not read yet."""
         return max(0, newest - self.read) + len(self._queue)
 
     def pace(self, starts: float) -> None:
-        """So many requests may begin before the next call. A part of one counts then; more than one that was not used does not."""
+        """So many requests may begin before the next call. A part of one counts then; more than one that was not used
+        does not."""
         self._starts = min(self._starts, 1.0) + starts
 
     def start(self) -> None:
@@ -171,7 +183,8 @@ class Endpoint:
         return self.outbox.take(self.epoch, self.seq, self._breaker.health, changed, removed, replays)
 
     def lose(self) -> None:
-        """Someone else holds it, or has moved it, or what is stored of it is unknown: nothing of what is in memory may be stored."""
+        """Someone else holds it, or has moved it, or what is stored of it is unknown: nothing of what is in memory may
+        be stored."""
         self.epoch = NO_EPOCH
         self.is_closing = True
 
@@ -363,7 +376,8 @@ class Endpoint:
     # ---- events are sent again
 
     def _next_again(self) -> tuple[Replay, Entry] | None:
-        """A quarter of the requests at a time; not while the endpoint is left alone, unless someone asks for this very event."""
+        """A quarter of the requests at a time; not while the endpoint is left alone, unless someone asks for this very
+        event."""
         if self._replaying >= max(1, min(self._breaker.window, self._room.requests_each) // 4) or not self._may_send():
             return None
         is_open = self.target.is_enabled and self._breaker.open_until is not None
@@ -450,8 +464,22 @@ class Endpoint:
     def _note(self, event: Event, trigger: str, attempt: int, at: int, sent: Sent, retry_at: int | None = None) -> None:
         self.outbox.deliveries.append(
             Delivery(
-                ids.new("dlv"), self.id, event.seq, event.id, event.type, event.user_id, trigger, attempt, at,
-                sent.duration, sent.outcome, sent.http_status, sent.address, retry_at, sent.response_type, sent.response or sent.detail,
+                ids.new("dlv"),
+                self.id,
+                event.seq,
+                event.id,
+                event.type,
+                event.user_id,
+                trigger,
+                attempt,
+                at,
+                sent.duration,
+                sent.outcome,
+                sent.http_status,
+                sent.address,
+                retry_at,
+                sent.response_type,
+                sent.response or sent.detail,
             )
-        )  # fmt: skip
+        )
         self._room.count(sent.outcome)

@@ -88,7 +88,7 @@ class Lanes:
             self._push(lane)
 
     def take_changes(self) -> tuple[list[webhook_lanes.Lane], list[str]]:
-        """What is to be stored, and the names of lanes that are to be removed."""
+        """Lanes to store, and the names of lanes to remove."""
         changed, self._changed = self._changed, set()
         return [self._all[name].stored for name in changed if name in self._all], [
             name for name in changed if name not in self._all

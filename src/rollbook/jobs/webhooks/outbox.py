@@ -1,4 +1,4 @@
-"""What became of the events of one webhook and is not stored yet."""
+"""Delivery results of one webhook that are not stored yet."""
 
 from __future__ import annotations
 
@@ -26,11 +26,19 @@ class Outbox:
         self._messages.append(message)
 
     def take(
-        self, epoch: int, seq: int, health: Health, lanes: Sequence[Lane], removed: Sequence[str], replays: Sequence[Progress]
+        self,
+        epoch: int,
+        seq: int,
+        health: Health,
+        lanes: Sequence[Lane],
+        removed: Sequence[str],
+        replays: Sequence[Progress],
     ) -> Results:
         deliveries, self.deliveries = self.deliveries, []
         messages, self._messages = self._messages, []
-        return Results(self._webhook_id, epoch, seq, health, lanes, removed, deliveries, _hours(deliveries), messages, replays)
+        return Results(
+            self._webhook_id, epoch, seq, health, lanes, removed, deliveries, _hours(deliveries), messages, replays
+        )
 
     def put_back(self, results: Results) -> None:
         self.deliveries[:0] = results.deliveries

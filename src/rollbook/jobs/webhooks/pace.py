@@ -1,4 +1,5 @@
-"""How many requests to endpoints may begin, so that those who call the API hardly notice them, and events are late by a bounded time."""
+"""How many requests to endpoints may begin, so that those who call the API hardly notice them, and events are late by a
+bounded time."""
 
 from __future__ import annotations
 
@@ -10,21 +11,23 @@ BUSY = 0.6
 """Of a core: beyond it, and with more than CALLS a second, callers would have to wait for deliveries."""
 CALLS = 200
 LEAST = 500
-"""Requests a second that may begin while callers keep the process busy, to all endpoints together: a twentieth of a core."""
+"""Requests a second that may begin while callers keep the process busy, to all endpoints together: a twentieth of a
+core."""
 LAG = 1.0
-"""Seconds that events wait meanwhile at most, however many come: in this time, as many requests may begin beyond LEAST as events wait."""
+"""Seconds that events wait meanwhile at most, however many come: in this time, as many requests may begin beyond LEAST
+as events wait."""
 
 
 class Pace:
     def __init__(self) -> None:
         self.makes_way = False
-        """Whether callers keep the process busy."""
+        """True if callers keep the process busy."""
         self._last = (0.0, 0.0, 0)
         self._seconds = 0.0
 
     def look(self, now: float, used: float, answered: int) -> bool:
-        """By a clock, the CPU time and the answered calls of this process, all of them rising: seconds, seconds, a number. False if it is too
-        early for a look."""
+        """By a clock, the CPU time and the answered calls of this process, all of them rising: seconds, seconds, a
+        number. False if it is too early for a look."""
         read = now, used, answered
         seconds, cpu, calls = (new - old for new, old in zip(read, self._last, strict=True))
         if seconds < LOOK:
@@ -34,5 +37,6 @@ class Pace:
         return True
 
     def starts(self, waiting: int, busy: int) -> float:
-        """Requests to one of so many busy endpoints that may begin until the next look, with so many events waiting for it."""
+        """Requests to one of so many busy endpoints that may begin until the next look, with so many events waiting for
+        it."""
         return (LEAST / max(1, busy) + waiting / LAG) * self._seconds if self.makes_way else math.inf

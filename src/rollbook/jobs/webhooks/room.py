@@ -1,4 +1,4 @@
-"""What all webhooks of this process share: the clock, the log, and how much may be under way at a time."""
+"""State that all webhooks of this process share: the clock, the log, and how much may be under way at a time."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ class Room:
             self._ahead = now - time.time_ns() // 1000
 
     def lasts(self, lease_ends: float) -> bool:
-        """Whether a request that is sent now ends before the lease, so that the next holder's cannot overtake it."""
+        """Test whether a request that is sent now ends before the lease, so that the next holder's cannot overtake
+        it."""
         return not self._is_leased or lease_ends - lease_clock() > TIMEOUT + MARGIN
 
     def divide(self, busy: int) -> None:

@@ -24,7 +24,8 @@ logger = logging.getLogger("rollbook")
 
 class Target:
     def __init__(self, on: Rollbook, webhook: Webhook, addresses: Addresses, store: Callable[[Message], None]) -> None:
-        """`store` takes what goes to the inbox. Raises ValueError if the server's secret has changed since the webhook's was sealed."""
+        """`store` takes what goes to the inbox. Raises ValueError if the server's secret has changed since the
+        webhook's was sealed."""
         self.webhook_id = webhook.id
         self._on = on
         self._webhook = webhook

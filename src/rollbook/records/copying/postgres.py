@@ -13,11 +13,13 @@ from rollbook.storage.database import DatabaseUnusable, Row
 
 POSITIONS = """
     SELECT (SELECT next FROM numbers WHERE counter = 'users'), (SELECT at FROM numbers WHERE counter = 'users'),
-           (SELECT next FROM numbers WHERE counter = 'events') + (SELECT count(*) FROM events_new), (SELECT version FROM access)"""
+           (SELECT next FROM numbers WHERE counter = 'events') + (SELECT count(*)
+             FROM events_new), (SELECT version FROM access)"""
 # With the events that were committed and have no number yet, numbered as they would be next.
 _EVENTS = f"""(
     SELECT seq, {EVENT} FROM events UNION ALL
-    SELECT (SELECT next FROM numbers WHERE counter = 'events') - 1 + row_number() OVER (ORDER BY written_at, id), {EVENT} FROM events_new
+    SELECT (SELECT next FROM numbers
+      WHERE counter = 'events') - 1 + row_number() OVER (ORDER BY written_at, id), {EVENT} FROM events_new
     ) AS events"""
 _MARK = (
     f"CREATE TABLE IF NOT EXISTS {TABLE} (row integer NOT NULL PRIMARY KEY)",
@@ -27,11 +29,14 @@ _LOCK = f"SELECT 1 FROM {TABLE} FOR UPDATE SKIP LOCKED"
 _UNMARK = f"DROP TABLE {TABLE}"
 _CLAIMS = (
     "INSERT INTO email_claims (email_key, user_id) SELECT email_key, id FROM users ORDER BY email_key",
-    "INSERT INTO external_id_claims (external_id, user_id) SELECT external_id, id FROM users WHERE external_id IS NOT NULL ORDER BY external_id",
+    "INSERT INTO external_id_claims (external_id, user_id) SELECT external_id, id FROM users WHERE external_id "
+    "IS NOT NULL ORDER BY external_id",
 )
 _NUMBERS = "UPDATE numbers SET next = ?, at = ? WHERE counter = ?"
 _ACCESS = "UPDATE access SET version = ?"
-_FINGERPRINT = """INSERT INTO server_secret VALUES (1, ?) ON CONFLICT ("only") DO UPDATE SET fingerprint = excluded.fingerprint"""
+_FINGERPRINT = (
+    """INSERT INTO server_secret VALUES (1, ?) ON CONFLICT ("only") DO UPDATE SET fingerprint = excluded.fingerprint"""
+)
 
 
 def source(table: Table) -> str:

@@ -13,7 +13,8 @@ from rollbook.storage.database import Row
 POSITIONS = """
     SELECT 1 + max((SELECT coalesce(max(seq), 0) FROM users), (SELECT coalesce(max(seq), 0) FROM deleted_users),
                    (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'users')),
-           1 + max((SELECT coalesce(max(created_at), -1) FROM users), (SELECT coalesce(max(created_at), -1) FROM deleted_users)),
+           1 + max((SELECT coalesce(max(created_at), -1) FROM users), (SELECT coalesce(max(created_at), -1)
+             FROM deleted_users)),
            1 + max((SELECT coalesce(max(seq), 0) FROM events), (SELECT coalesce(max(seq), 0) FROM erased_events)),
            (SELECT version FROM access)"""
 _NO_LAST_USER = "DELETE FROM sqlite_sequence WHERE name = 'users'"

@@ -1,4 +1,5 @@
-"""The tables that a copy of a database consists of. What else there is follows from their rows: indexes, counts and claims."""
+"""The tables that a copy of a database consists of. What else there is follows from their rows: indexes, counts and
+claims."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ EVENT = "id, type, user_id, created_at, actor_user, actor_key, address, request_
 class Table(NamedTuple):
     name: str
     columns: tuple[str, ...]
-    """Those that are the same on both engines."""
+    """Columns that are the same on both engines."""
     order: str
     """The order in which the target's primary key grows, or its numbers are given."""
 
@@ -21,13 +22,17 @@ def _table(name: str, columns: str, order: str) -> Table:
     return Table(name, tuple(columns.split(", ")), order)
 
 
-# fmt: off
 USERS = Table("users", users.KEPT, "seq")
 DELETED_USERS = Table("deleted_users", (*users.KEPT, "deleted_at"), "seq")
 TABLES = (
     USERS,
     DELETED_USERS,
-    _table("keys", "id, user_id, name, digest, start, last_four, sealed, scopes, ip_allow, rate_limit, created_at, expires_at, last_used_at, revoked_at, created_by, limited_with", "id"),
+    _table(
+        "keys",
+        "id, user_id, name, digest, start, last_four, sealed, scopes, ip_allow, rate_limit, created_at, "
+        "expires_at, last_used_at, revoked_at, created_by, limited_with",
+        "id",
+    ),
     _table("sessions", "id, digest, user_id, created_at, last_seen_at, address, user_agent", "id"),
     _table("password_parameters", "cost, parameters, in_doubt, users, most, counted_at", "cost, parameters"),
     _table("password_links", "user_id, digest, created_at, expires_at", "user_id"),
@@ -38,28 +43,56 @@ TABLES = (
     _table("replies", "user_id, key, request, owner, started_at, status, head, sealed", "user_id, key"),
     _table("usage", "hour, user_id, key_id, requests, errors, refused, limited", "hour, user_id, key_id"),
     _table("usage_limits", "hour, user_id, key_id, name, limited", "hour, user_id, key_id, name"),
-    _table("usage_routes", "hour, user_id, key_id, route, requests, errors, refused, limited, t0, t1, t2, t3, t4, t5, t6, t7, t8, t9", "hour, user_id, key_id, route"),
+    _table(
+        "usage_routes",
+        "hour, user_id, key_id, route, requests, errors, refused, limited, t0, t1, t2, t3, t4, t5, t6, t7, t8, t9",
+        "hour, user_id, key_id, route",
+    ),
     _table("server_usage", "hour, requests, errors, refused, limited", "hour"),
     # Its ids differ by engine and mean nothing: the target gives its own.
     _table("request_log", "user_id, key_id, status, limited_by, first, last, left_out, lines", "last, id"),
     _table("request_log_sizes", "hour, bytes", "hour"),
     _table("erased_usage", "user_id, erased_at", "user_id"),
-    _table("webhooks", "id, user_id, url, description, types, format, payload, ordering, skip_imports, headers, secret, old_secret, old_secret_until, status, status_reason, version, created_at, updated_at", "id"),
-    _table("webhook_cursors", "webhook_id, seq, holder, epoch, until, failures, failing_since, probes, open_until, missed, told_at", "webhook_id"),
+    _table(
+        "webhooks",
+        "id, user_id, url, description, types, format, payload, ordering, skip_imports, headers, secret, "
+        "old_secret, old_secret_until, status, status_reason, version, created_at, updated_at",
+        "id",
+    ),
+    _table(
+        "webhook_cursors",
+        "webhook_id, seq, holder, epoch, until, failures, failing_since, probes, open_until, missed, told_at",
+        "webhook_id",
+    ),
     _table("webhook_lanes", "webhook_id, lane, seq, attempts, next_at, failed_at, outcome", "webhook_id, lane"),
-    _table("webhook_deliveries", "id, webhook_id, seq, event_id, type, user_id, trigger, attempt, created_at, duration, outcome, http_status, address, retry_at, response_type, response", "id"),
+    _table(
+        "webhook_deliveries",
+        "id, webhook_id, seq, event_id, type, user_id, trigger, attempt, created_at, duration, outcome, "
+        "http_status, address, retry_at, response_type, response",
+        "id",
+    ),
     _table("webhook_hours", "webhook_id, hour, delivered, failed, duration", "webhook_id, hour"),
-    _table("webhook_replays", "id, webhook_id, trigger, first_seq, next_seq, last_seq, types, user_id, selection, status, delivered, failed, created_by, created_at, finished_at", "id"),
+    _table(
+        "webhook_replays",
+        "id, webhook_id, trigger, first_seq, next_seq, last_seq, types, user_id, selection, status, delivered, "
+        "failed, created_by, created_at, finished_at",
+        "id",
+    ),
     # Those that wait or run have their files elsewhere: they end where they are looked for.
-    _table("imports", "id, user_id, key_id, address, options, unknown_hashes, status, error, runner, seen_at, bytes, bytes_read, records, added, updated, unchanged, skipped, refused, without_password, weak_hashes, created_at, started_at, finished_at, error_code", "id"),
+    _table(
+        "imports",
+        "id, user_id, key_id, address, options, unknown_hashes, status, error, runner, seen_at, bytes, "
+        "bytes_read, records, added, updated, unchanged, skipped, refused, without_password, weak_hashes, "
+        "created_at, started_at, finished_at, error_code",
+        "id",
+    ),
     _table("import_refusals", "import_id, number, line, field, code, reason, user_id", "import_id, number"),
     _table("webhook_inbox", "id, webhook_id, user_id, received_at, headers, body", "id"),
 )
-# fmt: on
 
 
 class Positions(NamedTuple):
-    """What the next user, event and change of access are numbered with."""
+    """Numbers of the next user, event and change of access."""
 
     user: int
     user_time: int

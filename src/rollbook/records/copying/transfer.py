@@ -42,7 +42,7 @@ Sums = dict[str, Sum]
 
 
 class State(NamedTuple):
-    """What nearly every write to a database changes: the rows of its tables, and its counters."""
+    """State that nearly every write to a database changes: the rows of its tables, and its counters."""
 
     rows: dict[str, int]
     positions: Positions
@@ -58,13 +58,16 @@ async def state(session: Session) -> State:
 
 
 async def copy(source: Session, target: Session, positions: Positions, fingerprint: bytes | None, say: Say) -> Sums:
-    """All rows and what follows from them; the caller commits. The sums of the rows that were read. Raises DatabaseUnusable."""
+    """All rows and what follows from them; the caller commits. The sums of the rows that were read. Raises
+    DatabaseUnusable."""
     ours, theirs = _sides[source.engine], _sides[target.engine]
     await theirs.begin(target)
     found = {}
     for table in TABLES:
         total = Sum()
-        async for rows in source.batches(f"SELECT {', '.join(table.columns)} FROM {ours.source(table)} ORDER BY {table.order}"):
+        async for rows in source.batches(
+            f"SELECT {', '.join(table.columns)} FROM {ours.source(table)} ORDER BY {table.order}"
+        ):
             await theirs.put(target, table, rows)
             total = total.plus(rows)
             say(len(rows), table.name)
@@ -79,7 +82,9 @@ async def sums(session: Session, say: Say) -> Sums:
     found = {}
     for table in TABLES:
         total = Sum()
-        async for rows in session.batches(f"SELECT {', '.join(table.columns)} FROM {_sides[session.engine].source(table)}"):
+        async for rows in session.batches(
+            f"SELECT {', '.join(table.columns)} FROM {_sides[session.engine].source(table)}"
+        ):
             total = total.plus(rows)
             say(len(rows), table.name)
         found[table.name] = total

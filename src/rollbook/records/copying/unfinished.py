@@ -1,4 +1,5 @@
-"""How an unfinished copy is recognized, so that no server serves one: a file beside the database on SQLite, a table on PostgreSQL."""
+"""How an unfinished copy is recognized, so that no server serves one: a file beside the database on SQLite, a table on
+PostgreSQL."""
 
 from __future__ import annotations
 
@@ -34,6 +35,7 @@ async def refuse_mark(queries: Queries) -> None:
 
 def _unfinished(give_up: str) -> DatabaseUnusable:
     return DatabaseUnusable(
-        "A copy into this database has not finished. Run the same `rollbook copy` again; it starts over. To give up the copy and start "
+        "A copy into this database has not finished. Run the same `rollbook copy` again; it starts over. To give "
+        "up the copy and start "
         f"without its users instead: {give_up}."
     )

@@ -1,4 +1,5 @@
-"""The order of the event log: every event has a number, `seq`, so that a reader can resume from the last one it saw and miss none."""
+"""The order of the event log: every event has a number, `seq`, so that a reader can resume from the last one it saw and
+miss none."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ POSITION = f"SELECT {NEWEST}"
 
 
 async def position(queries: Queries) -> int:
-    """The number of the newest event: whatever is read after it, or in the same snapshot, includes the changes up to there. 0: there is none."""
+    """The number of the newest event: whatever is read after it, or in the same snapshot, includes the changes up to
+    there. 0: there is none."""
     return await scalar(queries, POSITION)
 
 
@@ -37,7 +39,8 @@ class EventLog(Protocol):
         ...
 
     async def size(self, queries: Queries) -> int:
-        """About how many bytes the log takes up, with its indexes. Costs less than a millisecond, however long the log is."""
+        """About how many bytes the log takes up, with its indexes. Costs less than a millisecond, however long the log
+        is."""
         ...
 
     async def settle_in(self, tx: Tx) -> None:

@@ -1,7 +1,7 @@
 """The order of the event log on PostgreSQL, where transactions commit in another order than they write in.
 
-So each appends to `events_new`, without a number. Whoever reads moves what is committed by then into `events` and numbers it. The row of
-`numbers` is locked meanwhile, so that one does it at a time.
+So each appends to `events_new`, without a number. Whoever reads moves what is committed by then into `events` and
+numbers it. The row of `numbers` is locked meanwhile, so that one does it at a time.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ APPEND = Statement(
     f"INSERT INTO events_new ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     together=f"""
         INSERT INTO events_new ({COLUMNS})
-        SELECT * FROM unnest(CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS bigint[]), CAST(? AS text[]),
-                             CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]),
+        SELECT * FROM unnest(CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS bigint[]),
+          CAST(? AS text[]),
+                             CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]),
+                               CAST(? AS text[]),
                              CAST(? AS text[]))""",
 )
 NUMBERED_COLUMNS = ("seq", *COLUMNS.split(", "))
@@ -27,11 +29,15 @@ NEWEST = "SELECT next - 1, EXISTS (SELECT 1 FROM events_new) FROM numbers WHERE 
 NEXT = "SELECT next FROM numbers WHERE counter = 'events' FOR UPDATE"
 NUMBER = f"""
     WITH moved AS (
-        DELETE FROM events_new WHERE id IN (SELECT id FROM events_new ORDER BY written_at, id LIMIT ?) RETURNING written_at, {COLUMNS})
+        DELETE FROM events_new WHERE id IN (SELECT id FROM events_new
+          ORDER BY written_at, id LIMIT ?) RETURNING written_at, {COLUMNS})
     INSERT INTO events (seq, {COLUMNS})
     SELECT CAST(? AS bigint) + row_number() OVER (ORDER BY written_at, id), {COLUMNS} FROM moved"""
 NUMBERED = "UPDATE numbers SET next = ? WHERE counter = 'events'"
-SIZE = "SELECT sum(pg_total_relation_size(name)) FROM unnest(CAST(ARRAY['events', 'events_new', 'event_metadata'] AS regclass[])) AS name"
+SIZE = (
+    "SELECT sum(pg_total_relation_size(name)) FROM unnest(CAST(ARRAY['events', 'events_new', 'event_metadata'] "
+    "AS regclass[])) AS name"
+)
 BATCH = 5_000
 
 
@@ -40,7 +46,8 @@ async def append(tx: Tx, event: Row) -> None:
 
 
 async def append_many(tx: Tx, events: Iterable[Row]) -> None:
-    # Straight into the log: to move so many there later would cost as much again. What was committed before them goes first.
+    # Straight into the log: to move so many there later would cost as much again. What was committed before them goes
+    # first.
     await settle_in(tx)
     numbers = count(await scalar(tx, NEXT))
     await tx.insert("events", NUMBERED_COLUMNS, ((next(numbers), *values) for values in events))

@@ -1,4 +1,5 @@
-"""The order of the event log on SQLite: events are numbered as they are written, since there is one writer at a time."""
+"""The order of the event log on SQLite: events are numbered as they are written, since there is one writer at a
+time."""
 
 from __future__ import annotations
 
@@ -15,7 +16,9 @@ NEWEST = "SELECT coalesce(max(seq), 0) FROM events"
 def _sampled(table: str, number: str, bytes: str) -> str:
     """The rows of a table, by their first and last number, and what 64 of them take up on average."""
     first, last = f"(SELECT min({number}) FROM {table})", f"(SELECT max({number}) FROM {table})"
-    row = f"SELECT {bytes} FROM {table} WHERE {number} >= {first} + ({last} - {first}) * i / 63 ORDER BY {number} LIMIT 1"
+    row = (
+        f"SELECT {bytes} FROM {table} WHERE {number} >= {first} + ({last} - {first}) * i / 63 ORDER BY {number} LIMIT 1"
+    )
     return f"""
         WITH RECURSIVE samples(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM samples WHERE i < 63)
         SELECT coalesce(({last} - {first} + 1) * avg(({row})), 0) FROM samples"""

@@ -1,4 +1,4 @@
-"""Who has an email or an external id: of those who want the same one at the same moment, one gets it."""
+"""Unique emails and external IDs: of callers who want the same one at the same moment, one gets it."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ class UniqueKeys(Protocol):
     async def change(
         self, tx: Tx, user_id: str, email_key: tuple[str | None, str | None], external_id: tuple[str | None, str | None]
     ) -> None:
-        """What the user had, and has from now on. Raises Duplicate."""
+        """Release the keys that the user had and take those they have from now on. Raises Duplicate."""
         ...

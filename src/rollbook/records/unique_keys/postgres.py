@@ -1,7 +1,7 @@
 """Unique emails and external ids on PostgreSQL: tables of their own, whose primary keys decide a race.
 
-A table that is partitioned or distributed by a user's id cannot have other unique indexes: each part has its own. So they are kept apart
-whether `users` is in one piece or in many.
+A table that is partitioned or distributed by a user's id cannot have other unique indexes: each part has its own. So
+they are kept apart whether `users` is in one piece or in many.
 """
 
 from __future__ import annotations

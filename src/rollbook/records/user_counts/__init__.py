@@ -1,9 +1,11 @@
-"""Places in the list of users: numbers for new users, how many there are, and who stands at an offset, at the same small cost for any offset.
+"""Places in the list of users: numbers for new users, how many there are, and who stands at an offset, at the same
+small cost for any offset.
 
-Every user has a number, `seq`, that rises in the order in which they are added, and is given once. Living users are counted per block of 64, of 4,096 and of
-262,144 numbers (levels 1, 2 and 3) by the code that adds and removes users. The user at an offset is found by walking the blocks of level 3,
-then the 64 blocks inside the one that the offset falls into, then the 64 inside that; at most 63 rows are left to skip. Deleting a user
-lowers three counts; no user is renumbered.
+Every user has a number, `seq`, that rises in the order in which they are added, and is given once. Living users are
+counted per block of 64, of 4,096 and of 262,144 numbers (levels 1, 2 and 3) by the code that adds and removes users.
+The user at an offset is found by walking the blocks of level 3, then the 64 blocks inside the one that the offset falls
+into, then the 64 inside that; at most 63 rows are left to skip. Deleting a user lowers three counts; no user is
+renumbered.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ NEAR = 128
 
 
 class Place(NamedTuple):
-    """Where the user at an offset is: `skip` users after the first one whose number is `seq` or higher. Past the end, `seq` is None."""
+    """Where the user at an offset is: `skip` users after the first one whose number is `seq` or higher. Past the end,
+    `seq` is None."""
 
     total: int
     seq: int | None
@@ -29,12 +32,13 @@ class Place(NamedTuple):
 
 class UserCounts(Protocol):
     async def assign(self, tx: Tx, now: int, how_many: int = 1) -> tuple[int, int]:
-        """The number of the next user and, unless they have one, their date: higher and later than those of all before. With `how_many`, those
-        of the first; the others follow one by one."""
+        """The number of the next user and, unless they have one, their date: higher and later than those of all before.
+        With `how_many`, those of the first; the others follow one by one."""
         ...
 
     async def reserve(self, tx: Tx, now: int, how_many: int) -> None:
-        """So many users are about to be added one by one: on PostgreSQL, their numbers are taken at once. To be asked first in a write."""
+        """So many users are about to be added one by one: on PostgreSQL, their numbers are taken at once. To be asked
+        first in a write."""
         ...
 
     async def adjust(self, tx: Statements, seqs: Iterable[int], change: int) -> None:
@@ -50,6 +54,6 @@ class UserCounts(Protocol):
         ...
 
     async def added_since(self, queries: Queries, times: list[int]) -> list[int]:
-        """How many users were created later than each of these times, none of which is before `user_dates.mixed_until`: exactly, at the same
-        small cost for any number of users."""
+        """How many users were created later than each of these times, none of which is before `user_dates.mixed_until`:
+        exactly, at the same small cost for any number of users."""
         ...

@@ -1,7 +1,7 @@
 """Places in the list of users on PostgreSQL, where a count that all writers change would make them wait for each other.
 
-So each writer appends what it changed to `user_block_deltas`, and one server folds these rows into `user_blocks`, a row for each block of
-each level. Readers add up both.
+So each writer appends what it changed to `user_block_deltas`, and one server folds these rows into `user_blocks`, a row
+for each block of each level. Readers add up both.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ ANY_APPENDED = "SELECT 1 FROM user_block_deltas LIMIT 1"
 FOLD = """
     WITH gone AS (DELETE FROM user_block_deltas RETURNING run, change)
     INSERT INTO user_blocks (level, block, n)
-    SELECT level, run >> (6 * (level - 1)) AS block, sum(change) FROM gone, generate_series(1, 3) AS level GROUP BY 1, 2 ORDER BY 1, 2
+    SELECT level, run >> (6 * (level - 1)) AS block, sum(change)
+      FROM gone, generate_series(1, 3) AS level GROUP BY 1, 2 ORDER BY 1, 2
     ON CONFLICT (level, block) DO UPDATE SET n = user_blocks.n + excluded.n"""
 TOTAL = """
     SELECT CAST((SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 3)
@@ -39,20 +40,25 @@ SEEK = """
                 WHERE walk.level = 4 OR run >> 6 * (walk.level - 1) = walk.block) AS counted
             GROUP BY block) AS inside
         WHERE walk.level > 1 AND inside.before <= walk.skip AND walk.skip < inside.before + inside.n)
-    SELECT CAST((SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 3) + (SELECT coalesce(sum(n), 0) FROM deltas) AS bigint),
+    SELECT CAST((SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 3) + (SELECT coalesce(sum(n), 0)
+      FROM deltas) AS bigint),
            (SELECT block << 6 FROM walk WHERE level = 1), (SELECT skip FROM walk WHERE level = 1)"""
 # Of many times in one round trip: the first user created later than each, the total, and that user's rank.
 ADDED_SINCE = """
     WITH deltas AS MATERIALIZED (SELECT run, sum(change) AS n FROM user_block_deltas GROUP BY run)
     SELECT first.seq,
-           CAST((SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 3) + (SELECT coalesce(sum(n), 0) FROM deltas) AS bigint),
+           CAST((SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 3) + (SELECT coalesce(sum(n), 0)
+             FROM deltas) AS bigint),
            CAST((SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 3 AND block < seq >> 18)
-              + (SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 2 AND block >= seq >> 18 << 6 AND block < seq >> 12)
-              + (SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 1 AND block >= seq >> 12 << 6 AND block < seq >> 6)
+              + (SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 2 AND block >= seq >> 18 << 6
+                AND block < seq >> 12)
+              + (SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 1 AND block >= seq >> 12 << 6
+                AND block < seq >> 6)
               + (SELECT coalesce(sum(n), 0) FROM deltas WHERE run < seq >> 6)
               + (SELECT count(*) FROM users WHERE users.seq >= first.seq >> 6 << 6 AND users.seq < first.seq) AS bigint)
     FROM unnest(CAST(? AS bigint[])) WITH ORDINALITY AS times (at, number)
-    LEFT JOIN LATERAL (SELECT seq FROM users WHERE created_at > at ORDER BY created_at LIMIT 1) AS first ON true ORDER BY number"""
+    LEFT JOIN LATERAL (SELECT seq FROM users WHERE created_at > at ORDER BY created_at LIMIT 1) AS first ON true
+      ORDER BY number"""
 
 COUNTER = "users"
 """The row of `numbers` that new users take theirs from."""

@@ -1,6 +1,7 @@
 """Places in the list of users on SQLite, whose only writer counts at once.
 
-A row of `user_blocks` counts a block of level 3 or 2 and, packed, the 64 blocks inside it. Those of level 1 have no rows of their own.
+A row of `user_blocks` counts a block of level 3 or 2 and, packed, the 64 blocks inside it. Those of level 1 have no
+rows of their own.
 """
 
 from __future__ import annotations
@@ -17,13 +18,17 @@ WIDTH = 1 << BITS
 LEVELS = (3, 2)
 
 NEWEST = """
-    SELECT max((SELECT coalesce(max(seq), 0) FROM users), (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'users')),
+    SELECT max((SELECT coalesce(max(seq), 0) FROM users), (SELECT coalesce(max(seq), 0) FROM sqlite_sequence
+      WHERE name = 'users')),
            (SELECT max(created_at) FROM users)"""
 TOP = "SELECT block, n FROM user_blocks WHERE level = 3 ORDER BY block"
 TOTAL = "SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 3"
 INSIDE = "SELECT inside FROM user_blocks WHERE level = ? AND block = ?"
 WITHIN = "SELECT count(*) FROM users WHERE seq >= ? AND seq < ?"
-PUT = "INSERT INTO user_blocks VALUES (?, ?, ?, ?) ON CONFLICT (level, block) DO UPDATE SET n = excluded.n, inside = excluded.inside"
+PUT = (
+    "INSERT INTO user_blocks VALUES (?, ?, ?, ?) ON CONFLICT (level, block) DO UPDATE SET n = excluded.n, "
+    "inside = excluded.inside"
+)
 
 _counts = Struct(f"<{WIDTH}H")
 _NONE = (0,) * WIDTH
@@ -32,7 +37,8 @@ _NONE = (0,) * WIDTH
 async def assign(tx: Tx, now: int, how_many: int = 1) -> tuple[int, int]:
     row = await tx.one(NEWEST)
     assert row is not None  # it has no FROM
-    # Later than every user, also when the machine's clock is set back: so the order of dates is that of `seq` for all who are created.
+    # Later than every user, also when the machine's clock is set back: so the order of dates is that of `seq` for all
+    # who are created.
     return row[0] + 1, max(now, (row[1] or 0) + 1)
 
 

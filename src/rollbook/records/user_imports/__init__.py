@@ -15,7 +15,8 @@ from rollbook.records.users import User
 from rollbook.storage.database import Database, Row, Tx
 
 BATCH = 20_000
-"""Users of one transaction. On SQLite it holds the writer lock for about half a second: no write of a running server waits longer."""
+"""Users of one transaction. On SQLite it holds the writer lock for about half a second: no write of a running server
+waits longer."""
 
 Match = Literal["email", "external_id"]
 Taken = EmailTaken | ExternalIdTaken | IdTaken
@@ -37,24 +38,28 @@ class Existing(NamedTuple):
 
 class UserImports(Protocol):
     async def existing(self, tx: Tx, match: Match, keys: Sequence[str]) -> dict[str, Existing]:
-        """The users with these email keys or external IDs, by them. In a write, no one else changes them until it ends."""
+        """The users with these email keys or external IDs, by them. In a write, no one else changes them until it
+        ends."""
         ...
 
     async def add(self, tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: bool) -> list[Refused]:
-        """Add up to BATCH users in their order, but for those whose email, external ID or ID another user has; if several are in use, that of
-        `match` is named. `tells`: with an event for each; else only those with a role above member have one.
+        """Add up to BATCH users in their order, but for those whose email, external ID or ID another user has; if
+        several are in use, that of `match` is named. `tells`: with an event for each; else only those with a role above
+        member have one.
 
-        Raises Duplicate on PostgreSQL when someone took one at the same moment: then nothing was added, and it can be tried again.
+        Raises Duplicate on PostgreSQL when someone took one at the same moment: then nothing was added, and it can be
+        tried again.
         """
         ...
 
     async def tidy(self, db: Database) -> None:
-        """Between two batches, do in small writes what would else be done within one of the next, and hold up all others."""
+        """Between two batches, do in small writes what would else be done within one of the next, and hold up all
+        others."""
         ...
 
     async def index(self, tx: Tx) -> int:
-        """Do what the jobs of a server would do in time, so that lists and searches are fast at once. Returns how many changed users
-        were brought into the search index: up to BATCH, and 0 at the end. New ones are in it."""
+        """Do what the jobs of a server would do in time, so that lists and searches are fast at once. Returns how many
+        changed users were brought into the search index: up to BATCH, and 0 at the end. New ones are in it."""
         ...
 
 
@@ -72,10 +77,11 @@ class Prepared(NamedTuple):
     object: str
     """The event's object up to its times."""
     has_own_id: bool
-    """Whether the file says which ID they have."""
+    """True if the file says which ID they have."""
 
     def at(self, seq: int, at: int) -> User:
-        """The user as added with this number, created at this time. They can't have been updated before they were created."""
+        """The user as added with this number, created at this time. They can't have been updated before they were
+        created."""
         new, updated_at = self.new, self.updated_at
         if updated_at is None or updated_at < at:
             updated_at = at
@@ -83,14 +89,20 @@ class Prepared(NamedTuple):
 
 
 def prepare(
-    new: User, password_hash: str | None, has_own_id: bool = False, created_at: int | None = None, updated_at: int | None = None
+    new: User,
+    password_hash: str | None,
+    has_own_id: bool = False,
+    created_at: int | None = None,
+    updated_at: int | None = None,
 ) -> Prepared:
     """The times must not be in the future."""
     timeless = new if new.last_sign_in_at is None else new._replace(last_sign_in_at=None)
     object = _encode(users.public(timeless)).decode().removesuffix(_NO_TIMES)
     # The one event of a user whose ID is new can have the same.
     event_id = ids.new("evt") if has_own_id else ids.same("evt", new.id)
-    return Prepared(new, created_at, updated_at, rules.email_key(new.email), password_hash, event_id, object, has_own_id)
+    return Prepared(
+        new, created_at, updated_at, rules.email_key(new.email), password_hash, event_id, object, has_own_id
+    )
 
 
 def values(user: User, prepared: Prepared) -> tuple[Any, ...]:
@@ -99,12 +111,14 @@ def values(user: User, prepared: Prepared) -> tuple[Any, ...]:
 
 
 def dates(new: Sequence[Prepared], start: int) -> list[int]:
-    """When each of these users was created: as the file says, or one after another from `start` on, which is later than all before."""
+    """When each of these users was created: as the file says, or one after another from `start` on, which is later than
+    all before."""
     return [start + number if user.created_at is None else user.created_at for number, user in enumerate(new)]
 
 
 def told_of(added: Sequence[tuple[Prepared, User]], tells: bool) -> Sequence[tuple[Prepared, User]]:
-    """Those of whom an event is recorded. Nobody gets a role above member without one."""
+    """Added users of whom an event is recorded. No one gets a role above member without one. Nobody gets a role above
+    member without one."""
     return added if tells else [each for each in added if each[1].role != "member"]
 
 

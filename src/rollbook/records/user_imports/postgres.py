@@ -1,4 +1,5 @@
-"""Many users at once on PostgreSQL: what others have is looked up for all of them, then the rest is numbered and inserted."""
+"""Many users at once on PostgreSQL: what others have is looked up for all of them, then the rest is numbered and
+inserted."""
 
 from __future__ import annotations
 
@@ -20,15 +21,18 @@ ALL_COLUMNS = (*KEPT, *user_search.COLUMNS)
 EMAILS_TAKEN = "SELECT email_key FROM email_claims WHERE email_key = ANY(CAST(? AS text[]))"
 EXTERNAL_IDS_TAKEN = "SELECT external_id FROM external_id_claims WHERE external_id = ANY(CAST(? AS text[]))"
 IDS_TAKEN = """
-    SELECT id FROM users WHERE id = ANY(CAST(? AS text[])) UNION ALL SELECT id FROM deleted_users WHERE id = ANY(CAST(? AS text[]))"""
+    SELECT id FROM users WHERE id = ANY(CAST(? AS text[])) UNION ALL SELECT id FROM deleted_users
+      WHERE id = ANY(CAST(? AS text[]))"""
 # In the order of `seq`: two imports at the same time wait for each other instead of deadlocking.
 EXISTING = {
     "email": Statement(
-        f"SELECT email_key, password_hash IS NOT NULL, {COLUMNS} FROM users WHERE email_key = ANY(CAST(? AS text[])) ORDER BY seq",
+        f"SELECT email_key, password_hash IS NOT NULL, {COLUMNS} FROM users WHERE email_key = ANY(CAST(? AS "
+        "text[])) ORDER BY seq",
         locks=True,
     ),
     "external_id": Statement(
-        f"SELECT external_id, password_hash IS NOT NULL, {COLUMNS} FROM users WHERE external_id = ANY(CAST(? AS text[])) ORDER BY seq",
+        f"SELECT external_id, password_hash IS NOT NULL, {COLUMNS} FROM users WHERE external_id = ANY(CAST(? AS "
+        "text[])) ORDER BY seq",
         locks=True,
     ),
 }
@@ -78,7 +82,7 @@ async def index(tx: Tx) -> int:
 
 
 async def _taken(tx: Tx, new: Sequence[Prepared], match: Match) -> tuple[list[Refused], list[Prepared]]:
-    """Those who can't be added, and those who can."""
+    """Users who can't be added, and those who can."""
     emails = await _in_use(tx, EMAILS_TAKEN, (user.email_key for user in new))
     external_ids = await _in_use(tx, EXTERNAL_IDS_TAKEN, (user.new.external_id for user in new))
     own = [user.new.id for user in new if user.has_own_id]

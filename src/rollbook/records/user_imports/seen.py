@@ -1,4 +1,5 @@
-"""Whom a dry run would have added so far. They are in no table, and may be millions: so they are in a temporary file."""
+"""Users whom a dry run would have added so far. They are in no table, and may be millions: so they are in a temporary
+file. They are in no table, and may be millions: so they are in a temporary file."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ class Seen:
         self._file.close()
 
     def taken(self, user: Prepared, match: Match) -> Taken | None:
-        """What this user has that one before them has; None: they are noted. If there are several, that of `match`."""
+        """The unique value of this user that an earlier one has; None: there is none, and the user is noted. If there
+        are several, that of `match`."""
         keys = list(_keys(user))
         found = [error for key, error in keys if self._file.execute(HAS, (key,)).fetchone()]
         if not found:

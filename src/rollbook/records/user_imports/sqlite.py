@@ -29,15 +29,18 @@ from rollbook.records.users import COLUMNS, KEPT, User
 from rollbook.storage import sqlite_rows
 from rollbook.storage.database import Database, Tx, scalar
 
-# An import writes all over the indexes of emails and names: pages that don't fit into the cache are read and logged again and again.
+# An import writes all over the indexes of emails and names: pages that don't fit into the cache are read and logged
+# again and again.
 CACHE = "PRAGMA cache_size = -262144"  # KiB
 ADDED = "SELECT seq FROM users WHERE seq >= ?"
 LAST = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'users'"
 HAS_EMAIL = "SELECT 1 FROM users WHERE email_key = ?"
 HAS_EXTERNAL_ID = "SELECT 1 FROM users WHERE external_id = ?"
 EXISTING = {
-    "email": f"SELECT email_key, password_hash IS NOT NULL, {COLUMNS} FROM users WHERE email_key IN (SELECT value FROM json_each(?))",
-    "external_id": f"SELECT external_id, password_hash IS NOT NULL, {COLUMNS} FROM users WHERE external_id IN (SELECT value FROM json_each(?))",
+    "email": f"SELECT email_key, password_hash IS NOT NULL, {COLUMNS} FROM users WHERE email_key IN (SELECT value "
+    "FROM json_each(?))",
+    "external_id": f"SELECT external_id, password_hash IS NOT NULL, {COLUMNS} FROM users WHERE external_id IN "
+    "(SELECT value FROM json_each(?))",
 }
 DELETED = "SELECT id FROM deleted_users WHERE id IN (SELECT value FROM json_each(?))"
 MANY_SEGMENTS = 52
@@ -63,13 +66,18 @@ async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: b
     deleted = {row[0] for row in await tx.all(DELETED, _encode(own).decode())} if own else set()
     first, start = await user_counts.assign(tx, clock.now())
     latest = await user_dates.latest(tx)
-    wanted = [(user, user.at(first + number, at)) for number, (user, at) in enumerate(zip(new, dates(new, start), strict=True))]
+    wanted = [
+        (user, user.at(first + number, at))
+        for number, (user, at) in enumerate(zip(new, dates(new, start), strict=True))
+    ]
     rows = (values(user, prepared) for prepared, user in wanted if user.id not in deleted)
     await sqlite_rows.insert(tx, "users", KEPT, rows, "ON CONFLICT DO NOTHING")
     added = {row[0] for row in await tx.all(ADDED, first)}
     refused: list[Refused] = []
     if len(added) < len(new):
-        refused = [(user.seq - first, await _taken(tx, prepared, match)) for prepared, user in wanted if user.seq not in added]
+        refused = [
+            (user.seq - first, await _taken(tx, prepared, match)) for prepared, user in wanted if user.seq not in added
+        ]
         # Refused rows consumed sequence numbers. Hand them back, or importing a file again leaves gaps.
         await tx.run(LAST, max(added, default=first - 1))
         wanted = [each for each in wanted if each[1].seq in added]
@@ -84,7 +92,8 @@ async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: b
 
 
 async def _index(tx: Tx, added: Iterable[User]) -> None:
-    """At once, and not noted to be indexed in time: that would be a third more work, and searches meanwhile look at each who is noted."""
+    """At once, and not noted to be indexed in time: that would be a third more work, and searches meanwhile look at
+    each who is noted."""
     texts, beginnings = user_search.entries((user.seq, user.name, user.email) for user in added)
     await sqlite_rows.insert(tx, "user_search", ENTRY, texts)
     await sqlite_rows.insert(tx, "user_words", ENTRY, beginnings)

@@ -1,8 +1,8 @@
 """The list of users: pages at any offset, filters, orders, search and totals, always of the newest state.
 
-The plain list (no filter, in the order in which users were added or the other way round) finds its page by `user_counts`, at the same cost for
-any offset. All others read an index, and go on from where a page ended by the last row's own values (keyset), so that no row shows twice or
-is skipped when others come or go.
+The plain list (no filter, in the order in which users were added or the other way round) finds its page by
+`user_counts`, at the same cost for any offset. All others read an index, and go on from where a page ended by the last
+row's own values (keyset), so that no row shows twice or is skipped when others come or go.
 """
 
 from __future__ import annotations
@@ -33,13 +33,17 @@ from rollbook.records.users import COLUMNS, User
 from rollbook.roles import DELETED
 from rollbook.storage.database import Database, Queries, Row, scalar
 
-# A list's rows hold what it shows and no more: each column costs as much as finding its row. Both begin with seq, id, name.
+# A list's rows hold what it shows and no more: each column costs as much as finding its row. Both begin with seq, id,
+# name.
 LISTED = "seq, id, name, email, created_at"
 WHOLE = COLUMNS
 HELD = f"{COLUMNS}, password_hash"
 """WHOLE and the hash of the password."""
 # Of the deleted, `status` says so. The one they had comes back with them.
-_OF_DELETED = {LISTED: LISTED, WHOLE: ", ".join([f"'{DELETED}'" if name == "status" else name for name in User._fields])}
+_OF_DELETED = {
+    LISTED: LISTED,
+    WHOLE: ", ".join([f"'{DELETED}'" if name == "status" else name for name in User._fields]),
+}
 
 NTH = "SELECT seq FROM users WHERE seq >= ? ORDER BY seq LIMIT 1 OFFSET ?"
 FEW = 2_000
@@ -49,16 +53,18 @@ FAR = 1_000
 MANY = 20_000
 """Users with a role or status, beyond which a list by date is walked for them: sorting so many takes 30 ms."""
 LOOKED_AT = 50
-"""For each user of a page, so many at the beginning of the list are compared with dates before the index of dates is asked: 2 ms for 50."""
+"""For each user of a page, so many at the beginning of the list are compared with dates before the index of dates is
+asked: 2 ms for 50."""
 COUNT_FEW = {
-    column: f"SELECT count(*) FROM (SELECT 1 FROM users WHERE {column} = ? LIMIT ?) AS few" for column in ("role", "status")
+    column: f"SELECT count(*) FROM (SELECT 1 FROM users WHERE {column} = ? LIMIT ?) AS few"
+    for column in ("role", "status")
 }
 
 
 class Page(NamedTuple):
-    """Rows of LISTED or WHOLE; or `json`, an array of objects with id, name, email and created_at, in their place. `total` is None when it
-    was not asked for. `before` and `after` say where the neighboring pages begin, None where there is none. `deleted_at` is when each user
-    was deleted, in a page of deleted users."""
+    """Rows of LISTED or WHOLE; or `json`, an array of objects with id, name, email and created_at, in their place.
+    `total` is None when it was not asked for. `before` and `after` say where the neighboring pages begin, None where
+    there is none. `deleted_at` is when each user was deleted, in a page of deleted users."""
 
     rows: list[Row]
     json: bytes | None
@@ -88,12 +94,13 @@ class UserList(Protocol):
 
     @property
     def INDEX_METADATA(self) -> str:
-        """Brings users into the index of metadata: those whose numbers are higher than the one, and not than the other."""
+        """Brings users into the index of metadata: those whose numbers are higher than the one, and not than the
+        other."""
         ...
 
     def beyond_date(self, sign: str, date: int, seq: int) -> tuple[Part, ...]:
-        """Users past one with this date and place, `sign` being < or >, in parts that follow one another in the order of dates: the index leads
-        to each, however many have the date."""
+        """Users past one with this date and place, `sign` being < or >, in parts that follow one another in the order
+        of dates: the index leads to each, however many have the date."""
         ...
 
     async def page(self, db: Database, query: Query) -> Page: ...
@@ -126,7 +133,11 @@ async def _read(queries: Queries, columns: str, query: Query) -> Page:
         return page_of(columns, query, rows, total)
     if query.filters.metadata is not None and by == "added" and not await are_few(queries, query.filters):
         return await _read_by_metadata(queries, columns, query)
-    if by == "added" and _has_dates(query.filters) and (rows := await _read_by_place(queries, columns, query)) is not None:
+    if (
+        by == "added"
+        and _has_dates(query.filters)
+        and (rows := await _read_by_place(queries, columns, query)) is not None
+    ):
         return page_of(columns, query, rows, await read_count(queries, query.filters) if query.count else None)
     if by == "created_at":
         return await _read_by_date(queries, columns, query)
@@ -150,8 +161,9 @@ async def _read(queries: Queries, columns: str, query: Query) -> Page:
 
 
 async def _read_by_place(queries: Queries, columns: str, query: Query) -> list[Row] | None:
-    """Rows of a page of users with dates before `mixed_until`, in the order in which they were added: those among whom it is, if the list begins
-    with enough of them; otherwise, all with these dates are read in their index, and sorted. None: another filter leads to them."""
+    """Rows of a page of users with dates before `mixed_until`, in the order in which they were added: those among whom
+    it is, if the list begins with enough of them; otherwise, all with these dates are read in their index, and sorted.
+    None: another filter leads to them."""
     past = from_number(1) if query.position is None else beyond(query)
     end, values = f"{order_by(query)} LIMIT ? OFFSET ?", (query.limit + 1, query.offset)
     where = await passing(queries, query.filters, "page.seq")
@@ -172,7 +184,8 @@ async def _read_by_place(queries: Queries, columns: str, query: Query) -> list[R
 
 
 async def _read_by_date(queries: Queries, columns: str, query: Query) -> Page:
-    """By date where places say something else. Of users with the date of the position, there may be many: they are looked for by their own."""
+    """By date where places say something else. Of users with the date of the position, there may be many: they are
+    looked for by their own."""
     where = await passing(queries, query.filters)
     total = await read_count(queries, query.filters) if query.count or query.filters == ANY else None
     table = dialect(queries).user_list.BY_DATE if await _is_walked(queries, query.filters) else "users"
@@ -183,7 +196,10 @@ async def _read_by_date(queries: Queries, columns: str, query: Query) -> Page:
         pasts, offset = _beyond_date(queries, query._replace(position=position)), 0
     else:
         pasts, offset = _beyond_date(queries, query), query.offset
-    select, end = f"SELECT {columns}, email_key FROM {table} WHERE true{where.sql}", f"{order_by(query)} LIMIT ? OFFSET ?"
+    select, end = (
+        f"SELECT {columns}, email_key FROM {table} WHERE true{where.sql}",
+        f"{order_by(query)} LIMIT ? OFFSET ?",
+    )
     rows: list[Row] = []
     for part in pasts:
         wanted = query.limit + 1 - len(rows)
@@ -197,14 +213,21 @@ def _beyond_date(queries: Queries, query: Query) -> tuple[Part, ...]:
     keys = sort_keys(query.order)
     if query.position is None or len(keys) > 2:
         return (beyond(query),)
-    return dialect(queries).user_list.beyond_date("<" if keys[0][1] != query.is_backwards else ">", *query.position.values)
+    return dialect(queries).user_list.beyond_date(
+        "<" if keys[0][1] != query.is_backwards else ">", *query.position.values
+    )
 
 
 async def _is_walked(queries: Queries, filters: Filters) -> bool:
-    """Whether the index of dates is to be read, whatever else there is: no other filter leads to few users."""
+    """Test whether the index of dates is to be read, whatever else there is: no other filter leads to few users."""
     if filters == _only_dates(filters):
         return True
-    if filters.metadata is not None or filters.email is not None or filters.external_id is not None or filters.ids is not None:
+    if (
+        filters.metadata is not None
+        or filters.email is not None
+        or filters.external_id is not None
+        or filters.ids is not None
+    ):
         return False
     return not await are_few(queries, filters, MANY)
 
@@ -224,8 +247,8 @@ def _only_dates(filters: Filters) -> Filters:
 
 
 async def _last_skipped(queries: Queries, query: Query, where: Part, total: int | None, table: str) -> Position | None:
-    """The last one before the offset. Up to there only what orders the list is read, which an index may hold by itself; and where the total is
-    known, from the end of the list that is nearer."""
+    """The last one before the offset. Up to there only what orders the list is read, which an index may hold by itself;
+    and where the total is known, from the end of the list that is nearer."""
     skipped, backwards = query.offset - 1, False
     if total is not None:
         if query.offset >= total:
@@ -238,9 +261,9 @@ async def _last_skipped(queries: Queries, query: Query, where: Part, total: int 
     columns = ", ".join(column for column, _ in keys)
     order = order_by(query._replace(position=Position((), backwards)))
     is_falling = len(keys) == 2 and keys[0][1] and not keys[1][1]
-    if (
-        is_falling
-    ):  # equal ones rise by age, in the list and in the index: read backwards, it is right but for these, and needs no sorting
+    # equal ones rise by age, in the list and in the index: read backwards, it is right but for these, and needs no
+    # sorting
+    if is_falling:
         order = f" ORDER BY {', '.join(column if backwards else f'{column} DESC' for column, _ in keys)}"
     row = await queries.one(
         f"SELECT {columns} FROM {table} WHERE true{where.sql}{order} LIMIT 1 OFFSET ?", *where.values, skipped
@@ -251,14 +274,16 @@ async def _last_skipped(queries: Queries, query: Query, where: Part, total: int 
 
 
 async def _turned(queries: Queries, column: str, where: Part, value: str, seq: int) -> Row | None:
-    """Of the users who are equal in a column, the one who is as far from the first added as this one is from the last."""
+    """Of the users who are equal in a column, the one who is as far from the first added as this one is from the
+    last."""
     equal = f"FROM users WHERE {column} = ?{where.sql}"
     after = await scalar(queries, f"SELECT count(*) {equal} AND seq > ?", value, *where.values, seq)
     return await queries.one(f"SELECT {column}, seq {equal} ORDER BY seq LIMIT 1 OFFSET ?", value, *where.values, after)
 
 
 async def _read_by_metadata(queries: Queries, columns: str, query: Query) -> Page:
-    """As added, in the order of the index of metadata: no further than to the end of the page, whose users alone are looked at."""
+    """As added, in the order of the index of metadata: no further than to the end of the page, whose users alone are
+    looked at."""
     source, where = await _led_by_metadata(queries, query.filters)
     past = beyond(query, "m.seq")
     page = f"SELECT m.seq FROM {source}{where.sql}{past.sql}{order_by(query, 'm.seq')} LIMIT ? OFFSET ?"
@@ -268,8 +293,8 @@ async def _read_by_metadata(queries: Queries, columns: str, query: Query) -> Pag
 
 
 async def _led_by_metadata(queries: Queries, filters: Filters) -> tuple[str, Part]:
-    """Users with the rarest of the values, found by the index of metadata, and the other conditions. Users are only looked at where these are
-    about them."""
+    """Users with the rarest of the values, found by the index of metadata, and the other conditions. Users are only
+    looked at where these are about them."""
     assert filters.metadata is not None
     pairs, _ = await user_metadata.rarest_first(queries, filters.metadata, user_metadata.MANY)
     others = filters._replace(metadata=None)
@@ -282,7 +307,8 @@ async def _led_by_metadata(queries: Queries, filters: Filters) -> tuple[str, Par
 
 
 async def _place(queries: Queries, query: Query) -> tuple[Part, int, int]:
-    """Where the page at an offset of all users begins, the users to skip from there, and the total: at the same small cost for any offset."""
+    """Where the page at an offset of all users begins, the users to skip from there, and the total: at the same small
+    cost for any offset."""
     counts = dialect(queries).user_counts
     if query.order == AS_ADDED:
         place = await counts.seek(queries, query.offset)
@@ -297,19 +323,30 @@ async def _place(queries: Queries, query: Query) -> tuple[Part, int, int]:
 
 async def _read_deleted(queries: Queries, columns: str, query: Query) -> Page:
     where, past = await passing(queries, query.filters), beyond(query)
-    sql = f"SELECT {columns}, deleted_at FROM deleted_users WHERE true{where.sql}{past.sql}{order_by(query)} LIMIT ? OFFSET ?"
+    sql = (
+        f"SELECT {columns}, deleted_at FROM deleted_users WHERE true{where.sql}{past.sql}{order_by(query)} "
+        "LIMIT ? OFFSET ?"
+    )
     rows = await queries.all(sql, *where.values, *past.values, query.limit + 1, query.offset)
     return page_of(columns, query, rows, await read_count(queries, query.filters) if query.count else None)
 
 
 @lru_cache
 def places(columns: str) -> dict[str, int]:
-    """Where the columns one can sort by stand in a row of these columns with `email_key`, of deleted users `deleted_at`, at its end."""
-    return {"seq": 0, "name": 2, "created_at": columns.split(", ").index("created_at"), "email_key": -1, "deleted_at": -1}
+    """Where the columns one can sort by stand in a row of these columns with `email_key`, of deleted users
+    `deleted_at`, at its end."""
+    return {
+        "seq": 0,
+        "name": 2,
+        "created_at": columns.split(", ").index("created_at"),
+        "email_key": -1,
+        "deleted_at": -1,
+    }
 
 
 def page_of(columns: str, query: Query, rows: list[Row], total: int | None) -> Page:
-    """From rows of these columns with `email_key` (of deleted users, `deleted_at`) at their end, one more than the limit where there are more."""
+    """From rows of these columns with `email_key` (of deleted users, `deleted_at`) at their end, one more than the
+    limit where there are more."""
     more = len(rows) > query.limit
     rows = rows[: query.limit]
     if query.is_backwards:
@@ -324,7 +361,12 @@ def page_of(columns: str, query: Query, rows: list[Row], total: int | None) -> P
     has_after = query.is_backwards or more
     deleted_at = tuple([row[-1] for row in rows]) if query.filters.deleted_since is not None else ()
     return Page(
-        [row[:-1] for row in rows], None, total, first if has_before else None, last if has_after else None, deleted_at=deleted_at
+        [row[:-1] for row in rows],
+        None,
+        total,
+        first if has_before else None,
+        last if has_after else None,
+        deleted_at=deleted_at,
     )
 
 
@@ -357,8 +399,8 @@ async def read_count(queries: Queries, filters: Filters) -> int:
 
 
 async def created_since(queries: Queries, times: list[int]) -> list[int]:
-    """How many users were created later than each of these times, exactly. What it costs grows with the number of users created from the first
-    of them up to `user_dates.mixed_until`."""
+    """How many users were created later than each of these times, exactly. What it costs grows with the number of users
+    created from the first of them up to `user_dates.mixed_until`."""
     mixed_until = await user_dates.mixed_until(queries)
     earlier = sorted({time for time in times if time < mixed_until}) if mixed_until else []
     later = [time for time in times if time not in earlier]
@@ -373,7 +415,8 @@ async def created_since(queries: Queries, times: list[int]) -> list[int]:
 
 
 async def are_few(queries: Queries, filters: Filters, few: int = FEW) -> bool:
-    """Whether so few users pass the filters on their own columns that looking at each of them is cheaper than a search among all."""
+    """Test whether so few users pass the filters on their own columns that looking at each of them is cheaper than a
+    search among all."""
     if filters.email is not None or filters.external_id is not None or filters.ids is not None:
         return True
     for column in COUNT_FEW:

@@ -1,4 +1,5 @@
-"""The list of users on PostgreSQL, where pages are rows: making them into JSON there would cost more than it saves here."""
+"""The list of users on PostgreSQL, where pages are rows: making them into JSON there would cost more than it saves
+here."""
 
 from __future__ import annotations
 
@@ -10,25 +11,30 @@ from rollbook.storage.database import Database
 
 BY_METADATA = "user_metadata AS m JOIN users USING (seq)"
 INDEX_METADATA = """
-    INSERT INTO user_metadata SELECT pairs.key, pairs.value, seq FROM users, LATERAL user_metadata_pairs(users.metadata) AS pairs
+    INSERT INTO user_metadata SELECT pairs.key, pairs.value, seq
+      FROM users, LATERAL user_metadata_pairs(users.metadata) AS pairs
     WHERE seq > ? AND seq <= ? AND users.metadata <> '{}' ON CONFLICT DO NOTHING"""
 BY_NAME = BY_DATE = "users"
 
 # Those of one date are in order too, which the index of the first version does not have.
 DATES_STATE = """
-    SELECT CASE WHEN NOT indisvalid THEN CASE WHEN EXISTS (SELECT 1 FROM pg_stat_progress_create_index WHERE index_relid = indexrelid)
-        THEN 'building' ELSE 'broken' END WHEN to_regclass('users_created_at') IS NOT NULL THEN 'replaces' ELSE 'ready' END
+    SELECT CASE WHEN NOT indisvalid THEN CASE WHEN EXISTS (SELECT 1 FROM pg_stat_progress_create_index
+      WHERE index_relid = indexrelid)
+        THEN 'building' ELSE 'broken' END
+        WHEN to_regclass('users_created_at') IS NOT NULL THEN 'replaces' ELSE 'ready' END
     FROM pg_index WHERE indexrelid = to_regclass('users_dates')"""
 BUILD_DATES = "CREATE INDEX CONCURRENTLY IF NOT EXISTS users_dates ON users (created_at, seq)"
 REMOVE_DATES = "DROP INDEX CONCURRENTLY IF EXISTS users_dates"
 REMOVE_REPLACED = "DROP INDEX CONCURRENTLY IF EXISTS users_created_at"
 
-# The plain list from a user on, and the total before each row: one statement, and so of one moment. A single row without a user past the end.
+# The plain list from a user on, and the total before each row: one statement, and so of one moment. A single row
+# without a user past the end.
 PAGE_AFTER = f"""
     SELECT CAST((SELECT coalesce(sum(n), 0) FROM user_blocks WHERE level = 3)
         + (SELECT coalesce(sum(change), 0) FROM user_block_deltas) AS bigint), {NEWEST}, page.*
     FROM (SELECT 1) AS always LEFT JOIN LATERAL (
-        SELECT seq, id, name, email, created_at, email_key FROM users WHERE seq > ? ORDER BY seq LIMIT ? OFFSET ?) AS page ON true"""
+        SELECT seq, id, name, email, created_at, email_key FROM users WHERE seq > ?
+          ORDER BY seq LIMIT ? OFFSET ?) AS page ON true"""
 
 
 def beyond_date(sign: str, date: int, seq: int) -> tuple[Part, ...]:

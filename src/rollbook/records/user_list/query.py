@@ -8,7 +8,13 @@ from rollbook.records import rules, user_dates, user_metadata
 from rollbook.storage.database import Queries
 
 SORTABLE = ("created_at", "name", "email")
-_SORT_COLUMN = {"added": "seq", "created_at": "created_at", "name": "name", "email": "email_key", "deleted_at": "deleted_at"}
+_SORT_COLUMN = {
+    "added": "seq",
+    "created_at": "created_at",
+    "name": "name",
+    "email": "email_key",
+    "deleted_at": "deleted_at",
+}
 _BEYOND_ALL = 1 << 62
 
 
@@ -47,15 +53,16 @@ LAST_ADDED_FIRST = (Order("added", True),)
 
 
 class Position(NamedTuple):
-    """Where a page ended: the values of the order's keys in its last row (its first, to go back), `seq` last. What is created_at in the order
-    is left out as long as `seq` says it too; `settled` knows."""
+    """Where a page ended: the values of the order's keys in its last row (its first, to go back), `seq` last. What is
+    created_at in the order is left out as long as `seq` says it too; `settled` knows."""
 
     values: tuple[Any, ...]
     backwards: bool
 
 
 class Query(NamedTuple):
-    """A page of the users who pass the filters, in this order: the one after (or before) `position`, or the one at `offset`."""
+    """A page of the users who pass the filters, in this order: the one after (or before) `position`, or the one at
+    `offset`."""
 
     filters: Filters = ANY
     order: tuple[Order, ...] = AS_ADDED
@@ -87,8 +94,9 @@ class Part(NamedTuple):
 
 
 def sort_keys(order: tuple[Order, ...]) -> list[tuple[str, bool]]:
-    """Columns and whether each is descending. They end with `seq`, so that no two rows are equal; what follows it would decide nothing. Users of
-    the same date are in the order in which they were added, and the other way round where the latest date is first."""
+    """Columns and whether each is descending. They end with `seq`, so that no two rows are equal; what follows it would
+    decide nothing. Users of the same date are in the order in which they were added, and the other way round where the
+    latest date is first."""
     found: list[tuple[str, bool]] = []
     for key in order:
         found.append((_SORT_COLUMN[key.name], key.descending))
@@ -108,7 +116,8 @@ def lengths(order: tuple[Order, ...]) -> set[int]:
 
 
 async def settled(queries: Queries, query: Query) -> Query:
-    """The same question, asked by place instead of by date where both are the same: for all users, or from a time on (`user_dates`)."""
+    """The same question, asked by place instead of by date where both are the same: for all users, or from a time on
+    (`user_dates`)."""
     has_dates = any(key.name == "created_at" for key in query.order)
     filters = query.filters
     if not has_dates and filters.created_after is None and filters.created_before is None:
@@ -119,7 +128,11 @@ async def settled(queries: Queries, query: Query) -> Query:
         return query
     if not mixed_until:
         query = query._replace(order=by_place(query.order))
-    return query if query.position is None else query._replace(position=await _fitting(queries, query.order, query.position))
+    return (
+        query
+        if query.position is None
+        else query._replace(position=await _fitting(queries, query.order, query.position))
+    )
 
 
 async def settled_filters(queries: Queries, filters: Filters) -> Filters:
@@ -139,14 +152,16 @@ async def _placed(queries: Queries, filters: Filters, mixed_until: int) -> Filte
 
 
 async def _fitting(queries: Queries, order: tuple[Order, ...], position: Position) -> Position:
-    """The position with as many values as the order has keys: a cursor may be older than the first user who was added with an earlier date."""
+    """The position with as many values as the order has keys: a cursor may be older than the first user who was added
+    with an earlier date."""
     keys = dict(sort_keys(order))
     *values, seq = position.values
     if len(position.values) == len(keys):
         return position
     if len(position.values) > len(keys):
         return Position((*values[: len(keys) - 1], seq), position.backwards)
-    # Nothing after the date decided anything: what decides now is read from the user or, if they are gone, from the one before.
+    # Nothing after the date decided anything: what decides now is read from the user or, if they are gone, from the one
+    # before.
     at = await user_dates.at(queries, seq)
     if at["seq"] != seq and keys["created_at"] != keys["seq"]:
         seq = at["seq"] - 1  # the one before is on the next page
@@ -155,7 +170,8 @@ async def _fitting(queries: Queries, order: tuple[Order, ...], position: Positio
 
 
 async def passing(queries: Queries, filters: Filters, seq: str = "seq") -> Part:
-    """Conditions on `users`, or `deleted_users`, of the filters other than `q`, each beginning with AND. `seq` is the column of that number."""
+    """Conditions on `users`, or `deleted_users`, of the filters other than `q`, each beginning with AND. `seq` is the
+    column of that number."""
     parts: list[str] = []
     values: list[Any] = []
     if filters.email is not None:
@@ -201,12 +217,14 @@ def from_number(number: int | None) -> Part:
 
 
 def beyond(query: Query, seq: str = "seq") -> Part:
-    """Rows past the position. The first condition lets the index begin there; the others part rows that are equal in the first key."""
+    """Rows past the position. The first condition lets the index begin there; the others part rows that are equal in
+    the first key."""
     position = query.position
     if position is None:
         return Part("", [])
     columns = [
-        (seq if column == "seq" else column, descending != position.backwards) for column, descending in sort_keys(query.order)
+        (seq if column == "seq" else column, descending != position.backwards)
+        for column, descending in sort_keys(query.order)
     ]
     first, falls = columns[0]
     if len(columns) == 1:
@@ -222,6 +240,7 @@ def beyond(query: Query, seq: str = "seq") -> Part:
 
 def order_by(query: Query, seq: str = "seq") -> str:
     columns = (
-        (seq if column == "seq" else column, descending != query.is_backwards) for column, descending in sort_keys(query.order)
+        (seq if column == "seq" else column, descending != query.is_backwards)
+        for column, descending in sort_keys(query.order)
     )
     return " ORDER BY " + ", ".join(f"{column} DESC" if falls else column for column, falls in columns)

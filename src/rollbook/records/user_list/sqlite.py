@@ -10,7 +10,8 @@ from rollbook.storage.database import Database, Queries, Row
 
 BY_METADATA = "user_metadata AS m CROSS JOIN users USING (seq)"
 INDEX_METADATA = """
-    INSERT INTO user_metadata SELECT key, value, seq FROM user_metadata_pairs WHERE seq > ? AND seq <= ? ON CONFLICT DO NOTHING"""
+    INSERT INTO user_metadata SELECT key, value, seq FROM user_metadata_pairs WHERE seq > ? AND seq <= ?
+      ON CONFLICT DO NOTHING"""
 BY_NAME = "users INDEXED BY users_name"
 BY_DATE = "users INDEXED BY users_created_at"
 NEAR = 1_000
@@ -18,9 +19,11 @@ NEAR = 1_000
 
 
 def _made_json(users: str) -> str:
-    """Made into JSON by SQLite: one value instead of a hundred crosses over to Python, which halves the cost of a page."""
+    """Made into JSON by SQLite: one value instead of a hundred crosses over to Python, which halves the cost of a
+    page."""
     return f"""
-        SELECT CAST(json_group_array(json_object('id', id, 'name', name, 'email', email, 'created_at', created)) AS BLOB), count(*), min(seq), max(seq),
+        SELECT CAST(json_group_array(json_object('id', id, 'name', name, 'email', email, 'created_at',
+          created)) AS BLOB), count(*), min(seq), max(seq),
                {NEWEST}, ({user_counts.TOTAL})
         FROM (SELECT seq, id, name, email, created FROM users WHERE {users})"""
 
@@ -71,7 +74,8 @@ def _page(query: Query, row: Row | None) -> Page:
 
 
 def _is_indexed(query: Query) -> bool:
-    """Whether an index leads to the page at once, so that the read is short for any number of users. The query is `settled`."""
+    """Test whether an index leads to the page at once, so that the read is short for any number of users. The query is
+    `settled`."""
     filters, by = query.filters, query.order[0].name
     has_dates = filters.created_after is not None or filters.created_before is not None
     if filters.deleted_since is not None:
@@ -83,6 +87,6 @@ def _is_indexed(query: Query) -> bool:
         return several <= 1 and not has_dates
     if by == "created_at":  # of users with one date there may be many, who are sorted by what follows it
         return several == 0 and len(query.order) == 1
-    # In order of email the index gives all users, and those that pass the filters may be few and far between. A name may be that of half
-    # of them, which are then walked, or sorted, to find the place among equals.
+    # In order of email the index gives all users, and those that pass the filters may be few and far between. A name
+    # may be that of half of them, which are then walked, or sorted, to find the place among equals.
     return by == "email" and several == 0 and not has_dates and filters.first_seq is None and filters.last_seq is None

@@ -1,4 +1,5 @@
-"""Search: users whose name or email contains a term, or whose ID or external ID begins with it, exact right after a write.
+"""Search: users whose name or email contains a term, or whose ID or external ID begins with it, exact right after a
+write.
 
 A term of one or two characters is looked for at the beginning of words (`words`).
 """
@@ -6,6 +7,7 @@ A term of one or two characters is looked for at the beginning of words (`words`
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Protocol
 
 from rollbook.records import rules, user_list, user_metadata
@@ -32,8 +34,8 @@ class UserSearch(Protocol):
         ...
 
     async def find(self, queries: Queries, wanted: str, query: Query) -> list[Row]:
-        """The columns that are `wanted`, and `email_key`, of users who match the query, one more than its limit. Raises Unavailable while
-        the index is built."""
+        """The columns that are `wanted`, and `email_key`, of users who match the query, one more than its limit. Raises
+        Unavailable while the index is built."""
         ...
 
     async def count(self, queries: Queries, filters: Filters) -> int:
@@ -42,15 +44,18 @@ class UserSearch(Protocol):
 
 
 def searched_text(name: str, email: str) -> str:
-    """What is searched. The line break, which no term contains, keeps a match within one of the two."""
+    """Text that is searched. The line break, which no term contains, keeps a match within one of the two."""
     return f"{rules.fold(name)}\n{rules.fold(email)}"
 
 
 async def are_few(queries: Queries, filters: Filters) -> bool:
-    """Whether so few users pass the other filters that looking at each of them is cheaper than a search among all."""
+    """Test whether so few users pass the other filters that looking at each of them is cheaper than a search among
+    all."""
     if await user_list.are_few(queries, filters):
         return True
-    return filters.metadata is not None and (await user_metadata.rarest_first(queries, filters.metadata, user_list.FEW))[1]
+    return (
+        filters.metadata is not None and (await user_metadata.rarest_first(queries, filters.metadata, user_list.FEW))[1]
+    )
 
 
 def page(wanted: str, rows: Iterable[Row], query: Query) -> list[Row]:
@@ -59,5 +64,5 @@ def page(wanted: str, rows: Iterable[Row], query: Query) -> list[Row]:
     found = list({row[0]: row for row in rows}.values())
     # The last key first: Python's sort is stable, so the first key decides in the end.
     for column, descending in reversed(sort_keys(query.order)):
-        found.sort(key=lambda row, index=at[column]: row[index], reverse=descending != query.is_backwards)  # type: ignore[misc]
+        found.sort(key=itemgetter(at[column]), reverse=descending != query.is_backwards)
     return found[query.offset : query.offset + query.limit + 1]

@@ -1,11 +1,12 @@
 """Search on PostgreSQL: which letters of a term its index is asked for, and when it is not asked at all.
 
-The index (pg_trgm) keeps for each three letters the list of users that have them. To find a term it goes through the lists of all its
-threes side by side, those that nearly everybody has too: 90 ms for `user7300000@` among ten million users. It is asked only for those that
-save more than they cost instead, and of the users that have them those that hold the term are kept: 3 ms. For a term that many have, the
-first users in the order of the list are looked at; when they fill the page, nothing else is asked. A sample of users tells what is rare and
-what many have; it decides about the way, never about what is found. Nor does PostgreSQL decide, which thinks a search a thousand times too
-cheap or too expensive: OFFSET 0 and LIMIT inside keep what they enclose together.
+The index (pg_trgm) keeps for each three letters the list of users that have them. To find a term it goes through the
+lists of all its threes side by side, those that nearly everybody has too: 90 ms for `user7300000@` among ten million
+users. It is asked only for those that save more than they cost instead, and of the users that have them those that hold
+the term are kept: 3 ms. For a term that many have, the first users in the order of the list are looked at; when they
+fill the page, nothing else is asked. A sample of users tells what is rare and what many have; it decides about the way,
+never about what is found. Nor does PostgreSQL decide, which thinks a search a thousand times too cheap or too
+expensive: OFFSET 0 and LIMIT inside keep what they enclose together.
 
 Terms of one and two characters are found by an index of their own (`BEGINNINGS`), in the same ways.
 """
@@ -31,20 +32,22 @@ SAMPLED = 2_000
 """Users in a sample, about: some 5 ms, and 0.3 MB of memory in a worker."""
 MAX_AGE = 600.0
 GROWTH = 5_000
-"""A sample is renewed after ten minutes; for few users sooner: so soon that no more than about as many can have come since, at this many a
-second."""
+"""A sample is renewed after ten minutes; for few users sooner: so soon that no more than about as many can have come
+since, at this many a second."""
 LOOKED_AT = 20_000
-"""Users that are looked at one by one, in the order of the list, for a term that many have: 10 to 20 ms as added, 80 by name."""
+"""Users that are looked at one by one, in the order of the list, for a term that many have: 10 to 20 ms as added, 80 by
+name."""
 LONGEST = 60
 """Of a longer term, the letters that are thought about."""
 MAX_ASKED = 6
 ENOUGH = 4
 """Users of the sample that must have what is asked for so far, for their other letters to say anything."""
 MANY = 0.2
-"""The share of users that hold a term, beyond which a page is looked for among all rather than those that the index finds."""
+"""The share of users that hold a term, beyond which a page is looked for among all rather than those that the index
+finds."""
 MANY_COUNTED = 0.02
-"""The same of those that the index finds, for a count, which several processes of PostgreSQL can make together. Of a short term it is MANY:
-comparing one takes a regular expression."""
+"""The same of those that the index finds, for a count, which several processes of PostgreSQL can make together. Of a
+short term it is MANY: comparing one takes a regular expression."""
 
 # Microseconds: a user that the index finds, one that is looked at as added, one in a list of the index.
 _FETCHED = 8.0
@@ -52,8 +55,8 @@ _LOOKED = 0.8
 _LISTED = 0.006
 
 LAST = "SELECT coalesce(max(seq), 0) FROM users"
-# Of whole pages of the table: users chosen one by one are a page of the table and one of an index each, and from a cold disk these take
-# seconds. Of a quarter of their users, since neighbors are alike.
+# Of whole pages of the table: users chosen one by one are a page of the table and one of an index each, and from a cold
+# disk these take seconds. Of a quarter of their users, since neighbors are alike.
 SAMPLE = "SELECT search_text FROM users TABLESAMPLE SYSTEM (?) WHERE random() < ?"
 # What parts words is the same to the index, whatever it is.
 _apart = partial(re.compile(r"[\W_]").sub, " ")
@@ -61,12 +64,15 @@ _apart = partial(re.compile(r"[\W_]").sub, " ")
 _LISTED_PART = re.compile(r"[^ ][^ ][^ ]| [^ ][^ ]|[^ ][^ ] ").fullmatch
 
 BEGINNINGS = (
-    f"string_to_array(regexp_replace(search_text, '[{words.SEPARATORS}]*(?:([{words.UNSPACED}])|({words.LETTERS})({words.LETTERS}?)"
+    "string_to_array(regexp_replace(search_text, "
+    f"'[{words.SEPARATORS}]*(?:([{words.UNSPACED}])|({words.LETTERS})({words.LETTERS}?)"
     f"{words.LETTERS}*)', '\\1\\2 \\2\\3 ', 'g'), ' ')"
 )
-"""An array: each unspaced character, and the first and the first two letters of each other word. What the index `users_words` is made on."""
+"""An array: each unspaced character, and the first and the first two letters of each other word. What the index
+`users_words` is made on."""
 WORDS_STATE = """
-    SELECT CASE WHEN indisvalid THEN 'ready' WHEN EXISTS (SELECT 1 FROM pg_stat_progress_create_index WHERE index_relid = indexrelid)
+    SELECT CASE WHEN indisvalid THEN 'ready' WHEN EXISTS (SELECT 1 FROM pg_stat_progress_create_index
+      WHERE index_relid = indexrelid)
         THEN 'building' ELSE 'broken' END
     FROM pg_index WHERE indexrelid = to_regclass('users_words')"""
 BUILD = f"CREATE INDEX CONCURRENTLY IF NOT EXISTS users_words ON users USING gin (({BEGINNINGS}))"
@@ -223,7 +229,7 @@ class Term(Protocol):
         ...
 
     def found(self, sample: Sample) -> Part:
-        """What stands behind FROM to have the index find them, open for more conditions."""
+        """Clause behind FROM that has the index find them, open for more conditions."""
         ...
 
 
@@ -289,15 +295,19 @@ def _matches(term: Term | None, ranges: Iterable[prefixes.Range]) -> Part:
 
 
 def _found(asked: str, values: list[Any], holds: Part) -> Part:
-    return Part(f"(SELECT * FROM users WHERE true{asked}{holds.sql} OFFSET 0) AS users WHERE true", [*values, *holds.values])
+    return Part(
+        f"(SELECT * FROM users WHERE true{asked}{holds.sql} OFFSET 0) AS users WHERE true", [*values, *holds.values]
+    )
 
 
 def parts(sample: Sample, term: str) -> tuple[list[str], float]:
-    """Those of a term (as it is indexed) to ask the index for, and how many users have them all, about. The term itself where the index knows
-    nothing smaller of it."""
+    """Parts of a term (as it is indexed) to ask the index for, and about how many users have them all. The term itself
+    where the index knows nothing smaller of it."""
     apart = _apart(term[:LONGEST])
     # As the index has them, and as they stand in the term.
-    spelled = {apart[at : at + 3]: term[at : at + 3] for at in range(len(apart) - 2) if _LISTED_PART(apart[at : at + 3])}
+    spelled = {
+        apart[at : at + 3]: term[at : at + 3] for at in range(len(apart) - 2) if _LISTED_PART(apart[at : at + 3])
+    }
     if apart[-2:-1] == " " and apart[-1] != " ":
         at = len(apart) - 2
         spelled[apart[at:]] = term[at : at + 2]  # a word that begins with this letter

@@ -10,8 +10,8 @@ from rollbook.records.user_list.query import ANY, Part, Query, beyond, order_by,
 from rollbook.storage.database import Queries, Row
 
 LOOKED_AT = {2_000: 1_000, 20_000: 20_000}
-"""Of more users with the prefix than this, the page is first looked for among so many of those that the list begins with. Otherwise all are
-sorted: 20,000 take 30 ms."""
+"""Of more users with the prefix than this, the page is first looked for among so many of those that the list begins
+with. Otherwise all are sorted: 20,000 take 30 ms."""
 MANY = max(LOOKED_AT)
 _ID = ids.new("user")[:5]
 
@@ -44,7 +44,7 @@ def ranges(term: str) -> list[Range]:
 
 
 def has_prefix(id: str, external_id: str | None, term: str) -> bool:
-    """What `ranges` finds, of one user."""
+    """Test whether `ranges` finds this user."""
     folded = rules.fold(term)
     return (external_id or "").startswith(term) or (folded != _ID and folded.startswith(_ID) and id.startswith(folded))
 
@@ -78,13 +78,16 @@ async def find(queries: Queries, found: dict[Range, int], wanted: str, query: Qu
             continue
         # Behind LIMIT, so that the index of the column is what finds them.
         places = Part(
-            f"SELECT seq FROM (SELECT seq FROM users WHERE true{condition.sql} LIMIT {1 << 62}) AS few", condition.values
+            f"SELECT seq FROM (SELECT seq FROM users WHERE true{condition.sql} LIMIT {1 << 62}) AS few",
+            condition.values,
         )
         if query.order[0].name == "added" and query.filters._replace(q=None, first_seq=None, last_seq=None) == ANY:
             # What decides is all in their numbers: no further user is looked at than those of the page.
             end = f" WHERE true{where.sql}{past.sql}{order} LIMIT ?"
             places = Part(places.sql + end, [*places.values, *values, limit])
-        rows += await queries.all(f"{select} {rest} AND seq IN ({places.sql}){order} LIMIT ?", *values, *places.values, limit)
+        rows += await queries.all(
+            f"{select} {rest} AND seq IN ({places.sql}){order} LIMIT ?", *values, *places.values, limit
+        )
     return rows
 
 

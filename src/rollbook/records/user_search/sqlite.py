@@ -1,9 +1,10 @@
-"""Search on SQLite: an index of three-letter parts (FTS5 trigram), and one of the beginnings of words, that writes do not wait for.
+"""Search on SQLite: an index of three-letter parts (FTS5 trigram), and one of the beginnings of words, that writes do
+not wait for.
 
-A write only notes the user's `seq` in `user_search_pending`. A search asks an index, leaves out what is pending, then looks
-at the pending users themselves. A job folds them into both indexes, some hundreds at a time, and merges the segments of which
-FTS5 makes an index, some pages at a time: if FTS5 did so by itself, within a fold, all other writes would wait for up to 0.3 s
-(decision 8).
+A write only notes the user's `seq` in `user_search_pending`. A search asks an index, leaves out what is pending, then
+looks at the pending users themselves. A job folds them into both indexes, some hundreds at a time, and merges the
+segments of which FTS5 makes an index, some pages at a time: if FTS5 did so by itself, within a fold, all other writes
+would wait for up to 0.3 s (decision 8).
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from rollbook.storage.database import Database, Queries, Row, Statements, Tx, sc
 COLUMNS: tuple[str, ...] = ()
 BATCH = 512
 MANY = 20_000
-"""Users who match, beyond which a page in another order than as added is first looked for among those that the list begins with: sorting so many
-takes 30 ms."""
+"""Users who match, beyond which a page in another order than as added is first looked for among those that the list
+begins with: sorting so many takes 30 ms."""
 LOOKED_AT = (1_000, 20_000)
 """So many of them, then so many: 2 and 40 ms."""
 BUILT = 1_000
@@ -29,7 +30,10 @@ BUILT = 1_000
 
 CHANGED = "INSERT INTO user_search_pending (seq) VALUES (?)"
 OLDEST = "SELECT number, seq FROM user_search_pending ORDER BY number LIMIT ?"
-NOTED = "SELECT seq, name, email FROM users WHERE seq IN (SELECT seq FROM user_search_pending WHERE number <= ?) ORDER BY seq"
+NOTED = (
+    "SELECT seq, name, email FROM users WHERE seq IN (SELECT seq FROM user_search_pending WHERE number <= ?) "
+    "ORDER BY seq"
+)
 ANY_PENDING = "SELECT 1 FROM user_search_pending LIMIT 1"
 # A contentless table keeps a row of sizes for each entry (https://sqlite.org/fts5.html#the_columnsize_option).
 FORGET = "DELETE FROM user_search WHERE rowid = ?"
@@ -48,7 +52,8 @@ BUILT_ALL = "DELETE FROM user_words_building"
 ERASED = "INSERT INTO user_search_erased DEFAULT VALUES"
 LAST_ERASED = "SELECT coalesce(max(number), 0) FROM user_search_erased"
 COMPACTED = "DELETE FROM user_search_erased WHERE number <= ?"
-# https://sqlite.org/fts5.html#the_merge_command: a negative number makes one segment of all, the following positive ones go on with it.
+# https://sqlite.org/fts5.html#the_merge_command: a negative number makes one segment of all, the following positive
+# ones go on with it.
 MERGE = "INSERT INTO user_search (user_search, rank) VALUES ('merge', ?)"
 MERGE_WORDS = "INSERT INTO user_words (user_words, rank) VALUES ('merge', ?)"
 CHANGES = "SELECT total_changes()"
@@ -93,7 +98,9 @@ async def find(queries: Queries, wanted: str, query: Query) -> list[Row]:
         sql = f"SELECT {wanted}, external_id, email_key FROM users WHERE true{where.sql}{past.sql}"
         few = await queries.all(sql, *where.values, *past.values)
         return page(
-            wanted, [(*row[:-2], row[-1]) for row in few if _matches(row[1], row[2], row[3], row[-2], term, matches)], query
+            wanted,
+            [(*row[:-2], row[-1]) for row in few if _matches(row[1], row[2], row[3], row[-2], term, matches)],
+            query,
         )
     await _check_ready(queries, term)
     end = query.offset + query.limit + 1
@@ -130,7 +137,9 @@ async def count(queries: Queries, filters: Filters) -> int:
     phrase = [] if index is None else [_phrase(term)]
     indexed = await scalar(queries, f"SELECT count(*) FROM ({found})", *phrase, *values, *where.values)
     pending = await queries.all(f"SELECT id, name, email, external_id FROM {PENDING}{where.sql}", *where.values)
-    return indexed + sum([matches(name, email) for id, name, email, own in pending if not prefixes.has_prefix(id, own, term)])
+    return indexed + sum(
+        [matches(name, email) for id, name, email, own in pending if not prefixes.has_prefix(id, own, term)]
+    )
 
 
 async def _has_many(queries: Queries, term: str) -> bool:
@@ -151,7 +160,8 @@ async def _first(queries: Queries, wanted: str, query: Query, limit: int) -> lis
     found: list[Row] = []
     for looked in LOOKED_AT:
         sql = (
-            f"SELECT {wanted}, external_id, email_key FROM (SELECT * FROM {users} WHERE true{past.sql}{order} LIMIT ?) AS users "
+            f"SELECT {wanted}, external_id, email_key FROM (SELECT * FROM {users} WHERE true{past.sql}{order} "
+            "LIMIT ?) AS users "
             f"WHERE true{where.sql}"
         )
         rows = await queries.all(sql, *past.values, looked, *where.values)
@@ -203,7 +213,7 @@ async def index(tx: Statements, users: Sequence[Row]) -> None:
 
 
 def entries(users: Iterable[Row]) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
-    """What the two indexes have of these users."""
+    """Entries of these users in the two indexes."""
     texts = [(seq, searched_text(name, email)) for seq, name, email in users]
     return texts, [(seq, _beginnings(text)) for seq, text in texts]
 
@@ -293,19 +303,20 @@ def _phrase(term: str) -> str:
 
 
 def _beginnings(text: str) -> str:
-    """What the index of words has for a folded text."""
+    """Entry of the index of words for a folded text."""
     plain = words.plain_beginnings(text)
     return plain if plain is not None else " ".join([_token(each) for each in words.beginnings(text)])
 
 
 def _token(beginning: str) -> str:
-    """For FTS5's tokenizer `ascii`, to which the signs of ASCII part words: in their place stand characters for private use."""
+    """For FTS5's tokenizer `ascii`, to which the signs of ASCII part words: in their place stand characters for private
+    use."""
     last = beginning[-1]
     return beginning if last.isalnum() or last >= "\x80" else f"{beginning[:-1]}{chr(0xE000 + ord(last))}"
 
 
 def _matching(term: str) -> Matches:
-    """Whether a term is in a name or an email, or begins a word of them."""
+    """Test whether a term is in a name or an email, or begins a word of them."""
     folded = rules.fold(term)
     if not words.is_short(folded):
         return lambda name, email: folded in rules.fold(name) or folded in rules.fold(email)

@@ -1,4 +1,5 @@
-"""Terms of one and two characters: they find a word that begins with them and, in scripts that write without spaces, any place.
+"""Terms of one and two characters: they find a word that begins with them and, in scripts that write without spaces,
+any place.
 
 The ranges are code points, not categories, so that Python and PostgreSQL part words at the same places.
 """
@@ -19,7 +20,8 @@ SEPARATORS = (
 )
 # Each of these begins a word: Thai, Lao, Tibetan, Burmese, Hangul, Khmer, symbols and emoji, Chinese, Japanese, Yi.
 UNSPACED = (
-    r"\u0e00-\u109f\u1100-\u11ff\u1780-\u17ff\u2190-\u2bff\u2e80-\u2fff\u3005-\u3007\u3021-\u302f\u3031-\ua4cf\uac00-\ud7ff"
+    r"\u0e00-\u109f\u1100-\u11ff\u1780-\u17ff\u2190-\u2bff\u2e80-\u2fff\u3005-\u3007\u3021-\u302f"
+    r"\u3031-\ua4cf\uac00-\ud7ff"
     r"\uf900-\ufaff\uff66-\uffdf\U0001f000-\U0001faff\U00020000-\U0003ffff"
 )
 LETTERS = f"[^{SEPARATORS}{UNSPACED}]"
@@ -32,12 +34,12 @@ _SPACED = bytes(code if chr(code).isalnum() else 32 for code in range(256))
 
 
 def is_short(term: str) -> bool:
-    """Whether a folded term is looked for at the beginning of words."""
+    """Test whether a folded term is looked for at the beginning of words."""
     return len(term) <= LONGEST
 
 
 def begins_none(term: str) -> bool:
-    """Whether no word can begin with a short term, because it begins with punctuation or a space."""
+    """Test whether no word can begin with a short term, because it begins with punctuation or a space."""
     return _is_separator(term) is not None
 
 
@@ -54,7 +56,8 @@ def beginnings(text: str) -> set[str]:
 
 
 def plain_beginnings(text: str) -> str | None:
-    """The same with spaces between them, for half the work. None unless the text is ASCII, and none of its words has only one letter."""
+    """The same with spaces between them, for half the work. None unless the text is ASCII, and none of its words has
+    only one letter."""
     if not text.isascii():
         return None
     found = set()
@@ -67,7 +70,8 @@ def plain_beginnings(text: str) -> str | None:
 
 
 def indexed(term: str) -> list[str]:
-    """What an index that has each unspaced character and, of other words, the first and the first two letters is asked for."""
+    """Entries of the index to ask for, where it has each unspaced character and, of other words, the first and the
+    first two letters."""
     first, second = term[0], term[1:]
     if not second or not (_is_unspaced(term) or _is_unspaced(second) or _is_separator(second)):
         return [term]
@@ -77,6 +81,7 @@ def indexed(term: str) -> list[str]:
 def not_ready() -> Unavailable:
     """The error while the index is built after an upgrade."""
     return Unavailable(
-        "The index for search terms of one and two characters is being built. Search for three characters, or try again later.",
+        "The index for search terms of one and two characters is being built. Search for three characters, or "
+        "try again later.",
         retry_after=60,
     )

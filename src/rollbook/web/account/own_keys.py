@@ -21,7 +21,7 @@ async def chosen(page: PageRequest) -> Key | None:
 
 
 def options(found: Iterable[KeyName], chosen: Key | None) -> list[tuple[str, str]]:
-    """For a select field, in which `chosen` is never missing."""
+    """Options of a select field, in which `chosen` is never missing."""
     options = {key.id: label(key) for key in found}
     if chosen is not None:
         options.setdefault(chosen.id, label(chosen))

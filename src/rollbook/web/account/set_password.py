@@ -22,7 +22,8 @@ async def show(page: PageRequest) -> Response:
 
 
 async def set_password(page: PageRequest) -> Response:
-    """Sets the password, uses up the link, signs the person in and leads to the overview, or to their API keys; or to where the link says."""
+    """Sets the password, uses up the link, signs the person in and leads to the overview, or to their API keys; or to
+    where the link says."""
     form = page.form
     token, password = form.get("token", ""), form.get("password", "")
     user = await sessions.user_of_link(page.on, token)
@@ -44,7 +45,13 @@ async def set_password(page: PageRequest) -> Response:
 
 
 def _form(
-    page: PageRequest, token: str, user: User, status: int = 200, *, headers: bytes = b"", problems: dict[str, str] | None = None
+    page: PageRequest,
+    token: str,
+    user: User,
+    status: int = 200,
+    *,
+    headers: bytes = b"",
+    problems: dict[str, str] | None = None,
 ) -> Response:
     parts = urlsplit(tokens.redirect_url(token))
     return page.render(

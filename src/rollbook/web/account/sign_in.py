@@ -32,7 +32,8 @@ async def show(page: PageRequest) -> Response:
 
 
 async def sign_in(page: PageRequest) -> Response:
-    """A session for the right email and password. In a browser that is signed in already, it replaces the old session."""
+    """A session for the right email and password. In a browser that is signed in already, it replaces the old
+    session."""
     form = page.form
     email, wanted = form.get("email", "").strip(), form.get("next", "")
     try:
@@ -63,8 +64,8 @@ def _form(page: PageRequest, wanted: str, email: str = "", error: ApiError | Non
 
 
 def _next(path: str) -> str:
-    """Where to go after signing in: the page that was wanted, if it is one of ours. Browsers take `//host` and `/\\host` for other sites,
-    and ignore tabs and line breaks."""
+    """Where to go after signing in: the page that was wanted, if it is one of ours. Browsers take `//host` and
+    `/\\host` for other sites, and ignore tabs and line breaks."""
     plain = path.partition("?")[0]
     ours = plain.startswith(tuple(f"{room}/" for room in ROOMS)) or plain in ROOMS
     return path if ours and plain.rstrip("/") not in ENTRANCES and path.isascii() and path.isprintable() else HOME

@@ -1,4 +1,4 @@
-"""What the person's keys did over a period, and the windows of their limits as they stand now."""
+"""Usage of the person's keys over a period, and the windows of their limits as they stand now."""
 
 from __future__ import annotations
 

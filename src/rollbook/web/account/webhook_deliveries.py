@@ -92,7 +92,9 @@ async def show_live(page: PageRequest) -> Response:
     whole = await webhook_deliveries.get_delivery(page.on, page.by, page.ids[0], page.ids[1])
     if not page.is_htmx:
         return page.redirect(f"{path(seen.webhook)}/deliveries/{whole.delivery.id}")
-    return page.render("account/webhook_attempts.html", **await _attempts(page, seen, whole.delivery, polling.next_poll(page)))
+    return page.render(
+        "account/webhook_attempts.html", **await _attempts(page, seen, whole.delivery, polling.next_poll(page))
+    )
 
 
 async def resend(page: PageRequest) -> Response:
@@ -138,12 +140,16 @@ def why(seen: Seen, last: Delivery) -> str:
     if last.trigger != "event":
         return f"This was a {last.trigger}, which is not retried."
     if last.retry_at is None:
-        return f"That was attempt {last.attempt} of {schedule.MAX_ATTEMPTS}. Rollbook has given up on the event: resend it when the endpoint works."
+        return (
+            f"That was attempt {last.attempt} of {schedule.MAX_ATTEMPTS}. Rollbook has given up on the event: "
+            "resend it when the endpoint works."
+        )
     if seen.webhook.status != "enabled":
         return f"The webhook is {seen.webhook.status}: the event is sent when you resume it."
     if (seen.health.next_attempt_at or 0) > last.retry_at:
         return (
-            "The endpoint failed several times in a row, so Rollbook waits, and then tries one event before it sends the others."
+            "The endpoint failed several times in a row, so Rollbook waits, and then tries one event before it "
+            "sends the others."
         )
     step = schedule.STEPS[min(last.attempt, len(schedule.STEPS)) - 1]
     waits = (last.retry_at - last.created_at) / 1e6

@@ -71,7 +71,11 @@ async def save(page: PageRequest) -> Response:
 
 
 def _form(
-    page: PageRequest, webhook: Webhook | None, given: Mapping[str, Any], problems: Mapping[str, str] = {}, status: int = 200
+    page: PageRequest,
+    webhook: Webhook | None,
+    given: Mapping[str, Any],
+    problems: Mapping[str, str] = {},
+    status: int = 200,
 ) -> Response:
     return page.render(
         "account/webhook_form.html",

@@ -43,7 +43,7 @@ async def create(page: PageRequest) -> Response:
 
 
 async def show_live(page: PageRequest) -> Response:
-    """What arrived, for a page that is open."""
+    """New arrivals, for a page that is open."""
     webhook = _chosen(page, await webhook_inbox.of_caller(page.on, page.by))
     if not page.is_htmx:
         return page.redirect(f"/account/webhooks/inbox?webhook={webhook.id}")

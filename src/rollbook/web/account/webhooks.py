@@ -125,7 +125,9 @@ def state(seen: Seen) -> State:
 async def rows(page: PageRequest, found: list[Seen], with_owners: bool = False) -> list[Row]:
     since, until = last_day()
     ids = [seen.webhook.id for seen in found]
-    hours, names = await page.on.read_aside(_more, ids, since, {seen.webhook.user_id for seen in found} if with_owners else ())
+    hours, names = await page.on.read_aside(
+        _more, ids, since, {seen.webhook.user_id for seen in found} if with_owners else ()
+    )
     return [
         Row(seen, state(seen), plots.spark(hours[seen.webhook.id], since, until), names.get(seen.webhook.user_id))
         for seen in found
@@ -135,7 +137,9 @@ async def rows(page: PageRequest, found: list[Seen], with_owners: bool = False) 
 async def _more(
     queries: Queries, ids: list[str], since: int, user_ids: set[str]
 ) -> tuple[dict[str, list[Deliveries]], dict[str, str | None]]:
-    return {id: await hours_of(queries, id, since) for id in ids}, {id: await users.name(queries, id) for id in user_ids}
+    return {id: await hours_of(queries, id, since) for id in ids}, {
+        id: await users.name(queries, id) for id in user_ids
+    }
 
 
 async def hours_of(queries: Queries, id: str, since: int) -> list[Deliveries]:
@@ -161,7 +165,7 @@ async def refused(page: PageRequest, error: ApiError, labels: dict[str, str], pr
 
 
 async def _live(page: PageRequest, seen: Seen, polls: int | None) -> dict[str, Any]:
-    """What changes while the page is open."""
+    """Parts that change while the page is open."""
     webhook = seen.webhook
     latest = await webhook_deliveries.list_deliveries(page.on, page.by, webhook.id, ListDeliveries(limit=LATEST))
     replays = await webhook_replays.list_replays(page.on, page.by, webhook.id, ListReplays(limit=LATEST_REPLAYS))

@@ -1,5 +1,5 @@
-"""Changes to many users at once: selected in a list, and confirmed on a page that says how many. Then the list says how many were changed,
-or a page says which were not, and why."""
+"""Changes to many users at once: selected in a list, and confirmed on a page that says how many. Then the list says how
+many were changed, or a page says which were not, and why."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RESULT = "/admin/users/bulk"
 
 
 class Change(NamedTuple):
-    """What can be done to the users that are selected."""
+    """Changes that can be made to the users that are selected."""
 
     choice: str
     request: str
@@ -53,7 +53,7 @@ class Failed(NamedTuple):
 
 
 def options(page: PageRequest) -> list[tuple[str, str]]:
-    """What the list of users offers."""
+    """Options of the list of users."""
     return [(name, change.choice) for name, change in _changes(page).items() if name != "restore"]
 
 
@@ -89,7 +89,9 @@ async def ask(page: PageRequest) -> Response:
         raise wrong("id", "Select at least one user.")
     if len(ids) > bulk.MAX_OPERATIONS:
         raise wrong(
-            "id", f"More than {bulk.MAX_OPERATIONS:,} users match, the most that can be changed at once. Narrow the list first."
+            "id",
+            f"More than {bulk.MAX_OPERATIONS:,} users match, the most that can be changed at once. Narrow the "
+            "list first.",
         )
     return page.render(
         "admin/bulk.html",
@@ -117,11 +119,13 @@ async def apply(page: PageRequest) -> Response:
         return page.redirect(_back(op, page.form), change.notice, count=done)
     named = max(1, MAX_FAILED // len(failed))
     shown = [(why, len(of), of[:named]) for why, of in failed.items()]
-    return shown_once.redirect(page, RESULT, {"op": op, "done": done, "failed": shown}, list_url(asked_of(page.form), ""))
+    return shown_once.redirect(
+        page, RESULT, {"op": op, "done": done, "failed": shown}, list_url(asked_of(page.form), "")
+    )
 
 
 async def show(page: PageRequest) -> Response:
-    """What became of a change that some users could not be part of."""
+    """Result of a change that some users could not be part of."""
     found = shown_once.found(page)
     change = None if found is None else _changes(page).get(found["op"])
     if found is None or change is None:  # it was long ago, or a role that they can't give any more

@@ -40,7 +40,7 @@ class Change(NamedTuple):
 class ChangePage(NamedTuple):
     changes: list[Change]
     more: bool
-    """Whether others come before the oldest one."""
+    """True if others come before the oldest one."""
 
 
 async def latest(queries: Queries, limit: int, user_id: str | None = None) -> ChangePage:
@@ -58,7 +58,13 @@ async def in_words(queries: Queries, found: Iterable[Event]) -> list[Change]:
                 names[id] = await users.name(queries, id)
         object = _decode(event.object)
         changes.append(
-            Change(event, names[event.user_id], names[event.actor.user_id], _about(event.type, object), _fields(event, object))
+            Change(
+                event,
+                names[event.user_id],
+                names[event.actor.user_id],
+                _about(event.type, object),
+                _fields(event, object),
+            )
         )
     return changes
 
@@ -70,12 +76,15 @@ def _about(type: str, object: dict[str, Any]) -> str:
         return " ".join(str(object.get(name) or "") for name in ("description", "url")).strip()
     if type == "limit.exceeded":
         window = str(object.get("window", ""))
-        return f"{object.get('limit', '')} per {window.removeprefix('key-')}{', one key' if window.startswith('key-') else ''}"
+        return (
+            f"{object.get('limit', '')} per "
+            f"{window.removeprefix('key-')}{', one key' if window.startswith('key-') else ''}"
+        )
     return browsers.name(str(object.get("user_agent", ""))) if type.startswith("session.") else ""
 
 
 def _fields(event: Event, object: dict[str, Any]) -> list[Field]:
-    """What an update changed. The type of other events says it all."""
+    """Fields that an update changed. The type of other events says it all."""
     if event.before is None or not event.type.startswith(("user.", "webhook.")):
         return []
     before = _decode(event.before)
@@ -83,7 +92,8 @@ def _fields(event: Event, object: dict[str, Any]) -> list[Field]:
 
 
 def _decode(stored: str) -> dict[str, Any]:
-    """What an event holds. Nothing, if it is nested more deeply than can be read: versions without a limit stored it as it came."""
+    """Decode a stored event. Empty, if it is nested more deeply than can be read: versions without a limit stored it as
+    it came. Nothing, if it is nested more deeply than can be read: versions without a limit stored it as it came."""
     try:
         return _json(stored) if stored else {}
     except RecursionError:

@@ -31,7 +31,8 @@ async def show(page: PageRequest) -> Response:
 
 
 def _before(text: str) -> tuple[int, int] | None:
-    """Where the page before this one ended: when its last user was deleted, and their number. Raises InvalidParameter."""
+    """Where the page before this one ended: when its last user was deleted, and their number. Raises
+    InvalidParameter."""
     if not text:
         return None
     at, _, seq = text.partition("-")

@@ -1,4 +1,4 @@
-"""What an event says about its object, before and after, field by field."""
+"""Differences that an event made to its object, field by field."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def rows(event: Event) -> list[Row]:
-    """All fields, those that changed first. None at all where nothing was before, or where an old version stored what is too deep to read."""
+    """All fields, those that changed first. None at all where nothing was before, or where an old version stored what
+    is too deep to read."""
     if event.before is None:
         return []
     try:

@@ -17,8 +17,18 @@ from rollbook.records.events import Event
 from rollbook.web import page_request
 
 COLUMNS = (
-    "id", "type", "created_at", "user_id", "actor_user_id", "actor_key_id", "address", "request_id", "trace_id", "object", "before",
-)  # fmt: skip
+    "id",
+    "type",
+    "created_at",
+    "user_id",
+    "actor_user_id",
+    "actor_key_id",
+    "address",
+    "request_id",
+    "trace_id",
+    "object",
+    "before",
+)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -57,9 +67,18 @@ def _csv(part: Iterable[Event]) -> bytes:
 def _cells(event: Event) -> list[str]:
     actor = event.actor
     texts = (
-        event.id, event.type, clock.format_time(event.created_at), event.user_id, actor.user_id, actor.key_id, actor.address,
-        actor.request_id, actor.trace_id, event.object, event.before,
-    )  # fmt: skip
+        event.id,
+        event.type,
+        clock.format_time(event.created_at),
+        event.user_id,
+        actor.user_id,
+        actor.key_id,
+        actor.address,
+        actor.request_id,
+        actor.trace_id,
+        event.object,
+        event.before,
+    )
     return [text or "" for text in texts]
 
 

@@ -1,4 +1,5 @@
-"""The audit log: all events, newest first, filtered by person, type, actor, address and time; one event; and all of them as a file."""
+"""The audit log: all events, newest first, filtered by person, type, actor, address and time; one event; and all of
+them as a file."""
 
 from __future__ import annotations
 
@@ -81,8 +82,11 @@ async def export(page: PageRequest) -> Response:
 
 
 def _given(page: PageRequest) -> dict[str, Any]:
-    """What is filtered by, as it was typed."""
-    return {"type": [type for type in page.queried("type") if type], **{name: page.query.get(name, "").strip() for name in TEXTS}}
+    """Filters, as they were typed."""
+    return {
+        "type": [type for type in page.queried("type") if type],
+        **{name: page.query.get(name, "").strip() for name in TEXTS},
+    }
 
 
 def _filters(page: PageRequest, given: dict[str, Any]) -> AuditFilters:

@@ -1,4 +1,5 @@
-"""First steps on a new server, for its owner and admins: a checklist on the overview, whose state is read from the data."""
+"""First steps on a new server, for its owner and admins: a checklist on the overview, whose state is read from the
+data."""
 
 from __future__ import annotations
 
@@ -34,7 +35,12 @@ async def find(queries: Queries, user_id: str, total: int) -> list[Step]:
     own = await keys.kinds(queries, user_id)
     connected = own.used_narrow or bool(await webhooks.some(queries, None, 1))
     steps = [
-        Step(total > 1, "Create a user", "Enter a name and an email, and choose how they get a password.", "/admin/users/new"),
+        Step(
+            total > 1,
+            "Create a user",
+            "Enter a name and an email, and choose how they get a password.",
+            "/admin/users/new",
+        ),
         Step(
             own.narrow,
             "Create an API key for one application",

@@ -1,4 +1,5 @@
-"""Imports of users: the list, each with its progress and report, and what can be done to them. `new_import` has the form."""
+"""Imports of users: the list, each with its progress and report, and what can be done to them. `new_import` has the
+form."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ SOURCES = (
 )
 KINDS = {"waiting": "info", "running": "info", "finished": "ok", "failed": "bad", "canceled": "warn"}
 """The color of a status."""
-REPORTS = {"csv": (spreadsheets.CONTENT_TYPE, show.report_csv), "ndjson": ("application/x-ndjson", show.report_ndjson)}  # fmt: skip
+REPORTS = {"csv": (spreadsheets.CONTENT_TYPE, show.report_csv), "ndjson": ("application/x-ndjson", show.report_ndjson)}
 
 
 class Shown(NamedTuple):
@@ -86,7 +87,7 @@ async def show_one(page: PageRequest) -> Response:
 
 
 async def show_live(page: PageRequest) -> Response:
-    """How far it is, for a page that is open."""
+    """Progress of an import, for a page that is open."""
     if not page.is_htmx:
         return page.redirect(f"/admin/imports/{page.ids[0]}")
     return page.render("admin/import_live.html", **await live(page, page.ids[0], polling.next_poll(page)))
@@ -106,7 +107,8 @@ async def cancel(page: PageRequest) -> Response:
 
 
 async def live(page: PageRequest, id: str, polls: int | None = 0, in_form: bool = False) -> dict[str, Any]:
-    """What the part of a page that refreshes itself shows. `in_form`: below the form that has the file, so that it can be sent again."""
+    """Context of the part of a page that refreshes itself. `in_form`: below the form that has the file, so that it can
+    be sent again."""
     [shown] = await page.on.read(_with_names, [await imports.get(page.on, page.by, id)])
     return {
         "shown": shown,

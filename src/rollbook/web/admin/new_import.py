@@ -1,4 +1,5 @@
-"""The form for a new import: what a file holds is shown first, a dry run says what would happen, then the users are imported."""
+"""The form for a new import: what a file holds is shown first, a dry run says what would happen, then the users are
+imported."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ async def show(page: PageRequest) -> Response:
 
 
 async def preview(page: PageRequest) -> Response:
-    """What the beginning of a file holds, for the form's script. Raises BadRequest."""
+    """Preview of the beginning of a file, for the form's script. Raises BadRequest."""
     upload = await uploads.receive(page.request)
     head = await _head(upload.file)
     try:
@@ -67,7 +68,9 @@ async def create(page: PageRequest) -> Response:
     return page.redirect(f"/admin/imports/{made.id}")
 
 
-def _render(page: PageRequest, form: Mapping[str, str], problems: Mapping[str, str] = {}, status: int = 200) -> Response:
+def _render(
+    page: PageRequest, form: Mapping[str, str], problems: Mapping[str, str] = {}, status: int = 200
+) -> Response:
     return page.render("admin/new_import.html", status, section=SECTION, sources=SOURCES, form=form, problems=problems)
 
 
@@ -85,7 +88,9 @@ def _mapping(fields: Mapping[str, str]) -> str:
         columns = msgspec.json.decode(fields["columns"], type=list[str])
     except msgspec.DecodeError:
         raise BadRequest("The form has no valid list of columns.") from None
-    return msgspec.json.encode({column: fields.get(f"field-{at}") or None for at, column in enumerate(columns)}).decode()
+    return msgspec.json.encode(
+        {column: fields.get(f"field-{at}") or None for at, column in enumerate(columns)}
+    ).decode()
 
 
 async def _head(file: AsyncGenerator[bytes, None]) -> bytes:

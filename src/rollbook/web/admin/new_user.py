@@ -44,7 +44,9 @@ def _wanted(form: Mapping[str, str]) -> dict[str, Any]:
     return wanted | ({"password": form["password"]} if form.get("password") else {})
 
 
-def _form(page: PageRequest, status: int = 200, form: Mapping[str, str] = {}, problems: Mapping[str, str] = {}) -> Response:
+def _form(
+    page: PageRequest, status: int = 200, form: Mapping[str, str] = {}, problems: Mapping[str, str] = {}
+) -> Response:
     return page.render(
         "admin/new_user.html",
         status,

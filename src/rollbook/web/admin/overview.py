@@ -1,4 +1,5 @@
-"""The overview of the server: first steps on a new server, how many users there are, requests to the server, recent events."""
+"""The overview of the server: first steps on a new server, how many users there are, requests to the server, recent
+events."""
 
 from __future__ import annotations
 
@@ -72,7 +73,10 @@ async def show(page: PageRequest) -> Response:
 
 
 async def _board(queries: Queries, times: list[int], since: int, restorable: int) -> Board:
-    few = {role: await user_list.count_few(queries, "role", role, MAX_COUNTED) for role in ("owner", "admin", "member", "viewer")}
+    few = {
+        role: await user_list.count_few(queries, "role", role, MAX_COUNTED)
+        for role in ("owner", "admin", "member", "viewer")
+    }
     few["suspended"] = await user_list.count_few(queries, "status", "suspended", MAX_COUNTED)
     return Board(
         await user_list.created_since(queries, times),

@@ -1,4 +1,4 @@
-"""What the person who is signed in may do to users, so that pages offer nothing else. The actions decide again."""
+"""Permissions of the person who is signed in, so that pages offer nothing else. The actions decide again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ROLES = ("member", "viewer", "admin", "owner")
 
 
 def may_touch(page: PageRequest, role: str) -> bool:
-    """Whether they may change users with this role."""
+    """Test whether they may change users with this role."""
     if not page.may("users:write"):
         return False
     try:

@@ -65,7 +65,8 @@ async def show(page: PageRequest) -> Response:
         log_size=log_size,
         may_back_up=page.by.role == "owner",
         backups=[
-            (backup, units.duration((clock.now() - backup.created_at) // clock.SECOND)) for backup in backups.found(settings)
+            (backup, units.duration((clock.now() - backup.created_at) // clock.SECOND))
+            for backup in backups.found(settings)
         ],
         backups_written=backups.under_way(settings),
         backup_failure=backups.failure(settings),
@@ -97,13 +98,17 @@ def as_text(name: str, value: Any) -> str:
     return (", ".join(value) if isinstance(value, list) else str(value)) or "empty"
 
 
-_MEANINGS = {name: get_args(hint)[1].description for name, hint in get_type_hints(Settings, include_extras=True).items()}
+_MEANINGS = {
+    name: get_args(hint)[1].description for name, hint in get_type_hints(Settings, include_extras=True).items()
+}
 
 
 def _allowances(settings: Settings) -> list[Allowance]:
     own = dict(settings.role_limits)
     of_roles = [
-        Allowance(f"Each {role}", str(own.get(role, settings.rate_limit)), "role_limits" if role in own else "rate_limit")
+        Allowance(
+            f"Each {role}", str(own.get(role, settings.rate_limit)), "role_limits" if role in own else "rate_limit"
+        )
         for role in roles.ROLES
     ]
     return [

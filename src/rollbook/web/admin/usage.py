@@ -1,4 +1,4 @@
-"""What a user's keys did over a period, for admins."""
+"""Usage of a user's keys over a period, for admins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""One user: their profile, and what can be done to them. Their keys, sessions, requests and events have pages of their own."""
+"""One user: their profile, and what can be done to them. Their keys, sessions, requests and events have pages of their
+own."""
 
 from __future__ import annotations
 
@@ -153,7 +154,8 @@ class Edited(NamedTuple):
     def changed_meanwhile(self, sent: Mapping[str, str]) -> Edited:
         """The form shows what is stored now; beside the fields stands what was sent."""
         problems = {
-            "": "Someone else changed this user while you were editing. Nothing was saved; the form shows the current values."
+            "": "Someone else changed this user while you were editing. Nothing was saved; the form shows the "
+            "current values."
         }
         for name, value in self.stored.items():
             if _differs(name, sent.get(name, ""), value):
@@ -162,7 +164,7 @@ class Edited(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What is left of a deleted user."""
+    """Remains of a deleted user."""
 
     user: User
     deleted_at: int

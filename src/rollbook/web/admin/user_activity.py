@@ -1,4 +1,4 @@
-"""What a user's API keys did, and the events about the user."""
+"""Usage of a user's API keys, and the events about the user."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ async def show_request(page: PageRequest) -> Response:
 async def show_events(page: PageRequest) -> Response:
     user = await user_frame.user(page)
     before = whole_number(page.query.get("before", ""))
-    found = await audit.search(page.on, page.by, page.arguments(AuditFilters, {"types": [], "user": user.id}), PAGE, before)
+    found = await audit.search(
+        page.on, page.by, page.arguments(AuditFilters, {"types": [], "user": user.id}), PAGE, before
+    )
     return page.render(
         "admin/user_events.html",
         changes=await page.on.read(changes.in_words, found.events),

@@ -1,4 +1,4 @@
-"""What the list of users is filtered and sorted by, as its URL, its forms and its chips carry it."""
+"""Filters and order of the list of users, as its URL, its forms and its chips carry them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ class Chip(NamedTuple):
 
 
 def asked_of(given: Mapping[str, str]) -> dict[str, str]:
-    """As it was typed; blank where nothing was. KEY=VALUE that was typed as `metadata` is added to those that are filtered by already."""
+    """As it was typed; blank where nothing was. KEY=VALUE that was typed as `metadata` is added to those that are
+    filtered by already."""
     asked = {name: given.get(name, "").strip() for name in NAMES}
     asked |= {name: value for name, value in given.items() if _is_metadata(name) and value}
     key, _, value = given.get("metadata", "").partition("=")
@@ -72,7 +73,9 @@ def back_url(form: Mapping[str, str]) -> str:
 
 def chips(asked: Mapping[str, str]) -> list[Chip]:
     labels = LABELS | {name: f"Metadata {name[9:-1]}" for name in asked if _is_metadata(name)}
-    return [Chip(label, asked[name], list_url({**asked, name: ""})) for name, label in labels.items() if asked.get(name)]
+    return [
+        Chip(label, asked[name], list_url({**asked, name: ""})) for name, label in labels.items() if asked.get(name)
+    ]
 
 
 def _is_metadata(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""What all pages about one user have in common: the header with its menu of actions, and the tabs."""
+"""Frame of all pages about one user: the header with its menu of actions, and the tabs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Tab(NamedTuple):
     name: str
     text: str
     scope: str
-    """What reading it takes."""
+    """Scope that reading it takes."""
 
 
 TABS = (
@@ -36,7 +36,7 @@ def path(page: PageRequest, tab: str) -> str:
 
 
 def context(page: PageRequest, user: User, tab: str = "") -> dict[str, Any]:
-    """What `admin/user_head.html` shows, with the name of the tab that is open."""
+    """Context of `admin/user_head.html`, with the name of the tab that is open."""
     return {
         "section": "admin/users",
         "user": user,

@@ -18,7 +18,16 @@ from rollbook.web import forms
 from rollbook.web.admin import bulk
 from rollbook.web.admin.events import wrong
 from rollbook.web.admin.permitted import ROLES, may_touch
-from rollbook.web.admin.user_filters import LABELS, NEWEST_FIRST, PLACES, asked_of, chips, filters_of, list_url, selection_of
+from rollbook.web.admin.user_filters import (
+    LABELS,
+    NEWEST_FIRST,
+    PLACES,
+    asked_of,
+    chips,
+    filters_of,
+    list_url,
+    selection_of,
+)
 from rollbook.web.page_request import PageRequest, download, minute, whole_number
 
 PAGE = 50
@@ -119,7 +128,10 @@ async def _list(page: PageRequest, asked: dict[str, str], number: int) -> Listed
         return list_url(asked, page=number, cursor=paging.cursor(secret, sort, position), count=count)
 
     return Listed(
-        [User._make(row) for row in found.rows], found.total, url(found.before, max(1, number - 1)), url(found.after, number + 1)
+        [User._make(row) for row in found.rows],
+        found.total,
+        url(found.before, max(1, number - 1)),
+        url(found.after, number + 1),
     )
 
 

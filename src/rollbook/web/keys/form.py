@@ -43,7 +43,7 @@ async def show(page: PageRequest, holder: Holder) -> Response:
 
 
 def _filled_in(query: Mapping[str, str]) -> dict[str, Any]:
-    """What the form can show of it."""
+    """Values that the query fills in."""
     given: dict[str, Any] = {"name": query.get("name", "")[:100], "expires_on": query.get("expires_on", "")[:10]}
     if scopes := query.get("scopes"):
         given |= {"reach": "some", "scopes": scopes.split(",")}
@@ -94,12 +94,15 @@ def _form(
 
 def _given(page: PageRequest) -> dict[str, Any]:
     form = page.form
-    texts = {name: form.get(name, "").strip() for name in ("name", "reach", "expires", "expires_on", "ip_allow", "rate_limit")}
+    texts = {
+        name: form.get(name, "").strip()
+        for name in ("name", "reach", "expires", "expires_on", "ip_allow", "rate_limit")
+    }
     return {**texts, "scopes": page.getlist("scopes"), "revealable": "revealable" in form}
 
 
 def _unfit(given: Mapping[str, Any]) -> dict[str, str]:
-    """What was chosen but not filled in."""
+    """Problems of choices that were made but not filled in."""
     if given["reach"] == "some" and not given["scopes"]:
         return {"scopes": "Select at least one permission, or choose full access."}
     if given["expires"] == "date" and not given["expires_on"]:

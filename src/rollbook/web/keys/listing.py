@@ -1,4 +1,5 @@
-"""The list of someone's API keys: those that work, newest first, and folded below them those that were revoked or have expired."""
+"""The list of someone's API keys: those that work, newest first, and folded below them those that were revoked or have
+expired."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ class State(NamedTuple):
 
 
 def state(key: Key) -> State:
-    """What a key is good for now."""
+    """State of a key now."""
     if key.revoked_at is not None:
         return State("", "Revoked", False)
     if key.expires_at is None:
@@ -37,7 +38,7 @@ def state(key: Key) -> State:
 
 
 async def listed(page: PageRequest, holder: Holder) -> dict[str, Any]:
-    """What `keys/list.html` shows."""
+    """Context of `keys/list.html`."""
     ended = page.query.get("show") == "ended"
     number = whole_number(page.query.get("page", ""), 9) or 1
     shown = await _page(page, holder, not ended, number)

@@ -71,7 +71,9 @@ async def _page(
         problems=problems,
         overlaps=forms.OVERLAPS,
         scopes=roles.SCOPES,
-        gauges=await usage.gauges(page, key_bucket(key.user_id, key.limited_with or key.id), key_bounds.limit_of(key.rate_limit)),
+        gauges=await usage.gauges(
+            page, key_bucket(key.user_id, key.limited_with or key.id), key_bounds.limit_of(key.rate_limit)
+        ),
         total=records.total(hours).requests,
         plot=plots.requests(hours, since, until) if hours else None,
     )

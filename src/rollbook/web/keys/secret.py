@@ -11,7 +11,9 @@ from rollbook.web.keys.holder import Holder, find
 from rollbook.web.page_request import PageRequest
 
 
-def redirect(page: PageRequest, holder: Holder, issued: IssuedKey, old: Key | None = None, revealed: bool = False) -> Response:
+def redirect(
+    page: PageRequest, holder: Holder, issued: IssuedKey, old: Key | None = None, revealed: bool = False
+) -> Response:
     """`old` is the key that it replaces."""
     shown = {"token": issued.token, "old": old and old.id, "revealed": revealed}
     return shown_once.redirect(page, f"{holder.base}/{issued.key.id}/secret", shown)

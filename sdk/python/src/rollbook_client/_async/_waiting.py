@@ -1,4 +1,5 @@
-"""Where tasks wait: for the rate limit, for a response, for the next try. The one part that is written for each of tasks and threads."""
+"""Where tasks wait: for the rate limit, for a response, for the next try. The one part that is written for each of
+tasks and threads."""
 
 from __future__ import annotations
 
@@ -72,4 +73,5 @@ class AsyncGate:
 
 
 def abandon(http: httpx2.AsyncClient) -> None:
-    """A client that was not closed is gone. Its sockets close with it; what is left of them in the event loop, the loop closes."""
+    """A client that was not closed is gone. Its sockets close with it; what is left of them in the event loop, the loop
+    closes."""

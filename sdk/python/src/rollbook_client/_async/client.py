@@ -25,7 +25,9 @@ T = TypeVar("T")
 class _Connection:
     """What copies of a client share. The HTTP client is loaded and made at the first call."""
 
-    def __init__(self, url: str, head: Mapping[str, str], proxy: str | None, http_client: httpx2.AsyncClient | None) -> None:
+    def __init__(
+        self, url: str, head: Mapping[str, str], proxy: str | None, http_client: httpx2.AsyncClient | None
+    ) -> None:
         self.url, self.head = url, head
         self.clock = AsyncClock()
         self.gate = AsyncGate(self.clock)
@@ -57,17 +59,17 @@ class _Connection:
 class AsyncRollbook(AsyncResources):
     """A client of one server with one API key.
 
-    It connects at the first call and keeps connections, so create one and use it everywhere; close it at the end, or use it with
-    `async with`. Every call raises a subclass of `RollbookError` if it fails.
+    It connects at the first call and keeps connections, so create one and use it everywhere; close it at the end, or
+    use it with `async with`. Every call raises a subclass of `RollbookError` if it fails.
 
     Args:
-        url: The server's, such as `https://users.example.com`. Default: the variable `ROLLBOOK_URL`.
-        key: An API key. Default: the variable `ROLLBOOK_KEY`. It cannot be changed later.
-        timeout: Seconds to connect, and to wait for each part of a response. None: no limit.
-        max_retries: How many times a call that fails is tried again: after lost connections, 408, 429 and 5xx. POSTs are safe to repeat,
+        url: The server's, such as `https://users.example.com`. Default: the variable `ROLLBOOK_URL`. key: An API key.
+        Default: the variable `ROLLBOOK_KEY`. It cannot be changed later. timeout: Seconds to connect, and to wait for
+        each part of a response. None: no limit. max_retries: How many times a call that fails is tried again: after
+        lost connections, 408, 429 and 5xx. POSTs are safe to repeat,
             since each has an `Idempotency-Key`.
-        pacing: Whether calls wait before the rate limit is exceeded, instead of after.
-        max_wait: The longest time in seconds that a call waits for the rate limit; if it would take longer, `RateLimitExceeded` is raised
+        pacing: Whether calls wait before the rate limit is exceeded, instead of after. max_wait: The longest time in
+        seconds that a call waits for the rate limit; if it would take longer, `RateLimitExceeded` is raised
             at once. The default lets programs that do a lot finish; in a web application, choose a second or two.
         proxy: URL of a proxy. Default: what `HTTPS_PROXY` and `HTTP_PROXY` name.
         http_client: A client of httpx2 of your own, for certificates, transports and pools; close it yourself.
@@ -114,7 +116,9 @@ class AsyncRollbook(AsyncResources):
         twin = object.__new__(type(self))
         given = {"max_retries": max_retries, "pacing": pacing, "max_wait": max_wait}
         changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        twin._settings = self._settings._replace(**changes, timeout=self._settings.timeout if timeout == -1 else timeout)
+        twin._settings = self._settings._replace(
+            **changes, timeout=self._settings.timeout if timeout == -1 else timeout
+        )
         twin._connection = self._connection
         return twin
 
@@ -144,13 +148,23 @@ class AsyncRollbook(AsyncResources):
         return await self.request("POST", path, body, query=query, headers=headers, idempotency_key=idempotency_key)
 
     async def put(
-        self, path: str, body: Any = OMIT, *, query: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        body: Any = OMIT,
+        *,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> RawResponse[Any]:
         """Any PUT, with `body` as JSON."""
         return await self.request("PUT", path, body, query=query, headers=headers)
 
     async def patch(
-        self, path: str, body: Any = OMIT, *, query: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        body: Any = OMIT,
+        *,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> RawResponse[Any]:
         """Any PATCH, with `body` as JSON."""
         return await self.request("PATCH", path, body, query=query, headers=headers)
@@ -172,10 +186,17 @@ class AsyncRollbook(AsyncResources):
         headers: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
     ) -> RawResponse[Any]:
-        """Any call. `content`: a body that is no JSON, as bytes or an iterable of them, which is not sent a second time."""
+        """Any call. `content`: a body that is no JSON, as bytes or an iterable of them, which is not sent a second
+        time."""
         request = build(
-            method.upper(), path, query=query, body=body, content=content, headers=headers, idempotency_key=idempotency_key
-        )  # fmt: skip
+            method.upper(),
+            path,
+            query=query,
+            body=body,
+            content=content,
+            headers=headers,
+            idempotency_key=idempotency_key,
+        )
         return await self._send(request, _responses.json_or_nothing)
 
     @asynccontextmanager

@@ -48,7 +48,8 @@ class AsyncLines:
 
 
 async def _lines(response: httpx2.Response) -> AsyncIterator[bytes]:
-    """The lines that aren't empty. `aiter_lines` also ends a line at U+2028 and U+0085, which JSON texts may contain."""
+    """The lines that aren't empty. `aiter_lines` also ends a line at U+2028 and U+0085, which JSON texts may
+    contain."""
     rest = b""
     async for part in response.aiter_bytes():
         *whole, rest = (rest + part).split(b"\n")

@@ -66,9 +66,9 @@ class AsyncWebhooksDeliveries(AsyncResource):
     ) -> AsyncPager[Delivery]:
         """List deliveries.
 
-        Returns the attempts to deliver events to a webhook, newest first. `outcome` says how each ended, `retry_at`
-        when the next attempt is. Deliveries are kept for 14 days (setting `webhook_retention`), at most 10,000 for
-        each webhook. Also requires the scope `events:read`.
+        Returns the attempts to deliver events to a webhook, newest first. `outcome` says how each ended,
+        `retry_at` when the next attempt is. Deliveries are kept for 14 days (setting `webhook_retention`), at
+        most 10,000 for each webhook. Also requires the scope `events:read`.
 
         Scope: `webhooks:read`. Viewers can only access their own webhooks, members none.
 
@@ -86,11 +86,11 @@ class AsyncWebhooksDeliveries(AsyncResource):
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
-            >>> async for delivery in client.webhooks.deliveries.list('webhook_065n1avd4p1q9h2v5c8m3k7r6g'):
+            >>> async for delivery in client.webhooks.deliveries.list("webhook_065n1avd4p1q9h2v5c8m3k7r6g"):
             ...     print(delivery.id)
         """
         return self._pages(
@@ -116,9 +116,9 @@ class AsyncWebhooksDeliveries(AsyncResource):
     async def get(self, webhook_id: str, delivery_id: str) -> Delivery:
         """Get a delivery.
 
-        Returns the delivery with its request and the first 4 KiB of the response. The request is recreated from the
-        event log, with the URL and format that the webhook has now. It is null if the event was erased or is past its
-        retention.
+        Returns the delivery with its request and the first 4 KiB of the response. The request is recreated from
+        the event log, with the URL and format that the webhook has now. It is null if the event was erased or
+        is past its retention.
 
         Scope: `webhooks:read`. Viewers can only access their own webhooks, members none.
 
@@ -127,11 +127,13 @@ class AsyncWebhooksDeliveries(AsyncResource):
             delivery_id: ID of the delivery.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
-            >>> delivery = await client.webhooks.deliveries.get('webhook_065n1avd4p1q9h2v5c8m3k7r6g', 'dlv_065n1p8d3o1k7f2h9v6c4m5r0g')
+            >>> delivery = await client.webhooks.deliveries.get(
+            ...     "webhook_065n1avd4p1q9h2v5c8m3k7r6g", "dlv_065n1p8d3o1k7f2h9v6c4m5r0g"
+            ... )
             >>> delivery.id
             'dlv_065n1p8d3o1k7f2h9v6c4m5r0g'
         """
@@ -142,24 +144,26 @@ class AsyncWebhooksDeliveries(AsyncResource):
     async def resend(self, webhook_id: str, delivery_id: str, *, idempotency_key: str | None = None) -> Replay:
         """Resend a delivery.
 
-        Sends the event again, with the same `webhook-id`, even if it was delivered or the webhook is paused. Returns
-        a replay that shows whether it succeeded. A test delivery can't be resent.
+        Sends the event again, with the same `webhook-id`, even if it was delivered or the webhook is paused.
+        Returns a replay that shows whether it succeeded. A test delivery can't be resent.
 
         Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
 
         Args:
             webhook_id: ID of the webhook.
             delivery_id: ID of the delivery.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
-                kept over retries.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
 
         Raises:
             ReplayLimitReached: The webhook has 100 running replays, including resent deliveries.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
-            >>> replay = await client.webhooks.deliveries.resend('webhook_065n1avd4p1q9h2v5c8m3k7r6g', 'dlv_065n1p8d3o1k7f2h9v6c4m5r0g')
+            >>> replay = await client.webhooks.deliveries.resend(
+            ...     "webhook_065n1avd4p1q9h2v5c8m3k7r6g", "dlv_065n1p8d3o1k7f2h9v6c4m5r0g"
+            ... )
             >>> replay.id
             'replay_065n1q2e4p1l8g3i0u7d5n6s1g'
         """
@@ -202,11 +206,11 @@ class AsyncWebhooksReplays(AsyncResource):
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
-            >>> async for replay in client.webhooks.replays.list('webhook_065n1avd4p1q9h2v5c8m3k7r6g'):
+            >>> async for replay in client.webhooks.replays.list("webhook_065n1avd4p1q9h2v5c8m3k7r6g"):
             ...     print(replay.id)
         """
         return self._pages(
@@ -228,32 +232,38 @@ class AsyncWebhooksReplays(AsyncResource):
     ) -> Replay:
         """Replay events.
 
-        Sends part of the event log to the webhook again, with the same `webhook-id`, even if the webhook is paused.
-        New events are sent as usual. A replay continues after a restart; get it to see its progress. Events that fail
-        are not retried. Also requires the scope `events:read`.
+        Sends part of the event log to the webhook again, with the same `webhook-id`, even if the webhook is
+        paused. New events are sent as usual. A replay continues after a restart; get it to see its progress.
+        Events that fail are not retried. Also requires the scope `events:read`.
 
         Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
 
         Args:
             webhook_id: ID of the webhook.
             from_: The first event: an RFC 3339 time, or an event ID. At most 40 characters.
-            to: The last event: a time, exclusive, or an event ID. Default: the newest event. At most 40 characters.
+            to: The last event: a time, exclusive, or an event ID. Default: the newest event. At most 40
+                characters.
             types: Only events of these types. Default: the types of the webhook.
             user: Only events about this user, or `me`. At most 40 characters.
-            only: `failed`: only events with failed attempts and no successful one. `undelivered`: only events without
-                a successful delivery. Default: all.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
-                kept over retries.
+            only: `failed`: only events with failed attempts and no successful one. `undelivered`: only events
+                without a successful delivery. Default: all.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
 
         Raises:
             ReplayLimitReached: The webhook has 100 running replays, including resent deliveries.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
             PositionExpired: Events after this position were deleted because they are older than the setting
                 `event_retention`, so you would miss some.
 
         Example:
-            >>> replay = await client.webhooks.replays.create('webhook_065n1avd4p1q9h2v5c8m3k7r6g', from_='2023-10-27T10:00:00Z', to='2023-10-27T11:00:00Z', only='undelivered')
+            >>> replay = await client.webhooks.replays.create(
+            ...     "webhook_065n1avd4p1q9h2v5c8m3k7r6g",
+            ...     from_="2023-10-27T10:00:00Z",
+            ...     to="2023-10-27T11:00:00Z",
+            ...     only="undelivered",
+            ... )
             >>> replay.id
             'replay_065n1q2e4p1l8g3i0u7d5n6s1g'
         """
@@ -279,15 +289,19 @@ class AsyncWebhooksReplays(AsyncResource):
             replay_id: ID of the replay.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
-            >>> replay = await client.webhooks.replays.get('webhook_065n1avd4p1q9h2v5c8m3k7r6g', 'replay_065n1q2e4p1l8g3i0u7d5n6s1g')
+            >>> replay = await client.webhooks.replays.get(
+            ...     "webhook_065n1avd4p1q9h2v5c8m3k7r6g", "replay_065n1q2e4p1l8g3i0u7d5n6s1g"
+            ... )
             >>> replay.id
             'replay_065n1q2e4p1l8g3i0u7d5n6s1g'
         """
-        return await self._call(build("GET", f"/v1/webhooks/{segment(webhook_id)}/replays/{segment(replay_id)}"), one_of(Replay))
+        return await self._call(
+            build("GET", f"/v1/webhooks/{segment(webhook_id)}/replays/{segment(replay_id)}"), one_of(Replay)
+        )
 
     async def cancel(self, webhook_id: str, replay_id: str) -> None:
         """Cancel a replay.
@@ -301,13 +315,17 @@ class AsyncWebhooksReplays(AsyncResource):
             replay_id: ID of the replay.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
-            >>> await client.webhooks.replays.cancel('webhook_065n1avd4p1q9h2v5c8m3k7r6g', 'replay_065n1q2e4p1l8g3i0u7d5n6s1g')
+            >>> await client.webhooks.replays.cancel(
+            ...     "webhook_065n1avd4p1q9h2v5c8m3k7r6g", "replay_065n1q2e4p1l8g3i0u7d5n6s1g"
+            ... )
         """
-        return await self._call(build("DELETE", f"/v1/webhooks/{segment(webhook_id)}/replays/{segment(replay_id)}"), nothing)
+        return await self._call(
+            build("DELETE", f"/v1/webhooks/{segment(webhook_id)}/replays/{segment(replay_id)}"), nothing
+        )
 
     @property
     def with_raw_response(self) -> AsyncWebhooksReplaysWithRawResponse:
@@ -344,18 +362,18 @@ class AsyncEvents(AsyncFollowing):
     ) -> AsyncPager[Event]:
         """List events.
 
-        Returns what happened to users, API keys, sessions and webhooks, in the order in which it was committed. To
-        follow the event log, pass the ID of the last event you have seen as `after`, or the `Event-Position` of an
-        earlier response. An empty list means there is nothing new. A page ends after `limit` events or 1 MiB, but has
-        at least one event if there are any. Fails with 410 if events after `after` were deleted (setting
-        `event_retention`). With `wait`, the server waits up to that many seconds for an event, and responds as soon
-        as there is one.
+        Returns what happened to users, API keys, sessions and webhooks, in the order in which it was committed.
+        To follow the event log, pass the ID of the last event you have seen as `after`, or the `Event-Position`
+        of an earlier response. An empty list means there is nothing new. A page ends after `limit` events or 1
+        MiB, but has at least one event if there are any. Fails with 410 if events after `after` were deleted
+        (setting `event_retention`). With `wait`, the server waits up to that many seconds for an event, and
+        responds as soon as there is one.
 
         Scope: `events:read`.
 
         Args:
-            after: Only events after this one: an event ID, or the `Event-Position` of an earlier response. At most 40
-                characters.
+            after: Only events after this one: an event ID, or the `Event-Position` of an earlier response. At
+                most 40 characters.
             types: Types of events, separated by commas: `user.created`, `user.*` for all of a group, or `*`.
             user: Only events about this user, or `me`. At most 40 characters.
             actor: Only what this user or API key did: the ID of either, or `me`. At most 40 characters.
@@ -371,8 +389,8 @@ class AsyncEvents(AsyncFollowing):
         Raises:
             PositionExpired: Events after this position were deleted because they are older than the setting
                 `event_retention`, so you would miss some.
-            TooManyStreams: You already have 100 open requests that wait for events, with `GET /v1/events/stream` or
-                `wait`, or 10 that wait for the request log.
+            TooManyStreams: You already have 100 open requests that wait for events, with `GET
+                /v1/events/stream` or `wait`, or 10 that wait for the request log.
 
         Example:
             >>> async for event in client.events.list():
@@ -430,11 +448,11 @@ class AsyncExports(AsyncResource):
     ) -> AsyncLines:
         """Export users.
 
-        Returns a snapshot of all users, or of those that match the filters, in the order in which they were added and
-        with all fields. If you import it, you get the same users in the same order, with the same times. Follow the
-        event log from its `Event-Position`. The export contains no API keys, sessions or password hashes; on the
-        server's machine, `rollbook users export --with-hashes` includes the hashes. You can run one export at a time
-        on each worker of the server.
+        Returns a snapshot of all users, or of those that match the filters, in the order in which they were
+        added and with all fields. If you import it, you get the same users in the same order, with the same
+        times. Follow the event log from its `Event-Position`. The export contains no API keys, sessions or
+        password hashes; on the server's machine, `rollbook users export --with-hashes` includes the hashes. You
+        can run one export at a time on each worker of the server.
 
         Scope: `users:export`.
 
@@ -446,12 +464,12 @@ class AsyncExports(AsyncResource):
             status: Only users with this status. One of `active`, `suspended`.
             created_after: Only users created after this RFC 3339 time.
             created_before: Only users created before this RFC 3339 time.
-            q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID. One or
-                two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts
-                written without spaces, any place. At most 255 characters.
-            metadata: Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares texts,
-                numbers, booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`. Keys
-                and values have at most 255 characters.
+            q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID.
+                One or two characters find words that begin with them and, in Chinese, Japanese, Korean and
+                other scripts written without spaces, any place. At most 255 characters.
+            metadata: Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares
+                texts, numbers, booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or
+                `null`. Keys and values have at most 255 characters.
 
         Raises:
             ExportRunning: You already have an export running.
@@ -485,7 +503,8 @@ class AsyncImports(AsyncImporting):
     def list(self, *, before: str | None = None, limit: int = 1000) -> AsyncPager[Import]:
         """List imports.
 
-        Returns the imports of the last 30 days, newest first: at most 1,000, and 1,000,000 refused records in all.
+        Returns the imports of the last 30 days, newest first: at most 1,000, and 1,000,000 refused records in
+        all.
 
         Scope: `users:write`.
 
@@ -516,38 +535,40 @@ class AsyncImports(AsyncImporting):
         """Import users.
 
         The body is the file: NDJSON, a JSON array or CSV, optionally compressed with gzip or zstd. The server
-        responds when it has stored the file, and then imports the users in the background, even after a restart. To
-        see the progress, call `GET /v1/imports/{importId}`. For users with a role above member, the key also needs
-        the scope `users:grant`, and for password hashes `users:import`. You can have 10 unfinished imports.
+        responds when it has stored the file, and then imports the users in the background, even after a
+        restart. To see the progress, call `GET /v1/imports/{importId}`. For users with a role above member, the
+        key also needs the scope `users:grant`, and for password hashes `users:import`. You can have 10
+        unfinished imports.
 
         Scope: `users:write`.
 
         Args:
             file: A path, an open binary file, or bytes. Sent once, in parts.
-            source: The system that the file was exported from. One of `auth0`, `clerk`, `django`, `fastapi-users`,
-                `firebase`, `keycloak`, `pocketbase`, `rollbook`, `supabase`. Default: rollbook.
-            format: The file's format. `auto`: detected, as is compression with gzip or zstd. One of `auto`, `csv`,
-                `json`, `ndjson`. Default: auto.
+            source: The system that the file was exported from. One of `auth0`, `clerk`, `django`,
+                `fastapi-users`, `firebase`, `keycloak`, `pocketbase`, `rollbook`, `supabase`. Default:
+                rollbook.
+            format: The file's format. `auto`: detected, as is compression with gzip or zstd. One of `auto`,
+                `csv`, `json`, `ndjson`. Default: auto.
             match: How users who exist are recognized. One of `email`, `external_id`. Default: email.
-            on_conflict: What happens to users who exist already. `skip`: nothing. `update`: their fields are set to
-                those of the file. `fail`: the report names them. Default: skip.
-            unknown_hashes: What happens to users whose password hash is in no format that Rollbook knows. `refuse`:
-                they are refused. `skip`: they are imported without a password, and the report names them, so that you
-                can send them a setup link. Default: refuse.
+            on_conflict: What happens to users who exist already. `skip`: nothing. `update`: their fields are
+                set to those of the file. `fail`: the report names them. Default: skip.
+            unknown_hashes: What happens to users whose password hash is in no format that Rollbook knows.
+                `refuse`: they are refused. `skip`: they are imported without a password, and the report names
+                them, so that you can send them a setup link. Default: refuse.
             dry_run: `true`: do the same work and report on it, but change nothing. Default: False.
             events: `each`: record `user.created` and `user.updated` for each user. `summary`: record
-                `import.finished`, and changes of users who exist to anything but their name, metadata and external
-                ID. Default: each.
+                `import.finished`, and changes of users who exist to anything but their name, metadata and
+                external ID. Default: each.
             mapping: A JSON object from the columns of a CSV file to fields, such as `{"Mail": "email", "Plan":
-                "metadata.plan", "Notes": null}`. `metadata.plan` puts a column into the metadata, null ignores it.
-                Default: columns that are named like fields. 2 to 8,192 characters.
+                "metadata.plan", "Notes": null}`. `metadata.plan` puts a column into the metadata, null ignores
+                it. Default: columns that are named like fields. 2 to 8,192 characters.
             delimiter: The character between the columns of a CSV file. Default: detected. At most 1 characters.
 
         Raises:
             ImportLimitReached: You have 10 unfinished imports, or the server has 100.
 
         Example:
-            >>> job = await client.imports.create('users.csv')
+            >>> job = await client.imports.create("users.csv")
             >>> job.id
             'imp_065n1c7m8h1u9f3s6d2q5b8k4g'
         """
@@ -584,11 +605,11 @@ class AsyncImports(AsyncImporting):
             import_id: ID of the import.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
-            >>> job = await client.imports.get('imp_065n1c7m8h1u9f3s6d2q5b8k4g')
+            >>> job = await client.imports.get("imp_065n1c7m8h1u9f3s6d2q5b8k4g")
             >>> job.id
             'imp_065n1c7m8h1u9f3s6d2q5b8k4g'
         """
@@ -597,8 +618,8 @@ class AsyncImports(AsyncImporting):
     def report(self, import_id: str) -> AsyncLines:
         """Get the report of an import.
 
-        Returns the records that were refused so far, each with its line, field, code and reason, and the users who
-        were imported without a password, each with their `user_id`: at most 100,000 in all.
+        Returns the records that were refused so far, each with its line, field, code and reason, and the users
+        who were imported without a password, each with their `user_id`: at most 100,000 in all.
 
         Scope: `users:write`.
 
@@ -606,11 +627,11 @@ class AsyncImports(AsyncImporting):
             import_id: ID of the import.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
-            >>> async for line in client.imports.report('imp_065n1c7m8h1u9f3s6d2q5b8k4g'):
+            >>> async for line in client.imports.report("imp_065n1c7m8h1u9f3s6d2q5b8k4g"):
             ...     print(line)
         """
         return self._lines(build("GET", f"/v1/imports/{segment(import_id)}/report"))
@@ -624,15 +645,15 @@ class AsyncImports(AsyncImporting):
 
         Args:
             import_id: ID of the import.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
-                kept over retries.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
-            >>> job = await client.imports.cancel('imp_065n1c7m8h1u9f3s6d2q5b8k4g')
+            >>> job = await client.imports.cancel("imp_065n1c7m8h1u9f3s6d2q5b8k4g")
             >>> job.id
             'imp_065n1c7m8h1u9f3s6d2q5b8k4g'
         """
@@ -671,14 +692,16 @@ class AsyncKeys(AsyncResource):
             offset: Number of items to skip. Default: 0.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
             >>> async for key in client.keys.list():
             ...     print(key.id)
         """
-        return self._pages(build("GET", "/v1/keys", query={"user": user, "limit": limit, "offset": offset}), Key, "offset")
+        return self._pages(
+            build("GET", "/v1/keys", query={"user": user, "limit": limit, "offset": offset}), Key, "offset"
+        )
 
     async def create(
         self,
@@ -704,19 +727,24 @@ class AsyncKeys(AsyncResource):
             scopes: The scopes of the key. Default or null: everything its user can do.
             expires_at: When the key expires, an RFC 3339 time in the future. Default or null: never.
             ip_allow: IP addresses and networks that can use the key. Default or null: any.
-            rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to 100
-                characters.
+            rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
+                100 characters.
             revealable: Whether the key can be revealed again. Default: `true`.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
-                kept over retries.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
 
         Raises:
             KeyLimitReached: The user has 1,000 active API keys.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
-            >>> key = await client.keys.create(name='billing service', scopes=['users:read'], ip_allow=['203.0.113.0/24'], rate_limit='50/minute')
+            >>> key = await client.keys.create(
+            ...     name="billing service",
+            ...     scopes=["users:read"],
+            ...     ip_allow=["203.0.113.0/24"],
+            ...     rate_limit="50/minute",
+            ... )
             >>> key.key
             'rbk_ExampleExampleExampleExampleOnly1gTtmI'
         """
@@ -749,11 +777,11 @@ class AsyncKeys(AsyncResource):
             key_id: ID of the API key, or `current` for the key that sends the request.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
-            >>> key = await client.keys.get('key_065n19esg1vsvaetc6pc73vuso')
+            >>> key = await client.keys.get("key_065n19esg1vsvaetc6pc73vuso")
             >>> key.key
             'rbk_ExampleExampleExampleExampleOnly1gTtmI'
         """
@@ -770,19 +798,19 @@ class AsyncKeys(AsyncResource):
             key_id: ID of the API key, or `current` for the key that sends the request.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
-            >>> await client.keys.revoke('key_065n19esg1vsvaetc6pc73vuso')
+            >>> await client.keys.revoke("key_065n19esg1vsvaetc6pc73vuso")
         """
         return await self._call(build("DELETE", f"/v1/keys/{segment(key_id)}"), nothing)
 
     async def reveal(self, key_id: str, *, password: str) -> Key:
         """Reveal an API key.
 
-        Returns one of your own keys in full. Requires your password. Fails with 404 if the key is not revealable or
-        was revoked.
+        Returns one of your own keys in full. Requires your password. Fails with 404 if the key is not
+        revealable or was revoked.
 
         Scope: `keys:write`. Members can only access their own keys.
 
@@ -792,17 +820,19 @@ class AsyncKeys(AsyncResource):
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
-            TooManyAttempts: Too many wrong passwords for this account or from this client (settings `attempts_limit`,
-                `account_attempts_limit` and `address_attempts_limit`).
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+            TooManyAttempts: Too many wrong passwords for this account or from this client (settings
+                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
         Example:
-            >>> key = await client.keys.reveal('key_065n19esg1vsvaetc6pc73vuso', password='securepassword123')
+            >>> key = await client.keys.reveal("key_065n19esg1vsvaetc6pc73vuso", password="securepassword123")
             >>> key.key
             'rbk_ExampleExampleExampleExampleOnly1gTtmI'
         """
-        return await self._call(build("POST", f"/v1/keys/{segment(key_id)}/reveal", body={"password": password}), one_of(Key))
+        return await self._call(
+            build("POST", f"/v1/keys/{segment(key_id)}/reveal", body={"password": password}), one_of(Key)
+        )
 
     async def rotate(self, key_id: str, *, overlap: int | Omit = OMIT, idempotency_key: str | None = None) -> Key:
         """Rotate an API key.
@@ -814,21 +844,23 @@ class AsyncKeys(AsyncResource):
         Args:
             key_id: ID of the API key, or `current` for the key that sends the request.
             overlap: Seconds the old key keeps working, at most 30 days. Default: `0`. 0 to 2,592,000.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
-                kept over retries.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
 
         Raises:
             KeyLimitReached: The user has 1,000 active API keys.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
-            >>> key = await client.keys.rotate('key_065n19esg1vsvaetc6pc73vuso', overlap=3600)
+            >>> key = await client.keys.rotate("key_065n19esg1vsvaetc6pc73vuso", overlap=3600)
             >>> key.key
             'rbk_ExampleExampleExampleExampleOnly1gTtmI'
         """
         return await self._call(
-            build("POST", f"/v1/keys/{segment(key_id)}/rotate", body={"overlap": overlap}, idempotency_key=idempotency_key),
+            build(
+                "POST", f"/v1/keys/{segment(key_id)}/rotate", body={"overlap": overlap}, idempotency_key=idempotency_key
+            ),
             one_of(Key),
         )
 
@@ -869,22 +901,24 @@ class AsyncRequests(AsyncResource):
     ) -> AsyncPager[LoggedRequest]:
         """List requests.
 
-        Returns calls that were made with API keys, newest first: your own, and for admins those of all users, or of
-        one `user`. A request appears within 2 seconds. To follow the log, pass `order=asc` and the `Request-Position`
-        of an earlier response as `after`: then a request appears after 4 seconds, in the order of answers, and none
-        is missed. With `wait`, an empty list is returned only after that many seconds, and successful calls of this
-        endpoint are left out, since they would end each wait.
+        Returns calls that were made with API keys, newest first: your own, and for admins those of all users,
+        or of one `user`. A request appears within 2 seconds. To follow the log, pass `order=asc` and the
+        `Request-Position` of an earlier response as `after`: then a request appears after 4 seconds, in the
+        order of answers, and none is missed. With `wait`, an empty list is returned only after that many
+        seconds, and successful calls of this endpoint are left out, since they would end each wait.
 
         Scope: `requests:read`. Members and viewers can only access requests with their own keys.
 
         Args:
-            user: Only requests with the API keys of this user. Default: all that you can see. At most 40 characters.
+            user: Only requests with the API keys of this user. Default: all that you can see. At most 40
+                characters.
             key: Only requests with this API key. At most 40 characters.
             status: Only responses with this status, or this class of them. At most 3 characters.
             method: Only requests with this method. At most 32 characters.
-            path: Only requests to this path, see `path_match`. `%` escapes are as in the URL. At most 200 characters.
-            path_match: How `path` is compared. `prefix`: the path begins with it. `exact`: it is the whole path.
-                Default: prefix.
+            path: Only requests to this path, see `path_match`. `%` escapes are as in the URL. At most 200
+                characters.
+            path_match: How `path` is compared. `prefix`: the path begins with it. `exact`: it is the whole
+                path. Default: prefix.
             after: Only requests answered after this RFC 3339 time.
             before: Only requests answered before this RFC 3339 time.
             order: `desc`: newest first. `asc`: oldest first, to follow the log. Default: desc.
@@ -892,10 +926,10 @@ class AsyncRequests(AsyncResource):
             wait: Seconds to wait if there is nothing yet. Only with `order=asc`. 0 to 60. Default: 0.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
-            TooManyStreams: You already have 100 open requests that wait for events, with `GET /v1/events/stream` or
-                `wait`, or 10 that wait for the request log.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+            TooManyStreams: You already have 100 open requests that wait for events, with `GET
+                /v1/events/stream` or `wait`, or 10 that wait for the request log.
 
         Example:
             >>> async for logged_request in client.requests.list():
@@ -926,8 +960,8 @@ class AsyncRequests(AsyncResource):
     async def get(self, request_id: str) -> LoggedRequest:
         """Get a request.
 
-        Returns one call from the request log, by the `X-Request-Id` of its response. It may be missing if it is less
-        than 2 seconds old, past its retention, or was only counted because thousands came at once.
+        Returns one call from the request log, by the `X-Request-Id` of its response. It may be missing if it is
+        less than 2 seconds old, past its retention, or was only counted because thousands came at once.
 
         Scope: `requests:read`. Members and viewers can only access requests with their own keys.
 
@@ -935,11 +969,11 @@ class AsyncRequests(AsyncResource):
             request_id: ID of the request.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
-            >>> logged_request = await client.requests.get('req_7m2c9v0kq1t8a3hs0000001f')
+            >>> logged_request = await client.requests.get("req_7m2c9v0kq1t8a3hs0000001f")
             >>> logged_request.id
             'req_7m2c9v0kq1t8a3hs0000001f'
         """
@@ -1048,8 +1082,8 @@ class AsyncSessions(AsyncResource):
             offset: Number of items to skip. Default: 0.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
             >>> async for session in client.sessions.list():
@@ -1070,11 +1104,11 @@ class AsyncSessions(AsyncResource):
             session_id: ID of the session.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
-            >>> await client.sessions.end('ses_065n19qk2l1v7fm8c0t3b5d6eg')
+            >>> await client.sessions.end("ses_065n19qk2l1v7fm8c0t3b5d6eg")
         """
         return await self._call(build("DELETE", f"/v1/sessions/{segment(session_id)}"), nothing)
 
@@ -1097,20 +1131,20 @@ class AsyncUsage(AsyncResource):
     async def get(self, *, user: str | None = None, key: str | None = None, period: str | None = None) -> UsageReport:
         """Get usage.
 
-        Counts requests made with API keys, by hour or day, key, endpoint and exceeded rate limit: your own, and for
-        admins those of any `user`. Requests appear within 2 seconds.
+        Counts requests made with API keys, by hour or day, key, endpoint and exceeded rate limit: your own, and
+        for admins those of any `user`. Requests appear within 2 seconds.
 
         Scope: `requests:read`. Members and viewers can only access requests with their own keys.
 
         Args:
             user: Usage of this user. Default: your own. At most 40 characters.
             key: Only requests with this API key. At most 40 characters.
-            period: How far to look back. `24h` and `7d` are counted by the hour, `30d` and `90d` by the day; days
-                begin at 00:00 UTC. Default: 7d.
+            period: How far to look back. `24h` and `7d` are counted by the hour, `30d` and `90d` by the day;
+                days begin at 00:00 UTC. Default: 7d.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
             >>> usage_report = await client.usage.get()
@@ -1155,8 +1189,8 @@ class AsyncUsers(AsyncResource):
     ) -> AsyncPager[User]:
         """List users.
 
-        Returns users in the order in which they were added. Use the filters, `q` and `sort` to select and order them.
-        `status=deleted` returns those who can be restored, newest deletion first.
+        Returns users in the order in which they were added. Use the filters, `q` and `sort` to select and order
+        them. `status=deleted` returns those who can be restored, newest deletion first.
 
         Scope: `users:read`.
 
@@ -1166,23 +1200,24 @@ class AsyncUsers(AsyncResource):
             ids: Up to 200 IDs, separated by commas.
             role: Only users with this role. One of `member`, `viewer`, `admin`, `owner`.
             status: Only users with this status. `deleted`: those who were deleted and can be restored, newest
-                deletion first. Requires the scope `users:write` as well. One of `active`, `deleted`, `suspended`.
+                deletion first. Requires the scope `users:write` as well. One of `active`, `deleted`,
+                `suspended`.
             created_after: Only users created after this RFC 3339 time.
             created_before: Only users created before this RFC 3339 time.
-            q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID. One or
-                two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts
-                written without spaces, any place. At most 255 characters.
-            metadata: Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares texts,
-                numbers, booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`. Keys
-                and values have at most 255 characters.
-            sort: `created_at`, `name` or `email`; separate several with commas. Prefix with `-` for descending order.
-                One of `created_at`, `-created_at`, `name`, `-name`, `email`, `-email`.
+            q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID.
+                One or two characters find words that begin with them and, in Chinese, Japanese, Korean and
+                other scripts written without spaces, any place. At most 255 characters.
+            metadata: Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares
+                texts, numbers, booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or
+                `null`. Keys and values have at most 255 characters.
+            sort: `created_at`, `name` or `email`; separate several with commas. Prefix with `-` for descending
+                order. One of `created_at`, `-created_at`, `name`, `-name`, `email`, `-email`.
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
             offset: Number of items to skip. Default: 0.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
             count: `exact`: return `X-Total-Count` for filtered lists as well.
-            consistency: `eventual`: a database standby may answer, and its data may lag. By default, lists include
-                every acknowledged change. One of `eventual`, `strong`.
+            consistency: `eventual`: a database standby may answer, and its data may lag. By default, lists
+                include every acknowledged change. One of `eventual`, `strong`.
 
         Example:
             >>> async for user in client.users.list():
@@ -1230,37 +1265,39 @@ class AsyncUsers(AsyncResource):
     ) -> User:
         """Create a user.
 
-        The password is stored as an argon2id hash and never returned. For a `role` above member, the key needs the
-        scope `users:grant` as well.
+        The password is stored as an argon2id hash and never returned. For a `role` above member, the key needs
+        the scope `users:grant` as well.
 
         Scope: `users:write`.
 
         Args:
-            name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters. At
-                most 255 characters.
-            email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring
-                case. Stored as sent. 3 to 254 characters.
-            password: A password of 8 to 256 characters. Common passwords are rejected. There are no other rules, and
-                nothing is truncated.
-            role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read the
-                log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a
-                member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user:
-                `member`.
+            name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control
+                characters. At most 255 characters.
+            email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
+                ignoring case. Stored as sent. 3 to 254 characters.
+            password: A password of 8 to 256 characters. Common passwords are rejected. There are no other
+                rules, and nothing is truncated.
+            role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read
+                the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise
+                like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new
+                user: `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: A JSON object with your own data, at most 16 KiB.
             email_verified: Whether the email is verified.
-            rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to 100
-                characters.
+            rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
+                100 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
-                kept over retries.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
 
         Raises:
             EmailTaken: Another user has this email.
             ExternalIdTaken: Another user has this `external_id`.
 
         Example:
-            >>> user = await client.users.create(name='Charlie Chaplin', email='charlie@example.com', password='securepassword123')
+            >>> user = await client.users.create(
+            ...     name="Charlie Chaplin", email="charlie@example.com", password="securepassword123"
+            ... )
             >>> user.id
             'user_065n18a8k1rnhbvqalm9j3ts0c'
         """
@@ -1289,27 +1326,44 @@ class AsyncUsers(AsyncResource):
     ) -> BulkResults:
         """Change many users.
 
-        Runs up to 1,000 operations that create, update, delete, restore, suspend or activate users, in the order you
-        send them and in one transaction. Each operation follows the rules of its own endpoint; `update` is `PATCH`.
-        Returns a result for each operation: one that fails doesn't affect the others. With `atomic`, either all
-        operations are done or none. Up to 200 operations can have a password. Each operation counts as one request.
+        Runs up to 1,000 operations that create, update, delete, restore, suspend or activate users, in the
+        order you send them and in one transaction. Each operation follows the rules of its own endpoint;
+        `update` is `PATCH`. Returns a result for each operation: one that fails doesn't affect the others. With
+        `atomic`, either all operations are done or none. Up to 200 operations can have a password. Each
+        operation counts as one request.
 
         Scope: `users:write`.
 
         Args:
             operations: Up to 1,000 operations.
             atomic: Whether none is done if one fails. Default: `false`.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
-                kept over retries.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
 
         Raises:
             BulkRefused: At least one operation of a bulk call with `atomic` failed, so nothing was changed.
 
         Example:
-            >>> bulk_results = await client.users.bulk(operations=[{'op': 'create', 'name': 'Charlie Chaplin', 'email': 'charlie@example.com'}, {'op': 'update', 'id': 'user_065n14sd01rd526r46hrcu0i8o', 'metadata': {'plan': 'team'}, 'if_match': '"3"'}, {'op': 'suspend', 'id': 'user_065n1610s1svlbjclvt8htp6r0'}])
+            >>> bulk_results = await client.users.bulk(
+            ...     operations=[
+            ...         {"op": "create", "name": "Charlie Chaplin", "email": "charlie@example.com"},
+            ...         {
+            ...             "op": "update",
+            ...             "id": "user_065n14sd01rd526r46hrcu0i8o",
+            ...             "metadata": {"plan": "team"},
+            ...             "if_match": '"3"',
+            ...         },
+            ...         {"op": "suspend", "id": "user_065n1610s1svlbjclvt8htp6r0"},
+            ...     ]
+            ... )
         """
         return await self._call(
-            build("POST", "/v1/users/bulk", body={"operations": operations, "atomic": atomic}, idempotency_key=idempotency_key),
+            build(
+                "POST",
+                "/v1/users/bulk",
+                body={"operations": operations, "atomic": atomic},
+                idempotency_key=idempotency_key,
+            ),
             one_of(BulkResults),
         )
 
@@ -1338,15 +1392,16 @@ class AsyncUsers(AsyncResource):
             ids: Up to 200 IDs, separated by commas.
             role: Only users with this role. One of `member`, `viewer`, `admin`, `owner`.
             status: Only users with this status. `deleted`: those who were deleted and can be restored, newest
-                deletion first. Requires the scope `users:write` as well. One of `active`, `deleted`, `suspended`.
+                deletion first. Requires the scope `users:write` as well. One of `active`, `deleted`,
+                `suspended`.
             created_after: Only users created after this RFC 3339 time.
             created_before: Only users created before this RFC 3339 time.
-            q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID. One or
-                two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts
-                written without spaces, any place. At most 255 characters.
-            metadata: Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares texts,
-                numbers, booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`. Keys
-                and values have at most 255 characters.
+            q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID.
+                One or two characters find words that begin with them and, in Chinese, Japanese, Korean and
+                other scripts written without spaces, any place. At most 255 characters.
+            metadata: Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares
+                texts, numbers, booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or
+                `null`. Keys and values have at most 255 characters.
 
         Example:
             >>> count = await client.users.count()
@@ -1377,10 +1432,10 @@ class AsyncUsers(AsyncResource):
     ) -> User:
         """Verify a password.
 
-        Use this to sign users in to your own application. Returns the user, or 401 if the email or password is wrong.
-        An unknown email takes as long as a wrong password. Returns 429 after too many failures for one account. Send
-        the `address` of the person who signs in: then failures are counted for each address, and a stranger can't
-        lock the user out.
+        Use this to sign users in to your own application. Returns the user, or 401 if the email or password is
+        wrong. An unknown email takes as long as a wrong password. Returns 429 after too many failures for one
+        account. Send the `address` of the person who signs in: then failures are counted for each address, and
+        a stranger can't lock the user out.
 
         Scope: `users:verify`.
 
@@ -1393,11 +1448,11 @@ class AsyncUsers(AsyncResource):
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
-            TooManyAttempts: Too many wrong passwords for this account or from this client (settings `attempts_limit`,
-                `account_attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: Too many wrong passwords for this account or from this client (settings
+                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
         Example:
-            >>> user = await client.users.verify_password(email='charlie@example.com', password='securepassword123')
+            >>> user = await client.users.verify_password(email="charlie@example.com", password="securepassword123")
             >>> user.id
             'user_065n18a8k1rnhbvqalm9j3ts0c'
         """
@@ -1414,9 +1469,9 @@ class AsyncUsers(AsyncResource):
     async def get(self, user_id: str, *, fields: Sequence[str] = ("*",)) -> User:
         """Get a user.
 
-        Returns all fields except the password. Use `me` as the ID for the user the API key belongs to. The `ETag`
-        changes with the user: send it as `If-None-Match` to read the user only if it has changed, or as `If-Match`
-        with an update.
+        Returns all fields except the password. Use `me` as the ID for the user the API key belongs to. The
+        `ETag` changes with the user: send it as `If-None-Match` to read the user only if it has changed, or as
+        `If-Match` with an update.
 
         Scope: `users:read`. Members can only access themselves.
 
@@ -1425,11 +1480,11 @@ class AsyncUsers(AsyncResource):
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
-            >>> user = await client.users.get('user_065n18a8k1rnhbvqalm9j3ts0c')
+            >>> user = await client.users.get("user_065n18a8k1rnhbvqalm9j3ts0c")
             >>> user.id
             'user_065n18a8k1rnhbvqalm9j3ts0c'
         """
@@ -1453,33 +1508,34 @@ class AsyncUsers(AsyncResource):
     ) -> User:
         """Update a user.
 
-        Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null removes a
-        key. Users can change their own name, email and metadata, and must send their `current_password` to change
-        their email. Admins can change all fields; for the `role`, the key needs the scope `users:grant` as well. A
-        higher role signs the user out, and ends their password link and the API keys that others created for them.
-        With `If-Match`, the update only succeeds if the user still has that version.
+        Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null
+        removes a key. Users can change their own name, email and metadata, and must send their
+        `current_password` to change their email. Admins can change all fields; for the `role`, the key needs
+        the scope `users:grant` as well. A higher role signs the user out, and ends their password link and the
+        API keys that others created for them. With `If-Match`, the update only succeeds if the user still has
+        that version.
 
         Scope: `users:write`. Members can only access themselves.
 
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
-            name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters. At
-                most 255 characters.
-            email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring
-                case. Stored as sent. 3 to 254 characters.
-            role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read the
-                log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a
-                member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user:
-                `member`.
+            name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control
+                characters. At most 255 characters.
+            email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
+                ignoring case. Stored as sent. 3 to 254 characters.
+            role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read
+                the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise
+                like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new
+                user: `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: A JSON object with your own data, at most 16 KiB.
             email_verified: Whether the email is verified.
-            rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to 100
-                characters.
-            status: `suspended` users can't sign in or use their API keys until they are activated. One of `active`,
-                `suspended`.
-            current_password: Your current password. Required to change your own email, unless you can change all
-                users. At most 256 characters.
+            rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
+                100 characters.
+            status: `suspended` users can't sign in or use their API keys until they are activated. One of
+                `active`, `suspended`.
+            current_password: Your current password. Required to change your own email, unless you can change
+                all users. At most 256 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
             if_match: Only if the object still has this version, the `etag` of a raw response.
 
@@ -1487,18 +1543,20 @@ class AsyncUsers(AsyncResource):
             EmailTaken: Another user has this email.
             ExternalIdTaken: Another user has this `external_id`.
             WrongPassword: The email is unknown, or the password is wrong.
-            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one could
-                undo it.
+            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
+                could undo it.
             NotYourself: You can't delete or suspend yourself.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
             PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
                 version.
-            TooManyAttempts: Too many wrong passwords for this account or from this client (settings `attempts_limit`,
-                `account_attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: Too many wrong passwords for this account or from this client (settings
+                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
         Example:
-            >>> user = await client.users.put('user_065n18a8k1rnhbvqalm9j3ts0c', name='Charles Chaplin', email='charlie.c@example.com')
+            >>> user = await client.users.put(
+            ...     "user_065n18a8k1rnhbvqalm9j3ts0c", name="Charles Chaplin", email="charlie.c@example.com"
+            ... )
             >>> user.id
             'user_065n18a8k1rnhbvqalm9j3ts0c'
         """
@@ -1541,34 +1599,35 @@ class AsyncUsers(AsyncResource):
     ) -> User:
         """Update a user.
 
-        Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null removes a
-        key. Users can change their own name, email and metadata, and must send their `current_password` to change
-        their email. Admins can change all fields; for the `role`, the key needs the scope `users:grant` as well. A
-        higher role signs the user out, and ends their password link and the API keys that others created for them.
-        With `If-Match`, the update only succeeds if the user still has that version.
+        Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null
+        removes a key. Users can change their own name, email and metadata, and must send their
+        `current_password` to change their email. Admins can change all fields; for the `role`, the key needs
+        the scope `users:grant` as well. A higher role signs the user out, and ends their password link and the
+        API keys that others created for them. With `If-Match`, the update only succeeds if the user still has
+        that version.
 
         Scope: `users:write`. Members can only access themselves.
 
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
-            name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters. At
-                most 255 characters.
-            email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring
-                case. Stored as sent. 3 to 254 characters.
-            role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read the
-                log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a
-                member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user:
-                `member`.
+            name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control
+                characters. At most 255 characters.
+            email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
+                ignoring case. Stored as sent. 3 to 254 characters.
+            role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read
+                the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise
+                like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new
+                user: `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
-            metadata: Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects
-                are merged, and others stay. The result has at most 16 KiB.
+            metadata: Changes of the metadata (RFC 7396): keys you send are set, those with null are removed,
+                objects are merged, and others stay. The result has at most 16 KiB.
             email_verified: Whether the email is verified.
-            rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to 100
-                characters.
-            status: `suspended` users can't sign in or use their API keys until they are activated. One of `active`,
-                `suspended`.
-            current_password: Your current password. Required to change your own email, unless you can change all
-                users. At most 256 characters.
+            rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
+                100 characters.
+            status: `suspended` users can't sign in or use their API keys until they are activated. One of
+                `active`, `suspended`.
+            current_password: Your current password. Required to change your own email, unless you can change
+                all users. At most 256 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
             if_match: Only if the object still has this version, the `etag` of a raw response.
 
@@ -1576,18 +1635,22 @@ class AsyncUsers(AsyncResource):
             EmailTaken: Another user has this email.
             ExternalIdTaken: Another user has this `external_id`.
             WrongPassword: The email is unknown, or the password is wrong.
-            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one could
-                undo it.
+            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
+                could undo it.
             NotYourself: You can't delete or suspend yourself.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
             PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
                 version.
-            TooManyAttempts: Too many wrong passwords for this account or from this client (settings `attempts_limit`,
-                `account_attempts_limit` and `address_attempts_limit`).
+            TooManyAttempts: Too many wrong passwords for this account or from this client (settings
+                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
         Example:
-            >>> user = await client.users.update('user_065n18a8k1rnhbvqalm9j3ts0c', name='Charles Chaplin', metadata={'plan': 'team', 'trial_ends': None})
+            >>> user = await client.users.update(
+            ...     "user_065n18a8k1rnhbvqalm9j3ts0c",
+            ...     name="Charles Chaplin",
+            ...     metadata={"plan": "team", "trial_ends": None},
+            ... )
             >>> user.id
             'user_065n18a8k1rnhbvqalm9j3ts0c'
         """
@@ -1615,8 +1678,8 @@ class AsyncUsers(AsyncResource):
     async def delete(self, user_id: str, *, purge: bool | None = None, if_match: str | None = None) -> None:
         """Delete a user.
 
-        The user disappears from all lists, their API keys stop working, and their email can be used again. You can
-        restore them for 30 days. `purge=true` permanently erases the user and their data in the event log.
+        The user disappears from all lists, their API keys stop working, and their email can be used again. You
+        can restore them for 30 days. `purge=true` permanently erases the user and their data in the event log.
 
         Scope: `users:delete`.
 
@@ -1626,48 +1689,55 @@ class AsyncUsers(AsyncResource):
             if_match: Only if the object still has this version, the `etag` of a raw response.
 
         Raises:
-            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one could
-                undo it.
+            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
+                could undo it.
             NotYourself: You can't delete or suspend yourself.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
             PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
                 version.
 
         Example:
-            >>> await client.users.delete('user_065n18a8k1rnhbvqalm9j3ts0c')
+            >>> await client.users.delete("user_065n18a8k1rnhbvqalm9j3ts0c")
         """
         return await self._call(
-            build("DELETE", f"/v1/users/{segment(user_id)}", query={"purge": purge}, headers={"If-Match": if_match}), nothing
+            build("DELETE", f"/v1/users/{segment(user_id)}", query={"purge": purge}, headers={"If-Match": if_match}),
+            nothing,
         )
 
     async def set_password(self, user_id: str, *, password: str, current_password: str | Omit = OMIT) -> None:
         """Set a user's password.
 
-        Users who change their own password must send their `current_password`. For another user with a role above
-        member, the key needs the scope `users:grant` as well.
+        Users who change their own password must send their `current_password`. For another user with a role
+        above member, the key needs the scope `users:grant` as well.
 
         Scope: `users:write`. Members can only access themselves.
 
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
-            password: A password of 8 to 256 characters. Common passwords are rejected. There are no other rules, and
-                nothing is truncated.
+            password: A password of 8 to 256 characters. Common passwords are rejected. There are no other
+                rules, and nothing is truncated.
             current_password: The user's current password. At most 256 characters.
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
-            TooManyAttempts: Too many wrong passwords for this account or from this client (settings `attempts_limit`,
-                `account_attempts_limit` and `address_attempts_limit`).
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+            TooManyAttempts: Too many wrong passwords for this account or from this client (settings
+                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
         Example:
-            >>> await client.users.set_password('user_065n18a8k1rnhbvqalm9j3ts0c', password='another-good-one', current_password='securepassword123')
+            >>> await client.users.set_password(
+            ...     "user_065n18a8k1rnhbvqalm9j3ts0c",
+            ...     password="another-good-one",
+            ...     current_password="securepassword123",
+            ... )
         """
         return await self._call(
             build(
-                "PUT", f"/v1/users/{segment(user_id)}/password", body={"password": password, "current_password": current_password}
+                "PUT",
+                f"/v1/users/{segment(user_id)}/password",
+                body={"password": password, "current_password": current_password},
             ),
             nothing,
         )
@@ -1677,11 +1747,11 @@ class AsyncUsers(AsyncResource):
     ) -> PasswordLink:
         """Create a setup or password reset link.
 
-        For users who have no password yet or have forgotten it. Whoever opens `url` can set the password once. They
-        are then signed in to the dashboard or, with a `redirect_url`, continue there without being signed in to the
-        dashboard. The link expires after three days, when you create another one, or when the password is changed.
-        Send it over a channel you trust. For a user with a role above member, the key needs the scope `users:grant`
-        as well.
+        For users who have no password yet or have forgotten it. Whoever opens `url` can set the password once.
+        They are then signed in to the dashboard or, with a `redirect_url`, continue there without being signed
+        in to the dashboard. The link expires after three days, when you create another one, or when the
+        password is changed. Send it over a channel you trust. For a user with a role above member, the key
+        needs the scope `users:grant` as well.
 
         Scope: `users:write`.
 
@@ -1689,16 +1759,18 @@ class AsyncUsers(AsyncResource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
             redirect_url: Where the person continues after setting the password, instead of in the dashboard: an
                 `https` URL, or `http` on `localhost` or `127.0.0.1`. 9 to 1,024 characters.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
-                kept over retries.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
 
         Raises:
             NotYourself: You can't delete or suspend yourself.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
-            >>> password_link = await client.users.create_password_link('user_065n18a8k1rnhbvqalm9j3ts0c', redirect_url='https://app.example.com/sign-in')
+            >>> password_link = await client.users.create_password_link(
+            ...     "user_065n18a8k1rnhbvqalm9j3ts0c", redirect_url="https://app.example.com/sign-in"
+            ... )
             >>> password_link.url
             'https://api.example.com/account/set-password?token=Example-Only-Example-Only-Example-Only-Exam'
         """
@@ -1712,7 +1784,9 @@ class AsyncUsers(AsyncResource):
             one_of(PasswordLink),
         )
 
-    async def suspend(self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None) -> User:
+    async def suspend(
+        self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None
+    ) -> User:
         """Suspend a user.
 
         Suspended users can't sign in or use their API keys until you activate them. They stay in lists.
@@ -1722,27 +1796,34 @@ class AsyncUsers(AsyncResource):
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
-                kept over retries.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
 
         Raises:
-            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one could
-                undo it.
+            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
+                could undo it.
             NotYourself: You can't delete or suspend yourself.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
-            >>> user = await client.users.suspend('user_065n18a8k1rnhbvqalm9j3ts0c')
+            >>> user = await client.users.suspend("user_065n18a8k1rnhbvqalm9j3ts0c")
             >>> user.id
             'user_065n18a8k1rnhbvqalm9j3ts0c'
         """
         return await self._call(
-            build("POST", f"/v1/users/{segment(user_id)}/suspend", query={"fields": fields}, idempotency_key=idempotency_key),
+            build(
+                "POST",
+                f"/v1/users/{segment(user_id)}/suspend",
+                query={"fields": fields},
+                idempotency_key=idempotency_key,
+            ),
             one_of(User),
         )
 
-    async def activate(self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None) -> User:
+    async def activate(
+        self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None
+    ) -> User:
         """Activate a suspended user.
 
         Scope: `users:write`.
@@ -1750,58 +1831,71 @@ class AsyncUsers(AsyncResource):
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
-                kept over retries.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
-            >>> user = await client.users.activate('user_065n18a8k1rnhbvqalm9j3ts0c')
+            >>> user = await client.users.activate("user_065n18a8k1rnhbvqalm9j3ts0c")
             >>> user.id
             'user_065n18a8k1rnhbvqalm9j3ts0c'
         """
         return await self._call(
-            build("POST", f"/v1/users/{segment(user_id)}/activate", query={"fields": fields}, idempotency_key=idempotency_key),
+            build(
+                "POST",
+                f"/v1/users/{segment(user_id)}/activate",
+                query={"fields": fields},
+                idempotency_key=idempotency_key,
+            ),
             one_of(User),
         )
 
-    async def restore(self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None) -> User:
+    async def restore(
+        self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None
+    ) -> User:
         """Restore a deleted user.
 
-        The user returns to the same position in lists. Their API keys stay revoked. Fails with 400 if another user
-        now has their email.
+        The user returns to the same position in lists. Their API keys stay revoked. Fails with 400 if another
+        user now has their email.
 
         Scope: `users:write`.
 
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
-                kept over retries.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
 
         Raises:
             EmailTaken: Another user has this email.
             ExternalIdTaken: Another user has this `external_id`.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
-            >>> user = await client.users.restore('user_065n18a8k1rnhbvqalm9j3ts0c')
+            >>> user = await client.users.restore("user_065n18a8k1rnhbvqalm9j3ts0c")
             >>> user.id
             'user_065n18a8k1rnhbvqalm9j3ts0c'
         """
         return await self._call(
-            build("POST", f"/v1/users/{segment(user_id)}/restore", query={"fields": fields}, idempotency_key=idempotency_key),
+            build(
+                "POST",
+                f"/v1/users/{segment(user_id)}/restore",
+                query={"fields": fields},
+                idempotency_key=idempotency_key,
+            ),
             one_of(User),
         )
 
     async def export(self, user_id: str) -> Export:
         """Export a user.
 
-        Returns all data about a user: their fields, API keys (without the secrets), sessions and events. Changes made
-        by others don't say who made them. You can run one export at a time on each worker of the server.
+        Returns all data about a user: their fields, API keys (without the secrets), sessions and events.
+        Changes made by others don't say who made them. You can run one export at a time on each worker of the
+        server.
 
         Scope: `users:export`. Members can only access themselves.
 
@@ -1809,12 +1903,12 @@ class AsyncUsers(AsyncResource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
             ExportRunning: You already have an export running.
 
         Example:
-            >>> export = await client.users.export('user_065n18a8k1rnhbvqalm9j3ts0c')
+            >>> export = await client.users.export("user_065n18a8k1rnhbvqalm9j3ts0c")
         """
         return await self._call(build("GET", f"/v1/users/{segment(user_id)}/export"), one_of(Export))
 
@@ -1860,8 +1954,8 @@ class AsyncWebhooks(AsyncResource):
     def list(self, *, user: str | None = None, limit: int = 1000, offset: int | None = None) -> AsyncPager[Webhook]:
         """List webhooks.
 
-        Returns webhooks, oldest first, without the secrets: your own or, for admins, all. Pass `user` for those of
-        one user.
+        Returns webhooks, oldest first, without the secrets: your own or, for admins, all. Pass `user` for those
+        of one user.
 
         Scope: `webhooks:read`. Viewers can only access their own webhooks, members none.
 
@@ -1871,8 +1965,8 @@ class AsyncWebhooks(AsyncResource):
             offset: Number of items to skip. Default: 0.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
             >>> async for webhook in client.webhooks.list():
@@ -1900,8 +1994,9 @@ class AsyncWebhooks(AsyncResource):
         """Create a webhook.
 
         From now on, events are sent to the URL, signed with the `secret` in the response (Standard Webhooks). A
-        webhook for all types gets its own `webhook.created` event first. It belongs to you, or to `user_id` if you
-        are an admin, and is disabled when that user can no longer read events. Also requires the scope `events:read`.
+        webhook for all types gets its own `webhook.created` event first. It belongs to you, or to `user_id` if
+        you are an admin, and is disabled when that user can no longer read events. Also requires the scope
+        `events:read`.
 
         Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
 
@@ -1912,27 +2007,29 @@ class AsyncWebhooks(AsyncResource):
             description: What you use the webhook for. At most 255 characters.
             types: The events to send.
             format: `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`,
-                `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks. Default:
-                `standard`.
-            payload: `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object,
-                for receivers that should not get personal data. Default: `full`.
+                `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks.
+                Default: `standard`.
+            payload: `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the
+                object, for receivers that should not get personal data. Default: `full`.
             ordering: `user`: the events of a user in order; a failed event delays later ones of the same user.
                 `none`: in no order. Default: `user`.
             skip_imports: `true`: leave out the events of imports, except `import.finished`. Default: `false`.
             headers: Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB
                 together. Values are never returned.
-            status: `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped. Default for
-                a new webhook: `enabled`.
+            status: `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped.
+                Default for a new webhook: `enabled`.
             user_id: ID of the user the webhook belongs to. Default for a new webhook: yourself. At most 40
                 characters.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
-                kept over retries.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
 
         Raises:
             WebhookLimitReached: The user has 50 webhooks, or the server has 500.
 
         Example:
-            >>> webhook = await client.webhooks.create(url='https://app.example.com/hooks/rollbook', types=['user.*'])
+            >>> webhook = await client.webhooks.create(
+            ...     url="https://app.example.com/hooks/rollbook", types=["user.*"]
+            ... )
             >>> webhook.id
             'webhook_065n1avd4p1q9h2v5c8m3k7r6g'
         """
@@ -1960,7 +2057,8 @@ class AsyncWebhooks(AsyncResource):
     async def get(self, webhook_id: str) -> Webhook:
         """Get a webhook.
 
-        Returns the webhook without its secret and the values of its headers. `health` says how deliveries are going.
+        Returns the webhook without its secret and the values of its headers. `health` says how deliveries are
+        going.
 
         Scope: `webhooks:read`. Viewers can only access their own webhooks, members none.
 
@@ -1968,11 +2066,11 @@ class AsyncWebhooks(AsyncResource):
             webhook_id: ID of the webhook.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
-            >>> webhook = await client.webhooks.get('webhook_065n1avd4p1q9h2v5c8m3k7r6g')
+            >>> webhook = await client.webhooks.get("webhook_065n1avd4p1q9h2v5c8m3k7r6g")
             >>> webhook.id
             'webhook_065n1avd4p1q9h2v5c8m3k7r6g'
         """
@@ -1996,11 +2094,12 @@ class AsyncWebhooks(AsyncResource):
     ) -> Webhook:
         """Update a webhook.
 
-        Fields you don't send are left unchanged. `headers` are merged, and null removes a header. If the `url` leads
-        to another server, send the values of all headers again. Events that have not been delivered yet are sent with
-        the new settings. The `status` `enabled` resumes the webhook where it stopped. To change `url`, `types`,
-        `format` or `payload`, the key also needs the scope `events:read`. Admins can give the webhook to another
-        user. With `If-Match`, the update only succeeds if the webhook still has that version.
+        Fields you don't send are left unchanged. `headers` are merged, and null removes a header. If the `url`
+        leads to another server, send the values of all headers again. Events that have not been delivered yet
+        are sent with the new settings. The `status` `enabled` resumes the webhook where it stopped. To change
+        `url`, `types`, `format` or `payload`, the key also needs the scope `events:read`. Admins can give the
+        webhook to another user. With `If-Match`, the update only succeeds if the webhook still has that
+        version.
 
         Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
 
@@ -2012,30 +2111,32 @@ class AsyncWebhooks(AsyncResource):
             description: What you use the webhook for. At most 255 characters.
             types: The events to send.
             format: `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`,
-                `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks. Default:
-                `standard`.
-            payload: `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object,
-                for receivers that should not get personal data. Default: `full`.
+                `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks.
+                Default: `standard`.
+            payload: `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the
+                object, for receivers that should not get personal data. Default: `full`.
             ordering: `user`: the events of a user in order; a failed event delays later ones of the same user.
                 `none`: in no order. Default: `user`.
             skip_imports: `true`: leave out the events of imports, except `import.finished`. Default: `false`.
             headers: Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB
                 together. Values are never returned.
-            status: `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped. Default for
-                a new webhook: `enabled`.
+            status: `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped.
+                Default for a new webhook: `enabled`.
             user_id: ID of the user the webhook belongs to. Default for a new webhook: yourself. At most 40
                 characters.
             if_match: Only if the object still has this version, the `etag` of a raw response.
 
         Raises:
             WebhookLimitReached: The user has 50 webhooks, or the server has 500.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
             PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
                 version.
 
         Example:
-            >>> webhook = await client.webhooks.update('webhook_065n1avd4p1q9h2v5c8m3k7r6g', types=['user.*', 'key.*'], headers={'X-Tenant': 'acme'})
+            >>> webhook = await client.webhooks.update(
+            ...     "webhook_065n1avd4p1q9h2v5c8m3k7r6g", types=["user.*", "key.*"], headers={"X-Tenant": "acme"}
+            ... )
             >>> webhook.id
             'webhook_065n1avd4p1q9h2v5c8m3k7r6g'
         """
@@ -2072,35 +2173,37 @@ class AsyncWebhooks(AsyncResource):
             if_match: Only if the object still has this version, the `etag` of a raw response.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
             PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
                 version.
 
         Example:
-            >>> await client.webhooks.delete('webhook_065n1avd4p1q9h2v5c8m3k7r6g')
+            >>> await client.webhooks.delete("webhook_065n1avd4p1q9h2v5c8m3k7r6g")
         """
-        return await self._call(build("DELETE", f"/v1/webhooks/{segment(webhook_id)}", headers={"If-Match": if_match}), nothing)
+        return await self._call(
+            build("DELETE", f"/v1/webhooks/{segment(webhook_id)}", headers={"If-Match": if_match}), nothing
+        )
 
     async def pause(self, webhook_id: str, *, idempotency_key: str | None = None) -> Webhook:
         """Pause a webhook.
 
-        Nothing is sent until you resume the webhook. Events that happen in the meantime are not lost: you can have
-        them sent then, as long as they are in the event log.
+        Nothing is sent until you resume the webhook. Events that happen in the meantime are not lost: you can
+        have them sent then, as long as they are in the event log.
 
         Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
 
         Args:
             webhook_id: ID of the webhook.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
-                kept over retries.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
-            >>> webhook = await client.webhooks.pause('webhook_065n1avd4p1q9h2v5c8m3k7r6g')
+            >>> webhook = await client.webhooks.pause("webhook_065n1avd4p1q9h2v5c8m3k7r6g")
             >>> webhook.id
             'webhook_065n1avd4p1q9h2v5c8m3k7r6g'
         """
@@ -2111,32 +2214,37 @@ class AsyncWebhooks(AsyncResource):
     async def resume(self, webhook_id: str, *, from_: str | Omit = OMIT, idempotency_key: str | None = None) -> Webhook:
         """Resume a webhook.
 
-        Resumes a webhook that was paused or disabled. By default, everything that happened in the meantime is sent,
-        in order. To start elsewhere, send `from`: `now` skips these events, and an earlier time or event sends events
-        again.
+        Resumes a webhook that was paused or disabled. By default, everything that happened in the meantime is
+        sent, in order. To start elsewhere, send `from`: `now` skips these events, and an earlier time or event
+        sends events again.
 
         Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
 
         Args:
             webhook_id: ID of the webhook.
-            from_: Where to go on: `cursor`, with everything that happened since; `now`, without it; an RFC 3339 time;
-                or the ID of the first event to send. Default: `"cursor"`. At most 40 characters.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
-                kept over retries.
+            from_: Where to go on: `cursor`, with everything that happened since; `now`, without it; an RFC 3339
+                time; or the ID of the first event to send. Default: `"cursor"`. At most 40 characters.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
             PositionExpired: Events after this position were deleted because they are older than the setting
                 `event_retention`, so you would miss some.
 
         Example:
-            >>> webhook = await client.webhooks.resume('webhook_065n1avd4p1q9h2v5c8m3k7r6g', from_='cursor')
+            >>> webhook = await client.webhooks.resume("webhook_065n1avd4p1q9h2v5c8m3k7r6g", from_="cursor")
             >>> webhook.id
             'webhook_065n1avd4p1q9h2v5c8m3k7r6g'
         """
         return await self._call(
-            build("POST", f"/v1/webhooks/{segment(webhook_id)}/resume", body={"from": from_}, idempotency_key=idempotency_key),
+            build(
+                "POST",
+                f"/v1/webhooks/{segment(webhook_id)}/resume",
+                body={"from": from_},
+                idempotency_key=idempotency_key,
+            ),
             one_of(Webhook),
         )
 
@@ -2153,13 +2261,15 @@ class AsyncWebhooks(AsyncResource):
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
-            TooManyAttempts: Too many wrong passwords for this account or from this client (settings `attempts_limit`,
-                `account_attempts_limit` and `address_attempts_limit`).
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+            TooManyAttempts: Too many wrong passwords for this account or from this client (settings
+                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
         Example:
-            >>> webhook = await client.webhooks.reveal('webhook_065n1avd4p1q9h2v5c8m3k7r6g', password='securepassword123')
+            >>> webhook = await client.webhooks.reveal(
+            ...     "webhook_065n1avd4p1q9h2v5c8m3k7r6g", password="securepassword123"
+            ... )
             >>> webhook.id
             'webhook_065n1avd4p1q9h2v5c8m3k7r6g'
         """
@@ -2167,27 +2277,29 @@ class AsyncWebhooks(AsyncResource):
             build("POST", f"/v1/webhooks/{segment(webhook_id)}/reveal", body={"password": password}), one_of(Webhook)
         )
 
-    async def rotate_secret(self, webhook_id: str, *, overlap: int | Omit = OMIT, idempotency_key: str | None = None) -> Webhook:
+    async def rotate_secret(
+        self, webhook_id: str, *, overlap: int | Omit = OMIT, idempotency_key: str | None = None
+    ) -> Webhook:
         """Rotate the secret of a webhook.
 
-        Creates a new secret. For `overlap` seconds, 24 hours by default, events have two signatures, one with each
-        secret, so that your application rejects nothing while you change its secret.
+        Creates a new secret. For `overlap` seconds, 24 hours by default, events have two signatures, one with
+        each secret, so that your application rejects nothing while you change its secret.
 
         Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
 
         Args:
             webhook_id: ID of the webhook.
-            overlap: Seconds during which events are signed with the old secret as well, at most 30 days. Default:
-                `86400`. 0 to 2,592,000.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
-                kept over retries.
+            overlap: Seconds during which events are signed with the old secret as well, at most 30 days.
+                Default: `86400`. 0 to 2,592,000.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
-            >>> webhook = await client.webhooks.rotate_secret('webhook_065n1avd4p1q9h2v5c8m3k7r6g', overlap=3600)
+            >>> webhook = await client.webhooks.rotate_secret("webhook_065n1avd4p1q9h2v5c8m3k7r6g", overlap=3600)
             >>> webhook.id
             'webhook_065n1avd4p1q9h2v5c8m3k7r6g'
         """
@@ -2205,28 +2317,30 @@ class AsyncWebhooks(AsyncResource):
         """Test a webhook.
 
         Sends an example event immediately, whatever the types of the webhook, even if it is paused or disabled.
-        Returns the delivery with its outcome, after up to 15 seconds. The event is not in the event log and is not
-        retried.
+        Returns the delivery with its outcome, after up to 15 seconds. The event is not in the event log and is
+        not retried.
 
         Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
 
         Args:
             webhook_id: ID of the webhook.
             type: The type of the example event. Default: `server.test`. At most 64 characters.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new one,
-                kept over retries.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
 
         Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't
-                exist.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
-            >>> delivery = await client.webhooks.test('webhook_065n1avd4p1q9h2v5c8m3k7r6g', type='user.created')
+            >>> delivery = await client.webhooks.test("webhook_065n1avd4p1q9h2v5c8m3k7r6g", type="user.created")
             >>> delivery.id
             'dlv_065n1p8d3o1k7f2h9v6c4m5r0g'
         """
         return await self._call(
-            build("POST", f"/v1/webhooks/{segment(webhook_id)}/test", body={"type": type}, idempotency_key=idempotency_key),
+            build(
+                "POST", f"/v1/webhooks/{segment(webhook_id)}/test", body={"type": type}, idempotency_key=idempotency_key
+            ),
             one_of(Delivery),
         )
 

@@ -1,4 +1,5 @@
-"""Where threads wait: for the rate limit, for a response, for the next try. The one part that is written for each of tasks and threads."""
+"""Where threads wait: for the rate limit, for a response, for the next try. The one part that is written for each of
+tasks and threads."""
 
 from __future__ import annotations
 

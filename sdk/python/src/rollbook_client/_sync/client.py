@@ -57,17 +57,17 @@ class _Connection:
 class Rollbook(Resources):
     """A client of one server with one API key.
 
-    It connects at the first call and keeps connections, so create one and use it everywhere; close it at the end, or use it with
-    `with`. Every call raises a subclass of `RollbookError` if it fails.
+    It connects at the first call and keeps connections, so create one and use it everywhere; close it at the end, or
+    use it with `with`. Every call raises a subclass of `RollbookError` if it fails.
 
     Args:
-        url: The server's, such as `https://users.example.com`. Default: the variable `ROLLBOOK_URL`.
-        key: An API key. Default: the variable `ROLLBOOK_KEY`. It cannot be changed later.
-        timeout: Seconds to connect, and to wait for each part of a response. None: no limit.
-        max_retries: How many times a call that fails is tried again: after lost connections, 408, 429 and 5xx. POSTs are safe to repeat,
+        url: The server's, such as `https://users.example.com`. Default: the variable `ROLLBOOK_URL`. key: An API key.
+        Default: the variable `ROLLBOOK_KEY`. It cannot be changed later. timeout: Seconds to connect, and to wait for
+        each part of a response. None: no limit. max_retries: How many times a call that fails is tried again: after
+        lost connections, 408, 429 and 5xx. POSTs are safe to repeat,
             since each has an `Idempotency-Key`.
-        pacing: Whether calls wait before the rate limit is exceeded, instead of after.
-        max_wait: The longest time in seconds that a call waits for the rate limit; if it would take longer, `RateLimitExceeded` is raised
+        pacing: Whether calls wait before the rate limit is exceeded, instead of after. max_wait: The longest time in
+        seconds that a call waits for the rate limit; if it would take longer, `RateLimitExceeded` is raised
             at once. The default lets programs that do a lot finish; in a web application, choose a second or two.
         proxy: URL of a proxy. Default: what `HTTPS_PROXY` and `HTTP_PROXY` name.
         http_client: A client of httpx2 of your own, for certificates, transports and pools; close it yourself.
@@ -114,7 +114,9 @@ class Rollbook(Resources):
         twin = object.__new__(type(self))
         given = {"max_retries": max_retries, "pacing": pacing, "max_wait": max_wait}
         changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        twin._settings = self._settings._replace(**changes, timeout=self._settings.timeout if timeout == -1 else timeout)
+        twin._settings = self._settings._replace(
+            **changes, timeout=self._settings.timeout if timeout == -1 else timeout
+        )
         twin._connection = self._connection
         return twin
 
@@ -144,13 +146,23 @@ class Rollbook(Resources):
         return self.request("POST", path, body, query=query, headers=headers, idempotency_key=idempotency_key)
 
     def put(
-        self, path: str, body: Any = OMIT, *, query: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        body: Any = OMIT,
+        *,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> RawResponse[Any]:
         """Any PUT, with `body` as JSON."""
         return self.request("PUT", path, body, query=query, headers=headers)
 
     def patch(
-        self, path: str, body: Any = OMIT, *, query: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        body: Any = OMIT,
+        *,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> RawResponse[Any]:
         """Any PATCH, with `body` as JSON."""
         return self.request("PATCH", path, body, query=query, headers=headers)
@@ -172,10 +184,17 @@ class Rollbook(Resources):
         headers: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
     ) -> RawResponse[Any]:
-        """Any call. `content`: a body that is no JSON, as bytes or an iterable of them, which is not sent a second time."""
+        """Any call. `content`: a body that is no JSON, as bytes or an iterable of them, which is not sent a second
+        time."""
         request = build(
-            method.upper(), path, query=query, body=body, content=content, headers=headers, idempotency_key=idempotency_key
-        )  # fmt: skip
+            method.upper(),
+            path,
+            query=query,
+            body=body,
+            content=content,
+            headers=headers,
+            idempotency_key=idempotency_key,
+        )
         return self._send(request, _responses.json_or_nothing)
 
     @contextmanager

@@ -31,13 +31,15 @@ class Following(Resource):
         actor: str | None = None,
         address: str | None = None,
     ) -> Generator[Event, None, None]:
-        """Yield events as they happen, without end. A lost connection is made again, and nothing is left out or sent twice.
+        """Yield events as they happen, without end. A lost connection is made again, and nothing is left out or sent
+        twice.
 
-        To go on where a program was when it ended, store the `id` of the last event that was handled. The stream counts as one request
-        toward the rate limit, however long it lasts.
+        To go on where a program was when it ended, store the `id` of the last event that was handled. The stream counts
+        as one request toward the rate limit, however long it lasts.
 
         Args:
-            position: An event ID or a position, such as `page.event_position` of a list: what comes after it is sent. Default: what comes
+            position: An event ID or a position, such as `page.event_position` of a list: what comes after it is sent.
+            Default: what comes
                 from now on.
             types: Types, such as `user.created`, or groups, such as `user.*`. Default: all.
             user: Only events about the user with this ID.
@@ -45,9 +47,9 @@ class Following(Resource):
             address: Only events with this IP address, `cli` or `system` as `actor.address`.
 
         Raises:
-            PositionExpired: The position is older than what the server keeps. Read the users again, and follow from their position.
-            APIError: The key is invalid, was revoked or may no longer read events.
-            ConnectionFailed: The server can't be reached at first. Later, it is tried again without end.
+            PositionExpired: The position is older than what the server keeps. Read the users again, and follow from
+            their position. APIError: The key is invalid, was revoked or may no longer read events. ConnectionFailed:
+            The server can't be reached at first. Later, it is tried again without end.
 
         Example:
             >>> for event in client.events.follow(position, types=["user.*"]):

@@ -28,13 +28,14 @@ class Importing(Resource):
         """Import users from a file, and wait until all are read.
 
         Args:
-            file: A path, an open binary file, or bytes. It is sent as it is, in parts, however large.
-            on_progress: Called with the import each time its progress was asked for, at most every 0.2 and at least every 5 seconds:
+            file: A path, an open binary file, or bytes. It is sent as it is, in parts, however large. on_progress:
+            Called with the import each time its progress was asked for, at most every 0.2 and at least every 5 seconds:
                 `records` were read, `bytes_read` of `bytes`.
             options: As for `create`.
 
         Raises:
-            ImportFailed: The file could not be read to its end, or the import was canceled. Its `job` says why, and how many users
+            ImportFailed: The file could not be read to its end, or the import was canceled. Its `job` says why, and how
+            many users
                 went in.
 
         Example:

@@ -48,7 +48,8 @@ class Lines:
 
 
 def _lines(response: httpx2.Response) -> Iterator[bytes]:
-    """The lines that aren't empty. `iter_lines` also ends a line at U+2028 and U+0085, which JSON texts may contain."""
+    """The lines that aren't empty. `iter_lines` also ends a line at U+2028 and U+0085, which JSON texts may
+    contain."""
     rest = b""
     for part in response.iter_bytes():
         *whole, rest = (rest + part).split(b"\n")
