@@ -35,7 +35,7 @@ class Key(NamedTuple):
         return f"{self.start}…{self.last_four}"
 
 
-public = presenter(Key)
+public = presenter(Key, after={"revealable": "rate_limit"})
 """All that may be seen of a key, which is never the key."""
 
 

@@ -37,7 +37,7 @@ class Delivery(NamedTuple):
         return self.response or None if self.http_status is None else None
 
 
-public = presenter(Delivery)
+public = presenter(Delivery, after={"detail": "outcome"})
 """All that lists show of a delivery."""
 
 COLUMNS = ", ".join(Delivery._fields)

@@ -34,7 +34,9 @@ class Replay(NamedTuple):
         return round(min(1.0, (self.next_seq - self.first_seq) / (self.last_seq - self.first_seq + 1)), 3)
 
 
-public = presenter(Replay)
+public = presenter(
+    Replay, after={"status": "trigger", "progress": "status", "delivered": "progress", "failed": "delivered"}
+)
 """All that may be seen of a replay."""
 
 

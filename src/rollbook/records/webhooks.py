@@ -137,7 +137,7 @@ def sealed_headers(webhook: Webhook) -> dict[str, bytes]:
     return {} if webhook.headers is None else _decode(webhook.headers)
 
 
-public = presenter(Webhook)
+public = presenter(Webhook, after={"skip_imports": "ordering"})
 """All that may be seen of a webhook: neither its secret nor the values of its headers."""
 
 
