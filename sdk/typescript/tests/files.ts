@@ -19,7 +19,7 @@ test("an import runs to its end, tells how far it is, and says what was refused"
   for await (const refusal of client.imports.report(job.id)) refusals.push(refusal);
   assert.deepEqual(refusals.map(({ line, field, code }) => [line, field, code]), [[102, "email", "invalid_parameter"]]);
   const csv = await (await client.imports.report(job.id, { format: "csv" }).open()).text();
-  assert.match(csv, /^line,field,code,reason\r?\n102,email,/);
+  assert.match(csv, /^line,field,code,reason,user_id\r?\n102,email,/);
   assert.equal((await client.imports.run(users)).added, 0); // the same file again
   assert.equal((await client.imports.list({ limit: 1 }).first()).items[0]!.skipped, 100);
 });
