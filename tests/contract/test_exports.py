@@ -10,6 +10,7 @@ import socket
 import stat
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -165,11 +166,10 @@ def test_who_may_export_and_what(directory: Server, http: httpx2.Client, as_role
 def test_one_at_a_time_however_slowly_it_is_read_and_of_the_moment_it_began(directory: Server) -> None:
     """A client that reads nothing: the server has read all users all the same, and holds back no one but this
     caller."""
-    with directory.http() as http, socket.create_connection(("127.0.0.1", directory.port)) as slow:
+    with directory.http() as http, ExitStack() as stack:
         before = everyone(http)
         user = new_user(http, role="admin")
         other = new_key(http, user_id=user["id"])
-        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 131_072)
         big = [
             {"op": "create", "name": "Big", "email": f"big{n}@example.com", "metadata": {"text": "x" * 15_000}}
             for n in range(400)
@@ -178,6 +178,8 @@ def test_one_at_a_time_however_slowly_it_is_read_and_of_the_moment_it_began(dire
         head = (
             f"GET {EXPORTS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {directory.key}\r\nConnection: close\r\n\r\n"
         )
+        slow = stack.enter_context(socket.create_connection(("127.0.0.1", directory.port)))
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 131_072)
         slow.sendall(head.encode())
         assert slow.recv(12) == b"HTTP/1.1 200"
         refused(http.get(EXPORTS), 429, "export_running")
