@@ -579,13 +579,14 @@ TEXTS: dict[str, list[tuple[str, str, str]]] = {
     "report_import": [
         (
             "application/x-ndjson",
-            "A JSON object per line, with `line`, `field`, `code` and `reason`.",
-            '{"line":17,"field":"email","code":"invalid_parameter","reason":"The email address has no @."}\n',
+            "A JSON object per line, with `line`, `field`, `code`, `reason` and `user_id`: whoever was imported "
+            "without their password.",
+            '{"line":17,"field":"email","code":"invalid_parameter","reason":"The email has no @.","user_id":null}\n',
         ),
         (
             "text/csv",
             "The same with `format=csv`.",
-            "line,field,code,reason\r\n17,email,invalid_parameter,The email address has no @.\r\n",
+            "line,field,code,reason,user_id\r\n17,email,invalid_parameter,The email has no @.,\r\n",
         ),
     ],
     "show_metrics": [

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from rollbook import clock
 from rollbook.http.request import made_at
 from rollbook.observe.usage_buffer import SPAN, Client, Line, Problem
-from rollbook.records.presenting import Hidden, Shown, presenter
+from rollbook.records.presenting import Shown, presenter
 from rollbook.records.usage import unpack
 from rollbook.storage.database import Engine, Queries
 
@@ -48,11 +48,12 @@ class Logged(NamedTuple):
         0  # so many more like it came within the same moment and were only counted
     )
     query: tuple[str, ...] = ()  # the names of the query's parameters
-    error: Hidden[Problem | None] = None  # what it was answered with, if it failed and there was room to note it
+    error: Annotated[Problem | None, Shown("None")] = None
+    """What it was answered with, if it failed and there was room to note it."""
 
 
-public = presenter(Logged)
-"""All that may be seen of a request, but its error, which names the host that was called."""
+public = presenter(Logged, after={"created_at": "id", "query": "headers", "error": "query"})
+"""All that may be seen of a request. Its error names the host that was called: who answers puts it in."""
 
 
 class Search(NamedTuple):
