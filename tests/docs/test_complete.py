@@ -17,6 +17,7 @@ from rollbook.api.routes import ROUTES
 from rollbook.cli.commands import app
 from rollbook.config import Settings
 from rollbook.records import event_types
+from rollbook.schemas import paragraphs
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -67,7 +68,7 @@ def test_every_error_code_is_documented() -> None:
     page = (DOCS / "errors.md").read_text()
     for error in errors.tree():
         assert f"\n## {error.code}\n" in page
-        assert (error.__doc__ or "") in page
+        assert paragraphs(error.__doc__) in page
 
 
 @pytest.mark.parametrize("pages", [GUIDE, ("api",)], ids=["guide", "overview"])

@@ -16,6 +16,7 @@ import pytest
 from rollbook import errors
 from rollbook.auth import key_format
 from rollbook.docs_site import guide, markdown, passages, search
+from rollbook.schemas import paragraphs
 from rollbook.web import templates
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
 
@@ -104,10 +105,10 @@ def test_every_error_has_a_page_that_says_what_it_means(code: str, browser: http
     assert page.status_code == 200
     shown = unescape(re.sub(r"<[^>]+>", "", page.text))
     assert str(error.status) in shown
-    assert re.sub(r"`", "", str(error.__doc__)) in shown
+    assert re.sub(r"`", "", paragraphs(error.__doc__)) in shown
     text = browser.get(f"/docs/errors/{code}.md")
     assert text.headers["content-type"] == "text/markdown; charset=utf-8"
-    assert text.text.startswith(f"# {code}\n") and str(error.__doc__) in text.text
+    assert text.text.startswith(f"# {code}\n") and paragraphs(error.__doc__) in text.text
 
 
 @pytest.mark.parametrize(
