@@ -665,13 +665,13 @@ class UserFilters(Query):
 ExportFormat = Literal["ndjson", "csv"]
 
 
+ExportedStatus = Annotated[Status, says("Only users with this status.")]
+
+
 class ExportUsers(UserFilters):
     """Which users to export, and how."""
 
-    # frozen, so that another type does no harm
-    status: Annotated[Status, says("Only users with this status.")] | None = (  # type: ignore[bad-override-mutable-attribute]
-        None
-    )
+    status: ExportedStatus | None = None  # type: ignore[bad-override-mutable-attribute]  # frozen
     format: Annotated[
         ExportFormat, Meta(description="`ndjson`: a JSON object on each line. `csv`: a table with a header.")
     ] = "ndjson"

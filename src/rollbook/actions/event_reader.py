@@ -69,7 +69,7 @@ class EventReader:
             page = await self._db.read(events.page, Selection(after=seq), BATCH)
         more = page.more or page.position == self.start > seq
         batch = Batch([Entry(event, now) for event in page.events], max(seq, page.position), more)
-        if seq == self.end:  # and nobody else was faster
+        if seq == self.end:  # and no one else was faster
             self._keep(batch)
         return batch
 

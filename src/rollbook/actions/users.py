@@ -476,5 +476,5 @@ def changes_of(fields: Struct) -> dict[str, Any]:
 
 
 def _given(fields: Struct, names: tuple[str, ...]) -> dict[str, Any]:
-    """Those of these fields that were given."""
+    """The given ones of these fields."""
     return {name: given(value) for name in names if (value := getattr(fields, name)) is not UNSET}

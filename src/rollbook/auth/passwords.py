@@ -105,14 +105,14 @@ class Passwords:
 
     def _usable(self, hash: str | None) -> str | None:
         """The hash in its stored form, unless it needs more memory than it may: a server that is killed serves
-        nobody."""
+        no one."""
         known = canonical(hash) if hash else None
         if known is None or _price(known).mebibytes > self._most_memory:
             return None
         return known
 
     def _compared(self, hash: str | None, stand_in: str) -> str:
-        """The hash that a password is compared with: that of nobody for an account without one."""
+        """The hash that a password is compared with: that of no one for an account without one."""
         return self._usable(hash) or of_nobody(stand_in or self._start)
 
     def needs_renewal(self, hash: str) -> bool:

@@ -49,7 +49,7 @@ class Logged(NamedTuple):
     )
     query: tuple[str, ...] = ()  # the names of the query's parameters
     error: Annotated[Problem | None, Shown("None")] = None
-    """What it was answered with, if it failed and there was room to note it."""
+    """The error it was answered with, if there was room to note it."""
 
 
 public = presenter(Logged, after={"created_at": "id", "query": "headers", "error": "query"})
