@@ -36,9 +36,10 @@ from rollbook.observe.access import AccessLog
 from rollbook.observe.done import Done
 from rollbook.observe.metrics import Metrics
 from rollbook.observe.usage_buffer import UsageBuffer
-from rollbook.records import auth_version, rules, webhook_queue
+from rollbook.records import auth_version, rules
 from rollbook.records.connect import connect, is_sqlite
 from rollbook.records.dialect import dialect
+from rollbook.records.webhooks import health as webhook_health
 from rollbook.web import docs, templates
 from rollbook.web.pages import PAGES
 from rollbook.web.site import Site
@@ -282,26 +283,26 @@ class App:
 
     async def _webhook_sizes(self) -> Sequence[tuple[str, str, int]]:
         try:
-            queue = await self._db.read_aside(webhook_queue.read)
+            backlog = await self._db.read_aside(webhook_health.backlog)
         except ApiError:  # the other metrics say what is wrong
             return ()
         return (
-            ("rollbook_webhooks_enabled", "Webhooks that events are sent to.", queue.enabled),
+            ("rollbook_webhooks_enabled", "Webhooks that events are sent to.", backlog.enabled),
             (
                 "rollbook_webhooks_disabled",
                 "Webhooks that were disabled because they failed for too long, or lost their owner.",
-                queue.disabled,
+                backlog.disabled,
             ),
             (
                 "rollbook_webhook_events_waiting",
                 "Events of the log that enabled webhooks have not gone through.",
-                queue.waiting,
+                backlog.waiting,
             ),
-            ("rollbook_webhook_events_failing", "Deliveries that failed and are tried again.", queue.failing),
+            ("rollbook_webhook_events_failing", "Deliveries that failed and are tried again.", backlog.failing),
             (
                 "rollbook_webhook_oldest_waiting_seconds",
                 "Age of the oldest event that waits or is tried again.",
-                queue.oldest,
+                backlog.oldest,
             ),
         )
 

@@ -6,9 +6,9 @@ import pytest
 
 from rollbook import clock
 from rollbook.actions.webhooks import Seen
-from rollbook.records.webhook_deliveries import Delivery
-from rollbook.records.webhook_health import Health
 from rollbook.records.webhooks import Webhook
+from rollbook.records.webhooks.deliveries import Delivery
+from rollbook.records.webhooks.health import Health
 from rollbook.web.account.webhook_deliveries import why
 
 SECOND, MINUTE = clock.SECOND, clock.MINUTE

@@ -16,10 +16,11 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.config import Settings
 from rollbook.jobs import retention
-from rollbook.records import engines, users, webhook_deliveries, webhook_inbox
+from rollbook.records import engines, users
 from rollbook.records.user_search import sqlite as user_search
-from rollbook.records.webhook_deliveries import Delivery
-from rollbook.records.webhook_inbox import Message
+from rollbook.records.webhooks import deliveries, inbox
+from rollbook.records.webhooks.deliveries import Delivery
+from rollbook.records.webhooks.inbox import Message
 from rollbook.storage import migrate, sqlite_checkpoint
 from rollbook.storage.sqlite import SQLite
 
@@ -85,8 +86,8 @@ def test_what_is_stored_of_the_erased_afterwards_goes_too(db: SQLite, monkeypatc
         "text/plain",
         NAME,
     )
-    db.write_now(webhook_deliveries.add, [Delivery(ids.new("dlv"), *event) for _ in range(300)])
-    db.write_now(webhook_inbox.add, [Message(ids.new("msg"), "webhook_1", user.id, 0, "", NAME)])
+    db.write_now(deliveries.add, [Delivery(ids.new("dlv"), *event) for _ in range(300)])
+    db.write_now(inbox.add, [Message(ids.new("msg"), "webhook_1", user.id, 0, "", NAME)])
     monkeypatch.setattr(retention, "BUFFERED", -1)
     while on.run(retention.erase_usage(on)):
         pass

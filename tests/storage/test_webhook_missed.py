@@ -13,10 +13,10 @@ from rollbook import clock
 from rollbook.actions.context import Rollbook
 from rollbook.config import Settings
 from rollbook.jobs.retention import expire_events
-from rollbook.records import events, webhook_cursors, webhook_lanes, webhooks
+from rollbook.records import events, webhooks
 from rollbook.records.events import Actor, Selection
-from rollbook.records.webhook_lanes import Lane
-from rollbook.records.webhooks import Webhook
+from rollbook.records.webhooks import Webhook, cursors
+from rollbook.records.webhooks.cursors import Lane
 from rollbook.storage.database import Database, Tx
 from tests.engines import ENGINES, migrated
 
@@ -75,9 +75,9 @@ def test_what_retention_cuts_under_a_cursor_or_a_lane_is_counted_and_told(
         record(db, "user.updated", f"user_{number}")
         record(db, "user.deleted", f"user_{number}")
     db.run_now(events.settle(db))
-    db.write_now(webhook_cursors.move, done.id, 6)
-    db.write_now(webhook_cursors.move, failing.id, 6)
-    db.write_now(webhook_lanes.store, failing.id, [Lane("user_1", 3, 1, 0, 0, "http_500")])
+    db.write_now(cursors.move, done.id, 6)
+    db.write_now(cursors.move, failing.id, 6)
+    db.write_now(cursors.store_lanes, failing.id, [Lane("user_1", 3, 1, 0, 0, "http_500")])
     now = clock.now()
     monkeypatch.setattr(clock, "now", lambda: now + 20 * clock.DAY)
     record(db, "user.created", "user_new")  # the newest event stays in any case

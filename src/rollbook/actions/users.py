@@ -25,8 +25,6 @@ from rollbook.records import (
     sessions,
     user_list,
     users,
-    webhook_deliveries,
-    webhook_inbox,
     webhooks,
 )
 from rollbook.records.events import Actor, Event
@@ -35,6 +33,7 @@ from rollbook.records.sessions import Session
 from rollbook.records.user_list import Page
 from rollbook.records.user_list.query import ANY, AS_ADDED, NEWEST_DELETION_FIRST, Filters, Order, Query
 from rollbook.records.users import Deleted, User
+from rollbook.records.webhooks import deliveries, inbox
 from rollbook.roles import DELETED
 from rollbook.storage.database import Queries, Tx
 
@@ -414,8 +413,8 @@ async def _purge(tx: Tx, by: Principal, id: str, versions: frozenset[int] | None
     await users.erase(tx, id)
     await keys.erase_all(tx, id)
     await webhooks.erase_all(tx, id)
-    await webhook_deliveries.forget(tx, id, users.MAX_ERASED)
-    await webhook_inbox.forget(tx, id)
+    await deliveries.forget(tx, id, users.MAX_ERASED)
+    await inbox.forget(tx, id)
     await events.record(tx, "user.purged", id, by.actor, {"id": id})
     await events.forget(tx, id)
 

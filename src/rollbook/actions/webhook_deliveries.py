@@ -20,12 +20,12 @@ from rollbook.actions.webhooks import find
 from rollbook.delivery import outcomes, payload, signing
 from rollbook.delivery.sender import Sender, Sent
 from rollbook.errors import NotFound, ReplayLimitReached
-from rollbook.records import event_types, events, webhook_deliveries, webhook_inbox, webhook_replays, webhooks
+from rollbook.records import event_types, events, webhooks
 from rollbook.records.events import Event
-from rollbook.records.webhook_deliveries import FAILED, Delivery, Filters
-from rollbook.records.webhook_inbox import HIDDEN, Message
-from rollbook.records.webhook_replays import Replay
-from rollbook.records.webhooks import Webhook
+from rollbook.records.webhooks import Webhook, deliveries, inbox, replays
+from rollbook.records.webhooks.deliveries import FAILED, Delivery, Filters
+from rollbook.records.webhooks.inbox import HIDDEN, Message
+from rollbook.records.webhooks.replays import Replay
 from rollbook.storage.database import Queries, Tx
 
 TEST = "server.test"
@@ -68,7 +68,7 @@ async def list_deliveries(on: Rollbook, by: Principal, id: str, asked: ListDeliv
     )
     if filters.outcome not in (None, FAILED) and not outcomes.is_outcome(filters.outcome or ""):
         refuse("outcome", "must be failed or the name of an outcome, such as timed_out or http_500")
-    found = await on.read_aside(webhook_deliveries.some, webhook.id, filters, asked.limit + 1)
+    found = await on.read_aside(deliveries.some, webhook.id, filters, asked.limit + 1)
     return Page(found[: asked.limit], more=len(found) > asked.limit)
 
 
@@ -79,7 +79,7 @@ async def get_delivery(on: Rollbook, by: Principal, id: str, delivery_id: str) -
     log, with the URL and format that the webhook has now. It is null if the event was erased or is past its retention.
     """
     webhook = await _find(on, by, "webhooks:read", id)
-    delivery = await webhook_deliveries.get(on.db, webhook.id, known("dlv", delivery_id))
+    delivery = await deliveries.get(on.db, webhook.id, known("dlv", delivery_id))
     return await on.read(_whole, webhook, delivery, on.settings.url)
 
 
@@ -116,10 +116,10 @@ async def resend_delivery(on: Rollbook, by: Principal, id: str, delivery_id: str
     replay that shows whether it succeeded. A test delivery can't be resent.
     """
     webhook = await _find(on, by, "webhooks:write", id)
-    delivery = await webhook_deliveries.get(on.db, webhook.id, known("dlv", delivery_id))
+    delivery = await deliveries.get(on.db, webhook.id, known("dlv", delivery_id))
     if delivery.trigger == "test" or await on.read(_event, delivery) is None:
         raise NotFound("The event of this delivery is not in the event log, so it can't be sent again.")
-    replay = webhook_replays.new(
+    replay = replays.new(
         webhook.id,
         "resend",
         delivery.seq,
@@ -133,9 +133,9 @@ async def resend_delivery(on: Rollbook, by: Principal, id: str, delivery_id: str
 async def start_replay(tx: Tx, replay: Replay) -> Replay:
     """Raises InsufficientScope, ReplayLimitReached."""
     await check_may_send(tx, await webhooks.get(tx, replay.webhook_id))
-    if await webhook_replays.count_running(tx, replay.webhook_id) >= MAX_RUNNING:
+    if await replays.count_running(tx, replay.webhook_id) >= MAX_RUNNING:
         raise ReplayLimitReached()
-    await webhook_replays.add(tx, replay)
+    await replays.add(tx, replay)
     return replay
 
 
@@ -202,7 +202,7 @@ async def _send(
         ) from None
     head = [("content-type", content_type), *signing.headers(event.id, now // clock.SECOND, body, keys)]
     if webhook.url == webhooks.INBOX:
-        return Sent(outcomes.DELIVERED), webhook_inbox.message(webhook.id, "", now, head, headers, body)
+        return Sent(outcomes.DELIVERED), inbox.message(webhook.id, "", now, head, headers, body)
     try:
         sender = Sender(webhook.url, on.addresses, connections=1)
     except ValueError:  # `webhook_allow` is narrower than when the URL was set
@@ -220,9 +220,9 @@ async def _post(sender: Sender, head: list[tuple[str, str]], body: bytes) -> Sen
 
 async def _tested(tx: Tx, whole: Whole, message: Message | None) -> Whole:
     await webhooks.get(tx, whole.delivery.webhook_id)  # it may have been deleted meanwhile
-    await webhook_deliveries.add(tx, (whole.delivery,))
+    await deliveries.add(tx, (whole.delivery,))
     if message is not None:
-        await webhook_inbox.add(tx, (message,))
+        await inbox.add(tx, (message,))
     return whole
 
 

@@ -12,9 +12,8 @@ from rollbook.actions.permissions import require
 from rollbook.actions.principal import Principal
 from rollbook.actions.webhook_owners import MAX_OF_USER
 from rollbook.delivery import signing
-from rollbook.records import webhook_inbox
-from rollbook.records.webhook_inbox import Message
-from rollbook.records.webhooks import INBOX, Webhook
+from rollbook.records.webhooks import INBOX, Webhook, inbox
+from rollbook.records.webhooks.inbox import Message
 
 SIGNATURE = "webhook-signature"
 
@@ -41,7 +40,7 @@ async def arrivals(on: Rollbook, by: Principal, id: str, limit: int) -> list[Arr
     except ValueError:  # the server's secret has changed since
         keys = []
     found = []
-    for message in await on.read(webhook_inbox.newest, webhook.id, limit):
+    for message in await on.read(inbox.newest, webhook.id, limit):
         lines = [line.partition(":") for line in message.headers.splitlines()]
         headers = {name: value.strip() for name, _, value in lines}
         found.append(Arrival(message, list(headers.items()), _is_signed(headers, message.body, keys)))

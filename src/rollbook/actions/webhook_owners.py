@@ -5,10 +5,10 @@ from __future__ import annotations
 from rollbook import roles
 from rollbook.actions.checking import refuse
 from rollbook.errors import InsufficientScope, WebhookLimitReached
-from rollbook.records import events, users, webhook_replays, webhooks
+from rollbook.records import events, users, webhooks
 from rollbook.records.events import Actor
 from rollbook.records.users import User
-from rollbook.records.webhooks import Webhook
+from rollbook.records.webhooks import Webhook, replays
 from rollbook.storage.database import Queries, Tx
 
 MAX_OF_USER = 50
@@ -47,7 +47,7 @@ async def disable(tx: Tx, by: Actor, webhook: Webhook, reason: str) -> Webhook:
     where it stands."""
     after = await webhooks.change(tx, webhook, {"status": "disabled", "status_reason": reason})
     if reason in webhooks.OWNER_REASONS:
-        await webhook_replays.cancel_all(tx, webhook.id)
+        await replays.cancel_all(tx, webhook.id)
     before = {"status": webhook.status, "status_reason": webhook.status_reason}
     await events.record(tx, "webhook.disabled", webhook.user_id, by, webhooks.in_events(after), before)
     return after

@@ -13,8 +13,9 @@ from rollbook.actions.principal import Principal
 from rollbook.actions.webhook_deliveries import start_replay
 from rollbook.actions.webhook_places import place_before, place_of
 from rollbook.actions.webhooks import find, patterns
-from rollbook.records import events, webhook_replays
-from rollbook.records.webhook_replays import Replay
+from rollbook.records import events
+from rollbook.records.webhooks import replays
+from rollbook.records.webhooks.replays import Replay
 from rollbook.storage.database import Queries
 
 
@@ -28,8 +29,8 @@ async def list_replays(on: Rollbook, by: Principal, id: str, asked: ListReplays)
 
 
 async def _list(queries: Queries, webhook_id: str, limit: int, before: str | None) -> Page[Replay]:
-    found = await webhook_replays.of(queries, webhook_id, limit, before)
-    return Page(found, await webhook_replays.count(queries, webhook_id))
+    found = await replays.of(queries, webhook_id, limit, before)
+    return Page(found, await replays.count(queries, webhook_id))
 
 
 async def create_replay(on: Rollbook, by: Principal, id: str, new: ReplayCreate) -> Replay:
@@ -46,7 +47,7 @@ async def create_replay(on: Rollbook, by: Principal, id: str, new: ReplayCreate)
     last = newest if new.to is UNSET else min(newest, await on.read(place_of, "to", str(new.to)))
     if last < first:
         refuse("from", "must not be after to, and there must be an event since then")
-    replay = webhook_replays.new(
+    replay = replays.new(
         webhook.id,
         "replay",
         first,
@@ -65,7 +66,7 @@ async def get_replay(on: Rollbook, by: Principal, id: str, replay_id: str) -> Re
     Returns the replay with its progress.
     """
     webhook = await find(on, by, "webhooks:read", id)
-    return await webhook_replays.get(on.db, webhook.id, known("replay", replay_id))
+    return await replays.get(on.db, webhook.id, known("replay", replay_id))
 
 
 async def cancel_replay(on: Rollbook, by: Principal, id: str, replay_id: str) -> None:
@@ -74,6 +75,6 @@ async def cancel_replay(on: Rollbook, by: Principal, id: str, replay_id: str) ->
     No more of its events are sent. If it has finished already, nothing happens.
     """
     webhook = await find(on, by, "webhooks:write", id)
-    replay = await webhook_replays.get(on.db, webhook.id, known("replay", replay_id))
+    replay = await replays.get(on.db, webhook.id, known("replay", replay_id))
     if replay.status == "running":
-        await on.write(webhook_replays.cancel, webhook.id, replay.id)
+        await on.write(replays.cancel, webhook.id, replay.id)

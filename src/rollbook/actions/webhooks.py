@@ -29,9 +29,9 @@ from rollbook.actions.webhook_owners import check_may_send, check_owner, check_r
 from rollbook.actions.webhook_places import place_before
 from rollbook.delivery import signing
 from rollbook.errors import InsufficientScope, NotFound
-from rollbook.records import events, webhook_cursors, webhook_health, webhooks
-from rollbook.records.webhook_health import Health
-from rollbook.records.webhooks import Webhook
+from rollbook.records import events, webhooks
+from rollbook.records.webhooks import Webhook, cursors, health
+from rollbook.records.webhooks.health import Health
 from rollbook.storage.database import Queries, Tx
 
 SENT = ("url", "types", "format", "payload")
@@ -58,7 +58,7 @@ async def list_webhooks(on: Rollbook, by: Principal, asked: ListWebhooks) -> Pag
 
 async def _list(queries: Queries, user_id: str | None, limit: int, offset: int) -> Page[Seen]:
     found = await webhooks.some(queries, user_id, limit, offset)
-    healths = await webhook_health.of(queries, [webhook.id for webhook in found])
+    healths = await health.of(queries, [webhook.id for webhook in found])
     return Page([Seen(*pair) for pair in zip(found, healths, strict=True)], await webhooks.count(queries, user_id))
 
 
@@ -72,7 +72,7 @@ async def get(on: Rollbook, by: Principal, id: str) -> Seen:
 
 
 async def _seen(queries: Queries, webhook: Webhook, secret: str | None = None) -> Seen:
-    return Seen(webhook, (await webhook_health.of(queries, (webhook.id,)))[0], secret)
+    return Seen(webhook, (await health.of(queries, (webhook.id,)))[0], secret)
 
 
 async def create(on: Rollbook, by: Principal, new: WebhookCreate) -> Seen:
@@ -179,7 +179,7 @@ async def _changed(tx: Tx, by: Principal, webhook: Webhook, columns: dict[str, A
         return await _seen(tx, webhook)
     if columns.get("status") == "enabled":
         await check_may_send(tx, webhook._replace(user_id=columns.get("user_id", webhook.user_id)))
-        await webhook_cursors.resume(tx, webhook.id)
+        await cursors.resume(tx, webhook.id)
     if "status" in columns:
         columns["status_reason"] = None
     after = await webhooks.change(tx, webhook, columns)
@@ -224,7 +224,7 @@ async def _place(on: Rollbook, start: str) -> int | None:
 async def _set_status(tx: Tx, by: Principal, id: str, status: str, seq: int | None = None) -> Seen:
     webhook = await webhooks.get(tx, id)
     if seq is not None:
-        await webhook_cursors.move(tx, id, seq)
+        await cursors.move(tx, id, seq)
     return await _changed(tx, by, webhook, {} if webhook.status == status else {"status": status})
 
 

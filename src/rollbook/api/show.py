@@ -34,8 +34,6 @@ from rollbook.records import (
     sessions,
     user_list,
     users,
-    webhook_deliveries,
-    webhook_replays,
     webhooks,
 )
 from rollbook.records.events import EventPage
@@ -44,8 +42,9 @@ from rollbook.records.keys import Key
 from rollbook.records.request_log import Logged
 from rollbook.records.usage import Hour, OfKey, OfRoute
 from rollbook.records.users import User
-from rollbook.records.webhook_deliveries import Delivery
-from rollbook.records.webhook_replays import Replay
+from rollbook.records.webhooks import deliveries, replays
+from rollbook.records.webhooks.deliveries import Delivery
+from rollbook.records.webhooks.replays import Replay
 
 encode = msgspec.json.Encoder().encode
 _JSON_HEAD = JSON + PRIVATE
@@ -301,24 +300,24 @@ webhook_list = page(_webhook)
 
 def delivery_list(call: Call, found: Page[Delivery]) -> Response:
     head = _next_page(call, call.request.path.rstrip("/"), before=found.items[-1].id) if found.more else b""
-    return answer(200, [webhook_deliveries.public(each) for each in found.items], head)
+    return answer(200, [deliveries.public(each) for each in found.items], head)
 
 
 def delivery(call: Call, whole: Whole) -> Response:
     request, kept = whole.request, whole.delivery
     response = None if kept.http_status is None else types.DeliveryResponse(kept.response_type, kept.response or "")
-    shown = webhook_deliveries.public(kept) | {
+    shown = deliveries.public(kept) | {
         "request": None if request is None else types.DeliveryRequest(*request),
         "response": response,
     }
     return answer(200, shown)
 
 
-replay_list = page(webhook_replays.public)
+replay_list = page(replays.public)
 
 
 def replay(call: Call, replay: Replay) -> Response:
-    return answer(200, webhook_replays.public(replay))
+    return answer(200, replays.public(replay))
 
 
 def replay_created(call: Call, made: Replay) -> Response:

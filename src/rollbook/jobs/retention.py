@@ -19,12 +19,8 @@ from rollbook.records import (
     usage,
     usage_folding,
     users,
-    webhook_deliveries,
-    webhook_hours,
-    webhook_inbox,
-    webhook_missed,
-    webhook_replays,
 )
+from rollbook.records.webhooks import deliveries, health, inbox, replays
 from rollbook.storage.database import Tx
 
 logger = logging.getLogger("rollbook")
@@ -54,13 +50,13 @@ async def expire_events(on: Rollbook) -> bool:
     before = clock.now() - on.settings.event_retention * clock.DAY
     if await events.is_older(on.db, before) and await on.db.write(_expire_events, before) == BATCH:
         return True
-    if await webhook_missed.is_any(on.db):
-        await on.db.write(webhook_missed.tell, SYSTEM.actor)
+    if await health.has_unreported(on.db):
+        await on.db.write(health.report_missed, SYSTEM.actor)
     return False
 
 
 async def _expire_events(tx: Tx, before: int) -> int:
-    await webhook_missed.note(tx, await events.last_to_expire(tx, before, BATCH))
+    await health.count_missed(tx, await events.last_to_expire(tx, before, BATCH))
     return await events.expire(tx, before, BATCH)
 
 
@@ -113,16 +109,16 @@ async def expire_deliveries(on: Rollbook) -> bool:
     gone; and old replays."""
     before = clock.now() - on.settings.webhook_retention * clock.DAY
     more = False
-    for each in await on.read_aside(webhook_deliveries.expiring, before):
+    for each in await on.read_aside(deliveries.expiring, before):
         more |= await on.db.write(_expire_deliveries, each, before) == MORE
-    if ids := await webhook_replays.expired(on.db, before, BATCH):
-        await on.db.write(webhook_replays.remove, ids)
+    if ids := await replays.expired(on.db, before, BATCH):
+        await on.db.write(replays.remove, ids)
     return more
 
 
-async def _expire_deliveries(tx: Tx, of: webhook_deliveries.Expiring, before: int) -> int:
-    await webhook_hours.expire(tx, of.webhook_id, before // clock.HOUR)
-    return await webhook_deliveries.expire(tx, of, MORE)
+async def _expire_deliveries(tx: Tx, of: deliveries.Expiring, before: int) -> int:
+    await health.expire_hours(tx, of.webhook_id, before // clock.HOUR)
+    return await deliveries.expire(tx, of, MORE)
 
 
 async def erase_usage(on: Rollbook) -> bool:
@@ -135,8 +131,8 @@ async def erase_usage(on: Rollbook) -> bool:
 
 
 async def _forget_erased(tx: Tx, user_id: str) -> None:
-    await webhook_inbox.forget(tx, user_id)
-    if not await webhook_deliveries.forget(tx, user_id, BATCH):
+    await inbox.forget(tx, user_id)
+    if not await deliveries.forget(tx, user_id, BATCH):
         await usage.forget_erased(tx, user_id, BATCH)
 
 

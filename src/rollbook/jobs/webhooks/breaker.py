@@ -8,7 +8,7 @@ from collections.abc import Callable
 from rollbook import clock
 from rollbook.delivery import outcomes
 from rollbook.delivery.sender import Sent
-from rollbook.records.webhook_cursors import Health
+from rollbook.records.webhooks.cursors import BreakerState
 
 UNREACHABLE = 5
 """Failures in a row of an endpoint that cannot be reached after which it is left alone."""
@@ -32,22 +32,22 @@ _ASKS_TO_WAIT = frozenset({429, 503})
 
 
 class Breaker:
-    def __init__(self, health: Health, failing_lanes: Callable[[], int], random: Callable[[], float]) -> None:
+    def __init__(self, stored: BreakerState, failing_lanes: Callable[[], int], random: Callable[[], float]) -> None:
         """`failing_lanes` counts the lanes that wait for another attempt; `random` returns a number from 0 to 1."""
         self._failing_lanes = failing_lanes
         self._random = random
-        self._failures = health.failures
-        self._failing_since = health.failing_since
-        self._probes = health.probes
-        self.open_until = health.open_until
+        self._failures = stored.failures
+        self._failing_since = stored.failing_since
+        self._probes = stored.probes
+        self.open_until = stored.open_until
         self._unreachable = 0
         self._recent: deque[bool] = deque(maxlen=RECENT)
-        self.window = FIRST_WINDOW if health.open_until is None else 1
+        self.window = FIRST_WINDOW if stored.open_until is None else 1
 
     @property
-    def health(self) -> Health:
-        """Health as it is stored."""
-        return Health(self._failures, self._failing_since, self._probes, self.open_until)
+    def state(self) -> BreakerState:
+        """State as it is stored."""
+        return BreakerState(self._failures, self._failing_since, self._probes, self.open_until)
 
     def allows(self, now: int, in_flight: int) -> bool:
         """Test whether another request may be sent now."""

@@ -25,25 +25,19 @@ from rollbook.jobs.webhooks.outbox import Outbox
 from rollbook.jobs.webhooks.pace import LOOK, Pace
 from rollbook.jobs.webhooks.room import Room, lease_clock
 from rollbook.jobs.webhooks.target import Target
-from rollbook.records import (
-    database_clock,
-    event_types,
-    events,
-    webhook_cursors,
-    webhook_replays,
-    webhook_results,
-    webhook_senders,
-    webhooks,
-)
+from rollbook.records import database_clock, event_types, events, webhooks
 from rollbook.records.dialect import dialect
-from rollbook.records.webhook_cursors import LEASE, Place
-from rollbook.records.webhook_replays import Replay
+from rollbook.records.webhooks import cursors
+from rollbook.records.webhooks import replays as stored_replays
+from rollbook.records.webhooks.cursors import LEASE, WebhookLease
+from rollbook.records.webhooks.replays import Replay
+from rollbook.records.webhooks.results import store_results
 from rollbook.storage.database import Queries, Tx
 
 logger = logging.getLogger("rollbook")
 
 SCAN = 0.5
-"""Seconds after which a change that another process made is seen."""
+"""Seconds after which a change that another process made is scan."""
 GATHER, ENOUGH = 0.05, 200
 """Seconds that results wait for others before they are stored, and how many do not wait."""
 MOVED = 1.0
@@ -61,10 +55,10 @@ PAUSE = 1.0
 """Seconds until the next try of what failed."""
 
 
-class Seen(NamedTuple):
+class Scan(NamedTuple):
     now: int
     """By the database's clock."""
-    places: list[Place]
+    leases: list[WebhookLease]
     replays: dict[str, list[Replay]]
     """Running replays, by webhook."""
     senders: int
@@ -73,10 +67,10 @@ class Seen(NamedTuple):
     @property
     def share(self) -> int:
         """Webhooks that each of them has at most: with fewer, some would be left over."""
-        return ceil(sum(map(self.is_sent_to, self.places)) / max(1, self.senders))
+        return ceil(sum(map(self.is_sent_to, self.leases)) / max(1, self.senders))
 
-    def is_sent_to(self, place: Place) -> bool:
-        return place.status == "enabled" or place.webhook_id in self.replays
+    def is_sent_to(self, lease: WebhookLease) -> bool:
+        return lease.status == "enabled" or lease.webhook_id in self.replays
 
 
 class Dispatcher:
@@ -95,7 +89,7 @@ class Dispatcher:
         self._owned: dict[str, Endpoint] = {}
         self._is_shared = dialect(on.db).is_shared
         self._unusable: dict[str, int] = {}
-        """Webhooks that cannot be sent to, and the version that was seen."""
+        """Webhooks that cannot be sent to, and the version that was scan."""
         self._newest = 0
         self._next_scan = 0.0
         self._scanned = 0
@@ -130,9 +124,9 @@ class Dispatcher:
         with suppress(ApiError, OSError):  # the leases expire soon
             await self._flush(list(self._owned.values()))
             for endpoint in finished:
-                await self._db.write(webhook_cursors.give_back, endpoint.id, self._holder)
+                await self._db.write(cursors.give_back, endpoint.id, self._holder)
             if self._is_shared:
-                await self._db.write(webhook_senders.leave, self._holder)
+                await self._db.write(cursors.remove_sender, self._holder)
         for endpoint in self._owned.values():
             await endpoint.target.close()
         self._owned.clear()
@@ -229,26 +223,26 @@ class Dispatcher:
         """Compare what it holds with what there is."""
         newest = self._newest
         await self._announce()
-        seen = await self._db.read(_seen)
-        self._room.heard(seen.now)
-        there = {place.webhook_id: place for place in seen.places}
+        scan = await self._db.read(_read_scan)
+        self._room.heard(scan.now)
+        there = {lease.webhook_id: lease for lease in scan.leases}
         for id, endpoint in self._owned.items():
-            place, replays = there.get(id), seen.replays.get(id, [])
+            lease, replays = there.get(id), scan.replays.get(id, [])
             if (
-                place is None
-                or place.epoch != endpoint.epoch
-                or place.version != endpoint.target.version
+                lease is None
+                or lease.epoch != endpoint.epoch
+                or lease.version != endpoint.target.version
                 or (not endpoint.target.is_enabled and not replays)
             ):
                 endpoint.is_closing = True
             else:
                 endpoint.replay(replays)
-        self._share_out(seen.share)
-        for place in seen.places:
-            if len(self._owned) >= seen.share:
+        self._share_out(scan.share)
+        for lease in scan.leases:
+            if len(self._owned) >= scan.share:
                 break
-            if place.webhook_id not in self._owned and seen.is_sent_to(place) and self._may_claim(place, seen.now):
-                await self._claim(place.webhook_id, seen.replays.get(place.webhook_id, []))
+            if lease.webhook_id not in self._owned and scan.is_sent_to(lease) and self._may_claim(lease, scan.now):
+                await self._claim(lease.webhook_id, scan.replays.get(lease.webhook_id, []))
         self._is_first_scan = False
         self._scanned = newest
         if self._owned:
@@ -259,7 +253,7 @@ class Dispatcher:
     async def _announce(self) -> None:
         now = asyncio.get_running_loop().time()
         if self._is_shared and now >= self._next_announced:
-            await self._db.write(webhook_senders.announce, self._holder)
+            await self._db.write(cursors.announce_sender, self._holder)
             self._next_announced = now + ANNOUNCE
 
     def _share_out(self, share: int) -> None:
@@ -269,10 +263,10 @@ class Dispatcher:
         for endpoint in kept[: max(0, len(kept) - share)]:
             endpoint.is_closing = True
 
-    def _may_claim(self, place: Place, now: int) -> bool:
-        if self._unusable.get(place.webhook_id) == place.version:
+    def _may_claim(self, lease: WebhookLease, now: int) -> bool:
+        if self._unusable.get(lease.webhook_id) == lease.version:
             return False
-        return self._is_forced or webhook_cursors.is_free(self._db, place, self._holder, now)
+        return self._is_forced or cursors.is_free(self._db, lease, self._holder, now)
 
     @property
     def _is_forced(self) -> bool:
@@ -281,7 +275,7 @@ class Dispatcher:
 
     async def _claim(self, id: str, replays: Sequence[Replay]) -> None:
         began = lease_clock()
-        cursor = await self._db.write(webhook_cursors.claim, id, self._holder, self._is_forced)
+        cursor = await self._db.write(cursors.claim, id, self._holder, self._is_forced)
         if cursor is None:
             return
         try:
@@ -297,7 +291,7 @@ class Dispatcher:
                 id,
             )
             self._unusable[id] = webhook.version
-            await self._db.write(webhook_cursors.give_back, id, self._holder)
+            await self._db.write(cursors.give_back, id, self._holder)
             return
         endpoint = self._owned[id] = Endpoint(self._room, target, outbox, cursor, began + LEASE / clock.SECOND)
         endpoint.replay(replays)
@@ -305,7 +299,7 @@ class Dispatcher:
     async def _release(self, endpoint: Endpoint) -> None:
         """It has changed: its next holder reads it again."""
         await self._flush([endpoint])
-        await self._db.write(webhook_cursors.give_back, endpoint.id, self._holder)
+        await self._db.write(cursors.give_back, endpoint.id, self._holder)
         del self._owned[endpoint.id]
         await endpoint.target.close()
         self._scan_soon()
@@ -321,7 +315,7 @@ class Dispatcher:
             results = [endpoint.take_results() for endpoint in endpoints]
             began = lease_clock()
             try:
-                stored = await self._db.write(webhook_results.store, self._holder, results)
+                stored = await self._db.write(store_results, self._holder, results)
             except OutcomeUnknown:  # only what is stored can tell: all are read again
                 for endpoint in endpoints:
                     endpoint.lose()
@@ -375,12 +369,12 @@ class Dispatcher:
             self._woken.set()
 
 
-async def _seen(queries: Queries) -> Seen:
-    return Seen(
+async def _read_scan(queries: Queries) -> Scan:
+    return Scan(
         await database_clock.read(queries),
-        await webhook_cursors.scan(queries),
-        await webhook_replays.running(queries),
-        await webhook_senders.count(queries),
+        await cursors.scan(queries),
+        await stored_replays.running(queries),
+        await cursors.count_senders(queries),
     )
 
 

@@ -22,11 +22,13 @@ from rollbook.jobs.webhooks.outbox import Outbox
 from rollbook.jobs.webhooks.replay import Replay
 from rollbook.jobs.webhooks.room import MAX_RESULTS, Room
 from rollbook.jobs.webhooks.target import Target
-from rollbook.records import events, webhook_lanes, webhook_replays
+from rollbook.records import events
 from rollbook.records.events import Event, Selection
-from rollbook.records.webhook_cursors import Cursor
-from rollbook.records.webhook_deliveries import Delivery
-from rollbook.records.webhook_results import Results
+from rollbook.records.webhooks.cursors import Cursor
+from rollbook.records.webhooks.cursors import Lane as StoredLane
+from rollbook.records.webhooks.deliveries import Delivery
+from rollbook.records.webhooks.replays import Replay as StoredReplay
+from rollbook.records.webhooks.results import Results
 
 logger = logging.getLogger("rollbook")
 
@@ -75,7 +77,7 @@ class Endpoint:
         self.tasks: set[asyncio.Task[None]] = set()
         self._room = room
         self._loop = asyncio.get_running_loop()
-        self._breaker = Breaker(cursor.health, self.lanes.__len__, random.random)
+        self._breaker = Breaker(cursor.breaker, self.lanes.__len__, random.random)
         self._queue: deque[Entry] = deque()
         self._heads: dict[str, Head] = {}
         self._unfinished: dict[int, None] = {}
@@ -165,7 +167,7 @@ class Endpoint:
             self._replaying += 1
             self._spawn(self._send_again(*again))
 
-    def replay(self, stored: Sequence[webhook_replays.Replay]) -> None:
+    def replay(self, stored: Sequence[StoredReplay]) -> None:
         """These are to be sent again, and no others."""
         known = self._replays
         self._replays = {each.id: known.get(each.id) or Replay(each, self.target) for each in stored}
@@ -180,7 +182,7 @@ class Endpoint:
         changed, removed = self.lanes.take_changes()
         now = self._room.now()
         replays = [each.progress(now) for each in self._replays.values() if each.has_moved]
-        return self.outbox.take(self.epoch, self.seq, self._breaker.health, changed, removed, replays)
+        return self.outbox.take(self.epoch, self.seq, self._breaker.state, changed, removed, replays)
 
     def lose(self) -> None:
         """Someone else holds it, or has moved it, or what is stored of it is unknown: nothing of what is in memory may
@@ -221,7 +223,7 @@ class Endpoint:
         """To a user with many events, before the first of them is done."""
         now = self._room.now()
         seq = head.behind[0].event.seq if head.seq == AGAIN else head.seq
-        lane = self.lanes.add(webhook_lanes.Lane(name, seq, 0, now, now, ""), passed)
+        lane = self.lanes.add(StoredLane(name, seq, 0, now, now, ""), passed)
         lane.is_busy = True
         self._unfinished.pop(seq, None)
         self._drop_behind(head)
@@ -311,7 +313,7 @@ class Endpoint:
             now = self._room.now()
             passed = head.behind[-1].event.seq if head.behind else event.seq
             self._drop_behind(head)
-            self.lanes.add(webhook_lanes.Lane(name, event.seq, 1, retry.at, now, retry.outcome), passed)
+            self.lanes.add(StoredLane(name, event.seq, 1, retry.at, now, retry.outcome), passed)
         else:
             self._free(name, head)
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from rollbook import clock
 from rollbook.delivery import outcomes
-from rollbook.records.webhook_cursors import Health
-from rollbook.records.webhook_deliveries import Delivery
-from rollbook.records.webhook_inbox import Message
-from rollbook.records.webhook_lanes import Lane
-from rollbook.records.webhook_replays import Progress
-from rollbook.records.webhook_results import Hour, Results
+from rollbook.records.webhooks.cursors import BreakerState, Lane
+from rollbook.records.webhooks.deliveries import Delivery
+from rollbook.records.webhooks.health import Hour
+from rollbook.records.webhooks.inbox import Message
+from rollbook.records.webhooks.replays import Progress
+from rollbook.records.webhooks.results import Results
 
 
 class Outbox:
@@ -29,7 +29,7 @@ class Outbox:
         self,
         epoch: int,
         seq: int,
-        health: Health,
+        breaker: BreakerState,
         lanes: Sequence[Lane],
         removed: Sequence[str],
         replays: Sequence[Progress],
@@ -37,7 +37,7 @@ class Outbox:
         deliveries, self.deliveries = self.deliveries, []
         messages, self._messages = self._messages, []
         return Results(
-            self._webhook_id, epoch, seq, health, lanes, removed, deliveries, _hours(deliveries), messages, replays
+            self._webhook_id, epoch, seq, breaker, lanes, removed, deliveries, _hours(deliveries), messages, replays
         )
 
     def put_back(self, results: Results) -> None:

@@ -6,9 +6,10 @@ from collections import deque
 
 from rollbook.actions.event_reader import BATCH, Entry
 from rollbook.jobs.webhooks.target import Target
-from rollbook.records import event_types, events, webhook_deliveries, webhook_replays
+from rollbook.records import event_types, events
 from rollbook.records.events import Event, Selection
-from rollbook.records.webhook_replays import Progress
+from rollbook.records.webhooks import deliveries, replays
+from rollbook.records.webhooks.replays import Progress
 from rollbook.storage.database import Database
 
 SOON = 16
@@ -16,7 +17,7 @@ SOON = 16
 
 
 class Replay:
-    def __init__(self, stored: webhook_replays.Replay, target: Target) -> None:
+    def __init__(self, stored: replays.Replay, target: Target) -> None:
         self.id = stored.id
         self.trigger = stored.trigger
         self.queue: deque[Entry] = deque()
@@ -60,7 +61,7 @@ class Replay:
             return False
         if stored.selection == "all":
             return True
-        outcomes = await webhook_deliveries.outcomes_of(db, stored.webhook_id, event.user_id, event.seq)
+        outcomes = await deliveries.outcomes_of(db, stored.webhook_id, event.user_id, event.seq)
         return "delivered" not in outcomes and (stored.selection == "undelivered" or bool(outcomes))
 
     def finished(self, seq: int, is_delivered: bool | None) -> None:

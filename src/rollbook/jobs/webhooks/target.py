@@ -14,10 +14,10 @@ from rollbook.delivery import outcomes, payload, signing
 from rollbook.delivery.addresses import Addresses
 from rollbook.delivery.sender import Sender, Sent
 from rollbook.jobs.webhooks.breaker import MAX_WINDOW
-from rollbook.records import event_types, events, webhook_inbox, webhooks
+from rollbook.records import event_types, events, webhooks
 from rollbook.records.events import Event
-from rollbook.records.webhook_inbox import Message
-from rollbook.records.webhooks import Webhook
+from rollbook.records.webhooks import Webhook, inbox
+from rollbook.records.webhooks.inbox import Message
 
 logger = logging.getLogger("rollbook")
 
@@ -75,7 +75,7 @@ class Target:
         head = [("content-type", type), *signing.headers(entry.event.id, now // clock.SECOND, body, self._keys)]
         if self._sender is not None:
             return await self._sender.post([*head, *self._headers], body)
-        self._store(webhook_inbox.message(webhook.id, entry.event.user_id, now, head, self._headers, body))
+        self._store(inbox.message(webhook.id, entry.event.user_id, now, head, self._headers, body))
         return Sent(outcomes.DELIVERED)
 
     def _body(self, event: Event) -> tuple[str, bytes]:

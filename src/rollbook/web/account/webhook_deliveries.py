@@ -13,7 +13,7 @@ from rollbook.delivery import outcomes, schedule
 from rollbook.errors import InvalidParameter
 from rollbook.http.response import Response
 from rollbook.records import event_types
-from rollbook.records.webhook_deliveries import FAILED, Delivery
+from rollbook.records.webhooks.deliveries import FAILED, Delivery
 from rollbook.web import forms, polling
 from rollbook.web.account.webhooks import path, section, title
 from rollbook.web.json_text import pretty

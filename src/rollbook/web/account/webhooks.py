@@ -11,8 +11,8 @@ from rollbook.actions.arguments import ListDeliveries, ListReplays, ListWebhooks
 from rollbook.actions.webhooks import Seen
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
-from rollbook.records import event_types, users, webhook_hours
-from rollbook.records.webhooks import INBOX, REASONS, Webhook, sealed_headers
+from rollbook.records import event_types, users
+from rollbook.records.webhooks import INBOX, REASONS, Webhook, health, sealed_headers
 from rollbook.storage.database import Queries
 from rollbook.web import event_choices, forms, plots, polling
 from rollbook.web.page_request import PageRequest, header_lines
@@ -143,7 +143,7 @@ async def _more(
 
 
 async def hours_of(queries: Queries, id: str, since: int) -> list[Deliveries]:
-    found = await webhook_hours.since(queries, id, since // clock.HOUR)
+    found = await health.hours_since(queries, id, since // clock.HOUR)
     return [Deliveries(hour * clock.HOUR, delivered, failed) for hour, delivered, failed in found]
 
 

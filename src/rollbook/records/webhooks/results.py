@@ -6,29 +6,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rollbook.records import (
-    database_clock,
-    webhook_cursors,
-    webhook_deliveries,
-    webhook_hours,
-    webhook_inbox,
-    webhook_lanes,
-    webhook_replays,
-)
-from rollbook.records.webhook_cursors import Health
-from rollbook.records.webhook_deliveries import Delivery
-from rollbook.records.webhook_inbox import Message
-from rollbook.records.webhook_lanes import Lane
-from rollbook.records.webhook_replays import Progress
+from rollbook.records import database_clock
+from rollbook.records.webhooks import cursors, deliveries, health, inbox, replays
+from rollbook.records.webhooks.cursors import BreakerState, Lane
+from rollbook.records.webhooks.deliveries import Delivery
+from rollbook.records.webhooks.health import Hour
+from rollbook.records.webhooks.inbox import Message
+from rollbook.records.webhooks.replays import Progress
 from rollbook.storage.database import Tx
-
-
-class Hour(NamedTuple):
-    hour: int
-    """Since 1970."""
-    delivered: int
-    failed: int
-    duration: int
 
 
 class Results(NamedTuple):
@@ -37,7 +22,7 @@ class Results(NamedTuple):
     webhook_id: str
     epoch: int
     seq: int
-    health: Health
+    breaker: BreakerState
     lanes: Sequence[Lane]
     """Lanes that are new or have changed."""
     delivered_lanes: Sequence[str]
@@ -56,19 +41,19 @@ class Stored(NamedTuple):
     all the same."""
 
 
-async def store(tx: Tx, holder: str, results: Sequence[Results]) -> Stored:
+async def store_results(tx: Tx, holder: str, results: Sequence[Results]) -> Stored:
     now = await database_clock.read(tx)
     lost = []
     for each in results:
         id = each.webhook_id
-        if not await webhook_cursors.keep(tx, id, holder, each.epoch, now, each.seq, each.health):
+        if not await cursors.keep(tx, id, holder, each.epoch, now, each.seq, each.breaker):
             lost.append(id)
             continue
-        await webhook_lanes.remove(tx, id, each.delivered_lanes)
-        await webhook_lanes.store(tx, id, each.lanes)
-        await webhook_replays.advance(tx, each.replays)
-        await webhook_inbox.add(tx, each.messages)
+        await cursors.remove_lanes(tx, id, each.delivered_lanes)
+        await cursors.store_lanes(tx, id, each.lanes)
+        await replays.advance(tx, each.replays)
+        await inbox.add(tx, each.messages)
         for hour in each.hours:
-            await webhook_hours.add(tx, id, *hour)
-    await webhook_deliveries.add(tx, [delivery for each in results for delivery in each.deliveries])
+            await health.add_hour(tx, id, hour)
+    await deliveries.add(tx, [delivery for each in results for delivery in each.deliveries])
     return Stored(now, frozenset(lost))

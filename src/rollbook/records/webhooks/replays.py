@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
 from rollbook import clock, ids
-from rollbook.records import webhooks
 from rollbook.records.presenting import Hidden, OrNull, Shown, Time, presenter
+from rollbook.records.webhooks import CHANNEL
 from rollbook.storage.database import Queries, Tx, existing, scalar
 
 
@@ -105,7 +105,7 @@ def new(
 
 async def add(tx: Tx, new: Replay) -> None:
     await tx.run(ADD, *new)
-    tx.notify(webhooks.CHANNEL)
+    tx.notify(CHANNEL)
 
 
 async def get(queries: Queries, webhook_id: str, id: str) -> Replay:
@@ -129,12 +129,12 @@ async def count_running(queries: Queries, webhook_id: str) -> int:
 async def cancel(tx: Tx, webhook_id: str, id: str) -> None:
     """Nothing happens if it is finished."""
     await tx.run(CANCEL, clock.now(), webhook_id, id)
-    tx.notify(webhooks.CHANNEL)
+    tx.notify(CHANNEL)
 
 
 async def cancel_all(tx: Tx, webhook_id: str) -> None:
     await tx.run(CANCEL_ALL, clock.now(), webhook_id)
-    tx.notify(webhooks.CHANNEL)
+    tx.notify(CHANNEL)
 
 
 async def expired(queries: Queries, before: int, limit: int) -> list[str]:

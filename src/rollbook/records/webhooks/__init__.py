@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from rollbook import clock, ids
-from rollbook.records import webhook_cursors
 from rollbook.records.presenting import Flag, Hidden, Shown, Time, Words, presenter
+from rollbook.records.webhooks import cursors
 from rollbook.storage.database import Queries, Statement, Tx, existing, scalar
 
 CHANNEL = "webhooks"
@@ -69,7 +69,7 @@ REMOVE_PARTS = tuple(
     f"DELETE FROM {table} WHERE webhook_id = ?"
     for table in ("webhook_cursors", "webhook_lanes", "webhook_hours", "webhook_replays", "webhook_inbox")
 )
-"""Its deliveries, of which there may be many, are left to a job: `webhook_deliveries.expire`."""
+"""Its deliveries, of which there may be many, are left to a job: `deliveries.expire`."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(dict[str, bytes]).decode
@@ -106,7 +106,7 @@ async def add(tx: Tx, new: Webhook) -> Webhook:
     now = clock.now()
     webhook = new._replace(created_at=now, updated_at=now)
     await tx.run(ADD, *webhook)
-    await webhook_cursors.start(tx, webhook.id, await webhook_cursors.newest(tx))
+    await cursors.start(tx, webhook.id, await cursors.newest(tx))
     tx.notify(CHANNEL)
     return webhook
 

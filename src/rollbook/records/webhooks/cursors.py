@@ -1,20 +1,23 @@
-"""Cursors of webhooks in the event log, and the lease of the server that sends: until when by the database's clock.
+"""How far each webhook is: its cursor in the event log, its blocked lanes, and the lease of the process that sends.
 
 `epoch` rises with each holder, and with each change of the cursor by someone else. A holder writes only while the epoch
-is its own, so that one that was taken for dead can change nothing when it wakes up.
+is its own, so that one that was taken for dead can change nothing when it wakes up. Leases end by the database's clock.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from rollbook import clock
-from rollbook.records import database_clock, webhook_lanes
+from rollbook.records import database_clock, leases
 from rollbook.records.dialect import dialect
 from rollbook.storage.database import Queries, Tx, scalar
 
 LEASE = 30 * clock.SECOND
 """How long a holder has the webhook to itself, unless it renews the lease."""
+SENDER_SECONDS = 30
+"""How long a sender counts after it was last heard of: as long as it may have the lease of a webhook."""
 
 NEWEST = "SELECT coalesce(max(seq), 0) FROM events"
 START = """
@@ -36,9 +39,25 @@ KEEP = """
     WHERE webhook_id = ? AND holder = ? AND epoch = ?"""
 GIVE_BACK = "UPDATE webhook_cursors SET holder = '', until = 0 WHERE webhook_id = ? AND holder = ?"
 
+LANES = "SELECT lane, seq, attempts, next_at, failed_at, outcome FROM webhook_lanes WHERE webhook_id = ? ORDER BY seq"
+STORE_LANE = """
+    INSERT INTO webhook_lanes (webhook_id, lane, seq, attempts, next_at, failed_at, outcome)
+      VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (webhook_id, lane) DO UPDATE SET
+        seq = excluded.seq, attempts = excluded.attempts, next_at = excluded.next_at, failed_at = excluded.failed_at,
+          outcome = excluded.outcome"""
+REMOVE_LANE = "DELETE FROM webhook_lanes WHERE webhook_id = ? AND lane = ?"
+FORGET_LANES = "DELETE FROM webhook_lanes WHERE webhook_id = ?"
+FORGET_LANES_AFTER = "DELETE FROM webhook_lanes WHERE webhook_id = ? AND seq > ?"
+RETRY_NOW = "UPDATE webhook_lanes SET next_at = ? WHERE webhook_id = ? AND next_at > ?"
 
-class Place(NamedTuple):
-    """Position of a webhook, as those see it that might send to it."""
+SENDERS = "webhooks/"
+COUNT_SENDERS = f"SELECT count(*) FROM leases WHERE name LIKE '{SENDERS}%' AND until > clock_timestamp()"
+FORGET_SENDERS = f"DELETE FROM leases WHERE name LIKE '{SENDERS}%' AND until < clock_timestamp()"
+
+
+class WebhookLease(NamedTuple):
+    """Lease of a webhook, as processes see it that could send to it."""
 
     webhook_id: str
     version: int
@@ -48,8 +67,8 @@ class Place(NamedTuple):
     until: int
 
 
-class Health(NamedTuple):
-    """Failures of the endpoint as a whole."""
+class BreakerState(NamedTuple):
+    """State of the endpoint's circuit breaker: failures of the endpoint as a whole."""
 
     failures: int = 0
     """In a row."""
@@ -61,13 +80,28 @@ class Health(NamedTuple):
     """Nothing is sent until then, and then one event as a probe."""
 
 
+class Lane(NamedTuple):
+    """A blocked lane, with its first event that could not be delivered yet. A lane is a user, or a single event where
+    the order does not matter."""
+
+    lane: str
+    seq: int
+    """Of the event at its head. Later ones of the lane wait for it."""
+    attempts: int
+    next_at: int
+    failed_at: int
+    """When its head failed first."""
+    outcome: str
+    """Of the last attempt; empty if there was none."""
+
+
 class Cursor(NamedTuple):
-    """A claimed one."""
+    """A claimed cursor."""
 
     seq: int
     epoch: int
-    health: Health
-    lanes: list[webhook_lanes.Lane]
+    breaker: BreakerState
+    lanes: list[Lane]
 
 
 async def newest(queries: Queries) -> int:
@@ -83,18 +117,19 @@ async def start(tx: Tx, webhook_id: str, seq: int) -> None:
 async def resume(tx: Tx, webhook_id: str) -> None:
     """Failures so far no longer count, and what waits for its next attempt is due at once."""
     await tx.run(RESUME, webhook_id)
-    await webhook_lanes.retry_now(tx, webhook_id)
+    now = clock.now()
+    await tx.run(RETRY_NOW, now, webhook_id, now)
 
 
 async def move(tx: Tx, webhook_id: str, seq: int) -> None:
     """Go on after this event. Earlier ones that failed are not tried again."""
     await tx.run(MOVE, seq, webhook_id)
-    await webhook_lanes.forget(tx, webhook_id)
+    await tx.run(FORGET_LANES, webhook_id)
 
 
-async def scan(queries: Queries) -> list[Place]:
+async def scan(queries: Queries) -> list[WebhookLease]:
     """All webhooks."""
-    return [Place._make(row) for row in await queries.all(SCAN)]
+    return [WebhookLease._make(row) for row in await queries.all(SCAN)]
 
 
 async def claim(tx: Tx, webhook_id: str, holder: str, by_force: bool) -> Cursor | None:
@@ -108,25 +143,53 @@ async def claim(tx: Tx, webhook_id: str, holder: str, by_force: bool) -> Cursor 
     row = await tx.one(CLAIM, holder, until, webhook_id, clock.LATEST + 1 if by_force else now, until + LEASE, holder)
     if row is None:
         return None
-    seq, epoch, *health = row
-    await webhook_lanes.forget_after(tx, webhook_id, seq)
-    return Cursor(seq, epoch, Health(*health), await webhook_lanes.of(tx, webhook_id))
+    seq, epoch, *breaker = row
+    await tx.run(FORGET_LANES_AFTER, webhook_id, seq)
+    lanes = [Lane._make(row) for row in await tx.all(LANES, webhook_id)]
+    return Cursor(seq, epoch, BreakerState(*breaker), lanes)
 
 
-def is_free(queries: Queries, place: Place, holder: str, now: int) -> bool:
+def is_free(queries: Queries, lease: WebhookLease, holder: str, now: int) -> bool:
     """Test whether this holder can claim it. A lease that ends much later than one that begins now was given by another
     clock: that of the database which this one is a copy of, or took the place of."""
-    return place.holder in ("", holder) or not now <= place.until <= _until(queries, now) + LEASE
+    return lease.holder in ("", holder) or not now <= lease.until <= _until(queries, now) + LEASE
 
 
-async def keep(tx: Tx, webhook_id: str, holder: str, epoch: int, now: int, seq: int, health: Health) -> bool:
+async def keep(tx: Tx, webhook_id: str, holder: str, epoch: int, now: int, seq: int, breaker: BreakerState) -> bool:
     """Store how far it is, and renew the lease. False: it has been taken, or moved, and nothing may be stored."""
-    return await tx.run(KEEP, seq, _until(tx, now), *health, webhook_id, holder, epoch) > 0
+    return await tx.run(KEEP, seq, _until(tx, now), *breaker, webhook_id, holder, epoch) > 0
 
 
 async def give_back(tx: Tx, webhook_id: str, holder: str) -> None:
     """Others can claim it at once. Not while a request is under way."""
     await tx.run(GIVE_BACK, webhook_id, holder)
+
+
+async def store_lanes(tx: Tx, webhook_id: str, lanes: Sequence[Lane]) -> None:
+    await tx.many(STORE_LANE, [(webhook_id, *lane) for lane in lanes])
+
+
+async def remove_lanes(tx: Tx, webhook_id: str, lanes: Sequence[str]) -> None:
+    await tx.many(REMOVE_LANE, [(webhook_id, lane) for lane in lanes])
+
+
+async def count_senders(queries: Queries) -> int:
+    """Return how many processes send to webhooks at the moment, so that each takes its share. On SQLite, one sends
+    everything; on PostgreSQL, each of them has a lease."""
+    if not dialect(queries).is_shared:
+        return 1
+    return await scalar(queries, COUNT_SENDERS)
+
+
+async def announce_sender(tx: Tx, holder: str) -> None:
+    """To be repeated before SENDER_SECONDS have passed."""
+    await tx.run(FORGET_SENDERS)
+    await leases.take(tx, SENDERS + holder, holder, SENDER_SECONDS)
+
+
+async def remove_sender(tx: Tx, holder: str) -> None:
+    """It sends no more."""
+    await leases.give_back(tx, holder)
 
 
 def _until(queries: Queries, now: int) -> int:

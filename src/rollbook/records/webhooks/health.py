@@ -1,0 +1,175 @@
+"""Health of webhooks: deliveries by hour, what waits to be delivered, and events that were missed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rollbook import clock
+from rollbook.records import event_types, events, webhooks
+from rollbook.records.events import Actor
+from rollbook.records.webhooks import Webhook, cursors
+from rollbook.storage.database import Queries, Row, Tx
+
+HOURS = 24
+MAX_FAILING = 10_000
+"""Failing events that are counted."""
+REPORT_PAUSE = clock.DAY
+"""Between two events that report missed ones, for as long as it goes on."""
+
+OF_ONE = """
+    SELECT (SELECT CAST(coalesce(sum(delivered), 0) AS bigint) FROM webhook_hours AS h
+      WHERE h.webhook_id = c.webhook_id AND hour > ?),
+           (SELECT CAST(coalesce(sum(failed), 0) AS bigint) FROM webhook_hours AS h
+             WHERE h.webhook_id = c.webhook_id AND hour > ?),
+           (SELECT outcome FROM webhook_deliveries AS d WHERE d.webhook_id = c.webhook_id ORDER BY d.id DESC LIMIT 1),
+           (SELECT count(*) FROM webhook_lanes AS l WHERE l.webhook_id = c.webhook_id),
+           (SELECT min(next_at) FROM webhook_lanes AS l WHERE l.webhook_id = c.webhook_id),
+           c.seq, c.open_until
+    FROM webhook_cursors AS c WHERE c.webhook_id = ?"""
+
+STATUSES = """
+    SELECT CAST(coalesce(sum(CASE WHEN status = 'enabled' THEN 1 ELSE 0 END), 0) AS bigint),
+           CAST(coalesce(sum(CASE WHEN status = 'disabled' THEN 1 ELSE 0 END), 0) AS bigint)
+    FROM webhooks AS w"""
+WAITING = """
+    SELECT CAST(coalesce(sum(? - c.seq), 0) AS bigint), min(c.seq)
+    FROM webhook_cursors AS c JOIN webhooks AS w ON w.id = c.webhook_id WHERE w.status = 'enabled' AND c.seq < ?"""
+FAILING = f"SELECT count(*), min(failed_at) FROM (SELECT failed_at FROM webhook_lanes LIMIT {MAX_FAILING}) AS few"
+RECORDED_AFTER = "SELECT created_at FROM events WHERE seq > ? ORDER BY seq LIMIT 1"
+
+ADD_HOUR = """
+    INSERT INTO webhook_hours (webhook_id, hour, delivered, failed, duration) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (webhook_id, hour) DO UPDATE SET
+        delivered = webhook_hours.delivered + excluded.delivered, failed = webhook_hours.failed + excluded.failed,
+        duration = webhook_hours.duration + excluded.duration"""
+HOURS_SINCE = "SELECT hour, delivered, failed FROM webhook_hours WHERE webhook_id = ? AND hour >= ? ORDER BY hour"
+EXPIRE_HOURS = "DELETE FROM webhook_hours WHERE webhook_id = ? AND hour < ?"
+
+CURSORS_BEHIND = "SELECT webhook_id, seq FROM webhook_cursors WHERE seq < ? ORDER BY webhook_id"
+LANES_BEHIND = """
+    SELECT l.webhook_id, l.lane, l.seq, c.seq FROM webhook_lanes AS l
+      JOIN webhook_cursors AS c ON c.webhook_id = l.webhook_id
+    WHERE l.seq <= ? AND l.seq <= c.seq ORDER BY l.webhook_id, l.lane"""
+BY_TYPE = "SELECT type, count(*) FROM events WHERE seq > ? AND seq <= ? GROUP BY type"
+OF_LANE = "SELECT type, count(*) FROM events WHERE user_id = ? AND seq >= ? AND seq <= ? GROUP BY type"
+ADD_MISSED = "UPDATE webhook_cursors SET missed = missed + ? WHERE webhook_id = ?"
+UNREPORTED = "SELECT webhook_id, missed FROM webhook_cursors WHERE missed > 0 AND told_at <= ? ORDER BY webhook_id"
+REPORTED = "UPDATE webhook_cursors SET missed = missed - ?, told_at = ? WHERE webhook_id = ?"
+
+
+class Health(NamedTuple):
+    """Health of one webhook."""
+
+    delivered: int
+    """Successful attempts of the last 24 hours."""
+    failed: int
+    last_outcome: str | None
+    waiting: int
+    """Events of the log that it has not gone through, those it did not ask for among them, and those that failed and
+    are tried again."""
+    next_attempt_at: int | None
+
+
+class Backlog(NamedTuple):
+    """Events that webhooks have not delivered yet, all together."""
+
+    enabled: int
+    """Webhooks."""
+    disabled: int
+    waiting: int
+    """Events of the log that enabled webhooks have not gone through, those they did not ask for among them."""
+    failing: int
+    """Events, or users with an event, that failed and are tried again."""
+    oldest: int
+    """Seconds since the oldest of both was recorded or failed first; 0: there is none."""
+
+
+class Hour(NamedTuple):
+    """Attempts of one webhook in one hour."""
+
+    hour: int
+    """Since 1970."""
+    delivered: int
+    failed: int
+    duration: int
+    """Of all of them together, in microseconds."""
+
+
+async def of(queries: Queries, webhook_ids: Sequence[str]) -> list[Health]:
+    """Return the health of each of these webhooks."""
+    since = clock.now() // clock.HOUR - HOURS
+    newest = await cursors.newest(queries)
+    found: list[Health] = []
+    for id in webhook_ids:
+        row = await queries.one(OF_ONE, since, since, id)
+        if row is None:  # it was deleted a moment ago
+            found.append(Health(0, 0, None, 0, None))
+            continue
+        delivered, failed, last, lanes, next_at, seq, open_until = row
+        due = [at for at in (next_at, open_until) if at is not None]
+        found.append(Health(delivered, failed, last, max(0, newest - seq) + lanes, max(due) if due else None))
+    return found
+
+
+async def backlog(queries: Queries) -> Backlog:
+    newest = await cursors.newest(queries)
+    enabled, disabled = (await queries.all(STATUSES))[0]
+    waiting, last_seq = (await queries.all(WAITING, newest, newest))[0]
+    failing, failed_at = (await queries.all(FAILING))[0]
+    recorded = None if last_seq is None else await queries.one(RECORDED_AFTER, last_seq)
+    since = [at for at in (failed_at, None if recorded is None else recorded[0]) if at is not None]
+    oldest = max(0, clock.now() - min(since)) // clock.SECOND if since else 0
+    return Backlog(enabled, disabled, waiting, failing, oldest)
+
+
+async def add_hour(tx: Tx, webhook_id: str, hour: Hour) -> None:
+    await tx.run(ADD_HOUR, webhook_id, *hour)
+
+
+async def hours_since(queries: Queries, webhook_id: str, hour: int) -> list[Row]:
+    """Hour since 1970, delivered and failed."""
+    return await queries.all(HOURS_SINCE, webhook_id, hour)
+
+
+async def expire_hours(tx: Tx, webhook_id: str, hour: int) -> None:
+    """Drop what is from before this hour."""
+    await tx.run(EXPIRE_HOURS, webhook_id, hour)
+
+
+async def count_missed(tx: Tx, last: int) -> None:
+    """Count the events that some webhook has not been sent, before those up to `last` are dropped from the log."""
+    found: dict[str, Webhook] = {}
+    for id, seq in await tx.all(CURSORS_BEHIND, last):
+        webhook = found[id] = await webhooks.get(tx, id)
+        await _add_missed(tx, webhook, await tx.all(BY_TYPE, seq, last))
+    for id, lane, first, cursor in await tx.all(LANES_BEHIND, last):
+        webhook = found.get(id) or await webhooks.get(tx, id)
+        found[id] = webhook
+        is_user = webhook.ordering == "user"
+        await _add_missed(
+            tx, webhook, await tx.all(OF_LANE, lane, first, min(last, cursor)) if is_user else [(None, 1)]
+        )
+
+
+async def _add_missed(tx: Tx, webhook: Webhook, counts: Sequence[Row]) -> None:
+    types = event_types.selected(webhook.types.split())
+    missed = sum(count for type, count in counts if type is None or types is None or type in types)
+    if missed:
+        await tx.run(ADD_MISSED, missed, webhook.id)
+
+
+async def has_unreported(queries: Queries) -> bool:
+    """Test whether some webhook has missed events that `report_missed` would report."""
+    return await queries.one(UNREPORTED, clock.now() - REPORT_PAUSE) is not None
+
+
+async def report_missed(tx: Tx, by: Actor) -> None:
+    """Record an event for each webhook that has missed some, at most once a day."""
+    now = clock.now()
+    for id, missed in await tx.all(UNREPORTED, now - REPORT_PAUSE):
+        webhook = await webhooks.get(tx, id)
+        await tx.run(REPORTED, missed, now, id)
+        await events.record(
+            tx, "webhook.events_missed", webhook.user_id, by, {**webhooks.in_events(webhook), "missed": missed}
+        )
