@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from rollbook.api import openapi, openapi_tables
-from rollbook.api.routes import ROUTES, Route
+from rollbook.api.route import Route
+from rollbook.api.routes import ROUTES
 from rollbook.docs_site.passages import slug
 from rollbook.errors import ApiError
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 import click
 
 from rollbook.actions.checking import fields_of
-from rollbook.api.routes import ROUTES, Route
+from rollbook.api.route import Route
+from rollbook.api.routes import ROUTES
 from rollbook.cli.commands import COMMANDS, app
 from rollbook.cli.fields import FieldOption
 from rollbook.cli.options import Command

@@ -10,8 +10,8 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
 from rollbook.api import idempotency, parsing
 from rollbook.api.call import Call, Services
+from rollbook.api.route import Route
 from rollbook.api.router import Router
-from rollbook.api.routes import Route
 from rollbook.http import coding
 from rollbook.http.request import Request
 from rollbook.http.response import Response

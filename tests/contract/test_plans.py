@@ -17,7 +17,8 @@ import pytest
 
 from rollbook import app as application
 from rollbook import clock, first_start, ids
-from rollbook.api.routes import ROUTES, Route
+from rollbook.api.route import Route
+from rollbook.api.routes import ROUTES
 from rollbook.app import App
 from rollbook.auth import key_format
 from rollbook.config import Origins, Settings

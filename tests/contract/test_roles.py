@@ -13,10 +13,12 @@ import httpx2
 import pytest
 
 from rollbook import errors, ids
-from rollbook.api.routes import KEY, ROUTES, USER, WEBHOOK, Route
+from rollbook.api.route import Route
+from rollbook.api.routes import ROUTES
 from rollbook.roles import SCOPES, grantable
 from tests import event_stream
 from tests.contract.answers import Log, refused
+from tests.contract.paths import KEY, USER, WEBHOOK
 from tests.engines import once
 from tests.harness import Server, new_key, new_user, running
 from tests.visitor import signed_in

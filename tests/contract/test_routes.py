@@ -21,12 +21,14 @@ import pytest
 
 from rollbook import errors, ids
 from rollbook.api import types
-from rollbook.api.routes import DELIVERY, IMPORT, KEY, REPLAY, ROUTES, SESSION, USER, WEBHOOK, Route
+from rollbook.api.route import Route
+from rollbook.api.routes import ROUTES
 from rollbook.auth import key_format
 from rollbook.errors import ApiError
 from rollbook.roles import SCOPES
 from tests import event_stream
 from tests.contract.answers import Log, fits, refused, told_whole
+from tests.contract.paths import DELIVERY, IMPORT, KEY, REPLAY, SESSION, USER, WEBHOOK
 from tests.engines import once
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
 from tests.visitor import signed_in

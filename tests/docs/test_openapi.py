@@ -14,7 +14,8 @@ import pytest
 
 from rollbook import errors
 from rollbook.api import openapi, openapi_tables
-from rollbook.api.routes import ROUTES, Route
+from rollbook.api.route import Route
+from rollbook.api.routes import ROUTES
 from rollbook.config import Settings
 from tests.harness import Server
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from rollbook.api import routes, show, types
 from rollbook.api.call import Call
-from rollbook.api.routes import Route, Special
+from rollbook.api.route import Route, Special, at, post
 from rollbook.cli import main as command
 from rollbook.http.response import Response
 
@@ -30,15 +30,15 @@ async def create(call: Call) -> Response:
     return show.answer(200, {"size": len(call.request.body), "type": type(call.body).__name__})
 
 
-def row(path: str, action: Any, **fields: Any) -> Route:
-    return Route("POST", path, action, "users:write", 200, answer=dict, **fields)
+def row(path: str, action: Any, body: Any, special: Special) -> Route:
+    return at(path, post(action, "users:write", body, dict, None).but(special=special))
 
 
 def main() -> None:
     routes.ROUTES += [
-        row("/v1/test/streamed", upload, special=Special(max_body=STREAMED, streams_body=True)),
-        row("/v1/test/large", create, body=types.UserCreate, special=Special(max_body=LARGE)),
-        row("/v1/test/small", create, body=types.UserCreate, special=Special(max_body=SMALL)),
+        row("/v1/test/streamed", upload, None, Special(max_body=STREAMED, streams_body=True)),
+        row("/v1/test/large", create, types.UserCreate, Special(max_body=LARGE)),
+        row("/v1/test/small", create, types.UserCreate, Special(max_body=SMALL)),
     ]
     command.main()
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from rollbook.actions.principal import CLI, SYSTEM, Caller, Principal, stranger
-from rollbook.api.routes import ROUTES, Route
+from rollbook.api.route import Route
+from rollbook.api.routes import ROUTES
 from rollbook.errors import InsufficientScope
 from rollbook.quota import NO_LIMIT
 from rollbook.records.keys import Holder

@@ -9,7 +9,8 @@ from typing import cast
 from rollbook.actions.principal import Principal
 from rollbook.api.call import Call, Operations, Services
 from rollbook.api.plan import performance
-from rollbook.api.routes import ROUTES, Route
+from rollbook.api.route import Route
+from rollbook.api.routes import ROUTES
 from rollbook.config import Settings
 from rollbook.http.request import Request
 from rollbook.http.response import Response

@@ -17,7 +17,7 @@ from rollbook.actions import arguments
 from rollbook.actions.checking import invalid
 from rollbook.api import openapi_tables as tables
 from rollbook.api import routes, take, types
-from rollbook.api.routes import Route
+from rollbook.api.route import Route
 from rollbook.errors import ApiError, Fault
 from rollbook.http.wire import REASON
 from rollbook.records import event_types

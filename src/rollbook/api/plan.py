@@ -16,7 +16,7 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Caller, Principal
 from rollbook.api import idempotency, parsing
 from rollbook.api.call import Call, Services
-from rollbook.api.routes import Route
+from rollbook.api.route import Route
 from rollbook.gate import Gate
 from rollbook.http import coding
 from rollbook.http.driver import resumed

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rollbook.api.call import Services
 from rollbook.api.plan import plan
-from rollbook.api.routes import Route
+from rollbook.api.route import Route
 from rollbook.gate import Gate
 from rollbook.http.request import Request
 from rollbook.http.routing import Plan

@@ -1,0 +1,11 @@
+"""Paths of the API whose rows several tests name."""
+
+from __future__ import annotations
+
+USER = "/v1/users/{userId}"
+KEY = "/v1/keys/{keyId}"
+WEBHOOK = "/v1/webhooks/{webhookId}"
+DELIVERY = WEBHOOK + "/deliveries/{deliveryId}"
+REPLAY = WEBHOOK + "/replays/{replayId}"
+IMPORT = "/v1/imports/{importId}"
+SESSION = "/v1/sessions/{sessionId}"
