@@ -47,7 +47,7 @@ class Gate:
         self._db = on.db
         self._limiter = on.limiter
         self._policy = on.policy
-        self._notices = on.notices
+        self._deferred_events = on.deferred_events
         self._unauthenticated = on.settings.unauthenticated_limit
         # By the whole Authorization header, so that a key seen before is neither parsed nor hashed again.
         self._callers: dict[bytes | None, Caller] = {}
@@ -123,7 +123,7 @@ class Gate:
         request.limited_by = name
         actor = Actor(caller.user_id, caller.key_id, request.address, request.id, request.trace_id)
         seconds = windows.retry_after(verdict, requests)
-        self._notices.limit_exceeded(actor, name, limit, seconds)
+        self._deferred_events.limit_exceeded(actor, name, limit, seconds)
         return TooManyRequests(seconds)
 
     async def _identify(self, header: bytes | None) -> Caller:

@@ -7,7 +7,7 @@ from functools import partial
 
 from rollbook.cli import imports
 from rollbook.cli import main as command
-from rollbook.jobs.importing import Run
+from rollbook.jobs.import_runner import Run
 from rollbook.records import user_imports
 from rollbook.records.user_imports import sqlite
 

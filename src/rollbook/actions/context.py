@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 from weakref import WeakValueDictionary
 
 from rollbook import clock
+from rollbook.actions.deferred_events import DeferredEvents
 from rollbook.actions.event_feeds import Feeds
 from rollbook.actions.event_reader import EventReader
 from rollbook.actions.event_tail import Tail
-from rollbook.actions.notices import Notices
 from rollbook.auth import server_secret
 from rollbook.auth.server_secret import Secret
 from rollbook.config import Settings
@@ -64,7 +64,7 @@ class Rollbook:
         self.feeds = Feeds(db, self.tail, self.event_reader)
         self.request_waits: Counter[str] = Counter()
         """How many calls wait for new lines of the request log, by user."""
-        self.notices = Notices()
+        self.deferred_events = DeferredEvents()
         self.read = db.read
         self.read_aside = db.read_aside
         self.read_eventually = db.read_eventually

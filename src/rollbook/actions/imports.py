@@ -1,4 +1,4 @@
-"""Actions on imports: files of users that the server reads in the background. `import_batches` writes the users."""
+"""Actions on imports: files of users that the server reads in the background. `import_writer` writes the users."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from rollbook import clock
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
-from rollbook.records import events, keys, marks
+from rollbook.records import events, keys, progress
 from rollbook.records.keys import Key
 from rollbook.storage.database import Queries, Tx
 
@@ -38,7 +38,7 @@ async def give_notice(on: Rollbook) -> bool:
     now = clock.now()
     more = False
     for notice in NOTICES:
-        since = await marks.get(on.db, notice.mark)
+        since = await progress.get(on.db, notice.mark)
         if now - since > REST or (await on.read(_due, notice, since, now))[0]:
             more |= await on.db.write(_give, notice, now)
     return more
@@ -51,12 +51,12 @@ async def _due(queries: Queries, notice: Notice, since: int, now: int) -> tuple[
 
 async def _give(tx: Tx, notice: Notice, now: int) -> bool:
     """In the transaction that moves the mark, so that each is given once."""
-    since = await marks.lock(tx, notice.mark)
+    since = await progress.lock(tx, notice.mark)
     if not since:  # the first time, there is no telling what was due
-        await marks.advance(tx, notice.mark, now)
+        await progress.advance(tx, notice.mark, now)
         return False
     found, up_to = await _due(tx, notice, since, now)
     for key in found:
         await events.record(tx, notice.type, key.user_id, SYSTEM.actor, keys.public(key))
-    await marks.advance(tx, notice.mark, now if up_to is None else up_to - notice.ahead)
+    await progress.advance(tx, notice.mark, now if up_to is None else up_to - notice.ahead)
     return up_to is not None

@@ -54,7 +54,7 @@ async def prove_sign_in(
         return await prove(on, attempts.account(user, hash, email), email, origin, hash, password)
     except WrongPassword:
         if user is not None:
-            on.notices.sign_in_failed(user.id, by)
+            on.deferred_events.sign_in_failed(user.id, by)
         raise
 
 

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from rollbook import clock
-from rollbook.actions import import_batches, imports
+from rollbook.actions import import_writer, imports
 from rollbook.actions.arguments import ImportOptions
 from rollbook.actions.checking import check_texts
 from rollbook.actions.context import Rollbook
@@ -28,7 +28,7 @@ from rollbook.cli.failures import Misuse
 from rollbook.cli.output import counted, hint
 from rollbook.cli.progress import Show, bar, looks
 from rollbook.errors import ApiError, InvalidParameter
-from rollbook.jobs.importing import Run
+from rollbook.jobs.import_runner import Run
 from rollbook.records.imports import Counts, Refusal, new_id
 from rollbook.sources import reading
 
@@ -161,7 +161,7 @@ def _show_columns(asked: Import) -> None:
         hint(f"Columns: {', '.join(f'{number} {column}' for number, column in enumerate(columns, 1))}")
 
 
-def _watch(run: Run, asked: Import, steps: Callable[[], Iterator[import_batches.Step]]) -> None:
+def _watch(run: Run, asked: Import, steps: Callable[[], Iterator[import_writer.Step]]) -> None:
     began = time.perf_counter()
     with bar(asked.title, asked.size) as (say, show):
         for step in steps():
@@ -173,10 +173,10 @@ def _index(on: Rollbook, asked: Import) -> None:
     """Bring changed users into the search index, which new ones are in. It is part of the time that the import took:
     people wait for it."""
     before, began = asked.seconds, time.perf_counter()
-    done = on.run(import_batches.index(on))
+    done = on.run(import_writer.index(on))
     if done:
         with bar("Indexing for search", asked.counts.updated) as (_, show):
-            while indexed := on.run(import_batches.index(on)):
+            while indexed := on.run(import_writer.index(on)):
                 done += indexed
                 asked.seconds = before + time.perf_counter() - began
                 show(done, f"{counted(done, 'user')}, {asked.rate:,} records/s in all")

@@ -20,7 +20,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
 from rollbook.docs_site import examples
-from rollbook.docs_site.passages import Anchors, Heading
+from rollbook.docs_site.sections import Anchors, Heading
 
 # What people call a language, where pygments calls it otherwise. `console` shows commands and what they print: nothing
 # to color.

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from rollbook.docs_site import guide, passages
+from rollbook.docs_site import guide, sections
 
 MAX_WORDS = 12
 EXCERPT = 28
@@ -290,7 +290,7 @@ def _index() -> Index:
 def _sections() -> Iterator[tuple[Section, tuple[str, str, str, str, str]]]:
     """Each section with its columns."""
     for name, chapter in guide.CHAPTERS.items():
-        for heading, text, code in passages.read(guide.searchable(name)):
+        for heading, text, code in sections.read(guide.searchable(name)):
             if name == guide.LANDING and heading.anchor != "license":
                 continue  # the table of contents, and what the quickstart says too
             is_error, is_page = name == "errors" and heading.anchor in guide.codes(), heading.level == 1

@@ -1,4 +1,4 @@
-"""The process that runs one import: started by the server's first worker (`imports.py`), it ends with it.
+"""The process that runs one import: started by the server's first worker (`import_starter.py`), it ends with it.
 
 A process of its own, since reading and checking rows would take the interpreter from the requests for a millisecond at
 a time, thousands of times (decision 39). It checks rows at the lowest priority, but writes at that of the server, whose
@@ -23,7 +23,7 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM, Principal, for_job
 from rollbook.config import Settings
 from rollbook.errors import ApiError, StorageUnavailable, Unavailable
-from rollbook.jobs.importing import Run
+from rollbook.jobs.import_runner import Run
 from rollbook.observe import log
 from rollbook.records import imports as records
 from rollbook.records.connect import connect

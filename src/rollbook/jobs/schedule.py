@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from rollbook.actions import key_expiry, notices
+from rollbook.actions import deferred_events, key_expiry
 from rollbook.api.call import Services
 from rollbook.api.idempotency import renew_claims
 from rollbook.gate import Gate
-from rollbook.jobs import backups, imports, last_seen, retention
+from rollbook.jobs import backups, import_starter, last_seen, retention
 from rollbook.jobs.backups import Backups
-from rollbook.jobs.imports import Imports
+from rollbook.jobs.import_starter import ImportStarter
 from rollbook.jobs.loop import Job, Jobs, Step
 from rollbook.jobs.usage import UsageFlush
 from rollbook.records.dialect import dialect
@@ -19,24 +19,23 @@ from rollbook.web.site import Site
 
 def jobs(on: Services, gate: Gate, site: Site, flush: UsageFlush, gauge: Step, first: bool) -> Jobs:
     """Jobs of a worker. Jobs that concern all workers run in the first one and, of several servers on one database, in
-    one of them. What concerns all workers runs in the first one and, of several servers on one database, in one of
-    them."""
+    one of them."""
     store_last_seen = partial(last_seen.store, on.db, gate, site)
-    store_notices = partial(notices.store, on)
+    store_deferred_events = partial(deferred_events.store, on)
     found = [
         Job("key and session uses", 5.0, store_last_seen),
         Job("usage and request log", UsageFlush.PAUSE, flush.step),
         Job("gauges", 1.0, gauge),
-        Job("failed sign-ins and exceeded limits", 1.0, store_notices),
+        Job("failed sign-ins and exceeded limits", 1.0, store_deferred_events),
         Job("running requests", 1.0, partial(renew_claims, on)),
     ]
-    last = [store_last_seen, store_notices, flush.flush]
+    last = [store_last_seen, store_deferred_events, flush.flush]
     if first:
         found += [Job(name, pause, partial(step, on.db), leased=True) for name, pause, step in dialect(on.db).upkeep]
         found += [Job(name, pause, partial(step, on), leased=True) for name, pause, step in retention.JOBS]
         found.append(Job("keys that expire", 60.0, partial(key_expiry.give_notice, on), leased=True))
-        running = Imports(on)
-        found.append(Job("imports", imports.PAUSE, running.step))
+        running = ImportStarter(on)
+        found.append(Job("imports", import_starter.PAUSE, running.step))
         last.append(running.stop)
         if not dialect(on.db).is_shared:
             copying = Backups(on.settings)

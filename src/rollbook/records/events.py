@@ -9,7 +9,7 @@ import msgspec
 
 from rollbook import clock, ids
 from rollbook.errors import Fault, InvalidParameter, PositionExpired
-from rollbook.records import event_metadata, examples, marks, public_events
+from rollbook.records import event_metadata, examples, progress, public_events
 from rollbook.records.dialect import dialect
 from rollbook.records.event_log import COLUMNS, position
 from rollbook.records.event_types import TYPES
@@ -226,7 +226,7 @@ async def expired_to(queries: Queries) -> int:
     missed nothing."""
     row = await queries.one(FIRST)
     assert row is not None  # it has no FROM
-    return max(await marks.get(queries, EXPIRED_MARK), min((seq for seq in row if seq is not None), default=1) - 1)
+    return max(await progress.get(queries, EXPIRED_MARK), min((seq for seq in row if seq is not None), default=1) - 1)
 
 
 async def place_at(queries: Queries, time: int) -> int:
@@ -432,7 +432,7 @@ async def expire(tx: Tx, before: int, limit: int) -> int:
         return 0
     last = rows[-1][0]
     gone = await tx.run(EXPIRE, before, last)
-    await marks.advance(tx, EXPIRED_MARK, last)
+    await progress.advance(tx, EXPIRED_MARK, last)
     await tx.run(EXPIRE_PLACES, last)
     oldest = await tx.one(OLDEST)
     if oldest is not None:

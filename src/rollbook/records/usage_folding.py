@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rollbook import clock
-from rollbook.records import marks, usage
+from rollbook.records import progress, usage
 from rollbook.storage.database import Queries, Tx, first
 
 
@@ -50,12 +50,12 @@ TABLES = (
 
 async def next_hour(queries: Queries, table: Folded, now: int) -> int | None:
     """The oldest hour that is to be folded, if any."""
-    return await first(queries, table.next, await marks.get(queries, table.mark), now - table.kept)
+    return await first(queries, table.next, await progress.get(queries, table.mark), now - table.kept)
 
 
 async def fold(tx: Tx, table: Folded, now: int, limit: int) -> bool:
     """Fold up to `limit` rows of the oldest hour. False when there are none to fold."""
-    await marks.lock(tx, table.mark)
+    await progress.lock(tx, table.mark)
     hour = await next_hour(tx, table, now)
     if hour is None:
         return False
@@ -65,5 +65,5 @@ async def fold(tx: Tx, table: Folded, now: int, limit: int) -> bool:
     for statement, some in usage.in_rows(table.count, values):
         await tx.run(statement, *some)
     if len(gone) < limit:
-        await marks.advance(tx, table.mark, hour)
+        await progress.advance(tx, table.mark, hour)
     return True

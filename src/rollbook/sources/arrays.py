@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from rollbook.errors import InvalidParameter
 from rollbook.sources.lines import MAX_RECORD, TOO_LONG, Unreadable
-from rollbook.sources.opening import CHUNK, ends_early
+from rollbook.sources.unpacking import CHUNK, ends_early
 
 LISTS = ("users", "items", "data")
 """Names of the list in an object: of Firebase, Keycloak, Auth0 and Supabase; PocketBase; Clerk."""

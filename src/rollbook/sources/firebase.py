@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from rollbook.auth import password_hashes
 from rollbook.errors import InvalidParameter
-from rollbook.sources.opening import peeked
+from rollbook.sources.unpacking import peeked
 from rollbook.sources.values import Fields, Row, fields, flag, full_name, json_object, suspended_if, text, time
 
 _PROVIDERS = ("google", "facebook", "twitter", "github")

@@ -16,12 +16,12 @@ from rollbook.api.parsing import read_object
 from rollbook.auth import password_hashes
 from rollbook.errors import ApiError, Fault, InvalidJson, InvalidParameter
 from rollbook.records.imports import Refusal
-from rollbook.sources import arrays, columns, lines, opening
+from rollbook.sources import arrays, columns, lines, unpacking
 from rollbook.sources.columns import Targets
 from rollbook.sources.lines import Unreadable
-from rollbook.sources.opening import Compression
 from rollbook.sources.systems import SYSTEMS
 from rollbook.sources.tables import Table
+from rollbook.sources.unpacking import Compression
 
 Format = Literal["ndjson", "json", "csv"]
 Piece = TypeVar("Piece", bytes, dict[str, str])
@@ -69,21 +69,21 @@ class Reading:
     ) -> None:
         """`propose`: go on with columns that have no field, and without those that a user needs, instead of refusing
         the file."""
-        self._counted = opening.Counted(file)
+        self._counted = unpacking.Counted(file)
         self._min_length = password_min_length
         self._decode = msgspec.json.Decoder(ImportedUser, dec_hook=field_hook(password_min_length)).decode
         self._convert: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None
         self.columns: tuple[str, ...] = ()
         self.mapping: Targets = columns.read_mapping(options.mapping)
-        source = opening.buffered(self._counted)
+        source = unpacking.buffered(self._counted)
         system = None
         if options.source != "rollbook":
             if self.mapping:
                 refuse("mapping", "is for files that come from no other system")
             system = SYSTEMS[options.source]
             self._convert, source = system.begin(source)
-        source, self.compression = opening.unpacked(source, self._counted, PREVIEWED if propose else None)
-        head, source = opening.as_text(source)
+        source, self.compression = unpacking.unpacked(source, self._counted, PREVIEWED if propose else None)
+        head, source = unpacking.as_text(source)
         self.format: Format = _detect(head, options) if options.format == "auto" else options.format
         if self.format == "csv":
             table = Table(source, options.delimiter, system.columns if system else ())
@@ -172,7 +172,7 @@ def preview(file: BinaryIO, options: ImportOptions, password_min_length: int, ro
     try:
         records.extend(islice(reading, rows))
     except InvalidParameter as problem:
-        if not opening.is_early_end(problem):
+        if not unpacking.is_early_end(problem):
             raise
     if options.unknown_hashes == "refuse":
         records = [_with_known_hash(record) for record in records]

@@ -20,10 +20,10 @@ from rollbook.actions.event_reader import Batch
 from rollbook.actions.principal import SYSTEM
 from rollbook.delivery.addresses import Addresses
 from rollbook.errors import ApiError, NotFound, OutcomeUnknown
+from rollbook.jobs.webhooks.budget import Budget, lease_clock
 from rollbook.jobs.webhooks.endpoint import Endpoint
 from rollbook.jobs.webhooks.outbox import Outbox
 from rollbook.jobs.webhooks.pace import LOOK, Pace
-from rollbook.jobs.webhooks.room import Room, lease_clock
 from rollbook.jobs.webhooks.target import Target
 from rollbook.records import database_clock, event_types, events, webhooks
 from rollbook.records.dialect import dialect
@@ -82,7 +82,7 @@ class Dispatcher:
         self._on = on
         self._db = on.db
         self._holder = f"{socket.gethostname()}/{os.getpid()}/{ids.new('srv')}"
-        self._room = Room(on.db, on.event_reader, self._has_changed, count)
+        self._budget = Budget(on.db, on.event_reader, self._has_changed, count)
         self._pace = Pace()
         self._answered = answered
         self._addresses = Addresses(on.settings.webhook_allow)
@@ -109,7 +109,7 @@ class Dispatcher:
 
     async def drain(self, seconds: float) -> None:
         """Start nothing more, wait that long for what is on the wire, store it, and let others go on at once."""
-        self._room.is_stopping = True
+        self._budget.is_stopping = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -155,14 +155,14 @@ class Dispatcher:
             self._next_scan = now + SCAN
             await self._scan()
         self._woken.clear()
-        self._room.divide(sum(endpoint.is_busy for endpoint in self._owned.values()))
+        self._budget.divide(sum(endpoint.is_busy for endpoint in self._owned.values()))
         if self._pace.look(time.monotonic(), time.process_time(), self._answered()):
             self._set_pace()
         batches, is_behind = 0, False
         for endpoint in list(self._owned.values()):
             can_use = endpoint.is_hungry if self._pace.makes_way else endpoint.wants_more
             if can_use and endpoint.read < self._newest:
-                batch = await self._room.reader.after(endpoint.read, endpoint.target.reads)
+                batch = await self._budget.reader.after(endpoint.read, endpoint.target.reads)
                 if _changed_at(batch) > self._scanned:
                     await self._scan()
                 if not endpoint.is_closing:
@@ -224,7 +224,7 @@ class Dispatcher:
         newest = self._newest
         await self._announce()
         scan = await self._db.read(_read_scan)
-        self._room.heard(scan.now)
+        self._budget.heard(scan.now)
         there = {lease.webhook_id: lease for lease in scan.leases}
         for id, endpoint in self._owned.items():
             lease, replays = there.get(id), scan.replays.get(id, [])
@@ -293,7 +293,7 @@ class Dispatcher:
             self._unusable[id] = webhook.version
             await self._db.write(cursors.give_back, id, self._holder)
             return
-        endpoint = self._owned[id] = Endpoint(self._room, target, outbox, cursor, began + LEASE / clock.SECOND)
+        endpoint = self._owned[id] = Endpoint(self._budget, target, outbox, cursor, began + LEASE / clock.SECOND)
         endpoint.replay(replays)
 
     async def _release(self, endpoint: Endpoint) -> None:
@@ -324,10 +324,10 @@ class Dispatcher:
             except Exception:
                 for endpoint, result in zip(endpoints, results, strict=True):
                     endpoint.put_back(result)
-                self._room.is_stalled = True
+                self._budget.is_stalled = True
                 raise
-        self._room.is_stalled = False
-        self._room.heard(stored.now)
+        self._budget.is_stalled = False
+        self._budget.heard(stored.now)
         for endpoint, result in zip(endpoints, results, strict=True):
             if endpoint.id in stored.lost:
                 endpoint.lose()
@@ -344,7 +344,7 @@ class Dispatcher:
     async def _wait(self) -> None:
         """Until something can be done."""
         loop = asyncio.get_running_loop()
-        now = self._room.now()
+        now = self._budget.now()
         due = [at for endpoint in self._owned.values() if (at := endpoint.due_at) is not None]
         seconds = max((min(due) - now) / clock.SECOND, TICK) if due else SCAN
         if due and clock.is_moved():  # by a test, in jumps

@@ -17,10 +17,10 @@ from rollbook.delivery import outcomes, schedule
 from rollbook.delivery.sender import Sent
 from rollbook.errors import ApiError
 from rollbook.jobs.webhooks.breaker import Breaker
+from rollbook.jobs.webhooks.budget import MAX_RESULTS, Budget
 from rollbook.jobs.webhooks.lanes import Lane, Lanes
 from rollbook.jobs.webhooks.outbox import Outbox
 from rollbook.jobs.webhooks.replay import Replay
-from rollbook.jobs.webhooks.room import MAX_RESULTS, Room
 from rollbook.jobs.webhooks.target import Target
 from rollbook.records import events
 from rollbook.records.events import Event, Selection
@@ -60,7 +60,7 @@ class Retry(NamedTuple):
 
 
 class Endpoint:
-    def __init__(self, room: Room, target: Target, outbox: Outbox, cursor: Cursor, lease_ends: float) -> None:
+    def __init__(self, budget: Budget, target: Target, outbox: Outbox, cursor: Cursor, lease_ends: float) -> None:
         self.id = target.webhook_id
         self.epoch = cursor.epoch
         self.target = target
@@ -75,7 +75,7 @@ class Endpoint:
         self.outbox = outbox
         self.lanes = Lanes(cursor.lanes, cursor.seq)
         self.tasks: set[asyncio.Task[None]] = set()
-        self._room = room
+        self._budget = budget
         self._loop = asyncio.get_running_loop()
         self._breaker = Breaker(cursor.breaker, self.lanes.__len__, random.random)
         self._queue: deque[Entry] = deque()
@@ -112,7 +112,7 @@ class Endpoint:
         return (
             len(self.lanes) < MAX_LANES
             and len(self._unfinished) < MAX_UNFINISHED
-            and self._size < self._room.bytes_each
+            and self._size < self._budget.bytes_each
         )
 
     @property
@@ -175,12 +175,12 @@ class Endpoint:
     async def read_replays(self) -> None:
         for replay in list(self._replays.values()):
             if replay.wants_more and not self.is_closing:
-                await replay.read(self._room.db, self._loop.time())
+                await replay.read(self._budget.db, self._loop.time())
 
     def take_results(self) -> Results:
         """All that is not stored yet, as of one moment."""
         changed, removed = self.lanes.take_changes()
-        now = self._room.now()
+        now = self._budget.now()
         replays = [each.progress(now) for each in self._replays.values() if each.has_moved]
         return self.outbox.take(self.epoch, self.seq, self._breaker.state, changed, removed, replays)
 
@@ -221,7 +221,7 @@ class Endpoint:
 
     def _give_lane(self, name: str, head: Head, passed: int) -> None:
         """To a user with many events, before the first of them is done."""
-        now = self._room.now()
+        now = self._budget.now()
         seq = head.behind[0].event.seq if head.seq == AGAIN else head.seq
         lane = self.lanes.add(StoredLane(name, seq, 0, now, now, ""), passed)
         lane.is_busy = True
@@ -240,27 +240,27 @@ class Endpoint:
     def _may_start(self) -> bool:
         in_flight = len(self.tasks) - self._replaying
         return (
-            in_flight < self._room.requests_each
+            in_flight < self._budget.requests_each
             and self.target.is_enabled
-            and self._breaker.allows(self._room.now(), in_flight)
+            and self._breaker.allows(self._budget.now(), in_flight)
             and self._stalled_until <= self._loop.time()
             and self._may_send()
         )
 
     def _may_send(self) -> bool:
-        room = self._room
+        budget = self._budget
         return (
             not self.is_closing
-            and not room.is_stopping
-            and not room.is_stalled
+            and not budget.is_stopping
+            and not budget.is_stalled
             and self._starts >= 1
             and len(self.outbox.deliveries) < MAX_RESULTS
-            and room.lasts(self.lease_ends)
+            and budget.lasts(self.lease_ends)
         )
 
     def _next(self) -> Coroutine[Any, Any, None] | None:
         due_at = self.lanes.next_at
-        if due_at is not None and due_at <= self._room.now():
+        if due_at is not None and due_at <= self._budget.now():
             return self._send_lane(self.lanes.take(), is_due=True)
         if self._queue and len(self.lanes) + len(self.tasks) < MAX_LANES:
             entry = self._queue.popleft()
@@ -286,7 +286,7 @@ class Endpoint:
             assert task is not None
             self.tasks.discard(task)
             self.start()
-            self._room.changed(self)
+            self._budget.changed(self)
 
     async def _send_new(self, entry: Entry) -> None:
         """An event whose lane has no row."""
@@ -310,7 +310,7 @@ class Endpoint:
             return
         del self._unfinished[event.seq]
         if retry is not None:
-            now = self._room.now()
+            now = self._budget.now()
             passed = head.behind[-1].event.seq if head.behind else event.seq
             self._drop_behind(head)
             self.lanes.add(StoredLane(name, event.seq, 1, retry.at, now, retry.outcome), passed)
@@ -326,12 +326,12 @@ class Endpoint:
 
     async def _fresh(self, entry: Entry) -> Entry | None:
         """The event as it is now; None if it was erased."""
-        return entry if self._loop.time() - entry.read_at < FRESH else await self._room.reader.at(entry.event.seq)
+        return entry if self._loop.time() - entry.read_at < FRESH else await self._budget.reader.at(entry.event.seq)
 
     async def _send_lane(self, lane: Lane, is_due: bool) -> None:
         """The head of a lane. A probe ahead of its time uses up none of its attempts."""
         try:
-            entry = await self._room.reader.at(lane.seq)
+            entry = await self._budget.reader.at(lane.seq)
             retry = None
             if entry is not None and self.target.wants(entry.event):
                 retry = await self._attempt(entry, lane.attempts + 1, "event")
@@ -352,7 +352,7 @@ class Endpoint:
             lane.attempts += 1
             lane.next_at, lane.outcome = retry
             if lane.attempts == 1:
-                lane.failed_at = self._room.now()
+                lane.failed_at = self._budget.now()
             self.lanes.changed(lane)
         finally:
             self.lanes.put_back(lane)
@@ -362,11 +362,11 @@ class Endpoint:
         seq = lane.seq
         while lane.passed > seq:  # more may be passed over while the database is asked
             passed = lane.passed
-            page = await self._room.db.read(events.page, Selection(self.target.types, lane.name, seq, passed + 1), 1)
+            page = await self._budget.db.read(events.page, Selection(self.target.types, lane.name, seq, passed + 1), 1)
             seq = page.position if page.more else passed
             for event in filter(self.target.wants, page.events):
                 lane.seq, lane.attempts, lane.outcome = event.seq, 0, ""
-                lane.next_at = lane.failed_at = self._room.now()
+                lane.next_at = lane.failed_at = self._budget.now()
                 self.lanes.changed(lane)
                 return Entry(event, self._loop.time())
         self.lanes.remove(lane)
@@ -380,7 +380,10 @@ class Endpoint:
     def _next_again(self) -> tuple[Replay, Entry] | None:
         """A quarter of the requests at a time; not while the endpoint is left alone, unless someone asks for this very
         event."""
-        if self._replaying >= max(1, min(self._breaker.window, self._room.requests_each) // 4) or not self._may_send():
+        if (
+            self._replaying >= max(1, min(self._breaker.window, self._budget.requests_each) // 4)
+            or not self._may_send()
+        ):
             return None
         is_open = self.target.is_enabled and self._breaker.open_until is not None
         for replay in self._replays.values():
@@ -431,11 +434,11 @@ class Endpoint:
         return lane
 
     async def _attempt_again(self, entry: Entry, trigger: str) -> bool:
-        started = self._room.now()
+        started = self._budget.now()
         sent = await self.target.send(entry, started)
         is_delivered = sent.outcome == outcomes.DELIVERED
         if is_delivered and self._breaker.succeeded():
-            self.lanes.hurry(self._room.now())
+            self.lanes.hurry(self._budget.now())
         self._note(entry.event, trigger, 1, started, sent)
         return is_delivered
 
@@ -443,9 +446,9 @@ class Endpoint:
 
     async def _attempt(self, entry: Entry, attempt: int, trigger: str) -> Retry | None:
         """Send it, and note how that ended. None: it is done, or it was tried for the last time."""
-        started = self._room.now()
+        started = self._budget.now()
         sent = await self.target.send(entry, started)
-        now = self._room.now()
+        now = self._budget.now()
         if sent.outcome in (outcomes.DELIVERED, outcomes.BODY_FAILED):
             if sent.outcome == outcomes.DELIVERED and self._breaker.succeeded():
                 self.lanes.hurry(now)
@@ -484,4 +487,4 @@ class Endpoint:
                 sent.response or sent.detail,
             )
         )
-        self._room.count(sent.outcome)
+        self._budget.count(sent.outcome)

@@ -1,5 +1,4 @@
-"""Marks: how far what goes on by itself has come, such as retention in the event log. A number by name, which only
-rises."""
+"""High-water marks of background jobs, such as retention in the event log: a number by name, which only rises."""
 
 from __future__ import annotations
 

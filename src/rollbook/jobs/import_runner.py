@@ -13,10 +13,10 @@ from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from itertools import islice
 from typing import BinaryIO
 
-from rollbook.actions import import_batches
+from rollbook.actions import import_writer
 from rollbook.actions.arguments import ImportOptions
 from rollbook.actions.context import Rollbook
-from rollbook.actions.import_batches import Importer, Step
+from rollbook.actions.import_writer import Importer, Step
 from rollbook.actions.principal import Principal
 from rollbook.errors import ApiError
 from rollbook.records.dialect import dialect
@@ -42,7 +42,7 @@ class Run:
         *,
         runner: str | None = None,
         counts: Counts | None = None,
-        batch: int = import_batches.BATCH,
+        batch: int = import_writer.BATCH,
     ) -> None:
         """`runner` is the process that writes a job's progress; None: no job. `batch` are the records of a transaction,
         at most."""
@@ -120,5 +120,5 @@ class Run:
     async def _written(self, by: Principal) -> Step:
         step = await self._importer.write(by, self.bytes_read)
         with suppress(ApiError):  # the next batch will say it
-            await import_batches.tidy(self._on)
+            await import_writer.tidy(self._on)
         return step

@@ -1,4 +1,4 @@
-"""State that all webhooks of this process share: the clock, the log, and how much may be under way at a time."""
+"""Budget that all webhooks of this process share: requests and bytes at a time, with the clock and the log reader."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def lease_clock() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-class Room:
+class Budget:
     def __init__(
         self, db: Database, reader: EventReader, changed: Callable[[Endpoint], None], count: Callable[[str], None]
     ) -> None:

@@ -23,7 +23,7 @@ MAX_WAITING = 10_000
 BATCH = 256
 
 
-class Notice(NamedTuple):
+class DeferredEvent(NamedTuple):
     type: str
     user_id: str
     actor: Actor
@@ -33,14 +33,14 @@ class Notice(NamedTuple):
     """None: the user."""
 
 
-class Notices:
-    """Notices of a worker that wait to be recorded: the first of each kind and user."""
+class DeferredEvents:
+    """Events of a worker that wait to be recorded: the first of each kind and user."""
 
     def __init__(self) -> None:
-        self._waiting: dict[tuple[str, ...], Notice] = {}
+        self._waiting: dict[tuple[str, ...], DeferredEvent] = {}
 
     def sign_in_failed(self, user_id: str, actor: Actor) -> None:
-        self._add((user_id,), Notice("user.sign_in_failed", user_id, actor, 60))
+        self._add((user_id,), DeferredEvent("user.sign_in_failed", user_id, actor, 60))
 
     def limit_exceeded(self, actor: Actor, window: str, limit: Window, seconds: int) -> None:
         """`seconds` is how long the window lasts from now."""
@@ -54,13 +54,13 @@ class Notices:
                 "limit": limit.calls,
                 "resets_at": resets_at,
             }
-            self._add(key, Notice("limit.exceeded", user_id, actor, limit.seconds, object))
+            self._add(key, DeferredEvent("limit.exceeded", user_id, actor, limit.seconds, object))
 
-    def _add(self, key: tuple[str, ...], notice: Notice) -> None:
+    def _add(self, key: tuple[str, ...], event: DeferredEvent) -> None:
         if len(self._waiting) < MAX_WAITING:
-            self._waiting.setdefault(key, notice)
+            self._waiting.setdefault(key, event)
 
-    def take(self) -> list[tuple[str, Notice]]:
+    def take(self) -> list[tuple[str, DeferredEvent]]:
         """Up to BATCH, each with the name of what it is the only one in."""
         keys = list(self._waiting)[:BATCH]
         return [(f"notice:{':'.join(key)}", self._waiting.pop(key)) for key in keys]
@@ -68,20 +68,20 @@ class Notices:
 
 async def store(on: Rollbook) -> bool:
     """Record what waits. Returns whether there is more."""
-    taken = on.notices.take()
+    taken = on.deferred_events.take()
     now = clock.now()
     first = [
-        notice
-        for bucket, notice in taken
-        if (await on.limiter.take(bucket, Limit([Window(1, notice.seconds)]), now)).admitted
+        event
+        for bucket, event in taken
+        if (await on.limiter.take(bucket, Limit([Window(1, event.seconds)]), now)).admitted
     ]
     if first:
         await on.db.write(_record, first)
     return len(taken) == BATCH
 
 
-async def _record(tx: Tx, notices: list[Notice]) -> None:
-    for notice in notices:
-        user = await users.by_id(tx, notice.user_id)
+async def _record(tx: Tx, deferred: list[DeferredEvent]) -> None:
+    for event in deferred:
+        user = await users.by_id(tx, event.user_id)
         if user is not None:  # otherwise they were deleted, and perhaps erased, meanwhile
-            await events.record(tx, notice.type, user.id, notice.actor, notice.object or users.public(user))
+            await events.record(tx, event.type, user.id, event.actor, event.object or users.public(user))

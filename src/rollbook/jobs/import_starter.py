@@ -25,7 +25,7 @@ CLEAN = 600.0
 """Seconds after which the folder is looked through again."""
 
 
-class Imports:
+class ImportStarter:
     def __init__(self, on: Rollbook) -> None:
         self._on = on
         self._process: subprocess.Popen[bytes] | None = None
