@@ -13,7 +13,8 @@ from rollbook.errors import ApiError
 
 
 def fits(answer: httpx2.Response, kind: Any) -> Any:
-    """The body, which must be exactly of this type: no field missing, none too many, none of another type."""
+    """The body, which must be exactly of this type: no field missing, none too many, none of another type or
+    in another order."""
     if kind is None:
         assert answer.content == b""
         assert "content-type" not in answer.headers and "content-length" not in answer.headers
@@ -41,6 +42,7 @@ def _fits(content: Any, kind: Any) -> None:
         fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
         assert set(content) <= set(fields), "fields that the type does not have"
         assert {name for name, field in fields.items() if field.required} <= set(content), "fields that are missing"
+        assert list(content) == [name for name in fields if name in content], "fields in another order"
         types = get_type_hints(kind)
         for name, value in content.items():
             _fits(value, types[name])

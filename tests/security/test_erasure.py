@@ -69,24 +69,25 @@ def test_what_is_stored_of_the_erased_afterwards_goes_too(db: SQLite, monkeypatc
     on = Rollbook(Settings(), db)
     user = db.write_now(actions.add, SYSTEM, users.new(NAME, EMAIL))
     on.run(actions.delete(on, SYSTEM, user.id, purge=True))
-    event = (
-        "webhook_1",
-        1,
-        "evt_1",
-        "user.created",
-        user.id,
-        "event",
-        1,
-        0,
-        0,
-        "http_500",
-        500,
-        None,
-        None,
-        "text/plain",
-        NAME,
+    delivery = Delivery(
+        id="",
+        webhook_id="webhook_1",
+        seq=1,
+        event_id="evt_1",
+        type="user.created",
+        user_id=user.id,
+        trigger="event",
+        attempt=1,
+        created_at=0,
+        duration=0,
+        outcome="http_500",
+        response=NAME,
+        http_status=500,
+        address=None,
+        retry_at=None,
+        response_type="text/plain",
     )
-    db.write_now(deliveries.add, [Delivery(ids.new("dlv"), *event) for _ in range(300)])
+    db.write_now(deliveries.add, [delivery._replace(id=ids.new("dlv")) for _ in range(300)])
     db.write_now(inbox.add, [Message(ids.new("msg"), "webhook_1", user.id, 0, "", NAME)])
     monkeypatch.setattr(retention, "BUFFERED", -1)
     while on.run(retention.erase_usage(on)):

@@ -196,18 +196,20 @@ def test_a_line_is_returned_as_it_was_recorded(world: World) -> None:
     world.write_all()
     (line,) = world.lines()
     assert line == Logged(
-        line.at,
-        id,
-        "user_a",
-        "key_a1",
-        "GET",
-        "/v1/a%20b/%C3%BC",
-        429,
-        70,
-        "10.0.0.1",
-        (("user-agent", "test"),),
-        "key-minute",
-        0,
+        request_id=id,
+        at=line.at,
+        user_id="user_a",
+        key_id="key_a1",
+        method="GET",
+        path="/v1/a%20b/%C3%BC",
+        status=429,
+        microseconds=70,
+        address="10.0.0.1",
+        headers=(("user-agent", "test"),),
+        query=(),
+        error=None,
+        limited_by="key-minute",
+        left_out=0,
     )
     assert abs(line.at - world.now) < clock.SECOND
 

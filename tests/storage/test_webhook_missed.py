@@ -31,18 +31,19 @@ def on(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rollbook]:
 
 def webhook(types: str, ordering: str = "user") -> Webhook:
     return Webhook(
-        webhooks.new_id(),
-        "user_owner",
-        "https://example.com",
-        "",
-        types,
-        "standard",
-        "full",
-        ordering,
-        None,
-        b"",
-        None,
-        None,
+        id=webhooks.new_id(),
+        user_id="user_owner",
+        url="https://example.com",
+        description="",
+        types=types,
+        format="standard",
+        payload="full",
+        ordering=ordering,
+        skip_imports=0,
+        headers=None,
+        secret=b"",
+        old_secret=None,
+        old_secret_until=None,
     )
 
 

@@ -159,24 +159,22 @@ async def test(on: Rollbook, by: Principal, id: str, asked: WebhookTest) -> Whol
     content_type, body = payload.body(event, form, content, on.settings.url)  # type: ignore[bad-argument-type]
     sent, message = await _send(on, webhook, event, content_type, body)
     delivery = Delivery(
-        ids.new(
-            "dlv",
-        ),
-        webhook.id,
-        0,
-        event.id,
-        type,
-        "",
-        "test",
-        1,
-        now,
-        sent.duration,
-        sent.outcome,
-        sent.http_status,
-        sent.address,
-        None,
-        sent.response_type,
-        sent.response or sent.detail,
+        id=ids.new("dlv"),
+        webhook_id=webhook.id,
+        seq=0,
+        event_id=event.id,
+        type=type,
+        user_id="",
+        trigger="test",
+        attempt=1,
+        created_at=now,
+        duration=sent.duration,
+        outcome=sent.outcome,
+        response=sent.response or sent.detail,
+        http_status=sent.http_status,
+        address=sent.address,
+        retry_at=None,
+        response_type=sent.response_type,
     )
     return await on.write(_tested, Whole(delivery, _request(webhook, delivery, content_type, body)), message)
 

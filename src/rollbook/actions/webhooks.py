@@ -88,20 +88,20 @@ async def create(on: Rollbook, by: Principal, new: WebhookCreate) -> Seen:
     _check_url(on, new.url)
     id, secret = webhooks.new_id(), signing.new_secret()
     record = Webhook(
-        id,
-        user_id,
-        str(new.url),
-        given(new.description, ""),
-        patterns(given(new.types, ("*",))),
-        given(new.format, "standard"),
-        given(new.payload, "full"),
-        given(new.ordering, "user"),
-        _headers(on, id, {}, new),
-        webhook_secrets.sealed_secret(on.secret, id, secret),
-        None,
-        None,
-        given(new.status, "enabled"),
+        id=id,
+        user_id=user_id,
+        url=str(new.url),
+        description=given(new.description, ""),
+        types=patterns(given(new.types, ("*",))),
+        format=given(new.format, "standard"),
+        payload=given(new.payload, "full"),
+        ordering=given(new.ordering, "user"),
         skip_imports=int(given(new.skip_imports, False)),
+        headers=_headers(on, id, {}, new),
+        secret=webhook_secrets.sealed_secret(on.secret, id, secret),
+        old_secret=None,
+        old_secret_until=None,
+        status=given(new.status, "enabled"),
     )
     await events.settle(on.db)
     return await on.write(_create, by, record, secret)

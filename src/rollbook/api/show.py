@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from rollbook import clock
 from rollbook.actions import arguments
@@ -42,7 +42,7 @@ from rollbook.records.keys import Key
 from rollbook.records.request_log import Logged
 from rollbook.records.usage import Hour, OfKey, OfRoute
 from rollbook.records.users import User
-from rollbook.records.webhooks import deliveries, replays
+from rollbook.records.webhooks import deliveries, health, replays
 from rollbook.records.webhooks.deliveries import Delivery
 from rollbook.records.webhooks.replays import Replay
 
@@ -280,19 +280,16 @@ def webhook(call: Call, seen: Seen) -> Response:
 
 
 def webhook_revealed(call: Call, seen: Seen) -> Response:
-    return answer(200, {**_webhook(seen), "secret": seen.secret}, etag(seen.webhook.version))
+    return answer(200, _webhook(seen, UNSET if seen.secret is None else seen.secret), etag(seen.webhook.version))
 
 
 def webhook_created(call: Call, seen: Seen) -> Response:
     return _created(call, f"/v1/webhooks/{seen.webhook.id}", webhook_revealed(call, seen))
 
 
-def _webhook(seen: Seen) -> dict[str, Any]:
-    delivered, failed, last, waiting, next_at = seen.health
-    health = types.WebhookHealth(
-        delivered, failed, last, waiting, None if next_at is None else clock.format_time(next_at)
-    )
-    return {**webhooks.public(seen.webhook), "health": health}
+def _webhook(seen: Seen, secret: str | UnsetType = UNSET) -> types.Webhook:
+    doing = types.WebhookHealth(**health.public(seen.health))
+    return types.Webhook(**webhooks.public(seen.webhook), health=doing, secret=secret)
 
 
 webhook_list = page(_webhook)

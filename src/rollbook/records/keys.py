@@ -19,10 +19,10 @@ class Key(NamedTuple):
     name: str
     start: Annotated[str, Shown("record.masked", "masked")]
     last_four: Hidden[str]
-    revealable: Flag
     scopes: Words | None  # None: all that the user's role has
     ip_allow: Words | None  # networks; None: from anywhere
     rate_limit: str | None
+    revealable: Flag
     created_at: Time
     expires_at: Time | None
     last_used_at: Time | None
@@ -35,7 +35,7 @@ class Key(NamedTuple):
         return f"{self.start}…{self.last_four}"
 
 
-public = presenter(Key, after={"revealable": "rate_limit"})
+public = presenter(Key)
 """All that may be seen of a key, which is never the key."""
 
 
@@ -94,7 +94,7 @@ class Holder(NamedTuple):
 
 
 COLUMNS = (
-    "id, user_id, name, start, last_four, sealed IS NOT NULL, scopes, ip_allow, rate_limit, created_at, "
+    "id, user_id, name, start, last_four, scopes, ip_allow, rate_limit, sealed IS NOT NULL, created_at, "
     "expires_at, last_used_at, revoked_at, limited_with"
 )
 

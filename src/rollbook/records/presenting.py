@@ -14,7 +14,7 @@ exports, files and the API show the same.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import NoneType
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_type_hints
 
@@ -49,19 +49,14 @@ OrNull = Annotated[str, Shown("{0} or None")]
 """A text that is shown as null if it is empty."""
 
 
-def presenter(record: type[R], after: Mapping[str, str] = {}) -> Callable[[R], dict[str, Any]]:
-    """A function from a NamedTuple to what may be seen of it. Fields that are None are shown as null. `after` moves
-    fields, by the names under which they are shown, behind others: a record has its fields in the order of its
-    table."""
+def presenter(record: type[R]) -> Callable[[R], dict[str, Any]]:
+    """A function from a NamedTuple to what may be seen of it. Fields that are None are shown as null."""
     fields: tuple[str, ...] = record._fields  # type: ignore[attr-defined]
     hints = get_type_hints(record, include_extras=True)
     shown = [(field, _how(hints[field]), NoneType in get_args(hints[field])) for field in fields]
-    items = {how.name or field: _expression(field, how, null) for field, how, null in shown if how is not _HIDDEN}
-    names = list(items)
-    for moved, other in after.items():
-        names.remove(moved)
-        names.insert(names.index(other) + 1, moved)
-    made = ", ".join([f"{name!r}: {items[name]}" for name in names])
+    made = ", ".join(
+        [f"{how.name or field!r}: {_expression(field, how, null)}" for field, how, null in shown if how is not _HIDDEN]
+    )
     source = f"def show(record):\n    {', '.join(f'_{field}' for field in fields)}, = record\n    return {{{made}}}\n"
     scope: dict[str, Any] = {
         **vars(sys.modules[record.__module__]),

@@ -31,10 +31,9 @@ END = 1 << 62
 class Logged(NamedTuple):
     """A request as its user may see it again."""
 
-    at: Annotated[
-        int, Shown("clock.format_time_exactly({0})", "created_at")
-    ]  # when it was answered; no two of a user have the same
     request_id: Annotated[str, Shown("{0}", "id")]
+    at: Annotated[int, Shown("clock.format_time_exactly({0})", "created_at")]
+    """When it was answered. No two requests of a user have the same."""
     user_id: str
     key_id: str
     method: str
@@ -43,16 +42,15 @@ class Logged(NamedTuple):
     microseconds: Annotated[int, Shown("round({0} / 1000, 3)", "duration_ms")]
     address: str
     headers: Annotated[tuple[tuple[str, str], ...], Shown("dict({0})")]  # those of observe/usage_buffer.LOGGED_HEADERS
-    limited_by: str | None
-    left_out: Annotated[int, Shown("{0}", "more")] = (
-        0  # so many more like it came within the same moment and were only counted
-    )
-    query: tuple[str, ...] = ()  # the names of the query's parameters
-    error: Annotated[Problem | None, Shown("None")] = None
+    query: tuple[str, ...]  # the names of the query's parameters
+    error: Annotated[Problem | None, Shown("None")]
     """The error it was answered with, if there was room to note it."""
+    limited_by: str | None
+    left_out: Annotated[int, Shown("{0}", "more")]
+    """So many more like it came within the same moment and were only counted."""
 
 
-public = presenter(Logged, after={"created_at": "id", "query": "headers", "error": "query"})
+public = presenter(Logged)
 """All that may be seen of a request. Its error names the host that was called: who answers puts it in."""
 
 
@@ -214,20 +212,20 @@ def _lines(row: Sequence[Any]) -> Iterator[Logged]:
     clients, lines = unpack(packed)
     for line in lines:
         yield Logged(
-            line.at,
-            line.request_id,
-            user_id,
-            key_id,
-            line.method,
-            quote(line.path, safe=_PATH_SAFE),
-            status,
-            line.microseconds,
-            clients[line.client].address,
-            _headers(clients[line.client], line),
-            limited_by,
-            left_out if line is lines[-1] else 0,
-            tuple(line.query.split(",")) if line.query else (),
-            _error(lines, line),
+            request_id=line.request_id,
+            at=line.at,
+            user_id=user_id,
+            key_id=key_id,
+            method=line.method,
+            path=quote(line.path, safe=_PATH_SAFE),
+            status=status,
+            microseconds=line.microseconds,
+            address=clients[line.client].address,
+            headers=_headers(clients[line.client], line),
+            query=tuple(line.query.split(",")) if line.query else (),
+            error=_error(lines, line),
+            limited_by=limited_by,
+            left_out=left_out if line is lines[-1] else 0,
         )
 
 

@@ -469,22 +469,22 @@ class Endpoint:
     def _note(self, event: Event, trigger: str, attempt: int, at: int, sent: Sent, retry_at: int | None = None) -> None:
         self.outbox.deliveries.append(
             Delivery(
-                ids.new("dlv"),
-                self.id,
-                event.seq,
-                event.id,
-                event.type,
-                event.user_id,
-                trigger,
-                attempt,
-                at,
-                sent.duration,
-                sent.outcome,
-                sent.http_status,
-                sent.address,
-                retry_at,
-                sent.response_type,
-                sent.response or sent.detail,
+                id=ids.new("dlv"),
+                webhook_id=self.id,
+                seq=event.seq,
+                event_id=event.id,
+                type=event.type,
+                user_id=event.user_id,
+                trigger=trigger,
+                attempt=attempt,
+                created_at=at,
+                duration=sent.duration,
+                outcome=sent.outcome,
+                response=sent.response or sent.detail,
+                http_status=sent.http_status,
+                address=sent.address,
+                retry_at=retry_at,
+                response_type=sent.response_type,
             )
         )
         self._budget.count(sent.outcome)

@@ -40,6 +40,7 @@ class Webhook(NamedTuple):
     format: str
     payload: str
     ordering: str
+    skip_imports: Flag  # whether what imports do is not sent
     headers: Annotated[bytes | None, Shown("list(sealed_headers(record))")]  # names and sealed values
     secret: Hidden[bytes]
     old_secret: Hidden[bytes | None]  # signs too, until `old_secret_until`
@@ -49,7 +50,6 @@ class Webhook(NamedTuple):
     version: Hidden[int] = 1
     created_at: Time = 0
     updated_at: Time = 0
-    skip_imports: Flag = 0  # whether what imports do is not sent
 
 
 COLUMNS = ", ".join(Webhook._fields)
@@ -137,7 +137,7 @@ def sealed_headers(webhook: Webhook) -> dict[str, bytes]:
     return {} if webhook.headers is None else _decode(webhook.headers)
 
 
-public = presenter(Webhook, after={"skip_imports": "ordering"})
+public = presenter(Webhook)
 """All that may be seen of a webhook: neither its secret nor the values of its headers."""
 
 

@@ -24,12 +24,12 @@ class Delivery(NamedTuple):
     created_at: Time
     duration: Annotated[int, Shown("{0} // 1000", "duration_ms")]
     outcome: str
+    response: Annotated[str | None, Shown("record.detail", "detail")]
+    """The beginning of the body of the response, or `detail` where none came."""
     http_status: int | None
     address: str | None
     retry_at: Time | None
     response_type: Hidden[str | None]
-    response: Annotated[str | None, Shown("record.detail", "detail")]
-    """The beginning of the body of the response, or `detail` where none came."""
 
     @property
     def detail(self) -> str | None:
@@ -37,7 +37,7 @@ class Delivery(NamedTuple):
         return self.response or None if self.http_status is None else None
 
 
-public = presenter(Delivery, after={"detail": "outcome"})
+public = presenter(Delivery)
 """All that lists show of a delivery."""
 
 COLUMNS = ", ".join(Delivery._fields)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from rollbook import clock
 from rollbook.records import event_types, events, webhooks
 from rollbook.records.events import Actor
+from rollbook.records.presenting import Time, presenter
 from rollbook.records.webhooks import Webhook, cursors
 from rollbook.storage.database import Queries, Row, Tx
 
@@ -68,7 +69,10 @@ class Health(NamedTuple):
     waiting: int
     """Events of the log that it has not gone through, those it did not ask for among them, and those that failed and
     are tried again."""
-    next_attempt_at: int | None
+    next_attempt_at: Time | None
+
+
+public = presenter(Health)
 
 
 class Backlog(NamedTuple):

@@ -15,15 +15,15 @@ class Replay(NamedTuple):
     id: str
     webhook_id: str
     trigger: str  # replay, or resend of one delivery
+    status: str  # running, done or canceled
     first_seq: Hidden[int]
     next_seq: Annotated[int, Shown("record.progress", "progress")]
     last_seq: Hidden[int]
+    delivered: int
+    failed: int
     types: Annotated[str, Shown("{0}.split() or None")]  # patterns; empty: all that the webhook asks for
     user_id: OrNull  # empty: of all users
     selection: Annotated[str, Shown("None if {0} == 'all' else {0}", "only")]  # all, failed or undelivered
-    status: str  # running, done or canceled
-    delivered: int
-    failed: int
     created_by: OrNull
     created_at: Time
     finished_at: Time | None
@@ -34,9 +34,7 @@ class Replay(NamedTuple):
         return round(min(1.0, (self.next_seq - self.first_seq) / (self.last_seq - self.first_seq + 1)), 3)
 
 
-public = presenter(
-    Replay, after={"status": "trigger", "progress": "status", "delivered": "progress", "failed": "delivered"}
-)
+public = presenter(Replay)
 """All that may be seen of a replay."""
 
 
@@ -85,21 +83,21 @@ def new(
 ) -> Replay:
     """Of the events from `first` to `last`. `by` is the user who asks for it, empty for the command line."""
     return Replay(
-        ids.new("replay"),
-        webhook_id,
-        trigger,
-        first,
-        first,
-        last,
-        types,
-        user_id,
-        selection,
-        "running",
-        0,
-        0,
-        by,
-        clock.now(),
-        None,
+        id=ids.new("replay"),
+        webhook_id=webhook_id,
+        trigger=trigger,
+        status="running",
+        first_seq=first,
+        next_seq=first,
+        last_seq=last,
+        delivered=0,
+        failed=0,
+        types=types,
+        user_id=user_id,
+        selection=selection,
+        created_by=by,
+        created_at=clock.now(),
+        finished_at=None,
     )
 
 
