@@ -194,6 +194,15 @@ class UserSuspended(Forbidden):
     message = "This user is suspended."
 
 
+class ProofRequired(Forbidden):
+    """The dashboard asks for your password before a change that would outlive your session or ends what others rely on,
+    unless you gave it within the last ten minutes. Confirm it on the page and the change is made. API keys are never
+    asked."""
+
+    code = "proof_required"
+    message = "Confirm your password first. Open /account/confirm, then try again."
+
+
 class AddressNotAllowed(Forbidden):
     """The API key has a list of allowed IPs, and the request came from another one. If the server runs behind a proxy,
     set `trusted_proxy`, so that it sees the client's own IP address."""

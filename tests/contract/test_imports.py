@@ -158,6 +158,19 @@ def test_an_update_obeys_the_rules_of_users(http: httpx2.Client, as_role: Callab
     assert [line["code"] for line in reported(http, itself)] == ["not_yourself"]
 
 
+def test_an_update_does_not_change_the_email_of_who_imports(
+    http: httpx2.Client, as_role: Callable[..., httpx2.Client]
+) -> None:
+    admin = as_role("admin")
+    mine = admin.get("/v1/users/me").json()
+    external_id = f"x{mine['id']}"
+    assert http.patch(f"/v1/users/{mine['id']}", json={"external_id": external_id}).status_code == 200
+    line = {"name": "Ann", "email": f"taken-{mine['email']}", "external_id": external_id}
+    job = done(admin, line, on_conflict="update", match="external_id")
+    assert [each["code"] for each in reported(admin, job)] == ["not_yourself"]
+    assert http.get(f"/v1/users/{mine['id']}").json()["email"] == mine["email"]
+
+
 def test_a_dry_run_finds_the_same_and_changes_nothing(http: httpx2.Client) -> None:
     there, new = user(), user(password=OWNER_PASSWORD)
     done(http, there)

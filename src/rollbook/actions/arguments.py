@@ -289,9 +289,7 @@ class SearchText(str):
     }
 
 
-OwnPassword = Annotated[
-    GivenPassword, says("Your current password. Required to change your own email, unless you can change all users.")
-]
+OwnPassword = Annotated[GivenPassword, says("Your current password. Required to change your own email.")]
 Limit = Annotated[int, Meta(ge=1, le=1000, description="Maximum number of items to return.", examples=[2])]
 Offset = Annotated[int, Meta(ge=0, description="Number of items to skip.", examples=[0])]
 Wait = Annotated[int, Meta(ge=0, le=60, description="Seconds to wait if there is nothing yet. Only with `order=asc`.")]

@@ -14,7 +14,7 @@ from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require
 from rollbook.actions.principal import Principal, as_of_now
-from rollbook.errors import ApiError, BulkRefused, Fault, InsufficientScope
+from rollbook.errors import ApiError, BulkRefused, Fault, InsufficientScope, ProofRequired
 from rollbook.records import users as user_records
 from rollbook.records.users import User
 from rollbook.storage.database import Tx
@@ -137,7 +137,7 @@ async def _attempt(tx: Tx, plan: _Planned) -> User | None | ApiError:
 
 
 def _of_operation(error: ApiError) -> ApiError:
-    if error.status >= 500:
+    if error.status >= 500 or isinstance(error, ProofRequired):
         raise error
     return error
 

@@ -18,12 +18,21 @@ from rollbook.actions.arguments import ImportedUser, ImportOptions
 from rollbook.actions.checking import check_password, given, invalid
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import may_grant, may_touch, require
-from rollbook.actions.principal import Principal
+from rollbook.actions.principal import Principal, as_of_now
 from rollbook.actions.users import changes_of
 from rollbook.auth.password_hashes import UnknownHash, is_weak
 from rollbook.auth.passwords import check_hash
 from rollbook.capacity import available_cpus
-from rollbook.errors import ApiError, EmailTaken, ExternalIdTaken, Fault, LastOwner, Overloaded
+from rollbook.errors import (
+    ApiError,
+    EmailTaken,
+    ExternalIdTaken,
+    Fault,
+    InsufficientScope,
+    LastOwner,
+    NotYourself,
+    Overloaded,
+)
 from rollbook.records import imports, password_parameters, rules, user_imports
 from rollbook.records import users as user_records
 from rollbook.records.dialect import dialect
@@ -260,6 +269,7 @@ class Importer:
         refusals: list[Refusal],
         bytes_read: int,
     ) -> Step:
+        await _check_still_may(tx, by)
         done = await self._done(tx, by, rows, prepared)
         if self._options.dry_run:
             raise _Undone(done)
@@ -328,6 +338,8 @@ class Importer:
             raise _Raced
         try:
             may_touch(by, user.role)
+            if user.id == by.user_id and rules.email_key(row.user.email) != rules.email_key(user.email):
+                raise NotYourself("An import cannot change your own email. Change it in your account settings.")
             change = users.plan(by, user, changes_of(row.user))
             await _check_free(tx, user, change.columns)
             if sets_password:
@@ -410,6 +422,16 @@ async def index(on: Rollbook) -> int:
     """Bring some of the users that were changed into the search index, and return how many; 0 when all are. Searches
     are exact without it, but slow; a running server does the same, in time."""
     return await on.write(dialect(on.db).user_imports.index)
+
+
+async def _check_still_may(tx: Tx, by: Principal) -> None:
+    """Check that whoever imports has lost no right since the batch was begun. Their user is locked until it is written.
+    Raises Unauthorized, Forbidden, NotFound."""
+    if by.user_id:
+        await user_records.get(tx, by.user_id)
+        now = await as_of_now(tx, by)
+        if (now.role, now.scopes_on_all) != (by.role, by.caller.scopes_on_all):
+            raise InsufficientScope("The role or API key of whoever imports was changed meanwhile.")
 
 
 async def _check_free(tx: Tx, user: User, columns: Mapping[str, Any]) -> None:

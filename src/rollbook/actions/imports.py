@@ -11,7 +11,7 @@ from rollbook import clock
 from rollbook.actions import import_files
 from rollbook.actions.arguments import ImportOptions, ImportReport, ListImports
 from rollbook.actions.context import Rollbook
-from rollbook.actions.permissions import known, require
+from rollbook.actions.permissions import known, require, require_proof
 from rollbook.actions.principal import SYSTEM, Principal
 from rollbook.errors import ApiError, ImportLimitReached, InvalidParameter
 from rollbook.records import events, imports, users
@@ -44,6 +44,8 @@ async def create(on: Rollbook, by: Principal, options: ImportOptions, chunks: As
     and for password hashes `users:import`. You can have 10 unfinished imports.
     """
     require(by, "users:write")
+    if not options.dry_run:
+        require_proof(by)
     id = imports.new_id()
     uploads = on.uploads
     await on.read(_check_room, by.user_id, uploads)

@@ -12,9 +12,9 @@ from rollbook.actions.arguments import KeyCreate, KeyRotation, ListKeys, Passwor
 from rollbook.actions.checking import given
 from rollbook.actions.context import Rollbook
 from rollbook.actions.lists import Page
-from rollbook.actions.passwords import prove_caller
-from rollbook.actions.permissions import known, may_touch, reaches_all, require_own, subject
+from rollbook.actions.permissions import known, may_touch, reaches_all, require_own, require_proof, subject
 from rollbook.actions.principal import Principal
+from rollbook.actions.proof import prove
 from rollbook.auth import key_format
 from rollbook.auth.server_secret import Purpose, Secret
 from rollbook.errors import InsufficientScope, KeyLimitReached, NotFound
@@ -90,6 +90,7 @@ async def create(on: Rollbook, by: Principal, new: KeyCreate) -> IssuedKey:
     user_id = await subject(on, by, "keys:write", given(new.user_id))
     role = (await users.get(on.db, user_id)).role
     may_touch(by, role)
+    require_proof(by)
     own = by.caller.bounds
     token = key_format.mint()
     record = sealed_record(
@@ -137,7 +138,7 @@ async def reveal(on: Rollbook, by: Principal, id: str, proof: PasswordProof) -> 
     key = await _find_no_wider(on, by, id)
     if key.user_id != by.user_id:
         raise InsufficientScope("Only the user a key belongs to can reveal it.")
-    await prove_caller(on, by, proof)
+    await prove(on, by, proof)
     sealed = await keys.sealed(on.db, key.id)
     if sealed is None:
         raise NotFound("This key cannot be revealed.")
@@ -162,6 +163,7 @@ async def rotate(on: Rollbook, by: Principal, id: str, rotation: KeyRotation) ->
     Creates a new key with the same permissions and expiry. The old key keeps working for `overlap` seconds.
     """
     old = await _find_no_wider(on, by, id)
+    require_proof(by)
     if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= clock.now()):
         raise NotFound("This key no longer works. Create a new one.")
     token = key_format.mint()

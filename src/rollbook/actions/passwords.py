@@ -7,7 +7,7 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from rollbook.actions import attempts
-from rollbook.actions.arguments import Credentials, PasswordChange, PasswordLinkCreate, PasswordProof
+from rollbook.actions.arguments import Credentials, PasswordChange, PasswordLinkCreate
 from rollbook.actions.attempts import Origin
 from rollbook.actions.checking import check_password, refuse
 from rollbook.actions.context import Rollbook
@@ -61,12 +61,6 @@ async def prove_sign_in(
 async def prove_own(on: Rollbook, by: Principal, user: User, hash: str | None, password: str) -> str:
     """The same for the caller's own password."""
     return await prove(on, attempts.account(user, hash, user.email), user.email, attempts.of_own(by), hash, password)
-
-
-async def prove_caller(on: Rollbook, by: Principal, proof: PasswordProof) -> None:
-    """The same for whoever wants to see a secret. Raises WrongPassword, TooManyAttempts, Overloaded."""
-    user = await users.get(on.db, by.user_id)
-    await prove_own(on, by, user, await users.password_hash(on.db, user.id), proof.password)
 
 
 async def renewed(on: Rollbook, hash: str, password: str) -> str | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from rollbook import ids
+from rollbook import clock, ids
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
-from rollbook.errors import InsufficientScope, NotFound
+from rollbook.errors import InsufficientScope, NotFound, ProofRequired
 from rollbook.records import users
+
+PROOF_MINUTES = 10
 
 
 def require(by: Principal, scope: str, about: str | None = None) -> None:
@@ -49,10 +51,19 @@ def may_touch(by: Principal, role: str) -> None:
 def may_grant(by: Principal, role: str) -> None:
     """Only `users:grant` gives someone a role above member, or a way to act with it: a password, a link, an account
     that works again. So a key without it makes no one more powerful than a member, whatever the role of its user.
-    Raises InsufficientScope."""
+    Raises InsufficientScope, ProofRequired."""
     may_touch(by, role)
     if role != "member":
         require(by, "users:grant")
+        require_proof(by)
+
+
+def require_proof(by: Principal) -> None:
+    """Require that a person who is signed in proved who they are within the last ten minutes: before what would outlive
+    their session, or end what others rely on. To sign in is a proof; `proof.renew` makes another. API keys have their
+    scopes instead. Raises ProofRequired."""
+    if by.proven_at is not None and by.proven_at <= clock.now() - PROOF_MINUTES * clock.MINUTE:
+        raise ProofRequired()
 
 
 def whom(by: Principal, named: str) -> str:

@@ -84,15 +84,24 @@ def signed_in(user_id: str, role: str, status: str, rate_limit: str | None, limi
 class Principal:
     """The caller of one request."""
 
-    __slots__ = ("address", "caller", "request_id", "trace_id")
+    __slots__ = ("address", "caller", "proven_at", "request_id", "trace_id")
 
-    def __init__(self, caller: Caller, address: str, request_id: str | None, trace_id: str | None = None) -> None:
+    def __init__(
+        self,
+        caller: Caller,
+        address: str,
+        request_id: str | None,
+        trace_id: str | None = None,
+        proven_at: int | None = None,
+    ) -> None:
         self.caller = caller
         self.address = address
         """Where the request came from: an address, `cli` or `system`."""
         self.request_id = request_id
         self.trace_id = trace_id
         """The distributed trace that the request belongs to."""
+        self.proven_at = proven_at
+        """When a person who is signed in last proved who they are; None without a session."""
 
     @property
     def user_id(self) -> str:

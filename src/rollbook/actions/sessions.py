@@ -9,7 +9,7 @@ from rollbook.actions.arguments import ListSessions
 from rollbook.actions.checking import check_given_password, check_password
 from rollbook.actions.context import Rollbook
 from rollbook.actions.lists import Page
-from rollbook.actions.permissions import known, may_touch, reaches_all, require, require_own, subject
+from rollbook.actions.permissions import known, may_touch, reaches_all, require, require_own, require_proof, subject
 from rollbook.actions.principal import Principal
 from rollbook.auth import devices, tokens
 from rollbook.errors import Forbidden, NotFound, UserSuspended, WrongPassword
@@ -43,6 +43,7 @@ async def end(on: Rollbook, by: Principal, id: str, of: str | None = None) -> No
     """
     # `of` names the user whose session it must be.
     require_own(by, "sessions:write")
+    require_proof(by)
     await on.write(_end, by, known("ses", id), of)
 
 
@@ -61,6 +62,7 @@ async def _end(tx: Tx, by: Principal, id: str, of: str | None) -> None:
 async def end_all(on: Rollbook, by: Principal, user_id: str, keep: str = "") -> None:
     """Sign a user out everywhere, except for the session with the id `keep`."""
     require(by, "sessions:write", user_id)
+    require_proof(by)
     await on.write(_end_all, on, by, known("user", user_id), keep)
 
 

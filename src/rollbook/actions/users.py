@@ -13,7 +13,7 @@ from rollbook.actions.arguments import MetadataPatch, UserCreate, UserFields, Us
 from rollbook.actions.checking import check_password, check_version, given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Turn, take_turn
-from rollbook.actions.permissions import known, may_grant, may_touch, reaches_all, require
+from rollbook.actions.permissions import known, may_grant, may_touch, reaches_all, require, require_proof
 from rollbook.actions.principal import Principal
 from rollbook.auth.hashing_queue import Waiter
 from rollbook.errors import InsufficientScope, LastOwner, NotFound, NotYourself
@@ -225,15 +225,15 @@ async def update(
     """Update a user
 
     Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null removes a key.
-    Users can change their own name, email and metadata, and must send their `current_password` to change their email.
-    Admins can change all fields; for the `role`, the key needs the scope `users:grant` as well. A higher role signs the
-    user out, and ends their password link and the API keys that others created for them. With `If-Match`, the update
-    only succeeds if the user still has that version.
+    Users can change their own name, email and metadata. Send your `current_password` to change your own email. Admins
+    can change all fields; for the `role`, the key needs the scope `users:grant` as well. A higher role signs the user
+    out, and ends their password link and the API keys that others created for them. With `If-Match`, the update only
+    succeeds if the user still has that version.
     """
     require(by, "users:write", id)
     wanted = changes_of(changes)
     patch = wanted.pop("metadata") if isinstance(changes.metadata, MetadataPatch) else None
-    if "email" in wanted and not reaches_all(by, "users:write"):
+    if "email" in wanted and id == by.user_id:
         await _prove_for_email(on, by, known("user", id), wanted, changes.current_password)
     return await on.write_together(id, _update, by, known("user", id), wanted, versions, patch)
 
@@ -384,6 +384,7 @@ async def delete(
     require(by, "users:delete")
     if known("user", id) == by.user_id:
         raise NotYourself("You cannot delete yourself.")
+    require_proof(by)
     return await on.write(_purge if purge else _delete, by, id, versions)
 
 

@@ -22,9 +22,9 @@ from rollbook.actions.arguments import (
 from rollbook.actions.checking import MAX_HEADER_BYTES, MAX_HEADERS, check_version, given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.lists import Page
-from rollbook.actions.passwords import prove_caller
 from rollbook.actions.permissions import known, reaches_all, require, require_own, subject_or_all, whom
 from rollbook.actions.principal import Principal
+from rollbook.actions.proof import prove
 from rollbook.actions.webhook_owners import check_may_send, check_owner, check_room
 from rollbook.actions.webhook_places import place_before
 from rollbook.delivery import signing
@@ -253,7 +253,7 @@ async def reveal(on: Rollbook, by: Principal, id: str, proof: PasswordProof) -> 
     Returns the webhook with its secret. Requires your password.
     """
     webhook = await find(on, by, "webhooks:write", id)
-    await prove_caller(on, by, proof)
+    await prove(on, by, proof)
     try:
         secret = webhook_secrets.revealed(on.secret, webhook)
     except ValueError:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from rollbook import clock, ids
-from rollbook.records.presenting import Time, presenter
+from rollbook.records.presenting import Hidden, Time, presenter
 from rollbook.storage.database import Queries, Statement, Tx, existing, scalar
 
 USER_AGENT_LENGTH = 300
@@ -23,6 +23,7 @@ class Session(NamedTuple):
     last_seen_at: Time
     address: str
     user_agent: str
+    proven_at: Hidden[int]  # when its person last proved who they are
 
 
 public = presenter(Session)
@@ -40,7 +41,7 @@ class Lifetime(NamedTuple):
         return now - self.whole, now - self.idle
 
 
-COLUMNS = ", ".join(Session._fields)
+COLUMNS = "id, user_id, created_at, last_seen_at, address, user_agent, coalesce(proven_at, created_at)"
 
 ADD = (
     "INSERT INTO sessions (id, digest, user_id, created_at, last_seen_at, address, user_agent) VALUES (?, ?, "
@@ -55,6 +56,7 @@ OF_USER = (
 HELD = f"SELECT {COLUMNS} FROM sessions WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?"
 COUNT = "SELECT count(*) FROM sessions WHERE user_id = ? AND created_at > ? AND last_seen_at > ?"
 SEEN = "UPDATE sessions SET last_seen_at = ? WHERE id = ? AND last_seen_at < ?"
+PROVEN = f"UPDATE sessions SET digest = ?, proven_at = ? WHERE id = ? RETURNING {COLUMNS}"
 END = f"DELETE FROM sessions WHERE id = ? RETURNING {COLUMNS}"
 END_BY_DIGEST = f"DELETE FROM sessions WHERE digest = ? RETURNING {COLUMNS}"
 END_OLDEST = f"""
@@ -110,6 +112,13 @@ async def count(queries: Queries, user_id: str, lifetime: Lifetime) -> int:
 async def seen(tx: Tx, times: Iterable[tuple[str, int]]) -> None:
     """Note when these sessions were last seen."""
     await tx.many(SEEN, [(at, id, at) for id, at in sorted(times)])
+
+
+async def proven(tx: Tx, id: str, digest: bytes) -> Session | None:
+    """Its person has just proven who they are. From now on, only the cookie with this digest is that of the session.
+    None if it has ended."""
+    row = await tx.one(PROVEN, digest, clock.now(), id)
+    return None if row is None else Session._make(row)
 
 
 async def end(tx: Tx, id: str) -> Session:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from rollbook import clock, units
 from rollbook.actions.arguments import UserFields
-from rollbook.errors import ApiError, Fault, TooManyAttempts, WrongPassword
+from rollbook.errors import ApiError, Fault, ProofRequired, TooManyAttempts, WrongPassword
 from rollbook.web.form_of import FormOf, form_of
 from rollbook.web.page_request import PageRequest
 
@@ -44,6 +44,8 @@ _LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}").fullmatch
 def problems(page: PageRequest, error: ApiError, labels: dict[str, str] = LABELS, proof: str = "") -> dict[str, str]:
     """Problems of a form, by field; under "" those about none. `proof` is the field of the password that the person had
     to prove. The error is counted as one that was sent."""
+    if isinstance(error, ProofRequired):  # the page asks for the password, and sends the form again
+        raise error
     page.on.operations.count(error, page.request)
     if proof and isinstance(error, (WrongPassword, TooManyAttempts)):
         return {proof: "Incorrect password." if isinstance(error, WrongPassword) else sentence(error)}

@@ -71,6 +71,8 @@ class PageRequest:
         self.person = person
         self.by = by or stranger(request.address, request.id, request.trace_id)
         """The caller: the person, or a stranger."""
+        self.new_cookies = b""
+        """Header lines that go with the response, whatever it is."""
         self.query = dict(_pairs(request.query))
         self._form: list[tuple[str, str]] | None = None
 
@@ -79,11 +81,11 @@ class PageRequest:
     @property
     def form(self) -> dict[str, str]:
         """The fields of the form; of several with one name, the last. Raises BadRequest, UnsupportedMediaType."""
-        return dict(self._fields())
+        return dict(self.fields)
 
     def getlist(self, name: str) -> list[str]:
         """All values of a field, such as the checkboxes that are on."""
-        return [value for field, value in self._fields() if field == name]
+        return [value for field, value in self.fields if field == name]
 
     def queried(self, name: str) -> list[str]:
         """All values of a parameter of the URL."""
@@ -95,7 +97,9 @@ class PageRequest:
         query = urlencode([(name, value) for name, value in _pairs(self.request.query) if value])
         return self.request.path + (f"?{query}" if query else "")
 
-    def _fields(self) -> list[tuple[str, str]]:
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """The fields of the form in order. Raises BadRequest, UnsupportedMediaType."""
         if self._form is None:
             request = self.request
             kind = request.headers.get(b"content-type", FORM).partition(b";")[0].strip().lower()

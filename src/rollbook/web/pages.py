@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 from rollbook.roles import Scope
 from rollbook.web import assets, docs, well_known
 from rollbook.web.account import (
+    confirm,
     keys,
     profile,
     requests,
@@ -74,6 +75,8 @@ PAGES = [
     Page("GET", "/account", profile.show, "person"),
     Page("POST", "/account/profile", profile.change_profile, "person"),
     Page("POST", "/account/password", profile.change_password, "person"),
+    Page("GET", "/account/confirm", confirm.show, "person"),
+    Page("POST", "/account/confirm", confirm.confirm, "person"),
     Page("GET", "/account/export", profile.export, "person"),
     Page("GET", "/account/keys", keys.show, "person"),
     Page("POST", "/account/keys", keys.create, "person"),

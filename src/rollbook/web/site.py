@@ -19,7 +19,7 @@ from rollbook.http.routing import Ids, Plan
 from rollbook.limits import windows
 from rollbook.limits.policy import address_bucket
 from rollbook.records import sessions, users
-from rollbook.web import docs, templates
+from rollbook.web import docs, proof, templates
 from rollbook.web.accept import takes_html
 from rollbook.web.page_request import PageRequest, Person, cookie_of, header_lines
 from rollbook.web.pages import Page
@@ -66,13 +66,14 @@ class Site:
                 raise Forbidden(f"Your role, {page.by.role}, doesn't allow this.")
             if row.method == "GET" and row.who != "anyone" and not page.is_htmx and "" in page.query.values():
                 return page.redirect(page.url_without_blanks)
-            return await row.handler(page)
+            response = await proof.answer(page, row)
         except ApiError as error:
             if not takes_html(request):
                 raise
             # Here we know who is signed in.
             self._services.operations.count(error, request)
-            return _error(page, error)
+            response = _error(page, error)
+        return response._replace(head=response.head + page.new_cookies) if page.new_cookies else response
 
     def _compile_rest(self) -> None:
         """A browser has come: compile the other pages and index the docs, which takes half a second, beside other
@@ -126,7 +127,7 @@ class Site:
         user = person.user
         limit = self._services.policy.limit_for(user.role, user.rate_limit)
         caller = signed_in(user.id, user.role, user.status, user.rate_limit, limit)
-        return Principal(caller, request.address, request.id, request.trace_id)
+        return Principal(caller, request.address, request.id, request.trace_id, person.session.proven_at)
 
     async def _count(self, request: Request, person: Person | None) -> None:
         bucket = "pages:" + (address_bucket(request.address) if person is None else person.user.id)

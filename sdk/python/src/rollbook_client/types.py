@@ -34,6 +34,7 @@ ErrorCode = (
         "forbidden",
         "insufficient_scope",
         "user_suspended",
+        "proof_required",
         "address_not_allowed",
         "last_owner",
         "key_limit_reached",

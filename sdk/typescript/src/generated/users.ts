@@ -208,10 +208,10 @@ export class Users {
    * Update a user.
    *
    * Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null removes a key.
-   * Users can change their own name, email and metadata, and must send their `current_password` to change their email.
-   * Admins can change all fields; for the `role`, the key needs the scope `users:grant` as well. A higher role signs the
-   * user out, and ends their password link and the API keys that others created for them. With `If-Match`, the update only
-   * succeeds if the user still has that version.
+   * Users can change their own name, email and metadata. Send your `current_password` to change your own email. Admins can
+   * change all fields; for the `role`, the key needs the scope `users:grant` as well. A higher role signs the user out, and
+   * ends their password link and the API keys that others created for them. With `If-Match`, the update only succeeds if the
+   * user still has that version.
    *
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
@@ -239,10 +239,10 @@ export class Users {
    * Update a user.
    *
    * Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null removes a key.
-   * Users can change their own name, email and metadata, and must send their `current_password` to change their email.
-   * Admins can change all fields; for the `role`, the key needs the scope `users:grant` as well. A higher role signs the
-   * user out, and ends their password link and the API keys that others created for them. With `If-Match`, the update only
-   * succeeds if the user still has that version.
+   * Users can change their own name, email and metadata. Send your `current_password` to change your own email. Admins can
+   * change all fields; for the `role`, the key needs the scope `users:grant` as well. A higher role signs the user out, and
+   * ends their password link and the API keys that others created for them. With `If-Match`, the update only succeeds if the
+   * user still has that version.
    *
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from rollbook import clock, roles
 from rollbook.actions import passwords, sessions, users
 from rollbook.actions.arguments import PasswordChange, UserUpdate
-from rollbook.actions.permissions import reaches_all
 from rollbook.api.show import export_document
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
@@ -67,7 +66,6 @@ def _page(
         section="account",
         user=user,
         role_text=roles.ROLES[user.role],
-        email_needs_password=not reaches_all(page.by, "users:write"),
         given=given or {"name": user.name, "email": user.email},
         least=page.on.settings.password_min_length,
         problems=problems,

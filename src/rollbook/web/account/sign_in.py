@@ -27,7 +27,7 @@ def home(role: str, otherwise: str = "/account") -> str:
 async def show(page: PageRequest) -> Response:
     wanted = page.query.get("next", "")
     if page.person is not None:
-        return page.redirect(_next(wanted))
+        return page.redirect(destination(wanted))
     return _form(page, wanted)
 
 
@@ -41,7 +41,7 @@ async def sign_in(page: PageRequest) -> Response:
     except ApiError as error:
         return _form(page, wanted, email, error)
     page.request.user_id = signed_in.session.user_id
-    return page.redirect(_next(wanted), headers=page.cookies(signed_in))
+    return page.redirect(destination(wanted), headers=page.cookies(signed_in))
 
 
 async def sign_out(page: PageRequest) -> Response:
@@ -63,7 +63,7 @@ def _form(page: PageRequest, wanted: str, email: str = "", error: ApiError | Non
     )
 
 
-def _next(path: str) -> str:
+def destination(path: str) -> str:
     """Where to go after signing in: the page that was wanted, if it is one of ours. Browsers take `//host` and
     `/\\host` for other sites, and ignore tabs and line breaks."""
     plain = path.partition("?")[0]

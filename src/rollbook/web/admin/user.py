@@ -48,7 +48,8 @@ async def edit(page: PageRequest) -> Response:
         stored = Edited(await user_frame.user(page))
         if isinstance(error, PreconditionFailed):
             return await _profile(page, stored.changed_meanwhile(form), error.status)
-        return await _profile(page, stored._replace(problems=forms.problems(page, error), sent=form), error.status)
+        problems = forms.problems(page, error, proof="current_password")
+        return await _profile(page, stored._replace(problems=problems, sent=form), error.status)
     return page.redirect(f"/admin/users/{page.ids[0]}", "user-saved")
 
 
@@ -92,7 +93,7 @@ async def restore(page: PageRequest) -> Response:
     except NotFound:
         raise
     except ApiError as error:
-        return await _deleted(page, {"": forms.sentence(error)}, error.status)
+        return await _deleted(page, forms.problems(page, error), error.status)
     return page.redirect(f"/admin/users/{page.ids[0]}", "user-restored")
 
 
@@ -237,7 +238,7 @@ def _wanted(form: Mapping[str, str]) -> dict[str, Any]:
         "email_verified": "email_verified" in form,
         "metadata": metadata_field.read(form.get("metadata", "")),
         **forms.plain_fields(form),
-    }
+    } | ({"current_password": form["current_password"]} if form.get("current_password") else {})
 
 
 def _differs(name: str, sent: str, stored: str) -> bool:

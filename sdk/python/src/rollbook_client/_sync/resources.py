@@ -1505,11 +1505,11 @@ class Users(Resource):
         """Update a user.
 
         Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null
-        removes a key. Users can change their own name, email and metadata, and must send their
-        `current_password` to change their email. Admins can change all fields; for the `role`, the key needs
-        the scope `users:grant` as well. A higher role signs the user out, and ends their password link and the
-        API keys that others created for them. With `If-Match`, the update only succeeds if the user still has
-        that version.
+        removes a key. Users can change their own name, email and metadata. Send your `current_password` to
+        change your own email. Admins can change all fields; for the `role`, the key needs the scope
+        `users:grant` as well. A higher role signs the user out, and ends their password link and the API keys
+        that others created for them. With `If-Match`, the update only succeeds if the user still has that
+        version.
 
         Scope: `users:write`. Members can only access themselves.
 
@@ -1530,8 +1530,7 @@ class Users(Resource):
                 100 characters.
             status: `suspended` users can't sign in or use their API keys until they are activated. One of
                 `active`, `suspended`.
-            current_password: Your current password. Required to change your own email, unless you can change
-                all users. At most 256 characters.
+            current_password: Your current password. Required to change your own email. At most 256 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
             if_match: Only if the object still has this version, the `etag` of a raw response.
 
@@ -1596,11 +1595,11 @@ class Users(Resource):
         """Update a user.
 
         Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null
-        removes a key. Users can change their own name, email and metadata, and must send their
-        `current_password` to change their email. Admins can change all fields; for the `role`, the key needs
-        the scope `users:grant` as well. A higher role signs the user out, and ends their password link and the
-        API keys that others created for them. With `If-Match`, the update only succeeds if the user still has
-        that version.
+        removes a key. Users can change their own name, email and metadata. Send your `current_password` to
+        change your own email. Admins can change all fields; for the `role`, the key needs the scope
+        `users:grant` as well. A higher role signs the user out, and ends their password link and the API keys
+        that others created for them. With `If-Match`, the update only succeeds if the user still has that
+        version.
 
         Scope: `users:write`. Members can only access themselves.
 
@@ -1622,8 +1621,7 @@ class Users(Resource):
                 100 characters.
             status: `suspended` users can't sign in or use their API keys until they are activated. One of
                 `active`, `suspended`.
-            current_password: Your current password. Required to change your own email, unless you can change
-                all users. At most 256 characters.
+            current_password: Your current password. Required to change your own email. At most 256 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
             if_match: Only if the object still has this version, the `etag` of a raw response.
 
