@@ -45,7 +45,7 @@ TESTS: dict[str, tuple[Need | Stage, ...]] = {
     "contract/test_sessions.py": (PGBOUNCER,),
     "crash": (POSTGRESQL,),
     "delivery/test_signing.py": (NODE,),
-    "deploy": (POSTGRESQL, HAPROXY, BUBBLEWRAP, STRACE, PROMETHEUS, SYSTEMD, GIT, DEPLOY),
+    "deploy": (POSTGRESQL, OPENSSL, HAPROXY, BUBBLEWRAP, STRACE, PROMETHEUS, SYSTEMD, GIT, DEPLOY),
     "docs": (NODE, CURL, MIGRATE),
     "docs/test_recipe_programs.py": (POSTGRESQL,),
     "limits": (VALKEY,),
@@ -54,11 +54,11 @@ TESTS: dict[str, tuple[Need | Stage, ...]] = {
     "model": (POSTGRESQL,),
     "nodes": (POSTGRESQL, VALKEY),
     "nodes/test_pgbouncer.py": (PGBOUNCER,),
-    "nodes/test_replicas.py": (POSTGRESQL_TLS, OPENSSL),
     "observe": (POSTGRESQL,),
     "security/test_networks.py": (VALKEY,),
     "sources": (SQLITE, MIGRATE),
     "storage": (POSTGRESQL,),
+    "storage/test_postgres_tls.py": (POSTGRESQL_TLS,),
     "webhooks": (POSTGRESQL,),
 }
 """By paths below tests/; a file needs what its folder does, too."""

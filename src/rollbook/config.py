@@ -179,7 +179,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         says(
             "Where data is stored. Empty: a SQLite file in the data folder. `postgresql://user@host/name`: "
-            "PostgreSQL, for any number of servers."
+            "PostgreSQL, for any number of servers. Unless the host is this machine, the connection uses TLS and "
+            "verifies the server (`sslmode=verify-full`). If PostgreSQL has a certificate authority of its own, add "
+            "`?sslrootcert=FILE`. On a network you trust, `?sslmode=disable` turns TLS off."
         ),
     ] = ""
     database_direct: Annotated[
@@ -213,7 +215,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         says(
             "Where requests are counted. Empty: on this machine, shared by its workers. `valkey://host:6379` (or "
-            "`redis://`; with TLS `valkeys://`, `rediss://`): in Valkey, shared by all servers. "
+            "`redis://`; with TLS `valkeys://`, `rediss://`): in Valkey, shared by all servers. On another machine, "
+            "TLS and a password are required: `valkeys://user:password@host:6379`. `?sslrootcert=FILE` names its "
+            "certificate authority; on a network you trust, `?sslmode=disable` and `?login=none` do without. "
             "`valkey+cluster://host:6379,host:6379`: a cluster. `valkey+sentinel://host:26379/name`: a primary "
             "that Sentinel monitors."
         ),
@@ -464,6 +468,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = Networks()
     tls_cert: Annotated[str, says("File with the certificate chain (PEM). Turns on TLS, together with `tls_key`.")] = ""
     tls_key: Annotated[str, says("File with the certificate's private key (PEM).")] = ""
+    insecure_http: Annotated[
+        bool,
+        says(
+            "Listen on an address that other machines can reach, without TLS and without a trusted proxy. API keys and "
+            "passwords are then sent unencrypted. Set it only if nothing but this machine or a network you trust "
+            "reaches the port, such as a container's port that is published on 127.0.0.1."
+        ),
+    ] = False
+    hsts_subdomains: Annotated[
+        bool,
+        says(
+            "Tell browsers to use TLS for all subdomains of `public_url`'s host, too, if it is an `https` URL. Turn it "
+            "off if one of them can only be reached by plain HTTP."
+        ),
+    ] = True
     security_contact: Annotated[
         str,
         says(
@@ -575,7 +594,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def is_local(self) -> bool:
         """Test whether only this machine is to reach the server, by all that the settings tell."""
         address = urlsplit(self.public_url).hostname if self.public_url else self.host
-        return not self.trusted_proxy and _is_loopback(self.host) and _is_loopback(address or "")
+        return not self.trusted_proxy and is_loopback(self.host) and is_loopback(address or "")
+
+    @property
+    def is_in_clear(self) -> bool:
+        """Test whether other machines can reach the port without TLS, and no proxy is named that speaks it instead."""
+        return not (self.tls_cert or self.trusted_proxy or is_loopback(self.host))
 
     @property
     def sqlite_file(self) -> Path:
@@ -591,7 +615,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return f"http{'s' if self.tls_cert else ''}://{host}:{self.port}"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Test whether this host, as it is written, is this machine. Names other than localhost aren't looked up."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:

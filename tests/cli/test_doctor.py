@@ -168,8 +168,11 @@ def test_a_taken_port_is_a_fault(tmp_path: Path, server: Server) -> None:
     assert "is taken by" in found["port"][0]["found"]
 
 
-def test_an_open_door_without_tls_is_a_warning(tmp_path: Path) -> None:
+def test_an_open_door_without_tls_is_a_fault_or_a_warning(tmp_path: Path) -> None:
     code, found, _ = examine(tmp_path / "data", host="0.0.0.0")
+    assert code == 1
+    assert states(found, "TLS") == ["fault"] and "--insecure-http" in found["TLS"][0]["fix"]
+    code, found, _ = examine(tmp_path / "data", host="0.0.0.0", insecure_http="true")
     assert code == 0
     assert states(found, "TLS") == ["warning"]
     _, found, _ = examine(tmp_path / "data", host="0.0.0.0", trusted_proxy="10.0.0.0/8")

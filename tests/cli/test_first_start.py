@@ -19,7 +19,8 @@ import pytest
 
 from rollbook.auth import key_format
 from tests import processes
-from tests.cli.command import PASSWORD, good, refused
+from tests.certificates import certified
+from tests.cli.command import PASSWORD, good, refused, rollbook
 from tests.harness import CHEAP
 
 
@@ -54,6 +55,12 @@ class Start:
             time.sleep(0.01)
         return self.said
 
+    def listens(self) -> None:
+        until = time.monotonic() + 60
+        while "Rollbook listens at" not in self.logged:
+            assert self.process.poll() is None and time.monotonic() < until, self.said
+            time.sleep(0.01)
+
 
 @contextmanager
 def started(folder: Path, *flags: str, **variables: str) -> Iterator[Start]:
@@ -71,6 +78,32 @@ def call(said: str) -> str:
     return subprocess.run(
         ["sh", "-c", f"{line} --silent --show-error"], capture_output=True, text=True, check=True, timeout=60
     ).stdout
+
+
+GOOD_HASHES = {"password_memory": "19456", "password_time_cost": "2"}
+"""A server that others can reach refuses cheap ones."""
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "db.example.com"])
+def test_where_others_could_listen_in_it_does_not_start_and_names_three_ways(tmp_path: Path, host: str) -> None:
+    done = rollbook("serve", "--host", host, "--port", "0", "--data", str(tmp_path / "data"), **GOOD_HASHES)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    for way in ("tls_cert and tls_key", "trusted_proxy", "--insecure-http (ROLLBOOK_INSECURE_HTTP=true)"):
+        assert way in done.stderr
+    assert not (tmp_path / "data").exists(), "nothing was created"
+
+
+def test_each_of_the_three_ways_opens_the_port(tmp_path: Path) -> None:
+    files = certified(tmp_path / "certificate", "localhost")
+    tls = ("--tls-cert", str(files.certificate), "--tls-key", str(files.key))
+    for number, flags in enumerate((tls, ("--trusted-proxy", "10.0.0.0/8"), ("--insecure-http",))):
+        with started(
+            tmp_path, "--host", "0.0.0.0", "--port", "0", "--data", f"data{number}", *flags, **GOOD_HASHES
+        ) as start:
+            start.listens()
+            assert ("sent unencrypted" in start.logged) == (flags == ("--insecure-http",))
+    with started(tmp_path, "--host", "127.0.0.2", "--port", "0", "--data", "local") as start:
+        start.listens()
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -67,6 +67,7 @@ def told_whole(answer: httpx2.Response, content: dict[str, Any]) -> None:
     assert content["request_id"] == answer.headers["x-request-id"]
     assert content["doc_url"].endswith(f"/docs/errors/{content['code']}")
     assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
     assert answer.headers["cache-control"] == "no-store"
     assert "traceback" not in answer.text.lower() and "sqlite" not in answer.text.lower()
 

@@ -54,7 +54,7 @@ def later(call: Callable[[], Any]) -> Callable[[], Any]:
 
 def test_what_happens_is_sent_as_the_list_shows_it(server: Server, http: httpx2.Client, user: dict) -> None:
     with Follower(server) as follower:
-        assert (follower.status, follower.headers["content-type"]) == (200, "text/event-stream")
+        assert (follower.status, follower.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
         assert follower.headers["cache-control"] == "no-store"
         for number in range(3):
             rename(http, user, f"Name {number}")

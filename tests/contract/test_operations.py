@@ -399,6 +399,20 @@ def test_a_callers_request_id_is_not_taken_over(http: httpx2.Client) -> None:
 
 
 @once
+def test_whoever_ends_tls_browsers_are_told_to_stay_with_it(tmp_path: Path) -> None:
+    public = ("--public-url", "https://api.example.com")
+    for flags, told in (
+        (public, "max-age=31536000; includeSubDomains"),
+        ((*public, "--no-hsts-subdomains"), "max-age=31536000"),
+        ((*public, "--trusted-proxy", "127.0.0.1/32"), None),  # it says when there is TLS
+        (("--public-url", "http://api.example.com"), None),
+    ):
+        with running(tmp_path / str(len(list(tmp_path.iterdir()))), *flags) as server, server.http() as http:
+            for path in ("/v1/users/me", "/v1/nowhere", "/health/live", "/docs", "/static/app.js", "/%zz"):
+                assert http.get(path).headers.get("strict-transport-security") == told, (flags, path)
+
+
+@once
 def test_behind_a_proxy_that_ends_tls_hsts_is_sent(tmp_path: Path) -> None:
     with (
         running(

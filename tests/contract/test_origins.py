@@ -83,6 +83,7 @@ def test_a_script_of_a_listed_origin_may_call_and_read(script: httpx2.Client) ->
         exposed = answer.headers["access-control-expose-headers"].lower().split(", ")
         safelisted = ("content-type", "content-length", "cache-control", "content-language", "expires", "last-modified")
         unread = ("date", "vary", "connection", "x-content-type-options", "content-encoding", "allow")
+        unread += ("content-security-policy",)
         own = [
             name
             for name in answer.headers

@@ -303,6 +303,8 @@ def test_a_valid_request_gets_the_rows_status_and_a_body_of_its_type(
     assert ("location" in answer.headers) == (route.success == 201 and route.answer is not types.PasswordLink)
     assert answer.headers["cache-control"] == ("no-store" if route.path.startswith(("/v1", "/health")) else "no-cache")
     assert answer.headers["x-content-type-options"] == "nosniff"
+    if answer.status_code != 204:
+        assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
 
 
 @once

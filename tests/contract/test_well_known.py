@@ -18,7 +18,9 @@ pytestmark = once
 def test_an_icon_rules_for_robots_and_the_way_to_a_new_password(anonymous: httpx2.Client) -> None:
     icon = anonymous.get("/favicon.ico")
     assert (
-        icon.status_code == 200 and icon.headers["content-type"] == "image/svg+xml" and icon.content.startswith(b"<svg")
+        icon.status_code == 200
+        and icon.headers["content-type"] == "image/svg+xml; charset=utf-8"
+        and icon.content.startswith(b"<svg")
     )
     robots = anonymous.get("/robots.txt")
     assert robots.headers["content-type"].startswith("text/plain") and robots.text == "User-agent: *\nDisallow: /\n"

@@ -150,6 +150,7 @@ class _Served:
             "ROLLBOOK_PORT": str(self.port),
             "ROLLBOOK_OWNER_EMAIL": OWNER_EMAIL,
             "ROLLBOOK_OWNER_KEY": self.key,
+            "ROLLBOOK_INSECURE_HTTP": "true",  # as in deploy/compose.yaml: only this machine reaches the port
             **variables,
         }
         with open(log, "ab") as output:

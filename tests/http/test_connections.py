@@ -332,6 +332,7 @@ def _memory(server: Server) -> int:
         return int(file.read().split()[1]) * 4096
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
 def test_tls(tmp_path: Path) -> None:
     certificate, key = _certificate(tmp_path)
     context = ssl.create_default_context(cafile=certificate)
@@ -348,8 +349,30 @@ def test_tls(tmp_path: Path) -> None:
             client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n" + b"x" * 100_000)
             assert client.read().status == 413
             assert client.at_end()
+        for version, suites, is_taken in (
+            (ssl.TLSVersion.TLSv1_1, "ALL:@SECLEVEL=0", False),
+            (ssl.TLSVersion.TLSv1_2, "AES128-SHA:ECDHE-RSA-AES256-SHA384:ECDHE-ECDSA-AES128-SHA256", False),
+            (ssl.TLSVersion.TLSv1_2, "AES128-GCM-SHA256:DHE-RSA-AES128-GCM-SHA256", False),
+            (ssl.TLSVersion.TLSv1_2, "ECDHE+AESGCM", True),
+            (ssl.TLSVersion.TLSv1_2, "ECDHE+CHACHA20", True),
+            (ssl.TLSVersion.TLSv1_3, "ALL", True),
+        ):
+            assert _is_taken(certificate, server.port, version, suites) == is_taken, (version, suites)
     with Server(f"tls_cert={certificate}", f"tls_key={key}", *TIMEOUTS) as server, _takes(0), server.client() as plain:
         assert plain.at_end()  # a handshake that never comes
+
+
+def _is_taken(certificate: str, port: int, version: ssl.TLSVersion, suites: str) -> bool:
+    """Test whether the server agrees to this version, with one of these suites."""
+    context = ssl.create_default_context(cafile=certificate)
+    context.set_ciphers(suites)
+    context.minimum_version = context.maximum_version = version
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        try:
+            context.wrap_socket(connection, server_hostname="localhost").close()
+        except ssl.SSLError:
+            return False
+    return True
 
 
 def test_a_tls_connection_takes_less_than_128_kib(tmp_path: Path) -> None:

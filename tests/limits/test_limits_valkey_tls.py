@@ -1,66 +1,42 @@
-"""TLS to Valkey: a certificate that is not valid for its host is nobody's."""
+"""TLS to Valkey: a certificate that is not valid for its host is nobody's. On another machine there is no way
+without."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from rollbook.clock import now
 from rollbook.limits import valkey_address
 from rollbook.limits.table import Table
 from rollbook.limits.valkey import Valkey
 from rollbook.quota import Limit
+from tests.certificates import ELSEWHERE, certified
 from tests.harness import free_port
-from tests.valkey import TIMEOUTS, free_pair, running_valkey, wait_for
+from tests.valkey import TIMEOUTS, ValkeyServer, free_pair, running_valkey, wait_for
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """Where a Valkey with TLS listens, `127.0.0.1:port`, and the certificate that vouches for itself."""
-    folder = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "valkey of a test")])
-    today = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(today - timedelta(days=1))
-        .not_valid_after(today + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-        )
-    )
+    """Where a Valkey with TLS listens, `127.0.0.1:port`, and the authority of its certificate."""
+    files = certified(tmp_path_factory.mktemp("tls"), "127.0.0.1", ELSEWHERE)
+    folder = files.certificate.parent
     port = free_port()
     options = [
         "--tls-port",
         str(port),
         "--tls-cert-file",
-        "cert.pem",
+        "certificate.pem",
         "--tls-key-file",
         "key.pem",
         "--tls-auth-clients",
         "no",
     ]
     with running_valkey(folder, *options):
-        yield f"127.0.0.1:{port}", folder / "cert.pem"
+        yield f"127.0.0.1:{port}", files.authority
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +47,7 @@ def cluster(place: tuple[str, Path], tmp_path_factory: pytest.TempPathFactory) -
         "--tls-port",
         str(port),
         "--tls-cert-file",
-        str(pem / "cert.pem"),
+        str(pem / "certificate.pem"),
         "--tls-key-file",
         str(pem / "key.pem"),
     ]
@@ -109,6 +85,14 @@ def test_a_certificate_that_nobody_vouches_for_is_not(place: tuple[str, Path]) -
     assert away(f"valkeys://{place[0]}").startswith("TLS: ")
 
 
+def test_an_authority_in_the_address_vouches_for_it_and_no_one_else_does(place: tuple[str, Path], cluster: str) -> None:
+    for url in (f"valkeys://{place[0]}", f"valkeys+cluster://{cluster}"):
+        assert away(f"{url}?sslrootcert={place[1]}") == ""
+        other = certified(place[1].parent / "other", "127.0.0.1").authority
+        assert "certificate" in away(f"{url}?sslrootcert={other}")
+    assert "sslrootcert=FILE" in away(f"valkeys://{place[0]}")
+
+
 def test_a_certificate_of_another_host_is_not(place: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(place[1]))
     assert away(f"valkeys://{place[0].replace('127.0.0.1', 'localhost')}").startswith("TLS: ")
@@ -123,3 +107,57 @@ def test_a_cluster_is_held_to_the_same(place: tuple[str, Path], cluster: str, mo
     monkeypatch.setenv("SSL_CERT_FILE", str(place[1]))
     assert away(f"valkeys+cluster://{cluster}") == ""
     assert away(f"valkey+cluster://{cluster}")
+
+
+def test_another_machine_needs_tls_and_a_password_unless_the_address_says_otherwise() -> None:
+    for topology, end in (("", ""), ("+cluster", ""), ("+sentinel", "/name")):
+        for plain, safe in (("valkey", "valkeys"), ("redis", "rediss")):
+            one, several = f"@db.internal:6379{end}", f"@127.0.0.1:6379,10.0.0.1:6379{end}"
+            for hosts in (one, several) if topology else (one,):
+                with pytest.raises(ValueError, match="Valkey is on another machine: without TLS") as refusal:
+                    valkey_address.parse(f"{plain}{topology}://:hunter2{hosts}")
+                assert "sslmode=disable" in str(refusal.value) and "hunter2" not in str(refusal.value)
+                with pytest.raises(ValueError, match="without a login"):
+                    valkey_address.parse(f"{safe}{topology}://{hosts[1:]}")
+                assert valkey_address.parse(f"{safe}{topology}://:hunter2{hosts}").lacks == []
+                assert valkey_address.parse(f"{plain}{topology}://:h{hosts}?sslmode=disable").lacks == ["TLS"]
+                open_door = valkey_address.parse(f"{plain}{topology}://{hosts[1:]}?sslmode=disable&login=none")
+                assert open_door.lacks == ["TLS", "a password"]
+            assert valkey_address.parse(f"{plain}{topology}://127.0.0.1:6379{end}").lacks == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "valkeys://:hunter2@host?sslmode=disable",
+        "valkey://127.0.0.1?sslmode=prefer",
+        "valkeys://host?login=anyone",
+        "valkeys://:hunter2@host?sslrootcert=/none.pem",
+        "valkey://:hunter2@host?sslmode",
+        "valkey://:hunter2@host?SSLMODE=disable",
+    ],
+)
+def test_what_follows_the_question_mark_is_held_to_its_words(url: str) -> None:
+    with pytest.raises(ValueError, match=r"sslmode|login|sslrootcert") as refusal:
+        valkey_address.parse(url)
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_servers_that_a_cluster_or_a_sentinel_names_are_held_to_the_same(tmp_path: Path) -> None:
+    port = free_pair()
+    options = ["--cluster-enabled", "yes", "--cluster-announce-ip", "192.0.2.1"]
+    with running_valkey(tmp_path / "cluster", *options, port=port) as server:
+        assert server.ask("CLUSTER", "ADDSLOTSRANGE", "0", "16383") == b"+OK\r\n"
+        wait_for(lambda: b"cluster_state:ok" in server.ask("CLUSTER", "INFO"))
+        assert "192.0.2.1 is another machine" in away(f"valkey+cluster://127.0.0.1:{port}")
+        assert "another machine" not in away(f"valkey+cluster://127.0.0.1:{port}?sslmode=disable")
+    with running_valkey(tmp_path / "primary") as primary:
+        sentinel = ValkeyServer(tmp_path / "sentinel", monitors=primary.port)
+        try:
+            sentinel.start()
+            assert away(f"valkey+sentinel://127.0.0.1:{sentinel.port}/limits") == ""
+            assert sentinel.ask("SENTINEL", "REMOVE", "limits") == b"+OK\r\n"
+            assert sentinel.ask("SENTINEL", "MONITOR", "limits", "192.0.2.1", "6379", "1") == b"+OK\r\n"
+            assert "192.0.2.1 is another machine" in away(f"valkey+sentinel://127.0.0.1:{sentinel.port}/limits")
+        finally:
+            sentinel.kill()

@@ -1,9 +1,7 @@
-"""Standby servers answer lists whose callers say that they need not be the newest, and nothing else; and TLS to
-PostgreSQL is what was asked for."""
+"""Standby servers answer lists whose callers say that they need not be the newest, and nothing else."""
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,73 +91,3 @@ def test_on_sqlite_it_is_taken_and_changes_nothing(tmp_path: Path) -> None:
         new_user(http, name="Anna")
         for query in ({}, {"q": "anna"}, {"fields": "name"}):
             assert "Anna" in names(http, **query, **EVENTUAL)
-
-
-# ---- TLS
-
-
-@pytest.fixture(scope="module")
-def certified(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, Path]]:
-    """A PostgreSQL that takes connections by TLS only, and the certificate that it shows."""
-    folder = tmp_path_factory.mktemp("certificate")
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    made = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=localhost",
-        "-addext",
-    ]
-    subprocess.run(
-        [*made, "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)],
-        check=True,
-        capture_output=True,
-    )
-    cluster = Cluster("ssl=on").initialise()
-    try:
-        for file, name in ((key, "server.key"), (certificate, "server.crt")):
-            cluster.put(name, file.read_bytes())
-        cluster.put("pg_hba.conf", b"hostssl all all 127.0.0.1/32 trust\nlocal all all trust\n")
-        cluster.start()
-        yield cluster, certificate
-    finally:
-        cluster.remove()
-
-
-def address(cluster: Cluster, **query: str) -> str:
-    asked = "&".join(f"{name}={value}" for name, value in query.items())
-    return f"{cluster.url('postgres').replace('127.0.0.1', 'localhost')}?{asked}"
-
-
-def test_a_server_whose_certificate_is_known_is_used_over_tls(certified: tuple[Cluster, Path], tmp_path: Path) -> None:
-    cluster, certificate = certified
-    url = address(cluster, sslmode="verify-full", sslrootcert=str(certificate))
-    with running(tmp_path / "data", environment={"ROLLBOOK_DATABASE": url}) as server, server.http() as http:
-        assert http.get("/v1/users").status_code == 200
-        using = (
-            "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = "
-            "'rollbook'"
-        )
-        assert cluster.ask_locally(using) == "t"
-
-
-@pytest.mark.parametrize(
-    "query", [{"sslmode": "verify-full"}, {"sslmode": "disable"}], ids=["unknown certificate", "without TLS"]
-)
-def test_a_connection_that_is_not_what_was_asked_for_is_not_made(
-    certified: tuple[Cluster, Path], tmp_path: Path, query: dict[str, str]
-) -> None:
-    cluster, _ = certified
-    secret = "pass-that-is-seen-nowhere"
-    url = address(cluster, **query).replace("rollbook@", f"rollbook:{secret}@")
-    server = Server(tmp_path / "data", environment={"ROLLBOOK_DATABASE": url})
-    done = server.rollbook("serve", "--port", str(server.port), "--data", str(server.data), check=False)
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1 and "PostgreSQL at postgresql://rollbook@localhost" in done.stderr
-    assert secret not in done.stdout + done.stderr

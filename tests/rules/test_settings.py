@@ -80,6 +80,16 @@ def test_a_file_is_refused_with_a_sentence(file: Path, line: str, sentence: str)
     assert str(refusal.value).startswith(sentence.format(file=file))
 
 
+def test_what_others_can_reach_without_tls_is_told_from_the_rest() -> None:
+    for flags in ({}, {"host": "127.0.0.2"}, {"host": "::1"}, {"host": "localhost"}):
+        assert not load(flags, {})[0].is_in_clear, flags
+    for host in ("0.0.0.0", "::", "", "10.0.0.1", "localhost.example.com"):
+        assert load({"host": host}, {})[0].is_in_clear, host
+        assert load({"host": host, "public_url": "https://api.example.com"}, {})[0].is_in_clear, host
+        assert not load({"host": host, "trusted_proxy": ["10.0.0.0/8"]}, {})[0].is_in_clear
+        assert not load({"host": host, "tls_cert": "a", "tls_key": "b"}, {})[0].is_in_clear
+
+
 @pytest.mark.parametrize(
     "reachable",
     [

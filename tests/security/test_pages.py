@@ -376,6 +376,17 @@ def test_a_form_or_part_of_a_page_whose_session_has_ended_leads_back_to_its_page
 # ---- what every page carries
 
 
+def test_what_is_no_page_is_shown_in_no_frame_and_loads_nothing(server: Server) -> None:
+    """Pages have a policy of their own, see below, and what the API answers one for each row in test_routes.py."""
+    with visitor(server) as stranger:
+        markdown = {"Accept": "text/markdown"}
+        answers = [stranger.get(path) for path in ("/favicon.ico", "/robots.txt", "/static/app.js", "/llms.txt", "/v1")]
+        answers += [stranger.get("/docs/users", headers=markdown), stranger.get("/docs", headers=markdown)]
+        for answer in answers:
+            assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'", answer.url
+            assert "<html" not in answer.text
+
+
 @pytest.mark.parametrize(
     "path", ["/account/sign-in", "/account/set-password?token=x", "/account", "/nowhere", "/account/sign-in?a=%ff"]
 )

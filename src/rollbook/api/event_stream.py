@@ -19,12 +19,12 @@ from rollbook.api.call import Call
 from rollbook.errors import ApiError, RequestTimeout
 from rollbook.http.boundary import render
 from rollbook.http.request import Request
-from rollbook.http.response import PRIVATE, Response, Stream
+from rollbook.http.response import LOCKED, PRIVATE, Response, Stream
 from rollbook.records import events
 from rollbook.records.events import Event
 
 # A proxy such as nginx would otherwise keep what comes until it has more of it.
-HEAD = b"Content-Type: text/event-stream\r\nX-Accel-Buffering: no\r\n" + PRIVATE
+HEAD = b"Content-Type: text/event-stream; charset=utf-8\r\nX-Accel-Buffering: no\r\n" + LOCKED + PRIVATE
 HEARTBEAT = 15.0
 """Seconds without events after which a comment shows that the stream goes on."""
 RETRY = (1_000, 4_000)

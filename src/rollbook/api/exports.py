@@ -14,7 +14,7 @@ from rollbook.actions.exports import Export, Form, Held
 from rollbook.api import spreadsheets
 from rollbook.api.call import Call
 from rollbook.api.show import event_position
-from rollbook.http.response import PRIVATE, Response, Stream, line
+from rollbook.http.response import LOCKED, PRIVATE, Response, Stream, line
 from rollbook.records import users
 from rollbook.records.users import User
 
@@ -31,7 +31,7 @@ def taken(call: Call) -> tuple[ExportUsers, Form]:
 
 
 def shown(call: Call, export: Export) -> Response:
-    head = line("Content-Type", CONTENT_TYPES[call.query.format]) + PRIVATE + event_position(export.position)
+    head = line("Content-Type", CONTENT_TYPES[call.query.format]) + LOCKED + PRIVATE + event_position(export.position)
     return Response(200, head, stream=Stream(export.parts))
 
 

@@ -6,10 +6,10 @@ from rollbook.api import types
 from rollbook.api.call import Call
 from rollbook.api.show import answer
 from rollbook.http.cors import ANY_ORIGIN
-from rollbook.http.response import JSON, Response
+from rollbook.http.response import JSON, LOCKED, Response
 
 # Prometheus text format 0.0.4.
-METRICS = b"Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
+METRICS = b"Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n" + LOCKED
 FRESH = b"Cache-Control: no-cache\r\n"
 
 

@@ -25,7 +25,7 @@ from rollbook.api import paging, spreadsheets, types
 from rollbook.api.call import Call
 from rollbook.auth import tokens
 from rollbook.http.coding import known_tag
-from rollbook.http.response import JSON, PRIVATE, Response, Stream, line
+from rollbook.http.response import JSON, LOCKED, PRIVATE, Response, Stream, line
 from rollbook.records import (
     events,
     imports,
@@ -253,9 +253,11 @@ def _import(call: Call, found: Import) -> types.Import:
 def import_report(call: Call, report: Report) -> Response:
     if report.format == "csv":
         return Response(
-            200, PRIVATE + line("Content-Type", spreadsheets.CONTENT_TYPE), stream=Stream(report_csv(report))
+            200, LOCKED + PRIVATE + line("Content-Type", spreadsheets.CONTENT_TYPE), stream=Stream(report_csv(report))
         )
-    return Response(200, PRIVATE + line("Content-Type", "application/x-ndjson"), stream=Stream(report_ndjson(report)))
+    return Response(
+        200, LOCKED + PRIVATE + line("Content-Type", "application/x-ndjson"), stream=Stream(report_ndjson(report))
+    )
 
 
 async def report_ndjson(report: Report) -> AsyncGenerator[bytes, None]:

@@ -33,7 +33,7 @@ from rollbook.limits.valkey_connection import Unavailable
 from rollbook.records import engines, events, users
 from rollbook.records.connect import connect, is_sqlite
 from rollbook.records.user_search.sqlite import ANY_PENDING
-from rollbook.storage import migrate
+from rollbook.storage import migrate, postgres_tls
 from rollbook.storage.database import Database, DatabaseUnusable, Queries, Row
 from rollbook.storage.sqlite import SQLite
 from rollbook.storage.sqlite_connection import check_version, connect_reader
@@ -258,6 +258,7 @@ def _postgres(settings: Settings) -> Iterator[Finding]:
     try:
         about = runner.run(_about(settings))
         yield ok("database", f"PostgreSQL {about['version']} at {about['address']}, {units.size(about['size'])}")
+        yield from _ways(settings)
         wanted = settings.database_connections * settings.workers
         room = about["most_connections"] - about["connections"]
         in_use = f"{about['connections']} of {about['most_connections']} in use"
@@ -277,6 +278,16 @@ def _postgres(settings: Settings) -> Iterator[Finding]:
         yield fault("database", problem.message)
     finally:
         db.close()
+
+
+def _ways(settings: Settings) -> Iterator[Finding]:
+    """Check that no one on the way to PostgreSQL can read or change what is sent."""
+    urls = (settings.database, settings.database_direct, *settings.database_replicas)
+    for told, is_safe in dict.fromkeys(
+        (way.told, way.is_safe) for way in map(postgres_tls.protection, filter(None, urls))
+    ):
+        what = "way to PostgreSQL"
+        yield ok(what, told) if is_safe else warning(what, told, postgres_tls.FIX)
 
 
 async def _about(settings: Settings) -> dict[str, Any]:
@@ -431,6 +442,9 @@ def _limits(settings: Settings) -> Iterator[Finding]:
         yield Finding(state, "limits", f"Valkey at {address}: {problem}", f"While Valkey is unavailable, {instead}.")
         return
     shown = f"{facts.name or 'Valkey'} at {address}{', a cluster' if address.kind == 'cluster' else ''}"
+    if address.lacks:
+        fix = "Anyone who reaches it, or is in between, can change the counts. Use valkeys://user:password@host."
+        yield warning("way to Valkey", f"without {' and without '.join(address.lacks)}", fix)
     if facts.policy and facts.policy not in valkey.SAFE_POLICIES:
         yield warning(
             "limits",
@@ -444,13 +458,13 @@ def _limits(settings: Settings) -> Iterator[Finding]:
 
 def _network(settings: Settings) -> Iterator[Finding]:
     yield _port(settings)
-    local = settings.host in ("127.0.0.1", "::1", "localhost")
-    if not local and not settings.tls_cert and not settings.trusted_proxy:
-        yield warning(
-            "TLS",
-            f"off, and {settings.host} is reachable from other machines: API keys and passwords are sent unencrypted",
-            "Set tls_cert and tls_key, or listen on 127.0.0.1 behind a proxy with TLS and name it in trusted_proxy.",
-        )
+    if settings.is_in_clear:
+        told = f"off, and other machines can reach {settings.host or 'every address'}"
+        fix = "Set tls_cert and tls_key, or name the network of a proxy with TLS in trusted_proxy."
+        if settings.insecure_http:
+            yield warning("TLS", f"{told} (insecure_http): API keys and passwords are sent unencrypted", fix)
+        else:
+            yield fault("TLS", f"{told}: the server does not start", f"{fix} Or start it with --insecure-http.")
     for name in ("tls_cert", "tls_key"):
         file = getattr(settings, name)
         if file and not os.access(file, os.R_OK):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import sys
@@ -14,11 +15,13 @@ from rollbook.app import App, common
 from rollbook.auth.tokens import password_link
 from rollbook.cli import server_address
 from rollbook.cli.output import program, where
-from rollbook.config import Settings
+from rollbook.config import ConfigurationError, Settings
 from rollbook.first_start import Prepared
 from rollbook.http.server import serve
 from rollbook.observe import log
 from rollbook.records.connect import address, is_sqlite
+
+logger = logging.getLogger("rollbook")
 
 FIRST_START = "first-start.txt"
 """The file in the data folder with the owner's credentials."""
@@ -29,6 +32,7 @@ def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
     DatabaseUnusable."""
     settings, sources = config.load(flags, file=config_file)
     log.configure(settings)
+    _check_listener(settings)
     shared = common(settings, sources)
     prepared = first_start.prepare(settings)
     first_start.forget_credentials()
@@ -64,6 +68,21 @@ def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
             _say([f"The server did not start, but the owner {prepared.owner} was created. Their API key {where_it_is}"])
         if prepared.link and published is None:
             _say([f"To set their password once the server runs: {invite(settings, prepared)}"])
+
+
+def _check_listener(settings: Settings) -> None:
+    """Raises ConfigurationError where others could read what is sent, and no one has said that this is all right."""
+    if not settings.is_in_clear:
+        return
+    host = settings.host or "every address"
+    if not settings.insecure_http:
+        raise ConfigurationError(
+            f"host: other machines can reach {host}, and without TLS anyone in between can read API keys and "
+            "passwords. Do one of these: set tls_cert and tls_key to the files of a certificate; put a proxy with TLS "
+            "in front and name its network in trusted_proxy; or, if only a network you trust reaches the port, start "
+            "with --insecure-http (ROLLBOOK_INSECURE_HTTP=true)."
+        )
+    logger.warning("insecure_http: on %s, API keys and passwords are sent unencrypted", host)
 
 
 def plain_flags(arguments: Sequence[str]) -> dict[str, Any] | None:

@@ -41,8 +41,10 @@ class Response(NamedTuple):
     stream: Stream | None = None
 
 
-JSON = b"Content-Type: application/json\r\n"
-PROBLEM = b"Content-Type: application/problem+json\r\n"
+# For what is no page: a browser that is led there loads nothing for it, and shows it in no frame (CSP level 3).
+LOCKED = b"Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
+JSON = b"Content-Type: application/json\r\n" + LOCKED
+PROBLEM = b"Content-Type: application/problem+json\r\n" + LOCKED
 # Private data is stored by no cache (RFC 9111 section 5.2.2.5).
 PRIVATE = b"Cache-Control: no-store\r\n"
 

@@ -6,6 +6,7 @@ import time
 from email.utils import formatdate
 from http import HTTPStatus
 
+from rollbook.config import Settings
 from rollbook.http.response import Response
 
 # The phrases of RFC 9110 section 15. Before 3.13, Python had older ones for some.
@@ -20,9 +21,18 @@ LAST_CHUNK = b"0\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 # Statuses whose responses have neither a body nor a length (RFC 9110 section 8.6).
 BODYLESS = frozenset((204, 304))
-# Fields of every response. A browser that has once reached us over TLS must not fall back for a year (RFC 6797).
-EVERY = b"X-Content-Type-Options: nosniff\r\n"
-SECURE = EVERY + b"Strict-Transport-Security: max-age=31536000\r\n"
+_EVERY = b"X-Content-Type-Options: nosniff\r\n"
+
+
+def every(settings: Settings) -> tuple[bytes, bytes]:
+    """Lines of every response without TLS, and with it: a browser that has once reached us over TLS must not fall back
+    for a year (RFC 6797)."""
+    is_public = settings.public_url.startswith("https://")
+    more = b"; includeSubDomains" if is_public and settings.hsts_subdomains else b""
+    secure = _EVERY + b"Strict-Transport-Security: max-age=31536000%b\r\n" % more
+    # A proxy that is not trusted, or says nothing, may have ended TLS. Browsers do not heed the line without TLS.
+    is_unknown = is_public and not settings.trusted_proxy and not settings.tls_cert
+    return secure if is_unknown else _EVERY, secure
 
 
 def date_line(now: float | None = None) -> bytes:

@@ -1,11 +1,14 @@
-"""The setting `limits`, parsed: one Valkey server, a cluster, or a primary that Sentinel monitors."""
+"""The setting `limits`, parsed: one Valkey server, a cluster, or a primary that Sentinel monitors. One on another
+machine needs TLS and a password, unless the address says otherwise."""
 
 from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from rollbook.config import is_loopback
 
 PORT, SENTINEL_PORT = 6379, 26379
 _SCHEMES = {"valkey": False, "redis": False, "valkeys": True, "rediss": True}
@@ -13,6 +16,10 @@ _EXAMPLE = (
     "Write valkey://host:6379, valkey://user:password@host:6379/0, valkey+cluster://host:6379,host:6379, "
     "valkey+sentinel://host:26379,host:26379/name, or valkeys with TLS."
 )
+
+# What may follow the question mark. The names are those of PostgreSQL's URLs.
+_MODE, _ROOT, _LOGIN = "sslmode", "sslrootcert", "login"
+_VALUES = {_MODE: "disable", _LOGIN: "none"}
 
 Kind = Literal["server", "cluster", "sentinel"]
 
@@ -38,6 +45,26 @@ class Address:
     primary: str = ""
     """The name by which Sentinel knows the primary."""
     tls: ssl.SSLContext | None = field(default=None, repr=False)
+    root: str = ""
+    """File of the certificate authority. Empty: the system's."""
+    in_clear: bool = False
+    """The address says that servers on other machines are talked to without TLS."""
+
+    @property
+    def is_local(self) -> bool:
+        return all(is_loopback(host.name) for host in self.hosts)
+
+    @property
+    def lacks(self) -> list[str]:
+        """What would protect the connections and is missing, for people."""
+        if self.is_local:
+            return []
+        return [word for word, has in (("TLS", self.tls), ("a password", self.password)) if not has]
+
+    @property
+    def stays_here(self) -> bool:
+        """It is not to be left for another machine, whatever a cluster or Sentinel says: there is no TLS."""
+        return self.tls is None and not self.in_clear
 
     def __str__(self) -> str:
         hosts = ",".join(map(str, self.hosts))
@@ -47,8 +74,8 @@ class Address:
 def parse(url: str) -> Address:
     """The address in a URL. Raises ValueError with a sentence that says what to write and never shows the password.
 
-    With TLS, the server's certificate must be valid for the host, by the system's authorities or those in the file that
-    the variable SSL_CERT_FILE names.
+    With TLS, the server's certificate must be valid for the host, by the authority in the file that `sslrootcert`
+    names, else by the system's or those in the file that the variable SSL_CERT_FILE names.
     """
     try:
         parts = urlsplit(url)
@@ -58,11 +85,7 @@ def parse(url: str) -> Address:
     if scheme not in _SCHEMES or topology not in ("", "cluster", "sentinel"):
         raise ValueError(f"an address of Valkey begins with valkey://, redis://, valkeys:// or rediss://. {_EXAMPLE}")
     kind: Kind = "server" if not topology else "cluster" if topology == "cluster" else "sentinel"
-    if parts.query or parts.fragment:
-        raise ValueError(
-            "the address of Valkey ends with the database: write ? and # in a password as %3F and %23, / as %2F, "
-            "@ as %40."
-        )
+    options = _options(parts)
     login, _, hosts = parts.netloc.rpartition("@")
     name, _, word = login.partition(":")
     user, password = unquote(name), unquote(word)
@@ -71,8 +94,48 @@ def parse(url: str) -> Address:
             "the address of Valkey names a user without a password: write valkey://user:password@host, or "
             ":password@host."
         )
-    primary, database = _path(parts, kind)
-    return Address(kind, _hosts(hosts, kind), user, password, database, primary, _tls() if _SCHEMES[scheme] else None)
+    found, (primary, database) = _hosts(hosts, kind), _path(parts, kind)
+    root, in_clear = options.get(_ROOT, ""), options.get(_MODE) == "disable"
+    tls = _tls(root) if _SCHEMES[scheme] else None
+    address = Address(kind, found, user, password, database, primary, tls, root, in_clear)
+    _check(address, scheme, _LOGIN in options)
+    return address
+
+
+NO_TLS = (
+    "without TLS anyone in between can read its password and change the counts. Write valkeys:// (or rediss://), with "
+    "?sslrootcert=FILE if it has a certificate authority of its own. If you trust the network, add ?sslmode=disable."
+)
+
+
+def _check(address: Address, scheme: str, without_login: bool) -> None:
+    """Raises ValueError unless it is protected, or says that it need not be."""
+    if address.tls is not None and address.in_clear:
+        raise ValueError(f"sslmode=disable turns TLS off, and {scheme}:// asks for it: leave one of them out.")
+    if "TLS" in address.lacks and not address.in_clear:
+        raise ValueError(f"Valkey is on another machine: {NO_TLS}")
+    if "a password" in address.lacks and not without_login:
+        raise ValueError(
+            "Valkey is on another machine, and without a login anyone who reaches it can change the counts. Write "
+            "valkeys://user:password@host. If only these servers reach it, add ?login=none."
+        )
+
+
+def _options(parts: SplitResult) -> dict[str, str]:
+    """What follows the question mark."""
+    try:
+        found = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True)) if parts.query else {}
+    except ValueError:
+        found = {"": ""}
+    if parts.fragment or not found.keys() <= {_MODE, _ROOT, _LOGIN}:
+        raise ValueError(
+            "the address of Valkey ends with the database and with sslmode, sslrootcert and login: write ? and # in a "
+            "password as %3F and %23, / as %2F, @ as %40."
+        )
+    for name, value in _VALUES.items():
+        if found.get(name, value) != value:
+            raise ValueError(f"{name} in the address of Valkey can only be {value}. Leave it out otherwise.")
+    return found
 
 
 def _hosts(text: str, kind: Kind) -> tuple[Host, ...]:
@@ -112,7 +175,13 @@ def _unreadable() -> ValueError:
     return ValueError(f"this is no address of Valkey: its host or port cannot be read. {_EXAMPLE}")
 
 
-def _tls() -> ssl.SSLContext:
-    context = ssl.create_default_context()
+def _tls(root: str) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=root or None)
+    except OSError:  # ssl.SSLError, too
+        raise ValueError(
+            f"sslrootcert: {root} cannot be read. Name a file with the certificate (PEM) of the authority that "
+            "vouches for Valkey."
+        ) from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

@@ -165,6 +165,11 @@ class Connection:
                     await self._connect()
             except TimeoutError:
                 self._disconnect(f"no connection within {self._timeouts.connect:.0f} s")
+            except ssl.SSLCertVerificationError as problem:
+                self._disconnect(
+                    f"TLS: its certificate is not to be trusted ({problem.verify_message}). If it has a certificate "
+                    "authority of its own, add ?sslrootcert=FILE to the address"
+                )
             except ssl.SSLError as problem:
                 self._disconnect(f"TLS: {problem.reason or problem}")
             except OSError as problem:

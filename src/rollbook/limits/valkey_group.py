@@ -13,15 +13,16 @@ from itertools import count
 from typing import Any
 
 from redis import exceptions
-from redis.asyncio import Redis, RedisCluster
+from redis.asyncio import Connection, Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool, SentinelManagedConnection
 from redis.backoff import NoBackoff
 
+from rollbook.config import is_loopback
 from rollbook.limits import valkey_script as script
 from rollbook.limits.resp import ReplyError
-from rollbook.limits.valkey_address import Address
+from rollbook.limits.valkey_address import NO_TLS, Address
 from rollbook.limits.valkey_connection import Timeouts, Unavailable, refusal
 from rollbook.quota import NO_LIMIT, Limit
 
@@ -161,6 +162,8 @@ class _Cluster(RedisCluster):
         nodes = [ClusterNode(host.name, host.port) for host in address.hosts]
         options = _options(address, timeouts)
         super().__init__(startup_nodes=nodes, require_full_coverage=False, reinitialize_steps=0, **options)
+        if address.stays_here:
+            self.nodes_manager.connection_kwargs["connection_class"] = _Local
 
     def owner(self, key: bytes) -> str:
         """The server that holds this key. Raises Unavailable."""
@@ -192,7 +195,8 @@ class _Primary:
             [tuple(host) for host in address.hosts], sentinel_kwargs=unnamed, **options, db=address.database
         )
         self._sentinels = sentinel.sentinels
-        self._pool = SentinelConnectionPool(address.primary, sentinel, **sentinel.connection_kwargs)
+        local = {"connection_class": _LocalPrimary} if address.stays_here else {}
+        self._pool = SentinelConnectionPool(address.primary, sentinel, **sentinel.connection_kwargs, **local)
         self._redis = Redis.from_pool(self._pool)
 
     async def initialize(self) -> None:
@@ -212,6 +216,20 @@ class _Primary:
         return {"": script.name("probe")}
 
 
+class _Local(Connection):
+    """A connection without TLS, to a server of a cluster all of whose servers are on this machine: none of them, nor a
+    Sentinel, can lead it elsewhere."""
+
+    async def _connect(self) -> None:
+        if not is_loopback(self.host):
+            raise exceptions.ConnectionError(f"{self.host} is another machine: {NO_TLS}")
+        await super()._connect()
+
+
+class _LocalPrimary(_Local, SentinelManagedConnection):
+    """The same, to a primary that Sentinels name."""
+
+
 def _options(address: Address, timeouts: Timeouts) -> dict[str, Any]:
     """Options that every connection is opened with. Without retries: a command is never sent twice, since the first may
     have counted."""
@@ -225,7 +243,7 @@ def _options(address: Address, timeouts: Timeouts) -> dict[str, Any]:
         "retry": Retry(NoBackoff(), 0),
     }
     if address.tls is not None:
-        options |= {"ssl": True, "ssl_min_version": address.tls.minimum_version}
+        options |= {"ssl": True, "ssl_min_version": address.tls.minimum_version, "ssl_ca_certs": address.root or None}
     return options
 
 

@@ -137,7 +137,11 @@ async def connect(address: Address) -> asyncpg.Connection:
     address."""
     try:
         connection = await asyncpg.connect(
-            address.url, timeout=10, statement_cache_size=0, server_settings={"application_name": NAME}
+            address.url,
+            ssl=address.protection.driver,
+            timeout=10,
+            statement_cache_size=0,
+            server_settings={"application_name": NAME},
         )
         await connection.execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
     except (*FAILING, asyncpg.PostgresError, ValueError) as problem:

@@ -12,6 +12,7 @@ import asyncpg
 
 from rollbook.errors import Overloaded, StorageUnavailable, Unavailable
 from rollbook.runner import Runner
+from rollbook.storage import postgres_tls
 from rollbook.storage.database import Database, DatabaseUnusable, Engine, Row
 from rollbook.storage.postgres_batches import Batches
 from rollbook.storage.postgres_connection import FAILING, Connection, Pool, address, reason
@@ -24,6 +25,7 @@ MIN_VERSION = 140_000
 """PostgreSQL 14: the oldest version that was still supported when this was written."""
 MAX_SNAPSHOTS = 1_000
 """Reads of several statements that may wait in a worker; beyond it, the caller gets Overloaded."""
+_ADVICE = " Check that it runs, its address, and the user's password and rights."
 MAX_APART = 86_400.0
 """Seconds that a statement of `execute_apart` may take."""
 
@@ -143,10 +145,8 @@ class Postgres(Database):
             row = self.run_now(asyncio.wait_for(self._version(), within))
         except (*FAILING, asyncpg.PostgresError, Unavailable, ValueError) as problem:
             told = reason(problem.__cause__ or problem)
-            raise DatabaseUnusable(
-                f"PostgreSQL at {self.address.public} cannot be used: {told}. Check that it runs, its address, "
-                "and the user's password and rights."
-            ) from None
+            advice = "" if postgres_tls.reason(problem.__cause__ or problem) else _ADVICE
+            raise DatabaseUnusable(f"PostgreSQL at {self.address.public} cannot be used: {told}.{advice}") from None
         if int(row) < MIN_VERSION:
             raise DatabaseUnusable(
                 f"PostgreSQL {MIN_VERSION // 10000} or newer is needed, {self.address.public} is {int(row) // 10000}."
@@ -157,7 +157,8 @@ class Postgres(Database):
         return {
             "engine": self.engine,
             "address": self.address.public,
-            "replicas": [pool.address.public for pool in self._replicas],
+            "protection": self.address.protection,
+            "replicas": [(pool.address.public, pool.address.protection) for pool in self._replicas],
             **found,
         }
 

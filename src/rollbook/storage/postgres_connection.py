@@ -23,8 +23,10 @@ from asyncpg.prepared_stmt import PreparedStatement
 
 from rollbook.config import public_query
 from rollbook.errors import DatabaseTimeout, OutcomeUnknown, StorageUnavailable
+from rollbook.storage import postgres_tls
 from rollbook.storage.database import DatabaseUnusable, Duplicate, Row
 from rollbook.storage.postgres_text import batched, numbered
+from rollbook.storage.postgres_tls import Protection
 
 MAX_PREPARED = 400
 """Statements a connection keeps prepared; PgBouncer keeps them too (`max_prepared_statements`, 200 or more)."""
@@ -93,6 +95,10 @@ class Address(NamedTuple):
         return urlunsplit((parts.scheme, netloc, parts.path, public_query(parts.query), ""))
 
     @property
+    def protection(self) -> Protection:
+        return postgres_tls.protection(self.url)
+
+    @property
     def each(self) -> list[str]:
         """The addresses of its hosts one by one, where it names several."""
         parts = urlsplit(self.url)
@@ -114,11 +120,18 @@ def address(url: str) -> Address:
             "%2F for /, %3F for ?, %23 for #, "
             "%40 for @ and %25 for %."
         )
+    if file := postgres_tls.missing_root(url):
+        raise DatabaseUnusable(
+            f"sslrootcert: {file} does not exist or cannot be read. Name a file with the certificate (PEM) of the "
+            "authority that vouches for PostgreSQL, or use sslrootcert=system."
+        )
     return Address(url)
 
 
 def reason(problem: BaseException) -> str:
     """Why there is no connection: `Connection refused`, where asyncio would repeat the address and its parts."""
+    if of_tls := postgres_tls.reason(problem):
+        return of_tls
     if isinstance(problem, OSError) and problem.errno:
         # A negative number is of the name service, which has words of its own.
         return os.strerror(problem.errno) if problem.errno > 0 else str(problem.strerror)
@@ -208,6 +221,7 @@ class Connection:
         return cls(
             await asyncpg.connect(
                 url,
+                ssl=postgres_tls.protection(url).driver,
                 timeout=within,
                 command_timeout=timeout,
                 statement_cache_size=0,

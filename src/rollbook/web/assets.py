@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rollbook.errors import NotFound
 from rollbook.http.coding import Fixed
 from rollbook.http.request import Request
-from rollbook.http.response import Response
+from rollbook.http.response import LOCKED, Response
 
 if TYPE_CHECKING:
     from rollbook.web.page_request import PageRequest
@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent / "static"
 KINDS = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
+    ".svg": "image/svg+xml; charset=utf-8",
     ".png": "image/png",
 }
 FOREVER = b"Cache-Control: public, max-age=31536000, immutable\r\n"
@@ -39,7 +39,7 @@ async def answer(request: Request, name: str) -> Response:
     """The file, compressed where the browser takes it. Raises NotFound."""
     file = load(name)
     cache = FOREVER if request.query == f"v={file.content.digest}" else SHORTLY
-    return await file.content.answer(request, b"Content-Type: " + file.kind + b"\r\n" + cache)
+    return await file.content.answer(request, b"Content-Type: " + file.kind + b"\r\n" + LOCKED + cache)
 
 
 def url(name: str) -> str:

@@ -15,7 +15,7 @@ from rollbook.actions.arguments import ListKeys, PasswordProof
 from rollbook.docs_site import guide
 from rollbook.errors import ApiError, NotFound
 from rollbook.http import coding
-from rollbook.http.response import JSON, PRIVATE, Response
+from rollbook.http.response import JSON, LOCKED, PRIVATE, Response
 from rollbook.web import templates
 from rollbook.web.accept import takes_html
 from rollbook.web.page_request import PageRequest
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from rollbook.docs_site.markdown import Rendered
     from rollbook.docs_site.search import Result
 
-MARKDOWN = b"Content-Type: text/markdown; charset=utf-8\r\n"
-PLAIN = b"Content-Type: text/plain; charset=utf-8\r\n"
+MARKDOWN = b"Content-Type: text/markdown; charset=utf-8\r\n" + LOCKED
+PLAIN = b"Content-Type: text/plain; charset=utf-8\r\n" + LOCKED
 # The pages are public, but change with the version: clients ask each time, and mostly get 304.
 FRESH = b"Cache-Control: no-cache\r\n"
 # Pages that had another name.

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from rollbook import clock
 from rollbook.errors import NotFound
-from rollbook.http.response import Response
+from rollbook.http.response import LOCKED, Response
 from rollbook.web import assets
 from rollbook.web.page_request import PageRequest
 
-PLAIN = b"Content-Type: text/plain; charset=utf-8\r\n"
+PLAIN = b"Content-Type: text/plain; charset=utf-8\r\n" + LOCKED
 DAY = b"Cache-Control: public, max-age=86400\r\n"
 # How long what security.txt says is to be believed; RFC 9116 section 2.5.5 asks for less than a year.
 BELIEVED = 90 * 86_400 * clock.SECOND

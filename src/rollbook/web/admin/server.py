@@ -14,6 +14,7 @@ from rollbook.actions import backups, password_costs, users
 from rollbook.actions import events as event_actions
 from rollbook.config import Settings, Source, without_secrets
 from rollbook.http.response import Response
+from rollbook.limits import valkey_address
 from rollbook.records import events
 from rollbook.records.connect import is_sqlite
 from rollbook.records.dialect import dialect
@@ -77,6 +78,7 @@ async def show(page: PageRequest) -> Response:
         chosen=[setting for setting in described if setting.origin != "default"],
         defaults=[setting for setting in described if setting.origin == "default"],
         allowances=_allowances(settings),
+        valkey=valkey_address.parse(settings.limits) if settings.limits else None,
         costs=await page.on.read(password_costs.costs, settings),
     )
 
