@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rollbook import interpreter
+from rollbook import machine
 from tests.cli.command import PASSWORD, rollbook
 from tests.harness import OWNER_EMAIL, Server, free_port, running
 from tests.visitor import signed_in
@@ -45,7 +45,7 @@ def test_a_served_folder_is_well(server: Server) -> None:
     assert whole["ok"]
     assert {finding["state"] for findings in found.values() for finding in findings} == {"ok"}
     assert f"runs at {server.url}" in found["port"][0]["found"]
-    assert found["Python"][0]["found"] == f"{interpreter.name()} ({sys.executable})"
+    assert found["Python"][0]["found"] == f"{machine.python_name()} ({sys.executable})"
     assert "integrity_check" in found["pages"][0]["found"]
 
 

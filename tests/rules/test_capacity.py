@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rollbook.capacity import available_cpus, available_memory
+from rollbook.machine import available_cpus, available_memory
 
 MACHINE = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

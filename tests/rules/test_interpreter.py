@@ -7,7 +7,7 @@ import sysconfig
 
 import pytest
 
-from rollbook import interpreter
+from rollbook import machine
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,6 @@ from rollbook import interpreter
 )
 def test_the_build_is_named_where_it_is_known(monkeypatch: pytest.MonkeyPatch, options: str | None, build: str) -> None:
     monkeypatch.setattr(sysconfig, "get_config_var", {"CONFIG_ARGS": options}.get)
-    assert interpreter.build() == build
+    assert machine.python_build() == build
     version = f"CPython {platform.python_version()}"
-    assert interpreter.name() == (f"{version}, {build}" if build else version)
+    assert machine.python_name() == (f"{version}, {build}" if build else version)

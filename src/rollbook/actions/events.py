@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Any
 
 from rollbook import ids, units
-from rollbook.actions import audit
+from rollbook.actions import arguments, audit
 from rollbook.actions.arguments import FollowEvents, ListEvents
-from rollbook.actions.checking import refuse
+from rollbook.actions.checking import refuse, text_hook
 from rollbook.actions.context import Rollbook
 from rollbook.actions.event_feeds import Feed
 from rollbook.actions.permissions import require, whom
@@ -79,6 +79,30 @@ async def follow_events(on: Rollbook, by: Principal, asked: FollowEvents, last: 
     return on.feeds.add(by, selection, seq, newest)
 
 
+def is_log_large(settings: Settings, size: int) -> bool:
+    """Test whether a log of so many bytes deserves a warning."""
+    return 0 < settings.event_log_warning * units.MEBIBYTE < size
+
+
+async def position_before(queries: Queries, text: str) -> int:
+    """The number after which to begin, so that the event, or the first one at this time, is the next. After a position,
+    as always, comes what follows it. `text` is the argument `from`. Raises InvalidParameter, PositionExpired."""
+    if text.startswith("evt_"):
+        return await events.place(queries, "from", text) - 1
+    return await position_of(queries, "from", text)
+
+
+async def position_of(queries: Queries, param: str, text: str) -> int:
+    """The number of the event, or of the last one before this time."""
+    if text.startswith("evt_") or (text.isascii() and text.isdigit()):
+        return await events.place(queries, param, text)
+    try:
+        at = text_hook(arguments.Time, text)
+    except ValueError:
+        refuse(param, "must be an RFC 3339 time, the ID of an event or an Event-Position")
+    return await events.place_at(queries, at)
+
+
 async def _page(queries: Queries, selection: Selection, asked: ListEvents) -> EventPage:
     if asked.after is not None:
         selection = selection._replace(after=await events.place(queries, "after", asked.after))
@@ -102,8 +126,3 @@ def _selection(by: Principal, asked: FollowEvents) -> Selection:
         actor=actor,
         address=None if asked.address is None else audit.address(asked.address),
     )
-
-
-def is_log_large(settings: Settings, size: int) -> bool:
-    """Test whether a log of so many bytes deserves a warning."""
-    return 0 < settings.event_log_warning * units.MEBIBYTE < size

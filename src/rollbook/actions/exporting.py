@@ -10,11 +10,11 @@ import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-from rollbook.actions import disk
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require
 from rollbook.actions.principal import Principal, as_of_now
 from rollbook.errors import ExportRunning, StorageUnavailable
+from rollbook.machine import has_free_disk
 
 PART = 65_536
 """Bytes that are sent at a time."""
@@ -77,7 +77,7 @@ class Spool:
     def write(self, part: bytes) -> None:
         """From any thread. Raises StorageUnavailable when the disk is nearly full, OSError."""
         if self._size >= self._checked_at:
-            if not disk.has_room(self._file.fileno()):
+            if not has_free_disk(self._file.fileno()):
                 raise StorageUnavailable("The server's disk has no room for the export.")
             self._checked_at = self._size + CHECKED
         view, at = memoryview(part), self._size

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from rollbook.actions import disk
 from rollbook.errors import StorageUnavailable
+from rollbook.machine import has_free_disk
 
 logger = logging.getLogger("rollbook")
 
@@ -70,7 +70,7 @@ async def _fill(file: int, chunks: AsyncIterator[bytes]) -> int:
 
 def _write(file: int, content: bytes) -> None:
     """Raises OSError, also while there is room left that the database needs."""
-    if not disk.has_room(file):
+    if not has_free_disk(file):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     view = memoryview(content)
     while view:

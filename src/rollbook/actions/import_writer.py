@@ -22,7 +22,6 @@ from rollbook.actions.principal import Principal, as_of_now
 from rollbook.actions.users import changes_of
 from rollbook.auth.password_hashes import UnknownHash, is_weak
 from rollbook.auth.passwords import check_hash
-from rollbook.capacity import available_cpus
 from rollbook.errors import (
     ApiError,
     EmailTaken,
@@ -33,6 +32,7 @@ from rollbook.errors import (
     NotYourself,
     Overloaded,
 )
+from rollbook.machine import available_cpus
 from rollbook.records import imports, password_parameters, rules, user_imports
 from rollbook.records import users as user_records
 from rollbook.records.dialect import dialect

@@ -7,11 +7,11 @@ from msgspec import UNSET
 from rollbook.actions.arguments import ListReplays, ReplayCreate
 from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
+from rollbook.actions.events import position_before, position_of
 from rollbook.actions.lists import Page
 from rollbook.actions.permissions import known, require, whom
 from rollbook.actions.principal import Principal
 from rollbook.actions.webhook_deliveries import start_replay
-from rollbook.actions.webhook_places import place_before, place_of
 from rollbook.actions.webhooks import find, patterns
 from rollbook.records import events
 from rollbook.records.webhooks import replays
@@ -43,8 +43,8 @@ async def create_replay(on: Rollbook, by: Principal, id: str, new: ReplayCreate)
     webhook = await find(on, by, "webhooks:write", id)
     require(by, "events:read")
     newest = await events.newest(on.db)
-    first = await on.read(place_before, str(new.start)) + 1
-    last = newest if new.to is UNSET else min(newest, await on.read(place_of, "to", str(new.to)))
+    first = await on.read(position_before, str(new.start)) + 1
+    last = newest if new.to is UNSET else min(newest, await on.read(position_of, "to", str(new.to)))
     if last < first:
         refuse("from", "must not be after to, and there must be an event since then")
     replay = replays.new(

@@ -21,12 +21,12 @@ from rollbook.actions.arguments import (
 )
 from rollbook.actions.checking import MAX_HEADER_BYTES, MAX_HEADERS, check_version, given, refuse
 from rollbook.actions.context import Rollbook
+from rollbook.actions.events import position_before
 from rollbook.actions.lists import Page
 from rollbook.actions.permissions import known, reaches_all, require, require_own, subject_or_all, whom
 from rollbook.actions.principal import Principal
 from rollbook.actions.proof import prove
 from rollbook.actions.webhook_owners import check_may_send, check_owner, check_room
-from rollbook.actions.webhook_places import place_before
 from rollbook.delivery import signing
 from rollbook.errors import InsufficientScope, NotFound
 from rollbook.records import events, webhooks
@@ -218,7 +218,7 @@ async def _place(on: Rollbook, start: str) -> int | None:
     if start == "now":
         return await events.newest(on.db)
     await events.settle(on.db)
-    return await on.read(place_before, start)
+    return await on.read(position_before, start)
 
 
 async def _set_status(tx: Tx, by: Principal, id: str, status: str, seq: int | None = None) -> Seen:

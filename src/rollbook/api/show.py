@@ -194,6 +194,14 @@ def for_people(document: bytes) -> bytes:
         return document
 
 
+def pretty(text: str) -> str:
+    """Indented, where it is JSON."""
+    try:
+        return for_people(text.encode()).decode()
+    except msgspec.DecodeError:
+        return text
+
+
 def etag(version: int) -> bytes:
     """A version as a strong entity tag (RFC 9110 section 8.8.3)."""
     return b'ETag: "%d"\r\n' % version

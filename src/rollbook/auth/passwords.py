@@ -19,8 +19,8 @@ from rollbook.auth import stand_ins
 from rollbook.auth.hashing_queue import KNOWN, HashingQueue, Waiter
 from rollbook.auth.password_hashes import canonical, is_ours, matches, of_nobody, why_unknown, wrapped
 from rollbook.auth.server_secret import Secret
-from rollbook.capacity import available_cpus, available_memory
 from rollbook.config import Settings
+from rollbook.machine import available_cpus, available_memory
 from rollbook.records import password_parameters, rules
 from rollbook.records.password_parameters import Frequency, Price
 

@@ -16,8 +16,8 @@ COMMANDS = (
     *("users", "keys", "sessions", "events", "webhooks", "imports", "logs", "usage", "api"),
     *("doctor", "backup", "migrate", "copy", "openapi", "version"),
 )
-MODULES = {"imports": "import_jobs"}
-"""Commands whose module has another name."""
+ELSEWHERE = {"imports": ("import_jobs", "app"), "logout": ("profiles", "logout")}
+"""Commands that are not `app` of the module of their name: module and name."""
 PROGRAM = "rollbook"
 
 
@@ -28,7 +28,8 @@ class _Commands(options.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        found: click.Command = import_module(f"rollbook.cli.{MODULES.get(cmd_name, cmd_name)}").app
+        module, name = ELSEWHERE.get(cmd_name, (cmd_name, "app"))
+        found: click.Command = getattr(import_module(f"rollbook.cli.{module}"), name)
         return options.with_examples(found, cmd_name)
 
 

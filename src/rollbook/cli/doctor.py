@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import click
 
-from rollbook import __version__, clock, first_start, interpreter, runner, units
+from rollbook import __version__, clock, first_start, machine, runner, units
 from rollbook.actions import backups, keys, password_costs
 from rollbook.actions import events as event_actions
 from rollbook.actions.password_costs import Costs
@@ -109,7 +109,7 @@ def app(deep: bool, json: bool, config: Path | None, data: Path | None) -> None:
 
 def _platform() -> Iterator[Finding]:
     yield ok("Rollbook", f"{__version__}, called as {program()}")
-    yield ok("Python", f"{interpreter.name()} ({sys.executable})")
+    yield ok("Python", f"{machine.python_name()} ({sys.executable})")
     try:
         check_version()
     except DatabaseUnusable as problem:

@@ -8,19 +8,21 @@ from rollbook.actions import deferred_events, key_expiry
 from rollbook.api.call import Services
 from rollbook.api.idempotency import renew_claims
 from rollbook.gate import Gate
-from rollbook.jobs import backups, import_starter, last_seen, retention
+from rollbook.jobs import backups, import_starter, retention
 from rollbook.jobs.backups import Backups
 from rollbook.jobs.import_starter import ImportStarter
 from rollbook.jobs.loop import Job, Jobs, Step
 from rollbook.jobs.usage import UsageFlush
+from rollbook.records import keys, sessions
 from rollbook.records.dialect import dialect
+from rollbook.storage.database import Database
 from rollbook.web.site import Site
 
 
 def jobs(on: Services, gate: Gate, site: Site, flush: UsageFlush, gauge: Step, first: bool) -> Jobs:
     """Jobs of a worker. Jobs that concern all workers run in the first one and, of several servers on one database, in
     one of them."""
-    store_last_seen = partial(last_seen.store, on.db, gate, site)
+    store_last_seen = partial(_store_last_seen, on.db, gate, site)
     store_deferred_events = partial(deferred_events.store, on)
     found = [
         Job("key and session uses", 5.0, store_last_seen),
@@ -42,3 +44,11 @@ def jobs(on: Services, gate: Gate, site: Site, flush: UsageFlush, gauge: Step, f
             found.append(Job("backups", backups.PAUSE, copying.step))
             last.append(copying.stop)
     return Jobs(on.db, found, last=last)
+
+
+async def _store_last_seen(db: Database, gate: Gate, site: Site) -> bool:
+    if uses := gate.take_uses():
+        await db.write(keys.used, uses)
+    if seen := site.take_seen():
+        await db.write(sessions.seen, seen)
+    return False

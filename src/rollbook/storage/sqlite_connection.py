@@ -6,13 +6,14 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NoReturn, TypeVar
 
 from rollbook.errors import StorageUnavailable
-from rollbook.storage.database import DatabaseUnusable, Duplicate, Engine, Row
+from rollbook.storage.database import DatabaseUnusable, Duplicate, Engine, Row, Tx
 
 T = TypeVar("T")
 Synchronous = Literal["full", "normal"]
@@ -179,3 +180,20 @@ class WriterLock:
 
     def close(self) -> None:
         os.close(self._file)
+
+
+VALUES = 20_000
+"""Of one statement. SQLite takes 32,766."""
+
+
+async def insert_rows(tx: Tx, table: str, columns: Sequence[str], rows: Iterable[Row], end: str = "") -> None:
+    """Insert hundreds of rows with each statement: a quarter of the work of one for each, and the interpreter is free
+    meanwhile. `end` is a clause behind VALUES."""
+    start = f"INSERT INTO {table} ({', '.join(columns)})"
+    row = f"({', '.join('?' * len(columns))})"
+    together = VALUES // len(columns)
+    left = iter(rows)
+    while len(part := list(islice(left, together))) == together:
+        await tx.run(f"{start} VALUES {', '.join([row] * together)} {end}", *chain.from_iterable(part))
+    # A statement for each number of rows would be kept, prepared.
+    await tx.many(f"{start} VALUES {row} {end}", part)

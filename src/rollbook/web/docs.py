@@ -17,8 +17,7 @@ from rollbook.errors import ApiError, NotFound
 from rollbook.http import coding
 from rollbook.http.response import JSON, LOCKED, PRIVATE, Response
 from rollbook.web import templates
-from rollbook.web.accept import takes_html
-from rollbook.web.page_request import PageRequest
+from rollbook.web.page_request import PageRequest, accepts_html
 
 if TYPE_CHECKING:
     from rollbook.docs_site.markdown import Rendered
@@ -62,7 +61,7 @@ async def error(page: PageRequest) -> Response:
     code, dot, ending = page.ids[0].partition(".")
     if code not in guide.codes() or (dot and ending != "md"):
         raise NotFound()
-    if dot or not takes_html(page.request):
+    if dot or not accepts_html(page.request):
         return _text(page, MARKDOWN, guide.error_source(code, page.on.url))
     return await _page(page, f"errors/{code}", lambda: _render(guide.error_source(code, page.on.url)), "errors")
 
@@ -92,7 +91,7 @@ async def llms(page: PageRequest) -> Response:
 
 async def _chapter(page: PageRequest, name: str, as_markdown: bool = False) -> Response:
     url = page.on.url
-    if as_markdown or not takes_html(page.request):
+    if as_markdown or not accepts_html(page.request):
         return _text(page, MARKDOWN, guide.source(name, url))
     text = guide.errors_overview(url) if name == "errors" else guide.source(name, url)
     return await _page(page, name, lambda: _render(text, guide.CHAPTERS[name].columns), name)

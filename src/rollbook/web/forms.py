@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from rollbook import clock, units
 from rollbook.actions.arguments import UserFields
-from rollbook.errors import ApiError, Fault, ProofRequired, TooManyAttempts, WrongPassword
+from rollbook.api.parsing import read_object
+from rollbook.errors import ApiError, Fault, InvalidJson, ProofRequired, TooManyAttempts, WrongPassword
 from rollbook.web.form_of import FormOf, form_of
 from rollbook.web.page_request import PageRequest
 
@@ -97,3 +99,16 @@ def _named(fault: Fault, labels: dict[str, str]) -> str:
         if label and fault.message.startswith(fault.param + " ")
         else fault.message
     )
+
+
+def read_metadata(text: str) -> dict[str, Any]:
+    """Return the metadata that a form has as text; a blank text is an empty object.
+
+    Raises InvalidJson, whose message says where.
+    """
+    if not text.strip():
+        return {}
+    try:
+        return read_object(text.encode(), None, None)
+    except InvalidJson as error:
+        raise InvalidJson(error.message.replace("The body", "Metadata"), param="metadata") from None

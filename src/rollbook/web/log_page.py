@@ -12,14 +12,15 @@ from urllib.parse import urlencode
 from msgspec import structs
 
 from rollbook import clock, errors
-from rollbook.actions import requests
+from rollbook.actions import keys, requests
 from rollbook.actions.arguments import ListRequests, Time
-from rollbook.api.show import encode, logged_error
+from rollbook.api.show import encode, logged_error, pretty
 from rollbook.errors import Fault, InvalidParameter, NotFound
 from rollbook.http.response import Response
+from rollbook.records import users
 from rollbook.records.request_log import Logged
-from rollbook.web import forms, polling, usage
-from rollbook.web.json_text import pretty
+from rollbook.web import forms, usage
+from rollbook.web.keys import holder
 from rollbook.web.page_request import PageRequest, whole_number
 
 PAGE = 50
@@ -41,7 +42,7 @@ LABELS = {
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
-class Place(NamedTuple):
+class LogView(NamedTuple):
     """Whose requests a page lists, and where."""
 
     path: str
@@ -60,16 +61,42 @@ class KeyLink(NamedTuple):
     url: str
 
 
-async def show(page: PageRequest, place: Place) -> Response:
+async def show_own(page: PageRequest) -> Response:
+    return await show(page, await _own(page))
+
+
+async def show_own_live(page: PageRequest) -> Response:
+    return await show_live(page, await _own(page))
+
+
+async def show_own_request(page: PageRequest) -> Response:
+    """Raises NotFound. Admins can see others' requests, but not here."""
+    return await show_one(page, await _own(page), page.ids[0])
+
+
+async def show_all(page: PageRequest) -> Response:
+    return await show(page, _all(page))
+
+
+async def show_all_live(page: PageRequest) -> Response:
+    return await show_live(page, _all(page))
+
+
+async def show_any_request(page: PageRequest) -> Response:
+    """Raises NotFound."""
+    return await show_one(page, _all(page), page.ids[0])
+
+
+async def show(page: PageRequest, view: LogView) -> Response:
     """Newest first. The URL holds the times at which the pages before this one began, so that one can turn back."""
     wanted = page.query.get("id", "").strip()
-    if wanted and await find(page, place, wanted) is not None:
-        return page.redirect(f"{place.path}/{wanted}")
-    context = await _list(page, place, wanted, 0)
+    if wanted and await find(page, view, wanted) is not None:
+        return page.redirect(f"{view.path}/{wanted}")
+    context = await _list(page, view, wanted, 0)
     return page.render(
         "account/requests.html",
         400 if context["problems"] else 200,
-        section=place.section,
+        section=view.section,
         wanted=wanted,
         methods=[("", "All"), *((name, name) for name in METHODS)],
         matches=[("", "Begins with"), ("exact", "Is exactly")],
@@ -78,24 +105,24 @@ async def show(page: PageRequest, place: Place) -> Response:
     )
 
 
-async def show_live(page: PageRequest, place: Place) -> Response:
+async def show_live(page: PageRequest, view: LogView) -> Response:
     """The list alone, for a page that follows the log."""
     if not page.is_htmx:
-        return page.redirect(place.path)
-    return page.render("account/requests_live.html", **await _list(page, place, "", polling.next_poll(page)))
+        return page.redirect(view.path)
+    return page.render("account/requests_live.html", **await _list(page, view, "", page.next_poll()))
 
 
-async def show_one(page: PageRequest, place: Place, id: str) -> Response:
+async def show_one(page: PageRequest, view: LogView, id: str) -> Response:
     """Raises NotFound."""
-    found = await find(page, place, id)
+    found = await find(page, view, id)
     if found is None:
         raise NotFound("The request log has no such request. It may be too old, or less than 2 seconds old.")
     return page.render(
         "account/request.html",
-        section=place.section,
-        place=place,
+        section=view.section,
+        view=view,
         request=found,
-        key=await place.name(found),
+        key=await view.name(found),
         reason=_reason(found.status),
         about=_about(found),
         body=_body(page, found),
@@ -104,21 +131,51 @@ async def show_one(page: PageRequest, place: Place, id: str) -> Response:
     )
 
 
-async def find(page: PageRequest, place: Place, id: str) -> Logged | None:
+async def find(page: PageRequest, view: LogView, id: str) -> Logged | None:
     """The request with this ID, if it belongs here."""
     with suppress(NotFound):
         found = await requests.get_request(page.on, page.by, id)
-        return found if place.user_id in (None, found.user_id) else None
+        return found if view.user_id in (None, found.user_id) else None
     return None
 
 
-async def _list(page: PageRequest, place: Place, wanted: str, polls: int | None) -> dict[str, Any]:
+async def _own(page: PageRequest) -> LogView:
+    """The requests of the person's keys. Raises NotFound."""
+    chosen = await holder.chosen_own(page)
+    choices = holder.key_options(await keys.choices(page.on, page.by, page.me.user.id), chosen)
+    names = dict(choices)
+
+    async def name(request: Logged) -> KeyLink:
+        if request.key_id not in names:
+            names[request.key_id] = holder.key_label(await holder.find_own(page, request.key_id))
+        return KeyLink(names[request.key_id], f"/account/keys/{request.key_id}")
+
+    return LogView("/account/requests", "account/requests", page.me.user.id, "Requests", choices, name)
+
+
+def _all(page: PageRequest) -> LogView:
+    """The requests of all users."""
+    names: dict[str, str] = {}
+
+    async def name(request: Logged) -> KeyLink:
+        id = request.user_id
+        if id not in names:
+            try:
+                names[id] = (await users.get(page.on.db, id)).name
+            except NotFound:  # deleted since
+                names[id] = id
+        return KeyLink(names[id], f"/admin/users/{id}")
+
+    return LogView("/admin/requests", "admin/requests", None, "All requests", None, name)
+
+
+async def _list(page: PageRequest, view: LogView, wanted: str, polls: int | None) -> dict[str, Any]:
     given = {name: page.query.get(name, "").strip() for name in FILTERS}
     kept = {name: value for name, value in given.items() if value}
     trail = [time for part in page.query.get("turned", "").split(".") if (time := whole_number(part)) is not None]
     found, following, problems = list[Logged](), None, dict[str, str]()
     try:
-        asked = _asked(page, place, kept, trail)
+        asked = _asked(page, view, kept, trail)
         if not wanted:
             found, following, _ = await requests.list_requests(page.on, page.by, asked)
     except (InvalidParameter, NotFound) as error:
@@ -127,34 +184,34 @@ async def _list(page: PageRequest, place: Place, wanted: str, polls: int | None)
 
     def url(steps: list[int], **more: str) -> str:
         query = urlencode({**kept, **more, **({"turned": ".".join(map(str, steps[-MAX_STEPS:]))} if steps else {})})
-        return f"{place.path}?{query}" if query else place.path
+        return f"{view.path}?{query}" if query else view.path
 
     return {
-        "place": place,
+        "view": view,
         "given": given,
         "problems": problems,
-        "requests": [(each, await place.name(each)) for each in found],
+        "requests": [(each, await view.name(each)) for each in found],
         "is_filtered": bool(kept or wanted),
         "newer": url(trail[:-1]) if trail else None,
         "older": url([*trail, following]) if following is not None else None,
         "live": live,
         "following": url([], live="on"),
         "paused": url([]),
-        "refresh": f"{place.path}/live?{urlencode({**kept, 'live': 'on', 'n': str(polls)})}",
+        "refresh": f"{view.path}/live?{urlencode({**kept, 'live': 'on', 'n': str(polls)})}",
         "polls": polls,
     }
 
 
-def _asked(page: PageRequest, place: Place, kept: Mapping[str, str], trail: list[int]) -> ListRequests:
+def _asked(page: PageRequest, view: LogView, kept: Mapping[str, str], trail: list[int]) -> ListRequests:
     """Raises InvalidParameter: also for what the page doesn't know."""
-    unknown = page.query.keys() - {*FILTERS, *OTHERS} | ({"user"} & kept.keys() if place.user_id else set())
+    unknown = page.query.keys() - {*FILTERS, *OTHERS} | ({"user"} & kept.keys() if view.user_id else set())
     if unknown:
         raise InvalidParameter(
             faults=[Fault("", f"There is no filter “{errors.shortened(name)}”.") for name in sorted(unknown)]
         )
     named = {name: value for name, value in kept.items() if name not in ("after", "before")}
     times = {name: forms.utc(kept[name]) for name in ("after", "before") if name in kept}
-    who = {"user": place.user_id} if place.user_id else {}
+    who = {"user": view.user_id} if view.user_id else {}
     asked = page.arguments(ListRequests, {**named, **times, **who, "limit": PAGE})
     if asked.after is not None:  # From is the first moment that is shown
         asked = structs.replace(asked, after=Time(asked.after - 1))

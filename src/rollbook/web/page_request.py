@@ -16,20 +16,22 @@ from rollbook.actions.sessions import Browser, SignedIn
 from rollbook.api.call import Services
 from rollbook.auth import devices, tokens
 from rollbook.config import Settings
-from rollbook.errors import ApiError, BadRequest, UnsupportedMediaType
+from rollbook.errors import ApiError, BadRequest, Forbidden, UnsupportedMediaType
 from rollbook.http import coding, origins
 from rollbook.http.request import Request
 from rollbook.http.response import PRIVATE, Chunks, Response, Stream, line
 from rollbook.http.routing import Ids
 from rollbook.records.sessions import Session
 from rollbook.records.users import User
-from rollbook.roles import WEBHOOK_ROLES
+from rollbook.roles import ROLES, WEBHOOK_ROLES
 from rollbook.web import notices, templates
 from rollbook.web.notices import NOTICES, Notice
 
 HTML = b"Content-Type: text/html; charset=utf-8\r\n"
 FORM = b"application/x-www-form-urlencoded"
 MAX_FIELDS = 200
+MAX_POLLS = 600
+"""Refreshes of an open page, up to half an hour: an unattended browser must not keep its session alive."""
 # Only our own files, no inline scripts or styles, and no framing (CSP level 3).
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
@@ -111,6 +113,12 @@ class PageRequest:
                 raise BadRequest("The form is not valid URL-encoded data.") from None
         return self._form
 
+    def next_poll(self) -> int | None:
+        """The number of this refresh of a part that refreshes itself while the page is open, by htmx. None: it was the
+        last."""
+        before = whole_number(self.query.get("n", "0"))
+        return None if before is None or before + 1 >= MAX_POLLS else before + 1
+
     @property
     def is_htmx(self) -> bool:
         """Test whether htmx requests a part of the page."""
@@ -137,6 +145,19 @@ class PageRequest:
     def may(self, scope: str) -> bool:
         """Test whether they may do this to every user, so that pages offer nothing else. The actions decide again."""
         return permissions.reaches_all(self.by, scope)
+
+    def may_touch(self, role: str) -> bool:
+        """Test whether they may change users with this role."""
+        if not self.may("users:write"):
+            return False
+        try:
+            permissions.may_touch(self.by, role)
+        except Forbidden:
+            return False
+        return True
+
+    def roles_to_give(self) -> list[str]:
+        return [role for role in ROLES if self.may_touch(role)]
 
     @property
     def browser(self) -> Browser:
@@ -272,3 +293,8 @@ def _pairs(text: str) -> list[tuple[str, str]]:
     if any("\0" in name or "\0" in value for name, value in found):
         raise BadRequest("A field contains a NUL character.")
     return found
+
+
+def accepts_html(request: Request) -> bool:
+    """Test whether the client is a browser and not a program."""
+    return b"text/html" in request.headers.get(b"accept", b"")

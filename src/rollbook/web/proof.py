@@ -11,8 +11,7 @@ from rollbook.actions.principal import Principal
 from rollbook.errors import ApiError, ProofRequired
 from rollbook.http.response import Response
 from rollbook.web import forms
-from rollbook.web.accept import takes_html
-from rollbook.web.page_request import PageRequest, Person, header_lines
+from rollbook.web.page_request import PageRequest, Person, accepts_html, header_lines
 
 if TYPE_CHECKING:
     from rollbook.web.pages import Page
@@ -32,7 +31,7 @@ async def answer(page: PageRequest, row: Page) -> Response:
     try:
         return await row.handler(page)
     except ProofRequired:
-        if not takes_proof or page.is_htmx or not takes_html(page.request):
+        if not takes_proof or page.is_htmx or not accepts_html(page.request):
             raise
         return ask(page)
 

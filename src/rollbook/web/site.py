@@ -20,8 +20,7 @@ from rollbook.limits import windows
 from rollbook.limits.policy import address_bucket
 from rollbook.records import sessions, users
 from rollbook.web import docs, proof, templates
-from rollbook.web.accept import takes_html
-from rollbook.web.page_request import PageRequest, Person, cookie_of, header_lines
+from rollbook.web.page_request import PageRequest, Person, accepts_html, cookie_of, header_lines
 from rollbook.web.pages import Page
 
 # The accuracy of a session's `last_seen_at`.
@@ -68,7 +67,7 @@ class Site:
                 return page.redirect(page.url_without_blanks)
             response = await proof.answer(page, row)
         except ApiError as error:
-            if not takes_html(request):
+            if not accepts_html(request):
                 raise
             # Here we know who is signed in.
             self._services.operations.count(error, request)
@@ -87,7 +86,7 @@ class Site:
     async def error_page(self, error: ApiError, request: Request) -> Response | None:
         """The error as a page, with the header of who is signed in; None where the client is not a browser, or the path
         is the API's."""
-        if request.path.startswith("/v1") or not takes_html(request):
+        if request.path.startswith("/v1") or not accepts_html(request):
             return None
         bare = Request(
             "GET", request.path, "", request.headers, b"", request.address, request.secure, request.id, request.started

@@ -25,7 +25,7 @@ from rollbook.jobs.webhooks.endpoint import Endpoint
 from rollbook.jobs.webhooks.outbox import Outbox
 from rollbook.jobs.webhooks.pace import LOOK, Pace
 from rollbook.jobs.webhooks.target import Target
-from rollbook.records import database_clock, event_types, events, webhooks
+from rollbook.records import event_types, events, leases, webhooks
 from rollbook.records.dialect import dialect
 from rollbook.records.webhooks import cursors
 from rollbook.records.webhooks import replays as stored_replays
@@ -371,7 +371,7 @@ class Dispatcher:
 
 async def _read_scan(queries: Queries) -> Scan:
     return Scan(
-        await database_clock.read(queries),
+        await leases.database_now(queries),
         await cursors.scan(queries),
         await stored_replays.running(queries),
         await cursors.count_senders(queries),

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rollbook.records.event_log import COLUMNS
-from rollbook.storage import sqlite_rows
 from rollbook.storage.database import Database, Queries, Row, Tx, scalar
+from rollbook.storage.sqlite_connection import insert_rows
 
 APPEND = f"INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 NEWEST = "SELECT coalesce(max(seq), 0) FROM events"
@@ -34,7 +34,7 @@ async def append(tx: Tx, event: Row) -> None:
 
 
 async def append_many(tx: Tx, events: Iterable[Row]) -> None:
-    await sqlite_rows.insert(tx, "events", COLUMNS.split(", "), events)
+    await insert_rows(tx, "events", COLUMNS.split(", "), events)
 
 
 async def settle(db: Database) -> None: ...

@@ -26,8 +26,8 @@ from rollbook.records.user_imports import (
 from rollbook.records.user_search import sqlite as user_search
 from rollbook.records.user_search.sqlite import FOLDED, OLDEST
 from rollbook.records.users import COLUMNS, KEPT, User
-from rollbook.storage import sqlite_rows
 from rollbook.storage.database import Database, Tx, scalar
+from rollbook.storage.sqlite_connection import insert_rows
 
 # An import writes all over the indexes of emails and names: pages that don't fit into the cache are read and logged
 # again and again.
@@ -71,7 +71,7 @@ async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: b
         for number, (user, at) in enumerate(zip(new, dates(new, start), strict=True))
     ]
     rows = (values(user, prepared) for prepared, user in wanted if user.id not in deleted)
-    await sqlite_rows.insert(tx, "users", KEPT, rows, "ON CONFLICT DO NOTHING")
+    await insert_rows(tx, "users", KEPT, rows, "ON CONFLICT DO NOTHING")
     added = {row[0] for row in await tx.all(ADDED, first)}
     refused: list[Refused] = []
     if len(added) < len(new):
@@ -95,8 +95,8 @@ async def _index(tx: Tx, added: Iterable[User]) -> None:
     """At once, and not noted to be indexed in time: that would be a third more work, and searches meanwhile look at
     each who is noted."""
     texts, beginnings = user_search.entries((user.seq, user.name, user.email) for user in added)
-    await sqlite_rows.insert(tx, "user_search", ENTRY, texts)
-    await sqlite_rows.insert(tx, "user_words", ENTRY, beginnings)
+    await insert_rows(tx, "user_search", ENTRY, texts)
+    await insert_rows(tx, "user_words", ENTRY, beginnings)
 
 
 async def tidy(db: Database) -> None:

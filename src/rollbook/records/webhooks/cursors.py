@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rollbook import clock
-from rollbook.records import database_clock, leases
+from rollbook.records import leases
 from rollbook.records.dialect import dialect
 from rollbook.storage.database import Queries, Tx, scalar
 
@@ -138,7 +138,7 @@ async def claim(tx: Tx, webhook_id: str, holder: str, by_force: bool) -> Cursor 
 
     Lanes that begin after the cursor are forgotten: their events are read again.
     """
-    now = await database_clock.read(tx)
+    now = await leases.database_now(tx)
     until = _until(tx, now)
     row = await tx.one(CLAIM, holder, until, webhook_id, clock.LATEST + 1 if by_force else now, until + LEASE, holder)
     if row is None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rollbook.records import database_clock
+from rollbook.records import leases
 from rollbook.records.webhooks import cursors, deliveries, health, inbox, replays
 from rollbook.records.webhooks.cursors import BreakerState, Lane
 from rollbook.records.webhooks.deliveries import Delivery
@@ -42,7 +42,7 @@ class Stored(NamedTuple):
 
 
 async def store_results(tx: Tx, holder: str, results: Sequence[Results]) -> Stored:
-    now = await database_clock.read(tx)
+    now = await leases.database_now(tx)
     lost = []
     for each in results:
         id = each.webhook_id

@@ -1,22 +1,23 @@
-"""Deliveries of a webhook: the list, one with what was sent and what came back, resending, and test events."""
+"""Deliveries of a webhook: the list, one with what was sent and what came back, resending, test events; and replays of
+a part of the event log."""
 
 from __future__ import annotations
 
 from typing import Any
 from urllib.parse import urlencode
 
-from rollbook.actions import webhook_deliveries, webhooks
-from rollbook.actions.arguments import ListDeliveries, WebhookTest
+from rollbook.actions import webhook_deliveries, webhook_replays, webhooks
+from rollbook.actions.arguments import ListDeliveries, ReplayCreate, WebhookTest
 from rollbook.actions.lists import Page
 from rollbook.actions.webhooks import Seen
+from rollbook.api.show import pretty
 from rollbook.delivery import outcomes, schedule
-from rollbook.errors import InvalidParameter
+from rollbook.errors import ApiError, InvalidParameter
 from rollbook.http.response import Response
 from rollbook.records import event_types
 from rollbook.records.webhooks.deliveries import FAILED, Delivery
-from rollbook.web import forms, polling
-from rollbook.web.account.webhooks import path, section, title
-from rollbook.web.json_text import pretty
+from rollbook.web import forms
+from rollbook.web.account.webhooks import path, refused, section, title
 from rollbook.web.page_request import PageRequest
 
 PAGE = 50
@@ -29,6 +30,7 @@ LABELS = {
     "created_before": "Until",
     "before": "This link",
 }
+REPLAY_LABELS = {"from": "From", "to": "Until", "types": "The event types", "user": "The user", "only": "The selection"}
 TRIGGERS = (("", "All"), ("event", "Event"), ("test", "Test"), ("resend", "Resend"), ("replay", "Replay"))
 MAX_ATTEMPTS_SHOWN = 20
 
@@ -92,9 +94,7 @@ async def show_live(page: PageRequest) -> Response:
     whole = await webhook_deliveries.get_delivery(page.on, page.by, page.ids[0], page.ids[1])
     if not page.is_htmx:
         return page.redirect(f"{path(seen.webhook)}/deliveries/{whole.delivery.id}")
-    return page.render(
-        "account/webhook_attempts.html", **await _attempts(page, seen, whole.delivery, polling.next_poll(page))
-    )
+    return page.render("account/webhook_attempts.html", **await _attempts(page, seen, whole.delivery, page.next_poll()))
 
 
 async def resend(page: PageRequest) -> Response:
@@ -110,6 +110,24 @@ async def test(page: PageRequest) -> Response:
     if page.form.get("back") == "inbox":
         return page.redirect(f"/account/webhooks/inbox?webhook={delivery.webhook_id}")
     return page.redirect(f"/account/webhooks/{delivery.webhook_id}/deliveries/{delivery.id}")
+
+
+async def create_replay(page: PageRequest) -> Response:
+    form = page.form
+    given = {name: form.get(name, "").strip() for name in ("from", "to", "types", "user", "only")}
+    wanted: dict[str, Any] = {name: forms.utc(value) for name, value in given.items() if value}
+    if given["types"]:
+        wanted["types"] = [given["types"]]
+    try:
+        await webhook_replays.create_replay(page.on, page.by, page.ids[0], page.arguments(ReplayCreate, wanted))
+    except ApiError as error:
+        return await refused(page, error, REPLAY_LABELS)
+    return page.redirect(f"/account/webhooks/{page.ids[0]}", "replay-started")
+
+
+async def cancel_replay(page: PageRequest) -> Response:
+    await webhook_replays.cancel_replay(page.on, page.by, *page.ids)
+    return page.redirect(f"/account/webhooks/{page.ids[0]}", "replay-canceled")
 
 
 async def _attempts(page: PageRequest, seen: Seen, delivery: Delivery, polls: int | None) -> dict[str, Any]:

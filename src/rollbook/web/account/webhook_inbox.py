@@ -9,12 +9,12 @@ from msgspec import Struct
 
 from rollbook.actions import webhook_inbox, webhooks
 from rollbook.actions.arguments import WebhookCreate
+from rollbook.api.show import pretty
 from rollbook.errors import NotFound
 from rollbook.http.response import Response
 from rollbook.records.webhooks import INBOX, Webhook
-from rollbook.web import event_choices, polling
+from rollbook.web import event_choices
 from rollbook.web.account.webhooks import SECTION, path, title
-from rollbook.web.json_text import pretty
 from rollbook.web.page_request import PageRequest
 from rollbook.web.templates import moment
 
@@ -47,7 +47,7 @@ async def show_live(page: PageRequest) -> Response:
     webhook = _chosen(page, await webhook_inbox.of_caller(page.on, page.by))
     if not page.is_htmx:
         return page.redirect(f"/account/webhooks/inbox?webhook={webhook.id}")
-    return page.render("account/webhook_inbox_live.html", **await _live(page, webhook, polling.next_poll(page)))
+    return page.render("account/webhook_inbox_live.html", **await _live(page, webhook, page.next_poll()))
 
 
 def _chosen(page: PageRequest, found: list[Webhook]) -> Webhook:

@@ -14,7 +14,7 @@ from rollbook.http.response import Response
 from rollbook.records import event_types, users
 from rollbook.records.webhooks import INBOX, REASONS, Webhook, health, sealed_headers
 from rollbook.storage.database import Queries
-from rollbook.web import event_choices, forms, plots, polling
+from rollbook.web import event_choices, forms, plots
 from rollbook.web.page_request import PageRequest, header_lines
 from rollbook.web.plots import Deliveries
 
@@ -59,6 +59,16 @@ async def show(page: PageRequest) -> Response:
     return page.render("account/webhooks.html", section=SECTION, rows=await rows(page, found.items))
 
 
+async def show_all(page: PageRequest) -> Response:
+    """All webhooks of the server, with whose they are and how they are doing."""
+    found = await webhooks.list_webhooks(page.on, page.by, ListWebhooks(limit=MAX_LISTED))
+    return page.render(
+        "admin/webhooks.html",
+        section="admin/webhooks",
+        rows=await rows(page, found.items, with_owners=True),
+    )
+
+
 async def show_one(page: PageRequest) -> Response:
     return await _page(page, await webhooks.get(page.on, page.by, page.ids[0]))
 
@@ -68,7 +78,7 @@ async def show_live(page: PageRequest) -> Response:
     seen = await webhooks.get(page.on, page.by, page.ids[0])
     if not page.is_htmx:
         return page.redirect(path(seen.webhook))
-    return page.render("account/webhook_live.html", **await _live(page, seen, polling.next_poll(page)))
+    return page.render("account/webhook_live.html", **await _live(page, seen, page.next_poll()))
 
 
 async def pause(page: PageRequest) -> Response:

@@ -16,7 +16,6 @@ from rollbook.records.users import User
 from rollbook.storage.database import Queries
 from rollbook.web import forms, shown_once
 from rollbook.web.admin.events import wrong
-from rollbook.web.admin.permitted import roles_to_give
 from rollbook.web.admin.user_filters import asked_of, list_url, selection_of
 from rollbook.web.page_request import PageRequest
 
@@ -70,7 +69,7 @@ def _changes(page: PageRequest) -> dict[str, Change]:
         "restore": Change("Restore", "Restore {}", "{} restored", restored, "users-restored"),
     }
     changed = "Their permissions change immediately, and those of their API keys."
-    for role in roles_to_give(page):
+    for role in page.roles_to_give():
         found[f"{ROLE}{role}"] = Change(
             f"Change role to {role}",
             f"Change the role of {{}} to {role}",

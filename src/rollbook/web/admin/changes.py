@@ -1,4 +1,4 @@
-"""The event log in words: who did what to whom, and which fields changed."""
+"""The event log in words: who did what to whom, and which fields changed, field by field."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from rollbook.api.show import for_people
 from rollbook.records import events, users
 from rollbook.records.events import Event
 from rollbook.storage.database import Queries
@@ -16,6 +17,7 @@ UNSHOWN = ("updated_at", "last_sign_in_at")
 """Fields that change with every change and say nothing by themselves."""
 
 _json = msgspec.json.Decoder().decode
+_raw_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class Field(NamedTuple):
@@ -35,6 +37,15 @@ class Change(NamedTuple):
     about: str
     """The key, session, webhook or limit that it is about."""
     fields: list[Field]
+
+
+class Difference(NamedTuple):
+    """A field of an event, as JSON. None: the object did not have it."""
+
+    name: str
+    before: str | None
+    after: str | None
+    changed: bool
 
 
 class ChangePage(NamedTuple):
@@ -69,6 +80,27 @@ async def in_words(queries: Queries, found: Iterable[Event]) -> list[Change]:
     return changes
 
 
+def differences(event: Event) -> list[Difference]:
+    """All fields, those that changed first. None at all where nothing was before, or where an old version stored what
+    is too deep to read."""
+    if event.before is None:
+        return []
+    try:
+        before, after = _raw_fields(event.before), _raw_fields(event.object)
+    except RecursionError:
+        return []
+    found = [
+        Difference(
+            name,
+            _json_text(before.get(name, after.get(name))),
+            _json_text(after.get(name)),
+            name in before and before[name] != after.get(name),
+        )
+        for name in dict.fromkeys([*before, *after])
+    ]
+    return sorted(found, key=lambda each: not each.changed)
+
+
 def _about(type: str, object: dict[str, Any]) -> str:
     if type.startswith("key."):
         return f"{object.get('name', '')} {object.get('masked', '')}".strip()
@@ -93,7 +125,7 @@ def _fields(event: Event, object: dict[str, Any]) -> list[Field]:
 
 def _decode(stored: str) -> dict[str, Any]:
     """Decode a stored event. Empty, if it is nested more deeply than can be read: versions without a limit stored it as
-    it came. Nothing, if it is nested more deeply than can be read: versions without a limit stored it as it came."""
+    it came."""
     try:
         return _json(stored) if stored else {}
     except RecursionError:
@@ -110,3 +142,7 @@ def _text(value: Any) -> str:
     except RecursionError:
         return "too deeply nested to show"
     return text if len(text) <= 80 else text[:79] + "…"
+
+
+def _json_text(value: msgspec.Raw | None) -> str | None:
+    return None if value is None else for_people(bytes(value)).decode()

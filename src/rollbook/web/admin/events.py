@@ -16,7 +16,7 @@ from rollbook.errors import ApiError, Fault, InvalidParameter
 from rollbook.http.response import Response
 from rollbook.records import event_types, events
 from rollbook.web import event_choices, forms
-from rollbook.web.admin import changes, event_diff, event_files
+from rollbook.web.admin import changes, event_files
 from rollbook.web.page_request import PageRequest, whole_number
 
 SECTION = "admin/events"
@@ -68,7 +68,7 @@ async def show_one(page: PageRequest) -> Response:
         change=change,
         event=event,
         says="" if about is None else f"{about.says} {about.more}".strip().replace("`", ""),
-        rows=event_diff.rows(event),
+        rows=changes.differences(event),
         document=for_people(_encode(events.public(event))).decode(),
     )
 

@@ -14,7 +14,6 @@ from rollbook.http.response import Response
 from rollbook.records import users
 from rollbook.records.imports import MAX_REFUSALS, Import
 from rollbook.storage.database import Queries
-from rollbook.web import polling
 from rollbook.web.page_request import PageRequest, download
 
 SECTION = "admin/imports"
@@ -90,7 +89,7 @@ async def show_live(page: PageRequest) -> Response:
     """Progress of an import, for a page that is open."""
     if not page.is_htmx:
         return page.redirect(f"/admin/imports/{page.ids[0]}")
-    return page.render("admin/import_live.html", **await live(page, page.ids[0], polling.next_poll(page)))
+    return page.render("admin/import_live.html", **await live(page, page.ids[0], page.next_poll()))
 
 
 async def report(page: PageRequest) -> Response:

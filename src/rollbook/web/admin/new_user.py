@@ -9,9 +9,8 @@ from rollbook.actions import users
 from rollbook.actions.arguments import UserCreate
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
-from rollbook.web import forms, metadata_field
+from rollbook.web import forms
 from rollbook.web.admin import links
-from rollbook.web.admin.permitted import roles_to_give
 from rollbook.web.page_request import PageRequest
 
 
@@ -38,7 +37,7 @@ def _wanted(form: Mapping[str, str]) -> dict[str, Any]:
         "email": form.get("email", "").strip(),
         "role": form.get("role", "member"),
         "email_verified": "email_verified" in form,
-        "metadata": metadata_field.read(form.get("metadata", "")),
+        "metadata": forms.read_metadata(form.get("metadata", "")),
         **forms.plain_fields(form),
     }
     return wanted | ({"password": form["password"]} if form.get("password") else {})
@@ -53,7 +52,7 @@ def _form(
         section="admin/users",
         form=form,
         problems=problems,
-        roles=roles_to_give(page),
+        roles=page.roles_to_give(),
         plain_fields=forms.PLAIN_FIELDS,
         least=page.on.settings.password_min_length,
     )

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
 
-from rollbook import __version__, clock, interpreter, roles, units
+from rollbook import __version__, clock, machine, roles, units
 from rollbook.actions import backups, password_costs, users
 from rollbook.actions import events as event_actions
 from rollbook.config import Settings, Source, without_secrets
@@ -58,7 +58,7 @@ async def show(page: PageRequest) -> Response:
         free=free,
         total=await users.count_users(page.on, page.by),
         version=__version__,
-        python=interpreter.name(),
+        python=machine.python_name(),
         sqlite=sqlite3.sqlite_version,
         system=f"{platform.system()} {platform.release()}, {platform.machine()}",
         started=int(about.started * clock.SECOND),

@@ -16,10 +16,9 @@ from rollbook.records import events
 from rollbook.records import users as user_records
 from rollbook.records.users import User
 from rollbook.storage.database import Queries
-from rollbook.web import forms, metadata_field, usage
-from rollbook.web.admin import changes, links, user_frame
+from rollbook.web import forms, usage
+from rollbook.web.admin import changes, links, user_tabs
 from rollbook.web.admin.changes import Change
-from rollbook.web.admin.permitted import may_touch, roles_to_give
 from rollbook.web.admin.user_filters import back_url
 from rollbook.web.page_request import PageRequest, whole_number
 
@@ -29,7 +28,7 @@ LATEST = 20
 
 async def show(page: PageRequest) -> Response:
     try:
-        return await _profile(page, Edited(await user_frame.user(page)))
+        return await _profile(page, Edited(await user_tabs.find_user(page)))
     except NotFound:
         # As in the list of deleted users.
         if not page.may("users:write"):
@@ -45,7 +44,7 @@ async def edit(page: PageRequest) -> Response:
     except NotFound:
         raise
     except ApiError as error:
-        stored = Edited(await user_frame.user(page))
+        stored = Edited(await user_tabs.find_user(page))
         if isinstance(error, PreconditionFailed):
             return await _profile(page, stored.changed_meanwhile(form), error.status)
         problems = forms.problems(page, error, proof="current_password")
@@ -98,13 +97,13 @@ async def restore(page: PageRequest) -> Response:
 
 
 async def ask_delete(page: PageRequest) -> Response:
-    return _ask_delete(page, await user_frame.user(page))
+    return _ask_delete(page, await user_tabs.find_user(page))
 
 
 async def purge(page: PageRequest) -> Response:
     """Erases the user, once their email has been typed."""
     try:
-        user, is_deleted = await user_frame.user(page), False
+        user, is_deleted = await user_tabs.find_user(page), False
     except NotFound:
         user, is_deleted = (await page.on.read(_stored, page.ids[0])).user, True
     if page.form.get("confirm", "").strip().casefold() != user.email.casefold():
@@ -115,11 +114,11 @@ async def purge(page: PageRequest) -> Response:
 
 
 async def create_link(page: PageRequest) -> Response:
-    return await links.redirect(page, await user_frame.user(page))
+    return await links.redirect(page, await user_tabs.find_user(page))
 
 
 async def show_link(page: PageRequest) -> Response:
-    return links.show(page, await user_frame.user(page))
+    return links.show(page, await user_tabs.find_user(page))
 
 
 # ---- pages
@@ -181,11 +180,11 @@ async def _profile(page: PageRequest, edited: Edited, status: int = 200) -> Resp
         edited=edited,
         problems=edited.problems,
         plain_fields=forms.PLAIN_FIELDS,
-        roles=roles_to_give(page),
+        roles=page.roles_to_give(),
         limit=limit,
         role_limit=page.on.policy.limit_for(user.role),
         gauges=await usage.gauges(page, user.id, limit) if page.may("requests:read") else [],
-        **user_frame.context(page, user),
+        **user_tabs.context(page, user),
     )
 
 
@@ -201,7 +200,7 @@ async def _deleted(page: PageRequest, problems: Mapping[str, str] = {}, status: 
         found=found,
         problems=problems,
         plain_fields=forms.PLAIN_FIELDS,
-        may_touch=may_touch(page, found.user.role),
+        may_touch=page.may_touch(found.user.role),
         erased_at=found.deleted_at + page.on.settings.deleted_retention * clock.DAY,
     )
 
@@ -220,7 +219,7 @@ def _ask_delete(page: PageRequest, user: User, problems: Mapping[str, str] = {},
         section="admin/users",
         user=user,
         problems=problems,
-        is_allowed=may_touch(page, user.role) and user.id != page.me.user.id,
+        is_allowed=page.may_touch(user.role) and user.id != page.me.user.id,
         retention_days=page.on.settings.deleted_retention,
     )
 
@@ -236,7 +235,7 @@ def _wanted(form: Mapping[str, str]) -> dict[str, Any]:
         "role": form.get("role", ""),
         "rate_limit": form.get("rate_limit", "").strip() or None,
         "email_verified": "email_verified" in form,
-        "metadata": metadata_field.read(form.get("metadata", "")),
+        "metadata": forms.read_metadata(form.get("metadata", "")),
         **forms.plain_fields(form),
     } | ({"current_password": form["current_password"]} if form.get("current_password") else {})
 

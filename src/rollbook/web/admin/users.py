@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from rollbook import clock
 from rollbook.actions import exports, users
 from rollbook.actions.arguments import ExportUsers
 from rollbook.actions.checking import check_texts
@@ -13,11 +14,10 @@ from rollbook.errors import InvalidParameter
 from rollbook.http.response import Response, line
 from rollbook.records.user_list.query import Position, Query
 from rollbook.records.users import User
-from rollbook.roles import DELETED
+from rollbook.roles import DELETED, ROLES
 from rollbook.web import forms
 from rollbook.web.admin import bulk
 from rollbook.web.admin.events import wrong
-from rollbook.web.admin.permitted import ROLES, may_touch
 from rollbook.web.admin.user_filters import (
     LABELS,
     NEWEST_FIRST,
@@ -71,7 +71,7 @@ async def show(page: PageRequest) -> Response:
         "role_options": [(role, role.capitalize()) for role in ROLES],
         "sorts": SORTS,
         "bulk_options": bulk.options(page),
-        "may_touch": lambda role: may_touch(page, role),
+        "may_touch": lambda role: page.may_touch(role),
         "places": {name: query.get(name, "") for name in PLACES},
         "listed": listed,
         "retention_days": page.on.settings.deleted_retention,
@@ -146,3 +146,33 @@ def _page_number(text: str) -> int:
     if not number:
         raise wrong("page", "The page must be a whole number, 1 or higher.")
     return number
+
+
+async def show_deleted(page: PageRequest) -> Response:
+    before = _deleted_before(page.query.get("before", ""))
+    found = await users.list_deleted(page.on, page.by, PAGE + 1, before)
+    has_more = len(found) > PAGE
+    found = found[:PAGE]
+    days = page.on.settings.deleted_retention
+    return page.render(
+        "admin/deleted.html",
+        section="admin/users",
+        found=found,
+        retention=days * clock.DAY,
+        retention_days=days,
+        first=before is None,
+        next=f"/admin/users/deleted?before={found[-1].deleted_at}-{found[-1].user.seq}" if has_more else None,
+        may_touch=lambda user: page.may_touch(user.role),
+    )
+
+
+def _deleted_before(text: str) -> tuple[int, int] | None:
+    """Where the page before this one ended: when its last user was deleted, and their number. Raises
+    InvalidParameter."""
+    if not text:
+        return None
+    at, _, seq = text.partition("-")
+    deleted_at, number = whole_number(at), whole_number(seq)
+    if deleted_at is None or number is None:
+        raise InvalidParameter("This link is invalid. Start from the newest.", param="before")
+    return deleted_at, number

@@ -11,7 +11,7 @@ from rollbook.actions.arguments import KeyCreate
 from rollbook.errors import ApiError, NotFound
 from rollbook.http.response import Response
 from rollbook.web import forms
-from rollbook.web.keys import secret
+from rollbook.web.keys import one
 from rollbook.web.keys.holder import Holder
 from rollbook.web.page_request import PageRequest
 
@@ -66,7 +66,7 @@ async def create(page: PageRequest, holder: Holder) -> Response:
         renamed = {"expires_at": "expires_on" if given["expires"] == "date" else "expires"}
         named = {renamed.get(name, name): sentence for name, sentence in found.items()}
         return _form(page, holder, given, named, error.status)
-    return secret.redirect(page, holder, issued)
+    return one.redirect_to_secret(page, holder, issued)
 
 
 def _form(

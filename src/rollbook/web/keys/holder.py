@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from rollbook.actions import keys
 from rollbook.errors import NotFound
-from rollbook.records.keys import Key
+from rollbook.records.keys import Key, KeyName
 from rollbook.records.users import User
 from rollbook.web.page_request import PageRequest
 
@@ -37,3 +38,26 @@ async def find(page: PageRequest, holder: Holder, id: str) -> Key:
     if key.user_id != holder.user.id:
         raise NotFound()
     return key
+
+
+async def find_own(page: PageRequest, id: str) -> Key:
+    """One of the person's own. An admin's permissions on others' keys are for the admin pages. Raises NotFound."""
+    return await find(page, mine(page), id)
+
+
+async def chosen_own(page: PageRequest) -> Key | None:
+    """The key that the URL asks for, which must be the person's own. Raises NotFound."""
+    id = page.query.get("key")
+    return await find_own(page, id) if id else None
+
+
+def key_options(found: Iterable[KeyName], chosen: Key | None) -> list[tuple[str, str]]:
+    """Options of a select field, in which `chosen` is never missing."""
+    options = {key.id: key_label(key) for key in found}
+    if chosen is not None:
+        options.setdefault(chosen.id, key_label(chosen))
+    return list(options.items())
+
+
+def key_label(key: Key | KeyName) -> str:
+    return f"{key.name} (…{key.last_four})"

@@ -1,4 +1,5 @@
-"""The page about one API key: details, usage, and revealing, rotating and revoking it."""
+"""The page about one API key: details, usage, and revealing, rotating and revoking it; and the page with the key in
+full after that."""
 
 from __future__ import annotations
 
@@ -7,13 +8,14 @@ from collections.abc import Mapping
 from rollbook import roles
 from rollbook.actions import key_bounds, keys
 from rollbook.actions.arguments import KeyRotation, PasswordProof
+from rollbook.actions.keys import IssuedKey
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
 from rollbook.limits.policy import key_bucket
 from rollbook.records import usage as records
 from rollbook.records.keys import Key
-from rollbook.web import forms, plots, usage
-from rollbook.web.keys import listing, secret
+from rollbook.web import forms, plots, shown_once, usage
+from rollbook.web.keys import listing
 from rollbook.web.keys.holder import Holder, find
 from rollbook.web.page_request import PageRequest, header_lines
 
@@ -30,7 +32,7 @@ async def reveal(page: PageRequest, holder: Holder, id: str) -> Response:
     except ApiError as error:
         problems = forms.problems(page, error, {"password": "Your password"}, proof="password")
         return await _page(page, holder, key, error.status, headers=header_lines(error), problems=problems)
-    return secret.redirect(page, holder, issued, revealed=True)
+    return redirect_to_secret(page, holder, issued, revealed=True)
 
 
 async def rotate(page: PageRequest, holder: Holder, id: str) -> Response:
@@ -39,12 +41,42 @@ async def rotate(page: PageRequest, holder: Holder, id: str) -> Response:
         issued = await keys.rotate(page.on, page.by, key.id, KeyRotation(overlap=forms.overlap(page.form)))
     except ApiError as error:
         return await _page(page, holder, key, error.status, problems=forms.problems(page, error))
-    return secret.redirect(page, holder, issued, old=key)
+    return redirect_to_secret(page, holder, issued, old=key)
 
 
 async def revoke(page: PageRequest, holder: Holder, id: str) -> Response:
     await keys.revoke(page.on, page.by, id, of=holder.user.id)
     return page.redirect(holder.base, "key-revoked")
+
+
+def redirect_to_secret(
+    page: PageRequest, holder: Holder, issued: IssuedKey, old: Key | None = None, revealed: bool = False
+) -> Response:
+    """`old` is the key that it replaces."""
+    shown = {"token": issued.token, "old": old and old.id, "revealed": revealed}
+    return shown_once.redirect(page, f"{holder.base}/{issued.key.id}/secret", shown)
+
+
+async def show_secret(page: PageRequest, holder: Holder, id: str) -> Response:
+    """Once it is too late, leads to the page about the key. Raises NotFound."""
+    key = await find(page, holder, id)
+    shown = shown_once.found(page)
+    if shown is None:
+        return page.redirect(f"{holder.base}/{key.id}")
+    token = shown["token"]
+    return page.render(
+        "keys/secret.html",
+        secret=True,
+        section=holder.section,
+        holder=holder,
+        key=key,
+        token=token,
+        old=None if shown["old"] is None else await find(page, holder, shown["old"]),
+        revealed=shown["revealed"],
+        minutes=shown_once.MINUTES,
+        call=example_call(page, holder, key, token),
+        environment=f"ROLLBOOK_URL={page.on.url}\nROLLBOOK_KEY={token}",
+    )
 
 
 async def _page(
@@ -77,3 +109,19 @@ async def _page(
         total=records.total(hours).requests,
         plot=plots.requests(hours, since, until) if hours else None,
     )
+
+
+def example_call(page: PageRequest, holder: Holder, key: Key | None = None, token: str | None = None) -> str:
+    """One that the key may make; without a key, any that its user may."""
+    scopes = None if key is None else key_bounds.scopes_of(key.scopes)
+    path = "/v1/users/me"
+    if scopes is None or "users:read" in scopes:
+        if "users:read" in roles.ON_ALL[holder.user.role]:
+            path = "/v1/users"
+    elif "keys:read" in scopes:
+        path = "/v1/keys/current"
+    elif "events:read" in scopes:
+        path = "/v1/events"
+    elif "metrics:read" in scopes:
+        path = "/metrics"
+    return f'curl {page.on.url}{path} \\\n  -H "Authorization: Bearer {token or "$ROLLBOOK_KEY"}"'

@@ -1,0 +1,147 @@
+"""Tabs of the pages about one user: the frame that all share, API keys, sessions, requests and events."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+from rollbook.actions import audit, requests, sessions, users
+from rollbook.actions.arguments import AuditFilters, ListRequests, ListSessions, Time
+from rollbook.http.response import Response
+from rollbook.records import usage as usage_records
+from rollbook.records.request_log import Logged
+from rollbook.records.users import User
+from rollbook.web import log_page, plots, usage
+from rollbook.web.admin import changes
+from rollbook.web.keys import form, listing, one
+from rollbook.web.keys.holder import find, key_label, theirs
+from rollbook.web.log_page import KeyLink, LogView
+from rollbook.web.page_request import PageRequest, whole_number
+
+MAX_SESSIONS = 50
+PAGE = 20
+
+
+class Tab(NamedTuple):
+    name: str
+    text: str
+    scope: str
+    """Scope that reading it takes."""
+
+
+TABS = (
+    Tab("", "Profile", "users:read"),
+    Tab("keys", "API keys", "keys:read"),
+    Tab("sessions", "Sessions", "sessions:read"),
+    Tab("requests", "Requests", "requests:read"),
+    Tab("events", "Events", "events:read"),
+)
+
+
+async def find_user(page: PageRequest) -> User:
+    """The user that the path names. Raises NotFound."""
+    return await users.get(page.on, page.by, page.ids[0])
+
+
+def path(page: PageRequest, tab: str) -> str:
+    return f"/admin/users/{page.ids[0]}/{tab}"
+
+
+def context(page: PageRequest, user: User, tab: str = "") -> dict[str, Any]:
+    """Context of `admin/user_head.html`, with the name of the tab that is open."""
+    return {
+        "section": "admin/users",
+        "user": user,
+        "tab": tab,
+        "tabs": [each for each in TABS if page.may(each.scope)],
+        "may_touch": page.may_touch(user.role),
+        "is_me": user.id == page.me.user.id,
+    }
+
+
+async def show_keys(page: PageRequest) -> Response:
+    holder = theirs(await find_user(page))
+    found = await listing.listed(page, holder)
+    return page.render("admin/user_keys.html", **context(page, holder.user, "keys"), **found)
+
+
+async def show_key(page: PageRequest) -> Response:
+    holder = theirs(await find_user(page))
+    return await one.show(page, holder, page.ids[1], page.may_touch(holder.user.role))
+
+
+def _theirs(handler: Callable[..., Awaitable[Response]]) -> Callable[[PageRequest], Awaitable[Response]]:
+    async def handle(page: PageRequest) -> Response:
+        return await handler(page, theirs(await find_user(page)), *page.ids[1:])
+
+    return handle
+
+
+show_key_form, create_key = _theirs(form.show), _theirs(form.create)
+show_key_secret, rotate_key, revoke_key = _theirs(one.show_secret), _theirs(one.rotate), _theirs(one.revoke)
+
+
+async def show_sessions(page: PageRequest) -> Response:
+    user = await find_user(page)
+    found = await sessions.list_sessions(page.on, page.by, ListSessions(user=user.id, limit=MAX_SESSIONS))
+    return page.render("admin/user_sessions.html", found=found, **context(page, user, "sessions"))
+
+
+async def end_session(page: PageRequest) -> Response:
+    await sessions.end(page.on, page.by, page.ids[1], of=page.ids[0])
+    return page.redirect(path(page, "sessions"), "user-session-ended")
+
+
+async def end_sessions(page: PageRequest) -> Response:
+    await sessions.end_all(page.on, page.by, page.ids[0])
+    return page.redirect(path(page, "sessions"), "user-sessions-ended")
+
+
+async def show_requests(page: PageRequest) -> Response:
+    """Newest first: of all keys, or of the one that the URL asks for."""
+    user = await find_user(page)
+    key_id, before = page.query.get("key") or None, whole_number(page.query.get("before", ""))
+    key = None if key_id is None else await find(page, theirs(user), key_id)
+    asked = ListRequests(user=user.id, key=key_id, before=None if before is None else Time(before), limit=PAGE)
+    found = await requests.list_requests(page.on, page.by, asked)
+    since, until = usage.last_week()
+    hours = await page.on.read_aside(usage_records.hours, user.id, since, key_id)
+    more = "" if key is None else f"&key={key.id}"
+    return page.render(
+        "admin/user_requests.html",
+        requests=found.requests,
+        key=key,
+        newest=before is None,
+        older=None if found.next is None else f"{path(page, 'requests')}?before={found.next}{more}",
+        plot=plots.requests(hours, since, until, "Requests per hour over 7 days") if hours else None,
+        retention=page.on.settings.request_retention,
+        **context(page, user, "requests"),
+    )
+
+
+async def show_request(page: PageRequest) -> Response:
+    """Raises NotFound."""
+    holder = theirs(await find_user(page))
+
+    async def name(request: Logged) -> KeyLink:
+        key = await find(page, holder, request.key_id)
+        return KeyLink(key_label(key), f"{holder.base}/{key.id}")
+
+    view = LogView(holder.requests, holder.section, holder.user.id, f"Requests of {holder.user.name}", None, name)
+    return await log_page.show_one(page, view, page.ids[1])
+
+
+async def show_events(page: PageRequest) -> Response:
+    user = await find_user(page)
+    before = whole_number(page.query.get("before", ""))
+    found = await audit.search(
+        page.on, page.by, page.arguments(AuditFilters, {"types": [], "user": user.id}), PAGE, before
+    )
+    return page.render(
+        "admin/user_events.html",
+        changes=await page.on.read(changes.in_words, found.events),
+        newest=before is None,
+        older=None if found.older is None else f"{path(page, 'events')}?before={found.older}",
+        searched_to=found.searched_to,
+        **context(page, user, "events"),
+    )
