@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rollbook import trace_context
+from rollbook.actions import new_passwords
 from rollbook.api import openapi
 from rollbook.api.call import About, Services
 from rollbook.api.router import Router
@@ -61,6 +62,7 @@ class Common(NamedTuple):
 
 def common(settings: Settings, sources: Sequence[Source] = ()) -> Common:
     """Raises ConfigurationError."""
+    new_passwords.check_settings(settings)
     limiter: Limiter = Table.create(settings.workers)
     if settings.limits:
         try:

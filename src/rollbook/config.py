@@ -292,6 +292,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             le=256,
         ),
     ] = 8
+    password_words: Annotated[
+        tuple[str, ...],
+        says(
+            "Words that passwords must not be made of, such as the names of your company and products. The host "
+            "of `public_url` and the user's own name and email are known."
+        ),
+    ] = ()
+    breached_passwords: Annotated[
+        str,
+        says(
+            "File with the SHA-1 hashes of passwords that were in data breaches, sorted by hash, as Pwned "
+            "Passwords provides it. New passwords that are in it are refused. Empty: only common and guessable "
+            "ones are."
+        ),
+    ] = ""
     password_memory: Annotated[
         int,
         says(

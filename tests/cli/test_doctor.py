@@ -74,6 +74,23 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
     assert "rbk_" not in done.stdout
 
 
+def test_a_file_of_breached_passwords_is_readable_and_sorted(tmp_path: Path) -> None:
+    lines = [f"{number:040X}:{number}\n" for number in range(5000)]
+    for text, state, words in (
+        ("".join(lines), "ok", "sorted"),
+        ("".join(reversed(lines)), "fault", "isn't sorted"),
+        ("".join(lines).replace("F", "secret"), "fault", "no SHA-1 hash after byte"),
+        ("secret\n" * 99, "fault", "line 1 is no SHA-1 hash"),
+    ):
+        (tmp_path / "hashes.txt").write_text(text)
+        code, found, _ = examine(tmp_path / "data", breached_passwords=str(tmp_path / "hashes.txt"))
+        (finding,) = found["breached passwords"]
+        assert (finding["state"], code) == (state, state == "fault") and words in finding["found"]
+        assert "secret" not in finding["found"]
+    _, found, _ = examine(tmp_path / "data", breached_passwords=str(tmp_path / "missing"))
+    assert "No such file" in found["breached passwords"][0]["found"]
+
+
 @pytest.mark.parametrize(
     "address",
     [

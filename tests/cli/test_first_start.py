@@ -190,6 +190,7 @@ def test_the_owners_password_and_key_leave_the_environment(tmp_path: Path) -> No
         ({"owner_key": "rbk_short"}, "keys mint"),
         ({"owner_key": key_format.mint()[:-1] + "!"}, "ROLLBOOK_OWNER_KEY"),
         ({"owner_password": "qwertyuiop"}, "ROLLBOOK_OWNER_PASSWORD: "),
+        ({"owner_password": "Rollbook2026!"}, "ROLLBOOK_OWNER_PASSWORD: "),
         ({"owner_email": "nobody"}, "ROLLBOOK_OWNER_EMAIL: "),
     ],
 )
@@ -201,6 +202,12 @@ def test_an_owner_that_cannot_be_is_refused_before_the_port_opens(
     assert not any(value in said for name, value in variables.items() if name != "owner_email")
     with started(tmp_path, "--port", "0") as start:
         assert "owner@example.com" in start.ready()
+
+
+def test_a_file_of_breached_passwords_that_cannot_be_used_is_refused_before_the_port_opens(tmp_path: Path) -> None:
+    for path, words in (("/dev/null", "line 1 is no SHA-1 hash"), (str(tmp_path / "none"), "No such file")):
+        said = refused("serve", "--port", "0", "--data", str(tmp_path / "data"), breached_passwords=path)
+        assert f"breached_passwords: {path} can't be used: {words}" in said
 
 
 def test_an_address_that_another_user_has_is_named_with_the_command_that_mends_it(tmp_path: Path) -> None:

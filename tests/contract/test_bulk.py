@@ -234,6 +234,8 @@ def test_passwords_are_hashed_and_not_too_many(http: httpx2.Client) -> None:
     new = create(password="securepassword123")
     own = email()
     assert statuses(bulk(http, new, create(email=own, password=own))) == [201, "invalid_parameter"]
+    guessed = create(name="Ada Lovelace", password="Lovelace1815!")
+    assert statuses(bulk(http, guessed, create(password="Summer2026!"))) == ["invalid_parameter"] * 2
     assert (
         http.post("/v1/users/verify-password", json={"email": new["email"], "password": new["password"]}).status_code
         == 200

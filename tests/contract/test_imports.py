@@ -472,6 +472,17 @@ def test_hashes_take_a_scope_of_their_own(http: httpx2.Client, as_role: Callable
     refused(key, errors.InsufficientScope)
 
 
+@once
+def test_passwords_that_are_easy_to_guess_are_refused_in_imports_too(http: httpx2.Client) -> None:
+    guessed = ("Summer2026!", "Lovelace1815!", "rollbook2026")
+    new = [user(name="Ada Lovelace", password=password) for password in (*guessed, "securepassword123")]
+    job = done(http, *new)
+    assert counts(job) == {"added": 1, "refused": 3}
+    for line, password in zip(reported(http, job), guessed, strict=True):
+        assert (line["field"], line["code"]) == ("password", "invalid_parameter")
+        assert "easy to guess" in line["reason"] and password not in line["reason"]
+
+
 @pytest.mark.parametrize("mapped", [False, True])
 @once
 def test_a_hash_in_a_column_named_password_is_no_password(http: httpx2.Client, mapped: bool) -> None:

@@ -3,6 +3,8 @@ seen again."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from hashlib import sha1
 from pathlib import Path
 
 import httpx2
@@ -12,6 +14,7 @@ from tests.contract.expect import faults, ids, refused
 from tests.engines import once
 from tests.harness import Server, new_key, new_user, running
 
+BREACHED = "ask the lobster"
 GOOD = {"name": "Charlie Chaplin", "email": "charlie@example.com", "password": "securepassword123"}
 
 
@@ -259,10 +262,22 @@ def test_a_password_typed_on_another_keyboard_is_the_same(http: httpx2.Client) -
         )
 
 
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
+    """A server with a public host, and a file of breached passwords."""
+    folder = tmp_path_factory.mktemp("guarded")
+    hashes = sorted(sha1(text.encode()).hexdigest().upper() for text in (BREACHED, *map(str, range(9999))))
+    (folder / "breached.txt").write_text("".join(f"{hash}:{len(hash)}\r\n" for hash in hashes))
+    flags = ("--breached-passwords", str(folder / "breached.txt"), "--public-url", "https://users.acme.example")
+    with running(folder / "data", "--rate-limit", "none", *flags) as server, server.http() as http:
+        yield http
+
+
 @once
 @pytest.mark.parametrize(
     "password",
     [
+        BREACHED,
         "",
         "short12",
         "1234567",
@@ -272,6 +287,11 @@ def test_a_password_typed_on_another_keyboard_is_the_same(http: httpx2.Client) -
         "PASSWORD",
         "Password1",
         "qwertyuiop",
+        "Summer2026!",
+        "rollbook2026",
+        "acme-2026!",
+        "Chaplin1889",
+        "Charlie.Chaplin!",
         "charlie@example.com",
         "Charlie Chaplin",
         "CHARLIE CHAPLIN",
@@ -285,8 +305,9 @@ def test_a_password_typed_on_another_keyboard_is_the_same(http: httpx2.Client) -
     ],
 )
 def test_short_long_common_and_obvious_passwords_are_400_wherever_one_is_set(
-    http: httpx2.Client, password: object
+    guarded: httpx2.Client, password: object
 ) -> None:
+    http = guarded
     user = create(http, email="obvious@example.com")
     if user.status_code == 400:
         user = http.get("/v1/users", params={"email": "obvious@example.com", "fields": "id"})

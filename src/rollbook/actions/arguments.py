@@ -54,8 +54,8 @@ class Email(str):
 
 
 class NewPassword(str):
-    """A password of 8 to 256 characters. Common passwords are rejected. There are no other rules, and nothing is
-    truncated."""
+    """A password of 8 to 256 characters. Passwords that are easy to guess are rejected: common ones, and those made of
+    a common word or the user's name or email, with digits or signs. Nothing is truncated."""
 
     schema: ClassVar[Schema] = {
         "type": "string",

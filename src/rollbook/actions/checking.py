@@ -132,15 +132,6 @@ def refuse(param: str, sentence: str) -> NoReturn:
     raise invalid([Fault(param, f"{param} {sentence}.")])
 
 
-def check_password(password: str, password_min_length: int, *, email: str, name: str) -> None:
-    """Check what the password alone does not show: that it is not the user's own email or name. Raises
-    InvalidParameter."""
-    try:
-        new_password(password, password_min_length, email=email, name=name)
-    except ValueError as problem:
-        raise invalid([Fault("password", str(problem))]) from None
-
-
 def check_given_password(password: str) -> None:
     """Check that a password can be that long. Raises InvalidParameter."""
     try:
@@ -149,14 +140,14 @@ def check_given_password(password: str) -> None:
         raise invalid([Fault("password", str(problem))]) from None
 
 
-def new_password(text: str, min_length: int, *, email: str = "", name: str = "") -> str:
+def new_password(text: str, min_length: int, *, email: str = "", name: str = "", words: tuple[str, ...] = ()) -> str:
     """A password as `rules.password` has it, and not the hash of one: then whoever has the old hashes could sign in
-    with them."""
+    with them. What the password alone does not show, `new_passwords` checks."""
     from rollbook.auth.password_hashes import is_hash  # only new passwords need it
 
     if is_hash(text):
         raise ValueError(_IS_HASH)
-    return rules.password(text, min_length, email=email, name=name)
+    return rules.password(text, min_length, email=email, name=name, words=words)
 
 
 def given(value: Any, otherwise: Any = None) -> Any:

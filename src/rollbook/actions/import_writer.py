@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from msgspec import UNSET, UnsetType
 
 from rollbook import clock
-from rollbook.actions import passwords, users
+from rollbook.actions import new_passwords, passwords, users
 from rollbook.actions.arguments import ImportedUser, ImportOptions
-from rollbook.actions.checking import check_password, given, invalid
+from rollbook.actions.checking import given, invalid
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import may_grant, may_touch, require
 from rollbook.actions.principal import Principal, as_of_now
@@ -197,7 +197,7 @@ class Importer:
         if user.password is not UNSET:
             if user.password_hash is not UNSET:
                 raise invalid([Fault("password_hash", "Give either password or password_hash.")])
-            check_password(user.password, self._on.settings.password_min_length, email=user.email, name=user.name)
+            new_passwords.check_now(self._on.settings, user.password, email=user.email, name=user.name)
         _check_times(user)
         if not isinstance(user.password_hash, str):
             return None, None

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from msgspec import UNSET
 
-from rollbook.actions import attempts
+from rollbook.actions import attempts, new_passwords
 from rollbook.actions.arguments import Credentials, PasswordChange, PasswordLinkCreate
 from rollbook.actions.attempts import Origin
-from rollbook.actions.checking import check_password, refuse
+from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, may_grant, may_touch, require
 from rollbook.actions.principal import Principal
@@ -116,7 +116,7 @@ async def set_password(on: Rollbook, by: Principal, id: str, change: PasswordCha
         if change.current_password is UNSET:
             refuse("current_password", "is required to change your own password")
         await prove_own(on, by, user, hash, change.current_password)
-    check_password(change.password, on.settings.password_min_length, email=user.email, name=user.name)
+    await new_passwords.check(on, change.password, email=user.email, name=user.name)
     await on.write(_set_password, by, id, hash, await on.passwords.hash(change.password, Waiter((by.user_id,))))
 
 

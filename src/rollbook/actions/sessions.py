@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rollbook.actions import attempts, passwords
+from rollbook.actions import attempts, new_passwords, passwords
 from rollbook.actions.arguments import ListSessions
-from rollbook.actions.checking import check_given_password, check_password
+from rollbook.actions.checking import check_given_password
 from rollbook.actions.context import Rollbook
 from rollbook.actions.lists import Page
 from rollbook.actions.permissions import known, may_touch, reaches_all, require, require_own, require_proof, subject
@@ -169,7 +169,7 @@ async def use_link(on: Rollbook, by: Principal, link: str, password: str, browse
     if user is None:
         raise NotFound()
     # Before anything is hashed: only who has a link makes the server work.
-    check_password(password, on.settings.password_min_length, email=user.email, name=user.name)
+    await new_passwords.check(on, password, email=user.email, name=user.name)
     hash = await on.passwords.hash(password)
     return await on.write(_use_link, on, by, link, hash, browser, tokens.mint())
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, TypeVar
 from msgspec import UNSET, Struct, UnsetType
 
 from rollbook import clock, roles
-from rollbook.actions import passwords, webhook_owners
+from rollbook.actions import new_passwords, passwords, webhook_owners
 from rollbook.actions.arguments import MetadataPatch, UserCreate, UserFields, UserFilters, UserSelection, UserUpdate
-from rollbook.actions.checking import check_password, check_version, given, refuse
+from rollbook.actions.checking import check_version, given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Turn, take_turn
 from rollbook.actions.permissions import known, may_grant, may_touch, reaches_all, require, require_proof
@@ -203,7 +203,7 @@ async def create(on: Rollbook, by: Principal, new: UserCreate) -> User:
     may_grant(by, given(new.role, "member"))
     hash = None
     if new.password is not UNSET:
-        check_password(new.password, on.settings.password_min_length, email=new.email, name=new.name)
+        await new_passwords.check(on, new.password, email=new.email, name=new.name)
         hash = await on.passwords.hash(new.password, Waiter((by.user_id,)))
     return await on.write(add, by, record(new), hash)
 

@@ -22,7 +22,7 @@ from rollbook import __version__, clock, first_start, machine, runner, units
 from rollbook.actions import backups, keys, password_costs
 from rollbook.actions import events as event_actions
 from rollbook.actions.password_costs import Costs
-from rollbook.auth import server_secret
+from rollbook.auth import breached_passwords, server_secret
 from rollbook.cli import options, server_address
 from rollbook.cli.output import as_json, program, where
 from rollbook.config import PREFIX, ConfigurationError, Settings, Source, load, without_secrets
@@ -88,6 +88,7 @@ def app(deep: bool, json: bool, config: Path | None, data: Path | None) -> None:
             *_folder(settings),
             *_database(settings, deep),
             *_backups(settings),
+            *_breaches(settings),
             *_limits(settings),
             *_network(settings),
         ]
@@ -375,6 +376,23 @@ def _hashes(settings: Settings, costs: Costs) -> Iterator[Finding]:
         yield warning(
             what, found, "Remove these settings before others can reach the server, or use at least 19456 and 2."
         )
+
+
+def _breaches(settings: Settings) -> Iterator[Finding]:
+    what, path = "breached passwords", settings.breached_passwords
+    if not path:
+        return
+    fix = (
+        "Name a file of SHA-1 hashes, sorted by hash, that the server can read. New passwords are not looked up in it."
+    )
+    try:
+        count = breached_passwords.check(path)
+    except OSError as problem:
+        yield fault(what, f"{path} can't be read: {problem.strerror}", fix)
+    except breached_passwords.NoHashes as problem:
+        yield fault(what, f"{path}: {problem}", fix)
+    else:
+        yield ok(what, f"about {count:,} in {path}, sorted")
 
 
 def _secret(settings: Settings, key_id: str, sealed: bytes) -> Iterator[Finding]:

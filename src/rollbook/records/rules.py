@@ -6,10 +6,9 @@ and never contains the value itself.
 
 from __future__ import annotations
 
-import gzip
 import re
+from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 from unicodedata import category, normalize
@@ -17,6 +16,7 @@ from unicodedata import category, normalize
 import msgspec
 
 from rollbook.errors import shortened
+from rollbook.records import guessable
 
 NAME_LENGTH = 255
 """Code points."""
@@ -24,6 +24,8 @@ EMAIL_LENGTH = 254
 """Bytes in UTF-8 (RFC 5321 section 4.5.3.1.3 with erratum 1690 of RFC 3696)."""
 PASSWORD_LENGTH = 256
 """Code points, as sent and in NFKC."""
+LEAST_LENGTH = 8
+"""Of a password, in code points, unless the setting `password_min_length` asks for more."""
 METADATA_BYTES = 16_384
 MAX_DEPTH = 32
 """Levels of objects and lists in a JSON body, and in the object that holds metadata. The outermost is the first."""
@@ -115,8 +117,9 @@ def email_key(text: str) -> str:
         return local + at + domain.lower()
 
 
-def password(text: str, min_length: int, *, email: str = "", name: str = "") -> str:
-    """A new password: `min_length` to 256 code points, not a common password, not the email or name of its user.
+def password(text: str, min_length: int, *, email: str = "", name: str = "", words: Iterable[str] = ()) -> str:
+    """A new password: `min_length` to 256 code points, and nothing that everybody guesses (`guessable`): a common
+    password, or what is made of a common word, the email or name of its user, or one of `words`.
 
     There are no composition rules (NIST SP 800-63B-4 section 3.1.1.2). Passwords are compared after `fold` and NFKC;
     NFKC is also applied before hashing.
@@ -126,13 +129,14 @@ def password(text: str, min_length: int, *, email: str = "", name: str = "") -> 
     normalized_password(text)
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("The password contains a lone surrogate.")
-    plain = _plain(text)
-    if plain.strip() in _common_passwords():
-        raise ValueError("The password is too common and would be easy to guess.")
-    if plain == _plain(email):
+    plain = comparable(text)
+    if plain == comparable(email):
         raise ValueError("The password is the same as the email.")
-    if plain == _plain(name):
+    if plain == comparable(name):
         raise ValueError("The password is the same as the name.")
+    reason = guessable.reason(plain, guessable.words_of(map(comparable, (email, name, *words))))
+    if reason is not None:
+        raise ValueError(reason)
     return text
 
 
@@ -224,22 +228,14 @@ def fold(text: str) -> str:
 
 def prepare() -> None:
     """Load what the rules would load on first use, about 60 ms. Called in a thread once the server answers."""
-    _common_passwords()
+    guessable.prepare()
     email(unusual := "é@é.example")
     email_key(unusual)
 
 
-def _plain(text: str) -> str:
+def comparable(text: str) -> str:
+    """The text as passwords are compared."""
     return fold(normalize("NFKC", text))
-
-
-@cache
-def _common_passwords() -> frozenset[str]:
-    """Django's list of common passwords with 8 or more characters (see NOTICE), folded. Read at the first new
-    password."""
-    return frozenset(
-        gzip.decompress(Path(__file__).with_name("common_passwords.txt.gz").read_bytes()).decode().splitlines()
-    )
 
 
 @cache

@@ -263,8 +263,8 @@ class BulkOperation(TypedDict):
     id: NotRequired[str]
     """ID of the user. Required, except with `create`. At most 40 characters."""
     password: NotRequired[str]
-    """A password of 8 to 256 characters. Common passwords are rejected. There are no other rules, and nothing is
-    truncated.
+    """A password of 8 to 256 characters. Passwords that are easy to guess are rejected: common ones, and those
+    made of a common word or the user's name or email, with digits or signs. Nothing is truncated.
     """
     status: NotRequired[Status]
     """`suspended` users can't sign in or use their API keys until they are activated. One of `active`,

@@ -80,7 +80,7 @@ export interface components {
             id?: string;
             /**
              * Format: password
-             * @description A password of 8 to 256 characters. Common passwords are rejected. There are no other rules, and nothing is truncated.
+             * @description A password of 8 to 256 characters. Passwords that are easy to guess are rejected: common ones, and those made of a common word or the user's name or email, with digits or signs. Nothing is truncated.
              * @example securepassword123
              */
             password?: string;
@@ -1418,7 +1418,7 @@ export interface components {
         PasswordChange: {
             /**
              * Format: password
-             * @description A password of 8 to 256 characters. Common passwords are rejected. There are no other rules, and nothing is truncated.
+             * @description A password of 8 to 256 characters. Passwords that are easy to guess are rejected: common ones, and those made of a common word or the user's name or email, with digits or signs. Nothing is truncated.
              * @example securepassword123
              */
             password: string;
@@ -2023,7 +2023,7 @@ export interface components {
             email: string;
             /**
              * Format: password
-             * @description A password of 8 to 256 characters. Common passwords are rejected. There are no other rules, and nothing is truncated.
+             * @description A password of 8 to 256 characters. Passwords that are easy to guess are rejected: common ones, and those made of a common word or the user's name or email, with digits or signs. Nothing is truncated.
              * @example securepassword123
              */
             password: string;

@@ -1271,8 +1271,9 @@ class Users(Resource):
                 characters. At most 255 characters.
             email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
                 ignoring case. Stored as sent. 3 to 254 characters.
-            password: A password of 8 to 256 characters. Common passwords are rejected. There are no other
-                rules, and nothing is truncated.
+            password: A password of 8 to 256 characters. Passwords that are easy to guess are rejected: common
+                ones, and those made of a common word or the user's name or email, with digits or signs. Nothing
+                is truncated.
             role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read
                 the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise
                 like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new
@@ -1709,8 +1710,9 @@ class Users(Resource):
 
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
-            password: A password of 8 to 256 characters. Common passwords are rejected. There are no other
-                rules, and nothing is truncated.
+            password: A password of 8 to 256 characters. Passwords that are easy to guess are rejected: common
+                ones, and those made of a common word or the user's name or email, with digits or signs. Nothing
+                is truncated.
             current_password: The user's current password. At most 256 characters.
 
         Raises:
