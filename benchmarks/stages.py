@@ -105,7 +105,9 @@ class Bench:
         self.app._access_log._descriptor = os.open(os.devnull, os.O_WRONLY)
         await self.app.start()
         self.worker = Worker(self.settings, self.app, asyncio.get_running_loop())
-        self.connection = self.worker.connection()
+        place = self.worker.door.enter("127.0.0.1")
+        assert place is not None
+        self.connection = Connection(self.worker, place)
         self.wire = Wire()
         self.connection.connection_made(self.wire)
         await asyncio.sleep(0.5)

@@ -33,6 +33,7 @@ ROOMS = (
         "ids",
         "clock",
         "machine",
+        "networks",
         "quota",
         "runner",
         "schemas",

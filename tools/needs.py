@@ -95,6 +95,8 @@ IN_BOTH = (
     "browser/test_sign_in.py",
     # A minute of guesses instead of seconds.
     "security/test_guesses_in_512_mebibytes.py",
+    # 4,500 connections instead of 1,500.
+    "security/test_unfinished_requests.py",
 )
 """What both run: ROLLBOOK_SOAK is set in `make soak`, where these try more."""
 

@@ -549,8 +549,33 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, says("Maximum size of all headers of a request, in bytes.", ge=1024, le=1 << 20)
     ] = 32_768
     max_connections: Annotated[
-        int, says("Maximum connections per worker. Further ones get 503.", ge=1, le=1_000_000)
+        int,
+        says(
+            "Maximum connections per worker, TLS handshakes included. Further ones get 503, over TLS they are closed.",
+            ge=1,
+            le=1_000_000,
+        ),
     ] = 10_000
+    max_connections_per_address: Annotated[
+        int,
+        says(
+            "Maximum connections per worker of one client IP address (IPv6: of one /64 network). Further ones are "
+            "treated as with `max_connections`. Connections from this machine and from `trusted_proxy` are not "
+            "limited. Raise it if many clients share one address.",
+            ge=1,
+            le=1_000_000,
+        ),
+    ] = 256
+    request_memory: Annotated[
+        int,
+        says(
+            "Memory, in MiB per worker, for unfinished requests: those that have not arrived whole or wait for their "
+            "turn, and responses that clients don't read. If it is used up, the clients that take most of it get 503, "
+            "strangers first.",
+            ge=8,
+            le=1 << 20,
+        ),
+    ] = 64
 
     log: Annotated[
         Literal["auto", "json", "pretty", "none"],

@@ -415,7 +415,8 @@ class Unavailable(ApiError):
 
 class Overloaded(Unavailable):
     """Too many requests are waiting: for a password to be hashed (setting `password_queue`), a write, a search or
-    events. Or there was not enough memory to hash a password. Nothing was done. Try again after the number of seconds
+    events. Or there was not enough memory to hash a password, or for the requests that have not arrived whole (setting
+    `request_memory`). Nothing was done. Try again after the number of seconds
     in `Retry-After`."""
 
     code = "overloaded"

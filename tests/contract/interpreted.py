@@ -40,7 +40,7 @@ class Interpreter(Router):
         self.gate.check(call.by, route.scope, route.self_access, ids[0] if ids else "")
         call.query = parsing.parse_query(route.query or parsing.NoQuery, request.query)
         if request.stream is not None and not route.streams_body:
-            request.body, request.stream = await request.read(), None
+            await request.complete()
         if route.method == "POST" and not route.streams_body:
             call.body = self._body(route, request) if route.special.reads is None else await route.special.reads(call)
             key = idempotency.key_of(request) if route.special.replays and route.shows is not None else None

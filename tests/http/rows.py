@@ -38,6 +38,7 @@ def main() -> None:
     routes.ROUTES += [
         row("/v1/test/streamed", upload, None, Special(max_body=STREAMED, streams_body=True)),
         row("/v1/test/large", create, types.UserCreate, Special(max_body=LARGE)),
+        row("/v1/test/usual", create, types.UserCreate, Special()),
         row("/v1/test/small", create, types.UserCreate, Special(max_body=SMALL)),
     ]
     command.main()

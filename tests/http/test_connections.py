@@ -19,6 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from wire import Client, Hold, Server, until
 
+from rollbook.config import Settings
+from rollbook.http.door import Door
+
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 # The sweep that ends late connections runs four times in the shortest of these.
 TIMEOUTS = ("header_timeout=0.4", "body_timeout=0.6", "keep_alive_timeout=0.8")
@@ -287,6 +290,58 @@ class TestTooManyConnections:
 
             until(taken)
             for client in held:
+                client.socket.close()
+
+    def test_one_network_has_only_so_many_and_the_others_go_on(self) -> None:
+        counts = {"ECHO_LOOPBACK_COUNTS": "1"}
+        with Server("max_connections_per_address=3", environment=counts) as server, contextlib.ExitStack() as stack:
+            held = [stack.enter_context(server.client(source="127.0.0.2")) for _ in range(3)]
+            assert [client.get().status for client in held] == [200] * 3
+            with server.client(source="127.0.0.2") as further:
+                answer = further.read()
+                assert (answer.status, "Your network" in answer.json["error"]) == (503, True)
+            with server.client(source="127.0.0.3") as other:
+                assert other.get().status == 200
+            held[0].socket.close()
+
+            def taken() -> bool:
+                with server.client(source="127.0.0.2") as next_one:
+                    return next_one.get().status == 200
+
+            until(taken)
+
+    def test_this_machine_and_trusted_proxies_are_not_limited(self) -> None:
+        with Server("max_connections_per_address=1") as server, server.client() as first, server.client() as second:
+            assert [first.get().status, second.get().status] == [200, 200]
+        door = Door(Settings(max_connections_per_address=1), lambda address: address == "192.0.2.1")
+
+        def entered(address: str) -> bool | None:
+            """None: without a word."""
+            place = door.enter(address)
+            return None if place is None else place.refusal is None
+
+        assert [entered("192.0.2.1") for _ in range(3)] == [True] * 3
+        assert [entered(f"2001:db8::{number}") for number in (1, 2, 3)] == [True, False, None]
+        assert entered("2001:db8:0:1::1"), "another /64"
+
+    def test_a_tls_handshake_counts(self, tmp_path: Path) -> None:
+        certificate, key = _certificate(tmp_path)
+        context = ssl.create_default_context(cafile=certificate)
+        with Server(f"tls_cert={certificate}", f"tls_key={key}", "max_connections=5") as server:
+            silent = [server.client() for _ in range(5)]
+            with server.client() as further:
+                assert further.at_end()
+            silent.pop().socket.close()
+
+            def taken() -> bool:
+                try:
+                    with server.client(tls=context) as next_one:
+                        return next_one.get().status == 200
+                except OSError:
+                    return False
+
+            until(taken)
+            for client in silent:
                 client.socket.close()
 
 

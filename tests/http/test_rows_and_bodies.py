@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import select
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from rows import LARGE, ROWS, SMALL, STREAMED
@@ -41,6 +43,57 @@ def test_a_stranger_is_refused_before_the_body_is_sent(server: Server, path: str
         assert (answer.status, answer.headers["connection"]) == (401, "close")
         answer = ask(server, path, 900_000, b"", key, "Expect: 100-continue")
         assert (answer.status, answer.headers["connection"]) == (401, "close")
+
+
+def test_a_usual_body_of_a_stranger_is_not_read_if_it_is_longer_than_4_kib(server: Server) -> None:
+    for key in (None, "nonsense"):
+        for path in ("usual", "no-such-path"):
+            answer = ask(server, path, 60_000, b"", key)
+            assert (answer.status, answer.headers["connection"]) == (401, "close")
+    answer = ask(server, "usual", 4_096, document(4_096))
+    assert (answer.status, "connection" in answer.headers) == (401, False)
+    for size in (4_096, 4_097, 60_000):
+        assert ask(server, "usual", size, document(size), server.key).json["size"] == size
+    with Client(server.port) as client:  # of a length that it does not tell
+        client.send(
+            b"POST /v1/test/usual HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+            b"Content-Type: application/json\r\nAuthorization: Bearer %b\r\n\r\n1000\r\n" % server.key.encode()
+        )
+        client.send(document(4_096) + b"\r\n0\r\n\r\n", 1_000)
+        assert client.read().json["size"] == 4_096
+        client.send(b"GET /v1/users/me HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %b\r\n\r\n" % server.key.encode())
+        assert client.read().status == 200
+
+
+def test_forms_of_strangers_are_small(server: Server) -> None:
+    def post(path: str, length: int, body: bytes = b"") -> Answer:
+        with Client(server.port) as client:
+            client.send(
+                f"POST {path} HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\nContent-Length: {length}\r\n"
+                "Content-Type: application/x-www-form-urlencoded\r\n\r\n".encode()
+                + body
+            )
+            return client.read()
+
+    for path in ("sign-in", "sign-out", "set-password"):
+        assert post(f"/account/{path}", 8_193).status == 413
+    password = quote("\N{GRINNING FACE}" * 256)
+    longest = f"token={'t' * 1_500}&password={password}&again={password}".encode()
+    assert post("/account/set-password", len(longest), longest).status == 404, "there is no such link"
+    for path in ("/account/profile", "/account/password", "/admin/users/new"):
+        answer = post(path, 60_000)
+        assert (answer.status, answer.headers["connection"]) == (303, "close"), "to the form for signing in"
+
+
+def test_a_usual_body_has_its_time_as_a_whole_also_if_its_key_is_known(tmp_path: Path) -> None:
+    with running(tmp_path / "data", "--body-timeout", "0.6") as server, Client(server.port) as client:
+        client.send(
+            f"POST /v1/users HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\nAuthorization: Bearer {server.key}\r\n"
+            "Content-Type: application/json\r\n\r\n".encode()
+        )
+        while not select.select([client.socket], [], [], 0.1)[0]:
+            client.send(b" ")  # a trickle does not move the deadline
+        assert client.read().status == 408
 
 
 def test_a_key_that_may_not_is_refused_before_the_body_is_sent(server: Server) -> None:

@@ -56,9 +56,15 @@ class Client:
     """One connection."""
 
     def __init__(
-        self, port: int, *, timeout: float = 30.0, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+        self,
+        port: int,
+        *,
+        timeout: float = 30.0,
+        tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+        source: str = "",
     ) -> None:
-        self.socket = socket.create_connection((host, port), timeout)
+        self.socket = socket.create_connection((host, port), timeout, (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
             self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")

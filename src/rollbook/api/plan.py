@@ -72,24 +72,23 @@ def performance(route: Route, services: Services) -> Perform:
             return run(call, ids)
 
         return perform
-    if route.special.reads is None and not route.max_body:
+    reads = route.special.reads
 
-        def perform_with_body(call: Call, ids: Ids) -> Answer:
-            call.query = query_of(call.request.query)
-            call.body = body_of(call.request)
-            return run(call, ids)
-
-        return perform_with_body
+    def perform_with_body(call: Call, ids: Ids) -> Answer:
+        request = call.request
+        call.query = query_of(request.query)
+        if request.stream is not None or reads is not None:
+            return perform_with_large_body(call, ids)
+        call.body = body_of(request)
+        return run(call, ids)
 
     async def perform_with_large_body(call: Call, ids: Ids) -> Response:
         request = call.request
-        call.query = query_of(request.query)
-        if request.stream is not None:  # larger than most may send: not held for strangers
-            request.body, request.stream = await request.read(), None
-        call.body = body_of(request) if route.special.reads is None else await route.special.reads(call)
+        await request.complete()  # only now: not held for strangers
+        call.body = body_of(request) if reads is None else await reads(call)
         return await settled(run(call, ids))
 
-    return perform_with_large_body
+    return perform_with_body
 
 
 def _runner(route: Route, services: Services) -> Perform:

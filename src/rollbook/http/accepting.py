@@ -11,8 +11,11 @@ import asyncio
 import logging
 import socket
 from contextlib import suppress
+from functools import partial
 
-from rollbook.http.connection import LINGER
+from rollbook.http.connection import LINGER, Connection
+from rollbook.http.door import Place
+from rollbook.http.proxies import plain
 from rollbook.http.worker import Worker
 
 log = logging.getLogger("rollbook")
@@ -69,22 +72,26 @@ class Acceptor:
     def _accept_one(self) -> bool:
         """Test whether there was one. Raises OSError where the system cannot give it to us."""
         try:
-            connection, _ = self._listener.accept()
+            connection, peer = self._listener.accept()
         except (BlockingIOError, InterruptedError):
             return False
         except ConnectionError:  # its client has left
             return True
+        place = self._worker.door.enter(plain(peer[0]) if peer else "")
+        if place is None:
+            connection.close()
+            return True
         connection.setblocking(False)
-        task = self._worker.loop.create_task(self._open(connection))
+        task = self._worker.loop.create_task(self._open(connection, place))
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
         return True
 
-    async def _open(self, connection: socket.socket) -> None:
+    async def _open(self, connection: socket.socket, place: Place) -> None:
         worker, tls = self._worker, self._worker.tls
         try:
             await worker.loop.connect_accepted_socket(
-                worker.connection,
+                partial(Connection, worker, place),
                 connection,
                 ssl=tls,
                 ssl_handshake_timeout=worker.settings.header_timeout if tls else None,
@@ -92,3 +99,4 @@ class Acceptor:
             )
         except OSError:  # the handshake failed, or the client has left
             connection.close()
+            place.leave()

@@ -12,23 +12,39 @@ from rollbook.errors import ApiError
 HIGH_WATER = 131_072
 
 
+# Bytes of a body that are read before anyone is asked whose request it is.
+EARLY = 4_096
+
+
 class BodyRule(NamedTuple):
     """Rule for the body that a row accepts."""
 
     max_bytes: int
     is_streamed: bool = False
     """The request is handed over at the end of its head, its body comes while it is handled. Else the body is complete
-    first."""
+    first, unless it may be longer than `early`."""
+    early: int = 1 << 62
+
+    def hands_over(self, length: int) -> bool:
+        """Test whether a request with a body of this length, or of none that it tells (-1), is handed over before it is
+        read."""
+        return self.is_streamed or (length if length >= 0 else self.max_bytes) > self.early
 
 
 class BodyStream:
     """An async iterator of the parts of one body. Raises ApiError when the rest of it will not come: too large, too
     late, broken off.
 
-    The reader puts parts in; `pulled` is called whenever the handler takes one or waits for one.
+    The reader puts parts in; `pulled` is called whenever the handler takes one or waits for one. `is_short`: all of it
+    has to arrive within the time of a body, from when the handler waits for it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_short: bool = False) -> None:
+        self.is_short = is_short
+        self.expires_at: float | None = None
+        """When a short one is late, in the time of the loop."""
+        self.collected = 0
+        """Bytes that the handler took and keeps."""
         self.is_complete = False
         """All of it has arrived, though not all may be taken."""
         self.pulled = lambda: None
@@ -51,6 +67,11 @@ class BodyStream:
     def fail(self, error: ApiError) -> None:
         self._error = error
         self._wake()
+
+    @property
+    def held(self) -> int:
+        """Bytes in memory, taken or not."""
+        return self._size + self.collected
 
     @property
     def is_full(self) -> bool:

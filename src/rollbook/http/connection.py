@@ -13,14 +13,15 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from rollbook.errors import RequestTimeout, Unavailable
+from rollbook.errors import Overloaded, RequestTimeout
 from rollbook.http import wire
+from rollbook.http.door import Place
 from rollbook.http.driver import Driver
-from rollbook.http.proxies import plain
 from rollbook.http.reader import BODY, CLOSED, HEAD, IDLE, SLICE, Reader, Refusal
 from rollbook.http.request import Request
 from rollbook.http.response import Response, Stream
 from rollbook.http.sending import Sending
+from rollbook.networks import narrowest
 
 if TYPE_CHECKING:
     from rollbook.http.worker import Worker
@@ -32,6 +33,8 @@ LINGER = 2.0
 # Seconds in which a connection that is idle when the server stops may still bring a request that is on its way.
 GRACE = 0.5
 NEVER = math.inf
+# Bytes that a request takes which waits behind another.
+PENDING = 1_024
 
 
 def _gone() -> None:
@@ -39,13 +42,14 @@ def _gone() -> None:
 
 
 class Connection(asyncio.Protocol):
-    """`worker` is what it shares with the other connections of the process."""
+    """`worker` is what it shares with the other connections of the process, `place` what it occupies of them."""
 
     transport: asyncio.Transport
     reader: Reader
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, place: Place) -> None:
         self.worker = worker
+        self.place = place
         self.deadline = worker.head_until  # when `expire` is called, in the time of the loop
         self.timed = IDLE  # the reader's state that the deadline is for
         self.secure = False
@@ -61,6 +65,7 @@ class Connection(asyncio.Protocol):
         self.half_closed = False  # the client sends no more, but still reads
         self.refused = False  # the client was cut short, and may still be sending
         self.closing = False  # our last answer is written
+        self.holds = False  # something of the budget
 
     # The transport's calls.
 
@@ -68,14 +73,10 @@ class Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         worker = self.worker
         self.secure = transport.get_extra_info("sslcontext") is not None
-        peer = transport.get_extra_info("peername")
-        self.reader = Reader(worker.rules, self._receive, plain(peer[0]) if peer else "", self.secure)
+        self.reader = Reader(worker.rules, self._receive, self.place.address, self.secure)
         worker.connections.add(self)
-        if len(worker.connections) > worker.settings.max_connections:
-            if len(worker.connections) > 2 * worker.settings.max_connections:
-                self.transport.abort()
-            else:
-                self.reader.refuse(Unavailable("The server has too many connections. Try again shortly."))
+        if self.place.refusal is not None:
+            self.reader.refuse(self.place.refusal)
 
     def data_received(self, data: bytes) -> None:
         if self.reader.state == CLOSED:
@@ -85,8 +86,12 @@ class Connection(asyncio.Protocol):
             self._read_on()
         else:
             self.reader.feed(data)
-            if self.busy or self.reader.state != IDLE:
+            if self.busy or self.holds or self.reader.state != IDLE:
                 self._wait_for_more()
+                if self.holds or self.pending or self.reader.state != IDLE:
+                    self._weigh()
+                    if self.worker.budget.is_exceeded:
+                        self.worker.budget.make_room()
         if (self.pending or self.reader.body is not None) and not self._may_read():
             self._pause_reading()
 
@@ -111,6 +116,8 @@ class Connection(asyncio.Protocol):
         if self.sending is not None:
             self.sending.cancel()
         self.worker.connections.discard(self)
+        self.place.leave()
+        self._hold_nothing()
 
     def _left(self) -> None:
         """The client has gone, or sends no more."""
@@ -124,9 +131,13 @@ class Connection(asyncio.Protocol):
         self.write_blocked = True
         self.deadline = self.worker.body_until
         self._pause_reading()
+        self._weigh()
+        if self.worker.budget.is_exceeded:
+            self.worker.loop.call_soon(self.worker.budget.make_room)  # not from here: the reader may be what writes
 
     def resume_writing(self) -> None:
         self.write_blocked = False
+        self._weigh()
         if self.sending is not None:
             self.moved()
             self.sending.resume()
@@ -149,6 +160,10 @@ class Connection(asyncio.Protocol):
         if at < len(data) and self.reader.state != CLOSED:
             self.unread = data[at:]
             self._pause_reading()
+        if self.holds or self.unread or self.pending or self.reader.state != IDLE:
+            self._weigh()
+            if self.worker.budget.is_exceeded:
+                self.worker.budget.make_room()
 
     def _may_read(self) -> bool:
         body = self.reader.body
@@ -338,6 +353,8 @@ class Connection(asyncio.Protocol):
         if self.busy and not self.write_blocked:
             self._keep_time()
             self._body_pulled()
+        if self.holds:
+            self._weigh()
         if self.busy or self.write_blocked or self.closing:
             return
         if self.half_closed:
@@ -364,6 +381,7 @@ class Connection(asyncio.Protocol):
         self.reader.close()
         self.unread = b""
         self.pending.clear()
+        self._hold_nothing()
         transport = self.transport
         worker = self.worker
         # Over TLS one direction cannot be ended alone; then only a client that we cut short is waited for.
@@ -378,14 +396,58 @@ class Connection(asyncio.Protocol):
             transport.write_eof()
         self._resume_reading()
 
+    # Memory.
+
+    @property
+    def is_known(self) -> bool:
+        request = self.waiting if self.sending is None else self.sending.request
+        return request is not None and request.user_id is not None
+
+    @property
+    def client(self) -> str:
+        return narrowest(self.reader.client)
+
+    def shed(self) -> None:
+        """Let go of the requests that are not handled yet, and of what the client does not read."""
+        if self.write_blocked or self.closing:
+            self.transport.abort()
+            self._hold_nothing()
+        elif self.reader.state != CLOSED:  # or it was shed before
+            self.unread = b""
+            self.pending.clear()
+            self.reader.refuse(Overloaded("The server holds too many unfinished requests. Try again shortly."))
+            if not self.closing:
+                self._weigh()
+
+    def _weigh(self) -> None:
+        """Tell the budget what is held of requests that are not answered, and of answers that are not read."""
+        size = self.reader.held + len(self.unread) + PENDING * len(self.pending)
+        if self.waiting is not None:
+            size += len(self.waiting.body)
+        if self.write_blocked:
+            size += self.transport.get_write_buffer_size()
+        self.holds = size > 0
+        self.worker.budget.charge(self, size)
+
+    def _hold_nothing(self) -> None:
+        if self.holds:
+            self.holds = False
+            self.worker.budget.charge(self, 0)
+
     # Deadlines.
 
     def _keep_time(self) -> None:
         """While a request is handled, its client has a deadline only where we wait for it: each part that moves renews
         it."""
         body = self.reader.body
-        waiting = self.write_blocked or self.sending is not None or (body is not None and body.is_awaited)
-        self.deadline = self.worker.body_until if waiting else NEVER
+        if self.write_blocked or self.sending is not None:
+            self.deadline = self.worker.body_until
+        elif body is None or not body.is_awaited:
+            self.deadline = NEVER
+        elif body.is_short:  # a trickle does not move it
+            self.deadline = body.expires_at = body.expires_at or self.worker.body_until
+        else:
+            self.deadline = self.worker.body_until
 
     def expire(self) -> None:
         """The sweep found the deadline passed."""

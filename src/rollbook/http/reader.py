@@ -25,7 +25,7 @@ from rollbook.errors import (
     UriTooLong,
 )
 from rollbook.http import guard, known
-from rollbook.http.body import BodyRule, BodyStream
+from rollbook.http.body import EARLY, BodyRule, BodyStream
 from rollbook.http.proxies import Proxies
 from rollbook.http.request import Request, RequestIds
 
@@ -38,6 +38,8 @@ _start_line = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}) \S+ HTTP/1\.[01]\
 IDLE, HEAD, BODY, CLOSED = range(4)
 # Bytes given to the parser at a time. It cannot be stopped between two requests, so this bounds how many can wait.
 SLICE = 16_384
+# Bytes that a request takes in memory once it has begun, and that a field takes besides its name and value.
+BEGUN, FIELD = 8_192, 200
 
 
 class Refusal(NamedTuple):
@@ -87,7 +89,7 @@ class Reader:
         self.peer = peer
         self._secure = secure
         self._behind_proxy = rules.proxies.trusts(peer)
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
 
         # The request that is being read.
         self._method = b""
@@ -99,6 +101,7 @@ class Reader:
         self._size = 0  # bytes of the body so far
         self._max_size = 0
         self._raw = 0  # upper bound of the bytes read of the current head, or body
+        self._head = 0  # upper bound of the bytes of the head whose body is being read
         self._version = "1.1"
         self._keep = True
         self._body_after_upgrade = False
@@ -160,6 +163,23 @@ class Reader:
             # A body may come in chunks of one byte, each with five bytes of framing, or with endless chunk extensions.
             self.refuse(ContentTooLarge())
 
+    @property
+    def held(self) -> int:
+        """About how many bytes of memory a request takes that is not read to its end."""
+        if self.state == HEAD:
+            return BEGUN + self._raw + FIELD * len(self._fields)
+        if self.state == BODY:
+            content = len(self._content) if self.body is None else self.body.held
+            return BEGUN + self._head + FIELD * len(self._fields) + content
+        return 0
+
+    @property
+    def client(self) -> str:
+        """Address of the client, as far as what was read of the request tells."""
+        if self._behind_proxy and self.state == BODY:
+            return self._rules.proxies.client(self.peer, self._secure, self._fields)[0]
+        return self.peer
+
     def end(self) -> None:
         """The client sends no more."""
         if self.state == BODY or (self.state == HEAD and self._target):
@@ -171,16 +191,26 @@ class Reader:
         if self.body is not None:
             self._fail_body(error)
             return
-        method = self._parser.get_method().decode("ascii") if self._target else ""
-        refusal = Refusal(error, method, self._target[:1024], self._fields)
-        self.state = CLOSED
-        self._deliver(refusal, False)
+        method = self._parser.get_method().decode("ascii") if self._target and self._parser is not None else ""
+        refusal, deliver = Refusal(error, method, self._target[:1024], self._fields), self._deliver
+        self._forget()
+        deliver(refusal, False)
 
     def close(self) -> None:
         """Read nothing more. May be called from `deliver`."""
         if self.body is not None:
             self._fail_body(BadMessage("The request ended before it was complete."))
+        self._forget()
+
+    def _forget(self) -> None:
+        """A connection that only waits for its client to hang up holds nothing. Nor do the parser, the reader and the
+        connection hold each other: only the garbage collector would find them."""
         self.state = CLOSED
+        self._parser = None
+        self._deliver = _nowhere
+        self._fields = {}
+        self._content = b""
+        self._known = self._first = None
 
     def _fail_body(self, error: ApiError) -> None:
         self.state = CLOSED
@@ -215,6 +245,7 @@ class Reader:
             return
         fields = self._fields
         parser = self._parser
+        assert parser is not None
         self._method = method = parser.get_method()
         if self._raw > self._rules.max_header_bytes:
             self._check_head_size()
@@ -249,17 +280,18 @@ class Reader:
         try:
             path, _ = self._split_target()
         except ApiError:  # to be told when the body has been read, so that the connection can go on
-            rule = BodyRule(self._rules.max_body)
+            rule = BodyRule(self._rules.max_body, early=EARLY)
         else:
             rule = self._rules.body_rule(self._method.decode("ascii"), path)
         if length > rule.max_bytes:
             raise ContentTooLarge()
         self._size = 0
+        self._head = self._raw
         self._max_size = rule.max_bytes
         self._body_after_upgrade = upgrade
         self.continue_due = guard.wants_continue(self._fields) and self._version == "1.1"
-        if rule.is_streamed:
-            self.body = BodyStream()
+        if rule.hands_over(length):
+            self.body = BodyStream(is_short=not rule.is_streamed)
 
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
@@ -304,6 +336,7 @@ class Reader:
     def _parse(self, data: bytes) -> bytes | None:
         """Parse the next bytes. Returns what the parser left because it stopped at an upgrade; None when it read
         all."""
+        assert self._parser is not None
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -379,6 +412,10 @@ class Reader:
             raise MethodNotAllowed("TRACE", guard.ALLOW)
         self._path = found = guard.split_target(target)
         return found
+
+
+def _nowhere(message: Request | Refusal, keep: bool) -> None:
+    """Whoever reads nothing more has nothing to deliver."""
 
 
 def _translate(problem: httptools.HttpParserError, data: bytes) -> ApiError:

@@ -7,6 +7,7 @@ import base64
 import itertools
 import os
 import re
+import time
 from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
@@ -111,9 +112,18 @@ class Request:
             async for part in self.stream:
                 yield part
 
-    async def read(self) -> bytes:
-        """The whole body."""
-        return b"".join([part async for part in self.chunks()])
+    async def complete(self) -> None:
+        """Wait for the whole body, where it comes as a stream and is not handled as one. Its time is that of the
+        client. Raises ApiError."""
+        if (stream := self.stream) is None:
+            return
+        took = time.perf_counter_ns() - self.started
+        parts = []
+        async for part in stream:
+            parts.append(part)
+            stream.collected += len(part)
+        self.body, self.stream = b"".join(parts), None
+        self.started = time.perf_counter_ns() - took
 
 
 class RequestIds:

@@ -7,13 +7,16 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from rollbook.errors import MethodNotAllowed, NotFound
-from rollbook.http.body import BodyRule
+from rollbook.http.body import EARLY, BodyRule
 from rollbook.http.request import Request, Row
 from rollbook.http.response import Response, line
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # RFC 5789 section 3.1; RFC 7396.
 ACCEPT_PATCH = line("Accept-Patch", "application/merge-patch+json, application/json")
+
+# Bytes of the largest form that anyone may send: a password of 256 characters twice, and the token of a link.
+STRANGERS_FORM = 8_192
 
 Ids = tuple[str, ...]
 Answer = Response | Coroutine[Any, Any, Response]
@@ -62,16 +65,20 @@ class Resource:
 
     def __init__(self, entrance: Entrance, rows: Sequence[RoutedRow], max_body: int) -> None:
         self.entrance = entrance
-        # A body that may be larger than others must not be held before the caller is known.
-        self.body_rules = {
-            row.method: BodyRule(row.max_body or max_body, row.streams_body or row.max_body > max_body) for row in rows
-        }
+        self.body_rules = {row.method: _body_rule(row, max_body) for row in rows}
         self.rows = rows
         self.plans: dict[str, tuple[RoutedRow, Plan]] = {row.method: (row, entrance.plan(row)) for row in rows}
         if "GET" in self.plans:
             self.plans["HEAD"] = self.plans["GET"]
         self.allow = ", ".join(method for method in METHODS if method in self.plans or method == "OPTIONS")
         self.options = line("Allow", self.allow) + (ACCEPT_PATCH if "PATCH" in self.plans else b"")
+
+
+def _body_rule(row: RoutedRow, max_body: int) -> BodyRule:
+    """Larger bodies must not be held before the caller is known. Where anyone may send them, they are not large."""
+    size = row.max_body or max_body
+    is_streamed = row.streams_body or row.max_body > max_body
+    return BodyRule(size, is_streamed, size if size <= STRANGERS_FORM else EARLY)
 
 
 class _Node:
@@ -96,7 +103,7 @@ class Routes:
     def __init__(self, max_body: int = 65_536) -> None:
         """`max_body`: most bytes of a body where the row does not say."""
         self._max_body = max_body
-        self._body_rule = BodyRule(max_body)
+        self._body_rule = BodyRule(max_body, early=EARLY)
         self._root = _Node()
         self._static: dict[str, Resource] = {}
         self._ending: dict[str, Resource] = {}

@@ -15,7 +15,9 @@ from rollbook.errors import ApiError
 from rollbook.http import wire
 from rollbook.http.application import Application
 from rollbook.http.connection import Connection
+from rollbook.http.door import Door
 from rollbook.http.driver import Driver
+from rollbook.http.memory_budget import Budget, give_back
 from rollbook.http.reader import Rules
 from rollbook.http.request import Request
 from rollbook.http.response import Response
@@ -46,6 +48,8 @@ class Worker:
         self.tls = _tls(settings)
         self._every = wire.every(settings)
         sslproto.SSLProtocol.max_size = TLS_BUFFER
+        self.door = Door(settings, self.rules.proxies.trusts)
+        self.budget = Budget(settings.request_memory << 20)
         self.connections: set[Connection] = set()
         self.running: dict[
             Request, Driver | Sending
@@ -56,10 +60,6 @@ class Worker:
         )
         self._sweeper: asyncio.TimerHandle | None = None
         self.sweep()
-
-    def connection(self) -> Connection:
-        """A protocol for a new connection."""
-        return Connection(self)
 
     def sweep(self) -> None:
         """Refresh the clock and the date, and end connections past their deadline. A timer per request would cost more
@@ -77,6 +77,8 @@ class Worker:
         for connection in list(self.connections):
             if connection.deadline < now:
                 connection.expire()
+        if self.budget.has_fallen():
+            self.loop.run_in_executor(None, give_back)
 
     def failed(self, request: Request, error: BaseException | None) -> Response:
         """The response when the application raised, which it promised not to do."""

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from rollbook.config import Settings
+from rollbook.networks import narrowest
 from rollbook.quota import MAX_CALLS, Limit, Window
 
 _AROUND = {4: ((24, 8),), 6: ((56, 4), (48, 16))}
@@ -49,14 +50,8 @@ def key_bucket(user_id: str, key_id: str) -> str:
 
 
 def address_bucket(address: str) -> str:
-    """The bucket of requests without a valid key: an IPv4 address, or the /64 that one holder of IPv6 has all to
-    itself."""
-    if ":" in address:
-        try:
-            return f"address:{int(ip_address(address)) >> 64:x}::/64"
-        except ValueError:
-            pass
-    return f"address:{address}"
+    """The bucket of requests without a valid key."""
+    return f"address:{narrowest(address)}"
 
 
 def networks(address: str) -> tuple[Network, ...]:

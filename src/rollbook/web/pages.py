@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, NamedTuple
 
+from rollbook.http.routing import STRANGERS_FORM
 from rollbook.roles import Scope
 from rollbook.web import assets, docs, log_page, usage_page, well_known
 from rollbook.web.account import (
@@ -59,10 +60,10 @@ PAGES = [
     Page("GET", "/", sign_in.root, "anyone"),
     Page("GET", "/static/{name}", assets.show, "anyone"),
     Page("GET", "/account/sign-in", sign_in.show, "anyone"),
-    Page("POST", "/account/sign-in", sign_in.sign_in, "anyone"),
-    Page("POST", "/account/sign-out", sign_in.sign_out, "anyone"),
+    Page("POST", "/account/sign-in", sign_in.sign_in, "anyone", STRANGERS_FORM),
+    Page("POST", "/account/sign-out", sign_in.sign_out, "anyone", STRANGERS_FORM),
     Page("GET", "/account/set-password", set_password.show, "anyone"),
-    Page("POST", "/account/set-password", set_password.set_password, "anyone"),
+    Page("POST", "/account/set-password", set_password.set_password, "anyone", STRANGERS_FORM),
     Page("GET", "/account", profile.show, "person"),
     Page("POST", "/account/profile", profile.change_profile, "person"),
     Page("POST", "/account/password", profile.change_password, "person"),

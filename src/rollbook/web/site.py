@@ -65,6 +65,8 @@ class Site:
                 raise Forbidden(f"Your role, {page.by.role}, doesn't allow this.")
             if row.method == "GET" and row.who != "anyone" and not page.is_htmx and "" in page.query.values():
                 return page.redirect(page.url_without_blanks)
+            if not row.streams_body:
+                await request.complete()
             response = await proof.answer(page, row)
         except ApiError as error:
             if not accepts_html(request):
