@@ -34,11 +34,13 @@ NEXT = (
 def newer(tmp_path: Path) -> list[Path]:
     """Folders with the migrations of the next version, and of the one after it."""
     found = []
-    source = migrate.FOLDER / "postgresql"
-    first = len(migrate.known(source)) + 1
+    source = migrate.known(migrate.FOLDER / "postgresql")
+    first = source[-1].number + 1
     for at in range(len(NEXT)):
         folder = tmp_path / f"next{at}"
-        shutil.copytree(source, folder)
+        shutil.copytree(migrate.FOLDER / "postgresql" / "optional", folder / "optional")
+        for file in source:
+            (folder / file.file_name).write_text(file.sql)
         for number, text in enumerate(NEXT[: at + 1], first):
             (folder / f"{number:04}_next.sql").write_text(text)
         found.append(folder)

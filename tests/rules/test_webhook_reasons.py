@@ -37,16 +37,7 @@ def said(next_attempt_at: int | None = None, status: str = "enabled", **of: obje
         id="webhook_1",
         user_id="user_1",
         url="https://a.invalid/",
-        description="",
-        types="*",
-        format="standard",
-        payload="full",
-        ordering="user",
-        skip_imports=0,
-        headers=None,
         secret=b"",
-        old_secret=None,
-        old_secret_until=None,
         status=status,
     )
     return why(Seen(webhook, Health(0, 1, "http_500", 1, next_attempt_at)), delivery._replace(**of))  # type: ignore[bad-argument-type]

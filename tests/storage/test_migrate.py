@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from things import program
 
 from rollbook import clock, storage
+from rollbook.config import Settings
+from rollbook.records.connect import connect
 from rollbook.storage.database import DatabaseUnusable, Tx
 from rollbook.storage.migrate import migrate, pending, statements
 from rollbook.storage.sqlite import SQLite
+from tests.engines import ENGINES
+from tests.postgres import new_database
 
 FIRST = """
 -- A comment; with a semicolon.
@@ -114,6 +119,29 @@ def test_files_out_of_line_are_refused(db: SQLite, folder: Path) -> None:
     with pytest.raises(DatabaseUnusable, match=r"0002_height\.sql is not in sequence"):
         migrate(db, folder)
     assert "people" not in tables(db)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_file_for_both_engines_comes_after_those_of_each(engine: str, tmp_path: Path) -> None:
+    for name, text in {
+        "sqlite/0001_people": "CREATE TABLE people (name TEXT) STRICT;",
+        "postgresql/0001_people": "CREATE TABLE people (name text);",
+        "postgresql/0002_more": "CREATE TABLE more (name text);",
+        "both/0040_title": "ALTER TABLE people ADD COLUMN title TEXT;",
+        "sqlite/0041_age": "ALTER TABLE people ADD COLUMN age INTEGER;",
+        "postgresql/0041_age": "ALTER TABLE people ADD COLUMN age bigint;",
+    }.items():
+        file = tmp_path / f"{name}.sql"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+    own = [1] if engine == "sqlite" else [1, 2]
+    database = "" if engine == "sqlite" else new_database("both_engines")
+    with closing(connect(Settings(data=tmp_path / "data", database=database), for_migration=True)) as db:
+        assert [migration.number for migration in migrate(db, tmp_path / engine)] == [*own, 40, 41]
+        assert db.run_now(db.all("SELECT name, title, age FROM people")) == []
+        (tmp_path / "both" / "0039_early.sql").write_text("SELECT 1;")
+        with pytest.raises(DatabaseUnusable, match=r"0039_early\.sql is not in sequence"):
+            migrate(db, tmp_path / engine)
 
 
 def test_processes_that_start_at_once_apply_each_file_once(path: Path, folder: Path) -> None:

@@ -34,16 +34,9 @@ def webhook(types: str, ordering: str = "user") -> Webhook:
         id=webhooks.new_id(),
         user_id="user_owner",
         url="https://example.com",
-        description="",
         types=types,
-        format="standard",
-        payload="full",
         ordering=ordering,
-        skip_imports=0,
-        headers=None,
         secret=b"",
-        old_secret=None,
-        old_secret_until=None,
     )
 
 

@@ -87,24 +87,14 @@ async def create(on: Rollbook, by: Principal, new: WebhookCreate) -> Seen:
     user_id = _owner(by, given(new.user_id))
     _check_url(on, new.url)
     id, secret = webhooks.new_id(), signing.new_secret()
-    record = Webhook(
-        id=id,
-        user_id=user_id,
-        url=str(new.url),
-        description=given(new.description, ""),
-        types=patterns(given(new.types, ("*",))),
-        format=given(new.format, "standard"),
-        payload=given(new.payload, "full"),
-        ordering=given(new.ordering, "user"),
-        skip_imports=int(given(new.skip_imports, False)),
-        headers=_headers(on, id, {}, new),
-        secret=webhook_secrets.sealed_secret(on.secret, id, secret),
-        old_secret=None,
-        old_secret_until=None,
-        status=given(new.status, "enabled"),
-    )
+    columns = _stored(new) | {
+        "id": id,
+        "user_id": user_id,
+        "secret": webhook_secrets.sealed_secret(on.secret, id, secret),
+        "headers": _headers(on, id, {}, new),
+    }
     await events.settle(on.db)
-    return await on.write(_create, by, record, secret)
+    return await on.write(_create, by, Webhook(**columns), secret)
 
 
 async def _create(tx: Tx, by: Principal, new: Webhook, secret: str) -> Seen:
@@ -129,17 +119,20 @@ async def update(
     webhook = await find(on, by, "webhooks:write", id)
     if any(getattr(changes, name) is not UNSET for name in SENT):
         require(by, "events:read")
-    columns = {name: given(getattr(changes, name)) for name in _PLAIN if getattr(changes, name) is not UNSET}
+    columns = _stored(changes)
     if "user_id" in columns:
         columns["user_id"] = _owner(by, columns["user_id"])
     if "url" in columns:
         _check_url(on, columns["url"])
-    if changes.types is not UNSET:
-        columns["types"] = patterns(changes.types)
     return await on.write(_update, on, by, webhook.id, columns, changes, versions)
 
 
-_PLAIN = ("url", "description", "format", "payload", "ordering", "skip_imports", "status", "user_id")
+def _stored(fields: WebhookFields) -> dict[str, Any]:
+    """Columns for the fields that are set, but for the headers, which are merged with those there are."""
+    names = [name for name in fields.__struct_fields__ if name != "headers" and getattr(fields, name) is not UNSET]
+    return {name: given(getattr(fields, name)) for name in names} | (
+        {} if fields.types is UNSET else {"types": patterns(fields.types)}
+    )
 
 
 async def _update(

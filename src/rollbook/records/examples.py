@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from rollbook import clock
-from rollbook.records import users
+from rollbook.records import users, webhooks
 from rollbook.records.users import User
+from rollbook.records.webhooks import Webhook
 
 ALICE_ID = "user_065n14sd01rd526r46hrcu0i8o"
 BOB_ID = "user_065n1610s1svlbjclvt8htp6r0"
@@ -65,22 +66,19 @@ SESSION: dict[str, Any] = {
     "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
 }
 PASSWORD_LINK: dict[str, Any] = {"user_id": CHARLIE_ID, "expires_at": "2023-10-30T10:20:00Z"}
-WEBHOOK: dict[str, Any] = {
-    "id": WEBHOOK_ID,
-    "user_id": ALICE_ID,
-    "url": "https://app.example.com/…",
-    "description": "Billing",
-    "types": ["user.*"],
-    "format": "standard",
-    "payload": "full",
-    "ordering": "user",
-    "skip_imports": False,
-    "headers": [],
-    "status": "enabled",
-    "status_reason": None,
-    "created_at": "2023-10-27T10:30:00Z",
-    "updated_at": "2023-10-27T10:30:00Z",
-}
+_ADDED = clock.parse("2023-10-27T10:30:00Z")
+WEBHOOK: dict[str, Any] = webhooks.in_events(
+    Webhook(
+        id=WEBHOOK_ID,
+        user_id=ALICE_ID,
+        secret=b"",
+        url="https://app.example.com/hooks/rollbook",
+        description="Billing",
+        types="user.*",
+        created_at=_ADDED,
+        updated_at=_ADDED,
+    )
+)
 IMPORT: dict[str, Any] = {
     "id": IMPORT_ID,
     "user_id": ALICE_ID,

@@ -1,7 +1,9 @@
 """Brings a database to the schema of this version, one numbered SQL file at a time.
 
 `migrations/sqlite/0001_name.sql` and so on, or those of `migrations/postgresql/`, are applied in the order of their
-numbers, each in one transaction with the row that says so. A released file is never changed: the next one corrects it.
+numbers, each in one transaction with the row that says so. From FIRST_SHARED on, a number means the same on both
+engines: its file is in `migrations/both/` where the SQL is the same. A released file is never changed: the next one
+corrects it.
 What a database can do without, such as an extension that its owner may have to allow, is in `optional/` and tried after
 them.
 """
@@ -22,6 +24,9 @@ from rollbook.storage.database import Database, DatabaseUnusable, Duplicate, Eng
 logger = logging.getLogger("rollbook")
 
 FOLDER = Path(__file__).with_name("migrations")
+
+BOTH = "both"
+FIRST_SHARED = 40
 
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql").fullmatch
 _TABLE: dict[Engine, str] = {
@@ -118,16 +123,20 @@ async def _make_table(tx: Tx) -> None:
 
 
 def known(folder: Path) -> tuple[Migration, ...]:
-    """The files of this version, in order."""
-    found = []
-    for file in sorted(folder.glob("*.sql")):
+    """The files of this version for the engine of this folder, in order."""
+    found: dict[int, Migration] = {}
+    files = [*folder.glob("*.sql"), *(folder.parent / BOTH).glob("*.sql")]
+    for file in sorted(files, key=lambda file: file.name):
         match = _FILE_NAME(file.name)
-        if match is None or int(match[1]) != len(found) + 1:
+        number = 0 if match is None else int(match[1])
+        is_next = number == len(found) + 1 or (number >= FIRST_SHARED and number not in found)
+        if match is None or not is_next or (file.parent.name == BOTH and number < FIRST_SHARED):
             raise DatabaseUnusable(
-                f"{file} is not in sequence: migrations are 0001_name.sql, 0002_name.sql and so on. Reinstall Rollbook."
+                f"{file} is not in sequence: migrations are 0001_name.sql, 0002_name.sql and so on, those of both "
+                f"engines from {FIRST_SHARED:04} on. Reinstall Rollbook."
             )
-        found.append(Migration(int(match[1]), match[2], file.read_text(encoding="utf-8")))
-    return tuple(found)
+        found[number] = Migration(number, match[2], file.read_text(encoding="utf-8"))
+    return tuple(found.values())
 
 
 async def _missing(queries: Queries, files: tuple[Migration, ...]) -> list[Migration]:

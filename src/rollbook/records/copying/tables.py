@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rollbook.records import users
+from rollbook.records import users, webhooks
+from rollbook.records.webhooks import deliveries, inbox, replays
 
 EVENT = "id, type, user_id, created_at, actor_user, actor_key, address, request_id, trace_id, object, before"
 
@@ -33,7 +34,7 @@ TABLES = (
         "expires_at, last_used_at, revoked_at, created_by, limited_with",
         "id",
     ),
-    _table("sessions", "id, digest, user_id, created_at, last_seen_at, address, user_agent", "id"),
+    _table("sessions", "id, digest, user_id, created_at, last_seen_at, address, user_agent, proven_at", "id"),
     _table("password_parameters", "cost, parameters, in_doubt, users, most, counted_at", "cost, parameters"),
     _table("password_links", "user_id, digest, created_at, expires_at", "user_id"),
     _table("events", f"seq, {EVENT}", "seq"),
@@ -53,31 +54,16 @@ TABLES = (
     _table("request_log", "user_id, key_id, status, limited_by, first, last, left_out, lines", "last, id"),
     _table("request_log_sizes", "hour, bytes", "hour"),
     _table("erased_usage", "user_id, erased_at", "user_id"),
-    _table(
-        "webhooks",
-        "id, user_id, url, description, types, format, payload, ordering, skip_imports, headers, secret, "
-        "old_secret, old_secret_until, status, status_reason, version, created_at, updated_at",
-        "id",
-    ),
+    _table("webhooks", webhooks.COLUMNS, "id"),
     _table(
         "webhook_cursors",
         "webhook_id, seq, holder, epoch, until, failures, failing_since, probes, open_until, missed, told_at",
         "webhook_id",
     ),
     _table("webhook_lanes", "webhook_id, lane, seq, attempts, next_at, failed_at, outcome", "webhook_id, lane"),
-    _table(
-        "webhook_deliveries",
-        "id, webhook_id, seq, event_id, type, user_id, trigger, attempt, created_at, duration, outcome, "
-        "http_status, address, retry_at, response_type, response",
-        "id",
-    ),
+    _table("webhook_deliveries", deliveries.COLUMNS, "id"),
     _table("webhook_hours", "webhook_id, hour, delivered, failed, duration", "webhook_id, hour"),
-    _table(
-        "webhook_replays",
-        "id, webhook_id, trigger, first_seq, next_seq, last_seq, types, user_id, selection, status, delivered, "
-        "failed, created_by, created_at, finished_at",
-        "id",
-    ),
+    _table("webhook_replays", replays.COLUMNS, "id"),
     # Those that wait or run have their files elsewhere: they end where they are looked for.
     _table(
         "imports",
@@ -87,7 +73,7 @@ TABLES = (
         "id",
     ),
     _table("import_refusals", "import_id, number, line, field, code, reason, user_id", "import_id, number"),
-    _table("webhook_inbox", "id, webhook_id, user_id, received_at, headers, body", "id"),
+    _table("webhook_inbox", inbox.COLUMNS, "id"),
 )
 
 

@@ -30,21 +30,21 @@ OWNER_REASONS = ("owner_suspended", "owner_deleted", "owner_demoted")
 
 
 class Webhook(NamedTuple):
-    """A webhook as stored."""
+    """A webhook as stored. Its defaults are those of a new one."""
 
     id: str
     user_id: str
-    url: str
-    description: str
-    types: Words  # patterns
-    format: str
-    payload: str
-    ordering: str
-    skip_imports: Flag  # whether what imports do is not sent
-    headers: Annotated[bytes | None, Shown("list(sealed_headers(record))")]  # names and sealed values
     secret: Hidden[bytes]
-    old_secret: Hidden[bytes | None]  # signs too, until `old_secret_until`
-    old_secret_until: Hidden[int | None]
+    url: str
+    description: str = ""
+    types: Words = "*"  # patterns
+    format: str = "standard"
+    payload: str = "full"
+    ordering: str = "user"
+    skip_imports: Flag = 0  # whether what imports do is not sent
+    headers: Annotated[bytes | None, Shown("list(sealed_headers(record))")] = None  # names and sealed values
+    old_secret: Hidden[bytes | None] = None  # signs too, until `old_secret_until`
+    old_secret_until: Hidden[int | None] = None
     status: str = "enabled"
     status_reason: str | None = None
     version: Hidden[int] = 1
