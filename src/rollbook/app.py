@@ -213,7 +213,17 @@ class App:
         cors = b"" if self._cors is None else self._cors.lines(path, method, headers)
         response = render(error, id, self._url, headers.get(b"accept"), cors)
         self._metrics.add(error.code)
-        request = Request(method, path, "", {}, b"", address, False, id, time.perf_counter_ns())
+        request = Request(
+            method=method,
+            path=path,
+            query="",
+            headers={},
+            body=b"",
+            address=address,
+            secure=False,
+            id=id,
+            started=time.perf_counter_ns(),
+        )
         self._done.note(request, response.status, len(response.body))
         return response
 

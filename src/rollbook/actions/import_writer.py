@@ -383,14 +383,14 @@ class Importer:
         weak = sum(self._is_weak(row, outcome, user, done) for row, outcome, user in each)
         records = len(rows) + len(refusals)
         counts = Counts(
-            records,
-            counted["added"],
-            counted["updated"],
-            counted["unchanged"],
-            counted["skipped"],
-            len(refused),
-            len(left_out),
-            weak,
+            records=records,
+            added=counted["added"],
+            updated=counted["updated"],
+            unchanged=counted["unchanged"],
+            skipped=counted["skipped"],
+            refused=len(refused),
+            without_password=len(left_out),
+            weak_hashes=weak,
         )
         return Step(counts, sorted([*refused, *left_out], key=lambda refusal: refusal.line))
 

@@ -95,15 +95,15 @@ def _counted(on: Rollbook, user_id: str) -> Iterator[None]:
 async def _search(on: Rollbook, by: Principal, asked: ListRequests) -> Search:
     """Raises InsufficientScope, InvalidParameter, NotFound."""
     return Search(
-        await subject_or_all(on, by, SCOPE, asked.user),
-        asked.key,
-        (0, 999) if asked.status is None else request_log.statuses(asked.status),
-        asked.method,
-        asked.path or "",
-        asked.path_match == "exact",
-        asked.after or 0,
-        request_log.END if asked.before is None else asked.before,
-        PATH if asked.wait else None,
+        user_id=await subject_or_all(on, by, SCOPE, asked.user),
+        key_id=asked.key,
+        statuses=(0, 999) if asked.status is None else request_log.statuses(asked.status),
+        method=asked.method,
+        path=asked.path or "",
+        is_whole=asked.path_match == "exact",
+        after=asked.after or 0,
+        before=request_log.END if asked.before is None else asked.before,
+        hidden=PATH if asked.wait else None,
     )
 
 

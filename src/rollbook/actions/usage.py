@@ -68,16 +68,16 @@ async def _read(queries: Queries, user_id: str, since: int, key_id: str | None) 
     of_key = [OfKey(key_id, *whole[1:])] if key_id and hours else []
     windows = await records.hit(queries, user_id, since, key_id)
     return Usage(
-        user_id,
-        "",
-        since,
-        0,
-        0,
-        whole,
-        hours,
-        of_key if key_id else await records.by_key(queries, user_id, since),
-        await records.by_route(queries, user_id, since, key_id),
-        sorted(windows.items(), key=lambda each: (-each[1], each[0])),
+        user_id=user_id,
+        period="",
+        since=since,
+        until=0,
+        step=0,
+        total=whole,
+        intervals=hours,
+        keys=of_key if key_id else await records.by_key(queries, user_id, since),
+        routes=await records.by_route(queries, user_id, since, key_id),
+        windows=sorted(windows.items(), key=lambda each: (-each[1], each[0])),
     )
 
 

@@ -57,14 +57,14 @@ async def list_deliveries(on: Rollbook, by: Principal, id: str, asked: ListDeliv
     """
     webhook = await _find(on, by, "webhooks:read", id)
     filters = Filters(
-        asked.before,
-        asked.outcome,
-        asked.type,
-        asked.user and whom(by, asked.user),
-        asked.event,
-        asked.trigger,
-        asked.created_after,
-        asked.created_before,
+        before=asked.before,
+        outcome=asked.outcome,
+        type=asked.type,
+        user_id=asked.user and whom(by, asked.user),
+        event_id=asked.event,
+        trigger=asked.trigger,
+        created_after=asked.created_after,
+        created_before=asked.created_before,
     )
     if filters.outcome not in (None, FAILED) and not outcomes.is_outcome(filters.outcome or ""):
         refuse("outcome", "must be failed or the name of an outcome, such as timed_out or http_500")

@@ -34,7 +34,21 @@ class Local:
 
     async def call(self, method: str, path: str, query: str, body: bytes) -> Response:
         """`path` is percent-decoded, `query` is not. Raises ApiError."""
-        return await settled(self._routes.answer(Request(method, path, query, {}, body, self._by.address, True, "", 0)))
+        return await settled(
+            self._routes.answer(
+                Request(
+                    method=method,
+                    path=path,
+                    query=query,
+                    headers={},
+                    body=body,
+                    address=self._by.address,
+                    secure=True,
+                    id="",
+                    started=0,
+                )
+            )
+        )
 
     def plan(self, row: Route) -> Plan:
         perform = performance(row, self.services)

@@ -284,13 +284,13 @@ class _Connection(asyncio.Protocol):
         if status is None:
             return Sent(problem, duration=duration, address=self._address)
         return Sent(
-            outcomes.of_status(status),
-            status,
-            duration,
-            self._address,
-            self._retry_after,
-            self._type,
-            _text(self._body),
+            outcome=outcomes.of_status(status),
+            http_status=status,
+            duration=duration,
+            address=self._address,
+            retry_after=self._retry_after,
+            response_type=self._type,
+            response=_text(self._body),
         )
 
     def abort(self) -> None:

@@ -280,21 +280,21 @@ def _example(number: int, commands: Token, answer: Token | None) -> Example:
     shows = "json" if body.strip() else "text" if answer is None else ""
     address = urlsplit(request.url)
     return Example(
-        number,
-        [
+        number=number,
+        languages=[
             ("curl", highlighted(examples.curl(request), "sh")),
             ("Python", highlighted(examples.python(request, shows), "python")),
             ("JavaScript", highlighted(examples.javascript(request, shows), "javascript")),
             ("HTTP", _message(examples.message(request))),
         ],
-        request.method,
-        address.path + (f"?{address.query}" if address.query else ""),
-        "\n".join(f"{name}: {value}" for name, value in request.headers.items() if name != "Authorization"),
-        "" if request.body is None else examples.pretty(request.body),
-        request.needs_key,
-        status,
-        head,
-        highlighted(body, "json") if body.strip() else None,
+        method=request.method,
+        path=address.path + (f"?{address.query}" if address.query else ""),
+        headers="\n".join(f"{name}: {value}" for name, value in request.headers.items() if name != "Authorization"),
+        body="" if request.body is None else examples.pretty(request.body),
+        needs_key=request.needs_key,
+        status=status,
+        head=head,
+        answer=highlighted(body, "json") if body.strip() else None,
     )
 
 

@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 import time
+from typing import NamedTuple
 
 from rollbook.actions import imports
 from rollbook.actions.context import Rollbook
@@ -25,12 +26,19 @@ CLEAN = 600.0
 """Seconds after which the folder is looked through again."""
 
 
+class Crashes(NamedTuple):
+    """Crashes of an import's process in a row, after the same number of records."""
+
+    import_id: str
+    records: int
+    times: int
+
+
 class ImportStarter:
     def __init__(self, on: Rollbook) -> None:
         self._on = on
         self._process: subprocess.Popen[bytes] | None = None
-        self._crashes: tuple[str, int, int] = ("", 0, 0)
-        """Of which import, after how many records, and how often in a row."""
+        self._crashes = Crashes("", 0, 0)
         self._cleaned = 0.0
 
     async def step(self) -> bool:
@@ -63,7 +71,7 @@ class ImportStarter:
         """Test whether it was tried often enough."""
         id, records, times = self._crashes
         times = times + 1 if (id, records) == (job.id, job.records) else 1
-        self._crashes = (job.id, job.records, times)
+        self._crashes = Crashes(job.id, job.records, times)
         if self._process is None or self._process.returncode == 0 or times <= MAX_CRASHES:
             return False
         logger.error("import %s: the process died %d times after record %d", job.id, MAX_CRASHES, job.records)

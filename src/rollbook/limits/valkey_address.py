@@ -97,7 +97,17 @@ def parse(url: str) -> Address:
     found, (primary, database) = _hosts(hosts, kind), _path(parts, kind)
     root, in_clear = options.get(_ROOT, ""), options.get(_MODE) == "disable"
     tls = _tls(root) if _SCHEMES[scheme] else None
-    address = Address(kind, found, user, password, database, primary, tls, root, in_clear)
+    address = Address(
+        kind=kind,
+        hosts=found,
+        user=user,
+        password=password,
+        database=database,
+        primary=primary,
+        tls=tls,
+        root=root,
+        in_clear=in_clear,
+    )
     _check(address, scheme, _LOGIN in options)
     return address
 

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -109,6 +109,17 @@ class Share:
         return self.limited <= MAX_LIMITED
 
 
+class Described(NamedTuple):
+    """The client of the last line: most often the next line has the same."""
+
+    address: str
+    fields: dict[bytes, bytes]
+    """All header fields of the request."""
+    client: int
+    own: bytes
+    """OWN_HEADERS, as in a line."""
+
+
 class UsageBucket:
     """The requests of one hour with the same key, status and exceeded window: how many, of each endpoint by duration,
     and the first of them as lines."""
@@ -155,9 +166,7 @@ class UsageBucket:
         # By the identity of its row, which lives as long as the process: its name, and how many requests took how long
         # (DURATIONS).
         self.routes: dict[int, tuple[str, list[int]]] = {}
-        # Address and header fields of the last line, its client and its own fields: most often the next line has the
-        # same.
-        self.last: tuple[str, dict[bytes, bytes], int, bytes] | None = None
+        self.last: Described | None = None
         self.retried = False
 
 
@@ -216,7 +225,7 @@ class UsageBuffer:
             return
         last = bucket.last
         headers = request.headers
-        if last is not None and (last[1] is headers or last[1] == headers) and last[0] == request.address:
+        if last is not None and (last.fields is headers or last.fields == headers) and last.address == request.address:
             _, _, client, own = last
         elif self._bytes >= MAX_BYTES or share.bytes <= 0:
             return
@@ -306,7 +315,7 @@ class UsageBuffer:
             size += len(client.headers) + 64
         self._bytes += size
         bucket.share.bytes -= size
-        bucket.last = (request.address, request.headers, index, own)
+        bucket.last = Described(request.address, request.headers, index, own)
         return index, own
 
     def _describe_error(self, bucket: UsageBucket, error: ApiError) -> Problem | int | None:

@@ -106,15 +106,15 @@ def _field(name: str, kind: Any, required: bool, label: str, hint: str) -> FormF
         return None
     least = schema.get("minLength", meta.min_length or 0)
     return FormField(
-        name,
-        label,
-        hint or _first_sentence(meta.description or ""),
-        schema.get("maxLength", meta.max_length or 0),
-        choices,
-        required,
-        inner is bool,
-        NoneType in types,
-        is_text and not least,
+        name=name,
+        label=label,
+        hint=hint or _first_sentence(meta.description or ""),
+        max_length=schema.get("maxLength", meta.max_length or 0),
+        choices=choices,
+        is_required=required,
+        is_bool=inner is bool,
+        can_be_null=NoneType in types,
+        can_be_blank=is_text and not least,
     )
 
 

@@ -91,7 +91,15 @@ class Site:
         if request.path.startswith("/v1") or not accepts_html(request):
             return None
         bare = Request(
-            "GET", request.path, "", request.headers, b"", request.address, request.secure, request.id, request.started
+            method="GET",
+            path=request.path,
+            query="",
+            headers=request.headers,
+            body=b"",
+            address=request.address,
+            secure=request.secure,
+            id=request.id,
+            started=request.started,
         )
         try:
             person = await self._person(bare)

@@ -37,7 +37,16 @@ class Outbox:
         deliveries, self.deliveries = self.deliveries, []
         messages, self._messages = self._messages, []
         return Results(
-            self._webhook_id, epoch, seq, breaker, lanes, removed, deliveries, _hours(deliveries), messages, replays
+            webhook_id=self._webhook_id,
+            epoch=epoch,
+            seq=seq,
+            breaker=breaker,
+            lanes=lanes,
+            delivered_lanes=removed,
+            deliveries=deliveries,
+            hours=_hours(deliveries),
+            messages=messages,
+            replays=replays,
         )
 
     def put_back(self, results: Results) -> None:

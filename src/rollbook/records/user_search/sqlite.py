@@ -97,11 +97,7 @@ async def find(queries: Queries, wanted: str, query: Query) -> list[Row]:
     if await are_few(queries, query.filters):
         sql = f"SELECT {wanted}, external_id, email_key FROM users WHERE true{where.sql}{past.sql}"
         few = await queries.all(sql, *where.values, *past.values)
-        return page(
-            wanted,
-            [(*row[:-2], row[-1]) for row in few if _matches(row[1], row[2], row[3], row[-2], term, matches)],
-            query,
-        )
+        return page(wanted, _matching_rows(few, term, matches), query)
     await _check_ready(queries, term)
     end = query.offset + query.limit + 1
     if query.order[0].name != "added" and await _has_many(queries, term):
@@ -165,7 +161,7 @@ async def _first(queries: Queries, wanted: str, query: Query, limit: int) -> lis
             f"WHERE true{where.sql}"
         )
         rows = await queries.all(sql, *past.values, looked, *where.values)
-        found = [(*row[:-2], row[-1]) for row in rows if _matches(row[1], row[2], row[3], row[-2], term, matches)]
+        found = _matching_rows(rows, term, matches)
         if len(found) >= limit:
             break
     return found
@@ -324,6 +320,17 @@ def _matching(term: str) -> Matches:
         return lambda name, email: False
     search = re.compile(words.pattern(folded)).search
     return lambda name, email: search(searched_text(name, email)) is not None
+
+
+def _matching_rows(rows: Iterable[Row], term: str, matches: Matches) -> list[Row]:
+    """Rows of the users who match, which begin with seq, id, name and email and end with external_id and email_key:
+    without external_id."""
+    found: list[Row] = []
+    for row in rows:
+        _, id, name, email, *_, external_id, email_key = row
+        if _matches(id, name, email, external_id, term, matches):
+            found.append((*row[:-2], email_key))
+    return found
 
 
 def _matches(id: str, name: str, email: str, external_id: str | None, term: str, matches: Matches) -> bool:
