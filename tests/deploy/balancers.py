@@ -24,11 +24,13 @@ BALANCERS = ("caddy", "haproxy")
 
 
 @contextmanager
-def balancing(name: str, nodes: list[Server], folder: Path, path: str = "/health/ready") -> Iterator[str]:
+def balancing(
+    name: str, nodes: list[Server], folder: Path, path: str = "/health/ready", plain: int = 0
+) -> Iterator[str]:
     """The balancer before the nodes, once it answers `path` well; the address it listens on. An empty path waits for
-    the port only."""
+    the port only. `plain`: see `environment`."""
     log = folder / f"{name}.log"
-    process, url = _start(name, nodes, folder, log)
+    process, url = _start(name, nodes, folder, log, plain)
     try:
         _wait(url, path, process, log)
         yield url
@@ -55,8 +57,9 @@ def command(name: str, check: bool = False) -> list[str]:
     return [program("haproxy"), "-c" if check else "-db", "-f", str(DEPLOY / "haproxy.cfg")]
 
 
-def environment(name: str, port: int, nodes: list[Server], folder: Path) -> dict[str, str]:
-    """Its variables. HAProxy's third node is not there: the port is nobody's."""
+def environment(name: str, port: int, nodes: list[Server], folder: Path, plain: int = 0) -> dict[str, str]:
+    """Its variables. `plain`: the port where it sends people on to https. HAProxy's third node is not there: the port is
+    nobody's."""
     basic = {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     places = [f"127.0.0.1:{node.port}" for node in nodes]
     if name == "caddy":
@@ -65,15 +68,22 @@ def environment(name: str, port: int, nodes: list[Server], folder: Path) -> dict
             **basic,
             "SITE": f"http://127.0.0.1:{port}",
             "BIND": "127.0.0.1",
+            "PLAIN": f"http://:{plain or free_port()}",
             "NODES": " ".join(places),
             "CADDY_ADMIN": f"127.0.0.1:{free_port()}",
         }
     while len(places) < 3:
         places.append(f"127.0.0.1:{free_port()}")
-    return {**basic, "BIND": f"127.0.0.1:{port}", **{f"NODE{number}": place for number, place in enumerate(places, 1)}}
+    plain_one = {"PLAIN": f"127.0.0.1:{plain or free_port()}"}
+    return {
+        **basic,
+        **plain_one,
+        "BIND": f"127.0.0.1:{port}",
+        **{f"NODE{number}": place for number, place in enumerate(places, 1)},
+    }
 
 
-def _start(name: str, nodes: list[Server], folder: Path, log: Path) -> tuple[subprocess.Popen[bytes], str]:
+def _start(name: str, nodes: list[Server], folder: Path, log: Path, plain: int) -> tuple[subprocess.Popen[bytes], str]:
     """The balancer's process and its address. Another program may have taken the port meanwhile: then on another
     one."""
     for _ in range(5):
@@ -81,7 +91,7 @@ def _start(name: str, nodes: list[Server], folder: Path, log: Path) -> tuple[sub
         with open(log, "ab") as output:
             process = subprocess.Popen(
                 command(name),
-                env=environment(name, port, nodes, folder),
+                env=environment(name, port, nodes, folder, plain),
                 stdout=output,
                 stderr=output,
                 stdin=subprocess.DEVNULL,

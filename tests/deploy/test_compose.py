@@ -13,6 +13,7 @@ import yaml
 from rollbook.config import Settings
 from tests.deploy import image
 from tests.deploy.programs import DEPLOY
+from tests.security.test_guesses_in_512_mebibytes import MEBIBYTES
 
 ONE = DEPLOY / "compose.yaml"
 THREE = DEPLOY / "compose.three-nodes.yaml"
@@ -50,6 +51,10 @@ def test_every_service_is_confined_and_stops_in_its_own_time(file: Path) -> None
         if service["image"].startswith("rollbook:"):
             assert service["cap_drop"] == ["ALL"] and "cap_add" not in service and "user" not in service
             assert int(service["stop_grace_period"].removesuffix("s")) > Settings().drain_timeout + 2
+        if service["image"].startswith("rollbook:"):
+            assert service["mem_limit"] == f"{MEBIBYTES}m", "what the server is tested with"
+        else:
+            assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
         for port in service.get("ports", []):
             assert re.sub(r"\$\{\w+:-(.*)\}", r"\1", port).startswith("127.0.0.1:"), name
 
@@ -60,7 +65,8 @@ def test_three_nodes_wait_for_the_migration_and_only_the_balancer_is_in_reach() 
     assert len(nodes) == 3
     for service in nodes.values():
         assert service["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
-        assert service["environment"] == services["migrate"]["environment"]
+        assert "rollbook:${" in service["environment"]["ROLLBOOK_DATABASE"]
+    assert "rollbook_owner:${" in services["migrate"]["environment"]["ROLLBOOK_DATABASE"]
     assert services["migrate"]["command"] == ["migrate"] and services["migrate"]["restart"] == "no"
     assert [name for name, service in services.items() if "ports" in service] == ["caddy"]
     assert load(THREE)["networks"]["back"]["internal"] is True and services["caddy"]["networks"] == ["front"]
@@ -74,9 +80,12 @@ def test_the_nodes_keep_nothing_and_read_their_secret_from_a_file() -> None:
     for name, service in load(THREE)["services"].items():
         if service["image"].startswith("rollbook:"):
             variables = service["environment"]
-            assert variables["ROLLBOOK_DATABASE"].startswith("postgresql://") and "volumes" not in service, name
-            assert variables["ROLLBOOK_SECRET_FILE"] == f"/run/secrets/{service['secrets'][0]}"
-            assert variables["ROLLBOOK_LIMITS"].startswith("valkey://")
+            assert "volumes" not in service and service["secrets"] == ["rollbook", "ca"], name
+            assert variables["ROLLBOOK_SECRET_FILE"] == "/run/secrets/rollbook"
+            assert variables["ROLLBOOK_DATABASE"].startswith("postgresql://")
+            assert variables["ROLLBOOK_DATABASE"].endswith("?sslmode=verify-full&sslrootcert=/run/secrets/ca")
+    limits = load(THREE)["services"]["node1"]["environment"]["ROLLBOOK_LIMITS"]
+    assert limits.startswith("valkeys://rollbook:${") and limits.endswith("?sslrootcert=/run/secrets/ca")
 
 
 @pytest.mark.parametrize("file", [ONE, THREE], ids=lambda file: file.name)

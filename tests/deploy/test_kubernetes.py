@@ -14,6 +14,7 @@ from rollbook.api.routes import ROUTES
 from rollbook.config import Settings, load
 from tests.deploy import image
 from tests.deploy.programs import DEPLOY, program, run
+from tests.security.test_guesses_in_512_mebibytes import MEBIBYTES
 
 FOLDER = DEPLOY / "kubernetes"
 FILES = sorted(path for path in FOLDER.rglob("*.yaml") if path.name != "kustomization.yaml")
@@ -106,7 +107,8 @@ def test_pods_are_confined(name: str) -> None:
         "capabilities": {"drop": ["ALL"]},
     }
     assert pod["automountServiceAccountToken"] is False and pod["enableServiceLinks"] is False
-    assert {"cpu", "memory"} == set(container["resources"]["requests"]) and "memory" in container["resources"]["limits"]
+    assert {"cpu", "memory"} == set(container["resources"]["requests"])
+    assert container["resources"]["limits"]["memory"] == f"{MEBIBYTES}Mi", "what the server is tested with"
 
 
 @pytest.mark.parametrize("name", PODS)
@@ -125,11 +127,22 @@ def test_secrets_come_from_the_example_and_the_server_finds_its_file(name: str) 
         )
     (volume,) = pod["volumes"]
     (mount,) = container["volumeMounts"]
-    (item,) = volume["secret"]["items"]
+    items = {item["path"]: item["key"] for item in volume["secret"]["items"]}
     assert volume["name"] == mount["name"] and volume["secret"]["secretName"] == example["metadata"]["name"]
-    assert volume["secret"]["defaultMode"] == 0o400 and item["key"] in example["stringData"]
+    assert volume["secret"]["defaultMode"] == 0o400 and set(items.values()) <= set(example["stringData"])
     variables = {each["name"]: each.get("value") for each in container["env"]}
-    assert variables["ROLLBOOK_SECRET_FILE"] == f"{mount['mountPath']}/{item['path']}"
+    assert variables["ROLLBOOK_SECRET_FILE"] == f"{mount['mountPath']}/secret" and items["secret"] == "secret"
+    for url in ("database", "database-owner", "limits"):
+        assert example["stringData"][url].endswith(f"sslrootcert={mount['mountPath']}/ca.crt") and "ca.crt" in items
+
+
+def test_only_the_migration_has_the_role_that_owns_the_tables() -> None:
+    keys = [{each["key"] for each in _references(container)} for container in (SERVER, MIGRATE)]
+    assert "database" in keys[0] and "database-owner" not in keys[0]
+    assert keys[1] == {"database-owner"}
+    urls = read("secret.example.yaml")["stringData"]
+    assert urls["database"].startswith("postgresql://rollbook:")
+    assert urls["database-owner"].startswith("postgresql://rollbook_owner:")
 
 
 def test_the_example_holds_no_secret() -> None:

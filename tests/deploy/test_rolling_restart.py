@@ -4,8 +4,10 @@ fails no request."""
 from __future__ import annotations
 
 import http.client
+import json
 import secrets
 import signal
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ import pytest
 from rollbook.auth import key_format
 from tests import postgres
 from tests.deploy.balancers import BALANCERS, Caller, balancing, command, environment
-from tests.deploy.programs import run
+from tests.deploy.programs import DEPLOY, program, run
 from tests.harness import Server, free_port
 from tests.nodes.pair import wait_until
 
@@ -91,11 +93,53 @@ def test_the_nodes_know_a_caller_by_its_address_and_believe_nobody_else(
 
 
 @pytest.mark.parametrize("name", BALANCERS)
+def test_over_plain_http_pages_lead_to_https_and_calls_are_refused(name: str, tmp_path: Path) -> None:
+    plain = free_port()
+    nodes = [Server(tmp_path / "1"), Server(tmp_path / "2")]
+    with (
+        balancing(name, nodes, tmp_path, path="", plain=plain),
+        httpx2.Client(base_url=f"http://127.0.0.1:{plain}", timeout=60) as client,
+    ):
+        wait_until(lambda: is_open(plain))
+        for path in ("/", "/account/sign-in?next=/admin", "/docs/users", "/v11"):
+            answer = client.get(path, headers={"Host": "api.example.com"})
+            assert (answer.status_code, answer.headers["location"]) == (308, f"https://api.example.com{path}")
+        key = {"Authorization": "Bearer rbk_secret"}
+        for method, path, headers in (
+            ("GET", "/v1/users", key),
+            ("GET", "/v1/users", {}),
+            ("GET", "/v1", {}),
+            ("POST", "/v1/users", key),
+            ("GET", "/metrics", {}),
+            ("GET", "/docs", key),
+            ("POST", "/account/sign-in", {}),
+        ):
+            answer = client.request(method, path, headers=headers)
+            assert answer.status_code == 403 and "location" not in answer.headers, (method, path)
+            assert answer.headers["content-type"] == "application/json"
+            assert answer.json()["code"] == "forbidden" and "rotate the key" in answer.json()["error"]
+
+
+def test_with_a_domain_caddy_redirects_nothing_by_itself(tmp_path: Path) -> None:
+    variables = environment("caddy", free_port(), [Server(tmp_path / "1")], tmp_path) | {"SITE": "api.example.com"}
+    file = str(DEPLOY / "Caddyfile")
+    adapted = run(program("caddy"), "adapt", "--adapter", "caddyfile", "--config", file, environment=variables).stdout
+    servers = json.loads(adapted)["apps"]["http"]["servers"].values()
+    (https,) = [each for each in servers if each["listen"] == ["127.0.0.1:443"]]
+    assert https["automatic_https"]["disable_redirects"] is True
+
+
+@pytest.mark.parametrize("name", BALANCERS)
 def test_without_any_node_the_answer_is_an_error_and_comes_soon(name: str, tmp_path: Path) -> None:
     with balancing(name, [Server(tmp_path / "1"), Server(tmp_path / "2")], tmp_path, path="") as url:
         started = time.monotonic()
         assert httpx2.post(f"{url}/v1/users", json={}, timeout=60).status_code in (502, 503)
         assert time.monotonic() - started < 30
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _total(callers: list[Caller]) -> Counter[tuple[str, str]]:

@@ -33,7 +33,7 @@ def jobs(on: Services, gate: Gate, site: Site, flush: UsageFlush, gauge: Step, f
     ]
     last = [store_last_seen, store_deferred_events, flush.flush]
     if first:
-        found += [Job(name, pause, partial(step, on.db), leased=True) for name, pause, step in dialect(on.db).upkeep]
+        found += [Job(name, pause, partial(step, on.db), leased=True) for name, pause, step, _ in dialect(on.db).upkeep]
         found += [Job(name, pause, partial(step, on), leased=True) for name, pause, step in retention.JOBS]
         found.append(Job("keys that expire", 60.0, partial(key_expiry.give_notice, on), leased=True))
         running = ImportStarter(on)

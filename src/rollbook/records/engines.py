@@ -41,8 +41,8 @@ POSTGRESQL = Dialect(
     user_search_postgres,
     upkeep=(
         Upkeep("fold counts", 0.2, user_counts_postgres.fold_appended),
-        Upkeep("build search", 60.0, user_search_postgres.build_words),
-        Upkeep("build index of dates", 60.0, user_list_postgres.build_dates),
+        Upkeep("build search", 60.0, user_search_postgres.build_words, is_build=True),
+        Upkeep("build index of dates", 60.0, user_list_postgres.build_dates, is_build=True),
         Upkeep("build index of metadata", 60.0, user_metadata.build_index),
         Upkeep("number events", 0.5, event_log_postgres.settle_new),
     ),

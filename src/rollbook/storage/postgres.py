@@ -124,7 +124,13 @@ class Postgres(Database):
         return self.run_now(self.read(fn, *args))
 
     def write_now(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        return self.run_now(self.write(fn, *args))
+        try:
+            return self.run_now(self.write(fn, *args))
+        except asyncpg.InsufficientPrivilegeError as problem:
+            raise DatabaseUnusable(
+                f"PostgreSQL at {self.address.public} does not allow this to its user: {problem}. If the schema is to "
+                "be changed, run `rollbook migrate` with the URL of the role that owns the tables."
+            ) from None
 
     def run_now(self, coroutine: Coroutine[Any, Any, T]) -> T:
         if self._now is None:
