@@ -92,13 +92,13 @@ class App:
         self._usage_buffer = UsageBuffer(settings.request_retention > 0, worker, settings.workers)
         services = Services(settings, self._db, self._limiter, self)
         self._secret, self._passwords, self._tail = services.secret, services.passwords, services.tail
-        self._feeds = services.feeds
+        self._feeds, self._deferred = services.feeds, services.deferred_events
         self._router = Router(services)
         self._site = Site(services)
         self._routes = Routes(settings.max_body)
         calls, pages = _with_room(ROUTES, settings.import_max_size), _with_room(PAGES, settings.import_max_size)
         self._routes.add(self._router, calls, "/v1")
-        self._routes.add(self._site, pages)
+        self._routes.add(self._site, pages, "/")
         self._done = Done(
             self._metrics,
             {id(row): index for index, row in enumerate((*calls, *pages))},
@@ -224,12 +224,12 @@ class App:
             id=id,
             started=time.perf_counter_ns(),
         )
+        request.error = error
         self._done.note(request, response.status, len(response.body))
         return response
 
     async def _rendered(self, error: ApiError, request: Request) -> Response:
         self.count(error, request)
-        request.error = error
         page = await self._site.error_page(error, request)
         return page or render(error, request.id, self._url, request.headers.get(b"accept"))
 
@@ -240,6 +240,7 @@ class App:
         metrics.set("hashes_waiting", hashing.waiting)
         metrics.set("writes_waiting", self._db.writes_waiting)
         told = {"hashes_done": hashing.done, "hashes_refused": hashing.refused}
+        told |= {f"refused_{type}": count for type, count in self._deferred.refused.items()}
         if self._worker == 0:  # the table of several workers is one
             told["limiter_evictions"] = self._limiter.evicted
         if self._valkey is not None:
@@ -253,6 +254,7 @@ class App:
     # ---- Operations
 
     def count(self, error: ApiError, request: Request) -> None:
+        request.error = error
         self._metrics.add(error.code)
         if isinstance(error, TooManyRequests):
             by = "attempts" if isinstance(error, TooManyAttempts) else "address" if request.user_id is None else "user"

@@ -383,7 +383,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = Limit.parse("30/minute,200/hour")
     page_limit: Annotated[
-        Limit, says("Rate limit of dashboard pages, per person signed in or per client IP address, or `none`.")
+        Limit,
+        says(
+            "Rate limit of dashboard pages, docs and `/openapi.json`, per person signed in or per client IP "
+            "address, or `none`."
+        ),
     ] = Limit.parse("600/minute")
 
     synchronous: Annotated[

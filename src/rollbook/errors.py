@@ -211,6 +211,23 @@ class AddressNotAllowed(Forbidden):
     message = "This API key cannot be used from this IP address."
 
 
+class ForeignForm(Forbidden):
+    """A form of the dashboard was sent from a page of another site, so it may not be what the person wanted. Open the
+    page on this server and send the form again. If this happens on your own pages, set `public_url` to the URL that
+    browsers use."""
+
+    code = "foreign_form"
+    message = "This form was sent from another site. Open the page on this server and send the form again."
+
+
+class UnknownHost(Forbidden):
+    """The dashboard was called by a public host name that is not the server's: another site may have pointed its name
+    here. If the name is correct, set `public_url` to the URL that people use."""
+
+    code = "unknown_host"
+    message = "The dashboard only accepts requests for known host names."
+
+
 class LastOwner(Forbidden):
     """The last active owner can't be deleted, suspended or given a lower role, because no one could undo it. Create
     another owner first."""
@@ -376,6 +393,11 @@ class TooManyAttempts(TooManyRequests):
 
     code = "too_many_attempts"
     message = "Too many failed attempts."
+
+    def __init__(self, retry_after: int, *, of_account: bool = True) -> None:
+        """`of_account`: for this account, and not only from this network."""
+        super().__init__(retry_after)
+        self.of_account = of_account
 
 
 class ExportRunning(TooManyRequests):

@@ -86,6 +86,8 @@ class Gate:
                 await self._refresh(now)
             caller = self._callers.get(header) or await self._identify(header)
             if caller.ends_at <= now:
+                actor = Actor(caller.user_id, caller.key_id, request.address, request.id, request.trace_id)
+                self._deferred_events.key_refused(caller.user_id, caller.key_id or "", actor)
                 raise RevokedKey() if caller.ends_at == REVOKED else ExpiredKey()
         except Unauthorized:
             limit = self._unauthenticated

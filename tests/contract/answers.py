@@ -10,6 +10,7 @@ import httpx2
 import msgspec
 
 from rollbook.errors import ApiError
+from rollbook.observe.metrics import REFUSALS
 
 
 def fits(answer: httpx2.Response, kind: Any) -> Any:
@@ -76,7 +77,7 @@ class Log:
     """Reads `/v1/events` as a consumer does: what came since it read last, but for what the server notes by itself and
     later."""
 
-    NOTED_LATER = ("limit.exceeded", "user.sign_in_failed")
+    NOTED_LATER = ("limit.exceeded", *REFUSALS)
 
     def __init__(self, http: httpx2.Client) -> None:
         self._http = http

@@ -3,6 +3,7 @@ tried."""
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +16,13 @@ import httpx2
 import pytest
 
 from rollbook import clock
+from rollbook.observe.metrics import REFUSALS
+from rollbook.records.event_types import TYPES
 from tests.harness import Server, new_user, running
+from tests.visitor import signed_in
 
 DAY = 86_400
+PASSWORD = "a lobster in the library"
 MINUTES = count(1)
 """Each is given once: time is set, not added to."""
 
@@ -94,6 +99,89 @@ def test_a_flood_of_refused_requests_is_one_event_a_window_and_user(busy: Server
                 < clock.parse(exceeded[-1]["created_at"]) + 62 * clock.SECOND
             )
             busy.pass_time(61 * next(MINUTES))
+
+
+def refusals(http: httpx2.Client, type: str) -> int:
+    found = re.search(
+        rf'^rollbook_security_refusals_total{{type="{type}"}} (\d+)$', http.get("/metrics").text, re.MULTILINE
+    )
+    assert found is not None
+    return int(found[1])
+
+
+def test_what_is_counted_as_refused_are_types_of_events() -> None:
+    assert set(REFUSALS) <= set(TYPES)
+
+
+def test_wrong_current_passwords_are_told_and_then_that_the_user_is_locked_out(busy: Server) -> None:
+    with busy.http() as http:
+        user = new_user(http, password=PASSWORD)
+        made = http.post("/v1/keys", json={"name": "found", "user_id": user["id"]}).json()
+        guess = {"password": "another good one", "current_password": "wrong"}
+        before = {type: refusals(http, type) for type in REFUSALS}
+        with busy.http(made["key"]) as own:
+            statuses = [own.put("/v1/users/me/password", json=guess).status_code for _ in range(14)]
+        assert statuses == [401] * 10 + [429] * 4
+        for type, times in (("user.confirmation_failed", 10), ("user.locked_out", 4)):
+            (event,) = waited_for(events_of(http, user, type), 1)
+            assert event["object"] == http.get(f"/v1/users/{user['id']}").json()
+            assert (event["actor"]["user_id"], event["actor"]["key_id"]) == (user["id"], made["id"])
+            assert refusals(http, type) - before[type] == times
+        assert not events_of(http, user, "user.sign_in_failed")()
+        busy.pass_time(61 * next(MINUTES))
+
+
+def test_an_account_is_locked_out_by_its_own_wrong_passwords_and_not_by_those_of_an_address(busy: Server) -> None:
+    with busy.http() as http:
+        attacked, other = new_user(http), new_user(http)
+
+        def guess(email: str, times: int) -> list[int]:
+            sent = {"email": email, "password": "wrong", "address": "198.51.100.7"}
+            return [http.post("/v1/users/verify-password", json=sent).status_code for _ in range(times)]
+
+        assert guess(attacked["email"], 12) == [401] * 10 + [429] * 2
+        assert guess("nobody@example.com", 10) + guess("nobody.else@example.com", 10) == [401] * 20
+        assert guess(other["email"], 2) == [429] * 2
+        waited_for(events_of(http, attacked, "user.locked_out"), 1)
+        assert not events_of(http, other, "user.locked_out")() and not events_of(http, other, "user.sign_in_failed")()
+        busy.pass_time(61 * next(MINUTES))
+
+
+def test_the_use_of_a_revoked_or_expired_key_is_told_once_a_minute(busy: Server) -> None:
+    with busy.http() as http:
+        user, later = new_user(http), 61 * next(MINUTES)
+        soon = (datetime.now(UTC) + timedelta(seconds=later - 31)).replace(microsecond=0).isoformat()
+        revoked = http.post("/v1/keys", json={"name": "revoked", "user_id": user["id"]}).json()
+        expired = http.post("/v1/keys", json={"name": "expired", "user_id": user["id"], "expires_at": soon}).json()
+        assert http.delete(f"/v1/keys/{revoked['id']}").status_code == 204
+        before = refusals(http, "key.refused")
+        busy.pass_time(later)
+        for key in (revoked, expired):
+            for _ in range(5):
+                with busy.http(key["key"]) as own:
+                    assert own.get("/v1/users/me").status_code == 401
+        with busy.http("rbk_" + "x" * 38) as unknown:
+            assert unknown.get("/v1/users/me").status_code == 401
+        told = waited_for(events_of(http, user, "key.refused"), 2)
+        assert [(event["object"]["id"], event["actor"]["key_id"]) for event in told] == [
+            (key["id"], key["id"]) for key in (revoked, expired)
+        ]
+        assert all(event["actor"]["address"] == "127.0.0.1" for event in told)
+        assert refusals(http, "key.refused") - before == 10
+
+
+def test_a_form_that_another_site_sends_is_told_to_whom_it_was_done(busy: Server) -> None:
+    with busy.http() as http, signed_in(busy) as person, busy.http(None) as stranger:
+        me = http.get("/v1/users/me").json()
+        before = refusals(http, "session.form_refused")
+        for browser in (person, person, stranger):
+            sent = browser.post(
+                "/account/password", data={"password": PASSWORD}, headers={"Sec-Fetch-Site": "same-site"}
+            )
+            assert sent.status_code == 403
+        (event,) = waited_for(events_of(http, me, "session.form_refused"), 1)
+        assert event["object"]["user_id"] == me["id"] and event["object"]["id"].startswith("ses_")
+        assert refusals(http, "session.form_refused") - before == 3
 
 
 def test_keys_that_expire_tell_7_days_and_1_day_before_and_when_they_have(tmp_path: Path) -> None:

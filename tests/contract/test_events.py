@@ -15,6 +15,7 @@ import httpx2
 import pytest
 
 from rollbook import clock, errors, ids
+from rollbook.observe.metrics import REFUSALS
 from rollbook.records.event_types import TYPES
 from tests.contract.answers import Log, refused
 from tests.engines import once
@@ -222,7 +223,7 @@ def test_rotation_without_overlap_is_one_event_too(http: httpx2.Client, log: Log
 def test_the_cases_above_are_all_types_there_are() -> None:
     seen = {change.type for change in CHANGES} | {"user.created", "key.revealed", "key.rotated", "key.revoked"}
     seen |= {"session.created", "session.revoked", "user.signed_in"}
-    seen |= {"user.sign_in_failed", "limit.exceeded", "key.expiring", "key.expired"}  # test_event_notices
+    seen |= {*REFUSALS, "limit.exceeded", "key.expiring", "key.expired"}  # test_event_notices
     seen |= {"import.finished"}  # test_imports
     seen |= {type for type in TYPES if type.startswith("webhook.")}  # test_webhooks
     assert seen == set(TYPES) - {"server.test"}

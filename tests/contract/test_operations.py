@@ -271,6 +271,34 @@ def test_a_request_is_found_by_its_trace_and_by_its_callers_id(server: Server, h
     assert (traced["trace_id"], traced["client_request_id"]) == (TRACE, "web-42")
     assert (missing["trace_id"], missing["client_request_id"]) == (TRACE, "caf??7" + "x" * 122)
     assert "trace_id" not in other and "client_request_id" not in other
+    assert missing["code"] == "not_found" and "code" not in other and "code" not in traced
+
+
+@once
+def test_a_line_has_the_code_of_the_error_whoever_found_it(server: Server, http: httpx2.Client) -> None:
+    with server.http(None) as anonymous:
+        wrong = {"email": "nobody@example.com", "password": "wrong"}
+        same_site = {"Sec-Fetch-Site": "same-origin", "Accept": "text/html"}
+        answers = [
+            anonymous.get("/v1/users"),
+            anonymous.get("/nothing"),
+            anonymous.get("/v1/users", headers={"Expect": "nothing"}),
+            http.post("/v1/users", json={}),
+            http.post("/v1/users/verify-password", json=wrong),
+            anonymous.post("/account/sign-in", data=wrong, headers=same_site),
+            anonymous.post("/account/sign-in", data=wrong, headers={"Sec-Fetch-Site": "cross-site"}),
+            anonymous.get("/account/sign-in", headers={"Host": "rebound.example.com"}),
+        ]
+    assert [line.get("code") for line in lines_of(server, answers)] == [
+        "missing_key",
+        "not_found",
+        "bad_request",
+        "invalid_parameter",
+        "wrong_password",
+        "wrong_password",
+        "foreign_form",
+        "unknown_host",
+    ]
 
 
 @once

@@ -287,6 +287,20 @@ def test_naming_another_users_keys_is_403_whether_it_exists(people: People, user
 
 
 @once
+def test_who_lacks_a_role_is_told_about_the_role_and_who_lacks_a_scope_about_the_key(http: httpx2.Client) -> None:
+    def said(role: str, *scopes: str) -> str:
+        user = new_user(http, role=role)
+        key = new_key(http, user_id=user["id"], **({"scopes": scopes} if scopes else {}))
+        answer = http.get("/v1/events", headers={"Authorization": f"Bearer {key}"})
+        assert answer.status_code == 403 and 'scope="events:read"' in answer.headers["www-authenticate"]
+        return str(answer.json()["error"])
+
+    assert (
+        said("member") == said("member", "users:read") == "The role of this API key's user, member, doesn't allow this."
+    )
+    assert said("viewer", "users:read") == "This API key does not have the scope events:read."
+
+
 def test_403_comes_before_a_look_at_the_body_the_query_and_the_version(people: People) -> None:
     member, other = people.callers["member"], f"/v1/users/{people.bystander['id']}"
     for answer in (

@@ -478,4 +478,9 @@ def test_a_stranger_may_ask_for_so_many_pages_and_no_more(tmp_path: Path) -> Non
             statuses = [stranger.get("/account/sign-in").status_code for _ in range(6)]
             assert statuses == [200] * 4 + [429] * 2, "what came before it was signed in counts for its address"
             assert stranger.get("/static/style.css").status_code == 200
+            for path in ("/openapi.json", "/nothing"):
+                refusal = stranger.get(path)
+                assert refusal.status_code == 429 and 0 < int(refusal.headers["retry-after"]) <= 60
+            assert stranger.head("/openapi.json").status_code == 429
+            assert stranger.get("/health/live").status_code == 200
         assert is_signed_in(person), "who is signed in has a window of its own"

@@ -86,7 +86,9 @@ async def count(on: Rollbook, account: str, origin: Origin) -> Callable[[], Awai
         verdict = await on.limiter.take(bucket, limit, now, own, own_limit)
         if not verdict.admitted:
             await take_back()
-            raise TooManyAttempts(windows.retry_after(verdict))
+            of_address = windows.refused_by(limit, own_limit, verdict)[0].startswith("key-")
+            is_account = bucket.startswith(account) and not of_address
+            raise TooManyAttempts(windows.retry_after(verdict), of_account=is_account)
         counted.append((bucket, limit, verdict.at))
         if own is not None:
             counted.append((own, own_limit, verdict.at))

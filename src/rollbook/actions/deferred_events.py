@@ -1,5 +1,5 @@
-"""Events that are not part of a change: failed sign-ins and exceeded limits. Kept in memory, and recorded by a job
-within about a second.
+"""Events that are not part of a change: refused passwords, keys and forms, and exceeded limits. Kept in memory, and
+recorded by a job within about a second.
 
 So no response waits for them or tells by its time whether an account exists, and a flood of requests costs no write
 each: of every kind and user, one is recorded in the time of its window, over all workers and servers.
@@ -7,12 +7,15 @@ each: of every kind and user, one is recorded in the time of its window, over al
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rollbook import clock
+from rollbook.errors import NotFound
 from rollbook.quota import Limit, Window
-from rollbook.records import events, users
+from rollbook.records import events, keys, sessions, users
 from rollbook.records.events import Actor
+from rollbook.records.sessions import Session
 from rollbook.storage.database import Tx
 
 if TYPE_CHECKING:
@@ -30,17 +33,39 @@ class DeferredEvent(NamedTuple):
     seconds: int
     """In which it is recorded once."""
     object: dict[str, Any] | None = None
-    """None: the user."""
+    """None: the user, or the key."""
+    key_id: str | None = None
+    """Of the key that it is about."""
 
 
 class DeferredEvents:
     """Events of a worker that wait to be recorded: the first of each kind and user."""
 
     def __init__(self) -> None:
+        self.refused = Counter[str]()
+        """What was refused, by the type of its event, and however many of them are recorded."""
         self._waiting: dict[tuple[str, ...], DeferredEvent] = {}
 
-    def sign_in_failed(self, user_id: str, actor: Actor) -> None:
-        self._add((user_id,), DeferredEvent("user.sign_in_failed", user_id, actor, 60))
+    def sign_in_failed(self, user_id: str | None, actor: Actor) -> None:
+        """`user_id` None: no user has this email."""
+        self._refuse("user.sign_in_failed", user_id, actor)
+
+    def confirmation_failed(self, user_id: str, actor: Actor) -> None:
+        self._refuse("user.confirmation_failed", user_id, actor)
+
+    def locked_out(self, user_id: str | None, actor: Actor) -> None:
+        self._refuse("user.locked_out", user_id, actor)
+
+    def key_refused(self, user_id: str, key_id: str, actor: Actor) -> None:
+        self.refused["key.refused"] += 1
+        self._add((key_id, "refused"), DeferredEvent("key.refused", user_id, actor, 60, key_id=key_id))
+
+    def form_refused(self, session: Session | None, actor: Actor) -> None:
+        """`session` None: the browser sent no cookie with it."""
+        self.refused["session.form_refused"] += 1
+        if session is not None:
+            event = DeferredEvent("session.form_refused", session.user_id, actor, 60, sessions.public(session))
+            self._add((session.user_id, event.type), event)
 
     def limit_exceeded(self, actor: Actor, window: str, limit: Window, seconds: int) -> None:
         """`seconds` is how long the window lasts from now."""
@@ -55,6 +80,11 @@ class DeferredEvents:
                 "resets_at": resets_at,
             }
             self._add(key, DeferredEvent("limit.exceeded", user_id, actor, limit.seconds, object))
+
+    def _refuse(self, type: str, user_id: str | None, actor: Actor) -> None:
+        self.refused[type] += 1
+        if user_id is not None:
+            self._add((user_id, type), DeferredEvent(type, user_id, actor, 60))
 
     def _add(self, key: tuple[str, ...], event: DeferredEvent) -> None:
         if len(self._waiting) < MAX_WAITING:
@@ -83,5 +113,12 @@ async def store(on: Rollbook) -> bool:
 async def _record(tx: Tx, deferred: list[DeferredEvent]) -> None:
     for event in deferred:
         user = await users.by_id(tx, event.user_id)
-        if user is not None:  # otherwise they were deleted, and perhaps erased, meanwhile
-            await events.record(tx, event.type, user.id, event.actor, event.object or users.public(user))
+        if user is None:  # they were deleted, and perhaps erased, meanwhile
+            continue
+        object = event.object or users.public(user)
+        if event.key_id is not None:
+            try:
+                object = keys.public(await keys.get(tx, event.key_id))
+            except NotFound:
+                continue
+        await events.record(tx, event.type, user.id, event.actor, object)

@@ -15,7 +15,7 @@ from rollbook.actions.permissions import known, may_grant, may_touch, require
 from rollbook.actions.principal import Principal
 from rollbook.auth import tokens
 from rollbook.auth.hashing_queue import Waiter
-from rollbook.errors import NotYourself, Unavailable, UserSuspended, WrongPassword
+from rollbook.errors import NotYourself, TooManyAttempts, Unavailable, UserSuspended, WrongPassword
 from rollbook.records import events, password_links, password_parameters, rules, sessions, users
 from rollbook.records.events import Actor
 from rollbook.records.users import User
@@ -50,17 +50,29 @@ async def prove_sign_in(
     on: Rollbook, by: Actor, user: User | None, email: str, origin: Origin, hash: str | None, password: str
 ) -> str:
     """The same for who signs in: a wrong password is recorded, where it is a user's."""
+    id = None if user is None else user.id
     try:
         return await prove(on, attempts.account(user, hash, email), email, origin, hash, password)
     except WrongPassword:
-        if user is not None:
-            on.deferred_events.sign_in_failed(user.id, by)
+        on.deferred_events.sign_in_failed(id, by)
+        raise
+    except TooManyAttempts as refusal:
+        if refusal.of_account:
+            on.deferred_events.locked_out(id, by)
         raise
 
 
 async def prove_own(on: Rollbook, by: Principal, user: User, hash: str | None, password: str) -> str:
     """The same for the caller's own password."""
-    return await prove(on, attempts.account(user, hash, user.email), user.email, attempts.of_own(by), hash, password)
+    account = attempts.account(user, hash, user.email)
+    try:
+        return await prove(on, account, user.email, attempts.of_own(by), hash, password)
+    except WrongPassword:
+        on.deferred_events.confirmation_failed(user.id, by.actor)
+        raise
+    except TooManyAttempts:
+        on.deferred_events.locked_out(user.id, by.actor)
+        raise
 
 
 async def renewed(on: Rollbook, hash: str, password: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollbook import clock, ids
+from rollbook import clock, ids, roles
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
 from rollbook.errors import InsufficientScope, NotFound, ProofRequired
@@ -18,23 +18,22 @@ def require(by: Principal, scope: str, about: str | None = None) -> None:
     if scope in caller.scopes_on_all:
         return
     if about is None or about != caller.user_id or scope not in caller.scopes_on_self:
-        raise _lacking(by, scope)
+        raise _lacking(by, scope, roles.reach(caller.role, None)[about is not None and about == caller.user_id])
 
 
 def require_own(by: Principal, scope: str) -> None:
     """This scope, be it only for the caller's own keys or sessions: the action narrows itself to them. Raises
     InsufficientScope."""
     if scope not in by.caller.scopes_on_self:
-        raise _lacking(by, scope)
+        raise _lacking(by, scope, roles.grantable(by.role))
 
 
-def _lacking(by: Principal, scope: str) -> InsufficientScope:
-    """Names the scope if the key could have it: it is the first thing to look for. What only the role forbids has no
-    scope to add."""
-    granted = by.caller.scopes
-    if granted is not None and scope not in granted:
+def _lacking(by: Principal, scope: str, of_role: frozenset[str]) -> InsufficientScope:
+    """Names the scope if a key of this user could have it, and otherwise the role: then there is no scope to add."""
+    if scope in of_role:
         return InsufficientScope(f"This API key does not have the scope {scope}.", scope=scope)
-    return InsufficientScope(scope=scope)
+    whose = "Your role" if by.key_id is None else "The role of this API key's user"
+    return InsufficientScope(f"{whose}, {by.role}, doesn't allow this.", scope=scope)
 
 
 def reaches_all(by: Principal, scope: str) -> bool:

@@ -7,6 +7,7 @@ from rollbook.api.call import Call
 from rollbook.api.show import answer
 from rollbook.http.cors import ANY_ORIGIN
 from rollbook.http.response import JSON, LOCKED, Response
+from rollbook.limits.policy import count_page
 
 # Prometheus text format 0.0.4.
 METRICS = b"Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n" + LOCKED
@@ -46,6 +47,9 @@ async def show_metrics(call: Call) -> Response:
 async def show_openapi(call: Call) -> Response:
     """Get the API description
 
-    Returns this description as OpenAPI 3.1.
+    Returns this description as OpenAPI 3.1, in gzip or zstd for clients that accept it. Counts toward the setting
+    `page_limit`, for each IP address.
     """
-    return await call.services.operations.openapi().answer(call.request, JSON + FRESH + ANY_ORIGIN)
+    services = call.services
+    await count_page(services.limiter, services.settings.page_limit, call.request.address)
+    return await services.operations.openapi().answer(call.request, JSON + FRESH + ANY_ORIGIN)

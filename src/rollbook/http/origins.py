@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from rollbook.config import Settings
-from rollbook.errors import Forbidden
+from rollbook.errors import ForeignForm, UnknownHost
 from rollbook.http.request import Request
 
 # Domains that can't be registered (RFC 6761, RFC 6762, RFC 8375, ICANN's `internal`), or that home routers use and
@@ -34,7 +34,7 @@ def is_secure(request: Request, settings: Settings) -> bool:
 
 
 def check_host(request: Request, settings: Settings) -> None:
-    """Check that the browser uses a host name that is ours, where people sign in or are signed in. Raises Forbidden.
+    """Check that the browser uses a host name that is ours, where people sign in or are signed in. Raises UnknownHost.
 
     A malicious site can point its own host name to this machine (DNS rebinding). To the browser, our pages are then
     part of that site, which could guess passwords from inside a network. The attacker must own a name in the public
@@ -44,7 +44,7 @@ def check_host(request: Request, settings: Settings) -> None:
     host = _called(request, settings).host
     if _is_ours(host, settings):
         return
-    raise Forbidden(
+    raise UnknownHost(
         f"The dashboard only accepts requests for known host names, and {host} is not one. Open {settings.url} "
         "instead. "
         "If the name is correct, set public_url to the address that people use."
@@ -71,7 +71,8 @@ def _is_ours(host: str, settings: Settings) -> bool:
 
 def check_form(request: Request, settings: Settings) -> None:
     """Accept forms from our own pages only. Current browsers send Sec-Fetch-Site (Fetch Metadata); older ones, and all
-    browsers over plain HTTP from another machine, send Origin (RFC 6454). Without either, refuse. Raises Forbidden."""
+    browsers over plain HTTP from another machine, send Origin (RFC 6454). Without either, refuse. Raises
+    ForeignForm."""
     site = request.headers.get(b"sec-fetch-site")
     if site is not None:
         if site == b"same-origin":
@@ -80,7 +81,7 @@ def check_form(request: Request, settings: Settings) -> None:
         origin.decode("latin-1"), request, settings
     ):
         return
-    raise Forbidden("This form was sent from another site. Open the page on this server and send the form again.")
+    raise ForeignForm()
 
 
 def is_ours(url: str, request: Request, settings: Settings) -> bool:

@@ -111,7 +111,8 @@ class Routes:
         self._prefixes: dict[str, Entrance] = {}
 
     def add(self, entrance: Entrance, rows: Sequence[RoutedRow], prefix: str = "") -> None:
-        """`prefix`: the entrance is asked before a 404 for a path that starts with it."""
+        """`prefix`: the entrance is asked before a 404 for a path that starts with it, and with none that was added
+        before."""
         if prefix:
             self._prefixes[prefix] = entrance
         by_path: dict[str, list[RoutedRow]] = {}
@@ -172,6 +173,7 @@ class Routes:
             for prefix, entrance in self._prefixes.items():
                 if request.path.startswith(prefix):
                     await entrance.before_refusal(request, ())
+                    break
             raise NotFound()
         resource, _ = found
         if request.method == "OPTIONS":

@@ -6,7 +6,11 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
 
+from rollbook import clock
 from rollbook.config import Settings
+from rollbook.errors import TooManyRequests
+from rollbook.limits import windows
+from rollbook.limits.windows import Limiter
 from rollbook.networks import narrowest
 from rollbook.quota import MAX_CALLS, Limit, Window
 
@@ -52,6 +56,14 @@ def key_bucket(user_id: str, key_id: str) -> str:
 def address_bucket(address: str) -> str:
     """The bucket of requests without a valid key."""
     return f"address:{narrowest(address)}"
+
+
+async def count_page(limiter: Limiter, limit: Limit, address: str, user_id: str | None = None) -> None:
+    """Count a page or file for who is signed in, otherwise for the address. Raises TooManyRequests."""
+    bucket = "pages:" + (address_bucket(address) if user_id is None else user_id)
+    verdict = await limiter.take(bucket, limit, clock.now())
+    if not verdict.admitted:
+        raise TooManyRequests(windows.retry_after(verdict))
 
 
 def networks(address: str) -> tuple[Network, ...]:

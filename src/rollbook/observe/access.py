@@ -41,7 +41,8 @@ class Line(msgspec.Struct, gc=False, tag_field="event", tag="request"):
     """One request.
 
     The query string is never here, and of the path only the start, only where no route matched; else `route` is the
-    pattern. `client_request_id` is the caller's X-Request-Id: its start, printable.
+    pattern. `code` is that of the error it was answered with. `client_request_id` is the caller's X-Request-Id: its
+    start, printable.
     """
 
     time: str
@@ -55,6 +56,7 @@ class Line(msgspec.Struct, gc=False, tag_field="event", tag="request"):
     key_id: str | None
     address: str
     worker: int
+    code: str | UnsetType = UNSET
     path: str | UnsetType = UNSET
     trace_id: str | UnsetType = UNSET
     client_request_id: str | UnsetType = UNSET
@@ -232,6 +234,7 @@ def _line(answered: Answered, worker: int) -> Line:
         request.key_id,
         request.address,
         worker,
+        UNSET if request.error is None else request.error.code,
         UNSET if route is not None else _shown(request.path[:_PATH_KEPT]) or UNSET,
         UNSET if trace is None else trace.id,
         _UNPRINTABLE.sub(b"?", id[:_ID_KEPT]).decode("ascii") if id else UNSET,

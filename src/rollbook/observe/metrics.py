@@ -22,6 +22,16 @@ UNMATCHED = -1
 """The route index of a request that matched no route."""
 
 
+REFUSALS = (
+    "user.sign_in_failed",
+    "user.confirmation_failed",
+    "user.locked_out",
+    "key.refused",
+    "session.form_refused",
+)
+"""Types of events about what was refused."""
+
+
 class Family(NamedTuple):
     """Samples that share a name. `samples` are what `add` or `set` calls them, and their labels."""
 
@@ -45,6 +55,12 @@ NAMED = (
         "rollbook_rate_limited",
         "Requests refused by a rate limit, by the kind of limit.",
         {f"rate_limited_{who}": f'by="{who}"' for who in ("user", "address", "attempts")},
+    ),
+    Family(
+        "counter",
+        "rollbook_security_refusals",
+        "Passwords, keys and forms that were refused, by the type of their event, which is recorded once a minute.",
+        {f"refused_{type}": f'type="{type}"' for type in REFUSALS},
     ),
     Family(
         "counter",

@@ -63,6 +63,16 @@ TYPES: dict[str, EventType] = {
         USER,
         more="At most one a minute for each user: more attempts in that time are not recorded.",
     ),
+    "user.confirmation_failed": EventType(
+        "A wrong current password was given for a user by whoever was signed in, or had their API key.",
+        USER,
+        more="Someone may have found an open browser, or stolen a cookie or key. At most one a minute for each user.",
+    ),
+    "user.locked_out": EventType(
+        "So many wrong passwords were given for a user that further attempts from there were refused.",
+        USER,
+        more="At most one a minute for each user.",
+    ),
     "user.deleted": EventType("A user was deleted.", USER, more="They can be restored."),
     "user.restored": EventType("A deleted user was restored.", USER),
     "user.purged": EventType(
@@ -78,8 +88,18 @@ TYPES: dict[str, EventType] = {
     "key.expiring": EventType("An API key expires soon.", KEY, more="Recorded 7 days and 1 day before."),
     "key.expired": EventType("An API key expired.", KEY),
     "key.revoked": EventType("An API key was revoked.", {**KEY, "revoked_at": "2023-10-27T11:00:00Z"}),
+    "key.refused": EventType(
+        "An API key was used after it was revoked, or had expired.",
+        {**KEY, "revoked_at": "2023-10-27T11:00:00Z"},
+        more="At most one a minute for each key. `actor.address` is where it was used.",
+    ),
     "session.created": EventType("A user signed in to the dashboard.", SESSION),
     "session.revoked": EventType("A user signed out, or was signed out.", SESSION),
+    "session.form_refused": EventType(
+        "A form that another site sent in the name of a user who was signed in was refused.",
+        SESSION,
+        more="At most one a minute for each user.",
+    ),
     "password_link.created": EventType("A setup or password reset link was created.", examples.PASSWORD_LINK),
     "limit.exceeded": EventType(
         "A user or API key exceeded a rate limit.", examples.EXCEEDED, more="At most one for each window."

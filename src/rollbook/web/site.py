@@ -11,14 +11,14 @@ from rollbook import clock
 from rollbook.actions.principal import Principal, signed_in
 from rollbook.api.call import Services
 from rollbook.auth import tokens
-from rollbook.errors import ApiError, Forbidden, TooManyRequests
+from rollbook.errors import ApiError, Forbidden, ForeignForm
 from rollbook.http import origins
 from rollbook.http.request import Request
 from rollbook.http.response import Response
 from rollbook.http.routing import Ids, Plan
-from rollbook.limits import windows
-from rollbook.limits.policy import address_bucket
+from rollbook.limits.policy import count_page
 from rollbook.records import sessions, users
+from rollbook.records.events import Actor
 from rollbook.web import docs, proof, templates
 from rollbook.web.page_request import PageRequest, Person, accepts_html, cookie_of, header_lines
 from rollbook.web.pages import Page
@@ -55,7 +55,7 @@ class Site:
         person = await self._person(request)
         await self._count(request, person)
         if row.method != "GET":
-            origins.check_form(request, settings)
+            self._check_form(request, person)
         by = None if person is None else self._principal(person, request)
         page = PageRequest(self._services, request, ids, person, by)
         try:
@@ -76,6 +76,16 @@ class Site:
             response = _error(page, error)
         return response._replace(head=response.head + page.new_cookies) if page.new_cookies else response
 
+    def _check_form(self, request: Request, person: Person | None) -> None:
+        """Raises ForeignForm."""
+        try:
+            origins.check_form(request, self._services.settings)
+        except ForeignForm:
+            user_id, session = (None, None) if person is None else (person.user.id, person.session)
+            actor = Actor(user_id, None, request.address, request.id, request.trace_id)
+            self._services.deferred_events.form_refused(session, actor)
+            raise
+
     def _compile_rest(self) -> None:
         """A browser has come: compile the other pages and index the docs, which takes half a second, beside other
         requests."""
@@ -83,7 +93,8 @@ class Site:
         asyncio.get_running_loop().run_in_executor(None, docs.prepare_search)
 
     async def before_refusal(self, request: Request, rows: Sequence[Page]) -> None:
-        """Which pages exist is no secret."""
+        """Which pages exist is no secret, but looking for them is counted."""
+        await self._count(request, None)
 
     async def error_page(self, error: ApiError, request: Request) -> Response | None:
         """The error as a page, with the header of who is signed in; None where the client is not a browser, or the path
@@ -139,10 +150,9 @@ class Site:
         return Principal(caller, request.address, request.id, request.trace_id, person.session.proven_at)
 
     async def _count(self, request: Request, person: Person | None) -> None:
-        bucket = "pages:" + (address_bucket(request.address) if person is None else person.user.id)
-        verdict = await self._services.limiter.take(bucket, self._limit, clock.now())
-        if not verdict.admitted:
-            raise TooManyRequests(windows.retry_after(verdict))
+        await count_page(
+            self._services.limiter, self._limit, request.address, None if person is None else person.user.id
+        )
 
     def _to_sign_in(self, page: PageRequest) -> Response:
         request = page.request

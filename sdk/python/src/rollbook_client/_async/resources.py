@@ -1042,7 +1042,8 @@ class AsyncServer(AsyncResource):
     async def openapi(self) -> Any:
         """Get the API description.
 
-        Returns this description as OpenAPI 3.1.
+        Returns this description as OpenAPI 3.1, in gzip or zstd for clients that accept it. Counts toward the
+        setting `page_limit`, for each IP address.
 
         Requires no API key.
 
