@@ -21,7 +21,7 @@ from tests.contract.answers import Log, refused
 from tests.contract.paths import KEY, USER, WEBHOOK
 from tests.engines import once
 from tests.harness import Server, new_key, new_user, running
-from tests.visitor import signed_in
+from tests.visitor import own_key, signed_in
 
 ROLES = ("member", "viewer", "admin", "owner")
 TARGETS = ("own", "other", "owner")
@@ -62,22 +62,22 @@ POST /v1/keys/{keyId}/reveal     member yes none none         viewer yes none no
 POST /v1/keys/{keyId}/rotate     member yes none none         viewer yes none none         admin yes yes no            owner yes yes yes
 GET /v1/sessions                 member yes no no             viewer yes no no             admin yes yes yes           owner yes yes yes
 GET /v1/webhooks                 member no no no               viewer yes no no             admin yes yes yes           owner yes yes yes
-POST /v1/webhooks                member no no no               viewer yes no no             admin yes yes yes           owner yes yes yes
+POST /v1/webhooks                member no no no               viewer yes no no             admin yes yes no           owner yes yes yes
 GET /v1/webhooks/{webhookId}     member no no no               viewer yes none none         admin yes yes yes           owner yes yes yes
-PATCH /v1/webhooks/{webhookId}   member no no no               viewer yes none none         admin yes yes yes           owner yes yes yes
-DELETE /v1/webhooks/{webhookId}  member no no no               viewer yes none none         admin yes yes yes           owner yes yes yes
-POST /v1/webhooks/{webhookId}/pause member no no no            viewer yes none none         admin yes yes yes           owner yes yes yes
-POST /v1/webhooks/{webhookId}/resume member no no no           viewer yes none none         admin yes yes yes           owner yes yes yes
-POST /v1/webhooks/{webhookId}/reveal member no no no           viewer yes none none         admin yes yes yes           owner yes yes yes
-POST /v1/webhooks/{webhookId}/rotate-secret member no no no    viewer yes none none         admin yes yes yes           owner yes yes yes
-POST /v1/webhooks/{webhookId}/test member no no no viewer yes none none admin yes yes yes owner yes yes yes
+PATCH /v1/webhooks/{webhookId}   member no no no               viewer yes none none         admin yes yes no           owner yes yes yes
+DELETE /v1/webhooks/{webhookId}  member no no no               viewer yes none none         admin yes yes no           owner yes yes yes
+POST /v1/webhooks/{webhookId}/pause member no no no            viewer yes none none         admin yes yes no           owner yes yes yes
+POST /v1/webhooks/{webhookId}/resume member no no no           viewer yes none none         admin yes yes no           owner yes yes yes
+POST /v1/webhooks/{webhookId}/reveal member no no no           viewer yes none none         admin yes yes no           owner yes yes yes
+POST /v1/webhooks/{webhookId}/rotate-secret member no no no    viewer yes none none         admin yes yes no           owner yes yes yes
+POST /v1/webhooks/{webhookId}/test member no no no viewer yes none none admin yes yes no owner yes yes yes
 GET /v1/webhooks/{webhookId}/deliveries member no no no viewer yes none none admin yes yes yes owner yes yes yes
 GET /v1/webhooks/{webhookId}/deliveries/{deliveryId} member no no no viewer missing none none admin missing missing missing owner missing missing missing
-POST /v1/webhooks/{webhookId}/deliveries/{deliveryId}/resend member no no no viewer missing none none admin missing missing missing owner missing missing missing
+POST /v1/webhooks/{webhookId}/deliveries/{deliveryId}/resend member no no no viewer missing none none admin missing missing no owner missing missing missing
 GET /v1/webhooks/{webhookId}/replays member no no no viewer yes none none admin yes yes yes owner yes yes yes
-POST /v1/webhooks/{webhookId}/replays member no no no viewer yes none none admin yes yes yes owner yes yes yes
+POST /v1/webhooks/{webhookId}/replays member no no no viewer yes none none admin yes yes no owner yes yes yes
 GET /v1/webhooks/{webhookId}/replays/{replayId} member no no no viewer yes none none admin yes yes yes owner yes yes yes
-DELETE /v1/webhooks/{webhookId}/replays/{replayId} member no no no viewer yes none none admin yes yes yes owner yes yes yes
+DELETE /v1/webhooks/{webhookId}/replays/{replayId} member no no no viewer yes none none admin yes yes no owner yes yes yes
 GET /v1/requests                 member yes no no             viewer yes no no             admin yes yes yes           owner yes yes yes
 GET /v1/usage                    member yes no no             viewer yes no no             admin yes yes yes           owner yes yes yes
 GET /v1/requests/{requestId}     member missing               viewer missing               admin missing               owner missing
@@ -444,10 +444,7 @@ def test_owners_that_give_their_role_away_at_the_same_moment_leave_one(tmp_path:
         for _ in range(3):
             owners = [
                 http,
-                *(
-                    opened.enter_context(server.http(new_key(http, user_id=new_user(http, role="owner")["id"])))
-                    for _ in range(3)
-                ),
+                *(opened.enter_context(server.http(key_of(server, new_user(http, role="owner")))) for _ in range(3)),
             ]
             with ThreadPoolExecutor(4) as pool:
                 answers = list(pool.map(lambda owner: owner.put("/v1/users/me", json={"role": "admin"}), owners))
@@ -463,6 +460,12 @@ def test_owners_that_give_their_role_away_at_the_same_moment_leave_one(tmp_path:
                 )
                 wait_until_owner(http)
                 assert last.put("/v1/users/me", json={"role": "admin"}).status_code == 200
+
+
+def key_of(server: Server, user: dict[str, Any]) -> str:
+    """One that the user created: it does not end with the role of whoever created the user."""
+    with signed_in(server, user) as person:
+        return own_key(person)
 
 
 def wait_until_owner(http: httpx2.Client) -> None:

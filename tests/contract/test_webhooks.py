@@ -368,19 +368,14 @@ def test_a_purged_users_webhooks_are_gone(http: httpx2.Client, admin: httpx2.Cli
     assert made["id"] not in http.get("/v1/events?limit=1000").text
 
 
-def test_values_of_headers_cannot_be_read_by_sending_them_elsewhere(
-    http: httpx2.Client, admin: httpx2.Client, server: Server
-) -> None:
-    made = make(http, headers={"Authorization": "Bearer of-the-receiver", "X-Tenant": "acme"})
-    elsewhere = {"url": "inbox", "user_id": admin.user["id"]}  # type: ignore[attr-defined]
-    for changes in (elsewhere, elsewhere | {"headers": {"X-Tenant": "a"}}, {"url": URL.replace("receiver", "other")}):
-        assert refused(admin.patch(path(made), json=changes), errors.InvalidParameter)["param"] == "headers"
-    assert get(http, made)["url"] == URL
-    assert admin.patch(path(made), json={"url": URL + "&more=1"}).status_code == 200, (
-        "the same server gets them as before"
-    )
-    changes = elsewhere | {"headers": {"authorization": None, "X-TENANT": "new"}}
-    assert admin.patch(path(made), json=changes).json()["headers"] == ["X-TENANT"]
+def test_values_of_headers_cannot_be_read_by_sending_them_elsewhere(admin: httpx2.Client) -> None:
+    headers = {"Authorization": "Bearer of-the-receiver", "X-Tenant": "acme"}
+    for url in ("inbox", URL.replace("receiver", "other"), URL + "&more=1"):
+        made = make(admin, headers=headers)
+        assert admin.patch(path(made), json={"url": url, "headers": {"X-TENANT": "a"}}).json()["headers"] == [
+            "X-TENANT"
+        ]
+        assert admin.patch(path(made), json={"url": URL}).json()["headers"] == []
 
 
 def test_the_inbox_has_no_values_of_headers(server: Server, http: httpx2.Client) -> None:

@@ -36,6 +36,7 @@ def said(next_attempt_at: int | None = None, status: str = "enabled", **of: obje
     webhook = Webhook(
         id="webhook_1",
         user_id="user_1",
+        created_by="user_1",
         url="https://a.invalid/",
         secret=b"",
         status=status,

@@ -33,6 +33,7 @@ def webhook(types: str, ordering: str = "user") -> Webhook:
     return Webhook(
         id=webhooks.new_id(),
         user_id="user_owner",
+        created_by=None,
         url="https://example.com",
         types=types,
         ordering=ordering,

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from rollbook import clock
-from rollbook.actions import key_bounds
+from rollbook.actions import creators, key_bounds
 from rollbook.actions.arguments import KeyCreate, KeyRotation, ListKeys, PasswordProof
 from rollbook.actions.checking import given
 from rollbook.actions.context import Rollbook
@@ -103,7 +103,7 @@ async def create(on: Rollbook, by: Principal, new: KeyCreate) -> IssuedKey:
         rate_limit=key_bounds.new_limit(own, given(new.rate_limit)),
         expires_at=key_bounds.new_expiry(own, given(new.expires_at)),
         revealable=new.revealable,
-        created_by=_creator(by, user_id),
+        created_by=creators.of(by, user_id),
         limited_with=by.caller.limited_with,
     )
     return await on.write(_create, by, record, token)
@@ -112,6 +112,7 @@ async def create(on: Rollbook, by: Principal, new: KeyCreate) -> IssuedKey:
 async def _create(tx: Tx, by: Principal, new: keys.NewKey, token: str) -> IssuedKey:
     """Its user is looked at again here, where nothing comes between: it may have been deleted, or made an owner, while
     this waited."""
+    await creators.hold(tx, by, "keys:write", new.user_id)
     may_touch(by, (await users.get(tx, new.user_id)).role)
     return await add(tx, by, new, token)
 
@@ -177,7 +178,7 @@ async def rotate(on: Rollbook, by: Principal, id: str, rotation: KeyRotation) ->
         rate_limit=old.rate_limit,
         expires_at=old.expires_at,
         revealable=bool(old.revealable),
-        created_by=_creator(by, old.user_id),
+        created_by=creators.of(by, old.user_id),
         limited_with=by.caller.limited_with or (old.limited_with or old.id if old.rate_limit else None),
     )
     return await on.write(_rotate, by, old.id, record, token, rotation.overlap * clock.SECOND)
@@ -185,6 +186,7 @@ async def rotate(on: Rollbook, by: Principal, id: str, rotation: KeyRotation) ->
 
 async def _rotate(tx: Tx, by: Principal, id: str, new: keys.NewKey, token: str, overlap: int) -> IssuedKey:
     # Its user first, as all do who change both: to be deleted at the same moment must revoke the new key, too.
+    await creators.hold(tx, by, "keys:write", new.user_id)
     await users.get(tx, new.user_id)
     old = await keys.get(tx, id)
     if old.revoked_at is not None:
@@ -213,11 +215,6 @@ async def _revoke(tx: Tx, by: Principal, id: str) -> None:
     with suppress(NotFound):  # it was revoked while this waited
         key = await keys.revoke(tx, id)
         await events.record(tx, "key.revoked", key.user_id, by.actor, keys.public(key))
-
-
-def _creator(by: Principal, user_id: str) -> str | None:
-    """Creator of a key for this user. What a key creates for its own user comes from whoever created that key."""
-    return by.caller.created_by if user_id == by.user_id else by.user_id
 
 
 def sealed_record(

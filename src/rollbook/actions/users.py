@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from msgspec import UNSET, Struct, UnsetType
 
 from rollbook import clock, roles
-from rollbook.actions import new_passwords, passwords, webhook_owners
+from rollbook.actions import creators, new_passwords, passwords, webhook_owners
 from rollbook.actions.arguments import MetadataPatch, UserCreate, UserFields, UserFilters, UserSelection, UserUpdate
 from rollbook.actions.checking import check_version, given, refuse
 from rollbook.actions.context import Rollbook
@@ -303,11 +303,19 @@ async def apply(tx: Tx, by: Principal, user: User, change: Change, tells: bool =
         was = users.public(user)
         before = {name: was[name] for name in was if name in change.columns}
         await events.record(tx, change.event, user.id, by.actor, users.public(after), before)
-    if (reason := webhook_owners.lost(user, after)) is not None:
-        await webhook_owners.disable_all(tx, by.actor, user.id, reason)
+    if "role" in change.columns or "status" in change.columns:
+        await _end_what_they_lost(tx, by, user, after)
     if change.promotes:
         await _end_what_others_hold(tx, by, user.id)
     return after
+
+
+async def _end_what_they_lost(tx: Tx, by: Principal, user: User, after: User) -> None:
+    """Their webhooks, where they can no longer have any; and what they created for others."""
+    if (reason := webhook_owners.lost(user, after)) is not None:
+        await webhook_owners.disable_all(tx, by.actor, user.id, reason)
+    if (user.role, after.status) != (after.role, "active"):
+        await creators.end(tx, by.actor, user, after)
 
 
 def _patched(metadata: str, patch: str) -> str:
@@ -400,6 +408,7 @@ async def _delete(tx: Tx, by: Principal, id: str, versions: frozenset[int] | Non
     await sessions.end_all(tx, id)
     await password_links.drop(tx, id)
     await webhook_owners.disable_all(tx, by.actor, id, "owner_deleted")
+    await creators.end(tx, by.actor, user, None)
     await events.record(tx, "user.deleted", id, by.actor, users.public(user))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rollbook import roles
 from rollbook.actions.checking import refuse
+from rollbook.actions.permissions import may_touch
+from rollbook.actions.principal import Principal
 from rollbook.errors import InsufficientScope, WebhookLimitReached
 from rollbook.records import events, users, webhooks
 from rollbook.records.events import Actor
@@ -24,6 +26,27 @@ async def check_owner(tx: Tx, user_id: str) -> None:
     user = await users.by_id(tx, user_id)
     if user is None or not may_own(user):
         refuse("user_id", f"must be an active user with one of these roles: {', '.join(roles.WEBHOOK_ROLES)}")
+
+
+async def check_may_touch(queries: Queries, by: Principal, user_id: str) -> None:
+    """Only an owner changes what an owner's webhook sends, or to where, or learns its secret. In a write, its user is
+    locked. Raises InsufficientScope."""
+    if user_id != by.user_id:
+        user = await users.by_id(queries, user_id)
+        if user is None and (deleted := await users.deleted(queries, user_id)) is not None:
+            user = deleted.user
+        may_touch(by, "owner" if user is None else user.role)
+
+
+async def held(tx: Tx, by: Principal, id: str) -> Webhook:
+    """A webhook that this caller is about to change, as it is now: its user and then it are locked. Raises NotFound,
+    InsufficientScope."""
+    owner = await webhooks.owner_of(tx, id)
+    await check_may_touch(tx, by, owner)
+    webhook = await webhooks.get(tx, id)
+    if webhook.user_id != owner:  # it was given to someone else in this moment
+        await check_may_touch(tx, by, webhook.user_id)
+    return webhook
 
 
 async def check_may_send(queries: Queries, webhook: Webhook) -> None:
@@ -57,6 +80,7 @@ async def disable_all(tx: Tx, by: Actor, user_id: str, reason: str) -> None:
     """Disable the webhooks of a user who may no longer have any."""
     for webhook in await webhooks.enabled_of(tx, user_id):
         await disable(tx, by, webhook, reason)
+    await replays.cancel_all_of(tx, user_id)  # those of webhooks that are disabled for another reason
 
 
 def lost(old: User, new: User) -> str | None:

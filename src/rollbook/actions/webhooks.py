@@ -4,12 +4,11 @@ webhook hands on events, so whoever decides what it sends must be able to read t
 from __future__ import annotations
 
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from msgspec import UNSET
 
 from rollbook import clock
-from rollbook.actions import webhook_secrets
+from rollbook.actions import creators, webhook_secrets
 from rollbook.actions.arguments import (
     ListWebhooks,
     PasswordProof,
@@ -23,10 +22,10 @@ from rollbook.actions.checking import MAX_HEADER_BYTES, MAX_HEADERS, check_versi
 from rollbook.actions.context import Rollbook
 from rollbook.actions.events import position_before
 from rollbook.actions.lists import Page
-from rollbook.actions.permissions import known, reaches_all, require, require_own, subject_or_all, whom
+from rollbook.actions.permissions import known, reaches_all, require, require_own, require_proof, subject_or_all, whom
 from rollbook.actions.principal import Principal
 from rollbook.actions.proof import prove
-from rollbook.actions.webhook_owners import check_may_send, check_owner, check_room
+from rollbook.actions.webhook_owners import check_may_send, check_may_touch, check_owner, check_room, held
 from rollbook.delivery import signing
 from rollbook.errors import InsufficientScope, NotFound
 from rollbook.records import events, webhooks
@@ -34,6 +33,9 @@ from rollbook.records.webhooks import Webhook, cursors, health
 from rollbook.records.webhooks.health import Health
 from rollbook.storage.database import Queries, Tx
 
+HANDED_OVER = 86_400
+"""Seconds for which events are signed with the former owner's secret as well, so that the receiver rejects none until
+it has the new one."""
 SENT = ("url", "types", "format", "payload")
 """Fields that decide which events go where: setting them takes `events:read` as well."""
 
@@ -84,12 +86,15 @@ async def create(on: Rollbook, by: Principal, new: WebhookCreate) -> Seen:
     """
     require_own(by, "webhooks:write")
     require(by, "events:read")
+    require_proof(by)
     user_id = _owner(by, given(new.user_id))
+    await check_may_touch(on.db, by, user_id)
     _check_url(on, new.url)
     id, secret = webhooks.new_id(), signing.new_secret()
     columns = _stored(new) | {
         "id": id,
         "user_id": user_id,
+        "created_by": creators.of(by, user_id),
         "secret": webhook_secrets.sealed_secret(on.secret, id, secret),
         "headers": _headers(on, id, {}, new),
     }
@@ -98,6 +103,8 @@ async def create(on: Rollbook, by: Principal, new: WebhookCreate) -> Seen:
 
 
 async def _create(tx: Tx, by: Principal, new: Webhook, secret: str) -> Seen:
+    await creators.hold(tx, by, "webhooks:write", new.user_id)
+    await check_may_touch(tx, by, new.user_id)
     await check_owner(tx, new.user_id)
     await check_room(tx, new.user_id)
     webhook = await webhooks.add(tx, new)
@@ -110,11 +117,12 @@ async def update(
 ) -> Seen:
     """Update a webhook
 
-    Fields you don't send are left unchanged. `headers` are merged, and null removes a header. If the `url` leads to
-    another server, send the values of all headers again. Events that have not been delivered yet are sent with the new
-    settings. The `status` `enabled` resumes the webhook where it stopped. To change `url`, `types`, `format` or
-    `payload`, the key also needs the scope `events:read`. Admins can give the webhook to another user. With `If-Match`,
-    the update only succeeds if the webhook still has that version.
+    Fields you don't send are left unchanged. `headers` are merged, and null removes a header. A new `url` removes all
+    headers that you don't send with it. Events that have not been delivered yet are sent with the new settings. The
+    `status` `enabled` resumes the webhook where it stopped. To change `url`, `types`, `format` or `payload`, the key
+    also needs the scope `events:read`. Admins can give the webhook to another user: the response then has a new
+    `secret`, and events are signed with the old one as well for 24 hours. With `If-Match`, the update only succeeds if
+    the webhook still has that version.
     """
     webhook = await find(on, by, "webhooks:write", id)
     if any(getattr(changes, name) is not UNSET for name in SENT):
@@ -124,6 +132,8 @@ async def update(
         columns["user_id"] = _owner(by, columns["user_id"])
     if "url" in columns:
         _check_url(on, columns["url"])
+    if "url" in columns or "user_id" in columns:
+        require_proof(by)
     return await on.write(_update, on, by, webhook.id, columns, changes, versions)
 
 
@@ -144,29 +154,30 @@ async def _update(
     changes: WebhookUpdate,
     versions: frozenset[int] | None,
 ) -> Seen:
-    webhook = await webhooks.get(tx, id)
+    if (owner := wanted.get("user_id")) is not None:  # before the webhook is locked, as all do who change both
+        await creators.hold(tx, by, "webhooks:write", owner)
+        await check_may_touch(tx, by, owner)
+    webhook = await held(tx, by, id)
     check_version(webhook.version, versions)
     columns = {name: value for name, value in wanted.items() if getattr(webhook, name) != value}
-    if "url" in columns:
-        _check_headers_may_go(webhook, columns["url"], changes)
-    if changes.headers is not UNSET and changes.headers:
-        columns["headers"] = _headers(on, id, webhooks.sealed_headers(webhook), changes)
+    if "url" in columns or (changes.headers is not UNSET and changes.headers):
+        # The values of headers are often keys of the receiver: no one learns them by having them sent elsewhere.
+        kept = {} if "url" in columns else webhooks.sealed_headers(webhook)
+        columns["headers"] = _headers(on, id, kept, changes)
+        if columns["headers"] is webhook.headers is None:
+            del columns["headers"]
+    secret = None
     if "user_id" in columns:
         await check_owner(tx, columns["user_id"])
         await check_room(tx, columns["user_id"])
-    return await _changed(tx, by, webhook, columns)
+        secret = signing.new_secret()
+        columns |= _rotated(on, webhook, secret, HANDED_OVER * clock.SECOND)
+    if "user_id" in columns or "url" in columns:
+        columns["created_by"] = creators.of(by, columns.get("user_id", webhook.user_id))
+    return await _changed(tx, by, webhook, columns, secret)
 
 
-def _check_headers_may_go(webhook: Webhook, url: str, changes: WebhookUpdate) -> None:
-    """The values of headers are often keys of the receiver: no one learns them by having them sent elsewhere. Raises
-    InvalidParameter."""
-    sent = set() if changes.headers is UNSET else {name.lower() for name, _ in changes.headers}
-    kept = [name for name in webhooks.sealed_headers(webhook) if name.lower() not in sent]
-    if kept and urlsplit(url.lower())[:2] != urlsplit(webhook.url.lower())[:2]:
-        refuse("headers", f"must be sent again, or removed, when the URL leads to another server: {', '.join(kept)}")
-
-
-async def _changed(tx: Tx, by: Principal, webhook: Webhook, columns: dict[str, Any]) -> Seen:
+async def _changed(tx: Tx, by: Principal, webhook: Webhook, columns: dict[str, Any], secret: str | None = None) -> Seen:
     """Change a webhook. A field that already has the value is no change, and without a change there is no event."""
     if not columns:
         return await _seen(tx, webhook)
@@ -175,11 +186,13 @@ async def _changed(tx: Tx, by: Principal, webhook: Webhook, columns: dict[str, A
         await cursors.resume(tx, webhook.id)
     if "status" in columns:
         columns["status_reason"] = None
+        if webhook.status_reason == creators.REASON:  # whoever enables it again answers for it
+            columns["created_by"] = creators.of(by, columns.get("user_id", webhook.user_id))
     after = await webhooks.change(tx, webhook, columns)
     was, now = webhooks.in_events(webhook), webhooks.in_events(after)
     before = {name: was[name] for name in was if name in columns}
     await events.record(tx, "webhook.updated", after.user_id, by.actor, now, before)
-    return await _seen(tx, after)
+    return await _seen(tx, after, secret)
 
 
 async def pause(on: Rollbook, by: Principal, id: str) -> Seen:
@@ -199,6 +212,8 @@ async def resume(on: Rollbook, by: Principal, id: str, resume: WebhookResume) ->
     order. To start elsewhere, send `from`: `now` skips these events, and an earlier time or event sends events again.
     """
     webhook = await find(on, by, "webhooks:write", id)
+    if resume.start not in ("cursor", "now"):  # it sends again what was sent
+        require(by, "events:read")
     seq = await _place(on, str(resume.start))
     return await on.write(_set_status, by, webhook.id, "enabled", seq)
 
@@ -215,7 +230,7 @@ async def _place(on: Rollbook, start: str) -> int | None:
 
 
 async def _set_status(tx: Tx, by: Principal, id: str, status: str, seq: int | None = None) -> Seen:
-    webhook = await webhooks.get(tx, id)
+    webhook = await held(tx, by, id)
     if seq is not None:
         await cursors.move(tx, id, seq)
     return await _changed(tx, by, webhook, {} if webhook.status == status else {"status": status})
@@ -231,7 +246,7 @@ async def delete(on: Rollbook, by: Principal, id: str, versions: frozenset[int] 
 
 
 async def _delete(tx: Tx, by: Principal, id: str, versions: frozenset[int] | None) -> None:
-    webhook = await webhooks.get(tx, id)
+    webhook = await held(tx, by, id)
     check_version(webhook.version, versions)
     await webhooks.remove(tx, id)
     await events.record(tx, "webhook.deleted", webhook.user_id, by.actor, webhooks.in_events(webhook))
@@ -257,7 +272,7 @@ async def reveal(on: Rollbook, by: Principal, id: str, proof: PasswordProof) -> 
 
 
 async def _revealed(tx: Tx, by: Principal, id: str, secret: str) -> Seen:
-    webhook = await webhooks.get(tx, id)
+    webhook = await held(tx, by, id)
     await events.record(tx, "webhook.revealed", webhook.user_id, by.actor, webhooks.in_events(webhook))
     return await _seen(tx, webhook, secret)
 
@@ -269,32 +284,38 @@ async def rotate_secret(on: Rollbook, by: Principal, id: str, rotation: WebhookR
     so that your application rejects nothing while you change its secret.
     """
     webhook = await find(on, by, "webhooks:write", id)
+    require_proof(by)
     secret = signing.new_secret()
     return await on.write(_rotate, on, by, webhook.id, secret, rotation.overlap * clock.SECOND)
 
 
 async def _rotate(tx: Tx, on: Rollbook, by: Principal, id: str, secret: str, overlap: int) -> Seen:
-    old = await webhooks.get(tx, id)
-    columns = {
-        "secret": webhook_secrets.sealed_secret(on.secret, id, secret),
+    old = await held(tx, by, id)
+    webhook = await webhooks.change(tx, old, _rotated(on, old, secret, overlap))
+    await events.record(tx, "webhook.rotated", webhook.user_id, by.actor, webhooks.in_events(webhook))
+    return await _seen(tx, webhook, secret)
+
+
+def _rotated(on: Rollbook, old: Webhook, secret: str, overlap: int) -> dict[str, Any]:
+    return {
+        "secret": webhook_secrets.sealed_secret(on.secret, old.id, secret),
         "old_secret": old.secret if overlap else None,
         "old_secret_until": clock.now() + overlap if overlap else None,
     }
-    webhook = await webhooks.change(tx, old, columns)
-    await events.record(tx, "webhook.rotated", webhook.user_id, by.actor, webhooks.in_events(webhook))
-    return await _seen(tx, webhook, secret)
 
 
 # ----
 
 
 async def find(on: Rollbook, by: Principal, scope: str, id: str) -> Webhook:
-    """Find a webhook. For callers who reach only themselves, others' webhooks do not exist. Raises InsufficientScope,
-    NotFound."""
+    """Find a webhook. For callers who reach only themselves, others' webhooks do not exist; those of owners are changed
+    by owners alone. Raises InsufficientScope, NotFound."""
     require_own(by, scope)
     webhook = await webhooks.get(on.db, known("webhook", id))
     if webhook.user_id != by.user_id and not reaches_all(by, scope):
         raise NotFound()
+    if scope != "webhooks:read":
+        await check_may_touch(on.db, by, webhook.user_id)
     return webhook
 
 

@@ -208,12 +208,12 @@ TABLE: dict[str, list[Route]] = {
         ),
     ],
     "/v1/webhooks/{webhookId}/reveal": [
-        post(webhooks.reveal, "webhooks:write", PasswordProof, Webhook, show.webhook_revealed).but(
+        post(webhooks.reveal, "webhooks:write", PasswordProof, Webhook, show.webhook).but(
             errors=PROOF, special=Special(replays=False)
         ),
     ],
     "/v1/webhooks/{webhookId}/rotate-secret": [
-        post(webhooks.rotate_secret, "webhooks:write", WebhookRotation, Webhook, show.webhook_revealed),
+        post(webhooks.rotate_secret, "webhooks:write", WebhookRotation, Webhook, show.webhook),
     ],
     "/v1/webhooks/{webhookId}/test": [
         post(webhook_deliveries.test, "webhooks:write", WebhookTest, Delivery, show.delivery),

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from rollbook import clock
 from rollbook.actions import arguments
@@ -289,17 +289,15 @@ def webhook(call: Call, seen: Seen) -> Response:
     return answer(200, _webhook(seen), etag(seen.webhook.version))
 
 
-def webhook_revealed(call: Call, seen: Seen) -> Response:
-    return answer(200, _webhook(seen, UNSET if seen.secret is None else seen.secret), etag(seen.webhook.version))
-
-
 def webhook_created(call: Call, seen: Seen) -> Response:
-    return _created(call, f"/v1/webhooks/{seen.webhook.id}", webhook_revealed(call, seen))
+    return _created(call, f"/v1/webhooks/{seen.webhook.id}", webhook(call, seen))
 
 
-def _webhook(seen: Seen, secret: str | UnsetType = UNSET) -> types.Webhook:
+def _webhook(seen: Seen) -> types.Webhook:
     doing = types.WebhookHealth(**health.public(seen.health))
-    return types.Webhook(**webhooks.public(seen.webhook), health=doing, secret=secret)
+    return types.Webhook(
+        **webhooks.public(seen.webhook), health=doing, secret=UNSET if seen.secret is None else seen.secret
+    )
 
 
 webhook_list = page(_webhook)

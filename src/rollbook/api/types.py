@@ -276,6 +276,17 @@ class Webhook(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     id: Annotated[str, identifier("ID of the webhook.", examples.WEBHOOK_ID)]
     user_id: Annotated[str, identifier("ID of the user it belongs to.", CHARLIE_ID)]
+    created_by: (
+        Annotated[
+            str,
+            identifier(
+                "ID of the user who created it, or last changed its URL or owner. If that is not its owner, it is "
+                "disabled when they lose the right to. Null: the command line, or not known.",
+                CHARLIE_ID,
+            ),
+        ]
+        | None
+    )
     url: Annotated[
         str, text("Where events are sent, or `inbox`.", 2048, examples=["https://app.example.com/hooks/rollbook"])
     ]

@@ -71,6 +71,7 @@ WEBHOOK: dict[str, Any] = webhooks.in_events(
     Webhook(
         id=WEBHOOK_ID,
         user_id=ALICE_ID,
+        created_by=ALICE_ID,
         secret=b"",
         url="https://app.example.com/hooks/rollbook",
         description="Billing",

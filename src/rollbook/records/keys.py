@@ -138,6 +138,11 @@ REVOKE_OF_OTHERS = f"""
     UPDATE keys SET revoked_at = ?, sealed = NULL
     WHERE user_id = ? AND revoked_at IS NULL
       AND (created_by IS NULL OR created_by NOT IN (user_id, '')) RETURNING {COLUMNS}"""
+CREATED_FOR_OTHERS = """
+    SELECT k.id, u.role FROM keys k JOIN users u ON u.id = k.user_id
+    WHERE k.created_by = ? AND k.created_by IS NOT NULL AND k.created_by != k.user_id AND k.revoked_at IS NULL
+      AND (k.expires_at IS NULL OR k.expires_at > ?)
+    ORDER BY k.id"""
 ERASE_ALL = "DELETE FROM keys WHERE user_id = ?"
 EXPIRE = f"UPDATE keys SET expires_at = ? WHERE id = ? RETURNING {COLUMNS}"
 EXPIRING = f"""
@@ -255,6 +260,11 @@ async def revoke_of_others(tx: Tx, user_id: str) -> list[Key]:
     """Revoke those of a user's keys that others created, or whose creator is unknown. The caller bumps
     `auth_version`."""
     return sorted([Key._make(row) for row in await tx.all(REVOKE_OF_OTHERS, clock.now(), user_id)])
+
+
+async def created_for_others(tx: Tx, user_id: str) -> list[tuple[str, str]]:
+    """IDs of keys that work and that this user created for others, each with its user's role."""
+    return [(row[0], row[1]) for row in await tx.all(CREATED_FOR_OTHERS, user_id, clock.now())]
 
 
 async def erase_all(tx: Tx, user_id: str) -> None:

@@ -611,6 +611,10 @@ class EventObject(Model):
     """The IP address the user signed in from."""
     user_agent: str | None
     """The browser's User-Agent header."""
+    created_by: str | None
+    """ID of the user who created it, or last changed its URL or owner. If that is not its owner, it is disabled
+    when they lose the right to. Null: the command line, or not known.
+    """
     url: str | None
     """The host that the webhook sends to. The rest of the URL, which may be a secret, is never contained."""
     description: str | None
@@ -635,8 +639,9 @@ class EventObject(Model):
     """The names of the headers that are sent with each event. The values are never returned."""
     status_reason: str | None
     """Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it
-    belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `gone`:
-    The endpoint returned 410. `failing`: No delivery succeeded for five days.
+    belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks.
+    `creator_lost_rights`: Whoever created it for its owner, or chose where it sends, was suspended or deleted,
+    or lost the right to. `gone`: The endpoint returned 410. `failing`: No delivery succeeded for five days.
     """
     key_id: str | None
     """The API key whose request exceeded the limit."""
@@ -711,6 +716,7 @@ class EventObject(Model):
             "bytes",
             "bytes_read",
             "created_at",
+            "created_by",
             "delimiter",
             "description",
             "dry_run",
@@ -791,6 +797,7 @@ class EventObject(Model):
         "last_seen_at",
         "address",
         "user_agent",
+        "created_by",
         "url",
         "description",
         "types",
@@ -909,6 +916,10 @@ class Webhook(Model):
     """ID of the webhook."""
     user_id: str
     """ID of the user it belongs to."""
+    created_by: str | None
+    """ID of the user who created it, or last changed its URL or owner. If that is not its owner, it is disabled
+    when they lose the right to. Null: the command line, or not known.
+    """
     url: str
     """Where events are sent, or `inbox`."""
     description: str
@@ -935,8 +946,9 @@ class Webhook(Model):
     """`disabled`: by the server, for the reason in `status_reason`. Resume it to send again."""
     status_reason: str | None
     """Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it
-    belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `gone`:
-    The endpoint returned 410. `failing`: No delivery succeeded for five days.
+    belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks.
+    `creator_lost_rights`: Whoever created it for its owner, or chose where it sends, was suspended or deleted,
+    or lost the right to. `gone`: The endpoint returned 410. `failing`: No delivery succeeded for five days.
     """
     health: WebhookHealth
     """How deliveries of a webhook are going."""
@@ -952,6 +964,7 @@ class Webhook(Model):
     _known = (
         "id",
         "user_id",
+        "created_by",
         "url",
         "description",
         "types",

@@ -630,6 +630,11 @@ export interface components {
              */
             user_agent?: string;
             /**
+             * @description ID of the user who created it, or last changed its URL or owner. If that is not its owner, it is disabled when they lose the right to. Null: the command line, or not known.
+             * @example user_065n18a8k1rnhbvqalm9j3ts0c
+             */
+            created_by?: string | null;
+            /**
              * @description The host that the webhook sends to. The rest of the URL, which may be a secret, is never contained.
              * @example https://app.example.com/…
              */
@@ -661,10 +666,10 @@ export interface components {
             /** @description The names of the headers that are sent with each event. The values are never returned. */
             headers?: string[];
             /**
-             * @description Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `gone`: The endpoint returned 410. `failing`: No delivery succeeded for five days.
+             * @description Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `creator_lost_rights`: Whoever created it for its owner, or chose where it sends, was suspended or deleted, or lost the right to. `gone`: The endpoint returned 410. `failing`: No delivery succeeded for five days.
              * @example owner_suspended
              */
-            status_reason?: ("owner_suspended" | "owner_deleted" | "owner_demoted" | "gone" | "failing" | (string & {})) | null;
+            status_reason?: ("owner_suspended" | "owner_deleted" | "owner_demoted" | "creator_lost_rights" | "gone" | "failing" | (string & {})) | null;
             /**
              * @description The API key whose request exceeded the limit.
              * @example key_065n19esg1vsvaetc6pc73vuso
@@ -2154,6 +2159,7 @@ export interface components {
          * @example {
          *       "id": "webhook_065n1avd4p1q9h2v5c8m3k7r6g",
          *       "user_id": "user_065n14sd01rd526r46hrcu0i8o",
+         *       "created_by": "user_065n14sd01rd526r46hrcu0i8o",
          *       "url": "https://app.example.com/hooks/rollbook",
          *       "description": "Billing",
          *       "types": [
@@ -2189,6 +2195,11 @@ export interface components {
              * @example user_065n18a8k1rnhbvqalm9j3ts0c
              */
             user_id: string;
+            /**
+             * @description ID of the user who created it, or last changed its URL or owner. If that is not its owner, it is disabled when they lose the right to. Null: the command line, or not known.
+             * @example user_065n18a8k1rnhbvqalm9j3ts0c
+             */
+            created_by: string | null;
             /**
              * @description Where events are sent, or `inbox`.
              * @example https://app.example.com/hooks/rollbook
@@ -2226,10 +2237,10 @@ export interface components {
              */
             status: "enabled" | "paused" | "disabled" | (string & {});
             /**
-             * @description Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `gone`: The endpoint returned 410. `failing`: No delivery succeeded for five days.
+             * @description Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `creator_lost_rights`: Whoever created it for its owner, or chose where it sends, was suspended or deleted, or lost the right to. `gone`: The endpoint returned 410. `failing`: No delivery succeeded for five days.
              * @example owner_suspended
              */
-            status_reason: ("owner_suspended" | "owner_deleted" | "owner_demoted" | "gone" | "failing" | (string & {})) | null;
+            status_reason: ("owner_suspended" | "owner_deleted" | "owner_demoted" | "creator_lost_rights" | "gone" | "failing" | (string & {})) | null;
             health: components["schemas"]["WebhookHealth"];
             /**
              * Format: date-time

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from rollbook import clock, ids
-from rollbook.records.presenting import Flag, Hidden, Shown, Time, Words, presenter
+from rollbook.records.presenting import Flag, Hidden, OrNull, Shown, Time, Words, presenter
 from rollbook.records.webhooks import cursors
 from rollbook.storage.database import Queries, Statement, Tx, existing, scalar
 
@@ -22,11 +22,13 @@ REASONS: dict[str, str] = {
     "owner_suspended": "The user it belongs to was suspended.",
     "owner_deleted": "The user it belongs to was deleted.",
     "owner_demoted": "The user it belongs to has a role that can't have webhooks.",
+    "creator_lost_rights": "Whoever created it for its owner, or chose where it sends, was suspended or deleted, or "
+    "lost the right to.",
     "gone": "The endpoint returned 410.",
     "failing": "No delivery succeeded for five days.",
 }
 """Why a webhook is disabled."""
-OWNER_REASONS = ("owner_suspended", "owner_deleted", "owner_demoted")
+OWNER_REASONS = ("owner_suspended", "owner_deleted", "owner_demoted", "creator_lost_rights")
 
 
 class Webhook(NamedTuple):
@@ -34,6 +36,7 @@ class Webhook(NamedTuple):
 
     id: str
     user_id: str
+    created_by: OrNull | None  # a user, who created it or last chose where it sends; empty: the command line
     secret: Hidden[bytes]
     url: str
     description: str = ""
@@ -56,10 +59,16 @@ COLUMNS = ", ".join(Webhook._fields)
 
 ADD = f"INSERT INTO webhooks ({COLUMNS}) VALUES ({', '.join('?' * len(Webhook._fields))})"
 BY_ID = Statement(f"SELECT {COLUMNS} FROM webhooks WHERE id = ?", locks=True)
+OWNER_OF = "SELECT user_id FROM webhooks WHERE id = ?"
 ALL = f"SELECT {COLUMNS} FROM webhooks ORDER BY id LIMIT ? OFFSET ?"
 OF_USER = f"SELECT {COLUMNS} FROM webhooks WHERE user_id = ? ORDER BY id LIMIT ? OFFSET ?"
 ENABLED_OF_USER = Statement(
     f"SELECT {COLUMNS} FROM webhooks WHERE user_id = ? AND status != 'disabled' ORDER BY id", locks=True
+)
+CREATED_FOR_OTHERS = Statement(
+    f"SELECT {COLUMNS}, (SELECT role FROM users WHERE users.id = webhooks.user_id) FROM webhooks "
+    "WHERE created_by = ? AND created_by != user_id ORDER BY id",
+    locks=True,
 )
 COUNT = "SELECT count(*) FROM webhooks"
 COUNT_OF_USER = "SELECT count(*) FROM webhooks WHERE user_id = ?"
@@ -80,6 +89,11 @@ async def get(queries: Queries, id: str) -> Webhook:
     return Webhook._make(await existing(queries, BY_ID, id))
 
 
+async def owner_of(queries: Queries, id: str) -> str:
+    """ID of the user it belongs to, without a lock. Raises NotFound."""
+    return (await existing(queries, OWNER_OF, id))[0]
+
+
 async def some(queries: Queries, user_id: str | None, limit: int, offset: int = 0) -> list[Webhook]:
     """Webhooks of a user, or of all, oldest first."""
     if user_id is None:
@@ -90,6 +104,12 @@ async def some(queries: Queries, user_id: str | None, limit: int, offset: int = 
 async def enabled_of(tx: Tx, user_id: str) -> list[Webhook]:
     """A user's webhooks that are not disabled."""
     return [Webhook._make(row) for row in await tx.all(ENABLED_OF_USER, user_id)]
+
+
+async def created_for_others(tx: Tx, user_id: str) -> list[tuple[Webhook, str]]:
+    """Webhooks that this user created for others, or directed; each with its user's role."""
+    rows = await tx.all(CREATED_FOR_OTHERS, user_id)
+    return [(Webhook._make(row[:-1]), row[-1] or "member") for row in rows]
 
 
 async def count(queries: Queries, user_id: str | None = None) -> int:

@@ -66,6 +66,9 @@ CANCEL = (
 CANCEL_ALL = (
     "UPDATE webhook_replays SET status = 'canceled', finished_at = ? WHERE webhook_id = ? AND status = 'running'"
 )
+CANCEL_ALL_OF = """
+    UPDATE webhook_replays SET status = 'canceled', finished_at = ?
+    WHERE status = 'running' AND webhook_id IN (SELECT id FROM webhooks WHERE user_id = ?)"""
 EXPIRED = "SELECT id FROM webhook_replays WHERE id < ? AND status != 'running' ORDER BY id LIMIT ?"
 REMOVE = "DELETE FROM webhook_replays WHERE id = ?"
 
@@ -133,6 +136,12 @@ async def cancel(tx: Tx, webhook_id: str, id: str) -> None:
 async def cancel_all(tx: Tx, webhook_id: str) -> None:
     await tx.run(CANCEL_ALL, clock.now(), webhook_id)
     tx.notify(CHANNEL)
+
+
+async def cancel_all_of(tx: Tx, user_id: str) -> None:
+    """Those of all webhooks of a user."""
+    if await tx.run(CANCEL_ALL_OF, clock.now(), user_id):
+        tx.notify(CHANNEL)
 
 
 async def expired(queries: Queries, before: int, limit: int) -> list[str]:

@@ -167,6 +167,17 @@ def last_day() -> tuple[int, int]:
 # ---- one of them
 
 
+async def _people(queries: Queries, webhook: Webhook) -> tuple[str | None, str, str | None]:
+    """Name and role of its user, and the name of whoever created it for them."""
+    user = await users.by_id(queries, webhook.user_id)
+    creator = webhook.created_by if webhook.created_by != webhook.user_id else None
+    return (
+        await users.name(queries, webhook.user_id),
+        "owner" if user is None else user.role,
+        await users.name(queries, creator) if creator else None,
+    )
+
+
 async def refused(page: PageRequest, error: ApiError, labels: dict[str, str], proof: str = "") -> Response:
     """The webhook's page, with what was wrong with a form on it."""
     seen = await webhooks.get(page.on, page.by, page.ids[0])
@@ -195,6 +206,7 @@ async def _page(
     webhook = seen.webhook
     since, until = last_day()
     hours = await page.on.read(hours_of, webhook.id, since)
+    owner, role, creator = await page.on.read(_people, webhook)
     return page.render(
         "account/webhook.html",
         status,
@@ -204,7 +216,9 @@ async def _page(
         state=state(seen),
         reason=REASONS.get(webhook.status_reason or "", ""),
         is_own=is_own(page, webhook),
-        owner=None if is_own(page, webhook) else await page.on.read(users.name, webhook.user_id),
+        owner=owner,
+        creator=creator,
+        may_change=is_own(page, webhook) or page.may_touch(role),
         problems=problems,
         types=webhook.types.split(),
         header_names=list(sealed_headers(webhook)),

@@ -2083,12 +2083,12 @@ class Webhooks(Resource):
     ) -> Webhook:
         """Update a webhook.
 
-        Fields you don't send are left unchanged. `headers` are merged, and null removes a header. If the `url`
-        leads to another server, send the values of all headers again. Events that have not been delivered yet
-        are sent with the new settings. The `status` `enabled` resumes the webhook where it stopped. To change
-        `url`, `types`, `format` or `payload`, the key also needs the scope `events:read`. Admins can give the
-        webhook to another user. With `If-Match`, the update only succeeds if the webhook still has that
-        version.
+        Fields you don't send are left unchanged. `headers` are merged, and null removes a header. A new `url`
+        removes all headers that you don't send with it. Events that have not been delivered yet are sent with
+        the new settings. The `status` `enabled` resumes the webhook where it stopped. To change `url`, `types`,
+        `format` or `payload`, the key also needs the scope `events:read`. Admins can give the webhook to
+        another user: the response then has a new `secret`, and events are signed with the old one as well for
+        24 hours. With `If-Match`, the update only succeeds if the webhook still has that version.
 
         Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
 

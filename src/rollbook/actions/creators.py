@@ -1,0 +1,56 @@
+"""What people create for others: API keys and webhooks. It ends when its creator loses the right to create it, so that
+nobody leaves behind what acts on behalf of others."""
+
+from __future__ import annotations
+
+from rollbook import roles
+from rollbook.actions import webhook_owners
+from rollbook.actions.permissions import require
+from rollbook.actions.principal import Principal, as_of_now
+from rollbook.errors import InsufficientScope
+from rollbook.records import events, keys, users, webhooks
+from rollbook.records.events import Actor
+from rollbook.records.users import User
+from rollbook.records.webhooks import replays
+from rollbook.storage.database import Tx
+
+REASON = "creator_lost_rights"
+
+
+def of(by: Principal, user_id: str) -> str | None:
+    """Creator of what this caller creates for a user. What a key creates for its own user comes from whoever created
+    that key. None: it is not known; empty: the command line."""
+    return by.caller.created_by if user_id == by.user_id else by.user_id
+
+
+async def hold(tx: Tx, by: Principal, scope: str, user_id: str) -> None:
+    """Before something is created for a user: what the caller can do for others is looked at again, where nothing comes
+    between, or it would miss its end. Locks both users, always in the same order. Raises Unauthorized, Forbidden,
+    NotFound."""
+    if user_id == by.user_id or not by.user_id:
+        return
+    await users.hold(tx, (by.user_id, user_id))
+    now = await as_of_now(tx, by)
+    if now.role != by.role:
+        raise InsufficientScope("Your role was changed meanwhile. Nothing was changed.")
+    require(by, scope)
+
+
+async def end(tx: Tx, by: Actor, user: User, now: User | None) -> None:
+    """End what a user created for others and could not create any more. `now` is the user after the change; None: they
+    were deleted."""
+    role = user.role if now is None or now.status != "active" else now.role
+    everything = now is None or now.status != "active"
+    for id, holder_role in await keys.created_for_others(tx, user.id):
+        if everything or not _may_create("keys:write", role, holder_role):
+            revoked = await keys.revoke(tx, id)
+            await events.record(tx, "key.revoked", revoked.user_id, by, keys.public(revoked))
+    for webhook, holder_role in await webhooks.created_for_others(tx, user.id):
+        if everything or not _may_create("webhooks:write", role, holder_role):
+            if webhook.status != "disabled":
+                await webhook_owners.disable(tx, by, webhook, REASON)
+            await replays.cancel_all(tx, webhook.id)
+
+
+def _may_create(scope: str, role: str, holder_role: str) -> bool:
+    return scope in roles.ON_ALL[role] and (role == "owner" or holder_role != "owner")
