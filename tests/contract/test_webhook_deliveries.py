@@ -185,7 +185,7 @@ def test_what_goes_wrong_is_the_outcome_of_the_delivery(
     unknown = made(url="https://receiver.invalid")
     failed = http.post(unknown["path"] + "/test").json()
     assert (failed["outcome"], failed["http_status"], failed["response"], failed["address"]) == (
-        "dns_failed",
+        "no_address",
         None,
         None,
         None,

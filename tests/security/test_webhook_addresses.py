@@ -118,8 +118,16 @@ def test_a_server_as_shipped_sends_nothing_to_itself_or_its_network(
             assert (refused.status_code, refused.json()["param"]) == (400, "url"), url
         for port in (listener.port, server.port):
             delivery = delivered_to(http, f"https://localhost:{port}/")
-            assert (delivery["outcome"], delivery["address"], delivery["response"]) == ("refused_address", None, None)
+            assert (delivery["outcome"], delivery["address"], delivery["response"]) == ("no_address", None, None)
         assert listener.connections == 0
+
+
+def test_nobody_learns_which_names_there_are_in_the_servers_network(http: httpx2.Client) -> None:
+    told = [delivered_to(http, f"https://{host}/") for host in ("localhost", "localhost.invalid")]
+    for delivery in told:
+        assert delivery["outcome"] == "no_address"
+    differ = {name for name in told[0] if told[0][name] != told[1][name]}
+    assert differ <= {"id", "webhook_id", "event_id", "created_at", "request"}, "the request has these IDs"
 
 
 def test_an_allowed_network_is_reached_and_its_neighbor_is_not(tmp_path: Path) -> None:
@@ -139,7 +147,7 @@ def test_an_allowed_network_is_reached_and_its_neighbor_is_not(tmp_path: Path) -
             f"http://[::1]:{listener.port}/",
         ):
             assert create(http, url).status_code == 400
-        assert delivered_to(http, f"http://receiver.invalid:{listener.port}/")["outcome"] == "dns_failed"
+        assert delivered_to(http, f"http://receiver.invalid:{listener.port}/")["outcome"] == "no_address"
         assert (listener.connections, neighbor.connections) == (1, 0)
 
 

@@ -204,7 +204,7 @@ async def _send(
     try:
         sender = Sender(webhook.url, on.addresses, connections=1)
     except ValueError:  # `webhook_allow` is narrower than when the URL was set
-        return Sent(outcomes.REFUSED_ADDRESS), None
+        return Sent(outcomes.NO_ADDRESS), None
     # A task of its own: the sender's timeouts need one, and requests are answered without.
     return await asyncio.create_task(_post(sender, [*head, *headers], body)), None
 

@@ -16,7 +16,6 @@ from threading import Thread
 from typing import Any, NamedTuple
 
 from rollbook.config import Networks
-from rollbook.delivery import outcomes
 
 MAX_URL = 2048
 LOOKUP_TIMEOUT = 5.0
@@ -90,11 +89,7 @@ class Target(NamedTuple):
 
 
 class Unresolved(Exception):
-    """There is no address to connect to. `outcome` says why."""
-
-    def __init__(self, outcome: str) -> None:
-        super().__init__(outcome)
-        self.outcome = outcome
+    """There is no address to connect to. Why is not told (`outcomes.NO_ADDRESS`)."""
 
 
 class Addresses:
@@ -145,10 +140,8 @@ class Addresses:
                     found = await asyncio.shield(self._lookup(target.host))
             except TimeoutError:
                 found = []
-        if not found:
-            raise Unresolved(outcomes.DNS_FAILED)
-        if not all(self._accepts(ip_address(each), target.secure) for each in found):
-            raise Unresolved(outcomes.REFUSED_ADDRESS)
+        if not found or not all(self._accepts(ip_address(each), target.secure) for each in found):
+            raise Unresolved()
         return found
 
     def _accepts(self, address: IPv4Address | IPv6Address, secure: bool) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 DELIVERED = "delivered"
-REFUSED_ADDRESS = "refused_address"
-DNS_FAILED = "dns_failed"
+NO_ADDRESS = "no_address"
+"""One for both, a name without an address and one with an address that is refused: otherwise whoever can create a
+webhook could ask which names there are in the server's network."""
 CONNECT_FAILED = "connect_failed"
 TLS_FAILED = "tls_failed"
 TIMED_OUT = "timed_out"
@@ -19,9 +20,8 @@ GONE = "http_410"
 
 DESCRIPTIONS: dict[str, str] = {
     DELIVERED: "The receiver answered with a status from 200 to 299.",
-    REFUSED_ADDRESS: "The host of the URL has an address to which events are not sent, such as one of a private "
-    "network. Nothing was sent. See `webhook_allow`.",
-    DNS_FAILED: "The host of the URL has no address, or the name server did not answer in time.",
+    NO_ADDRESS: "The host of the URL has no address to which events are sent: none that the name server knows, or "
+    "one of a private network (see `webhook_allow`). Nothing was sent.",
     CONNECT_FAILED: "No connection could be opened.",
     TLS_FAILED: "The TLS handshake failed: for example, the certificate has expired, is for another name, or is "
     "not signed by an authority that this server trusts.",
@@ -34,6 +34,9 @@ DESCRIPTIONS: dict[str, str] = {
     EXHAUSTED: "The last attempt failed. Rollbook has given up on the event, but you can resend it.",
 }
 """All outcomes but `http_400` to `http_599`."""
+
+FORMER = dict.fromkeys(("refused_address", "dns_failed"), NO_ADDRESS)
+"""Of deliveries that an earlier version recorded, and what they are called now."""
 
 
 def of_status(status: int) -> str:
@@ -56,4 +59,4 @@ def describe(outcome: str) -> str:
     """A sentence for people."""
     if outcome == GONE:
         return "The receiver answered with status 410: it wants no more events, so the webhook is disabled."
-    return DESCRIPTIONS.get(outcome) or f"The receiver answered with status {outcome[5:]}."
+    return DESCRIPTIONS.get(FORMER.get(outcome, outcome)) or f"The receiver answered with status {outcome[5:]}."

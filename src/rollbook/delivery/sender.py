@@ -123,7 +123,8 @@ class Sender:
         finally:
             if connection is not None:
                 self._release(connection)
-        duration = round((loop.time() - start) * 1e6)
+        # How long the look-up took could tell which names there are.
+        duration = 0 if problem == outcomes.NO_ADDRESS else round((loop.time() - start) * 1e6)
         return (
             Sent(problem, duration=duration, detail=detail)
             if connection is None
@@ -183,8 +184,8 @@ class Sender:
         """Over the first address that works. Raises _Failed."""
         try:
             addresses = (await self._addresses.resolve(self._target))[:MAX_ADDRESSES]
-        except Unresolved as problem:
-            raise _Failed(problem.outcome) from None
+        except Unresolved:
+            raise _Failed(outcomes.NO_ADDRESS) from None
         for address in addresses[:-1]:
             try:
                 async with asyncio.timeout(self._timeouts.connect):

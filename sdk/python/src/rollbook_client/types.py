@@ -1030,17 +1030,16 @@ class Delivery(Model):
     """Milliseconds until the response was complete."""
     outcome: str
     """How it ended. `http_` and the status for those from 400 to 599. `delivered`: The receiver answered with a
-    status from 200 to 299. `refused_address`: The host of the URL has an address to which events are not sent,
-    such as one of a private network. Nothing was sent. See `webhook_allow`. `dns_failed`: The host of the URL
-    has no address, or the name server did not answer in time. `connect_failed`: No connection could be opened.
-    `tls_failed`: The TLS handshake failed: for example, the certificate has expired, is for another name, or is
-    not signed by an authority that this server trusts. `timed_out`: The receiver did not answer within 15
-    seconds, counted from before the connection was opened. `disconnected`: The receiver closed the connection
-    without an answer. `bad_response`: The answer is not valid HTTP/1.1. `too_large`: The status line and
-    headers of the answer are larger than 32 KiB. `redirected`: The receiver answered with a redirect (300 to
-    399). Redirects are not followed: change the URL. `body_failed`: The event can't be written in the format of
-    the webhook. It is not sent and not retried. `exhausted`: The last attempt failed. Rollbook has given up on
-    the event, but you can resend it.
+    status from 200 to 299. `no_address`: The host of the URL has no address to which events are sent: none that
+    the name server knows, or one of a private network (see `webhook_allow`). Nothing was sent.
+    `connect_failed`: No connection could be opened. `tls_failed`: The TLS handshake failed: for example, the
+    certificate has expired, is for another name, or is not signed by an authority that this server trusts.
+    `timed_out`: The receiver did not answer within 15 seconds, counted from before the connection was opened.
+    `disconnected`: The receiver closed the connection without an answer. `bad_response`: The answer is not
+    valid HTTP/1.1. `too_large`: The status line and headers of the answer are larger than 32 KiB. `redirected`:
+    The receiver answered with a redirect (300 to 399). Redirects are not followed: change the URL.
+    `body_failed`: The event can't be written in the format of the webhook. It is not sent and not retried.
+    `exhausted`: The last attempt failed. Rollbook has given up on the event, but you can resend it.
     """
     detail: str | None
     """What exactly failed, in English, where it is known: with `tls_failed`, the fault of the certificate or

@@ -62,7 +62,7 @@ class Target:
         """Signed as of now. Never raises, except if canceled."""
         webhook = self._webhook
         if self._is_refused:
-            return Sent(outcomes.REFUSED_ADDRESS)
+            return Sent(outcomes.NO_ADDRESS)
         try:
             type, body = entry.made((self._format, self._content), self._body)
         except payload.Unfit:
