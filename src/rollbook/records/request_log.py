@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from heapq import nsmallest
+from itertools import chain, repeat
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ from rollbook.http.request import made_at
 from rollbook.observe.usage_buffer import SPAN, Client, Line, Problem
 from rollbook.records.presenting import Shown, presenter
 from rollbook.records.usage import unpack
-from rollbook.storage.database import Engine, Queries
+from rollbook.storage.database import Engine, Queries, Row
 
 MAX_SEARCHED = 1_000_000
 """Entries of the index that a search in one user's log looks at: 0.1 s. Each stands for up to 500 requests, about a
@@ -54,6 +55,9 @@ public = presenter(Logged)
 """All that may be seen of a request. Its error names the host that was called: who answers puts it in."""
 
 
+Test = Callable[[Line, int], bool]
+
+
 class Search(NamedTuple):
     """Which requests are looked for."""
 
@@ -72,13 +76,22 @@ class Search(NamedTuple):
     hidden: str | None = None
     """A path whose successful requests are left out."""
 
-    def holds(self, line: Logged) -> bool:
-        return (
-            self.after < line.at < self.before
-            and (self.method is None or line.method == self.method)
-            and (line.path == self.path if self.is_whole else line.path.startswith(self.path))
-            and (line.path != self.hidden or line.status >= 400)
-        )
+    def test(self) -> Test:
+        """A function that tells whether a line of a request with this status is looked for."""
+        wanted = self.path
+        # As it is almost always: then the line's path need not be encoded to be compared.
+        is_plain = wanted == _quoted(wanted)
+
+        def holds(line: Line, status: int) -> bool:
+            path = line.path if is_plain else _quoted(line.path)
+            return (
+                self.after < line.at < self.before
+                and (self.method is None or line.method == self.method)
+                and (path == wanted if self.is_whole else path.startswith(wanted))
+                and (line.path != self.hidden or status >= 400)
+            )
+
+        return holds
 
 
 class Found(NamedTuple):
@@ -111,7 +124,9 @@ DEPTH = {
     for oldest, (way, _) in _WAY.items()
 }
 _COLUMNS = "user_id, key_id, status, limited_by, left_out, lines"
-CHUNK = f"SELECT {_COLUMNS} FROM request_log WHERE id = ?"
+READ = (4, 8, 16, 32, 64)
+"""Rows that are read at once: most pages need few, and each statement is a way to PostgreSQL and back."""
+ROWS = {size: f"SELECT id, {_COLUMNS} FROM request_log WHERE id IN ({', '.join('?' * size)})" for size in READ}
 _HOLDING: dict[Engine, str] = {
     "sqlite": "instr(lines, CAST(? AS BLOB))",
     "postgresql": "position(convert_to(?, 'UTF8') IN lines)",
@@ -125,7 +140,6 @@ HOLDING: dict[tuple[Engine, bool], str] = {
     for one, (of, _) in _OF.items()
 }
 
-# A path as it is in a URL.
 _PATH_SAFE = "/:@!$&'()*+,;=~"
 _TIES = 20
 """Requests of several servers that may have been answered in the same microsecond: a page ends behind them."""
@@ -139,15 +153,13 @@ async def search(queries: Queries, wanted: Search, limit: int, oldest_first: boo
     start = wanted.after + 1 if oldest_first else 1 - wanted.before
     found: list[tuple[int, str, Logged]] = []
     stop: int | None = None
-    rows = 0
-    async for id, edge in _entries(queries, wanted, oldest_first, limit + 50):
+    rows, test = 0, wanted.test()
+    async for id, edge, row in _read(queries, _entries(queries, wanted, oldest_first, limit + 50)):
         if id is None or (rows >= MAX_READ and edge > start):
             stop = max(edge, start + 1)
         if stop is not None or (len(found) > limit and found[limit][0] < edge):
             break
-        row = await queries.one(CHUNK, id)
-        if row is not None:
-            lines = ((sign * line.at, line.request_id, line) for line in _lines(row) if wanted.holds(line))
+        if row is not None and (lines := [(sign * line.at, line.request_id, line) for line in _lines(row, test)]):
             found = nsmallest(limit + _TIES, [*found, *lines])
         rows += 1
     if stop is not None:
@@ -159,6 +171,33 @@ async def search(queries: Queries, wanted: Search, limit: int, oldest_first: boo
     if len(found) > cut:
         return Found(page, abs(found[cut - 1][0]))
     return Found(page, None if stop is None else abs(stop - 1))
+
+
+async def _read(
+    queries: Queries, entries: AsyncIterator[tuple[int | None, int]]
+) -> AsyncIterator[tuple[int | None, int, Row | None]]:
+    """The same entries with their rows, None for one that has expired meanwhile. A few are read ahead, then more."""
+    sizes = chain(READ, repeat(READ[-1]))
+    size = next(sizes)
+    ahead: list[tuple[int | None, int]] = []
+    async for entry in entries:
+        ahead.append(entry)
+        if len(ahead) == size:
+            for each in await _with_rows(queries, ahead, size):
+                yield each
+            ahead, size = [], next(sizes)
+    for each in await _with_rows(queries, ahead, size):
+        yield each
+
+
+async def _with_rows(
+    queries: Queries, entries: Sequence[tuple[int | None, int]], size: int
+) -> list[tuple[int | None, int, Row | None]]:
+    ids = [id for id, _ in entries if id is not None]
+    if not ids:
+        return [(id, edge, None) for id, edge in entries]
+    rows = {row[0]: row[1:] for row in await queries.all(ROWS[size], *ids, *[ids[-1]] * (size - len(ids)))}
+    return [(id, edge, rows.get(id)) for id, edge in entries]
 
 
 async def _entries(
@@ -194,7 +233,7 @@ async def request(queries: Queries, user_id: str | None, request_id: str) -> Log
     )
     if row is None:
         return None
-    return next((line for line in _lines(row) if line.request_id == request_id), None)
+    return next(_lines(row, lambda line, status: line.request_id == request_id), None)
 
 
 def statuses(text: str) -> tuple[int, int]:
@@ -207,17 +246,20 @@ def statuses(text: str) -> tuple[int, int]:
     raise ValueError(f"{text!r} is no status: write 404 or 4xx.")
 
 
-def _lines(row: Sequence[Any]) -> Iterator[Logged]:
+def _lines(row: Sequence[Any], test: Test) -> Iterator[Logged]:
+    """The lines of a row that pass the test."""
     user_id, key_id, status, limited_by, left_out, packed = row
     clients, lines = unpack(packed)
     for line in lines:
+        if not test(line, status):
+            continue
         yield Logged(
             request_id=line.request_id,
             at=line.at,
             user_id=user_id,
             key_id=key_id,
             method=line.method,
-            path=quote(line.path, safe=_PATH_SAFE),
+            path=_quoted(line.path),
             status=status,
             microseconds=line.microseconds,
             address=clients[line.client].address,
@@ -227,6 +269,11 @@ def _lines(row: Sequence[Any]) -> Iterator[Logged]:
             limited_by=limited_by,
             left_out=left_out if line is lines[-1] else 0,
         )
+
+
+def _quoted(path: str) -> str:
+    """As it is in a URL."""
+    return quote(path, safe=_PATH_SAFE)
 
 
 def _error(lines: Sequence[Line], line: Line) -> Problem | None:
