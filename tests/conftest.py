@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import random
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,6 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from tests import cost, forks
-from tests.forks import pytest_addoption as pytest_addoption
 from tests.harness import Server, new_key, new_user, running
 from tests.valkey import ValkeyServer, running_valkey
 
@@ -25,6 +25,11 @@ hypothesis_settings.load_profile("tests")
 RECORD = Path(__file__).parents[1] / "benchmarks" / "suite.json"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    forks.pytest_addoption(parser)
+    parser.addoption("--shuffle", metavar="SEED", help="Files in another order: none may need what ran before it.")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """A shell starts what runs in its background with SIGINT ignored, and the commands under test would inherit
     that."""
@@ -33,14 +38,15 @@ def pytest_configure(config: pytest.Config) -> None:
     forks.pytest_configure(config)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Files that take longest start first, so that none of them runs alone at the end. Those that are not in the record
     are taken for long."""
     seconds = json.loads(RECORD.read_text())["waits"] if RECORD.exists() else {}
+    seed = config.getoption("shuffle")
 
     def place(item: pytest.Item) -> tuple[float, str]:
         file = item.nodeid.partition("::")[0]
-        return -seconds.get(file, 1e9), file
+        return random.Random(seed + file).random() if seed else -seconds.get(file, 1e9), file
 
     items.sort(key=place)
 

@@ -54,7 +54,8 @@ def engine(request: pytest.FixtureRequest) -> Iterator[str]:
         name = request.module.__name__.rpartition(".")[2]
         postgres.variant = next((variant for variant, files in VARIANTS.items() if name in files), "")
     harness.engine = request.param
-    yield request.param
+    with postgres.dropping():
+        yield request.param
     harness.engine, postgres.variant = "sqlite", before
 
 

@@ -219,10 +219,33 @@ def _migrated(is_partitioned: bool) -> str:
 
 
 _numbers = itertools.count(1)
+_made: list[str] = []
+"""The names of all databases, those that are gone by now among them."""
+
+
+@contextmanager
+def dropping() -> Iterator[None]:
+    """Databases that are made in the block go with it, except what others are copies of: all of them would be more than
+    a gigabyte of memory."""
+    before = len(_made)
+    yield
+    names = [name for name in _made[before:] if not name.startswith("migrated_")]
+    if names:
+        asyncio.run(_drop_all(names))
+
+
+async def _drop_all(names: list[str]) -> None:
+    connection = await asyncpg.connect(shared().url("postgres"))
+    try:
+        for name in names:
+            await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    finally:
+        await connection.close()
 
 
 def _create(prefix: str, template: str) -> str:
     name = f"{prefix}_{os.getpid()}_{next(_numbers)}"
+    _made.append(name)
     shared().ask(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {_quickly()}')
     return shared().url(name)
 

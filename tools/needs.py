@@ -74,6 +74,8 @@ SOAK = (
     # Programs of others: load balancers, systemd, Prometheus, generators of clients.
     "deploy",
     "clients",
+    # A minute of guesses.
+    "security/test_guesses_in_512_mebibytes.py",
     # Thousands of made-up requests.
     "contract/test_description.py",
     # Each example of the guide, in each language.
@@ -93,8 +95,6 @@ IN_BOTH = (
     "browser/test_every_page.py",
     "browser/test_shell.py",
     "browser/test_sign_in.py",
-    # A minute of guesses instead of seconds.
-    "security/test_guesses_in_512_mebibytes.py",
     # 4,500 connections instead of 1,500.
     "security/test_unfinished_requests.py",
 )

@@ -242,6 +242,7 @@ def test_a_running_server_sees_the_users_and_goes_on_writing(data: Path) -> None
         assert answer.headers["x-total-count"] == str(BATCH + 2)
 
 
+@once
 def test_a_running_server_is_sent_the_file_and_says_what_became_of_it(data: Path, tmp_path: Path) -> None:
     file, report = tmp_path / "people.csv", tmp_path / "refused.ndjson"
     file.write_text(
@@ -267,6 +268,7 @@ def test_a_running_server_is_sent_the_file_and_says_what_became_of_it(data: Path
         assert http.post("/v1/users/verify-password", json=proof).status_code == 200
 
 
+@once
 def test_a_running_server_says_each_of_many_refused_records(data: Path, tmp_path: Path) -> None:
     """Also what people put into them: U+2028 ends a line of text, but not one of NDJSON."""
     report = tmp_path / "refused.ndjson"
@@ -316,6 +318,7 @@ main()
 """
 
 
+@once
 def test_an_interrupt_just_before_it_waits_for_input_ends_it(data: Path, server: Server) -> None:
     command = [sys.executable, "-c", LATE, "users", "import", "-", "--data", str(data)]
     environment = {**server.environment, "ROLLBOOK_DATABASE": database_of(data)}

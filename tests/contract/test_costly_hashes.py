@@ -11,6 +11,7 @@ from argon2 import Type
 from argon2.low_level import hash_secret
 
 from tests.contract.test_equal_time import PASSWORD, verify
+from tests.engines import once
 from tests.harness import running
 from tests.visitor import signed_in
 
@@ -21,6 +22,7 @@ def hashed(memory: int, passes: int) -> str:
     return hash_secret(PASSWORD.encode(), b"salt" * 4, passes, memory, 1, 32, Type.ID).decode()
 
 
+@once
 def test_slow_ones_work_and_big_ones_wait_for_a_setting_and_both_are_told(engine: str, tmp_path: Path) -> None:
     hashes = {"big": hashed(262_144, 1), "slow": hashed(64, 30_000)}
     lines = [

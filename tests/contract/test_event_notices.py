@@ -18,6 +18,7 @@ import pytest
 from rollbook import clock
 from rollbook.observe.metrics import REFUSALS
 from rollbook.records.event_types import TYPES
+from tests.engines import once
 from tests.harness import Server, new_user, running
 from tests.visitor import signed_in
 
@@ -48,6 +49,7 @@ def events_of(http: httpx2.Client, user: dict[str, Any], type: str) -> Callable[
     return lambda: http.get("/v1/events", params={"user": user["id"], "type": type}).json()
 
 
+@once
 def test_of_many_failed_sign_ins_one_a_minute_is_recorded_for_each_user(busy: Server) -> None:
     with busy.http() as http:
         users = [new_user(http) for _ in range(2)]

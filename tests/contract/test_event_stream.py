@@ -116,6 +116,7 @@ def test_only_what_was_asked_for_is_sent(server: Server, http: httpx2.Client, us
         assert found[0]["object"]["id"] == key["id"]
 
 
+@once
 def test_a_heartbeat_tells_how_far_the_log_was_read(workers: Server) -> None:
     with workers.http() as http, Follower(workers, type="user.purged") as follower:
         follower.beat()
@@ -156,6 +157,7 @@ def test_who_is_far_behind_a_burst_gets_all_of_it_once_and_in_order(server: Serv
 # ---- who may follow
 
 
+@once
 def test_it_is_refused_before_it_begins(server: Server, http: httpx2.Client, as_role: Any) -> None:
     with Follower(server, after="evt_0650000000000000000000000n") as follower:
         assert (follower.status, follower.json()["code"]) == (400, "invalid_parameter")
@@ -240,6 +242,7 @@ def test_a_caller_who_may_no_longer_see_events_is_told_so_within_a_second(
             assert any(message.data["object"]["id"] == last for message in other.messages())
 
 
+@once
 def test_a_key_that_expires_ends_it(tmp_path: Path, engine: str) -> None:
     with running(tmp_path / "data", *WIDE) as server, server.http() as http:
         key = http.post("/v1/keys", json={"name": "x", "expires_at": "2099-01-01T00:00:00Z"}).json()
@@ -251,6 +254,7 @@ def test_a_key_that_expires_ends_it(tmp_path: Path, engine: str) -> None:
             new.beat()
 
 
+@once
 def test_a_user_follows_with_100_requests_at_most(server: Server, http: httpx2.Client, as_role: Any) -> None:
     viewer = as_role("viewer")
     key = new_key(http, user_id=viewer.user["id"])
@@ -289,6 +293,7 @@ def test_a_process_follows_with_2000_requests_at_most(tmp_path: Path) -> None:
 # ---- its end
 
 
+@once
 def test_a_reader_who_stops_is_dropped_and_finds_the_reason(workers: Server) -> None:
     with workers.http() as http, Follower(workers, type="user.updated") as follower:
         user = new_user(http)
@@ -350,6 +355,7 @@ def test_a_list_that_waits_is_empty_when_nothing_happened(server: Server, http: 
     refused(http.get("/v1/events?wait=61"), errors.InvalidParameter)
 
 
+@once
 def test_a_client_that_leaves_gives_its_place_back(server: Server, http: httpx2.Client, as_role: Any) -> None:
     viewer = as_role("viewer")
     key = new_key(http, user_id=viewer.user["id"])

@@ -210,6 +210,7 @@ def demoted(http: httpx2.Client, user: dict[str, Any], key: dict[str, Any]) -> N
     assert http.patch(f"/v1/users/{user['id']}", json={"role": "viewer"}).status_code == 200
 
 
+@once
 def test_an_export_ends_with_the_right_of_its_caller_to_have_it(directory: Server) -> None:
     """By key or in the dashboard, however much of it was already read from the database."""
     large = [

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx2
 
+from tests.engines import once
 from tests.harness import new_key, new_user, running
 from tests.visitor import signed_in
 
@@ -24,6 +25,7 @@ def until(person: httpx2.Client, steps: list[str]) -> None:
         time.sleep(0.1)
 
 
+@once
 def test_a_new_server_shows_what_to_do_first_until_it_is_done(tmp_path: Path) -> None:
     with (
         running(tmp_path / "data", "--rate-limit", "none") as server,

@@ -136,6 +136,7 @@ def test_an_update_sets_the_fields_of_the_file_and_says_what_they_were(http: htt
     assert counts(job) == {"unchanged": 1}, "and nowhere else"
 
 
+@once
 def test_an_update_obeys_the_rules_of_users(http: httpx2.Client, as_role: Callable[..., httpx2.Client]) -> None:
     admin, owner, taken = as_role("admin"), new_user(http, role="owner"), user()
     done(http, taken)
@@ -183,6 +184,7 @@ def test_a_dry_run_finds_the_same_and_changes_nothing(http: httpx2.Client) -> No
     assert http.get("/v1/events", params={"after": place}).json() == []
 
 
+@once
 def test_hashes_that_are_easy_to_guess_at_are_counted(http: httpx2.Client) -> None:
     digest = "A" * 43
     weak = [
@@ -201,6 +203,7 @@ def test_hashes_that_are_easy_to_guess_at_are_counted(http: httpx2.Client) -> No
     assert counts(done(http, *people)) == {"skipped": 6}
 
 
+@once
 def test_users_whose_hash_is_not_known_are_refused_or_imported_without_it_and_named(http: httpx2.Client) -> None:
     hash = "sha1$seasalt$cff36ea83f5706ce9aa7454e63e431fc726b2dc8"
     unknown, plain, known = user(password_hash=hash), user(password_hash="{noop}open sesame"), user(password_hash=HASH)
@@ -271,6 +274,7 @@ def test_users_keep_their_id_times_and_whether_their_email_is_verified(tmp_path:
         assert [each["email"] for each in http.get("/v1/users").json()][1:] == emails
 
 
+@once
 @pytest.mark.parametrize("dry_run", ["false", "true"])
 def test_a_time_in_the_future_is_refused_with_the_reason(http: httpx2.Client, dry_run: str) -> None:
     names = ("created_at", "updated_at", "last_sign_in_at")
@@ -281,6 +285,7 @@ def test_a_time_in_the_future_is_refused_with_the_reason(http: httpx2.Client, dr
         assert f"{name} is in the future" in line["reason"]
 
 
+@once
 def test_a_key_that_ends_ends_its_imports(http: httpx2.Client, server: Server) -> None:
     key = http.post("/v1/keys", json={"name": "soon gone"}).json()
     with server.http(key["key"]) as caller:
@@ -301,11 +306,13 @@ def test_a_canceled_import_imports_no_more_and_its_file_is_gone(http: httpx2.Cli
     assert http.get(f"/v1/imports/{jobs[-1]['id']}").json()["added"] == 0
 
 
+@once
 def test_a_file_that_cannot_be_read_fails_with_the_reason(http: httpx2.Client) -> None:
     job = ended(http, start(http, gzip.compress(ndjson(user()))[:-6]))
     assert job["status"] == "failed" and "gzip" in job["error"]
 
 
+@once
 def test_an_error_names_columns_by_number_and_an_event_only_its_code(
     http: httpx2.Client, as_role: Callable[..., httpx2.Client]
 ) -> None:
@@ -456,6 +463,7 @@ def test_imports_take_the_scope_to_write_users(http: httpx2.Client, server: Serv
         refused(caller.post("/v1/imports", content=ndjson(user())), errors.InsufficientScope)
 
 
+@once
 def test_hashes_take_a_scope_of_their_own(http: httpx2.Client, as_role: Callable[..., httpx2.Client]) -> None:
     narrow, able = as_role("admin", ["users:write"]), as_role("admin", ["users:write", "users:import"])
     hashed = user(password_hash="$2b$12$" + "C" * 53)

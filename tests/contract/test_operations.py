@@ -337,6 +337,7 @@ def test_what_never_became_a_request_leaves_a_line_too(server: Server) -> None:
     assert line["status"] == 400 and line["address"] == "127.0.0.1"
 
 
+@once
 def test_the_log_holds_no_secret_wherever_a_caller_puts_it(server: Server, http: httpx2.Client, user: dict) -> None:
     key, other = key_format.mint(), new_key(http)
     secrets = [

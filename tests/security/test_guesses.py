@@ -12,7 +12,7 @@ from tests.callers import together
 from tests.harness import Server, new_key, new_user, running
 from tests.visitor import is_signed_in, sign_in, signed_in, visitor
 
-ACCOUNT = 24
+ACCOUNT = 12
 """Wrong passwords an hour that all strangers together have for an account; each address has the 10 a minute of the
 default."""
 
@@ -37,8 +37,8 @@ def guess(server: Server, email: str, times: int, address: str = "203.0.113.7") 
 
 def lock(server: Server, email: str) -> None:
     """Strangers use up all that they have for the account."""
-    statuses = [status for host in range(4) for status in guess(server, email, 11, f"203.0.113.{host}")]
-    assert (statuses.count(401), statuses.count(429)) == (ACCOUNT, 44 - ACCOUNT)
+    statuses = [status for host in range(2) for status in guess(server, email, 11, f"203.0.113.{host}")]
+    assert (statuses.count(401), statuses.count(429)) == (ACCOUNT, 22 - ACCOUNT)
 
 
 def prove(client: httpx2.Client, password: str) -> int:
@@ -105,22 +105,27 @@ def test_a_browser_that_is_known_has_no_more_attempts_than_a_stranger_and_signs_
         assert sign_in(bystander, user["email"], user["password"]).status_code == 303
 
 
-@pytest.mark.parametrize("change", ["time", "number", "signature", "all", "years"])
-def test_a_device_cookie_that_was_changed_or_is_old_is_none(server: Server, user: dict, change: str) -> None:
+def test_a_device_cookie_that_was_changed_or_is_old_is_none(server: Server, user: dict) -> None:
     with signed_in(server, user) as person:
         [device] = [cookie for cookie in person.cookies.jar if cookie.name.endswith("-device")]
     time, number, signature = str(device.value).split(".")
-    forged = {
-        "time": f"7fffffff.{number}.{signature}",
-        "number": f"{time}.{number[::-1]}.{signature}",
-        "signature": f"{time}.{number}.{signature[::-1]}",
-        "all": "x" * 5000,
-        "years": str(device.value),
-    }[change]
-    server.pass_time(181 * 86_400 if change == "years" else 0)
+
+    def tried_with(value: str) -> int:
+        with visitor(server, Cookie=f"{device.name}={value}") as stranger:
+            return sign_in(stranger, user["email"], user["password"]).status_code
+
     lock(server, user["email"])
-    with visitor(server, Cookie=f"{device.name}={forged}") as stranger:
-        assert sign_in(stranger, user["email"], user["password"]).status_code == 429
+    for forged in (
+        f"7fffffff.{number}.{signature}",
+        f"{time}.{number[::-1]}.{signature}",
+        f"{time}.{number}.{signature[::-1]}",
+        "x" * 5000,
+    ):
+        assert tried_with(forged) == 429, forged
+    assert tried_with(str(device.value)) == 303, "as it was, it is known"
+    server.pass_time(181 * 86_400)
+    lock(server, user["email"])
+    assert tried_with(str(device.value)) == 429
     server.pass_time(0)
 
 
@@ -136,10 +141,12 @@ def test_an_application_that_tells_addresses_locks_out_the_stranger_only(
     assert verify(user["password"], address="2001:db8::2") == 429, "the same network"
     assert verify(user["password"], **other) == 200
     assert verify(user["password"]) == 200
-    # What it does not tell is counted for the application, apart from the page.
+    # What it does not tell is counted for the application, apart from the page. By now the account has all of its own.
+    server.pass_time(3600)
     assert [verify("wrong") for _ in range(11)] == [401] * 10 + [429]
     with visitor(server) as person:
         assert sign_in(person, user["email"], user["password"]).status_code == 303
+    server.pass_time(0)
     answer = http.post(
         "/v1/users/verify-password", json={"email": user["email"], "password": "x", "address": "localhost"}
     )

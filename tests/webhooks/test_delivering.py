@@ -13,6 +13,7 @@ import httpx2
 
 from rollbook.delivery import schedule
 from tests import postgres
+from tests.engines import once
 from tests.harness import Server, new_user
 from tests.webhooks.hooks import Make, Time, attempts, events, is_signed, lanes, names, rename
 from tests.webhooks.listener import Answer, Listener, Message
@@ -98,6 +99,7 @@ def test_without_order_each_event_is_tried_by_itself(
     listener.wait_for(lambda: len(listener.delivered()) == 3)
 
 
+@once
 def test_after_the_last_try_the_event_is_given_up_and_the_next_one_of_the_user_sent(
     server: Server, http: httpx2.Client, listener: Listener, make: Make, later: Time
 ) -> None:
@@ -167,6 +169,7 @@ def test_a_webhook_that_is_deleted_while_its_event_is_on_the_wire_is_gone(
     assert lanes(server, webhook) == 0 and len(listener.messages) == 1
 
 
+@once
 def test_a_secret_that_is_rotated_between_two_tries_signs_the_second_beside_the_old_one(
     server: Server, http: httpx2.Client, listener: Listener, make: Make, later: Time
 ) -> None:
@@ -248,6 +251,7 @@ def test_one_user_with_many_changes_at_once_gets_them_in_order(
     assert listener.overlaps == 0
 
 
+@once
 def test_deliveries_go_on_while_callers_keep_the_server_busy(
     server: Server, http: httpx2.Client, listener: Listener, make: Make
 ) -> None:

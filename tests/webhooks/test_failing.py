@@ -12,6 +12,7 @@ import httpx2
 from rollbook.auth.passwords import Passwords
 from rollbook.config import Settings
 from rollbook.jobs.webhooks.breaker import FIRST_WINDOW
+from tests.engines import once
 from tests.harness import OWNER_PASSWORD, Server, new_user
 from tests.webhooks.hooks import Make, Time, attempts, events, lanes, names, rename
 from tests.webhooks.listener import Answer, Listener, Message, check_order
@@ -33,6 +34,7 @@ def status(http: httpx2.Client, webhook: dict) -> tuple[str, str | None]:
     return found["status"], found["status_reason"]
 
 
+@once
 def test_a_hundred_endpoints_do_not_notice_that_one_never_answers(
     server: Server, http: httpx2.Client, listener: Listener, make: Make
 ) -> None:
@@ -100,6 +102,7 @@ def test_an_endpoint_that_is_out_of_order_is_left_alone_and_gets_everything_afte
     listener.wait_for(lambda: lanes(server, webhook) == 0)
 
 
+@once
 def test_an_endpoint_that_asks_for_time_gets_it(
     server: Server, http: httpx2.Client, listener: Listener, make: Make, later: Time
 ) -> None:
@@ -156,6 +159,7 @@ def test_five_days_without_a_success_disable(
     assert len(listener.messages) == sent
 
 
+@once
 def test_failures_of_an_endpoint_that_listens_to_itself_end(
     server: Server, http: httpx2.Client, listener: Listener, make: Make, later: Time
 ) -> None:
