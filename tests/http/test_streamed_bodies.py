@@ -20,7 +20,14 @@ MAX = 100_000_000  # of echo's /upload
 
 @pytest.fixture(scope="module")
 def uploads() -> Iterator[Server]:
-    with Server("body_timeout=0.6", "max_body=4096") as running:
+    with Server("max_body=4096") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[Server]:
+    """One that soon gives up a client that sends nothing: not sooner than a busy machine may keep this one waiting."""
+    with Server("body_timeout=2", "max_body=4096") as running:
         yield running
 
 
@@ -186,25 +193,25 @@ class TestExpect:
 
 
 class TestBrokenOff:
-    def test_a_client_that_stands_still_gets_408(self, uploads: Server) -> None:
-        with uploads.client() as client:
+    def test_a_client_that_stands_still_gets_408(self, hasty: Server) -> None:
+        with hasty.client() as client:
             client.send(head(length=1000) + b"x")
             began = time.monotonic()
             answer = client.read()
             assert (answer.status, answer.headers["connection"]) == (408, "close")
-            assert 0.3 < time.monotonic() - began < 8
+            assert time.monotonic() - began > 1
 
-    def test_one_that_goes_on_has_all_the_time(self, uploads: Server) -> None:
-        with uploads.client() as client:
-            client.send(head(length=20))
-            for _ in range(20):
+    def test_one_that_goes_on_has_all_the_time(self, hasty: Server) -> None:
+        with hasty.client() as client:
+            client.send(head(length=30))
+            for _ in range(30):
                 client.send(b"x")
                 time.sleep(0.1)
-            assert client.read().json == seen(b"x" * 20)
+            assert client.read().json == seen(b"x" * 30)
 
-    def test_a_slow_handler_is_not_the_clients_fault(self, uploads: Server) -> None:
-        with uploads.client() as client:
-            client.send(head("pause=1.5", length=10) + b"x" * 10)
+    def test_a_slow_handler_is_not_the_clients_fault(self, hasty: Server) -> None:
+        with hasty.client() as client:
+            client.send(head("pause=3", length=10) + b"x" * 10)
             assert client.read().json == seen(b"x" * 10)
 
     @pytest.mark.parametrize("rest", [b"zz\r\n", b"5\r\nhello!", b"0\r\nX y\r\n\r\n"])

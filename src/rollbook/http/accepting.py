@@ -43,7 +43,8 @@ class Acceptor:
         worker.loop.add_reader(listener, self._accept)
 
     async def stop(self) -> None:
-        """Accept what is waiting in the system's queue, which closing the port would reset, and nothing after that."""
+        """Accept what is waiting in the system's queue, which closing the port would reset, and close the port at once:
+        what came in between would be lost."""
         if self._paused is not None:
             self._paused.cancel()
         self._worker.loop.remove_reader(self._listener)
@@ -51,6 +52,7 @@ class Acceptor:
             for _ in range(BACKLOG):
                 if not self._accept_one():
                     break
+        self._listener.close()
         if self._opening:
             await asyncio.wait(self._opening, timeout=LAST)
 

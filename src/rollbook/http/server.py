@@ -98,8 +98,6 @@ async def _work(
         await stop.wait()
         for acceptor in acceptors:
             await acceptor.stop()
-        for listener in sockets:
-            listener.close()
         await asyncio.gather(worker.drain(), app.drain())
     finally:
         worker.close()
