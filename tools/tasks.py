@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import needs
 from environment import DEV, INSTALLER, RUNTIME, Stage, find_uv, prepare, prepare_node, provide
-from programs import BROWSER, FONT, JAVA, NODE, ROOT, Need, SetupFailed, missing, npm
+from programs import BROWSER, FONT, NODE, ROOT, Need, SetupFailed, missing, npm
 
 Arguments = Sequence[str]
 
@@ -78,8 +78,6 @@ def prepare_tests(files: Sequence[Path], arguments: Arguments, left_out: Argumen
     for stage in wanted:
         if isinstance(stage, Stage):
             prepare(stage)
-    if JAVA in wanted and not shutil.which("go"):
-        print("Go is not installed, so the tests leave out its generated client.", file=sys.stderr, flush=True)
     return python
 
 

@@ -209,8 +209,7 @@ CLIENTS: dict[str, Callable[[Path], list[str | Path]]] = {
     "hey-api": hey_api,
     "openapi-typescript and openapi-fetch": openapi_fetch,
     "openapi-generator java": java_of_openapi_generator,
-    # Where Go is installed: a first build of its library costs 25 s, and its package 250 MB.
-    **({"openapi-generator go": go_of_openapi_generator} if shutil.which("go") else {}),
+    "openapi-generator go": go_of_openapi_generator,
 }
 
 

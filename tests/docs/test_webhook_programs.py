@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -58,7 +57,7 @@ def go(program: str, folder: Path) -> list[str]:
     return [str(built)]
 
 
-BUILDERS = {"python": python, "js": node, **({"go": go} if shutil.which("go") else {})}
+BUILDERS = {"python": python, "js": node, "go": go}
 
 
 @contextmanager

@@ -24,7 +24,15 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def streams(finished: Path) -> Iterator[Server]:
     finished.touch()
-    with Server("body_timeout=0.6", environment={"ECHO_FINISHED": str(finished)}) as running:
+    with Server(environment={"ECHO_FINISHED": str(finished)}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[Server]:
+    """One that soon cuts off a client that reads nothing, or a stream that stands still: not sooner than a busy machine
+    may keep them waiting."""
+    with Server("body_timeout=2") as running:
         yield running
 
 
@@ -52,13 +60,9 @@ def test_the_body_comes_in_chunks_and_the_connection_goes_on(streams: Server) ->
 
 def test_parts_arrive_before_the_last_one_is_made(streams: Server) -> None:
     with streams.client() as client:
-        ask(client, "count=3&bytes=10&pause=0.3")
+        ask(client, "count=2&bytes=10&pause=60")
         head_of(client)
-        parts = client.chunks()
-        began = time.monotonic()
-        assert next(parts) == b"x" * 10
-        assert time.monotonic() - began < 0.3
-        assert list(parts) == [b"x" * 10] * 2
+        assert next(client.chunks()) == b"x" * 10
 
 
 def test_empty_parts_do_not_end_it(streams: Server) -> None:
@@ -163,30 +167,30 @@ def test_a_producer_that_raises_ends_the_connection_before_the_last_chunk(tmp_pa
     assert (tmp_path / "closed").read_text() == "2\n"
 
 
-def test_one_that_stands_still_is_cut_off_but_not_one_that_goes_on(streams: Server, tmp_path: Path) -> None:
+def test_one_that_stands_still_is_cut_off_but_not_one_that_goes_on(hasty: Server, tmp_path: Path) -> None:
     closed = tmp_path / "closed"
-    with streams.client() as client:
+    with hasty.client() as client:
         ask(client, f"pause=60&closed={closed}")
         began = time.monotonic()
         with pytest.raises((EOFError, ConnectionResetError)):
             client.read()
-        assert 0.3 < time.monotonic() - began < 8
+        assert time.monotonic() - began > 1
     until(closed.exists)
-    with streams.client() as client:  # longer than the deadline, in parts that each keep it
-        ask(client, "count=20&pause=0.1")
-        assert len(client.read().body) == 200
+    with hasty.client() as client:  # longer than the deadline, in parts that each keep it
+        ask(client, "count=30&pause=0.1")
+        assert len(client.read().body) == 300
 
 
-def test_a_client_that_stops_reading_is_cut_off(streams: Server, tmp_path: Path) -> None:
+def test_a_client_that_stops_reading_is_cut_off(hasty: Server, tmp_path: Path) -> None:
     closed = tmp_path / "closed"
-    with streams.client() as client:
+    with hasty.client() as client:
         ask(client, f"bytes=100000&closed={closed}")
         until(closed.exists)
 
 
 def test_a_client_that_stops_reading_finds_the_reason_if_it_reads_on(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
-    with Server("body_timeout=2") as server, server.client() as client:
+    with Server("body_timeout=6") as server, server.client() as client:
         ask(client, f"bytes=1000000&endless=1&cut_off=too+slow&closed={closed}")
         until(closed.exists)
         head_of(client)
