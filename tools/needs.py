@@ -76,7 +76,8 @@ SOAK = (
     # Programs of others: load balancers, systemd, Prometheus, generators of clients.
     "deploy",
     "clients",
-    # A minute of guesses.
+    # Crowds that guess without a pause.
+    "security/test_crowds.py",
     "security/test_guesses_in_512_mebibytes.py",
     # Thousands of made-up requests.
     "contract/test_description.py",

@@ -415,8 +415,8 @@ def test_everybody_can_use_a_page(pattern: str, found: dict[str, list[Place]], w
     """By keyboard; then axe, with all that can be opened open; and on a narrow phone, where nothing moves the page
     sideways.
 
-    axe is asked once about each page: about those that are alike in `make soak`, which also asks about dark colors and
-    narrow pages.
+    axe is asked once about each row; in `make soak` about each of its pages, in dark colors and where they are narrow,
+    too.
 
     What the policy refused and what was loaded from elsewhere is looked at after every test.
     """
@@ -430,7 +430,7 @@ def test_everybody_can_use_a_page(pattern: str, found: dict[str, list[Place]], w
         if is_first:
             _use_keyboard(page, place)
         page.evaluate("for (const each of document.querySelectorAll('details')) { each.name = ''; each.open = true; }")
-        problems = [] if is_alike else axe_in_both_themes(page)
+        problems = axe_in_both_themes(page) if is_first or (IS_SOAK and not is_alike) else []
         page.set_viewport_size(NARROW)
         if IS_SOAK and (is_alike or is_first):
             problems += [f"narrow: {each}" for each in axe(page, colors=False)]
