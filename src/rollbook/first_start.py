@@ -17,13 +17,13 @@ from rollbook.auth import key_format, server_secret
 from rollbook.auth.server_secret import Secret
 from rollbook.config import ConfigurationError, Settings
 from rollbook.errors import EmailTaken
-from rollbook.records import keys, rules, users
+from rollbook.records import keys, rules, server_secrets, users
 from rollbook.records.connect import connect, exists
 from rollbook.records.copying import unfinished
 from rollbook.records.dialect import dialect
 from rollbook.records.users import Owner
 from rollbook.storage import migrate
-from rollbook.storage.database import Database, DatabaseUnusable, Tx
+from rollbook.storage.database import Database, DatabaseUnusable
 
 EMAIL, PASSWORD, KEY = "ROLLBOOK_OWNER_EMAIL", "ROLLBOOK_OWNER_PASSWORD", "ROLLBOOK_OWNER_KEY"
 DEFAULT_EMAIL = "owner@example.com"
@@ -99,17 +99,13 @@ def _wipe(variable: bytes) -> None:
             memory.write(bytes(len(variable)))
 
 
-FINGERPRINT = "SELECT fingerprint FROM server_secret"
-KEEP_FINGERPRINT = "INSERT INTO server_secret VALUES (1, ?) ON CONFLICT DO NOTHING"
-
-
 def _check_secret(db: Database, secret: Secret) -> None:
     """Servers on one PostgreSQL must share a secret: each must be able to open what another seals or signs. Raises
     ConfigurationError."""
     if not dialect(db).is_shared:
         return
-    own = secret.mac("fingerprint", b"")
-    if db.write_now(_fingerprint, own) != own:
+    kept = db.write_now(server_secrets.kept_or, secret.mac("fingerprint", b""))
+    if not secret.has_mac("fingerprint", b"", kept):
         raise ConfigurationError(
             "This server's secret differs from that of the other servers on this database. Give all of them the "
             "same one: the file `secret` in the "
@@ -117,13 +113,6 @@ def _check_secret(db: Database, secret: Secret) -> None:
             "is lost, run "
             "DELETE FROM server_secret. API keys will still work, but can no longer be revealed."
         )
-
-
-async def _fingerprint(tx: Tx, own: bytes) -> bytes:
-    await tx.run(KEEP_FINGERPRINT, own)
-    row = await tx.one(FINGERPRINT)
-    assert row is not None  # kept just now, or before
-    return bytes(row[0])
 
 
 def _make_owner(on: Rollbook, environment: Mapping[str, str]) -> Prepared:

@@ -58,3 +58,18 @@ def unsealed(secret: Secret, webhook: Webhook) -> Unsealed:
     if webhook.old_secret is not None and (webhook.old_secret_until or 0) > clock.now():
         keys.append(signing.key(secret.unseal(SEALED, webhook.old_secret, webhook.id.encode()).decode()))
     return Unsealed(headers, keys)
+
+
+def sealed_again(secret: Secret, webhook: Webhook) -> Webhook:
+    """The same with all that a former secret of the server has sealed sealed with the current one."""
+
+    def again(sealed: bytes, associated: str) -> bytes:
+        return secret.sealed_again(SEALED, sealed, associated.encode()) or sealed
+
+    headers = {name: again(value, f"{webhook.id} {name}") for name, value in webhooks.sealed_headers(webhook).items()}
+    old = webhook.old_secret
+    return webhook._replace(
+        secret=again(webhook.secret, webhook.id),
+        old_secret=None if old is None else again(old, webhook.id),
+        headers=webhooks.kept_headers(headers),
+    )

@@ -48,10 +48,11 @@ async def once(
     # Includes the key's privileges: a restricted key of the same user must not get the response to a more powerful one,
     # such as a new key.
     asked = f"{by.caller.privileges} {request.method} {request.path}?{request.query}\n".encode() + request.body
-    claim = Claim(by.user_id, key, call.services.secret.mac(PURPOSE, asked), request.id)
+    secret = call.services.secret
+    claim = Claim(by.user_id, key, secret.mac(PURPOSE, asked), request.id)
     reply = await idempotency_keys.find(db, claim) or await db.write(idempotency_keys.claim, claim)
     if reply is not None:
-        return _replayed(call.services.secret, reply, claim)
+        return _replayed(secret, reply, claim, asked)
     call.services.claims.add(claim)
     try:
         return await _kept(call, claim, act, shows)
@@ -106,7 +107,7 @@ def _bound(claim: Claim) -> bytes:
     return f"{claim.user_id} {claim.key}".encode()
 
 
-def _replayed(secret: Secret, reply: Reply, claim: Claim) -> Response:
+def _replayed(secret: Secret, reply: Reply, claim: Claim, asked: bytes) -> Response:
     """Raises KeyReused, also if the stored response can't be decrypted, so that it is unknown whether the request is
     the same."""
     try:
@@ -116,7 +117,7 @@ def _replayed(secret: Secret, reply: Reply, claim: Claim) -> Response:
             "The response to this Idempotency-Key can no longer be decrypted: the server's secret has changed. "
             "Check whether the request was done, and use a new key."
         ) from None
-    if reply.request != claim.request:
+    if not secret.has_mac(PURPOSE, asked, reply.request):
         raise KeyReused()
     return Response(reply.status, reply.head + REPLAYED, body)
 

@@ -19,6 +19,7 @@ from rollbook.cli import options
 from rollbook.cli.failures import Failure, Misuse
 from rollbook.cli.output import as_json, counted, hint, program, table
 from rollbook.cli.progress import bar
+from rollbook.records import server_secrets
 from rollbook.records.connect import connect
 from rollbook.records.copying import transfer, unfinished
 from rollbook.records.copying.transfer import Say, Sums
@@ -30,7 +31,6 @@ from rollbook.storage.postgres_connection import Address, address
 from rollbook.storage.sqlite import SQLite
 
 FROM, TO = "ROLLBOOK_COPY_FROM", "ROLLBOOK_COPY_TO"
-FINGERPRINT = "SELECT fingerprint FROM server_secret"
 
 
 class Place(NamedTuple):
@@ -178,7 +178,7 @@ def _secret(here: Place, there: Place, without_secret: bool) -> bytes | None:
     secret = _known(here.folder) or (_known(there.folder) if there.folder else None)
     fingerprint = None if secret is None else secret.mac("fingerprint", b"")
     kept = runner.run(_kept(here)) if here.address else None
-    if kept is not None and fingerprint is not None and kept != fingerprint:
+    if kept is not None and secret is not None and not secret.has_mac("fingerprint", b"", kept):
         raise Failure(
             f"This secret is not the one of the servers on {here.shown}. Set {server_secret.SECRET_FILE} to "
             "their file `secret`, or put that file "
@@ -208,7 +208,7 @@ def _known(folder: Path | None) -> Secret | None:
 
 async def _kept(place: Place) -> bytes | None:
     async with AsyncExitStack() as sessions:
-        row = await (await _open(sessions, place)).one(FINGERPRINT)
+        row = await (await _open(sessions, place)).one(server_secrets.FINGERPRINT)
         return bytes(row[0]) if row else None
 
 

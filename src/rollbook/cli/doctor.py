@@ -24,7 +24,7 @@ from rollbook.actions import events as event_actions
 from rollbook.actions.password_costs import Costs
 from rollbook.auth import breached_passwords, server_secret
 from rollbook.cli import options, server_address
-from rollbook.cli.output import as_json, program, where
+from rollbook.cli.output import as_json, counted, program, where
 from rollbook.config import PREFIX, ConfigurationError, Settings, Source, load, without_secrets
 from rollbook.errors import ApiError
 from rollbook.http.server import bind
@@ -409,6 +409,9 @@ def _secret(settings: Settings, key_id: str, sealed: bytes) -> Iterator[Finding]
             secret.unseal(keys.SEALED, sealed, key_id.encode())
         except ValueError:
             yield warning("secret", f"not the one with which the API key {key_id} was encrypted", fix)
+        if secret.is_changing:
+            former = counted(len(secret.roots) - 1, "former one")
+            yield ok("secret", f"{former} accepted as well. To remove: {program()} secret forget{where(settings)}")
 
 
 _NEWEST = "SELECT created_at FROM users ORDER BY created_at DESC LIMIT 1"

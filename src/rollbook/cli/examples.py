@@ -100,6 +100,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "backup": ("rollbook backup rollbook.db", "rollbook backup /backup/rollbook.db --force --data /var/lib/rollbook"),
     "migrate": ("rollbook migrate --check",),
     "copy": ("rollbook copy --from sqlite:data --to postgresql://rollbook@db.example.com/rollbook",),
+    "secret rotate": ("rollbook secret rotate", "rollbook secret rotate --data /var/lib/rollbook"),
+    "secret forget": ("rollbook secret forget",),
     "openapi": ("rollbook openapi > openapi.json",),
     "version": ("rollbook version",),
 }

@@ -132,6 +132,8 @@ LIVE = """
           AND expires_at > ? LIMIT ?) AS few)"""
 COUNT = "SELECT count(*) FROM keys WHERE user_id = ?"
 SEALED = "SELECT sealed FROM keys WHERE id = ?"
+SEALED_AFTER = "SELECT id, sealed FROM keys WHERE id > ? AND sealed IS NOT NULL ORDER BY id LIMIT ?"
+SEAL_AGAIN = "UPDATE keys SET sealed = ? WHERE id = ? AND sealed = ?"
 REVOKE = f"UPDATE keys SET revoked_at = ?, sealed = NULL WHERE id = ? AND revoked_at IS NULL RETURNING {COLUMNS}"
 REVOKE_ALL = "UPDATE keys SET revoked_at = ?, sealed = NULL WHERE user_id = ? AND revoked_at IS NULL"
 REVOKE_OF_OTHERS = f"""
@@ -232,6 +234,17 @@ async def count(queries: Queries, user_id: str) -> int:
 async def count_live(queries: Queries, user_id: str, limit: int) -> int:
     """How many of a user's keys work; counting may end at `limit`."""
     return await scalar(queries, LIVE, user_id, limit, user_id, clock.now(), limit)
+
+
+async def sealed_after(queries: Queries, id: str, limit: int) -> list[tuple[str, bytes]]:
+    """IDs and sealed forms of the keys after this ID that can be revealed."""
+    return [(row[0], bytes(row[1])) for row in await queries.all(SEALED_AFTER, id, limit)]
+
+
+async def seal_again(tx: Tx, changed: Iterable[tuple[bytes, str, bytes]]) -> None:
+    """Store new sealed forms, with their keys' IDs and former sealed forms: a key may have been revoked meanwhile."""
+    for values in changed:
+        await tx.run(SEAL_AGAIN, *values)
 
 
 async def sealed(queries: Queries, id: str) -> bytes | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rollbook.records import server_secrets
 from rollbook.records.copying.tables import DELETED_USERS, EVENT, TABLES, USERS, Positions, Table
 from rollbook.records.copying.unfinished import TABLE
 from rollbook.records.user_counts import postgres as user_counts
@@ -34,9 +35,6 @@ _CLAIMS = (
 )
 _NUMBERS = "UPDATE numbers SET next = ?, at = ? WHERE counter = ?"
 _ACCESS = "UPDATE access SET version = ?"
-_FINGERPRINT = (
-    """INSERT INTO server_secret VALUES (1, ?) ON CONFLICT ("only") DO UPDATE SET fingerprint = excluded.fingerprint"""
-)
 
 
 def source(table: Table) -> str:
@@ -79,7 +77,7 @@ async def finish(target: Session, positions: Positions, fingerprint: bytes | Non
     await target.run(_NUMBERS, positions.event, 0, "events")
     await target.run(_ACCESS, positions.access)
     if fingerprint is not None:
-        await target.run(_FINGERPRINT, fingerprint)
+        await target.run(server_secrets.KEEP, fingerprint)
     for table in TABLES:
         await target.run(f"ANALYZE {table.name}")
     await target.run(_UNMARK)

@@ -62,6 +62,8 @@ BY_ID = Statement(f"SELECT {COLUMNS} FROM webhooks WHERE id = ?", locks=True)
 OWNER_OF = "SELECT user_id FROM webhooks WHERE id = ?"
 ALL = f"SELECT {COLUMNS} FROM webhooks ORDER BY id LIMIT ? OFFSET ?"
 OF_USER = f"SELECT {COLUMNS} FROM webhooks WHERE user_id = ? ORDER BY id LIMIT ? OFFSET ?"
+AFTER = f"SELECT {COLUMNS} FROM webhooks WHERE id > ? ORDER BY id LIMIT ?"
+SEAL_AGAIN = "UPDATE webhooks SET secret = ?, old_secret = ?, headers = ? WHERE id = ? AND version = ?"
 ENABLED_OF_USER = Statement(
     f"SELECT {COLUMNS} FROM webhooks WHERE user_id = ? AND status != 'disabled' ORDER BY id", locks=True
 )
@@ -99,6 +101,17 @@ async def some(queries: Queries, user_id: str | None, limit: int, offset: int = 
     if user_id is None:
         return [Webhook._make(row) for row in await queries.all(ALL, limit, offset)]
     return [Webhook._make(row) for row in await queries.all(OF_USER, user_id, limit, offset)]
+
+
+async def after(queries: Queries, id: str, limit: int) -> list[Webhook]:
+    """Webhooks of all, oldest first, from the one after this ID on."""
+    return [Webhook._make(row) for row in await queries.all(AFTER, id, limit)]
+
+
+async def seal_again(tx: Tx, webhook: Webhook) -> None:
+    """Store what is sealed, unless the webhook has changed since. It stays the same webhook: no one is notified."""
+    sealed = (webhook.secret, webhook.old_secret, webhook.headers)
+    await tx.run(SEAL_AGAIN, *sealed, webhook.id, webhook.version)
 
 
 async def enabled_of(tx: Tx, user_id: str) -> list[Webhook]:

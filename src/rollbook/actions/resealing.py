@@ -1,0 +1,74 @@
+"""Seals again, with the current secret of the server, what former ones have sealed: API keys that can be revealed, and
+the secrets and headers of webhooks. Then the former ones can go."""
+
+from __future__ import annotations
+
+from rollbook.actions import keys, webhook_secrets
+from rollbook.actions.context import Rollbook
+from rollbook.records import keys as key_records
+from rollbook.records import server_secrets, webhooks
+from rollbook.records.dialect import dialect
+from rollbook.records.webhooks import Webhook
+from rollbook.storage.database import Tx
+
+BATCH = 100
+
+
+class Resealing:
+    """Goes through all API keys, then all webhooks, a batch at each step."""
+
+    def __init__(self, on: Rollbook) -> None:
+        self._on = on
+        self._after_key: str | None = ""
+        self._after_webhook = ""
+        self.sealed = 0
+        """How many keys and webhooks were sealed again so far."""
+
+    async def step(self) -> bool:
+        """Returns whether there is more. At the end it begins again: another server may have sealed with its former
+        secret meanwhile."""
+        if not self._on.secret.is_changing:
+            return False
+        if self._after_key is not None:
+            self._after_key = await self._keys(self._after_key)
+            return True
+        self._after_webhook = await self._webhooks(self._after_webhook)
+        if self._after_webhook:
+            return True
+        self._after_key = ""
+        if dialect(self._on.db).is_shared:  # from now on, a server with former secrets only doesn't start
+            await self._on.db.write(server_secrets.keep, self._on.secret.mac("fingerprint", b""))
+        return False
+
+    async def whole(self) -> int:
+        """Do all of it. Returns how many keys and webhooks were sealed again."""
+        while await self.step():
+            pass
+        return self.sealed
+
+    async def _keys(self, after: str) -> str | None:
+        """Returns the last one's ID, None if there are no more."""
+        found = await key_records.sealed_after(self._on.db, after, BATCH)
+        changed = [
+            (new, id, old)
+            for id, old in found
+            if (new := self._on.secret.sealed_again(keys.SEALED, old, id.encode())) is not None
+        ]
+        if changed:
+            await self._on.db.write(key_records.seal_again, changed)
+            self.sealed += len(changed)
+        return found[-1][0] if len(found) == BATCH else None
+
+    async def _webhooks(self, after: str) -> str:
+        """Returns the last one's ID, empty if there are no more."""
+        found = await webhooks.after(self._on.db, after, BATCH)
+        changed = [new for each in found if (new := webhook_secrets.sealed_again(self._on.secret, each)) != each]
+        if changed:
+            await self._on.db.write(_store, changed)
+            self.sealed += len(changed)
+        return found[-1].id if len(found) == BATCH else ""
+
+
+async def _store(tx: Tx, changed: list[Webhook]) -> None:
+    for webhook in changed:
+        await webhooks.seal_again(tx, webhook)
