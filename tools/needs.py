@@ -47,6 +47,7 @@ TESTS: dict[str, tuple[Need | Stage, ...]] = {
     "crash": (POSTGRESQL,),
     "delivery/test_signing.py": (NODE,),
     "deploy": (POSTGRESQL, OPENSSL, HAPROXY, BUBBLEWRAP, STRACE, PROMETHEUS, SYSTEMD, GIT, DEPLOY),
+    "deploy/test_three_nodes.py": (VALKEY, VALKEY_CLI, VALKEY_TLS, POSTGRESQL_TLS, OPENSSL),
     "docs": (NODE, CURL, MIGRATE),
     "docs/test_recipe_programs.py": (POSTGRESQL,),
     "docs/test_webhook_programs.py": (GO,),
