@@ -235,19 +235,19 @@ def sealed_record(
     ID."""
     id = keys.new_id()
     return keys.NewKey(
-        id,
-        user_id,
-        name,
-        key_format.digest(token),
-        key_format.start(token),
-        key_format.last_four(token),
-        secret.seal(SEALED, token.encode(), id.encode()) if revealable else None,
-        scopes,
-        ip_allow,
-        rate_limit,
-        expires_at,
-        created_by,
-        limited_with,
+        id=id,
+        user_id=user_id,
+        name=name,
+        digest=key_format.digest(token),
+        start=key_format.start(token),
+        last_four=key_format.last_four(token),
+        sealed=secret.seal(SEALED, token.encode(), id.encode()) if revealable else None,
+        scopes=scopes,
+        ip_allow=ip_allow,
+        rate_limit=rate_limit,
+        expires_at=expires_at,
+        created_by=created_by,
+        limited_with=limited_with,
     )
 
 

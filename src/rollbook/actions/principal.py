@@ -78,7 +78,21 @@ class Caller:
 
 def signed_in(user_id: str, role: str, status: str, rate_limit: str | None, limit: Limit) -> Caller:
     """A person with everything their role allows, without a key."""
-    return Caller(Holder(None, user_id, None, None, None, None, None, role, status, rate_limit), limit)
+    return Caller(
+        Holder(
+            key_id=None,
+            user_id=user_id,
+            scopes=None,
+            ip_allow=None,
+            key_limit=None,
+            expires_at=None,
+            revoked_at=None,
+            role=role,
+            status=status,
+            user_limit=rate_limit,
+        ),
+        limit,
+    )
 
 
 class Principal:
@@ -172,7 +186,21 @@ async def _of_key(queries: Queries, key_id: str, limit: Limit) -> Caller:
 _OPERATOR = signed_in("", "owner", "active", None, NO_LIMIT)
 CLI = Principal(_OPERATOR, "cli", None)
 SYSTEM = Principal(_OPERATOR, "system", None)
-_STRANGER = Caller(Holder(None, "", "", None, None, None, None, "member", "active", None), NO_LIMIT)
+_STRANGER = Caller(
+    Holder(
+        key_id=None,
+        user_id="",
+        scopes="",
+        ip_allow=None,
+        key_limit=None,
+        expires_at=None,
+        revoked_at=None,
+        role="member",
+        status="active",
+        user_limit=None,
+    ),
+    NO_LIMIT,
+)
 
 
 def cli_job(job_id: str) -> Principal:
