@@ -57,6 +57,7 @@ class ValkeyServer:
                 f"sentinel monitor limits 127.0.0.1 {self.monitors} 2",
             ]
             lines += ["sentinel down-after-milliseconds limits 3000", "sentinel failover-timeout limits 5000"]
+            lines += self.options
             file.write_text("\n".join(lines))
             command = [program(), str(file), "--sentinel"]
         with open(self.folder / "log", "ab") as log:

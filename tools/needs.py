@@ -35,6 +35,7 @@ from programs import (
 TESTS: dict[str, tuple[Need | Stage, ...]] = {
     "browser": (NODE, BROWSER, FONT, CURL),
     "cli": (POSTGRESQL, CURL),
+    "cli/test_doctor.py": (VALKEY,),
     "clients": (NODE, JAVA, GO, CLIENTS),
     "concurrency": (VALKEY,),
     "contract": (POSTGRESQL,),
@@ -47,7 +48,7 @@ TESTS: dict[str, tuple[Need | Stage, ...]] = {
     "crash": (POSTGRESQL,),
     "delivery/test_signing.py": (NODE,),
     "deploy": (POSTGRESQL, OPENSSL, HAPROXY, BUBBLEWRAP, STRACE, PROMETHEUS, SYSTEMD, GIT, DEPLOY),
-    "deploy/test_three_nodes.py": (VALKEY, VALKEY_CLI, VALKEY_TLS, POSTGRESQL_TLS, OPENSSL),
+    "deploy/test_three_nodes.py": (POSTGRESQL_TLS, VALKEY_TLS, VALKEY_CLI),
     "docs": (NODE, CURL, MIGRATE),
     "docs/test_recipe_programs.py": (POSTGRESQL,),
     "docs/test_webhook_programs.py": (GO,),

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from rollbook import machine
+from tests.certificates import ELSEWHERE
 from tests.cli.command import PASSWORD, rollbook
 from tests.harness import OWNER_EMAIL, Server, free_port, running
+from tests.valkey import running_valkey
 from tests.visitor import signed_in
 
 
@@ -194,6 +196,27 @@ def test_an_open_door_without_tls_is_a_fault_or_a_warning(tmp_path: Path) -> Non
     assert states(found, "TLS") == ["warning"]
     _, found, _ = examine(tmp_path / "data", host="0.0.0.0", trusted_proxy="10.0.0.0/8")
     assert "TLS" not in found
+
+
+def test_what_protects_valkey_is_told_here_and_on_the_server_page(tmp_path: Path) -> None:
+    with running_valkey(tmp_path / "valkey") as valkey:
+        for host, query, lacks in (
+            ("127.0.0.1", "", None),
+            (ELSEWHERE, "?sslmode=disable&login=none", "without TLS and without a password"),
+        ):
+            limits = f"valkey://{host}:{valkey.port}{query}"
+            with running(tmp_path / host, environment={"ROLLBOOK_LIMITS": limits}) as server:
+                _, found, _ = examine(server.data, limits=limits)
+                assert [each["found"] for each in found.get("way to Valkey", [])] == ([lacks] if lacks else [])
+                assert states(found, "limits") == ["ok"]
+                with signed_in(server) as owner:
+                    page = owner.get("/admin/server").text
+                assert f"{host}:{valkey.port}" in page
+                assert (">without TLS<" in page) == (">without a password<" in page) == (lacks is not None)
+        refused = rollbook("serve", "--data", str(tmp_path / "no"), limits=f"valkey://{ELSEWHERE}:{valkey.port}")
+        assert refused.returncode == 1 and "Valkey is on another machine: without TLS" in refused.stderr
+        code, found, _ = examine(tmp_path / "no", limits=f"valkey://{ELSEWHERE}:{valkey.port}")
+        assert (code, states(found, "limits")) == (1, ["fault"])
 
 
 def test_what_a_wrong_password_costs_and_which_hashes_cost_too_much(tmp_path: Path) -> None:

@@ -93,6 +93,22 @@ def test_an_authority_in_the_address_vouches_for_it_and_no_one_else_does(place: 
     assert "sslrootcert=FILE" in away(f"valkeys://{place[0]}")
 
 
+def test_a_sentinel_and_its_primary_are_held_to_the_same(place: tuple[str, Path], tmp_path: Path) -> None:
+    port, pem = free_port(), place[1].parent
+    files = [f"tls-{name}-file {pem / file}" for name, file in (("cert", "certificate.pem"), ("key", "key.pem"))]
+    files += [f"tls-ca-cert-file {place[1]}", "tls-auth-clients no", "tls-replication yes", f"tls-port {port}"]
+    sentinel = ValkeyServer(tmp_path, *files, monitors=int(place[0].rpartition(":")[2]))
+    try:
+        sentinel.start()
+        wait_for(lambda: b"status=ok" in sentinel.ask("INFO", "sentinel"))
+        url = f"valkeys+sentinel://127.0.0.1:{port}/limits"
+        assert "No master found" in away(url) or "certificate verify failed" in away(url)
+        assert away(f"{url}?sslrootcert={place[1]}") == ""
+        assert away(f"{url.replace('127.0.0.1', 'localhost')}?sslrootcert={place[1]}"), "not its name"
+    finally:
+        sentinel.kill()
+
+
 def test_a_certificate_of_another_host_is_not(place: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(place[1]))
     assert away(f"valkeys://{place[0].replace('127.0.0.1', 'localhost')}").startswith("TLS: ")

@@ -3,6 +3,7 @@ otherwise."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import struct
@@ -13,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from rollbook.storage import postgres_tls
+from rollbook.storage import bulk, postgres_tls
+from rollbook.storage.database import DatabaseUnusable
+from rollbook.storage.postgres_connection import address
 from tests import postgres
 from tests.certificates import ELSEWHERE, Certified, certified
 from tests.cli.command import rollbook
@@ -76,6 +79,8 @@ def test_who_offers_no_tls_is_told_nothing_whatever_connects(tmp_path: Path) -> 
         ):
             assert done.returncode == 1 and "it offers no TLS" in done.stdout + done.stderr, done
             assert "sslmode=disable" in done.stdout + done.stderr and PASSWORD not in done.stdout + done.stderr
+        with pytest.raises(DatabaseUnusable, match="it offers no TLS"):  # a copy's second connection
+            asyncio.run(bulk.connect(address(url)))
         assert told == []
         # The operator's word, and what it leads to.
         assert rollbook("migrate", *data, database=f"{url}?sslmode=prefer").returncode == 1
