@@ -1,6 +1,6 @@
 #!/bin/sh
 # Creates what compose.three-nodes.yaml needs: passwords in deploy/.env, and in deploy/secrets the server's secret, a certificate
-# authority, certificates for PostgreSQL and Valkey, and Valkey's users. What is there already stays: delete a file to have it
+# authority, certificates for PostgreSQL, Valkey and the nodes, and Valkey's users. What is there already stays: delete a file to have it
 # created again. Each file can only be read by the user of its container, so this runs sudo unless you are root.
 #   sh deploy/secrets.sh
 set -eu
@@ -26,13 +26,14 @@ read_secret() {
     if [ "$(id -u)" = 0 ]; then cat "secrets/$1"; else sudo cat "secrets/$1"; fi
 }
 
-# certificate NAME USER: a key, and a certificate for the host of this name in the network `back`.
+# certificate NAME USER HOSTS: a key, and a certificate for these hosts of the networks of Compose.
 certificate() {
-    [ -e "secrets/$1.crt" ] && [ -e "secrets/$1.key" ] && return
+    if [ -e "secrets/$1.crt" ] && [ -e "secrets/$1.key" ]; then return; fi
+    names=$(printf 'DNS:%s,' $3)
     read_secret ca.key > "$work/ca.key"
     openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" \
         -keyout "$work/key" -out "$work/request" 2>/dev/null
-    printf 'subjectAltName=DNS:%s,DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n' "$1" > "$work/extensions"
+    printf 'subjectAltName=%sDNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n' "$names" > "$work/extensions"
     openssl x509 -req -in "$work/request" -CA secrets/ca.crt -CAkey "$work/ca.key" -CAcreateserial -CAserial "$work/serial" \
         -days "$days" -sha256 -extfile "$work/extensions" -out "$work/certificate" 2>/dev/null
     place "$1.crt" "$2" < "$work/certificate"
@@ -56,8 +57,9 @@ if ! [ -e secrets/ca.crt ]; then
     install -m 0444 "$work/ca.crt" secrets/ca.crt
 fi
 # The users of the images.
-certificate postgres 999
-certificate valkey 999
+certificate postgres 999 postgres
+certificate valkey 999 valkey
+certificate node 10001 "node1 node2 node3"
 # Not the password, only its SHA-256. Always anew, since the password may have changed.
 {
     echo "user default off"

@@ -25,12 +25,17 @@ BALANCERS = ("caddy", "haproxy")
 
 @contextmanager
 def balancing(
-    name: str, nodes: list[Server], folder: Path, path: str = "/health/ready", plain: int = 0
+    name: str,
+    nodes: list[Server],
+    folder: Path,
+    path: str = "/health/ready",
+    plain: int = 0,
+    more: dict[str, str] | None = None,
 ) -> Iterator[str]:
     """The balancer before the nodes, once it answers `path` well; the address it listens on. An empty path waits for
-    the port only. `plain`: see `environment`."""
+    the port only. `plain`: see `environment`; `more`: further variables."""
     log = folder / f"{name}.log"
-    process, url = _start(name, nodes, folder, log, plain)
+    process, url = _start(name, nodes, folder, log, plain, more or {})
     try:
         _wait(url, path, process, log)
         yield url
@@ -83,7 +88,9 @@ def environment(name: str, port: int, nodes: list[Server], folder: Path, plain: 
     }
 
 
-def _start(name: str, nodes: list[Server], folder: Path, log: Path, plain: int) -> tuple[subprocess.Popen[bytes], str]:
+def _start(
+    name: str, nodes: list[Server], folder: Path, log: Path, plain: int, more: dict[str, str]
+) -> tuple[subprocess.Popen[bytes], str]:
     """The balancer's process and its address. Another program may have taken the port meanwhile: then on another
     one."""
     for _ in range(5):
@@ -91,7 +98,7 @@ def _start(name: str, nodes: list[Server], folder: Path, log: Path, plain: int) 
         with open(log, "ab") as output:
             process = subprocess.Popen(
                 command(name),
-                env=environment(name, port, nodes, folder, plain),
+                env=environment(name, port, nodes, folder, plain) | more,
                 stdout=output,
                 stderr=output,
                 stdin=subprocess.DEVNULL,

@@ -120,8 +120,9 @@ def start_command(stage: Stage) -> list[str]:
     return [*json.loads(stage.said["ENTRYPOINT"]), *json.loads(stage.said["CMD"])]
 
 
-def health_command(stage: Stage) -> list[str]:
-    return json.loads(stage.said["HEALTHCHECK"].partition("CMD ")[2])
+def health_command() -> list[str]:
+    told = next(each.text for each in instructions() if each.name == "HEALTHCHECK")
+    return json.loads(told.partition("CMD ")[2])
 
 
 def _context(folder: Path) -> Path:

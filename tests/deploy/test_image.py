@@ -166,7 +166,7 @@ class _Served:
 
     def healthy(self) -> int:
         """The exit code of HEALTHCHECK."""
-        return run(*self._sandbox(), *image.health_command(self._stage), check=False).returncode
+        return run(*self._sandbox(), *image.health_command(), check=False).returncode
 
     def stop(self) -> int:
         """Sends SIGTERM to the server, which an engine would do; the exit code."""

@@ -8,14 +8,19 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx2
 import pytest
 import yaml
 
-from tests import postgres
+from tests import postgres, processes
+from tests.certificates import certified
+from tests.deploy import image
+from tests.deploy.balancers import balancing
 from tests.deploy.programs import DEPLOY, run
 from tests.harness import Server, free_port, new_user, running
 from tests.postgres import Cluster
@@ -29,9 +34,12 @@ SUDO = """#!/bin/sh
 echo "$@" >> "{folder}/installed"
 shift; exec install -m 0400 "$7" "$8"
 """
-OWNERS = {"rollbook": "10001", "ca.key": "0", "valkey.acl": "999"} | {
-    f"{name}.{end}": "999" for name in ("postgres", "valkey") for end in ("crt", "key")
-}
+NODE = {"rollbook": "10001", "node.crt": "10001", "node.key": "10001"}
+OWNERS = (
+    NODE
+    | {"ca.key": "0", "valkey.acl": "999"}
+    | {f"{name}.{end}": "999" for name in ("postgres", "valkey") for end in ("crt", "key")}
+)
 
 
 def create_secrets(folder: Path) -> None:
@@ -147,9 +155,9 @@ def test_the_script_creates_what_the_file_names_once_and_for_its_readers_only(de
     assert password not in before[deploy / "secrets" / "valkey.acl"]
     create_secrets(deploy.parent)
     assert {file: file.read_bytes() for file in files} == before
-    for name in ("postgres", "valkey"):
+    for name in ("postgres", "valkey", "node1", "node2", "node3"):
         verified = ["openssl", "verify", "-CAfile", str(deploy / "secrets/ca.crt"), "-verify_hostname", name]
-        run(*verified, "-purpose", "sslserver", deploy / f"secrets/{name}.crt")
+        run(*verified, "-purpose", "sslserver", deploy / f"secrets/{name.rstrip('123')}.crt")
 
 
 def test_one_role_migrates_and_the_other_serves_and_can_do_no_more(parts: Parts, tmp_path: Path) -> None:
@@ -232,3 +240,45 @@ def test_the_health_check_of_valkey_is_an_answer_without_a_login(parts: Parts) -
     here = shlex.join(command).replace("/run/secrets/ca", str(parts.secrets / "ca.crt"))
     here = here.replace("valkey-cli", f"{find_valkey_cli()} -p {parts.valkey}")
     assert subprocess.run(shlex.split(here), capture_output=True).returncode == 0
+
+
+class Encrypted(Server):
+    """A node that speaks TLS."""
+
+    def start(self) -> Server:
+        with open(self.log, "ab") as log:
+            self.process = processes.start(
+                self.command(), env=self.environment, stdout=log, stderr=log, cwd=self.data.parent
+            )
+        wait_for(lambda: "Rollbook listens at https://" in self.log.read_text())
+        return self
+
+
+def test_the_balancer_calls_nodes_by_tls_and_only_those_of_our_authority(deploy: Path, tmp_path: Path) -> None:
+    secrets = deploy / "secrets"
+    tls = SERVICES["caddy"]["environment"]["NODES_TLS"].replace("/run/secrets/ca", str(secrets / "ca.crt"))
+    environment = {f"ROLLBOOK_TLS_{end.upper()}": str(secrets / f"node.{file}") for end, file in TLS_FILES.items()}
+    for end, file in TLS_FILES.items():
+        assert SERVICES["node1"]["environment"][f"ROLLBOOK_TLS_{end.upper()}"] == f"/run/secrets/node.{file}"
+    node = Encrypted(tmp_path / "data", "--trusted-proxy", "127.0.0.1/32", environment=environment)
+    try:
+        node.start()
+        health = image.health_command()
+        assert health[0] == "python"
+        for variables, code in (({"ROLLBOOK_TLS_CERT": "x"}, 0), ({}, 1)):
+            asked = [sys.executable, *health[1:]]
+            done = run(*asked, environment={"ROLLBOOK_PORT": str(node.port), **variables}, check=False)
+            assert done.returncode == code, done.stderr
+        key = {"Authorization": f"Bearer {node.key}"}
+        with balancing("caddy", [node], tmp_path, more={"NODES_TLS": tls}) as url:
+            answer = httpx2.get(f"{url}/v1/users/me", headers=key, timeout=60)
+            assert answer.status_code == 200 and "strict-transport-security" not in answer.headers
+        other = certified(tmp_path / "other", "127.0.0.1").authority
+        tls = f"tls_trust_pool file {other}"
+        with balancing("caddy", [node], tmp_path, path="", more={"NODES_TLS": tls}) as url:
+            assert httpx2.get(f"{url}/v1/users/me", headers=key, timeout=60).status_code in (502, 503)
+    finally:
+        node.stop()
+
+
+TLS_FILES = {"cert": "crt", "key": "key"}
