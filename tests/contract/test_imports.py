@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -295,6 +298,30 @@ def test_a_key_that_ends_ends_its_imports(http: httpx2.Client, server: Server) -
     job = ended(http, job)
     assert (job["status"], job["added"]) == ("failed", 0)
     assert "revoked" in job["error"] or "Invalid API key" in job["error"]
+
+
+def test_the_process_of_a_canceled_import_ends_at_once_whatever_the_file_holds(
+    http: httpx2.Client, server: Server
+) -> None:
+    packed = gzip.compress(b"".join(b"\n" * 200_000 + os.urandom(2_000).hex().encode() + b"\n" for _ in range(500)))
+    blank = start(http, packed, format="ndjson")
+    wait_until(lambda: http.get(f"/v1/imports/{blank['id']}").json()["bytes_read"] > 0, 30)
+    (process,) = _import_processes(server)
+    os.kill(process, signal.SIGSTOP)  # it does not even see that it was canceled
+    assert http.post(f"/v1/imports/{blank['id']}/cancel").json()["status"] == "canceled"
+    wait_until(lambda: process not in _import_processes(server), 10)
+    assert done(http, user())["added"] == 1
+
+
+def _import_processes(server: Server) -> list[int]:
+    assert server.process is not None
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == server.process.pid and b"import_process" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+    return found
 
 
 def test_a_canceled_import_imports_no_more_and_its_file_is_gone(http: httpx2.Client, server: Server) -> None:

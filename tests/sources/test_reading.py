@@ -7,8 +7,10 @@ import io
 import json
 import sys
 import traceback
+from contextlib import suppress
 from typing import Any
 
+import msgspec
 import pytest
 
 from rollbook.actions.arguments import ColumnMapping, ImportOptions
@@ -91,7 +93,66 @@ def test_what_was_read_before_is_passed_over(data: bytes) -> None:
     assert len(read(data)) > 2
 
 
+FEW = 4 << 20
+WITHOUT_RECORDS = {
+    "blank lines": (b" \n" * (FEW // 2), "ndjson"),
+    "a line without an end": (b"x" * FEW, "ndjson"),
+    "space": (b"[" + b" " * FEW, "json"),
+    "a string without an end": (b'["' + b"x" * FEW, "json"),
+    "depth": (b"[" * (FEW // 4), "json"),
+    "a list that no one asked for": (b'{"x":[' + b"1," * (FEW // 2), "json"),
+    "blank rows": (b"email,name\n" + b"\n" * (FEW // 4), "csv"),
+    "a row without an end": (b"email,name\n" + b"x" * FEW, "csv"),
+}
+
+
+@pytest.mark.parametrize("what", WITHOUT_RECORDS)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_whoever_reads_is_asked_after_each_mebibyte_whether_to_go_on(what: str, pack: Any) -> None:
+    data, format = WITHOUT_RECORDS[what]
+    options = msgspec.convert({"format": format}, ImportOptions)
+    with suppress(InvalidParameter):
+        pauses = 0
+        for _ in Reading(io.BytesIO(pack(data)), options, 8).with_pauses:
+            pauses += 1
+    assert pauses >= len(data) >> 20
+
+
+def test_what_is_passed_over_to_go_on_behind_it_is_passed_over_in_parts() -> None:
+    reading = Reading(io.BytesIO(ndjson(*map(user, range(1_000)))), ImportOptions(), 8, 999)
+    assert len(list(reading.with_pauses)) > 60
+
+
 # ---- JSON
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"name":"A","email":"a@example.com","role":"member","role":"owner"}',
+        '{"name":"A","email":"a@example.com","role" :"member","role":"owner"}',
+        '{"name":"A","email":"a@example.com","role"\t: "member","role" \r:"owner"}',
+        '{"name":"A","email":"a@example.com","r\\u006fle":"member","role":"owner"}',
+        '{"name":"A","email":"a@example.com","metadata":{"x":1,"x":2}}',
+        '{"name":"A","email":"a@example.com","metadata":{"x":{"y":1,"y":2}}}',
+        # What makes up for the name that is lost, once the metadata is written again.
+        '{"name":"A","email":"a@example.com","role":"member","role":"owner","metadata":{"x":"\\u0022:"}}',
+        '{"name":"A","email":"a@example.com","role":"member","role":"owner","metadata":{"x":"\\"\\u003a"}}',
+    ],
+)
+def test_two_equal_names_in_a_record_are_refused_as_in_the_api(row: str) -> None:
+    for data in (row + "\n", f"[{row}]"):
+        (record,) = read(data.encode())
+        assert record.refusal
+        assert (record.refusal.code, "more than once" in record.refusal.reason) == ("invalid_json", True)
+
+
+def test_what_only_looks_like_equal_names_is_read() -> None:
+    rows = (
+        user(1, metadata={"name": 1, "email": {"email": 2}, "x": '":', "y": " :"}),
+        user(2, name='A "b": c : d', external_id='{"name":1,"name":2}'),
+    )
+    assert all(record.user for record in read(ndjson(*rows)) + read(json.dumps(rows, indent=1).encode()))
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 7, 64])

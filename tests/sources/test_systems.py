@@ -350,3 +350,14 @@ def test_a_dump_of_django_may_hold_other_models_and_people_without_a_usable_pass
         assert read("django", data) == [
             {"email": "a@example.com", "name": "Ann Lee", "external_id": "0b9", "status": "active"}
         ]
+
+
+def test_two_equal_names_in_a_record_of_another_system_are_refused() -> None:
+    record = '{"user_id":"auth0|1","email":"a@example.com","name":"A","app_metadata":{"role":1%s}}'
+    for data in (record % "", record % ',"roles":1', f"[{record % ''}]"):
+        assert isinstance(read("auth0", data)[0], dict), data
+    for twice in (',"role":2', ',"role" :2', ',"r\\u006fle":2'):
+        for data in (record % twice, f"[{record % twice}]"):
+            (refusal,) = read("auth0", data)
+            assert isinstance(refusal, Refusal)
+            assert "more than once" in refusal.reason

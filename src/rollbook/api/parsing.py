@@ -97,7 +97,7 @@ def read_object(
     # msgspec keeps the last of two equal names. If there are as many colons as names, no name is repeated; otherwise
     # look closely.
     if len(found) != body.count(b":") or b"\\u0000" in body:
-        _look_closely(body, names)
+        look_closely(body, names)
     return found
 
 
@@ -118,7 +118,9 @@ def parse_body(kind: type[S], found: dict[str, Any], password_min_length: int) -
     return check(kind, found, password_min_length)
 
 
-def _look_closely(body: bytes, names: bool) -> None:
+def look_closely(body: bytes, names: bool) -> None:
+    """Check that no object in JSON has two equal names, and that no text has a NUL. Raises InvalidJson."""
+
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):

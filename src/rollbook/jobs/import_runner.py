@@ -8,6 +8,7 @@ import gc
 import os
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from itertools import islice
@@ -25,6 +26,9 @@ from rollbook.sources.reading import Reading
 
 SLICE = 100
 """Records that are read before the connection to the database gets its turn: some 2 ms."""
+PROGRESS = 1.0
+"""Seconds after which progress is written though the batch is not full, and it is noticed that an import was
+canceled."""
 SWITCH = 0.0002
 """Seconds after which a thread that waits for the interpreter gets it."""
 
@@ -54,6 +58,7 @@ class Run:
         # server's writes wait for.
         is_regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
         self._reads_ahead = is_regular and (runner is None or dialect(on.db).is_shared)
+        self._at_end = False
         self._problem: ApiError | None = None
         """Why the file can't be read on."""
 
@@ -77,11 +82,12 @@ class Run:
         with closing(self._importer):
             while True:
                 by = caller()
-                while self._read(by):
+                until = time.monotonic() + PROGRESS
+                while self._read(by) and time.monotonic() < until:
                     pass
                 if self._problem is not None:
                     raise self._problem
-                if self._importer.is_empty:
+                if self._importer.is_empty and self._at_end:
                     return
                 with guard():
                     step = self._on.run(self._write(by))
@@ -93,17 +99,21 @@ class Run:
             return False
         records = 0
         try:
-            for line, user, refusal in islice(self._reading, SLICE):
+            for line, user, refusal in islice(self._reading.with_pauses, SLICE):
                 records += 1
                 if refusal is not None:
                     self._importer.refuse(refusal)
                 elif user is not None:
                     self._importer.add(by, line, user)
+                else:
+                    return True
                 if self._importer.is_full:
                     return False
         except ApiError as problem:
             self._problem = problem
-        return records == SLICE
+            return False
+        self._at_end = records < SLICE
+        return not self._at_end
 
     async def _write(self, by: Principal) -> Step:
         """Write what was read, and read the next batch while the database works."""

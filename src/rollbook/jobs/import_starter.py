@@ -38,6 +38,8 @@ class ImportStarter:
     def __init__(self, on: Rollbook) -> None:
         self._on = on
         self._process: subprocess.Popen[bytes] | None = None
+        self._running = ""
+        """ID of its import."""
         self._crashes = Crashes("", 0, 0)
         self._cleaned = 0.0
 
@@ -47,9 +49,13 @@ class ImportStarter:
             self._cleaned = time.monotonic()
             await imports.clean_folder(self._on)
         if self._process is not None and self._process.poll() is None:
+            if all(each.id != self._running for each in here):  # it was canceled, or this was the last of it
+                self._process.kill()
+                await asyncio.to_thread(self._process.wait)
             return False
         if here and not await self._has_failed(here[0]):
-            self._process = await asyncio.to_thread(self._start, here[0].id)
+            self._running = here[0].id
+            self._process = await asyncio.to_thread(self._start, self._running)
         return False
 
     async def stop(self) -> None:

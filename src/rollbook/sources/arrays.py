@@ -8,16 +8,18 @@ counted outside strings, and whoever parses a record finds what is wrong within 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from io import BufferedReader
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from rollbook.errors import InvalidParameter
-from rollbook.sources.lines import MAX_RECORD, TOO_LONG, Unreadable
+from rollbook.sources.lines import MAX_RECORD, TOO_LONG, Piece
 from rollbook.sources.unpacking import CHUNK, ends_early
 
 LISTS = ("users", "items", "data")
 """Names of the list in an object: of Firebase, Keycloak, Auth0 and Supabase; PocketBase; Clerk."""
+
+T = TypeVar("T")
 
 _NAMES = frozenset(f'"{name}"'.encode() for name in LISTS)
 _QUOTE, _OPENING = b'"'[0], b"[{"
@@ -30,58 +32,63 @@ _SCALAR = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[^",\[\]{}:\s]++', re.DOTALL).match
 _SPACE = re.compile(rb"[ \t\r\n]*+").match
 
 
-def split(source: BufferedReader) -> Iterator[tuple[int, bytes | Unreadable]]:
+Steps = Generator[tuple[int, None], None, T]
+"""Finds something, with a pause for each stretch of the file that it has to read."""
+
+
+def split(source: BufferedReader) -> Iterator[tuple[int, Piece]]:
     """The records with their positions, from 1. Raises InvalidParameter when it isn't JSON or has no list."""
     text = _Text(source)
     found = False
-    while start := text.next(at_end=b""):
+    while start := (yield from text.next(at_end=b"")):
         if start == b"[":
             found = True
             yield from _elements(text)
         elif start == b"{":
-            for _ in _lists(text):
-                found = True
-                yield from _elements(text)
+            found = (yield from _lists(text)) or found
         else:
             text.refuse("is not a JSON array or object")
     if not found:
         text.refuse(f"has no list of users: an array, or an object with one as {', '.join(LISTS)}")
 
 
-def _elements(text: _Text) -> Iterator[tuple[int, bytes | Unreadable]]:
-    if text.next() == b"]":
+def _elements(text: _Text) -> Iterator[tuple[int, Piece]]:
+    if (yield from text.next()) == b"]":
         return
     while True:
         text.at -= 1
         text.number += 1
-        yield text.number, text.value() or TOO_LONG
-        end = text.next()
+        yield text.number, text.record_here() or (yield from text.value()) or TOO_LONG
+        end = text.next_here() or (yield from text.next())
         if end == b"]":
             return
         if end != b",":
             text.refuse("is not valid JSON")
-        text.next()
+        if not text.next_here():
+            yield from text.next()
 
 
-def _lists(text: _Text) -> Iterator[None]:
-    """Stops in each list of an object, for its elements to be read."""
-    if (start := text.next()) == b"}":
-        return
+def _lists(text: _Text) -> Generator[tuple[int, Piece], None, bool]:
+    """The elements of each list of an object. Returns whether it has one."""
+    found = False
+    if (start := (yield from text.next())) == b"}":
+        return found
     while start == b'"':
         text.at -= 1
-        name = text.value()
-        if text.next() != b":":
+        name = yield from text.value()
+        if (yield from text.next()) != b":":
             break
-        if text.next() == b"[" and name in _NAMES:
-            yield
+        if (yield from text.next()) == b"[" and name in _NAMES:
+            found = True
+            yield from _elements(text)
         else:
             text.at -= 1
-            text.value()
-        if (end := text.next()) == b"}":
-            return
+            yield from text.value()
+        if (end := (yield from text.next())) == b"}":
+            return found
         if end != b",":
             break
-        start = text.next()
+        start = yield from text.next()
     text.refuse("is not valid JSON")
 
 
@@ -102,39 +109,66 @@ class _Text:
     def sentence(self, what: str) -> str:
         return f"The file {what}{f', after record {self.number:,}' if self.number else ''}."
 
-    def next(self, at_end: bytes | None = None) -> bytes:
-        """The next byte that isn't white space, which is passed over. At the end of the file: `at_end`, if there may be
-        one."""
-        while True:
-            space = _SPACE(self._buffer, self.at)
-            self.at = space.end() if space else self.at
-            if self.at < len(self._buffer):
-                self.at += 1
-                return self._buffer[self.at - 1 : self.at]
+    # Without reading on: for most records, that is all.
+
+    def next_here(self) -> bytes:
+        """The next byte that isn't white space, which is passed over. Empty where more of the file is needed."""
+        space = _SPACE(self._buffer, self.at)
+        self.at = space.end() if space else self.at
+        if self.at == len(self._buffer):
+            return b""
+        self.at += 1
+        return self._buffer[self.at - 1 : self.at]
+
+    def record_here(self) -> bytes | None:
+        """The object or list that begins here, if all of it is there and it isn't too long."""
+        start = at = self.at
+        buffer = self._buffer
+        depth = 0
+        while plain := _PLAIN(buffer, at):
+            end = plain.end()
+            if end == len(buffer) or buffer[end] == _QUOTE or not (depth or end == start):
+                return None
+            depth += 1 if buffer[end] in _OPENING else -1
+            at = end + 1
+            if not depth:
+                if at - start > MAX_RECORD:
+                    return None
+                self.at = at
+                return buffer[start:at]
+        return None
+
+    # Reading on.
+
+    def next(self, at_end: bytes | None = None) -> Steps[bytes]:
+        """The next byte that isn't white space. At the end of the file: `at_end`, if there may be one."""
+        while not (found := self.next_here()):
             if not self._read(self.at):
                 if at_end is None:
                     raise ends_early(self.sentence("ends early"))
                 return at_end
+            yield self.number, None
+        return found
 
-    def value(self) -> bytes | None:
+    def value(self) -> Steps[bytes | None]:
         """The value that begins here; None if it is longer than a record may be."""
         return self._nested() if self._buffer[self.at] in _OPENING else self._scalar()
 
-    def _nested(self) -> bytes | None:
+    def _nested(self) -> Steps[bytes | None]:
         start: int | None = self.at
         depth = 0
         while True:
             plain = _PLAIN(self._buffer, self.at)
             end = plain.end() if plain else self.at
             if end == len(self._buffer) or self._buffer[end] == _QUOTE:
-                start = self._go_on(start, end)
+                start = yield from self._go_on(start, end)
                 continue
             depth += 1 if self._buffer[end] in _OPENING else -1
             self.at = end + 1
             if not depth:
                 return None if start is None or self.at - start > MAX_RECORD else self._buffer[start : self.at]
 
-    def _scalar(self) -> bytes | None:
+    def _scalar(self) -> Steps[bytes | None]:
         start: int | None = self.at
         while start is not None:
             scalar = _SCALAR(self._buffer, start)
@@ -143,22 +177,23 @@ class _Text:
                 return scalar[0] if len(scalar[0]) <= MAX_RECORD else None
             if not scalar and self._buffer[start] != _QUOTE:
                 self.refuse("is not valid JSON")
-            start = self._go_on(start, start)
+            start = yield from self._go_on(start, start)
         return None
 
-    def _go_on(self, start: int | None, end: int) -> int | None:
+    def _go_on(self, start: int | None, end: int) -> Steps[int | None]:
         """Read more of a value that begins at `start` and is whole up to `end`. A string that is too long is passed
         over, and its value with it. Returns where the value begins now; None if it is too long."""
         self.at = end
         if start is not None and len(self._buffer) - start > MAX_RECORD:
             start = None
         if start is None and len(self._buffer) - end > MAX_RECORD:
-            self._pass_over_string()
+            yield from self._pass_over_string()
         elif not self._read(end if start is None else start):
             raise ends_early(self.sentence("ends early"))
+        yield self.number, None
         return None if start is None else 0
 
-    def _pass_over_string(self) -> None:
+    def _pass_over_string(self) -> Steps[None]:
         self.at += 1
         while True:
             inside = _IN_STRING(self._buffer, self.at)
@@ -168,6 +203,7 @@ class _Text:
                 return
             if not self._read(self.at):
                 raise ends_early(self.sentence("ends early"))
+            yield self.number, None
 
     def _read(self, keep: int) -> bool:
         """Put more text behind what is kept from `keep` on; False at the end of the file."""

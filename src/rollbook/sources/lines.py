@@ -17,22 +17,34 @@ class Unreadable(NamedTuple):
     reason: str
 
 
+Piece = bytes | Unreadable | None
+"""A record as it stands in the file, why there is none, or None: a stretch of the file was read that has none."""
+
+STRETCH = 1 << 18
+"""Bytes without a record that are read at a time: whoever reads a file is asked after each whether to go on."""
+
 TOO_LONG = Unreadable("invalid_record", f"The record is longer than {MAX_RECORD:,} bytes.")
 
 
-def split(source: BufferedReader) -> Iterator[tuple[int, bytes | Unreadable]]:
+def split(source: BufferedReader) -> Iterator[tuple[int, Piece]]:
     """The lines that aren't blank, with their numbers."""
-    number = 0
+    number = blank = 0
     while line := source.readline(MAX_RECORD):
         number += 1
         if len(line) == MAX_RECORD and line[-1:] != b"\n":
-            pass_over(source)
+            yield from pass_over(source, number)
             yield number, TOO_LONG
         elif not line.isspace():
             yield number, line
+        elif (blank := blank + len(line)) >= STRETCH:
+            blank = 0
+            yield number, None
 
 
-def pass_over(source: BufferedReader) -> None:
+def pass_over(source: BufferedReader, number: int) -> Iterator[tuple[int, None]]:
     """Read to the end of the line."""
+    size = 0
     while (part := source.readline(MAX_RECORD)) and part[-1:] != b"\n":
-        pass
+        if (size := size + len(part)) >= STRETCH:
+            size = 0
+            yield number, None

@@ -4,15 +4,17 @@ with the reason."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any, BinaryIO, Literal, NamedTuple, TypeVar
 
 import msgspec
+from msgspec import UNSET
+from msgspec.structs import astuple
 
 from rollbook.actions.arguments import ImportedUser, ImportOptions
 from rollbook.actions.checking import check, field_hook, invalid, refuse
-from rollbook.api.parsing import read_object
+from rollbook.api.parsing import look_closely, read_object
 from rollbook.auth import password_hashes
 from rollbook.errors import ApiError, Fault, InvalidJson, InvalidParameter
 from rollbook.records.imports import Refusal
@@ -24,7 +26,7 @@ from rollbook.sources.tables import Table
 from rollbook.sources.unpacking import Compression
 
 Format = Literal["ndjson", "json", "csv"]
-Piece = TypeVar("Piece", bytes, dict[str, str])
+Cells = TypeVar("Cells", bytes, dict[str, str])
 
 MAX_REASON = 300
 PREVIEWED = 1 << 20
@@ -32,8 +34,16 @@ PREVIEWED = 1 << 20
 each byte."""
 
 
+FIELDS = len(ImportedUser.__struct_fields__)
+_NESTED = (dict, list)
+
+
 class Broken(Exception):
     """A bug of ours that a record has shown. Says its line, and nothing that the record holds."""
+
+
+PASSED = 16
+"""Records, of 64 KiB at most, that are passed over before whoever reads is asked whether to go on."""
 
 
 class Record(NamedTuple):
@@ -105,17 +115,29 @@ class Reading:
         return self._counted.count
 
     def __iter__(self) -> Iterator[Record]:
+        return (record for record in self._records if record.user is not None or record.refusal is not None)
+
+    @property
+    def with_pauses(self) -> Iterator[Record]:
+        """The records, and between them one that is neither a user nor refused wherever much was read without any."""
         return self._records
 
-    def __next__(self) -> Record:
-        return next(self._records)
-
     def _read(
-        self, pieces: Iterator[tuple[int, Piece | Unreadable]], parse: Callable[[Piece], ImportedUser | None], skip: int
+        self,
+        pieces: Iterator[tuple[int, Cells | Unreadable | None]],
+        parse: Callable[[Cells], ImportedUser | None],
+        skip: int,
     ) -> Iterator[Record]:
+        passed = 0
         for line, piece in pieces:
+            if passed >= PASSED or piece is None:
+                passed = 0
+                yield Record(line, None, None)
+            if piece is None:
+                continue
             if skip and not self._convert:
                 skip -= 1
+                passed += 1
                 continue
             if isinstance(piece, Unreadable):
                 record = _refused(line, None, piece.code, piece.reason)
@@ -123,6 +145,7 @@ class Reading:
                 try:
                     user = parse(piece)
                     if user is None:
+                        passed += 1
                         continue
                     record = Record(line, user, None)
                 except ApiError as problem:
@@ -133,23 +156,28 @@ class Reading:
                     raise error.with_traceback(bug.__traceback__) from None
             if skip:
                 skip -= 1
+                passed += 1
             else:
                 yield record
 
     def _from_user(self, text: bytes) -> ImportedUser:
         try:
-            if b"\\u0000" in text:
+            if b"\\" in text and b"\\u0000" in text:
                 raise ValueError
-            return self._decode(text)
+            user = self._decode(text)
+            metadata = user.metadata
+            inner = metadata.count('":') if isinstance(metadata, str) else 0
+            _check_names(text, FIELDS - astuple(user).count(UNSET) + inner)
+            return user
         except (msgspec.DecodeError, ValueError, RecursionError):
             # Again, as the API reads bodies: slowly, and with words for everything that is wrong.
             return self._checked(row := _object(text), row)
 
     def _from_json(self, text: bytes) -> ImportedUser | None:
         if self._convert and b"\\u0000" not in text:
-            # Of other systems' objects, the last of two equal names counts, as their own programs would read them.
             with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 if type(row := msgspec.json.decode(text)) is dict:
+                    _check_names(text, _names_in(row))
                     return self._from_row(row)
         return self._from_row(_object(text))
 
@@ -204,10 +232,42 @@ def _detect(head: bytes, options: ImportOptions) -> Format:
 
 
 def _object(text: bytes) -> dict[str, Any]:
-    try:
+    with _of_record():
         return read_object(text.strip(), None, None, names=False)
+
+
+def _check_names(text: bytes, found: int) -> None:
+    """Check that no object of a record has two equal names, of which each parser takes another one. `found` are the
+    names that are left once the last of each counts. Raises InvalidJson.
+
+    Each name ends in a quotation mark and a colon. Where the text has as many of them as there are names, none comes
+    twice; otherwise, or where it may be written in another way, all are looked at.
+    """
+    if (
+        text.count(b'":') != found
+        # Space before a colon, and the escapes of a quotation mark and a colon. One byte is looked for faster than two.
+        or b" :" in text
+        or (b"\t" in text and b"\t:" in text)
+        or (b"\r" in text and b"\r:" in text)
+        or (text.find(b"\n", 0, -1) >= 0 and b"\n:" in text)
+        or (b"\\" in text and (b"\\u002" in text or b"\\u003" in text))
+    ):
+        with _of_record():
+            look_closely(text.strip(), names=False)
+
+
+def _names_in(value: Any) -> int:
+    if type(value) is dict:
+        return len(value) + sum([_names_in(each) for each in value.values() if type(each) in _NESTED])
+    return sum([_names_in(each) for each in value if type(each) in _NESTED])
+
+
+@contextmanager
+def _of_record() -> Iterator[None]:
+    """What is wrong with a body is wrong with a record of the file, whose number stands beside the message."""
+    try:
+        yield
     except InvalidJson as problem:
-        # It is a line of the file, whose number stands beside the message.
         raise InvalidJson(problem.message.replace("body", "record").replace("(line 1, ", "(")) from None
 
 

@@ -11,7 +11,7 @@ from rollbook.api import spreadsheets
 from rollbook.auth import password_hashes
 from rollbook.errors import InvalidParameter
 from rollbook.records import rules
-from rollbook.sources.lines import MAX_RECORD, TOO_LONG, Unreadable, pass_over
+from rollbook.sources.lines import MAX_RECORD, STRETCH, TOO_LONG, Unreadable, pass_over
 
 DELIMITERS = ",;\t|"
 MAX_COLUMNS = 1_000
@@ -32,20 +32,25 @@ class Table:
         self._line = 0
         self._size = 0
         self._pending = b""
+        self._is_cut = False  # the last line goes on
         self._named = not columns
         self.delimiter = delimiter or ","
         self.columns = tuple(columns)
         if self._named:
             self._read_header(delimiter)
 
-    def rows(self) -> Iterator[tuple[int, dict[str, str] | Unreadable]]:
+    def rows(self) -> Iterator[tuple[int, dict[str, str] | Unreadable | None]]:
         """Each row by column, with the number of its first line. Empty lines are passed over."""
         reader = self._reader()
+        empty = 0
         while True:
             first, self._size = self._line + 1, 0
             try:
                 cells = next(reader, None)
             except (csv.Error, UnicodeDecodeError, _Bad) as problem:
+                if self._is_cut:
+                    self._is_cut = False
+                    yield from pass_over(self._source, self._line)
                 yield first, _unreadable(problem)
                 reader = self._reader()
                 continue
@@ -53,6 +58,9 @@ class Table:
                 return
             if cells:
                 yield first, self._row(cells)
+            elif (empty := empty + self._size) >= STRETCH:
+                empty = 0
+                yield first, None
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -66,8 +74,7 @@ class Table:
         self._line += 1
         self._size += len(line)
         if self._size >= MAX_RECORD:
-            if line[-1:] != b"\n":
-                pass_over(self._source)
+            self._is_cut = line[-1:] != b"\n"
             raise _Bad(TOO_LONG)
         if b"\0" in line:
             raise _Bad(Unreadable("invalid_record", "The row contains a NUL character."))
