@@ -100,7 +100,7 @@ IN_BOTH = (
     "browser/test_every_page.py",
     "browser/test_shell.py",
     "browser/test_sign_in.py",
-    # 4,500 connections instead of 1,500.
+    # 4,500 connections instead of 2,500.
     "security/test_unfinished_requests.py",
 )
 """What both run: ROLLBOOK_SOAK is set in `make soak`, where these try more."""

@@ -30,6 +30,7 @@ from rollbook.jobs import schedule
 from rollbook.jobs.usage import UsageFlush
 from rollbook.jobs.webhooks.dispatcher import Dispatcher
 from rollbook.limits import valkey, valkey_address
+from rollbook.limits.slots import Slots
 from rollbook.limits.table import Table
 from rollbook.limits.windows import Limiter
 from rollbook.observe import lines
@@ -56,6 +57,7 @@ class Common(NamedTuple):
 
     limiter: Limiter
     metrics: Metrics
+    slots: Slots
     sources: tuple[Source, ...] = ()
     """Where each setting came from."""
 
@@ -73,7 +75,7 @@ def common(settings: Settings, sources: Sequence[Source] = ()) -> Common:
     if settings.otlp_endpoint:
         _load_spans()
     rows = [f"{row.method} {row.path}" for row in (*ROUTES, *PAGES)]
-    return Common(limiter, Metrics(rows, settings.workers), tuple(sources))
+    return Common(limiter, Metrics(rows, settings.workers), Slots.create(settings.workers), tuple(sources))
 
 
 class App:
@@ -83,14 +85,15 @@ class App:
         self.settings = settings
         self.connections = 0
         self._worker = worker
-        self._limiter, self._metrics, self._sources = shared or common(settings)
+        self._limiter, self._metrics, slots, self._sources = shared or common(settings)
         self._metrics.join(worker)
+        slots.join(worker)
         self._url = settings.url
         self._db = connect(settings, committed=self._metrics.commit)
         form = lines.form(settings.log, sys.stdout) if settings.access_log else "none"
         self._access_log = AccessLog(1, form, dropped=lambda count: self._metrics.add("access_lines_dropped", count))
         self._usage_buffer = UsageBuffer(settings.request_retention > 0, worker, settings.workers)
-        services = Services(settings, self._db, self._limiter, self)
+        services = Services(settings, self._db, self._limiter, self, slots)
         self._secret, self._passwords, self._tail = services.secret, services.passwords, services.tail
         self._feeds, self._deferred = services.feeds, services.deferred_events
         self._router = Router(services)

@@ -400,6 +400,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     deleted_retention: Annotated[
         int, says("Days a deleted user can be restored. After that the user is permanently erased.", ge=0, le=3650)
     ] = 30
+    revoked_key_retention: Annotated[
+        int,
+        says(
+            "Days that revoked API keys are listed. After that, they are deleted, and whoever still uses one gets "
+            "`invalid_key` instead of `revoked_key`. Events about them stay. 0 keeps them forever.",
+            ge=0,
+            le=36500,
+        ),
+    ] = 90
     event_retention: Annotated[
         int,
         says(

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
+import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.callers import Answer, Connection, Promptness, ask, close, events, of_each_worker, pages, together, worker_of
-from tests.harness import Server, new_user, running
+from tests.event_stream import Follower
+from tests.harness import Server, new_key, new_user, running
 
 WORKERS = 4
 WIDE = ("--rate-limit", "1000000/minute", "--unauthenticated-limit", "1000000/minute")
@@ -30,6 +36,46 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def password_body(email: str) -> dict[str, str]:
     return {"name": "Alice Wonderland", "email": email, "password": "securepassword123"}
+
+
+# ---- what stays open
+
+
+def test_a_user_s_streams_and_exports_are_counted_for_all_workers_and_those_of_a_killed_one_are_free_again(
+    server: Server,
+) -> None:
+    assert server.process is not None
+    with server.http() as http, ExitStack() as stack:
+        key = new_key(http, user_id=new_user(http, role="admin")["id"])
+        followers = [stack.enter_context(Follower(server, key)) for _ in range(100)]
+        assert {follower.status for follower in followers} == {200}
+        for _ in range(12):
+            with Follower(server, key) as refused:
+                assert (refused.status, refused.json()["code"]) == (429, "too_many_streams")
+        big = [
+            {"op": "create", "name": "Big", "email": f"big{n}@example.com", "metadata": {"text": "x" * 15_000}}
+            for n in range(400)
+        ]
+        made = http.post("/v1/users/bulk", json={"operations": big}).json()["results"]
+        slow = stack.enter_context(socket.socket())
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        slow.connect(("127.0.0.1", server.port))
+        slow.sendall(f"GET /v1/exports HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {server.key}\r\n\r\n".encode())
+        assert slow.recv(12) == b"HTTP/1.1 200"
+        for _ in range(12):
+            assert ask(server, "GET", "/v1/exports").status == 429
+
+        worker = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()[0]
+        os.kill(int(worker), signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while True:  # some of the streams were its
+            with Follower(server, key) as again:
+                if again.status == 200:
+                    break
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        deletions = [{"op": "delete", "id": each["user"]["id"], "purge": True} for each in made]
+        assert http.post("/v1/users/bulk", json={"operations": deletions}).status_code == 207
 
 
 # ---- one e-mail, many who want it

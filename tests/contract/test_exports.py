@@ -210,6 +210,11 @@ def demoted(http: httpx2.Client, user: dict[str, Any], key: dict[str, Any]) -> N
     assert http.patch(f"/v1/users/{user['id']}", json={"role": "viewer"}).status_code == 200
 
 
+def signed_out(http: httpx2.Client, user: dict[str, Any], key: dict[str, Any]) -> None:
+    (session,) = http.get("/v1/sessions", params={"user": user["id"]}).json()
+    assert http.delete(f"/v1/sessions/{session['id']}").status_code == 204
+
+
 @once
 def test_an_export_ends_with_the_right_of_its_caller_to_have_it(directory: Server) -> None:
     """By key or in the dashboard, however much of it was already read from the database."""
@@ -224,6 +229,7 @@ def test_an_export_ends_with_the_right_of_its_caller_to_have_it(directory: Serve
             (suspended, EXPORTS),
             (demoted, EXPORTS),
             (demoted, "/admin/users/export"),
+            (signed_out, "/admin/users/export"),
         ):
             user = new_user(http, role="admin")
             key = http.post("/v1/keys", json={"name": "export", "user_id": user["id"]}).json()

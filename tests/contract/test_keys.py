@@ -24,6 +24,7 @@ from tests.callers import Connection, of_each_worker
 from tests.contract.answers import Log, refused
 from tests.engines import once
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_user, running
+from tests.nodes.pair import wait_until
 from tests.visitor import own_key, signed_in
 
 WIDE = ("--rate-limit", "none", "--unauthenticated-limit", "none")
@@ -690,3 +691,29 @@ def test_a_user_has_at_most_1000_keys_that_work(
     assert member.delete(f"/v1/keys/{second['id']}").status_code == 204
     assert create().status_code == 201
     refused(create(), errors.KeyLimitReached)
+
+
+def test_revoked_keys_are_deleted_after_their_retention_and_events_about_them_stay(tmp_path: Path, engine: str) -> None:
+    with running(tmp_path / "data", "--revoked-key-retention", "30") as server:
+        with server.http() as http:
+            old, kept, young = (make(http) for _ in range(3))
+            assert http.delete(f"/v1/keys/{old['id']}").status_code == 204
+            server.pass_time(20 * 86_400)
+            assert http.delete(f"/v1/keys/{young['id']}").status_code == 204
+        server.stop()
+        server.pass_time(31 * 86_400)
+        server.start()
+        with server.http() as http:
+            wait_until(lambda: http.get(f"/v1/keys/{old['id']}").status_code == 404)
+            assert [each["id"] for each in http.get("/v1/keys").json()][-2:] == [kept["id"], young["id"]]
+            (revoked,) = http.get(f"/v1/events?type=key.revoked&after={first_position(http, old['id'])}&limit=1").json()
+            assert revoked["object"]["id"] == old["id"]
+            with server.http(old["key"]) as gone, server.http(young["key"]) as still:
+                refused(gone.get("/v1/users/me"), errors.InvalidKey)
+                refused(still.get("/v1/users/me"), errors.RevokedKey)
+
+
+def first_position(http: httpx2.Client, key_id: str) -> str:
+    """ID of the event by which the key began."""
+    (created,) = (each for each in http.get("/v1/events?type=key.created").json() if each["object"]["id"] == key_id)
+    return created["id"]

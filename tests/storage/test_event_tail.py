@@ -18,6 +18,7 @@ from rollbook.actions.event_reader import EventReader
 from rollbook.actions.event_tail import Tail
 from rollbook.actions.principal import CLI, SYSTEM
 from rollbook.config import Settings
+from rollbook.limits.slots import Slots
 from rollbook.records import events
 from rollbook.records.connect import connect
 from rollbook.records.events import Selection
@@ -119,7 +120,7 @@ def test_who_follows_gets_what_comes_after_a_failure_in_which_the_newest_events_
             for _ in range(5):
                 await other.write(change)
             newest = await events.newest(mine)
-            feeds = Feeds(mine, Tail(mine), EventReader(mine))
+            feeds = Feeds(mine, Tail(mine), EventReader(mine), Slots.create(1))
             feed = feeds.add(CLI, Selection(), newest, newest)
             # As a standby that takes over and lacks the last two.
             log = "events" if engine == "sqlite" else "numbers"
@@ -152,7 +153,7 @@ def test_everyone_gets_each_event_once_and_in_order_whoever_reads_ahead(
     async def main() -> None:
         async with two(engine, tmp_path, url) as (mine, _):
             reader = EventReader(mine)
-            feeds = Feeds(mine, Tail(mine), reader)
+            feeds = Feeds(mine, Tail(mine), reader, Slots.create(1))
             first = await events.newest(mine)
             kept: list[tuple[int, str]] = []
 

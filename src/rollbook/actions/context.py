@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
-from weakref import WeakValueDictionary
 
 from rollbook import clock
 from rollbook.actions.deferred_events import DeferredEvents
@@ -20,6 +18,7 @@ from rollbook.auth.server_secret import Secret
 from rollbook.config import Settings
 from rollbook.delivery.addresses import Addresses
 from rollbook.limits.policy import Policy
+from rollbook.limits.slots import Slots
 from rollbook.limits.table import Table
 from rollbook.limits.windows import Limiter
 from rollbook.records.sessions import Lifetime
@@ -54,16 +53,17 @@ class Rollbook:
     write: Write
     write_together: WriteTogether
 
-    def __init__(self, settings: Settings, db: Database, limiter: Limiter | None = None) -> None:
+    def __init__(
+        self, settings: Settings, db: Database, limiter: Limiter | None = None, slots: Slots | None = None
+    ) -> None:
         self.settings = settings
         self.db = db
         self.limiter: Limiter = limiter or Table.create(workers=1)
         self.policy = Policy(settings)
         self.tail = Tail(db)
         self.event_reader = EventReader(db)
-        self.feeds = Feeds(db, self.tail, self.event_reader)
-        self.request_waits: Counter[str] = Counter()
-        """How many calls wait for new lines of the request log, by user."""
+        self.slots = slots or Slots.create(workers=1)
+        self.feeds = Feeds(db, self.tail, self.event_reader, self.slots)
         self.deferred_events = DeferredEvents()
         self.read = db.read
         self.read_aside = db.read_aside
@@ -72,8 +72,6 @@ class Rollbook:
         self.write_together = db.write_together
         self.addresses = Addresses(settings.webhook_allow)
         """Where webhooks may send to."""
-        self.exporting: WeakValueDictionary[str, Any] = WeakValueDictionary()
-        """The exports under way in this process, by who asked for them."""
         self.uploads: dict[str, str] = {}
         """Files of imports that this process is receiving: the import's ID, and the user who sends it."""
         self.exports = asyncio.Lock()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 
 from rollbook import clock
 from rollbook.actions.event_reader import Entry, EventReader
@@ -15,19 +14,17 @@ from rollbook.errors import (
     ExpiredKey,
     Forbidden,
     InsufficientScope,
-    Overloaded,
     Stopping,
     TooManyStreams,
     Unauthorized,
 )
+from rollbook.limits.slots import FOLLOWING, Slot, Slots, UserHasEnough
 from rollbook.records import auth_version, events
 from rollbook.records.events import EventPage, Selection
 from rollbook.storage.database import Database
 
 logger = logging.getLogger("rollbook")
 
-MAX_FEEDS = 2_000
-MAX_FEEDS_OF_USER = 100
 BATCH = 64
 """Events that are read at once for a client who is far behind."""
 PART = 64 << 10
@@ -43,8 +40,9 @@ AGAIN = 0.5
 class Feed:
     """One who follows the log, from the event after `seq` on."""
 
-    def __init__(self, feeds: Feeds, by: Principal, selection: Selection, seq: int) -> None:
+    def __init__(self, feeds: Feeds, by: Principal, selection: Selection, seq: int, slot: Slot) -> None:
         self.by = by
+        self.slot = slot
         self.seq = seq
         """Up to here the log has been read for this follower: what it asked for was handed over."""
         self.is_closed = False
@@ -139,14 +137,14 @@ class Feed:
 class Feeds:
     """All of a process. It reads nothing while there are none."""
 
-    def __init__(self, db: Database, tail: Tail, reader: EventReader) -> None:
+    def __init__(self, db: Database, tail: Tail, reader: EventReader, slots: Slots) -> None:
         self.reader = reader
         self.end = 0
         """Up to this number, events were offered to all."""
         self._db = db
         self._tail = tail
+        self._slots = slots
         self._all: set[Feed] = set()
-        self._of_user: Counter[str] = Counter()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self._check_at = 0.0
@@ -160,13 +158,12 @@ class Feeds:
         to `newest` a moment ago. To be closed. Raises TooManyStreams, Overloaded, Stopping."""
         if self._closed:
             raise Stopping()
-        if len(self._all) >= MAX_FEEDS:
-            raise Overloaded("Too many clients follow the event log. Try again shortly.")
-        if self._of_user[by.user_id] >= MAX_FEEDS_OF_USER:
-            raise TooManyStreams(10)
-        feed = Feed(self, by, selection, seq)
+        try:
+            slot = self._slots.take(FOLLOWING, by.user_id)
+        except UserHasEnough:
+            raise TooManyStreams(10) from None
+        feed = Feed(self, by, selection, seq, slot)
         self._all.add(feed)
-        self._of_user[by.user_id] += 1
         if self._task is None:
             self.end = newest
             if self.reader.end < newest:
@@ -176,9 +173,7 @@ class Feeds:
 
     def remove(self, feed: Feed) -> None:
         self._all.discard(feed)
-        self._of_user[feed.by.user_id] -= 1
-        if not self._of_user[feed.by.user_id]:
-            del self._of_user[feed.by.user_id]
+        feed.slot.leave()
 
     @property
     def is_closed(self) -> bool:
@@ -247,10 +242,10 @@ class Feeds:
         if now < self._recheck_at:
             return
         version = await auth_version.read(self._db)
-        due: dict[str | None, list[Feed]] = {}
+        due: dict[tuple[str, str | None, str | None], list[Feed]] = {}
         for feed in self._all:
             if feed.version != version:
-                due.setdefault(feed.by.key_id, []).append(feed)
+                due.setdefault((feed.by.user_id, feed.by.key_id, feed.by.session_id), []).append(feed)
         if due:
             self._recheck_at = now + RECHECK
         for some in due.values():

@@ -9,11 +9,13 @@ import tempfile
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from weakref import finalize
 
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require
 from rollbook.actions.principal import Principal, as_of_now
 from rollbook.errors import ExportRunning, StorageUnavailable
+from rollbook.limits.slots import EXPORTING, Slot, UserHasEnough
 from rollbook.machine import has_free_disk
 
 PART = 65_536
@@ -24,13 +26,11 @@ CHECK = 0.5
 """Seconds between two looks at whether the caller may still have an export."""
 
 
-class Turn:
-    """Whoever asked has no other export until this is over, or no longer held by anyone, as when the answer never
-    began."""
+class Download:
+    """A long response, which the caller may have as long as they have this scope on the user with the ID `about`, or
+    without an ID on all users."""
 
-    over = False
-
-    def __init__(self, on: Rollbook, by: Principal, scope: str, about: str | None) -> None:
+    def __init__(self, on: Rollbook, by: Principal, scope: str, about: str | None = None) -> None:
         self._on = on
         self._by = by
         self._asked = scope, about
@@ -38,7 +38,8 @@ class Turn:
 
     async def check(self) -> None:
         """To be called before each part that is handed out. Raises Unauthorized, Forbidden or NotFound when the
-        caller's key was revoked, their user suspended or deleted, or given a role that has no right to it."""
+        caller's key was revoked or their session has ended, or their user was suspended, deleted or given a role that
+        has no right to it."""
         if time.monotonic() >= self._check_at:
             by = self._by
             caller = await self._on.read(as_of_now, by)
@@ -46,14 +47,23 @@ class Turn:
             self._check_at = time.monotonic() + CHECK
 
 
+class Turn(Download):
+    """Whoever asked has no other export until this is over, or no longer held by anyone, as when the answer never
+    began."""
+
+    def __init__(self, on: Rollbook, by: Principal, scope: str, about: str | None, slot: Slot) -> None:
+        super().__init__(on, by, scope, about)
+        self.end = finalize(self, slot.leave)
+
+
 def take_turn(on: Rollbook, by: Principal, scope: str, about: str | None = None) -> Turn:
     """Take the turn of an export that needs this scope on the user with the ID `about`, or without an ID on all users.
-    Raises ExportRunning."""
-    running = on.exporting.get(by.user_id)
-    if running is not None and not running.over:
-        raise ExportRunning(1)
-    on.exporting[by.user_id] = turn = Turn(on, by, scope, about)
-    return turn
+    Raises ExportRunning, Overloaded."""
+    try:
+        slot = on.slots.take(EXPORTING, by.user_id)
+    except UserHasEnough:
+        raise ExportRunning(1) from None
+    return Turn(on, by, scope, about, slot)
 
 
 class Spool:
@@ -96,7 +106,8 @@ class Spool:
         return self._parts()
 
     async def aclose(self) -> None:
-        self.is_closed = self._turn.over = True
+        self.is_closed = True
+        self._turn.end()
 
     async def _parts(self) -> AsyncGenerator[bytes, None]:
         at = 0

@@ -46,8 +46,7 @@ async def export_users(
     Returns a snapshot of all users, or of those that match the filters, in the order in which they were added and with
     all fields. If you import it, you get the same users in the same order, with the same times. Follow the event log
     from its `Event-Position`. The export contains no API keys, sessions or password hashes; on the server's machine,
-    `rollbook users export --with-hashes` includes the hashes. You can run one export at a time on each worker of the
-    server.
+    `rollbook users export --with-hashes` includes the hashes. You can run one export at a time.
     """
     require(by, "users:export")
     if with_hashes and not by.is_operator:

@@ -11,6 +11,7 @@ from rollbook import clock
 from rollbook.actions import import_files
 from rollbook.actions.arguments import ImportOptions, ImportReport, ListImports
 from rollbook.actions.context import Rollbook
+from rollbook.actions.exporting import Download
 from rollbook.actions.permissions import known, require, require_proof
 from rollbook.actions.principal import SYSTEM, Principal
 from rollbook.errors import ApiError, ImportLimitReached, InvalidParameter
@@ -108,12 +109,13 @@ async def report(on: Rollbook, by: Principal, id: str, asked: ImportReport) -> R
     imported without a password, each with their `user_id`: at most 100,000 in all.
     """
     found = await get(on, by, id)
-    return Report(asked.format, _refusals(on, found.id))
+    return Report(asked.format, _refusals(on, Download(on, by, "users:write"), found.id))
 
 
-async def _refusals(on: Rollbook, id: str) -> AsyncGenerator[list[Refusal], None]:
+async def _refusals(on: Rollbook, download: Download, id: str) -> AsyncGenerator[list[Refusal], None]:
     after = -1
     while part := await on.read(imports.refusals, id, after, PAGE):
+        await download.check()
         yield [refusal for _, refusal in part]
         after = part[-1][0]
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 from rollbook import clock, roles
 from rollbook.actions import key_bounds
 from rollbook.actions.key_bounds import UNBOUNDED, Bounds
-from rollbook.errors import ExpiredKey, InvalidKey, RevokedKey, UserSuspended
+from rollbook.errors import ExpiredKey, InvalidKey, RevokedKey, Unauthorized, UserSuspended
 from rollbook.limits.meter import Meter
 from rollbook.limits.policy import key_bucket
 from rollbook.quota import NO_LIMIT, Limit
-from rollbook.records import keys, users
+from rollbook.records import keys, sessions, users
 from rollbook.records.events import Actor
 from rollbook.records.keys import Holder
 from rollbook.storage.database import Queries
@@ -98,7 +98,7 @@ def signed_in(user_id: str, role: str, status: str, rate_limit: str | None, limi
 class Principal:
     """The caller of one request."""
 
-    __slots__ = ("address", "caller", "proven_at", "request_id", "trace_id")
+    __slots__ = ("address", "caller", "proven_at", "request_id", "session_id", "trace_id")
 
     def __init__(
         self,
@@ -107,6 +107,7 @@ class Principal:
         request_id: str | None,
         trace_id: str | None = None,
         proven_at: int | None = None,
+        session_id: str | None = None,
     ) -> None:
         self.caller = caller
         self.address = address
@@ -116,6 +117,8 @@ class Principal:
         """The distributed trace that the request belongs to."""
         self.proven_at = proven_at
         """When a person who is signed in last proved who they are; None without a session."""
+        self.session_id = session_id
+        """Of a person who is signed in."""
 
     @property
     def user_id(self) -> str:
@@ -149,8 +152,10 @@ class Principal:
 
 async def as_of_now(queries: Queries, by: Principal) -> Caller:
     """The caller of a request that was admitted a while ago, for those that take long. Raises Unauthorized when their
-    key has ended, UserSuspended, NotFound when a person who is signed in was deleted."""
+    key or session has ended, UserSuspended, NotFound when a person who is signed in was deleted."""
     caller = by.caller
+    if by.session_id is not None and not await sessions.exists(queries, by.session_id):
+        raise Unauthorized("Your session has ended. Sign in again.")
     if caller.key_id is not None:
         return await _of_key(queries, caller.key_id, caller.limit)
     return await _of_person(queries, caller.user_id, caller.limit) if caller.user_id else caller

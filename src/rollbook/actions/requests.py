@@ -15,7 +15,8 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.events import Waiting
 from rollbook.actions.permissions import reaches_all, require_own, subject_or_all
 from rollbook.actions.principal import Principal, as_of_now
-from rollbook.errors import InsufficientScope, NotFound, Overloaded, TooManyStreams
+from rollbook.errors import InsufficientScope, NotFound, TooManyStreams
+from rollbook.limits.slots import WAITING, UserHasEnough
 from rollbook.records import request_log
 from rollbook.records.request_log import Found, Logged, Search
 
@@ -25,7 +26,6 @@ SETTLED = 4 * clock.SECOND
 nearer to the present."""
 PAUSE = 1.0
 """Seconds between two looks for those who wait."""
-MAX_WAITING, MAX_WAITING_OF_USER = 200, 10
 SCOPE = "requests:read"
 
 
@@ -78,18 +78,14 @@ async def get_request(on: Rollbook, by: Principal, id: str) -> Logged:
 @contextmanager
 def _counted(on: Rollbook, user_id: str) -> Iterator[None]:
     """Raises TooManyStreams, Overloaded."""
-    waits = on.request_waits
-    if waits.total() >= MAX_WAITING:
-        raise Overloaded("Too many clients follow the request log. Try again shortly.")
-    if waits[user_id] >= MAX_WAITING_OF_USER:
-        raise TooManyStreams(10)
-    waits[user_id] += 1
+    try:
+        slot = on.slots.take(WAITING, user_id)
+    except UserHasEnough:
+        raise TooManyStreams(10) from None
     try:
         yield
     finally:
-        waits[user_id] -= 1
-        if not waits[user_id]:
-            del waits[user_id]
+        slot.leave()
 
 
 async def _search(on: Rollbook, by: Principal, asked: ListRequests) -> Search:

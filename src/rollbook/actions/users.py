@@ -149,7 +149,7 @@ async def export(on: Rollbook, by: Principal, id: str) -> Export:
     """Export a user
 
     Returns all data about a user: their fields, API keys (without the secrets), sessions and events. Changes made by
-    others don't say who made them. You can run one export at a time on each worker of the server.
+    others don't say who made them. You can run one export at a time.
     """
     require(by, "users:export", id)
     await events.settle(on.db)

@@ -12,6 +12,7 @@ from rollbook.gate import Gate
 from rollbook.http import origins
 from rollbook.http.coding import Fixed
 from rollbook.http.request import Request
+from rollbook.limits.slots import Slots
 from rollbook.limits.windows import Limiter
 from rollbook.observe.metrics import Usage
 from rollbook.records.idempotency_keys import Claim
@@ -55,8 +56,10 @@ class Operations(Protocol):
 class Services(Rollbook):
     """Context of API and pages: all that actions need, and the application."""
 
-    def __init__(self, settings: Settings, db: Database, limiter: Limiter, operations: Operations) -> None:
-        super().__init__(settings, db, limiter)
+    def __init__(
+        self, settings: Settings, db: Database, limiter: Limiter, operations: Operations, slots: Slots | None = None
+    ) -> None:
+        super().__init__(settings, db, limiter, slots)
         self.operations = operations
         self.url = settings.url
         """Base of links that leave this exchange, such as those in errors and emails. Never derived from a request."""

@@ -177,7 +177,7 @@ async def export_document(held: Export, indented: bool = False) -> AsyncGenerato
             yield start + b"]" if is_empty else close
         yield b"\n}" if indented else b"}"
     finally:
-        held.turn.over = True
+        held.turn.end()
 
 
 def _indent(content: Any) -> bytes:

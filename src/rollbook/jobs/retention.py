@@ -13,6 +13,7 @@ from rollbook.actions.users import expire
 from rollbook.records import (
     events,
     idempotency_keys,
+    keys,
     password_links,
     password_parameters,
     sessions,
@@ -75,6 +76,16 @@ async def expire_sessions(on: Rollbook) -> bool:
     if ended:
         await on.db.write(sessions.forget, ended)
     return len(ended) >= BATCH
+
+
+async def expire_keys(on: Rollbook) -> bool:
+    """Delete revoked API keys past their retention."""
+    if not on.settings.revoked_key_retention:
+        return False
+    revoked = await keys.old(on.db, clock.now() - on.settings.revoked_key_retention * clock.DAY, BATCH)
+    if revoked:
+        await on.db.write(keys.forget, revoked)
+    return len(revoked) == BATCH
 
 
 async def expire_usage(on: Rollbook) -> bool:
@@ -176,6 +187,7 @@ JOBS = (
     ("expire events", 60.0, expire_events),
     ("expire replies", 60.0, expire_replies),
     ("expire sessions", 60.0, expire_sessions),
+    ("expire keys", 60.0, expire_keys),
     ("expire usage", 60.0, expire_usage),
     ("fold usage", 60.0, fold_usage),
     ("expire request log", 60.0, expire_request_log),

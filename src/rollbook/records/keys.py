@@ -146,6 +146,8 @@ CREATED_FOR_OTHERS = """
       AND (k.expires_at IS NULL OR k.expires_at > ?)
     ORDER BY k.id"""
 ERASE_ALL = "DELETE FROM keys WHERE user_id = ?"
+OLD = "SELECT id FROM keys WHERE revoked_at <= ? ORDER BY revoked_at LIMIT ?"
+FORGET = "DELETE FROM keys WHERE id = ?"
 EXPIRE = f"UPDATE keys SET expires_at = ? WHERE id = ? RETURNING {COLUMNS}"
 EXPIRING = f"""
     SELECT {COLUMNS} FROM keys WHERE revoked_at IS NULL AND expires_at > ? AND expires_at <= ?
@@ -282,6 +284,16 @@ async def created_for_others(tx: Tx, user_id: str) -> list[tuple[str, str]]:
 
 async def erase_all(tx: Tx, user_id: str) -> None:
     await tx.run(ERASE_ALL, user_id)
+
+
+async def old(queries: Queries, before: int, limit: int) -> list[str]:
+    """IDs of keys that were revoked by then."""
+    return [row[0] for row in await queries.all(OLD, before, limit)]
+
+
+async def forget(tx: Tx, revoked: Sequence[str]) -> None:
+    """They are unknown from now on, as if they had never existed. Events about them stay."""
+    await tx.many(FORGET, [(id,) for id in revoked])
 
 
 async def expiring(queries: Queries, after: int, until: int, existed: int, limit: int) -> tuple[list[Key], int | None]:

@@ -49,6 +49,7 @@ ADD = (
 )
 BY_DIGEST = f"SELECT {COLUMNS} FROM sessions WHERE digest = ?"
 BY_ID = Statement(f"SELECT {COLUMNS} FROM sessions WHERE id = ?", locks=True)
+EXISTS = "SELECT 1 FROM sessions WHERE id = ?"
 OF_USER = (
     f"SELECT {COLUMNS} FROM sessions WHERE user_id = ? AND created_at > ? AND last_seen_at > ? ORDER BY id "
     "DESC LIMIT ? OFFSET ?"
@@ -91,6 +92,11 @@ async def find(queries: Queries, digest: bytes, lifetime: Lifetime) -> Session |
 async def get(queries: Queries, id: str) -> Session:
     """Raises NotFound."""
     return Session._make(await existing(queries, BY_ID, id))
+
+
+async def exists(queries: Queries, id: str) -> bool:
+    """Test whether the session has not been ended."""
+    return await queries.one(EXISTS, id) is not None
 
 
 async def of_user(queries: Queries, user_id: str, lifetime: Lifetime, limit: int, offset: int = 0) -> list[Session]:

@@ -58,5 +58,5 @@ async def _prove(page: PageRequest) -> None:
     session, token = await proof.renew(page.on, page.by, page.me.session, given)
     by = page.by
     page.person = Person(page.me.user, session)
-    page.by = Principal(by.caller, by.address, by.request_id, by.trace_id, session.proven_at)
+    page.by = Principal(by.caller, by.address, by.request_id, by.trace_id, session.proven_at, session.id)
     page.new_cookies = page.set_cookie(token, page.on.settings.session_lifetime * 3600)

@@ -147,7 +147,9 @@ class Site:
         user = person.user
         limit = self._services.policy.limit_for(user.role, user.rate_limit)
         caller = signed_in(user.id, user.role, user.status, user.rate_limit, limit)
-        return Principal(caller, request.address, request.id, request.trace_id, person.session.proven_at)
+        return Principal(
+            caller, request.address, request.id, request.trace_id, person.session.proven_at, person.session.id
+        )
 
     async def _count(self, request: Request, person: Person | None) -> None:
         await count_page(

@@ -46,7 +46,7 @@ export class Exports {
    * Returns a snapshot of all users, or of those that match the filters, in the order in which they were added and with all
    * fields. If you import it, you get the same users in the same order, with the same times. Follow the event log from its
    * `Event-Position`. The export contains no API keys, sessions or password hashes; on the server's machine, `rollbook users
-   * export --with-hashes` includes the hashes. You can run one export at a time on each worker of the server.
+   * export --with-hashes` includes the hashes. You can run one export at a time.
    *
    * Scope: `users:export`.
    * @throws {ExportRunning} You already have an export running.

@@ -379,7 +379,7 @@ export class Users {
    * Export a user.
    *
    * Returns all data about a user: their fields, API keys (without the secrets), sessions and events. Changes made by others
-   * don't say who made them. You can run one export at a time on each worker of the server.
+   * don't say who made them. You can run one export at a time.
    *
    * Scope: `users:export`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.

@@ -53,7 +53,7 @@ async def _chunks(export: Export, kind: Kind) -> AsyncGenerator[bytes, None]:
             async for part in parts:
                 yield kind.part(part)
     finally:
-        export.turn.over = True
+        export.turn.end()
 
 
 def _ndjson(part: Iterable[Event]) -> bytes:

@@ -452,7 +452,7 @@ class AsyncExports(AsyncResource):
         added and with all fields. If you import it, you get the same users in the same order, with the same
         times. Follow the event log from its `Event-Position`. The export contains no API keys, sessions or
         password hashes; on the server's machine, `rollbook users export --with-hashes` includes the hashes. You
-        can run one export at a time on each worker of the server.
+        can run one export at a time.
 
         Scope: `users:export`.
 
@@ -1895,8 +1895,7 @@ class AsyncUsers(AsyncResource):
         """Export a user.
 
         Returns all data about a user: their fields, API keys (without the secrets), sessions and events.
-        Changes made by others don't say who made them. You can run one export at a time on each worker of the
-        server.
+        Changes made by others don't say who made them. You can run one export at a time.
 
         Scope: `users:export`. Members can only access themselves.
 
