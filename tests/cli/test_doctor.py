@@ -198,6 +198,16 @@ def test_an_open_door_without_tls_is_a_fault_or_a_warning(tmp_path: Path) -> Non
     assert "TLS" not in found
 
 
+def test_spans_that_leave_the_machine_in_clear_are_a_warning(tmp_path: Path) -> None:
+    for url, told in (
+        ("http://127.0.0.1:4318", []),
+        ("https://otel.example.com", []),
+        ("http://otel.example.com", ["warning"]),
+    ):
+        _, found, _ = examine(tmp_path / "data", otlp_endpoint=url)
+        assert states(found, "OpenTelemetry") == told, url
+
+
 def test_what_protects_valkey_is_told_here_and_on_the_server_page(tmp_path: Path) -> None:
     with running_valkey(tmp_path / "valkey") as valkey:
         for host, query, lacks in (

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from rollbook import config
 from rollbook.config import Settings
 from tests.deploy import image
 from tests.deploy.programs import DEPLOY
@@ -87,6 +88,22 @@ def test_the_nodes_keep_nothing_and_read_their_secret_from_a_file() -> None:
             assert variables["ROLLBOOK_DATABASE"].endswith("?sslmode=verify-full&sslrootcert=/run/secrets/ca")
     limits = load(THREE)["services"]["node1"]["environment"]["ROLLBOOK_LIMITS"]
     assert limits.startswith("valkeys://rollbook:${") and limits.endswith("?sslrootcert=/run/secrets/ca")
+
+
+def test_plain_http_is_only_taken_where_nothing_else_reaches_the_port() -> None:
+    """The image listens on every address."""
+    (image_host,) = [
+        word for each in image.instructions() if each.name == "ENV" for word in each.text.split() if "HOST" in word
+    ]
+    for file in (ONE, THREE):
+        for name, service in load(file)["services"].items():
+            if not service["image"].startswith("rollbook:") or name == "migrate":
+                continue
+            given = {key: value for key, value in service["environment"].items() if value and "$" not in value}
+            settings, _ = config.load({}, {**given, "ROLLBOOK_HOST": image_host.partition("=")[2]})
+            assert settings.is_in_clear == settings.insecure_http, name
+            ports = service.get("ports", [])
+            assert all(port.startswith("127.0.0.1:") for port in ports) and bool(ports) == settings.insecure_http
 
 
 @pytest.mark.parametrize("file", [ONE, THREE], ids=lambda file: file.name)

@@ -156,6 +156,7 @@ def test_the_settings_are_accepted() -> None:
     settings, sources = load(environment=map["data"], file=None)
     assert {source.origin for source in sources} - {"default"} == set(map["data"])
     assert settings.password_threads > 0
+    assert not load({"host": "0.0.0.0"}, map["data"])[0].is_in_clear, "the image listens on every address"
 
 
 def _references(container: dict[str, Any]) -> Iterator[dict[str, Any]]:

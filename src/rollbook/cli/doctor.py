@@ -15,6 +15,7 @@ from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
+from urllib.parse import urlsplit
 
 import click
 
@@ -25,7 +26,7 @@ from rollbook.actions.password_costs import Costs
 from rollbook.auth import breached_passwords, server_secret
 from rollbook.cli import options, server_address
 from rollbook.cli.output import as_json, counted, program, where
-from rollbook.config import PREFIX, ConfigurationError, Settings, Source, load, without_secrets
+from rollbook.config import PREFIX, ConfigurationError, Settings, Source, is_loopback, load, without_secrets
 from rollbook.errors import ApiError
 from rollbook.http.server import bind
 from rollbook.limits import valkey, valkey_address
@@ -486,6 +487,12 @@ def _network(settings: Settings) -> Iterator[Finding]:
             yield warning("TLS", f"{told} (insecure_http): API keys and passwords are sent unencrypted", fix)
         else:
             yield fault("TLS", f"{told}: the server does not start", f"{fix} Or start it with --insecure-http.")
+    collector = urlsplit(settings.otlp_endpoint)
+    if collector.scheme == "http" and not is_loopback(collector.hostname or ""):
+        found = "on another machine, by plain HTTP: anyone in between can read addresses and IDs of users"
+        yield warning(
+            "OpenTelemetry", found, "Use an https:// URL, or a collector on this machine that sends on by TLS."
+        )
     for name in ("tls_cert", "tls_key"):
         file = getattr(settings, name)
         if file and not os.access(file, os.R_OK):
