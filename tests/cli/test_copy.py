@@ -41,6 +41,7 @@ TABLES = (
     "password_links",
     "events",
     "erased_events",
+    "purged_users",
     "marks",
     "event_metadata",
     "replies",

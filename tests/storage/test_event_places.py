@@ -69,7 +69,7 @@ def test_a_hole_that_retention_left_is_never_passed_in_silence(db: Database, mon
     assert [db.read_now(events.place, "after", given) for given in ("4", kept[4], kept[5], "6")] == [4, 5, 6, 6]
 
 
-def test_places_of_erased_events_stay_until_retention_passes_them(
+def test_erased_events_keep_their_places_until_retention_passes_them(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def erase(tx: Tx) -> None:
@@ -79,9 +79,10 @@ def test_places_of_erased_events_stay_until_retention_passes_them(
     read = record(db, monkeypatch, DAY, 2 * DAY, 6 * DAY)
     db.write_now(erase)
     record(db, monkeypatch, 7 * DAY, 9 * DAY)
-    assert db.write_now(events.expire, 5 * DAY, 100) == 0
     assert [db.read_now(events.place, "after", given) for given in ("0", "1", read[0], read[2])] == [0, 1, 1, 3]
-    assert db.write_now(events.expire, 8 * DAY, 100) == 2
+    assert db.write_now(events.expire, 5 * DAY, 100) == 2
+    assert [db.read_now(events.place, "after", given) for given in ("2", read[2])] == [2, 3]
+    assert db.write_now(events.expire, 8 * DAY, 100) == 3
     with pytest.raises(PositionExpired):
         db.read_now(events.place, "after", "4")
     assert db.read_now(events.place, "after", "5") == 5

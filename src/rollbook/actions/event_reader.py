@@ -77,7 +77,7 @@ class EventReader:
         """One event. None if it was erased, or is past its retention."""
         now = asyncio.get_running_loop().time()
         event = await self._db.read(events.at, seq)
-        return None if event is None else Entry(event, now)
+        return None if event is None or event.is_erased else Entry(event, now)
 
     def since(self, seq: int) -> list[Entry]:
         """The events after this one that are kept."""

@@ -387,16 +387,19 @@ async def delete(
     """Delete a user
 
     The user disappears from all lists, their API keys stop working, and their email can be used again. You can restore
-    them for 30 days. `purge=true` permanently erases the user and their data in the event log.
+    them for 30 days. Owners can send `purge=true`: it erases the user permanently, and what is personal in the event
+    log. Who did what to which ID, and when, stays.
     """
     require(by, "users:delete")
     if known("user", id) == by.user_id:
         raise NotYourself("You cannot delete yourself.")
     require_proof(by)
-    return await on.write(_purge if purge else _delete, by, id, versions)
+    if purge:
+        return await on.write(_purge, by, id, versions, restorable_since(on))
+    return await on.write(_delete, by, id, versions)
 
 
-async def _delete(tx: Tx, by: Principal, id: str, versions: frozenset[int] | None = None) -> None:
+async def _delete(tx: Tx, by: Principal, id: str, versions: frozenset[int] | None = None, tells: bool = True) -> None:
     await users.take_turns(tx, id)
     user = await users.get(tx, id)
     may_touch(by, user.role)
@@ -409,17 +412,25 @@ async def _delete(tx: Tx, by: Principal, id: str, versions: frozenset[int] | Non
     await password_links.drop(tx, id)
     await webhook_owners.disable_all(tx, by.actor, id, "owner_deleted")
     await creators.end(tx, by.actor, user, None)
-    await events.record(tx, "user.deleted", id, by.actor, users.public(user))
+    if tells:
+        await events.record(tx, "user.deleted", id, by.actor, users.public(user))
 
 
-async def _purge(tx: Tx, by: Principal, id: str, versions: frozenset[int] | None = None) -> None:
-    """A living user, or one that was deleted before."""
+async def _purge(
+    tx: Tx, by: Principal, id: str, versions: frozenset[int] | None = None, restorable_since: int = 0
+) -> None:
+    """Erase a living user, or one that was deleted before. Before their retention is over, only owners may: an erased
+    user is one about whom the log says little."""
+    if by.role != "owner":
+        deleted = await users.deleted(tx, id)
+        if deleted is None or deleted.deleted_at >= restorable_since:
+            raise InsufficientScope("Only owners can erase a user before the retention of deleted users is over.")
     if await users.by_id(tx, id) is not None:
-        await _delete(tx, by, id, versions)
+        await _delete(tx, by, id, versions, tells=False)
     elif (deleted := await users.deleted(tx, id)) is not None:
         may_touch(by, deleted.user.role)
     elif await users.by_id(tx, id) is not None:  # on PostgreSQL, it was restored between the two
-        await _delete(tx, by, id, versions)
+        await _delete(tx, by, id, versions, tells=False)
     await users.erase(tx, id)
     await keys.erase_all(tx, id)
     await webhooks.erase_all(tx, id)

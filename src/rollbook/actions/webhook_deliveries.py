@@ -99,7 +99,7 @@ async def _event(queries: Queries, delivery: Delivery) -> Event | None:
     if delivery.trigger == "test":
         return events.example(delivery.type, delivery.event_id, delivery.created_at)
     found = await events.at(queries, delivery.seq)
-    return found if found is not None and found.id == delivery.event_id else None
+    return found if found is not None and found.id == delivery.event_id and not found.is_erased else None
 
 
 def _request(webhook: Webhook, delivery: Delivery, content_type: str, body: bytes) -> Request:

@@ -731,8 +731,12 @@ class Health(Struct, frozen=True, omit_defaults=True):
 
 class EventObject(Struct, frozen=True):
     """The user, API key, session, setup or password reset link, webhook or rate limit: the fields it has, as the type
-    of the event says. A link is never contained, only its user and when it expires. For an erased user, only the ID."""
+    of the event says. A link is never contained, only its user and when it expires. If the user was erased, only the ID
+    of the object and `erased`."""
 
+    erased: (
+        Annotated[bool, says("`true`: the user was erased, so that nothing else is left of the object.")] | UnsetType
+    ) = UNSET
     # Those that mean something else, or are null more often, than in a user, key or session. It has all of theirs.
     id: Annotated[str, text("ID of the user, API key, session or webhook.", 64, examples=[CHARLIE_ID])] | UnsetType = (
         UNSET

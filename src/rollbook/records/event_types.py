@@ -76,7 +76,9 @@ TYPES: dict[str, EventType] = {
     "user.deleted": EventType("A user was deleted.", USER, more="They can be restored."),
     "user.restored": EventType("A deleted user was restored.", USER),
     "user.purged": EventType(
-        "A user was permanently erased.", {"id": examples.CHARLIE_ID}, more="The object contains only the ID."
+        "A user was permanently erased.",
+        {"id": examples.CHARLIE_ID},
+        more="The object contains only the ID. What is personal in earlier events about them is erased.",
     ),
     "key.created": EventType("An API key was created.", KEY),
     "key.revealed": EventType("An API key was revealed.", KEY),

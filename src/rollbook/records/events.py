@@ -11,7 +11,7 @@ from rollbook import clock, ids
 from rollbook.errors import Fault, InvalidParameter, PositionExpired
 from rollbook.records import event_metadata, examples, progress, public_events
 from rollbook.records.dialect import dialect
-from rollbook.records.event_log import COLUMNS, position
+from rollbook.records.event_log import COLUMNS, ERASED_END, position
 from rollbook.records.event_types import TYPES
 from rollbook.storage.database import Database, Queries, Row, Tx, first
 
@@ -38,6 +38,11 @@ class Event(NamedTuple):
     actor: Actor
     object: str
     before: str | None
+
+    @property
+    def is_erased(self) -> bool:
+        """Test whether its user was erased. No object that is not ends like this."""
+        return self.object.endswith(ERASED_END)
 
     @property
     def size(self) -> int:
@@ -128,10 +133,6 @@ SEQ = "SELECT seq FROM events WHERE id = ? UNION ALL SELECT seq FROM erased_even
 BY_ID = f"SELECT seq, {COLUMNS} FROM events WHERE id = ?"
 AT = f"SELECT seq, {COLUMNS} FROM events WHERE seq = ?"
 OF_USER = f"SELECT seq, {COLUMNS} FROM events WHERE seq > ? AND user_id = ? AND seq <= ? ORDER BY seq LIMIT ?"
-KEEP_PLACES = (
-    "INSERT INTO erased_events (seq, id) SELECT seq, id FROM events WHERE user_id = ? AND type != 'user.purged'"
-)
-FORGET = "DELETE FROM events WHERE user_id = ? AND type != 'user.purged'"
 # The newest event stays, so that no place in the log is given twice.
 EXPIRED = "SELECT seq FROM events WHERE created_at < ? AND seq < (SELECT max(seq) FROM events) ORDER BY seq LIMIT ?"
 EXPIRE = "DELETE FROM events WHERE created_at < ? AND seq <= ? AND seq < (SELECT max(seq) FROM events)"
@@ -397,14 +398,10 @@ async def select(queries: Queries, sql: str, *values: Any) -> list[Event]:
 
 
 async def forget(tx: Tx, user_id: str) -> None:
-    """Erase what the log holds about a person, all but the fact of its erasure, which must be in it by now: so the last
-    place is taken.
-
-    The places stay, without what stood there: a consumer whose last event is erased goes on from where it was.
-    """
+    """Erase what the log holds about a person. What stays of each event is that it happened, when, who did it and to
+    which ID: nobody can erase what they have done by erasing whom they did it to."""
     await dialect(tx).event_log.settle_in(tx)
-    await tx.run(KEEP_PLACES, user_id)
-    await tx.run(FORGET, user_id)
+    await dialect(tx).event_log.erase(tx, user_id)
     await event_metadata.forget(tx, user_id)
 
 

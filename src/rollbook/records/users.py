@@ -67,6 +67,7 @@ REMOVE = "DELETE FROM users WHERE id = ?"
 LOCK = Statement("SELECT id FROM users WHERE id = ANY(CAST(? AS text[])) ORDER BY seq", locks=True)
 DELETED = Statement(f"SELECT {COLUMNS}, deleted_at FROM deleted_users WHERE id = ?", locks=True)
 RESTORED = f"UPDATE users SET version = version + 1, updated_at = ? WHERE id = ? RETURNING {COLUMNS}"
+NOTE_PURGED = "INSERT INTO purged_users (id) VALUES (?) ON CONFLICT DO NOTHING"
 ERASE = "DELETE FROM deleted_users WHERE id = ? RETURNING seq"
 LATELY_DELETED = f"""
     SELECT {COLUMNS}, deleted_at FROM deleted_users WHERE (deleted_at, seq) < (?, ?) AND deleted_at >= ?
@@ -270,6 +271,7 @@ async def erase(tx: Tx, id: str) -> None:
     gone = await tx.one(ERASE, id)
     if gone is None:
         raise NotFound()
+    await tx.run(NOTE_PURGED, id)
     await dialect(tx).user_search.erased(tx, gone[0])
     await usage.erased(tx, id, MAX_ERASED)
 

@@ -143,7 +143,7 @@ PAGES = [
     Page("GET", "/admin/users/{id}/delete", user.ask_delete, "users:delete"),
     Page("POST", "/admin/users/{id}/delete", user.delete, "users:delete"),
     Page("POST", "/admin/users/{id}/restore", user.restore, "users:write"),
-    Page("POST", "/admin/users/{id}/purge", user.purge, "users:delete"),
+    Page("POST", "/admin/users/{id}/purge", user.purge, "owner"),
     Page("GET", "/admin/users/{id}/password-link", user.show_link, "users:write"),
     Page("POST", "/admin/users/{id}/password-link", user.create_link, "users:write"),
     Page("GET", "/admin/users/{id}/keys", user_tabs.show_keys, "keys:read"),

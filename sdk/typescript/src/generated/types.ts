@@ -54,7 +54,8 @@ export interface EventActor extends Object<"EventActor"> {}
 
 /**
  * The user, API key, session, setup or password reset link, webhook or rate limit: the fields it has, as the type of the
- * event says. A link is never contained, only its user and when it expires. For an erased user, only the ID.
+ * event says. A link is never contained, only its user and when it expires. If the user was erased, only the ID of the
+ * object and `erased`.
  */
 export interface EventObject extends Object<"EventObject"> {}
 

@@ -57,7 +57,7 @@ class Replay:
 
     async def _is_selected(self, db: Database, event: Event) -> bool:
         stored = self._stored
-        if self._skips_imports and events.is_of_import(event):
+        if event.is_erased or (self._skips_imports and events.is_of_import(event)):
             return False
         if stored.selection == "all":
             return True

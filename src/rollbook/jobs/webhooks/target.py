@@ -50,7 +50,7 @@ class Target:
                 self._is_refused = True
 
     def wants(self, event: Event) -> bool:
-        if self.skips_imports and events.is_of_import(event):
+        if event.is_erased or (self.skips_imports and events.is_of_import(event)):
             return False
         return self.types is None or event.type in self.types
 

@@ -39,6 +39,7 @@ TABLES = (
     _table("password_links", "user_id, digest, created_at, expires_at", "user_id"),
     _table("events", f"seq, {EVENT}", "seq"),
     _table("erased_events", "seq, id", "seq"),
+    _table("purged_users", "id", "id"),
     _table("marks", "name, number", "name"),
     _table("event_metadata", "user_id, digest, last_used, value", "user_id, digest"),
     _table("replies", "user_id, key, request, owner, started_at, status, head, sealed", "user_id, key"),

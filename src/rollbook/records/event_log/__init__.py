@@ -10,6 +10,9 @@ from rollbook.storage.database import Database, Queries, Row, Tx, scalar
 
 COLUMNS = "id, type, user_id, created_at, actor_user, actor_key, address, request_id, trace_id, object, before"
 
+ERASED_END = ',"erased":true}'
+"""The end of the object of an event whose user was erased: besides, it has only the ID of what it is about."""
+
 NEWEST = "(SELECT coalesce(max(seq), 0) FROM events)"
 """The position of the log's end, as an expression."""
 POSITION = f"SELECT {NEWEST}"
@@ -22,6 +25,11 @@ async def position(queries: Queries) -> int:
 
 
 class EventLog(Protocol):
+    async def erase(self, tx: Tx, user_id: str) -> None:
+        """Erase what is personal in the events about a user: of what they are about, all but its ID, and the address of
+        what the user did."""
+        ...
+
     async def append(self, tx: Tx, event: Row) -> None:
         """Values of COLUMNS."""
         ...

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from itertools import count
 
 from rollbook.errors import OutcomeUnknown, StorageUnavailable
-from rollbook.records.event_log import COLUMNS
+from rollbook.records.event_log import COLUMNS, ERASED_END
 from rollbook.storage.database import Database, Queries, Row, Statement, Tx, scalar
 
 APPEND = Statement(
@@ -23,6 +23,12 @@ APPEND = Statement(
                                CAST(? AS text[]),
                              CAST(? AS text[]))""",
 )
+_ID = """
+    CASE WHEN object LIKE '{"id":"%' THEN split_part(substr(object, 8), '"', 1) ELSE user_id END"""
+ERASE = f"""
+    UPDATE events SET before = NULL, address = CASE WHEN actor_user = ? THEN NULL ELSE address END,
+        object = '{{"id":"' || {_ID} || '"{ERASED_END}'
+    WHERE user_id = ? AND type != 'user.purged'"""
 NUMBERED_COLUMNS = ("seq", *COLUMNS.split(", "))
 ANY_NEW = "SELECT 1 FROM events_new LIMIT 1"
 NEWEST = "SELECT next - 1, EXISTS (SELECT 1 FROM events_new) FROM numbers WHERE counter = 'events'"
@@ -39,6 +45,10 @@ SIZE = (
     "AS regclass[])) AS name"
 )
 BATCH = 5_000
+
+
+async def erase(tx: Tx, user_id: str) -> None:
+    await tx.run(ERASE, user_id, user_id)
 
 
 async def append(tx: Tx, event: Row) -> None:

@@ -5,11 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rollbook.records.event_log import COLUMNS
+from rollbook.records.event_log import COLUMNS, ERASED_END
 from rollbook.storage.database import Database, Queries, Row, Tx, scalar
 from rollbook.storage.sqlite_connection import insert_rows
 
 APPEND = f"INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ID = """
+    CASE WHEN object LIKE '{"id":"%' THEN substr(object, 8, instr(substr(object, 8), '"') - 1) ELSE user_id END"""
+ERASE = f"""
+    UPDATE events SET before = NULL, address = CASE WHEN actor_user = ? THEN NULL ELSE address END,
+        object = '{{"id":"' || {_ID} || '"{ERASED_END}'
+    WHERE user_id = ? AND type != 'user.purged'"""
 NEWEST = "SELECT coalesce(max(seq), 0) FROM events"
 
 
@@ -27,6 +33,10 @@ def _sampled(table: str, number: str, bytes: str) -> str:
 # Besides these, an event has ids, an address and entries in three indexes: 300 bytes.
 EVENTS_SIZE = _sampled("events", "seq", "300 + length(object) + coalesce(length(before), 0)")
 METADATA_SIZE = _sampled("event_metadata", "rowid", "200 + length(value)")
+
+
+async def erase(tx: Tx, user_id: str) -> None:
+    await tx.run(ERASE, user_id, user_id)
 
 
 async def append(tx: Tx, event: Row) -> None:

@@ -21,8 +21,10 @@ ALL_COLUMNS = (*KEPT, *user_search.COLUMNS)
 EMAILS_TAKEN = "SELECT email_key FROM email_claims WHERE email_key = ANY(CAST(? AS text[]))"
 EXTERNAL_IDS_TAKEN = "SELECT external_id FROM external_id_claims WHERE external_id = ANY(CAST(? AS text[]))"
 IDS_TAKEN = """
-    SELECT id FROM users WHERE id = ANY(CAST(? AS text[])) UNION ALL SELECT id FROM deleted_users
-      WHERE id = ANY(CAST(? AS text[]))"""
+    SELECT id FROM unnest(CAST(? AS text[])) AS asked(id)
+    WHERE EXISTS (SELECT 1 FROM users WHERE users.id = asked.id)
+      OR EXISTS (SELECT 1 FROM deleted_users WHERE deleted_users.id = asked.id)
+      OR EXISTS (SELECT 1 FROM purged_users WHERE purged_users.id = asked.id)"""
 # In the order of `seq`: two imports at the same time wait for each other instead of deadlocking.
 EXISTING = {
     "email": Statement(
@@ -86,7 +88,7 @@ async def _taken(tx: Tx, new: Sequence[Prepared], match: Match) -> tuple[list[Re
     emails = await _in_use(tx, EMAILS_TAKEN, (user.email_key for user in new))
     external_ids = await _in_use(tx, EXTERNAL_IDS_TAKEN, (user.new.external_id for user in new))
     own = [user.new.id for user in new if user.has_own_id]
-    ids = {row[0] for row in await tx.all(IDS_TAKEN, own, own)} if own else set()
+    ids = {row[0] for row in await tx.all(IDS_TAKEN, own)} if own else set()
     refused: list[Refused] = []
     free: list[Prepared] = []
     for at, user in enumerate(new):

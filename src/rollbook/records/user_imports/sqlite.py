@@ -42,7 +42,9 @@ EXISTING = {
     "external_id": f"SELECT external_id, password_hash IS NOT NULL, {COLUMNS} FROM users WHERE external_id IN "
     "(SELECT value FROM json_each(?))",
 }
-DELETED = "SELECT id FROM deleted_users WHERE id IN (SELECT value FROM json_each(?))"
+GONE = """
+    SELECT value FROM json_each(?)
+    WHERE value IN (SELECT id FROM deleted_users) OR value IN (SELECT id FROM purged_users)"""
 MANY_SEGMENTS = 52
 """FTS5 merges at 64 (`crisismerge`). A batch of the command line adds about four."""
 MERGED = 256
@@ -63,7 +65,7 @@ async def existing(tx: Tx, match: Match, keys: Sequence[str]) -> dict[str, Exist
 async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: bool) -> list[Refused]:
     await tx.run(CACHE)
     own = [user.new.id for user in new if user.has_own_id]
-    deleted = {row[0] for row in await tx.all(DELETED, _encode(own).decode())} if own else set()
+    deleted = {row[0] for row in await tx.all(GONE, _encode(own).decode())} if own else set()
     first, start = await user_counts.assign(tx, clock.now())
     latest = await user_dates.latest(tx)
     wanted = [
