@@ -557,8 +557,8 @@ class EventActor(Model):
 
 class EventObject(Model):
     """The user, API key, session, setup or password reset link, webhook or rate limit: the fields it has, as the
-    type of the event says. A link is never contained, only its user and when it expires. For an erased user,
-    only the ID.
+    type of the event says. A link is never contained, only its user and when it expires. If the user was
+    erased, only the ID of the object and `erased`.
     """
 
     __slots__ = ()
@@ -689,6 +689,8 @@ class EventObject(Model):
     """When it started. Null: it waits."""
     finished_at: datetime | None
     """When it ended. Null: it waits or runs."""
+    erased: bool | None
+    """`true`: the user was erased, so that nothing else is left of the object."""
     window: str | None
     """The window of the limit that was exceeded, such as `minute`; `key-minute` for the API key's own limit."""
     limit: int | None
@@ -722,6 +724,7 @@ class EventObject(Model):
             "dry_run",
             "email",
             "email_verified",
+            "erased",
             "error",
             "error_code",
             "events",
@@ -830,6 +833,7 @@ class EventObject(Model):
         "weak_hashes",
         "started_at",
         "finished_at",
+        "erased",
         "window",
         "limit",
         "resets_at",
@@ -857,8 +861,8 @@ class Event(Model):
     """
     object: EventObject
     """The user, API key, session, setup or password reset link, webhook or rate limit: the fields it has, as the
-    type of the event says. A link is never contained, only its user and when it expires. For an erased user,
-    only the ID.
+    type of the event says. A link is never contained, only its user and when it expires. If the user was
+    erased, only the ID of the object and `erased`.
     """
     before: EventObject | None
     """The previous values of the fields that changed, or the API key that was rotated. Null if there is no

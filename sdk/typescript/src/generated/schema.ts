@@ -511,7 +511,7 @@ export interface components {
         };
         /**
          * EventObject
-         * @description The user, API key, session, setup or password reset link, webhook or rate limit: the fields it has, as the type of the event says. A link is never contained, only its user and when it expires. For an erased user, only the ID.
+         * @description The user, API key, session, setup or password reset link, webhook or rate limit: the fields it has, as the type of the event says. A link is never contained, only its user and when it expires. If the user was erased, only the ID of the object and `erased`.
          */
         EventObject: {
             /**
@@ -775,6 +775,8 @@ export interface components {
              * @example 2023-10-27T10:00:00Z
              */
             finished_at?: string | null;
+            /** @description `true`: the user was erased, so that nothing else is left of the object. */
+            erased?: boolean;
             /**
              * @description The window of the limit that was exceeded, such as `minute`; `key-minute` for the API key's own limit.
              * @example minute

@@ -270,7 +270,8 @@ export class Users {
    * Delete a user.
    *
    * The user disappears from all lists, their API keys stop working, and their email can be used again. You can restore them
-   * for 30 days. `purge=true` permanently erases the user and their data in the event log.
+   * for 30 days. Owners can send `purge=true`: it erases the user permanently, and what is personal in the event log. Who
+   * did what to which ID, and when, stays.
    *
    * Scope: `users:delete`.
    * @param userId ID of the user, or `me` for the user the API key belongs to.

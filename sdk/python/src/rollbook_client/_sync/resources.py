@@ -1675,7 +1675,8 @@ class Users(Resource):
         """Delete a user.
 
         The user disappears from all lists, their API keys stop working, and their email can be used again. You
-        can restore them for 30 days. `purge=true` permanently erases the user and their data in the event log.
+        can restore them for 30 days. Owners can send `purge=true`: it erases the user permanently, and what is
+        personal in the event log. Who did what to which ID, and when, stays.
 
         Scope: `users:delete`.
 
