@@ -11,6 +11,8 @@ from rollbook.limits.policy import count_page
 
 # Prometheus text format 0.0.4.
 METRICS = b"Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n" + LOCKED
+PAGE = 65_536
+"""Bytes that count as one page."""
 FRESH = b"Cache-Control: no-cache\r\n"
 
 
@@ -48,8 +50,11 @@ async def show_openapi(call: Call) -> Response:
     """Get the API description
 
     Returns this description as OpenAPI 3.1, in gzip or zstd for clients that accept it. Counts toward the setting
-    `page_limit`, for each IP address.
+    `page_limit`, for each IP address: uncompressed as ten pages.
     """
     services = call.services
-    await count_page(services.limiter, services.settings.page_limit, call.request.address)
-    return await services.operations.openapi().answer(call.request, JSON + FRESH + ANY_ORIGIN)
+    request = call.request
+    response = await services.operations.openapi().answer(request, JSON + FRESH + ANY_ORIGIN)
+    pages = 1 if request.method == "HEAD" else max(1, len(response.body) // PAGE)
+    await count_page(services.limiter, services.settings.page_limit, request.address, pages=pages)
+    return response

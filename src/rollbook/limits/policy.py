@@ -58,12 +58,14 @@ def address_bucket(address: str) -> str:
     return f"address:{narrowest(address)}"
 
 
-async def count_page(limiter: Limiter, limit: Limit, address: str, user_id: str | None = None) -> None:
-    """Count a page or file for who is signed in, otherwise for the address. Raises TooManyRequests."""
+async def count_page(limiter: Limiter, limit: Limit, address: str, user_id: str | None = None, pages: int = 1) -> None:
+    """Count a page, or what is as large as so many, for who is signed in, otherwise for the address. However large, it
+    fits the limit of who asks for nothing else. Raises TooManyRequests."""
     bucket = "pages:" + (address_bucket(address) if user_id is None else user_id)
-    verdict = await limiter.take(bucket, limit, clock.now())
+    pages = min(pages, min((window.calls for window in limit), default=1))
+    verdict = await limiter.take(bucket, limit, clock.now(), requests=pages)
     if not verdict.admitted:
-        raise TooManyRequests(windows.retry_after(verdict))
+        raise TooManyRequests(windows.retry_after(verdict, pages))
 
 
 def networks(address: str) -> tuple[Network, ...]:
