@@ -1043,7 +1043,7 @@ class AsyncServer(AsyncResource):
         """Get the API description.
 
         Returns this description as OpenAPI 3.1, in gzip or zstd for clients that accept it. Counts toward the
-        setting `page_limit`, for each IP address.
+        setting `page_limit`, for each IP address: uncompressed as ten pages.
 
         Requires no API key.
 
