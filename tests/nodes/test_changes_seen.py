@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,6 +13,7 @@ import pytest
 from tests.callers import Answer, Connection, Promptness, ask, of_each_worker, together
 from tests.harness import new_user
 from tests.nodes.pair import Pair
+from tests.visitor import cookie, signed_in
 
 PROMPTNESS = Promptness(1.0)  # seconds
 WORKERS = 4
@@ -98,6 +100,29 @@ def test_suspension_roles_and_limits_reach_all_workers_of_both_nodes_within_a_se
         ),
         (by(nodes, 1, "DELETE", path), lambda answer: answer.status == 401, "/v1/users/me"),
     )
+
+
+def test_an_export_ends_when_its_session_is_signed_out_on_the_other_node(nodes: Pair) -> None:
+    here, there = nodes.both
+    large = [
+        {"op": "create", "name": "Large", "email": f"large{n}@example.com", "metadata": {"text": "x" * 15_000}}
+        for n in range(1_000)
+    ]
+    with here.http() as http, there.http() as other:
+        made = http.post("/v1/users/bulk", json={"operations": large}).json()["results"]
+        user = new_user(http, role="admin")
+        with signed_in(here, user) as visitor, socket.create_connection(("127.0.0.1", here.port)) as slow:
+            session = f"Cookie: rollbook-{here.port}={cookie(visitor, here)}"
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 131_072)
+            slow.sendall(f"GET /admin/users/export HTTP/1.1\r\nHost: 127.0.0.1\r\n{session}\r\n\r\n".encode())
+            assert slow.recv(12) == b"HTTP/1.1 200"
+            (found,) = other.get("/v1/sessions", params={"user": user["id"]}).json()
+            assert other.delete(f"/v1/sessions/{found['id']}").status_code == 204
+            time.sleep(1)  # what was written by then is still on its way
+            rest = b"".join(iter(lambda: slow.recv(65_536), b""))
+        assert not rest.endswith(b"0\r\n\r\n") and len(rest) < 1_000 * 15_000
+        deletions = [{"op": "delete", "id": each["user"]["id"], "purge": True} for each in made]
+        assert http.post("/v1/users/bulk", json={"operations": deletions}).status_code == 207
 
 
 def test_a_key_that_is_looked_up_while_it_is_revoked_is_not_remembered(nodes: Pair) -> None:
