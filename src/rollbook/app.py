@@ -119,7 +119,7 @@ class App:
         self._cors = Cors(settings.cors_origins) if settings.cors_origins else None
         self._openapi: Fixed | None = None
         self._valkey = self._limiter if isinstance(self._limiter, valkey.Valkey) else None
-        self._told = {"limiter_evictions": self._limiter.evicted}  # reported by an earlier worker
+        self._reported = {"limiter_evictions": self._limiter.evicted}  # reported by an earlier worker
         self._spans: Spans | None = None
 
     async def start(self) -> None:
@@ -242,16 +242,16 @@ class App:
         metrics.set("connections_open", self.connections)
         metrics.set("hashes_waiting", hashing.waiting)
         metrics.set("writes_waiting", self._db.writes_waiting)
-        told = {"hashes_done": hashing.done, "hashes_refused": hashing.refused}
-        told |= {f"refused_{type}": count for type, count in self._deferred.refused.items()}
+        reported = {"hashes_done": hashing.done, "hashes_refused": hashing.refused}
+        reported |= {f"refused_{type}": count for type, count in self._deferred.refused.items()}
         if self._worker == 0:  # the table of several workers is one
-            told["limiter_evictions"] = self._limiter.evicted
+            reported["limiter_evictions"] = self._limiter.evicted
         if self._valkey is not None:
             metrics.set("limits_away", 1 if self._valkey.away else 0)
-            told["limits_local"] = self._valkey.locally
-        for name, value in told.items():
-            metrics.add(name, value - self._told.get(name, 0))
-        self._told = told
+            reported["limits_local"] = self._valkey.locally
+        for name, value in reported.items():
+            metrics.add(name, value - self._reported.get(name, 0))
+        self._reported = reported
         return False
 
     # ---- Operations

@@ -697,8 +697,8 @@ def without_secrets(name: str, value: Any) -> Any:
 def _public(text: str) -> str:
     if "://" not in text:
         return text
-    place, mark, query = CREDENTIALS.sub("…", text).partition("?")
-    return f"{place}{mark}{public_query(query)}".removesuffix("?")
+    base, mark, query = CREDENTIALS.sub("…", text).partition("?")
+    return f"{base}{mark}{public_query(query)}".removesuffix("?")
 
 
 # Also where the text is the path of a file today.

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from rollbook.config import Networks
-from rollbook.delivery.addresses import Addresses, Target, Unresolved
+from rollbook.delivery.addresses import Addresses, Unresolved, UrlParts
 from tests.delivery.receiver import names
 
 NOT_PUBLIC = [
@@ -102,7 +102,7 @@ def resolved(address: str, allow: tuple[str, ...] = (), scheme: str = "https") -
     async def main() -> str:
         addresses = Addresses(Networks.parse(allow), look_up=names(a_example=[address]))
         try:
-            [found] = await addresses.resolve(Target(scheme == "https", "a.example", 443, "a.example", "/"))
+            [found] = await addresses.resolve(UrlParts(scheme == "https", "a.example", 443, "a.example", "/"))
         except Unresolved:
             return "none"
         return found
@@ -255,17 +255,17 @@ def test_credentials_in_a_url_get_a_reason_of_their_own() -> None:
 
 
 def test_urls_in_parts() -> None:
-    def parts(url: str) -> Target:
+    def parts(url: str) -> UrlParts:
         return Addresses(Networks.parse(["10.0.0.0/8"])).check_url(url)
 
-    assert parts("https://example.com") == Target(True, "example.com", 443, "example.com", "/")
-    assert parts("HTTPS://Example.COM:8443/Hook?a=B") == Target(
+    assert parts("https://example.com") == UrlParts(True, "example.com", 443, "example.com", "/")
+    assert parts("HTTPS://Example.COM:8443/Hook?a=B") == UrlParts(
         True, "example.com", 8443, "example.com:8443", "/Hook?a=B"
     )
-    assert parts("https://example.com?a=/b") == Target(True, "example.com", 443, "example.com", "/?a=/b")
-    assert parts("https://[2606:4700::1]:444/x") == Target(True, "2606:4700::1", 444, "[2606:4700::1]:444", "/x")
-    assert parts("http://10.0.0.1/x") == Target(False, "10.0.0.1", 80, "10.0.0.1", "/x")
-    assert parts("https://xn--exmple-cua.com/@x:y") == Target(
+    assert parts("https://example.com?a=/b") == UrlParts(True, "example.com", 443, "example.com", "/?a=/b")
+    assert parts("https://[2606:4700::1]:444/x") == UrlParts(True, "2606:4700::1", 444, "[2606:4700::1]:444", "/x")
+    assert parts("http://10.0.0.1/x") == UrlParts(False, "10.0.0.1", 80, "10.0.0.1", "/x")
+    assert parts("https://xn--exmple-cua.com/@x:y") == UrlParts(
         True, "xn--exmple-cua.com", 443, "xn--exmple-cua.com", "/@x:y"
     )
     assert parts("http://my_service-1.internal/").host == "my_service-1.internal"

@@ -13,7 +13,7 @@ from rollbook.errors import ApiError, Fault, InvalidParameter, NotFound
 from rollbook.http.request import Request
 from rollbook.observe import usage_buffer
 from rollbook.observe.done import Answered
-from rollbook.observe.usage_buffer import Client, Line, Problem, UsageBucket, UsageBuffer
+from rollbook.observe.usage_buffer import Client, Problem, RequestLine, UsageBucket, UsageBuffer
 from rollbook.records.usage import pack, unpack
 
 HOUR = 1_700_000_000 * clock.SECOND // clock.HOUR * clock.HOUR
@@ -98,7 +98,7 @@ def test_a_line_tells_of_its_request_without_body_query_or_fields_that_may_be_se
     (bucket,) = taken(buffer)
     packed = pack(bucket.clients, bucket.lines)
     (client,), (line,) = unpack(packed)
-    assert line == Line(now.at, "req_7", "GET", "/v1/users", 123, 0, b"idempotency-key\nonce", "limit,offset,…")
+    assert line == RequestLine(now.at, "req_7", "GET", "/v1/users", 123, 0, b"idempotency-key\nonce", "limit,offset,…")
     assert client == Client("10.0.0.1", b"user-agent\ncurl/8\nx-forwarded-for\n1.2.3.4")
     assert not [
         text for text in (b"secret", b"confidential", b"session", b"token", b"rbk_", b"authorization") if text in packed
@@ -165,7 +165,7 @@ def test_errors_that_are_all_different_are_described_until_the_bytes_of_an_hour_
 
 def test_lines_of_the_version_before_are_read() -> None:
     before = msgspec.msgpack.encode(([["10.0.0.1", b""]], [[HOUR, "req_1", "GET", "/v1/users", 5, 0, b""]]))
-    assert unpack(before)[1] == [Line(HOUR, "req_1", "GET", "/v1/users", 5, 0)]
+    assert unpack(before)[1] == [RequestLine(HOUR, "req_1", "GET", "/v1/users", 5, 0)]
 
 
 def test_clients_are_kept_once() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from rollbook import clock
-from rollbook.actions.webhooks import Seen
+from rollbook.actions.webhooks import WebhookDetails
 from rollbook.records.webhooks import Webhook
 from rollbook.records.webhooks.deliveries import Delivery
-from rollbook.records.webhooks.health import Health
+from rollbook.records.webhooks.health import WebhookHealth
 from rollbook.web.account.webhook_deliveries import why
 
 SECOND, MINUTE = clock.SECOND, clock.MINUTE
@@ -41,7 +41,7 @@ def said(next_attempt_at: int | None = None, status: str = "enabled", **of: obje
         secret=b"",
         status=status,
     )
-    return why(Seen(webhook, Health(0, 1, "http_500", 1, next_attempt_at)), delivery._replace(**of))  # type: ignore[bad-argument-type]
+    return why(WebhookDetails(webhook, WebhookHealth(0, 1, "http_500", 1, next_attempt_at)), delivery._replace(**of))  # type: ignore[bad-argument-type]
 
 
 @pytest.mark.parametrize(

@@ -41,9 +41,9 @@ def record(db: Database, monkeypatch: pytest.MonkeyPatch, *times: int) -> list[s
 def test_the_place_of_a_time_is_before_the_first_event_from_then_on(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert db.read_now(events.place_at, DAY) == 0
+    assert db.read_now(events.seq_at, DAY) == 0
     record(db, monkeypatch, *(DAY + 10 * number for number in range(1, 101)))
-    assert [db.read_now(events.place_at, DAY + time) for time in (0, 10, 11, 500, 501, 1000, 1001, 10_000)] == [
+    assert [db.read_now(events.seq_at, DAY + time) for time in (0, 10, 11, 500, 501, 1000, 1001, 10_000)] == [
         0,
         0,
         1,
@@ -54,7 +54,7 @@ def test_the_place_of_a_time_is_before_the_first_event_from_then_on(
         100,
     ]
     db.write_now(events.expire, DAY + 305, 1000)
-    assert [db.read_now(events.place_at, DAY + time) for time in (0, 300, 310, 311)] == [30, 30, 30, 31]
+    assert [db.read_now(events.seq_at, DAY + time) for time in (0, 300, 310, 311)] == [30, 30, 30, 31]
 
 
 def test_a_hole_that_retention_left_is_never_passed_in_silence(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,8 +65,8 @@ def test_a_hole_that_retention_left_is_never_passed_in_silence(db: Database, mon
     for given in ("0", "1", "2", "3", kept[0], kept[1], kept[3]):
         if given not in (kept[0], kept[3]):  # by the real clock, these were made just now
             with pytest.raises(PositionExpired):
-                db.read_now(events.place, "after", given)
-    assert [db.read_now(events.place, "after", given) for given in ("4", kept[4], kept[5], "6")] == [4, 5, 6, 6]
+                db.read_now(events.seq_of, "after", given)
+    assert [db.read_now(events.seq_of, "after", given) for given in ("4", kept[4], kept[5], "6")] == [4, 5, 6, 6]
 
 
 def test_erased_events_keep_their_places_until_retention_passes_them(
@@ -79,13 +79,13 @@ def test_erased_events_keep_their_places_until_retention_passes_them(
     read = record(db, monkeypatch, DAY, 2 * DAY, 6 * DAY)
     db.write_now(erase)
     record(db, monkeypatch, 7 * DAY, 9 * DAY)
-    assert [db.read_now(events.place, "after", given) for given in ("0", "1", read[0], read[2])] == [0, 1, 1, 3]
+    assert [db.read_now(events.seq_of, "after", given) for given in ("0", "1", read[0], read[2])] == [0, 1, 1, 3]
     assert db.write_now(events.expire, 5 * DAY, 100) == 2
-    assert [db.read_now(events.place, "after", given) for given in ("2", read[2])] == [2, 3]
+    assert [db.read_now(events.seq_of, "after", given) for given in ("2", read[2])] == [2, 3]
     assert db.write_now(events.expire, 8 * DAY, 100) == 3
     with pytest.raises(PositionExpired):
-        db.read_now(events.place, "after", "4")
-    assert db.read_now(events.place, "after", "5") == 5
+        db.read_now(events.seq_of, "after", "4")
+    assert db.read_now(events.seq_of, "after", "5") == 5
 
 
 @pytest.mark.parametrize("newest_first", [False, True])

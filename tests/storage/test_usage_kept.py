@@ -18,7 +18,7 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.api.routes import ROUTES
 from rollbook.config import Settings
-from rollbook.http.request import Request, RequestIds, Row
+from rollbook.http.request import Request, RequestIds, RequestName
 from rollbook.observe import usage_buffer
 from rollbook.observe.done import Answered
 from rollbook.observe.usage_buffer import Share, UsageBucket, UsageBuffer
@@ -67,7 +67,7 @@ class World:
         status: int,
         window: str | None = None,
         path: str = "/v1/users",
-        route: Row | None = None,
+        route: RequestName | None = None,
     ) -> str:
         buffer, new_id = self.workers[worker]
         new_id.refresh()

@@ -137,7 +137,7 @@ def passes(user: User, filters: Filters) -> bool:
     )
 
 
-def seqs(page: user_list.Page) -> list[int]:
+def seqs(page: user_list.UserPage) -> list[int]:
     return [row[0] for row in page.rows]
 
 

@@ -16,7 +16,7 @@ from rollbook.jobs.retention import expire_events
 from rollbook.records import events, webhooks
 from rollbook.records.events import Actor, Selection
 from rollbook.records.webhooks import Webhook, cursors
-from rollbook.records.webhooks.cursors import Lane
+from rollbook.records.webhooks.cursors import StoredLane
 from rollbook.storage.database import Database, Tx
 from tests.engines import ENGINES, migrated
 
@@ -72,7 +72,7 @@ def test_what_retention_cuts_under_a_cursor_or_a_lane_is_counted_and_told(
     db.run_now(events.settle(db))
     db.write_now(cursors.move, done.id, 6)
     db.write_now(cursors.move, failing.id, 6)
-    db.write_now(cursors.store_lanes, failing.id, [Lane("user_1", 3, 1, 0, 0, "http_500")])
+    db.write_now(cursors.store_lanes, failing.id, [StoredLane("user_1", 3, 1, 0, 0, "http_500")])
     now = clock.now()
     monkeypatch.setattr(clock, "now", lambda: now + 20 * clock.DAY)
     record(db, "user.created", "user_new")  # the newest event stays in any case

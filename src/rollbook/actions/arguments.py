@@ -20,7 +20,7 @@ from rollbook.schemas import Schema, listed, says
 
 MAX_IDS = 200  # as many as a request target of 8 KiB has room for, and some room to spare
 MAX_TYPES = 50
-MAX_PLACE = 40
+MAX_POSITION = 40
 
 # Generators of clients copy patterns into code: no \u, which Go, Rust and PHP do not know.
 ANY_TEXT = "^[^\\x00]*$"
@@ -293,10 +293,10 @@ OwnPassword = Annotated[GivenPassword, says("Your current password. Required to 
 Limit = Annotated[int, Meta(ge=1, le=1000, description="Maximum number of items to return.", examples=[2])]
 Offset = Annotated[int, Meta(ge=0, description="Number of items to skip.", examples=[0])]
 Wait = Annotated[int, Meta(ge=0, le=60, description="Seconds to wait if there is nothing yet. Only with `order=asc`.")]
-Place = Annotated[
+EventPosition = Annotated[
     str,
     Meta(
-        max_length=MAX_PLACE,
+        max_length=MAX_POSITION,
         description="Only events after this one: an event ID, or the `Event-Position` of an earlier response.",
         examples=[examples.EVENT_ID],
     ),
@@ -530,14 +530,14 @@ class WebhookRotation(Body):
     ] = 86_400
 
 
-LogPlace = Annotated[str, Meta(min_length=1, max_length=40, pattern=NO_CONTROLS)]
+LogPosition = Annotated[str, Meta(min_length=1, max_length=40, pattern=NO_CONTROLS)]
 
 
 class WebhookResume(Body, rename={"start": "from"}):
     """Where to resume a webhook."""
 
     start: Annotated[
-        LogPlace,
+        LogPosition,
         Meta(
             description="Where to go on: `cursor`, with everything that happened since; `now`, without it; an "
             "RFC 3339 time; or the ID of the first event to send.",
@@ -567,12 +567,12 @@ class ReplayCreate(Body, rename={"start": "from"}):
     """Which events to send again."""
 
     start: Annotated[
-        LogPlace,
+        LogPosition,
         Meta(description="The first event: an RFC 3339 time, or an event ID.", examples=["2023-10-27T10:00:00Z"]),
     ]
     to: (
         Annotated[
-            LogPlace,
+            LogPosition,
             Meta(
                 description="The last event: a time, exclusive, or an event ID. Default: the newest event.",
                 examples=["2023-10-27T11:00:00Z"],
@@ -760,7 +760,7 @@ class ListReplays(Query):
 
 
 class FollowEvents(Query):
-    after: Place | None = None
+    after: EventPosition | None = None
     type: EventTypes | None = None
     user: Annotated[SomeUser, says("Only events about this user, or `me`.")] | None = None
     actor: (
@@ -791,7 +791,7 @@ class FollowEvents(Query):
 class ListEvents(FollowEvents):
     before: (
         Annotated[
-            Place,
+            EventPosition,
             Meta(description="Only events before this one: an event ID or a position.", examples=[examples.EVENT_ID]),
         ]
         | None

@@ -27,7 +27,7 @@ INSIDE = ("cli", "system")
 """Placeholder for the address of the command line and of the server itself."""
 
 
-class Found(NamedTuple):
+class FoundEvents(NamedTuple):
     """A page of events, newest first."""
 
     events: list[Event]
@@ -39,7 +39,7 @@ class Found(NamedTuple):
     """The time up to which was searched, where the page ends early."""
 
 
-class Export(NamedTuple):
+class EventExport(NamedTuple):
     events: AsyncGenerator[list[Event], None]
     """Oldest first."""
     turn: Turn
@@ -57,19 +57,19 @@ async def get(on: Rollbook, by: Principal, id: str) -> Event:
 
 async def search(
     on: Rollbook, by: Principal, asked: AuditFilters, limit: int, before: int | None = None, after: int | None = None
-) -> Found:
+) -> FoundEvents:
     """The newest events that match; or those before or after the event with a number. Raises InvalidParameter."""
     require(by, "events:read")
     selection = await _selection(on, by, asked)
     await events.settle(on.db)
     if after is not None:
         found, rest, _ = await _collect(on, selection._replace(after=after), limit, newest_first=False)
-        return Found(found[::-1], found[0].seq if found else after + 1, rest, None)
+        return FoundEvents(found[::-1], found[0].seq if found else after + 1, rest, None)
     if before is not None:
         selection = selection._replace(before=before)
     found, rest, is_cut = await _collect(on, selection, limit, newest_first=True)
     searched_to = await on.read(events.time_at, rest) if is_cut else None
-    return Found(found, rest, None if before is None else found[0].seq if found else before - 1, searched_to)
+    return FoundEvents(found, rest, None if before is None else found[0].seq if found else before - 1, searched_to)
 
 
 async def _collect(
@@ -93,14 +93,14 @@ async def _collect(
     return found, at, True
 
 
-async def export(on: Rollbook, by: Principal, asked: AuditFilters) -> Export:
+async def export(on: Rollbook, by: Principal, asked: AuditFilters) -> EventExport:
     """All events that match and are in the log by now. You can run one export at a time. Raises InvalidParameter,
     ExportRunning."""
     require(by, "events:read")
     selection = await _selection(on, by, asked)
     newest = await events.newest(on.db)
     turn = take_turn(on, by, "events:read")
-    return Export(_all(on, turn, selection._replace(before=newest + 1)), turn)
+    return EventExport(_all(on, turn, selection._replace(before=newest + 1)), turn)
 
 
 async def _all(on: Rollbook, turn: Turn, asked: Selection) -> AsyncGenerator[list[Event], None]:

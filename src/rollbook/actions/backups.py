@@ -53,8 +53,8 @@ def found(settings: Settings) -> list[Backup]:
     return []
 
 
-def _found(place: Path) -> Iterator[Backup]:
-    for file in place.iterdir():
+def _found(path: Path) -> Iterator[Backup]:
+    for file in path.iterdir():
         if (parts := _IS_BACKUP(file.name)) is not None:
             year, month, day, hour, minute, second = parts.groups()
             with suppress(ValueError, FileNotFoundError):
@@ -102,12 +102,12 @@ def is_requested(settings: Settings) -> bool:
 
 def begin(settings: Settings, now: int) -> Path:
     """The file to write. What a backup that was cut off left behind is removed. Raises OSError."""
-    place = folder(settings)
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for left in place.glob("rollbook-*.db.part*"):
+    path = folder(settings)
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in path.glob("rollbook-*.db.part*"):
         left.unlink(missing_ok=True)
-    (place / REQUESTED).unlink(missing_ok=True)
-    return place / name(now)
+    (path / REQUESTED).unlink(missing_ok=True)
+    return path / name(now)
 
 
 def succeeded(settings: Settings) -> None:

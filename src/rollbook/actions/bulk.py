@@ -40,7 +40,7 @@ class Operation(NamedTuple):
     """Why its arguments are none."""
 
 
-class Result(NamedTuple):
+class OperationResult(NamedTuple):
     """The user after the operation, None after they were deleted; or why it was not done."""
 
     op: str
@@ -57,7 +57,7 @@ class _Planned(NamedTuple):
 
 async def bulk_users(
     on: Rollbook, by: Principal, operations: Sequence[Operation], atomic: bool = False, count: Count | None = None
-) -> list[Result]:
+) -> list[OperationResult]:
     """Change many users
 
     Runs up to 1,000 operations that create, update, delete, restore, suspend or activate users, in the order you send
@@ -89,7 +89,7 @@ async def bulk_users(
 
 
 async def _planned(fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
-    """In the place of `Database.write`."""
+    """Instead of `Database.write`."""
     return _Planned(fn, args)
 
 
@@ -117,14 +117,16 @@ _ACTIONS: dict[str, Callable[[Rollbook, Principal, Any], Awaitable[Any]]] = {
 
 async def _do(
     tx: Tx, operations: Sequence[Operation], plans: Sequence[_Planned | ApiError], atomic: bool
-) -> list[Result]:
+) -> list[OperationResult]:
     await user_records.expect(tx, sum(operation.op == "create" for operation in operations))
     await user_records.take_turns_for_all(tx, [operation.id for operation in operations if operation.id])
     done = [plan if isinstance(plan, ApiError) else await _attempt(tx, plan) for plan in plans]
     if atomic:
         _all_or_none(done)
     return [
-        Result(operation.op, None, result) if isinstance(result, ApiError) else Result(operation.op, result)
+        OperationResult(operation.op, None, result)
+        if isinstance(result, ApiError)
+        else OperationResult(operation.op, result)
         for operation, result in zip(operations, done, strict=True)
     ]
 
@@ -145,10 +147,10 @@ def _of_operation(error: ApiError) -> ApiError:
 def _all_or_none(outcomes: Sequence[object]) -> None:
     """Raises BulkRefused."""
     faults = [
-        Fault(f"operations[{at}]{place}", message)
+        Fault(f"operations[{at}]{path}", message)
         for at, error in enumerate(outcomes)
         if isinstance(error, ApiError)
-        for place, message in _faults(error)
+        for path, message in _faults(error)
     ]
     if faults:
         raise BulkRefused(

@@ -73,9 +73,9 @@ async def follow_events(on: Rollbook, by: Principal, asked: FollowEvents, last: 
     selection = _selection(by, asked)
     seq = newest
     if last is not None:
-        seq = await on.read(events.place, "Last-Event-ID", last)
+        seq = await on.read(events.seq_of, "Last-Event-ID", last)
     elif asked.after is not None:
-        seq = await on.read(events.place, "after", asked.after)
+        seq = await on.read(events.seq_of, "after", asked.after)
     return on.feeds.add(by, selection, seq, newest)
 
 
@@ -88,27 +88,27 @@ async def position_before(queries: Queries, text: str) -> int:
     """The number after which to begin, so that the event, or the first one at this time, is the next. After a position,
     as always, comes what follows it. `text` is the argument `from`. Raises InvalidParameter, PositionExpired."""
     if text.startswith("evt_"):
-        return await events.place(queries, "from", text) - 1
+        return await events.seq_of(queries, "from", text) - 1
     return await position_of(queries, "from", text)
 
 
 async def position_of(queries: Queries, param: str, text: str) -> int:
     """The number of the event, or of the last one before this time."""
     if text.startswith("evt_") or (text.isascii() and text.isdigit()):
-        return await events.place(queries, param, text)
+        return await events.seq_of(queries, param, text)
     try:
         at = text_hook(arguments.Time, text)
     except ValueError:
         refuse(param, "must be an RFC 3339 time, the ID of an event or an Event-Position")
-    return await events.place_at(queries, at)
+    return await events.seq_at(queries, at)
 
 
 async def _page(queries: Queries, selection: Selection, asked: ListEvents) -> EventPage:
     if asked.after is not None:
-        selection = selection._replace(after=await events.place(queries, "after", asked.after))
+        selection = selection._replace(after=await events.seq_of(queries, "after", asked.after))
     if asked.before is not None:
         try:
-            before = await events.place(queries, "before", asked.before)
+            before = await events.seq_of(queries, "before", asked.before)
         except PositionExpired:  # and all that came before it
             before = 0
         selection = selection._replace(before=before)

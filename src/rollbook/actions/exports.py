@@ -32,7 +32,7 @@ class Form(NamedTuple):
     part: Callable[[Sequence[Held]], bytes]
 
 
-class Export(NamedTuple):
+class UserListExport(NamedTuple):
     parts: Spool
     position: int
     """Of the event log: the export has all changes up to there."""
@@ -40,7 +40,7 @@ class Export(NamedTuple):
 
 async def export_users(
     on: Rollbook, by: Principal, asked: ExportUsers, form: Form, with_hashes: bool = False
-) -> Export:
+) -> UserListExport:
     """Export users
 
     Returns a snapshot of all users, or of those that match the filters, in the order in which they were added and with
@@ -63,7 +63,7 @@ async def export_users(
     )
     _reading.add(reading)
     reading.add_done_callback(_reading.discard)
-    return Export(spool, await begun)
+    return UserListExport(spool, await begun)
 
 
 _reading: set[asyncio.Task[None]] = set()

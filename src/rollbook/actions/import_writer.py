@@ -38,7 +38,7 @@ from rollbook.records import users as user_records
 from rollbook.records.dialect import dialect
 from rollbook.records.imports import Counts, Refusal
 from rollbook.records.user_imports import BATCH, Existing, Prepared
-from rollbook.records.user_imports.seen import Seen
+from rollbook.records.user_imports.seen import DryRunKeys
 from rollbook.records.users import User
 from rollbook.storage.database import Duplicate, Tx
 
@@ -77,7 +77,7 @@ class _Undone(Exception):
         self.done = done
 
 
-class Row(NamedTuple):
+class UserRecord(NamedTuple):
     """A user of the file, checked."""
 
     line: int
@@ -94,7 +94,7 @@ class Row(NamedTuple):
         return self.prepared is None or self.prepared.password_hash is not None
 
 
-class Step(NamedTuple):
+class BatchResult(NamedTuple):
     """Contribution of a batch to an import."""
 
     counts: Counts
@@ -123,13 +123,13 @@ class Importer:
         self._id = id
         self._runner = runner
         self._batch = batch
-        self._seen = Seen() if options.dry_run else None
+        self._seen = DryRunKeys() if options.dry_run else None
         self._pool = ThreadPoolExecutor(available_cpus())
-        self._rows: list[Row] = []
+        self._rows: list[UserRecord] = []
         self._refusals: list[Refusal] = []
         self._passwords = 0
         self._keys: set[str] = set()
-        self._next: Row | None = None
+        self._next: UserRecord | None = None
         """A row about the same user as one of the batch: it sees what that one did."""
 
     def close(self) -> None:
@@ -163,7 +163,9 @@ class Importer:
             return
         # Here, and not with the batch: on PostgreSQL it is done while the batch before is written.
         weak = hash if hash and is_weak(hash) else None
-        row = Row(line, user, _prepare(user, hash) if user.password is UNSET and not weak else None, weak, left_out)
+        row = UserRecord(
+            line, user, _prepare(user, hash) if user.password is UNSET and not weak else None, weak, left_out
+        )
         if self._options.on_conflict == "update":
             key = self._key(user)
             if key in self._keys:
@@ -173,7 +175,7 @@ class Importer:
         self._rows.append(row)
         self._passwords += row.prepared is None
 
-    async def write(self, by: Principal, bytes_read: int) -> Step:
+    async def write(self, by: Principal, bytes_read: int) -> BatchResult:
         """Write what was added since, in one transaction. Raises InsufficientScope, Overloaded, and
         `imports.Superseded` for a job that was canceled, or that another process has taken over."""
         require(by, "users:write")
@@ -211,7 +213,9 @@ class Importer:
 
     # ---- writing
 
-    async def _written(self, by: Principal, rows: list[Row], refusals: list[Refusal], bytes_read: int) -> Step:
+    async def _written(
+        self, by: Principal, rows: list[UserRecord], refusals: list[Refusal], bytes_read: int
+    ) -> BatchResult:
         for _ in range(MAX_RACES):
             prepared = await self._prepared(rows)
             with suppress(Duplicate, EmailTaken, ExternalIdTaken, _Raced):
@@ -227,7 +231,7 @@ class Importer:
             "Someone else is changing the same users at this moment. Users imported so far stay; run the import again."
         )
 
-    async def _prepared(self, rows: list[Row]) -> list[Prepared | None]:
+    async def _prepared(self, rows: list[UserRecord]) -> list[Prepared | None]:
         """The users as they are added. None: a user whose password was not hashed, since they have one already."""
         prepared = [row.prepared for row in rows]
         with_password = {at: self._key(row.user) for at, row in enumerate(rows) if row.prepared is None}
@@ -245,7 +249,7 @@ class Importer:
             prepared[at] = _prepare(rows[at].user, hashed)
         return prepared
 
-    def _hash(self, row: Row) -> str:
+    def _hash(self, row: UserRecord) -> str:
         if self._options.dry_run:  # nothing of it is kept
             return self._on.passwords.current
         return (
@@ -264,11 +268,11 @@ class Importer:
         self,
         tx: Tx,
         by: Principal,
-        rows: list[Row],
+        rows: list[UserRecord],
         prepared: list[Prepared | None],
         refusals: list[Refusal],
         bytes_read: int,
-    ) -> Step:
+    ) -> BatchResult:
         await _check_still_may(tx, by)
         done = await self._done(tx, by, rows, prepared)
         if self._options.dry_run:
@@ -278,11 +282,11 @@ class Importer:
             await self._advance(tx, step, bytes_read)
         return step
 
-    async def _advance(self, tx: Tx, step: Step, bytes_read: int) -> None:
+    async def _advance(self, tx: Tx, step: BatchResult, bytes_read: int) -> None:
         assert self._runner is not None  # there is a job
         await imports.advance(tx, self._id, self._runner, bytes_read, self.counts.plus(step.counts), step.refusals)
 
-    async def _done(self, tx: Tx, by: Principal, rows: list[Row], prepared: list[Prepared | None]) -> Done:
+    async def _done(self, tx: Tx, by: Principal, rows: list[UserRecord], prepared: list[Prepared | None]) -> Done:
         """Write the rows."""
         updates = self._options.on_conflict == "update"
         outcomes: list[Outcome] = ["added"] * len(rows)
@@ -331,7 +335,7 @@ class Importer:
             return "skipped" if self._options.on_conflict == "skip" else "updated"
         return error
 
-    async def _update(self, tx: Tx, by: Principal, row: Row, known: Existing, hash: str | None) -> Outcome:
+    async def _update(self, tx: Tx, by: Principal, row: UserRecord, known: Existing, hash: str | None) -> Outcome:
         user = known.user
         sets_password = row.has_password and not known.has_password
         if sets_password and hash is None:
@@ -368,8 +372,8 @@ class Importer:
     # ---- telling
 
     def _step(
-        self, rows: Sequence[Row], done: Done, prepared: Sequence[Prepared | None], refusals: Sequence[Refusal]
-    ) -> Step:
+        self, rows: Sequence[UserRecord], done: Done, prepared: Sequence[Prepared | None], refusals: Sequence[Refusal]
+    ) -> BatchResult:
         """Combine outcomes into a step. Its report is in the order of the file."""
         each = list(zip(rows, done.outcomes, prepared, strict=True))
         refused = [
@@ -392,16 +396,16 @@ class Importer:
             without_password=len(left_out),
             weak_hashes=weak,
         )
-        return Step(counts, sorted([*refused, *left_out], key=lambda refusal: refusal.line))
+        return BatchResult(counts, sorted([*refused, *left_out], key=lambda refusal: refusal.line))
 
-    def _is_weak(self, row: Row, outcome: Outcome, user: Prepared | None, done: Done) -> bool:
+    def _is_weak(self, row: UserRecord, outcome: Outcome, user: Prepared | None, done: Done) -> bool:
         """Test whether a hash of the file was stored that is easy to guess at."""
         if user is None or not user.password_hash or user.password_hash.startswith(self._on.passwords.current):
             return False
         is_stored = outcome == "added" or (outcome == "updated" and not done.existing[self._key(row.user)].has_password)
         return is_stored and password_parameters.price(password_parameters.of(user.password_hash)).is_low
 
-    def _left_out(self, row: Row, outcome: Outcome, user: Prepared | None, done: Done) -> Refusal | None:
+    def _left_out(self, row: UserRecord, outcome: Outcome, user: Prepared | None, done: Done) -> Refusal | None:
         """None: they are not imported, or have a password."""
         id = None
         if outcome == "added" and user is not None:

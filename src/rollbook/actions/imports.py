@@ -49,7 +49,7 @@ async def create(on: Rollbook, by: Principal, options: ImportOptions, chunks: As
         require_proof(by)
     id = imports.new_id()
     uploads = on.uploads
-    await on.read(_check_room, by.user_id, uploads)
+    await on.read(_check_limits, by.user_id, uploads)
     uploads[id] = by.user_id
     try:
         size = await import_files.store(on.settings.data, id, chunks)
@@ -71,12 +71,12 @@ async def create(on: Rollbook, by: Principal, options: ImportOptions, chunks: As
 async def _create(tx: Tx, new: Import, uploads: dict[str, str]) -> Import:
     """Its user is locked: of two at the same time, the second sees the first."""
     await users.get(tx, new.user_id)
-    await _check_room(tx, new.user_id, uploads)
+    await _check_limits(tx, new.user_id, uploads)
     await imports.add(tx, new)
     return new
 
 
-async def _check_room(queries: Queries, user_id: str, uploads: dict[str, str]) -> None:
+async def _check_limits(queries: Queries, user_id: str, uploads: dict[str, str]) -> None:
     """Raises ImportLimitReached."""
     of_server, of_user = await imports.waiting(queries, user_id)
     if of_user + list(uploads.values()).count(user_id) >= MAX_OF_USER or of_server + len(uploads) >= MAX_OF_SERVER:
@@ -147,7 +147,7 @@ async def finish(on: Rollbook, by: Actor, id: str, status: str, why: Reason = NO
 async def _finish(tx: Tx, by: Actor, id: str, status: str, why: Reason = NO_REASON) -> Import | None:
     found = await imports.finish(tx, id, status, why)
     if found is not None and not options_of(found).dry_run:
-        await events.record(tx, "import.finished", found.user_id, by, imports.told(found))
+        await events.record(tx, "import.finished", found.user_id, by, imports.in_events(found))
     return found
 
 
@@ -169,7 +169,7 @@ async def record_local(
         finished_at=clock.now(),
         **_stored(options),
     )
-    await on.write(events.record, "import.finished", "", by.actor, imports.told(found))
+    await on.write(events.record, "import.finished", "", by.actor, imports.in_events(found))
 
 
 async def look_after(on: Rollbook) -> list[Import]:

@@ -16,7 +16,7 @@ REST = clock.HOUR
 """Longest distance a mark may lag behind while no key expires, so that nothing is written."""
 
 
-class Notice(NamedTuple):
+class ExpiryNotice(NamedTuple):
     mark: str
     """Up to when it was given, by the times at which it is due."""
     type: str
@@ -27,9 +27,9 @@ class Notice(NamedTuple):
 
 
 NOTICES = (
-    Notice("keys.expiring.7", "key.expiring", 7 * clock.DAY, clock.DAY),
-    Notice("keys.expiring.1", "key.expiring", clock.DAY, 0),
-    Notice("keys.expired", "key.expired", 0, -1 << 60),
+    ExpiryNotice("keys.expiring.7", "key.expiring", 7 * clock.DAY, clock.DAY),
+    ExpiryNotice("keys.expiring.1", "key.expiring", clock.DAY, 0),
+    ExpiryNotice("keys.expired", "key.expired", 0, -1 << 60),
 )
 
 
@@ -44,12 +44,12 @@ async def give_notice(on: Rollbook) -> bool:
     return more
 
 
-async def _due(queries: Queries, notice: Notice, since: int, now: int) -> tuple[list[Key], int | None]:
+async def _due(queries: Queries, notice: ExpiryNotice, since: int, now: int) -> tuple[list[Key], int | None]:
     first = max(since + notice.ahead, now + notice.until)
     return await keys.expiring(queries, first, now + notice.ahead, notice.ahead, BATCH)
 
 
-async def _give(tx: Tx, notice: Notice, now: int) -> bool:
+async def _give(tx: Tx, notice: ExpiryNotice, now: int) -> bool:
     """In the transaction that moves the mark, so that each is given once."""
     since = await progress.lock(tx, notice.mark)
     if not since:  # the first time, there is no telling what was due

@@ -11,7 +11,7 @@ from rollbook.actions import creators, key_bounds
 from rollbook.actions.arguments import KeyCreate, KeyRotation, ListKeys, PasswordProof
 from rollbook.actions.checking import given
 from rollbook.actions.context import Rollbook
-from rollbook.actions.lists import Page
+from rollbook.actions.lists import ListPage
 from rollbook.actions.permissions import known, may_touch, reaches_all, require_own, require_proof, subject
 from rollbook.actions.principal import Principal
 from rollbook.actions.proof import prove
@@ -36,23 +36,25 @@ class IssuedKey(NamedTuple):
     token: str
 
 
-async def list_keys(on: Rollbook, by: Principal, asked: ListKeys) -> Page[Key]:
+async def list_keys(on: Rollbook, by: Principal, asked: ListKeys) -> ListPage[Key]:
     """List API keys
 
     Returns your own keys, oldest first, without the secrets. Admins can pass another `user`.
     """
     user_id = await subject(on, by, "keys:read", asked.user)
     found = await keys.of_user(on.db, user_id, asked.limit, asked.offset)
-    return Page(found, await keys.count(on.db, user_id))
+    return ListPage(found, await keys.count(on.db, user_id))
 
 
-async def list_by_state(on: Rollbook, by: Principal, user_id: str, working: bool, limit: int, offset: int) -> Page[Key]:
+async def list_by_state(
+    on: Rollbook, by: Principal, user_id: str, working: bool, limit: int, offset: int
+) -> ListPage[Key]:
     """The keys of a user that work, or those that were revoked or have expired; newest first. Raises InsufficientScope,
     NotFound."""
     user_id = await subject(on, by, "keys:read", user_id)
     live = await keys.count_live(on.db, user_id, MAX_LIVE)
     total = live if working else await keys.count(on.db, user_id) - live
-    return Page(await (keys.working if working else keys.ended)(on.db, user_id, limit, offset), total)
+    return ListPage(await (keys.working if working else keys.ended)(on.db, user_id, limit, offset), total)
 
 
 async def names(on: Rollbook, by: Principal, user_id: str, ids: Sequence[str]) -> list[KeyName]:

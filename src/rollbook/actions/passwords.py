@@ -185,7 +185,7 @@ async def _add_link(tx: Tx, by: Principal, id: str, token: str) -> Link:
 
 
 async def add_link(tx: Tx, by: Principal, id: str, token: str) -> Link:
-    """In the place of an older one."""
+    """Instead of an older one."""
     expires_at = await password_links.add(tx, id, tokens.digest(token))
     await events.record(tx, "password_link.created", id, by.actor, password_links.public(id, expires_at))
     return Link(token, expires_at)

@@ -18,7 +18,7 @@ from rollbook.actions.principal import Principal, as_of_now
 from rollbook.errors import InsufficientScope, NotFound, TooManyStreams
 from rollbook.limits.slots import WAITING, UserHasEnough
 from rollbook.records import request_log
-from rollbook.records.request_log import Found, Logged, Search
+from rollbook.records.request_log import FoundRequests, Logged, Search
 
 PATH = "/v1/requests"
 SETTLED = 4 * clock.SECOND
@@ -111,7 +111,7 @@ async def _page(on: Rollbook, wanted: Search, asked: ListRequests) -> RequestPag
     until = min(wanted.before, settled)
     if until <= wanted.after:
         return RequestPage([], None, wanted.after)
-    found: Found = await on.read_aside(request_log.search, wanted._replace(before=until), asked.limit, True)
+    found: FoundRequests = await on.read_aside(request_log.search, wanted._replace(before=until), asked.limit, True)
     return RequestPage(found.lines, found.next, until - 1 if found.next is None else found.next)
 
 

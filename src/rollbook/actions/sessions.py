@@ -8,7 +8,7 @@ from rollbook.actions import attempts, new_passwords, passwords
 from rollbook.actions.arguments import ListSessions
 from rollbook.actions.checking import check_given_password
 from rollbook.actions.context import Rollbook
-from rollbook.actions.lists import Page
+from rollbook.actions.lists import ListPage
 from rollbook.actions.permissions import known, may_touch, reaches_all, require, require_own, require_proof, subject
 from rollbook.actions.principal import Principal
 from rollbook.auth import devices, tokens
@@ -25,7 +25,7 @@ MAX_ENDED = 1_000
 """Ended by one sign-in, where a user has more than that from before there was a maximum."""
 
 
-async def list_sessions(on: Rollbook, by: Principal, asked: ListSessions) -> Page[Session]:
+async def list_sessions(on: Rollbook, by: Principal, asked: ListSessions) -> ListPage[Session]:
     """List sessions
 
     Returns the browsers you are signed in with, newest first. Admins can pass another `user`.
@@ -33,7 +33,7 @@ async def list_sessions(on: Rollbook, by: Principal, asked: ListSessions) -> Pag
     user_id = await subject(on, by, "sessions:read", asked.user)
     lifetime = on.session_lifetime
     found = await sessions.of_user(on.db, user_id, lifetime, asked.limit, asked.offset)
-    return Page(found, await sessions.count(on.db, user_id, lifetime))
+    return ListPage(found, await sessions.count(on.db, user_id, lifetime))
 
 
 async def end(on: Rollbook, by: Principal, id: str, of: str | None = None) -> None:

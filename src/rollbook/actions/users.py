@@ -30,7 +30,7 @@ from rollbook.records import (
 from rollbook.records.events import Actor, Event
 from rollbook.records.keys import Key
 from rollbook.records.sessions import Session
-from rollbook.records.user_list import Page
+from rollbook.records.user_list import UserPage
 from rollbook.records.user_list.query import ANY, AS_ADDED, NEWEST_DELETION_FIRST, Filters, Order, Query
 from rollbook.records.users import Deleted, User
 from rollbook.records.webhooks import deliveries, inbox
@@ -49,7 +49,7 @@ P = TypeVar("P", Key, Session)
 # ---- reading
 
 
-async def list_users(on: Rollbook, by: Principal, query: Query) -> Page:
+async def list_users(on: Rollbook, by: Principal, query: Query) -> UserPage:
     """List users
 
     Returns users in the order in which they were added. Use the filters, `q` and `sort` to select and order them. The
@@ -133,7 +133,7 @@ async def get(on: Rollbook, by: Principal, id: str) -> User:
     return await users.get(on.db, id)
 
 
-class Export(NamedTuple):
+class PersonalExport(NamedTuple):
     """All that is held about a user. All but the user can be much, and is read in parts."""
 
     user: User
@@ -145,7 +145,7 @@ class Export(NamedTuple):
     """Of the event log: the export has all changes up to there."""
 
 
-async def export(on: Rollbook, by: Principal, id: str) -> Export:
+async def export(on: Rollbook, by: Principal, id: str) -> PersonalExport:
     """Export a user
 
     Returns all data about a user: their fields, API keys (without the secrets), sessions and events. Changes made by
@@ -156,7 +156,7 @@ async def export(on: Rollbook, by: Principal, id: str) -> Export:
     user, last, position = await on.read(_held, known("user", id))
     turn = take_turn(on, by, "users:export", id)
     parts = _in_parts(on, turn, keys.held, id), _in_parts(on, turn, sessions.held, id), _history(on, turn, id, last)
-    return Export(user, *parts, turn, position)
+    return PersonalExport(user, *parts, turn, position)
 
 
 async def _held(queries: Queries, id: str) -> tuple[User, int, int]:
@@ -291,15 +291,15 @@ async def _update(
     return await apply(tx, by, user, change) if change.columns else user
 
 
-async def apply(tx: Tx, by: Principal, user: User, change: Change, tells: bool = True) -> User:
-    """Change a user who was planned for. `tells`: with an event of their own. Raises LastOwner, EmailTaken,
+async def apply(tx: Tx, by: Principal, user: User, change: PlannedChange, with_event: bool = True) -> User:
+    """Change a user who was planned for. `with_event`: with an event of their own. Raises LastOwner, EmailTaken,
     ExternalIdTaken."""
     if change.needs_another_owner and await users.is_last_owner(tx, user):
         raise LastOwner()
     after = await users.change(tx, user, change.columns)
     if change.signs_out:
         await sessions.end_all(tx, user.id)
-    if tells:
+    if with_event:
         was = users.public(user)
         before = {name: was[name] for name in was if name in change.columns}
         await events.record(tx, change.event, user.id, by.actor, users.public(after), before)
@@ -339,7 +339,7 @@ async def _end_what_others_hold(tx: Tx, by: Principal, id: str) -> None:
 _EVENTS = {"suspended": "user.suspended", "active": "user.activated"}
 
 
-class Change(NamedTuple):
+class PlannedChange(NamedTuple):
     """Effect of an update on this user."""
 
     columns: dict[str, Any]
@@ -349,7 +349,7 @@ class Change(NamedTuple):
     needs_another_owner: bool
 
 
-def plan(by: Principal, user: User, wanted: Mapping[str, Any]) -> Change:
+def plan(by: Principal, user: User, wanted: Mapping[str, Any]) -> PlannedChange:
     """Raises InsufficientScope, NotYourself."""
     columns = {name: value for name, value in wanted.items() if getattr(user, name) != value}
     if not reaches_all(by, "users:write") and not OWN_FIELDS.issuperset(columns):
@@ -369,7 +369,7 @@ def plan(by: Principal, user: User, wanted: Mapping[str, Any]) -> Change:
         if rules.email_key(columns["email"]) != rules.email_key(user.email):
             columns["email_verified"] = 0
     promotes = roles.is_promotion(user.role, columns.get("role", user.role))
-    return Change(
+    return PlannedChange(
         columns,
         _EVENTS[columns["status"]] if "status" in columns else "user.promoted" if promotes else "user.updated",
         promotes or "status" in columns,  # for good: to be activated again is not to be signed in again

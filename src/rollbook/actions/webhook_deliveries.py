@@ -12,7 +12,7 @@ from rollbook.actions import webhook_secrets
 from rollbook.actions.arguments import ListDeliveries, WebhookTest
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
-from rollbook.actions.lists import Page
+from rollbook.actions.lists import ListPage
 from rollbook.actions.permissions import known, require, whom
 from rollbook.actions.principal import Principal
 from rollbook.actions.webhook_owners import check_may_send
@@ -23,7 +23,7 @@ from rollbook.errors import NotFound, ReplayLimitReached
 from rollbook.records import event_types, events, webhooks
 from rollbook.records.events import Event
 from rollbook.records.webhooks import Webhook, deliveries, inbox, replays
-from rollbook.records.webhooks.deliveries import FAILED, Delivery, Filters
+from rollbook.records.webhooks.deliveries import FAILED, Delivery, DeliveryFilters
 from rollbook.records.webhooks.inbox import HIDDEN, Message
 from rollbook.records.webhooks.replays import Replay
 from rollbook.storage.database import Queries, Tx
@@ -48,7 +48,7 @@ class Whole(NamedTuple):
     request: Request | None
 
 
-async def list_deliveries(on: Rollbook, by: Principal, id: str, asked: ListDeliveries) -> Page[Delivery]:
+async def list_deliveries(on: Rollbook, by: Principal, id: str, asked: ListDeliveries) -> ListPage[Delivery]:
     """List deliveries
 
     Returns the attempts to deliver events to a webhook, newest first. `outcome` says how each ended, `retry_at` when
@@ -56,7 +56,7 @@ async def list_deliveries(on: Rollbook, by: Principal, id: str, asked: ListDeliv
     If there are more, the `Link` header has the URL of the next page. Also requires the scope `events:read`.
     """
     webhook = await _find(on, by, "webhooks:read", id)
-    filters = Filters(
+    filters = DeliveryFilters(
         before=asked.before,
         outcome=asked.outcome,
         type=asked.type,
@@ -69,7 +69,7 @@ async def list_deliveries(on: Rollbook, by: Principal, id: str, asked: ListDeliv
     if filters.outcome not in (None, FAILED) and not outcomes.is_outcome(filters.outcome or ""):
         refuse("outcome", "must be failed or the name of an outcome, such as timed_out or http_500")
     found = await on.read_aside(deliveries.some, webhook.id, filters, asked.limit + 1)
-    return Page(found[: asked.limit], more=len(found) > asked.limit)
+    return ListPage(found[: asked.limit], more=len(found) > asked.limit)
 
 
 async def get_delivery(on: Rollbook, by: Principal, id: str, delivery_id: str) -> Whole:

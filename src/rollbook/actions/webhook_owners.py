@@ -59,7 +59,7 @@ async def check_may_send(queries: Queries, webhook: Webhook) -> None:
         )
 
 
-async def check_room(tx: Tx, user_id: str) -> None:
+async def check_limit(tx: Tx, user_id: str) -> None:
     """For one more webhook of this user, who is locked. Raises WebhookLimitReached."""
     if await webhooks.count(tx, user_id) >= MAX_OF_USER or await webhooks.count(tx) >= MAX_OF_SERVER:
         raise WebhookLimitReached()

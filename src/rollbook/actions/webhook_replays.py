@@ -8,7 +8,7 @@ from rollbook.actions.arguments import ListReplays, ReplayCreate
 from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.events import position_before, position_of
-from rollbook.actions.lists import Page
+from rollbook.actions.lists import ListPage
 from rollbook.actions.permissions import known, require, whom
 from rollbook.actions.principal import Principal
 from rollbook.actions.webhook_deliveries import start_replay
@@ -19,7 +19,7 @@ from rollbook.records.webhooks.replays import Replay
 from rollbook.storage.database import Queries
 
 
-async def list_replays(on: Rollbook, by: Principal, id: str, asked: ListReplays) -> Page[Replay]:
+async def list_replays(on: Rollbook, by: Principal, id: str, asked: ListReplays) -> ListPage[Replay]:
     """List replays
 
     Returns the replays of a webhook, newest first, including resent deliveries.
@@ -28,9 +28,9 @@ async def list_replays(on: Rollbook, by: Principal, id: str, asked: ListReplays)
     return await on.read(_list, webhook.id, asked.limit, asked.before)
 
 
-async def _list(queries: Queries, webhook_id: str, limit: int, before: str | None) -> Page[Replay]:
+async def _list(queries: Queries, webhook_id: str, limit: int, before: str | None) -> ListPage[Replay]:
     found = await replays.of(queries, webhook_id, limit, before)
-    return Page(found, await replays.count(queries, webhook_id))
+    return ListPage(found, await replays.count(queries, webhook_id))
 
 
 async def create_replay(on: Rollbook, by: Principal, id: str, new: ReplayCreate) -> Replay:

@@ -21,16 +21,16 @@ from rollbook.actions.arguments import (
 from rollbook.actions.checking import MAX_HEADER_BYTES, MAX_HEADERS, check_version, given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.events import position_before
-from rollbook.actions.lists import Page
+from rollbook.actions.lists import ListPage
 from rollbook.actions.permissions import known, reaches_all, require, require_own, require_proof, subject_or_all, whom
 from rollbook.actions.principal import Principal
 from rollbook.actions.proof import prove
-from rollbook.actions.webhook_owners import check_may_send, check_may_touch, check_owner, check_room, held
+from rollbook.actions.webhook_owners import check_limit, check_may_send, check_may_touch, check_owner, held
 from rollbook.delivery import signing
 from rollbook.errors import InsufficientScope, NotFound
 from rollbook.records import events, webhooks
 from rollbook.records.webhooks import Webhook, cursors, health
-from rollbook.records.webhooks.health import Health
+from rollbook.records.webhooks.health import WebhookHealth
 from rollbook.storage.database import Queries, Tx
 
 HANDED_OVER = 86_400
@@ -40,15 +40,15 @@ SENT = ("url", "types", "format", "payload")
 """Fields that decide which events go where: setting them takes `events:read` as well."""
 
 
-class Seen(NamedTuple):
+class WebhookDetails(NamedTuple):
     """A webhook, and how it is doing. `secret` only where it is shown."""
 
     webhook: Webhook
-    health: Health
+    health: WebhookHealth
     secret: str | None = None
 
 
-async def list_webhooks(on: Rollbook, by: Principal, asked: ListWebhooks) -> Page[Seen]:
+async def list_webhooks(on: Rollbook, by: Principal, asked: ListWebhooks) -> ListPage[WebhookDetails]:
     """List webhooks
 
     Returns webhooks, oldest first, without the secrets: your own or, for admins, all. Pass `user` for those of one
@@ -58,13 +58,15 @@ async def list_webhooks(on: Rollbook, by: Principal, asked: ListWebhooks) -> Pag
     return await on.read_aside(_list, user_id, asked.limit, asked.offset)
 
 
-async def _list(queries: Queries, user_id: str | None, limit: int, offset: int) -> Page[Seen]:
+async def _list(queries: Queries, user_id: str | None, limit: int, offset: int) -> ListPage[WebhookDetails]:
     found = await webhooks.some(queries, user_id, limit, offset)
     healths = await health.of(queries, [webhook.id for webhook in found])
-    return Page([Seen(*pair) for pair in zip(found, healths, strict=True)], await webhooks.count(queries, user_id))
+    return ListPage(
+        [WebhookDetails(*pair) for pair in zip(found, healths, strict=True)], await webhooks.count(queries, user_id)
+    )
 
 
-async def get(on: Rollbook, by: Principal, id: str) -> Seen:
+async def get(on: Rollbook, by: Principal, id: str) -> WebhookDetails:
     """Get a webhook
 
     Returns the webhook without its secret and the values of its headers. `health` says how deliveries are going.
@@ -73,11 +75,11 @@ async def get(on: Rollbook, by: Principal, id: str) -> Seen:
     return await on.read(_seen, webhook)
 
 
-async def _seen(queries: Queries, webhook: Webhook, secret: str | None = None) -> Seen:
-    return Seen(webhook, (await health.of(queries, (webhook.id,)))[0], secret)
+async def _seen(queries: Queries, webhook: Webhook, secret: str | None = None) -> WebhookDetails:
+    return WebhookDetails(webhook, (await health.of(queries, (webhook.id,)))[0], secret)
 
 
-async def create(on: Rollbook, by: Principal, new: WebhookCreate) -> Seen:
+async def create(on: Rollbook, by: Principal, new: WebhookCreate) -> WebhookDetails:
     """Create a webhook
 
     From now on, events are sent to the URL, signed with the `secret` in the response (Standard Webhooks). A webhook for
@@ -102,11 +104,11 @@ async def create(on: Rollbook, by: Principal, new: WebhookCreate) -> Seen:
     return await on.write(_create, by, Webhook(**columns), secret)
 
 
-async def _create(tx: Tx, by: Principal, new: Webhook, secret: str) -> Seen:
+async def _create(tx: Tx, by: Principal, new: Webhook, secret: str) -> WebhookDetails:
     await creators.hold(tx, by, "webhooks:write", new.user_id)
     await check_may_touch(tx, by, new.user_id)
     await check_owner(tx, new.user_id)
-    await check_room(tx, new.user_id)
+    await check_limit(tx, new.user_id)
     webhook = await webhooks.add(tx, new)
     await events.record(tx, "webhook.created", webhook.user_id, by.actor, webhooks.in_events(webhook))
     return await _seen(tx, webhook, secret)
@@ -114,7 +116,7 @@ async def _create(tx: Tx, by: Principal, new: Webhook, secret: str) -> Seen:
 
 async def update(
     on: Rollbook, by: Principal, id: str, changes: WebhookUpdate, versions: frozenset[int] | None = None
-) -> Seen:
+) -> WebhookDetails:
     """Update a webhook
 
     Fields you don't send are left unchanged. `headers` are merged, and null removes a header. A new `url` removes all
@@ -153,7 +155,7 @@ async def _update(
     wanted: dict[str, Any],
     changes: WebhookUpdate,
     versions: frozenset[int] | None,
-) -> Seen:
+) -> WebhookDetails:
     if (owner := wanted.get("user_id")) is not None:  # before the webhook is locked, as all do who change both
         await creators.hold(tx, by, "webhooks:write", owner)
         await check_may_touch(tx, by, owner)
@@ -169,7 +171,7 @@ async def _update(
     secret = None
     if "user_id" in columns:
         await check_owner(tx, columns["user_id"])
-        await check_room(tx, columns["user_id"])
+        await check_limit(tx, columns["user_id"])
         secret = signing.new_secret()
         columns |= _rotated(on, webhook, secret, HANDED_OVER * clock.SECOND)
     if "user_id" in columns or "url" in columns:
@@ -177,7 +179,9 @@ async def _update(
     return await _changed(tx, by, webhook, columns, secret)
 
 
-async def _changed(tx: Tx, by: Principal, webhook: Webhook, columns: dict[str, Any], secret: str | None = None) -> Seen:
+async def _changed(
+    tx: Tx, by: Principal, webhook: Webhook, columns: dict[str, Any], secret: str | None = None
+) -> WebhookDetails:
     """Change a webhook. A field that already has the value is no change, and without a change there is no event."""
     if not columns:
         return await _seen(tx, webhook)
@@ -195,7 +199,7 @@ async def _changed(tx: Tx, by: Principal, webhook: Webhook, columns: dict[str, A
     return await _seen(tx, after, secret)
 
 
-async def pause(on: Rollbook, by: Principal, id: str) -> Seen:
+async def pause(on: Rollbook, by: Principal, id: str) -> WebhookDetails:
     """Pause a webhook
 
     Nothing is sent until you resume the webhook. Events that happen in the meantime are not lost: you can have them
@@ -205,7 +209,7 @@ async def pause(on: Rollbook, by: Principal, id: str) -> Seen:
     return await on.write(_set_status, by, webhook.id, "paused")
 
 
-async def resume(on: Rollbook, by: Principal, id: str, resume: WebhookResume) -> Seen:
+async def resume(on: Rollbook, by: Principal, id: str, resume: WebhookResume) -> WebhookDetails:
     """Resume a webhook
 
     Resumes a webhook that was paused or disabled. By default, everything that happened in the meantime is sent, in
@@ -214,11 +218,11 @@ async def resume(on: Rollbook, by: Principal, id: str, resume: WebhookResume) ->
     webhook = await find(on, by, "webhooks:write", id)
     if resume.start not in ("cursor", "now"):  # it sends again what was sent
         require(by, "events:read")
-    seq = await _place(on, str(resume.start))
+    seq = await _resume_seq(on, str(resume.start))
     return await on.write(_set_status, by, webhook.id, "enabled", seq)
 
 
-async def _place(on: Rollbook, start: str) -> int | None:
+async def _resume_seq(on: Rollbook, start: str) -> int | None:
     """The number of the event before the first one to send; None: where it stands. Raises InvalidParameter,
     PositionExpired."""
     if start == "cursor":
@@ -229,7 +233,7 @@ async def _place(on: Rollbook, start: str) -> int | None:
     return await on.read(position_before, start)
 
 
-async def _set_status(tx: Tx, by: Principal, id: str, status: str, seq: int | None = None) -> Seen:
+async def _set_status(tx: Tx, by: Principal, id: str, status: str, seq: int | None = None) -> WebhookDetails:
     webhook = await held(tx, by, id)
     if seq is not None:
         await cursors.move(tx, id, seq)
@@ -255,7 +259,7 @@ async def _delete(tx: Tx, by: Principal, id: str, versions: frozenset[int] | Non
 # ---- the secret
 
 
-async def reveal(on: Rollbook, by: Principal, id: str, proof: PasswordProof) -> Seen:
+async def reveal(on: Rollbook, by: Principal, id: str, proof: PasswordProof) -> WebhookDetails:
     """Reveal the secret of a webhook
 
     Returns the webhook with its secret. Requires your password.
@@ -271,13 +275,13 @@ async def reveal(on: Rollbook, by: Principal, id: str, proof: PasswordProof) -> 
     return await on.write(_revealed, by, webhook.id, secret)
 
 
-async def _revealed(tx: Tx, by: Principal, id: str, secret: str) -> Seen:
+async def _revealed(tx: Tx, by: Principal, id: str, secret: str) -> WebhookDetails:
     webhook = await held(tx, by, id)
     await events.record(tx, "webhook.revealed", webhook.user_id, by.actor, webhooks.in_events(webhook))
     return await _seen(tx, webhook, secret)
 
 
-async def rotate_secret(on: Rollbook, by: Principal, id: str, rotation: WebhookRotation) -> Seen:
+async def rotate_secret(on: Rollbook, by: Principal, id: str, rotation: WebhookRotation) -> WebhookDetails:
     """Rotate the secret of a webhook
 
     Creates a new secret. For `overlap` seconds, 24 hours by default, events have two signatures, one with each secret,
@@ -289,7 +293,7 @@ async def rotate_secret(on: Rollbook, by: Principal, id: str, rotation: WebhookR
     return await on.write(_rotate, on, by, webhook.id, secret, rotation.overlap * clock.SECOND)
 
 
-async def _rotate(tx: Tx, on: Rollbook, by: Principal, id: str, secret: str, overlap: int) -> Seen:
+async def _rotate(tx: Tx, on: Rollbook, by: Principal, id: str, secret: str, overlap: int) -> WebhookDetails:
     old = await held(tx, by, id)
     webhook = await webhooks.change(tx, old, _rotated(on, old, secret, overlap))
     await events.record(tx, "webhook.rotated", webhook.user_id, by.actor, webhooks.in_events(webhook))

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from rollbook.actions import arguments
-from rollbook.actions.bulk import MAX_OPERATIONS, Count, Operation, Result, Verb
+from rollbook.actions.bulk import MAX_OPERATIONS, Count, Operation, OperationResult, Verb
 from rollbook.actions.checking import check, fields_of, invalid, refuse
 from rollbook.api import types
 from rollbook.api.call import Call
@@ -194,11 +194,11 @@ def taken(call: Call) -> tuple[Sequence[Operation], bool, Count | None]:
 # ---- showing
 
 
-def shown(call: Call, results: list[Result]) -> Response:
+def shown(call: Call, results: list[OperationResult]) -> Response:
     return answer(207, types.BulkResults([_result(call, at, result) for at, result in enumerate(results)]))
 
 
-def _result(call: Call, at: int, result: Result) -> types.BulkResult:
+def _result(call: Call, at: int, result: OperationResult) -> types.BulkResult:
     if result.error is not None:
         error = describe(result.error, call.request.id, call.services.url)
         return types.BulkResult(at, result.error.status, error=types.ErrorResponse(**error))

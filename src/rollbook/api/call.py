@@ -14,7 +14,7 @@ from rollbook.http.coding import Fixed
 from rollbook.http.request import Request
 from rollbook.limits.slots import Slots
 from rollbook.limits.windows import Limiter
-from rollbook.observe.metrics import Usage
+from rollbook.observe.metrics import ProcessResources
 from rollbook.records.idempotency_keys import Claim
 from rollbook.storage.database import Database
 
@@ -29,7 +29,7 @@ class About(NamedTuple):
     """Its settings, each with where it came from."""
     started: float
     """Seconds since 1970."""
-    usages: list[Usage]
+    usages: list[ProcessResources]
     connections: int
     database: dict[str, Any]
     """As `Database.about` tells."""

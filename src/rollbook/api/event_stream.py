@@ -64,20 +64,20 @@ class _Parts:
 
 
 async def _messages(feed: Feed, heartbeat: float, end: End) -> AsyncGenerator[bytes, None]:
-    told = feed.seq
-    yield b": Events follow.\nretry: %d\nid: %d\n\n" % (random.randint(*RETRY), told)
+    sent = feed.seq
+    yield b": Events follow.\nretry: %d\nid: %d\n\n" % (random.randint(*RETRY), sent)
     try:
         while True:
             if entries := await feed.read():
-                told = entries[-1].event.seq
+                sent = entries[-1].event.seq
                 yield b"".join([entry.made(_message, _message) for entry in entries])
             elif feed.is_closed:
                 yield b": The server is shutting down.\n\n"
                 return
             elif not await feed.wait(heartbeat):
                 # With the position, so that who connects again does not have what was skipped searched once more.
-                yield b":\n\n" if feed.seq <= told else b":\nid: %d\n\n" % feed.seq
-                told = max(told, feed.seq)
+                yield b":\n\n" if feed.seq <= sent else b":\nid: %d\n\n" % feed.seq
+                sent = max(sent, feed.seq)
     except ApiError as problem:
         yield end(problem)
 

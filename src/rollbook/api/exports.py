@@ -10,7 +10,7 @@ import msgspec
 
 from rollbook import clock
 from rollbook.actions.arguments import ExportFormat, ExportUsers
-from rollbook.actions.exports import Export, Form, Held
+from rollbook.actions.exports import Form, Held, UserListExport
 from rollbook.api import spreadsheets
 from rollbook.api.call import Call
 from rollbook.api.show import event_position
@@ -30,7 +30,7 @@ def taken(call: Call) -> tuple[ExportUsers, Form]:
     return asked, form_of(asked.format)
 
 
-def shown(call: Call, export: Export) -> Response:
+def shown(call: Call, export: UserListExport) -> Response:
     head = line("Content-Type", CONTENT_TYPES[call.query.format]) + LOCKED + PRIVATE + event_position(export.position)
     return Response(200, head, stream=Stream(export.parts))
 

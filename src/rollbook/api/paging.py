@@ -12,7 +12,7 @@ import msgspec
 from rollbook.actions.checking import refuse
 from rollbook.actions.users import order_of
 from rollbook.auth.server_secret import Secret
-from rollbook.records.user_list import Page
+from rollbook.records.user_list import UserPage
 from rollbook.records.user_list.query import Position, lengths
 
 PURPOSE = "cursors"
@@ -46,7 +46,7 @@ def position(secret: Secret, sort: tuple[str, ...] | None, text: str) -> Positio
     return Position(found, backwards)
 
 
-def links(base: str, parameters: list[tuple[str, str]], limit: int, page: Page, make: Any) -> bytes:
+def links(base: str, parameters: list[tuple[str, str]], limit: int, page: UserPage, make: Any) -> bytes:
     """The header lines `Link`, with `first`, `prev` and `next` if these pages exist, and `X-Next-Cursor`, the bare
     cursor of the next one for clients that follow no links. `make` turns a position into a cursor."""
     own = "".join(f"{name}={quote(value, safe=',*:')}&" for name, value in parameters)

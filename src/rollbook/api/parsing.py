@@ -88,11 +88,11 @@ def read_object(
         raise invalid_json(problem, body) from None
     if type(found) is not dict:
         raise InvalidJson("The body must be a JSON object.")
-    if (place := too_deep(found, body)) is not None:
+    if (path := too_deep(found, body)) is not None:
         if not names:
             raise InvalidJson(f"The body is {_TOO_DEEP}.")
         raise InvalidJson(
-            f"The body is {_TOO_DEEP}: {place}.", param=shortened(place.partition(".")[0].partition("[")[0])
+            f"The body is {_TOO_DEEP}: {path}.", param=shortened(path.partition(".")[0].partition("[")[0])
         )
     # msgspec keeps the last of two equal names. If there are as many colons as names, no name is repeated; otherwise
     # look closely.

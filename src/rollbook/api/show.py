@@ -14,13 +14,13 @@ from rollbook import clock
 from rollbook.actions import arguments
 from rollbook.actions.imports import Report
 from rollbook.actions.keys import IssuedKey
-from rollbook.actions.lists import Page
+from rollbook.actions.lists import ListPage
 from rollbook.actions.passwords import Link
 from rollbook.actions.requests import RequestPage
 from rollbook.actions.usage import Usage
-from rollbook.actions.users import Export, sort_of
+from rollbook.actions.users import PersonalExport, sort_of
 from rollbook.actions.webhook_deliveries import Whole
-from rollbook.actions.webhooks import Seen
+from rollbook.actions.webhooks import WebhookDetails
 from rollbook.api import paging, spreadsheets, types
 from rollbook.api.call import Call
 from rollbook.auth import tokens
@@ -58,10 +58,10 @@ def nothing(call: Call, result: None) -> Response:
     return Response(204, PRIVATE)
 
 
-def page(shown: Callable[[Any], Any]) -> Callable[[Call, Page[Any]], Response]:
+def page(shown: Callable[[Any], Any]) -> Callable[[Call, ListPage[Any]], Response]:
     """A list of items that are counted, each as `shown` shows it."""
 
-    def show(call: Call, found: Page[Any]) -> Response:
+    def show(call: Call, found: ListPage[Any]) -> Response:
         return answer(200, [shown(each) for each in found.items], _total(found.total))
 
     return show
@@ -70,7 +70,7 @@ def page(shown: Callable[[Any], Any]) -> Callable[[Call, Page[Any]], Response]:
 # ---- users
 
 
-def user_page(call: Call, page: user_list.Page) -> Response:
+def user_page(call: Call, page: user_list.UserPage) -> Response:
     query: types.ListUsers = call.query
     if page.json is not None:
         body = page.json
@@ -153,11 +153,11 @@ def password_link(call: Call, link: Link) -> Response:
     return answer(201, types.PasswordLink(url, clock.format_time(link.expires_at)))
 
 
-def export(call: Call, held: Export) -> Response:
+def export(call: Call, held: PersonalExport) -> Response:
     return Response(200, _JSON_HEAD + event_position(held.position), stream=Stream(export_document(held)))
 
 
-async def export_document(held: Export, indented: bool = False) -> AsyncGenerator[bytes, None]:
+async def export_document(held: PersonalExport, indented: bool = False) -> AsyncGenerator[bytes, None]:
     """A `types.Export` in JSON, piece by piece; `indented` for people."""
     write, colon, comma, close = (_indent, b": ", b",\n  ", b"\n  ]") if indented else (encode, b":", b",", b"]")
     lists: tuple[tuple[bytes, AsyncGenerator[list[Any], None], Callable[[Any], Any]], ...] = (
@@ -285,15 +285,15 @@ async def report_csv(report: Report) -> AsyncGenerator[bytes, None]:
 # ---- webhooks
 
 
-def webhook(call: Call, seen: Seen) -> Response:
+def webhook(call: Call, seen: WebhookDetails) -> Response:
     return answer(200, _webhook(seen), etag(seen.webhook.version))
 
 
-def webhook_created(call: Call, seen: Seen) -> Response:
+def webhook_created(call: Call, seen: WebhookDetails) -> Response:
     return _created(call, f"/v1/webhooks/{seen.webhook.id}", webhook(call, seen))
 
 
-def _webhook(seen: Seen) -> types.Webhook:
+def _webhook(seen: WebhookDetails) -> types.Webhook:
     doing = types.WebhookHealth(**health.public(seen.health))
     return types.Webhook(
         **webhooks.public(seen.webhook), health=doing, secret=UNSET if seen.secret is None else seen.secret
@@ -303,7 +303,7 @@ def _webhook(seen: Seen) -> types.Webhook:
 webhook_list = page(_webhook)
 
 
-def delivery_list(call: Call, found: Page[Delivery]) -> Response:
+def delivery_list(call: Call, found: ListPage[Delivery]) -> Response:
     head = _next_page(call, call.request.path.rstrip("/"), before=found.items[-1].id) if found.more else b""
     return answer(200, [deliveries.public(each) for each in found.items], head)
 

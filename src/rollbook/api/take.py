@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from rollbook.actions import users
-from rollbook.actions.arguments import MAX_PLACE, FollowEvents, ImportOptions
+from rollbook.actions.arguments import MAX_POSITION, FollowEvents, ImportOptions
 from rollbook.actions.checking import refuse
 from rollbook.actions.events import Waiting
 from rollbook.api import paging, types
@@ -83,8 +83,8 @@ def _waiting(request: Request, leave: Callable[[], None]) -> Iterator[None]:
 
 def following(call: Call) -> tuple[FollowEvents, str | None]:
     last = call.request.headers.get(b"last-event-id")
-    if last is not None and len(last) > MAX_PLACE:
-        refuse("Last-Event-ID", f"must be at most {MAX_PLACE} characters")
+    if last is not None and len(last) > MAX_POSITION:
+        refuse("Last-Event-ID", f"must be at most {MAX_POSITION} characters")
     return call.query, None if last is None else last.decode("latin-1")
 
 

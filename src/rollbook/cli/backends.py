@@ -16,7 +16,7 @@ from rollbook.cli.output import hint
 from rollbook.errors import DatabaseTimeout, StorageUnavailable
 
 if TYPE_CHECKING:
-    from rollbook.cli.imports import Import
+    from rollbook.cli.imports import FileImport
 
 Shown = dict[str, Any]
 PAGE = 1_000
@@ -37,7 +37,7 @@ class Answer(NamedTuple):
     next: str = ""
     """The query of the next page."""
     position: str = ""
-    """The place in the log up to where a list of events or requests goes."""
+    """The position in the log up to where a list of events or requests goes."""
 
 
 class Body(NamedTuple):
@@ -67,7 +67,7 @@ class Backend(ABC):
     """All methods may raise ApiError with the message of the API, and Failure. What they return has the format of the
     API, with all fields."""
 
-    place: str
+    flags: str
     """The options to repeat in hints: `--data DIR`, `--url URL` or `--profile NAME`."""
     address: str
     """The URL of the server's API, as far as it is known."""
@@ -99,7 +99,7 @@ class Backend(ABC):
         the settings. `body` is that of the call."""
 
     @abstractmethod
-    def import_users(self, asked: Import) -> None:
+    def import_users(self, asked: FileImport) -> None:
         """Import a file, and note in `asked` what becomes of it. What was imported stays when it ends early."""
 
     @abstractmethod

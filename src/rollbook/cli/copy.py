@@ -33,7 +33,7 @@ from rollbook.storage.sqlite import SQLite
 FROM, TO = "ROLLBOOK_COPY_FROM", "ROLLBOOK_COPY_TO"
 
 
-class Place(NamedTuple):
+class CopySide(NamedTuple):
     """One of the two databases: a SQLite file, or the address of a PostgreSQL database."""
 
     file: Path | None
@@ -95,7 +95,7 @@ def app(source: str | None, target: str | None, verify: bool, without_secret: bo
     compares them; the exit code is 1 if they are not the same. An interrupted copy leaves nothing behind: run the same
     command again, and it starts over.
     """
-    here, there = _place(source, FROM, "--from"), _place(target, TO, "--to")
+    here, there = _side(source, FROM, "--from"), _side(target, TO, "--to")
     if here == there:
         raise Misuse("--from and --to are the same database.")
     _check(here)
@@ -106,9 +106,9 @@ def app(source: str | None, target: str | None, verify: bool, without_secret: bo
         else:
             ours, theirs = _copy(here, there, without_secret)
     except bulk.FAILED as problem:
-        told = str(problem).partition("\n")[0] or type(problem).__name__
+        reason_given = str(problem).partition("\n")[0] or type(problem).__name__
         raise Failure(
-            f"The copy failed and left nothing behind: {told}. Fix that, then run the same command again."
+            f"The copy failed and left nothing behind: {reason_given}. Fix that, then run the same command again."
         ) from None
     _show(ours, theirs, json)
     if ours != theirs:
@@ -122,7 +122,7 @@ def app(source: str | None, target: str | None, verify: bool, without_secret: bo
         hint(_next(here, there))
 
 
-def _place(text: str | None, variable: str, option: str) -> Place:
+def _side(text: str | None, variable: str, option: str) -> CopySide:
     text = text or os.environ.get(variable, "")
     if not text:
         raise click.BadParameter(
@@ -131,27 +131,27 @@ def _place(text: str | None, variable: str, option: str) -> Place:
     if text.startswith("sqlite:"):
         path = Path(text.removeprefix("sqlite:"))
         named = path.suffix == ".db" and not path.is_dir()
-        return Place((path if named or path.is_file() else path / "rollbook.db").absolute(), None)
+        return CopySide((path if named or path.is_file() else path / "rollbook.db").absolute(), None)
     if not text.startswith(("postgresql://", "postgres://")):
         # Don't repeat the value: it may contain a password.
         raise click.BadParameter("Use sqlite:DIR or postgresql://user@host/name.", param_hint=option)
-    return Place(None, address(text))
+    return CopySide(None, address(text))
 
 
-def _check(place: Place) -> None:
+def _check(side: CopySide) -> None:
     """There is a database with this version's schema, and it is whole."""
-    if place.file:
-        bulk.check_sqlite(place.file)
-    with closing(place.database()) as db:
+    if side.file:
+        bulk.check_sqlite(side.file)
+    with closing(side.database()) as db:
         db.read_now(unfinished.refuse_mark)
         if waiting := migrate.pending(db):
             raise Failure(
-                f"{place.shown} needs {counted(len(waiting), 'migration')} of this version. Run `rollbook "
+                f"{side.shown} needs {counted(len(waiting), 'migration')} of this version. Run `rollbook "
                 "migrate` on it first."
             )
 
 
-def _copy(here: Place, there: Place, without_secret: bool) -> tuple[Sums, Sums]:
+def _copy(here: CopySide, there: CopySide, without_secret: bool) -> tuple[Sums, Sums]:
     if runner.run(here.is_served()):
         raise Failure(f"{here.shown} is in use. Stop all servers on it, then copy.")
     if there.file is None:
@@ -161,19 +161,19 @@ def _copy(here: Place, there: Place, without_secret: bool) -> tuple[Sums, Sums]:
     part = unfinished.part(there.file)
     with bulk.new_file(there.file, part) as publish:
         _secret(here, there, without_secret)
-        _migrate(Place(part, None))
-        ours, theirs = runner.run(_transfer(here, Place(part, None), None))
+        _migrate(CopySide(part, None))
+        ours, theirs = runner.run(_transfer(here, CopySide(part, None), None))
         if ours == theirs:
             publish()
     return ours, theirs
 
 
-def _migrate(place: Place) -> None:
-    with closing(place.database()) as db:
+def _migrate(side: CopySide) -> None:
+    with closing(side.database()) as db:
         migrate.migrate(db)
 
 
-def _secret(here: Place, there: Place, without_secret: bool) -> bytes | None:
+def _secret(here: CopySide, there: CopySide, without_secret: bool) -> bytes | None:
     """The secret goes along: what is sealed with it can be opened by no other."""
     secret = _known(here.folder) or (_known(there.folder) if there.folder else None)
     fingerprint = None if secret is None else secret.mac("fingerprint", b"")
@@ -206,13 +206,13 @@ def _known(folder: Path | None) -> Secret | None:
     return None
 
 
-async def _kept(place: Place) -> bytes | None:
+async def _kept(side: CopySide) -> bytes | None:
     async with AsyncExitStack() as sessions:
-        row = await (await _open(sessions, place)).one(server_secrets.FINGERPRINT)
+        row = await (await _open(sessions, side)).one(server_secrets.FINGERPRINT)
         return bytes(row[0]) if row else None
 
 
-async def _transfer(here: Place, there: Place, fingerprint: bytes | None) -> tuple[Sums, Sums]:
+async def _transfer(here: CopySide, there: CopySide, fingerprint: bytes | None) -> tuple[Sums, Sums]:
     """The sums of the rows that were read, and of those that are there now. The copy is committed when they are the
     same."""
     async with AsyncExitStack() as sessions:
@@ -232,7 +232,7 @@ async def _transfer(here: Place, there: Place, fingerprint: bytes | None) -> tup
     return ours, theirs
 
 
-async def _compare(here: Place, there: Place) -> tuple[Sums, Sums]:
+async def _compare(here: CopySide, there: CopySide) -> tuple[Sums, Sums]:
     async with AsyncExitStack() as sessions:
         source, target = await _open(sessions, here), await _open(sessions, there)
         states = await transfer.state(source), await transfer.state(target)
@@ -241,8 +241,8 @@ async def _compare(here: Place, there: Place) -> tuple[Sums, Sums]:
             return await transfer.sums(source, say), await transfer.sums(target, say)
 
 
-async def _open(sessions: AsyncExitStack, place: Place, write: bool = False) -> Session:
-    session = await place.session(write)
+async def _open(sessions: AsyncExitStack, side: CopySide, write: bool = False) -> Session:
+    session = await side.session(write)
     sessions.push_async_callback(session.close)
     return session
 
@@ -276,7 +276,7 @@ def _show(ours: Sums, theirs: Sums, json: bool) -> None:
         table(("table", "source_rows", "target_rows", "same", "source_checksum", "target_checksum"), rows)
 
 
-def _next(here: Place, there: Place) -> str:
+def _next(here: CopySide, there: CopySide) -> str:
     """Advice for what to do with the copy."""
     if there.folder is not None:
         return f"Now start the server on it: {program()} serve --data {shlex.quote(str(there.folder))}"

@@ -262,10 +262,10 @@ def _postgres(settings: Settings) -> Iterator[Finding]:
         yield ok("database", f"PostgreSQL {about['version']} at {about['address']}, {units.size(about['size'])}")
         yield from _ways(settings)
         wanted = settings.database_connections * settings.workers
-        room = about["most_connections"] - about["connections"]
+        free = about["most_connections"] - about["connections"]
         in_use = f"{about['connections']} of {about['most_connections']} in use"
         fix = "Raise PostgreSQL's max_connections, lower database_connections, or put PgBouncer in between."
-        yield ok("connections", in_use) if room >= wanted else warning("connections", in_use, fix)
+        yield ok("connections", in_use) if free >= wanted else warning("connections", in_use, fix)
         if about["synchronous_commit"] == "off":
             yield warning(
                 "synchronous_commit",
@@ -433,9 +433,9 @@ def _pages(path: Path, check: str) -> Finding:
 def _backups(settings: Settings) -> Iterator[Finding]:
     if not is_sqlite(settings):
         return
-    place, now = backups.folder(settings), clock.now()
+    folder, now = backups.folder(settings), clock.now()
     found = backups.found(settings)
-    newest = f"newest of {clock.format_time(found[0].created_at)}" if found else f"none in {place}"
+    newest = f"newest of {clock.format_time(found[0].created_at)}" if found else f"none in {folder}"
     if failed := backups.failure(settings):
         fix = "Correct this. The server tries again every five minutes, or as soon as an owner asks for a backup."
         yield warning("backups", f"failed at {clock.format_time(failed.at)}: {failed.reason}", fix)
@@ -443,7 +443,7 @@ def _backups(settings: Settings) -> Iterator[Finding]:
         fix = "Start the server. If it is running, its log says why there is none."
         yield warning("backups", f"{newest}, though one is due every {units.duration(settings.backup_every)}", fix)
     elif found:
-        yield ok("backups", f"{len(found)} in {place}, {newest}")
+        yield ok("backups", f"{len(found)} in {folder}, {newest}")
     else:
         yield ok("backups", f"{newest}; start the server with --backup-every 24h to create them")
 

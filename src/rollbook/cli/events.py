@@ -29,8 +29,8 @@ NEWEST_FIRST = {"order": "newest first", "wait": "`events tail`", "limit": "--li
 )
 def list_events(server: options.Server, fields: Fields, limit: int, json: bool) -> None:
     """List events, newest first."""
-    with server() as place:
-        for event in place.linked(EVENTS, {**as_query(fields.sent(place)), "order": "desc"}, limit):
+    with server() as backend:
+        for event in backend.linked(EVENTS, {**as_query(fields.sent(backend)), "order": "desc"}, limit):
             json_line(event) if json else line(_sentence(event))
 
 
@@ -40,11 +40,11 @@ def tail(server: options.Server, fields: Fields, json: bool) -> None:
 
     --after begins after an event or a position that you had, instead of with the next event.
     """
-    with server() as place:
-        asked = as_query(fields.sent(place))
+    with server() as backend:
+        asked = as_query(fields.sent(backend))
         if sys.stderr.isatty():
-            hint(f"Following the event log of {place.address}. Press Ctrl+C to stop.")
-        for event in place.events(asked):
+            hint(f"Following the event log of {backend.address}. Press Ctrl+C to stop.")
+        for event in backend.events(asked):
             json_line(event) if json else line(_sentence(event))
             sys.stdout.flush()
 

@@ -96,14 +96,14 @@ class Fields:
         """The value of a field that the command handles itself; None if it was not given."""
         return self._given.pop(field, None)
 
-    def sent(self, place: Backend) -> Shown:
+    def sent(self, backend: Backend) -> Shown:
         """Values that the call gets. Emails of users become their IDs. Raises Failure, ApiError."""
         found: Shown = {name: None if value is NOTHING else value for name, value in self._given.items()}
         if isinstance(found.get("metadata"), MetadataQuery):
             found |= found.pop("metadata")
         for name in PEOPLE:
             if "@" in found.get(name, ""):
-                found[name] = place.user(found[name])["id"]
+                found[name] = backend.user(found[name])["id"]
         return found
 
 

@@ -33,7 +33,7 @@ from rollbook.storage import migrate
 from rollbook.storage.database import Database
 
 if TYPE_CHECKING:
-    from rollbook.cli.imports import Import
+    from rollbook.cli.imports import FileImport
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class Folder(Backend):
         return cls(settings, open_existing(settings) if not make else open_database(settings))
 
     def __init__(self, settings: Settings, db: Database) -> None:
-        self.place = where(settings).strip()
+        self.flags = where(settings).strip()
         self.address = settings.public_url.rstrip("/") or server_address.find(settings.data) or settings.url
         self.location = address(settings)
         self._settings = settings
@@ -66,12 +66,12 @@ class Folder(Backend):
 
     def ask(self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Shown | None = None) -> Answer:
         response = self._response(method, path, query or {}, body)
-        found, place = _NEXT(response.head), _POSITION(response.head)
+        found, position = _NEXT(response.head), _POSITION(response.head)
         return Answer(
             response.status,
             msgspec.json.decode(response.body) if response.body else None,
             "" if found is None else found[1].decode(),
-            "" if place is None else place[1].decode(),
+            "" if position is None else position[1].decode(),
         )
 
     @contextmanager
@@ -104,7 +104,7 @@ class Folder(Backend):
         self._on.url = base or self.address
         return self.one("POST", at("users", id, "password-link"), body=body)
 
-    def import_users(self, asked: Import) -> None:
+    def import_users(self, asked: FileImport) -> None:
         from rollbook.cli.imports import load
 
         load(self._on, asked)

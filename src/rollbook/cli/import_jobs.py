@@ -27,29 +27,31 @@ IMPORT_ID = options.argument("import_id", "IMPORT_ID")
 )
 def list_imports(server: options.Server, fields: Fields, limit: int, json: bool, quiet: bool) -> None:
     """List imports, newest first."""
-    with server() as place:
-        listed(place.page(place.ask("GET", IMPORTS, {**fields.sent(place), "limit": limit})), COLUMNS, json, quiet)
+    with server() as backend:
+        listed(
+            backend.page(backend.ask("GET", IMPORTS, {**fields.sent(backend), "limit": limit})), COLUMNS, json, quiet
+        )
 
 
 @options.on_server(app, "get", IMPORT_ID, options.JSON, call=("GET", ONE))
 def get_import(server: options.Server, import_id: str, json: bool) -> None:
     """Show an import and how far it is."""
-    with server() as place:
-        shown(place.one("GET", at("imports", import_id)), json)
+    with server() as backend:
+        shown(backend.one("GET", at("imports", import_id)), json)
 
 
 @options.on_server(app, "report", IMPORT_ID, fields=arguments.ImportReport, call=("GET", f"{ONE}/report"))
 def show_report(server: options.Server, fields: Fields, import_id: str) -> None:
     """Print the refused records of an import, with the line and reason of each."""
-    with server() as place, place.body("GET", at("imports", import_id, "report"), fields.texts) as found:
+    with server() as backend, backend.body("GET", at("imports", import_id, "report"), fields.texts) as found:
         as_it_is(found.parts)
 
 
 @options.on_server(app, "cancel", IMPORT_ID, options.JSON, options.QUIET, call=("POST", f"{ONE}/cancel"))
 def cancel_import(server: options.Server, import_id: str, json: bool, quiet: bool) -> None:
     """Cancel an import. What was imported stays."""
-    with server() as place:
-        found = place.one("POST", at("imports", import_id, "cancel"))
+    with server() as backend:
+        found = backend.one("POST", at("imports", import_id, "cancel"))
         shown(found, json, quiet)
         if not (json or quiet):
             hint(f"Canceled {import_id}.")

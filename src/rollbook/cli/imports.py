@@ -45,7 +45,7 @@ FINAL = ("finished", "failed", "canceled")
 _encode = msgspec.json.Encoder().encode
 
 
-class Import(Struct):
+class FileImport(Struct):
     """A file to import, and what came of it so far. `report`: where refused records are written; None: they are
     printed."""
 
@@ -83,7 +83,7 @@ class Import(Struct):
         done = f"{', '.join(parts)}, {refused} refused, in {self.seconds:.1f} s ({self.rate:,} records/s)."
         return f"Dry run, nothing was changed: {done}" if self.options.dry_run else done
 
-    def tell(self, refusals: list[Refusal], say: Callable[[str], None]) -> None:
+    def put_out(self, refusals: list[Refusal], say: Callable[[str], None]) -> None:
         if self.report is not None:
             self.report.write(b"".join([_encode(refusal._asdict()) + b"\n" for refusal in refusals]))
             return
@@ -119,7 +119,7 @@ def report_to(file: Path | None) -> Iterator[IO[bytes] | None]:
 # ---- into a folder
 
 
-def load(on: Rollbook, asked: Import) -> None:
+def load(on: Rollbook, asked: FileImport) -> None:
     """Import a file. Users who were imported stay when the import ends early. Raises ApiError, OSError."""
     id, began, status = new_id(), clock.now(), "failed"
     by = cli_job(id)
@@ -140,7 +140,7 @@ def load(on: Rollbook, asked: Import) -> None:
         _index(on, asked)
 
 
-def _begun(on: Rollbook, source: io.BufferedReader[_Source], asked: Import, id: str) -> Run:
+def _begun(on: Rollbook, source: io.BufferedReader[_Source], asked: FileImport, id: str) -> Run:
     """Raises InvalidParameter."""
     try:
         return Run(on, source, asked.options, id)
@@ -150,7 +150,7 @@ def _begun(on: Rollbook, source: io.BufferedReader[_Source], asked: Import, id: 
         raise
 
 
-def _show_columns(asked: Import) -> None:
+def _show_columns(asked: FileImport) -> None:
     """The names and numbers of a file's columns, which the error gives by number. Only at a terminal: what a file
     without a header has there are the first user's email and password."""
     if asked.size is None or not sys.stderr.isatty():
@@ -161,15 +161,15 @@ def _show_columns(asked: Import) -> None:
         hint(f"Columns: {', '.join(f'{number} {column}' for number, column in enumerate(columns, 1))}")
 
 
-def _watch(run: Run, asked: Import, steps: Callable[[], Iterator[import_writer.Step]]) -> None:
+def _watch(run: Run, asked: FileImport, steps: Callable[[], Iterator[import_writer.BatchResult]]) -> None:
     began = time.perf_counter()
     with bar(asked.title, asked.size) as (say, show):
         for step in steps():
-            asked.tell(step.refusals, say)
+            asked.put_out(step.refusals, say)
             asked.moved(run.counts, began, show, run.bytes_read)
 
 
-def _index(on: Rollbook, asked: Import) -> None:
+def _index(on: Rollbook, asked: FileImport) -> None:
     """Bring changed users into the search index, which new ones are in. It is part of the time that the import took:
     people wait for it."""
     before, began = asked.seconds, time.perf_counter()
@@ -186,7 +186,7 @@ def _index(on: Rollbook, asked: Import) -> None:
 # ---- into a running server
 
 
-def send(server: Remote, asked: Import) -> None:
+def send(server: Remote, asked: FileImport) -> None:
     """The server imports the file. Ctrl+C cancels the import; what was imported stays."""
     fields = msgspec.structs.asdict(asked.options).items()
     query = {
@@ -205,15 +205,15 @@ def send(server: Remote, asked: Import) -> None:
         server.ask("POST", at("imports", id, "cancel"))
         raise
     if asked.counts.reported:
-        for told in server.import_report(id):
-            asked.tell([Refusal(**{name: told[name] for name in Refusal._fields if name in told})], hint)
+        for found in server.import_report(id):
+            asked.put_out([Refusal(**{name: found[name] for name in Refusal._fields if name in found})], hint)
     if job.get("error_code") == InvalidParameter.code:
         _show_columns(asked)
     if job["status"] != "finished":
         raise ApiError(job["error"] or "The import was canceled. What was imported by then stays.")
 
 
-def _sent(asked: Import) -> Iterator[bytes]:
+def _sent(asked: FileImport) -> Iterator[bytes]:
     sent = 0
     with _open(asked.file) as source, bar("Sending", asked.size) as (_, show):
         while part := source.read1(PART):

@@ -36,10 +36,10 @@ QUIET = options.option("--quiet -q", "Print only the new key.")
 )
 def create_key(server: options.Server, fields: Fields, user: str, json: bool, quiet: bool) -> None:
     """Create an API key and print it."""
-    with server() as place:
+    with server() as backend:
         named = {} if "name" in fields else {"name": "command line"}
-        body = {"user_id": place.user(user)["id"], **named, **fields.sent(place)}
-        _show(place.one("POST", KEYS, body=body), place.address, json, quiet)
+        body = {"user_id": backend.user(user)["id"], **named, **fields.sent(backend)}
+        _show(backend.one("POST", KEYS, body=body), backend.address, json, quiet)
 
 
 @options.on_server(
@@ -54,9 +54,9 @@ def create_key(server: options.Server, fields: Fields, user: str, json: bool, qu
 )
 def list_keys(server: options.Server, fields: Fields, user: str, json: bool, quiet: bool) -> None:
     """List a user's API keys, oldest first, without the secrets."""
-    with server() as place:
-        found = place.all(KEYS, {"user": place.user(user)["id"], **fields.sent(place)})
-        empty = f"No API keys yet. To create one: {program()} keys create {shlex.quote(user)} {place.place}"
+    with server() as backend:
+        found = backend.all(KEYS, {"user": backend.user(user)["id"], **fields.sent(backend)})
+        empty = f"No API keys yet. To create one: {program()} keys create {shlex.quote(user)} {backend.flags}"
         listed(found, COLUMNS, json, quiet, row=_with_state, empty=empty)
 
 
@@ -68,8 +68,8 @@ def _with_state(key: Shown) -> Shown:
 @options.on_server(app, "get", KEY_ID, options.JSON, call=("GET", ONE))
 def get_key(server: options.Server, key_id: str, json: bool) -> None:
     """Show an API key without the secret. `current` is the key that you use."""
-    with server() as place:
-        key = place.one("GET", at("keys", key_id))
+    with server() as backend:
+        key = backend.one("GET", at("keys", key_id))
         shown(key if json else _with_state(key), json)
 
 
@@ -87,9 +87,9 @@ def get_key(server: options.Server, key_id: str, json: bool) -> None:
 )
 def reveal_key(server: options.Running, fields: Fields, key_id: str, password: str, json: bool, quiet: bool) -> None:
     """Print one of your own API keys in full. Requires your password, and is recorded in the event log."""
-    with server() as place:
-        proof = {"password": options.current_password(password), **fields.sent(place)}
-        _show(place.one("POST", at("keys", key_id, "reveal"), body=proof), place.address, json, quiet)
+    with server() as backend:
+        proof = {"password": options.current_password(password), **fields.sent(backend)}
+        _show(backend.one("POST", at("keys", key_id, "reveal"), body=proof), backend.address, json, quiet)
 
 
 @options.on_server(
@@ -97,15 +97,17 @@ def reveal_key(server: options.Running, fields: Fields, key_id: str, password: s
 )
 def rotate_key(server: options.Server, fields: Fields, key_id: str, json: bool, quiet: bool) -> None:
     """Rotate an API key: create a new key with the same permissions and print it."""
-    with server() as place:
-        _show(place.one("POST", at("keys", key_id, "rotate"), body=fields.sent(place)), place.address, json, quiet)
+    with server() as backend:
+        _show(
+            backend.one("POST", at("keys", key_id, "rotate"), body=fields.sent(backend)), backend.address, json, quiet
+        )
 
 
 @options.on_server(app, "revoke", KEY_ID, options.QUIET, call=("DELETE", ONE))
 def revoke_key(server: options.Server, key_id: str, quiet: bool) -> None:
     """Revoke an API key. It stops working within a second."""
-    with server() as place:
-        place.ask("DELETE", at("keys", key_id))
+    with server() as backend:
+        backend.ask("DELETE", at("keys", key_id))
         line(key_id) if quiet else hint(f"Revoked {key_id}.")
 
 

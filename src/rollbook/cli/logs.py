@@ -28,8 +28,8 @@ SINCE = {"after": "since", "before": "until"}
 )
 def list_requests(server: options.Server, fields: Fields, limit: int, json: bool) -> None:
     """List requests, newest first."""
-    with server() as place:
-        for request in place.linked(REQUESTS, fields.sent(place), limit):
+    with server() as backend:
+        for request in backend.linked(REQUESTS, fields.sent(backend), limit):
             json_line(request) if json else line(_sentence(request))
 
 
@@ -38,8 +38,8 @@ def list_requests(server: options.Server, fields: Fields, limit: int, json: bool
 )
 def get_request(server: options.Server, request_id: str, json: bool) -> None:
     """Show a request, by the `X-Request-Id` of its response."""
-    with server() as place:
-        shown(place.one("GET", at("requests", request_id)), json)
+    with server() as backend:
+        shown(backend.one("GET", at("requests", request_id)), json)
 
 
 @options.on_server(
@@ -54,10 +54,10 @@ def tail(server: options.Server, fields: Fields, json: bool) -> None:
     """Print requests as they are answered, until you press Ctrl+C. Each appears 4 seconds later, so that they are in
     order."""
     since = fields.take("after")
-    with server() as place:
+    with server() as backend:
         if sys.stderr.isatty():
-            hint(f"Following the request log of {place.address}. Press Ctrl+C to stop.")
-        for request in place.followed(REQUESTS, fields.sent(place), since):
+            hint(f"Following the request log of {backend.address}. Press Ctrl+C to stop.")
+        for request in backend.followed(REQUESTS, fields.sent(backend), since):
             json_line(request) if json else line(_sentence(request))
             sys.stdout.flush()
 

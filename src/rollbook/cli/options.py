@@ -172,7 +172,7 @@ def on_server(
     as `fields.options_of` has them.
     """
     opened = running_server if running else backend
-    places = _SERVER if running else _FOLDER_OR_SERVER
+    where = _SERVER if running else _FOLDER_OR_SERVER
     own = [each for each in parameters if isinstance(each, click.Argument)]
     more = [each for each in parameters if not isinstance(each, click.Argument)]
     made = []
@@ -184,7 +184,7 @@ def on_server(
 
     def add(function: Function) -> Command:
         def run(**given: Any) -> None:
-            server = partial(opened, **{str(place.name): given.pop(str(place.name)) for place in places})
+            server = partial(opened, **{str(each.name): given.pop(str(each.name)) for each in where})
             try:
                 if fields is None:
                     function(server, **given)
@@ -197,7 +197,7 @@ def on_server(
                     raise
                 raise Misuse(" ".join(_in_options_of(added, fault) for fault in faults)) from None
 
-        added = _added(app, name, [*own, *made, *more, *places], function, run)
+        added = _added(app, name, [*own, *made, *more, *where], function, run)
         added.call, added.elsewhere = call, elsewhere
         return added
 

@@ -21,7 +21,7 @@ from rollbook.errors import Fault
 if TYPE_CHECKING:
     import httpx2
 
-    from rollbook.cli.imports import Import
+    from rollbook.cli.imports import FileImport
 
 TEXTS = ("id", "key", "url")  # fields that commands send back or take apart
 OBJECTS = ("health", "response")
@@ -38,7 +38,7 @@ class Remote(Backend):
     def __init__(self, url: str, key: str, profile: str | None = None) -> None:
         """`profile` is where URL and key come from. Raises Misuse if the URL or the key is invalid."""
         self.address = self.location = base_url(url)
-        self.place = f"--url {self.address}" if profile is None else f"--profile {profile}"
+        self.flags = f"--url {self.address}" if profile is None else f"--profile {profile}"
         self._profile = profile
         try:
             self._client = Rollbook(url=self.address, key=key, max_wait=MAX_WAIT, max_retries=RETRIES)
@@ -54,7 +54,7 @@ class Remote(Backend):
             raise Misuse("--public-url and --url can't be combined: a running server knows its own public_url.")
         return self.one("POST", at("users", id, "password-link"), body=body)
 
-    def import_users(self, asked: Import) -> None:
+    def import_users(self, asked: FileImport) -> None:
         from rollbook.cli.imports import send
 
         send(self, asked)

@@ -26,9 +26,9 @@ SESSIONS = "/v1/sessions"
 )
 def list_sessions(server: options.Server, fields: Fields, user: str, json: bool, quiet: bool) -> None:
     """List the browsers a user is signed in with, newest first."""
-    with server() as place:
-        asked = {"user": place.user(user)["id"], **fields.sent(place)}
-        listed(place.all(SESSIONS, asked), COLUMNS, json, quiet)
+    with server() as backend:
+        asked = {"user": backend.user(user)["id"], **fields.sent(backend)}
+        listed(backend.all(SESSIONS, asked), COLUMNS, json, quiet)
 
 
 @options.on_server(
@@ -40,6 +40,6 @@ def list_sessions(server: options.Server, fields: Fields, user: str, json: bool,
 )
 def delete_session(server: options.Server, session_id: str, quiet: bool) -> None:
     """Sign a browser out."""
-    with server() as place:
-        place.ask("DELETE", at("sessions", session_id))
+    with server() as backend:
+        backend.ask("DELETE", at("sessions", session_id))
         line(session_id) if quiet else hint(f"Signed out {session_id}.")

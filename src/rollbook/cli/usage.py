@@ -24,11 +24,11 @@ USAGE = "/v1/usage"
 )
 def app(server: options.Server, fields: Fields, user: str | None, json: bool) -> None:
     """Show a user's requests by endpoint and by API key, and how long they took. Without USER, your own."""
-    with server() as place:
-        if user is None and place.is_operator:
+    with server() as backend:
+        if user is None and backend.is_operator:
             raise Misuse("Name a user: rollbook usage EMAIL")
-        whose = {"user": place.user(user)["id"]} if user else {}
-        found = place.one("GET", USAGE, {**whose, **fields.sent(place)})
+        whose = {"user": backend.user(user)["id"]} if user else {}
+        found = backend.one("GET", USAGE, {**whose, **fields.sent(backend)})
         if json:
             as_json(found)
             return

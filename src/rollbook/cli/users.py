@@ -57,9 +57,9 @@ def list_users(
     server: options.Server, fields: Fields, limit: int, offset: int, all: bool, json: bool, quiet: bool
 ) -> None:
     """List users, in the order in which they were added."""
-    with server() as place:
-        asked = as_query(fields.sent(place))
-        found = place.users(asked, None if all else limit, offset)
+    with server() as backend:
+        asked = as_query(fields.sent(backend))
+        found = backend.users(asked, None if all else limit, offset)
         if json:
             as_json_list(found)
         elif quiet:
@@ -68,7 +68,7 @@ def list_users(
         else:
             rows = list(found)
             table(COLUMNS, rows)
-            total = place.count({name: value for name, value in asked.items() if name not in ("sort", "consistency")})
+            total = backend.count({name: value for name, value in asked.items() if name not in ("sort", "consistency")})
             shown_to = offset + len(rows)
             more = f" Next page: --offset {shown_to}" if rows and shown_to < total else ""
             hint(f"{len(rows):,} of {counted(total, 'user')}.{more}")
@@ -77,23 +77,23 @@ def list_users(
 @options.on_server(app, "get", options.NAMED, options.JSON, options.QUIET, call=("GET", ONE), elsewhere=FIELDS)
 def get_user(server: options.Server, user: str, json: bool, quiet: bool) -> None:
     """Show a user with all fields."""
-    with server() as place:
-        shown(place.user(user), json, quiet)
+    with server() as backend:
+        shown(backend.user(user), json, quiet)
 
 
 @options.on_server(app, "count", options.JSON, fields=arguments.UserFilters, call=("GET", f"{USERS}/count"))
 def count_users(server: options.Server, fields: Fields, json: bool) -> None:
     """Count users."""
-    with server() as place:
-        count = place.count(as_query(fields.sent(place)))
+    with server() as backend:
+        count = backend.count(as_query(fields.sent(backend)))
         as_json({"count": count}) if json else line(count)
 
 
 @options.on_server(app, "personal-data", options.NAMED, call=("GET", f"{ONE}/export"))
 def show_personal_data(server: options.Server, user: str) -> None:
     """Print everything that is stored about a user, as JSON."""
-    with server() as place:
-        as_json(place.one("GET", at("users", place.user(user)["id"], "export")))
+    with server() as backend:
+        as_json(backend.one("GET", at("users", backend.user(user)["id"], "export")))
 
 
 @options.on_server(
@@ -112,9 +112,9 @@ def verify_password(
 ) -> None:
     """Check a user's password, as an application does that signs them in. It is typed without being shown."""
     secret = options.current_password(password or "-")
-    with server() as place:
-        body = {"email": email, "password": secret, **fields.sent(place)}
-        shown(place.one("POST", f"{USERS}/verify-password", WHOLE, body), json, quiet)
+    with server() as backend:
+        body = {"email": email, "password": secret, **fields.sent(backend)}
+        shown(backend.one("POST", f"{USERS}/verify-password", WHOLE, body), json, quiet)
 
 
 # ---- creating and changing
@@ -133,12 +133,12 @@ def verify_password(
 def create_user(server: options.Server, fields: Fields, password: str | None, json: bool, quiet: bool) -> None:
     """Create a user."""
     secret = str(options.password(password, required=True))
-    with server(make=True) as place:
-        sent = fields.sent(place)
-        user = options.with_password(password, secret, lambda chosen: place.create_user({**sent, "password": chosen}))
+    with server(make=True) as backend:
+        sent = fields.sent(backend)
+        user = options.with_password(password, secret, lambda chosen: backend.create_user({**sent, "password": chosen}))
         shown(user, json, quiet)
         if not (json or quiet):
-            hint(f"To create an API key for them: {program()} keys create {shlex.quote(user['email'])} {place.place}")
+            hint(f"To create an API key for them: {program()} keys create {shlex.quote(user['email'])} {backend.flags}")
 
 
 @options.on_server(
@@ -181,11 +181,11 @@ def invite_user(
     """
     if public_url is not None and not public_url.startswith(("http://", "https://")):
         raise click.BadParameter("--public-url must start with http:// or https://.")
-    with server(make=True) as place:
-        body = fields.sent(place)
+    with server(make=True) as backend:
+        body = fields.sent(backend)
         check(arguments.PasswordLinkCreate, body, 0)  # before a user is created
-        found, is_new = _invited(place, user, name, role)
-        link = place.password_link(found["id"], public_url, body)
+        found, is_new = _invited(backend, user, name, role)
+        link = backend.password_link(found["id"], public_url, body)
         if json:
             as_json({"user": found, "is_new": is_new, **link})
             return
@@ -196,27 +196,27 @@ def invite_user(
         if not is_new and role not in (None, found["role"]):
             hint(
                 f"Their role is unchanged. To change it: {_set(found['email'])} --role {shlex.quote(str(role))} "
-                f"{place.place}"
+                f"{backend.flags}"
             )
         opens = "can set the password" if body else "can set the password and is signed in"
         hint(
             f"Whoever opens the link {opens}. It works once and expires at {link['expires_at']}. "
             "Send it over a channel you trust."
         )
-        if public_url is None and "://127.0.0.1:" in link["url"] and place.place.startswith("--data"):
+        if public_url is None and "://127.0.0.1:" in link["url"] and backend.flags.startswith("--data"):
             hint("The link leads to this machine. For people elsewhere, add --public-url or set ROLLBOOK_PUBLIC_URL.")
 
 
-def _invited(place: Backend, email: str, name: str | None, role: str | None) -> tuple[Shown, bool]:
+def _invited(backend: Backend, email: str, name: str | None, role: str | None) -> tuple[Shown, bool]:
     """The user with this email or ID, and whether they were created just now."""
     by_id = email.startswith("user_") and "@" not in email
-    user = place.user(email) if by_id else next(place.users({"email": email}, 1, 0), None)
+    user = backend.user(email) if by_id else next(backend.users({"email": email}, 1, 0), None)
     if user is None:
-        return place.create_user(
+        return backend.create_user(
             {"name": name or email.partition("@")[0], "email": email, "role": role or "member"}
         ), True
     if user["status"] != "active":
-        activate = f"{_set(user['email'])} --status active {place.place}"
+        activate = f"{_set(user['email'])} --status active {backend.flags}"
         raise Failure(f"{user['email']} is suspended and can't sign in. To activate them: {activate}")
     return user, False
 
@@ -251,21 +251,21 @@ def set_user(
     secret = options.password(password, required=False)
     if secret is None:
         fields.require_any("--password")
-    with server() as place:
-        found = place.user(user)
+    with server() as backend:
+        found = backend.user(user)
         if secret is not None:
             current = options.with_password(
-                password, secret, lambda chosen: _set_password(place, found["id"], chosen, current)
+                password, secret, lambda chosen: _set_password(backend, found["id"], chosen, current)
             )
         if fields:
             proof = {} if current is None else {"current_password": current}
-            place.ask("PATCH", at("users", found["id"]), body={**fields.sent(place), **proof})
-        shown(place.user(found["id"]), json, quiet)
+            backend.ask("PATCH", at("users", found["id"]), body={**fields.sent(backend), **proof})
+        shown(backend.user(found["id"]), json, quiet)
 
 
-def _set_password(place: Backend, id: str, chosen: str, current: str | None) -> str | None:
+def _set_password(backend: Backend, id: str, chosen: str, current: str | None) -> str | None:
     """The password that proves from now on who changes their own user; None if no proof was given."""
-    place.set_password(id, chosen, current)
+    backend.set_password(id, chosen, current)
     return None if current is None else chosen
 
 
@@ -289,9 +289,9 @@ def set_password(
     """
     current = options.current_password(current_password)
     secret = options.password(password, required=True)
-    with server() as place:
-        id = place.user(user)["id"]
-        options.with_password(password, str(secret), lambda chosen: place.set_password(id, chosen, current))
+    with server() as backend:
+        id = backend.user(user)["id"]
+        options.with_password(password, str(secret), lambda chosen: backend.set_password(id, chosen, current))
         line(id) if quiet else hint(f"Set the password of {user}. They were signed out everywhere.")
 
 
@@ -306,8 +306,8 @@ def set_password(
 )
 def suspend_user(server: options.Server, user: str, json: bool, quiet: bool) -> None:
     """Suspend a user. They can't sign in or use their API keys until you activate them."""
-    with server() as place:
-        shown(place.one("POST", at("users", place.user(user)["id"], "suspend"), WHOLE), json, quiet)
+    with server() as backend:
+        shown(backend.one("POST", at("users", backend.user(user)["id"], "suspend"), WHOLE), json, quiet)
 
 
 @options.on_server(
@@ -321,8 +321,8 @@ def suspend_user(server: options.Server, user: str, json: bool, quiet: bool) -> 
 )
 def activate_user(server: options.Server, user: str, json: bool, quiet: bool) -> None:
     """Activate a suspended user."""
-    with server() as place:
-        shown(place.one("POST", at("users", place.user(user)["id"], "activate"), WHOLE), json, quiet)
+    with server() as backend:
+        shown(backend.one("POST", at("users", backend.user(user)["id"], "activate"), WHOLE), json, quiet)
 
 
 @options.on_server(
@@ -343,8 +343,8 @@ def bulk_users(server: options.Server, file: Path, atomic: bool) -> None:
         operations = msgspec.json.decode(text)
     except msgspec.DecodeError as problem:
         raise Failure(f"{file} is not valid JSON: {problem}.") from None
-    with server() as place:
-        found = place.ask("POST", f"{USERS}/bulk", body={"operations": operations, "atomic": atomic}).value
+    with server() as backend:
+        found = backend.ask("POST", f"{USERS}/bulk", body={"operations": operations, "atomic": atomic}).value
     as_json(found)
     if any(each["status"] >= 400 for each in found.get("results", ())):
         raise click.exceptions.Exit(1)
@@ -367,15 +367,15 @@ def delete_user(server: options.Server, user: str, yes: bool, quiet: bool, purge
     """Delete a user. Their API keys stop working. You can restore them until they are erased (30 days by default)."""
     if purge:
         options.confirm(f"Erase {user} permanently? You can't restore them.", yes)
-    with server() as place:
-        id = user if purge and "@" not in user else place.user(user)["id"]  # a deleted user is erased by ID
-        place.ask("DELETE", at("users", id), {"purge": "true"} if purge else None)
+    with server() as backend:
+        id = user if purge and "@" not in user else backend.user(user)["id"]  # a deleted user is erased by ID
+        backend.ask("DELETE", at("users", id), {"purge": "true"} if purge else None)
         if quiet:
             line(id)
         elif purge:
             hint(f"Permanently erased {id}.")
         else:
-            hint(f"Deleted {id}. To restore them: {program()} users restore {id} {place.place}")
+            hint(f"Deleted {id}. To restore them: {program()} users restore {id} {backend.flags}")
 
 
 @options.on_server(
@@ -390,17 +390,17 @@ def delete_user(server: options.Server, user: str, yes: bool, quiet: bool, purge
 def restore_user(server: options.Server, user: str, json: bool, quiet: bool) -> None:
     """Restore a deleted user, by email or ID. Their API keys stay revoked. `users list --status deleted` lists those
     you can restore."""
-    with server() as place:
+    with server() as backend:
         shown(
-            place.one("POST", at("users", _deleted(place, user) if "@" in user else user, "restore"), WHOLE),
+            backend.one("POST", at("users", _deleted(backend, user) if "@" in user else user, "restore"), WHOLE),
             json,
             quiet,
         )
 
 
-def _deleted(place: Backend, email: str) -> str:
+def _deleted(backend: Backend, email: str) -> str:
     """The ID of the deleted user who had this email."""
-    found = [user["id"] for user in place.users({"status": "deleted", "email": email}, 5, 0)]
+    found = [user["id"] for user in backend.users({"status": "deleted", "email": email}, 5, 0)]
     if not found:
         raise Failure(f"There is no deleted user {email} who can be restored.")
     if len(found) > 1:
@@ -428,9 +428,9 @@ def export_users(server: options.Server, fields: Fields, file: Path, with_hashes
     `rollbook users import` creates the same users from it, in the same order. Without --with-hashes, they have to set
     new passwords. A FILE that ends with .csv becomes a table, any other NDJSON, unless --format says otherwise.
     """
-    with server() as place:
-        asked = {"format": "csv" if file.suffix == ".csv" else "ndjson", **as_query(fields.sent(place))}
-        with place.export(asked, with_hashes) as found, written(file) as output:
+    with server() as backend:
+        asked = {"format": "csv" if file.suffix == ".csv" else "ndjson", **as_query(fields.sent(backend))}
+        with backend.export(asked, with_hashes) as found, written(file) as output:
             lines = 0
             for part in found.parts:
                 output.write(part)
@@ -460,16 +460,16 @@ def import_users(server: options.Server, fields: Fields, file: Path, report: Pat
     nothing. The server can be running. See docs/import.md.
     """
     # Imported here: only this command needs it.
-    from rollbook.cli.imports import Import, import_options, report_to
+    from rollbook.cli.imports import FileImport, import_options, report_to
 
     columns = fields.take("mapping") or ()
     wanted = import_options(fields.texts, columns)
     if str(file) != "-":
         file.open("rb").close()  # if it can't be read, no folder is created for it
-    with server(make=True) as place, report_to(report) as written:
-        asked = Import(file, wanted, written)
+    with server(make=True) as backend, report_to(report) as written:
+        asked = FileImport(file, wanted, written)
         try:
-            place.import_users(asked)
+            backend.import_users(asked)
         finally:
             if json:
                 as_json({**asked.counts._asdict(), "seconds": round(asked.seconds, 3), "rows_per_second": asked.rate})

@@ -55,9 +55,9 @@ SECRET = options.option(
 )
 def list_webhooks(server: options.Server, fields: Fields, json: bool, quiet: bool) -> None:
     """List webhooks, oldest first: your own or, for admins, all. The counts are of the last 24 hours."""
-    with server() as place:
-        found = place.all(WEBHOOKS, fields.sent(place))
-        empty = f"No webhooks yet. To create one: {program()} webhooks create https://example.com/hook {place.place}"
+    with server() as backend:
+        found = backend.all(WEBHOOKS, fields.sent(backend))
+        empty = f"No webhooks yet. To create one: {program()} webhooks create https://example.com/hook {backend.flags}"
         listed(found, COLUMNS, json, quiet, row=_with_health, empty=empty)
 
 
@@ -73,20 +73,20 @@ def list_webhooks(server: options.Server, fields: Fields, json: bool, quiet: boo
 )
 def create_webhook(server: options.Server, fields: Fields, target: str, json: bool, quiet: bool) -> None:
     """Create a webhook and print its secret. The URL `inbox` is the inbox in the dashboard."""
-    with server() as place:
-        if "user_id" not in fields and place.is_operator:
+    with server() as backend:
+        if "user_id" not in fields and backend.is_operator:
             raise Failure("Add --user: a webhook belongs to a user. It stops when they can no longer read events.")
-        webhook = place.one("POST", WEBHOOKS, body={"url": target, **fields.sent(place)})
+        webhook = backend.one("POST", WEBHOOKS, body={"url": target, **fields.sent(backend)})
         _show(webhook, json, quiet)
         if not json and not quiet:
-            hint(f"\nSend a test event:\n\n  {program()} webhooks test {webhook['id']} {place.place}")
+            hint(f"\nSend a test event:\n\n  {program()} webhooks test {webhook['id']} {backend.flags}")
 
 
 @options.on_server(app, "get", WEBHOOK_ID, options.JSON, call=("GET", ONE))
 def get_webhook(server: options.Server, webhook_id: str, json: bool) -> None:
     """Show a webhook and how its deliveries are going."""
-    with server() as place:
-        _show(place.one("GET", at("webhooks", webhook_id)), json, False)
+    with server() as backend:
+        _show(backend.one("GET", at("webhooks", webhook_id)), json, False)
 
 
 @options.on_server(
@@ -102,8 +102,8 @@ def get_webhook(server: options.Server, webhook_id: str, json: bool) -> None:
 def set_webhook(server: options.Server, fields: Fields, webhook_id: str, json: bool, quiet: bool) -> None:
     """Update a webhook. Other fields and headers are left unchanged."""
     fields.require_any()
-    with server() as place:
-        _show(place.one("PATCH", at("webhooks", webhook_id), body=fields.sent(place)), json, quiet)
+    with server() as backend:
+        _show(backend.one("PATCH", at("webhooks", webhook_id), body=fields.sent(backend)), json, quiet)
 
 
 @options.on_server(
@@ -122,9 +122,9 @@ def reveal_secret(
     server: options.Running, fields: Fields, webhook_id: str, password: str, json: bool, quiet: bool
 ) -> None:
     """Print the secret of a webhook. Requires your password, and is recorded in the event log."""
-    with server() as place:
-        proof = {"password": options.current_password(password), **fields.sent(place)}
-        _show_secret(place.one("POST", at("webhooks", webhook_id, "reveal"), body=proof), json, quiet)
+    with server() as backend:
+        proof = {"password": options.current_password(password), **fields.sent(backend)}
+        _show_secret(backend.one("POST", at("webhooks", webhook_id, "reveal"), body=proof), json, quiet)
 
 
 @options.on_server(
@@ -138,25 +138,25 @@ def reveal_secret(
 )
 def rotate_secret(server: options.Server, fields: Fields, webhook_id: str, json: bool, quiet: bool) -> None:
     """Rotate the secret of a webhook, and print the new one. The old one signs for a day as well, or for --overlap."""
-    with server() as place:
+    with server() as backend:
         _show_secret(
-            place.one("POST", at("webhooks", webhook_id, "rotate-secret"), body=fields.sent(place)), json, quiet
+            backend.one("POST", at("webhooks", webhook_id, "rotate-secret"), body=fields.sent(backend)), json, quiet
         )
 
 
 @options.on_server(app, "delete", WEBHOOK_ID, options.QUIET, call=("DELETE", ONE))
 def delete_webhook(server: options.Server, webhook_id: str, quiet: bool) -> None:
     """Delete a webhook and its deliveries. To keep it for later, pause it instead."""
-    with server() as place:
-        place.ask("DELETE", at("webhooks", webhook_id))
+    with server() as backend:
+        backend.ask("DELETE", at("webhooks", webhook_id))
         line(webhook_id) if quiet else hint(f"Deleted {webhook_id}.")
 
 
 @options.on_server(app, "pause", WEBHOOK_ID, options.JSON, options.QUIET, call=("POST", ONE + "/pause"))
 def pause_webhook(server: options.Server, webhook_id: str, json: bool, quiet: bool) -> None:
     """Pause a webhook. What happens meanwhile can be sent when you resume it."""
-    with server() as place:
-        _show(place.one("POST", at("webhooks", webhook_id, "pause")), json, quiet)
+    with server() as backend:
+        _show(backend.one("POST", at("webhooks", webhook_id, "pause")), json, quiet)
 
 
 @options.on_server(
@@ -170,8 +170,8 @@ def pause_webhook(server: options.Server, webhook_id: str, json: bool, quiet: bo
 )
 def resume_webhook(server: options.Server, fields: Fields, webhook_id: str, json: bool, quiet: bool) -> None:
     """Resume a webhook after a pause, or when it was disabled."""
-    with server() as place:
-        _show(place.one("POST", at("webhooks", webhook_id, "resume"), body=fields.sent(place)), json, quiet)
+    with server() as backend:
+        _show(backend.one("POST", at("webhooks", webhook_id, "resume"), body=fields.sent(backend)), json, quiet)
 
 
 def _show(webhook: Shown, json: bool, quiet: bool) -> None:
@@ -201,8 +201,8 @@ def _with_health(webhook: Shown) -> Shown:
 )
 def send_test(server: options.Running, fields: Fields, webhook_id: str, json: bool) -> None:
     """Send an example event to a webhook and show the answer. Exits with 1 if it was not delivered."""
-    with server() as place:
-        _show_test(place.one("POST", at("webhooks", webhook_id, "test"), body=fields.sent(place)), json)
+    with server() as backend:
+        _show_test(backend.one("POST", at("webhooks", webhook_id, "test"), body=fields.sent(backend)), json)
 
 
 def _show_test(delivery: Shown, json: bool) -> None:
@@ -231,18 +231,18 @@ def list_deliveries(
     server: options.Server, fields: Fields, webhook_id: str, limit: int, json: bool, quiet: bool
 ) -> None:
     """List the attempts to deliver events to a webhook, newest first."""
-    with server() as place:
-        asked = {**fields.sent(place), "limit": limit}
-        found = place.page(place.ask("GET", at("webhooks", webhook_id, "deliveries"), asked))
-        empty = f"No deliveries. To send a test event: {program()} webhooks test {webhook_id} {place.place}"
+    with server() as backend:
+        asked = {**fields.sent(backend), "limit": limit}
+        found = backend.page(backend.ask("GET", at("webhooks", webhook_id, "deliveries"), asked))
+        empty = f"No deliveries. To send a test event: {program()} webhooks test {webhook_id} {backend.flags}"
         listed(found, DELIVERY_COLUMNS, json, quiet, empty=empty)
 
 
 @options.on_server(app, "delivery", WEBHOOK_ID, DELIVERY_ID, options.JSON, call=("GET", DELIVERY))
 def get_delivery(server: options.Server, webhook_id: str, delivery_id: str, json: bool) -> None:
     """Show a delivery with what was sent and answered."""
-    with server() as place:
-        shown(place.one("GET", at("webhooks", webhook_id, "deliveries", delivery_id)), json)
+    with server() as backend:
+        shown(backend.one("GET", at("webhooks", webhook_id, "deliveries", delivery_id)), json)
 
 
 @options.on_server(
@@ -257,9 +257,9 @@ def get_delivery(server: options.Server, webhook_id: str, delivery_id: str, json
 )
 def resend_delivery(server: options.Running, webhook_id: str, delivery_id: str, json: bool, quiet: bool) -> None:
     """Send the event of a delivery again, and wait for the outcome. Exits with 1 if it was not delivered."""
-    with server() as place:
-        made = place.one("POST", at("webhooks", webhook_id, "deliveries", delivery_id, "resend"))
-        _follow(place, webhook_id, made, json, quiet)
+    with server() as backend:
+        made = backend.one("POST", at("webhooks", webhook_id, "deliveries", delivery_id, "resend"))
+        _follow(backend, webhook_id, made, json, quiet)
 
 
 # ---- replays
@@ -281,22 +281,22 @@ def replay(server: options.Running, fields: Fields, webhook_id: str, detach: boo
 
     It goes on if you press Ctrl+C, and survives a restart of the server.
     """
-    with server() as place:
-        made = place.one("POST", at("webhooks", webhook_id, "replays"), body=fields.sent(place))
+    with server() as backend:
+        made = backend.one("POST", at("webhooks", webhook_id, "replays"), body=fields.sent(backend))
         if detach:
             shown(made, json, quiet)
         else:
-            _follow(place, webhook_id, made, json, quiet)
+            _follow(backend, webhook_id, made, json, quiet)
 
 
-def _follow(place: Remote, webhook_id: str, replay: Shown, json: bool, quiet: bool) -> None:
+def _follow(backend: Remote, webhook_id: str, replay: Shown, json: bool, quiet: bool) -> None:
     """Wait until it is finished, and show its progress to people."""
     id = replay["id"]
     with bar("Sending", 1.0) as (_, show):
         for _ in looks():
             if replay["status"] != "running":
                 break
-            replay = place.one("GET", at("webhooks", webhook_id, "replays", id))
+            replay = backend.one("GET", at("webhooks", webhook_id, "replays", id))
             show(replay["progress"], f"{replay['delivered']} delivered, {replay['failed']} failed")
     shown(replay, json, quiet)
     if replay["failed"] or replay["status"] != "done":
@@ -316,23 +316,25 @@ def _follow(place: Remote, webhook_id: str, replay: Shown, json: bool, quiet: bo
 )
 def list_replays(server: options.Server, fields: Fields, webhook_id: str, limit: int, json: bool, quiet: bool) -> None:
     """List the replays of a webhook, newest first."""
-    with server() as place:
-        asked = {**fields.sent(place), "limit": limit}
-        listed(place.page(place.ask("GET", at("webhooks", webhook_id, "replays"), asked)), REPLAY_COLUMNS, json, quiet)
+    with server() as backend:
+        asked = {**fields.sent(backend), "limit": limit}
+        listed(
+            backend.page(backend.ask("GET", at("webhooks", webhook_id, "replays"), asked)), REPLAY_COLUMNS, json, quiet
+        )
 
 
 @options.on_server(app, "show-replay", WEBHOOK_ID, REPLAY_ID, options.JSON, call=("GET", REPLAY))
 def get_replay(server: options.Server, webhook_id: str, replay_id: str, json: bool) -> None:
     """Show a replay and how far it is."""
-    with server() as place:
-        shown(place.one("GET", at("webhooks", webhook_id, "replays", replay_id)), json)
+    with server() as backend:
+        shown(backend.one("GET", at("webhooks", webhook_id, "replays", replay_id)), json)
 
 
 @options.on_server(app, "cancel-replay", WEBHOOK_ID, REPLAY_ID, options.QUIET, call=("DELETE", REPLAY))
 def cancel_replay(server: options.Server, webhook_id: str, replay_id: str, quiet: bool) -> None:
     """Cancel a replay. What it has sent stays sent."""
-    with server() as place:
-        place.ask("DELETE", at("webhooks", webhook_id, "replays", replay_id))
+    with server() as backend:
+        backend.ask("DELETE", at("webhooks", webhook_id, "replays", replay_id))
         line(replay_id) if quiet else hint(f"Canceled {replay_id}.")
 
 
@@ -353,10 +355,10 @@ def listen(server: options.Server, fields: Fields, forward_to: str, secret: str 
     The server needs no way to reach the program: this command follows the event log and sends each event itself,
     signed, one after another. It doesn't try again.
     """
-    with server() as place, forwarding.to(forward_to, _secret(secret)) as forward:
-        asked = as_query(fields.sent(place))
-        hint(f"Secret: {forward.secret}\nForwarding events of {place.address} to {forward_to}. Press Ctrl+C to stop.")
-        for event in place.events(asked):
+    with server() as backend, forwarding.to(forward_to, _secret(secret)) as forward:
+        asked = as_query(fields.sent(backend))
+        hint(f"Secret: {forward.secret}\nForwarding events of {backend.address} to {forward_to}. Press Ctrl+C to stop.")
+        for event in backend.events(asked):
             result = forward.send(event)
             json_line(result) if json else line(forwarding.sentence(result))
             sys.stdout.flush()

@@ -75,7 +75,7 @@ _ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)").fullmatch
 Lookup = Callable[..., list[tuple[Any, ...]]]
 
 
-class Target(NamedTuple):
+class UrlParts(NamedTuple):
     """A URL in parts."""
 
     secure: bool
@@ -112,7 +112,7 @@ class Addresses:
         # many wait for it.
         self._lookups: dict[str, asyncio.Future[list[str]]] = {}
 
-    def check_url(self, url: str) -> Target:
+    def check_url(self, url: str) -> UrlParts:
         """The URL in parts. Raises ValueError with a sentence that says how to fix it. Looks up nothing."""
         target = _parse(url)
         address = _literal(target.host)
@@ -128,7 +128,7 @@ class Addresses:
             )
         return target
 
-    async def resolve(self, target: Target) -> list[str]:
+    async def resolve(self, target: UrlParts) -> list[str]:
         """The addresses of the host, in the order to try. Raises Unresolved, also if only one of them is not
         accepted."""
         literal = _literal(target.host)
@@ -173,7 +173,7 @@ class Addresses:
             del self._lookups[host]
 
 
-def _parse(url: str) -> Target:
+def _parse(url: str) -> UrlParts:
     if len(url) > MAX_URL:
         raise ValueError(f"must have at most {MAX_URL:,} characters.")
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
@@ -190,7 +190,7 @@ def _parse(url: str) -> Target:
     secure = scheme == "https"
     if port is None:
         port = 443 if secure else 80
-    return Target(secure, host.strip("[]"), port, authority.lower(), path if path[0] == "/" else f"/{path}")
+    return UrlParts(secure, host.strip("[]"), port, authority.lower(), path if path[0] == "/" else f"/{path}")
 
 
 def _host(authority: str) -> tuple[str, int | None]:

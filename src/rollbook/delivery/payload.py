@@ -113,11 +113,11 @@ def _slack(event: Event, content: Content, source: str) -> tuple[str, bytes]:
 
 def _discord(event: Event, content: Content, source: str) -> tuple[str, bytes]:
     link = _link(event, source)
-    room = MAX_DISCORD - sum(_units(line) + 1 for line in link)
+    left = MAX_DISCORD - sum(_units(line) + 1 for line in link)
     lines: list[str] = []
     for line in map(_escape_discord, _sentences(event)):
-        room -= _units(line) + 1
-        if room < 0:
+        left -= _units(line) + 1
+        if left < 0:
             break
         lines.append(line)
     suppress_embeds = 1 << 2

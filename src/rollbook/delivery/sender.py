@@ -22,7 +22,7 @@ import httptools
 
 from rollbook import __version__, clock
 from rollbook.delivery import outcomes
-from rollbook.delivery.addresses import Addresses, Target, Unresolved
+from rollbook.delivery.addresses import Addresses, Unresolved, UrlParts
 
 MAX_HEAD = 32_768
 """Bytes of status lines and headers, those of informational responses included."""
@@ -410,7 +410,7 @@ def _tls_fault(problem: OSError) -> str:
     return "The connection was closed during the TLS handshake."
 
 
-def _start(target: Target) -> str:
+def _start(target: UrlParts) -> str:
     """The beginning of each request."""
     return (
         f"POST {target.path} HTTP/1.1\r\nHost: {target.authority}\r\nUser-Agent: Rollbook/{__version__}\r\n"

@@ -19,7 +19,7 @@ from rollbook.trace_context import Trace
 _FORM = re.compile(r"req_[0-9a-v]{24}\Z").match
 
 
-class Row(Protocol):
+class RequestName(Protocol):
     """Name of a request for the access line and the metrics."""
 
     @property
@@ -95,7 +95,7 @@ class Request:
         self.user_id: str | None = None
         self.key_id: str | None = None
         self.limited_by: str | None = None
-        self.route: Row | None = None
+        self.route: RequestName | None = None
         self.error: ApiError | None = None
         self.trace: Trace | None = None
         self.left: Callable[[], None] | None = None

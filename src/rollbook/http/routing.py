@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from rollbook.errors import MethodNotAllowed, NotFound
 from rollbook.http.body import EARLY, BodyRule
-from rollbook.http.request import Request, Row
+from rollbook.http.request import Request, RequestName
 from rollbook.http.response import Response, line
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -30,7 +30,7 @@ async def settled(answer: Answer) -> Response:
     return answer if isinstance(answer, Response) else await answer
 
 
-class RoutedRow(Row, Protocol):
+class RoutedRow(RequestName, Protocol):
     """A row of a table of calls or pages."""
 
     @property

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from rollbook.actions import import_writer
 from rollbook.actions.arguments import ImportOptions
 from rollbook.actions.context import Rollbook
-from rollbook.actions.import_writer import Importer, Step
+from rollbook.actions.import_writer import BatchResult, Importer
 from rollbook.actions.principal import Principal
 from rollbook.errors import ApiError
 from rollbook.records.dialect import dialect
@@ -68,7 +68,7 @@ class Run:
 
     def steps(
         self, caller: Callable[[], Principal], guard: Callable[[], AbstractContextManager[None]] = nullcontext
-    ) -> Iterator[Step]:
+    ) -> Iterator[BatchResult]:
         """Import a batch, and again. `caller` says as whom, and is asked before each; writing happens within a `guard`.
 
         Raises ApiError when the import can't go on: what was imported by then stays.
@@ -115,7 +115,7 @@ class Run:
         self._at_end = records < SLICE
         return not self._at_end
 
-    async def _write(self, by: Principal) -> Step:
+    async def _write(self, by: Principal) -> BatchResult:
         """Write what was read, and read the next batch while the database works."""
         self.bytes_read = self._reading.bytes_read
         writing = asyncio.ensure_future(self._written(by))
@@ -127,7 +127,7 @@ class Run:
             step = await writing
         return step
 
-    async def _written(self, by: Principal) -> Step:
+    async def _written(self, by: Principal) -> BatchResult:
         step = await self._importer.write(by, self.bytes_read)
         with suppress(ApiError):  # the next batch will say it
             await import_writer.tidy(self._on)

@@ -160,9 +160,9 @@ async def count_password_parameters(on: Rollbook) -> bool:
     while seq is not None:
         found, seq = await on.read_aside(password_parameters.of_users, seq, READ)
         users += found
-    place: tuple[int, int] | None = (0, 0)
-    while place is not None:
-        found, place = await on.read_aside(password_parameters.of_deleted, place, READ)
+    position: tuple[int, int] | None = (0, 0)
+    while position is not None:
+        found, position = await on.read_aside(password_parameters.of_deleted, position, READ)
         others |= found.keys()
     await on.db.write(password_parameters.settle, dict.fromkeys(others, 0) | users, clock.now())
     for each in (await on.read(password_costs.costs, on.settings)).shut:

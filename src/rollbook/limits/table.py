@@ -114,8 +114,8 @@ class Table:
                 start = self._allocate(group, digest, now)
             left: Left = []
             starts: Starts = []
-            room = look(self.words, start, limit, now, left, starts, requests)
-            return settle(self.words, left, starts, room, requests)
+            fits = look(self.words, start, limit, now, left, starts, requests)
+            return settle(self.words, left, starts, fits, requests)
         finally:
             self._unlock(group)
 
@@ -157,9 +157,9 @@ class Table:
                 start = self._allocate(group, digest, now, keep=own_start)
             if own_start is None:
                 own_start = self._allocate(own_group, own_digest, now, keep=start)
-            room = look(self.words, start, limit, now, left, starts, requests)
-            room = look(self.words, own_start, own_limit, now, left, starts, requests) and room
-            return settle(self.words, left, starts, room, requests)
+            fits = look(self.words, start, limit, now, left, starts, requests)
+            fits = look(self.words, own_start, own_limit, now, left, starts, requests) and fits
+            return settle(self.words, left, starts, fits, requests)
         finally:
             for each in held:
                 self._unlock(each)

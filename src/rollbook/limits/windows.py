@@ -122,7 +122,7 @@ Starts = list[tuple[int, int]]
 def look(cells: Cells, start: int, limit: Limit, now: int, left: Left, starts: Starts, requests: int = 1) -> bool:
     """Test whether all windows of a bucket have room. After looking at one bucket or two, `settle` counts the
     request."""
-    room = True
+    fits = True
     cell = start
     for calls, seconds in limit:
         at = cell if cells[cell] == seconds else _cell(cells, start, limit, seconds)
@@ -134,21 +134,21 @@ def look(cells: Cells, start: int, limit: Limit, now: int, left: Left, starts: S
                 cells[at + ENDS] = now + wait
             remaining = calls - cells[at + USED] - requests
             if remaining < 0:
-                room = False
+                fits = False
             left.append((remaining, -(-wait // SECOND)))
             starts.append((at, 0))
         else:
             if calls < requests:
-                room = False
+                fits = False
             left.append((calls - requests, seconds))
             starts.append((at, now + seconds * SECOND))
         cell += CELL
-    return room
+    return fits
 
 
-def settle(cells: Cells, left: Left, starts: Starts, room: bool, requests: int = 1) -> Verdict:
+def settle(cells: Cells, left: Left, starts: Starts, fits: bool, requests: int = 1) -> Verdict:
     """Count the request in all windows when all have room, in none when not."""
-    if not room:  # less than nothing is left where the limit was lowered since
+    if not fits:  # less than nothing is left where the limit was lowered since
         return Verdict(False, tuple([(max(0, remaining + requests), reset) for remaining, reset in left]))
     for at, ends in starts:
         if ends:

@@ -37,7 +37,7 @@ _UNPRINTABLE = re.compile(rb"[^\x21-\x7e]")
 _PATH_SAFE = "/:@!$&'()*+,;=~"
 
 
-class Line(msgspec.Struct, gc=False, tag_field="event", tag="request"):
+class AccessLine(msgspec.Struct, gc=False, tag_field="event", tag="request"):
     """One request.
 
     The query string is never here, and of the path only the start, only where no route matched; else `route` is the
@@ -165,7 +165,7 @@ class AccessLog:
             if self._write(text if self._pretty else _encoder.encode(notice) + b"\n", count=False):
                 self._told = dropped
 
-    def _encode(self, batch: list[Line]) -> bytes:
+    def _encode(self, batch: list[AccessLine]) -> bytes:
         if self._pretty:
             return "".join([_pretty(line, self._color) for line in batch]).encode("utf-8", "backslashreplace")
         try:
@@ -219,10 +219,10 @@ _encoder = msgspec.json.Encoder()
 _COLORS = {2: "\x1b[32m", 3: "\x1b[36m", 4: "\x1b[33m", 5: "\x1b[31m"}
 
 
-def _line(answered: Answered, worker: int) -> Line:
+def _line(answered: Answered, worker: int) -> AccessLine:
     request, status, size, microseconds, at = answered
     route, trace, id = request.route, request.trace, request.headers.get(b"x-request-id")
-    return Line(
+    return AccessLine(
         stamp(at / 1e6),
         request.id,
         request.method,
@@ -246,18 +246,18 @@ def _shown(path: str) -> str:
     return quote(masked(path), safe=_PATH_SAFE, errors="backslashreplace")[:_PATH_SHOWN]
 
 
-def _repaired(line: Line) -> bytes:
+def _repaired(line: AccessLine) -> bytes:
     fields: dict[str, Any] = msgspec.structs.asdict(line)
     for name, value in fields.items():
         if isinstance(value, str):
             fields[name] = value.encode("utf-8", "backslashreplace").decode()
-    return _encoder.encode(Line(**fields)) + b"\n"
+    return _encoder.encode(AccessLine(**fields)) + b"\n"
 
 
 _LOOPBACK = ("127.0.0.1", "::1", "")
 
 
-def _pretty(line: Line, color: bool) -> str:
+def _pretty(line: AccessLine, color: bool) -> str:
     """A line for people, `10:00:00 200 GET    /v1/users/{userId}                      4.3 ms`, the status in the color
     of its class. Behind it the client's address, unless it is this machine. It fits a terminal of 100 columns: who
     called, and the IDs, are in the JSON lines."""

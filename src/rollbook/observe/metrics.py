@@ -129,7 +129,7 @@ _DURATIONS_SUM = _DURATIONS_AT + len(DURATIONS) + 1
 _ROUTE_WIDTH = _DURATIONS_SUM + 1
 
 
-class Usage(NamedTuple):
+class ProcessResources(NamedTuple):
     """Resources that a process takes of the machine."""
 
     process: str
@@ -195,14 +195,14 @@ class Metrics:
         """When the server started, in seconds since 1970."""
         return self._started
 
-    def usages(self) -> list[Usage]:
+    def usages(self) -> list[ProcessResources]:
         """Resources of each process of the server; empty where the system does not tell."""
         seen: dict[int, str] = {}
         for number, row in enumerate(self._rows):
             # With one worker, worker and parent can be one process.
             if row[0]:
                 seen.setdefault(row[0], "parent" if number == len(self._rows) - 1 else str(number))
-        return [Usage(process, *usage) for pid, process in seen.items() if (usage := _usage(pid))]
+        return [ProcessResources(process, *usage) for pid, process in seen.items() if (usage := _usage(pid))]
 
     def total(self, name: str) -> int:
         """A number of `NAMED` over all processes."""

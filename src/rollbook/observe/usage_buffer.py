@@ -71,7 +71,7 @@ class Problem(msgspec.Struct, array_like=True, gc=False, frozen=True):
     faults: tuple[tuple[str, str], ...]  # parameter and message
 
 
-class Line(msgspec.Struct, array_like=True, gc=False):
+class RequestLine(msgspec.Struct, array_like=True, gc=False):
     """One request. `client` is an index into the clients of its bucket."""
 
     at: int  # microseconds; no two lines of a user have the same
@@ -159,7 +159,7 @@ class UsageBucket:
         self.count = 0
         self.max_lines = max_lines
         self.share = share
-        self.lines: list[Line] = []
+        self.lines: list[RequestLine] = []
         self.clients: dict[Client, int] = {}
         # The lines on which errors are described, by their texts.
         self.errors: dict[Problem, int] = {}
@@ -234,7 +234,9 @@ class UsageBuffer:
         path = _short(request.path)
         error = None if request.error is None else self._describe_error(bucket, request.error)
         query = _names(request.query) if request.query else ""
-        lines.append(Line(at, request.id, request.method[:MAX_METHOD], path, microseconds, client, own, query, error))
+        lines.append(
+            RequestLine(at, request.id, request.method[:MAX_METHOD], path, microseconds, client, own, query, error)
+        )
         share.lines -= 1
         self._waiting += 1
 

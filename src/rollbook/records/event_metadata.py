@@ -1,7 +1,7 @@
 """Large metadata of the users in events: stored once for all events that hold it, before or after a change.
 
 A user's metadata can have 16 KiB and rarely changes, while each event shows the whole user. So the text of an event has
-the digest of such metadata in its place, which is a string where metadata is an object. Whoever reads events gets them
+the digest of such metadata instead, which is a string where metadata is an object. Whoever reads events gets them
 whole.
 """
 
@@ -81,18 +81,18 @@ async def expire(tx: Tx, before: int, limit: int) -> None:
 
 
 def _digest(text: str | None) -> str | None:
-    at = _place(text)
+    at = _metadata_at(text)
     return text[at : at + _DIGEST] if text is not None and at else None
 
 
 def _filled(text: str | None, values: dict[str, str]) -> str | None:
-    at = _place(text)
+    at = _metadata_at(text)
     if text is None or not at:
         return text
     return f"{text[: at - 1]}{values.get(text[at : at + _DIGEST], 'null')}{text[at + _DIGEST + 1 :]}"
 
 
-def _place(text: str | None) -> int:
+def _metadata_at(text: str | None) -> int:
     """Where the digest begins; 0 where there is none."""
     if text is None or (at := text.find(_FIELD)) < 0 or text[at + len(_FIELD)] != '"':
         return 0

@@ -133,7 +133,7 @@ SEQ = "SELECT seq FROM events WHERE id = ? UNION ALL SELECT seq FROM erased_even
 BY_ID = f"SELECT seq, {COLUMNS} FROM events WHERE id = ?"
 AT = f"SELECT seq, {COLUMNS} FROM events WHERE seq = ?"
 OF_USER = f"SELECT seq, {COLUMNS} FROM events WHERE seq > ? AND user_id = ? AND seq <= ? ORDER BY seq LIMIT ?"
-# The newest event stays, so that no place in the log is given twice.
+# The newest event stays, so that no position in the log is given twice.
 EXPIRED = "SELECT seq FROM events WHERE created_at < ? AND seq < (SELECT max(seq) FROM events) ORDER BY seq LIMIT ?"
 EXPIRE = "DELETE FROM events WHERE created_at < ? AND seq <= ? AND seq < (SELECT max(seq) FROM events)"
 EXPIRE_PLACES = "DELETE FROM erased_events WHERE seq <= ?"
@@ -194,7 +194,7 @@ async def newest(db: Database) -> int:
     return await dialect(db).event_log.newest(db)
 
 
-async def place(queries: Queries, param: str, given: str) -> int:
+async def seq_of(queries: Queries, param: str, given: str) -> int:
     """The `seq` that an event's ID or a position stands for. Raises PositionExpired where retention has removed what
     came right after it, InvalidParameter where it never was in the log; `param` names the argument."""
     expired = await expired_to(queries)
@@ -230,7 +230,7 @@ async def expired_to(queries: Queries) -> int:
     return max(await progress.get(queries, EXPIRED_MARK), min((seq for seq in row if seq is not None), default=1) - 1)
 
 
-async def place_at(queries: Queries, time: int) -> int:
+async def seq_at(queries: Queries, time: int) -> int:
     """The `seq` after which the events from this time on begin, in microseconds: found by some thirty look-ups, however
     long the log is.
 
@@ -351,11 +351,11 @@ async def of_user(queries: Queries, user_id: str, after: int, last: int) -> list
 
 
 async def _narrowed(queries: Queries, asked: Selection) -> Selection:
-    """With the places of its times: `seq` rises with them, nearly."""
+    """With the positions of its times: `seq` rises with them, nearly."""
     if asked.created_after is not None:
-        asked = asked._replace(after=max(asked.after, await place_at(queries, asked.created_after - SKEW)))
+        asked = asked._replace(after=max(asked.after, await seq_at(queries, asked.created_after - SKEW)))
     if asked.created_before is not None:
-        asked = asked._replace(before=min(asked.before, await place_at(queries, asked.created_before + SKEW) + 1))
+        asked = asked._replace(before=min(asked.before, await seq_at(queries, asked.created_before + SKEW) + 1))
     return asked
 
 

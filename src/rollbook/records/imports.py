@@ -202,7 +202,7 @@ async def restart(tx: Tx, id: str, runner: str) -> None:
 
 
 async def advance(tx: Tx, id: str, runner: str, bytes_read: int, counts: Counts, refusals: Sequence[Refusal]) -> None:
-    """The import has come this far, with `refusals` since it was last told. Raises Superseded."""
+    """The import has come this far, with `refusals` since then. Raises Superseded."""
     if not await tx.run(ADVANCE, bytes_read, *counts, id, runner):
         raise Superseded
     first = counts.reported - len(refusals)
@@ -254,6 +254,6 @@ def public(found: Import) -> dict[str, Any]:
     return _shown(found) | options(found)
 
 
-def told(found: Import) -> dict[str, Any]:
+def in_events(found: Import) -> dict[str, Any]:
     """Object of an import in events: neither the text of an error nor names of columns, only the code."""
     return public(found) | {"error": None, "mapping": None}

@@ -20,7 +20,7 @@ ANY_OLD = "SELECT 1 FROM password_links WHERE expires_at <= ? LIMIT 1"
 
 
 async def add(tx: Tx, user_id: str, digest: bytes) -> int:
-    """A new link in the place of an older one; when it expires."""
+    """A new link instead of an older one; when it expires."""
     now = clock.now()
     await tx.run(ADD, user_id, digest, now, now + VALID)
     return now + VALID

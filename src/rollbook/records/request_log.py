@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from rollbook import clock
 from rollbook.http.request import made_at
-from rollbook.observe.usage_buffer import SPAN, Client, Line, Problem
+from rollbook.observe.usage_buffer import SPAN, Client, Problem, RequestLine
 from rollbook.records.presenting import Shown, presenter
 from rollbook.records.usage import unpack
 from rollbook.storage.database import Engine, Queries, Row
@@ -55,7 +55,7 @@ public = presenter(Logged)
 """All that may be seen of a request. Its error names the host that was called: who answers puts it in."""
 
 
-Test = Callable[[Line, int], bool]
+Test = Callable[[RequestLine, int], bool]
 
 
 class Search(NamedTuple):
@@ -82,7 +82,7 @@ class Search(NamedTuple):
         # As it is almost always: then the line's path need not be encoded to be compared.
         is_plain = wanted == _quoted(wanted)
 
-        def holds(line: Line, status: int) -> bool:
+        def holds(line: RequestLine, status: int) -> bool:
             path = line.path if is_plain else _quoted(line.path)
             return (
                 self.after < line.at < self.before
@@ -94,7 +94,7 @@ class Search(NamedTuple):
         return holds
 
 
-class Found(NamedTuple):
+class FoundRequests(NamedTuple):
     lines: list[Logged]
     next: int | None
     """Where the search goes on: `before` of the next page, or `after` if the oldest come first. None if there is no
@@ -145,7 +145,7 @@ _TIES = 20
 """Requests of several servers that may have been answered in the same microsecond: a page ends behind them."""
 
 
-async def search(queries: Queries, wanted: Search, limit: int, oldest_first: bool = False) -> Found:
+async def search(queries: Queries, wanted: Search, limit: int, oldest_first: bool = False) -> FoundRequests:
     """Up to `limit` requests, or a few more that were answered in one microsecond. To be called by `read_aside`."""
     # Rows overlap in time. They come in the order of their edges: no line of a row, or of one that comes later, lies
     # before its edge. Going back in time, edges and places of lines count downwards.
@@ -169,8 +169,8 @@ async def search(queries: Queries, wanted: Search, limit: int, oldest_first: boo
         cut += 1
     page = [line for _, _, line in found[:cut]]
     if len(found) > cut:
-        return Found(page, abs(found[cut - 1][0]))
-    return Found(page, None if stop is None else abs(stop - 1))
+        return FoundRequests(page, abs(found[cut - 1][0]))
+    return FoundRequests(page, None if stop is None else abs(stop - 1))
 
 
 async def _read(
@@ -276,11 +276,11 @@ def _quoted(path: str) -> str:
     return quote(path, safe=_PATH_SAFE)
 
 
-def _error(lines: Sequence[Line], line: Line) -> Problem | None:
+def _error(lines: Sequence[RequestLine], line: RequestLine) -> Problem | None:
     found = lines[line.error].error if isinstance(line.error, int) else line.error
     return found if isinstance(found, Problem) else None
 
 
-def _headers(client: Client, line: Line) -> tuple[tuple[str, str], ...]:
+def _headers(client: Client, line: RequestLine) -> tuple[tuple[str, str], ...]:
     parts = b"\n".join(filter(None, (client.headers, line.headers))).decode("latin-1").split("\n")
     return tuple(zip(parts[::2], parts[1::2], strict=False))

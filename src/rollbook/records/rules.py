@@ -156,8 +156,8 @@ def metadata(value: object) -> str:
     text = msgspec.json.encode(value)
     if len(text) > METADATA_BYTES:
         raise ValueError(f"must be at most {METADATA_BYTES:,} bytes of JSON")
-    if (place := too_deep(value, text, MAX_DEPTH - 1)) is not None:
-        raise ValueError(f"must have at most {MAX_DEPTH - 1} levels: {place} has more")
+    if (path := too_deep(value, text, MAX_DEPTH - 1)) is not None:
+        raise ValueError(f"must have at most {MAX_DEPTH - 1} levels: {path} has more")
     return text.decode()
 
 

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from rollbook import clock
 from rollbook.observe.lines import masked
-from rollbook.observe.usage_buffer import DURATIONS, Client, Line, Problem, UsageBucket
+from rollbook.observe.usage_buffer import DURATIONS, Client, Problem, RequestLine, UsageBucket
 from rollbook.storage.database import Queries, Tx, first, scalar
 
 Key = tuple[Any, ...]
@@ -135,7 +135,7 @@ ERASE = [_delete(table, "user_id = ?") for table in ("usage", "usage_limits", "u
 
 # The column `request_log.lines`: MessagePack of the clients of a bucket and its lines, oldest first.
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(tuple[list[Client], list[Line]]).decode
+_decode = msgspec.msgpack.Decoder(tuple[list[Client], list[RequestLine]]).decode
 
 
 # ---- writing
@@ -213,7 +213,7 @@ def _numbers(status: int, count: int) -> tuple[int, int, int, int]:
     return count, count * (status >= 500), count * (400 <= status < 500 and not limited), count * limited
 
 
-def pack(clients: Collection[Client], lines: list[Line]) -> bytes:
+def pack(clients: Collection[Client], lines: list[RequestLine]) -> bytes:
     """The column for these lines, without anything that looks like an API key or a password hash."""
     try:
         packed = _encode((list(clients), lines))
@@ -226,7 +226,7 @@ def pack(clients: Collection[Client], lines: list[Line]) -> bytes:
     return _encode((safe, [_safe_line(line) for line in lines]))
 
 
-def _safe_line(line: Line) -> Line:
+def _safe_line(line: RequestLine) -> RequestLine:
     return structs.replace(
         line,
         method=_safe(line.method),
@@ -237,7 +237,7 @@ def _safe_line(line: Line) -> Line:
     )
 
 
-def unpack(packed: bytes) -> tuple[list[Client], list[Line]]:
+def unpack(packed: bytes) -> tuple[list[Client], list[RequestLine]]:
     return _decode(packed)
 
 

@@ -25,12 +25,12 @@ NEIGHBORS = """
 
 
 async def mixed_until(queries: Queries) -> int:
-    """The time past which dates and places have one order; 0 if they always have."""
+    """The time past which dates and positions have one order; 0 if they always have."""
     return await progress.get(queries, MARK)
 
 
 async def first_after(queries: Queries, time: int) -> int | None:
-    """The place of the first user with a date past this time, which is not before `mixed_until`."""
+    """The position of the first user with a date past this time, which is not before `mixed_until`."""
     row = await queries.one(AFTER, time)
     return row[0] if row else None
 
@@ -53,8 +53,8 @@ async def latest(queries: Queries) -> int:
 
 
 def mixed_by(dates: Iterable[int], latest: int) -> int:
-    """Until when places and dates differ if users with these dates are added in this order after one with the latest; 0
-    if they don't."""
+    """Return the time until which positions and dates differ if users with these dates are added in this order after
+    one with the latest; 0 if they don't."""
     mixed = 0
     for date in dates:
         if date > latest:
@@ -72,8 +72,8 @@ async def note(tx: Tx, mixed: int) -> None:
 
 
 async def restored(tx: Tx, seq: int, date: int) -> None:
-    """A user is back at their place. While they were gone, a clock that was set back may have given their date to one
-    behind them."""
+    """Note that a user is back at their position. While they were gone, a clock that was set back may have given their
+    date to one behind them."""
     row = await tx.one(NEIGHBORS, seq, seq)
     assert row is not None  # it has no FROM
     before, after = row

@@ -249,7 +249,7 @@ async def delete(tx: Tx, user: User) -> None:
 
 
 async def restore(tx: Tx, deleted: User) -> User:
-    """Bring back a user that was deleted, to the place it had. Raises EmailTaken, ExternalIdTaken."""
+    """Bring back a user that was deleted, to the position it had. Raises EmailTaken, ExternalIdTaken."""
     on = dialect(tx)
     try:
         await on.unique_keys.reserve(tx, deleted.id, rules.email_key(deleted.email), deleted.external_id)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from rollbook.auth import password_hashes
 from rollbook.errors import InvalidParameter
 from rollbook.sources.unpacking import peeked
-from rollbook.sources.values import Fields, Row, fields, flag, full_name, json_object, suspended_if, text, time
+from rollbook.sources.values import Fields, Record, fields, flag, full_name, json_object, suspended_if, text, time
 
 _PROVIDERS = ("google", "facebook", "twitter", "github")
 COLUMNS = (
@@ -50,7 +50,7 @@ class HashConfig(NamedTuple):
     mem_cost: int
 
 
-def begin(source: BufferedReader) -> tuple[Callable[[Row], Fields], BufferedReader]:
+def begin(source: BufferedReader) -> tuple[Callable[[Record], Fields], BufferedReader]:
     """Read the hash parameters, if the file begins with them. Raises InvalidParameter."""
     head, source = peeked(source)
     found = _CONFIG(head)
@@ -78,7 +78,7 @@ def _read_config(content: str) -> HashConfig:
         ) from None
 
 
-def _convert(row: Row, config: HashConfig | None) -> Fields:
+def _convert(row: Record, config: HashConfig | None) -> Fields:
     email = text(row.get("email"))
     return fields(
         email=email,

@@ -8,7 +8,7 @@ from rollbook.sources.values import (
     PLAIN_HASH,
     UNKNOWN_HASH,
     Fields,
-    Row,
+    Record,
     active_if,
     fields,
     flag,
@@ -19,7 +19,7 @@ from rollbook.sources.values import (
 )
 
 
-def convert(row: Row) -> Fields | None:
+def convert(row: Record) -> Fields | None:
     if text(row.get("serviceAccountClientId")):  # a client's, not a person's
         return None
     email = text(row.get("email"))
@@ -55,7 +55,7 @@ def _password(credentials: Any) -> str | None:
     return None
 
 
-def _older_hash(credential: Row) -> str:
+def _older_hash(credential: Record) -> str:
     """From the form before Keycloak 8, which later versions still import (their RepresentationToModel,
     convertDeprecatedCredentialsFormat): the same values, beside each other. Where the algorithm is missing or that of
     one-time passwords, it is PBKDF2 with SHA-1."""
@@ -67,7 +67,7 @@ def _older_hash(credential: Row) -> str:
     return _hash(about, text(credential.get("salt")) or "", text(credential.get("hashedSaltedValue")) or "")
 
 
-def _hash(about: Row, salt: str, value: str) -> str:
+def _hash(about: Record, salt: str, value: str) -> str:
     """From Keycloak's two JSON texts, where algorithm, salt and digest are apart and base64, to the usual one."""
     algorithm, passes = text(about.get("algorithm")) or "", about.get("hashIterations")
     if algorithm == "argon2":

@@ -12,7 +12,7 @@ from rollbook import clock
 from rollbook.sources import firebase, keycloak
 from rollbook.sources.values import (
     Fields,
-    Row,
+    Record,
     active_if,
     fields,
     flag,
@@ -29,7 +29,7 @@ Convert = Callable[[dict[str, Any]], Fields | None]
 """None for what is no user. Raises InvalidParameter for one that can't be imported."""
 
 
-def auth0(row: Row) -> Fields:
+def auth0(row: Record) -> Fields:
     """User of Auth0: from the export of its dashboard or its API (NDJSON, CSV), or the file of password hashes that its
     support provides."""
     # The columns of a CSV export have names such as `Email Verified`.
@@ -58,7 +58,7 @@ def auth0(row: Row) -> Fields:
     )
 
 
-def _auth0_id(row: Row) -> str | None:
+def _auth0_id(row: Record) -> str | None:
     """The user ID of someone in the file of password hashes, or in the dashboard's CSV."""
     if found := text(row.get("id")):
         return found
@@ -75,7 +75,7 @@ def _within(value: Any, *path: str) -> Any:
 _CLERK_SEPARATORS = re.compile(r"[|,;\s\[\]\"]+")
 
 
-def clerk(row: Row) -> Fields:
+def clerk(row: Record) -> Fields:
     """User of Clerk: from the CSV export of its dashboard, which has password digests, or its API (JSON), which has
     none."""
     email, verified = _clerk_email(row)
@@ -101,7 +101,7 @@ def clerk(row: Row) -> Fields:
     )
 
 
-def _clerk_email(row: Row) -> tuple[str | None, bool | None]:
+def _clerk_email(row: Record) -> tuple[str | None, bool | None]:
     """The primary email, and whether it is verified; None where the export doesn't say."""
     primary = text(row.get("primary_email_address"))
     verified = row.get("verified_email_addresses")
@@ -129,7 +129,7 @@ _DJANGO_KNOWN = frozenset(
 )
 
 
-def django(row: Row) -> Fields | None:
+def django(row: Record) -> Fields | None:
     """User of Django: from `dumpdata` (JSON, JSONL) of any user model with an email and a password, or a row of its
     table."""
     if "model" in row:  # dumpdata: other models may be in the file as well
@@ -157,7 +157,7 @@ _FASTAPI_USERS_KNOWN = frozenset(
 )
 
 
-def fastapi_users(row: Row) -> Fields:
+def fastapi_users(row: Record) -> Fields:
     """User of an application with fastapi-users: a row of its table, as JSON, NDJSON or CSV. Columns of its own go into
     the metadata."""
     email = text(row.get("email"))
@@ -181,7 +181,7 @@ _POCKETBASE_KNOWN = frozenset(
 )
 
 
-def pocketbase(row: Row) -> Fields:
+def pocketbase(row: Record) -> Fields:
     """User of PocketBase: a row of an auth collection's table in its `data.db`, or a record of its API, which has no
     password hashes."""
     email = text(row.get("email"))
@@ -197,7 +197,7 @@ def pocketbase(row: Row) -> Fields:
     )
 
 
-def supabase(row: Row) -> Fields | None:
+def supabase(row: Record) -> Fields | None:
     """User of Supabase: a row of its table `auth.users`, as CSV or JSON, or a user of its admin API, which has no
     password hashes."""
     if text(row.get("deleted_at")):

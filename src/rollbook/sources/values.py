@@ -12,7 +12,7 @@ import msgspec
 
 from rollbook.actions.checking import refuse
 
-Row = Mapping[str, Any]
+Record = Mapping[str, Any]
 Fields = dict[str, Any]
 """Of a user, by name. None: the file doesn't have it."""
 
@@ -90,7 +90,7 @@ def json_object(field: str, value: Any) -> dict[str, Any]:
     return value
 
 
-def full_name(row: Row, *names: str | tuple[str, str], email: str | None) -> str:
+def full_name(row: Record, *names: str | tuple[str, str], email: str | None) -> str:
     """The first of these that the row has, pairs joined; else the part of the email before the @. Without an email
     there will be no user, and the name should not be what is missing."""
     for name in names:
@@ -100,7 +100,7 @@ def full_name(row: Row, *names: str | tuple[str, str], email: str | None) -> str
     return (email or "-").partition("@")[0]
 
 
-def others(row: Row, known: frozenset[str]) -> dict[str, Any]:
+def others(row: Record, known: frozenset[str]) -> dict[str, Any]:
     """Other values of the row, for the metadata: but nothing that is empty or, by its name, a secret."""
     return {
         name: value
@@ -109,7 +109,7 @@ def others(row: Row, known: frozenset[str]) -> dict[str, Any]:
     }
 
 
-def true_ones(row: Row, *names: str) -> dict[str, bool]:
+def true_ones(row: Record, *names: str) -> dict[str, bool]:
     """Of these marks, those that the user has."""
     return {name: True for name in names if is_true(row.get(name))}
 

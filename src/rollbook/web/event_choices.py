@@ -18,7 +18,7 @@ NAMES = {
 }
 
 
-class Group(NamedTuple):
+class EventGroup(NamedTuple):
     name: str
     pattern: str
     """Selects all of them."""
@@ -26,10 +26,10 @@ class Group(NamedTuple):
     """Each with what it says."""
 
 
-def groups(without: Iterable[str] = ()) -> list[Group]:
+def groups(without: Iterable[str] = ()) -> list[EventGroup]:
     """All types, by what they are about."""
     found: dict[str, list[tuple[str, str]]] = {}
     for type, about in event_types.TYPES.items():
         if type not in without:
             found.setdefault(event_types.kind(type), []).append((type, about.description.replace("`", "")))
-    return [Group(NAMES.get(name, name), f"{name}.*", types) for name, types in found.items()]
+    return [EventGroup(NAMES.get(name, name), f"{name}.*", types) for name, types in found.items()]

@@ -58,7 +58,7 @@ def _url(path: str, given: dict[str, str]) -> str:
     return f"{path}?{query}" if query else path
 
 
-class Row(NamedTuple):
+class UsageLine(NamedTuple):
     """A line of a table."""
 
     name: str
@@ -104,7 +104,7 @@ async def _context(page: PageRequest, view: UsageView, found: Usage, names: dict
         "plot": _plot(page, view, found) if found.intervals else None,
         "hit": [(usage.window_name(name), count) for name, count in found.windows],
         "by_key": [_of_key(view, each, names, found.period) for each in found.keys],
-        "by_route": [Row(each.route, "", _requests_to(view, each.route), each) for each in found.routes],
+        "by_route": [UsageLine(each.route, "", _requests_to(view, each.route), each) for each in found.routes],
         "file": view.url("/export", period=found.period, key=key),
     }
 
@@ -140,8 +140,8 @@ def _plot(page: PageRequest, view: UsageView, found: Usage) -> object:
     return plots.requests(found.intervals, found.since, found.until, label, step=found.step, log=log)
 
 
-def _of_key(view: UsageView, of: OfKey, names: dict[str, str], period: str) -> Row:
-    return Row(
+def _of_key(view: UsageView, of: OfKey, names: dict[str, str], period: str) -> UsageLine:
+    return UsageLine(
         names.get(of.key_id, of.key_id), view.url(period=period, key=of.key_id), view.requests(key=of.key_id), of
     )
 

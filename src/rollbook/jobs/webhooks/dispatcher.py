@@ -24,7 +24,7 @@ from rollbook.jobs.webhooks.budget import Budget, lease_clock
 from rollbook.jobs.webhooks.endpoint import Endpoint
 from rollbook.jobs.webhooks.outbox import Outbox
 from rollbook.jobs.webhooks.pace import LOOK, Pace
-from rollbook.jobs.webhooks.target import Target
+from rollbook.jobs.webhooks.target import WebhookTarget
 from rollbook.records import event_types, events, leases, webhooks
 from rollbook.records.dialect import dialect
 from rollbook.records.webhooks import cursors
@@ -284,7 +284,7 @@ class Dispatcher:
             return
         outbox = Outbox(id, cursor.seq)
         try:
-            target = Target(self._on, webhook, self._addresses, outbox.store_message)
+            target = WebhookTarget(self._on, webhook, self._addresses, outbox.store_message)
         except ValueError:
             logger.error(
                 "webhook %s: its secret cannot be read. Is the server's secret another one than when it was created?",

@@ -21,11 +21,10 @@ from rollbook.jobs.webhooks.budget import MAX_RESULTS, Budget
 from rollbook.jobs.webhooks.lanes import Lane, Lanes
 from rollbook.jobs.webhooks.outbox import Outbox
 from rollbook.jobs.webhooks.replay import Replay
-from rollbook.jobs.webhooks.target import Target
+from rollbook.jobs.webhooks.target import WebhookTarget
 from rollbook.records import events
 from rollbook.records.events import Event, Selection
-from rollbook.records.webhooks.cursors import Cursor
-from rollbook.records.webhooks.cursors import Lane as StoredLane
+from rollbook.records.webhooks.cursors import Cursor, StoredLane
 from rollbook.records.webhooks.deliveries import Delivery
 from rollbook.records.webhooks.replays import Replay as StoredReplay
 from rollbook.records.webhooks.results import Results
@@ -60,7 +59,9 @@ class Retry(NamedTuple):
 
 
 class Endpoint:
-    def __init__(self, budget: Budget, target: Target, outbox: Outbox, cursor: Cursor, lease_ends: float) -> None:
+    def __init__(
+        self, budget: Budget, target: WebhookTarget, outbox: Outbox, cursor: Cursor, lease_ends: float
+    ) -> None:
         self.id = target.webhook_id
         self.epoch = cursor.epoch
         self.target = target

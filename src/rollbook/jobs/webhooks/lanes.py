@@ -11,7 +11,7 @@ from rollbook.records.webhooks import cursors
 class Lane:
     __slots__ = ("attempts", "failed_at", "is_busy", "name", "next_at", "outcome", "passed", "seq")
 
-    def __init__(self, stored: cursors.Lane, passed: int) -> None:
+    def __init__(self, stored: cursors.StoredLane, passed: int) -> None:
         self.name, self.seq, self.attempts, self.next_at, self.failed_at, self.outcome = stored
         self.passed = passed
         """The last event up to which some of the lane may have been passed over: they wait for the head."""
@@ -19,12 +19,12 @@ class Lane:
         """Its head is on the wire."""
 
     @property
-    def stored(self) -> cursors.Lane:
-        return cursors.Lane(self.name, self.seq, self.attempts, self.next_at, self.failed_at, self.outcome)
+    def stored(self) -> cursors.StoredLane:
+        return cursors.StoredLane(self.name, self.seq, self.attempts, self.next_at, self.failed_at, self.outcome)
 
 
 class Lanes:
-    def __init__(self, stored: Iterable[cursors.Lane], passed: int) -> None:
+    def __init__(self, stored: Iterable[cursors.StoredLane], passed: int) -> None:
         """`passed` is the cursor: events up to it have been passed over."""
         self._all = {each.lane: Lane(each, passed) for each in stored}
         self._due = [(lane.next_at, lane.name) for lane in self._all.values()]
@@ -44,7 +44,7 @@ class Lanes:
     def get(self, name: str) -> Lane | None:
         return self._all.get(name)
 
-    def add(self, stored: cursors.Lane, passed: int) -> Lane:
+    def add(self, stored: cursors.StoredLane, passed: int) -> Lane:
         lane = self._all[stored.lane] = Lane(stored, passed)
         self.changed(lane)
         return lane
@@ -87,14 +87,14 @@ class Lanes:
         if self._all.get(lane.name) is lane:
             self._push(lane)
 
-    def take_changes(self) -> tuple[list[cursors.Lane], list[str]]:
+    def take_changes(self) -> tuple[list[cursors.StoredLane], list[str]]:
         """Lanes to store, and the names of lanes to remove."""
         changed, self._changed = self._changed, set()
         return [self._all[name].stored for name in changed if name in self._all], [
             name for name in changed if name not in self._all
         ]
 
-    def restore_changes(self, stored: Iterable[cursors.Lane], removed: Iterable[str]) -> None:
+    def restore_changes(self, stored: Iterable[cursors.StoredLane], removed: Iterable[str]) -> None:
         """They could not be stored."""
         self._changed.update([lane.lane for lane in stored], removed)
 

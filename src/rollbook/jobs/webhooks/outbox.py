@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from rollbook import clock
 from rollbook.delivery import outcomes
-from rollbook.records.webhooks.cursors import BreakerState, Lane
+from rollbook.records.webhooks.cursors import BreakerState, StoredLane
 from rollbook.records.webhooks.deliveries import Delivery
-from rollbook.records.webhooks.health import Hour
+from rollbook.records.webhooks.health import DeliveryHour
 from rollbook.records.webhooks.inbox import Message
 from rollbook.records.webhooks.replays import Progress
 from rollbook.records.webhooks.results import Results
@@ -30,7 +30,7 @@ class Outbox:
         epoch: int,
         seq: int,
         breaker: BreakerState,
-        lanes: Sequence[Lane],
+        lanes: Sequence[StoredLane],
         removed: Sequence[str],
         replays: Sequence[Progress],
     ) -> Results:
@@ -54,7 +54,7 @@ class Outbox:
         self._messages[:0] = results.messages
 
 
-def _hours(deliveries: Sequence[Delivery]) -> list[Hour]:
+def _hours(deliveries: Sequence[Delivery]) -> list[DeliveryHour]:
     found: dict[int, list[int]] = {}
     for delivery in deliveries:
         if delivery.outcome == outcomes.EXHAUSTED:  # says what became of the attempt before it
@@ -62,4 +62,4 @@ def _hours(deliveries: Sequence[Delivery]) -> list[Hour]:
         counts = found.setdefault(delivery.created_at // clock.HOUR, [0, 0, 0])
         counts[delivery.outcome != outcomes.DELIVERED] += 1
         counts[2] += delivery.duration
-    return [Hour(hour, *counts) for hour, counts in found.items()]
+    return [DeliveryHour(hour, *counts) for hour, counts in found.items()]

@@ -22,7 +22,7 @@ from rollbook.records.webhooks.inbox import Message
 logger = logging.getLogger("rollbook")
 
 
-class Target:
+class WebhookTarget:
     def __init__(self, on: Rollbook, webhook: Webhook, addresses: Addresses, store: Callable[[Message], None]) -> None:
         """`store` takes what goes to the inbox. Raises ValueError if the server's secret has changed since the
         webhook's was sealed."""

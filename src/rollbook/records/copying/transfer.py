@@ -41,20 +41,20 @@ Sums = dict[str, Sum]
 """By the name of the table."""
 
 
-class State(NamedTuple):
+class CopyState(NamedTuple):
     """State that nearly every write to a database changes: the rows of its tables, and its counters."""
 
     rows: dict[str, int]
     positions: Positions
 
 
-async def state(session: Session) -> State:
+async def state(session: Session) -> CopyState:
     side = _sides[session.engine]
     rows = {}
     for table in TABLES:
         ((rows[table.name],),) = await session.all(f"SELECT count(*) FROM {side.source(table)}")
     (positions,) = await session.all(side.POSITIONS)
-    return State(rows, Positions(*positions))
+    return CopyState(rows, Positions(*positions))
 
 
 async def copy(source: Session, target: Session, positions: Positions, fingerprint: bytes | None, say: Say) -> Sums:

@@ -18,10 +18,10 @@ from rollbook.storage.database import Queries, Statements, Tx
 BITS = 6
 """Of a number within its block of level 1, and of a block within the one around it."""
 NEAR = 128
-"""Users that are skipped for less than it costs to look for their place."""
+"""Users that are skipped for less than it costs to look for their position."""
 
 
-class Place(NamedTuple):
+class OffsetPosition(NamedTuple):
     """Where the user at an offset is: `skip` users after the first one whose number is `seq` or higher. Past the end,
     `seq` is None."""
 
@@ -42,15 +42,15 @@ class UserCounts(Protocol):
         ...
 
     async def adjust(self, tx: Statements, seqs: Iterable[int], change: int) -> None:
-        """Users came (+1) to these places, or left them (-1)."""
+        """Users came (+1) to these positions, or left them (-1)."""
         ...
 
     async def total(self, queries: Queries) -> int:
         """How many users there are, exactly."""
         ...
 
-    async def seek(self, queries: Queries, offset: int) -> Place:
-        """The place of the user at this offset, and the total."""
+    async def seek(self, queries: Queries, offset: int) -> OffsetPosition:
+        """The position of the user at this offset, and the total."""
         ...
 
     async def added_since(self, queries: Queries, times: list[int]) -> list[int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from rollbook.records.user_counts import BITS, Place
+from rollbook.records.user_counts import BITS, OffsetPosition
 from rollbook.storage.database import Database, Queries, Statements, Tx, scalar
 
 APPEND = "INSERT INTO user_block_deltas (run, change) VALUES (?, ?)"
@@ -80,11 +80,11 @@ async def total(queries: Queries) -> int:
     return await scalar(queries, TOTAL)
 
 
-async def seek(queries: Queries, offset: int) -> Place:
+async def seek(queries: Queries, offset: int) -> OffsetPosition:
     row = await queries.one(SEEK, offset)
     assert row is not None  # it has no FROM
     total, seq, skip = row
-    return Place(total, seq, skip or 0)
+    return OffsetPosition(total, seq, skip or 0)
 
 
 async def added_since(queries: Queries, times: list[int]) -> list[int]:

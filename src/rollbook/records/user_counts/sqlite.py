@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from struct import Struct
 
 from rollbook.records import user_dates
-from rollbook.records.user_counts import BITS, NEAR, Place
+from rollbook.records.user_counts import BITS, NEAR, OffsetPosition
 from rollbook.storage.database import Queries, Row, Statements, Tx, scalar
 
 WIDTH = 1 << BITS
@@ -66,13 +66,13 @@ async def total(queries: Queries) -> int:
     return int(await scalar(queries, TOTAL))
 
 
-async def seek(queries: Queries, offset: int) -> Place:
+async def seek(queries: Queries, offset: int) -> OffsetPosition:
     blocks = await queries.all(TOP)
     total = _sum(blocks)
     if offset >= total:
-        return Place(total, None, 0)
+        return OffsetPosition(total, None, 0)
     if offset <= NEAR:
-        return Place(total, 0, offset)
+        return OffsetPosition(total, 0, offset)
     block = 0
     for number, n in blocks:
         if offset < n:
@@ -88,7 +88,7 @@ async def seek(queries: Queries, offset: int) -> Place:
                 break
             offset -= n
             block += 1
-    return Place(total, block << BITS, offset)
+    return OffsetPosition(total, block << BITS, offset)
 
 
 async def added_since(queries: Queries, times: list[int]) -> list[int]:

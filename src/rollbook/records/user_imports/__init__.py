@@ -42,10 +42,10 @@ class UserImports(Protocol):
         ends."""
         ...
 
-    async def add(self, tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: bool) -> list[Refused]:
+    async def add(self, tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, all_events: bool) -> list[Refused]:
         """Add up to BATCH users in their order, but for those whose email, external ID or ID another user has; if
-        several are in use, that of `match` is named. `tells`: with an event for each; else only those with a role above
-        member have one.
+        several are in use, that of `match` is named. `all_events`: with an event for each; else only those with a
+        role above member have one.
 
         Raises Duplicate on PostgreSQL when someone took one at the same moment: then nothing was added, and it can be
         tried again.
@@ -116,10 +116,10 @@ def dates(new: Sequence[Prepared], start: int) -> list[int]:
     return [start + number if user.created_at is None else user.created_at for number, user in enumerate(new)]
 
 
-def told_of(added: Sequence[tuple[Prepared, User]], tells: bool) -> Sequence[tuple[Prepared, User]]:
+def with_own_event(added: Sequence[tuple[Prepared, User]], all_events: bool) -> Sequence[tuple[Prepared, User]]:
     """Added users of whom an event is recorded. No one gets a role above member without one. Nobody gets a role above
     member without one."""
-    return added if tells else [each for each in added if each[1].role != "member"]
+    return added if all_events else [each for each in added if each[1].role != "member"]
 
 
 def created(added: Iterable[tuple[Prepared, User]], by: Actor) -> Iterator[Row]:

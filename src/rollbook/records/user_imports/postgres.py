@@ -11,7 +11,17 @@ from rollbook.records import events, password_parameters, user_dates
 from rollbook.records.events import Actor
 from rollbook.records.unique_keys.postgres import EMAIL_CLAIM, EXTERNAL_ID_CLAIM
 from rollbook.records.user_counts import postgres as user_counts
-from rollbook.records.user_imports import Existing, Match, Prepared, Refused, Taken, created, dates, told_of, values
+from rollbook.records.user_imports import (
+    Existing,
+    Match,
+    Prepared,
+    Refused,
+    Taken,
+    created,
+    dates,
+    values,
+    with_own_event,
+)
 from rollbook.records.user_search import postgres as user_search
 from rollbook.records.user_search import searched_text
 from rollbook.records.users import COLUMNS, KEPT, User
@@ -44,7 +54,7 @@ async def existing(tx: Tx, match: Match, keys: Sequence[str]) -> dict[str, Exist
     return {row[0]: Existing(User._make(row[2:]), row[1]) for row in await tx.all(EXISTING[match], list(keys))}
 
 
-async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: bool) -> list[Refused]:
+async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, all_events: bool) -> list[Refused]:
     refused, free = await _taken(tx, new, match)
     if not free:
         return refused
@@ -68,8 +78,8 @@ async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: b
     await tx.insert("users", ALL_COLUMNS, rows())
     await user_counts.adjust(tx, range(first, first + len(free)), +1)
     await password_parameters.note_imported(tx, [user.password_hash for user in free])
-    if told := told_of(added, tells):
-        await events.record_many(tx, created(told, by))
+    if recorded := with_own_event(added, all_events):
+        await events.record_many(tx, created(recorded, by))
     await user_dates.note(tx, user_dates.mixed_by(at, start - 1))
     return refused
 

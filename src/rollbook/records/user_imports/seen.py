@@ -13,7 +13,7 @@ ADD = "INSERT OR IGNORE INTO seen VALUES (?)"
 HAS = "SELECT 1 FROM seen WHERE key = ?"
 
 
-class Seen:
+class DryRunKeys:
     def __init__(self) -> None:
         self._file = sqlite3.connect("", isolation_level=None)  # a temporary file that goes with the connection
         self._file.execute("PRAGMA journal_mode = OFF")

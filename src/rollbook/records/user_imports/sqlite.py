@@ -20,8 +20,8 @@ from rollbook.records.user_imports import (
     Taken,
     created,
     dates,
-    told_of,
     values,
+    with_own_event,
 )
 from rollbook.records.user_search import sqlite as user_search
 from rollbook.records.user_search.sqlite import FOLDED, OLDEST
@@ -62,7 +62,7 @@ async def existing(tx: Tx, match: Match, keys: Sequence[str]) -> dict[str, Exist
     return {row[0]: Existing(User._make(row[2:]), bool(row[1])) for row in rows}
 
 
-async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: bool) -> list[Refused]:
+async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, all_events: bool) -> list[Refused]:
     await tx.run(CACHE)
     own = [user.new.id for user in new if user.has_own_id]
     deleted = {row[0] for row in await tx.all(GONE, _encode(own).decode())} if own else set()
@@ -88,8 +88,8 @@ async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, tells: b
         await _index(tx, [user for _, user in wanted])
         await user_dates.note(tx, user_dates.mixed_by([user.created_at for _, user in wanted], latest))
         await password_parameters.note_imported(tx, [prepared.password_hash for prepared, _ in wanted])
-        if told := told_of(wanted, tells):
-            await events.record_many(tx, created(told, by))
+        if recorded := with_own_event(wanted, all_events):
+            await events.record_many(tx, created(recorded, by))
     return refused
 
 

@@ -49,7 +49,7 @@ NTH = "SELECT seq FROM users WHERE seq >= ? ORDER BY seq LIMIT 1 OFFSET ?"
 FEW = 2_000
 """Users that are looked at one by one: 5 ms."""
 FAR = 1_000
-"""Users that are skipped for less than it costs to look for their place."""
+"""Users that are skipped for less than it costs to look for their found."""
 MANY = 20_000
 """Users with a role or status, beyond which a list by date is walked for them: sorting so many takes 30 ms."""
 LOOKED_AT = 50
@@ -61,8 +61,8 @@ COUNT_FEW = {
 }
 
 
-class Page(NamedTuple):
-    """Rows of LISTED or WHOLE; or `json`, an array of objects with id, name, email and created_at, in their place.
+class UserPage(NamedTuple):
+    """Rows of LISTED or WHOLE; or `json`, an array of objects with id, name, email and created_at, in their found.
     `total` is None when it was not asked for. `before` and `after` say where the neighboring pages begin, None where
     there is none. `deleted_at` is when each user was deleted, in a page of deleted users."""
 
@@ -99,30 +99,30 @@ class UserList(Protocol):
         ...
 
     def beyond_date(self, sign: str, date: int, seq: int) -> tuple[Part, ...]:
-        """Users past one with this date and place, `sign` being < or >, in parts that follow one another in the order
-        of dates: the index leads to each, however many have the date."""
+        """Users past one with this date and position, `sign` being < or >, in parts that follow one another in the
+        order of dates: the index leads to each, however many have the date."""
         ...
 
-    async def page(self, db: Database, query: Query) -> Page: ...
+    async def page(self, db: Database, query: Query) -> UserPage: ...
 
 
-async def page(db: Database, query: Query) -> Page:
+async def page(db: Database, query: Query) -> UserPage:
     """A page of users: read on the event loop if an index bounds its cost, otherwise in a thread or from a standby."""
     return await dialect(db).user_list.page(db, query)
 
 
-async def read(queries: Queries, query: Query) -> Page:
+async def read(queries: Queries, query: Query) -> UserPage:
     """The page, from the caller's own snapshot."""
     position = await event_log.position(queries)
     return (await _read(queries, LISTED if query.listed else WHOLE, query))._replace(position=position)
 
 
-async def read_held(queries: Queries, query: Query) -> Page:
+async def read_held(queries: Queries, query: Query) -> UserPage:
     """The same with rows of HELD. Not of deleted users."""
     return await _read(queries, HELD, query)
 
 
-async def _read(queries: Queries, columns: str, query: Query) -> Page:
+async def _read(queries: Queries, columns: str, query: Query) -> UserPage:
     if query.filters.deleted_since is not None:
         return await _read_deleted(queries, _OF_DELETED[columns], query)
     query = await settled(queries, query)
@@ -136,14 +136,14 @@ async def _read(queries: Queries, columns: str, query: Query) -> Page:
     if (
         by == "added"
         and _has_dates(query.filters)
-        and (rows := await _read_by_place(queries, columns, query)) is not None
+        and (rows := await _read_by_position(queries, columns, query)) is not None
     ):
         return page_of(columns, query, rows, await read_count(queries, query.filters) if query.count else None)
     if by == "created_at":
         return await _read_by_date(queries, columns, query)
     offset, total, past = query.offset, None, beyond(query)
     if offset and query.filters == ANY and query.order in (AS_ADDED, LAST_ADDED_FIRST):
-        where, offset, total = await _place(queries, query)
+        where, offset, total = await _start(queries, query)
     else:
         where = await passing(queries, query.filters)
         if offset > FAR:
@@ -160,7 +160,7 @@ async def _read(queries: Queries, columns: str, query: Query) -> Page:
     return page_of(columns, query, rows, total)
 
 
-async def _read_by_place(queries: Queries, columns: str, query: Query) -> list[Row] | None:
+async def _read_by_position(queries: Queries, columns: str, query: Query) -> list[Row] | None:
     """Rows of a page of users with dates before `mixed_until`, in the order in which they were added: those among whom
     it is, if the list begins with enough of them; otherwise, all with these dates are read in their index, and sorted.
     None: another filter leads to them."""
@@ -183,8 +183,8 @@ async def _read_by_place(queries: Queries, columns: str, query: Query) -> list[R
     return await queries.all(sql, *where.values, *past.values, *values)
 
 
-async def _read_by_date(queries: Queries, columns: str, query: Query) -> Page:
-    """By date where places say something else. Of users with the date of the position, there may be many: they are
+async def _read_by_date(queries: Queries, columns: str, query: Query) -> UserPage:
+    """By date where positions say something else. Of users with the date of the position, there may be many: they are
     looked for by their own."""
     where = await passing(queries, query.filters)
     total = await read_count(queries, query.filters) if query.count or query.filters == ANY else None
@@ -281,7 +281,7 @@ async def _turned(queries: Queries, column: str, where: Part, value: str, seq: i
     return await queries.one(f"SELECT {column}, seq {equal} ORDER BY seq LIMIT 1 OFFSET ?", value, *where.values, after)
 
 
-async def _read_by_metadata(queries: Queries, columns: str, query: Query) -> Page:
+async def _read_by_metadata(queries: Queries, columns: str, query: Query) -> UserPage:
     """As added, in the order of the index of metadata: no further than to the end of the page, whose users alone are
     looked at."""
     source, where = await _led_by_metadata(queries, query.filters)
@@ -306,22 +306,22 @@ async def _led_by_metadata(queries: Queries, filters: Filters) -> tuple[str, Par
     return source, Part(sql, values)
 
 
-async def _place(queries: Queries, query: Query) -> tuple[Part, int, int]:
+async def _start(queries: Queries, query: Query) -> tuple[Part, int, int]:
     """Where the page at an offset of all users begins, the users to skip from there, and the total: at the same small
     cost for any offset."""
     counts = dialect(queries).user_counts
     if query.order == AS_ADDED:
-        place = await counts.seek(queries, query.offset)
-        return from_number(place.seq), place.skip, place.total
+        found = await counts.seek(queries, query.offset)
+        return from_number(found.seq), found.skip, found.total
     total = await counts.total(queries)
     if query.offset >= total:
         return from_number(None), 0, total
-    place = await counts.seek(queries, total - 1 - query.offset)
-    row = await queries.one(NTH, place.seq, place.skip)
+    found = await counts.seek(queries, total - 1 - query.offset)
+    row = await queries.one(NTH, found.seq, found.skip)
     return Part(" AND seq <= ?", [row[0] if row else 0]), 0, total
 
 
-async def _read_deleted(queries: Queries, columns: str, query: Query) -> Page:
+async def _read_deleted(queries: Queries, columns: str, query: Query) -> UserPage:
     where, past = await passing(queries, query.filters), beyond(query)
     sql = (
         f"SELECT {columns}, deleted_at FROM deleted_users WHERE true{where.sql}{past.sql}{order_by(query)} "
@@ -332,7 +332,7 @@ async def _read_deleted(queries: Queries, columns: str, query: Query) -> Page:
 
 
 @lru_cache
-def places(columns: str) -> dict[str, int]:
+def column_indexes(columns: str) -> dict[str, int]:
     """Where the columns one can sort by stand in a row of these columns with `email_key`, of deleted users
     `deleted_at`, at its end."""
     return {
@@ -344,7 +344,7 @@ def places(columns: str) -> dict[str, int]:
     }
 
 
-def page_of(columns: str, query: Query, rows: list[Row], total: int | None) -> Page:
+def page_of(columns: str, query: Query, rows: list[Row], total: int | None) -> UserPage:
     """From rows of these columns with `email_key` (of deleted users, `deleted_at`) at their end, one more than the
     limit where there are more."""
     more = len(rows) > query.limit
@@ -352,15 +352,15 @@ def page_of(columns: str, query: Query, rows: list[Row], total: int | None) -> P
     if query.is_backwards:
         rows.reverse()
     if not rows:
-        return Page([], None, total, None, None)
-    where = places(columns)
+        return UserPage([], None, total, None, None)
+    where = column_indexes(columns)
     at = [where[column] for column, _ in sort_keys(query.order)]
     first = Position(tuple([rows[0][index] for index in at]), True)
     last = Position(tuple([rows[-1][index] for index in at]), False)
     has_before = more if query.is_backwards else query.position is not None or query.offset > 0
     has_after = query.is_backwards or more
     deleted_at = tuple([row[-1] for row in rows]) if query.filters.deleted_since is not None else ()
-    return Page(
+    return UserPage(
         [row[:-1] for row in rows],
         None,
         total,
@@ -370,7 +370,7 @@ def page_of(columns: str, query: Query, rows: list[Row], total: int | None) -> P
     )
 
 
-def public(page: Page) -> list[dict[str, Any]]:
+def public(page: UserPage) -> list[dict[str, Any]]:
     """All that may be seen of the users of a page of WHOLE rows."""
     found = [users.public(User._make(row)) for row in page.rows]
     for user, at in zip(found, page.deleted_at, strict=False):  # none, in a page of users who are not deleted

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from rollbook.records.event_log import NEWEST
 from rollbook.records.user_counts import NEAR
-from rollbook.records.user_list import LISTED, Page, page_of, read
+from rollbook.records.user_list import LISTED, UserPage, page_of, read
 from rollbook.records.user_list.query import Part, Query
 from rollbook.storage.database import Database
 
@@ -38,11 +38,11 @@ PAGE_AFTER = f"""
 
 
 def beyond_date(sign: str, date: int, seq: int) -> tuple[Part, ...]:
-    """As a pair: asked for one date, PostgreSQL may rather go through the index of places, however far."""
+    """As a pair: asked for one date, PostgreSQL may rather go through the index of positions, however far."""
     return (Part(f" AND (created_at, seq) {sign} (?, ?)", [date, seq]),)
 
 
-async def page(db: Database, query: Query) -> Page:
+async def page(db: Database, query: Query) -> UserPage:
     if query.eventual:
         return await db.read_eventually(read, query)
     if query.is_plain and query.listed and query.offset <= NEAR and not query.is_backwards:

@@ -34,14 +34,14 @@ class Filters(NamedTuple):
     """Not the living, but those who were deleted at or after this time, in microseconds."""
     first_seq: int | None = None
     last_seq: int | None = None
-    """Places in the list, inclusive: what `settled` makes of times where it can."""
+    """Positions in the list, inclusive: what `settled` makes of times where it can."""
 
 
 ANY = Filters()
 
 
 class Order(NamedTuple):
-    """One key of an order: a name of SORTABLE, or `added`, a user's place in the list; and its direction."""
+    """One key of an order: a name of SORTABLE, or `added`, a user's position in the list; and its direction."""
 
     name: str
     descending: bool
@@ -106,7 +106,7 @@ def sort_keys(order: tuple[Order, ...]) -> list[tuple[str, bool]]:
 
 
 def by_place(order: tuple[Order, ...]) -> tuple[Order, ...]:
-    """The order as it is where created_at says the same as the place in the list."""
+    """The order as it is where created_at says the same as the position in the list."""
     return tuple([Order("added", key.descending) if key.name == "created_at" else key for key in order])
 
 
@@ -116,7 +116,7 @@ def lengths(order: tuple[Order, ...]) -> set[int]:
 
 
 async def settled(queries: Queries, query: Query) -> Query:
-    """The same question, asked by place instead of by date where both are the same: for all users, or from a time on
+    """The same question, asked by position instead of by date where both are the same: for all users, or from a time on
     (`user_dates`)."""
     has_dates = any(key.name == "created_at" for key in query.order)
     filters = query.filters

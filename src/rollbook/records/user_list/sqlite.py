@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rollbook.records.event_log import NEWEST
 from rollbook.records.user_counts import sqlite as user_counts
-from rollbook.records.user_list import Page, read
+from rollbook.records.user_list import UserPage, read
 from rollbook.records.user_list.query import Part, Position, Query, settled
 from rollbook.storage.database import Database, Queries, Row
 
@@ -38,7 +38,7 @@ def beyond_date(sign: str, date: int, seq: int) -> tuple[Part, ...]:
     return Part(f" AND created_at = ? AND seq {sign} ?", [date, seq]), Part(f" AND created_at {sign} ?", [date])
 
 
-async def page(db: Database, query: Query) -> Page:
+async def page(db: Database, query: Query) -> UserPage:
     if query.is_plain:
         if not query.listed or query.is_backwards:
             return await db.read(read, query)
@@ -55,22 +55,22 @@ async def page(db: Database, query: Query) -> Page:
     return await (db.read if is_short else db.read_aside)(read, query)
 
 
-async def _as_json(queries: Queries, query: Query) -> Page:
+async def _as_json(queries: Queries, query: Query) -> UserPage:
     if query.position is None:
-        place = await user_counts.seek(queries, query.offset)
-        return _page(query, await queries.one(PAGE_AT, place.seq, query.limit, place.skip))
+        found = await user_counts.seek(queries, query.offset)
+        return _page(query, await queries.one(PAGE_AT, found.seq, query.limit, found.skip))
     found = _page(query, await queries.one(PAGE_AFTER, *query.position.values, query.limit))
     is_last = found.after is None or await queries.one(ANY_AFTER, *found.after.values) is None
     return found._replace(after=None) if is_last else found
 
 
-def _page(query: Query, row: Row | None) -> Page:
+def _page(query: Query, row: Row | None) -> UserPage:
     """Of PAGE_AT; of PAGE_AFTER, a full page may be the last one."""
     assert row is not None  # an aggregate always has a row
     json, users, first, last, position, total = row
     before = Position((first,), True) if users and (query.position is not None or query.offset) else None
     has_after = query.offset + users < total if query.position is None else users == query.limit
-    return Page([], json, total, before, Position((last,), False) if has_after else None, position)
+    return UserPage([], json, total, before, Position((last,), False) if has_after else None, position)
 
 
 def _is_indexed(query: Query) -> bool:

@@ -26,11 +26,11 @@ class UserSearch(Protocol):
         ...
 
     async def changed(self, tx: Tx, seqs: Iterable[int]) -> None:
-        """The name or email at these places is new, different or gone."""
+        """The name or email at these positions is new, different or gone."""
         ...
 
     async def erased(self, tx: Tx, seq: int) -> None:
-        """The user who was at this place is erased for good."""
+        """The user who was at this position is erased for good."""
         ...
 
     async def find(self, queries: Queries, wanted: str, query: Query) -> list[Row]:
@@ -60,7 +60,7 @@ async def are_few(queries: Queries, filters: Filters) -> bool:
 
 def page(wanted: str, rows: Iterable[Row], query: Query) -> list[Row]:
     """Of rows as `find` has them, which may have a user twice, those of the page and one more."""
-    at = user_list.places(wanted)
+    at = user_list.column_indexes(wanted)
     found = list({row[0]: row for row in rows}.values())
     # The last key first: Python's sort is stable, so the first key decides in the end.
     for column, descending in reversed(sort_keys(query.order)):

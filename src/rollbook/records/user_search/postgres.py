@@ -350,9 +350,9 @@ async def _sample(queries: Queries) -> Sample:
     if latest is None or now > latest.until:
         if latest is not None:
             latest.until = now + 5  # meanwhile others go by it
-        places = max(1, await scalar(queries, LAST))
-        pages = min(1.0, 4 * SAMPLED / places)
-        share = min(1.0, SAMPLED / (places * pages))
+        seqs = max(1, await scalar(queries, LAST))
+        pages = min(1.0, 4 * SAMPLED / seqs)
+        share = min(1.0, SAMPLED / (seqs * pages))
         rows = await queries.all(SAMPLE, 100 * pages, share)
         latest = _Latest.sample = Sample([row[0] for row in rows], len(rows) / (pages * share), now)
     return latest

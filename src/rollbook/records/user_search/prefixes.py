@@ -77,16 +77,16 @@ async def find(queries: Queries, found: dict[Range, int], wanted: str, query: Qu
             rows += page
             continue
         # Behind LIMIT, so that the index of the column is what finds them.
-        places = Part(
+        seqs = Part(
             f"SELECT seq FROM (SELECT seq FROM users WHERE true{condition.sql} LIMIT {1 << 62}) AS few",
             condition.values,
         )
         if query.order[0].name == "added" and query.filters._replace(q=None, first_seq=None, last_seq=None) == ANY:
             # What decides is all in their numbers: no further user is looked at than those of the page.
             end = f" WHERE true{where.sql}{past.sql}{order} LIMIT ?"
-            places = Part(places.sql + end, [*places.values, *values, limit])
+            seqs = Part(seqs.sql + end, [*seqs.values, *values, limit])
         rows += await queries.all(
-            f"{select} {rest} AND seq IN ({places.sql}){order} LIMIT ?", *values, *places.values, limit
+            f"{select} {rest} AND seq IN ({seqs.sql}){order} LIMIT ?", *values, *seqs.values, limit
         )
     return rows
 

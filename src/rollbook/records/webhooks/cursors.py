@@ -80,7 +80,7 @@ class BreakerState(NamedTuple):
     """Nothing is sent until then, and then one event as a probe."""
 
 
-class Lane(NamedTuple):
+class StoredLane(NamedTuple):
     """A blocked lane, with its first event that could not be delivered yet. A lane is a user, or a single event where
     the order does not matter."""
 
@@ -101,7 +101,7 @@ class Cursor(NamedTuple):
     seq: int
     epoch: int
     breaker: BreakerState
-    lanes: list[Lane]
+    lanes: list[StoredLane]
 
 
 async def newest(queries: Queries) -> int:
@@ -145,7 +145,7 @@ async def claim(tx: Tx, webhook_id: str, holder: str, by_force: bool) -> Cursor 
         return None
     seq, epoch, *breaker = row
     await tx.run(FORGET_LANES_AFTER, webhook_id, seq)
-    lanes = [Lane._make(row) for row in await tx.all(LANES, webhook_id)]
+    lanes = [StoredLane._make(row) for row in await tx.all(LANES, webhook_id)]
     return Cursor(seq, epoch, BreakerState(*breaker), lanes)
 
 
@@ -165,7 +165,7 @@ async def give_back(tx: Tx, webhook_id: str, holder: str) -> None:
     await tx.run(GIVE_BACK, webhook_id, holder)
 
 
-async def store_lanes(tx: Tx, webhook_id: str, lanes: Sequence[Lane]) -> None:
+async def store_lanes(tx: Tx, webhook_id: str, lanes: Sequence[StoredLane]) -> None:
     await tx.many(STORE_LANE, [(webhook_id, *lane) for lane in lanes])
 
 

@@ -61,7 +61,7 @@ FORGET = """
         SELECT id FROM webhook_deliveries WHERE user_id = ? ORDER BY id LIMIT ?)"""
 
 
-class Filters(NamedTuple):
+class DeliveryFilters(NamedTuple):
     """Which deliveries of a webhook. `outcome` may be FAILED."""
 
     before: str | None = None
@@ -89,7 +89,7 @@ _CONDITIONS = {
 }
 
 
-async def some(queries: Queries, webhook_id: str, asked: Filters, limit: int) -> list[Delivery]:
+async def some(queries: Queries, webhook_id: str, asked: DeliveryFilters, limit: int) -> list[Delivery]:
     """The newest first."""
     sql, values = OF_WEBHOOK, [webhook_id]
     for name, value in asked._asdict().items():

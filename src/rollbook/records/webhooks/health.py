@@ -59,7 +59,7 @@ UNREPORTED = "SELECT webhook_id, missed FROM webhook_cursors WHERE missed > 0 AN
 REPORTED = "UPDATE webhook_cursors SET missed = missed - ?, told_at = ? WHERE webhook_id = ?"
 
 
-class Health(NamedTuple):
+class WebhookHealth(NamedTuple):
     """Health of one webhook."""
 
     delivered: int
@@ -72,7 +72,7 @@ class Health(NamedTuple):
     next_attempt_at: Time | None
 
 
-public = presenter(Health)
+public = presenter(WebhookHealth)
 
 
 class Backlog(NamedTuple):
@@ -89,7 +89,7 @@ class Backlog(NamedTuple):
     """Seconds since the oldest of both was recorded or failed first; 0: there is none."""
 
 
-class Hour(NamedTuple):
+class DeliveryHour(NamedTuple):
     """Attempts of one webhook in one hour."""
 
     hour: int
@@ -100,19 +100,19 @@ class Hour(NamedTuple):
     """Of all of them together, in microseconds."""
 
 
-async def of(queries: Queries, webhook_ids: Sequence[str]) -> list[Health]:
+async def of(queries: Queries, webhook_ids: Sequence[str]) -> list[WebhookHealth]:
     """Return the health of each of these webhooks."""
     since = clock.now() // clock.HOUR - HOURS
     newest = await cursors.newest(queries)
-    found: list[Health] = []
+    found: list[WebhookHealth] = []
     for id in webhook_ids:
         row = await queries.one(OF_ONE, since, since, id)
         if row is None:  # it was deleted a moment ago
-            found.append(Health(0, 0, None, 0, None))
+            found.append(WebhookHealth(0, 0, None, 0, None))
             continue
         delivered, failed, last, lanes, next_at, seq, open_until = row
         due = [at for at in (next_at, open_until) if at is not None]
-        found.append(Health(delivered, failed, last, max(0, newest - seq) + lanes, max(due) if due else None))
+        found.append(WebhookHealth(delivered, failed, last, max(0, newest - seq) + lanes, max(due) if due else None))
     return found
 
 
@@ -127,7 +127,7 @@ async def backlog(queries: Queries) -> Backlog:
     return Backlog(enabled, disabled, waiting, failing, oldest)
 
 
-async def add_hour(tx: Tx, webhook_id: str, hour: Hour) -> None:
+async def add_hour(tx: Tx, webhook_id: str, hour: DeliveryHour) -> None:
     await tx.run(ADD_HOUR, webhook_id, *hour)
 
 

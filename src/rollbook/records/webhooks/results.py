@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from rollbook.records import leases
 from rollbook.records.webhooks import cursors, deliveries, health, inbox, replays
-from rollbook.records.webhooks.cursors import BreakerState, Lane
+from rollbook.records.webhooks.cursors import BreakerState, StoredLane
 from rollbook.records.webhooks.deliveries import Delivery
-from rollbook.records.webhooks.health import Hour
+from rollbook.records.webhooks.health import DeliveryHour
 from rollbook.records.webhooks.inbox import Message
 from rollbook.records.webhooks.replays import Progress
 from rollbook.storage.database import Tx
@@ -23,12 +23,12 @@ class Results(NamedTuple):
     epoch: int
     seq: int
     breaker: BreakerState
-    lanes: Sequence[Lane]
+    lanes: Sequence[StoredLane]
     """Lanes that are new or have changed."""
     delivered_lanes: Sequence[str]
     """Of which nothing waits anymore."""
     deliveries: Sequence[Delivery]
-    hours: Sequence[Hour]
+    hours: Sequence[DeliveryHour]
     messages: Sequence[Message]
     replays: Sequence[Progress]
 

@@ -9,7 +9,7 @@ from rollbook.web import forms
 from rollbook.web.page_request import PageRequest, header_lines
 
 HOME = "/"
-ROOMS = ("/account", "/admin", "/docs")
+SECTIONS = ("/account", "/admin", "/docs")
 """Where people who sign in may have wanted to go."""
 ENTRANCES = ("/account/sign-in", "/account/sign-out", "/account/set-password")
 
@@ -67,5 +67,5 @@ def destination(path: str) -> str:
     """Where to go after signing in: the page that was wanted, if it is one of ours. Browsers take `//host` and
     `/\\host` for other sites, and ignore tabs and line breaks."""
     plain = path.partition("?")[0]
-    ours = plain.startswith(tuple(f"{room}/" for room in ROOMS)) or plain in ROOMS
+    ours = plain.startswith(tuple(f"{section}/" for section in SECTIONS)) or plain in SECTIONS
     return path if ours and plain.rstrip("/") not in ENTRANCES and path.isascii() and path.isprintable() else HOME

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from rollbook.actions import webhook_deliveries, webhook_replays, webhooks
 from rollbook.actions.arguments import ListDeliveries, ReplayCreate, WebhookTest
-from rollbook.actions.lists import Page
-from rollbook.actions.webhooks import Seen
+from rollbook.actions.lists import ListPage
+from rollbook.actions.webhooks import WebhookDetails
 from rollbook.api.show import pretty
 from rollbook.delivery import outcomes, schedule
 from rollbook.errors import ApiError, InvalidParameter
@@ -42,7 +42,7 @@ async def show(page: PageRequest) -> Response:
     given = {name: page.query.get(name, "").strip() for name in TEXTS}
     before = page.query.get("before") or None
     problems: dict[str, str] = {}
-    found: Page[Delivery] = Page([])
+    found: ListPage[Delivery] = ListPage([])
     try:
         wanted = {name: forms.utc(value) for name, value in given.items() if value}
         asked = page.arguments(ListDeliveries, {**wanted, "limit": PAGE, "before": before})
@@ -130,7 +130,7 @@ async def cancel_replay(page: PageRequest) -> Response:
     return page.redirect(f"/account/webhooks/{page.ids[0]}", "replay-canceled")
 
 
-async def _attempts(page: PageRequest, seen: Seen, delivery: Delivery, polls: int | None) -> dict[str, Any]:
+async def _attempts(page: PageRequest, seen: WebhookDetails, delivery: Delivery, polls: int | None) -> dict[str, Any]:
     asked = ListDeliveries(event=delivery.event_id, limit=MAX_ATTEMPTS_SHOWN)
     found = await webhook_deliveries.list_deliveries(page.on, page.by, seen.webhook.id, asked)
     last = next((each for each in found.items if each.trigger == "event"), delivery)
@@ -144,14 +144,14 @@ async def _attempts(page: PageRequest, seen: Seen, delivery: Delivery, polls: in
     }
 
 
-def _next(seen: Seen, last: Delivery) -> int | None:
+def _next(seen: WebhookDetails, last: Delivery) -> int | None:
     """When the event is sent again. Not before the endpoint is tried at all."""
     if last.retry_at is None or seen.webhook.status != "enabled":
         return None
     return max(last.retry_at, seen.health.next_attempt_at or 0)
 
 
-def why(seen: Seen, last: Delivery) -> str:
+def why(seen: WebhookDetails, last: Delivery) -> str:
     """Why the next attempt is when it is, or why there is none."""
     if last.outcome == outcomes.DELIVERED:
         return "The event was delivered."

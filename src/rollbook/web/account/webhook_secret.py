@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rollbook.actions import webhooks
 from rollbook.actions.arguments import PasswordProof, WebhookRotation
-from rollbook.actions.webhooks import Seen
+from rollbook.actions.webhooks import WebhookDetails
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
 from rollbook.web import forms, shown_once
@@ -12,7 +12,7 @@ from rollbook.web.account.webhooks import path, refused, section, title
 from rollbook.web.page_request import PageRequest
 
 
-def redirect(page: PageRequest, seen: Seen, how: str) -> Response:
+def redirect(page: PageRequest, seen: WebhookDetails, how: str) -> Response:
     """To the page that shows the secret. `how` it came there: created, revealed, rotated."""
     return shown_once.redirect(page, f"{path(seen.webhook)}/secret", {"secret": seen.secret, "how": how})
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from rollbook import clock
 from rollbook.actions import webhook_deliveries, webhook_replays, webhooks
 from rollbook.actions.arguments import ListDeliveries, ListReplays, ListWebhooks, WebhookResume
-from rollbook.actions.webhooks import Seen
+from rollbook.actions.webhooks import WebhookDetails
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
 from rollbook.records import event_types, users
@@ -39,16 +39,16 @@ PAYLOADS = {"full": "The whole event", "thin": "Only IDs and the type"}
 ORDERINGS = {"user": "In order for each user", "none": "In any order"}
 
 
-class State(NamedTuple):
+class WebhookState(NamedTuple):
     kind: str
     text: str
 
 
-class Row(NamedTuple):
+class ListedWebhook(NamedTuple):
     """A webhook in a list. `owner` is None where the user was erased, or it is the person's own list."""
 
-    seen: Seen
-    state: State
+    seen: WebhookDetails
+    state: WebhookState
     spark: Any
     owner: str | None
 
@@ -123,23 +123,25 @@ def title(webhook: Webhook) -> str:
     return webhook.description or ("Inbox" if webhook.url == INBOX else webhook.url)
 
 
-def state(seen: Seen) -> State:
+def state(seen: WebhookDetails) -> WebhookState:
     webhook, health = seen.webhook, seen.health
     if webhook.status != "enabled":
-        return State("bad" if webhook.status == "disabled" else "warn", webhook.status.capitalize())
+        return WebhookState("bad" if webhook.status == "disabled" else "warn", webhook.status.capitalize())
     if health.last_outcome in (None, "delivered"):
-        return State("ok", "Enabled")
-    return State("warn", "Failing")
+        return WebhookState("ok", "Enabled")
+    return WebhookState("warn", "Failing")
 
 
-async def rows(page: PageRequest, found: list[Seen], with_owners: bool = False) -> list[Row]:
+async def rows(page: PageRequest, found: list[WebhookDetails], with_owners: bool = False) -> list[ListedWebhook]:
     since, until = last_day()
     ids = [seen.webhook.id for seen in found]
     hours, names = await page.on.read_aside(
         _more, ids, since, {seen.webhook.user_id for seen in found} if with_owners else ()
     )
     return [
-        Row(seen, state(seen), plots.spark(hours[seen.webhook.id], since, until), names.get(seen.webhook.user_id))
+        ListedWebhook(
+            seen, state(seen), plots.spark(hours[seen.webhook.id], since, until), names.get(seen.webhook.user_id)
+        )
         for seen in found
     ]
 
@@ -185,7 +187,7 @@ async def refused(page: PageRequest, error: ApiError, labels: dict[str, str], pr
     return await _page(page, seen, error.status, headers=header_lines(error), problems=problems)
 
 
-async def _live(page: PageRequest, seen: Seen, polls: int | None) -> dict[str, Any]:
+async def _live(page: PageRequest, seen: WebhookDetails, polls: int | None) -> dict[str, Any]:
     """Parts that change while the page is open."""
     webhook = seen.webhook
     latest = await webhook_deliveries.list_deliveries(page.on, page.by, webhook.id, ListDeliveries(limit=LATEST))
@@ -201,7 +203,12 @@ async def _live(page: PageRequest, seen: Seen, polls: int | None) -> dict[str, A
 
 
 async def _page(
-    page: PageRequest, seen: Seen, status: int = 200, *, headers: bytes = b"", problems: Mapping[str, str] = {}
+    page: PageRequest,
+    seen: WebhookDetails,
+    status: int = 200,
+    *,
+    headers: bytes = b"",
+    problems: Mapping[str, str] = {},
 ) -> Response:
     webhook = seen.webhook
     since, until = last_day()

@@ -27,7 +27,7 @@ MAX_FAILED = 24
 RESULT = "/admin/users/bulk"
 
 
-class Change(NamedTuple):
+class BulkChange(NamedTuple):
     """Changes that can be made to the users that are selected."""
 
     choice: str
@@ -56,21 +56,21 @@ def options(page: PageRequest) -> list[tuple[str, str]]:
     return [(name, change.choice) for name, change in _changes(page).items() if name != "restore"]
 
 
-def _changes(page: PageRequest) -> dict[str, Change]:
+def _changes(page: PageRequest) -> dict[str, BulkChange]:
     days = page.on.settings.deleted_retention
     suspended = "They won’t be able to sign in or use their API keys until you reactivate them."
     activated = "They can sign in and use their API keys again."
     restored = "They can sign in again. Their API keys stay revoked."
     deleted = f"They are signed out, and their API keys are revoked. You can restore them for {days} days."
     found = {
-        "suspend": Change("Suspend", "Suspend {}", "{} suspended", suspended, "users-suspended"),
-        "activate": Change("Activate", "Activate {}", "{} activated", activated, "users-activated"),
-        "delete": Change("Delete", "Delete {}", "{} deleted", deleted, "users-deleted"),
-        "restore": Change("Restore", "Restore {}", "{} restored", restored, "users-restored"),
+        "suspend": BulkChange("Suspend", "Suspend {}", "{} suspended", suspended, "users-suspended"),
+        "activate": BulkChange("Activate", "Activate {}", "{} activated", activated, "users-activated"),
+        "delete": BulkChange("Delete", "Delete {}", "{} deleted", deleted, "users-deleted"),
+        "restore": BulkChange("Restore", "Restore {}", "{} restored", restored, "users-restored"),
     }
     changed = "Their permissions change immediately, and those of their API keys."
     for role in page.roles_to_give():
-        found[f"{ROLE}{role}"] = Change(
+        found[f"{ROLE}{role}"] = BulkChange(
             f"Change role to {role}",
             f"Change the role of {{}} to {role}",
             f"Role of {{}} changed to {role}",
@@ -145,7 +145,7 @@ def _operation(page: PageRequest, op: str, id: str) -> Operation:
     return Operation(op, id)
 
 
-def _chosen(page: PageRequest) -> tuple[str, Change]:
+def _chosen(page: PageRequest) -> tuple[str, BulkChange]:
     op = page.form.get("op", "")
     change = _changes(page).get(op)
     if change is None:

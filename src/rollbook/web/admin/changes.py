@@ -28,7 +28,7 @@ class Field(NamedTuple):
     after: str
 
 
-class Change(NamedTuple):
+class EventInWords(NamedTuple):
     """An event in words. The names of users who were erased are None."""
 
     event: Event
@@ -49,7 +49,7 @@ class Difference(NamedTuple):
 
 
 class ChangePage(NamedTuple):
-    changes: list[Change]
+    changes: list[EventInWords]
     more: bool
     """True if others come before the oldest one."""
 
@@ -60,7 +60,7 @@ async def latest(queries: Queries, limit: int, user_id: str | None = None) -> Ch
     return ChangePage(await in_words(queries, page.events), page.more)
 
 
-async def in_words(queries: Queries, found: Iterable[Event]) -> list[Change]:
+async def in_words(queries: Queries, found: Iterable[Event]) -> list[EventInWords]:
     names: dict[str | None, str | None] = {None: None, "": None}
     changes = []
     for event in found:
@@ -69,7 +69,7 @@ async def in_words(queries: Queries, found: Iterable[Event]) -> list[Change]:
                 names[id] = await users.name(queries, id)
         object = _decode(event.object)
         changes.append(
-            Change(
+            EventInWords(
                 event,
                 names[event.user_id],
                 names[event.actor.user_id],

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from rollbook import clock
-from rollbook.actions.audit import Export
+from rollbook.actions.audit import EventExport
 from rollbook.api import spreadsheets
 from rollbook.http.response import Response
 from rollbook.records import events
@@ -40,13 +40,13 @@ class Kind(NamedTuple):
     part: Callable[[Iterable[Event]], bytes]
 
 
-def download(export: Export, kind: Kind) -> Response:
+def download(export: EventExport, kind: Kind) -> Response:
     return page_request.download(
         f"rollbook-events-{page_request.minute()}.{kind.ending}", kind.content_type, _chunks(export, kind)
     )
 
 
-async def _chunks(export: Export, kind: Kind) -> AsyncGenerator[bytes, None]:
+async def _chunks(export: EventExport, kind: Kind) -> AsyncGenerator[bytes, None]:
     try:
         yield kind.start
         async with aclosing(export.events) as parts:

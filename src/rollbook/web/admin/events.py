@@ -10,7 +10,7 @@ import msgspec
 
 from rollbook.actions import audit
 from rollbook.actions.arguments import AuditFilters
-from rollbook.actions.audit import Found
+from rollbook.actions.audit import FoundEvents
 from rollbook.api.show import for_people
 from rollbook.errors import ApiError, Fault, InvalidParameter
 from rollbook.http.response import Response
@@ -38,7 +38,7 @@ _encode = msgspec.json.Encoder().encode
 async def show(page: PageRequest) -> Response:
     given = _given(page)
     problems: dict[str, str] = {}
-    found = Found([], None, None, None)
+    found = FoundEvents([], None, None, None)
     try:
         before, after = _number(page, "before"), _number(page, "after")
         found = await audit.search(page.on, page.by, _filters(page, given), PAGE, before, after)

@@ -15,7 +15,7 @@ from rollbook.records.usage import Hour
 from rollbook.storage.database import Queries
 from rollbook.web import plots, usage
 from rollbook.web.admin import changes, first_steps
-from rollbook.web.admin.changes import Change
+from rollbook.web.admin.changes import EventInWords
 from rollbook.web.admin.first_steps import Step
 from rollbook.web.page_request import PageRequest
 
@@ -34,7 +34,7 @@ class Board(NamedTuple):
     few: dict[str, int]
     deleted: int
     hours: list[Hour]
-    changes: list[Change]
+    changes: list[EventInWords]
 
 
 async def show(page: PageRequest) -> Response:

@@ -18,7 +18,7 @@ from rollbook.records.users import User
 from rollbook.storage.database import Queries
 from rollbook.web import forms, usage
 from rollbook.web.admin import changes, links, user_tabs
-from rollbook.web.admin.changes import Change
+from rollbook.web.admin.changes import EventInWords
 from rollbook.web.admin.user_filters import back_url
 from rollbook.web.page_request import PageRequest, whole_number
 
@@ -168,7 +168,7 @@ class Stored(NamedTuple):
 
     user: User
     deleted_at: int
-    changes: list[Change]
+    changes: list[EventInWords]
 
 
 async def _profile(page: PageRequest, edited: Edited, status: int = 200) -> Response:

@@ -12,7 +12,7 @@ from rollbook.actions.arguments import UserSelection
 from rollbook.actions.checking import check_texts
 
 NAMES = ("q", "role", "status", "external_id", "created_after", "created_before", "sort")
-PLACES = ("page", "cursor", "count")
+POSITIONS = ("page", "cursor", "count")
 NEWEST_FIRST = "-created_at"
 """The order of the page, unless another is asked for. The API has its own."""
 LABELS = {
@@ -68,7 +68,7 @@ def list_url(asked: Mapping[str, str], path: str = "/admin/users", **more: objec
 
 def back_url(form: Mapping[str, str]) -> str:
     """The page of the list that a form was on."""
-    return list_url(asked_of(form), **{name: form.get(name, "") for name in PLACES})
+    return list_url(asked_of(form), **{name: form.get(name, "") for name in POSITIONS})
 
 
 def chips(asked: Mapping[str, str]) -> list[Chip]:

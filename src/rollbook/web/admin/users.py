@@ -21,7 +21,7 @@ from rollbook.web.admin.events import wrong
 from rollbook.web.admin.user_filters import (
     LABELS,
     NEWEST_FIRST,
-    PLACES,
+    POSITIONS,
     asked_of,
     chips,
     filters_of,
@@ -72,7 +72,7 @@ async def show(page: PageRequest) -> Response:
         "sorts": SORTS,
         "bulk_options": bulk.options(page),
         "may_touch": lambda role: page.may_touch(role),
-        "places": {name: query.get(name, "") for name in PLACES},
+        "positions": {name: query.get(name, "") for name in POSITIONS},
         "listed": listed,
         "retention_days": page.on.settings.deleted_retention,
         "number": number,

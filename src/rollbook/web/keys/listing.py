@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from rollbook import clock
 from rollbook.actions import keys
-from rollbook.actions.lists import Page
+from rollbook.actions.lists import ListPage
 from rollbook.records.keys import Key
 from rollbook.web.keys.holder import Holder
 from rollbook.web.page_request import PageRequest, whole_number
@@ -19,22 +19,22 @@ NEW = clock.DAY
 """How long a key is marked as new: after a rotation there are two of one name."""
 
 
-class State(NamedTuple):
+class KeyState(NamedTuple):
     kind: str
     text: str
     works: bool
 
 
-def state(key: Key) -> State:
+def state(key: Key) -> KeyState:
     """State of a key now."""
     if key.revoked_at is not None:
-        return State("", "Revoked", False)
+        return KeyState("", "Revoked", False)
     if key.expires_at is None:
-        return State("ok", "Active", True)
+        return KeyState("ok", "Active", True)
     left = key.expires_at - clock.now()
     if left <= 0:
-        return State("bad", "Expired", False)
-    return State("warn", "Expires soon", True) if left <= SOON else State("ok", "Active", True)
+        return KeyState("bad", "Expired", False)
+    return KeyState("warn", "Expires soon", True) if left <= SOON else KeyState("ok", "Active", True)
 
 
 async def listed(page: PageRequest, holder: Holder) -> dict[str, Any]:
@@ -65,5 +65,5 @@ async def listed(page: PageRequest, holder: Holder) -> dict[str, Any]:
     }
 
 
-async def _page(page: PageRequest, holder: Holder, working: bool, number: int) -> Page[Key]:
+async def _page(page: PageRequest, holder: Holder, working: bool, number: int) -> ListPage[Key]:
     return await keys.list_by_state(page.on, page.by, holder.user.id, working, PAGE, (number - 1) * PAGE)
