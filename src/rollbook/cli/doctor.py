@@ -314,31 +314,15 @@ def _contents(db: Database, settings: Settings) -> Generator[Finding, None, bool
         )
         return False
     yield ok("migrations", "up to date")
-    owners = db.read_now(_one, users.OWNERS)
-    if owners and owners[0]:
+    if (owners := db.read_now(_one, users.OWNERS)) and owners[0]:
         yield ok("owners", str(owners[0]))
     else:
-        yield warning(
-            "owners",
-            "none",
-            f"The next start creates {first_start.DEFAULT_EMAIL}, or the owner named by {first_start.EMAIL}.",
-        )
+        fix = f"The next start creates {first_start.DEFAULT_EMAIL}, or the owner named by {first_start.EMAIL}."
+        yield warning("owners", "none", fix)
     if (sealed := db.read_now(_one, OLDEST_SEALED)) is not None:
         yield from _secret(settings, *sealed)
     yield from _hashes(settings, db.read_now(password_costs.costs, settings))
-    size = db.read_now(events.size)
-    if event_actions.is_log_large(settings, size):
-        fix = (
-            "Set event_retention to the days you need, or raise event_log_warning. Look in the audit log for "
-            "users who change very often."
-        )
-        yield warning(
-            "event log",
-            f"about {units.size(size)}, more than {units.size(settings.event_log_warning * units.MEBIBYTE)}",
-            fix,
-        )
-    else:
-        yield ok("event log", f"about {units.size(size)}")
+    yield _event_log(settings, db.read_now(events.size))
     newest = db.read_now(_one, _NEWEST)
     if newest and newest[0] > clock.now() + clock.MINUTE:
         yield warning(
@@ -347,6 +331,17 @@ def _contents(db: Database, settings: Settings) -> Generator[Finding, None, bool
             "The clock was set back. Turn on NTP.",
         )
     return True
+
+
+def _event_log(settings: Settings, size: int) -> Finding:
+    if not event_actions.is_log_large(settings, size):
+        return ok("event log", f"about {units.size(size)}")
+    return warning(
+        "event log",
+        f"about {units.size(size)}, more than {units.size(settings.event_log_warning * units.MEBIBYTE)}",
+        "Set event_retention to the days you need, or raise event_log_warning. Look in the audit log for users who "
+        "change very often.",
+    )
 
 
 def _hashes(settings: Settings, costs: Costs) -> Iterator[Finding]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from difflib import get_close_matches
 from functools import partial
 from getpass import getpass
@@ -175,33 +175,44 @@ def on_server(
     where = _SERVER if running else _FOLDER_OR_SERVER
     own = [each for each in parameters if isinstance(each, click.Argument)]
     more = [each for each in parameters if not isinstance(each, click.Argument)]
-    made = []
-    if fields is not None:
-        # Imported here: commands without fields don't wait for the types of all calls.
-        from rollbook.cli.fields import options_of
-
-        made = options_of(fields, elsewhere, flags, optional)
+    made = [] if fields is None else _options_of(fields, elsewhere, flags, optional)
 
     def add(function: Function) -> Command:
         def run(**given: Any) -> None:
             server = partial(opened, **{str(each.name): given.pop(str(each.name)) for each in where})
-            try:
+            with _faults_of(added):
                 if fields is None:
                     function(server, **given)
                 else:
                     from rollbook.cli.fields import Fields
 
                     function(server, Fields(added, given), **given)
-            except (InvalidParameter, Refused) as problem:
-                if not (faults := wrong_values(problem)):
-                    raise
-                raise Misuse(" ".join(_in_options_of(added, fault) for fault in faults)) from None
 
         added = _added(app, name, [*own, *made, *more, *where], function, run)
         added.call, added.elsewhere = call, elsewhere
         return added
 
     return add
+
+
+def _options_of(
+    fields: type[Struct], elsewhere: Mapping[str, str], flags: Mapping[str, str], optional: Iterable[str]
+) -> list[click.Parameter]:
+    # Imported here: commands without fields don't wait for the types of all calls.
+    from rollbook.cli.fields import options_of
+
+    return options_of(fields, elsewhere, flags, optional)
+
+
+@contextmanager
+def _faults_of(command: Command) -> Iterator[None]:
+    """Raises Misuse for faults in the values of a call: each names the option it is about."""
+    try:
+        yield
+    except (InvalidParameter, Refused) as problem:
+        if not (faults := wrong_values(problem)):
+            raise
+        raise Misuse(" ".join(_in_options_of(command, fault) for fault in faults)) from None
 
 
 def _added(

@@ -62,12 +62,18 @@ def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
     finally:
         if published is not None:
             published.withdraw()
-        if prepared.key and published is None:  # the next start won't create or print another one
-            file = _keep(settings, [prepared.key])
-            where_it_is = f"is in {file}" if file else f"is {prepared.key}"
-            _say([f"The server did not start, but the owner {prepared.owner} was created. Their API key {where_it_is}"])
-        if prepared.link and published is None:
-            _say([f"To set their password once the server runs: {invite(settings, prepared)}"])
+        else:
+            _report_created(settings, prepared)
+
+
+def _report_created(settings: Settings, prepared: Prepared) -> None:
+    """Say what the first start has created, where the server did not start: the next one won't create or print it."""
+    if prepared.key:
+        file = _keep(settings, [prepared.key])
+        where_it_is = f"is in {file}" if file else f"is {prepared.key}"
+        _say([f"The server did not start, but the owner {prepared.owner} was created. Their API key {where_it_is}"])
+    if prepared.link:
+        _say([f"To set their password once the server runs: {invite(settings, prepared)}"])
 
 
 def _check_listener(settings: Settings) -> None:

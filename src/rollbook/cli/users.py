@@ -192,12 +192,7 @@ def invite_user(
         line(link["url"])
         if quiet:
             return
-        hint(f"{found['email']} is {'a new user' if is_new else 'an existing user'} with the role {found['role']}.")
-        if not is_new and role not in (None, found["role"]):
-            hint(
-                f"Their role is unchanged. To change it: {_set(found['email'])} --role {shlex.quote(str(role))} "
-                f"{backend.flags}"
-            )
+        _explain_invited(found, is_new, role, backend.flags)
         opens = "can set the password" if body else "can set the password and is signed in"
         hint(
             f"Whoever opens the link {opens}. It works once and expires at {link['expires_at']}. "
@@ -205,6 +200,12 @@ def invite_user(
         )
         if public_url is None and "://127.0.0.1:" in link["url"] and backend.flags.startswith("--data"):
             hint("The link leads to this machine. For people elsewhere, add --public-url or set ROLLBOOK_PUBLIC_URL.")
+
+
+def _explain_invited(user: Shown, is_new: bool, role: str | None, flags: str) -> None:
+    hint(f"{user['email']} is {'a new user' if is_new else 'an existing user'} with the role {user['role']}.")
+    if not is_new and role not in (None, user["role"]):
+        hint(f"Their role is unchanged. To change it: {_set(user['email'])} --role {shlex.quote(str(role))} {flags}")
 
 
 def _invited(backend: Backend, email: str, name: str | None, role: str | None) -> tuple[Shown, bool]:

@@ -194,7 +194,7 @@ class Connection(asyncio.Protocol):
             self.transport.resume_reading()
 
     def _body_pulled(self) -> None:
-        """The handler of a streamed request took a part of its body, or waits for one."""
+        """Called when the handler consumes or awaits a part of the body."""
         body = self.reader.body
         if body is None or self.transport.is_closing():
             return

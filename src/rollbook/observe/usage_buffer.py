@@ -172,7 +172,6 @@ class UsageBucket:
 
 class UsageBuffer:
     """In-memory usage and log lines of one worker. Timestamps are unique across workers: `at % workers == worker`.
-    `worker` of `workers`, so that their lines never have the same time.
 
     Without `lines`, requests are only counted. A process that is killed loses its buffer.
     """
@@ -215,11 +214,8 @@ class UsageBuffer:
                 counted = bucket.routes[id(route)] = (f"{route.method} {route.path}", [0] * (len(DURATIONS) + 1))
             counted[1][bisect_left(DURATIONS, microseconds)] += 1
         lines, share = bucket.lines, bucket.share
-        if (
-            len(lines) >= bucket.max_lines
-            or self._waiting >= MAX_WAITING
-            or (lines and not 0 <= at - lines[0].at < SPAN)
-        ):
+        is_full = len(lines) >= bucket.max_lines or self._waiting >= MAX_WAITING
+        if is_full or (lines and not 0 <= at - lines[0].at < SPAN):
             return
         if share.lines <= 0 or (status == 429 and not share.takes_limited(at)):
             return

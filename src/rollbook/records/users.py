@@ -196,16 +196,16 @@ async def signed_in(tx: Tx, id: str) -> User:
 
 
 async def take_turns(tx: Tx, id: str) -> None:
-    """Before `get`, for what may leave no owner: such writes lock the oldest owner first, whichever they are about. Two
-    that lock themselves first, then each other, would deadlock."""
+    """Lock the oldest owner, before `get`. Every write that could remove the last owner takes this lock first, so none
+    deadlock."""
     row = await tx.one(ROLE, id)
     if row is not None and row[0] == "owner":
         await tx.one(FIRST_OWNER)
 
 
 async def take_turns_for_all(tx: Tx, ids: Sequence[str]) -> None:
-    """The same before a write about all of these: two that are about the same ones lock them in the same order. SQLite
-    has one writer."""
+    """Lock the oldest owner and all of these users, before a write about them. Two writes about the same users lock
+    them in the same order. SQLite has one writer."""
     if dialect(tx).is_shared:
         await tx.one(FIRST_OWNER)
         await tx.all(LOCK, list(ids))

@@ -30,9 +30,8 @@ class Statement(str):
     other.
 
     `locks`: it selects rows that the write is going to change, or to rely on; no one else can change them until it ends
-    (FOR UPDATE). `together`: the same for many writes at once (`write_together`), with an array for each parameter. Its
-    rows begin with the number of the write they belong to, from 1 on; where it has no rows, no write hears how many it
-    changed.
+    (FOR UPDATE). `together`: the same for many writes at once (`write_together`), with an array for each parameter.
+    Each row starts with the 1-based index of its write. Without RETURNING, row counts are not reported.
     """
 
     locks: bool

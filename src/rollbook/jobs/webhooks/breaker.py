@@ -1,4 +1,4 @@
-"""Leaves an endpoint alone that fails as a whole: nothing is sent but one event from time to time, as a probe."""
+"""Circuit breaker of one endpoint. While open, it sends one probe event at a time."""
 
 from __future__ import annotations
 

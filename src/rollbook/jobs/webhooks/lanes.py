@@ -1,4 +1,4 @@
-"""Lanes of a webhook that wait for another attempt: when each is due, and what of it is not stored yet."""
+"""Heap of the blocked lanes of a webhook, by when each is due, with changes that are not stored yet."""
 
 from __future__ import annotations
 

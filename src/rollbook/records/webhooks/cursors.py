@@ -150,8 +150,8 @@ async def claim(tx: Tx, webhook_id: str, holder: str, by_force: bool) -> Cursor 
 
 
 def is_free(queries: Queries, lease: WebhookLease, holder: str, now: int) -> bool:
-    """Test whether this holder can claim it. A lease that ends much later than one that begins now was given by another
-    clock: that of the database which this one is a copy of, or took the place of."""
+    """Test whether this holder can claim it. Ignores leases further in the future than we would grant: they come from
+    the clock of another server, whose database this one is a copy of or has replaced."""
     return lease.holder in ("", holder) or not now <= lease.until <= _until(queries, now) + LEASE
 
 

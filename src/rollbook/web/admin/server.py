@@ -65,13 +65,6 @@ async def show(page: PageRequest) -> Response:
         uptime=units.duration(int(time.time() - about.started)),
         log_size=log_size,
         may_back_up=page.by.role == "owner",
-        backups=[
-            (backup, units.duration((clock.now() - backup.created_at) // clock.SECOND))
-            for backup in backups.found(settings)
-        ],
-        backups_written=backups.under_way(settings),
-        backup_failure=backups.failure(settings),
-        backup_folder=backups.folder(settings).absolute(),
         log_is_large=event_actions.is_log_large(settings, log_size),
         last_change=latest[0].created_at if latest else None,
         settings=settings,
@@ -80,7 +73,20 @@ async def show(page: PageRequest) -> Response:
         allowances=_allowances(settings),
         valkey=valkey_address.parse(settings.limits) if settings.limits else None,
         costs=await page.on.read(password_costs.costs, settings),
+        **_backups(settings),
     )
+
+
+def _backups(settings: Settings) -> dict[str, Any]:
+    """Context of the part about backups."""
+    now = clock.now()
+    found = backups.found(settings)
+    return {
+        "backups": [(backup, units.duration((now - backup.created_at) // clock.SECOND)) for backup in found],
+        "backups_written": backups.under_way(settings),
+        "backup_failure": backups.failure(settings),
+        "backup_folder": backups.folder(settings).absolute(),
+    }
 
 
 async def back_up(page: PageRequest) -> Response:
