@@ -70,7 +70,7 @@ async def run(db: SQLite, bound: sqlite3.Connection, made: Sequence[Request]) ->
     seconds[NOTING] = time.thread_time() - began
     while buckets := buffer.peek(BATCH):
         buffer.ack(len(buckets))
-        batch = usage.Batch()
+        batch = usage.UsageBatch()
         began, done = time.thread_time(), 0
         for bucket in buckets:
             batch.add(bucket)

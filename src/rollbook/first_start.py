@@ -30,7 +30,7 @@ DEFAULT_EMAIL = "owner@example.com"
 NAME = "Owner"
 
 
-class Prepared(NamedTuple):
+class FirstStart(NamedTuple):
     """Result of the first start: what exists or was created."""
 
     owner: str
@@ -66,14 +66,16 @@ def open_database(settings: Settings, make: bool = True) -> Database:
     return db
 
 
-def prepare(settings: Settings, environment: Mapping[str, str] = os.environ) -> Prepared:
+def prepare(settings: Settings, environment: Mapping[str, str] = os.environ) -> FirstStart:
     """Create what is missing. Raises ConfigurationError, DatabaseUnusable."""
     with closing(open_database(settings)) as db:
         on = Rollbook(settings, db)
         _check_secret(db, on.secret)
         owner = db.read_now(users.oldest_owner)
         if owner is not None:
-            return Prepared(owner.email, False, None, _remark(db, environment), None, _needs_password(settings, owner))
+            return FirstStart(
+                owner.email, False, None, _remark(db, environment), None, _needs_password(settings, owner)
+            )
         return _make_owner(on, environment)
 
 
@@ -115,7 +117,7 @@ def _check_secret(db: Database, secret: Secret) -> None:
         )
 
 
-def _make_owner(on: Rollbook, environment: Mapping[str, str]) -> Prepared:
+def _make_owner(on: Rollbook, environment: Mapping[str, str]) -> FirstStart:
     settings = on.settings
     email = _checked(EMAIL, environment.get(EMAIL) or DEFAULT_EMAIL, rules.email)
     password = environment.get(PASSWORD) or None
@@ -137,8 +139,8 @@ def _make_owner(on: Rollbook, environment: Mapping[str, str]) -> Prepared:
             f"--data {settings.data}"
         ) from None
     if made is None:  # another server on this database was faster
-        return Prepared(email, False, None, _remark(on.db, environment), None, needs_password)
-    return Prepared(email, True, None if given else made.key, None, made.link, needs_password)
+        return FirstStart(email, False, None, _remark(on.db, environment), None, needs_password)
+    return FirstStart(email, True, None if given else made.key, None, made.link, needs_password)
 
 
 def _needs_password(settings: Settings, owner: Owner) -> bool:

@@ -12,7 +12,7 @@ from rollbook.config import Networks, Settings
 from rollbook.http import known, reader
 from rollbook.http.body import BodyRule
 from rollbook.http.reader import CLOSED as READS_NOTHING_MORE
-from rollbook.http.reader import SLICE, Reader, Refusal, Rules
+from rollbook.http.reader import SLICE, Reader, RefusedRequest, Rules
 from rollbook.http.request import Request
 
 SETTINGS = Settings(max_body=4096, max_target=512, trusted_proxy=Networks.parse(("192.0.2.0/24",)))
@@ -85,8 +85,8 @@ def read(pieces: list[bytes], remembers: bool, monkeypatch: pytest.MonkeyPatch) 
     """All that the reader makes of these pieces."""
     found: list[object] = []
 
-    def deliver(message: Request | Refusal, keep: bool) -> None:
-        if isinstance(message, Refusal):
+    def deliver(message: Request | RefusedRequest, keep: bool) -> None:
+        if isinstance(message, RefusedRequest):
             error = message.error
             found.append(
                 (error.code, error.message, message.method, message.target, list(message.headers.items()), keep)

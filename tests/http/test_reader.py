@@ -9,7 +9,7 @@ from test_messages import CLOSED, KEPT
 from rollbook.config import Settings
 from rollbook.http.body import BodyRule
 from rollbook.http.reader import CLOSED as READS_NOTHING_MORE
-from rollbook.http.reader import SLICE, Reader, Refusal, Rules
+from rollbook.http.reader import SLICE, Reader, RefusedRequest, Rules
 from rollbook.http.request import Request
 
 STREAMED = BodyRule(4096, is_streamed=True)
@@ -20,8 +20,8 @@ def read(data: bytes, piece: int, rule: BodyRule = BUFFERED) -> list[tuple[objec
     """The requests and refusals in these bytes, and how the connection stands at their end."""
     found: list[tuple[object, ...]] = []
 
-    def deliver(message: Request | Refusal, keep: bool) -> None:
-        if isinstance(message, Refusal):
+    def deliver(message: Request | RefusedRequest, keep: bool) -> None:
+        if isinstance(message, RefusedRequest):
             found.append((message.error.status, keep))
         else:
             found.append((message.method, message.path, message.query, sorted(message.headers), message.body, keep))
@@ -61,7 +61,7 @@ def test_a_request_without_a_body_asks_for_no_rule() -> None:
     def rule(method: str, path: str) -> BodyRule:
         raise AssertionError(path)
 
-    got: list[Request | Refusal] = []
+    got: list[Request | RefusedRequest] = []
     reader = Reader(Rules(Settings(), rule), lambda message, keep: got.append(message), "", False)
     reader.feed(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\nPOST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
     assert [message.path for message in got if isinstance(message, Request)] == ["/a", "/b"]

@@ -13,7 +13,7 @@ from rollbook.api.route import Route
 from rollbook.api.routes import ROUTES
 from rollbook.errors import InsufficientScope
 from rollbook.quota import NO_LIMIT
-from rollbook.records.keys import Holder
+from rollbook.records.keys import CallerFacts
 from rollbook.roles import SCOPES
 
 ACTIONS = [route for route in ROUTES if route.shows is not None]
@@ -29,7 +29,7 @@ class Anything:
 def key(scopes: str) -> Principal:
     """A key of an owner, with these scopes."""
     return Principal(
-        Caller(Holder("key_x", "user_x", scopes, None, None, None, None, "owner", "active", None), NO_LIMIT),
+        Caller(CallerFacts("key_x", "user_x", scopes, None, None, None, None, "owner", "active", None), NO_LIMIT),
         "192.0.2.1",
         "req_x",
     )

@@ -24,7 +24,7 @@ from rollbook.observe.done import Answered
 from rollbook.observe.usage_buffer import Share, UsageBucket, UsageBuffer
 from rollbook.records import request_log, usage, usage_folding, users
 from rollbook.records.request_log import END, Logged, Search
-from rollbook.records.usage import Batch, Hour, OfKey, OfRoute
+from rollbook.records.usage import Hour, OfKey, OfRoute, UsageBatch
 from rollbook.storage.database import Database, Queries
 from rollbook.storage.sqlite import SQLite
 from tests.engines import ENGINES, migrated
@@ -113,8 +113,8 @@ def taken(buffer: UsageBuffer) -> list[UsageBucket]:
     return buckets
 
 
-def batch(buckets: list[UsageBucket]) -> Batch:
-    made = Batch()
+def batch(buckets: list[UsageBucket]) -> UsageBatch:
+    made = UsageBatch()
     for bucket in buckets:
         made.add(bucket)
     return made
@@ -346,7 +346,7 @@ def test_old_hours_are_folded_into_days_and_nothing_is_lost(world: World) -> Non
 @pytest.mark.parametrize("db", ["sqlite"], indirect=True)  # whose steps can be counted
 def test_usage_of_many_keys_costs_as_much_to_read_as_that_of_one(world: World) -> None:
     """86,400 rows of 18 keys, 30 endpoints and 160 hours."""
-    many = Batch()
+    many = UsageBatch()
     for hour, key in product(range(160), range(18)):
         bucket = UsageBucket("user_a", f"key_{key}", 200, None, START + hour * clock.HOUR, 0, Share())
         bucket.count = 30

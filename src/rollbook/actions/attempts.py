@@ -19,18 +19,18 @@ from rollbook.auth import devices
 from rollbook.auth.hashing_queue import Waiter
 from rollbook.errors import TooManyAttempts
 from rollbook.limits import windows
-from rollbook.limits.policy import Network, networks
+from rollbook.limits.policy import CountedNetwork, networks
 from rollbook.quota import NO_LIMIT, Limit
 from rollbook.records import rules
 from rollbook.records.users import User
 
 
-class Origin(NamedTuple):
+class AttemptOrigin(NamedTuple):
     """Where an attempt comes from, as far as it is known."""
 
     name: str
     is_stranger: bool = False
-    networks: tuple[Network, ...] = ()
+    networks: tuple[CountedNetwork, ...] = ()
     """A stranger's, the narrowest first."""
 
     def waiter(self, account: str) -> Waiter:
@@ -41,28 +41,28 @@ class Origin(NamedTuple):
         return Waiter(tuple(network.bucket for network in reversed(self.networks)) or (self.name,), is_stranger=True)
 
 
-def of_own(by: Principal) -> Origin:
+def of_own(by: Principal) -> AttemptOrigin:
     """Of a user who proves their own password, signed in or by API key. All their keys count together, since a key can
     create more."""
-    return Origin("session" if by.key_id is None else "keys")
+    return AttemptOrigin("session" if by.key_id is None else "keys")
 
 
-def at_address(address: str) -> Origin:
+def at_address(address: str) -> AttemptOrigin:
     """Of whoever signs in from this IP address."""
     found = networks(address)
-    return Origin(found[0].bucket, True, found)
+    return AttemptOrigin(found[0].bucket, True, found)
 
 
-def in_browser(on: Rollbook, by: Principal, user: User | None, device: str | None) -> Origin:
+def in_browser(on: Rollbook, by: Principal, user: User | None, device: str | None) -> AttemptOrigin:
     """Of whoever signs in with a browser. `device` is its device cookie."""
     known = devices.known(on.secret, user.id, device) if user and device else None
-    return at_address(by.address) if known is None else Origin(f"device:{known}")
+    return at_address(by.address) if known is None else AttemptOrigin(f"device:{known}")
 
 
-def of_application(by: Principal, address: str | None) -> Origin:
+def of_application(by: Principal, address: str | None) -> AttemptOrigin:
     """Of whoever signs in to the application that asks. Without their address, the application is all that is known of
     them."""
-    return Origin(f"application:{by.user_id}", True) if address is None else at_address(address)
+    return AttemptOrigin(f"application:{by.user_id}", True) if address is None else at_address(address)
 
 
 def account(user: User | None, hash: str | None, email: str) -> str:
@@ -72,7 +72,7 @@ def account(user: User | None, hash: str | None, email: str) -> str:
     return "attempts:" + sha256(text.encode()).hexdigest()[:32]
 
 
-async def count(on: Rollbook, account: str, origin: Origin) -> Callable[[], Awaitable[None]]:
+async def count(on: Rollbook, account: str, origin: AttemptOrigin) -> Callable[[], Awaitable[None]]:
     """Count an attempt before the hash is computed, so that parallel ones are counted too. Returns what takes it back,
     when the password was right. Raises TooManyAttempts, and then nothing is counted."""
     settings, now = on.settings, clock.now()

@@ -58,7 +58,7 @@ Outcome = str | ApiError
 """added, updated, unchanged or skipped; or why the record was refused."""
 
 
-class Done(NamedTuple):
+class BatchOutcomes(NamedTuple):
     """Outcome of a batch."""
 
     outcomes: list[Outcome]
@@ -73,7 +73,7 @@ class _Raced(Exception):
 class _Undone(Exception):
     """A dry run is complete: nothing of it is kept."""
 
-    def __init__(self, done: Done) -> None:
+    def __init__(self, done: BatchOutcomes) -> None:
         self.done = done
 
 
@@ -286,13 +286,15 @@ class Importer:
         assert self._runner is not None  # there is a job
         await imports.advance(tx, self._id, self._runner, bytes_read, self.counts.plus(step.counts), step.refusals)
 
-    async def _done(self, tx: Tx, by: Principal, rows: list[UserRecord], prepared: list[Prepared | None]) -> Done:
+    async def _done(
+        self, tx: Tx, by: Principal, rows: list[UserRecord], prepared: list[Prepared | None]
+    ) -> BatchOutcomes:
         """Write the rows."""
         updates = self._options.on_conflict == "update"
         outcomes: list[Outcome] = ["added"] * len(rows)
         if not updates and None not in prepared:  # the database tells who exists
             await self._add(tx, by, prepared, range(len(rows)), outcomes)
-            return Done(outcomes, {})
+            return BatchOutcomes(outcomes, {})
         keys = [self._key(row.user) for row in rows]
         asked = [key for key, user in zip(keys, prepared, strict=True) if updates or user is None]
         if updates:
@@ -310,7 +312,7 @@ class Importer:
             else:
                 outcomes[at] = self._conflict(EmailTaken() if self._options.match == "email" else ExternalIdTaken())
         await self._add(tx, by, prepared, new, outcomes)
-        return Done(outcomes, existing)
+        return BatchOutcomes(outcomes, existing)
 
     async def _add(
         self, tx: Tx, by: Principal, prepared: list[Prepared | None], new: Sequence[int], outcomes: list[Outcome]
@@ -372,7 +374,11 @@ class Importer:
     # ---- telling
 
     def _step(
-        self, rows: Sequence[UserRecord], done: Done, prepared: Sequence[Prepared | None], refusals: Sequence[Refusal]
+        self,
+        rows: Sequence[UserRecord],
+        done: BatchOutcomes,
+        prepared: Sequence[Prepared | None],
+        refusals: Sequence[Refusal],
     ) -> BatchResult:
         """Combine outcomes into a step. Its report is in the order of the file."""
         each = list(zip(rows, done.outcomes, prepared, strict=True))
@@ -398,14 +404,16 @@ class Importer:
         )
         return BatchResult(counts, sorted([*refused, *left_out], key=lambda refusal: refusal.line))
 
-    def _is_weak(self, row: UserRecord, outcome: Outcome, user: Prepared | None, done: Done) -> bool:
+    def _is_weak(self, row: UserRecord, outcome: Outcome, user: Prepared | None, done: BatchOutcomes) -> bool:
         """Test whether a hash of the file was stored that is easy to guess at."""
         if user is None or not user.password_hash or user.password_hash.startswith(self._on.passwords.current):
             return False
         is_stored = outcome == "added" or (outcome == "updated" and not done.existing[self._key(row.user)].has_password)
         return is_stored and password_parameters.price(password_parameters.of(user.password_hash)).is_low
 
-    def _left_out(self, row: UserRecord, outcome: Outcome, user: Prepared | None, done: Done) -> Refusal | None:
+    def _left_out(
+        self, row: UserRecord, outcome: Outcome, user: Prepared | None, done: BatchOutcomes
+    ) -> Refusal | None:
         """None: they are not imported, or have a password."""
         id = None
         if outcome == "added" and user is not None:

@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from rollbook.actions import attempts, new_passwords
 from rollbook.actions.arguments import Credentials, PasswordChange, PasswordLinkCreate
-from rollbook.actions.attempts import Origin
+from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, may_grant, may_touch, require
@@ -25,7 +25,7 @@ MAX_SETS = 64
 """Sets of parameters, the most frequent ones, of which accounts without a hash take one."""
 
 
-async def prove(on: Rollbook, account: str, email: str, origin: Origin, hash: str | None, password: str) -> str:
+async def prove(on: Rollbook, account: str, email: str, origin: AttemptOrigin, hash: str | None, password: str) -> str:
     """Returns the hash when the password is right. Guessing is slow: every check of a password goes through here.
 
     `hash` None (unknown email, or a user without a password) takes as long as an account that has one. The attempt is
@@ -47,7 +47,7 @@ async def prove(on: Rollbook, account: str, email: str, origin: Origin, hash: st
 
 
 async def prove_sign_in(
-    on: Rollbook, by: Actor, user: User | None, email: str, origin: Origin, hash: str | None, password: str
+    on: Rollbook, by: Actor, user: User | None, email: str, origin: AttemptOrigin, hash: str | None, password: str
 ) -> str:
     """The same for who signs in: a wrong password is recorded, where it is a user's."""
     id = None if user is None else user.id

@@ -12,7 +12,7 @@ from rollbook.limits.policy import key_bucket
 from rollbook.quota import NO_LIMIT, Limit
 from rollbook.records import keys, sessions, users
 from rollbook.records.events import Actor
-from rollbook.records.keys import Holder
+from rollbook.records.keys import CallerFacts
 from rollbook.storage.database import Queries
 
 # When a key ends that was revoked, or that does not expire, in microseconds as all other times.
@@ -43,7 +43,7 @@ class Caller:
         "user_id",
     )
 
-    def __init__(self, holder: Holder, limit: Limit) -> None:
+    def __init__(self, holder: CallerFacts, limit: Limit) -> None:
         self.key_id = holder.key_id
         self.user_id = holder.user_id
         self.role = holder.role
@@ -79,7 +79,7 @@ class Caller:
 def signed_in(user_id: str, role: str, status: str, rate_limit: str | None, limit: Limit) -> Caller:
     """A person with everything their role allows, without a key."""
     return Caller(
-        Holder(
+        CallerFacts(
             key_id=None,
             user_id=user_id,
             scopes=None,
@@ -192,7 +192,7 @@ _OPERATOR = signed_in("", "owner", "active", None, NO_LIMIT)
 CLI = Principal(_OPERATOR, "cli", None)
 SYSTEM = Principal(_OPERATOR, "system", None)
 _STRANGER = Caller(
-    Holder(
+    CallerFacts(
         key_id=None,
         user_id="",
         scopes="",

@@ -33,7 +33,7 @@ MAX_RUNNING = 100
 """Replays of a webhook, resent deliveries included."""
 
 
-class Request(NamedTuple):
+class SentRequest(NamedTuple):
     """The request that was sent, made again from the event log: with the URL and format that the webhook has now."""
 
     url: str
@@ -41,11 +41,11 @@ class Request(NamedTuple):
     body: str
 
 
-class Whole(NamedTuple):
+class DeliveryDetails(NamedTuple):
     """A delivery with what was sent. No request: the event is no longer in the log."""
 
     delivery: Delivery
-    request: Request | None
+    request: SentRequest | None
 
 
 async def list_deliveries(on: Rollbook, by: Principal, id: str, asked: ListDeliveries) -> ListPage[Delivery]:
@@ -72,7 +72,7 @@ async def list_deliveries(on: Rollbook, by: Principal, id: str, asked: ListDeliv
     return ListPage(found[: asked.limit], more=len(found) > asked.limit)
 
 
-async def get_delivery(on: Rollbook, by: Principal, id: str, delivery_id: str) -> Whole:
+async def get_delivery(on: Rollbook, by: Principal, id: str, delivery_id: str) -> DeliveryDetails:
     """Get a delivery
 
     Returns the delivery with its request and the first 4 KiB of the response. The request is recreated from the event
@@ -83,16 +83,16 @@ async def get_delivery(on: Rollbook, by: Principal, id: str, delivery_id: str) -
     return await on.read(_whole, webhook, delivery, on.settings.url)
 
 
-async def _whole(queries: Queries, webhook: Webhook, delivery: Delivery, source: str) -> Whole:
+async def _whole(queries: Queries, webhook: Webhook, delivery: Delivery, source: str) -> DeliveryDetails:
     event = await _event(queries, delivery)
     if event is None:
-        return Whole(delivery, None)
+        return DeliveryDetails(delivery, None)
     try:
         form, content = webhook.format, webhook.payload
         content_type, body = payload.body(event, form, content, source)  # type: ignore[bad-argument-type]
     except payload.Unfit:
-        return Whole(delivery, None)
-    return Whole(delivery, _request(webhook, delivery, content_type, body))
+        return DeliveryDetails(delivery, None)
+    return DeliveryDetails(delivery, _request(webhook, delivery, content_type, body))
 
 
 async def _event(queries: Queries, delivery: Delivery) -> Event | None:
@@ -102,11 +102,11 @@ async def _event(queries: Queries, delivery: Delivery) -> Event | None:
     return found if found is not None and found.id == delivery.event_id and not found.is_erased else None
 
 
-def _request(webhook: Webhook, delivery: Delivery, content_type: str, body: bytes) -> Request:
+def _request(webhook: Webhook, delivery: Delivery, content_type: str, body: bytes) -> SentRequest:
     signed = dict(signing.headers(delivery.event_id, delivery.created_at // clock.SECOND, body, ()))
     own = dict.fromkeys(webhooks.sealed_headers(webhook), HIDDEN)
     headers = {"content-type": content_type, **signed, "webhook-signature": HIDDEN, **own}
-    return Request(webhook.url, headers, body.decode())
+    return SentRequest(webhook.url, headers, body.decode())
 
 
 async def resend_delivery(on: Rollbook, by: Principal, id: str, delivery_id: str) -> Replay:
@@ -142,7 +142,7 @@ async def start_replay(tx: Tx, replay: Replay) -> Replay:
 # ---- test deliveries
 
 
-async def test(on: Rollbook, by: Principal, id: str, asked: WebhookTest) -> Whole:
+async def test(on: Rollbook, by: Principal, id: str, asked: WebhookTest) -> DeliveryDetails:
     """Test a webhook
 
     Sends an example event immediately, whatever the types of the webhook, even if it is paused or disabled. Returns the
@@ -176,7 +176,7 @@ async def test(on: Rollbook, by: Principal, id: str, asked: WebhookTest) -> Whol
         retry_at=None,
         response_type=sent.response_type,
     )
-    return await on.write(_tested, Whole(delivery, _request(webhook, delivery, content_type, body)), message)
+    return await on.write(_tested, DeliveryDetails(delivery, _request(webhook, delivery, content_type, body)), message)
 
 
 async def _send(
@@ -216,7 +216,7 @@ async def _post(sender: Sender, head: list[tuple[str, str]], body: bytes) -> Sen
         await sender.close()
 
 
-async def _tested(tx: Tx, whole: Whole, message: Message | None) -> Whole:
+async def _tested(tx: Tx, whole: DeliveryDetails, message: Message | None) -> DeliveryDetails:
     await webhooks.get(tx, whole.delivery.webhook_id)  # it may have been deleted meanwhile
     await deliveries.add(tx, (whole.delivery,))
     if message is not None:

@@ -19,7 +19,7 @@ from rollbook.actions.passwords import Link
 from rollbook.actions.requests import RequestPage
 from rollbook.actions.usage import Usage
 from rollbook.actions.users import PersonalExport, sort_of
-from rollbook.actions.webhook_deliveries import Whole
+from rollbook.actions.webhook_deliveries import DeliveryDetails
 from rollbook.actions.webhooks import WebhookDetails
 from rollbook.api import paging, spreadsheets, types
 from rollbook.api.call import Call
@@ -308,7 +308,7 @@ def delivery_list(call: Call, found: ListPage[Delivery]) -> Response:
     return answer(200, [deliveries.public(each) for each in found.items], head)
 
 
-def delivery(call: Call, whole: Whole) -> Response:
+def delivery(call: Call, whole: DeliveryDetails) -> Response:
     request, kept = whole.request, whole.delivery
     response = None if kept.http_status is None else types.DeliveryResponse(kept.response_type, kept.response or "")
     shown = deliveries.public(kept) | {

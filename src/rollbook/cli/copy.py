@@ -25,7 +25,7 @@ from rollbook.records.copying import transfer, unfinished
 from rollbook.records.copying.transfer import Say, Sums
 from rollbook.records.engines import POSTGRESQL, SQLITE
 from rollbook.storage import bulk, migrate
-from rollbook.storage.bulk import PostgresSession, Session, SQLiteSession
+from rollbook.storage.bulk import CopySession, PostgresSession, SQLiteSession
 from rollbook.storage.database import Database
 from rollbook.storage.postgres_connection import Address, address
 from rollbook.storage.sqlite import SQLite
@@ -59,7 +59,7 @@ class CopySide(NamedTuple):
             return SQLite.open(self.file)
         return connect(config.load({"database": self._address.url, "database_direct": ""})[0], for_migration=True)
 
-    async def session(self, write: bool = False) -> Session:
+    async def session(self, write: bool = False) -> CopySession:
         if self.file:
             return SQLiteSession(self.file, SQLITE, write)
         return await PostgresSession.open(self._address, POSTGRESQL, write)
@@ -241,7 +241,7 @@ async def _compare(here: CopySide, there: CopySide) -> tuple[Sums, Sums]:
             return await transfer.sums(source, say), await transfer.sums(target, say)
 
 
-async def _open(sessions: AsyncExitStack, side: CopySide, write: bool = False) -> Session:
+async def _open(sessions: AsyncExitStack, side: CopySide, write: bool = False) -> CopySession:
     session = await side.session(write)
     sessions.push_async_callback(session.close)
     return session

@@ -16,7 +16,7 @@ from rollbook.auth.tokens import password_link
 from rollbook.cli import server_address
 from rollbook.cli.output import program, where
 from rollbook.config import ConfigurationError, Settings
-from rollbook.first_start import Prepared
+from rollbook.first_start import FirstStart
 from rollbook.http.server import serve
 from rollbook.observe import log
 from rollbook.records.connect import address, is_sqlite
@@ -66,7 +66,7 @@ def run(flags: Mapping[str, Any], config_file: Path | None = None) -> int:
             _report_created(settings, prepared)
 
 
-def _report_created(settings: Settings, prepared: Prepared) -> None:
+def _report_created(settings: Settings, prepared: FirstStart) -> None:
     """Say what the first start has created, where the server did not start: the next one won't create or print it."""
     if prepared.key:
         file = _keep(settings, [prepared.key])
@@ -117,7 +117,7 @@ def plain_flags(arguments: Sequence[str]) -> dict[str, Any] | None:
     return flags
 
 
-def _announce(settings: Settings, prepared: Prepared, url: str) -> None:
+def _announce(settings: Settings, prepared: FirstStart, url: str) -> None:
     lines = welcome(settings, prepared, url)
     if (prepared.key or prepared.link) and (file := _keep(settings, lines)):
         known = prepared._replace(key=None, link=None, is_new=False, needs_password=False)
@@ -148,7 +148,7 @@ def _keep(settings: Settings, lines: list[str]) -> Path | None:
     return file
 
 
-def welcome(settings: Settings, prepared: Prepared, url: str) -> list[str]:
+def welcome(settings: Settings, prepared: FirstStart, url: str) -> list[str]:
     """Next steps after the start: the addresses of the server, the dashboard and the docs, the owner and, on first
     start, a setup link and a curl command to paste."""
     make_key = f"{program()} keys create {shlex.quote(prepared.owner)}{where(settings)}"
@@ -183,7 +183,7 @@ def welcome(settings: Settings, prepared: Prepared, url: str) -> list[str]:
     return [*lines, ""]
 
 
-def invite(settings: Settings, prepared: Prepared) -> str:
+def invite(settings: Settings, prepared: FirstStart) -> str:
     """The command that creates a setup link for the owner."""
     return f"{program()} users invite {shlex.quote(prepared.owner)}{where(settings)}"
 

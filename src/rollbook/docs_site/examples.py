@@ -17,7 +17,7 @@ WIDTH = 56
 _NAME = re.compile(r"[A-Za-z_$][\w$]*")
 
 
-class Request(NamedTuple):
+class ExampleRequest(NamedTuple):
     """The request of a curl command. `body` is the decoded JSON, None without a body. `shows_head`: curl prints the
     response headers."""
 
@@ -32,7 +32,7 @@ class Request(NamedTuple):
         return "Authorization" in self.headers
 
 
-def parse(command: str) -> Request:
+def parse(command: str) -> ExampleRequest:
     """Parse a curl command with the options used in the docs. Raises ValueError."""
     program, *arguments = shlex.split(command.replace("\\\n", " "))
     if program != "curl":
@@ -54,10 +54,10 @@ def parse(command: str) -> Request:
             shows_head = True
         else:
             raise ValueError(f"curl's {word} is not known here: {command}")
-    return Request(method or ("GET" if body is None else "POST"), url, headers, body, shows_head)
+    return ExampleRequest(method or ("GET" if body is None else "POST"), url, headers, body, shows_head)
 
 
-def curl(request: Request) -> str:
+def curl(request: ExampleRequest) -> str:
     """The request as a shell command, with line breaks for a narrow column."""
     usual = "GET" if request.body is None else "POST"
     words = ["curl"]
@@ -73,7 +73,7 @@ def curl(request: Request) -> str:
     return " \\\n  ".join(parts)
 
 
-def python(request: Request, shows: str) -> str:
+def python(request: ExampleRequest, shows: str) -> str:
     """The request with httpx2 (works with httpx and requests as well). `shows` is what to print next to the status:
     "json", "text" or nothing."""
     arguments = [_quoted(request.url)]
@@ -95,7 +95,7 @@ def python(request: Request, shows: str) -> str:
     )
 
 
-def javascript(request: Request, shows: str) -> str:
+def javascript(request: ExampleRequest, shows: str) -> str:
     """The request with fetch, as a Node.js module."""
     options = [] if request.method == "GET" else [f"method: {_quoted(request.method)}"]
     headers = [f"{_property(name)}: {_javascript_header(value)}" for name, value in request.headers.items()]
@@ -115,7 +115,7 @@ def javascript(request: Request, shows: str) -> str:
     )
 
 
-def message(request: Request) -> str:
+def message(request: ExampleRequest) -> str:
     """The request as it is sent (RFC 9112)."""
     address = urlsplit(request.url)
     headers = {"Host": address.netloc} | request.headers

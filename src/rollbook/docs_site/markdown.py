@@ -47,7 +47,7 @@ class Rendered(NamedTuple):
     headings: list[Heading]
 
 
-class Shown(NamedTuple):
+class CodeBlock(NamedTuple):
     """Code, prepared for a template."""
 
     text: str
@@ -58,7 +58,7 @@ class Example(NamedTuple):
     """A curl command, the same request in other languages, the data for "Try it", and the expected response."""
 
     number: int
-    languages: list[tuple[str, Shown]]
+    languages: list[tuple[str, CodeBlock]]
     method: str
     path: str
     headers: str
@@ -66,7 +66,7 @@ class Example(NamedTuple):
     needs_key: bool
     status: str
     head: str
-    answer: Shown | None
+    answer: CodeBlock | None
 
     @property
     def is_good(self) -> bool:
@@ -258,12 +258,12 @@ def _fence(self: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) 
     return env["template"]("docs/code.html", code=shown)
 
 
-def _message(text: str) -> Shown:
+def _message(text: str) -> CodeBlock:
     """A message: where its body is JSON, head and body are each colored in their own way."""
     head, gap, body = text.partition("\n\n")
     if not body.startswith(("{", "[")):
         return highlighted(text, "http")
-    return Shown(text, highlighted(head, "http").html + gap + highlighted(body, "json").html)
+    return CodeBlock(text, highlighted(head, "http").html + gap + highlighted(body, "json").html)
 
 
 def _example(number: int, commands: Token, answer: Token | None) -> Example:
@@ -298,12 +298,12 @@ def _example(number: int, commands: Token, answer: Token | None) -> Example:
     )
 
 
-def highlighted(code: str, language: str) -> Shown:
+def highlighted(code: str, language: str) -> CodeBlock:
     """Code with a class for each kind of word."""
     code = code.strip("\n")
     lexer = get_lexer_by_name(LEXERS.get(language, language or "text"), stripnl=False)
     html = highlight(code, lexer, _formatter()).rstrip("\n")
-    return Shown(code, Markup(_WORD.sub(lambda word: word[0] if word[1] in HIGHLIGHTED else word[2], html)))
+    return CodeBlock(code, Markup(_WORD.sub(lambda word: word[0] if word[1] in HIGHLIGHTED else word[2], html)))
 
 
 @cache

@@ -17,7 +17,7 @@ from rollbook.errors import Overloaded, RequestTimeout
 from rollbook.http import wire
 from rollbook.http.door import Place
 from rollbook.http.driver import Driver
-from rollbook.http.reader import BODY, CLOSED, HEAD, IDLE, SLICE, Reader, Refusal
+from rollbook.http.reader import BODY, CLOSED, HEAD, IDLE, SLICE, Reader, RefusedRequest
 from rollbook.http.request import Request
 from rollbook.http.response import Response, Stream
 from rollbook.http.sending import Sending
@@ -54,7 +54,7 @@ class Connection(asyncio.Protocol):
         self.timed = IDLE  # the reader's state that the deadline is for
         self.secure = False
 
-        self.pending: deque[tuple[Request | Refusal, bool]] = deque()  # requests that wait for their turn
+        self.pending: deque[tuple[Request | RefusedRequest, bool]] = deque()  # requests that wait for their turn
         self.unread = b""  # bytes not yet given to the reader
         self.busy = False  # a handler has suspended, or a stream is being sent
         self.sending: Sending | None = None
@@ -216,7 +216,7 @@ class Connection(asyncio.Protocol):
 
     # Answering.
 
-    def _receive(self, message: Request | Refusal, keep: bool) -> None:
+    def _receive(self, message: Request | RefusedRequest, keep: bool) -> None:
         """The reader has read a request. `keep`: the connection stays open after its answer."""
         if isinstance(message, Request) and message.stream is not None:
             message.stream.pulled = self._body_pulled
@@ -227,9 +227,9 @@ class Connection(asyncio.Protocol):
         self.deadline = self.worker.idle_until
         self._answer(message, keep)
 
-    def _answer(self, message: Request | Refusal, keep: bool) -> None:
+    def _answer(self, message: Request | RefusedRequest, keep: bool) -> None:
         """Now, or when the handler is done."""
-        if isinstance(message, Refusal):
+        if isinstance(message, RefusedRequest):
             self._answer_refusal(message, keep)
             return
         future = None
@@ -249,7 +249,7 @@ class Connection(asyncio.Protocol):
         self._keep_time()
         self.worker.running[message] = Driver(answer, future, partial(self._finished, message, keep), self.worker.loop)
 
-    def _answer_refusal(self, refusal: Refusal, keep: bool) -> None:
+    def _answer_refusal(self, refusal: RefusedRequest, keep: bool) -> None:
         worker = self.worker
         self.refused = not keep
         address, secure = worker.rules.proxies.client(self.reader.peer, self.secure, refusal.headers)

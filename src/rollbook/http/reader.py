@@ -42,7 +42,7 @@ SLICE = 16_384
 BEGUN, FIELD = 8_192, 200
 
 
-class Refusal(NamedTuple):
+class RefusedRequest(NamedTuple):
     """A request that the application never sees."""
 
     error: ApiError
@@ -79,7 +79,7 @@ class Reader:
     """
 
     def __init__(
-        self, rules: Rules, deliver: Callable[[Request | Refusal, bool], None], peer: str, secure: bool
+        self, rules: Rules, deliver: Callable[[Request | RefusedRequest, bool], None], peer: str, secure: bool
     ) -> None:
         self.state = IDLE
         self.continue_due = False  # the client waits for `100 Continue`
@@ -192,7 +192,7 @@ class Reader:
             self._fail_body(error)
             return
         method = self._parser.get_method().decode("ascii") if self._target and self._parser is not None else ""
-        refusal, deliver = Refusal(error, method, self._target[:1024], self._fields), self._deliver
+        refusal, deliver = RefusedRequest(error, method, self._target[:1024], self._fields), self._deliver
         self._forget()
         deliver(refusal, False)
 
@@ -377,14 +377,14 @@ class Reader:
         elif version == "1.1":
             raise BadMessage("The request has no Host header.")
 
-    def _message(self) -> Request | Refusal:
+    def _message(self) -> Request | RefusedRequest:
         """The request that was just read."""
         method = self._method.decode("ascii")
         fields = self._fields
         try:
             path, query = self._path or self._split_target()
         except ApiError as error:
-            return Refusal(error, method, self._target, fields)
+            return RefusedRequest(error, method, self._target, fields)
         rules = self._rules
         address, secure = self.peer, self._secure
         if self._behind_proxy:
@@ -414,7 +414,7 @@ class Reader:
         return found
 
 
-def _nowhere(message: Request | Refusal, keep: bool) -> None:
+def _nowhere(message: Request | RefusedRequest, keep: bool) -> None:
     """Whoever reads nothing more has nothing to deliver."""
 
 

@@ -52,7 +52,7 @@ class UsageFlush:
         self._complete()
         buffer.flush()
         while buckets := buffer.peek(BATCH):
-            batch, done = usage.Batch(), 0
+            batch, done = usage.UsageBatch(), 0
             for bucket in buckets:
                 batch.add(bucket)
                 done += BUCKET + len(bucket.lines)

@@ -19,7 +19,7 @@ _AROUND = {4: ((24, 8),), 6: ((56, 4), (48, 16))}
 address it has. Wider ones have more, so that no network uses up alone what belongs to the one around it."""
 
 
-class Network(NamedTuple):
+class CountedNetwork(NamedTuple):
     """A client's, by which it is counted."""
 
     bucket: str
@@ -68,16 +68,16 @@ async def count_page(limiter: Limiter, limit: Limit, address: str, user_id: str 
         raise TooManyRequests(windows.retry_after(verdict, pages))
 
 
-def networks(address: str) -> tuple[Network, ...]:
+def networks(address: str) -> tuple[CountedNetwork, ...]:
     """Networks that an address belongs to, the narrowest first: that of `address_bucket`, then those around it, which
     one holder may have too."""
-    narrowest = Network(address_bucket(address), 1)
+    narrowest = CountedNetwork(address_bucket(address), 1)
     try:
         ip = ip_address(address)
     except ValueError:
         return (narrowest,)
     around = (
-        Network(f"address:{int(ip) >> (ip.max_prefixlen - length):x}/{length}", times)
+        CountedNetwork(f"address:{int(ip) >> (ip.max_prefixlen - length):x}/{length}", times)
         for length, times in _AROUND[ip.version]
     )
     return (narrowest, *around)

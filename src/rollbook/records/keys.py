@@ -76,7 +76,7 @@ class NewKey(NamedTuple):
     limited_with: str | None = None
 
 
-class Holder(NamedTuple):
+class CallerFacts(NamedTuple):
     """Facts that the gate must know of a key and its user."""
 
     key_id: str | None  # None: a person who is signed in
@@ -160,16 +160,16 @@ NTH_EXPIRING = (
 USED = "UPDATE keys SET last_used_at = ? WHERE id = ? AND (last_used_at IS NULL OR last_used_at < ?)"
 
 
-async def holder(queries: Queries, digest: bytes) -> Holder | None:
+async def holder(queries: Queries, digest: bytes) -> CallerFacts | None:
     """Whose key this is, None if it doesn't exist."""
     row = await queries.one(HOLDER, digest)
-    return Holder._make(row) if row else None
+    return CallerFacts._make(row) if row else None
 
 
-async def holder_of(queries: Queries, id: str) -> Holder | None:
+async def holder_of(queries: Queries, id: str) -> CallerFacts | None:
     """The same by the key's ID."""
     row = await queries.one(HOLDER_OF, id)
-    return Holder._make(row) if row else None
+    return CallerFacts._make(row) if row else None
 
 
 async def add(tx: Tx, new: NewKey) -> Key:

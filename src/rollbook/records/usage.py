@@ -141,7 +141,7 @@ _decode = msgspec.msgpack.Decoder(tuple[list[Client], list[RequestLine]]).decode
 # ---- writing
 
 
-class Batch:
+class UsageBatch:
     """Buckets as rows of their statements, prepared outside the transaction, which only has to run them."""
 
     def __init__(self) -> None:
@@ -254,7 +254,7 @@ def _safe_headers(headers: bytes) -> bytes:
     return masked(headers.decode("latin-1")).encode("latin-1")
 
 
-async def add(tx: Tx, batch: Batch) -> None:
+async def add(tx: Tx, batch: UsageBatch) -> None:
     """Count them, and put their lines into the log."""
     for statement, values in batch.statements():
         await tx.run(statement, *values)

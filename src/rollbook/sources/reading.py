@@ -22,7 +22,7 @@ from rollbook.sources import arrays, columns, lines, unpacking
 from rollbook.sources.columns import Targets
 from rollbook.sources.lines import Unreadable
 from rollbook.sources.systems import SYSTEMS
-from rollbook.sources.tables import Table
+from rollbook.sources.tables import CsvTable
 from rollbook.sources.unpacking import Compression
 
 Format = Literal["ndjson", "json", "csv"]
@@ -96,7 +96,7 @@ class Reading:
         head, source = unpacking.as_text(source)
         self.format: Format = _detect(head, options) if options.format == "auto" else options.format
         if self.format == "csv":
-            table = Table(source, options.delimiter, system.columns if system else ())
+            table = CsvTable(source, options.delimiter, system.columns if system else ())
             self.columns = table.columns
             if not system:
                 columns.check_columns(table.columns, self.mapping)

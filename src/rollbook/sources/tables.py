@@ -23,7 +23,7 @@ class _Bad(Exception):
     """The row can't be read; its argument says why."""
 
 
-class Table:
+class CsvTable:
     """The rows of a CSV file. `columns`: of a file that doesn't name them in its first line."""
 
     def __init__(self, source: BufferedReader, delimiter: str | None, columns: Sequence[str] = ()) -> None:

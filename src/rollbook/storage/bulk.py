@@ -38,7 +38,7 @@ _SERVERS = """
 _PATIENCE = 5  # seconds in which the connections of a server that just stopped disappear
 
 
-class Session(Statements, Protocol):
+class CopySession(Statements, Protocol):
     """One transaction, from its opening to `commit` or `close`."""
 
     async def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None: ...

@@ -20,13 +20,13 @@ from rollbook.jobs.webhooks.breaker import Breaker
 from rollbook.jobs.webhooks.budget import MAX_RESULTS, Budget
 from rollbook.jobs.webhooks.lanes import Lane, Lanes
 from rollbook.jobs.webhooks.outbox import Outbox
-from rollbook.jobs.webhooks.replay import Replay
+from rollbook.jobs.webhooks.replay import ReplayRun
 from rollbook.jobs.webhooks.target import WebhookTarget
 from rollbook.records import events
 from rollbook.records.events import Event, Selection
 from rollbook.records.webhooks.cursors import Cursor, StoredLane
 from rollbook.records.webhooks.deliveries import Delivery
-from rollbook.records.webhooks.replays import Replay as StoredReplay
+from rollbook.records.webhooks.replays import Replay
 from rollbook.records.webhooks.results import Results
 
 logger = logging.getLogger("rollbook")
@@ -85,7 +85,7 @@ class Endpoint:
         """Numbers of events in memory that no lane's row stands for, rising."""
         self._size = 0
         """Characters of the events in the queue and behind."""
-        self._replays: dict[str, Replay] = {}
+        self._replays: dict[str, ReplayRun] = {}
         self._replaying = 0
         """Requests of replays on the wire."""
         self._starts: float = math.inf
@@ -168,10 +168,10 @@ class Endpoint:
             self._replaying += 1
             self._spawn(self._send_again(*again))
 
-    def replay(self, stored: Sequence[StoredReplay]) -> None:
+    def replay(self, stored: Sequence[Replay]) -> None:
         """These are to be sent again, and no others."""
         known = self._replays
-        self._replays = {each.id: known.get(each.id) or Replay(each, self.target) for each in stored}
+        self._replays = {each.id: known.get(each.id) or ReplayRun(each, self.target) for each in stored}
 
     async def read_replays(self) -> None:
         for replay in list(self._replays.values()):
@@ -378,7 +378,7 @@ class Endpoint:
 
     # ---- events are sent again
 
-    def _next_again(self) -> tuple[Replay, Entry] | None:
+    def _next_again(self) -> tuple[ReplayRun, Entry] | None:
         """A quarter of the requests at a time; not while the endpoint is left alone, unless someone asks for this very
         event."""
         if (
@@ -393,7 +393,7 @@ class Endpoint:
                     return replay, replay.queue.popleft()
         return None
 
-    async def _send_again(self, replay: Replay, entry: Entry) -> None:
+    async def _send_again(self, replay: ReplayRun, entry: Entry) -> None:
         """Once: a failure is counted, and says nothing about the endpoint."""
         event = entry.event
         name = self.target.lane(event)

@@ -16,7 +16,7 @@ SOON = 16
 """Events in memory below which more are read."""
 
 
-class Replay:
+class ReplayRun:
     def __init__(self, stored: replays.Replay, target: WebhookTarget) -> None:
         self.id = stored.id
         self.trigger = stored.trigger

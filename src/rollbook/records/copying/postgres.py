@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rollbook.records import server_secrets
-from rollbook.records.copying.tables import DELETED_USERS, EVENT, TABLES, USERS, Positions, Table
+from rollbook.records.copying.tables import DELETED_USERS, EVENT, TABLES, USERS, CopyTable, Positions
 from rollbook.records.copying.unfinished import TABLE
 from rollbook.records.user_counts import postgres as user_counts
 from rollbook.records.user_search import searched_text
-from rollbook.storage.bulk import Session
+from rollbook.storage.bulk import CopySession
 from rollbook.storage.database import DatabaseUnusable, Row
 
 POSITIONS = """
@@ -37,11 +37,11 @@ _NUMBERS = "UPDATE numbers SET next = ?, at = ? WHERE counter = ?"
 _ACCESS = "UPDATE access SET version = ?"
 
 
-def source(table: Table) -> str:
+def source(table: CopyTable) -> str:
     return _EVENTS if table.name == "events" else table.name
 
 
-async def begin(target: Session) -> None:
+async def begin(target: CopySession) -> None:
     """Mark the database, so that no server starts on it before the copy is committed. Raises DatabaseUnusable."""
     for statement in _MARK:
         await target.run(statement)
@@ -57,7 +57,7 @@ async def begin(target: Session) -> None:
         raise DatabaseUnusable("Another `rollbook copy` is writing to this database. Let it finish first.")
 
 
-async def put(target: Session, table: Table, rows: Sequence[Row]) -> None:
+async def put(target: CopySession, table: CopyTable, rows: Sequence[Row]) -> None:
     columns = table.columns
     if table in (USERS, DELETED_USERS):
         name, email = columns.index("name"), columns.index("email")
@@ -69,7 +69,7 @@ async def put(target: Session, table: Table, rows: Sequence[Row]) -> None:
         await user_counts.adjust(target, [row[seq] for row in rows], +1)
 
 
-async def finish(target: Session, positions: Positions, fingerprint: bytes | None) -> None:
+async def finish(target: CopySession, positions: Positions, fingerprint: bytes | None) -> None:
     for statement in _CLAIMS:
         await target.run(statement)
     await user_counts.fold(target)

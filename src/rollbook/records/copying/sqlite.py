@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rollbook.records.copying.tables import USERS, Positions, Table
+from rollbook.records.copying.tables import USERS, CopyTable, Positions
 from rollbook.records.user_counts import sqlite as user_counts
 from rollbook.records.user_search import sqlite as user_search
-from rollbook.storage.bulk import Session
+from rollbook.storage.bulk import CopySession
 from rollbook.storage.database import Row
 
 POSITIONS = """
@@ -22,15 +22,15 @@ _LAST_USER = "INSERT INTO sqlite_sequence (name, seq) VALUES ('users', ?)"
 _ACCESS = "UPDATE access SET version = ?"
 
 
-def source(table: Table) -> str:
+def source(table: CopyTable) -> str:
     return table.name
 
 
-async def begin(target: Session) -> None:
+async def begin(target: CopySession) -> None:
     """Its file is new: there is nothing to refuse."""
 
 
-async def put(target: Session, table: Table, rows: Sequence[Row]) -> None:
+async def put(target: CopySession, table: CopyTable, rows: Sequence[Row]) -> None:
     await target.insert(table.name, table.columns, rows)
     if table is USERS:
         seq, name, email = map(table.columns.index, ("seq", "name", "email"))
@@ -38,7 +38,7 @@ async def put(target: Session, table: Table, rows: Sequence[Row]) -> None:
         await user_search.index(target, [(row[seq], row[name], row[email]) for row in rows])
 
 
-async def finish(target: Session, positions: Positions, fingerprint: bytes | None) -> None:
+async def finish(target: CopySession, positions: Positions, fingerprint: bytes | None) -> None:
     await target.run(_NO_LAST_USER)
     await target.run(_LAST_USER, positions.user - 1)
     await target.run(_ACCESS, positions.access)

@@ -11,7 +11,7 @@ from rollbook.records.webhooks import deliveries, inbox, replays
 EVENT = "id, type, user_id, created_at, actor_user, actor_key, address, request_id, trace_id, object, before"
 
 
-class Table(NamedTuple):
+class CopyTable(NamedTuple):
     name: str
     columns: tuple[str, ...]
     """Columns that are the same on both engines."""
@@ -19,12 +19,12 @@ class Table(NamedTuple):
     """The order in which the target's primary key grows, or its numbers are given."""
 
 
-def _table(name: str, columns: str, order: str) -> Table:
-    return Table(name, tuple(columns.split(", ")), order)
+def _table(name: str, columns: str, order: str) -> CopyTable:
+    return CopyTable(name, tuple(columns.split(", ")), order)
 
 
-USERS = Table("users", users.KEPT, "seq")
-DELETED_USERS = Table("deleted_users", (*users.KEPT, "deleted_at"), "seq")
+USERS = CopyTable("users", users.KEPT, "seq")
+DELETED_USERS = CopyTable("deleted_users", (*users.KEPT, "deleted_at"), "seq")
 TABLES = (
     USERS,
     DELETED_USERS,

@@ -11,7 +11,7 @@ import msgspec
 
 from rollbook.records.copying import postgres, sqlite
 from rollbook.records.copying.tables import TABLES, Positions
-from rollbook.storage.bulk import Session
+from rollbook.storage.bulk import CopySession
 from rollbook.storage.database import Engine, Row
 
 Say = Callable[[int, str], None]
@@ -48,7 +48,7 @@ class CopyState(NamedTuple):
     positions: Positions
 
 
-async def state(session: Session) -> CopyState:
+async def state(session: CopySession) -> CopyState:
     side = _sides[session.engine]
     rows = {}
     for table in TABLES:
@@ -57,7 +57,9 @@ async def state(session: Session) -> CopyState:
     return CopyState(rows, Positions(*positions))
 
 
-async def copy(source: Session, target: Session, positions: Positions, fingerprint: bytes | None, say: Say) -> Sums:
+async def copy(
+    source: CopySession, target: CopySession, positions: Positions, fingerprint: bytes | None, say: Say
+) -> Sums:
     """All rows and what follows from them; the caller commits. The sums of the rows that were read. Raises
     DatabaseUnusable."""
     ours, theirs = _sides[source.engine], _sides[target.engine]
@@ -77,7 +79,7 @@ async def copy(source: Session, target: Session, positions: Positions, fingerpri
     return found
 
 
-async def sums(session: Session, say: Say) -> Sums:
+async def sums(session: CopySession, say: Say) -> Sums:
     """Of the rows of each table, as this session sees them."""
     found = {}
     for table in TABLES:

@@ -34,7 +34,7 @@ KINDS = {"waiting": "info", "running": "info", "finished": "ok", "failed": "bad"
 REPORTS = {"csv": (spreadsheets.CONTENT_TYPE, show.report_csv), "ndjson": ("application/x-ndjson", show.report_ndjson)}
 
 
-class Shown(NamedTuple):
+class ImportView(NamedTuple):
     """An import, how its file is read, and who started it."""
 
     found: Import
@@ -118,6 +118,6 @@ async def live(page: PageRequest, id: str, polls: int | None = 0, in_form: bool 
     }
 
 
-async def _with_names(queries: Queries, found: list[Import]) -> list[Shown]:
+async def _with_names(queries: Queries, found: list[Import]) -> list[ImportView]:
     names = {id: await users.name(queries, id) for id in {each.user_id for each in found if each.user_id}}
-    return [Shown(each, imports.options_of(each), names.get(each.user_id)) for each in found]
+    return [ImportView(each, imports.options_of(each), names.get(each.user_id)) for each in found]

@@ -163,7 +163,7 @@ class Edited(NamedTuple):
         return self._replace(problems=problems)
 
 
-class Stored(NamedTuple):
+class DeletedUserView(NamedTuple):
     """Remains of a deleted user."""
 
     user: User
@@ -205,11 +205,11 @@ async def _deleted(page: PageRequest, problems: Mapping[str, str] = {}, status: 
     )
 
 
-async def _stored(queries: Queries, id: str) -> Stored:
+async def _stored(queries: Queries, id: str) -> DeletedUserView:
     deleted = await user_records.deleted(queries, id)
     if deleted is None:
         raise NotFound()
-    return Stored(deleted.user, deleted.deleted_at, (await changes.latest(queries, LATEST, id)).changes)
+    return DeletedUserView(deleted.user, deleted.deleted_at, (await changes.latest(queries, LATEST, id)).changes)
 
 
 def _ask_delete(page: PageRequest, user: User, problems: Mapping[str, str] = {}, status: int = 200) -> Response:
