@@ -59,6 +59,20 @@ class Retry(NamedTuple):
 
 
 class Endpoint:
+    """Sender of one webhook's events.
+
+    Each event up to `read` that the webhook asks for is in one of four states, so that a crash loses none:
+
+    - Done: delivered, or tried for the last time.
+    - First of its lane, in `_queue` or on the wire: `_heads` has the lane, `_unfinished` the event's number.
+    - Behind such a head, in memory: in `_unfinished`, too.
+    - In a lane with a row (`lanes`): the row names the lane's first event; later ones are found again in the log.
+
+    The cursor `seq`, which is stored, is the number before the first of `_unfinished`. It never passes an event that
+    only memory knows of. A replay has a cursor of its own, and takes part in nothing but the rule that one event of a
+    lane is on the wire at a time (`_occupy`).
+    """
+
     def __init__(
         self, budget: Budget, target: WebhookTarget, outbox: Outbox, cursor: Cursor, lease_ends: float
     ) -> None:
@@ -381,10 +395,8 @@ class Endpoint:
     def _next_again(self) -> tuple[ReplayRun, Entry] | None:
         """A quarter of the requests at a time; not while the endpoint is left alone, unless someone asks for this very
         event."""
-        if (
-            self._replaying >= max(1, min(self._breaker.window, self._budget.requests_each) // 4)
-            or not self._may_send()
-        ):
+        most = max(1, min(self._breaker.window, self._budget.requests_each) // 4)
+        if self._replaying >= most or not self._may_send():
             return None
         is_open = self.target.is_enabled and self._breaker.open_until is not None
         for replay in self._replays.values():
