@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Coroutine, Sequence
 from typing import Any, NamedTuple
 
-from rollbook import clock, ids
+from rollbook import clock
 from rollbook.actions.event_reader import BATCH, Batch, Entry
 from rollbook.delivery import outcomes, schedule
 from rollbook.delivery.sender import Sent
@@ -25,7 +25,6 @@ from rollbook.jobs.webhooks.target import WebhookTarget
 from rollbook.records import events
 from rollbook.records.events import Event, Selection
 from rollbook.records.webhooks.cursors import Cursor, StoredLane
-from rollbook.records.webhooks.deliveries import Delivery
 from rollbook.records.webhooks.replays import Replay
 from rollbook.records.webhooks.results import Results
 
@@ -480,24 +479,5 @@ class Endpoint:
         return retry
 
     def _note(self, event: Event, trigger: str, attempt: int, at: int, sent: Sent, retry_at: int | None = None) -> None:
-        self.outbox.deliveries.append(
-            Delivery(
-                id=ids.new("dlv"),
-                webhook_id=self.id,
-                seq=event.seq,
-                event_id=event.id,
-                type=event.type,
-                user_id=event.user_id,
-                trigger=trigger,
-                attempt=attempt,
-                created_at=at,
-                duration=sent.duration,
-                outcome=sent.outcome,
-                response=sent.response or sent.detail,
-                http_status=sent.http_status,
-                address=sent.address,
-                retry_at=retry_at,
-                response_type=sent.response_type,
-            )
-        )
+        self.outbox.note(event, trigger, attempt, at, sent, retry_at)
         self._budget.count(sent.outcome)

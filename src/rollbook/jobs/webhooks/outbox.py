@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rollbook import clock
+from rollbook import clock, ids
 from rollbook.delivery import outcomes
+from rollbook.delivery.sender import Sent
+from rollbook.records.events import Event
 from rollbook.records.webhooks.cursors import BreakerState, StoredLane
 from rollbook.records.webhooks.deliveries import Delivery
 from rollbook.records.webhooks.health import DeliveryHour
@@ -20,6 +22,29 @@ class Outbox:
         self.deliveries: list[Delivery] = []
         self._messages: list[Message] = []
         self._webhook_id = webhook_id
+
+    def note(self, event: Event, trigger: str, attempt: int, at: int, sent: Sent, retry_at: int | None) -> None:
+        """Add an attempt that began at this time."""
+        self.deliveries.append(
+            Delivery(
+                id=ids.new("dlv"),
+                webhook_id=self._webhook_id,
+                seq=event.seq,
+                event_id=event.id,
+                type=event.type,
+                user_id=event.user_id,
+                trigger=trigger,
+                attempt=attempt,
+                created_at=at,
+                duration=sent.duration,
+                outcome=sent.outcome,
+                response=sent.response or sent.detail,
+                http_status=sent.http_status,
+                address=sent.address,
+                retry_at=retry_at,
+                response_type=sent.response_type,
+            )
+        )
 
     def store_message(self, message: Message) -> None:
         """In the inbox."""
