@@ -17,9 +17,8 @@ from rollbook.auth import key_format, server_secret
 from rollbook.auth.server_secret import Secret
 from rollbook.config import ConfigurationError, Settings
 from rollbook.errors import EmailTaken
-from rollbook.records import keys, rules, server_secrets, users
+from rollbook.records import copying, keys, rules, server_secrets, users
 from rollbook.records.connect import connect, exists
-from rollbook.records.copying import unfinished
 from rollbook.records.dialect import dialect
 from rollbook.records.users import Owner
 from rollbook.storage import migrate
@@ -49,7 +48,7 @@ class FirstStart(NamedTuple):
 def open_database(settings: Settings, make: bool = True) -> Database:
     """The database, migrated to this version's schema. With `make=False`, an existing one, unchanged. Raises
     DatabaseUnusable."""
-    unfinished.refuse_part(settings)
+    copying.refuse_part(settings)
     if not make and not exists(settings):
         raise DatabaseUnusable(
             f"There is no database in {settings.data}. Start the server on it first, or name another folder with "
@@ -57,7 +56,7 @@ def open_database(settings: Settings, make: bool = True) -> Database:
         )
     db = connect(settings, for_migration=True)
     try:
-        db.read_now(unfinished.refuse_mark)
+        db.read_now(copying.refuse_mark)
         if make:
             migrate.migrate(db)
     except BaseException:

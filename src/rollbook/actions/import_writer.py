@@ -37,8 +37,7 @@ from rollbook.records import imports, password_parameters, rules, user_imports
 from rollbook.records import users as user_records
 from rollbook.records.dialect import dialect
 from rollbook.records.imports import Counts, Refusal
-from rollbook.records.user_imports import BATCH, Existing, Prepared
-from rollbook.records.user_imports.seen import DryRunKeys
+from rollbook.records.user_imports import BATCH, DryRunKeys, Existing, Prepared
 from rollbook.records.users import User
 from rollbook.storage.database import Duplicate, Tx
 

@@ -19,9 +19,9 @@ from rollbook.cli import options
 from rollbook.cli.failures import Failure, Misuse
 from rollbook.cli.output import as_json, counted, hint, program, table
 from rollbook.cli.progress import bar
-from rollbook.records import server_secrets
+from rollbook.records import copying, server_secrets
 from rollbook.records.connect import connect
-from rollbook.records.copying import transfer, unfinished
+from rollbook.records.copying import transfer
 from rollbook.records.copying.transfer import Say, Sums
 from rollbook.records.engines import POSTGRESQL, SQLITE
 from rollbook.storage import bulk, migrate
@@ -143,7 +143,7 @@ def _check(side: CopySide) -> None:
     if side.file:
         bulk.check_sqlite(side.file)
     with closing(side.database()) as db:
-        db.read_now(unfinished.refuse_mark)
+        db.read_now(copying.refuse_mark)
         if waiting := migrate.pending(db):
             raise Failure(
                 f"{side.shown} needs {counted(len(waiting), 'migration')} of this version. Run `rollbook "
@@ -158,7 +158,7 @@ def _copy(here: CopySide, there: CopySide, without_secret: bool) -> tuple[Sums, 
         fingerprint = _secret(here, there, without_secret)
         _migrate(there)
         return runner.run(_transfer(here, there, fingerprint))
-    part = unfinished.part(there.file)
+    part = copying.part(there.file)
     with bulk.new_file(there.file, part) as publish:
         _secret(here, there, without_secret)
         _migrate(CopySide(part, None))

@@ -18,7 +18,6 @@ from rollbook.web.account import (
     webhook_deliveries,
     webhook_form,
     webhook_inbox,
-    webhook_secret,
     webhooks,
 )
 from rollbook.web.admin import (
@@ -106,9 +105,9 @@ PAGES = [
     Page("POST", "/account/webhooks/{id}/replays/{replay}/cancel", webhook_deliveries.cancel_replay, "person"),
     Page("POST", "/account/webhooks/{id}/pause", webhooks.pause, "person"),
     Page("POST", "/account/webhooks/{id}/resume", webhooks.resume, "person"),
-    Page("GET", "/account/webhooks/{id}/secret", webhook_secret.show, "person"),
-    Page("POST", "/account/webhooks/{id}/reveal", webhook_secret.reveal, "person"),
-    Page("POST", "/account/webhooks/{id}/rotate-secret", webhook_secret.rotate, "person"),
+    Page("GET", "/account/webhooks/{id}/secret", webhooks.show_secret, "person"),
+    Page("POST", "/account/webhooks/{id}/reveal", webhooks.reveal, "person"),
+    Page("POST", "/account/webhooks/{id}/rotate-secret", webhooks.rotate_secret, "person"),
     Page("POST", "/account/webhooks/{id}/delete", webhooks.delete, "person"),
     Page("GET", "/admin", overview.show, "users:read"),
     Page("POST", "/admin/first-steps/dismiss", first_steps.dismiss, "users:write"),

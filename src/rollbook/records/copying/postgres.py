@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rollbook.records import server_secrets
+from rollbook.records.copying import TABLE
 from rollbook.records.copying.tables import DELETED_USERS, EVENT, TABLES, USERS, CopyTable, Positions
-from rollbook.records.copying.unfinished import TABLE
 from rollbook.records.user_counts import postgres as user_counts
 from rollbook.records.user_search import searched_text
 from rollbook.storage.bulk import CopySession

@@ -13,8 +13,16 @@ from rollbook.http.response import Response
 from rollbook.records import event_types
 from rollbook.records.webhooks import INBOX, Webhook, sealed_headers
 from rollbook.web import event_choices, forms
-from rollbook.web.account import webhook_secret
-from rollbook.web.account.webhooks import FORMATS, ORDERINGS, PAYLOADS, SECTION, path, section, title
+from rollbook.web.account.webhooks import (
+    FORMATS,
+    ORDERINGS,
+    PAYLOADS,
+    SECTION,
+    path,
+    redirect_to_secret,
+    section,
+    title,
+)
 from rollbook.web.form_of import form_of
 from rollbook.web.page_request import PageRequest, whole_number
 
@@ -36,7 +44,7 @@ async def create(page: PageRequest) -> Response:
         seen = await webhooks.create(page.on, page.by, page.arguments(WebhookCreate, _wanted(given)))
     except ApiError as error:
         return _form(page, None, given, forms.problems(page, error, LABELS), error.status)
-    return webhook_secret.redirect(page, seen, "created")
+    return redirect_to_secret(page, seen, "created")
 
 
 async def show_edit(page: PageRequest) -> Response:

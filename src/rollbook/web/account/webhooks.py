@@ -1,4 +1,5 @@
-"""The person's webhooks: the list with their health, one in detail, and what can be done to it."""
+"""The person's webhooks: the list with their health, one in detail, what can be done to it, the page with its secret.
+Also the list of all webhooks of the server."""
 
 from __future__ import annotations
 
@@ -7,14 +8,21 @@ from typing import Any, NamedTuple
 
 from rollbook import clock
 from rollbook.actions import webhook_deliveries, webhook_replays, webhooks
-from rollbook.actions.arguments import ListDeliveries, ListReplays, ListWebhooks, WebhookResume
+from rollbook.actions.arguments import (
+    ListDeliveries,
+    ListReplays,
+    ListWebhooks,
+    PasswordProof,
+    WebhookResume,
+    WebhookRotation,
+)
 from rollbook.actions.webhooks import WebhookDetails
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
 from rollbook.records import event_types, users
 from rollbook.records.webhooks import INBOX, REASONS, Webhook, health, sealed_headers
 from rollbook.storage.database import Queries
-from rollbook.web import event_choices, forms, plots
+from rollbook.web import event_choices, forms, plots, shown_once
 from rollbook.web.page_request import PageRequest, header_lines
 from rollbook.web.plots import Deliveries
 
@@ -95,6 +103,44 @@ async def resume(page: PageRequest) -> Response:
     except ApiError as error:
         return await refused(page, error, {"from": "The start"})
     return page.redirect(path(seen.webhook), "webhook-resumed")
+
+
+def redirect_to_secret(page: PageRequest, seen: WebhookDetails, how: str) -> Response:
+    """To the page that shows the secret. `how` it came there: created, revealed, rotated."""
+    return shown_once.redirect(page, f"{path(seen.webhook)}/secret", {"secret": seen.secret, "how": how})
+
+
+async def show_secret(page: PageRequest) -> Response:
+    """Once it is too late, leads to the webhook. Raises NotFound."""
+    webhook = (await webhooks.get(page.on, page.by, page.ids[0])).webhook
+    shown = shown_once.found(page)
+    if shown is None:
+        return page.redirect(path(webhook))
+    return page.render(
+        "account/webhook_secret.html",
+        secret=True,
+        section=section(page, webhook),
+        webhook=webhook,
+        name=title(webhook),
+        path=path(webhook),
+        signing_secret=shown["secret"],
+        how=shown["how"],
+        minutes=shown_once.MINUTES,
+    )
+
+
+async def reveal(page: PageRequest) -> Response:
+    try:
+        proof = page.arguments(PasswordProof, {"password": page.form.get("password", "")})
+        seen = await webhooks.reveal(page.on, page.by, page.ids[0], proof)
+    except ApiError as error:
+        return await refused(page, error, {"password": "Your password"}, proof="password")
+    return redirect_to_secret(page, seen, "revealed")
+
+
+async def rotate_secret(page: PageRequest) -> Response:
+    rotation = WebhookRotation(overlap=forms.overlap(page.form))
+    return redirect_to_secret(page, await webhooks.rotate_secret(page.on, page.by, page.ids[0], rotation), "rotated")
 
 
 async def delete(page: PageRequest) -> Response:

@@ -10,7 +10,7 @@ from rollbook.actions.arguments import UserCreate
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
 from rollbook.web import forms
-from rollbook.web.admin import links
+from rollbook.web.admin.user import redirect_to_link
 from rollbook.web.page_request import PageRequest
 
 
@@ -27,7 +27,7 @@ async def create(page: PageRequest) -> Response:
         return _form(page, error.status, form, forms.problems(page, error))
     if form.get("password"):
         return page.redirect(f"/admin/users/{user.id}", "user-created")
-    return await links.redirect(page, user, is_new=True)
+    return await redirect_to_link(page, user, is_new=True)
 
 
 def _wanted(form: Mapping[str, str]) -> dict[str, Any]:

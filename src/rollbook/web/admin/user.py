@@ -7,17 +7,18 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from rollbook import clock
-from rollbook.actions import users
-from rollbook.actions.arguments import UserUpdate
+from rollbook.actions import passwords, users
+from rollbook.actions.arguments import PasswordLinkCreate, UserUpdate
 from rollbook.api.show import for_people
+from rollbook.auth import tokens
 from rollbook.errors import ApiError, NotFound, PreconditionFailed
 from rollbook.http.response import Response
 from rollbook.records import events
 from rollbook.records import users as user_records
 from rollbook.records.users import User
 from rollbook.storage.database import Queries
-from rollbook.web import forms, usage
-from rollbook.web.admin import changes, links, user_tabs
+from rollbook.web import forms, shown_once, usage
+from rollbook.web.admin import changes, user_tabs
 from rollbook.web.admin.changes import EventInWords
 from rollbook.web.admin.user_filters import back_url
 from rollbook.web.page_request import PageRequest, whole_number
@@ -114,11 +115,33 @@ async def purge(page: PageRequest) -> Response:
 
 
 async def create_link(page: PageRequest) -> Response:
-    return await links.redirect(page, await user_tabs.find_user(page))
+    return await redirect_to_link(page, await user_tabs.find_user(page))
+
+
+async def redirect_to_link(page: PageRequest, user: User, is_new: bool = False) -> Response:
+    """Create a setup or password reset link, which invalidates the one before, and lead to its page."""
+    link = await passwords.create_password_link(page.on, page.by, user.id, PasswordLinkCreate())
+    shown = {"url": tokens.password_link(page.on.url, link.token), "expires_at": link.expires_at, "is_new": is_new}
+    return shown_once.redirect(page, f"/admin/users/{user.id}/password-link", shown)
 
 
 async def show_link(page: PageRequest) -> Response:
-    return links.show(page, await user_tabs.find_user(page))
+    """Show the link once; once it is too late, leads to the user. Raises NotFound."""
+    user = await user_tabs.find_user(page)
+    shown = shown_once.found(page)
+    if shown is None:
+        return page.redirect(f"/admin/users/{user.id}")
+    return page.render(
+        "admin/link.html",
+        secret=True,
+        section="admin/users",
+        user=user,
+        link_url=shown["url"],
+        expires_at=shown["expires_at"],
+        is_new=shown["is_new"],
+        is_setup=user.last_sign_in_at is None,
+        minutes=shown_once.MINUTES,
+    )
 
 
 # ---- pages
