@@ -14,7 +14,7 @@ from contextlib import suppress
 from functools import partial
 
 from rollbook.http.connection import LINGER, Connection
-from rollbook.http.door import Place
+from rollbook.http.door import Admission
 from rollbook.http.proxies import plain
 from rollbook.http.worker import Worker
 
@@ -79,21 +79,21 @@ class Acceptor:
             return False
         except ConnectionError:  # its client has left
             return True
-        place = self._worker.door.enter(plain(peer[0]) if peer else "")
-        if place is None:
+        admission = self._worker.door.enter(plain(peer[0]) if peer else "")
+        if admission is None:
             connection.close()
             return True
         connection.setblocking(False)
-        task = self._worker.loop.create_task(self._open(connection, place))
+        task = self._worker.loop.create_task(self._open(connection, admission))
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
         return True
 
-    async def _open(self, connection: socket.socket, place: Place) -> None:
+    async def _open(self, connection: socket.socket, admission: Admission) -> None:
         worker, tls = self._worker, self._worker.tls
         try:
             await worker.loop.connect_accepted_socket(
-                partial(Connection, worker, place),
+                partial(Connection, worker, admission),
                 connection,
                 ssl=tls,
                 ssl_handshake_timeout=worker.settings.header_timeout if tls else None,
@@ -101,4 +101,4 @@ class Acceptor:
             )
         except OSError:  # the handshake failed, or the client has left
             connection.close()
-            place.leave()
+            admission.leave()

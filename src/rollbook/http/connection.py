@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from rollbook.errors import Overloaded, RequestTimeout
 from rollbook.http import wire
-from rollbook.http.door import Place
+from rollbook.http.door import Admission
 from rollbook.http.driver import Driver
 from rollbook.http.reader import BODY, CLOSED, HEAD, IDLE, SLICE, Reader, RefusedRequest
 from rollbook.http.request import Request
@@ -42,14 +42,14 @@ def _gone() -> None:
 
 
 class Connection(asyncio.Protocol):
-    """`worker` is what it shares with the other connections of the process, `place` what it occupies of them."""
+    """`worker` is what it shares with the other connections of the process, `admission` what it occupies of them."""
 
     transport: asyncio.Transport
     reader: Reader
 
-    def __init__(self, worker: Worker, place: Place) -> None:
+    def __init__(self, worker: Worker, admission: Admission) -> None:
         self.worker = worker
-        self.place = place
+        self.admission = admission
         self.deadline = worker.head_until  # when `expire` is called, in the time of the loop
         self.timed = IDLE  # the reader's state that the deadline is for
         self.secure = False
@@ -73,10 +73,10 @@ class Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         worker = self.worker
         self.secure = transport.get_extra_info("sslcontext") is not None
-        self.reader = Reader(worker.rules, self._receive, self.place.address, self.secure)
+        self.reader = Reader(worker.rules, self._receive, self.admission.address, self.secure)
         worker.connections.add(self)
-        if self.place.refusal is not None:
-            self.reader.refuse(self.place.refusal)
+        if self.admission.refusal is not None:
+            self.reader.refuse(self.admission.refusal)
 
     def data_received(self, data: bytes) -> None:
         if self.reader.state == CLOSED:
@@ -116,7 +116,7 @@ class Connection(asyncio.Protocol):
         if self.sending is not None:
             self.sending.cancel()
         self.worker.connections.discard(self)
-        self.place.leave()
+        self.admission.leave()
         self._hold_nothing()
 
     def _left(self) -> None:

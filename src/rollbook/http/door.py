@@ -12,7 +12,7 @@ from rollbook.errors import ApiError, Unavailable
 from rollbook.networks import narrowest
 
 
-class Place:
+class Admission:
     """What one connection occupies, from when it is accepted on."""
 
     __slots__ = ("_door", "address", "network", "refusal")
@@ -44,8 +44,8 @@ class Door:
         self._count = 0
         self._of_networks: Counter[str] = Counter()
 
-    def enter(self, address: str) -> Place | None:
-        """A place for a connection from this address. None where it gets none, and is to be closed without a word: over
+    def enter(self, address: str) -> Admission | None:
+        """Admit a connection from this address. None where it is not admitted, and is to be closed without a word: over
         TLS, a word would cost a handshake."""
         network = narrowest(address)
         times = self._count / self._most
@@ -57,13 +57,13 @@ class Door:
             return None
         self._count += 1
         self._of_networks[network] += 1
-        return Place(self, address, network, None if times < 1 else Unavailable(why))
+        return Admission(self, address, network, None if times < 1 else Unavailable(why))
 
-    def left(self, place: Place) -> None:
+    def left(self, admission: Admission) -> None:
         self._count -= 1
-        self._of_networks[place.network] -= 1
-        if not self._of_networks[place.network]:
-            del self._of_networks[place.network]
+        self._of_networks[admission.network] -= 1
+        if not self._of_networks[admission.network]:
+            del self._of_networks[admission.network]
 
     def _is_apart(self, address: str) -> bool:
         """Test whether connections of this address may be those of many: this machine's, or a trusted proxy's."""
