@@ -509,14 +509,14 @@ FAULTS_BYTES = 2048
 
 
 def _fitting(text: str) -> str:
-    """As much of a message as fits."""
+    """Return as much of a message as fits."""
     while (size := len(json.dumps(text, ensure_ascii=False).encode("utf-8", "replace"))) > MESSAGE_BYTES:
         text = text[: len(text) * MESSAGE_BYTES // size - 4] + "..."
     return text
 
 
 def _first(faults: list[Fault]) -> list[Fault]:
-    """As many of them as fit, at least the first."""
+    """Return as many of them as fit, at least the first."""
     found: list[Fault] = []
     left = FAULTS_BYTES
     for param, message in faults:
@@ -531,7 +531,7 @@ def _first(faults: list[Fault]) -> list[Fault]:
 
 
 def quoted(text: str) -> str:
-    """As much of a text that a caller made up as an error repeats, in quotation marks."""
+    """Return as much of a text that a caller made up as an error repeats, in quotation marks."""
     return json.dumps(shortened(text), ensure_ascii=False)
 
 

@@ -57,7 +57,8 @@ class Gate:
         on.db.listen(auth_version.CHANNEL, self._forget)
 
     def admit(self, request: Request) -> Caller | Coroutine[Any, Any, Caller]:
-        """Whose key the request carries, the request counted. Puts the lines about the limits into `request.head`.
+        """Admit a request: find the caller whose key it carries, and count it. Puts the lines about the limits into
+        `request.head`.
 
         A caller met lately, with nothing to refuse, is returned at once. For all others there is a coroutine, which
         raises Unauthorized, or TooManyRequests once the user, the key or, without a valid key, the address has used up

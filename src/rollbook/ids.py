@@ -38,7 +38,8 @@ def same(kind: str, id: str) -> str:
 
 
 def time(id: str) -> int:
-    """When this ID was created, in microseconds, to the millisecond (RFC 9562 section 5.7: the first 48 bits)."""
+    """Time at which this ID was created, in microseconds, to the millisecond (RFC 9562 section 5.7: the first 48
+    bits)."""
     return (int(id[-26:-16], 32) >> 2) * 1000
 
 

@@ -1,4 +1,4 @@
-"""Which distributed trace a request belongs to: the header `traceparent` of W3C Trace Context
+"""Distributed trace that a request belongs to: the header `traceparent` of W3C Trace Context
 (https://www.w3.org/TR/trace-context/)."""
 
 from __future__ import annotations

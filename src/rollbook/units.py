@@ -15,7 +15,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
 def seconds(text: str) -> int | None:
-    """Of `90s`, `15m`, `12h`, `30d` or `2w`; None for anything else."""
+    """Seconds of `90s`, `15m`, `12h`, `30d` or `2w`; None for anything else."""
     found = _LENGTH(text.strip().lower())
     return None if found is None else int(found[1]) * _UNITS[found[2]]
 

@@ -26,7 +26,7 @@ from rollbook.records.users import User
 
 
 class AttemptOrigin(NamedTuple):
-    """Where an attempt comes from, as far as it is known."""
+    """Origin of an attempt, as far as it is known."""
 
     name: str
     is_stranger: bool = False
@@ -42,26 +42,26 @@ class AttemptOrigin(NamedTuple):
 
 
 def of_own(by: Principal) -> AttemptOrigin:
-    """Of a user who proves their own password, signed in or by API key. All their keys count together, since a key can
-    create more."""
+    """Origin for a user who proves their own password, signed in or by API key. All their keys count together, since a
+    key can create more."""
     return AttemptOrigin("session" if by.key_id is None else "keys")
 
 
 def at_address(address: str) -> AttemptOrigin:
-    """Of whoever signs in from this IP address."""
+    """Origin for whoever signs in from this IP address."""
     found = networks(address)
     return AttemptOrigin(found[0].bucket, True, found)
 
 
 def in_browser(on: Rollbook, by: Principal, user: User | None, device: str | None) -> AttemptOrigin:
-    """Of whoever signs in with a browser. `device` is its device cookie."""
+    """Origin for whoever signs in with a browser. `device` is its device cookie."""
     known = devices.known(on.secret, user.id, device) if user and device else None
     return at_address(by.address) if known is None else AttemptOrigin(f"device:{known}")
 
 
 def of_application(by: Principal, address: str | None) -> AttemptOrigin:
-    """Of whoever signs in to the application that asks. Without their address, the application is all that is known of
-    them."""
+    """Origin for whoever signs in to the application that asks. Without their address, the application is all that is
+    known of them."""
     return AttemptOrigin(f"application:{by.user_id}", True) if address is None else at_address(address)
 
 

@@ -154,7 +154,7 @@ async def _person(on: Rollbook, by: Principal, param: str, named: str | None) ->
 
 
 def address(text: str) -> str:
-    """As the log has it. Raises InvalidParameter."""
+    """Return an address in the form of the log. Raises InvalidParameter."""
     if text in INSIDE:
         return text
     try:

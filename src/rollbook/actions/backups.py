@@ -123,7 +123,7 @@ def failed(settings: Settings, now: int, reason: str) -> None:
 
 
 def failure(settings: Settings) -> Failure | None:
-    """Of the last one, if it failed."""
+    """Failure of the last backup, if it failed."""
     with suppress(OSError, ValueError):
         at, _, reason = (folder(settings) / FAILED).read_text().strip().partition(" ")
         return Failure(int(at), reason)

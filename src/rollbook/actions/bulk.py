@@ -159,7 +159,7 @@ def _all_or_none(outcomes: Sequence[object]) -> None:
 
 
 def _faults(error: ApiError) -> list[tuple[str, str]]:
-    """Where in the operation, and what."""
+    """Faults of an operation: the path in it, and a message."""
     if error.faults:
         return [(f".{fault.param}", fault.message) for fault in error.faults]
     return [(f".{error.param}" if error.param else "", error.message)]

@@ -100,8 +100,8 @@ def from_texts(kind: type[Struct], given: Mapping[str, str], hook: Hook, faults:
 
 
 def gathered(kind: type[Struct], given: Mapping[str, str]) -> Mapping[str, str]:
-    """With the `metadata[KEY]` of all keys together under `metadata`: keys and values in turn, with NUL between them,
-    which neither has."""
+    """Return the fields with the `metadata[KEY]` of all keys together under `metadata`: keys and values in turn, with
+    NUL between them, which neither has."""
     pairs = [(name[9:-1], value) for name, value in given.items() if is_metadata(kind, name)]
     if not pairs and ("metadata" not in given or "metadata" not in fields_of(kind)):
         return given

@@ -79,7 +79,7 @@ class Feed:
         return page
 
     async def wait(self, seconds: float) -> bool:
-        """Until `read` has something to say. False if it had not within so many seconds. Needs no task around it."""
+        """Wait up to `seconds` for new events. Returns False on timeout. Doesn't need a task of its own."""
         if self.is_closed or self.problem is not None or self.seq < self._feeds.end:
             await asyncio.sleep(0)  # who reads and waits in turn leaves room for others
             return True

@@ -50,7 +50,7 @@ class Tail:
             self._waiting.pop(future, None)
 
     def stop(self) -> None:
-        """It looks no more."""
+        """Stop looking at the log."""
         if self._task is not None:
             self._task.cancel()
 
@@ -84,7 +84,7 @@ class Tail:
         return True
 
     async def _rest(self, seconds: float) -> None:
-        """Until so many seconds have passed, or something was committed here."""
+        """Wait until so many seconds have passed, or something was committed here."""
         loop = asyncio.get_running_loop()
         self._pause = loop.create_future()
         timer = loop.call_later(0 if self._woken else seconds, settle, self._pause, True)

@@ -361,7 +361,7 @@ class Importer:
         return "updated" if change.columns or sets_password else "unchanged"
 
     def _without_seen(self, outcomes: list[Outcome], prepared: list[Prepared | None]) -> list[Outcome]:
-        """With what an earlier batch of a dry run would have changed."""
+        """Return the outcomes, with what an earlier batch of a dry run would have changed."""
         assert self._seen is not None  # it is a dry run
         for at, user in enumerate(prepared):
             if outcomes[at] == "added" and user is not None:
@@ -473,7 +473,7 @@ def _check_times(user: ImportedUser) -> None:
 
 
 def _prepare(user: ImportedUser, hash: str | None) -> Prepared:
-    """With the hash of their password in the form in which it is stored."""
+    """Prepare a user, with the hash of their password in the form in which it is stored."""
     return user_imports.prepare(
         _record(user), hash, user.id is not UNSET, _time(user.created_at), _time(user.updated_at)
     )

@@ -28,7 +28,7 @@ UNBOUNDED = Bounds()
 
 
 def scopes_of(text: str | None) -> frozenset[str] | None:
-    """Of a key as it is kept."""
+    """Scopes of a key, from the form in which they are stored."""
     return None if text is None else frozenset(text.split())
 
 

@@ -71,8 +71,8 @@ def _reason(problem: Exception) -> str:
 
 @cache
 def _words(settings: Settings) -> tuple[str, ...]:
-    """What everybody knows about the server: the product, the labels of its host without the last one, and the words of
-    the setting."""
+    """Words that everybody knows about the server: the product, the labels of its host without the last one, and the
+    words of the setting."""
     host = urlsplit(settings.public_url).hostname or ""
     try:
         ip_address(host)

@@ -162,8 +162,8 @@ async def as_of_now(queries: Queries, by: Principal) -> Caller:
 
 
 async def for_job(queries: Queries, user_id: str, key_id: str | None, address: str | None, job_id: str) -> Principal:
-    """Whoever asked for a job, with what they can do by now; the job's ID stands for the request. Raises Unauthorized,
-    UserSuspended, NotFound."""
+    """Principal of whoever asked for a job, with what they can do by now; the job's ID stands for the request. Raises
+    Unauthorized, UserSuspended, NotFound."""
     if key_id is not None:
         return Principal(await _of_key(queries, key_id, NO_LIMIT), address or "", job_id)
     return Principal(await _of_person(queries, user_id, NO_LIMIT), address or "", job_id)

@@ -80,7 +80,7 @@ async def _ended(tx: Tx, by: Actor, session: Session) -> None:
 
 
 class Browser(NamedTuple):
-    """Where somebody signs in."""
+    """Browser in which somebody signs in."""
 
     agent: str
     """The browser's name for itself."""
@@ -154,7 +154,7 @@ async def _end_by_cookie(tx: Tx, by: Principal, cookie: bytes) -> None:
 
 
 async def user_of_link(on: Rollbook, token: str) -> User | None:
-    """Whose password this link sets; None when it was used, replaced or has expired."""
+    """User whose password this link sets; None when it was used, replaced or has expired."""
     id = await password_links.user_of(on.db, tokens.digest(token))
     return None if id is None else await users.by_id(on.db, id)
 

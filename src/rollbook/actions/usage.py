@@ -54,7 +54,7 @@ async def busiest_keys(on: Rollbook, by: Principal, asked: ReadUsage) -> list[st
 
 
 def span(period: str, now: int) -> tuple[int, int, int]:
-    """When the period begins and ends, in whole hours, and the length of its intervals. Days begin at midnight, UTC."""
+    """Beginning and end of the period, in whole hours, and the length of its intervals. Days begin at midnight, UTC."""
     until = now - now % clock.HOUR + clock.HOUR
     if period == "24h":
         return until - clock.DAY, until, clock.HOUR

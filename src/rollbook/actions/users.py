@@ -329,8 +329,8 @@ def _patched(metadata: str, patch: str) -> str:
 
 
 async def _end_what_others_hold(tx: Tx, by: Principal, id: str) -> None:
-    """Whoever could set the user's password, or create keys for them, must not act with a role that was not theirs to
-    touch."""
+    """Revoke what others hold: whoever could set the user's password, or create keys for them, must not act with a role
+    that was not theirs to touch."""
     await password_links.drop(tx, id)
     for key in await keys.revoke_of_others(tx, id):
         await events.record(tx, "key.revoked", id, by.actor, keys.public(key))

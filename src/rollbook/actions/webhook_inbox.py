@@ -48,7 +48,7 @@ async def arrivals(on: Rollbook, by: Principal, id: str, limit: int) -> list[Arr
 
 
 def _is_signed(headers: dict[str, str], body: str, keys: list[bytes]) -> bool:
-    """As the specification has receivers do it; the age aside, since messages are looked at later."""
+    """Test a signature as the specification has receivers do it; the age aside, since messages are looked at later."""
     id, at = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     if not (at.isascii() and at.isdecimal()):
         return False

@@ -1,4 +1,4 @@
-"""Whose webhooks are: a webhook sends for as long as its owner may read what it sends."""
+"""Owners of webhooks: a webhook sends for as long as its owner may read what it sends."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def held(tx: Tx, by: Principal, id: str) -> Webhook:
 
 
 async def check_may_send(queries: Queries, webhook: Webhook) -> None:
-    """Whoever asks, events are sent on behalf of its owner. Raises InsufficientScope."""
+    """Check that the owner may read what a webhook sends, whoever changes it. Raises InsufficientScope."""
     user = await users.by_id(queries, webhook.user_id)
     if user is None or not may_own(user):
         raise InsufficientScope(
@@ -60,7 +60,7 @@ async def check_may_send(queries: Queries, webhook: Webhook) -> None:
 
 
 async def check_limit(tx: Tx, user_id: str) -> None:
-    """For one more webhook of this user, who is locked. Raises WebhookLimitReached."""
+    """Check that this user, who is locked, may have one more webhook. Raises WebhookLimitReached."""
     if await webhooks.count(tx, user_id) >= MAX_OF_USER or await webhooks.count(tx) >= MAX_OF_SERVER:
         raise WebhookLimitReached()
 

@@ -332,7 +332,7 @@ def _owner(by: Principal, named: str | None) -> str:
 
 
 def _check_url(on: Rollbook, url: str) -> None:
-    """As far as can be said without looking its host up. Raises InvalidParameter."""
+    """Check a URL as far as can be said without looking its host up. Raises InvalidParameter."""
     if url != webhooks.INBOX:
         try:
             on.addresses.check_url(url)

@@ -62,11 +62,11 @@ _MEDIA_TYPE = re.compile(
 
 
 class NoQuery(arguments.Query):
-    """For endpoints without parameters."""
+    """Query of endpoints without parameters."""
 
 
 class EmptyBody(arguments.Body):
-    """For endpoints whose body, if any, is an empty object."""
+    """Body of endpoints that need none: if any, an empty object."""
 
 
 # ---- bodies

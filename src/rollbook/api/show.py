@@ -1,4 +1,4 @@
-"""How the results of actions become responses: JSON bodies, entity tags, links, created resources."""
+"""Responses made of the results of actions: JSON bodies, entity tags, links, created resources."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ async def export_document(held: PersonalExport, indented: bool = False) -> Async
 
 
 def _indent(content: Any) -> bytes:
-    """As a value of an indented object."""
+    """Indent JSON as a value of an indented object."""
     return for_people(encode(content)).replace(b"\n", b"\n  ")
 
 

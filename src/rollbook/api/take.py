@@ -43,7 +43,7 @@ def user_page(call: Call) -> tuple[Query]:
 
 
 def nothing(call: Call) -> tuple[()]:
-    """Where the query only chooses what is shown."""
+    """Take no arguments: the query only chooses what is shown."""
     return ()
 
 

@@ -62,7 +62,7 @@ def _has(file: int, password: str) -> bool:
 
 
 def _line_after(file: int, at: int) -> tuple[int, bytes]:
-    """Where the next line begins, and its hash."""
+    """Return where the next line begins, and its hash."""
     text = os.pread(file, 2 * _LONGEST_LINE, at)
     start = text.find(b"\n") + 1
     line = text[start:].partition(b"\n")[0]

@@ -1,4 +1,4 @@
-"""Which password is hashed next, and how many wait: bounded by threads, places and memory, and shared out fairly.
+"""Queue of passwords to hash: bounded by threads, places and memory, and shared out fairly.
 
 Whoever is known (by a session, an API key or a browser in which they signed in before) and strangers have a line each.
 Strangers have half of the places and, while known ones wait, half of the time. In the line of strangers, the network
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class Waiter(NamedTuple):
-    """For whom a password is hashed."""
+    """Waiter whose password is hashed."""
 
     groups: tuple[str, ...] = ()
     """Groups that share their time: a stranger's networks, the widest first; the user for a caller who is known."""
@@ -182,9 +182,9 @@ class HashingQueue:
                 job.future.set_exception(Overloaded())
 
     def _startable(self) -> _Job | None:
-        """Whose turn it is; None if no one waits, or while there is no thread or memory for them. Nobody overtakes,
-        otherwise what needs much memory might never get it: but known ones need not wait for the memory of one stranger
-        after the other."""
+        """Waiter whose turn it is; None if no one waits, or while there is no thread or memory for them. Nobody
+        overtakes, otherwise what needs much memory might never get it: but known ones need not wait for the memory of
+        one stranger after the other."""
         if len(self._running) >= self._threads or not self.waiting:
             return None
         if self._next is None:

@@ -29,8 +29,8 @@ MAX_SECRET = 1_024
 
 
 class UnknownHash(ValueError):
-    """It is no complete hash of a known format. The message says what it is instead, where that can be known, and does
-    not quote it."""
+    """Text that is no complete hash of a known format. The message says what it is instead, where that can be known,
+    and does not quote it."""
 
 
 _UNKNOWN = (
@@ -85,7 +85,7 @@ def is_hash(text: str) -> bool:
 
 
 def why_unknown(text: str) -> UnknownHash:
-    """Of a text that has no canonical form."""
+    """Explain why a text has no canonical form."""
     start = text[:MAX_LENGTH].lower()
     return UnknownHash(next((reason for mark, reason in _NAMED if start.startswith(mark)), _UNKNOWN))
 
@@ -334,7 +334,7 @@ _FORMS: list[tuple[Callable[[str], re.Match[str] | None], Callable[..., str]]] =
 
 
 class Family(NamedTuple):
-    """How one family of stored forms is verified. What it costs has a row in `records/password_parameters`, and the
+    """Verification of one family of stored forms. What it costs has a row in `records/password_parameters`, and the
     texts that are accepted of it one or more in `_FORMS`."""
 
     verify: Callable[[str, bytes], tuple[bytes, bytes]]
@@ -509,7 +509,7 @@ def _check_lengths(salt: bytes, key: bytes, max_key: int) -> None:
 
 
 def _clear(text: str, used: int) -> str:
-    """With the unused bits of the last character set to zero."""
+    """Return the text with the unused bits of the last character set to zero."""
     return text[:-1] + _BCRYPT[_BCRYPT.index(text[-1]) & used]
 
 

@@ -1,4 +1,5 @@
-"""Which parameters a wrong password is computed with where there is no hash: those that some account might have.
+"""Stand-in parameters for accounts that have no hash: a wrong password is computed with those that some account might
+have.
 
 A keyed digest of the email chooses one of the sets of parameters in use, each as often as accounts have it. So an
 unknown account takes as long as one of the known ones, always the same, and a guess costs one hash.

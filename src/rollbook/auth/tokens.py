@@ -26,7 +26,8 @@ def mint_link(redirect_url: str = "") -> str:
 
 
 def redirect_url(token: str) -> str:
-    """Where a link leads after use, empty for the dashboard. Only to be asked once its digest is known to be right."""
+    """URL to which a link leads after use, empty for the dashboard. Only to be asked once its digest is known to be
+    right."""
     encoded = token.partition(".")[2]
     return urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
 

@@ -1,4 +1,4 @@
-"""How commands fail: with one line that says why, and an exit code."""
+"""Failures of commands: one line that says why, and an exit code."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 
 
 class Writing(NamedTuple):
-    """How people write the value of a field."""
+    """Form in which people write the value of a field."""
 
     metavar: str = "TEXT"
     read: Callable[[Any], Any] = lambda text: text

@@ -36,7 +36,7 @@ class Forward:
         self._key = key
 
     def send(self, event: Shown) -> Shown:
-        """How it went, with the fields of a delivery."""
+        """Send an event, and return how it went, with the fields of a delivery."""
         body = msgspec.json.encode(event)
         head = [
             ("content-type", "application/json"),

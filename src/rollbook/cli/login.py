@@ -159,7 +159,7 @@ def _current_key(server: Remote) -> Shown:
 
 
 def _created(data: Path, user: str, url: str | None, fields: Shown) -> Profile:
-    """With a new key of the data folder."""
+    """Profile with a new key of the data folder."""
     with backend(data, None, None, None) as folder:
         owner = folder.user(user)
         key = folder.one("POST", "/v1/keys", body={**fields, "user_id": owner["id"]})

@@ -192,7 +192,8 @@ def has_browser() -> bool:
 
 
 def program() -> str:
-    """How this command was called, for commands that people paste: the virtual environment need not be active."""
+    """Name by which this command was called, for commands that people paste: the virtual environment need not be
+    active."""
     name = Path(sys.argv[0])
     if name.name != "rollbook":
         return f"{shlex.quote(sys.executable)} -m rollbook.cli.main"

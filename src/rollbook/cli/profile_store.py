@@ -24,7 +24,7 @@ _SUFFIX = ".json"
 
 
 class Profile(Struct, kw_only=True, omit_defaults=True):
-    """Where to send requests, and with which key. What the key itself doesn't let us read is None."""
+    """Server to send requests to, and the key for it. What the key itself doesn't let us read is None."""
 
     url: str
     key: str
@@ -48,7 +48,7 @@ class Profile(Struct, kw_only=True, omit_defaults=True):
 
 
 def folder() -> Path:
-    """Where profiles are kept: the user's config folder (XDG Base Directory Specification)."""
+    """Folder of the profiles: the user's config folder (XDG Base Directory Specification)."""
     base = os.environ.get("XDG_CONFIG_HOME", "")
     # The specification ignores relative paths.
     return (Path(base) if os.path.isabs(base) else Path.home() / ".config") / "rollbook" / "profiles"

@@ -41,7 +41,7 @@ def _flag(name: str, kind: Any, help: str, default: Any) -> click.Option:
 
 
 def _form(kind: Any) -> dict[str, Any]:
-    """How the value of an option for this type is written."""
+    """Form of an option's value, by its type."""
     if kind is bool:
         return {}
     if kind == tuple[str, ...]:

@@ -183,7 +183,7 @@ def _show_secret(webhook: Shown, json: bool, quiet: bool) -> None:
 
 
 def _with_health(webhook: Shown) -> Shown:
-    """With the counts beside the fields."""
+    """Return the webhook with the counts beside the fields."""
     return {name: value for name, value in {**webhook, **webhook["health"]}.items() if name != "health"}
 
 

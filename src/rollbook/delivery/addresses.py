@@ -1,5 +1,5 @@
-"""Where events may be sent. Checks URLs, and every address of their hosts, so that webhooks reach no internal network
-(SSRF).
+"""Addresses that events may be sent to. Checks URLs, and every address of their hosts, so that webhooks reach no
+internal network (SSRF).
 
 A name can have other addresses each time it is looked up. So what counts is not the URL but the addresses that a
 connection is opened to: `resolve` returns checked ones, and the sender connects to nothing else.

@@ -1,4 +1,4 @@
-"""How an attempt to deliver an event ended: names that programs can rely on, and what each says."""
+"""Outcomes of attempts to deliver an event: names that programs can rely on, and what each says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When an event that could not be delivered is tried again."""
+"""Schedule of retries for events that could not be delivered."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ TIMEOUTS = Timeouts()
 
 
 class Sent(NamedTuple):
-    """How an attempt ended."""
+    """Outcome of an attempt."""
 
     outcome: str
     """A name of `outcomes`."""

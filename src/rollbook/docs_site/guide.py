@@ -67,7 +67,7 @@ def neighbors(name: str) -> tuple[Chapter | None, Chapter | None]:
 
 
 def folder() -> Path:
-    """Where the files are: inside the installed package, or next to it in a checkout."""
+    """Folder of the files: inside the installed package, or next to it in a checkout."""
     package = Path(__file__).parents[1]
     installed = package / "docs"
     return installed if installed.is_dir() else package.parents[1] / "docs"

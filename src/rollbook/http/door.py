@@ -13,7 +13,7 @@ from rollbook.networks import narrowest
 
 
 class Admission:
-    """What one connection occupies, from when it is accepted on."""
+    """Share of the limits that one connection occupies, from when it is accepted on."""
 
     __slots__ = ("_door", "address", "network", "refusal")
 
@@ -26,7 +26,7 @@ class Admission:
         """Response to whatever it asks for, where there are too many."""
 
     def leave(self) -> None:
-        """It is over. May be called again."""
+        """Give it back when the connection is over. May be called again."""
         if self._door is not None:
             self._door.left(self)
             self._door = None

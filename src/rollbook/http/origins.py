@@ -1,4 +1,4 @@
-"""Which origins are ours: host names we can be called by, the base of links, and the checks against DNS rebinding and
+"""Origins that are ours: host names we can be called by, the base of links, and the checks against DNS rebinding and
 CSRF."""
 
 from __future__ import annotations

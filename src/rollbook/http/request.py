@@ -149,8 +149,8 @@ class RequestIds:
 
 
 def made_at(id: str) -> int | None:
-    """When the request with this ID arrived, in microseconds, or a few seconds earlier; None if it is not one of our
-    IDs."""
+    """Time at which the request with this ID arrived, in microseconds, or a few seconds earlier; None if it is not one
+    of our IDs."""
     if _FORM(id) is None:
         return None
     return int.from_bytes(base64.b32hexdecode(f"0{id[4:11]}".upper()), "big") * clock.SECOND

@@ -1,4 +1,4 @@
-"""Which bucket a request is counted in, and whose limit applies to it."""
+"""Policy of limits: the bucket in which a request is counted, and the limit that applies to it."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class Table:
         return meter.of(self, bucket, limit, own, own_limit)
 
     def slot(self, group: int, digest: bytes) -> tuple[slice, int] | None:
-        """Where the digest of a bucket is in the memory, and the index of its first word. None when it has no slot."""
+        """Position of a bucket's digest in the memory, and the index of its first word. None when it has no slot."""
         start = self._find(group, digest)
         if start is None:
             return None

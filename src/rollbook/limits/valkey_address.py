@@ -63,7 +63,7 @@ class Address:
 
     @property
     def stays_here(self) -> bool:
-        """It is not to be left for another machine, whatever a cluster or Sentinel says: there is no TLS."""
+        """Test whether this machine is not to be left, whatever a cluster or Sentinel says: there is no TLS."""
         return self.tls is None and not self.in_clear
 
     def __str__(self) -> str:
@@ -132,7 +132,7 @@ def _check(address: Address, scheme: str, without_login: bool) -> None:
 
 
 def _options(parts: SplitResult) -> dict[str, str]:
-    """What follows the question mark."""
+    """Options that follow the question mark."""
     try:
         found = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True)) if parts.query else {}
     except ValueError:

@@ -173,7 +173,7 @@ class _Cluster(RedisCluster):
             raise Unavailable("no server of the cluster holds this slot") from None
 
     def probes(self) -> dict[str, bytes]:
-        """For each server a key that it holds."""
+        """Keys that probe the servers: for each one that it holds."""
         servers = {node.name for node in self.get_primaries()}
         found: dict[str, bytes] = {}
         for number in count():

@@ -222,6 +222,6 @@ def verdict(reply: bytes) -> Verdict:
 
 
 def pairs(reply: bytes) -> tuple[tuple[int, int], ...]:
-    """For each window how many requests are left, and the seconds to its reset."""
+    """Windows of a reply: for each, how many requests are left, and the seconds to its reset."""
     numbers = [*map(int, reply.split())]
     return tuple(zip(numbers[2::2], numbers[3::2], strict=True))

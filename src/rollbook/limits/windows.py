@@ -40,7 +40,7 @@ class Verdict(NamedTuple):
 
 
 class Limiter(Protocol):
-    """Where the counts are kept: `table.Table` on one server, `valkey.Valkey` for several."""
+    """Store of the counts: `table.Table` on one server, `valkey.Valkey` for several."""
 
     @property
     def evicted(self) -> int:

@@ -206,7 +206,7 @@ class AccessLog:
         return True
 
     def _wait(self) -> bool:
-        """Until a non-blocking descriptor takes more. False when `stop` has run out of time."""
+        """Wait until a non-blocking descriptor takes more. False when `stop` has run out of time."""
         poll = select.poll()
         poll.register(self._descriptor, select.POLLOUT)
         while time.monotonic() < self._deadline:

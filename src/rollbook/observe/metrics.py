@@ -192,7 +192,7 @@ class Metrics:
 
     @property
     def started(self) -> float:
-        """When the server started, in seconds since 1970."""
+        """Time at which the server started, in seconds since 1970."""
         return self._started
 
     def usages(self) -> list[ProcessResources]:

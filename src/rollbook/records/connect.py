@@ -50,7 +50,7 @@ def exists(settings: Settings) -> bool:
 
 
 def address(settings: Settings) -> str:
-    """Where it is, for people; without a password."""
+    """Address of the database for people, without a password."""
     if is_sqlite(settings):
         return str(settings.sqlite_file)
     from rollbook.storage import postgres_connection

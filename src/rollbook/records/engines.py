@@ -1,4 +1,4 @@
-"""How the records work on each engine: what a database is opened with."""
+"""Dialects of the records for each engine: what a database is opened with."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ async def fill(queries: Queries, rows: Sequence[Row]) -> list[Row]:
 
 
 async def forget(tx: Tx, user_id: str) -> None:
-    """With the events of an erased user."""
+    """Forget the metadata in the events of an erased user."""
     await tx.run(FORGET, user_id)
 
 
@@ -93,7 +93,7 @@ def _filled(text: str | None, values: dict[str, str]) -> str | None:
 
 
 def _metadata_at(text: str | None) -> int:
-    """Where the digest begins; 0 where there is none."""
+    """Position at which the digest begins; 0 where there is none."""
     if text is None or (at := text.find(_FIELD)) < 0 or text[at + len(_FIELD)] != '"':
         return 0
     return at + len(_FIELD) + 1

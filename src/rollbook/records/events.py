@@ -83,7 +83,7 @@ def example(type: str, id: str, created_at: int) -> Event:
 
 
 class Selection(NamedTuple):
-    """Which events. None means any."""
+    """Selection of events. None means any."""
 
     types: frozenset[str] | None = None
     user_id: str | None = None
@@ -334,7 +334,7 @@ async def find(queries: Queries, id: str) -> Event | None:
 
 
 async def time_at(queries: Queries, seq: int) -> int | None:
-    """When the first event from this number on happened."""
+    """Time at which the first event from this number on happened."""
     row = await queries.one(FROM, seq)
     return None if row is None else row[1]
 
@@ -351,7 +351,7 @@ async def of_user(queries: Queries, user_id: str, after: int, last: int) -> list
 
 
 async def _narrowed(queries: Queries, asked: Selection) -> Selection:
-    """With the positions of its times: `seq` rises with them, nearly."""
+    """Return the selection with the positions of its times: `seq` rises with them, nearly."""
     if asked.created_after is not None:
         asked = asked._replace(after=max(asked.after, await seq_at(queries, asked.created_after - SKEW)))
     if asked.created_before is not None:

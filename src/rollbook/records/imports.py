@@ -177,7 +177,7 @@ async def unfinished(queries: Queries) -> list[Import]:
 
 
 async def waiting(queries: Queries, user_id: str) -> tuple[int, int]:
-    """How many wait or run, and how many of those are of this user."""
+    """Count the imports that wait or run, and those of them that are this user's."""
     row = await queries.one(WAITING, user_id)
     assert row is not None  # count(*) always has a row
     return int(row[0]), int(row[1])
@@ -245,7 +245,7 @@ def options_text(options: dict[str, Any]) -> str:
 
 
 def options(found: Import) -> dict[str, Any]:
-    """How it is to be read, by name."""
+    """Options by which an import is read, by name."""
     return msgspec.json.decode(found.options)
 
 

@@ -161,7 +161,7 @@ USED = "UPDATE keys SET last_used_at = ? WHERE id = ? AND (last_used_at IS NULL 
 
 
 async def holder(queries: Queries, digest: bytes) -> CallerFacts | None:
-    """Whose key this is, None if it doesn't exist."""
+    """Holder of this key, None if it doesn't exist."""
     row = await queries.one(HOLDER, digest)
     return CallerFacts._make(row) if row else None
 
@@ -234,7 +234,7 @@ async def count(queries: Queries, user_id: str) -> int:
 
 
 async def count_live(queries: Queries, user_id: str, limit: int) -> int:
-    """How many of a user's keys work; counting may end at `limit`."""
+    """Count a user's keys that work; counting may end at `limit`."""
     return await scalar(queries, LIVE, user_id, limit, user_id, clock.now(), limit)
 
 
@@ -254,14 +254,14 @@ async def sealed(queries: Queries, id: str) -> bytes | None:
 
 
 async def revoke(tx: Tx, id: str) -> Key:
-    """It stops at once. Raises NotFound when it already has."""
+    """Revoke a key at once. Raises NotFound when it already has."""
     key = Key._make(await existing(tx, REVOKE, clock.now(), id))
     await auth_version.bump(tx)
     return key
 
 
 async def end_at(tx: Tx, key: Key, at: int) -> Key:
-    """It stops at this time, or when it would have, if that is earlier. Raises NotFound."""
+    """Let a key expire at this time, or when it would have, if that is earlier. Raises NotFound."""
     key = Key._make(await existing(tx, EXPIRE, at if key.expires_at is None else min(at, key.expires_at), key.id))
     await auth_version.bump(tx)
     return key

@@ -32,7 +32,7 @@ def public(user_id: str, expires_at: int) -> dict[str, str]:
 
 
 async def user_of(queries: Queries, digest: bytes) -> str | None:
-    """Whose link this is, None when it was used, replaced or is too old."""
+    """User whose link this is, None when it was used, replaced or is too old."""
     return await first(queries, USER, digest, clock.now())
 
 

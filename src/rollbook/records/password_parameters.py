@@ -1,4 +1,4 @@
-"""Which parameters the stored password hashes have, of argon2 and of other systems, so that every failed sign-in can
+"""Parameters that the stored password hashes have, of argon2 and of other systems, so that every failed sign-in can
 take as long as any other."""
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Price(NamedTuple):
 
 
 class Frequency(NamedTuple):
-    """How many users have a set of parameters."""
+    """Number of users who have a set of parameters."""
 
     users: int
     most: int
@@ -150,7 +150,7 @@ async def doubt(tx: Tx, current: str) -> None:
 
 
 async def settle(tx: Tx, found: Mapping[str, int], now: int) -> None:
-    """So many users have these parameters. Forget the others, unless they were imported meanwhile."""
+    """Store how many users have these parameters. Forget the others, unless they were imported meanwhile."""
     rows = _with_cost(found)
     await tx.many(COUNTED, [(cost, text, users, users, now) for cost, text, users in rows])
     await tx.many(OTHER_COST, [(text, cost) for cost, text, _ in rows])
@@ -183,7 +183,7 @@ def _with_cost(counted: Mapping[str, int]) -> list[tuple[int, str, int]]:
 
 
 def _counted(hashes: Iterable[str | None]) -> Counter[str]:
-    """How many have each set of parameters."""
+    """Count the users who have each set of parameters."""
     found: Counter[str] = Counter()
     last = "none"
     for hash in hashes:

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class Shown(NamedTuple):
-    """How a field is shown: as an expression of its value `{0}`, of the `record` and of functions of its module; and
+    """Presentation of a field: as an expression of its value `{0}`, of the `record` and of functions of its module; and
     under which name, if not under its own."""
 
     expression: str

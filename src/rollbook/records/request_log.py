@@ -59,7 +59,7 @@ Test = Callable[[RequestLine, int], bool]
 
 
 class Search(NamedTuple):
-    """Which requests are looked for."""
+    """Search for requests."""
 
     user_id: str | None = None
     """Of one user; None for all."""

@@ -31,7 +31,7 @@ public = presenter(Session)
 
 
 class Lifetime(NamedTuple):
-    """How long a session lasts, in microseconds: at most `whole`, and `idle` without a request."""
+    """Lifetime of a session, in microseconds: at most `whole`, and `idle` without a request."""
 
     whole: int
     idle: int

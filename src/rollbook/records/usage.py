@@ -304,7 +304,7 @@ def total(hours: Sequence[Hour]) -> Hour:
 
 
 async def hit(queries: Queries, user_id: str, since: int, key_id: str | None = None) -> dict[str, int]:
-    """Which windows refused the user's requests, or those with one of its keys, and how many: `minute`, `key-minute` (a
+    """Count the user's requests, or those with one of its keys, that each window refused: `minute`, `key-minute` (a
     key's own), `attempts` (wrong passwords)."""
     text, only = (HIT, ()) if key_id is None else (HIT_OF_KEY, (key_id,))
     return {row[0]: row[1] for row in await queries.all(text, user_id, since - since % clock.HOUR, *only)}

@@ -1,4 +1,4 @@
-"""When users signed up, and from when on the order of these dates is that in which users were added.
+"""Dates on which users signed up, and the time from which on their order is that in which users were added.
 
 A user who is created gets a date later than every one before. One who is imported keeps the date of the file, and so
 may stand in the list behind users of later dates. The mark `users.mixed` is the latest date that any user had when that
@@ -42,7 +42,7 @@ async def at(queries: Queries, seq: int) -> dict[str, Any]:
 
 
 async def count(queries: Queries, after: int, until: int) -> int:
-    """How many users have a date after the one, and not after the other."""
+    """Count the users who have a date after the one, and not after the other."""
     return await scalar(queries, COUNT, after, until)
 
 

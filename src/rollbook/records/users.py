@@ -143,8 +143,8 @@ async def add(tx: Tx, new: User, password_hash: str | None = None) -> User:
 
 
 async def expect(tx: Tx, how_many: int) -> None:
-    """So many calls of `add` follow. To be asked first in a write: then numbering them costs one commit, not one for
-    each."""
+    """Announce that so many calls of `add` follow. To be asked first in a write: then numbering them costs one commit,
+    not one for each."""
     if how_many > 1:
         await dialect(tx).user_counts.reserve(tx, clock.now(), how_many)
 
@@ -299,12 +299,12 @@ async def lately_deleted(
 
 
 async def count_lately_deleted(queries: Queries, since: int, limit: int) -> int:
-    """How many were deleted at or after this time; counting ends at `limit`."""
+    """Count the users who were deleted at or after this time; counting ends at `limit`."""
     return await scalar(queries, COUNT_LATELY_DELETED, since, limit)
 
 
 async def name(queries: Queries, id: str) -> str | None:
-    """Of a living or deleted user; None of one that is gone for good."""
+    """Name of a living or deleted user; None for one that is gone for good."""
     return await first(queries, NAME, id, id)
 
 

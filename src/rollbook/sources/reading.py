@@ -111,7 +111,7 @@ class Reading:
 
     @property
     def bytes_read(self) -> int:
-        """Of the file as it lies there, compressed or not."""
+        """Bytes read of the file as it lies there, compressed or not."""
         return self._counted.count
 
     def __iter__(self) -> Iterator[Record]:
@@ -208,7 +208,7 @@ def preview(file: BinaryIO, options: ImportOptions, password_min_length: int, ro
 
 
 def _with_known_hash(record: Record) -> Record:
-    """As the import will find it."""
+    """Return the user as the import will find it."""
     hash = record.user.password_hash if record.user else None
     if not isinstance(hash, str) or password_hashes.canonical(hash) is not None:
         return record

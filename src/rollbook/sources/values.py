@@ -110,7 +110,7 @@ def others(row: Record, known: frozenset[str]) -> dict[str, Any]:
 
 
 def true_ones(row: Record, *names: str) -> dict[str, bool]:
-    """Of these marks, those that the user has."""
+    """Return those of these marks that the user has."""
     return {name: True for name in names if is_true(row.get(name))}
 
 

@@ -150,8 +150,8 @@ async def connect(address: Address) -> asyncpg.Connection:
 
 
 async def servers(address: Address) -> int:
-    """How many connections Rollbook servers have to this database, once those of a server that just stopped had time to
-    disappear."""
+    """Count the connections that Rollbook servers have to this database, once those of a server that just stopped had
+    time to disappear."""
     connection = await connect(address)
     try:
         for _ in range(_PATIENCE * 10):

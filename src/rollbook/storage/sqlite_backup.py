@@ -109,7 +109,7 @@ def _check(part: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """So that the name of a new file survives a power failure too."""
+    """Sync a folder, so that the name of a new file survives a power failure, too."""
     opened = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(opened)

@@ -75,8 +75,8 @@ class FormOf(NamedTuple):
 def form_of(
     kind: type[Struct], leave_out: Iterable[str] = (), labels: Mapping[str, str] = {}, hints: Mapping[str, str] = {}
 ) -> FormOf:
-    """Of the fields that are texts, choices, or yes and no. `labels` and `hints` are words for people where the name of
-    a field and its description are for programs."""
+    """Return the form of the fields that are texts, choices, or yes and no. `labels` and `hints` are words for people
+    where the name of a field and its description are for programs."""
     found = []
     for name, field in fields_of(kind).items():
         each = _field(name, field.type, field.required, labels.get(name) or _label(name), hints.get(name, ""))

@@ -43,7 +43,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
 class LogView(NamedTuple):
-    """Whose requests a page lists, and where."""
+    """View of the request log: the requests that a page lists, and its path."""
 
     path: str
     section: str
@@ -237,7 +237,7 @@ def _body(page: PageRequest, found: Logged) -> str:
 
 
 def _about(request: Logged) -> str | None:
-    """Where the docs explain what happened."""
+    """Page of the docs that explains what happened."""
     if request.error is not None and request.error.code in {error.code for error in errors.tree()}:
         return f"/docs/errors/{request.error.code}"
     return "/docs/errors" if request.status >= 400 else None

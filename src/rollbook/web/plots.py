@@ -176,7 +176,7 @@ def hour_text(at: int) -> str:
 
 
 def _local(at: int) -> str:
-    """As a field of type datetime-local has it."""
+    """Format a time as a field of type datetime-local has it."""
     return f"{datetime.fromtimestamp(at / clock.SECOND, UTC):%Y-%m-%dT%H:%M}"
 
 

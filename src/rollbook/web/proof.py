@@ -21,7 +21,7 @@ CONFIRM = "/account/confirm"
 
 
 async def answer(page: PageRequest, row: Page) -> Response:
-    """What the row's handler responds, or the page that asks. Raises ApiError."""
+    """Return what the row's handler responds, or the page that asks. Raises ApiError."""
     takes_proof = row.who != "anyone" and row.method == "POST" and not row.streams_body
     try:
         if takes_proof and FIELD in page.form:

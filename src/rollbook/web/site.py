@@ -93,7 +93,7 @@ class Site:
         asyncio.get_running_loop().run_in_executor(None, docs.prepare_search)
 
     async def before_refusal(self, request: Request, rows: Sequence[Page]) -> None:
-        """Which pages exist is no secret, but looking for them is counted."""
+        """Count a look for a page. Which pages exist is no secret."""
         await self._count(request, None)
 
     async def error_page(self, error: ApiError, request: Request) -> Response | None:

@@ -130,5 +130,5 @@ def upcoming(at: int | None) -> int | None:
 
 
 def number(n: int) -> str:
-    """With thousands separators."""
+    """Format a number with thousands separators."""
     return f"{n:,}"

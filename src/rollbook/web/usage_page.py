@@ -29,7 +29,7 @@ COLUMNS = ("of", "name", "requests", "client_errors", "rate_limited", "server_er
 
 
 class UsageView(NamedTuple):
-    """Whose usage a page shows: one's own, or a user's that an admin looks at."""
+    """Usage that a page shows: one's own, or that of a user whom an admin looks at."""
 
     user: User
     is_own: bool

@@ -38,5 +38,5 @@ async def security(page: PageRequest) -> Response:
 
 
 async def change_password(page: PageRequest) -> Response:
-    """Where password managers send people (W3C, "A Well-Known URL for Changing Passwords")."""
+    """Redirect people whom password managers send here (W3C, "A Well-Known URL for Changing Passwords")."""
     return page.redirect("/account")

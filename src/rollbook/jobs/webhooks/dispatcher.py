@@ -137,7 +137,7 @@ class Dispatcher:
         return sum(len(endpoint.lanes) for endpoint in self._owned.values())
 
     async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
-        """For ever: a failure is logged, and does not end it."""
+        """Repeat a step for ever: a failure is logged, and does not end it."""
         while True:
             try:
                 await step()
@@ -297,7 +297,7 @@ class Dispatcher:
         endpoint.replay(replays)
 
     async def _release(self, endpoint: Endpoint) -> None:
-        """It has changed: its next holder reads it again."""
+        """Release a webhook that has changed: its next holder reads it again."""
         await self._flush([endpoint])
         await self._db.write(cursors.give_back, endpoint.id, self._holder)
         del self._owned[endpoint.id]
@@ -342,7 +342,7 @@ class Dispatcher:
     # ---- waiting
 
     async def _wait(self) -> None:
-        """Until something can be done."""
+        """Wait until something can be done."""
         loop = asyncio.get_running_loop()
         now = self._budget.now()
         due = [at for endpoint in self._owned.values() if (at := endpoint.due_at) is not None]

@@ -136,7 +136,7 @@ class Endpoint:
 
     @property
     def due_at(self) -> int | None:
-        """When something can be started by the clock alone."""
+        """Time at which something can be started by the clock alone."""
         if self.is_closing or not self.target.is_enabled:
             return None
         if self._breaker.open_until is not None:
@@ -169,8 +169,8 @@ class Endpoint:
         return max(0, newest - self.read) + len(self._queue)
 
     def pace(self, starts: float) -> None:
-        """So many requests may begin before the next call. A part of one counts then; more than one that was not used
-        does not."""
+        """Allow so many requests to begin before the next call. A part of one counts then; more than one that was not
+        used does not."""
         self._starts = min(self._starts, 1.0) + starts
 
     def start(self) -> None:
@@ -205,7 +205,7 @@ class Endpoint:
         self.is_closing = True
 
     def put_back(self, results: Results) -> None:
-        """It is certain that they were not stored."""
+        """Take back results that were certainly not stored."""
         self.lanes.restore_changes(results.lanes, results.delivered_lanes)
         self.outbox.put_back(results)
         for progress in results.replays:
@@ -425,7 +425,7 @@ class Endpoint:
             await self._settle(lane, None)
 
     def _occupy(self, name: str) -> bool:
-        """So that nothing else of the lane is sent. False: something is."""
+        """Occupy a lane, so that nothing else of it is sent. False: something is on the wire."""
         lane = self.lanes.get(name)
         if name in self._heads or (lane is not None and lane.is_busy):
             return False

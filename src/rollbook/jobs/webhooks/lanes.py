@@ -67,7 +67,7 @@ class Lanes:
 
     @property
     def next_at(self) -> int | None:
-        """When one that is not on the wire is due."""
+        """Time at which the next lane is due that is not on the wire."""
         while self._due:
             at, name = self._due[0]
             lane = self._all.get(name)

@@ -1,5 +1,5 @@
-"""How many requests to endpoints may begin, so that those who call the API hardly notice them, and events are late by a
-bounded time."""
+"""Pace at which requests to endpoints begin, so that those who call the API hardly notice them, and events are late by
+a bounded time."""
 
 from __future__ import annotations
 

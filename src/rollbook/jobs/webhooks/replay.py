@@ -80,7 +80,7 @@ class ReplayRun:
         return Progress(next_seq, delivered, failed, status, finished_at, self.id)
 
     def put_back(self, progress: Progress) -> None:
-        """It could not be stored."""
+        """Take back progress that could not be stored."""
         self._delivered += progress.delivered
         self._failed += progress.failed
         self._stored_seq = 0

@@ -1,4 +1,4 @@
-"""Where and how the events of one webhook are sent: its settings, unsealed."""
+"""Target of one webhook's events: its settings, unsealed."""
 
 from __future__ import annotations
 

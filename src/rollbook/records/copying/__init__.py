@@ -1,5 +1,5 @@
-"""How an unfinished copy is recognized, so that no server serves one: a file beside the database on SQLite, a table on
-PostgreSQL."""
+"""Marks by which an unfinished copy is recognized, so that no server serves one: a file beside the database on SQLite,
+a table on PostgreSQL."""
 
 from __future__ import annotations
 

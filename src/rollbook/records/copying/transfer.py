@@ -80,7 +80,7 @@ async def copy(
 
 
 async def sums(session: CopySession, say: Say) -> Sums:
-    """Of the rows of each table, as this session sees them."""
+    """Sums of the rows of each table, as this session sees them."""
     found = {}
     for table in TABLES:
         total = Sum()

@@ -22,8 +22,8 @@ NEAR = 128
 
 
 class OffsetPosition(NamedTuple):
-    """Where the user at an offset is: `skip` users after the first one whose number is `seq` or higher. Past the end,
-    `seq` is None."""
+    """Position of the user at an offset: `skip` users after the first one whose number is `seq` or higher. Past the
+    end, `seq` is None."""
 
     total: int
     seq: int | None
@@ -37,8 +37,8 @@ class UserCounts(Protocol):
         ...
 
     async def reserve(self, tx: Tx, now: int, how_many: int) -> None:
-        """So many users are about to be added one by one: on PostgreSQL, their numbers are taken at once. To be asked
-        first in a write."""
+        """Announce that so many users are about to be added one by one: on PostgreSQL, their numbers are taken at once.
+        To be asked first in a write."""
         ...
 
     async def adjust(self, tx: Statements, seqs: Iterable[int], change: int) -> None:
@@ -46,7 +46,7 @@ class UserCounts(Protocol):
         ...
 
     async def total(self, queries: Queries) -> int:
-        """How many users there are, exactly."""
+        """Count all users, exactly."""
         ...
 
     async def seek(self, queries: Queries, offset: int) -> OffsetPosition:
@@ -54,6 +54,6 @@ class UserCounts(Protocol):
         ...
 
     async def added_since(self, queries: Queries, times: list[int]) -> list[int]:
-        """How many users were created later than each of these times, none of which is before `user_dates.mixed_until`:
-        exactly, at the same small cost for any number of users."""
+        """Count the users who were created later than each of these times, none of which is before
+        `user_dates.mixed_until`: exactly, at the same small cost for any number of users."""
         ...

@@ -102,7 +102,7 @@ async def added_since(queries: Queries, times: list[int]) -> list[int]:
 
 
 async def _rank(queries: Queries, blocks: list[Row], seq: int) -> int:
-    """How many users have a lower number: the inverse of `seek`."""
+    """Rank of `seq` among all users: how many have a lower number. Inverse of `seek`."""
     users = sum([n for block, n in blocks if block < seq >> 3 * BITS])
     for level in LEVELS:
         row = await queries.one(INSIDE, level, seq >> level * BITS)

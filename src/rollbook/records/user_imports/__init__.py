@@ -54,7 +54,7 @@ class UserImports(Protocol):
         ...
 
     async def tidy(self, db: Database) -> None:
-        """Between two batches, do in small writes what would else be done within one of the next, and hold up all
+        """Do in small writes, between two batches, what would else be done within one of the next, and hold up all
         others."""
         ...
 
@@ -107,13 +107,13 @@ def prepare(
 
 
 def values(user: User, prepared: Prepared) -> tuple[Any, ...]:
-    """Of `users.KEPT`."""
+    """Values of `users.KEPT`."""
     return (*user, prepared.email_key, prepared.password_hash)
 
 
 def dates(new: Sequence[Prepared], start: int) -> list[int]:
-    """When each of these users was created: as the file says, or one after another from `start` on, which is later than
-    all before."""
+    """Dates on which these users were created: as the file says, or one after another from `start` on, which is later
+    than all before."""
     return [start + number if user.created_at is None else user.created_at for number, user in enumerate(new)]
 
 

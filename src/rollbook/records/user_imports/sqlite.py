@@ -108,7 +108,7 @@ async def tidy(db: Database) -> None:
 
 
 async def index(tx: Tx) -> int:
-    """As `user_search.sqlite.fold` does, many at once."""
+    """Index users as `user_search.sqlite.fold` does, many at once."""
     await tx.run(CACHE)
     notes = await tx.all(OLDEST, BATCH)
     if not notes:

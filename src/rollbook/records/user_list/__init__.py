@@ -274,16 +274,16 @@ async def _last_skipped(queries: Queries, query: Query, where: Part, total: int 
 
 
 async def _turned(queries: Queries, column: str, where: Part, value: str, seq: int) -> Row | None:
-    """Of the users who are equal in a column, the one who is as far from the first added as this one is from the
-    last."""
+    """Return, of the users who are equal in a column, the one who is as far from the first added as this one is from
+    the last."""
     equal = f"FROM users WHERE {column} = ?{where.sql}"
     after = await scalar(queries, f"SELECT count(*) {equal} AND seq > ?", value, *where.values, seq)
     return await queries.one(f"SELECT {column}, seq {equal} ORDER BY seq LIMIT 1 OFFSET ?", value, *where.values, after)
 
 
 async def _read_by_metadata(queries: Queries, columns: str, query: Query) -> UserPage:
-    """As added, in the order of the index of metadata: no further than to the end of the page, whose users alone are
-    looked at."""
+    """Read users as they were added, in the order of the index of metadata: no further than to the end of the page,
+    whose users alone are looked at."""
     source, where = await _led_by_metadata(queries, query.filters)
     past = beyond(query, "m.seq")
     page = f"SELECT m.seq FROM {source}{where.sql}{past.sql}{order_by(query, 'm.seq')} LIMIT ? OFFSET ?"
@@ -307,8 +307,8 @@ async def _led_by_metadata(queries: Queries, filters: Filters) -> tuple[str, Par
 
 
 async def _start(queries: Queries, query: Query) -> tuple[Part, int, int]:
-    """Where the page at an offset of all users begins, the users to skip from there, and the total: at the same small
-    cost for any offset."""
+    """Start of the page at an offset of all users, the users to skip from there, and the total: at the same small cost
+    for any offset."""
     counts = dialect(queries).user_counts
     if query.order == AS_ADDED:
         found = await counts.seek(queries, query.offset)
@@ -333,8 +333,8 @@ async def _read_deleted(queries: Queries, columns: str, query: Query) -> UserPag
 
 @lru_cache
 def column_indexes(columns: str) -> dict[str, int]:
-    """Where the columns one can sort by stand in a row of these columns with `email_key`, of deleted users
-    `deleted_at`, at its end."""
+    """Indexes of the columns one can sort by in a row of these columns with `email_key`, of deleted users `deleted_at`,
+    at its end."""
     return {
         "seq": 0,
         "name": 2,
@@ -379,7 +379,7 @@ def public(page: UserPage) -> list[dict[str, Any]]:
 
 
 async def count(db: Database, filters: Filters) -> int:
-    """How many users pass the filters, exactly."""
+    """Count the users who pass the filters, exactly."""
     return await (db.read if filters == ANY else db.read_aside)(read_count, filters)
 
 
@@ -399,8 +399,8 @@ async def read_count(queries: Queries, filters: Filters) -> int:
 
 
 async def created_since(queries: Queries, times: list[int]) -> list[int]:
-    """How many users were created later than each of these times, exactly. What it costs grows with the number of users
-    created from the first of them up to `user_dates.mixed_until`."""
+    """Count the users who were created later than each of these times, exactly. What it costs grows with the number of
+    users created from the first of them up to `user_dates.mixed_until`."""
     mixed_until = await user_dates.mixed_until(queries)
     earlier = sorted({time for time in times if time < mixed_until}) if mixed_until else []
     later = [time for time in times if time not in earlier]
@@ -427,5 +427,5 @@ async def are_few(queries: Queries, filters: Filters, few: int = FEW) -> bool:
 
 
 async def count_few(queries: Queries, column: str, value: str, limit: int) -> int:
-    """How many users have this role or status; counting ends at `limit`."""
+    """Count the users who have this role or status; counting ends at `limit`."""
     return await scalar(queries, COUNT_FEW[column], value, limit)

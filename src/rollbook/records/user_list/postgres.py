@@ -38,7 +38,7 @@ PAGE_AFTER = f"""
 
 
 def beyond_date(sign: str, date: int, seq: int) -> tuple[Part, ...]:
-    """As a pair: asked for one date, PostgreSQL may rather go through the index of positions, however far."""
+    """Compare as a pair: asked for one date, PostgreSQL may rather go through the index of positions, however far."""
     return (Part(f" AND (created_at, seq) {sign} (?, ?)", [date, seq]),)
 
 

@@ -19,7 +19,7 @@ _BEYOND_ALL = 1 << 62
 
 
 class Filters(NamedTuple):
-    """Which users. None means any."""
+    """Filters of users. None means any."""
 
     email: str | None = None
     external_id: str | None = None
@@ -53,8 +53,8 @@ LAST_ADDED_FIRST = (Order("added", True),)
 
 
 class Position(NamedTuple):
-    """Where a page ended: the values of the order's keys in its last row (its first, to go back), `seq` last. What is
-    created_at in the order is left out as long as `seq` says it too; `settled` knows."""
+    """Position at which a page ended: the values of the order's keys in its last row (its first, to go back), `seq`
+    last. What is created_at in the order is left out as long as `seq` says it too; `settled` knows."""
 
     values: tuple[Any, ...]
     backwards: bool
@@ -111,7 +111,7 @@ def by_place(order: tuple[Order, ...]) -> tuple[Order, ...]:
 
 
 def lengths(order: tuple[Order, ...]) -> set[int]:
-    """How many values a position in this order can have."""
+    """Numbers of values that a position in this order can have."""
     return {len(sort_keys(order)), len(sort_keys(by_place(order)))}
 
 

@@ -65,7 +65,7 @@ async def _as_json(queries: Queries, query: Query) -> UserPage:
 
 
 def _page(query: Query, row: Row | None) -> UserPage:
-    """Of PAGE_AT; of PAGE_AFTER, a full page may be the last one."""
+    """Page from a row of PAGE_AT; of PAGE_AFTER, a full page may be the last one."""
     assert row is not None  # an aggregate always has a row
     json, users, first, last, position, total = row
     before = Position((first,), True) if users and (query.position is not None or query.offset) else None

@@ -39,7 +39,7 @@ class UserSearch(Protocol):
         ...
 
     async def count(self, queries: Queries, filters: Filters) -> int:
-        """How many users match, exactly. Raises Unavailable as `find` does."""
+        """Count the users who match, exactly. Raises Unavailable as `find` does."""
         ...
 
 
@@ -59,7 +59,7 @@ async def are_few(queries: Queries, filters: Filters) -> bool:
 
 
 def page(wanted: str, rows: Iterable[Row], query: Query) -> list[Row]:
-    """Of rows as `find` has them, which may have a user twice, those of the page and one more."""
+    """Return the rows of the page and one more, of rows as `find` has them, which may have a user twice."""
     at = user_list.column_indexes(wanted)
     found = list({row[0]: row for row in rows}.values())
     # The last key first: Python's sort is stable, so the first key decides in the end.

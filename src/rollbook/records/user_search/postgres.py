@@ -114,7 +114,7 @@ class Sample:
 
 
 class _Latest:
-    """Of this process. Which database it is of matters for the speed only."""
+    """Latest sample of this process. Which database it is of matters for the speed only."""
 
     sample: Sample | None = None
 
@@ -225,7 +225,7 @@ class Term(Protocol):
         ...
 
     def left(self, sample: Sample) -> float:
-        """How many users the index finds, about."""
+        """Estimate how many users the index finds."""
         ...
 
     def found(self, sample: Sample) -> Part:

@@ -35,7 +35,8 @@ class Range(NamedTuple):
 
 
 def ranges(term: str) -> list[Range]:
-    """Where a term is looked for as a prefix. `user_` alone, with which all IDs begin, is no prefix of one."""
+    """Ranges in which a term is looked for as a prefix. `user_` alone, with which all IDs begin, is no prefix of
+    one."""
     found = [Range("external_id", term, _after(term))]
     folded = rules.fold(term)
     if folded.startswith(_ID) and folded != _ID:

@@ -305,8 +305,8 @@ def _beginnings(text: str) -> str:
 
 
 def _token(beginning: str) -> str:
-    """For FTS5's tokenizer `ascii`, to which the signs of ASCII part words: in their place stand characters for private
-    use."""
+    """Token for FTS5's tokenizer `ascii`, to which the signs of ASCII part words: in their place stand characters for
+    private use."""
     last = beginning[-1]
     return beginning if last.isalnum() or last >= "\x80" else f"{beginning[:-1]}{chr(0xE000 + ord(last))}"
 

@@ -175,7 +175,7 @@ public = presenter(Webhook)
 
 
 def kept_headers(sealed: Mapping[str, bytes]) -> bytes | None:
-    """As the column has them."""
+    """Encode headers as the column has them."""
     return _encode(sealed) if sealed else None
 
 

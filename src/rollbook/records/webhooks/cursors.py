@@ -1,4 +1,4 @@
-"""How far each webhook is: its cursor in the event log, its blocked lanes, and the lease of the process that sends.
+"""Progress of each webhook: its cursor in the event log, its blocked lanes, and the lease of the process that sends.
 
 `epoch` rises with each holder, and with each change of the cursor by someone else. A holder writes only while the epoch
 is its own, so that one that was taken for dead can change nothing when it wakes up. Leases end by the database's clock.
@@ -188,7 +188,7 @@ async def announce_sender(tx: Tx, holder: str) -> None:
 
 
 async def remove_sender(tx: Tx, holder: str) -> None:
-    """It sends no more."""
+    """Remove a process that sends no more."""
     await leases.give_back(tx, holder)
 
 

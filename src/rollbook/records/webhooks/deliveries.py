@@ -62,7 +62,7 @@ FORGET = """
 
 
 class DeliveryFilters(NamedTuple):
-    """Which deliveries of a webhook. `outcome` may be FAILED."""
+    """Filters of a webhook's deliveries. `outcome` may be FAILED."""
 
     before: str | None = None
     """Only those that began before the one with this ID."""
@@ -110,7 +110,7 @@ async def add(tx: Tx, deliveries: Sequence[Delivery]) -> None:
 
 
 async def outcomes_of(queries: Queries, webhook_id: str, user_id: str, seq: int) -> list[str]:
-    """How the attempts to deliver an event about this user ended, as far as they are kept."""
+    """Outcomes of the attempts to deliver an event about this user, as far as they are kept."""
     return [row[0] for row in await queries.all(OUTCOMES_OF, user_id, webhook_id, seq)]
 
 

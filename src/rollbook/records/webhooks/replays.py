@@ -30,7 +30,7 @@ class Replay(NamedTuple):
 
     @property
     def progress(self) -> float:
-        """How much of its part of the event log is done, from 0 to 1."""
+        """Share of its part of the event log that is done, from 0 to 1."""
         return round(min(1.0, (self.next_seq - self.first_seq) / (self.last_seq - self.first_seq + 1)), 3)
 
 
@@ -84,7 +84,8 @@ def new(
     selection: str = "all",
     by: str,
 ) -> Replay:
-    """Of the events from `first` to `last`. `by` is the user who asks for it, empty for the command line."""
+    """Create a replay of the events from `first` to `last`. `by` is the user who asks for it, empty for the command
+    line."""
     return Replay(
         id=ids.new("replay"),
         webhook_id=webhook_id,
@@ -115,7 +116,7 @@ async def get(queries: Queries, webhook_id: str, id: str) -> Replay:
 
 
 async def of(queries: Queries, webhook_id: str, limit: int, before: str | None = None) -> list[Replay]:
-    """Of a webhook, newest first; the page after the one with the ID `before`."""
+    """Replays of a webhook, newest first; the page after the one with the ID `before`."""
     return [Replay._make(row) for row in await queries.all(OF_WEBHOOK, webhook_id, before or "replay~", limit)]
 
 

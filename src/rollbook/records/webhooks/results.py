@@ -17,7 +17,7 @@ from rollbook.storage.database import Tx
 
 
 class Results(NamedTuple):
-    """Of one webhook, since its last ones were stored."""
+    """Results of one webhook since its last ones were stored."""
 
     webhook_id: str
     epoch: int

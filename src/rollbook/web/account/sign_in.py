@@ -20,7 +20,7 @@ async def root(page: PageRequest) -> Response:
 
 
 def home(role: str, otherwise: str = "/account") -> str:
-    """Where people with this role begin: admins and owners at the overview of the server."""
+    """Page on which people with this role begin: admins and owners at the overview of the server."""
     return "/admin" if role in ("admin", "owner") else otherwise
 
 
@@ -64,7 +64,7 @@ def _form(page: PageRequest, wanted: str, email: str = "", error: ApiError | Non
 
 
 def destination(path: str) -> str:
-    """Where to go after signing in: the page that was wanted, if it is one of ours. Browsers take `//host` and
+    """Page to go to after signing in: the page that was wanted, if it is one of ours. Browsers take `//host` and
     `/\\host` for other sites, and ignore tabs and line breaks."""
     plain = path.partition("?")[0]
     ours = plain.startswith(tuple(f"{section}/" for section in SECTIONS)) or plain in SECTIONS

@@ -145,7 +145,7 @@ async def _attempts(page: PageRequest, seen: WebhookDetails, delivery: Delivery,
 
 
 def _next(seen: WebhookDetails, last: Delivery) -> int | None:
-    """When the event is sent again. Not before the endpoint is tried at all."""
+    """Time at which the event is sent again. Not before the endpoint is tried at all."""
     if last.retry_at is None or seen.webhook.status != "enabled":
         return None
     return max(last.retry_at, seen.health.next_attempt_at or 0)

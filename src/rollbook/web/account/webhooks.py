@@ -82,7 +82,7 @@ async def show_one(page: PageRequest) -> Response:
 
 
 async def show_live(page: PageRequest) -> Response:
-    """How it is doing, and what was sent last, for a page that is open."""
+    """Show how a webhook is doing, and what was sent last, on a page that is open."""
     seen = await webhooks.get(page.on, page.by, page.ids[0])
     if not page.is_htmx:
         return page.redirect(path(seen.webhook))

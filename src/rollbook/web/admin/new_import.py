@@ -82,7 +82,7 @@ def _render(
 
 
 def _options(fields: Mapping[str, str], query: Mapping[str, str]) -> ImportOptions:
-    """As the form says; whether it is a dry run, the button does. Raises InvalidParameter."""
+    """Return the options that the form gives; whether it is a dry run, the button does. Raises InvalidParameter."""
     given: dict[str, Any] = {name: fields[name] for name in OPTIONS if fields.get(name)}
     if "columns" in fields:
         given["mapping"] = _mapping(fields)

@@ -36,8 +36,8 @@ class Chip(NamedTuple):
 
 
 def asked_of(given: Mapping[str, str]) -> dict[str, str]:
-    """As it was typed; blank where nothing was. KEY=VALUE that was typed as `metadata` is added to those that are
-    filtered by already."""
+    """Return the filters as they were typed; blank where nothing was. KEY=VALUE that was typed as `metadata` is added
+    to those that are filtered by already."""
     asked = {name: given.get(name, "").strip() for name in NAMES}
     asked |= {name: value for name, value in given.items() if _is_metadata(name) and value}
     key, _, value = given.get("metadata", "").partition("=")

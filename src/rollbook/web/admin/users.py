@@ -167,7 +167,7 @@ async def show_deleted(page: PageRequest) -> Response:
 
 
 def _deleted_before(text: str) -> tuple[int, int] | None:
-    """Where the page before this one ended: when its last user was deleted, and their number. Raises
+    """Position at which the page before this one ended: when its last user was deleted, and their number. Raises
     InvalidParameter."""
     if not text:
         return None

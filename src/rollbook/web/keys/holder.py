@@ -1,4 +1,4 @@
-"""Whose API keys a page is about: one's own, or a user's that an admin looks at."""
+"""Holder of the API keys that a page is about: one's own, or a user's that an admin looks at."""
 
 from __future__ import annotations
 
