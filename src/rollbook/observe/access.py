@@ -97,7 +97,7 @@ class AccessLog:
         self._written = 0  # lines that have left it; only the thread counts here
         self._overflow = 0  # lines lost at the door; only `add` counts here
         self._lost = 0  # lines lost on the way out; only the thread counts here
-        self._told = self._reported = 0
+        self._noted = self._reported = 0
         self._torn = False
         self._worker = 0
         self._stopping: threading.Event | None = None
@@ -159,11 +159,11 @@ class AccessLog:
             self._on_dropped(dropped - self._reported)
             self._reported = dropped
         # The line is tried once a round, and counts for nothing when it is lost too.
-        if dropped > self._told and not self._torn:
-            notice = Dropped(stamp(time.time()), dropped - self._told, self._worker)
+        if dropped > self._noted and not self._torn:
+            notice = Dropped(stamp(time.time()), dropped - self._noted, self._worker)
             text = f"{notice.time[11:-1]} {notice.lines} access lines dropped\n".encode()
             if self._write(text if self._pretty else _encoder.encode(notice) + b"\n", count=False):
-                self._told = dropped
+                self._noted = dropped
 
     def _encode(self, batch: list[AccessLine]) -> bytes:
         if self._pretty:
