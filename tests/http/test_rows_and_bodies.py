@@ -13,6 +13,7 @@ from rows import LARGE, ROWS, SMALL, STREAMED
 from wire import Answer, Client
 
 from tests.harness import Server, new_key, new_user, running
+from tests.visitor import signed_in
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +84,9 @@ def test_forms_of_strangers_are_small(server: Server) -> None:
     for path in ("/account/profile", "/account/password", "/admin/users/new"):
         answer = post(path, 60_000)
         assert (answer.status, answer.headers["connection"]) == (303, "close"), "to the form for signing in"
+    with signed_in(server) as owner:
+        long = owner.post("/account/profile", data={"name": "x" * 30_000})
+        assert (long.status_code, "connection" in long.headers) == (400, False), "what a person sent is read"
 
 
 def test_a_usual_body_has_its_time_as_a_whole_also_if_its_key_is_known(tmp_path: Path) -> None:
