@@ -400,6 +400,13 @@ class PasswordChange(Body):
 
     password: NewPassword
     current_password: GivenPassword | UnsetType = UNSET
+    revoke_keys: (
+        Annotated[
+            bool,
+            says("Whether the user's API keys are revoked. Default: `true` for another user, `false` for yourself."),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class Credentials(Body):

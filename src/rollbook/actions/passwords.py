@@ -16,7 +16,7 @@ from rollbook.actions.principal import Principal
 from rollbook.auth import tokens
 from rollbook.auth.hashing_queue import Waiter
 from rollbook.errors import NotYourself, TooManyAttempts, Unavailable, UserSuspended, WrongPassword
-from rollbook.records import events, password_links, password_parameters, rules, sessions, users
+from rollbook.records import events, keys, password_links, password_parameters, rules, sessions, users
 from rollbook.records.events import Actor
 from rollbook.records.users import User
 from rollbook.storage.database import Tx
@@ -117,8 +117,9 @@ async def signed_in(tx: Tx, by: Actor, id: str) -> User:
 async def set_password(on: Rollbook, by: Principal, id: str, change: PasswordChange) -> None:
     """Set a user's password
 
-    Users who change their own password must send their `current_password`. For another user with a role above member,
-    the key needs the scope `users:grant` as well.
+    Signs the user out everywhere. Users who change their own password must send their `current_password`. The API keys
+    of another user are revoked too, unless `revoke_keys` is `false`; your own only if it is `true`. For another user
+    with a role above member, the key needs the scope `users:grant` as well.
     """
     require(by, "users:write", id)
     user = await users.get(on.db, known("user", id))
@@ -129,7 +130,9 @@ async def set_password(on: Rollbook, by: Principal, id: str, change: PasswordCha
             refuse("current_password", "is required to change your own password")
         await prove_own(on, by, user, hash, change.current_password)
     await new_passwords.check(on, change.password, email=user.email, name=user.name)
-    await on.write(_set_password, by, id, hash, await on.passwords.hash(change.password, Waiter((by.user_id,))))
+    revokes = id != by.user_id if change.revoke_keys is UNSET else change.revoke_keys
+    new = await on.passwords.hash(change.password, Waiter((by.user_id,)))
+    await on.write(_set_password, by, id, hash, new, revokes)
 
 
 def _may_set(by: Principal, user: User, proven: str | None) -> None:
@@ -142,17 +145,21 @@ def _may_set(by: Principal, user: User, proven: str | None) -> None:
         may_grant(by, user.role)
 
 
-async def _set_password(tx: Tx, by: Principal, id: str, proven: str | None, hash: str) -> None:
+async def _set_password(tx: Tx, by: Principal, id: str, proven: str | None, hash: str, revokes: bool) -> None:
     _may_set(by, await users.get(tx, id), proven)
-    await change(tx, by.actor, id, hash)
+    await change(tx, by.actor, id, hash, revokes)
 
 
-async def change(tx: Tx, by: Actor, id: str, hash: str) -> User:
-    """Ends all sessions of the user, and uses up their password link. Raises NotFound."""
+async def change(tx: Tx, by: Actor, id: str, hash: str, revokes: bool = False) -> User:
+    """Ends all sessions of the user, and uses up their password link. `revokes` their API keys too: whoever knew the
+    old password may have created some. Raises NotFound."""
     user = await users.set_password(tx, id, hash)
     await sessions.end_all(tx, id)
     await password_links.drop(tx, id)
     await events.record(tx, "user.password_changed", id, by, users.public(user))
+    if revokes:
+        for key in await keys.revoke_working(tx, id):
+            await events.record(tx, "key.revoked", id, by, keys.public(key))
     return user
 
 

@@ -159,7 +159,9 @@ async def user_of_link(on: Rollbook, token: str) -> User | None:
     return None if id is None else await users.by_id(on.db, id)
 
 
-async def use_link(on: Rollbook, by: Principal, link: str, password: str, browser: Browser) -> SignedIn | None:
+async def use_link(
+    on: Rollbook, by: Principal, link: str, password: str, browser: Browser, revokes_keys: bool = False
+) -> SignedIn | None:
     """Set a password with a link, and sign in. None where the password was set, but the link leads elsewhere, or the
     user's role may not sign in.
 
@@ -171,17 +173,17 @@ async def use_link(on: Rollbook, by: Principal, link: str, password: str, browse
     # Before anything is hashed: only who has a link makes the server work.
     await new_passwords.check(on, password, email=user.email, name=user.name)
     hash = await on.passwords.hash(password)
-    return await on.write(_use_link, on, by, link, hash, browser, tokens.mint())
+    return await on.write(_use_link, on, by, link, hash, browser, tokens.mint(), revokes_keys)
 
 
 async def _use_link(
-    tx: Tx, on: Rollbook, by: Principal, link: str, hash: str, browser: Browser, token: str
+    tx: Tx, on: Rollbook, by: Principal, link: str, hash: str, browser: Browser, token: str, revokes_keys: bool
 ) -> SignedIn | None:
     """All of it, or nothing."""
     user_id = await password_links.use(tx, tokens.digest(link))
     if user_id is None:
         raise NotFound()
-    user = await passwords.change(tx, _as_user(by, user_id), user_id, hash)
+    user = await passwords.change(tx, _as_user(by, user_id), user_id, hash, revokes_keys)
     if user.status == "active" and not link_signs_in(on, user, link):
         return None
     return await _start(tx, on, by, user_id, browser, token)

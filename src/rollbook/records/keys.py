@@ -136,6 +136,9 @@ SEALED_AFTER = "SELECT id, sealed FROM keys WHERE id > ? AND sealed IS NOT NULL 
 SEAL_AGAIN = "UPDATE keys SET sealed = ? WHERE id = ? AND sealed = ?"
 REVOKE = f"UPDATE keys SET revoked_at = ?, sealed = NULL WHERE id = ? AND revoked_at IS NULL RETURNING {COLUMNS}"
 REVOKE_ALL = "UPDATE keys SET revoked_at = ?, sealed = NULL WHERE user_id = ? AND revoked_at IS NULL"
+REVOKE_WORKING = f"""
+    UPDATE keys SET revoked_at = ?, sealed = NULL
+    WHERE user_id = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?) RETURNING {COLUMNS}"""
 REVOKE_OF_OTHERS = f"""
     UPDATE keys SET revoked_at = ?, sealed = NULL
     WHERE user_id = ? AND revoked_at IS NULL
@@ -269,6 +272,14 @@ async def end_at(tx: Tx, key: Key, at: int) -> Key:
 
 async def revoke_all(tx: Tx, user_id: str) -> None:
     await tx.run(REVOKE_ALL, clock.now(), user_id)
+
+
+async def revoke_working(tx: Tx, user_id: str) -> list[Key]:
+    """Revoke all of a user's keys that work."""
+    now = clock.now()
+    revoked = sorted([Key._make(row) for row in await tx.all(REVOKE_WORKING, now, user_id, now)])
+    await auth_version.bump(tx)
+    return revoked
 
 
 async def revoke_of_others(tx: Tx, user_id: str) -> list[Key]:

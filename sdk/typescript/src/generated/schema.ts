@@ -1434,6 +1434,8 @@ export interface components {
              * @description The user's current password.
              */
             current_password?: string;
+            /** @description Whether the user's API keys are revoked. Default: `true` for another user, `false` for yourself. */
+            revoke_keys?: boolean;
         };
         /**
          * PasswordLink

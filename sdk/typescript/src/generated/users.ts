@@ -290,8 +290,9 @@ export class Users {
   /**
    * Set a user's password.
    *
-   * Users who change their own password must send their `current_password`. For another user with a role above member, the
-   * key needs the scope `users:grant` as well.
+   * Signs the user out everywhere. Users who change their own password must send their `current_password`. The API keys of
+   * another user are revoked too, unless `revoke_keys` is `false`; your own only if it is `true`. For another user with a
+   * role above member, the key needs the scope `users:grant` as well.
    *
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.

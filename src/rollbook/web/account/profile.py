@@ -31,7 +31,8 @@ async def change_profile(page: PageRequest) -> Response:
 
 async def change_password(page: PageRequest) -> Response:
     """The old password's sessions end with it; this browser gets a new one, so that only the others are signed out."""
-    given = {name: page.form.get(name, "") for name in ("password", "current_password")}
+    given: dict[str, object] = {name: page.form.get(name, "") for name in ("password", "current_password")}
+    given["revoke_keys"] = "revoke_keys" in page.form
     try:
         await passwords.set_password(page.on, page.by, page.me.user.id, page.arguments(PasswordChange, given))
     except ApiError as error:

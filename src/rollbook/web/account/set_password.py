@@ -32,7 +32,7 @@ async def set_password(page: PageRequest) -> Response:
     if form.get("again", "") != password:
         return _form(page, token, user, 400, problems={"again": "The passwords don’t match."})
     try:
-        signed_in = await sessions.use_link(page.on, page.by, token, password, page.browser)
+        signed_in = await sessions.use_link(page.on, page.by, token, password, page.browser, "revoke_keys" in form)
     except NotFound:
         return _dead(page)  # somebody else who has the link was faster
     except ApiError as error:
@@ -64,6 +64,9 @@ def _form(
         section="sign-in",
         token=token,
         user=user,
+        # A first password is a reset to nobody.
+        is_reset=user.last_sign_in_at is not None,
+        revokes_keys=page.request.method == "GET" or "revoke_keys" in page.form,
         signs_in=sessions.link_signs_in(page.on, user, token),
         least=page.on.settings.password_min_length,
         problems=problems or {},

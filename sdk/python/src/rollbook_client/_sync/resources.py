@@ -1702,11 +1702,14 @@ class Users(Resource):
             nothing,
         )
 
-    def set_password(self, user_id: str, *, password: str, current_password: str | Omit = OMIT) -> None:
+    def set_password(
+        self, user_id: str, *, password: str, current_password: str | Omit = OMIT, revoke_keys: bool | Omit = OMIT
+    ) -> None:
         """Set a user's password.
 
-        Users who change their own password must send their `current_password`. For another user with a role
-        above member, the key needs the scope `users:grant` as well.
+        Signs the user out everywhere. Users who change their own password must send their `current_password`.
+        The API keys of another user are revoked too, unless `revoke_keys` is `false`; your own only if it is
+        `true`. For another user with a role above member, the key needs the scope `users:grant` as well.
 
         Scope: `users:write`. Members can only access themselves.
 
@@ -1716,6 +1719,8 @@ class Users(Resource):
                 ones, and those made of a common word or the user's name or email, with digits or signs. Nothing
                 is truncated.
             current_password: The user's current password. At most 256 characters.
+            revoke_keys: Whether the user's API keys are revoked. Default: `true` for another user, `false` for
+                yourself.
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
@@ -1735,7 +1740,7 @@ class Users(Resource):
             build(
                 "PUT",
                 f"/v1/users/{segment(user_id)}/password",
-                body={"password": password, "current_password": current_password},
+                body={"password": password, "current_password": current_password, "revoke_keys": revoke_keys},
             ),
             nothing,
         )
