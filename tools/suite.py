@@ -27,12 +27,12 @@ SLOWEST = 50
 def main(command: list[str]) -> int:
     """Run pytest by this command; its exit code. Nothing is recorded when a test fails."""
     with tempfile.TemporaryDirectory() as folder:
-        began = time.monotonic()
+        began, busy = time.monotonic(), _busy()
         code = subprocess.run(command, check=False, env={**os.environ, "PYTEST_COST_FOLDER": folder}).returncode
         wall = time.monotonic() - began
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         if code == 0:
-            found = summary(Path(folder), wall, used.ru_utime + used.ru_stime)
+            found = summary(Path(folder), wall, used.ru_utime + used.ru_stime, _busy() - busy)
             RECORD.write_text(json.dumps(found, indent=1) + "\n")
             TABLES.write_text(tables(found))
             minutes = found["core_seconds"] / 60
@@ -40,8 +40,15 @@ def main(command: list[str]) -> int:
     return code
 
 
-def summary(folder: Path, wall: float, core_seconds: float) -> dict[str, Any]:
-    """What a run came to. `files` and `slowest` are CPU seconds, `waits` those by the clock of each file."""
+def _busy() -> float:
+    """CPU seconds of the whole machine so far."""
+    user, nice, system, _, _, irq, softirq, *_ = map(int, Path("/proc/stat").read_text().split()[1:9])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
+def summary(folder: Path, wall: float, core_seconds: float, busy: float) -> dict[str, Any]:
+    """What a run came to. `files` and `slowest` are CPU seconds, `waits` those by the clock of each file. `busy` is what
+    the machine computed meanwhile."""
     files: defaultdict[str, float] = defaultdict(float)
     waits: defaultdict[str, float] = defaultdict(float)
     tests: dict[str, float] = {}
@@ -57,6 +64,7 @@ def summary(folder: Path, wall: float, core_seconds: float) -> dict[str, Any]:
         "cases": len(tests),
         "wall_seconds": round(wall),
         "core_seconds": round(core_seconds),
+        "other_seconds": max(0, round(busy - core_seconds)),
         "files": {file: round(seconds, 1) for file, seconds in _longest_first(files)},
         "waits": {file: round(seconds, 1) for file, seconds in _longest_first(waits)},
         "slowest": {name: round(seconds, 1) for name, seconds in _longest_first(tests)[:SLOWEST]},
@@ -80,12 +88,19 @@ def tables(found: dict[str, Any]) -> str:
             f"{found['recorded']}, {found['cores']} cores: {found['cases']:,} cases, "
             f"{found['wall_seconds'] / 60:.1f} minutes, "
             f"{found['core_seconds'] / 60:.1f} core-minutes.",
+            _others(found.get("other_seconds")),
             *_table("folder", _longest_first(_folders(found["files"])), _folders(found["waits"])),
             *_table("file", [*found["files"].items()][:SLOWEST], found["waits"]),
             *_table("test", [*found["slowest"].items()], {}),
             "",
         ]
     )
+
+
+def _others(seconds: float | None) -> str:
+    """What others had of the machine: with nobody else there, the suite takes less of both."""
+    how_much = "some" if seconds is None else f"{seconds / 60:.1f}"
+    return f"Other programs took {how_much} core-minutes meanwhile. On an idle machine it takes less of both."
 
 
 def _folders(files: Mapping[str, float]) -> dict[str, float]:

@@ -741,8 +741,8 @@ def owners_in_a_race(world: World, route: Route) -> httpx2.Response:
             )
             assert won.status_code == route.success != lost.status_code
             winner, id = (first, one["id"]) if won is answers[0].result() else (second, two["id"])
-            found = winner.get("/v1/users", params={"role": "owner", "status": "active"}).json()
-            assert [user["id"] for user in found] == [id]
+            found = winner.get("/v1/users", params={"role": "owner", "status": "active"})
+            assert found.status_code == 200 and [user["id"] for user in found.json()] == [id], found.text
             return lost
 
 
