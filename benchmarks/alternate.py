@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/alternate.py d55413e
     .venv/bin/python benchmarks/alternate.py d55413e --only W2 --rounds 5 --seconds 2
 
-Both run in this environment, each from its own source. What a busy machine does to one round, it does to both, so the
+Both run on this Python, each from its own source and on the packages that its lock file names. What a busy machine does to one round, it does to both, so the
 ratio is what counts: that of the medians, and beside it that of the lowest figures.
 """
 
@@ -24,6 +24,7 @@ from load import WORK, load
 from measure import WARM_UP
 from peers.rollbook import Rollbook
 from report import grid
+from tooling import runtime_of
 
 ROOT = Path(__file__).parents[1]
 WORKLOADS = ("W1", "W1d", "W2", "W3")
@@ -32,8 +33,9 @@ WORKLOADS = ("W1", "W1d", "W2", "W3")
 class Side(Rollbook):
     """Rollbook from the source in a folder."""
 
-    def __init__(self, name: str, source: Path) -> None:
+    def __init__(self, name: str, source: Path, python: str | Path = sys.executable) -> None:
         super().__init__(f"alternate-{name}")
+        self.program = (python, "-c", "from rollbook.cli.main import main; main()")
         self.name = name
         self.source = source
         self.costs: dict[str, list[float]] = {workload: [] for workload in WORKLOADS}
@@ -78,7 +80,8 @@ def main() -> None:
     machine.require_two_cores()
     (WORK / "logs").mkdir(parents=True, exist_ok=True)
     with machine.nothing_left_behind(), checked_out(asked.commit) as source:
-        sides = [Side("before", source), Side("now", ROOT)]
+        python = runtime_of(source, WORK / "alternate-venv")
+        sides = [Side("before", source, python), Side("now", ROOT)]
         for side in sides:
             side.start(asked.users)
         for number in range(asked.rounds):
@@ -94,7 +97,7 @@ def checked_out(commit: str) -> Iterator[Path]:
     folder = WORK / "alternate-source"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    archive = subprocess.run(["git", "-C", ROOT, "archive", commit, "src"], check=True, capture_output=True)
+    archive = subprocess.run(["git", "-C", ROOT, "archive", commit, "src", "requirements"], check=True, capture_output=True)
     subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
     try:
         yield folder

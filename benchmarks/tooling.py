@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 
-from environment import BENCH, prepare, provide
+from environment import BENCH, Stage, prepare, provide
 from programs import WRK, SetupFailed
 
 
@@ -16,5 +16,13 @@ def install() -> None:
     try:
         provide(WRK)
         prepare(BENCH)
+    except SetupFailed as problem:
+        sys.exit(str(problem))
+
+
+def runtime_of(source: Path, folder: Path) -> Path:
+    """Python of an environment in `folder` with the packages that another commit's server runs on."""
+    try:
+        return prepare(Stage(f"other-{folder.name}", folder, (str(source / "requirements" / "runtime.txt"),), False))
     except SetupFailed as problem:
         sys.exit(str(problem))

@@ -22,6 +22,7 @@ PAGE = 1000  # the longest page of a list
 
 class Rollbook:
     name = "Rollbook"
+    program: tuple[str | Path, ...] = (PROGRAM,)
     calls: Mapping[str, Call] = {}
 
     def __init__(self, folder: str = "rollbook") -> None:
@@ -62,7 +63,7 @@ class Rollbook:
             write_ndjson(file, users, PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1).hash(PASSWORD))
         log = WORK / "logs" / "import.log"
         began = time.perf_counter()
-        importing = Process([PROGRAM, "users", "import", file, "--data", self.folder / "data"], cpus=BOTH_CPUS, log=log)
+        importing = Process([*self.program, "users", "import", file, "--data", self.folder / "data"], cpus=BOTH_CPUS, log=log)
         if importing.wait():
             raise RuntimeError(f"rollbook users import failed: {log.read_text(errors='replace')[-2000:]}")
         self.import_seconds = time.perf_counter() - began
@@ -73,7 +74,7 @@ class Rollbook:
         began = time.perf_counter()
         self.process = Process(
             [
-                PROGRAM,
+                *self.program,
                 "serve",
                 "--host",
                 "127.0.0.1",
