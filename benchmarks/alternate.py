@@ -97,7 +97,9 @@ def checked_out(commit: str) -> Iterator[Path]:
     folder = WORK / "alternate-source"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    archive = subprocess.run(["git", "-C", ROOT, "archive", commit, "src", "requirements"], check=True, capture_output=True)
+    archive = subprocess.run(
+        ["git", "-C", ROOT, "archive", commit, "src", "requirements"], check=True, capture_output=True
+    )
     subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
     try:
         yield folder

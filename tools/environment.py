@@ -206,7 +206,9 @@ INSTALLER = Need("ensurepip", (f"python3.{sys.version_info.minor}-venv",), _find
 
 
 def _is_ready(stage: Stage) -> bool:
-    return any(_holds(each.folder / f".setup-{each.name}", _stage_digest(each)) for each in ENOUGH.get(stage.name, (stage,)))
+    return any(
+        _holds(each.folder / f".setup-{each.name}", _stage_digest(each)) for each in ENOUGH.get(stage.name, (stage,))
+    )
 
 
 def _stage_digest(stage: Stage) -> str:

@@ -63,7 +63,9 @@ class Rollbook:
             write_ndjson(file, users, PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1).hash(PASSWORD))
         log = WORK / "logs" / "import.log"
         began = time.perf_counter()
-        importing = Process([*self.program, "users", "import", file, "--data", self.folder / "data"], cpus=BOTH_CPUS, log=log)
+        importing = Process(
+            [*self.program, "users", "import", file, "--data", self.folder / "data"], cpus=BOTH_CPUS, log=log
+        )
         if importing.wait():
             raise RuntimeError(f"rollbook users import failed: {log.read_text(errors='replace')[-2000:]}")
         self.import_seconds = time.perf_counter() - began

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from things import add, make_tables, names, problems, program
 
-from rollbook.storage import sqlite_checkpoint, sqlite_writer
+from rollbook.storage import sqlite_checkpoint, sqlite_connection, sqlite_writer
 from rollbook.storage.database import Queries
 from rollbook.storage.sqlite import SQLite
+from rollbook.storage.sqlite_checkpoint import restart_log
+from rollbook.storage.sqlite_connection import connect_writer
 
 
 def test_four_processes_write_in_turns(db: SQLite, tmp_path: Path) -> None:
@@ -57,6 +59,7 @@ def small_log(monkeypatch: pytest.MonkeyPatch) -> int:
         monkeypatch.setattr(module, "RESTART_SIZE", size)
     monkeypatch.setattr(sqlite_checkpoint, "EMPTY_SIZE", size // 4)
     monkeypatch.setattr(sqlite_checkpoint, "CHECKPOINT_SIZE", size // 8)
+    monkeypatch.setattr(sqlite_connection, "KEPT_LOG", size)
     return size
 
 
@@ -112,4 +115,30 @@ def test_a_quiet_log_is_moved_and_cut_without_the_writer(
             assert time.monotonic() < until, "the log was moved, and yet the next commit did not start it again"
             time.sleep(0.05)
             db.write_now(add, f"{burst} {time.monotonic()}")
+    db.close()
+
+
+def test_a_log_that_starts_again_is_written_over_and_cut_by_the_clock(
+    small_log: int, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that has to grow costs twice the CPU. What was erased must not go on standing behind what is new, also
+    while others go on writing."""
+    db = SQLite.open(path)
+    db.write_now(make_tables)
+    asyncio.run(write_steadily(db, small_log // 2))
+    file, writer = Path(f"{path}-wal"), connect_writer(path, "full")
+    assert restart_log(writer, 30, cut=False)
+    size = file.stat().st_size
+    assert size > small_log // 8
+    db.write_now(add, "one")
+    assert file.stat().st_size == size
+    assert 0 < db.describe()["wal_size"] < 20 * 4096
+    monkeypatch.setattr(sqlite_checkpoint, "EMPTY_SIZE", 1 << 40)
+    monkeypatch.setattr(sqlite_checkpoint, "EMPTY_AFTER", 0.0)
+    until, number = time.monotonic() + 30, 0
+    while file.stat().st_size >= size:
+        assert time.monotonic() < until, "the file is never cut"
+        db.write_now(add, f"{number} " + "x" * 3000)
+        number += 1
+    writer.close()
     db.close()

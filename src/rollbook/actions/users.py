@@ -300,8 +300,7 @@ async def apply(tx: Tx, by: Principal, user: User, change: PlannedChange, with_e
     if change.signs_out:
         await sessions.end_all(tx, user.id)
     if with_event:
-        was = users.public(user)
-        before = {name: was[name] for name in was if name in change.columns}
+        before = users.public_part(frozenset(change.columns))(user)
         await events.record(tx, change.event, user.id, by.actor, users.public(after), before)
     if "role" in change.columns or "status" in change.columns:
         await _end_what_they_lost(tx, by, user, after)

@@ -157,24 +157,23 @@ async def record(
 ) -> None:
     """`object` is what the subject is now, `before` what its changed fields were; both without secrets."""
     now = clock.now()
-    event = (
-        ids.new("evt"),
-        type,
-        user_id,
-        now,
-        *by,
-        await _stored(tx, user_id, now, object),
-        None if before is None else await _stored(tx, user_id, now, before),
-    )
+    kept, was = _encode(object), None if before is None else _encode(before)
+    # Shorter ones have no metadata that is stored by itself.
+    if len(kept) >= event_metadata.MIN_SIZE:
+        kept = await _stored(tx, user_id, now, object, kept)
+    if before is not None and was is not None and len(was) >= event_metadata.MIN_SIZE:
+        was = await _stored(tx, user_id, now, before, was)
+    event = (ids.new("evt"), type, user_id, now, *by, kept.decode(), None if was is None else was.decode())
     await dialect(tx).event_log.append(tx, event)
     tx.notify(CHANNEL)
 
 
-async def _stored(tx: Tx, user_id: str, now: int, object: Mapping[str, Any]) -> str:
+async def _stored(tx: Tx, user_id: str, now: int, object: Mapping[str, Any], whole: bytes) -> bytes:
+    """The object as JSON, `whole`, or with a reference to its metadata."""
     metadata: msgspec.Raw | None = object.get("metadata")
     if metadata is not None and (reference := await event_metadata.keep(tx, user_id, now, bytes(metadata))):
-        object = {**object, "metadata": reference}
-    return _encode(object).decode()
+        return _encode({**object, "metadata": reference})
+    return whole
 
 
 async def record_many(tx: Tx, events: Iterable[Row]) -> None:

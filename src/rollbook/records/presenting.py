@@ -14,7 +14,7 @@ exports, files and the API show the same.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import NoneType
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_type_hints
 
@@ -49,13 +49,18 @@ OrNull = Annotated[str, Shown("{0} or None")]
 """A text that is shown as null if it is empty."""
 
 
-def presenter(record: type[R]) -> Callable[[R], dict[str, Any]]:
-    """A function from a NamedTuple to what may be seen of it. Fields that are None are shown as null."""
+def presenter(record: type[R], only: Collection[str] | None = None) -> Callable[[R], dict[str, Any]]:
+    """A function from a NamedTuple to what may be seen of it, or `only` of these fields. Fields that are None are shown
+    as null."""
     fields: tuple[str, ...] = record._fields  # type: ignore[attr-defined]
     hints = get_type_hints(record, include_extras=True)
     shown = [(field, _how(hints[field]), NoneType in get_args(hints[field])) for field in fields]
     made = ", ".join(
-        [f"{how.name or field!r}: {_expression(field, how, null)}" for field, how, null in shown if how is not _HIDDEN]
+        [
+            f"{how.name or field!r}: {_expression(field, how, null)}"
+            for field, how, null in shown
+            if how is not _HIDDEN and (only is None or field in only)
+        ]
     )
     source = f"def show(record):\n    {', '.join(f'_{field}' for field in fields)}, = record\n    return {{{made}}}\n"
     scope: dict[str, Any] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -36,6 +36,12 @@ class User(NamedTuple):
 
 public = presenter(User)
 """All that may be seen of a user: what events, exports and full answers hold."""
+
+
+@lru_cache(maxsize=256)
+def public_part(names: frozenset[str]) -> Callable[[User], dict[str, Any]]:
+    """A function to what may be seen of these fields of a user."""
+    return presenter(User, names)
 
 
 COLUMNS = ", ".join(User._fields)
@@ -160,12 +166,13 @@ async def change(tx: Tx, user: User, changed: Mapping[str, Any]) -> User:
     if is_renamed:
         columns |= on.user_search.columns(after.name, after.email)
     try:
-        await on.unique_keys.change(
-            tx,
-            user.id,
-            (rules.email_key(user.email), rules.email_key(after.email)) if "email" in changed else (None, None),
-            (user.external_id, after.external_id),
-        )
+        if "email" in changed or "external_id" in changed:
+            await on.unique_keys.change(
+                tx,
+                user.id,
+                (rules.email_key(user.email), rules.email_key(after.email)),
+                (user.external_id, after.external_id),
+            )
         await tx.run(_update(tuple(columns)), *columns.values(), after.updated_at, user.id)
     except Duplicate as refused:
         raise _taken(refused) from None

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from rollbook.errors import Overloaded
 from rollbook.runner import Runner
 from rollbook.storage.database import Database, DatabaseUnusable
+from rollbook.storage.sqlite_checkpoint import log_size
 from rollbook.storage.sqlite_connection import (
     Reads,
     Synchronous,
@@ -180,13 +181,12 @@ class SQLite(Reads, Database):
             def pragma(name: str) -> Any:
                 return connection.execute(f"PRAGMA {name}").fetchone()[0]
 
-            log = Path(f"{self.path}-wal")
             file_system = _file_system(self.path)
             return {
                 "version": sqlite3.sqlite_version,
                 "path": str(self.path),
                 "size": self.path.stat().st_size,
-                "wal_size": log.stat().st_size if log.exists() else 0,
+                "wal_size": log_size(self.path),
                 "journal_mode": pragma("journal_mode"),
                 "synchronous": self._synchronous,
                 "page_size": pragma("page_size"),

@@ -31,10 +31,12 @@ _WRITER = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA secure_delete = ON",  # a user that is purged leaves no bytes behind in free pages
     "PRAGMA wal_autocheckpoint = 0",  # see sqlite_checkpoint
-    # the first commit of a log that starts again cuts the file: its size tells how much is in it
-    "PRAGMA journal_size_limit = 0",
     "PRAGMA cache_size = -8192",
 )
+
+KEPT_LOG = 32 * 1024 * 1024
+"""Bytes of the log's file that are kept to be written again. The first commit of a log that starts again cuts the
+rest."""
 
 _UNIQUE = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID}
 _FAILING = {
@@ -68,7 +70,7 @@ def connect_reader(path: Path, cache: int = 4096) -> sqlite3.Connection:
 
 def connect_writer(path: Path, synchronous: Synchronous) -> sqlite3.Connection:
     """To a file that exists."""
-    return _connect(path, (*_WRITER, f"PRAGMA synchronous = {synchronous}"))
+    return _connect(path, (*_WRITER, f"PRAGMA journal_size_limit = {KEPT_LOG}", f"PRAGMA synchronous = {synchronous}"))
 
 
 def open_file(path: Path) -> sqlite3.Connection:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import logging
-import os
 import sqlite3
 import threading
 import time
@@ -17,7 +16,7 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from rollbook.errors import Overloaded, Stopping, StorageUnavailable
 from rollbook.storage.database import Engine, Row
-from rollbook.storage.sqlite_checkpoint import PATIENCE, RESTART_SIZE, Checkpointer, restart_log
+from rollbook.storage.sqlite_checkpoint import PATIENCE, RESTART_SIZE, Checkpointer, log_size, restart_log
 from rollbook.storage.sqlite_connection import (
     Synchronous,
     WriterLock,
@@ -130,7 +129,6 @@ class Writer:
     def __init__(self, path: Path, synchronous: Synchronous, committed: Callable[[int], None], dialect: Any) -> None:
         self._path = path
         self._dialect = dialect
-        self._log = f"{path}-wal"
         self._synchronous = synchronous
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._submitting = threading.Lock()
@@ -250,7 +248,7 @@ class Writer:
         """Under steady load the checkpointer never reaches the end of the log, so the log never restarts: then the
         writer pauses for it."""
         try:
-            size = os.stat(self._log).st_size
+            size = log_size(self._path)
         except OSError:
             return
         self._checkpointer.notice(size)
@@ -259,7 +257,7 @@ class Writer:
         elif size >= self._restart_at and self._connection is not None and self._lock is not None:
             try:
                 with self._lock:
-                    restarted = restart_log(self._connection, PATIENCE)
+                    restarted = restart_log(self._connection, PATIENCE, cut=False)
             except (sqlite3.Error, OSError):
                 restarted = False
             if not restarted:  # a long read holds it, or the disk is full: not again after each commit
