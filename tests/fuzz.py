@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 from rollbook.roles import ROLES  # noqa: E402
 from tests.harness import Server, new_key, new_user, running  # noqa: E402
 
-WIDE = ("--rate-limit", "none", "--unauthenticated-limit", "none")
+WIDE = ("--rate-limit", "none", "--unauthenticated-limit", "none", "--page-limit", "none")
 # Wrong passwords are most of what a fuzzer sends; without a limit it gets past them.
 ENVIRONMENT = {"ROLLBOOK_ATTEMPTS_LIMIT": "none"}
 ALL_PHASES = "examples,coverage,fuzzing,stateful"

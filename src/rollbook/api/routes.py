@@ -284,7 +284,7 @@ TABLE: dict[str, list[Route]] = {
     "/metrics": [get(operations.show_metrics, "metrics:read", None, str)],
     "/health/live": [get(operations.live, None, None, Health)],
     "/health/ready": [get(operations.ready, None, None, Health).but(errors=(errors.Unavailable,))],
-    "/openapi.json": [get(operations.show_openapi, None, None, dict)],
+    "/openapi.json": [get(operations.show_openapi, None, None, dict).but(errors=(errors.TooManyRequests,))],
 }
 
 ROUTES = [at(path, row) for path, rows in TABLE.items() for row in rows]
