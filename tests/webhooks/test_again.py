@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
 from tests.engines import once
-from tests.harness import Server, new_user
+from tests.harness import Server, new_key, new_user
 from tests.webhooks.conftest import FLAGS
 from tests.webhooks.hooks import Make, Time, attempts, events, lanes, names, rename
 from tests.webhooks.listener import Listener, listening
@@ -160,3 +161,42 @@ def test_a_replay_survives_a_kill_goes_on_beside_new_events_and_can_be_canceled(
             assert len(listener.messages) < sent + 50
     finally:
         server.stop()
+
+
+def test_a_user_has_five_replays_at_a_time_and_the_others_wait_their_turn(
+    server: Server, http: httpx2.Client, listener: Listener
+) -> None:
+    listener.answer = lambda message: (200, 20)
+    viewer = new_user(http, role="viewer")
+    with server.http(new_key(http, user_id=viewer["id"])) as own:
+        ids = [
+            own.post("/v1/webhooks", json={"url": listener.url("/slow"), "types": ["user.created"]}).json()["id"]
+            for _ in range(7)
+        ]
+        for id in ids:
+            assert own.post(f"/v1/webhooks/{id}/pause").status_code == 200
+        begun = {"from": "2020-01-01T00:00:00Z"}
+        made = [own.post(f"/v1/webhooks/{id}/replays", json=begun).json() for id in ids]
+        assert [each["status"] for each in made] == ["running"] * 5 + ["waiting"] * 2
+        path = f"/v1/webhooks/{ids[5]}/replays/{made[5]['id']}"
+        assert own.get(path).json()["status"] == "waiting"
+        assert own.delete(f"/v1/webhooks/{ids[0]}/replays/{made[0]['id']}").status_code == 204
+        assert own.get(path).json()["status"] == "running"
+        assert own.delete(f"/v1/webhooks/{ids[6]}/replays/{made[6]['id']}").status_code == 204, "one that waits"
+        for id in ids:
+            own.delete(f"/v1/webhooks/{id}")
+
+
+def test_a_replay_to_an_inbox_is_of_as_many_events_as_it_keeps(server: Server, http: httpx2.Client) -> None:
+    user = new_user(http)
+    for number in range(120):
+        rename(http, user, f"Name {number}")
+    made = http.post("/v1/webhooks", json={"url": "inbox", "types": ["user.updated"]}).json()
+    path = f"/v1/webhooks/{made['id']}"
+    replay = http.post(f"{path}/replays", json={"from": "2020-01-01T00:00:00Z"}).json()
+    until = time.monotonic() + 60
+    while (found := http.get(f"{path}/replays/{replay['id']}").json())["status"] != "done":
+        assert time.monotonic() < until, found
+        time.sleep(0.05)
+    assert found["delivered"] == 100
+    assert http.delete(path).status_code == 204

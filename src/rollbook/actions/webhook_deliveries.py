@@ -136,7 +136,7 @@ async def start_replay(tx: Tx, replay: Replay) -> Replay:
     if await replays.count_running(tx, replay.webhook_id) >= MAX_RUNNING:
         raise ReplayLimitReached()
     await replays.add(tx, replay)
-    return replay
+    return await replays.get(tx, replay.webhook_id, replay.id)
 
 
 # ---- test deliveries

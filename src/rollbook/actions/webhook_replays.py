@@ -13,8 +13,9 @@ from rollbook.actions.permissions import known, require, whom
 from rollbook.actions.principal import Principal
 from rollbook.actions.webhook_deliveries import start_replay
 from rollbook.actions.webhooks import find, patterns
-from rollbook.records import events
-from rollbook.records.webhooks import replays
+from rollbook.records import event_types, events
+from rollbook.records.events import Selection
+from rollbook.records.webhooks import INBOX, inbox, replays
 from rollbook.records.webhooks.replays import Replay
 from rollbook.storage.database import Queries
 
@@ -38,7 +39,8 @@ async def create_replay(on: Rollbook, by: Principal, id: str, new: ReplayCreate)
 
     Sends part of the event log to the webhook again, with the same `webhook-id`, even if the webhook is paused. New
     events are sent as usual. A replay continues after a restart; get it to see its progress. Events that fail are not
-    retried. Also requires the scope `events:read`.
+    retried. At most 5 replays of yours run at a time, and 20 of the server: others wait. An inbox is sent the newest
+    100 events. Also requires the scope `events:read`.
     """
     webhook = await find(on, by, "webhooks:write", id)
     require(by, "events:read")
@@ -47,17 +49,29 @@ async def create_replay(on: Rollbook, by: Principal, id: str, new: ReplayCreate)
     last = newest if new.to is UNSET else min(newest, await on.read(position_of, "to", str(new.to)))
     if last < first:
         refuse("from", "must not be after to, and there must be an event since then")
+    types, user_id = "" if new.types is UNSET else patterns(new.types), whom(by, given(new.user, ""))
+    if webhook.url == INBOX:
+        selected = event_types.selected((types or webhook.types).split())
+        asked = Selection(selected, user_id or None, first - 1, last + 1)
+        kept = await on.read_aside(_newest, asked)
+        first = max(first, kept)
     replay = replays.new(
         webhook.id,
         "replay",
         first,
         last,
-        types="" if new.types is UNSET else patterns(new.types),
-        user_id=whom(by, given(new.user, "")),
+        types=types,
+        user_id=user_id,
         selection=given(new.only, "all"),
         by=by.user_id,
     )
     return await on.write(start_replay, replay)
+
+
+async def _newest(queries: Queries, asked: Selection) -> int:
+    """The number of the first of those events that an inbox keeps; 0: all."""
+    page = await events.page(queries, asked, inbox.MAX_KEPT, newest_first=True)
+    return page.events[-1].seq if page.more and page.events else 0
 
 
 async def get_replay(on: Rollbook, by: Principal, id: str, replay_id: str) -> Replay:
@@ -76,5 +90,5 @@ async def cancel_replay(on: Rollbook, by: Principal, id: str, replay_id: str) ->
     """
     webhook = await find(on, by, "webhooks:write", id)
     replay = await replays.get(on.db, webhook.id, known("replay", replay_id))
-    if replay.status == "running":
+    if replay.finished_at is None:
         await on.write(replays.cancel, webhook.id, replay.id)

@@ -402,7 +402,9 @@ class Replay(Struct, frozen=True, kw_only=True):
     id: Annotated[str, identifier("ID of the replay.", examples.REPLAY_ID)]
     webhook_id: Annotated[str, identifier("ID of the webhook.", examples.WEBHOOK_ID)]
     trigger: Annotated[str, open_enum(("replay", "resend"), "`resend`: of one delivery.")]
-    status: Annotated[str, open_enum(("running", "done", "canceled"), "Whether it is under way.")]
+    status: Annotated[
+        str, open_enum(("waiting", "running", "done", "canceled"), "Whether it is under way. `waiting`: for others.")
+    ]
     progress: Annotated[
         float, says("How much of its part of the event log is done, from 0 to 1.", minimum=0, maximum=1)
     ]

@@ -294,7 +294,7 @@ def _follow(backend: Remote, webhook_id: str, replay: Shown, json: bool, quiet: 
     id = replay["id"]
     with bar("Sending", 1.0) as (_, show):
         for _ in looks():
-            if replay["status"] != "running":
+            if replay["status"] not in ("running", "waiting"):
                 break
             replay = backend.one("GET", at("webhooks", webhook_id, "replays", id))
             show(replay["progress"], f"{replay['delivered']} delivered, {replay['failed']} failed")

@@ -1092,7 +1092,7 @@ class Replay(Model):
     trigger: str
     """`resend`: of one delivery."""
     status: str
-    """Whether it is under way."""
+    """Whether it is under way. `waiting`: for others."""
     progress: float
     """How much of its part of the event log is done, from 0 to 1."""
     delivered: int

@@ -1576,10 +1576,10 @@ export interface components {
              */
             trigger: "replay" | "resend" | (string & {});
             /**
-             * @description Whether it is under way.
-             * @example running
+             * @description Whether it is under way. `waiting`: for others.
+             * @example waiting
              */
-            status: "running" | "done" | "canceled" | (string & {});
+            status: "waiting" | "running" | "done" | "canceled" | (string & {});
             /** @description How much of its part of the event log is done, from 0 to 1. */
             progress: number;
             /**

@@ -129,8 +129,9 @@ export class Replays {
    * Replay events.
    *
    * Sends part of the event log to the webhook again, with the same `webhook-id`, even if the webhook is paused. New events
-   * are sent as usual. A replay continues after a restart; get it to see its progress. Events that fail are not retried.
-   * Also requires the scope `events:read`.
+   * are sent as usual. A replay continues after a restart; get it to see its progress. Events that fail are not retried. At
+   * most 5 replays of yours run at a time, and 20 of the server: others wait. An inbox is sent the newest 100 events. Also
+   * requires the scope `events:read`.
    *
    * Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.

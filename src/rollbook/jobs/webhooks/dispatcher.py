@@ -178,6 +178,8 @@ class Dispatcher:
             await asyncio.sleep(LOOK)
         elif is_behind:
             await asyncio.sleep(min(batches * PACE, MAX_PACE))
+        elif any(endpoint.is_replaying for endpoint in self._owned.values()):
+            await asyncio.sleep(LOOK)
         else:
             await self._wait()
 
@@ -185,6 +187,9 @@ class Dispatcher:
         busy = sum(endpoint.is_busy for endpoint in self._owned.values())
         for endpoint in self._owned.values():
             endpoint.pace(self._pace.starts(endpoint.waiting(self._newest), busy))
+        replaying = [endpoint for endpoint in self._owned.values() if endpoint.is_replaying]
+        for endpoint in replaying:
+            endpoint.pace_again(self._pace.starts_again(len(replaying)))
 
     async def _follow(self) -> None:
         """Notice that the log has grown."""
@@ -214,8 +219,8 @@ class Dispatcher:
             or (is_time and endpoint.has_moved)
             or (self._is_shared and endpoint.lease_ends - now < RENEW)
         ]
-        if due:
-            await self._flush(due)
+        for part in _parts(due):  # other writes come between them
+            await self._flush(part)
 
     # ---- claims
 
@@ -367,6 +372,19 @@ class Dispatcher:
                 self._woken.set()
         elif endpoint.is_hungry and endpoint.read < self._newest:
             self._woken.set()
+
+
+def _parts(due: Sequence[Endpoint]) -> list[list[Endpoint]]:
+    """Endpoints whose results are stored in one transaction: about ENOUGH deliveries."""
+    parts: list[list[Endpoint]] = []
+    count = ENOUGH
+    for endpoint in due:
+        if count >= ENOUGH:
+            parts.append([])
+            count = 0
+        parts[-1].append(endpoint)
+        count += len(endpoint.outbox.deliveries)
+    return parts
 
 
 async def _read_scan(queries: Queries) -> Scan:

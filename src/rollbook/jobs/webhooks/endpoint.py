@@ -99,6 +99,8 @@ class Endpoint:
         self._size = 0
         """Characters of the events in the queue and behind."""
         self._replays: dict[str, ReplayRun] = {}
+        self._again = 1.0
+        """Requests of replays that may begin before `pace_again` is called again."""
         self._replaying = 0
         """Requests of replays on the wire."""
         self._starts: float = math.inf
@@ -173,12 +175,22 @@ class Endpoint:
         used does not."""
         self._starts = min(self._starts, 1.0) + starts
 
+    @property
+    def is_replaying(self) -> bool:
+        """Test whether events of a replay can be sent again."""
+        return not self.is_closing and any(replay.queue for replay in self._replays.values())
+
+    def pace_again(self, starts: float) -> None:
+        """The same for events of replays, which take only what is left."""
+        self._again = min(self._again, 1.0) + starts
+
     def start(self) -> None:
         """Send what can be sent now."""
         while self._may_start() and (work := self._next()) is not None:
             self._spawn(work)
         while self._replays and (again := self._next_again()) is not None:
             self._replaying += 1
+            self._again -= again[0].trigger != "resend"
             self._spawn(self._send_again(*again))
 
     def replay(self, stored: Sequence[Replay]) -> None:
@@ -399,7 +411,8 @@ class Endpoint:
             return None
         is_open = self.target.is_enabled and self._breaker.open_until is not None
         for replay in self._replays.values():
-            if replay.queue and (not is_open or replay.trigger == "resend"):
+            is_resend = replay.trigger == "resend"
+            if replay.queue and (is_resend or (self._again >= 1 and not is_open)):
                 if self._occupy(self.target.lane(replay.queue[0].event)):
                     return replay, replay.queue.popleft()
         return None

@@ -18,8 +18,15 @@ LAG = 1.0
 as events wait."""
 
 
+AGAIN, LEAST_AGAIN = 2_000, 100
+"""Requests of replays a second that may begin, to all endpoints together: at most, and while the process is busy."""
+SPARE = 0.4
+"""Of a core: beyond it, replays go slower, since nobody waits for them."""
+
+
 class Pace:
     def __init__(self) -> None:
+        self._again: float = LEAST_AGAIN
         self.makes_way = False
         """True if callers keep the process busy."""
         self._last = (0.0, 0.0, 0)
@@ -33,6 +40,7 @@ class Pace:
         if seconds < LOOK:
             return False
         self._last, self._seconds = read, seconds
+        self._again = max(LEAST_AGAIN, self._again / 2) if cpu > SPARE * seconds else min(AGAIN, self._again * 1.1)
         self.makes_way = cpu > BUSY * seconds and calls > CALLS * seconds
         return True
 
@@ -40,3 +48,7 @@ class Pace:
         """Requests to one of so many busy endpoints that may begin until the next look, with so many events waiting for
         it."""
         return (LEAST / max(1, busy) + waiting / LAG) * self._seconds if self.makes_way else math.inf
+
+    def starts_again(self, replaying: int) -> float:
+        """Requests of replays to one of so many endpoints that may begin until the next look."""
+        return self._again * self._seconds / max(1, replaying)

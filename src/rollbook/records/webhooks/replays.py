@@ -57,6 +57,8 @@ ADVANCE = """
 ADD = f"INSERT INTO webhook_replays ({COLUMNS}) VALUES ({', '.join('?' * len(Replay._fields))})"
 BY_ID = f"SELECT {COLUMNS} FROM webhook_replays WHERE webhook_id = ? AND id = ?"
 OF_WEBHOOK = f"SELECT {COLUMNS} FROM webhook_replays WHERE webhook_id = ? AND id < ? ORDER BY id DESC LIMIT ?"
+ALL_RUNNING = """
+    SELECT id, created_by FROM webhook_replays WHERE status = 'running' AND trigger = 'replay' ORDER BY id"""
 COUNT = "SELECT count(*) FROM webhook_replays WHERE webhook_id = ?"
 COUNT_RUNNING = "SELECT count(*) FROM webhook_replays WHERE webhook_id = ? AND status = 'running'"
 CANCEL = (
@@ -71,6 +73,11 @@ CANCEL_ALL_OF = """
     WHERE status = 'running' AND webhook_id IN (SELECT id FROM webhooks WHERE user_id = ?)"""
 EXPIRED = "SELECT id FROM webhook_replays WHERE id < ? AND status != 'running' ORDER BY id LIMIT ?"
 REMOVE = "DELETE FROM webhook_replays WHERE id = ?"
+
+
+MAX_OF_USER, MAX_OF_SERVER = 5, 20
+"""Replays that are under way at a time, of those whom one user asked for and of all. The others wait, oldest first. A
+resent delivery is one event, and waits for none."""
 
 
 def new(
@@ -112,12 +119,39 @@ async def add(tx: Tx, new: Replay) -> None:
 
 async def get(queries: Queries, webhook_id: str, id: str) -> Replay:
     """Raises NotFound."""
-    return Replay._make(await existing(queries, BY_ID, webhook_id, id))
+    found = Replay._make(await existing(queries, BY_ID, webhook_id, id))
+    return (await _shown(queries, [found]))[0]
 
 
 async def of(queries: Queries, webhook_id: str, limit: int, before: str | None = None) -> list[Replay]:
-    """Replays of a webhook, newest first; the page after the one with the ID `before`."""
-    return [Replay._make(row) for row in await queries.all(OF_WEBHOOK, webhook_id, before or "replay~", limit)]
+    """Of a webhook, newest first; the page after the one with the ID `before`."""
+    rows = await queries.all(OF_WEBHOOK, webhook_id, before or "replay~", limit)
+    return await _shown(queries, [Replay._make(row) for row in rows])
+
+
+async def _shown(queries: Queries, found: list[Replay]) -> list[Replay]:
+    """With the status `waiting` for those whose turn has not come. It is not stored: one that ends makes room at
+    once."""
+    if not any(each.status == "running" and each.trigger == "replay" for each in found):
+        return found
+    turn = _under_way([(row[0], row[1]) for row in await queries.all(ALL_RUNNING)])
+    return [
+        each._replace(status="waiting")
+        if each.status == "running" and each.trigger == "replay" and each.id not in turn
+        else each
+        for each in found
+    ]
+
+
+def _under_way(asked: Sequence[tuple[str, str]]) -> set[str]:
+    """Of replays that are not finished, by ID and who asked for them, those whose turn it is."""
+    turn: set[str] = set()
+    by_user: dict[str, int] = {}
+    for id, user_id in asked:
+        if len(turn) < MAX_OF_SERVER and by_user.get(user_id, 0) < MAX_OF_USER:
+            turn.add(id)
+            by_user[user_id] = by_user.get(user_id, 0) + 1
+    return turn
 
 
 async def count(queries: Queries, webhook_id: str) -> int:
@@ -155,11 +189,13 @@ async def remove(tx: Tx, replay_ids: Sequence[str]) -> None:
 
 
 async def running(queries: Queries) -> dict[str, list[Replay]]:
-    """By webhook, oldest first."""
+    """Those whose turn it is, by webhook, oldest first."""
+    all = [Replay._make(row) for row in await queries.all(RUNNING)]
+    turn = _under_way([(each.id, each.created_by) for each in all if each.trigger == "replay"])
     found: dict[str, list[Replay]] = {}
-    for row in await queries.all(RUNNING):
-        replay = Replay._make(row)
-        found.setdefault(replay.webhook_id, []).append(replay)
+    for replay in all:
+        if replay.trigger != "replay" or replay.id in turn:
+            found.setdefault(replay.webhook_id, []).append(replay)
     return found
 
 
