@@ -98,7 +98,7 @@ def checked_out(commit: str) -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     archive = subprocess.run(
-        ["git", "-C", ROOT, "archive", commit, "src", "requirements"], check=True, capture_output=True
+        ["git", "-C", ROOT, "archive", commit, "src", "docs", "requirements"], check=True, capture_output=True
     )
     subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
     try:

@@ -1,7 +1,9 @@
 """Where the time of a read goes: µs of each stage in a warm loop without sockets, and the calls and files that one
 request walks through.
 
-    .venv/bin/python benchmarks/stages.py [--users 2000] [--write]
+    .venv/bin/python benchmarks/stages.py [--users 2000] [--before COMMIT] [--write]
+
+Of another commit, only whole requests can be measured: its stages are others.
 
 On the wire the same code costs half as much again, since other code runs in between and the caches are cold: compare
 tables of this program with each other, and costs of requests with `alternate.py`. CPU time counts, the lowest of many
@@ -13,9 +15,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import json
 import os
 import platform
 import random
+import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -34,21 +38,16 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import CLI
 from rollbook.app import App
 from rollbook.config import Settings
-from rollbook.http import wire
 from rollbook.http.connection import Connection
-from rollbook.http.reader import Reader
-from rollbook.http.request import Request
-from rollbook.http.routing import settled
 from rollbook.http.worker import Worker
 from rollbook.quota import Limit
-from rollbook.records import users as user_records
 from rollbook.records.connect import connect
 from rollbook.storage import migrate
 
 ROUNDS, REPEATED = 30, 400
 ABOUT = """# Where the time of a read goes
 
-Written by `benchmarks/stages.py --write`; not edited by hand. Warm loops without sockets, {when}, {python}. CPU time, the lowest of
+Written by `benchmarks/stages.py --before d55413e --write`; not edited by hand. Warm loops without sockets, {when}, {python}. CPU time, the lowest of
 many rounds. A stage is part of those that are named above it where its name says so; their sum is less than the whole, whose code does not
 stay in the caches.
 
@@ -105,9 +104,9 @@ class Bench:
         self.app._access_log._descriptor = os.open(os.devnull, os.O_WRONLY)
         await self.app.start()
         self.worker = Worker(self.settings, self.app, asyncio.get_running_loop())
-        place = self.worker.door.enter("127.0.0.1")
-        assert place is not None
-        self.connection = Connection(self.worker, place)
+        # At earlier commits there is no door that addresses enter by.
+        door = getattr(self.worker, "door", None)
+        self.connection = Connection(self.worker, *() if door is None else (door.enter("127.0.0.1"),))
         self.wire = Wire()
         self.connection.connection_made(self.wire)
         await asyncio.sleep(0.5)
@@ -141,11 +140,32 @@ async def lowest(work: Callable[[int], object]) -> float:
     return best
 
 
-async def stages(bench: Bench) -> dict[str, float]:
-    app, worker, connection = bench.app, bench.worker, bench.connection
+async def whole(bench: Bench) -> dict[str, float]:
+    """Requests from their bytes to those of the answer."""
+    receive = bench.connection.data_received
     chosen = random.Random(1).choices(bench.ids, k=REPEATED)
     gets = [bench.request(f"/v1/users/{id}") for id in chosen]
     lists = [bench.request(f"/v1/users?limit=20&offset={20 * (number % 5)}") for number in range(REPEATED)]
+    other = [bench.request(f"/v1/users/{id}", f"X-Request-Id: {number}\r\n") for number, id in enumerate(chosen)]
+    table = {
+        "GET /v1/users/{userId}, bytes to bytes": await lowest(lambda number: receive(gets[number])),
+        "the same, another head each time": await lowest(lambda number: receive(other[number])),
+        "GET /v1/users?limit=20&offset=…, bytes to bytes": await lowest(lambda number: receive(lists[number])),
+    }
+    assert bench.wire.last.startswith(b"HTTP/1.1 200 OK\r\n"), bench.wire.last
+    return table
+
+
+async def stages(bench: Bench) -> dict[str, float]:
+    from rollbook.http import wire
+    from rollbook.http.reader import Reader
+    from rollbook.http.request import Request
+    from rollbook.http.routing import settled
+    from rollbook.records import users as user_records
+
+    app, worker = bench.app, bench.worker
+    chosen = random.Random(1).choices(bench.ids, k=REPEATED)
+    gets = [bench.request(f"/v1/users/{id}") for id in chosen]
     other = [bench.request(f"/v1/users/{id}", f"X-Request-Id: {number}\r\n") for number, id in enumerate(chosen)]
     got: list[Any] = []
     known, parsed = (
@@ -169,12 +189,7 @@ async def stages(bench: Bench) -> dict[str, float]:
     def one(call: Callable[[Request], object]) -> Callable[[int], object]:
         return lambda number: call(request)
 
-    table = {
-        "GET /v1/users/{userId}, bytes to bytes": await lowest(lambda number: connection.data_received(gets[number])),
-        "the same, another head each time": await lowest(lambda number: connection.data_received(other[number])),
-        "GET /v1/users?limit=20&offset=…, bytes to bytes": await lowest(
-            lambda number: connection.data_received(lists[number])
-        ),
+    return {
         "reader, known head": await lowest(lambda number: (known.feed(gets[number]), got.clear())),
         "reader, llhttp": await lowest(lambda number: (parsed.feed(other[number]), got.clear())),
         "route": await lowest(lambda number: find(request.path)),
@@ -188,8 +203,6 @@ async def stages(bench: Bench) -> dict[str, float]:
         "App.finished, with what follows by handfuls": await lowest(lambda number: app.finished(request, 200, 400)),
         "Request": await lowest(lambda number: fresh()),
     }
-    assert bench.wire.last.startswith(b"HTTP/1.1 200 OK\r\n"), bench.wire.last
-    return table
 
 
 def walk(connection: Connection, data: bytes) -> dict[str, int]:
@@ -213,11 +226,13 @@ def walk(connection: Connection, data: bytes) -> dict[str, int]:
     return {"calls": calls, "files": len(files), "calls of C": native}
 
 
-async def measured(bench: Bench) -> tuple[dict[str, float], dict[str, int]]:
+async def measured(bench: Bench, with_stages: bool = True) -> tuple[dict[str, float], dict[str, int]]:
     await bench.start()
     gc.collect()
     gc.freeze()
-    table = await stages(bench)
+    table = await whole(bench)
+    if with_stages:
+        table |= await stages(bench)
     # The least: now and then the gate asks whether a key was revoked, or a handful is full.
     data = bench.request(f"/v1/users/{bench.ids[1]}")
     walked = min((walk(bench.connection, data) for _ in range(8)), key=lambda found: found["calls"])
@@ -229,21 +244,45 @@ async def measured(bench: Bench) -> tuple[dict[str, float], dict[str, int]]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks/stages.py", description="µs of each stage of a read.")
     parser.add_argument("--users", type=int, default=2_000)
+    parser.add_argument("--before", metavar="COMMIT", help="whole requests at another commit as well")
     parser.add_argument("--write", action="store_true", help="write STAGES.md as well")
+    parser.add_argument("--whole", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
-        table, walked = asyncio.run(measured(Bench(Path(folder), asked.users)))
-    found = grid(["stage", "µs"], [[name, f"{value:.2f}"] for name, value in table.items()])
-    found += (
-        "\n\n`GET /v1/users/{userId}` walks through "
-        + ", ".join(f"{value} {name}" for name, value in walked.items())
-        + "."
-    )
+        table, walked = asyncio.run(measured(Bench(Path(folder), asked.users), not asked.whole))
+    if asked.whole:
+        print(json.dumps([table, walked]))
+        return
+    before, walked_before = at_commit(asked.before, asked.users) if asked.before else ({}, {})
+    heads, rows = ["stage", "µs"], [[name, f"{value:.2f}"] for name, value in table.items()]
+    if asked.before:
+        heads.append(f"at {asked.before}, µs")
+        rows = [[*row, f"{before[row[0]]:.2f}" if row[0] in before else ""] for row in rows]
+    found = grid(heads, rows) + f"\n\n`GET /v1/users/{{userId}}` walks through {said(walked)}"
+    found += f"; at {asked.before} through {said(walked_before)}." if asked.before else "."
     print(found)
     if asked.write:
         (Path(__file__).parent / "STAGES.md").write_text(
             ABOUT.format(when=f"{datetime.now(UTC):%Y-%m-%d}", python=python()) + found + "\n"
         )
+
+
+def said(walked: dict[str, int]) -> str:
+    return ", ".join(f"{value} {name}" for name, value in walked.items())
+
+
+def at_commit(commit: str, users: int) -> tuple[dict[str, float], dict[str, int]]:
+    """The same of another commit, on its own packages."""
+    from alternate import checked_out
+    from load import WORK
+    from tooling import runtime_of
+
+    with checked_out(commit) as source:
+        command = [runtime_of(source, WORK / "alternate-venv"), __file__, "--whole", "--users", str(users)]
+        paths = {"PYTHONPATH": str(source / "src")}
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env={**os.environ, **paths})
+    table, walked = json.loads(done.stdout)
+    return table, walked
 
 
 def python() -> str:
