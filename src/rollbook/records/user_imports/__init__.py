@@ -140,11 +140,11 @@ def _times(user: User) -> str:
     return _TIMES.format(clock.format_time(user.created_at), clock.format_time(user.updated_at), last)
 
 
-ADD_KEY = "INSERT OR IGNORE INTO seen VALUES (?)"
-HAS_KEY = "SELECT 1 FROM seen WHERE key = ?"
-
-
 class DryRunKeys:
+    # Of a file of its own: no statements of the database.
+    _ADD = "INSERT OR IGNORE INTO seen VALUES (?)"
+    _HAS = "SELECT 1 FROM seen WHERE key = ?"
+
     def __init__(self) -> None:
         self._file = sqlite3.connect("", isolation_level=None)  # a temporary file that goes with the connection
         self._file.execute("PRAGMA journal_mode = OFF")
@@ -157,9 +157,9 @@ class DryRunKeys:
         """The unique value of this user that an earlier one has; None: there is none, and the user is noted. If there
         are several, that of `match`."""
         keys = list(_unique_keys(user))
-        found = [error for key, error in keys if self._file.execute(HAS_KEY, (key,)).fetchone()]
+        found = [error for key, error in keys if self._file.execute(self._HAS, (key,)).fetchone()]
         if not found:
-            self._file.executemany(ADD_KEY, [(key,) for key, _ in keys])
+            self._file.executemany(self._ADD, [(key,) for key, _ in keys])
             return None
         return ExternalIdTaken() if match == "external_id" and ExternalIdTaken in found else found[0]()
 
