@@ -34,15 +34,8 @@ if TYPE_CHECKING:
 MISSING = "These tests need PostgreSQL 14 or newer. `make test` brings it, or says how."
 USER = "rollbook"
 # For tests that are not about durability: what the disk costs would be most of their time. And a process of autovacuum
-# would start every second for one of the hundred databases. What it writes ahead stays small, as it may be in memory.
-HASTY = (
-    "fsync=off",
-    "full_page_writes=off",
-    "synchronous_commit=off",
-    "autovacuum=off",
-    "min_wal_size=32MB",
-    "max_wal_size=64MB",
-)
+# would start every second for one of the hundred databases.
+HASTY = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "autovacuum=off")
 
 
 @cache
