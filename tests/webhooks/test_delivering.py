@@ -214,6 +214,16 @@ def test_what_was_erased_is_not_sent_and_its_erasure_is(
     listener.wait_for(lambda: lanes(server, webhook) == 0)
 
 
+def change(server: Server, statement: str) -> None:
+    """Changes the database behind the server's back."""
+    if server.database:
+        postgres.execute(postgres.direct(server.database) or server.database, statement)
+    else:
+        with closing(sqlite3.connect(server.data / "rollbook.db")) as database:
+            database.execute(statement)
+            database.commit()
+
+
 def test_an_event_that_cannot_be_written_is_passed_over(
     server: Server, http: httpx2.Client, listener: Listener, make: Make
 ) -> None:
@@ -222,16 +232,27 @@ def test_an_event_that_cannot_be_written_is_passed_over(
     user = new_user(http)
     rename(http, user, "Fine")
     poison = f"UPDATE events SET object = '{{' WHERE type = 'user.created' AND user_id = '{user['id']}'"
-    if server.database:
-        http.get("/v1/events?limit=1")  # it has its number then
-        postgres.execute(postgres.direct(server.database) or server.database, poison)
-    else:
-        with closing(sqlite3.connect(server.data / "rollbook.db")) as database:
-            database.execute(poison)
-            database.commit()
+    http.get("/v1/events?limit=1")  # it has its number then
+    change(server, poison)
     http.post(f"/v1/webhooks/{webhook['id']}/resume")
     listener.wait_for(lambda: len(attempts(server, webhook)) == 2)
     assert attempts(server, webhook) == [("user.created", 1, "body_failed"), ("user.updated", 1, "delivered")]
+
+
+def test_a_chat_gets_events_at_its_whole_url_also_if_an_earlier_version_has_stored_it(
+    server: Server, http: httpx2.Client, listener: Listener, make: Make
+) -> None:
+    webhook = make(format="slack")
+    open_url = f"UPDATE webhooks SET url = '{listener.url('/hook')}', sealed_url = NULL WHERE id = '{webhook['id']}'"
+    change(server, open_url)
+    http.patch(f"/v1/webhooks/{webhook['id']}", json={"description": "Chat"})
+    user = new_user(http)
+    listener.wait_for(lambda: attempts(server, webhook) == [("user.created", 1, "delivered")])
+    server.stop()
+    server.start()
+    listener.wait_for(lambda: http.get(f"/v1/webhooks/{webhook['id']}").json()["url"].endswith("/…"))
+    rename(http, user, "Fine")
+    listener.wait_for(lambda: ("user.updated", 1, "delivered") in attempts(server, webhook))
 
 
 def test_one_user_with_many_changes_at_once_gets_them_in_order(

@@ -140,14 +140,15 @@ class Address(str):
 
 class WebhookUrl(str):
     """Where events are sent: an `https` URL, or `inbox` to look at them in the dashboard. `http` and private addresses
-    only if the server's setting `webhook_allow` has their network."""
+    only if the server's setting `webhook_allow` has their network. The URL of a chat is shown with its host only: sent
+    like that, it stays as it is."""
 
     schema: ClassVar[Schema] = {
         "type": "string",
         "minLength": 5,
         "maxLength": 2048,
         "examples": ["https://app.example.com/hooks/rollbook"],
-        "pattern": "^(inbox|https?://[!-~]+)$",
+        "pattern": "^(inbox|https?://[!-~]+…?)$",
     }
 
 

@@ -271,8 +271,9 @@ def _metadata_filter(value: str) -> arguments.MetadataFilter:
 
 
 def _webhook_url(value: str) -> arguments.WebhookUrl:
-    """Check the form of a URL. Whether the server sends to it is for the action to say, which knows the settings."""
-    if not 0 < len(value) <= MAX_URL or not _VISIBLE(value):
+    """Check the form of a URL, which may be masked. Whether the server sends to it is for the action to say, which
+    knows the settings."""
+    if not 0 < len(value) <= MAX_URL or not _VISIBLE(value.removesuffix("…")):
         raise ValueError(
             f"must be a URL of at most {MAX_URL:,} characters, without spaces and with characters other than "
             "ASCII percent-encoded"

@@ -1,5 +1,6 @@
 """Seals again, with the current secret of the server, what former ones have sealed: API keys that can be revealed, and
-the secrets and headers of webhooks. Then the former ones can go."""
+the secrets, headers and URLs of webhooks. Then the former ones can go. Also seals the URLs of chats that an earlier
+version has stored as they are."""
 
 from __future__ import annotations
 
@@ -27,16 +28,15 @@ class Resealing:
     async def step(self) -> bool:
         """Returns whether there is more. At the end it begins again: another server may have sealed with its former
         secret meanwhile."""
-        if not self._on.secret.is_changing:
-            return False
-        if self._after_key is not None:
+        if self._after_key is not None and self._on.secret.is_changing:
             self._after_key = await self._keys(self._after_key)
             return True
         self._after_webhook = await self._webhooks(self._after_webhook)
         if self._after_webhook:
             return True
         self._after_key = ""
-        if dialect(self._on.db).is_shared:  # from now on, a server with former secrets only doesn't start
+        if self._on.secret.is_changing and dialect(self._on.db).is_shared:
+            # From now on, a server that has former secrets only doesn't start.
             await self._on.db.write(server_secrets.keep, self._on.secret.mac("fingerprint", b""))
         return False
 
@@ -61,7 +61,8 @@ class Resealing:
 
     async def _webhooks(self, after: str) -> str:
         """Returns the last one's ID, empty if there are no more."""
-        found = await webhooks.after(self._on.db, after, BATCH)
+        some = webhooks.after if self._on.secret.is_changing else webhooks.with_open_urls
+        found = await some(self._on.db, after, BATCH)
         changed = [new for each in found if (new := webhook_secrets.sealed_again(self._on.secret, each)) != each]
         if changed:
             await self._on.db.write(_store, changed)

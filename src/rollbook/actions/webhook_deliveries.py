@@ -192,17 +192,17 @@ async def _send(
     """Send an event. For the inbox, returns the message to keep. Raises NotFound, InvalidParameter."""
     now = clock.now()
     try:
-        headers, keys = webhook_secrets.unsealed(on.secret, webhook)
+        headers, keys, url = webhook_secrets.unsealed(on.secret, webhook)
     except ValueError:
         raise NotFound(
             "This webhook cannot send: the server's secret has changed since its own was created. Rotate it, and "
-            "set its headers again."
+            "set its headers and, for a chat, its URL again."
         ) from None
     head = [("content-type", content_type), *signing.headers(event.id, now // clock.SECOND, body, keys)]
-    if webhook.url == webhooks.INBOX:
+    if url == webhooks.INBOX:
         return Sent(outcomes.DELIVERED), inbox.message(webhook.id, "", now, head, headers, body)
     try:
-        sender = Sender(webhook.url, on.addresses, connections=1)
+        sender = Sender(url, on.addresses, connections=1)
     except ValueError:  # `webhook_allow` is narrower than when the URL was set
         return Sent(outcomes.NO_ADDRESS), None
     # A task of its own: the sender's timeouts need one, and requests are answered without.

@@ -1,5 +1,4 @@
-"""Actions on webhooks. A webhook hands on events, so callers who decide what it sends must be able to read them. A
-webhook hands on events, so whoever decides what it sends must be able to read them."""
+"""Actions on webhooks. A webhook hands on events, so whoever decides what it sends must be able to read them."""
 
 from __future__ import annotations
 
@@ -94,6 +93,7 @@ async def create(on: Rollbook, by: Principal, new: WebhookCreate) -> WebhookDeta
     _check_url(on, new.url)
     id, secret = webhooks.new_id(), signing.new_secret()
     columns = _stored(new) | {
+        **webhook_secrets.stored_url(on.secret, id, given(new.url), given(new.format, "standard")),
         "id": id,
         "user_id": user_id,
         "created_by": creators.of(by, user_id),
@@ -132,6 +132,8 @@ async def update(
     columns = _stored(changes)
     if "user_id" in columns:
         columns["user_id"] = _owner(by, columns["user_id"])
+    if columns.get("url") == webhook.url:  # perhaps masked, as it was shown
+        del columns["url"]
     if "url" in columns:
         _check_url(on, columns["url"])
     if "url" in columns or "user_id" in columns:
@@ -162,9 +164,11 @@ async def _update(
     webhook = await held(tx, by, id)
     check_version(webhook.version, versions)
     columns = {name: value for name, value in wanted.items() if getattr(webhook, name) != value}
-    if "url" in columns or (changes.headers is not UNSET and changes.headers):
+    moves = "url" in columns and columns["url"] != _opened_url(on, webhook)
+    columns = _with_url(on, webhook, columns, moves)
+    if moves or (changes.headers is not UNSET and changes.headers):
         # The values of headers are often keys of the receiver: no one learns them by having them sent elsewhere.
-        kept = {} if "url" in columns else webhooks.sealed_headers(webhook)
+        kept = {} if moves else webhooks.sealed_headers(webhook)
         columns["headers"] = _headers(on, id, kept, changes)
         if columns["headers"] is webhook.headers is None:
             del columns["headers"]
@@ -174,9 +178,28 @@ async def _update(
         await check_limit(tx, columns["user_id"])
         secret = signing.new_secret()
         columns |= _rotated(on, webhook, secret, HANDED_OVER * clock.SECOND)
-    if "user_id" in columns or "url" in columns:
+    if "user_id" in columns or moves:
         columns["created_by"] = creators.of(by, columns.get("user_id", webhook.user_id))
     return await _changed(tx, by, webhook, columns, secret)
+
+
+def _opened_url(on: Rollbook, webhook: Webhook) -> str | None:
+    """None if the server's secret has changed since, so that no one knows it any more."""
+    try:
+        return webhook_secrets.opened_url(on.secret, webhook)
+    except ValueError:
+        return None
+
+
+def _with_url(on: Rollbook, webhook: Webhook, columns: dict[str, Any], moves: bool) -> dict[str, Any]:
+    """The columns with those of a new URL, or of the one there is if it becomes that of a chat."""
+    format = columns.get("format", webhook.format)
+    if moves:
+        return columns | webhook_secrets.stored_url(on.secret, webhook.id, columns["url"], format)
+    rest = {name: value for name, value in columns.items() if name != "url"}
+    if "format" in columns and format in webhooks.CHATS and webhook.sealed_url is None:
+        return rest | webhook_secrets.stored_url(on.secret, webhook.id, webhook.url, format)
+    return rest
 
 
 async def _changed(
@@ -333,6 +356,8 @@ def _owner(by: Principal, named: str | None) -> str:
 
 def _check_url(on: Rollbook, url: str) -> None:
     """Check a URL as far as can be said without looking its host up. Raises InvalidParameter."""
+    if url.endswith("…"):
+        refuse("url", "is not whole. Send all of it")
     if url != webhooks.INBOX:
         try:
             on.addresses.check_url(url)

@@ -288,7 +288,12 @@ class Webhook(Struct, frozen=True, kw_only=True, omit_defaults=True):
         | None
     )
     url: Annotated[
-        str, text("Where events are sent, or `inbox`.", 2048, examples=["https://app.example.com/hooks/rollbook"])
+        str,
+        text(
+            "Where events are sent, or `inbox`. Of the URL of a chat, only the host is shown.",
+            2048,
+            examples=["https://app.example.com/hooks/rollbook"],
+        ),
     ]
     description: Annotated[str, text("What the webhook is used for.", 255, examples=["Billing"])]
     types: Annotated[

@@ -925,7 +925,7 @@ class Webhook(Model):
     when they lose the right to. Null: the command line, or not known.
     """
     url: str
-    """Where events are sent, or `inbox`."""
+    """Where events are sent, or `inbox`. Of the URL of a chat, only the host is shown."""
     description: str
     """What the webhook is used for."""
     types: list[str]

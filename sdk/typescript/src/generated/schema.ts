@@ -2205,7 +2205,7 @@ export interface components {
              */
             created_by: string | null;
             /**
-             * @description Where events are sent, or `inbox`.
+             * @description Where events are sent, or `inbox`. Of the URL of a chat, only the host is shown.
              * @example https://app.example.com/hooks/rollbook
              */
             url: string;
@@ -2276,7 +2276,7 @@ export interface components {
          */
         WebhookCreate: {
             /**
-             * @description Where events are sent: an `https` URL, or `inbox` to look at them in the dashboard. `http` and private addresses only if the server's setting `webhook_allow` has their network.
+             * @description Where events are sent: an `https` URL, or `inbox` to look at them in the dashboard. `http` and private addresses only if the server's setting `webhook_allow` has their network. The URL of a chat is shown with its host only: sent like that, it stays as it is.
              * @example https://app.example.com/hooks/rollbook
              */
             url: string;
@@ -2432,7 +2432,7 @@ export interface components {
          */
         WebhookUpdate: {
             /**
-             * @description Where events are sent: an `https` URL, or `inbox` to look at them in the dashboard. `http` and private addresses only if the server's setting `webhook_allow` has their network.
+             * @description Where events are sent: an `https` URL, or `inbox` to look at them in the dashboard. `http` and private addresses only if the server's setting `webhook_allow` has their network. The URL of a chat is shown with its host only: sent like that, it stays as it is.
              * @example https://app.example.com/hooks/rollbook
              */
             url?: string;

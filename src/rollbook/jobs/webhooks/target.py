@@ -39,13 +39,13 @@ class WebhookTarget:
         """The types of events to read, None for all: also those that tell of a change of the webhook."""
         self.skips_imports = bool(webhook.skip_imports)
         self._is_ordered = webhook.ordering == "user"
-        self._headers, self._keys = webhook_secrets.unsealed(on.secret, webhook)
+        self._headers, self._keys, url = webhook_secrets.unsealed(on.secret, webhook)
         self._keys_until = webhook.old_secret_until if len(self._keys) > 1 else None
         self._sender: Sender | None = None
         self._is_refused = False
-        if webhook.url != webhooks.INBOX:
+        if url != webhooks.INBOX:
             try:
-                self._sender = Sender(webhook.url, addresses, connections=MAX_WINDOW)
+                self._sender = Sender(url, addresses, connections=MAX_WINDOW)
             except ValueError:  # `webhook_allow` is narrower than when it was set
                 self._is_refused = True
 

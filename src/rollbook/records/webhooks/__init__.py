@@ -1,4 +1,5 @@
-"""Webhooks: endpoints that events are sent to. Secrets and the values of headers are stored sealed."""
+"""Webhooks: endpoints that events are sent to. Secrets, the values of headers and the URLs of chats are stored
+sealed."""
 
 from __future__ import annotations
 
@@ -18,6 +19,8 @@ CHANNEL = "webhooks"
 """Notified when a webhook changes, is created or deleted."""
 INBOX = "inbox"
 """Instead of a URL: events are kept in the product, to be looked at."""
+CHATS = ("slack", "discord", "teams")
+"""Formats of chats. Whoever has the URL of one can write to it."""
 REASONS: dict[str, str] = {
     "owner_suspended": "The user it belongs to was suspended.",
     "owner_deleted": "The user it belongs to was deleted.",
@@ -48,6 +51,7 @@ class Webhook(NamedTuple):
     headers: Annotated[bytes | None, Shown("list(sealed_headers(record))")] = None  # names and sealed values
     old_secret: Hidden[bytes | None] = None  # signs too, until `old_secret_until`
     old_secret_until: Hidden[int | None] = None
+    sealed_url: Hidden[bytes | None] = None  # then `url` is masked
     status: str = "enabled"
     status_reason: str | None = None
     version: Hidden[int] = 1
@@ -63,7 +67,13 @@ OWNER_OF = "SELECT user_id FROM webhooks WHERE id = ?"
 ALL = f"SELECT {COLUMNS} FROM webhooks ORDER BY id LIMIT ? OFFSET ?"
 OF_USER = f"SELECT {COLUMNS} FROM webhooks WHERE user_id = ? ORDER BY id LIMIT ? OFFSET ?"
 AFTER = f"SELECT {COLUMNS} FROM webhooks WHERE id > ? ORDER BY id LIMIT ?"
-SEAL_AGAIN = "UPDATE webhooks SET secret = ?, old_secret = ?, headers = ? WHERE id = ? AND version = ?"
+OPEN_URLS = f"""
+    SELECT {COLUMNS} FROM webhooks
+    WHERE id > ? AND sealed_url IS NULL AND url != '{INBOX}' AND format IN ({", ".join(map(repr, CHATS))})
+    ORDER BY id LIMIT ?"""
+SEAL_AGAIN = (
+    "UPDATE webhooks SET secret = ?, old_secret = ?, headers = ?, url = ?, sealed_url = ? WHERE id = ? AND version = ?"
+)
 ENABLED_OF_USER = Statement(
     f"SELECT {COLUMNS} FROM webhooks WHERE user_id = ? AND status != 'disabled' ORDER BY id", locks=True
 )
@@ -108,9 +118,14 @@ async def after(queries: Queries, id: str, limit: int) -> list[Webhook]:
     return [Webhook._make(row) for row in await queries.all(AFTER, id, limit)]
 
 
+async def with_open_urls(queries: Queries, after: str, limit: int) -> list[Webhook]:
+    """Webhooks of chats whose URL an earlier version has stored as it is, oldest first, after this ID."""
+    return [Webhook._make(row) for row in await queries.all(OPEN_URLS, after, limit)]
+
+
 async def seal_again(tx: Tx, webhook: Webhook) -> None:
     """Store what is sealed, unless the webhook has changed since. It stays the same webhook: no one is notified."""
-    sealed = (webhook.secret, webhook.old_secret, webhook.headers)
+    sealed = (webhook.secret, webhook.old_secret, webhook.headers, webhook.url, webhook.sealed_url)
     await tx.run(SEAL_AGAIN, *sealed, webhook.id, webhook.version)
 
 

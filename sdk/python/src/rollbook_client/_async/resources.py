@@ -2009,8 +2009,8 @@ class AsyncWebhooks(AsyncResource):
 
         Args:
             url: Where events are sent: an `https` URL, or `inbox` to look at them in the dashboard. `http` and
-                private addresses only if the server's setting `webhook_allow` has their network. 5 to 2,048
-                characters.
+                private addresses only if the server's setting `webhook_allow` has their network. The URL of a
+                chat is shown with its host only: sent like that, it stays as it is. 5 to 2,048 characters.
             description: What you use the webhook for. At most 255 characters.
             types: The events to send.
             format: `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`,
@@ -2113,8 +2113,8 @@ class AsyncWebhooks(AsyncResource):
         Args:
             webhook_id: ID of the webhook.
             url: Where events are sent: an `https` URL, or `inbox` to look at them in the dashboard. `http` and
-                private addresses only if the server's setting `webhook_allow` has their network. 5 to 2,048
-                characters.
+                private addresses only if the server's setting `webhook_allow` has their network. The URL of a
+                chat is shown with its host only: sent like that, it stays as it is. 5 to 2,048 characters.
             description: What you use the webhook for. At most 255 characters.
             types: The events to send.
             format: `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`,
