@@ -270,6 +270,7 @@ def test_the_command_writes_the_same_from_a_folder_and_from_a_server(directory: 
     done = directory.rollbook("users", "export", str(file), "--data", str(directory.data))
     assert file.read_text() == whole and "password_hash" not in whole
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    position = int(position) + 1  # the event that the export leaves
     assert f"{ALL:,} users exported." in done.stderr and f"--after {position}" in done.stderr
     over = directory.rollbook("users", "export", "-", "--format", "csv", "--url", directory.url, "--key", directory.key)
     assert over.stdout.encode() == table.replace(b"\r\n", b"\n")
@@ -302,3 +303,17 @@ def test_an_import_of_an_export_gives_the_same_directory(
     assert again.read_bytes() == file.read_bytes()
     done = other.rollbook("users", "import", str(file), "--data", str(other.data))
     assert done.stderr.startswith(f"0 users added, {ALL} skipped, 0 records refused")
+
+
+def test_an_export_leaves_an_event_that_says_who_how_many_and_by_which_filter(
+    server: Server, http: httpx2.Client, user: dict[str, Any]
+) -> None:
+    after = http.get("/v1/events").headers["event-position"]
+    assert http.get("/v1/exports", params={"role": "member", "email": user["email"]}).status_code == 200
+    server.rollbook("users", "export", "--data", str(server.data))
+    found = http.get("/v1/events", params={"after": after, "type": "users.exported"}).json()
+    assert [each["actor"]["address"] for each in found] == ["127.0.0.1", "cli"]
+    assert found[0]["actor"]["user_id"] == http.get("/v1/users/me").json()["id"]
+    assert found[0]["object"] == {"count": 1, "filters": {"email": "…", "role": "member"}, "with_hashes": False}
+    assert found[1]["object"]["filters"] == {}
+    assert user["email"] not in str(found)

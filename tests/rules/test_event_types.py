@@ -24,7 +24,7 @@ def test_patterns_select_a_type_a_group_or_all_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["user", "user.", ".*", "*.*", "user.*.*", "User.created", "users.*", "", "password.*"]
+    "pattern", ["user", "user.", ".*", "*.*", "user.*.*", "User.created", "people.*", "", "password.*"]
 )
 def test_what_is_not_a_pattern(pattern: str) -> None:
     assert not event_types.is_pattern(pattern)
@@ -41,4 +41,4 @@ def test_the_example_of_a_type_is_an_event_of_it(type: str) -> None:
     shown = openapi_tables.event_example(type)
     assert shown["type"] == event.type == type
     assert shown["object"] == TYPES[type].object and shown["before"] == TYPES[type].before
-    assert (shown["user_id"] is None) == (event_types.kind(type) == "server")
+    assert (shown["user_id"] is None) == (event_types.kind(type) in ("server", "users"))

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from rollbook import clock
 from rollbook.actions.arguments import ExportUsers
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Spool, take_turn
@@ -14,7 +15,7 @@ from rollbook.actions.principal import Principal
 from rollbook.actions.users import filters_of
 from rollbook.errors import InsufficientScope, StorageUnavailable
 from rollbook.records import event_log, events, user_list
-from rollbook.records.user_list.query import Query
+from rollbook.records.user_list.query import Filters, Query
 from rollbook.records.users import User
 from rollbook.storage.database import Queries
 
@@ -52,6 +53,9 @@ async def export_users(
     if with_hashes and not by.is_operator:
         raise InsufficientScope("Only whoever can read the server's files can export password hashes.")
     turn = take_turn(on, by, "users:export")
+    filters = filters_of(asked)
+    told = {"count": await user_list.count(on.db, filters), "filters": _told(filters), "with_hashes": with_hashes}
+    await on.write(events.record, "users.exported", "", by.actor, told)
     await events.settle(on.db)
     try:
         spool = Spool(on.settings.data, turn)
@@ -59,11 +63,21 @@ async def export_users(
         raise StorageUnavailable("The server can't create a file for the export. Check its disk.") from None
     begun: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     reading = asyncio.get_running_loop().create_task(
-        _read(on, Query(filters_of(asked), limit=AT_ONCE), form, with_hashes, spool, begun)
+        _read(on, Query(filters, limit=AT_ONCE), form, with_hashes, spool, begun)
     )
     _reading.add(reading)
     reading.add_done_callback(_reading.discard)
     return UserListExport(spool, await begun)
+
+
+def _told(filters: Filters) -> dict[str, str]:
+    """Filters for the event log, without what is personal."""
+    found: dict[str, str] = {}
+    for name, value in filters._asdict().items():
+        if value is not None:
+            is_time = name in ("created_after", "created_before")
+            found[name] = clock.format_time(value) if is_time else value if name in ("role", "status") else "…"
+    return found
 
 
 _reading: set[asyncio.Task[None]] = set()

@@ -741,6 +741,15 @@ class EventObject(Struct, frozen=True):
     of the event says. A link is never contained, only its user and when it expires. If the user was erased, only the ID
     of the object and `erased`."""
 
+    count: Annotated[int, number("How many users were exported.")] | UnsetType = UNSET
+    filters: (
+        Annotated[
+            dict[str, Annotated[str, text("The value, or `…`.", 64)]],
+            says("The filters of an export; of personal ones, only that they were given.", maxProperties=16),
+        ]
+        | UnsetType
+    ) = UNSET
+    with_hashes: Annotated[bool, says("Whether the export has password hashes.")] | UnsetType = UNSET
     erased: (
         Annotated[bool, says("`true`: the user was erased, so that nothing else is left of the object.")] | UnsetType
     ) = UNSET

@@ -124,6 +124,13 @@ TYPES: dict[str, EventType] = {
         {**WEBHOOK, "missed": 1200},
         more="`missed` says how many.",
     ),
+    "users.exported": EventType(
+        "Users were exported.",
+        examples.EXPORTED,
+        user_id="",
+        more="Recorded when the export begins. `count` says how many users match. Of filters by email, ID or search, "
+        "only the name is kept.",
+    ),
     "import.finished": EventType(
         "An import of users has ended.",
         examples.IMPORT,

@@ -80,6 +80,7 @@ WEBHOOK: dict[str, Any] = webhooks.in_events(
         updated_at=_ADDED,
     )
 )
+EXPORTED: dict[str, Any] = {"count": 1500, "filters": {"role": "member"}, "with_hashes": False}
 IMPORT: dict[str, Any] = {
     "id": IMPORT_ID,
     "user_id": ALICE_ID,

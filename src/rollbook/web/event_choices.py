@@ -14,6 +14,7 @@ NAMES = {
     "password_link": "Password links",
     "limit": "Rate limits",
     "webhook": "Webhooks",
+    "users": "Exports",
     "server": "Server",
 }
 

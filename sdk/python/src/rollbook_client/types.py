@@ -117,6 +117,8 @@ EventPattern = (
         "webhook.deleted",
         "webhook.disabled",
         "webhook.events_missed",
+        "users.*",
+        "users.exported",
         "import.*",
         "import.finished",
         "server.*",
@@ -163,6 +165,7 @@ EventType = (
         "webhook.deleted",
         "webhook.disabled",
         "webhook.events_missed",
+        "users.exported",
         "import.finished",
         "server.test",
     ]
@@ -689,6 +692,12 @@ class EventObject(Model):
     """When it started. Null: it waits."""
     finished_at: datetime | None
     """When it ended. Null: it waits or runs."""
+    count: int | None
+    """How many users were exported."""
+    filters: dict[str, Any] | None
+    """The filters of an export; of personal ones, only that they were given."""
+    with_hashes: bool | None
+    """Whether the export has password hashes."""
     erased: bool | None
     """`true`: the user was erased, so that nothing else is left of the object."""
     window: str | None
@@ -717,6 +726,7 @@ class EventObject(Model):
             "address",
             "bytes",
             "bytes_read",
+            "count",
             "created_at",
             "created_by",
             "delimiter",
@@ -730,6 +740,7 @@ class EventObject(Model):
             "events",
             "expires_at",
             "external_id",
+            "filters",
             "finished_at",
             "format",
             "headers",
@@ -773,6 +784,7 @@ class EventObject(Model):
             "user_id",
             "weak_hashes",
             "window",
+            "with_hashes",
             "without_password",
         ]
     )
@@ -833,6 +845,9 @@ class EventObject(Model):
         "weak_hashes",
         "started_at",
         "finished_at",
+        "count",
+        "filters",
+        "with_hashes",
         "erased",
         "window",
         "limit",
