@@ -409,6 +409,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             le=36500,
         ),
     ] = 90
+    key_max_age: Annotated[
+        int,
+        says(
+            "Days after which a new API key expires at the latest. 0 sets no maximum. Keys that exist already keep "
+            "their expiry.",
+            ge=0,
+            le=3650,
+        ),
+    ] = 0
     event_retention: Annotated[
         int,
         says(

@@ -717,3 +717,17 @@ def first_position(http: httpx2.Client, key_id: str) -> str:
     """ID of the event by which the key began."""
     (created,) = (each for each in http.get("/v1/events?type=key.created").json() if each["object"]["id"] == key_id)
     return created["id"]
+
+
+@once
+def test_a_server_may_set_a_maximum_age_of_keys(tmp_path: Path) -> None:
+    with running(tmp_path / "data", "--key-max-age", "30") as server, server.http() as http:
+        found = make(http)["expires_at"]
+        assert hours_from_now(30 * 24 - 1) < found <= hours_from_now(30 * 24 + 1)
+        soon = hours_from_now(24)
+        assert make(http, expires_at=soon)["expires_at"] == soon
+        answer = http.post("/v1/keys", json={"name": "late", "expires_at": hours_from_now(31 * 24)})
+        assert (answer.status_code, answer.json()["param"]) == (400, "expires_at")
+        current = http.get("/v1/keys/current").json()
+        assert current["expires_at"] is None, "keys that exist keep their expiry"
+        assert http.post("/v1/keys/current/rotate", json={"overlap": 60}).json()["expires_at"] is not None

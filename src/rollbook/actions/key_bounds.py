@@ -97,12 +97,20 @@ def new_limit(own: Bounds, wanted: str | None) -> str | None:
     return str(limit) if limit else None
 
 
-def new_expiry(own: Bounds, wanted: int | None) -> int | None:
+def within_age(expires_at: int | None, max_days: int) -> int | None:
+    """The expiry of a new key, at most this many days from now. 0: no maximum."""
+    latest = clock.now() + max_days * clock.DAY
+    return expires_at if not max_days or (expires_at is not None and expires_at <= latest) else latest
+
+
+def new_expiry(own: Bounds, wanted: int | None, max_days: int) -> int | None:
     """Raises InsufficientScope, InvalidParameter."""
     if wanted is None:
-        return own.expires_at
+        return within_age(own.expires_at, max_days)
     if wanted <= clock.now():
         refuse("expires_at", "must be in the future")
+    if within_age(wanted, max_days) != wanted:
+        refuse("expires_at", f"must be at most {max_days} days from now, the key_max_age of this server")
     if not _ends_within(wanted, own.expires_at):
         raise InsufficientScope("This key cannot create a key that expires later than itself.")
     return int(wanted)
