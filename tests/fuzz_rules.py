@@ -80,6 +80,8 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         query["wait"] = 1  # every number of seconds is waited for in the same way
         if positive:
             query["order"] = "asc"  # the description can't say that the other order doesn't wait
+    if positive and "created_after" in query:
+        query.pop("created_before", None)  # nor that it is the later one of the two
     item = case.path_parameters or {}
     name = next((name for name in ("userId", "keyId", "sessionId", "webhookId") if name in item), None)
     if name is None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import needs
+import sbom
 from environment import DEV, INSTALLER, RUNTIME, Stage, find_uv, prepare, prepare_node, provide
 from programs import BROWSER, FONT, NODE, ROOT, Need, SetupFailed, missing, npm
 
@@ -156,7 +157,7 @@ def fuzz(arguments: Arguments) -> NoReturn:
 
 
 def lock(arguments: Arguments) -> int:
-    """Update the lock files to the newest allowed versions."""
+    """Update the lock files to the newest allowed versions, and the bill of materials that is made of them."""
     prepare(DEV)
     provide(NODE)
     uv = find_uv()
@@ -197,6 +198,7 @@ def lock(arguments: Arguments) -> int:
         ]
         if subprocess.run(command, check=False).returncode != 0:
             return 1
+    sbom.SBOM.write_text(sbom.text())
     return subprocess.run(
         [*npm(), "install", "--package-lock-only", "--ignore-scripts", "--no-audit"], check=False
     ).returncode

@@ -367,6 +367,16 @@ def test_what_an_address_says_is_shown_as_text(
             ask(name)
 
 
+def test_to_look_at_a_page_changes_nothing(
+    found: dict[str, list[Place]], clients: dict[str, httpx2.Client], server: Server
+) -> None:
+    with server.http() as http:
+        [newest] = http.get("/v1/events", params={"order": "desc", "limit": 1}).json()
+        for place in (place for places in found.values() for place in places):
+            assert clients[visitor_of(place)].get(place.path).status_code < 500, place.path
+        assert http.get("/v1/events", params={"after": newest["id"], "actor": "me"}).json() == []
+
+
 @every_page
 def test_what_a_person_sees_is_not_kept_by_the_browser(pattern: str, found: dict[str, list[Place]], look: Look) -> None:
     for place in found[pattern]:

@@ -142,6 +142,7 @@ def test_signing_out_ends_this_session_and_no_other(
         answer = person.post("/account/sign-out")
         assert (answer.status_code, answer.headers["location"]) == (303, "/account/sign-in")
         assert "Max-Age=0" in answer.headers["set-cookie"]
+        assert answer.headers["clear-site-data"] == '"cache"', "going back shows nothing to whoever comes next"
         assert [(event["type"], event["actor"]["user_id"]) for event in log.news()] == [("session.revoked", user["id"])]
         with visitor(server, Cookie=f"rollbook-{server.port}={text}") as thief:
             assert not is_signed_in(thief), "the cookie is worth nothing, whoever has kept it"

@@ -15,7 +15,7 @@ import pytest
 
 from rollbook.actions.arguments import ColumnMapping, ImportOptions
 from rollbook.errors import InvalidParameter
-from rollbook.sources import arrays
+from rollbook.sources import arrays, unpacking
 from rollbook.sources.reading import Broken, Reading, Record, preview
 
 if sys.version_info >= (3, 14):
@@ -77,6 +77,13 @@ def test_compressed_files_are_recognized_and_progress_counts_their_own_bytes(pac
 def test_a_file_that_is_packed_to_keep_a_server_busy_is_refused() -> None:
     with pytest.raises(InvalidParameter, match="more than 250 times its size"):
         read(zstd.compress(b" " * (80 << 20)))
+
+
+def test_a_packed_file_has_a_largest_size_whatever_its_ratio(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpacking, "MAX_UNPACKED", 1 << 20)
+    read(zstd.compress(b" " * (1 << 20)))
+    with pytest.raises(InvalidParameter, match="more than 1.0 MiB. Send it in parts"):
+        read(zstd.compress(b" " * ((1 << 20) + 1)))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from rollbook import ids
 from rollbook.actions.arguments import AuditFilters
-from rollbook.actions.checking import refuse
+from rollbook.actions.checking import check_range, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Turn, take_turn
 from rollbook.actions.permissions import known, require
@@ -117,12 +117,7 @@ async def _all(on: Rollbook, turn: Turn, asked: Selection) -> AsyncGenerator[lis
 
 
 async def _selection(on: Rollbook, by: Principal, asked: AuditFilters) -> Selection:
-    if (
-        asked.created_after is not None
-        and asked.created_before is not None
-        and asked.created_after >= asked.created_before
-    ):
-        refuse("created_before", "must be later than created_after")
+    check_range(asked.created_after, asked.created_before)
     for pattern in asked.types:
         if not event_types.is_pattern(pattern):
             refuse("types", "must be types of events, or groups such as user.*")

@@ -132,6 +132,12 @@ def refuse(param: str, sentence: str) -> NoReturn:
     raise invalid([Fault(param, f"{param} {sentence}.")])
 
 
+def check_range(created_after: int | None, created_before: int | None) -> None:
+    """Check that a range of time doesn't end before it begins. Raises InvalidParameter."""
+    if created_after is not None and created_before is not None and created_after > created_before:
+        refuse("created_before", "must not be earlier than created_after")
+
+
 def check_given_password(password: str) -> None:
     """Check that a password can be that long. Raises InvalidParameter."""
     try:

@@ -10,7 +10,7 @@ from typing import Any
 from rollbook import ids, units
 from rollbook.actions import arguments, audit
 from rollbook.actions.arguments import FollowEvents, ListEvents
-from rollbook.actions.checking import refuse, text_hook
+from rollbook.actions.checking import check_range, refuse, text_hook
 from rollbook.actions.context import Rollbook
 from rollbook.actions.event_feeds import Feed
 from rollbook.actions.permissions import require, whom
@@ -37,6 +37,7 @@ async def list_events(on: Rollbook, by: Principal, asked: ListEvents, waiting: W
     waits up to that many seconds for an event, and responds as soon as there is one.
     """
     require(by, "events:read")
+    check_range(asked.created_after, asked.created_before)
     await events.settle(on.db)
     selection = _selection(by, asked)._replace(created_after=asked.created_after, created_before=asked.created_before)
     if asked.wait and asked.order == "desc":

@@ -52,8 +52,8 @@ async def export_users(
     require(by, "users:export")
     if with_hashes and not by.is_operator:
         raise InsufficientScope("Only whoever can read the server's files can export password hashes.")
-    turn = take_turn(on, by, "users:export")
     filters = filters_of(asked)
+    turn = take_turn(on, by, "users:export")
     told = {"count": await user_list.count(on.db, filters), "filters": _told(filters), "with_hashes": with_hashes}
     await on.write(events.record, "users.exported", "", by.actor, told)
     await events.settle(on.db)

@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct, UnsetType
 from rollbook import clock, roles
 from rollbook.actions import creators, new_passwords, passwords, webhook_owners
 from rollbook.actions.arguments import MetadataPatch, UserCreate, UserFields, UserFilters, UserSelection, UserUpdate
-from rollbook.actions.checking import check_version, given, refuse
+from rollbook.actions.checking import check_range, check_version, given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Turn, take_turn
 from rollbook.actions.permissions import known, may_grant, may_touch, reaches_all, require, require_proof
@@ -94,6 +94,7 @@ def filters_of(asked: UserFilters) -> Filters:
         and asked.status is None
     ):
         return ANY
+    check_range(asked.created_after, asked.created_before)
     return Filters(
         asked.email,
         asked.external_id,

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from rollbook import clock, ids
 from rollbook.actions import webhook_secrets
 from rollbook.actions.arguments import ListDeliveries, WebhookTest
-from rollbook.actions.checking import refuse
+from rollbook.actions.checking import check_range, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.lists import ListPage
 from rollbook.actions.permissions import known, require, whom
@@ -56,6 +56,7 @@ async def list_deliveries(on: Rollbook, by: Principal, id: str, asked: ListDeliv
     If there are more, the `Link` header has the URL of the next page. Also requires the scope `events:read`.
     """
     webhook = await _find(on, by, "webhooks:read", id)
+    check_range(asked.created_after, asked.created_before)
     filters = DeliveryFilters(
         before=asked.before,
         outcome=asked.outcome,

@@ -88,7 +88,7 @@ class Secret:
         return None
 
     def sign(self, purpose: Purpose, data: bytes) -> bytes:
-        """A short signature of 12 bytes, keyed BLAKE2b (RFC 7693). For cursors, where every guess costs a request."""
+        """A short signature of 16 bytes, keyed BLAKE2b (RFC 7693). For cursors, where every guess costs a request."""
         return self._signatures(purpose, data, 1)[0]
 
     def signed(self, purpose: Purpose, data: bytes, signature: bytes) -> bool:
@@ -105,7 +105,7 @@ class Secret:
 
     def _signatures(self, purpose: Purpose, data: bytes, of: int) -> list[bytes]:
         keys = [self._key(root, "sign", purpose) for root in self.roots[:of]]
-        return [blake2b(data, key=key, digest_size=12).digest() for key in keys]
+        return [blake2b(data, key=key, digest_size=16).digest() for key in keys]
 
     def _macs(self, purpose: Purpose, data: bytes, of: int) -> list[bytes]:
         keys = [self._key(root, "mac", purpose) for root in self.roots[:of]]

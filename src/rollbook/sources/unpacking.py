@@ -9,6 +9,7 @@ import sys
 import zlib
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
+from rollbook import units
 from rollbook.errors import InvalidParameter
 
 if sys.version_info >= (3, 14):
@@ -27,6 +28,8 @@ HEAD = 65_536
 MAX_RATIO = 250
 """How many times its size a file may have unpacked. Exports of users reach 10 to 50; a file made to keep a server busy,
 thousands."""
+MAX_UNPACKED = 256 << 30
+"""Bytes that a file may have unpacked, whatever its size."""
 FREE = 64 << 20
 """Unpacked bytes before the ratio counts."""
 
@@ -146,4 +149,6 @@ class _Unpacked(io.RawIOBase):
             raise InvalidParameter(
                 f"The file unpacks to more than {MAX_RATIO} times its size. Send it without compression."
             )
+        if self._size > MAX_UNPACKED:
+            raise InvalidParameter(f"The file unpacks to more than {units.size(MAX_UNPACKED)}. Send it in parts.")
         return size

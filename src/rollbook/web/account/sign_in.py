@@ -9,6 +9,8 @@ from rollbook.web import forms
 from rollbook.web.page_request import PageRequest, header_lines
 
 HOME = "/"
+FORGET_PAGES = b'Clear-Site-Data: "cache"\r\n'
+"""Not its storage, which holds no more than the theme and the tab of examples."""
 SECTIONS = ("/account", "/admin", "/docs")
 """Where people who sign in may have wanted to go."""
 ENTRANCES = ("/account/sign-in", "/account/sign-out", "/account/set-password")
@@ -48,7 +50,7 @@ async def sign_out(page: PageRequest) -> Response:
     """Ends this session only."""
     if (digest := page.cookie_digest) is not None:
         await sessions.sign_out(page.on, page.by, digest)
-    return page.redirect("/account/sign-in", "signed-out", page.set_cookie("", 0))
+    return page.redirect("/account/sign-in", "signed-out", page.set_cookie("", 0) + FORGET_PAGES)
 
 
 def _form(page: PageRequest, wanted: str, email: str = "", error: ApiError | None = None) -> Response:
