@@ -138,6 +138,8 @@ _IS_ORIGIN = re.compile(
 # RFC 9116 section 2.5.3: on the web only https.
 _IS_CONTACT = re.compile(r"(?:mailto:|tel:|https://)[!-~]+").fullmatch
 
+_IS_HOST_PATTERN = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.IGNORECASE).fullmatch
+
 
 # Types of settings that are written as text, or as several texts, and checked when they are read.
 _PARSED: dict[Any, tuple[Any, Callable[[Any], Any]]] = {
@@ -469,6 +471,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "webhooks can send requests there."
         ),
     ] = Networks()
+    webhook_hosts: Annotated[
+        tuple[str, ...],
+        says(
+            "The only hosts that webhooks can send to, such as `hooks.slack.com`, or `*.example.com` for all below "
+            "a domain. Set it if you know all receivers. Empty: all that have a public address or one of "
+            "`webhook_allow`."
+        ),
+    ] = ()
     webhook_retention: Annotated[
         int,
         says(
@@ -632,6 +642,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 f"security_contact: {self.security_contact!r} is not a URI. Use one such as "
                 "mailto:security@example.com."
             )
+        for host in self.webhook_hosts:
+            if not _IS_HOST_PATTERN(host):
+                raise ConfigurationError(
+                    f"webhook_hosts: {host!r} is not a host. Use a name without https:// and path, such as "
+                    "hooks.slack.com or *.example.com."
+                )
         if self.otlp_endpoint and not self.otlp_endpoint.startswith(("http://", "https://")):
             raise ConfigurationError(
                 "otlp_endpoint is not a URL. Use the collector's base URL, such as http://127.0.0.1:4318."

@@ -84,6 +84,18 @@ def test_a_person_signs_in_and_out(browse: Browse, http: httpx2.Client, user: di
     assert http.get("/v1/sessions", params={"user": user["id"]}).json() == []
 
 
+def test_signing_out_in_one_tab_does_so_in_all(browse: Browse, user: dict) -> None:
+    page = browse(True)
+    page.goto("/account/sign-in")
+    fill(page, user["email"], user["password"])
+    is_at(page, "/account")
+    other = page.context.new_page()
+    other.goto("/account/keys")
+    page.get_by_role("button", name="Sign out").click()
+    is_at(other, "/account/sign-in")
+    other.close()
+
+
 @with_and_without_scripts
 def test_a_wrong_password_and_an_unknown_address_look_the_same(browse: Browse, user: dict, scripts: bool) -> None:
     page = browse(scripts)

@@ -254,6 +254,21 @@ def test_credentials_in_a_url_get_a_reason_of_their_own() -> None:
         Addresses(Networks()).check_url("https://user:password@example.com/")
 
 
+def test_only_named_hosts_are_accepted_if_there_are_any() -> None:
+    addresses = Addresses(Networks(), ("hooks.slack.com", "*.Example.com"))
+    for url in ("https://HOOKS.slack.com/a", "https://a.example.com/", "https://a.b.example.com:8443/"):
+        addresses.check_url(url)
+    for url in (
+        "https://example.com/",
+        "https://notexample.com/",
+        "https://a.example.com.evil.net/",
+        "https://slack.com/",
+        "https://8.8.8.8/",
+    ):
+        with pytest.raises(ValueError, match="allowed with --webhook-hosts"):
+            addresses.check_url(url)
+
+
 def test_urls_in_parts() -> None:
     def parts(url: str) -> UrlParts:
         return Addresses(Networks.parse(["10.0.0.0/8"])).check_url(url)

@@ -119,6 +119,13 @@ def test_a_server_that_others_can_reach_refuses_hashes_that_are_too_cheap(
             assert load({**local, **cheaper})[0].hashes_are_weak
 
 
+def test_hosts_of_webhooks_are_names() -> None:
+    assert load({"webhook_hosts": ["hooks.slack.com", "*.example.com"]})[0].webhook_hosts[1] == "*.example.com"
+    for wrong in ("https://hooks.slack.com", "hooks.slack.com/services", "*", "*.*.example.com", "a*.example.com", ""):
+        with pytest.raises(ConfigurationError, match="is not a host"):
+            load({"webhook_hosts": [wrong]})
+
+
 def test_a_named_file_must_be_there(file: Path) -> None:
     with pytest.raises(ConfigurationError, match="file not found"):
         load({}, {}, file)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from threading import Thread
 from typing import Any, NamedTuple
@@ -93,11 +93,13 @@ class Unresolved(Exception):
 
 
 class Addresses:
-    """One for each process. Addresses in `allow` are accepted whatever they are, and also by plain HTTP."""
+    """One for each process. Addresses in `allow` are accepted whatever they are, and also by plain HTTP. If there are
+    `hosts`, no others are: names, or `*.` and a domain for all names below it."""
 
     def __init__(
         self,
         allow: Networks,
+        hosts: Sequence[str] = (),
         *,
         look_up: Lookup = socket.getaddrinfo,
         timeout: float = LOOKUP_TIMEOUT,
@@ -105,6 +107,7 @@ class Addresses:
     ) -> None:
         """`look_up` is called like `socket.getaddrinfo`, in a thread."""
         self._allow = allow
+        self._hosts = tuple(host.lower() for host in hosts)
         self._look_up = look_up
         self._timeout = timeout
         self._remembered = remembered
@@ -115,6 +118,12 @@ class Addresses:
     def check_url(self, url: str) -> UrlParts:
         """The URL in parts. Raises ValueError with a sentence that says how to fix it. Looks up nothing."""
         target = _parse(url)
+        if self._hosts and not any(
+            target.host.endswith(host[1:]) if host.startswith("*.") else target.host == host for host in self._hosts
+        ):
+            raise ValueError(
+                f"must be on a host that the operator of this server allowed with --webhook-hosts, not {target.host}."
+            )
         address = _literal(target.host)
         if address is None:
             if not target.secure and not self._allow:

@@ -85,7 +85,7 @@ class Dispatcher:
         self._budget = Budget(on.db, on.event_reader, self._has_changed, count)
         self._pace = Pace()
         self._answered = answered
-        self._addresses = Addresses(on.settings.webhook_allow)
+        self._addresses = Addresses(on.settings.webhook_allow, on.settings.webhook_hosts)
         self._owned: dict[str, Endpoint] = {}
         self._is_shared = dialect(on.db).is_shared
         self._unusable: dict[str, int] = {}

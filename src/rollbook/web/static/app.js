@@ -328,6 +328,10 @@
     if (palette) walkPalette(palette, event);
   });
   document.addEventListener("DOMContentLoaded", () => {
+    // Whoever signs out in one tab has signed out in all: none goes on showing what it showed.
+    const session = new BroadcastChannel("session");
+    if (location.pathname === "/account/sign-in") session.postMessage("ended");
+    else if (document.querySelector('form[action="/account/sign-out"]')) session.onmessage = () => location.reload();
     live = document.createElement("div");
     live.className = "visually-hidden";
     live.setAttribute("role", "status");
