@@ -7,6 +7,7 @@ import os
 import struct
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -40,6 +41,13 @@ def follow(path: str) -> None:
         return time.time_ns() // 1000 + struct.unpack_from("<q", shift)[0]
 
     now = moved
+
+
+def follow_in_checkout() -> None:
+    """Follow the file that ROLLBOOK_CLOCK_FILE names, in a checkout. Nothing moves the clock of an installed server."""
+    path = os.environ.get("ROLLBOOK_CLOCK_FILE")
+    if path and (Path(__file__).parents[2] / "pyproject.toml").is_file():
+        follow(path)
 
 
 def is_moved() -> bool:

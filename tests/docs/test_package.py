@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import rollbook
+from rollbook import clock
 from rollbook.docs_site import guide
 from tests.harness import running
 
@@ -81,3 +83,14 @@ def test_the_python_client_is_a_wheel_of_its_own_with_the_version_and_the_files_
         for path in (installed / "rollbook_client").rglob("*")
         if path.is_file()
     }
+
+
+def test_no_file_moves_the_clock_of_a_package(installed: Path, tmp_path: Path) -> None:
+    clock.move(str(tmp_path / "clock"), clock.DAY)
+    program = "from rollbook import clock; clock.follow_in_checkout(); print(clock.is_moved())"
+    for folder, is_moved in ((ROOT / "src", True), (installed, False)):
+        environment = {**os.environ, "PYTHONPATH": str(folder), "ROLLBOOK_CLOCK_FILE": str(tmp_path / "clock")}
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+        )
+        assert done.stdout == f"{is_moved}\n", folder

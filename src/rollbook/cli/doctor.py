@@ -124,8 +124,12 @@ def _platform() -> Iterator[Finding]:
         yield fault(
             "clock", shown, "The machine's clock is far behind. Expiry and rate limits depend on it. Turn on NTP."
         )
-    elif path := os.environ.get(PREFIX + "CLOCK_FILE"):
-        yield warning("clock", f"{shown}, moved by {path}", f"{PREFIX}CLOCK_FILE is for tests. Unset it.")
+    elif clock.is_moved():
+        yield warning(
+            "clock",
+            f"{shown}, moved by {os.environ[PREFIX + 'CLOCK_FILE']}",
+            f"{PREFIX}CLOCK_FILE is for tests. Unset it.",
+        )
     else:
         yield ok("clock", shown)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from rollbook import clock
@@ -18,8 +17,7 @@ MISUSE = 2
 
 def main() -> None:
     """Run the command line and exit: 0 for success, 1 for failure, 2 for incorrect usage."""
-    if path := os.environ.get("ROLLBOOK_CLOCK_FILE"):
-        clock.follow(path)
+    clock.follow_in_checkout()
     try:
         _run(sys.argv[1:])
     except Exception as problem:

@@ -39,8 +39,7 @@ def main() -> None:
     """Standard input holds the settings and the import's ID, and ends when the server does."""
     settings, id = pickle.load(sys.stdin.buffer)  # from the server
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    if path := os.environ.get("ROLLBOOK_CLOCK_FILE"):
-        clock.follow(path)
+    clock.follow_in_checkout()
     run(settings, id)
 
 
