@@ -16,6 +16,7 @@ from tests.browser.chromium import take_session
 from tests.browser.conftest import NO_LIMITS
 from tests.browser.population import sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user, running, serving
+from tests.nodes.pair import wait_until
 
 URL = "https://hooks.invalid/rollbook"
 with_and_without_scripts = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
@@ -183,7 +184,8 @@ def test_a_webhook_is_paused_and_resumed_from_a_chosen_place(http: httpx2.Client
     page.get_by_label("Start").select_option("now")
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_text("Webhook resumed.")).to_be_visible()
-    assert stored(http, webhook)["status"] == "enabled" and stored(http, webhook)["health"]["waiting"] <= 1
+    assert stored(http, webhook)["status"] == "enabled"
+    wait_until(lambda: stored(http, webhook)["health"]["waiting"] <= 1)
 
 
 def test_viewers_have_their_own_webhooks_and_members_none(

@@ -224,7 +224,7 @@ def test_the_cases_above_are_all_types_there_are() -> None:
     seen = {change.type for change in CHANGES} | {"user.created", "key.revealed", "key.rotated", "key.revoked"}
     seen |= {"session.created", "session.revoked", "user.signed_in"}
     seen |= {*REFUSALS, "limit.exceeded", "key.expiring", "key.expired"}  # test_event_notices
-    seen |= {"import.finished"}  # test_imports
+    seen |= {"import.finished", "users.exported"}  # test_imports, test_exports
     seen |= {type for type in TYPES if type.startswith("webhook.")}  # test_webhooks
     assert seen == set(TYPES) - {"server.test"}
 

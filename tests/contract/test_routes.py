@@ -344,6 +344,7 @@ def test_head_answers_as_get_without_the_body(world: World, route: Route) -> Non
             "ratelimit-remaining",
             "ratelimit-reset",
             "transfer-encoding",
+            *(("event-position",) if route.path == "/v1/exports" else ()),  # an export leaves an event
         )
         return {field: value for field, value in answer.headers.items() if field not in own}
 
@@ -720,6 +721,15 @@ def last_owner_in_a_race(world: World, route: Route) -> httpx2.Response:
     return lost
 
 
+def many_pages(world: World, route: Route) -> httpx2.Response:
+    with (
+        running(world.server.data.with_name("pages" + ids.new("key")), "--page-limit", "1/minute") as server,
+        server.http(None) as stranger,
+    ):
+        assert stranger.get(route.path).status_code == 200
+        return stranger.get(route.path)
+
+
 def owners_in_a_race(world: World, route: Route) -> httpx2.Response:
     """The answer to the one who has lost."""
     with (
@@ -740,9 +750,9 @@ def owners_in_a_race(world: World, route: Route) -> httpx2.Response:
                 (answer.result() for answer in answers), key=lambda answer: answer.status_code != route.success
             )
             assert won.status_code == route.success != lost.status_code
-            winner, id = (first, one["id"]) if won is answers[0].result() else (second, two["id"])
-            found = winner.get("/v1/users", params={"role": "owner", "status": "active"})
-            assert found.status_code == 200 and [user["id"] for user in found.json()] == [id], found.text
+            stayed = one if won is answers[0].result() else two
+            owners = server.ask("SELECT id FROM users WHERE role = 'owner' AND status = 'active'")
+            assert [id for (id,) in owners] == [stayed["id"]]
             return lost
 
 
@@ -760,6 +770,7 @@ PROVOKED: dict[type[ApiError], Provoke] = {
 }
 # Rows that need another way than the error's usual one.
 OTHERWISE: dict[tuple[str, type[ApiError]], Provoke] = {
+    ("GET /openapi.json", errors.TooManyRequests): many_pages,
     ("GET /v1/keys", errors.NotFound): unknown_owner,
     ("POST /v1/keys", errors.NotFound): unknown_owner,
     ("GET /v1/sessions", errors.NotFound): unknown_owner,

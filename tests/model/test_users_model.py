@@ -208,7 +208,6 @@ class Users(RuleBasedStateMachine):
         if answer.status == 204:
             self.living.pop(id, None)
             self.deleted.pop(id, None)
-            self.log = [entry for entry in self.log if entry[1] != id]
             self._happened("user.purged", id)
 
     @precondition(lambda self: self.living and not self.waited)
