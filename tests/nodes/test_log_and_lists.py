@@ -69,7 +69,7 @@ def test_who_follows_the_events_on_either_node_misses_none_and_sees_none_twice(n
                 connection = connections[number if number < 2 else turn % 2]
                 answer = connection.call("GET", f"/v1/events?limit=1000&after={after}")
                 assert answer.status == 200, answer.body
-                seen += [event["actor"]["request_id"] for event in answer.json]
+                seen += [event["actor"]["request_id"] for event in answer.json if event["user_id"] in users]
                 if answer.json:
                     after = answer.json[-1]["id"]
                 elif last:
