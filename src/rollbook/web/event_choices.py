@@ -15,6 +15,7 @@ NAMES = {
     "limit": "Rate limits",
     "webhook": "Webhooks",
     "users": "Exports",
+    "import": "Imports",
     "server": "Server",
 }
 
@@ -33,4 +34,4 @@ def groups(without: Iterable[str] = ()) -> list[EventGroup]:
     for type, about in event_types.TYPES.items():
         if type not in without:
             found.setdefault(event_types.kind(type), []).append((type, about.description.replace("`", "")))
-    return [EventGroup(NAMES.get(name, name), f"{name}.*", types) for name, types in found.items()]
+    return [EventGroup(NAMES[name], f"{name}.*", types) for name, types in found.items()]
