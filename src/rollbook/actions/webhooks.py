@@ -357,7 +357,7 @@ def _owner(by: Principal, named: str | None) -> str:
 def _check_url(on: Rollbook, url: str) -> None:
     """Check a URL as far as can be said without looking its host up. Raises InvalidParameter."""
     if url.endswith("…"):
-        refuse("url", "is not whole. Send all of it")
+        refuse("url", "must be whole, not masked")
     if url != webhooks.INBOX:
         try:
             on.addresses.check_url(url)

@@ -8,6 +8,7 @@ whole.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,6 +44,7 @@ SLACK = 2 * PRECISION
 
 _FIELD = '"metadata":'  # the first of these is the user's own field: in strings, quotes are escaped
 _DIGEST = 32
+_IS_DIGEST = re.compile(r'"[0-9a-f]{32}"').match  # other objects may have a text of this name
 _USER_ID = 1 + COLUMNS.split(", ").index("user_id")
 
 
@@ -94,6 +96,6 @@ def _filled(text: str | None, values: dict[str, str]) -> str | None:
 
 def _metadata_at(text: str | None) -> int:
     """Position at which the digest begins; 0 where there is none."""
-    if text is None or (at := text.find(_FIELD)) < 0 or text[at + len(_FIELD)] != '"':
+    if text is None or (at := text.find(_FIELD)) < 0 or not _IS_DIGEST(text, at + len(_FIELD)):
         return 0
     return at + len(_FIELD) + 1
