@@ -60,7 +60,7 @@ fi
 certificate postgres 999 postgres
 certificate valkey 999 valkey
 certificate node 10001 "node1 node2 node3"
-# Not the password, only its SHA-256. Always anew, since the password may have changed.
+# Not the password, only its SHA-256. Each time, since the password may have changed.
 {
     echo "user default off"
     echo "user rollbook on #$(printf %s "$valkey_password" | openssl dgst -sha256 -r | cut -c1-64) $(cat valkey/permissions)"

@@ -1,5 +1,5 @@
-"""What people create for others: API keys and webhooks. It ends when its creator loses the right to create it, so that
-nobody leaves behind what acts on behalf of others."""
+"""API keys and webhooks that people create for others. They end when their creator loses the right to create them:
+otherwise, who leaves could go on acting on behalf of those who stay."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def of(by: Principal, user_id: str) -> str | None:
 
 
 async def hold(tx: Tx, by: Principal, scope: str, user_id: str) -> None:
-    """Before something is created for a user: what the caller can do for others is looked at again, where nothing comes
-    between, or it would miss its end. Locks both users, always in the same order. Raises Unauthorized, Forbidden,
-    NotFound."""
+    """Check once more, with both users locked, that the caller may create something for this user. Without the locks,
+    the caller could lose the right meanwhile, and what is created would not end with it. They are always locked in the
+    same order. Raises Unauthorized, Forbidden, NotFound."""
     if user_id == by.user_id or not by.user_id:
         return
     await users.hold(tx, (by.user_id, user_id))

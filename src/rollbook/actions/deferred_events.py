@@ -43,7 +43,7 @@ class DeferredEvents:
 
     def __init__(self) -> None:
         self.refused = Counter[str]()
-        """What was refused, by the type of its event, and however many of them are recorded."""
+        """Number of refusals by the type of their event, also of those that are not recorded."""
         self._waiting: dict[tuple[str, ...], DeferredEvent] = {}
 
     def sign_in_failed(self, user_id: str | None, actor: Actor) -> None:

@@ -182,7 +182,7 @@ class HashingQueue:
                 job.future.set_exception(Overloaded())
 
     def _startable(self) -> _Job | None:
-        """Waiter whose turn it is; None if no one waits, or while there is no thread or memory for them. Nobody
+        """Waiter whose turn it is; None if no one waits, or while there is no thread or memory for them. No one
         overtakes, otherwise what needs much memory might never get it: but known ones need not wait for the memory of
         one stranger after the other."""
         if len(self._running) >= self._threads or not self.waiting:

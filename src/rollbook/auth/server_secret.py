@@ -237,7 +237,7 @@ def keep(folder: Path, secret: Secret) -> None:
 
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
-    """If two servers start at the same time, the second finds the first one's file."""
+    """Lock the folder: of two servers that start at the same time, the second finds the first one's file."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -54,7 +54,7 @@ def app(check: bool, json: bool, data: Path | None, database: str | None) -> Non
 
 
 def _build(db: Database) -> None:
-    """What servers would build after their start, if their role may."""
+    """Build the indexes that servers otherwise build after their start, if their role may."""
     for upkeep in dialect(db).upkeep:
         if upkeep.is_build:
             db.run_now(_done(upkeep.step(db)))

@@ -93,8 +93,9 @@ class Unresolved(Exception):
 
 
 class Addresses:
-    """One for each process. Addresses in `allow` are accepted whatever they are, and also by plain HTTP. If there are
-    `hosts`, no others are: names, or `*.` and a domain for all names below it."""
+    """Checks and looks up receivers, once for each process. Addresses in `allow` are accepted whatever they are, and
+    also by plain HTTP. If there are `hosts`, no others are accepted: names, or `*.` and a domain for all names below
+    it."""
 
     def __init__(
         self,

@@ -44,7 +44,7 @@ class Budget:
         self._holders: dict[Holder, int] = {}  # those that have held something for longest come first
 
     def charge(self, holder: Holder, size: int) -> None:
-        """It holds so many bytes now."""
+        """Note that the holder has so many bytes now."""
         self.held += size - self._holders.get(holder, 0)
         if size:
             self._holders[holder] = size

@@ -26,7 +26,7 @@ MAX_SLOTS = 1_000
 
 
 class Kind(NamedTuple):
-    """What a slot is for, and how many of the kind one user and all together may have."""
+    """Purpose of a slot, and how many of the kind one user and all together may have."""
 
     number: int
     of_user: int
@@ -50,7 +50,7 @@ class UserHasEnough(Exception):
 
 
 class Slot:
-    """One that is taken, until `leave`."""
+    """A slot that is taken, until `leave`."""
 
     __slots__ = ("_at", "_kind", "_slots")
 

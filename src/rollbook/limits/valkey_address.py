@@ -56,7 +56,7 @@ class Address:
 
     @property
     def lacks(self) -> list[str]:
-        """What would protect the connections and is missing, for people."""
+        """Missing protections of the connections, in words for people."""
         if self.is_local:
             return []
         return [word for word, has in (("TLS", self.tls), ("a password", self.password)) if not has]

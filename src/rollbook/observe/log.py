@@ -3,9 +3,9 @@
     logger = logging.getLogger("rollbook.http")
     logger.warning("worker died", extra={"worker": 2, "signal": 9})
 
-writes `{"time":"…","level":"warning","event":"worker died","logger":"rollbook.http","worker":2,"signal":9}`. Events are
-few and are written at once, by the caller: the last words of a dying process must not sit in a buffer. Requests are
-many: `access.py`. `docs/decisions/0004-logging.md` says why this is the standard library.
+writes `{"time":"…","level":"warning","event":"worker died","logger":"rollbook.http","worker":2,"signal":9}`.
+Events are few and are written at once, by the caller: the last words of a dying process must not sit in a buffer.
+Requests are many: `access.py`. `docs/decisions/0004-logging.md` says why this is the standard library.
 """
 
 from __future__ import annotations

@@ -398,7 +398,7 @@ async def select(queries: Queries, sql: str, *values: Any) -> list[Event]:
 
 async def forget(tx: Tx, user_id: str) -> None:
     """Erase what the log holds about a person. What stays of each event is that it happened, when, who did it and to
-    which ID: nobody can erase what they have done by erasing whom they did it to."""
+    which ID: no one can erase what they have done by erasing whom they did it to."""
     await dialect(tx).event_log.settle_in(tx)
     await dialect(tx).event_log.erase(tx, user_id)
     await event_metadata.forget(tx, user_id)

@@ -32,7 +32,7 @@ class Refusal(NamedTuple):
     code: str
     reason: str
     user_id: str | None = None
-    """Whoever was imported without their password."""
+    """User who was imported without their password."""
 
 
 class Counts(NamedTuple):

@@ -1,5 +1,5 @@
-"""How connections to PostgreSQL are protected on their way: as the URL says or, where it says nothing, by TLS with a
-server that proves its name, unless they stay on this machine. Never falls back to plain text by itself."""
+"""Protection of connections to PostgreSQL: as the URL says or, where it says nothing, TLS with a server that proves its
+name, unless they stay on this machine. Never falls back to plain text by itself."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FIX = (
 
 
 class Protection(NamedTuple):
-    """How one URL is connected to."""
+    """Protection of the connections to one URL."""
 
     is_local: bool
     """All its hosts are this machine, by a loopback address or a Unix socket."""
@@ -68,7 +68,7 @@ class Protection(NamedTuple):
 
 
 def protection(url: str) -> Protection:
-    """What the URL, and the variables that PostgreSQL's own programs know too, say."""
+    """Protection that the URL asks for, or the variables that PostgreSQL's own programs know too."""
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
     is_local = "service" not in query and all(map(_stays_here, _hosts(parts.netloc, query)))
@@ -130,7 +130,7 @@ def _stays_here(host: str) -> bool:
 
 
 def _own_root() -> str:
-    """Where libpq and asyncpg look for an authority that no one has named."""
+    """Default file of the authority, where libpq and asyncpg look for it; empty if there is none."""
     try:
         file = Path.home() / ".postgresql" / "root.crt"
         return str(file) if file.exists() else ""

@@ -23,8 +23,8 @@ BUSY_TIMEOUT = 5_000
 """Milliseconds to wait for a lock that one of our processes does not hold: another tool, or a recovery after a
 crash."""
 
-# No mmap_size: SQLite unmaps the whole file for each new snapshot, so that a read just after a commit takes 47 µs where
-# it takes 20 without (and 7.7 against 8.1 without writers); and a disk that fails would be a signal instead of an
+# No mmap_size: SQLite unmaps the whole file for each new snapshot, so that a read just after a commit takes 47 µs
+# where it takes 20 without (and 7.7 against 8.1 without writers); and a disk that fails would be a signal instead of an
 # error.
 _READER = ("PRAGMA query_only = ON", "PRAGMA mmap_size = 0")
 _WRITER = (

@@ -283,8 +283,8 @@ class Writer:
 def _transact(connection: sqlite3.Connection, jobs: list[Job], dialect: Any) -> tuple[list[Outcome], list[str]]:
     """All jobs in one transaction; a job that fails is undone alone.
 
-    A savepoint for each job would cost 14 µs, half of a write: SQLite then copies each page before a job touches it. So
-    jobs run without. One that fails before it changed anything leaves nothing to undo, which is how nearly all fail;
+    A savepoint for each job would cost 14 µs, half of a write: SQLite then copies each page before a job touches it.
+    So jobs run without. One that fails before it changed anything leaves nothing to undo, which is how nearly all fail;
     after one that did change something, all start over, with savepoints this time.
     """
     connection.execute("BEGIN IMMEDIATE")

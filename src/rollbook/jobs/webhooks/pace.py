@@ -21,7 +21,7 @@ as events wait."""
 AGAIN, LEAST_AGAIN = 2_000, 100
 """Requests of replays a second that may begin, to all endpoints together: at most, and while the process is busy."""
 SPARE = 0.4
-"""Of a core: beyond it, replays go slower, since nobody waits for them."""
+"""Of a core: beyond it, replays go slower, since no one waits for them."""
 
 
 class Pace:

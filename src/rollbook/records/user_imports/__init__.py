@@ -118,8 +118,7 @@ def dates(new: Sequence[Prepared], start: int) -> list[int]:
 
 
 def with_own_event(added: Sequence[tuple[Prepared, User]], all_events: bool) -> Sequence[tuple[Prepared, User]]:
-    """Added users of whom an event is recorded. No one gets a role above member without one. Nobody gets a role above
-    member without one."""
+    """Added users of whom an event is recorded: all, or those with a role above member."""
     return added if all_events else [each for each in added if each[1].role != "member"]
 
 

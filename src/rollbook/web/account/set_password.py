@@ -64,7 +64,7 @@ def _form(
         section="sign-in",
         token=token,
         user=user,
-        # A first password is a reset to nobody.
+        # Who has never signed in sets a first password.
         is_reset=user.last_sign_in_at is not None,
         revokes_keys=page.request.method == "GET" or "revoke_keys" in page.form,
         signs_in=sessions.link_signs_in(page.on, user, token),
