@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 import signal
 import socket
 import threading
@@ -12,6 +14,7 @@ import pytest
 from wire import Client, Hold, Server, until
 
 from rollbook.config import ConfigurationError
+from rollbook.http.accepting import begin_nothing
 from rollbook.http.server import bind
 from tests.harness import free_port
 
@@ -83,6 +86,22 @@ class TestStop:
         assert load.failed == []
         assert (code, errors) == (0, "")
         assert len((tmp_path / "stopped").read_text().splitlines()) == workers
+
+    def test_a_port_that_is_about_to_close_resets_no_one(self) -> None:
+        """However long the server is held up before it closes the port: here until every client has come again."""
+        (listener,) = bind("127.0.0.1", 0)
+        listener.listen()
+        address = listener.getsockname()
+        with socket.create_connection(address), socket.socket() as late:
+            begin_nothing(listener)
+            late.setblocking(False)
+            late.connect_ex(address)
+            assert select.select([listener], [], [], 60)[0]  # who came before is still let in
+            listener.accept()[0].close()
+            assert select.select([listener], [], [], 0.1)[0] == []
+            listener.close()
+            assert select.select([], [late], [], 60)[1]  # it has tried again
+            assert late.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED
 
     def test_a_running_request_ends_and_says_close(self, tmp_path: Path) -> None:
         with Server("drain_timeout=60") as server, server.client() as client:

@@ -8,8 +8,11 @@ place in the backlog.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import socket
+import struct
+import sys
 from contextlib import suppress
 from functools import partial
 
@@ -29,6 +32,24 @@ PAUSE = 1.0
 # Seconds that the last connections have to complete their TLS handshake when the server stops.
 LAST = 1.0
 
+# A program for the kernel's packet filter, with the TCP header as its data: drop a segment with the flag SYN (RFC 9293
+# section 3.1), let any other pass.
+_DROP_SYN = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
+_SO_ATTACH_FILTER = 26  # of <asm-generic/socket.h>; Python doesn't name it
+
+
+def begin_nothing(listener: socket.socket) -> None:
+    """Have the system begin no more connections on a port that is about to close, so that none is reset between the
+    last `accept` and `close`. A client that comes in between tries again after a second, and is refused. Only Linux can
+    do this; elsewhere, and where it may not, nothing happens."""
+    if sys.platform != "linux":
+        return
+    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in _DROP_SYN))
+    with suppress(OSError):
+        listener.setsockopt(
+            socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(_DROP_SYN), ctypes.addressof(program))
+        )
+
 
 class Acceptor:
     """Accepts from the start on, until `stop`."""
@@ -44,7 +65,7 @@ class Acceptor:
 
     async def stop(self) -> None:
         """Accept what is waiting in the system's queue, which closing the port would reset, and close the port at once:
-        what came in between would be lost."""
+        what came in between would be lost. Whoever stops the whole server calls `begin_nothing` before."""
         if self._paused is not None:
             self._paused.cancel()
         self._worker.loop.remove_reader(self._listener)

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from rollbook.config import ConfigurationError, Settings
-from rollbook.http.accepting import Acceptor
+from rollbook.http.accepting import Acceptor, begin_nothing
 from rollbook.http.application import Application
 from rollbook.http.worker import Worker
 
@@ -96,6 +96,9 @@ async def _work(
         gc.freeze()
         ready()
         await stop.wait()
+        if parent is None:  # else others may go on
+            for listener in sockets:
+                begin_nothing(listener)
         for acceptor in acceptors:
             await acceptor.stop()
         await asyncio.gather(worker.drain(), app.drain())

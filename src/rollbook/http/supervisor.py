@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from rollbook.config import ConfigurationError, Settings
+from rollbook.http.accepting import begin_nothing
 from rollbook.http.application import Application
 
 log = logging.getLogger("rollbook")
@@ -205,6 +206,7 @@ class Supervisor:
         """Tell the workers to stop. Returns when to kill those that have not, on the monotonic clock."""
         self._stopping = True
         for listener in self._sockets:
+            begin_nothing(listener)
             listener.close()
         self._tell(signal.SIGTERM)
         return time.monotonic() + self._settings.drain_timeout + 2.0
