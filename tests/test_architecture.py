@@ -33,6 +33,7 @@ ROOMS = (
         "ids",
         "clock",
         "machine",
+        "mailing",
         "networks",
         "quota",
         "runner",

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Meta
 
 from rollbook import units
+from rollbook.mailing import MailServer, Sender
 from rollbook.quota import Limit
 from rollbook.roles import ROLES
 
@@ -489,6 +490,48 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 14
 
+    smtp: Annotated[
+        str,
+        says(
+            "Mail server, such as `smtp://user:password@smtp.example.com:587`. Mail is only sent over TLS, which "
+            "verifies the server: with `smtp://` by STARTTLS, with `smtps://` (port 465) from the first byte. "
+            "`smtp+insecure://host:25` does without, on a network you trust. Needs `mail_from` and `public_url`. "
+            "Empty: Rollbook sends no mail."
+        ),
+    ] = ""
+    smtp_ca: Annotated[
+        str,
+        says(
+            "File with the certificates (PEM) of the authorities that vouch for the mail server. Empty: those of the "
+            "system. Set it if the mail server has a certificate authority of its own."
+        ),
+    ] = ""
+    mail_from: Annotated[
+        str,
+        says(
+            "Sender of all mail: `Example <no-reply@example.com>`, or the email alone. Use a domain that your mail "
+            "server may send for (SPF, DKIM)."
+        ),
+    ] = ""
+    mail_reply_to: Annotated[
+        str, says("Where replies go, written as `mail_from` is. Empty: to the sender. Set it if nobody reads that.")
+    ] = ""
+    mail_rate: Annotated[
+        int,
+        says(
+            "Mails a minute at most, from all servers together. Lower it if your provider allows fewer.",
+            ge=1,
+            le=100_000,
+        ),
+    ] = 300
+    mail_templates: Annotated[
+        str,
+        says(
+            "Folder with templates of your own. Each file in it replaces the built-in one of its name. Empty: the "
+            "built-in ones."
+        ),
+    ] = ""
+
     usage_retention: Annotated[
         int,
         says(
@@ -648,6 +691,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                     f"webhook_hosts: {host!r} is not a host. Use a name without https:// and path, such as "
                     "hooks.slack.com or *.example.com."
                 )
+        self._check_mail()
         if self.otlp_endpoint and not self.otlp_endpoint.startswith(("http://", "https://")):
             raise ConfigurationError(
                 "otlp_endpoint is not a URL. Use the collector's base URL, such as http://127.0.0.1:4318."
@@ -662,6 +706,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigurationError(
                 "password_memory is too small: argon2 needs at least 8 KiB for each lane of password_parallelism."
             )
+
+    def _check_mail(self) -> None:
+        for name, parse in (("smtp", MailServer.parse), ("mail_from", Sender.parse), ("mail_reply_to", Sender.parse)):
+            try:
+                if value := getattr(self, name):
+                    parse(value)
+            except ValueError as problem:
+                raise ConfigurationError(f"{name}: {problem}") from None
+        if self.smtp and not self.mail_from:
+            raise ConfigurationError("smtp needs mail_from: set the sender, such as Example <no-reply@example.com>.")
+        if self.smtp and not self.public_url:
+            raise ConfigurationError(
+                "smtp needs public_url: links in mail start with it, such as https://api.example.com."
+            )
+
+    @property
+    def sends_mail(self) -> bool:
+        """Test whether there is a mail server to send through."""
+        return bool(self.smtp)
 
     @property
     def hashes_are_weak(self) -> bool:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from rollbook.config import ConfigurationError, load
+from rollbook.config import ConfigurationError, load, without_secrets
+from rollbook.mailing import MailServer, Sender
 from rollbook.quota import NO_LIMIT, Limit
 
 
@@ -124,6 +125,69 @@ def test_hosts_of_webhooks_are_names() -> None:
     for wrong in ("https://hooks.slack.com", "hooks.slack.com/services", "*", "*.*.example.com", "a*.example.com", ""):
         with pytest.raises(ConfigurationError, match="is not a host"):
             load({"webhook_hosts": [wrong]})
+
+
+MAIL = {
+    "smtp": "smtp://user:s3cret@smtp.example.com:587",
+    "mail_from": "Example <no-reply@example.com>",
+    "public_url": "https://api.example.com",
+}
+
+
+def test_mail_is_sent_if_there_is_a_mail_server_a_sender_and_an_address_for_links() -> None:
+    assert load(MAIL, {})[0].sends_mail
+    assert not load({**MAIL, "smtp": ""}, {})[0].sends_mail
+    for missing in ("mail_from", "public_url"):
+        with pytest.raises(ConfigurationError, match=rf"^smtp needs {missing}: "):
+            load({**MAIL, missing: ""}, {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "smtp.example.com:587",
+        "http://user:s3cret@smtp.example.com",
+        "smtp://user:s3cret@smtp.example.com:many",
+        "smtp://user:s3cret@",
+        "smtp://user@smtp.example.com/s3cret",
+        "smtp://:s3cret@smtp.example.com",
+        "smtp://user:s3/cret@smtp.example.com",
+        "smtp://user:s3cret%0d%0aDATA@smtp.example.com",
+        "smtps://user:s3cret@smtp.example.com?tls=off",
+    ],
+)
+def test_an_address_of_a_mail_server_that_cannot_be_read_is_not_repeated(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^smtp: .+ Use smtp://user:password@host:587") as refusal:
+        load({**MAIL, "smtp": text}, {})
+    assert "s3" not in str(refusal.value)
+
+
+def test_mail_servers_by_their_urls() -> None:
+    assert MailServer.parse("smtp://me%40example.com:a%2Fb@[::1]") == ("::1", 587, "starttls", "me@example.com", "a/b")
+    assert MailServer.parse("smtp://me@example.com:a:b@mx.example.com") == (
+        ("mx.example.com", 587, "starttls", "me@example.com", "a:b")
+    )
+    assert MailServer.parse("smtps://mx.example.com") == ("mx.example.com", 465, "implicit", "", "")
+    assert MailServer.parse("smtp+insecure://127.0.0.1:1025/") == ("127.0.0.1", 1025, "none", "", "")
+
+
+def test_the_password_of_the_mail_server_is_not_shown() -> None:
+    assert without_secrets("smtp", MAIL["smtp"]) == "smtp://…@smtp.example.com:587"
+
+
+@pytest.mark.parametrize(
+    "text", ["Example", "a@b, c@d", "Ex\r\nBcc: x <a@example.com>", "Example <a@b@c>", "<>", "a b@c"]
+)
+def test_a_sender_is_one_mailbox(text: str) -> None:
+    for name in ("mail_from", "mail_reply_to"):
+        with pytest.raises(ConfigurationError, match=rf"^{name}: .+ is not a sender"):
+            load({**MAIL, name: text}, {})
+
+
+def test_senders_have_a_name_or_none() -> None:
+    assert Sender.parse("Example <no-reply@example.com>") == ("Example", "no-reply@example.com")
+    assert Sender.parse('"Müller & Söhne" <a@xn--bcher-kva.example>') == ("Müller & Söhne", "a@xn--bcher-kva.example")
+    assert Sender.parse("<a@example.com>") == Sender.parse("a@example.com") == ("", "a@example.com")
 
 
 def test_a_named_file_must_be_there(file: Path) -> None:
