@@ -26,6 +26,7 @@ ROOMS = (
     ("auth",),
     ("records",),
     ("storage", "limits", "http", "observe"),
+    ("languages",),
     ("config",),
     (
         "roles",

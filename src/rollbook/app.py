@@ -42,7 +42,7 @@ from rollbook.records import auth_version, rules
 from rollbook.records.connect import connect, is_sqlite
 from rollbook.records.dialect import dialect
 from rollbook.records.webhooks import health as webhook_health
-from rollbook.web import docs, templates
+from rollbook.web import brand, docs, templates
 from rollbook.web.pages import PAGES
 from rollbook.web.site import Site
 
@@ -65,6 +65,7 @@ class Common(NamedTuple):
 def common(settings: Settings, sources: Sequence[Source] = ()) -> Common:
     """Raises ConfigurationError."""
     new_passwords.check_settings(settings)
+    brand.of(settings)
     limiter: Limiter = Table.create(settings.workers)
     if settings.limits:
         try:

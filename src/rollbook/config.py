@@ -35,6 +35,9 @@ def public_query(query: str) -> str:
     return "&".join(part for part in query.split("&") if not _IS_SECRET(unquote_plus(part.partition("=")[0]).lower()))
 
 
+LanguageCode = Literal["en", "de", "fr", "es", "pt", "ja"]
+"""Languages of the pages and mails that customers see."""
+
 MASKED = "set (hidden)"
 """Instead of a value that is, or may be, a secret."""
 
@@ -138,6 +141,9 @@ _IS_ORIGIN = re.compile(
 
 # RFC 9116 section 2.5.3: on the web only https.
 _IS_CONTACT = re.compile(r"(?:mailto:|tel:|https://)[!-~]+").fullmatch
+
+_IS_COLOR = re.compile(r"#[0-9a-fA-F]{6}").fullmatch
+_IS_SUPPORT = re.compile(r"(?:mailto:|https://)[!-~]+").fullmatch
 
 _IS_HOST_PATTERN = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.IGNORECASE).fullmatch
 
@@ -392,6 +398,42 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "address, or `none`."
         ),
     ] = Limit.parse("600/minute")
+
+    brand_name: Annotated[
+        str,
+        says(
+            "Name of your application on the pages and mails that your customers see, such as the sign-in page. "
+            "Set it if they don't know that Rollbook is behind it."
+        ),
+    ] = "Rollbook"
+    brand_logo: Annotated[
+        str,
+        says(
+            "File with the logo for these pages, an SVG or PNG image of at most 256 KiB. It replaces the name at "
+            "the top. Empty: the name."
+        ),
+    ] = ""
+    brand_color: Annotated[
+        str,
+        says(
+            "Color of buttons and links on these pages and mails, such as `#0f766e`. Text on it is black or white, "
+            "and links are made darker or lighter until they can be read. Empty: Rollbook's blue."
+        ),
+    ] = ""
+    brand_support: Annotated[
+        str,
+        says(
+            "Where your customers get help: `mailto:help@example.com` or an `https` URL, linked at the bottom of "
+            "these pages and mails. Empty: they are told to ask an administrator."
+        ),
+    ] = ""
+    language: Annotated[
+        LanguageCode,
+        says(
+            "Language of these pages if a browser asks for none of theirs (`en`, `de`, `fr`, `es`, `pt`, `ja`), and "
+            "of mails to people whose language is unknown."
+        ),
+    ] = "en"
 
     synchronous: Annotated[
         Literal["full", "normal"],
@@ -685,6 +727,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 f"security_contact: {self.security_contact!r} is not a URI. Use one such as "
                 "mailto:security@example.com."
             )
+        self._check_brand()
         for host in self.webhook_hosts:
             if not _IS_HOST_PATTERN(host):
                 raise ConfigurationError(
@@ -705,6 +748,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if self.password_memory < 8 * self.password_parallelism:  # RFC 9106 section 3.1
             raise ConfigurationError(
                 "password_memory is too small: argon2 needs at least 8 KiB for each lane of password_parallelism."
+            )
+
+    def _check_brand(self) -> None:
+        """Raises ConfigurationError."""
+        if not (0 < len(self.brand_name) <= 64 and self.brand_name.isprintable() and self.brand_name.strip()):
+            raise ConfigurationError("brand_name must have 1 to 64 characters, without line breaks.")
+        if self.brand_color and not _IS_COLOR(self.brand_color):
+            raise ConfigurationError(f"brand_color: {self.brand_color!r} is not a color. Use one such as '#0f766e'.")
+        if self.brand_support and not _IS_SUPPORT(self.brand_support):
+            raise ConfigurationError(
+                f"brand_support: {self.brand_support!r} is not a link. Use one such as mailto:help@example.com or "
+                "https://example.com/help."
             )
 
     def _check_mail(self) -> None:

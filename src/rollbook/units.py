@@ -30,9 +30,14 @@ def size(amount: int) -> str:
 
 def duration(seconds: int) -> str:
     """`40 seconds`, `60 minutes`, `24 hours`, `31 days`: rounded up."""
-    unit, length = next((unit, length) for unit, length, below in _DURATIONS if seconds <= below)
-    number = -(-seconds // length)
+    number, unit = rounded(seconds)
     return f"{number} {unit}{'' if number == 1 else 's'}"
+
+
+def rounded(seconds: int) -> tuple[int, str]:
+    """The number and the unit of the same: `second`, `minute`, `hour` or `day`."""
+    unit, length = next((unit, length) for unit, length, below in _DURATIONS if seconds <= below)
+    return -(-seconds // length), unit
 
 
 def elapsed(microseconds: int) -> str:

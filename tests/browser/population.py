@@ -197,6 +197,9 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
 NO_PAGES = {
     "/": "leads elsewhere",
     "/static/{name}": "files",
+    "/brand/logo": "a picture, where there is one",
+    "/brand/icon": "a picture, where there is one",
+    "/brand/colors.css": "a file, where there is one",
     "/docs/key": "read by a script",
     "/account/export": "a file",
     "/admin/events/export": "a file",

@@ -71,12 +71,16 @@ def _reason(problem: Exception) -> str:
 
 @cache
 def _words(settings: Settings) -> tuple[str, ...]:
-    """Words that everybody knows about the server: the product, the labels of its host without the last one, and the
-    words of the setting."""
+    """Words that everybody knows about the server: the product, the application's name, the labels of its host without
+    the last one, and the words of the setting."""
     host = urlsplit(settings.public_url).hostname or ""
     try:
         ip_address(host)
     except ValueError:
         labels = host.split(".")
-        return (_PRODUCT, *(labels[:-1] or labels), *settings.password_words)
-    return (_PRODUCT, *settings.password_words)
+        return (*_names(settings), *(labels[:-1] or labels), *settings.password_words)
+    return (*_names(settings), *settings.password_words)
+
+
+def _names(settings: Settings) -> tuple[str, ...]:
+    return (_PRODUCT, *({settings.brand_name} - {_PRODUCT}))

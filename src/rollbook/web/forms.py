@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from rollbook import clock, units
+from rollbook import clock
 from rollbook.actions.arguments import UserFields
 from rollbook.api.parsing import read_object
 from rollbook.errors import ApiError, Fault, InvalidJson, ProofRequired, TooManyAttempts, WrongPassword
+from rollbook.languages import ENGLISH, Language, language
 from rollbook.web.form_of import FormOf, form_of
 from rollbook.web.page_request import PageRequest
 
@@ -44,18 +45,20 @@ _LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}").fullmatch
 
 
 def problems(page: PageRequest, error: ApiError, labels: dict[str, str] = LABELS, proof: str = "") -> dict[str, str]:
-    """Problems of a form, by field; under "" those about none. `proof` is the field of the password that the person had
-    to prove. The error is counted as one that was sent."""
+    """Problems of a form, by field, in the language of the page; under "" those about none. `proof` is the field of the
+    password that the person had to prove. The error is counted as one that was sent."""
     if isinstance(error, ProofRequired):  # the page asks for the password, and sends the form again
         raise error
     page.on.operations.count(error, page.request)
     if proof and isinstance(error, (WrongPassword, TooManyAttempts)):
-        return {proof: "Incorrect password." if isinstance(error, WrongPassword) else sentence(error)}
+        return {
+            proof: page.t("error_own_password") if isinstance(error, WrongPassword) else sentence(error, page.language)
+        }
     if not error.faults and not error.param:
-        return {"": sentence(error)}
+        return {"": sentence(error, page.language)}
     found: dict[str, str] = {}
     for fault in error.faults or (Fault(error.param or "", error.message),):
-        found.setdefault(fault.param, _named(fault, labels))
+        found.setdefault(fault.param, _translated(fault.param, _named(fault, labels), page.language))
     return found
 
 
@@ -70,10 +73,16 @@ def plain_fields(form: Mapping[str, str]) -> dict[str, str | None]:
     return FormOf(PLAIN_FIELDS).wanted(USER.given(form))
 
 
-def sentence(error: ApiError) -> str:
+def sentence(error: ApiError, reader: Language | None = None) -> str:
     """The error message, and when to try again."""
-    wait = error.headers.get("Retry-After")
-    return f"{error.message} Try again in {units.duration(int(wait))}." if wait else error.message
+    reader = reader or language(ENGLISH)
+    wait, what = error.headers.get("Retry-After"), reader.said(error.message)
+    return reader.t("error_retry", what=what, time=reader.duration(int(wait))) if wait else what
+
+
+def _translated(param: str, text: str, reader: Language) -> str:
+    """The sentence in the reader's language. The library that checks emails has many, which all mean the same."""
+    return reader.t("error_email") if param == "email" and not reader.says(text) else reader.said(text)
 
 
 def overlap(form: Mapping[str, str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -21,10 +22,11 @@ from rollbook.http import coding, origins
 from rollbook.http.request import Request
 from rollbook.http.response import PRIVATE, Chunks, Response, Stream, line
 from rollbook.http.routing import Ids
+from rollbook.languages import ENGLISH, Language, chosen, language, named
 from rollbook.records.sessions import Session
 from rollbook.records.users import User
 from rollbook.roles import ROLES, WEBHOOK_ROLES
-from rollbook.web import notices, templates
+from rollbook.web import brand, notices, templates
 from rollbook.web.notices import NOTICES, Notice
 
 HTML = b"Content-Type: text/html; charset=utf-8\r\n"
@@ -46,6 +48,18 @@ SAFE = b"Content-Security-Policy: " + POLICY.encode() + b"\r\n" + GUARDS
 # For pages whose URL may hold a secret: it is not sent with the requests for our own files either, which a proxy may
 # log.
 SAFE_SECRET = SAFE.replace(b"Referrer-Policy: same-origin", b"Referrer-Policy: strict-origin")
+# How the paths of pages begin that the application's customers see: these have its brand, and the reader's language.
+CUSTOMER_PAGES = (
+    "/account/sign-in",
+    "/account/forgot-password",
+    "/account/set-password",
+    "/account/invitation",
+    "/account/confirm-email",
+    "/account/delete",
+)
+# Fields of the URL that stay when a reader changes the language.
+KEPT = ("token", "next")
+VARY = b"Vary: Accept-Encoding, Accept, HX-Request\r\n"
 # Compressing anything shorter saves no packet.
 MIN_COMPRESSED = 1000
 
@@ -129,6 +143,41 @@ class PageRequest:
         them."""
         return check(kind, fields, self.on.settings.password_min_length)
 
+    # ---- for whom, in which language
+
+    @cached_property
+    def is_public(self) -> bool:
+        """Test whether the page is one that customers see."""
+        return self.request.path.startswith(CUSTOMER_PAGES)
+
+    @cached_property
+    def language(self) -> Language:
+        """The reader's; pages that only people who run or use this server see are in English."""
+        if not self.is_public:
+            return language(ENGLISH)
+        accept = self.request.headers.get(b"accept-language", b"").decode("latin-1")
+        return language(chosen(self._asked, accept, self.on.settings.language))
+
+    def t(self, key: str, **values: object) -> str:
+        """A text in the reader's language."""
+        return self.language.t(key, **values)
+
+    @property
+    def _asked(self) -> str:
+        return self.query.get("lang", "")
+
+    def localized(self, path: str, **query: str) -> str:
+        """The URL of one of these pages, in the language that this one was asked for in."""
+        asked = {"lang": self._asked} if named(self._asked) else {}
+        query = asked | query
+        return path + (f"?{urlencode(query)}" if query else "")
+
+    def in_language(self, code: str) -> str:
+        """The URL of this page in another language."""
+        sent = self.query if self.request.method == "GET" or self._form is None else dict(self._form)
+        kept = {name: sent[name] for name in KEPT if sent.get(name)}
+        return f"{self.request.path}?{urlencode({**kept, 'lang': code})}"
+
     # ---- who is signed in
 
     @property
@@ -183,17 +232,29 @@ class PageRequest:
         Cache-Control line. `leads_to` is the origin to which the response to a form of this page may redirect."""
         notice = self._notice if cache is PRIVATE else None
         body = templates.render(
-            template, page=self, person=self.person, url=self.on.url, notice=notice, **{"section": "", **context}
+            template,
+            page=self,
+            person=self.person,
+            url=self.on.url,
+            notice=notice,
+            language=self.language,
+            t=templates.texts(self.language),
+            brand=brand.of(self.on.settings),
+            **{"section": "", **context},
         ).encode()
         safe = SAFE_SECRET if secret else SAFE
         if leads_to:
             safe = safe.replace(b"form-action 'self'", b"form-action 'self' " + leads_to.encode())
-        head = HTML + cache + safe + b"Vary: Accept-Encoding, Accept, HX-Request\r\n" + headers
+        head = HTML + cache + safe + (self._vary if self.is_public else VARY) + headers
         if notice is not None:
             head += self.set_cookie("", 0, notices.COOKIE)
         if not secret and len(body) >= MIN_COMPRESSED and (chosen := coding.accepted(self.request)):
             return Response(status, head + line("Content-Encoding", chosen), coding.compress(body, chosen))
         return Response(status, head, body)
+
+    @property
+    def _vary(self) -> bytes:
+        return VARY.replace(b"\r\n", b", Accept-Language\r\n") + line("Content-Language", self.language.code)
 
     @property
     def _notice(self) -> Notice | None:

@@ -19,7 +19,7 @@ from rollbook.http.routing import Ids, Plan
 from rollbook.limits.policy import count_page
 from rollbook.records import sessions, users
 from rollbook.records.events import Actor
-from rollbook.web import docs, proof, templates
+from rollbook.web import docs, forms, proof, templates
 from rollbook.web.page_request import PageRequest, Person, accepts_html, cookie_of, header_lines
 from rollbook.web.pages import Page
 
@@ -45,7 +45,7 @@ class Site:
         settings = self._services.settings
         if row.who != "anyone" or row.method != "GET" or request.path.startswith("/account"):
             origins.check_host(request, settings)
-        if request.path.startswith("/static/"):
+        if request.path.startswith(("/static/", "/brand/")):
             return await row.handler(PageRequest(self._services, request, ids))
         if not templates.is_prepared():
             await asyncio.get_running_loop().run_in_executor(None, templates.prepare)
@@ -180,11 +180,12 @@ class Site:
 def _error(page: PageRequest, error: ApiError) -> Response:
     """An error page. Its URL may hold the token of a link."""
     return page.render(
-        "error.html",
+        "sign_in/error.html" if page.is_public else "error.html",
         error.status,
         secret=True,
         headers=header_lines(error),
         error=error,
+        sentence=forms.sentence(error, page.language),
         request_id=page.request.id,
         section="error",
     )

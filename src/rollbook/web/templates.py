@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET
 
 from rollbook import __version__, clock, units
+from rollbook.languages import NAMES, Language
 from rollbook.web import assets, browsers
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 FOLDER = Path(__file__).parent / "templates"
-SHARED = ("base.html", "macros.html")
+SHARED = ("base.html", "macros.html", "public.html", "public_macros.html")
 
 
 def render(template: str, **context: Any) -> str:
@@ -77,9 +78,20 @@ def environment() -> Environment:
         "upcoming": upcoming,
     }
     found.filters.update(filters)
-    ours: dict[str, Any] = {"static": assets.url, "version": __version__}
+    ours: dict[str, Any] = {"static": assets.url, "version": __version__, "languages": NAMES}
     found.globals.update(ours)
     return found
+
+
+def texts(language: Language) -> Callable[..., Markup]:
+    """The texts of a language, for templates: values are escaped, unless they are markup."""
+    from markupsafe import escape
+
+    def t(key: str, **values: object) -> Markup:
+        text = escape(language.texts[key])
+        return text.format(**values) if values else text
+
+    return t
 
 
 def time(

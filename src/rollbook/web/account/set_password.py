@@ -30,7 +30,7 @@ async def set_password(page: PageRequest) -> Response:
     if user is None:
         return _dead(page)
     if form.get("again", "") != password:
-        return _form(page, token, user, 400, problems={"again": "The passwords don’t match."})
+        return _form(page, token, user, 400, problems={"again": page.t("passwords_differ")})
     try:
         signed_in = await sessions.use_link(page.on, page.by, token, password, page.browser, "revoke_keys" in form)
     except NotFound:
@@ -40,7 +40,7 @@ async def set_password(page: PageRequest) -> Response:
     if url := tokens.redirect_url(token):
         return page.leave(url)
     if signed_in is None:
-        return page.redirect("/account/sign-in", "password-set-only")
+        return page.redirect(page.localized("/account/sign-in"), "password-set-only")
     return page.redirect(home(user.role, "/account/keys"), "password-set", page.cookies(signed_in))
 
 

@@ -18,7 +18,7 @@
   function nameThemeSwitch() {
     for (const button of document.querySelectorAll("[data-theme-switch]")) {
       button.hidden = false;
-      button.setAttribute("aria-label", theme() === "dark" ? "Use the light theme" : "Use the dark theme");
+      button.setAttribute("aria-label", theme() === "dark" ? button.dataset.light || "Use the light theme" : button.dataset.dark || "Use the dark theme");
     }
   }
   function switchTheme() {
@@ -141,6 +141,7 @@
   let lead = 0;
   function shortcut(event) {
     if (event.key === "Escape") document.querySelector(".toast")?.remove();
+    if (!document.getElementById("palette")) return; // pages for customers have neither
     if (event.key === "k" && (event.ctrlKey || event.metaKey) && !document.querySelector("dialog[open]")) {
       event.preventDefault();
       return htmx.process(openDialog("palette"));
@@ -228,7 +229,8 @@
     if (!hint) return;
     const length = [...input.value].length, missing = input.minLength - length;
     hint.hidden = !length;
-    hint.textContent = missing > 0 ? `${missing} more ${missing === 1 ? "character" : "characters"} needed.` : "Long enough.";
+    const { one = "1 more character needed.", other = "{n} more characters needed.", enough = "Long enough." } = hint.dataset;
+    hint.textContent = missing > 1 ? other.replace("{n}", missing) : missing === 1 ? one : enough;
   }
 
   // Leaving a page with edits in a form marked data-unsaved asks first. "sent" marks edits that came back with an error.

@@ -1,0 +1,194 @@
+"""German. Formal: Sie."""
+
+from __future__ import annotations
+
+TEXTS = {
+    # On every page.
+    "skip_to_content": "Zum Inhalt springen",
+    "language": "Sprache",
+    "contact_support": "Support kontaktieren",
+    "use_light_theme": "Helles Design verwenden",
+    "use_dark_theme": "Dunkles Design verwenden",
+    "dismiss": "Ausblenden",
+    "continue": "Weiter",
+    "cancel": "Abbrechen",
+    "go_to_sign_in": "Zur Anmeldung",
+    "go_to_account": "Zu Ihrem Konto",
+    "fix_one": "Bitte korrigieren Sie ein Feld.",
+    "fix_other": "Bitte korrigieren Sie {n} Felder.",
+    # Lengths of time.
+    "second_one": "{n} Sekunde",
+    "second_other": "{n} Sekunden",
+    "minute_one": "{n} Minute",
+    "minute_other": "{n} Minuten",
+    "hour_one": "{n} Stunde",
+    "hour_other": "{n} Stunden",
+    "day_one": "{n} Tag",
+    "day_other": "{n} Tage",
+    # Fields.
+    "email": "E-Mail-Adresse",
+    "new_email": "Neue E-Mail-Adresse",
+    "name": "Name",
+    "password": "Passwort",
+    "new_password": "Neues Passwort",
+    "confirm_password": "Passwort bestätigen",
+    "show_password": "Passwort anzeigen",
+    "show_new_password": "Neues Passwort anzeigen",
+    "show_confirm_password": "Bestätigung des Passworts anzeigen",
+    "password_hint": (
+        "Mindestens {n} Zeichen. Gut geeignet sind einige zufällige Wörter; häufige Passwörter werden abgelehnt."
+    ),
+    "characters_needed_one": "Noch {n} Zeichen nötig.",
+    "characters_needed_other": "Noch {n} Zeichen nötig.",
+    "long_enough": "Lang genug.",
+    "passwords_differ": "Die Passwörter stimmen nicht überein.",
+    # Sign in.
+    "sign_in": "Anmelden",
+    "forgot_password": "Passwort vergessen?",
+    "no_password": (
+        "Noch kein Passwort, oder vergessen? Bitten Sie einen Administrator um einen Link, mit dem Sie ein "
+        "neues festlegen können."
+    ),
+    "no_password_support": (
+        "Noch kein Passwort, oder vergessen? Vom Support erhalten Sie einen Link, mit dem Sie ein neues "
+        "festlegen können."
+    ),
+    "signed_out": "Sie haben sich abgemeldet.",
+    "session_expired": "Ihre Sitzung ist abgelaufen. Bitte melden Sie sich erneut an.",
+    "password_is_set": "Ihr Passwort ist festgelegt.",
+    # Forgot password.
+    "forgot_title": "Passwort vergessen?",
+    "forgot_lead": (
+        "Geben Sie Ihre E-Mail-Adresse ein. Wenn sie zu einem Konto gehört, senden wir Ihnen einen Link, mit "
+        "dem Sie ein neues Passwort festlegen können."
+    ),
+    "send_link": "Link senden",
+    "check_email": "Prüfen Sie Ihre E-Mails",
+    "link_sent": "Wenn {email} zu einem Konto gehört, ist ein Link unterwegs. Er funktioniert einmal und gilt {time}.",
+    "nothing_arrived": (
+        "Nach einigen Minuten nichts angekommen? Sehen Sie im Spam-Ordner nach, prüfen Sie die Schreibweise "
+        "der Adresse und versuchen Sie es noch einmal."
+    ),
+    "try_again": "Noch einmal versuchen",
+    # Set a password, accept an invitation.
+    "set_password_title": "Passwort festlegen",
+    "set_password": "Passwort festlegen",
+    "set_password_and_sign_in": "Passwort festlegen und anmelden",
+    "invitation_title": "Willkommen bei {brand}",
+    "invitation_lead": "Sie wurden eingeladen. Wählen Sie ein Passwort, dann ist Ihr Konto bereit.",
+    "accept_invitation": "Einladung annehmen",
+    "revoke_keys": "Meine API-Schlüssel widerrufen",
+    "revoke_keys_hint": (
+        "Wer Ihr altes Passwort kannte, könnte welche erstellt haben. Anwendungen, die Ihre Schlüssel "
+        "verwenden, funktionieren dann nicht mehr."
+    ),
+    "link_works_once": (
+        "Dieser Link funktioniert einmal. Mit dem neuen Passwort werden Sie in allen anderen Browsern abgemeldet."
+    ),
+    "continue_at": "Danach geht es auf {host} weiter.",
+    "other_account": "Sie sind als {email} angemeldet, aber dieser Link gehört zu {other}.",
+    "other_account_switches": (
+        "Wenn Sie das Passwort festlegen, werden Sie vom ersten Konto abgemeldet und beim zweiten angemeldet."
+    ),
+    "other_account_stays": "Wenn Sie das Passwort festlegen, bleiben Sie angemeldet wie bisher.",
+    # Confirm an email.
+    "confirm_email_title": "E-Mail-Adresse bestätigen",
+    "confirm_email_lead": "Bestätigen Sie mit der Schaltfläche, dass {email} Ihre Adresse ist.",
+    "change_email_title": "Neue E-Mail-Adresse bestätigen",
+    "change_email_lead": "Danach melden Sie sich mit {email} statt mit {old} an.",
+    "confirm_email": "E-Mail-Adresse bestätigen",
+    "email_confirmed_title": "Ihre E-Mail-Adresse ist bestätigt",
+    "email_confirmed": "Vielen Dank. {email} ist bestätigt. Sie können diese Seite schließen.",
+    # Sign in with a link.
+    "sign_in_link_lead": "Melden Sie sich mit der Schaltfläche als {email} an.",
+    # A link that doesn't work.
+    "link_dead_title": "Dieser Link ist nicht mehr gültig",
+    "link_unknown": (
+        "Links funktionieren einmal und nur für begrenzte Zeit. Auch ein neuerer Link oder ein geändertes "
+        "Passwort macht sie ungültig. Prüfen Sie, ob Sie den ganzen Link kopiert haben."
+    ),
+    "link_expired": "Dieser Link ist abgelaufen.",
+    "link_used": "Dieser Link wurde bereits verwendet.",
+    "link_suspended_title": "Dieses Konto ist gesperrt",
+    "link_suspended": "Solange das Konto gesperrt ist, funktionieren seine Links nicht.",
+    "ask_for_new_link": "Bitten Sie einen Administrator um einen neuen.",
+    "ask_support_for_new_link": "Vom Support erhalten Sie einen neuen.",
+    "request_new_link": "Neuen Link anfordern",
+    "ask_about_suspension": "Fragen Sie einen Administrator nach dem Grund, und bitten Sie ihn, es zu reaktivieren.",
+    "ask_support_about_suspension": "Der Support kann Ihnen den Grund nennen und es reaktivieren.",
+    "if_you_run_this_server": "Wenn Sie diesen Server betreiben, verwenden Sie {command} mit Ihrer E-Mail-Adresse.",
+    # Delete one's own account.
+    "delete_title": "Konto löschen",
+    "delete_lead": "Sie werden überall abgemeldet, und Ihre API-Schlüssel funktionieren sofort nicht mehr.",
+    "delete_restorable": (
+        "Es kann noch {time} lang wiederhergestellt werden. Danach werden Ihre Daten endgültig gelöscht."
+    ),
+    "delete_for_good": "Ihre Daten werden endgültig gelöscht.",
+    "delete_account": "Mein Konto löschen",
+    "deleted_title": "Ihr Konto ist gelöscht",
+    "deleted_restorable": (
+        "Haben Sie es sich anders überlegt? Ein Administrator kann es noch {time} lang wiederherstellen."
+    ),
+    "deleted_restorable_support": (
+        "Haben Sie es sich anders überlegt? Der Support kann es noch {time} lang wiederherstellen."
+    ),
+    # Error pages.
+    "title_400": "Ungültige Anfrage",
+    "title_401": "Bitte melden Sie sich an",
+    "title_403": "Kein Zugriff",
+    "title_404": "Seite nicht gefunden",
+    "title_405": "Nicht erlaubt",
+    "title_408": "Zeitüberschreitung",
+    "title_413": "Zu viele Daten",
+    "title_429": "Zu viele Anfragen",
+    "title_503": "Vorübergehend nicht verfügbar",
+    "title_other": "Etwas ist schiefgelaufen",
+    "advice_form": "Öffnen Sie die Seite erneut und verwenden Sie ihr Formular.",
+    "advice_link": "Prüfen Sie die Adresse, oder gehen Sie zur Anmeldung.",
+    "advice_wait": "Warten Sie einen Moment, und versuchen Sie es dann noch einmal.",
+    "advice_other": "Versuchen Sie es noch einmal. Wenn es wieder geschieht, melden Sie es mit der Anfrage-ID unten.",
+    "request_id": "Anfrage-ID",
+    # What can be wrong. The English sentences are those that actions raise, by which the others are found.
+    "error_retry": "{what} Versuchen Sie es in {time} erneut.",
+    "error_wrong_password": "E-Mail-Adresse oder Passwort ist falsch.",
+    "error_own_password": "Falsches Passwort.",
+    "error_attempts": "Zu viele Fehlversuche.",
+    "error_rate_limit": "Zu viele Anfragen in kurzer Zeit.",
+    "error_suspended": "Dieses Konto ist gesperrt. Wenden Sie sich an einen Administrator.",
+    "error_role": "Dieses Konto darf sich hier nicht anmelden.",
+    "error_foreign_form": (
+        "Dieses Formular wurde von einer anderen Website gesendet. Öffnen Sie die Seite auf diesem Server und "
+        "senden Sie das Formular noch einmal."
+    ),
+    "error_busy": "Der Server ist ausgelastet. Versuchen Sie es gleich noch einmal.",
+    "error_unavailable": "Der Dienst ist vorübergehend nicht verfügbar.",
+    "error_storage": "Im Moment kann nichts gespeichert werden. Es wurde nichts geändert.",
+    "error_limits": "Anfragen können im Moment nicht bearbeitet werden. Es wurde nichts getan.",
+    "error_stopping": "Der Server wird gerade beendet.",
+    "error_not_found": "Hier ist nichts zu finden.",
+    "error_too_large": "Es wurden zu viele Daten gesendet.",
+    "error_too_slow": "Die Anfrage kam zu langsam an.",
+    "error_unexpected": "Auf dem Server ist ein unerwarteter Fehler aufgetreten.",
+    "error_last_owner": "Der letzte Eigentümer kann nicht entfernt werden.",
+    "error_email_taken": "Diese E-Mail-Adresse wird bereits verwendet.",
+    "error_email_long": "Die E-Mail-Adresse ist zu lang.",
+    "error_email": "Das ist keine gültige E-Mail-Adresse.",
+    "error_name_blank": "Der Name fehlt.",
+    "error_name_long": "Der Name hat mehr als {n} Zeichen.",
+    "error_name_controls": "Der Name enthält ein Steuerzeichen oder einen Zeilenumbruch.",
+    "error_password_short": "Das Passwort hat weniger als {n} Zeichen.",
+    "error_password_long": "Das Passwort hat mehr als {n} Zeichen.",
+    "error_password_empty": "Geben Sie das Passwort ein.",
+    "error_password_surrogate": "Das Passwort enthält ein ungültiges Zeichen.",
+    "error_password_is_email": "Das Passwort ist dasselbe wie die E-Mail-Adresse.",
+    "error_password_is_name": "Das Passwort ist dasselbe wie der Name.",
+    "error_password_common": "Das Passwort ist zu verbreitet und leicht zu erraten.",
+    "error_password_word": "Das Passwort ist ein gängiges Wort mit Ziffern oder Zeichen und leicht zu erraten.",
+    "error_password_about_user": (
+        "Das Passwort besteht aus Ihrem Namen, Ihrer E-Mail-Adresse oder dem Namen dieses Servers und ist "
+        "leicht zu erraten."
+    ),
+    "error_password_repeats": "Das Passwort wiederholt wenige Zeichen und ist leicht zu erraten.",
+    "error_password_breached": "Das Passwort ist in einem Datenleck aufgetaucht. Wählen Sie ein anderes.",
+    "error_password_hash": "Das Passwort ist der Hash eines Passworts. Wählen Sie ein anderes.",
+}

@@ -1,0 +1,173 @@
+"""English: the texts of the pages and mails that customers see, and of what can go wrong there."""
+
+from __future__ import annotations
+
+TEXTS = {
+    # On every page.
+    "skip_to_content": "Skip to content",
+    "language": "Language",
+    "contact_support": "Contact support",
+    "use_light_theme": "Use the light theme",
+    "use_dark_theme": "Use the dark theme",
+    "dismiss": "Dismiss",
+    "continue": "Continue",
+    "cancel": "Cancel",
+    "go_to_sign_in": "Go to sign-in",
+    "go_to_account": "Go to your account",
+    "fix_one": "Fix one field below.",
+    "fix_other": "Fix {n} fields below.",
+    # Lengths of time.
+    "second_one": "{n} second",
+    "second_other": "{n} seconds",
+    "minute_one": "{n} minute",
+    "minute_other": "{n} minutes",
+    "hour_one": "{n} hour",
+    "hour_other": "{n} hours",
+    "day_one": "{n} day",
+    "day_other": "{n} days",
+    # Fields.
+    "email": "Email",
+    "new_email": "New email",
+    "name": "Name",
+    "password": "Password",
+    "new_password": "New password",
+    "confirm_password": "Confirm password",
+    "show_password": "Show password",
+    "show_new_password": "Show new password",
+    "show_confirm_password": "Show confirm password",
+    "password_hint": "At least {n} characters. A few random words work well; common passwords are rejected.",
+    "characters_needed_one": "{n} more character needed.",
+    "characters_needed_other": "{n} more characters needed.",
+    "long_enough": "Long enough.",
+    "passwords_differ": "The passwords don’t match.",
+    # Sign in.
+    "sign_in": "Sign in",
+    "forgot_password": "Forgot password?",
+    "no_password": "No password yet, or forgot it? Ask an administrator for a setup or password reset link.",
+    "no_password_support": "No password yet, or forgot it? Support can give you a link to set a new one.",
+    "signed_out": "You’ve signed out.",
+    "session_expired": "Your session has expired. Sign in again to continue.",
+    "password_is_set": "Your password is set.",
+    # Forgot password.
+    "forgot_title": "Forgot your password?",
+    "forgot_lead": (
+        "Enter your email address. If it belongs to an account, we’ll send you a link to set a new password."
+    ),
+    "send_link": "Send link",
+    "check_email": "Check your email",
+    "link_sent": "If {email} belongs to an account, a link is on its way. It works once, for {time}.",
+    "nothing_arrived": (
+        "Nothing after a few minutes? Check your spam folder and the spelling of the address, then try again."
+    ),
+    "try_again": "Try again",
+    # Set a password, accept an invitation.
+    "set_password_title": "Set your password",
+    "set_password": "Set password",
+    "set_password_and_sign_in": "Set password and sign in",
+    "invitation_title": "Welcome to {brand}",
+    "invitation_lead": "You’ve been invited. Choose a password, and your account is ready.",
+    "accept_invitation": "Accept invitation",
+    "revoke_keys": "Revoke my API keys",
+    "revoke_keys_hint": (
+        "Whoever knew your old password may have created some. Applications that use your keys stop working."
+    ),
+    "link_works_once": "This link works once. Setting a password signs you out of all other browsers.",
+    "continue_at": "You then continue at {host}.",
+    "other_account": "You’re signed in as {email}, but this link belongs to {other}.",
+    "other_account_switches": "Setting the password signs you out of the first account and in to the second.",
+    "other_account_stays": "Setting the password leaves you signed in as you are.",
+    # Confirm an email.
+    "confirm_email_title": "Confirm your email address",
+    "confirm_email_lead": "Press the button to confirm that {email} is your address.",
+    "change_email_title": "Confirm your new email address",
+    "change_email_lead": "From now on you’ll sign in with {email} instead of {old}.",
+    "confirm_email": "Confirm email address",
+    "email_confirmed_title": "Your email address is confirmed",
+    "email_confirmed": "Thank you. {email} is confirmed, and you can close this page.",
+    # Sign in with a link.
+    "sign_in_link_lead": "Press the button to sign in as {email}.",
+    # A link that doesn't work.
+    "link_dead_title": "This link is no longer valid",
+    "link_unknown": (
+        "Links work once and only for a limited time. A newer link or a changed password also makes them "
+        "invalid. Check that you copied the whole link."
+    ),
+    "link_expired": "This link has expired.",
+    "link_used": "This link has already been used.",
+    "link_suspended_title": "This account is suspended",
+    "link_suspended": "While the account is suspended, its links don’t work.",
+    "ask_for_new_link": "Ask an administrator for a new one.",
+    "ask_support_for_new_link": "Support can give you a new one.",
+    "request_new_link": "Request a new link",
+    "ask_about_suspension": "Ask an administrator why, and to reactivate it.",
+    "ask_support_about_suspension": "Support can tell you why, and reactivate it.",
+    "if_you_run_this_server": "If you run this server, use {command} with your email address.",
+    # Delete one's own account.
+    "delete_title": "Delete your account",
+    "delete_lead": "You’ll be signed out everywhere, and your API keys stop working at once.",
+    "delete_restorable": "For {time} it can still be restored. After that, your data is erased for good.",
+    "delete_for_good": "Your data is erased for good.",
+    "delete_account": "Delete my account",
+    "deleted_title": "Your account is deleted",
+    "deleted_restorable": "Changed your mind? For {time} an administrator can still restore it.",
+    "deleted_restorable_support": "Changed your mind? For {time} support can still restore it.",
+    # Error pages.
+    "title_400": "Invalid request",
+    "title_401": "Please sign in",
+    "title_403": "You don’t have access",
+    "title_404": "Page not found",
+    "title_405": "Not allowed",
+    "title_408": "Request timed out",
+    "title_413": "Too much data",
+    "title_429": "Too many requests",
+    "title_503": "Temporarily unavailable",
+    "title_other": "Something went wrong",
+    "advice_form": "Open the page again and use its form.",
+    "advice_link": "Check the address, or go to the sign-in page.",
+    "advice_wait": "Wait a moment, then try again.",
+    "advice_other": "Try again. If it keeps happening, report it with the request ID below.",
+    "request_id": "Request ID",
+    # What can be wrong. The English sentences are those that actions raise, by which the others are found.
+    "error_retry": "{what} Try again in {time}.",
+    "error_wrong_password": "The email or password is incorrect.",
+    "error_own_password": "Incorrect password.",
+    "error_attempts": "Too many failed attempts.",
+    "error_rate_limit": "Rate limit exceeded.",
+    "error_suspended": "This account is suspended. Contact an administrator.",
+    "error_role": "This account is not allowed to sign in here.",
+    "error_foreign_form": "This form was sent from another site. Open the page on this server and send the form again.",
+    "error_busy": "The server is busy. Try again shortly.",
+    "error_unavailable": "The service is temporarily unavailable.",
+    "error_storage": "The database cannot accept writes at the moment. Nothing was changed.",
+    "error_limits": "Requests cannot be counted at the moment. Nothing was done.",
+    "error_stopping": "The server is shutting down.",
+    "error_not_found": "The requested resource could not be found.",
+    "error_too_large": "The request body is too large.",
+    "error_too_slow": "The request took too long to arrive.",
+    "error_unexpected": "An unexpected error occurred on the server.",
+    "error_last_owner": "The last owner cannot be removed.",
+    "error_email_taken": "Email address is already in use.",
+    "error_email_long": "The email address is longer than {n} bytes.",
+    "error_email": "This is not a valid email address.",
+    "error_name_blank": "The name is blank.",
+    "error_name_long": "The name is longer than {n} characters.",
+    "error_name_controls": "The name contains a control character, a line break or a lone surrogate.",
+    "error_password_short": "The password is shorter than {n} characters.",
+    "error_password_long": "The password is longer than {n} characters.",
+    "error_password_empty": "The password must not be empty.",
+    "error_password_surrogate": "The password contains a lone surrogate.",
+    "error_password_is_email": "The password is the same as the email.",
+    "error_password_is_name": "The password is the same as the name.",
+    "error_password_common": "The password is too common and would be easy to guess.",
+    "error_password_word": "The password is a common word with digits or signs, and would be easy to guess.",
+    "error_password_about_user": (
+        "The password is made of the name or email of the user, or of the name of this server, and would be "
+        "easy to guess."
+    ),
+    "error_password_repeats": "The password repeats a few characters, and would be easy to guess.",
+    "error_password_breached": "The password was found in a data breach. Choose another one.",
+    "error_password_hash": (
+        "The password is the hash of a password. Hashes are only accepted in imports, as password_hash. If a "
+        "column of your file is named password, import it with --map password=password_hash."
+    ),
+}

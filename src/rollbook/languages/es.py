@@ -1,0 +1,186 @@
+"""Spanish. Formal: usted."""
+
+from __future__ import annotations
+
+TEXTS = {
+    # On every page.
+    "skip_to_content": "Ir al contenido",
+    "language": "Idioma",
+    "contact_support": "Contactar con soporte",
+    "use_light_theme": "Usar el tema claro",
+    "use_dark_theme": "Usar el tema oscuro",
+    "dismiss": "Cerrar",
+    "continue": "Continuar",
+    "cancel": "Cancelar",
+    "go_to_sign_in": "Ir al inicio de sesión",
+    "go_to_account": "Ir a su cuenta",
+    "fix_one": "Corrija un campo.",
+    "fix_other": "Corrija {n} campos.",
+    # Lengths of time.
+    "second_one": "{n} segundo",
+    "second_other": "{n} segundos",
+    "minute_one": "{n} minuto",
+    "minute_other": "{n} minutos",
+    "hour_one": "{n} hora",
+    "hour_other": "{n} horas",
+    "day_one": "{n} día",
+    "day_other": "{n} días",
+    # Fields.
+    "email": "Correo electrónico",
+    "new_email": "Nuevo correo electrónico",
+    "name": "Nombre",
+    "password": "Contraseña",
+    "new_password": "Nueva contraseña",
+    "confirm_password": "Confirmar la contraseña",
+    "show_password": "Mostrar la contraseña",
+    "show_new_password": "Mostrar la nueva contraseña",
+    "show_confirm_password": "Mostrar la confirmación de la contraseña",
+    "password_hint": (
+        "Al menos {n} caracteres. Unas cuantas palabras al azar funcionan bien; las contraseñas comunes se rechazan."
+    ),
+    "characters_needed_one": "Falta {n} carácter.",
+    "characters_needed_other": "Faltan {n} caracteres.",
+    "long_enough": "Longitud suficiente.",
+    "passwords_differ": "Las contraseñas no coinciden.",
+    # Sign in.
+    "sign_in": "Iniciar sesión",
+    "forgot_password": "¿Olvidó su contraseña?",
+    "no_password": "¿Aún no tiene contraseña o la olvidó? Pida a un administrador un enlace para establecer una nueva.",
+    "no_password_support": (
+        "¿Aún no tiene contraseña o la olvidó? Soporte puede darle un enlace para establecer una nueva."
+    ),
+    "signed_out": "Ha cerrado la sesión.",
+    "session_expired": "Su sesión ha caducado. Inicie sesión de nuevo para continuar.",
+    "password_is_set": "Su contraseña se ha establecido.",
+    # Forgot password.
+    "forgot_title": "¿Olvidó su contraseña?",
+    "forgot_lead": (
+        "Introduzca su correo electrónico. Si pertenece a una cuenta, le enviaremos un enlace para establecer "
+        "una nueva contraseña."
+    ),
+    "send_link": "Enviar enlace",
+    "check_email": "Revise su correo",
+    "link_sent": (
+        "Si {email} pertenece a una cuenta, el enlace está en camino. Funciona una sola vez y es válido durante {time}."
+    ),
+    "nothing_arrived": (
+        "¿No ha recibido nada tras unos minutos? Revise la carpeta de correo no deseado y compruebe la "
+        "dirección; después, inténtelo de nuevo."
+    ),
+    "try_again": "Intentar de nuevo",
+    # Set a password, accept an invitation.
+    "set_password_title": "Establezca su contraseña",
+    "set_password": "Establecer contraseña",
+    "set_password_and_sign_in": "Establecer contraseña e iniciar sesión",
+    "invitation_title": "Le damos la bienvenida a {brand}",
+    "invitation_lead": "Ha recibido una invitación. Elija una contraseña y su cuenta estará lista.",
+    "accept_invitation": "Aceptar la invitación",
+    "revoke_keys": "Revocar mis claves de API",
+    "revoke_keys_hint": (
+        "Quien conocía su antigua contraseña pudo crear alguna. Las aplicaciones que usan sus claves dejarán "
+        "de funcionar."
+    ),
+    "link_works_once": (
+        "Este enlace funciona una sola vez. Al establecer una contraseña se cierra su sesión en todos los "
+        "demás navegadores."
+    ),
+    "continue_at": "Después continuará en {host}.",
+    "other_account": "Ha iniciado sesión como {email}, pero este enlace es para {other}.",
+    "other_account_switches": (
+        "Al establecer la contraseña, se cerrará la sesión de la primera cuenta y se iniciará en la segunda."
+    ),
+    "other_account_stays": "Al establecer la contraseña, su sesión actual se mantiene.",
+    # Confirm an email.
+    "confirm_email_title": "Confirme su correo electrónico",
+    "confirm_email_lead": "Pulse el botón para confirmar que {email} es su dirección.",
+    "change_email_title": "Confirme su nuevo correo electrónico",
+    "change_email_lead": "A partir de ahora iniciará sesión con {email} en lugar de {old}.",
+    "confirm_email": "Confirmar el correo electrónico",
+    "email_confirmed_title": "Su correo electrónico está confirmado",
+    "email_confirmed": "Gracias. {email} está confirmado y puede cerrar esta página.",
+    # Sign in with a link.
+    "sign_in_link_lead": "Pulse el botón para iniciar sesión como {email}.",
+    # A link that doesn't work.
+    "link_dead_title": "Este enlace ya no es válido",
+    "link_unknown": (
+        "Los enlaces funcionan una sola vez y durante un tiempo limitado. Un enlace más reciente o un cambio "
+        "de contraseña también los invalida. Compruebe que ha copiado el enlace completo."
+    ),
+    "link_expired": "Este enlace ha caducado.",
+    "link_used": "Este enlace ya se ha utilizado.",
+    "link_suspended_title": "Esta cuenta está suspendida",
+    "link_suspended": "Mientras la cuenta esté suspendida, sus enlaces no funcionan.",
+    "ask_for_new_link": "Pida uno nuevo a un administrador.",
+    "ask_support_for_new_link": "Soporte puede darle uno nuevo.",
+    "request_new_link": "Solicitar un nuevo enlace",
+    "ask_about_suspension": "Pregunte el motivo a un administrador y pídale que la reactive.",
+    "ask_support_about_suspension": "Soporte puede indicarle el motivo y reactivarla.",
+    "if_you_run_this_server": "Si usted administra este servidor, use {command} con su correo electrónico.",
+    # Delete one's own account.
+    "delete_title": "Eliminar su cuenta",
+    "delete_lead": "Se cerrará su sesión en todas partes y sus claves de API dejarán de funcionar de inmediato.",
+    "delete_restorable": "Todavía podrá restaurarse durante {time}. Después, sus datos se borrarán definitivamente.",
+    "delete_for_good": "Sus datos se borrarán definitivamente.",
+    "delete_account": "Eliminar mi cuenta",
+    "deleted_title": "Su cuenta se ha eliminado",
+    "deleted_restorable": "¿Ha cambiado de opinión? Durante {time}, un administrador todavía puede restaurarla.",
+    "deleted_restorable_support": "¿Ha cambiado de opinión? Durante {time}, soporte todavía puede restaurarla.",
+    # Error pages.
+    "title_400": "Solicitud no válida",
+    "title_401": "Inicie sesión",
+    "title_403": "No tiene acceso",
+    "title_404": "Página no encontrada",
+    "title_405": "No permitido",
+    "title_408": "Se agotó el tiempo de espera",
+    "title_413": "Demasiados datos",
+    "title_429": "Demasiadas solicitudes",
+    "title_503": "No disponible temporalmente",
+    "title_other": "Algo ha fallado",
+    "advice_form": "Abra la página de nuevo y use su formulario.",
+    "advice_link": "Compruebe la dirección o vaya al inicio de sesión.",
+    "advice_wait": "Espere un momento y vuelva a intentarlo.",
+    "advice_other": "Inténtelo de nuevo. Si persiste, comuníquelo con el ID de solicitud que figura abajo.",
+    "request_id": "ID de solicitud",
+    # What can be wrong. The English sentences are those that actions raise, by which the others are found.
+    "error_retry": "{what} Inténtelo de nuevo dentro de {time}.",
+    "error_wrong_password": "El correo electrónico o la contraseña son incorrectos.",
+    "error_own_password": "Contraseña incorrecta.",
+    "error_attempts": "Demasiados intentos fallidos.",
+    "error_rate_limit": "Demasiadas solicitudes en poco tiempo.",
+    "error_suspended": "Esta cuenta está suspendida. Contacte con un administrador.",
+    "error_role": "Esta cuenta no puede iniciar sesión aquí.",
+    "error_foreign_form": (
+        "Este formulario se envió desde otro sitio. Abra la página en este servidor y envíe el formulario de nuevo."
+    ),
+    "error_busy": "El servidor está ocupado. Vuelva a intentarlo en breve.",
+    "error_unavailable": "El servicio no está disponible temporalmente.",
+    "error_storage": "En este momento no se puede guardar nada. No se ha cambiado nada.",
+    "error_limits": "En este momento no se pueden atender solicitudes. No se ha hecho nada.",
+    "error_stopping": "El servidor se está apagando.",
+    "error_not_found": "No se ha encontrado lo que busca.",
+    "error_too_large": "Se han enviado demasiados datos.",
+    "error_too_slow": "La solicitud tardó demasiado en llegar.",
+    "error_unexpected": "Se ha producido un error inesperado en el servidor.",
+    "error_last_owner": "No se puede eliminar al último propietario.",
+    "error_email_taken": "Este correo electrónico ya está en uso.",
+    "error_email_long": "El correo electrónico es demasiado largo.",
+    "error_email": "Este correo electrónico no es válido.",
+    "error_name_blank": "El nombre está vacío.",
+    "error_name_long": "El nombre tiene más de {n} caracteres.",
+    "error_name_controls": "El nombre contiene un carácter de control o un salto de línea.",
+    "error_password_short": "La contraseña tiene menos de {n} caracteres.",
+    "error_password_long": "La contraseña tiene más de {n} caracteres.",
+    "error_password_empty": "Introduzca la contraseña.",
+    "error_password_surrogate": "La contraseña contiene un carácter no válido.",
+    "error_password_is_email": "La contraseña es igual que el correo electrónico.",
+    "error_password_is_name": "La contraseña es igual que el nombre.",
+    "error_password_common": "La contraseña es demasiado común y sería fácil de adivinar.",
+    "error_password_word": "La contraseña es una palabra común con cifras o signos y sería fácil de adivinar.",
+    "error_password_about_user": (
+        "La contraseña se compone de su nombre, su correo electrónico o el nombre de este servidor y sería "
+        "fácil de adivinar."
+    ),
+    "error_password_repeats": "La contraseña repite unos pocos caracteres y sería fácil de adivinar.",
+    "error_password_breached": "La contraseña aparece en una filtración de datos. Elija otra.",
+    "error_password_hash": "La contraseña es el hash de una contraseña. Elija otra.",
+}

@@ -1,0 +1,198 @@
+"""French. Formal: vous. No-break spaces stand before ? and ; and between a number and its noun."""
+
+from __future__ import annotations
+
+TEXTS = {
+    # On every page.
+    "skip_to_content": "Aller au contenu",
+    "language": "Langue",
+    "contact_support": "Contacter l’assistance",
+    "use_light_theme": "Utiliser le thème clair",
+    "use_dark_theme": "Utiliser le thème sombre",
+    "dismiss": "Fermer",
+    "continue": "Continuer",
+    "cancel": "Annuler",
+    "go_to_sign_in": "Aller à la page de connexion",
+    "go_to_account": "Aller à votre compte",
+    "fix_one": "Veuillez corriger un champ ci-dessous.",
+    "fix_other": "Veuillez corriger {n} champs ci-dessous.",
+    # Lengths of time.
+    "second_one": "{n}\u00a0seconde",
+    "second_other": "{n}\u00a0secondes",
+    "minute_one": "{n}\u00a0minute",
+    "minute_other": "{n}\u00a0minutes",
+    "hour_one": "{n}\u00a0heure",
+    "hour_other": "{n}\u00a0heures",
+    "day_one": "{n}\u00a0jour",
+    "day_other": "{n}\u00a0jours",
+    # Fields.
+    "email": "Adresse e-mail",
+    "new_email": "Nouvelle adresse e-mail",
+    "name": "Nom",
+    "password": "Mot de passe",
+    "new_password": "Nouveau mot de passe",
+    "confirm_password": "Confirmer le mot de passe",
+    "show_password": "Afficher le mot de passe",
+    "show_new_password": "Afficher le nouveau mot de passe",
+    "show_confirm_password": "Afficher la confirmation du mot de passe",
+    "password_hint": (
+        "Au moins {n}\u00a0caractères. Quelques mots choisis au hasard conviennent bien\u202f; les mots de "
+        "passe courants sont refusés."
+    ),
+    "characters_needed_one": "Encore {n}\u00a0caractère.",
+    "characters_needed_other": "Encore {n}\u00a0caractères.",
+    "long_enough": "Longueur suffisante.",
+    "passwords_differ": "Les mots de passe ne correspondent pas.",
+    # Sign in.
+    "sign_in": "Se connecter",
+    "forgot_password": "Mot de passe oublié\u202f?",
+    "no_password": (
+        "Pas encore de mot de passe, ou oublié\u202f? Demandez à un administrateur un lien pour en définir un nouveau."
+    ),
+    "no_password_support": (
+        "Pas encore de mot de passe, ou oublié\u202f? L’assistance peut vous fournir un lien pour en définir "
+        "un nouveau."
+    ),
+    "signed_out": "Vous êtes déconnecté.",
+    "session_expired": "Votre session a expiré. Reconnectez-vous pour continuer.",
+    "password_is_set": "Votre mot de passe est défini.",
+    # Forgot password.
+    "forgot_title": "Mot de passe oublié\u202f?",
+    "forgot_lead": (
+        "Saisissez votre adresse e-mail. Si elle correspond à un compte, nous vous enverrons un lien pour "
+        "définir un nouveau mot de passe."
+    ),
+    "send_link": "Envoyer le lien",
+    "check_email": "Consultez vos e-mails",
+    "link_sent": (
+        "Si {email} correspond à un compte, un lien vient d’être envoyé. Il ne fonctionne qu’une fois et reste "
+        "valable {time}."
+    ),
+    "nothing_arrived": (
+        "Rien reçu après quelques minutes\u202f? Vérifiez votre dossier de courrier indésirable et "
+        "l’orthographe de l’adresse, puis réessayez."
+    ),
+    "try_again": "Réessayer",
+    # Set a password, accept an invitation.
+    "set_password_title": "Définissez votre mot de passe",
+    "set_password": "Définir le mot de passe",
+    "set_password_and_sign_in": "Définir le mot de passe et se connecter",
+    "invitation_title": "Bienvenue sur {brand}",
+    "invitation_lead": "Vous avez reçu une invitation. Choisissez un mot de passe et votre compte sera prêt.",
+    "accept_invitation": "Accepter l’invitation",
+    "revoke_keys": "Révoquer mes clés API",
+    "revoke_keys_hint": (
+        "Une personne connaissant votre ancien mot de passe a pu en créer. Les applications qui utilisent vos "
+        "clés cesseront de fonctionner."
+    ),
+    "link_works_once": (
+        "Ce lien ne fonctionne qu’une fois. La définition d’un mot de passe vous déconnecte de tous les autres "
+        "navigateurs."
+    ),
+    "continue_at": "Vous continuerez ensuite sur {host}.",
+    "other_account": "Vous êtes connecté en tant que {email}, mais ce lien est destiné à {other}.",
+    "other_account_switches": (
+        "En définissant le mot de passe, vous serez déconnecté du premier compte et connecté au second."
+    ),
+    "other_account_stays": "La définition du mot de passe ne change rien à votre connexion actuelle.",
+    # Confirm an email.
+    "confirm_email_title": "Confirmez votre adresse e-mail",
+    "confirm_email_lead": "Appuyez sur le bouton pour confirmer que {email} est bien votre adresse.",
+    "change_email_title": "Confirmez votre nouvelle adresse e-mail",
+    "change_email_lead": "Vous vous connecterez désormais avec {email} au lieu de {old}.",
+    "confirm_email": "Confirmer l’adresse e-mail",
+    "email_confirmed_title": "Votre adresse e-mail est confirmée",
+    "email_confirmed": "Merci. L’adresse {email} est confirmée et vous pouvez fermer cette page.",
+    # Sign in with a link.
+    "sign_in_link_lead": "Appuyez sur le bouton pour vous connecter en tant que {email}.",
+    # A link that doesn't work.
+    "link_dead_title": "Ce lien n’est plus valable",
+    "link_unknown": (
+        "Les liens ne fonctionnent qu’une fois et pendant une durée limitée. Un lien plus récent ou un "
+        "changement de mot de passe les rend aussi inutilisables. Vérifiez que vous avez copié le lien en "
+        "entier."
+    ),
+    "link_expired": "Ce lien a expiré.",
+    "link_used": "Ce lien a déjà été utilisé.",
+    "link_suspended_title": "Ce compte est suspendu",
+    "link_suspended": "Tant que le compte est suspendu, ses liens ne fonctionnent pas.",
+    "ask_for_new_link": "Demandez-en un nouveau à un administrateur.",
+    "ask_support_for_new_link": "L’assistance peut vous en fournir un nouveau.",
+    "request_new_link": "Demander un nouveau lien",
+    "ask_about_suspension": "Demandez-en la raison à un administrateur, et sa réactivation.",
+    "ask_support_about_suspension": "L’assistance peut vous en indiquer la raison et le réactiver.",
+    "if_you_run_this_server": "Si vous administrez ce serveur, utilisez {command} avec votre adresse e-mail.",
+    # Delete one's own account.
+    "delete_title": "Supprimer votre compte",
+    "delete_lead": "Vous serez déconnecté partout et vos clés API cesseront immédiatement de fonctionner.",
+    "delete_restorable": (
+        "Il peut encore être restauré pendant {time}. Ensuite, vos données seront définitivement effacées."
+    ),
+    "delete_for_good": "Vos données seront définitivement effacées.",
+    "delete_account": "Supprimer mon compte",
+    "deleted_title": "Votre compte est supprimé",
+    "deleted_restorable": "Vous avez changé d’avis\u202f? Pendant {time}, un administrateur peut encore le restaurer.",
+    "deleted_restorable_support": (
+        "Vous avez changé d’avis\u202f? Pendant {time}, l’assistance peut encore le restaurer."
+    ),
+    # Error pages.
+    "title_400": "Requête non valide",
+    "title_401": "Veuillez vous connecter",
+    "title_403": "Accès refusé",
+    "title_404": "Page introuvable",
+    "title_405": "Action non autorisée",
+    "title_408": "Délai dépassé",
+    "title_413": "Trop de données",
+    "title_429": "Trop de requêtes",
+    "title_503": "Temporairement indisponible",
+    "title_other": "Une erreur s’est produite",
+    "advice_form": "Rouvrez la page et utilisez son formulaire.",
+    "advice_link": "Vérifiez l’adresse ou allez à la page de connexion.",
+    "advice_wait": "Patientez un instant, puis réessayez.",
+    "advice_other": "Réessayez. Si le problème persiste, signalez-le avec l’identifiant de requête ci-dessous.",
+    "request_id": "Identifiant de requête",
+    # What can be wrong. The English sentences are those that actions raise, by which the others are found.
+    "error_retry": "{what} Réessayez dans {time}.",
+    "error_wrong_password": "L’adresse e-mail ou le mot de passe est incorrect.",
+    "error_own_password": "Mot de passe incorrect.",
+    "error_attempts": "Trop de tentatives infructueuses.",
+    "error_rate_limit": "Trop de requêtes en peu de temps.",
+    "error_suspended": "Ce compte est suspendu. Contactez un administrateur.",
+    "error_role": "Ce compte n’est pas autorisé à se connecter ici.",
+    "error_foreign_form": (
+        "Ce formulaire a été envoyé depuis un autre site. Ouvrez la page sur ce serveur et renvoyez le formulaire."
+    ),
+    "error_busy": "Le serveur est surchargé. Réessayez dans un instant.",
+    "error_unavailable": "Le service est temporairement indisponible.",
+    "error_storage": "Rien ne peut être enregistré pour le moment. Aucune modification n’a été effectuée.",
+    "error_limits": "Les requêtes ne peuvent pas être traitées pour le moment. Rien n’a été fait.",
+    "error_stopping": "Le serveur est en cours d’arrêt.",
+    "error_not_found": "La page demandée est introuvable.",
+    "error_too_large": "Trop de données ont été envoyées.",
+    "error_too_slow": "La requête a mis trop de temps à arriver.",
+    "error_unexpected": "Une erreur inattendue s’est produite sur le serveur.",
+    "error_last_owner": "Le dernier propriétaire ne peut pas être supprimé.",
+    "error_email_taken": "Cette adresse e-mail est déjà utilisée.",
+    "error_email_long": "L’adresse e-mail est trop longue.",
+    "error_email": "Cette adresse e-mail n’est pas valide.",
+    "error_name_blank": "Le nom est vide.",
+    "error_name_long": "Le nom dépasse {n}\u00a0caractères.",
+    "error_name_controls": "Le nom contient un caractère de contrôle ou un saut de ligne.",
+    "error_password_short": "Le mot de passe compte moins de {n}\u00a0caractères.",
+    "error_password_long": "Le mot de passe dépasse {n}\u00a0caractères.",
+    "error_password_empty": "Saisissez le mot de passe.",
+    "error_password_surrogate": "Le mot de passe contient un caractère non valide.",
+    "error_password_is_email": "Le mot de passe est identique à l’adresse e-mail.",
+    "error_password_is_name": "Le mot de passe est identique au nom.",
+    "error_password_common": "Le mot de passe est trop courant et serait facile à deviner.",
+    "error_password_word": (
+        "Le mot de passe est un mot courant avec des chiffres ou des signes et serait facile à deviner."
+    ),
+    "error_password_about_user": (
+        "Le mot de passe est composé de votre nom, de votre adresse e-mail ou du nom de ce serveur et serait "
+        "facile à deviner."
+    ),
+    "error_password_repeats": "Le mot de passe répète quelques caractères et serait facile à deviner.",
+    "error_password_breached": "Ce mot de passe figure dans une fuite de données. Choisissez-en un autre.",
+    "error_password_hash": "Ce mot de passe est l’empreinte d’un mot de passe. Choisissez-en un autre.",
+}

@@ -1,0 +1,185 @@
+"""Japanese. Polite: です・ます."""
+
+from __future__ import annotations
+
+TEXTS = {
+    # On every page.
+    "skip_to_content": "本文へ移動",
+    "language": "言語",
+    "contact_support": "サポートに問い合わせる",
+    "use_light_theme": "ライトテーマに切り替える",
+    "use_dark_theme": "ダークテーマに切り替える",
+    "dismiss": "閉じる",
+    "continue": "続ける",
+    "cancel": "キャンセル",
+    "go_to_sign_in": "ログイン画面へ",
+    "go_to_account": "アカウントへ",
+    "fix_one": "1か所を修正してください。",
+    "fix_other": "{n}か所を修正してください。",
+    # Lengths of time.
+    "second_one": "{n}秒",
+    "second_other": "{n}秒",
+    "minute_one": "{n}分",
+    "minute_other": "{n}分",
+    "hour_one": "{n}時間",
+    "hour_other": "{n}時間",
+    "day_one": "{n}日",
+    "day_other": "{n}日",
+    # Fields.
+    "email": "メールアドレス",
+    "new_email": "新しいメールアドレス",
+    "name": "お名前",
+    "password": "パスワード",
+    "new_password": "新しいパスワード",
+    "confirm_password": "パスワードの確認",
+    "show_password": "パスワードを表示",
+    "show_new_password": "新しいパスワードを表示",
+    "show_confirm_password": "確認用パスワードを表示",
+    "password_hint": (
+        "{n}文字以上で入力してください。無作為に選んだ単語をいくつか並べるのがおすすめです。よく使われるパスワ"
+        "ードは登録できません。"
+    ),
+    "characters_needed_one": "あと{n}文字必要です。",
+    "characters_needed_other": "あと{n}文字必要です。",
+    "long_enough": "十分な長さです。",
+    "passwords_differ": "パスワードが一致しません。",
+    # Sign in.
+    "sign_in": "ログイン",
+    "forgot_password": "パスワードをお忘れですか？",
+    "no_password": "パスワードが未設定の場合やお忘れの場合は、管理者に設定用リンクの発行を依頼してください。",
+    "no_password_support": "パスワードが未設定の場合やお忘れの場合は、サポートが設定用リンクをご案内します。",
+    "signed_out": "ログアウトしました。",
+    "session_expired": "セッションの有効期限が切れました。続けるには、もう一度ログインしてください。",
+    "password_is_set": "パスワードを設定しました。",
+    # Forgot password.
+    "forgot_title": "パスワードをお忘れですか？",
+    "forgot_lead": (
+        "メールアドレスを入力してください。アカウントが登録されている場合は、新しいパスワードを設定するためのリ"
+        "ンクをお送りします。"
+    ),
+    "send_link": "リンクを送信",
+    "check_email": "メールをご確認ください",
+    "link_sent": (
+        "{email} のアカウントが登録されている場合は、まもなくリンクが届きます。リンクは1回限り、{time}有効です。"
+    ),
+    "nothing_arrived": (
+        "数分たっても届かない場合は、迷惑メールフォルダーとメールアドレスの入力内容をご確認のうえ、もう一度お試"
+        "しください。"
+    ),
+    "try_again": "もう一度試す",
+    # Set a password, accept an invitation.
+    "set_password_title": "パスワードの設定",
+    "set_password": "パスワードを設定",
+    "set_password_and_sign_in": "パスワードを設定してログイン",
+    "invitation_title": "{brand}へようこそ",
+    "invitation_lead": "招待が届いています。パスワードを設定すると、アカウントをご利用いただけます。",
+    "accept_invitation": "招待を承認",
+    "revoke_keys": "自分のAPIキーを無効にする",
+    "revoke_keys_hint": (
+        "以前のパスワードを知っていた人がAPIキーを作成した可能性があります。お使いのキーを利用しているアプリケ"
+        "ーションは動作しなくなります。"
+    ),
+    "link_works_once": (
+        "このリンクは1回だけ使えます。パスワードを設定すると、ほかのブラウザーからはログアウトされます。"
+    ),
+    "continue_at": "その後、{host} に移動します。",
+    "other_account": "現在 {email} としてログインしていますが、このリンクは {other} 用です。",
+    "other_account_switches": (
+        "パスワードを設定すると、現在のアカウントからログアウトし、リンクのアカウントでログインします。"
+    ),
+    "other_account_stays": "パスワードを設定しても、現在のログイン状態は変わりません。",
+    # Confirm an email.
+    "confirm_email_title": "メールアドレスの確認",
+    "confirm_email_lead": "{email} がご自身のアドレスであることを確認するには、ボタンを押してください。",
+    "change_email_title": "新しいメールアドレスの確認",
+    "change_email_lead": "今後は {old} の代わりに {email} でログインします。",
+    "confirm_email": "メールアドレスを確認",
+    "email_confirmed_title": "メールアドレスを確認しました",
+    "email_confirmed": "ありがとうございます。{email} を確認しました。このページは閉じてかまいません。",
+    # Sign in with a link.
+    "sign_in_link_lead": "{email} としてログインするには、ボタンを押してください。",
+    # A link that doesn't work.
+    "link_dead_title": "このリンクは無効です",
+    "link_unknown": (
+        "リンクは1回限りで、有効期限があります。新しいリンクが発行された場合やパスワードが変更された場合も無効"
+        "になります。リンク全体が正しくコピーされているかご確認ください。"
+    ),
+    "link_expired": "このリンクは有効期限が切れています。",
+    "link_used": "このリンクはすでに使用されています。",
+    "link_suspended_title": "このアカウントは停止されています",
+    "link_suspended": "アカウントが停止されている間は、リンクをご利用いただけません。",
+    "ask_for_new_link": "新しいリンクの発行は管理者に依頼してください。",
+    "ask_support_for_new_link": "新しいリンクはサポートがご案内します。",
+    "request_new_link": "新しいリンクを申請",
+    "ask_about_suspension": "理由の確認と再開の依頼は、管理者にご連絡ください。",
+    "ask_support_about_suspension": "理由の確認と再開については、サポートにお問い合わせください。",
+    "if_you_run_this_server": (
+        "このサーバーを運用している場合は、ご自身のメールアドレスを指定して {command} を実行してください。"
+    ),
+    # Delete one's own account.
+    "delete_title": "アカウントの削除",
+    "delete_lead": "すべての端末からログアウトされ、APIキーはただちに使えなくなります。",
+    "delete_restorable": "{time}以内であれば復元できます。その後、データは完全に消去されます。",
+    "delete_for_good": "データは完全に消去されます。",
+    "delete_account": "アカウントを削除する",
+    "deleted_title": "アカウントを削除しました",
+    "deleted_restorable": "取り消したい場合は、{time}以内であれば管理者が復元できます。",
+    "deleted_restorable_support": "取り消したい場合は、{time}以内であればサポートが復元できます。",
+    # Error pages.
+    "title_400": "無効なリクエストです",
+    "title_401": "ログインしてください",
+    "title_403": "アクセスできません",
+    "title_404": "ページが見つかりません",
+    "title_405": "許可されていません",
+    "title_408": "タイムアウトしました",
+    "title_413": "データが大きすぎます",
+    "title_429": "リクエストが多すぎます",
+    "title_503": "一時的にご利用いただけません",
+    "title_other": "問題が発生しました",
+    "advice_form": "ページを開き直し、そのフォームをご利用ください。",
+    "advice_link": "アドレスをご確認いただくか、ログイン画面に移動してください。",
+    "advice_wait": "しばらく待ってから、もう一度お試しください。",
+    "advice_other": "もう一度お試しください。問題が続く場合は、下のリクエストIDを添えてお知らせください。",
+    "request_id": "リクエストID",
+    # What can be wrong. The English sentences are those that actions raise, by which the others are found.
+    "error_retry": "{what}{time}後にもう一度お試しください。",
+    "error_wrong_password": "メールアドレスまたはパスワードが正しくありません。",
+    "error_own_password": "パスワードが正しくありません。",
+    "error_attempts": "試行回数が上限を超えました。",
+    "error_rate_limit": "短時間のリクエストが多すぎます。",
+    "error_suspended": "このアカウントは停止されています。管理者にお問い合わせください。",
+    "error_role": "このアカウントではここにログインできません。",
+    "error_foreign_form": (
+        "このフォームは別のサイトから送信されました。このサーバーのページを開き、もう一度送信してください。"
+    ),
+    "error_busy": "サーバーが混み合っています。しばらくしてからもう一度お試しください。",
+    "error_unavailable": "サービスは一時的にご利用いただけません。",
+    "error_storage": "現在、データを保存できません。変更は行われていません。",
+    "error_limits": "現在、リクエストを処理できません。何も実行されていません。",
+    "error_stopping": "サーバーは停止処理中です。",
+    "error_not_found": "お探しのものは見つかりませんでした。",
+    "error_too_large": "送信されたデータが大きすぎます。",
+    "error_too_slow": "リクエストの受信に時間がかかりすぎました。",
+    "error_unexpected": "サーバーで予期しないエラーが発生しました。",
+    "error_last_owner": "最後のオーナーは削除できません。",
+    "error_email_taken": "このメールアドレスはすでに使用されています。",
+    "error_email_long": "メールアドレスが長すぎます。",
+    "error_email": "メールアドレスの形式が正しくありません。",
+    "error_name_blank": "お名前が入力されていません。",
+    "error_name_long": "お名前は{n}文字以内で入力してください。",
+    "error_name_controls": "お名前に制御文字または改行が含まれています。",
+    "error_password_short": "パスワードは{n}文字以上で入力してください。",
+    "error_password_long": "パスワードは{n}文字以内で入力してください。",
+    "error_password_empty": "パスワードを入力してください。",
+    "error_password_surrogate": "パスワードに使用できない文字が含まれています。",
+    "error_password_is_email": "パスワードがメールアドレスと同じです。",
+    "error_password_is_name": "パスワードがお名前と同じです。",
+    "error_password_common": "よく使われるパスワードのため、簡単に推測されてしまいます。",
+    "error_password_word": "一般的な単語に数字や記号を加えただけのパスワードのため、簡単に推測されてしまいます。",
+    "error_password_about_user": (
+        "お名前、メールアドレス、またはこのサーバーの名前から作られたパスワードのため、簡単に推測されてしまいます。"
+    ),
+    "error_password_repeats": "同じ文字の繰り返しのため、簡単に推測されてしまいます。",
+    "error_password_breached": "このパスワードは過去に流出したデータに含まれています。別のパスワードを選んでください。",
+    "error_password_hash": "パスワードのハッシュ値は使用できません。別のパスワードを選んでください。",
+}

@@ -1,0 +1,181 @@
+"""Portuguese, of Brazil. Formal: você."""
+
+from __future__ import annotations
+
+TEXTS = {
+    # On every page.
+    "skip_to_content": "Ir para o conteúdo",
+    "language": "Idioma",
+    "contact_support": "Falar com o suporte",
+    "use_light_theme": "Usar o tema claro",
+    "use_dark_theme": "Usar o tema escuro",
+    "dismiss": "Fechar",
+    "continue": "Continuar",
+    "cancel": "Cancelar",
+    "go_to_sign_in": "Ir para a página de entrada",
+    "go_to_account": "Ir para a sua conta",
+    "fix_one": "Corrija um campo abaixo.",
+    "fix_other": "Corrija {n} campos abaixo.",
+    # Lengths of time.
+    "second_one": "{n} segundo",
+    "second_other": "{n} segundos",
+    "minute_one": "{n} minuto",
+    "minute_other": "{n} minutos",
+    "hour_one": "{n} hora",
+    "hour_other": "{n} horas",
+    "day_one": "{n} dia",
+    "day_other": "{n} dias",
+    # Fields.
+    "email": "E-mail",
+    "new_email": "Novo e-mail",
+    "name": "Nome",
+    "password": "Senha",
+    "new_password": "Nova senha",
+    "confirm_password": "Confirmar a senha",
+    "show_password": "Mostrar a senha",
+    "show_new_password": "Mostrar a nova senha",
+    "show_confirm_password": "Mostrar a confirmação da senha",
+    "password_hint": (
+        "Pelo menos {n} caracteres. Algumas palavras aleatórias funcionam bem; senhas comuns são recusadas."
+    ),
+    "characters_needed_one": "Falta {n} caractere.",
+    "characters_needed_other": "Faltam {n} caracteres.",
+    "long_enough": "Comprimento suficiente.",
+    "passwords_differ": "As senhas não coincidem.",
+    # Sign in.
+    "sign_in": "Entrar",
+    "forgot_password": "Esqueceu a senha?",
+    "no_password": "Ainda não tem senha ou a esqueceu? Peça a um administrador um link para definir uma nova.",
+    "no_password_support": "Ainda não tem senha ou a esqueceu? O suporte pode lhe dar um link para definir uma nova.",
+    "signed_out": "Você saiu da sua conta.",
+    "session_expired": "A sua sessão expirou. Entre novamente para continuar.",
+    "password_is_set": "A sua senha foi definida.",
+    # Forgot password.
+    "forgot_title": "Esqueceu a senha?",
+    "forgot_lead": "Digite o seu e-mail. Se ele pertencer a uma conta, enviaremos um link para definir uma nova senha.",
+    "send_link": "Enviar link",
+    "check_email": "Confira o seu e-mail",
+    "link_sent": (
+        "Se {email} pertencer a uma conta, um link está a caminho. Ele funciona uma única vez e vale por {time}."
+    ),
+    "nothing_arrived": (
+        "Nada chegou depois de alguns minutos? Verifique a pasta de spam e se o endereço está correto e tente "
+        "novamente."
+    ),
+    "try_again": "Tentar novamente",
+    # Set a password, accept an invitation.
+    "set_password_title": "Defina a sua senha",
+    "set_password": "Definir senha",
+    "set_password_and_sign_in": "Definir senha e entrar",
+    "invitation_title": "Boas-vindas a {brand}",
+    "invitation_lead": "Você recebeu um convite. Escolha uma senha e a sua conta estará pronta.",
+    "accept_invitation": "Aceitar o convite",
+    "revoke_keys": "Revogar as minhas chaves de API",
+    "revoke_keys_hint": (
+        "Quem conhecia a sua senha antiga pode ter criado alguma. Os aplicativos que usam as suas chaves "
+        "deixarão de funcionar."
+    ),
+    "link_works_once": (
+        "Este link funciona uma única vez. Ao definir uma senha, você sai da conta em todos os outros navegadores."
+    ),
+    "continue_at": "Depois, você continuará em {host}.",
+    "other_account": "Você entrou como {email}, mas este link pertence a {other}.",
+    "other_account_switches": "Ao definir a senha, você sairá da primeira conta e entrará na segunda.",
+    "other_account_stays": "Ao definir a senha, a sua sessão atual continua como está.",
+    # Confirm an email.
+    "confirm_email_title": "Confirme o seu e-mail",
+    "confirm_email_lead": "Clique no botão para confirmar que {email} é o seu endereço.",
+    "change_email_title": "Confirme o seu novo e-mail",
+    "change_email_lead": "A partir de agora, você entrará com {email} em vez de {old}.",
+    "confirm_email": "Confirmar e-mail",
+    "email_confirmed_title": "O seu e-mail foi confirmado",
+    "email_confirmed": "Obrigado. {email} foi confirmado e você pode fechar esta página.",
+    # Sign in with a link.
+    "sign_in_link_lead": "Clique no botão para entrar como {email}.",
+    # A link that doesn't work.
+    "link_dead_title": "Este link não é mais válido",
+    "link_unknown": (
+        "Os links funcionam uma única vez e por tempo limitado. Um link mais recente ou uma senha alterada "
+        "também os invalida. Verifique se você copiou o link inteiro."
+    ),
+    "link_expired": "Este link expirou.",
+    "link_used": "Este link já foi usado.",
+    "link_suspended_title": "Esta conta está suspensa",
+    "link_suspended": "Enquanto a conta estiver suspensa, os links dela não funcionam.",
+    "ask_for_new_link": "Peça um novo a um administrador.",
+    "ask_support_for_new_link": "O suporte pode lhe dar um novo.",
+    "request_new_link": "Solicitar um novo link",
+    "ask_about_suspension": "Pergunte o motivo a um administrador e peça a reativação.",
+    "ask_support_about_suspension": "O suporte pode informar o motivo e reativá-la.",
+    "if_you_run_this_server": "Se você administra este servidor, use {command} com o seu e-mail.",
+    # Delete one's own account.
+    "delete_title": "Excluir a sua conta",
+    "delete_lead": (
+        "Você sairá da conta em todos os dispositivos e as suas chaves de API deixarão de funcionar imediatamente."
+    ),
+    "delete_restorable": (
+        "Ela ainda poderá ser restaurada por {time}. Depois disso, os seus dados serão apagados definitivamente."
+    ),
+    "delete_for_good": "Os seus dados serão apagados definitivamente.",
+    "delete_account": "Excluir a minha conta",
+    "deleted_title": "A sua conta foi excluída",
+    "deleted_restorable": "Mudou de ideia? Durante {time}, um administrador ainda pode restaurá-la.",
+    "deleted_restorable_support": "Mudou de ideia? Durante {time}, o suporte ainda pode restaurá-la.",
+    # Error pages.
+    "title_400": "Solicitação inválida",
+    "title_401": "Entre na sua conta",
+    "title_403": "Você não tem acesso",
+    "title_404": "Página não encontrada",
+    "title_405": "Não permitido",
+    "title_408": "O tempo limite foi atingido",
+    "title_413": "Dados demais",
+    "title_429": "Solicitações demais",
+    "title_503": "Temporariamente indisponível",
+    "title_other": "Algo deu errado",
+    "advice_form": "Abra a página novamente e use o formulário dela.",
+    "advice_link": "Verifique o endereço ou vá para a página de entrada.",
+    "advice_wait": "Aguarde um momento e tente novamente.",
+    "advice_other": "Tente novamente. Se o problema persistir, informe o ID da solicitação abaixo.",
+    "request_id": "ID da solicitação",
+    # What can be wrong. The English sentences are those that actions raise, by which the others are found.
+    "error_retry": "{what} Tente novamente em {time}.",
+    "error_wrong_password": "O e-mail ou a senha está incorreto.",
+    "error_own_password": "Senha incorreta.",
+    "error_attempts": "Muitas tentativas sem sucesso.",
+    "error_rate_limit": "Muitas solicitações em pouco tempo.",
+    "error_suspended": "Esta conta está suspensa. Entre em contato com um administrador.",
+    "error_role": "Esta conta não tem permissão para entrar aqui.",
+    "error_foreign_form": (
+        "Este formulário foi enviado de outro site. Abra a página neste servidor e envie o formulário novamente."
+    ),
+    "error_busy": "O servidor está ocupado. Tente novamente em instantes.",
+    "error_unavailable": "O serviço está temporariamente indisponível.",
+    "error_storage": "No momento, nada pode ser salvo. Nada foi alterado.",
+    "error_limits": "No momento, as solicitações não podem ser atendidas. Nada foi feito.",
+    "error_stopping": "O servidor está sendo desligado.",
+    "error_not_found": "O recurso solicitado não foi encontrado.",
+    "error_too_large": "Foram enviados dados demais.",
+    "error_too_slow": "A solicitação demorou demais para chegar.",
+    "error_unexpected": "Ocorreu um erro inesperado no servidor.",
+    "error_last_owner": "O último proprietário não pode ser removido.",
+    "error_email_taken": "Este e-mail já está em uso.",
+    "error_email_long": "O e-mail é longo demais.",
+    "error_email": "Este e-mail não é válido.",
+    "error_name_blank": "O nome está em branco.",
+    "error_name_long": "O nome tem mais de {n} caracteres.",
+    "error_name_controls": "O nome contém um caractere de controle ou uma quebra de linha.",
+    "error_password_short": "A senha tem menos de {n} caracteres.",
+    "error_password_long": "A senha tem mais de {n} caracteres.",
+    "error_password_empty": "Digite a senha.",
+    "error_password_surrogate": "A senha contém um caractere inválido.",
+    "error_password_is_email": "A senha é igual ao e-mail.",
+    "error_password_is_name": "A senha é igual ao nome.",
+    "error_password_common": "A senha é comum demais e seria fácil de adivinhar.",
+    "error_password_word": "A senha é uma palavra comum com dígitos ou sinais e seria fácil de adivinhar.",
+    "error_password_about_user": (
+        "A senha é formada pelo seu nome, pelo seu e-mail ou pelo nome deste servidor e seria fácil de adivinhar."
+    ),
+    "error_password_repeats": "A senha repete poucos caracteres e seria fácil de adivinhar.",
+    "error_password_breached": "A senha foi encontrada em um vazamento de dados. Escolha outra.",
+    "error_password_hash": "A senha é o hash de uma senha. Escolha outra.",
+}
