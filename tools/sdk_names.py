@@ -47,7 +47,14 @@ NAMES: dict[str, Name] = {
         reveal="reveal_key",
         rotate="rotate_key",
     ),
-    **_names("sessions", list="list_sessions", end="end_session"),
+    **_names(
+        "sessions",
+        list="list_sessions",
+        create="create_session",
+        refresh="refresh_session",
+        verify="verify_session",
+        end="end_session",
+    ),
     **_names(
         "webhooks",
         list="list_webhooks",

@@ -383,6 +383,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = RoleNames(ROLES)
     session_lifetime: Annotated[int, says("Hours after which people must sign in again.", ge=1, le=8760)] = 336
     session_idle_timeout: Annotated[int, says("Hours of inactivity after which a session ends.", ge=1, le=8760)] = 24
+    app_session_lifetime: Annotated[
+        Duration,
+        says(
+            "Time after which the token of an application's session expires and must be refreshed. A shorter one makes "
+            "a stolen token worth less, and refreshes more frequent. Changes apply to new tokens."
+        ),
+    ] = Duration.parse("15m")
+    app_refresh_lifetime: Annotated[
+        Duration,
+        says(
+            "Time after which an application's session ends if it is not refreshed: how long people can be away "
+            "without having to sign in again."
+        ),
+    ] = Duration.parse("30d")
+    app_session_max_age: Annotated[
+        Duration,
+        says(
+            "Time after which an application's session ends, however often it is refreshed, or `off`. Lower it if "
+            "people must sign in regularly (NIST SP 800-63B-4: 30 days, or 24 hours with a second factor)."
+        ),
+    ] = Duration.parse("365d")
     address_attempts_limit: Annotated[
         Limit,
         says(
@@ -717,6 +738,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if self.backup_every and self.database:
             raise ConfigurationError(
                 "backup_every is for SQLite. Back up PostgreSQL with its own tools, such as pg_dump, and leave it off."
+            )
+        if not 0 < self.app_session_lifetime <= self.app_refresh_lifetime:
+            raise ConfigurationError(
+                "app_session_lifetime and app_refresh_lifetime can't be off, and the second one can't be shorter: use "
+                "two such as 15m and 30d."
             )
         if self.public_url and not self.public_url.startswith(("http://", "https://")):
             raise ConfigurationError(

@@ -164,6 +164,15 @@ class WrongPassword(Unauthorized):
     message = "The email or password is incorrect."
 
 
+class SessionEnded(Unauthorized):
+    """The token is not that of a session for this `audience`: it has expired, was replaced by a refresh, or the session
+    has ended. If it was the `token`, refresh the session once. If it was the `refresh_token`, the user must sign in
+    again. A refresh token works once: sent again, it ends its session, because someone may have stolen it."""
+
+    code = "session_ended"
+    message = "The session has ended, or the token is not valid for this audience."
+
+
 class Forbidden(ApiError):
     """The API key is valid, but lacks permission for this action."""
 

@@ -443,14 +443,14 @@ def test_sessions_are_listed_and_ended(server: Server, member: Callable[..., Mem
     for name in ("Firefox on Linux", "Safari on iPhone", "Unknown browser", "curl"):
         expect(page.get_by_role("rowheader", name=name)).to_be_visible()
     assert send(page, page.get_by_role("row").filter(has_text="Firefox").get_by_role("button")).status == 303
-    expect(page.get_by_text("That browser has been signed out.")).to_be_visible()
+    expect(page.get_by_text("You have been signed out there.")).to_be_visible()
 
     def is_in(cookies: httpx2.Cookies) -> bool:
         with server.http(None, cookies=cookies) as client:
             return client.get("/account").status_code == 200
 
     assert [is_in(cookies) for cookies in others] == [False, True, True, True]
-    assert send(page, "Sign out all other browsers").status == 303
+    assert send(page, "Sign out everywhere else").status == 303
     expect(page.locator("tbody tr")).to_have_count(1)
     assert [is_in(cookies) for cookies in others] == [False] * 4
 

@@ -1129,7 +1129,7 @@ def test_sessions_of_a_user_are_ended(
     assert signed_in() == 3
     with page.expect_response(lambda response: response.request.method == "POST"):
         page.get_by_role("region", name="Sessions").get_by_role("button").first.click()
-    expect(page.get_by_text("That browser has been signed out.")).to_be_visible()
+    expect(page.get_by_text("The user has been signed out there.")).to_be_visible()
     assert signed_in() == 2
     choose(page, "Sign out everywhere", confirm=scripts)
     expect(page.get_by_text("The user has been signed out everywhere.")).to_be_visible()

@@ -81,6 +81,9 @@ DELETE /v1/webhooks/{webhookId}/replays/{replayId} member no no no viewer yes no
 GET /v1/requests                 member yes no no             viewer yes no no             admin yes yes yes           owner yes yes yes
 GET /v1/usage                    member yes no no             viewer yes no no             admin yes yes yes           owner yes yes yes
 GET /v1/requests/{requestId}     member missing               viewer missing               admin missing               owner missing
+POST /v1/sessions                member no                    viewer no                    admin yes                   owner yes
+POST /v1/sessions/refresh        member no                    viewer no                    admin yes                   owner yes
+POST /v1/sessions/verify         member no                    viewer no                    admin yes                   owner yes
 DELETE /v1/sessions/{sessionId}  member yes none none         viewer yes none none         admin yes yes no            owner yes yes yes
 """
 MEANING = {
@@ -116,7 +119,8 @@ def test_the_table_has_every_row_every_role_and_every_target() -> None:
     about_nobody = [
         row
         for row in of_none
-        if not row.endswith(("/v1/keys", "/v1/sessions", "/v1/requests", "/v1/usage", "/v1/webhooks"))
+        if row == "POST /v1/sessions"
+        or not row.endswith(("/v1/keys", "/v1/sessions", "/v1/requests", "/v1/usage", "/v1/webhooks"))
     ]
     cells = {(row, role, "own") for row in about_nobody for role in ROLES}
     cells |= {
@@ -185,6 +189,10 @@ class People:
         params = {"dry_run": "true"} if route.path == "/v1/imports" and route.method == "POST" else None
         return caller.request(route.method, path, params=params, json=self.body(route, about, caller.user))  # type: ignore[attr-defined]
 
+    @property
+    def credentials(self) -> dict[str, str]:
+        return {"email": self.bystander["email"], "password": self.bystander["password"], "audience": "shop"}
+
     def target(self, route: Route, target: str) -> dict[str, Any]:
         """Members have no webhooks."""
         other = "viewer" if "webhooks" in route.path else "member"
@@ -199,6 +207,13 @@ class People:
                 return {"operations": [{"op": "create", "name": "New", "email": f"{number}@example.com"}]}
             case "POST /v1/users/verify-password":
                 return {"email": self.bystander["email"], "password": self.bystander["password"]}
+            case "POST /v1/sessions":
+                return self.credentials
+            case "POST /v1/sessions/refresh" | "POST /v1/sessions/verify":
+                made = self.http.post("/v1/sessions", json=self.credentials).json()
+                self.log.news()
+                token = "refresh_token" if route.path.endswith("refresh") else "token"
+                return {token: made[token], "audience": "shop"}
             case "POST /v1/keys":
                 return {"name": "test", "user_id": about["id"]}
             case row if row in (f"PUT {USER}", f"PATCH {USER}"):

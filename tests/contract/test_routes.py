@@ -152,6 +152,16 @@ class World:
         signed_in(self.server).close()
         return self.http.get("/v1/sessions").json()[0]["id"]
 
+    @property
+    def credentials(self) -> dict[str, str]:
+        return {"email": self.user["email"], "password": self.user["password"], "audience": "shop"}
+
+    def new_session(self) -> dict[str, Any]:
+        """Of the user in an application."""
+        answer = self.http.post("/v1/sessions", json=self.credentials)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
     def valid(self, route: Route) -> Ask:
         """A request to this row that will succeed once."""
         return VALID[name(route)](self)
@@ -197,6 +207,9 @@ BODIES: dict[str, dict[str, Any]] = {
     f"POST {WEBHOOK}/test": {"type": "user.created"},
     f"POST {WEBHOOK}/replays": {"from": "2023-10-27T10:00:00Z"},
     f"POST {WEBHOOK}/rotate-secret": {"overlap": 60},
+    "POST /v1/sessions": {"email": "charlie@example.com", "password": "securepassword123", "audience": "shop"},
+    "POST /v1/sessions/refresh": {"refresh_token": "rbr_" + "A" * 65, "audience": "shop"},
+    "POST /v1/sessions/verify": {"token": "rbs_" + "A" * 43, "audience": "shop"},
 }
 
 VALID: dict[str, Callable[[World], Ask]] = {
@@ -227,6 +240,13 @@ VALID: dict[str, Callable[[World], Ask]] = {
     f"POST {KEY}/reveal": lambda world: Ask(f"/v1/keys/{world.new_key_id()}/reveal", BODIES[f"POST {KEY}/reveal"]),
     f"POST {KEY}/rotate": lambda world: Ask(f"/v1/keys/{world.new_key_id()}/rotate", BODIES[f"POST {KEY}/rotate"]),
     "GET /v1/sessions": lambda world: Ask("/v1/sessions"),
+    "POST /v1/sessions": lambda world: Ask("/v1/sessions", world.credentials),
+    "POST /v1/sessions/refresh": lambda world: Ask(
+        "/v1/sessions/refresh", {"refresh_token": world.new_session()["refresh_token"], "audience": "shop"}
+    ),
+    "POST /v1/sessions/verify": lambda world: Ask(
+        "/v1/sessions/verify", {"token": world.new_session()["token"], "audience": "shop"}
+    ),
     "GET /v1/requests": lambda world: Ask("/v1/requests"),
     "GET /v1/usage": lambda world: Ask("/v1/usage"),
     "GET /v1/requests/{requestId}": lambda world: Ask(f"/v1/requests/{logged(world)}"),
@@ -611,10 +631,19 @@ def only_owner(world: World, route: Route) -> httpx2.Response:
     return world.ask(route, Ask(route.path.replace("{userId}", world.owner["id"]), {"role": "admin"}))
 
 
+SIGN_INS = ("/v1/users/verify-password", "/v1/sessions")
+"""Calls with somebody's email and password."""
+
+
+def sign_in_by(http: httpx2.Client, route: Route, user: dict[str, Any], password: str) -> httpx2.Response:
+    more = {"audience": "shop"} if route.path == "/v1/sessions" else {}
+    return http.post(route.path, json={"email": user["email"], "password": password, **more})
+
+
 def wrong_password(world: World, route: Route) -> httpx2.Response:
     wrong = "not the password"
-    if route.path == "/v1/users/verify-password":
-        return world.http.post(route.path, json={"email": world.user["email"], "password": wrong})
+    if route.path in SIGN_INS:
+        return sign_in_by(world.http, route, world.user, wrong)
     me = new_user(world.http, role="viewer")
     with client(world, user_id=me["id"]) as own:
         return _prove(own, route, wrong)
@@ -625,8 +654,8 @@ def too_many_attempts(world: World, route: Route) -> httpx2.Response:
     with client(world, user_id=me["id"]) as own:
 
         def prove(password: str) -> httpx2.Response:
-            if route.path == "/v1/users/verify-password":
-                return world.http.post(route.path, json={"email": me["email"], "password": password})
+            if route.path in SIGN_INS:
+                return sign_in_by(world.http, route, me, password)
             return _prove(own, route, password)
 
         for _ in range(10):
@@ -651,7 +680,14 @@ def suspended_user(world: World, route: Route) -> httpx2.Response:
     user = new_user(world.http)
     assert world.http.post(f"/v1/users/{user['id']}/suspend").status_code == 200
     world.log.news()
-    return world.http.post(route.path, json={"email": user["email"], "password": user["password"]})
+    return sign_in_by(world.http, route, user, user["password"])
+
+
+def ended_session(world: World, route: Route) -> httpx2.Response:
+    ask = world.valid(route)
+    for session in world.http.get("/v1/sessions", params={"user": world.user["id"]}).json():
+        assert world.http.delete(f"/v1/sessions/{session['id']}").status_code == 204
+    return world.ask(route, ask)
 
 
 def overloaded(world: World, route: Route) -> httpx2.Response:
@@ -668,6 +704,7 @@ def overloaded(world: World, route: Route) -> httpx2.Response:
         "/v1/users": lambda: Ask("/v1/users", BODIES["POST /v1/users"] | {"email": world.email()}),
         "/v1/users/bulk": lambda: VALID["POST /v1/users/bulk"](world),
         verify: lambda: Ask(verify, proof | {"email": OWNER_EMAIL}),
+        "/v1/sessions": lambda: Ask("/v1/sessions", proof | {"email": OWNER_EMAIL, "audience": "shop"}),
         f"{USER}/password": lambda: Ask("/v1/users/me/password", proof | {"current_password": OWNER_PASSWORD}),
         f"{KEY}/reveal": lambda: Ask(reveal, proof),
         f"{WEBHOOK}/reveal": lambda: Ask(f"/v1/webhooks/{world.busy_webhook}/reveal", proof),
@@ -681,11 +718,11 @@ def overloaded(world: World, route: Route) -> httpx2.Response:
 
     def other(member: httpx2.Client) -> None:
         while not refused.is_set():
-            if route.path == verify:
+            if route.path in SIGN_INS:
                 status = http.post(verify, json=proof | {"email": world.email()}).status_code
             else:
                 status = member.post(reveal, json=proof).status_code
-            assert status in ((401, 503) if route.path == verify else (200, 503))
+            assert status in ((401, 503) if route.path in SIGN_INS else (200, 503))
             time.sleep(0.005)
 
     served = 0
@@ -766,6 +803,7 @@ PROVOKED: dict[type[ApiError], Provoke] = {
     errors.WrongPassword: wrong_password,
     errors.TooManyAttempts: too_many_attempts,
     errors.UserSuspended: suspended_user,
+    errors.SessionEnded: ended_session,
     errors.Overloaded: overloaded,
 }
 # Rows that need another way than the error's usual one.

@@ -95,6 +95,8 @@ def test_an_object_that_a_page_shows_has_the_fields_of_the_api(page: str, schema
     ]
     if schema == "ErrorResponse":
         bodies = [body for body in bodies if "error" in body]
+    if schema == "Session":  # the page also has examples, which run
+        bodies = [body for body in bodies if "user_agent" in body]
     assert bodies
     for body in bodies:
         jsonschema_rs.validate({"$ref": f"#/components/schemas/{schema}", "components": described["components"]}, body)

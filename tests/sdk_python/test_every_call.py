@@ -21,7 +21,9 @@ from rollbook_client.types import (
     Key,
     PasswordLink,
     Replay,
+    SessionTokens,
     User,
+    VerifiedSession,
     Webhook,
 )
 
@@ -29,8 +31,8 @@ from tests.harness import OWNER_PASSWORD, Server
 from tools.sdk_names import NAMES
 
 PASSWORD = "securepassword123"
-BY_HAND = {("events", "follow"), ("sessions", "end")}
-"""Called by tests of their own, or in need of a browser's session."""
+BY_HAND = {("events", "follow")}
+"""Called by tests of their own."""
 
 Call = tuple[str, Callable[[dict[str, Any]], dict[str, Any]], type | None]
 
@@ -72,7 +74,23 @@ SCRIPT: list[Call] = [
     ("keys.reveal", lambda found: {"key_id": found["key"].id, "password": OWNER_PASSWORD}, Key),
     ("keys.rotate", path(key_id="key"), Key),
     ("keys.revoke", path(key_id="key"), None),
+    (
+        "sessions.create=session",
+        lambda found: {"email": found["user"].email, "password": PASSWORD, "audience": "shop"},
+        SessionTokens,
+    ),
+    (
+        "sessions.verify",
+        lambda found: {"token": found["session"].token, "audience": "shop"},
+        VerifiedSession,
+    ),
+    (
+        "sessions.refresh",
+        lambda found: {"refresh_token": found["session"].refresh_token, "audience": "shop"},
+        SessionTokens,
+    ),
     ("sessions.list", given(), None),
+    ("sessions.end", path(session_id="session"), None),
     ("webhooks.create=hook", given(url="https://hooks.example.com/rollbook", status="paused"), Webhook),
     ("webhooks.get", path(webhook_id="hook"), Webhook),
     ("webhooks.list", given(), Webhook),

@@ -26,6 +26,7 @@ from rollbook.http.response import Response
 from rollbook.http.routing import settled
 from rollbook.quota import NO_LIMIT
 from rollbook.records import (
+    app_sessions,
     auth_version,
     engines,
     event_metadata,
@@ -45,6 +46,7 @@ from rollbook.storage import sqlite_connection
 from rollbook.storage.database import Tx
 
 RECORDS = (
+    app_sessions,
     auth_version,
     event_metadata,
     events,
@@ -201,6 +203,12 @@ async def everything(call: Calls) -> None:
     await call("POST", "/v1/users/verify-password", {"email": "bob@example.com", "password": "another-good-one"})
     await call("POST", f"/v1/users/{id}/suspend")
     await call("POST", f"/v1/users/{id}/activate")
+    who = {"email": "bob@example.com", "password": "another-good-one", "audience": "shop"}
+    session = await call("POST", "/v1/sessions", who)
+    await call("POST", "/v1/sessions/verify", {"token": session["token"], "audience": "shop"})
+    await call("POST", "/v1/sessions/refresh", {"refresh_token": session["refresh_token"], "audience": "shop"})
+    await call("GET", f"/v1/sessions?user={id}&audience=shop")
+    await call("DELETE", f"/v1/sessions/{session['id']}")
     key = await call("POST", "/v1/keys", {"name": "a key", "user_id": id})
     await call("GET", f"/v1/keys?user={id}")
     await call("GET", f"/v1/keys/{key['id']}")

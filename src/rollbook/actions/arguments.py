@@ -427,6 +427,49 @@ class Credentials(Body):
     address: Address | UnsetType = UNSET
 
 
+VISIBLE = "^[!-~]+$" + NO_LINE_BREAK
+SomeAudience = Annotated[str, Meta(min_length=1, max_length=255, pattern=VISIBLE, examples=[examples.AUDIENCE])]
+Audience = Annotated[
+    SomeAudience,
+    says(
+        "Your application: a name that you choose, such as its URL, in visible ASCII characters. Tokens are only valid "
+        "for the audience that their session was created for."
+    ),
+]
+UserAgent = Annotated[
+    str,
+    Meta(
+        max_length=2048,
+        description="The User-Agent header of the person's browser or app, to tell sessions apart. The first 300 "
+        "characters are kept.",
+        examples=[examples.USER_AGENT],
+        extra_json_schema={"pattern": ANY_TEXT},
+    ),
+]
+SessionText = Annotated[str, Meta(min_length=1, max_length=100, extra_json_schema={"pattern": ANY_TEXT})]
+
+
+class SessionCreate(Credentials, kw_only=True):
+    """Who signs in to your application."""
+
+    audience: Audience
+    user_agent: UserAgent | UnsetType = UNSET
+
+
+class SessionRefresh(Body):
+    """A refresh token, which works once."""
+
+    refresh_token: Annotated[SessionText, says("The refresh token of the session.", examples=[examples.REFRESH_TOKEN])]
+    audience: Audience
+
+
+class SessionVerification(Body):
+    """A token of a session."""
+
+    token: Annotated[SessionText, says("The token of the session.", examples=[examples.SESSION_TOKEN])]
+    audience: Audience
+
+
 class PasswordLinkCreate(Body):
     """A setup or password reset link to create."""
 
@@ -697,6 +740,7 @@ class ListKeys(Query):
 
 class ListSessions(Query):
     user: Annotated[SomeUser, says("ID of the user whose sessions to list. Default: yourself.")] | None = None
+    audience: Annotated[SomeAudience, says("Only sessions for this audience.")] | None = None
     limit: Limit = 50
     offset: Offset = 0
 

@@ -436,7 +436,10 @@ _WORDS = {
     "null": "null",
 }
 _EXPECTED = re.compile(r"Expected `([^`]+)`, got `(\w+)`")
-_PATTERNS = {arguments.STATUS_OR_CLASS: "must be a status such as 404, or a class of them such as 4xx"}
+_PATTERNS = {
+    arguments.STATUS_OR_CLASS: "must be a status such as 404, or a class of them such as 4xx",
+    arguments.VISIBLE: "must consist of visible ASCII characters, without spaces",
+}
 """Patterns that arguments must match; all other patterns exclude control characters."""
 _BOUND = re.compile(r"Expected `(\w+)`( of length)? (>=|<=|>|<|==) ([\d.]+)")
 

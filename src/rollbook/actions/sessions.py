@@ -1,4 +1,5 @@
-"""Actions on sessions: the browsers in which people are signed in."""
+"""Actions on sessions: where people are signed in, and signing in to the dashboard. `app_sessions` signs them in to
+applications."""
 
 from __future__ import annotations
 
@@ -28,18 +29,19 @@ MAX_ENDED = 1_000
 async def list_sessions(on: Rollbook, by: Principal, asked: ListSessions) -> ListPage[Session]:
     """List sessions
 
-    Returns the browsers you are signed in with, newest first. Admins can pass another `user`.
+    Returns where you are signed in, newest first: the browsers with the dashboard, whose `audience` is null, and
+    applications. Admins can pass another `user`.
     """
     user_id = await subject(on, by, "sessions:read", asked.user)
     lifetime = on.session_lifetime
-    found = await sessions.of_user(on.db, user_id, lifetime, asked.limit, asked.offset)
-    return ListPage(found, await sessions.count(on.db, user_id, lifetime))
+    found = await sessions.of_user(on.db, user_id, lifetime, asked.limit, asked.offset, asked.audience)
+    return ListPage(found, await sessions.count(on.db, user_id, lifetime, asked.audience))
 
 
 async def end(on: Rollbook, by: Principal, id: str, of: str | None = None) -> None:
     """Delete a session
 
-    Signs out the browser immediately.
+    Signs the user out there immediately: the cookie or the tokens of the session are no longer valid on any server.
     """
     # `of` names the user whose session it must be.
     require_own(by, "sessions:write")
@@ -55,8 +57,10 @@ async def _end(tx: Tx, by: Principal, id: str, of: str | None) -> None:
     if session.user_id != by.user_id:
         if not reaches_all(by, "sessions:write"):
             raise NotFound()
-        may_touch(by, (await users.get(tx, session.user_id)).role)
-    await _ended(tx, by.actor, await sessions.end(tx, id))
+        # An application signs out whomever it has signed in, owners too.
+        if session.created_by is None or session.created_by != by.user_id:
+            may_touch(by, (await users.get(tx, session.user_id)).role)
+    await revoked(tx, by.actor, await sessions.end(tx, id))
 
 
 async def end_all(on: Rollbook, by: Principal, user_id: str, keep: str = "") -> None:
@@ -69,10 +73,11 @@ async def end_all(on: Rollbook, by: Principal, user_id: str, keep: str = "") -> 
 async def _end_all(tx: Tx, on: Rollbook, by: Principal, user_id: str, keep: str) -> None:
     may_touch(by, (await users.get(tx, user_id)).role)
     for session in await sessions.end_others(tx, user_id, keep, on.session_lifetime):
-        await _ended(tx, by.actor, session)
+        await revoked(tx, by.actor, session)
 
 
-async def _ended(tx: Tx, by: Actor, session: Session) -> None:
+async def revoked(tx: Tx, by: Actor, session: Session) -> None:
+    """Record that a session was ended."""
     await events.record(tx, "session.revoked", session.user_id, by, sessions.public(session))
 
 
@@ -137,7 +142,7 @@ async def _start(tx: Tx, on: Rollbook, by: Principal, user_id: str, browser: Bro
         await _end_by_cookie(tx, by, browser.cookie)
     session = await sessions.add(tx, tokens.digest(token), user_id, by.address, browser.agent)
     for oldest in await sessions.end_oldest(tx, user_id, MAX_SESSIONS, MAX_ENDED):
-        await _ended(tx, _as_user(by, user_id), oldest)
+        await revoked(tx, _as_user(by, user_id), oldest)
     await events.record(tx, "session.created", user_id, _as_user(by, user_id), sessions.public(session))
     return SignedIn(session, token, devices.mint(on.secret, user_id))
 
@@ -150,7 +155,7 @@ async def sign_out(on: Rollbook, by: Principal, cookie: bytes) -> None:
 async def _end_by_cookie(tx: Tx, by: Principal, cookie: bytes) -> None:
     session = await sessions.end_by_digest(tx, cookie)
     if session is not None:
-        await _ended(tx, by.actor, session)
+        await revoked(tx, by.actor, session)
 
 
 async def user_of_link(on: Rollbook, token: str) -> User | None:

@@ -106,7 +106,7 @@ TAGS: dict[str, str] = {
     "and a report.",
     "Webhooks": "Endpoints to which events are sent: signed as specified by Standard Webhooks, and in order for "
     "each user.",
-    "Sessions": "The browsers users are signed in to the dashboard with.",
+    "Sessions": "Where users are signed in: browsers with the dashboard, and your applications.",
     "Requests": "The request log: calls with API keys.",
     "Usage": "Requests by time, API key and endpoint.",
     "Events": "The event log: every change, in the order of commits.",
@@ -352,6 +352,16 @@ LISTED_WEBHOOK = {
     "health": {"delivered": 128, "failed": 0, "last_outcome": "delivered", "waiting": 0, "next_attempt_at": None},
 }
 RENAMED = event_example("user.updated")
+_OF_AUDIENCE = {name: examples.SESSION[name] for name in ("id", "user_id", "audience")}
+SESSION_TOKENS = {
+    **_OF_AUDIENCE,
+    "token": examples.SESSION_TOKEN,
+    "refresh_token": examples.REFRESH_TOKEN,
+    "expires_at": examples.SESSION["expires_at"],
+    "refresh_expires_at": examples.SESSION["refresh_expires_at"],
+    "user": examples.USER,
+}
+VERIFIED_SESSION = {**_OF_AUDIENCE, "expires_at": examples.SESSION["expires_at"], "user": examples.USER}
 LOGGED = {
     "id": REQUEST_ID,
     "created_at": "2023-10-27T10:15:00.123456Z",
@@ -502,6 +512,16 @@ EXAMPLES: dict[str, Any] = {
     "Count": {"count": 2},
     "Key": {**examples.KEY, "key": examples.KEY_TEXT},
     "Session": examples.SESSION,
+    "SessionCreate": {
+        "email": "charlie.c@example.com",
+        "password": "securepassword123",
+        "audience": examples.AUDIENCE,
+        "address": "203.0.113.7",
+    },
+    "SessionRefresh": {"refresh_token": examples.REFRESH_TOKEN, "audience": examples.AUDIENCE},
+    "SessionVerification": {"token": examples.SESSION_TOKEN, "audience": examples.AUDIENCE},
+    "SessionTokens": SESSION_TOKENS,
+    "VerifiedSession": VERIFIED_SESSION,
     "LoggedRequest": LOGGED,
     "PasswordLink": {
         "url": "https://api.example.com/account/set-password?token=Example-Only-Example-Only-Example-Only-Exam",

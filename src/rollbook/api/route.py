@@ -12,12 +12,14 @@ from rollbook.api import show
 from rollbook.api.call import Call
 from rollbook.gate import NARROWED
 from rollbook.http.response import Response
-from rollbook.roles import Scope
+from rollbook.roles import OF_READERS, ON_SELF, Scope
 
 T = TypeVar("T")
 Action = Callable[..., Coroutine[Any, Any, T]]
 Shows = Callable[[Call, T], Response]
 Takes = Callable[[Call], tuple[Any, ...]]
+NARROWING = ON_SELF | OF_READERS
+"""Scopes that reach one's own."""
 Errors = tuple[type[errors.ApiError], ...]
 
 
@@ -50,7 +52,7 @@ class Route(NamedTuple):
     rows need.
 
     What a row does not say: a call without an answer is a 204, any other a 200; a call with a scope of keys, sessions,
-    requests or webhooks is narrowed to one's own; a call with ids in its path can be a 404.
+    requests or webhooks that reaches one's own is narrowed to it; a call with ids in its path can be a 404.
     """
 
     method: str
@@ -140,5 +142,5 @@ def _row(
     shows: Shows[Any] | None,
 ) -> Route:
     noun = (scope or "").partition(":")[0]
-    self_access = noun if noun in NARROWED else ""
+    self_access = noun if noun in NARROWED and scope in NARROWING else ""
     return Route(method, "", action, scope, query, body, answer, shows, 204 if answer is None else 200, self_access)

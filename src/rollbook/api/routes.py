@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from rollbook import errors
 from rollbook.actions import (
+    app_sessions,
     bulk,
     events,
     exports,
@@ -43,6 +44,9 @@ from rollbook.actions.arguments import (
     PasswordProof,
     ReadUsage,
     ReplayCreate,
+    SessionCreate,
+    SessionRefresh,
+    SessionVerification,
     UserFilters,
     WebhookCreate,
     WebhookResume,
@@ -70,12 +74,14 @@ from rollbook.api.types import (
     PasswordLink,
     Replay,
     Session,
+    SessionTokens,
     ShownFields,
     UsageReport,
     User,
     UserCreate,
     UserPatch,
     UserUpdate,
+    VerifiedSession,
     Webhook,
 )
 
@@ -181,6 +187,21 @@ TABLE: dict[str, list[Route]] = {
     ],
     "/v1/sessions": [
         get(sessions.list_sessions, "sessions:read", ListSessions, list[Session], show.session_list).but(errors=FOUND),
+        post(app_sessions.create, "sessions:create", SessionCreate, SessionTokens, show.session_created).but(
+            success=201,
+            errors=(errors.WrongPassword, errors.UserSuspended, errors.TooManyAttempts, errors.Overloaded),
+            special=Special(replays=False),
+        ),
+    ],
+    "/v1/sessions/refresh": [
+        post(app_sessions.refresh, "sessions:create", SessionRefresh, SessionTokens, show.session_refreshed).but(
+            errors=(errors.SessionEnded,)
+        ),
+    ],
+    "/v1/sessions/verify": [
+        post(app_sessions.verify, "sessions:verify", SessionVerification, VerifiedSession, show.session_verified).but(
+            errors=(errors.SessionEnded,), special=Special(replays=False)
+        ),
     ],
     "/v1/sessions/{sessionId}": [
         delete(sessions.end, "sessions:write"),

@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from rollbook import clock
 from rollbook.actions import arguments
+from rollbook.actions.app_sessions import IssuedSession
 from rollbook.actions.imports import Report
 from rollbook.actions.keys import IssuedKey
 from rollbook.actions.lists import ListPage
@@ -36,6 +37,7 @@ from rollbook.records import (
     users,
     webhooks,
 )
+from rollbook.records.app_sessions import Verified
 from rollbook.records.events import EventPage
 from rollbook.records.imports import Import
 from rollbook.records.keys import Key
@@ -236,6 +238,38 @@ def key_created(call: Call, issued: IssuedKey) -> Response:
 
 
 session_list = page(sessions.public)
+
+
+def session_created(call: Call, issued: IssuedSession) -> Response:
+    return _created(call, f"/v1/sessions/{issued.session.id}", session_refreshed(call, issued))
+
+
+def session_refreshed(call: Call, issued: IssuedSession) -> Response:
+    found = sessions.public(issued.session)
+    shown = types.SessionTokens(
+        found["id"],
+        found["user_id"],
+        found["audience"],
+        issued.token,
+        issued.refresh_token,
+        found["expires_at"],
+        found["refresh_expires_at"],
+        types.User(**users.public(issued.user)),
+    )
+    return answer(200, shown)
+
+
+def session_verified(call: Call, found: Verified) -> Response:
+    return answer(
+        200,
+        {
+            "id": found.id,
+            "user_id": found.user.id,
+            "audience": found.audience,
+            "expires_at": clock.format_time(found.expires_at),
+            "user": users.public(found.user),
+        },
+    )
 
 
 # ---- imports

@@ -514,22 +514,69 @@ class Import(Struct, frozen=True, kw_only=True):
     ]
 
 
+_EXPIRES_AT = "When the `token` expires, unless the session is refreshed."
+_REFRESH_EXPIRES_AT = "When the session ends, unless it is refreshed before."
+
+
 class Session(Struct, frozen=True):
-    """A browser a user is signed in to the dashboard with."""
+    """A browser a user is signed in to the dashboard with, or an application's session of a user."""
 
     id: Annotated[str, identifier("ID of the session.", examples.SESSION_ID)]
     user_id: Annotated[str, identifier("ID of the user who is signed in.", CHARLIE_ID)]
+    audience: (
+        Annotated[str, text("The application it is for. Null: the dashboard.", 255, examples=[examples.AUDIENCE])]
+        | None
+    )
     created_at: Annotated[str, moment("When the user signed in.")]
-    last_seen_at: Annotated[str, moment("When the browser was last seen, accurate to about a minute.")]
-    address: Annotated[str, text("The IP address the user signed in from.", 64, examples=["203.0.113.7"])]
+    last_seen_at: Annotated[
+        str,
+        moment("When the browser was last seen, accurate to about a minute; an application's: when it was refreshed."),
+    ]
+    expires_at: Annotated[str, moment(f"{_EXPIRES_AT} Null: it is the dashboard's.", "2023-10-27T10:55:00Z")] | None
+    refresh_expires_at: (
+        Annotated[str, moment(f"{_REFRESH_EXPIRES_AT} Null: it is the dashboard's.", "2023-11-26T10:40:00Z")] | None
+    )
+    address: Annotated[
+        str,
+        text(
+            "The IP address the user signed in from. Empty if the application didn't send it.",
+            64,
+            examples=["203.0.113.7"],
+        ),
+    ]
     user_agent: Annotated[
         str,
         text(
-            "The browser's User-Agent header.",
+            "The browser's User-Agent header. Empty if the application didn't send it.",
             300,
-            examples=["Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"],
+            examples=[examples.USER_AGENT],
         ),
     ]
+
+
+class SessionTokens(Struct, frozen=True):
+    """A session of your application, and its tokens. They are only returned here."""
+
+    id: Annotated[str, identifier("ID of the session.", examples.SESSION_ID)]
+    user_id: Annotated[str, identifier("ID of the user who is signed in.", CHARLIE_ID)]
+    audience: Annotated[str, text("The application it is for.", 255, examples=[examples.AUDIENCE])]
+    token: Annotated[str, text("Proves that the user is signed in: verify it.", 64, examples=[examples.SESSION_TOKEN])]
+    refresh_token: Annotated[
+        str, text("Gets the next `token` and `refresh_token`, once.", 80, examples=[examples.REFRESH_TOKEN])
+    ]
+    expires_at: Annotated[str, moment("When the `token` expires.", "2023-10-27T10:55:00Z")]
+    refresh_expires_at: Annotated[str, moment(_REFRESH_EXPIRES_AT, "2023-11-26T10:40:00Z")]
+    user: User
+
+
+class VerifiedSession(Struct, frozen=True):
+    """A session of your application that has not ended, and its user as they are now."""
+
+    id: Annotated[str, identifier("ID of the session.", examples.SESSION_ID)]
+    user_id: Annotated[str, identifier("ID of the user who is signed in.", CHARLIE_ID)]
+    audience: Annotated[str, text("The application it is for.", 255, examples=[examples.AUDIENCE])]
+    expires_at: Annotated[str, moment("When the `token` expires.", "2023-10-27T10:55:00Z")]
+    user: User
 
 
 class ErrorDetail(Struct, frozen=True):

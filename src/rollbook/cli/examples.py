@@ -61,7 +61,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "keys rotate": ("rollbook keys rotate KEY_ID --overlap 1d",),
     "keys revoke": ("rollbook keys revoke KEY_ID",),
     "keys mint": ("rollbook keys mint",),
-    "sessions list": ("rollbook sessions list ada@example.com",),
+    "sessions list": (
+        "rollbook sessions list ada@example.com",
+        "rollbook sessions list ada@example.com --audience https://app.example.com",
+    ),
     "sessions delete": ("rollbook sessions delete SESSION_ID",),
     "events list": (
         'rollbook events list --type "user.*" --since 2026-11-25T00:00:00Z',

@@ -1,4 +1,4 @@
-"""`rollbook sessions`: list the browsers a user is signed in with, and sign them out."""
+"""`rollbook sessions`: list where a user is signed in, and sign them out there."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from rollbook.cli.backends import PAGED, at
 from rollbook.cli.fields import Fields
 from rollbook.cli.output import hint, line, listed
 
-app = options.group(help="List the browsers a user is signed in with, and sign them out.")
+app = options.group(help="List where a user is signed in, and sign them out there.")
 
-COLUMNS = ("id", "created_at", "last_seen_at", "address", "user_agent")
+COLUMNS = ("id", "audience", "created_at", "last_seen_at", "address", "user_agent")
 SESSIONS = "/v1/sessions"
 
 
@@ -25,7 +25,7 @@ SESSIONS = "/v1/sessions"
     elsewhere={"user": "EMAIL|ID", **PAGED},
 )
 def list_sessions(server: options.Server, fields: Fields, user: str, json: bool, quiet: bool) -> None:
-    """List the browsers a user is signed in with, newest first."""
+    """List where a user is signed in, newest first: the dashboard, without an audience, and applications."""
     with server() as backend:
         asked = {"user": backend.user(user)["id"], **fields.sent(backend)}
         listed(backend.all(SESSIONS, asked), COLUMNS, json, quiet)
@@ -39,7 +39,7 @@ def list_sessions(server: options.Server, fields: Fields, user: str, json: bool,
     call=("DELETE", f"{SESSIONS}/{{sessionId}}"),
 )
 def delete_session(server: options.Server, session_id: str, quiet: bool) -> None:
-    """Sign a browser out."""
+    """Sign a user out of the dashboard in one browser, or of an application."""
     with server() as backend:
         backend.ask("DELETE", at("sessions", session_id))
         line(session_id) if quiet else hint(f"Signed out {session_id}.")

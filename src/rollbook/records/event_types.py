@@ -95,8 +95,15 @@ TYPES: dict[str, EventType] = {
         {**KEY, "revoked_at": "2023-10-27T11:00:00Z"},
         more="At most one a minute for each key. `actor.address` is where it was used.",
     ),
-    "session.created": EventType("A user signed in to the dashboard.", SESSION),
+    "session.created": EventType(
+        "A user signed in to the dashboard or, with an `audience`, to an application.", SESSION
+    ),
     "session.revoked": EventType("A user signed out, or was signed out.", SESSION),
+    "session.reuse_detected": EventType(
+        "A refresh token was sent a second time, so its session ended.",
+        SESSION,
+        more="Someone may have stolen it, or an application refreshes a session in two places at once.",
+    ),
     "session.form_refused": EventType(
         "A form that another site sent in the name of a user who was signed in was refused.",
         SESSION,

@@ -23,6 +23,9 @@ REQUEST_ID = "req_7m2c9v0kq1t8a3hs0000001f"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 # In the right format, and not those of any server.
 WEBHOOK_SECRET = "whsec_RXhhbXBsZSBPbmx5LiBFeGFtcGxlIE9ubHkuIEV4YW0="
+SESSION_TOKEN = "rbs_" + "Example-Only-" * 3 + "Exam"
+REFRESH_TOKEN = "rbr_" + "Example-Only-" * 5
+AUDIENCE = "https://app.example.com"
 KEY_TEXT = "rbk_" + "Example" * 4 + "Only" + "1gTtmI"
 
 _CREATED, _UPDATED = clock.parse("2023-10-27T10:15:00Z"), clock.parse("2023-10-27T11:00:00Z")
@@ -57,13 +60,17 @@ KEY: dict[str, Any] = {
     "last_used_at": None,
     "revoked_at": None,
 }
+USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 SESSION: dict[str, Any] = {
     "id": SESSION_ID,
     "user_id": CHARLIE_ID,
+    "audience": AUDIENCE,
     "created_at": "2023-10-27T10:25:00Z",
     "last_seen_at": "2023-10-27T10:40:00Z",
+    "expires_at": "2023-10-27T10:55:00Z",
+    "refresh_expires_at": "2023-11-26T10:40:00Z",
     "address": "203.0.113.7",
-    "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "user_agent": USER_AGENT,
 }
 PASSWORD_LINK: dict[str, Any] = {"user_id": CHARLIE_ID, "expires_at": "2023-10-30T10:20:00Z"}
 _ADDED = clock.parse("2023-10-27T10:30:00Z")

@@ -1,5 +1,5 @@
-"""Sessions: who is signed in to the dashboard, since when and from where. Stored by digest, so a stolen database can't
-sign anyone in."""
+"""Sessions: who is signed in, to the dashboard or to an application, since when and from where. Stored by digest, so a
+stolen database can't sign anyone in. `app_sessions` has what only those of applications do."""
 
 from __future__ import annotations
 
@@ -15,23 +15,28 @@ USER_AGENT_LENGTH = 300
 
 
 class Session(NamedTuple):
-    """A session as we keep it. The cookie's text is never part of it."""
+    """A session as we keep it. The text of its cookie or token is never part of it."""
 
     id: str
     user_id: str
+    audience: str | None  # the application it is for; None: the dashboard
     created_at: Time
-    last_seen_at: Time
+    last_seen_at: Time  # of an application: when it was last refreshed
+    expires_at: Time | None  # an application's: when its token expires
+    refresh_expires_at: Time | None  # an application's: when it ends, unless it is refreshed before
     address: str
     user_agent: str
     proven_at: Hidden[int]  # when its person last proved who they are
+    created_by: Hidden[str | None]  # an application's: the user whose API key created it
 
 
 public = presenter(Session)
-"""All that may be seen of a session, which is never its cookie."""
+"""All that may be seen of a session, which is never its cookie or token."""
 
 
 class Lifetime(NamedTuple):
-    """Lifetime of a session, in microseconds: at most `whole`, and `idle` without a request."""
+    """Lifetime of a session of the dashboard, in microseconds: at most `whole`, and `idle` without a request. Those of
+    applications have the times at which they end."""
 
     whole: int
     idle: int
@@ -40,34 +45,48 @@ class Lifetime(NamedTuple):
         """The earliest `created_at` and `last_seen_at` of a session that is still one."""
         return now - self.whole, now - self.idle
 
+    def includes(self, session: Session, now: int) -> bool:
+        """Test whether the session has not ended by itself."""
+        if session.refresh_expires_at is not None:
+            return session.refresh_expires_at > now
+        return session.created_at > now - self.whole and session.last_seen_at > now - self.idle
 
-COLUMNS = "id, user_id, created_at, last_seen_at, address, user_agent, coalesce(proven_at, created_at)"
+
+COLUMNS = (
+    "id, user_id, audience, created_at, last_seen_at, expires_at, refresh_expires_at, address, user_agent, "
+    "coalesce(proven_at, created_at), created_by"
+)
 
 ADD = (
     "INSERT INTO sessions (id, digest, user_id, created_at, last_seen_at, address, user_agent) VALUES (?, ?, "
     f"?, ?, ?, ?, ?) RETURNING {COLUMNS}"
 )
+_LIVE = "(audience IS NULL AND created_at > ? AND last_seen_at > ? OR refresh_expires_at > ?)"
 BY_DIGEST = f"SELECT {COLUMNS} FROM sessions WHERE digest = ?"
 BY_ID = Statement(f"SELECT {COLUMNS} FROM sessions WHERE id = ?", locks=True)
 EXISTS = "SELECT 1 FROM sessions WHERE id = ?"
-OF_USER = (
-    f"SELECT {COLUMNS} FROM sessions WHERE user_id = ? AND created_at > ? AND last_seen_at > ? ORDER BY id "
-    "DESC LIMIT ? OFFSET ?"
-)
+OF_USER = f"SELECT {COLUMNS} FROM sessions WHERE user_id = ? AND {_LIVE} ORDER BY id DESC LIMIT ? OFFSET ?"
+OF_USER_FOR = f"""
+    SELECT {COLUMNS} FROM sessions WHERE user_id = ? AND {_LIVE} AND audience = ? ORDER BY id DESC LIMIT ? OFFSET ?"""
 HELD = f"SELECT {COLUMNS} FROM sessions WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?"
-COUNT = "SELECT count(*) FROM sessions WHERE user_id = ? AND created_at > ? AND last_seen_at > ?"
+COUNT = f"SELECT count(*) FROM sessions WHERE user_id = ? AND {_LIVE}"
+COUNT_FOR = f"{COUNT} AND audience = ?"
 SEEN = "UPDATE sessions SET last_seen_at = ? WHERE id = ? AND last_seen_at < ?"
 PROVEN = f"UPDATE sessions SET digest = ?, proven_at = ? WHERE id = ? RETURNING {COLUMNS}"
 END = f"DELETE FROM sessions WHERE id = ? RETURNING {COLUMNS}"
 END_BY_DIGEST = f"DELETE FROM sessions WHERE digest = ? RETURNING {COLUMNS}"
 END_OLDEST = f"""
-    DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user_id = ?
+    DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user_id = ? AND audience IS NULL
       ORDER BY id DESC LIMIT ? OFFSET ?) RETURNING {COLUMNS}"""
 END_OTHERS = f"DELETE FROM sessions WHERE user_id = ? AND id != ? RETURNING {COLUMNS}"
 END_ALL = "DELETE FROM sessions WHERE user_id = ?"
 OLD = """
-    SELECT id FROM (SELECT id FROM sessions WHERE created_at <= ? ORDER BY created_at LIMIT ?) AS oldest
-    UNION SELECT id FROM (SELECT id FROM sessions WHERE last_seen_at <= ? ORDER BY last_seen_at LIMIT ?) AS idle"""
+    SELECT id FROM (SELECT id FROM sessions WHERE audience IS NULL AND created_at <= ?
+      ORDER BY created_at LIMIT ?) AS oldest
+    UNION SELECT id FROM (SELECT id FROM sessions WHERE audience IS NULL AND last_seen_at <= ?
+      ORDER BY last_seen_at LIMIT ?) AS idle
+    UNION SELECT id FROM (SELECT id FROM sessions WHERE audience IS NOT NULL AND refresh_expires_at <= ?
+      ORDER BY refresh_expires_at LIMIT ?) AS page"""
 FORGET = "DELETE FROM sessions WHERE id = ?"
 
 
@@ -85,8 +104,7 @@ async def find(queries: Queries, digest: bytes, lifetime: Lifetime) -> Session |
     if row is None:
         return None
     session = Session._make(row)
-    created, seen = lifetime.oldest(clock.now())
-    return session if session.created_at > created and session.last_seen_at > seen else None
+    return session if session.audience is None and lifetime.includes(session, clock.now()) else None
 
 
 async def get(queries: Queries, id: str) -> Session:
@@ -99,9 +117,13 @@ async def exists(queries: Queries, id: str) -> bool:
     return await queries.one(EXISTS, id) is not None
 
 
-async def of_user(queries: Queries, user_id: str, lifetime: Lifetime, limit: int, offset: int = 0) -> list[Session]:
-    """A user's sessions that have not ended, newest first."""
-    rows = await queries.all(OF_USER, user_id, *lifetime.oldest(clock.now()), limit, offset)
+async def of_user(
+    queries: Queries, user_id: str, lifetime: Lifetime, limit: int, offset: int = 0, audience: str | None = None
+) -> list[Session]:
+    """A user's sessions that have not ended, newest first; those for `audience`, if it is given."""
+    now = clock.now()
+    sql, whose = (OF_USER, ()) if audience is None else (OF_USER_FOR, (audience,))
+    rows = await queries.all(sql, user_id, *lifetime.oldest(now), now, *whose, limit, offset)
     return [Session._make(row) for row in rows]
 
 
@@ -111,8 +133,10 @@ async def held(queries: Queries, user_id: str, after: str, limit: int) -> list[S
     return [Session._make(row) for row in await queries.all(HELD, user_id, after, limit)]
 
 
-async def count(queries: Queries, user_id: str, lifetime: Lifetime) -> int:
-    return await scalar(queries, COUNT, user_id, *lifetime.oldest(clock.now()))
+async def count(queries: Queries, user_id: str, lifetime: Lifetime, audience: str | None = None) -> int:
+    now = clock.now()
+    sql, whose = (COUNT, ()) if audience is None else (COUNT_FOR, (audience,))
+    return await scalar(queries, sql, user_id, *lifetime.oldest(now), now, *whose)
 
 
 async def seen(tx: Tx, times: Iterable[tuple[str, int]]) -> None:
@@ -139,15 +163,15 @@ async def end_by_digest(tx: Tx, digest: bytes) -> Session | None:
 
 
 async def end_oldest(tx: Tx, user_id: str, keep: int, limit: int) -> list[Session]:
-    """End all of a user but the `keep` newest, up to `limit` at a time. Returns those that ended."""
+    """End all of a user in the dashboard but the `keep` newest, up to `limit` at a time. Returns those that ended."""
     return [Session._make(row) for row in await tx.all(END_OLDEST, user_id, limit, keep)]
 
 
 async def end_others(tx: Tx, user_id: str, keep: str, lifetime: Lifetime) -> list[Session]:
     """End all of a user but `keep`. Returns those that had not ended by themselves, newest first."""
-    created, seen = lifetime.oldest(clock.now())
+    now = clock.now()
     ended = [Session._make(row) for row in await tx.all(END_OTHERS, user_id, keep)]
-    return sorted((each for each in ended if each.created_at > created and each.last_seen_at > seen), reverse=True)
+    return sorted((each for each in ended if lifetime.includes(each, now)), key=lambda each: each.id, reverse=True)
 
 
 async def end_all(tx: Tx, user_id: str) -> None:
@@ -157,8 +181,9 @@ async def end_all(tx: Tx, user_id: str) -> None:
 
 async def old(queries: Queries, lifetime: Lifetime, limit: int) -> list[str]:
     """Sessions that have ended by themselves."""
-    created, seen = lifetime.oldest(clock.now())
-    return [row[0] for row in await queries.all(OLD, created, limit, seen, limit)]
+    now = clock.now()
+    created, seen = lifetime.oldest(now)
+    return [row[0] for row in await queries.all(OLD, created, limit, seen, limit, now, limit)]
 
 
 async def forget(tx: Tx, ended: list[str]) -> None:

@@ -61,6 +61,7 @@ __all__ = [
     "RevokedKey",
     "RollbookError",
     "ServerError",
+    "SessionEnded",
     "Stopping",
     "StorageUnavailable",
     "TimedOut",
@@ -155,6 +156,14 @@ class RevokedKey(Unauthorized):
 class WrongPassword(Unauthorized):
     """`wrong_password`: The email is unknown, or the password is wrong. For security reasons, the API doesn't tell
     the two apart.
+    """
+
+
+class SessionEnded(Unauthorized):
+    """`session_ended`: The token is not that of a session for this `audience`: it has expired, was replaced by a
+    refresh, or the session has ended. If it was the `token`, refresh the session once. If it was the
+    `refresh_token`, the user must sign in again. A refresh token works once: sent again, it ends its session,
+    because someone may have stolen it.
     """
 
 
@@ -411,6 +420,7 @@ BY_CODE: dict[str, type[APIError]] = {
     "expired_key": ExpiredKey,
     "revoked_key": RevokedKey,
     "wrong_password": WrongPassword,
+    "session_ended": SessionEnded,
     "insufficient_scope": InsufficientScope,
     "user_suspended": UserSuspended,
     "address_not_allowed": AddressNotAllowed,

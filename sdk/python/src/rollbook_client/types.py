@@ -31,6 +31,7 @@ ErrorCode = (
         "expired_key",
         "revoked_key",
         "wrong_password",
+        "session_ended",
         "forbidden",
         "insufficient_scope",
         "user_suspended",
@@ -104,6 +105,7 @@ EventPattern = (
         "session.*",
         "session.created",
         "session.revoked",
+        "session.reuse_detected",
         "session.form_refused",
         "password_link.*",
         "password_link.created",
@@ -155,6 +157,7 @@ EventType = (
         "key.refused",
         "session.created",
         "session.revoked",
+        "session.reuse_detected",
         "session.form_refused",
         "password_link.created",
         "limit.exceeded",
@@ -203,6 +206,8 @@ Scope = (
         "keys:write",
         "sessions:read",
         "sessions:write",
+        "sessions:create",
+        "sessions:verify",
         "events:read",
         "requests:read",
         "webhooks:read",
@@ -520,23 +525,39 @@ class Key(Model):
 
 
 class Session(Model):
-    """A browser a user is signed in to the dashboard with."""
+    """A browser a user is signed in to the dashboard with, or an application's session of a user."""
 
     __slots__ = ()
     id: str
     """ID of the session."""
     user_id: str
     """ID of the user who is signed in."""
+    audience: str | None
+    """The application it is for. Null: the dashboard."""
     created_at: datetime
     """When the user signed in."""
     last_seen_at: datetime
-    """When the browser was last seen, accurate to about a minute."""
+    """When the browser was last seen, accurate to about a minute; an application's: when it was refreshed."""
+    expires_at: datetime | None
+    """When the `token` expires, unless the session is refreshed. Null: it is the dashboard's."""
+    refresh_expires_at: datetime | None
+    """When the session ends, unless it is refreshed before. Null: it is the dashboard's."""
     address: str
-    """The IP address the user signed in from."""
+    """The IP address the user signed in from. Empty if the application didn't send it."""
     user_agent: str
-    """The browser's User-Agent header."""
-    _kinds = {"created_at": time, "last_seen_at": time}
-    _known = ("id", "user_id", "created_at", "last_seen_at", "address", "user_agent")
+    """The browser's User-Agent header. Empty if the application didn't send it."""
+    _kinds = {"created_at": time, "last_seen_at": time, "expires_at": time, "refresh_expires_at": time}
+    _known = (
+        "id",
+        "user_id",
+        "audience",
+        "created_at",
+        "last_seen_at",
+        "expires_at",
+        "refresh_expires_at",
+        "address",
+        "user_agent",
+    )
 
 
 class EventActor(Model):
@@ -608,12 +629,16 @@ class EventObject(Model):
     """When the key was last used, accurate to a few seconds. Null: never."""
     revoked_at: datetime | None
     """When the key was revoked. Null: it was not revoked."""
+    audience: str | None
+    """The application it is for. Null: the dashboard."""
     last_seen_at: datetime | None
-    """When the browser was last seen, accurate to about a minute."""
+    """When the browser was last seen, accurate to about a minute; an application's: when it was refreshed."""
+    refresh_expires_at: datetime | None
+    """When the session ends, unless it is refreshed before. Null: it is the dashboard's."""
     address: str | None
-    """The IP address the user signed in from."""
+    """The IP address the user signed in from. Empty if the application didn't send it."""
     user_agent: str | None
-    """The browser's User-Agent header."""
+    """The browser's User-Agent header. Empty if the application didn't send it."""
     created_by: str | None
     """ID of the user who created it, or last changed its URL or owner. If that is not its owner, it is disabled
     when they lose the right to. Null: the command line, or not known.
@@ -716,6 +741,7 @@ class EventObject(Model):
         "last_used_at": time,
         "revoked_at": time,
         "last_seen_at": time,
+        "refresh_expires_at": time,
         "started_at": time,
         "finished_at": time,
         "resets_at": time,
@@ -724,6 +750,7 @@ class EventObject(Model):
         [
             "added",
             "address",
+            "audience",
             "bytes",
             "bytes_read",
             "count",
@@ -762,6 +789,7 @@ class EventObject(Model):
             "payload",
             "rate_limit",
             "records",
+            "refresh_expires_at",
             "refused",
             "resets_at",
             "revealable",
@@ -809,7 +837,9 @@ class EventObject(Model):
         "expires_at",
         "last_used_at",
         "revoked_at",
+        "audience",
         "last_seen_at",
+        "refresh_expires_at",
         "address",
         "user_agent",
         "created_by",
@@ -903,6 +933,52 @@ class Export(Model):
     """The events about the user and their API keys."""
     _kinds = {"user": one(User), "keys": each(Key), "sessions": each(Session), "events": each(Event)}
     _known = ("user", "keys", "sessions", "events")
+
+
+class SessionTokens(Model):
+    """A session of your application, and its tokens. They are only returned here."""
+
+    __slots__ = ()
+    id: str
+    """ID of the session."""
+    user_id: str
+    """ID of the user who is signed in."""
+    audience: str
+    """The application it is for."""
+    token: str
+    """Proves that the user is signed in: verify it."""
+    refresh_token: str
+    """Gets the next `token` and `refresh_token`, once."""
+    expires_at: datetime
+    """When the `token` expires."""
+    refresh_expires_at: datetime
+    """When the session ends, unless it is refreshed before."""
+    user: User
+    """A user. Lists and create return `id`, `name`, `email` and `created_at`; update returns `updated_at` instead
+    of `created_at`; reading a user returns all fields. Use `fields` to choose.
+    """
+    _kinds = {"expires_at": time, "refresh_expires_at": time, "user": one(User)}
+    _known = ("id", "user_id", "audience", "token", "refresh_token", "expires_at", "refresh_expires_at", "user")
+
+
+class VerifiedSession(Model):
+    """A session of your application that has not ended, and its user as they are now."""
+
+    __slots__ = ()
+    id: str
+    """ID of the session."""
+    user_id: str
+    """ID of the user who is signed in."""
+    audience: str
+    """The application it is for."""
+    expires_at: datetime
+    """When the `token` expires."""
+    user: User
+    """A user. Lists and create return `id`, `name`, `email` and `created_at`; update returns `updated_at` instead
+    of `created_at`; reading a user returns all fields. Use `fields` to choose.
+    """
+    _kinds = {"expires_at": time, "user": one(User)}
+    _known = ("id", "user_id", "audience", "expires_at", "user")
 
 
 class WebhookHealth(Model):

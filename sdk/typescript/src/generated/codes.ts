@@ -179,6 +179,13 @@ export class RequestTimeout extends APIError {}
 /** The API key was revoked. Create a new one. */
 export class RevokedKey extends Unauthorized {}
 
+/**
+ * The token is not that of a session for this `audience`: it has expired, was replaced by a refresh, or the session has
+ * ended. If it was the `token`, refresh the session once. If it was the `refresh_token`, the user must sign in again. A
+ * refresh token works once: sent again, it ends its session, because someone may have stolen it.
+ */
+export class SessionEnded extends Unauthorized {}
+
 /** The server is shutting down and accepts no new requests. Try again: another node or the restarted server will answer. */
 export class Stopping extends Unavailable {}
 
@@ -258,6 +265,7 @@ const CODES: [code: string, status: number, type: typeof APIError][] = [
   ["replay_limit_reached", 403, ReplayLimitReached],
   ["request_timeout", 408, RequestTimeout],
   ["revoked_key", 401, RevokedKey],
+  ["session_ended", 401, SessionEnded],
   ["stopping", 503, Stopping],
   ["storage_unavailable", 503, StorageUnavailable],
   ["too_many_attempts", 429, TooManyAttempts],

@@ -375,7 +375,7 @@ export interface components {
          * @description What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by the status.
          * @example internal_error
          */
-        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "id_taken" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "forbidden" | "insufficient_scope" | "user_suspended" | "proof_required" | "address_not_allowed" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "position_expired" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
+        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "id_taken" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "forbidden" | "insufficient_scope" | "user_suspended" | "proof_required" | "address_not_allowed" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "position_expired" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
         /**
          * ErrorDetail
          * @description One problem with a request.
@@ -590,7 +590,7 @@ export interface components {
              */
             masked?: string;
             /** @description The scopes of the key. Null: everything its user can do. */
-            scopes?: ("users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
+            scopes?: ("users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
             /** @description IP addresses and networks that can use the key. Null: any. */
             ip_allow?: string[] | null;
             /** @description Whether the key can be revealed again. */
@@ -614,18 +614,29 @@ export interface components {
              */
             revoked_at?: string | null;
             /**
+             * @description The application it is for. Null: the dashboard.
+             * @example https://app.example.com
+             */
+            audience?: string | null;
+            /**
              * Format: date-time
-             * @description When the browser was last seen, accurate to about a minute.
+             * @description When the browser was last seen, accurate to about a minute; an application's: when it was refreshed.
              * @example 2023-10-27T10:00:00Z
              */
             last_seen_at?: string;
             /**
-             * @description The IP address the user signed in from.
+             * Format: date-time
+             * @description When the session ends, unless it is refreshed before. Null: it is the dashboard's.
+             * @example 2023-11-26T10:40:00Z
+             */
+            refresh_expires_at?: string | null;
+            /**
+             * @description The IP address the user signed in from. Empty if the application didn't send it.
              * @example 203.0.113.7
              */
             address?: string;
             /**
-             * @description The browser's User-Agent header.
+             * @description The browser's User-Agent header. Empty if the application didn't send it.
              * @example Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0
              */
             user_agent?: string;
@@ -811,12 +822,12 @@ export interface components {
          * @description An event type, all of a group such as `user.*`, or `*` for all, including those of later versions.
          * @enum {string}
          */
-        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "key.*" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.revoked" | "session.form_refused" | "password_link.*" | "password_link.created" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "import.*" | "import.finished" | "server.*" | "server.test" | (string & {});
+        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "key.*" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "password_link.*" | "password_link.created" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "import.*" | "import.finished" | "server.*" | "server.test" | (string & {});
         /**
          * @description What happened. Later versions can add types: ignore those you don't know.
          * @example user.created
          */
-        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.revoked" | "session.form_refused" | "password_link.created" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "import.finished" | "server.test" | (string & {});
+        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "password_link.created" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "import.finished" | "server.test" | (string & {});
         /**
          * Export
          * @description All data about a user.
@@ -861,8 +872,11 @@ export interface components {
          *         {
          *           "id": "ses_065n19qk2l1v7fm8c0t3b5d6eg",
          *           "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
+         *           "audience": "https://app.example.com",
          *           "created_at": "2023-10-27T10:25:00Z",
          *           "last_seen_at": "2023-10-27T10:40:00Z",
+         *           "expires_at": "2023-10-27T10:55:00Z",
+         *           "refresh_expires_at": "2023-11-26T10:40:00Z",
          *           "address": "203.0.113.7",
          *           "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
          *         }
@@ -1149,7 +1163,7 @@ export interface components {
              */
             masked: string;
             /** @description The scopes of the key. Null: everything its user can do. */
-            scopes: ("users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
+            scopes: ("users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
             /** @description IP addresses and networks that can use the key. Null: any. */
             ip_allow: string[] | null;
             /**
@@ -1724,15 +1738,18 @@ export interface components {
          * @description What an API key can be used for.
          * @enum {string}
          */
-        Scope: "users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {});
+        Scope: "users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {});
         /**
          * Session
-         * @description A browser a user is signed in to the dashboard with.
+         * @description A browser a user is signed in to the dashboard with, or an application's session of a user.
          * @example {
          *       "id": "ses_065n19qk2l1v7fm8c0t3b5d6eg",
          *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
+         *       "audience": "https://app.example.com",
          *       "created_at": "2023-10-27T10:25:00Z",
          *       "last_seen_at": "2023-10-27T10:40:00Z",
+         *       "expires_at": "2023-10-27T10:55:00Z",
+         *       "refresh_expires_at": "2023-11-26T10:40:00Z",
          *       "address": "203.0.113.7",
          *       "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
          *     }
@@ -1749,6 +1766,11 @@ export interface components {
              */
             user_id: string;
             /**
+             * @description The application it is for. Null: the dashboard.
+             * @example https://app.example.com
+             */
+            audience: string | null;
+            /**
              * Format: date-time
              * @description When the user signed in.
              * @example 2023-10-27T10:00:00Z
@@ -1756,20 +1778,178 @@ export interface components {
             created_at: string;
             /**
              * Format: date-time
-             * @description When the browser was last seen, accurate to about a minute.
+             * @description When the browser was last seen, accurate to about a minute; an application's: when it was refreshed.
              * @example 2023-10-27T10:00:00Z
              */
             last_seen_at: string;
             /**
-             * @description The IP address the user signed in from.
+             * Format: date-time
+             * @description When the `token` expires, unless the session is refreshed. Null: it is the dashboard's.
+             * @example 2023-10-27T10:55:00Z
+             */
+            expires_at: string | null;
+            /**
+             * Format: date-time
+             * @description When the session ends, unless it is refreshed before. Null: it is the dashboard's.
+             * @example 2023-11-26T10:40:00Z
+             */
+            refresh_expires_at: string | null;
+            /**
+             * @description The IP address the user signed in from. Empty if the application didn't send it.
              * @example 203.0.113.7
              */
             address: string;
             /**
-             * @description The browser's User-Agent header.
+             * @description The browser's User-Agent header. Empty if the application didn't send it.
              * @example Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0
              */
             user_agent: string;
+        };
+        /**
+         * SessionCreate
+         * @description Who signs in to your application.
+         * @example {
+         *       "email": "charlie.c@example.com",
+         *       "password": "securepassword123",
+         *       "audience": "https://app.example.com",
+         *       "address": "203.0.113.7"
+         *     }
+         */
+        SessionCreate: {
+            /**
+             * @description The user's email.
+             * @example alice@example.com
+             */
+            email: string;
+            /**
+             * Format: password
+             * @description The user's current password.
+             */
+            password: string;
+            /**
+             * @description Your application: a name that you choose, such as its URL, in visible ASCII characters. Tokens are only valid for the audience that their session was created for.
+             * @example https://app.example.com
+             */
+            audience: string;
+            /**
+             * @description The IP address of the person who signs in, as your application sees it. Not that of your application or its proxy.
+             * @example 203.0.113.7
+             */
+            address?: string;
+            /**
+             * @description The User-Agent header of the person's browser or app, to tell sessions apart. The first 300 characters are kept.
+             * @example Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0
+             */
+            user_agent?: string;
+        };
+        /**
+         * SessionRefresh
+         * @description A refresh token, which works once.
+         * @example {
+         *       "refresh_token": "rbr_Example-Only-Example-Only-Example-Only-Example-Only-Example-Only-",
+         *       "audience": "https://app.example.com"
+         *     }
+         */
+        SessionRefresh: {
+            /**
+             * @description The refresh token of the session.
+             * @example rbr_Example-Only-Example-Only-Example-Only-Example-Only-Example-Only-
+             */
+            refresh_token: string;
+            /**
+             * @description Your application: a name that you choose, such as its URL, in visible ASCII characters. Tokens are only valid for the audience that their session was created for.
+             * @example https://app.example.com
+             */
+            audience: string;
+        };
+        /**
+         * SessionTokens
+         * @description A session of your application, and its tokens. They are only returned here.
+         * @example {
+         *       "id": "ses_065n19qk2l1v7fm8c0t3b5d6eg",
+         *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
+         *       "audience": "https://app.example.com",
+         *       "token": "rbs_Example-Only-Example-Only-Example-Only-Exam",
+         *       "refresh_token": "rbr_Example-Only-Example-Only-Example-Only-Example-Only-Example-Only-",
+         *       "expires_at": "2023-10-27T10:55:00Z",
+         *       "refresh_expires_at": "2023-11-26T10:40:00Z",
+         *       "user": {
+         *         "id": "user_065n18a8k1rnhbvqalm9j3ts0c",
+         *         "name": "Charles Chaplin",
+         *         "email": "charlie.c@example.com",
+         *         "role": "member",
+         *         "status": "active",
+         *         "external_id": "crm-1042",
+         *         "metadata": {
+         *           "plan": "pro"
+         *         },
+         *         "email_verified": false,
+         *         "rate_limit": null,
+         *         "created_at": "2023-10-27T10:15:00Z",
+         *         "updated_at": "2023-10-27T11:00:00Z",
+         *         "last_sign_in_at": null
+         *       }
+         *     }
+         */
+        SessionTokens: {
+            /**
+             * @description ID of the session.
+             * @example ses_065n19qk2l1v7fm8c0t3b5d6eg
+             */
+            id: string;
+            /**
+             * @description ID of the user who is signed in.
+             * @example user_065n18a8k1rnhbvqalm9j3ts0c
+             */
+            user_id: string;
+            /**
+             * @description The application it is for.
+             * @example https://app.example.com
+             */
+            audience: string;
+            /**
+             * @description Proves that the user is signed in: verify it.
+             * @example rbs_Example-Only-Example-Only-Example-Only-Exam
+             */
+            token: string;
+            /**
+             * @description Gets the next `token` and `refresh_token`, once.
+             * @example rbr_Example-Only-Example-Only-Example-Only-Example-Only-Example-Only-
+             */
+            refresh_token: string;
+            /**
+             * Format: date-time
+             * @description When the `token` expires.
+             * @example 2023-10-27T10:55:00Z
+             */
+            expires_at: string;
+            /**
+             * Format: date-time
+             * @description When the session ends, unless it is refreshed before.
+             * @example 2023-11-26T10:40:00Z
+             */
+            refresh_expires_at: string;
+            user: components["schemas"]["User"];
+        };
+        /**
+         * SessionVerification
+         * @description A token of a session.
+         * @example {
+         *       "token": "rbs_Example-Only-Example-Only-Example-Only-Exam",
+         *       "audience": "https://app.example.com"
+         *     }
+         */
+        SessionVerification: {
+            /**
+             * @description The token of the session.
+             * @example rbs_Example-Only-Example-Only-Example-Only-Exam
+             */
+            token: string;
+            /**
+             * @description Your application: a name that you choose, such as its URL, in visible ASCII characters. Tokens are only valid for the audience that their session was created for.
+             * @example https://app.example.com
+             */
+            audience: string;
         };
         /**
          * @description `suspended` users can't sign in or use their API keys until they are activated.
@@ -2167,6 +2347,56 @@ export interface components {
              * @description Your current password. Required to change your own email.
              */
             current_password?: string;
+        };
+        /**
+         * VerifiedSession
+         * @description A session of your application that has not ended, and its user as they are now.
+         * @example {
+         *       "id": "ses_065n19qk2l1v7fm8c0t3b5d6eg",
+         *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
+         *       "audience": "https://app.example.com",
+         *       "expires_at": "2023-10-27T10:55:00Z",
+         *       "user": {
+         *         "id": "user_065n18a8k1rnhbvqalm9j3ts0c",
+         *         "name": "Charles Chaplin",
+         *         "email": "charlie.c@example.com",
+         *         "role": "member",
+         *         "status": "active",
+         *         "external_id": "crm-1042",
+         *         "metadata": {
+         *           "plan": "pro"
+         *         },
+         *         "email_verified": false,
+         *         "rate_limit": null,
+         *         "created_at": "2023-10-27T10:15:00Z",
+         *         "updated_at": "2023-10-27T11:00:00Z",
+         *         "last_sign_in_at": null
+         *       }
+         *     }
+         */
+        VerifiedSession: {
+            /**
+             * @description ID of the session.
+             * @example ses_065n19qk2l1v7fm8c0t3b5d6eg
+             */
+            id: string;
+            /**
+             * @description ID of the user who is signed in.
+             * @example user_065n18a8k1rnhbvqalm9j3ts0c
+             */
+            user_id: string;
+            /**
+             * @description The application it is for.
+             * @example https://app.example.com
+             */
+            audience: string;
+            /**
+             * Format: date-time
+             * @description When the `token` expires.
+             * @example 2023-10-27T10:55:00Z
+             */
+            expires_at: string;
+            user: components["schemas"]["User"];
         };
         /**
          * Webhook

@@ -129,8 +129,20 @@ export interface RouteUsage extends Object<"RouteUsage"> {}
 /** What an API key can be used for. */
 export type Scope = Schemas["Scope"];
 
-/** A browser a user is signed in to the dashboard with. */
+/** A browser a user is signed in to the dashboard with, or an application's session of a user. */
 export interface Session extends Object<"Session"> {}
+
+/** Who signs in to your application. */
+export interface SessionCreate extends Object<"SessionCreate"> {}
+
+/** A refresh token, which works once. */
+export interface SessionRefresh extends Object<"SessionRefresh"> {}
+
+/** A session of your application, and its tokens. They are only returned here. */
+export interface SessionTokens extends Object<"SessionTokens"> {}
+
+/** A token of a session. */
+export interface SessionVerification extends Object<"SessionVerification"> {}
 
 /** `suspended` users can't sign in or use their API keys until they are activated. */
 export type Status = Schemas["Status"];
@@ -158,6 +170,9 @@ export interface UserPatch extends Object<"UserPatch"> {}
 
 /** The fields of a user to change. Missing fields are left unchanged. */
 export interface UserUpdate extends Object<"UserUpdate"> {}
+
+/** A session of your application that has not ended, and its user as they are now. */
+export interface VerifiedSession extends Object<"VerifiedSession"> {}
 
 /** An endpoint that events are sent to. `secret` is only returned when you create the webhook, or rotate or reveal its secret. */
 export interface Webhook extends Object<"Webhook"> {}

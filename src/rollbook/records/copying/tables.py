@@ -34,7 +34,12 @@ TABLES = (
         "expires_at, last_used_at, revoked_at, created_by, limited_with",
         "id",
     ),
-    _table("sessions", "id, digest, user_id, created_at, last_seen_at, address, user_agent, proven_at", "id"),
+    _table(
+        "sessions",
+        "id, digest, user_id, created_at, last_seen_at, address, user_agent, proven_at, audience, family, "
+        "refresh_digest, expires_at, refresh_expires_at, created_by",
+        "id",
+    ),
     _table("password_parameters", "cost, parameters, in_doubt, users, most, counted_at", "cost, parameters"),
     _table("password_links", "user_id, digest, created_at, expires_at", "user_id"),
     _table("events", f"seq, {EVENT}", "seq"),

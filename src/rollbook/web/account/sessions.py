@@ -1,4 +1,4 @@
-"""The browsers in which the person is signed in, and signing them out."""
+"""Where the person is signed in, and signing out there."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from rollbook.http.response import Response
 from rollbook.web import browsers
 from rollbook.web.page_request import PageRequest
 
+MAX_SHOWN = 1_000
+
 
 async def show(page: PageRequest) -> Response:
     """This one first, then the others, those that were seen last first."""
     settings = page.on.settings
-    mine = await sessions.list_sessions(page.on, page.by, ListSessions(limit=sessions.MAX_SESSIONS))
+    mine = await sessions.list_sessions(page.on, page.by, ListSessions(limit=MAX_SHOWN))
     others = [session for session in mine.items if session.id != page.me.session.id]
     found = [page.me.session, *sorted(others, key=lambda session: -session.last_seen_at)]
     return page.render(

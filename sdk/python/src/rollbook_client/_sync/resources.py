@@ -33,9 +33,11 @@ from rollbook_client.types import (
     Role,
     Scope,
     Session,
+    SessionTokens,
     Status,
     UsageReport,
     User,
+    VerifiedSession,
     Webhook,
     WebhookFormat,
     WebhookPayload,
@@ -1067,15 +1069,19 @@ class ServerWithRawResponse:
 class Sessions(Resource):
     """`client.sessions`"""
 
-    def list(self, *, user: str | None = None, limit: int = 1000, offset: int | None = None) -> Pager[Session]:
+    def list(
+        self, *, user: str | None = None, audience: str | None = None, limit: int = 1000, offset: int | None = None
+    ) -> Pager[Session]:
         """List sessions.
 
-        Returns the browsers you are signed in with, newest first. Admins can pass another `user`.
+        Returns where you are signed in, newest first: the browsers with the dashboard, whose `audience` is
+        null, and applications. Admins can pass another `user`.
 
         Scope: `sessions:read`. Members can only access their own sessions.
 
         Args:
             user: ID of the user whose sessions to list. Default: yourself. At most 40 characters.
+            audience: Only sessions for this audience. At most 255 characters.
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
             offset: Number of items to skip. Default: 0.
 
@@ -1088,13 +1094,138 @@ class Sessions(Resource):
             ...     print(session.id)
         """
         return self._pages(
-            build("GET", "/v1/sessions", query={"user": user, "limit": limit, "offset": offset}), Session, "offset"
+            build("GET", "/v1/sessions", query={"user": user, "audience": audience, "limit": limit, "offset": offset}),
+            Session,
+            "offset",
+        )
+
+    def create(
+        self, *, email: str, password: str, audience: str, address: str | Omit = OMIT, user_agent: str | Omit = OMIT
+    ) -> SessionTokens:
+        """Create a session.
+
+        Signs a user in to your application: returns the user, a `token` that proves it for 15 minutes, and a
+        `refresh_token` that gets the next one. Returns 401 if the email or password is wrong, like `POST
+        /v1/users/verify-password`, with the same limits. Send the `address` of the person who signs in. A user
+        has at most 100 sessions for an audience; the next one ends the oldest.
+
+        Scope: `sessions:create`.
+
+        Args:
+            email: The user's email. At most 254 characters.
+            password: The user's current password. At most 256 characters.
+            audience: Your application: a name that you choose, such as its URL, in visible ASCII characters.
+                Tokens are only valid for the audience that their session was created for. At most 255
+                characters.
+            address: The IP address of the person who signs in, as your application sees it. Not that of your
+                application or its proxy. 2 to 45 characters.
+            user_agent: The User-Agent header of the person's browser or app, to tell sessions apart. The first
+                300 characters are kept. At most 2,048 characters.
+
+        Raises:
+            WrongPassword: The email is unknown, or the password is wrong.
+            TooManyAttempts: Too many wrong passwords for this account or from this client (settings
+                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+
+        Example:
+            >>> session_tokens = client.sessions.create(
+            ...     email="charlie.c@example.com",
+            ...     password="securepassword123",
+            ...     audience="https://app.example.com",
+            ...     address="203.0.113.7",
+            ... )
+            >>> session_tokens.id
+            'ses_065n19qk2l1v7fm8c0t3b5d6eg'
+        """
+        return self._call(
+            build(
+                "POST",
+                "/v1/sessions",
+                body={
+                    "email": email,
+                    "password": password,
+                    "audience": audience,
+                    "address": address,
+                    "user_agent": user_agent,
+                },
+            ),
+            one_of(SessionTokens),
+        )
+
+    def refresh(self, *, refresh_token: str, audience: str, idempotency_key: str | None = None) -> SessionTokens:
+        """Refresh a session.
+
+        Returns the next `token` and `refresh_token`; those before are no longer valid. A refresh token works
+        once. If it is sent again, by whoever it may be, the session ends with the event
+        `session.reuse_detected`, and the user must sign in again. So refresh a session in one place at a time.
+        Never derive that key from the token.
+
+        Scope: `sessions:create`.
+
+        Args:
+            refresh_token: The refresh token of the session. At most 100 characters.
+            audience: Your application: a name that you choose, such as its URL, in visible ASCII characters.
+                Tokens are only valid for the audience that their session was created for. At most 255
+                characters.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
+
+        Raises:
+            SessionEnded: The token is not that of a session for this `audience`: it has expired, was replaced
+                by a refresh, or the session has ended.
+
+        Example:
+            >>> session_tokens = client.sessions.refresh(
+            ...     refresh_token="rbr_Example-Only-Example-Only-Example-Only-Example-Only-Example-Only-",
+            ...     audience="https://app.example.com",
+            ... )
+            >>> session_tokens.id
+            'ses_065n19qk2l1v7fm8c0t3b5d6eg'
+        """
+        return self._call(
+            build(
+                "POST",
+                "/v1/sessions/refresh",
+                body={"refresh_token": refresh_token, "audience": audience},
+                idempotency_key=idempotency_key,
+            ),
+            one_of(SessionTokens),
+        )
+
+    def verify(self, *, token: str, audience: str) -> VerifiedSession:
+        """Verify a session.
+
+        Returns the session of a `token` and the user as they are now, or 401 `session_ended`. Call it for each
+        request of your application: what ends a session ends it on all servers at once.
+
+        Scope: `sessions:verify`.
+
+        Args:
+            token: The token of the session. At most 100 characters.
+            audience: Your application: a name that you choose, such as its URL, in visible ASCII characters.
+                Tokens are only valid for the audience that their session was created for. At most 255
+                characters.
+
+        Raises:
+            SessionEnded: The token is not that of a session for this `audience`: it has expired, was replaced
+                by a refresh, or the session has ended.
+
+        Example:
+            >>> verified_session = client.sessions.verify(
+            ...     token="rbs_Example-Only-Example-Only-Example-Only-Exam", audience="https://app.example.com"
+            ... )
+            >>> verified_session.id
+            'ses_065n19qk2l1v7fm8c0t3b5d6eg'
+        """
+        return self._call(
+            build("POST", "/v1/sessions/verify", body={"token": token, "audience": audience}), one_of(VerifiedSession)
         )
 
     def end(self, session_id: str) -> None:
         """Delete a session.
 
-        Signs out the browser immediately.
+        Signs the user out there immediately: the cookie or the tokens of the session are no longer valid on any
+        server.
 
         Scope: `sessions:write`. Members can only access their own sessions.
 
@@ -1120,6 +1251,9 @@ class SessionsWithRawResponse:
     def __init__(self, client: Rollbook) -> None:
         found = Sessions(client, raw=True)
         self.list = raw_page(found.list)
+        self.create = raw(found.create)
+        self.refresh = raw(found.refresh)
+        self.verify = raw(found.verify)
         self.end = raw(found.end)
 
 

@@ -1,0 +1,134 @@
+"""Sessions of applications: their tokens, and that each refresh token works once. Rows of the table of `sessions`, with
+an audience."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rollbook import clock, ids
+from rollbook.records import users
+from rollbook.records.sessions import COLUMNS, USER_AGENT_LENGTH, Session
+from rollbook.records.users import User
+from rollbook.storage.database import Queries, Row, Statement, Tx, existing
+
+
+class Issue(NamedTuple):
+    """Digests of the tokens that a session has from now on, and when they expire."""
+
+    digest: bytes
+    family: bytes
+    refresh_digest: bytes
+    expires_at: int
+    refresh_expires_at: int
+
+
+class NewSession(NamedTuple):
+    user_id: str
+    audience: str
+    address: str
+    user_agent: str
+    created_by: str
+
+
+class Family(NamedTuple):
+    """A session as its refresh tokens find it."""
+
+    id: str
+    user_id: str
+    audience: str
+    created_at: int
+    refresh_digest: bytes
+    refresh_expires_at: int
+
+
+_FAMILY = "SELECT id, user_id, audience, created_at, refresh_digest, refresh_expires_at FROM sessions WHERE family = ?"
+_USER = ", ".join(f"u.{name}" for name in User._fields)
+
+ADD = f"""
+    INSERT INTO sessions (id, digest, family, refresh_digest, expires_at, refresh_expires_at, user_id, audience,
+      address, user_agent, created_by, created_at, last_seen_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"""
+BY_DIGEST = f"""
+    SELECT s.id, s.audience, s.expires_at, {_USER} FROM sessions s JOIN users u ON u.id = s.user_id
+    WHERE s.digest = ?"""
+BY_FAMILY = Statement(_FAMILY, locks=True)
+USER = f"SELECT {users.COLUMNS} FROM users WHERE id = ?"
+"""Not locked: whoever changes a user locks them before their sessions, and a refresh would do it the other way round.
+What ends the sessions of a user waits for those that are being refreshed."""
+RENEW = f"""
+    UPDATE sessions SET digest = ?, refresh_digest = ?, expires_at = ?, refresh_expires_at = ?, last_seen_at = ?
+    WHERE id = ? RETURNING {COLUMNS}"""
+END_FAMILY = f"DELETE FROM sessions WHERE family = ? RETURNING {COLUMNS}"
+_END_OLDEST = (
+    """
+    DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user_id = ? AND audience {}
+      ORDER BY id DESC LIMIT ? OFFSET ?) RETURNING """
+    + COLUMNS
+)
+END_OLDEST_FOR = _END_OLDEST.format("= ?")
+END_OLDEST = _END_OLDEST.format("IS NOT NULL")
+
+
+async def add(tx: Tx, new: NewSession, issue: Issue) -> Session:
+    now = clock.now()
+    agent = new.user_agent[:USER_AGENT_LENGTH]
+    row = await tx.one(
+        ADD, ids.new("ses"), *issue, new.user_id, new.audience, new.address, agent, new.created_by, now, now
+    )
+    assert row is not None  # RETURNING
+    return Session._make(row)
+
+
+class Verified(NamedTuple):
+    """The session of a token, and its user as they are now."""
+
+    id: str
+    audience: str
+    expires_at: int
+    user: User
+
+
+async def by_digest(queries: Queries, digest: bytes) -> Verified | None:
+    """The session with this token, though the token may have expired."""
+    row = await queries.one(BY_DIGEST, digest)
+    return None if row is None else Verified(row[0], row[1], row[2], User._make(row[3:]))
+
+
+async def by_family(queries: Queries, family: bytes) -> Family | None:
+    row: Row | None = await queries.one(BY_FAMILY, family)
+    return None if row is None else Family._make(row)
+
+
+async def user(tx: Tx, id: str) -> User | None:
+    """User of a session that is being refreshed."""
+    row = await tx.one(USER, id)
+    return None if row is None else User._make(row)
+
+
+async def renew(tx: Tx, id: str, issue: Issue) -> Session:
+    """From now on, only these tokens are those of the session. Raises NotFound."""
+    row = await existing(
+        tx,
+        RENEW,
+        issue.digest,
+        issue.refresh_digest,
+        issue.expires_at,
+        issue.refresh_expires_at,
+        clock.now(),
+        id,
+    )
+    return Session._make(row)
+
+
+async def end_family(tx: Tx, family: bytes) -> Session | None:
+    """The session of these refresh tokens, which ends, if there is one."""
+    row = await tx.one(END_FAMILY, family)
+    return None if row is None else Session._make(row)
+
+
+async def end_oldest(tx: Tx, user_id: str, audience: str, keep: int, keep_in_all: int, limit: int) -> list[Session]:
+    """End all sessions of a user for an audience but the `keep` newest, and all but the `keep_in_all` newest for any,
+    up to `limit` of each. Returns those that ended."""
+    rows = await tx.all(END_OLDEST_FOR, user_id, audience, limit, keep)
+    rows += await tx.all(END_OLDEST, user_id, limit, keep_in_all)
+    return [Session._make(row) for row in rows]

@@ -1,0 +1,15 @@
+-- Sessions of applications, told from the dashboard's (NULL) by their audience. `family` is the digest of what all
+-- refresh tokens of a session have in common, `refresh_digest` that of the one that is valid now.
+ALTER TABLE sessions ADD COLUMN audience text COLLATE "C";
+ALTER TABLE sessions ADD COLUMN family bytea;
+ALTER TABLE sessions ADD COLUMN refresh_digest bytea;
+ALTER TABLE sessions ADD COLUMN expires_at bigint;
+ALTER TABLE sessions ADD COLUMN refresh_expires_at bigint;
+ALTER TABLE sessions ADD COLUMN created_by text COLLATE "C";
+CREATE UNIQUE INDEX sessions_family ON sessions (family) WHERE family IS NOT NULL;
+CREATE INDEX sessions_refresh_expires_at ON sessions (refresh_expires_at) WHERE audience IS NOT NULL;
+-- By these two, only the dashboard's sessions end.
+DROP INDEX sessions_created_at;
+DROP INDEX sessions_last_seen_at;
+CREATE INDEX sessions_created_at ON sessions (created_at) WHERE audience IS NULL;
+CREATE INDEX sessions_last_seen_at ON sessions (last_seen_at) WHERE audience IS NULL;
