@@ -12,7 +12,7 @@ ROLES: dict[str, str] = {
     "owner": "Full access.",
 }
 
-STATUSES = ("active", "suspended")
+STATUSES = ("active", "invited", "suspended")
 DELETED = "deleted"
 """Pseudo-status for lists: users who were deleted, and can be restored."""
 
@@ -75,6 +75,12 @@ OF_READERS = frozenset({"webhooks:read", "webhooks:write"})
 """Scopes that reach a user's own webhooks, with a role that can read all events: a webhook hands them on."""
 WEBHOOK_ROLES = tuple(role for role in ROLES if "events:read" in ON_ALL[role])
 """The roles whose users can have webhooks."""
+
+
+def is_barred(status: str) -> bool:
+    """Test whether users with this status can do nothing: neither sign in nor use their API keys. Invited ones can use
+    their keys, and have no password to sign in with."""
+    return status == "suspended"
 
 
 def is_promotion(old: str, new: str) -> bool:

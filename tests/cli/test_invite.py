@@ -122,3 +122,15 @@ def test_a_server_tells_its_own_address(server: Server) -> None:
         code=2,
     )
     assert "public_url" in words
+
+
+def test_a_user_is_created_as_invited(server: Server, place: Place, email: str) -> None:
+    create = ("users", "create", "--name", "Ada Byron", "--email", email, "--status", "invited")
+    assert "leave out --password" in refused(*create, "--password", PASSWORD, *place, code=2)
+    done = rollbook(*create, *place)
+    assert f"users invite {email}" in done.stderr
+    with server.http() as http, visitor(server) as person:
+        assert http.get("/v1/users", params={"email": email, "fields": "status"}).json()[0]["status"] == "invited"
+        link = good("users", "invite", email, "--quiet", *place).strip()
+        assert set_password(person, link, PASSWORD).status_code == 303
+        assert http.get("/v1/users", params={"email": email, "fields": "status"}).json()[0]["status"] == "active"

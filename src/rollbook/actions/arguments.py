@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -15,7 +16,7 @@ from rollbook.delivery import outcomes
 from rollbook.records import event_types, examples
 from rollbook.records.examples import ALICE_ID, CHARLIE_ID
 from rollbook.records.user_list.query import SORTABLE
-from rollbook.roles import Role, Scope, Status, StatusFilter
+from rollbook.roles import STATUSES, Role, Scope, Status, StatusFilter
 from rollbook.schemas import Schema, listed, says
 
 MAX_IDS = 200  # as many as a request target of 8 KiB has room for, and some room to spare
@@ -319,7 +320,11 @@ WebhookFormat = Literal["standard", "cloudevents", "slack", "discord", "teams"]
 WebhookPayload = Literal["full", "thin"]
 WebhookOrdering = Literal["user", "none"]
 ABOUT_ROLE = "The user's role. " + listed(roles.ROLES)
-ABOUT_STATUS = "`suspended` users can't sign in or use their API keys until they are activated."
+ABOUT_STATUS = (
+    "`invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or "
+    "use their API keys until they are activated."
+)
+NO_PASSWORD_YET = "An invited user has no password yet: leave out the password, or the status."
 ABOUT_FORMATS = (
     "`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, "
     "`discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks."
@@ -370,17 +375,36 @@ class UserCreate(UserFields, kw_only=True):
     name: Name  # type: ignore[bad-override-mutable-attribute]  # frozen
     email: Email  # type: ignore[bad-override-mutable-attribute]  # frozen
     password: NewPassword | UnsetType = UNSET
+    status: (
+        Annotated[
+            Status,
+            says("Only `invited`: the user has no password until they set one, and then becomes `active`."),
+        ]
+        | UnsetType
+    ) = UNSET
+
+    @staticmethod
+    def at_odds(given: Mapping[str, Any]) -> Mapping[str, str]:
+        """What is wrong with fields that are right by themselves: a sentence for each."""
+        status = given.get("status", "invited")
+        if status in STATUSES and status != "invited":
+            return {"status": "status must be invited, or left out."}
+        return {"password": NO_PASSWORD_YET} if "status" in given and "password" in given else {}
 
 
 class ImportedUser(UserCreate, kw_only=True):
     """A user to import: with a `password`, the hash of one, or neither, and then they set one through a setup link."""
 
     id: UserId | UnsetType = UNSET
-    status: Status | UnsetType = UNSET
     password_hash: str | None | UnsetType = UNSET
     created_at: Time | UnsetType = UNSET
     updated_at: Time | UnsetType = UNSET
     last_sign_in_at: Time | None | UnsetType = UNSET
+
+    @staticmethod
+    def at_odds(given: Mapping[str, Any]) -> Mapping[str, str]:
+        """Nothing: `import_writer` says it, which the fields of every file come to."""
+        return {}
 
 
 class UserUpdate(UserFields, kw_only=True):

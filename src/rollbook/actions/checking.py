@@ -60,14 +60,24 @@ def check(kind: type[S], given: Mapping[str, Any], password_min_length: int) -> 
     """These fields as arguments of this type. Raises InvalidParameter with everything that is wrong with them."""
     hook = field_hook(password_min_length)
     try:
-        return msgspec.convert(given, kind, dec_hook=hook)
+        found = msgspec.convert(given, kind, dec_hook=hook)
     except ValidationError:
-        pass
-    given = {name: _whole(value) for name, value in given.items()}
-    try:
-        return msgspec.convert(given, kind, dec_hook=hook)
-    except ValidationError:
-        raise invalid(_faults(kind, given, hook)) from None
+        found = None
+    if found is None:
+        given = {name: _whole(value) for name, value in given.items()}
+        try:
+            found = msgspec.convert(given, kind, dec_hook=hook)
+        except ValidationError:
+            raise invalid(_faults(kind, given, hook)) from None
+    if faults := _at_odds(kind, given):
+        raise invalid(faults)
+    return found
+
+
+def _at_odds(kind: type[Struct], given: Mapping[str, Any]) -> list[Fault]:
+    """What is wrong with fields that are right by themselves."""
+    find: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = getattr(kind, "at_odds", None)
+    return [] if find is None else [Fault(name, message) for name, message in find(given).items()]
 
 
 def _whole(value: Any) -> Any:
@@ -416,6 +426,7 @@ def _faults(kind: type[Struct], given: Mapping[str, Any], hook: Hook) -> list[Fa
             msgspec.convert(given[name], field.type, dec_hook=hook)
         except ValidationError as problem:
             faults.append(Fault(name, _message(name, str(problem), field.type)))
+    faults += _at_odds(kind, given)
     refused: Mapping[str, str] = getattr(kind, "refused", {})
     for name in given:
         if name not in fields and len(faults) < MAX_FAULTS:

@@ -39,8 +39,8 @@ async def hold(tx: Tx, by: Principal, scope: str, user_id: str) -> None:
 async def end(tx: Tx, by: Actor, user: User, now: User | None) -> None:
     """End what a user created for others and could not create any more. `now` is the user after the change; None: they
     were deleted."""
-    role = user.role if now is None or now.status != "active" else now.role
-    everything = now is None or now.status != "active"
+    everything = now is None or roles.is_barred(now.status)
+    role = user.role if now is None or everything else now.role
     for id, holder_role in await keys.created_for_others(tx, user.id):
         if everything or not _may_create("keys:write", role, holder_role):
             revoked = await keys.revoke(tx, id)

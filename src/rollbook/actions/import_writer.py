@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from rollbook import clock
 from rollbook.actions import new_passwords, passwords, users
-from rollbook.actions.arguments import ImportedUser, ImportOptions
+from rollbook.actions.arguments import NO_PASSWORD_YET, ImportedUser, ImportOptions
 from rollbook.actions.checking import given, invalid
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import may_grant, may_touch, require
@@ -199,6 +199,9 @@ class Importer:
             if user.password_hash is not UNSET:
                 raise invalid([Fault("password_hash", "Give either password or password_hash.")])
             new_passwords.check_now(self._on.settings, user.password, email=user.email, name=user.name)
+        for name in ("password", "password_hash") if user.status == "invited" else ():
+            if isinstance(getattr(user, name), str):
+                raise invalid([Fault(name, NO_PASSWORD_YET)])
         _check_times(user)
         if not isinstance(user.password_hash, str):
             return None, None
@@ -345,7 +348,7 @@ class Importer:
             may_touch(by, user.role)
             if user.id == by.user_id and rules.email_key(row.user.email) != rules.email_key(user.email):
                 raise NotYourself("An import cannot change your own email. Change it in your account settings.")
-            change = users.plan(by, user, changes_of(row.user))
+            change = users.plan(by, user, _changes(row.user, known))
             await _check_free(tx, user, change.columns)
             if sets_password:
                 may_grant(by, user.role)
@@ -443,6 +446,14 @@ async def _check_still_may(tx: Tx, by: Principal) -> None:
         now = await as_of_now(tx, by)
         if (now.role, now.scopes_on_all) != (by.role, by.caller.scopes_on_all):
             raise InsufficientScope("The role or API key of whoever imports was changed meanwhile.")
+
+
+def _changes(row: ImportedUser, known: Existing) -> Mapping[str, Any]:
+    """What the file changes of a user who exists. Who is there is not invited again by an older file."""
+    wanted = changes_of(row)
+    if wanted.get("status") == "invited":
+        del wanted["status"]
+    return users.with_status(wanted, known.user, known.has_password)
 
 
 async def _check_free(tx: Tx, user: User, columns: Mapping[str, Any]) -> None:

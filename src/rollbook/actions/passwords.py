@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from msgspec import UNSET
 
+from rollbook import roles
 from rollbook.actions import attempts, new_passwords
 from rollbook.actions.arguments import Credentials, PasswordChange, PasswordLinkCreate
 from rollbook.actions.attempts import AttemptOrigin
@@ -96,7 +97,7 @@ async def verify_password(on: Rollbook, by: Principal, credentials: Credentials)
     hash = await prove_sign_in(on, actor, user, credentials.email, origin, kept, credentials.password)
     if user is None:
         raise WrongPassword()
-    if user.status != "active":
+    if roles.is_barred(user.status):
         raise UserSuspended()
     return await on.write(_verified, actor, user.id, hash, await renewed(on, hash, credentials.password))
 
@@ -152,11 +153,14 @@ async def _set_password(tx: Tx, by: Principal, id: str, proven: str | None, hash
 
 async def change(tx: Tx, by: Actor, id: str, hash: str, revokes: bool = False) -> User:
     """Ends all sessions of the user, and uses up their password link. `revokes` their API keys too: whoever knew the
-    old password may have created some. Raises NotFound."""
+    old password may have created some. With their first password, who was invited becomes active. Raises NotFound."""
     user = await users.set_password(tx, id, hash)
     await sessions.end_all(tx, id)
     await password_links.drop(tx, id)
     await events.record(tx, "user.password_changed", id, by, users.public(user))
+    if user.status == "invited":
+        user = await users.change(tx, user, {"status": "active"})
+        await events.record(tx, "user.activated", id, by, users.public(user), {"status": "invited"})
     if revokes:
         for key in await keys.revoke_working(tx, id):
             await events.record(tx, "key.revoked", id, by, keys.public(key))

@@ -47,7 +47,7 @@ class Caller:
         self.key_id = holder.key_id
         self.user_id = holder.user_id
         self.role = holder.role
-        self.suspended = holder.status != "active"
+        self.suspended = roles.is_barred(holder.status)
         # All that tells this key from a wider or narrower one of the same user.
         self.privileges = (holder.role, holder.scopes, holder.ip_allow, holder.key_limit, holder.expires_at)
         self.ends_at = (
@@ -171,7 +171,7 @@ async def for_job(queries: Queries, user_id: str, key_id: str | None, address: s
 
 async def _of_person(queries: Queries, user_id: str, limit: Limit) -> Caller:
     user = await users.get(queries, user_id)
-    if user.status != "active":
+    if roles.is_barred(user.status):
         raise UserSuspended()
     return signed_in(user.id, user.role, user.status, user.rate_limit, limit)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from rollbook import roles
 from rollbook.actions import attempts, new_passwords, passwords
 from rollbook.actions.arguments import ListSessions
 from rollbook.actions.checking import check_given_password
@@ -189,13 +190,13 @@ async def _use_link(
     if user_id is None:
         raise NotFound()
     user = await passwords.change(tx, _as_user(by, user_id), user_id, hash, revokes_keys)
-    if user.status == "active" and not link_signs_in(on, user, link):
+    if not roles.is_barred(user.status) and not link_signs_in(on, user, link):
         return None
     return await _start(tx, on, by, user_id, browser, token)
 
 
 def may_sign_in(on: Rollbook, user: User) -> bool:
-    return user.status == "active" and user.role in on.settings.sign_in_roles
+    return not roles.is_barred(user.status) and user.role in on.settings.sign_in_roles
 
 
 def link_signs_in(on: Rollbook, user: User, link: str) -> bool:
@@ -207,7 +208,7 @@ def link_signs_in(on: Rollbook, user: User, link: str) -> bool:
 def _check_may_sign_in(on: Rollbook, user: User) -> None:
     """Check that a user who has proven their password may sign in: to others, no account tells its state. Raises
     UserSuspended, Forbidden."""
-    if user.status != "active":
+    if roles.is_barred(user.status):
         raise UserSuspended("This account is suspended. Contact an administrator.")
     if not may_sign_in(on, user):
         raise Forbidden("This account is not allowed to sign in here.")

@@ -211,7 +211,7 @@ async def create(on: Rollbook, by: Principal, new: UserCreate) -> User:
 
 def record(new: UserCreate) -> User:
     """Record of a new user, apart from the password."""
-    return users.new(**_given(new, UserFields.__struct_fields__))
+    return users.new(**_given(new, CHANGEABLE))
 
 
 async def add(tx: Tx, by: Principal, new: User, password_hash: str | None = None) -> User:
@@ -287,6 +287,8 @@ async def _update(
     may_touch(by, user.role)
     if patch is not None:
         wanted = {**wanted, "metadata": _patched(user.metadata, patch)}
+    if wanted.get("status") not in (None, "suspended", user.status) and reaches_all(by, "users:write"):
+        wanted = with_status(wanted, user, await users.password_hash(tx, id) is not None)
     change = plan(by, user, wanted)
     check_version(user.version, versions)
     return await apply(tx, by, user, change) if change.columns else user
@@ -314,7 +316,7 @@ async def _end_what_they_lost(tx: Tx, by: Principal, user: User, after: User) ->
     """Their webhooks, where they can no longer have any; and what they created for others."""
     if (reason := webhook_owners.lost(user, after)) is not None:
         await webhook_owners.disable_all(tx, by.actor, user.id, reason)
-    if (user.role, after.status) != (after.role, "active"):
+    if user.role != after.role or roles.is_barred(after.status):
         await creators.end(tx, by.actor, user, after)
 
 
@@ -336,7 +338,16 @@ async def _end_what_others_hold(tx: Tx, by: Principal, id: str) -> None:
         await events.record(tx, "key.revoked", id, by.actor, keys.public(key))
 
 
-_EVENTS = {"suspended": "user.suspended", "active": "user.activated"}
+def with_status(wanted: Mapping[str, Any], user: User, has_password: bool) -> Mapping[str, Any]:
+    """The same, with the status that the user gets. To activate a user ends their suspension: until they have a
+    password, they are invited. Raises InvalidParameter."""
+    status = wanted.get("status")
+    if status == "invited" and user.status != "invited":
+        refuse("status", "must not be invited: only new users are, until they set a password")
+    return wanted if status != "active" or has_password else {**wanted, "status": "invited"}
+
+
+_EVENTS = {"suspended": "user.suspended", "active": "user.activated", "invited": "user.activated"}
 
 
 class PlannedChange(NamedTuple):
@@ -359,7 +370,7 @@ def plan(by: Principal, user: User, wanted: Mapping[str, Any]) -> PlannedChange:
     if "role" in columns:
         may_grant(by, user.role)
         may_grant(by, columns["role"])
-    if columns.get("status") == "active":
+    if columns.get("status") in ("active", "invited"):
         may_grant(by, user.role)
     if columns.get("status") == "suspended" and user.id == by.user_id:
         raise NotYourself("You cannot suspend yourself.")

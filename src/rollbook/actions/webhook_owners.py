@@ -18,14 +18,14 @@ MAX_OF_SERVER = 500
 
 
 def may_own(user: User) -> bool:
-    return user.status == "active" and user.role in roles.WEBHOOK_ROLES
+    return not roles.is_barred(user.status) and user.role in roles.WEBHOOK_ROLES
 
 
 async def check_owner(tx: Tx, user_id: str) -> None:
     """Raises InvalidParameter. The user is locked: it stays as it is until the transaction ends."""
     user = await users.by_id(tx, user_id)
     if user is None or not may_own(user):
-        refuse("user_id", f"must be an active user with one of these roles: {', '.join(roles.WEBHOOK_ROLES)}")
+        refuse("user_id", f"must not be suspended, and have one of these roles: {', '.join(roles.WEBHOOK_ROLES)}")
 
 
 async def check_may_touch(queries: Queries, by: Principal, user_id: str) -> None:
@@ -87,4 +87,4 @@ def lost(old: User, new: User) -> str | None:
     """Why a user who was changed can no longer have webhooks. None: they can, or could not before."""
     if not may_own(old) or may_own(new):
         return None
-    return "owner_suspended" if new.status != "active" else "owner_demoted"
+    return "owner_suspended" if roles.is_barred(new.status) else "owner_demoted"

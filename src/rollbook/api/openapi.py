@@ -397,8 +397,12 @@ def _custom(kind: Any) -> Schema:
 
 
 def _arriving(schema: Schema) -> Schema:
-    """Required fields first."""
-    fields = sorted(schema["properties"].items(), key=lambda field: field[0] not in schema["required"])
+    """Required fields first, and then those that are described as required unless something else is given."""
+    required = schema["required"]
+    fields = sorted(
+        schema["properties"].items(),
+        key=lambda field: (field[0] not in required, not field[1].get("description", "").startswith("Required, ")),
+    )
     return {**schema, "properties": {name: _named(_without_default(field)) for name, field in fields}}
 
 

@@ -5,7 +5,8 @@ Constraints are checked when a request arrives and shown in `/openapi.json`; bot
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, get_args
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -32,9 +33,26 @@ class Cursor(str):
 
 
 class UserCreate(arguments.UserCreate, kw_only=True):
-    """A user to create."""
+    """A user to create, with a `password` or the `status` `invited`."""
 
-    password: NewPassword  # type: ignore[bad-override-mutable-attribute]  # frozen
+    password: (
+        Annotated[
+            NewPassword,
+            says(
+                "Required, unless the `status` is `invited`. 8 to 256 characters. Passwords that are easy to guess are "
+                "rejected: common ones, and those made of a common word or the user's name or email, with digits or "
+                "signs. Nothing is truncated."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+    @staticmethod
+    def at_odds(given: Mapping[str, Any]) -> Mapping[str, str]:
+        """The same, and that a password is missing."""
+        if "password" not in given and "status" not in given:
+            return {"password": "password is required."}
+        return arguments.UserCreate.at_odds(given)
 
 
 class UserUpdate(arguments.UserUpdate):

@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, quote
 
-from rollbook.auth.tokens import mint
 from rollbook.cli.failures import Failure, Unreachable
 from rollbook.cli.output import hint
 from rollbook.errors import DatabaseTimeout, StorageUnavailable
@@ -192,8 +191,7 @@ class Backend(ABC):
         return found[0]
 
     def create_user(self, fields: Shown) -> Shown:
-        """Without `password`, the user has no password that anyone knows."""
-        return self.one("POST", "/v1/users", WHOLE, {"password": mint(), **fields})
+        return self.one("POST", "/v1/users", WHOLE, fields)
 
     def set_password(self, id: str, password: str, current: str | None) -> None:
         """`current` is for users who change their own password."""

@@ -13,9 +13,9 @@ from urllib.parse import unquote, urlencode
 import msgspec
 
 from rollbook import config
-from rollbook.actions import exports, users
-from rollbook.actions.arguments import ExportUsers, UserCreate
-from rollbook.actions.checking import check, check_texts
+from rollbook.actions import exports
+from rollbook.actions.arguments import ExportUsers
+from rollbook.actions.checking import check_texts
 from rollbook.actions.principal import CLI
 from rollbook.api.exports import form_of
 from rollbook.api.local import Local
@@ -27,7 +27,6 @@ from rollbook.config import Settings
 from rollbook.errors import NotFound
 from rollbook.first_start import open_database
 from rollbook.http.response import Response
-from rollbook.records import users as user_records
 from rollbook.records.connect import address
 from rollbook.storage import migrate
 from rollbook.storage.database import Database
@@ -92,13 +91,6 @@ class Folder(Backend):
             return self._run(self._local.call(method, unquote(path), urlencode(query), sent))
         except NotFound as problem:
             raise NotFound(f"{problem.message} ({path} in {self.location})") from None
-
-    def create_user(self, fields: Shown) -> Shown:
-        if "password" in fields:
-            return super().create_user(fields)
-        # The API requires a password. Here, none is needed until one is set through a link.
-        new = check(UserCreate, fields, self._settings.password_min_length)
-        return user_records.public(self._run(users.create(self._on, CLI, new)))
 
     def password_link(self, id: str, base: str | None, body: Shown) -> Shown:
         self._on.url = base or self.address

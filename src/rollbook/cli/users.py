@@ -19,6 +19,7 @@ from rollbook.cli.completion import deleted_emails
 from rollbook.cli.failures import Failure
 from rollbook.cli.fields import Fields, as_query
 from rollbook.cli.output import as_json, as_json_list, counted, hint, line, program, shown, table, written
+from rollbook.roles import is_barred
 
 app = options.group(help="List, create and update users.")
 
@@ -131,14 +132,23 @@ def verify_password(
     elsewhere={"password": "--password", **FIELDS},
 )
 def create_user(server: options.Server, fields: Fields, password: str | None, json: bool, quiet: bool) -> None:
-    """Create a user."""
-    secret = str(options.password(password, required=True))
+    """Create a user. With `--status invited` they have no password yet."""
+    is_invited = fields.texts.get("status") == "invited"
+    if is_invited and password is not None:
+        raise click.BadParameter("An invited user has no password yet: leave out --password, or --status.")
+    secret = "" if is_invited else str(options.password(password, required=True))
     with server(make=True) as backend:
         sent = fields.sent(backend)
-        user = options.with_password(password, secret, lambda chosen: backend.create_user({**sent, "password": chosen}))
+        if is_invited:
+            user = backend.create_user(sent)
+        else:
+            user = options.with_password(
+                password, secret, lambda chosen: backend.create_user({**sent, "password": chosen})
+            )
         shown(user, json, quiet)
         if not (json or quiet):
-            hint(f"To create an API key for them: {program()} keys create {shlex.quote(user['email'])} {backend.flags}")
+            what, command = ("a setup link", "users invite") if is_invited else ("an API key", "keys create")
+            hint(f"To create {what} for them: {program()} {command} {shlex.quote(user['email'])} {backend.flags}")
 
 
 @options.on_server(
@@ -214,9 +224,14 @@ def _invited(backend: Backend, email: str, name: str | None, role: str | None) -
     user = backend.user(email) if by_id else next(backend.users({"email": email}, 1, 0), None)
     if user is None:
         return backend.create_user(
-            {"name": name or email.partition("@")[0], "email": email, "role": role or "member"}
+            {
+                "name": name or email.partition("@")[0],
+                "email": email,
+                "status": "invited",
+                "role": role or "member",
+            }
         ), True
-    if user["status"] != "active":
+    if is_barred(user["status"]):
         activate = f"{_set(user['email'])} --status active {backend.flags}"
         raise Failure(f"{user['email']} is suspended and can't sign in. To activate them: {activate}")
     return user, False

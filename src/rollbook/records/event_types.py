@@ -52,7 +52,9 @@ TYPES: dict[str, EventType] = {
     ),
     "user.password_changed": EventType("A user's password was set.", USER),
     "user.suspended": EventType("A user was suspended.", {**USER, "status": "suspended"}, {"status": "active"}),
-    "user.activated": EventType("A suspended user was activated.", USER, {"status": "suspended"}),
+    "user.activated": EventType(
+        "A suspended user was activated, or an invited one set their first password.", USER, {"status": "suspended"}
+    ),
     "user.signed_in": EventType(
         "A user signed in to the dashboard, or an application verified their password.",
         {**USER, "last_sign_in_at": "2023-10-27T11:00:00Z"},

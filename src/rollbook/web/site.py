@@ -19,6 +19,7 @@ from rollbook.http.routing import Ids, Plan
 from rollbook.limits.policy import count_page
 from rollbook.records import sessions, users
 from rollbook.records.events import Actor
+from rollbook.roles import is_barred
 from rollbook.web import docs, forms, proof, templates
 from rollbook.web.page_request import PageRequest, Person, accepts_html, cookie_of, header_lines
 from rollbook.web.pages import Page
@@ -135,7 +136,7 @@ class Site:
         if session is None:
             return None
         user = await users.by_id(db, session.user_id)
-        if user is None or user.status != "active" or user.role not in self._services.settings.sign_in_roles:
+        if user is None or is_barred(user.status) or user.role not in self._services.settings.sign_in_roles:
             return None
         now = clock.now()
         if now - session.last_seen_at > SEEN_EVERY:

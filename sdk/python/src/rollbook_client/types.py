@@ -221,8 +221,9 @@ Scope = (
 Later versions can add values.
 """
 
-Status = Literal["active", "suspended"] | str
-"""`suspended` users can't sign in or use their API keys until they are activated.
+Status = Literal["active", "invited", "suspended"] | str
+"""`invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or
+use their API keys until they are activated.
 
 Later versions can add values.
 """
@@ -285,8 +286,8 @@ class BulkOperation(TypedDict):
     made of a common word or the user's name or email, with digits or signs. Nothing is truncated.
     """
     status: NotRequired[Status]
-    """`suspended` users can't sign in or use their API keys until they are activated. One of `active`,
-    `suspended`.
+    """`invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in
+    or use their API keys until they are activated.
     """
     purge: NotRequired[bool]
     """With `delete`: erase the user permanently."""
@@ -347,7 +348,9 @@ class User(Model):
     `admin`: Full access, except to owners. `owner`: Full access.
     """
     status: str
-    """`suspended` users can't sign in or use their API keys until they are activated."""
+    """`invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in
+    or use their API keys until they are activated.
+    """
     external_id: str | None
     """Your own identifier for the user."""
     metadata: dict[str, Any]
@@ -598,7 +601,9 @@ class EventObject(Model):
     `admin`: Full access, except to owners. `owner`: Full access.
     """
     status: str | None
-    """`suspended` users can't sign in or use their API keys until they are activated."""
+    """`invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in
+    or use their API keys until they are activated.
+    """
     external_id: str | None
     """Your own identifier for the user."""
     metadata: dict[str, Any] | None

@@ -14,7 +14,7 @@ export interface ExportUsersParams {
   /** Only users with this role. */
   role?: "member" | "viewer" | "admin" | "owner" | (string & {}) | undefined;
   /** Only users with this status. */
-  status?: "active" | "suspended" | (string & {}) | undefined;
+  status?: "active" | "invited" | "suspended" | (string & {}) | undefined;
   /** Only users created after this RFC 3339 time. */
   created_after?: string | Date | undefined;
   /** Only users created before this RFC 3339 time. */

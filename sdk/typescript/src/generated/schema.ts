@@ -84,7 +84,7 @@ export interface components {
              * @example securepassword123
              */
             password?: string;
-            /** @description `suspended` users can't sign in or use their API keys until they are activated. */
+            /** @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated. */
             status?: components["schemas"]["Status"];
             /** @description With `delete`: erase the user permanently. */
             purge?: boolean;
@@ -536,10 +536,10 @@ export interface components {
              */
             role?: "member" | "viewer" | "admin" | "owner" | (string & {});
             /**
-             * @description `suspended` users can't sign in or use their API keys until they are activated.
+             * @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated.
              * @example active
              */
-            status?: "active" | "suspended" | (string & {});
+            status?: "active" | "invited" | "suspended" | (string & {});
             /**
              * @description Your own identifier for the user.
              * @example crm-1042
@@ -1952,10 +1952,10 @@ export interface components {
             audience: string;
         };
         /**
-         * @description `suspended` users can't sign in or use their API keys until they are activated.
+         * @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated.
          * @enum {string}
          */
-        Status: "active" | "suspended" | (string & {});
+        Status: "active" | "invited" | "suspended" | (string & {});
         /**
          * UsageCounts
          * @description Requests: all of them, and those that failed.
@@ -2150,10 +2150,10 @@ export interface components {
              */
             role?: "member" | "viewer" | "admin" | "owner" | (string & {});
             /**
-             * @description `suspended` users can't sign in or use their API keys until they are activated.
+             * @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated.
              * @example active
              */
-            status?: "active" | "suspended" | (string & {});
+            status?: "active" | "invited" | "suspended" | (string & {});
             /**
              * @description Your own identifier for the user.
              * @example crm-1042
@@ -2202,7 +2202,7 @@ export interface components {
         };
         /**
          * UserCreate
-         * @description A user to create.
+         * @description A user to create, with a `password` or the `status` `invited`.
          * @example {
          *       "name": "Charlie Chaplin",
          *       "email": "charlie@example.com",
@@ -2223,10 +2223,10 @@ export interface components {
             email: string;
             /**
              * Format: password
-             * @description A password of 8 to 256 characters. Passwords that are easy to guess are rejected: common ones, and those made of a common word or the user's name or email, with digits or signs. Nothing is truncated.
+             * @description Required, unless the `status` is `invited`. 8 to 256 characters. Passwords that are easy to guess are rejected: common ones, and those made of a common word or the user's name or email, with digits or signs. Nothing is truncated.
              * @example securepassword123
              */
-            password: string;
+            password?: string;
             /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
             role?: components["schemas"]["Role"];
             /** @description Your own identifier for the user. Unique. Null removes it. */
@@ -2247,6 +2247,8 @@ export interface components {
              * @example 100/minute,5000/hour
              */
             rate_limit?: string | null;
+            /** @description Only `invited`: the user has no password until they set one, and then becomes `active`. */
+            status?: components["schemas"]["Status"];
         };
         /**
          * UserPatch
@@ -2292,7 +2294,7 @@ export interface components {
              * @example 100/minute,5000/hour
              */
             rate_limit?: string | null;
-            /** @description `suspended` users can't sign in or use their API keys until they are activated. */
+            /** @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated. */
             status?: components["schemas"]["Status"];
             /**
              * Format: password
@@ -2340,7 +2342,7 @@ export interface components {
              * @example 100/minute,5000/hour
              */
             rate_limit?: string | null;
-            /** @description `suspended` users can't sign in or use their API keys until they are activated. */
+            /** @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated. */
             status?: components["schemas"]["Status"];
             /**
              * Format: password

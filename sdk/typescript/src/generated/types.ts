@@ -144,7 +144,10 @@ export interface SessionTokens extends Object<"SessionTokens"> {}
 /** A token of a session. */
 export interface SessionVerification extends Object<"SessionVerification"> {}
 
-/** `suspended` users can't sign in or use their API keys until they are activated. */
+/**
+ * `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use
+ * their API keys until they are activated.
+ */
 export type Status = Schemas["Status"];
 
 /** Requests: all of them, and those that failed. */
@@ -162,7 +165,7 @@ export interface UsageReport extends Object<"UsageReport"> {}
  */
 export interface User extends Object<"User"> {}
 
-/** A user to create. */
+/** A user to create, with a `password` or the `status` `invited`. */
 export interface UserCreate extends Object<"UserCreate"> {}
 
 /** The fields of a user to change. Missing fields are left unchanged, and metadata is merged. */

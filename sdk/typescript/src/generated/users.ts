@@ -17,7 +17,7 @@ export interface UserListParams {
    * Only users with this status. `deleted`: those who were deleted and can be restored, newest deletion first. Requires the
    * scope `users:write` as well.
    */
-  status?: "active" | "deleted" | "suspended" | (string & {}) | undefined;
+  status?: "active" | "deleted" | "invited" | "suspended" | (string & {}) | undefined;
   /** Only users created after this RFC 3339 time. */
   created_after?: string | Date | undefined;
   /** Only users created before this RFC 3339 time. */
@@ -68,7 +68,7 @@ export interface UserCountParams {
    * Only users with this status. `deleted`: those who were deleted and can be restored, newest deletion first. Requires the
    * scope `users:write` as well.
    */
-  status?: "active" | "deleted" | "suspended" | (string & {}) | undefined;
+  status?: "active" | "deleted" | "invited" | "suspended" | (string & {}) | undefined;
   /** Only users created after this RFC 3339 time. */
   created_after?: string | Date | undefined;
   /** Only users created before this RFC 3339 time. */

@@ -462,7 +462,7 @@ class Exports(Resource):
             external_id: Only the user with this external ID. At most 255 characters.
             ids: Up to 200 IDs, separated by commas.
             role: Only users with this role. One of `member`, `viewer`, `admin`, `owner`.
-            status: Only users with this status. One of `active`, `suspended`.
+            status: Only users with this status. One of `active`, `invited`, `suspended`.
             created_after: Only users created after this RFC 3339 time.
             created_before: Only users created before this RFC 3339 time.
             q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID.
@@ -1332,7 +1332,7 @@ class Users(Resource):
             ids: Up to 200 IDs, separated by commas.
             role: Only users with this role. One of `member`, `viewer`, `admin`, `owner`.
             status: Only users with this status. `deleted`: those who were deleted and can be restored, newest
-                deletion first. Requires the scope `users:write` as well. One of `active`, `deleted`,
+                deletion first. Requires the scope `users:write` as well. One of `active`, `deleted`, `invited`,
                 `suspended`.
             created_after: Only users created after this RFC 3339 time.
             created_before: Only users created before this RFC 3339 time.
@@ -1386,12 +1386,13 @@ class Users(Resource):
         *,
         name: str,
         email: str,
-        password: str,
+        password: str | Omit = OMIT,
         role: Role | Omit = OMIT,
         external_id: str | None | Omit = OMIT,
         metadata: Mapping[str, Any] | Omit = OMIT,
         email_verified: bool | Omit = OMIT,
         rate_limit: str | None | Omit = OMIT,
+        status: Status | Omit = OMIT,
         fields: Sequence[str] = ("*",),
         idempotency_key: str | None = None,
     ) -> User:
@@ -1407,9 +1408,9 @@ class Users(Resource):
                 characters. At most 255 characters.
             email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
                 ignoring case. Stored as sent. 3 to 254 characters.
-            password: A password of 8 to 256 characters. Passwords that are easy to guess are rejected: common
-                ones, and those made of a common word or the user's name or email, with digits or signs. Nothing
-                is truncated.
+            password: Required, unless the `status` is `invited`. 8 to 256 characters. Passwords that are easy
+                to guess are rejected: common ones, and those made of a common word or the user's name or email,
+                with digits or signs. Nothing is truncated.
             role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read
                 the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise
                 like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new
@@ -1419,6 +1420,8 @@ class Users(Resource):
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
+            status: Only `invited`: the user has no password until they set one, and then becomes `active`. One
+                of `active`, `invited`, `suspended`.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
@@ -1448,6 +1451,7 @@ class Users(Resource):
                     "metadata": metadata,
                     "email_verified": email_verified,
                     "rate_limit": rate_limit,
+                    "status": status,
                 },
                 idempotency_key=idempotency_key,
             ),
@@ -1525,7 +1529,7 @@ class Users(Resource):
             ids: Up to 200 IDs, separated by commas.
             role: Only users with this role. One of `member`, `viewer`, `admin`, `owner`.
             status: Only users with this status. `deleted`: those who were deleted and can be restored, newest
-                deletion first. Requires the scope `users:write` as well. One of `active`, `deleted`,
+                deletion first. Requires the scope `users:write` as well. One of `active`, `deleted`, `invited`,
                 `suspended`.
             created_after: Only users created after this RFC 3339 time.
             created_before: Only users created before this RFC 3339 time.
@@ -1665,8 +1669,8 @@ class Users(Resource):
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
-            status: `suspended` users can't sign in or use their API keys until they are activated. One of
-                `active`, `suspended`.
+            status: `invited` users have no password yet, and become `active` when they set one. `suspended`
+                users can't sign in or use their API keys until they are activated.
             current_password: Your current password. Required to change your own email. At most 256 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
             if_match: Only if the object still has this version, the `etag` of a raw response.
@@ -1756,8 +1760,8 @@ class Users(Resource):
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
-            status: `suspended` users can't sign in or use their API keys until they are activated. One of
-                `active`, `suspended`.
+            status: `invited` users have no password yet, and become `active` when they set one. `suspended`
+                users can't sign in or use their API keys until they are activated.
             current_password: Your current password. Required to change your own email. At most 256 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
             if_match: Only if the object still has this version, the `etag` of a raw response.
