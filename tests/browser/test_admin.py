@@ -626,8 +626,8 @@ def test_a_user_is_made_with_a_password(
     assert "orchard lantern 42" not in page.content()
 
 
-def test_a_user_made_without_a_password_gets_a_link_that_is_shown_once(
-    server: Server, browse: Callable[..., Page], new_page: Callable[..., Page]
+def test_a_user_made_without_a_password_is_invited_by_a_link_that_is_shown_once(
+    server: Server, http: httpx2.Client, browse: Callable[..., Page], new_page: Callable[..., Page]
 ) -> None:
     email = f"linked{time.perf_counter_ns()}@example.com"
     page = browse(scripts=False)
@@ -637,6 +637,8 @@ def test_a_user_made_without_a_password_gets_a_link_that_is_shown_once(
     assert press(page, "Create user").status == 303
     link = page.locator(".copyable code").inner_text()
     assert link.startswith(server.url) and link not in page.url
+    [made] = http.get("/v1/users", params={"email": email, "fields": "status"}).json()
+    assert made["status"] == "invited"
     answer = page.reload()
     assert answer and answer.headers["cache-control"] == "no-store" and "content-encoding" not in answer.headers
     assert page.locator(".copyable code").inner_text() == link, "the same, and nothing was sent again"
@@ -650,6 +652,17 @@ def test_a_user_made_without_a_password_gets_a_link_that_is_shown_once(
     sign_in_by_form(server, email, "a lobster in the library")
     page.get_by_role("link", name="Go to the user").click()
     assert link.rpartition("/")[2] not in page.content()
+    assert stored(http, made)["status"] == "active"
+
+
+def test_the_overview_leads_to_those_who_are_invited(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+    tag = f"invitee{time.perf_counter_ns()}"
+    answer = http.post("/v1/users", json={"name": tag, "email": f"{tag}@example.com", "status": "invited"})
+    assert answer.status_code == 201
+    page = browse(scripts=False)
+    page.goto("/admin")
+    page.get_by_role("link", name=re.compile(r"^[1-9][0-9]* invited$")).click()
+    expect(page.get_by_role("row", name=tag)).to_contain_text("invited")
 
 
 def test_a_secret_is_shown_in_the_session_that_created_it_and_for_ten_minutes(

@@ -1,4 +1,4 @@
-"""Create a user, with a password or with a setup link."""
+"""Create a user, with a password or with an invitation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def show(page: PageRequest) -> Response:
 
 
 async def create(page: PageRequest) -> Response:
-    """Without a password, leads to a setup link."""
+    """Without a password, they are invited: leads to the link with which they set one."""
     form = page.form
     try:
         user = await users.create(page.on, page.by, page.arguments(UserCreate, _wanted(form)))
@@ -40,7 +40,7 @@ def _wanted(form: Mapping[str, str]) -> dict[str, Any]:
         "metadata": forms.read_metadata(form.get("metadata", "")),
         **forms.plain_fields(form),
     }
-    return wanted | ({"password": form["password"]} if form.get("password") else {})
+    return wanted | ({"password": form["password"]} if form.get("password") else {"status": "invited"})
 
 
 def _form(

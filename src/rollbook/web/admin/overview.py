@@ -77,7 +77,8 @@ async def _board(queries: Queries, times: list[int], since: int, restorable: int
         role: await user_list.count_few(queries, "role", role, MAX_COUNTED)
         for role in ("owner", "admin", "member", "viewer")
     }
-    few["suspended"] = await user_list.count_few(queries, "status", "suspended", MAX_COUNTED)
+    for status in ("invited", "suspended"):
+        few[status] = await user_list.count_few(queries, "status", status, MAX_COUNTED)
     return Board(
         await user_list.created_since(queries, times),
         few,

@@ -14,7 +14,7 @@ from rollbook.errors import InvalidParameter
 from rollbook.http.response import Response, line
 from rollbook.records.user_list.query import Position, Query
 from rollbook.records.users import User
-from rollbook.roles import DELETED, ROLES
+from rollbook.roles import DELETED, ROLES, STATUSES
 from rollbook.web import forms
 from rollbook.web.admin import bulk
 from rollbook.web.admin.events import wrong
@@ -69,6 +69,7 @@ async def show(page: PageRequest) -> Response:
         **_filters(asked),
         "section": "admin/users",
         "role_options": [(role, role.capitalize()) for role in ROLES],
+        "status_options": [(status, status.capitalize()) for status in STATUSES],
         "sorts": SORTS,
         "bulk_options": bulk.options(page),
         "may_touch": lambda role: page.may_touch(role),
