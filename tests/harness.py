@@ -360,6 +360,13 @@ def new_user(http: httpx2.Client, **fields: Any) -> dict[str, Any]:
     return {**answer.json(), "password": body["password"]}
 
 
+def new_token(http: httpx2.Client, user_id: str, **fields: Any) -> dict[str, Any]:
+    """A one-time token made through the API, with `token` and `url`."""
+    answer = http.post(f"/v1/users/{user_id}/tokens", json={"purpose": "verify_email", **fields})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
 def new_key(http: httpx2.Client, **fields: Any) -> str:
     """The text of a key made through the API."""
     answer = http.post("/v1/keys", json={"name": "test", **fields})

@@ -38,6 +38,8 @@ def public_query(query: str) -> str:
 LanguageCode = Literal["en", "de", "fr", "es", "pt", "ja"]
 """Languages of the pages and mails that customers see."""
 
+MAX_TOKEN_LIFETIME = 30 * 86_400
+"""Seconds."""
 MASKED = "set (hidden)"
 """Instead of a value that is, or may be, a secret."""
 
@@ -412,6 +414,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "and a /48 16 times."
         ),
     ] = Limit.parse("30/minute,200/hour")
+    invite_lifetime: Annotated[Duration, says("How long an invitation can be accepted, 1 minute to 30 days.")] = (
+        Duration.parse("7d")
+    )
+    reset_lifetime: Annotated[
+        Duration, says("How long a token of the purpose `reset_password` can be used, 1 minute to 30 days.")
+    ] = Duration.parse("30m")
+    sign_in_lifetime: Annotated[
+        Duration, says("How long a token of the purpose `sign_in` can be used, 1 minute to 30 days.")
+    ] = Duration.parse("10m")
+    verify_lifetime: Annotated[
+        Duration,
+        says("How long tokens of the purposes `verify_email` and `change_email` can be used, 1 minute to 30 days."),
+    ] = Duration.parse("24h")
+    redirect_origins: Annotated[
+        Origins,
+        says(
+            "Origins of your applications, such as `https://app.example.com`, to which people may continue after they "
+            "used a one-time token. localhost and 127.0.0.1 are always allowed. While it is empty, setup and password "
+            "reset links can lead to any `https` URL, and other tokens to none."
+        ),
+    ] = Origins()
     page_limit: Annotated[
         Limit,
         says(
@@ -748,6 +771,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigurationError(
                 f"public_url: {self.public_url!r} is not a URL. Use a full URL, such as https://api.example.com."
             )
+        for name in ("invite_lifetime", "reset_lifetime", "sign_in_lifetime", "verify_lifetime"):
+            if not 60 <= getattr(self, name) <= MAX_TOKEN_LIFETIME:
+                raise ConfigurationError(f"{name} must be a duration from 1m to 30d.")
         if self.security_contact and not _IS_CONTACT(self.security_contact):
             raise ConfigurationError(
                 f"security_contact: {self.security_contact!r} is not a URI. Use one such as "

@@ -95,6 +95,15 @@ class IdTaken(BadRequest):
     param = "id"
 
 
+class TokenInvalid(BadRequest):
+    """The one-time token is unknown, was used, replaced or ended, or has expired. Which of these, no one is told. Ask
+    for a new one."""
+
+    code = "token_invalid"
+    message = "The token is unknown, was used already, or has expired."
+    param = "token"
+
+
 class BadMessage(BadRequest):
     """The HTTP message itself is malformed (RFC 9112): its start line, a header, its length or its chunks. HTTP
     libraries don't send such messages, but a proxy in between may."""

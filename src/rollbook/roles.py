@@ -24,6 +24,9 @@ SCOPES: dict[str, str] = {
     "users:delete": "Delete users.",
     "users:verify": "Verify the email and password of a user.",
     "users:export": "Export all data about a user.",
+    "tokens:create": "Create, list and revoke one-time tokens, with which users set passwords, confirm emails and sign "
+    "in.",
+    "tokens:consume": "Use one-time tokens in the name of whoever has them.",
     "keys:read": "List and read API keys, without the secrets.",
     "keys:write": "Create, reveal, rotate and revoke API keys.",
     "sessions:read": "List sessions: where users are signed in.",

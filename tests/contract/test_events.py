@@ -123,6 +123,10 @@ CHANGES = [
         lambda http, user: http.delete(path(user)),
     ),
     Change("password_link.created", lambda http, user: http.post(path(user) + "/password-link")),
+    Change(
+        "token.created",
+        lambda http, user: http.post(path(user) + "/tokens", json={"purpose": "verify_email", "data": {}}),
+    ),
     Change("key.created", lambda http, user: http.post("/v1/keys", json={"name": "test", "user_id": user["id"]})),
 ]
 
@@ -157,6 +161,9 @@ def test_each_change_of_a_user_writes_one_event_with_actor_object_and_what_was(
         assert event["object"] == http.get(f"/v1/keys/{answer.json()['id']}").json()
     elif change.type == "password_link.created":
         assert event["object"] == {"user_id": user["id"], "expires_at": answer.json()["expires_at"]}
+    elif change.type == "token.created":
+        (token,) = http.get(path(user) + "/tokens").json()
+        assert event["object"] == {name: value for name, value in token.items() if name != "redirect_url"}
     elif change.type == "user.deleted":
         assert event["object"] == was
     else:
@@ -222,6 +229,7 @@ def test_rotation_without_overlap_is_one_event_too(http: httpx2.Client, log: Log
 
 def test_the_cases_above_are_all_types_there_are() -> None:
     seen = {change.type for change in CHANGES} | {"user.created", "key.revealed", "key.rotated", "key.revoked"}
+    seen |= {"token.consumed", "token.revoked"}  # test_tokens
     seen |= {"session.created", "session.revoked", "user.signed_in"}
     seen |= {*REFUSALS, "limit.exceeded", "key.expiring", "key.expired"}  # test_event_notices
     seen |= {"import.finished", "users.exported"}  # test_imports, test_exports

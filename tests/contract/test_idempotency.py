@@ -87,6 +87,9 @@ def posts(http: httpx2.Client, path: str) -> dict[str, Post]:
         "/v1/users/{userId}/password-link": Post(
             f"/v1/users/{user['id']}/password-link", None, 201, "password_link.created"
         ),
+        "/v1/users/{userId}/tokens": Post(
+            f"/v1/users/{user['id']}/tokens", {"purpose": "verify_email"}, 201, "token.created"
+        ),
         "/v1/users/{userId}/suspend": Post(f"/v1/users/{user['id']}/suspend", None, 200, "user.suspended"),
         "/v1/users/{userId}/activate": Post(f"/v1/users/{suspended['id']}/activate", None, 200, "user.activated"),
         "/v1/users/{userId}/restore": Post(f"/v1/users/{deleted['id']}/restore", None, 200, "user.restored"),
@@ -138,10 +141,11 @@ def test_every_post_is_done_once_and_answered_twice(http: httpx2.Client, path: s
 
 
 @once_engine
-def test_only_calls_that_check_a_password_or_take_a_file_are_not_replayed() -> None:
+def test_only_calls_that_check_a_secret_or_take_a_file_are_not_replayed() -> None:
     assert {route.path for route in ROUTES if not route.special.replays} == {
         "/v1/imports",
         "/v1/users/verify-password",
+        "/v1/tokens/consume",
         "/v1/keys/{keyId}/reveal",
         "/v1/webhooks/{webhookId}/reveal",
     }

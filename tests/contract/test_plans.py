@@ -44,7 +44,7 @@ LEFT_OUT = {
     "POST /v1/imports",
 }
 # What is asked for by these IDs is made by a person who signs in, by jobs or by a test.
-MADE_ELSEWHERE = ("{sessionId}", "{importId}", "{requestId}", "{deliveryId}", "{replayId}")
+MADE_ELSEWHERE = ("{sessionId}", "{tokenId}", "{importId}", "{requestId}", "{deliveryId}", "{replayId}")
 ROWS = [route for route in ROUTES if f"{route.method} {route.path}" not in LEFT_OUT]
 QUERIES = (
     "limit=2",
@@ -131,6 +131,7 @@ class Maker:
     def __init__(self, key: str) -> None:
         self.choose = random.Random(7)
         self.keys = [key]
+        self.tokens = [""]
         self.known: dict[str, list[str]] = {}
         self.owner = ""
 
@@ -139,6 +140,8 @@ class Maker:
             made = msgspec.json.decode(response.body)
             if "id" in made:
                 self.known.setdefault(made["id"].partition("_")[0], []).append(made["id"])
+            if "token" in made:
+                self.tokens.append(made["token"])
             if "key" in made:
                 self.keys.append(made["key"])
 
@@ -190,6 +193,8 @@ class Maker:
             found["role"] = choose.choice(("member", "admin", "viewer", "owner"))
         if route.path == "/v1/users/verify-password" and choose.random() < 0.5:
             found = {"email": "owner@example.com", "password": OWNER_PASSWORD}
+        if route.path == "/v1/tokens/consume":
+            found["token"] = choose.choice(self.tokens[-3:])
         if route.path == "/v1/keys":
             found |= choose.choice(
                 ({}, {}, {"scopes": ["users:read"]}, {"ip_allow": ["10.0.0.0/8"]}, {"rate_limit": "3/minute,90/hour"})

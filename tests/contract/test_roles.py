@@ -18,9 +18,9 @@ from rollbook.api.routes import ROUTES
 from rollbook.roles import SCOPES, grantable
 from tests import event_stream
 from tests.contract.answers import Log, refused
-from tests.contract.paths import KEY, USER, WEBHOOK
+from tests.contract.paths import KEY, TOKEN, USER, WEBHOOK
 from tests.engines import once
-from tests.harness import Server, new_key, new_user, running
+from tests.harness import Server, new_key, new_token, new_user, running
 from tests.visitor import own_key, signed_in
 
 ROLES = ("member", "viewer", "admin", "owner")
@@ -49,6 +49,10 @@ PATCH /v1/users/{userId}         member yes no no             viewer yes no no  
 DELETE /v1/users/{userId}        member no no no              viewer no no no              admin yourself yes no       owner yourself yes yes
 PUT /v1/users/{userId}/password  member yes no no             viewer yes no no             admin yes yes no            owner yes yes yes
 POST /v1/users/{userId}/password-link member no no no          viewer no no no              admin yourself yes no       owner yourself yes yes
+GET /v1/users/{userId}/tokens    member no no no              viewer no no no              admin yes yes yes           owner yes yes yes
+POST /v1/users/{userId}/tokens   member no no no              viewer no no no              admin yes yes no            owner yes yes yes
+DELETE /v1/users/{userId}/tokens/{tokenId} member no no no    viewer no no no              admin yes yes no            owner yes yes yes
+POST /v1/tokens/consume          member no                    viewer no                    admin yes                   owner yes
 POST /v1/users/{userId}/suspend  member no no no              viewer no no no              admin yourself yes no       owner yourself yes yes
 POST /v1/users/{userId}/activate member no no no              viewer no no no              admin yes yes no            owner yes yes yes
 POST /v1/users/{userId}/restore  member no no no              viewer no no no              admin missing yes no        owner missing yes yes
@@ -140,6 +144,7 @@ class People:
         self.callers = {role: self.client(user) for role, user in self.users.items()}
         self.bystander = new_user(http)
         self.owners = [new_user(http, role="owner")]
+        self.token = "x" * 43
 
     def client(self, user: dict[str, Any], **fields: Any) -> httpx2.Client:
         client = self.server.http(new_key(self.http, user_id=user["id"], **fields))
@@ -159,6 +164,8 @@ class People:
             .replace("{importId}", ids.new("imp"))
             .replace("{requestId}", "req_" + "0" * 24)
         )
+        if "{tokenId}" in path:
+            path = path.replace("{tokenId}", new_token(self.http, about["id"])["id"])
         if "{keyId}" in path:
             made = self.http.post("/v1/keys", json={"name": "test", "user_id": about["id"]}).json()
             path = path.replace("{keyId}", made["id"])
@@ -175,6 +182,8 @@ class People:
             path = path.replace(
                 "{sessionId}", self.http.get("/v1/sessions", params={"user": about["id"]}).json()[0]["id"]
             )
+        if path.endswith("/consume"):
+            self.token = new_token(self.http, about["id"])["token"]
         self.log.news()
         if f"{route.method} {route.path}" in (
             "GET /v1/keys",
@@ -214,6 +223,10 @@ class People:
                 self.log.news()
                 token = "refresh_token" if route.path.endswith("refresh") else "token"
                 return {token: made[token], "audience": "shop"}
+            case "POST /v1/tokens/consume":
+                return {"token": self.token}
+            case row if row == f"POST {USER}/tokens":
+                return {"purpose": "verify_email"}
             case "POST /v1/keys":
                 return {"name": "test", "user_id": about["id"]}
             case row if row in (f"PUT {USER}", f"PATCH {USER}"):
@@ -506,6 +519,7 @@ def test_a_suspended_user_is_refused_everything(people: People, user: dict) -> N
                 route.path.replace("{userId}", user["id"])
                 .replace("{keyId}", "current")
                 .replace("{sessionId}", ids.new("ses"))
+                .replace("{tokenId}", ids.new("tok"))
             )
             refused(admin.request(route.method, path, json=people.body(route, user, admin.user)), errors.UserSuspended)  # type: ignore[attr-defined]
     admin.close()
@@ -548,12 +562,16 @@ def test_a_key_with_one_scope_does_what_its_role_may_in_that_scope_and_nothing_e
                 route.path.replace("{userId}", "me")
                 .replace("{keyId}", "current")
                 .replace("{sessionId}", ids.new("ses"))
+                .replace("{tokenId}", ids.new("tok"))
             )
             for name, kind in (("{webhookId}", "webhook"), ("{deliveryId}", "dlv"), ("{replayId}", "replay")):
                 path = path.replace(name, ids.new(kind))
             refused(narrow.request(route.method, path, json=people.body(route, me, me)), errors.InsufficientScope)
     # A key with few scopes gets no hold of the wide one that the case makes, and hands on no events that it can't read.
+    # For who is above member, tokens need users:grant too.
     more = (
+        f"POST {USER}/tokens",
+        f"DELETE {TOKEN}",
         f"POST {KEY}/reveal",
         f"POST {KEY}/rotate",
         "POST /v1/webhooks",

@@ -28,9 +28,9 @@ from rollbook.errors import ApiError
 from rollbook.roles import SCOPES
 from tests import event_stream
 from tests.contract.answers import Log, fits, refused, told_whole
-from tests.contract.paths import DELIVERY, IMPORT, KEY, REPLAY, SESSION, USER, WEBHOOK
+from tests.contract.paths import DELIVERY, IMPORT, KEY, REPLAY, SESSION, TOKEN, USER, WEBHOOK
 from tests.engines import once
-from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_token, new_user, running
 from tests.visitor import signed_in
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -197,6 +197,8 @@ BODIES: dict[str, dict[str, Any]] = {
     f"PATCH {USER}": {"name": "Charles Chaplin"},
     f"PUT {USER}/password": {"password": "anothersecurepassword"},
     f"POST {USER}/password-link": {"redirect_url": "https://app.example.com/sign-in"},
+    f"POST {USER}/tokens": {"purpose": "verify_email"},
+    "POST /v1/tokens/consume": {"token": "x" * 43},
     "POST /v1/keys": {"name": "billing service"},
     f"POST {KEY}/reveal": {"password": OWNER_PASSWORD},
     f"POST {KEY}/rotate": {"overlap": 60},
@@ -228,6 +230,12 @@ VALID: dict[str, Callable[[World], Ask]] = {
     f"DELETE {USER}": lambda world: Ask(_user(world)),
     f"PUT {USER}/password": lambda world: Ask(_user(world) + "/password", BODIES[f"PUT {USER}/password"]),
     f"POST {USER}/password-link": lambda world: Ask(_user(world) + "/password-link"),
+    f"GET {USER}/tokens": lambda world: Ask(_user(world) + "/tokens"),
+    f"POST {USER}/tokens": lambda world: Ask(_user(world) + "/tokens", BODIES[f"POST {USER}/tokens"]),
+    f"DELETE {TOKEN}": lambda world: Ask(f"{(user := _user(world))}/tokens/{new_token(world.http, user[10:])['id']}"),
+    "POST /v1/tokens/consume": lambda world: Ask(
+        "/v1/tokens/consume", {"token": new_token(world.http, _user(world)[10:])["token"]}
+    ),
     f"POST {USER}/suspend": lambda world: Ask(_user(world) + "/suspend"),
     f"POST {USER}/activate": lambda world: Ask(_suspended(world) + "/activate"),
     f"POST {USER}/restore": lambda world: Ask(_deleted(world) + "/restore"),
@@ -320,7 +328,9 @@ def test_a_valid_request_gets_the_rows_status_and_a_body_of_its_type(
     else:
         fits(answer, route.answer)
     assert ("ratelimit-remaining" in answer.headers) == (route.scope is not None)
-    assert ("location" in answer.headers) == (route.success == 201 and route.answer is not types.PasswordLink)
+    assert ("location" in answer.headers) == (
+        route.success == 201 and route.answer not in (types.PasswordLink, types.Token)
+    )
     assert answer.headers["cache-control"] == ("no-store" if route.path.startswith(("/v1", "/health")) else "no-cache")
     assert answer.headers["x-content-type-options"] == "nosniff"
     if answer.status_code != 204:
@@ -410,6 +420,7 @@ def concrete(world: World, path: str) -> str:
         "{userId}": world.user["id"],
         "{keyId}": "current",
         "{sessionId}": ids.new("ses"),
+        "{tokenId}": ids.new("tok"),
         "{webhookId}": ids.new("webhook"),
         "{deliveryId}": ids.new("dlv"),
         "{replayId}": ids.new("replay"),
@@ -585,6 +596,7 @@ def unknown(world: World, route: Route) -> httpx2.Response:
         "userId": "user",
         "keyId": "key",
         "sessionId": "ses",
+        "tokenId": "tok",
         "webhookId": "webhook",
         "deliveryId": "dlv",
         "replayId": "replay",
@@ -621,8 +633,19 @@ def taken(field: str) -> Provoke:
     return provoke
 
 
+def taken_by_token(world: World, route: Route) -> httpx2.Response:
+    """The new email of a token: when it is created, or when it is consumed."""
+    path, email = _user(world), world.email()
+    asked = {"purpose": "change_email", "email": email}
+    token = {} if route.path.endswith("/tokens") else new_token(world.http, path[10:], **asked)
+    new_user(world.http, email=email)
+    return world.ask(route, Ask(route.path, {"token": token["token"]}) if token else Ask(path + "/tokens", asked))
+
+
 def yourself(world: World, route: Route) -> httpx2.Response:
     path = route.path.replace("{userId}", world.owner["id"])
+    if path.endswith("/tokens"):
+        return world.ask(route, Ask(path, {"purpose": "reset_password"}))
     return world.ask(route, Ask(path, {"status": "suspended"} if route.method in ("PUT", "PATCH") else None))
 
 
@@ -698,7 +721,7 @@ def overloaded(world: World, route: Route) -> httpx2.Response:
     and each is served in turn.
     """
     http = world.busy
-    verify, reveal = "/v1/users/verify-password", "/v1/keys/current/reveal"
+    verify, reveal, consume = "/v1/users/verify-password", "/v1/keys/current/reveal", "/v1/tokens/consume"
     proof = {"password": OWNER_PASSWORD}
     asks: dict[str, Callable[[], Ask]] = {
         "/v1/users": lambda: Ask("/v1/users", BODIES["POST /v1/users"] | {"email": world.email()}),
@@ -710,6 +733,12 @@ def overloaded(world: World, route: Route) -> httpx2.Response:
         f"{WEBHOOK}/reveal": lambda: Ask(f"/v1/webhooks/{world.busy_webhook}/reveal", proof),
         USER: lambda: Ask("/v1/users/me", {"email": world.email(), "current_password": OWNER_PASSWORD}),
     }
+    member = world.busy_members[0].get("/v1/users/me").json()["id"]
+    asks[consume] = lambda: Ask(
+        consume,
+        {"token": new_token(http, member, purpose="reset_password")["token"], "revoke_keys": False}
+        | {"password": OWNER_PASSWORD},
+    )
     ask = asks[route.path]
     asker, *others = world.busy_members
     asking = asker if route.path == USER else http
@@ -800,6 +829,7 @@ PROVOKED: dict[type[ApiError], Provoke] = {
     errors.ExternalIdTaken: taken("external_id"),
     errors.NotYourself: yourself,
     errors.LastOwner: only_owner,
+    errors.TokenInvalid: lambda world, route: world.ask(route, Ask(route.path, BODIES[name(route)])),
     errors.WrongPassword: wrong_password,
     errors.TooManyAttempts: too_many_attempts,
     errors.UserSuspended: suspended_user,
@@ -815,6 +845,8 @@ OTHERWISE: dict[tuple[str, type[ApiError]], Provoke] = {
     ("GET /v1/requests", errors.NotFound): unknown_owner,
     ("GET /v1/usage", errors.NotFound): unknown_owner,
     ("GET /v1/webhooks", errors.NotFound): unknown_owner,
+    (f"POST {USER}/tokens", errors.EmailTaken): taken_by_token,
+    ("POST /v1/tokens/consume", errors.EmailTaken): taken_by_token,
     (f"DELETE {USER}", errors.LastOwner): last_owner_in_a_race,
     (f"POST {USER}/suspend", errors.LastOwner): last_owner_in_a_race,
 }

@@ -29,6 +29,7 @@ GUIDE = (
     "limits",
     "errors",
     "users",
+    "tokens",
     "keys",
     "events",
     "sessions",

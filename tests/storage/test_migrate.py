@@ -14,7 +14,7 @@ from rollbook import clock, storage
 from rollbook.config import Settings
 from rollbook.records.connect import connect
 from rollbook.storage.database import DatabaseUnusable, Tx
-from rollbook.storage.migrate import migrate, pending, statements
+from rollbook.storage.migrate import FIRST_SHARED, known, migrate, pending, statements
 from rollbook.storage.sqlite import SQLite
 from tests.engines import ENGINES
 from tests.postgres import new_database
@@ -176,5 +176,10 @@ def test_the_files_of_this_version_apply_to_an_empty_database(path: Path) -> Non
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_each_migration_has_a_number_of_its_own(engine: str) -> None:
-    files = sorted((Path(str(storage.__file__)).parent / "migrations" / engine).glob("*.sql"))
-    assert [int(file.name[:4]) for file in files] == list(range(1, len(files) + 1))
+    """From FIRST_SHARED on, it is the same on both engines; some stay free."""
+    folder = Path(str(storage.__file__)).parent / "migrations"
+    numbers = [migration.number for migration in known(folder / engine)]
+    own = [number for number in numbers if number < FIRST_SHARED]
+    assert own == list(range(1, len(own) + 1)) and numbers == sorted(set(numbers))
+    shared = [[each[:2] for each in known(folder / each) if each.number >= FIRST_SHARED] for each in ENGINES]
+    assert shared[0] == shared[1]

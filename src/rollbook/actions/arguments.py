@@ -12,9 +12,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from rollbook import roles
+from rollbook.config import MAX_TOKEN_LIFETIME, LanguageCode
 from rollbook.delivery import outcomes
-from rollbook.records import event_types, examples
+from rollbook.records import event_types, examples, one_time_tokens
 from rollbook.records.examples import ALICE_ID, CHARLIE_ID
+from rollbook.records.one_time_tokens import Purpose as TokenPurpose
 from rollbook.records.user_list.query import SORTABLE
 from rollbook.roles import STATUSES, Role, Scope, Status, StatusFilter
 from rollbook.schemas import Schema, listed, says
@@ -154,8 +156,8 @@ class WebhookUrl(str):
 
 
 class RedirectUrl(str):
-    """Where the person continues after setting the password, instead of in the dashboard: an `https` URL, or `http` on
-    `localhost` or `127.0.0.1`."""
+    """Where the person continues afterwards, instead of in the dashboard: a URL at an origin of the server's setting
+    `redirect_origins`, or on `localhost` or `127.0.0.1` with any port."""
 
     # No user name, which could look like the host, and nothing that browsers read otherwise than it is written.
     schema: ClassVar[Schema] = {
@@ -163,11 +165,15 @@ class RedirectUrl(str):
         "minLength": 9,
         "maxLength": 1024,
         "examples": ["https://app.example.com/sign-in"],
-        "pattern": (
-            r"^(https://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|http://(localhost|127\.0\.0\.1))"
-            r"(:[1-9][0-9]{0,4})?([/?#][!-\[\]-~]*)?$"
-        ),
+        "pattern": (r"^https?://[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(:[1-9][0-9]{0,4})?([/?#][!-\[\]-~]*)?$"),
     }
+
+
+class TokenData(str):
+    """A JSON object with your own data, at most 4 KiB. It is returned when the token is consumed, and in events: no
+    place for secrets."""
+
+    schema: ClassVar[Schema] = {"type": "object", "additionalProperties": True, "examples": [{"plan": "pro"}]}
 
 
 class EventPattern(str):
@@ -319,6 +325,7 @@ Networks = Annotated[
 WebhookFormat = Literal["standard", "cloudevents", "slack", "discord", "teams"]
 WebhookPayload = Literal["full", "thin"]
 WebhookOrdering = Literal["user", "none"]
+ABOUT_PURPOSES = listed(one_time_tokens.PURPOSES)
 ABOUT_ROLE = "The user's role. " + listed(roles.ROLES)
 ABOUT_STATUS = (
     "`invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or "
@@ -498,6 +505,60 @@ class PasswordLinkCreate(Body):
     """A setup or password reset link to create."""
 
     redirect_url: RedirectUrl | UnsetType = UNSET
+
+
+class TokenCreate(Body):
+    """A one-time token to create."""
+
+    purpose: Annotated[TokenPurpose, says(ABOUT_PURPOSES)]
+    expires_in: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=MAX_TOKEN_LIFETIME,
+                description="Seconds until it expires, at most 30 days. Default: the server's setting for the purpose.",
+                examples=[3600],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    redirect_url: RedirectUrl | UnsetType = UNSET
+    email: Annotated[Email, says("The new email. Required for `change_email`, and only for that.")] | UnsetType = UNSET
+    data: TokenData | UnsetType = UNSET
+    language: (
+        Annotated[LanguageCode, says("Language of the page. Default: the one that the browser prefers.")] | UnsetType
+    ) = UNSET
+
+
+class TokenConsume(Body):
+    """A one-time token to use, with what it needs."""
+
+    token: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=2048,
+            description="The token.",
+            examples=[examples.TOKEN_TEXT],
+            extra_json_schema={"pattern": ANY_TEXT},
+        ),
+    ]
+    password: (
+        Annotated[NewPassword, says("The new password. Required for `invite` and `reset_password`.")] | UnsetType
+    ) = UNSET
+    name: Annotated[Name, says("The user's name, only for `invite`. Default: unchanged.")] | UnsetType = UNSET
+    revoke_keys: (
+        Annotated[
+            bool,
+            says(
+                "Whether the user's API keys are revoked with a new password. Default: `true` for `reset_password`, "
+                "otherwise `false`."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    address: Address | UnsetType = UNSET
 
 
 class KeyCreate(Body):

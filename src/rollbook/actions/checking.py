@@ -29,7 +29,8 @@ MAX_PAIRS = 10
 NO_EVENT_TYPE = "must be event types such as user.created, groups such as user.*, or *"
 MAX_MAPPING = 8_192
 MAX_FAULTS = 100  # named at once: an object with thousands of unknown fields would otherwise be answered with megabytes
-MAX_REDIRECT_URL = arguments.RedirectUrl.schema["maxLength"]  # the link contains it, and mail programs break long links
+MAX_REDIRECT_URL = arguments.RedirectUrl.schema["maxLength"]  # a page's Content-Security-Policy names its origin
+MAX_TOKEN_DATA = 4_096
 MAX_HEADERS, MAX_HEADER_BYTES = 20, 4_096
 OWN_HEADERS = frozenset(
     "host connection keep-alive te trailer transfer-encoding upgrade expect user-agent accept-encoding".split()
@@ -189,6 +190,8 @@ def field_hook(password_min_length: int) -> Hook:
             return arguments.Metadata(rules.metadata(value))
         if kind is arguments.MetadataPatch:
             return arguments.MetadataPatch(rules.metadata_patch(value))
+        if kind is arguments.TokenData:
+            return arguments.TokenData(_token_data(value))
         if kind is arguments.WebhookHeaders:
             return _webhook_headers(value)
         if not isinstance(value, str):
@@ -300,10 +303,17 @@ def _webhook_url(value: str) -> arguments.WebhookUrl:
 def _redirect_url(value: str) -> arguments.RedirectUrl:
     if len(value) > MAX_REDIRECT_URL or not _REDIRECT_URL(value):
         raise ValueError(
-            f"must be an https URL with a host name and at most {MAX_REDIRECT_URL:,} characters, those other "
-            "than ASCII percent-encoded. http is accepted on localhost and 127.0.0.1"
+            f"must be an http or https URL with a host name and at most {MAX_REDIRECT_URL:,} characters, without user "
+            "name, spaces and backslashes, and with characters other than ASCII percent-encoded"
         )
     return arguments.RedirectUrl(value)
+
+
+def _token_data(value: Any) -> str:
+    text = rules.metadata(value)
+    if len(text.encode()) > MAX_TOKEN_DATA:
+        raise ValueError(f"must be at most {MAX_TOKEN_DATA:,} bytes of JSON")
+    return text
 
 
 def _event_pattern(value: str) -> arguments.EventPattern:

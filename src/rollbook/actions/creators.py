@@ -1,5 +1,5 @@
-"""API keys and webhooks that people create for others. They end when their creator loses the right to create them:
-otherwise, who leaves could go on acting on behalf of those who stay."""
+"""API keys, webhooks and one-time tokens that people create for others. They end when their creator loses the right to
+create them: otherwise, who leaves could go on acting on behalf of those who stay."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rollbook.actions import webhook_owners
 from rollbook.actions.permissions import require
 from rollbook.actions.principal import Principal, as_of_now
 from rollbook.errors import InsufficientScope
-from rollbook.records import events, keys, users, webhooks
+from rollbook.records import events, keys, one_time_tokens, users, webhooks
 from rollbook.records.events import Actor
 from rollbook.records.users import User
 from rollbook.records.webhooks import replays
@@ -50,6 +50,12 @@ async def end(tx: Tx, by: Actor, user: User, now: User | None) -> None:
             if webhook.status != "disabled":
                 await webhook_owners.disable(tx, by, webhook, REASON)
             await replays.cancel_all(tx, webhook.id)
+    if everything:
+        await one_time_tokens.end_of_creator(tx, user.id)
+    else:
+        for holder_role in roles.ROLES:
+            if not _may_create("tokens:create", role, holder_role):
+                await one_time_tokens.end_of_creator(tx, user.id, holder_role)
 
 
 def _may_create(scope: str, role: str, holder_role: str) -> bool:

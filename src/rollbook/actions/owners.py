@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rollbook.actions import keys, passwords, users
+from rollbook.actions import keys, users
+from rollbook.actions import tokens as links
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
 from rollbook.auth import key_format, tokens
@@ -53,5 +54,5 @@ async def _create_first(
         made.key,
     )
     if made.link is not None:
-        await passwords.add_link(tx, by, user.id, made.link)
+        await links.add_link(tx, by, user, made.link)
     return made

@@ -1,23 +1,20 @@
-"""Passwords: proving one, setting one, and the links that set a first one."""
+"""Passwords: proving one, and setting one."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 from msgspec import UNSET
 
 from rollbook import roles
 from rollbook.actions import attempts, new_passwords
-from rollbook.actions.arguments import Credentials, PasswordChange, PasswordLinkCreate
+from rollbook.actions.arguments import Credentials, PasswordChange
 from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, may_grant, may_touch, require
 from rollbook.actions.principal import Principal
-from rollbook.auth import tokens
 from rollbook.auth.hashing_queue import Waiter
-from rollbook.errors import NotYourself, TooManyAttempts, Unavailable, UserSuspended, WrongPassword
-from rollbook.records import events, keys, password_links, password_parameters, rules, sessions, users
+from rollbook.errors import TooManyAttempts, Unavailable, UserSuspended, WrongPassword
+from rollbook.records import events, keys, one_time_tokens, password_parameters, rules, sessions, users
 from rollbook.records.events import Actor
 from rollbook.records.users import User
 from rollbook.storage.database import Tx
@@ -152,11 +149,12 @@ async def _set_password(tx: Tx, by: Principal, id: str, proven: str | None, hash
 
 
 async def change(tx: Tx, by: Actor, id: str, hash: str, revokes: bool = False) -> User:
-    """Ends all sessions of the user, and uses up their password link. `revokes` their API keys too: whoever knew the
-    old password may have created some. With their first password, who was invited becomes active. Raises NotFound."""
+    """Ends all sessions of the user, and the one-time tokens that set a password or sign in. `revokes` their API keys
+    too: whoever knew the old password may have created some. With their first password, who was invited becomes active.
+    Raises NotFound."""
     user = await users.set_password(tx, id, hash)
     await sessions.end_all(tx, id)
-    await password_links.drop(tx, id)
+    await one_time_tokens.end_of_password(tx, id)
     await events.record(tx, "user.password_changed", id, by, users.public(user))
     if user.status == "invited":
         user = await users.change(tx, user, {"status": "active"})
@@ -165,38 +163,3 @@ async def change(tx: Tx, by: Actor, id: str, hash: str, revokes: bool = False) -
         for key in await keys.revoke_working(tx, id):
             await events.record(tx, "key.revoked", id, by, keys.public(key))
     return user
-
-
-class Link(NamedTuple):
-    """A setup or password reset link."""
-
-    token: str
-    expires_at: int
-
-
-async def create_password_link(on: Rollbook, by: Principal, id: str, asked: PasswordLinkCreate) -> Link:
-    """Create a setup or password reset link
-
-    For users who have no password yet or have forgotten it. Whoever opens `url` can set the password once. They are
-    then signed in to the dashboard or, with a `redirect_url`, continue there without being signed in to the dashboard.
-    The link expires after three days, when you create another one, or when the password is changed. Send it over a
-    channel you trust. For a user with a role above member, the key needs the scope `users:grant` as well.
-    """
-    require(by, "users:write")
-    return await on.write(_add_link, by, known("user", id), tokens.mint_link(asked.redirect_url or ""))
-
-
-async def _add_link(tx: Tx, by: Principal, id: str, token: str) -> Link:
-    may_grant(by, (await users.get(tx, id)).role)
-    if id == by.user_id and await users.password_hash(tx, id) is not None:
-        # Otherwise an API key alone would be enough to set the password, for which `set_password` requires the current
-        # one.
-        raise NotYourself("You have a password. Change it with PUT /v1/users/me/password.")
-    return await add_link(tx, by, id, token)
-
-
-async def add_link(tx: Tx, by: Principal, id: str, token: str) -> Link:
-    """Instead of an older one."""
-    expires_at = await password_links.add(tx, id, tokens.digest(token))
-    await events.record(tx, "password_link.created", id, by.actor, password_links.public(id, expires_at))
-    return Link(token, expires_at)

@@ -1,63 +1,83 @@
-"""Seals again, with the current secret of the server, what former ones have sealed: API keys that can be revealed, and
-the secrets, headers and URLs of webhooks. Then the former ones can go. Also seals the URLs of chats that an earlier
-version has stored as they are."""
+"""Seals again, with the current secret of the server, what former ones have sealed: API keys that can be revealed,
+one-time tokens that wait to be sent, and the secrets, headers and URLs of webhooks. Then the former ones can go. Also
+seals the URLs of chats that an earlier version has stored as they are."""
 
 from __future__ import annotations
 
-from rollbook.actions import keys, webhook_secrets
+from collections.abc import Awaitable, Callable, Iterable
+from typing import NamedTuple
+
+from rollbook.actions import keys, tokens, webhook_secrets
 from rollbook.actions.context import Rollbook
+from rollbook.auth.server_secret import Purpose
 from rollbook.records import keys as key_records
-from rollbook.records import server_secrets, webhooks
+from rollbook.records import one_time_tokens, server_secrets, webhooks
 from rollbook.records.dialect import dialect
 from rollbook.records.webhooks import Webhook
-from rollbook.storage.database import Tx
+from rollbook.storage.database import Queries, Tx
 
 BATCH = 100
 
 
+class Sealed(NamedTuple):
+    """Secrets of one kind, each sealed together with the ID of what it belongs to."""
+
+    purpose: Purpose
+    after: Callable[[Queries, str, int], Awaitable[list[tuple[str, bytes]]]]
+    seal_again: Callable[[Tx, Iterable[tuple[bytes, str, bytes]]], Awaitable[None]]
+
+
+KINDS = (
+    Sealed(keys.SEALED, key_records.sealed_after, key_records.seal_again),
+    Sealed(tokens.SEALED, one_time_tokens.sealed_after, one_time_tokens.seal_again),
+)
+
+
 class Resealing:
-    """Goes through all API keys, then all webhooks, a batch at each step."""
+    """Goes through all secrets of each kind, then all webhooks, a batch at each step."""
 
     def __init__(self, on: Rollbook) -> None:
         self._on = on
-        self._after_key: str | None = ""
+        self._kinds_done = 0
+        self._after = ""
         self._after_webhook = ""
         self.sealed = 0
-        """How many keys and webhooks were sealed again so far."""
+        """How many secrets and webhooks were sealed again so far."""
 
     async def step(self) -> bool:
         """Returns whether there is more. At the end it begins again: another server may have sealed with its former
         secret meanwhile."""
-        if self._after_key is not None and self._on.secret.is_changing:
-            self._after_key = await self._keys(self._after_key)
+        if self._on.secret.is_changing and self._kinds_done < len(KINDS):
+            self._after = await self._reseal(KINDS[self._kinds_done], self._after)
+            self._kinds_done += not self._after
             return True
         self._after_webhook = await self._webhooks(self._after_webhook)
         if self._after_webhook:
             return True
-        self._after_key = ""
+        self._kinds_done = 0
         if self._on.secret.is_changing and dialect(self._on.db).is_shared:
             # From now on, a server that has former secrets only doesn't start.
             await self._on.db.write(server_secrets.keep, self._on.secret.mac("fingerprint", b""))
         return False
 
     async def whole(self) -> int:
-        """Do all of it. Returns how many keys and webhooks were sealed again."""
+        """Do all of it. Returns how many secrets and webhooks were sealed again."""
         while await self.step():
             pass
         return self.sealed
 
-    async def _keys(self, after: str) -> str | None:
-        """Returns the last one's ID, None if there are no more."""
-        found = await key_records.sealed_after(self._on.db, after, BATCH)
+    async def _reseal(self, kind: Sealed, after: str) -> str:
+        """Returns the last one's ID, empty if there are no more."""
+        found = await kind.after(self._on.db, after, BATCH)
         changed = [
             (new, id, old)
             for id, old in found
-            if (new := self._on.secret.sealed_again(keys.SEALED, old, id.encode())) is not None
+            if (new := self._on.secret.sealed_again(kind.purpose, old, id.encode())) is not None
         ]
         if changed:
-            await self._on.db.write(key_records.seal_again, changed)
+            await self._on.db.write(kind.seal_again, changed)
             self.sealed += len(changed)
-        return found[-1][0] if len(found) == BATCH else None
+        return found[-1][0] if len(found) == BATCH else ""
 
     async def _webhooks(self, after: str) -> str:
         """Returns the last one's ID, empty if there are no more."""

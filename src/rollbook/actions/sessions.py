@@ -6,17 +6,19 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rollbook import roles
-from rollbook.actions import attempts, new_passwords, passwords
-from rollbook.actions.arguments import ListSessions
+from rollbook.actions import attempts, passwords, tokens
+from rollbook.actions.arguments import ListSessions, TokenConsume
 from rollbook.actions.checking import check_given_password
 from rollbook.actions.context import Rollbook
 from rollbook.actions.lists import ListPage
 from rollbook.actions.permissions import known, may_touch, reaches_all, require, require_own, require_proof, subject
 from rollbook.actions.principal import Principal
-from rollbook.auth import devices, tokens
+from rollbook.auth import devices
+from rollbook.auth import tokens as cookies
 from rollbook.errors import Forbidden, NotFound, UserSuspended, WrongPassword
-from rollbook.records import events, password_links, sessions, users
+from rollbook.records import events, sessions, users
 from rollbook.records.events import Actor
+from rollbook.records.one_time_tokens import OF_PASSWORDS, Token
 from rollbook.records.sessions import Session
 from rollbook.records.users import User
 from rollbook.storage.database import Tx
@@ -116,7 +118,7 @@ async def sign_in(on: Rollbook, by: Principal, email: str, password: str, browse
         raise WrongPassword()
     _check_may_sign_in(on, user)
     renewed = await passwords.renewed(on, hash, password)
-    return await on.write(_sign_in, on, by, user.id, hash, renewed, browser, tokens.mint())
+    return await on.write(_sign_in, on, by, user.id, hash, renewed, browser, cookies.mint())
 
 
 async def _sign_in(
@@ -133,7 +135,7 @@ async def _sign_in(
 
 async def start(on: Rollbook, by: Principal, user_id: str, browser: Browser) -> SignedIn:
     """A new session for who has just proven to be this user. Raises UserSuspended, Forbidden."""
-    return await on.write(_start, on, by, user_id, browser, tokens.mint())
+    return await on.write(_start, on, by, user_id, browser, cookies.mint())
 
 
 async def _start(tx: Tx, on: Rollbook, by: Principal, user_id: str, browser: Browser, token: str) -> SignedIn:
@@ -141,7 +143,7 @@ async def _start(tx: Tx, on: Rollbook, by: Principal, user_id: str, browser: Bro
     _check_may_sign_in(on, user)
     if browser.cookie is not None:
         await _end_by_cookie(tx, by, browser.cookie)
-    session = await sessions.add(tx, tokens.digest(token), user_id, by.address, browser.agent)
+    session = await sessions.add(tx, cookies.digest(token), user_id, by.address, browser.agent)
     for oldest in await sessions.end_oldest(tx, user_id, MAX_SESSIONS, MAX_ENDED):
         await revoked(tx, _as_user(by, user_id), oldest)
     await events.record(tx, "session.created", user_id, _as_user(by, user_id), sessions.public(session))
@@ -159,50 +161,42 @@ async def _end_by_cookie(tx: Tx, by: Principal, cookie: bytes) -> None:
         await revoked(tx, by.actor, session)
 
 
-async def user_of_link(on: Rollbook, token: str) -> User | None:
-    """User whose password this link sets; None when it was used, replaced or has expired."""
-    id = await password_links.user_of(on.db, tokens.digest(token))
-    return None if id is None else await users.by_id(on.db, id)
+class UsedToken(NamedTuple):
+    """What came of a one-time token in a browser."""
+
+    token: Token
+    user: User
+    redirect_url: str
+    """Where they continue, empty for the dashboard."""
+    signed_in: SignedIn | None
+    """None: they are to sign in elsewhere, their role may not sign in, or the token is not for that."""
 
 
-async def use_link(
-    on: Rollbook, by: Principal, link: str, password: str, browser: Browser, revokes_keys: bool = False
-) -> SignedIn | None:
-    """Set a password with a link, and sign in. None where the password was set, but the link leads elsewhere, or the
-    user's role may not sign in.
-
-    Raises NotFound when the link is used up, InvalidParameter, Overloaded, UserSuspended.
-    """
-    user = await user_of_link(on, link)
-    if user is None:
-        raise NotFound()
-    # Before anything is hashed: only who has a link makes the server work.
-    await new_passwords.check(on, password, email=user.email, name=user.name)
-    hash = await on.passwords.hash(password)
-    return await on.write(_use_link, on, by, link, hash, browser, tokens.mint(), revokes_keys)
+async def use_token(on: Rollbook, by: Principal, asked: TokenConsume, browser: Browser) -> UsedToken:
+    """Use a one-time token, and sign its user in if it sets a password or is for that. Raises TokenInvalid,
+    InvalidParameter, EmailTaken, Overloaded, Forbidden."""
+    open = await tokens.look(on, asked.token)
+    origin = attempts.in_browser(on, by, None if open is None else open.user, browser.device)
+    ready = await tokens.prepare(on, by.actor, asked, origin)
+    if ready.open.token.purpose == "sign_in":
+        _check_may_sign_in(on, ready.open.user)
+    return await on.write(_use_token, on, by, ready, browser, cookies.mint())
 
 
-async def _use_link(
-    tx: Tx, on: Rollbook, by: Principal, link: str, hash: str, browser: Browser, token: str, revokes_keys: bool
-) -> SignedIn | None:
+async def _use_token(
+    tx: Tx, on: Rollbook, by: Principal, ready: tokens.Ready, browser: Browser, cookie: str
+) -> UsedToken:
     """All of it, or nothing."""
-    user_id = await password_links.use(tx, tokens.digest(link))
-    if user_id is None:
-        raise NotFound()
-    user = await passwords.change(tx, _as_user(by, user_id), user_id, hash, revokes_keys)
-    if not roles.is_barred(user.status) and not link_signs_in(on, user, link):
-        return None
-    return await _start(tx, on, by, user_id, browser, token)
+    token, user, redirect_url = ready.open
+    user = await tokens.use(tx, _as_user(by, user.id), ready)
+    signed_in = None
+    if token.purpose == "sign_in" or (token.purpose in OF_PASSWORDS and may_sign_in(on, user) and not redirect_url):
+        signed_in = await _start(tx, on, by, user.id, browser, cookie)
+    return UsedToken(token, user, redirect_url, signed_in)
 
 
 def may_sign_in(on: Rollbook, user: User) -> bool:
     return not roles.is_barred(user.status) and user.role in on.settings.sign_in_roles
-
-
-def link_signs_in(on: Rollbook, user: User, link: str) -> bool:
-    """Test whether the user of this link is signed in once they have set a password. Where it leads elsewhere, they are
-    to sign in there."""
-    return may_sign_in(on, user) and not tokens.redirect_url(link)
 
 
 def _check_may_sign_in(on: Rollbook, user: User) -> None:

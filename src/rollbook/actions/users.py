@@ -20,7 +20,7 @@ from rollbook.errors import InsufficientScope, LastOwner, NotFound, NotYourself
 from rollbook.records import (
     events,
     keys,
-    password_links,
+    one_time_tokens,
     rules,
     sessions,
     user_list,
@@ -29,6 +29,7 @@ from rollbook.records import (
 )
 from rollbook.records.events import Actor, Event
 from rollbook.records.keys import Key
+from rollbook.records.one_time_tokens import Token
 from rollbook.records.sessions import Session
 from rollbook.records.user_list import UserPage
 from rollbook.records.user_list.query import ANY, AS_ADDED, NEWEST_DELETION_FIRST, Filters, Order, Query
@@ -139,6 +140,7 @@ class PersonalExport(NamedTuple):
 
     user: User
     keys: AsyncGenerator[list[Key], None]
+    tokens: AsyncGenerator[list[Token], None]
     sessions: AsyncGenerator[list[Session], None]
     events: AsyncGenerator[list[Event], None]
     turn: Turn
@@ -149,15 +151,15 @@ class PersonalExport(NamedTuple):
 async def export(on: Rollbook, by: Principal, id: str) -> PersonalExport:
     """Export a user
 
-    Returns all data about a user: their fields, API keys (without the secrets), sessions and events. Changes made by
-    others don't say who made them. You can run one export at a time.
+    Returns all data about a user: their fields, API keys and one-time tokens (without the secrets), sessions and
+    events. Changes made by others don't say who made them. You can run one export at a time.
     """
     require(by, "users:export", id)
     await events.settle(on.db)
     user, last, position = await on.read(_held, known("user", id))
     turn = take_turn(on, by, "users:export", id)
-    parts = _in_parts(on, turn, keys.held, id), _in_parts(on, turn, sessions.held, id), _history(on, turn, id, last)
-    return PersonalExport(user, *parts, turn, position)
+    held = _in_parts(on, turn, keys.held, id), _tokens(on, id), _in_parts(on, turn, sessions.held, id)
+    return PersonalExport(user, *held, _history(on, turn, id, last), turn, position)
 
 
 async def _held(queries: Queries, id: str) -> tuple[User, int, int]:
@@ -173,6 +175,11 @@ async def _in_parts(
         await turn.check()
         yield part
         after = part[-1].id
+
+
+async def _tokens(on: Rollbook, id: str) -> AsyncGenerator[list[Token], None]:
+    if found := await on.read(one_time_tokens.of_user, id):
+        yield found
 
 
 async def _history(on: Rollbook, turn: Turn, id: str, last: int) -> AsyncGenerator[list[Event], None]:
@@ -228,7 +235,7 @@ async def update(
     Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null removes a key.
     Users can change their own name, email and metadata. Send your `current_password` to change your own email. Admins
     can change all fields; for the `role`, the key needs the scope `users:grant` as well. A higher role signs the user
-    out, and ends their password link and the API keys that others created for them. With `If-Match`, the update only
+    out, and ends their one-time tokens and the API keys that others created for them. With `If-Match`, the update only
     succeeds if the user still has that version.
     """
     require(by, "users:write", id)
@@ -302,6 +309,8 @@ async def apply(tx: Tx, by: Principal, user: User, change: PlannedChange, with_e
     after = await users.change(tx, user, change.columns)
     if change.signs_out:
         await sessions.end_all(tx, user.id)
+    if "email" in change.columns or after.status == "suspended":
+        await one_time_tokens.end_all(tx, user.id)
     if with_event:
         before = users.public_part(frozenset(change.columns))(user)
         await events.record(tx, change.event, user.id, by.actor, users.public(after), before)
@@ -333,7 +342,7 @@ def _patched(metadata: str, patch: str) -> str:
 async def _end_what_others_hold(tx: Tx, by: Principal, id: str) -> None:
     """Revoke what others hold: whoever could set the user's password, or create keys for them, must not act with a role
     that was not theirs to touch."""
-    await password_links.drop(tx, id)
+    await one_time_tokens.end_all(tx, id)
     for key in await keys.revoke_of_others(tx, id):
         await events.record(tx, "key.revoked", id, by.actor, keys.public(key))
 
@@ -420,7 +429,7 @@ async def _delete(tx: Tx, by: Principal, id: str, versions: frozenset[int] | Non
     await users.delete(tx, user)
     await keys.revoke_all(tx, id)
     await sessions.end_all(tx, id)
-    await password_links.drop(tx, id)
+    await one_time_tokens.end_all(tx, id)
     await webhook_owners.disable_all(tx, by.actor, id, "owner_deleted")
     await creators.end(tx, by.actor, user, None)
     if tells:

@@ -437,14 +437,14 @@ def _leaving(schema: Schema) -> Schema:
 
 
 def _of_event_objects(found: Schema) -> Schema:
-    """The fields of what an event is about. One schema for users, keys, sessions, links, webhooks and imports: a union
+    """The fields of what an event is about. One schema for users, keys, sessions, tokens, webhooks and imports: a union
     would have generated clients refuse what later versions add."""
     properties: Schema = {}
-    for kind in ("User", "Key", "Session", "Webhook", "Import"):
+    for kind in ("User", "Key", "Session", "Token", "Webhook", "Import"):
         properties |= {
             name: field
             for name, field in found[kind]["properties"].items()
-            if name not in properties and name not in ("key", "deleted_at", "secret", "health", "report_url")
+            if name not in properties and name not in ("key", "deleted_at", "token", "secret", "health", "report_url")
         }
     return properties | found["EventObject"]["properties"]
 

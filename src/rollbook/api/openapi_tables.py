@@ -90,8 +90,8 @@ user's role and the key's scopes.
 application/problem+json`, problem details (RFC 9457).
 - **Rate limits.** By default 100 requests per minute and 5,000 per hour for each user, shared by all of their keys. \
 The `RateLimit` headers report the remaining quota.
-- **Safe retries.** A POST accepts an `Idempotency-Key`, unless it only checks a password. Repeating the same request \
-within 24 hours returns the stored response, and nothing is done twice.
+- **Safe retries.** A POST accepts an `Idempotency-Key`, unless it only checks a password or token. Repeating the same \
+request within 24 hours returns the stored response, and nothing is done twice.
 - **Methods.** Every GET endpoint also answers HEAD. OPTIONS and 405 list the methods of a path in `Allow`.
 """
 
@@ -102,6 +102,7 @@ ABOUT_WEBHOOKS = (
 TAGS: dict[str, str] = {
     "Users": "People with a name, an email and a password.",
     "Keys": "API keys, with scopes, allowed IPs, rate limits and expiry.",
+    "Tokens": "One-time tokens: invitations, password resets, confirmed emails and sign-in links.",
     "Imports": "Files of users that the server imports in the background: with password hashes, upsert, dry run "
     "and a report.",
     "Webhooks": "Endpoints to which events are sent: signed as specified by Standard Webhooks, and in order for "
@@ -251,6 +252,7 @@ _PARAMETERS: list[Schema] = [
     in_path("replayId", "ID of the replay.", examples.REPLAY_ID),
     in_path("requestId", "ID of the request.", REQUEST_ID),
     in_path("sessionId", "ID of the session.", examples.SESSION_ID),
+    in_path("tokenId", "ID of the token.", examples.TOKEN_ID),
     {
         "name": "Idempotency-Key",
         "in": "header",
@@ -346,6 +348,8 @@ CHARLES = {
     "email": "charlie.c@example.com",
     "updated_at": "2023-10-27T11:00:00Z",
 }
+TOKEN = {**examples.TOKEN, "redirect_url": "https://app.example.com/welcome"}
+USED_TOKEN = {name: TOKEN[name] for name in ("id", "purpose", "redirect_url", "data")}
 LISTED_WEBHOOK = {
     **examples.WEBHOOK,
     "url": "https://app.example.com/hooks/rollbook",
@@ -493,6 +497,8 @@ EXAMPLES: dict[str, Any] = {
         "rate_limit": "50/minute",
     },
     "PasswordLinkCreate": {"redirect_url": "https://app.example.com/sign-in"},
+    "TokenCreate": {"purpose": "verify_email", "redirect_url": TOKEN["redirect_url"], "data": {"plan": "pro"}},
+    "TokenConsume": {"token": examples.TOKEN_TEXT},
     "KeyRotation": {"overlap": 3600},
     "WebhookCreate": {"url": "https://app.example.com/hooks/rollbook", "types": ["user.*"]},
     "WebhookUpdate": {"types": ["user.*", "key.*"], "headers": {"X-Tenant": "acme"}},
@@ -523,12 +529,25 @@ EXAMPLES: dict[str, Any] = {
     "SessionTokens": SESSION_TOKENS,
     "VerifiedSession": VERIFIED_SESSION,
     "LoggedRequest": LOGGED,
+    "Token": {
+        **TOKEN,
+        "token": examples.TOKEN_TEXT,
+        "url": f"https://api.example.com/account/confirm-email?token={examples.TOKEN_TEXT}",
+    },
+    "UsedToken": USED_TOKEN,
+    "ConsumedToken": {**examples.USER, "email_verified": True, "token": USED_TOKEN},
     "PasswordLink": {
         "url": "https://api.example.com/account/set-password?token=Example-Only-Example-Only-Example-Only-Exam",
         "expires_at": "2023-10-30T10:20:00Z",
     },
     "Event": RENAMED,
-    "Export": {"user": examples.USER, "keys": [examples.KEY], "sessions": [examples.SESSION], "events": [RENAMED]},
+    "Export": {
+        "user": examples.USER,
+        "keys": [examples.KEY],
+        "tokens": [TOKEN],
+        "sessions": [examples.SESSION],
+        "events": [RENAMED],
+    },
     "Health": {"status": "ok"},
     "dict": {"openapi": "3.1.0", "info": {"title": "Rollbook", "version": __version__}},
 }
@@ -545,6 +564,7 @@ LISTS: dict[str, list[Any]] = {
     "User": [ALICE, BOB],
     "Key": [examples.KEY],
     "Session": [examples.SESSION],
+    "Token": [TOKEN],
     "LoggedRequest": [LOGGED],
     "Webhook": [LISTED_WEBHOOK],
     "Delivery": [LISTED_DELIVERY],

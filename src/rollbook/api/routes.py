@@ -17,6 +17,7 @@ from rollbook.actions import (
     passwords,
     requests,
     sessions,
+    tokens,
     usage,
     users,
     webhook_deliveries,
@@ -47,6 +48,8 @@ from rollbook.actions.arguments import (
     SessionCreate,
     SessionRefresh,
     SessionVerification,
+    TokenConsume,
+    TokenCreate,
     UserFilters,
     WebhookCreate,
     WebhookResume,
@@ -61,6 +64,7 @@ from rollbook.api.route import Route, Special, at, delete, get, patch, post, put
 from rollbook.api.types import (
     Bulk,
     BulkResults,
+    ConsumedToken,
     Count,
     DeleteUser,
     Delivery,
@@ -76,6 +80,7 @@ from rollbook.api.types import (
     Session,
     SessionTokens,
     ShownFields,
+    Token,
     UsageReport,
     User,
     UserCreate,
@@ -137,9 +142,18 @@ TABLE: dict[str, list[Route]] = {
         ),
     ],
     "/v1/users/{userId}/password-link": [
-        post(passwords.create_password_link, "users:write", PasswordLinkCreate, PasswordLink, show.password_link).but(
+        post(tokens.create_password_link, "users:write", PasswordLinkCreate, PasswordLink, show.password_link).but(
             success=201, errors=(errors.NotYourself,)
         ),
+    ],
+    "/v1/users/{userId}/tokens": [
+        get(tokens.list_tokens, "tokens:create", None, list[Token], show.token_list),
+        post(tokens.create_token, "tokens:create", TokenCreate, Token, show.token_created).but(
+            success=201, errors=(errors.NotYourself, errors.EmailTaken)
+        ),
+    ],
+    "/v1/users/{userId}/tokens/{tokenId}": [
+        delete(tokens.revoke_token, "tokens:create"),
     ],
     "/v1/users/{userId}/suspend": [
         post(users.suspend, "users:write", None, User, show.user_updated).but(
@@ -162,6 +176,12 @@ TABLE: dict[str, list[Route]] = {
     "/v1/exports": [
         get(exports.export_users, "users:export", ExportUsers, str, export_files.shown).but(
             errors=(errors.ExportRunning,), takes=export_files.taken
+        ),
+    ],
+    # ---- one-time tokens
+    "/v1/tokens/consume": [
+        post(tokens.consume_token, "tokens:consume", TokenConsume, ConsumedToken, show.token_consumed).but(
+            errors=(errors.TokenInvalid, errors.EmailTaken, errors.Overloaded), special=Special(replays=False)
         ),
     ],
     # ---- keys and sessions

@@ -16,8 +16,8 @@ from rollbook.actions.app_sessions import IssuedSession
 from rollbook.actions.imports import Report
 from rollbook.actions.keys import IssuedKey
 from rollbook.actions.lists import ListPage
-from rollbook.actions.passwords import Link
 from rollbook.actions.requests import RequestPage
+from rollbook.actions.tokens import Consumed, IssuedToken
 from rollbook.actions.usage import Usage
 from rollbook.actions.users import PersonalExport, sort_of
 from rollbook.actions.webhook_deliveries import DeliveryDetails
@@ -31,6 +31,7 @@ from rollbook.records import (
     events,
     imports,
     keys,
+    one_time_tokens,
     request_log,
     sessions,
     user_list,
@@ -41,6 +42,7 @@ from rollbook.records.app_sessions import Verified
 from rollbook.records.events import EventPage
 from rollbook.records.imports import Import
 from rollbook.records.keys import Key
+from rollbook.records.one_time_tokens import Token
 from rollbook.records.request_log import Logged
 from rollbook.records.usage import Hour, OfKey, OfRoute
 from rollbook.records.users import User
@@ -150,9 +152,26 @@ def user_created(call: Call, user: User) -> Response:
     return _created(call, f"/v1/users/{user.id}", user_listed(call, user))
 
 
-def password_link(call: Call, link: Link) -> Response:
-    url = tokens.password_link(call.services.url, link.token)
-    return answer(201, types.PasswordLink(url, clock.format_time(link.expires_at)))
+def password_link(call: Call, link: IssuedToken) -> Response:
+    return answer(201, types.PasswordLink(_url(call, link), clock.format_time(link.token.expires_at)))
+
+
+def token_created(call: Call, made: IssuedToken) -> Response:
+    return answer(201, one_time_tokens.public(made.token) | {"token": made.text, "url": _url(call, made)})
+
+
+def _url(call: Call, made: IssuedToken) -> str:
+    return tokens.link_url(call.services.url, made.token.purpose, made.text)
+
+
+def token_list(call: Call, found: list[Token]) -> Response:
+    return answer(200, [one_time_tokens.public(each) for each in found])
+
+
+def token_consumed(call: Call, used: Consumed) -> Response:
+    token = one_time_tokens.public(used.token)
+    shown = {name: token[name] for name in types.UsedToken.__struct_fields__}
+    return answer(200, users.public(used.user) | {"token": shown}, etag(used.user.version))
 
 
 def export(call: Call, held: PersonalExport) -> Response:
@@ -164,6 +183,7 @@ async def export_document(held: PersonalExport, indented: bool = False) -> Async
     write, colon, comma, close = (_indent, b": ", b",\n  ", b"\n  ]") if indented else (encode, b":", b",", b"]")
     lists: tuple[tuple[bytes, AsyncGenerator[list[Any], None], Callable[[Any], Any]], ...] = (
         (b'"keys"', held.keys, keys.public),
+        (b'"tokens"', held.tokens, one_time_tokens.public),
         (b'"sessions"', held.sessions, sessions.public),
         (b'"events"', held.events, events.public),
     )

@@ -16,7 +16,7 @@ from rollbook.actions import arguments
 from rollbook.actions.arguments import Body, Limit, Names, NewPassword, Offset, Query, UserSelection
 from rollbook.actions.bulk import MAX_OPERATIONS, Verb
 from rollbook.delivery import outcomes
-from rollbook.records import examples, webhooks
+from rollbook.records import examples, one_time_tokens, webhooks
 from rollbook.records.examples import ALICE_ID, CHARLIE_ID, REQUEST_ID
 from rollbook.records.public_events import Event
 from rollbook.roles import Status
@@ -772,6 +772,62 @@ class UsageReport(Struct, frozen=True, kw_only=True):
     rate_limits: Annotated[list[WindowUsage], array("The windows of rate limits that refused requests.", 100)]
 
 
+class Token(Struct, frozen=True, kw_only=True):
+    """A one-time token. `token` and `url` are returned once, when it is created."""
+
+    id: Annotated[str, identifier("ID of the token, which is not the token itself.", examples.TOKEN_ID)]
+    user_id: Annotated[str, identifier("ID of the user it is for.", CHARLIE_ID)]
+    purpose: Annotated[str, open_enum(one_time_tokens.PURPOSES, arguments.ABOUT_PURPOSES)]
+    email: (
+        Annotated[
+            str,
+            text(
+                "The new email of `change_email`, or the one that `verify_email` confirms.",
+                254,
+                format="email",
+                examples=["charlie@example.com"],
+            ),
+        ]
+        | None
+    )
+    redirect_url: Annotated[str, uri("Where the user continues afterwards. Null: in the dashboard.")] | None
+    data: (
+        Annotated[
+            msgspec.Raw,
+            says("Your own data.", type="object", additionalProperties=True, examples=[{"plan": "pro"}]),
+        ]
+        | None
+    )
+    created_at: Annotated[str, moment("When it was created.", "2023-10-27T10:20:00Z")]
+    expires_at: Annotated[str, moment("When it expires.", "2023-10-28T10:20:00Z")]
+    token: (
+        Annotated[str, text("The token, for a link to your own application.", 64, examples=[examples.TOKEN_TEXT])]
+        | UnsetType
+    ) = UNSET
+    url: Annotated[str, uri("A link to the page of Rollbook on which the user uses it.")] | UnsetType = UNSET
+
+
+class UsedToken(Struct, frozen=True):
+    """The token that was used."""
+
+    id: Annotated[str, identifier("ID of the token.", examples.TOKEN_ID)]
+    purpose: Annotated[str, open_enum(one_time_tokens.PURPOSES, "What it was for.")]
+    redirect_url: Annotated[str, uri("Where the user continues.")] | None
+    data: (
+        Annotated[
+            msgspec.Raw,
+            says("Your own data.", type="object", additionalProperties=True, examples=[{"plan": "pro"}]),
+        ]
+        | None
+    )
+
+
+class ConsumedToken(User, frozen=True, kw_only=True):
+    """The user after a one-time token was used, with all fields, and the token."""
+
+    token: UsedToken
+
+
 class PasswordLink(Struct, frozen=True):
     """A setup or password reset link. It works once."""
 
@@ -784,6 +840,7 @@ class Export(Struct, frozen=True):
 
     user: User
     keys: Annotated[list[Key], array("The user's API keys, without the secrets.", 1_000_000)]
+    tokens: Annotated[list[Token], array("The user's open one-time tokens, without the tokens themselves.", 16)]
     sessions: Annotated[list[Session], array("The browsers the user is signed in with.", 1_000_000)]
     events: Annotated[list[Event], array("The events about the user and their API keys.", 2_147_483_647)]
 
@@ -802,9 +859,9 @@ class Health(Struct, frozen=True, omit_defaults=True):
 
 
 class EventObject(Struct, frozen=True):
-    """The user, API key, session, setup or password reset link, webhook or rate limit: the fields it has, as the type
-    of the event says. A link is never contained, only its user and when it expires. If the user was erased, only the ID
-    of the object and `erased`."""
+    """The user, API key, session, one-time token, webhook or rate limit: the fields it has, as the type of the event
+    says. The text of a key, token or link is never contained. If the user was erased, only the ID of the object and
+    `erased`."""
 
     count: Annotated[int, number("How many users were exported.")] | UnsetType = UNSET
     filters: (
@@ -819,16 +876,30 @@ class EventObject(Struct, frozen=True):
         Annotated[bool, says("`true`: the user was erased, so that nothing else is left of the object.")] | UnsetType
     ) = UNSET
     # Those that mean something else, or are null more often, than in a user, key or session. It has all of theirs.
-    id: Annotated[str, text("ID of the user, API key, session or webhook.", 64, examples=[CHARLIE_ID])] | UnsetType = (
-        UNSET
-    )
+    id: (
+        Annotated[str, text("ID of the user, API key, session, token or webhook.", 64, examples=[CHARLIE_ID])]
+        | UnsetType
+    ) = UNSET
     name: Annotated[str, text("The name of the user or API key.", 255, examples=["Charlie Chaplin"])] | UnsetType = (
         UNSET
     )
-    user_id: (
-        Annotated[str, identifier("The user the API key, session, link or webhook belongs to.", CHARLIE_ID)] | UnsetType
+    email: (
+        Annotated[
+            str,
+            text(
+                "The email of the user, or that the token is about.", 254, format="email", examples=["bob@example.com"]
+            ),
+        ]
+        | None
+        | UnsetType
     ) = UNSET
-    created_at: Annotated[str, moment("When the user, API key, session or webhook was created.")] | UnsetType = UNSET
+    user_id: (
+        Annotated[str, identifier("The user the API key, session, token or webhook belongs to.", CHARLIE_ID)]
+        | UnsetType
+    ) = UNSET
+    created_at: Annotated[str, moment("When the user, API key, session, token or webhook was created.")] | UnsetType = (
+        UNSET
+    )
     url: (
         Annotated[
             str,

@@ -1,9 +1,9 @@
-"""Tokens that sign people in: session cookies, and setup and password reset links. Only their digests are stored."""
+"""Tokens that sign people in: session cookies, and one-time tokens. Only their digests are stored."""
 
 from __future__ import annotations
 
 import secrets
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from hashlib import sha256
 
 from rollbook.config import Settings
@@ -19,15 +19,9 @@ def mint() -> str:
     return secrets.token_urlsafe(_BYTES)
 
 
-def mint_link(redirect_url: str = "") -> str:
-    """The token of a link. It contains where the person continues afterwards, which no one can change: the digest is
-    that of the whole."""
-    return mint() + ("." + urlsafe_b64encode(redirect_url.encode()).decode().rstrip("=") if redirect_url else "")
-
-
 def redirect_url(token: str) -> str:
-    """URL to which a link leads after use, empty for the dashboard. Only to be asked once its digest is known to be
-    right."""
+    """URL to which a password link of an earlier version leads after use, which its text contains; empty for none. Only
+    to be asked once its digest is known to be right."""
     encoded = token.partition(".")[2]
     return urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
 
@@ -37,9 +31,18 @@ def digest(text: str) -> bytes:
     return sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def password_link(url: str, text: str) -> str:
-    """A setup or password reset link. `url` is the server's base URL."""
-    return f"{url.rstrip('/')}/account/set-password?token={text}"
+_PAGES = {
+    "invite": "set-password",
+    "reset_password": "set-password",
+    "verify_email": "confirm-email",
+    "change_email": "confirm-email",
+    "sign_in": "sign-in-link",
+}
+
+
+def link_url(url: str, purpose: str, text: str) -> str:
+    """The page on which a one-time token is used. `url` is the server's base URL."""
+    return f"{url.rstrip('/')}/account/{_PAGES[purpose]}?token={text}"
 
 
 def cookie_name(settings: Settings, secure: bool) -> str:

@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 
 from rollbook import config, first_start
 from rollbook.app import App, common
-from rollbook.auth.tokens import password_link
+from rollbook.auth.tokens import link_url
 from rollbook.cli import server_address
 from rollbook.cli.output import program, where
 from rollbook.config import ConfigurationError, Settings
@@ -165,7 +165,7 @@ def welcome(settings: Settings, prepared: FirstStart, url: str) -> list[str]:
     if prepared.is_new and prepared.key:
         lines.append(f"  API key    {prepared.key}")
     if prepared.link:
-        lines.append(f"  Sign in    {password_link(base, prepared.link)}  (works once, expires in 3 days)")
+        lines.append(f"  Sign in    {link_url(base, 'reset_password', prepared.link)}  (works once, expires in 3 days)")
     if prepared.is_new:
         key = prepared.key or f"${first_start.KEY}"
         lines += [

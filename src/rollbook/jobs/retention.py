@@ -14,7 +14,7 @@ from rollbook.records import (
     events,
     idempotency_keys,
     keys,
-    password_links,
+    one_time_tokens,
     password_parameters,
     sessions,
     usage,
@@ -69,13 +69,12 @@ async def expire_replies(on: Rollbook) -> bool:
 
 
 async def expire_sessions(on: Rollbook) -> bool:
-    """Delete expired sessions and password links."""
-    if await password_links.is_expired(on.db):
-        await on.db.write(password_links.expire)
+    """Delete expired sessions and one-time tokens."""
+    more = await one_time_tokens.is_expired(on.db) and await on.db.write(one_time_tokens.expire, BATCH) == BATCH
     ended = await sessions.old(on.db, on.session_lifetime, BATCH)
     if ended:
         await on.db.write(sessions.forget, ended)
-    return len(ended) >= BATCH
+    return more or len(ended) >= BATCH
 
 
 async def expire_keys(on: Rollbook) -> bool:

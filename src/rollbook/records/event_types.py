@@ -47,7 +47,7 @@ TYPES: dict[str, EventType] = {
         "A user got a higher role.",
         {**USER, "role": "viewer"},
         {"role": "member"},
-        more="They were signed out, and their password link and the API keys that others created for them ended.",
+        more="They were signed out, and their one-time tokens and the API keys that others created for them ended.",
         about_before=_BEFORE,
     ),
     "user.password_changed": EventType("A user's password was set.", USER),
@@ -112,6 +112,18 @@ TYPES: dict[str, EventType] = {
         more="At most one a minute for each user.",
     ),
     "password_link.created": EventType("A setup or password reset link was created.", examples.PASSWORD_LINK),
+    "token.created": EventType(
+        "A one-time token was created.",
+        examples.TOKEN,
+        more="The token itself is never contained. Setup and password reset links are `password_link.created`.",
+    ),
+    "token.consumed": EventType("A one-time token was used.", examples.TOKEN, more="`actor` is who used it."),
+    "token.revoked": EventType(
+        "A one-time token was revoked.",
+        examples.TOKEN,
+        more="Not recorded where another event says so: a new password, a changed email or role, suspension, deletion, "
+        "or a newer token.",
+    ),
     "limit.exceeded": EventType(
         "A user or API key exceeded a rate limit.", examples.EXCEEDED, more="At most one for each window."
     ),

@@ -12,6 +12,7 @@ from rollbook.records.webhooks import Webhook
 ALICE_ID = "user_065n14sd01rd526r46hrcu0i8o"
 BOB_ID = "user_065n1610s1svlbjclvt8htp6r0"
 CHARLIE_ID = "user_065n18a8k1rnhbvqalm9j3ts0c"
+TOKEN_ID = "tok_065n19t5rh1ut9c6n8p2q4v7eg"
 KEY_ID = "key_065n19esg1vsvaetc6pc73vuso"
 SESSION_ID = "ses_065n19qk2l1v7fm8c0t3b5d6eg"
 WEBHOOK_ID = "webhook_065n1avd4p1q9h2v5c8m3k7r6g"
@@ -26,6 +27,7 @@ WEBHOOK_SECRET = "whsec_RXhhbXBsZSBPbmx5LiBFeGFtcGxlIE9ubHkuIEV4YW0="
 SESSION_TOKEN = "rbs_" + "Example-Only-" * 3 + "Exam"
 REFRESH_TOKEN = "rbr_" + "Example-Only-" * 5
 AUDIENCE = "https://app.example.com"
+TOKEN_TEXT = "Example-Only-Example-Only-Example-Only-Exam"
 KEY_TEXT = "rbk_" + "Example" * 4 + "Only" + "1gTtmI"
 
 _CREATED, _UPDATED = clock.parse("2023-10-27T10:15:00Z"), clock.parse("2023-10-27T11:00:00Z")
@@ -71,6 +73,15 @@ SESSION: dict[str, Any] = {
     "refresh_expires_at": "2023-11-26T10:40:00Z",
     "address": "203.0.113.7",
     "user_agent": USER_AGENT,
+}
+TOKEN: dict[str, Any] = {
+    "id": TOKEN_ID,
+    "user_id": CHARLIE_ID,
+    "purpose": "verify_email",
+    "email": "charlie@example.com",
+    "data": {"plan": "pro"},
+    "created_at": "2023-10-27T10:20:00Z",
+    "expires_at": "2023-10-28T10:20:00Z",
 }
 PASSWORD_LINK: dict[str, Any] = {"user_id": CHARLIE_ID, "expires_at": "2023-10-30T10:20:00Z"}
 _ADDED = clock.parse("2023-10-27T10:30:00Z")

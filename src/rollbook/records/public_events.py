@@ -56,7 +56,7 @@ class EventActor(Struct, frozen=True):
 
 
 class Event(Struct, frozen=True):
-    """Change of a user, of one of their keys, sessions or password links, of a webhook, or of the server."""
+    """Change of a user, of one of their keys, sessions or one-time tokens, of a webhook, or of the server."""
 
     id: Annotated[
         str, identifier("ID of the event. Pass it as `after` to get the events that follow.", examples.EVENT_ID)
@@ -67,7 +67,7 @@ class Event(Struct, frozen=True):
         Annotated[
             str,
             identifier(
-                "ID of the user the event is about, or whose key, session, link or webhook it is about. Null: it "
+                "ID of the user the event is about, or whose key, session, token or webhook it is about. Null: it "
                 "is about no user.",
                 CHARLIE_ID,
             ),

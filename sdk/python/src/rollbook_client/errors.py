@@ -65,6 +65,7 @@ __all__ = [
     "Stopping",
     "StorageUnavailable",
     "TimedOut",
+    "TokenInvalid",
     "TooManyAttempts",
     "TooManyRequests",
     "TooManyStreams",
@@ -117,6 +118,12 @@ class EmailTaken(BadRequest):
 class ExternalIdTaken(BadRequest):
     """`external_id_taken`: Another user has this `external_id`. To find the user, call `GET
     /v1/users?external_id=`.
+    """
+
+
+class TokenInvalid(BadRequest):
+    """`token_invalid`: The one-time token is unknown, was used, replaced or ended, or has expired. Which of these,
+    no one is told. Ask for a new one.
     """
 
 
@@ -414,6 +421,7 @@ BY_CODE: dict[str, type[APIError]] = {
     "invalid_json": InvalidJson,
     "email_taken": EmailTaken,
     "external_id_taken": ExternalIdTaken,
+    "token_invalid": TokenInvalid,
     "missing_key": MissingKey,
     "malformed_key": MalformedKey,
     "invalid_key": InvalidKey,

@@ -23,6 +23,7 @@ ErrorCode = (
         "email_taken",
         "external_id_taken",
         "id_taken",
+        "token_invalid",
         "bad_message",
         "unauthorized",
         "missing_key",
@@ -109,6 +110,10 @@ EventPattern = (
         "session.form_refused",
         "password_link.*",
         "password_link.created",
+        "token.*",
+        "token.created",
+        "token.consumed",
+        "token.revoked",
         "limit.*",
         "limit.exceeded",
         "webhook.*",
@@ -160,6 +165,9 @@ EventType = (
         "session.reuse_detected",
         "session.form_refused",
         "password_link.created",
+        "token.created",
+        "token.consumed",
+        "token.revoked",
         "limit.exceeded",
         "webhook.created",
         "webhook.updated",
@@ -202,6 +210,8 @@ Scope = (
         "users:delete",
         "users:verify",
         "users:export",
+        "tokens:create",
+        "tokens:consume",
         "keys:read",
         "keys:write",
         "sessions:read",
@@ -477,6 +487,39 @@ class PasswordLink(Model):
     _known = ("url", "expires_at")
 
 
+class Token(Model):
+    """A one-time token. `token` and `url` are returned once, when it is created."""
+
+    __slots__ = ()
+    id: str
+    """ID of the token, which is not the token itself."""
+    user_id: str
+    """ID of the user it is for."""
+    purpose: str
+    """`invite`: An invited user sets their first password. `reset_password`: Sets a password, for users who have
+    forgotten theirs or have none yet. `verify_email`: Confirms the user's email. `change_email`: Changes the
+    user's email to `email`, and confirms it. `sign_in`: Signs the user in without a password.
+    """
+    email: str | None
+    """The new email of `change_email`, or the one that `verify_email` confirms."""
+    redirect_url: str | None
+    """Where the user continues afterwards. Null: in the dashboard."""
+    data: dict[str, Any] | None
+    """Your own data."""
+    created_at: datetime
+    """When it was created."""
+    expires_at: datetime
+    """When it expires."""
+    token: str | None
+    """The token, for a link to your own application."""
+    url: str | None
+    """A link to the page of Rollbook on which the user uses it."""
+    _kinds = {"created_at": time, "expires_at": time}
+    _optional = frozenset(["token", "url"])
+    _secret = frozenset(["token", "url"])
+    _known = ("id", "user_id", "purpose", "email", "redirect_url", "data", "created_at", "expires_at", "token", "url")
+
+
 class Key(Model):
     """An API key. `key`, the key itself, is only returned when you create, rotate or reveal it."""
 
@@ -583,18 +626,18 @@ class EventActor(Model):
 
 
 class EventObject(Model):
-    """The user, API key, session, setup or password reset link, webhook or rate limit: the fields it has, as the
-    type of the event says. A link is never contained, only its user and when it expires. If the user was
-    erased, only the ID of the object and `erased`.
+    """The user, API key, session, one-time token, webhook or rate limit: the fields it has, as the type of the
+    event says. The text of a key, token or link is never contained. If the user was erased, only the ID of the
+    object and `erased`.
     """
 
     __slots__ = ()
     id: str | None
-    """ID of the user, API key, session or webhook."""
+    """ID of the user, API key, session, token or webhook."""
     name: str | None
     """The name of the user or API key."""
     email: str | None
-    """The user's email."""
+    """The email of the user, or that the token is about."""
     role: str | None
     """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of
     their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member.
@@ -613,13 +656,13 @@ class EventObject(Model):
     rate_limit: str | None
     """Rate limit, or `none`. Null: the default applies."""
     created_at: datetime | None
-    """When the user, API key, session or webhook was created."""
+    """When the user, API key, session, token or webhook was created."""
     updated_at: datetime | None
     """When it was last updated."""
     last_sign_in_at: datetime | None
     """When the user last signed in, or their password was last verified."""
     user_id: str | None
-    """The user the API key, session, link or webhook belongs to."""
+    """The user the API key, session, token or webhook belongs to."""
     masked: str | None
     """The beginning and end of the key, to tell keys apart."""
     scopes: list[str] | None
@@ -644,12 +687,21 @@ class EventObject(Model):
     """The IP address the user signed in from. Empty if the application didn't send it."""
     user_agent: str | None
     """The browser's User-Agent header. Empty if the application didn't send it."""
+    purpose: str | None
+    """`invite`: An invited user sets their first password. `reset_password`: Sets a password, for users who have
+    forgotten theirs or have none yet. `verify_email`: Confirms the user's email. `change_email`: Changes the
+    user's email to `email`, and confirms it. `sign_in`: Signs the user in without a password.
+    """
+    redirect_url: str | None
+    """Where the user continues afterwards. Null: in the dashboard."""
+    data: dict[str, Any] | None
+    """Your own data."""
+    url: str | None
+    """The host that the webhook sends to. The rest of the URL, which may be a secret, is never contained."""
     created_by: str | None
     """ID of the user who created it, or last changed its URL or owner. If that is not its owner, it is disabled
     when they lose the right to. Null: the command line, or not known.
     """
-    url: str | None
-    """The host that the webhook sends to. The rest of the URL, which may be a secret, is never contained."""
     description: str | None
     """What the webhook is used for."""
     types: list[str] | None
@@ -761,6 +813,7 @@ class EventObject(Model):
             "count",
             "created_at",
             "created_by",
+            "data",
             "delimiter",
             "description",
             "dry_run",
@@ -792,8 +845,10 @@ class EventObject(Model):
             "on_conflict",
             "ordering",
             "payload",
+            "purpose",
             "rate_limit",
             "records",
+            "redirect_url",
             "refresh_expires_at",
             "refused",
             "resets_at",
@@ -847,8 +902,11 @@ class EventObject(Model):
         "refresh_expires_at",
         "address",
         "user_agent",
-        "created_by",
+        "purpose",
+        "redirect_url",
+        "data",
         "url",
+        "created_by",
         "description",
         "types",
         "format",
@@ -892,7 +950,7 @@ class EventObject(Model):
 
 
 class Event(Model):
-    """Change of a user, of one of their keys, sessions or password links, of a webhook, or of the server."""
+    """Change of a user, of one of their keys, sessions or one-time tokens, of a webhook, or of the server."""
 
     __slots__ = ()
     id: str
@@ -902,7 +960,7 @@ class Event(Model):
     created_at: datetime
     """When it was created."""
     user_id: str | None
-    """ID of the user the event is about, or whose key, session, link or webhook it is about. Null: it is about no
+    """ID of the user the event is about, or whose key, session, token or webhook it is about. Null: it is about no
     user.
     """
     actor: EventActor
@@ -910,9 +968,9 @@ class Event(Model):
     the command line).
     """
     object: EventObject
-    """The user, API key, session, setup or password reset link, webhook or rate limit: the fields it has, as the
-    type of the event says. A link is never contained, only its user and when it expires. If the user was
-    erased, only the ID of the object and `erased`.
+    """The user, API key, session, one-time token, webhook or rate limit: the fields it has, as the type of the
+    event says. The text of a key, token or link is never contained. If the user was erased, only the ID of the
+    object and `erased`.
     """
     before: EventObject | None
     """The previous values of the fields that changed, or the API key that was rotated. Null if there is no
@@ -932,12 +990,111 @@ class Export(Model):
     """
     keys: list[Key]
     """The user's API keys, without the secrets."""
+    tokens: list[Token]
+    """The user's open one-time tokens, without the tokens themselves."""
     sessions: list[Session]
     """The browsers the user is signed in with."""
     events: list[Event]
     """The events about the user and their API keys."""
-    _kinds = {"user": one(User), "keys": each(Key), "sessions": each(Session), "events": each(Event)}
-    _known = ("user", "keys", "sessions", "events")
+    _kinds = {
+        "user": one(User),
+        "keys": each(Key),
+        "tokens": each(Token),
+        "sessions": each(Session),
+        "events": each(Event),
+    }
+    _known = ("user", "keys", "tokens", "sessions", "events")
+
+
+class UsedToken(Model):
+    """The token that was used."""
+
+    __slots__ = ()
+    id: str
+    """ID of the token."""
+    purpose: str
+    """What it was for."""
+    redirect_url: str | None
+    """Where the user continues."""
+    data: dict[str, Any] | None
+    """Your own data."""
+    _known = ("id", "purpose", "redirect_url", "data")
+
+
+class ConsumedToken(Model):
+    """The user after a one-time token was used, with all fields, and the token."""
+
+    __slots__ = ()
+    id: str
+    """ID of the user. Never reused."""
+    name: str
+    """The user's name."""
+    email: str
+    """The user's email."""
+    role: str | None
+    """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of
+    their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member.
+    `admin`: Full access, except to owners. `owner`: Full access.
+    """
+    status: str | None
+    """`invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in
+    or use their API keys until they are activated.
+    """
+    external_id: str | None
+    """Your own identifier for the user."""
+    metadata: dict[str, Any] | None
+    """A JSON object with your own data."""
+    email_verified: bool | None
+    """Whether the email is verified."""
+    rate_limit: str | None
+    """Rate limit, or `none`. Null: the default applies."""
+    created_at: datetime | None
+    """When the user signed up: when they were created or, if they were imported, the date in the file."""
+    updated_at: datetime | None
+    """When it was last updated."""
+    last_sign_in_at: datetime | None
+    """When the user last signed in, or their password was last verified."""
+    deleted_at: datetime | None
+    """When the user was deleted. Only in lists with `status=deleted`."""
+    token: UsedToken
+    """The token that was used."""
+    _kinds = {
+        "created_at": time,
+        "updated_at": time,
+        "last_sign_in_at": time,
+        "deleted_at": time,
+        "token": one(UsedToken),
+    }
+    _optional = frozenset(
+        [
+            "created_at",
+            "deleted_at",
+            "email_verified",
+            "external_id",
+            "last_sign_in_at",
+            "metadata",
+            "rate_limit",
+            "role",
+            "status",
+            "updated_at",
+        ]
+    )
+    _known = (
+        "id",
+        "name",
+        "email",
+        "role",
+        "status",
+        "external_id",
+        "metadata",
+        "email_verified",
+        "rate_limit",
+        "created_at",
+        "updated_at",
+        "last_sign_in_at",
+        "deleted_at",
+        "token",
+    )
 
 
 class SessionTokens(Model):

@@ -196,6 +196,12 @@ export class Stopping extends Unavailable {}
 export class StorageUnavailable extends Unavailable {}
 
 /**
+ * The one-time token is unknown, was used, replaced or ended, or has expired. Which of these, no one is told. Ask for a
+ * new one.
+ */
+export class TokenInvalid extends BadRequest {}
+
+/**
  * Too many wrong passwords for this account or from this client (settings `attempts_limit`, `account_attempts_limit` and
  * `address_attempts_limit`). Wait for the number of seconds in `Retry-After`. A session, a browser that has signed in
  * before and a password reset link are not affected by the attempts of others.
@@ -268,6 +274,7 @@ const CODES: [code: string, status: number, type: typeof APIError][] = [
   ["session_ended", 401, SessionEnded],
   ["stopping", 503, Stopping],
   ["storage_unavailable", 503, StorageUnavailable],
+  ["token_invalid", 400, TokenInvalid],
   ["too_many_attempts", 429, TooManyAttempts],
   ["too_many_streams", 429, TooManyStreams],
   ["unsupported_media_type", 415, UnsupportedMediaType],

@@ -7,6 +7,7 @@ import { Keys } from "./keys.js";
 import { Requests } from "./requests.js";
 import { Server } from "./server.js";
 import { Sessions } from "./sessions.js";
+import { Tokens } from "./tokens.js";
 import { Usage } from "./usage.js";
 import { Users } from "./users.js";
 import { Webhooks } from "./webhooks.js";
@@ -18,6 +19,7 @@ export * from "./keys.js";
 export * from "./requests.js";
 export * from "./server.js";
 export * from "./sessions.js";
+export * from "./tokens.js";
 export * from "./usage.js";
 export * from "./users.js";
 export * from "./webhooks.js";
@@ -31,6 +33,7 @@ export * from "./webhooks.js";
  */
 export class Rollbook extends Client {
   readonly users: Users;
+  readonly tokens: Tokens;
   readonly exports: Exports;
   readonly keys: Keys;
   readonly sessions: Sessions;
@@ -44,6 +47,7 @@ export class Rollbook extends Client {
   constructor(options?: ClientOptions) {
     super(options);
     this.users = new Users(this);
+    this.tokens = new Tokens(this);
     this.exports = new Exports(this);
     this.keys = new Keys(this);
     this.sessions = new Sessions(this);

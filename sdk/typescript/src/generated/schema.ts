@@ -178,6 +178,108 @@ export interface components {
          */
         BulkVerb: "create" | "update" | "delete" | "restore" | "suspend" | "activate" | (string & {});
         /**
+         * ConsumedToken
+         * @description The user after a one-time token was used, with all fields, and the token.
+         * @example {
+         *       "id": "user_065n18a8k1rnhbvqalm9j3ts0c",
+         *       "name": "Charles Chaplin",
+         *       "email": "charlie.c@example.com",
+         *       "role": "member",
+         *       "status": "active",
+         *       "external_id": "crm-1042",
+         *       "metadata": {
+         *         "plan": "pro"
+         *       },
+         *       "email_verified": true,
+         *       "rate_limit": null,
+         *       "created_at": "2023-10-27T10:15:00Z",
+         *       "updated_at": "2023-10-27T11:00:00Z",
+         *       "last_sign_in_at": null,
+         *       "token": {
+         *         "id": "tok_065n19t5rh1ut9c6n8p2q4v7eg",
+         *         "purpose": "verify_email",
+         *         "redirect_url": "https://app.example.com/welcome",
+         *         "data": {
+         *           "plan": "pro"
+         *         }
+         *       }
+         *     }
+         */
+        ConsumedToken: {
+            /**
+             * @description ID of the user. Never reused.
+             * @example user_065n14sd01rd526r46hrcu0i8o
+             */
+            id: string;
+            /**
+             * @description The user's name.
+             * @example Alice Wonderland
+             */
+            name: string;
+            /**
+             * Format: email
+             * @description The user's email.
+             * @example alice@example.com
+             */
+            email: string;
+            /**
+             * @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
+             * @example member
+             */
+            role?: "member" | "viewer" | "admin" | "owner" | (string & {});
+            /**
+             * @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated.
+             * @example active
+             */
+            status?: "active" | "invited" | "suspended" | (string & {});
+            /**
+             * @description Your own identifier for the user.
+             * @example crm-1042
+             */
+            external_id?: string | null;
+            /**
+             * @description A JSON object with your own data.
+             * @example {
+             *       "plan": "pro"
+             *     }
+             */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /** @description Whether the email is verified. */
+            email_verified?: boolean;
+            /**
+             * @description Rate limit, or `none`. Null: the default applies.
+             * @example 1000/minute
+             */
+            rate_limit?: string | null;
+            /**
+             * Format: date-time
+             * @description When the user signed up: when they were created or, if they were imported, the date in the file.
+             * @example 2023-10-27T10:00:00Z
+             */
+            created_at?: string;
+            /**
+             * Format: date-time
+             * @description When it was last updated.
+             * @example 2023-10-27T11:00:00Z
+             */
+            updated_at?: string;
+            /**
+             * Format: date-time
+             * @description When the user last signed in, or their password was last verified.
+             * @example 2023-10-27T10:00:00Z
+             */
+            last_sign_in_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When the user was deleted. Only in lists with `status=deleted`.
+             * @example 2023-10-27T10:00:00Z
+             */
+            deleted_at?: string;
+            token: components["schemas"]["UsedToken"];
+        };
+        /**
          * Count
          * @description The number of users.
          * @example {
@@ -375,7 +477,7 @@ export interface components {
          * @description What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by the status.
          * @example internal_error
          */
-        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "id_taken" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "forbidden" | "insufficient_scope" | "user_suspended" | "proof_required" | "address_not_allowed" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "position_expired" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
+        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "id_taken" | "token_invalid" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "forbidden" | "insufficient_scope" | "user_suspended" | "proof_required" | "address_not_allowed" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "position_expired" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
         /**
          * ErrorDetail
          * @description One problem with a request.
@@ -420,7 +522,7 @@ export interface components {
         };
         /**
          * Event
-         * @description Change of a user, of one of their keys, sessions or password links, of a webhook, or of the server.
+         * @description Change of a user, of one of their keys, sessions or one-time tokens, of a webhook, or of the server.
          * @example {
          *       "id": "evt_065n1ijrg1t7ne57u1m417e15k",
          *       "type": "user.updated",
@@ -469,7 +571,7 @@ export interface components {
              */
             created_at: string;
             /**
-             * @description ID of the user the event is about, or whose key, session, link or webhook it is about. Null: it is about no user.
+             * @description ID of the user the event is about, or whose key, session, token or webhook it is about. Null: it is about no user.
              * @example user_065n18a8k1rnhbvqalm9j3ts0c
              */
             user_id: string | null;
@@ -511,11 +613,11 @@ export interface components {
         };
         /**
          * EventObject
-         * @description The user, API key, session, setup or password reset link, webhook or rate limit: the fields it has, as the type of the event says. A link is never contained, only its user and when it expires. If the user was erased, only the ID of the object and `erased`.
+         * @description The user, API key, session, one-time token, webhook or rate limit: the fields it has, as the type of the event says. The text of a key, token or link is never contained. If the user was erased, only the ID of the object and `erased`.
          */
         EventObject: {
             /**
-             * @description ID of the user, API key, session or webhook.
+             * @description ID of the user, API key, session, token or webhook.
              * @example user_065n18a8k1rnhbvqalm9j3ts0c
              */
             id?: string;
@@ -526,10 +628,10 @@ export interface components {
             name?: string;
             /**
              * Format: email
-             * @description The user's email.
-             * @example alice@example.com
+             * @description The email of the user, or that the token is about.
+             * @example bob@example.com
              */
-            email?: string;
+            email?: string | null;
             /**
              * @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
              * @example member
@@ -563,7 +665,7 @@ export interface components {
             rate_limit?: string | null;
             /**
              * Format: date-time
-             * @description When the user, API key, session or webhook was created.
+             * @description When the user, API key, session, token or webhook was created.
              * @example 2023-10-27T10:00:00Z
              */
             created_at?: string;
@@ -580,7 +682,7 @@ export interface components {
              */
             last_sign_in_at?: string | null;
             /**
-             * @description The user the API key, session, link or webhook belongs to.
+             * @description The user the API key, session, token or webhook belongs to.
              * @example user_065n18a8k1rnhbvqalm9j3ts0c
              */
             user_id?: string;
@@ -590,7 +692,7 @@ export interface components {
              */
             masked?: string;
             /** @description The scopes of the key. Null: everything its user can do. */
-            scopes?: ("users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
+            scopes?: ("users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
             /** @description IP addresses and networks that can use the key. Null: any. */
             ip_allow?: string[] | null;
             /** @description Whether the key can be revealed again. */
@@ -641,15 +743,34 @@ export interface components {
              */
             user_agent?: string;
             /**
-             * @description ID of the user who created it, or last changed its URL or owner. If that is not its owner, it is disabled when they lose the right to. Null: the command line, or not known.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
+             * @description `invite`: An invited user sets their first password. `reset_password`: Sets a password, for users who have forgotten theirs or have none yet. `verify_email`: Confirms the user's email. `change_email`: Changes the user's email to `email`, and confirms it. `sign_in`: Signs the user in without a password.
+             * @example invite
              */
-            created_by?: string | null;
+            purpose?: "invite" | "reset_password" | "verify_email" | "change_email" | "sign_in" | (string & {});
+            /**
+             * Format: uri
+             * @description Where the user continues afterwards. Null: in the dashboard.
+             */
+            redirect_url?: string | null;
+            /**
+             * @description Your own data.
+             * @example {
+             *       "plan": "pro"
+             *     }
+             */
+            data?: {
+                [key: string]: unknown;
+            } | null;
             /**
              * @description The host that the webhook sends to. The rest of the URL, which may be a secret, is never contained.
              * @example https://app.example.com/…
              */
             url?: string;
+            /**
+             * @description ID of the user who created it, or last changed its URL or owner. If that is not its owner, it is disabled when they lose the right to. Null: the command line, or not known.
+             * @example user_065n18a8k1rnhbvqalm9j3ts0c
+             */
+            created_by?: string | null;
             /**
              * @description What the webhook is used for.
              * @example Billing
@@ -822,12 +943,12 @@ export interface components {
          * @description An event type, all of a group such as `user.*`, or `*` for all, including those of later versions.
          * @enum {string}
          */
-        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "key.*" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "password_link.*" | "password_link.created" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "import.*" | "import.finished" | "server.*" | "server.test" | (string & {});
+        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "key.*" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "password_link.*" | "password_link.created" | "token.*" | "token.created" | "token.consumed" | "token.revoked" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "import.*" | "import.finished" | "server.*" | "server.test" | (string & {});
         /**
          * @description What happened. Later versions can add types: ignore those you don't know.
          * @example user.created
          */
-        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "password_link.created" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "import.finished" | "server.test" | (string & {});
+        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "password_link.created" | "token.created" | "token.consumed" | "token.revoked" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "import.finished" | "server.test" | (string & {});
         /**
          * Export
          * @description All data about a user.
@@ -866,6 +987,20 @@ export interface components {
          *           "expires_at": "2024-10-27T10:00:00Z",
          *           "last_used_at": null,
          *           "revoked_at": null
+         *         }
+         *       ],
+         *       "tokens": [
+         *         {
+         *           "id": "tok_065n19t5rh1ut9c6n8p2q4v7eg",
+         *           "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
+         *           "purpose": "verify_email",
+         *           "email": "charlie@example.com",
+         *           "data": {
+         *             "plan": "pro"
+         *           },
+         *           "created_at": "2023-10-27T10:20:00Z",
+         *           "expires_at": "2023-10-28T10:20:00Z",
+         *           "redirect_url": "https://app.example.com/welcome"
          *         }
          *       ],
          *       "sessions": [
@@ -922,6 +1057,8 @@ export interface components {
             user: components["schemas"]["User"];
             /** @description The user's API keys, without the secrets. */
             keys: components["schemas"]["Key"][];
+            /** @description The user's open one-time tokens, without the tokens themselves. */
+            tokens: components["schemas"]["Token"][];
             /** @description The browsers the user is signed in with. */
             sessions: components["schemas"]["Session"][];
             /** @description The events about the user and their API keys. */
@@ -1163,7 +1300,7 @@ export interface components {
              */
             masked: string;
             /** @description The scopes of the key. Null: everything its user can do. */
-            scopes: ("users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
+            scopes: ("users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
             /** @description IP addresses and networks that can use the key. Null: any. */
             ip_allow: string[] | null;
             /**
@@ -1492,7 +1629,7 @@ export interface components {
          */
         PasswordLinkCreate: {
             /**
-             * @description Where the person continues after setting the password, instead of in the dashboard: an `https` URL, or `http` on `localhost` or `127.0.0.1`.
+             * @description Where the person continues afterwards, instead of in the dashboard: a URL at an origin of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port.
              * @example https://app.example.com/sign-in
              */
             redirect_url?: string;
@@ -1738,7 +1875,7 @@ export interface components {
          * @description What an API key can be used for.
          * @enum {string}
          */
-        Scope: "users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {});
+        Scope: "users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {});
         /**
          * Session
          * @description A browser a user is signed in to the dashboard with, or an application's session of a user.
@@ -1957,6 +2094,164 @@ export interface components {
          */
         Status: "active" | "invited" | "suspended" | (string & {});
         /**
+         * Token
+         * @description A one-time token. `token` and `url` are returned once, when it is created.
+         * @example {
+         *       "id": "tok_065n19t5rh1ut9c6n8p2q4v7eg",
+         *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
+         *       "purpose": "verify_email",
+         *       "email": "charlie@example.com",
+         *       "data": {
+         *         "plan": "pro"
+         *       },
+         *       "created_at": "2023-10-27T10:20:00Z",
+         *       "expires_at": "2023-10-28T10:20:00Z",
+         *       "redirect_url": "https://app.example.com/welcome",
+         *       "token": "Example-Only-Example-Only-Example-Only-Exam",
+         *       "url": "https://api.example.com/account/confirm-email?token=Example-Only-Example-Only-Example-Only-Exam"
+         *     }
+         */
+        Token: {
+            /**
+             * @description ID of the token, which is not the token itself.
+             * @example tok_065n19t5rh1ut9c6n8p2q4v7eg
+             */
+            id: string;
+            /**
+             * @description ID of the user it is for.
+             * @example user_065n18a8k1rnhbvqalm9j3ts0c
+             */
+            user_id: string;
+            /**
+             * @description `invite`: An invited user sets their first password. `reset_password`: Sets a password, for users who have forgotten theirs or have none yet. `verify_email`: Confirms the user's email. `change_email`: Changes the user's email to `email`, and confirms it. `sign_in`: Signs the user in without a password.
+             * @example invite
+             */
+            purpose: "invite" | "reset_password" | "verify_email" | "change_email" | "sign_in" | (string & {});
+            /**
+             * Format: email
+             * @description The new email of `change_email`, or the one that `verify_email` confirms.
+             * @example charlie@example.com
+             */
+            email: string | null;
+            /**
+             * Format: uri
+             * @description Where the user continues afterwards. Null: in the dashboard.
+             */
+            redirect_url: string | null;
+            /**
+             * @description Your own data.
+             * @example {
+             *       "plan": "pro"
+             *     }
+             */
+            data: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             * @example 2023-10-27T10:20:00Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it expires.
+             * @example 2023-10-28T10:20:00Z
+             */
+            expires_at: string;
+            /**
+             * @description The token, for a link to your own application.
+             * @example Example-Only-Example-Only-Example-Only-Exam
+             */
+            token?: string;
+            /**
+             * Format: uri
+             * @description A link to the page of Rollbook on which the user uses it.
+             */
+            url?: string;
+        };
+        /**
+         * TokenConsume
+         * @description A one-time token to use, with what it needs.
+         * @example {
+         *       "token": "Example-Only-Example-Only-Example-Only-Exam"
+         *     }
+         */
+        TokenConsume: {
+            /**
+             * @description The token.
+             * @example Example-Only-Example-Only-Example-Only-Exam
+             */
+            token: string;
+            /**
+             * Format: password
+             * @description The new password. Required for `invite` and `reset_password`.
+             * @example securepassword123
+             */
+            password?: string;
+            /**
+             * @description The user's name, only for `invite`. Default: unchanged.
+             * @example Charlie Chaplin
+             */
+            name?: string;
+            /** @description Whether the user's API keys are revoked with a new password. Default: `true` for `reset_password`, otherwise `false`. */
+            revoke_keys?: boolean;
+            /**
+             * @description The IP address of the person who signs in, as your application sees it. Not that of your application or its proxy.
+             * @example 203.0.113.7
+             */
+            address?: string;
+        };
+        /**
+         * TokenCreate
+         * @description A one-time token to create.
+         * @example {
+         *       "purpose": "verify_email",
+         *       "redirect_url": "https://app.example.com/welcome",
+         *       "data": {
+         *         "plan": "pro"
+         *       }
+         *     }
+         */
+        TokenCreate: {
+            /**
+             * @description `invite`: An invited user sets their first password. `reset_password`: Sets a password, for users who have forgotten theirs or have none yet. `verify_email`: Confirms the user's email. `change_email`: Changes the user's email to `email`, and confirms it. `sign_in`: Signs the user in without a password.
+             * @enum {string}
+             */
+            purpose: "change_email" | "invite" | "reset_password" | "sign_in" | "verify_email" | (string & {});
+            /**
+             * Format: int64
+             * @description Seconds until it expires, at most 30 days. Default: the server's setting for the purpose.
+             * @example 3600
+             */
+            expires_in?: number;
+            /**
+             * @description Where the person continues afterwards, instead of in the dashboard: a URL at an origin of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port.
+             * @example https://app.example.com/sign-in
+             */
+            redirect_url?: string;
+            /**
+             * Format: email
+             * @description The new email. Required for `change_email`, and only for that.
+             * @example charlie@example.com
+             */
+            email?: string;
+            /**
+             * @description A JSON object with your own data, at most 4 KiB. It is returned when the token is consumed, and in events: no place for secrets.
+             * @example {
+             *       "plan": "pro"
+             *     }
+             */
+            data?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description Language of the page. Default: the one that the browser prefers.
+             * @enum {string}
+             */
+            language?: "de" | "en" | "es" | "fr" | "ja" | "pt" | (string & {});
+        };
+        /**
          * UsageCounts
          * @description Requests: all of them, and those that failed.
          */
@@ -2106,6 +2401,44 @@ export interface components {
             routes: components["schemas"]["RouteUsage"][];
             /** @description The windows of rate limits that refused requests. */
             rate_limits: components["schemas"]["WindowUsage"][];
+        };
+        /**
+         * UsedToken
+         * @description The token that was used.
+         * @example {
+         *       "id": "tok_065n19t5rh1ut9c6n8p2q4v7eg",
+         *       "purpose": "verify_email",
+         *       "redirect_url": "https://app.example.com/welcome",
+         *       "data": {
+         *         "plan": "pro"
+         *       }
+         *     }
+         */
+        UsedToken: {
+            /**
+             * @description ID of the token.
+             * @example tok_065n19t5rh1ut9c6n8p2q4v7eg
+             */
+            id: string;
+            /**
+             * @description What it was for.
+             * @example invite
+             */
+            purpose: "invite" | "reset_password" | "verify_email" | "change_email" | "sign_in" | (string & {});
+            /**
+             * Format: uri
+             * @description Where the user continues.
+             */
+            redirect_url: string | null;
+            /**
+             * @description Your own data.
+             * @example {
+             *       "plan": "pro"
+             *     }
+             */
+            data: {
+                [key: string]: unknown;
+            } | null;
         };
         /**
          * User

@@ -19,6 +19,9 @@ export interface BulkResults extends Object<"BulkResults"> {}
 /** What to do. */
 export type BulkVerb = Schemas["BulkVerb"];
 
+/** The user after a one-time token was used, with all fields, and the token. */
+export interface ConsumedToken extends Object<"ConsumedToken"> {}
+
 /** The number of users. */
 export interface Count extends Object<"Count"> {}
 
@@ -43,7 +46,7 @@ export interface ErrorDetail extends Object<"ErrorDetail"> {}
 /** An error. `error` is for people, `code` for programs. Use `request_id` to find the request in the server's log. */
 export interface ErrorResponse extends Object<"ErrorResponse"> {}
 
-/** Change of a user, of one of their keys, sessions or password links, of a webhook, or of the server. */
+/** Change of a user, of one of their keys, sessions or one-time tokens, of a webhook, or of the server. */
 export interface Event extends Object<"Event"> {}
 
 /**
@@ -53,9 +56,8 @@ export interface Event extends Object<"Event"> {}
 export interface EventActor extends Object<"EventActor"> {}
 
 /**
- * The user, API key, session, setup or password reset link, webhook or rate limit: the fields it has, as the type of the
- * event says. A link is never contained, only its user and when it expires. If the user was erased, only the ID of the
- * object and `erased`.
+ * The user, API key, session, one-time token, webhook or rate limit: the fields it has, as the type of the event says. The
+ * text of a key, token or link is never contained. If the user was erased, only the ID of the object and `erased`.
  */
 export interface EventObject extends Object<"EventObject"> {}
 
@@ -150,6 +152,15 @@ export interface SessionVerification extends Object<"SessionVerification"> {}
  */
 export type Status = Schemas["Status"];
 
+/** A one-time token. `token` and `url` are returned once, when it is created. */
+export interface Token extends Object<"Token"> {}
+
+/** A one-time token to use, with what it needs. */
+export interface TokenConsume extends Object<"TokenConsume"> {}
+
+/** A one-time token to create. */
+export interface TokenCreate extends Object<"TokenCreate"> {}
+
 /** Requests: all of them, and those that failed. */
 export interface UsageCounts extends Object<"UsageCounts"> {}
 
@@ -158,6 +169,9 @@ export interface UsageInterval extends Object<"UsageInterval"> {}
 
 /** Requests that a user made with API keys. */
 export interface UsageReport extends Object<"UsageReport"> {}
+
+/** The token that was used. */
+export interface UsedToken extends Object<"UsedToken"> {}
 
 /**
  * A user. Lists and create return `id`, `name`, `email` and `created_at`; update returns `updated_at` instead of

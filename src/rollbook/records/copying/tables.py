@@ -41,7 +41,12 @@ TABLES = (
         "id",
     ),
     _table("password_parameters", "cost, parameters, in_doubt, users, most, counted_at", "cost, parameters"),
-    _table("password_links", "user_id, digest, created_at, expires_at", "user_id"),
+    _table(
+        "one_time_tokens",
+        "id, digest, user_id, purpose, email, redirect_url, data, language, sealed, is_sent, delivered_by, created_by, "
+        "created_at, expires_at",
+        "id",
+    ),
     _table("events", f"seq, {EVENT}", "seq"),
     _table("erased_events", "seq, id", "seq"),
     _table("purged_users", "id", "id"),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from rollbook.actions import sessions
-from rollbook.auth import tokens
-from rollbook.errors import ApiError, NotFound
+from rollbook.actions import sessions, tokens
+from rollbook.actions.arguments import NewPassword, TokenConsume
+from rollbook.actions.tokens import Open
+from rollbook.errors import ApiError, TokenInvalid
 from rollbook.http.response import Response
-from rollbook.records.users import User
+from rollbook.records.one_time_tokens import OF_PASSWORDS
 from rollbook.web import forms
 from rollbook.web.account.sign_in import home
 from rollbook.web.page_request import PageRequest, header_lines
@@ -17,8 +18,13 @@ from rollbook.web.page_request import PageRequest, header_lines
 async def show(page: PageRequest) -> Response:
     """Opening it uses nothing up: programs that show email open links too."""
     token = page.query.get("token", "")
-    user = await sessions.user_of_link(page.on, token)
-    return _dead(page) if user is None else _form(page, token, user)
+    open = await _look(page, token)
+    return _dead(page) if open is None else _form(page, token, open)
+
+
+async def _look(page: PageRequest, token: str) -> Open | None:
+    open = await tokens.look(page.on, token)
+    return open if open is not None and open.token.purpose in OF_PASSWORDS else None
 
 
 async def set_password(page: PageRequest) -> Response:
@@ -26,34 +32,35 @@ async def set_password(page: PageRequest) -> Response:
     where the link says."""
     form = page.form
     token, password = form.get("token", ""), form.get("password", "")
-    user = await sessions.user_of_link(page.on, token)
-    if user is None:
+    open = await _look(page, token)
+    if open is None:
         return _dead(page)
     if form.get("again", "") != password:
-        return _form(page, token, user, 400, problems={"again": page.t("passwords_differ")})
+        return _form(page, token, open, 400, problems={"again": page.t("passwords_differ")})
     try:
-        signed_in = await sessions.use_link(page.on, page.by, token, password, page.browser, "revoke_keys" in form)
-    except NotFound:
+        asked = TokenConsume(token=token, password=NewPassword(password), revoke_keys="revoke_keys" in form)
+        used = await sessions.use_token(page.on, page.by, asked, page.browser)
+    except TokenInvalid:
         return _dead(page)  # somebody else who has the link was faster
     except ApiError as error:
-        return _form(page, token, user, error.status, headers=header_lines(error), problems=forms.problems(page, error))
-    if url := tokens.redirect_url(token):
-        return page.leave(url)
-    if signed_in is None:
+        return _form(page, token, open, error.status, headers=header_lines(error), problems=forms.problems(page, error))
+    if used.redirect_url:
+        return page.leave(used.redirect_url)
+    if used.signed_in is None:
         return page.redirect(page.localized("/account/sign-in"), "password-set-only")
-    return page.redirect(home(user.role, "/account/keys"), "password-set", page.cookies(signed_in))
+    return page.redirect(home(used.user.role, "/account/keys"), "password-set", page.cookies(used.signed_in))
 
 
 def _form(
     page: PageRequest,
     token: str,
-    user: User,
+    open: Open,
     status: int = 200,
     *,
     headers: bytes = b"",
     problems: dict[str, str] | None = None,
 ) -> Response:
-    parts = urlsplit(tokens.redirect_url(token))
+    user, parts = open.user, urlsplit(open.redirect_url)
     return page.render(
         "sign_in/set_password.html",
         status,
@@ -67,7 +74,7 @@ def _form(
         # Who has never signed in sets a first password.
         is_reset=user.last_sign_in_at is not None,
         revokes_keys=page.request.method == "GET" or "revoke_keys" in page.form,
-        signs_in=sessions.link_signs_in(page.on, user, token),
+        signs_in=sessions.may_sign_in(page.on, user) and not open.redirect_url,
         least=page.on.settings.password_min_length,
         problems=problems or {},
     )

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from rollbook import clock
-from rollbook.actions import passwords, users
+from rollbook.actions import tokens as links
+from rollbook.actions import users
 from rollbook.actions.arguments import PasswordLinkCreate, UserUpdate
 from rollbook.api.show import for_people
 from rollbook.auth import tokens
@@ -120,8 +121,9 @@ async def create_link(page: PageRequest) -> Response:
 
 async def redirect_to_link(page: PageRequest, user: User, is_new: bool = False) -> Response:
     """Create a setup or password reset link, which invalidates the one before, and lead to its page."""
-    link = await passwords.create_password_link(page.on, page.by, user.id, PasswordLinkCreate())
-    shown = {"url": tokens.password_link(page.on.url, link.token), "expires_at": link.expires_at, "is_new": is_new}
+    link = await links.create_password_link(page.on, page.by, user.id, PasswordLinkCreate())
+    url = tokens.link_url(page.on.url, link.token.purpose, link.text)
+    shown = {"url": url, "expires_at": link.token.expires_at, "is_new": is_new}
     return shown_once.redirect(page, f"/admin/users/{user.id}/password-link", shown)
 
 

@@ -14,10 +14,11 @@ from rollbook_client._async.pages import AsyncPager
 from rollbook_client._async.raw import raw, raw_page
 from rollbook_client._async.resource import AsyncResource
 from rollbook_client._requests import OMIT, Omit, build, segment
-from rollbook_client._responses import json_of, nothing, one_of, text
+from rollbook_client._responses import json_of, list_of, nothing, one_of, text
 from rollbook_client.types import (
     BulkOperation,
     BulkResults,
+    ConsumedToken,
     Count,
     Delivery,
     Event,
@@ -35,6 +36,7 @@ from rollbook_client.types import (
     Session,
     SessionTokens,
     Status,
+    Token,
     UsageReport,
     User,
     VerifiedSession,
@@ -1261,6 +1263,72 @@ class AsyncSessionsWithRawResponse:
         self.end = raw(found.end)
 
 
+class AsyncTokens(AsyncResource):
+    """`client.tokens`"""
+
+    async def consume(
+        self,
+        *,
+        token: str,
+        password: str | Omit = OMIT,
+        name: str | Omit = OMIT,
+        revoke_keys: bool | Omit = OMIT,
+        address: str | Omit = OMIT,
+    ) -> ConsumedToken:
+        """Consume a one-time token.
+
+        Does what the token is for and returns the user, with all fields, and the token's `purpose`,
+        `redirect_url` and `data`. `invite` and `reset_password` need the new `password`; one that is refused
+        does not use the token up. Of several callers at once, one succeeds. Unknown, used, replaced and expired
+        tokens are refused in the same way, and take the same time.
+
+        Scope: `tokens:consume`.
+
+        Args:
+            token: The token. At most 2,048 characters.
+            password: The new password. Required for `invite` and `reset_password`. 8 to 256 characters.
+            name: The user's name, only for `invite`. Default: unchanged. At most 255 characters.
+            revoke_keys: Whether the user's API keys are revoked with a new password. Default: `true` for
+                `reset_password`, otherwise `false`.
+            address: The IP address of the person who signs in, as your application sees it. Not that of your
+                application or its proxy. 2 to 45 characters.
+
+        Raises:
+            EmailTaken: Another user has this email.
+            TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired.
+
+        Example:
+            >>> consumed_token = await client.tokens.consume(token="Example-Only-Example-Only-Example-Only-Exam")
+            >>> consumed_token.id
+            'user_065n18a8k1rnhbvqalm9j3ts0c'
+        """
+        return await self._call(
+            build(
+                "POST",
+                "/v1/tokens/consume",
+                body={
+                    "token": token,
+                    "password": password,
+                    "name": name,
+                    "revoke_keys": revoke_keys,
+                    "address": address,
+                },
+            ),
+            one_of(ConsumedToken),
+        )
+
+    @property
+    def with_raw_response(self) -> AsyncTokensWithRawResponse:
+        """The same calls, which return the response with its head."""
+        return AsyncTokensWithRawResponse(self._client)
+
+
+class AsyncTokensWithRawResponse:
+    def __init__(self, client: AsyncRollbook) -> None:
+        found = AsyncTokens(client, raw=True)
+        self.consume = raw(found.consume)
+
+
 class AsyncUsage(AsyncResource):
     """`client.usage`"""
 
@@ -1652,7 +1720,7 @@ class AsyncUsers(AsyncResource):
         Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null
         removes a key. Users can change their own name, email and metadata. Send your `current_password` to
         change your own email. Admins can change all fields; for the `role`, the key needs the scope
-        `users:grant` as well. A higher role signs the user out, and ends their password link and the API keys
+        `users:grant` as well. A higher role signs the user out, and ends their one-time tokens and the API keys
         that others created for them. With `If-Match`, the update only succeeds if the user still has that
         version.
 
@@ -1742,7 +1810,7 @@ class AsyncUsers(AsyncResource):
         Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null
         removes a key. Users can change their own name, email and metadata. Send your `current_password` to
         change your own email. Admins can change all fields; for the `role`, the key needs the scope
-        `users:grant` as well. A higher role signs the user out, and ends their password link and the API keys
+        `users:grant` as well. A higher role signs the user out, and ends their one-time tokens and the API keys
         that others created for them. With `If-Match`, the update only succeeds if the user still has that
         version.
 
@@ -1893,18 +1961,18 @@ class AsyncUsers(AsyncResource):
     ) -> PasswordLink:
         """Create a setup or password reset link.
 
-        For users who have no password yet or have forgotten it. Whoever opens `url` can set the password once.
-        They are then signed in to the dashboard or, with a `redirect_url`, continue there without being signed
-        in to the dashboard. The link expires after three days, when you create another one, or when the
-        password is changed. Send it over a channel you trust. For a user with a role above member, the key
-        needs the scope `users:grant` as well.
+        The same as a token with the purpose `reset_password`, or `invite` for an invited user, that is valid
+        for three days. Whoever opens `url` can set the password once. They are then signed in to the dashboard
+        or, with a `redirect_url`, continue there without being signed in to the dashboard. Send it over a
+        channel you trust. For a user with a role above member, the key needs the scope `users:grant` as well.
 
         Scope: `users:write`.
 
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
-            redirect_url: Where the person continues after setting the password, instead of in the dashboard: an
-                `https` URL, or `http` on `localhost` or `127.0.0.1`. 9 to 1,024 characters.
+            redirect_url: Where the person continues afterwards, instead of in the dashboard: a URL at an origin
+                of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port. 9 to
+                1,024 characters.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -1929,6 +1997,119 @@ class AsyncUsers(AsyncResource):
             ),
             one_of(PasswordLink),
         )
+
+    async def list_tokens(self, user_id: str) -> Sequence[Token]:
+        """List a user's open tokens.
+
+        Returns the tokens that can still be used, oldest first, without `token` and `url`. There is at most one
+        of each purpose.
+
+        Scope: `tokens:create`.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> await client.users.list_tokens("user_065n18a8k1rnhbvqalm9j3ts0c")
+        """
+        return await self._call(build("GET", f"/v1/users/{segment(user_id)}/tokens"), list_of(Token))
+
+    async def create_token(
+        self,
+        user_id: str,
+        *,
+        purpose: str,
+        expires_in: int | Omit = OMIT,
+        redirect_url: str | Omit = OMIT,
+        email: str | Omit = OMIT,
+        data: Mapping[str, Any] | Omit = OMIT,
+        language: str | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> Token:
+        """Create a one-time token.
+
+        Send `url` to the user: it leads to a page of Rollbook. Or hand out `token` in a link to your own
+        application, which calls `POST /v1/tokens/consume`. Both are returned only once. A newer token of the
+        same purpose ends the older one; to suspend or delete the user, or to change their email or role, ends
+        all. For a user with a role above member, the key needs the scope `users:grant` as well.
+
+        Scope: `tokens:create`.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+            purpose: `invite`: An invited user sets their first password. `reset_password`: Sets a password, for
+                users who have forgotten theirs or have none yet. `verify_email`: Confirms the user's email.
+                `change_email`: Changes the user's email to `email`, and confirms it. `sign_in`: Signs the user
+                in without a password.
+            expires_in: Seconds until it expires, at most 30 days. Default: the server's setting for the
+                purpose. 1 to 2,592,000.
+            redirect_url: Where the person continues afterwards, instead of in the dashboard: a URL at an origin
+                of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port. 9 to
+                1,024 characters.
+            email: The new email. Required for `change_email`, and only for that. 3 to 254 characters.
+            data: A JSON object with your own data, at most 4 KiB. It is returned when the token is consumed,
+                and in events: no place for secrets.
+            language: Language of the page. Default: the one that the browser prefers. One of `de`, `en`, `es`,
+                `fr`, `ja`, `pt`.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
+
+        Raises:
+            EmailTaken: Another user has this email.
+            NotYourself: You can't delete or suspend yourself.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> token = await client.users.create_token(
+            ...     "user_065n18a8k1rnhbvqalm9j3ts0c",
+            ...     purpose="verify_email",
+            ...     redirect_url="https://app.example.com/welcome",
+            ...     data={"plan": "pro"},
+            ... )
+            >>> token.id
+            'tok_065n19t5rh1ut9c6n8p2q4v7eg'
+        """
+        return await self._call(
+            build(
+                "POST",
+                f"/v1/users/{segment(user_id)}/tokens",
+                body={
+                    "purpose": purpose,
+                    "expires_in": expires_in,
+                    "redirect_url": redirect_url,
+                    "email": email,
+                    "data": data,
+                    "language": language,
+                },
+                idempotency_key=idempotency_key,
+            ),
+            one_of(Token),
+        )
+
+    async def revoke_token(self, user_id: str, token_id: str) -> None:
+        """Revoke a token.
+
+        It can't be used anymore.
+
+        Scope: `tokens:create`.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+            token_id: ID of the token.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> await client.users.revoke_token("user_065n18a8k1rnhbvqalm9j3ts0c", "tok_065n19t5rh1ut9c6n8p2q4v7eg")
+        """
+        return await self._call(build("DELETE", f"/v1/users/{segment(user_id)}/tokens/{segment(token_id)}"), nothing)
 
     async def suspend(
         self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None
@@ -2039,8 +2220,8 @@ class AsyncUsers(AsyncResource):
     async def export(self, user_id: str) -> Export:
         """Export a user.
 
-        Returns all data about a user: their fields, API keys (without the secrets), sessions and events.
-        Changes made by others don't say who made them. You can run one export at a time.
+        Returns all data about a user: their fields, API keys and one-time tokens (without the secrets),
+        sessions and events. Changes made by others don't say who made them. You can run one export at a time.
 
         Scope: `users:export`. Members can only access themselves.
 
@@ -2077,6 +2258,9 @@ class AsyncUsersWithRawResponse:
         self.delete = raw(found.delete)
         self.set_password = raw(found.set_password)
         self.create_password_link = raw(found.create_password_link)
+        self.list_tokens = raw(found.list_tokens)
+        self.create_token = raw(found.create_token)
+        self.revoke_token = raw(found.revoke_token)
         self.suspend = raw(found.suspend)
         self.activate = raw(found.activate)
         self.restore = raw(found.restore)
@@ -2520,6 +2704,10 @@ class AsyncResources:
     @property
     def exports(self) -> AsyncExports:
         return AsyncExports(cast("AsyncRollbook", self))
+
+    @property
+    def tokens(self) -> AsyncTokens:
+        return AsyncTokens(cast("AsyncRollbook", self))
 
     @property
     def keys(self) -> AsyncKeys:

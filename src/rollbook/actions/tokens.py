@@ -1,0 +1,362 @@
+"""One-time tokens: invitations, new passwords, confirmed emails and sign-in links. An application hands them out, or
+Rollbook mails them; whoever has one does what it is for, once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from msgspec import UNSET, UnsetType
+
+from rollbook import clock, ids
+from rollbook.actions import attempts, creators, new_passwords, passwords, redirects
+from rollbook.actions.arguments import NewPassword, PasswordLinkCreate, TokenConsume, TokenCreate
+from rollbook.actions.attempts import AttemptOrigin
+from rollbook.actions.checking import given, refuse
+from rollbook.actions.context import Rollbook
+from rollbook.actions.permissions import known, may_grant, require
+from rollbook.actions.principal import Principal
+from rollbook.auth import tokens
+from rollbook.auth.hashing_queue import KNOWN, Waiter
+from rollbook.auth.server_secret import Purpose, Secret
+from rollbook.config import Settings
+from rollbook.errors import BadRequest, EmailTaken, NotFound, NotYourself, TokenInvalid
+from rollbook.records import events, one_time_tokens, rules, users
+from rollbook.records.events import Actor
+from rollbook.records.one_time_tokens import OF_PASSWORDS, NewToken, Token
+from rollbook.records.users import User
+from rollbook.storage.database import Tx
+
+SEALED: Purpose = "links"
+LINK_LIFETIME = 3 * clock.DAY
+"""Lifetime of a setup or password reset link, in microseconds."""
+
+
+class IssuedToken(NamedTuple):
+    """A token with its text, which is shown at no other time."""
+
+    token: Token
+    text: str
+
+
+# ---- creating, listing and revoking
+
+
+async def create_token(on: Rollbook, by: Principal, id: str, asked: TokenCreate) -> IssuedToken:
+    """Create a one-time token
+
+    Send `url` to the user: it leads to a page of Rollbook. Or hand out `token` in a link to your own application, which
+    calls `POST /v1/tokens/consume`. Both are returned only once. A newer token of the same purpose ends the older one;
+    to suspend or delete the user, or to change their email or role, ends all. For a user with a role above member, the
+    key needs the scope `users:grant` as well.
+    """
+    require(by, "tokens:create")
+    _check_asked(on, asked)
+    text = tokens.mint()
+    new = record(
+        text,
+        known("user", id),
+        asked.purpose,
+        lifetime(on.settings, asked.purpose) if asked.expires_in is UNSET else asked.expires_in * clock.SECOND,
+        email=given(asked.email),
+        redirect_url=redirects.check(on.settings, given(asked.redirect_url)),
+        data=given(asked.data),
+        language=given(asked.language),
+        created_by=creators.of(by, id),
+    )
+    return await on.write(_create, by, new, text)
+
+
+def _check_asked(on: Rollbook, asked: TokenCreate) -> None:
+    """Check that the arguments go together. Raises InvalidParameter."""
+    if asked.purpose == "change_email" and asked.email is UNSET:
+        refuse("email", "is required: the new email")
+    if asked.purpose != "change_email" and asked.email is not UNSET:
+        refuse("email", "is only for change_email. Others are about the email that the user has")
+
+
+def lifetime(settings: Settings, purpose: str) -> int:
+    """Microseconds."""
+    return (
+        clock.SECOND
+        * {
+            "invite": settings.invite_lifetime,
+            "reset_password": settings.reset_lifetime,
+            "verify_email": settings.verify_lifetime,
+            "change_email": settings.verify_lifetime,
+            "sign_in": settings.sign_in_lifetime,
+        }[purpose]
+    )
+
+
+def record(
+    text: str,
+    user_id: str,
+    purpose: str,
+    lifetime: int,
+    *,
+    email: str | None = None,
+    redirect_url: str = "",
+    data: str | None = None,
+    language: str | None = None,
+    created_by: str | None = None,
+) -> NewToken:
+    """Record of a new token with this text."""
+    now = clock.now()
+    return NewToken(
+        id=ids.new("tok"),
+        digest=tokens.digest(text),
+        user_id=user_id,
+        purpose=purpose,
+        email=email,
+        redirect_url=redirect_url,
+        data=data,
+        language=language,
+        sealed=None,
+        delivered_by=None,
+        created_by=created_by,
+        created_at=now,
+        expires_at=now + lifetime,
+    )
+
+
+def to_deliver(secret: Secret, new: NewToken, text: str, webhook_id: str) -> NewToken:
+    """The same for a token whose text is sent by the deliveries of this webhook, and shown to no one else."""
+    return new._replace(sealed=secret.seal(SEALED, text.encode(), new.id.encode()), delivered_by=webhook_id)
+
+
+async def add(tx: Tx, user: User, new: NewToken) -> Token:
+    """Instead of an older one of the same purpose. Its user is locked; whether they can use it is checked before."""
+    return await one_time_tokens.add(tx, new._replace(email=user.email) if new.purpose == "verify_email" else new)
+
+
+async def _create(tx: Tx, by: Principal, new: NewToken, text: str) -> IssuedToken:
+    await creators.hold(tx, by, "tokens:create", new.user_id)
+    user = await users.get(tx, new.user_id)
+    may_grant(by, user.role)
+    await _check_possible(tx, by, user, new)
+    token = await add(tx, user, new)
+    await events.record(tx, "token.created", user.id, by.actor, one_time_tokens.in_events(token))
+    return IssuedToken(token, text)
+
+
+async def _check_possible(tx: Tx, by: Principal, user: User, new: NewToken) -> None:
+    """Check that this user could use such a token. Raises BadRequest, InvalidParameter, EmailTaken, NotYourself."""
+    _check_not_suspended(user)
+    if new.purpose == "invite" and user.status != "invited":
+        refuse("purpose", "can only be invite for invited users. For others, use reset_password")
+    if new.purpose in ("reset_password", "sign_in") and user.status == "invited":
+        refuse("purpose", "must be invite for a user who is invited, and has no password yet")
+    if new.purpose != "verify_email":
+        await _check_not_oneself(tx, by, user.id)
+    if new.email is not None:
+        if new.email == user.email:
+            refuse("email", "is the user's email already")
+        other = await users.by_email(tx, new.email)
+        if other is not None and other.id != user.id:
+            raise EmailTaken()
+
+
+def _check_not_suspended(user: User) -> None:
+    if user.status == "suspended":
+        raise BadRequest("The user is suspended. Activate them first.")
+
+
+async def _check_not_oneself(tx: Tx, by: Principal, id: str) -> None:
+    """An API key alone must not be enough to take over its user, who has a current password to prove. Raises
+    NotYourself."""
+    if id == by.user_id and await users.password_hash(tx, id) is not None:
+        raise NotYourself("You have a password. Change it, or your email, with your current password.")
+
+
+async def list_tokens(on: Rollbook, by: Principal, id: str) -> list[Token]:
+    """List a user's open tokens
+
+    Returns the tokens that can still be used, oldest first, without `token` and `url`. There is at most one of each
+    purpose.
+    """
+    require(by, "tokens:create")
+    return await one_time_tokens.of_user(on.db, (await users.get(on.db, known("user", id))).id)
+
+
+async def revoke_token(on: Rollbook, by: Principal, id: str, token_id: str) -> None:
+    """Revoke a token
+
+    It can't be used anymore.
+    """
+    require(by, "tokens:create")
+    await on.write(_revoke, by, known("user", id), known("tok", token_id))
+
+
+async def _revoke(tx: Tx, by: Principal, id: str, token_id: str) -> None:
+    may_grant(by, (await users.get(tx, id)).role)
+    token = await one_time_tokens.revoke(tx, token_id, id)
+    await events.record(tx, "token.revoked", id, by.actor, one_time_tokens.in_events(token))
+
+
+# ---- setup and password reset links
+
+
+async def create_password_link(on: Rollbook, by: Principal, id: str, asked: PasswordLinkCreate) -> IssuedToken:
+    """Create a setup or password reset link
+
+    The same as a token with the purpose `reset_password`, or `invite` for an invited user, that is valid for three
+    days. Whoever opens `url` can set the password once. They are then signed in to the dashboard or, with a
+    `redirect_url`, continue there without being signed in to the dashboard. Send it over a channel you trust. For a
+    user with a role above member, the key needs the scope `users:grant` as well.
+    """
+    require(by, "users:write")
+    redirect_url = redirects.check_of_link(on.settings, given(asked.redirect_url))
+    return await on.write(_create_link, by, known("user", id), redirect_url, tokens.mint())
+
+
+async def _create_link(tx: Tx, by: Principal, id: str, redirect_url: str, text: str) -> IssuedToken:
+    await creators.hold(tx, by, "users:write", id)
+    user = await users.get(tx, id)
+    may_grant(by, user.role)
+    _check_not_suspended(user)
+    await _check_not_oneself(tx, by, id)
+    return await add_link(tx, by, user, text, redirect_url)
+
+
+async def add_link(tx: Tx, by: Principal, user: User, text: str, redirect_url: str = "") -> IssuedToken:
+    """Instead of an older one."""
+    purpose = "invite" if user.status == "invited" else "reset_password"
+    created_by = creators.of(by, user.id)
+    new = record(text, user.id, purpose, LINK_LIFETIME, redirect_url=redirect_url, created_by=created_by)
+    token = await add(tx, user, new)
+    told = {"user_id": user.id, "expires_at": clock.format_time(token.expires_at)}
+    await events.record(tx, "password_link.created", user.id, by.actor, told)
+    return IssuedToken(token, text)
+
+
+# ---- using
+
+
+class Open(NamedTuple):
+    """A token that can be used, whose it is, and where they continue afterwards: empty for the dashboard."""
+
+    token: Token
+    user: User
+    redirect_url: str
+
+
+async def look(on: Rollbook, text: str) -> Open | None:
+    """What this token would do, without using it. None if it is unknown, was used, replaced or ended, or has expired:
+    nobody learns which."""
+    token = await one_time_tokens.find(on.db, tokens.digest(text))
+    user = None if token is None else await users.by_id(on.db, token.user_id)
+    if token is None or user is None or user.status == "suspended":
+        return None
+    return Open(token, user, token.redirect_url or tokens.redirect_url(text))
+
+
+class Consumed(NamedTuple):
+    """The user after the act, and the token that was used."""
+
+    user: User
+    token: Token
+
+
+async def consume_token(on: Rollbook, by: Principal, asked: TokenConsume) -> Consumed:
+    """Consume a one-time token
+
+    Does what the token is for and returns the user, with all fields, and the token's `purpose`, `redirect_url` and
+    `data`. `invite` and `reset_password` need the new `password`; one that is refused does not use the token up. Of
+    several callers at once, one succeeds. Unknown, used, replaced and expired tokens are refused in the same way, and
+    take the same time.
+    """
+    require(by, "tokens:consume")
+    address = None if asked.address is UNSET else asked.address
+    actor = by.actor if address is None else by.actor._replace(address=address)
+    ready = await prepare(on, actor, asked, attempts.of_application(by, address), Waiter((by.user_id,)))
+    return await on.write(_consume, actor, ready)
+
+
+async def _consume(tx: Tx, by: Actor, ready: Ready) -> Consumed:
+    user = await use(tx, by, ready)
+    if ready.open.token.purpose == "sign_in":
+        user = await passwords.signed_in(tx, by, user.id)
+    return Consumed(user, ready.open.token)
+
+
+class Ready(NamedTuple):
+    """A token whose use has passed all checks but those that need a lock."""
+
+    open: Open
+    digest: bytes
+    name: str | None
+    hash: str | None
+    """Of the new password."""
+    revokes_keys: bool
+
+
+async def prepare(on: Rollbook, by: Actor, asked: TokenConsume, origin: AttemptOrigin, waiter: Waiter = KNOWN) -> Ready:
+    """Check and compute all that can be before the write; nothing is used up yet. `by` and `origin` are those of
+    whoever has the token.
+
+    Raises TokenInvalid, InvalidParameter, Overloaded.
+    """
+    open = await look(on, asked.token)
+    if open is None:
+        raise TokenInvalid()
+    purpose = open.token.purpose
+    if asked.name is not UNSET and purpose != "invite":
+        refuse("name", "is only for tokens of the purpose invite")
+    hash = None
+    if purpose in OF_PASSWORDS:
+        password = _password(asked.password, purpose)
+        await new_passwords.check(on, password, email=open.user.email, name=given(asked.name, open.user.name))
+        hash = await on.passwords.hash(password, waiter)
+    elif asked.password is not UNSET:
+        refuse("password", f"is only for tokens of the purposes {' and '.join(OF_PASSWORDS)}")
+    revokes = purpose == "reset_password" if asked.revoke_keys is UNSET else asked.revoke_keys
+    return Ready(open, tokens.digest(asked.token), given(asked.name), hash, revokes)
+
+
+def _password(password: NewPassword | UnsetType, purpose: str) -> str:
+    if password is UNSET:
+        refuse("password", f"is required for a token of the purpose {purpose}")
+    return str(password)
+
+
+async def use(tx: Tx, by: Actor, ready: Ready) -> User:
+    """Do what the token is for, once; to record a sign-in is left to the caller. Of several at once, one gets here. All
+    of it or nothing. Raises TokenInvalid, EmailTaken."""
+    try:
+        user = await users.get(tx, ready.open.user.id)  # locked first, as by all who end its tokens
+    except NotFound:
+        raise TokenInvalid() from None
+    token = await one_time_tokens.use(tx, ready.digest)
+    if token is None or user.status == "suspended":
+        raise TokenInvalid()
+    await events.record(tx, "token.consumed", user.id, by, one_time_tokens.in_events(token))
+    if columns := _columns(user, token, ready.name):
+        user = await _change(tx, by, user, columns)
+    if ready.hash is not None:
+        user = await passwords.change(tx, by, user.id, ready.hash, ready.revokes_keys)
+    return user
+
+
+def _columns(user: User, token: Token, name: str | None) -> dict[str, str | int]:
+    """What changes of the user, beside the password. Raises TokenInvalid."""
+    wanted: dict[str, str | int] = {}
+    if token.purpose == "change_email" and token.email is not None:
+        wanted = {"email": token.email, "email_verified": 1}
+    elif token.purpose == "verify_email":
+        if token.email is None or rules.email_key(token.email) != rules.email_key(user.email):
+            raise TokenInvalid()
+        wanted = {"email_verified": 1}
+    elif token.has_been_sent:
+        wanted = {"email_verified": 1}
+    if name is not None:
+        wanted["name"] = name
+    return {field: value for field, value in wanted.items() if getattr(user, field) != value}
+
+
+async def _change(tx: Tx, by: Actor, user: User, columns: dict[str, str | int]) -> User:
+    after = await users.change(tx, user, columns)
+    if "email" in columns:
+        await one_time_tokens.end_all(tx, user.id)
+    before = users.public_part(frozenset(columns))(user)
+    await events.record(tx, "user.updated", user.id, by, users.public(after), before)
+    return after

@@ -1,0 +1,182 @@
+"""One-time tokens: with each, somebody does one thing once. Stored by digest, so a stolen database opens nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from rollbook import clock
+from rollbook.records.presenting import Hidden, Json, OrNull, Time, presenter
+from rollbook.storage.database import Queries, Tx, existing, first
+
+PURPOSES: dict[str, str] = {
+    "invite": "An invited user sets their first password.",
+    "reset_password": "Sets a password, for users who have forgotten theirs or have none yet.",
+    "verify_email": "Confirms the user's email.",
+    "change_email": "Changes the user's email to `email`, and confirms it.",
+    "sign_in": "Signs the user in without a password.",
+}
+OF_PASSWORDS = ("invite", "reset_password")
+"""Purposes that set a password."""
+
+if TYPE_CHECKING:
+    Purpose = str
+else:
+    Purpose = Literal[tuple(PURPOSES)]
+
+
+class Token(NamedTuple):
+    """A token as we keep it. Its text is never part of it."""
+
+    id: str
+    user_id: str
+    purpose: str
+    email: str | None  # the new one of change_email, the one that verify_email confirms
+    redirect_url: OrNull
+    data: Json | None
+    created_at: Time
+    expires_at: Time
+    language: Hidden[str | None]
+    has_been_sent: Hidden[int]  # 1: it went to the user's email, so that whoever has it can read that
+    delivered_by: Hidden[str | None]  # the webhook whose delivery has the text; None: whoever created it got it
+
+
+public = presenter(Token)
+"""All that may be seen of a token, which is never the token."""
+in_events = presenter(Token, tuple(field for field in Token._fields if field != "redirect_url"))
+"""The same without where it leads, which may hold state of the application."""
+
+
+class NewToken(NamedTuple):
+    """`sealed` is the encrypted token while it waits to be sent."""
+
+    id: str
+    digest: bytes
+    user_id: str
+    purpose: str
+    email: str | None
+    redirect_url: str
+    data: str | None
+    language: str | None
+    sealed: bytes | None
+    delivered_by: str | None
+    created_by: str | None  # a user; "" whoever can write to the server's files; None: not known
+    created_at: int
+    expires_at: int
+
+
+# The text of a sealed one leaves only by its delivery, and its receiver may be faster than the note that it was sent.
+_WAS_SENT = "CASE WHEN is_sent = 1 OR sealed IS NOT NULL THEN 1 ELSE 0 END"
+COLUMNS = ", ".join(_WAS_SENT if name == "has_been_sent" else name for name in Token._fields)
+_NEW = ", ".join(NewToken._fields)
+_REPLACED = ", ".join(f"{name} = excluded.{name}" for name in NewToken._fields if name not in ("user_id", "purpose"))
+
+ADD = f"""
+    INSERT INTO one_time_tokens ({_NEW}) VALUES ({", ".join("?" * len(NewToken._fields))})
+    ON CONFLICT (user_id, purpose) DO UPDATE SET {_REPLACED}, is_sent = 0
+    RETURNING {COLUMNS}"""
+BY_DIGEST = f"SELECT {COLUMNS} FROM one_time_tokens WHERE digest = ? AND expires_at > ?"
+BY_ID = f"SELECT {COLUMNS} FROM one_time_tokens WHERE id = ? AND expires_at > ?"
+OF_USER = f"SELECT {COLUMNS} FROM one_time_tokens WHERE user_id = ? AND expires_at > ? ORDER BY id"
+USE = f"DELETE FROM one_time_tokens WHERE digest = ? AND expires_at > ? RETURNING {COLUMNS}"
+REVOKE = f"DELETE FROM one_time_tokens WHERE id = ? AND user_id = ? AND expires_at > ? RETURNING {COLUMNS}"
+END_ALL = "DELETE FROM one_time_tokens WHERE user_id = ?"
+END_OF_PASSWORD = """
+    DELETE FROM one_time_tokens WHERE user_id = ? AND purpose IN ('invite', 'reset_password', 'sign_in')"""
+END_OF_CREATOR = "DELETE FROM one_time_tokens WHERE created_by = ? AND user_id <> ?"
+END_OF_CREATOR_FOR = f"{END_OF_CREATOR} AND user_id IN (SELECT id FROM users WHERE role = ?)"
+SEALED = "SELECT sealed FROM one_time_tokens WHERE id = ? AND expires_at > ?"
+SEALED_AFTER = "SELECT id, sealed FROM one_time_tokens WHERE id > ? AND sealed IS NOT NULL ORDER BY id LIMIT ?"
+SEAL_AGAIN = "UPDATE one_time_tokens SET sealed = ? WHERE id = ? AND sealed = ?"
+SENT = "UPDATE one_time_tokens SET sealed = NULL, is_sent = 1 WHERE id = ?"
+NOT_SENT = "UPDATE one_time_tokens SET sealed = NULL WHERE id = ?"
+EXPIRE = """
+    DELETE FROM one_time_tokens
+    WHERE id IN (SELECT id FROM one_time_tokens WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)"""
+ANY_OLD = "SELECT 1 FROM one_time_tokens WHERE expires_at <= ? LIMIT 1"
+
+
+async def add(tx: Tx, new: NewToken) -> Token:
+    """Instead of an older one of the same purpose. Its user is locked."""
+    row = await tx.one(ADD, *new)
+    assert row is not None  # RETURNING
+    return Token._make(row)
+
+
+async def find(queries: Queries, digest: bytes) -> Token | None:
+    """The token with this digest; None when it was used or replaced, is too old, or never was."""
+    row = await queries.one(BY_DIGEST, digest, clock.now())
+    return None if row is None else Token._make(row)
+
+
+async def by_id(queries: Queries, id: str) -> Token | None:
+    row = await queries.one(BY_ID, id, clock.now())
+    return None if row is None else Token._make(row)
+
+
+async def of_user(queries: Queries, user_id: str) -> list[Token]:
+    """A user's open tokens, oldest first: one of each purpose at most."""
+    return [Token._make(row) for row in await queries.all(OF_USER, user_id, clock.now())]
+
+
+async def use(tx: Tx, digest: bytes) -> Token | None:
+    """The token, once: it is gone with it."""
+    row = await tx.one(USE, digest, clock.now())
+    return None if row is None else Token._make(row)
+
+
+async def revoke(tx: Tx, id: str, user_id: str) -> Token:
+    """Raises NotFound."""
+    return Token._make(await existing(tx, REVOKE, id, user_id, clock.now()))
+
+
+async def end_all(tx: Tx, user_id: str) -> None:
+    """Part of a larger change, which has its own event."""
+    await tx.run(END_ALL, user_id)
+
+
+async def end_of_password(tx: Tx, user_id: str) -> None:
+    """The same for those that a new password ends: whoever has one could sign in without it."""
+    await tx.run(END_OF_PASSWORD, user_id)
+
+
+async def end_of_creator(tx: Tx, created_by: str, role: str | None = None) -> None:
+    """End what a user created for others, or for others with this role."""
+    if role is None:
+        await tx.run(END_OF_CREATOR, created_by, created_by)
+    else:
+        await tx.run(END_OF_CREATOR_FOR, created_by, created_by, role)
+
+
+async def sealed(queries: Queries, id: str) -> bytes | None:
+    """The encrypted text of a token that waits to be sent; None if it does not, or is no longer open."""
+    found = await first(queries, SEALED, id, clock.now())
+    return None if found is None else bytes(found)
+
+
+async def sent(tx: Tx, id: str) -> None:
+    """It has reached its user's email: its text is needed no longer, and whoever uses it can read that email."""
+    await tx.run(SENT, id)
+
+
+async def not_sent(tx: Tx, id: str) -> None:
+    """It could not be sent, and will not be tried again."""
+    await tx.run(NOT_SENT, id)
+
+
+async def sealed_after(queries: Queries, id: str, limit: int) -> list[tuple[str, bytes]]:
+    """IDs and encrypted texts of the tokens after this ID that wait to be sent."""
+    return [(row[0], bytes(row[1])) for row in await queries.all(SEALED_AFTER, id, limit)]
+
+
+async def seal_again(tx: Tx, changed: Iterable[tuple[bytes, str, bytes]]) -> None:
+    """New sealed text, ID and former sealed text of each: one that was sent meanwhile stays without."""
+    await tx.many(SEAL_AGAIN, changed)
+
+
+async def is_expired(queries: Queries) -> bool:
+    return await queries.one(ANY_OLD, clock.now()) is not None
+
+
+async def expire(tx: Tx, limit: int) -> int:
+    return await tx.run(EXPIRE, clock.now(), limit)
