@@ -446,6 +446,7 @@ NOT_COPIED = {
     "leases",
     "migrations",
     "numbers",
+    "password_links",
     "server_secret",
     "user_block_deltas",
     "user_blocks",
