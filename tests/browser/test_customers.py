@@ -1,0 +1,197 @@
+"""Pages that customers see, in a real browser: the application's brand, their language, and nothing about the
+product."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import httpx2
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from rollbook.languages import NAMES, language
+from tests.browser.chromium import axe_in_both_themes, sideways
+from tests.browser.conftest import NO_LIMITS
+from tests.harness import Server, new_user, running
+
+LOGO = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 160 32"><style>text { fill: #0f766e } '
+    "@media (prefers-color-scheme: dark) { text { fill: #5eead4 } }</style>"
+    '<script>alert("a logo")</script><image href="https://example.com/x.png" width="1" height="1"/>'
+    '<text x="0" y="24" font-family="sans-serif" font-size="24" font-weight="700">Acme Cloud</text></svg>'
+)
+NAME = "Acme Cloud"
+SUPPORT = "mailto:help@acme.example"
+NEW = "a few random words"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("server")
+    logo = folder / "logo.svg"
+    logo.write_text(LOGO)
+    brand = {
+        "ROLLBOOK_BRAND_NAME": NAME,
+        "ROLLBOOK_BRAND_LOGO": str(logo),
+        "ROLLBOOK_BRAND_COLOR": "#ffd400",
+        "ROLLBOOK_BRAND_SUPPORT": SUPPORT,
+        "ROLLBOOK_LANGUAGE": "fr",
+    }
+    limits = ("--rate-limit", "none", "--unauthenticated-limit", "none")
+    with running(folder / "data", *limits, environment=NO_LIMITS | brand) as server:
+        yield server
+
+
+def visitor(server: Server, **headers: str) -> httpx2.Client:
+    """Somebody without a key, whose browser sends these headers."""
+    client = server.http(None)
+    client.headers.update({"Accept": "text/html", **{name.replace("_", "-"): each for name, each in headers.items()}})
+    return client
+
+
+def link(http: httpx2.Client, user: dict) -> str:
+    answer = http.post(f"/v1/users/{user['id']}/password-link")
+    return answer.json()["url"]
+
+
+# ---- whose pages they are
+
+
+def test_the_pages_are_the_applications_and_say_nothing_about_the_product(
+    server: Server, page: Page, http: httpx2.Client, user: dict
+) -> None:
+    for path in ("/account/sign-in", link(http, user), "/account/set-password?token=gone"):
+        page.goto(path)
+        expect(page.get_by_role("img", name=NAME)).to_be_visible()
+        assert page.title().endswith(f" · {NAME}")
+        expect(page.get_by_role("link", name="Contact support").last).to_have_attribute("href", SUPPORT)
+        links = page.eval_on_selector_all("a", "found => found.map(each => each.getAttribute('href'))")
+        assert not [each for each in links if re.match(r"/(docs|admin)|https?:", each)], links
+        assert "rollbook" not in page.content().replace(server.url, "").lower()
+        assert page.locator("[data-shortcuts], #palette, #shortcuts").count() == 0
+        page.keyboard.press("Control+k")
+        page.keyboard.press("?")
+        assert page.locator("dialog").count() == 0
+    page.goto("/account/sign-in")
+    button = page.get_by_role("main").get_by_role("button", name="Sign in")
+    expect(button).to_have_css("background-color", "rgb(255, 212, 0)")
+    expect(button).to_have_css("color", "rgb(0, 0, 0)")
+
+
+def test_a_logo_runs_and_loads_nothing_even_when_it_is_opened(
+    server: Server, new_context: Callable[..., BrowserContext]
+) -> None:
+    page = new_context().new_page()
+    page.goto("/account/sign-in")
+    path = page.get_by_role("img", name=NAME).get_attribute("src")
+    with server.http(None) as stranger:
+        answer = stranger.get(f"{path}")
+    assert answer.headers["content-type"] == "image/svg+xml; charset=utf-8"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; sandbox;") and "script" not in policy
+    assert "immutable" in answer.headers["cache-control"] and answer.text == LOGO
+
+
+def test_the_policy_of_these_pages_is_that_of_all_pages(server: Server) -> None:
+    with visitor(server) as stranger:
+        ours = stranger.get("/account/sign-in").headers["content-security-policy"]
+        assert ours == stranger.get("/docs").headers["content-security-policy"] and "unsafe" not in ours
+        for path in ("/brand/logo", "/brand/icon", "/brand/colors.css"):
+            assert "max-age=300" in stranger.get(path).headers["cache-control"]
+        assert stranger.get("/brand/other").status_code == 404
+
+
+# ---- in which language
+
+
+@pytest.mark.parametrize("code", NAMES)
+def test_every_page_is_in_the_language_of_the_browser(
+    new_context: Callable[..., BrowserContext], http: httpx2.Client, user: dict, code: str
+) -> None:
+    """And fits onto a phone, whatever the language."""
+    reader = language(code)  # pyrefly: ignore[bad-argument-type]
+    context = new_context(locale=code, viewport={"width": 360, "height": 640})
+    page = context.new_page()
+    page.goto("/account/sign-in")
+    expect(page.locator("html")).to_have_attribute("lang", code)
+    expect(page.get_by_role("heading", level=1)).to_have_text(reader.t("sign_in"))
+    assert not sideways(page)
+    page.get_by_label(reader.t("email"), exact=True).fill(user["email"])
+    page.get_by_label(reader.t("password"), exact=True).fill("not the password")
+    page.get_by_role("button", name=reader.t("sign_in")).click()
+    expect(page.get_by_role("alert")).to_have_text(reader.t("error_wrong_password"))
+    page.goto(link(http, user))
+    page.get_by_label(reader.t("new_password"), exact=True).fill("password")
+    expect(page.get_by_text(reader.t("long_enough"))).to_be_visible()
+    page.get_by_label(reader.t("new_password"), exact=True).fill("passwo")
+    expect(page.get_by_text(reader.counted("characters_needed", 2))).to_be_visible()
+    page.get_by_label(reader.t("new_password"), exact=True).fill("password")
+    page.get_by_label(reader.t("confirm_password"), exact=True).fill("password")
+    page.get_by_role("button", name=reader.t("set_password_and_sign_in")).click()
+    expect(page.locator(".problem")).to_have_text(reader.t("error_password_common"))
+    assert not sideways(page) and axe_in_both_themes(page) == []
+    page.goto("/account/set-password?token=gone")
+    expect(page.get_by_role("heading", level=1)).to_have_text(reader.t("link_dead_title"))
+    assert not sideways(page)
+
+
+def test_a_reader_chooses_another_language_and_keeps_it(page: Page, http: httpx2.Client, user: dict) -> None:
+    page.goto(link(http, user))
+    page.get_by_role("link", name="Deutsch").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Passwort festlegen")
+    page.get_by_label("Neues Passwort", exact=True).fill(NEW)
+    page.get_by_label("Passwort bestätigen").fill("something else")
+    page.get_by_role("button", name="Passwort festlegen und anmelden").click()
+    expect(page.locator(".problem")).to_have_text("Die Passwörter stimmen nicht überein.")
+    page.get_by_role("link", name="日本語").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("パスワードの設定")
+    page.get_by_label("新しいパスワード", exact=True).fill(NEW)
+    page.get_by_label("パスワードの確認", exact=True).fill(NEW)
+    page.get_by_role("button", name="パスワードを設定してログイン").click()
+    expect(page).to_have_url(re.compile("/account/keys$"))
+
+
+def test_answers_say_their_language_and_what_it_depends_on(server: Server) -> None:
+    with visitor(server) as stranger:
+        for accept, query, code in (
+            ("es-MX", "", "es"),
+            ("nl", "", "fr"),
+            ("es", "?lang=ja", "ja"),
+            ("es", "?lang=x", "es"),
+        ):
+            answer = stranger.get("/account/sign-in" + query, headers={"Accept-Language": accept})
+            assert answer.headers["content-language"] == code
+            assert "Accept-Language" in answer.headers["vary"]
+        docs = stranger.get("/docs", headers={"Accept-Language": "es"})
+        assert "content-language" not in docs.headers and "Accept-Language" not in docs.headers["vary"]
+
+
+def test_what_goes_wrong_is_told_in_the_same_language(server: Server) -> None:
+    with visitor(server, Accept_Language="de") as stranger:
+        foreign = stranger.post("/account/sign-in", data={"email": "a@example.com", "password": "x"})
+        assert foreign.status_code == 403 and "von einer anderen Website gesendet" in foreign.text
+        assert "/docs" not in foreign.text and NAME in foreign.text
+        missing = stranger.get("/account/sign-in/none")
+        assert missing.status_code == 404 and "Seite nicht gefunden" in missing.text
+        assert "docs/errors" in stranger.get("/nowhere").text, "pages for operators stay as they are"
+
+
+def test_the_rate_limits_of_pages_and_passwords_are_told_in_the_same_language(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    limits = {"ROLLBOOK_ATTEMPTS_LIMIT": "2/minute", "ROLLBOOK_PAGE_LIMIT": "8/minute"}
+    data = tmp_path_factory.mktemp("limits") / "data"
+    with (
+        running(data, "--rate-limit", "none", "--unauthenticated-limit", "none", environment=limits) as server,
+        server.http() as http,
+        visitor(server, Accept_Language="fr", Origin=server.url) as stranger,
+    ):
+        form = {"email": new_user(http)["email"], "password": "not the password"}
+        texts = [stranger.post("/account/sign-in", data=form).text for _ in range(3)]
+        assert "L’adresse e-mail ou le mot de passe est incorrect." in texts[0]
+        assert re.search(r"Trop de tentatives infructueuses\. Réessayez dans \d+\u00a0secondes?\.", texts[2])
+        answers = [stranger.get("/account/sign-in") for _ in range(9)]
+        assert answers[-1].status_code == 429 and "Trop de requêtes" in answers[-1].text
+        assert "docs" not in answers[-1].text
