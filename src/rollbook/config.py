@@ -479,6 +479,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = "en"
 
+    self_deletion: Annotated[
+        bool,
+        says(
+            "Let people delete their own account on the account page, with their password or second factor. It can be "
+            "restored like any deleted user (`deleted_retention`). Off, because an application usually has to delete "
+            "data of its own: turn it on if yours follows `user.deleted`."
+        ),
+    ] = False
+
     synchronous: Annotated[
         Literal["full", "normal"],
         says(

@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from rollbook.languages import NAMES, language
-from tests.browser.chromium import axe_in_both_themes, sideways
+from tests.browser.chromium import axe_in_both_themes, sideways, sign_in
 from tests.browser.conftest import NO_LIMITS
-from tests.harness import Server, new_user, running
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user, running
 
 LOGO = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 160 32"><style>text { fill: #0f766e } '
@@ -37,6 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "ROLLBOOK_BRAND_COLOR": "#ffd400",
         "ROLLBOOK_BRAND_SUPPORT": SUPPORT,
         "ROLLBOOK_LANGUAGE": "fr",
+        "ROLLBOOK_SELF_DELETION": "true",
     }
     limits = ("--rate-limit", "none", "--unauthenticated-limit", "none")
     with running(folder / "data", *limits, environment=NO_LIMITS | brand) as server:
@@ -195,3 +196,46 @@ def test_the_rate_limits_of_pages_and_passwords_are_told_in_the_same_language(
         answers = [stranger.get("/account/sign-in") for _ in range(9)]
         assert answers[-1].status_code == 429 and "Trop de requêtes" in answers[-1].text
         assert "docs" not in answers[-1].text
+
+
+# ---- deleting one's own account
+
+
+def test_a_person_deletes_their_own_account_and_it_can_be_restored(
+    server: Server, new_page: Callable[..., Page], http: httpx2.Client, user: dict
+) -> None:
+    """Without scripts. Who has not proven for ten minutes who they are is asked to."""
+    page = new_page(java_script_enabled=False)
+    sign_in(page, user["email"], user["password"])
+    try:
+        server.pass_time(11 * 60)
+        page.goto("/account")
+        page.get_by_role("link", name="Delete my account…").click()
+        expect(page.get_by_role("main")).to_contain_text("For 30 days it can still be restored.")
+        page.get_by_role("link", name="Cancel").click()
+        page.get_by_role("link", name="Delete my account…").click()
+        page.get_by_role("button", name="Delete my account").click()
+        page.locator("input[type=password]").fill("not the password")
+        page.get_by_role("button", name="Continue").click()
+        expect(page.get_by_role("alert")).to_be_visible()
+        assert http.get(f"/v1/users/{user['id']}").is_success
+        page.locator("input[type=password]").fill(user["password"])
+        page.get_by_role("button", name="Continue").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Your account is deleted")
+        expect(page.get_by_role("main")).to_contain_text("For 30 days support can still restore it.")
+    finally:
+        server.pass_time(0)
+    [event] = http.get("/v1/events", params={"user": user["id"], "order": "desc", "limit": 1}).json()
+    assert (event["type"], event["actor"]["user_id"]) == ("user.deleted", user["id"])
+    page.goto("/account")
+    expect(page).to_have_url(re.compile("/account/sign-in"))
+    assert http.post(f"/v1/users/{user['id']}/restore").is_success
+    sign_in(page, user["email"], user["password"])
+
+
+def test_the_last_owner_cannot_delete_their_account(server: Server, page: Page, http: httpx2.Client) -> None:
+    sign_in(page, OWNER_EMAIL, OWNER_PASSWORD)
+    page.goto("/account/delete?lang=es")
+    page.get_by_role("button", name="Eliminar mi cuenta").click()
+    expect(page.get_by_role("alert")).to_have_text("No se puede eliminar al último propietario.")
+    assert http.get("/v1/users/me").is_success

@@ -65,7 +65,7 @@ def population(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Population]
         "1000/minute,100000/hour",
         "--unauthenticated-limit",
         "none",
-        environment=NO_LIMITS,
+        environment=NO_LIMITS | {"ROLLBOOK_SELF_DELETION": "true"},
     )
     try:
         yield populate(server, hours=36)

@@ -16,7 +16,7 @@ from rollbook.actions.exporting import Turn, take_turn
 from rollbook.actions.permissions import known, may_grant, may_touch, reaches_all, require, require_proof
 from rollbook.actions.principal import Principal
 from rollbook.auth.hashing_queue import Waiter
-from rollbook.errors import InsufficientScope, LastOwner, NotFound, NotYourself
+from rollbook.errors import Forbidden, InsufficientScope, LastOwner, NotFound, NotYourself
 from rollbook.records import (
     events,
     keys,
@@ -417,6 +417,15 @@ async def delete(
     if purge:
         return await on.write(_purge, by, id, versions, restorable_since(on))
     return await on.write(_delete, by, id, versions)
+
+
+async def delete_own(on: Rollbook, by: Principal) -> None:
+    """Delete one's own account, where the setting `self_deletion` allows that. It can be restored as if somebody else
+    had deleted it. Raises Forbidden, ProofRequired, LastOwner."""
+    if not on.settings.self_deletion:
+        raise Forbidden("This account can’t be deleted here.")
+    require_proof(by)
+    await on.write(_delete, by, by.user_id)
 
 
 async def _delete(tx: Tx, by: Principal, id: str, versions: frozenset[int] | None = None, tells: bool = True) -> None:

@@ -104,18 +104,12 @@ TEXTS = {
     # A link that doesn't work.
     "link_dead_title": "Dieser Link ist nicht mehr gültig",
     "link_unknown": (
-        "Links funktionieren einmal und nur für begrenzte Zeit. Auch ein neuerer Link oder ein geändertes "
-        "Passwort macht sie ungültig. Prüfen Sie, ob Sie den ganzen Link kopiert haben."
+        "Links funktionieren einmal und nur für begrenzte Zeit. Auch ein neuerer Link, ein geändertes Passwort "
+        "oder eine Sperrung des Kontos macht sie ungültig. Prüfen Sie, ob Sie den ganzen Link kopiert haben."
     ),
-    "link_expired": "Dieser Link ist abgelaufen.",
-    "link_used": "Dieser Link wurde bereits verwendet.",
-    "link_suspended_title": "Dieses Konto ist gesperrt",
-    "link_suspended": "Solange das Konto gesperrt ist, funktionieren seine Links nicht.",
     "ask_for_new_link": "Bitten Sie einen Administrator um einen neuen.",
     "ask_support_for_new_link": "Vom Support erhalten Sie einen neuen.",
     "request_new_link": "Neuen Link anfordern",
-    "ask_about_suspension": "Fragen Sie einen Administrator nach dem Grund, und bitten Sie ihn, es zu reaktivieren.",
-    "ask_support_about_suspension": "Der Support kann Ihnen den Grund nennen und es reaktivieren.",
     "if_you_run_this_server": "Wenn Sie diesen Server betreiben, verwenden Sie {command} mit Ihrer E-Mail-Adresse.",
     # Delete one's own account.
     "delete_title": "Konto löschen",
@@ -170,6 +164,7 @@ TEXTS = {
     "error_too_slow": "Die Anfrage kam zu langsam an.",
     "error_unexpected": "Auf dem Server ist ein unerwarteter Fehler aufgetreten.",
     "error_last_owner": "Der letzte Eigentümer kann nicht entfernt werden.",
+    "error_no_deletion": "Dieses Konto kann hier nicht gelöscht werden.",
     "error_email_taken": "Diese E-Mail-Adresse wird bereits verwendet.",
     "error_email_long": "Die E-Mail-Adresse ist zu lang.",
     "error_email": "Das ist keine gültige E-Mail-Adresse.",

@@ -89,18 +89,12 @@ TEXTS = {
     # A link that doesn't work.
     "link_dead_title": "This link is no longer valid",
     "link_unknown": (
-        "Links work once and only for a limited time. A newer link or a changed password also makes them "
-        "invalid. Check that you copied the whole link."
+        "Links work once and only for a limited time. A newer link, a changed password or a suspended account "
+        "ends them, too. Check that you copied the whole link."
     ),
-    "link_expired": "This link has expired.",
-    "link_used": "This link has already been used.",
-    "link_suspended_title": "This account is suspended",
-    "link_suspended": "While the account is suspended, its links don’t work.",
     "ask_for_new_link": "Ask an administrator for a new one.",
     "ask_support_for_new_link": "Support can give you a new one.",
     "request_new_link": "Request a new link",
-    "ask_about_suspension": "Ask an administrator why, and to reactivate it.",
-    "ask_support_about_suspension": "Support can tell you why, and reactivate it.",
     "if_you_run_this_server": "If you run this server, use {command} with your email address.",
     # Delete one's own account.
     "delete_title": "Delete your account",
@@ -146,6 +140,7 @@ TEXTS = {
     "error_too_slow": "The request took too long to arrive.",
     "error_unexpected": "An unexpected error occurred on the server.",
     "error_last_owner": "The last owner cannot be removed.",
+    "error_no_deletion": "This account can’t be deleted here.",
     "error_email_taken": "Email address is already in use.",
     "error_email_long": "The email address is longer than {n} bytes.",
     "error_email": "This is not a valid email address.",

@@ -103,18 +103,13 @@ TEXTS = {
     # A link that doesn't work.
     "link_dead_title": "Este enlace ya no es válido",
     "link_unknown": (
-        "Los enlaces funcionan una sola vez y durante un tiempo limitado. Un enlace más reciente o un cambio "
-        "de contraseña también los invalida. Compruebe que ha copiado el enlace completo."
+        "Los enlaces funcionan una sola vez y durante un tiempo limitado. Un enlace más reciente, un cambio de "
+        "contraseña o la suspensión de la cuenta también los invalidan. Compruebe que ha copiado el enlace "
+        "completo."
     ),
-    "link_expired": "Este enlace ha caducado.",
-    "link_used": "Este enlace ya se ha utilizado.",
-    "link_suspended_title": "Esta cuenta está suspendida",
-    "link_suspended": "Mientras la cuenta esté suspendida, sus enlaces no funcionan.",
     "ask_for_new_link": "Pida uno nuevo a un administrador.",
     "ask_support_for_new_link": "Soporte puede darle uno nuevo.",
     "request_new_link": "Solicitar un nuevo enlace",
-    "ask_about_suspension": "Pregunte el motivo a un administrador y pídale que la reactive.",
-    "ask_support_about_suspension": "Soporte puede indicarle el motivo y reactivarla.",
     "if_you_run_this_server": "Si usted administra este servidor, use {command} con su correo electrónico.",
     # Delete one's own account.
     "delete_title": "Eliminar su cuenta",
@@ -162,6 +157,7 @@ TEXTS = {
     "error_too_slow": "La solicitud tardó demasiado en llegar.",
     "error_unexpected": "Se ha producido un error inesperado en el servidor.",
     "error_last_owner": "No se puede eliminar al último propietario.",
+    "error_no_deletion": "Esta cuenta no se puede eliminar aquí.",
     "error_email_taken": "Este correo electrónico ya está en uso.",
     "error_email_long": "El correo electrónico es demasiado largo.",
     "error_email": "Este correo electrónico no es válido.",

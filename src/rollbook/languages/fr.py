@@ -108,19 +108,13 @@ TEXTS = {
     # A link that doesn't work.
     "link_dead_title": "Ce lien n’est plus valable",
     "link_unknown": (
-        "Les liens ne fonctionnent qu’une fois et pendant une durée limitée. Un lien plus récent ou un "
-        "changement de mot de passe les rend aussi inutilisables. Vérifiez que vous avez copié le lien en "
-        "entier."
+        "Les liens ne fonctionnent qu’une fois et pendant une durée limitée. Un lien plus récent, un "
+        "changement de mot de passe ou la suspension du compte les rend aussi inutilisables. Vérifiez que vous "
+        "avez copié le lien en entier."
     ),
-    "link_expired": "Ce lien a expiré.",
-    "link_used": "Ce lien a déjà été utilisé.",
-    "link_suspended_title": "Ce compte est suspendu",
-    "link_suspended": "Tant que le compte est suspendu, ses liens ne fonctionnent pas.",
     "ask_for_new_link": "Demandez-en un nouveau à un administrateur.",
     "ask_support_for_new_link": "L’assistance peut vous en fournir un nouveau.",
     "request_new_link": "Demander un nouveau lien",
-    "ask_about_suspension": "Demandez-en la raison à un administrateur, et sa réactivation.",
-    "ask_support_about_suspension": "L’assistance peut vous en indiquer la raison et le réactiver.",
     "if_you_run_this_server": "Si vous administrez ce serveur, utilisez {command} avec votre adresse e-mail.",
     # Delete one's own account.
     "delete_title": "Supprimer votre compte",
@@ -172,6 +166,7 @@ TEXTS = {
     "error_too_slow": "La requête a mis trop de temps à arriver.",
     "error_unexpected": "Une erreur inattendue s’est produite sur le serveur.",
     "error_last_owner": "Le dernier propriétaire ne peut pas être supprimé.",
+    "error_no_deletion": "Ce compte ne peut pas être supprimé ici.",
     "error_email_taken": "Cette adresse e-mail est déjà utilisée.",
     "error_email_long": "L’adresse e-mail est trop longue.",
     "error_email": "Cette adresse e-mail n’est pas valide.",

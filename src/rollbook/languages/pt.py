@@ -95,18 +95,12 @@ TEXTS = {
     # A link that doesn't work.
     "link_dead_title": "Este link não é mais válido",
     "link_unknown": (
-        "Os links funcionam uma única vez e por tempo limitado. Um link mais recente ou uma senha alterada "
-        "também os invalida. Verifique se você copiou o link inteiro."
+        "Os links funcionam uma única vez e por tempo limitado. Um link mais recente, uma senha alterada ou a "
+        "suspensão da conta também os invalidam. Verifique se você copiou o link inteiro."
     ),
-    "link_expired": "Este link expirou.",
-    "link_used": "Este link já foi usado.",
-    "link_suspended_title": "Esta conta está suspensa",
-    "link_suspended": "Enquanto a conta estiver suspensa, os links dela não funcionam.",
     "ask_for_new_link": "Peça um novo a um administrador.",
     "ask_support_for_new_link": "O suporte pode lhe dar um novo.",
     "request_new_link": "Solicitar um novo link",
-    "ask_about_suspension": "Pergunte o motivo a um administrador e peça a reativação.",
-    "ask_support_about_suspension": "O suporte pode informar o motivo e reativá-la.",
     "if_you_run_this_server": "Se você administra este servidor, use {command} com o seu e-mail.",
     # Delete one's own account.
     "delete_title": "Excluir a sua conta",
@@ -158,6 +152,7 @@ TEXTS = {
     "error_too_slow": "A solicitação demorou demais para chegar.",
     "error_unexpected": "Ocorreu um erro inesperado no servidor.",
     "error_last_owner": "O último proprietário não pode ser removido.",
+    "error_no_deletion": "Esta conta não pode ser excluída aqui.",
     "error_email_taken": "Este e-mail já está em uso.",
     "error_email_long": "O e-mail é longo demais.",
     "error_email": "Este e-mail não é válido.",

@@ -10,6 +10,7 @@ from rollbook.roles import Scope
 from rollbook.web import assets, brand, docs, log_page, usage_page, well_known
 from rollbook.web.account import (
     confirm,
+    delete_account,
     keys,
     profile,
     sessions,
@@ -72,6 +73,9 @@ PAGES = [
     Page("GET", "/account/confirm", confirm.show, "person"),
     Page("POST", "/account/confirm", confirm.confirm, "person"),
     Page("GET", "/account/export", profile.export, "person"),
+    Page("GET", "/account/delete", delete_account.show, "person"),
+    Page("POST", "/account/delete", delete_account.delete, "person"),
+    Page("GET", "/account/deleted", delete_account.show_deleted, "anyone"),
     Page("GET", "/account/keys", keys.show, "person"),
     Page("POST", "/account/keys", keys.create, "person"),
     Page("GET", "/account/keys/new", keys.show_form, "person"),

@@ -69,6 +69,7 @@ def _page(
         role_text=roles.ROLES[user.role],
         given=given or {"name": user.name, "email": user.email},
         least=page.on.settings.password_min_length,
+        can_delete=page.on.settings.self_deletion,
         problems=problems,
         password_problems=password_problems,
     )
