@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rollbook.config import ConfigurationError, Settings
+from rollbook.config import ConfigurationError, Settings, load
 from rollbook.web import brand
 from rollbook.web.brand import Color
 
@@ -116,7 +116,7 @@ def test_a_logo_that_is_not_there_is_told_when_the_server_starts(tmp_path: Path)
 )
 def test_what_cannot_be_shown_is_refused(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
-        Settings(**{name: value})
+        load({name: value}, {})
 
 
 def test_a_name_without_a_logo_has_its_first_letter_as_the_icon() -> None:
