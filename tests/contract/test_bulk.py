@@ -397,3 +397,34 @@ def test_a_key_that_is_revoked_while_passwords_are_hashed_changes_nothing(tmp_pa
                 assert http.get("/v1/users/count").json()["count"] == users
                 return
     raise AssertionError("the call was over each time before the key was revoked")
+
+
+def test_tokens_for_many_users_are_created_as_each_is_alone(server: Server, http: httpx2.Client) -> None:
+    made = [each["user"]["id"] for each in results(bulk(http, *(create(status="invited") for _ in range(3))))]
+    log = Log(http)
+    invite = {"op": "create_token", "purpose": "invite"}
+    answer = bulk(
+        http,
+        {**invite, "id": made[0], "expires_in": 60},
+        {**invite, "id": made[1], "data": {"plan": "pro"}},
+        {**invite, "id": made[2], "purpose": "reset_password"},
+        {**invite, "id": made[2], "redirect_url": "https://other.example.com/"},
+        {"op": "create_token", "id": made[2]},
+    )
+    assert statuses(answer) == [201, 201, *["invalid_parameter"] * 3]
+    tokens = [result["token"] for result in results(answer)[:2]]
+    assert [(token["user_id"], token["purpose"]) for token in tokens] == [(id, "invite") for id in made[:2]]
+    assert tokens[1]["data"] == {"plan": "pro"} and all(token["token"] in token["url"] for token in tokens)
+    assert [event["type"] for event in log.news()] == ["token.created"] * 2
+    with log.silent():
+        refused(
+            bulk(http, {**invite, "id": made[2]}, {**invite, "id": made[2], "purpose": "none"}, atomic=True),
+            422,
+            "bulk_refused",
+        )
+    consumed = {"token": tokens[0]["token"], "password": "a few random words"}
+    assert http.post("/v1/tokens/consume", json=consumed).json()["status"] == "active"
+
+    narrowed = new_key(http, scopes=["users:write"])
+    with server.http(narrowed) as caller:
+        assert statuses(bulk(caller, {**invite, "id": made[2]})) == ["insufficient_scope"]

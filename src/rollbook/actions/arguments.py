@@ -507,28 +507,27 @@ class PasswordLinkCreate(Body):
     redirect_url: RedirectUrl | UnsetType = UNSET
 
 
+TokenLifetime = Annotated[
+    int,
+    Meta(
+        ge=1,
+        le=MAX_TOKEN_LIFETIME,
+        description="Seconds until it expires, at most 30 days. Default: the server's setting for the purpose.",
+        examples=[3600],
+    ),
+]
+TokenLanguage = Annotated[LanguageCode, says("Language of the page. Default: the one that the browser prefers.")]
+
+
 class TokenCreate(Body):
     """A one-time token to create."""
 
     purpose: Annotated[TokenPurpose, says(ABOUT_PURPOSES)]
-    expires_in: (
-        Annotated[
-            int,
-            Meta(
-                ge=1,
-                le=MAX_TOKEN_LIFETIME,
-                description="Seconds until it expires, at most 30 days. Default: the server's setting for the purpose.",
-                examples=[3600],
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
+    expires_in: TokenLifetime | UnsetType = UNSET
     redirect_url: RedirectUrl | UnsetType = UNSET
     email: Annotated[Email, says("The new email. Required for `change_email`, and only for that.")] | UnsetType = UNSET
     data: TokenData | UnsetType = UNSET
-    language: (
-        Annotated[LanguageCode, says("Language of the page. Default: the one that the browser prefers.")] | UnsetType
-    ) = UNSET
+    language: TokenLanguage | UnsetType = UNSET
 
 
 class TokenConsume(Body):

@@ -8,12 +8,13 @@ from typing import Any, Literal, NamedTuple
 
 from msgspec import UNSET
 
-from rollbook.actions import users
-from rollbook.actions.arguments import UserCreate, UserUpdate
+from rollbook.actions import tokens, users
+from rollbook.actions.arguments import TokenCreate, UserCreate, UserUpdate
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require
 from rollbook.actions.principal import Principal, as_of_now
+from rollbook.actions.tokens import IssuedToken
 from rollbook.errors import ApiError, BulkRefused, Fault, InsufficientScope, ProofRequired
 from rollbook.records import users as user_records
 from rollbook.records.users import User
@@ -24,7 +25,7 @@ MAX_PASSWORDS = 200
 """New passwords in one call. Each takes 20 ms of a core to hash, so that this many are as much as a caller can be kept
 waiting for."""
 
-Verb = Literal["create", "update", "delete", "restore", "suspend", "activate"]
+Verb = Literal["create", "update", "delete", "restore", "suspend", "activate", "create_token"]
 Count = Callable[[int], Awaitable[None]]
 
 
@@ -33,7 +34,7 @@ class Operation(NamedTuple):
 
     op: str
     id: str = ""
-    fields: UserCreate | UserUpdate | None = None
+    fields: UserCreate | UserUpdate | TokenCreate | None = None
     versions: frozenset[int] | None = None
     purge: bool = False
     refused: ApiError | None = None
@@ -41,17 +42,19 @@ class Operation(NamedTuple):
 
 
 class OperationResult(NamedTuple):
-    """The user after the operation, None after they were deleted; or why it was not done."""
+    """The user after the operation, None after they were deleted; the token that was created; or why it was not
+    done."""
 
     op: str
-    user: User | None
+    user: User | None = None
     error: ApiError | None = None
+    token: IssuedToken | None = None
 
 
 class _Planned(NamedTuple):
     """The write of an action that has done all that comes before it."""
 
-    fn: Callable[..., Awaitable[User | None]]
+    fn: Callable[..., Awaitable[User | IssuedToken | None]]
     args: tuple[Any, ...]
 
 
@@ -60,11 +63,11 @@ async def bulk_users(
 ) -> list[OperationResult]:
     """Change many users
 
-    Runs up to 1,000 operations that create, update, delete, restore, suspend or activate users, in the order you send
-    them and in one transaction. Each operation follows the rules of its own endpoint; `update` is `PATCH`. Returns a
-    result for each operation: one that fails doesn't affect the others. With `atomic`, either all operations are done
-    or none. Up to 200 operations can have a password. Each operation counts as one request. Send an `Idempotency-Key`
-    to make retries safe.
+    Runs up to 1,000 operations that create, update, delete, restore, suspend or activate users, or create one-time
+    tokens for them, in the order you send them and in one transaction. Each operation follows the rules of its own
+    endpoint; `update` is `PATCH`. Returns a result for each operation: one that fails doesn't affect the others. With
+    `atomic`, either all operations are done or none. Up to 200 operations can have a password. Each operation counts as
+    one request. Send an `Idempotency-Key` to make retries safe.
     """
     require(by, "users:write")
     if (
@@ -85,7 +88,7 @@ async def bulk_users(
     now = await on.read(as_of_now, by)
     if (now.role, now.scopes_on_all) != (by.role, by.caller.scopes_on_all):
         raise InsufficientScope("Your role was changed meanwhile. Nothing was changed.")
-    return await on.write(_do, operations, plans, atomic)
+    return await on.write(_do, by, operations, plans, atomic)
 
 
 async def _planned(fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
@@ -112,26 +115,32 @@ _ACTIONS: dict[str, Callable[[Rollbook, Principal, Any], Awaitable[Any]]] = {
     "restore": lambda on, by, asked: users.restore(on, by, asked.id),
     "suspend": lambda on, by, asked: users.suspend(on, by, asked.id),
     "activate": lambda on, by, asked: users.activate(on, by, asked.id),
+    "create_token": lambda on, by, asked: tokens.create_token(on, by, asked.id, asked.fields),
 }
 
 
 async def _do(
-    tx: Tx, operations: Sequence[Operation], plans: Sequence[_Planned | ApiError], atomic: bool
+    tx: Tx, by: Principal, operations: Sequence[Operation], plans: Sequence[_Planned | ApiError], atomic: bool
 ) -> list[OperationResult]:
     await user_records.expect(tx, sum(operation.op == "create" for operation in operations))
-    await user_records.take_turns_for_all(tx, [operation.id for operation in operations if operation.id])
+    # The caller's own user, too: to create something for others locks it.
+    ids = [operation.id for operation in operations if operation.id]
+    await user_records.take_turns_for_all(tx, [*ids, by.user_id])
     done = [plan if isinstance(plan, ApiError) else await _attempt(tx, plan) for plan in plans]
     if atomic:
         _all_or_none(done)
-    return [
-        OperationResult(operation.op, None, result)
-        if isinstance(result, ApiError)
-        else OperationResult(operation.op, result)
-        for operation, result in zip(operations, done, strict=True)
-    ]
+    return [_result(operation.op, result) for operation, result in zip(operations, done, strict=True)]
 
 
-async def _attempt(tx: Tx, plan: _Planned) -> User | None | ApiError:
+def _result(op: str, result: User | IssuedToken | None | ApiError) -> OperationResult:
+    if isinstance(result, ApiError):
+        return OperationResult(op, error=result)
+    if isinstance(result, IssuedToken):
+        return OperationResult(op, token=result)
+    return OperationResult(op, result)
+
+
+async def _attempt(tx: Tx, plan: _Planned) -> User | IssuedToken | None | ApiError:
     try:
         return await tx.attempt(plan.fn, *plan.args)
     except ApiError as error:

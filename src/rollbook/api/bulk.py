@@ -18,7 +18,7 @@ from rollbook.actions.checking import check, fields_of, invalid, refuse
 from rollbook.api import types
 from rollbook.api.call import Call
 from rollbook.api.parsing import BROKEN, READ_ONLY, check_kind, invalid_json, read_object
-from rollbook.api.show import answer, listed
+from rollbook.api.show import answer, listed, token_with_text
 from rollbook.api.take import versions_in
 from rollbook.errors import ContentTooLarge, Fault, InvalidJson, InvalidParameter, quoted, shortened
 from rollbook.http.boundary import describe
@@ -51,7 +51,16 @@ class _Update(types.UserPatch, kw_only=True):
     if_match: str | None = None
 
 
-_KINDS: dict[str, type[Struct]] = {"create": arguments.UserCreate, "update": _Update, "delete": _Deletion}
+class _TokenCreate(arguments.TokenCreate, kw_only=True):
+    id: str
+
+
+_KINDS: dict[str, type[Struct]] = {
+    "create": arguments.UserCreate,
+    "update": _Update,
+    "delete": _Deletion,
+    "create_token": _TokenCreate,
+}
 QUOTE, COMMA = b'",'
 _decode = msgspec.json.Decoder(_Body).decode
 _UNKNOWN = re.compile(r"unknown field `(.*)`", re.S).search
@@ -165,7 +174,8 @@ def _built(op: Verb, found: dict[str, Any], password_min_length: int) -> Operati
         return Operation(op, fields=fields)
     tag = getattr(fields, "if_match", None)
     versions = None if tag is None else versions_in(tag, "if_match")
-    return Operation(op, fields.id, fields if op == "update" else None, versions, getattr(fields, "purge", False))
+    changes = fields if op in ("update", "create_token") else None
+    return Operation(op, fields.id, changes, versions, getattr(fields, "purge", False))
 
 
 def taken(call: Call) -> tuple[Sequence[Operation], bool, Count | None]:
@@ -202,6 +212,8 @@ def _result(call: Call, at: int, result: OperationResult) -> types.BulkResult:
     if result.error is not None:
         error = describe(result.error, call.request.id, call.services.url)
         return types.BulkResult(at, result.error.status, error=types.ErrorResponse(**error))
+    if result.token is not None:
+        return types.BulkResult(at, 201, token=types.Token(**token_with_text(call, result.token)))
     user = result.user
     if user is None:
         return types.BulkResult(at, 204)

@@ -157,7 +157,12 @@ def password_link(call: Call, link: IssuedToken) -> Response:
 
 
 def token_created(call: Call, made: IssuedToken) -> Response:
-    return answer(201, one_time_tokens.public(made.token) | {"token": made.text, "url": _url(call, made)})
+    return answer(201, token_with_text(call, made))
+
+
+def token_with_text(call: Call, made: IssuedToken) -> dict[str, Any]:
+    """A token that was created just now, with what is shown at no other time."""
+    return one_time_tokens.public(made.token) | {"token": made.text, "url": _url(call, made)}
 
 
 def _url(call: Call, made: IssuedToken) -> str:

@@ -70,8 +70,8 @@ class UserPatch(arguments.UserPatch):
 
 
 class BulkOperation(arguments.UserFields, kw_only=True):
-    """One operation. `create` takes the fields of a new user, `update` an `id` and the fields to change, the others
-    only an `id`."""
+    """One operation. `create` takes the fields of a new user, `update` an `id` and the fields to change, `create_token`
+    an `id` and the fields of a one-time token, the others only an `id`."""
 
     op: Verb
     id: (
@@ -93,6 +93,13 @@ class BulkOperation(arguments.UserFields, kw_only=True):
         ]
         | UnsetType
     ) = UNSET
+    purpose: (
+        Annotated[arguments.TokenPurpose, says("Required with `create_token`. " + arguments.ABOUT_PURPOSES)] | UnsetType
+    ) = UNSET
+    expires_in: arguments.TokenLifetime | UnsetType = UNSET
+    redirect_url: arguments.RedirectUrl | UnsetType = UNSET
+    data: arguments.TokenData | UnsetType = UNSET
+    language: arguments.TokenLanguage | UnsetType = UNSET
 
 
 class Bulk(Body):
@@ -217,7 +224,8 @@ class Count(Struct, frozen=True):
 
 
 class BulkResult(Struct, frozen=True, omit_defaults=True):
-    """Result of an operation: the `status` that a request of its own would have had, and the user, or the error."""
+    """Result of an operation: the `status` that a request of its own would have had, and the user, the token, or the
+    error."""
 
     index: Annotated[int, number("The index of the operation, from 0.", maximum=MAX_OPERATIONS - 1)]
     status: Annotated[int, says("The HTTP status of this operation.", minimum=200, maximum=599)]
@@ -226,6 +234,7 @@ class BulkResult(Struct, frozen=True, omit_defaults=True):
         Annotated[str, text("The version of the user, for `if_match` and `If-Match`.", 32, examples=['"3"'])]
         | UnsetType
     ) = UNSET
+    token: Token | UnsetType = UNSET
     error: ErrorResponse | UnsetType = UNSET
 
 

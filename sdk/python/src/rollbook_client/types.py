@@ -8,7 +8,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 from rollbook_client._models import Model, each, one, time
 
-BulkVerb = Literal["create", "update", "delete", "restore", "suspend", "activate"] | str
+BulkVerb = Literal["create", "update", "delete", "restore", "suspend", "activate", "create_token"] | str
 """What to do.
 
 Later versions can add values.
@@ -260,12 +260,12 @@ Later versions can add values.
 
 
 class BulkOperation(TypedDict):
-    """One operation. `create` takes the fields of a new user, `update` an `id` and the fields to change, the
-    others only an `id`.
+    """One operation. `create` takes the fields of a new user, `update` an `id` and the fields to change,
+    `create_token` an `id` and the fields of a one-time token, the others only an `id`.
     """
 
     op: BulkVerb
-    """What to do. One of `create`, `update`, `delete`, `restore`, `suspend`, `activate`."""
+    """What to do. One of `create`, `update`, `delete`, `restore`, `suspend`, `activate`, `create_token`."""
     name: NotRequired[str]
     """The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters. At most 255
     characters.
@@ -303,6 +303,24 @@ class BulkOperation(TypedDict):
     """With `delete`: erase the user permanently."""
     if_match: NotRequired[str]
     """With `update` and `delete`: only proceed if the user still has this `ETag`. At most 1,024 characters."""
+    purpose: NotRequired[str]
+    """Required with `create_token`. `invite`: An invited user sets their first password. `reset_password`: Sets a
+    password, for users who have forgotten theirs or have none yet. `verify_email`: Confirms the user's email.
+    `change_email`: Changes the user's email to `email`, and confirms it. `sign_in`: Signs the user in without a
+    password.
+    """
+    expires_in: NotRequired[int]
+    """Seconds until it expires, at most 30 days. Default: the server's setting for the purpose. 1 to 2,592,000."""
+    redirect_url: NotRequired[str]
+    """Where the person continues afterwards, instead of in the dashboard: a URL at an origin of the server's
+    setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port. 9 to 1,024 characters.
+    """
+    data: NotRequired[Mapping[str, Any]]
+    """A JSON object with your own data, at most 4 KiB. It is returned when the token is consumed, and in events:
+    no place for secrets.
+    """
+    language: NotRequired[str]
+    """Language of the page. Default: the one that the browser prefers. One of `de`, `en`, `es`, `fr`, `ja`, `pt`."""
 
 
 class ImportOptions(TypedDict, total=False):
@@ -396,6 +414,39 @@ class User(Model):
     )
 
 
+class Token(Model):
+    """A one-time token. `token` and `url` are returned once, when it is created."""
+
+    __slots__ = ()
+    id: str
+    """ID of the token, which is not the token itself."""
+    user_id: str
+    """ID of the user it is for."""
+    purpose: str
+    """`invite`: An invited user sets their first password. `reset_password`: Sets a password, for users who have
+    forgotten theirs or have none yet. `verify_email`: Confirms the user's email. `change_email`: Changes the
+    user's email to `email`, and confirms it. `sign_in`: Signs the user in without a password.
+    """
+    email: str | None
+    """The new email of `change_email`, or the one that `verify_email` confirms."""
+    redirect_url: str | None
+    """Where the user continues afterwards. Null: in the dashboard."""
+    data: dict[str, Any] | None
+    """Your own data."""
+    created_at: datetime
+    """When it was created."""
+    expires_at: datetime
+    """When it expires."""
+    token: str | None
+    """The token, for a link to your own application."""
+    url: str | None
+    """A link to the page of Rollbook on which the user uses it."""
+    _kinds = {"created_at": time, "expires_at": time}
+    _optional = frozenset(["token", "url"])
+    _secret = frozenset(["token", "url"])
+    _known = ("id", "user_id", "purpose", "email", "redirect_url", "data", "created_at", "expires_at", "token", "url")
+
+
 class ErrorDetail(Model):
     """One problem with a request."""
 
@@ -433,7 +484,9 @@ class ErrorResponse(Model):
 
 
 class BulkResult(Model):
-    """Result of an operation: the `status` that a request of its own would have had, and the user, or the error."""
+    """Result of an operation: the `status` that a request of its own would have had, and the user, the token, or
+    the error.
+    """
 
     __slots__ = ()
     index: int
@@ -446,13 +499,15 @@ class BulkResult(Model):
     """
     etag: str | None
     """The version of the user, for `if_match` and `If-Match`."""
+    token: Token | None
+    """A one-time token. `token` and `url` are returned once, when it is created."""
     error: ErrorResponse | None
     """An error. `error` is for people, `code` for programs. Use `request_id` to find the request in the server's
     log.
     """
-    _kinds = {"user": one(User), "error": one(ErrorResponse)}
-    _optional = frozenset(["error", "etag", "user"])
-    _known = ("index", "status", "user", "etag", "error")
+    _kinds = {"user": one(User), "token": one(Token), "error": one(ErrorResponse)}
+    _optional = frozenset(["error", "etag", "token", "user"])
+    _known = ("index", "status", "user", "etag", "token", "error")
 
 
 class BulkResults(Model):
@@ -485,39 +540,6 @@ class PasswordLink(Model):
     _kinds = {"expires_at": time}
     _secret = frozenset(["url"])
     _known = ("url", "expires_at")
-
-
-class Token(Model):
-    """A one-time token. `token` and `url` are returned once, when it is created."""
-
-    __slots__ = ()
-    id: str
-    """ID of the token, which is not the token itself."""
-    user_id: str
-    """ID of the user it is for."""
-    purpose: str
-    """`invite`: An invited user sets their first password. `reset_password`: Sets a password, for users who have
-    forgotten theirs or have none yet. `verify_email`: Confirms the user's email. `change_email`: Changes the
-    user's email to `email`, and confirms it. `sign_in`: Signs the user in without a password.
-    """
-    email: str | None
-    """The new email of `change_email`, or the one that `verify_email` confirms."""
-    redirect_url: str | None
-    """Where the user continues afterwards. Null: in the dashboard."""
-    data: dict[str, Any] | None
-    """Your own data."""
-    created_at: datetime
-    """When it was created."""
-    expires_at: datetime
-    """When it expires."""
-    token: str | None
-    """The token, for a link to your own application."""
-    url: str | None
-    """A link to the page of Rollbook on which the user uses it."""
-    _kinds = {"created_at": time, "expires_at": time}
-    _optional = frozenset(["token", "url"])
-    _secret = frozenset(["token", "url"])
-    _known = ("id", "user_id", "purpose", "email", "redirect_url", "data", "created_at", "expires_at", "token", "url")
 
 
 class Key(Model):

@@ -36,7 +36,7 @@ export interface components {
         };
         /**
          * BulkOperation
-         * @description One operation. `create` takes the fields of a new user, `update` an `id` and the fields to change, the others only an `id`.
+         * @description One operation. `create` takes the fields of a new user, `update` an `id` and the fields to change, `create_token` an `id` and the fields of a one-time token, the others only an `id`.
          * @example {
          *       "op": "suspend",
          *       "id": "user_065n1610s1svlbjclvt8htp6r0"
@@ -93,10 +93,40 @@ export interface components {
              * @example "3"
              */
             if_match?: string;
+            /**
+             * @description Required with `create_token`. `invite`: An invited user sets their first password. `reset_password`: Sets a password, for users who have forgotten theirs or have none yet. `verify_email`: Confirms the user's email. `change_email`: Changes the user's email to `email`, and confirms it. `sign_in`: Signs the user in without a password.
+             * @enum {string}
+             */
+            purpose?: "change_email" | "invite" | "reset_password" | "sign_in" | "verify_email" | (string & {});
+            /**
+             * Format: int64
+             * @description Seconds until it expires, at most 30 days. Default: the server's setting for the purpose.
+             * @example 3600
+             */
+            expires_in?: number;
+            /**
+             * @description Where the person continues afterwards, instead of in the dashboard: a URL at an origin of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port.
+             * @example https://app.example.com/sign-in
+             */
+            redirect_url?: string;
+            /**
+             * @description A JSON object with your own data, at most 4 KiB. It is returned when the token is consumed, and in events: no place for secrets.
+             * @example {
+             *       "plan": "pro"
+             *     }
+             */
+            data?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description Language of the page. Default: the one that the browser prefers.
+             * @enum {string}
+             */
+            language?: "de" | "en" | "es" | "fr" | "ja" | "pt" | (string & {});
         };
         /**
          * BulkResult
-         * @description Result of an operation: the `status` that a request of its own would have had, and the user, or the error.
+         * @description Result of an operation: the `status` that a request of its own would have had, and the user, the token, or the error.
          * @example {
          *       "index": 0,
          *       "status": 201,
@@ -126,6 +156,7 @@ export interface components {
              * @example "3"
              */
             etag?: string;
+            token?: components["schemas"]["Token"];
             error?: components["schemas"]["ErrorResponse"];
         };
         /**
@@ -176,7 +207,7 @@ export interface components {
          * @description What to do.
          * @enum {string}
          */
-        BulkVerb: "create" | "update" | "delete" | "restore" | "suspend" | "activate" | (string & {});
+        BulkVerb: "create" | "update" | "delete" | "restore" | "suspend" | "activate" | "create_token" | (string & {});
         /**
          * ConsumedToken
          * @description The user after a one-time token was used, with all fields, and the token.

@@ -7,10 +7,13 @@ type Object<Name extends keyof Schemas> = Schemas[Name];
 /** Operations on users. They are done in this order. */
 export interface Bulk extends Object<"Bulk"> {}
 
-/** One operation. `create` takes the fields of a new user, `update` an `id` and the fields to change, the others only an `id`. */
+/**
+ * One operation. `create` takes the fields of a new user, `update` an `id` and the fields to change, `create_token` an
+ * `id` and the fields of a one-time token, the others only an `id`.
+ */
 export interface BulkOperation extends Object<"BulkOperation"> {}
 
-/** Result of an operation: the `status` that a request of its own would have had, and the user, or the error. */
+/** Result of an operation: the `status` that a request of its own would have had, and the user, the token, or the error. */
 export interface BulkResult extends Object<"BulkResult"> {}
 
 /** A result for each operation, in their order. */

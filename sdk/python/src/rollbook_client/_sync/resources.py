@@ -1531,11 +1531,11 @@ class Users(Resource):
     ) -> BulkResults:
         """Change many users.
 
-        Runs up to 1,000 operations that create, update, delete, restore, suspend or activate users, in the
-        order you send them and in one transaction. Each operation follows the rules of its own endpoint;
-        `update` is `PATCH`. Returns a result for each operation: one that fails doesn't affect the others. With
-        `atomic`, either all operations are done or none. Up to 200 operations can have a password. Each
-        operation counts as one request.
+        Runs up to 1,000 operations that create, update, delete, restore, suspend or activate users, or create
+        one-time tokens for them, in the order you send them and in one transaction. Each operation follows the
+        rules of its own endpoint; `update` is `PATCH`. Returns a result for each operation: one that fails
+        doesn't affect the others. With `atomic`, either all operations are done or none. Up to 200 operations
+        can have a password. Each operation counts as one request.
 
         Scope: `users:write`.
 
