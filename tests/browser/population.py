@@ -99,8 +99,8 @@ class Population(NamedTuple):
     """To the first one."""
     import_id: str
     """Of one with refused records."""
-    password_link: str
-    """With which one of the users can set a password: the query."""
+    links: dict[str, str]
+    """Of one-time tokens that nobody has used: the query, by the path."""
 
 
 class Place(NamedTuple):
@@ -154,7 +154,7 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
             sign_in_by_form(server, OWNER_EMAIL, OWNER_PASSWORD, name)
             sign_in_by_form(server, member["email"], PASSWORD, name)
         server.pass_time(0)
-        link = urlsplit(_done(http.post(f"/v1/users/{users[2]['id']}/password-link"))["url"])
+        links = _links(http, users[2], users[3])
         # Ids of requests hold the second, read every now and then: those given right after the clock was moved say
         # another one.
         deadline = time.monotonic() + 30
@@ -190,7 +190,7 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
         webhooks,
         delivery,
         import_id,
-        f"?{link.query}",
+        links,
     )
 
 
@@ -229,7 +229,15 @@ NO_PAGES = {
 """Rows that show nothing by themselves, and why."""
 
 FILLED: dict[str, Callable[[Population], Iterable[str]]] = {
-    "/account/set-password": lambda population: [population.password_link],
+    **{
+        path: lambda population, path=path: [population.links[path]]
+        for path in (
+            "/account/set-password",
+            "/account/invitation",
+            "/account/confirm-email",
+            "/account/sign-in-link",
+        )
+    },
     "/account/keys/{id}": lambda population: [key["id"] for key in population.keys[:2]],
     "/account/requests/{id}": lambda population: [population.request_id],
     "/admin/requests/{id}": lambda population: [population.request_id],
@@ -323,6 +331,21 @@ def _user(http: httpx2.Client, number: int, name: str) -> dict[str, Any]:
 
 USED = (0, 1, 3)
 """Which of the owner's keys have requests."""
+
+
+def _links(http: httpx2.Client, user: dict[str, Any], other: dict[str, Any]) -> dict[str, str]:
+    """One for each page, of people whose names are scripts where names are shown."""
+    invited = _done(http.post("/v1/users", json={"name": HOSTILE[0], "email": "new@example.com", "status": "invited"}))
+    wanted = [
+        (invited, {"purpose": "invite"}),
+        (user, {"purpose": "reset_password"}),
+        (other, {"purpose": "change_email", "email": "other@example.com"}),
+        (user, {"purpose": "sign_in"}),
+    ]
+    urls = [urlsplit(_done(http.post(f"/v1/users/{each['id']}/tokens", json=fields))["url"]) for each, fields in wanted]
+    return {url.path: f"?{url.query}" for url in urls}
+
+
 WEBHOOKS: tuple[dict[str, Any], ...] = (
     {"url": "inbox"},
     {

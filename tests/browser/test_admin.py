@@ -648,7 +648,7 @@ def test_a_user_made_without_a_password_is_invited_by_a_link_that_is_shown_once(
     for number in range(passwords.count()):
         passwords.nth(number).fill("a lobster in the library")
     theirs.locator("main form button[type=submit]").click()
-    theirs.wait_for_url(lambda url: "set-password" not in url)
+    theirs.wait_for_url(lambda url: "/account/invitation" not in url)
     sign_in_by_form(server, email, "a lobster in the library")
     page.get_by_role("link", name="Go to the user").click()
     assert link.rpartition("/")[2] not in page.content()

@@ -3,6 +3,7 @@ product."""
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 
@@ -24,6 +25,7 @@ LOGO = (
 NAME = "Acme Cloud"
 SUPPORT = "mailto:help@acme.example"
 NEW = "a few random words"
+NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -239,3 +241,140 @@ def test_the_last_owner_cannot_delete_their_account(server: Server, page: Page, 
     page.get_by_role("button", name="Eliminar mi cuenta").click()
     expect(page.get_by_role("alert")).to_have_text("No se puede eliminar al último propietario.")
     assert http.get("/v1/users/me").is_success
+
+
+# ---- links
+
+
+def token_url(http: httpx2.Client, user: dict, purpose: str, **fields: object) -> str:
+    answer = http.post(f"/v1/users/{user['id']}/tokens", json={"purpose": purpose, **fields})
+    assert answer.is_success, answer.text
+    return answer.json()["url"]
+
+
+def invited(http: httpx2.Client, **fields: object) -> dict:
+    email = f"invited{next(NUMBERS)}@example.com"
+    return http.post("/v1/users", json={"name": "Invited", "email": email, "status": "invited", **fields}).json()
+
+
+without_scripts = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+
+
+@without_scripts
+def test_who_is_invited_chooses_a_name_and_a_password(
+    new_page: Callable[..., Page], http: httpx2.Client, scripts: bool
+) -> None:
+    user = invited(http)
+    page = new_page(java_script_enabled=scripts)
+    url = token_url(http, user, "invite")
+    assert "/account/invitation?" in url
+    page.goto(url)
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Welcome to {NAME}")
+    expect(page.get_by_label("Email")).to_have_value(user["email"])
+    expect(page.get_by_label("Name")).to_have_value("Invited")
+    assert axe_in_both_themes(page) == [] if scripts else True
+    page.get_by_label("Name").fill("Ada \u202e Lovelace")
+    page.get_by_label("New password").fill(NEW)
+    page.get_by_label("Confirm password").fill(NEW)
+    page.get_by_role("button", name="Accept invitation").click()
+    expect(page.locator(".problem")).to_contain_text("control character")
+    assert http.get(f"/v1/users/{user['id']}").json()["status"] == "invited", "nothing is used up"
+    page.get_by_label("Name").fill("Ada Lovelace")
+    page.get_by_label("New password").fill(NEW)
+    page.get_by_label("Confirm password").fill(NEW)
+    page.get_by_role("button", name="Accept invitation").click()
+    expect(page).to_have_url(re.compile("/account/keys$"))
+    found = http.get(f"/v1/users/{user['id']}").json()
+    assert (found["name"], found["status"]) == ("Ada Lovelace", "active")
+    page.goto(url)
+    expect(page.get_by_role("heading", level=1)).to_have_text("This link is no longer valid")
+
+
+@without_scripts
+def test_an_email_is_confirmed_by_a_button_and_not_by_opening_the_link(
+    new_page: Callable[..., Page], http: httpx2.Client, user: dict, scripts: bool
+) -> None:
+    page = new_page(java_script_enabled=scripts)
+    url = token_url(http, user, "verify_email")
+    for _ in range(2):
+        page.goto(url)
+        expect(page.get_by_role("main")).to_contain_text(user["email"])
+    assert http.get(f"/v1/users/{user['id']}").json()["email_verified"] is False
+    page.get_by_role("button", name="Confirm email address").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your email address is confirmed")
+    assert http.get(f"/v1/users/{user['id']}").json()["email_verified"] is True
+    assert page.context.cookies() == [], "nobody is signed in by it"
+    page.goto(url)
+    expect(page.get_by_role("heading", level=1)).to_have_text("This link is no longer valid")
+
+
+def test_a_new_email_counts_once_it_is_confirmed(page: Page, http: httpx2.Client, user: dict) -> None:
+    email = f"new{next(NUMBERS)}@example.com"
+    url = token_url(http, user, "change_email", email=email)
+    page.goto(url)
+    expect(page.get_by_role("main")).to_contain_text(f"you’ll sign in with {email} instead of {user['email']}")
+    other = new_user(http, email=email)
+    page.get_by_role("button", name="Confirm email address").click()
+    expect(page.get_by_role("alert")).to_contain_text("Email address is already in use.")
+    assert http.delete(f"/v1/users/{other['id']}").is_success
+    page.get_by_role("button", name="Confirm email address").click()
+    expect(page.get_by_role("main")).to_contain_text(f"{email} is confirmed")
+    found = http.get(f"/v1/users/{user['id']}").json()
+    assert (found["email"], found["email_verified"]) == (email, True)
+
+
+@without_scripts
+def test_a_link_signs_in_by_a_button(
+    new_page: Callable[..., Page], http: httpx2.Client, user: dict, scripts: bool
+) -> None:
+    page = new_page(java_script_enabled=scripts)
+    url = token_url(http, user, "sign_in")
+    page.goto(url)
+    assert page.context.cookies() == []
+    page.goto(url)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator(".who")).to_have_text(user["email"])
+    page.goto(url)
+    expect(page.get_by_role("heading", level=1)).to_have_text("This link is no longer valid")
+
+
+@pytest.mark.parametrize("purpose", ["reset_password", "verify_email", "sign_in"])
+def test_a_link_of_somebody_who_is_suspended_says_so_before_anything_is_typed(
+    page: Page, http: httpx2.Client, user: dict, purpose: str
+) -> None:
+    url = token_url(http, user, purpose)
+    assert http.post(f"/v1/users/{user['id']}/suspend").is_success
+    answer = page.goto(url)
+    assert answer and answer.status == 404
+    expect(page.get_by_role("main")).to_contain_text("a suspended account")
+    expect(page.get_by_role("main").get_by_role("link", name="Contact support")).to_be_visible()
+    assert page.locator("input").count() == 0
+
+
+def test_a_link_does_nothing_on_the_page_of_another(page: Page, http: httpx2.Client, user: dict) -> None:
+    pages = {"verify_email": "sign-in-link", "sign_in": "set-password", "reset_password": "confirm-email"}
+    for purpose, path in pages.items():
+        url = token_url(http, user, purpose)
+        page.goto(f"/account/{path}?{url.partition('?')[2]}")
+        expect(page.get_by_role("heading", level=1)).to_have_text("This link is no longer valid")
+    assert len(http.get(f"/v1/users/{user['id']}/tokens").json()) == 3
+
+
+@pytest.mark.parametrize("code", [code for code in NAMES if code != "en"])
+def test_the_pages_of_links_are_in_the_language_of_the_browser(
+    new_context: Callable[..., BrowserContext], http: httpx2.Client, code: str
+) -> None:
+    reader = language(code)  # pyrefly: ignore[bad-argument-type]
+    page = new_context(locale=code, viewport={"width": 360, "height": 640}).new_page()
+    user = new_user(http)
+    titles = {
+        token_url(http, invited(http), "invite"): reader.t("invitation_title", brand=NAME),
+        token_url(http, user, "verify_email"): reader.t("confirm_email_title"),
+        token_url(http, user, "change_email", email=f"x{next(NUMBERS)}@example.com"): reader.t("change_email_title"),
+        token_url(http, user, "sign_in"): reader.t("sign_in_link_title"),
+        "/account/deleted": reader.t("deleted_title"),
+    }
+    for url, title in titles.items():
+        page.goto(url)
+        expect(page.get_by_role("heading", level=1)).to_have_text(title)
+        assert not sideways(page)

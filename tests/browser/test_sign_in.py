@@ -52,7 +52,7 @@ def fill(page: Page, email: str, password: str) -> None:
 def fill_new(page: Page, password: str, again: str | None = None) -> None:
     page.get_by_label("New password").fill(password)
     page.get_by_label("Confirm password").fill(password if again is None else again)
-    page.get_by_role("button", name="Set password").click()
+    page.get_by_role("button", name=re.compile("^(Set password|Accept invitation)")).click()
 
 
 def link(http: httpx2.Client, user: dict[str, Any]) -> str:

@@ -41,7 +41,7 @@ def test_somebody_who_is_invited_sets_a_password_and_is_signed_in(server: Server
     done = rollbook("users", "invite", email, "--name", "Ada Byron", "--role", "viewer", *place)
     assert done.returncode == 0, done.stderr
     link = done.stdout.strip()
-    assert link.startswith(f"{server.url}/account/set-password?token=")
+    assert link.startswith(f"{server.url}/account/invitation?token=")
     assert "a new user with the role viewer" in done.stderr and link not in done.stderr
     with server.http() as http, visitor(server) as person:
         [user] = http.get("/v1/users", params={"email": email, "fields": "*"}).json()
@@ -102,7 +102,7 @@ def test_a_new_folder_may_be_invited_to_before_it_is_served(tmp_path: Path) -> N
             public_url="https://u.example.org/",
         )
     )
-    assert found["url"].startswith("https://u.example.org/account/set-password?token=")
+    assert found["url"].startswith("https://u.example.org/account/invitation?token=")
     token = found["url"].partition("=")[2]
     content = b"".join(path.read_bytes() for path in (tmp_path / "data").iterdir() if path.is_file())
     assert token.encode() not in content and tokens.digest(token) in content

@@ -76,7 +76,7 @@ def test_forms_of_strangers_are_small(server: Server) -> None:
             )
             return client.read()
 
-    for path in ("sign-in", "sign-out", "set-password"):
+    for path in ("sign-in", "sign-out", "set-password", "invitation", "confirm-email", "sign-in-link"):
         assert post(f"/account/{path}", 8_193).status == 413
     password = quote("\N{GRINNING FACE}" * 256)
     longest = f"token={'t' * 1_500}&password={password}&again={password}".encode()

@@ -32,7 +32,7 @@ def digest(text: str) -> bytes:
 
 
 _PAGES = {
-    "invite": "set-password",
+    "invite": "invitation",
     "reset_password": "set-password",
     "verify_email": "confirm-email",
     "change_email": "confirm-email",

@@ -100,6 +100,7 @@ TEXTS = {
     "email_confirmed_title": "Ihre E-Mail-Adresse ist bestätigt",
     "email_confirmed": "Vielen Dank. {email} ist bestätigt. Sie können diese Seite schließen.",
     # Sign in with a link.
+    "sign_in_link_title": "Mit diesem Link anmelden",
     "sign_in_link_lead": "Melden Sie sich mit der Schaltfläche als {email} an.",
     # A link that doesn't work.
     "link_dead_title": "Dieser Link ist nicht mehr gültig",

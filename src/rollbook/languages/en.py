@@ -85,6 +85,7 @@ TEXTS = {
     "email_confirmed_title": "Your email address is confirmed",
     "email_confirmed": "Thank you. {email} is confirmed, and you can close this page.",
     # Sign in with a link.
+    "sign_in_link_title": "Sign in with this link",
     "sign_in_link_lead": "Press the button to sign in as {email}.",
     # A link that doesn't work.
     "link_dead_title": "This link is no longer valid",

@@ -99,6 +99,7 @@ TEXTS = {
     "email_confirmed_title": "Su correo electrónico está confirmado",
     "email_confirmed": "Gracias. {email} está confirmado y puede cerrar esta página.",
     # Sign in with a link.
+    "sign_in_link_title": "Iniciar sesión con este enlace",
     "sign_in_link_lead": "Pulse el botón para iniciar sesión como {email}.",
     # A link that doesn't work.
     "link_dead_title": "Este enlace ya no es válido",

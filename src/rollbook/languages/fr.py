@@ -104,6 +104,7 @@ TEXTS = {
     "email_confirmed_title": "Votre adresse e-mail est confirmée",
     "email_confirmed": "Merci. L’adresse {email} est confirmée et vous pouvez fermer cette page.",
     # Sign in with a link.
+    "sign_in_link_title": "Se connecter avec ce lien",
     "sign_in_link_lead": "Appuyez sur le bouton pour vous connecter en tant que {email}.",
     # A link that doesn't work.
     "link_dead_title": "Ce lien n’est plus valable",

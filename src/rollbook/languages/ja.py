@@ -97,6 +97,7 @@ TEXTS = {
     "email_confirmed_title": "メールアドレスを確認しました",
     "email_confirmed": "ありがとうございます。{email} を確認しました。このページは閉じてかまいません。",
     # Sign in with a link.
+    "sign_in_link_title": "このリンクでログイン",
     "sign_in_link_lead": "{email} としてログインするには、ボタンを押してください。",
     # A link that doesn't work.
     "link_dead_title": "このリンクは無効です",

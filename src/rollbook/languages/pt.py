@@ -91,6 +91,7 @@ TEXTS = {
     "email_confirmed_title": "O seu e-mail foi confirmado",
     "email_confirmed": "Obrigado. {email} foi confirmado e você pode fechar esta página.",
     # Sign in with a link.
+    "sign_in_link_title": "Entrar com este link",
     "sign_in_link_lead": "Clique no botão para entrar como {email}.",
     # A link that doesn't work.
     "link_dead_title": "Este link não é mais válido",

@@ -11,6 +11,7 @@ NAMES = {
     "user": "Users",
     "key": "API keys",
     "session": "Sessions",
+    "token": "One-time tokens",
     "password_link": "Password links",
     "limit": "Rate limits",
     "webhook": "Webhooks",

@@ -277,9 +277,9 @@ class PageRequest:
             return Response(204, location.replace(b"Location:", b"HX-Redirect:") + PRIVATE + headers)
         return Response(303, location + PRIVATE + SAFE + headers)
 
-    def leave(self, url: str) -> Response:
+    def leave(self, url: str, headers: bytes = b"") -> Response:
         """To another site (303: with GET), whose URL has been checked."""
-        return Response(303, line("Location", url) + PRIVATE + SAFE)
+        return Response(303, line("Location", url) + PRIVATE + SAFE + headers)
 
     # ---- the cookies
 

@@ -13,7 +13,16 @@ FORGET_PAGES = b'Clear-Site-Data: "cache"\r\n'
 """Not its storage, which holds no more than the theme and the tab of examples."""
 SECTIONS = ("/account", "/admin", "/docs")
 """Where people who sign in may have wanted to go."""
-ENTRANCES = ("/account/sign-in", "/account/sign-out", "/account/set-password")
+ENTRANCES = (
+    "/account/sign-in",
+    "/account/sign-out",
+    "/account/set-password",
+    "/account/invitation",
+    "/account/forgot-password",
+    "/account/confirm-email",
+    "/account/sign-in-link",
+    "/account/deleted",
+)
 
 
 async def root(page: PageRequest) -> Response:
@@ -30,7 +39,7 @@ async def show(page: PageRequest) -> Response:
     wanted = page.query.get("next", "")
     if page.person is not None:
         return page.redirect(destination(wanted))
-    return _form(page, wanted)
+    return await _form(page, wanted)
 
 
 async def sign_in(page: PageRequest) -> Response:
@@ -41,7 +50,7 @@ async def sign_in(page: PageRequest) -> Response:
     try:
         signed_in = await sessions.sign_in(page.on, page.by, email, form.get("password", ""), page.browser)
     except ApiError as error:
-        return _form(page, wanted, email, error)
+        return await _form(page, wanted, email, error)
     page.request.user_id = signed_in.session.user_id
     return page.redirect(destination(wanted), headers=page.cookies(signed_in))
 
@@ -53,7 +62,7 @@ async def sign_out(page: PageRequest) -> Response:
     return page.redirect("/account/sign-in", "signed-out", page.set_cookie("", 0) + FORGET_PAGES)
 
 
-def _form(page: PageRequest, wanted: str, email: str = "", error: ApiError | None = None) -> Response:
+async def _form(page: PageRequest, wanted: str, email: str = "", error: ApiError | None = None) -> Response:
     return page.render(
         "sign_in/sign_in.html",
         200 if error is None else error.status,
@@ -61,6 +70,7 @@ def _form(page: PageRequest, wanted: str, email: str = "", error: ApiError | Non
         section="sign-in",
         next=wanted,
         email=email,
+        offers_link=False,
         problems={} if error is None else forms.problems(page, error),
     )
 

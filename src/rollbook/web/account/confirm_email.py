@@ -1,0 +1,33 @@
+"""The page behind a link that confirms an email, or changes it to a new one."""
+
+from __future__ import annotations
+
+from rollbook.actions import sessions
+from rollbook.actions.arguments import TokenConsume
+from rollbook.errors import ApiError, TokenInvalid
+from rollbook.http.response import Response
+from rollbook.web.account import links
+from rollbook.web.page_request import PageRequest
+
+PURPOSES = ("verify_email", "change_email")
+
+
+async def show(page: PageRequest) -> Response:
+    open = await links.opened(page, *PURPOSES)
+    return await links.dead(page) if open is None else links.form(page, "sign_in/confirm_email.html", open)
+
+
+async def confirm(page: PageRequest) -> Response:
+    """Uses up the link, and leads to where it says. Nobody is signed in by it."""
+    open = await links.opened(page, *PURPOSES)
+    if open is None:
+        return await links.dead(page)
+    try:
+        used = await sessions.use_token(page.on, page.by, TokenConsume(token=links.token_of(page)), page.browser)
+    except TokenInvalid:
+        return await links.dead(page)
+    except ApiError as error:
+        return links.form(page, "sign_in/confirm_email.html", open, error)
+    if used.redirect_url:
+        return page.leave(used.redirect_url)
+    return page.render("sign_in/email_confirmed.html", secret=True, section="sign-in", email=used.user.email)

@@ -1,0 +1,54 @@
+"""What the pages behind one-time links share: whether a link works, what to do if it doesn't, and where it leads.
+
+To open a page uses nothing up: programs that show email open links, too. A form does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from rollbook.actions import tokens
+from rollbook.actions.tokens import Open
+from rollbook.errors import ApiError
+from rollbook.http.response import Response
+from rollbook.web import forms
+from rollbook.web.page_request import PageRequest, header_lines
+
+
+def token_of(page: PageRequest) -> str:
+    """The token in the URL, or in the form that is sent."""
+    return (page.form if page.request.method == "POST" else page.query).get("token", "")
+
+
+async def opened(page: PageRequest, *purposes: str) -> Open | None:
+    """The link's token, if it can be used and has one of these purposes. None: the page says so before anything is
+    typed."""
+    found = await tokens.look(page.on, token_of(page))
+    return found if found is not None and found.token.purpose in purposes else None
+
+
+async def dead(page: PageRequest) -> Response:
+    """The page of a link that can't be used. It doesn't say why: the reason is about an account."""
+    return page.render("sign_in/link_dead.html", 404, secret=True, section="sign-in", offers_link=False)
+
+
+def form(page: PageRequest, template: str, open: Open, error: ApiError | None = None, **context: Any) -> Response:
+    """The page with the form that uses the link. Its policy lets the form lead to where the link does."""
+    parts = urlsplit(open.redirect_url)
+    problems = {} if error is None else forms.problems(page, error)
+    return page.render(
+        template,
+        200 if error is None else error.status,
+        secret=True,
+        headers=b"" if error is None else header_lines(error),
+        leads_to=f"{parts.scheme}://{parts.netloc}" if parts.netloc else "",
+        section="sign-in",
+        host=parts.netloc,
+        token=token_of(page),
+        user=open.user,
+        email=open.token.email or open.user.email,
+        purpose=open.token.purpose,
+        problems=problems,
+        **context,
+    )
