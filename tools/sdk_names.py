@@ -40,7 +40,7 @@ NAMES: dict[str, Name] = {
         restore="restore_user",
         export="export_user",
     ),
-    **_names("tokens", consume="consume_token"),
+    **_names("tokens", request="request_token", consume="consume_token"),
     **_names("exports", users="export_users"),
     **_names(
         "keys",

@@ -435,6 +435,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "reset links can lead to any `https` URL, and other tokens to none."
         ),
     ] = Origins()
+    token_email_limit: Annotated[
+        Limit,
+        says(
+            "One-time tokens that are sent to an email because someone asked for them, such as on a page for forgotten "
+            "passwords, or `none`. Beyond it, nothing is sent. Lower it if strangers bother your users."
+        ),
+    ] = Limit.parse("5/hour,20/day")
+    token_address_limit: Annotated[
+        Limit,
+        says(
+            "The same per client IP address (IPv6: per /64 network), for all emails together, or `none`. The networks "
+            "around it share multiples, as with `address_attempts_limit`. Raise it if many users share one address."
+        ),
+    ] = Limit.parse("10/minute,60/hour")
     page_limit: Annotated[
         Limit,
         says(

@@ -454,9 +454,9 @@ class Unavailable(ApiError):
 
 
 class Overloaded(Unavailable):
-    """Too many requests are waiting: for a password to be hashed (setting `password_queue`), a write, a search or
-    events. Or there was not enough memory to hash a password, or for the requests that have not arrived whole (setting
-    `request_memory`). Nothing was done. Try again after the number of seconds
+    """Too many requests are waiting: for a password to be hashed (setting `password_queue`), a write, a search, events
+    or a token that was asked for. Or there was not enough memory to hash a password, or for the requests that have not
+    arrived whole (setting `request_memory`). Nothing was done. Try again after the number of seconds
     in `Retry-After`."""
 
     code = "overloaded"

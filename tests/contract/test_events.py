@@ -230,6 +230,7 @@ def test_rotation_without_overlap_is_one_event_too(http: httpx2.Client, log: Log
 def test_the_cases_above_are_all_types_there_are() -> None:
     seen = {change.type for change in CHANGES} | {"user.created", "key.revealed", "key.rotated", "key.revoked"}
     seen |= {"token.consumed", "token.revoked"}  # test_tokens
+    seen |= {"token.requested"}  # test_requested_tokens
     seen |= {"session.created", "session.revoked", "user.signed_in"}
     seen |= {*REFUSALS, "limit.exceeded", "key.expiring", "key.expired"}  # test_event_notices
     seen |= {"import.finished", "users.exported"}  # test_imports, test_exports

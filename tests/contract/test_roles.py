@@ -52,6 +52,7 @@ POST /v1/users/{userId}/password-link member no no no          viewer no no no  
 GET /v1/users/{userId}/tokens    member no no no              viewer no no no              admin yes yes yes           owner yes yes yes
 POST /v1/users/{userId}/tokens   member no no no              viewer no no no              admin yes yes no            owner yes yes yes
 DELETE /v1/users/{userId}/tokens/{tokenId} member no no no    viewer no no no              admin yes yes no            owner yes yes yes
+POST /v1/tokens/request          member no                    viewer no                    admin yes                   owner yes
 POST /v1/tokens/consume          member no                    viewer no                    admin yes                   owner yes
 POST /v1/users/{userId}/suspend  member no no no              viewer no no no              admin yourself yes no       owner yourself yes yes
 POST /v1/users/{userId}/activate member no no no              viewer no no no              admin yes yes no            owner yes yes yes
@@ -223,6 +224,8 @@ class People:
                 self.log.news()
                 token = "refresh_token" if route.path.endswith("refresh") else "token"
                 return {token: made[token], "audience": "shop"}
+            case "POST /v1/tokens/request":
+                return {"email": f"{number}@example.com", "purpose": "sign_in"}
             case "POST /v1/tokens/consume":
                 return {"token": self.token}
             case row if row == f"POST {USER}/tokens":

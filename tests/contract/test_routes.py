@@ -198,6 +198,7 @@ BODIES: dict[str, dict[str, Any]] = {
     f"PUT {USER}/password": {"password": "anothersecurepassword"},
     f"POST {USER}/password-link": {"redirect_url": "https://app.example.com/sign-in"},
     f"POST {USER}/tokens": {"purpose": "verify_email"},
+    "POST /v1/tokens/request": {"email": "charlie@example.com", "purpose": "reset_password"},
     "POST /v1/tokens/consume": {"token": "x" * 43},
     "POST /v1/keys": {"name": "billing service"},
     f"POST {KEY}/reveal": {"password": OWNER_PASSWORD},
@@ -233,6 +234,9 @@ VALID: dict[str, Callable[[World], Ask]] = {
     f"GET {USER}/tokens": lambda world: Ask(_user(world) + "/tokens"),
     f"POST {USER}/tokens": lambda world: Ask(_user(world) + "/tokens", BODIES[f"POST {USER}/tokens"]),
     f"DELETE {TOKEN}": lambda world: Ask(f"{(user := _user(world))}/tokens/{new_token(world.http, user[10:])['id']}"),
+    "POST /v1/tokens/request": lambda world: Ask(
+        "/v1/tokens/request", BODIES["POST /v1/tokens/request"] | {"email": world.email()}
+    ),
     "POST /v1/tokens/consume": lambda world: Ask(
         "/v1/tokens/consume", {"token": new_token(world.http, _user(world)[10:])["token"]}
     ),

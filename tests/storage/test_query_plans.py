@@ -34,6 +34,8 @@ from rollbook.records import (
     idempotency_keys,
     keys,
     sessions,
+    token_deliveries,
+    token_requests,
     usage,
     user_counts,
     user_dates,
@@ -53,6 +55,8 @@ RECORDS = (
     keys,
     idempotency_keys,
     sessions,
+    token_deliveries,
+    token_requests,
     usage,
     user_counts,
     user_dates,
@@ -80,6 +84,7 @@ SMALL = {
     "user_metadata_building": "one row at most",
     "pair": "the metadata of one user, at most 16 KiB",
     "webhooks": "500 of a server at most",
+    "token_requests": "10,000 at most, for a moment",
     "imports": "1,000 that have ended, and 100 that wait or run: what is more is removed within seconds",
     "all_of_them": "imports",
     "json_each": "what the statement itself brings",
@@ -201,6 +206,7 @@ async def everything(call: Calls) -> None:
     await call("PUT", f"/v1/users/{id}", {"role": "member"})
     await call("PUT", f"/v1/users/{id}/password", {"password": "another-good-one"})
     await call("POST", "/v1/users/verify-password", {"email": "bob@example.com", "password": "another-good-one"})
+    await call("POST", "/v1/tokens/request", {"email": "bob@example.com", "purpose": "reset_password"})
     await call("POST", f"/v1/users/{id}/suspend")
     await call("POST", f"/v1/users/{id}/activate")
     who = {"email": "bob@example.com", "password": "another-good-one", "audience": "shop"}

@@ -38,6 +38,8 @@ class Listener:
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self.answer: Callable[[Message], Answer] = lambda message: (200, 0)
+        self.echoes = False
+        """Answers repeat the message."""
         self.connections = 0
         """Open ones."""
         self.overlaps = 0
@@ -123,7 +125,8 @@ class Listener:
             await asyncio.sleep(delay)
         lines = "".join(f"{name}: {value}\r\n" for name, value in (more[0] if more else {}).items())
         message.status = status
-        writer.write(f"HTTP/1.1 {status} X\r\n{lines}Content-Length: 0\r\n\r\n".encode())
+        body = message.body if self.echoes else b""
+        writer.write(f"HTTP/1.1 {status} X\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         await writer.drain()
 
 

@@ -530,6 +530,30 @@ class TokenCreate(Body):
     language: TokenLanguage | UnsetType = UNSET
 
 
+class TokenRequest(Body):
+    """A one-time token that someone asks for who is not signed in."""
+
+    email: Annotated[Email, says("The email that the person entered.")]
+    purpose: Annotated[
+        Literal["reset_password", "verify_email", "sign_in", "invite"],
+        says(listed({name: text for name, text in one_time_tokens.PURPOSES.items() if name != "change_email"})),
+    ]
+    redirect_url: RedirectUrl | UnsetType = UNSET
+    address: (
+        Annotated[
+            Address,
+            says(
+                "The IP address of the person, as your application sees it. Not that of your application or its proxy."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    language: (
+        Annotated[LanguageCode, says("Language of the email and the page. Default: the server's setting `language`.")]
+        | UnsetType
+    ) = UNSET
+
+
 class TokenConsume(Body):
     """A one-time token to use, with what it needs."""
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from rollbook import clock, ids
-from rollbook.actions import webhook_secrets
+from rollbook.actions import token_deliveries, webhook_secrets
 from rollbook.actions.arguments import ListDeliveries, WebhookTest
 from rollbook.actions.checking import check_range, refuse
 from rollbook.actions.context import Rollbook
@@ -20,8 +20,9 @@ from rollbook.actions.webhooks import find
 from rollbook.delivery import outcomes, payload, signing
 from rollbook.delivery.sender import Sender, Sent
 from rollbook.errors import NotFound, ReplayLimitReached
-from rollbook.records import event_types, events, webhooks
+from rollbook.records import event_types, events, examples, webhooks
 from rollbook.records.events import Event
+from rollbook.records.token_deliveries import REQUESTED
 from rollbook.records.webhooks import Webhook, deliveries, inbox, replays
 from rollbook.records.webhooks.deliveries import FAILED, Delivery, DeliveryFilters
 from rollbook.records.webhooks.inbox import HIDDEN, Message
@@ -157,7 +158,9 @@ async def test(on: Rollbook, by: Principal, id: str, asked: WebhookTest) -> Deli
     now = clock.now()
     event = events.example(type, ids.new("evt"), now)
     form, content = webhook.format, webhook.payload
-    content_type, body = payload.body(event, form, content, on.settings.url)  # type: ignore[bad-argument-type]
+    carries = type == REQUESTED and token_deliveries.carries(webhook)
+    sample = payload.carrying(event, examples.CARRIED) if carries else event
+    content_type, body = payload.body(sample, form, content, on.settings.url)  # type: ignore[bad-argument-type]
     sent, message = await _send(on, webhook, event, content_type, body)
     delivery = Delivery(
         id=ids.new("dlv"),

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from msgspec import UNSET
 
 from rollbook import clock
-from rollbook.actions import creators, webhook_secrets
+from rollbook.actions import creators, token_deliveries, webhook_secrets
 from rollbook.actions.arguments import (
     ListWebhooks,
     PasswordProof,
@@ -100,6 +100,7 @@ async def create(on: Rollbook, by: Principal, new: WebhookCreate) -> WebhookDeta
         "secret": webhook_secrets.sealed_secret(on.secret, id, secret),
         "headers": _headers(on, id, {}, new),
     }
+    token_deliveries.check(by, Webhook(**columns))
     await events.settle(on.db)
     return await on.write(_create, by, Webhook(**columns), secret)
 
@@ -109,6 +110,7 @@ async def _create(tx: Tx, by: Principal, new: Webhook, secret: str) -> WebhookDe
     await check_may_touch(tx, by, new.user_id)
     await check_owner(tx, new.user_id)
     await check_limit(tx, new.user_id)
+    await token_deliveries.check_owner(tx, new)
     webhook = await webhooks.add(tx, new)
     await events.record(tx, "webhook.created", webhook.user_id, by.actor, webhooks.in_events(webhook))
     return await _seen(tx, webhook, secret)
@@ -178,6 +180,9 @@ async def _update(
         await check_limit(tx, columns["user_id"])
         secret = signing.new_secret()
         columns |= _rotated(on, webhook, secret, HANDED_OVER * clock.SECOND)
+    if token_deliveries.DECIDING & columns.keys():
+        token_deliveries.check(by, webhook._replace(**columns))
+        await token_deliveries.check_owner(tx, webhook._replace(**columns))
     if "user_id" in columns or moves:
         columns["created_by"] = creators.of(by, columns.get("user_id", webhook.user_id))
     return await _changed(tx, by, webhook, columns, secret)

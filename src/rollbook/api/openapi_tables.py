@@ -498,6 +498,7 @@ EXAMPLES: dict[str, Any] = {
     },
     "PasswordLinkCreate": {"redirect_url": "https://app.example.com/sign-in"},
     "TokenCreate": {"purpose": "verify_email", "redirect_url": TOKEN["redirect_url"], "data": {"plan": "pro"}},
+    "TokenRequest": {"email": "charlie.c@example.com", "purpose": "reset_password", "address": "203.0.113.7"},
     "TokenConsume": {"token": examples.TOKEN_TEXT},
     "KeyRotation": {"overlap": 3600},
     "WebhookCreate": {"url": "https://app.example.com/hooks/rollbook", "types": ["user.*"]},

@@ -17,6 +17,7 @@ from rollbook.actions import (
     passwords,
     requests,
     sessions,
+    token_requests,
     tokens,
     usage,
     users,
@@ -50,6 +51,7 @@ from rollbook.actions.arguments import (
     SessionVerification,
     TokenConsume,
     TokenCreate,
+    TokenRequest,
     UserFilters,
     WebhookCreate,
     WebhookResume,
@@ -179,6 +181,9 @@ TABLE: dict[str, list[Route]] = {
         ),
     ],
     # ---- one-time tokens
+    "/v1/tokens/request": [
+        post(token_requests.request_token, "tokens:create", TokenRequest, None, show.accepted).but(success=202),
+    ],
     "/v1/tokens/consume": [
         post(tokens.consume_token, "tokens:consume", TokenConsume, ConsumedToken, show.token_consumed).but(
             errors=(errors.TokenInvalid, errors.EmailTaken, errors.Overloaded), special=Special(replays=False)

@@ -62,6 +62,10 @@ def nothing(call: Call, result: None) -> Response:
     return Response(204, PRIVATE)
 
 
+def accepted(call: Call, result: None) -> Response:
+    return Response(202, LOCKED + PRIVATE)
+
+
 def page(shown: Callable[[Any], Any]) -> Callable[[Call, ListPage[Any]], Response]:
     """A list of items that are counted, each as `shown` shows it."""
 

@@ -7,7 +7,7 @@ hide a link.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -42,6 +42,11 @@ def body(event: Event, format: Format, content: Content, source: str) -> tuple[s
         return _FORMATS[format](event, content, source)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:
         raise Unfit(f"event {event.id}: {problem}") from problem
+
+
+def carrying(event: Event, secrets: Mapping[str, str]) -> Event:
+    """The event with secrets in its object, for one delivery."""
+    return event._replace(object=_encode({**_read(event.object), **secrets}).decode())
 
 
 def _standard(event: Event, content: Content, source: str) -> tuple[str, bytes]:

@@ -32,6 +32,8 @@ class Job(NamedTuple):
     """Does a bounded piece of work. Returns whether there is more."""
     leased: bool = False
     """True if one of several servers runs it for all."""
+    woken: asyncio.Event | None = None
+    """Set when there is something to do before the pause is over."""
 
 
 class Jobs:
@@ -74,7 +76,17 @@ class Jobs:
                 logger.warning("%s: %s", job.name, problem.message)
             except Exception as problem:
                 logger.warning("%s: %s", job.name, problem, exc_info=not isinstance(problem, OSError))
-            await asyncio.sleep(BUSY_PAUSE if more else job.pause)
+            await _pause(BUSY_PAUSE if more else job.pause, job.woken)
+
+
+async def _pause(seconds: float, woken: asyncio.Event | None) -> None:
+    if woken is None:
+        await asyncio.sleep(seconds)
+        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await woken.wait()
+    woken.clear()
 
 
 class Lease:

@@ -9,10 +9,11 @@ from rollbook.actions.resealing import Resealing
 from rollbook.api.call import Services
 from rollbook.api.idempotency import renew_claims
 from rollbook.gate import Gate
-from rollbook.jobs import backups, import_starter, retention
+from rollbook.jobs import backups, import_starter, retention, token_requests
 from rollbook.jobs.backups import Backups
 from rollbook.jobs.import_starter import ImportStarter
 from rollbook.jobs.loop import Job, Jobs, Step
+from rollbook.jobs.token_requests import TokenRequests
 from rollbook.jobs.usage import UsageFlush
 from rollbook.records import keys, sessions
 from rollbook.records.dialect import dialect
@@ -25,12 +26,14 @@ def jobs(on: Services, gate: Gate, site: Site, flush: UsageFlush, gauge: Step, f
     one of them."""
     store_last_seen = partial(_store_last_seen, on.db, gate, site)
     store_deferred_events = partial(deferred_events.store, on)
+    making = TokenRequests(on)
     found = [
         Job("key and session uses", 5.0, store_last_seen),
         Job("usage and request log", UsageFlush.PAUSE, flush.step),
         Job("gauges", 1.0, gauge),
         Job("failed sign-ins and exceeded limits", 1.0, store_deferred_events),
         Job("running requests", 1.0, partial(renew_claims, on)),
+        Job("requested tokens", token_requests.PAUSE, making.step, woken=making.woken),
     ]
     last = [store_last_seen, store_deferred_events, flush.flush]
     if first:

@@ -117,6 +117,12 @@ TYPES: dict[str, EventType] = {
         examples.TOKEN,
         more="The token itself is never contained. Setup and password reset links are `password_link.created`.",
     ),
+    "token.requested": EventType(
+        "Someone asked for a one-time token, and it is sent to the user.",
+        examples.REQUESTED_TOKEN,
+        more="Recorded only if there is such a user, and the token can be delivered. A webhook that names this type in "
+        "its `types` gets `token`, `url` and `email` in the object as well, to send the token.",
+    ),
     "token.consumed": EventType("A one-time token was used.", examples.TOKEN, more="`actor` is who used it."),
     "token.revoked": EventType(
         "A one-time token was revoked.",

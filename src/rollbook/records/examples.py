@@ -83,6 +83,19 @@ TOKEN: dict[str, Any] = {
     "created_at": "2023-10-27T10:20:00Z",
     "expires_at": "2023-10-28T10:20:00Z",
 }
+REQUESTED_TOKEN: dict[str, Any] = {
+    "id": TOKEN_ID,
+    "user_id": CHARLIE_ID,
+    "purpose": "reset_password",
+    "redirect_url": "https://app.example.com/sign-in",
+    "expires_at": "2023-10-27T10:50:00Z",
+}
+CARRIED: dict[str, str] = {
+    "token": TOKEN_TEXT,
+    "url": f"https://users.example.com/account/set-password?token={TOKEN_TEXT}",
+    "email": "charlie.c@example.com",
+}
+"""Fields that a delivery has more, which carries the token."""
 PASSWORD_LINK: dict[str, Any] = {"user_id": CHARLIE_ID, "expires_at": "2023-10-30T10:20:00Z"}
 _ADDED = clock.parse("2023-10-27T10:30:00Z")
 WEBHOOK: dict[str, Any] = webhooks.in_events(

@@ -145,9 +145,9 @@ export class NotYourself extends Forbidden {}
 export class OutcomeUnknown extends Unavailable {}
 
 /**
- * Too many requests are waiting: for a password to be hashed (setting `password_queue`), a write, a search or events. Or
- * there was not enough memory to hash a password, or for the requests that have not arrived whole (setting
- * `request_memory`). Nothing was done. Try again after the number of seconds in `Retry-After`.
+ * Too many requests are waiting: for a password to be hashed (setting `password_queue`), a write, a search, events or a
+ * token that was asked for. Or there was not enough memory to hash a password, or for the requests that have not arrived
+ * whole (setting `request_memory`). Nothing was done. Try again after the number of seconds in `Retry-After`.
  */
 export class Overloaded extends Unavailable {}
 

@@ -974,12 +974,12 @@ export interface components {
          * @description An event type, all of a group such as `user.*`, or `*` for all, including those of later versions.
          * @enum {string}
          */
-        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "key.*" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "password_link.*" | "password_link.created" | "token.*" | "token.created" | "token.consumed" | "token.revoked" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "import.*" | "import.finished" | "server.*" | "server.test" | (string & {});
+        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "key.*" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "password_link.*" | "password_link.created" | "token.*" | "token.created" | "token.requested" | "token.consumed" | "token.revoked" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "import.*" | "import.finished" | "server.*" | "server.test" | (string & {});
         /**
          * @description What happened. Later versions can add types: ignore those you don't know.
          * @example user.created
          */
-        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "password_link.created" | "token.created" | "token.consumed" | "token.revoked" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "import.finished" | "server.test" | (string & {});
+        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "password_link.created" | "token.created" | "token.requested" | "token.consumed" | "token.revoked" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "import.finished" | "server.test" | (string & {});
         /**
          * Export
          * @description All data about a user.
@@ -2278,6 +2278,43 @@ export interface components {
             };
             /**
              * @description Language of the page. Default: the one that the browser prefers.
+             * @enum {string}
+             */
+            language?: "de" | "en" | "es" | "fr" | "ja" | "pt" | (string & {});
+        };
+        /**
+         * TokenRequest
+         * @description A one-time token that someone asks for who is not signed in.
+         * @example {
+         *       "email": "charlie.c@example.com",
+         *       "purpose": "reset_password",
+         *       "address": "203.0.113.7"
+         *     }
+         */
+        TokenRequest: {
+            /**
+             * Format: email
+             * @description The email that the person entered.
+             * @example charlie@example.com
+             */
+            email: string;
+            /**
+             * @description `invite`: An invited user sets their first password. `reset_password`: Sets a password, for users who have forgotten theirs or have none yet. `verify_email`: Confirms the user's email. `sign_in`: Signs the user in without a password.
+             * @enum {string}
+             */
+            purpose: "invite" | "reset_password" | "sign_in" | "verify_email" | (string & {});
+            /**
+             * @description Where the person continues afterwards, instead of in the dashboard: a URL at an origin of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port.
+             * @example https://app.example.com/sign-in
+             */
+            redirect_url?: string;
+            /**
+             * @description The IP address of the person, as your application sees it. Not that of your application or its proxy.
+             * @example 203.0.113.7
+             */
+            address?: string;
+            /**
+             * @description Language of the email and the page. Default: the server's setting `language`.
              * @enum {string}
              */
             language?: "de" | "en" | "es" | "fr" | "ja" | "pt" | (string & {});

@@ -164,6 +164,9 @@ export interface TokenConsume extends Object<"TokenConsume"> {}
 /** A one-time token to create. */
 export interface TokenCreate extends Object<"TokenCreate"> {}
 
+/** A one-time token that someone asks for who is not signed in. */
+export interface TokenRequest extends Object<"TokenRequest"> {}
+
 /** Requests: all of them, and those that failed. */
 export interface UsageCounts extends Object<"UsageCounts"> {}
 

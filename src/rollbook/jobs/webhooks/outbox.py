@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from rollbook import clock, ids
 from rollbook.delivery import outcomes
 from rollbook.delivery.sender import Sent
+from rollbook.records import token_deliveries
 from rollbook.records.events import Event
+from rollbook.records.token_deliveries import Settled
 from rollbook.records.webhooks.cursors import BreakerState, StoredLane
 from rollbook.records.webhooks.deliveries import Delivery
 from rollbook.records.webhooks.health import DeliveryHour
@@ -21,10 +23,14 @@ class Outbox:
         self.stored_seq = stored_seq
         self.deliveries: list[Delivery] = []
         self._messages: list[Message] = []
+        self._tokens: list[Settled] = []
         self._webhook_id = webhook_id
 
     def note(self, event: Event, trigger: str, attempt: int, at: int, sent: Sent, retry_at: int | None) -> None:
         """Add an attempt that began at this time."""
+        is_delivered = sent.outcome == outcomes.DELIVERED
+        if event.type in token_deliveries.CARRYING and (is_delivered or (trigger == "event" and retry_at is None)):
+            self._tokens.append(Settled(is_delivered, token_deliveries.token_id(event)))
         self.deliveries.append(
             Delivery(
                 id=ids.new("dlv"),
@@ -61,6 +67,7 @@ class Outbox:
     ) -> Results:
         deliveries, self.deliveries = self.deliveries, []
         messages, self._messages = self._messages, []
+        tokens, self._tokens = self._tokens, []
         return Results(
             webhook_id=self._webhook_id,
             epoch=epoch,
@@ -71,12 +78,14 @@ class Outbox:
             deliveries=deliveries,
             hours=_hours(deliveries),
             messages=messages,
+            tokens=tokens,
             replays=replays,
         )
 
     def put_back(self, results: Results) -> None:
         self.deliveries[:0] = results.deliveries
         self._messages[:0] = results.messages
+        self._tokens[:0] = results.tokens
 
 
 def _hours(deliveries: Sequence[Delivery]) -> list[DeliveryHour]:

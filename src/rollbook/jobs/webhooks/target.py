@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import cast
 
 from rollbook import clock
-from rollbook.actions import webhook_secrets
+from rollbook.actions import token_deliveries, webhook_secrets
 from rollbook.actions.context import Rollbook
 from rollbook.actions.event_reader import Entry
 from rollbook.delivery import outcomes, payload, signing
@@ -16,10 +16,14 @@ from rollbook.delivery.sender import Sender, Sent
 from rollbook.jobs.webhooks.breaker import MAX_WINDOW
 from rollbook.records import event_types, events, webhooks
 from rollbook.records.events import Event
+from rollbook.records.token_deliveries import REQUESTED, token_id
 from rollbook.records.webhooks import Webhook, inbox
 from rollbook.records.webhooks.inbox import Message
 
 logger = logging.getLogger("rollbook")
+
+NOT_KEPT = "(not kept, since the request carried a token)"
+"""Instead of a response, which may repeat what was sent."""
 
 
 class WebhookTarget:
@@ -38,6 +42,7 @@ class WebhookTarget:
         self.reads = None if self.types is None else self.types | event_types.OF_WEBHOOKS
         """The types of events to read, None for all: also those that tell of a change of the webhook."""
         self.skips_imports = bool(webhook.skip_imports)
+        self._carries_tokens = token_deliveries.carries(webhook)
         self._is_ordered = webhook.ordering == "user"
         self._headers, self._keys, url = webhook_secrets.unsealed(on.secret, webhook)
         self._keys_until = webhook.old_secret_until if len(self._keys) > 1 else None
@@ -59,12 +64,19 @@ class WebhookTarget:
         return event.user_id if self._is_ordered else event.id
 
     async def send(self, entry: Entry, now: int) -> Sent:
-        """Signed as of now. Never raises, except if canceled."""
+        """Signed as of now. Raises only what the database does."""
         webhook = self._webhook
         if self._is_refused:
             return Sent(outcomes.NO_ADDRESS)
+        token = None
+        if self._carries_tokens and entry.event.type == REQUESTED:
+            token = await token_deliveries.carried(self._on, token_id(entry.event), webhook.id)
         try:
-            type, body = entry.made((self._format, self._content), self._body)
+            if token is None:
+                type, body = entry.made((self._format, self._content), self._body)
+            else:  # of all that is made of an event, this alone is kept nowhere
+                carried = {"token": token.token, "url": token.url, "email": token.email}
+                type, body = self._body(payload.carrying(entry.event, carried))
         except payload.Unfit:
             return Sent(outcomes.BODY_FAILED)
         except Exception:  # whatever is wrong with an event, those after it must not wait for it
@@ -74,7 +86,8 @@ class WebhookTarget:
             del self._keys[1:]
         head = [("content-type", type), *signing.headers(entry.event.id, now // clock.SECOND, body, self._keys)]
         if self._sender is not None:
-            return await self._sender.post([*head, *self._headers], body)
+            sent = await self._sender.post([*head, *self._headers], body)
+            return sent if token is None else sent._replace(response=NOT_KEPT if sent.response else "")
         self._store(inbox.message(webhook.id, entry.event.user_id, now, head, self._headers, body))
         return Sent(outcomes.DELIVERED)
 

@@ -47,6 +47,7 @@ TABLES = (
         "created_at, expires_at",
         "id",
     ),
+    _table("token_requests", "id, sealed", "id"),
     _table("events", f"seq, {EVENT}", "seq"),
     _table("erased_events", "seq, id", "seq"),
     _table("purged_users", "id", "id"),

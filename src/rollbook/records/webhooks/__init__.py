@@ -17,6 +17,8 @@ from rollbook.storage.database import Queries, Statement, Tx, existing, scalar
 
 CHANNEL = "webhooks"
 """Notified when a webhook changes, is created or deleted."""
+MAIL_ID = "webhook_mail"
+"""The webhook that stands for the server's own mail."""
 INBOX = "inbox"
 """Instead of a URL: events are kept in the product, to be looked at."""
 CHATS = ("slack", "discord", "teams")
@@ -86,9 +88,12 @@ COUNT = "SELECT count(*) FROM webhooks"
 COUNT_OF_USER = "SELECT count(*) FROM webhooks WHERE user_id = ?"
 IDS_OF_USER = "SELECT id FROM webhooks WHERE user_id = ? ORDER BY id"
 REMOVE = "DELETE FROM webhooks WHERE id = ?"
-REMOVE_PARTS = tuple(
-    f"DELETE FROM {table} WHERE webhook_id = ?"
-    for table in ("webhook_cursors", "webhook_lanes", "webhook_hours", "webhook_replays", "webhook_inbox")
+REMOVE_PARTS = (
+    "UPDATE one_time_tokens SET sealed = NULL WHERE sealed IS NOT NULL AND delivered_by = ?",
+    *(
+        f"DELETE FROM {table} WHERE webhook_id = ?"
+        for table in ("webhook_cursors", "webhook_lanes", "webhook_hours", "webhook_replays", "webhook_inbox")
+    ),
 )
 """Its deliveries, of which there may be many, are left to a job: `deliveries.expire`."""
 

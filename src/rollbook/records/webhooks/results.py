@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rollbook.records import leases
+from rollbook.records import leases, token_deliveries
+from rollbook.records.token_deliveries import Settled
 from rollbook.records.webhooks import cursors, deliveries, health, inbox, replays
 from rollbook.records.webhooks.cursors import BreakerState, StoredLane
 from rollbook.records.webhooks.deliveries import Delivery
@@ -30,6 +31,7 @@ class Results(NamedTuple):
     deliveries: Sequence[Delivery]
     hours: Sequence[DeliveryHour]
     messages: Sequence[Message]
+    tokens: Sequence[Settled]
     replays: Sequence[Progress]
 
 
@@ -38,7 +40,7 @@ class Stored(NamedTuple):
     """By the database's clock."""
     lost: frozenset[str]
     """Webhooks that someone else holds by now, or has moved: of these, only the deliveries are stored, which took place
-    all the same."""
+    all the same, and with them what became of tokens."""
 
 
 async def store_results(tx: Tx, holder: str, results: Sequence[Results]) -> Stored:
@@ -46,6 +48,7 @@ async def store_results(tx: Tx, holder: str, results: Sequence[Results]) -> Stor
     lost = []
     for each in results:
         id = each.webhook_id
+        await token_deliveries.settle(tx, id, each.tokens)
         if not await cursors.keep(tx, id, holder, each.epoch, now, each.seq, each.breaker):
             lost.append(id)
             continue

@@ -1266,6 +1266,63 @@ class AsyncSessionsWithRawResponse:
 class AsyncTokens(AsyncResource):
     """`client.tokens`"""
 
+    async def request(
+        self,
+        *,
+        email: str,
+        purpose: str,
+        redirect_url: str | Omit = OMIT,
+        address: str | Omit = OMIT,
+        language: str | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> None:
+        """Request a one-time token.
+
+        For forms in which people who are not signed in enter their email, such as for a forgotten password. The
+        answer is always 202, and takes the same time whether there is such a user or not. If there is, and they
+        can use such a token, it is sent to them: by Rollbook, if it sends mail, or by your application, with a
+        webhook that names the event `token.requested` in its `types`. Send the `address` of the person: then
+        `token_address_limit` counts for each. Beyond the limits, nothing is sent. An invited user who forgot
+        their password gets an invitation.
+
+        Scope: `tokens:create`.
+
+        Args:
+            email: The email that the person entered. 3 to 254 characters.
+            purpose: `invite`: An invited user sets their first password. `reset_password`: Sets a password, for
+                users who have forgotten theirs or have none yet. `verify_email`: Confirms the user's email.
+                `sign_in`: Signs the user in without a password.
+            redirect_url: Where the person continues afterwards, instead of in the dashboard: a URL at an origin
+                of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port. 9 to
+                1,024 characters.
+            address: The IP address of the person, as your application sees it. Not that of your application or
+                its proxy. 2 to 45 characters.
+            language: Language of the email and the page. Default: the server's setting `language`. One of `de`,
+                `en`, `es`, `fr`, `ja`, `pt`.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
+
+        Example:
+            >>> await client.tokens.request(
+            ...     email="charlie.c@example.com", purpose="reset_password", address="203.0.113.7"
+            ... )
+        """
+        return await self._call(
+            build(
+                "POST",
+                "/v1/tokens/request",
+                body={
+                    "email": email,
+                    "purpose": purpose,
+                    "redirect_url": redirect_url,
+                    "address": address,
+                    "language": language,
+                },
+                idempotency_key=idempotency_key,
+            ),
+            nothing,
+        )
+
     async def consume(
         self,
         *,
@@ -1326,6 +1383,7 @@ class AsyncTokens(AsyncResource):
 class AsyncTokensWithRawResponse:
     def __init__(self, client: AsyncRollbook) -> None:
         found = AsyncTokens(client, raw=True)
+        self.request = raw(found.request)
         self.consume = raw(found.consume)
 
 

@@ -1,0 +1,166 @@
+"""Requests for one-time tokens by people who are not known yet, such as on a page for forgotten passwords.
+
+Nobody may learn from one whether an account exists. So a request does the same for every email: it is counted, and
+stored. A job makes the token a moment later, if there is a user who can have one. No token is shown to whoever asks:
+it is delivered to the user, by the server's own mail or a webhook (`token_deliveries`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from hashlib import sha256
+
+from rollbook import clock
+from rollbook.actions import redirects, token_deliveries
+from rollbook.actions import tokens as token_actions
+from rollbook.actions.arguments import TokenRequest
+from rollbook.actions.checking import given
+from rollbook.actions.context import Rollbook
+from rollbook.actions.permissions import require
+from rollbook.actions.principal import Principal
+from rollbook.auth import tokens
+from rollbook.errors import Overloaded
+from rollbook.limits.policy import networks
+from rollbook.quota import Limit
+from rollbook.records import events, rules, token_requests, users
+from rollbook.records.one_time_tokens import Token
+from rollbook.records.token_deliveries import REQUESTED
+from rollbook.records.token_requests import Asked, Waiting
+from rollbook.records.users import User
+from rollbook.storage.database import Tx
+
+logger = logging.getLogger("rollbook")
+
+MAX_WAITING = 10_000
+"""Requests that wait. Beyond it, others are refused, whoever they are about."""
+BATCH = 64
+TOO_OLD = clock.DAY
+"""Age at which a request that could not be worked off is dropped: its person has asked again long since."""
+
+
+async def request_token(on: Rollbook, by: Principal, asked: TokenRequest) -> None:
+    """Request a one-time token
+
+    For forms in which people who are not signed in enter their email, such as for a forgotten password. The answer is
+    always 202, and takes the same time whether there is such a user or not. If there is, and they can use such a token,
+    it is sent to them: by Rollbook, if it sends mail, or by your application, with a webhook that names the event
+    `token.requested` in its `types`. Send the `address` of the person: then `token_address_limit` counts for each.
+    Beyond the limits, nothing is sent. An invited user who forgot their password gets an invitation.
+    """
+    require(by, "tokens:create")
+    await ask(on, by, asked, None)
+
+
+async def ask(on: Rollbook, by: Principal, asked: TokenRequest, address: str | None) -> None:
+    """The same, for whoever may ask for anyone. `address` is that of the person, unless they say another one. Raises
+    InvalidParameter, Overloaded."""
+    redirect_url = redirects.check(on.settings, given(asked.redirect_url))
+    address = given(asked.address, address)
+    actor = by.actor if address is None else by.actor._replace(address=address)
+    is_admitted = await _admits(on, asked.email, address)
+    wanted = Asked(
+        email=str(asked.email),
+        purpose=asked.purpose,
+        redirect_url=redirect_url,
+        language=given(asked.language),
+        actor=actor,
+        asked_at=clock.now(),
+        is_admitted=is_admitted,
+    )
+    id = token_requests.new_id()
+    sealed = on.secret.seal(token_actions.SEALED, token_requests.encode(wanted), id.encode())
+    await on.write(_add, id, sealed)
+
+
+async def _add(tx: Tx, id: str, sealed: bytes) -> None:
+    if await token_requests.count(tx) >= MAX_WAITING:
+        raise Overloaded()
+    await token_requests.add(tx, id, sealed)
+
+
+async def _admits(on: Rollbook, email: str, address: str | None) -> bool:
+    """Test whether an email and an address are within their limits, and count them. Beyond one of them, nothing is
+    counted."""
+    settings, now = on.settings, clock.now()
+    name = sha256(rules.email_key(email).encode()).hexdigest()[:32]
+    of_networks = [] if address is None else networks(address)
+    counted: list[tuple[str, Limit, int]] = []
+    for bucket, limit in [
+        (f"token-email:{name}", settings.token_email_limit),
+        *((f"token-{each.bucket}", each.limit(settings.token_address_limit)) for each in of_networks),
+    ]:
+        verdict = await on.limiter.take(bucket, limit, now)
+        if not verdict.admitted:
+            for taken in counted:
+                await on.limiter.give_back(*taken[:2], now, taken[2])
+            return False
+        counted.append((bucket, limit, verdict.at))
+    return True
+
+
+# ---- a moment later
+
+
+async def work_off(on: Rollbook) -> bool:
+    """Make the tokens of some of the requests that wait. Several processes may do it at once. Returns whether there is
+    more."""
+    waiting = await on.read(token_requests.oldest, BATCH)
+    done = await asyncio.gather(*(_work_off(on, each) for each in waiting), return_exceptions=True)
+    for problem in done:
+        if isinstance(problem, BaseException):
+            raise problem
+    return len(waiting) == BATCH
+
+
+async def _work_off(on: Rollbook, waiting: Waiting) -> None:
+    """One. Whatever is wrong with it, it does not stay for ever."""
+    try:
+        opened = on.secret.unseal(token_actions.SEALED, waiting.sealed, waiting.id.encode())
+        asked = token_requests.decode(opened)
+    except ValueError:  # the server's secret has changed since
+        asked = None
+    if asked is None or not asked.is_admitted or asked.asked_at < clock.now() - TOO_OLD:
+        await on.db.write(token_requests.take, waiting.id)
+    elif await on.db.write(_make, on, waiting.id, asked, tokens.mint()) is None:
+        logger.warning("a user has asked for a token, and nothing delivers it: set smtp, or create a webhook for it")
+
+
+async def _make(tx: Tx, on: Rollbook, id: str, asked: Asked, text: str) -> bool | None:
+    """The token, if its user can have it. None if they could, but no one delivers it."""
+    if not await token_requests.take(tx, id):
+        return False
+    user = await users.by_email(tx, asked.email)
+    purpose = None if user is None else _purpose(user, asked.purpose)
+    if user is None or purpose is None:
+        return False
+    webhook_id = await token_deliveries.deliverer(tx, on.settings, user.role)
+    if webhook_id is None:
+        return None
+    lifetime = token_actions.lifetime(on.settings, purpose)
+    new = token_actions.record(
+        text, user.id, purpose, lifetime, redirect_url=asked.redirect_url, language=asked.language
+    )
+    token = await token_actions.add(tx, user, token_actions.to_deliver(on.secret, new, text, webhook_id))
+    await events.record(tx, REQUESTED, user.id, asked.actor, _told(token))
+    return True
+
+
+def _told(token: Token) -> dict[str, str | None]:
+    """Content of the event."""
+    return {
+        "id": token.id,
+        "user_id": token.user_id,
+        "purpose": token.purpose,
+        "redirect_url": token.redirect_url or None,
+        "expires_at": clock.format_time(token.expires_at),
+    }
+
+
+def _purpose(user: User, asked: str) -> str | None:
+    """The purpose of the token that a user gets who asks for this one. None: they can use none."""
+    if user.status == "suspended":
+        return None
+    if user.status == "invited":
+        return asked if asked == "verify_email" else "invite"
+    return None if asked == "invite" else asked
