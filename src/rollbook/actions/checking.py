@@ -46,7 +46,7 @@ _INTEGER = re.compile(r"-?[0-9]+").fullmatch
 _BOOLEANS = {"true": True, "false": False, "True": True, "False": False}  # the latter as Python writes them
 _LARGEST = (1 << 62) - 1
 _VISIBLE = re.compile(r"[!-~]+").fullmatch
-_REDIRECT_URL = re.compile(arguments.RedirectUrl.schema["pattern"]).fullmatch
+_REDIRECT_URL = re.compile(arguments.RedirectUrl.schema["pattern"].replace("(:", "(?P<port>:")).fullmatch
 _IS_HASH = (
     "The password is the hash of a password. Hashes are only accepted in imports, as password_hash. If a column "
     "of your file is named "
@@ -301,7 +301,8 @@ def _webhook_url(value: str) -> arguments.WebhookUrl:
 
 
 def _redirect_url(value: str) -> arguments.RedirectUrl:
-    if len(value) > MAX_REDIRECT_URL or not _REDIRECT_URL(value):
+    found = None if len(value) > MAX_REDIRECT_URL else _REDIRECT_URL(value)
+    if found is None or int((found["port"] or ":0")[1:]) > 65_535:
         raise ValueError(
             f"must be an http or https URL with a host name and at most {MAX_REDIRECT_URL:,} characters, without user "
             "name, spaces and backslashes, and with characters other than ASCII percent-encoded"
