@@ -164,6 +164,7 @@ def test_who_can_have_which_token(http: httpx2.Client, purpose: str, status: str
         ({"purpose": "verify_email", "data": [1]}, "data"),
         ({"purpose": "verify_email", "data": {"a": "x" * 4096}}, "data"),
         ({"purpose": "verify_email", "language": "xx"}, "language"),
+        ({"purpose": "verify_email", "send": True}, "send"),
         ({"purpose": "verify_email", "more": 1}, "more"),
     ],
 )
@@ -304,7 +305,7 @@ def test_an_invitation_sets_the_first_password_and_the_name(http: httpx2.Client)
     ]
     assert {event["actor"]["address"] for event in told[1:]} == {"203.0.113.9"}
     shown = {name: value for name, value in made.items() if name not in ("token", "url", "redirect_url")}
-    assert told[0]["object"] == told[1]["object"] == shown
+    assert told[0]["object"] == {**shown, "send": False} and told[1]["object"] == shown
 
 
 @pytest.mark.parametrize("sent", [{}, {"revoke_keys": False}, {"revoke_keys": True}])

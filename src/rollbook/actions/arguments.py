@@ -516,6 +516,10 @@ TokenLifetime = Annotated[
         examples=[3600],
     ),
 ]
+TokenSend = Annotated[
+    bool,
+    says("Whether Rollbook mails it to the user. `token` and `url` are then not returned. Needs the setting `smtp`."),
+]
 TokenLanguage = Annotated[LanguageCode, says("Language of the page. Default: the one that the browser prefers.")]
 
 
@@ -528,6 +532,7 @@ class TokenCreate(Body):
     email: Annotated[Email, says("The new email. Required for `change_email`, and only for that.")] | UnsetType = UNSET
     data: TokenData | UnsetType = UNSET
     language: TokenLanguage | UnsetType = UNSET
+    send: TokenSend = False
 
 
 class TokenRequest(Body):

@@ -165,7 +165,9 @@ def token_created(call: Call, made: IssuedToken) -> Response:
 
 
 def token_with_text(call: Call, made: IssuedToken) -> dict[str, Any]:
-    """A token that was created just now, with what is shown at no other time."""
+    """A token that was created just now, with what is shown at no other time, and not at all if it is mailed."""
+    if not made.text:
+        return one_time_tokens.public(made.token)
     return one_time_tokens.public(made.token) | {"token": made.text, "url": _url(call, made)}
 
 

@@ -782,7 +782,7 @@ class UsageReport(Struct, frozen=True, kw_only=True):
 
 
 class Token(Struct, frozen=True, kw_only=True):
-    """A one-time token. `token` and `url` are returned once, when it is created."""
+    """A one-time token. `token` and `url` are returned once, when it is created, unless Rollbook mails it."""
 
     id: Annotated[str, identifier("ID of the token, which is not the token itself.", examples.TOKEN_ID)]
     user_id: Annotated[str, identifier("ID of the user it is for.", CHARLIE_ID)]
@@ -920,6 +920,7 @@ class EventObject(Struct, frozen=True):
         ]
         | UnsetType
     ) = UNSET
+    send: Annotated[bool, says("Whether Rollbook mails the token.")] | UnsetType = UNSET
     key_id: Annotated[str, identifier("The API key whose request exceeded the limit.", examples.KEY_ID)] | UnsetType = (
         UNSET
     )

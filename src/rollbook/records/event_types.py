@@ -114,8 +114,9 @@ TYPES: dict[str, EventType] = {
     "password_link.created": EventType("A setup or password reset link was created.", examples.PASSWORD_LINK),
     "token.created": EventType(
         "A one-time token was created.",
-        examples.TOKEN,
-        more="The token itself is never contained. Setup and password reset links are `password_link.created`.",
+        {**examples.TOKEN, "send": False},
+        more="The token itself is never contained. `send`: whether Rollbook mails it. Setup and password reset links "
+        "are `password_link.created`.",
     ),
     "token.requested": EventType(
         "Someone asked for a one-time token, and it is sent to the user.",

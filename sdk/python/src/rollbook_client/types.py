@@ -417,7 +417,7 @@ class User(Model):
 
 
 class Token(Model):
-    """A one-time token. `token` and `url` are returned once, when it is created."""
+    """A one-time token. `token` and `url` are returned once, when it is created, unless Rollbook mails it."""
 
     __slots__ = ()
     id: str
@@ -502,7 +502,7 @@ class BulkResult(Model):
     etag: str | None
     """The version of the user, for `if_match` and `If-Match`."""
     token: Token | None
-    """A one-time token. `token` and `url` are returned once, when it is created."""
+    """A one-time token. `token` and `url` are returned once, when it is created, unless Rollbook mails it."""
     error: ErrorResponse | None
     """An error. `error` is for people, `code` for programs. Use `request_id` to find the request in the server's
     log.
@@ -806,6 +806,8 @@ class EventObject(Model):
     """Whether the export has password hashes."""
     erased: bool | None
     """`true`: the user was erased, so that nothing else is left of the object."""
+    send: bool | None
+    """Whether Rollbook mails the token."""
     window: str | None
     """The window of the limit that was exceeded, such as `minute`; `key-minute` for the API key's own limit."""
     limit: int | None
@@ -880,6 +882,7 @@ class EventObject(Model):
             "revoked_at",
             "role",
             "scopes",
+            "send",
             "skip_imports",
             "skipped",
             "source",
@@ -966,6 +969,7 @@ class EventObject(Model):
         "filters",
         "with_hashes",
         "erased",
+        "send",
         "window",
         "limit",
         "resets_at",

@@ -951,6 +951,8 @@ export interface components {
             with_hashes?: boolean;
             /** @description `true`: the user was erased, so that nothing else is left of the object. */
             erased?: boolean;
+            /** @description Whether Rollbook mails the token. */
+            send?: boolean;
             /**
              * @description The window of the limit that was exceeded, such as `minute`; `key-minute` for the API key's own limit.
              * @example minute
@@ -2126,7 +2128,7 @@ export interface components {
         Status: "active" | "invited" | "suspended" | (string & {});
         /**
          * Token
-         * @description A one-time token. `token` and `url` are returned once, when it is created.
+         * @description A one-time token. `token` and `url` are returned once, when it is created, unless Rollbook mails it.
          * @example {
          *       "id": "tok_065n19t5rh1ut9c6n8p2q4v7eg",
          *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
@@ -2281,6 +2283,8 @@ export interface components {
              * @enum {string}
              */
             language?: "de" | "en" | "es" | "fr" | "ja" | "pt" | (string & {});
+            /** @description Whether Rollbook mails it to the user. `token` and `url` are then not returned. Needs the setting `smtp`. Default: `false`. */
+            send?: boolean;
         };
         /**
          * TokenRequest

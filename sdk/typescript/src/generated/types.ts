@@ -155,7 +155,7 @@ export interface SessionVerification extends Object<"SessionVerification"> {}
  */
 export type Status = Schemas["Status"];
 
-/** A one-time token. `token` and `url` are returned once, when it is created. */
+/** A one-time token. `token` and `url` are returned once, when it is created, unless Rollbook mails it. */
 export interface Token extends Object<"Token"> {}
 
 /** A one-time token to use, with what it needs. */

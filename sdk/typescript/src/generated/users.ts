@@ -348,9 +348,10 @@ export class Users {
    * Create a one-time token.
    *
    * Send `url` to the user: it leads to a page of Rollbook. Or hand out `token` in a link to your own application, which
-   * calls `POST /v1/tokens/consume`. Both are returned only once. A newer token of the same purpose ends the older one; to
-   * suspend or delete the user, or to change their email or role, ends all. For a user with a role above member, the key
-   * needs the scope `users:grant` as well.
+   * calls `POST /v1/tokens/consume`. Both are returned only once, or not at all with `send`: then Rollbook mails it to the
+   * user, or to the new email of `change_email`. A newer token of the same purpose ends the older one; to suspend or delete
+   * the user, or to change their email or role, ends all. For a user with a role above member, the key needs the scope
+   * `users:grant` as well.
    *
    * Scope: `tokens:create`.
    * @param userId ID of the user, or `me` for the user the API key belongs to.

@@ -2082,12 +2082,14 @@ class Users(Resource):
         email: str | Omit = OMIT,
         data: Mapping[str, Any] | Omit = OMIT,
         language: str | Omit = OMIT,
+        send: bool | Omit = OMIT,
         idempotency_key: str | None = None,
     ) -> Token:
         """Create a one-time token.
 
         Send `url` to the user: it leads to a page of Rollbook. Or hand out `token` in a link to your own
-        application, which calls `POST /v1/tokens/consume`. Both are returned only once. A newer token of the
+        application, which calls `POST /v1/tokens/consume`. Both are returned only once, or not at all with
+        `send`: then Rollbook mails it to the user, or to the new email of `change_email`. A newer token of the
         same purpose ends the older one; to suspend or delete the user, or to change their email or role, ends
         all. For a user with a role above member, the key needs the scope `users:grant` as well.
 
@@ -2109,6 +2111,8 @@ class Users(Resource):
                 and in events: no place for secrets.
             language: Language of the page. Default: the one that the browser prefers. One of `de`, `en`, `es`,
                 `fr`, `ja`, `pt`.
+            send: Whether Rollbook mails it to the user. `token` and `url` are then not returned. Needs the
+                setting `smtp`. Default: `false`.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -2139,6 +2143,7 @@ class Users(Resource):
                     "email": email,
                     "data": data,
                     "language": language,
+                    "send": send,
                 },
                 idempotency_key=idempotency_key,
             ),
