@@ -15,6 +15,7 @@ from msgspec.structs import FieldInfo
 from rollbook import clock, ids
 from rollbook.actions import arguments
 from rollbook.actions.arguments import MAX_IDS, MAX_TYPES
+from rollbook.auth import one_time_codes
 from rollbook.delivery.addresses import MAX_URL
 from rollbook.errors import Fault, InvalidParameter, PreconditionFailed, quoted, shortened
 from rollbook.quota import Limit
@@ -227,6 +228,13 @@ def _user_id(value: str) -> arguments.UserId:
     return arguments.UserId(value)
 
 
+def _totp_secret(value: str) -> arguments.TotpSecret:
+    if len(value) > arguments.TotpSecret.schema["maxLength"]:
+        raise ValueError("must have at most 1024 characters")
+    one_time_codes.read_totp(value)
+    return arguments.TotpSecret(value)
+
+
 def _network(value: str) -> arguments.Network:
     try:
         if "%" in value:  # a zone (RFC 4007): any text at all, and it means something on one machine only
@@ -388,6 +396,7 @@ _FROM_FIELD: dict[type, Callable[[str], Any]] = {
     arguments.GivenPassword: _given_password,
     arguments.Time: _time,
     arguments.UserId: _user_id,
+    arguments.TotpSecret: _totp_secret,
     arguments.LimitText: _limit,
     arguments.Network: _network,
     arguments.Address: _address,

@@ -47,8 +47,8 @@ export class Sessions {
    *
    * Scope: `sessions:create`.
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
-   * @throws {TooManyAttempts} Too many wrong passwords for this account or from this client (settings `attempts_limit`,
-   * `account_attempts_limit` and `address_attempts_limit`).
+   * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
+   * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example
    * const sessionTokens = await client.sessions.create({
    *   email: "charlie.c@example.com",
