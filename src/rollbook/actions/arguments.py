@@ -453,19 +453,22 @@ class PasswordChange(Body):
     ) = UNSET
 
 
+GivenEmail = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=254,
+        description="The user's email.",
+        examples=["alice@example.com"],
+        extra_json_schema={"pattern": ANY_TEXT},
+    ),
+]
+
+
 class Credentials(Body):
     """An email and a password."""
 
-    email: Annotated[
-        str,
-        Meta(
-            min_length=1,
-            max_length=254,
-            description="The user's email.",
-            examples=["alice@example.com"],
-            extra_json_schema={"pattern": ANY_TEXT},
-        ),
-    ]
+    email: GivenEmail
     password: GivenPassword
     address: Address | UnsetType = UNSET
 
@@ -492,10 +495,17 @@ UserAgent = Annotated[
 SessionText = Annotated[str, Meta(min_length=1, max_length=100, extra_json_schema={"pattern": ANY_TEXT})]
 
 
-class SessionCreate(Credentials, kw_only=True):
-    """Who signs in to your application."""
+class SessionCreate(Body):
+    """Who signs in to your application: with `email` and `password`, or with a one-time `token`."""
 
     audience: Audience
+    email: GivenEmail | UnsetType = UNSET
+    password: GivenPassword | UnsetType = UNSET
+    token: (
+        Annotated[SessionText, says("A one-time token of the purpose `sign_in`.", examples=[examples.TOKEN_TEXT])]
+        | UnsetType
+    ) = UNSET
+    address: Address | UnsetType = UNSET
     user_agent: UserAgent | UnsetType = UNSET
 
 

@@ -366,7 +366,11 @@ SESSION_TOKENS = {
     "refresh_expires_at": examples.SESSION["refresh_expires_at"],
     "user": examples.USER,
 }
-VERIFIED_SESSION = {**_OF_AUDIENCE, "expires_at": examples.SESSION["expires_at"], "user": examples.USER}
+VERIFIED_SESSION = {
+    **_OF_AUDIENCE,
+    "expires_at": examples.SESSION["expires_at"],
+    "user": {name: examples.USER[name] for name in ("id", "name", "email")},
+}
 LOGGED = {
     "id": REQUEST_ID,
     "created_at": "2023-10-27T10:15:00.123456Z",

@@ -289,7 +289,13 @@ TABLE: dict[str, list[Route]] = {
         get(sessions.list_sessions, "sessions:read", ListSessions, list[Session], show.session_list).but(errors=FOUND),
         post(app_sessions.create, "sessions:create", SessionCreate, SessionTokens, show.session_created).but(
             success=201,
-            errors=(errors.WrongPassword, errors.UserSuspended, errors.TooManyAttempts, errors.Overloaded),
+            errors=(
+                errors.WrongPassword,
+                errors.TokenInvalid,
+                errors.UserSuspended,
+                errors.TooManyAttempts,
+                errors.Overloaded,
+            ),
             special=Special(replays=False),
         ),
     ],
@@ -300,7 +306,10 @@ TABLE: dict[str, list[Route]] = {
     ],
     "/v1/sessions/verify": [
         post(app_sessions.verify, "sessions:verify", SessionVerification, VerifiedSession, show.session_verified).but(
-            errors=(errors.SessionEnded,), special=Special(replays=False)
+            query=ShownFields,
+            errors=(errors.SessionEnded,),
+            takes=take.verification,
+            special=Special(replays=False),
         ),
     ],
     "/v1/sessions/{sessionId}": [

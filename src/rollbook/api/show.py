@@ -329,16 +329,12 @@ def session_refreshed(call: Call, issued: IssuedSession) -> Response:
 
 
 def session_verified(call: Call, found: Verified) -> Response:
-    return answer(
-        200,
-        {
-            "id": found.id,
-            "user_id": found.user.id,
-            "audience": found.audience,
-            "expires_at": clock.format_time(found.expires_at),
-            "user": users.public(found.user),
-        },
-    )
+    if found.user is None:
+        user = types.User(found.user_id, found.name, found.email)
+    else:
+        user = types.User(**_fields(found.user, call.query.fields))
+    expires_at = clock.format_time(found.expires_at)
+    return answer(200, types.VerifiedSession(found.id, found.user_id, found.audience, expires_at, user))
 
 
 # ---- imports

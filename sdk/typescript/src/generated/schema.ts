@@ -2227,7 +2227,7 @@ export interface components {
         };
         /**
          * SessionCreate
-         * @description Who signs in to your application.
+         * @description Who signs in to your application: with `email` and `password`, or with a one-time `token`.
          * @example {
          *       "email": "charlie.c@example.com",
          *       "password": "securepassword123",
@@ -2237,20 +2237,25 @@ export interface components {
          */
         SessionCreate: {
             /**
-             * @description The user's email.
-             * @example alice@example.com
-             */
-            email: string;
-            /**
-             * Format: password
-             * @description The user's current password.
-             */
-            password: string;
-            /**
              * @description Your application: a name that you choose, such as its URL, in visible ASCII characters. Tokens are only valid for the audience that their session was created for.
              * @example https://app.example.com
              */
             audience: string;
+            /**
+             * @description The user's email.
+             * @example alice@example.com
+             */
+            email?: string;
+            /**
+             * Format: password
+             * @description The user's current password.
+             */
+            password?: string;
+            /**
+             * @description A one-time token of the purpose `sign_in`.
+             * @example Example-Only-Example-Only-Example-Only-Exam
+             */
+            token?: string;
             /**
              * @description The IP address of the person who signs in, as your application sees it. Not that of your application or its proxy.
              * @example 203.0.113.7
@@ -3036,18 +3041,7 @@ export interface components {
          *       "user": {
          *         "id": "user_065n18a8k1rnhbvqalm9j3ts0c",
          *         "name": "Charles Chaplin",
-         *         "email": "charlie.c@example.com",
-         *         "role": "member",
-         *         "status": "active",
-         *         "external_id": "crm-1042",
-         *         "metadata": {
-         *           "plan": "pro"
-         *         },
-         *         "email_verified": false,
-         *         "rate_limit": null,
-         *         "created_at": "2023-10-27T10:15:00Z",
-         *         "updated_at": "2023-10-27T11:00:00Z",
-         *         "last_sign_in_at": null
+         *         "email": "charlie.c@example.com"
          *       }
          *     }
          */

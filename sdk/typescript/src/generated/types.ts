@@ -165,7 +165,7 @@ export interface SecondFactors extends Object<"SecondFactors"> {}
 /** A browser a user is signed in to the dashboard with, or an application's session of a user. */
 export interface Session extends Object<"Session"> {}
 
-/** Who signs in to your application. */
+/** Who signs in to your application: with `email` and `password`, or with a one-time `token`. */
 export interface SessionCreate extends Object<"SessionCreate"> {}
 
 /** A refresh token, which works once. */

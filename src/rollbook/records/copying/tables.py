@@ -37,7 +37,7 @@ TABLES = (
     _table(
         "sessions",
         "id, digest, user_id, created_at, last_seen_at, address, user_agent, proven_at, audience, family, "
-        "refresh_digest, expires_at, refresh_expires_at, created_by",
+        "refresh_digest, expires_at, refresh_expires_at, created_by, user_seq",
         "id",
     ),
     _table("password_parameters", "cost, parameters, in_doubt, users, most, counted_at", "cost, parameters"),

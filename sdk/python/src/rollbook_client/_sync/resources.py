@@ -1379,29 +1379,39 @@ class Sessions(Resource):
         )
 
     def create(
-        self, *, email: str, password: str, audience: str, address: str | Omit = OMIT, user_agent: str | Omit = OMIT
+        self,
+        *,
+        audience: str,
+        email: str | Omit = OMIT,
+        password: str | Omit = OMIT,
+        token: str | Omit = OMIT,
+        address: str | Omit = OMIT,
+        user_agent: str | Omit = OMIT,
     ) -> SessionTokens:
         """Create a session.
 
         Signs a user in to your application: returns the user, a `token` that proves it for 15 minutes, and a
-        `refresh_token` that gets the next one. Returns 401 if the email or password is wrong, like `POST
-        /v1/users/verify-password`, with the same limits. Send the `address` of the person who signs in. A user
-        has at most 100 sessions for an audience; the next one ends the oldest.
+        `refresh_token` that gets the next one. Send their `email` and `password`, or the one-time `token` of a
+        sign-in link. Wrong passwords are answered and counted as by `POST /v1/users/verify-password`: send the
+        `address` of the person who signs in. A user has at most 100 sessions for an audience; the next one ends
+        the oldest.
 
         Scope: `sessions:create`.
 
         Args:
-            email: The user's email. At most 254 characters.
-            password: The user's current password. At most 256 characters.
             audience: Your application: a name that you choose, such as its URL, in visible ASCII characters.
                 Tokens are only valid for the audience that their session was created for. At most 255
                 characters.
+            email: The user's email. At most 254 characters.
+            password: The user's current password. At most 256 characters.
+            token: A one-time token of the purpose `sign_in`. At most 100 characters.
             address: The IP address of the person who signs in, as your application sees it. Not that of your
                 application or its proxy. 2 to 45 characters.
             user_agent: The User-Agent header of the person's browser or app, to tell sessions apart. The first
                 300 characters are kept. At most 2,048 characters.
 
         Raises:
+            TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired.
             WrongPassword: The email is unknown, or the password is wrong.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
@@ -1421,9 +1431,10 @@ class Sessions(Resource):
                 "POST",
                 "/v1/sessions",
                 body={
+                    "audience": audience,
                     "email": email,
                     "password": password,
-                    "audience": audience,
+                    "token": token,
                     "address": address,
                     "user_agent": user_agent,
                 },
@@ -1471,7 +1482,7 @@ class Sessions(Resource):
             one_of(SessionTokens),
         )
 
-    def verify(self, *, token: str, audience: str) -> VerifiedSession:
+    def verify(self, *, token: str, audience: str, fields: Sequence[str] = ("*",)) -> VerifiedSession:
         """Verify a session.
 
         Returns the session of a `token` and the user as they are now, or 401 `session_ended`. Call it for each
@@ -1484,6 +1495,7 @@ class Sessions(Resource):
             audience: Your application: a name that you choose, such as its URL, in visible ASCII characters.
                 Tokens are only valid for the audience that their session was created for. At most 255
                 characters.
+            fields: Fields to return besides `id`, `name` and `email`. Default: all.
 
         Raises:
             SessionEnded: The token is not that of a session for this `audience`: it has expired, was replaced
@@ -1497,7 +1509,8 @@ class Sessions(Resource):
             'ses_065n19qk2l1v7fm8c0t3b5d6eg'
         """
         return self._call(
-            build("POST", "/v1/sessions/verify", body={"token": token, "audience": audience}), one_of(VerifiedSession)
+            build("POST", "/v1/sessions/verify", query={"fields": fields}, body={"token": token, "audience": audience}),
+            one_of(VerifiedSession),
         )
 
     def end(self, session_id: str) -> None:
