@@ -75,6 +75,10 @@ def common(settings: Settings, sources: Sequence[Source] = ()) -> Common:
         limiter = valkey.build(address, limiter, settings.limits_when_away == "closed")
     if settings.otlp_endpoint:
         _load_spans()
+    if settings.sends_mail:
+        from rollbook.delivery import smtp
+
+        smtp.check_settings(settings)
     rows = [f"{row.method} {row.path}" for row in (*ROUTES, *PAGES)]
     return Common(limiter, Metrics(rows, settings.workers), Slots.create(settings.workers), tuple(sources))
 
@@ -265,8 +269,8 @@ class App:
             self._metrics.add(f"rate_limited_{by}")
             request.limited_by = request.limited_by or by
 
-    def _count_delivery(self, outcome: str) -> None:
-        self._metrics.add("webhook_delivered" if outcome == outcomes.DELIVERED else "webhook_failed")
+    def _count_delivery(self, what: str, outcome: str) -> None:
+        self._metrics.add(f"{what}_{'delivered' if outcome == outcomes.DELIVERED else 'failed'}")
 
     async def checks(self) -> tuple[bool, dict[str, str]]:
         ready, found = True, {"database": "ok"}

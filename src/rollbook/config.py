@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Meta
 
 from rollbook import units
-from rollbook.mailing import MailServer, Sender
+from rollbook.mailing import NOTICES, MailServer, Sender
 from rollbook.quota import Limit
 from rollbook.roles import ROLES
 
@@ -625,6 +625,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_reply_to: Annotated[
         str, says("Where replies go, written as `mail_from` is. Empty: to the sender. Set it if nobody reads that.")
     ] = ""
+    mail_notices: Annotated[
+        tuple[str, ...],
+        says(
+            "Notices that are mailed to people about their account. Leave out what your customers need not know, such "
+            "as `key_created` if your application creates API keys for them."
+        ),
+    ] = NOTICES
     mail_rate: Annotated[
         int,
         says(
@@ -844,6 +851,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                     parse(value)
             except ValueError as problem:
                 raise ConfigurationError(f"{name}: {problem}") from None
+        for notice in self.mail_notices:
+            if notice not in NOTICES:
+                raise ConfigurationError(f"mail_notices: {notice!r} is no notice. Use some of {', '.join(NOTICES)}.")
         if self.smtp and not self.mail_from:
             raise ConfigurationError("smtp needs mail_from: set the sender, such as Example <no-reply@example.com>.")
         if self.smtp and not self.public_url:

@@ -17,10 +17,11 @@ from rollbook.auth import key_format, server_secret
 from rollbook.auth.server_secret import Secret
 from rollbook.config import ConfigurationError, Settings
 from rollbook.errors import EmailTaken
-from rollbook.records import copying, keys, rules, server_secrets, users
+from rollbook.records import copying, events, keys, rules, server_secrets, users, webhooks
 from rollbook.records.connect import connect, exists
 from rollbook.records.dialect import dialect
 from rollbook.records.users import Owner
+from rollbook.records.webhooks import cursors
 from rollbook.storage import migrate
 from rollbook.storage.database import Database, DatabaseUnusable
 
@@ -71,11 +72,22 @@ def prepare(settings: Settings, environment: Mapping[str, str] = os.environ) -> 
         on = Rollbook(settings, db)
         _check_secret(db, on.secret)
         owner = db.read_now(users.oldest_owner)
-        if owner is not None:
-            return FirstStart(
-                owner.email, False, None, _remark(db, environment), None, _needs_password(settings, owner)
-            )
-        return _make_owner(on, environment)
+        found = (
+            _make_owner(on, environment)
+            if owner is None
+            else FirstStart(owner.email, False, None, _remark(db, environment), None, _needs_password(settings, owner))
+        )
+        on.run(_prepare_mail(on))
+        return found
+
+
+async def _prepare_mail(on: Rollbook) -> None:
+    """Mail is sent about what happens from now on: not about what happened while it was off."""
+    if on.settings.sends_mail:
+        await events.settle(on.db)
+        await on.write(cursors.start_once, webhooks.MAIL_ID)
+    else:
+        await on.write(cursors.stop, webhooks.MAIL_ID)
 
 
 def forget_credentials() -> None:

@@ -8,6 +8,16 @@ from urllib.parse import unquote, urlsplit
 
 TLS = Literal["starttls", "implicit", "none"]
 
+NOTICES = (
+    "email_changed",
+    "new_device",
+    "key_created",
+    "key_expiring",
+    "webhook_disabled",
+    "second_factor_removed",
+)
+"""Kinds of mails that no one has asked for."""
+
 _SCHEMES: dict[str, tuple[TLS, int]] = {
     "smtp": ("starttls", 587),
     "smtps": ("implicit", 465),

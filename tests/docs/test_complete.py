@@ -30,7 +30,6 @@ GUIDE = (
     "errors",
     "users",
     "tokens",
-    "second-factor",
     "keys",
     "events",
     "sessions",

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from rollbook import colors
+from rollbook.colors import Color
 from rollbook.config import ConfigurationError, Settings, load
 from rollbook.web import brand
-from rollbook.web.brand import Color
 
 COLORS = ["#000000", "#ffffff", "#808080", "#ffd400", "#ff0000", "#00ff00", "#0000ff", "#777777", "#0f766e", "#fde2e2"]
 STYLE = (Path(brand.__file__).parent / "static" / "style.css").read_text()
@@ -30,21 +31,21 @@ def png() -> bytes:
 
 @pytest.mark.parametrize("color", COLORS)
 def test_any_color_can_be_read_on_all_surfaces_of_both_themes(color: str) -> None:
-    named = re.findall(r"--([\w-]+): ([^;]+);", brand.stylesheet(color))
+    named = re.findall(r"--([\w-]+): ([^;]+);", colors.stylesheet(color))
     ours = {name: _themes(value) for name, value in named}
     theirs = {name: _themes(value) for name, value in re.findall(r"--(page|surface|sunken|text): ([^;]+);", STYLE)}
     assert [_hex(each) for each in ours["accent-fill"]] == [color, color], "the color itself is on buttons"
     for theme in (0, 1):
         accent = ours["accent"][theme]
         for surface in ("page", "surface", "sunken"):
-            assert brand.contrast(accent, theirs[surface][theme]) >= 4.5, (color, surface)
+            assert colors.contrast(accent, theirs[surface][theme]) >= 4.5, (color, surface)
         for fill in ("accent-fill", "accent-fill-hover"):
-            assert brand.contrast(ours["on-accent"][theme], ours[fill][theme]) >= 4.5, (color, fill)
-        assert brand.contrast(theirs["text"][theme], ours["accent-soft"][theme]) >= 4.5, color
+            assert colors.contrast(ours["on-accent"][theme], ours[fill][theme]) >= 4.5, (color, fill)
+        assert colors.contrast(theirs["text"][theme], ours["accent-soft"][theme]) >= 4.5, color
     edges = dict(named)["accent-edge"].removeprefix("light-dark(").removesuffix(")").split(", ")
     for edge, fill, card in zip(edges, ours["accent-fill"], theirs["surface"], strict=True):
         seen = fill if edge == "transparent" else _parsed(edge)
-        assert brand.contrast(seen, card) >= 3, f"{color}: a button that cannot be seen"
+        assert colors.contrast(seen, card) >= 3, f"{color}: a button that cannot be seen"
 
 
 def _themes(value: str) -> tuple[Color, Color]:

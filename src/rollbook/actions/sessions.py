@@ -139,6 +139,7 @@ async def start(on: Rollbook, by: Principal, user_id: str, browser: Browser) -> 
 
 
 async def _start(tx: Tx, on: Rollbook, by: Principal, user_id: str, browser: Browser, token: str) -> SignedIn:
+    is_new_device = await _is_new_device(tx, on, user_id, browser)
     user = await passwords.signed_in(tx, _as_user(by, user_id), user_id)
     _check_may_sign_in(on, user)
     if browser.cookie is not None:
@@ -146,8 +147,16 @@ async def _start(tx: Tx, on: Rollbook, by: Principal, user_id: str, browser: Bro
     session = await sessions.add(tx, cookies.digest(token), user_id, by.address, browser.agent)
     for oldest in await sessions.end_oldest(tx, user_id, MAX_SESSIONS, MAX_ENDED):
         await revoked(tx, _as_user(by, user_id), oldest)
-    await events.record(tx, "session.created", user_id, _as_user(by, user_id), sessions.public(session))
+    created = {**sessions.public(session), "new_device": is_new_device}
+    await events.record(tx, "session.created", user_id, _as_user(by, user_id), created)
     return SignedIn(session, token, devices.mint(on.secret, user_id))
+
+
+async def _is_new_device(tx: Tx, on: Rollbook, user_id: str, browser: Browser) -> bool:
+    """Test whether the user has signed in before, but not with this browser in the last months."""
+    if browser.device is not None and devices.known(on.secret, user_id, browser.device) is not None:
+        return False
+    return (await users.get(tx, user_id)).last_sign_in_at is not None
 
 
 async def sign_out(on: Rollbook, by: Principal, cookie: bytes) -> None:

@@ -18,6 +18,15 @@ EXHAUSTED = "exhausted"
 GONE = "http_410"
 """The receiver asks for no more events, ever: its endpoint gets disabled."""
 
+NO_STARTTLS = "no_starttls"
+LOGIN_FAILED = "login_failed"
+REFUSED = "refused"
+SENDER_REFUSED = "sender_refused"
+UNFIT_ADDRESS = "unfit_address"
+OBSOLETE = "obsolete"
+NOTHING = "nothing"
+"""Of an event that no mail is sent about: never stored."""
+
 DESCRIPTIONS: dict[str, str] = {
     DELIVERED: "The receiver answered with a status from 200 to 299.",
     NO_ADDRESS: "The host of the URL has no address to which events are sent: none that the name server knows, or "
@@ -35,6 +44,27 @@ DESCRIPTIONS: dict[str, str] = {
 }
 """All outcomes but `http_400` to `http_599`."""
 
+OF_MAIL: dict[str, str] = {
+    DELIVERED: "The mail server accepted the mail.",
+    CONNECT_FAILED: "No connection to the mail server could be opened.",
+    TLS_FAILED: "The TLS handshake with the mail server failed: for example, the certificate has expired, is for "
+    "another name, or is not signed by an authority that this server trusts (see `smtp_ca`).",
+    TIMED_OUT: "The mail server did not answer in time.",
+    DISCONNECTED: "The mail server closed the connection.",
+    BAD_RESPONSE: "The answer of the mail server is not SMTP.",
+    NO_STARTTLS: "The mail server does not offer STARTTLS, so nothing was sent. Use `smtps://` if it speaks TLS from "
+    "the first byte.",
+    LOGIN_FAILED: "The mail server refused user and password, or has no way to sign in.",
+    REFUSED: "The mail server refused the connection.",
+    SENDER_REFUSED: "The mail server refused the sender (see `mail_from`).",
+    UNFIT_ADDRESS: "The email address has characters before the @ that the mail server can't handle (it has no "
+    "SMTPUTF8). The mail is not retried.",
+    BODY_FAILED: "The mail can't be written. It is not sent and not retried.",
+    OBSOLETE: "The link was used, replaced or had expired, or the user is gone: nothing was sent.",
+    EXHAUSTED: "The last attempt failed. Rollbook has given up on the mail.",
+}
+"""All outcomes of mail but `smtp_400` to `smtp_599`."""
+
 FORMER = dict.fromkeys(("refused_address", "dns_failed"), NO_ADDRESS)
 """Of deliveries that an earlier version recorded, and what they are called now."""
 
@@ -46,6 +76,29 @@ def of_status(status: int) -> str:
     if 300 <= status < 400:
         return REDIRECTED
     return f"http_{status}" if 400 <= status < 600 else BAD_RESPONSE
+
+
+def of_reply(code: int) -> str:
+    """The outcome of a reply of a mail server about one mail (RFC 5321 section 4.2.1)."""
+    return f"smtp_{code}" if 400 <= code < 600 else BAD_RESPONSE
+
+
+def is_answer(outcome: str) -> bool:
+    """Test whether the receiver answered, so that it can be reached."""
+    return outcome.startswith(("http_", "smtp_"))
+
+
+def is_about_one(outcome: str) -> bool:
+    """Test whether the failure is that of one mail, such as a full mailbox, and says nothing about the mail server."""
+    return outcome.startswith("smtp_4") and outcome != "smtp_421"
+
+
+def is_final(outcome: str) -> bool:
+    """Test whether the event is not sent again, since it was delivered, or never will be."""
+    return outcome in _FINAL or outcome.startswith("smtp_5")
+
+
+_FINAL = frozenset({DELIVERED, BODY_FAILED, UNFIT_ADDRESS, OBSOLETE, NOTHING})
 
 
 def is_outcome(text: str) -> bool:
@@ -60,3 +113,11 @@ def describe(outcome: str) -> str:
     if outcome == GONE:
         return "The receiver answered with status 410: it wants no more events, so the webhook is disabled."
     return DESCRIPTIONS.get(FORMER.get(outcome, outcome)) or f"The receiver answered with status {outcome[5:]}."
+
+
+def describe_mail(outcome: str) -> str:
+    """The same for an attempt to send a mail."""
+    if outcome in OF_MAIL:
+        return OF_MAIL[outcome]
+    again = "It is not retried." if outcome.startswith("smtp_5") else "It is tried again."
+    return f"The mail server answered with {outcome[5:]}. {again}"

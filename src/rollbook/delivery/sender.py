@@ -224,7 +224,7 @@ class Sender:
         except OSError as problem:  # ssl.SSLError too
             if not secure:
                 raise _Failed(outcomes.CONNECT_FAILED) from None
-            raise _Failed(outcomes.TLS_FAILED, _tls_fault(problem)) from None
+            raise _Failed(outcomes.TLS_FAILED, tls_fault(problem)) from None
         return connection
 
 
@@ -399,7 +399,7 @@ def _system_tls() -> ssl.SSLContext:
     return context
 
 
-def _tls_fault(problem: OSError) -> str:
+def tls_fault(problem: OSError) -> str:
     """Fault of a handshake, in the words of OpenSSL, which hold nothing of what the receiver sent."""
     if isinstance(problem, ssl.SSLCertVerificationError):
         return f"The certificate was not accepted: {problem.verify_message.rstrip('.')}."

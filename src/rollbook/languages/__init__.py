@@ -38,7 +38,7 @@ class Language(NamedTuple):
     code: LanguageCode
     texts: dict[str, str]
 
-    def t(self, key: str, **values: object) -> str:
+    def t(self, key: str, /, **values: object) -> str:
         """The text with these values. Raises KeyError for one that doesn't exist, or lacks a value."""
         return self.texts[key].format(**values) if values else self.texts[key]
 

@@ -127,6 +127,67 @@ TEXTS = {
     "deleted_restorable_support": (
         "Haben Sie es sich anders überlegt? Der Support kann es noch {time} lang wiederherstellen."
     ),
+    # Mails.
+    "mail_greeting": "Guten Tag {name},",
+    "mail_greeting_plain": "Guten Tag,",
+    "mail_link_hint": "Falls die Schaltfläche nicht funktioniert, öffnen Sie diese Adresse:",
+    "mail_link_expires": "Der Link funktioniert einmal, bis {expires}.",
+    "mail_ignore": "Falls Sie diese E-Mail nicht erwartet haben, können Sie sie ignorieren. Es ändert sich nichts.",
+    "mail_not_you": (
+        "Falls Sie das nicht waren, legen Sie sofort ein neues Passwort fest und wenden Sie sich an {brand}."
+    ),
+    "mail_contact": "Falls Sie das nicht waren, wenden Sie sich sofort an {brand}.",
+    "mail_time": "Zeit",
+    "mail_browser": "Browser",
+    "mail_address": "IP-Adresse",
+    "mail_key": "API-Schlüssel",
+    "mail_url": "URL",
+    "mail_invitation_subject": "Ihre Einladung zu {brand}",
+    "mail_invitation_text": (
+        "Für {email} wurde ein Konto angelegt. Wählen Sie ein Passwort, dann können Sie es benutzen."
+    ),
+    "mail_password_reset_subject": "Neues Passwort für {brand} festlegen",
+    "mail_password_reset_text": (
+        "Jemand hat ein neues Passwort für {email} angefordert. Wenn Sie das waren, legen Sie es hier fest."
+    ),
+    "mail_email_confirmation_subject": "Bestätigen Sie Ihre E-Mail-Adresse für {brand}",
+    "mail_email_confirmation_text": "Bitte bestätigen Sie, dass {email} Ihre E-Mail-Adresse ist.",
+    "mail_email_change_subject": "Bestätigen Sie Ihre neue E-Mail-Adresse für {brand}",
+    "mail_email_change_text": "Bitte bestätigen Sie, dass {email} die neue E-Mail-Adresse Ihres Kontos ist.",
+    "mail_sign_in_link_subject": "Bei {brand} anmelden",
+    "mail_sign_in_link_text": (
+        "Mit diesem Link melden Sie sich als {email} an. Geben Sie ihn nicht weiter: Wer ihn öffnet, ist "
+        "als Sie angemeldet."
+    ),
+    "mail_email_changed_subject": "Ihre E-Mail-Adresse für {brand} wurde geändert",
+    "mail_email_changed_text": (
+        "{email} ist nicht mehr die E-Mail-Adresse Ihres Kontos. Unsere E-Mails gehen ab jetzt an die neue Adresse."
+    ),
+    "mail_new_device_subject": "Neue Anmeldung bei {brand}",
+    "mail_new_device_text": (
+        "Jemand hat sich bei Ihrem Konto {email} mit einem Browser angemeldet, der dafür bisher nicht benutzt wurde."
+    ),
+    "mail_key_created_subject": "Neuer API-Schlüssel für {brand}",
+    "mail_key_created_text": "Für Ihr Konto {email} wurde ein API-Schlüssel erstellt.",
+    "mail_key_expiring_subject": "Ihr API-Schlüssel für {brand} läuft bald ab",
+    "mail_key_expiring_text": (
+        "Der API-Schlüssel „{key}“ gilt bis {expires}. Erstellen Sie vorher einen neuen und verwenden Sie diesen."
+    ),
+    "mail_webhook_disabled_subject": "Ihr Webhook von {brand} ist deaktiviert",
+    "mail_webhook_disabled_text": (
+        "An {url} wird nichts mehr gesendet. Ereignisse bleiben erhalten und werden gesendet, sobald Sie "
+        "den Webhook fortsetzen."
+    ),
+    "mail_webhook_failing": "Seit fünf Tagen war keine Zustellung erfolgreich.",
+    "mail_webhook_gone": "Der Empfänger hat geantwortet, dass es ihn nicht mehr gibt (410).",
+    "mail_webhook_rights": "Wem er gehört oder wer ihn eingerichtet hat, hat das Recht dazu verloren.",
+    "mail_second_factor_removed_subject": "Ihr zweiter Faktor für {brand} wurde entfernt",
+    "mail_second_factor_removed_text": (
+        "Ein Administrator hat einen zweiten Faktor Ihres Kontos {email} entfernt. Sie können bei der "
+        "nächsten Anmeldung einen neuen einrichten."
+    ),
+    "mail_test_subject": "Test-E-Mail von {brand}",
+    "mail_test_text": "Mit dieser E-Mail wurden die E-Mail-Einstellungen ausprobiert. Sie funktionieren.",
     # Error pages.
     "title_400": "Ungültige Anfrage",
     "title_401": "Bitte melden Sie sich an",

@@ -106,6 +106,58 @@ TEXTS = {
     "deleted_title": "Your account is deleted",
     "deleted_restorable": "Changed your mind? For {time} an administrator can still restore it.",
     "deleted_restorable_support": "Changed your mind? For {time} support can still restore it.",
+    # Mails.
+    "mail_greeting": "Hello {name},",
+    "mail_greeting_plain": "Hello,",
+    "mail_link_hint": "If the button doesn’t work, open this address:",
+    "mail_link_expires": "The link works once, until {expires}.",
+    "mail_ignore": "If you didn’t expect this email, you can ignore it. Nothing changes.",
+    "mail_not_you": "If this wasn’t you, set a new password at once and contact {brand}.",
+    "mail_contact": "If this wasn’t you, contact {brand} at once.",
+    "mail_time": "Time",
+    "mail_browser": "Browser",
+    "mail_address": "IP address",
+    "mail_key": "API key",
+    "mail_url": "URL",
+    "mail_invitation_subject": "Your invitation to {brand}",
+    "mail_invitation_text": "An account for {email} has been created for you. Choose a password, and it’s ready.",
+    "mail_password_reset_subject": "Set a new password for {brand}",
+    "mail_password_reset_text": "Someone asked for a new password for {email}. If it was you, set one here.",
+    "mail_email_confirmation_subject": "Confirm your email address for {brand}",
+    "mail_email_confirmation_text": "Please confirm that {email} is your email address.",
+    "mail_email_change_subject": "Confirm your new email address for {brand}",
+    "mail_email_change_text": "Please confirm that {email} is the new email address of your account.",
+    "mail_sign_in_link_subject": "Sign in to {brand}",
+    "mail_sign_in_link_text": (
+        "With this link you sign in as {email}. Don’t pass it on: whoever opens it is signed in as you."
+    ),
+    "mail_email_changed_subject": "Your email address for {brand} has changed",
+    "mail_email_changed_text": (
+        "{email} is no longer the email address of your account. From now on, our mails go to the new one."
+    ),
+    "mail_new_device_subject": "New sign-in to {brand}",
+    "mail_new_device_text": (
+        "Someone signed in to your account {email} with a browser that hasn’t been used for it before."
+    ),
+    "mail_key_created_subject": "New API key for {brand}",
+    "mail_key_created_text": "An API key was created for your account {email}.",
+    "mail_key_expiring_subject": "Your API key for {brand} expires soon",
+    "mail_key_expiring_text": (
+        "The API key “{key}” works until {expires}. Create a new one before then, and use it instead."
+    ),
+    "mail_webhook_disabled_subject": "Your webhook of {brand} is disabled",
+    "mail_webhook_disabled_text": (
+        "Nothing is sent to {url} anymore. Events are kept, and sent when you resume the webhook."
+    ),
+    "mail_webhook_failing": "No delivery has succeeded for five days.",
+    "mail_webhook_gone": "The receiver answered that it’s gone (410).",
+    "mail_webhook_rights": "Whoever it belongs to, or set it up, has lost the right to it.",
+    "mail_second_factor_removed_subject": "Your second factor for {brand} was removed",
+    "mail_second_factor_removed_text": (
+        "An administrator removed a second factor from your account {email}. You can set up a new one when you sign in."
+    ),
+    "mail_test_subject": "Test email from {brand}",
+    "mail_test_text": "This email was sent to try the mail settings. They work.",
     # Error pages.
     "title_400": "Invalid request",
     "title_401": "Please sign in",

@@ -121,6 +121,64 @@ TEXTS = {
     "deleted_title": "Su cuenta se ha eliminado",
     "deleted_restorable": "¿Ha cambiado de opinión? Durante {time}, un administrador todavía puede restaurarla.",
     "deleted_restorable_support": "¿Ha cambiado de opinión? Durante {time}, soporte todavía puede restaurarla.",
+    # Mails.
+    "mail_greeting": "Hola, {name}:",
+    "mail_greeting_plain": "Hola:",
+    "mail_link_hint": "Si el botón no funciona, abra esta dirección:",
+    "mail_link_expires": "El enlace funciona una sola vez, hasta {expires}.",
+    "mail_ignore": "Si no esperaba este correo, puede ignorarlo. No cambia nada.",
+    "mail_not_you": (
+        "Si no ha sido usted, establezca de inmediato una contraseña nueva y póngase en contacto con {brand}."
+    ),
+    "mail_contact": "Si no ha sido usted, póngase en contacto con {brand} de inmediato.",
+    "mail_time": "Hora",
+    "mail_browser": "Navegador",
+    "mail_address": "Dirección IP",
+    "mail_key": "Clave de API",
+    "mail_url": "URL",
+    "mail_invitation_subject": "Su invitación a {brand}",
+    "mail_invitation_text": "Se ha creado una cuenta para {email}. Elija una contraseña y podrá usarla.",
+    "mail_password_reset_subject": "Establezca una contraseña nueva para {brand}",
+    "mail_password_reset_text": (
+        "Alguien ha solicitado una contraseña nueva para {email}. Si ha sido usted, establézcala aquí."
+    ),
+    "mail_email_confirmation_subject": "Confirme su dirección de correo para {brand}",
+    "mail_email_confirmation_text": "Confirme que {email} es su dirección de correo electrónico.",
+    "mail_email_change_subject": "Confirme su nueva dirección de correo para {brand}",
+    "mail_email_change_text": "Confirme que {email} es la nueva dirección de correo electrónico de su cuenta.",
+    "mail_sign_in_link_subject": "Iniciar sesión en {brand}",
+    "mail_sign_in_link_text": (
+        "Con este enlace inicia sesión como {email}. No lo comparta: quien lo abra iniciará sesión como usted."
+    ),
+    "mail_email_changed_subject": "Su dirección de correo para {brand} ha cambiado",
+    "mail_email_changed_text": (
+        "{email} ya no es la dirección de correo electrónico de su cuenta. A partir de ahora, nuestros "
+        "correos se envían a la nueva."
+    ),
+    "mail_new_device_subject": "Nuevo inicio de sesión en {brand}",
+    "mail_new_device_text": (
+        "Alguien ha iniciado sesión en su cuenta {email} con un navegador que no se había usado antes con ella."
+    ),
+    "mail_key_created_subject": "Nueva clave de API para {brand}",
+    "mail_key_created_text": "Se ha creado una clave de API para su cuenta {email}.",
+    "mail_key_expiring_subject": "Su clave de API para {brand} caduca pronto",
+    "mail_key_expiring_text": (
+        "La clave de API «{key}» funciona hasta {expires}. Cree una nueva antes de esa fecha y use esa."
+    ),
+    "mail_webhook_disabled_subject": "Su webhook de {brand} está desactivado",
+    "mail_webhook_disabled_text": (
+        "Ya no se envía nada a {url}. Los eventos se conservan y se enviarán cuando reanude el webhook."
+    ),
+    "mail_webhook_failing": "Ningún envío ha tenido éxito en cinco días.",
+    "mail_webhook_gone": "El receptor ha respondido que ya no existe (410).",
+    "mail_webhook_rights": "La persona a la que pertenece, o que lo configuró, ya no tiene derecho a él.",
+    "mail_second_factor_removed_subject": "Se ha eliminado su segundo factor para {brand}",
+    "mail_second_factor_removed_text": (
+        "Un administrador ha eliminado un segundo factor de su cuenta {email}. Podrá configurar uno "
+        "nuevo cuando inicie sesión."
+    ),
+    "mail_test_subject": "Correo de prueba de {brand}",
+    "mail_test_text": "Este correo se ha enviado para probar la configuración del correo. Funciona.",
     # Error pages.
     "title_400": "Solicitud no válida",
     "title_401": "Inicie sesión",

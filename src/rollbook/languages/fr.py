@@ -130,6 +130,65 @@ TEXTS = {
     "deleted_restorable_support": (
         "Vous avez changé d’avis\u202f? Pendant {time}, l’assistance peut encore le restaurer."
     ),
+    # Mails.
+    "mail_greeting": "Bonjour {name},",
+    "mail_greeting_plain": "Bonjour,",
+    "mail_link_hint": "Si le bouton ne fonctionne pas, ouvrez cette adresse :",
+    "mail_link_expires": "Le lien fonctionne une seule fois, jusqu’au {expires}.",
+    "mail_ignore": "Si vous n’attendiez pas cet e-mail, vous pouvez l’ignorer. Rien ne changera.",
+    "mail_not_you": "Si ce n’était pas vous, définissez immédiatement un nouveau mot de passe et contactez {brand}.",
+    "mail_contact": "Si ce n’était pas vous, contactez immédiatement {brand}.",
+    "mail_time": "Heure",
+    "mail_browser": "Navigateur",
+    "mail_address": "Adresse IP",
+    "mail_key": "Clé d’API",
+    "mail_url": "URL",
+    "mail_invitation_subject": "Votre invitation à {brand}",
+    "mail_invitation_text": "Un compte a été créé pour {email}. Choisissez un mot de passe pour pouvoir l’utiliser.",
+    "mail_password_reset_subject": "Définir un nouveau mot de passe pour {brand}",
+    "mail_password_reset_text": (
+        "Quelqu’un a demandé un nouveau mot de passe pour {email}. Si c’était vous, définissez-le ici."
+    ),
+    "mail_email_confirmation_subject": "Confirmez votre adresse e-mail pour {brand}",
+    "mail_email_confirmation_text": "Veuillez confirmer que {email} est bien votre adresse e-mail.",
+    "mail_email_change_subject": "Confirmez votre nouvelle adresse e-mail pour {brand}",
+    "mail_email_change_text": "Veuillez confirmer que {email} est la nouvelle adresse e-mail de votre compte.",
+    "mail_sign_in_link_subject": "Connexion à {brand}",
+    "mail_sign_in_link_text": (
+        "Ce lien vous connecte en tant que {email}. Ne le transmettez à personne : quiconque l’ouvre est "
+        "connecté à votre place."
+    ),
+    "mail_email_changed_subject": "Votre adresse e-mail pour {brand} a été modifiée",
+    "mail_email_changed_text": (
+        "{email} n’est plus l’adresse e-mail de votre compte. Nos e-mails sont désormais envoyés à la nouvelle adresse."
+    ),
+    "mail_new_device_subject": "Nouvelle connexion à {brand}",
+    "mail_new_device_text": (
+        "Quelqu’un s’est connecté à votre compte {email} avec un navigateur qui n’avait pas encore été "
+        "utilisé pour celui-ci."
+    ),
+    "mail_key_created_subject": "Nouvelle clé d’API pour {brand}",
+    "mail_key_created_text": "Une clé d’API a été créée pour votre compte {email}.",
+    "mail_key_expiring_subject": "Votre clé d’API pour {brand} expire bientôt",
+    "mail_key_expiring_text": (
+        "La clé d’API « {key} » est valable jusqu’au {expires}. Créez-en une nouvelle d’ici là et "
+        "utilisez-la à sa place."
+    ),
+    "mail_webhook_disabled_subject": "Votre webhook de {brand} est désactivé",
+    "mail_webhook_disabled_text": (
+        "Plus rien n’est envoyé à {url}. Les événements sont conservés et seront envoyés lorsque vous "
+        "reprendrez le webhook."
+    ),
+    "mail_webhook_failing": "Aucun envoi n’a abouti depuis cinq jours.",
+    "mail_webhook_gone": "Le destinataire a répondu qu’il n’existe plus (410).",
+    "mail_webhook_rights": "La personne à qui il appartient, ou qui l’a configuré, n’en a plus le droit.",
+    "mail_second_factor_removed_subject": "Votre second facteur pour {brand} a été supprimé",
+    "mail_second_factor_removed_text": (
+        "Un administrateur a supprimé un second facteur de votre compte {email}. Vous pourrez en "
+        "configurer un nouveau lors de votre prochaine connexion."
+    ),
+    "mail_test_subject": "E-mail de test de {brand}",
+    "mail_test_text": "Cet e-mail a été envoyé pour essayer les paramètres de messagerie. Ils fonctionnent.",
     # Error pages.
     "title_400": "Requête non valide",
     "title_401": "Veuillez vous connecter",

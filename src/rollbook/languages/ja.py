@@ -120,6 +120,59 @@ TEXTS = {
     "deleted_title": "アカウントを削除しました",
     "deleted_restorable": "取り消したい場合は、{time}以内であれば管理者が復元できます。",
     "deleted_restorable_support": "取り消したい場合は、{time}以内であればサポートが復元できます。",
+    # Mails.
+    "mail_greeting": "{name} 様",
+    "mail_greeting_plain": "こんにちは。",
+    "mail_link_hint": "ボタンが機能しない場合は、次のアドレスを開いてください。",
+    "mail_link_expires": "このリンクは{expires}まで、1回だけ有効です。",
+    "mail_ignore": "お心当たりがない場合は、このメールを無視してください。何も変更されません。",
+    "mail_not_you": ("お心当たりがない場合は、すぐに新しいパスワードを設定し、{brand}までご連絡ください。"),
+    "mail_contact": "お心当たりがない場合は、すぐに{brand}までご連絡ください。",
+    "mail_time": "日時",
+    "mail_browser": "ブラウザー",
+    "mail_address": "IPアドレス",
+    "mail_key": "APIキー",
+    "mail_url": "URL",
+    "mail_invitation_subject": "{brand}への招待",
+    "mail_invitation_text": ("{email}のアカウントが作成されました。パスワードを設定すると、ご利用いただけます。"),
+    "mail_password_reset_subject": "{brand}の新しいパスワードの設定",
+    "mail_password_reset_text": (
+        "{email}の新しいパスワードが要求されました。ご本人の場合は、こちらで設定してください。"
+    ),
+    "mail_email_confirmation_subject": "{brand}のメールアドレスの確認",
+    "mail_email_confirmation_text": "{email}がご自分のメールアドレスであることをご確認ください。",
+    "mail_email_change_subject": "{brand}の新しいメールアドレスの確認",
+    "mail_email_change_text": "{email}がアカウントの新しいメールアドレスであることをご確認ください。",
+    "mail_sign_in_link_subject": "{brand}へのログイン",
+    "mail_sign_in_link_text": (
+        "このリンクから{email}としてログインできます。リンクを開いた人は誰でもログインできるため、"
+        "他の人に渡さないでください。"
+    ),
+    "mail_email_changed_subject": "{brand}のメールアドレスが変更されました",
+    "mail_email_changed_text": (
+        "{email}はアカウントのメールアドレスではなくなりました。今後のメールは新しいアドレスに送信されます。"
+    ),
+    "mail_new_device_subject": "{brand}への新しいログイン",
+    "mail_new_device_text": ("これまで使われたことのないブラウザーから、アカウント{email}へのログインがありました。"),
+    "mail_key_created_subject": "{brand}の新しいAPIキー",
+    "mail_key_created_text": "アカウント{email}のAPIキーが作成されました。",
+    "mail_key_expiring_subject": "{brand}のAPIキーの有効期限が近づいています",
+    "mail_key_expiring_text": (
+        "APIキー「{key}」は{expires}まで有効です。それまでに新しいキーを作成し、切り替えてください。"
+    ),
+    "mail_webhook_disabled_subject": "{brand}のWebhookが無効になりました",
+    "mail_webhook_disabled_text": (
+        "{url}への送信は停止しています。イベントは保存されており、Webhookを再開すると送信されます。"
+    ),
+    "mail_webhook_failing": "5日間、配信が1回も成功していません。",
+    "mail_webhook_gone": "受信側から、すでに存在しないという応答（410）がありました。",
+    "mail_webhook_rights": "所有者または設定した人が、このWebhookの権限を失いました。",
+    "mail_second_factor_removed_subject": "{brand}の2要素認証が解除されました",
+    "mail_second_factor_removed_text": (
+        "管理者がアカウント{email}の2要素認証の要素を1つ削除しました。次回のログイン時に新しく設定できます。"
+    ),
+    "mail_test_subject": "{brand}からのテストメール",
+    "mail_test_text": "このメールは、メールの設定を確認するために送信されました。設定は正しく機能しています。",
     # Error pages.
     "title_400": "無効なリクエストです",
     "title_401": "ログインしてください",

@@ -116,6 +116,55 @@ TEXTS = {
     "deleted_title": "A sua conta foi excluída",
     "deleted_restorable": "Mudou de ideia? Durante {time}, um administrador ainda pode restaurá-la.",
     "deleted_restorable_support": "Mudou de ideia? Durante {time}, o suporte ainda pode restaurá-la.",
+    # Mails.
+    "mail_greeting": "Olá, {name}.",
+    "mail_greeting_plain": "Olá.",
+    "mail_link_hint": "Se o botão não funcionar, abra este endereço:",
+    "mail_link_expires": "O link funciona uma única vez, até {expires}.",
+    "mail_ignore": "Se você não esperava este e-mail, pode ignorá-lo. Nada muda.",
+    "mail_not_you": "Se não foi você, defina uma nova senha imediatamente e entre em contato com {brand}.",
+    "mail_contact": "Se não foi você, entre em contato com {brand} imediatamente.",
+    "mail_time": "Horário",
+    "mail_browser": "Navegador",
+    "mail_address": "Endereço IP",
+    "mail_key": "Chave de API",
+    "mail_url": "URL",
+    "mail_invitation_subject": "Seu convite para {brand}",
+    "mail_invitation_text": "Foi criada uma conta para {email}. Escolha uma senha e ela estará pronta para uso.",
+    "mail_password_reset_subject": "Defina uma nova senha para {brand}",
+    "mail_password_reset_text": "Alguém pediu uma nova senha para {email}. Se foi você, defina-a aqui.",
+    "mail_email_confirmation_subject": "Confirme seu endereço de e-mail para {brand}",
+    "mail_email_confirmation_text": "Confirme que {email} é o seu endereço de e-mail.",
+    "mail_email_change_subject": "Confirme seu novo endereço de e-mail para {brand}",
+    "mail_email_change_text": "Confirme que {email} é o novo endereço de e-mail da sua conta.",
+    "mail_sign_in_link_subject": "Entrar em {brand}",
+    "mail_sign_in_link_text": "Com este link você entra como {email}. Não o repasse: quem o abrir entra no seu lugar.",
+    "mail_email_changed_subject": "Seu endereço de e-mail para {brand} mudou",
+    "mail_email_changed_text": (
+        "{email} não é mais o endereço de e-mail da sua conta. A partir de agora, nossos e-mails vão "
+        "para o novo endereço."
+    ),
+    "mail_new_device_subject": "Novo acesso a {brand}",
+    "mail_new_device_text": "Alguém entrou na sua conta {email} com um navegador que ainda não tinha sido usado nela.",
+    "mail_key_created_subject": "Nova chave de API para {brand}",
+    "mail_key_created_text": "Foi criada uma chave de API para a sua conta {email}.",
+    "mail_key_expiring_subject": "Sua chave de API para {brand} expira em breve",
+    "mail_key_expiring_text": (
+        "A chave de API “{key}” funciona até {expires}. Crie uma nova antes disso e passe a usá-la."
+    ),
+    "mail_webhook_disabled_subject": "Seu webhook de {brand} está desativado",
+    "mail_webhook_disabled_text": (
+        "Nada mais é enviado para {url}. Os eventos são guardados e serão enviados quando você retomar o webhook."
+    ),
+    "mail_webhook_failing": "Nenhuma entrega teve sucesso em cinco dias.",
+    "mail_webhook_gone": "O destino respondeu que não existe mais (410).",
+    "mail_webhook_rights": "A pessoa a quem ele pertence, ou que o configurou, perdeu o direito a ele.",
+    "mail_second_factor_removed_subject": "Seu segundo fator para {brand} foi removido",
+    "mail_second_factor_removed_text": (
+        "Um administrador removeu um segundo fator da sua conta {email}. Você pode configurar um novo quando entrar."
+    ),
+    "mail_test_subject": "E-mail de teste de {brand}",
+    "mail_test_text": "Este e-mail foi enviado para testar as configurações de e-mail. Elas funcionam.",
     # Error pages.
     "title_400": "Solicitação inválida",
     "title_401": "Entre na sua conta",

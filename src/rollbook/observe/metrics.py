@@ -104,6 +104,12 @@ NAMED = (
         "Attempts to deliver events to webhooks, without tests.",
         {f"webhook_{outcome}": f'outcome="{outcome}"' for outcome in ("delivered", "failed")},
     ),
+    Family(
+        "counter",
+        "rollbook_mails",
+        "Attempts to send mails, without tests.",
+        {f"mail_{outcome}": f'outcome="{outcome}"' for outcome in ("delivered", "failed")},
+    ),
     Family("gauge", "rollbook_connections_open", "Open client connections.", {"connections_open": ""}),
     Family("gauge", "rollbook_writes_waiting", "Writes waiting for the database.", {"writes_waiting": ""}),
     Family("counter", "rollbook_worker_restarts", "Workers restarted after they died.", {"worker_restarts": ""}),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from xml.parsers import expat
 
+from rollbook import colors
 from rollbook.config import ConfigurationError, Settings
 from rollbook.errors import NotFound
 from rollbook.http.coding import Fixed
@@ -24,17 +25,6 @@ SVG, PNG = b"image/svg+xml; charset=utf-8", b"image/png"
 # Opened by itself, an SVG image is a document: its scripts don't run, and it loads nothing (CSP level 3).
 SANDBOX = b"Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'\r\n"
 CSS = b"Content-Type: text/css; charset=utf-8\r\nContent-Security-Policy: default-src 'none'\r\n"
-READABLE = 4.5
-"""Contrast of text (WCAG 2.2, 1.4.3)."""
-VISIBLE = 3.0
-"""Contrast of a button with what is around it (1.4.11)."""
-# The surfaces of style.css that links are on: the one with the least contrast, and that of cards.
-LIGHT, LIGHT_CARD = (0xF4, 0xF5, 0xF8), (0xFF, 0xFF, 0xFF)
-DARK, DARK_CARD = (0x1C, 0x20, 0x29), (0x15, 0x18, 0x1F)
-BLACK, WHITE = (0, 0, 0), (255, 255, 255)
-ACCENT = "#2350d0"
-
-Color = tuple[int, int, int]
 
 
 class Image(NamedTuple):
@@ -77,8 +67,8 @@ def of(settings: Settings) -> Brand:
     logo = _image(settings.brand_logo) if settings.brand_logo else None
     icon = logo
     if icon is None and settings.brand_name != PRODUCT:
-        icon = Image(SVG, Fixed(_monogram(settings.brand_name, settings.brand_color or ACCENT)))
-    styles = Fixed(stylesheet(settings.brand_color).encode()) if settings.brand_color else None
+        icon = Image(SVG, Fixed(_monogram(settings.brand_name, settings.brand_color or colors.ACCENT)))
+    styles = Fixed(colors.stylesheet(settings.brand_color).encode()) if settings.brand_color else None
     return Brand(settings.brand_name, settings.brand_support, logo, icon, styles)
 
 
@@ -146,73 +136,10 @@ def _refuse(*_: object) -> None:
 
 def _monogram(name: str, color: str) -> bytes:
     """The first letter of the name on its color."""
-    fill = _parsed(color)
+    fill = colors.parsed(color)
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">'
-        f'<rect width="32" height="32" rx="8" fill="{_hex(fill)}"/>'
+        f'<rect width="32" height="32" rx="8" fill="{colors.as_hex(fill)}"/>'
         f'<text x="16" y="22.5" font-family="system-ui, sans-serif" font-size="19" font-weight="600" '
-        f'text-anchor="middle" fill="{_hex(_on(fill))}">{escape(name.strip()[0].upper())}</text></svg>'
+        f'text-anchor="middle" fill="{colors.as_hex(colors.on(fill))}">{escape(name.strip()[0].upper())}</text></svg>'
     ).encode()
-
-
-# ---- colors
-
-
-def stylesheet(color: str) -> str:
-    """The variables of style.css for a color: the color itself on buttons, and as text what can be read on each theme's
-    surfaces."""
-    fill = _parsed(color)
-    text = _on(fill)
-    hover = _mixed(fill, BLACK if text == WHITE else WHITE, 0.14)
-    light, dark = readable(fill, LIGHT, BLACK), readable(fill, DARK, WHITE)
-    edges = [
-        _hex(accent) if contrast(fill, card) < VISIBLE else "transparent"
-        for accent, card in ((light, LIGHT_CARD), (dark, DARK_CARD))
-    ]
-    return (
-        ":root {\n"
-        f"  --accent: light-dark({_hex(light)}, {_hex(dark)});\n"
-        f"  --accent-fill: {_hex(fill)};\n"
-        f"  --accent-fill-hover: {_hex(hover)};\n"
-        f"  --accent-edge: light-dark({edges[0]}, {edges[1]});\n"
-        f"  --on-accent: {_hex(text)};\n"
-        f"  --accent-soft: light-dark({_hex(_mixed(fill, WHITE, 0.9))}, {_hex(_mixed(fill, DARK_CARD, 0.82))});\n"
-        "}\n"
-    )
-
-
-def readable(color: Color, surface: Color, towards: Color) -> Color:
-    """The color, made darker or lighter until text in it can be read on a surface."""
-    steps = (_mixed(color, towards, step / 50) for step in range(51))
-    return next(each for each in steps if contrast(each, surface) >= READABLE)
-
-
-def contrast(one: Color, other: Color) -> float:
-    """From 1 to 21 (WCAG 2.2, contrast ratio)."""
-    darker, lighter = sorted((_luminance(one), _luminance(other)))
-    return (lighter + 0.05) / (darker + 0.05)
-
-
-def _luminance(color: Color) -> float:
-    red, green, blue = (
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in (each / 255 for each in color)
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def _on(fill: Color) -> Color:
-    """The color of text on a fill: one of the two can always be read."""
-    return WHITE if contrast(fill, WHITE) >= READABLE else BLACK
-
-
-def _mixed(one: Color, other: Color, share: float) -> Color:
-    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
-    return red, green, blue
-
-
-def _parsed(text: str) -> Color:
-    return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
-
-
-def _hex(color: Color) -> str:
-    return "#" + "".join(f"{part:02x}" for part in color)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET
 
 from rollbook import __version__, clock, units
+from rollbook.actions import browsers
 from rollbook.languages import NAMES, Language
-from rollbook.web import assets, browsers
+from rollbook.web import assets
 
 if TYPE_CHECKING:
     from jinja2 import Environment

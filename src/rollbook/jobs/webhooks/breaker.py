@@ -69,7 +69,7 @@ class Breaker:
         self._failures += 1
         self._failing_since = self._failing_since or now
         self._recent.append(False)
-        is_unreachable = not sent.outcome.startswith("http_") or sent.http_status in _GATEWAY
+        is_unreachable = not outcomes.is_answer(sent.outcome) or sent.http_status in _GATEWAY
         self._unreachable = self._unreachable + 1 if is_unreachable else 0
         asked = sent.retry_after if sent.http_status in _ASKS_TO_WAIT else None
         if self.open_until is not None or asked or self._is_failing():

@@ -32,9 +32,10 @@ def lease_clock() -> float:
 
 class Budget:
     def __init__(
-        self, db: Database, reader: EventReader, changed: Callable[[Endpoint], None], count: Callable[[str], None]
+        self, db: Database, reader: EventReader, changed: Callable[[Endpoint], None], count: Callable[[str, str], None]
     ) -> None:
-        """`changed` is called when one has ended; `count` for each outcome."""
+        """`changed` is called when one has ended; `count` for each attempt, with what
+        was sent and the outcome."""
         self.db = db
         self.reader = reader
         self.changed = changed

@@ -24,7 +24,7 @@ from rollbook.jobs.webhooks.budget import Budget, lease_clock
 from rollbook.jobs.webhooks.endpoint import Endpoint
 from rollbook.jobs.webhooks.outbox import Outbox
 from rollbook.jobs.webhooks.pace import LOOK, Pace
-from rollbook.jobs.webhooks.target import WebhookTarget
+from rollbook.jobs.webhooks.target import Target, WebhookTarget
 from rollbook.records import event_types, events, leases, webhooks
 from rollbook.records.dialect import dialect
 from rollbook.records.webhooks import cursors
@@ -75,10 +75,13 @@ class Scan(NamedTuple):
 
 class Dispatcher:
     def __init__(
-        self, on: Rollbook, count: Callable[[str], None] = lambda outcome: None, answered: Callable[[], int] = lambda: 0
+        self,
+        on: Rollbook,
+        count: Callable[[str, str], None] = lambda what, outcome: None,
+        answered: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`count` is called with the outcome of each attempt. `answered` is how many requests of callers this process
-        has answered."""
+        """`count` is called for each attempt, with what was sent (`Target.sends`) and its outcome. `answered` is how
+        many requests of callers this process has answered."""
         self._on = on
         self._db = on.db
         self._holder = f"{socket.gethostname()}/{os.getpid()}/{ids.new('srv')}"
@@ -186,7 +189,7 @@ class Dispatcher:
     def _set_pace(self) -> None:
         busy = sum(endpoint.is_busy for endpoint in self._owned.values())
         for endpoint in self._owned.values():
-            endpoint.pace(self._pace.starts(endpoint.waiting(self._newest), busy))
+            endpoint.pace(self._pace.starts(endpoint.waiting(self._newest), busy), self._pace.seconds)
         replaying = [endpoint for endpoint in self._owned.values() if endpoint.is_replaying]
         for endpoint in replaying:
             endpoint.pace_again(self._pace.starts_again(len(replaying)))
@@ -228,7 +231,7 @@ class Dispatcher:
         """Compare what it holds with what there is."""
         newest = self._newest
         await self._announce()
-        scan = await self._db.read(_read_scan)
+        scan = await self._db.read(_read_scan, self._on.settings.sends_mail)
         self._budget.heard(scan.now)
         there = {lease.webhook_id: lease for lease in scan.leases}
         for id, endpoint in self._owned.items():
@@ -283,13 +286,24 @@ class Dispatcher:
         cursor = await self._db.write(cursors.claim, id, self._holder, self._is_forced)
         if cursor is None:
             return
+        outbox = Outbox(id, cursor.seq)
+        target = await self._target(id, outbox)
+        if target is None:
+            return
+        endpoint = self._owned[id] = Endpoint(self._budget, target, outbox, cursor, began + LEASE / clock.SECOND)
+        endpoint.replay(replays)
+
+    async def _target(self, id: str, outbox: Outbox) -> Target | None:
+        if id == webhooks.MAIL_ID:
+            from rollbook.jobs.webhooks.mail_target import MailTarget
+
+            return MailTarget(self._on)
         try:
             webhook = await webhooks.get(self._db, id)
         except NotFound:
-            return
-        outbox = Outbox(id, cursor.seq)
+            return None
         try:
-            target = WebhookTarget(self._on, webhook, self._addresses, outbox.store_message)
+            return WebhookTarget(self._on, webhook, self._addresses, outbox.store_message)
         except ValueError:
             logger.error(
                 "webhook %s: its secret cannot be read. Is the server's secret another one than when it was created?",
@@ -297,9 +311,7 @@ class Dispatcher:
             )
             self._unusable[id] = webhook.version
             await self._db.write(cursors.give_back, id, self._holder)
-            return
-        endpoint = self._owned[id] = Endpoint(self._budget, target, outbox, cursor, began + LEASE / clock.SECOND)
-        endpoint.replay(replays)
+            return None
 
     async def _release(self, endpoint: Endpoint) -> None:
         """Release a webhook that has changed: its next holder reads it again."""
@@ -338,7 +350,7 @@ class Dispatcher:
                 endpoint.lose()
             else:
                 endpoint.lease_ends = began + LEASE / clock.SECOND
-                endpoint.outbox.stored_seq = result.seq
+                endpoint.stored(result)
             if endpoint.disabled_for is not None:
                 reason, endpoint.disabled_for = endpoint.disabled_for, None
                 await self._db.write(_disable, endpoint.id, reason)
@@ -365,7 +377,7 @@ class Dispatcher:
     def _has_changed(self, endpoint: Endpoint) -> None:
         if endpoint.outbox.deliveries:
             self._has_results.set()
-            if len(endpoint.outbox.deliveries) >= ENOUGH:
+            if endpoint.target.is_one_by_one or len(endpoint.outbox.deliveries) >= ENOUGH:
                 self._has_enough.set()
         if endpoint.is_closing:
             if not endpoint.tasks:
@@ -387,10 +399,10 @@ def _parts(due: Sequence[Endpoint]) -> list[list[Endpoint]]:
     return parts
 
 
-async def _read_scan(queries: Queries) -> Scan:
+async def _read_scan(queries: Queries, sends_mail: bool) -> Scan:
     return Scan(
         await leases.database_now(queries),
-        await cursors.scan(queries),
+        [each for each in await cursors.scan(queries) if sends_mail or each.webhook_id != webhooks.MAIL_ID],
         await stored_replays.running(queries),
         await cursors.count_senders(queries),
     )

@@ -21,7 +21,7 @@ from rollbook.jobs.webhooks.budget import MAX_RESULTS, Budget
 from rollbook.jobs.webhooks.lanes import Lane, Lanes
 from rollbook.jobs.webhooks.outbox import Outbox
 from rollbook.jobs.webhooks.replay import ReplayRun
-from rollbook.jobs.webhooks.target import WebhookTarget
+from rollbook.jobs.webhooks.target import Target
 from rollbook.records import events
 from rollbook.records.events import Event, Selection
 from rollbook.records.webhooks.cursors import Cursor, StoredLane
@@ -72,9 +72,7 @@ class Endpoint:
     lane is on the wire at a time (`_occupy`).
     """
 
-    def __init__(
-        self, budget: Budget, target: WebhookTarget, outbox: Outbox, cursor: Cursor, lease_ends: float
-    ) -> None:
+    def __init__(self, budget: Budget, target: Target, outbox: Outbox, cursor: Cursor, lease_ends: float) -> None:
         self.id = target.webhook_id
         self.epoch = cursor.epoch
         self.target = target
@@ -103,7 +101,7 @@ class Endpoint:
         """Requests of replays that may begin before `pace_again` is called again."""
         self._replaying = 0
         """Requests of replays on the wire."""
-        self._starts: float = math.inf
+        self._starts: float = 1.0 if target.rate < math.inf else math.inf
         """Requests that may begin before `pace` is called again."""
         self._stalled_until = 0.0
 
@@ -170,9 +168,11 @@ class Endpoint:
         not read yet."""
         return max(0, newest - self.read) + len(self._queue)
 
-    def pace(self, starts: float) -> None:
-        """Allow so many requests to begin before the next call. A part of one counts then; more than one that was not
-        used does not."""
+    def pace(self, starts: float, seconds: float) -> None:
+        """Allow so many requests to begin before the next call, and not more than the target takes in the time since
+        the last one. A part of one counts then; more than one that was not used does not."""
+        if self.target.rate < math.inf:
+            starts = min(starts, self.target.rate * min(seconds, 1.0))
         self._starts = min(self._starts, 1.0) + starts
 
     @property
@@ -209,6 +209,12 @@ class Endpoint:
         now = self._budget.now()
         replays = [each.progress(now) for each in self._replays.values() if each.has_moved]
         return self.outbox.take(self.epoch, self.seq, self._breaker.state, changed, removed, replays)
+
+    def stored(self, results: Results) -> None:
+        """These are stored: a crash repeats none of them."""
+        self.outbox.stored(results)
+        if self.target.is_one_by_one and results.deliveries:
+            self.start()
 
     def lose(self) -> None:
         """Someone else holds it, or has moved it, or what is stored of it is unknown: nothing of what is in memory may
@@ -280,6 +286,7 @@ class Endpoint:
             and not budget.is_stopping
             and not budget.is_stalled
             and self._starts >= 1
+            and not (self.target.is_one_by_one and (self.tasks or self.outbox.unstored))
             and len(self.outbox.deliveries) < MAX_RESULTS
             and budget.lasts(self.lease_ends)
         )
@@ -474,15 +481,19 @@ class Endpoint:
         started = self._budget.now()
         sent = await self.target.send(entry, started)
         now = self._budget.now()
-        if sent.outcome in (outcomes.DELIVERED, outcomes.BODY_FAILED):
-            if sent.outcome == outcomes.DELIVERED and self._breaker.succeeded():
+        if sent.outcome == outcomes.NOTHING:
+            return None
+        if outcomes.is_final(sent.outcome):
+            is_reached = sent.outcome == outcomes.DELIVERED or outcomes.is_answer(sent.outcome)
+            if is_reached and self._breaker.succeeded():
                 self.lanes.hurry(now)
             self._note(entry.event, trigger, attempt, started, sent)
             return None
-        if self._breaker.failed(sent, now):
+        is_over = not outcomes.is_about_one(sent.outcome) and self._breaker.failed(sent, now)
+        if is_over and self.target.can_be_disabled:
             self.is_closing = True
             self.disabled_for = "gone" if sent.outcome == outcomes.GONE else "failing"
-        seconds = schedule.next_try(attempt, sent, random.random)
+        seconds = schedule.next_try(attempt, sent, random.random, self.target.steps)
         if seconds is None:
             self._note(entry.event, trigger, attempt, started, sent)
             self._note(entry.event, trigger, attempt, now, Sent(outcomes.EXHAUSTED))
@@ -493,4 +504,4 @@ class Endpoint:
 
     def _note(self, event: Event, trigger: str, attempt: int, at: int, sent: Sent, retry_at: int | None = None) -> None:
         self.outbox.note(event, trigger, attempt, at, sent, retry_at)
-        self._budget.count(sent.outcome)
+        self._budget.count(self.target.sends, sent.outcome)

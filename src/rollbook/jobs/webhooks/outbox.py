@@ -22,12 +22,15 @@ class Outbox:
     def __init__(self, webhook_id: str, stored_seq: int) -> None:
         self.stored_seq = stored_seq
         self.deliveries: list[Delivery] = []
+        self.unstored = 0
+        """Deliveries that would be made again after a crash: those on their way to the database, too."""
         self._messages: list[Message] = []
         self._tokens: list[Settled] = []
         self._webhook_id = webhook_id
 
     def note(self, event: Event, trigger: str, attempt: int, at: int, sent: Sent, retry_at: int | None) -> None:
         """Add an attempt that began at this time."""
+        self.unstored += 1
         is_delivered = sent.outcome == outcomes.DELIVERED
         if event.type in token_deliveries.CARRYING and (is_delivered or (trigger == "event" and retry_at is None)):
             self._tokens.append(Settled(is_delivered, token_deliveries.token_id(event)))
@@ -81,6 +84,10 @@ class Outbox:
             tokens=tokens,
             replays=replays,
         )
+
+    def stored(self, results: Results) -> None:
+        self.stored_seq = results.seq
+        self.unstored -= len(results.deliveries)
 
     def put_back(self, results: Results) -> None:
         self.deliveries[:0] = results.deliveries

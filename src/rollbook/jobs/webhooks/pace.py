@@ -30,7 +30,8 @@ class Pace:
         self.makes_way = False
         """True if callers keep the process busy."""
         self._last = (0.0, 0.0, 0)
-        self._seconds = 0.0
+        self.seconds = 0.0
+        """Between the last two looks."""
 
     def look(self, now: float, used: float, answered: int) -> bool:
         """By a clock, the CPU time and the answered calls of this process, all of them rising: seconds, seconds, a
@@ -39,7 +40,7 @@ class Pace:
         seconds, cpu, calls = (new - old for new, old in zip(read, self._last, strict=True))
         if seconds < LOOK:
             return False
-        self._last, self._seconds = read, seconds
+        self._last, self.seconds = read, seconds
         self._again = max(LEAST_AGAIN, self._again / 2) if cpu > SPARE * seconds else min(AGAIN, self._again * 1.1)
         self.makes_way = cpu > BUSY * seconds and calls > CALLS * seconds
         return True
@@ -47,8 +48,8 @@ class Pace:
     def starts(self, waiting: int, busy: int) -> float:
         """Requests to one of so many busy endpoints that may begin until the next look, with so many events waiting for
         it."""
-        return (LEAST / max(1, busy) + waiting / LAG) * self._seconds if self.makes_way else math.inf
+        return (LEAST / max(1, busy) + waiting / LAG) * self.seconds if self.makes_way else math.inf
 
     def starts_again(self, replaying: int) -> float:
         """Requests of replays to one of so many endpoints that may begin until the next look."""
-        return self._again * self._seconds / max(1, replaying)
+        return self._again * self.seconds / max(1, replaying)

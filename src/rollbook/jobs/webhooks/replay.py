@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from rollbook.actions.event_reader import BATCH, Entry
-from rollbook.jobs.webhooks.target import WebhookTarget
+from rollbook.jobs.webhooks.target import Target
 from rollbook.records import event_types, events
 from rollbook.records.events import Event, Selection
 from rollbook.records.webhooks import deliveries, replays
@@ -17,7 +17,7 @@ SOON = 16
 
 
 class ReplayRun:
-    def __init__(self, stored: replays.Replay, target: WebhookTarget) -> None:
+    def __init__(self, stored: replays.Replay, target: Target) -> None:
         self.id = stored.id
         self.trigger = stored.trigger
         self.queue: deque[Entry] = deque()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import cast
+import math
+from collections.abc import Callable, Sequence
+from typing import Protocol, cast
 
 from rollbook import clock
 from rollbook.actions import token_deliveries, webhook_secrets
 from rollbook.actions.context import Rollbook
 from rollbook.actions.event_reader import Entry
-from rollbook.delivery import outcomes, payload, signing
+from rollbook.delivery import outcomes, payload, schedule, signing
 from rollbook.delivery.addresses import Addresses
 from rollbook.delivery.sender import Sender, Sent
 from rollbook.jobs.webhooks.breaker import MAX_WINDOW
@@ -26,7 +27,46 @@ NOT_KEPT = "(not kept, since the request carried a token)"
 """Instead of a response, which may repeat what was sent."""
 
 
+class Target(Protocol):
+    """What an endpoint sends events to."""
+
+    webhook_id: str
+    version: int
+    is_enabled: bool
+    types: frozenset[str] | None
+    """The types it asks for; None: all."""
+    reads: frozenset[str] | None
+    """The types of events to read; None: all."""
+    skips_imports: bool
+    sends: str
+    """`webhook` or `mail`: what attempts are counted as."""
+    rate: float
+    """Attempts a second at most."""
+    steps: Sequence[float]
+    """Seconds from each failed attempt to the next."""
+    is_one_by_one: bool
+    """One at a time, each stored before the next begins: a crash repeats at most one."""
+    can_be_disabled: bool
+    """True if it is given up for good when it has failed for days."""
+
+    def wants(self, event: Event) -> bool: ...
+
+    def lane(self, event: Event) -> str:
+        """Events of a lane are sent in order, one at a time."""
+        ...
+
+    async def send(self, entry: Entry, now: int) -> Sent: ...
+
+    async def close(self) -> None: ...
+
+
 class WebhookTarget:
+    sends = "webhook"
+    rate = math.inf
+    steps: Sequence[float] = schedule.STEPS
+    is_one_by_one = False
+    can_be_disabled = True
+
     def __init__(self, on: Rollbook, webhook: Webhook, addresses: Addresses, store: Callable[[Message], None]) -> None:
         """`store` takes what goes to the inbox. Raises ValueError if the server's secret has changed since the
         webhook's was sealed."""
@@ -60,7 +100,6 @@ class WebhookTarget:
         return self.types is None or event.type in self.types
 
     def lane(self, event: Event) -> str:
-        """Events of a lane are sent in order, one at a time."""
         return event.user_id if self._is_ordered else event.id
 
     async def send(self, entry: Entry, now: int) -> Sent:

@@ -18,7 +18,8 @@ from rollbook.storage.database import Queries, Statement, Tx, existing, scalar
 CHANNEL = "webhooks"
 """Notified when a webhook changes, is created or deleted."""
 MAIL_ID = "webhook_mail"
-"""The webhook that stands for the server's own mail."""
+"""Stands for the mail server: its cursor, lanes and deliveries are those of a webhook. It has no row in `webhooks`, so
+that no list, count or action knows of it."""
 INBOX = "inbox"
 """Instead of a URL: events are kept in the product, to be looked at."""
 CHATS = ("slack", "discord", "teams")

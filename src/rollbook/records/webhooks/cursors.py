@@ -23,13 +23,17 @@ NEWEST = "SELECT coalesce(max(seq), 0) FROM events"
 START = """
     INSERT INTO webhook_cursors (webhook_id, seq, holder, epoch, until, failures, failing_since, probes, open_until)
     VALUES (?, ?, '', 0, 0, 0, NULL, 0, NULL)"""
+START_ONCE = f"{START} ON CONFLICT (webhook_id) DO NOTHING"
+STOP = "DELETE FROM webhook_cursors WHERE webhook_id = ?"
+EXISTS = "SELECT 1 FROM webhook_cursors WHERE webhook_id = ?"
 RESUME = """
     UPDATE webhook_cursors SET epoch = epoch + 1, failures = 0, failing_since = NULL, probes = 0, open_until = NULL
     WHERE webhook_id = ?"""
 MOVE = "UPDATE webhook_cursors SET seq = ?, epoch = epoch + 1 WHERE webhook_id = ?"
+# The cursor without a row in `webhooks` is that of the mail server.
 SCAN = """
-    SELECT w.id, w.version, w.status, c.holder, c.epoch, c.until
-    FROM webhooks AS w JOIN webhook_cursors AS c ON c.webhook_id = w.id ORDER BY w.id"""
+    SELECT c.webhook_id, coalesce(w.version, 1), coalesce(w.status, 'enabled'), c.holder, c.epoch, c.until
+    FROM webhook_cursors AS c LEFT JOIN webhooks AS w ON w.id = c.webhook_id ORDER BY c.webhook_id"""
 CLAIM = """
     UPDATE webhook_cursors SET holder = ?, epoch = epoch + 1, until = ?
     WHERE webhook_id = ? AND (until NOT BETWEEN ? AND ? OR holder IN (?, ''))
@@ -112,6 +116,19 @@ async def newest(queries: Queries) -> int:
 async def start(tx: Tx, webhook_id: str, seq: int) -> None:
     """The cursor of a new webhook: events after this one are sent to it."""
     await tx.run(START, webhook_id, seq)
+
+
+async def start_once(tx: Tx, webhook_id: str) -> None:
+    """The same at the end of the log, unless it has one."""
+    if await tx.one(EXISTS, webhook_id) is None:
+        await tx.run(START_ONCE, webhook_id, await newest(tx))
+
+
+async def stop(tx: Tx, webhook_id: str) -> None:
+    """Remove a cursor and what waits for another attempt."""
+    if await tx.one(EXISTS, webhook_id) is not None:
+        await tx.run(STOP, webhook_id)
+        await tx.run(FORGET_LANES, webhook_id)
 
 
 async def resume(tx: Tx, webhook_id: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
+from rollbook.records import webhooks
 from rollbook.records.presenting import Hidden, OrNull, Shown, Time, presenter
 from rollbook.storage.database import Queries, Tx, existing
 
@@ -48,8 +49,9 @@ OUTCOMES_OF = "SELECT outcome FROM webhook_deliveries WHERE user_id = ? AND webh
 OF_WEBHOOK = f"SELECT {COLUMNS} FROM webhook_deliveries WHERE webhook_id = ?"
 NEWEST_FIRST = " ORDER BY id DESC LIMIT ?"
 ONE = f"{OF_WEBHOOK} AND id = ?"
-NEXT_WEBHOOK = """
-    SELECT d.webhook_id, w.id IS NOT NULL FROM webhook_deliveries AS d LEFT JOIN webhooks AS w ON w.id = d.webhook_id
+NEXT_WEBHOOK = f"""
+    SELECT d.webhook_id, w.id IS NOT NULL OR d.webhook_id = '{webhooks.MAIL_ID}'
+    FROM webhook_deliveries AS d LEFT JOIN webhooks AS w ON w.id = d.webhook_id
     WHERE d.webhook_id > ? ORDER BY d.webhook_id LIMIT 1"""
 FIRST_TOO_MANY = f"SELECT id FROM webhook_deliveries WHERE webhook_id = ?{NEWEST_FIRST} OFFSET ?"
 OLDEST = "SELECT created_at FROM webhook_deliveries WHERE webhook_id = ? ORDER BY id LIMIT 1"

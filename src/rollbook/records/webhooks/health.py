@@ -36,7 +36,9 @@ STATUSES = """
 WAITING = """
     SELECT CAST(coalesce(sum(? - c.seq), 0) AS bigint), min(c.seq)
     FROM webhook_cursors AS c JOIN webhooks AS w ON w.id = c.webhook_id WHERE w.status = 'enabled' AND c.seq < ?"""
-FAILING = f"SELECT count(*), min(failed_at) FROM (SELECT failed_at FROM webhook_lanes LIMIT {MAX_FAILING}) AS few"
+FAILING = f"""
+    SELECT count(*), min(failed_at) FROM (
+        SELECT failed_at FROM webhook_lanes WHERE webhook_id != '{webhooks.MAIL_ID}' LIMIT {MAX_FAILING}) AS few"""
 RECORDED_AFTER = "SELECT created_at FROM events WHERE seq > ? ORDER BY seq LIMIT 1"
 
 ADD_HOUR = """
@@ -47,11 +49,14 @@ ADD_HOUR = """
 HOURS_SINCE = "SELECT hour, delivered, failed FROM webhook_hours WHERE webhook_id = ? AND hour >= ? ORDER BY hour"
 EXPIRE_HOURS = "DELETE FROM webhook_hours WHERE webhook_id = ? AND hour < ?"
 
-CURSORS_BEHIND = "SELECT webhook_id, seq FROM webhook_cursors WHERE seq < ? ORDER BY webhook_id"
-LANES_BEHIND = """
+# Mail is about what has just happened: what is past its retention is not missed.
+CURSORS_BEHIND = f"""
+    SELECT webhook_id, seq FROM webhook_cursors WHERE seq < ? AND webhook_id != '{webhooks.MAIL_ID}'
+    ORDER BY webhook_id"""
+LANES_BEHIND = f"""
     SELECT l.webhook_id, l.lane, l.seq, c.seq FROM webhook_lanes AS l
       JOIN webhook_cursors AS c ON c.webhook_id = l.webhook_id
-    WHERE l.seq <= ? AND l.seq <= c.seq ORDER BY l.webhook_id, l.lane"""
+    WHERE l.seq <= ? AND l.seq <= c.seq AND l.webhook_id != '{webhooks.MAIL_ID}' ORDER BY l.webhook_id, l.lane"""
 BY_TYPE = "SELECT type, count(*) FROM events WHERE seq > ? AND seq <= ? GROUP BY type"
 OF_LANE = "SELECT type, count(*) FROM events WHERE user_id = ? AND seq >= ? AND seq <= ? GROUP BY type"
 ADD_MISSED = "UPDATE webhook_cursors SET missed = missed + ? WHERE webhook_id = ?"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from rollbook.actions import sessions
+from rollbook.actions import browsers, sessions
 from rollbook.actions.arguments import ListSessions
 from rollbook.errors import NotFound
 from rollbook.http.response import Response
-from rollbook.web import browsers
 from rollbook.web.page_request import PageRequest
 
 MAX_SHOWN = 1_000

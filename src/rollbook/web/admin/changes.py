@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from rollbook.actions import browsers
 from rollbook.api.show import for_people
 from rollbook.records import events, users
 from rollbook.records.events import Event
 from rollbook.storage.database import Queries
-from rollbook.web import browsers
 
 UNSHOWN = ("updated_at", "last_sign_in_at")
 """Fields that change with every change and say nothing by themselves."""

@@ -1,0 +1,156 @@
+"""Mails: which one an event leads to, and what it says; previews, mails that only try the settings, and the log."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from rollbook import clock, ids, languages
+from rollbook.actions import browsers, token_deliveries
+from rollbook.actions.context import Rollbook
+from rollbook.actions.lists import ListPage
+from rollbook.actions.permissions import known, require
+from rollbook.actions.principal import Principal
+from rollbook.config import LanguageCode, Settings
+from rollbook.delivery import mail_kinds, outcomes
+from rollbook.delivery.mail_kinds import Facts, Occasion
+from rollbook.delivery.sender import Sent
+from rollbook.errors import InvalidParameter, TooManyRequests
+from rollbook.limits import windows
+from rollbook.quota import Limit
+from rollbook.records import users, webhooks
+from rollbook.records.events import Event
+from rollbook.records.users import User
+from rollbook.records.webhooks import deliveries
+from rollbook.records.webhooks.deliveries import Delivery, DeliveryFilters
+
+if TYPE_CHECKING:
+    from rollbook.delivery.letters import Letter
+    from rollbook.delivery.mail_templates import Problem, Rendered, Templates
+
+SCOPE = "metrics:read"
+"""That of the server page: admins and owners have it."""
+TESTS = Limit.parse("5/minute,20/hour")
+"""Mails that try the settings, of each person."""
+TEST_SECONDS = 20.0
+NOT_SET_UP = "Mail is not set up: set smtp."
+
+
+class Mail(NamedTuple):
+    """A mail that is to be sent."""
+
+    kind: str
+    recipient: str
+    language: LanguageCode
+    facts: Facts
+
+
+async def about(on: Rollbook, event: Event, occasion: Occasion) -> Mail | str:
+    """The mail for an event as things stand now, or the outcome that says why there is none."""
+    user = await users.by_id(on.db, event.user_id)
+    if user is None or (user.status == "suspended" and not occasion.recipient):
+        return outcomes.OBSOLETE
+    if occasion.token_id:
+        return await _with_link(on, user, occasion)
+    facts = dict(occasion.facts)
+    if "user_agent" in facts:
+        facts["browser"] = browsers.name(facts.pop("user_agent"))
+    recipient = occasion.recipient or user.email
+    return Mail(occasion.kind, recipient, on.settings.language, Facts(user.name, recipient, facts=facts))
+
+
+async def _with_link(on: Rollbook, user: User, occasion: Occasion) -> Mail | str:
+    carried = await token_deliveries.carried(on, occasion.token_id, webhooks.MAIL_ID)
+    if carried is None:  # it has ended or, where someone asked for it, a webhook delivers it
+        return outcomes.OBSOLETE if occasion.is_certain else outcomes.NOTHING
+    language = languages.named(carried.language or "") or on.settings.language
+    facts = Facts(user.name, carried.email, carried.url, occasion.expires_at, data=occasion.data)
+    return Mail(occasion.kind, carried.email, language, facts)
+
+
+def letter(settings: Settings, templates: Templates, mail: Mail, id: str, created_at: int) -> Letter:
+    """`id` and `created_at` are those of the event."""
+    from rollbook.delivery.letters import Letter
+
+    return Letter(mail.recipient, *_rendered(settings, templates, mail), mail.language, id, created_at)
+
+
+def _rendered(settings: Settings, templates: Templates, mail: Mail) -> Rendered:
+    values = mail_kinds.values(mail.kind, settings, mail.language, mail.facts)
+    return templates.rendered(mail.kind, mail.language, values)
+
+
+# ---- templates
+
+
+def templates(settings: Settings) -> Templates:
+    return _templates(settings.mail_templates)
+
+
+@cache
+def _templates(folder: str) -> Templates:
+    from rollbook.delivery.mail_templates import Templates
+
+    return Templates(folder)
+
+
+def preview(on: Rollbook, by: Principal, kind: str, language: LanguageCode) -> Rendered:
+    """A mail about someone made up. Raises InsufficientScope."""
+    require(by, SCOPE)
+    return _rendered(on.settings, templates(on.settings), _sample(on.settings, kind, "", language))
+
+
+def problems(settings: Settings) -> list[Problem]:
+    """Templates of the folder that can't be used. The built-in ones are used instead."""
+    if not settings.mail_templates:
+        return []
+    samples = {
+        kind: mail_kinds.values(kind, settings, settings.language, mail_kinds.samples(settings, kind))
+        for kind in mail_kinds.KINDS
+    }
+    return templates(settings).problems(samples, languages.NAMES)
+
+
+def _sample(settings: Settings, kind: str, recipient: str, language: LanguageCode) -> Mail:
+    return Mail(kind, recipient, language, mail_kinds.samples(settings, kind))
+
+
+# ---- trying the settings
+
+
+async def send_test(on: Rollbook, by: Principal, kind: str) -> Sent:
+    """Send a mail about someone made up to whoever asks for it, and to no one else. Raises InsufficientScope,
+    InvalidParameter, TooManyRequests."""
+    require(by, SCOPE)
+    if not on.settings.sends_mail:
+        raise InvalidParameter(NOT_SET_UP)
+    verdict = await on.limiter.take(f"mail-tests:{by.user_id}", TESTS, clock.now())
+    if not verdict.admitted:
+        raise TooManyRequests(windows.retry_after(verdict))
+    recipient = (await users.get(on.db, by.user_id)).email
+    # A task of its own: the timeouts of the connection need one, and requests are answered without.
+    return await asyncio.create_task(send_sample(on.settings, kind, recipient, on.settings.language))
+
+
+async def send_sample(settings: Settings, kind: str, recipient: str, language: LanguageCode) -> Sent:
+    """Send a mail about someone made up, over a connection of its own."""
+    from rollbook.delivery.smtp import TIMEOUTS, Mailer
+
+    mailer = Mailer(settings, TIMEOUTS._replace(total=TEST_SECONDS))
+    mail = _sample(settings, kind, recipient, language)
+    try:
+        return await mailer.send(letter(settings, templates(settings), mail, ids.new("msg"), clock.now()))
+    finally:
+        await mailer.close()
+
+
+# ---- the log
+
+
+async def list_attempts(on: Rollbook, by: Principal, limit: int, before: str | None = None) -> ListPage[Delivery]:
+    """Attempts to send mails, newest first, before the one with this ID. Raises InsufficientScope, NotFound."""
+    require(by, SCOPE)
+    asked = DeliveryFilters(before=None if before is None else known("dlv", before))
+    found = await on.read_aside(deliveries.some, webhooks.MAIL_ID, asked, limit + 1)
+    return ListPage(found[:limit], more=len(found) > limit)

@@ -1,0 +1,230 @@
+"""Kinds of mails: which event each is about, and what it says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from rollbook import clock, colors, languages
+from rollbook.config import LanguageCode, Settings
+from rollbook.mailing import NOTICES
+from rollbook.records import events
+from rollbook.records.events import Event
+
+
+class Kind(NamedTuple):
+    """Form of a kind of mail. Its texts are `mail_KIND_subject` and `mail_KIND_text` of each language."""
+
+    button: str = ""
+    """Key of the button's text; empty: there is no link."""
+    notes: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
+    """Facts that are listed."""
+
+
+_LINK = ("mail_link_expires", "mail_ignore")
+
+KINDS: dict[str, Kind] = {
+    "invitation": Kind("accept_invitation", _LINK),
+    "password_reset": Kind("set_password", _LINK),
+    "email_confirmation": Kind("confirm_email", _LINK),
+    "email_change": Kind("confirm_email", _LINK),
+    "sign_in_link": Kind("sign_in", _LINK),
+    "email_changed": Kind("", ("mail_contact",), ("time",)),
+    "new_device": Kind("", ("mail_not_you",), ("browser", "address", "time")),
+    "key_created": Kind("", ("mail_not_you",), ("key", "time")),
+    "key_expiring": Kind(),
+    "webhook_disabled": Kind("", (), ("url", "time")),
+    "second_factor_removed": Kind("", ("mail_contact",), ("time",)),
+    "test": Kind(),
+}
+"""By name, in the order in which they are shown."""
+OF_PURPOSE = {
+    "invite": "invitation",
+    "reset_password": "password_reset",
+    "verify_email": "email_confirmation",
+    "change_email": "email_change",
+    "sign_in": "sign_in_link",
+}
+"""The kinds that have a link, by the purpose of its token."""
+TYPES = frozenset(
+    {
+        "token.created",
+        "token.requested",
+        "user.updated",
+        "session.created",
+        "key.created",
+        "key.expiring",
+        "webhook.disabled",
+        "second_factor.removed",
+        "second_factor.lifted",
+    }
+)
+"""Types of events that mails are sent about."""
+REASONS = {"failing": "mail_webhook_failing", "gone": "mail_webhook_gone"}
+"""Why a webhook was disabled, where it is not for a lost right."""
+
+# A name that a stranger chose must not lead anywhere: mail programs turn what looks like an address into a link.
+_LEADS_SOMEWHERE = re.compile(r"[/:@\\]|\w\.\w{2}").search
+MAX_NAME = 64
+
+
+class Occasion(NamedTuple):
+    """An event that may be worth a mail."""
+
+    kind: str
+    recipient: str = ""
+    """Empty: the email that the user has, or to which the token leads."""
+    facts: Mapping[str, str] = {}
+    token_id: str = ""
+    is_certain: bool = True
+    """False: the token may have another deliverer."""
+    expires_at: int | None = None
+    data: Any = None
+
+
+class Facts(NamedTuple):
+    """What a mail is about."""
+
+    name: str
+    email: str
+    link: str = ""
+    expires_at: int | None = None
+    facts: Mapping[str, str] = {}
+    data: Any = None
+    """What the application gave with the token."""
+
+
+def occasion(event: Event) -> Occasion | None:
+    """The mail that an event is an occasion for, as far as the event alone can tell."""
+    if event.is_erased or event.type not in TYPES or events.is_of_import(event):
+        return None
+    object: dict[str, Any] = msgspec.json.decode(event.object)
+    return _OCCASIONS[event.type](event, object)
+
+
+def _of_token(event: Event, object: dict[str, Any]) -> Occasion | None:
+    is_certain = event.type == "token.created"
+    if is_certain and object.get("send") is not True:
+        return None
+    return Occasion(
+        OF_PURPOSE[object["purpose"]],
+        token_id=object["id"],
+        is_certain=is_certain,
+        expires_at=clock.parse(object["expires_at"]),
+        data=object.get("data"),
+    )
+
+
+def _of_user(event: Event, object: dict[str, Any]) -> Occasion | None:
+    old = None if event.before is None else msgspec.json.decode(event.before).get("email")
+    if not old or old == object.get("email"):
+        return None
+    return Occasion("email_changed", recipient=old, facts={"time": moment(event.created_at)})
+
+
+def _of_session(event: Event, object: dict[str, Any]) -> Occasion | None:
+    if object.get("new_device") is not True:
+        return None
+    facts = {"user_agent": str(object["user_agent"]), "address": str(object["address"] or "")}
+    return Occasion("new_device", facts={**facts, "time": moment(event.created_at)})
+
+
+def _of_key(event: Event, object: dict[str, Any]) -> Occasion | None:
+    facts = {"key": f"{object['name']} ({object['masked']})", "time": moment(event.created_at)}
+    if event.type == "key.created":
+        return Occasion("key_created", facts=facts)
+    return Occasion("key_expiring", facts={**facts, "expires": moment(clock.parse(object["expires_at"]))})
+
+
+def _of_webhook(event: Event, object: dict[str, Any]) -> Occasion | None:
+    facts = {"url": str(object["url"]), "reason": str(object["status_reason"]), "time": moment(event.created_at)}
+    return Occasion("webhook_disabled", facts=facts)
+
+
+def _of_factor(event: Event, object: dict[str, Any]) -> Occasion | None:
+    is_own = event.type == "second_factor.removed" and event.actor.user_id == event.user_id
+    return None if is_own else Occasion("second_factor_removed", facts={"time": moment(event.created_at)})
+
+
+_OCCASIONS = {
+    "token.created": _of_token,
+    "token.requested": _of_token,
+    "user.updated": _of_user,
+    "session.created": _of_session,
+    "key.created": _of_key,
+    "key.expiring": _of_key,
+    "webhook.disabled": _of_webhook,
+    "second_factor.removed": _of_factor,
+    "second_factor.lifted": _of_factor,
+}
+
+
+def is_wanted(settings: Settings, occasion: Occasion) -> bool:
+    """Test whether the settings want mails of this kind."""
+    return occasion.kind not in NOTICES or occasion.kind in settings.mail_notices
+
+
+def values(kind: str, settings: Settings, code: LanguageCode, about: Facts) -> dict[str, Any]:
+    """The variables of a template. They are documented in docs/mail.md."""
+    form, language = KINDS[kind], languages.language(code)
+    known = {"brand": settings.brand_name, "email": about.email, **about.facts}
+    if about.expires_at is not None:
+        known["expires"] = moment(about.expires_at)
+    paragraphs = [language.t(f"mail_{kind}_text", **known)]
+    if kind == "webhook_disabled":
+        paragraphs.append(language.t(REASONS.get(known["reason"], "mail_webhook_rights")))
+    name = greeted(about.name)
+    return {
+        "kind": kind,
+        "language": code,
+        "subject": " ".join(language.t(f"mail_{kind}_subject", **known).split()),
+        "heading": language.t(f"mail_{kind}_subject", **known),
+        "greeting": language.t("mail_greeting", name=name) if name else language.t("mail_greeting_plain"),
+        "paragraphs": paragraphs,
+        "button": language.t(form.button) if form.button else "",
+        "link": about.link,
+        "link_hint": language.t("mail_link_hint"),
+        "details": [(language.t(f"mail_{each}"), known[each]) for each in form.details if known.get(each)],
+        "notes": [language.t(key, **known) for key in form.notes if key != "mail_link_expires" or "expires" in known],
+        "name": name,
+        "email": about.email,
+        "expires": known.get("expires", ""),
+        "data": about.data,
+        "brand": settings.brand_name,
+        "support": settings.brand_support,
+        "support_label": language.t("contact_support"),
+        "url": settings.url,
+        **colors.of_mail(settings.brand_color)._asdict(),
+    }
+
+
+def greeted(name: str) -> str:
+    """The name as a greeting can have it; empty if it could lead somewhere."""
+    line = " ".join(name.split())
+    return "" if _LEADS_SOMEWHERE(line) or len(line) > MAX_NAME else line
+
+
+def moment(at: int) -> str:
+    """`2023-10-27 10:00 UTC`: the same in all languages."""
+    return f"{datetime.fromtimestamp(at // clock.SECOND, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def samples(settings: Settings, kind: str) -> Facts:
+    """Made-up facts, for previews and checks of templates."""
+    at = clock.parse("2023-10-27T10:00:00Z")
+    facts = {
+        "time": moment(at),
+        "browser": "Firefox on Linux",
+        "address": "203.0.113.7",
+        "key": "billing service (rbk_Exam…TtmI)",
+        "expires": moment(at + 7 * clock.DAY),
+        "url": "https://app.example.com/…",
+        "reason": "failing",
+    }
+    link = f"{settings.url}/account/invitation?token=example-0123456789" if KINDS[kind].button else ""
+    return Facts("Alice Wonderland", "alice@example.com", link, at + clock.DAY, facts, {"plan": "pro"})
