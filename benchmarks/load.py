@@ -20,8 +20,8 @@ _runs = itertools.count()
 
 @dataclass(frozen=True)
 class Call:
-    """What is asked for. `@ID@` in the path becomes the lines of the file `ids` in turn; `@N@` in the body is different
-    each time."""
+    """What is asked for. `@ID@` in the path or body becomes the lines of the file `ids` in turn; `@N@` in the body is
+    different each time."""
 
     method: str
     path: str

@@ -76,6 +76,7 @@ INSIDE = {
         "rollbook.cli.options",
         "rollbook.cli.fields",
     ): "commands without fields of a call don't load the types of all calls",
+    ("rollbook.auth.one_time_codes", "pyotp"): "only users with an authenticator app need it",
     ("rollbook.cli.main", "click"): "a server that is started with plain flags needs no command line",
     ("rollbook.web.uploads", "multipart"): "only forms with a file need it",
     ("rollbook.auth.password_hashes", "bcrypt"): "only hashes of other systems need it",

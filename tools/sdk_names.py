@@ -25,6 +25,7 @@ NAMES: dict[str, Name] = {
         count="count_users",
         bulk="bulk_users",
         verify_password="verify_password",
+        verify_challenge="verify_challenge",
         get="get_user",
         # PATCH is what most calls want: it merges `metadata`, where PUT replaces it.
         update="patch_user",
@@ -41,6 +42,17 @@ NAMES: dict[str, Name] = {
         export="export_user",
     ),
     **_names("tokens", request="request_token", consume="consume_token"),
+    **_names(
+        "users.second_factors",
+        list="list_second_factors",
+        get="get_second_factor",
+        create="create_second_factor",
+        activate="activate_second_factor",
+        verify="verify_second_factor",
+        remove="remove_second_factor",
+        lift="lift_second_factors",
+        regenerate_codes="regenerate_recovery_codes",
+    ),
     **_names("exports", users="export_users"),
     **_names(
         "keys",

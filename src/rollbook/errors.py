@@ -38,6 +38,8 @@ class ApiError(Exception):
             self.param = param
         self.faults = _first(faults) if faults else faults
         self.headers = headers or {}
+        self.members: dict[str, str] = {}
+        """Further members of the answer (RFC 9457 section 3.2). No log keeps them."""
         super().__init__(self.message)
 
     @property
@@ -102,6 +104,15 @@ class TokenInvalid(BadRequest):
     code = "token_invalid"
     message = "The token is unknown, was used already, or has expired."
     param = "token"
+
+
+class InvalidChallenge(BadRequest):
+    """The `challenge` of a sign-in with a second factor is unknown, was used, or is older than five minutes; or the
+    password or the factors were changed since. Verify the password again to get another one."""
+
+    code = "challenge_invalid"
+    message = "This sign-in has expired or is complete. Start again with the email and password."
+    param = "challenge"
 
 
 class BadMessage(BadRequest):
@@ -182,6 +193,29 @@ class SessionEnded(Unauthorized):
     message = "The session has ended, or the token is not valid for this audience."
 
 
+class SecondFactorRequired(Unauthorized):
+    """The password is right, but the user has a second factor, so they are not signed in yet. Ask them for a code of
+    their authenticator app, or a recovery code, and send it with the `challenge` of this answer to `POST
+    /v1/users/verify-challenge`, within five minutes."""
+
+    code = "second_factor_required"
+    message = "A code of the second factor is required."
+
+    def __init__(self, token: str | None = None) -> None:
+        """`token`: the challenge, where there is one."""
+        super().__init__()
+        if token is not None:
+            self.members = {"challenge": token}
+
+
+class WrongCode(Unauthorized):
+    """The code of the second factor is wrong, or was used before: each works once. Codes of authenticator apps depend
+    on the time, so the device's clock must be right. Wrong codes are counted as wrong passwords are."""
+
+    code = "wrong_code"
+    message = "The code is incorrect, or was used before."
+
+
 class Forbidden(ApiError):
     """The API key is valid, but lacks permission for this action."""
 
@@ -259,6 +293,13 @@ class KeyLimitReached(Forbidden):
 
     code = "key_limit_reached"
     message = "This user has 1,000 active API keys. Revoke one first."
+
+
+class FactorLimitReached(Forbidden):
+    """The user has 20 second factors. Remove those that are no longer used."""
+
+    code = "factor_limit_reached"
+    message = "This user has 20 second factors. Remove one first."
 
 
 class WebhookLimitReached(Forbidden):
@@ -405,7 +446,7 @@ class TooManyRequests(ApiError):
 
 
 class TooManyAttempts(TooManyRequests):
-    """Too many wrong passwords for this account or from this client (settings `attempts_limit`,
+    """Too many wrong passwords or codes for this account or from this client (settings `attempts_limit`,
     `account_attempts_limit` and `address_attempts_limit`). Wait for the number of seconds in `Retry-After`. A session,
     a browser that has signed in before and a password reset link are not affected by the attempts of others."""
 

@@ -25,6 +25,7 @@ from rollbook.config import Settings
 from rollbook.records.copying import tables
 from tests import postgres, processes
 from tests.cli.command import PASSWORD, good, peak_of, refused, rollbook
+from tests.factors import enrolled
 from tests.harness import OWNER_PASSWORD, new_user, running
 from tests.nodes.pair import wait_until
 from tests.visitor import signed_in
@@ -39,6 +40,9 @@ TABLES = (
     "sessions",
     "password_parameters",
     "one_time_tokens",
+    "second_factors",
+    "recovery_codes",
+    "challenges",
     "events",
     "erased_events",
     "purged_users",
@@ -150,6 +154,10 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
         with server.http(other) as theirs:
             assert [theirs.get("/v1/users/me").status_code for _ in range(3)] == [200, 429, 429]
         signed_in(server).close()
+        careful = new_user(http)
+        enrolled(http, careful["id"])
+        credentials = {"email": careful["email"], "password": careful["password"]}
+        assert http.post("/v1/users/verify-password", json=credentials).json()["challenge"]
         webhook = http.post("/v1/webhooks", json={"url": "inbox", "headers": {"X-Tenant": "acme"}}).json()["id"]
         assert http.post(f"/v1/webhooks/{webhook}/rotate-secret").status_code == 200
         assert http.post(f"/v1/webhooks/{webhook}/test").status_code == 200

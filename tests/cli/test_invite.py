@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from rollbook import clock
 from rollbook.auth import tokens
 from tests.cli.command import good, refused, rollbook
-from tests.harness import OWNER_EMAIL, Server, running
+from tests.harness import OWNER_EMAIL, Server, new_user, running
 from tests.visitor import is_signed_in, set_password, visitor
 
 Place = tuple[str, ...]
@@ -134,3 +135,24 @@ def test_a_user_is_created_as_invited(server: Server, place: Place, email: str) 
         link = good("users", "invite", email, "--quiet", *place).strip()
         assert set_password(person, link, PASSWORD).status_code == 303
         assert http.get("/v1/users", params={"email": email, "fields": "status"}).json()[0]["status"] == "active"
+
+
+def test_tokens_are_created_listed_revoked_and_consumed(server: Server, place: Place, email: str) -> None:
+    with server.http() as http:
+        user = new_user(http, email=email)
+    create = ("tokens", "create", email, *place)
+    link = good(*create, "--purpose", "verify_email", "--expires", "15m", "--quiet").strip()
+    assert link.startswith(f"{server.url}/account/confirm-email?token=")
+    made = json.loads(good(*create, "--purpose", "reset_password", "--token-data", "plan=pro", "--json"))
+    assert made["data"] == {"plan": "pro"} and made["url"] == f"{server.url}/account/set-password?token={made['token']}"
+    listed = json.loads(good("tokens", "list", email, "--json", *place))
+    assert [each["purpose"] for each in listed] == ["verify_email", "reset_password"]
+    lasts = clock.parse(listed[0]["expires_at"]) - clock.parse(listed[0]["created_at"])
+    assert lasts == 15 * clock.MINUTE
+    assert good("tokens", "revoke", email, listed[0]["id"], "--quiet", *place).strip() == listed[0]["id"]
+    assert "expired" in refused("tokens", "consume", link.partition("token=")[2], *place)
+    assert "password" in refused("tokens", "consume", made["token"], *place, code=2)
+    used = json.loads(good("tokens", "consume", made["token"], "--password", PASSWORD, "--json", *place))
+    assert (used["id"], used["token"]["purpose"]) == (user["id"], "reset_password")
+    assert json.loads(good("tokens", "list", email, "--json", *place)) == []
+    assert "smtp" in refused(*create, "--purpose", "verify_email", "--send", code=2)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 USER = "/v1/users/{userId}"
+FACTORS = USER + "/second-factors"
+FACTOR = FACTORS + "/{factorId}"
 KEY = "/v1/keys/{keyId}"
 WEBHOOK = "/v1/webhooks/{webhookId}"
 DELIVERY = WEBHOOK + "/deliveries/{deliveryId}"

@@ -118,6 +118,56 @@ def test_a_wrong_password_and_an_unknown_email_are_refused_alike_and_counted_as_
     refused(sign_in(http, user), errors.TooManyAttempts)
 
 
+def test_a_sign_in_link_makes_a_session_once_and_other_tokens_make_none(http: httpx2.Client, user: dict) -> None:
+    def token(purpose: str) -> str:
+        answer = http.post(f"/v1/users/{user['id']}/tokens", json={"purpose": purpose})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["token"])
+
+    def exchange(text: str, **fields: Any) -> httpx2.Response:
+        return http.post("/v1/sessions", json={"token": text, "audience": SHOP, **fields})
+
+    sign_in_token, reset = token("sign_in"), token("reset_password")
+    assert refused(exchange(reset), errors.InvalidParameter)["param"] == "token"
+    opened = {"token": reset, "password": OTHER_PASSWORD}
+    assert http.post("/v1/tokens/consume", json=opened).status_code == 200, "it was not used up"
+    sign_in_token = token("sign_in")
+    log = Log(http)
+    answer = exchange(sign_in_token, address="203.0.113.7")
+    assert answer.status_code == 201 and is_valid(http, answer.json())
+    assert [event["type"] for event in log.news()] == ["token.consumed", "user.signed_in", "session.created"]
+    refused(exchange(sign_in_token), errors.TokenInvalid)
+    refused(exchange("unknown"), errors.TokenInvalid)
+
+
+def test_of_many_who_exchange_one_sign_in_link_one_gets_a_session(
+    server: Server, http: httpx2.Client, user: dict
+) -> None:
+    text = http.post(f"/v1/users/{user['id']}/tokens", json={"purpose": "sign_in"}).json()["token"]
+    connections = [Connection(server) for _ in range(8)]
+    body = {"token": text, "audience": SHOP}
+    answers = together(*(partial(each.call, "POST", "/v1/sessions", body) for each in connections))
+    for each in connections:
+        each.close()
+    assert sorted(answer.status for answer in answers) == [201] + [400] * 7
+    assert len(listed(http, user)) == 1
+
+
+@once
+def test_one_way_to_sign_in_must_be_given_and_only_one(http: httpx2.Client, user: dict) -> None:
+    both = {"email": user["email"], "password": user["password"]}
+    for fields, param in (
+        ({}, "email"),
+        ({"email": user["email"]}, "password"),
+        ({"password": user["password"]}, "email"),
+        ({**both, "token": "x"}, "token"),
+        ({"email": user["email"], "token": "x"}, "token"),
+    ):
+        answer = http.post("/v1/sessions", json={"audience": SHOP, **fields})
+        assert refused(answer, errors.InvalidParameter)["param"] == param
+    assert listed(http, user) == []
+
+
 @once
 def test_what_is_no_audience_or_token_is_refused_by_name(http: httpx2.Client, user: dict) -> None:
     for audience in ("", "with space", "é", "line\n", "a" * 256, None, 7):
@@ -132,6 +182,55 @@ def test_what_is_no_audience_or_token_is_refused_by_name(http: httpx2.Client, us
     for token in ("rbs_", "rbr_" + "A" * 65, "rbr_" + "é" * 65, "\ud7ff"):
         refused(verify(http, {"token": token}), errors.SessionEnded)
         refused(refresh(http, {"refresh_token": token}), errors.SessionEnded)
+
+
+def test_verify_tells_of_the_user_as_they_are_now_and_as_much_as_is_asked_for(
+    http: httpx2.Client, user: dict, session: dict[str, Any]
+) -> None:
+    path = f"/v1/users/{user['id']}"
+    assert http.patch(path, json={"name": "Renamed", "metadata": {"plan": "pro"}}).status_code == 200
+    few = verify(http, session).json()
+    assert few == {
+        "id": session["id"],
+        "user_id": user["id"],
+        "audience": SHOP,
+        "expires_at": session["expires_at"],
+        "user": {"id": user["id"], "name": "Renamed", "email": user["email"]},
+    }
+    body = {"token": session["token"], "audience": SHOP}
+    whole = http.post("/v1/sessions/verify?fields=*", json=body).json()
+    assert whole == {**few, "user": http.get(path).json()}
+    some = http.post("/v1/sessions/verify?fields=email_verified", json=body).json()
+    assert some["user"] == {**few["user"], "email_verified": False}
+
+
+@once
+def test_a_body_is_read_the_same_however_it_is_written(http: httpx2.Client, session: dict[str, Any]) -> None:
+    """The usual ones are read on a short way, which must not let through what the long one refuses."""
+    token, json_type = session["token"], {"Content-Type": "application/json"}
+
+    def ask(text: str, **headers: str) -> httpx2.Response:
+        return http.post("/v1/sessions/verify", content=text.encode(), headers={**json_type, **headers})
+
+    for text in (
+        f'{{"token":"{token}","audience":"{SHOP}"}}',
+        f' {{ "audience" :\n"{SHOP}", "token" : "{token}" }} ',
+        f'{{"token":"{token}","audience":"https:\\u002f\\u002fshop.example.com"}}',
+    ):
+        assert ask(text).status_code == 200, text
+        assert ask(text, **{"Content-Type": "application/json; charset=utf-8"}).status_code == 200
+    for text, error in (
+        (f'{{"token":"{token}","audience":"{SHOP}","audience":"{SHOP}"}}', errors.InvalidJson),
+        (f'{{"token":"x","audience":"{SHOP}","token":"{token}"}}', errors.InvalidJson),
+        (f'{{"token":"{token}","audience":"{SHOP}","more":""}}', errors.InvalidParameter),
+        (f'{{"token":"{token}","audience":"{SHOP}"}}}}', errors.InvalidJson),
+        (f'{{"token":"{token}\x00","audience":"{SHOP}"}}', errors.InvalidJson),
+        (f'["{token}","{SHOP}","",""]', errors.InvalidJson),
+    ):
+        refused(ask(text), error)
+    refused(
+        ask(f'{{"token":"{token}","audience":"{SHOP}"}}', **{"Content-Type": "text/plain"}), errors.UnsupportedMediaType
+    )
 
 
 # ---- one table, told apart

@@ -10,7 +10,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.harness import Server, new_key, new_user
+from rollbook import errors
+from tests.contract.answers import refused
+from tests.harness import Server, new_key, new_token, new_user
 
 CHANGES: dict[str, Callable[[httpx2.Client, str], httpx2.Response]] = {
     "suspended": lambda http, id: http.post(f"/v1/users/{id}/suspend"),
@@ -32,6 +34,11 @@ class Planter:
         answer = self.client.post("/v1/keys", json={"name": "planted", "user_id": user_id})
         assert answer.status_code == 201, answer.text
         return answer.json()["id"]
+
+    def token(self, user_id: str) -> str:
+        answer = self.client.post(f"/v1/users/{user_id}/tokens", json={"purpose": "reset_password"})
+        assert answer.status_code == 201, answer.text
+        return answer.json()["token"]
 
     def webhook(self, user_id: str, **fields: Any) -> dict[str, Any]:
         answer = self.client.post("/v1/webhooks", json={"url": "inbox", "user_id": user_id, **fields})
@@ -67,6 +74,9 @@ def test_what_somebody_created_for_others_ends_when_they_lose_the_right(
 ) -> None:
     planter, viewer, owner = planter_of(), new_user(http, role="viewer"), http.get("/v1/users/me").json()
     keys = [planter.key(viewer["id"]), planter.key(new_user(http)["id"])]
+    tokens = [planter.token(viewer["id"]), planter.token(new_user(http)["id"])]
+    made = new_token(http, viewer["id"])
+    kept_token = {name: value for name, value in made.items() if name not in ("token", "url")}
     webhook = planter.webhook(viewer["id"])
     assert webhook["created_by"] == planter.user["id"]
     with server.http(new_key(http, user_id=viewer["id"])) as own:
@@ -76,6 +86,12 @@ def test_what_somebody_created_for_others_ends_when_they_lose_the_right(
     after = http.get("/v1/events").headers["event-position"]
     assert CHANGES[change](http, planter.user["id"]).status_code < 300
     assert [works(http, id) for id in keys] == [False, False]
+    for token in tokens:
+        refused(
+            http.post("/v1/tokens/consume", json={"token": token, "password": "planted by somebody"}),
+            errors.TokenInvalid,
+        )
+    assert http.get(f"/v1/users/{viewer['id']}/tokens").json() == [kept_token]
     assert state(http, webhook["id"]) == ("disabled", "creator_lost_rights")
     assert works(http, kept) and state(http, kept_webhook["id"]) == ("enabled", None)
     assert state(http, of_owner["id"]) == ("enabled", None)

@@ -44,7 +44,7 @@ LEFT_OUT = {
     "POST /v1/imports",
 }
 # What is asked for by these IDs is made by a person who signs in, by jobs or by a test.
-MADE_ELSEWHERE = ("{sessionId}", "{tokenId}", "{importId}", "{requestId}", "{deliveryId}", "{replayId}")
+MADE_ELSEWHERE = ("{sessionId}", "{factorId}", "{tokenId}", "{importId}", "{requestId}", "{deliveryId}", "{replayId}")
 ROWS = [route for route in ROUTES if f"{route.method} {route.path}" not in LEFT_OUT]
 QUERIES = (
     "limit=2",

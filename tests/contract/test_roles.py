@@ -18,8 +18,9 @@ from rollbook.api.routes import ROUTES
 from rollbook.roles import SCOPES, grantable
 from tests import event_stream
 from tests.contract.answers import Log, refused
-from tests.contract.paths import KEY, TOKEN, USER, WEBHOOK
+from tests.contract.paths import FACTOR, FACTORS, KEY, TOKEN, USER, WEBHOOK
 from tests.engines import once
+from tests.factors import App, enrolled
 from tests.harness import Server, new_key, new_token, new_user, running
 from tests.visitor import own_key, signed_in
 
@@ -54,6 +55,15 @@ POST /v1/users/{userId}/tokens   member no no no              viewer no no no   
 DELETE /v1/users/{userId}/tokens/{tokenId} member no no no    viewer no no no              admin yes yes no            owner yes yes yes
 POST /v1/tokens/request          member no                    viewer no                    admin yes                   owner yes
 POST /v1/tokens/consume          member no                    viewer no                    admin yes                   owner yes
+POST /v1/users/verify-challenge  member no                    viewer no                    admin yes                   owner yes
+GET /v1/users/{userId}/second-factors member yes no no         viewer yes no no             admin yes yes yes           owner yes yes yes
+POST /v1/users/{userId}/second-factors member yes no no        viewer yes no no             admin yes yes no            owner yes yes yes
+DELETE /v1/users/{userId}/second-factors member no no no       viewer no no no              admin yourself yes no       owner yourself yes yes
+POST /v1/users/{userId}/second-factors/verify member no no no  viewer no no no              admin yes yes yes           owner yes yes yes
+GET /v1/users/{userId}/second-factors/{factorId} member yes no no viewer yes no no          admin yes yes yes           owner yes yes yes
+DELETE /v1/users/{userId}/second-factors/{factorId} member yes no no viewer yes no no       admin yes yes no            owner yes yes yes
+POST /v1/users/{userId}/second-factors/{factorId}/activate member yes no no viewer yes no no admin yes yes no           owner yes yes yes
+POST /v1/users/{userId}/recovery-codes member yes no no        viewer yes no no             admin yes yes no            owner yes yes yes
 POST /v1/users/{userId}/suspend  member no no no              viewer no no no              admin yourself yes no       owner yourself yes yes
 POST /v1/users/{userId}/activate member no no no              viewer no no no              admin yes yes no            owner yes yes yes
 POST /v1/users/{userId}/restore  member no no no              viewer no no no              admin missing yes no        owner missing yes yes
@@ -144,6 +154,7 @@ class People:
         self.users = {role: new_user(http, role=role) for role in ROLES}
         self.callers = {role: self.client(user) for role, user in self.users.items()}
         self.bystander = new_user(http)
+        self.code = "123456"
         self.owners = [new_user(http, role="owner")]
         self.token = "x" * 43
 
@@ -178,6 +189,11 @@ class People:
             if "{replayId}" in path:
                 made = self.http.post(path.rpartition("/")[0], json={"from": "2023-10-27T10:00:00Z"})
                 path = path.replace("{replayId}", made.json().get("id") or ids.new("replay"))
+        params = {"dry_run": "true"} if route.path == "/v1/imports" and route.method == "POST" else None
+        if route.path.startswith((FACTORS, f"{USER}/recovery-codes")):
+            path = path.replace("{factorId}", self.with_factor(route, about["id"]))
+            if route.method == "DELETE" and route.path == FACTOR and target == "own":
+                params = {"code": self.code}
         if "{sessionId}" in path:
             signed_in(self.server, about | self.http.get(f"/v1/users/{about['id']}?fields=email").json()).close()
             path = path.replace(
@@ -196,12 +212,25 @@ class People:
             return caller.get(path, params={"user": about["id"]})
         if path == event_stream.PATH:
             return event_stream.begun(caller, path)
-        params = {"dry_run": "true"} if route.path == "/v1/imports" and route.method == "POST" else None
         return caller.request(route.method, path, params=params, json=self.body(route, about, caller.user))  # type: ignore[attr-defined]
 
     @property
     def credentials(self) -> dict[str, str]:
         return {"email": self.bystander["email"], "password": self.bystander["password"], "audience": "shop"}
+
+    def with_factor(self, route: Route, user_id: str) -> str:
+        """The ID of the one second factor of this user, for rows that need one. `code` is good for it."""
+        path = f"/v1/users/{user_id}/second-factors"
+        assert self.http.delete(path).status_code == 204
+        if route.path == FACTORS:
+            return ""
+        if route.path.endswith("/activate"):
+            made = self.http.post(path, json={"kind": "totp"}).json()
+            self.code = App(made["secret"]).code()
+            return made["id"]
+        app = enrolled(self.http, user_id)
+        self.code = app.recovery_codes[0]
+        return app.factor_id
 
     def target(self, route: Route, target: str) -> dict[str, Any]:
         """Members have no webhooks."""
@@ -230,6 +259,19 @@ class People:
                 return {"token": self.token}
             case row if row == f"POST {USER}/tokens":
                 return {"purpose": "verify_email"}
+            case "POST /v1/users/verify-challenge":
+                user = new_user(self.http)
+                self.code = enrolled(self.http, user["id"]).recovery_codes[0]
+                credentials = {"email": user["email"], "password": user["password"]}
+                answer = self.http.post("/v1/users/verify-password", json=credentials)
+                self.log.news()
+                return {"challenge": answer.json()["challenge"], "code": self.code}
+            case row if row == f"POST {FACTORS}":
+                return {"kind": "totp"} | ({"current_password": me["password"]} if about["id"] == me["id"] else {})
+            case row if row in (f"POST {FACTORS}/verify", f"POST {FACTOR}/activate"):
+                return {"code": self.code}
+            case row if row == f"POST {USER}/recovery-codes":
+                return {"code": self.code} if about["id"] == me["id"] else {}
             case "POST /v1/keys":
                 return {"name": "test", "user_id": about["id"]}
             case row if row in (f"PUT {USER}", f"PATCH {USER}"):
@@ -523,6 +565,7 @@ def test_a_suspended_user_is_refused_everything(people: People, user: dict) -> N
                 .replace("{keyId}", "current")
                 .replace("{sessionId}", ids.new("ses"))
                 .replace("{tokenId}", ids.new("tok"))
+                .replace("{factorId}", ids.new("fac"))
             )
             refused(admin.request(route.method, path, json=people.body(route, user, admin.user)), errors.UserSuspended)  # type: ignore[attr-defined]
     admin.close()
@@ -566,6 +609,7 @@ def test_a_key_with_one_scope_does_what_its_role_may_in_that_scope_and_nothing_e
                 .replace("{keyId}", "current")
                 .replace("{sessionId}", ids.new("ses"))
                 .replace("{tokenId}", ids.new("tok"))
+                .replace("{factorId}", ids.new("fac"))
             )
             for name, kind in (("{webhookId}", "webhook"), ("{deliveryId}", "dlv"), ("{replayId}", "replay")):
                 path = path.replace(name, ids.new(kind))

@@ -28,8 +28,9 @@ from rollbook.errors import ApiError
 from rollbook.roles import SCOPES
 from tests import event_stream
 from tests.contract.answers import Log, fits, refused, told_whole
-from tests.contract.paths import DELIVERY, IMPORT, KEY, REPLAY, SESSION, TOKEN, USER, WEBHOOK
+from tests.contract.paths import DELIVERY, FACTOR, FACTORS, IMPORT, KEY, REPLAY, SESSION, TOKEN, USER, WEBHOOK
 from tests.engines import once
+from tests.factors import App, enrolled
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_token, new_user, running
 from tests.visitor import signed_in
 
@@ -187,6 +188,37 @@ def _deleted(world: World) -> str:
     return path
 
 
+def _with_factor(world: World) -> tuple[str, App]:
+    """The path of a user, and their authenticator app."""
+    path = _user(world)
+    return path, enrolled(world.http, path.rpartition("/")[2])
+
+
+def _factor(world: World) -> str:
+    path, app = _with_factor(world)
+    return f"{path}/second-factors/{app.factor_id}"
+
+
+def _code_to_verify(world: World) -> Ask:
+    path, app = _with_factor(world)
+    return Ask(path + "/second-factors/verify", {"code": app.recovery_codes[0]})
+
+
+def _app_to_activate(world: World) -> Ask:
+    path = _user(world) + "/second-factors"
+    made = world.http.post(path, json={"kind": "totp"}).json()
+    return Ask(f"{path}/{made['id']}/activate", {"code": App(made["secret"]).code()})
+
+
+def _challenged(world: World) -> tuple[Ask, dict[str, Any]]:
+    """A right answer to the challenge of a user, and the user."""
+    user = new_user(world.http)
+    app = enrolled(world.http, user["id"])
+    credentials = {"email": user["email"], "password": user["password"]}
+    challenge = world.http.post("/v1/users/verify-password", json=credentials).json()["challenge"]
+    return Ask("/v1/users/verify-challenge", {"challenge": challenge, "code": app.recovery_codes[0]}), user
+
+
 BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/users": {"name": "Charlie Chaplin", "email": "charlie@example.com", "password": "securepassword123"},
     "POST /v1/users/bulk": {
@@ -200,6 +232,11 @@ BODIES: dict[str, dict[str, Any]] = {
     f"POST {USER}/tokens": {"purpose": "verify_email"},
     "POST /v1/tokens/request": {"email": "charlie@example.com", "purpose": "reset_password"},
     "POST /v1/tokens/consume": {"token": "x" * 43},
+    "POST /v1/users/verify-challenge": {"challenge": "Example-Only", "code": "123456"},
+    f"POST {FACTORS}": {"kind": "totp"},
+    f"POST {FACTORS}/verify": {"code": "123456"},
+    f"POST {FACTOR}/activate": {"code": "123456"},
+    f"POST {USER}/recovery-codes": {},
     "POST /v1/keys": {"name": "billing service"},
     f"POST {KEY}/reveal": {"password": OWNER_PASSWORD},
     f"POST {KEY}/rotate": {"overlap": 60},
@@ -240,6 +277,15 @@ VALID: dict[str, Callable[[World], Ask]] = {
     "POST /v1/tokens/consume": lambda world: Ask(
         "/v1/tokens/consume", {"token": new_token(world.http, _user(world)[10:])["token"]}
     ),
+    "POST /v1/users/verify-challenge": lambda world: _challenged(world)[0],
+    f"GET {FACTORS}": lambda world: Ask(_user(world) + "/second-factors"),
+    f"POST {FACTORS}": lambda world: Ask(_user(world) + "/second-factors", {"kind": "totp"}),
+    f"DELETE {FACTORS}": lambda world: Ask(_with_factor(world)[0] + "/second-factors"),
+    f"POST {FACTORS}/verify": lambda world: _code_to_verify(world),
+    f"GET {FACTOR}": lambda world: Ask(_factor(world)),
+    f"DELETE {FACTOR}": lambda world: Ask(_factor(world)),
+    f"POST {FACTOR}/activate": lambda world: _app_to_activate(world),
+    f"POST {USER}/recovery-codes": lambda world: Ask(_with_factor(world)[0] + "/recovery-codes"),
     f"POST {USER}/suspend": lambda world: Ask(_user(world) + "/suspend"),
     f"POST {USER}/activate": lambda world: Ask(_suspended(world) + "/activate"),
     f"POST {USER}/restore": lambda world: Ask(_deleted(world) + "/restore"),
@@ -425,6 +471,7 @@ def concrete(world: World, path: str) -> str:
         "{keyId}": "current",
         "{sessionId}": ids.new("ses"),
         "{tokenId}": ids.new("tok"),
+        "{factorId}": ids.new("fac"),
         "{webhookId}": ids.new("webhook"),
         "{deliveryId}": ids.new("dlv"),
         "{replayId}": ids.new("replay"),
@@ -601,6 +648,7 @@ def unknown(world: World, route: Route) -> httpx2.Response:
         "keyId": "key",
         "sessionId": "ses",
         "tokenId": "tok",
+        "factorId": "fac",
         "webhookId": "webhook",
         "deliveryId": "dlv",
         "replayId": "replay",
@@ -703,6 +751,73 @@ def _prove(own: httpx2.Client, route: Route, password: str) -> httpx2.Response:
     return own.put("/v1/users/me/password", json={"password": "anothersecurepassword", "current_password": password})
 
 
+def of_own_factor(world: World, route: Route, code: str | None = None) -> httpx2.Response:
+    """A call that changes a factor of the caller's own, with a wrong code ten times and then this one."""
+    me = new_user(world.http)
+    app = enrolled(world.http, me["id"])
+    with client(world, user_id=me["id"]) as own:
+
+        def ask(sent: str) -> httpx2.Response:
+            path = route.path.replace("{userId}", "me").replace("{factorId}", app.factor_id)
+            if route.method == "DELETE":
+                return own.delete(path, params={"code": sent})
+            return own.post(path, json={**BODIES[name(route)], "code": sent})
+
+        if code is None:
+            return ask(app.wrong())
+        for _ in range(10):
+            refused(ask(app.wrong()), errors.WrongCode)
+        return ask(app.code())
+
+
+def wrong_code(world: World, route: Route) -> httpx2.Response:
+    if route.path in ("/v1/users/verify-challenge", f"{FACTOR}/activate", f"{FACTORS}/verify"):
+        ask = world.valid(route)
+        return world.ask(route, ask._replace(json={**(ask.json or {}), "code": "0000000"}))
+    return of_own_factor(world, route)
+
+
+def too_many_codes(world: World, route: Route) -> httpx2.Response:
+    if route.path not in ("/v1/users/verify-challenge", f"{FACTORS}/verify"):
+        return of_own_factor(world, route, "right")
+    ask = world.valid(route)
+    for _ in range(10):
+        refused(world.ask(route, ask._replace(json={**(ask.json or {}), "code": "0000000"})), errors.WrongCode)
+    return world.ask(route, ask)
+
+
+def no_challenge(world: World, route: Route) -> httpx2.Response:
+    return world.ask(route, Ask(route.path, {"challenge": "Example-Only", "code": "123456"}))
+
+
+def with_factor(world: World, route: Route) -> httpx2.Response:
+    user = new_user(world.http)
+    enrolled(world.http, user["id"])
+    return world.http.post(route.path, json={"email": user["email"], "password": user["password"]})
+
+
+def suspended_with_factor(world: World, route: Route) -> httpx2.Response:
+    """Their challenge ends with the suspension, so it must come between the challenge and the answer."""
+    path, app = _with_factor(world)
+    assert world.http.post(path + "/suspend").status_code == 200
+    world.log.news()
+    return world.http.post(path + "/second-factors/verify", json={"code": app.recovery_codes[0]})
+
+
+def full_of_factors(world: World, route: Route) -> httpx2.Response:
+    path = _user(world)
+    for _ in range(20):
+        enrolled(world.http, path.rpartition("/")[2])
+    return world.http.post(path + "/second-factors", json={"kind": "totp"})
+
+
+def wrong_own_password(world: World, route: Route) -> httpx2.Response:
+    with client(world, user_id=new_user(world.http)["id"]) as own:
+        return own.post(
+            route.path.replace("{userId}", "me"), json={"kind": "totp", "current_password": "not the password"}
+        )
+
+
 def suspended_user(world: World, route: Route) -> httpx2.Response:
     user = new_user(world.http)
     assert world.http.post(f"/v1/users/{user['id']}/suspend").status_code == 200
@@ -734,6 +849,7 @@ def overloaded(world: World, route: Route) -> httpx2.Response:
         "/v1/sessions": lambda: Ask("/v1/sessions", proof | {"email": OWNER_EMAIL, "audience": "shop"}),
         f"{USER}/password": lambda: Ask("/v1/users/me/password", proof | {"current_password": OWNER_PASSWORD}),
         f"{KEY}/reveal": lambda: Ask(reveal, proof),
+        FACTORS: lambda: Ask("/v1/users/me/second-factors", {"kind": "totp", "current_password": OWNER_PASSWORD}),
         f"{WEBHOOK}/reveal": lambda: Ask(f"/v1/webhooks/{world.busy_webhook}/reveal", proof),
         USER: lambda: Ask("/v1/users/me", {"email": world.email(), "current_password": OWNER_PASSWORD}),
     }
@@ -833,8 +949,14 @@ PROVOKED: dict[type[ApiError], Provoke] = {
     errors.ExternalIdTaken: taken("external_id"),
     errors.NotYourself: yourself,
     errors.LastOwner: only_owner,
-    errors.TokenInvalid: lambda world, route: world.ask(route, Ask(route.path, BODIES[name(route)])),
+    errors.TokenInvalid: lambda world, route: world.ask(
+        route, Ask(route.path, {"token": "x", "audience": "shop"} if "sessions" in route.path else BODIES[name(route)])
+    ),
     errors.WrongPassword: wrong_password,
+    errors.WrongCode: wrong_code,
+    errors.InvalidChallenge: no_challenge,
+    errors.SecondFactorRequired: with_factor,
+    errors.FactorLimitReached: full_of_factors,
     errors.TooManyAttempts: too_many_attempts,
     errors.UserSuspended: suspended_user,
     errors.SessionEnded: ended_session,
@@ -851,6 +973,18 @@ OTHERWISE: dict[tuple[str, type[ApiError]], Provoke] = {
     ("GET /v1/webhooks", errors.NotFound): unknown_owner,
     (f"POST {USER}/tokens", errors.EmailTaken): taken_by_token,
     ("POST /v1/tokens/consume", errors.EmailTaken): taken_by_token,
+    (f"POST {FACTORS}", errors.WrongPassword): wrong_own_password,
+    (f"POST {FACTORS}/verify", errors.UserSuspended): suspended_with_factor,
+    **{
+        (row, errors.TooManyAttempts): too_many_codes
+        for row in (
+            "POST /v1/users/verify-challenge",
+            f"POST {FACTORS}",
+            f"POST {FACTORS}/verify",
+            f"DELETE {FACTOR}",
+            f"POST {USER}/recovery-codes",
+        )
+    },
     (f"DELETE {USER}", errors.LastOwner): last_owner_in_a_race,
     (f"POST {USER}/suspend", errors.LastOwner): last_owner_in_a_race,
 }

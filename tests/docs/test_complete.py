@@ -30,6 +30,7 @@ GUIDE = (
     "errors",
     "users",
     "tokens",
+    "second-factor",
     "keys",
     "events",
     "sessions",

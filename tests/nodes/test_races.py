@@ -15,7 +15,7 @@ import pytest
 
 from tests import postgres
 from tests.callers import Answer, Connection, ask, close, events, together
-from tests.harness import new_user
+from tests.harness import new_token, new_user
 from tests.nodes.pair import WIDE, Pair, pair
 from tests.nodes.pair import ask as ask_database
 
@@ -271,3 +271,22 @@ def test_a_key_that_is_rotated_while_its_user_is_deleted_does_not_come_back_with
             assert http.post(f"/v1/users/{user['id']}/restore").status_code == 200
             keys = http.get(f"/v1/keys?user={user['id']}").json()
             assert all(key["revoked_at"] for key in keys), keys
+
+
+def test_of_50_who_consume_one_token_on_two_nodes_one_does(nodes: Pair) -> None:
+    with nodes.both[0].http() as http:
+        for purpose in ("reset_password", "verify_email"):
+            user = new_user(http)
+            token = new_token(http, user["id"], purpose=purpose)["token"]
+            passwords = [f"a few random words {number}" for number in range(50)]
+            sent = [{"password": each} if purpose == "reset_password" else {} for each in passwords]
+            answers = at_once(nodes, [("POST", "/v1/tokens/consume", {"token": token, **each}) for each in sent])
+            assert Counter(answer.status for answer in answers) == {200: 1, 400: 49}, Counter(map(str, answers))
+            assert {answer.json["code"] for answer in answers if answer.status == 400} == {"token_invalid"}
+            assert started_by(answers) > 2, "that was no race"
+            told = ask(nodes.both[1], "GET", f"/v1/events?user={user['id']}&type=token.consumed").json
+            assert len(told) == 1
+            if purpose == "reset_password":
+                winner = passwords[[answer.status for answer in answers].index(200)]
+                credentials = {"email": user["email"], "password": winner}
+                assert ask(nodes.both[1], "POST", "/v1/users/verify-password", credentials).status == 200

@@ -13,6 +13,7 @@ from rollbook_client import AsyncPager, AsyncRollbook, Pager, Rollbook
 from rollbook_client.errors import APIError
 from rollbook_client.types import (
     BulkResults,
+    ConsumedToken,
     Count,
     Delivery,
     Export,
@@ -22,6 +23,7 @@ from rollbook_client.types import (
     PasswordLink,
     Replay,
     SessionTokens,
+    Token,
     User,
     VerifiedSession,
     Webhook,
@@ -60,6 +62,11 @@ SCRIPT: list[Call] = [
     ("users.verify_password", lambda found: {"email": found["user"].email, "password": PASSWORD}, User),
     ("users.set_password", lambda found: {"user_id": found["user"].id, "password": PASSWORD}, None),
     ("users.create_password_link", path(user_id="user"), PasswordLink),
+    ("users.create_token=token", lambda found: {"user_id": found["user"].id, "purpose": "verify_email"}, Token),
+    ("users.list_tokens", path(user_id="user"), list),
+    ("tokens.consume", lambda found: {"token": found["token"].token}, ConsumedToken),
+    ("users.create_token=token", lambda found: {"user_id": found["user"].id, "purpose": "sign_in"}, Token),
+    ("users.revoke_token", path(user_id="user", token_id="token"), None),
     ("users.suspend", path(user_id="user"), User),
     ("users.activate", path(user_id="user"), User),
     ("users.export", path(user_id="user"), Export),

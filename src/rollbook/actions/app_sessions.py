@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rollbook import clock
-from rollbook.actions import attempts, passwords, sessions
-from rollbook.actions.arguments import SessionCreate, SessionRefresh, SessionVerification
-from rollbook.actions.checking import check_given_password, given
+from msgspec import UNSET
+
+from rollbook import clock, roles
+from rollbook.actions import attempts, passwords, sessions, tokens
+from rollbook.actions.arguments import SessionCreate, SessionRefresh, SessionVerification, TokenConsume
+from rollbook.actions.attempts import AttemptOrigin
+from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require
 from rollbook.actions.principal import Principal
@@ -24,6 +27,8 @@ from rollbook.records.sessions import Session
 from rollbook.records.users import User
 from rollbook.storage.database import Tx
 
+SIGN_IN = "sign_in"
+"""The purpose of the one-time tokens with which people sign in."""
 MAX_SESSIONS = 100
 """Sessions of a user for one audience. The next one ends the oldest."""
 MAX_SESSIONS_IN_ALL = 1_000
@@ -52,46 +57,79 @@ async def create(on: Rollbook, by: Principal, asked: SessionCreate) -> IssuedSes
     """Create a session
 
     Signs a user in to your application: returns the user, a `token` that proves it for 15 minutes, and a
-    `refresh_token` that gets the next one. Returns 401 if the email or password is wrong, like `POST
-    /v1/users/verify-password`, with the same limits. Send the `address` of the person who signs in. A user has at most
-    100 sessions for an audience; the next one ends the oldest.
+    `refresh_token` that gets the next one. Send their `email` and `password`, or the one-time `token` of a sign-in
+    link. Wrong passwords are answered and counted as by `POST /v1/users/verify-password`: send the `address` of the
+    person who signs in. A user has at most 100 sessions for an audience; the next one ends the oldest.
     """
     require(by, "sessions:create")
-    check_given_password(asked.password)
+    if asked.token is UNSET:
+        return await _by_password(on, by, asked)
+    if asked.email is not UNSET or asked.password is not UNSET:
+        refuse("token", "can't be combined with an email and password")
+    return await _by_token(on, by, asked, asked.token)
+
+
+async def _by_password(on: Rollbook, by: Principal, asked: SessionCreate) -> IssuedSession:
+    """Raises InvalidParameter, WrongPassword, TooManyAttempts, Overloaded, UserSuspended."""
+    if asked.email is UNSET or asked.password is UNSET:
+        refuse("email" if asked.email is UNSET else "password", "is required, unless you send a token")
     user, kept = await users.sign_in(on.db, asked.email)
-    address = given(asked.address)
-    actor = by.actor if address is None else by.actor._replace(address=address)
-    hash = await passwords.prove_sign_in(
-        on, actor, user, asked.email, attempts.of_application(by, address), kept, asked.password
-    )
+    origin, actor = _from(by, asked)
+    hash = await passwords.prove_sign_in(on, actor, user, asked.email, origin, kept, asked.password)
     if user is None:
         raise WrongPassword()
-    if user.status == "suspended":
+    if roles.is_barred(user.status):
         raise UserSuspended()
     renewed = await passwords.renewed(on, hash, asked.password)
-    new = NewSession(user.id, asked.audience, address or "", given(asked.user_agent, ""), by.user_id)
-    return await on.write(_sign_in, on, actor, new, hash, renewed, _mint())
+    return await on.write(_with_password, on, actor, user.id, hash, renewed, _new(by, asked), _mint())
 
 
-async def _sign_in(
-    tx: Tx, on: Rollbook, by: Actor, new: NewSession, proven: str, renewed: str | None, pair: Pair
+async def _with_password(
+    tx: Tx, on: Rollbook, by: Actor, user_id: str, proven: str, renewed: str | None, new: NewSession, pair: Pair
 ) -> IssuedSession:
     """`proven` is the hash that the password was right for: it may have been changed since, which signs everybody
     out."""
-    if await users.password_hash(tx, new.user_id) != proven:
+    if await users.password_hash(tx, user_id) != proven:
         raise WrongPassword()
     if renewed is not None:
-        await users.renew_hash(tx, new.user_id, proven, renewed)
-    return await _start(tx, on, by, new, pair)
+        await users.renew_hash(tx, user_id, proven, renewed)
+    return await _start(tx, on, by, user_id, new, pair)
 
 
-async def _start(tx: Tx, on: Rollbook, by: Actor, new: NewSession, pair: Pair) -> IssuedSession:
+async def _by_token(on: Rollbook, by: Principal, asked: SessionCreate, text: str) -> IssuedSession:
+    """Raises TokenInvalid, InvalidParameter."""
+    origin, actor = _from(by, asked)
+    open = await tokens.look(on, text)
+    if open is not None and open.token.purpose != SIGN_IN:
+        refuse("token", f"must have the purpose {SIGN_IN}. Use others with POST /v1/tokens/consume")
+    ready = await tokens.prepare(on, actor, TokenConsume(token=text), origin)
+    return await on.write(_with_token, on, actor, ready, _new(by, asked), _mint())
+
+
+async def _with_token(
+    tx: Tx, on: Rollbook, by: Actor, ready: tokens.Ready, new: NewSession, pair: Pair
+) -> IssuedSession:
+    user = await tokens.use(tx, by, ready)
+    return await _start(tx, on, by, user.id, new, pair)
+
+
+def _from(by: Principal, asked: SessionCreate) -> tuple[AttemptOrigin, Actor]:
+    """Origin of an attempt, and who is recorded for it."""
+    address = given(asked.address)
+    return attempts.of_application(by, address), by.actor if address is None else by.actor._replace(address=address)
+
+
+def _new(by: Principal, asked: SessionCreate) -> NewSession:
+    return NewSession(asked.audience, given(asked.address, ""), given(asked.user_agent, ""), by.user_id)
+
+
+async def _start(tx: Tx, on: Rollbook, by: Actor, user_id: str, new: NewSession, pair: Pair) -> IssuedSession:
     """A session for who has just proven to be this user. Raises UserSuspended."""
-    user = await passwords.signed_in(tx, by, new.user_id)
-    if user.status == "suspended":
+    user = await passwords.signed_in(tx, by, user_id)
+    if roles.is_barred(user.status):
         raise UserSuspended()
     now = clock.now()
-    session = await app_sessions.add(tx, new, _issue(on.settings, pair, now, now))
+    session = await app_sessions.add(tx, user, new, _issue(on.settings, pair, now, now))
     for oldest in await app_sessions.end_oldest(
         tx, user.id, new.audience, MAX_SESSIONS, MAX_SESSIONS_IN_ALL, MAX_ENDED
     ):
@@ -133,7 +171,7 @@ async def _refresh(tx: Tx, settings: Settings, audience: str, digests: RefreshDi
     if family.refresh_digest != digests.token:
         raise _ReusedError()
     user = await app_sessions.user(tx, family.user_id)
-    if user is None or user.status == "suspended":
+    if user is None or roles.is_barred(user.status):
         raise SessionEnded()
     session = await app_sessions.renew(tx, family.id, _issue(settings, pair, family.created_at, now))
     return IssuedSession(session, user, *pair)
@@ -146,19 +184,25 @@ async def _end_reused(tx: Tx, by: Actor, family: bytes) -> None:
         await events.record(tx, "session.reuse_detected", session.user_id, by, session_records.public(session))
 
 
-async def verify(on: Rollbook, by: Principal, asked: SessionVerification) -> Verified:
+async def verify(on: Rollbook, by: Principal, asked: SessionVerification, with_user: bool = True) -> Verified:
     """Verify a session
 
     Returns the session of a `token` and the user as they are now, or 401 `session_ended`. Call it for each request of
     your application: what ends a session ends it on all servers at once.
     """
+    # `with_user`: all of the user's fields.
     require(by, "sessions:verify")
-    found = await app_sessions.by_digest(on.db, session_tokens.digest(asked.token))
+    digest = session_tokens.digest(asked.token)
+    if with_user:
+        found = await app_sessions.with_user(on.db, digest)
+    else:
+        row = await app_sessions.by_digest(on.db, digest)
+        found = None if row is None else Verified(*row)
     if (
         found is None
         or found.audience != asked.audience
         or found.expires_at <= clock.now()
-        or found.user.status == "suspended"
+        or roles.is_barred(found.status)
     ):
         raise SessionEnded()
     return found

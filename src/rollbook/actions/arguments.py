@@ -212,6 +212,17 @@ class UserId(str):
     }
 
 
+class TotpSecret(str):
+    """The secret of the user's authenticator app: base32, or an `otpauth://totp/` URL. The app goes on working."""
+
+    schema: ClassVar[Schema] = {
+        "type": "string",
+        "minLength": 16,
+        "maxLength": 1024,
+        "examples": ["GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"],
+    }
+
+
 class ColumnMapping(str):
     """A JSON object from the columns of a CSV file to fields, such as `{"Mail": "email", "Plan": "metadata.plan",
     "Notes": null}`. `metadata.plan` puts a column into the metadata, null ignores it. Default: columns that are named
@@ -404,6 +415,7 @@ class ImportedUser(UserCreate, kw_only=True):
 
     id: UserId | UnsetType = UNSET
     password_hash: str | None | UnsetType = UNSET
+    totp_secret: TotpSecret | None | UnsetType = UNSET
     created_at: Time | UnsetType = UNSET
     updated_at: Time | UnsetType = UNSET
     last_sign_in_at: Time | None | UnsetType = UNSET
@@ -441,19 +453,22 @@ class PasswordChange(Body):
     ) = UNSET
 
 
+GivenEmail = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=254,
+        description="The user's email.",
+        examples=["alice@example.com"],
+        extra_json_schema={"pattern": ANY_TEXT},
+    ),
+]
+
+
 class Credentials(Body):
     """An email and a password."""
 
-    email: Annotated[
-        str,
-        Meta(
-            min_length=1,
-            max_length=254,
-            description="The user's email.",
-            examples=["alice@example.com"],
-            extra_json_schema={"pattern": ANY_TEXT},
-        ),
-    ]
+    email: GivenEmail
     password: GivenPassword
     address: Address | UnsetType = UNSET
 
@@ -480,10 +495,17 @@ UserAgent = Annotated[
 SessionText = Annotated[str, Meta(min_length=1, max_length=100, extra_json_schema={"pattern": ANY_TEXT})]
 
 
-class SessionCreate(Credentials, kw_only=True):
-    """Who signs in to your application."""
+class SessionCreate(Body):
+    """Who signs in to your application: with `email` and `password`, or with a one-time `token`."""
 
     audience: Audience
+    email: GivenEmail | UnsetType = UNSET
+    password: GivenPassword | UnsetType = UNSET
+    token: (
+        Annotated[SessionText, says("A one-time token of the purpose `sign_in`.", examples=[examples.TOKEN_TEXT])]
+        | UnsetType
+    ) = UNSET
+    address: Address | UnsetType = UNSET
     user_agent: UserAgent | UnsetType = UNSET
 
 
@@ -501,6 +523,97 @@ class SessionVerification(Body):
     audience: Audience
 
 
+Code = Annotated[
+    str,
+    Meta(
+        min_length=6,
+        max_length=64,
+        pattern=NO_CONTROLS,
+        description="A code of the user's authenticator app, or a recovery code. Spaces and hyphens don't matter.",
+        examples=["287082"],
+    ),
+]
+OwnCode = Annotated[
+    Code,
+    says(
+        "A code of your authenticator app, or a recovery code. Required to change your own second factors with an API "
+        "key."
+    ),
+]
+
+
+class ChallengeAnswer(Body):
+    """A code for the challenge of a sign-in."""
+
+    challenge: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=128,
+            pattern=NO_CONTROLS,
+            description="The `challenge` that `verify-password` returned.",
+            examples=[examples.CHALLENGE],
+        ),
+    ]
+    code: Code
+    address: Address | UnsetType = UNSET
+
+
+class SecondFactorCreate(Body):
+    """An authenticator app to add."""
+
+    kind: Annotated[Literal["totp"], says("The kind of factor. `totp`: an authenticator app.")]
+    name: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=100,
+                pattern=NO_CONTROLS,
+                description="What the user calls the factor.",
+                examples=["Phone"],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    issuer: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=100,
+                pattern=NO_CONTROLS,
+                description="Name of your application, which the app shows beside the code. Default: `Rollbook`.",
+                examples=["Acme"],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    code: OwnCode | UnsetType = UNSET
+    current_password: (
+        Annotated[GivenPassword, says("Your current password. Required to add your own first factor.")] | UnsetType
+    ) = UNSET
+
+
+class SecondFactorActivation(Body):
+    """A code of the app to activate."""
+
+    code: Annotated[Code, says("A code that the app shows.")]
+
+
+class SecondFactorCode(Body):
+    """A code to verify."""
+
+    code: Code
+    address: Address | UnsetType = UNSET
+
+
+class RecoveryCodesCreate(Body):
+    """Recovery codes to create."""
+
+    code: OwnCode | UnsetType = UNSET
+
+
 class PasswordLinkCreate(Body):
     """A setup or password reset link to create."""
 
@@ -516,6 +629,10 @@ TokenLifetime = Annotated[
         examples=[3600],
     ),
 ]
+TokenSend = Annotated[
+    bool,
+    says("Whether Rollbook mails it to the user. `token` and `url` are then not returned. Needs the setting `smtp`."),
+]
 TokenLanguage = Annotated[LanguageCode, says("Language of the page. Default: the one that the browser prefers.")]
 
 
@@ -528,6 +645,7 @@ class TokenCreate(Body):
     email: Annotated[Email, says("The new email. Required for `change_email`, and only for that.")] | UnsetType = UNSET
     data: TokenData | UnsetType = UNSET
     language: TokenLanguage | UnsetType = UNSET
+    send: TokenSend = False
 
 
 class TokenRequest(Body):
@@ -838,6 +956,10 @@ class UserSelection(UserFilters):
     """Which users, in which order."""
 
     sort: Sort | None = None
+
+
+class SecondFactorProof(Query):
+    code: OwnCode | None = None
 
 
 class ListKeys(Query):

@@ -15,6 +15,7 @@ from msgspec.structs import FieldInfo
 from rollbook import clock, ids
 from rollbook.actions import arguments
 from rollbook.actions.arguments import MAX_IDS, MAX_TYPES
+from rollbook.auth import one_time_codes
 from rollbook.delivery.addresses import MAX_URL
 from rollbook.errors import Fault, InvalidParameter, PreconditionFailed, quoted, shortened
 from rollbook.quota import Limit
@@ -46,7 +47,7 @@ _INTEGER = re.compile(r"-?[0-9]+").fullmatch
 _BOOLEANS = {"true": True, "false": False, "True": True, "False": False}  # the latter as Python writes them
 _LARGEST = (1 << 62) - 1
 _VISIBLE = re.compile(r"[!-~]+").fullmatch
-_REDIRECT_URL = re.compile(arguments.RedirectUrl.schema["pattern"]).fullmatch
+_REDIRECT_URL = re.compile(arguments.RedirectUrl.schema["pattern"].replace("(:", "(?P<port>:")).fullmatch
 _IS_HASH = (
     "The password is the hash of a password. Hashes are only accepted in imports, as password_hash. If a column "
     "of your file is named "
@@ -227,6 +228,13 @@ def _user_id(value: str) -> arguments.UserId:
     return arguments.UserId(value)
 
 
+def _totp_secret(value: str) -> arguments.TotpSecret:
+    if len(value) > arguments.TotpSecret.schema["maxLength"]:
+        raise ValueError("must have at most 1024 characters")
+    one_time_codes.read_totp(value)
+    return arguments.TotpSecret(value)
+
+
 def _network(value: str) -> arguments.Network:
     try:
         if "%" in value:  # a zone (RFC 4007): any text at all, and it means something on one machine only
@@ -301,7 +309,8 @@ def _webhook_url(value: str) -> arguments.WebhookUrl:
 
 
 def _redirect_url(value: str) -> arguments.RedirectUrl:
-    if len(value) > MAX_REDIRECT_URL or not _REDIRECT_URL(value):
+    found = None if len(value) > MAX_REDIRECT_URL else _REDIRECT_URL(value)
+    if found is None or int((found["port"] or ":0")[1:]) > 65_535:
         raise ValueError(
             f"must be an http or https URL with a host name and at most {MAX_REDIRECT_URL:,} characters, without user "
             "name, spaces and backslashes, and with characters other than ASCII percent-encoded"
@@ -387,6 +396,7 @@ _FROM_FIELD: dict[type, Callable[[str], Any]] = {
     arguments.GivenPassword: _given_password,
     arguments.Time: _time,
     arguments.UserId: _user_id,
+    arguments.TotpSecret: _totp_secret,
     arguments.LimitText: _limit,
     arguments.Network: _network,
     arguments.Address: _address,

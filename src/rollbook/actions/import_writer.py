@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 from msgspec import UNSET, UnsetType
 
 from rollbook import clock
-from rollbook.actions import new_passwords, passwords, users
+from rollbook.actions import new_passwords, passwords, second_factors, users
 from rollbook.actions.arguments import NO_PASSWORD_YET, ImportedUser, ImportOptions
 from rollbook.actions.checking import given, invalid
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import may_grant, may_touch, require
 from rollbook.actions.principal import Principal, as_of_now
 from rollbook.actions.users import changes_of
+from rollbook.auth.one_time_codes import Totp, read_totp
 from rollbook.auth.password_hashes import UnknownHash, is_weak
 from rollbook.auth.passwords import check_hash
 from rollbook.errors import (
@@ -34,6 +35,7 @@ from rollbook.errors import (
 )
 from rollbook.machine import available_cpus
 from rollbook.records import imports, password_parameters, rules, user_imports
+from rollbook.records import second_factors as factor_records
 from rollbook.records import users as user_records
 from rollbook.records.dialect import dialect
 from rollbook.records.imports import Counts, Refusal
@@ -203,6 +205,8 @@ class Importer:
             if isinstance(getattr(user, name), str):
                 raise invalid([Fault(name, NO_PASSWORD_YET)])
         _check_times(user)
+        if _totp_of(user) is not None:
+            require(by, "users:import")
         if not isinstance(user.password_hash, str):
             return None, None
         try:
@@ -296,6 +300,7 @@ class Importer:
         outcomes: list[Outcome] = ["added"] * len(rows)
         if not updates and None not in prepared:  # the database tells who exists
             await self._add(tx, by, prepared, range(len(rows)), outcomes)
+            await self._add_factors(tx, rows, prepared, outcomes)
             return BatchOutcomes(outcomes, {})
         keys = [self._key(row.user) for row in rows]
         asked = [key for key, user in zip(keys, prepared, strict=True) if updates or user is None]
@@ -314,6 +319,7 @@ class Importer:
             else:
                 outcomes[at] = self._conflict(EmailTaken() if self._options.match == "email" else ExternalIdTaken())
         await self._add(tx, by, prepared, new, outcomes)
+        await self._add_factors(tx, rows, prepared, outcomes)
         return BatchOutcomes(outcomes, existing)
 
     async def _add(
@@ -327,6 +333,24 @@ class Importer:
             outcomes[new[at]] = self._conflict(error)
             if outcomes[new[at]] == "updated":
                 raise _Raced
+
+    async def _add_factors(
+        self, tx: Tx, rows: list[UserRecord], prepared: list[Prepared | None], outcomes: list[Outcome]
+    ) -> None:
+        """Add the authenticator apps of those who were added."""
+        found = [
+            second_factors.imported(self._on.secret, user.new.id, totp)
+            for row, user, outcome in zip(rows, prepared, outcomes, strict=True)
+            if outcome == "added" and user is not None and (totp := _totp_of(row.user)) is not None
+        ]
+        if found:
+            await factor_records.add_many(tx, found)
+
+    async def _add_factor(self, tx: Tx, by: Principal, user: User, totp: Totp) -> None:
+        """Add the authenticator app of a user who existed, and had none."""
+        factor = second_factors.imported(self._on.secret, user.id, totp)
+        await second_factors.add(tx, factor)
+        await second_factors.activated(tx, by.actor, factor, ())
 
     @property
     def _tells(self) -> bool:
@@ -344,13 +368,16 @@ class Importer:
         sets_password = row.has_password and not known.has_password
         if sets_password and hash is None:
             raise _Raced
+        totp = _totp_of(row.user)
+        if totp is not None and await second_factors.has(tx, user.id):
+            totp = None
         try:
             may_touch(by, user.role)
             if user.id == by.user_id and rules.email_key(row.user.email) != rules.email_key(user.email):
                 raise NotYourself("An import cannot change your own email. Change it in your account settings.")
             change = users.plan(by, user, _changes(row.user, known))
             await _check_free(tx, user, change.columns)
-            if sets_password:
+            if sets_password or totp is not None:
                 may_grant(by, user.role)
         except ApiError as problem:
             return problem
@@ -361,7 +388,9 @@ class Importer:
                 return problem
         if sets_password and hash is not None:
             await passwords.change(tx, by.actor, user.id, hash)
-        return "updated" if change.columns or sets_password else "unchanged"
+        if totp is not None:
+            await self._add_factor(tx, by, user, totp)
+        return "updated" if change.columns or sets_password or totp is not None else "unchanged"
 
     def _without_seen(self, outcomes: list[Outcome], prepared: list[Prepared | None]) -> list[Outcome]:
         """Return the outcomes, with what an earlier batch of a dry run would have changed."""
@@ -496,6 +525,11 @@ def _record(user: ImportedUser) -> User:
     if user.last_sign_in_at is user.id is UNSET:
         return new
     return new._replace(last_sign_in_at=_time(user.last_sign_in_at), id=new.id if user.id is UNSET else str(user.id))
+
+
+def _totp_of(user: ImportedUser) -> Totp | None:
+    """The secret of the user's authenticator app, if the file has one."""
+    return read_totp(user.totp_secret) if isinstance(user.totp_secret, str) else None
 
 
 def _time(given: int | None | UnsetType) -> int | None:

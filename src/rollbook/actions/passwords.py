@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from rollbook import roles
 from rollbook.actions import attempts, new_passwords
-from rollbook.actions.arguments import Credentials, PasswordChange
+from rollbook.actions.arguments import PasswordChange
 from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, may_grant, may_touch, require
 from rollbook.actions.principal import Principal
 from rollbook.auth.hashing_queue import Waiter
-from rollbook.errors import TooManyAttempts, Unavailable, UserSuspended, WrongPassword
-from rollbook.records import events, keys, one_time_tokens, password_parameters, rules, sessions, users
+from rollbook.errors import TooManyAttempts, Unavailable, WrongPassword
+from rollbook.records import challenges, events, keys, one_time_tokens, password_parameters, rules, sessions, users
 from rollbook.records.events import Actor
 from rollbook.records.users import User
 from rollbook.storage.database import Tx
@@ -79,32 +78,6 @@ async def renewed(on: Rollbook, hash: str, password: str) -> str | None:
     return await on.passwords.hash(password) if on.passwords.needs_renewal(hash) else None
 
 
-async def verify_password(on: Rollbook, by: Principal, credentials: Credentials) -> User:
-    """Verify a password
-
-    Use this to sign users in to your own application. Returns the user, or 401 if the email or password is wrong. An
-    unknown email takes as long as a wrong password. Returns 429 after too many failures for one account. Send the
-    `address` of the person who signs in: then failures are counted for each address, and a stranger can't lock the user
-    out.
-    """
-    require(by, "users:verify")
-    user, kept = await users.sign_in(on.db, credentials.email)
-    origin = attempts.of_application(by, None if credentials.address is UNSET else credentials.address)
-    actor = by.actor if credentials.address is UNSET else by.actor._replace(address=credentials.address)
-    hash = await prove_sign_in(on, actor, user, credentials.email, origin, kept, credentials.password)
-    if user is None:
-        raise WrongPassword()
-    if roles.is_barred(user.status):
-        raise UserSuspended()
-    return await on.write(_verified, actor, user.id, hash, await renewed(on, hash, credentials.password))
-
-
-async def _verified(tx: Tx, by: Actor, id: str, hash: str, renewed: str | None) -> User:
-    if renewed is not None:
-        await users.renew_hash(tx, id, hash, renewed)
-    return await signed_in(tx, by, id)
-
-
 async def signed_in(tx: Tx, by: Actor, id: str) -> User:
     """The user has just proven who they are. Raises NotFound."""
     user = await users.signed_in(tx, id)
@@ -154,6 +127,7 @@ async def change(tx: Tx, by: Actor, id: str, hash: str, revokes: bool = False) -
     Raises NotFound."""
     user = await users.set_password(tx, id, hash)
     await sessions.end_all(tx, id)
+    await challenges.end_all(tx, id)
     await one_time_tokens.end_of_password(tx, id)
     await events.record(tx, "user.password_changed", id, by, users.public(user))
     if user.status == "invited":

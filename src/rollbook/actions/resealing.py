@@ -1,17 +1,19 @@
-"""Seals again, with the current secret of the server, what former ones have sealed: API keys that can be revealed,
-one-time tokens that wait to be sent and requests for them, and the secrets, headers and URLs of webhooks. Then the
-former ones can go. Also seals the URLs of chats that an earlier version has stored as they are."""
+"""Seals again, with the current secret of the server, what former ones have sealed: API keys that can be revealed, the
+secrets of authenticator apps, one-time tokens that wait to be sent and requests for them, and the secrets, headers and
+URLs of webhooks. Then the former ones can go. Also seals the URLs of chats that an earlier version has stored as they
+are."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple
 
-from rollbook.actions import keys, tokens, webhook_secrets
+from rollbook.actions import keys, second_factors, tokens, webhook_secrets
 from rollbook.actions.context import Rollbook
 from rollbook.auth.server_secret import Purpose
 from rollbook.records import keys as key_records
 from rollbook.records import one_time_tokens, server_secrets, token_requests, webhooks
+from rollbook.records import second_factors as factor_records
 from rollbook.records.dialect import dialect
 from rollbook.records.webhooks import Webhook
 from rollbook.storage.database import Queries, Tx
@@ -31,6 +33,7 @@ KINDS = (
     Sealed(keys.SEALED, key_records.sealed_after, key_records.seal_again),
     Sealed(tokens.SEALED, one_time_tokens.sealed_after, one_time_tokens.seal_again),
     Sealed(tokens.SEALED, token_requests.sealed_after, token_requests.seal_again),
+    Sealed(second_factors.SEALED, factor_records.sealed_after, factor_records.seal_again),
 )
 
 

@@ -20,7 +20,7 @@ from rollbook.auth.hashing_queue import KNOWN, Waiter
 from rollbook.auth.server_secret import Purpose, Secret
 from rollbook.config import Settings
 from rollbook.errors import BadRequest, EmailTaken, NotFound, NotYourself, TokenInvalid
-from rollbook.records import events, one_time_tokens, rules, users
+from rollbook.records import events, one_time_tokens, rules, users, webhooks
 from rollbook.records.events import Actor
 from rollbook.records.one_time_tokens import OF_PASSWORDS, NewToken, Token
 from rollbook.records.users import User
@@ -32,7 +32,7 @@ LINK_LIFETIME = 3 * clock.DAY
 
 
 class IssuedToken(NamedTuple):
-    """A token with its text, which is shown at no other time."""
+    """A token with its text, which is shown at no other time; empty if it is mailed."""
 
     token: Token
     text: str
@@ -45,7 +45,8 @@ async def create_token(on: Rollbook, by: Principal, id: str, asked: TokenCreate)
     """Create a one-time token
 
     Send `url` to the user: it leads to a page of Rollbook. Or hand out `token` in a link to your own application, which
-    calls `POST /v1/tokens/consume`. Both are returned only once. A newer token of the same purpose ends the older one;
+    calls `POST /v1/tokens/consume`. Both are returned only once, or not at all with `send`: then Rollbook mails it to
+    the user, or to the new email of `change_email`. A newer token of the same purpose ends the older one;
     to suspend or delete the user, or to change their email or role, ends all. For a user with a role above member, the
     key needs the scope `users:grant` as well.
     """
@@ -63,6 +64,8 @@ async def create_token(on: Rollbook, by: Principal, id: str, asked: TokenCreate)
         language=given(asked.language),
         created_by=creators.of(by, id),
     )
+    if asked.send:
+        return await on.write(_create, by, to_deliver(on.secret, new, text, webhooks.MAIL_ID), "")
     return await on.write(_create, by, new, text)
 
 
@@ -72,6 +75,8 @@ def _check_asked(on: Rollbook, asked: TokenCreate) -> None:
         refuse("email", "is required: the new email")
     if asked.purpose != "change_email" and asked.email is not UNSET:
         refuse("email", "is only for change_email. Others are about the email that the user has")
+    if asked.send and not on.settings.sends_mail:
+        refuse("send", "needs a mail server: set smtp")
 
 
 def lifetime(settings: Settings, purpose: str) -> int:
@@ -135,7 +140,8 @@ async def _create(tx: Tx, by: Principal, new: NewToken, text: str) -> IssuedToke
     may_grant(by, user.role)
     await _check_possible(tx, by, user, new)
     token = await add(tx, user, new)
-    await events.record(tx, "token.created", user.id, by.actor, one_time_tokens.in_events(token))
+    told = one_time_tokens.in_events(token) | {"send": not text}
+    await events.record(tx, "token.created", user.id, by.actor, told)
     return IssuedToken(token, text)
 
 

@@ -18,10 +18,12 @@ from rollbook.actions.principal import Principal
 from rollbook.auth.hashing_queue import Waiter
 from rollbook.errors import Forbidden, InsufficientScope, LastOwner, NotFound, NotYourself
 from rollbook.records import (
+    challenges,
     events,
     keys,
     one_time_tokens,
     rules,
+    second_factors,
     sessions,
     user_list,
     users,
@@ -30,6 +32,7 @@ from rollbook.records import (
 from rollbook.records.events import Actor, Event
 from rollbook.records.keys import Key
 from rollbook.records.one_time_tokens import Token
+from rollbook.records.second_factors import SecondFactor
 from rollbook.records.sessions import Session
 from rollbook.records.user_list import UserPage
 from rollbook.records.user_list.query import ANY, AS_ADDED, NEWEST_DELETION_FIRST, Filters, Order, Query
@@ -44,7 +47,7 @@ OWN_FIELDS = frozenset(("name", "email", "metadata"))
 EXPORTED_AT_ONCE = 50
 """Keys and sessions per read of an export: few enough that other requests don't have to wait."""
 
-P = TypeVar("P", Key, Session)
+P = TypeVar("P", Key, Session, SecondFactor)
 
 
 # ---- reading
@@ -142,6 +145,7 @@ class PersonalExport(NamedTuple):
     keys: AsyncGenerator[list[Key], None]
     tokens: AsyncGenerator[list[Token], None]
     sessions: AsyncGenerator[list[Session], None]
+    second_factors: AsyncGenerator[list[SecondFactor], None]
     events: AsyncGenerator[list[Event], None]
     turn: Turn
     position: int
@@ -151,15 +155,23 @@ class PersonalExport(NamedTuple):
 async def export(on: Rollbook, by: Principal, id: str) -> PersonalExport:
     """Export a user
 
-    Returns all data about a user: their fields, API keys and one-time tokens (without the secrets), sessions and
-    events. Changes made by others don't say who made them. You can run one export at a time.
+    Returns all data about a user: their fields, API keys, one-time tokens and second factors (without the secrets),
+    sessions and events. Changes made by others don't say who made them. You can run one export at a time.
     """
     require(by, "users:export", id)
     await events.settle(on.db)
     user, last, position = await on.read(_held, known("user", id))
     turn = take_turn(on, by, "users:export", id)
-    held = _in_parts(on, turn, keys.held, id), _tokens(on, id), _in_parts(on, turn, sessions.held, id)
-    return PersonalExport(user, *held, _history(on, turn, id, last), turn, position)
+    return PersonalExport(
+        user,
+        _in_parts(on, turn, keys.held, id),
+        _tokens(on, id),
+        _in_parts(on, turn, sessions.held, id),
+        _in_parts(on, turn, second_factors.held, id),
+        _history(on, turn, id, last),
+        turn,
+        position,
+    )
 
 
 async def _held(queries: Queries, id: str) -> tuple[User, int, int]:
@@ -309,6 +321,7 @@ async def apply(tx: Tx, by: Principal, user: User, change: PlannedChange, with_e
     after = await users.change(tx, user, change.columns)
     if change.signs_out:
         await sessions.end_all(tx, user.id)
+        await challenges.end_all(tx, user.id)
     if "email" in change.columns or after.status == "suspended":
         await one_time_tokens.end_all(tx, user.id)
     if with_event:
@@ -438,6 +451,7 @@ async def _delete(tx: Tx, by: Principal, id: str, versions: frozenset[int] | Non
     await users.delete(tx, user)
     await keys.revoke_all(tx, id)
     await sessions.end_all(tx, id)
+    await challenges.end_all(tx, id)
     await one_time_tokens.end_all(tx, id)
     await webhook_owners.disable_all(tx, by.actor, id, "owner_deleted")
     await creators.end(tx, by.actor, user, None)
@@ -462,6 +476,7 @@ async def _purge(
         await _delete(tx, by, id, versions, tells=False)
     await users.erase(tx, id)
     await keys.erase_all(tx, id)
+    await second_factors.remove_all(tx, id)
     await webhooks.erase_all(tx, id)
     await deliveries.forget(tx, id, users.MAX_ERASED)
     await inbox.forget(tx, id)

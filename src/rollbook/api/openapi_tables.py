@@ -251,6 +251,7 @@ _PARAMETERS: list[Schema] = [
     in_path("importId", "ID of the import.", examples.IMPORT_ID),
     in_path("replayId", "ID of the replay.", examples.REPLAY_ID),
     in_path("requestId", "ID of the request.", REQUEST_ID),
+    in_path("factorId", "ID of the second factor.", examples.FACTOR_ID),
     in_path("sessionId", "ID of the session.", examples.SESSION_ID),
     in_path("tokenId", "ID of the token.", examples.TOKEN_ID),
     {
@@ -365,7 +366,11 @@ SESSION_TOKENS = {
     "refresh_expires_at": examples.SESSION["refresh_expires_at"],
     "user": examples.USER,
 }
-VERIFIED_SESSION = {**_OF_AUDIENCE, "expires_at": examples.SESSION["expires_at"], "user": examples.USER}
+VERIFIED_SESSION = {
+    **_OF_AUDIENCE,
+    "expires_at": examples.SESSION["expires_at"],
+    "user": {name: examples.USER[name] for name in ("id", "name", "email")},
+}
 LOGGED = {
     "id": REQUEST_ID,
     "created_at": "2023-10-27T10:15:00.123456Z",
@@ -490,6 +495,15 @@ EXAMPLES: dict[str, Any] = {
     "BulkResults": {"results": BULK_RESULTS},
     "PasswordChange": {"password": "another-good-one", "current_password": "securepassword123"},
     "Credentials": {"email": "charlie@example.com", "password": "securepassword123"},
+    "ChallengeAnswer": {"challenge": examples.CHALLENGE, "code": "287082"},
+    "SecondFactorCreate": {"kind": "totp", "name": "Phone", "issuer": "Acme"},
+    "SecondFactorActivation": {"code": "287082"},
+    "SecondFactorCode": {"code": "287082"},
+    "RecoveryCodesCreate": {},
+    "SecondFactor": examples.SECOND_FACTOR,
+    "SecondFactors": {"second_factors": [examples.SECOND_FACTOR], "recovery_codes_left": 10},
+    "RecoveryCodes": {"recovery_codes": examples.RECOVERY_CODES},
+    "VerifiedCode": {"factor_id": examples.FACTOR_ID, "recovery_codes_left": 10},
     "KeyCreate": {
         "name": "billing service",
         "scopes": ["users:read"],
@@ -547,6 +561,7 @@ EXAMPLES: dict[str, Any] = {
         "keys": [examples.KEY],
         "tokens": [TOKEN],
         "sessions": [examples.SESSION],
+        "second_factors": [examples.SECOND_FACTOR],
         "events": [RENAMED],
     },
     "Health": {"status": "ok"},
@@ -559,6 +574,14 @@ SHOWN: dict[str, Any] = {
     "user_created": CHARLIE,
     "user_listed": CHARLIE,
     "user_updated": CHARLES,
+    "second_factor_created": {
+        **examples.SECOND_FACTOR,
+        "confirmed_at": None,
+        "last_used_at": None,
+        "secret": examples.TOTP_SECRET,
+        "otpauth_url": "otpauth://totp/Acme:charlie%40example.com?secret=" + examples.TOTP_SECRET + "&issuer=Acme",
+    },
+    "second_factor_activated": {**examples.SECOND_FACTOR, "recovery_codes": examples.RECOVERY_CODES},
 }
 
 LISTS: dict[str, list[Any]] = {

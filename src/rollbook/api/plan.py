@@ -164,8 +164,11 @@ def _reader_of_bodies(route: Route, password_min_length: int) -> Callable[[Reque
         return None
     kind = route.body or parsing.EmptyBody
     is_optional = route.body_is_optional
+    quick = None if is_optional else parsing.reader_of_texts(kind)
 
     def body_of(request: Request) -> Any:
+        if quick is not None and (read := quick(request.body, request.headers)) is not None:
+            return read
         if is_optional and _NO_BODY(request.body):
             return None if route.body is None else kind()
         headers = request.headers

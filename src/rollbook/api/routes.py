@@ -16,16 +16,19 @@ from rollbook.actions import (
     keys,
     passwords,
     requests,
+    second_factors,
     sessions,
     token_requests,
     tokens,
     usage,
     users,
+    verification,
     webhook_deliveries,
     webhook_replays,
     webhooks,
 )
 from rollbook.actions.arguments import (
+    ChallengeAnswer,
     Credentials,
     ExportUsers,
     FollowEvents,
@@ -45,7 +48,12 @@ from rollbook.actions.arguments import (
     PasswordLinkCreate,
     PasswordProof,
     ReadUsage,
+    RecoveryCodesCreate,
     ReplayCreate,
+    SecondFactorActivation,
+    SecondFactorCode,
+    SecondFactorCreate,
+    SecondFactorProof,
     SessionCreate,
     SessionRefresh,
     SessionVerification,
@@ -78,7 +86,10 @@ from rollbook.api.types import (
     ListUsers,
     LoggedRequest,
     PasswordLink,
+    RecoveryCodes,
     Replay,
+    SecondFactor,
+    SecondFactors,
     Session,
     SessionTokens,
     ShownFields,
@@ -88,6 +99,7 @@ from rollbook.api.types import (
     UserCreate,
     UserPatch,
     UserUpdate,
+    VerifiedCode,
     VerifiedSession,
     Webhook,
 )
@@ -95,6 +107,7 @@ from rollbook.api.types import (
 TAKEN = (errors.EmailTaken, errors.ExternalIdTaken)
 FOUND = (errors.NotFound,)
 PROOF = (errors.WrongPassword, errors.TooManyAttempts, errors.Overloaded)
+CODE = (errors.WrongCode, errors.TooManyAttempts)
 UPDATE = (errors.PreconditionFailed, *TAKEN, errors.LastOwner, errors.NotYourself, *PROOF)
 STREAM = (errors.PositionExpired, errors.TooManyStreams)
 
@@ -118,9 +131,22 @@ TABLE: dict[str, list[Route]] = {
         get(users.count_users, "users:read", UserFilters, Count, show.count).but(takes=take.filters),
     ],
     "/v1/users/verify-password": [
-        post(passwords.verify_password, "users:verify", Credentials, User, show.user_listed).but(
+        post(verification.verify_password, "users:verify", Credentials, User, show.user_listed).but(
             query=ShownFields,
-            errors=(errors.WrongPassword, errors.UserSuspended, errors.TooManyAttempts, errors.Overloaded),
+            errors=(
+                errors.WrongPassword,
+                errors.SecondFactorRequired,
+                errors.UserSuspended,
+                errors.TooManyAttempts,
+                errors.Overloaded,
+            ),
+            special=Special(replays=False),
+        ),
+    ],
+    "/v1/users/verify-challenge": [
+        post(verification.verify_challenge, "users:verify", ChallengeAnswer, User, show.user_listed).but(
+            query=ShownFields,
+            errors=(errors.InvalidChallenge, *CODE),
             special=Special(replays=False),
         ),
     ],
@@ -156,6 +182,55 @@ TABLE: dict[str, list[Route]] = {
     ],
     "/v1/users/{userId}/tokens/{tokenId}": [
         delete(tokens.revoke_token, "tokens:create"),
+    ],
+    "/v1/users/{userId}/second-factors": [
+        get(second_factors.list_second_factors, "users:write", None, SecondFactors, show.second_factors).but(
+            self_access="user"
+        ),
+        post(
+            second_factors.create_second_factor,
+            "users:write",
+            SecondFactorCreate,
+            SecondFactor,
+            show.second_factor_created,
+        ).but(
+            success=201,
+            self_access="user",
+            errors=(*CODE, errors.WrongPassword, errors.FactorLimitReached, errors.Overloaded),
+            special=Special(replays=False),
+        ),
+        delete(second_factors.lift_second_factors, "users:write").but(errors=(errors.NotYourself,)),
+    ],
+    "/v1/users/{userId}/second-factors/verify": [
+        post(
+            second_factors.verify_second_factor, "users:verify", SecondFactorCode, VerifiedCode, show.verified_code
+        ).but(errors=(*CODE, errors.UserSuspended), special=Special(replays=False)),
+    ],
+    "/v1/users/{userId}/second-factors/{factorId}": [
+        get(second_factors.get_second_factor, "users:write", None, SecondFactor, show.second_factor).but(
+            self_access="user"
+        ),
+        delete(second_factors.remove_second_factor, "users:write").but(
+            query=SecondFactorProof, self_access="user", errors=CODE
+        ),
+    ],
+    "/v1/users/{userId}/second-factors/{factorId}/activate": [
+        post(
+            second_factors.activate_second_factor,
+            "users:write",
+            SecondFactorActivation,
+            SecondFactor,
+            show.second_factor_activated,
+        ).but(self_access="user", errors=(errors.WrongCode,), special=Special(replays=False)),
+    ],
+    "/v1/users/{userId}/recovery-codes": [
+        post(
+            second_factors.regenerate_recovery_codes,
+            "users:write",
+            RecoveryCodesCreate,
+            RecoveryCodes,
+            show.recovery_codes,
+        ).but(self_access="user", errors=CODE, special=Special(replays=False)),
     ],
     "/v1/users/{userId}/suspend": [
         post(users.suspend, "users:write", None, User, show.user_updated).but(
@@ -214,7 +289,13 @@ TABLE: dict[str, list[Route]] = {
         get(sessions.list_sessions, "sessions:read", ListSessions, list[Session], show.session_list).but(errors=FOUND),
         post(app_sessions.create, "sessions:create", SessionCreate, SessionTokens, show.session_created).but(
             success=201,
-            errors=(errors.WrongPassword, errors.UserSuspended, errors.TooManyAttempts, errors.Overloaded),
+            errors=(
+                errors.WrongPassword,
+                errors.TokenInvalid,
+                errors.UserSuspended,
+                errors.TooManyAttempts,
+                errors.Overloaded,
+            ),
             special=Special(replays=False),
         ),
     ],
@@ -225,7 +306,10 @@ TABLE: dict[str, list[Route]] = {
     ],
     "/v1/sessions/verify": [
         post(app_sessions.verify, "sessions:verify", SessionVerification, VerifiedSession, show.session_verified).but(
-            errors=(errors.SessionEnded,), special=Special(replays=False)
+            query=ShownFields,
+            errors=(errors.SessionEnded,),
+            takes=take.verification,
+            special=Special(replays=False),
         ),
     ],
     "/v1/sessions/{sessionId}": [

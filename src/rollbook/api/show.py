@@ -17,6 +17,7 @@ from rollbook.actions.imports import Report
 from rollbook.actions.keys import IssuedKey
 from rollbook.actions.lists import ListPage
 from rollbook.actions.requests import RequestPage
+from rollbook.actions.second_factors import ActivatedFactor, EnrolledFactor, Factors, VerifiedFactor
 from rollbook.actions.tokens import Consumed, IssuedToken
 from rollbook.actions.usage import Usage
 from rollbook.actions.users import PersonalExport, sort_of
@@ -38,12 +39,14 @@ from rollbook.records import (
     users,
     webhooks,
 )
+from rollbook.records import second_factors as factor_records
 from rollbook.records.app_sessions import Verified
 from rollbook.records.events import EventPage
 from rollbook.records.imports import Import
 from rollbook.records.keys import Key
 from rollbook.records.one_time_tokens import Token
 from rollbook.records.request_log import Logged
+from rollbook.records.second_factors import SecondFactor
 from rollbook.records.usage import Hour, OfKey, OfRoute
 from rollbook.records.users import User
 from rollbook.records.webhooks import deliveries, health, replays
@@ -165,7 +168,9 @@ def token_created(call: Call, made: IssuedToken) -> Response:
 
 
 def token_with_text(call: Call, made: IssuedToken) -> dict[str, Any]:
-    """A token that was created just now, with what is shown at no other time."""
+    """A token that was created just now, with what is shown at no other time, and not at all if it is mailed."""
+    if not made.text:
+        return one_time_tokens.public(made.token)
     return one_time_tokens.public(made.token) | {"token": made.text, "url": _url(call, made)}
 
 
@@ -183,6 +188,40 @@ def token_consumed(call: Call, used: Consumed) -> Response:
     return answer(200, users.public(used.user) | {"token": shown}, etag(used.user.version))
 
 
+# ---- second factors
+
+
+def second_factors(call: Call, found: Factors) -> Response:
+    return answer(200, types.SecondFactors([_factor(each) for each in found.factors], found.recovery_codes_left))
+
+
+def second_factor(call: Call, found: SecondFactor) -> Response:
+    return answer(200, _factor(found))
+
+
+def second_factor_created(call: Call, made: EnrolledFactor) -> Response:
+    shown = types.SecondFactor(**factor_records.public(made.factor), secret=made.secret, otpauth_url=made.otpauth_url)
+    path = f"/v1/users/{made.factor.user_id}/second-factors/{made.factor.id}"
+    return _created(call, path, answer(201, shown))
+
+
+def second_factor_activated(call: Call, active: ActivatedFactor) -> Response:
+    codes = active.recovery_codes or UNSET
+    return answer(200, types.SecondFactor(**factor_records.public(active.factor), recovery_codes=codes))
+
+
+def _factor(found: SecondFactor) -> types.SecondFactor:
+    return types.SecondFactor(**factor_records.public(found))
+
+
+def recovery_codes(call: Call, codes: tuple[str, ...]) -> Response:
+    return answer(200, types.RecoveryCodes(codes))
+
+
+def verified_code(call: Call, verified: VerifiedFactor) -> Response:
+    return answer(200, types.VerifiedCode(*verified))
+
+
 def export(call: Call, held: PersonalExport) -> Response:
     return Response(200, _JSON_HEAD + event_position(held.position), stream=Stream(export_document(held)))
 
@@ -194,6 +233,7 @@ async def export_document(held: PersonalExport, indented: bool = False) -> Async
         (b'"keys"', held.keys, keys.public),
         (b'"tokens"', held.tokens, one_time_tokens.public),
         (b'"sessions"', held.sessions, sessions.public),
+        (b'"second_factors"', held.second_factors, factor_records.public),
         (b'"events"', held.events, events.public),
     )
     try:
@@ -289,16 +329,12 @@ def session_refreshed(call: Call, issued: IssuedSession) -> Response:
 
 
 def session_verified(call: Call, found: Verified) -> Response:
-    return answer(
-        200,
-        {
-            "id": found.id,
-            "user_id": found.user.id,
-            "audience": found.audience,
-            "expires_at": clock.format_time(found.expires_at),
-            "user": users.public(found.user),
-        },
-    )
+    if found.user is None:
+        user = types.User(found.user_id, found.name, found.email)
+    else:
+        user = types.User(**_fields(found.user, call.query.fields))
+    expires_at = clock.format_time(found.expires_at)
+    return answer(200, types.VerifiedSession(found.id, found.user_id, found.audience, expires_at, user))
 
 
 # ---- imports

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from rollbook.actions import users
-from rollbook.actions.arguments import MAX_POSITION, FollowEvents, ImportOptions
+from rollbook.actions.arguments import MAX_POSITION, FollowEvents, ImportOptions, SessionVerification
 from rollbook.actions.checking import refuse
 from rollbook.actions.events import Waiting
 from rollbook.api import paging, types
@@ -57,6 +57,10 @@ def changes(call: Call) -> tuple[Any, frozenset[int] | None]:
 
 def deletion(call: Call) -> tuple[bool, frozenset[int] | None]:
     return call.query.purge, _if_match(call)
+
+
+def verification(call: Call) -> tuple[SessionVerification, bool]:
+    return call.body, call.query.fields is not None
 
 
 def versions(call: Call) -> tuple[frozenset[int] | None]:

@@ -638,6 +638,17 @@ class ErrorResponse(Struct, frozen=True, omit_defaults=True):
         ]
         | UnsetType
     ) = UNSET
+    challenge: (
+        Annotated[
+            str,
+            text(
+                "With `second_factor_required`: what to send to `verify-challenge` together with a code.",
+                128,
+                examples=[examples.CHALLENGE],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class Problem(ErrorResponse, frozen=True, kw_only=True, omit_defaults=True):
@@ -782,7 +793,7 @@ class UsageReport(Struct, frozen=True, kw_only=True):
 
 
 class Token(Struct, frozen=True, kw_only=True):
-    """A one-time token. `token` and `url` are returned once, when it is created."""
+    """A one-time token. `token` and `url` are returned once, when it is created, unless Rollbook mails it."""
 
     id: Annotated[str, identifier("ID of the token, which is not the token itself.", examples.TOKEN_ID)]
     user_id: Annotated[str, identifier("ID of the user it is for.", CHARLIE_ID)]
@@ -844,6 +855,65 @@ class PasswordLink(Struct, frozen=True):
     expires_at: Annotated[str, moment("When the link expires.", "2023-10-30T10:20:00Z")]
 
 
+class SecondFactor(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A second factor of a user: an authenticator app or a passkey. `secret`, `otpauth_url` and `recovery_codes` are
+    only returned once."""
+
+    id: Annotated[str, identifier("ID of the second factor.", examples.FACTOR_ID)]
+    user_id: Annotated[str, identifier("ID of the user it belongs to.", CHARLIE_ID)]
+    kind: Annotated[str, open_enum(("totp", "passkey"), "`totp`: an authenticator app. `passkey`: a passkey.")]
+    name: Annotated[str, text("What the user calls it.", 100, minLength=1, examples=["Phone"])]
+    created_at: Annotated[str, moment("When it was created.")]
+    confirmed_at: Annotated[str, moment("When it was activated. Null: it is not active yet.")] | None
+    last_used_at: Annotated[str, moment("When it was last used. Null: never.")] | None
+    secret: (
+        Annotated[
+            str,
+            text(
+                "The secret of an authenticator app, in base32. Only when you create it.",
+                64,
+                examples=[examples.TOTP_SECRET],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    otpauth_url: (
+        Annotated[str, text("The same as a URL, for a QR code. Only when you create it.", 2048)] | UnsetType
+    ) = UNSET
+    recovery_codes: (
+        Annotated[
+            tuple[Annotated[str, text("A recovery code.", 32)], ...],
+            array("The recovery codes. Only when you activate the user's first factor.", 10),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class SecondFactors(Struct, frozen=True):
+    """The second factors of a user."""
+
+    second_factors: Annotated[list[SecondFactor], array("The factors, oldest first.", 20)]
+    recovery_codes_left: Annotated[int, number("How many recovery codes the user has left.", maximum=10)]
+
+
+class RecoveryCodes(Struct, frozen=True):
+    """Recovery codes. Each works once."""
+
+    recovery_codes: Annotated[
+        tuple[Annotated[str, text("A recovery code.", 32)], ...], array("The codes. Only returned once.", 10)
+    ]
+
+
+class VerifiedCode(Struct, frozen=True):
+    """What a code was of."""
+
+    factor_id: (
+        Annotated[str, identifier("ID of the authenticator app. Null: it was a recovery code.", examples.FACTOR_ID)]
+        | None
+    )
+    recovery_codes_left: Annotated[int, number("How many recovery codes the user has left.", maximum=10)]
+
+
 class Export(Struct, frozen=True):
     """All data about a user."""
 
@@ -851,6 +921,7 @@ class Export(Struct, frozen=True):
     keys: Annotated[list[Key], array("The user's API keys, without the secrets.", 1_000_000)]
     tokens: Annotated[list[Token], array("The user's open one-time tokens, without the tokens themselves.", 16)]
     sessions: Annotated[list[Session], array("The browsers the user is signed in with.", 1_000_000)]
+    second_factors: Annotated[list[SecondFactor], array("The user's second factors, without the secrets.", 20)]
     events: Annotated[list[Event], array("The events about the user and their API keys.", 2_147_483_647)]
 
 
@@ -868,9 +939,9 @@ class Health(Struct, frozen=True, omit_defaults=True):
 
 
 class EventObject(Struct, frozen=True):
-    """The user, API key, session, one-time token, webhook or rate limit: the fields it has, as the type of the event
-    says. The text of a key, token or link is never contained. If the user was erased, only the ID of the object and
-    `erased`."""
+    """The user, API key, session, second factor, one-time token, webhook or rate limit: the fields it has, as the type
+    of the event says. The text of a key, token or link is never contained. If the user was erased, only the ID of the
+    object and `erased`."""
 
     count: Annotated[int, number("How many users were exported.")] | UnsetType = UNSET
     filters: (
@@ -920,6 +991,7 @@ class EventObject(Struct, frozen=True):
         ]
         | UnsetType
     ) = UNSET
+    send: Annotated[bool, says("Whether Rollbook mails the token.")] | UnsetType = UNSET
     key_id: Annotated[str, identifier("The API key whose request exceeded the limit.", examples.KEY_ID)] | UnsetType = (
         UNSET
     )
@@ -937,4 +1009,7 @@ class EventObject(Struct, frozen=True):
     ) = UNSET
     limit: Annotated[int, number("Requests that the window allows.", minimum=1)] | UnsetType = UNSET
     resets_at: Annotated[str, moment("When the window ends.", "2023-10-27T11:01:00Z")] | UnsetType = UNSET
+    recovery_codes_left: (
+        Annotated[int, number("How many recovery codes the user has left.", maximum=10)] | UnsetType
+    ) = UNSET
     message: Annotated[str, text("What a test delivery says.", 255)] | UnsetType = UNSET

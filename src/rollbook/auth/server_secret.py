@@ -4,9 +4,9 @@ It is in the data folder, in the environment variable ROLLBOOK_SECRET, or in the
 Servers with the same database share it. Former secrets may follow, a line each: the first one seals and signs, all of
 them open and verify. So it can be changed while what the former one has sealed and signed stays valid.
 
-Whoever has it can read revealable API keys and the secrets of webhooks in a copy of the database, and forge cursors and
-links. A database restored without it still has all users, keys and passwords; but keys can no longer be revealed, and
-webhooks need new secrets.
+Whoever has it can read revealable API keys and the secrets of webhooks and authenticator apps in a copy of the
+database, and forge cursors and links. A database restored without it still has all users, keys and passwords; but keys
+can no longer be revealed, webhooks need new secrets, and authenticator apps must be set up again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from rollbook.config import ConfigurationError
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-Purpose = Literal["keys", "cursors", "replies", "links", "fingerprint", "devices", "webhooks", "shown", "stand-ins"]
+Purpose = Literal[
+    "keys", "cursors", "replies", "links", "fingerprint", "devices", "webhooks", "shown", "stand-ins", "factors"
+]
 """Purpose of a derived key. Data sealed or signed for one purpose is invalid for any other."""
 
 MAX_SECRETS = 4

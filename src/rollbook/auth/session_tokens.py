@@ -17,6 +17,7 @@ PREFIX, REFRESH_PREFIX = "rbs_", "rbr_"
 
 _SECRET, _FAMILY = 32, 16  # bytes
 _FAMILY_END = len(REFRESH_PREFIX) + 22  # characters of base64url
+_TOKENS = blake2b(digest_size=32, person=b"session")
 _IS_REFRESH_TOKEN = re.compile(r"rbr_[A-Za-z0-9_-]{65}").fullmatch
 
 
@@ -41,7 +42,9 @@ def mint_refresh(former: str = "") -> str:
 
 def digest(token: str) -> bytes:
     """Digest of a session token, 32 bytes."""
-    return blake2b(token.encode("utf-8", "surrogatepass"), digest_size=32, person=b"session").digest()
+    found = _TOKENS.copy()  # a third of the time of making one
+    found.update(token.encode())
+    return found.digest()
 
 
 def refresh_digests(token: str) -> RefreshDigests | None:

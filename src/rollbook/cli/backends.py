@@ -93,9 +93,9 @@ class Backend(ABC):
         """Export users as `GET /v1/exports` does; with the hashes of passwords only on a data folder."""
 
     @abstractmethod
-    def password_link(self, id: str, base: str | None, body: Shown) -> Shown:
-        """`url` and `expires_at` of a setup or password reset link. `base` is the server's URL for people; None: from
-        the settings. `body` is that of the call."""
+    def link(self, path: str, base: str | None, body: Shown) -> Shown:
+        """Have a call answered that creates a link, with `url` and `expires_at`. `base` is the server's URL for people;
+        None: from the settings."""
 
     @abstractmethod
     def import_users(self, asked: FileImport) -> None:

@@ -51,6 +51,14 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "rollbook users import auth0.ndjson --from auth0 --report refused.ndjson",
         "rollbook users import people.csv --unknown-hashes skip --report report.ndjson",
     ),
+    "tokens create": (
+        "rollbook tokens create ada@example.com --purpose reset_password",
+        "rollbook tokens create ada@example.com --purpose verify_email --expires 2d --redirect-url "
+        "https://app.example.com/welcome",
+    ),
+    "tokens list": ("rollbook tokens list ada@example.com",),
+    "tokens revoke": ("rollbook tokens revoke ada@example.com TOKEN_ID",),
+    "tokens consume": ("rollbook tokens consume TOKEN --password -",),
     "keys create": (
         "rollbook keys create ada@example.com --name backup --scopes users:read --expires 90d",
         "rollbook keys create ada@example.com --ip-allow 10.0.0.0/8 --rate-limit 10/minute --quiet",

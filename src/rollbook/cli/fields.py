@@ -15,13 +15,14 @@ from click.shell_completion import CompletionItem
 from msgspec import Meta, Struct, UnsetType
 
 from rollbook import clock, units
-from rollbook.actions.arguments import LimitText, Metadata, MetadataFilter, MetadataPatch, WebhookHeaders
+from rollbook.actions.arguments import LimitText, Metadata, MetadataFilter, MetadataPatch, TokenData, WebhookHeaders
 from rollbook.actions.checking import fields_of
 from rollbook.cli.backends import Backend, Shown
 from rollbook.cli.completion import emails
 
 FLAGS = {
     "expires_at": "expires",
+    "expires_in": "expires",
     "headers": "header",
     "key": "key-id",
     "mapping": "map",
@@ -36,6 +37,7 @@ NEGATIVE = {"email_verified": "--email-unverified"}
 """The opposite of an option, where it is not --no-…"""
 METAVARS = {"email": "EMAIL", "url": "URL", "redirect_url": "URL", "address": "IP", "key": "KEY_ID", "method": "METHOD"}
 HELP = {
+    "expires_in": "How long it can be used, at most 30 days. Default: the server's setting for the purpose.",
     "expires_at": "When the key expires: a duration such as 30d or 12h, or an RFC 3339 time.",
     "mapping": "Which field a column of a CSV file is, such as `Mail=email` or `Plan=metadata.plan`; `Notes=` "
     "ignores it.",
@@ -272,6 +274,7 @@ def _limit(text: str) -> Any:
 
 _NAMED = {
     "overlap": Writing("TIME", _seconds, "A duration, such as 1h or 30d."),
+    "expires_in": Writing("TIME", _seconds, "A duration, such as 15m or 7d."),
     "expires_at": Writing("TIME", lambda text: expiry(text)),
     "created_after": Writing("TIME", _day, "A day is its beginning (UTC)."),
     "created_before": Writing("TIME", _day, "A day is its beginning (UTC)."),
@@ -282,6 +285,7 @@ _HELD: dict[Any, Writing] = {
     WebhookHeaders: Writing("NAME:VALUE", _headers, "`NAME:` removes one. Can be repeated.", is_repeated=True),
     MetadataFilter: Writing("KEY=VALUE", _metadata_query, "Can be repeated.", is_repeated=True),
     Metadata: Writing("NAME=TEXT", _metadata, "Can be repeated.", is_repeated=True),
+    TokenData: Writing("NAME=TEXT", _metadata, "Can be repeated.", is_repeated=True),
     MetadataPatch: Writing("NAME=TEXT", _metadata, "`NAME=` removes one. Can be repeated.", is_repeated=True),
     LimitText: Writing("LIMIT", _limit, "`default`: the default."),
 }

@@ -20,7 +20,7 @@ from rollbook.actions.principal import CLI
 from rollbook.api.exports import form_of
 from rollbook.api.local import Local
 from rollbook.cli import server_address
-from rollbook.cli.backends import Answer, Backend, Body, Exported, Shown, at
+from rollbook.cli.backends import Answer, Backend, Body, Exported, Shown
 from rollbook.cli.failures import Failure
 from rollbook.cli.output import counted, where
 from rollbook.config import Settings
@@ -92,9 +92,9 @@ class Folder(Backend):
         except NotFound as problem:
             raise NotFound(f"{problem.message} ({path} in {self.location})") from None
 
-    def password_link(self, id: str, base: str | None, body: Shown) -> Shown:
+    def link(self, path: str, base: str | None, body: Shown) -> Shown:
         self._on.url = base or self.address
-        return self.one("POST", at("users", id, "password-link"), body=body)
+        return self.one("POST", path, body=body)
 
     def import_users(self, asked: FileImport) -> None:
         from rollbook.cli.imports import load

@@ -73,6 +73,12 @@ QUIET = option("--quiet -q", "Print only the ID.")
 OWN_PASSWORD = option(
     "--password", "Your password. `-` asks for it or reads it from standard input.", metavar="PASSWORD", default="-"
 )
+PUBLIC_URL = option(
+    "--public-url",
+    "The server's URL for people. [default: the setting public_url, or the address of the server that runs on the "
+    "folder]",
+    metavar="URL",
+)
 YES = option("--yes -y", "Don't ask for confirmation.")
 NAMED = argument("user", "EMAIL|ID", shell_complete=emails)
 PASSWORD = option(
@@ -267,6 +273,13 @@ def _typed_password() -> str:
         if tries + 1 < MAX_TRIES:
             hint("The passwords don't match. Try again.")
     raise Failure("The passwords don't match. Nothing was changed.")
+
+
+def public_url(given: str | None) -> str | None:
+    """The URL of --public-url, if it is one. Raises BadParameter."""
+    if given is not None and not given.startswith(("http://", "https://")):
+        raise click.BadParameter("--public-url must start with http:// or https://.")
+    return given
 
 
 def with_password(given: str | None, first: str, send: Callable[[str], T]) -> T:

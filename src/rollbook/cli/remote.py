@@ -49,10 +49,10 @@ class Remote(Backend):
     def close(self) -> None:
         self._client.close()
 
-    def password_link(self, id: str, base: str | None, body: Shown) -> Shown:
+    def link(self, path: str, base: str | None, body: Shown) -> Shown:
         if base is not None:
             raise Misuse("--public-url and --url can't be combined: a running server knows its own public_url.")
-        return self.one("POST", at("users", id, "password-link"), body=body)
+        return self.one("POST", path, body=body)
 
     def import_users(self, asked: FileImport) -> None:
         from rollbook.cli.imports import send

@@ -162,12 +162,7 @@ def create_user(server: options.Server, fields: Fields, password: str | None, js
         metavar="ROLE",
         **options.one_of(roles.ROLES),
     ),
-    options.option(
-        "--public-url",
-        "The server's URL for people. [default: the setting public_url, or the address of the server that runs "
-        "on the folder]",
-        metavar="URL",
-    ),
+    options.PUBLIC_URL,
     options.JSON,
     QUIET_LINK,
     fields=arguments.PasswordLinkCreate,
@@ -189,13 +184,12 @@ def invite_user(
     The link works once and expires after three days. A newer link replaces it. Rollbook sends no email: send the link
     over a channel you trust.
     """
-    if public_url is not None and not public_url.startswith(("http://", "https://")):
-        raise click.BadParameter("--public-url must start with http:// or https://.")
+    base = options.public_url(public_url)
     with server(make=True) as backend:
         body = fields.sent(backend)
         check(arguments.PasswordLinkCreate, body, 0)  # before a user is created
         found, is_new = _invited(backend, user, name, role)
-        link = backend.password_link(found["id"], public_url, body)
+        link = backend.link(at("users", found["id"], "password-link"), base, body)
         if json:
             as_json({"user": found, "is_new": is_new, **link})
             return

@@ -32,7 +32,7 @@ class Chapter(NamedTuple):
 
 _GROUPS = {
     "Get started": "quickstart authentication conventions limits errors glossary",
-    "API": "api users tokens keys sessions events requests usage imports exports health",
+    "API": "api users tokens second-factor keys sessions events requests usage imports exports health",
     "Integrations": "integrations sign-in password-reset crm-sync handle-rate-limits least-privilege n8n "
     "sdk-python sdk-typescript webhooks follow directory-copy",
     "Move in": "import migrate migrate-auth0 migrate-clerk migrate-django migrate-fastapi-users migrate-firebase "
@@ -41,8 +41,8 @@ _GROUPS = {
 }
 # Chapters with `columns`.
 _COLUMNS = (
-    "authentication conventions limits errors users tokens keys sessions events requests usage imports exports "
-    "health webhooks".split()
+    "authentication conventions limits errors users tokens second-factor keys sessions events requests usage imports "
+    "exports health webhooks".split()
 )
 GROUPS = {group: tuple(Chapter(name, name in _COLUMNS) for name in names.split()) for group, names in _GROUPS.items()}
 CHAPTERS = {chapter.name: chapter for chapter in (Chapter(LANDING), *chain(*GROUPS.values()))}

@@ -44,4 +44,5 @@ def describe(error: ApiError, request_id: str, base_url: str) -> dict[str, Any]:
         content["param"] = error.param
     if error.faults:
         content["errors"] = [{"param": fault.param, "message": fault.message} for fault in error.faults]
+    content.update(error.members)
     return content

@@ -11,11 +11,13 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.actions.users import expire
 from rollbook.records import (
+    challenges,
     events,
     idempotency_keys,
     keys,
     one_time_tokens,
     password_parameters,
+    second_factors,
     sessions,
     usage,
     usage_folding,
@@ -69,7 +71,11 @@ async def expire_replies(on: Rollbook) -> bool:
 
 
 async def expire_sessions(on: Rollbook) -> bool:
-    """Delete expired sessions and one-time tokens."""
+    """Delete expired sessions, one-time tokens and challenges, and second factors that nobody has activated."""
+    if await challenges.is_expired(on.db):
+        await on.db.write(challenges.expire)
+    if unconfirmed := await second_factors.old(on.db, BATCH):
+        await on.db.write(second_factors.forget, unconfirmed)
     more = await one_time_tokens.is_expired(on.db) and await on.db.write(one_time_tokens.expire, BATCH) == BATCH
     ended = await sessions.old(on.db, on.session_lifetime, BATCH)
     if ended:

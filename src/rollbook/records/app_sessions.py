@@ -3,6 +3,7 @@ an audience."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import NamedTuple
 
 from rollbook import clock, ids
@@ -23,7 +24,6 @@ class Issue(NamedTuple):
 
 
 class NewSession(NamedTuple):
-    user_id: str
     audience: str
     address: str
     user_agent: str
@@ -45,12 +45,16 @@ _FAMILY = "SELECT id, user_id, audience, created_at, refresh_digest, refresh_exp
 _USER = ", ".join(f"u.{name}" for name in User._fields)
 
 ADD = f"""
-    INSERT INTO sessions (id, digest, family, refresh_digest, expires_at, refresh_expires_at, user_id, audience,
-      address, user_agent, created_by, created_at, last_seen_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"""
-BY_DIGEST = f"""
-    SELECT s.id, s.audience, s.expires_at, {_USER} FROM sessions s JOIN users u ON u.id = s.user_id
-    WHERE s.digest = ?"""
+    INSERT INTO sessions (id, digest, family, refresh_digest, expires_at, refresh_expires_at, user_id, user_seq,
+      audience, address, user_agent, created_by, created_at, last_seen_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"""
+# By the place of the user's row, and for SQLite with the reason why the index that has all of these columns has this
+# session: two searches, as for a user by ID.
+_OF_DIGEST = """
+    FROM sessions s JOIN users u ON u.seq = s.user_seq AND u.id = s.user_id
+    WHERE s.digest = ? AND s.audience IS NOT NULL"""
+BY_DIGEST = f"SELECT s.id, s.audience, s.expires_at, u.status, u.id, u.name, u.email {_OF_DIGEST}"
+WITH_USER = f"SELECT s.id, s.audience, s.expires_at, {_USER} {_OF_DIGEST}"
 BY_FAMILY = Statement(_FAMILY, locks=True)
 USER = f"SELECT {users.COLUMNS} FROM users WHERE id = ?"
 """Not locked: whoever changes a user locks them before their sessions, and a refresh would do it the other way round.
@@ -69,29 +73,40 @@ END_OLDEST_FOR = _END_OLDEST.format("= ?")
 END_OLDEST = _END_OLDEST.format("IS NOT NULL")
 
 
-async def add(tx: Tx, new: NewSession, issue: Issue) -> Session:
+async def add(tx: Tx, user: User, new: NewSession, issue: Issue) -> Session:
     now = clock.now()
-    agent = new.user_agent[:USER_AGENT_LENGTH]
-    row = await tx.one(
-        ADD, ids.new("ses"), *issue, new.user_id, new.audience, new.address, agent, new.created_by, now, now
-    )
+    who = user.id, user.seq, new.audience, new.address, new.user_agent[:USER_AGENT_LENGTH], new.created_by
+    row = await tx.one(ADD, ids.new("ses"), *issue, *who, now, now)
     assert row is not None  # RETURNING
     return Session._make(row)
 
 
 class Verified(NamedTuple):
-    """The session of a token, and its user as they are now."""
+    """The session of a token, and its user as they are now: the fields that every answer has and, if asked for, all."""
 
     id: str
     audience: str
     expires_at: int
-    user: User
+    status: str
+    user_id: str
+    name: str
+    email: str
+    user: User | None = None
 
 
-async def by_digest(queries: Queries, digest: bytes) -> Verified | None:
-    """The session with this token, though the token may have expired."""
-    row = await queries.one(BY_DIGEST, digest)
-    return None if row is None else Verified(row[0], row[1], row[2], User._make(row[3:]))
+def by_digest(queries: Queries, digest: bytes) -> Awaitable[Row | None]:
+    """The session with this token, though the token may have expired: all of `Verified` but the whole user. Not made
+    here, since this is asked with every request of an application."""
+    return queries.one(BY_DIGEST, digest)
+
+
+async def with_user(queries: Queries, digest: bytes) -> Verified | None:
+    """The same with all fields of the user."""
+    row = await queries.one(WITH_USER, digest)
+    if row is None:
+        return None
+    user = User._make(row[3:])
+    return Verified(row[0], row[1], row[2], user.status, user.id, user.name, user.email, user)
 
 
 async def by_family(queries: Queries, family: bytes) -> Family | None:

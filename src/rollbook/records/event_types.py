@@ -61,17 +61,17 @@ TYPES: dict[str, EventType] = {
         more="`actor.address` is theirs, if it is known.",
     ),
     "user.sign_in_failed": EventType(
-        "A wrong password was given for a user.",
+        "A wrong password, or a wrong code of a second factor, was given for a user.",
         USER,
         more="At most one a minute for each user: more attempts in that time are not recorded.",
     ),
     "user.confirmation_failed": EventType(
-        "A wrong current password was given for a user by whoever was signed in, or had their API key.",
+        "A wrong current password or code was given for a user by whoever was signed in, or had their API key.",
         USER,
         more="Someone may have found an open browser, or stolen a cookie or key. At most one a minute for each user.",
     ),
     "user.locked_out": EventType(
-        "So many wrong passwords were given for a user that further attempts from there were refused.",
+        "So many wrong passwords or codes were given for a user that further attempts from there were refused.",
         USER,
         more="At most one a minute for each user.",
     ),
@@ -114,11 +114,33 @@ TYPES: dict[str, EventType] = {
         SESSION,
         more="At most one a minute for each user.",
     ),
+    "second_factor.activated": EventType(
+        "A second factor of a user was activated: an authenticator app or a passkey.", examples.SECOND_FACTOR
+    ),
+    "second_factor.removed": EventType(
+        "A second factor of a user was removed.",
+        examples.SECOND_FACTOR,
+        more="If `actor.user_id` is not the user, someone else did it.",
+    ),
+    "second_factor.lifted": EventType(
+        "All second factors of a user and their recovery codes were removed for them.",
+        {"user_id": examples.CHARLIE_ID, "recovery_codes_left": 0},
+        more="Their password alone signs them in again.",
+    ),
+    "second_factor.codes_regenerated": EventType(
+        "A user got new recovery codes.", {"user_id": examples.CHARLIE_ID, "recovery_codes_left": 10}
+    ),
+    "second_factor.used_recovery_code": EventType(
+        "A recovery code was used instead of a second factor.",
+        {"user_id": examples.CHARLIE_ID, "recovery_codes_left": 9},
+        more="`recovery_codes_left` says how many are left.",
+    ),
     "password_link.created": EventType("A setup or password reset link was created.", examples.PASSWORD_LINK),
     "token.created": EventType(
         "A one-time token was created.",
-        examples.TOKEN,
-        more="The token itself is never contained. Setup and password reset links are `password_link.created`.",
+        {**examples.TOKEN, "send": False},
+        more="The token itself is never contained. `send`: whether Rollbook mails it. Setup and password reset links "
+        "are `password_link.created`.",
     ),
     "token.requested": EventType(
         "Someone asked for a one-time token, and it is sent to the user.",

@@ -17,6 +17,7 @@ KEY_ID = "key_065n19esg1vsvaetc6pc73vuso"
 SESSION_ID = "ses_065n19qk2l1v7fm8c0t3b5d6eg"
 WEBHOOK_ID = "webhook_065n1avd4p1q9h2v5c8m3k7r6g"
 IMPORT_ID = "imp_065n1c7m8h1u9f3s6d2q5b8k4g"
+FACTOR_ID = "fac_065n1f3k9s1t7b2m5h8c0v4d6g"
 EVENT_ID = "evt_065n1ijrg1t7ne57u1m417e15k"
 DELIVERY_ID = "dlv_065n1p8d3o1k7f2h9v6c4m5r0g"
 REPLAY_ID = "replay_065n1q2e4p1l8g3i0u7d5n6s1g"
@@ -96,6 +97,19 @@ CARRIED: dict[str, str] = {
     "email": "charlie.c@example.com",
 }
 """Fields that a delivery has more, which carries the token."""
+# In the right format, and opening nothing.
+CHALLENGE = "Example-Only-Example-Only-Example-Only-Exam"
+TOTP_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # of RFC 6238 appendix B
+RECOVERY_CODES = tuple(f"exam-pne0-0n1y-0000-0000-{number:04}" for number in range(10))
+SECOND_FACTOR: dict[str, Any] = {
+    "id": FACTOR_ID,
+    "user_id": CHARLIE_ID,
+    "kind": "totp",
+    "name": "Phone",
+    "created_at": "2023-10-27T10:30:00Z",
+    "confirmed_at": "2023-10-27T10:31:00Z",
+    "last_used_at": "2023-10-27T10:31:00Z",
+}
 PASSWORD_LINK: dict[str, Any] = {"user_id": CHARLIE_ID, "expires_at": "2023-10-30T10:20:00Z"}
 _ADDED = clock.parse("2023-10-27T10:30:00Z")
 WEBHOOK: dict[str, Any] = webhooks.in_events(

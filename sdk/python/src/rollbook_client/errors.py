@@ -21,6 +21,7 @@ __all__ = [
     "BadMessage",
     "BadRequest",
     "BulkRefused",
+    "ChallengeInvalid",
     "Conflict",
     "ConnectionFailed",
     "ContentTooLarge",
@@ -29,6 +30,7 @@ __all__ = [
     "ExpiredKey",
     "ExportRunning",
     "ExternalIdTaken",
+    "FactorLimitReached",
     "Fault",
     "Forbidden",
     "Gone",
@@ -60,6 +62,7 @@ __all__ = [
     "RequestTimeout",
     "RevokedKey",
     "RollbookError",
+    "SecondFactorRequired",
     "ServerError",
     "SessionEnded",
     "Stopping",
@@ -78,6 +81,7 @@ __all__ = [
     "UserSuspended",
     "WebhookLimitReached",
     "WebhookVerificationError",
+    "WrongCode",
     "WrongPassword",
 ]
 
@@ -118,6 +122,13 @@ class EmailTaken(BadRequest):
 class ExternalIdTaken(BadRequest):
     """`external_id_taken`: Another user has this `external_id`. To find the user, call `GET
     /v1/users?external_id=`.
+    """
+
+
+class ChallengeInvalid(BadRequest):
+    """`challenge_invalid`: The `challenge` of a sign-in with a second factor is unknown, was used, or is older
+    than five minutes; or the password or the factors were changed since. Verify the password again to get
+    another one.
     """
 
 
@@ -166,6 +177,20 @@ class WrongPassword(Unauthorized):
     """
 
 
+class SecondFactorRequired(Unauthorized):
+    """`second_factor_required`: The password is right, but the user has a second factor, so they are not signed in
+    yet. Ask them for a code of their authenticator app, or a recovery code, and send it with the `challenge` of
+    this answer to `POST /v1/users/verify-challenge`, within five minutes.
+    """
+
+
+class WrongCode(Unauthorized):
+    """`wrong_code`: The code of the second factor is wrong, or was used before: each works once. Codes of
+    authenticator apps depend on the time, so the device's clock must be right. Wrong codes are counted as wrong
+    passwords are.
+    """
+
+
 class SessionEnded(Unauthorized):
     """`session_ended`: The token is not that of a session for this `audience`: it has expired, was replaced by a
     refresh, or the session has ended. If it was the `token`, refresh the session once. If it was the
@@ -206,6 +231,10 @@ class LastOwner(Forbidden):
 
 class NotYourself(Forbidden):
     """`not_yourself`: You can't delete or suspend yourself. Use the API key of another admin or owner."""
+
+
+class FactorLimitReached(Forbidden):
+    """`factor_limit_reached`: The user has 20 second factors. Remove those that are no longer used."""
 
 
 class KeyLimitReached(Forbidden):
@@ -313,7 +342,7 @@ class RateLimitExceeded(TooManyRequests):
 
 
 class TooManyAttempts(TooManyRequests):
-    """`too_many_attempts`: Too many wrong passwords for this account or from this client (settings
+    """`too_many_attempts`: Too many wrong passwords or codes for this account or from this client (settings
     `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`). Wait for the number of seconds in
     `Retry-After`. A session, a browser that has signed in before and a password reset link are not affected by
     the attempts of others.
@@ -421,6 +450,7 @@ BY_CODE: dict[str, type[APIError]] = {
     "invalid_json": InvalidJson,
     "email_taken": EmailTaken,
     "external_id_taken": ExternalIdTaken,
+    "challenge_invalid": ChallengeInvalid,
     "token_invalid": TokenInvalid,
     "missing_key": MissingKey,
     "malformed_key": MalformedKey,
@@ -428,12 +458,15 @@ BY_CODE: dict[str, type[APIError]] = {
     "expired_key": ExpiredKey,
     "revoked_key": RevokedKey,
     "wrong_password": WrongPassword,
+    "second_factor_required": SecondFactorRequired,
+    "wrong_code": WrongCode,
     "session_ended": SessionEnded,
     "insufficient_scope": InsufficientScope,
     "user_suspended": UserSuspended,
     "address_not_allowed": AddressNotAllowed,
     "last_owner": LastOwner,
     "not_yourself": NotYourself,
+    "factor_limit_reached": FactorLimitReached,
     "key_limit_reached": KeyLimitReached,
     "webhook_limit_reached": WebhookLimitReached,
     "replay_limit_reached": ReplayLimitReached,

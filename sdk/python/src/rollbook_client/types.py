@@ -24,6 +24,7 @@ ErrorCode = (
         "external_id_taken",
         "id_taken",
         "token_invalid",
+        "challenge_invalid",
         "bad_message",
         "unauthorized",
         "missing_key",
@@ -33,6 +34,8 @@ ErrorCode = (
         "revoked_key",
         "wrong_password",
         "session_ended",
+        "second_factor_required",
+        "wrong_code",
         "forbidden",
         "insufficient_scope",
         "user_suspended",
@@ -42,6 +45,7 @@ ErrorCode = (
         "unknown_host",
         "last_owner",
         "key_limit_reached",
+        "factor_limit_reached",
         "webhook_limit_reached",
         "replay_limit_reached",
         "import_limit_reached",
@@ -108,6 +112,12 @@ EventPattern = (
         "session.revoked",
         "session.reuse_detected",
         "session.form_refused",
+        "second_factor.*",
+        "second_factor.activated",
+        "second_factor.removed",
+        "second_factor.lifted",
+        "second_factor.codes_regenerated",
+        "second_factor.used_recovery_code",
         "password_link.*",
         "password_link.created",
         "token.*",
@@ -165,6 +175,11 @@ EventType = (
         "session.revoked",
         "session.reuse_detected",
         "session.form_refused",
+        "second_factor.activated",
+        "second_factor.removed",
+        "second_factor.lifted",
+        "second_factor.codes_regenerated",
+        "second_factor.used_recovery_code",
         "password_link.created",
         "token.created",
         "token.requested",
@@ -417,7 +432,7 @@ class User(Model):
 
 
 class Token(Model):
-    """A one-time token. `token` and `url` are returned once, when it is created."""
+    """A one-time token. `token` and `url` are returned once, when it is created, unless Rollbook mails it."""
 
     __slots__ = ()
     id: str
@@ -480,9 +495,11 @@ class ErrorResponse(Model):
     """The query parameter, header or field of the body that is invalid."""
     errors: list[ErrorDetail] | None
     """Everything that is wrong with the request, as far as it fits into 4 KiB."""
+    challenge: str | None
+    """With `second_factor_required`: what to send to `verify-challenge` together with a code."""
     _kinds = {"errors": each(ErrorDetail)}
-    _optional = frozenset(["errors", "param"])
-    _known = ("error", "code", "request_id", "doc_url", "param", "errors")
+    _optional = frozenset(["challenge", "errors", "param"])
+    _known = ("error", "code", "request_id", "doc_url", "param", "errors", "challenge")
 
 
 class BulkResult(Model):
@@ -502,7 +519,7 @@ class BulkResult(Model):
     etag: str | None
     """The version of the user, for `if_match` and `If-Match`."""
     token: Token | None
-    """A one-time token. `token` and `url` are returned once, when it is created."""
+    """A one-time token. `token` and `url` are returned once, when it is created, unless Rollbook mails it."""
     error: ErrorResponse | None
     """An error. `error` is for people, `code` for programs. Use `request_id` to find the request in the server's
     log.
@@ -542,6 +559,80 @@ class PasswordLink(Model):
     _kinds = {"expires_at": time}
     _secret = frozenset(["url"])
     _known = ("url", "expires_at")
+
+
+class SecondFactor(Model):
+    """A second factor of a user: an authenticator app or a passkey. `secret`, `otpauth_url` and `recovery_codes`
+    are only returned once.
+    """
+
+    __slots__ = ()
+    id: str
+    """ID of the second factor."""
+    user_id: str
+    """ID of the user it belongs to."""
+    kind: str
+    """`totp`: an authenticator app. `passkey`: a passkey."""
+    name: str
+    """What the user calls it."""
+    created_at: datetime
+    """When it was created."""
+    confirmed_at: datetime | None
+    """When it was activated. Null: it is not active yet."""
+    last_used_at: datetime | None
+    """When it was last used. Null: never."""
+    secret: str | None
+    """The secret of an authenticator app, in base32. Only when you create it."""
+    otpauth_url: str | None
+    """The same as a URL, for a QR code. Only when you create it."""
+    recovery_codes: list[str] | None
+    """The recovery codes. Only when you activate the user's first factor."""
+    _kinds = {"created_at": time, "confirmed_at": time, "last_used_at": time}
+    _optional = frozenset(["otpauth_url", "recovery_codes", "secret"])
+    _known = (
+        "id",
+        "user_id",
+        "kind",
+        "name",
+        "created_at",
+        "confirmed_at",
+        "last_used_at",
+        "secret",
+        "otpauth_url",
+        "recovery_codes",
+    )
+
+
+class SecondFactors(Model):
+    """The second factors of a user."""
+
+    __slots__ = ()
+    second_factors: list[SecondFactor]
+    """The factors, oldest first."""
+    recovery_codes_left: int
+    """How many recovery codes the user has left."""
+    _kinds = {"second_factors": each(SecondFactor)}
+    _known = ("second_factors", "recovery_codes_left")
+
+
+class VerifiedCode(Model):
+    """What a code was of."""
+
+    __slots__ = ()
+    factor_id: str | None
+    """ID of the authenticator app. Null: it was a recovery code."""
+    recovery_codes_left: int
+    """How many recovery codes the user has left."""
+    _known = ("factor_id", "recovery_codes_left")
+
+
+class RecoveryCodes(Model):
+    """Recovery codes. Each works once."""
+
+    __slots__ = ()
+    recovery_codes: list[str]
+    """The codes. Only returned once."""
+    _known = ("recovery_codes",)
 
 
 class Key(Model):
@@ -650,9 +741,9 @@ class EventActor(Model):
 
 
 class EventObject(Model):
-    """The user, API key, session, one-time token, webhook or rate limit: the fields it has, as the type of the
-    event says. The text of a key, token or link is never contained. If the user was erased, only the ID of the
-    object and `erased`.
+    """The user, API key, session, second factor, one-time token, webhook or rate limit: the fields it has, as the
+    type of the event says. The text of a key, token or link is never contained. If the user was erased, only
+    the ID of the object and `erased`.
     """
 
     __slots__ = ()
@@ -806,12 +897,16 @@ class EventObject(Model):
     """Whether the export has password hashes."""
     erased: bool | None
     """`true`: the user was erased, so that nothing else is left of the object."""
+    send: bool | None
+    """Whether Rollbook mails the token."""
     window: str | None
     """The window of the limit that was exceeded, such as `minute`; `key-minute` for the API key's own limit."""
     limit: int | None
     """Requests that the window allows."""
     resets_at: datetime | None
     """When the window ends."""
+    recovery_codes_left: int | None
+    """How many recovery codes the user has left."""
     message: str | None
     """What a test delivery says."""
     _kinds = {
@@ -872,6 +967,7 @@ class EventObject(Model):
             "purpose",
             "rate_limit",
             "records",
+            "recovery_codes_left",
             "redirect_url",
             "refresh_expires_at",
             "refused",
@@ -880,6 +976,7 @@ class EventObject(Model):
             "revoked_at",
             "role",
             "scopes",
+            "send",
             "skip_imports",
             "skipped",
             "source",
@@ -966,9 +1063,11 @@ class EventObject(Model):
         "filters",
         "with_hashes",
         "erased",
+        "send",
         "window",
         "limit",
         "resets_at",
+        "recovery_codes_left",
         "message",
     )
 
@@ -992,9 +1091,9 @@ class Event(Model):
     the command line).
     """
     object: EventObject
-    """The user, API key, session, one-time token, webhook or rate limit: the fields it has, as the type of the
-    event says. The text of a key, token or link is never contained. If the user was erased, only the ID of the
-    object and `erased`.
+    """The user, API key, session, second factor, one-time token, webhook or rate limit: the fields it has, as the
+    type of the event says. The text of a key, token or link is never contained. If the user was erased, only
+    the ID of the object and `erased`.
     """
     before: EventObject | None
     """The previous values of the fields that changed, or the API key that was rotated. Null if there is no
@@ -1018,6 +1117,8 @@ class Export(Model):
     """The user's open one-time tokens, without the tokens themselves."""
     sessions: list[Session]
     """The browsers the user is signed in with."""
+    second_factors: list[SecondFactor]
+    """The user's second factors, without the secrets."""
     events: list[Event]
     """The events about the user and their API keys."""
     _kinds = {
@@ -1025,9 +1126,10 @@ class Export(Model):
         "keys": each(Key),
         "tokens": each(Token),
         "sessions": each(Session),
+        "second_factors": each(SecondFactor),
         "events": each(Event),
     }
-    _known = ("user", "keys", "tokens", "sessions", "events")
+    _known = ("user", "keys", "tokens", "sessions", "second_factors", "events")
 
 
 class UsedToken(Model):

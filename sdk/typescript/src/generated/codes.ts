@@ -35,6 +35,12 @@ export class BadMessage extends BadRequest {}
 export class BulkRefused extends APIError {}
 
 /**
+ * The `challenge` of a sign-in with a second factor is unknown, was used, or is older than five minutes; or the password
+ * or the factors were changed since. Verify the password again to get another one.
+ */
+export class ChallengeInvalid extends BadRequest {}
+
+/**
  * The body is larger than 64 KiB (setting `max_body`), that of a bulk call larger than 32 MiB, or a file to import larger
  * than 4 GiB (setting `import_max_size`).
  */
@@ -62,6 +68,9 @@ export class ExportRunning extends TooManyRequests {}
 
 /** Another user has this `external_id`. To find the user, call `GET /v1/users?external_id=`. */
 export class ExternalIdTaken extends BadRequest {}
+
+/** The user has 20 second factors. Remove those that are no longer used. */
+export class FactorLimitReached extends Forbidden {}
 
 /** The request has more than 100 headers, or more than 32 KiB of them (settings `max_header_fields`, `max_header_bytes`). */
 export class HeadersTooLarge extends APIError {}
@@ -180,6 +189,13 @@ export class RequestTimeout extends APIError {}
 export class RevokedKey extends Unauthorized {}
 
 /**
+ * The password is right, but the user has a second factor, so they are not signed in yet. Ask them for a code of their
+ * authenticator app, or a recovery code, and send it with the `challenge` of this answer to `POST
+ * /v1/users/verify-challenge`, within five minutes.
+ */
+export class SecondFactorRequired extends Unauthorized {}
+
+/**
  * The token is not that of a session for this `audience`: it has expired, was replaced by a refresh, or the session has
  * ended. If it was the `token`, refresh the session once. If it was the `refresh_token`, the user must sign in again. A
  * refresh token works once: sent again, it ends its session, because someone may have stolen it.
@@ -202,9 +218,9 @@ export class StorageUnavailable extends Unavailable {}
 export class TokenInvalid extends BadRequest {}
 
 /**
- * Too many wrong passwords for this account or from this client (settings `attempts_limit`, `account_attempts_limit` and
- * `address_attempts_limit`). Wait for the number of seconds in `Retry-After`. A session, a browser that has signed in
- * before and a password reset link are not affected by the attempts of others.
+ * Too many wrong passwords or codes for this account or from this client (settings `attempts_limit`,
+ * `account_attempts_limit` and `address_attempts_limit`). Wait for the number of seconds in `Retry-After`. A session, a
+ * browser that has signed in before and a password reset link are not affected by the attempts of others.
  */
 export class TooManyAttempts extends TooManyRequests {}
 
@@ -229,6 +245,12 @@ export class UserSuspended extends Forbidden {}
 /** The user has 50 webhooks, or the server has 500. Delete those that are no longer used. */
 export class WebhookLimitReached extends Forbidden {}
 
+/**
+ * The code of the second factor is wrong, or was used before: each works once. Codes of authenticator apps depend on the
+ * time, so the device's clock must be right. Wrong codes are counted as wrong passwords are.
+ */
+export class WrongCode extends Unauthorized {}
+
 /** The email is unknown, or the password is wrong. For security reasons, the API doesn't tell the two apart. */
 export class WrongPassword extends Unauthorized {}
 
@@ -241,12 +263,14 @@ const CODES: [code: string, status: number, type: typeof APIError][] = [
   ["address_not_allowed", 403, AddressNotAllowed],
   ["bad_message", 400, BadMessage],
   ["bulk_refused", 422, BulkRefused],
+  ["challenge_invalid", 400, ChallengeInvalid],
   ["content_too_large", 413, ContentTooLarge],
   ["database_timeout", 503, DatabaseTimeout],
   ["email_taken", 400, EmailTaken],
   ["expired_key", 401, ExpiredKey],
   ["export_running", 429, ExportRunning],
   ["external_id_taken", 400, ExternalIdTaken],
+  ["factor_limit_reached", 403, FactorLimitReached],
   ["headers_too_large", 431, HeadersTooLarge],
   ["idempotency_key_reused", 422, IdempotencyKeyReused],
   ["idempotency_still_running", 409, IdempotencyStillRunning],
@@ -271,6 +295,7 @@ const CODES: [code: string, status: number, type: typeof APIError][] = [
   ["replay_limit_reached", 403, ReplayLimitReached],
   ["request_timeout", 408, RequestTimeout],
   ["revoked_key", 401, RevokedKey],
+  ["second_factor_required", 401, SecondFactorRequired],
   ["session_ended", 401, SessionEnded],
   ["stopping", 503, Stopping],
   ["storage_unavailable", 503, StorageUnavailable],
@@ -281,6 +306,7 @@ const CODES: [code: string, status: number, type: typeof APIError][] = [
   ["uri_too_long", 414, UriTooLong],
   ["user_suspended", 403, UserSuspended],
   ["webhook_limit_reached", 403, WebhookLimitReached],
+  ["wrong_code", 401, WrongCode],
   ["wrong_password", 401, WrongPassword],
 ];
 

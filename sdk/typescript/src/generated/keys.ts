@@ -98,8 +98,8 @@ export class Keys {
    * @param keyId ID of the API key, or `current` for the key that sends the request.
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
-   * @throws {TooManyAttempts} Too many wrong passwords for this account or from this client (settings `attempts_limit`,
-   * `account_attempts_limit` and `address_attempts_limit`).
+   * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
+   * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example
    * const key = await client.keys.reveal("key_065n19esg1vsvaetc6pc73vuso", { password: "securepassword123" });
    */

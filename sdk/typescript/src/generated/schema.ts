@@ -209,6 +209,31 @@ export interface components {
          */
         BulkVerb: "create" | "update" | "delete" | "restore" | "suspend" | "activate" | "create_token" | (string & {});
         /**
+         * ChallengeAnswer
+         * @description A code for the challenge of a sign-in.
+         * @example {
+         *       "challenge": "Example-Only-Example-Only-Example-Only-Exam",
+         *       "code": "287082"
+         *     }
+         */
+        ChallengeAnswer: {
+            /**
+             * @description The `challenge` that `verify-password` returned.
+             * @example Example-Only-Example-Only-Example-Only-Exam
+             */
+            challenge: string;
+            /**
+             * @description A code of the user's authenticator app, or a recovery code. Spaces and hyphens don't matter.
+             * @example 287082
+             */
+            code: string;
+            /**
+             * @description The IP address of the person who signs in, as your application sees it. Not that of your application or its proxy.
+             * @example 203.0.113.7
+             */
+            address?: string;
+        };
+        /**
          * ConsumedToken
          * @description The user after a one-time token was used, with all fields, and the token.
          * @example {
@@ -508,7 +533,7 @@ export interface components {
          * @description What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by the status.
          * @example internal_error
          */
-        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "id_taken" | "token_invalid" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "forbidden" | "insufficient_scope" | "user_suspended" | "proof_required" | "address_not_allowed" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "position_expired" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
+        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "id_taken" | "token_invalid" | "challenge_invalid" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "second_factor_required" | "wrong_code" | "forbidden" | "insufficient_scope" | "user_suspended" | "proof_required" | "address_not_allowed" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "factor_limit_reached" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "position_expired" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
         /**
          * ErrorDetail
          * @description One problem with a request.
@@ -550,6 +575,11 @@ export interface components {
             param?: string;
             /** @description Everything that is wrong with the request, as far as it fits into 4 KiB. */
             errors?: components["schemas"]["ErrorDetail"][];
+            /**
+             * @description With `second_factor_required`: what to send to `verify-challenge` together with a code.
+             * @example Example-Only-Example-Only-Example-Only-Exam
+             */
+            challenge?: string;
         };
         /**
          * Event
@@ -644,7 +674,7 @@ export interface components {
         };
         /**
          * EventObject
-         * @description The user, API key, session, one-time token, webhook or rate limit: the fields it has, as the type of the event says. The text of a key, token or link is never contained. If the user was erased, only the ID of the object and `erased`.
+         * @description The user, API key, session, second factor, one-time token, webhook or rate limit: the fields it has, as the type of the event says. The text of a key, token or link is never contained. If the user was erased, only the ID of the object and `erased`.
          */
         EventObject: {
             /**
@@ -951,6 +981,8 @@ export interface components {
             with_hashes?: boolean;
             /** @description `true`: the user was erased, so that nothing else is left of the object. */
             erased?: boolean;
+            /** @description Whether Rollbook mails the token. */
+            send?: boolean;
             /**
              * @description The window of the limit that was exceeded, such as `minute`; `key-minute` for the API key's own limit.
              * @example minute
@@ -967,6 +999,11 @@ export interface components {
              * @example 2023-10-27T11:01:00Z
              */
             resets_at?: string;
+            /**
+             * Format: int64
+             * @description How many recovery codes the user has left.
+             */
+            recovery_codes_left?: number;
             /** @description What a test delivery says. */
             message?: string;
         };
@@ -974,12 +1011,12 @@ export interface components {
          * @description An event type, all of a group such as `user.*`, or `*` for all, including those of later versions.
          * @enum {string}
          */
-        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "key.*" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "password_link.*" | "password_link.created" | "token.*" | "token.created" | "token.requested" | "token.consumed" | "token.revoked" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "import.*" | "import.finished" | "server.*" | "server.test" | (string & {});
+        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "key.*" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.*" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "password_link.*" | "password_link.created" | "token.*" | "token.created" | "token.requested" | "token.consumed" | "token.revoked" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "import.*" | "import.finished" | "server.*" | "server.test" | (string & {});
         /**
          * @description What happened. Later versions can add types: ignore those you don't know.
          * @example user.created
          */
-        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "password_link.created" | "token.created" | "token.requested" | "token.consumed" | "token.revoked" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "import.finished" | "server.test" | (string & {});
+        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "password_link.created" | "token.created" | "token.requested" | "token.consumed" | "token.revoked" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "import.finished" | "server.test" | (string & {});
         /**
          * Export
          * @description All data about a user.
@@ -1047,6 +1084,17 @@ export interface components {
          *           "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
          *         }
          *       ],
+         *       "second_factors": [
+         *         {
+         *           "id": "fac_065n1f3k9s1t7b2m5h8c0v4d6g",
+         *           "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
+         *           "kind": "totp",
+         *           "name": "Phone",
+         *           "created_at": "2023-10-27T10:30:00Z",
+         *           "confirmed_at": "2023-10-27T10:31:00Z",
+         *           "last_used_at": "2023-10-27T10:31:00Z"
+         *         }
+         *       ],
          *       "events": [
          *         {
          *           "id": "evt_065n1ijrg1t7ne57u1m417e15k",
@@ -1092,6 +1140,8 @@ export interface components {
             tokens: components["schemas"]["Token"][];
             /** @description The browsers the user is signed in with. */
             sessions: components["schemas"]["Session"][];
+            /** @description The user's second factors, without the secrets. */
+            second_factors: components["schemas"]["SecondFactor"][];
             /** @description The events about the user and their API keys. */
             events: components["schemas"]["Event"][];
         };
@@ -1606,6 +1656,11 @@ export interface components {
             param?: string;
             /** @description Everything that is wrong with the request, as far as it fits into 4 KiB. */
             errors?: components["schemas"]["ErrorDetail"][];
+            /**
+             * @description With `second_factor_required`: what to send to `verify-challenge` together with a code.
+             * @example Example-Only-Example-Only-Example-Only-Exam
+             */
+            challenge?: string;
         };
         /**
          * PasswordChange
@@ -1708,6 +1763,11 @@ export interface components {
             /** @description Everything that is wrong with the request, as far as it fits into 4 KiB. */
             errors?: components["schemas"]["ErrorDetail"][];
             /**
+             * @description With `second_factor_required`: what to send to `verify-challenge` together with a code.
+             * @example Example-Only-Example-Only-Example-Only-Exam
+             */
+            challenge?: string;
+            /**
              * Format: uri
              * @description The documentation of this error.
              * @example https://api.example.com/docs/errors/not_found
@@ -1730,6 +1790,40 @@ export interface components {
             detail: string;
             /** @description This occurrence of the error. */
             instance: string;
+        };
+        /**
+         * RecoveryCodes
+         * @description Recovery codes. Each works once.
+         * @example {
+         *       "recovery_codes": [
+         *         "exam-pne0-0n1y-0000-0000-0000",
+         *         "exam-pne0-0n1y-0000-0000-0001",
+         *         "exam-pne0-0n1y-0000-0000-0002",
+         *         "exam-pne0-0n1y-0000-0000-0003",
+         *         "exam-pne0-0n1y-0000-0000-0004",
+         *         "exam-pne0-0n1y-0000-0000-0005",
+         *         "exam-pne0-0n1y-0000-0000-0006",
+         *         "exam-pne0-0n1y-0000-0000-0007",
+         *         "exam-pne0-0n1y-0000-0000-0008",
+         *         "exam-pne0-0n1y-0000-0000-0009"
+         *       ]
+         *     }
+         */
+        RecoveryCodes: {
+            /** @description The codes. Only returned once. */
+            recovery_codes: string[];
+        };
+        /**
+         * RecoveryCodesCreate
+         * @description Recovery codes to create.
+         * @example {}
+         */
+        RecoveryCodesCreate: {
+            /**
+             * @description A code of your authenticator app, or a recovery code. Required to change your own second factors with an API key.
+             * @example 287082
+             */
+            code?: string;
         };
         /**
          * Replay
@@ -1908,6 +2002,164 @@ export interface components {
          */
         Scope: "users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {});
         /**
+         * SecondFactor
+         * @description A second factor of a user: an authenticator app or a passkey. `secret`, `otpauth_url` and `recovery_codes` are only returned once.
+         * @example {
+         *       "id": "fac_065n1f3k9s1t7b2m5h8c0v4d6g",
+         *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
+         *       "kind": "totp",
+         *       "name": "Phone",
+         *       "created_at": "2023-10-27T10:30:00Z",
+         *       "confirmed_at": "2023-10-27T10:31:00Z",
+         *       "last_used_at": "2023-10-27T10:31:00Z"
+         *     }
+         */
+        SecondFactor: {
+            /**
+             * @description ID of the second factor.
+             * @example fac_065n1f3k9s1t7b2m5h8c0v4d6g
+             */
+            id: string;
+            /**
+             * @description ID of the user it belongs to.
+             * @example user_065n18a8k1rnhbvqalm9j3ts0c
+             */
+            user_id: string;
+            /**
+             * @description `totp`: an authenticator app. `passkey`: a passkey.
+             * @example totp
+             */
+            kind: "totp" | "passkey" | (string & {});
+            /**
+             * @description What the user calls it.
+             * @example Phone
+             */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             * @example 2023-10-27T10:00:00Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was activated. Null: it is not active yet.
+             * @example 2023-10-27T10:00:00Z
+             */
+            confirmed_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it was last used. Null: never.
+             * @example 2023-10-27T10:00:00Z
+             */
+            last_used_at: string | null;
+            /**
+             * @description The secret of an authenticator app, in base32. Only when you create it.
+             * @example GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ
+             */
+            secret?: string;
+            /** @description The same as a URL, for a QR code. Only when you create it. */
+            otpauth_url?: string;
+            /** @description The recovery codes. Only when you activate the user's first factor. */
+            recovery_codes?: string[];
+        };
+        /**
+         * SecondFactorActivation
+         * @description A code of the app to activate.
+         * @example {
+         *       "code": "287082"
+         *     }
+         */
+        SecondFactorActivation: {
+            /**
+             * @description A code that the app shows.
+             * @example 287082
+             */
+            code: string;
+        };
+        /**
+         * SecondFactorCode
+         * @description A code to verify.
+         * @example {
+         *       "code": "287082"
+         *     }
+         */
+        SecondFactorCode: {
+            /**
+             * @description A code of the user's authenticator app, or a recovery code. Spaces and hyphens don't matter.
+             * @example 287082
+             */
+            code: string;
+            /**
+             * @description The IP address of the person who signs in, as your application sees it. Not that of your application or its proxy.
+             * @example 203.0.113.7
+             */
+            address?: string;
+        };
+        /**
+         * SecondFactorCreate
+         * @description An authenticator app to add.
+         * @example {
+         *       "kind": "totp",
+         *       "name": "Phone",
+         *       "issuer": "Acme"
+         *     }
+         */
+        SecondFactorCreate: {
+            /**
+             * @description The kind of factor. `totp`: an authenticator app.
+             * @enum {string}
+             */
+            kind: "totp" | (string & {});
+            /**
+             * @description What the user calls the factor.
+             * @example Phone
+             */
+            name?: string;
+            /**
+             * @description Name of your application, which the app shows beside the code. Default: `Rollbook`.
+             * @example Acme
+             */
+            issuer?: string;
+            /**
+             * @description A code of your authenticator app, or a recovery code. Required to change your own second factors with an API key.
+             * @example 287082
+             */
+            code?: string;
+            /**
+             * Format: password
+             * @description Your current password. Required to add your own first factor.
+             */
+            current_password?: string;
+        };
+        /**
+         * SecondFactors
+         * @description The second factors of a user.
+         * @example {
+         *       "second_factors": [
+         *         {
+         *           "id": "fac_065n1f3k9s1t7b2m5h8c0v4d6g",
+         *           "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
+         *           "kind": "totp",
+         *           "name": "Phone",
+         *           "created_at": "2023-10-27T10:30:00Z",
+         *           "confirmed_at": "2023-10-27T10:31:00Z",
+         *           "last_used_at": "2023-10-27T10:31:00Z"
+         *         }
+         *       ],
+         *       "recovery_codes_left": 10
+         *     }
+         */
+        SecondFactors: {
+            /** @description The factors, oldest first. */
+            second_factors: components["schemas"]["SecondFactor"][];
+            /**
+             * Format: int64
+             * @description How many recovery codes the user has left.
+             */
+            recovery_codes_left: number;
+        };
+        /**
          * Session
          * @description A browser a user is signed in to the dashboard with, or an application's session of a user.
          * @example {
@@ -1975,7 +2227,7 @@ export interface components {
         };
         /**
          * SessionCreate
-         * @description Who signs in to your application.
+         * @description Who signs in to your application: with `email` and `password`, or with a one-time `token`.
          * @example {
          *       "email": "charlie.c@example.com",
          *       "password": "securepassword123",
@@ -1985,20 +2237,25 @@ export interface components {
          */
         SessionCreate: {
             /**
-             * @description The user's email.
-             * @example alice@example.com
-             */
-            email: string;
-            /**
-             * Format: password
-             * @description The user's current password.
-             */
-            password: string;
-            /**
              * @description Your application: a name that you choose, such as its URL, in visible ASCII characters. Tokens are only valid for the audience that their session was created for.
              * @example https://app.example.com
              */
             audience: string;
+            /**
+             * @description The user's email.
+             * @example alice@example.com
+             */
+            email?: string;
+            /**
+             * Format: password
+             * @description The user's current password.
+             */
+            password?: string;
+            /**
+             * @description A one-time token of the purpose `sign_in`.
+             * @example Example-Only-Example-Only-Example-Only-Exam
+             */
+            token?: string;
             /**
              * @description The IP address of the person who signs in, as your application sees it. Not that of your application or its proxy.
              * @example 203.0.113.7
@@ -2126,7 +2383,7 @@ export interface components {
         Status: "active" | "invited" | "suspended" | (string & {});
         /**
          * Token
-         * @description A one-time token. `token` and `url` are returned once, when it is created.
+         * @description A one-time token. `token` and `url` are returned once, when it is created, unless Rollbook mails it.
          * @example {
          *       "id": "tok_065n19t5rh1ut9c6n8p2q4v7eg",
          *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
@@ -2281,6 +2538,8 @@ export interface components {
              * @enum {string}
              */
             language?: "de" | "en" | "es" | "fr" | "ja" | "pt" | (string & {});
+            /** @description Whether Rollbook mails it to the user. `token` and `url` are then not returned. Needs the setting `smtp`. Default: `false`. */
+            send?: boolean;
         };
         /**
          * TokenRequest
@@ -2752,6 +3011,26 @@ export interface components {
             current_password?: string;
         };
         /**
+         * VerifiedCode
+         * @description What a code was of.
+         * @example {
+         *       "factor_id": "fac_065n1f3k9s1t7b2m5h8c0v4d6g",
+         *       "recovery_codes_left": 10
+         *     }
+         */
+        VerifiedCode: {
+            /**
+             * @description ID of the authenticator app. Null: it was a recovery code.
+             * @example fac_065n1f3k9s1t7b2m5h8c0v4d6g
+             */
+            factor_id: string | null;
+            /**
+             * Format: int64
+             * @description How many recovery codes the user has left.
+             */
+            recovery_codes_left: number;
+        };
+        /**
          * VerifiedSession
          * @description A session of your application that has not ended, and its user as they are now.
          * @example {
@@ -2762,18 +3041,7 @@ export interface components {
          *       "user": {
          *         "id": "user_065n18a8k1rnhbvqalm9j3ts0c",
          *         "name": "Charles Chaplin",
-         *         "email": "charlie.c@example.com",
-         *         "role": "member",
-         *         "status": "active",
-         *         "external_id": "crm-1042",
-         *         "metadata": {
-         *           "plan": "pro"
-         *         },
-         *         "email_verified": false,
-         *         "rate_limit": null,
-         *         "created_at": "2023-10-27T10:15:00Z",
-         *         "updated_at": "2023-10-27T11:00:00Z",
-         *         "last_sign_in_at": null
+         *         "email": "charlie.c@example.com"
          *       }
          *     }
          */

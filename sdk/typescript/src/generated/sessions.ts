@@ -15,6 +15,12 @@ export interface SessionListParams {
   offset?: number | undefined;
 }
 
+/** Which fields to return. */
+export interface FieldsParams {
+  /** Fields to return besides `id`, `name` and `email`, which every user has. `*`: all. */
+  fields?: readonly ("id" | "name" | "email" | "role" | "status" | "external_id" | "metadata" | "email_verified" | "rate_limit" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
+}
+
 export class Sessions {
   readonly #caller: Caller;
 
@@ -41,14 +47,15 @@ export class Sessions {
    * Create a session.
    *
    * Signs a user in to your application: returns the user, a `token` that proves it for 15 minutes, and a `refresh_token`
-   * that gets the next one. Returns 401 if the email or password is wrong, like `POST /v1/users/verify-password`, with the
-   * same limits. Send the `address` of the person who signs in. A user has at most 100 sessions for an audience; the next
-   * one ends the oldest.
+   * that gets the next one. Send their `email` and `password`, or the one-time `token` of a sign-in link. Wrong passwords
+   * are answered and counted as by `POST /v1/users/verify-password`: send the `address` of the person who signs in. A user
+   * has at most 100 sessions for an audience; the next one ends the oldest.
    *
    * Scope: `sessions:create`.
+   * @throws {TokenInvalid} The one-time token is unknown, was used, replaced or ended, or has expired.
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
-   * @throws {TooManyAttempts} Too many wrong passwords for this account or from this client (settings `attempts_limit`,
-   * `account_attempts_limit` and `address_attempts_limit`).
+   * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
+   * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example
    * const sessionTokens = await client.sessions.create({
    *   email: "charlie.c@example.com",
@@ -97,8 +104,8 @@ export class Sessions {
    *   audience: "https://app.example.com",
    * });
    */
-  verify(body: SessionVerification, options: CallOptions = {}): Call<VerifiedSession> {
-    return this.#caller.request("POST", "/v1/sessions/verify", { ...options, body });
+  verify({ fields, ...body }: SessionVerification & FieldsParams, options: CallOptions = {}): Call<VerifiedSession> {
+    return this.#caller.request("POST", "/v1/sessions/verify", { ...options, query: { fields }, body });
   }
 
   /**

@@ -22,6 +22,9 @@ export interface BulkResults extends Object<"BulkResults"> {}
 /** What to do. */
 export type BulkVerb = Schemas["BulkVerb"];
 
+/** A code for the challenge of a sign-in. */
+export interface ChallengeAnswer extends Object<"ChallengeAnswer"> {}
+
 /** The user after a one-time token was used, with all fields, and the token. */
 export interface ConsumedToken extends Object<"ConsumedToken"> {}
 
@@ -59,8 +62,9 @@ export interface Event extends Object<"Event"> {}
 export interface EventActor extends Object<"EventActor"> {}
 
 /**
- * The user, API key, session, one-time token, webhook or rate limit: the fields it has, as the type of the event says. The
- * text of a key, token or link is never contained. If the user was erased, only the ID of the object and `erased`.
+ * The user, API key, session, second factor, one-time token, webhook or rate limit: the fields it has, as the type of the
+ * event says. The text of a key, token or link is never contained. If the user was erased, only the ID of the object and
+ * `erased`.
  */
 export interface EventObject extends Object<"EventObject"> {}
 
@@ -112,6 +116,12 @@ export interface PasswordProof extends Object<"PasswordProof"> {}
 /** The same as problem details (RFC 9457), for clients that send `Accept: application/problem+json`. */
 export interface Problem extends Object<"Problem"> {}
 
+/** Recovery codes. Each works once. */
+export interface RecoveryCodes extends Object<"RecoveryCodes"> {}
+
+/** Recovery codes to create. */
+export interface RecoveryCodesCreate extends Object<"RecoveryCodesCreate"> {}
+
 /** A part of the event log that is sent to a webhook again. */
 export interface Replay extends Object<"Replay"> {}
 
@@ -134,10 +144,28 @@ export interface RouteUsage extends Object<"RouteUsage"> {}
 /** What an API key can be used for. */
 export type Scope = Schemas["Scope"];
 
+/**
+ * A second factor of a user: an authenticator app or a passkey. `secret`, `otpauth_url` and `recovery_codes` are only
+ * returned once.
+ */
+export interface SecondFactor extends Object<"SecondFactor"> {}
+
+/** A code of the app to activate. */
+export interface SecondFactorActivation extends Object<"SecondFactorActivation"> {}
+
+/** A code to verify. */
+export interface SecondFactorCode extends Object<"SecondFactorCode"> {}
+
+/** An authenticator app to add. */
+export interface SecondFactorCreate extends Object<"SecondFactorCreate"> {}
+
+/** The second factors of a user. */
+export interface SecondFactors extends Object<"SecondFactors"> {}
+
 /** A browser a user is signed in to the dashboard with, or an application's session of a user. */
 export interface Session extends Object<"Session"> {}
 
-/** Who signs in to your application. */
+/** Who signs in to your application: with `email` and `password`, or with a one-time `token`. */
 export interface SessionCreate extends Object<"SessionCreate"> {}
 
 /** A refresh token, which works once. */
@@ -155,7 +183,7 @@ export interface SessionVerification extends Object<"SessionVerification"> {}
  */
 export type Status = Schemas["Status"];
 
-/** A one-time token. `token` and `url` are returned once, when it is created. */
+/** A one-time token. `token` and `url` are returned once, when it is created, unless Rollbook mails it. */
 export interface Token extends Object<"Token"> {}
 
 /** A one-time token to use, with what it needs. */
@@ -193,6 +221,9 @@ export interface UserPatch extends Object<"UserPatch"> {}
 
 /** The fields of a user to change. Missing fields are left unchanged. */
 export interface UserUpdate extends Object<"UserUpdate"> {}
+
+/** What a code was of. */
+export interface VerifiedCode extends Object<"VerifiedCode"> {}
 
 /** A session of your application that has not ended, and its user as they are now. */
 export interface VerifiedSession extends Object<"VerifiedSession"> {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rollbook.records import users, webhooks
+from rollbook.records import second_factors, users, webhooks
 from rollbook.records.webhooks import deliveries, inbox, replays
 
 EVENT = "id, type, user_id, created_at, actor_user, actor_key, address, request_id, trace_id, object, before"
@@ -37,7 +37,7 @@ TABLES = (
     _table(
         "sessions",
         "id, digest, user_id, created_at, last_seen_at, address, user_agent, proven_at, audience, family, "
-        "refresh_digest, expires_at, refresh_expires_at, created_by",
+        "refresh_digest, expires_at, refresh_expires_at, created_by, user_seq",
         "id",
     ),
     _table("password_parameters", "cost, parameters, in_doubt, users, most, counted_at", "cost, parameters"),
@@ -48,6 +48,9 @@ TABLES = (
         "id",
     ),
     _table("token_requests", "id, sealed", "id"),
+    _table("second_factors", second_factors.COLUMNS, "id"),
+    _table("recovery_codes", "user_id, digest, created_at", "user_id, digest"),
+    _table("challenges", "digest, user_id, purpose, data, created_at, expires_at", "digest"),
     _table("events", f"seq, {EVENT}", "seq"),
     _table("erased_events", "seq, id", "seq"),
     _table("purged_users", "id", "id"),

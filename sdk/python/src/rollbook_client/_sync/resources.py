@@ -29,16 +29,20 @@ from rollbook_client.types import (
     Key,
     LoggedRequest,
     PasswordLink,
+    RecoveryCodes,
     Replay,
     ReplayOnly,
     Role,
     Scope,
+    SecondFactor,
+    SecondFactors,
     Session,
     SessionTokens,
     Status,
     Token,
     UsageReport,
     User,
+    VerifiedCode,
     VerifiedSession,
     Webhook,
     WebhookFormat,
@@ -49,6 +53,279 @@ from rollbook_client.webhooks import verify
 
 if TYPE_CHECKING:
     from rollbook_client._sync.client import Rollbook
+
+
+class UsersSecond_factors(Resource):
+    """`client.users.second_factors`"""
+
+    def list(self, user_id: str) -> SecondFactors:
+        """List second factors.
+
+        Returns the authenticator apps and passkeys of a user, oldest first, and how many recovery codes are
+        left. A factor without `confirmed_at` is not active yet.
+
+        Scope: `users:write`. Members can only access themselves.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> second_factors = client.users.second_factors.list("user_065n18a8k1rnhbvqalm9j3ts0c")
+        """
+        return self._call(build("GET", f"/v1/users/{segment(user_id)}/second-factors"), one_of(SecondFactors))
+
+    def create(
+        self,
+        user_id: str,
+        *,
+        kind: str,
+        name: str | Omit = OMIT,
+        issuer: str | Omit = OMIT,
+        code: str | Omit = OMIT,
+        current_password: str | Omit = OMIT,
+    ) -> SecondFactor:
+        """Add an authenticator app.
+
+        Returns the `secret`, and the same as `otpauth_url` for a QR code: show one of them to the user, once.
+        The factor is not active until you send a code of the app to `activate`, within an hour. It replaces an
+        app that was not activated. For yourself, send a `code` of a factor you have, or else your
+        `current_password`. For another user with a role above member, the key needs the scope `users:grant` as
+        well.
+
+        Scope: `users:write`. Members can only access themselves.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+            kind: The kind of factor. `totp`: an authenticator app.
+            name: What the user calls the factor. At most 100 characters.
+            issuer: Name of your application, which the app shows beside the code. Default: `Rollbook`. At most
+                100 characters.
+            code: A code of your authenticator app, or a recovery code. Required to change your own second
+                factors with an API key. 6 to 64 characters.
+            current_password: Your current password. Required to add your own first factor. At most 256
+                characters.
+
+        Raises:
+            WrongPassword: The email is unknown, or the password is wrong.
+            WrongCode: The code of the second factor is wrong, or was used before: each works once.
+            FactorLimitReached: The user has 20 second factors.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
+                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+
+        Example:
+            >>> second_factor = client.users.second_factors.create(
+            ...     "user_065n18a8k1rnhbvqalm9j3ts0c", kind="totp", name="Phone", issuer="Acme"
+            ... )
+            >>> second_factor.id
+            'fac_065n1f3k9s1t7b2m5h8c0v4d6g'
+        """
+        return self._call(
+            build(
+                "POST",
+                f"/v1/users/{segment(user_id)}/second-factors",
+                body={"kind": kind, "name": name, "issuer": issuer, "code": code, "current_password": current_password},
+            ),
+            one_of(SecondFactor),
+        )
+
+    def lift(self, user_id: str) -> None:
+        """Lift the second factors of a user.
+
+        For a user who has lost their device and their recovery codes. Removes all factors and codes, so that
+        the password alone signs them in: make sure first that it is them who asks. For a user with a role above
+        member, the key needs the scope `users:grant` as well.
+
+        Scope: `users:write`.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+
+        Raises:
+            NotYourself: You can't delete or suspend yourself.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> client.users.second_factors.lift("user_065n18a8k1rnhbvqalm9j3ts0c")
+        """
+        return self._call(build("DELETE", f"/v1/users/{segment(user_id)}/second-factors"), nothing)
+
+    def verify(self, user_id: str, *, code: str, address: str | Omit = OMIT) -> VerifiedCode:
+        """Verify a code.
+
+        Use this before something sensitive in your own application. Fails with 401 if the code is wrong or was
+        used before, or if the user has no second factor. Wrong codes are counted as wrong passwords are. Send
+        the `address` of the person.
+
+        Scope: `users:verify`.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+            code: A code of the user's authenticator app, or a recovery code. Spaces and hyphens don't matter. 6
+                to 64 characters.
+            address: The IP address of the person who signs in, as your application sees it. Not that of your
+                application or its proxy. 2 to 45 characters.
+
+        Raises:
+            WrongCode: The code of the second factor is wrong, or was used before: each works once.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
+                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+
+        Example:
+            >>> verified_code = client.users.second_factors.verify("user_065n18a8k1rnhbvqalm9j3ts0c", code="287082")
+        """
+        return self._call(
+            build(
+                "POST", f"/v1/users/{segment(user_id)}/second-factors/verify", body={"code": code, "address": address}
+            ),
+            one_of(VerifiedCode),
+        )
+
+    def get(self, user_id: str, factor_id: str) -> SecondFactor:
+        """Get a second factor.
+
+        Returns one, without its secret.
+
+        Scope: `users:write`. Members can only access themselves.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+            factor_id: ID of the second factor.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> second_factor = client.users.second_factors.get(
+            ...     "user_065n18a8k1rnhbvqalm9j3ts0c", "fac_065n1f3k9s1t7b2m5h8c0v4d6g"
+            ... )
+            >>> second_factor.id
+            'fac_065n1f3k9s1t7b2m5h8c0v4d6g'
+        """
+        return self._call(
+            build("GET", f"/v1/users/{segment(user_id)}/second-factors/{segment(factor_id)}"), one_of(SecondFactor)
+        )
+
+    def remove(self, user_id: str, factor_id: str, *, code: str | None = None) -> None:
+        """Remove a second factor.
+
+        With the last one, the recovery codes end too, and the password alone signs the user in again. For
+        yourself, send a `code` of a factor you have. For another user with a role above member, the key needs
+        the scope `users:grant` as well.
+
+        Scope: `users:write`. Members can only access themselves.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+            factor_id: ID of the second factor.
+            code: A code of your authenticator app, or a recovery code. Required to change your own second
+                factors with an API key. 6 to 64 characters.
+
+        Raises:
+            WrongCode: The code of the second factor is wrong, or was used before: each works once.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
+                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+
+        Example:
+            >>> client.users.second_factors.remove(
+            ...     "user_065n18a8k1rnhbvqalm9j3ts0c", "fac_065n1f3k9s1t7b2m5h8c0v4d6g"
+            ... )
+        """
+        return self._call(
+            build("DELETE", f"/v1/users/{segment(user_id)}/second-factors/{segment(factor_id)}", query={"code": code}),
+            nothing,
+        )
+
+    def activate(self, user_id: str, factor_id: str, *, code: str) -> SecondFactor:
+        """Activate an authenticator app.
+
+        Send a code that the app shows, as proof that it was set up. From now on, the user's password alone
+        doesn't sign them in. With a user's first factor, `recovery_codes` has ten codes, each of which works
+        once if they lose it: show them to the user, once.
+
+        Scope: `users:write`. Members can only access themselves.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+            factor_id: ID of the second factor.
+            code: A code that the app shows. 6 to 64 characters.
+
+        Raises:
+            WrongCode: The code of the second factor is wrong, or was used before: each works once.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> second_factor = client.users.second_factors.activate(
+            ...     "user_065n18a8k1rnhbvqalm9j3ts0c", "fac_065n1f3k9s1t7b2m5h8c0v4d6g", code="287082"
+            ... )
+            >>> second_factor.id
+            'fac_065n1f3k9s1t7b2m5h8c0v4d6g'
+        """
+        return self._call(
+            build(
+                "POST",
+                f"/v1/users/{segment(user_id)}/second-factors/{segment(factor_id)}/activate",
+                body={"code": code},
+            ),
+            one_of(SecondFactor),
+        )
+
+    def regenerate_codes(self, user_id: str, *, code: str | Omit = OMIT) -> RecoveryCodes:
+        """Create recovery codes.
+
+        Returns ten new ones, once. Those the user had stop working. For yourself, send a `code` of a factor you
+        have. For another user with a role above member, the key needs the scope `users:grant` as well.
+
+        Scope: `users:write`. Members can only access themselves.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+            code: A code of your authenticator app, or a recovery code. Required to change your own second
+                factors with an API key. 6 to 64 characters.
+
+        Raises:
+            WrongCode: The code of the second factor is wrong, or was used before: each works once.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
+                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+
+        Example:
+            >>> recovery_codes = client.users.second_factors.regenerate_codes("user_065n18a8k1rnhbvqalm9j3ts0c")
+        """
+        return self._call(
+            build("POST", f"/v1/users/{segment(user_id)}/recovery-codes", body={"code": code}), one_of(RecoveryCodes)
+        )
+
+    @property
+    def with_raw_response(self) -> UsersSecond_factorsWithRawResponse:
+        """The same calls, which return the response with its head."""
+        return UsersSecond_factorsWithRawResponse(self._client)
+
+
+class UsersSecond_factorsWithRawResponse:
+    def __init__(self, client: Rollbook) -> None:
+        found = UsersSecond_factors(client, raw=True)
+        self.list = raw(found.list)
+        self.create = raw(found.create)
+        self.lift = raw(found.lift)
+        self.verify = raw(found.verify)
+        self.get = raw(found.get)
+        self.remove = raw(found.remove)
+        self.activate = raw(found.activate)
+        self.regenerate_codes = raw(found.regenerate_codes)
 
 
 class WebhooksDeliveries(Resource):
@@ -825,7 +1102,7 @@ class Keys(Resource):
             WrongPassword: The email is unknown, or the password is wrong.
             NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
                 doesn't exist.
-            TooManyAttempts: Too many wrong passwords for this account or from this client (settings
+            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
         Example:
@@ -1102,31 +1379,41 @@ class Sessions(Resource):
         )
 
     def create(
-        self, *, email: str, password: str, audience: str, address: str | Omit = OMIT, user_agent: str | Omit = OMIT
+        self,
+        *,
+        audience: str,
+        email: str | Omit = OMIT,
+        password: str | Omit = OMIT,
+        token: str | Omit = OMIT,
+        address: str | Omit = OMIT,
+        user_agent: str | Omit = OMIT,
     ) -> SessionTokens:
         """Create a session.
 
         Signs a user in to your application: returns the user, a `token` that proves it for 15 minutes, and a
-        `refresh_token` that gets the next one. Returns 401 if the email or password is wrong, like `POST
-        /v1/users/verify-password`, with the same limits. Send the `address` of the person who signs in. A user
-        has at most 100 sessions for an audience; the next one ends the oldest.
+        `refresh_token` that gets the next one. Send their `email` and `password`, or the one-time `token` of a
+        sign-in link. Wrong passwords are answered and counted as by `POST /v1/users/verify-password`: send the
+        `address` of the person who signs in. A user has at most 100 sessions for an audience; the next one ends
+        the oldest.
 
         Scope: `sessions:create`.
 
         Args:
-            email: The user's email. At most 254 characters.
-            password: The user's current password. At most 256 characters.
             audience: Your application: a name that you choose, such as its URL, in visible ASCII characters.
                 Tokens are only valid for the audience that their session was created for. At most 255
                 characters.
+            email: The user's email. At most 254 characters.
+            password: The user's current password. At most 256 characters.
+            token: A one-time token of the purpose `sign_in`. At most 100 characters.
             address: The IP address of the person who signs in, as your application sees it. Not that of your
                 application or its proxy. 2 to 45 characters.
             user_agent: The User-Agent header of the person's browser or app, to tell sessions apart. The first
                 300 characters are kept. At most 2,048 characters.
 
         Raises:
+            TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired.
             WrongPassword: The email is unknown, or the password is wrong.
-            TooManyAttempts: Too many wrong passwords for this account or from this client (settings
+            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
         Example:
@@ -1144,9 +1431,10 @@ class Sessions(Resource):
                 "POST",
                 "/v1/sessions",
                 body={
+                    "audience": audience,
                     "email": email,
                     "password": password,
-                    "audience": audience,
+                    "token": token,
                     "address": address,
                     "user_agent": user_agent,
                 },
@@ -1194,7 +1482,7 @@ class Sessions(Resource):
             one_of(SessionTokens),
         )
 
-    def verify(self, *, token: str, audience: str) -> VerifiedSession:
+    def verify(self, *, token: str, audience: str, fields: Sequence[str] = ("*",)) -> VerifiedSession:
         """Verify a session.
 
         Returns the session of a `token` and the user as they are now, or 401 `session_ended`. Call it for each
@@ -1207,6 +1495,7 @@ class Sessions(Resource):
             audience: Your application: a name that you choose, such as its URL, in visible ASCII characters.
                 Tokens are only valid for the audience that their session was created for. At most 255
                 characters.
+            fields: Fields to return besides `id`, `name` and `email`. Default: all.
 
         Raises:
             SessionEnded: The token is not that of a session for this `audience`: it has expired, was replaced
@@ -1220,7 +1509,8 @@ class Sessions(Resource):
             'ses_065n19qk2l1v7fm8c0t3b5d6eg'
         """
         return self._call(
-            build("POST", "/v1/sessions/verify", body={"token": token, "audience": audience}), one_of(VerifiedSession)
+            build("POST", "/v1/sessions/verify", query={"fields": fields}, body={"token": token, "audience": audience}),
+            one_of(VerifiedSession),
         )
 
     def end(self, session_id: str) -> None:
@@ -1425,6 +1715,10 @@ class UsageWithRawResponse:
 
 class Users(Resource):
     """`client.users`"""
+
+    @property
+    def second_factors(self) -> UsersSecond_factors:
+        return UsersSecond_factors(self._client)
 
     def list(
         self,
@@ -1696,9 +1990,10 @@ class Users(Resource):
         """Verify a password.
 
         Use this to sign users in to your own application. Returns the user, or 401 if the email or password is
-        wrong. An unknown email takes as long as a wrong password. Returns 429 after too many failures for one
-        account. Send the `address` of the person who signs in: then failures are counted for each address, and
-        a stranger can't lock the user out.
+        wrong. An unknown email takes as long as a wrong password. If the user has a second factor, the right
+        password is a 401 too, `second_factor_required`: its `challenge` and a code go to `verify-challenge`.
+        Returns 429 after too many failures for one account. Send the `address` of the person who signs in: then
+        failures are counted for each address, and a stranger can't lock the user out.
 
         Scope: `users:verify`.
 
@@ -1711,7 +2006,9 @@ class Users(Resource):
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
-            TooManyAttempts: Too many wrong passwords for this account or from this client (settings
+            SecondFactorRequired: The password is right, but the user has a second factor, so they are not
+                signed in yet.
+            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
         Example:
@@ -1725,6 +2022,50 @@ class Users(Resource):
                 "/v1/users/verify-password",
                 query={"fields": fields},
                 body={"email": email, "password": password, "address": address},
+            ),
+            one_of(User),
+        )
+
+    def verify_challenge(
+        self, *, challenge: str, code: str, address: str | Omit = OMIT, fields: Sequence[str] = ("*",)
+    ) -> User:
+        """Verify a second factor.
+
+        The second step of a sign-in whose first was `verify-password`. Send the `challenge` that it returned,
+        and a code of the user's authenticator app or a recovery code. Returns the user, as `verify-password`
+        does for those who have no second factor. A wrong code leaves the challenge open, and counts as a wrong
+        password does.
+
+        Scope: `users:verify`.
+
+        Args:
+            challenge: The `challenge` that `verify-password` returned. At most 128 characters.
+            code: A code of the user's authenticator app, or a recovery code. Spaces and hyphens don't matter. 6
+                to 64 characters.
+            address: The IP address of the person who signs in, as your application sees it. Not that of your
+                application or its proxy. 2 to 45 characters.
+            fields: Fields to return besides `id`, `name` and `email`. Default: all.
+
+        Raises:
+            ChallengeInvalid: The `challenge` of a sign-in with a second factor is unknown, was used, or is
+                older than five minutes; or the password or the factors were changed since.
+            WrongCode: The code of the second factor is wrong, or was used before: each works once.
+            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
+                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+
+        Example:
+            >>> user = client.users.verify_challenge(
+            ...     challenge="Example-Only-Example-Only-Example-Only-Exam", code="287082"
+            ... )
+            >>> user.id
+            'user_065n18a8k1rnhbvqalm9j3ts0c'
+        """
+        return self._call(
+            build(
+                "POST",
+                "/v1/users/verify-challenge",
+                query={"fields": fields},
+                body={"challenge": challenge, "code": code, "address": address},
             ),
             one_of(User),
         )
@@ -1812,7 +2153,7 @@ class Users(Resource):
                 doesn't exist.
             PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
                 version.
-            TooManyAttempts: Too many wrong passwords for this account or from this client (settings
+            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
         Example:
@@ -1903,7 +2244,7 @@ class Users(Resource):
                 doesn't exist.
             PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
                 version.
-            TooManyAttempts: Too many wrong passwords for this account or from this client (settings
+            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
         Example:
@@ -1991,7 +2332,7 @@ class Users(Resource):
             WrongPassword: The email is unknown, or the password is wrong.
             NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
                 doesn't exist.
-            TooManyAttempts: Too many wrong passwords for this account or from this client (settings
+            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
         Example:
@@ -2082,12 +2423,14 @@ class Users(Resource):
         email: str | Omit = OMIT,
         data: Mapping[str, Any] | Omit = OMIT,
         language: str | Omit = OMIT,
+        send: bool | Omit = OMIT,
         idempotency_key: str | None = None,
     ) -> Token:
         """Create a one-time token.
 
         Send `url` to the user: it leads to a page of Rollbook. Or hand out `token` in a link to your own
-        application, which calls `POST /v1/tokens/consume`. Both are returned only once. A newer token of the
+        application, which calls `POST /v1/tokens/consume`. Both are returned only once, or not at all with
+        `send`: then Rollbook mails it to the user, or to the new email of `change_email`. A newer token of the
         same purpose ends the older one; to suspend or delete the user, or to change their email or role, ends
         all. For a user with a role above member, the key needs the scope `users:grant` as well.
 
@@ -2109,6 +2452,8 @@ class Users(Resource):
                 and in events: no place for secrets.
             language: Language of the page. Default: the one that the browser prefers. One of `de`, `en`, `es`,
                 `fr`, `ja`, `pt`.
+            send: Whether Rollbook mails it to the user. `token` and `url` are then not returned. Needs the
+                setting `smtp`. Default: `false`.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -2139,6 +2484,7 @@ class Users(Resource):
                     "email": email,
                     "data": data,
                     "language": language,
+                    "send": send,
                 },
                 idempotency_key=idempotency_key,
             ),
@@ -2268,8 +2614,9 @@ class Users(Resource):
     def export(self, user_id: str) -> Export:
         """Export a user.
 
-        Returns all data about a user: their fields, API keys and one-time tokens (without the secrets),
-        sessions and events. Changes made by others don't say who made them. You can run one export at a time.
+        Returns all data about a user: their fields, API keys, one-time tokens and second factors (without the
+        secrets), sessions and events. Changes made by others don't say who made them. You can run one export at
+        a time.
 
         Scope: `users:export`. Members can only access themselves.
 
@@ -2300,6 +2647,7 @@ class UsersWithRawResponse:
         self.bulk = raw(found.bulk)
         self.count = raw(found.count)
         self.verify_password = raw(found.verify_password)
+        self.verify_challenge = raw(found.verify_challenge)
         self.get = raw(found.get)
         self.put = raw(found.put)
         self.update = raw(found.update)
@@ -2638,7 +2986,7 @@ class Webhooks(Resource):
             WrongPassword: The email is unknown, or the password is wrong.
             NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
                 doesn't exist.
-            TooManyAttempts: Too many wrong passwords for this account or from this client (settings
+            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
         Example:

@@ -1,11 +1,13 @@
 -- Sessions of applications, told from the dashboard's (NULL) by their audience. `family` is the digest of what all
 -- refresh tokens of a session have in common, `refresh_digest` that of the one that is valid now.
+-- `user_seq` is the user's place in the list, where their row is found at once.
 ALTER TABLE sessions ADD COLUMN audience text COLLATE "C";
 ALTER TABLE sessions ADD COLUMN family bytea;
 ALTER TABLE sessions ADD COLUMN refresh_digest bytea;
 ALTER TABLE sessions ADD COLUMN expires_at bigint;
 ALTER TABLE sessions ADD COLUMN refresh_expires_at bigint;
 ALTER TABLE sessions ADD COLUMN created_by text COLLATE "C";
+ALTER TABLE sessions ADD COLUMN user_seq bigint;
 CREATE UNIQUE INDEX sessions_family ON sessions (family) WHERE family IS NOT NULL;
 CREATE INDEX sessions_refresh_expires_at ON sessions (refresh_expires_at) WHERE audience IS NOT NULL;
 -- By these two, only the dashboard's sessions end.

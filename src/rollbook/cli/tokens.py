@@ -1,0 +1,91 @@
+"""`rollbook tokens`: create, list, revoke and consume one-time tokens."""
+
+from __future__ import annotations
+
+from rollbook.actions import arguments
+from rollbook.actions.checking import check
+from rollbook.cli import options
+from rollbook.cli.backends import at
+from rollbook.cli.fields import Fields
+from rollbook.cli.output import as_json, hint, line, listed, shown
+
+app = options.group(help="Create, list, revoke and consume one-time tokens.")
+
+COLUMNS = ("id", "purpose", "email", "created_at", "expires_at")
+OF_USER = "/v1/users/{userId}/tokens"
+CONSUME = "/v1/tokens/consume"
+
+
+@options.on_server(
+    app,
+    "create",
+    options.NAMED,
+    options.PUBLIC_URL,
+    options.JSON,
+    options.option("--quiet -q", "Print only the link."),
+    fields=arguments.TokenCreate,
+    call=("POST", OF_USER),
+    flags={"data": "token-data"},
+)
+def create_token(
+    server: options.Server, fields: Fields, user: str, public_url: str | None, json: bool, quiet: bool
+) -> None:
+    """Create a one-time token and print the link to its page. A newer token of the same purpose ends the older one."""
+    base = options.public_url(public_url)
+    with server() as backend:
+        body = fields.sent(backend)
+        check(arguments.TokenCreate, body, 0)
+        token = backend.link(at("users", backend.user(user)["id"], "tokens"), base, body)
+        if json:
+            as_json(token)
+        elif "url" not in token:
+            line(token["id"]) if quiet else hint(f"It is mailed to the user, and expires at {token['expires_at']}.")
+        else:
+            line(token["url"])
+            if not quiet:
+                hint(f"It works once and expires at {token['expires_at']}. Send it over a channel you trust.")
+
+
+@options.on_server(app, "list", options.NAMED, options.JSON, options.QUIET, call=("GET", OF_USER))
+def list_tokens(server: options.Server, user: str, json: bool, quiet: bool) -> None:
+    """List a user's open tokens, oldest first."""
+    with server() as backend:
+        found = backend.page(backend.ask("GET", at("users", backend.user(user)["id"], "tokens")))
+        listed(found, COLUMNS, json, quiet)
+
+
+@options.on_server(
+    app,
+    "revoke",
+    options.NAMED,
+    options.argument("token_id", "TOKEN_ID"),
+    options.QUIET,
+    call=("DELETE", f"{OF_USER}/{{tokenId}}"),
+)
+def revoke_token(server: options.Server, user: str, token_id: str, quiet: bool) -> None:
+    """Revoke an open token of a user."""
+    with server() as backend:
+        backend.ask("DELETE", at("users", backend.user(user)["id"], "tokens", token_id))
+        line(token_id) if quiet else hint(f"Revoked {token_id}.")
+
+
+@options.on_server(
+    app,
+    "consume",
+    options.argument("token", "TOKEN"),
+    options.PASSWORD,
+    options.JSON,
+    options.QUIET,
+    fields=arguments.TokenConsume,
+    call=("POST", CONSUME),
+    elsewhere={"token": "TOKEN", "password": "--password"},
+)
+def consume_token(
+    server: options.Server, fields: Fields, token: str, password: str | None, json: bool, quiet: bool
+) -> None:
+    """Use a one-time token, as an application does that has a page for it."""
+    secret = options.password(password, required=False)
+    with server() as backend:
+        body = {"token": token, **({} if secret is None else {"password": secret}), **fields.sent(backend)}
+        user = backend.one("POST", CONSUME, body=body)
+        shown(user if json else {name: value for name, value in user.items() if name != "token"}, json, quiet)

@@ -1,0 +1,71 @@
+"""Challenges: what somebody has begun and ends with a second factor, such as a sign-in with the right password. Each
+works once and for five minutes. Known by digest."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rollbook import clock
+from rollbook.storage.database import Queries, Row, Tx
+
+VALID = 5 * clock.MINUTE
+"""In microseconds."""
+MAX_OPEN = 20
+"""Of a user. The next one ends the oldest."""
+
+
+class Challenge(NamedTuple):
+    user_id: str
+    purpose: str
+    data: str
+    """What who opened it left here for whoever ends it."""
+
+
+ADD = "INSERT INTO challenges (digest, user_id, purpose, data, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)"
+FIND = "SELECT user_id, purpose, data FROM challenges WHERE digest = ? AND purpose = ? AND expires_at > ?"
+TAKE = "DELETE FROM challenges WHERE digest = ? AND purpose = ? AND expires_at > ? RETURNING user_id, purpose, data"
+END_OLDEST = """
+    DELETE FROM challenges WHERE digest IN
+      (SELECT digest FROM challenges WHERE user_id = ? AND purpose = ? ORDER BY created_at DESC, digest
+       LIMIT 100 OFFSET ?)"""
+END_ALL = "DELETE FROM challenges WHERE user_id = ?"
+ANY_OLD = "SELECT 1 FROM challenges WHERE expires_at <= ? LIMIT 1"
+EXPIRE = "DELETE FROM challenges WHERE expires_at <= ?"
+
+
+async def add(tx: Tx, digest: bytes, user_id: str, purpose: str, data: str = "") -> None:
+    """Raises Duplicate."""
+    now = clock.now()
+    await tx.run(ADD, digest, user_id, purpose, data, now, now + VALID)
+
+
+async def end_oldest(tx: Tx, user_id: str, purpose: str) -> None:
+    """End all of a user but the MAX_OPEN newest."""
+    await tx.run(END_OLDEST, user_id, purpose, MAX_OPEN)
+
+
+async def find(queries: Queries, digest: bytes, purpose: str) -> Challenge | None:
+    """The challenge, unless it was taken, ended or has expired."""
+    return _made(await queries.one(FIND, digest, purpose, clock.now()))
+
+
+async def take(tx: Tx, digest: bytes, purpose: str) -> Challenge | None:
+    """The same, once: exactly one of several has it."""
+    return _made(await tx.one(TAKE, digest, purpose, clock.now()))
+
+
+def _made(row: Row | None) -> Challenge | None:
+    return None if row is None else Challenge._make(row)
+
+
+async def end_all(tx: Tx, user_id: str) -> None:
+    """What a user has begun can't be ended any more: what it was begun with, such as a password, has changed."""
+    await tx.run(END_ALL, user_id)
+
+
+async def is_expired(queries: Queries) -> bool:
+    return await queries.one(ANY_OLD, clock.now()) is not None
+
+
+async def expire(tx: Tx) -> None:
+    await tx.run(EXPIRE, clock.now())

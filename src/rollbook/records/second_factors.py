@@ -1,0 +1,199 @@
+"""Second factors, authenticator apps and passkeys, and the recovery codes of those who have one. The secret of an app
+is encrypted; recovery codes are stored by digest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from rollbook import clock, ids
+from rollbook.errors import NotFound
+from rollbook.records.presenting import Hidden, Time, presenter
+from rollbook.storage.database import Queries, Row, Statement, Tx, first, scalar
+
+TOTP, PASSKEY = "totp", "passkey"
+UNCONFIRMED = clock.HOUR
+"""How long a factor waits to be activated, in microseconds."""
+
+
+class SecondFactor(NamedTuple):
+    """A second factor as we keep it. Nothing that proves it is ever shown."""
+
+    id: str
+    user_id: str
+    kind: str
+    name: str
+    created_at: Time
+    confirmed_at: Time | None = None
+    """When it was activated; None: it is not asked for yet."""
+    last_used_at: Time | None = None
+    secret: Hidden[bytes | None] = None
+    last_step: Hidden[int | None] = None
+    """Of the last code of an app: only later ones are accepted."""
+    credential_id: Hidden[bytes | None] = None
+    public_key: Hidden[bytes | None] = None
+    sign_count: Hidden[int | None] = None
+    transports: Hidden[str | None] = None
+
+
+public = presenter(SecondFactor)
+"""All that may be seen of a second factor."""
+
+COLUMNS = ", ".join(SecondFactor._fields)
+
+HAS = "SELECT 1 FROM second_factors WHERE user_id = ? AND confirmed_at IS NOT NULL LIMIT 1"
+OF_USER = f"SELECT {COLUMNS} FROM second_factors WHERE user_id = ? ORDER BY id"
+HELD = f"SELECT {COLUMNS} FROM second_factors WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?"
+BY_ID = Statement(f"SELECT {COLUMNS} FROM second_factors WHERE id = ?", locks=True)
+BY_CREDENTIAL = f"SELECT {COLUMNS} FROM second_factors WHERE credential_id = ?"
+ADD = f"INSERT INTO second_factors ({COLUMNS}) VALUES ({', '.join('?' * len(SecondFactor._fields))})"
+ACTIVATE = f"""
+    UPDATE second_factors SET confirmed_at = ?, last_used_at = ?, last_step = ?
+    WHERE id = ? AND confirmed_at IS NULL RETURNING {COLUMNS}"""
+USE = """
+    UPDATE second_factors SET last_step = ?, last_used_at = ?
+    WHERE id = ? AND confirmed_at IS NOT NULL AND coalesce(last_step, -1) < ?"""
+COUNT = "SELECT count(*) FROM second_factors WHERE user_id = ?"
+REMOVE = f"DELETE FROM second_factors WHERE id = ? RETURNING {COLUMNS}"
+REMOVE_UNCONFIRMED = "DELETE FROM second_factors WHERE user_id = ? AND kind = 'totp' AND confirmed_at IS NULL"
+REMOVE_ALL = f"DELETE FROM second_factors WHERE user_id = ? RETURNING {COLUMNS}"
+OLD = "SELECT id FROM second_factors WHERE confirmed_at IS NULL AND created_at <= ? ORDER BY created_at LIMIT ?"
+FORGET = "DELETE FROM second_factors WHERE id = ? AND confirmed_at IS NULL"
+SEALED_AFTER = "SELECT id, secret FROM second_factors WHERE id > ? AND secret IS NOT NULL ORDER BY id LIMIT ?"
+SEAL_AGAIN = "UPDATE second_factors SET secret = ? WHERE id = ? AND secret = ?"
+
+ADD_CODE = "INSERT INTO recovery_codes (user_id, digest, created_at) VALUES (?, ?, ?)"
+HAS_CODE = "SELECT 1 FROM recovery_codes WHERE user_id = ? AND digest = ?"
+USE_CODE = "DELETE FROM recovery_codes WHERE user_id = ? AND digest = ?"
+COUNT_CODES = "SELECT count(*) FROM recovery_codes WHERE user_id = ?"
+REMOVE_CODES = "DELETE FROM recovery_codes WHERE user_id = ?"
+
+
+def new(user_id: str, kind: str, name: str) -> SecondFactor:
+    """A factor to `add`, which is not active yet."""
+    return SecondFactor(ids.new("fac"), user_id, kind, name, clock.now())
+
+
+async def has(queries: Queries, user_id: str) -> bool:
+    """Test whether this user has an active factor: a password alone doesn't sign them in."""
+    return await queries.one(HAS, user_id) is not None
+
+
+async def of_user(queries: Queries, user_id: str) -> list[SecondFactor]:
+    """A user's factors, oldest first, with those that are not active yet."""
+    return _made(await queries.all(OF_USER, user_id))
+
+
+async def held(queries: Queries, user_id: str, after: str, limit: int) -> list[SecondFactor]:
+    """The same from the one after this ID on."""
+    return _made(await queries.all(HELD, user_id, after, limit))
+
+
+async def get(queries: Queries, user_id: str, id: str) -> SecondFactor:
+    """A factor of this user. Raises NotFound."""
+    row = await queries.one(BY_ID, id)
+    if row is None or (factor := SecondFactor._make(row)).user_id != user_id:
+        raise NotFound()
+    return factor
+
+
+async def by_credential(queries: Queries, credential_id: bytes) -> SecondFactor | None:
+    """The passkey with this ID, of any user."""
+    row = await queries.one(BY_CREDENTIAL, credential_id)
+    return None if row is None else SecondFactor._make(row)
+
+
+async def count(queries: Queries, user_id: str) -> int:
+    return await scalar(queries, COUNT, user_id)
+
+
+async def add(tx: Tx, factor: SecondFactor) -> None:
+    """Raises Duplicate for a passkey that somebody has."""
+    await tx.run(ADD, *factor)
+
+
+async def add_many(tx: Tx, factors: Iterable[SecondFactor]) -> None:
+    await tx.many(ADD, factors)
+
+
+async def activate(tx: Tx, id: str, step: int) -> SecondFactor | None:
+    """From now on, it is asked for. None if it was activated or removed meanwhile."""
+    now = clock.now()
+    row = await tx.one(ACTIVATE, now, now, step, id)
+    return None if row is None else SecondFactor._make(row)
+
+
+async def use(tx: Tx, id: str, step: int) -> bool:
+    """Use up the code of this step. False if it, or a later one, was used before: exactly one of several wins."""
+    return bool(await tx.run(USE, step, clock.now(), id, step))
+
+
+async def remove(tx: Tx, id: str) -> SecondFactor:
+    """Raises NotFound."""
+    row = await tx.one(REMOVE, id)
+    if row is None:
+        raise NotFound()
+    return SecondFactor._make(row)
+
+
+async def remove_unconfirmed(tx: Tx, user_id: str) -> None:
+    """An app that was not activated makes room for another one."""
+    await tx.run(REMOVE_UNCONFIRMED, user_id)
+
+
+async def remove_all(tx: Tx, user_id: str) -> list[SecondFactor]:
+    """All of a user, and their recovery codes. Returns the factors."""
+    await tx.run(REMOVE_CODES, user_id)
+    return _made(await tx.all(REMOVE_ALL, user_id))
+
+
+async def old(queries: Queries, limit: int) -> list[str]:
+    """IDs of factors that nobody has activated in time."""
+    return [row[0] for row in await queries.all(OLD, clock.now() - UNCONFIRMED, limit)]
+
+
+async def forget(tx: Tx, old: list[str]) -> None:
+    await tx.many(FORGET, [(id,) for id in old])
+
+
+async def sealed_after(queries: Queries, id: str, limit: int) -> list[tuple[str, bytes]]:
+    """IDs and encrypted secrets of the factors after this ID."""
+    return [(row[0], bytes(row[1])) for row in await queries.all(SEALED_AFTER, id, limit)]
+
+
+async def seal_again(tx: Tx, changed: Iterable[tuple[bytes, str, bytes]]) -> None:
+    """Store secrets encrypted again, with their factors' IDs and former forms."""
+    for values in changed:
+        await tx.run(SEAL_AGAIN, *values)
+
+
+def _made(rows: Iterable[Row]) -> list[SecondFactor]:
+    return [SecondFactor._make(row) for row in rows]
+
+
+# ---- recovery codes
+
+
+async def set_codes(tx: Tx, user_id: str, digests: Iterable[bytes]) -> None:
+    """Instead of those the user had."""
+    await tx.run(REMOVE_CODES, user_id)
+    now = clock.now()
+    await tx.many(ADD_CODE, [(user_id, digest, now) for digest in digests])
+
+
+async def has_code(queries: Queries, user_id: str, digest: bytes) -> bool:
+    return await first(queries, HAS_CODE, user_id, digest) is not None
+
+
+async def use_code(tx: Tx, user_id: str, digest: bytes) -> bool:
+    """Use a recovery code up. False if it was used before."""
+    return bool(await tx.run(USE_CODE, user_id, digest))
+
+
+async def count_codes(queries: Queries, user_id: str) -> int:
+    """Recovery codes that the user has left."""
+    return await scalar(queries, COUNT_CODES, user_id)
+
+
+async def remove_codes(tx: Tx, user_id: str) -> None:
+    await tx.run(REMOVE_CODES, user_id)
