@@ -80,6 +80,9 @@ BROWSER_NAMES = (
 )
 
 
+INVITED = {"status": "invited"}
+
+
 class Population(NamedTuple):
     """A server and what of it the paths of pages can name."""
 
@@ -101,6 +104,8 @@ class Population(NamedTuple):
     """Of one with refused records."""
     links: dict[str, str]
     """Of one-time tokens that nobody has used: the query, by the path."""
+    invited: dict[str, Any]
+    """An invited user who has a link."""
 
 
 class Place(NamedTuple):
@@ -155,6 +160,11 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
             sign_in_by_form(server, member["email"], PASSWORD, name)
         server.pass_time(0)
         links = _links(http, users[2], users[3])
+        invited = [
+            _done(http.post("/v1/users", json={"name": name, "email": f"invited{number}@example.com", **INVITED}))
+            for number, name in enumerate(("Margaret Hamilton", HOSTILE[0]))
+        ]
+        _done(http.post(f"/v1/users/{invited[0]['id']}/tokens", json={"purpose": "invite"}))
         # Ids of requests hold the second, read every now and then: those given right after the clock was moved say
         # another one.
         deadline = time.monotonic() + 30
@@ -191,6 +201,7 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
         delivery,
         import_id,
         links,
+        invited[0],
     )
 
 
@@ -255,7 +266,11 @@ FILLED: dict[str, Callable[[Population], Iterable[str]]] = {
     "/admin/users/{id}/requests/{request}": lambda population: [
         f"{population.keys[0]['user_id']}/requests/{population.request_id}"
     ],
-    "/admin/users/{id}": lambda population: [population.member["id"], population.users[-4]["id"]],
+    "/admin/users/{id}": lambda population: [
+        population.member["id"],
+        population.users[-4]["id"],
+        population.invited["id"],
+    ],
 }
 """What goes into the braces of a row, or behind a path; and into those of all rows that begin so: of these, the
 first."""

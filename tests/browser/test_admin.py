@@ -662,6 +662,8 @@ def test_the_overview_leads_to_those_who_are_invited(http: httpx2.Client, browse
     page = browse(scripts=False)
     page.goto("/admin")
     page.get_by_role("link", name=re.compile(r"^[1-9][0-9]* invited$")).click()
+    expect(page.get_by_role("row", name=tag)).to_contain_text("None")
+    page.goto("/admin/users?status=invited")
     expect(page.get_by_role("row", name=tag)).to_contain_text("invited")
 
 

@@ -54,7 +54,12 @@ MANY = 6
 WIDE, NARROW = ViewportSize(width=1280, height=720), ViewportSize(width=360, height=640)
 
 # Where names that are scripts must be seen, so that their absence elsewhere means something.
-SHOWN = {"/admin/users": HOSTILE, "/account/keys": HOSTILE[1:2], "/account/webhooks": HOSTILE[:1]}
+SHOWN = {
+    "/admin/users": HOSTILE,
+    "/account/keys": HOSTILE[1:2],
+    "/account/webhooks": HOSTILE[:1],
+    "/admin/invitations": HOSTILE[:1],
+}
 
 
 @pytest.fixture(scope="module")

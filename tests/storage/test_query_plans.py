@@ -33,6 +33,7 @@ from rollbook.records import (
     events,
     idempotency_keys,
     keys,
+    one_time_tokens,
     sessions,
     token_deliveries,
     token_requests,
@@ -54,6 +55,7 @@ RECORDS = (
     events,
     keys,
     idempotency_keys,
+    one_time_tokens,
     sessions,
     token_deliveries,
     token_requests,
@@ -191,6 +193,13 @@ async def everything(call: Calls) -> None:
         # The same where dates and places differ.
         await call.app._db.write(imported)
     await call("GET", f"/v1/users/{id}")
+    invited = await call("POST", "/v1/users", {"name": "Ines", "email": "ines@example.com", "status": "invited"})
+    operation = {"op": "create_token", "id": invited["id"], "purpose": "invite"}
+    await call("POST", "/v1/users/bulk", {"operations": [operation]})
+    await call("GET", "/v1/users?status=invited&sort=-created_at&limit=2")
+    # What the page of invitations reads besides.
+    await call.app._db.read(one_time_tokens.of_users, [id, invited["id"]], "invite")
+    await call.app._db.read(user_list.count_few, "status", "invited", 1_000)
     await call(
         "PUT",
         f"/v1/users/{id}",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rollbook import clock
@@ -117,6 +118,18 @@ async def by_id(queries: Queries, id: str) -> Token | None:
 async def of_user(queries: Queries, user_id: str) -> list[Token]:
     """A user's open tokens, oldest first: one of each purpose at most."""
     return [Token._make(row) for row in await queries.all(OF_USER, user_id, clock.now())]
+
+
+async def of_users(queries: Queries, ids: Sequence[str], purpose: str) -> dict[str, Token]:
+    """The token of this purpose of each of these users who has one, expired or not."""
+    rows = await queries.all(_of_users(len(ids)), purpose, *ids) if ids else []
+    return {token.user_id: token for token in map(Token._make, rows)}
+
+
+@lru_cache(maxsize=64)
+def _of_users(count: int) -> str:
+    marks = ", ".join("?" * count)
+    return f"SELECT {COLUMNS} FROM one_time_tokens WHERE purpose = ? AND user_id IN ({marks})"
 
 
 async def use(tx: Tx, digest: bytes) -> Token | None:

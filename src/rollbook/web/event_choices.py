@@ -13,6 +13,7 @@ NAMES = {
     "session": "Sessions",
     "token": "One-time tokens",
     "password_link": "Password links",
+    "second_factor": "Second factors",
     "limit": "Rate limits",
     "webhook": "Webhooks",
     "users": "Exports",

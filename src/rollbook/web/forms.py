@@ -54,11 +54,17 @@ def problems(page: PageRequest, error: ApiError, labels: dict[str, str] = LABELS
         return {
             proof: page.t("error_own_password") if isinstance(error, WrongPassword) else sentence(error, page.language)
         }
+    return by_field(error, labels, page.language)
+
+
+def by_field(error: ApiError, labels: dict[str, str] = LABELS, reader: Language | None = None) -> dict[str, str]:
+    """The same of an error that is not sent."""
+    reader = reader or language(ENGLISH)
     if not error.faults and not error.param:
-        return {"": sentence(error, page.language)}
+        return {"": sentence(error, reader)}
     found: dict[str, str] = {}
     for fault in error.faults or (Fault(error.param or "", error.message),):
-        found.setdefault(fault.param, _translated(fault.param, _named(fault, labels), page.language))
+        found.setdefault(fault.param, _translated(fault.param, _named(fault, labels), reader))
     return found
 
 

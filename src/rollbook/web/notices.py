@@ -41,6 +41,8 @@ NOTICES: dict[str, Notice] = {
     "users-deleted": Notice("ok", "{} deleted. You can still restore them."),
     "users-restored": Notice("ok", "{} restored. Their API keys stay revoked."),
     "users-role-changed": Notice("ok", "Role of {} changed."),
+    "users-invited": Notice("ok", "{} invited. Create their links, and send them."),
+    "invitation-revoked": Notice("ok", "The link no longer works. The user stays invited."),
     "user-purged": Notice("ok", "User permanently erased."),
     "user-session-ended": Notice("ok", "The user has been signed out there."),
     "user-sessions-ended": Notice("ok", "The user has been signed out everywhere."),

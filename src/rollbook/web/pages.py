@@ -28,6 +28,7 @@ from rollbook.web.admin import (
     events,
     first_steps,
     imports,
+    invitations,
     new_import,
     new_user,
     overview,
@@ -36,6 +37,9 @@ from rollbook.web.admin import (
     user_tabs,
     users,
 )
+
+PASTED = 524_288
+"""Most bytes of a form with a list of a thousand people."""
 
 Who = Literal["anyone", "person", "owner"] | Scope
 
@@ -137,6 +141,12 @@ PAGES = [
     Page("GET", "/admin/imports/{id}/live", imports.show_live, "users:write"),
     Page("GET", "/admin/imports/{id}/report", imports.report, "users:write"),
     Page("POST", "/admin/imports/{id}/cancel", imports.cancel, "users:write"),
+    Page("GET", "/admin/invitations", invitations.show, "tokens:create"),
+    Page("POST", "/admin/invitations", invitations.create, "users:write", max_body=PASTED),
+    Page("GET", "/admin/invitations/new", invitations.show_form, "users:write"),
+    Page("POST", "/admin/invitations/new", invitations.preview, "users:write", max_body=PASTED),
+    Page("POST", "/admin/invitations/{id}/link", invitations.create_link, "tokens:create"),
+    Page("POST", "/admin/invitations/{id}/revoke", invitations.revoke, "tokens:create"),
     Page("GET", "/admin/requests", log_page.show_all, "requests:read"),
     Page("GET", "/admin/requests/live", log_page.show_all_live, "requests:read"),
     Page("GET", "/admin/requests/{id}", log_page.show_any_request, "requests:read"),

@@ -6,25 +6,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from rollbook import clock
 from rollbook.actions import bulk, users
-from rollbook.actions.arguments import UserUpdate
-from rollbook.actions.bulk import Operation
+from rollbook.actions.arguments import TokenCreate, UserUpdate
+from rollbook.actions.bulk import Operation, OperationResult
+from rollbook.api import spreadsheets
+from rollbook.auth.tokens import link_url
 from rollbook.http.response import Response
 from rollbook.records import users as user_records
-from rollbook.records.user_list.query import Query
+from rollbook.records.user_list.query import Filters, Query
 from rollbook.records.users import User
 from rollbook.storage.database import Queries
 from rollbook.web import forms, shown_once
 from rollbook.web.admin.events import wrong
 from rollbook.web.admin.user_filters import asked_of, list_url, selection_of
-from rollbook.web.page_request import PageRequest
+from rollbook.web.page_request import PageRequest, download, minute
 
 ROLE = "role:"
+LINKS = "links"
 MAX_NAMED = 10
 """Users named on the page that asks; of the rest, the number is given."""
 MAX_FAILED = 24
 """Users named on the page that says which were not changed: as many as a cookie has room for."""
 RESULT = "/admin/users/bulk"
+INVITATIONS = "/admin/invitations"
 
 
 class BulkChange(NamedTuple):
@@ -56,17 +61,28 @@ def options(page: PageRequest) -> list[tuple[str, str]]:
     return [(name, change.choice) for name, change in _changes(page).items() if name != "restore"]
 
 
+def options_for_invited(page: PageRequest) -> list[tuple[str, str]]:
+    """Options of the list of invitations, what is done most first."""
+    changes = _changes(page)
+    return [(name, changes[name].choice) for name in (LINKS, "suspend", "delete")]
+
+
 def _changes(page: PageRequest) -> dict[str, BulkChange]:
     days = page.on.settings.deleted_retention
     suspended = "They won’t be able to sign in or use their API keys until you reactivate them."
     activated = "They can sign in and use their API keys again."
     restored = "They can sign in again. Their API keys stay revoked."
+    linked = (
+        "The file has a link for each of them, with which they set their password. It ends the link that they had. "
+        "Whoever has a link can use it: send each over a channel you trust, and delete the file."
+    )
     deleted = f"They are signed out, and their API keys are revoked. You can restore them for {days} days."
     found = {
         "suspend": BulkChange("Suspend", "Suspend {}", "{} suspended", suspended, "users-suspended"),
         "activate": BulkChange("Activate", "Activate {}", "{} activated", activated, "users-activated"),
         "delete": BulkChange("Delete", "Delete {}", "{} deleted", deleted, "users-deleted"),
         "restore": BulkChange("Restore", "Restore {}", "{} restored", restored, "users-restored"),
+        LINKS: BulkChange("Create links (CSV)", "Create links for {}", "", linked, ""),
     }
     changed = "Their permissions change immediately, and those of their API keys."
     for role in page.roles_to_give():
@@ -101,6 +117,7 @@ async def ask(page: PageRequest) -> Response:
         first=await _named(page, ids[:MAX_NAMED]),
         asked=asked_of(page.form),
         back=_back(op, page.form),
+        is_of_invitations="invitations" in page.form,
     )
 
 
@@ -108,6 +125,8 @@ async def apply(page: PageRequest) -> Response:
     """Change the users that the page before named, all but those that can't be changed."""
     op, change = _chosen(page)
     ids = [id for id in page.form.get("ids", "").split(" ") if id][: bulk.MAX_OPERATIONS]
+    if op == LINKS:
+        return await _links(page, ids)
     results = await bulk.bulk_users(page.on, page.by, [_operation(page, op, id) for id in ids])
     failed: dict[str, list[str]] = {}
     for id, result in zip(ids, results, strict=True):
@@ -118,9 +137,8 @@ async def apply(page: PageRequest) -> Response:
         return page.redirect(_back(op, page.form), change.notice, count=done)
     named = max(1, MAX_FAILED // len(failed))
     shown = [(why, len(of), of[:named]) for why, of in failed.items()]
-    return shown_once.redirect(
-        page, RESULT, {"op": op, "done": done, "failed": shown}, list_url(asked_of(page.form), "")
-    )
+    asked = list_url(asked_of(page.form), "", invitations=page.form.get("invitations", ""))
+    return shown_once.redirect(page, RESULT, {"op": op, "done": done, "failed": shown}, asked)
 
 
 async def show(page: PageRequest) -> Response:
@@ -137,6 +155,29 @@ async def show(page: PageRequest) -> Response:
         failed=[Failed(why, count, await _named(page, ids)) for why, count, ids in found["failed"]],
         back=_back(found["op"], page.query),
     )
+
+
+async def _links(page: PageRequest, ids: Sequence[str]) -> Response:
+    """A file with a link for each of these users: an invitation, or to set a new password."""
+    query = Query(Filters(ids=tuple(ids)), limit=bulk.MAX_OPERATIONS)
+    found = [User._make(row) for row in (await users.list_users(page.on, page.by, query)).rows]
+    results = await bulk.bulk_users(page.on, page.by, [_link_for(user) for user in found])
+    rows = [_row(page, user, result) for user, result in zip(found, results, strict=True)]
+    content = spreadsheets.rows([("name", "email", "url", "expires_at", "problem"), *rows])
+    return download(f"rollbook-links-{minute()}.csv", spreadsheets.CONTENT_TYPE, content)
+
+
+def _link_for(user: User) -> Operation:
+    purpose = "invite" if user.status == "invited" else "reset_password"
+    return Operation("create_token", user.id, TokenCreate(purpose=purpose))
+
+
+def _row(page: PageRequest, user: User, result: OperationResult) -> tuple[str, ...]:
+    made = result.token
+    if made is None:
+        return user.name, user.email, "", "", "" if result.error is None else forms.sentence(result.error)
+    url = link_url(page.on.url, made.token.purpose, made.text)
+    return user.name, user.email, url, clock.format_time(made.token.expires_at), ""
 
 
 def _operation(page: PageRequest, op: str, id: str) -> Operation:
@@ -169,4 +210,6 @@ async def _names(queries: Queries, ids: Sequence[str]) -> list[Named]:
 
 
 def _back(op: str, asked: Mapping[str, str]) -> str:
-    return "/admin/users/deleted" if op == "restore" else list_url(asked_of(asked))
+    if op == "restore":
+        return "/admin/users/deleted"
+    return list_url(asked_of(asked), INVITATIONS if "invitations" in asked else "/admin/users")

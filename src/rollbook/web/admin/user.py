@@ -3,19 +3,20 @@ own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rollbook import clock
+from rollbook.actions import invitations, users
 from rollbook.actions import tokens as links
-from rollbook.actions import users
-from rollbook.actions.arguments import PasswordLinkCreate, UserUpdate
+from rollbook.actions.arguments import PasswordLinkCreate, TokenCreate, UserUpdate
 from rollbook.api.show import for_people
 from rollbook.auth import tokens
 from rollbook.errors import ApiError, NotFound, PreconditionFailed
 from rollbook.http.response import Response
 from rollbook.records import events
 from rollbook.records import users as user_records
+from rollbook.records.one_time_tokens import Token
 from rollbook.records.users import User
 from rollbook.storage.database import Queries
 from rollbook.web import forms, shown_once, usage
@@ -120,8 +121,11 @@ async def create_link(page: PageRequest) -> Response:
 
 
 async def redirect_to_link(page: PageRequest, user: User, is_new: bool = False) -> Response:
-    """Create a setup or password reset link, which invalidates the one before, and lead to its page."""
-    link = await links.create_password_link(page.on, page.by, user.id, PasswordLinkCreate())
+    """Create an invitation, setup or password reset link, which ends the one before, and lead to its page."""
+    if user.status == "invited":
+        link = await links.create_token(page.on, page.by, user.id, TokenCreate(purpose="invite"))
+    else:
+        link = await links.create_password_link(page.on, page.by, user.id, PasswordLinkCreate())
     url = tokens.link_url(page.on.url, link.token.purpose, link.text)
     shown = {"url": url, "expires_at": link.token.expires_at, "is_new": is_new}
     return shown_once.redirect(page, f"/admin/users/{user.id}/password-link", shown)
@@ -208,9 +212,32 @@ async def _profile(page: PageRequest, edited: Edited, status: int = 200) -> Resp
         roles=page.roles_to_give(),
         limit=limit,
         role_limit=page.on.policy.limit_for(user.role),
+        invitation=await invitation_of(page, user) if user.status == "invited" and page.may("tokens:create") else None,
         gauges=await usage.gauges(page, user.id, limit) if page.may("requests:read") else [],
         **user_tabs.context(page, user),
     )
+
+
+class Invitation(NamedTuple):
+    """An invited user, and the link that they were given last."""
+
+    user: User
+    token: Token | None
+    is_open: bool
+
+
+async def invitations_of(page: PageRequest, users: Sequence[User]) -> list[Invitation]:
+    found = await invitations.of_users(page.on, page.by, [user.id for user in users])
+    tokens = [found.get(user.id) for user in users]
+    now = clock.now()
+    return [
+        Invitation(user, token, token is not None and token.expires_at > now)
+        for user, token in zip(users, tokens, strict=True)
+    ]
+
+
+async def invitation_of(page: PageRequest, user: User) -> Invitation:
+    return (await invitations_of(page, [user]))[0]
 
 
 async def _deleted(page: PageRequest, problems: Mapping[str, str] = {}, status: int = 200) -> Response:

@@ -61,7 +61,7 @@ async def show(page: PageRequest) -> Response:
     problems: dict[str, str] = {}
     try:
         number = _page_number(query.get("page", ""))
-        listed = await _list(page, asked, number)
+        listed = await listed_page(page, asked, number)
     except InvalidParameter as error:
         problems = forms.problems(page, error, LABELS)
     pages = None if listed.total is None else max(1, -(-listed.total // PAGE))
@@ -111,8 +111,9 @@ def _filters(asked: dict[str, str]) -> dict[str, Any]:
     }
 
 
-async def _list(page: PageRequest, asked: dict[str, str], number: int) -> Listed:
-    """Raises InvalidParameter."""
+async def listed_page(page: PageRequest, asked: dict[str, str], number: int, path: str = "/admin/users") -> Listed:
+    """The users that these filters select, newest first; `path` is the page that lists them. Raises
+    InvalidParameter."""
     selection = selection_of(asked)
     cursor, count = page.query.get("cursor", ""), page.query.get("count", "")
     secret = page.on.secret
@@ -126,7 +127,7 @@ async def _list(page: PageRequest, asked: dict[str, str], number: int) -> Listed
     def url(position: Position | None, number: int) -> str | None:
         if position is None:
             return None
-        return list_url(asked, page=number, cursor=paging.cursor(secret, sort, position), count=count)
+        return list_url(asked, path, page=number, cursor=paging.cursor(secret, sort, position), count=count)
 
     return Listed(
         [User._make(row) for row in found.rows],

@@ -1,0 +1,44 @@
+"""Invitations: who has been invited and has no password yet, and many new ones at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rollbook.actions import bulk
+from rollbook.actions.arguments import UserCreate
+from rollbook.actions.bulk import Operation, OperationResult
+from rollbook.actions.context import Rollbook
+from rollbook.actions.permissions import require
+from rollbook.actions.principal import Principal
+from rollbook.records import one_time_tokens, rules, user_list
+from rollbook.records.dialect import dialect
+from rollbook.records.one_time_tokens import Token
+
+MAX_COUNTED = 1_000
+"""Where counting those who are invited ends."""
+
+
+async def count(on: Rollbook, by: Principal) -> int:
+    """The number of invited users; counting ends at MAX_COUNTED."""
+    require(by, "users:read")
+    return await on.read(user_list.count_few, "status", "invited", MAX_COUNTED)
+
+
+async def of_users(on: Rollbook, by: Principal, ids: Sequence[str]) -> dict[str, Token]:
+    """Newest invitation of each of these users who has one, expired or not."""
+    require(by, "tokens:create")
+    return await on.read(one_time_tokens.of_users, ids, "invite")
+
+
+async def statuses(on: Rollbook, by: Principal, emails: Sequence[str]) -> Mapping[str, str]:
+    """Status of the users who have these emails, by `rules.email_key`."""
+    require(by, "users:read")
+    keys = list({rules.email_key(email) for email in emails})
+    found = await on.read_aside(dialect(on.db).user_imports.existing, "email", keys)
+    return {key: each.user.status for key, each in found.items()}
+
+
+async def invite(on: Rollbook, by: Principal, people: Sequence[UserCreate]) -> list[OperationResult]:
+    """Create these users, at most `bulk.MAX_OPERATIONS`. One who can't be created stops no other. Raises
+    InsufficientScope, ProofRequired."""
+    return await bulk.bulk_users(on, by, [Operation("create", fields=person) for person in people])
