@@ -15,6 +15,7 @@ from rollbook import errors
 from tests.callers import Connection, of_each_worker, together
 from tests.contract.answers import Log, refused
 from tests.engines import once
+from tests.factors import enrolled
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
 from tests.visitor import cookie, is_signed_in, signed_in, visitor
 
@@ -140,6 +141,37 @@ def test_a_sign_in_link_makes_a_session_once_and_other_tokens_make_none(http: ht
     refused(exchange("unknown"), errors.TokenInvalid)
 
 
+def test_a_user_with_a_second_factor_gets_a_session_for_the_code_and_none_for_the_password(
+    server: Server, http: httpx2.Client, user: dict
+) -> None:
+    app = enrolled(http, user["id"])
+    log = Log(http)
+    challenge = refused(sign_in(http, user), errors.SecondFactorRequired)["challenge"]
+    assert listed(http, user) == [] and log.news() == []
+
+    def answer(code: str) -> httpx2.Response:
+        body = {"challenge": challenge, "code": code, "audience": SHOP, "address": "203.0.113.7"}
+        return http.post("/v1/sessions", json=body)
+
+    refused(answer(app.wrong()), errors.WrongCode)
+    assert listed(http, user) == []
+    right = {"challenge": challenge, "code": app.code(), "audience": SHOP}
+    connections = [Connection(server) for _ in range(4)]
+    answers = together(*(partial(each.call, "POST", "/v1/sessions", right) for each in connections))
+    for each in connections:
+        each.close()
+    (made,) = [each.json for each in answers if each.status == 201]
+    assert is_valid(http, made)
+    (session,) = listed(http, user)
+    assert session["id"] == made["id"]
+    assert [event["type"] for event in log.news()] == ["user.signed_in", "session.created"]
+    refused(answer(app.recovery_codes[0]), errors.InvalidChallenge)
+    # The same challenge of the older call is good here, too.
+    answered = http.post("/v1/users/verify-password", json={"email": user["email"], "password": user["password"]})
+    challenge = answered.json()["challenge"]
+    assert answer(app.recovery_codes[0]).status_code == 201
+
+
 def test_of_many_who_exchange_one_sign_in_link_one_gets_a_session(
     server: Server, http: httpx2.Client, user: dict
 ) -> None:
@@ -162,6 +194,9 @@ def test_one_way_to_sign_in_must_be_given_and_only_one(http: httpx2.Client, user
         ({"password": user["password"]}, "email"),
         ({**both, "token": "x"}, "token"),
         ({"email": user["email"], "token": "x"}, "token"),
+        ({"challenge": "x"}, "code"),
+        ({"code": "123456"}, "challenge"),
+        ({**both, "code": "123456"}, "challenge"),
     ):
         answer = http.post("/v1/sessions", json={"audience": SHOP, **fields})
         assert refused(answer, errors.InvalidParameter)["param"] == param

@@ -771,6 +771,9 @@ def of_own_factor(world: World, route: Route, code: str | None = None) -> httpx2
 
 
 def wrong_code(world: World, route: Route) -> httpx2.Response:
+    if route.path == "/v1/sessions":
+        challenge = with_factor(world, route).json()["challenge"]
+        return world.ask(route, Ask(route.path, {"challenge": challenge, "code": "0000000", "audience": "shop"}))
     if route.path in ("/v1/users/verify-challenge", f"{FACTOR}/activate", f"{FACTORS}/verify"):
         ask = world.valid(route)
         return world.ask(route, ask._replace(json={**(ask.json or {}), "code": "0000000"}))
@@ -787,13 +790,14 @@ def too_many_codes(world: World, route: Route) -> httpx2.Response:
 
 
 def no_challenge(world: World, route: Route) -> httpx2.Response:
-    return world.ask(route, Ask(route.path, {"challenge": "Example-Only", "code": "123456"}))
+    more = {"audience": "shop"} if route.path == "/v1/sessions" else {}
+    return world.ask(route, Ask(route.path, {"challenge": "Example-Only", "code": "123456", **more}))
 
 
 def with_factor(world: World, route: Route) -> httpx2.Response:
     user = new_user(world.http)
     enrolled(world.http, user["id"])
-    return world.http.post(route.path, json={"email": user["email"], "password": user["password"]})
+    return sign_in_by(world.http, route, user, user["password"])
 
 
 def suspended_with_factor(world: World, route: Route) -> httpx2.Response:

@@ -8,17 +8,18 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from rollbook import clock, roles
-from rollbook.actions import attempts, passwords, sessions, tokens
+from rollbook.actions import passwords, sessions, tokens, verification
 from rollbook.actions.arguments import SessionCreate, SessionRefresh, SessionVerification, TokenConsume
-from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require
 from rollbook.actions.principal import Principal
+from rollbook.actions.second_factors import FactorUse
+from rollbook.actions.verification import ProvenPassword
 from rollbook.auth import session_tokens
 from rollbook.auth.session_tokens import RefreshDigests
 from rollbook.config import Settings
-from rollbook.errors import SessionEnded, UserSuspended, WrongPassword
+from rollbook.errors import SecondFactorRequired, SessionEnded, UserSuspended, WrongPassword
 from rollbook.records import app_sessions, events, users
 from rollbook.records import sessions as session_records
 from rollbook.records.app_sessions import Issue, NewSession, Verified
@@ -58,47 +59,73 @@ async def create(on: Rollbook, by: Principal, asked: SessionCreate) -> IssuedSes
 
     Signs a user in to your application: returns the user, a `token` that proves it for 15 minutes, and a
     `refresh_token` that gets the next one. Send their `email` and `password`, or the one-time `token` of a sign-in
-    link. Wrong passwords are answered and counted as by `POST /v1/users/verify-password`: send the `address` of the
-    person who signs in. A user has at most 100 sessions for an audience; the next one ends the oldest.
+    link. If they have a second factor, the right password is a 401 `second_factor_required`, whose `challenge` you send
+    with a `code`. Wrong passwords and codes are counted as by `POST /v1/users/verify-password`: send the `address` of
+    the person who signs in. A user has at most 100 sessions for an audience; the next one ends the oldest.
     """
     require(by, "sessions:create")
-    if asked.token is UNSET:
-        return await _by_password(on, by, asked)
-    if asked.email is not UNSET or asked.password is not UNSET:
-        refuse("token", "can't be combined with an email and password")
-    return await _by_token(on, by, asked, asked.token)
+    way = _way(asked)
+    if way == "token":
+        return await _by_token(on, by, asked)
+    if way == "challenge":
+        return await _by_challenge(on, by, asked)
+    return await _by_password(on, by, asked)
+
+
+WAYS = {"token": ("token",), "challenge": ("challenge", "code"), "email": ("email", "password")}
+"""Fields that go together, by the first of them."""
+
+
+def _way(asked: SessionCreate) -> str:
+    """How they sign in: one of WAYS. Raises InvalidParameter."""
+    begun = [way for way, names in WAYS.items() if any(getattr(asked, name) is not UNSET for name in names)]
+    if len(begun) > 1:
+        refuse(begun[0], f"can't be combined with {' and '.join(WAYS[begun[1]])}")
+    way = begun[0] if begun else "email"
+    for name in WAYS[way]:
+        if getattr(asked, name) is UNSET:
+            refuse(name, "is required" if begun else "is required, or a token, or a challenge")
+    return way
 
 
 async def _by_password(on: Rollbook, by: Principal, asked: SessionCreate) -> IssuedSession:
-    """Raises InvalidParameter, WrongPassword, TooManyAttempts, Overloaded, UserSuspended."""
-    if asked.email is UNSET or asked.password is UNSET:
-        refuse("email" if asked.email is UNSET else "password", "is required, unless you send a token")
-    user, kept = await users.sign_in(on.db, asked.email)
-    origin, actor = _from(by, asked)
-    hash = await passwords.prove_sign_in(on, actor, user, asked.email, origin, kept, asked.password)
-    if user is None:
-        raise WrongPassword()
-    if roles.is_barred(user.status):
-        raise UserSuspended()
-    renewed = await passwords.renewed(on, hash, asked.password)
-    return await on.write(_with_password, on, actor, user.id, hash, renewed, _new(by, asked), _mint())
+    """Raises WrongPassword, SecondFactorRequired, TooManyAttempts, Overloaded, UserSuspended."""
+    email, password = given(asked.email), given(asked.password)
+    proven = await verification.prove_password(on, by, email, password, asked.address)
+    found = await on.write(_with_password, on, proven, _new(by, asked), _mint())
+    if isinstance(found, str):
+        raise SecondFactorRequired(found)
+    return found
 
 
 async def _with_password(
-    tx: Tx, on: Rollbook, by: Actor, user_id: str, proven: str, renewed: str | None, new: NewSession, pair: Pair
-) -> IssuedSession:
-    """`proven` is the hash that the password was right for: it may have been changed since, which signs everybody
-    out."""
-    if await users.password_hash(tx, user_id) != proven:
+    tx: Tx, on: Rollbook, proven: ProvenPassword, new: NewSession, pair: Pair
+) -> IssuedSession | str:
+    """A challenge, if the user has a second factor. The password may have been changed since it was proven, which signs
+    everybody out."""
+    if await users.password_hash(tx, proven.user_id) != proven.hash:
         raise WrongPassword()
-    if renewed is not None:
-        await users.renew_hash(tx, user_id, proven, renewed)
-    return await _start(tx, on, by, user_id, new, pair)
+    challenge = await verification.first_step(tx, proven)
+    return await _start(tx, on, proven.actor, proven.user_id, new, pair) if challenge is None else challenge
 
 
-async def _by_token(on: Rollbook, by: Principal, asked: SessionCreate, text: str) -> IssuedSession:
+async def _by_challenge(on: Rollbook, by: Principal, asked: SessionCreate) -> IssuedSession:
+    """Raises InvalidChallenge, WrongCode, TooManyAttempts, UserSuspended."""
+    token, code = given(asked.challenge), given(asked.code)
+    actor, proven = await verification.prove_factor(on, by, token, code, asked.address)
+    return await on.write(_with_factor, on, actor, token, proven, _new(by, asked), _mint())
+
+
+async def _with_factor(
+    tx: Tx, on: Rollbook, by: Actor, token: str, proven: FactorUse, new: NewSession, pair: Pair
+) -> IssuedSession:
+    return await _start(tx, on, by, await verification.second_step(tx, by, token, proven), new, pair)
+
+
+async def _by_token(on: Rollbook, by: Principal, asked: SessionCreate) -> IssuedSession:
     """Raises TokenInvalid, InvalidParameter."""
-    origin, actor = _from(by, asked)
+    origin, actor = verification.origin_of(by, asked.address)
+    text = given(asked.token)
     open = await tokens.look(on, text)
     if open is not None and open.token.purpose != SIGN_IN:
         refuse("token", f"must have the purpose {SIGN_IN}. Use others with POST /v1/tokens/consume")
@@ -111,12 +138,6 @@ async def _with_token(
 ) -> IssuedSession:
     user = await tokens.use(tx, by, ready)
     return await _start(tx, on, by, user.id, new, pair)
-
-
-def _from(by: Principal, asked: SessionCreate) -> tuple[AttemptOrigin, Actor]:
-    """Origin of an attempt, and who is recorded for it."""
-    address = given(asked.address)
-    return attempts.of_application(by, address), by.actor if address is None else by.actor._replace(address=address)
 
 
 def _new(by: Principal, asked: SessionCreate) -> NewSession:

@@ -495,8 +495,31 @@ UserAgent = Annotated[
 SessionText = Annotated[str, Meta(min_length=1, max_length=100, extra_json_schema={"pattern": ANY_TEXT})]
 
 
+Code = Annotated[
+    str,
+    Meta(
+        min_length=6,
+        max_length=64,
+        pattern=NO_CONTROLS,
+        description="A code of the user's authenticator app, or a recovery code. Spaces and hyphens don't matter.",
+        examples=["287082"],
+    ),
+]
+ChallengeText = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=128,
+        pattern=NO_CONTROLS,
+        description="The `challenge` that the right password returned with `second_factor_required`.",
+        examples=[examples.CHALLENGE],
+    ),
+]
+
+
 class SessionCreate(Body):
-    """Who signs in to your application: with `email` and `password`, or with a one-time `token`."""
+    """Who signs in to your application: with `email` and `password`, then `challenge` and `code` if they have a second
+    factor, or with a one-time `token`."""
 
     audience: Audience
     email: GivenEmail | UnsetType = UNSET
@@ -505,6 +528,8 @@ class SessionCreate(Body):
         Annotated[SessionText, says("A one-time token of the purpose `sign_in`.", examples=[examples.TOKEN_TEXT])]
         | UnsetType
     ) = UNSET
+    challenge: ChallengeText | UnsetType = UNSET
+    code: Code | UnsetType = UNSET
     address: Address | UnsetType = UNSET
     user_agent: UserAgent | UnsetType = UNSET
 
@@ -523,16 +548,6 @@ class SessionVerification(Body):
     audience: Audience
 
 
-Code = Annotated[
-    str,
-    Meta(
-        min_length=6,
-        max_length=64,
-        pattern=NO_CONTROLS,
-        description="A code of the user's authenticator app, or a recovery code. Spaces and hyphens don't matter.",
-        examples=["287082"],
-    ),
-]
 OwnCode = Annotated[
     Code,
     says(
@@ -545,16 +560,7 @@ OwnCode = Annotated[
 class ChallengeAnswer(Body):
     """A code for the challenge of a sign-in."""
 
-    challenge: Annotated[
-        str,
-        Meta(
-            min_length=1,
-            max_length=128,
-            pattern=NO_CONTROLS,
-            description="The `challenge` that `verify-password` returned.",
-            examples=[examples.CHALLENGE],
-        ),
-    ]
+    challenge: ChallengeText
     code: Code
     address: Address | UnsetType = UNSET
 

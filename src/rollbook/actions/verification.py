@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from msgspec import UNSET, UnsetType
 
 from rollbook import roles
@@ -29,26 +31,48 @@ async def verify_password(on: Rollbook, by: Principal, credentials: Credentials)
     stranger can't lock the user out.
     """
     require(by, "users:verify")
-    user, kept = await users.sign_in(on.db, credentials.email)
-    origin, actor = _from(by, credentials.address)
-    hash = await passwords.prove_sign_in(on, actor, user, credentials.email, origin, kept, credentials.password)
-    if user is None:
-        raise WrongPassword()
-    if roles.is_barred(user.status):
-        raise UserSuspended()
-    renewed = await passwords.renewed(on, hash, credentials.password)
-    found = await on.write(_verified, actor, user.id, hash, renewed)
+    proven = await prove_password(on, by, credentials.email, credentials.password, credentials.address)
+    found = await on.write(_verified, proven)
     if isinstance(found, str):
         raise SecondFactorRequired(found)
     return found
 
 
-async def _verified(tx: Tx, by: Actor, id: str, hash: str, renewed: str | None) -> User | str:
+async def _verified(tx: Tx, proven: ProvenPassword) -> User | str:
     """The user or, if they have a factor, a challenge."""
-    challenge = await second_factors.challenge_if_needed(tx, id, hash)
-    if renewed is not None:
-        await users.renew_hash(tx, id, hash, renewed)
-    return await signed_in(tx, by, id) if challenge is None else challenge
+    challenge = await first_step(tx, proven)
+    return await signed_in(tx, proven.actor, proven.user_id) if challenge is None else challenge
+
+
+class ProvenPassword(NamedTuple):
+    """A right password, the hash that it was right for, a stronger one if that is old, and who is recorded for it."""
+
+    actor: Actor
+    user_id: str
+    hash: str
+    renewed: str | None
+
+
+async def prove_password(
+    on: Rollbook, by: Principal, email: str, password: str, address: str | UnsetType
+) -> ProvenPassword:
+    """Raises WrongPassword, TooManyAttempts, Overloaded, UserSuspended."""
+    user, kept = await users.sign_in(on.db, email)
+    origin, actor = origin_of(by, address)
+    hash = await passwords.prove_sign_in(on, actor, user, email, origin, kept, password)
+    if user is None:
+        raise WrongPassword()
+    if roles.is_barred(user.status):
+        raise UserSuspended()
+    return ProvenPassword(actor, user.id, hash, await passwords.renewed(on, hash, password))
+
+
+async def first_step(tx: Tx, proven: ProvenPassword) -> str | None:
+    """A challenge for a user who has a second factor. None: the password was all that it takes."""
+    challenge = await second_factors.challenge_if_needed(tx, proven.user_id, proven.hash)
+    if proven.renewed is not None:
+        await users.renew_hash(tx, proven.user_id, proven.hash, proven.renewed)
+    return challenge
 
 
 async def verify_challenge(on: Rollbook, by: Principal, answer: ChallengeAnswer) -> User:
@@ -59,23 +83,36 @@ async def verify_challenge(on: Rollbook, by: Principal, answer: ChallengeAnswer)
     second factor. A wrong code leaves the challenge open, and counts as a wrong password does.
     """
     require(by, "users:verify")
-    challenge = await second_factors.look_challenge(on.db, answer.challenge)
-    user = await users.by_id(on.db, challenge.user_id)
-    if user is None:
-        raise InvalidChallenge()
-    origin, actor = _from(by, answer.address)
-    proven = await second_factors.check(on, actor, user, answer.code, origin)
+    actor, proven = await prove_factor(on, by, answer.challenge, answer.code, answer.address)
     return await on.write(_answered, actor, answer.challenge, proven)
 
 
 async def _answered(tx: Tx, by: Actor, token: str, proven: FactorUse) -> User:
+    return await signed_in(tx, by, await second_step(tx, by, token, proven))
+
+
+async def prove_factor(
+    on: Rollbook, by: Principal, token: str, code: str, address: str | UnsetType
+) -> tuple[Actor, FactorUse]:
+    """A right code for this challenge, not used up yet, and who is recorded for it. Raises InvalidChallenge, WrongCode,
+    TooManyAttempts."""
+    challenge = await second_factors.look_challenge(on.db, token)
+    user = await users.by_id(on.db, challenge.user_id)
+    if user is None:
+        raise InvalidChallenge()
+    origin, actor = origin_of(by, address)
+    return actor, await second_factors.check(on, actor, user, code, origin)
+
+
+async def second_step(tx: Tx, by: Actor, token: str, proven: FactorUse) -> str:
+    """Use challenge and code up. Returns the ID of the user. Raises InvalidChallenge, WrongCode."""
     await users.get(tx, proven.user_id)
     challenge = await second_factors.take_challenge(tx, token)
     await second_factors.use(tx, by, proven)
-    return await signed_in(tx, by, challenge.user_id)
+    return challenge.user_id
 
 
-def _from(by: Principal, address: str | UnsetType) -> tuple[attempts.AttemptOrigin, Actor]:
+def origin_of(by: Principal, address: str | UnsetType) -> tuple[attempts.AttemptOrigin, Actor]:
     """Origin of an attempt, and who is recorded for it."""
     if address is UNSET:
         return attempts.of_application(by, None), by.actor

@@ -292,6 +292,9 @@ TABLE: dict[str, list[Route]] = {
             errors=(
                 errors.WrongPassword,
                 errors.TokenInvalid,
+                errors.SecondFactorRequired,
+                errors.InvalidChallenge,
+                errors.WrongCode,
                 errors.UserSuspended,
                 errors.TooManyAttempts,
                 errors.Overloaded,

@@ -218,7 +218,7 @@ export interface components {
          */
         ChallengeAnswer: {
             /**
-             * @description The `challenge` that `verify-password` returned.
+             * @description The `challenge` that the right password returned with `second_factor_required`.
              * @example Example-Only-Example-Only-Example-Only-Exam
              */
             challenge: string;
@@ -2227,7 +2227,7 @@ export interface components {
         };
         /**
          * SessionCreate
-         * @description Who signs in to your application: with `email` and `password`, or with a one-time `token`.
+         * @description Who signs in to your application: with `email` and `password`, then `challenge` and `code` if they have a second factor, or with a one-time `token`.
          * @example {
          *       "email": "charlie.c@example.com",
          *       "password": "securepassword123",
@@ -2256,6 +2256,16 @@ export interface components {
              * @example Example-Only-Example-Only-Example-Only-Exam
              */
             token?: string;
+            /**
+             * @description The `challenge` that the right password returned with `second_factor_required`.
+             * @example Example-Only-Example-Only-Example-Only-Exam
+             */
+            challenge?: string;
+            /**
+             * @description A code of the user's authenticator app, or a recovery code. Spaces and hyphens don't matter.
+             * @example 287082
+             */
+            code?: string;
             /**
              * @description The IP address of the person who signs in, as your application sees it. Not that of your application or its proxy.
              * @example 203.0.113.7

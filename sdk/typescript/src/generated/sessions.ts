@@ -47,13 +47,18 @@ export class Sessions {
    * Create a session.
    *
    * Signs a user in to your application: returns the user, a `token` that proves it for 15 minutes, and a `refresh_token`
-   * that gets the next one. Send their `email` and `password`, or the one-time `token` of a sign-in link. Wrong passwords
-   * are answered and counted as by `POST /v1/users/verify-password`: send the `address` of the person who signs in. A user
-   * has at most 100 sessions for an audience; the next one ends the oldest.
+   * that gets the next one. Send their `email` and `password`, or the one-time `token` of a sign-in link. If they have a
+   * second factor, the right password is a 401 `second_factor_required`, whose `challenge` you send with a `code`. Wrong
+   * passwords and codes are counted as by `POST /v1/users/verify-password`: send the `address` of the person who signs in. A
+   * user has at most 100 sessions for an audience; the next one ends the oldest.
    *
    * Scope: `sessions:create`.
    * @throws {TokenInvalid} The one-time token is unknown, was used, replaced or ended, or has expired.
+   * @throws {ChallengeInvalid} The `challenge` of a sign-in with a second factor is unknown, was used, or is older than five
+   * minutes; or the password or the factors were changed since.
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
+   * @throws {SecondFactorRequired} The password is right, but the user has a second factor, so they are not signed in yet.
+   * @throws {WrongCode} The code of the second factor is wrong, or was used before: each works once.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example

@@ -165,7 +165,10 @@ export interface SecondFactors extends Object<"SecondFactors"> {}
 /** A browser a user is signed in to the dashboard with, or an application's session of a user. */
 export interface Session extends Object<"Session"> {}
 
-/** Who signs in to your application: with `email` and `password`, or with a one-time `token`. */
+/**
+ * Who signs in to your application: with `email` and `password`, then `challenge` and `code` if they have a second factor,
+ * or with a one-time `token`.
+ */
 export interface SessionCreate extends Object<"SessionCreate"> {}
 
 /** A refresh token, which works once. */

@@ -1393,6 +1393,8 @@ class AsyncSessions(AsyncResource):
         email: str | Omit = OMIT,
         password: str | Omit = OMIT,
         token: str | Omit = OMIT,
+        challenge: str | Omit = OMIT,
+        code: str | Omit = OMIT,
         address: str | Omit = OMIT,
         user_agent: str | Omit = OMIT,
     ) -> SessionTokens:
@@ -1400,9 +1402,10 @@ class AsyncSessions(AsyncResource):
 
         Signs a user in to your application: returns the user, a `token` that proves it for 15 minutes, and a
         `refresh_token` that gets the next one. Send their `email` and `password`, or the one-time `token` of a
-        sign-in link. Wrong passwords are answered and counted as by `POST /v1/users/verify-password`: send the
-        `address` of the person who signs in. A user has at most 100 sessions for an audience; the next one ends
-        the oldest.
+        sign-in link. If they have a second factor, the right password is a 401 `second_factor_required`, whose
+        `challenge` you send with a `code`. Wrong passwords and codes are counted as by `POST
+        /v1/users/verify-password`: send the `address` of the person who signs in. A user has at most 100
+        sessions for an audience; the next one ends the oldest.
 
         Scope: `sessions:create`.
 
@@ -1413,6 +1416,10 @@ class AsyncSessions(AsyncResource):
             email: The user's email. At most 254 characters.
             password: The user's current password. At most 256 characters.
             token: A one-time token of the purpose `sign_in`. At most 100 characters.
+            challenge: The `challenge` that the right password returned with `second_factor_required`. At most
+                128 characters.
+            code: A code of the user's authenticator app, or a recovery code. Spaces and hyphens don't matter. 6
+                to 64 characters.
             address: The IP address of the person who signs in, as your application sees it. Not that of your
                 application or its proxy. 2 to 45 characters.
             user_agent: The User-Agent header of the person's browser or app, to tell sessions apart. The first
@@ -1420,7 +1427,12 @@ class AsyncSessions(AsyncResource):
 
         Raises:
             TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired.
+            ChallengeInvalid: The `challenge` of a sign-in with a second factor is unknown, was used, or is
+                older than five minutes; or the password or the factors were changed since.
             WrongPassword: The email is unknown, or the password is wrong.
+            SecondFactorRequired: The password is right, but the user has a second factor, so they are not
+                signed in yet.
+            WrongCode: The code of the second factor is wrong, or was used before: each works once.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
                 `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
@@ -1443,6 +1455,8 @@ class AsyncSessions(AsyncResource):
                     "email": email,
                     "password": password,
                     "token": token,
+                    "challenge": challenge,
+                    "code": code,
                     "address": address,
                     "user_agent": user_agent,
                 },
@@ -2047,7 +2061,8 @@ class AsyncUsers(AsyncResource):
         Scope: `users:verify`.
 
         Args:
-            challenge: The `challenge` that `verify-password` returned. At most 128 characters.
+            challenge: The `challenge` that the right password returned with `second_factor_required`. At most
+                128 characters.
             code: A code of the user's authenticator app, or a recovery code. Spaces and hyphens don't matter. 6
                 to 64 characters.
             address: The IP address of the person who signs in, as your application sees it. Not that of your
