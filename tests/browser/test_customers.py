@@ -4,8 +4,12 @@ product."""
 from __future__ import annotations
 
 import itertools
+import json
 import re
+import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import httpx2
 import pytest
@@ -14,7 +18,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from rollbook.languages import NAMES, language
 from tests.browser.chromium import axe_in_both_themes, sideways, sign_in
 from tests.browser.conftest import NO_LIMITS
-from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user, running
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user, running, serving
 
 LOGO = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 160 32"><style>text { fill: #0f766e } '
@@ -41,8 +45,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "ROLLBOOK_LANGUAGE": "fr",
         "ROLLBOOK_SELF_DELETION": "true",
     }
-    limits = ("--rate-limit", "none", "--unauthenticated-limit", "none")
-    with running(folder / "data", *limits, environment=NO_LIMITS | brand) as server:
+    limits = ("--rate-limit", "none", "--unauthenticated-limit", "none", "--token-email-limit", "3/hour")
+    hooks = ("--webhook-allow", "127.0.0.0/8", "--token-address-limit", "none")
+    with running(folder / "data", *limits, *hooks, environment=NO_LIMITS | brand) as server:
         yield server
 
 
@@ -218,11 +223,11 @@ def test_a_person_deletes_their_own_account_and_it_can_be_restored(
         page.get_by_role("link", name="Delete my account…").click()
         page.get_by_role("button", name="Delete my account").click()
         page.locator("input[type=password]").fill("not the password")
-        page.get_by_role("button", name="Continue").click()
+        page.locator("main form button[type=submit]").click()
         expect(page.get_by_role("alert")).to_be_visible()
         assert http.get(f"/v1/users/{user['id']}").is_success
         page.locator("input[type=password]").fill(user["password"])
-        page.get_by_role("button", name="Continue").click()
+        page.locator("main form button[type=submit]").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Your account is deleted")
         expect(page.get_by_role("main")).to_contain_text("For 30 days support can still restore it.")
     finally:
@@ -378,3 +383,112 @@ def test_the_pages_of_links_are_in_the_language_of_the_browser(
         page.goto(url)
         expect(page.get_by_role("heading", level=1)).to_have_text(title)
         assert not sideways(page)
+
+
+# ---- a forgotten password
+
+
+@pytest.fixture
+def carried(http: httpx2.Client) -> Iterator[Callable[[], list[dict]]]:
+    """What a webhook of the application is given to deliver."""
+    received: list[dict] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["object"])
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as found:
+        url = f"http://127.0.0.1:{found.server_port}/hook"
+        made = http.post("/v1/webhooks", json={"url": url, "types": ["token.requested"]})
+        assert made.status_code == 201, made.text
+        yield lambda: received
+        http.delete(f"/v1/webhooks/{made.json()['id']}")
+
+
+def wait_for(carried: Callable[[], list[dict]], count: int) -> dict:
+    until = time.monotonic() + 60
+    while len(carried()) < count:
+        assert time.monotonic() < until, carried()
+        time.sleep(0.02)
+    return carried()[-1]
+
+
+@without_scripts
+def test_who_forgot_the_password_sets_a_new_one(
+    new_page: Callable[..., Page], http: httpx2.Client, user: dict, carried: Callable[[], list[dict]], scripts: bool
+) -> None:
+    page = new_page(java_script_enabled=scripts)
+    page.goto("/account/sign-in?lang=pt")
+    page.get_by_role("link", name="Esqueceu a senha?").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Esqueceu a senha?")
+    page.get_by_label("E-mail").fill(user["email"].upper())
+    page.get_by_role("button", name="Enviar link").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Confira o seu e-mail")
+    expect(page.get_by_role("main")).to_contain_text("vale por 30 minutos")
+    assert axe_in_both_themes(page) == [] if scripts else True
+    told = wait_for(carried, 1)
+    assert (told["purpose"], told["email"]) == ("reset_password", user["email"])
+    page.goto(told["url"])
+    page.get_by_label("New password").fill(NEW)
+    page.get_by_label("Confirm password").fill(NEW)
+    page.get_by_role("button", name="Set password and sign in").click()
+    expect(page).to_have_url(re.compile("/account/keys$"))
+    assert http.get(f"/v1/users/{user['id']}").json()["email_verified"] is True, "who has the link reads the mail"
+    page.goto(told["url"])
+    page.get_by_role("link", name="Request a new link").click()
+    expect(page.get_by_label("Email")).to_be_visible()
+
+
+def test_who_is_invited_and_asks_for_a_new_password_is_invited_again(
+    page: Page, http: httpx2.Client, carried: Callable[[], list[dict]]
+) -> None:
+    user = invited(http)
+    page.goto("/account/forgot-password")
+    page.get_by_label("Email").fill(user["email"])
+    page.get_by_role("button", name="Send link").click()
+    page.goto(wait_for(carried, 1)["url"])
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Welcome to {NAME}")
+
+
+def test_the_form_answers_the_same_whoever_it_is_about(
+    server: Server, http: httpx2.Client, user: dict, carried: Callable[[], list[dict]]
+) -> None:
+    """Known, unknown, suspended, and beyond the limit of an email, after which nothing more is sent."""
+    suspended = new_user(http)
+    assert http.post(f"/v1/users/{suspended['id']}/suspend").is_success
+    with visitor(server, Origin=server.url) as stranger:
+
+        def ask(email: str) -> str:
+            answer = stranger.post("/account/forgot-password", data={"email": email})
+            assert answer.status_code == 200 and "no-store" in answer.headers["cache-control"]
+            assert "content-encoding" not in answer.headers and not answer.cookies
+            return answer.text.replace(email, "EMAIL")
+
+        said = {ask(email) for email in (user["email"], "nobody@example.com", suspended["email"], *[user["email"]] * 4)}
+        assert len(said) == 1
+        wait_for(carried, 3)
+        other = new_user(http)
+        ask(other["email"])
+        wait_for(carried, 4)
+        assert [told["user_id"] for told in carried()] == [user["id"]] * 3 + [other["id"]]
+        wrong = stranger.post("/account/forgot-password", data={"email": "nobody"}, headers={"Accept-Language": "es"})
+        assert wrong.status_code == 400 and "Este correo electrónico no es válido." in wrong.text
+
+
+def test_without_anyone_who_delivers_links_the_page_says_whom_to_ask(server: Server, page: Page) -> None:
+    page.goto("/account/sign-in")
+    assert page.get_by_role("link", name="Forgot password?").count() == 0
+    expect(page.get_by_role("main")).to_contain_text("Support can give you a link to set a new one.")
+    expect(page.get_by_role("main").get_by_role("link", name="Contact support")).to_have_attribute("href", SUPPORT)
+    page.goto("/account/forgot-password")
+    assert page.locator("input").count() == 0
+    expect(page.get_by_role("main").get_by_role("link", name="Contact support")).to_be_visible()
+    with visitor(server, Origin=server.url) as stranger:
+        answer = stranger.post("/account/forgot-password", data={"email": OWNER_EMAIL})
+        assert answer.status_code == 200 and "Contact" in answer.text
+    assert server.ask("SELECT count(*) FROM token_requests") == [(0,)]

@@ -12,9 +12,11 @@ from rollbook import units
 from rollbook.actions.checking import new_password
 from rollbook.languages import NAMES, chosen, language
 from rollbook.records import guessable, rules
+from rollbook.web import notices
 from rollbook.web.page_request import CUSTOMER_PAGES
 
 SRC = Path(__file__).parents[2] / "src" / "rollbook"
+MADE_UP = re.compile(r"(error|title|advice|fix|second|minute|hour|day|characters_needed|mail)_")
 OTHERS = [code for code in NAMES if code != "en"]
 
 
@@ -34,7 +36,12 @@ def test_every_text_that_is_used_is_there() -> None:
     files = [path for path in SRC.rglob("*") if path.suffix in (".py", ".html") and "languages" not in path.parts]
     source = "\n".join(path.read_text() for path in files)
     used = set(re.findall(r"(?<![\w.])(?:\w+\.)?t\(\s*['\"](\w+)['\"]\s*[,)]", source))
-    assert len(used) > 20 and used <= set(language("en").texts)
+    texts = language("en").texts
+    assert len(used) > 20 and used <= set(texts)
+    # Some keys are put together where they are used, and some sentences are found by what they say.
+    said = {key for key, text in texts.items() if any(text == each.text for each in notices.NOTICES.values())}
+    named = set(re.findall(r"['\"](\w+)['\"]", source))
+    assert {key for key in texts if not MADE_UP.match(key)} - named - said == set()
 
 
 @pytest.mark.parametrize("code", OTHERS)

@@ -58,7 +58,7 @@ async def ask(on: Rollbook, by: Principal, asked: TokenRequest, address: str | N
     redirect_url = redirects.check(on.settings, given(asked.redirect_url))
     address = given(asked.address, address)
     actor = by.actor if address is None else by.actor._replace(address=address)
-    is_admitted = await _admits(on, asked.email, address)
+    is_admitted = await admits(on, asked.email, address)
     wanted = Asked(
         email=str(asked.email),
         purpose=asked.purpose,
@@ -79,7 +79,7 @@ async def _add(tx: Tx, id: str, sealed: bytes) -> None:
     await token_requests.add(tx, id, sealed)
 
 
-async def _admits(on: Rollbook, email: str, address: str | None) -> bool:
+async def admits(on: Rollbook, email: str, address: str | None) -> bool:
     """Test whether an email and an address are within their limits, and count them. Beyond one of them, nothing is
     counted."""
     settings, now = on.settings, clock.now()

@@ -10,7 +10,6 @@ TEXTS = {
     "use_light_theme": "Helles Design verwenden",
     "use_dark_theme": "Dunkles Design verwenden",
     "dismiss": "Ausblenden",
-    "continue": "Weiter",
     "cancel": "Abbrechen",
     "go_to_sign_in": "Zur Anmeldung",
     "go_to_account": "Zu Ihrem Konto",
@@ -27,7 +26,6 @@ TEXTS = {
     "day_other": "{n} Tage",
     # Fields.
     "email": "E-Mail-Adresse",
-    "new_email": "Neue E-Mail-Adresse",
     "name": "Name",
     "password": "Passwort",
     "new_password": "Neues Passwort",

@@ -10,7 +10,6 @@ TEXTS = {
     "use_light_theme": "Use the light theme",
     "use_dark_theme": "Use the dark theme",
     "dismiss": "Dismiss",
-    "continue": "Continue",
     "cancel": "Cancel",
     "go_to_sign_in": "Go to sign-in",
     "go_to_account": "Go to your account",
@@ -27,7 +26,6 @@ TEXTS = {
     "day_other": "{n} days",
     # Fields.
     "email": "Email",
-    "new_email": "New email",
     "name": "Name",
     "password": "Password",
     "new_password": "New password",

@@ -10,7 +10,6 @@ TEXTS = {
     "use_light_theme": "Usar el tema claro",
     "use_dark_theme": "Usar el tema oscuro",
     "dismiss": "Cerrar",
-    "continue": "Continuar",
     "cancel": "Cancelar",
     "go_to_sign_in": "Ir al inicio de sesión",
     "go_to_account": "Ir a su cuenta",
@@ -27,7 +26,6 @@ TEXTS = {
     "day_other": "{n} días",
     # Fields.
     "email": "Correo electrónico",
-    "new_email": "Nuevo correo electrónico",
     "name": "Nombre",
     "password": "Contraseña",
     "new_password": "Nueva contraseña",

@@ -10,7 +10,6 @@ TEXTS = {
     "use_light_theme": "Utiliser le thème clair",
     "use_dark_theme": "Utiliser le thème sombre",
     "dismiss": "Fermer",
-    "continue": "Continuer",
     "cancel": "Annuler",
     "go_to_sign_in": "Aller à la page de connexion",
     "go_to_account": "Aller à votre compte",
@@ -27,7 +26,6 @@ TEXTS = {
     "day_other": "{n}\u00a0jours",
     # Fields.
     "email": "Adresse e-mail",
-    "new_email": "Nouvelle adresse e-mail",
     "name": "Nom",
     "password": "Mot de passe",
     "new_password": "Nouveau mot de passe",

@@ -10,7 +10,6 @@ TEXTS = {
     "use_light_theme": "ライトテーマに切り替える",
     "use_dark_theme": "ダークテーマに切り替える",
     "dismiss": "閉じる",
-    "continue": "続ける",
     "cancel": "キャンセル",
     "go_to_sign_in": "ログイン画面へ",
     "go_to_account": "アカウントへ",
@@ -27,7 +26,6 @@ TEXTS = {
     "day_other": "{n}日",
     # Fields.
     "email": "メールアドレス",
-    "new_email": "新しいメールアドレス",
     "name": "お名前",
     "password": "パスワード",
     "new_password": "新しいパスワード",

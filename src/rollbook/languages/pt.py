@@ -10,7 +10,6 @@ TEXTS = {
     "use_light_theme": "Usar o tema claro",
     "use_dark_theme": "Usar o tema escuro",
     "dismiss": "Fechar",
-    "continue": "Continuar",
     "cancel": "Cancelar",
     "go_to_sign_in": "Ir para a página de entrada",
     "go_to_account": "Ir para a sua conta",
@@ -27,7 +26,6 @@ TEXTS = {
     "day_other": "{n} dias",
     # Fields.
     "email": "E-mail",
-    "new_email": "Novo e-mail",
     "name": "Nome",
     "password": "Senha",
     "new_password": "Nova senha",

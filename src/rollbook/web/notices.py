@@ -22,6 +22,7 @@ NOTICES: dict[str, Notice] = {
     "password-set": Notice("ok", "Your password is set and you’re signed in."),
     "password-set-only": Notice("ok", "Your password is set."),
     "profile-saved": Notice("ok", "Saved."),
+    "email-asked": Notice("ok", "Saved. Open the link that was sent to your new email. Until then, the old one stays."),
     "password-changed": Notice("ok", "Your password has been changed. All other browsers have been signed out."),
     "key-revoked": Notice("ok", "API key revoked. It no longer works."),
     "session-ended": Notice("ok", "You have been signed out there."),

@@ -16,7 +16,7 @@ from rollbook.actions.principal import Principal, stranger
 from rollbook.actions.sessions import Browser, SignedIn
 from rollbook.api.call import Services
 from rollbook.auth import devices, tokens
-from rollbook.config import Settings
+from rollbook.config import LanguageCode, Settings
 from rollbook.errors import ApiError, BadRequest, Forbidden, UnsupportedMediaType
 from rollbook.http import coding, origins
 from rollbook.http.request import Request
@@ -153,10 +153,13 @@ class PageRequest:
     @cached_property
     def language(self) -> Language:
         """The reader's; pages that only people who run or use this server see are in English."""
-        if not self.is_public:
-            return language(ENGLISH)
+        return language(self.reads if self.is_public else ENGLISH)
+
+    @property
+    def reads(self) -> LanguageCode:
+        """What the reader would rather read, for pages and mails to them."""
         accept = self.request.headers.get(b"accept-language", b"").decode("latin-1")
-        return language(chosen(self._asked, accept, self.on.settings.language))
+        return chosen(self._asked, accept, self.on.settings.language)
 
     def t(self, key: str, **values: object) -> str:
         """A text in the reader's language."""

@@ -13,6 +13,7 @@ from rollbook.actions.tokens import Open
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
 from rollbook.web import forms
+from rollbook.web.account import forgot_password
 from rollbook.web.page_request import PageRequest, header_lines
 
 
@@ -30,7 +31,8 @@ async def opened(page: PageRequest, *purposes: str) -> Open | None:
 
 async def dead(page: PageRequest) -> Response:
     """The page of a link that can't be used. It doesn't say why: the reason is about an account."""
-    return page.render("sign_in/link_dead.html", 404, secret=True, section="sign-in", offers_link=False)
+    offers = await forgot_password.is_offered(page)
+    return page.render("sign_in/link_dead.html", 404, secret=True, section="sign-in", offers_link=offers)
 
 
 def form(page: PageRequest, template: str, open: Open, error: ApiError | None = None, **context: Any) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rollbook import clock, roles
-from rollbook.actions import passwords, sessions, users
+from rollbook.actions import own_email, passwords, sessions, users
 from rollbook.actions.arguments import PasswordChange, UserUpdate
 from rollbook.api.show import export_document
 from rollbook.errors import ApiError
@@ -22,11 +22,16 @@ async def change_profile(page: PageRequest) -> Response:
     given = {name: page.form.get(name, "").strip() for name in ("name", "email")}
     proof = {"current_password": password} if (password := page.form.get("current_password")) else {}
     try:
-        await users.update(page.on, page.by, page.me.user.id, page.arguments(UserUpdate, given | proof))
+        asked = page.arguments(UserUpdate, given | proof)
+        mails = page.on.settings.sends_mail and given["email"] != page.me.user.email
+        if mails:  # the new one counts once it is confirmed
+            await own_email.ask(page.on, page.by, given["email"], asked.current_password, page.reads)
+            asked = page.arguments(UserUpdate, {"name": given["name"]})
+        await users.update(page.on, page.by, page.me.user.id, asked)
     except ApiError as error:
         problems = forms.problems(page, error, proof="current_password")
         return _page(page, error.status, headers=header_lines(error), given=given, problems=problems)
-    return page.redirect("/account", "profile-saved")
+    return page.redirect("/account", "email-asked" if mails else "profile-saved")
 
 
 async def change_password(page: PageRequest) -> Response:
@@ -69,6 +74,7 @@ def _page(
         role_text=roles.ROLES[user.role],
         given=given or {"name": user.name, "email": user.email},
         least=page.on.settings.password_min_length,
+        mails=page.on.settings.sends_mail,
         can_delete=page.on.settings.self_deletion,
         problems=problems,
         password_problems=password_problems,

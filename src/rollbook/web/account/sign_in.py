@@ -6,6 +6,7 @@ from rollbook.actions import sessions
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
 from rollbook.web import forms
+from rollbook.web.account import forgot_password
 from rollbook.web.page_request import PageRequest, header_lines
 
 HOME = "/"
@@ -70,7 +71,7 @@ async def _form(page: PageRequest, wanted: str, email: str = "", error: ApiError
         section="sign-in",
         next=wanted,
         email=email,
-        offers_link=False,
+        offers_link=await forgot_password.is_offered(page),
         problems={} if error is None else forms.problems(page, error),
     )
 

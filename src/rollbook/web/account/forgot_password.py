@@ -1,0 +1,44 @@
+"""The form for a forgotten password. Its answer is always the same, so that it tells nobody who has an account."""
+
+from __future__ import annotations
+
+from rollbook.actions import token_deliveries, token_requests
+from rollbook.actions.arguments import TokenRequest
+from rollbook.errors import ApiError
+from rollbook.http.response import Response
+from rollbook.web import forms
+from rollbook.web.page_request import PageRequest, header_lines
+
+
+async def is_offered(page: PageRequest) -> bool:
+    """Test whether anyone would deliver the link: the server's own mail, or a webhook."""
+    return await token_deliveries.deliverer(page.on.db, page.on.settings, "member") is not None
+
+
+async def show(page: PageRequest) -> Response:
+    return await _form(page)
+
+
+async def ask(page: PageRequest) -> Response:
+    """Beyond the limits of the email or the address, the answer is the same, and nothing is sent."""
+    given = {"email": page.form.get("email", "").strip(), "purpose": "reset_password", "language": page.language.code}
+    if not await is_offered(page):
+        return await _form(page)
+    try:
+        await token_requests.ask(page.on, page.by, page.arguments(TokenRequest, given), page.by.address)
+    except ApiError as error:
+        return await _form(page, given["email"], error)
+    time = page.language.duration(page.on.settings.reset_lifetime)
+    return page.render("sign_in/link_sent.html", secret=True, section="sign-in", email=given["email"], time=time)
+
+
+async def _form(page: PageRequest, email: str = "", error: ApiError | None = None) -> Response:
+    return page.render(
+        "sign_in/forgot_password.html",
+        200 if error is None else error.status,
+        headers=b"" if error is None else header_lines(error),
+        section="sign-in",
+        email=email,
+        is_offered=await is_offered(page),
+        problems={} if error is None else forms.problems(page, error),
+    )
