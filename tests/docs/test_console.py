@@ -25,7 +25,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", *DOCS.glob("*.md")])
 
 _BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
-_SEPARATORS = re.compile(r"\s*(?:\||&&|;|<(?![a-z])|>)\s*")
+_SEPARATORS = re.compile(r"\s*(?:(?<!EMAIL)\||&&|;|<(?![a-z])|>)\s*")
 
 
 def calls(page: Path) -> list[str]:

@@ -250,7 +250,7 @@ QUESTIONS = {
     "webhook": "/docs/webhooks",
     "python sdk": "/docs/sdk-python",
     "import csv": "/docs/import",
-    "email verification": "/docs/users#create-a-user",
+    "email verification": "/docs/email-confirmation#ask-only-people-with-a-confirmed-email-in",
     "endpoint": "/docs/api#endpoints",
     "how do i delete a user": "/docs/users#delete-and-restore",
     "Can I rotate an API key?": "/docs/keys#rotate-a-key",

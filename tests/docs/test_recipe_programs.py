@@ -24,7 +24,6 @@ from tests import postgres
 from tests.harness import PLAIN, Server, free_port, new_key, new_user, running, serving
 from tests.nodes.pair import wait_until
 from tests.typescript_sdk import ROOT
-from tests.visitor import set_password, visitor
 
 DOCS = ROOT / "docs"
 PYTHON = ROOT / ".venv-migrate" / "bin" / "python"
@@ -81,10 +80,11 @@ class Mail(socketserver.StreamRequestHandler):
                 continue
             if in_data:
                 self.server.emails.append("".join(lines))  # type: ignore[attr-defined]
+            if line.upper().startswith(b"QUIT"):
+                self.wfile.write(b"221 bye\r\n")
+                return
             in_data = line.upper().startswith(b"DATA")
             self.wfile.write(b"354 go on\r\n" if in_data else b"250 done\r\n")
-            if line.upper().startswith(b"QUIT"):
-                return
 
 
 def test_a_person_resets_their_password_from_the_application_and_signs_in_there(server: Server, tmp_path: Path) -> None:
@@ -96,12 +96,11 @@ def test_a_person_resets_their_password_from_the_application_and_signs_in_there(
     with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mail)) as smtp, server.http() as http:
         smtp.emails = emails = []  # type: ignore[attr-defined]
         user = new_user(http)
-        scopes = re.findall(r"--scopes (\S+)", (DOCS / "password-reset.md").read_text())[0].split(",")
         admin = new_user(http, role="admin")
-        key = http.post("/v1/keys", json={"name": "reset", "user_id": admin["id"], "scopes": scopes}).json()["key"]
+        key = narrow_key(http, admin, "password-reset.md")
         command = [str(PYTHON), "-m", "flask", "--app", "reset", "run", "--port", str(port)]
-        mail = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(smtp.server_address[1]), "SHOP_URL": shop_url}
-        with started(command, tmp_path, server, ROLLBOOK_KEY=key, **mail):
+        urls = {"SHOP_URL": shop_url, "RESET_URL": url}
+        with started(command, tmp_path, server, ROLLBOOK_KEY=key, **mail_of(smtp), **urls):
             wait_until(lambda: reaches(f"{url}/forgot-password"))
 
             def asks(email: str) -> str:
@@ -109,15 +108,21 @@ def test_a_person_resets_their_password_from_the_application_and_signs_in_there(
 
             assert asks("no-one@example.com") == asks(user["email"].upper())
             wait_until(lambda: emails)
-        assert len(emails) == 1 and f"To: {user['email']}" in emails[0]
-        [link] = re.findall(r"http://\S+token=\S+", emails[0].replace("=\r\n", "").replace("=3D", "="))
-        with visitor(server) as person:
-            following = set_password(person, link, "chosen by the person").headers["location"]
-        assert following.startswith(f"{shop_url}/")
-        shop_scopes = re.findall(r"--scopes (\S+)", (DOCS / "sign-in.md").read_text())[0].split(",")
-        shop_key = http.post("/v1/keys", json={"name": "shop", "user_id": admin["id"], "scopes": shop_scopes}).json()[
-            "key"
-        ]
+            assert len(emails) == 1 and f"To: {user['email']}" in emails[0]
+            page = httpx2.get(link_in(emails[0], url), **PLAIN)
+            assert page.headers["referrer-policy"] == "no-referrer"
+            token = re.findall(r'name="token" value="([^"]+)"', page.text)[0]
+
+            def chooses(password: str) -> httpx2.Response:
+                form = {"token": token, "password": password}
+                return httpx2.post(f"{url}/set-password", data=form, timeout=60, **PLAIN)
+
+            refused = chooses("password1")
+            assert refused.status_code == 400 and "too common" in refused.text and token in refused.text
+            following = chooses("chosen by the person").headers["location"]
+            assert chooses("chosen by another").status_code == 400
+        assert following == f"{shop_url}/sign-in"
+        shop_key = narrow_key(http, admin, "sign-in.md")
         shop = [str(PYTHON), "-m", "flask", "run", "--port", str(shop_port)]
         secrets = {"SESSION_SECRET": "0123456789abcdef" * 4, "WEBHOOK_SECRET": "whsec_" + "0" * 32}
         with started(shop, tmp_path, server, ROLLBOOK_KEY=shop_key, **secrets):
@@ -135,7 +140,66 @@ def test_a_person_resets_their_password_from_the_application_and_signs_in_there(
             assert f"Hello, {user['name']}" in httpx2.get(f"{shop_url}/", headers={"Cookie": cookie}, **PLAIN).text
         # The same key can't do this to an admin.
         with server.http(key) as narrow:
-            assert narrow.post(f"/v1/users/{new_user(http, role='admin')['id']}/password-link").status_code == 403
+            path = f"/v1/users/{new_user(http, role='admin')['id']}/tokens"
+            assert narrow.post(path, json={"purpose": "reset_password"}).status_code == 403
+
+
+def narrow_key(http: httpx2.Client, admin: dict[str, Any], page: str) -> str:
+    """A key of this user with the scopes that the page says."""
+    scopes = re.findall(r"--scopes (\S+)", (DOCS / page).read_text())[0].split(",")
+    return new_key(http, user_id=admin["id"], scopes=scopes)
+
+
+def mail_of(smtp: Any) -> dict[str, str]:
+    return {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(smtp.server_address[1])}
+
+
+def link_in(email: str, url: str) -> str:
+    """The link to the application in an email, in quoted-printable or not."""
+    [link] = re.findall(rf"{re.escape(url)}/\S+token=\S+", email.replace("=\r\n", "").replace("=3D", "="))
+    return str(link)
+
+
+def test_people_confirm_their_email_and_change_it(server: Server, tmp_path: Path) -> None:
+    code = program("email-confirmation.md", "confirm.py")
+    (tmp_path / "confirm.py").write_text(code)
+    # As for somebody who is signed in, which is another recipe.
+    (tmp_path / "with_change.py").write_text(
+        "from flask import request\nfrom confirm import app, change_email\n\n\n"
+        '@app.post("/email")\ndef email():\n    change_email(request.form["id"], request.form["email"])\n    return ""\n'
+    )
+    port = free_port()
+    url = f"http://localhost:{port}"
+    command = [str(PYTHON), "-m", "flask", "--app", "with_change", "run", "--port", str(port)]
+    with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mail)) as smtp, server.http() as http:
+        smtp.emails = emails = []  # type: ignore[attr-defined]
+        key = narrow_key(http, new_user(http, role="admin"), "email-confirmation.md")
+        with started(command, tmp_path, server, ROLLBOOK_KEY=key, SHOP_URL=url, **mail_of(smtp)):
+            wait_until(lambda: reaches(url))
+
+            def send(path: str, **form: str) -> httpx2.Response:
+                return httpx2.post(url + path, data=form, timeout=60, **PLAIN)
+
+            def confirm(number: int) -> httpx2.Response:
+                page = httpx2.get(link_in(emails[number], url), **PLAIN).text
+                return send("/confirm", token=re.findall(r'name="token" value="([^"]+)"', page)[0])
+
+            def state() -> tuple[str, bool]:
+                found = http.get(f"/v1/users/{user['id']}").json()
+                return found["email"], found["email_verified"]
+
+            form = {"name": "Dora", "email": "dora@example.com", "password": "a few random words"}
+            assert send("/sign-up", **form).status_code == 200
+            assert send("/sign-up", **form).status_code == 400, "the email is taken"
+            [user] = http.get("/v1/users?email=dora@example.com").json()
+            assert state() == ("dora@example.com", False) and len(emails) == 1
+            assert "dora@example.com is confirmed" in confirm(0).text
+            assert state() == ("dora@example.com", True)
+            assert confirm(0).status_code == 400, "once"
+            assert send("/email", id=user["id"], email="dora@new.example.com").status_code == 200
+            assert "To: dora@new.example.com" in emails[1] and state() == ("dora@example.com", True)
+            assert "dora@new.example.com is confirmed" in confirm(1).text
+            assert state() == ("dora@new.example.com", True)
 
 
 def reaches(url: str) -> bool:

@@ -235,7 +235,8 @@ def _answers(route: Route) -> Schema:
 
 def _success(route: Route) -> Schema:
     names = list(tables.LIMITED if route.scope is not None else tables.EVERYWHERE)
-    if route.success == 201 and "id" in route.answer.__struct_fields__:
+    # A token has no page of its own: what it was is gone once it is used.
+    if route.success == 201 and "id" in route.answer.__struct_fields__ and route.answer is not types.Token:
         names.append("Location")
     if route.answer in (types.User, types.Webhook):
         names.append("ETag")

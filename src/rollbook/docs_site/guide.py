@@ -33,8 +33,8 @@ class Chapter(NamedTuple):
 _GROUPS = {
     "Get started": "quickstart authentication conventions limits errors glossary",
     "API": "api users tokens second-factor keys sessions events requests usage imports exports health",
-    "Integrations": "integrations sign-in password-reset crm-sync handle-rate-limits least-privilege n8n "
-    "sdk-python sdk-typescript webhooks follow directory-copy",
+    "Integrations": "integrations sign-in password-reset email-confirmation crm-sync handle-rate-limits "
+    "least-privilege n8n sdk-python sdk-typescript webhooks follow directory-copy",
     "Move in": "import migrate migrate-auth0 migrate-clerk migrate-django migrate-fastapi-users migrate-firebase "
     "migrate-keycloak migrate-pocketbase migrate-supabase password-hashes",
     "Run it": "configuration brand-and-languages cli deployment scaling operations backup-restore upgrade",

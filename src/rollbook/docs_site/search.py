@@ -47,6 +47,7 @@ SYNONYMS = {
         "limit offset cursor list page": "pagination paginate",
         "password link": "reset",
         "reset password link": "forgot forgotten",
+        "confirmation": "verification",
         "lose": "lost",
         "api": "endpoint",
         "base": "url",

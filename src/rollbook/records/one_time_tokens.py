@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rollbook import clock
 from rollbook.records.presenting import Hidden, Json, OrNull, Time, presenter
-from rollbook.storage.database import Queries, Tx, existing, first
+from rollbook.storage.database import Queries, Tx, existing
 
 PURPOSES: dict[str, str] = {
     "invite": "An invited user sets their first password.",
@@ -77,7 +77,6 @@ ADD = f"""
     ON CONFLICT (user_id, purpose) DO UPDATE SET {_REPLACED}, is_sent = 0
     RETURNING {COLUMNS}"""
 BY_DIGEST = f"SELECT {COLUMNS} FROM one_time_tokens WHERE digest = ? AND expires_at > ?"
-BY_ID = f"SELECT {COLUMNS} FROM one_time_tokens WHERE id = ? AND expires_at > ?"
 OF_USER = f"SELECT {COLUMNS} FROM one_time_tokens WHERE user_id = ? AND expires_at > ? ORDER BY id"
 USE = f"DELETE FROM one_time_tokens WHERE digest = ? AND expires_at > ? RETURNING {COLUMNS}"
 REVOKE = f"DELETE FROM one_time_tokens WHERE id = ? AND user_id = ? AND expires_at > ? RETURNING {COLUMNS}"
@@ -86,11 +85,8 @@ END_OF_PASSWORD = """
     DELETE FROM one_time_tokens WHERE user_id = ? AND purpose IN ('invite', 'reset_password', 'sign_in')"""
 END_OF_CREATOR = "DELETE FROM one_time_tokens WHERE created_by = ? AND user_id <> ?"
 END_OF_CREATOR_FOR = f"{END_OF_CREATOR} AND user_id IN (SELECT id FROM users WHERE role = ?)"
-SEALED = "SELECT sealed FROM one_time_tokens WHERE id = ? AND expires_at > ?"
 SEALED_AFTER = "SELECT id, sealed FROM one_time_tokens WHERE id > ? AND sealed IS NOT NULL ORDER BY id LIMIT ?"
 SEAL_AGAIN = "UPDATE one_time_tokens SET sealed = ? WHERE id = ? AND sealed = ?"
-SENT = "UPDATE one_time_tokens SET sealed = NULL, is_sent = 1 WHERE id = ?"
-NOT_SENT = "UPDATE one_time_tokens SET sealed = NULL WHERE id = ?"
 EXPIRE = """
     DELETE FROM one_time_tokens
     WHERE id IN (SELECT id FROM one_time_tokens WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)"""
@@ -107,11 +103,6 @@ async def add(tx: Tx, new: NewToken) -> Token:
 async def find(queries: Queries, digest: bytes) -> Token | None:
     """The token with this digest; None when it was used or replaced, is too old, or never was."""
     row = await queries.one(BY_DIGEST, digest, clock.now())
-    return None if row is None else Token._make(row)
-
-
-async def by_id(queries: Queries, id: str) -> Token | None:
-    row = await queries.one(BY_ID, id, clock.now())
     return None if row is None else Token._make(row)
 
 
@@ -159,22 +150,6 @@ async def end_of_creator(tx: Tx, created_by: str, role: str | None = None) -> No
         await tx.run(END_OF_CREATOR, created_by, created_by)
     else:
         await tx.run(END_OF_CREATOR_FOR, created_by, created_by, role)
-
-
-async def sealed(queries: Queries, id: str) -> bytes | None:
-    """The encrypted text of a token that waits to be sent; None if it does not, or is no longer open."""
-    found = await first(queries, SEALED, id, clock.now())
-    return None if found is None else bytes(found)
-
-
-async def sent(tx: Tx, id: str) -> None:
-    """It has reached its user's email: its text is needed no longer, and whoever uses it can read that email."""
-    await tx.run(SENT, id)
-
-
-async def not_sent(tx: Tx, id: str) -> None:
-    """It could not be sent, and will not be tried again."""
-    await tx.run(NOT_SENT, id)
 
 
 async def sealed_after(queries: Queries, id: str, limit: int) -> list[tuple[str, bytes]]:
