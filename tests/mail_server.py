@@ -99,8 +99,12 @@ class MailServer(Controller):
         login = f"{USER}:{PASSWORD.replace(' ', '%20').replace('/', '%2F')}@" if self._tls or self.is_implicit else ""
         return f"{scheme}://{login}127.0.0.1:{self.port}"
 
-    def settings(self, public_url: str = "https://rollbook.example.com") -> dict[str, str]:
-        found = {"smtp": self.url, "mail_from": "Example <no-reply@example.com>", "public_url": public_url}
+    def settings(self, public_url: str = "https://rollbook.example.com") -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "smtp": self.url,
+            "mail_from": "Example <no-reply@example.com>",
+            "public_url": public_url,
+        }
         return found if self.certified is None else {**found, "smtp_ca": str(self.certified.authority)}
 
     def flags(self, public_url: str) -> tuple[str, ...]:

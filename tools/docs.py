@@ -167,6 +167,13 @@ def outcomes_part() -> str:
     return table(("outcome", ""), [*rows[:at], answered, *rows[at:]])
 
 
+def mail_outcomes_part() -> str:
+    rows = [(f"`{name}`", text) for name, text in outcomes.OF_MAIL.items()]
+    answered = ("`smtp_400` to `smtp_599`", "The mail server answered with this code, about the recipient or the mail.")
+    at = [name for name, _ in rows].index(f"`{outcomes.NO_STARTTLS}`")
+    return table(("outcome", ""), [*rows[:at], answered, *rows[at:]])
+
+
 def commands_part() -> str:
     found: list[str] = []
     for name, command in commands(app, "rollbook"):
@@ -218,6 +225,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "events": events_part,
     "retries": retries_part,
     "outcomes": outcomes_part,
+    "mail_outcomes": mail_outcomes_part,
     "commands": commands_part,
 }
 

@@ -14,9 +14,8 @@ from tests.certificates import certified
 from tests.harness import OWNER_EMAIL, Server, new_user
 from tests.mail_server import ACCEPTED, MailServer, mail_server
 from tests.visitor import sign_in, signed_in, visitor
-from tests.webhooks.hooks import Time, attempts, lanes
+from tests.webhooks.hooks import Time
 
-MAIL = {"id": MAIL_ID}
 NO_LIMITS = ("--rate-limit", "none", "--unauthenticated-limit", "none", "--page-limit", "none", "--mail-rate", "6000")
 
 
@@ -53,6 +52,19 @@ def add_key(http: httpx2.Client, user: dict[str, Any], name: str = "billing") ->
     http.post("/v1/keys", json={"user_id": user["id"], "name": name}).raise_for_status()
     (event,) = http.get("/v1/events", params={"user": user["id"], "type": "key.created"}).json()[-1:]
     return event["id"]
+
+
+def waiting(server: Server, user: dict[str, Any]) -> int:
+    """Mails about a user that wait for another attempt."""
+    found = f"SELECT count(*) FROM webhook_lanes WHERE seq IN (SELECT seq FROM events WHERE user_id = '{user['id']}')"
+    return server.ask(found)[0][0]
+
+
+def attempts_about(server: Server, user: dict[str, Any]) -> list[tuple[str, int, str]]:
+    """Type, number and outcome of each, in order."""
+    return server.ask(
+        f"SELECT type, attempt, outcome FROM webhook_deliveries WHERE user_id = '{user['id']}' ORDER BY id"
+    )
 
 
 def test_a_new_key_is_told_to_its_user(http: httpx2.Client, mail: MailServer, user: dict[str, Any]) -> None:
@@ -97,15 +109,14 @@ def test_what_the_server_can_not_take_now_is_sent_again_as_the_same_mail(
     add_key(http, user)
     for count in (1, 2):
         mail.wait_for_mail(user["email"], count)
-        mail.wait_for(lambda: lanes(server, MAIL) == 1)
+        mail.wait_for(lambda count=count: len(attempts_about(server, user)) == count)
         later(90)
     mail.wait_for_mail(user["email"], 3)
-    mail.wait_for(lambda: lanes(server, MAIL) == 0)
+    mail.wait_for(lambda: waiting(server, user) == 0)
     sent = mail.to(user["email"])
     assert len({each.id for each in sent}) == 1
     assert len({str(each.message["Date"]) for each in sent}) == 1
-    found = attempts(server, MAIL)[-3:]
-    assert found == [
+    assert attempts_about(server, user) == [
         ("key.created", 1, "smtp_451"),
         ("key.created", 2, "smtp_451"),
         ("key.created", 3, "delivered"),
@@ -117,12 +128,12 @@ def test_what_the_server_will_never_take_is_sent_once(
 ) -> None:
     mail.answer_recipient = lambda address: "550 Unknown" if address == user["email"] else ACCEPTED
     add_key(http, user)
-    mail.wait_for(lambda: attempts(server, MAIL)[-1][2] == "smtp_550")
+    mail.wait_for(lambda: ("key.created", 1, "smtp_550") in attempts_about(server, user))
     later(3600)
     other = new_user(http)
     add_key(http, other)
     mail.wait_for_mail(other["email"])
-    assert mail.recipients.count(user["email"]) == 1 and lanes(server, MAIL) == 0
+    assert mail.recipients.count(user["email"]) == 1 and waiting(server, user) == 0
 
 
 @pytest.mark.parametrize(
@@ -250,14 +261,48 @@ def test_the_link_of_a_retry_is_the_same_and_what_has_ended_is_not_sent(
     mail.answer = lambda _: "450 Greylisted"
     ask(http, user)
     first = mail.wait_for_mail(user["email"])
-    mail.wait_for(lambda: lanes(server, MAIL) == 1)
+    mail.wait_for(lambda: waiting(server, user) == 1)
     later(90)
     second = mail.wait_for_mail(user["email"], 2)
     assert (first.id, first.link) == (second.id, second.link)
     ((sealed,),) = server.ask(f"SELECT sealed FROM one_time_tokens WHERE user_id = '{user['id']}'")
     assert sealed and first.link.partition("token=")[2].encode() not in bytes(sealed)
     mail.answer = lambda _: ACCEPTED
+    mail.wait_for(lambda: len(attempts_about(server, user)) == 2)
     assert consume(http, second.link, password="a new and longer one").status_code == 200
     later(90)
-    mail.wait_for(lambda: lanes(server, MAIL) == 0)
+    mail.wait_for(lambda: waiting(server, user) == 0)
     assert len(mail.to(user["email"])) == 2
+
+
+def test_the_page_of_mail_has_every_attempt_previews_and_a_test(
+    server: Server, http: httpx2.Client, mail: MailServer, user: dict[str, Any]
+) -> None:
+    mail.answer_recipient = lambda address: "550 No such user" if address == user["email"] else ACCEPTED
+    event = add_key(http, user)
+    mail.wait_for(lambda: ("key.created", 1, "smtp_550") in attempts_about(server, user))
+    with signed_in(server) as owner:
+        page = owner.get("/admin/server/mail").text
+        assert "550 No such user" in page and event in page and "127.0.0.1" in page
+        assert "pass" not in page.replace("password", "")
+        for kind in ("invitation", "test"):
+            html = owner.get(f"/admin/server/mail/preview/{kind}?lang=de")
+            assert "Guten Tag Alice Wonderland," in html.text
+            assert "sandbox; default-src 'none'" in html.headers["content-security-policy"]
+            text = owner.get(f"/admin/server/mail/preview/{kind}?part=text")
+            assert text.headers["content-type"].startswith("text/plain") and "Hello Alice Wonderland," in text.text
+        assert owner.get("/admin/server/mail/preview/nothing").status_code == 404
+        sent = owner.post("/admin/server/mail/test", data={"kind": "invitation"})
+        assert sent.status_code == 303
+        assert mail.wait_for_mail(OWNER_EMAIL).subject == "Your invitation to Rollbook"
+        mail.answer = lambda _: "451 Busy now"
+        failed = owner.post("/admin/server/mail/test", data={"kind": "test"})
+        assert "451 Busy now" in failed.text
+        mail.answer = lambda _: ACCEPTED
+        statuses = [owner.post("/admin/server/mail/test").status_code for _ in range(6)]
+        assert statuses == [303, 303, 303, 429, 429, 429]
+    with signed_in(server, user) as member:
+        for path in ("", "/preview/test"):
+            assert member.get(f"/admin/server/mail{path}").status_code == 403
+        assert member.post("/admin/server/mail/test").status_code == 403
+    assert not mail.to(user["email"])

@@ -14,7 +14,7 @@ from rollbook.cli import completion, options
 COMMANDS = (
     *("serve", "open", "login", "logout", "profiles"),
     *("users", "tokens", "keys", "sessions", "events", "webhooks", "imports", "logs", "usage", "api"),
-    *("doctor", "backup", "migrate", "copy", "secret", "openapi", "version"),
+    *("doctor", "backup", "migrate", "copy", "secret", "mail", "openapi", "version"),
 )
 ELSEWHERE = {"imports": ("import_jobs", "app"), "logout": ("profiles", "logout")}
 """Commands that are not `app` of the module of their name: module and name."""

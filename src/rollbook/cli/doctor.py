@@ -20,17 +20,19 @@ from urllib.parse import urlsplit
 import click
 
 from rollbook import __version__, clock, first_start, machine, runner, units
-from rollbook.actions import backups, keys, password_costs
+from rollbook.actions import backups, keys, mails, password_costs
 from rollbook.actions import events as event_actions
 from rollbook.actions.password_costs import Costs
 from rollbook.auth import breached_passwords, server_secret
 from rollbook.cli import options, server_address
 from rollbook.cli.output import as_json, counted, program, where
 from rollbook.config import PREFIX, ConfigurationError, Settings, Source, is_loopback, load, without_secrets
+from rollbook.delivery import outcomes, smtp
 from rollbook.errors import ApiError
 from rollbook.http.server import bind
 from rollbook.limits import valkey, valkey_address
 from rollbook.limits.valkey_connection import Unavailable
+from rollbook.mailing import MailServer
 from rollbook.records import engines, events, users
 from rollbook.records.connect import connect, is_sqlite
 from rollbook.records.user_search.sqlite import ANY_PENDING
@@ -91,6 +93,7 @@ def app(deep: bool, json: bool, config: Path | None, data: Path | None) -> None:
             *_backups(settings),
             *_breaches(settings),
             *_limits(settings),
+            *_mail(settings),
             *_network(settings),
         ]
     faulty = any(finding.state == "fault" for finding in findings)
@@ -475,6 +478,31 @@ def _limits(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield ok("limits", shown)
+
+
+def _mail(settings: Settings) -> Iterator[Finding]:
+    """Connect and sign in to the mail server. Nothing is sent."""
+    if not settings.sends_mail:
+        return
+    server = MailServer.parse(settings.smtp)
+    try:
+        smtp.check_settings(settings)
+        found = runner.run(smtp.Mailer(settings, smtp.TIMEOUTS._replace(total=10.0)).check())
+    except ConfigurationError as problem:
+        yield fault("mail", str(problem), "Correct this setting.")
+    except smtp.Failed as failed:
+        told = outcomes.describe_mail(failed.outcome).replace("`", "")
+        fix = "Mails wait, and are tried again for three days."
+        yield warning("mail", f"{server.address}: {told}{f' {failed.detail}' if failed.detail else ''}", fix)
+    else:
+        yield ok("mail", found)
+    if server.tls == "none" and not is_loopback(server.host):
+        fix = "Use smtp:// or smtps://. Links in mails, with which anyone can act for the user, are sent in clear."
+        yield warning("way to the mail server", "without TLS", fix)
+    for problem in mails.problems(settings):
+        yield warning(
+            "mail_templates", f"{problem.file}: {problem.why}", "Correct the file. docs/mail.md has the names."
+        )
 
 
 def _network(settings: Settings) -> Iterator[Finding]:

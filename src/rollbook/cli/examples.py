@@ -112,6 +112,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "migrate": ("rollbook migrate --check",),
     "copy": ("rollbook copy --from sqlite:data --to postgresql://rollbook@db.example.com/rollbook",),
     "secret rotate": ("rollbook secret rotate", "rollbook secret rotate --data /var/lib/rollbook"),
+    "mail test": (
+        "rollbook mail test ada@example.com",
+        "rollbook mail test ada@example.com --kind invitation --language de",
+    ),
     "secret forget": ("rollbook secret forget",),
     "openapi": ("rollbook openapi > openapi.json",),
     "version": ("rollbook version",),

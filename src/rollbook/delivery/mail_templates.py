@@ -118,7 +118,7 @@ def _checked(environment: SandboxedEnvironment, name: str, part: str, values: Ma
     except TemplateSyntaxError as problem:
         raise Broken(f"line {problem.lineno}: {problem.message}") from None
     except TemplateError as problem:  # names a variable, or what the sandbox refuses
-        raise Broken(f"{problem.message}") from None
+        raise Broken(str(problem.message).rstrip(".")) from None
     except (OSError, UnicodeDecodeError):
         raise Broken("can't be read as UTF-8") from None
     except Exception as problem:  # whatever a template does; its message may hold values of the mail

@@ -37,7 +37,7 @@ _GROUPS = {
     "least-privilege n8n sdk-python sdk-typescript webhooks follow directory-copy",
     "Move in": "import migrate migrate-auth0 migrate-clerk migrate-django migrate-fastapi-users migrate-firebase "
     "migrate-keycloak migrate-pocketbase migrate-supabase password-hashes",
-    "Run it": "configuration brand-and-languages cli deployment scaling operations backup-restore upgrade",
+    "Run it": "configuration brand-and-languages mail cli deployment scaling operations backup-restore upgrade",
 }
 # Chapters with `columns`.
 _COLUMNS = (

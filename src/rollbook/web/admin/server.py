@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 from rollbook import __version__, clock, machine, roles, units
-from rollbook.actions import backups, password_costs, users
+from rollbook.actions import backups, mails, password_costs, users
 from rollbook.actions import events as event_actions
 from rollbook.config import Settings, Source, without_secrets
 from rollbook.http.response import Response
 from rollbook.limits import valkey_address
+from rollbook.mailing import MailServer
 from rollbook.records import events
 from rollbook.records.connect import is_sqlite
 from rollbook.records.dialect import dialect
@@ -72,6 +73,8 @@ async def show(page: PageRequest) -> Response:
         defaults=[setting for setting in described if setting.origin == "default"],
         allowances=_allowances(settings),
         valkey=valkey_address.parse(settings.limits) if settings.limits else None,
+        mail_server=MailServer.parse(settings.smtp) if settings.smtp else None,
+        mail_problems=mails.problems(settings),
         costs=await page.on.read(password_costs.costs, settings),
         **_backups(settings),
     )

@@ -1,0 +1,54 @@
+"""`rollbook mail`: try the settings of mail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from rollbook import runner
+from rollbook.actions import mails
+from rollbook.cli import options
+from rollbook.cli.failures import Failure, Misuse
+from rollbook.cli.output import as_json, hint
+from rollbook.config import LanguageCode, load
+from rollbook.delivery import mail_kinds, outcomes
+from rollbook.mailing import Sender
+
+app = options.group("Try the settings of mail.")
+
+
+@options.command(
+    app,
+    "test",
+    options.argument("address", "ADDRESS"),
+    options.option("--kind", "Kind of mail, about someone made up.", type=click.Choice(list(mail_kinds.KINDS))),
+    options.option("--language", "Its language.", type=click.Choice(get_args(LanguageCode))),
+    options.JSON,
+    options.file("--config", "FILE", "Settings file."),
+    options.DATA,
+)
+def test(address: str, kind: str | None, language: Any, json: bool, config: Path | None, data: Path | None) -> None:
+    """Send a mail to an address with the settings of this server, and say what the mail server answered.
+
+    It is sent at once, whether the server is running or not.
+    """
+    settings, _ = load({"data": data}, file=config)
+    if not settings.sends_mail:
+        raise Failure("Mail is not set up: set smtp, mail_from and public_url, see docs/mail.md.")
+    try:
+        if Sender.parse(address).email != address:
+            raise ValueError
+    except ValueError:
+        raise Misuse(f"{address!r} is not an email address.") from None
+    for problem in mails.problems(settings):
+        hint(f"Template {problem.file}: {problem.why}.")
+    sent = runner.run(mails.send_sample(settings, kind or "test", address, language or settings.language))
+    if json:
+        as_json({"outcome": sent.outcome, "detail": sent.detail})
+    if sent.outcome != outcomes.DELIVERED:
+        told = outcomes.describe_mail(sent.outcome).replace("`", "")
+        raise Failure(f"{told}{f' {sent.detail}' if sent.detail else ''} (outcome {sent.outcome})")
+    if not json:
+        hint(f"The mail server accepted a mail to {address}. Look for it in the inbox, or among the spam.")

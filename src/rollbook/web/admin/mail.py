@@ -1,0 +1,66 @@
+"""Mail: whether it is set up, every attempt to send one, how each kind looks, and a mail that tries the settings."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from rollbook.actions import mails
+from rollbook.delivery import mail_kinds, outcomes
+from rollbook.errors import NotFound
+from rollbook.http.response import PRIVATE, Response, line
+from rollbook.languages import NAMES, named
+from rollbook.mailing import MailServer
+from rollbook.web.page_request import GUARDS, HTML, PageRequest
+
+PAGE = 50
+# A mail shows itself and nothing else: no scripts, no forms, nothing loaded (CSP level 3).
+SANDBOX = (
+    b"Content-Security-Policy: sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action "
+    b"'none'; base-uri 'none'; frame-ancestors 'none'\r\n"
+)
+
+
+async def show(page: PageRequest) -> Response:
+    """Newest first."""
+    settings = page.on.settings
+    before = page.query.get("before") or None
+    found = await mails.list_attempts(page.on, page.by, PAGE, before)
+    return page.render(
+        "admin/mail.html",
+        section="admin/server",
+        settings=settings,
+        server=MailServer.parse(settings.smtp) if settings.smtp else None,
+        problems=mails.problems(settings),
+        attempts=[(each, outcomes.describe_mail(each.outcome).replace("`", "")) for each in found.items],
+        kinds=list(mail_kinds.KINDS),
+        languages=list(NAMES.items()),
+        newest="/admin/server/mail" if before else None,
+        older=f"/admin/server/mail?{urlencode({'before': found.items[-1].id})}" if found.more else None,
+    )
+
+
+async def preview(page: PageRequest) -> Response:
+    """A kind of mail about someone made up, as HTML or, with `part=text`, as text. Raises NotFound."""
+    kind = page.ids[0]
+    if kind not in mail_kinds.KINDS:
+        raise NotFound()
+    language = named(page.query.get("lang", "")) or page.on.settings.language
+    rendered = mails.preview(page.on, page.by, kind, language)
+    if page.query.get("part") == "text":
+        head = line("Content-Type", "text/plain; charset=utf-8")
+        return Response(200, head + PRIVATE + SANDBOX + GUARDS, f"{rendered.subject}\n\n{rendered.text}".encode())
+    return Response(200, HTML + PRIVATE + SANDBOX + GUARDS, rendered.html.encode())
+
+
+async def send_test(page: PageRequest) -> Response:
+    """To the person who asks for it."""
+    kind = page.form.get("kind", "test")
+    if kind not in mail_kinds.KINDS:
+        raise NotFound()
+    sent = await mails.send_test(page.on, page.by, kind)
+    if sent.outcome == outcomes.DELIVERED:
+        return page.redirect("/admin/server/mail", "mail-sent")
+    told = outcomes.describe_mail(sent.outcome).replace("`", "")
+    return page.render(
+        "admin/mail_failed.html", 200, section="admin/server", told=told, detail=sent.detail, outcome=sent.outcome
+    )

@@ -1,0 +1,101 @@
+"""Templates of mails: the built-in design in every language, and files of a folder, of which none can do harm or keep a
+mail from being sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollbook.config import Settings
+from rollbook.delivery import mail_kinds
+from rollbook.delivery.mail_kinds import KINDS
+from rollbook.delivery.mail_templates import Rendered, Templates
+from rollbook.languages import NAMES
+
+SETTINGS = Settings(public_url="https://id.example.com", brand_name="Ünder & Co", brand_color="#ffd400")
+
+
+def values(kind: str, code: str = "en") -> dict[str, Any]:
+    return mail_kinds.values(kind, SETTINGS, code, mail_kinds.samples(SETTINGS, kind))  # type: ignore[bad-argument-type]
+
+
+def rendered(folder: Path | str, kind: str = "invitation", code: str = "en") -> Rendered:
+    return Templates(str(folder)).rendered(kind, code, values(kind, code))  # type: ignore[bad-argument-type]
+
+
+def problems(folder: Path) -> list[tuple[str, str]]:
+    found = Templates(str(folder)).problems({kind: values(kind) for kind in KINDS}, NAMES)
+    return [tuple(problem) for problem in found]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_whole_in_every_language(kind: str) -> None:
+    for code in NAMES:
+        subject, text, html = rendered("", kind, code)
+        assert subject and "{" not in subject + text
+        assert "\n" not in subject and "Ünder & Co" in text and "Ünder &amp; Co" in html
+        link = values(kind)["link"]
+        assert bool(KINDS[kind].button) == bool(link)
+        if link:
+            assert f"\n{link}\n" in text and html.count(f'href="{link}"') == 2
+        for loaded in ("src=", "url(", "<link", "<script", "@import", "<img"):
+            assert loaded not in html
+
+
+def test_a_file_replaces_the_built_in_one_the_most_specific_first(tmp_path: Path) -> None:
+    (tmp_path / "layout.txt").write_text("All: {{ heading }} {{ link }}")
+    (tmp_path / "invitation.txt").write_text("Ours for {{ data.plan }}: {{ link }}")
+    (tmp_path / "invitation.de.txt").write_text("Unsere: {{ link }}")
+    (tmp_path / "invitation.subject.txt").write_text("Join\n{{ brand }}\n")
+    (tmp_path / "invitation.html").write_text(
+        "<p>{{ name }}</p><a href=\"{{ link }}\">{{ button }}</a>{% include 'footer.html' ignore missing %}"
+    )
+    link = values("invitation")["link"]
+    assert rendered(tmp_path).text == f"Ours for pro: {link}"
+    assert rendered(tmp_path, code="de").text == f"Unsere: {link}"
+    assert rendered(tmp_path).subject == "Join Ünder & Co"
+    assert rendered(tmp_path, "test").text.startswith("All: Test email from Ünder & Co")
+    assert rendered(tmp_path, "test").html == rendered("", "test").html
+    assert problems(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("template", "why"),
+    [
+        ("{{ nobody }} {{ link }}", "'nobody' is undefined"),
+        ("{% if %}", "line 1: "),
+        ("no link", "the link is missing"),
+        ("{{ ''.__class__.__mro__[1].__subclasses__() }} {{ link }}", "is unsafe"),
+        ("{{ details.append(1) }} {{ link }}", "'append' of 'list' object is unsafe"),
+        ("{{ link }} {% for a in range(99999999) %}x{% endfor %}", "rendering fails with OverflowError"),
+        ("{{ link }} {{ 'x' * 300000 }}", "more than 262144 characters"),
+        ("{% include '/etc/passwd' %} {{ link }}", "/etc/passwd"),
+        ("{% include '../secret' %} {{ link }}", "../secret"),
+        ("{{ link }} {{ data.nothing.more }}", "has no attribute 'nothing'"),
+        (b"\xff\xfe", "can't be read as UTF-8"),
+    ],
+)
+def test_a_broken_file_is_told_and_the_built_in_one_is_used(tmp_path: Path, template: str | bytes, why: str) -> None:
+    (tmp_path.parent / "secret").write_text("secret")
+    (tmp_path / "invitation.txt").write_bytes(template if isinstance(template, bytes) else template.encode())
+    assert rendered(tmp_path) == rendered("")
+    ((file, told),) = problems(tmp_path)
+    assert file == "invitation.txt" and why in told and told.endswith("The built-in one is used")
+    assert "alice@example.com" not in told
+
+
+def test_values_are_escaped_in_html_and_are_no_templates(tmp_path: Path) -> None:
+    (tmp_path / "test.html").write_text("{{ name }}")
+    facts = mail_kinds.samples(SETTINGS, "test")._replace(name="{{ 7 * 7 }} & co")
+    found = Templates(str(tmp_path)).rendered("test", "en", mail_kinds.values("test", SETTINGS, "en", facts))
+    assert found.html == "{{ 7 * 7 }} &amp; co"
+
+
+def test_files_that_have_no_effect_are_told(tmp_path: Path) -> None:
+    for name in ("invite.html", "invitation.xx.html", "invitation.pdf", ".hidden"):
+        (tmp_path / name).write_text("{{ link }}")
+    assert [file for file, _ in problems(tmp_path)] == ["invitation.pdf", "invitation.xx.html", "invite.html"]
+    ((file, why),) = problems(tmp_path / "none")
+    assert file == str(tmp_path / "none") and why == "can't be read: No such file or directory"
