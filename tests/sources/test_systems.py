@@ -165,6 +165,11 @@ def test_supabase() -> None:
         "metadata": {"phone": "15550100", "user_metadata": {"full_name": "Ann Lee"}},
     }
     assert isinstance(bob, dict) and (bob["status"], bob["email_verified"], bob["name"]) == ("active", False, "b")
+    came = ("encrypted_password", BCRYPT), ("email_confirmed_at", "2024-01-15 10:30:00+00")
+    asked = {"id": "7f4", "email": "d@example.com", "invited_at": "2024-01-15 10:30:00+00", "encrypted_password": ""}
+    for more, status in (((), "invited"), *((((pair,)), "active") for pair in came)):
+        (each,) = read("supabase", json.dumps([asked | dict(more)]))
+        assert isinstance(each, dict) and each["status"] == status
     row = {"id": "7f1", "email": "a@example.com", "encrypted_password": BCRYPT, "raw_user_meta_data": {"name": "Ann"}}
     (again,) = read("supabase", json.dumps([row]))
     assert isinstance(again, dict) and again["name"] == "Ann"

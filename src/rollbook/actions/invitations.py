@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rollbook.actions import bulk
-from rollbook.actions.arguments import UserCreate
+from rollbook.actions.arguments import TokenCreate, UserCreate
 from rollbook.actions.bulk import Operation, OperationResult
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require
@@ -38,7 +38,14 @@ async def statuses(on: Rollbook, by: Principal, emails: Sequence[str]) -> Mappin
     return {key: each.user.status for key, each in found.items()}
 
 
-async def invite(on: Rollbook, by: Principal, people: Sequence[UserCreate]) -> list[OperationResult]:
-    """Create these users, at most `bulk.MAX_OPERATIONS`. One who can't be created stops no other. Raises
-    InsufficientScope, ProofRequired."""
-    return await bulk.bulk_users(on, by, [Operation("create", fields=person) for person in people])
+async def invite(
+    on: Rollbook, by: Principal, people: Sequence[UserCreate], sends: bool = False
+) -> list[OperationResult]:
+    """Create these users, at most `bulk.MAX_OPERATIONS`, and mail each of them their link if `sends`. One who can't be
+    created stops no other. Raises InsufficientScope, ProofRequired."""
+    results = await bulk.bulk_users(on, by, [Operation("create", fields=person) for person in people])
+    created = [result.user.id for result in results if result.user is not None]
+    if sends and created:
+        link = TokenCreate(purpose="invite", send=True)
+        await bulk.bulk_users(on, by, [Operation("create_token", id, link) for id in created])
+    return results

@@ -224,9 +224,14 @@ async def _create_link(tx: Tx, by: Principal, id: str, redirect_url: str, text: 
     return await add_link(tx, by, user, text, redirect_url)
 
 
+def password_purpose(status: str) -> str:
+    """Purpose of a token with which a user with this status sets a password."""
+    return "invite" if status == "invited" else "reset_password"
+
+
 async def add_link(tx: Tx, by: Principal, user: User, text: str, redirect_url: str = "") -> IssuedToken:
     """Instead of an older one."""
-    purpose = "invite" if user.status == "invited" else "reset_password"
+    purpose = password_purpose(user.status)
     created_by = creators.of(by, user.id)
     new = record(text, user.id, purpose, LINK_LIFETIME, redirect_url=redirect_url, created_by=created_by)
     token = await add(tx, user, new)

@@ -181,8 +181,8 @@ def invite_user(
     """Create a setup or password reset link, and the user if they don't exist yet. USER is an email, or the ID of a
     user who exists.
 
-    The link works once and expires after three days. A newer link replaces it. Rollbook sends no email: send the link
-    over a channel you trust.
+    The link works once and expires after three days. A newer link replaces it. This command sends no
+    email: send the link over a channel you trust, or mail it with `tokens create USER --purpose invite --send`.
     """
     base = options.public_url(public_url)
     with server(make=True) as backend:

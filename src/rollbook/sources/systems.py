@@ -211,12 +211,19 @@ def supabase(row: Record) -> Fields | None:
         external_id=text(row.get("id")),
         password_hash=text(row.get("encrypted_password")),
         email_verified=bool(text(row.get("email_confirmed_at"))),
-        status="suspended" if _supabase_is_banned(time(row.get("banned_until"))) else "active",
+        status=_supabase_status(row),
         created_at=time(row.get("created_at")),
         updated_at=time(row.get("updated_at")),
         last_sign_in_at=time(row.get("last_sign_in_at")),
         metadata=fields(phone=text(row.get("phone")), user_metadata=own, app_metadata=app),
     )
+
+
+def _supabase_status(row: Record) -> str:
+    if _supabase_is_banned(time(row.get("banned_until"))):
+        return "suspended"
+    has_come = any(text(row.get(name)) for name in ("encrypted_password", "email_confirmed_at", "last_sign_in_at"))
+    return "invited" if text(row.get("invited_at")) and not has_come else "active"
 
 
 def _supabase_is_banned(until: str | None) -> bool:

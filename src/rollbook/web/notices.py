@@ -28,6 +28,7 @@ NOTICES: dict[str, Notice] = {
     "session-ended": Notice("ok", "You have been signed out there."),
     "sessions-ended": Notice("ok", "You have been signed out everywhere else."),
     "user-created": Notice("ok", "User created. They can sign in with the password you chose."),
+    "user-invited": Notice("ok", "User invited. The link is on the way to them."),
     "user-saved": Notice("ok", "Saved."),
     "user-suspended": Notice(
         "warn", "User suspended. They can’t sign in or use their API keys until you reactivate them."
@@ -43,6 +44,9 @@ NOTICES: dict[str, Notice] = {
     "users-restored": Notice("ok", "{} restored. Their API keys stay revoked."),
     "users-role-changed": Notice("ok", "Role of {} changed."),
     "users-invited": Notice("ok", "{} invited. Create their links, and send them."),
+    "users-invited-by-mail": Notice("ok", "{} invited. Their links are on the way."),
+    "users-sent-links": Notice("ok", "Links to {} are on the way."),
+    "link-sent": Notice("ok", "The link is on the way. It ended the one before."),
     "invitation-revoked": Notice("ok", "The link no longer works. The user stays invited."),
     "user-purged": Notice("ok", "User permanently erased."),
     "user-session-ended": Notice("ok", "The user has been signed out there."),

@@ -177,6 +177,7 @@ PAGES = [
     Page("POST", "/admin/users/{id}/purge", user.purge, "owner"),
     Page("GET", "/admin/users/{id}/password-link", user.show_link, "users:write"),
     Page("POST", "/admin/users/{id}/password-link", user.create_link, "users:write"),
+    Page("POST", "/admin/users/{id}/send-link", user.send_link, "tokens:create"),
     Page("GET", "/admin/users/{id}/keys", user_tabs.show_keys, "keys:read"),
     Page("POST", "/admin/users/{id}/keys", user_tabs.create_key, "keys:write"),
     Page("GET", "/admin/users/{id}/keys/new", user_tabs.show_key_form, "keys:write"),

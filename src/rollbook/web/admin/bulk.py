@@ -10,6 +10,7 @@ from rollbook import clock
 from rollbook.actions import bulk, users
 from rollbook.actions.arguments import TokenCreate, UserUpdate
 from rollbook.actions.bulk import Operation, OperationResult
+from rollbook.actions.tokens import password_purpose
 from rollbook.api import spreadsheets
 from rollbook.auth.tokens import link_url
 from rollbook.http.response import Response
@@ -23,7 +24,7 @@ from rollbook.web.admin.user_filters import asked_of, list_url, selection_of
 from rollbook.web.page_request import PageRequest, download, minute
 
 ROLE = "role:"
-LINKS = "links"
+LINKS, SEND = "links", "send"
 MAX_NAMED = 10
 """Users named on the page that asks; of the rest, the number is given."""
 MAX_FAILED = 24
@@ -64,7 +65,7 @@ def options(page: PageRequest) -> list[tuple[str, str]]:
 def options_for_invited(page: PageRequest) -> list[tuple[str, str]]:
     """Options of the list of invitations, what is done most first."""
     changes = _changes(page)
-    return [(name, changes[name].choice) for name in (LINKS, "suspend", "delete")]
+    return [(name, changes[name].choice) for name in (SEND, LINKS, "suspend", "delete") if name in changes]
 
 
 def _changes(page: PageRequest) -> dict[str, BulkChange]:
@@ -76,6 +77,7 @@ def _changes(page: PageRequest) -> dict[str, BulkChange]:
         "The file has a link for each of them, with which they set their password. It ends the link that they had. "
         "Whoever has a link can use it: send each over a channel you trust, and delete the file."
     )
+    mailed = "Each gets a link with which they set their password. It ends the link that they had."
     deleted = f"They are signed out, and their API keys are revoked. You can restore them for {days} days."
     found = {
         "suspend": BulkChange("Suspend", "Suspend {}", "{} suspended", suspended, "users-suspended"),
@@ -84,6 +86,8 @@ def _changes(page: PageRequest) -> dict[str, BulkChange]:
         "restore": BulkChange("Restore", "Restore {}", "{} restored", restored, "users-restored"),
         LINKS: BulkChange("Create links (CSV)", "Create links for {}", "", linked, ""),
     }
+    if page.on.settings.sends_mail:
+        found[SEND] = BulkChange("Mail links", "Mail links to {}", "Links mailed to {}", mailed, "users-sent-links")
     changed = "Their permissions change immediately, and those of their API keys."
     for role in page.roles_to_give():
         found[f"{ROLE}{role}"] = BulkChange(
@@ -127,7 +131,7 @@ async def apply(page: PageRequest) -> Response:
     ids = [id for id in page.form.get("ids", "").split(" ") if id][: bulk.MAX_OPERATIONS]
     if op == LINKS:
         return await _links(page, ids)
-    results = await bulk.bulk_users(page.on, page.by, [_operation(page, op, id) for id in ids])
+    results = await bulk.bulk_users(page.on, page.by, await _operations(page, op, ids))
     failed: dict[str, list[str]] = {}
     for id, result in zip(ids, results, strict=True):
         if result.error is not None:
@@ -159,17 +163,20 @@ async def show(page: PageRequest) -> Response:
 
 async def _links(page: PageRequest, ids: Sequence[str]) -> Response:
     """A file with a link for each of these users: an invitation, or to set a new password."""
-    query = Query(Filters(ids=tuple(ids)), limit=bulk.MAX_OPERATIONS)
-    found = [User._make(row) for row in (await users.list_users(page.on, page.by, query)).rows]
-    results = await bulk.bulk_users(page.on, page.by, [_link_for(user) for user in found])
+    found = await _users(page, ids)
+    results = await bulk.bulk_users(page.on, page.by, [_link_for(user.id, user.status) for user in found])
     rows = [_row(page, user, result) for user, result in zip(found, results, strict=True)]
     content = spreadsheets.rows([("name", "email", "url", "expires_at", "problem"), *rows])
     return download(f"rollbook-links-{minute()}.csv", spreadsheets.CONTENT_TYPE, content)
 
 
-def _link_for(user: User) -> Operation:
-    purpose = "invite" if user.status == "invited" else "reset_password"
-    return Operation("create_token", user.id, TokenCreate(purpose=purpose))
+async def _users(page: PageRequest, ids: Sequence[str]) -> list[User]:
+    query = Query(Filters(ids=tuple(ids)), limit=bulk.MAX_OPERATIONS)
+    return [User._make(row) for row in (await users.list_users(page.on, page.by, query)).rows]
+
+
+def _link_for(id: str, status: str, sends: bool = False) -> Operation:
+    return Operation("create_token", id, TokenCreate(purpose=password_purpose(status), send=sends))
 
 
 def _row(page: PageRequest, user: User, result: OperationResult) -> tuple[str, ...]:
@@ -178,6 +185,13 @@ def _row(page: PageRequest, user: User, result: OperationResult) -> tuple[str, .
         return user.name, user.email, "", "", "" if result.error is None else forms.sentence(result.error)
     url = link_url(page.on.url, made.token.purpose, made.text)
     return user.name, user.email, url, clock.format_time(made.token.expires_at), ""
+
+
+async def _operations(page: PageRequest, op: str, ids: Sequence[str]) -> list[Operation]:
+    if op == SEND:
+        statuses = {user.id: user.status for user in await _users(page, ids)}
+        return [_link_for(id, statuses.get(id, ""), sends=True) for id in ids]
+    return [_operation(page, op, id) for id in ids]
 
 
 def _operation(page: PageRequest, op: str, id: str) -> Operation:

@@ -16,7 +16,7 @@ from rollbook.records.users import User
 from rollbook.sources import pasted
 from rollbook.web import forms
 from rollbook.web.admin import bulk, user_tabs
-from rollbook.web.admin.user import invitation_of, invitations_of, redirect_to_link
+from rollbook.web.admin.user import back, invitation_of, invitations_of, redirect_to_link
 from rollbook.web.admin.user_filters import asked_of, list_url
 from rollbook.web.admin.users import Listed, listed_page
 from rollbook.web.page_request import PageRequest, whole_number
@@ -73,8 +73,7 @@ async def revoke(page: PageRequest) -> Response:
     token = (await invitation_of(page, user)).token
     if token is not None:
         await tokens.revoke_token(page.on, page.by, user.id, token.id)
-    back = f"/admin/users/{user.id}" if "user" in page.form else _list_url(page.form)
-    return page.redirect(back, "invitation-revoked")
+    return page.redirect(back(page), "invitation-revoked")
 
 
 async def _invited(page: PageRequest) -> User:
@@ -83,10 +82,6 @@ async def _invited(page: PageRequest) -> User:
     if user.status != "invited":
         raise NotFound("This user is not invited, or has accepted the invitation.")
     return user
-
-
-def _list_url(form: Mapping[str, str]) -> str:
-    return list_url({name: form.get(name, "") for name in ("q", "created_after")}, PATH)
 
 
 # ---- a list of people to invite
@@ -130,7 +125,8 @@ async def create(page: PageRequest) -> Response:
     if not good or form.get("seen") != _digest(form):
         return _form(page, form, people, status=200 if good else 400)
     began = clock.now()
-    results = await invitations.invite(page.on, page.by, [person.user for person in good if person.user is not None])
+    wanted = [person.user for person in good if person.user is not None]
+    results = await invitations.invite(page.on, page.by, wanted, "send" in form)
     failed = [
         person._replace(user=None, problem=forms.sentence(result.error))
         for person, result in zip(good, results, strict=True)
@@ -140,7 +136,8 @@ async def create(page: PageRequest) -> Response:
     count = len(good) - len(failed)
     link = list_url({"created_after": clock.format_time_exactly(began - 1)}, PATH)
     if not left:
-        return page.redirect(link, "users-invited", count=count)
+        notice = "users-invited-by-mail" if "send" in form else "users-invited"
+        return page.redirect(link, notice, count=count)
     lines = list(dict.fromkeys([pasted.header(form["people"]), *(person.text for person in left)]))
     left = [person._replace(line=lines.index(person.text) + bool(lines[0])) for person in left]
     text = "\n".join(lines).removeprefix("\n")

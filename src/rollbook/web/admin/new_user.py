@@ -10,7 +10,7 @@ from rollbook.actions.arguments import UserCreate
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
 from rollbook.web import forms
-from rollbook.web.admin.user import redirect_to_link
+from rollbook.web.admin.user import mail_link, redirect_to_link
 from rollbook.web.page_request import PageRequest
 
 
@@ -19,7 +19,8 @@ async def show(page: PageRequest) -> Response:
 
 
 async def create(page: PageRequest) -> Response:
-    """Without a password, they are invited: leads to the link with which they set one."""
+    """Without a password, they are invited: they get the link with which they set one by mail, or whoever creates them
+    does."""
     form = page.form
     try:
         user = await users.create(page.on, page.by, page.arguments(UserCreate, _wanted(form)))
@@ -27,6 +28,9 @@ async def create(page: PageRequest) -> Response:
         return _form(page, error.status, form, forms.problems(page, error))
     if form.get("password"):
         return page.redirect(f"/admin/users/{user.id}", "user-created")
+    if page.on.settings.sends_mail and "show_link" not in form:
+        await mail_link(page, user)
+        return page.redirect(f"/admin/users/{user.id}", "user-invited")
     return await redirect_to_link(page, user, is_new=True)
 
 

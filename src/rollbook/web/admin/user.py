@@ -71,21 +71,23 @@ async def _update(page: PageRequest, wanted: UserUpdate) -> None:
 
 async def suspend(page: PageRequest) -> Response:
     await users.suspend(page.on, page.by, page.ids[0])
-    return page.redirect(_from(page), "user-suspended")
+    return page.redirect(back(page), "user-suspended")
 
 
 async def activate(page: PageRequest) -> Response:
     await users.activate(page.on, page.by, page.ids[0])
-    return page.redirect(_from(page), "user-activated")
+    return page.redirect(back(page), "user-activated")
 
 
 async def delete(page: PageRequest) -> Response:
     await users.delete(page.on, page.by, page.ids[0])
-    return page.redirect(_from(page), "user-deleted")
+    return page.redirect(back(page), "user-deleted")
 
 
-def _from(page: PageRequest) -> str:
-    """The page that the form was on: the list, or the user's own."""
+def back(page: PageRequest) -> str:
+    """The page that the form was on: a list, or the user's own."""
+    if "invitations" in page.form:
+        return back_url(page.form, "/admin/invitations")
     return back_url(page.form) if "list" in page.form else f"/admin/users/{page.ids[0]}"
 
 
@@ -118,6 +120,17 @@ async def purge(page: PageRequest) -> Response:
 
 async def create_link(page: PageRequest) -> Response:
     return await redirect_to_link(page, await user_tabs.find_user(page))
+
+
+async def send_link(page: PageRequest) -> Response:
+    """Mail the user a link with which they set a password."""
+    await mail_link(page, await user_tabs.find_user(page))
+    return page.redirect(back(page), "link-sent")
+
+
+async def mail_link(page: PageRequest, user: User) -> None:
+    asked = TokenCreate(purpose=links.password_purpose(user.status), send=True)
+    await links.create_token(page.on, page.by, user.id, asked)
 
 
 async def redirect_to_link(page: PageRequest, user: User, is_new: bool = False) -> Response:

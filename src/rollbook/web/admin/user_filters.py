@@ -66,9 +66,9 @@ def list_url(asked: Mapping[str, str], path: str = "/admin/users", **more: objec
     return path + (f"?{urlencode(given)}" if given else "")
 
 
-def back_url(form: Mapping[str, str]) -> str:
+def back_url(form: Mapping[str, str], path: str = "/admin/users") -> str:
     """The page of the list that a form was on."""
-    return list_url(asked_of(form), **{name: form.get(name, "") for name in POSITIONS})
+    return list_url(asked_of(form), path, **{name: form.get(name, "") for name in POSITIONS})
 
 
 def chips(asked: Mapping[str, str]) -> list[Chip]:
