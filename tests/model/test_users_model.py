@@ -75,7 +75,7 @@ FILTERS = st.fixed_dictionaries(
     {},
     optional={
         "role": ROLES,
-        "status": st.sampled_from(["active", "suspended"]),
+        "status": st.sampled_from(["active", "invited", "suspended"]),
         "email": EMAILS,
         "q": TEXTS,
         "external_id": st.sampled_from(["x1", "X1"]),
@@ -111,6 +111,7 @@ class Users(RuleBasedStateMachine):
         self.living: dict[str, User] = {}
         self.deleted: dict[str, User] = {}
         self.born: list[str] = []  # ids in the order of creation
+        self.without_password: set[str] = set()
         self.log: list[tuple[str, str]] = []  # type and id of each event
         self.waited = False
         self.start = list(events(self.http))[-1]["id"]
@@ -126,9 +127,10 @@ class Users(RuleBasedStateMachine):
 
     # ---- what may happen
 
-    @rule(target=ids, name=NAMES, email=EMAILS, role=ROLES, external_id=EXTERNAL_IDS)
-    def create(self, name: str, email: str, role: str, external_id: str | None) -> Any:
-        body = {"name": name, "email": email, "role": role, "external_id": external_id, "password": "securepassword123"}
+    @rule(target=ids, name=NAMES, email=EMAILS, role=ROLES, external_id=EXTERNAL_IDS, is_invited=st.booleans())
+    def create(self, name: str, email: str, role: str, external_id: str | None, is_invited: bool) -> Any:
+        body = {"name": name, "email": email, "role": role, "external_id": external_id}
+        body |= {"status": "invited"} if is_invited else {"password": "securepassword123"}
         answer = self.http.call("POST", "/v1/users?fields=*", body)
         if self._is_refused(answer, None, {"email": email, "external_id": external_id}):
             return multiple()
@@ -140,11 +142,13 @@ class Users(RuleBasedStateMachine):
             "name": name.strip(),
             "email": email,
             "role": role,
-            "status": "active",
+            "status": "invited" if is_invited else "active",
             "external_id": external_id,
             "metadata": {},
         }
         self.born.append(id)
+        if is_invited:
+            self.without_password.add(id)
         self._happened("user.created", id)
         self._is_shown(answer.json, id)
         return id
@@ -171,9 +175,22 @@ class Users(RuleBasedStateMachine):
         verb = {"active": "activate", "suspended": "suspend"}[status]
         answer = self.http.call("POST", f"/v1/users/{id}/{verb}")
         assert answer.status == (200 if id in self.living else 404), answer.body
-        if id in self.living and self.living[id]["status"] != status:
-            self.living[id] = {**self.living[id], "status": status}
-            self._happened({"active": "user.activated", "suspended": "user.suspended"}[status], id)
+        if id in self.living:
+            to = "invited" if status == "active" and id in self.without_password else status
+            if self.living[id]["status"] != to:
+                self.living[id] = {**self.living[id], "status": to}
+                self._happened({"active": "user.activated", "suspended": "user.suspended"}[status], id)
+
+    @rule(id=ids)
+    def set_password(self, id: str) -> None:
+        answer = self.http.call("PUT", f"/v1/users/{id}/password", {"password": "another good password"})
+        assert answer.status == (204 if id in self.living else 404), answer.body
+        if id in self.living:
+            self.without_password.discard(id)
+            self._happened("user.password_changed", id)
+            if self.living[id]["status"] == "invited":
+                self.living[id] = {**self.living[id], "status": "active"}
+                self._happened("user.activated", id)
 
     @rule(id=ids)
     def delete(self, id: str) -> None:

@@ -304,7 +304,10 @@ def test_to_who_does_not_know_the_password_all_accounts_look_the_same(tmp_path: 
     with running(tmp_path / "data", "--rate-limit", "none", environment=environment) as server, server.http() as http:
         active, suspended, switched_off = new_user(http), new_user(http), new_user(http, role="viewer")
         assert http.post(f"/v1/users/{suspended['id']}/suspend").is_success
-        emails = [active["email"], suspended["email"], switched_off["email"], "nobody@example.com"]
+        invited = {"name": "Ines", "email": "invited@example.com", "status": "invited"}
+        assert http.post("/v1/users", json=invited).status_code == 201
+        known = (active, suspended, switched_off, invited)
+        emails = [*(each["email"] for each in known), "nobody@example.com"]
         with visitor(server) as guesser:
             answers = [told(sign_in(guesser, email, "wrong"), email) for email in emails]
             assert all(answer == answers[0] for answer in answers) and answers[0][0] == 401
