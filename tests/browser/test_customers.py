@@ -356,6 +356,24 @@ def test_a_link_of_somebody_who_is_suspended_says_so_before_anything_is_typed(
     assert page.locator("input").count() == 0
 
 
+@pytest.mark.parametrize("purpose", ["verify_email", "sign_in", "reset_password"])
+def test_a_link_leads_on_to_where_it_says(server: Server, http: httpx2.Client, user: dict, purpose: str) -> None:
+    """And the policy of its page lets its form lead there, and there alone."""
+    url = token_url(http, user, purpose, redirect_url="http://localhost:3000/done?a=1")
+    with visitor(server, Origin=server.url) as stranger:
+        page = stranger.get(url)
+        assert "form-action 'self' http://localhost:3000;" in page.headers["content-security-policy"]
+        assert "http://localhost:3000" not in page.headers["content-security-policy"].replace(
+            "form-action 'self' http://localhost:3000;", ""
+        )
+        token = url.partition("token=")[2]
+        path = url.partition("?")[0]
+        answer = stranger.post(path, data={"token": token, "password": NEW, "again": NEW})
+        assert (answer.status_code, answer.headers["location"]) == (303, "http://localhost:3000/done?a=1")
+        assert ("set-cookie" in answer.headers) == (purpose == "sign_in")
+        assert stranger.post(path, data={"token": token}).status_code == 404
+
+
 def test_a_link_does_nothing_on_the_page_of_another(page: Page, http: httpx2.Client, user: dict) -> None:
     pages = {"verify_email": "sign-in-link", "sign_in": "set-password", "reset_password": "confirm-email"}
     for purpose, path in pages.items():
