@@ -56,7 +56,7 @@ class Sessions(Rollbook):
 def sign_in(data: Path) -> list[str]:
     """Tokens of a new session for each user, in a scrambled order. Not by the API: to prove 100,000 passwords takes an
     hour."""
-    from rollbook import clock
+    from rollbook import clock, ids
     from rollbook.auth import session_tokens
     from rollbook.config import Settings
     from rollbook.records import app_sessions, users
@@ -74,7 +74,9 @@ def sign_in(data: Path) -> list[str]:
             digests = session_tokens.refresh_digests(session_tokens.mint_refresh())
             assert digests is not None
             issue = Issue(session_tokens.digest(token), digests.family, digests.token, ends_at, ends_at)
-            await app_sessions.add(tx, user, NewSession(AUDIENCE, "203.0.113.7", "benchmark", ""), issue)
+            await app_sessions.add(
+                tx, user, NewSession(ids.new("ses"), AUDIENCE, "203.0.113.7", "benchmark", ""), issue
+            )
 
     db = connect(Settings(data=data))
     made = [(user, session_tokens.mint()) for user in db.read_now(everyone)]

@@ -79,6 +79,10 @@ INSIDE = {
     ("rollbook.auth.one_time_codes", "pyotp"): "only users with an authenticator app need it",
     ("rollbook.cli.main", "click"): "a server that is started with plain flags needs no command line",
     ("rollbook.web.uploads", "multipart"): "only forms with a file need it",
+    **dict.fromkeys(
+        [("rollbook.auth.access_tokens", name) for name in ("joserfc", "joserfc.jwk")],
+        "0.3 s of the start, and most servers sign no tokens",
+    ),
     ("rollbook.auth.password_hashes", "bcrypt"): "only hashes of other systems need it",
     (
         "rollbook.auth.password_hashes",

@@ -97,7 +97,7 @@ NAMES: dict[str, Name] = {
     **_names("events", list="list_events", follow="follow_events"),
     **_names("requests", list="list_requests", get="get_request"),
     **_names("usage", get="get_usage"),
-    **_names("server", metrics="show_metrics", live="live", ready="ready", openapi="show_openapi"),
+    **_names("server", metrics="show_metrics", live="live", ready="ready", openapi="show_openapi", jwks="show_jwks"),
 }
 """By operationId. The operations under `webhooks:`, which the server calls, have no names."""
 

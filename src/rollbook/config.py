@@ -406,6 +406,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "people must sign in regularly (NIST SP 800-63B-4: 30 days, or 24 hours with a second factor)."
         ),
     ] = Duration.parse("365d")
+    access_tokens: Annotated[
+        bool,
+        says(
+            "Also return a signed access token (JWT, valid for 5 minutes) with each session of an application, and "
+            "publish the keys at `/.well-known/jwks.json`. Set it if services must know who is signed in without "
+            "asking this server. They learn up to 5 minutes late that a session has ended. Needs `public_url`."
+        ),
+    ] = False
     address_attempts_limit: Annotated[
         Limit,
         says(
@@ -797,6 +805,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 "app_session_lifetime and app_refresh_lifetime can't be off, and the second one can't be shorter: use "
                 "two such as 15m and 30d."
             )
+        if self.access_tokens and not self.public_url:
+            raise ConfigurationError("access_tokens needs public_url: the tokens name it as their issuer.")
         if self.public_url and not self.public_url.startswith(("http://", "https://")):
             raise ConfigurationError(
                 f"public_url: {self.public_url!r} is not a URL. Use a full URL, such as https://api.example.com."

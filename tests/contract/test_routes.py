@@ -341,6 +341,7 @@ VALID: dict[str, Callable[[World], Ask]] = {
     "GET /health/live": lambda world: Ask("/health/live"),
     "GET /health/ready": lambda world: Ask("/health/ready"),
     "GET /openapi.json": lambda world: Ask("/openapi.json"),
+    "GET /.well-known/jwks.json": lambda world: Ask("/.well-known/jwks.json"),
 }
 
 
@@ -381,7 +382,11 @@ def test_a_valid_request_gets_the_rows_status_and_a_body_of_its_type(
     assert ("location" in answer.headers) == (
         route.success == 201 and route.answer not in (types.PasswordLink, types.Token)
     )
-    assert answer.headers["cache-control"] == ("no-store" if route.path.startswith(("/v1", "/health")) else "no-cache")
+    if route.path == "/.well-known/jwks.json":
+        assert answer.headers["cache-control"] == "public, max-age=300"
+    else:
+        private = route.path.startswith(("/v1", "/health"))
+        assert answer.headers["cache-control"] == ("no-store" if private else "no-cache")
     assert answer.headers["x-content-type-options"] == "nosniff"
     if answer.status_code != 204:
         assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"

@@ -21,6 +21,7 @@ from rollbook_client.types import (
     Import,
     Key,
     PasswordLink,
+    PublicKeys,
     Replay,
     SessionTokens,
     Token,
@@ -124,6 +125,7 @@ SCRIPT: list[Call] = [
     ("server.ready", given(), Health),
     ("server.metrics", given(), str),
     ("server.openapi", given(), dict),
+    ("server.jwks", given(), PublicKeys),
 ]
 
 

@@ -76,6 +76,7 @@ SMALL = {
     ),
     "dated": "the users within the dates asked for: of them the index alone is read, in a thread",
     "access": "one row",
+    "signing_keys": "two, or three while one is replaced",
     "password_parameters": "a row for each cost of each set of parameters that passwords have",
     "user_search_pending": "what was written since the index was last brought up to date, 0.2 s ago",
     "p": "user_search_pending",

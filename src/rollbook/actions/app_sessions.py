@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from msgspec import UNSET
 
-from rollbook import clock, roles
-from rollbook.actions import passwords, sessions, tokens, verification
+from rollbook import clock, ids, roles
+from rollbook.actions import access_tokens, passwords, sessions, tokens, verification
+from rollbook.actions.access_tokens import AccessToken
 from rollbook.actions.arguments import SessionCreate, SessionRefresh, SessionVerification, TokenConsume
 from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
@@ -45,13 +46,22 @@ class IssuedSession(NamedTuple):
     user: User
     token: str
     refresh_token: str
+    access: AccessToken | None
 
 
-class Pair(NamedTuple):
-    """A token and a refresh token. Made before the write, which may run twice."""
+class Minted(NamedTuple):
+    """The tokens of a session."""
 
     token: str
     refresh_token: str
+    access: AccessToken | None
+
+
+class Start(NamedTuple):
+    """A session to start, and its tokens. Made before the write, which may run twice."""
+
+    new: NewSession
+    minted: Minted
 
 
 async def create(on: Rollbook, by: Principal, asked: SessionCreate) -> IssuedSession:
@@ -92,34 +102,32 @@ async def _by_password(on: Rollbook, by: Principal, asked: SessionCreate) -> Iss
     """Raises WrongPassword, SecondFactorRequired, TooManyAttempts, Overloaded, UserSuspended."""
     email, password = given(asked.email), given(asked.password)
     proven = await verification.prove_password(on, by, email, password, asked.address)
-    found = await on.write(_with_password, on, proven, _new(by, asked), _mint())
+    start = await _start_of(on, by, asked, proven.user_id)
+    found = await on.write(_with_password, on, proven, start)
     if isinstance(found, str):
         raise SecondFactorRequired(found)
     return found
 
 
-async def _with_password(
-    tx: Tx, on: Rollbook, proven: ProvenPassword, new: NewSession, pair: Pair
-) -> IssuedSession | str:
+async def _with_password(tx: Tx, on: Rollbook, proven: ProvenPassword, start: Start) -> IssuedSession | str:
     """A challenge, if the user has a second factor. The password may have been changed since it was proven, which signs
     everybody out."""
     if await users.password_hash(tx, proven.user_id) != proven.hash:
         raise WrongPassword()
     challenge = await verification.first_step(tx, proven)
-    return await _start(tx, on, proven.actor, proven.user_id, new, pair) if challenge is None else challenge
+    return await _start(tx, on, proven.actor, proven.user_id, start) if challenge is None else challenge
 
 
 async def _by_challenge(on: Rollbook, by: Principal, asked: SessionCreate) -> IssuedSession:
     """Raises InvalidChallenge, WrongCode, TooManyAttempts, UserSuspended."""
     token, code = given(asked.challenge), given(asked.code)
     actor, proven = await verification.prove_factor(on, by, token, code, asked.address)
-    return await on.write(_with_factor, on, actor, token, proven, _new(by, asked), _mint())
+    start = await _start_of(on, by, asked, proven.user_id)
+    return await on.write(_with_factor, on, actor, token, proven, start)
 
 
-async def _with_factor(
-    tx: Tx, on: Rollbook, by: Actor, token: str, proven: FactorUse, new: NewSession, pair: Pair
-) -> IssuedSession:
-    return await _start(tx, on, by, await verification.second_step(tx, by, token, proven), new, pair)
+async def _with_factor(tx: Tx, on: Rollbook, by: Actor, token: str, proven: FactorUse, start: Start) -> IssuedSession:
+    return await _start(tx, on, by, await verification.second_step(tx, by, token, proven), start)
 
 
 async def _by_token(on: Rollbook, by: Principal, asked: SessionCreate) -> IssuedSession:
@@ -130,33 +138,41 @@ async def _by_token(on: Rollbook, by: Principal, asked: SessionCreate) -> Issued
     if open is not None and open.token.purpose != SIGN_IN:
         refuse("token", f"must have the purpose {SIGN_IN}. Use others with POST /v1/tokens/consume")
     ready = await tokens.prepare(on, actor, TokenConsume(token=text), origin)
-    return await on.write(_with_token, on, actor, ready, _new(by, asked), _mint())
+    start = await _start_of(on, by, asked, ready.open.user.id)
+    return await on.write(_with_token, on, actor, ready, start)
 
 
-async def _with_token(
-    tx: Tx, on: Rollbook, by: Actor, ready: tokens.Ready, new: NewSession, pair: Pair
-) -> IssuedSession:
+async def _with_token(tx: Tx, on: Rollbook, by: Actor, ready: tokens.Ready, start: Start) -> IssuedSession:
     user = await tokens.use(tx, by, ready)
-    return await _start(tx, on, by, user.id, new, pair)
+    return await _start(tx, on, by, user.id, start)
 
 
-def _new(by: Principal, asked: SessionCreate) -> NewSession:
-    return NewSession(asked.audience, given(asked.address, ""), given(asked.user_agent, ""), by.user_id)
+async def _start_of(on: Rollbook, by: Principal, asked: SessionCreate, user_id: str) -> Start:
+    address, agent = given(asked.address, ""), given(asked.user_agent, "")
+    new = NewSession(ids.new("ses"), asked.audience, address, agent, by.user_id)
+    return Start(new, await _mint(on, user_id, new.id, new.audience, clock.now()))
 
 
-async def _start(tx: Tx, on: Rollbook, by: Actor, user_id: str, new: NewSession, pair: Pair) -> IssuedSession:
+async def _mint(
+    on: Rollbook, user_id: str, session_id: str, audience: str, created_at: int, former: str = ""
+) -> Minted:
+    """New tokens for a session; `former` is the refresh token that they replace."""
+    ends_at = _ends_at(on.settings, created_at, clock.now())
+    access = await access_tokens.issue(on, user_id, session_id, audience, ends_at)
+    return Minted(session_tokens.mint(), session_tokens.mint_refresh(former), access)
+
+
+async def _start(tx: Tx, on: Rollbook, by: Actor, user_id: str, start: Start) -> IssuedSession:
     """A session for who has just proven to be this user. Raises UserSuspended."""
     user = await passwords.signed_in(tx, by, user_id)
     if roles.is_barred(user.status):
         raise UserSuspended()
-    now = clock.now()
-    session = await app_sessions.add(tx, user, new, _issue(on.settings, pair, now, now))
-    for oldest in await app_sessions.end_oldest(
-        tx, user.id, new.audience, MAX_SESSIONS, MAX_SESSIONS_IN_ALL, MAX_ENDED
-    ):
+    now, audience = clock.now(), start.new.audience
+    session = await app_sessions.add(tx, user, start.new, _issue(on.settings, start.minted, now, now))
+    for oldest in await app_sessions.end_oldest(tx, user.id, audience, MAX_SESSIONS, MAX_SESSIONS_IN_ALL, MAX_ENDED):
         await sessions.revoked(tx, by, oldest)
     await events.record(tx, "session.created", user.id, by, session_records.public(session))
-    return IssuedSession(session, user, *pair)
+    return IssuedSession(session, user, *start.minted)
 
 
 class _ReusedError(Exception):
@@ -172,18 +188,20 @@ async def refresh(on: Rollbook, by: Principal, asked: SessionRefresh) -> IssuedS
     `Idempotency-Key`: it returns the same tokens. Never derive that key from the token.
     """
     require(by, "sessions:create")
-    digests = session_tokens.refresh_digests(asked.refresh_token)
-    if digests is None or await app_sessions.by_family(on.db, digests.family) is None:
+    text = asked.refresh_token
+    digests = session_tokens.refresh_digests(text)
+    family = None if digests is None else await app_sessions.by_family(on.db, digests.family)
+    if digests is None or family is None:
         raise SessionEnded()
-    pair = Pair(session_tokens.mint(), session_tokens.mint_refresh(asked.refresh_token))
+    minted = await _mint(on, family.user_id, family.id, family.audience, family.created_at, text)
     try:
-        return await on.write(_refresh, on.settings, asked.audience, digests, pair)
+        return await on.write(_refresh, on.settings, asked.audience, digests, minted)
     except _ReusedError:
         await on.db.write(_end_reused, by.actor, digests.family)
         raise SessionEnded("This refresh token was used before, so the session has ended.") from None
 
 
-async def _refresh(tx: Tx, settings: Settings, audience: str, digests: RefreshDigests, pair: Pair) -> IssuedSession:
+async def _refresh(tx: Tx, settings: Settings, audience: str, digests: RefreshDigests, minted: Minted) -> IssuedSession:
     """Raises SessionEnded, _ReusedError."""
     now = clock.now()
     family = await app_sessions.by_family(tx, digests.family)
@@ -194,8 +212,8 @@ async def _refresh(tx: Tx, settings: Settings, audience: str, digests: RefreshDi
     user = await app_sessions.user(tx, family.user_id)
     if user is None or roles.is_barred(user.status):
         raise SessionEnded()
-    session = await app_sessions.renew(tx, family.id, _issue(settings, pair, family.created_at, now))
-    return IssuedSession(session, user, *pair)
+    session = await app_sessions.renew(tx, family.id, _issue(settings, minted, family.created_at, now))
+    return IssuedSession(session, user, *minted)
 
 
 async def _end_reused(tx: Tx, by: Actor, family: bytes) -> None:
@@ -229,16 +247,18 @@ async def verify(on: Rollbook, by: Principal, asked: SessionVerification, with_u
     return found
 
 
-def _mint() -> Pair:
-    return Pair(session_tokens.mint(), session_tokens.mint_refresh())
-
-
-def _issue(settings: Settings, pair: Pair, created_at: int, now: int) -> Issue:
-    """The tokens as they are stored. The token never outlives the session."""
+def _ends_at(settings: Settings, created_at: int, now: int) -> int:
+    """When a session ends, unless it is refreshed before."""
     ends_at = now + settings.app_refresh_lifetime * clock.SECOND
     if settings.app_session_max_age:
         ends_at = min(ends_at, created_at + settings.app_session_max_age * clock.SECOND)
-    digests = session_tokens.refresh_digests(pair.refresh_token)
+    return ends_at
+
+
+def _issue(settings: Settings, minted: Minted, created_at: int, now: int) -> Issue:
+    """The tokens as they are stored. The token never outlives the session."""
+    digests = session_tokens.refresh_digests(minted.refresh_token)
     assert digests is not None  # minted here
+    ends_at = _ends_at(settings, created_at, now)
     expires_at = min(now + settings.app_session_lifetime * clock.SECOND, ends_at)
-    return Issue(session_tokens.digest(pair.token), digests.family, digests.token, expires_at, ends_at)
+    return Issue(session_tokens.digest(minted.token), digests.family, digests.token, expires_at, ends_at)

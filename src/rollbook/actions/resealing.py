@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple
 
-from rollbook.actions import keys, second_factors, tokens, webhook_secrets
+from rollbook.actions import access_tokens, keys, second_factors, tokens, webhook_secrets
 from rollbook.actions.context import Rollbook
 from rollbook.auth.server_secret import Purpose
 from rollbook.records import keys as key_records
-from rollbook.records import one_time_tokens, server_secrets, token_requests, webhooks
+from rollbook.records import one_time_tokens, server_secrets, signing_keys, token_requests, webhooks
 from rollbook.records import second_factors as factor_records
 from rollbook.records.dialect import dialect
 from rollbook.records.webhooks import Webhook
@@ -34,6 +34,7 @@ KINDS = (
     Sealed(tokens.SEALED, one_time_tokens.sealed_after, one_time_tokens.seal_again),
     Sealed(tokens.SEALED, token_requests.sealed_after, token_requests.seal_again),
     Sealed(second_factors.SEALED, factor_records.sealed_after, factor_records.seal_again),
+    Sealed(access_tokens.SEALED, signing_keys.sealed_after, signing_keys.seal_again),
 )
 
 

@@ -366,6 +366,14 @@ SESSION_TOKENS = {
     "refresh_expires_at": examples.SESSION["refresh_expires_at"],
     "user": examples.USER,
 }
+PUBLIC_KEY = {
+    "kty": "OKP",
+    "crv": "Ed25519",
+    "alg": "EdDSA",
+    "use": "sig",
+    "kid": examples.SIGNING_KEY_ID,
+    "x": examples.PUBLIC_KEY,
+}
 VERIFIED_SESSION = {
     **_OF_AUDIENCE,
     "expires_at": examples.SESSION["expires_at"],
@@ -543,6 +551,8 @@ EXAMPLES: dict[str, Any] = {
     "SessionVerification": {"token": examples.SESSION_TOKEN, "audience": examples.AUDIENCE},
     "SessionTokens": SESSION_TOKENS,
     "VerifiedSession": VERIFIED_SESSION,
+    "PublicKey": PUBLIC_KEY,
+    "PublicKeys": {"keys": [PUBLIC_KEY]},
     "LoggedRequest": LOGGED,
     "Token": {
         **TOKEN,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from rollbook.actions import access_tokens
 from rollbook.api import types
 from rollbook.api.call import Call
-from rollbook.api.show import answer
+from rollbook.api.show import answer, encode
 from rollbook.http.cors import ANY_ORIGIN
 from rollbook.http.response import JSON, LOCKED, Response
 from rollbook.limits.policy import count_page
@@ -14,6 +15,7 @@ METRICS = b"Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n" + LOCKED
 PAGE = 65_536
 """Bytes that count as one page."""
 FRESH = b"Cache-Control: no-cache\r\n"
+REREAD = b"Cache-Control: public, max-age=300\r\n"
 
 
 async def live(call: Call) -> Response:
@@ -36,6 +38,16 @@ async def ready(call: Call) -> Response:
         types.Health("ok" if healthy else "unavailable", checks),
         ANY_ORIGIN if healthy else ANY_ORIGIN + b"Retry-After: 1\r\n",
     )
+
+
+async def show_jwks(call: Call) -> Response:
+    """Get the keys of access tokens
+
+    Returns the public keys that verify signed access tokens, as a JWK Set. Look up the key that the header of a token
+    names; if it is not among those you know, read them again. A key is published a day before it signs.
+    """
+    keys = [types.PublicKey(**key) for key in await access_tokens.published(call.services)]
+    return Response(200, JSON + REREAD + ANY_ORIGIN, encode(types.PublicKeys(keys)))
 
 
 async def show_metrics(call: Call) -> Response:

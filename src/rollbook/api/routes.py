@@ -86,6 +86,7 @@ from rollbook.api.types import (
     ListUsers,
     LoggedRequest,
     PasswordLink,
+    PublicKeys,
     RecoveryCodes,
     Replay,
     SecondFactor,
@@ -417,6 +418,7 @@ TABLE: dict[str, list[Route]] = {
     "/metrics": [get(operations.show_metrics, "metrics:read", None, str)],
     "/health/live": [get(operations.live, None, None, Health)],
     "/health/ready": [get(operations.ready, None, None, Health).but(errors=(errors.Unavailable,))],
+    "/.well-known/jwks.json": [get(operations.show_jwks, None, None, PublicKeys)],
     "/openapi.json": [get(operations.show_openapi, None, None, dict).but(errors=(errors.TooManyRequests,))],
 }
 

@@ -324,6 +324,8 @@ def session_refreshed(call: Call, issued: IssuedSession) -> Response:
         found["expires_at"],
         found["refresh_expires_at"],
         types.User(**users.public(issued.user)),
+        UNSET if issued.access is None else issued.access.text,
+        UNSET if issued.access is None else clock.format_time(issued.access.expires_at),
     )
     return answer(200, shown)
 

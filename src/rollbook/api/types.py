@@ -594,6 +594,38 @@ class SessionTokens(Struct, frozen=True):
     expires_at: Annotated[str, moment("When the `token` expires.", "2023-10-27T10:55:00Z")]
     refresh_expires_at: Annotated[str, moment(_REFRESH_EXPIRES_AT, "2023-11-26T10:40:00Z")]
     user: User
+    access_token: (
+        Annotated[
+            str,
+            text(
+                "A signed access token (JWT), if the setting `access_tokens` is on.",
+                4096,
+                examples=[examples.ACCESS_TOKEN],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    access_expires_at: (
+        Annotated[str, moment("When the `access_token` expires: 5 minutes after now.", "2023-10-27T10:45:00Z")]
+        | UnsetType
+    ) = UNSET
+
+
+class PublicKey(Struct, frozen=True):
+    """A key that verifies access tokens, as a JSON Web Key (RFC 7517, RFC 8037)."""
+
+    kty: Annotated[str, text("The type of key: `OKP`.", 8, examples=["OKP"])]
+    crv: Annotated[str, text("The curve: `Ed25519`.", 16, examples=["Ed25519"])]
+    alg: Annotated[str, text("The algorithm: `EdDSA`.", 16, examples=["EdDSA"])]
+    use: Annotated[str, text("What it is for: `sig`, signatures.", 8, examples=["sig"])]
+    kid: Annotated[str, identifier("ID of the key, which the header of a token names.", examples.SIGNING_KEY_ID)]
+    x: Annotated[str, text("The key, in base64url.", 64, examples=[examples.PUBLIC_KEY])]
+
+
+class PublicKeys(Struct, frozen=True):
+    """The keys that verify access tokens (JWK Set, RFC 7517)."""
+
+    keys: Annotated[list[PublicKey], array("The keys. Empty if the server has never issued access tokens.", 16)]
 
 
 class VerifiedSession(Struct, frozen=True):

@@ -28,7 +28,17 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 Purpose = Literal[
-    "keys", "cursors", "replies", "links", "fingerprint", "devices", "webhooks", "shown", "stand-ins", "factors"
+    "keys",
+    "cursors",
+    "replies",
+    "links",
+    "fingerprint",
+    "devices",
+    "webhooks",
+    "shown",
+    "stand-ins",
+    "factors",
+    "signing",
 ]
 """Purpose of a derived key. Data sealed or signed for one purpose is invalid for any other."""
 

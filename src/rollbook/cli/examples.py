@@ -117,6 +117,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "rollbook mail test ada@example.com --kind invitation --language de",
     ),
     "secret forget": ("rollbook secret forget",),
+    "secret renew-access-keys": ("rollbook secret renew-access-keys",),
     "openapi": ("rollbook openapi > openapi.json",),
     "version": ("rollbook version",),
 }

@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from rollbook import config
+from rollbook.actions import access_tokens
 from rollbook.actions.context import Rollbook
 from rollbook.actions.resealing import Resealing
 from rollbook.auth import server_secret
@@ -16,7 +17,10 @@ from rollbook.cli.output import as_json, hint, program, where
 from rollbook.config import Settings
 from rollbook.records.connect import is_sqlite
 
-app = options.group("Change the server's secret, which encrypts API keys that can be revealed and webhook secrets.")
+app = options.group(
+    "Change the server's secret, which encrypts API keys that can be revealed and webhook secrets, and the keys that "
+    "sign access tokens."
+)
 
 _NODES = f"""The servers on this database are given their secret. To change it while they run:
 1. Create one: openssl rand -hex 32
@@ -70,6 +74,23 @@ def forget(json: bool, data: Path | None) -> None:
     hint(f"Former secrets removed from {_file(settings)}: {former}.")
     if former and (running := server_address.find(settings.data)):
         hint(f"The server at {running} accepts them until it is restarted.")
+
+
+@options.command(app, "renew-access-keys", options.JSON, options.DATA)
+def renew_access_keys(json: bool, data: Path | None) -> None:
+    """Replace the keys that sign access tokens. Do it if their private part may be known to others.
+
+    The server can go on running. Services that verify tokens must read `/.well-known/jwks.json` again: from then on,
+    they refuse what the former keys have signed. Without this command, keys are replaced every 90 days.
+    """
+    settings, _ = config.load({"data": data})
+    with closing(open_existing(settings)) as db:
+        on = Rollbook(settings, db)
+        id = on.run(access_tokens.renew(on))
+    if json:
+        as_json({"id": id})
+        return
+    hint(f"Access tokens are now signed by {id}. Services that verify them must read the keys again.")
 
 
 def _seal_again(settings: Settings) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from rollbook.actions import deferred_events, key_expiry
+from rollbook.actions import access_tokens, deferred_events, key_expiry
 from rollbook.actions.resealing import Resealing
 from rollbook.api.call import Services
 from rollbook.api.idempotency import renew_claims
@@ -40,6 +40,7 @@ def jobs(on: Services, gate: Gate, site: Site, flush: UsageFlush, gauge: Step, f
         found += [Job(name, pause, partial(step, on.db), leased=True) for name, pause, step, _ in dialect(on.db).upkeep]
         found += [Job(name, pause, partial(step, on), leased=True) for name, pause, step in retention.JOBS]
         found.append(Job("keys that expire", 60.0, partial(key_expiry.give_notice, on), leased=True))
+        found.append(Job("signing keys", 60.0, partial(access_tokens.rotate, on), leased=True))
         found.append(Job("secrets sealed again", 60.0, Resealing(on).step, leased=True))
         running = ImportStarter(on)
         found.append(Job("imports", import_starter.PAUSE, running.step))

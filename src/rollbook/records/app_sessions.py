@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import NamedTuple
 
-from rollbook import clock, ids
+from rollbook import clock
 from rollbook.records import users
 from rollbook.records.sessions import COLUMNS, USER_AGENT_LENGTH, Session
 from rollbook.records.users import User
@@ -24,6 +24,7 @@ class Issue(NamedTuple):
 
 
 class NewSession(NamedTuple):
+    id: str
     audience: str
     address: str
     user_agent: str
@@ -76,7 +77,7 @@ END_OLDEST = _END_OLDEST.format("IS NOT NULL")
 async def add(tx: Tx, user: User, new: NewSession, issue: Issue) -> Session:
     now = clock.now()
     who = user.id, user.seq, new.audience, new.address, new.user_agent[:USER_AGENT_LENGTH], new.created_by
-    row = await tx.one(ADD, ids.new("ses"), *issue, *who, now, now)
+    row = await tx.one(ADD, new.id, *issue, *who, now, now)
     assert row is not None  # RETURNING
     return Session._make(row)
 

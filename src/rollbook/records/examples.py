@@ -26,6 +26,11 @@ TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 # In the right format, and not those of any server.
 WEBHOOK_SECRET = "whsec_RXhhbXBsZSBPbmx5LiBFeGFtcGxlIE9ubHkuIEV4YW0="
 SESSION_TOKEN = "rbs_" + "Example-Only-" * 3 + "Exam"
+ACCESS_TOKEN = (
+    "eyJ0eXAiOiJKV1QiLCJhbGciOiJFZERTQSIsImtpZCI6InNnbl8ifQ.eyJleGFtcGxlIjoib25seSJ9.Example-Only-Example-Only"
+)
+SIGNING_KEY_ID = "sgn_065n1b2q4m1t7g9c3k5v8r0p6s"
+PUBLIC_KEY = "Example-Only-Example-Only-Example-Only-Exam"
 REFRESH_TOKEN = "rbr_" + "Example-Only-" * 5
 AUDIENCE = "https://app.example.com"
 TOKEN_TEXT = "Example-Only-Example-Only-Example-Only-Exam"

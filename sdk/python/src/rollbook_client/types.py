@@ -1245,8 +1245,24 @@ class SessionTokens(Model):
     """A user. Lists and create return `id`, `name`, `email` and `created_at`; update returns `updated_at` instead
     of `created_at`; reading a user returns all fields. Use `fields` to choose.
     """
-    _kinds = {"expires_at": time, "refresh_expires_at": time, "user": one(User)}
-    _known = ("id", "user_id", "audience", "token", "refresh_token", "expires_at", "refresh_expires_at", "user")
+    access_token: str | None
+    """A signed access token (JWT), if the setting `access_tokens` is on."""
+    access_expires_at: datetime | None
+    """When the `access_token` expires: 5 minutes after now."""
+    _kinds = {"expires_at": time, "refresh_expires_at": time, "user": one(User), "access_expires_at": time}
+    _optional = frozenset(["access_expires_at", "access_token"])
+    _known = (
+        "id",
+        "user_id",
+        "audience",
+        "token",
+        "refresh_token",
+        "expires_at",
+        "refresh_expires_at",
+        "user",
+        "access_token",
+        "access_expires_at",
+    )
 
 
 class VerifiedSession(Model):
@@ -1785,3 +1801,32 @@ class Health(Model):
     """The result of each check."""
     _optional = frozenset(["checks"])
     _known = ("status", "checks")
+
+
+class PublicKey(Model):
+    """A key that verifies access tokens, as a JSON Web Key (RFC 7517, RFC 8037)."""
+
+    __slots__ = ()
+    kty: str
+    """The type of key: `OKP`."""
+    crv: str
+    """The curve: `Ed25519`."""
+    alg: str
+    """The algorithm: `EdDSA`."""
+    use: str
+    """What it is for: `sig`, signatures."""
+    kid: str
+    """ID of the key, which the header of a token names."""
+    x: str
+    """The key, in base64url."""
+    _known = ("kty", "crv", "alg", "use", "kid", "x")
+
+
+class PublicKeys(Model):
+    """The keys that verify access tokens (JWK Set, RFC 7517)."""
+
+    __slots__ = ()
+    keys: list[PublicKey]
+    """The keys. Empty if the server has never issued access tokens."""
+    _kinds = {"keys": each(PublicKey)}
+    _known = ("keys",)

@@ -1792,6 +1792,70 @@ export interface components {
             instance: string;
         };
         /**
+         * PublicKey
+         * @description A key that verifies access tokens, as a JSON Web Key (RFC 7517, RFC 8037).
+         * @example {
+         *       "kty": "OKP",
+         *       "crv": "Ed25519",
+         *       "alg": "EdDSA",
+         *       "use": "sig",
+         *       "kid": "sgn_065n1b2q4m1t7g9c3k5v8r0p6s",
+         *       "x": "Example-Only-Example-Only-Example-Only-Exam"
+         *     }
+         */
+        PublicKey: {
+            /**
+             * @description The type of key: `OKP`.
+             * @example OKP
+             */
+            kty: string;
+            /**
+             * @description The curve: `Ed25519`.
+             * @example Ed25519
+             */
+            crv: string;
+            /**
+             * @description The algorithm: `EdDSA`.
+             * @example EdDSA
+             */
+            alg: string;
+            /**
+             * @description What it is for: `sig`, signatures.
+             * @example sig
+             */
+            use: string;
+            /**
+             * @description ID of the key, which the header of a token names.
+             * @example sgn_065n1b2q4m1t7g9c3k5v8r0p6s
+             */
+            kid: string;
+            /**
+             * @description The key, in base64url.
+             * @example Example-Only-Example-Only-Example-Only-Exam
+             */
+            x: string;
+        };
+        /**
+         * PublicKeys
+         * @description The keys that verify access tokens (JWK Set, RFC 7517).
+         * @example {
+         *       "keys": [
+         *         {
+         *           "kty": "OKP",
+         *           "crv": "Ed25519",
+         *           "alg": "EdDSA",
+         *           "use": "sig",
+         *           "kid": "sgn_065n1b2q4m1t7g9c3k5v8r0p6s",
+         *           "x": "Example-Only-Example-Only-Example-Only-Exam"
+         *         }
+         *       ]
+         *     }
+         */
+        PublicKeys: {
+            /** @description The keys. Empty if the server has never issued access tokens. */
+            keys: components["schemas"]["PublicKey"][];
+        };
+        /**
          * RecoveryCodes
          * @description Recovery codes. Each works once.
          * @example {
@@ -2365,6 +2429,17 @@ export interface components {
              */
             refresh_expires_at: string;
             user: components["schemas"]["User"];
+            /**
+             * @description A signed access token (JWT), if the setting `access_tokens` is on.
+             * @example eyJ0eXAiOiJKV1QiLCJhbGciOiJFZERTQSIsImtpZCI6InNnbl8ifQ.eyJleGFtcGxlIjoib25seSJ9.Example-Only-Example-Only
+             */
+            access_token?: string;
+            /**
+             * Format: date-time
+             * @description When the `access_token` expires: 5 minutes after now.
+             * @example 2023-10-27T10:45:00Z
+             */
+            access_expires_at?: string;
         };
         /**
          * SessionVerification

@@ -116,6 +116,12 @@ export interface PasswordProof extends Object<"PasswordProof"> {}
 /** The same as problem details (RFC 9457), for clients that send `Accept: application/problem+json`. */
 export interface Problem extends Object<"Problem"> {}
 
+/** A key that verifies access tokens, as a JSON Web Key (RFC 7517, RFC 8037). */
+export interface PublicKey extends Object<"PublicKey"> {}
+
+/** The keys that verify access tokens (JWK Set, RFC 7517). */
+export interface PublicKeys extends Object<"PublicKeys"> {}
+
 /** Recovery codes. Each works once. */
 export interface RecoveryCodes extends Object<"RecoveryCodes"> {}
 

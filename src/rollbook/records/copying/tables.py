@@ -40,6 +40,7 @@ TABLES = (
         "refresh_digest, expires_at, refresh_expires_at, created_by, user_seq",
         "id",
     ),
+    _table("signing_keys", "id, public, sealed, created_at, signs_from", "id"),
     _table("password_parameters", "cost, parameters, in_doubt, users, most, counted_at", "cost, parameters"),
     _table(
         "one_time_tokens",

@@ -29,6 +29,7 @@ from rollbook_client.types import (
     Key,
     LoggedRequest,
     PasswordLink,
+    PublicKeys,
     RecoveryCodes,
     Replay,
     ReplayOnly,
@@ -1325,6 +1326,20 @@ class AsyncServer(AsyncResource):
         """
         return await self._call(build("GET", "/health/ready"), one_of(Health))
 
+    async def jwks(self) -> PublicKeys:
+        """Get the keys of access tokens.
+
+        Returns the public keys that verify signed access tokens, as a JWK Set. Look up the key that the header
+        of a token names; if it is not among those you know, read them again. A key is published a day before it
+        signs.
+
+        Requires no API key.
+
+        Example:
+            >>> public_keys = await client.server.jwks()
+        """
+        return await self._call(build("GET", "/.well-known/jwks.json"), one_of(PublicKeys))
+
     async def openapi(self) -> Any:
         """Get the API description.
 
@@ -1350,6 +1365,7 @@ class AsyncServerWithRawResponse:
         self.metrics = raw(found.metrics)
         self.live = raw(found.live)
         self.ready = raw(found.ready)
+        self.jwks = raw(found.jwks)
         self.openapi = raw(found.openapi)
 
 

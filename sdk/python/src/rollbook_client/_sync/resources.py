@@ -29,6 +29,7 @@ from rollbook_client.types import (
     Key,
     LoggedRequest,
     PasswordLink,
+    PublicKeys,
     RecoveryCodes,
     Replay,
     ReplayOnly,
@@ -1317,6 +1318,20 @@ class Server(Resource):
         """
         return self._call(build("GET", "/health/ready"), one_of(Health))
 
+    def jwks(self) -> PublicKeys:
+        """Get the keys of access tokens.
+
+        Returns the public keys that verify signed access tokens, as a JWK Set. Look up the key that the header
+        of a token names; if it is not among those you know, read them again. A key is published a day before it
+        signs.
+
+        Requires no API key.
+
+        Example:
+            >>> public_keys = client.server.jwks()
+        """
+        return self._call(build("GET", "/.well-known/jwks.json"), one_of(PublicKeys))
+
     def openapi(self) -> Any:
         """Get the API description.
 
@@ -1342,6 +1357,7 @@ class ServerWithRawResponse:
         self.metrics = raw(found.metrics)
         self.live = raw(found.live)
         self.ready = raw(found.ready)
+        self.jwks = raw(found.jwks)
         self.openapi = raw(found.openapi)
 
 
