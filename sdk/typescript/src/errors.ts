@@ -40,6 +40,7 @@ export interface ErrorBody {
   errors?: Fault[];
   request_id?: string;
   doc_url?: string;
+  challenge?: string;
   retry_after?: number;
 }
 
@@ -53,6 +54,8 @@ export class APIError extends RollbookError {
   readonly param: string | undefined;
   /** Everything that is wrong with the request. */
   readonly faults: readonly Fault[];
+  /** To be sent with a code, where a second factor is required. */
+  readonly challenge: string | undefined;
   /** Find the request in the server's log with it. */
   readonly requestId: string | undefined;
   /** The documentation of this error. */
@@ -70,6 +73,7 @@ export class APIError extends RollbookError {
     this.code = body.code ?? "";
     this.param = body.param;
     this.faults = body.errors ?? [];
+    this.challenge = body.challenge;
     this.requestId = body.request_id ?? headers.get("x-request-id") ?? undefined;
     this.docUrl = body.doc_url;
     this.retryAfter = body.retry_after ?? seconds(headers.get("retry-after"));

@@ -50,6 +50,8 @@ class APIError(RollbookError):
     """The parameter or field at fault."""
     faults: Sequence[Fault]
     """All that is wrong with a body or query."""
+    challenge: str | None
+    """To be sent with a code, where a second factor is required."""
     request_id: str | None
     """Of the server's log."""
     doc_url: str | None
@@ -66,6 +68,7 @@ class APIError(RollbookError):
         self.code = _string(found.get("code")) or ""
         self.message = sentence if isinstance(sentence, str) else f"The server answered {status}."
         self.param, self.doc_url = _string(found.get("param")), _string(found.get("doc_url"))
+        self.challenge = _string(found.get("challenge"))
         self.request_id = _string(found.get("request_id")) or headers.get("x-request-id")
         faults = found.get("errors")
         self.faults = [

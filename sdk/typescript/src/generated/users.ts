@@ -92,12 +92,12 @@ export interface UserDeleteParams {
 }
 
 /** Query parameters of `users.second_factors.remove`. */
-export interface SecondFactorRemoveParams {
+export interface UsersSecondFactorRemoveParams {
   /** A code of your authenticator app, or a recovery code. Required to change your own second factors with an API key. */
   code?: string | undefined;
 }
 
-export class SecondFactors {
+export class UsersSecondFactors {
   readonly #caller: Caller;
 
   constructor(caller: Caller) {
@@ -114,7 +114,7 @@ export class SecondFactors {
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
-   * const secondFactors = await client.users.second_factors.list("user_065n18a8k1rnhbvqalm9j3ts0c");
+   * const secondFactors = await client.users.secondFactors.list("user_065n18a8k1rnhbvqalm9j3ts0c");
    */
   list(userId: string, options: CallOptions = {}): Call<SecondFactors> {
     return this.#caller.request("GET", `/v1/users/${segment(userId)}/second-factors`, options);
@@ -130,7 +130,7 @@ export class SecondFactors {
    * @param factorId ID of the second factor.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
-   * const secondFactor = await client.users.second_factors.get("user_065n18a8k1rnhbvqalm9j3ts0c", "fac_065n1f3k9s1t7b2m5h8c0v4d6g");
+   * const secondFactor = await client.users.secondFactors.get("user_065n18a8k1rnhbvqalm9j3ts0c", "fac_065n1f3k9s1t7b2m5h8c0v4d6g");
    */
   get(userId: string, factorId: string, options: CallOptions = {}): Call<SecondFactor> {
     return this.#caller.request("GET", `/v1/users/${segment(userId)}/second-factors/${segment(factorId)}`, options);
@@ -153,7 +153,7 @@ export class SecondFactors {
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example
-   * const secondFactor = await client.users.second_factors.create("user_065n18a8k1rnhbvqalm9j3ts0c", {
+   * const secondFactor = await client.users.secondFactors.create("user_065n18a8k1rnhbvqalm9j3ts0c", {
    *   kind: "totp",
    *   name: "Phone",
    *   issuer: "Acme",
@@ -176,7 +176,7 @@ export class SecondFactors {
    * @throws {WrongCode} The code of the second factor is wrong, or was used before: each works once.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
-   * const secondFactor = await client.users.second_factors.activate("user_065n18a8k1rnhbvqalm9j3ts0c", "fac_065n1f3k9s1t7b2m5h8c0v4d6g", {
+   * const secondFactor = await client.users.secondFactors.activate("user_065n18a8k1rnhbvqalm9j3ts0c", "fac_065n1f3k9s1t7b2m5h8c0v4d6g", {
    *   code: "287082",
    * });
    */
@@ -197,7 +197,7 @@ export class SecondFactors {
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example
-   * const verifiedCode = await client.users.second_factors.verify("user_065n18a8k1rnhbvqalm9j3ts0c", { code: "287082" });
+   * const verifiedCode = await client.users.secondFactors.verify("user_065n18a8k1rnhbvqalm9j3ts0c", { code: "287082" });
    */
   verify(userId: string, body: SecondFactorCode, options: CallOptions = {}): Call<VerifiedCode> {
     return this.#caller.request("POST", `/v1/users/${segment(userId)}/second-factors/verify`, { ...options, body });
@@ -217,9 +217,9 @@ export class SecondFactors {
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example
-   * await client.users.second_factors.remove("user_065n18a8k1rnhbvqalm9j3ts0c", "fac_065n1f3k9s1t7b2m5h8c0v4d6g");
+   * await client.users.secondFactors.remove("user_065n18a8k1rnhbvqalm9j3ts0c", "fac_065n1f3k9s1t7b2m5h8c0v4d6g");
    */
-  remove(userId: string, factorId: string, query: SecondFactorRemoveParams = {}, options: CallOptions = {}): Call<void> {
+  remove(userId: string, factorId: string, query: UsersSecondFactorRemoveParams = {}, options: CallOptions = {}): Call<void> {
     return this.#caller.request("DELETE", `/v1/users/${segment(userId)}/second-factors/${segment(factorId)}`, { ...options, query: { ...query } });
   }
 
@@ -235,7 +235,7 @@ export class SecondFactors {
    * @throws {NotYourself} You can't delete or suspend yourself.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
-   * await client.users.second_factors.lift("user_065n18a8k1rnhbvqalm9j3ts0c");
+   * await client.users.secondFactors.lift("user_065n18a8k1rnhbvqalm9j3ts0c");
    */
   lift(userId: string, options: CallOptions = {}): Call<void> {
     return this.#caller.request("DELETE", `/v1/users/${segment(userId)}/second-factors`, options);
@@ -254,7 +254,7 @@ export class SecondFactors {
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example
-   * const recoveryCodes = await client.users.second_factors.regenerateCodes("user_065n18a8k1rnhbvqalm9j3ts0c", {  });
+   * const recoveryCodes = await client.users.secondFactors.regenerateCodes("user_065n18a8k1rnhbvqalm9j3ts0c", {  });
    */
   regenerateCodes(userId: string, body: RecoveryCodesCreate = {}, options: CallOptions = {}): Call<RecoveryCodes> {
     return this.#caller.request("POST", `/v1/users/${segment(userId)}/recovery-codes`, { ...options, body });
@@ -262,12 +262,12 @@ export class SecondFactors {
 }
 
 export class Users {
-  readonly second_factors: SecondFactors;
+  readonly secondFactors: UsersSecondFactors;
   readonly #caller: Caller;
 
   constructor(caller: Caller) {
     this.#caller = caller;
-    this.second_factors = new SecondFactors(caller);
+    this.secondFactors = new UsersSecondFactors(caller);
   }
 
   /**
@@ -536,10 +536,10 @@ export class Users {
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
-   * for await (const token of client.users.listTokens("user_065n18a8k1rnhbvqalm9j3ts0c")) console.log(token.id);
+   * const tokens = await client.users.listTokens("user_065n18a8k1rnhbvqalm9j3ts0c");
    */
-  listTokens(userId: string, options: CallOptions = {}): List<Token> {
-    return new List(this.#caller, "offset", `/v1/users/${segment(userId)}/tokens`, { ...query }, options);
+  listTokens(userId: string, options: CallOptions = {}): Call<Token[]> {
+    return this.#caller.request("GET", `/v1/users/${segment(userId)}/tokens`, options);
   }
 
   /**
