@@ -34,6 +34,9 @@ class CarriedToken(NamedTuple):
     purpose: str
     redirect_url: str
     language: str | None
+    data: str | None
+    """JSON, of the application."""
+    expires_at: int
 
 
 def carries(webhook: Webhook) -> bool:
@@ -94,4 +97,13 @@ async def carried(on: Rollbook, token_id: str, webhook_id: str) -> CarriedToken 
     except ValueError:  # the server's secret has changed since
         return None
     url = tokens.link_url(on.settings.url, found.purpose, token)
-    return CarriedToken(token, url, found.email, found.purpose, found.redirect_url, found.language)
+    return CarriedToken(
+        token=token,
+        url=url,
+        email=found.email,
+        purpose=found.purpose,
+        redirect_url=found.redirect_url,
+        language=found.language,
+        data=found.data,
+        expires_at=found.expires_at,
+    )

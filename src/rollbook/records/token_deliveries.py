@@ -33,6 +33,8 @@ class SealedToken(NamedTuple):
     purpose: str
     redirect_url: str
     language: str | None
+    data: str | None
+    expires_at: int
     email: str
     """Of the user; for a change, the new one."""
     user_role: str
@@ -55,8 +57,8 @@ CARRIERS = f"""
       AND w.format NOT IN ({", ".join(map(repr, CHATS))}) AND ' ' || w.types || ' ' LIKE '% {REQUESTED} %'
     ORDER BY w.id"""
 CARRIED = """
-    SELECT t.sealed, t.purpose, t.redirect_url, t.language, coalesce(t.email, u.email), u.role, u.status,
-      o.role, o.status
+    SELECT t.sealed, t.purpose, t.redirect_url, t.language, t.data, t.expires_at, coalesce(t.email, u.email),
+      u.role, u.status, o.role, o.status
     FROM one_time_tokens AS t JOIN users AS u ON u.id = t.user_id
     LEFT JOIN webhooks AS w ON w.id = t.delivered_by LEFT JOIN users AS o ON o.id = w.user_id
     WHERE t.id = ? AND t.delivered_by = ? AND t.sealed IS NOT NULL AND t.expires_at > ?"""
