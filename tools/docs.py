@@ -11,6 +11,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -145,6 +146,29 @@ def events_part() -> str:
     )
 
 
+PROGRAMS = {
+    "flask": "flask/app.py",
+    "flask_home": "flask/templates/home.html",
+    "flask_code": "flask/templates/code.html",
+    "fastapi": "fastapi/main.py",
+    "express": "express/app.mjs",
+    "nextjs_lib": "nextjs/lib/rollbook.js",
+    "nextjs_users": "nextjs/app/api/users/route.js",
+    "nextjs_session": "nextjs/app/api/session/route.js",
+    "nextjs_forgot": "nextjs/app/api/forgot/route.js",
+    "nextjs_confirmation": "nextjs/app/api/confirmation/route.js",
+}
+"""Files of examples/ that pages show."""
+_COMMENTS = {"py": ("python", "# {}"), "html": ("html", "{{# {} #}}"), "mjs": ("js", "// {}"), "js": ("js", "// {}")}
+
+
+def program_part(path: str) -> str:
+    """A program, with the name of its file as a comment in front."""
+    language, comment = _COMMENTS[path.rpartition(".")[2]]
+    name = path.partition("/")[2]
+    return f"```{language}\n{comment.format(name)}\n{(ROOT / 'examples' / path).read_text()}```"
+
+
 def retries_part() -> str:
     waits = [("1", "at once"), *((str(number), _span(wait)) for number, wait in enumerate(schedule.STEPS, 2))]
     return table(("attempt", "after"), waits)
@@ -227,6 +251,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "outcomes": outcomes_part,
     "mail_outcomes": mail_outcomes_part,
     "commands": commands_part,
+    **{f"program_{name}": partial(program_part, path) for name, path in PROGRAMS.items()},
 }
 
 

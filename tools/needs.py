@@ -51,6 +51,7 @@ TESTS: dict[str, tuple[Need | Stage, ...]] = {
     "deploy/test_three_nodes.py": (POSTGRESQL_TLS, VALKEY_TLS, VALKEY_CLI),
     "docs": (NODE, CURL, MIGRATE),
     "docs/test_recipe_programs.py": (POSTGRESQL,),
+    "docs/test_sign_in_programs.py": (BROWSER,),
     "docs/test_webhook_programs.py": (GO,),
     "limits": (VALKEY,),
     "limits/test_limits_valkey_group.py": (VALKEY_CLI,),
@@ -88,7 +89,6 @@ SOAK = (
     "docs/test_follow_programs.py",
     "docs/test_guide_programs.py",
     "docs/test_recipe_programs.py",
-    "docs/test_sign_in_programs.py",
     "docs/test_typescript_programs.py",
     "docs/test_webhook_programs.py",
     "sources/test_moving.py",
@@ -100,6 +100,8 @@ IN_BOTH = (
     "browser/test_every_page.py",
     "browser/test_shell.py",
     "browser/test_sign_in.py",
+    # Two programs more.
+    "docs/test_sign_in_programs.py",
     # 4,500 connections instead of 2,500.
     "security/test_unfinished_requests.py",
 )

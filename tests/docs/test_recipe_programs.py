@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import socketserver
 import subprocess
 import sys
@@ -89,8 +90,8 @@ class Mail(socketserver.StreamRequestHandler):
 
 def test_a_person_resets_their_password_from_the_application_and_signs_in_there(server: Server, tmp_path: Path) -> None:
     """The programs of two recipes, side by side as the pages say."""
-    for page, name in (("password-reset.md", "reset.py"), ("sign-in.md", "app.py")):
-        (tmp_path / name).write_text(program(page, name))
+    (tmp_path / "reset.py").write_text(program("password-reset.md", "reset.py"))
+    shutil.copytree(DOCS.parent / "examples" / "flask", tmp_path, dirs_exist_ok=True)
     port, shop_port = free_port(), free_port()
     url, shop_url = f"http://localhost:{port}", f"http://localhost:{shop_port}"
     with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mail)) as smtp, server.http() as http:
@@ -124,8 +125,7 @@ def test_a_person_resets_their_password_from_the_application_and_signs_in_there(
         assert following == f"{shop_url}/sign-in"
         shop_key = narrow_key(http, admin, "sign-in.md")
         shop = [str(PYTHON), "-m", "flask", "run", "--port", str(shop_port)]
-        secrets = {"SESSION_SECRET": "0123456789abcdef" * 4, "WEBHOOK_SECRET": "whsec_" + "0" * 32}
-        with started(shop, tmp_path, server, ROLLBOOK_KEY=shop_key, **secrets):
+        with started(shop, tmp_path, server, ROLLBOOK_KEY=shop_key, SHOP_URL=shop_url):
             wait_until(lambda: reaches(f"{shop_url}/"))
             page = httpx2.get(following, **PLAIN)
             assert page.status_code == 200
