@@ -106,8 +106,11 @@ def test_a_smaller_role_ends_what_it_could_not_create(
     planter, owner, member = planter_of("owner"), new_user(http, role="owner"), new_user(http)
     of_owner, of_member = planter.key(owner["id"]), planter.key(member["id"])
     webhook, other = planter.webhook(owner["id"]), planter.webhook(new_user(http, role="admin")["id"])
+    planter.token(owner["id"]), planter.token(member["id"])
     assert http.patch(f"/v1/users/{planter.user['id']}", json={"role": "admin"}).status_code == 200
     assert (works(http, of_owner), works(http, of_member)) == (False, True)
+    open_tokens = [http.get(f"/v1/users/{each['id']}/tokens").json() for each in (owner, member)]
+    assert [len(each) for each in open_tokens] == [0, 1]
     assert state(http, webhook["id"])[0] == "disabled"
     assert state(http, other["id"])[0] == "enabled"
 

@@ -15,9 +15,12 @@ from rollbook.actions.arguments import NewPassword, TokenConsume
 from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import CLI
+from rollbook.actions.resealing import Resealing
+from rollbook.auth.server_secret import Secret
 from rollbook.auth.tokens import digest
 from rollbook.config import Settings
-from rollbook.records import users
+from rollbook.jobs import retention
+from rollbook.records import one_time_tokens, users
 from rollbook.storage.database import Database
 from tests.contract.answers import Log, refused
 from tests.engines import migrated, once
@@ -462,6 +465,19 @@ def test_a_consumed_new_email_ends_the_others(http: httpx2.Client, user: dict) -
     assert http.get(path(user) + "/tokens").json() == []
 
 
+def test_those_that_have_expired_are_deleted(engine: str, tmp_path: Path) -> None:
+    with migrated(engine, tmp_path) as db:
+        on = Rollbook(Settings(data=tmp_path), db)
+        kept = db.write_now(users.add, users.new("Kept", "kept@example.com"))
+        db.write_now(tokens.add, kept, tokens.record("kept", kept.id, "sign_in", clock.DAY))
+        for number in range(retention.BATCH + 1):
+            user = db.write_now(users.add, users.new("Alice", f"alice{number}@example.com"))
+            db.write_now(tokens.add, user, tokens.record(f"old{number}", user.id, "sign_in", -1))
+        assert on.run(retention.expire_sessions(on)), "a bounded step at a time"
+        assert not on.run(retention.expire_sessions(on))
+        assert db.read_now(_digests) == [digest("kept")]
+
+
 # ---- it is a secret
 
 
@@ -488,6 +504,19 @@ def test_erasure_leaves_nothing_of_tokens(http: httpx2.Client) -> None:
     assert http.delete(path(user) + "?purge=true").status_code == 204
     told = http.get("/v1/events", params={"user": user["id"], "limit": 1000}).text
     assert "token.created" in told and body["email"] not in told and "of the person" not in told
+
+
+def test_a_token_that_waits_to_be_sent_survives_a_change_of_the_secret(engine: str, tmp_path: Path) -> None:
+    old, new = Secret(b"o" * 32), Secret(b"n" * 32, b"o" * 32)
+    with migrated(engine, tmp_path) as db:
+        user = db.write_now(users.add, users.new("Alice", "alice@example.com"))
+        made = tokens.to_deliver(old, tokens.record("text", user.id, "sign_in", clock.DAY), "text", "webhook_mail")
+        db.write_now(tokens.add, user, made)
+        on = Rollbook(Settings(data=tmp_path), db)
+        on.secret = new
+        assert on.run(Resealing(on).whole()) == 1
+        [(id, sealed)] = db.read_now(one_time_tokens.sealed_after, "", 9)
+        assert Secret(b"n" * 32).unseal(tokens.SEALED, sealed, id.encode()) == b"text"
 
 
 class Watched:
@@ -527,7 +556,7 @@ def test_unknown_used_replaced_and_expired_tokens_cost_the_same(
         add("used")
         on.run(tokens.consume_token(on, CLI, ask("used")))
         add(dead[1], -1)
-        assert db.read_now(_digest, user.id) == digest(dead[1]), "it is still there"
+        assert db.read_now(_digests) == [digest(dead[1])], "it is still there"
         watched, seen = Watched(db), []
         monkeypatch.setattr(type(on.passwords), "hash", None)
         for text in (*dead, "used"):
@@ -538,7 +567,5 @@ def test_unknown_used_replaced_and_expired_tokens_cost_the_same(
         assert seen[0] and all(each == seen[0] for each in seen)
 
 
-async def _digest(queries: Any, user_id: str) -> bytes:
-    row = await queries.one("SELECT digest FROM one_time_tokens WHERE user_id = ?", user_id)
-    assert row is not None
-    return bytes(row[0])
+async def _digests(queries: Any) -> list[bytes]:
+    return [bytes(row[0]) for row in await queries.all("SELECT digest FROM one_time_tokens")]
