@@ -12,7 +12,8 @@ from rollbook.web.page_request import PageRequest, header_lines
 
 async def is_offered(page: PageRequest) -> bool:
     """Test whether anyone would deliver the link: the server's own mail, or a webhook."""
-    return await token_deliveries.deliverer(page.on.db, page.on.settings, "member") is not None
+    on = page.on
+    return on.settings.sends_mail or await token_deliveries.deliverer(on.db, on.settings, "member") is not None
 
 
 async def show(page: PageRequest) -> Response:
