@@ -16,6 +16,7 @@ from joserfc.errors import BadSignatureError, InvalidKeyIdError
 from joserfc.jwk import KeySet
 
 from rollbook.actions.access_tokens import ANNOUNCED, LEEWAY, LIFETIME, SIGNS
+from tests.engines import once
 from tests.harness import Server, new_user, running
 
 SHOP = "https://shop.example.com"
@@ -118,6 +119,19 @@ def test_the_next_key_is_published_before_it_signs_and_the_last_until_its_tokens
         pass_to(SIGNS + LIFETIME + LEEWAY + 60_000_000)
         (left,) = wait_for(1)
         assert left["kid"] == second == kid()
+
+
+@once
+def test_keys_go_on_signing_when_the_servers_secret_is_changed(signing: Server) -> None:
+    with signing.http() as http:
+        user = new_user(http)
+        (before,) = [decoded(create(http, user)["access_token"], keys_of(signing)).header["kid"]]
+        signing.stop()
+        for step in ("rotate", "forget"):
+            assert signing.rollbook("secret", step, "--json", "--data", str(signing.data)).returncode == 0
+        signing.start()
+        token = decoded(create(http, user)["access_token"], keys_of(signing))
+        assert token.header["kid"] == before and token.claims["sub"] == user["id"]
 
 
 def test_renewed_keys_end_what_the_others_have_signed(signing: Server) -> None:
