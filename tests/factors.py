@@ -39,12 +39,14 @@ class App:
         return next(f"{number:06}" for number in range(10) if f"{number:06}" not in right)
 
 
-def enrolled(http: httpx2.Client, user_id: str, **fields: Any) -> App:
-    """The app of a user, activated with the current code. `http` may change others."""
+def enrolled(http: httpx2.Client, user_id: str, ahead: float = 0, **fields: Any) -> App:
+    """The app of a user, activated with the current code. `http` may change others. `ahead`: seconds by which the
+    server's clock was moved on."""
     made = http.post(f"/v1/users/{user_id}/second-factors", json={"kind": "totp", **fields})
     assert made.status_code == 201, made.text
     factor = made.json()
     app = App(factor["secret"], factor["id"])
+    app.ahead = ahead
     active = http.post(f"/v1/users/{user_id}/second-factors/{factor['id']}/activate", json={"code": app.code()})
     assert active.status_code == 200, active.text
     app.recovery_codes = tuple(active.json().get("recovery_codes", ()))

@@ -82,6 +82,23 @@ class RoleNames(tuple[str, ...]):
         return found
 
 
+class FactorRoles(RoleNames):
+    """Roles that need a second factor: some of the roles, `auto` or `none`, which are no roles."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, texts: Iterable[str]) -> Self:
+        """Raises ValueError with a sentence that says what to write."""
+        found = cls(texts)
+        return found if found in (("auto",), ("none",)) else super().parse(found)
+
+    @property
+    def is_auto(self) -> bool:
+        """Test whether the server decides: `actions/factor_duty.py`."""
+        return self == ("auto",)
+
+
 class Duration(int):
     """Seconds, written as `90s`, `15m`, `24h`, `7d` or `2w`; 0 is written `off`."""
 
@@ -90,7 +107,7 @@ class Duration(int):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ValueError with a sentence that says what to write."""
-        found = 0 if text in ("", "off") else units.seconds(text)
+        found = 0 if text in ("", "0", "off") else units.seconds(text)
         if found is None or (found < 60 and found):
             raise ValueError(
                 f"{text!r} is not a duration. Use one of at least a minute, such as 15m, 24h or 7d, or off."
@@ -156,6 +173,7 @@ _PARSED: dict[Any, tuple[Any, Callable[[Any], Any]]] = {
     Duration: (str, Duration.parse),
     RoleLimits: (tuple[str, ...], RoleLimits.parse),
     RoleNames: (tuple[str, ...], RoleNames.parse),
+    FactorRoles: (tuple[str, ...], FactorRoles.parse),
     Networks: (tuple[str, ...], Networks.parse),
     Origins: (tuple[str, ...], Origins.parse),
 }
@@ -383,6 +401,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sign_in_roles: Annotated[
         RoleNames, says("Roles that can sign in to the dashboard, such as `admin,owner`. Doesn't affect API keys.")
     ] = RoleNames(ROLES)
+    second_factor_roles: Annotated[
+        FactorRoles,
+        says(
+            "Roles that need a second factor to use the dashboard, such as `owner,admin`, or `none`. `auto`: "
+            "`owner,admin` on a server with a `public_url` that others can reach, unless it is older than this "
+            "setting; otherwise `none`. Doesn't affect API keys."
+        ),
+    ] = FactorRoles(("auto",))
+    second_factor_grace: Annotated[
+        Duration,
+        says(
+            "How long people who need a second factor can use the dashboard without one, from the first time they sign "
+            "in while they need it. 0: not at all, they set it up when they sign in."
+        ),
+    ] = Duration.parse("7d")
     session_lifetime: Annotated[int, says("Hours after which people must sign in again.", ge=1, le=8760)] = 336
     session_idle_timeout: Annotated[int, says("Hours of inactivity after which a session ends.", ge=1, le=8760)] = 24
     app_session_lifetime: Annotated[

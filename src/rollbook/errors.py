@@ -302,6 +302,14 @@ class FactorLimitReached(Forbidden):
     message = "This user has 20 second factors. Remove one first."
 
 
+class LastFactor(Forbidden):
+    """Your role needs a second factor (setting `second_factor_roles`), so you can't remove your last one. Add another
+    one first."""
+
+    code = "last_factor"
+    message = "Your role needs a second factor. Add another one before you remove this one."
+
+
 class WebhookLimitReached(Forbidden):
     """The user has 50 webhooks, or the server has 500. Delete those that are no longer used."""
 

@@ -49,6 +49,7 @@ TABLES = (
     "erased_events",
     "purged_users",
     "marks",
+    "second_factor_grace",
     "event_metadata",
     "replies",
     "usage",
@@ -131,7 +132,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
         for number in range(PEOPLE)
     )
     good("users", "import", "-", "--data", str(data), input=people)
-    with running(data, *FLAGS) as server, server.http() as http:
+    with running(data, *FLAGS, "--second-factor-roles=owner") as server, server.http() as http:
         new_user(
             http,
             name="Zoë Ångström",

@@ -785,6 +785,33 @@ def wrong_code(world: World, route: Route) -> httpx2.Response:
     return of_own_factor(world, route)
 
 
+def wrong_code_instead_of_a_password(world: World, route: Route) -> httpx2.Response:
+    """Of somebody with a second factor, who reveals something of their own."""
+    me = new_user(world.http, role="viewer")
+    with client(world, user_id=me["id"]) as own:
+        path = "/v1/keys/current"
+        if route.path.startswith("/v1/webhooks"):
+            path = f"/v1/webhooks/{own.post('/v1/webhooks', json={'url': 'inbox'}).json()['id']}"
+        return own.post(f"{path}/reveal", json={"code": enrolled(world.http, me["id"]).wrong()})
+
+
+def code_of_a_token(world: World, route: Route, code: str | None = None) -> httpx2.Response:
+    """A token of a user with a second factor, with this code."""
+    user = new_user(world.http)
+    app = enrolled(world.http, user["id"])
+    body = {"token": new_token(world.http, user["id"], purpose="sign_in")["token"]}
+    return world.http.post(route.path, json=body | ({} if code is None else {"code": code or app.wrong()}))
+
+
+def too_many_codes_of_a_token(world: World, route: Route) -> httpx2.Response:
+    user = new_user(world.http)
+    app = enrolled(world.http, user["id"])
+    body = {"token": new_token(world.http, user["id"], purpose="sign_in")["token"]}
+    for _ in range(10):
+        refused(world.http.post(route.path, json=body | {"code": app.wrong()}), errors.WrongCode)
+    return world.http.post(route.path, json=body | {"code": app.recovery_codes[0]})
+
+
 def too_many_codes(world: World, route: Route) -> httpx2.Response:
     if route.path not in ("/v1/users/verify-challenge", f"{FACTORS}/verify"):
         return of_own_factor(world, route, "right")
@@ -982,6 +1009,11 @@ OTHERWISE: dict[tuple[str, type[ApiError]], Provoke] = {
     ("GET /v1/webhooks", errors.NotFound): unknown_owner,
     (f"POST {USER}/tokens", errors.EmailTaken): taken_by_token,
     ("POST /v1/tokens/consume", errors.EmailTaken): taken_by_token,
+    ("POST /v1/tokens/consume", errors.SecondFactorRequired): code_of_a_token,
+    ("POST /v1/tokens/consume", errors.WrongCode): lambda world, route: code_of_a_token(world, route, ""),
+    ("POST /v1/tokens/consume", errors.TooManyAttempts): too_many_codes_of_a_token,
+    (f"POST {KEY}/reveal", errors.WrongCode): wrong_code_instead_of_a_password,
+    (f"POST {WEBHOOK}/reveal", errors.WrongCode): wrong_code_instead_of_a_password,
     (f"POST {FACTORS}", errors.WrongPassword): wrong_own_password,
     (f"POST {FACTORS}/verify", errors.UserSuspended): suspended_with_factor,
     **{
@@ -1000,7 +1032,7 @@ OTHERWISE: dict[tuple[str, type[ApiError]], Provoke] = {
 # /health/ready answers in its own form; test_operations provokes it. test_bulk has atomic operations, test_exports and
 # test_users have an export that is large enough to go on, test_imports many imports and a disk without room, test_keys
 # a user with many keys, test_webhooks one with many webhooks, test_webhook_deliveries one with many replays,
-# test_events and test_event_positions a log with a retention, test_event_stream many who follow it, and test_requests
+# test_factor_duty a role that needs a second factor, test_events and test_event_positions a log with a retention, test_event_stream many who follow it, and test_requests
 # ten who follow the request log.
 ELSEWHERE = {
     *(
@@ -1016,6 +1048,7 @@ ELSEWHERE = {
     ("POST /v1/imports", errors.ImportLimitReached),
     ("POST /v1/imports", errors.StorageUnavailable),
     ("POST /v1/keys", errors.KeyLimitReached),
+    (f"DELETE {FACTOR}", errors.LastFactor),
     (f"POST {KEY}/rotate", errors.KeyLimitReached),
     ("POST /v1/webhooks", errors.WebhookLimitReached),
     (f"PATCH {WEBHOOK}", errors.WebhookLimitReached),

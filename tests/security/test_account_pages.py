@@ -58,15 +58,15 @@ def key_id(client: httpx2.Client) -> str:
 
 
 def test_guessing_the_password_of_an_open_session_is_slowed(browse: httpx2.Client, user: dict) -> None:
-    """At both places that ask for it together; the right one is refused then too, and nothing is shown or changed."""
+    """At all places that ask for it together; the right one is refused then too, and nothing is shown or changed."""
     key = KEY.findall(shown(browse, create(browse)).text)[0]
     reveal = f"/account/keys/{key_id(browse)}/reveal"
-    assert browse.post(reveal, data={"password": "guess one"}).status_code == 401
+    assert browse.post(reveal, data={"proof_password": "guess one"}).status_code == 401
     change = {"current_password": "guess two", "password": "a lobster in the library"}
     assert browse.post("/account/password", data=change).status_code == 401
-    assert browse.post(reveal, data={"password": "guess three"}).status_code == 401
+    assert browse.post(reveal, data={"proof_password": "guess three"}).status_code == 401
     for path, data in (
-        (reveal, {"password": user["password"]}),
+        (reveal, {"proof_password": user["password"]}),
         ("/account/password", change | {"current_password": user["password"]}),
     ):
         answer = browse.post(path, data=data)
@@ -79,7 +79,7 @@ def test_a_page_with_a_key_is_kept_and_squeezed_by_nobody(browse: httpx2.Client,
     browse.headers["Accept-Encoding"] = "gzip"
     pages = [shown(browse, create(browse))]
     id = key_id(browse)
-    for action, data in (("reveal", {"password": user["password"]}), ("rotate", {"overlap": "0"})):
+    for action, data in (("reveal", {}), ("rotate", {"overlap": "0"})):
         pages.append(shown(browse, browse.post(f"/account/keys/{id}/{action}", data=data)))
     for page in pages:
         assert KEY.search(page.text) and page.headers["cache-control"] == "no-store"
@@ -91,7 +91,7 @@ def test_keys_and_passwords_are_left_nowhere(
     server: Server, http: httpx2.Client, browse: httpx2.Client, user: dict
 ) -> None:
     keys = KEY.findall(shown(browse, create(browse)).text)
-    browse.post(f"/account/keys/{key_id(browse)}/reveal", data={"password": user["password"]})
+    browse.post(f"/account/keys/{key_id(browse)}/reveal", data={})
     browse.post(
         "/account/password", data={"current_password": user["password"], "password": "a lobster in the library"}
     )

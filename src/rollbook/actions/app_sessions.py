@@ -70,8 +70,9 @@ async def create(on: Rollbook, by: Principal, asked: SessionCreate) -> IssuedSes
     Signs a user in to your application: returns the user, a `token` that proves it for 15 minutes, and a
     `refresh_token` that gets the next one. Send their `email` and `password`, or the one-time `token` of a sign-in
     link. If they have a second factor, the right password is a 401 `second_factor_required`, whose `challenge` you send
-    with a `code`. Wrong passwords and codes are counted as by `POST /v1/users/verify-password`: send the `address` of
-    the person who signs in. A user has at most 100 sessions for an audience; the next one ends the oldest.
+    with a `code`; with a `token`, send the `code` beside it. Wrong passwords and codes are counted as by `POST
+    /v1/users/verify-password`: send the `address` of the person who signs in. A user has at most 100 sessions for an
+    audience; the next one ends the oldest.
     """
     require(by, "sessions:create")
     way = _way(asked)
@@ -82,8 +83,8 @@ async def create(on: Rollbook, by: Principal, asked: SessionCreate) -> IssuedSes
     return await _by_password(on, by, asked)
 
 
-WAYS = {"token": ("token",), "challenge": ("challenge", "code"), "email": ("email", "password")}
-"""Fields that go together, by the first of them."""
+WAYS = {"token": ("token",), "challenge": ("challenge",), "email": ("email", "password")}
+"""Fields that go together, by the first of them. A code goes with a token or a challenge."""
 
 
 def _way(asked: SessionCreate) -> str:
@@ -91,10 +92,14 @@ def _way(asked: SessionCreate) -> str:
     begun = [way for way, names in WAYS.items() if any(getattr(asked, name) is not UNSET for name in names)]
     if len(begun) > 1:
         refuse(begun[0], f"can't be combined with {' and '.join(WAYS[begun[1]])}")
+    if asked.code is not UNSET and begun not in (["token"], ["challenge"]):
+        refuse("challenge", "or a token is required with a code, and nothing else")
     way = begun[0] if begun else "email"
     for name in WAYS[way]:
         if getattr(asked, name) is UNSET:
             refuse(name, "is required" if begun else "is required, or a token, or a challenge")
+    if way == "challenge" and asked.code is UNSET:
+        refuse("code", "is required")
     return way
 
 
@@ -131,13 +136,13 @@ async def _with_factor(tx: Tx, on: Rollbook, by: Actor, token: str, proven: Fact
 
 
 async def _by_token(on: Rollbook, by: Principal, asked: SessionCreate) -> IssuedSession:
-    """Raises TokenInvalid, InvalidParameter."""
+    """Raises TokenInvalid, InvalidParameter, SecondFactorRequired, WrongCode, TooManyAttempts."""
     origin, actor = verification.origin_of(by, asked.address)
     text = given(asked.token)
     open = await tokens.look(on, text)
     if open is not None and open.token.purpose != SIGN_IN:
         refuse("token", f"must have the purpose {SIGN_IN}. Use others with POST /v1/tokens/consume")
-    ready = await tokens.prepare(on, actor, TokenConsume(token=text), origin)
+    ready = await tokens.prepare(on, actor, TokenConsume(token=text, code=asked.code), origin)
     start = await _start_of(on, by, asked, ready.open.user.id)
     return await on.write(_with_token, on, actor, ready, start)
 

@@ -695,6 +695,16 @@ class TokenConsume(Body):
         Annotated[NewPassword, says("The new password. Required for `invite` and `reset_password`.")] | UnsetType
     ) = UNSET
     name: Annotated[Name, says("The user's name, only for `invite`. Default: unchanged.")] | UnsetType = UNSET
+    code: (
+        Annotated[
+            Code,
+            says(
+                "A code of the user's authenticator app, or a recovery code. Required for `invite`, `reset_password` "
+                "and `sign_in` if the user has a second factor."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     revoke_keys: (
         Annotated[
             bool,
@@ -895,9 +905,32 @@ class ReplayCreate(Body, rename={"start": "from"}):
 
 
 class PasswordProof(Body):
-    """Your own password."""
+    """Your own password or, if you have a second factor, a code."""
 
-    password: GivenPassword
+    password: Annotated[GivenPassword, says("Your password. Required unless you have a second factor.")] | UnsetType = (
+        UNSET
+    )
+    code: (
+        Annotated[
+            Code, says("A code of your authenticator app, or a recovery code. Required if you have a second factor.")
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class SecondFactorName(Body):
+    """The name of a second factor."""
+
+    name: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=100,
+            pattern=NO_CONTROLS,
+            description="What you call the factor.",
+            examples=["Phone"],
+        ),
+    ]
 
 
 # ---- what selects

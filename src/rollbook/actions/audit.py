@@ -12,7 +12,7 @@ from rollbook.actions.arguments import AuditFilters
 from rollbook.actions.checking import check_range, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Turn, take_turn
-from rollbook.actions.permissions import known, require
+from rollbook.actions.permissions import known, require, require_proof
 from rollbook.actions.principal import Principal
 from rollbook.errors import NotFound
 from rollbook.records import event_types, events, users
@@ -95,8 +95,9 @@ async def _collect(
 
 async def export(on: Rollbook, by: Principal, asked: AuditFilters) -> EventExport:
     """All events that match and are in the log by now. You can run one export at a time. Raises InvalidParameter,
-    ExportRunning."""
+    ProofRequired, ExportRunning."""
     require(by, "events:read")
+    require_proof(by)
     selection = await _selection(on, by, asked)
     newest = await events.newest(on.db)
     turn = take_turn(on, by, "events:read")

@@ -10,7 +10,7 @@ from rollbook import clock
 from rollbook.actions.arguments import ExportUsers
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Spool, take_turn
-from rollbook.actions.permissions import require
+from rollbook.actions.permissions import require, require_proof
 from rollbook.actions.principal import Principal
 from rollbook.actions.users import filters_of
 from rollbook.errors import InsufficientScope, StorageUnavailable
@@ -50,6 +50,7 @@ async def export_users(
     `rollbook users export --with-hashes` includes the hashes. You can run one export at a time.
     """
     require(by, "users:export")
+    require_proof(by)
     if with_hashes and not by.is_operator:
         raise InsufficientScope("Only whoever can read the server's files can export password hashes.")
     filters = filters_of(asked)

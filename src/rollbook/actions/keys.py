@@ -7,10 +7,11 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from rollbook import clock
-from rollbook.actions import creators, key_bounds
+from rollbook.actions import creators, factor_proof, key_bounds
 from rollbook.actions.arguments import KeyCreate, KeyRotation, ListKeys, PasswordProof
 from rollbook.actions.checking import given
 from rollbook.actions.context import Rollbook
+from rollbook.actions.factor_proof import Proven
 from rollbook.actions.lists import ListPage
 from rollbook.actions.permissions import known, may_touch, reaches_all, require_own, require_proof, subject
 from rollbook.actions.principal import Principal
@@ -135,13 +136,13 @@ async def _add(tx: Tx, new: keys.NewKey) -> Key:
 async def reveal(on: Rollbook, by: Principal, id: str, proof: PasswordProof) -> IssuedKey:
     """Reveal an API key
 
-    Returns one of your own keys in full. Requires your password. Fails with 404 if the key is not revealable or was
-    revoked.
+    Returns one of your own keys in full. Requires your password or, if you have a second factor, a code. Fails with 404
+    if the key is not revealable or was revoked.
     """
     key = await _find_no_wider(on, by, id)
     if key.user_id != by.user_id:
         raise InsufficientScope("Only the user a key belongs to can reveal it.")
-    await prove(on, by, proof)
+    proven = await prove(on, by, proof)
     sealed = await keys.sealed(on.db, key.id)
     if sealed is None:
         raise NotFound("This key cannot be revealed.")
@@ -151,10 +152,11 @@ async def reveal(on: Rollbook, by: Principal, id: str, proof: PasswordProof) -> 
         raise NotFound(
             "This key cannot be shown again: the server's secret has changed since it was created. Rotate it."
         ) from None
-    return await on.write(_revealed, by, key, token)
+    return await on.write(_revealed, by, key, token, proven)
 
 
-async def _revealed(tx: Tx, by: Principal, key: Key, token: str) -> IssuedKey:
+async def _revealed(tx: Tx, by: Principal, key: Key, token: str, proven: Proven | None) -> IssuedKey:
+    await factor_proof.use(tx, by.actor, proven)
     now = await keys.get(tx, key.id)
     await events.record(tx, "key.revealed", key.user_id, by.actor, keys.public(now))
     return IssuedKey(key, token)

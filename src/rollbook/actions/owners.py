@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rollbook.actions import keys, users
+from rollbook.actions import factor_duty, keys, users
 from rollbook.actions import tokens as links
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
 from rollbook.auth import key_format, tokens
 from rollbook.errors import EmailTaken
+from rollbook.records import progress
 from rollbook.records import users as records
 from rollbook.records.users import User
 from rollbook.storage.database import Tx
@@ -46,6 +47,7 @@ async def _create_first(
 ) -> FirstOwner | None:
     if await records.oldest_owner(tx) is not None:
         return None
+    await progress.advance(tx, factor_duty.MARK, 1)
     user = await users.add(tx, by, new, password_hash)
     await keys.add(
         tx,

@@ -8,12 +8,13 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from rollbook import roles
-from rollbook.actions import attempts, passwords
+from rollbook.actions import attempts, factor_duty, passwords
 from rollbook.actions.arguments import (
     RecoveryCodesCreate,
     SecondFactorActivation,
     SecondFactorCode,
     SecondFactorCreate,
+    SecondFactorName,
     SecondFactorProof,
 )
 from rollbook.actions.attempts import AttemptOrigin
@@ -28,6 +29,7 @@ from rollbook.errors import (
     BadRequest,
     FactorLimitReached,
     InvalidChallenge,
+    LastFactor,
     NotFound,
     NotYourself,
     TooManyAttempts,
@@ -334,18 +336,26 @@ async def remove_second_factor(on: Rollbook, by: Principal, id: str, factor_id: 
     well.
     """
     user, proven = await _may_change(on, by, id, asked.code)
-    await on.write(_remove, by, user.id, known("fac", factor_id), proven)
+    await on.write(_remove, on, by, user.id, known("fac", factor_id), proven)
 
 
-async def _remove(tx: Tx, by: Principal, user_id: str, id: str, proven: FactorUse | None) -> None:
-    await hold(tx, by, user_id, proven)
+async def _remove(tx: Tx, on: Rollbook, by: Principal, user_id: str, id: str, proven: FactorUse | None) -> None:
+    user = await hold(tx, by, user_id, proven)
     await second_factors.get(tx, user_id, id)
     factor = await second_factors.remove(tx, id)
     if not await second_factors.has(tx, user_id):
+        if factor.confirmed_at and user_id == by.user_id and user.role in await factor_duty.roles(on, tx):
+            raise LastFactor()
         await second_factors.remove_codes(tx, user_id)
     await challenges.end_all(tx, user_id)
     if factor.confirmed_at is not None:
         await events.record(tx, "second_factor.removed", user_id, by.actor, second_factors.public(factor))
+
+
+async def rename_second_factor(on: Rollbook, by: Principal, id: str, factor_id: str, named: SecondFactorName) -> None:
+    """Give a factor another name."""
+    require(by, "users:write", id)
+    await on.write(second_factors.rename, known("user", id), known("fac", factor_id), str(named.name))
 
 
 async def lift_second_factors(on: Rollbook, by: Principal, id: str) -> None:

@@ -6,16 +6,18 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rollbook import roles
-from rollbook.actions import attempts, passwords, tokens
+from rollbook.actions import attempts, factor_duty, factor_proof, passkeys, passwords, second_factors, tokens
 from rollbook.actions.arguments import ListSessions, TokenConsume
 from rollbook.actions.checking import check_given_password
 from rollbook.actions.context import Rollbook
+from rollbook.actions.factor_proof import GivenFactor, Proven
 from rollbook.actions.lists import ListPage
+from rollbook.actions.passkeys import Presented
 from rollbook.actions.permissions import known, may_touch, reaches_all, require, require_own, require_proof, subject
 from rollbook.actions.principal import Principal
 from rollbook.auth import devices
 from rollbook.auth import tokens as cookies
-from rollbook.errors import Forbidden, NotFound, UserSuspended, WrongPassword
+from rollbook.errors import Forbidden, InvalidChallenge, NotFound, UserSuspended, WrongCode, WrongPassword
 from rollbook.records import events, sessions, users
 from rollbook.records.events import Actor
 from rollbook.records.one_time_tokens import OF_PASSWORDS, Token
@@ -25,6 +27,8 @@ from rollbook.storage.database import Tx
 
 MAX_SESSIONS = 100
 """Sessions of a user. The next one ends the oldest."""
+STEP = "dashboard"
+"""Purpose of the challenge of whoever signs in to the dashboard."""
 MAX_ENDED = 1_000
 """Ended by one sign-in, where a user has more than that from before there was a maximum."""
 
@@ -107,9 +111,16 @@ class SignedIn(NamedTuple):
     """By which the browser is known at the next sign-in: `auth/devices`."""
 
 
-async def sign_in(on: Rollbook, by: Principal, email: str, password: str, browser: Browser) -> SignedIn:
-    """A session for the right email and password. Raises InvalidParameter, WrongPassword, TooManyAttempts, Overloaded,
-    UserSuspended, Forbidden."""
+class SecondStep(NamedTuple):
+    """The password was right, and the user has a second factor, which is asked for next."""
+
+    token: str
+    """Of a challenge: `finish_sign_in`."""
+
+
+async def sign_in(on: Rollbook, by: Principal, email: str, password: str, browser: Browser) -> SignedIn | SecondStep:
+    """A session for the right email and password, or what is left to do. Raises InvalidParameter, WrongPassword,
+    TooManyAttempts, Overloaded, UserSuspended, Forbidden."""
     check_given_password(password)
     user, kept = await users.sign_in(on.db, email)
     origin = attempts.in_browser(on, by, user, browser.device)
@@ -123,13 +134,54 @@ async def sign_in(on: Rollbook, by: Principal, email: str, password: str, browse
 
 async def _sign_in(
     tx: Tx, on: Rollbook, by: Principal, user_id: str, proven: str, renewed: str | None, browser: Browser, token: str
-) -> SignedIn:
+) -> SignedIn | SecondStep:
     """`proven` is the hash that the password was right for: it may have been changed since, which signs everybody
     out."""
     if await users.password_hash(tx, user_id) != proven:
         raise WrongPassword()
     if renewed is not None:
         await users.renew_hash(tx, user_id, proven, renewed)
+    if await second_factors.has(tx, user_id):
+        return SecondStep(await second_factors.open_challenge(tx, user_id, purpose=STEP))
+    return await _start(tx, on, by, user_id, browser, token)
+
+
+async def user_of_step(on: Rollbook, token: str) -> User:
+    """Whose sign-in has this token, and waits for a second factor. Raises InvalidChallenge."""
+    challenge = await second_factors.look_challenge(on.db, token, STEP)
+    user = await users.by_id(on.db, challenge.user_id)
+    if user is None:
+        raise InvalidChallenge()
+    return user
+
+
+async def finish_sign_in(on: Rollbook, by: Principal, token: str, given: GivenFactor, browser: Browser) -> SignedIn:
+    """A session for the right second factor after the right password; a wrong one can be tried again. Raises
+    InvalidChallenge, SecondFactorRequired, WrongCode, TooManyAttempts, UserSuspended, Forbidden."""
+    user = await user_of_step(on, token)
+    origin = attempts.in_browser(on, by, user, browser.device)
+    proven = await factor_proof.check(on, by.actor, user, given, origin)
+    _check_may_sign_in(on, user)
+    return await on.write(_finish, on, by, user.id, token, proven, browser, cookies.mint())
+
+
+async def sign_in_with_passkey(on: Rollbook, by: Principal, presented: Presented, browser: Browser) -> SignedIn:
+    """A session for whoever has a passkey, which says whose it is: it needs no password. Raises WrongCode,
+    TooManyAttempts, UserSuspended, Forbidden."""
+    user = await passkeys.owner(on, presented)
+    proven = await passkeys.check(on, by.actor, user, presented, attempts.in_browser(on, by, user, browser.device))
+    if user is None:
+        raise WrongCode()
+    _check_may_sign_in(on, user)
+    return await on.write(_finish, on, by, user.id, None, proven, browser, cookies.mint())
+
+
+async def _finish(
+    tx: Tx, on: Rollbook, by: Principal, user_id: str, step: str | None, proven: Proven, browser: Browser, token: str
+) -> SignedIn:
+    if step is not None:
+        await second_factors.take_challenge(tx, step, STEP)
+    await factor_proof.use(tx, _as_user(by, user_id), proven)
     return await _start(tx, on, by, user_id, browser, token)
 
 
@@ -142,6 +194,7 @@ async def _start(tx: Tx, on: Rollbook, by: Principal, user_id: str, browser: Bro
     is_new_device = await _is_new_device(tx, on, user_id, browser)
     user = await passwords.signed_in(tx, _as_user(by, user_id), user_id)
     _check_may_sign_in(on, user)
+    await factor_duty.begin(tx, on, user)
     if browser.cookie is not None:
         await _end_by_cookie(tx, by, browser.cookie)
     session = await sessions.add(tx, cookies.digest(token), user_id, by.address, browser.agent)
@@ -181,12 +234,14 @@ class UsedToken(NamedTuple):
     """None: they are to sign in elsewhere, their role may not sign in, or the token is not for that."""
 
 
-async def use_token(on: Rollbook, by: Principal, asked: TokenConsume, browser: Browser) -> UsedToken:
+async def use_token(
+    on: Rollbook, by: Principal, asked: TokenConsume, browser: Browser, factor: GivenFactor | None = None
+) -> UsedToken:
     """Use a one-time token, and sign its user in if it sets a password or is for that. Raises TokenInvalid,
-    InvalidParameter, EmailTaken, Overloaded, Forbidden."""
+    InvalidParameter, EmailTaken, SecondFactorRequired, WrongCode, TooManyAttempts, Overloaded, Forbidden."""
     open = await tokens.look(on, asked.token)
     origin = attempts.in_browser(on, by, None if open is None else open.user, browser.device)
-    ready = await tokens.prepare(on, by.actor, asked, origin)
+    ready = await tokens.prepare(on, by.actor, asked, origin, given_factor=factor)
     if ready.open.token.purpose == "sign_in":
         _check_may_sign_in(on, ready.open.user)
     return await on.write(_use_token, on, by, ready, browser, cookies.mint())

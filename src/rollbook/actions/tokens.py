@@ -8,23 +8,24 @@ from typing import NamedTuple
 from msgspec import UNSET, UnsetType
 
 from rollbook import clock, ids
-from rollbook.actions import attempts, creators, new_passwords, passwords, redirects
+from rollbook.actions import attempts, creators, factor_proof, new_passwords, passwords, redirects, second_factors
 from rollbook.actions.arguments import NewPassword, PasswordLinkCreate, TokenConsume, TokenCreate
 from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
+from rollbook.actions.factor_proof import GivenFactor, Proven
 from rollbook.actions.permissions import known, may_grant, require
 from rollbook.actions.principal import Principal
 from rollbook.auth import tokens
 from rollbook.auth.hashing_queue import KNOWN, Waiter
 from rollbook.auth.server_secret import Purpose, Secret
 from rollbook.config import Settings
-from rollbook.errors import BadRequest, EmailTaken, NotFound, NotYourself, TokenInvalid
+from rollbook.errors import BadRequest, EmailTaken, NotFound, NotYourself, SecondFactorRequired, TokenInvalid
 from rollbook.records import events, one_time_tokens, rules, users, webhooks
 from rollbook.records.events import Actor
 from rollbook.records.one_time_tokens import OF_PASSWORDS, NewToken, Token
 from rollbook.records.users import User
-from rollbook.storage.database import Tx
+from rollbook.storage.database import Queries, Tx
 
 SEALED: Purpose = "links"
 LINK_LIFETIME = 3 * clock.DAY
@@ -273,8 +274,9 @@ async def consume_token(on: Rollbook, by: Principal, asked: TokenConsume) -> Con
 
     Does what the token is for and returns the user, with all fields, and the token's `purpose`, `redirect_url` and
     `data`. `invite` and `reset_password` need the new `password`; one that is refused does not use the token up. Of
-    several callers at once, one succeeds. Unknown, used, replaced and expired tokens are refused in the same way, and
-    take the same time.
+    several callers at once, one succeeds. If the user has a second factor, `invite`, `reset_password` and `sign_in`
+    need a `code` as well, and fail with 401 without one. Unknown, used, replaced and expired tokens are refused in the
+    same way, and take the same time.
     """
     require(by, "tokens:consume")
     address = None if asked.address is UNSET else asked.address
@@ -299,13 +301,21 @@ class Ready(NamedTuple):
     hash: str | None
     """Of the new password."""
     revokes_keys: bool
+    factor: Proven | None
 
 
-async def prepare(on: Rollbook, by: Actor, asked: TokenConsume, origin: AttemptOrigin, waiter: Waiter = KNOWN) -> Ready:
+async def prepare(
+    on: Rollbook,
+    by: Actor,
+    asked: TokenConsume,
+    origin: AttemptOrigin,
+    waiter: Waiter = KNOWN,
+    given_factor: GivenFactor | None = None,
+) -> Ready:
     """Check and compute all that can be before the write; nothing is used up yet. `by` and `origin` are those of
-    whoever has the token.
+    whoever has the token. A token proves what a password proves: where there is a second factor, it is asked for too.
 
-    Raises TokenInvalid, InvalidParameter, Overloaded.
+    Raises TokenInvalid, InvalidParameter, SecondFactorRequired, WrongCode, TooManyAttempts, Overloaded.
     """
     open = await look(on, asked.token)
     if open is None:
@@ -313,15 +323,23 @@ async def prepare(on: Rollbook, by: Actor, asked: TokenConsume, origin: AttemptO
     purpose = open.token.purpose
     if asked.name is not UNSET and purpose != "invite":
         refuse("name", "is only for tokens of the purpose invite")
-    hash = None
+    password = None
     if purpose in OF_PASSWORDS:
         password = _password(asked.password, purpose)
         await new_passwords.check(on, password, email=open.user.email, name=given(asked.name, open.user.name))
-        hash = await on.passwords.hash(password, waiter)
     elif asked.password is not UNSET:
         refuse("password", f"is only for tokens of the purposes {' and '.join(OF_PASSWORDS)}")
+    factor = None
+    if await needs_factor(on.db, open):
+        factor = await factor_proof.check(on, by, open.user, given_factor or GivenFactor(given(asked.code, "")), origin)
+    hash = None if password is None else await on.passwords.hash(password, waiter)
     revokes = purpose == "reset_password" if asked.revoke_keys is UNSET else asked.revoke_keys
-    return Ready(open, tokens.digest(asked.token), given(asked.name), hash, revokes)
+    return Ready(open, tokens.digest(asked.token), given(asked.name), hash, revokes, factor)
+
+
+async def needs_factor(queries: Queries, open: Open) -> bool:
+    """Test whether the token alone is not enough."""
+    return open.token.purpose in (*OF_PASSWORDS, "sign_in") and await second_factors.has(queries, open.user.id)
 
 
 def _password(password: NewPassword | UnsetType, purpose: str) -> str:
@@ -332,7 +350,7 @@ def _password(password: NewPassword | UnsetType, purpose: str) -> str:
 
 async def use(tx: Tx, by: Actor, ready: Ready) -> User:
     """Do what the token is for, once; to record a sign-in is left to the caller. Of several at once, one gets here. All
-    of it or nothing. Raises TokenInvalid, EmailTaken."""
+    of it or nothing. Raises TokenInvalid, EmailTaken, SecondFactorRequired, WrongCode."""
     try:
         user = await users.get(tx, ready.open.user.id)  # locked first, as by all who end its tokens
     except NotFound:
@@ -340,6 +358,9 @@ async def use(tx: Tx, by: Actor, ready: Ready) -> User:
     token = await one_time_tokens.use(tx, ready.digest)
     if token is None or user.status == "suspended":
         raise TokenInvalid()
+    if ready.factor is None and await needs_factor(tx, ready.open):
+        raise SecondFactorRequired()  # set up meanwhile
+    await factor_proof.use(tx, by, ready.factor)
     await events.record(tx, "token.consumed", user.id, by, one_time_tokens.in_events(token))
     if columns := _columns(user, token, ready.name):
         user = await _change(tx, by, user, columns)

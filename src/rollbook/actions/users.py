@@ -23,6 +23,7 @@ from rollbook.records import (
     keys,
     one_time_tokens,
     rules,
+    second_factor_grace,
     second_factors,
     sessions,
     user_list,
@@ -159,6 +160,7 @@ async def export(on: Rollbook, by: Principal, id: str) -> PersonalExport:
     sessions and events. Changes made by others don't say who made them. You can run one export at a time.
     """
     require(by, "users:export", id)
+    require_proof(by)
     await events.settle(on.db)
     user, last, position = await on.read(_held, known("user", id))
     turn = take_turn(on, by, "users:export", id)
@@ -475,6 +477,7 @@ async def _purge(
     elif await users.by_id(tx, id) is not None:  # on PostgreSQL, it was restored between the two
         await _delete(tx, by, id, versions, tells=False)
     await users.erase(tx, id)
+    await second_factor_grace.forget(tx, id)
     await keys.erase_all(tx, id)
     await second_factors.remove_all(tx, id)
     await webhooks.erase_all(tx, id)

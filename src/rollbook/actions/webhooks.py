@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from msgspec import UNSET
 
 from rollbook import clock
-from rollbook.actions import creators, token_deliveries, webhook_secrets
+from rollbook.actions import creators, factor_proof, token_deliveries, webhook_secrets
 from rollbook.actions.arguments import (
     ListWebhooks,
     PasswordProof,
@@ -20,6 +20,7 @@ from rollbook.actions.arguments import (
 from rollbook.actions.checking import MAX_HEADER_BYTES, MAX_HEADERS, check_version, given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.events import position_before
+from rollbook.actions.factor_proof import Proven
 from rollbook.actions.lists import ListPage
 from rollbook.actions.permissions import known, reaches_all, require, require_own, require_proof, subject_or_all, whom
 from rollbook.actions.principal import Principal
@@ -290,20 +291,21 @@ async def _delete(tx: Tx, by: Principal, id: str, versions: frozenset[int] | Non
 async def reveal(on: Rollbook, by: Principal, id: str, proof: PasswordProof) -> WebhookDetails:
     """Reveal the secret of a webhook
 
-    Returns the webhook with its secret. Requires your password.
+    Returns the webhook with its secret. Requires your password or, if you have a second factor, a code.
     """
     webhook = await find(on, by, "webhooks:write", id)
-    await prove(on, by, proof)
+    proven = await prove(on, by, proof)
     try:
         secret = webhook_secrets.revealed(on.secret, webhook)
     except ValueError:
         raise NotFound(
             "This secret cannot be shown again: the server's secret has changed since it was created. Rotate it."
         ) from None
-    return await on.write(_revealed, by, webhook.id, secret)
+    return await on.write(_revealed, by, webhook.id, secret, proven)
 
 
-async def _revealed(tx: Tx, by: Principal, id: str, secret: str) -> WebhookDetails:
+async def _revealed(tx: Tx, by: Principal, id: str, secret: str, proven: Proven | None) -> WebhookDetails:
+    await factor_proof.use(tx, by.actor, proven)
     webhook = await held(tx, by, id)
     await events.record(tx, "webhook.revealed", webhook.user_id, by.actor, webhooks.in_events(webhook))
     return await _seen(tx, webhook, secret)

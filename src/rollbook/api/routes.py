@@ -212,7 +212,7 @@ TABLE: dict[str, list[Route]] = {
             self_access="user"
         ),
         delete(second_factors.remove_second_factor, "users:write").but(
-            query=SecondFactorProof, self_access="user", errors=CODE
+            query=SecondFactorProof, self_access="user", errors=(*CODE, errors.LastFactor)
         ),
     ],
     "/v1/users/{userId}/second-factors/{factorId}/activate": [
@@ -262,7 +262,15 @@ TABLE: dict[str, list[Route]] = {
     ],
     "/v1/tokens/consume": [
         post(tokens.consume_token, "tokens:consume", TokenConsume, ConsumedToken, show.token_consumed).but(
-            errors=(errors.TokenInvalid, errors.EmailTaken, errors.Overloaded), special=Special(replays=False)
+            errors=(
+                errors.TokenInvalid,
+                errors.EmailTaken,
+                errors.SecondFactorRequired,
+                errors.WrongCode,
+                errors.TooManyAttempts,
+                errors.Overloaded,
+            ),
+            special=Special(replays=False),
         ),
     ],
     # ---- keys and sessions
@@ -278,7 +286,7 @@ TABLE: dict[str, list[Route]] = {
     ],
     "/v1/keys/{keyId}/reveal": [
         post(keys.reveal, "keys:write", PasswordProof, Key, show.key_revealed).but(
-            errors=PROOF, special=Special(replays=False)
+            errors=(*PROOF, errors.WrongCode), special=Special(replays=False)
         ),
     ],
     "/v1/keys/{keyId}/rotate": [
@@ -343,7 +351,7 @@ TABLE: dict[str, list[Route]] = {
     ],
     "/v1/webhooks/{webhookId}/reveal": [
         post(webhooks.reveal, "webhooks:write", PasswordProof, Webhook, show.webhook).but(
-            errors=PROOF, special=Special(replays=False)
+            errors=(*PROOF, errors.WrongCode), special=Special(replays=False)
         ),
     ],
     "/v1/webhooks/{webhookId}/rotate-secret": [

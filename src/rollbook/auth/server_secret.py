@@ -39,6 +39,7 @@ Purpose = Literal[
     "stand-ins",
     "factors",
     "signing",
+    "passkeys",
 ]
 """Purpose of a derived key. Data sealed or signed for one purpose is invalid for any other."""
 

@@ -11,6 +11,9 @@ from rollbook.config import Settings
 DEVICE = "-device"
 """The end of the name of the device cookie: see `devices`."""
 
+STEP = "-step"
+"""The end of the name of the cookie with the challenge of a sign-in that waits for a second factor."""
+
 _BYTES = 32
 
 

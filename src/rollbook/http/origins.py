@@ -26,6 +26,9 @@ class Origin(NamedTuple):
     host: str
     port: str
 
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.host}{self.port and ':'}{self.port}"
+
 
 def is_secure(request: Request, settings: Settings) -> bool:
     """Test whether the browser uses TLS: with us, with a trusted proxy, or because it uses our public URL and that is
@@ -59,7 +62,7 @@ def base_url(request: Request, settings: Settings) -> str:
     origin = _called(request, settings)
     if not origin.host or not _is_ours(origin.host, settings):
         return settings.url
-    return f"{origin.scheme}://{origin.host}{origin.port and ':'}{origin.port}"
+    return str(origin)
 
 
 def _is_ours(host: str, settings: Settings) -> bool:
@@ -67,6 +70,17 @@ def _is_ours(host: str, settings: Settings) -> bool:
         return True
     public = _public(settings)
     return (public is not None and host == public.host) or host in (settings.host.lower(), socket.gethostname().lower())
+
+
+def for_passkeys(request: Request, settings: Settings) -> Origin | None:
+    """The origin to which passkeys are bound: that of `public_url` or, without it, the one in the address bar. None
+    where browsers have no passkeys for it (WebAuthn level 3, section 5.1.2: a name, and TLS unless it is this
+    machine's), or where the browser doesn't use `public_url`."""
+    called, public = _called(request, settings), _public(settings)
+    if _is_address(called.host) or (public is not None and called != public):
+        return None
+    is_this_machine = called.host == "localhost" or called.host.endswith(".localhost")
+    return called if called.host and (called.scheme == "https" or is_this_machine) else None
 
 
 def check_form(request: Request, settings: Settings) -> None:

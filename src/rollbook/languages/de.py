@@ -100,6 +100,45 @@ TEXTS = {
     # Sign in with a link.
     "sign_in_link_title": "Mit diesem Link anmelden",
     "sign_in_link_lead": "Melden Sie sich mit der Schaltfläche als {email} an.",
+    # The second factor.
+    "continue": "Weiter",
+    "second_step_title": "Bestätigen Sie, dass Sie es sind",
+    "second_step_lead": "Ihr Konto {email} hat einen zweiten Faktor.",
+    "second_step_password": "Ihr Konto hat einen zweiten Faktor, der auch für ein neues Passwort nötig ist.",
+    "use_passkey": "Passkey verwenden",
+    "sign_in_with_passkey": "Mit einem Passkey anmelden",
+    "or": "oder",
+    "code": "Code",
+    "code_hint": "Aus Ihrer Authenticator-App, oder ein Wiederherstellungscode.",
+    "recovery_code": "Wiederherstellungscode",
+    "recovery_code_hint": (
+        "Einer von denen, die Sie beim Einrichten Ihres Passkeys gespeichert haben. Jeder gilt einmal."
+    ),
+    "passkey_failed": (
+        "Es wurde kein Passkey verwendet: Der Vorgang wurde abgebrochen, hat zu lange gedauert, oder dieses "
+        "Gerät hat keinen für Ihr Konto. Bitte versuchen Sie es erneut."
+    ),
+    "passkey_not_made": (
+        "Es wurde kein Passkey erstellt: Der Vorgang wurde abgebrochen oder hat zu lange gedauert. Bitte "
+        "versuchen Sie es erneut."
+    ),
+    "passkey_known": "Dieses Gerät hat bereits einen Passkey für Ihr Konto.",
+    "factor_lost": (
+        "Gerät und Wiederherstellungscodes verloren? Bitten Sie einen Administrator, Ihren zweiten Faktor aufzuheben."
+    ),
+    "factor_lost_support": (
+        "Gerät und Wiederherstellungscodes verloren? Der Support kann Ihren zweiten Faktor aufheben."
+    ),
+    "other_person": "Als jemand anderes anmelden",
+    "sign_in_expired": "Ihre Anmeldung hat zu lange gedauert. Bitte melden Sie sich erneut an.",
+    "confirm_password_title": "Bestätigen Sie Ihr Passwort",
+    "confirm_password_lead": (
+        "Bitte bestätigen Sie zu Ihrer Sicherheit Ihr Passwort. Danach werden Sie 10 Minuten lang nicht erneut gefragt."
+    ),
+    "confirm_factor_lead": (
+        "Bitte bestätigen Sie zu Ihrer Sicherheit, dass Sie es sind. Danach werden Sie 10 Minuten lang nicht "
+        "erneut gefragt."
+    ),
     # A link that doesn't work.
     "link_dead_title": "Dieser Link ist nicht mehr gültig",
     "link_unknown": (
@@ -206,6 +245,11 @@ TEXTS = {
     "error_retry": "{what} Versuchen Sie es in {time} erneut.",
     "error_wrong_password": "E-Mail-Adresse oder Passwort ist falsch.",
     "error_own_password": "Falsches Passwort.",
+    "error_wrong_code": "Der Code ist falsch oder wurde bereits verwendet.",
+    "error_code_required": "Bitte geben Sie einen Code des zweiten Faktors ein.",
+    "error_passkey": (
+        "Dieser Passkey wurde nicht akzeptiert. Bitte laden Sie die Seite neu und versuchen Sie es noch einmal."
+    ),
     "error_attempts": "Zu viele Fehlversuche.",
     "error_rate_limit": "Zu viele Anfragen in kurzer Zeit.",
     "error_suspended": "Dieses Konto ist gesperrt. Wenden Sie sich an einen Administrator.",

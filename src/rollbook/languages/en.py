@@ -85,6 +85,34 @@ TEXTS = {
     # Sign in with a link.
     "sign_in_link_title": "Sign in with this link",
     "sign_in_link_lead": "Press the button to sign in as {email}.",
+    # The second factor.
+    "continue": "Continue",
+    "second_step_title": "Confirm that it’s you",
+    "second_step_lead": "Your account, {email}, has a second factor.",
+    "second_step_password": "Your account has a second factor, which a new password needs too.",
+    "use_passkey": "Use a passkey",
+    "sign_in_with_passkey": "Sign in with a passkey",
+    "or": "or",
+    "code": "Code",
+    "code_hint": "From your authenticator app, or a recovery code.",
+    "recovery_code": "Recovery code",
+    "recovery_code_hint": "One of those that you saved when you set up your passkey. Each works once.",
+    "passkey_failed": (
+        "No passkey was used: it was canceled, took too long, or this device has none for your account. Try again."
+    ),
+    "passkey_not_made": "No passkey was created: it was canceled, or took too long. Try again.",
+    "passkey_known": "This device already has a passkey for your account.",
+    "factor_lost": "Lost your device and your recovery codes? Ask an administrator to lift your second factor.",
+    "factor_lost_support": "Lost your device and your recovery codes? Support can lift your second factor.",
+    "other_person": "Sign in as someone else",
+    "sign_in_expired": "Your sign-in took too long. Sign in again.",
+    "confirm_password_title": "Confirm your password",
+    "confirm_password_lead": (
+        "For your security, confirm your password to continue. You won’t be asked again for 10 minutes."
+    ),
+    "confirm_factor_lead": (
+        "For your security, confirm that it’s you to continue. You won’t be asked again for 10 minutes."
+    ),
     # A link that doesn't work.
     "link_dead_title": "This link is no longer valid",
     "link_unknown": (
@@ -176,6 +204,9 @@ TEXTS = {
     "error_retry": "{what} Try again in {time}.",
     "error_wrong_password": "The email or password is incorrect.",
     "error_own_password": "Incorrect password.",
+    "error_wrong_code": "The code is incorrect, or was used before.",
+    "error_code_required": "A code of the second factor is required.",
+    "error_passkey": "This passkey was not accepted. Load the page again, then try once more.",
     "error_attempts": "Too many failed attempts.",
     "error_rate_limit": "Rate limit exceeded.",
     "error_suspended": "This account is suspended. Contact an administrator.",

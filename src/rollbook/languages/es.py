@@ -99,6 +99,40 @@ TEXTS = {
     # Sign in with a link.
     "sign_in_link_title": "Iniciar sesión con este enlace",
     "sign_in_link_lead": "Pulse el botón para iniciar sesión como {email}.",
+    # The second factor.
+    "continue": "Continuar",
+    "second_step_title": "Confirme que es usted",
+    "second_step_lead": "Su cuenta {email} tiene un segundo factor.",
+    "second_step_password": "Su cuenta tiene un segundo factor, que también hace falta para una contraseña nueva.",
+    "use_passkey": "Usar una clave de acceso",
+    "sign_in_with_passkey": "Iniciar sesión con una clave de acceso",
+    "or": "o",
+    "code": "Código",
+    "code_hint": "El de su aplicación de autenticación, o un código de recuperación.",
+    "recovery_code": "Código de recuperación",
+    "recovery_code_hint": "Uno de los que guardó al crear su clave de acceso. Cada uno sirve una sola vez.",
+    "passkey_failed": (
+        "No se ha usado ninguna clave de acceso: se canceló, tardó demasiado o este dispositivo no tiene "
+        "ninguna para su cuenta. Inténtelo de nuevo."
+    ),
+    "passkey_not_made": "No se ha creado ninguna clave de acceso: se canceló o tardó demasiado. Inténtelo de nuevo.",
+    "passkey_known": "Este dispositivo ya tiene una clave de acceso para su cuenta.",
+    "factor_lost": (
+        "¿Ha perdido su dispositivo y sus códigos de recuperación? Pida a un administrador que retire su "
+        "segundo factor."
+    ),
+    "factor_lost_support": (
+        "¿Ha perdido su dispositivo y sus códigos de recuperación? Soporte puede retirar su segundo factor."
+    ),
+    "other_person": "Iniciar sesión con otra cuenta",
+    "sign_in_expired": "El inicio de sesión ha tardado demasiado. Inicie sesión de nuevo.",
+    "confirm_password_title": "Confirme su contraseña",
+    "confirm_password_lead": (
+        "Por su seguridad, confirme su contraseña para continuar. No se le volverá a pedir durante 10 minutos."
+    ),
+    "confirm_factor_lead": (
+        "Por su seguridad, confirme que es usted para continuar. No se le volverá a pedir durante 10 minutos."
+    ),
     # A link that doesn't work.
     "link_dead_title": "Este enlace ya no es válido",
     "link_unknown": (
@@ -197,6 +231,9 @@ TEXTS = {
     "error_retry": "{what} Inténtelo de nuevo dentro de {time}.",
     "error_wrong_password": "El correo electrónico o la contraseña son incorrectos.",
     "error_own_password": "Contraseña incorrecta.",
+    "error_wrong_code": "El código es incorrecto o ya se ha usado.",
+    "error_code_required": "Se necesita un código del segundo factor.",
+    "error_passkey": "No se ha aceptado esta clave de acceso. Vuelva a cargar la página e inténtelo otra vez.",
     "error_attempts": "Demasiados intentos fallidos.",
     "error_rate_limit": "Demasiadas solicitudes en poco tiempo.",
     "error_suspended": "Esta cuenta está suspendida. Contacte con un administrador.",

@@ -104,6 +104,49 @@ TEXTS = {
     # Sign in with a link.
     "sign_in_link_title": "Se connecter avec ce lien",
     "sign_in_link_lead": "Appuyez sur le bouton pour vous connecter en tant que {email}.",
+    # The second factor.
+    "continue": "Continuer",
+    "second_step_title": "Confirmez que c’est bien vous",
+    "second_step_lead": "Votre compte {email} est protégé par un second facteur.",
+    "second_step_password": (
+        "Votre compte est protégé par un second facteur, également nécessaire pour un nouveau mot de passe."
+    ),
+    "use_passkey": "Utiliser une clé d’accès",
+    "sign_in_with_passkey": "Se connecter avec une clé d’accès",
+    "or": "ou",
+    "code": "Code",
+    "code_hint": "Celui de votre application d’authentification, ou un code de récupération.",
+    "recovery_code": "Code de récupération",
+    "recovery_code_hint": (
+        "L’un de ceux que vous avez conservés en créant votre clé d’accès. Chacun ne sert qu’une fois."
+    ),
+    "passkey_failed": (
+        "Aucune clé d’accès n’a été utilisée\u202f: l’opération a été annulée, a pris trop de temps, ou cet "
+        "appareil n’en a pas pour votre compte. Réessayez."
+    ),
+    "passkey_not_made": (
+        "Aucune clé d’accès n’a été créée\u202f: l’opération a été annulée ou a pris trop de temps. Réessayez."
+    ),
+    "passkey_known": "Cet appareil a déjà une clé d’accès pour votre compte.",
+    "factor_lost": (
+        "Vous avez perdu votre appareil et vos codes de récupération\u202f? Demandez à un administrateur de "
+        "lever votre second facteur."
+    ),
+    "factor_lost_support": (
+        "Vous avez perdu votre appareil et vos codes de récupération\u202f? L’assistance peut lever votre "
+        "second facteur."
+    ),
+    "other_person": "Se connecter avec un autre compte",
+    "sign_in_expired": "La connexion a pris trop de temps. Reconnectez-vous.",
+    "confirm_password_title": "Confirmez votre mot de passe",
+    "confirm_password_lead": (
+        "Pour votre sécurité, confirmez votre mot de passe pour continuer. Il ne vous sera plus demandé "
+        "pendant 10 minutes."
+    ),
+    "confirm_factor_lead": (
+        "Pour votre sécurité, confirmez que c’est bien vous pour continuer. Cela ne vous sera plus demandé "
+        "pendant 10 minutes."
+    ),
     # A link that doesn't work.
     "link_dead_title": "Ce lien n’est plus valable",
     "link_unknown": (
@@ -207,6 +250,9 @@ TEXTS = {
     "error_retry": "{what} Réessayez dans {time}.",
     "error_wrong_password": "L’adresse e-mail ou le mot de passe est incorrect.",
     "error_own_password": "Mot de passe incorrect.",
+    "error_wrong_code": "Le code est incorrect ou a déjà été utilisé.",
+    "error_code_required": "Un code du second facteur est nécessaire.",
+    "error_passkey": "Cette clé d’accès n’a pas été acceptée. Rechargez la page, puis réessayez.",
     "error_attempts": "Trop de tentatives infructueuses.",
     "error_rate_limit": "Trop de requêtes en peu de temps.",
     "error_suspended": "Ce compte est suspendu. Contactez un administrateur.",

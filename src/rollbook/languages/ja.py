@@ -97,6 +97,33 @@ TEXTS = {
     # Sign in with a link.
     "sign_in_link_title": "このリンクでログイン",
     "sign_in_link_lead": "{email} としてログインするには、ボタンを押してください。",
+    # The second factor.
+    "continue": "続ける",
+    "second_step_title": "本人確認",
+    "second_step_lead": "アカウント {email} には 2 要素認証が設定されています。",
+    "second_step_password": "このアカウントには 2 要素認証が設定されています。新しいパスワードの設定にも必要です。",
+    "use_passkey": "パスキーを使用",
+    "sign_in_with_passkey": "パスキーでログイン",
+    "or": "または",
+    "code": "コード",
+    "code_hint": "認証アプリのコード、または回復コードを入力してください。",
+    "recovery_code": "回復コード",
+    "recovery_code_hint": "パスキーの設定時に保存したコードです。それぞれ 1 回だけ使用できます。",
+    "passkey_failed": (
+        "パスキーを使用できませんでした。キャンセルされたか、時間がかかりすぎたか、この端末にこのアカ"
+        "ウントのパスキーがありません。もう一度お試しください。"
+    ),
+    "passkey_not_made": (
+        "パスキーを作成できませんでした。キャンセルされたか、時間がかかりすぎました。もう一度お試しください。"
+    ),
+    "passkey_known": "この端末には、このアカウントのパスキーがすでにあります。",
+    "factor_lost": "端末と回復コードをなくされた場合は、管理者に 2 要素認証の解除を依頼してください。",
+    "factor_lost_support": "端末と回復コードをなくされた場合は、サポートが 2 要素認証を解除できます。",
+    "other_person": "別のアカウントでログイン",
+    "sign_in_expired": "ログインに時間がかかりすぎました。もう一度ログインしてください。",
+    "confirm_password_title": "パスワードの確認",
+    "confirm_password_lead": "続けるには、安全のためパスワードを確認してください。その後 10 分間は再度求められません。",
+    "confirm_factor_lead": "続けるには、安全のため本人確認を行ってください。その後 10 分間は再度求められません。",
     # A link that doesn't work.
     "link_dead_title": "このリンクは無効です",
     "link_unknown": (
@@ -191,6 +218,9 @@ TEXTS = {
     "error_retry": "{what}{time}後にもう一度お試しください。",
     "error_wrong_password": "メールアドレスまたはパスワードが正しくありません。",
     "error_own_password": "パスワードが正しくありません。",
+    "error_wrong_code": "コードが正しくないか、すでに使用されています。",
+    "error_code_required": "2 要素認証のコードを入力してください。",
+    "error_passkey": "このパスキーは受け付けられませんでした。ページを再読み込みして、もう一度お試しください。",
     "error_attempts": "試行回数が上限を超えました。",
     "error_rate_limit": "短時間のリクエストが多すぎます。",
     "error_suspended": "このアカウントは停止されています。管理者にお問い合わせください。",

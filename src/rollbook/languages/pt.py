@@ -91,6 +91,41 @@ TEXTS = {
     # Sign in with a link.
     "sign_in_link_title": "Entrar com este link",
     "sign_in_link_lead": "Clique no botão para entrar como {email}.",
+    # The second factor.
+    "continue": "Continuar",
+    "second_step_title": "Confirme que é você",
+    "second_step_lead": "A sua conta {email} tem um segundo fator.",
+    "second_step_password": "A sua conta tem um segundo fator, que também é necessário para uma nova senha.",
+    "use_passkey": "Usar uma chave de acesso",
+    "sign_in_with_passkey": "Entrar com uma chave de acesso",
+    "or": "ou",
+    "code": "Código",
+    "code_hint": "O do seu aplicativo autenticador, ou um código de recuperação.",
+    "recovery_code": "Código de recuperação",
+    "recovery_code_hint": "Um dos que você guardou ao criar a sua chave de acesso. Cada um funciona uma vez.",
+    "passkey_failed": (
+        "Nenhuma chave de acesso foi usada: a operação foi cancelada, demorou demais ou este dispositivo não "
+        "tem nenhuma para a sua conta. Tente novamente."
+    ),
+    "passkey_not_made": (
+        "Nenhuma chave de acesso foi criada: a operação foi cancelada ou demorou demais. Tente novamente."
+    ),
+    "passkey_known": "Este dispositivo já tem uma chave de acesso para a sua conta.",
+    "factor_lost": (
+        "Perdeu o dispositivo e os códigos de recuperação? Peça a um administrador que remova o seu segundo fator."
+    ),
+    "factor_lost_support": (
+        "Perdeu o dispositivo e os códigos de recuperação? O suporte pode remover o seu segundo fator."
+    ),
+    "other_person": "Entrar com outra conta",
+    "sign_in_expired": "O acesso demorou demais. Entre novamente.",
+    "confirm_password_title": "Confirme a sua senha",
+    "confirm_password_lead": (
+        "Para a sua segurança, confirme a sua senha para continuar. Ela não será pedida novamente por 10 minutos."
+    ),
+    "confirm_factor_lead": (
+        "Para a sua segurança, confirme que é você para continuar. Isso não será pedido novamente por 10 minutos."
+    ),
     # A link that doesn't work.
     "link_dead_title": "Este link não é mais válido",
     "link_unknown": (
@@ -183,6 +218,9 @@ TEXTS = {
     "error_retry": "{what} Tente novamente em {time}.",
     "error_wrong_password": "O e-mail ou a senha está incorreto.",
     "error_own_password": "Senha incorreta.",
+    "error_wrong_code": "O código está incorreto ou já foi usado.",
+    "error_code_required": "É necessário um código do segundo fator.",
+    "error_passkey": "Esta chave de acesso não foi aceita. Recarregue a página e tente mais uma vez.",
     "error_attempts": "Muitas tentativas sem sucesso.",
     "error_rate_limit": "Muitas solicitações em pouco tempo.",
     "error_suspended": "Esta conta está suspensa. Entre em contato com um administrador.",

@@ -53,6 +53,10 @@ ACTIVATE = f"""
 USE = """
     UPDATE second_factors SET last_step = ?, last_used_at = ?
     WHERE id = ? AND confirmed_at IS NOT NULL AND coalesce(last_step, -1) < ?"""
+USE_PASSKEY = """
+    UPDATE second_factors SET sign_count = ?, last_used_at = ?
+    WHERE id = ? AND (sign_count < ? OR (sign_count = 0 AND ? = 0))"""
+RENAME = "UPDATE second_factors SET name = ? WHERE id = ? AND user_id = ?"
 COUNT = "SELECT count(*) FROM second_factors WHERE user_id = ?"
 REMOVE = f"DELETE FROM second_factors WHERE id = ? RETURNING {COLUMNS}"
 REMOVE_UNCONFIRMED = "DELETE FROM second_factors WHERE user_id = ? AND kind = 'totp' AND confirmed_at IS NULL"
@@ -126,6 +130,18 @@ async def activate(tx: Tx, id: str, step: int) -> SecondFactor | None:
 async def use(tx: Tx, id: str, step: int) -> bool:
     """Use up the code of this step. False if it, or a later one, was used before: exactly one of several wins."""
     return bool(await tx.run(USE, step, clock.now(), id, step))
+
+
+async def use_passkey(tx: Tx, id: str, sign_count: int) -> bool:
+    """Note its new counter. False if that has not risen, as that of a copy, or if the passkey was removed. Those that
+    are synced count nothing: their counter stays 0."""
+    return bool(await tx.run(USE_PASSKEY, sign_count, clock.now(), id, sign_count, sign_count))
+
+
+async def rename(tx: Tx, user_id: str, id: str, name: str) -> None:
+    """Raises NotFound."""
+    if not await tx.run(RENAME, name, id, user_id):
+        raise NotFound()
 
 
 async def remove(tx: Tx, id: str) -> SecondFactor:

@@ -9,7 +9,16 @@ from typing import Any
 from rollbook import clock
 from rollbook.actions.arguments import UserFields
 from rollbook.api.parsing import read_object
-from rollbook.errors import ApiError, Fault, InvalidJson, ProofRequired, TooManyAttempts, WrongPassword
+from rollbook.errors import (
+    ApiError,
+    Fault,
+    InvalidJson,
+    ProofRequired,
+    SecondFactorRequired,
+    TooManyAttempts,
+    WrongCode,
+    WrongPassword,
+)
 from rollbook.languages import ENGLISH, Language, language
 from rollbook.web.form_of import FormOf, form_of
 from rollbook.web.page_request import PageRequest
@@ -44,13 +53,17 @@ OVERLAPS = (("0", "0 minutes: stop now"), ("3600", "1 hour"), ("86400", "1 day")
 _LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}").fullmatch
 
 
+PROOFS = (WrongPassword, SecondFactorRequired, WrongCode, TooManyAttempts)
+"""What can be wrong with the proof in a form."""
+
+
 def problems(page: PageRequest, error: ApiError, labels: dict[str, str] = LABELS, proof: str = "") -> dict[str, str]:
     """Problems of a form, by field, in the language of the page; under "" those about none. `proof` is the field of the
-    password that the person had to prove. The error is counted as one that was sent."""
+    password or code that the person had to give. The error is counted as one that was sent."""
     if isinstance(error, ProofRequired):  # the page asks for the password, and sends the form again
         raise error
     page.on.operations.count(error, page.request)
-    if proof and isinstance(error, (WrongPassword, TooManyAttempts)):
+    if proof and isinstance(error, PROOFS):
         return {
             proof: page.t("error_own_password") if isinstance(error, WrongPassword) else sentence(error, page.language)
         }

@@ -19,6 +19,13 @@ class Notice(NamedTuple):
 NOTICES: dict[str, Notice] = {
     "signed-out": Notice("ok", "You’ve signed out."),
     "session-expired": Notice("warn", "Your session has expired. Sign in again to continue."),
+    "sign-in-expired": Notice("warn", "Your sign-in took too long. Sign in again."),
+    "app-added": Notice("ok", "Authenticator app added."),
+    "passkey-added": Notice("ok", "Passkey added."),
+    "factor-renamed": Notice("ok", "Saved."),
+    "factor-removed": Notice("ok", "Second factor removed."),
+    "factor-too-late": Notice("warn", "That took too long. Add the authenticator app again."),
+    "factors-lifted": Notice("ok", "Second factors lifted. Their password alone signs the user in now."),
     "password-set": Notice("ok", "Your password is set and you’re signed in."),
     "password-set-only": Notice("ok", "Your password is set."),
     "profile-saved": Notice("ok", "Saved."),

@@ -12,6 +12,7 @@ from msgspec import Struct
 from rollbook import clock
 from rollbook.actions import permissions
 from rollbook.actions.checking import check
+from rollbook.actions.factor_duty import Duty
 from rollbook.actions.principal import Principal, stranger
 from rollbook.actions.sessions import Browser, SignedIn
 from rollbook.api.call import Services
@@ -89,6 +90,8 @@ class PageRequest:
         """The caller: the person, or a stranger."""
         self.new_cookies = b""
         """Header lines that go with the response, whatever it is."""
+        self.duty: Duty | None = None
+        """The second factor that the person has yet to set up."""
         self.query = dict(_pairs(request.query))
         self._form: list[tuple[str, str]] | None = None
 

@@ -1,22 +1,23 @@
 """The step between a form and what it asks for, where the person has to prove first who they are: a page that asks for
-the password, and sends the form again with it."""
+a second factor or, if they have none, for the password, and sends the form again with it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from rollbook.actions import proof
-from rollbook.actions.arguments import PasswordProof
+from rollbook.actions import passkeys, proof
+from rollbook.actions.checking import check_given_password
 from rollbook.actions.principal import Principal
 from rollbook.errors import ApiError, ProofRequired
 from rollbook.http.response import Response
-from rollbook.web import forms
+from rollbook.web import factors, forms
 from rollbook.web.page_request import PageRequest, Person, accepts_html, header_lines
 
 if TYPE_CHECKING:
     from rollbook.web.pages import Page
 
-FIELD = "proof_password"
+PASSWORD, CODE, CREDENTIAL = FIELDS = ("proof_password", "proof_code", "proof_credential")
 CONFIRM = "/account/confirm"
 
 
@@ -24,21 +25,31 @@ async def answer(page: PageRequest, row: Page) -> Response:
     """Return what the row's handler responds, or the page that asks. Raises ApiError."""
     takes_proof = row.who != "anyone" and row.method == "POST" and not row.streams_body
     try:
-        if takes_proof and FIELD in page.form:
+        if takes_proof and is_given(page):
             await _prove(page)
     except ApiError as error:
-        return ask(page, error)
+        return await ask(page, error)
     try:
         return await row.handler(page)
     except ProofRequired:
-        if not takes_proof or page.is_htmx or not accepts_html(page.request):
+        if page.is_htmx or not accepts_html(page.request) or not (takes_proof or row.method == "GET"):
             raise
-        return ask(page)
+        if takes_proof:
+            return await ask(page)
+        wanted = page.request.path + (f"?{page.request.query}" if page.request.query else "")
+        return page.redirect(f"{CONFIRM}?next={quote(wanted, safe='/')}")
 
 
-def ask(page: PageRequest, error: ApiError | None = None, next: str = "") -> Response:
-    """The page that asks for the password. It sends the form of the request again or, after a GET, leads to `next`."""
-    sent = [] if page.request.method == "GET" else [pair for pair in page.fields if pair[0] != FIELD]
+def is_given(page: PageRequest) -> bool:
+    """Test whether the form has a proof, right or not."""
+    return not page.form.keys().isdisjoint(FIELDS)
+
+
+async def ask(page: PageRequest, error: ApiError | None = None, next: str = "") -> Response:
+    """The page that asks. It sends the form of the request again or, after a GET, leads to `next`."""
+    sent = [] if page.request.method == "GET" else [pair for pair in page.fields if pair[0] not in FIELDS]
+    asked = await factors.asked(page, page.me.user.id, passkeys.about_proof(page.by))
+    field = PASSWORD if asked is None else CODE
     return page.render(
         "account/confirm.html",
         200 if error is None else error.status,
@@ -47,14 +58,22 @@ def ask(page: PageRequest, error: ApiError | None = None, next: str = "") -> Res
         section="account/confirm",
         action=CONFIRM if page.request.method == "GET" else page.request.path,
         sent=sent or [("next", next)],
-        field=FIELD,
-        problems={} if error is None else forms.problems(page, error, {"password": "Your password"}, proof=FIELD),
+        asked=asked,
+        field=field,
+        credential=CREDENTIAL,
+        problems={} if error is None else forms.problems(page, error, {"password": "Your password"}, proof=field),
     )
 
 
 async def _prove(page: PageRequest) -> None:
-    """Raises InvalidParameter, WrongPassword, TooManyAttempts, Overloaded, NotFound."""
-    given = page.arguments(PasswordProof, {"password": page.form[FIELD]})
+    """Raises InvalidParameter, WrongPassword, SecondFactorRequired, WrongCode, TooManyAttempts, Overloaded,
+    NotFound."""
+    form = page.form
+    if PASSWORD in form:
+        given = form[PASSWORD]
+        check_given_password(given)
+    else:
+        given = factors.given(page, passkeys.about_proof(page.by), CODE, CREDENTIAL)
     session, token = await proof.renew(page.on, page.by, page.me.session, given)
     by = page.by
     page.person = Person(page.me.user, session)

@@ -31,11 +31,13 @@ def redirect(page: PageRequest, path: str, secret: dict[str, Any], query: str = 
     return page.redirect(path + query, headers=line("Set-Cookie", cookie))
 
 
-def found(page: PageRequest) -> dict[str, Any] | None:
-    """The secret that the page which is requested shows; None if it came too late, or from another session."""
+def found(page: PageRequest, path: str | None = None) -> dict[str, Any] | None:
+    """The secret that the page which is requested shows, or the one at `path` above it; None if it came too late, or
+    from another session."""
     text = cookie_named(page.request, _name(page))
+    bound = _bound(page, path or page.request.path)
     try:
-        opened = _decode(page.on.secret.unseal(SEALED, bytes.fromhex(text or ""), _bound(page, page.request.path)))
+        opened = _decode(page.on.secret.unseal(SEALED, bytes.fromhex(text or ""), bound))
     except ValueError:
         return None
     return opened if opened["until"] > clock.now() else None

@@ -46,6 +46,7 @@ __all__ = [
     "InvalidKey",
     "InvalidParameter",
     "KeyLimitReached",
+    "LastFactor",
     "LastOwner",
     "LimitsUnavailable",
     "MalformedKey",
@@ -235,6 +236,12 @@ class NotYourself(Forbidden):
 
 class FactorLimitReached(Forbidden):
     """`factor_limit_reached`: The user has 20 second factors. Remove those that are no longer used."""
+
+
+class LastFactor(Forbidden):
+    """`last_factor`: Your role needs a second factor (setting `second_factor_roles`), so you can't remove your
+    last one. Add another one first.
+    """
 
 
 class KeyLimitReached(Forbidden):
@@ -467,6 +474,7 @@ BY_CODE: dict[str, type[APIError]] = {
     "last_owner": LastOwner,
     "not_yourself": NotYourself,
     "factor_limit_reached": FactorLimitReached,
+    "last_factor": LastFactor,
     "key_limit_reached": KeyLimitReached,
     "webhook_limit_reached": WebhookLimitReached,
     "replay_limit_reached": ReplayLimitReached,

@@ -46,6 +46,7 @@ ErrorCode = (
         "last_owner",
         "key_limit_reached",
         "factor_limit_reached",
+        "last_factor",
         "webhook_limit_reached",
         "replay_limit_reached",
         "import_limit_reached",

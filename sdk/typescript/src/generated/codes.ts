@@ -117,6 +117,9 @@ export class InvalidParameter extends BadRequest {}
 /** The user has 1,000 active API keys. Revoke those that are no longer used. */
 export class KeyLimitReached extends Forbidden {}
 
+/** Your role needs a second factor (setting `second_factor_roles`), so you can't remove your last one. Add another one first. */
+export class LastFactor extends Forbidden {}
+
 /**
  * The last active owner can't be deleted, suspended or given a lower role, because no one could undo it. Create another
  * owner first.
@@ -281,6 +284,7 @@ const CODES: [code: string, status: number, type: typeof APIError][] = [
   ["invalid_key", 401, InvalidKey],
   ["invalid_parameter", 400, InvalidParameter],
   ["key_limit_reached", 403, KeyLimitReached],
+  ["last_factor", 403, LastFactor],
   ["last_owner", 403, LastOwner],
   ["limits_unavailable", 503, LimitsUnavailable],
   ["malformed_key", 401, MalformedKey],

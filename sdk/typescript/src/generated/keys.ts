@@ -91,19 +91,20 @@ export class Keys {
   /**
    * Reveal an API key.
    *
-   * Returns one of your own keys in full. Requires your password. Fails with 404 if the key is not revealable or was
-   * revoked.
+   * Returns one of your own keys in full. Requires your password or, if you have a second factor, a code. Fails with 404 if
+   * the key is not revealable or was revoked.
    *
    * Scope: `keys:write`. Members can only access their own keys.
    * @param keyId ID of the API key, or `current` for the key that sends the request.
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
+   * @throws {WrongCode} The code of the second factor is wrong, or was used before: each works once.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example
    * const key = await client.keys.reveal("key_065n19esg1vsvaetc6pc73vuso", { password: "securepassword123" });
    */
-  reveal(keyId: string, body: PasswordProof, options: CallOptions = {}): Call<Key> {
+  reveal(keyId: string, body: PasswordProof = {}, options: CallOptions = {}): Call<Key> {
     return this.#caller.request("POST", `/v1/keys/${segment(keyId)}/reveal`, { ...options, body });
   }
 

@@ -533,7 +533,7 @@ export interface components {
          * @description What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by the status.
          * @example internal_error
          */
-        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "id_taken" | "token_invalid" | "challenge_invalid" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "second_factor_required" | "wrong_code" | "forbidden" | "insufficient_scope" | "user_suspended" | "proof_required" | "address_not_allowed" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "factor_limit_reached" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "position_expired" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
+        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "id_taken" | "token_invalid" | "challenge_invalid" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "second_factor_required" | "wrong_code" | "forbidden" | "insufficient_scope" | "user_suspended" | "proof_required" | "address_not_allowed" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "factor_limit_reached" | "last_factor" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "position_expired" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
         /**
          * ErrorDetail
          * @description One problem with a request.
@@ -1722,7 +1722,7 @@ export interface components {
         };
         /**
          * PasswordProof
-         * @description Your own password.
+         * @description Your own password or, if you have a second factor, a code.
          * @example {
          *       "password": "securepassword123"
          *     }
@@ -1730,9 +1730,14 @@ export interface components {
         PasswordProof: {
             /**
              * Format: password
-             * @description The user's current password.
+             * @description Your password. Required unless you have a second factor.
              */
-            password: string;
+            password?: string;
+            /**
+             * @description A code of your authenticator app, or a recovery code. Required if you have a second factor.
+             * @example 287082
+             */
+            code?: string;
         };
         /**
          * Problem
@@ -2567,6 +2572,11 @@ export interface components {
              * @example Charlie Chaplin
              */
             name?: string;
+            /**
+             * @description A code of the user's authenticator app, or a recovery code. Required for `invite`, `reset_password` and `sign_in` if the user has a second factor.
+             * @example 287082
+             */
+            code?: string;
             /** @description Whether the user's API keys are revoked with a new password. Default: `true` for `reset_password`, otherwise `false`. */
             revoke_keys?: boolean;
             /**

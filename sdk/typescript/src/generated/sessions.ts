@@ -43,9 +43,9 @@ export class Sessions {
    *
    * Signs a user in to your application: returns the user, a `token` that proves it for 15 minutes, and a `refresh_token`
    * that gets the next one. Send their `email` and `password`, or the one-time `token` of a sign-in link. If they have a
-   * second factor, the right password is a 401 `second_factor_required`, whose `challenge` you send with a `code`. Wrong
-   * passwords and codes are counted as by `POST /v1/users/verify-password`: send the `address` of the person who signs in. A
-   * user has at most 100 sessions for an audience; the next one ends the oldest.
+   * second factor, the right password is a 401 `second_factor_required`, whose `challenge` you send with a `code`; with a
+   * `token`, send the `code` beside it. Wrong passwords and codes are counted as by `POST /v1/users/verify-password`: send
+   * the `address` of the person who signs in. A user has at most 100 sessions for an audience; the next one ends the oldest.
    *
    * Scope: `sessions:create`.
    * @throws {TokenInvalid} The one-time token is unknown, was used, replaced or ended, or has expired.

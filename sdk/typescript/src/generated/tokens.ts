@@ -31,11 +31,17 @@ export class Tokens {
    *
    * Does what the token is for and returns the user, with all fields, and the token's `purpose`, `redirect_url` and `data`.
    * `invite` and `reset_password` need the new `password`; one that is refused does not use the token up. Of several callers
-   * at once, one succeeds. Unknown, used, replaced and expired tokens are refused in the same way, and take the same time.
+   * at once, one succeeds. If the user has a second factor, `invite`, `reset_password` and `sign_in` need a `code` as well,
+   * and fail with 401 without one. Unknown, used, replaced and expired tokens are refused in the same way, and take the same
+   * time.
    *
    * Scope: `tokens:consume`.
    * @throws {EmailTaken} Another user has this email.
    * @throws {TokenInvalid} The one-time token is unknown, was used, replaced or ended, or has expired.
+   * @throws {SecondFactorRequired} The password is right, but the user has a second factor, so they are not signed in yet.
+   * @throws {WrongCode} The code of the second factor is wrong, or was used before: each works once.
+   * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
+   * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example
    * const consumedToken = await client.tokens.consume({ token: "Example-Only-Example-Only-Example-Only-Exam" });
    */

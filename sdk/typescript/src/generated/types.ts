@@ -110,7 +110,7 @@ export interface PasswordLink extends Object<"PasswordLink"> {}
 /** A setup or password reset link to create. */
 export interface PasswordLinkCreate extends Object<"PasswordLinkCreate"> {}
 
-/** Your own password. */
+/** Your own password or, if you have a second factor, a code. */
 export interface PasswordProof extends Object<"PasswordProof"> {}
 
 /** The same as problem details (RFC 9457), for clients that send `Accept: application/problem+json`. */

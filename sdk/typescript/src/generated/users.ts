@@ -213,6 +213,7 @@ export class UsersSecondFactors {
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @param factorId ID of the second factor.
    * @throws {WrongCode} The code of the second factor is wrong, or was used before: each works once.
+   * @throws {LastFactor} Your role needs a second factor (setting `second_factor_roles`), so you can't remove your last one.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).

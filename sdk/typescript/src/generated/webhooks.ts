@@ -320,18 +320,19 @@ export class Webhooks {
   /**
    * Reveal the secret of a webhook.
    *
-   * Returns the webhook with its secret. Requires your password.
+   * Returns the webhook with its secret. Requires your password or, if you have a second factor, a code.
    *
    * Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
    * @param webhookId ID of the webhook.
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
+   * @throws {WrongCode} The code of the second factor is wrong, or was used before: each works once.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
    * `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
    * @example
    * const webhook = await client.webhooks.reveal("webhook_065n1avd4p1q9h2v5c8m3k7r6g", { password: "securepassword123" });
    */
-  reveal(webhookId: string, body: PasswordProof, options: CallOptions = {}): Call<Webhook> {
+  reveal(webhookId: string, body: PasswordProof = {}, options: CallOptions = {}): Call<Webhook> {
     return this.#caller.request("POST", `/v1/webhooks/${segment(webhookId)}/reveal`, { ...options, body });
   }
 

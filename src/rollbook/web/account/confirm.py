@@ -1,4 +1,4 @@
-"""The page on which people confirm their password before they go on."""
+"""The page on which people confirm that it is them before they go on."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from rollbook.web.page_request import PageRequest
 
 
 async def show(page: PageRequest) -> Response:
-    return proof.ask(page, next=page.query.get("next", ""))
+    return await proof.ask(page, next=page.query.get("next", ""))
 
 
 async def confirm(page: PageRequest) -> Response:
-    """To where the person wanted to go: the password has been proven by now, if it was sent."""
+    """To where the person wanted to go: they have been proven by now, if a proof was sent."""
     wanted = page.form.get("next", "")
-    if proof.FIELD not in page.form:
-        return proof.ask(page)
+    if not proof.is_given(page):
+        return await proof.ask(page)
     return page.redirect(destination(wanted))

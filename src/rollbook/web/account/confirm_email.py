@@ -14,7 +14,7 @@ PURPOSES = ("verify_email", "change_email")
 
 async def show(page: PageRequest) -> Response:
     open = await links.opened(page, *PURPOSES)
-    return await links.dead(page) if open is None else links.form(page, "sign_in/confirm_email.html", open)
+    return await links.dead(page) if open is None else await links.form(page, "sign_in/confirm_email.html", open)
 
 
 async def confirm(page: PageRequest) -> Response:
@@ -27,7 +27,7 @@ async def confirm(page: PageRequest) -> Response:
     except TokenInvalid:
         return await links.dead(page)
     except ApiError as error:
-        return links.form(page, "sign_in/confirm_email.html", open, error)
+        return await links.form(page, "sign_in/confirm_email.html", open, error)
     if used.redirect_url:
         return page.leave(used.redirect_url)
     return page.render("sign_in/email_confirmed.html", secret=True, section="sign-in", email=used.user.email)

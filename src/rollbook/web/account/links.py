@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from rollbook.actions import tokens
+from rollbook.actions import passkeys, tokens
+from rollbook.actions.factor_proof import GivenFactor
 from rollbook.actions.tokens import Open
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
-from rollbook.web import forms
+from rollbook.web import factors, forms
 from rollbook.web.account import forgot_password
 from rollbook.web.page_request import PageRequest, header_lines
 
@@ -29,16 +30,26 @@ async def opened(page: PageRequest, *purposes: str) -> Open | None:
     return found if found is not None and found.token.purpose in purposes else None
 
 
+def factor_of(page: PageRequest) -> GivenFactor:
+    """The second factor in the form, where the user of the link has one."""
+    return factors.given(page, _about(page))
+
+
+def _about(page: PageRequest) -> str:
+    return passkeys.about_step(token_of(page))
+
+
 async def dead(page: PageRequest) -> Response:
     """The page of a link that can't be used. It doesn't say why: the reason is about an account."""
     offers = await forgot_password.is_offered(page)
     return page.render("sign_in/link_dead.html", 404, secret=True, section="sign-in", offers_link=offers)
 
 
-def form(page: PageRequest, template: str, open: Open, error: ApiError | None = None, **context: Any) -> Response:
+async def form(page: PageRequest, template: str, open: Open, error: ApiError | None = None, **context: Any) -> Response:
     """The page with the form that uses the link. Its policy lets the form lead to where the link does."""
     parts = urlsplit(open.redirect_url)
-    problems = {} if error is None else forms.problems(page, error)
+    needs_factor = await tokens.needs_factor(page.on.db, open)
+    problems = {} if error is None else forms.problems(page, error, proof=factors.CODE if needs_factor else "")
     return page.render(
         template,
         200 if error is None else error.status,
@@ -51,6 +62,7 @@ def form(page: PageRequest, template: str, open: Open, error: ApiError | None = 
         user=open.user,
         email=open.token.email or open.user.email,
         purpose=open.token.purpose,
+        asked=await factors.asked(page, open.user.id, _about(page)) if needs_factor else None,
         problems=problems,
         **context,
     )

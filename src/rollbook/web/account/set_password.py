@@ -15,30 +15,31 @@ from rollbook.web.page_request import PageRequest
 
 async def show(page: PageRequest) -> Response:
     open = await links.opened(page, *OF_PASSWORDS)
-    return await links.dead(page) if open is None else _form(page, open)
+    return await links.dead(page) if open is None else await _form(page, open)
 
 
 async def set_password(page: PageRequest) -> Response:
-    """Sets the password, uses up the link, signs the person in and leads to the overview, or to their API keys; or to
-    where the link says."""
+    """Sets the password, once a second factor has been given where there is one, uses up the link, signs the person in
+    and leads to the overview, or to their API keys; or to where the link says."""
     form = page.form
     open = await links.opened(page, *OF_PASSWORDS)
     if open is None:
         return await links.dead(page)
     password = form.get("password", "")
     if form.get("again", "") != password:
-        return _form(page, open, InvalidParameter(page.t("passwords_differ"), param="again"))
+        return await _form(page, open, InvalidParameter(page.t("passwords_differ"), param="again"))
     given: dict[str, object] = {"token": links.token_of(page), "password": password}
     if open.token.purpose == "invite":
         given["name"] = form.get("name", open.user.name)
     else:
         given["revoke_keys"] = "revoke_keys" in form
     try:
-        used = await sessions.use_token(page.on, page.by, page.arguments(TokenConsume, given), page.browser)
+        asked = page.arguments(TokenConsume, given)
+        used = await sessions.use_token(page.on, page.by, asked, page.browser, links.factor_of(page))
     except TokenInvalid:
         return await links.dead(page)  # somebody else who has the link was faster
     except ApiError as error:
-        return _form(page, open, error)
+        return await _form(page, open, error)
     if used.redirect_url:
         return page.leave(used.redirect_url)
     if used.signed_in is None:
@@ -46,10 +47,10 @@ async def set_password(page: PageRequest) -> Response:
     return page.redirect(home(used.user.role, "/account/keys"), "password-set", page.cookies(used.signed_in))
 
 
-def _form(page: PageRequest, open: Open, error: ApiError | None = None) -> Response:
+async def _form(page: PageRequest, open: Open, error: ApiError | None = None) -> Response:
     user, sent = open.user, page.request.method == "POST"
     invites = open.token.purpose == "invite"
-    return links.form(
+    return await links.form(
         page,
         "sign_in/set_password.html",
         open,

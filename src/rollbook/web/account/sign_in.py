@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from rollbook.actions import sessions
+from rollbook import clock
+from rollbook.actions import passkeys, sessions
+from rollbook.actions.sessions import SecondStep
+from rollbook.auth import tokens
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
-from rollbook.web import forms
+from rollbook.records.challenges import VALID
+from rollbook.web import factors, forms
 from rollbook.web.account import forgot_password
 from rollbook.web.page_request import PageRequest, header_lines
 
@@ -14,7 +18,9 @@ FORGET_PAGES = b'Clear-Site-Data: "cache"\r\n'
 """Not its storage, which holds no more than the theme and the tab of examples."""
 SECTIONS = ("/account", "/admin", "/docs")
 """Where people who sign in may have wanted to go."""
+SECOND_STEP = "/account/sign-in/code"
 ENTRANCES = (
+    SECOND_STEP,
     "/account/sign-in",
     "/account/sign-out",
     "/account/set-password",
@@ -44,14 +50,21 @@ async def show(page: PageRequest) -> Response:
 
 
 async def sign_in(page: PageRequest) -> Response:
-    """A session for the right email and password. In a browser that is signed in already, it replaces the old
-    session."""
+    """A session for the right email and password, once a second factor has been given where there is one; or for a
+    passkey alone. In a browser that is signed in already, it replaces the old session."""
     form = page.form
     email, wanted = form.get("email", "").strip(), form.get("next", "")
     try:
-        signed_in = await sessions.sign_in(page.on, page.by, email, form.get("password", ""), page.browser)
+        presented = factors.given(page, passkeys.SIGN_IN).passkey
+        if presented is None:
+            signed_in = await sessions.sign_in(page.on, page.by, email, form.get("password", ""), page.browser)
+        else:
+            signed_in = await sessions.sign_in_with_passkey(page.on, page.by, presented, page.browser)
     except ApiError as error:
         return await _form(page, wanted, email, error)
+    if isinstance(signed_in, SecondStep):
+        path = page.localized(SECOND_STEP, **({"next": wanted} if wanted else {}))
+        return page.redirect(path, headers=page.set_cookie(signed_in.token, VALID // clock.SECOND, tokens.STEP))
     page.request.user_id = signed_in.session.user_id
     return page.redirect(destination(wanted), headers=page.cookies(signed_in))
 
@@ -71,6 +84,7 @@ async def _form(page: PageRequest, wanted: str, email: str = "", error: ApiError
         section="sign-in",
         next=wanted,
         email=email,
+        passkey=await factors.request(page, passkeys.SIGN_IN),
         offers_link=await forgot_password.is_offered(page),
         problems={} if error is None else forms.problems(page, error),
     )

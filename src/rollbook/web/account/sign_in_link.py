@@ -13,7 +13,7 @@ from rollbook.web.page_request import PageRequest
 
 async def show(page: PageRequest) -> Response:
     open = await links.opened(page, "sign_in")
-    return await links.dead(page) if open is None else links.form(page, "sign_in/sign_in_link.html", open)
+    return await links.dead(page) if open is None else await links.form(page, "sign_in/sign_in_link.html", open)
 
 
 async def sign_in(page: PageRequest) -> Response:
@@ -22,11 +22,12 @@ async def sign_in(page: PageRequest) -> Response:
     if open is None:
         return await links.dead(page)
     try:
-        used = await sessions.use_token(page.on, page.by, TokenConsume(token=links.token_of(page)), page.browser)
+        asked = TokenConsume(token=links.token_of(page))
+        used = await sessions.use_token(page.on, page.by, asked, page.browser, links.factor_of(page))
     except TokenInvalid:
         return await links.dead(page)
     except ApiError as error:
-        return links.form(page, "sign_in/sign_in_link.html", open, error)
+        return await links.form(page, "sign_in/sign_in_link.html", open, error)
     page.request.user_id = used.user.id
     cookies = b"" if used.signed_in is None else page.cookies(used.signed_in)
     if used.redirect_url:

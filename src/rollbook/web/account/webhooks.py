@@ -131,10 +131,9 @@ async def show_secret(page: PageRequest) -> Response:
 
 async def reveal(page: PageRequest) -> Response:
     try:
-        proof = page.arguments(PasswordProof, {"password": page.form.get("password", "")})
-        seen = await webhooks.reveal(page.on, page.by, page.ids[0], proof)
+        seen = await webhooks.reveal(page.on, page.by, page.ids[0], PasswordProof())
     except ApiError as error:
-        return await refused(page, error, {"password": "Your password"}, proof="password")
+        return await refused(page, error, {})
     return redirect_to_secret(page, seen, "revealed")
 
 
@@ -226,10 +225,10 @@ async def _people(queries: Queries, webhook: Webhook) -> tuple[str | None, str, 
     )
 
 
-async def refused(page: PageRequest, error: ApiError, labels: dict[str, str], proof: str = "") -> Response:
+async def refused(page: PageRequest, error: ApiError, labels: dict[str, str]) -> Response:
     """The webhook's page, with what was wrong with a form on it."""
     seen = await webhooks.get(page.on, page.by, page.ids[0])
-    problems = forms.problems(page, error, labels, proof=proof)
+    problems = forms.problems(page, error, labels)
     return await _page(page, seen, error.status, headers=header_lines(error), problems=problems)
 
 

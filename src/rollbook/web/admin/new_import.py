@@ -8,7 +8,6 @@ import io
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
@@ -16,14 +15,13 @@ from rollbook.actions import imports
 from rollbook.actions.arguments import ImportedUser, ImportOptions
 from rollbook.actions.checking import check_texts, fields_of
 from rollbook.actions.permissions import require_proof
-from rollbook.errors import ApiError, BadRequest, ProofRequired
+from rollbook.errors import ApiError, BadRequest
 from rollbook.http.response import Response
 from rollbook.sources import reading
 from rollbook.web import forms, uploads
 from rollbook.web.admin.events import wrong
 from rollbook.web.admin.imports import SECTION, SOURCES, live
 from rollbook.web.page_request import PageRequest
-from rollbook.web.proof import CONFIRM
 
 PREVIEWED = 262_144
 """Bytes of the beginning of a file, which the script of the form sends."""
@@ -34,10 +32,7 @@ FIELDS = fields_of(ImportedUser)
 
 
 async def show(page: PageRequest) -> Response:
-    try:  # now, as a file that was sent could not be sent again
-        require_proof(page.by)
-    except ProofRequired:
-        return page.redirect(f"{CONFIRM}?next={quote(page.request.path)}")
+    require_proof(page.by)  # now, as a file that was sent could not be sent again
     return _render(page, page.query)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rollbook import clock
-from rollbook.actions import invitations, users
+from rollbook.actions import invitations, second_factors, users
 from rollbook.actions import tokens as links
 from rollbook.actions.arguments import PasswordLinkCreate, TokenCreate, UserUpdate
 from rollbook.api.show import for_people
@@ -17,6 +17,7 @@ from rollbook.http.response import Response
 from rollbook.records import events
 from rollbook.records import users as user_records
 from rollbook.records.one_time_tokens import Token
+from rollbook.records.second_factors import SecondFactor
 from rollbook.records.users import User
 from rollbook.storage.database import Queries
 from rollbook.web import forms, shown_once, usage
@@ -116,6 +117,11 @@ async def purge(page: PageRequest) -> Response:
         return await _deleted(page, problems, 400) if is_deleted else _ask_delete(page, user, problems, 400)
     await users.delete(page.on, page.by, user.id, purge=True)
     return page.redirect("/admin/users", "user-purged")
+
+
+async def lift_factors(page: PageRequest) -> Response:
+    await second_factors.lift_second_factors(page.on, page.by, page.ids[0])
+    return page.redirect(f"/admin/users/{page.ids[0]}", "factors-lifted")
 
 
 async def create_link(page: PageRequest) -> Response:
@@ -221,6 +227,7 @@ async def _profile(page: PageRequest, edited: Edited, status: int = 200) -> Resp
         status,
         edited=edited,
         problems=edited.problems,
+        factors=await _factors(page, user),
         plain_fields=forms.PLAIN_FIELDS,
         roles=page.roles_to_give(),
         limit=limit,
@@ -251,6 +258,14 @@ async def invitations_of(page: PageRequest, users: Sequence[User]) -> list[Invit
 
 async def invitation_of(page: PageRequest, user: User) -> Invitation:
     return (await invitations_of(page, [user]))[0]
+
+
+async def _factors(page: PageRequest, user: User) -> list[SecondFactor]:
+    """Active second factors, for those who may lift them."""
+    if not page.may("users:write"):
+        return []
+    held = await second_factors.list_second_factors(page.on, page.by, user.id)
+    return [each for each in held.factors if each.confirmed_at is not None]
 
 
 async def _deleted(page: PageRequest, problems: Mapping[str, str] = {}, status: int = 200) -> Response:

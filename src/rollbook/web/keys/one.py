@@ -17,7 +17,7 @@ from rollbook.records.keys import Key
 from rollbook.web import forms, plots, shown_once, usage
 from rollbook.web.keys import listing
 from rollbook.web.keys.holder import Holder, find
-from rollbook.web.page_request import PageRequest, header_lines
+from rollbook.web.page_request import PageRequest
 
 
 async def show(page: PageRequest, holder: Holder, id: str, may_change: bool = True) -> Response:
@@ -27,11 +27,9 @@ async def show(page: PageRequest, holder: Holder, id: str, may_change: bool = Tr
 async def reveal(page: PageRequest, holder: Holder, id: str) -> Response:
     key = await find(page, holder, id)
     try:
-        proof = page.arguments(PasswordProof, {"password": page.form.get("password", "")})
-        issued = await keys.reveal(page.on, page.by, key.id, proof)
+        issued = await keys.reveal(page.on, page.by, key.id, PasswordProof())
     except ApiError as error:
-        problems = forms.problems(page, error, {"password": "Your password"}, proof="password")
-        return await _page(page, holder, key, error.status, headers=header_lines(error), problems=problems)
+        return await _page(page, holder, key, error.status, problems=forms.problems(page, error))
     return redirect_to_secret(page, holder, issued, revealed=True)
 
 
@@ -85,7 +83,6 @@ async def _page(
     key: Key,
     status: int = 200,
     *,
-    headers: bytes = b"",
     problems: Mapping[str, str] = {},
     may_change: bool = True,
 ) -> Response:
@@ -94,7 +91,6 @@ async def _page(
     return page.render(
         "keys/key.html",
         status,
-        headers=headers,
         section=holder.section,
         holder=holder,
         key=key,

@@ -265,7 +265,7 @@
 
   function dress() {
     nameThemeSwitch();
-    for (const button of document.querySelectorAll("[data-copy][hidden], [data-select-all][hidden], [data-show-password][hidden], [data-shortcuts][hidden]")) button.hidden = false;
+    for (const button of document.querySelectorAll("[data-copy][hidden], [data-select-all][hidden], [data-show-password][hidden], [data-shortcuts][hidden], [data-print][hidden]")) button.hidden = false;
     relate();
     localize();
     label();
@@ -282,6 +282,7 @@
     const button = event.target.closest?.("button");
     if (button?.hasAttribute("data-theme-switch")) switchTheme();
     else if (button?.hasAttribute("data-copy")) copy(button);
+    else if (button?.hasAttribute("data-print")) print();
     else if (button?.hasAttribute("data-show-password")) showPassword(button, button.getAttribute("aria-pressed") !== "true");
     else if (button?.hasAttribute("data-shortcuts")) showShortcuts();
     else if (button?.hasAttribute("data-dismiss")) button.closest(".toast").remove();

@@ -154,7 +154,7 @@
     try { return JSON.stringify(JSON.parse(text), null, 2); } catch { return text; }
   }
 
-  // ---- "Use my key": the server reveals it for the password; it goes into the key fields and nowhere else
+  // ---- "Use my key": the server reveals it to who has just proven who they are; it goes into the key fields and nowhere else
 
   function dressOwn(form, box) {
     const choice = fields(form, "own");
@@ -171,32 +171,31 @@
       }
     });
     box.querySelector("[data-own-fill]").addEventListener("click", () => fill(form, box));
-    fields(form, "password").addEventListener("keydown", (event) => {
-      if (event.key !== "Enter") return;
-      event.preventDefault();
-      fill(form, box);
-    });
   }
 
   async function fill(form, box) {
-    const password = fields(form, "password");
     say(form, "");
-    const sent = new URLSearchParams({ key: fields(form, "own").value, password: password.value });
-    password.value = "";
+    const sent = new URLSearchParams({ key: fields(form, "own").value });
     try {
       const response = await fetch("/docs/key", { method: "POST", body: sent, headers: { Accept: "application/json" }, redirect: "manual" });
+      if (response.status === 403) return confirmFirst(form);
       if (!response.ok) throw new Error((await problemOf(response)) || "Couldn’t get the key.");
       key = (await response.json()).key;
       own = {};
     } catch (problem) {
-      say(form, problem.message);
-      password.focus();
-      return;
+      return say(form, problem.message);
     }
     for (const input of document.querySelectorAll(".try-form [name=key]")) input.value = key;
     fillAll();
     box.open = false;
     form.querySelector("[type=submit]").focus();
+  }
+
+  function confirmFirst(form) {
+    const link = make("a", "Confirm that it’s you");
+    link.href = `/account/confirm?next=${encodeURIComponent(location.pathname)}`;
+    say(form, "It’s more than 10 minutes since you signed in. ");
+    part(form, "own-problem").append(link, ", then try again.");
   }
 
   async function problemOf(response) {

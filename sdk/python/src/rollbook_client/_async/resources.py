@@ -235,6 +235,8 @@ class AsyncUsersSecond_factors(AsyncResource):
 
         Raises:
             WrongCode: The code of the second factor is wrong, or was used before: each works once.
+            LastFactor: Your role needs a second factor (setting `second_factor_roles`), so you can't remove
+                your last one.
             NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
                 doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
@@ -1093,20 +1095,23 @@ class AsyncKeys(AsyncResource):
         """
         return await self._call(build("DELETE", f"/v1/keys/{segment(key_id)}"), nothing)
 
-    async def reveal(self, key_id: str, *, password: str) -> Key:
+    async def reveal(self, key_id: str, *, password: str | Omit = OMIT, code: str | Omit = OMIT) -> Key:
         """Reveal an API key.
 
-        Returns one of your own keys in full. Requires your password. Fails with 404 if the key is not
-        revealable or was revoked.
+        Returns one of your own keys in full. Requires your password or, if you have a second factor, a code.
+        Fails with 404 if the key is not revealable or was revoked.
 
         Scope: `keys:write`. Members can only access their own keys.
 
         Args:
             key_id: ID of the API key, or `current` for the key that sends the request.
-            password: The user's current password. At most 256 characters.
+            password: Your password. Required unless you have a second factor. At most 256 characters.
+            code: A code of your authenticator app, or a recovery code. Required if you have a second factor. 6
+                to 64 characters.
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
+            WrongCode: The code of the second factor is wrong, or was used before: each works once.
             NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
                 doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
@@ -1118,7 +1123,7 @@ class AsyncKeys(AsyncResource):
             'rbk_ExampleExampleExampleExampleOnly1gTtmI'
         """
         return await self._call(
-            build("POST", f"/v1/keys/{segment(key_id)}/reveal", body={"password": password}), one_of(Key)
+            build("POST", f"/v1/keys/{segment(key_id)}/reveal", body={"password": password, "code": code}), one_of(Key)
         )
 
     async def rotate(self, key_id: str, *, overlap: int | Omit = OMIT, idempotency_key: str | None = None) -> Key:
@@ -1419,9 +1424,9 @@ class AsyncSessions(AsyncResource):
         Signs a user in to your application: returns the user, a `token` that proves it for 15 minutes, and a
         `refresh_token` that gets the next one. Send their `email` and `password`, or the one-time `token` of a
         sign-in link. If they have a second factor, the right password is a 401 `second_factor_required`, whose
-        `challenge` you send with a `code`. Wrong passwords and codes are counted as by `POST
-        /v1/users/verify-password`: send the `address` of the person who signs in. A user has at most 100
-        sessions for an audience; the next one ends the oldest.
+        `challenge` you send with a `code`; with a `token`, send the `code` beside it. Wrong passwords and codes
+        are counted as by `POST /v1/users/verify-password`: send the `address` of the person who signs in. A
+        user has at most 100 sessions for an audience; the next one ends the oldest.
 
         Scope: `sessions:create`.
 
@@ -1653,6 +1658,7 @@ class AsyncTokens(AsyncResource):
         token: str,
         password: str | Omit = OMIT,
         name: str | Omit = OMIT,
+        code: str | Omit = OMIT,
         revoke_keys: bool | Omit = OMIT,
         address: str | Omit = OMIT,
     ) -> ConsumedToken:
@@ -1660,8 +1666,9 @@ class AsyncTokens(AsyncResource):
 
         Does what the token is for and returns the user, with all fields, and the token's `purpose`,
         `redirect_url` and `data`. `invite` and `reset_password` need the new `password`; one that is refused
-        does not use the token up. Of several callers at once, one succeeds. Unknown, used, replaced and expired
-        tokens are refused in the same way, and take the same time.
+        does not use the token up. Of several callers at once, one succeeds. If the user has a second factor,
+        `invite`, `reset_password` and `sign_in` need a `code` as well, and fail with 401 without one. Unknown,
+        used, replaced and expired tokens are refused in the same way, and take the same time.
 
         Scope: `tokens:consume`.
 
@@ -1669,6 +1676,8 @@ class AsyncTokens(AsyncResource):
             token: The token. At most 2,048 characters.
             password: The new password. Required for `invite` and `reset_password`. 8 to 256 characters.
             name: The user's name, only for `invite`. Default: unchanged. At most 255 characters.
+            code: A code of the user's authenticator app, or a recovery code. Required for `invite`,
+                `reset_password` and `sign_in` if the user has a second factor. 6 to 64 characters.
             revoke_keys: Whether the user's API keys are revoked with a new password. Default: `true` for
                 `reset_password`, otherwise `false`.
             address: The IP address of the person who signs in, as your application sees it. Not that of your
@@ -1677,6 +1686,11 @@ class AsyncTokens(AsyncResource):
         Raises:
             EmailTaken: Another user has this email.
             TokenInvalid: The one-time token is unknown, was used, replaced or ended, or has expired.
+            SecondFactorRequired: The password is right, but the user has a second factor, so they are not
+                signed in yet.
+            WrongCode: The code of the second factor is wrong, or was used before: each works once.
+            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
+                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
 
         Example:
             >>> consumed_token = await client.tokens.consume(token="Example-Only-Example-Only-Example-Only-Exam")
@@ -1691,6 +1705,7 @@ class AsyncTokens(AsyncResource):
                     "token": token,
                     "password": password,
                     "name": name,
+                    "code": code,
                     "revoke_keys": revoke_keys,
                     "address": address,
                 },
@@ -3018,19 +3033,22 @@ class AsyncWebhooks(AsyncResource):
             one_of(Webhook),
         )
 
-    async def reveal(self, webhook_id: str, *, password: str) -> Webhook:
+    async def reveal(self, webhook_id: str, *, password: str | Omit = OMIT, code: str | Omit = OMIT) -> Webhook:
         """Reveal the secret of a webhook.
 
-        Returns the webhook with its secret. Requires your password.
+        Returns the webhook with its secret. Requires your password or, if you have a second factor, a code.
 
         Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
 
         Args:
             webhook_id: ID of the webhook.
-            password: The user's current password. At most 256 characters.
+            password: Your password. Required unless you have a second factor. At most 256 characters.
+            code: A code of your authenticator app, or a recovery code. Required if you have a second factor. 6
+                to 64 characters.
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
+            WrongCode: The code of the second factor is wrong, or was used before: each works once.
             NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
                 doesn't exist.
             TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
@@ -3044,7 +3062,8 @@ class AsyncWebhooks(AsyncResource):
             'webhook_065n1avd4p1q9h2v5c8m3k7r6g'
         """
         return await self._call(
-            build("POST", f"/v1/webhooks/{segment(webhook_id)}/reveal", body={"password": password}), one_of(Webhook)
+            build("POST", f"/v1/webhooks/{segment(webhook_id)}/reveal", body={"password": password, "code": code}),
+            one_of(Webhook),
         )
 
     async def rotate_secret(

@@ -1,0 +1,60 @@
+"""Who needs a second factor to use the dashboard, and until when they can do without: the settings
+`second_factor_roles` and `second_factor_grace`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from rollbook import clock
+from rollbook.actions.context import Rollbook
+from rollbook.records import progress, second_factor_grace, second_factors
+from rollbook.records.users import User
+from rollbook.storage.database import Queries, Tx
+
+MARK = "second_factor_roles"
+"""Mark of a server whose first owner was created since there are second factors."""
+OF_NEW = ("owner", "admin")
+"""Roles that `auto` stands for on such a server."""
+
+
+class Duty(NamedTuple):
+    """A second factor that somebody needs and does not have."""
+
+    due_at: int | None
+    """When they can no longer do without. None: not known before they sign in again."""
+
+    @property
+    def is_due(self) -> bool:
+        return self.due_at is not None and self.due_at <= clock.now()
+
+
+async def roles(on: Rollbook, queries: Queries) -> Collection[str]:
+    """The roles that need one. An older server asks for none until its operator does: nobody would expect it."""
+    settings = on.settings
+    if not settings.second_factor_roles.is_auto:
+        return settings.second_factor_roles
+    if not settings.public_url or settings.is_local:
+        return ()
+    return OF_NEW if await progress.get(queries, MARK) else ()
+
+
+async def of(on: Rollbook, user: User) -> Duty | None:
+    """What this user has yet to do. None if they need no second factor, or have one."""
+    if not await _lacks(on, on.db, user):
+        return None
+    began = await second_factor_grace.began(on.db, user.id)
+    grace = on.settings.second_factor_grace * clock.SECOND
+    if began is None:
+        return Duty(None if grace else 0)
+    return Duty(began + grace)
+
+
+async def begin(tx: Tx, on: Rollbook, user: User) -> None:
+    """The user signs in: from the first time on, they have `second_factor_grace`."""
+    if await _lacks(on, tx, user):
+        await second_factor_grace.begin(tx, user.id)
+
+
+async def _lacks(on: Rollbook, queries: Queries, user: User) -> bool:
+    return user.role in await roles(on, queries) and not await second_factors.has(queries, user.id)
