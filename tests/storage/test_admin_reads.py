@@ -373,6 +373,7 @@ async def every_read(visit: Visitor) -> None:
         ),
         f"/admin/users/{gone}",
         "/admin/server",
+        "/admin/server/mail",
     ):
         await visit("GET", path.rstrip("?"))
     made = await visit("POST", "/account/webhooks/inbox")
