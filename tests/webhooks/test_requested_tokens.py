@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
 from rollbook.delivery import schedule
+from tests.certificates import certified
 from tests.engines import once
 from tests.harness import Server, new_key, new_user, running
+from tests.mail_server import mail_server
 from tests.webhooks.conftest import FLAGS
 from tests.webhooks.hooks import Make, Time, attempts
 from tests.webhooks.listener import Answer, Listener, Message
@@ -343,3 +346,32 @@ def test_kill_9_loses_no_request_and_makes_none_twice(
     assert [len(requested(http, user)) for user in users] == [1] * 10
     listener.wait_for(lambda: len({message.id for message in listener.delivered()}) == 10)
     assert None not in tokens(listener.delivered())
+
+
+def test_rollbook_mails_what_no_webhook_may_carry_and_only_that(
+    engine: str, listener: Listener, tmp_path: Path
+) -> None:
+    with mail_server(certified(tmp_path, "127.0.0.1")) as mail:
+        server = Server(tmp_path / "data")
+        server.flags = (*FLAGS, *mail.flags(server.url))
+        server.start()
+        try:
+            with server.http() as http:
+                admin, owner, member = (new_user(http, role=role) for role in ("admin", "owner", "member"))
+                hook = {"url": listener.url(), "types": NAMED, "user_id": admin["id"]}
+                webhook = http.post("/v1/webhooks", json=hook).json()
+                for user in (owner, member):
+                    ask_for(http, user["email"])
+                listener.wait_for(lambda: len(listener.delivered()) == 2)
+                carried = {
+                    message.event["user_id"]: "token" in message.event["object"] for message in listener.messages
+                }
+                assert carried == {owner["id"]: False, member["id"]: True}
+                assert "/account/set-password?token=" in mail.wait_for_mail(owner["email"]).link
+                http.post(f"/v1/webhooks/{webhook['id']}/pause")
+                ask_for(http, member["email"], "sign_in")
+                assert "/account/sign-in-link?token=" in mail.wait_for_mail(member["email"]).link
+                listener.wait_for(lambda: kept(server, member)[-1] == (False, 1))
+                assert len(mail.to(member["email"])) == len(mail.to(owner["email"])) == 1
+        finally:
+            server.stop()
