@@ -24,7 +24,14 @@ COMPLETE = {"User": {"deleted_at"}}
 """Types whose optional fields all come, since this client asks for them, but for these."""
 ITEMS = ("BulkOperation",)
 """Objects inside arguments whose fields are typed one by one."""
-SECRETS = {"Key": ("key",), "Webhook": ("secret",), "Token": ("token", "url"), "PasswordLink": ("url",)}
+SECRETS = {
+    "Key": ("key",),
+    "Webhook": ("secret",),
+    "Token": ("token", "url"),
+    "PasswordLink": ("url",),
+    "SecondFactor": ("secret", "otpauth_url", "recovery_codes"),
+    "RecoveryCodes": ("recovery_codes",),
+}
 """What `repr` leaves out."""
 BY_HAND = {"follow_events"}
 BASES = {"events": "AsyncFollowing", "imports": "AsyncImporting"}

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import good, refused
+from tests.factors import enrolled
 from tests.harness import OWNER_PASSWORD, Server, new_user, running
 
 
@@ -52,11 +53,14 @@ def revealed(server: Server, path: str) -> str:
 
 def test_a_new_secret_opens_all_and_the_former_one_can_go(server: Server) -> None:
     sealed = seal(server)
+    with server.http() as http:
+        user = new_user(http)
+        app = enrolled(http, user["id"])
     cursor = cursor_of(server)
     [before] = secrets_of(server)
     assert server.url in refused("secret", "rotate", "--data", str(server.data))
     server.stop()
-    assert json.loads(good("secret", "rotate", "--data", str(server.data), "--json")) == {"sealed_again": 3}
+    assert json.loads(good("secret", "rotate", "--data", str(server.data), "--json")) == {"sealed_again": 4}
     new, former = secrets_of(server)
     assert former == before != new
     server.start()
@@ -70,6 +74,9 @@ def test_a_new_secret_opens_all_and_the_former_one_can_go(server: Server) -> Non
     server.start()
     assert {path: revealed(server, path) for path in sealed} == sealed
     assert status_of_page(server, cursor) == 400
+    with server.http() as http:
+        verified = http.post(f"/v1/users/{user['id']}/second-factors/verify", json={"code": app.code()})
+        assert verified.json() == {"factor_id": app.factor_id, "recovery_codes_left": 10}
 
 
 def test_a_change_that_was_interrupted_is_finished_by_the_server(server: Server) -> None:

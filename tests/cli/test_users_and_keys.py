@@ -17,6 +17,7 @@ import pytest
 from rollbook.auth import key_format
 from tests import processes
 from tests.cli.command import PASSWORD, at_terminal, good, refused, rollbook
+from tests.factors import App
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
 from tests.visitor import is_signed_in, signed_in
 
@@ -507,3 +508,25 @@ def server_sees(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+def test_second_factors_are_added_verified_removed_and_lifted(place: Place, new: Callable[..., dict[str, Any]]) -> None:
+    """Whoever has the files lifts those of an owner who is locked out, too."""
+    user = new(role="owner")
+    made = json.loads(good("factors", "add", user["email"], "--name", "Phone", "--issuer", "Acme", "--json", *place))
+    app = App(made["secret"])
+    activated = json.loads(good("factors", "activate", user["email"], made["id"], app.code(), "--json", *place))
+    codes = activated["recovery_codes"]
+    assert made["id"] in good("factors", "list", user["email"], *place)
+    assert json.loads(good("factors", "list", user["email"], "--json", *place))["recovery_codes_left"] == 10
+    assert json.loads(good("factors", "get", user["id"], made["id"], "--json", *place))["name"] == "Phone"
+    verified = json.loads(good("factors", "verify", user["email"], codes[0], "--json", *place))
+    assert verified == {"factor_id": None, "recovery_codes_left": 9}
+    assert "incorrect" in refused("factors", "verify", user["email"], codes[0], *place)
+    assert len(good("factors", "recovery-codes", user["email"], *place).split()) == 10
+    told = refused("users", "verify-password", user["email"], "--password", "-", *place, input=PASSWORD)
+    assert "second_factor_required" in told or "second factor" in told
+    assert good("factors", "lift", user["email"], "--yes", "--quiet", *place).strip() == user["id"]
+    assert user["id"] in good("users", "verify-password", user["email"], "--password", "-", *place, input=PASSWORD)
+    again = json.loads(good("factors", "add", user["email"], "--json", *place))
+    assert again["id"] in good("factors", "remove", user["email"], again["id"], "--quiet", *place)

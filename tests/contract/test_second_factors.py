@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 
-from rollbook import errors
+from rollbook import errors, ids
 from tests.callers import Connection, close, together
 from tests.contract.answers import Log, refused
 from tests.engines import once
@@ -449,3 +450,78 @@ def test_a_users_challenges_are_bounded(server: Server, http: httpx2.Client, use
         challenged(http, user)
     assert len(server.ask(f"SELECT 1 FROM challenges WHERE user_id = '{user['id']}'")) == 20
     refused(answered(http, first, app.code()), errors.InvalidChallenge)
+
+
+# ---- from other systems
+
+
+def imported(http: httpx2.Client, *users: dict[str, Any], **options: str) -> tuple[dict[str, Any], str]:
+    """An import when it has ended, and its report."""
+    content = "".join(json.dumps(each) + "\n" for each in users)
+    job = http.post("/v1/imports", params=options, content=content.encode()).json()
+    deadline = time.monotonic() + 60
+    while (found := http.get(f"/v1/imports/{job['id']}").json())["status"] not in ("finished", "failed"):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+    return found, http.get(found["report_url"]).text
+
+
+def test_imported_apps_go_on_and_their_secrets_are_told_to_no_one(server: Server, http: httpx2.Client) -> None:
+    app = App("MFRGGZDFMZTWQ2LKMFRGGZDFMZTWQ2LK")
+    person = {"name": "Ida", "email": f"{ids.new('n')}@example.com", "password": "a lobster in the library"}
+    url = f"otpauth://totp/Acme:ida?secret={app.secret}&algorithm=SHA1&digits=6&period=30&issuer=Acme"
+    bad = [{**person, "email": f"{ids.new('n')}@example.com", "totp_secret": text} for text in BAD_SECRETS]
+    log = Log(http)
+    job, report = imported(http, {**person, "totp_secret": url}, *bad)
+    assert (job["status"], job["added"], job["refused"]) == ("finished", 1, len(bad))
+    lines = [json.loads(line) for line in report.splitlines()]
+    assert {(line["field"], line["code"]) for line in lines} == {("totp_secret", "invalid_parameter")}
+    assert answered(http, challenged(http, person), app.code()).status_code == 200
+    user_id = http.get("/v1/users", params={"email": person["email"]}).json()[0]["id"]
+    listed = http.get(FACTORS.format(user_id)).json()
+    assert [each["name"] for each in listed["second_factors"]] == ["Imported authenticator app"]
+    assert listed["recovery_codes_left"] == 0
+    told = [report, json.dumps(log.news()), server.log.read_text(), str(server.ask("SELECT * FROM second_factors"))]
+    for secret in (app.secret, *(text for text in BAD_SECRETS if len(text) > 5)):
+        assert not any(secret in each for each in told), secret
+
+
+BAD_SECRETS = (
+    "not base32!",
+    "MFRGGZDF",
+    "otpauth://hotp/x?secret=MFRGGZDFMZTWQ2LKMFRGGZDFMZTWQ2LK&counter=1",
+    "otpauth://totp/x?secret=MFRGGZDFMZTWQ2LKMFRGGZDFMZTWQ2LK&algorithm=MD5",
+    "otpauth://totp/x?secret=MFRGGZDFMZTWQ2LKMFRGGZDFMZTWQ2LK&digits=4",
+    "otpauth://totp/x?secret=MFRGGZDFMZTWQ2LKMFRGGZDFMZTWQ2LK&period=1",
+    "otpauth://totp/x?digits=6",
+)
+
+
+def test_an_import_gives_existing_users_an_app_only_if_they_have_no_factor(http: httpx2.Client, user: dict) -> None:
+    app = App("MFRGGZDFMZTWQ2LKMFRGGZDFMZTWQ2LK")
+    row = {"name": user["name"], "email": user["email"], "totp_secret": app.secret}
+    log = Log(http)
+    assert imported(http, row, on_conflict="update", dry_run="true")[0]["updated"] == 1
+    assert log.news() == [] and http.post("/v1/users/verify-password", json=password_of(user)).status_code == 200
+    log.news()
+    assert imported(http, row, on_conflict="update")[0]["updated"] == 1
+    assert [event["type"] for event in log.news()] == ["second_factor.activated", "import.finished"]
+    assert answered(http, challenged(http, user), app.code()).status_code == 200
+    other = {**row, "totp_secret": "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"}
+    assert imported(http, other, on_conflict="update")[0]["unchanged"] == 1
+    assert len(http.get(FACTORS.format(user["id"])).json()["second_factors"]) == 1
+
+
+def test_importing_a_secret_needs_the_scope_for_hashes_and_the_right_to_act_with_the_role(
+    server: Server, http: httpx2.Client
+) -> None:
+    secret = {"name": "Ida", "email": f"{ids.new('n')}@example.com", "totp_secret": "MFRGGZDFMZTWQ2LKMFRGGZDFMZTWQ2LK"}
+    viewer = new_user(http, role="viewer")
+    with server.http(new_key(http, scopes=["users:write"])) as narrow:
+        job, report = imported(narrow, secret)
+        assert job["refused"] == 1 and json.loads(report)["code"] == "insufficient_scope"
+    with server.http(new_key(http, scopes=["users:write", "users:import"])) as narrow:
+        job, report = imported(
+            narrow, secret, secret | {"name": viewer["name"], "email": viewer["email"]}, on_conflict="update"
+        )
+        assert (job["added"], job["refused"]) == (1, 1) and json.loads(report)["code"] == "insufficient_scope"

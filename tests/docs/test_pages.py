@@ -268,7 +268,7 @@ QUESTIONS = {
     "cors": "/docs/authentication#keep-your-keys-safe",
     "ip allowlist": "/docs/keys#create-a-key",
     "nextjs": "/docs/sign-in#nextjs",
-    "2fa": "/docs/authentication#sign-in-to-the-dashboard",
+    "2fa": "/docs/second-factor",
     "lost api key": "/docs/quickstart#next-steps",
     "delete account": "/docs/users#delete-and-restore",
     "log format": "/docs/operations#logs",
@@ -368,7 +368,7 @@ def test_every_call_is_on_the_page_of_its_resource_with_all_it_takes_and_says(
             success = next(status for status in operation["responses"] if status.startswith("2"))
             assert f"Returns **{success}**" in section
             for schema in re.findall(r"schemas/(\w+)", str(operation["responses"][success])):
-                link = re.search(rf"\[`{schema}`\]\((\w+)\.md#([\w-]+)\)", section)
+                link = re.search(rf"\[`{schema}`\]\(([\w-]+)\.md#([\w-]+)\)", section)
                 fields = described["components"]["schemas"][schema]["properties"]
                 where = _section(guide.source(link[1], guide.PAGE_URL), link[2]) if link else section
                 for field in fields:

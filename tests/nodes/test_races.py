@@ -15,6 +15,7 @@ import pytest
 
 from tests import postgres
 from tests.callers import Answer, Connection, ask, close, events, together
+from tests.factors import enrolled
 from tests.harness import new_token, new_user
 from tests.nodes.pair import WIDE, Pair, pair
 from tests.nodes.pair import ask as ask_database
@@ -290,3 +291,19 @@ def test_of_50_who_consume_one_token_on_two_nodes_one_does(nodes: Pair) -> None:
                 winner = passwords[[answer.status for answer in answers].index(200)]
                 credentials = {"email": user["email"], "password": winner}
                 assert ask(nodes.both[1], "POST", "/v1/users/verify-password", credentials).status == 200
+
+
+def test_of_50_who_send_one_code_on_two_nodes_one_signs_in(nodes: Pair) -> None:
+    with nodes.both[0].http() as http:
+        for is_recovery in (False, True):
+            user = new_user(http)
+            app = enrolled(http, user["id"])
+            code = app.recovery_codes[0] if is_recovery else app.code()
+            credentials = {"email": user["email"], "password": user["password"]}
+            opened = [ask(nodes.both[0], "POST", "/v1/users/verify-password", credentials) for _ in range(10)]
+            sent = [{"challenge": answer.json["challenge"], "code": code} for answer in opened] * 5
+            calls = [("POST", "/v1/users/verify-challenge", each) for each in sent]
+            answers = at_once(nodes, calls)
+            assert Counter(answer.status for answer in answers)[200] == 1, Counter(answer.body for answer in answers)
+            assert {answer.status for answer in answers} <= {200, 400, 401, 429}
+            assert started_by(answers) > 2, "that was no race"

@@ -17,6 +17,7 @@ from rollbook_client import AsyncRollbook, Rollbook, errors, types
 from rollbook_client._async import resources as of_async
 from rollbook_client._sync import resources as of_sync
 
+from tests.factors import App
 from tests.harness import Server
 
 
@@ -113,6 +114,24 @@ def test_a_raw_response_has_the_head_and_makes_updates_conditional(client: Rollb
         client.post("/v1/users/verify-password", {"email": user.email, "password": "securepassword123"}).parsed["id"]
         == user.id
     )
+
+
+def test_a_second_factor_is_a_second_step_with_the_challenge_of_the_error(client: Rollbook) -> None:
+    user = new_user(client)
+    made = client.users.second_factors.create(user.id, kind="totp")
+    assert made.secret is not None
+    app = App(made.secret)
+    active = client.users.second_factors.activate(user.id, made.id, code=app.code())
+    assert active.recovery_codes is not None and len(active.recovery_codes) == 10
+    assert made.secret not in repr(made) and active.recovery_codes[0] not in repr(active)
+    with pytest.raises(errors.SecondFactorRequired) as required:
+        client.users.verify_password(email=user.email, password="securepassword123")
+    challenge = required.value.challenge
+    assert challenge is not None and required.value.status == 401
+    with pytest.raises(errors.WrongCode) as wrong:
+        client.users.verify_challenge(challenge=challenge, code=app.wrong())
+    assert wrong.value.challenge is None
+    assert client.users.verify_challenge(challenge=challenge, code=app.code()).id == user.id
 
 
 def test_lines_of_json_are_told_from_one_json_text(client: Rollbook) -> None:

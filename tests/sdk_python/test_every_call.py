@@ -22,14 +22,19 @@ from rollbook_client.types import (
     Key,
     PasswordLink,
     PublicKeys,
+    RecoveryCodes,
     Replay,
+    SecondFactor,
+    SecondFactors,
     SessionTokens,
     Token,
     User,
+    VerifiedCode,
     VerifiedSession,
     Webhook,
 )
 
+from tests.factors import App
 from tests.harness import OWNER_PASSWORD, Server
 from tools.sdk_names import NAMES
 
@@ -68,6 +73,26 @@ SCRIPT: list[Call] = [
     ("tokens.consume", lambda found: {"token": found["token"].token}, ConsumedToken),
     ("users.create_token=token", lambda found: {"user_id": found["user"].id, "purpose": "sign_in"}, Token),
     ("users.revoke_token", path(user_id="user", token_id="token"), None),
+    ("users.second_factors.create=factor", lambda found: {"user_id": found["user"].id, "kind": "totp"}, SecondFactor),
+    ("users.second_factors.get", path(user_id="user", factor_id="factor"), SecondFactor),
+    (
+        "users.second_factors.activate=active",
+        lambda found: {
+            "user_id": found["user"].id,
+            "factor_id": found["factor"].id,
+            "code": App(found["factor"].secret).code(),
+        },
+        SecondFactor,
+    ),
+    ("users.second_factors.list", path(user_id="user"), SecondFactors),
+    (
+        "users.second_factors.verify",
+        lambda found: {"user_id": found["user"].id, "code": found["active"].recovery_codes[0]},
+        VerifiedCode,
+    ),
+    ("users.second_factors.regenerate_codes", path(user_id="user"), RecoveryCodes),
+    ("users.second_factors.remove", path(user_id="user", factor_id="factor"), None),
+    ("users.second_factors.lift", path(user_id="user"), None),
     ("users.suspend", path(user_id="user"), User),
     ("users.activate", path(user_id="user"), User),
     ("users.export", path(user_id="user"), Export),

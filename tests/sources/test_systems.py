@@ -8,9 +8,11 @@ import json
 from typing import Any
 
 import msgspec
+import pyotp
 import pytest
 
 from rollbook.actions.arguments import ImportedUser, ImportOptions
+from rollbook.auth.one_time_codes import Totp, read_totp
 from rollbook.auth.password_hashes import UnknownHash
 from rollbook.auth.passwords import check_hash
 from rollbook.clock import parse
@@ -175,7 +177,7 @@ def test_supabase() -> None:
     assert isinstance(again, dict) and again["name"] == "Ann"
 
 
-def keycloak(**credentials: Any) -> str:
+def keycloak(*others: dict[str, Any], **credentials: Any) -> str:
     person = {
         "id": "k1",
         "createdTimestamp": 1704067200000,
@@ -186,8 +188,8 @@ def keycloak(**credentials: Any) -> str:
         "lastName": "Lee",
         "email": "a@example.com",
         "attributes": {"locale": ["de"]},
-        "credentials": [{"type": "otp", "secretData": "{}"}, {"type": "password", **credentials}]
-        if credentials
+        "credentials": [{"type": "otp", "secretData": "{}"}, *others, {"type": "password", **credentials}]
+        if credentials or others
         else [],
         "realmRoles": ["default-roles-demo"],
         "groups": ["/staff"],
@@ -258,6 +260,91 @@ def test_keycloak_s_older_credentials_are_converted() -> None:
         assert isinstance(ann, dict) and ann["password_hash"] == expected
 
 
+def test_authenticator_apps_of_keycloak() -> None:
+    """Keycloak makes codes of the text itself, unless it says that it is base32 (its OTPCredentialModel)."""
+    text = "j5KQmYT2hiGCkDMtDJoE"
+    about = {"subType": "totp", "digits": 8, "counter": 0, "period": 60, "algorithm": "HmacSHA256"}
+    count = {"type": "otp", "secretData": '{"value":"x"}', "credentialData": json.dumps(about | {"subType": "hotp"})}
+    app = {"type": "otp", "secretData": json.dumps({"value": text}), "credentialData": json.dumps(about)}
+    encoded = {
+        "type": "otp",
+        "secretData": '{"value":"GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ"}',
+        "credentialData": json.dumps(about | {"secretEncoding": "BASE32"}),
+    }
+    older = {"type": "totp", "value": text, "digits": 6, "period": 30, "algorithm": "HmacSHA1"}
+    for credentials, expected in (
+        ((count, app), Totp(text.encode(), 8, 60, "sha256")),
+        ((encoded,), Totp(b"12345678901234567890", 8, 60, "sha256")),
+        ((older,), Totp(text.encode())),
+    ):
+        (ann,) = read("keycloak", keycloak(*credentials))
+        assert isinstance(ann, dict) and read_totp(ann["totp_secret"]) == expected
+    (ann,) = read("keycloak", keycloak(count))
+    assert isinstance(ann, dict) and "totp_secret" not in ann
+
+
+def test_supertokens() -> None:
+    person = {
+        "id": "st1",
+        "externalUserId": "u1",
+        "userMetadata": {"first_name": "Ann", "last_name": "Lee", "plan": "pro"},
+        "userRoles": [{"role": "admin", "tenantIds": ["public"]}],
+        "totpDevices": [
+            {"secretKey": "JBSWY3DPEHPK3PXP", "period": 30, "skew": 1, "verified": False},
+            {"secretKey": "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", "period": 60, "skew": 1, "deviceName": "Phone"},
+        ],
+        "loginMethods": [
+            {"recipeId": "thirdparty", "email": "old@example.com", "isVerified": True},
+            {
+                "recipeId": "emailpassword",
+                "email": "a@example.com",
+                "passwordHash": BCRYPT,
+                "hashingAlgorithm": "bcrypt",
+                "isPrimary": True,
+                "isVerified": True,
+                "timeJoinedInMSSinceEpoch": 1704067200000,
+            },
+        ],
+    }
+    (ann,) = read("supertokens", json.dumps({"users": [person]}))
+    assert isinstance(ann, dict)
+    assert read_totp(ann.pop("totp_secret")) == Totp(b"12345678901234567890", 6, 60)
+    assert ann == {
+        "email": "a@example.com",
+        "name": "Ann Lee",
+        "external_id": "u1",
+        "password_hash": BCRYPT,
+        "email_verified": True,
+        "created_at": parse("2024-01-01T00:00:00Z"),
+        "metadata": {"user_metadata": person["userMetadata"], "roles": ["admin"]},
+    }
+
+
+def test_better_auth() -> None:
+    """Rows that better-auth 1.7 has written, and the code that it made of the secret."""
+    row = {
+        "name": "Ann Lee",
+        "email": "ann@example.com",
+        "emailVerified": False,
+        "createdAt": "2026-11-29T01:01:56.788Z",
+        "updatedAt": "2026-11-29T01:01:56.788Z",
+        "twoFactorEnabled": True,
+        "id": "AwNMHOpPaLl1wuJS7NgtlHV2NKBrkZNn",
+        "password": "8aec15b8553ae7cdc7811eab7cc4329c:4a849a1637fafdc0819e4da1041ea93bb4b64c71d8ee73d204f09bc70d59bf0a"
+        "0f23f4fab0badacd4a7ba6dfc6ade8e2ea46289bf9ac8a04812123967ebc1a60",
+        "twoFactorSecret": "pOk2MnyjDSBo-jNsapmRbZ__5gKNJSz4",
+    }
+    (ann,) = read("better-auth", json.dumps(row) + "\n")
+    assert isinstance(ann, dict)
+    assert pyotp.TOTP(read_totp(ann["totp_secret"]).text).at(1_700_000_000) == "430990"
+    assert (ann["name"], ann["external_id"], ann["email_verified"]) == ("Ann Lee", row["id"], False)
+    (off,) = read("better-auth", json.dumps(row | {"twoFactorEnabled": False}) + "\n")
+    assert isinstance(off, dict) and "totp_secret" not in off
+    encrypted = "39093ace871330d40302dedcf85e7b8d377a9ae6d83d0de6682d642c1d0a30b0ceb87f1789ead31e25085e519187264f"
+    (refused,) = read("better-auth", json.dumps(row | {"twoFactorSecret": encrypted}) + "\n")
+    assert isinstance(refused, Refusal) and "encrypted" in refused.reason and encrypted[:8] not in refused.reason
+
+
 def test_a_password_of_keycloak_that_cannot_be_used_is_never_dropped_without_a_word() -> None:
     secret = {"secretData": '{"value":"' + "A" * 43 + '=","salt":"c29tZXNhbHRzb21lc2FsdA=="}'}
     for credentials, reason in (
@@ -272,11 +359,14 @@ def test_a_password_of_keycloak_that_cannot_be_used_is_never_dropped_without_a_w
 
 def test_clerk() -> None:
     head = "id,first_name,last_name,username,primary_email_address,primary_phone_number,verified_email_addresses,unverified_email_addresses,verified_phone_numbers,unverified_phone_numbers,totp_secret,password_digest,password_hasher\n"
-    (jane,) = read("clerk", head + f"user_1,Jane,Doe,,jane@example.com,,jane@example.com,,,,JBSWY3DP,{BCRYPT},bcrypt\n")
+    (jane,) = read(
+        "clerk", head + f"user_1,Jane,Doe,,jane@example.com,,jane@example.com,,,,JBSWY3DPEHPK3PXP,{BCRYPT},bcrypt\n"
+    )
     assert jane == {
         "email": "jane@example.com",
         "name": "Jane Doe",
         "external_id": "user_1",
+        "totp_secret": "JBSWY3DPEHPK3PXP",
         "password_hash": BCRYPT,
         "email_verified": True,
     }

@@ -28,12 +28,14 @@ from rollbook.quota import NO_LIMIT
 from rollbook.records import (
     app_sessions,
     auth_version,
+    challenges,
     engines,
     event_metadata,
     events,
     idempotency_keys,
     keys,
     one_time_tokens,
+    second_factors,
     sessions,
     token_deliveries,
     token_requests,
@@ -47,15 +49,18 @@ from rollbook.records import (
 from rollbook.records.dialect import Dialect, dialect
 from rollbook.storage import sqlite_connection
 from rollbook.storage.database import Tx
+from tests import factors as phones
 
 RECORDS = (
     app_sessions,
     auth_version,
+    challenges,
     event_metadata,
     events,
     keys,
     idempotency_keys,
     one_time_tokens,
+    second_factors,
     sessions,
     token_deliveries,
     token_requests,
@@ -109,14 +114,14 @@ class Calls:
     def __init__(self, app: App, key: str, sent: list[str]) -> None:
         self.app, self.key, self.sent = app, key, sent
 
-    async def __call__(self, method: str, target: str, body: Any = None, **headers: str) -> Any:
+    async def __call__(self, method: str, target: str, body: Any = None, status: int = 0, **headers: str) -> Any:
         path, _, query = target.partition("?")
         fields = {b"authorization": f"Bearer {self.key}".encode()}
         fields |= {name.replace("_", "-").lower().encode(): value.encode() for name, value in headers.items()}
         content = b"" if body is None else json.dumps(body).encode()
         request = Request(method, path, query, fields, content, "127.0.0.1", False, "req_plans", time.perf_counter_ns())
         response: Response = await settled(self.app.answer(request))
-        assert response.status < 300, (method, target, response.body)
+        assert response.status == status or (not status and response.status < 300), (method, target, response.body)
         self.links = re.findall(rb"<[^>]*(/v1/[^>]*)>", response.head)
         if response.stream is not None:
             return json.loads(b"".join([part async for part in response.stream.chunks]))
@@ -216,6 +221,21 @@ async def everything(call: Calls) -> None:
     await call("PUT", f"/v1/users/{id}", {"role": "member"})
     await call("PUT", f"/v1/users/{id}/password", {"password": "another-good-one"})
     await call("POST", "/v1/users/verify-password", {"email": "bob@example.com", "password": "another-good-one"})
+    factors = f"/v1/users/{id}/second-factors"
+    app = await call("POST", factors, {"kind": "totp"})
+    phone = phones.App(app["secret"])
+    codes = (await call("POST", f"{factors}/{app['id']}/activate", {"code": phone.code()}))["recovery_codes"]
+    challenge = await call(
+        "POST", "/v1/users/verify-password", {"email": "bob@example.com", "password": "another-good-one"}, status=401
+    )
+    await call("POST", "/v1/users/verify-challenge", {"challenge": challenge["challenge"], "code": codes[0]})
+    await call("POST", f"{factors}/verify", {"code": phone.code()})
+    await call("POST", f"/v1/users/{id}/recovery-codes")
+    await call("GET", factors)
+    await call("GET", f"{factors}/{app['id']}")
+    await call("DELETE", f"{factors}/{app['id']}")
+    await call("POST", factors, {"kind": "totp"})
+    await call("DELETE", factors)
     await call("POST", "/v1/tokens/request", {"email": "bob@example.com", "purpose": "reset_password"})
     await call("POST", f"/v1/users/{id}/suspend")
     await call("POST", f"/v1/users/{id}/activate")

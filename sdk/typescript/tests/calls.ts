@@ -43,6 +43,9 @@ test("errors are classes by code, or by status where the code is unknown", async
   assert.match(taken.requestId!, /^req_/);
   const invalid = await client.users.create({ name: "", email: "x", password }).catch((problem: APIError) => problem);
   assert.deepEqual(invalid instanceof APIError && invalid.faults.map((fault) => fault.param).sort(), ["email", "name"]);
+  const required = new Rollbook({ fetch: changed(() => new Response('{"code": "second_factor_required", "challenge": "c"}', { status: 401 })) });
+  const asked = await required.users.verifyPassword({ email: user.email, password }).catch((problem: unknown) => problem);
+  assert.ok(asked instanceof sdk.SecondFactorRequired && asked.challenge === "c" && taken.challenge === undefined);
   for (const [body, type, code] of [['{"error": "Later.", "code": "later_code"}', BadRequest, "later_code"], ["<html>", BadRequest, ""]] as const) {
     const later = new Rollbook({ fetch: changed(() => new Response(body, { status: 400 })) });
     const problem = await later.users.list().first().catch((problem: unknown) => problem);

@@ -1185,7 +1185,17 @@ class ReadUsage(Query):
 
 
 ImportSource = Literal[
-    "rollbook", "auth0", "firebase", "supabase", "keycloak", "clerk", "django", "fastapi-users", "pocketbase"
+    "rollbook",
+    "auth0",
+    "firebase",
+    "supabase",
+    "keycloak",
+    "clerk",
+    "django",
+    "fastapi-users",
+    "pocketbase",
+    "supertokens",
+    "better-auth",
 ]
 ImportFormat = Literal["auto", "ndjson", "json", "csv"]
 

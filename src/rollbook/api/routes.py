@@ -222,7 +222,7 @@ TABLE: dict[str, list[Route]] = {
             SecondFactorActivation,
             SecondFactor,
             show.second_factor_activated,
-        ).but(self_access="user", errors=(errors.WrongCode,), special=Special(replays=False)),
+        ).but(self_access="user", errors=(errors.WrongCode,)),
     ],
     "/v1/users/{userId}/recovery-codes": [
         post(

@@ -51,6 +51,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "rollbook users import auth0.ndjson --from auth0 --report refused.ndjson",
         "rollbook users import people.csv --unknown-hashes skip --report report.ndjson",
     ),
+    "users verify-challenge": ("rollbook users verify-challenge CHALLENGE 287082",),
     "tokens create": (
         "rollbook tokens create ada@example.com --purpose reset_password",
         "rollbook tokens create ada@example.com --purpose verify_email --expires 2d --redirect-url "
@@ -59,6 +60,14 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "tokens list": ("rollbook tokens list ada@example.com",),
     "tokens revoke": ("rollbook tokens revoke ada@example.com TOKEN_ID",),
     "tokens consume": ("rollbook tokens consume TOKEN --password -",),
+    "factors list": ("rollbook factors list ada@example.com",),
+    "factors get": ("rollbook factors get ada@example.com FACTOR_ID",),
+    "factors add": ("rollbook factors add ada@example.com --name Phone --issuer Acme",),
+    "factors activate": ("rollbook factors activate ada@example.com FACTOR_ID 287082",),
+    "factors verify": ("rollbook factors verify ada@example.com 287082",),
+    "factors recovery-codes": ("rollbook factors recovery-codes ada@example.com",),
+    "factors remove": ("rollbook factors remove ada@example.com FACTOR_ID",),
+    "factors lift": ("rollbook factors lift ada@example.com", "rollbook factors lift ada@example.com --data data"),
     "keys create": (
         "rollbook keys create ada@example.com --name backup --scopes users:read --expires 90d",
         "rollbook keys create ada@example.com --ip-allow 10.0.0.0/8 --rate-limit 10/minute --quiet",

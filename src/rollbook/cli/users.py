@@ -118,6 +118,26 @@ def verify_password(
         shown(backend.one("POST", f"{USERS}/verify-password", WHOLE, body), json, quiet)
 
 
+@options.on_server(
+    app,
+    "verify-challenge",
+    options.argument("challenge", "CHALLENGE"),
+    options.argument("code", "CODE"),
+    options.JSON,
+    options.QUIET,
+    fields=arguments.ChallengeAnswer,
+    call=("POST", f"{USERS}/verify-challenge"),
+    elsewhere={"challenge": "CHALLENGE", "code": "CODE", **FIELDS},
+)
+def verify_challenge(
+    server: options.Server, fields: Fields, challenge: str, code: str, json: bool, quiet: bool
+) -> None:
+    """Check a code of a user's second factor, as an application does in the second step of a sign-in."""
+    with server() as backend:
+        body = {"challenge": challenge, "code": code, **fields.sent(backend)}
+        shown(backend.one("POST", f"{USERS}/verify-challenge", WHOLE, body), json, quiet)
+
+
 # ---- creating and changing
 
 

@@ -36,7 +36,7 @@ _GROUPS = {
     "Integrations": "integrations sign-in password-reset email-confirmation crm-sync handle-rate-limits "
     "least-privilege n8n sdk-python sdk-typescript webhooks follow directory-copy",
     "Move in": "import migrate migrate-auth0 migrate-clerk migrate-django migrate-fastapi-users migrate-firebase "
-    "migrate-keycloak migrate-pocketbase migrate-supabase password-hashes",
+    "migrate-keycloak migrate-pocketbase migrate-supabase migrate-supertokens migrate-better-auth password-hashes",
     "Run it": "configuration brand-and-languages mail cli deployment scaling operations backup-restore upgrade",
 }
 # Chapters with `columns`.

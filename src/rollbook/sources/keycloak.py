@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rollbook.sources.values import (
@@ -14,6 +15,7 @@ from rollbook.sources.values import (
     flag,
     full_name,
     json_object,
+    otpauth_url,
     text,
     time,
 )
@@ -28,6 +30,7 @@ def convert(row: Record) -> Fields | None:
         name=full_name(row, ("firstName", "lastName"), "username", email=email),
         external_id=text(row.get("id")),
         password_hash=_password(row.get("credentials")),
+        totp_secret=_totp(row.get("credentials")),
         email_verified=flag(row.get("emailVerified")),
         status=active_if(row.get("enabled")),
         created_at=time(row.get("createdTimestamp")),
@@ -52,6 +55,27 @@ def _password(credentials: Any) -> str | None:
                 return _older_hash(each)
             if each.get("value"):  # a plain password, which files written by hand have
                 return PLAIN_HASH
+    return None
+
+
+def _totp(credentials: Any) -> str | None:
+    """The secret of the first authenticator app. Keycloak makes codes of the text itself, unless it says that the text
+    is base32 (its OTPCredentialModel). Codes that count (HOTP) are left out."""
+    for each in credentials if isinstance(credentials, list) else ():
+        if not isinstance(each, dict) or each.get("type") not in ("otp", "totp"):
+            continue
+        if each.get("secretData"):
+            about = json_object("credentials", each.get("credentialData"))
+            value = text(json_object("credentials", each["secretData"]).get("value"))
+        else:  # the form before Keycloak 8
+            about = {**each, "subType": each["type"]}
+            value = text(each.get("value"))
+        if value is None or about.get("subType") != "totp":
+            continue
+        found = otpauth_url(value.encode(), about.get("digits"), about.get("period"), about.get("algorithm"))
+        if (text(about.get("secretEncoding")) or "").upper() == "BASE32":
+            return re.sub("(?<=secret=)[A-Z2-7]+", value.replace(" ", "").rstrip("="), found)
+        return found
     return None
 
 

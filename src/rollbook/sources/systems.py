@@ -7,8 +7,10 @@ import re
 from collections.abc import Callable
 from io import BufferedReader
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from rollbook import clock
+from rollbook.actions.checking import refuse
 from rollbook.sources import firebase, keycloak
 from rollbook.sources.values import (
     Fields,
@@ -17,8 +19,10 @@ from rollbook.sources.values import (
     fields,
     flag,
     full_name,
+    is_true,
     json_object,
     others,
+    otpauth_url,
     suspended_if,
     text,
     time,
@@ -84,6 +88,7 @@ def clerk(row: Record) -> Fields:
         name=full_name(row, ("first_name", "last_name"), "username", email=email),
         external_id=text(row.get("id")),
         password_hash=text(row.get("password_digest")),
+        totp_secret=text(row.get("totp_secret")),
         email_verified=verified,
         status=suspended_if(row.get("banned")),
         created_at=time(row.get("created_at")),
@@ -233,6 +238,69 @@ def _supabase_is_banned(until: str | None) -> bool:
         return True  # such as `infinity`
 
 
+def supertokens(row: Record) -> Fields:
+    """User of SuperTokens: in the form of its bulk import, which a query of its tables can have, too."""
+    methods = [each for each in row.get("loginMethods") or [] if isinstance(each, dict)]
+    by_password = [each for each in methods if text(each.get("passwordHash"))]
+    main = next((each for each in methods if is_true(each.get("isPrimary"))), (by_password or methods or [{}])[0])
+    known = json_object("userMetadata", row.get("userMetadata"))
+    email = text(main.get("email"))
+    return fields(
+        email=email,
+        name=full_name(known, "name", "full_name", ("first_name", "last_name"), email=email),
+        external_id=text(row.get("externalUserId")) or text(row.get("id")),
+        password_hash=text((by_password or [{}])[0].get("passwordHash")),
+        totp_secret=_supertokens_totp(row.get("totpDevices")),
+        email_verified=flag(main.get("isVerified")),
+        created_at=time(main.get("timeJoinedInMSSinceEpoch")),
+        metadata=fields(
+            user_metadata=known,
+            roles=[text(each.get("role")) if isinstance(each, dict) else each for each in row.get("userRoles") or []],
+        ),
+    )
+
+
+def _supertokens_totp(devices: Any) -> str | None:
+    """The first device that was verified: in the form of the bulk import, all are."""
+    for each in devices if isinstance(devices, list) else ():
+        if (
+            isinstance(each, dict)
+            and (secret := text(each.get("secretKey")))
+            and flag(each.get("verified")) is not False
+        ):
+            period = text(each.get("period"))
+            return secret if period is None else f"otpauth://totp/?{urlencode({'secret': secret, 'period': period})}"
+    return None
+
+
+_BETTER_AUTH_KNOWN = frozenset(
+    "id email emailVerified name password createdAt updatedAt image role banned banReason banExpires twoFactorEnabled "
+    "twoFactorSecret".split()
+)
+_IS_ENCRYPTED = re.compile(r"\$ba\$|[0-9a-f]{80}").match
+
+
+def better_auth(row: Record) -> Fields:
+    """User of an application with better-auth, with the password of their account and the secret of their authenticator
+    app, which the program on its page decrypts."""
+    email, secret = text(row.get("email")), text(row.get("twoFactorSecret"))
+    if secret is not None and _IS_ENCRYPTED(secret):
+        refuse("twoFactorSecret", "is encrypted. Decrypt it when you export: see docs/migrate-better-auth.md")
+    return fields(
+        email=email,
+        name=full_name(row, "name", email=email),
+        external_id=text(row.get("id")),
+        password_hash=text(row.get("password")),
+        # The codes are made of the text itself (@better-auth/utils, otp.mjs).
+        totp_secret=otpauth_url(secret.encode()) if secret and is_true(row.get("twoFactorEnabled")) else None,
+        email_verified=flag(row.get("emailVerified")),
+        status=suspended_if(row.get("banned")),
+        created_at=time(row.get("createdAt")),
+        updated_at=time(row.get("updatedAt")),
+        metadata=others(row, _BETTER_AUTH_KNOWN) | fields(image=text(row.get("image")), role=text(row.get("role"))),
+    )
+
+
 class System(NamedTuple):
     begin: Callable[[BufferedReader], tuple[Convert, BufferedReader]]
     """Reads what comes before the export itself."""
@@ -253,4 +321,6 @@ SYSTEMS: dict[str, System] = {
     "django": _plain(django),
     "fastapi-users": _plain(fastapi_users),
     "pocketbase": _plain(pocketbase),
+    "supertokens": _plain(supertokens),
+    "better-auth": _plain(better_auth),
 }

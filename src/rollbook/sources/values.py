@@ -4,9 +4,11 @@ names."""
 from __future__ import annotations
 
 import re
+from base64 import b32encode
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -98,6 +100,17 @@ def full_name(row: Record, *names: str | tuple[str, str], email: str | None) -> 
         if found := " ".join(part.strip() for part in parts if part and part.strip()):
             return found
     return (email or "-").partition("@")[0]
+
+
+def otpauth_url(secret: bytes, digits: Any = None, period: Any = None, algorithm: Any = None) -> str:
+    """The secret of an authenticator app as `totp_secret`, for whoever checks it to refuse."""
+    asked = {
+        "secret": b32encode(secret).decode().rstrip("="),
+        "digits": text(digits),
+        "period": text(period),
+        "algorithm": text(algorithm),
+    }
+    return "otpauth://totp/?" + urlencode({name: value for name, value in asked.items() if value is not None})
 
 
 def others(row: Record, known: frozenset[str]) -> dict[str, Any]:

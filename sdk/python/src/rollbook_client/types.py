@@ -345,8 +345,9 @@ class ImportOptions(TypedDict, total=False):
     """How `imports.run` reads a file."""
 
     source: str | None
-    """The system that the file was exported from. One of `auth0`, `clerk`, `django`, `fastapi-users`, `firebase`,
-    `keycloak`, `pocketbase`, `rollbook`, `supabase`. Default: rollbook.
+    """The system that the file was exported from. One of `auth0`, `better-auth`, `clerk`, `django`,
+    `fastapi-users`, `firebase`, `keycloak`, `pocketbase`, `rollbook`, `supabase`, `supertokens`. Default:
+    rollbook.
     """
     format: str | None
     """The file's format. `auto`: detected, as is compression with gzip or zstd. One of `auto`, `csv`, `json`,
@@ -590,6 +591,7 @@ class SecondFactor(Model):
     """The recovery codes. Only when you activate the user's first factor."""
     _kinds = {"created_at": time, "confirmed_at": time, "last_used_at": time}
     _optional = frozenset(["otpauth_url", "recovery_codes", "secret"])
+    _secret = frozenset(["otpauth_url", "recovery_codes", "secret"])
     _known = (
         "id",
         "user_id",
@@ -633,6 +635,7 @@ class RecoveryCodes(Model):
     __slots__ = ()
     recovery_codes: list[str]
     """The codes. Only returned once."""
+    _secret = frozenset(["recovery_codes"])
     _known = ("recovery_codes",)
 
 

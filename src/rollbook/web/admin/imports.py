@@ -21,6 +21,7 @@ PAGE = 50
 SOURCES = (
     ("rollbook", "Own file or Rollbook export"),
     ("auth0", "Auth0"),
+    ("better-auth", "better-auth"),
     ("clerk", "Clerk"),
     ("django", "Django"),
     ("fastapi-users", "fastapi-users"),
@@ -28,6 +29,7 @@ SOURCES = (
     ("keycloak", "Keycloak"),
     ("pocketbase", "PocketBase"),
     ("supabase", "Supabase"),
+    ("supertokens", "SuperTokens"),
 )
 KINDS = {"waiting": "info", "running": "info", "finished": "ok", "failed": "bad", "canceled": "warn"}
 """The color of a status."""

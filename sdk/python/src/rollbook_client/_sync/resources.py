@@ -250,7 +250,7 @@ class UsersSecond_factors(Resource):
             nothing,
         )
 
-    def activate(self, user_id: str, factor_id: str, *, code: str) -> SecondFactor:
+    def activate(self, user_id: str, factor_id: str, *, code: str, idempotency_key: str | None = None) -> SecondFactor:
         """Activate an authenticator app.
 
         Send a code that the app shows, as proof that it was set up. From now on, the user's password alone
@@ -263,6 +263,8 @@ class UsersSecond_factors(Resource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
             factor_id: ID of the second factor.
             code: A code that the app shows. 6 to 64 characters.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
 
         Raises:
             WrongCode: The code of the second factor is wrong, or was used before: each works once.
@@ -281,6 +283,7 @@ class UsersSecond_factors(Resource):
                 "POST",
                 f"/v1/users/{segment(user_id)}/second-factors/{segment(factor_id)}/activate",
                 body={"code": code},
+                idempotency_key=idempotency_key,
             ),
             one_of(SecondFactor),
         )
@@ -827,9 +830,9 @@ class Imports(Importing):
 
         Args:
             file: A path, an open binary file, or bytes. Sent once, in parts.
-            source: The system that the file was exported from. One of `auth0`, `clerk`, `django`,
-                `fastapi-users`, `firebase`, `keycloak`, `pocketbase`, `rollbook`, `supabase`. Default:
-                rollbook.
+            source: The system that the file was exported from. One of `auth0`, `better-auth`, `clerk`,
+                `django`, `fastapi-users`, `firebase`, `keycloak`, `pocketbase`, `rollbook`, `supabase`,
+                `supertokens`. Default: rollbook.
             format: The file's format. `auto`: detected, as is compression with gzip or zstd. One of `auto`,
                 `csv`, `json`, `ndjson`. Default: auto.
             match: How users who exist are recognized. One of `email`, `external_id`. Default: email.
