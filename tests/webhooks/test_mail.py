@@ -244,6 +244,21 @@ def test_a_link_that_was_asked_for_is_mailed_and_works_once(
     assert consume(http, found.link, password="a new and longer one").status_code == 400
 
 
+def test_a_token_is_mailed_instead_of_handed_out(http: httpx2.Client, mail: MailServer, user: dict[str, Any]) -> None:
+    new = f"new-{user['email']}"
+    password = {"password": "a few random words"}
+    for asked, to, more in (
+        ({"purpose": "reset_password"}, user["email"], password),
+        ({"purpose": "change_email", "email": new}, new, {}),
+    ):
+        path = f"/v1/users/{user['id']}"
+        made = http.post(f"{path}/tokens", json={**asked, "send": True})
+        assert made.status_code == 201 and not {"token", "url"} & made.json().keys()
+        used = consume(http, mail.wait_for_mail(to).link, **more)
+        assert (used.json()["id"], used.json()["email"], used.json()["email_verified"]) == (user["id"], to, True)
+        assert http.get(f"{path}/tokens").json() == []
+
+
 def test_mails_are_in_the_language_that_was_asked_for(
     http: httpx2.Client, mail: MailServer, user: dict[str, Any]
 ) -> None:
