@@ -18,6 +18,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from rollbook.languages import NAMES, language
 from tests.browser.chromium import axe_in_both_themes, sideways, sign_in
 from tests.browser.conftest import NO_LIMITS
+from tests.factors import enrolled
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user, running, serving
 
 LOGO = (
@@ -238,6 +239,29 @@ def test_a_person_deletes_their_own_account_and_it_can_be_restored(
     expect(page).to_have_url(re.compile("/account/sign-in"))
     assert http.post(f"/v1/users/{user['id']}/restore").is_success
     sign_in(page, user["email"], user["password"])
+
+
+def test_who_has_a_second_factor_is_asked_for_that_in_the_language_of_the_page(
+    server: Server, new_page: Callable[..., Page], http: httpx2.Client, user: dict
+) -> None:
+    page, german = new_page(java_script_enabled=False), language("de")
+    sign_in(page, user["email"], user["password"])
+    app = enrolled(http, user["id"])
+    try:
+        server.pass_time(11 * 60)
+        app.ahead = 11 * 60
+        page.goto("/account/delete?lang=de")
+        page.get_by_role("button", name=german.t("delete_account")).click()
+        page.get_by_label(german.t("code"), exact=True).fill(app.wrong())
+        page.locator("main form button[type=submit]").click()
+        expect(page.locator("html")).to_have_attribute("lang", "de")
+        assert http.get(f"/v1/users/{user['id']}").is_success
+        page.get_by_label(german.t("code"), exact=True).fill(app.code())
+        page.locator("main form button[type=submit]").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(german.t("deleted_title"))
+        assert http.get(f"/v1/users/{user['id']}").status_code == 404
+    finally:
+        server.pass_time(0)
 
 
 def test_the_last_owner_cannot_delete_their_account(server: Server, page: Page, http: httpx2.Client) -> None:

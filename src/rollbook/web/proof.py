@@ -56,7 +56,7 @@ async def ask(page: PageRequest, error: ApiError | None = None, next: str = "") 
         secret=True,
         headers=b"" if error is None else header_lines(error),
         section="account/confirm",
-        action=CONFIRM if page.request.method == "GET" else page.request.path,
+        action=page.localized(CONFIRM if page.request.method == "GET" else page.request.path),
         sent=sent or [("next", next)],
         asked=asked,
         field=field,
