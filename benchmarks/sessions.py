@@ -73,7 +73,7 @@ def sign_in(data: Path) -> list[str]:
         for user, token in some:
             digests = session_tokens.refresh_digests(session_tokens.mint_refresh())
             assert digests is not None
-            issue = Issue(session_tokens.digest(token), digests.family, digests.token, ends_at, ends_at)
+            issue = Issue(session_tokens.digest(token, AUDIENCE), digests.family, digests.token, ends_at, ends_at)
             await app_sessions.add(
                 tx, user, NewSession(ids.new("ses"), AUDIENCE, "203.0.113.7", "benchmark", ""), issue
             )

@@ -173,7 +173,7 @@ async def _start(tx: Tx, on: Rollbook, by: Actor, user_id: str, start: Start) ->
     if roles.is_barred(user.status):
         raise UserSuspended()
     now, audience = clock.now(), start.new.audience
-    session = await app_sessions.add(tx, user, start.new, _issue(on.settings, start.minted, now, now))
+    session = await app_sessions.add(tx, user, start.new, _issue(on.settings, start.minted, audience, now, now))
     for oldest in await app_sessions.end_oldest(tx, user.id, audience, MAX_SESSIONS, MAX_SESSIONS_IN_ALL, MAX_ENDED):
         await sessions.revoked(tx, by, oldest)
     await events.record(tx, "session.created", user.id, by, session_records.public(session))
@@ -217,7 +217,7 @@ async def _refresh(tx: Tx, settings: Settings, audience: str, digests: RefreshDi
     user = await app_sessions.user(tx, family.user_id)
     if user is None or roles.is_barred(user.status):
         raise SessionEnded()
-    session = await app_sessions.renew(tx, family.id, _issue(settings, minted, family.created_at, now))
+    session = await app_sessions.renew(tx, family.id, _issue(settings, minted, audience, family.created_at, now))
     return IssuedSession(session, user, *minted)
 
 
@@ -236,18 +236,13 @@ async def verify(on: Rollbook, by: Principal, asked: SessionVerification, with_u
     """
     # `with_user`: all of the user's fields.
     require(by, "sessions:verify")
-    digest = session_tokens.digest(asked.token)
+    digest = session_tokens.digest(asked.token, asked.audience)
     if with_user:
         found = await app_sessions.with_user(on.db, digest)
     else:
         row = await app_sessions.by_digest(on.db, digest)
         found = None if row is None else Verified(*row)
-    if (
-        found is None
-        or found.audience != asked.audience
-        or found.expires_at <= clock.now()
-        or roles.is_barred(found.status)
-    ):
+    if found is None or found.expires_at <= clock.now() or roles.is_barred(found.status):
         raise SessionEnded()
     return found
 
@@ -260,10 +255,10 @@ def _ends_at(settings: Settings, created_at: int, now: int) -> int:
     return ends_at
 
 
-def _issue(settings: Settings, minted: Minted, created_at: int, now: int) -> Issue:
+def _issue(settings: Settings, minted: Minted, audience: str, created_at: int, now: int) -> Issue:
     """The tokens as they are stored. The token never outlives the session."""
     digests = session_tokens.refresh_digests(minted.refresh_token)
     assert digests is not None  # minted here
     ends_at = _ends_at(settings, created_at, now)
     expires_at = min(now + settings.app_session_lifetime * clock.SECOND, ends_at)
-    return Issue(session_tokens.digest(minted.token), digests.family, digests.token, expires_at, ends_at)
+    return Issue(session_tokens.digest(minted.token, audience), digests.family, digests.token, expires_at, ends_at)

@@ -54,8 +54,8 @@ ADD = f"""
 _OF_DIGEST = """
     FROM sessions s JOIN users u ON u.seq = s.user_seq AND u.id = s.user_id
     WHERE s.digest = ? AND s.audience IS NOT NULL"""
-BY_DIGEST = f"SELECT s.id, s.audience, s.expires_at, u.status, u.id, u.name, u.email {_OF_DIGEST}"
-WITH_USER = f"SELECT s.id, s.audience, s.expires_at, {_USER} {_OF_DIGEST}"
+BY_DIGEST = f"SELECT s.id, s.expires_at, u.status, u.id, u.name, u.email {_OF_DIGEST}"
+WITH_USER = f"SELECT s.id, s.expires_at, {_USER} {_OF_DIGEST}"
 BY_FAMILY = Statement(_FAMILY, locks=True)
 USER = f"SELECT {users.COLUMNS} FROM users WHERE id = ?"
 """Not locked: whoever changes a user locks them before their sessions, and a refresh would do it the other way round.
@@ -86,7 +86,6 @@ class Verified(NamedTuple):
     """The session of a token, and its user as they are now: the fields that every answer has and, if asked for, all."""
 
     id: str
-    audience: str
     expires_at: int
     status: str
     user_id: str
@@ -106,8 +105,8 @@ async def with_user(queries: Queries, digest: bytes) -> Verified | None:
     row = await queries.one(WITH_USER, digest)
     if row is None:
         return None
-    user = User._make(row[3:])
-    return Verified(row[0], row[1], row[2], user.status, user.id, user.name, user.email, user)
+    user = User._make(row[2:])
+    return Verified(row[0], row[1], user.status, user.id, user.name, user.email, user)
 
 
 async def by_family(queries: Queries, family: bytes) -> Family | None:
