@@ -86,6 +86,17 @@ def test_a_mail_arrives_whole_after_starttls_and_a_login(server: MailServer) -> 
     }
 
 
+def test_a_logo_comes_with_the_mail_that_shows_it(server: MailServer) -> None:
+    logo = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
+    shown = LETTER._replace(html='<p><img src="cid:logo" alt="Example"></p>', logo=logo)
+    assert [sent.outcome for sent in send(settings(server), shown, shown._replace(html="<p></p>"))] == ["delivered"] * 2
+    first, second = server.mails
+    (image,) = [part for part in first.message.walk() if part.get_content_type() == "image/png"]
+    assert image.get_content() == logo and image["Content-ID"] == "<logo>"
+    assert first.text == LETTER.text and 'src="cid:logo"' in first.html
+    assert "image/png" not in second.content.decode()
+
+
 def test_several_mails_share_a_connection(server: MailServer) -> None:
     letters = [LETTER._replace(id=f"evt_{number}") for number in range(3)]
     assert [sent.outcome for sent in send(settings(server), *letters)] == [outcomes.DELIVERED] * 3

@@ -44,6 +44,19 @@ def test_every_kind_is_whole_in_every_language(kind: str) -> None:
             assert loaded not in html
 
 
+def test_a_logo_that_mail_programs_show_stands_for_the_name(tmp_path: Path) -> None:
+    logos = (("a.png", b"\x89PNG\r\n\x1a\n", True), ("b.svg", b"<svg/>", False), ("none.png", None, False))
+    for name, content, is_shown in logos:
+        file = tmp_path / name
+        if content is not None:
+            file.write_bytes(content)
+        branded = Settings(public_url="https://id.example.com", brand_name="Acme", brand_logo=str(file))
+        found = mail_kinds.values("test", branded, "en", mail_kinds.samples(branded, "test"))
+        html = Templates("").rendered("test", "en", found).html
+        assert ('<img src="cid:logo" alt="Acme"' in html) == is_shown
+        assert ('700;">Acme</td>' in html) != is_shown
+
+
 def test_a_file_replaces_the_built_in_one_the_most_specific_first(tmp_path: Path) -> None:
     (tmp_path / "layout.txt").write_text("All: {{ heading }} {{ link }}")
     (tmp_path / "invitation.txt").write_text("Ours for {{ data.plan }}: {{ link }}")

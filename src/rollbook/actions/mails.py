@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -73,7 +74,8 @@ def letter(settings: Settings, templates: Templates, mail: Mail, id: str, create
     """`id` and `created_at` are those of the event."""
     from rollbook.delivery.letters import Letter
 
-    return Letter(mail.recipient, *_rendered(settings, templates, mail), mail.language, id, created_at)
+    parts, logo = _rendered(settings, templates, mail), mail_kinds.logo(settings.brand_logo)
+    return Letter(mail.recipient, *parts, mail.language, id, created_at, logo)
 
 
 def _rendered(settings: Settings, templates: Templates, mail: Mail) -> Rendered:
@@ -98,7 +100,12 @@ def _templates(folder: str) -> Templates:
 def preview(on: Rollbook, by: Principal, kind: str, language: LanguageCode) -> Rendered:
     """A mail about someone made up. Raises InsufficientScope."""
     require(by, SCOPE)
-    return _rendered(on.settings, templates(on.settings), _sample(on.settings, kind, "", language))
+    found = _rendered(on.settings, templates(on.settings), _sample(on.settings, kind, "", language))
+    logo = mail_kinds.logo(on.settings.brand_logo)
+    if logo is None:
+        return found
+    image = "data:image/png;base64," + b64encode(logo).decode()
+    return found._replace(html=found.html.replace(mail_kinds.LOGO, image))
 
 
 def problems(settings: Settings) -> list[Problem]:

@@ -10,6 +10,7 @@ from email.utils import format_datetime
 from typing import NamedTuple
 
 from rollbook import clock
+from rollbook.delivery.mail_kinds import LOGO
 from rollbook.mailing import Sender
 
 
@@ -29,6 +30,8 @@ class Letter(NamedTuple):
     """Of the event it is about, or one of its own: the same on every try."""
     created_at: int
     """When the event was recorded, in microseconds."""
+    logo: bytes | None = None
+    """A PNG image, for HTML that shows it."""
 
 
 def sendable(email: str, has_utf8: bool) -> str:
@@ -73,6 +76,10 @@ def written(letter: Letter, sender: Sender, reply_to: Sender | None, host: str, 
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no one's holiday notice answers it
     message.set_content(letter.text, cte="quoted-printable")
     message.add_alternative(letter.html, subtype="html", cte="quoted-printable")
+    if letter.logo is not None and LOGO in letter.html:
+        html = message.get_body(("html",))
+        assert isinstance(html, EmailMessage)  # what was just added
+        html.add_related(letter.logo, "image", "png", cid=f"<{LOGO.removeprefix('cid:')}>", disposition="inline")
     message["Content-Language"] = letter.language
     return message.as_bytes()
 

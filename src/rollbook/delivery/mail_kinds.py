@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,6 +16,9 @@ from rollbook.config import LanguageCode, Settings
 from rollbook.mailing import NOTICES
 from rollbook.records import events
 from rollbook.records.events import Event
+
+LOGO = "cid:logo"
+"""Source of the logo in the HTML (RFC 2392): it comes with the mail, so that nothing is loaded."""
 
 
 class Kind(NamedTuple):
@@ -196,11 +201,22 @@ def values(kind: str, settings: Settings, code: LanguageCode, about: Facts) -> d
         "expires": known.get("expires", ""),
         "data": about.data,
         "brand": settings.brand_name,
+        "logo": LOGO if logo(settings.brand_logo) is not None else "",
         "support": settings.brand_support,
         "support_label": language.t("contact_support"),
         "url": settings.url,
         **colors.of_mail(settings.brand_color)._asdict(),
     }
+
+
+@cache
+def logo(path: str) -> bytes | None:
+    """The brand's logo, if it is one that mail programs show: a PNG image."""
+    try:
+        content = Path(path).read_bytes() if path else b""
+    except OSError:
+        return None
+    return content if content.startswith(b"\x89PNG\r\n\x1a\n") else None
 
 
 def greeted(name: str) -> str:
