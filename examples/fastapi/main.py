@@ -1,11 +1,9 @@
-from __future__ import annotations
-
 import asyncio
 import logging
 import os
 from contextlib import suppress
 
-from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
@@ -49,12 +47,15 @@ async def refused(request: Request, error: RollbookError):
     return JSONResponse({"error": "That didn't work. Try again in a minute."}, 503)
 
 
-def keep(response: Response, session):
-    """Keep a session in a cookie of the browser."""
-    tokens = f"{session.token}.{session.refresh_token}"
-    # Browsers make an exception from `secure` for http://localhost, except Safari.
-    response.set_cookie("session", tokens, max_age=30 * 86_400, secure=True, httponly=True, samesite="lax")
-    return session
+@app.middleware("http")
+async def keep_session(request: Request, call_next):
+    """Keep a new session in a cookie of the browser, whatever else the response says."""
+    response = await call_next(request)
+    if session := getattr(request.state, "new_session", None):
+        tokens = f"{session.token}.{session.refresh_token}"
+        # Browsers make an exception from `secure` for http://localhost, except Safari.
+        response.set_cookie("session", tokens, max_age=30 * 86_400, secure=True, httponly=True, samesite="lax")
+    return response
 
 
 def refresh(token: str):
@@ -65,14 +66,15 @@ def refresh(token: str):
     return asyncio.shield(refreshing[token])
 
 
-async def current_session(request: Request, response: Response):
+async def current_session(request: Request):
     """The session of the person who is signed in. Use it as a dependency of every route that needs one."""
     token, _, refresh_token = request.cookies.get("session", "").partition(".")
     if token:
         with suppress(errors.SessionEnded):
             return await rollbook.sessions.verify(token=token, audience=SHOP)
         with suppress(errors.SessionEnded):
-            return keep(response, await refresh(refresh_token))
+            request.state.new_session = await refresh(refresh_token)
+            return request.state.new_session
     raise HTTPException(401, "Sign in first.")
 
 
@@ -89,17 +91,18 @@ def person(session) -> dict:
 
 
 @app.post("/api/users", status_code=201)
-async def sign_up(request: Request, response: Response, new: SignUp):
+async def sign_up(request: Request, new: SignUp):
     await rollbook.users.create(name=new.name, email=new.email, password=new.password)
     await send(request, "verify_email", new.email)
-    return await sign_in(request, response, SignIn(email=new.email, password=new.password))
+    return await sign_in(request, SignIn(email=new.email, password=new.password))
 
 
 @app.post("/api/session")
-async def sign_in(request: Request, response: Response, given: SignIn):
+async def sign_in(request: Request, given: SignIn):
     proof = given.model_dump(exclude_none=True)
     session = await rollbook.sessions.create(audience=SHOP, address=request.client.host, **proof)
-    return person(keep(response, session))
+    request.state.new_session = session
+    return person(session)
 
 
 @app.get("/api/session")
