@@ -316,7 +316,32 @@ def test_factors_are_named_removed_and_their_codes_renewed(server: Server, http:
         assert sign_in(person, user["email"], user["password"]).headers["location"] == "/"
 
 
+def test_after_a_change_of_factors_all_other_browsers_can_be_signed_out(
+    server: Server, http: httpx2.Client, user: dict
+) -> None:
+    with signed_in(server, user) as other, signed_in(server, user) as person:
+        enrolled(http, user["id"])
+        page = person.get("/account/security").text
+        assert re.search('action="/account/sessions/end-others"><button[^>]*>Sign out all other browsers', page)
+        assert person.post("/account/sessions/end-others", data={}).status_code == 303
+        assert is_signed_in(person) and not is_signed_in(other)
+
+
 # ---- proof
+
+
+def test_factors_are_changed_after_a_proof(
+    server: Server, http: httpx2.Client, user: dict, later: Callable[[float], None]
+) -> None:
+    with signed_in_there(server, user) as person:
+        app = enrolled(http, user["id"])
+        later(601)
+        for path in ("apps", "passkey", "codes", f"{app.factor_id}/remove"):
+            asked = person.post(f"/account/security/{path}", data={"name": "Laptop", "credential": "{}"})
+            assert asked.status_code == 200 and 'name="proof_code"' in asked.text, path
+        assert person.get("/account/security/passkey").headers["location"].startswith("/account/confirm")
+        held = http.get(f"/v1/users/{user['id']}/second-factors").json()
+        assert len(held["second_factors"]) == 1 and held["recovery_codes_left"] == 10
 
 
 def test_with_a_factor_it_is_the_proof_and_the_password_is_none(
