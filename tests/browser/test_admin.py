@@ -1117,7 +1117,7 @@ def test_the_words_about_a_person_are_those_for_a_person(http: httpx2.Client, br
     page.get_by_label("Name", exact=True).fill("For Zelda")
     page.get_by_label("Allow revealing this key again").check()
     press(page, "Create key")
-    expect(main).to_contain_text("Zelda S. can reveal it with their password.")
+    expect(main).to_contain_text("Zelda S. can reveal it.")
     page.goto("/admin/users?q=zelda+nobody+has+this")
     expect(main).to_contain_text("No name, email, ID or external ID matches.")
     for path in ("", "/delete", "/keys", "/sessions", "/requests", "/events"):
