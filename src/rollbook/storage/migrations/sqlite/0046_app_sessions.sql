@@ -15,5 +15,5 @@ DROP INDEX sessions_created_at;
 DROP INDEX sessions_last_seen_at;
 CREATE INDEX sessions_created_at ON sessions (created_at) WHERE audience IS NULL;
 CREATE INDEX sessions_last_seen_at ON sessions (last_seen_at) WHERE audience IS NULL;
--- All that verifying a token reads of its session, so that it costs no more than reading a user.
+-- All that verifying a token reads of its session, so that it costs little more than reading a user.
 CREATE INDEX sessions_verified ON sessions (digest, expires_at, user_seq, user_id) WHERE audience IS NOT NULL;
