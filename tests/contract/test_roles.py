@@ -194,6 +194,9 @@ class People:
             path = path.replace("{factorId}", self.with_factor(route, about["id"]))
             if route.method == "DELETE" and route.path == FACTOR and target == "own":
                 params = {"code": self.code}
+        elif path.endswith("/reveal") or "{sessionId}" in path:
+            # The password alone signs in and reveals.
+            assert self.http.delete(f"/v1/users/{caller.user['id']}/second-factors").status_code == 204  # type: ignore[attr-defined]
         if "{sessionId}" in path:
             signed_in(self.server, about | self.http.get(f"/v1/users/{about['id']}?fields=email").json()).close()
             path = path.replace(
