@@ -24,6 +24,7 @@ from rollbook.records import one_time_tokens, users
 from rollbook.storage.database import Database
 from tests.contract.answers import Log, refused
 from tests.engines import migrated, once
+from tests.factors import enrolled
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_token, new_user, running
 from tests.visitor import is_signed_in, signed_in
 
@@ -393,6 +394,24 @@ def test_a_password_like_the_users_name_uses_nothing_up(http: httpx2.Client) -> 
     for password in ("long enough name", user["email"]):
         refused(consume(http, made["token"], password=password), errors.InvalidParameter)
     assert used(http, made).status_code == 200
+
+
+@pytest.mark.parametrize("purpose", ["reset_password", "sign_in"])
+def test_a_second_factor_is_asked_for_and_until_it_is_given_nothing_is_used_up(
+    http: httpx2.Client, user: dict, purpose: str
+) -> None:
+    app = enrolled(http, user["id"])
+    made = new_token(http, user["id"], purpose=purpose)
+    fields = {"password": NEW} if purpose == "reset_password" else {}
+    refused(consume(http, made["token"], **fields), errors.SecondFactorRequired)
+    refused(consume(http, made["token"], **fields, code=app.wrong()), errors.WrongCode)
+    if fields:
+        weak = consume(http, made["token"], password="password1", code=app.recovery_codes[0])
+        assert refused(weak, errors.InvalidParameter)["param"] == "password"
+    assert consume(http, made["token"], **fields, code=app.recovery_codes[0]).status_code == 200, "nor was the code"
+    refused(consume(http, made["token"], **fields, code=app.recovery_codes[1]), errors.TokenInvalid)
+    email = new_token(http, user["id"])
+    assert consume(http, email["token"]).status_code == 200, "an email is confirmed without it"
 
 
 # ---- when it ends

@@ -22,6 +22,7 @@ import pytest
 
 from rollbook import roles
 from tests import postgres
+from tests.factors import enrolled
 from tests.harness import PLAIN, Server, free_port, new_key, new_user, running, serving
 from tests.nodes.pair import wait_until
 from tests.typescript_sdk import ROOT
@@ -114,13 +115,17 @@ def test_a_person_resets_their_password_from_the_application_and_signs_in_there(
             assert page.headers["referrer-policy"] == "no-referrer"
             token = re.findall(r'name="token" value="([^"]+)"', page.text)[0]
 
-            def chooses(password: str) -> httpx2.Response:
-                form = {"token": token, "password": password}
+            def chooses(password: str, **more: str) -> httpx2.Response:
+                form = {"token": token, "password": password, **more}
                 return httpx2.post(f"{url}/set-password", data=form, timeout=60, **PLAIN)
 
             refused = chooses("password1")
             assert refused.status_code == 400 and "too common" in refused.text and token in refused.text
-            following = chooses("chosen by the person").headers["location"]
+            factor = enrolled(http, user["id"])
+            asked = chooses("chosen by the person")
+            assert asked.status_code == 401 and 'name="code"' in asked.text
+            following = chooses("chosen by the person", code=factor.recovery_codes[0]).headers["location"]
+            http.delete(f"/v1/users/{user['id']}/second-factors").raise_for_status()  # signing in is another recipe
             assert chooses("chosen by another").status_code == 400
         assert following == f"{shop_url}/sign-in"
         shop_key = narrow_key(http, admin, "sign-in.md")
