@@ -448,6 +448,18 @@ def test_a_reset_link_asks_for_the_factor_before_the_new_password_counts(
         assert person.post("/account/set-password", data=new | {"code": app.code()}).status_code == 404, "works once"
 
 
+def test_a_sign_in_link_asks_for_the_factor(server: Server, http: httpx2.Client, user: dict) -> None:
+    app = enrolled(http, user["id"])
+    issued = http.post(f"/v1/users/{user['id']}/tokens", json={"purpose": "sign_in"}).json()
+    with visitor(server) as person:
+        assert 'name="code"' in person.get(issued["url"]).text
+        for code in ("", app.wrong()):
+            answer = person.post("/account/sign-in-link", data={"token": issued["token"], "code": code})
+            assert answer.status_code == 401 and not is_signed_in(person)
+        done = person.post("/account/sign-in-link", data={"token": issued["token"], "code": app.code()})
+        assert done.status_code == 303 and is_signed_in(person)
+
+
 def test_a_passkey_opens_a_reset_link_too(server: Server, http: httpx2.Client, user: dict) -> None:
     device = with_passkey(server, user)
     link = http.post(f"/v1/users/{user['id']}/password-link").json()["url"]

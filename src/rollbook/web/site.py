@@ -25,7 +25,7 @@ from rollbook.web import docs, forms, proof, templates
 from rollbook.web.page_request import PageRequest, Person, accepts_html, cookie_of, header_lines
 from rollbook.web.pages import Page
 
-ENROLMENT = "/account/security"
+SECURITY = "/account/security"
 # The accuracy of a session's `last_seen_at`.
 SEEN_EVERY = 60 * clock.SECOND
 # Seconds from the first page of a process until the others are compiled: by then it is there.
@@ -66,8 +66,8 @@ class Site:
                 return self._to_sign_in(page)
             if row.who != "anyone" and not page.is_for(row.who):
                 raise Forbidden(f"Your role, {page.by.role}, doesn't allow this.")
-            if person is not None and await self._must_enrol(page, person, row):
-                return page.redirect(ENROLMENT)
+            if person is not None and await self._must_add_factor(page, person, row):
+                return page.redirect(SECURITY)
             if row.method == "GET" and row.who != "anyone" and not page.is_htmx and "" in page.query.values():
                 return page.redirect(page.url_without_blanks)
             if not row.streams_body:
@@ -81,16 +81,16 @@ class Site:
             response = _error(page, error)
         return response._replace(head=response.head + page.new_cookies) if page.new_cookies else response
 
-    async def _must_enrol(self, page: PageRequest, person: Person, row: Page) -> bool:
+    async def _must_add_factor(self, page: PageRequest, person: Person, row: Page) -> bool:
         """Test whether the page is closed to somebody who needs a second factor first; `page.duty` says so on the
         others. Raises Forbidden, to programs."""
         page.duty = await factor_duty.of(self._services, person.user)
         if page.duty is None or not page.duty.is_due or row.who == "anyone":
             return False
-        if page.request.path == proof.CONFIRM or page.request.path.startswith(ENROLMENT):
+        if page.request.path == proof.CONFIRM or page.request.path.startswith(SECURITY):
             return False
         if not accepts_html(page.request):
-            raise Forbidden(f"Your role, {page.by.role}, needs a second factor. Set one up: {ENROLMENT}.")
+            raise Forbidden(f"Your role, {page.by.role}, needs a second factor. Set one up: {SECURITY}.")
         return True
 
     def _check_form(self, request: Request, person: Person | None) -> None:
