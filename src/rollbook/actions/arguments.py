@@ -589,7 +589,8 @@ class SecondFactorCreate(Body):
                 min_length=1,
                 max_length=100,
                 pattern=NO_CONTROLS,
-                description="Name of your application, which the app shows beside the code. Default: `Rollbook`.",
+                description="Name of your application, which the app shows beside the code. Default: the "
+                "setting `brand_name`.",
                 examples=["Acme"],
             ),
         ]

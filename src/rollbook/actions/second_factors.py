@@ -49,8 +49,6 @@ MAX_FACTORS = 20
 SIGN_IN = "sign_in"
 """The purpose of the challenge of whoever has given the right password."""
 APP, IMPORTED = "Authenticator app", "Imported authenticator app"
-ISSUER = "Rollbook"
-"""Name under which an app shows the codes, unless another one is given."""
 
 
 # ---- proving one
@@ -225,7 +223,7 @@ async def create_second_factor(on: Rollbook, by: Principal, id: str, asked: Seco
     factor = second_factors.new(user.id, TOTP, given(asked.name, APP))
     totp = one_time_codes.new_totp()
     await on.write(_add, by, factor._replace(secret=sealed(on.secret, factor.id, totp)), proven)
-    return EnrolledFactor(factor, totp.text, totp.url(user.email, given(asked.issuer, ISSUER)))
+    return EnrolledFactor(factor, totp.text, totp.url(user.email, given(asked.issuer, on.settings.brand_name)))
 
 
 async def _add(tx: Tx, by: Principal, factor: SecondFactor, proven: FactorUse | None) -> None:

@@ -2186,7 +2186,7 @@ export interface components {
              */
             name?: string;
             /**
-             * @description Name of your application, which the app shows beside the code. Default: `Rollbook`.
+             * @description Name of your application, which the app shows beside the code. Default: the setting `brand_name`.
              * @example Acme
              */
             issuer?: string;

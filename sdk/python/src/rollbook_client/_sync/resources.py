@@ -103,8 +103,8 @@ class UsersSecond_factors(Resource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
             kind: The kind of factor. `totp`: an authenticator app.
             name: What the user calls the factor. At most 100 characters.
-            issuer: Name of your application, which the app shows beside the code. Default: `Rollbook`. At most
-                100 characters.
+            issuer: Name of your application, which the app shows beside the code. Default: the setting
+                `brand_name`. At most 100 characters.
             code: A code of your authenticator app, or a recovery code. Required to change your own second
                 factors with an API key. 6 to 64 characters.
             current_password: Your current password. Required to add your own first factor. At most 256
