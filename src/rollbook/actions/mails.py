@@ -50,10 +50,12 @@ class Mail(NamedTuple):
 async def about(on: Rollbook, event: Event, occasion: Occasion) -> Mail | str:
     """The mail for an event as things stand now, or the outcome that says why there is none."""
     user = await users.by_id(on.db, event.user_id)
-    if user is None or (user.status == "suspended" and not occasion.recipient):
+    if user is None:
         return outcomes.OBSOLETE
     if occasion.token_id:
         return await _with_link(on, user, occasion)
+    if user.status == "invited" or (user.status == "suspended" and not occasion.recipient):
+        return outcomes.NOTHING
     facts = dict(occasion.facts)
     if "user_agent" in facts:
         facts["browser"] = browsers.name(facts.pop("user_agent"))

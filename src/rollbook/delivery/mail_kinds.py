@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from rollbook import clock, colors, languages
+from rollbook.auth import tokens
 from rollbook.config import LanguageCode, Settings
 from rollbook.mailing import NOTICES
 from rollbook.records import events
@@ -242,5 +243,6 @@ def samples(settings: Settings, kind: str) -> Facts:
         "url": "https://app.example.com/…",
         "reason": "failing",
     }
-    link = f"{settings.url}/account/invitation?token=example-0123456789" if KINDS[kind].button else ""
+    purpose = next((purpose for purpose, its in OF_PURPOSE.items() if its == kind), None)
+    link = tokens.link_url(settings.url, purpose, "example-0123456789") if purpose else ""
     return Facts("Alice Wonderland", "alice@example.com", link, at + clock.DAY, facts, {"plan": "pro"})
