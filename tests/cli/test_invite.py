@@ -155,4 +155,6 @@ def test_tokens_are_created_listed_revoked_and_consumed(server: Server, place: P
     used = json.loads(good("tokens", "consume", made["token"], "--password", PASSWORD, "--json", *place))
     assert (used["id"], used["token"]["purpose"]) == (user["id"], "reset_password")
     assert json.loads(good("tokens", "list", email, "--json", *place)) == []
+    request = ("tokens", "request", "no-one@example.com", "--purpose", "reset_password")
+    assert good(*request, "--quiet", *place) == good(*request, *place) == ""
     assert "smtp" in refused(*create, "--purpose", "verify_email", "--send", code=2)

@@ -59,6 +59,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "tokens list": ("rollbook tokens list ada@example.com",),
     "tokens revoke": ("rollbook tokens revoke ada@example.com TOKEN_ID",),
+    "tokens request": ("rollbook tokens request ada@example.com --purpose reset_password",),
     "tokens consume": ("rollbook tokens consume TOKEN --password -",),
     "factors list": ("rollbook factors list ada@example.com",),
     "factors get": ("rollbook factors get ada@example.com FACTOR_ID",),

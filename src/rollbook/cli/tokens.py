@@ -1,4 +1,4 @@
-"""`rollbook tokens`: create, list, revoke and consume one-time tokens."""
+"""`rollbook tokens`: create, list, revoke, consume and request one-time tokens."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from rollbook.cli.backends import at
 from rollbook.cli.fields import Fields
 from rollbook.cli.output import as_json, hint, line, listed, shown
 
-app = options.group(help="Create, list, revoke and consume one-time tokens.")
+app = options.group(help="Create, list, revoke, consume and request one-time tokens.")
 
 COLUMNS = ("id", "purpose", "email", "created_at", "expires_at")
 OF_USER = "/v1/users/{userId}/tokens"
-CONSUME = "/v1/tokens/consume"
+CONSUME, REQUEST = "/v1/tokens/consume", "/v1/tokens/request"
 
 
 @options.on_server(
@@ -89,3 +89,21 @@ def consume_token(
         body = {"token": token, **({} if secret is None else {"password": secret}), **fields.sent(backend)}
         user = backend.one("POST", CONSUME, body=body)
         shown(user if json else {name: value for name, value in user.items() if name != "token"}, json, quiet)
+
+
+@options.on_server(
+    app,
+    "request",
+    options.argument("email", "EMAIL"),
+    options.QUIET,
+    fields=arguments.TokenRequest,
+    call=("POST", REQUEST),
+    elsewhere={"email": "EMAIL"},
+)
+def request_token(server: options.Server, fields: Fields, email: str, quiet: bool) -> None:
+    """Have a one-time token sent to whoever has this email, as the form of an application does. Nobody learns whether
+    there is such a user."""
+    with server() as backend:
+        backend.ask("POST", REQUEST, body={"email": email, **fields.sent(backend)})
+        if not quiet:
+            hint(f"If {email} belongs to a user who can use it, it is sent within seconds, by a server that runs.")
