@@ -10,9 +10,10 @@ import pytest
 
 from rollbook.config import Settings
 from rollbook.delivery import mail_kinds
-from rollbook.delivery.mail_kinds import KINDS
+from rollbook.delivery.mail_kinds import KINDS, Facts
 from rollbook.delivery.mail_templates import Rendered, Templates
 from rollbook.languages import NAMES
+from rollbook.records import events
 
 SETTINGS = Settings(public_url="https://id.example.com", brand_name="Ünder & Co", brand_color="#ffd400")
 
@@ -112,3 +113,12 @@ def test_files_that_have_no_effect_are_told(tmp_path: Path) -> None:
     assert [file for file, _ in problems(tmp_path)] == ["invitation.pdf", "invitation.xx.html", "invite.html"]
     ((file, why),) = problems(tmp_path / "none")
     assert file == str(tmp_path / "none") and why == "can't be read: No such file or directory"
+
+
+@pytest.mark.parametrize("type", sorted(mail_kinds.TYPES))
+def test_every_type_of_event_that_mails_are_about_is_one_and_can_be_read(type: str) -> None:
+    found = mail_kinds.occasion(events.example(type, "evt_1", 0))
+    if type not in ("token.created", "session.created", "second_factor.removed"):  # their examples lead to no mail
+        assert found is not None and found.kind in KINDS
+        facts = Facts("Ada", "ada@example.com", "https://id.example.com/", found.expires_at, found.facts)
+        assert Templates("").rendered(found.kind, "en", mail_kinds.values(found.kind, SETTINGS, "en", facts)).text
