@@ -16,11 +16,13 @@ import pytest
 from rollbook.api.routes import ROUTES
 from tests.contract.expect import refused
 from tests.engines import once as once_engine
+from tests.factors import App
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_user, running
 from tests.nodes.pair import wait_until
 
 HOUR = 3600
 WEBHOOK = "/v1/webhooks/{webhookId}"
+FACTOR = "/v1/users/{userId}/second-factors/{factorId}"
 CANCEL = "/v1/imports/{importId}/cancel"
 SLOW = {"ROLLBOOK_PASSWORD_MEMORY": "19456", "ROLLBOOK_PASSWORD_TIME_COST": "8"}
 
@@ -68,6 +70,7 @@ def posts(http: httpx2.Client, path: str) -> dict[str, Post]:
     user, deleted, suspended = new_user(http), new_user(http), new_user(http)
     http.delete(f"/v1/users/{deleted['id']}")
     http.post(f"/v1/users/{suspended['id']}/suspend")
+    factor = http.post(f"/v1/users/{user['id']}/second-factors", json={"kind": "totp"}).json()
     key = http.post("/v1/keys", json={"name": "mine"}).json()["id"]
     webhook, paused = (
         f"/v1/webhooks/{http.post('/v1/webhooks', json={'url': 'inbox', 'types': ['webhook.created'], 'status': status}).json()['id']}"
@@ -89,6 +92,12 @@ def posts(http: httpx2.Client, path: str) -> dict[str, Post]:
         ),
         "/v1/users/{userId}/tokens": Post(
             f"/v1/users/{user['id']}/tokens", {"purpose": "verify_email"}, 201, "token.created"
+        ),
+        FACTOR + "/activate": Post(
+            f"/v1/users/{user['id']}/second-factors/{factor['id']}/activate",
+            {"code": App(factor["secret"]).code()},
+            200,
+            "second_factor.activated",
         ),
         "/v1/users/{userId}/suspend": Post(f"/v1/users/{user['id']}/suspend", None, 200, "user.suspended"),
         "/v1/users/{userId}/activate": Post(f"/v1/users/{suspended['id']}/activate", None, 200, "user.activated"),
@@ -120,8 +129,8 @@ def long_import(http: httpx2.Client) -> str:
     return answer.json()["id"]
 
 
-ELSEWHERE = {"/v1/sessions/refresh"}
-"""test_app_sessions: it writes no event and adds to no list."""
+ELSEWHERE = {"/v1/sessions/refresh", "/v1/tokens/request"}
+"""test_app_sessions, test_requested_tokens: they write no event themselves, and add to no list."""
 
 
 @pytest.mark.parametrize(
@@ -158,7 +167,6 @@ def test_only_calls_that_check_a_secret_or_take_a_file_are_not_replayed() -> Non
         "/v1/users/verify-password",
         "/v1/users/verify-challenge",
         "/v1/users/{userId}/second-factors",
-        "/v1/users/{userId}/second-factors/{factorId}/activate",
         "/v1/users/{userId}/second-factors/verify",
         "/v1/users/{userId}/recovery-codes",
         "/v1/tokens/consume",

@@ -45,6 +45,15 @@ LEFT_OUT = {
 }
 # What is asked for by these IDs is made by a person who signs in, by jobs or by a test.
 MADE_ELSEWHERE = ("{sessionId}", "{factorId}", "{tokenId}", "{importId}", "{requestId}", "{deliveryId}", "{replayId}")
+# What these need comes from an authenticator app or an earlier response: here they are refused.
+PROVEN_ELSEWHERE = {
+    "POST /v1/sessions",
+    "POST /v1/sessions/refresh",
+    "POST /v1/sessions/verify",
+    "POST /v1/users/verify-challenge",
+    "POST /v1/users/{userId}/recovery-codes",
+    "POST /v1/users/{userId}/second-factors/verify",
+}
 ROWS = [route for route in ROUTES if f"{route.method} {route.path}" not in LEFT_OUT]
 QUERIES = (
     "limit=2",
@@ -311,4 +320,4 @@ def test_a_plan_answers_as_its_row_read_step_by_step(tmp_path: Path, monkeypatch
     missed = {
         f"{route.method} {route.path}" for route in ROWS if not any(made in route.path for made in MADE_ELSEWHERE)
     } - succeeded
-    assert not missed, missed
+    assert missed <= PROVEN_ELSEWHERE, missed - PROVEN_ELSEWHERE

@@ -18,6 +18,7 @@ from rollbook.auth import key_format
 from rollbook.docs_site import guide, markdown, search, sections
 from rollbook.schemas import paragraphs
 from rollbook.web import templates
+from rollbook.web.proof import PASSWORD
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
 
 HTML = {"Accept": "text/html"}
@@ -409,7 +410,7 @@ def test_nobody_is_given_keys_and_no_other_site_asks_for_them(server: Server, ow
         assert asked.status_code == 403 and server.key not in asked.text
 
 
-def test_a_person_is_given_its_own_key_for_its_password_only_and_nothing_keeps_it(
+def test_a_person_who_has_proven_to_be_it_is_given_its_own_key_and_nothing_keeps_it(
     server: Server, owner: httpx2.Client, http: httpx2.Client
 ) -> None:
     hidden = new_key(http, name="hidden", revealable=False)
@@ -424,9 +425,10 @@ def test_a_person_is_given_its_own_key_for_its_password_only_and_nothing_keeps_i
     found = answer.json()
     assert server.key not in answer.text and hidden not in answer.text
     assert not {"hidden", "expired", "revoked"} & {each["name"] for each in found}
-    wrong = owner.post("/docs/key", data={"key": found[0]["id"], "password": "wrong password"})
-    assert (wrong.status_code, wrong.json()["error"]) == (401, errors.WrongPassword.message)
-    right = owner.post("/docs/key", data={"key": found[0]["id"], "password": OWNER_PASSWORD})
+    late = owner.post("/docs/key", data={"key": found[0]["id"]})
+    assert (late.status_code, late.json()["error"]) == (403, errors.ProofRequired.message)
+    assert owner.post("/account/confirm", data={PASSWORD: OWNER_PASSWORD}).status_code == 303
+    right = owner.post("/docs/key", data={"key": found[0]["id"]})
     assert right.status_code == 200 and right.json() == {"key": server.key}
     assert right.headers["cache-control"] == "no-store"
     for path in PATHS:

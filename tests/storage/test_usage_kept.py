@@ -31,7 +31,10 @@ from tests.engines import ENGINES, migrated
 
 START = 1_700_000_000 * clock.SECOND // clock.HOUR * clock.HOUR
 STATUSES = (200, 200, 200, 201, 400, 404, 429, 500, 503)
-LIST, READ = (ROUTES[number] for number in (0, 5))
+LIST, READ = (
+    next(route for route in ROUTES if (route.method, route.path) == ("GET", path))
+    for path in ("/v1/users", "/v1/users/{userId}")
+)
 HANDFUL = 1_000
 """Refused requests a user has lines of in a minute, where the tests look for each line."""
 

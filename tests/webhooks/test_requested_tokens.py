@@ -109,6 +109,21 @@ def test_one_webhook_that_names_the_event_carries_the_token_and_no_one_else_sees
     assert used.json()["email_verified"] is True, "whoever has it can read the email"
 
 
+def test_a_request_that_is_repeated_with_its_key_asks_once(
+    server: Server, http: httpx2.Client, listener: Listener, make: Make
+) -> None:
+    user = new_user(http)
+    make(types=NAMED)
+    asked = {"email": user["email"], "purpose": "reset_password"}
+    answers = [
+        http.post("/v1/tokens/request", json=asked, headers={"Idempotency-Key": f"once {user['id']}"}) for _ in range(2)
+    ]
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert [answer.headers.get("idempotency-replayed") for answer in answers] == [None, "true"]
+    worked_off(server)
+    assert len(requested(http, user)) == 1
+
+
 def test_an_old_delivery_that_is_sent_again_has_no_token(
     server: Server, http: httpx2.Client, listener: Listener, make: Make
 ) -> None:
