@@ -56,9 +56,9 @@ class Group:
         self._task = asyncio.get_running_loop().create_task(self._keep())
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        while self._task is not None and not self._task.done():
+            self._task.cancel()  # again, where redis-py has taken it for one of its time-outs
+            await asyncio.wait([self._task], timeout=1.0)
         client, self._client = self._client, None
         self.trouble = "stopped"
         if client is not None:

@@ -28,6 +28,12 @@ func refused(response *http.Response, err error) []any {
 	return []any{response.StatusCode, body.Code, body.Param}
 }
 
+func newUser(email string) openapi.UserCreate {
+	user := openapi.NewUserCreate("Al", email)
+	user.SetPassword("securepassword123")
+	return *user
+}
+
 func main() {
 	email := os.Getenv("EMAIL")
 	configuration := openapi.NewConfiguration()
@@ -51,7 +57,7 @@ func main() {
 		cursor = response.Header.Get("X-Next-Cursor")
 	}
 
-	created, _ := done(users.CreateUser(ctx).UserCreate(*openapi.NewUserCreate("Al", email, "securepassword123")).Execute())
+	created, _ := done(users.CreateUser(ctx).UserCreate(newUser(email)).Execute())
 	whole, _ := done(users.GetUser(ctx, created.Id).Execute())
 	patch := openapi.UserPatch{Name: openapi.PtrString("Alan"), Metadata: map[string]any{"plan": "pro"}}
 	changed, _ := done(users.PatchUser(ctx, created.Id).UserPatch(patch).Fields([]string{"role", "metadata"}).Execute())
@@ -68,7 +74,7 @@ func main() {
 		log = append(log, []any{event.Type, event.Object.Name, event.Object.GetEmail() == email})
 	}
 
-	_, response, err := users.CreateUser(ctx).UserCreate(*openapi.NewUserCreate("Al", "nobody", "securepassword123")).Execute()
+	_, response, err := users.CreateUser(ctx).UserCreate(newUser("nobody")).Execute()
 	invalid := refused(response, err)
 	if _, err := users.DeleteUser(ctx, created.Id).Purge(true).Execute(); err != nil {
 		panic(err)
