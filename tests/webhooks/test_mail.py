@@ -313,7 +313,8 @@ def test_the_page_of_mail_has_every_attempt_previews_and_a_test(
         page = owner.get("/admin/server/mail").text
         assert "550 No such user" in page and event in page and "127.0.0.1" in page
         assert "pass" not in page.replace("password", "")
-        for kind in ("invitation", "test"):
+        for kind, name in (("invitation", "Invitation"), ("sign_in_link", "Sign-in link"), ("test", "Test")):
+            assert f">{name}</option>" in page and f">{name}</th>" in page
             html = owner.get(f"/admin/server/mail/preview/{kind}?lang=de")
             assert "Guten Tag Alice Wonderland," in html.text
             assert "sandbox; default-src 'none'" in html.headers["content-security-policy"]

@@ -135,6 +135,8 @@ PHRASES = {
     "api reference": "reference",
     "access log": "log server",
     "date format": "time zone",
+    "magic link": "sign_in token",
+    "passwordless": "passkey",
 }
 
 _WORD = re.compile(r"\w+(?:[-.']\w+)*")

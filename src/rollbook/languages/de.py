@@ -181,7 +181,7 @@ TEXTS = {
     "mail_url": "URL",
     "mail_invitation_subject": "Ihre Einladung zu {brand}",
     "mail_invitation_text": (
-        "Für {email} wurde ein Konto angelegt. Wählen Sie ein Passwort, dann können Sie es benutzen."
+        "Für {email} wurde ein Konto angelegt. Wählen Sie ein Passwort, dann ist es einsatzbereit."
     ),
     "mail_password_reset_subject": "Neues Passwort für {brand} festlegen",
     "mail_password_reset_text": (

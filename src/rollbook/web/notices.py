@@ -25,7 +25,7 @@ NOTICES: dict[str, Notice] = {
     "factor-renamed": Notice("ok", "Saved."),
     "factor-removed": Notice("ok", "Second factor removed."),
     "factor-too-late": Notice("warn", "That took too long. Add the authenticator app again."),
-    "factors-lifted": Notice("ok", "Second factors lifted. Their password alone signs the user in now."),
+    "factors-lifted": Notice("ok", "Second factors lifted. The user signs in with their password alone now."),
     "password-set": Notice("ok", "Your password is set and you’re signed in."),
     "password-set-only": Notice("ok", "Your password is set."),
     "profile-saved": Notice("ok", "Saved."),

@@ -13,6 +13,8 @@ from rollbook.mailing import MailServer
 from rollbook.web.page_request import GUARDS, HTML, PageRequest
 
 PAGE = 50
+KINDS = [(kind, kind.replace("_", " ").capitalize().replace("Sign in", "Sign-in")) for kind in mail_kinds.KINDS]
+"""The kinds of mail, with their names on the page."""
 # A mail shows itself and nothing else: no scripts, no forms, nothing loaded (CSP level 3).
 SANDBOX = (
     b"Content-Security-Policy: sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action "
@@ -32,7 +34,7 @@ async def show(page: PageRequest) -> Response:
         server=MailServer.parse(settings.smtp) if settings.smtp else None,
         problems=mails.problems(settings),
         attempts=[(each, outcomes.describe_mail(each.outcome).replace("`", "")) for each in found.items],
-        kinds=list(mail_kinds.KINDS),
+        kinds=KINDS,
         languages=list(NAMES.items()),
         newest="/admin/server/mail" if before else None,
         older=f"/admin/server/mail?{urlencode({'before': found.items[-1].id})}" if found.more else None,
