@@ -104,6 +104,8 @@ def test_quiet_prints_just_the_id_and_hints_stay_off_standard_output(
     assert done.stderr == ""
     done = rollbook("keys", "create", email, *place)
     assert "Try it:" in done.stderr
+    done = rollbook("keys", "create", email, "--scopes", "users:write", *place)
+    assert done.returncode == 0 and "/v1/users/me" not in done.stderr  # the key can't read it
 
 
 def test_what_is_named_is_set_and_the_rest_stays(place: Place, new: Callable[..., dict[str, Any]]) -> None:

@@ -143,7 +143,7 @@ def lift_factors(server: options.Server, user: str, yes: bool, quiet: bool) -> N
 
     Whoever can write to the data folder can do so for every user, owners included: `--data DIR`.
     """
-    options.confirm(f"Lift the second factors of {user}? Make sure that it is them who asks.", yes)
+    options.confirm(f"Lift the second factors of {user}? Make sure that the request comes from them.", yes)
     with server() as backend:
         id = backend.user(user)["id"]
         backend.ask("DELETE", at("users", id, "second-factors"))

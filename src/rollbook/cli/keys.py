@@ -124,4 +124,5 @@ def _show(key: Shown, address: str, json: bool, quiet: bool) -> None:
         as_json(key)
     else:
         details({"key": key["key"], **{name: key[name] for name in SHOWN}})
-        hint(f'\nTry it:\n\n  curl -H "Authorization: Bearer {key["key"]}" {address}/v1/users/me')
+        if key["scopes"] is None or "users:read" in key["scopes"]:
+            hint(f'\nTry it:\n\n  curl -H "Authorization: Bearer {key["key"]}" {address}/v1/users/me')

@@ -228,8 +228,8 @@ export class UsersSecondFactors {
    * Lift the second factors of a user.
    *
    * For a user who has lost their device and their recovery codes. Removes all factors and codes, so that the password alone
-   * signs them in: make sure first that it is them who asks. For a user with a role above member, the key needs the scope
-   * `users:grant` as well.
+   * signs them in: make sure first that the request comes from them. For a user with a role above member, the key needs the
+   * scope `users:grant` as well.
    *
    * Scope: `users:write`.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
