@@ -107,6 +107,7 @@ def grants(http: Client, admin: dict[str, Any]) -> dict[str, Callable[[Client], 
         "restore": lambda by: by.post(f"/v1/users/{deleted['id']}/restore"),
         "password": lambda by: by.put(f"{other}/password", json={"password": GOOD}),
         "link": lambda by: by.post(f"{other}/password-link"),
+        "email": lambda by: by.patch(other, json={"email": f"moved-{admin['id']}@example.com"}),
         "demote": lambda by: by.patch(other, json={"role": "member"}),
     }
 
@@ -153,5 +154,7 @@ def test_a_viewer_without_a_password_sets_the_first_one_with_a_whole_key_only(se
     (user,) = http.get("/v1/users?email=no-password@example.com").json()
     with server.http(new_key(http, user_id=user["id"], scopes=["users:write"])) as narrow, Log(http).silent():
         refused(narrow.put("/v1/users/me/password", json={"password": GOOD}), errors.InsufficientScope)
+        email = {"email": "moved.no-password@example.com"}  # to which a link would be sent that sets one
+        refused(narrow.patch("/v1/users/me", json=email), errors.InsufficientScope)
     with server.http(new_key(http, user_id=user["id"])) as whole:
         assert whole.put("/v1/users/me/password", json={"password": GOOD}).status_code == 204

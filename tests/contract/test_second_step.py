@@ -14,7 +14,7 @@ import pytest
 
 from tests.authenticator import Authenticator
 from tests.factors import App, enrolled
-from tests.harness import OWNER_PASSWORD, Server, new_user, running
+from tests.harness import OWNER_PASSWORD, Server, new_key, new_user, running
 from tests.visitor import is_signed_in, own_key, sign_in, signed_in, visitor
 
 STEP = "/account/sign-in/code"
@@ -368,6 +368,33 @@ def test_with_a_factor_it_is_the_proof_and_the_password_is_none(
         code = app.recovery_codes[0]
         assert own.post(f"/v1/keys/{id}/reveal", json={"code": code}).json()["key"] == key
         assert own.post(f"/v1/keys/{id}/reveal", json={"code": code}).status_code == 401, "a code works once"
+
+
+def test_a_new_password_is_no_proof_for_a_person_with_a_factor(
+    server: Server, http: httpx2.Client, user: dict, later: Callable[[float], None]
+) -> None:
+    with signed_in_there(server, user) as person:
+        app = enrolled(http, user["id"])
+        later(601)
+        app.ahead = 601
+        change = {"current_password": user["password"], "password": "one that somebody else has chosen"}
+        asked = person.post("/account/password", data=change)
+        assert asked.status_code == 200 and 'name="proof_code"' in asked.text, asked.text
+        assert person.post("/account/password", data=change | {"proof_code": app.code()}).status_code == 303
+        assert is_signed_in(person)
+
+
+def test_a_new_password_brings_no_new_attempts_at_a_code(server: Server, http: httpx2.Client, user: dict) -> None:
+    app = enrolled(http, user["id"])
+    with server.http(new_key(http, user_id=user["id"])) as thief:
+        path, guess = "/v1/users/me/second-factors", {"kind": "totp", "code": app.wrong()}
+        known, answers = user["password"], []
+        for number in range(3):
+            answers += [thief.post(path, json=guess).status_code for _ in range(3)]
+            change = {"current_password": known, "password": f"{user['password']} {number}"}
+            assert thief.put("/v1/users/me/password", json=change).status_code == 204
+            known = change["password"]
+    assert answers == [401] * 4 + [429] * 5
 
 
 def test_a_passkey_is_a_proof(server: Server, http: httpx2.Client, user: dict, later: Callable[[float], None]) -> None:

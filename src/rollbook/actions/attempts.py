@@ -72,6 +72,25 @@ def account(user: User | None, hash: str | None, email: str) -> str:
     return "attempts:" + sha256(text.encode()).hexdigest()[:32]
 
 
+async def count_code(
+    on: Rollbook, user: User, hash: str | None, origin: AttemptOrigin
+) -> Callable[[], Awaitable[None]]:
+    """The same as `count` for a code of a second factor. It counts together with wrong passwords, and for the user
+    whatever their password is: otherwise, who knows that could change it for more attempts."""
+    take_back = await count(on, account(user, hash, user.email), origin)
+    try:
+        take_back_code = await count(on, account(user, "codes", user.email), origin._replace(networks=()))
+    except TooManyAttempts:
+        await take_back()
+        raise
+
+    async def take_both_back() -> None:
+        await take_back()
+        await take_back_code()
+
+    return take_both_back
+
+
 async def count(on: Rollbook, account: str, origin: AttemptOrigin) -> Callable[[], Awaitable[None]]:
     """Count an attempt before the hash is computed, so that parallel ones are counted too. Returns what takes it back,
     when the password was right. Raises TooManyAttempts, and then nothing is counted."""

@@ -25,11 +25,13 @@ async def ask(on: Rollbook, by: Principal, email: str, password: str | UnsetType
     """Send a link to a new email of the caller, which changes theirs. The limits of links that people ask for hold, so
     that nobody is flooded with them.
 
-    Raises InvalidParameter, WrongPassword, TooManyAttempts, TooManyRequests, EmailTaken, Overloaded.
+    Raises InvalidParameter, ProofRequired, WrongPassword, TooManyAttempts, TooManyRequests, EmailTaken, Overloaded.
     """
     require(by, "users:write", by.user_id)
     user, hash = await users.get(on.db, by.user_id), await users.password_hash(on.db, by.user_id)
-    if hash is not None:
+    if hash is None:
+        passwords.check_first(by, user)
+    else:
         if password is UNSET:
             refuse("current_password", "is required to change your own email")
         await passwords.prove_own(on, by, user, hash, password)

@@ -9,11 +9,21 @@ from rollbook.actions.arguments import PasswordChange
 from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
-from rollbook.actions.permissions import known, may_grant, may_touch, require
+from rollbook.actions.permissions import known, may_grant, may_touch, require, require_proof
 from rollbook.actions.principal import Principal
 from rollbook.auth.hashing_queue import Waiter
 from rollbook.errors import TooManyAttempts, Unavailable, WrongPassword
-from rollbook.records import challenges, events, keys, one_time_tokens, password_parameters, rules, sessions, users
+from rollbook.records import (
+    challenges,
+    events,
+    keys,
+    one_time_tokens,
+    password_parameters,
+    rules,
+    second_factors,
+    sessions,
+    users,
+)
 from rollbook.records.events import Actor
 from rollbook.records.users import User
 from rollbook.storage.database import Tx
@@ -96,6 +106,8 @@ async def set_password(on: Rollbook, by: Principal, id: str, change: PasswordCha
     user = await users.get(on.db, known("user", id))
     hash = await users.password_hash(on.db, id) if id == by.user_id else None
     _may_set(by, user, hash)
+    if id == by.user_id and (hash is None or await second_factors.has(on.db, id)):
+        require_proof(by)  # the current password is none, and the session that begins with the new one counts as one
     if hash is not None:
         if change.current_password is UNSET:
             refuse("current_password", "is required to change your own password")
@@ -114,6 +126,14 @@ def _may_set(by: Principal, user: User, proven: str | None) -> None:
         may_touch(by, user.role)
     else:
         may_grant(by, user.role)
+
+
+def check_first(by: Principal, user: User) -> None:
+    """Check that a user who has no password to prove may do what others need theirs for, as for setting the first one.
+    Raises InsufficientScope, ProofRequired."""
+    if by.caller.scopes is not None:
+        may_grant(by, user.role)
+    require_proof(by)
 
 
 async def _set_password(tx: Tx, by: Principal, id: str, proven: str | None, hash: str, revokes: bool) -> None:

@@ -74,9 +74,8 @@ async def check(
     """Check a code of a user's app, or a recovery code. A wrong one counts as a wrong password does, and is recorded
     like one: `is_own` for who confirms something, and not for who signs in. The right one is not used up before `use`.
     Raises WrongCode, TooManyAttempts."""
-    account = attempts.account(user, await users.password_hash(on.db, user.id), user.email)
     try:
-        take_back = await attempts.count(on, account, origin)
+        take_back = await attempts.count_code(on, user, await users.password_hash(on.db, user.id), origin)
     except TooManyAttempts as refusal:
         if is_own or refusal.of_account:
             on.deferred_events.locked_out(user.id, by)
@@ -410,8 +409,7 @@ async def _prove_password(on: Rollbook, by: Principal, user: User, password: str
     """As for a new password: whoever has none to prove needs a key that nothing narrows."""
     hash = await users.password_hash(on.db, user.id)
     if hash is None:
-        if by.caller.scopes is not None:
-            may_grant(by, user.role)
+        passwords.check_first(by, user)
     elif password is None:
         refuse("current_password", "is required to add your own first second factor")
     else:

@@ -248,9 +248,9 @@ async def update(
 
     Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null removes a key.
     Users can change their own name, email and metadata. Send your `current_password` to change your own email. Admins
-    can change all fields; for the `role`, the key needs the scope `users:grant` as well. A higher role signs the user
-    out, and ends their one-time tokens and the API keys that others created for them. With `If-Match`, the update only
-    succeeds if the user still has that version.
+    can change all fields; for the `role`, and the `email` of a user with a role above member, the key needs the scope
+    `users:grant` as well. A higher role signs the user out, and ends their one-time tokens and the API keys that others
+    created for them. With `If-Match`, the update only succeeds if the user still has that version.
     """
     require(by, "users:write", id)
     wanted = changes_of(changes)
@@ -263,14 +263,17 @@ async def update(
 async def _prove_for_email(
     on: Rollbook, by: Principal, id: str, wanted: dict[str, Any], password: str | UnsetType
 ) -> None:
-    """A session or a key alone must not be enough to take an account over. Whoever has no password yet needs none.
+    """A session or a key alone must not be enough to take an account over. For whoever has no password yet, the same
+    holds as for setting the first one.
 
-    Raises InvalidParameter, WrongPassword, TooManyAttempts, Overloaded.
+    Raises InvalidParameter, InsufficientScope, ProofRequired, WrongPassword, TooManyAttempts, Overloaded.
     """
     user, hash = await users.get(on.db, id), await users.password_hash(on.db, id)
     if wanted["email"] == user.email:
         del wanted["email"]  # sent back as it was read; should it change meanwhile, this must not change it back
-    elif hash is not None:
+    elif hash is None:
+        passwords.check_first(by, user)
+    else:
         if password is UNSET:
             refuse("current_password", "is required to change your own email")
         await passwords.prove_own(on, by, user, hash, password)
@@ -396,6 +399,8 @@ def plan(by: Principal, user: User, wanted: Mapping[str, Any]) -> PlannedChange:
         may_grant(by, columns["role"])
     if columns.get("status") in ("active", "invited"):
         may_grant(by, user.role)
+    if "email" in columns and user.id != by.user_id:
+        may_grant(by, user.role)  # whoever reads their mail can set their password
     if columns.get("status") == "suspended" and user.id == by.user_id:
         raise NotYourself("You cannot suspend yourself.")
     if "email" in columns and user.email_verified and "email_verified" not in columns:

@@ -79,7 +79,8 @@ class Site:
             # Here we know who is signed in.
             self._services.operations.count(error, request)
             response = _error(page, error)
-        return response._replace(head=response.head + page.new_cookies) if page.new_cookies else response
+        # Before the handler's: a cookie that it sets, or takes away, is the last, which counts.
+        return response._replace(head=page.new_cookies + response.head) if page.new_cookies else response
 
     async def _must_add_factor(self, page: PageRequest, person: Person, row: Page) -> bool:
         """Test whether the page is closed to somebody who needs a second factor first; `page.duty` says so on the

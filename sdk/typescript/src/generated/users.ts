@@ -408,9 +408,9 @@ export class Users {
    *
    * Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null removes a key.
    * Users can change their own name, email and metadata. Send your `current_password` to change your own email. Admins can
-   * change all fields; for the `role`, the key needs the scope `users:grant` as well. A higher role signs the user out, and
-   * ends their one-time tokens and the API keys that others created for them. With `If-Match`, the update only succeeds if
-   * the user still has that version.
+   * change all fields; for the `role`, and the `email` of a user with a role above member, the key needs the scope
+   * `users:grant` as well. A higher role signs the user out, and ends their one-time tokens and the API keys that others
+   * created for them. With `If-Match`, the update only succeeds if the user still has that version.
    *
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
@@ -439,9 +439,9 @@ export class Users {
    *
    * Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null removes a key.
    * Users can change their own name, email and metadata. Send your `current_password` to change your own email. Admins can
-   * change all fields; for the `role`, the key needs the scope `users:grant` as well. A higher role signs the user out, and
-   * ends their one-time tokens and the API keys that others created for them. With `If-Match`, the update only succeeds if
-   * the user still has that version.
+   * change all fields; for the `role`, and the `email` of a user with a role above member, the key needs the scope
+   * `users:grant` as well. A higher role signs the user out, and ends their one-time tokens and the API keys that others
+   * created for them. With `If-Match`, the update only succeeds if the user still has that version.
    *
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.

@@ -2173,10 +2173,10 @@ class AsyncUsers(AsyncResource):
 
         Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null
         removes a key. Users can change their own name, email and metadata. Send your `current_password` to
-        change your own email. Admins can change all fields; for the `role`, the key needs the scope
-        `users:grant` as well. A higher role signs the user out, and ends their one-time tokens and the API keys
-        that others created for them. With `If-Match`, the update only succeeds if the user still has that
-        version.
+        change your own email. Admins can change all fields; for the `role`, and the `email` of a user with a
+        role above member, the key needs the scope `users:grant` as well. A higher role signs the user out, and
+        ends their one-time tokens and the API keys that others created for them. With `If-Match`, the update
+        only succeeds if the user still has that version.
 
         Scope: `users:write`. Members can only access themselves.
 
@@ -2263,10 +2263,10 @@ class AsyncUsers(AsyncResource):
 
         Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null
         removes a key. Users can change their own name, email and metadata. Send your `current_password` to
-        change your own email. Admins can change all fields; for the `role`, the key needs the scope
-        `users:grant` as well. A higher role signs the user out, and ends their one-time tokens and the API keys
-        that others created for them. With `If-Match`, the update only succeeds if the user still has that
-        version.
+        change your own email. Admins can change all fields; for the `role`, and the `email` of a user with a
+        role above member, the key needs the scope `users:grant` as well. A higher role signs the user out, and
+        ends their one-time tokens and the API keys that others created for them. With `If-Match`, the update
+        only succeeds if the user still has that version.
 
         Scope: `users:write`. Members can only access themselves.
 
