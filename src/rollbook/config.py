@@ -833,20 +833,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigurationError(
                 "backup_every is for SQLite. Back up PostgreSQL with its own tools, such as pg_dump, and leave it off."
             )
-        if not 0 < self.app_session_lifetime <= self.app_refresh_lifetime:
-            raise ConfigurationError(
-                "app_session_lifetime and app_refresh_lifetime can't be off, and the second one can't be shorter: use "
-                "two such as 15m and 30d."
-            )
+        self._check_lifetimes()
         if self.access_tokens and not self.public_url:
             raise ConfigurationError("access_tokens needs public_url: the tokens name it as their issuer.")
         if self.public_url and not self.public_url.startswith(("http://", "https://")):
             raise ConfigurationError(
                 f"public_url: {self.public_url!r} is not a URL. Use a full URL, such as https://api.example.com."
             )
-        for name in ("invite_lifetime", "reset_lifetime", "sign_in_lifetime", "verify_lifetime"):
-            if not 60 <= getattr(self, name) <= MAX_TOKEN_LIFETIME:
-                raise ConfigurationError(f"{name} must be a duration from 1m to 30d.")
         if self.security_contact and not _IS_CONTACT(self.security_contact):
             raise ConfigurationError(
                 f"security_contact: {self.security_contact!r} is not a URI. Use one such as "
@@ -867,13 +860,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if self.hashes_are_weak and not self.is_local:
             raise ConfigurationError(
                 "password_memory and password_time_cost are too small for a server that others can reach: use at "
-                "least 19456 KiB with 2 "
-                "passes, 12288 with 3, 9216 with 4 or 7168 with 5."
+                "least 19456 KiB with 2 passes, 12288 with 3, 9216 with 4 or 7168 with 5."
             )
         if self.password_memory < 8 * self.password_parallelism:  # RFC 9106 section 3.1
             raise ConfigurationError(
                 "password_memory is too small: argon2 needs at least 8 KiB for each lane of password_parallelism."
             )
+
+    def _check_lifetimes(self) -> None:
+        """Check how long sessions of applications and one-time tokens are valid. Raises ConfigurationError."""
+        if not 0 < self.app_session_lifetime <= self.app_refresh_lifetime:
+            raise ConfigurationError(
+                "app_session_lifetime and app_refresh_lifetime can't be off, and the second one can't be shorter: use "
+                "two such as 15m and 30d."
+            )
+        for name in ("invite_lifetime", "reset_lifetime", "sign_in_lifetime", "verify_lifetime"):
+            if not 60 <= getattr(self, name) <= MAX_TOKEN_LIFETIME:
+                raise ConfigurationError(f"{name} must be a duration from 1m to 30d.")
 
     def _check_brand(self) -> None:
         """Raises ConfigurationError."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from rollbook import clock, ids, roles
-from rollbook.actions import access_tokens, passwords, sessions, tokens, verification
+from rollbook.actions import access_tokens, attempts, passwords, sessions, tokens, verification
 from rollbook.actions.access_tokens import AccessToken
 from rollbook.actions.arguments import SessionCreate, SessionRefresh, SessionVerification, TokenConsume
 from rollbook.actions.checking import given, refuse
@@ -88,7 +88,7 @@ WAYS = {"token": ("token",), "challenge": ("challenge",), "email": ("email", "pa
 
 
 def _way(asked: SessionCreate) -> str:
-    """How they sign in: one of WAYS. Raises InvalidParameter."""
+    """One of WAYS, in which the user signs in. Raises InvalidParameter."""
     begun = [way for way, names in WAYS.items() if any(getattr(asked, name) is not UNSET for name in names)]
     if len(begun) > 1:
         refuse(begun[0], f"can't be combined with {' and '.join(WAYS[begun[1]])}")
@@ -137,7 +137,7 @@ async def _with_factor(tx: Tx, on: Rollbook, by: Actor, token: str, proven: Fact
 
 async def _by_token(on: Rollbook, by: Principal, asked: SessionCreate) -> IssuedSession:
     """Raises TokenInvalid, InvalidParameter, SecondFactorRequired, WrongCode, TooManyAttempts."""
-    origin, actor = verification.origin_of(by, asked.address)
+    origin, actor = attempts.of_application(by, asked.address)
     text = given(asked.token)
     open = await tokens.look(on, text)
     if open is not None and open.token.purpose != SIGN_IN:
@@ -248,7 +248,7 @@ async def verify(on: Rollbook, by: Principal, asked: SessionVerification, with_u
 
 
 def _ends_at(settings: Settings, created_at: int, now: int) -> int:
-    """When a session ends, unless it is refreshed before."""
+    """End of a session that is not refreshed before."""
     ends_at = now + settings.app_refresh_lifetime * clock.SECOND
     if settings.app_session_max_age:
         ends_at = min(ends_at, created_at + settings.app_session_max_age * clock.SECOND)

@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from typing import NamedTuple
 
+from msgspec import UNSET, UnsetType
+
 from rollbook import clock
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
@@ -22,6 +24,7 @@ from rollbook.limits import windows
 from rollbook.limits.policy import CountedNetwork, networks
 from rollbook.quota import NO_LIMIT, Limit
 from rollbook.records import rules
+from rollbook.records.events import Actor
 from rollbook.records.users import User
 
 
@@ -59,10 +62,12 @@ def in_browser(on: Rollbook, by: Principal, user: User | None, device: str | Non
     return at_address(by.address) if known is None else AttemptOrigin(f"device:{known}")
 
 
-def of_application(by: Principal, address: str | None) -> AttemptOrigin:
-    """Origin for whoever signs in to the application that asks. Without their address, the application is all that is
-    known of them."""
-    return AttemptOrigin(f"application:{by.user_id}", True) if address is None else at_address(address)
+def of_application(by: Principal, address: str | UnsetType) -> tuple[AttemptOrigin, Actor]:
+    """Origin for whoever signs in to the application that asks, and who is recorded for it. Without their address, the
+    application is all that is known of them."""
+    if address is UNSET:
+        return AttemptOrigin(f"application:{by.user_id}", True), by.actor
+    return at_address(address), by.actor._replace(address=address)
 
 
 def account(user: User | None, hash: str | None, email: str) -> str:

@@ -1,5 +1,5 @@
-"""Who needs a second factor to use the dashboard, and until when they can do without: the settings
-`second_factor_roles` and `second_factor_grace`."""
+"""The duty to have a second factor for the dashboard, and the time to set one up: the settings `second_factor_roles`
+and `second_factor_grace`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def roles(on: Rollbook, queries: Queries) -> Collection[str]:
 
 
 async def of(on: Rollbook, user: User) -> Duty | None:
-    """What this user has yet to do. None if they need no second factor, or have one."""
+    """The duty of a user who has yet to meet it. None if they need no second factor, or have one."""
     if not await _lacks(on, on.db, user):
         return None
     began = await second_factor_grace.began(on.db, user.id)

@@ -20,7 +20,7 @@ Proven = FactorUse | passkeys.Checked
 
 
 class GivenFactor(NamedTuple):
-    """What was given: one of the two, or nothing."""
+    """A code, an answer of a passkey, or neither."""
 
     code: str = ""
     """Of an authenticator app, or a recovery code."""
@@ -28,7 +28,7 @@ class GivenFactor(NamedTuple):
 
 
 class Ways(NamedTuple):
-    """How a user can prove who they are, besides recovery codes."""
+    """Ways in which a user can prove who they are, besides recovery codes."""
 
     has_app: bool
     has_passkey: bool

@@ -1,4 +1,4 @@
-"""Invitations: who has been invited and has no password yet, and many new ones at once."""
+"""Invitations: the users who were invited and have no password yet, and many new ones at once."""
 
 from __future__ import annotations
 

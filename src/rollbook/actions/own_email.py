@@ -11,7 +11,7 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require
 from rollbook.actions.principal import Principal
 from rollbook.auth.tokens import mint
-from rollbook.errors import EmailTaken, TooManyRequests
+from rollbook.errors import TooManyRequests
 from rollbook.records import events, one_time_tokens, users
 from rollbook.records.one_time_tokens import NewToken
 from rollbook.records.webhooks import MAIL_ID
@@ -52,9 +52,7 @@ async def ask(on: Rollbook, by: Principal, email: str, password: str | UnsetType
 
 async def _add(tx: Tx, by: Principal, new: NewToken) -> None:
     user = await users.get(tx, new.user_id)
-    other = await users.by_email(tx, str(new.email))
-    if other is not None and other.id != user.id:
-        raise EmailTaken()
+    await tokens.check_free(tx, user, str(new.email))
     token = await tokens.add(tx, user, new)
     told = one_time_tokens.in_events(token) | {"send": True}
     await events.record(tx, "token.created", user.id, by.actor, told)

@@ -97,7 +97,7 @@ async def _register(tx: Tx, by: Principal, factor: SecondFactor, codes: tuple[st
 
 
 class Presented(NamedTuple):
-    """What a browser has sent to prove something with a passkey: not verified yet."""
+    """An answer of a browser that is to prove something with a passkey: not verified yet."""
 
     party: RelyingParty
     about: str

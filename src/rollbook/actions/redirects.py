@@ -1,4 +1,4 @@
-"""Where people may be led from our pages: only to applications that whoever runs the server has named."""
+"""Destinations of people who leave our pages: only applications that whoever runs the server has named."""
 
 from __future__ import annotations
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from msgspec import UNSET
-
 from rollbook import roles
 from rollbook.actions import attempts, factor_duty, passwords
 from rollbook.actions.arguments import (
@@ -184,7 +182,7 @@ class ActivatedFactor(NamedTuple):
 
 
 class VerifiedFactor(NamedTuple):
-    """What a code was of; without `factor_id`, it was a recovery code."""
+    """A code that was right: of this factor or, without `factor_id`, a recovery code."""
 
     factor_id: str | None
     recovery_codes_left: int
@@ -291,8 +289,7 @@ async def verify_second_factor(on: Rollbook, by: Principal, id: str, asked: Seco
     user = await users.get(on.db, known("user", id))
     if roles.is_barred(user.status):
         raise UserSuspended()
-    origin = attempts.of_application(by, None if asked.address is UNSET else asked.address)
-    actor = by.actor if asked.address is UNSET else by.actor._replace(address=asked.address)
+    origin, actor = attempts.of_application(by, asked.address)
     proven = await check(on, actor, user, asked.code, origin)
     return await on.write(_verified, actor, proven)
 

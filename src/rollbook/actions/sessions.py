@@ -224,7 +224,7 @@ async def _end_by_cookie(tx: Tx, by: Principal, cookie: bytes) -> None:
 
 
 class UsedToken(NamedTuple):
-    """What came of a one-time token in a browser."""
+    """Result of a one-time token in a browser."""
 
     token: Token
     user: User

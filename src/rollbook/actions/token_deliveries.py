@@ -1,5 +1,5 @@
-"""Who delivers a one-time token that someone has asked for: a webhook that names the event, or else the server's own
-mail."""
+"""The deliverer of a one-time token that someone has asked for: a webhook that names the event, or else the server's
+own mail."""
 
 from __future__ import annotations
 

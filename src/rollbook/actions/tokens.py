@@ -158,9 +158,14 @@ async def _check_possible(tx: Tx, by: Principal, user: User, new: NewToken) -> N
     if new.email is not None:
         if new.email == user.email:
             refuse("email", "is the user's email already")
-        other = await users.by_email(tx, new.email)
-        if other is not None and other.id != user.id:
-            raise EmailTaken()
+        await check_free(tx, user, new.email)
+
+
+async def check_free(tx: Tx, user: User, email: str) -> None:
+    """Check that an email is nobody else's. Raises EmailTaken."""
+    other = await users.by_email(tx, email)
+    if other is not None and other.id != user.id:
+        raise EmailTaken()
 
 
 def _check_not_suspended(user: User) -> None:
@@ -253,7 +258,7 @@ class Open(NamedTuple):
 
 
 async def look(on: Rollbook, text: str) -> Open | None:
-    """What this token would do, without using it. None if it is unknown, was used, replaced or ended, or has expired:
+    """Find a token without using it. None if it is unknown, was used, replaced or ended, or has expired:
     nobody learns which."""
     token = await one_time_tokens.find(on.db, tokens.digest(text))
     user = None if token is None else await users.by_id(on.db, token.user_id)
@@ -279,9 +284,8 @@ async def consume_token(on: Rollbook, by: Principal, asked: TokenConsume) -> Con
     same way, and take the same time.
     """
     require(by, "tokens:consume")
-    address = None if asked.address is UNSET else asked.address
-    actor = by.actor if address is None else by.actor._replace(address=address)
-    ready = await prepare(on, actor, asked, attempts.of_application(by, address), Waiter((by.user_id,)))
+    origin, actor = attempts.of_application(by, asked.address)
+    ready = await prepare(on, actor, asked, origin, Waiter((by.user_id,)))
     return await on.write(_consume, actor, ready)
 
 
@@ -370,7 +374,7 @@ async def use(tx: Tx, by: Actor, ready: Ready) -> User:
 
 
 def _columns(user: User, token: Token, name: str | None) -> dict[str, str | int]:
-    """What changes of the user, beside the password. Raises TokenInvalid."""
+    """Columns of the user that change, beside the password. Raises TokenInvalid."""
     wanted: dict[str, str | int] = {}
     if token.purpose == "change_email" and token.email is not None:
         wanted = {"email": token.email, "email_verified": 1}

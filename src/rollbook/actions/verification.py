@@ -1,10 +1,10 @@
-"""Who signs in to an application: it verifies their password here and, if they have one, their second factor."""
+"""Signing in to an application, which verifies the password here and, if there is one, the second factor."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from msgspec import UNSET, UnsetType
+from msgspec import UnsetType
 
 from rollbook import roles
 from rollbook.actions import attempts, passwords, second_factors
@@ -58,7 +58,7 @@ async def prove_password(
 ) -> ProvenPassword:
     """Raises WrongPassword, TooManyAttempts, Overloaded, UserSuspended."""
     user, kept = await users.sign_in(on.db, email)
-    origin, actor = origin_of(by, address)
+    origin, actor = attempts.of_application(by, address)
     hash = await passwords.prove_sign_in(on, actor, user, email, origin, kept, password)
     if user is None:
         raise WrongPassword()
@@ -100,7 +100,7 @@ async def prove_factor(
     user = await users.by_id(on.db, challenge.user_id)
     if user is None:
         raise InvalidChallenge()
-    origin, actor = origin_of(by, address)
+    origin, actor = attempts.of_application(by, address)
     return actor, await second_factors.check(on, actor, user, code, origin)
 
 
@@ -110,10 +110,3 @@ async def second_step(tx: Tx, by: Actor, token: str, proven: FactorUse) -> str:
     challenge = await second_factors.take_challenge(tx, token)
     await second_factors.use(tx, by, proven)
     return challenge.user_id
-
-
-def origin_of(by: Principal, address: str | UnsetType) -> tuple[attempts.AttemptOrigin, Actor]:
-    """Origin of an attempt, and who is recorded for it."""
-    if address is UNSET:
-        return attempts.of_application(by, None), by.actor
-    return attempts.of_application(by, address), by.actor._replace(address=address)

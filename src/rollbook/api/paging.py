@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +10,7 @@ import msgspec
 
 from rollbook.actions.checking import refuse
 from rollbook.actions.users import order_of
+from rollbook.auth.base64url import decoded, encoded
 from rollbook.auth.server_secret import Secret
 from rollbook.records.user_list import UserPage
 from rollbook.records.user_list.query import Position, lengths
@@ -25,18 +25,18 @@ def cursor(secret: Secret, sort: tuple[str, ...] | None, position: Position) -> 
     """A position as a signed string. Includes the order: a position in one order means nothing in another. Remembered:
     the same few pages are asked for again and again, above all the first."""
     content = _encode((_name(sort), position.backwards, position.values))
-    return _text(secret.sign(PURPOSE, content) + content)
+    return encoded(secret.sign(PURPOSE, content) + content)
 
 
 def position(secret: Secret, sort: tuple[str, ...] | None, text: str) -> Position:
     """The position in a cursor. Raises InvalidParameter for a forged cursor, or one for another order."""
     try:
-        raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        raw = decoded(text)
         size = len(secret.sign(PURPOSE, b""))
         signature, content = raw[:size], raw[size:]
         if not secret.signed(PURPOSE, content, signature):
             raise ValueError("signature")
-        if _text(raw) != text:  # the decoder ignores characters that are not base64
+        if encoded(raw) != text:  # the decoder ignores characters that are not base64
             raise ValueError("form")
         of, backwards, found = _decode(content)
     except (ValueError, msgspec.DecodeError):
@@ -63,7 +63,3 @@ def links(base: str, parameters: list[tuple[str, str]], limit: int, page: UserPa
 
 def _name(sort: tuple[str, ...] | None) -> str:
     return ",".join(sort) if sort else "created_at"
-
-
-def _text(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()

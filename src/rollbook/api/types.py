@@ -937,7 +937,7 @@ class RecoveryCodes(Struct, frozen=True):
 
 
 class VerifiedCode(Struct, frozen=True):
-    """What a code was of."""
+    """A code that was right."""
 
     factor_id: (
         Annotated[str, identifier("ID of the authenticator app. Null: it was a recovery code.", examples.FACTOR_ID)]

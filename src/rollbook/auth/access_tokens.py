@@ -6,8 +6,9 @@ joserfc is loaded on first use: it takes 0.3 s, and most servers sign nothing.
 from __future__ import annotations
 
 import warnings
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rollbook.auth.base64url import decoded, encoded
 
 if TYPE_CHECKING:
     from joserfc.jwk import OKPKey
@@ -31,7 +32,7 @@ def new_key() -> KeyPair:
     from joserfc.jwk import OKPKey
 
     made: dict[str, Any] = OKPKey.generate_key(CURVE, auto_kid=False).as_dict(private=True)
-    return KeyPair(_decoded(made["x"]), _decoded(made["d"]))
+    return KeyPair(decoded(made["x"]), decoded(made["d"]))
 
 
 def sign(id: str, pair: KeyPair, claims: dict[str, Any]) -> str:
@@ -46,18 +47,10 @@ def sign(id: str, pair: KeyPair, claims: dict[str, Any]) -> str:
 
 def public_jwk(id: str, public: bytes) -> dict[str, str]:
     """The public part as a JSON Web Key (RFC 7517, RFC 8037 section 2)."""
-    return {"kty": "OKP", "crv": CURVE, "alg": ALGORITHM, "use": "sig", "kid": id, "x": _encoded(public)}
+    return {"kty": "OKP", "crv": CURVE, "alg": ALGORITHM, "use": "sig", "kid": id, "x": encoded(public)}
 
 
 def _key(pair: KeyPair) -> OKPKey:
     from joserfc.jwk import OKPKey
 
-    return OKPKey.import_key({"kty": "OKP", "crv": CURVE, "x": _encoded(pair.public), "d": _encoded(pair.private)})
-
-
-def _encoded(data: bytes) -> str:
-    return urlsafe_b64encode(data).decode().rstrip("=")
-
-
-def _decoded(text: str) -> bytes:
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    return OKPKey.import_key({"kty": "OKP", "crv": CURVE, "x": encoded(pair.public), "d": encoded(pair.private)})

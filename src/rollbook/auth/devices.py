@@ -9,9 +9,9 @@ holder has attempts of their own at one account, and needs the password as anyon
 from __future__ import annotations
 
 import secrets
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 from rollbook import clock
+from rollbook.auth.base64url import decoded_or_empty, encoded
 from rollbook.auth.server_secret import Secret
 
 VALID = 180 * clock.DAY
@@ -26,8 +26,7 @@ def mint(secret: Secret, user_id: str) -> str:
     """A cookie for the browser in which this user has just signed in: the time, a random number and their signature,
     separated by dots."""
     start = f"{clock.now() // clock.SECOND:x}.{secrets.token_urlsafe(_BYTES)}"
-    signature = urlsafe_b64encode(secret.mac("devices", _signed(user_id, start))).decode().rstrip("=")
-    return f"{start}.{signature}"
+    return f"{start}.{encoded(secret.mac('devices', _signed(user_id, start)))}"
 
 
 def known(secret: Secret, user_id: str, cookie: str) -> str | None:
@@ -38,7 +37,7 @@ def known(secret: Secret, user_id: str, cookie: str) -> str | None:
     if (
         len(cookie) > MAX_LENGTH
         or not cookie.isascii()
-        or not secret.has_mac("devices", _signed(user_id, start), _decoded(signature))
+        or not secret.has_mac("devices", _signed(user_id, start), decoded_or_empty(signature))
     ):
         return None
     return device if clock.now() < int(made, 16) * clock.SECOND + VALID else None
@@ -46,10 +45,3 @@ def known(secret: Secret, user_id: str, cookie: str) -> str | None:
 
 def _signed(user_id: str, start: str) -> bytes:
     return f"{user_id} {start}".encode()
-
-
-def _decoded(signature: str) -> bytes:
-    try:
-        return urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
-    except ValueError:
-        return b""

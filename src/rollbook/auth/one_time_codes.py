@@ -30,7 +30,10 @@ RECOVERY_CODES = 10
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _GROUPS, _GROUP = 6, 4
 _IS_RECOVERY_CODE = re.compile(rf"[{_ALPHABET}]{{{_GROUPS * _GROUP}}}").fullmatch
-_READ_AS = str.maketrans("ilo", "110", " -\t")
+_BETWEEN = " -\t"
+"""Characters that people write between groups."""
+_READ_AS = str.maketrans("ilo", "110", _BETWEEN)
+_WITHOUT_GROUPS = str.maketrans("", "", _BETWEEN)
 _DIGITS = re.compile(r"[0-9]{6,8}").fullmatch
 
 
@@ -56,7 +59,7 @@ class Totp(NamedTuple):
         return f"{self.algorithm}:{self.digits}:{self.period}:{self.text}".encode()
 
     def url(self, account: str, issuer: str) -> str:
-        """What the QR code says (Key Uri Format)."""
+        """The content of the QR code (Key Uri Format)."""
         return self._otp(account, issuer.replace(":", " ")).provisioning_uri()
 
     def step(self, code: str, after: int | None) -> int | None:
@@ -90,7 +93,7 @@ def new_totp() -> Totp:
 
 
 def unpacked(text: bytes) -> Totp:
-    """What `packed` has made."""
+    """The opposite of `packed`."""
     algorithm, digits, period, secret = text.decode().split(":")
     return Totp(_decoded(secret), int(digits), int(period), algorithm)  # type: ignore[arg-type]
 
@@ -131,7 +134,7 @@ def checked(totp: Totp) -> Totp:
 
 
 def _decoded(text: str) -> bytes:
-    text = text.translate(str.maketrans("", "", " -\t")).upper().rstrip("=")
+    text = text.translate(_WITHOUT_GROUPS).upper().rstrip("=")
     try:
         return b32decode(text + "=" * (-len(text) % 8))
     except ValueError:
@@ -147,12 +150,12 @@ def mint_recovery_codes() -> tuple[str, ...]:
 
 
 def recovery_digest(user_id: str, code: str) -> bytes | None:
-    """What is stored of a recovery code, however it is typed; None if it can't be one."""
+    """Digest of a recovery code, however it is typed; None if it can't be one."""
     read = code.lower().translate(_READ_AS)
     return sha256(f"{user_id} {read}".encode()).digest() if _IS_RECOVERY_CODE(read) else None
 
 
 def as_digits(code: str) -> str | None:
     """The digits of a code, which apps show in groups; None if it can't be one of an app."""
-    read = code.translate(str.maketrans("", "", " -\t"))
+    read = code.translate(_WITHOUT_GROUPS)
     return read if _DIGITS(read) else None

@@ -8,11 +8,11 @@ and is refused for any other. That it works once is for the caller to hold.
 from __future__ import annotations
 
 import secrets
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from rollbook import clock
+from rollbook.auth.base64url import decoded_or_empty, encoded
 from rollbook.auth.server_secret import Secret
 
 VALID = 5 * clock.MINUTE
@@ -46,7 +46,7 @@ class Described(NamedTuple):
 
 
 class NewPasskey(NamedTuple):
-    """What a registration has made."""
+    """A passkey that a browser has registered."""
 
     credential_id: bytes
     public_key: bytes
@@ -55,7 +55,7 @@ class NewPasskey(NamedTuple):
 
 
 class Assertion(NamedTuple):
-    """What an authenticator says to have signed: not verified yet."""
+    """A signature of an authenticator: not verified yet."""
 
     credential_id: bytes
     challenge: str
@@ -68,13 +68,13 @@ class Assertion(NamedTuple):
 
 def challenge(secret: Secret, about: str) -> str:
     start = f"{clock.now() // clock.SECOND:x}.{secrets.token_urlsafe(_BYTES)}"
-    return f"{start}.{_encoded(secret.mac('passkeys', _signed(about, start)))}"
+    return f"{start}.{encoded(secret.mac('passkeys', _signed(about, start)))}"
 
 
 def expiry(secret: Secret, about: str, text: str) -> int:
-    """When a challenge about this ends. Raises Refused if it has ended, or is about something else."""
+    """End of a challenge about this. Raises Refused if it has ended, or is about something else."""
     start, _, signature = text.rpartition(".")
-    if not text.isascii() or not secret.has_mac("passkeys", _signed(about, start), _decoded(signature)):
+    if not text.isascii() or not secret.has_mac("passkeys", _signed(about, start), decoded_or_empty(signature)):
         raise Refused("not a challenge about this")
     until = int(start.partition(".")[0], 16) * clock.SECOND + VALID
     if until <= clock.now():
@@ -95,8 +95,8 @@ def creation_options(
     """Options for a new passkey: one that the authenticator finds by itself, and only gives to whom it recognizes."""
     return {
         "rp": {"id": party.id, "name": shown_as},
-        "user": {"id": _encoded(user_id.encode()), "name": email, "displayName": name},
-        "challenge": _encoded(text.encode()),
+        "user": {"id": encoded(user_id.encode()), "name": email, "displayName": name},
+        "challenge": encoded(text.encode()),
         "pubKeyCredParams": [{"type": "public-key", "alg": alg} for alg in ALGORITHMS],
         "timeout": VALID // 1_000,
         "excludeCredentials": _descriptors(known),
@@ -113,7 +113,7 @@ def request_options(party: RelyingParty, text: str, known: Iterable[Described] =
     """Options for the use of one of these passkeys; of none, for whichever the person has."""
     return {
         "rpId": party.id,
-        "challenge": _encoded(text.encode()),
+        "challenge": encoded(text.encode()),
         "timeout": VALID // 1_000,
         "allowCredentials": _descriptors(known),
         "userVerification": "required",
@@ -122,8 +122,7 @@ def request_options(party: RelyingParty, text: str, known: Iterable[Described] =
 
 def _descriptors(known: Iterable[Described]) -> list[dict[str, Any]]:
     return [
-        {"type": "public-key", "id": _encoded(each.credential_id), "transports": list(each.transports)}
-        for each in known
+        {"type": "public-key", "id": encoded(each.credential_id), "transports": list(each.transports)} for each in known
     ]
 
 
@@ -205,14 +204,3 @@ def _check_frame(client: Any) -> None:
     """Our pages are in nobody's frame."""
     if client.cross_origin:
         raise Refused("asked for in a frame of another site")
-
-
-def _encoded(data: bytes) -> str:
-    return urlsafe_b64encode(data).decode().rstrip("=")
-
-
-def _decoded(text: str) -> bytes:
-    try:
-        return urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except ValueError:
-        return b""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from base64 import urlsafe_b64decode
 from hashlib import sha256
 
+from rollbook.auth.base64url import decoded
 from rollbook.config import Settings
 
 DEVICE = "-device"
@@ -25,8 +25,7 @@ def mint() -> str:
 def redirect_url(token: str) -> str:
     """URL to which a password link of an earlier version leads after use, which its text contains; empty for none. Only
     to be asked once its digest is known to be right."""
-    encoded = token.partition(".")[2]
-    return urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+    return decoded(token.partition(".")[2]).decode()
 
 
 def digest(text: str) -> bytes:

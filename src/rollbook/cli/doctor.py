@@ -491,7 +491,7 @@ def _mail(settings: Settings) -> Iterator[Finding]:
     except ConfigurationError as problem:
         yield fault("mail", str(problem), "Correct this setting.")
     except smtp.Failed as failed:
-        told = outcomes.describe_mail(failed.outcome).replace("`", "")
+        told = outcomes.describe_mail(failed.outcome)
         fix = "Mails wait, and are tried again for three days."
         yield warning("mail", f"{server.address}: {told}{f' {failed.detail}' if failed.detail else ''}", fix)
     else:

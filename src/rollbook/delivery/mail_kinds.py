@@ -57,20 +57,6 @@ OF_PURPOSE = {
     "sign_in": "sign_in_link",
 }
 """The kinds that have a link, by the purpose of its token."""
-TYPES = frozenset(
-    {
-        "token.created",
-        "token.requested",
-        "user.updated",
-        "session.created",
-        "key.created",
-        "key.expiring",
-        "webhook.disabled",
-        "second_factor.removed",
-        "second_factor.lifted",
-    }
-)
-"""Types of events that mails are sent about."""
 REASONS = {"failing": "mail_webhook_failing", "gone": "mail_webhook_gone"}
 """Why a webhook was disabled, where it is not for a lost right."""
 
@@ -94,7 +80,7 @@ class Occasion(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What a mail is about."""
+    """The content of a mail, whatever its language."""
 
     name: str
     email: str
@@ -168,6 +154,8 @@ _OCCASIONS = {
     "second_factor.removed": _of_factor,
     "second_factor.lifted": _of_factor,
 }
+TYPES = frozenset(_OCCASIONS)
+"""Types of events that mails are sent about."""
 
 
 def is_wanted(settings: Settings, occasion: Occasion) -> bool:

@@ -116,8 +116,8 @@ def describe(outcome: str) -> str:
 
 
 def describe_mail(outcome: str) -> str:
-    """The same for an attempt to send a mail."""
+    """The same for an attempt to send a mail, as plain text."""
     if outcome in OF_MAIL:
-        return OF_MAIL[outcome]
+        return OF_MAIL[outcome].replace("`", "")
     again = "It is not retried." if outcome.startswith("smtp_5") else "It is tried again."
     return f"The mail server answered with {outcome[5:]}. {again}"

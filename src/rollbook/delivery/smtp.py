@@ -251,7 +251,7 @@ def _reply(problem: Exception) -> str:
 
 
 def _failure(problem: BaseException) -> Failed:
-    """What kept a connection from being made, or ended it."""
+    """The reason why there is no connection, or no longer."""
     import aiosmtplib
 
     cause: BaseException | None = problem

@@ -18,7 +18,7 @@ class Challenge(NamedTuple):
     user_id: str
     purpose: str
     data: str
-    """What who opened it left here for whoever ends it."""
+    """A note of whoever opened it to whoever ends it."""
 
 
 ADD = "INSERT INTO challenges (digest, user_id, purpose, data, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)"
@@ -59,7 +59,7 @@ def _made(row: Row | None) -> Challenge | None:
 
 
 async def end_all(tx: Tx, user_id: str) -> None:
-    """What a user has begun can't be ended any more: what it was begun with, such as a password, has changed."""
+    """End all challenges of a user: what they were begun with, such as a password, has changed."""
     await tx.run(END_ALL, user_id)
 
 

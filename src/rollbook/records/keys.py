@@ -248,8 +248,7 @@ async def sealed_after(queries: Queries, id: str, limit: int) -> list[tuple[str,
 
 async def seal_again(tx: Tx, changed: Iterable[tuple[bytes, str, bytes]]) -> None:
     """Store new sealed forms, with their keys' IDs and former sealed forms: a key may have been revoked meanwhile."""
-    for values in changed:
-        await tx.run(SEAL_AGAIN, *values)
+    await tx.many(SEAL_AGAIN, changed)
 
 
 async def sealed(queries: Queries, id: str) -> bytes | None:

@@ -179,8 +179,7 @@ async def sealed_after(queries: Queries, id: str, limit: int) -> list[tuple[str,
 
 async def seal_again(tx: Tx, changed: Iterable[tuple[bytes, str, bytes]]) -> None:
     """Store secrets encrypted again, with their factors' IDs and former forms."""
-    for values in changed:
-        await tx.run(SEAL_AGAIN, *values)
+    await tx.many(SEAL_AGAIN, changed)
 
 
 def _made(rows: Iterable[Row]) -> list[SecondFactor]:

@@ -18,7 +18,7 @@ CODE, CREDENTIAL = "code", "credential"
 
 
 class AskedFactor(NamedTuple):
-    """What `factor.html` shows."""
+    """The values of `factor.html`."""
 
     has_app: bool
     """Without an authenticator app, only recovery codes can be typed."""
@@ -33,7 +33,7 @@ def party(page: PageRequest) -> RelyingParty | None:
 
 
 async def asked(page: PageRequest, user_id: str, about: str) -> AskedFactor | None:
-    """How this user can prove who they are; None if they have no second factor."""
+    """Ways in which this user can prove who they are; None if they have no second factor."""
     ways = await factor_proof.ways(page.on, user_id)
     if ways is None:
         return None

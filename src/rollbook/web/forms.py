@@ -57,9 +57,13 @@ PROOFS = (WrongPassword, SecondFactorRequired, WrongCode, TooManyAttempts)
 """What can be wrong with the proof in a form."""
 
 
-def problems(page: PageRequest, error: ApiError, labels: dict[str, str] = LABELS, proof: str = "") -> dict[str, str]:
+def problems(
+    page: PageRequest, error: ApiError | None, labels: dict[str, str] = LABELS, proof: str = ""
+) -> dict[str, str]:
     """Problems of a form, by field, in the language of the page; under "" those about none. `proof` is the field of the
     password or code that the person had to give. The error is counted as one that was sent."""
+    if error is None:
+        return {}
     if isinstance(error, ProofRequired):  # the page asks for the password, and sends the form again
         raise error
     page.on.operations.count(error, page.request)

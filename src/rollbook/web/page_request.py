@@ -160,7 +160,7 @@ class PageRequest:
 
     @property
     def reads(self) -> LanguageCode:
-        """What the reader would rather read, for pages and mails to them."""
+        """The language of the reader, for pages and mails to them."""
         accept = self.request.headers.get(b"accept-language", b"").decode("latin-1")
         return chosen(self._asked, accept, self.on.settings.language)
 
@@ -228,14 +228,16 @@ class PageRequest:
         status: int = 200,
         *,
         secret: bool = False,
+        error: ApiError | None = None,
         headers: bytes = b"",
         cache: bytes = PRIVATE,
         leads_to: str = "",
         **context: Any,
     ) -> Response:
-        """A page, or a part of one. `secret`: the page or its URL holds a secret, so it is not compressed, since its
-        length would tell about its content (BREACH), and its URL is not sent as a referrer. `cache` is the
-        Cache-Control line. `leads_to` is the origin to which the response to a form of this page may redirect."""
+        """A page, or a part of one; after an `error`, with its status and header. `secret`: the page or its URL holds a
+        secret, so it is not compressed, since its length would tell about its content (BREACH), and its URL is not sent
+        as a referrer. `cache` is the Cache-Control line. `leads_to` is the origin to which the response to a form of
+        this page may redirect."""
         notice = self._notice if cache is PRIVATE else None
         body = templates.render(
             template,
@@ -243,11 +245,14 @@ class PageRequest:
             person=self.person,
             url=self.on.url,
             notice=notice,
+            error=error,
             language=self.language,
             t=templates.texts(self.language),
             brand=brand.of(self.on.settings),
             **{"section": "", **context},
         ).encode()
+        if error is not None:
+            status, headers = error.status, headers + header_lines(error)
         safe = SAFE_SECRET if secret else SAFE
         if leads_to:
             safe = safe.replace(b"form-action 'self'", b"form-action 'self' " + leads_to.encode())

@@ -12,7 +12,7 @@ from rollbook.actions.principal import Principal
 from rollbook.errors import ApiError, ProofRequired
 from rollbook.http.response import Response
 from rollbook.web import factors, forms
-from rollbook.web.page_request import PageRequest, Person, accepts_html, header_lines
+from rollbook.web.page_request import PageRequest, Person, accepts_html
 
 if TYPE_CHECKING:
     from rollbook.web.pages import Page
@@ -52,16 +52,15 @@ async def ask(page: PageRequest, error: ApiError | None = None, next: str = "") 
     field = PASSWORD if asked is None else CODE
     return page.render(
         "account/confirm.html",
-        200 if error is None else error.status,
         secret=True,
-        headers=b"" if error is None else header_lines(error),
+        error=error,
         section="account/confirm",
         action=page.localized(CONFIRM if page.request.method == "GET" else page.request.path),
         sent=sent or [("next", next)],
         asked=asked,
         field=field,
         credential=CREDENTIAL,
-        problems={} if error is None else forms.problems(page, error, {"password": "Your password"}, proof=field),
+        problems=forms.problems(page, error, {"password": "Your password"}, proof=field),
     )
 
 

@@ -22,7 +22,7 @@ from rollbook.records import sessions, users
 from rollbook.records.events import Actor
 from rollbook.roles import is_barred
 from rollbook.web import docs, forms, proof, templates
-from rollbook.web.page_request import PageRequest, Person, accepts_html, cookie_of, header_lines
+from rollbook.web.page_request import PageRequest, Person, accepts_html, cookie_of
 from rollbook.web.pages import Page
 
 SECURITY = "/account/security"
@@ -199,9 +199,7 @@ def _error(page: PageRequest, error: ApiError) -> Response:
     """An error page. Its URL may hold the token of a link."""
     return page.render(
         "sign_in/error.html" if page.is_public else "error.html",
-        error.status,
         secret=True,
-        headers=header_lines(error),
         error=error,
         sentence=forms.sentence(error, page.language),
         request_id=page.request.id,

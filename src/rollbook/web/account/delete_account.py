@@ -7,7 +7,7 @@ from rollbook.errors import ApiError, Forbidden
 from rollbook.http.response import Response
 from rollbook.web import forms
 from rollbook.web.account.sign_in import FORGET_PAGES
-from rollbook.web.page_request import PageRequest, header_lines
+from rollbook.web.page_request import PageRequest
 
 
 async def show(page: PageRequest) -> Response:
@@ -32,15 +32,14 @@ async def show_deleted(page: PageRequest) -> Response:
 def _page(page: PageRequest, error: ApiError | None = None) -> Response:
     return page.render(
         "sign_in/delete_account.html",
-        200 if error is None else error.status,
-        headers=b"" if error is None else header_lines(error),
+        error=error,
         section="sign-in",
         time=_time(page),
-        problems={} if error is None else forms.problems(page, error),
+        problems=forms.problems(page, error),
     )
 
 
 def _time(page: PageRequest) -> str:
-    """How long the account can be restored."""
+    """Time in which the account can be restored."""
     days = page.on.settings.deleted_retention
     return page.language.counted("day", days) if days else ""

@@ -7,7 +7,7 @@ from rollbook.actions.arguments import TokenRequest
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
 from rollbook.web import forms
-from rollbook.web.page_request import PageRequest, header_lines
+from rollbook.web.page_request import PageRequest
 
 
 async def is_offered(page: PageRequest) -> bool:
@@ -36,10 +36,9 @@ async def ask(page: PageRequest) -> Response:
 async def _form(page: PageRequest, email: str = "", error: ApiError | None = None) -> Response:
     return page.render(
         "sign_in/forgot_password.html",
-        200 if error is None else error.status,
-        headers=b"" if error is None else header_lines(error),
+        error=error,
         section="sign-in",
         email=email,
         is_offered=await is_offered(page),
-        problems={} if error is None else forms.problems(page, error),
+        problems=forms.problems(page, error),
     )

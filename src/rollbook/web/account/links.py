@@ -1,4 +1,4 @@
-"""What the pages behind one-time links share: whether a link works, what to do if it doesn't, and where it leads.
+"""Common parts of the pages behind one-time links: finding the token, the page of a dead link, and the form.
 
 To open a page uses nothing up: programs that show email open links, too. A form does.
 """
@@ -15,7 +15,7 @@ from rollbook.errors import ApiError
 from rollbook.http.response import Response
 from rollbook.web import factors, forms
 from rollbook.web.account import forgot_password
-from rollbook.web.page_request import PageRequest, header_lines
+from rollbook.web.page_request import PageRequest
 
 
 def token_of(page: PageRequest) -> str:
@@ -49,12 +49,11 @@ async def form(page: PageRequest, template: str, open: Open, error: ApiError | N
     """The page with the form that uses the link. Its policy lets the form lead to where the link does."""
     parts = urlsplit(open.redirect_url)
     needs_factor = await tokens.needs_factor(page.on.db, open)
-    problems = {} if error is None else forms.problems(page, error, proof=factors.CODE if needs_factor else "")
+    problems = forms.problems(page, error, proof=factors.CODE if needs_factor else "")
     return page.render(
         template,
-        200 if error is None else error.status,
         secret=True,
-        headers=b"" if error is None else header_lines(error),
+        error=error,
         leads_to=f"{parts.scheme}://{parts.netloc}" if parts.netloc else "",
         section="sign-in",
         host=parts.netloc,

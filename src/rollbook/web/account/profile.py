@@ -11,7 +11,7 @@ from rollbook.api.show import export_document
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
 from rollbook.web import forms
-from rollbook.web.page_request import PageRequest, download, header_lines
+from rollbook.web.page_request import PageRequest, download
 
 
 async def show(page: PageRequest) -> Response:
@@ -30,7 +30,7 @@ async def change_profile(page: PageRequest) -> Response:
         await users.update(page.on, page.by, page.me.user.id, asked)
     except ApiError as error:
         problems = forms.problems(page, error, proof="current_password")
-        return _page(page, error.status, headers=header_lines(error), given=given, problems=problems)
+        return _page(page, error, given=given, problems=problems)
     return page.redirect("/account", "email-asked" if mails else "profile-saved")
 
 
@@ -43,7 +43,7 @@ async def change_password(page: PageRequest) -> Response:
     except ApiError as error:
         labels = forms.LABELS | {"password": "The new password"}
         problems = forms.problems(page, error, labels, proof="current_password")
-        return _page(page, error.status, headers=header_lines(error), password_problems=problems)
+        return _page(page, error, password_problems=problems)
     signed_in = await sessions.start(page.on, page.by, page.me.user.id, page.browser)
     return page.redirect("/account", "password-changed", page.cookies(signed_in))
 
@@ -57,9 +57,8 @@ async def export(page: PageRequest) -> Response:
 
 def _page(
     page: PageRequest,
-    status: int = 200,
+    error: ApiError | None = None,
     *,
-    headers: bytes = b"",
     given: Mapping[str, str] | None = None,
     problems: Mapping[str, str] = {},
     password_problems: Mapping[str, str] = {},
@@ -67,8 +66,7 @@ def _page(
     user = page.me.user
     return page.render(
         "account/profile.html",
-        status,
-        headers=headers,
+        error=error,
         section="account",
         user=user,
         role_text=roles.ROLES[user.role],

@@ -10,7 +10,7 @@ from rollbook.http.response import Response
 from rollbook.records.users import User
 from rollbook.web import factors, forms
 from rollbook.web.account.sign_in import destination
-from rollbook.web.page_request import PageRequest, cookie_of, header_lines
+from rollbook.web.page_request import PageRequest, cookie_of
 
 
 async def show(page: PageRequest) -> Response:
@@ -54,12 +54,11 @@ def _too_late(page: PageRequest) -> Response:
 async def _form(page: PageRequest, token: str, user: User, wanted: str, error: ApiError | None = None) -> Response:
     return page.render(
         "sign_in/second_step.html",
-        200 if error is None else error.status,
         secret=True,
-        headers=b"" if error is None else header_lines(error),
+        error=error,
         section="sign-in",
         user=user,
         next=wanted,
         asked=await factors.asked(page, user.id, passkeys.about_step(token)),
-        problems={} if error is None else forms.problems(page, error, proof=factors.CODE),
+        problems=forms.problems(page, error, proof=factors.CODE),
     )

@@ -19,7 +19,7 @@ from rollbook.actions.second_factors import ActivatedFactor
 from rollbook.errors import ApiError, NotFound
 from rollbook.http.response import Response
 from rollbook.web import factors, forms, shown_once
-from rollbook.web.page_request import PageRequest, download, header_lines
+from rollbook.web.page_request import PageRequest, download
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -108,14 +108,13 @@ def _app(page: PageRequest, error: ApiError | None = None) -> Response | None:
     secret = shown["secret"]
     return page.render(
         "account/security_app.html",
-        200 if error is None else error.status,
         secret=True,
-        headers=b"" if error is None else header_lines(error),
+        error=error,
         section="account/security",
         code=_qr(shown["url"]),
         groups=" ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
         app_url=shown["url"],
-        problems={} if error is None else forms.problems(page, error, LABELS, proof="code"),
+        problems=forms.problems(page, error, LABELS, proof="code"),
     )
 
 
@@ -153,13 +152,13 @@ async def _passkey(page: PageRequest, error: ApiError | None = None) -> Response
     ours = factors.party(page)
     return page.render(
         "account/security_passkey.html",
-        200 if error is None else error.status,
+        error=error,
         section="account/security",
         options=None if ours is None else await _options(page, ours),
         given=page.form.get("name", "") if error else browsers.name(page.browser.agent),
         public_url=page.on.settings.public_url,
         host=urlsplit(page.on.url).hostname,
-        problems={} if error is None else forms.problems(page, error, LABELS),
+        problems=forms.problems(page, error, LABELS),
     )
 
 

@@ -11,7 +11,7 @@ from rollbook.http.response import Response
 from rollbook.records.challenges import VALID
 from rollbook.web import factors, forms
 from rollbook.web.account import forgot_password
-from rollbook.web.page_request import PageRequest, header_lines
+from rollbook.web.page_request import PageRequest
 
 HOME = "/"
 FORGET_PAGES = b'Clear-Site-Data: "cache"\r\n'
@@ -79,14 +79,13 @@ async def sign_out(page: PageRequest) -> Response:
 async def _form(page: PageRequest, wanted: str, email: str = "", error: ApiError | None = None) -> Response:
     return page.render(
         "sign_in/sign_in.html",
-        200 if error is None else error.status,
-        headers=b"" if error is None else header_lines(error),
+        error=error,
         section="sign-in",
         next=wanted,
         email=email,
         passkey=await factors.request(page, passkeys.SIGN_IN),
         offers_link=await forgot_password.is_offered(page),
-        problems={} if error is None else forms.problems(page, error),
+        problems=forms.problems(page, error),
     )
 
 

@@ -1,4 +1,4 @@
-"""Invitations: who has no password yet, with the link that each of them has; and a pasted list of people to invite."""
+"""Invitations: the users who have no password yet, each with their link, and a pasted list of people to invite."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ async def show_form(page: PageRequest) -> Response:
 
 
 async def preview(page: PageRequest) -> Response:
-    """What would become of the list, without inviting anybody."""
+    """Show what would become of the list, without inviting anybody."""
     form = page.form
     try:
         people = await _read(page, form)

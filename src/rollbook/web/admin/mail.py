@@ -33,7 +33,7 @@ async def show(page: PageRequest) -> Response:
         settings=settings,
         server=MailServer.parse(settings.smtp) if settings.smtp else None,
         problems=mails.problems(settings),
-        attempts=[(each, outcomes.describe_mail(each.outcome).replace("`", "")) for each in found.items],
+        attempts=[(each, outcomes.describe_mail(each.outcome)) for each in found.items],
         kinds=KINDS,
         languages=list(NAMES.items()),
         newest="/admin/server/mail" if before else None,
@@ -62,7 +62,7 @@ async def send_test(page: PageRequest) -> Response:
     sent = await mails.send_test(page.on, page.by, kind)
     if sent.outcome == outcomes.DELIVERED:
         return page.redirect("/admin/server/mail", "mail-sent")
-    told = outcomes.describe_mail(sent.outcome).replace("`", "")
+    told = outcomes.describe_mail(sent.outcome)
     return page.render(
         "admin/mail_failed.html", 200, section="admin/server", told=told, detail=sent.detail, outcome=sent.outcome
     )
