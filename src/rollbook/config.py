@@ -35,6 +35,8 @@ def public_query(query: str) -> str:
     return "&".join(part for part in query.split("&") if not _IS_SECRET(unquote_plus(part.partition("=")[0]).lower()))
 
 
+PRODUCT = "Rollbook"
+"""Name of the application where `brand_name` says no other."""
 LanguageCode = Literal["en", "de", "fr", "es", "pt", "ja"]
 """Languages of the pages and mails that customers see."""
 
@@ -504,7 +506,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "Name of your application on the pages and mails that your customers see, such as the sign-in page. "
             "Set it if they don't know that Rollbook is behind it."
         ),
-    ] = "Rollbook"
+    ] = PRODUCT
     brand_logo: Annotated[
         str,
         says(

@@ -12,6 +12,7 @@ import pytest
 
 from rollbook import clock
 from rollbook.auth import passkeys
+from rollbook.auth.base64url import encoded
 from rollbook.auth.passkeys import NewPasskey, Refused, RelyingParty
 from rollbook.auth.server_secret import Secret
 from tests.authenticator import PRESENT, Authenticator, decoded
@@ -109,7 +110,7 @@ def test_a_challenge_is_about_one_thing_and_valid_for_five_minutes() -> None:
     with pytest.raises(Refused):
         passkeys.expiry(Secret(b"t" * 32), "sign in", text)
     late = SECRET.mac("passkeys", f"sign in {(clock.now() - passkeys.VALID) // clock.SECOND:x}.r".encode())
-    old = f"{(clock.now() - passkeys.VALID) // clock.SECOND:x}.r.{passkeys._encoded(late)}"
+    old = f"{(clock.now() - passkeys.VALID) // clock.SECOND:x}.r.{encoded(late)}"
     with pytest.raises(Refused, match="expired"):
         passkeys.expiry(SECRET, "sign in", old)
 

@@ -34,6 +34,11 @@ CONTROL_FREE = r"^[^\x00-\x1f\x7f]*$" + NO_LINE_BREAK
 _WINDOW = "[1-9][0-9]{0,8}/(second|minute|hour|day|[1-9][0-9]{0,5}s)"
 
 
+def _label(description: str, example: str) -> Meta:
+    """A name that people give to something, of 1 to 100 characters."""
+    return Meta(min_length=1, max_length=100, pattern=NO_CONTROLS, description=description, examples=[example])
+
+
 # ---- types with rules of their own; here and below, a field a line
 
 
@@ -569,29 +574,13 @@ class SecondFactorCreate(Body):
     """An authenticator app to add."""
 
     kind: Annotated[Literal["totp"], says("The kind of factor. `totp`: an authenticator app.")]
-    name: (
-        Annotated[
-            str,
-            Meta(
-                min_length=1,
-                max_length=100,
-                pattern=NO_CONTROLS,
-                description="What the user calls the factor.",
-                examples=["Phone"],
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
+    name: Annotated[str, _label("What the user calls the factor.", "Phone")] | UnsetType = UNSET
     issuer: (
         Annotated[
             str,
-            Meta(
-                min_length=1,
-                max_length=100,
-                pattern=NO_CONTROLS,
-                description="Name of your application, which the app shows beside the code. Default: the "
-                "setting `brand_name`.",
-                examples=["Acme"],
+            _label(
+                "Name of your application, which the app shows beside the code. Default: the setting `brand_name`.",
+                "Acme",
             ),
         ]
         | UnsetType
@@ -722,16 +711,7 @@ class TokenConsume(Body):
 class KeyCreate(Body):
     """An API key to create."""
 
-    name: Annotated[
-        str,
-        Meta(
-            min_length=1,
-            max_length=100,
-            pattern=NO_CONTROLS,
-            description="What you use the key for.",
-            examples=["billing service"],
-        ),
-    ]
+    name: Annotated[str, _label("What you use the key for.", "billing service")]
     user_id: Annotated[Owner, says("ID of the user the key belongs to. Default: yourself.")] | UnsetType = UNSET
     scopes: Scopes | None | UnsetType = UNSET
     expires_at: (
@@ -922,16 +902,7 @@ class PasswordProof(Body):
 class SecondFactorName(Body):
     """The name of a second factor."""
 
-    name: Annotated[
-        str,
-        Meta(
-            min_length=1,
-            max_length=100,
-            pattern=NO_CONTROLS,
-            description="What you call the factor.",
-            examples=["Phone"],
-        ),
-    ]
+    name: Annotated[str, _label("What you call the factor.", "Phone")]
 
 
 # ---- what selects

@@ -11,14 +11,13 @@ from urllib.parse import urlsplit
 
 from rollbook.actions.checking import invalid, new_password
 from rollbook.auth import breached_passwords
-from rollbook.config import ConfigurationError, Settings
+from rollbook.config import PRODUCT, ConfigurationError, Settings
 from rollbook.errors import Fault
 
 if TYPE_CHECKING:
     from rollbook.actions.context import Rollbook
 
 _BREACHED = "The password was found in a data breach. Choose another one."
-_PRODUCT = "Rollbook"
 
 logger = logging.getLogger("rollbook.passwords")
 
@@ -83,4 +82,4 @@ def _words(settings: Settings) -> tuple[str, ...]:
 
 
 def _names(settings: Settings) -> tuple[str, ...]:
-    return (_PRODUCT, *({settings.brand_name} - {_PRODUCT}))
+    return (PRODUCT, *({settings.brand_name} - {PRODUCT}))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from xml.parsers import expat
 
 from rollbook import colors
-from rollbook.config import ConfigurationError, Settings
+from rollbook.config import PRODUCT, ConfigurationError, Settings
 from rollbook.errors import NotFound
 from rollbook.http.coding import Fixed
 from rollbook.http.response import Response
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from rollbook.web.page_request import PageRequest
 
 MAX_LOGO = 262_144
-PRODUCT = "Rollbook"
 SVG, PNG = b"image/svg+xml; charset=utf-8", b"image/png"
 # Opened by itself, an SVG image is a document: its scripts don't run, and it loads nothing (CSP level 3).
 SANDBOX = b"Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'\r\n"

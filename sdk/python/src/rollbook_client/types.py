@@ -619,7 +619,7 @@ class SecondFactors(Model):
 
 
 class VerifiedCode(Model):
-    """What a code was of."""
+    """A code that was right."""
 
     __slots__ = ()
     factor_id: str | None

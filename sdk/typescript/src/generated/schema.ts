@@ -3107,7 +3107,7 @@ export interface components {
         };
         /**
          * VerifiedCode
-         * @description What a code was of.
+         * @description A code that was right.
          * @example {
          *       "factor_id": "fac_065n1f3k9s1t7b2m5h8c0v4d6g",
          *       "recovery_codes_left": 10

@@ -231,7 +231,7 @@ export interface UserPatch extends Object<"UserPatch"> {}
 /** The fields of a user to change. Missing fields are left unchanged. */
 export interface UserUpdate extends Object<"UserUpdate"> {}
 
-/** What a code was of. */
+/** A code that was right. */
 export interface VerifiedCode extends Object<"VerifiedCode"> {}
 
 /** A session of your application that has not ended, and its user as they are now. */

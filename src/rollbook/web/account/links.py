@@ -1,4 +1,4 @@
-"""Common parts of the pages behind one-time links: finding the token, the page of a dead link, and the form.
+"""Common parts of the pages on which one-time tokens are used: the token, the form, and the page of a dead link.
 
 To open a page uses nothing up: programs that show email open links, too. A form does.
 """
