@@ -202,6 +202,19 @@ def test_a_passkey_signs_in_alone(server: Server, http: httpx2.Client, user: dic
     ]
 
 
+def test_what_a_passkey_has_signed_works_once_whatever_has_changed_since(
+    server: Server, http: httpx2.Client, user: dict
+) -> None:
+    device = with_passkey(server, user)
+    device.count = None  # a synced one, without a counter
+    with at_localhost(server) as person:
+        credential = device.get(options(person.get("/account/sign-in").text), named(server))
+        assert person.post("/account/sign-in", data={"credential": credential}).status_code == 303
+        body = {"password": "another one for passkeys"}
+        assert http.put(f"/v1/users/{user['id']}/password", json=body).status_code == 204
+        assert person.post("/account/sign-in", data={"credential": credential}).status_code == 401
+
+
 def test_a_passkey_does_for_a_code(server: Server, user: dict) -> None:
     device = with_passkey(server, user)
     with at_localhost(server) as person:

@@ -26,8 +26,6 @@ from rollbook.storage.database import Duplicate, Tx
 
 SIGN_IN = "sign in"
 """What a challenge is about with which a person signs in who says nothing else."""
-USED = "passkey"
-"""Purpose of a stored challenge that a passkey has answered: it works once."""
 REFUSED = "This passkey was not accepted. Load the page again, then try once more."
 UNREGISTERED = "This passkey could not be registered. Load the page again, then try once more."
 
@@ -168,7 +166,7 @@ async def use(tx: Tx, checked: Checked) -> None:
     """Use it up, in the transaction of what it is for: neither its challenge nor its counter works again. Raises
     WrongCode."""
     try:
-        await challenges.add(tx, tokens.digest(checked.challenge), checked.factor.user_id, USED)
+        await challenges.add(tx, tokens.digest(checked.challenge), checked.factor.user_id, challenges.USED)
     except Duplicate:
         raise WrongCode(REFUSED) from None
     if not await records.use_passkey(tx, checked.factor.id, checked.sign_count):

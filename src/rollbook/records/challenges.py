@@ -10,6 +10,9 @@ from rollbook.storage.database import Queries, Row, Tx
 
 VALID = 5 * clock.MINUTE
 """In microseconds."""
+USED = "passkey"
+"""Purpose of one that a passkey has answered. It opens nothing: it stays until it expires, so that the same answer does
+not work again."""
 MAX_OPEN = 20
 """Of a user. The next one ends the oldest."""
 
@@ -28,7 +31,7 @@ END_OLDEST = """
     DELETE FROM challenges WHERE digest IN
       (SELECT digest FROM challenges WHERE user_id = ? AND purpose = ? ORDER BY created_at DESC, digest
        LIMIT 100 OFFSET ?)"""
-END_ALL = "DELETE FROM challenges WHERE user_id = ?"
+END_ALL = f"DELETE FROM challenges WHERE user_id = ? AND purpose <> '{USED}'"
 ANY_OLD = "SELECT 1 FROM challenges WHERE expires_at <= ? LIMIT 1"
 EXPIRE = "DELETE FROM challenges WHERE expires_at <= ?"
 
