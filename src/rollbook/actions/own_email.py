@@ -3,10 +3,9 @@ it. So a typo locks nobody out, and nobody takes an address that isn't theirs.""
 
 from __future__ import annotations
 
-from msgspec import UNSET, UnsetType
+from msgspec import UnsetType
 
 from rollbook.actions import passwords, token_requests, tokens
-from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require
 from rollbook.actions.principal import Principal
@@ -28,13 +27,8 @@ async def ask(on: Rollbook, by: Principal, email: str, password: str | UnsetType
     Raises InvalidParameter, ProofRequired, WrongPassword, TooManyAttempts, TooManyRequests, EmailTaken, Overloaded.
     """
     require(by, "users:write", by.user_id)
-    user, hash = await users.get(on.db, by.user_id), await users.password_hash(on.db, by.user_id)
-    if hash is None:
-        passwords.check_first(by, user)
-    else:
-        if password is UNSET:
-            refuse("current_password", "is required to change your own email")
-        await passwords.prove_own(on, by, user, hash, password)
+    user = await users.get(on.db, by.user_id)
+    await passwords.prove_for_email(on, by, user, password)
     if not await token_requests.admits(on, email, by.address):
         raise TooManyRequests(WAIT, "Too many links were sent already.")
     text = mint()

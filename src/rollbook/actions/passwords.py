@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from rollbook.actions import attempts, new_passwords
 from rollbook.actions.arguments import PasswordChange
@@ -80,6 +80,21 @@ async def prove_own(on: Rollbook, by: Principal, user: User, hash: str | None, p
     except TooManyAttempts:
         on.deferred_events.locked_out(user.id, by.actor)
         raise
+
+
+async def prove_for_email(on: Rollbook, by: Principal, user: User, password: str | UnsetType) -> None:
+    """Prove to be the caller, whose email changes: a session or a key alone must not be enough to take an account over.
+    For whoever has no password yet, the same holds as for setting the first one.
+
+    Raises InvalidParameter, InsufficientScope, ProofRequired, WrongPassword, TooManyAttempts, Overloaded.
+    """
+    hash = await users.password_hash(on.db, user.id)
+    if hash is None:
+        check_first(by, user)
+    elif password is UNSET:
+        refuse("current_password", "is required to change your own email")
+    else:
+        await prove_own(on, by, user, hash, password)
 
 
 async def renewed(on: Rollbook, hash: str, password: str) -> str | None:

@@ -263,20 +263,12 @@ async def update(
 async def _prove_for_email(
     on: Rollbook, by: Principal, id: str, wanted: dict[str, Any], password: str | UnsetType
 ) -> None:
-    """A session or a key alone must not be enough to take an account over. For whoever has no password yet, the same
-    holds as for setting the first one.
-
-    Raises InvalidParameter, InsufficientScope, ProofRequired, WrongPassword, TooManyAttempts, Overloaded.
-    """
-    user, hash = await users.get(on.db, id), await users.password_hash(on.db, id)
+    """Prove to be the user, if their email changes. Raises what `passwords.prove_for_email` does."""
+    user = await users.get(on.db, id)
     if wanted["email"] == user.email:
         del wanted["email"]  # sent back as it was read; should it change meanwhile, this must not change it back
-    elif hash is None:
-        passwords.check_first(by, user)
     else:
-        if password is UNSET:
-            refuse("current_password", "is required to change your own email")
-        await passwords.prove_own(on, by, user, hash, password)
+        await passwords.prove_for_email(on, by, user, password)
 
 
 async def suspend(on: Rollbook, by: Principal, id: str) -> User:
