@@ -158,3 +158,7 @@ def test_tokens_are_created_listed_revoked_and_consumed(server: Server, place: P
     request = ("tokens", "request", "no-one@example.com", "--purpose", "reset_password")
     assert good(*request, "--quiet", *place) == good(*request, *place) == ""
     assert "smtp" in refused(*create, "--purpose", "verify_email", "--send", code=2)
+
+
+def test_no_token_looks_like_an_option() -> None:
+    assert all(tokens.mint()[0].isalnum() for _ in range(1_000))

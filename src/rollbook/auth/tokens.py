@@ -18,8 +18,11 @@ _BYTES = 32
 
 
 def mint() -> str:
-    """A new token with 256 random bits, safe in cookies and URLs."""
-    return secrets.token_urlsafe(_BYTES)
+    """A new token with 256 random bits, safe in cookies and URLs. It begins with a letter or digit, so that no command
+    takes it for an option."""
+    while not (token := secrets.token_urlsafe(_BYTES))[0].isalnum():
+        pass
+    return token
 
 
 def redirect_url(token: str) -> str:
