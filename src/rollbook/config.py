@@ -666,7 +666,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     mail_reply_to: Annotated[
-        str, says("Where replies go, written as `mail_from` is. Empty: to the sender. Set it if nobody reads that.")
+        str, says("Where replies go, written as `mail_from` is. Empty: to the sender. Set it if no one reads that.")
     ] = ""
     mail_notices: Annotated[
         tuple[str, ...],

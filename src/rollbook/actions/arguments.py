@@ -408,7 +408,7 @@ class UserCreate(UserFields, kw_only=True):
 
     @staticmethod
     def at_odds(given: Mapping[str, Any]) -> Mapping[str, str]:
-        """What is wrong with fields that are right by themselves: a sentence for each."""
+        """Sentences about fields that are right by themselves, but not together."""
         status = given.get("status", "invited")
         if status in STATUSES and status != "invited":
             return {"status": "status must be invited, or left out."}
@@ -523,8 +523,8 @@ ChallengeText = Annotated[
 
 
 class SessionCreate(Body):
-    """Who signs in to your application: with `email` and `password`, then `challenge` and `code` if they have a second
-    factor, or with a one-time `token`."""
+    """A person who signs in to your application: with `email` and `password`, then `challenge` and `code` if they have
+    a second factor, or with a one-time `token`."""
 
     audience: Audience
     email: GivenEmail | UnsetType = UNSET

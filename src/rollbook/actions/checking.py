@@ -77,7 +77,7 @@ def check(kind: type[S], given: Mapping[str, Any], password_min_length: int) -> 
 
 
 def _at_odds(kind: type[Struct], given: Mapping[str, Any]) -> list[Fault]:
-    """What is wrong with fields that are right by themselves."""
+    """Faults of fields that are right by themselves, but not together."""
     find: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = getattr(kind, "at_odds", None)
     return [] if find is None else [Fault(name, message) for name, message in find(given).items()]
 

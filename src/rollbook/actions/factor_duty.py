@@ -30,7 +30,7 @@ class Duty(NamedTuple):
 
 
 async def roles(on: Rollbook, queries: Queries) -> Collection[str]:
-    """The roles that need one. An older server asks for none until its operator does: nobody would expect it."""
+    """The roles that need one. An older server asks for none until its operator does: no one would expect it."""
     settings = on.settings
     if not settings.second_factor_roles.is_auto:
         return settings.second_factor_roles

@@ -1,5 +1,5 @@
 """A new email of one's own, where the server sends mail: it counts once its owner has opened the link that is sent to
-it. So a typo locks nobody out, and nobody takes an address that isn't theirs."""
+it. So a typo locks no one out, and no one takes an address that isn't theirs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WAIT = 3_600
 
 async def ask(on: Rollbook, by: Principal, email: str, password: str | UnsetType, language: str) -> None:
     """Send a link to a new email of the caller, which changes theirs. The limits of links that people ask for hold, so
-    that nobody is flooded with them.
+    that no one is flooded with them.
 
     Raises InvalidParameter, ProofRequired, WrongPassword, TooManyAttempts, TooManyRequests, EmailTaken, Overloaded.
     """

@@ -132,7 +132,7 @@ async def check(
     on: Rollbook, by: Actor, user: User | None, presented: Presented, origin: AttemptOrigin, is_own: bool = False
 ) -> Checked:
     """Check that a passkey of this user has signed this; it is not used up before `use`. Failures are counted and
-    recorded as wrong codes are, but for the passkey that is named: nobody can guess one. Raises WrongCode,
+    recorded as wrong codes are, but for the passkey that is named: no one can guess one. Raises WrongCode,
     TooManyAttempts."""
     given = await _read(presented)
     account = "attempts:" + sha256(b"passkey " + given.credential_id).hexdigest()[:32]

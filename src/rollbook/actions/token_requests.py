@@ -1,6 +1,6 @@
 """Requests for one-time tokens by people who are not known yet, such as on a page for forgotten passwords.
 
-Nobody may learn from one whether an account exists. So a request does the same for every email: it is counted, and
+No one may learn from one whether an account exists. So a request does the same for every email: it is counted, and
 stored. A job makes the token a moment later, if there is a user who can have one. No token is shown to whoever asks:
 it is delivered to the user, by the server's own mail or a webhook (`token_deliveries`).
 """

@@ -162,7 +162,7 @@ async def _check_possible(tx: Tx, by: Principal, user: User, new: NewToken) -> N
 
 
 async def check_free(tx: Tx, user: User, email: str) -> None:
-    """Check that an email is nobody else's. Raises EmailTaken."""
+    """Check that an email is no one else's. Raises EmailTaken."""
     other = await users.by_email(tx, email)
     if other is not None and other.id != user.id:
         raise EmailTaken()
@@ -259,7 +259,7 @@ class Open(NamedTuple):
 
 async def look(on: Rollbook, text: str) -> Open | None:
     """Find a token without using it. None if it is unknown, was used, replaced or ended, or has expired:
-    nobody learns which."""
+    no one learns which."""
     token = await one_time_tokens.find(on.db, tokens.digest(text))
     user = None if token is None else await users.by_id(on.db, token.user_id)
     if token is None or user is None or user.status == "suspended":

@@ -201,6 +201,6 @@ def verified(party: RelyingParty, given: Assertion, public_key: bytes, sign_coun
 
 
 def _check_frame(client: Any) -> None:
-    """Our pages are in nobody's frame."""
+    """Our pages are in no one's frame."""
     if client.cross_origin:
         raise Refused("asked for in a frame of another site")

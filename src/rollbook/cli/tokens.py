@@ -101,7 +101,7 @@ def consume_token(
     elsewhere={"email": "EMAIL"},
 )
 def request_token(server: options.Server, fields: Fields, email: str, quiet: bool) -> None:
-    """Have a one-time token sent to whoever has this email, as the form of an application does. Nobody learns whether
+    """Have a one-time token sent to whoever has this email, as the form of an application does. No one learns whether
     there is such a user."""
     with server() as backend:
         backend.ask("POST", REQUEST, body={"email": email, **fields.sent(backend)})

@@ -71,7 +71,7 @@ async def expire_replies(on: Rollbook) -> bool:
 
 
 async def expire_sessions(on: Rollbook) -> bool:
-    """Delete expired sessions, one-time tokens and challenges, and second factors that nobody has activated."""
+    """Delete expired sessions, one-time tokens and challenges, and second factors that no one has activated."""
     if await challenges.is_expired(on.db):
         await on.db.write(challenges.expire)
     if unconfirmed := await second_factors.old(on.db, BATCH):

@@ -164,7 +164,7 @@ async def remove_all(tx: Tx, user_id: str) -> list[SecondFactor]:
 
 
 async def old(queries: Queries, limit: int) -> list[str]:
-    """IDs of factors that nobody has activated in time."""
+    """IDs of factors that no one has activated in time."""
     return [row[0] for row in await queries.all(OLD, clock.now() - UNCONFIRMED, limit)]
 
 

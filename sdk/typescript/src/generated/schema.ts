@@ -2296,7 +2296,7 @@ export interface components {
         };
         /**
          * SessionCreate
-         * @description Who signs in to your application: with `email` and `password`, then `challenge` and `code` if they have a second factor, or with a one-time `token`.
+         * @description A person who signs in to your application: with `email` and `password`, then `challenge` and `code` if they have a second factor, or with a one-time `token`.
          * @example {
          *       "email": "charlie.c@example.com",
          *       "password": "securepassword123",

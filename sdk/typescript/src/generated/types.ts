@@ -172,8 +172,8 @@ export interface SecondFactors extends Object<"SecondFactors"> {}
 export interface Session extends Object<"Session"> {}
 
 /**
- * Who signs in to your application: with `email` and `password`, then `challenge` and `code` if they have a second factor,
- * or with a one-time `token`.
+ * A person who signs in to your application: with `email` and `password`, then `challenge` and `code` if they have a
+ * second factor, or with a one-time `token`.
  */
 export interface SessionCreate extends Object<"SessionCreate"> {}
 

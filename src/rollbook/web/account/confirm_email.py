@@ -18,7 +18,7 @@ async def show(page: PageRequest) -> Response:
 
 
 async def confirm(page: PageRequest) -> Response:
-    """Uses up the link, and leads to where it says. Nobody is signed in by it."""
+    """Uses up the link, and leads to where it says. No one is signed in by it."""
     open = await links.opened(page, *PURPOSES)
     if open is None:
         return await links.dead(page)

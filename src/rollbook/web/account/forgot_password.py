@@ -1,4 +1,4 @@
-"""The form for a forgotten password. Its answer is always the same, so that it tells nobody who has an account."""
+"""The form for a forgotten password. Its answer is always the same, so that it tells no one who has an account."""
 
 from __future__ import annotations
 
