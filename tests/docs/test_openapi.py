@@ -139,6 +139,33 @@ def test_clients_generated_today_take_what_later_versions_add_to_responses() -> 
             assert part["additionalProperties"] is True
 
 
+def test_no_client_refuses_what_a_later_version_makes_longer() -> None:
+    """Nor a date that Ruby writes with 25 characters."""
+    sent = [*_of_responses(), *_parts([DESCRIPTION["components"]["headers"], *_received_headers()])]
+    assert len(sent) > 500
+    assert not [part for part in sent if "maxLength" in part]
+
+
+def _received_headers() -> list[dict[str, Any]]:
+    return [_resolved(each) for item in DESCRIPTION["webhooks"].values() for each in item["post"]["parameters"]]
+
+
+def test_requests_say_how_long_a_text_can_be() -> None:
+    schemas = [DESCRIPTION["components"]["schemas"][route.body.__name__] for route in ROUTES if route.body is not None]
+    asked = [each["schema"] for route in ROUTES for each in openapi.query_parameters(route)]
+    for part in _parts([schemas, asked]):
+        if part.get("type") == "string":
+            assert {"maxLength", "enum"} & set(part), part
+
+
+def test_every_value_of_an_enumeration_has_a_name() -> None:
+    for name, schema in DESCRIPTION["components"]["schemas"].items():
+        if "enum" in schema:
+            names = schema["x-enum-varnames"]
+            assert len(set(names)) == len(schema["enum"]), name
+            assert all(re.fullmatch(r"[A-Z][A-Z0-9_]*[A-Z0-9]", each) for each in names), names
+
+
 def test_every_generator_can_write_the_patterns() -> None:
     patterns = {part["pattern"] for part in _parts(DESCRIPTION) if isinstance(part.get("pattern"), str)}
     assert len(patterns) > 5
@@ -167,7 +194,7 @@ def test_requests_have_no_defaults_and_one_type_for_each_enumeration() -> None:
 def test_no_two_named_enumerations_share_a_value() -> None:
     """In openapi-generator's Go client, all of their values are constants of one package: shared ones don't compile."""
     schemas = DESCRIPTION["components"]["schemas"].values()
-    values = [re.sub(r"\W+", "_", value).strip("_").upper() for schema in schemas for value in schema.get("enum", ())]
+    values = [name for schema in schemas for name in schema.get("x-enum-varnames", ())]
     assert len(values) > 15
     assert len(values) == len(set(values))
 

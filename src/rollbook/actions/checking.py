@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Annotated, Any, NoReturn, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, NoReturn, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET, Struct, ValidationError
@@ -44,7 +45,8 @@ _RFC_3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 ).fullmatch
 _INTEGER = re.compile(r"-?[0-9]+").fullmatch
-_BOOLEANS = {"true": True, "false": False, "True": True, "False": False}  # the latter as Python writes them
+# As JSON, Python and PHP write them.
+_BOOLEANS = {"true": True, "false": False, "True": True, "False": False, "1": True, "0": False}
 _LARGEST = (1 << 62) - 1
 _VISIBLE = re.compile(r"[!-~]+").fullmatch
 _REDIRECT_URL = re.compile(arguments.RedirectUrl.schema["pattern"].replace("(:", "(?P<port>:")).fullmatch
@@ -59,14 +61,19 @@ _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]").search
 
 
 def check(kind: type[S], given: Mapping[str, Any], password_min_length: int) -> S:
-    """These fields as arguments of this type. Raises InvalidParameter with everything that is wrong with them."""
+    """These fields as arguments of this type. Raises InvalidParameter with everything that is wrong with them.
+
+    Null instead of an object or a list is the same as no such field: clients in typed languages have no other way to
+    leave one out. Only where null has a meaning of its own does it stay.
+    """
     hook = field_hook(password_min_length)
     try:
         found = msgspec.convert(given, kind, dec_hook=hook)
     except ValidationError:
         found = None
     if found is None:
-        given = {name: _whole(value) for name, value in given.items()}
+        absent = collections_of(kind) if None in given.values() else ()
+        given = {name: _whole(value) for name, value in given.items() if value is not None or name not in absent}
         try:
             found = msgspec.convert(given, kind, dec_hook=hook)
         except ValidationError:
@@ -132,6 +139,22 @@ def fields_of(kind: type[Struct]) -> dict[str, FieldInfo]:
     return {
         field.encode_name: field for field in sorted(msgspec.structs.fields(kind), key=lambda field: not field.required)
     }
+
+
+@cache
+def collections_of(kind: type[Struct]) -> frozenset[str]:
+    """Names of the optional fields that hold an object or a list, and for which null has no meaning of its own."""
+    return frozenset(name for name, field in fields_of(kind).items() if not field.required and _is_list(field.type))
+
+
+def _is_list(hint: Any) -> bool:
+    """Test whether it is a list or an object, and not null as well."""
+    parts = get_args(hint)
+    if get_origin(hint) is Annotated:
+        return _is_list(parts[0])
+    if get_origin(hint) in (Union, UnionType):
+        return type(None) not in parts and any(map(_is_list, parts))
+    return get_origin(hint) is tuple or getattr(hint, "schema", {}).get("type") in ("array", "object")
 
 
 def invalid(faults: list[Fault]) -> InvalidParameter:

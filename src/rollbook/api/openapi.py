@@ -22,7 +22,7 @@ from rollbook.errors import ApiError, Fault
 from rollbook.http.wire import REASON
 from rollbook.records import event_types
 from rollbook.records.event_types import EventType
-from rollbook.schemas import Schema, paragraphs, text
+from rollbook.schemas import Schema, paragraphs
 
 
 def document(server_url: str) -> bytes:
@@ -246,7 +246,7 @@ def _success(route: Route) -> Schema:
     found: Schema = {"description": _outcome(route), "headers": _headers(*names)}
     if route.answer is str:
         found["content"] = {
-            kind: {"schema": tables.string(text(about, 1 << 53)), "example": example}
+            kind: {"schema": {"type": "string", "description": about}, "example": example}
             for kind, about, example in tables.TEXTS[operation_id(route)]
         }
     elif route.answer is not None:
@@ -404,7 +404,9 @@ def _arriving(schema: Schema) -> Schema:
         schema["properties"].items(),
         key=lambda field: (field[0] not in required, not field[1].get("description", "").startswith("Required, ")),
     )
-    return {**schema, "properties": {name: _named(_without_default(field)) for name, field in fields}}
+    described = {name: _without_default(field) for name, field in fields}
+    described |= {name: _or_null(field) for name, field in described.items() if name not in required}
+    return {**schema, "properties": {name: _named(field) for name, field in described.items()}}
 
 
 def _without_default(schema: Schema) -> Schema:
@@ -414,6 +416,14 @@ def _without_default(schema: Schema) -> Schema:
     schema = dict(schema)
     default = json.dumps(schema.pop("default"))
     return {**schema, "description": f"{schema['description']} Default: `{default}`."}
+
+
+def _or_null(schema: Schema) -> Schema:
+    """An optional object or list can be null: Java's and Dart's generators give others an empty one, and send it."""
+    if schema.get("type") not in ("array", "object"):
+        return schema
+    described = f"{schema['description']} Null: as if it were missing."
+    return {**schema, "type": [schema["type"], "null"], "description": described}
 
 
 def _named(schema: Schema) -> Schema:

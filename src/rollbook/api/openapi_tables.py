@@ -4,6 +4,8 @@ and what is said of the whole."""
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from typing import Any, get_args
 
 import msgspec
@@ -29,39 +31,27 @@ def string(about: Meta) -> Schema:
     return {"type": "string", **(about.extra_json_schema or {})}
 
 
+def _enum(values: Iterable[str], description: str) -> Schema:
+    """Each value has a name, for generators that make a constant of it: of `*` alone, Ruby's would make none."""
+    names = [re.sub(r"\W+", "_", value.replace("*", "all")).upper() for value in values]
+    return {"type": "string", "enum": list(values), "x-enum-varnames": names, "description": description}
+
+
 # Enumerations, each with a name of its own, so that generated code has one type for it. In requests, these values and
 # no others are accepted.
 ENUMS: dict[str, Schema] = {
-    "Role": {"type": "string", "enum": list(roles.ROLES), "description": arguments.ABOUT_ROLE},
-    "Status": {"type": "string", "enum": list(roles.STATUSES), "description": arguments.ABOUT_STATUS},
-    "Scope": {"type": "string", "enum": list(roles.SCOPES), "description": "What an API key can be used for."},
-    "EventPattern": {
-        "type": "string",
-        "enum": event_types.patterns(),
-        "description": "An event type, all of a group such as `user.*`, or `*` for all, including those of later "
-        "versions.",
-    },
-    "WebhookFormat": {
-        "type": "string",
-        "enum": list(get_args(arguments.WebhookFormat)),
-        "description": arguments.ABOUT_FORMATS,
-    },
-    "BulkVerb": {"type": "string", "enum": list(get_args(Verb)), "description": "What to do."},
-    "WebhookPayload": {
-        "type": "string",
-        "enum": list(get_args(arguments.WebhookPayload)),
-        "description": arguments.ABOUT_PAYLOADS,
-    },
-    "ReplayOnly": {
-        "type": "string",
-        "enum": ["failed", "undelivered"],
-        "description": "Which events of a replay are sent.",
-    },
-    "WebhookSetStatus": {
-        "type": "string",
-        "enum": ["enabled", "paused"],
-        "description": "`paused`: nothing is sent until the webhook is resumed.",
-    },
+    "Role": _enum(roles.ROLES, arguments.ABOUT_ROLE),
+    "Status": _enum(roles.STATUSES, arguments.ABOUT_STATUS),
+    "Scope": _enum(roles.SCOPES, "What an API key can be used for."),
+    "EventPattern": _enum(
+        event_types.patterns(),
+        "An event type, all of a group such as `user.*`, or `*` for all, including those of later versions.",
+    ),
+    "WebhookFormat": _enum(get_args(arguments.WebhookFormat), arguments.ABOUT_FORMATS),
+    "BulkVerb": _enum(get_args(Verb), "What to do."),
+    "WebhookPayload": _enum(get_args(arguments.WebhookPayload), arguments.ABOUT_PAYLOADS),
+    "ReplayOnly": _enum(["failed", "undelivered"], "Which events of a replay are sent."),
+    "WebhookSetStatus": _enum(["enabled", "paused"], "`paused`: nothing is sent until the webhook is resumed."),
 }
 # Those that are only in responses. Clients must expect others.
 OPEN_ENUMS: dict[str, Schema] = {
@@ -172,34 +162,38 @@ def number(least: int = 0) -> Schema:
     return {"type": "integer", "format": "int64", "minimum": least, "maximum": 1 << 53}
 
 
-def line(longest: int = 8192, **more: Any) -> Schema:
-    return {"type": "string", "maxLength": longest, **more}
+TEXT: Schema = {"type": "string"}
+
+
+def line(longest: int, **more: Any) -> Schema:
+    """What is sent to the server."""
+    return {**TEXT, "maxLength": longest, **more}
 
 
 HEADERS: Schema = {
-    "X-Request-Id": header("ID of this request, also in the server's log.", line(28), REQUEST_ID),
+    "X-Request-Id": header("ID of this request, also in the server's log.", TEXT, REQUEST_ID),
     "RateLimit-Limit": header("The limit of the window with the fewest requests left.", number(1), 100),
     "RateLimit-Remaining": header("Requests left in that window.", number(), 97),
     "RateLimit-Reset": header("Seconds until that window resets.", number(1), 42),
     "RateLimit-Policy": header(
         "All windows: the number of requests (`q`) per number of seconds (`w`).",
-        line(),
+        TEXT,
         '"minute";q=100;w=60, "hour";q=5000;w=3600',
     ),
     "RateLimit": header(
         "All windows: the requests left (`r`) and the seconds until the window resets (`t`).",
-        line(),
+        TEXT,
         '"minute";r=97;t=42, "hour";r=4890;t=2871',
     ),
     "Retry-After": header("Seconds to wait before you try again.", number(1), 23),
-    "ETag": header("The version, for `If-Match` and, of a user, `If-None-Match`.", line(32), '"3"'),
+    "ETag": header("The version, for `If-Match` and, of a user, `If-None-Match`.", TEXT, '"3"'),
     "Link": header(
         "Other pages of this list (RFC 8288): `first`, `prev` and `next`, if they exist.",
-        line(32_768),
+        TEXT,
         '<https://api.example.com/v1/users?limit=50>; rel="first"',
     ),
     "X-Next-Cursor": header(
-        "The `cursor` of the next page, as in the `next` link. Missing on the last page.", line(2048), NEXT_CURSOR
+        "The `cursor` of the next page, as in the `next` link. Missing on the last page.", TEXT, NEXT_CURSOR
     ),
     "X-Total-Count": header(
         "The total number of items. For filtered lists of users only with `count=exact`.", number(), 2
@@ -207,18 +201,18 @@ HEADERS: Schema = {
     "Event-Position": header(
         "A position of the event log: this response has all changes up to there. To follow what comes next, pass "
         "it as `after` to `GET /v1/events`.",
-        line(20),
+        TEXT,
         "48213",
     ),
     "Request-Position": header(
         "A position of the request log: this response has what was asked for up to there, or pages before it. To "
         "follow what comes next, pass it as `after`.",
-        line(32),
+        TEXT,
         "2023-10-27T10:15:04.000000Z",
     ),
-    "Location": header("The URL of the new object.", line(2048), f"https://api.example.com/v1/users/{CHARLIE_ID}"),
+    "Location": header("The URL of the new object.", TEXT, f"https://api.example.com/v1/users/{CHARLIE_ID}"),
     "WWW-Authenticate": header(
-        "How to authenticate, and what was wrong (RFC 6750).", line(512), errors.InvalidKey.challenge
+        "How to authenticate, and what was wrong (RFC 6750).", TEXT, errors.InvalidKey.challenge
     ),
     "Idempotency-Replayed": header(
         "`true`: this is the stored response of the first request with this `Idempotency-Key`.",
@@ -297,7 +291,7 @@ _PARAMETERS: list[Schema] = [
         "in": "header",
         "required": True,
         "description": "ID of the event. The same on every attempt: use it to ignore what you have received before.",
-        "schema": line(64),
+        "schema": TEXT,
         "example": examples.EVENT_ID,
     },
     {
@@ -305,7 +299,7 @@ _PARAMETERS: list[Schema] = [
         "in": "header",
         "required": True,
         "description": "When this attempt was sent, in seconds since 1970.",
-        "schema": line(20),
+        "schema": TEXT,
         "example": "1698404400",
     },
     {
@@ -314,7 +308,7 @@ _PARAMETERS: list[Schema] = [
         "required": True,
         "description": "Signatures of ID, timestamp and body (Standard Webhooks), separated by spaces. While a "
         "secret is being rotated, there is one for each.",
-        "schema": line(1024),
+        "schema": TEXT,
         "example": "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
     },
 ]

@@ -299,9 +299,9 @@ class BulkOperation(TypedDict):
     """
     external_id: NotRequired[str | None]
     """Your own identifier for the user. Unique. Null removes it. At most 255 characters."""
-    metadata: NotRequired[Mapping[str, Any]]
+    metadata: NotRequired[Mapping[str, Any] | None]
     """Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged,
-    and others stay. The result has at most 16 KiB.
+    and others stay. The result has at most 16 KiB. Null: as if it were missing.
     """
     email_verified: NotRequired[bool]
     """Whether the email is verified."""
@@ -333,9 +333,9 @@ class BulkOperation(TypedDict):
     """Where the person continues afterwards, instead of in the dashboard: a URL at an origin of the server's
     setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port. 9 to 1,024 characters.
     """
-    data: NotRequired[Mapping[str, Any]]
+    data: NotRequired[Mapping[str, Any] | None]
     """A JSON object with your own data, at most 4 KiB. It is returned when the token is consumed, and in events:
-    no place for secrets.
+    no place for secrets. Null: as if it were missing.
     """
     language: NotRequired[str]
     """Language of the page. Default: the one that the browser prefers. One of `de`, `en`, `es`, `fr`, `ja`, `pt`."""

@@ -60,7 +60,7 @@ export interface components {
             /** @description Your own identifier for the user. Unique. Null removes it. */
             external_id?: string | null;
             /**
-             * @description Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and others stay. The result has at most 16 KiB.
+             * @description Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.
              * @example {
              *       "plan": "team",
              *       "trial_ends": null
@@ -68,7 +68,7 @@ export interface components {
              */
             metadata?: {
                 [key: string]: unknown;
-            };
+            } | null;
             /** @description Whether the email is verified. */
             email_verified?: boolean;
             /**
@@ -110,14 +110,14 @@ export interface components {
              */
             redirect_url?: string;
             /**
-             * @description A JSON object with your own data, at most 4 KiB. It is returned when the token is consumed, and in events: no place for secrets.
+             * @description A JSON object with your own data, at most 4 KiB. It is returned when the token is consumed, and in events: no place for secrets. Null: as if it were missing.
              * @example {
              *       "plan": "pro"
              *     }
              */
             data?: {
                 [key: string]: unknown;
-            };
+            } | null;
             /**
              * @description Language of the page. Default: the one that the browser prefers.
              * @enum {string}
@@ -1999,12 +1999,12 @@ export interface components {
              */
             to?: string;
             /**
-             * @description Only events of these types. Default: the types of the webhook.
+             * @description Only events of these types. Default: the types of the webhook. Null: as if it were missing.
              * @example [
              *       "user.*"
              *     ]
              */
-            types?: components["schemas"]["EventPattern"][];
+            types?: components["schemas"]["EventPattern"][] | null;
             /** @description Only events about this user, or `me`. */
             user?: string;
             /** @description `failed`: only events with failed attempts and no successful one. `undelivered`: only events without a successful delivery. Default: all. */
@@ -2620,14 +2620,14 @@ export interface components {
              */
             email?: string;
             /**
-             * @description A JSON object with your own data, at most 4 KiB. It is returned when the token is consumed, and in events: no place for secrets.
+             * @description A JSON object with your own data, at most 4 KiB. It is returned when the token is consumed, and in events: no place for secrets. Null: as if it were missing.
              * @example {
              *       "plan": "pro"
              *     }
              */
             data?: {
                 [key: string]: unknown;
-            };
+            } | null;
             /**
              * @description Language of the page. Default: the one that the browser prefers.
              * @enum {string}
@@ -2987,14 +2987,14 @@ export interface components {
             /** @description Your own identifier for the user. Unique. Null removes it. */
             external_id?: string | null;
             /**
-             * @description A JSON object with your own data, at most 16 KiB.
+             * @description A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
              * @example {
              *       "plan": "pro"
              *     }
              */
             metadata?: {
                 [key: string]: unknown;
-            };
+            } | null;
             /** @description Whether the email is verified. */
             email_verified?: boolean;
             /**
@@ -3033,7 +3033,7 @@ export interface components {
             /** @description Your own identifier for the user. Unique. Null removes it. */
             external_id?: string | null;
             /**
-             * @description Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and others stay. The result has at most 16 KiB.
+             * @description Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.
              * @example {
              *       "plan": "team",
              *       "trial_ends": null
@@ -3041,7 +3041,7 @@ export interface components {
              */
             metadata?: {
                 [key: string]: unknown;
-            };
+            } | null;
             /** @description Whether the email is verified. */
             email_verified?: boolean;
             /**
@@ -3082,14 +3082,14 @@ export interface components {
             /** @description Your own identifier for the user. Unique. Null removes it. */
             external_id?: string | null;
             /**
-             * @description A JSON object with your own data, at most 16 KiB.
+             * @description A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
              * @example {
              *       "plan": "pro"
              *     }
              */
             metadata?: {
                 [key: string]: unknown;
-            };
+            } | null;
             /** @description Whether the email is verified. */
             email_verified?: boolean;
             /**
@@ -3293,12 +3293,12 @@ export interface components {
              */
             description?: string;
             /**
-             * @description The events to send.
+             * @description The events to send. Null: as if it were missing.
              * @example [
              *       "user.*"
              *     ]
              */
-            types?: components["schemas"]["EventPattern"][];
+            types?: components["schemas"]["EventPattern"][] | null;
             /** @description `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks. Default: `standard`. */
             format?: components["schemas"]["WebhookFormat"];
             /** @description `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers that should not get personal data. Default: `full`. */
@@ -3311,14 +3311,14 @@ export interface components {
             /** @description `true`: leave out the events of imports, except `import.finished`. Default: `false`. */
             skip_imports?: boolean;
             /**
-             * @description Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB together. Values are never returned.
+             * @description Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB together. Values are never returned. Null: as if it were missing.
              * @example {
              *       "X-Tenant": "acme"
              *     }
              */
             headers?: {
                 [key: string]: string | null;
-            };
+            } | null;
             /** @description `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped. Default for a new webhook: `enabled`. */
             status?: components["schemas"]["WebhookSetStatus"];
             /**
@@ -3449,12 +3449,12 @@ export interface components {
              */
             description?: string;
             /**
-             * @description The events to send.
+             * @description The events to send. Null: as if it were missing.
              * @example [
              *       "user.*"
              *     ]
              */
-            types?: components["schemas"]["EventPattern"][];
+            types?: components["schemas"]["EventPattern"][] | null;
             /** @description `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks. Default: `standard`. */
             format?: components["schemas"]["WebhookFormat"];
             /** @description `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers that should not get personal data. Default: `full`. */
@@ -3467,14 +3467,14 @@ export interface components {
             /** @description `true`: leave out the events of imports, except `import.finished`. Default: `false`. */
             skip_imports?: boolean;
             /**
-             * @description Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB together. Values are never returned.
+             * @description Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB together. Values are never returned. Null: as if it were missing.
              * @example {
              *       "X-Tenant": "acme"
              *     }
              */
             headers?: {
                 [key: string]: string | null;
-            };
+            } | null;
             /** @description `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped. Default for a new webhook: `enabled`. */
             status?: components["schemas"]["WebhookSetStatus"];
             /**

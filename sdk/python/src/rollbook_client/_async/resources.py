@@ -518,7 +518,7 @@ class AsyncWebhooksReplays(AsyncResource):
         *,
         from_: str,
         to: str | Omit = OMIT,
-        types: Sequence[EventPattern] | Omit = OMIT,
+        types: Sequence[EventPattern] | None | Omit = OMIT,
         user: str | Omit = OMIT,
         only: ReplayOnly | Omit = OMIT,
         idempotency_key: str | None = None,
@@ -537,7 +537,7 @@ class AsyncWebhooksReplays(AsyncResource):
             from_: The first event: an RFC 3339 time, or an event ID. At most 40 characters.
             to: The last event: a time, exclusive, or an event ID. Default: the newest event. At most 40
                 characters.
-            types: Only events of these types. Default: the types of the webhook.
+            types: Only events of these types. Default: the types of the webhook. Null: as if it were missing.
             user: Only events about this user, or `me`. At most 40 characters.
             only: `failed`: only events with failed attempts and no successful one. `undelivered`: only events
                 without a successful delivery. Default: all.
@@ -1867,7 +1867,7 @@ class AsyncUsers(AsyncResource):
         password: str | Omit = OMIT,
         role: Role | Omit = OMIT,
         external_id: str | None | Omit = OMIT,
-        metadata: Mapping[str, Any] | Omit = OMIT,
+        metadata: Mapping[str, Any] | None | Omit = OMIT,
         email_verified: bool | Omit = OMIT,
         rate_limit: str | None | Omit = OMIT,
         status: Status | Omit = OMIT,
@@ -1894,7 +1894,7 @@ class AsyncUsers(AsyncResource):
                 like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new
                 user: `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
-            metadata: A JSON object with your own data, at most 16 KiB.
+            metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
@@ -2161,7 +2161,7 @@ class AsyncUsers(AsyncResource):
         email: str | Omit = OMIT,
         role: Role | Omit = OMIT,
         external_id: str | None | Omit = OMIT,
-        metadata: Mapping[str, Any] | Omit = OMIT,
+        metadata: Mapping[str, Any] | None | Omit = OMIT,
         email_verified: bool | Omit = OMIT,
         rate_limit: str | None | Omit = OMIT,
         status: Status | Omit = OMIT,
@@ -2191,7 +2191,7 @@ class AsyncUsers(AsyncResource):
                 like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new
                 user: `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
-            metadata: A JSON object with your own data, at most 16 KiB.
+            metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
@@ -2251,7 +2251,7 @@ class AsyncUsers(AsyncResource):
         email: str | Omit = OMIT,
         role: Role | Omit = OMIT,
         external_id: str | None | Omit = OMIT,
-        metadata: Mapping[str, Any] | Omit = OMIT,
+        metadata: Mapping[str, Any] | None | Omit = OMIT,
         email_verified: bool | Omit = OMIT,
         rate_limit: str | None | Omit = OMIT,
         status: Status | Omit = OMIT,
@@ -2282,7 +2282,7 @@ class AsyncUsers(AsyncResource):
                 user: `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: Changes of the metadata (RFC 7396): keys you send are set, those with null are removed,
-                objects are merged, and others stay. The result has at most 16 KiB.
+                objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
@@ -2480,7 +2480,7 @@ class AsyncUsers(AsyncResource):
         expires_in: int | Omit = OMIT,
         redirect_url: str | Omit = OMIT,
         email: str | Omit = OMIT,
-        data: Mapping[str, Any] | Omit = OMIT,
+        data: Mapping[str, Any] | None | Omit = OMIT,
         language: str | Omit = OMIT,
         send: bool | Omit = OMIT,
         idempotency_key: str | None = None,
@@ -2508,7 +2508,7 @@ class AsyncUsers(AsyncResource):
                 1,024 characters.
             email: The new email. Required for `change_email`, and only for that. 3 to 254 characters.
             data: A JSON object with your own data, at most 4 KiB. It is returned when the token is consumed,
-                and in events: no place for secrets.
+                and in events: no place for secrets. Null: as if it were missing.
             language: Language of the page. Default: the one that the browser prefers. One of `de`, `en`, `es`,
                 `fr`, `ja`, `pt`.
             send: Whether Rollbook mails it to the user. `token` and `url` are then not returned. Needs the
@@ -2771,12 +2771,12 @@ class AsyncWebhooks(AsyncResource):
         *,
         url: str,
         description: str | Omit = OMIT,
-        types: Sequence[EventPattern] | Omit = OMIT,
+        types: Sequence[EventPattern] | None | Omit = OMIT,
         format: WebhookFormat | Omit = OMIT,
         payload: WebhookPayload | Omit = OMIT,
         ordering: str | Omit = OMIT,
         skip_imports: bool | Omit = OMIT,
-        headers: Mapping[str, Any] | Omit = OMIT,
+        headers: Mapping[str, Any] | None | Omit = OMIT,
         status: WebhookSetStatus | Omit = OMIT,
         user_id: str | Omit = OMIT,
         idempotency_key: str | None = None,
@@ -2795,7 +2795,7 @@ class AsyncWebhooks(AsyncResource):
                 private addresses only if the server's setting `webhook_allow` has their network. The URL of a
                 chat is shown with its host only: sent like that, it stays as it is. 5 to 2,048 characters.
             description: What you use the webhook for. At most 255 characters.
-            types: The events to send.
+            types: The events to send. Null: as if it were missing.
             format: `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`,
                 `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks.
                 Default: `standard`.
@@ -2805,7 +2805,7 @@ class AsyncWebhooks(AsyncResource):
                 `none`: in no order. Default: `user`.
             skip_imports: `true`: leave out the events of imports, except `import.finished`. Default: `false`.
             headers: Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB
-                together. Values are never returned.
+                together. Values are never returned. Null: as if it were missing.
             status: `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped.
                 Default for a new webhook: `enabled`.
             user_id: ID of the user the webhook belongs to. Default for a new webhook: yourself. At most 40
@@ -2872,12 +2872,12 @@ class AsyncWebhooks(AsyncResource):
         *,
         url: str | Omit = OMIT,
         description: str | Omit = OMIT,
-        types: Sequence[EventPattern] | Omit = OMIT,
+        types: Sequence[EventPattern] | None | Omit = OMIT,
         format: WebhookFormat | Omit = OMIT,
         payload: WebhookPayload | Omit = OMIT,
         ordering: str | Omit = OMIT,
         skip_imports: bool | Omit = OMIT,
-        headers: Mapping[str, Any] | Omit = OMIT,
+        headers: Mapping[str, Any] | None | Omit = OMIT,
         status: WebhookSetStatus | Omit = OMIT,
         user_id: str | Omit = OMIT,
         if_match: str | None = None,
@@ -2899,7 +2899,7 @@ class AsyncWebhooks(AsyncResource):
                 private addresses only if the server's setting `webhook_allow` has their network. The URL of a
                 chat is shown with its host only: sent like that, it stays as it is. 5 to 2,048 characters.
             description: What you use the webhook for. At most 255 characters.
-            types: The events to send.
+            types: The events to send. Null: as if it were missing.
             format: `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`,
                 `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks.
                 Default: `standard`.
@@ -2909,7 +2909,7 @@ class AsyncWebhooks(AsyncResource):
                 `none`: in no order. Default: `user`.
             skip_imports: `true`: leave out the events of imports, except `import.finished`. Default: `false`.
             headers: Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB
-                together. Values are never returned.
+                together. Values are never returned. Null: as if it were missing.
             status: `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped.
                 Default for a new webhook: `enabled`.
             user_id: ID of the user the webhook belongs to. Default for a new webhook: yourself. At most 40

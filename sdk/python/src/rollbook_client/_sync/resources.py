@@ -512,7 +512,7 @@ class WebhooksReplays(Resource):
         *,
         from_: str,
         to: str | Omit = OMIT,
-        types: Sequence[EventPattern] | Omit = OMIT,
+        types: Sequence[EventPattern] | None | Omit = OMIT,
         user: str | Omit = OMIT,
         only: ReplayOnly | Omit = OMIT,
         idempotency_key: str | None = None,
@@ -531,7 +531,7 @@ class WebhooksReplays(Resource):
             from_: The first event: an RFC 3339 time, or an event ID. At most 40 characters.
             to: The last event: a time, exclusive, or an event ID. Default: the newest event. At most 40
                 characters.
-            types: Only events of these types. Default: the types of the webhook.
+            types: Only events of these types. Default: the types of the webhook. Null: as if it were missing.
             user: Only events about this user, or `me`. At most 40 characters.
             only: `failed`: only events with failed attempts and no successful one. `undelivered`: only events
                 without a successful delivery. Default: all.
@@ -1859,7 +1859,7 @@ class Users(Resource):
         password: str | Omit = OMIT,
         role: Role | Omit = OMIT,
         external_id: str | None | Omit = OMIT,
-        metadata: Mapping[str, Any] | Omit = OMIT,
+        metadata: Mapping[str, Any] | None | Omit = OMIT,
         email_verified: bool | Omit = OMIT,
         rate_limit: str | None | Omit = OMIT,
         status: Status | Omit = OMIT,
@@ -1886,7 +1886,7 @@ class Users(Resource):
                 like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new
                 user: `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
-            metadata: A JSON object with your own data, at most 16 KiB.
+            metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
@@ -2153,7 +2153,7 @@ class Users(Resource):
         email: str | Omit = OMIT,
         role: Role | Omit = OMIT,
         external_id: str | None | Omit = OMIT,
-        metadata: Mapping[str, Any] | Omit = OMIT,
+        metadata: Mapping[str, Any] | None | Omit = OMIT,
         email_verified: bool | Omit = OMIT,
         rate_limit: str | None | Omit = OMIT,
         status: Status | Omit = OMIT,
@@ -2183,7 +2183,7 @@ class Users(Resource):
                 like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new
                 user: `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
-            metadata: A JSON object with your own data, at most 16 KiB.
+            metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
@@ -2243,7 +2243,7 @@ class Users(Resource):
         email: str | Omit = OMIT,
         role: Role | Omit = OMIT,
         external_id: str | None | Omit = OMIT,
-        metadata: Mapping[str, Any] | Omit = OMIT,
+        metadata: Mapping[str, Any] | None | Omit = OMIT,
         email_verified: bool | Omit = OMIT,
         rate_limit: str | None | Omit = OMIT,
         status: Status | Omit = OMIT,
@@ -2274,7 +2274,7 @@ class Users(Resource):
                 user: `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: Changes of the metadata (RFC 7396): keys you send are set, those with null are removed,
-                objects are merged, and others stay. The result has at most 16 KiB.
+                objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
@@ -2472,7 +2472,7 @@ class Users(Resource):
         expires_in: int | Omit = OMIT,
         redirect_url: str | Omit = OMIT,
         email: str | Omit = OMIT,
-        data: Mapping[str, Any] | Omit = OMIT,
+        data: Mapping[str, Any] | None | Omit = OMIT,
         language: str | Omit = OMIT,
         send: bool | Omit = OMIT,
         idempotency_key: str | None = None,
@@ -2500,7 +2500,7 @@ class Users(Resource):
                 1,024 characters.
             email: The new email. Required for `change_email`, and only for that. 3 to 254 characters.
             data: A JSON object with your own data, at most 4 KiB. It is returned when the token is consumed,
-                and in events: no place for secrets.
+                and in events: no place for secrets. Null: as if it were missing.
             language: Language of the page. Default: the one that the browser prefers. One of `de`, `en`, `es`,
                 `fr`, `ja`, `pt`.
             send: Whether Rollbook mails it to the user. `token` and `url` are then not returned. Needs the
@@ -2757,12 +2757,12 @@ class Webhooks(Resource):
         *,
         url: str,
         description: str | Omit = OMIT,
-        types: Sequence[EventPattern] | Omit = OMIT,
+        types: Sequence[EventPattern] | None | Omit = OMIT,
         format: WebhookFormat | Omit = OMIT,
         payload: WebhookPayload | Omit = OMIT,
         ordering: str | Omit = OMIT,
         skip_imports: bool | Omit = OMIT,
-        headers: Mapping[str, Any] | Omit = OMIT,
+        headers: Mapping[str, Any] | None | Omit = OMIT,
         status: WebhookSetStatus | Omit = OMIT,
         user_id: str | Omit = OMIT,
         idempotency_key: str | None = None,
@@ -2781,7 +2781,7 @@ class Webhooks(Resource):
                 private addresses only if the server's setting `webhook_allow` has their network. The URL of a
                 chat is shown with its host only: sent like that, it stays as it is. 5 to 2,048 characters.
             description: What you use the webhook for. At most 255 characters.
-            types: The events to send.
+            types: The events to send. Null: as if it were missing.
             format: `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`,
                 `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks.
                 Default: `standard`.
@@ -2791,7 +2791,7 @@ class Webhooks(Resource):
                 `none`: in no order. Default: `user`.
             skip_imports: `true`: leave out the events of imports, except `import.finished`. Default: `false`.
             headers: Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB
-                together. Values are never returned.
+                together. Values are never returned. Null: as if it were missing.
             status: `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped.
                 Default for a new webhook: `enabled`.
             user_id: ID of the user the webhook belongs to. Default for a new webhook: yourself. At most 40
@@ -2856,12 +2856,12 @@ class Webhooks(Resource):
         *,
         url: str | Omit = OMIT,
         description: str | Omit = OMIT,
-        types: Sequence[EventPattern] | Omit = OMIT,
+        types: Sequence[EventPattern] | None | Omit = OMIT,
         format: WebhookFormat | Omit = OMIT,
         payload: WebhookPayload | Omit = OMIT,
         ordering: str | Omit = OMIT,
         skip_imports: bool | Omit = OMIT,
-        headers: Mapping[str, Any] | Omit = OMIT,
+        headers: Mapping[str, Any] | None | Omit = OMIT,
         status: WebhookSetStatus | Omit = OMIT,
         user_id: str | Omit = OMIT,
         if_match: str | None = None,
@@ -2883,7 +2883,7 @@ class Webhooks(Resource):
                 private addresses only if the server's setting `webhook_allow` has their network. The URL of a
                 chat is shown with its host only: sent like that, it stays as it is. 5 to 2,048 characters.
             description: What you use the webhook for. At most 255 characters.
-            types: The events to send.
+            types: The events to send. Null: as if it were missing.
             format: `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`,
                 `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks.
                 Default: `standard`.
@@ -2893,7 +2893,7 @@ class Webhooks(Resource):
                 `none`: in no order. Default: `user`.
             skip_imports: `true`: leave out the events of imports, except `import.finished`. Default: `false`.
             headers: Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB
-                together. Values are never returned.
+                together. Values are never returned. Null: as if it were missing.
             status: `paused`: nothing is sent until you resume it. `enabled`: resumes it where it stopped.
                 Default for a new webhook: `enabled`.
             user_id: ID of the user the webhook belongs to. Default for a new webhook: yourself. At most 40
