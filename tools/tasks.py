@@ -172,8 +172,10 @@ def lock(arguments: Arguments) -> int:
     ]
     # The largest set comes first and constrains the others, which are installed into the same environment.
     alone = ["--no-deps"]  # of these, only the program inside is wanted
+    # The MCP SDK names it for its server. Its folder `multipart` hides the library of that name from the type checker.
+    apart = ["--no-emit-package=python-multipart"]
     for name, parts in {
-        "dev": ["pyproject.toml", "--extra=otel", "--group=dev", "--group=build"],
+        "dev": ["pyproject.toml", "--extra=otel", "--group=dev", "--group=build", *apart],
         "runtime": ["pyproject.toml", "--constraints=requirements/dev.txt"],
         "otel": ["pyproject.toml", "--extra=otel", "--constraints=requirements/dev.txt"],
         "build": ["--group=build", "--constraints=requirements/dev.txt"],

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from rollbook import roles
+from rollbook.actions.import_sources import OWN_FILE, ImportSource
 from rollbook.config import MAX_TOKEN_LIFETIME, LanguageCode
 from rollbook.delivery import outcomes
 from rollbook.records import event_types, examples, one_time_tokens
@@ -1156,26 +1157,13 @@ class ReadUsage(Query):
     ] = "7d"
 
 
-ImportSource = Literal[
-    "rollbook",
-    "auth0",
-    "firebase",
-    "supabase",
-    "keycloak",
-    "clerk",
-    "django",
-    "fastapi-users",
-    "pocketbase",
-    "supertokens",
-    "better-auth",
-]
 ImportFormat = Literal["auto", "ndjson", "json", "csv"]
 
 
 class ImportOptions(Query):
     """How to read a file of users, and what to do with those who exist."""
 
-    source: Annotated[ImportSource, Meta(description="The system that the file was exported from.")] = "rollbook"
+    source: Annotated[ImportSource, Meta(description="The system that the file was exported from.")] = OWN_FILE
     format: Annotated[
         ImportFormat, Meta(description="The file's format. `auto`: detected, as is compression with gzip or zstd.")
     ] = "auto"

@@ -15,6 +15,7 @@ from rollbook import roles
 from rollbook.actions import arguments
 from rollbook.actions.arguments import Body, Limit, Names, NewPassword, Offset, Query, UserSelection
 from rollbook.actions.bulk import MAX_OPERATIONS, Verb
+from rollbook.actions.import_sources import OWN_FILE, SYSTEMS
 from rollbook.delivery import outcomes
 from rollbook.records import examples, one_time_tokens, webhooks
 from rollbook.records.examples import ALICE_ID, CHARLIE_ID, REQUEST_ID
@@ -493,7 +494,7 @@ class Import(Struct, frozen=True, kw_only=True):
         ]
         | None
     )
-    source: Annotated[str, open_enum(get_args(arguments.ImportSource), "The system that the file was exported from.")]
+    source: Annotated[str, open_enum((OWN_FILE, *SYSTEMS), "The system that the file was exported from.")]
     format: Annotated[str, open_enum(get_args(arguments.ImportFormat), "The file's format, as requested.")]
     match: Annotated[str, open_enum(("email", "external_id"), "How users who exist are recognized.")]
     on_conflict: Annotated[str, open_enum(("skip", "update", "fail"), "What happens to users who exist already.")]

@@ -9,6 +9,8 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+from rollbook.actions.import_sources import SYSTEMS
+
 # The base URL in the files. The server replaces it with its own.
 PAGE_URL = "http://127.0.0.1:8000"
 LANDING = "index"
@@ -35,8 +37,7 @@ _GROUPS = {
     "API": "api users tokens second-factor keys sessions events requests usage imports exports health",
     "Integrations": "integrations sign-in password-reset email-confirmation crm-sync handle-rate-limits "
     "least-privilege n8n sdk-python sdk-typescript webhooks follow directory-copy",
-    "Move in": "import migrate migrate-auth0 migrate-clerk migrate-django migrate-fastapi-users migrate-firebase "
-    "migrate-keycloak migrate-pocketbase migrate-supabase migrate-supertokens migrate-better-auth password-hashes",
+    "Move in": f"import migrate {' '.join(f'migrate-{system}' for system in SYSTEMS)} password-hashes",
     "Run it": "configuration brand-and-languages mail cli deployment scaling operations backup-restore upgrade",
 }
 # Chapters with `columns`.

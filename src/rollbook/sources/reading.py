@@ -14,14 +14,14 @@ from msgspec.structs import astuple
 
 from rollbook.actions.arguments import ImportedUser, ImportOptions
 from rollbook.actions.checking import check, field_hook, invalid, refuse
+from rollbook.actions.import_sources import OWN_FILE
 from rollbook.api.parsing import look_closely, read_object
 from rollbook.auth import password_hashes
 from rollbook.errors import ApiError, Fault, InvalidJson, InvalidParameter
 from rollbook.records.imports import Refusal
-from rollbook.sources import arrays, columns, lines, unpacking
+from rollbook.sources import arrays, columns, lines, systems, unpacking
 from rollbook.sources.columns import Targets
 from rollbook.sources.lines import Unreadable
-from rollbook.sources.systems import SYSTEMS
 from rollbook.sources.tables import CsvTable
 from rollbook.sources.unpacking import Compression
 
@@ -87,10 +87,10 @@ class Reading:
         self.mapping: Targets = columns.read_mapping(options.mapping)
         source = unpacking.buffered(self._counted)
         system = None
-        if options.source != "rollbook":
+        if options.source != OWN_FILE:
             if self.mapping:
                 refuse("mapping", "is for files that come from no other system")
-            system = SYSTEMS[options.source]
+            system = systems.find(options.source)
             self._convert, source = system.begin(source)
         source, self.compression = unpacking.unpacked(source, self._counted, PREVIEWED if propose else None)
         head, source = unpacking.as_text(source)

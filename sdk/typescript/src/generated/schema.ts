@@ -879,7 +879,7 @@ export interface components {
              * @description The system that the file was exported from.
              * @example rollbook
              */
-            source?: "rollbook" | "auth0" | "firebase" | "supabase" | "keycloak" | "clerk" | "django" | "fastapi-users" | "pocketbase" | "supertokens" | "better-auth" | (string & {});
+            source?: "rollbook" | "auth0" | "better-auth" | "clerk" | "django" | "fastapi-users" | "firebase" | "keycloak" | "pocketbase" | "supabase" | "supertokens" | (string & {});
             /**
              * @description How users who exist are recognized.
              * @example email
@@ -1230,7 +1230,7 @@ export interface components {
              * @description The system that the file was exported from.
              * @example rollbook
              */
-            source: "rollbook" | "auth0" | "firebase" | "supabase" | "keycloak" | "clerk" | "django" | "fastapi-users" | "pocketbase" | "supertokens" | "better-auth" | (string & {});
+            source: "rollbook" | "auth0" | "better-auth" | "clerk" | "django" | "fastapi-users" | "firebase" | "keycloak" | "pocketbase" | "supabase" | "supertokens" | (string & {});
             /**
              * @description The file's format, as requested.
              * @example auto

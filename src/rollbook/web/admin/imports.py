@@ -9,6 +9,7 @@ from rollbook import clock
 from rollbook.actions import imports
 from rollbook.actions.arguments import ImportOptions, ImportReport, ListImports
 from rollbook.actions.checking import check_texts
+from rollbook.actions.import_sources import OWN_FILE, SYSTEMS
 from rollbook.api import show, spreadsheets
 from rollbook.http.response import Response
 from rollbook.records import users
@@ -18,19 +19,7 @@ from rollbook.web.page_request import PageRequest, download
 
 SECTION = "admin/imports"
 PAGE = 50
-SOURCES = (
-    ("rollbook", "Own file or Rollbook export"),
-    ("auth0", "Auth0"),
-    ("better-auth", "better-auth"),
-    ("clerk", "Clerk"),
-    ("django", "Django"),
-    ("fastapi-users", "fastapi-users"),
-    ("firebase", "Firebase"),
-    ("keycloak", "Keycloak"),
-    ("pocketbase", "PocketBase"),
-    ("supabase", "Supabase"),
-    ("supertokens", "SuperTokens"),
-)
+SOURCES = ((OWN_FILE, "Own file or Rollbook export"), *SYSTEMS.items())
 KINDS = {"waiting": "info", "running": "info", "finished": "ok", "failed": "bad", "canceled": "warn"}
 """The color of a status."""
 REPORTS = {"csv": (spreadsheets.CONTENT_TYPE, show.report_csv), "ndjson": ("application/x-ndjson", show.report_ndjson)}
@@ -50,7 +39,7 @@ class ImportView(NamedTuple):
 
     @property
     def source(self) -> str:
-        return dict(SOURCES)[self.options.source] if self.options.source != "rollbook" else "File"
+        return SYSTEMS.get(self.options.source, "File")
 
     @property
     def rate(self) -> int:

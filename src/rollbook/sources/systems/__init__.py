@@ -1,0 +1,30 @@
+"""The systems whose exports are read as they come: a file for each, with a function `convert` from one of its records
+to the fields of a user.
+
+A file may also have `begin`, which reads what comes before the export itself and returns that function, and the
+`COLUMNS` of CSV files that have no header.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from io import BufferedReader
+from typing import NamedTuple
+
+from rollbook.sources.values import Fields, Record
+
+Convert = Callable[[Record], Fields | None]
+"""None for what is no user. Raises InvalidParameter for one that can't be imported."""
+
+
+class System(NamedTuple):
+    begin: Callable[[BufferedReader], tuple[Convert, BufferedReader]]
+    """Raises InvalidParameter."""
+    columns: tuple[str, ...]
+
+
+def find(source: str) -> System:
+    """The reader of one of `import_sources.SYSTEMS`."""
+    module = import_module(f"{__name__}.{source.replace('-', '_')}")
+    return System(getattr(module, "begin", lambda file: (module.convert, file)), getattr(module, "COLUMNS", ()))

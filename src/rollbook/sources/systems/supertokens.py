@@ -1,0 +1,43 @@
+"""Reads users of SuperTokens in the form of its bulk import."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from rollbook.sources.values import Fields, Record, fields, flag, full_name, is_true, json_object, text, time
+
+
+def convert(row: Record) -> Fields:
+    """User of SuperTokens: in the form of its bulk import, which a query of its tables can have, too."""
+    methods = [each for each in row.get("loginMethods") or [] if isinstance(each, dict)]
+    by_password = [each for each in methods if text(each.get("passwordHash"))]
+    main = next((each for each in methods if is_true(each.get("isPrimary"))), (by_password or methods or [{}])[0])
+    known = json_object("userMetadata", row.get("userMetadata"))
+    email = text(main.get("email"))
+    return fields(
+        email=email,
+        name=full_name(known, "name", "full_name", ("first_name", "last_name"), email=email),
+        external_id=text(row.get("externalUserId")) or text(row.get("id")),
+        password_hash=text((by_password or [{}])[0].get("passwordHash")),
+        totp_secret=_totp(row.get("totpDevices")),
+        email_verified=flag(main.get("isVerified")),
+        created_at=time(main.get("timeJoinedInMSSinceEpoch")),
+        metadata=fields(
+            user_metadata=known,
+            roles=[text(each.get("role")) if isinstance(each, dict) else each for each in row.get("userRoles") or []],
+        ),
+    )
+
+
+def _totp(devices: Any) -> str | None:
+    """The first device that was verified: in the form of the bulk import, all are."""
+    for each in devices if isinstance(devices, list) else ():
+        if (
+            isinstance(each, dict)
+            and (secret := text(each.get("secretKey")))
+            and flag(each.get("verified")) is not False
+        ):
+            period = text(each.get("period"))
+            return secret if period is None else f"otpauth://totp/?{urlencode({'secret': secret, 'period': period})}"
+    return None
