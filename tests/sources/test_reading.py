@@ -253,6 +253,33 @@ def test_cells_become_what_their_fields_are() -> None:
     assert record.user.created_at == 1_698_400_800_000_000
 
 
+TIMES = [
+    "2024-01-01 00:00:00",  # MySQL
+    "2024-01-01 01:00:00.000000+01",  # PostgreSQL
+    "2024-01-01 00:00:00.000 +00:00",  # Sequelize
+    "2024-01-01 00:00:00.0000000",  # SQL Server
+    "2024-01-01 00:00:00 UTC",  # Rails
+    "2024-01-01T00:00:00",
+    "2024-01-01",
+]
+
+
+@pytest.mark.parametrize("format", ["csv", "ndjson"])
+def test_times_are_read_as_databases_write_them(format: str) -> None:
+    times = [*TIMES, "0000-00-00 00:00:00", "01/02/2024", "1704067200"]
+    people = [user(number, created_at=time, last_sign_in_at=time) for number, time in enumerate(times)]
+    header = ",".join(people[0])
+    table = "\n".join([header, *[",".join(each.values()) for each in people]]).encode()
+    *known, zero, slashes, number = read(table if format == "csv" else ndjson(*people))
+    for record in known:
+        assert record.user, record
+        assert (record.user.created_at, record.user.last_sign_in_at) == (1_704_067_200_000_000,) * 2, record
+    assert zero.user
+    assert (zero.user.created_at, zero.user.last_sign_in_at) == (msgspec.UNSET,) * 2
+    assert slashes.refusal and number.refusal
+    assert slashes.refusal.field == number.refusal.field == "created_at"
+
+
 def test_bad_rows_are_refused_alone() -> None:
     rows = [
         b"a@example.com,A",

@@ -24,6 +24,7 @@ from rollbook.sources.columns import Targets
 from rollbook.sources.lines import Unreadable
 from rollbook.sources.tables import CsvTable
 from rollbook.sources.unpacking import Compression
+from rollbook.sources.values import with_times
 
 Format = Literal["ndjson", "json", "csv"]
 Cells = TypeVar("Cells", bytes, dict[str, str])
@@ -188,7 +189,7 @@ class Reading:
     def _checked(self, fields: dict[str, Any], row: dict[str, Any]) -> ImportedUser:
         """`row` is the record that the fields were made of. Raises InvalidParameter."""
         try:
-            return check(ImportedUser, fields, self._min_length)
+            return check(ImportedUser, fields if self._convert else with_times(fields), self._min_length)
         except InvalidParameter as problem:
             raise columns.without_cells(problem, row, self.mapping) from None
 

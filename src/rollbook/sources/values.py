@@ -24,8 +24,13 @@ hashes refuse it, or leave it out."""
 
 _TRUE, _FALSE = frozenset(("true", "t", "1", "yes")), frozenset(("false", "f", "0", "no"))
 _NUMBER = re.compile(r"\d{9,17}(?:\.\d+)?").fullmatch
-_WHOLE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)").fullmatch
-_SHORT_ZONE = re.compile(r"([+-]\d\d)$")
+_MOMENT = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d(?:\.\d+)?) ?(?:[Zz]|UTC|([+-]\d\d)(?::?(\d\d))?)?"
+).fullmatch
+_NO_TIME = ("0000-00-00", "0001-01-01")
+"""How MySQL's times begin that are none, and those of Go and .NET."""
+_IS_DATE = re.compile(r"\d{4}-\d\d-\d\d").match
+_TIMES = ("created_at", "updated_at", "last_sign_in_at")
 _MILLISECONDS = 100_000_000_000
 """Numbers of seconds reach this in the year 5138, and those of milliseconds did in 1973."""
 _SECRET = re.compile(r"passw|secret|token|hash|otp|salt|private_?key|api_?key", re.IGNORECASE).search
@@ -56,26 +61,34 @@ def suspended_if(value: Any) -> str | None:
 
 
 def time(value: Any) -> str | None:
-    """An RFC 3339 time from one that lacks a zone (then it is UTC) or a `T`, or from seconds or milliseconds since
-    1970.
+    """An RFC 3339 time from one as databases write it (without a zone it is UTC), or from seconds or milliseconds since
+    1970. None for a zero.
 
     What is none of these is returned as it is, for whoever checks it to refuse.
     """
     found = text(value)
-    if found is None:
+    if found is None or found.startswith(_NO_TIME):
         return None
-    if _WHOLE(found):
-        return f"{found[:10]}T{found[11:]}"
+    if moment := _MOMENT(found):
+        day, hour, hours, minutes = moment.groups()
+        return f"{day}T{hour}{hours or '+00'}:{minutes or '00'}"
     try:
         if _NUMBER(found):
             number = float(found)
             at = datetime.fromtimestamp(number / 1000 if number >= _MILLISECONDS else number, UTC)
         else:
-            at = datetime.fromisoformat(_SHORT_ZONE.sub(r"\1:00", found) if ":" in found else found)
+            at = datetime.fromisoformat(found)
             at = at if at.tzinfo else at.replace(tzinfo=UTC)
         return at.isoformat()
     except (ValueError, OverflowError):
         return found
+
+
+def with_times(given: Fields) -> Fields:
+    """The fields with RFC 3339 times, where a table has such as databases write them. Numbers stay for whoever checks
+    them to refuse: of a system that isn't known, they may be seconds or anything else."""
+    found = {name: time(given[name]) for name in _TIMES if _IS_DATE(str(given.get(name)))}
+    return {name: value for name, value in {**given, **found}.items() if name not in found or value} if found else given
 
 
 def json_object(field: str, value: Any) -> dict[str, Any]:
