@@ -294,6 +294,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "rate limits should protect you from too many requests, not from too many changes."
         ),
     ] = False
+    scim_limit: Annotated[
+        Limit,
+        says(
+            "Rate limit of each SCIM key, together with those that it was rotated from, or `none`. Not counted toward "
+            "the rate limit of its user."
+        ),
+    ] = Limit.parse("6000/minute,360000/hour")
     unauthenticated_limit: Annotated[
         Limit, says("Rate limit of requests without a valid API key, per client IP address, or `none`.")
     ] = Limit.parse("60/minute,1000/hour")

@@ -263,6 +263,14 @@ class AddressNotAllowed(Forbidden):
     message = "This API key cannot be used from this IP address."
 
 
+class WrongKeyKind(Forbidden):
+    """The key is a SCIM key, which only works under `/scim/v2`: it is for identity providers. Here, use an ordinary API
+    key. Create one with `rollbook keys create EMAIL` or `POST /v1/keys`."""
+
+    code = "key_kind"
+    message = "This is a SCIM key, which only works under /scim/v2. Use an ordinary API key here."
+
+
 class ForeignForm(Forbidden):
     """A form of the dashboard was sent from a page of another site, so it may not be what the person wanted. Open the
     page on this server and send the form again. If this happens on your own pages, set `public_url` to the URL that

@@ -1,17 +1,17 @@
 """Authenticates, rate-limits and authorizes every API call.
 
 `admit` and `check` ask in this order, and the first that fails is the answer: the key (401), the windows (429), the
-user's state and the key's addresses (403), the scope (403). All of it before anything is looked up for the caller, so
-that a refusal tells nothing about what exists.
+user's state, the key's addresses and its kind (403), the scope (403). All of it before anything is looked up for the
+caller, so that a refusal tells nothing about what exists.
 """
 
 from __future__ import annotations
 
 from collections.abc import Coroutine
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Any
+from typing import Any, NamedTuple
 
-from rollbook import clock
+from rollbook import clock, roles
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require, require_own
 from rollbook.actions.principal import REVOKED, Caller, Principal
@@ -19,11 +19,13 @@ from rollbook.auth import key_format
 from rollbook.errors import (
     AddressNotAllowed,
     ExpiredKey,
+    InsufficientScope,
     InvalidKey,
     RevokedKey,
     TooManyRequests,
     Unauthorized,
     UserSuspended,
+    WrongKeyKind,
 )
 from rollbook.http.request import Request
 from rollbook.limits import headers, windows
@@ -40,6 +42,17 @@ NARROWED = ("keys", "sessions", "requests", "webhooks")
 FRESH = clock.SECOND // 4
 # Callers a worker caches. When the cache is full, it is cleared.
 MOST_CALLERS = 50_000
+
+
+class Accepted(NamedTuple):
+    """Keys that an entrance accepts: of these kinds, and of users with these roles."""
+
+    kinds: frozenset[str]
+    roles: frozenset[str]
+
+
+BY_API = Accepted(frozenset({"api"}), frozenset(roles.ROLES))
+BY_SCIM = Accepted(frozenset({"api", "scim"}), roles.SCIM_ROLES)
 
 
 class Gate:
@@ -99,7 +112,7 @@ class Gate:
             raise TooManyRequests(windows.retry_after(verdict)) from None
         self._seen(request, caller, now)
         own = caller.key_limit
-        verdict = await self._limiter.take(caller.user_id, caller.limit, now, caller.key_bucket, own)
+        verdict = await self._limiter.take(caller.bucket, caller.limit, now, caller.key_bucket, own)
         request.head = headers.render(caller.limit, own, verdict)
         if not verdict.admitted:
             raise self._refused(request, caller, verdict)
@@ -115,7 +128,7 @@ class Gate:
         """Count an admitted request as so many more, when what it asks for is known. Raises TooManyRequests, and then
         counts none of these."""
         verdict = await self._limiter.take(
-            caller.user_id, caller.limit, clock.now(), caller.key_bucket, caller.key_limit, requests
+            caller.bucket, caller.limit, clock.now(), caller.key_bucket, caller.key_limit, requests
         )
         request.head = headers.render(caller.limit, caller.key_limit, verdict)
         if not verdict.admitted:
@@ -139,22 +152,35 @@ class Gate:
             raise InvalidKey()
         if len(callers) >= MOST_CALLERS:
             callers.clear()
-        caller = callers[header] = Caller(holder, self._policy.limit_for(holder.role, holder.user_limit))
-        caller.meter = self._limiter.meter(caller.user_id, caller.limit, caller.key_bucket, caller.key_limit)
+        caller = callers[header] = Caller(
+            holder, self._policy.limit_of_key(holder.kind, holder.role, holder.user_limit)
+        )
+        caller.meter = self._limiter.meter(caller.bucket, caller.limit, caller.key_bucket, caller.key_limit)
         return caller
 
-    def check(self, by: Principal, scope: str, self_access: str, about: str) -> None:
-        """Test whether this caller may make this call. Raises Forbidden.
-
-        `self_access` says what is left to one whose scope reaches only themselves: "" nothing, "user" the call about
-        their own user, "keys", "sessions" and "webhooks" the call, whose action shows them no others than their own.
-        """
+    def accept(self, by: Principal, accepted: Accepted = BY_API) -> None:
+        """Test whether this caller may use an entrance at all. Raises Forbidden."""
         caller = by.caller
         if caller.suspended:
             raise UserSuspended()
         if caller.networks is not None and not _within(by.address, caller.networks):
             raise AddressNotAllowed()
-        if scope in caller.scopes_on_all:  # as `require` would find, for most
+        if caller.kind not in accepted.kinds:
+            raise WrongKeyKind()
+        if caller.role not in accepted.roles:
+            raise InsufficientScope(
+                f"Only keys of admins and owners work here. This key's user has the role {caller.role}: "
+                "ask an admin to create a SCIM key."
+            )
+
+    def check(self, by: Principal, scope: str, self_access: str, about: str, accepted: Accepted = BY_API) -> None:
+        """Test whether this caller may make this call, at an entrance that accepts these keys. Raises Forbidden.
+
+        `self_access` says what is left to one whose scope reaches only themselves: "" nothing, "user" the call about
+        their own user, "keys", "sessions" and "webhooks" the call, whose action shows them no others than their own.
+        """
+        self.accept(by, accepted)
+        if scope in by.caller.scopes_on_all:  # as `require` would find, for most
             return
         if self_access in NARROWED:
             require_own(by, scope)

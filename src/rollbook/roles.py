@@ -1,4 +1,4 @@
-"""The roles a user can have, the scopes an API key can have, and how far each role reaches."""
+"""The roles a user can have, the kinds and scopes of API keys, and how far each role reaches."""
 
 from __future__ import annotations
 
@@ -42,17 +42,25 @@ SCOPES: dict[str, str] = {
     "metrics:read": "Read the server's metrics.",
 }
 
+KEY_KINDS: dict[str, str] = {
+    "api": "For your applications and scripts, under `/v1`.",
+    "scim": "For an identity provider, only under `/scim/v2`. Its user must be an admin or owner, it counts toward the "
+    "setting `scim_limit`, and its scopes are by default those of users and groups.",
+}
+
 # Types whose values are the names above; for a type checker they are text.
 if TYPE_CHECKING:
     Role = str
     Status = str
     StatusFilter = str
     Scope = str
+    KeyKind = str
 else:
     Role = Literal[tuple(ROLES)]
     Status = Literal[STATUSES]
     StatusFilter = Literal[(*STATUSES, DELETED)]
     Scope = Literal[tuple(SCOPES)]
+    KeyKind = Literal[tuple(KEY_KINDS)]
 
 EVERYTHING = frozenset(SCOPES)
 ON_ALL: dict[str, frozenset[str]] = {
@@ -79,6 +87,13 @@ OF_READERS = frozenset({"webhooks:read", "webhooks:write"})
 """Scopes that reach a user's own webhooks, with a role that can read all events: a webhook hands them on."""
 WEBHOOK_ROLES = tuple(role for role in ROLES if "events:read" in ON_ALL[role])
 """The roles whose users can have webhooks."""
+
+SCIM_ROLES = frozenset(role for role in ROLES if "users:write" in ON_ALL[role])
+"""The roles whose users' keys identity providers can use."""
+SCIM_SCOPES = frozenset({"users:read", "users:write", "users:delete", "groups:read", "groups:write"}) & EVERYTHING
+"""The scopes of a new SCIM key, unless it asks for fewer."""
+SCIM_GRANTABLE = SCIM_SCOPES | {"users:grant"}
+"""All scopes that a SCIM key can have."""
 
 
 def is_barred(status: str) -> bool:

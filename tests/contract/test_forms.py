@@ -15,7 +15,7 @@ from tests.visitor import signed_in
 
 FORMS: dict[str, tuple[type[Struct], dict[str, str]]] = {
     "/account/webhooks/new": (WebhookCreate, {"types": "type", "status": "", "user_id": ""}),
-    "/account/keys/new": (KeyCreate, {"expires_at": "expires", "user_id": ""}),
+    "/account/keys/new": (KeyCreate, {"expires_at": "expires", "kind": "", "user_id": ""}),
     "/admin/users/new": (UserCreate, {"rate_limit": "", "status": ""}),
 }
 """The type of each form, and the inputs of fields that have another name; empty where the page itself decides."""

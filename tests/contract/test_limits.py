@@ -440,6 +440,26 @@ async def flood(server: Server, tokens: list[str], connections: int, each: int, 
     return [answer for answers in await asyncio.gather(*tasks) for answer in answers]
 
 
+@pytest.mark.parametrize("workers", [1, 4], ids=["1 worker", "4 workers"])
+def test_a_scim_key_has_a_limit_of_its_own_that_is_as_exact_and_neither_uses_up_the_other(
+    tmp_path: Any, workers: int, emptied: tuple[str, ...]
+) -> None:
+    flags = (*emptied, "--workers", str(workers), "--scim-limit", "150/minute")
+    with running(tmp_path / "data", *flags, program=PATIENT) as server, server.http() as owner:
+        admin = new_user(owner, role="admin")
+        ordinary = new_key(owner, user_id=admin["id"])
+        first = owner.post("/v1/keys", json={"name": "Okta", "kind": "scim", "user_id": admin["id"]}).json()
+        second = owner.post(f"/v1/keys/{first['id']}/rotate", json={"overlap": 3600}).json()
+        other = new_key(owner, user_id=admin["id"], kind="scim")
+        tokens = [first["key"], second["key"]]
+        answers = asyncio.run(flood(server, tokens, connections=20, each=20, workers=workers))
+        assert Counter(code for code, _ in answers) == {403: 150, 429: 250}, "it works elsewhere, and is counted"
+        assert sorted(left for code, left in answers if code == 403) == list(range(150))
+        codes = Counter(code for code, _ in asyncio.run(flood(server, [ordinary] * 2, 10, 20, workers)))
+        assert codes == {200: 100, 429: 100}, "a run of the identity provider has used nothing of its user's limit"
+        assert [code for code, _ in asyncio.run(flood(server, [other], 1, 150, 1))] == [403] * 150, "nor of another's"
+
+
 def test_a_window_in_shared_memory_ends_by_the_clock_too(tmp_path: Any) -> None:
     with running(tmp_path / "data", "--workers", "2", "--rate-limit", "20/minute") as server, server.http() as http:
         assert Counter(http.get("/v1/users/me").status_code for _ in range(25)) == {200: 20, 429: 5}

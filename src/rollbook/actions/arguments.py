@@ -19,7 +19,7 @@ from rollbook.records import event_types, examples, one_time_tokens
 from rollbook.records.examples import ALICE_ID, CHARLIE_ID
 from rollbook.records.one_time_tokens import Purpose as TokenPurpose
 from rollbook.records.user_list.query import SORTABLE
-from rollbook.roles import STATUSES, Role, Scope, Status, StatusFilter
+from rollbook.roles import KEY_KINDS, STATUSES, KeyKind, Role, Scope, Status, StatusFilter
 from rollbook.schemas import Schema, listed, says
 
 MAX_IDS = 200  # as many as a request target of 8 KiB has room for, and some room to spare
@@ -344,6 +344,7 @@ WebhookPayload = Literal["full", "thin"]
 WebhookOrdering = Literal["user", "none"]
 ABOUT_PURPOSES = listed(one_time_tokens.PURPOSES)
 ABOUT_ROLE = "The user's role. " + listed(roles.ROLES)
+ABOUT_KEY_KIND = "Where the key works. " + listed(KEY_KINDS)
 ABOUT_STATUS = (
     "`invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or "
     "use their API keys until they are activated."
@@ -714,6 +715,7 @@ class KeyCreate(Body):
 
     name: Annotated[str, _label("What you use the key for.", "billing service")]
     user_id: Annotated[Owner, says("ID of the user the key belongs to. Default: yourself.")] | UnsetType = UNSET
+    kind: Annotated[KeyKind, says(ABOUT_KEY_KIND)] = "api"
     scopes: Scopes | None | UnsetType = UNSET
     expires_at: (
         Annotated[Time, says("When the key expires, an RFC 3339 time in the future. Default or null: never.")]

@@ -65,8 +65,15 @@ def check_no_wider(own: Bounds, held: frozenset[str], key: Key, role: str) -> No
 # ---- of a new key, each as it is kept; what is not asked for is taken from the key that makes it
 
 
-def new_scopes(own: Bounds, held: frozenset[str], role: str, wanted: Iterable[str] | None) -> str | None:
+def new_scopes(own: Bounds, held: frozenset[str], role: str, kind: str, wanted: Iterable[str] | None) -> str | None:
     """`role` is that of the user the key is for. Raises InsufficientScope, InvalidParameter."""
+    if kind == "scim":
+        if role not in roles.SCIM_ROLES:
+            raise InsufficientScope(f"Only admins and owners can have SCIM keys, not a user with the role {role}.")
+        wanted = roles.SCIM_SCOPES & held if wanted is None else wanted
+        for scope in wanted:
+            if scope not in roles.SCIM_GRANTABLE:
+                refuse("scopes", f"contains {scope}, which SCIM keys don't need")
     if wanted is None:
         # A key with scopes hands on scopes, even where they are all that the role has now: the role may get more.
         return None if own.scopes is None else " ".join(sorted(roles.grantable(role) & held))

@@ -101,7 +101,8 @@ async def create(on: Rollbook, by: Principal, new: KeyCreate) -> IssuedKey:
         token,
         user_id=user_id,
         name=new.name,
-        scopes=key_bounds.new_scopes(own, by.scopes, role, given(new.scopes)),
+        kind=new.kind,
+        scopes=key_bounds.new_scopes(own, by.scopes, role, new.kind, given(new.scopes)),
         ip_allow=key_bounds.new_networks(own, given(new.ip_allow)),
         rate_limit=key_bounds.new_limit(own, given(new.rate_limit)),
         expires_at=key_bounds.new_expiry(own, given(new.expires_at), on.settings.key_max_age),
@@ -177,6 +178,8 @@ async def rotate(on: Rollbook, by: Principal, id: str, rotation: KeyRotation) ->
         token,
         user_id=old.user_id,
         name=old.name,
+        kind=old.kind,
+        tenant=old.tenant or old.id,
         scopes=old.scopes,
         ip_allow=old.ip_allow,
         rate_limit=old.rate_limit,
@@ -227,6 +230,8 @@ def sealed_record(
     *,
     user_id: str,
     name: str,
+    kind: str = "api",
+    tenant: str | None = None,
     scopes: str | None = None,
     ip_allow: str | None = None,
     rate_limit: str | None = None,
@@ -252,6 +257,8 @@ def sealed_record(
         expires_at=expires_at,
         created_by=created_by,
         limited_with=limited_with,
+        kind=kind,
+        tenant=tenant,
     )
 
 

@@ -8,7 +8,7 @@ from rollbook.actions import key_bounds
 from rollbook.actions.key_bounds import UNBOUNDED, Bounds
 from rollbook.errors import ExpiredKey, InvalidKey, RevokedKey, Unauthorized, UserSuspended
 from rollbook.limits.meter import Meter
-from rollbook.limits.policy import key_bucket
+from rollbook.limits.policy import key_bucket, scim_bucket
 from rollbook.quota import NO_LIMIT, Limit
 from rollbook.records import keys, sessions, users
 from rollbook.records.events import Actor
@@ -24,12 +24,14 @@ class Caller:
     remembers it."""
 
     __slots__ = (
+        "bucket",
         "created_by",
         "ends_at",
         "free_scopes",
         "key_bucket",
         "key_id",
         "key_limit",
+        "kind",
         "limit",
         "limited_with",
         "meter",
@@ -40,6 +42,7 @@ class Caller:
         "scopes_on_all",
         "scopes_on_self",
         "suspended",
+        "tenant",
         "user_id",
     )
 
@@ -47,12 +50,19 @@ class Caller:
         self.key_id = holder.key_id
         self.user_id = holder.user_id
         self.role = holder.role
+        self.kind = holder.kind
+        """Of the key: where it is valid."""
+        self.tenant = holder.tenant or holder.key_id
+        """ID of the first key that this one was rotated from, or its own: what an identity provider keeps here belongs
+        to it. None without a key."""
         self.suspended = roles.is_barred(holder.status)
         # All that tells this key from a wider or narrower one of the same user.
         self.privileges = (holder.role, holder.scopes, holder.ip_allow, holder.key_limit, holder.expires_at)
         self.ends_at = (
             REVOKED if holder.revoked_at is not None else NEVER if holder.expires_at is None else holder.expires_at
         )
+        self.bucket = scim_bucket(self.user_id, self.tenant or "") if self.kind == "scim" else self.user_id
+        """In which `limit` is counted."""
         self.limit = limit
         self.key_limit = key_bounds.limit_of(holder.key_limit)
         self.created_by = holder.created_by if holder.key_id else holder.user_id
@@ -63,7 +73,9 @@ class Caller:
         self.scopes = key_bounds.scopes_of(holder.scopes)
         self.scopes_on_all, self.scopes_on_self = roles.reach(holder.role, self.scopes)
         self.networks = key_bounds.networks_of(holder.ip_allow)
-        self.free_scopes = frozenset() if self.suspended or self.networks is not None else self.scopes_on_all
+        self.free_scopes = self.scopes_on_all
+        if self.suspended or self.networks is not None or self.kind != "api":
+            self.free_scopes = frozenset()
         """Scopes that reach all users, with nothing else to check for each request."""
         self.meter: Meter | None = None
         """Counter of its requests, where the gate knows one."""
@@ -128,6 +140,11 @@ class Principal:
     @property
     def key_id(self) -> str | None:
         return self.caller.key_id
+
+    @property
+    def tenant(self) -> str | None:
+        """ID of the first key that the caller's key was rotated from, or its own."""
+        return self.caller.tenant
 
     @property
     def role(self) -> str:

@@ -43,6 +43,7 @@ ENUMS: dict[str, Schema] = {
     "Role": _enum(roles.ROLES, arguments.ABOUT_ROLE),
     "Status": _enum(roles.STATUSES, arguments.ABOUT_STATUS),
     "Scope": _enum(roles.SCOPES, "What an API key can be used for."),
+    "KeyKind": _enum(roles.KEY_KINDS, arguments.ABOUT_KEY_KIND),
     "EventPattern": _enum(
         event_types.patterns(),
         "An event type, all of a group such as `user.*`, or `*` for all, including those of later versions.",
@@ -126,6 +127,7 @@ OF_CALLS_WITH_A_KEY = (
     errors.InsufficientScope,
     errors.UserSuspended,
     errors.AddressNotAllowed,
+    errors.WrongKeyKind,
     errors.TooManyRequests,
     errors.LimitsUnavailable,
     errors.Overloaded,

@@ -251,6 +251,7 @@ class Key(Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: Annotated[str, identifier("ID of the API key.", examples.KEY_ID)]
     user_id: Annotated[str, identifier("ID of the user it belongs to.", CHARLIE_ID)]
     name: Annotated[str, text("What the key is used for.", 100, minLength=1, examples=["billing service"])]
+    kind: Annotated[str, open_enum(roles.KEY_KINDS, "Where the key works.")]
     masked: Annotated[
         str, text("The beginning and end of the key, to tell keys apart.", 16, examples=["rbk_Exam…TtmI"])
     ]

@@ -14,8 +14,8 @@ from rollbook.cli.output import as_json, details, hint, line, listed, program, s
 
 app = options.group(help="Create, list, reveal, rotate and revoke API keys.")
 
-COLUMNS = ("id", "name", "state", "masked", "scopes", "rate_limit", "created_at", "expires_at", "last_used_at")
-SHOWN = ("id", "name", "scopes", "ip_allow", "rate_limit", "expires_at")
+COLUMNS = ("id", "name", "state", "kind", "masked", "scopes", "rate_limit", "created_at", "expires_at", "last_used_at")
+SHOWN = ("id", "name", "kind", "scopes", "ip_allow", "rate_limit", "expires_at")
 """Fields of a new key that people see."""
 
 KEYS, ONE = "/v1/keys", "/v1/keys/{keyId}"
@@ -124,5 +124,7 @@ def _show(key: Shown, address: str, json: bool, quiet: bool) -> None:
         as_json(key)
     else:
         details({"key": key["key"], **{name: key[name] for name in SHOWN}})
-        if key["scopes"] is None or "users:read" in key["scopes"]:
+        if key["kind"] == "scim":
+            hint(f"\nTenant URL for your identity provider: {address}/scim/v2")
+        elif key["scopes"] is None or "users:read" in key["scopes"]:
             hint(f'\nTry it:\n\n  curl -H "Authorization: Bearer {key["key"]}" {address}/v1/users/me')

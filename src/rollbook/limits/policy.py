@@ -40,17 +40,28 @@ class Policy:
 
     def __init__(self, settings: Settings) -> None:
         self._limit = settings.rate_limit
+        self._of_scim = settings.scim_limit
         self._of_roles = dict(settings.role_limits)
 
     def limit_for(self, role: str, own: str | None = None) -> Limit:
         """The windows of a user with this role and this `rate_limit`."""
         return self._of_roles.get(role, self._limit) if own is None else Limit.parse(own)
 
+    def limit_of_key(self, kind: str, role: str, own: str | None) -> Limit:
+        """The windows in which requests with a key of this kind are counted; role and `rate_limit` are its user's."""
+        return self._of_scim if kind == "scim" else self.limit_for(role, own)
+
 
 def key_bucket(user_id: str, key_id: str) -> str:
     """The bucket of a key with its own limit, shared by the keys created with it. It contains the user's ID, so that
     both are counted in one step."""
     return f"{user_id}:{key_id}"
+
+
+def scim_bucket(user_id: str, tenant: str) -> str:
+    """The bucket of an identity provider: of a SCIM key and of those that it was rotated from. Not its user's, who
+    still has all of their own requests."""
+    return f"{user_id}:scim:{tenant}"
 
 
 def address_bucket(address: str) -> str:

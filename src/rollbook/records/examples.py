@@ -58,6 +58,7 @@ KEY: dict[str, Any] = {
     "id": KEY_ID,
     "user_id": CHARLIE_ID,
     "name": "billing service",
+    "kind": "api",
     "masked": "rbk_Exam…TtmI",
     "scopes": ["users:read"],
     "ip_allow": ["203.0.113.0/24"],

@@ -17,6 +17,7 @@ class Key(NamedTuple):
     id: str
     user_id: str
     name: str
+    kind: str  # of `roles.KEY_KINDS`
     start: Annotated[str, Shown("record.masked", "masked")]
     last_four: Hidden[str]
     scopes: Words | None  # None: all that the user's role has
@@ -28,6 +29,7 @@ class Key(NamedTuple):
     last_used_at: Time | None
     revoked_at: Time | None
     limited_with: Hidden[str | None]  # the key whose `rate_limit` this one's requests count in; None: its own
+    tenant: Hidden[str | None]  # the first key that this one was rotated from; None: itself
 
     @property
     def masked(self) -> str:
@@ -47,8 +49,8 @@ class KeyName(NamedTuple):
     last_four: str
 
 
-class Kinds(NamedTuple):
-    """True if a user has any keys of these kinds."""
+class Milestones(NamedTuple):
+    """True if a user has any such keys."""
 
     narrow: bool
     """With scopes of its own."""
@@ -74,6 +76,8 @@ class NewKey(NamedTuple):
         None  # a user; "" who can write to the server's files, and has full access anyway; None: not known
     )
     limited_with: str | None = None
+    kind: str = "api"
+    tenant: str | None = None
 
 
 class CallerFacts(NamedTuple):
@@ -91,23 +95,25 @@ class CallerFacts(NamedTuple):
     user_limit: str | None
     limited_with: str | None = None
     created_by: str | None = None
+    kind: str = "api"
+    tenant: str | None = None
 
 
 COLUMNS = (
-    "id, user_id, name, start, last_four, scopes, ip_allow, rate_limit, sealed IS NOT NULL, created_at, "
-    "expires_at, last_used_at, revoked_at, limited_with"
+    "id, user_id, name, kind, start, last_four, scopes, ip_allow, rate_limit, sealed IS NOT NULL, created_at, "
+    "expires_at, last_used_at, revoked_at, limited_with, tenant"
 )
 
 HOLDERS = """
     k.id, k.user_id, k.scopes, k.ip_allow, k.rate_limit, k.expires_at, k.revoked_at,
-    u.role, u.status, u.rate_limit, k.limited_with, k.created_by
+    u.role, u.status, u.rate_limit, k.limited_with, k.created_by, k.kind, k.tenant
     FROM keys k JOIN users u ON u.id = k.user_id"""
 HOLDER = f"SELECT {HOLDERS} WHERE k.digest = ?"
 HOLDER_OF = f"SELECT {HOLDERS} WHERE k.id = ?"
 ADD = f"""
     INSERT INTO keys (id, user_id, name, digest, start, last_four, sealed, scopes, ip_allow, rate_limit, expires_at,
-      created_by, limited_with, created_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"""
+      created_by, limited_with, kind, tenant, created_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"""
 BY_ID = Statement(f"SELECT {COLUMNS} FROM keys WHERE id = ?", locks=True)
 OF_USER = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? ORDER BY id LIMIT ? OFFSET ?"
 _WORKING = """
@@ -120,7 +126,7 @@ WORKING_OF_USER, ENDED_OF_USER = f"SELECT {COLUMNS} {_WORKING}", f"SELECT {COLUM
 WORKING_NAMES, ENDED_NAMES = f"SELECT id, name, last_four {_WORKING}", f"SELECT id, name, last_four {_ENDED}"
 _ANY = "EXISTS (SELECT 1 FROM keys WHERE user_id = ? AND {})"
 _NARROW, _USED = "scopes IS NOT NULL", "last_used_at IS NOT NULL"
-KINDS = f"SELECT {_ANY.format(_NARROW)}, {_ANY.format(_USED)}, {_ANY.format(f'{_NARROW} AND {_USED}')}"
+MILESTONES = f"SELECT {_ANY.format(_NARROW)}, {_ANY.format(_USED)}, {_ANY.format(f'{_NARROW} AND {_USED}')}"
 MAX_NAMES = 100
 """IDs whose names one statement reads."""
 NAMES = f"SELECT id, name, last_four FROM keys WHERE user_id = ? AND id IN ({', '.join('?' * MAX_NAMES)})"
@@ -191,10 +197,10 @@ async def of_user(queries: Queries, user_id: str, limit: int, offset: int = 0) -
     return [Key._make(row) for row in await queries.all(OF_USER, user_id, limit, offset)]
 
 
-async def kinds(queries: Queries, user_id: str) -> Kinds:
-    row = await queries.one(KINDS, user_id, user_id, user_id)
+async def milestones(queries: Queries, user_id: str) -> Milestones:
+    row = await queries.one(MILESTONES, user_id, user_id, user_id)
     assert row is not None  # it has no FROM
-    return Kinds(*map(bool, row))
+    return Milestones(*map(bool, row))
 
 
 async def working(queries: Queries, user_id: str, limit: int, offset: int) -> list[Key]:

@@ -45,6 +45,7 @@ __all__ = [
     "InvalidJson",
     "InvalidKey",
     "InvalidParameter",
+    "KeyKind",
     "KeyLimitReached",
     "LastFactor",
     "LastOwner",
@@ -221,6 +222,12 @@ class UserSuspended(Forbidden):
 class AddressNotAllowed(Forbidden):
     """`address_not_allowed`: The API key has a list of allowed IPs, and the request came from another one. If the
     server runs behind a proxy, set `trusted_proxy`, so that it sees the client's own IP address.
+    """
+
+
+class KeyKind(Forbidden):
+    """`key_kind`: The key is a SCIM key, which only works under `/scim/v2`: it is for identity providers. Here,
+    use an ordinary API key. Create one with `rollbook keys create EMAIL` or `POST /v1/keys`.
     """
 
 
@@ -471,6 +478,7 @@ BY_CODE: dict[str, type[APIError]] = {
     "insufficient_scope": InsufficientScope,
     "user_suspended": UserSuspended,
     "address_not_allowed": AddressNotAllowed,
+    "key_kind": KeyKind,
     "last_owner": LastOwner,
     "not_yourself": NotYourself,
     "factor_limit_reached": FactorLimitReached,

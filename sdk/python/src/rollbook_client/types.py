@@ -41,6 +41,7 @@ ErrorCode = (
         "user_suspended",
         "proof_required",
         "address_not_allowed",
+        "key_kind",
         "foreign_form",
         "unknown_host",
         "last_owner",
@@ -201,6 +202,14 @@ EventType = (
     | str
 )
 """What happened. Later versions can add types: ignore those you don't know.
+
+Later versions can add values.
+"""
+
+KeyKind = Literal["api", "scim"] | str
+"""Where the key works. `api`: For your applications and scripts, under `/v1`. `scim`: For an identity provider,
+only under `/scim/v2`. Its user must be an admin or owner, it counts toward the setting `scim_limit`, and its
+scopes are by default those of users and groups.
 
 Later versions can add values.
 """
@@ -649,6 +658,8 @@ class Key(Model):
     """ID of the user it belongs to."""
     name: str
     """What the key is used for."""
+    kind: str
+    """Where the key works."""
     masked: str
     """The beginning and end of the key, to tell keys apart."""
     scopes: list[str] | None
@@ -676,6 +687,7 @@ class Key(Model):
         "id",
         "user_id",
         "name",
+        "kind",
         "masked",
         "scopes",
         "ip_allow",
@@ -782,6 +794,8 @@ class EventObject(Model):
     """When the user last signed in, or their password was last verified."""
     user_id: str | None
     """The user the API key, session, token or webhook belongs to."""
+    kind: str | None
+    """Where the key works."""
     masked: str | None
     """The beginning and end of the key, to tell keys apart."""
     scopes: list[str] | None
@@ -955,6 +969,7 @@ class EventObject(Model):
             "id",
             "ip_allow",
             "key_id",
+            "kind",
             "last_seen_at",
             "last_sign_in_at",
             "last_used_at",
@@ -1015,6 +1030,7 @@ class EventObject(Model):
         "updated_at",
         "last_sign_in_at",
         "user_id",
+        "kind",
         "masked",
         "scopes",
         "ip_allow",

@@ -533,7 +533,7 @@ export interface components {
          * @description What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by the status.
          * @example internal_error
          */
-        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "id_taken" | "token_invalid" | "challenge_invalid" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "second_factor_required" | "wrong_code" | "forbidden" | "insufficient_scope" | "user_suspended" | "proof_required" | "address_not_allowed" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "factor_limit_reached" | "last_factor" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "position_expired" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
+        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "id_taken" | "token_invalid" | "challenge_invalid" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "second_factor_required" | "wrong_code" | "forbidden" | "insufficient_scope" | "user_suspended" | "proof_required" | "address_not_allowed" | "key_kind" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "factor_limit_reached" | "last_factor" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "position_expired" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
         /**
          * ErrorDetail
          * @description One problem with a request.
@@ -747,6 +747,11 @@ export interface components {
              * @example user_065n18a8k1rnhbvqalm9j3ts0c
              */
             user_id?: string;
+            /**
+             * @description Where the key works.
+             * @example api
+             */
+            kind?: "api" | "scim" | (string & {});
             /**
              * @description The beginning and end of the key, to tell keys apart.
              * @example rbk_Exam…TtmI
@@ -1042,6 +1047,7 @@ export interface components {
          *           "id": "key_065n19esg1vsvaetc6pc73vuso",
          *           "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
          *           "name": "billing service",
+         *           "kind": "api",
          *           "masked": "rbk_Exam…TtmI",
          *           "scopes": [
          *             "users:read"
@@ -1343,6 +1349,7 @@ export interface components {
          *       "id": "key_065n19esg1vsvaetc6pc73vuso",
          *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
          *       "name": "billing service",
+         *       "kind": "api",
          *       "masked": "rbk_Exam…TtmI",
          *       "scopes": [
          *         "users:read"
@@ -1375,6 +1382,11 @@ export interface components {
              * @example billing service
              */
             name: string;
+            /**
+             * @description Where the key works.
+             * @example api
+             */
+            kind: "api" | "scim" | (string & {});
             /**
              * @description The beginning and end of the key, to tell keys apart.
              * @example rbk_Exam…TtmI
@@ -1446,6 +1458,8 @@ export interface components {
              * @example user_065n18a8k1rnhbvqalm9j3ts0c
              */
             user_id?: string;
+            /** @description Where the key works. `api`: For your applications and scripts, under `/v1`. `scim`: For an identity provider, only under `/scim/v2`. Its user must be an admin or owner, it counts toward the setting `scim_limit`, and its scopes are by default those of users and groups. Default: `"api"`. */
+            kind?: components["schemas"]["KeyKind"];
             /** @description The scopes of the key. Default or null: everything its user can do. */
             scopes?: components["schemas"]["Scope"][] | null;
             /**
@@ -1464,6 +1478,11 @@ export interface components {
             /** @description Whether the key can be revealed again. Default: `true`. */
             revealable?: boolean;
         };
+        /**
+         * @description Where the key works. `api`: For your applications and scripts, under `/v1`. `scim`: For an identity provider, only under `/scim/v2`. Its user must be an admin or owner, it counts toward the setting `scim_limit`, and its scopes are by default those of users and groups.
+         * @enum {string}
+         */
+        KeyKind: "api" | "scim" | (string & {});
         /**
          * KeyRotation
          * @description How to rotate a key.

@@ -89,6 +89,13 @@ export interface Key extends Object<"Key"> {}
 /** An API key to create. */
 export interface KeyCreate extends Object<"KeyCreate"> {}
 
+/**
+ * Where the key works. `api`: For your applications and scripts, under `/v1`. `scim`: For an identity provider, only under
+ * `/scim/v2`. Its user must be an admin or owner, it counts toward the setting `scim_limit`, and its scopes are by default
+ * those of users and groups.
+ */
+export type KeyKind = Schemas["KeyKind"];
+
 /** How to rotate a key. */
 export interface KeyRotation extends Object<"KeyRotation"> {}
 

@@ -31,7 +31,8 @@ TABLES = (
     _table(
         "keys",
         "id, user_id, name, digest, start, last_four, sealed, scopes, ip_allow, rate_limit, created_at, "
-        "expires_at, last_used_at, revoked_at, created_by, limited_with",
+        "expires_at, last_used_at, revoked_at, created_by, limited_with, kind, "
+        "tenant",
         "id",
     ),
     _table(

@@ -127,6 +127,7 @@ def _allowances(settings: Settings) -> list[Allowance]:
         *(
             Allowance(whom, str(getattr(settings, name)), name)
             for whom, name in (
+                ("SCIM key of an identity provider", "scim_limit"),
                 ("IP address without a valid key", "unauthenticated_limit"),
                 ("Wrong passwords for one account from one IP address or browser", "attempts_limit"),
                 ("Wrong passwords for one account from everywhere", "account_attempts_limit"),

@@ -27,6 +27,7 @@ from rollbook_client.types import (
     Health,
     Import,
     Key,
+    KeyKind,
     LoggedRequest,
     PasswordLink,
     PublicKeys,
@@ -994,6 +995,7 @@ class Keys(Resource):
         *,
         name: str,
         user_id: str | Omit = OMIT,
+        kind: KeyKind | Omit = OMIT,
         scopes: Sequence[Scope] | None | Omit = OMIT,
         expires_at: datetime | str | None | Omit = OMIT,
         ip_allow: Sequence[str] | None | Omit = OMIT,
@@ -1010,6 +1012,10 @@ class Keys(Resource):
         Args:
             name: What you use the key for. At most 100 characters.
             user_id: ID of the user the key belongs to. Default: yourself. At most 40 characters.
+            kind: Where the key works. `api`: For your applications and scripts, under `/v1`. `scim`: For an
+                identity provider, only under `/scim/v2`. Its user must be an admin or owner, it counts toward
+                the setting `scim_limit`, and its scopes are by default those of users and groups. Default:
+                `"api"`.
             scopes: The scopes of the key. Default or null: everything its user can do.
             expires_at: When the key expires, an RFC 3339 time in the future. Default or null: never.
             ip_allow: IP addresses and networks that can use the key. Default or null: any.
@@ -1041,6 +1047,7 @@ class Keys(Resource):
                 body={
                     "name": name,
                     "user_id": user_id,
+                    "kind": kind,
                     "scopes": scopes,
                     "expires_at": expires_at,
                     "ip_allow": ip_allow,
