@@ -20,7 +20,7 @@ ROOMS = (
     ("web",),
     ("sources",),
     ("api", "docs_site"),
-    ("gate",),
+    ("gate", "json_objects"),
     ("actions",),
     ("delivery",),
     ("auth",),

@@ -16,6 +16,7 @@ from rollbook.http import coding
 from rollbook.http.request import Request
 from rollbook.http.response import Response
 from rollbook.http.routing import Ids, Plan, settled
+from rollbook.json_objects import read_object
 
 _NO_BODY = re.compile(rb"(?:\s*null\s*)?\Z").match
 
@@ -61,7 +62,7 @@ class Interpreter(Router):
         if _NO_BODY(request.body) and route.body_is_optional:
             return None if route.body is None else route.body()
         headers = request.headers
-        found = parsing.read_object(request.body, headers.get(b"content-type"), headers.get(b"content-encoding"))
+        found = read_object(request.body, headers.get(b"content-type"), headers.get(b"content-encoding"))
         return parsing.parse_body(route.body or parsing.EmptyBody, found, self._minimum)
 
     async def _act(self, on: Rollbook, route: Route, call: Call, ids: Ids) -> Any:

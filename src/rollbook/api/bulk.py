@@ -17,12 +17,13 @@ from rollbook.actions.bulk import MAX_OPERATIONS, Count, Operation, OperationRes
 from rollbook.actions.checking import check, fields_of, invalid, refuse
 from rollbook.api import types
 from rollbook.api.call import Call
-from rollbook.api.parsing import BROKEN, READ_ONLY, check_kind, invalid_json, read_object
+from rollbook.api.parsing import READ_ONLY
 from rollbook.api.show import answer, listed, token_with_text
 from rollbook.api.take import versions_in
 from rollbook.errors import ContentTooLarge, Fault, InvalidJson, InvalidParameter, quoted, shortened
 from rollbook.http.boundary import describe
 from rollbook.http.response import Response
+from rollbook.json_objects import BROKEN, check_kind, invalid_json, read_object
 
 MAX_BODY = 33_554_432
 AT_ONCE = 65_536

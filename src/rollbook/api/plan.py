@@ -23,6 +23,7 @@ from rollbook.http.driver import resumed
 from rollbook.http.request import Request
 from rollbook.http.response import Response
 from rollbook.http.routing import Answer, Ids, Plan, settled
+from rollbook.json_objects import read_object
 
 Perform = Callable[[Call, Ids], Answer]
 Act = Callable[[Rollbook, Call, Ids], Coroutine[Any, Any, Any]]
@@ -172,7 +173,7 @@ def _reader_of_bodies(route: Route, password_min_length: int) -> Callable[[Reque
         if is_optional and _NO_BODY(request.body):
             return None if route.body is None else kind()
         headers = request.headers
-        found = parsing.read_object(request.body, headers.get(b"content-type"), headers.get(b"content-encoding"))
+        found = read_object(request.body, headers.get(b"content-type"), headers.get(b"content-encoding"))
         return parsing.parse_body(kind, found, password_min_length)
 
     return body_of

@@ -15,9 +15,9 @@ from msgspec.structs import astuple
 from rollbook.actions.arguments import ImportedUser, ImportOptions
 from rollbook.actions.checking import check, field_hook, invalid, refuse
 from rollbook.actions.import_sources import OWN_FILE
-from rollbook.api.parsing import look_closely, read_object
 from rollbook.auth import password_hashes
 from rollbook.errors import ApiError, Fault, InvalidJson, InvalidParameter
+from rollbook.json_objects import look_closely, read_object
 from rollbook.records.imports import Refusal
 from rollbook.sources import arrays, columns, lines, systems, unpacking
 from rollbook.sources.columns import Targets

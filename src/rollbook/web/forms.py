@@ -8,7 +8,6 @@ from typing import Any
 
 from rollbook import clock
 from rollbook.actions.arguments import UserFields
-from rollbook.api.parsing import read_object
 from rollbook.errors import (
     ApiError,
     Fault,
@@ -19,6 +18,7 @@ from rollbook.errors import (
     WrongCode,
     WrongPassword,
 )
+from rollbook.json_objects import read_object
 from rollbook.languages import ENGLISH, Language, language
 from rollbook.web.form_of import FormOf, form_of
 from rollbook.web.page_request import PageRequest
