@@ -14,6 +14,12 @@ ROOT = Path(__file__).resolve().parent.parent
 API: dict[str, Any] = json.loads((ROOT / "openapi.json").read_text())
 SCHEMAS: dict[str, Any] = API["components"]["schemas"]
 
+METADATA = (
+    "Only users with these values in their metadata, up to 10. Compares texts, numbers, booleans and null at the top "
+    "level as text, such as `pro`, `1`, `0.5`, `true` or `null`."
+)
+"""About the filter that is an object here: how it is written in a query is for the clients to know."""
+
 
 class Operation(NamedTuple):
     method: str

@@ -15,7 +15,7 @@ import textwrap
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sdk_description import ROOT, SCHEMAS, Operation, codes, general_codes, operations, pascal, resolve
+from sdk_description import METADATA, ROOT, SCHEMAS, Operation, codes, general_codes, operations, pascal, resolve
 from sdk_names import NAMES, RENAMED
 
 PACKAGE = ROOT / "sdk" / "python" / "src" / "rollbook_client"
@@ -497,6 +497,8 @@ def arguments(
                     "Fields to return besides `id`, `name` and `email`. Default: all.",
                 )
             )
+        elif each["in"] == "query" and key == "metadata":
+            query.append(Parameter(key, key, "Mapping[str, str] | None", "None", METADATA))
         elif each["in"] == "query" and key != "cursor" and not (operation.has_lines and key == "format"):
             name = RENAMED.get(operation.id, {}).get(key, key)
             default = "None"

@@ -14,7 +14,7 @@ import textwrap
 from collections import defaultdict
 from typing import Any
 
-from sdk_description import ROOT, SCHEMAS, Operation, codes, general_codes, operations, pascal, resolve
+from sdk_description import METADATA, ROOT, SCHEMAS, Operation, codes, general_codes, operations, pascal, resolve
 from sdk_names import NAMES, RENAMED
 
 SDK = ROOT / "sdk" / "typescript"
@@ -282,7 +282,7 @@ class Method:
         if self.params_name == "FieldsParams" and self.resource.partition(".")[0] != FIELDS_IN:
             return ""
         fields = "".join(
-            comment(self._about(each), "  ") + f"  {self._name_of(each)}?: {type_of(each['schema'])} | undefined;\n"
+            comment(self._about(each), "  ") + f"  {self._name_of(each)}?: {_argument(each)} | undefined;\n"
             for each in self.query
         )
         about = (
@@ -298,7 +298,7 @@ class Method:
     def _about(self, parameter: dict[str, Any]) -> str:
         if parameter["name"] == "limit" and self._returns().startswith("List"):
             return "Items per page, 1 to 1,000. Default: 1000. A loop over the list goes on over all pages."
-        return parameter.get("description", "")
+        return METADATA if parameter["name"] == "metadata" else parameter.get("description", "")
 
     def _signature(self) -> str:
         arguments = [f"{each}: string" for each in self.ids]
@@ -418,8 +418,13 @@ def ref(schema: dict[str, Any]) -> str:
     return schema["$ref"].rpartition("/")[2] if "$ref" in schema else type_of(schema)
 
 
+def _argument(parameter: dict[str, Any]) -> str:
+    """The type of a query parameter."""
+    return "{ readonly [key: string]: string }" if parameter["name"] == "metadata" else type_of(parameter["schema"])
+
+
 def type_of(schema: dict[str, Any]) -> str:
-    """The type of a query parameter, or of a response without a name."""
+    """The type of a parameter, or of a response without a name."""
     schema = resolve(schema)
     kind = schema.get("type")
     if kind == "array":
@@ -429,8 +434,6 @@ def type_of(schema: dict[str, Any]) -> str:
         return " | ".join([*map(json.dumps, values), "(string & {})"])
     if schema.get("format") == "date-time":
         return "string | Date"
-    if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
-        return f"{{ readonly [key: string]: {type_of(schema['additionalProperties'])} }}"
     return {"integer": "number", "number": "number", "boolean": "boolean", "string": "string"}.get(str(kind), "unknown")
 
 

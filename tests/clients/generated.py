@@ -73,8 +73,7 @@ def openapi_generator(folder: Path, names: Iterable[str]) -> None:
     settings = []
     for name in names:
         own, place = OPENAPI_GENERATOR[name], place_of(folder, name)
-        described = without_metadata_filter(folder) if own["generatorName"] == "java" else ROOT / "openapi.json"
-        shared = {"inputSpec": str(described), "globalProperties": NOTHING_ELSE}
+        shared = {"inputSpec": str(ROOT / "openapi.json"), "globalProperties": NOTHING_ELSE}
         file = folder / f"{place.name}.json"
         file.write_text(json.dumps({**own, **shared, "outputDir": str(place / own.get("outputDir", "."))}))
         settings.append(file)
@@ -178,20 +177,6 @@ def java_of_openapi_generator(folder: Path) -> list[str | Path]:
     ]
     run([*compiler, *sorted(source.rglob("*.java"))], folder)
     return [*JAVA, "-cp", f"out:{jar()}", "Program"]
-
-
-def without_metadata_filter(folder: Path) -> Path:
-    """Version 7 of the generator writes Java that doesn't compile for a parameter that is a map
-    (`metadata[plan]=pro`)."""
-    described = json.loads((ROOT / "openapi.json").read_text())
-    for path in described["paths"].values():
-        for operation in path.values():
-            if isinstance(operation, dict) and "parameters" in operation:
-                operation["parameters"] = [
-                    each for each in operation["parameters"] if each.get("style") != "deepObject"
-                ]
-    (folder / "openapi.json").write_text(json.dumps(described))
-    return folder / "openapi.json"
 
 
 def go_of_openapi_generator(folder: Path) -> list[str | Path]:

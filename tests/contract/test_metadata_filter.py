@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from rollbook.actions.checking import metadata_pair
 from tests.contract.expect import links
 from tests.engines import once
 from tests.harness import Server, new_user
@@ -16,6 +17,7 @@ from tests.harness import Server, new_user
 VALUES: list[tuple[Any, str]] = [
     ("pro", "pro"),
     ("Ünï\n&=[x]", "Ünï\n&=[x]"),
+    ("a,b:c\\,", "a,b:c\\,"),
     ("x" * 255, "x" * 255),
     (1, "1"),
     (-7, "-7"),
@@ -35,14 +37,22 @@ NO_VALUES = ["", "x" * 256, {"a": "b"}, ["pro"], {}, 1e-7, 1e20, 123456789012345
 
 @pytest.fixture
 def find(http: httpx2.Client) -> Callable[..., list[str]]:
-    """Who is found, by list, count and export alike."""
+    """Who is found, by list, count and export alike, in every way to write the filter."""
 
     def found(**pairs: str) -> list[str]:
-        asked = {f"metadata[{key}]": value for key, value in pairs.items()}
+        items = [metadata_pair(key, value) for key, value in pairs.items()]
+        asked: dict[str, Any] = {"metadata": ",".join(items)}
         listed = [user["id"] for user in http.get("/v1/users", params={**asked, "limit": 1000}).json()]
         assert http.get("/v1/users/count", params=asked).json() == {"count": len(listed)}
         exported = http.get("/v1/exports", params=asked)
         assert [json.loads(line)["id"] for line in exported.text.splitlines()] == listed
+        for same in (
+            {"metadata": items},
+            {"metadata[]": items},
+            {f"metadata[{at}]": item for at, item in enumerate(items)},
+            {f"metadata[{key}]": value for key, value in pairs.items()},
+        ):
+            assert http.get("/v1/users/count", params=same).json() == {"count": len(listed)}, same
         return listed
 
     return found
@@ -102,13 +112,26 @@ def test_every_change_is_seen_at_once(http: httpx2.Client, find: Callable[..., l
     assert len(find(team="in")) == 3
 
 
-def test_links_repeat_the_filter(http: httpx2.Client) -> None:
-    users = [new_user(http, metadata={"odd [key]": "a&b"})["id"] for _ in range(3)]
-    answer = http.get("/v1/users", params={"metadata[odd [key]]": "a&b", "limit": 2, "sort": "-created_at"})
+@pytest.mark.parametrize("asked", [{"metadata": "odd [\\:key\\,]:a&b:\\\\"}, {"metadata[odd [:key,]]": "a&b:\\"}])
+def test_links_repeat_the_filter(http: httpx2.Client, asked: dict[str, str]) -> None:
+    users = [new_user(http, metadata={"odd [:key,]": "a&b:\\"})["id"] for _ in range(3)]
+    answer = http.get("/v1/users", params={**asked, "limit": 2, "sort": "-created_at"})
     assert [user["id"] for user in answer.json()] == users[:0:-1]
     following = http.get(links(answer)["next"])
-    assert [user["id"] for user in following.json()] == users[:1]
+    assert following.json()[0]["id"] == users[0]
     assert [user["id"] for user in http.get(links(following)["prev"]).json()] == users[:0:-1]
+
+
+def test_the_index_of_a_list_is_no_key_and_a_key_that_looks_like_one_has_another_spelling(http: httpx2.Client) -> None:
+    """Java's clients and PHP's arrays write `metadata[0]=plan:pro`."""
+    user = new_user(http, metadata={"0": "zero", "7": "seven", "tag": "indexed"})["id"]
+    for query in (
+        "metadata[0]=tag:indexed",
+        "metadata=0:zero",
+        "metadata[7]=seven",
+        "metadata[0]=0:zero&metadata[1]=7:seven",
+    ):
+        assert [each["id"] for each in http.get(f"/v1/users?{query}").json()] == [user], query
 
 
 @once
@@ -117,6 +140,19 @@ def test_links_repeat_the_filter(http: httpx2.Client) -> None:
     [
         "metadata=pro",
         "metadata[]=pro",
+        "metadata[0]=pro",
+        "metadata[0]=plan:pro&metadata[1]=x",
+        "metadata=plan:pro,",
+        "metadata=plan:pro,team",
+        "metadata=:pro",
+        "metadata=plan:",
+        "metadata=pl\\an:pro",
+        "metadata=plan:pro\\",
+        "metadata=plan:pro,plan:free",
+        "metadata=plan:pro&metadata[plan]=pro",
+        "metadata=plan:a%00b",
+        f"metadata={'k' * 256}:pro",
+        "metadata=" + ",".join(f"k{number}:1" for number in range(11)),
         "metadata[plan]=",
         "metadata[plan]=pro&metadata=x",
         "metadata[plan]=pro&metadata[plan]=free",

@@ -78,7 +78,7 @@ QUERIES = (
     "wait=0",
     "format=csv",
     "type=user.created",
-    "metadata[plan]=pro",
+    "metadata=plan:pro",
     "consistency=eventual",
     "limit=%31",
 )

@@ -563,7 +563,7 @@ def test_a_dump_of_postgresql_is_restored_as_the_page_says(tmp_path: Path) -> No
     with running(data, environment=settings, owner_key=server.key) as server, server.http() as http:
         assert http.get(f"/v1/users/{kept[0]['id']}").json()["name"] == "Olivia"
         assert http.get(f"/v1/users/{lost['id']}").status_code == 404
-        assert http.get("/v1/users/count", params={"metadata[plan]": "pro"}).json() == {"count": 1}
+        assert http.get("/v1/users/count", params={"metadata": "plan:pro"}).json() == {"count": 1}
         assert [event["id"] for event in http.get("/v1/events", params={"order": "asc"}).json()][
             : len(events)
         ] == events

@@ -40,6 +40,10 @@ def test_a_user_from_the_first_call_to_the_last(client: Rollbook) -> None:
     assert (user.role, user.status, user.metadata, user.last_sign_in_at) == ("member", "active", {"plan": "pro"}, None)
     assert datetime.now(UTC).year == user.created_at.year and user.created_at.utcoffset() == UTC.utcoffset(None)
     assert client.users.update(user.id, name="Alan", metadata={"seats": 2}).metadata == {"plan": "pro", "seats": 2}
+    odd = {"a:b,c": "d:e,f\\"}
+    assert client.users.update(user.id, metadata=odd).id == user.id
+    assert [each.id for each in client.users.list(metadata={**odd, "plan": "pro"})] == [user.id]
+    assert client.users.count(metadata={**odd, "plan": "free"}).count == 0
     assert client.users.put(user.id, metadata={}, external_id=None).external_id is None
     assert client.users.verify_password(email=user.email, password="securepassword123").last_sign_in_at is not None
     assert client.users.count(q="Alan").count == len(client.users.list(q="Alan").page()) == 1

@@ -178,7 +178,7 @@ async def everything(call: Calls) -> None:
         "role=member&status=active",
         "created_after=2020-01-01T00:00:00Z&role=member",
         "created_before=2020-01-01T00:00:00Z",
-        "metadata[plan]=pro",
+        "metadata=plan:pro",
     ]
     for _ in range(2):
         for only in filters:

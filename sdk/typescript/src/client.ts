@@ -248,7 +248,8 @@ function search(query: Query = {}): string {
     if (value === undefined || value === null) continue;
     if (Array.isArray(value)) parameters.set(name, value.map(text).join(","));
     else if (typeof value === "object" && !(value instanceof Date)) {
-      for (const [key, each] of Object.entries(value)) parameters.set(`${name}[${key}]`, text(each));
+      const pairs = Object.entries(value).map(([key, each]) => `${key.replace(/[\\,:]/g, "\\$&")}:${text(each).replace(/[\\,]/g, "\\$&")}`);
+      if (pairs.length) parameters.set(name, pairs.join(","));
     } else parameters.set(name, text(value as Value));
   }
   return String(parameters) && `?${parameters}`;

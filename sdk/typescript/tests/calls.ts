@@ -14,6 +14,10 @@ test("a client does with users what an application does", async () => {
   assert.equal(user.name, "Al");
   const updated = await client.users.update(user.id, { name: "Alan", metadata: { plan: "pro" }, fields: ["metadata"] });
   assert.deepEqual(updated.metadata, { plan: "pro" });
+  const odd = { "a:b,c": "d:e,f\\" };
+  await client.users.update(user.id, { metadata: odd });
+  assert.equal((await client.users.count({ metadata: { ...odd, plan: "pro" }, ids: [user.id] })).count, 1);
+  assert.equal((await client.users.count({ metadata: { ...odd, plan: "free" } })).count, 0);
   assert.equal((await client.users.verifyPassword({ email: user.email, password })).id, user.id);
   assert.equal((await client.users.suspend(user.id)).name, "Alan");
   assert.equal((await client.users.count({ status: "suspended", ids: [user.id, "user_unknown"] })).count, 1);

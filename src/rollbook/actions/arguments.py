@@ -287,16 +287,21 @@ class EventTypes(Names):
 
 
 class MetadataFilter(tuple[tuple[str, str], ...]):
-    """Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares texts, numbers, booleans
-    and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`. Keys and values have at most 255
-    characters."""
+    """Only users with these values in their metadata: `plan:pro`, up to 10, separated by commas. Compares texts,
+    numbers, booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`. Keys and values
+    have at most 255 characters. Write a comma, a backslash, and a colon in a key with a backslash before it."""
 
     schema: ClassVar[Schema] = {
-        "type": "object",
-        "minProperties": 1,
-        "maxProperties": 10,
-        "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 255},
-        "examples": [{"plan": "pro"}],
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 10,
+        "items": {
+            "type": "string",
+            "minLength": 3,
+            "maxLength": 1021,
+            "pattern": r"^([^,:\\\x00]|\\[,:\\])+:([^,\\\x00]|\\[,:\\])+$",
+        },
+        "examples": [["plan:pro"], ["plan:pro", "team:red"]],
     }
 
 

@@ -57,6 +57,7 @@ _IS_HASH = (
 )
 _FIELD_NAME = re.compile(r"[A-Za-z0-9-]{1,100}").fullmatch
 _FIELD_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?").fullmatch  # RFC 9110 section 5.5
+_METADATA_PAIR = re.compile(r"((?:[^\\,:]|\\[\\,:])++):((?:[^\\,]|\\[\\,:])++)(?:,(?!\Z)|\Z)").match
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]").search
 
 
@@ -98,7 +99,7 @@ def _whole(value: Any) -> Any:
 def check_texts(kind: type[S], given: Mapping[str, str]) -> S:
     """The same where each value is text, as in a query string or on a command line."""
     faults: list[Fault] = []
-    values = from_texts(kind, gathered(kind, given), text_hook, faults)
+    values = from_texts(kind, given, text_hook, faults)
     if faults:
         raise invalid(faults)
     return kind(**values)
@@ -116,21 +117,6 @@ def from_texts(kind: type[Struct], given: Mapping[str, str], hook: Hook, faults:
             # Every value is text: that it is not a number is the fault, not that it is a string.
             faults.append(Fault(name, _message(name, str(problem), field.type).replace(", not a string.", ".")))
     return values
-
-
-def gathered(kind: type[Struct], given: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the fields with the `metadata[KEY]` of all keys together under `metadata`: keys and values in turn, with
-    NUL between them, which neither has."""
-    pairs = [(name[9:-1], value) for name, value in given.items() if is_metadata(kind, name)]
-    if not pairs and ("metadata" not in given or "metadata" not in fields_of(kind)):
-        return given
-    found = {name: value for name, value in given.items() if not is_metadata(kind, name)}
-    return found | {"metadata": "" if "metadata" in given else "\0".join([text for pair in pairs for text in pair])}
-
-
-def is_metadata(kind: type[Struct], name: str) -> bool:
-    """Test whether the name of a parameter is `metadata[KEY]`, and the type has such."""
-    return name.startswith("metadata[") and name.endswith("]") and "\0" not in name and "metadata" in fields_of(kind)
 
 
 @cache
@@ -307,17 +293,32 @@ def _search_text(value: str) -> arguments.SearchText:
     return arguments.SearchText(value)
 
 
+def metadata_pair(key: str, value: str) -> str:
+    """An item of the filter `metadata`, such as `plan:pro`. A backslash is before what would otherwise end a text."""
+    key, value = re.sub(r"[\\,:]", r"\\\g<0>", key), re.sub(r"[\\,]", r"\\\g<0>", value)
+    return f"{key}:{value}"
+
+
 def _metadata_filter(value: str) -> arguments.MetadataFilter:
-    texts = value.split("\0")
-    if len(texts) % 2:
-        raise ValueError("must name a key, such as metadata[plan]=pro, and must not contain NUL characters")
-    pairs = list(zip(texts[::2], texts[1::2], strict=True))
-    if len(pairs) > MAX_PAIRS:
-        raise ValueError(f"must have at most {MAX_PAIRS} keys")
-    for text in texts:
-        if not 0 < len(text) <= user_metadata.MAX_LENGTH:
+    found: dict[str, str] = {}
+    at = 0
+    while at < len(value) or not found:
+        item = _METADATA_PAIR(value, at)
+        if item is None or "\0" in value:
+            raise ValueError(
+                "must be KEY:VALUE, such as plan:pro, and several with commas between them. Write a comma, a "
+                "backslash, and a colon in a key with a backslash before it"
+            )
+        key, text = (re.sub(r"\\(.)", r"\1", each) for each in item.groups())
+        if key in found:
+            raise ValueError("must have each key once")
+        if max(len(key), len(text)) > user_metadata.MAX_LENGTH:
             raise ValueError(f"must have keys and values of 1 to {user_metadata.MAX_LENGTH} characters")
-    return arguments.MetadataFilter(pairs)
+        found[key] = text
+        at = item.end()
+    if len(found) > MAX_PAIRS:
+        raise ValueError(f"must have at most {MAX_PAIRS} keys")
+    return arguments.MetadataFilter(found.items())
 
 
 def _webhook_url(value: str) -> arguments.WebhookUrl:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 from urllib.parse import unquote
@@ -16,9 +17,8 @@ from rollbook.actions.checking import (
     check,
     fields_of,
     from_texts,
-    gathered,
     invalid,
-    is_metadata,
+    metadata_pair,
     names,
     text_hook,
 )
@@ -29,6 +29,9 @@ S = TypeVar("S", bound=Struct)
 
 # Ignored in bodies, so that a client can read a user, change a field and send it all back.
 READ_ONLY = frozenset(("id", "created_at", "updated_at", "last_sign_in_at"))
+
+# An item of a list, as PHP, axios and others write them. `metadata[0]` may be meant otherwise.
+_ITEM = re.compile(r"(metadata(?=\[\])|(?!metadata\[)\w+)\[[0-9]*\]").fullmatch
 
 
 class NoQuery(arguments.Query):
@@ -103,7 +106,9 @@ def parse_query(kind: type[S], query: str) -> S:
         except UnicodeDecodeError:
             faults.append(Fault(shortened(raw_name), f"{quoted(raw_name)} is not percent-encoded UTF-8."))
             continue
-        if name not in fields and not is_metadata(kind, name):
+        if (item := _ITEM(name)) and item[1] in types.LISTS:
+            name = item[1]
+        if name not in fields and not ("metadata" in fields and _is_metadata(name)):
             allowed = f"Parameters: {', '.join(fields)}." if fields else "This endpoint has no parameters."
             faults.append(Fault(shortened(name), f"{quoted(name)} is not a parameter of this endpoint. {allowed}"))
         elif name in found and name not in types.LISTS:
@@ -114,10 +119,27 @@ def parse_query(kind: type[S], query: str) -> S:
             faults.append(Fault(name, f"{name} must not contain a NUL character."))
         else:
             found[name] = f"{found[name]},{value}" if name in found else value
-    values = from_texts(kind, gathered(kind, found), _hook, faults)
+    values = from_texts(kind, _gathered(found), _hook, faults)
     if faults:
         raise invalid(faults)
     return kind(**values)
+
+
+def _is_metadata(name: str) -> bool:
+    """Test whether it is `metadata[KEY]`, another spelling of `metadata=KEY:…`."""
+    return name.startswith("metadata[") and name.endswith("]") and "\0" not in name
+
+
+def _gathered(found: dict[str, str]) -> dict[str, str]:
+    """The same with what `metadata[KEY]` says under `metadata`. Some clients send `metadata[0]=plan:pro` for a list:
+    where the keys are only its indexes, they are no keys."""
+    older = {name[9:-1]: value for name, value in found.items() if _is_metadata(name)}
+    if not older:
+        return found
+    is_list = set(older) == set(map(str, range(len(older))))
+    pairs = older.values() if is_list else [metadata_pair(key, value) for key, value in older.items()]
+    others = {name: value for name, value in found.items() if not _is_metadata(name)}
+    return others | {"metadata": ",".join([*filter(None, [others.get("metadata")]), *pairs])}
 
 
 def _decoded(text: str) -> str:

@@ -13,6 +13,7 @@ from msgspec import UNSET
 from rollbook import clock
 from rollbook.actions import arguments
 from rollbook.actions.app_sessions import IssuedSession
+from rollbook.actions.checking import metadata_pair
 from rollbook.actions.imports import Report
 from rollbook.actions.keys import IssuedKey
 from rollbook.actions.lists import ListPage
@@ -112,7 +113,7 @@ def _parameters(query: types.ListUsers) -> list[tuple[str, str]]:
         if value is None:
             continue
         if name == "metadata":
-            found += [(f"metadata[{quote(key, safe='')}]", text) for key, text in value]
+            found.append((name, ",".join([metadata_pair(key, text) for key, text in value])))
         else:
             found.append((name, "*" if name == "fields" and value == types.USER_FIELDS else _text(value)))
     return found

@@ -137,9 +137,9 @@ class ListUsers(UserSelection):
     ) = None
 
 
-LISTS = frozenset(("ids", "sort", "fields", "type"))
-"""Parameters that may be repeated instead of separating names by commas: some generated clients can write lists in no
-other way."""
+LISTS = frozenset(("ids", "sort", "fields", "type", "metadata"))
+"""Parameters that may be repeated, also as `ids[]` or `ids[0]`, instead of separating values by commas: some clients
+can write lists in no other way."""
 
 
 class DeleteUser(Query):

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct, UnsetType
 
 from rollbook import clock, units
 from rollbook.actions.arguments import LimitText, Metadata, MetadataFilter, MetadataPatch, TokenData, WebhookHeaders
-from rollbook.actions.checking import fields_of
+from rollbook.actions.checking import fields_of, metadata_pair
 from rollbook.cli.backends import Backend, Shown
 from rollbook.cli.completion import emails
 
@@ -36,11 +36,12 @@ SHORT = {"limit": "-n", "q": "-s"}
 NEGATIVE = {"email_verified": "--email-unverified"}
 """The opposite of an option, where it is not --no-…"""
 METAVARS = {"email": "EMAIL", "url": "URL", "redirect_url": "URL", "address": "IP", "key": "KEY_ID", "method": "METHOD"}
-HELP = {
+HELP: dict[Any, str] = {
     "expires_in": "How long it can be used, at most 30 days. Default: the server's setting for the purpose.",
     "expires_at": "When the key expires: a duration such as 30d or 12h, or an RFC 3339 time.",
     "mapping": "Which field a column of a CSV file is, such as `Mail=email` or `Plan=metadata.plan`; `Notes=` "
     "ignores it.",
+    MetadataFilter: "Only users with this value at the top level of their metadata, compared as text.",
 }
 """Where the description of a field says how programs write it."""
 PEOPLE = ("user", "user_id", "actor")
@@ -101,8 +102,6 @@ class Fields:
     def sent(self, backend: Backend) -> Shown:
         """Values that the call gets. Emails of users become their IDs. Raises Failure, ApiError."""
         found: Shown = {name: None if value is NOTHING else value for name, value in self._given.items()}
-        if isinstance(found.get("metadata"), MetadataQuery):
-            found |= found.pop("metadata")
         for name in PEOPLE:
             if "@" in found.get(name, ""):
                 found[name] = backend.user(found[name])["id"]
@@ -118,10 +117,6 @@ def _as_text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(value) if isinstance(value, list) else str(value)
-
-
-class MetadataQuery(dict[str, str]):
-    """Parameters of a filter by metadata."""
 
 
 NOTHING: Any = object()
@@ -147,7 +142,7 @@ def options_of(
 
 def _option(name: str, field: Any, flag: str, required: bool) -> FieldOption:
     variable = flag.replace("-", "_") if flag.replace("-", "_").isidentifier() and flag != "from" else name
-    help = HELP.get(name) or _about(field.type)
+    help = HELP.get(MetadataFilter if _holds(field.type, MetadataFilter) else name) or _about(field.type)
     if _holds(field.type, bool):
         names = f"--{flag}/{NEGATIVE.get(name, f'--no-{flag}')}"
         return FieldOption(name, [names, variable], default=None, help=help)
@@ -261,11 +256,11 @@ def _metadata(given: list[str]) -> dict[str, str | None]:
     return {name: text or None for name, _, text in found}
 
 
-def _metadata_query(given: list[str]) -> MetadataQuery:
+def _metadata_query(given: list[str]) -> str:
     found = [each.partition("=") for each in given]
     if wrong := [given[at] for at, (name, _, text) in enumerate(found) if not name or not text]:
         raise ValueError(f"use KEY=VALUE, such as plan=pro, not {wrong[0]!r}.")
-    return MetadataQuery({f"metadata[{name}]": text for name, _, text in found})
+    return ",".join([metadata_pair(name, text) for name, _, text in found])
 
 
 def _limit(text: str) -> Any:

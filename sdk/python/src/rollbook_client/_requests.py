@@ -93,14 +93,19 @@ def segment(text: str) -> str:
 
 
 def pairs(query: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Of an object, each of its names is a parameter: `metadata[plan]`."""
+    """Query parameters. An object is written as `plan:pro,team:red`, with a backslash before what would end a text."""
     found: list[tuple[str, str]] = []
     for name, value in query.items():
         if isinstance(value, Mapping):
-            found += [(f"{name}[{key}]", _text(each)) for key, each in value.items()]
+            items = [f"{_escaped(key, ':')}:{_escaped(_text(each))}" for key, each in value.items()]
+            found += [(name, ",".join(items))] if items else []
         elif value is not None:
             found.append((name, _text(value)))
     return found
+
+
+def _escaped(text: str, more: str = "") -> str:
+    return "".join(f"\\{each}" if each in ("\\", ",", more) else each for each in text)
 
 
 def target(request: Request) -> str:

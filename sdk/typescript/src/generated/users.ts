@@ -28,8 +28,8 @@ export interface UserListParams {
    */
   q?: string | undefined;
   /**
-   * Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares texts, numbers, booleans and
-   * null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`. Keys and values have at most 255 characters.
+   * Only users with these values in their metadata, up to 10. Compares texts, numbers, booleans and null at the top level as
+   * text, such as `pro`, `1`, `0.5`, `true` or `null`.
    */
   metadata?: { readonly [key: string]: string } | undefined;
   /** `created_at`, `name` or `email`; separate several with commas. Prefix with `-` for descending order. */
@@ -79,8 +79,8 @@ export interface UserCountParams {
    */
   q?: string | undefined;
   /**
-   * Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares texts, numbers, booleans and
-   * null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`. Keys and values have at most 255 characters.
+   * Only users with these values in their metadata, up to 10. Compares texts, numbers, booleans and null at the top level as
+   * text, such as `pro`, `1`, `0.5`, `true` or `null`.
    */
   metadata?: { readonly [key: string]: string } | undefined;
 }

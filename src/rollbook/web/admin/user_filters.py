@@ -9,7 +9,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from rollbook.actions.arguments import UserSelection
-from rollbook.actions.checking import check_texts
+from rollbook.actions.checking import check_texts, metadata_pair
 
 NAMES = ("q", "role", "status", "external_id", "created_after", "created_before", "sort")
 POSITIONS = ("page", "cursor", "count")
@@ -48,7 +48,9 @@ def asked_of(given: Mapping[str, str]) -> dict[str, str]:
 
 def filters_of(asked: Mapping[str, str]) -> dict[str, str]:
     """The filters as texts of the API's parameters, without the order."""
-    wanted = {name: value for name, value in asked.items() if (value or _is_metadata(name)) and name != "sort"}
+    wanted = {name: value for name, value in asked.items() if value and name != "sort" and not _is_metadata(name)}
+    if pairs := [metadata_pair(name[9:-1], value) for name, value in asked.items() if _is_metadata(name)]:
+        wanted["metadata"] = ",".join(pairs)
     for name in ("created_after", "created_before"):
         if name in wanted:
             wanted[name] = _bound(name, wanted[name])

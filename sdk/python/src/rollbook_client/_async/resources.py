@@ -762,9 +762,8 @@ class AsyncExports(AsyncResource):
             q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID.
                 One or two characters find words that begin with them and, in Chinese, Japanese, Korean and
                 other scripts written without spaces, any place. At most 255 characters.
-            metadata: Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares
-                texts, numbers, booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or
-                `null`. Keys and values have at most 255 characters.
+            metadata: Only users with these values in their metadata, up to 10. Compares texts, numbers,
+                booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`.
 
         Raises:
             ExportRunning: You already have an export running.
@@ -1824,9 +1823,8 @@ class AsyncUsers(AsyncResource):
             q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID.
                 One or two characters find words that begin with them and, in Chinese, Japanese, Korean and
                 other scripts written without spaces, any place. At most 255 characters.
-            metadata: Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares
-                texts, numbers, booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or
-                `null`. Keys and values have at most 255 characters.
+            metadata: Only users with these values in their metadata, up to 10. Compares texts, numbers,
+                booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`.
             sort: `created_at`, `name` or `email`; separate several with commas. Prefix with `-` for descending
                 order. One of `created_at`, `-created_at`, `name`, `-name`, `email`, `-email`.
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
@@ -2021,9 +2019,8 @@ class AsyncUsers(AsyncResource):
             q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID.
                 One or two characters find words that begin with them and, in Chinese, Japanese, Korean and
                 other scripts written without spaces, any place. At most 255 characters.
-            metadata: Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares
-                texts, numbers, booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or
-                `null`. Keys and values have at most 255 characters.
+            metadata: Only users with these values in their metadata, up to 10. Compares texts, numbers,
+                booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`.
 
         Example:
             >>> count = await client.users.count()

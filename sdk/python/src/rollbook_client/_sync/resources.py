@@ -754,9 +754,8 @@ class Exports(Resource):
             q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID.
                 One or two characters find words that begin with them and, in Chinese, Japanese, Korean and
                 other scripts written without spaces, any place. At most 255 characters.
-            metadata: Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares
-                texts, numbers, booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or
-                `null`. Keys and values have at most 255 characters.
+            metadata: Only users with these values in their metadata, up to 10. Compares texts, numbers,
+                booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`.
 
         Raises:
             ExportRunning: You already have an export running.
@@ -1816,9 +1815,8 @@ class Users(Resource):
             q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID.
                 One or two characters find words that begin with them and, in Chinese, Japanese, Korean and
                 other scripts written without spaces, any place. At most 255 characters.
-            metadata: Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares
-                texts, numbers, booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or
-                `null`. Keys and values have at most 255 characters.
+            metadata: Only users with these values in their metadata, up to 10. Compares texts, numbers,
+                booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`.
             sort: `created_at`, `name` or `email`; separate several with commas. Prefix with `-` for descending
                 order. One of `created_at`, `-created_at`, `name`, `-name`, `email`, `-email`.
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
@@ -2013,9 +2011,8 @@ class Users(Resource):
             q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID.
                 One or two characters find words that begin with them and, in Chinese, Japanese, Korean and
                 other scripts written without spaces, any place. At most 255 characters.
-            metadata: Only users with these values in their metadata: `metadata[plan]=pro`, up to 10. Compares
-                texts, numbers, booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or
-                `null`. Keys and values have at most 255 characters.
+            metadata: Only users with these values in their metadata, up to 10. Compares texts, numbers,
+                booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`.
 
         Example:
             >>> count = client.users.count()
