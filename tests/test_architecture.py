@@ -18,7 +18,7 @@ ROOMS = (
     ("app", "first_start"),
     ("jobs",),
     ("web",),
-    ("sources",),
+    ("mcp", "sources"),
     ("api", "docs_site"),
     ("gate", "json_objects"),
     ("actions",),

@@ -34,6 +34,7 @@ from rollbook.limits import valkey, valkey_address
 from rollbook.limits.slots import Slots
 from rollbook.limits.table import Table
 from rollbook.limits.windows import Limiter
+from rollbook.mcp import endpoint as mcp
 from rollbook.observe import lines
 from rollbook.observe.access import AccessLog
 from rollbook.observe.done import Done
@@ -80,7 +81,7 @@ def common(settings: Settings, sources: Sequence[Source] = ()) -> Common:
         from rollbook.delivery import smtp
 
         smtp.check_settings(settings)
-    rows = [f"{row.method} {row.path}" for row in (*ROUTES, *PAGES)]
+    rows = [f"{row.method} {row.path}" for row in (*ROUTES, *mcp.ROWS, *PAGES)]
     return Common(limiter, Metrics(rows, settings.workers), Slots.create(settings.workers), tuple(sources))
 
 
@@ -107,10 +108,11 @@ class App:
         self._routes = Routes(settings.max_body)
         calls, pages = _with_room(ROUTES, settings.import_max_size), _with_room(PAGES, settings.import_max_size)
         self._routes.add(self._router, calls, "/v1")
+        self._routes.add(mcp.Mcp(services, self._router.gate), mcp.ROWS, "/mcp")
         self._routes.add(self._site, pages, "/")
         self._done = Done(
             self._metrics,
-            {id(row): index for index, row in enumerate((*calls, *pages))},
+            {id(row): index for index, row in enumerate((*calls, *mcp.ROWS, *pages))},
             self._access_log,
             self._usage_buffer,
         )

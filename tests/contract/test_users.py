@@ -456,6 +456,7 @@ def test_an_export_does_not_say_who_else_changed_the_user(http: httpx2.Client, a
             "address": None,
             "request_id": change.headers["x-request-id"],
             "trace_id": None,
+            "client": None,
         }
         assert (
             own["user_id"] == member.user["id"] and own["key_id"].startswith("key_") and own["address"] == "127.0.0.1"

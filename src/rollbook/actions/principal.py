@@ -110,7 +110,7 @@ def signed_in(user_id: str, role: str, status: str, rate_limit: str | None, limi
 class Principal:
     """The caller of one request."""
 
-    __slots__ = ("address", "caller", "proven_at", "request_id", "session_id", "trace_id")
+    __slots__ = ("address", "caller", "client", "proven_at", "request_id", "session_id", "trace_id")
 
     def __init__(
         self,
@@ -120,6 +120,7 @@ class Principal:
         trace_id: str | None = None,
         proven_at: int | None = None,
         session_id: str | None = None,
+        client: str | None = None,
     ) -> None:
         self.caller = caller
         self.address = address
@@ -131,6 +132,8 @@ class Principal:
         """When a person who is signed in last proved who they are; None without a session."""
         self.session_id = session_id
         """Of a person who is signed in."""
+        self.client = client
+        """The assistant through which they act, as it calls itself."""
 
     @property
     def user_id(self) -> str:
@@ -164,7 +167,7 @@ class Principal:
     def actor(self) -> Actor:
         """Actor that the event log names."""
         caller = self.caller
-        return Actor(caller.user_id or None, caller.key_id, self.address, self.request_id, self.trace_id)
+        return Actor(caller.user_id or None, caller.key_id, self.address, self.request_id, self.trace_id, self.client)
 
 
 async def as_of_now(queries: Queries, by: Principal) -> Caller:

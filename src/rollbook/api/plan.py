@@ -38,27 +38,42 @@ _NO_BODY = re.compile(rb"(?:\s*null\s*)?\Z").match
 def plan(route: Route, services: Services, gate: Gate) -> Plan:
     """Admission, permission and performance of one row."""
     perform = performance(route, services)
-    scope, self_access, admit, check = route.scope, route.self_access, gate.admit, gate.check
-    if scope is None:
+    admit = gate.admit
+    if route.scope is None:
         return lambda request, ids: perform(Call(services, request, gate), ids)
+    go_on = permitted(route, services, gate, perform)
 
-    def go_on(caller: Caller, request: Request, ids: Ids) -> Answer:
+    async def later(coming: Coroutine[Any, Any, Caller], request: Request, ids: Ids) -> Response:
+        by = Principal(await coming, request.address, request.id, request.trace_id)
+        return await settled(go_on(by, request, ids))
+
+    def answer(request: Request, ids: Ids) -> Answer:
+        caller = admit(request)
+        if not isinstance(caller, Caller):
+            return later(caller, request, ids)
+        return go_on(Principal(caller, request.address, request.id, request.trace_id), request, ids)
+
+    return answer
+
+
+def permitted(
+    route: Route, services: Services, gate: Gate, perform: Perform | None = None
+) -> Callable[[Principal, Request, Ids], Answer]:
+    """Permission and performance of a row that has a scope, for a caller who was admitted."""
+    scope, self_access, check = route.scope or "", route.self_access, gate.check
+    perform = perform or performance(route, services)
+
+    def go_on(by: Principal, request: Request, ids: Ids) -> Answer:
         call = Call(services, request, gate)
-        call.by = by = Principal(caller, request.address, request.id, request.trace_id)
+        call.by = by
+        caller = by.caller
         if ids and ids[0] == "me":
             ids = (caller.user_id, *ids[1:])
         if scope not in caller.free_scopes:
             check(by, scope, self_access, ids[0] if ids else "")
         return perform(call, ids)
 
-    async def later(coming: Coroutine[Any, Any, Caller], request: Request, ids: Ids) -> Response:
-        return await settled(go_on(await coming, request, ids))
-
-    def answer(request: Request, ids: Ids) -> Answer:
-        caller = admit(request)
-        return go_on(caller, request, ids) if isinstance(caller, Caller) else later(caller, request, ids)
-
-    return answer
+    return go_on
 
 
 def performance(route: Route, services: Services) -> Perform:

@@ -40,6 +40,7 @@ Purpose = Literal[
     "factors",
     "signing",
     "passkeys",
+    "confirmations",
 ]
 """Purpose of a derived key. Data sealed or signed for one purpose is invalid for any other."""
 

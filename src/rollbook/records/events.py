@@ -17,8 +17,8 @@ from rollbook.storage.database import Database, Queries, Row, Tx, first
 
 
 class Actor(NamedTuple):
-    """Actor of an event: the user and key of the request, the client's address, the request's ID and trace. The command
-    line has only an address, `cli`."""
+    """Actor of an event: the user and key of the request, the client's address, the request's ID and trace, and the
+    assistant. The command line has only an address, `cli`."""
 
     user_id: str | None
     key_id: str | None
@@ -26,6 +26,8 @@ class Actor(NamedTuple):
     request_id: str | None
     trace_id: str | None = None
     """The distributed trace of the request."""
+    client: str | None = None
+    """The assistant that made the request over MCP, as it calls itself."""
 
 
 class Event(NamedTuple):

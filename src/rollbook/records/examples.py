@@ -175,4 +175,5 @@ ACTOR: dict[str, Any] = {
     "address": "203.0.113.7",
     "request_id": REQUEST_ID,
     "trace_id": TRACE_ID,
+    "client": None,
 }

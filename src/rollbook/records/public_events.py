@@ -13,8 +13,8 @@ from rollbook.schemas import identifier, moment, reference, says, text
 
 
 class EventActor(Struct, frozen=True):
-    """Actor of the change: the user, API key, ID and trace of the request, and the client's IP address (`cli` for the
-    command line)."""
+    """Actor of the change: the user, API key, ID and trace of the request, the client's IP address (`cli` for the
+    command line), and the assistant that made it."""
 
     user_id: Annotated[str, identifier("ID of the user who made the request.", ALICE_ID)] | None
     key_id: Annotated[str, identifier("ID of the API key that made the request.", examples.KEY_ID)] | None
@@ -49,6 +49,18 @@ class EventActor(Struct, frozen=True):
                 "it had none.",
                 32,
                 examples=[TRACE_ID],
+            ),
+        ]
+        | None
+    )
+    client: (
+        Annotated[
+            str,
+            text(
+                "Name and version of the assistant that made the request over MCP, as it says itself. Null: the "
+                "request was not made over MCP.",
+                64,
+                examples=["claude-code 2.1.0"],
             ),
         ]
         | None

@@ -738,8 +738,8 @@ class Session(Model):
 
 
 class EventActor(Model):
-    """Actor of the change: the user, API key, ID and trace of the request, and the client's IP address (`cli` for
-    the command line).
+    """Actor of the change: the user, API key, ID and trace of the request, the client's IP address (`cli` for the
+    command line), and the assistant that made it.
     """
 
     __slots__ = ()
@@ -753,7 +753,11 @@ class EventActor(Model):
     """ID of the request, also in `X-Request-Id` and in the server's log, or of the import that did it."""
     trace_id: str | None
     """ID of the distributed trace that the request belongs to, from its `traceparent` header. Null: it had none."""
-    _known = ("user_id", "key_id", "address", "request_id", "trace_id")
+    client: str | None
+    """Name and version of the assistant that made the request over MCP, as it says itself. Null: the request was
+    not made over MCP.
+    """
+    _known = ("user_id", "key_id", "address", "request_id", "trace_id", "client")
 
 
 class EventObject(Model):
@@ -1107,8 +1111,8 @@ class Event(Model):
     user.
     """
     actor: EventActor
-    """Actor of the change: the user, API key, ID and trace of the request, and the client's IP address (`cli` for
-    the command line).
+    """Actor of the change: the user, API key, ID and trace of the request, the client's IP address (`cli` for the
+    command line), and the assistant that made it.
     """
     object: EventObject
     """The user, API key, session, second factor, one-time token, webhook or rate limit: the fields it has, as the

@@ -400,7 +400,7 @@ export interface components {
          *           "webhook-timestamp": "1698404400",
          *           "webhook-signature": "…"
          *         },
-         *         "body": "{\"id\": \"evt_065n1ijrg1t7ne57u1m417e15k\", \"type\": \"user.updated\", \"created_at\": \"2023-10-27T11:00:00Z\", \"user_id\": \"user_065n18a8k1rnhbvqalm9j3ts0c\", \"actor\": {\"user_id\": \"user_065n14sd01rd526r46hrcu0i8o\", \"key_id\": \"key_065n19esg1vsvaetc6pc73vuso\", \"address\": \"203.0.113.7\", \"request_id\": \"req_7m2c9v0kq1t8a3hs0000001f\", \"trace_id\": \"4bf92f3577b34da6a3ce929d0e0e4736\"}, \"object\": {\"id\": \"user_065n18a8k1rnhbvqalm9j3ts0c\", \"name\": \"Charles Chaplin\", \"email\": \"charlie.c@example.com\", \"role\": \"member\", \"status\": \"active\", \"external_id\": \"crm-1042\", \"metadata\": {\"plan\": \"pro\"}, \"email_verified\": false, \"rate_limit\": null, \"created_at\": \"2023-10-27T10:15:00Z\", \"updated_at\": \"2023-10-27T11:00:00Z\", \"last_sign_in_at\": null}, \"before\": {\"name\": \"Charlie Chaplin\", \"email\": \"charlie@example.com\"}}"
+         *         "body": "{\"id\": \"evt_065n1ijrg1t7ne57u1m417e15k\", \"type\": \"user.updated\", \"created_at\": \"2023-10-27T11:00:00Z\", \"user_id\": \"user_065n18a8k1rnhbvqalm9j3ts0c\", \"actor\": {\"user_id\": \"user_065n14sd01rd526r46hrcu0i8o\", \"key_id\": \"key_065n19esg1vsvaetc6pc73vuso\", \"address\": \"203.0.113.7\", \"request_id\": \"req_7m2c9v0kq1t8a3hs0000001f\", \"trace_id\": \"4bf92f3577b34da6a3ce929d0e0e4736\", \"client\": null}, \"object\": {\"id\": \"user_065n18a8k1rnhbvqalm9j3ts0c\", \"name\": \"Charles Chaplin\", \"email\": \"charlie.c@example.com\", \"role\": \"member\", \"status\": \"active\", \"external_id\": \"crm-1042\", \"metadata\": {\"plan\": \"pro\"}, \"email_verified\": false, \"rate_limit\": null, \"created_at\": \"2023-10-27T10:15:00Z\", \"updated_at\": \"2023-10-27T11:00:00Z\", \"last_sign_in_at\": null}, \"before\": {\"name\": \"Charlie Chaplin\", \"email\": \"charlie@example.com\"}}"
          *       },
          *       "response": {
          *         "content_type": "text/plain",
@@ -493,7 +493,7 @@ export interface components {
          *         "webhook-timestamp": "1698404400",
          *         "webhook-signature": "…"
          *       },
-         *       "body": "{\"id\": \"evt_065n1ijrg1t7ne57u1m417e15k\", \"type\": \"user.updated\", \"created_at\": \"2023-10-27T11:00:00Z\", \"user_id\": \"user_065n18a8k1rnhbvqalm9j3ts0c\", \"actor\": {\"user_id\": \"user_065n14sd01rd526r46hrcu0i8o\", \"key_id\": \"key_065n19esg1vsvaetc6pc73vuso\", \"address\": \"203.0.113.7\", \"request_id\": \"req_7m2c9v0kq1t8a3hs0000001f\", \"trace_id\": \"4bf92f3577b34da6a3ce929d0e0e4736\"}, \"object\": {\"id\": \"user_065n18a8k1rnhbvqalm9j3ts0c\", \"name\": \"Charles Chaplin\", \"email\": \"charlie.c@example.com\", \"role\": \"member\", \"status\": \"active\", \"external_id\": \"crm-1042\", \"metadata\": {\"plan\": \"pro\"}, \"email_verified\": false, \"rate_limit\": null, \"created_at\": \"2023-10-27T10:15:00Z\", \"updated_at\": \"2023-10-27T11:00:00Z\", \"last_sign_in_at\": null}, \"before\": {\"name\": \"Charlie Chaplin\", \"email\": \"charlie@example.com\"}}"
+         *       "body": "{\"id\": \"evt_065n1ijrg1t7ne57u1m417e15k\", \"type\": \"user.updated\", \"created_at\": \"2023-10-27T11:00:00Z\", \"user_id\": \"user_065n18a8k1rnhbvqalm9j3ts0c\", \"actor\": {\"user_id\": \"user_065n14sd01rd526r46hrcu0i8o\", \"key_id\": \"key_065n19esg1vsvaetc6pc73vuso\", \"address\": \"203.0.113.7\", \"request_id\": \"req_7m2c9v0kq1t8a3hs0000001f\", \"trace_id\": \"4bf92f3577b34da6a3ce929d0e0e4736\", \"client\": null}, \"object\": {\"id\": \"user_065n18a8k1rnhbvqalm9j3ts0c\", \"name\": \"Charles Chaplin\", \"email\": \"charlie.c@example.com\", \"role\": \"member\", \"status\": \"active\", \"external_id\": \"crm-1042\", \"metadata\": {\"plan\": \"pro\"}, \"email_verified\": false, \"rate_limit\": null, \"created_at\": \"2023-10-27T10:15:00Z\", \"updated_at\": \"2023-10-27T11:00:00Z\", \"last_sign_in_at\": null}, \"before\": {\"name\": \"Charlie Chaplin\", \"email\": \"charlie@example.com\"}}"
          *     }
          */
         DeliveryRequest: {
@@ -594,7 +594,8 @@ export interface components {
          *         "key_id": "key_065n19esg1vsvaetc6pc73vuso",
          *         "address": "203.0.113.7",
          *         "request_id": "req_7m2c9v0kq1t8a3hs0000001f",
-         *         "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"
+         *         "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+         *         "client": null
          *       },
          *       "object": {
          *         "id": "user_065n18a8k1rnhbvqalm9j3ts0c",
@@ -643,7 +644,7 @@ export interface components {
         };
         /**
          * EventActor
-         * @description Actor of the change: the user, API key, ID and trace of the request, and the client's IP address (`cli` for the command line).
+         * @description Actor of the change: the user, API key, ID and trace of the request, the client's IP address (`cli` for the command line), and the assistant that made it.
          */
         EventActor: {
             /**
@@ -671,6 +672,11 @@ export interface components {
              * @example 4bf92f3577b34da6a3ce929d0e0e4736
              */
             trace_id: string | null;
+            /**
+             * @description Name and version of the assistant that made the request over MCP, as it says itself. Null: the request was not made over MCP.
+             * @example claude-code 2.1.0
+             */
+            client: string | null;
         };
         /**
          * EventObject
@@ -1112,7 +1118,8 @@ export interface components {
          *             "key_id": "key_065n19esg1vsvaetc6pc73vuso",
          *             "address": "203.0.113.7",
          *             "request_id": "req_7m2c9v0kq1t8a3hs0000001f",
-         *             "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"
+         *             "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+         *             "client": null
          *           },
          *           "object": {
          *             "id": "user_065n18a8k1rnhbvqalm9j3ts0c",

@@ -56,8 +56,8 @@ export interface ErrorResponse extends Object<"ErrorResponse"> {}
 export interface Event extends Object<"Event"> {}
 
 /**
- * Actor of the change: the user, API key, ID and trace of the request, and the client's IP address (`cli` for the command
- * line).
+ * Actor of the change: the user, API key, ID and trace of the request, the client's IP address (`cli` for the command
+ * line), and the assistant that made it.
  */
 export interface EventActor extends Object<"EventActor"> {}
 

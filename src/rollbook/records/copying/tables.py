@@ -8,7 +8,7 @@ from typing import NamedTuple
 from rollbook.records import second_factors, users, webhooks
 from rollbook.records.webhooks import deliveries, inbox, replays
 
-EVENT = "id, type, user_id, created_at, actor_user, actor_key, address, request_id, trace_id, object, before"
+EVENT = "id, type, user_id, created_at, actor_user, actor_key, address, request_id, trace_id, client, object, before"
 
 
 class CopyTable(NamedTuple):

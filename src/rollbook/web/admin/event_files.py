@@ -26,6 +26,7 @@ COLUMNS = (
     "address",
     "request_id",
     "trace_id",
+    "client",
     "object",
     "before",
 )
@@ -76,6 +77,7 @@ def _cells(event: Event) -> list[str]:
         actor.address,
         actor.request_id,
         actor.trace_id,
+        actor.client,
         event.object,
         event.before,
     )

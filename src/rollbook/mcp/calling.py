@@ -1,0 +1,171 @@
+"""Calls of tools: each is the API call of its row, with the same permissions, checks and events."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from rollbook import clock
+from rollbook.actions.principal import Principal
+from rollbook.api.call import Services
+from rollbook.api.plan import permitted
+from rollbook.errors import ApiError
+from rollbook.gate import Gate
+from rollbook.http.boundary import describe
+from rollbook.http.request import Request
+from rollbook.http.response import Response
+from rollbook.http.routing import settled
+from rollbook.mcp import confirming
+from rollbook.mcp.tools import TOOLS, Parts, Tool, parts
+
+WINDOW = 10 * clock.MINUTE
+"""Time in which the same request, sent again, is not done again."""
+
+_TOLD = ("error", "code", "param", "errors", "request_id")
+_ETAG = re.compile(rb'ETag: "([^"\r]*)"').search
+_NEXT = re.compile(rb'<[^>?]*\?([^>]*)>; rel="next"').search
+_TOTAL = re.compile(rb"X-Total-Count: ([0-9]+)").search
+_LIMITS = re.compile(rb"RateLimit-(Limit|Remaining|Reset): ([0-9]+)").findall
+
+
+class Visit(NamedTuple):
+    """Who sends a message, and how."""
+
+    by: Principal
+    request: Request
+    is_read_only: bool
+    can_ask: bool
+    """The client can show a person a question."""
+
+
+class Calls:
+    def __init__(self, services: Services, gate: Gate) -> None:
+        self._services = services
+        self._perform = {name: permitted(tool.row, services, gate) for name, tool in TOOLS.items()}
+
+    def offered(self, visit: Visit) -> list[Tool]:
+        """The tools that this caller can use."""
+        return [tool for tool in TOOLS.values() if self.offers(visit, tool)]
+
+    def offers(self, visit: Visit, tool: Tool) -> bool:
+        caller, row = visit.by.caller, tool.row
+        reaches = row.scope in caller.scopes_on_all or (row.self_access and row.scope in caller.scopes_on_self)
+        return bool(reaches) and (tool.is_read_only or not visit.is_read_only) and (visit.can_ask or tool.asks != "*")
+
+    async def call(self, visit: Visit, tool: Tool, params: Mapping[str, Any], id: str | int) -> dict[str, Any]:
+        """The result of a tool. What a call is refused for is a result too, so that the model can correct itself."""
+        arguments = params.get("arguments") or {}
+        try:
+            if tool.must_ask(arguments):
+                pending = await self._unless_confirmed(visit, tool, arguments, params)
+                if pending is not None:
+                    return pending
+            response = await self._response(visit, tool, arguments, id)
+        except ApiError as error:
+            if self._services.operations is not None:
+                self._services.operations.count(error, visit.request)
+            return _refused(describe(error, visit.request.id, self._services.url))
+        value = msgspec.json.decode(response.body) if response.body else {}
+        if response.status >= 400:  # kept for the Idempotency-Key
+            return _refused(value)
+        return _result(self._shown(visit, tool, arguments, response, value))
+
+    async def _unless_confirmed(
+        self, visit: Visit, tool: Tool, arguments: Mapping[str, Any], params: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        """What to answer instead, until a person has confirmed this call. Raises ApiError."""
+        parts(tool, arguments)  # no one is asked about a call that can't be made
+        secret = self._services.secret
+        about = {"user_id": arguments["user_id"]}
+        found = await self._response(visit, TOOLS["get_user"], about)
+        tag = _ETAG(found.head)
+        version = "" if tag is None else tag[1].decode()
+        proven = confirming.version_in(secret, visit.by, tool, arguments, params.get("requestState"))
+        if proven == version and "inputResponses" in params:
+            if confirming.is_confirmed(params["inputResponses"]):
+                return None
+            return refusal("not_confirmed", "The person did not confirm this. Nothing was changed.")
+        return {
+            "resultType": "input_required",
+            "inputRequests": {confirming.NAME: confirming.question(tool, msgspec.json.decode(found.body), arguments)},
+            "requestState": confirming.seal(secret, visit.by, tool, arguments, version),
+        }
+
+    def _shown(
+        self, visit: Visit, tool: Tool, arguments: Mapping[str, Any], response: Response, value: Any
+    ) -> dict[str, Any]:
+        """What the API answered, as an object, with how to go on or back."""
+        if isinstance(value, list):
+            value = _page(value, response.head)
+        if tool.undone_by:
+            value = {"user": value or {"id": arguments["user_id"]}}
+            value["undo"] = {"tool": tool.undone_by, "arguments": {"user_id": arguments["user_id"]}}
+        if tool.name == "delete_user":
+            value["restorable_for_days"] = self._services.settings.deleted_retention
+        if tool.name == "usage_and_limits":
+            value["limits"] = {name.decode().lower(): int(left) for name, left in _LIMITS(visit.request.head)}
+        return value
+
+    async def _response(
+        self, visit: Visit, tool: Tool, arguments: Mapping[str, Any], id: str | int | None = None
+    ) -> Response:
+        """Raises ApiError."""
+        call, outer = parts(tool, arguments), visit.request
+        headers = {name: outer.headers[name] for name in (b"host",) if name in outer.headers}
+        if call.body:
+            headers[b"content-type"] = b"application/json"
+        if visit.by.key_id is not None and id is not None:
+            headers[b"idempotency-key"] = outer.headers.get(b"idempotency-key") or self._once(visit, id, tool, call)
+        request = Request(
+            method=tool.row.method,
+            path=call.path,
+            query=call.query,
+            headers=headers,
+            body=call.body,
+            address=outer.address,
+            secure=outer.secure,
+            id=outer.id,
+            started=outer.started,
+        )
+        return await settled(self._perform[tool.name](visit.by, request, call.ids))
+
+    def _once(self, visit: Visit, id: str | int, tool: Tool, call: Parts) -> bytes:
+        """The Idempotency-Key of a request that has none. Clients number their requests from 0, so that the number
+        alone says nothing: it counts for the same key, client and call, and for some minutes."""
+        by, minutes = visit.by, clock.now() // WINDOW
+        said = msgspec.json.encode((by.key_id, by.client, id, minutes, tool.name, call.path, call.query, call.body))
+        return b"mcp-" + self._services.secret.mac("replies", said).hex().encode()
+
+
+def _page(items: list[Any], head: bytes) -> dict[str, Any]:
+    """A list as an object, with the arguments of the next page."""
+    found: dict[str, Any] = {"items": items}
+    if (total := _TOTAL(head)) is not None:
+        found["total"] = int(total[1])
+    if (following := _NEXT(head)) is not None:
+        next = dict(parse_qsl(following[1].decode()))
+        found["next"] = {name: next[name] for name in ("cursor", "after", "before", "offset") if name in next}
+    return found
+
+
+def _refused(told: Mapping[str, Any]) -> dict[str, Any]:
+    return _result({name: told[name] for name in told if name in _TOLD}, is_error=True)
+
+
+def refusal(code: str, message: str) -> dict[str, Any]:
+    """The result of a tool that did nothing."""
+    return _result({"error": message, "code": code}, is_error=True)
+
+
+def _result(value: dict[str, Any], is_error: bool = False) -> dict[str, Any]:
+    """The value as structured content, and just that again as text, for clients that only read text."""
+    return {
+        "resultType": "complete",
+        "content": [{"type": "text", "text": msgspec.json.encode(value).decode()}],
+        "structuredContent": value,
+        "isError": is_error,
+    }

@@ -1,0 +1,319 @@
+"""The tools that assistants get: each is a row of `api/routes` with a name, words for a model, and the arguments that
+it may choose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from rollbook.actions.checking import fields_of, invalid
+from rollbook.api.route import Route
+from rollbook.api.routes import ROUTES
+from rollbook.errors import Fault, quoted
+from rollbook.schemas import Schema, paragraphs
+
+_ROWS = {f"{row.method} {row.path}": row for row in ROUTES}
+_PATH = {"{userId}": "user_id", "{webhookId}": "webhook_id"}
+_ABOUT_IDS = {"user_id": "ID of the user.", "webhook_id": "ID of the webhook."}
+MOST_VALUES = 10
+"""Values of a list's items that are worth naming: a model knows event types by the events that it has seen."""
+_LISTED = "role,status,external_id,created_at,last_sign_in_at"
+
+
+class Tool(NamedTuple):
+    name: str
+    call: str
+    """The row that it is made of."""
+    title: str
+    says: str
+    takes: str = ""
+    """Its arguments, besides what the path names."""
+    sends: Mapping[str, Any] = {}
+    """Fields that the model doesn't choose, and defaults of those it does."""
+    asks: str = ""
+    """Arguments for which a person has to confirm the call; `*`: they always have to."""
+    undone_by: str = ""
+    """The tool that undoes it."""
+    is_repeatable: bool = True
+    """True if a second call with the same arguments changes nothing more."""
+    reaches_out: bool = False
+    """True if it sends something to others than Rollbook."""
+
+    @property
+    def row(self) -> Route:
+        return _ROWS[self.call]
+
+    @property
+    def is_read_only(self) -> bool:
+        return self.row.method == "GET"
+
+    def must_ask(self, arguments: Mapping[str, Any]) -> bool:
+        """Test whether a person has to confirm a call with these arguments."""
+        return self.asks == "*" or any(name in arguments for name in self.asks.split())
+
+
+TOOLS = {
+    tool.name: tool
+    for tool in (
+        Tool(
+            "find_users",
+            "GET /v1/users",
+            "Find users",
+            "Finds users by search text, email, role, status, metadata or date. `total` says how many match. "
+            "`get_user` returns all fields of one.",
+            "q email external_id role status created_after created_before metadata sort limit cursor",
+            {"fields": _LISTED, "count": "exact", "limit": 20},
+        ),
+        Tool("get_user", "GET /v1/users/{userId}", "Get a user", "Returns all fields of one user."),
+        Tool(
+            "create_user",
+            "POST /v1/users",
+            "Create a user",
+            "Creates an invited user, who sets a password by `send_password_link`. They have the role member.",
+            "name email external_id metadata",
+            {"status": "invited", "fields": "*"},
+            is_repeatable=False,
+        ),
+        Tool(
+            "update_user",
+            "PATCH /v1/users/{userId}",
+            "Update a user",
+            "Changes the fields that are given. Metadata is merged, and null removes a key. A person has to confirm "
+            "a new email or role.",
+            "name email role external_id metadata",
+            {"fields": "*"},
+            asks="email role",
+        ),
+        Tool(
+            "suspend_user",
+            "POST /v1/users/{userId}/suspend",
+            "Suspend a user",
+            "Ends a user's sessions and API keys until they are activated. A person has to confirm it.",
+            sends={"fields": "*"},
+            asks="*",
+            undone_by="activate_user",
+        ),
+        Tool(
+            "activate_user",
+            "POST /v1/users/{userId}/activate",
+            "Activate a user",
+            "Lets a suspended user sign in again.",
+            sends={"fields": "*"},
+        ),
+        Tool(
+            "delete_user",
+            "DELETE /v1/users/{userId}",
+            "Delete a user",
+            "Deletes a user. They can be restored for a time. A person has to confirm it.",
+            asks="*",
+            undone_by="restore_user",
+        ),
+        Tool(
+            "restore_user",
+            "POST /v1/users/{userId}/restore",
+            "Restore a user",
+            "Restores a deleted user. `find_users` with the status deleted lists them.",
+            sends={"fields": "*"},
+        ),
+        Tool(
+            "user_timeline",
+            "GET /v1/events",
+            "Events about a user",
+            "Lists what happened to one user, newest first: changes, sign-ins, API keys, suspensions.",
+            "user type created_after created_before limit before",
+            {"order": "desc", "limit": 20},
+        ),
+        Tool(
+            "list_events",
+            "GET /v1/events",
+            "List events",
+            "Lists the event log: who changed what, when, and from which IP address. Newest first by default.",
+            "type actor address created_after created_before order limit after before",
+            {"order": "desc", "limit": 20},
+        ),
+        Tool(
+            "usage_and_limits",
+            "GET /v1/usage",
+            "Usage and limits",
+            "Counts the API requests of a user by endpoint and API key, with errors and refusals by the rate limit. "
+            "`limits` is what is left to this API key.",
+            "user key period",
+        ),
+        Tool(
+            "list_webhooks",
+            "GET /v1/webhooks",
+            "List webhooks",
+            "Lists webhooks with their status and health: what failed and what waits. Without their secrets.",
+            "user limit offset",
+            {"limit": 20},
+        ),
+        Tool(
+            "replay_webhook",
+            "POST /v1/webhooks/{webhookId}/replays",
+            "Send events again",
+            "Sends past events to a webhook again, such as those that failed during an outage.",
+            "from to types user only",
+            is_repeatable=False,
+            reaches_out=True,
+        ),
+        Tool(
+            "send_password_link",
+            "POST /v1/users/{userId}/tokens",
+            "Send a password link",
+            "Mails a user a link to set a password: `invite` for new users, `reset_password` for others. The link is "
+            "never shown here.",
+            "purpose",
+            {"send": True},
+            is_repeatable=False,
+            reaches_out=True,
+        ),
+    )
+}
+"""By name, in the order in which they are shown."""
+_CHOICES = {"send_password_link": {"purpose": ["reset_password", "invite"]}}
+"""Values that a tool leaves to the model, where they are fewer than those of the row."""
+_SAYS: dict[str | tuple[str, str], str] = {
+    "type": "Event types such as user.created, or user.* for all of a group.",
+    "sort": "What to sort by. With a hyphen: in descending order.",
+    "cursor": "`next.cursor` of the page before.",
+    "purpose": "What the link is for.",
+    ("find_users", "metadata"): 'Only users with these values in their metadata, such as {"plan": "pro"}.',
+}
+"""Where a description is about HTTP, or missing."""
+_REQUIRED = {"user_timeline": ("user",), "send_password_link": ("purpose",)}
+"""Arguments that only the tool requires."""
+
+
+@cache
+def shown(name: str, can_ask: bool) -> Schema:
+    """A tool as it is listed. Without arguments that have to be confirmed, for a client that can ask no one."""
+    tool = TOOLS[name]
+    properties, required = _arguments(tool, "" if can_ask else tool.asks)
+    return {
+        "name": name,
+        "title": tool.title,
+        "description": tool.says,
+        "inputSchema": {
+            "type": "object",
+            "properties": properties,
+            **({"required": required} if required else {}),
+            "additionalProperties": False,
+        },
+        "annotations": {
+            "readOnlyHint": tool.is_read_only,
+            "destructiveHint": bool(tool.asks),
+            "idempotentHint": tool.is_repeatable,
+            "openWorldHint": tool.reaches_out,
+        },
+    }
+
+
+def _arguments(tool: Tool, without: str) -> tuple[dict[str, Schema], list[str]]:
+    """Schemas of the arguments, and the names of those that are required."""
+    row = tool.row
+    kinds = [kind for kind in (row.query, row.body) if kind is not None]
+    _, found = msgspec.json.schema_components(kinds, schema_hook=_own_type, ref_template="{name}")
+    fields: Schema = {}
+    required = [name for part, name in _PATH.items() if part in row.path]
+    needed = set(_REQUIRED.get(tool.name, ()))
+    for kind in kinds:
+        fields |= found[kind.__name__]["properties"]
+        needed |= set(found[kind.__name__].get("required", ()))
+    properties: dict[str, Schema] = {name: {"type": "string", "description": _ABOUT_IDS[name]} for name in required}
+    choices = _CHOICES.get(tool.name, {})
+    for name in tool.takes.split():
+        if name in without.split():
+            continue
+        properties[name] = _short(fields[name], tool.is_read_only)
+        if name in choices:
+            properties[name]["enum"] = choices[name]
+        elif name in tool.sends:
+            properties[name]["default"] = tool.sends[name]
+        if says := _SAYS.get((tool.name, name)) or _SAYS.get(name):
+            properties[name]["description"] = says
+        if name in needed:
+            required.append(name)
+    return properties, required
+
+
+def _own_type(kind: Any) -> Schema:
+    return {"description": paragraphs(kind.__doc__), **kind.schema}
+
+
+def _short(schema: Schema, is_filter: bool) -> Schema:
+    """What a model has to know of a field: its type, values and description. The row checks the rest."""
+    nullable = False
+    if "anyOf" in schema:
+        inner, *others = schema["anyOf"]
+        nullable = {"type": "null"} in others and not is_filter
+        schema = {**inner, **schema}
+    kept = {key: schema[key] for key in ("type", "enum", "minimum", "maximum") if key in schema}
+    kept.setdefault("type", "string")
+    if "items" in schema:
+        values = schema["items"].get("enum", ())
+        kept["items"] = {"type": "string", **({"enum": values} if 0 < len(values) <= MOST_VALUES else {})}
+    if nullable:
+        kept["type"] = [kept["type"], "null"]
+    return {**kept, "description": schema.get("description", "")}
+
+
+# ---- calls
+
+
+class Parts(NamedTuple):
+    """What an API call consists of."""
+
+    path: str
+    ids: tuple[str, ...]
+    query: str
+    body: bytes
+
+
+def parts(tool: Tool, arguments: Mapping[str, Any]) -> Parts:
+    """The API call that a tool makes with these arguments. Raises InvalidParameter."""
+    row, given = tool.row, dict(arguments)
+    names = [name for part, name in _PATH.items() if part in row.path]
+    faults = [
+        Fault(name, f"{quoted(name)} is not an argument of this tool.")
+        for name in given
+        if name not in names and name not in tool.takes.split()
+    ]
+    ids = [given.pop(name, None) for name in names]
+    faults += [
+        Fault(name, f"{name} is required, as text.")
+        for name, value in zip(names, ids, strict=True)
+        if not isinstance(value, str) or not 0 < len(value) <= 64
+    ]
+    faults += [Fault(name, f"{name} is required.") for name in _REQUIRED.get(tool.name, ()) if not given.get(name)]
+    for name, values in _CHOICES.get(tool.name, {}).items():
+        if given.get(name) is not None and given[name] not in values:
+            faults.append(Fault(name, f"{name} must be one of {', '.join(values)}."))
+    if faults:
+        raise invalid(faults)
+    path = row.path
+    for name, value in zip(names, ids, strict=True):
+        path = path.replace(next(part for part, named in _PATH.items() if named == name), quote(value, safe=""))
+    fields = fields_of(row.body) if row.body is not None else {}
+    sent = {**tool.sends, **given}
+    body = {name: value for name, value in sent.items() if name in fields}
+    query = [pair for name, value in sent.items() if name not in fields for pair in _as_texts(name, value)]
+    return Parts(path, tuple(ids), urlencode(query), msgspec.json.encode(body) if body else b"")
+
+
+def _as_texts(name: str, value: Any) -> list[tuple[str, str]]:
+    """A value as parameters of a query."""
+    if value is None:
+        return []
+    if isinstance(value, dict):
+        return [pair for key, each in value.items() for pair in _as_texts(f"{name}[{key}]", each)]
+    if isinstance(value, list):
+        return [(name, ",".join(map(_as_text, value)))]
+    return [(name, _as_text(value))]
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

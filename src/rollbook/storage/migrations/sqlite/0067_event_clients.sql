@@ -1,0 +1,2 @@
+-- The assistant that made the request over MCP, as it calls itself.
+ALTER TABLE events ADD COLUMN client TEXT;
