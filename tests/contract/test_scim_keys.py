@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
@@ -19,6 +20,7 @@ from rollbook.records.keys import CallerFacts
 from rollbook.roles import ROLES, SCIM_SCOPES
 from tests.contract.answers import refused
 from tests.harness import Server, new_key, new_user
+from tests.visitor import signed_in
 
 
 def make(http: httpx2.Client, **fields: Any) -> dict[str, Any]:
@@ -167,3 +169,75 @@ def test_a_scim_key_that_an_admin_created_for_another_ends_with_their_right(
     assert http.patch(f"/v1/users/{creator['id']}", json={"role": "viewer"}).status_code == 200
     assert http.get(f"/v1/keys/{made['id']}").json()["revoked_at"] is not None
     refused(using(made["key"]).get("/v1/users/me"), errors.RevokedKey)
+
+
+# ---- the page
+
+
+def created_on_the_page(person: httpx2.Client, **form: str) -> httpx2.Response:
+    """The page that shows a new key, after the form was sent."""
+    answer = person.post("/admin/scim", data={"provider": "okta", "expires": "365", **form})
+    assert answer.status_code == 303, answer.text
+    return person.get(answer.headers["location"])
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_page_is_for_admins_and_owners(server: Server, http: httpx2.Client, role: str) -> None:
+    with signed_in(server, new_user(http, role=role)) as person:
+        shown, sent = person.get("/admin/scim"), person.post("/admin/scim", data={"provider": "okta"})
+        assert (shown.status_code, sent.status_code) == ((200, 303) if role in ("admin", "owner") else (403, 403))
+        assert ('href="/admin/scim"' in person.get("/account").text) is (role in ("admin", "owner"))
+
+
+@pytest.mark.parametrize(
+    ("provider", "url"), [("entra", "/scim/v2?aadOptscim062020"), ("okta", "/scim/v2"), ("other", "/scim/v2")]
+)
+def test_the_page_shows_the_token_once_beside_the_url_and_the_steps_of_the_provider(
+    server: Server, http: httpx2.Client, using: Callable[[str], httpx2.Client], provider: str, url: str
+) -> None:
+    admin = new_user(http, role="admin")
+    with signed_in(server, admin) as person:
+        page = created_on_the_page(person, provider=provider)
+        token = re.findall(r"rbk_[0-9A-Za-z]{38}", page.text)[0]
+        assert f">{server.url}{url}</code>" in page.text and f">{token}</code>" in page.text
+        assert "public_url" in page.text, "this server has no name on the internet"
+        assert ("Application Administrator" in page.text, "Push Groups" in page.text) == (
+            provider == "entra",
+            provider == "okta",
+        )
+        refused(using(token).get("/v1/users/me"), WrongKeyKind)
+        key = http.get("/v1/keys", params={"user": admin["id"]}).json()[-1]
+        assert set(key["scopes"]) == SCIM_SCOPES and not key["revealable"] and key["expires_at"] is not None
+        listed = person.get("/admin/scim").text
+        assert key["masked"] in listed and token not in listed and "Not used yet" in listed
+        with signed_in(server, admin) as elsewhere:
+            assert token not in elsewhere.get(page.url.path).text
+        # Rotated and revoked on the key's own page.
+        base = f"/account/keys/{key['id']}"
+        assert base in listed
+        rotated = person.post(f"{base}/rotate", data={"overlap": "3600"})
+        shown = person.get(rotated.headers["location"])
+        new = re.findall(r"rbk_[0-9A-Za-z]{38}", shown.text)[0]
+        assert new != token and "Replace the token" in shown.text
+        assert person.post(f"{base}/revoke").status_code == 303
+        refused(using(token).get("/v1/users/me"), errors.RevokedKey)
+        refused(using(new).get("/v1/users/me"), WrongKeyKind)
+        assert key["masked"] not in person.get("/admin/scim").text
+
+
+def test_the_page_lists_the_keys_of_all_and_offers_an_admin_no_change_of_an_owners(
+    server: Server, http: httpx2.Client
+) -> None:
+    of_owner, of_admin = make(http), make(http, user_id=new_user(http, role="admin")["id"])
+    with signed_in(server, new_user(http, role="admin")) as person:
+        page = person.get("/admin/scim").text
+        assert of_owner["masked"] in page and of_admin["masked"] in page
+        assert f'id="menu-{of_admin["id"]}"' in page and f'id="menu-{of_owner["id"]}"' not in page
+
+
+def test_the_form_can_add_the_right_to_change_people_above_member(server: Server, http: httpx2.Client) -> None:
+    admin = new_user(http, role="admin")
+    with signed_in(server, admin) as person:
+        created_on_the_page(person, grant="on", expires="never")
+        key = http.get("/v1/keys", params={"user": admin["id"]}).json()[-1]
+        assert "users:grant" in key["scopes"] and key["expires_at"] is None

@@ -13,7 +13,7 @@ from rollbook.actions.checking import given
 from rollbook.actions.context import Rollbook
 from rollbook.actions.factor_proof import Proven
 from rollbook.actions.lists import ListPage
-from rollbook.actions.permissions import known, may_touch, reaches_all, require_own, require_proof, subject
+from rollbook.actions.permissions import known, may_touch, reaches_all, require, require_own, require_proof, subject
 from rollbook.actions.principal import Principal
 from rollbook.actions.proof import prove
 from rollbook.auth import key_format
@@ -21,6 +21,7 @@ from rollbook.auth.server_secret import Purpose, Secret
 from rollbook.errors import InsufficientScope, KeyLimitReached, NotFound
 from rollbook.records import events, keys, users
 from rollbook.records.keys import Key, KeyName
+from rollbook.records.users import User
 from rollbook.storage.database import Queries, Tx
 
 SEALED: Purpose = "keys"
@@ -28,6 +29,13 @@ MAX_LIVE = 1_000
 """Keys of a user that work at the same time."""
 
 MAX_ENDED_CHOICES = 100
+MAX_SCIM = 100
+"""SCIM keys that one list shows."""
+
+
+class HeldKey(NamedTuple):
+    key: Key
+    user: User
 
 
 class IssuedKey(NamedTuple):
@@ -74,6 +82,14 @@ async def _choices(queries: Queries, user_id: str, first: Sequence[str]) -> list
     working = await keys.working_names(queries, user_id, MAX_LIVE)
     ended = await keys.ended_names(queries, user_id, MAX_ENDED_CHOICES)
     return list(dict.fromkeys([*await keys.names(queries, user_id, first), *working, *ended]))
+
+
+async def list_scim(on: Rollbook, by: Principal) -> list[HeldKey]:
+    """The newest SCIM keys of all users that were not revoked. Raises InsufficientScope."""
+    require(by, "keys:read")
+    found = await keys.of_scim(on.db, MAX_SCIM)
+    users_by_id = {id: await users.by_id(on.db, id) for id in {key.user_id for key in found}}
+    return [HeldKey(key, user) for key in found if (user := users_by_id[key.user_id]) is not None]
 
 
 async def get(on: Rollbook, by: Principal, id: str) -> Key:

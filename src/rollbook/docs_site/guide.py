@@ -35,7 +35,7 @@ class Chapter(NamedTuple):
 _GROUPS = {
     "Get started": "quickstart authentication conventions limits errors glossary",
     "API": "api users tokens second-factor keys sessions events requests usage imports exports health",
-    "Integrations": "integrations sign-in password-reset email-confirmation crm-sync handle-rate-limits "
+    "Integrations": "integrations scim sign-in password-reset email-confirmation crm-sync handle-rate-limits "
     "least-privilege n8n mcp sdk-python sdk-typescript webhooks follow directory-copy",
     "Move in": f"import migrate {' '.join(f'migrate-{system}' for system in SYSTEMS)} password-hashes",
     "Run it": "configuration brand-and-languages mail cli deployment scaling operations backup-restore upgrade",

@@ -130,6 +130,7 @@ MILESTONES = f"SELECT {_ANY.format(_NARROW)}, {_ANY.format(_USED)}, {_ANY.format
 MAX_NAMES = 100
 """IDs whose names one statement reads."""
 NAMES = f"SELECT id, name, last_four FROM keys WHERE user_id = ? AND id IN ({', '.join('?' * MAX_NAMES)})"
+OF_SCIM = f"SELECT {COLUMNS} FROM keys WHERE kind = 'scim' AND revoked_at IS NULL ORDER BY id DESC LIMIT ?"
 HELD = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?"
 LIVE = """
     SELECT (SELECT count(*) FROM (SELECT 1 FROM keys WHERE user_id = ? AND revoked_at IS NULL
@@ -195,6 +196,11 @@ async def get(queries: Queries, id: str) -> Key:
 async def of_user(queries: Queries, user_id: str, limit: int, offset: int = 0) -> list[Key]:
     """A user's keys, oldest first."""
     return [Key._make(row) for row in await queries.all(OF_USER, user_id, limit, offset)]
+
+
+async def of_scim(queries: Queries, limit: int) -> list[Key]:
+    """SCIM keys of all users that were not revoked, newest first."""
+    return [Key._make(row) for row in await queries.all(OF_SCIM, limit)]
 
 
 async def milestones(queries: Queries, user_id: str) -> Milestones:

@@ -11,13 +11,16 @@ from rollbook.actions.arguments import KeyRotation, PasswordProof
 from rollbook.actions.keys import IssuedKey
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
-from rollbook.limits.policy import key_bucket
+from rollbook.limits.policy import key_bucket, scim_bucket
 from rollbook.records import usage as records
 from rollbook.records.keys import Key
 from rollbook.web import forms, plots, shown_once, usage
 from rollbook.web.keys import listing
 from rollbook.web.keys.holder import Holder, find
 from rollbook.web.page_request import PageRequest
+
+PROVIDERS = {"entra": "Microsoft Entra ID", "okta": "Okta", "other": "Identity provider"}
+"""Identity providers, by the name that the URL has for them; each is also the name of a new key."""
 
 
 async def show(page: PageRequest, holder: Holder, id: str, may_change: bool = True) -> Response:
@@ -48,11 +51,17 @@ async def revoke(page: PageRequest, holder: Holder, id: str) -> Response:
 
 
 def redirect_to_secret(
-    page: PageRequest, holder: Holder, issued: IssuedKey, old: Key | None = None, revealed: bool = False
+    page: PageRequest,
+    holder: Holder,
+    issued: IssuedKey,
+    old: Key | None = None,
+    revealed: bool = False,
+    provider: str = "",
 ) -> Response:
-    """`old` is the key that it replaces."""
+    """`old` is the key that it replaces, `provider` the identity provider that it is for."""
     shown = {"token": issued.token, "old": old and old.id, "revealed": revealed}
-    return shown_once.redirect(page, f"{holder.base}/{issued.key.id}/secret", shown)
+    query = f"?provider={provider}" if provider in PROVIDERS else ""
+    return shown_once.redirect(page, f"{holder.base}/{issued.key.id}/secret", shown, query)
 
 
 async def show_secret(page: PageRequest, holder: Holder, id: str) -> Response:
@@ -62,10 +71,13 @@ async def show_secret(page: PageRequest, holder: Holder, id: str) -> Response:
     if shown is None:
         return page.redirect(f"{holder.base}/{key.id}")
     token = shown["token"]
+    is_scim = key.kind == "scim"
     return page.render(
-        "keys/secret.html",
+        "keys/scim_secret.html" if is_scim else "keys/secret.html",
         secret=True,
-        section=holder.section,
+        section="admin/scim" if is_scim else holder.section,
+        provider=page.query.get("provider", ""),
+        providers=PROVIDERS,
         holder=holder,
         key=key,
         token=token,
@@ -99,12 +111,20 @@ async def _page(
         problems=problems,
         overlaps=forms.OVERLAPS,
         scopes=roles.SCOPES,
-        gauges=await usage.gauges(
-            page, key_bucket(key.user_id, key.limited_with or key.id), key_bounds.limit_of(key.rate_limit)
-        ),
+        gauges=await _gauges(page, key),
         total=records.total(hours).requests,
         plot=plots.requests(hours, since, until) if hours else None,
     )
+
+
+async def _gauges(page: PageRequest, key: Key) -> list[usage.Gauge]:
+    """Of the limits that only requests with this key, and those it was rotated from, count toward."""
+    own = key_bucket(key.user_id, key.limited_with or key.id)
+    found = await usage.gauges(page, own, key_bounds.limit_of(key.rate_limit))
+    if key.kind == "scim":
+        bucket = scim_bucket(key.user_id, key.tenant or key.id)
+        found = [*await usage.gauges(page, bucket, page.on.settings.scim_limit), *found]
+    return found
 
 
 def example_call(page: PageRequest, holder: Holder, key: Key | None = None, token: str | None = None) -> str:

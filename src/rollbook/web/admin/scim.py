@@ -1,0 +1,65 @@
+"""Connects an identity provider: a SCIM key for it, the steps on its side, and the SCIM keys that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rollbook import roles
+from rollbook.actions import keys
+from rollbook.actions.arguments import KeyCreate
+from rollbook.errors import ApiError
+from rollbook.http.response import Response
+from rollbook.records.users import User
+from rollbook.web import forms
+from rollbook.web.keys import listing, one
+from rollbook.web.keys.holder import Holder, mine, theirs
+from rollbook.web.page_request import PageRequest
+
+BLANK = {"provider": "", "expires": "365", "grant": False}
+
+
+async def show(page: PageRequest) -> Response:
+    return await _page(page, {**BLANK, "provider": page.query.get("provider", "")}, {})
+
+
+async def create(page: PageRequest) -> Response:
+    """Leads to the page that shows the key, with the steps on the side of the provider."""
+    form = page.form
+    given = {
+        "provider": form.get("provider", ""),
+        "expires": form.get("expires", ""),
+        "grant": "grant" in form,
+    }
+    wanted = {
+        "name": one.PROVIDERS.get(given["provider"], one.PROVIDERS["other"]),
+        "kind": "scim",
+        "scopes": sorted(roles.SCIM_GRANTABLE) if given["grant"] else None,
+        "expires_at": forms.expiry(given["expires"]),
+        "revealable": False,
+    }
+    try:
+        issued = await keys.create(page.on, page.by, page.arguments(KeyCreate, wanted))
+    except ApiError as error:
+        return await _page(page, given, forms.problems(page, error), error.status)
+    return one.redirect_to_secret(page, mine(page), issued, provider=given["provider"])
+
+
+async def _page(
+    page: PageRequest, given: Mapping[str, Any], problems: Mapping[str, str], status: int = 200
+) -> Response:
+    def holder(user: User) -> Holder:
+        return mine(page) if user.id == page.by.user_id else theirs(user)
+
+    return page.render(
+        "admin/scim.html",
+        status,
+        section="admin/scim",
+        given=given,
+        problems=problems,
+        providers=list(one.PROVIDERS.items()),
+        expiries=forms.EXPIRIES,
+        found=[(each.key, holder(each.user)) for each in await keys.list_scim(page.on, page.by)],
+        state=listing.state,
+        limit=str(page.on.settings.scim_limit),
+    )
