@@ -6,16 +6,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 SYSTEMS: dict[str, str] = {
+    "appwrite": "Appwrite",
     "auth0": "Auth0",
     "better-auth": "better-auth",
     "clerk": "Clerk",
     "django": "Django",
+    "entra": "Microsoft Entra ID",
     "fastapi-users": "fastapi-users",
     "firebase": "Firebase Authentication",
+    "fusionauth": "FusionAuth",
     "keycloak": "Keycloak",
+    "kratos": "Ory Kratos",
+    "logto": "Logto",
+    "okta": "Okta",
     "pocketbase": "PocketBase",
     "supabase": "Supabase",
     "supertokens": "SuperTokens",
+    "zitadel": "ZITADEL",
 }
 """In the order of the alphabet, in which lists show them."""
 

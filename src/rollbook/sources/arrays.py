@@ -8,7 +8,7 @@ counted outside strings, and whoever parses a record finds what is wrong within 
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from io import BufferedReader
 from typing import NoReturn, TypeVar
 
@@ -17,11 +17,10 @@ from rollbook.sources.lines import MAX_RECORD, TOO_LONG, Piece
 from rollbook.sources.unpacking import CHUNK, ends_early
 
 LISTS = ("users", "items", "data")
-"""Names of the list in an object: of Firebase, Keycloak, Auth0 and Supabase; PocketBase; Clerk."""
+"""Names of the list in an object: of most systems; PocketBase; Clerk."""
 
 T = TypeVar("T")
 
-_NAMES = frozenset(f'"{name}"'.encode() for name in LISTS)
 _QUOTE, _OPENING = b'"'[0], b"[{"
 # All repetitions are possessive: nothing backtracks.
 _PLAIN = re.compile(
@@ -36,20 +35,21 @@ Steps = Generator[tuple[int, None], None, T]
 """Finds something, with a pause for each stretch of the file that it has to read."""
 
 
-def split(source: BufferedReader) -> Iterator[tuple[int, Piece]]:
-    """The records with their positions, from 1. Raises InvalidParameter when it isn't JSON or has no list."""
-    text = _Text(source)
+def split(source: BufferedReader, lists: Collection[str] = LISTS) -> Iterator[tuple[int, Piece]]:
+    """The records with their positions, from 1. Raises InvalidParameter when it isn't JSON or has none of these
+    lists."""
+    text, names = _Text(source), frozenset(f'"{name}"'.encode() for name in lists)
     found = False
     while start := (yield from text.next(at_end=b"")):
         if start == b"[":
             found = True
             yield from _elements(text)
         elif start == b"{":
-            found = (yield from _lists(text)) or found
+            found = (yield from _lists(text, names)) or found
         else:
             text.refuse("is not a JSON array or object")
     if not found:
-        text.refuse(f"has no list of users: an array, or an object with one as {', '.join(LISTS)}")
+        text.refuse(f"has no list of users: an array, or an object with one as {', '.join(lists)}")
 
 
 def _elements(text: _Text) -> Iterator[tuple[int, Piece]]:
@@ -68,7 +68,7 @@ def _elements(text: _Text) -> Iterator[tuple[int, Piece]]:
             yield from text.next()
 
 
-def _lists(text: _Text) -> Generator[tuple[int, Piece], None, bool]:
+def _lists(text: _Text, names: Collection[bytes | None]) -> Generator[tuple[int, Piece], None, bool]:
     """The elements of each list of an object. Returns whether it has one."""
     found = False
     if (start := (yield from text.next())) == b"}":
@@ -78,7 +78,7 @@ def _lists(text: _Text) -> Generator[tuple[int, Piece], None, bool]:
         name = yield from text.value()
         if (yield from text.next()) != b":":
             break
-        if (yield from text.next()) == b"[" and name in _NAMES:
+        if (yield from text.next()) == b"[" and name in names:
             found = True
             yield from _elements(text)
         else:

@@ -3,7 +3,7 @@ with the reason."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any, BinaryIO, Literal, NamedTuple, TypeVar
@@ -95,7 +95,8 @@ class Reading:
             self._convert, source = system.begin(source)
         source, self.compression = unpacking.unpacked(source, self._counted, PREVIEWED if propose else None)
         head, source = unpacking.as_text(source)
-        self.format: Format = _detect(head, options) if options.format == "auto" else options.format
+        lists = system.lists if system else arrays.LISTS
+        self.format: Format = _detect(head, options, lists) if options.format == "auto" else options.format
         if self.format == "csv":
             table = CsvTable(source, options.delimiter, system.columns if system else ())
             self.columns = table.columns
@@ -107,7 +108,7 @@ class Reading:
         else:
             if options.delimiter:
                 refuse("delimiter", "is for CSV files")
-            pieces = lines.split(source) if self.format == "ndjson" else arrays.split(source)
+            pieces = lines.split(source) if self.format == "ndjson" else arrays.split(source, lists)
             self._records = self._read(pieces, self._from_json if system or self.mapping else self._from_user, skip)
 
     @property
@@ -217,7 +218,7 @@ def _with_known_hash(record: Record) -> Record:
     return _refused(record.line, problem.param, problem.code, problem.full_message)
 
 
-def _detect(head: bytes, options: ImportOptions) -> Format:
+def _detect(head: bytes, options: ImportOptions, lists: Collection[str]) -> Format:
     start = head.lstrip()
     if options.delimiter or (start and start[:1] not in (b"[", b"{")):
         return "csv"
@@ -229,7 +230,7 @@ def _detect(head: bytes, options: ImportOptions) -> Format:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # An object that goes on in the next line, or is longer than a record: not a line of its own.
         return "ndjson" if first.rstrip().endswith(b"}") and newline else "json"
-    return "json" if any(isinstance(found.get(name), list) for name in arrays.LISTS) else "ndjson"
+    return "json" if any(isinstance(found.get(name), list) for name in lists) else "ndjson"
 
 
 def _object(text: bytes) -> dict[str, Any]:

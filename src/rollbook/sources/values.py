@@ -33,6 +33,7 @@ _IS_DATE = re.compile(r"\d{4}-\d\d-\d\d").match
 _TIMES = ("created_at", "updated_at", "last_sign_in_at")
 _MILLISECONDS = 100_000_000_000
 """Numbers of seconds reach this in the year 5138, and those of milliseconds did in 1973."""
+_UNDERSCORE = re.compile(r"_([a-z])")
 _SECRET = re.compile(r"passw|secret|token|hash|otp|salt|private_?key|api_?key", re.IGNORECASE).search
 
 
@@ -93,16 +94,25 @@ def with_times(given: Fields) -> Fields:
 
 def json_object(field: str, value: Any) -> dict[str, Any]:
     """An object, or the JSON text of one. Raises InvalidParameter."""
-    if isinstance(value, str) and value:
-        try:
-            value = msgspec.json.decode(value)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            refuse(field, "must be a JSON object")
+    value = _from_json(field, value, "object")
     if not value:
         return {}
     if not isinstance(value, dict):
         refuse(field, "must be a JSON object")
     return value
+
+
+def json_objects(field: str, value: Any) -> list[dict[str, Any]]:
+    """The objects of an array, or of the JSON text of one. Raises InvalidParameter."""
+    value = _from_json(field, value, "array")
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _from_json(field: str, value: Any, what: str) -> Any:
+    try:
+        return msgspec.json.decode(value) if isinstance(value, str) and value else value
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        refuse(field, f"must be a JSON {what}")
 
 
 def full_name(row: Record, *names: str | tuple[str, str], email: str | None) -> str:
@@ -124,6 +134,11 @@ def otpauth_url(secret: bytes, digits: Any = None, period: Any = None, algorithm
         "algorithm": text(algorithm),
     }
     return "otpauth://totp/?" + urlencode({name: value for name, value in asked.items() if value is not None})
+
+
+def in_camel_case(row: Record) -> Fields:
+    """A row of a table with the names that the API of its system has."""
+    return {_UNDERSCORE.sub(lambda found: found[1].upper(), name): value for name, value in row.items()}
 
 
 def others(row: Record, known: frozenset[str]) -> dict[str, Any]:

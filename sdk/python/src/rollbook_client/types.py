@@ -354,9 +354,9 @@ class ImportOptions(TypedDict, total=False):
     """How `imports.run` reads a file."""
 
     source: str | None
-    """The system that the file was exported from. One of `auth0`, `better-auth`, `clerk`, `django`,
-    `fastapi-users`, `firebase`, `keycloak`, `pocketbase`, `rollbook`, `supabase`, `supertokens`. Default:
-    rollbook.
+    """The system that the file was exported from. One of `appwrite`, `auth0`, `better-auth`, `clerk`, `django`,
+    `entra`, `fastapi-users`, `firebase`, `fusionauth`, `keycloak`, `kratos`, `logto`, `okta`, `pocketbase`,
+    `rollbook`, `supabase`, `supertokens`, `zitadel`. Default: rollbook.
     """
     format: str | None
     """The file's format. `auto`: detected, as is compression with gzip or zstd. One of `auto`, `csv`, `json`,

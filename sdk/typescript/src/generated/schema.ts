@@ -890,7 +890,7 @@ export interface components {
              * @description The system that the file was exported from.
              * @example rollbook
              */
-            source?: "rollbook" | "auth0" | "better-auth" | "clerk" | "django" | "fastapi-users" | "firebase" | "keycloak" | "pocketbase" | "supabase" | "supertokens" | (string & {});
+            source?: "rollbook" | "appwrite" | "auth0" | "better-auth" | "clerk" | "django" | "entra" | "fastapi-users" | "firebase" | "fusionauth" | "keycloak" | "kratos" | "logto" | "okta" | "pocketbase" | "supabase" | "supertokens" | "zitadel" | (string & {});
             /**
              * @description How users who exist are recognized.
              * @example email
@@ -1243,7 +1243,7 @@ export interface components {
              * @description The system that the file was exported from.
              * @example rollbook
              */
-            source: "rollbook" | "auth0" | "better-auth" | "clerk" | "django" | "fastapi-users" | "firebase" | "keycloak" | "pocketbase" | "supabase" | "supertokens" | (string & {});
+            source: "rollbook" | "appwrite" | "auth0" | "better-auth" | "clerk" | "django" | "entra" | "fastapi-users" | "firebase" | "fusionauth" | "keycloak" | "kratos" | "logto" | "okta" | "pocketbase" | "supabase" | "supertokens" | "zitadel" | (string & {});
             /**
              * @description The file's format, as requested.
              * @example auto

@@ -1,8 +1,8 @@
 """The systems whose exports are read as they come: a file for each, with a function `convert` from one of its records
 to the fields of a user.
 
-A file may also have `begin`, which reads what comes before the export itself and returns that function, and the
-`COLUMNS` of CSV files that have no header.
+A file may also have `begin`, which reads what comes before the export itself and returns that function, the `COLUMNS`
+of CSV files that have no header, and `LISTS`: names of the list in a JSON object, besides the usual ones.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from importlib import import_module
 from io import BufferedReader
 from typing import NamedTuple
 
+from rollbook.sources.arrays import LISTS
 from rollbook.sources.values import Fields, Record
 
 Convert = Callable[[Record], Fields | None]
@@ -22,9 +23,14 @@ class System(NamedTuple):
     begin: Callable[[BufferedReader], tuple[Convert, BufferedReader]]
     """Raises InvalidParameter."""
     columns: tuple[str, ...]
+    lists: tuple[str, ...]
 
 
 def find(source: str) -> System:
     """The reader of one of `import_sources.SYSTEMS`."""
     module = import_module(f"{__name__}.{source.replace('-', '_')}")
-    return System(getattr(module, "begin", lambda file: (module.convert, file)), getattr(module, "COLUMNS", ()))
+    return System(
+        getattr(module, "begin", lambda file: (module.convert, file)),
+        getattr(module, "COLUMNS", ()),
+        (*LISTS, *getattr(module, "LISTS", ())),
+    )

@@ -838,9 +838,10 @@ class AsyncImports(AsyncImporting):
 
         Args:
             file: A path, an open binary file, or bytes. Sent once, in parts.
-            source: The system that the file was exported from. One of `auth0`, `better-auth`, `clerk`,
-                `django`, `fastapi-users`, `firebase`, `keycloak`, `pocketbase`, `rollbook`, `supabase`,
-                `supertokens`. Default: rollbook.
+            source: The system that the file was exported from. One of `appwrite`, `auth0`, `better-auth`,
+                `clerk`, `django`, `entra`, `fastapi-users`, `firebase`, `fusionauth`, `keycloak`, `kratos`,
+                `logto`, `okta`, `pocketbase`, `rollbook`, `supabase`, `supertokens`, `zitadel`. Default:
+                rollbook.
             format: The file's format. `auto`: detected, as is compression with gzip or zstd. One of `auto`,
                 `csv`, `json`, `ndjson`. Default: auto.
             match: How users who exist are recognized. One of `email`, `external_id`. Default: email.
