@@ -53,6 +53,16 @@ NAMES: dict[str, Name] = {
         lift="lift_second_factors",
         regenerate_codes="regenerate_recovery_codes",
     ),
+    **_names(
+        "groups",
+        list="list_groups",
+        create="create_group",
+        get="get_group",
+        update="patch_group",
+        put="update_group",
+        delete="delete_group",
+    ),
+    **_names("groups.members", list="list_members", add="add_members", set="set_member", remove="remove_member"),
     **_names("exports", users="export_users"),
     **_names(
         "keys",

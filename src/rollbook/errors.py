@@ -81,7 +81,8 @@ class EmailTaken(BadRequest):
 
 
 class ExternalIdTaken(BadRequest):
-    """Another user has this `external_id`. To find the user, call `GET /v1/users?external_id=`."""
+    """Another user has this `external_id`, or another group. To find it, call `GET /v1/users?external_id=` or `GET
+    /v1/groups?external_id=`."""
 
     code = "external_id_taken"
     message = "External ID is already in use."
@@ -301,6 +302,14 @@ class KeyLimitReached(Forbidden):
 
     code = "key_limit_reached"
     message = "This user has 1,000 active API keys. Revoke one first."
+
+
+class GroupLimitReached(Forbidden):
+    """The user is in 1,000 groups, or the server has 100,000. Remove the user from others, or delete those that are no
+    longer used."""
+
+    code = "group_limit_reached"
+    message = "The server has 100,000 groups. Delete one first."
 
 
 class FactorLimitReached(Forbidden):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 # The least powerful first.
 ROLES: dict[str, str] = {
     "member": "Can read and change their own user, API keys and sessions, and read the log of their requests.",
-    "viewer": "Can read all users and events, and have webhooks. Otherwise like a member.",
+    "viewer": "Can read all users, groups and events, and have webhooks. Otherwise like a member.",
     "admin": "Full access, except to owners.",
     "owner": "Full access.",
 }
@@ -25,6 +25,8 @@ SCOPES: dict[str, str] = {
     "users:delete": "Delete users.",
     "users:verify": "Verify the email and password of a user.",
     "users:export": "Export all data about a user.",
+    "groups:read": "List and read groups, and their members with names and emails.",
+    "groups:write": "Create, update and delete groups, and add and remove members.",
     "tokens:create": "Create, list and revoke one-time tokens, with which users set passwords, confirm emails and sign "
     "in.",
     "tokens:consume": "Use one-time tokens in the name of whoever has them.",
@@ -65,7 +67,7 @@ else:
 EVERYTHING = frozenset(SCOPES)
 ON_ALL: dict[str, frozenset[str]] = {
     "member": frozenset(),
-    "viewer": frozenset({"users:read", "events:read"}),
+    "viewer": frozenset({"users:read", "groups:read", "events:read"}),
     "admin": EVERYTHING,
     "owner": EVERYTHING,
 }

@@ -36,6 +36,10 @@ FLAGS = ("--rate-limit", "1000000/minute,10000000/hour", "--unauthenticated-limi
 TABLES = (
     "users",
     "deleted_users",
+    "groups",
+    "group_members",
+    "deleted_group_members",
+    "deleted_groups",
     "keys",
     "sessions",
     "signing_keys",
@@ -71,8 +75,8 @@ TABLES = (
 )
 
 
-EMPTY = ["token_requests", "erased_events"]
-"""What is asked for is done within a second; only versions before wrote into `erased_events`."""
+EMPTY = ["deleted_groups", "token_requests", "erased_events"]
+"""What is asked for and what is left of a group is done within seconds; only versions before wrote into `erased_events`."""
 
 
 class Kept(NamedTuple):
@@ -144,6 +148,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
             email_verified=True,
         )
         suspended, deleted, purged = (new_user(http, name=name) for name in ("Suspended", "Deleted", "Purged"))
+        group = http.post("/v1/groups", json={"name": "Ärzte", "external_id": "g1", "metadata": {"ü": 1}}).json()["id"]
+        members = [{"user_id": each["id"], "role": "lead"} for each in (suspended, deleted, purged)]
+        assert http.post(f"/v1/groups/{group}/members", json={"members": members}).status_code == 200
         assert http.post(f"/v1/users/{suspended['id']}/suspend").status_code == 200
         assert http.delete(f"/v1/users/{deleted['id']}").status_code == 204
         assert http.delete(f"/v1/users/{purged['id']}?purge=true").status_code == 204

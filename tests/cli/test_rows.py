@@ -15,6 +15,8 @@ from rollbook.cli.options import Command
 BY_API = {
     "GET /metrics": "for Prometheus: `rollbook api GET /metrics`",
     "PUT /v1/users/{userId}": "as PATCH, but that it replaces metadata",
+    "PUT /v1/groups/{groupId}": "as PATCH, but that it replaces metadata",
+    "PUT /v1/groups/{groupId}/members/{userId}": "for one member what POST does for several: `rollbook groups add`",
     "POST /v1/sessions": "for applications: a person signs in to the dashboard, or with `rollbook login`",
     "POST /v1/sessions/refresh": "for applications, as above",
     "POST /v1/sessions/verify": "for applications, as above",

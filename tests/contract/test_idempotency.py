@@ -72,6 +72,7 @@ def posts(http: httpx2.Client, path: str) -> dict[str, Post]:
     http.post(f"/v1/users/{suspended['id']}/suspend")
     factor = http.post(f"/v1/users/{user['id']}/second-factors", json={"kind": "totp"}).json()
     key = http.post("/v1/keys", json={"name": "mine"}).json()["id"]
+    group = http.post("/v1/groups", json={"name": "Engineering"}).json()["id"]
     webhook, paused = (
         f"/v1/webhooks/{http.post('/v1/webhooks', json={'url': 'inbox', 'types': ['webhook.created'], 'status': status}).json()['id']}"
         for status in ("enabled", "paused")
@@ -102,6 +103,10 @@ def posts(http: httpx2.Client, path: str) -> dict[str, Post]:
         "/v1/users/{userId}/suspend": Post(f"/v1/users/{user['id']}/suspend", None, 200, "user.suspended"),
         "/v1/users/{userId}/activate": Post(f"/v1/users/{suspended['id']}/activate", None, 200, "user.activated"),
         "/v1/users/{userId}/restore": Post(f"/v1/users/{deleted['id']}/restore", None, 200, "user.restored"),
+        "/v1/groups": Post("/v1/groups", {"name": "Engineering"}, 201, "group.created"),
+        "/v1/groups/{groupId}/members": Post(
+            f"/v1/groups/{group}/members", {"members": [{"user_id": user["id"]}]}, 200, "group.member_added"
+        ),
         "/v1/keys": Post("/v1/keys", {"name": "made once"}, 201, "key.created"),
         "/v1/keys/{keyId}/rotate": Post(f"/v1/keys/{key}/rotate", {"overlap": 60}, 201, "key.rotated"),
         "/v1/webhooks": Post("/v1/webhooks", {"url": "inbox"}, 201, "webhook.created"),

@@ -45,8 +45,9 @@ LEFT_OUT = {
 }
 # What is asked for by these IDs is made by a person who signs in, by jobs or by a test.
 MADE_ELSEWHERE = ("{sessionId}", "{factorId}", "{tokenId}", "{importId}", "{requestId}", "{deliveryId}", "{replayId}")
-# What these need comes from an authenticator app or an earlier response: here they are refused.
+# What these need comes from an authenticator app or an earlier response, or is one of many pairs: here they are refused.
 PROVEN_ELSEWHERE = {
+    "DELETE /v1/groups/{groupId}/members/{userId}",
     "POST /v1/sessions",
     "POST /v1/sessions/refresh",
     "POST /v1/sessions/verify",
@@ -183,7 +184,13 @@ class Maker:
         return route, made
 
     def _id(self, part: str, method: str) -> str:
-        kind = {"{userId}": "user", "{keyId}": "key", "{webhookId}": "webhook", "{replayId}": "replay"}.get(part, "imp")
+        kind = {
+            "{userId}": "user",
+            "{groupId}": "group",
+            "{keyId}": "key",
+            "{webhookId}": "webhook",
+            "{replayId}": "replay",
+        }.get(part, "imp")
         known = self.known.get(kind, [])[-6:]
         return self.choose.choice(
             [*known, *known, *known, "me", "current" if method == "GET" else "me", "nobody", f"{kind}_{'0' * 26}"]

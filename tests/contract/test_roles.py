@@ -18,7 +18,7 @@ from rollbook.api.routes import ROUTES
 from rollbook.roles import SCOPES, grantable
 from tests import event_stream
 from tests.contract.answers import Log, refused
-from tests.contract.paths import FACTOR, FACTORS, KEY, TOKEN, USER, WEBHOOK
+from tests.contract.paths import FACTOR, FACTORS, GROUP, KEY, MEMBER, MEMBERS, TOKEN, USER, WEBHOOK
 from tests.engines import once
 from tests.factors import App, enrolled
 from tests.harness import Server, new_key, new_token, new_user, running
@@ -69,6 +69,16 @@ POST /v1/users/{userId}/activate member no no no              viewer no no no   
 POST /v1/users/{userId}/restore  member no no no              viewer no no no              admin missing yes no        owner missing yes yes
 GET /v1/users/{userId}/export    member yes no no             viewer yes no no             admin yes yes yes           owner yes yes yes
 GET /v1/exports                  member no                    viewer no                    admin yes                   owner yes
+GET /v1/groups                   member no                    viewer yes                   admin yes                   owner yes
+POST /v1/groups                  member no                    viewer no                    admin yes                   owner yes
+GET /v1/groups/{groupId}         member no                    viewer yes                   admin yes                   owner yes
+PUT /v1/groups/{groupId}         member no                    viewer no                    admin yes                   owner yes
+PATCH /v1/groups/{groupId}       member no                    viewer no                    admin yes                   owner yes
+DELETE /v1/groups/{groupId}      member no                    viewer no                    admin yes                   owner yes
+GET /v1/groups/{groupId}/members member no                    viewer yes                   admin yes                   owner yes
+POST /v1/groups/{groupId}/members member no                   viewer no                    admin yes                   owner yes
+PUT /v1/groups/{groupId}/members/{userId} member no no no     viewer no no no              admin yes yes yes           owner yes yes yes
+DELETE /v1/groups/{groupId}/members/{userId} member no no no  viewer no no no              admin yes yes yes           owner yes yes yes
 GET /v1/keys                     member yes no no             viewer yes no no             admin yes yes yes           owner yes yes yes
 POST /v1/keys                    member yes no no             viewer yes no no             admin yes yes no            owner yes yes yes
 GET /v1/keys/{keyId}             member yes none none         viewer yes none none         admin yes yes yes           owner yes yes yes
@@ -130,7 +140,14 @@ WITH_KEY = {f"{route.method} {route.path}": route for route in ROUTES if route.s
 
 @once
 def test_the_table_has_every_row_every_role_and_every_target() -> None:
-    of_none = [row for row in WITH_KEY if "{" not in row or "{importId}" in row or "{requestId}" in row]
+    of_none = [
+        row
+        for row in WITH_KEY
+        if "{" not in row
+        or "{importId}" in row
+        or "{requestId}" in row
+        or ("{groupId}" in row and "{userId}" not in row)
+    ]
     about_nobody = [
         row
         for row in of_none
@@ -176,6 +193,11 @@ class People:
             .replace("{importId}", ids.new("imp"))
             .replace("{requestId}", "req_" + "0" * 24)
         )
+        if "{groupId}" in path:
+            group = self.http.post("/v1/groups", json={"name": "Engineering"}).json()["id"]
+            path = path.replace("{groupId}", group)
+            if route.path == MEMBER and route.method == "DELETE":
+                assert self.http.put(path).status_code == 200
         if "{tokenId}" in path:
             path = path.replace("{tokenId}", new_token(self.http, about["id"])["id"])
         if "{keyId}" in path:
@@ -275,6 +297,12 @@ class People:
                 return {"code": self.code}
             case row if row == f"POST {USER}/recovery-codes":
                 return {"code": self.code} if about["id"] == me["id"] else {}
+            case "POST /v1/groups":
+                return {"name": "Engineering"}
+            case row if row in (f"PUT {GROUP}", f"PATCH {GROUP}"):
+                return {"name": "Developers"}
+            case row if row == f"POST {MEMBERS}":
+                return {"members": [{"user_id": self.bystander["id"]}]}
             case "POST /v1/keys":
                 return {"name": "test", "user_id": about["id"]}
             case row if row in (f"PUT {USER}", f"PATCH {USER}"):

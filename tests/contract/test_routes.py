@@ -28,7 +28,21 @@ from rollbook.errors import ApiError
 from rollbook.roles import SCOPES
 from tests import event_stream
 from tests.contract.answers import Log, fits, refused, told_whole
-from tests.contract.paths import DELIVERY, FACTOR, FACTORS, IMPORT, KEY, REPLAY, SESSION, TOKEN, USER, WEBHOOK
+from tests.contract.paths import (
+    DELIVERY,
+    FACTOR,
+    FACTORS,
+    GROUP,
+    IMPORT,
+    KEY,
+    MEMBER,
+    MEMBERS,
+    REPLAY,
+    SESSION,
+    TOKEN,
+    USER,
+    WEBHOOK,
+)
 from tests.engines import once
 from tests.factors import App, enrolled
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_token, new_user, running
@@ -110,6 +124,18 @@ class World:
 
     def email(self) -> str:
         return f"charlie{next(self._numbers)}@example.com"
+
+    def new_group(self, **fields: Any) -> str:
+        """Its path."""
+        answer = self.http.post("/v1/groups", json={"name": "Engineering", **fields})
+        assert answer.status_code == 201, answer.text
+        return f"/v1/groups/{answer.json()['id']}"
+
+    def new_member(self) -> str:
+        """Their path in a group."""
+        path = f"{self.new_group()}/members/{self.user['id']}"
+        assert self.http.put(path).status_code == 200
+        return path
 
     def new_key_id(self, **fields: Any) -> str:
         return self.http.post("/v1/keys", json={"name": "test", **fields}).json()["id"]
@@ -228,6 +254,11 @@ BODIES: dict[str, dict[str, Any]] = {
     f"PUT {USER}": {"name": "Charles Chaplin"},
     f"PATCH {USER}": {"name": "Charles Chaplin"},
     f"PUT {USER}/password": {"password": "anothersecurepassword"},
+    "POST /v1/groups": {"name": "Engineering", "metadata": {"cost_center": "4711"}},
+    f"PUT {GROUP}": {"name": "Developers"},
+    f"PATCH {GROUP}": {"metadata": {"cost_center": None}},
+    f"POST {MEMBERS}": {"members": [{"user_id": "me", "role": "lead"}]},
+    f"PUT {MEMBER}": {"role": "lead"},
     f"POST {USER}/password-link": {"redirect_url": "https://app.example.com/sign-in"},
     f"POST {USER}/tokens": {"purpose": "verify_email"},
     "POST /v1/tokens/request": {"email": "charlie@example.com", "purpose": "reset_password"},
@@ -291,6 +322,16 @@ VALID: dict[str, Callable[[World], Ask]] = {
     f"POST {USER}/restore": lambda world: Ask(_deleted(world) + "/restore"),
     f"GET {USER}/export": lambda world: Ask(_user(world) + "/export"),
     "GET /v1/exports": lambda world: Ask("/v1/exports"),
+    "GET /v1/groups": lambda world: Ask("/v1/groups"),
+    "POST /v1/groups": lambda world: Ask("/v1/groups", BODIES["POST /v1/groups"]),
+    f"GET {GROUP}": lambda world: Ask(world.new_group()),
+    f"PUT {GROUP}": lambda world: Ask(world.new_group(), BODIES[f"PUT {GROUP}"]),
+    f"PATCH {GROUP}": lambda world: Ask(world.new_group(), BODIES[f"PATCH {GROUP}"]),
+    f"DELETE {GROUP}": lambda world: Ask(world.new_group()),
+    f"GET {MEMBERS}": lambda world: Ask(world.new_member().rpartition("/")[0]),
+    f"POST {MEMBERS}": lambda world: Ask(world.new_group() + "/members", BODIES[f"POST {MEMBERS}"]),
+    f"PUT {MEMBER}": lambda world: Ask(world.new_member(), BODIES[f"PUT {MEMBER}"]),
+    f"DELETE {MEMBER}": lambda world: Ask(world.new_member()),
     "GET /v1/keys": lambda world: Ask("/v1/keys"),
     "POST /v1/keys": lambda world: Ask("/v1/keys", BODIES["POST /v1/keys"]),
     f"GET {KEY}": lambda world: Ask("/v1/keys/current"),
@@ -403,7 +444,7 @@ def test_a_trailing_slash_makes_no_difference(world: World, route: Route) -> Non
 
 
 def test_what_was_made_is_found_where_location_says(world: World) -> None:
-    for path in ("/v1/users", "/v1/keys"):
+    for path in ("/v1/users", "/v1/keys", "/v1/groups"):
         made = world.http.post(path, json=world.valid(next(r for r in ROUTES if name(r) == f"POST {path}")).json)
         assert world.http.get(made.headers["location"]).json()["id"] == made.json()["id"]
 
@@ -474,6 +515,7 @@ def concrete(world: World, path: str) -> str:
     items = {
         "{userId}": world.user["id"],
         "{keyId}": "current",
+        "{groupId}": ids.new("group"),
         "{sessionId}": ids.new("ses"),
         "{tokenId}": ids.new("tok"),
         "{factorId}": ids.new("fac"),
@@ -651,6 +693,7 @@ def unknown(world: World, route: Route) -> httpx2.Response:
     kinds = {
         "userId": "user",
         "keyId": "key",
+        "groupId": "group",
         "sessionId": "ses",
         "tokenId": "tok",
         "factorId": "fac",
@@ -671,6 +714,10 @@ def unknown_owner(world: World, route: Route) -> httpx2.Response:
     return world.http.post(route.path, json={**BODIES[name(route)], "user_id": ids.new("user")})
 
 
+def unknown_group(world: World, route: Route) -> httpx2.Response:
+    return world.http.get(route.path, params={"group": ids.new("group")})
+
+
 def stale(world: World, route: Route) -> httpx2.Response:
     return world.ask(route, world.valid(route), headers={"If-Match": '"999"'})
 
@@ -688,6 +735,13 @@ def taken(field: str) -> Provoke:
         return world.ask(route, ask._replace(json={**(ask.json or {}), field: value}))
 
     return provoke
+
+
+def taken_by_group(world: World, route: Route) -> httpx2.Response:
+    value = f"external-{world.email()}"
+    world.new_group(external_id=value)
+    ask = world.valid(route)
+    return world.ask(route, ask._replace(json={**(ask.json or {}), "external_id": value}))
 
 
 def taken_by_token(world: World, route: Route) -> httpx2.Response:
@@ -1001,6 +1055,11 @@ PROVOKED: dict[type[ApiError], Provoke] = {
 # Rows that need another way than the error's usual one.
 OTHERWISE: dict[tuple[str, type[ApiError]], Provoke] = {
     ("GET /openapi.json", errors.TooManyRequests): many_pages,
+    ("GET /v1/users", errors.NotFound): unknown_group,
+    ("GET /v1/users/count", errors.NotFound): unknown_group,
+    ("GET /v1/exports", errors.NotFound): unknown_group,
+    ("GET /v1/groups", errors.NotFound): unknown_owner,
+    **{(row, errors.ExternalIdTaken): taken_by_group for row in ("POST /v1/groups", f"PUT {GROUP}", f"PATCH {GROUP}")},
     ("GET /v1/keys", errors.NotFound): unknown_owner,
     ("POST /v1/keys", errors.NotFound): unknown_owner,
     ("GET /v1/sessions", errors.NotFound): unknown_owner,
@@ -1031,7 +1090,7 @@ OTHERWISE: dict[tuple[str, type[ApiError]], Provoke] = {
 }
 # /health/ready answers in its own form; test_operations provokes it. test_bulk has atomic operations, test_exports and
 # test_users have an export that is large enough to go on, test_imports many imports and a disk without room, test_keys
-# a user with many keys, test_webhooks one with many webhooks, test_webhook_deliveries one with many replays,
+# a user with many keys, test_groups many groups, test_webhooks one with many webhooks, test_webhook_deliveries one with many replays,
 # test_factor_duty a role that needs a second factor, test_events and test_event_positions a log with a retention, test_event_stream many who follow it, and test_requests
 # ten who follow the request log.
 ELSEWHERE = {
@@ -1047,6 +1106,7 @@ ELSEWHERE = {
     (f"GET {USER}/export", errors.ExportRunning),
     ("POST /v1/imports", errors.ImportLimitReached),
     ("POST /v1/imports", errors.StorageUnavailable),
+    *((row, errors.GroupLimitReached) for row in ("POST /v1/groups", f"POST {MEMBERS}", f"PUT {MEMBER}")),
     ("POST /v1/keys", errors.KeyLimitReached),
     (f"DELETE {FACTOR}", errors.LastFactor),
     (f"POST {KEY}/rotate", errors.KeyLimitReached),

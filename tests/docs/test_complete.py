@@ -29,6 +29,7 @@ GUIDE = (
     "limits",
     "errors",
     "users",
+    "groups",
     "tokens",
     "second-factor",
     "keys",

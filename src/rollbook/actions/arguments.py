@@ -24,6 +24,8 @@ from rollbook.schemas import Schema, listed, says
 
 MAX_IDS = 200  # as many as a request target of 8 KiB has room for, and some room to spare
 MAX_TYPES = 50
+MAX_MEMBERS = 1000
+"""Members that one call adds."""
 MAX_POSITION = 40
 
 # Generators of clients copy patterns into code: no \u, which Go, Rust and PHP do not know.
@@ -47,6 +49,13 @@ class Name(str):
     """The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters."""
 
     schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["Charlie Chaplin"]}
+
+
+class GroupName(str):
+    """The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control
+    characters."""
+
+    schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["Engineering"]}
 
 
 class Email(str):
@@ -449,6 +458,76 @@ class UserPatch(UserUpdate, kw_only=True):
     """The fields of a user to change. Missing fields are left unchanged, and metadata is merged."""
 
     metadata: MetadataPatch | UnsetType = UNSET  # type: ignore[bad-override-mutable-attribute]  # frozen
+
+
+class GroupFields(Body, kw_only=True):
+    """The fields of a group that callers set, at creation or later."""
+
+    name: GroupName | UnsetType = UNSET
+    external_id: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=255,
+                pattern=NO_CONTROLS,
+                description="Your own identifier for the group. Unique among groups. Null removes it.",
+                examples=["team-7"],
+            ),
+        ]
+        | None
+        | UnsetType
+    ) = UNSET
+    metadata: Metadata | UnsetType = UNSET
+
+
+class GroupCreate(GroupFields, kw_only=True):
+    """A group to create."""
+
+    name: GroupName  # type: ignore[bad-override-mutable-attribute]  # frozen
+
+
+class GroupUpdate(GroupFields, kw_only=True):
+    """The fields of a group to change. Missing fields are left unchanged."""
+
+
+class GroupPatch(GroupFields, kw_only=True):
+    """The fields of a group to change. Missing fields are left unchanged, and metadata is merged."""
+
+    metadata: MetadataPatch | UnsetType = UNSET  # type: ignore[bad-override-mutable-attribute]  # frozen
+
+
+MemberRole = Annotated[
+    str,
+    Meta(
+        max_length=255,
+        pattern=CONTROL_FREE,
+        description="The user's role in the group: a text of yours, which gives no rights in Rollbook. Default or "
+        "null: an empty text.",
+        examples=["lead"],
+    ),
+]
+
+
+class MemberUpdate(Body):
+    """A member to add, or to change."""
+
+    role: MemberRole | None | UnsetType = UNSET
+
+
+class NewMember(Body):
+    """A user to add to a group. One who is a member already gets the role."""
+
+    user_id: Annotated[SomeUser, says("ID of the user.", pattern=ANY_TEXT)]
+    role: MemberRole | None | UnsetType = UNSET
+
+
+class MembersAdd(Body):
+    """Users to add to a group."""
+
+    members: Annotated[
+        tuple[NewMember, ...], Meta(min_length=1, max_length=MAX_MEMBERS, description="Up to 1,000 users, each once.")
+    ]
 
 
 class PasswordChange(Body):
@@ -954,6 +1033,17 @@ class UserFilters(Query):
     created_before: Annotated[Time, says("Only users created before this RFC 3339 time.")] | None = None
     q: SearchText | None = None
     metadata: MetadataFilter | None = None
+    group: (
+        Annotated[
+            str,
+            Meta(
+                max_length=40,
+                description="Only members of the group with this ID. Requires the scope `groups:read` as well.",
+                examples=[examples.GROUP_ID],
+            ),
+        ]
+        | None
+    ) = None
 
 
 ExportFormat = Literal["ndjson", "csv"]
@@ -975,6 +1065,28 @@ class UserSelection(UserFilters):
     """Which users, in which order."""
 
     sort: Sort | None = None
+
+
+class ListGroups(Query):
+    q: Annotated[SearchText, says("Search: part of the name, ignoring case.")] | None = None
+    name: (
+        Annotated[
+            str,
+            Meta(max_length=255, description="Only groups with this name, ignoring case.", examples=["Engineering"]),
+        ]
+        | None
+    ) = None
+    external_id: (
+        Annotated[str, Meta(max_length=255, description="Only the group with this external ID.", examples=["team-7"])]
+        | None
+    ) = None
+    user: Annotated[SomeUser, says("Only groups of this user, with their `role` there.")] | None = None
+    sort: Annotated[
+        Literal["created_at", "-created_at", "name", "-name"],
+        Meta(description="How to sort them. Prefix with `-` for descending order."),
+    ] = "created_at"
+    limit: Limit = 50
+    offset: Offset = 0
 
 
 class SecondFactorProof(Query):

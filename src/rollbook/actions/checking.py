@@ -416,6 +416,7 @@ def _ids(value: str) -> arguments.Ids:
 
 _FROM_FIELD: dict[type, Callable[[str], Any]] = {
     arguments.Name: lambda value: arguments.Name(rules.name(value)),
+    arguments.GroupName: lambda value: arguments.GroupName(rules.name(value)),
     arguments.Email: lambda value: arguments.Email(rules.email(value)),
     arguments.GivenPassword: _given_password,
     arguments.Time: _time,

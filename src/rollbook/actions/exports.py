@@ -12,7 +12,7 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Spool, take_turn
 from rollbook.actions.permissions import require, require_proof
 from rollbook.actions.principal import Principal
-from rollbook.actions.users import filters_of
+from rollbook.actions.users import check_group, filters_of
 from rollbook.errors import InsufficientScope, StorageUnavailable
 from rollbook.records import event_log, events, user_list
 from rollbook.records.user_list.query import Filters, Query
@@ -54,6 +54,8 @@ async def export_users(
     if with_hashes and not by.is_operator:
         raise InsufficientScope("Only whoever can read the server's files can export password hashes.")
     filters = filters_of(asked)
+    if filters.group is not None:
+        await check_group(on, by, filters.group)
     turn = take_turn(on, by, "users:export")
     told = {"count": await user_list.count(on.db, filters), "filters": _told(filters), "with_hashes": with_hashes}
     await on.write(events.record, "users.exported", "", by.actor, told)
@@ -77,7 +79,7 @@ def _told(filters: Filters) -> dict[str, str]:
     for name, value in filters._asdict().items():
         if value is not None:
             is_time = name in ("created_after", "created_before")
-            found[name] = clock.format_time(value) if is_time else value if name in ("role", "status") else "…"
+            found[name] = clock.format_time(value) if is_time else value if name in ("role", "status", "group") else "…"
     return found
 
 

@@ -20,6 +20,7 @@ from rollbook.errors import Forbidden, InsufficientScope, LastOwner, NotFound, N
 from rollbook.records import (
     challenges,
     events,
+    groups,
     keys,
     one_time_tokens,
     rules,
@@ -31,6 +32,7 @@ from rollbook.records import (
     webhooks,
 )
 from rollbook.records.events import Actor, Event
+from rollbook.records.groups import Membership
 from rollbook.records.keys import Key
 from rollbook.records.one_time_tokens import Token
 from rollbook.records.second_factors import SecondFactor
@@ -48,6 +50,7 @@ OWN_FIELDS = frozenset(("name", "email", "metadata"))
 EXPORTED_AT_ONCE = 50
 """Keys and sessions per read of an export: few enough that other requests don't have to wait."""
 
+A = TypeVar("A")
 P = TypeVar("P", Key, Session, SecondFactor)
 
 
@@ -64,6 +67,8 @@ async def list_users(on: Rollbook, by: Principal, query: Query) -> UserPage:
     require(by, "users:read")
     if query.filters.status == DELETED:
         query = query._replace(filters=_of_deleted(on, by, query.filters), order=NEWEST_DELETION_FIRST)
+    if query.filters.group is not None:
+        await check_group(on, by, query.filters.group)
     return await user_list.page(on.db, query)
 
 
@@ -73,14 +78,22 @@ async def count_users(on: Rollbook, by: Principal, filters: Filters = ANY) -> in
     Returns the exact number of users that match the filters.
     """
     require(by, "users:read")
+    if filters.group is not None:
+        await check_group(on, by, filters.group)
     return await user_list.count(on.db, _of_deleted(on, by, filters) if filters.status == DELETED else filters)
+
+
+async def check_group(on: Rollbook, by: Principal, id: str) -> None:
+    """Check that there is a group whose members are asked for. Raises InsufficientScope, NotFound."""
+    require(by, "groups:read")
+    await groups.get(on.db, known("group", id))
 
 
 def _of_deleted(on: Rollbook, by: Principal, filters: Filters) -> Filters:
     """Filters for users who can be restored, for callers who can restore them. Raises InsufficientScope,
     InvalidParameter."""
     require(by, "users:write")
-    for name in ("q", "created_after", "created_before", "metadata"):
+    for name in ("q", "created_after", "created_before", "metadata", "group"):
         if getattr(filters, name) is not None:
             refuse(name, "can't be combined with status=deleted")
     return filters._replace(status=None, deleted_since=_restorable_since(on, by))
@@ -97,6 +110,7 @@ def filters_of(asked: UserFilters) -> Filters:
         and asked.ids is None
         and asked.role is None
         and asked.status is None
+        and asked.group is None
     ):
         return ANY
     check_range(asked.created_after, asked.created_before)
@@ -110,6 +124,7 @@ def filters_of(asked: UserFilters) -> Filters:
         asked.created_before,
         asked.q,
         asked.metadata,
+        None if asked.group is None else str(asked.group),
     )
 
 
@@ -147,6 +162,7 @@ class PersonalExport(NamedTuple):
     tokens: AsyncGenerator[list[Token], None]
     sessions: AsyncGenerator[list[Session], None]
     second_factors: AsyncGenerator[list[SecondFactor], None]
+    groups: AsyncGenerator[list[Membership], None]
     events: AsyncGenerator[list[Event], None]
     turn: Turn
     position: int
@@ -157,7 +173,7 @@ async def export(on: Rollbook, by: Principal, id: str) -> PersonalExport:
     """Export a user
 
     Returns all data about a user: their fields, API keys, one-time tokens and second factors (without the secrets),
-    sessions and events. Changes made by others don't say who made them. You can run one export at a time.
+    sessions, groups and events. Changes made by others don't say who made them. You can run one export at a time.
     """
     require(by, "users:export", id)
     require_proof(by)
@@ -167,9 +183,10 @@ async def export(on: Rollbook, by: Principal, id: str) -> PersonalExport:
     return PersonalExport(
         user,
         _in_parts(on, turn, keys.held, id),
-        _tokens(on, id),
+        _at_once(on, one_time_tokens.of_user, id),
         _in_parts(on, turn, sessions.held, id),
         _in_parts(on, turn, second_factors.held, id),
+        _at_once(on, groups.of_user, id),
         _history(on, turn, id, last),
         turn,
         position,
@@ -191,8 +208,9 @@ async def _in_parts(
         after = part[-1].id
 
 
-async def _tokens(on: Rollbook, id: str) -> AsyncGenerator[list[Token], None]:
-    if found := await on.read(one_time_tokens.of_user, id):
+async def _at_once(on: Rollbook, read: Callable[..., Awaitable[list[A]]], id: str) -> AsyncGenerator[list[A], None]:
+    """All in one part, of what a user has few of."""
+    if found := await on.read(read, id):
         yield found
 
 
@@ -302,7 +320,7 @@ async def _update(
     user = await users.get(tx, id)
     may_touch(by, user.role)
     if patch is not None:
-        wanted = {**wanted, "metadata": _patched(user.metadata, patch)}
+        wanted = {**wanted, "metadata": patched(user.metadata, patch)}
     if wanted.get("status") not in (None, "suspended", user.status) and reaches_all(by, "users:write"):
         wanted = with_status(wanted, user, await users.password_hash(tx, id) is not None)
     change = plan(by, user, wanted)
@@ -339,8 +357,8 @@ async def _end_what_they_lost(tx: Tx, by: Principal, user: User, after: User) ->
         await creators.end(tx, by.actor, user, after)
 
 
-def _patched(metadata: str, patch: str) -> str:
-    """Raises InvalidParameter."""
+def patched(metadata: str, patch: str) -> str:
+    """Metadata with a patch applied to it. Raises InvalidParameter."""
     try:
         return rules.patched(metadata, patch)
     except RecursionError:  # stored before there was a limit

@@ -221,7 +221,7 @@ def _webhook(name: str, type: EventType) -> Schema:
 def _answers(route: Route) -> Schema:
     answers: Schema = {str(route.success): _success(route)}
     if _answers_not_modified(route):
-        answers["304"] = {"description": "The user has not changed.", "headers": _headers(*tables.LIMITED, "ETag")}
+        answers["304"] = {"description": "Nothing has changed.", "headers": _headers(*tables.LIMITED, "ETag")}
     shared = _shared()
     for status, found in _by_status(errors_of(route)).items():
         if route.scope is not None and shared.get(status) == found:
@@ -238,7 +238,7 @@ def _success(route: Route) -> Schema:
     # A token has no page of its own: what it was is gone once it is used.
     if route.success == 201 and "id" in route.answer.__struct_fields__ and route.answer is not types.Token:
         names.append("Location")
-    if route.answer in (types.User, types.Webhook):
+    if route.answer in (types.User, types.Group, types.Webhook):
         names.append("ETag")
     if route.method == "POST" and route.special.replays:
         names.append("Idempotency-Replayed")
@@ -278,7 +278,7 @@ def _item(kind: Any) -> Any:
 
 
 def _answers_not_modified(route: Route) -> bool:
-    return route.answer is types.User and route.method == "GET"
+    return route.answer in (types.User, types.Group) and route.method == "GET"
 
 
 def _headers(*names: str) -> Schema:
@@ -448,10 +448,10 @@ def _leaving(schema: Schema) -> Schema:
 
 
 def _of_event_objects(found: Schema) -> Schema:
-    """The fields of what an event is about. One schema for users, keys, sessions, tokens, webhooks and imports: a union
-    would have generated clients refuse what later versions add."""
+    """The fields of what an event is about. One schema for users, groups, keys, sessions, tokens, webhooks and imports:
+    a union would have generated clients refuse what later versions add."""
     properties: Schema = {}
-    for kind in ("User", "Key", "Session", "Token", "Webhook", "Import"):
+    for kind in ("User", "Group", "Key", "Session", "Token", "Webhook", "Import"):
         properties |= {
             name: field
             for name, field in found[kind]["properties"].items()

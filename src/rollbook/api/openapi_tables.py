@@ -92,6 +92,7 @@ ABOUT_WEBHOOKS = (
 
 TAGS: dict[str, str] = {
     "Users": "People with a name, an email and a password.",
+    "Groups": "Groups of users, such as teams, and their members.",
     "Keys": "API keys, with scopes, allowed IPs, rate limits and expiry.",
     "Tokens": "One-time tokens: invitations, password resets, confirmed emails and sign-in links.",
     "Imports": "Files of users that the server imports in the background: with password hashes, upsert, dry run "
@@ -145,6 +146,8 @@ PAGED = {
     "list_users": ("Link", "X-Next-Cursor", "X-Total-Count", "Event-Position"),
     "export_user": ("Event-Position",),
     "export_users": ("Event-Position",),
+    "list_groups": ("X-Total-Count",),
+    "list_members": ("Link", "X-Next-Cursor", "X-Total-Count"),
     "list_keys": ("X-Total-Count",),
     "list_sessions": ("X-Total-Count",),
     "list_webhooks": ("X-Total-Count",),
@@ -188,7 +191,7 @@ HEADERS: Schema = {
         '"minute";r=97;t=42, "hour";r=4890;t=2871',
     ),
     "Retry-After": header("Seconds to wait before you try again.", number(1), 23),
-    "ETag": header("The version, for `If-Match` and, of a user, `If-None-Match`.", TEXT, '"3"'),
+    "ETag": header("The version, for `If-Match` and, of a user or group, `If-None-Match`.", TEXT, '"3"'),
     "Link": header(
         "Other pages of this list (RFC 8288): `first`, `prev` and `next`, if they exist.",
         TEXT,
@@ -241,6 +244,7 @@ def in_path(name: str, description: str, example: str, word: str = "") -> Schema
 
 _PARAMETERS: list[Schema] = [
     in_path("userId", "ID of the user, or `me` for the user the API key belongs to.", CHARLIE_ID, "me"),
+    in_path("groupId", "ID of the group.", examples.GROUP_ID),
     in_path("keyId", "ID of the API key, or `current` for the key that sends the request.", examples.KEY_ID, "current"),
     in_path("webhookId", "ID of the webhook.", examples.WEBHOOK_ID),
     in_path("deliveryId", "ID of the delivery.", examples.DELIVERY_ID),
@@ -276,7 +280,7 @@ _PARAMETERS: list[Schema] = [
         "name": "If-Match",
         "in": "header",
         "required": False,
-        "description": "Only proceed if the user or webhook still has this `ETag`. Otherwise 412.",
+        "description": "Only proceed if the user, group or webhook still has this `ETag`. Otherwise 412.",
         "schema": line(1024, pattern='^(\\*|(W/)?"[^"]*"( *, *(W/)?"[^"]*")*)$'),
         "example": '"3"',
     },
@@ -284,7 +288,7 @@ _PARAMETERS: list[Schema] = [
         "name": "If-None-Match",
         "in": "header",
         "required": False,
-        "description": "Return 304 if the user still has this `ETag`.",
+        "description": "Return 304 if the user or group still has this `ETag`.",
         "schema": line(1024, pattern="^[ -~]*$"),
         "example": '"3"',
     },
@@ -442,6 +446,20 @@ REPLAY = {
     "finished_at": None,
 }
 
+GROUP_MEMBERSHIP = {
+    "group_id": examples.GROUP_ID,
+    "group_name": "Engineering",
+    "role": "lead",
+    "added_at": "2023-10-27T10:45:00Z",
+}
+MEMBER = {
+    "user_id": CHARLIE_ID,
+    "name": "Charles Chaplin",
+    "email": "charlie.c@example.com",
+    "role": "lead",
+    "added_at": "2023-10-27T10:45:00Z",
+}
+
 BULK_RESULTS: list[dict[str, Any]] = [
     {"index": 0, "status": 201, "user": CHARLIE, "etag": '"1"'},
     {
@@ -535,6 +553,16 @@ EXAMPLES: dict[str, Any] = {
     "PasswordProof": {"password": "securepassword123"},
     "User": examples.USER,
     "Count": {"count": 2},
+    "Group": examples.GROUP,
+    "GroupCreate": {"name": "Engineering", "external_id": "team-7", "metadata": {"cost_center": "4711"}},
+    "GroupUpdate": {"name": "Engineering"},
+    "GroupPatch": {"metadata": {"cost_center": "4712"}},
+    "GroupMembership": GROUP_MEMBERSHIP,
+    "Member": MEMBER,
+    "MemberUpdate": {"role": "lead"},
+    "NewMember": {"user_id": CHARLIE_ID, "role": "lead"},
+    "MembersAdd": {"members": [{"user_id": CHARLIE_ID, "role": "lead"}, {"user_id": BOB_ID}]},
+    "AddedMembers": {"added": 2, "changed": 0, "unchanged": 0},
     "Key": {**examples.KEY, "key": examples.KEY_TEXT},
     "Session": examples.SESSION,
     "SessionCreate": {
@@ -568,6 +596,7 @@ EXAMPLES: dict[str, Any] = {
         "tokens": [TOKEN],
         "sessions": [examples.SESSION],
         "second_factors": [examples.SECOND_FACTOR],
+        "groups": [GROUP_MEMBERSHIP],
         "events": [RENAMED],
     },
     "Health": {"status": "ok"},
@@ -587,11 +616,14 @@ SHOWN: dict[str, Any] = {
         "secret": examples.TOTP_SECRET,
         "otpauth_url": "otpauth://totp/Acme:charlie%40example.com?secret=" + examples.TOTP_SECRET + "&issuer=Acme",
     },
+    "group_created": examples.GROUP_AS_CREATED,
     "second_factor_activated": {**examples.SECOND_FACTOR, "recovery_codes": examples.RECOVERY_CODES},
 }
 
 LISTS: dict[str, list[Any]] = {
     "User": [ALICE, BOB],
+    "Group": [examples.GROUP],
+    "Member": [MEMBER],
     "Key": [examples.KEY],
     "Session": [examples.SESSION],
     "Token": [TOKEN],

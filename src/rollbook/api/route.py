@@ -35,6 +35,8 @@ class Special(NamedTuple):
     replays: bool = True
     """True if the answer to an `Idempotency-Key` is kept: not where a secret is checked, so that it is checked each
     time."""
+    optional_body: bool = False
+    """True if a PUT says enough without a body."""
 
 
 USUAL = Special()
@@ -83,8 +85,10 @@ class Route(NamedTuple):
     @property
     def body_is_optional(self) -> bool:
         """Test whether the body may be absent: in a POST, if it has only optional fields. An update without a body is a
-        mistake."""
-        return self.method == "POST" and not any(field.required for field in fields_of(self.body or Body).values())
+        mistake, nearly always."""
+        return (self.method == "POST" or self.special.optional_body) and not any(
+            field.required for field in fields_of(self.body or Body).values()
+        )
 
     def but(
         self,

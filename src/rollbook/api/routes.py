@@ -12,6 +12,7 @@ from rollbook.actions import (
     bulk,
     events,
     exports,
+    groups,
     imports,
     keys,
     passwords,
@@ -32,18 +33,24 @@ from rollbook.actions.arguments import (
     Credentials,
     ExportUsers,
     FollowEvents,
+    GroupCreate,
+    GroupPatch,
+    GroupUpdate,
     ImportOptions,
     ImportReport,
     KeyCreate,
     KeyRotation,
     ListDeliveries,
     ListEvents,
+    ListGroups,
     ListImports,
     ListKeys,
     ListReplays,
     ListRequests,
     ListSessions,
     ListWebhooks,
+    MembersAdd,
+    MemberUpdate,
     PasswordChange,
     PasswordLinkCreate,
     PasswordProof,
@@ -72,6 +79,7 @@ from rollbook.api import event_stream, operations, show, take
 from rollbook.api import exports as export_files
 from rollbook.api.route import Route, Special, at, delete, get, patch, post, put
 from rollbook.api.types import (
+    AddedMembers,
     Bulk,
     BulkResults,
     ConsumedToken,
@@ -80,11 +88,14 @@ from rollbook.api.types import (
     Delivery,
     Event,
     Export,
+    Group,
     Health,
     Import,
     Key,
+    ListMembers,
     ListUsers,
     LoggedRequest,
+    Member,
     PasswordLink,
     PublicKeys,
     RecoveryCodes,
@@ -115,7 +126,9 @@ STREAM = (errors.PositionExpired, errors.TooManyStreams)
 TABLE: dict[str, list[Route]] = {
     # ---- users
     "/v1/users": [
-        get(users.list_users, "users:read", ListUsers, list[User], show.user_page).but(takes=take.user_page),
+        get(users.list_users, "users:read", ListUsers, list[User], show.user_page).but(
+            errors=FOUND, takes=take.user_page
+        ),
         post(users.create, "users:write", UserCreate, User, show.user_created).but(
             success=201, query=ShownFields, errors=(*TAKEN, errors.Overloaded)
         ),
@@ -129,7 +142,7 @@ TABLE: dict[str, list[Route]] = {
         ),
     ],
     "/v1/users/count": [
-        get(users.count_users, "users:read", UserFilters, Count, show.count).but(takes=take.filters),
+        get(users.count_users, "users:read", UserFilters, Count, show.count).but(errors=FOUND, takes=take.filters),
     ],
     "/v1/users/verify-password": [
         post(verification.verify_password, "users:verify", Credentials, User, show.user_listed).but(
@@ -253,8 +266,39 @@ TABLE: dict[str, list[Route]] = {
     ],
     "/v1/exports": [
         get(exports.export_users, "users:export", ExportUsers, str, export_files.shown).but(
-            errors=(errors.ExportRunning,), takes=export_files.taken
+            errors=(errors.NotFound, errors.ExportRunning), takes=export_files.taken
         ),
+    ],
+    # ---- groups
+    "/v1/groups": [
+        get(groups.list_groups, "groups:read", ListGroups, list[Group], show.group_list).but(errors=FOUND),
+        post(groups.create, "groups:write", GroupCreate, Group, show.group_created).but(
+            success=201, errors=(errors.ExternalIdTaken, errors.GroupLimitReached)
+        ),
+    ],
+    "/v1/groups/{groupId}": [
+        get(groups.get, "groups:read", None, Group, show.group),
+        put(groups.update, "groups:write", GroupUpdate, Group, show.group_changed).but(
+            errors=(errors.PreconditionFailed, errors.ExternalIdTaken), takes=take.changes
+        ),
+        patch(groups.update, "groups:write", GroupPatch, Group, show.group_changed).but(
+            errors=(errors.PreconditionFailed, errors.ExternalIdTaken), takes=take.changes
+        ),
+        delete(groups.delete, "groups:write").but(errors=(errors.PreconditionFailed,), takes=take.versions),
+    ],
+    "/v1/groups/{groupId}/members": [
+        get(groups.list_members, "groups:read", ListMembers, list[Member], show.member_list).but(
+            takes=take.member_page
+        ),
+        post(groups.add_members, "groups:write", MembersAdd, AddedMembers, show.members_added).but(
+            errors=(errors.GroupLimitReached,)
+        ),
+    ],
+    "/v1/groups/{groupId}/members/{userId}": [
+        put(groups.set_member, "groups:write", MemberUpdate, Member, show.member).but(
+            errors=(errors.GroupLimitReached,), special=Special(optional_body=True)
+        ),
+        delete(groups.remove_member, "groups:write"),
     ],
     # ---- one-time tokens
     "/v1/tokens/request": [

@@ -14,6 +14,7 @@ from rollbook import clock
 from rollbook.actions import arguments
 from rollbook.actions.app_sessions import IssuedSession
 from rollbook.actions.checking import metadata_pair
+from rollbook.actions.groups import GroupPage, MemberPage, Put
 from rollbook.actions.imports import Report
 from rollbook.actions.keys import IssuedKey
 from rollbook.actions.lists import ListPage
@@ -31,6 +32,7 @@ from rollbook.http.coding import known_tag
 from rollbook.http.response import JSON, LOCKED, PRIVATE, Response, Stream, line
 from rollbook.records import (
     events,
+    groups,
     imports,
     keys,
     one_time_tokens,
@@ -43,12 +45,15 @@ from rollbook.records import (
 from rollbook.records import second_factors as factor_records
 from rollbook.records.app_sessions import Verified
 from rollbook.records.events import EventPage
+from rollbook.records.groups import Group, Member
 from rollbook.records.imports import Import
 from rollbook.records.keys import Key
 from rollbook.records.one_time_tokens import Token
 from rollbook.records.request_log import Logged
 from rollbook.records.second_factors import SecondFactor
 from rollbook.records.usage import Hour, OfKey, OfRoute
+from rollbook.records.user_list import UserPage
+from rollbook.records.user_list.query import Position
 from rollbook.records.users import User
 from rollbook.records.webhooks import deliveries, health, replays
 from rollbook.records.webhooks.deliveries import Delivery
@@ -128,11 +133,18 @@ def count(call: Call, users: int) -> Response:
 
 def user(call: Call, found: User) -> Response:
     """All that is kept of one, unless the caller has this version already (If-None-Match)."""
-    request = call.request
-    if b"if-none-match" in request.headers and (known := known_tag(request, str(found.version))) is not None:
-        return Response(304, line("ETag", f'"{known}"'))
+    if (unchanged := _unless_known(call, found.version)) is not None:
+        return unchanged
     fields = call.query.fields
     return answer(200, users.public(found) if fields is None else _fields(found, fields), etag(found.version))
+
+
+def _unless_known(call: Call, version: int) -> Response | None:
+    """304 for a caller who has this version already."""
+    request = call.request
+    if b"if-none-match" in request.headers and (known := known_tag(request, str(version))) is not None:
+        return Response(304, line("ETag", f'"{known}"'))
+    return None
 
 
 def user_listed(call: Call, user: User) -> Response:
@@ -235,6 +247,7 @@ async def export_document(held: PersonalExport, indented: bool = False) -> Async
         (b'"tokens"', held.tokens, one_time_tokens.public),
         (b'"sessions"', held.sessions, sessions.public),
         (b'"second_factors"', held.second_factors, factor_records.public),
+        (b'"groups"', held.groups, groups.public_membership),
         (b'"events"', held.events, events.public),
     )
     try:
@@ -287,6 +300,50 @@ def _chosen(found: dict[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
     return {
         name: found[name] for name in types.USER_FIELDS if name in found and (name in fields or name in types.ALWAYS)
     }
+
+
+# ---- groups
+
+
+def group_list(call: Call, page: GroupPage) -> Response:
+    shown = [groups.public(each) for each in page.groups]
+    if page.roles is not None:
+        shown = [each | {"role": page.roles.get(each["id"], "")} for each in shown]
+    return answer(200, shown, _total(page.total))
+
+
+def group(call: Call, found: Group) -> Response:
+    """The group, unless the caller has this version already (If-None-Match)."""
+    return _unless_known(call, found.version) or group_changed(call, found)
+
+
+def group_changed(call: Call, found: Group) -> Response:
+    return answer(200, groups.public(found), etag(found.version))
+
+
+def group_created(call: Call, made: Group) -> Response:
+    return _created(call, f"/v1/groups/{made.id}", group_changed(call, made))
+
+
+def member_list(call: Call, page: MemberPage) -> Response:
+    path = call.request.path.rstrip("/")
+    after = Position((page.members[-1].seq,), False) if page.more else None
+    head = paging.links(
+        call.services.base_url(call.request) + path,
+        [],
+        call.query.limit,
+        UserPage([], None, None, None, after),
+        lambda at: paging.cursor(call.services.secret, None, at),
+    )
+    return answer(200, [groups.public_member(each) for each in page.members], head + _total(page.total))
+
+
+def member(call: Call, found: Member) -> Response:
+    return answer(200, groups.public_member(found))
+
+
+def members_added(call: Call, put: Put) -> Response:
+    return answer(200, types.AddedMembers(put.added, put.changed, put.unchanged))
 
 
 # ---- keys and sessions

@@ -59,6 +59,13 @@ def deletion(call: Call) -> tuple[bool, frozenset[int] | None]:
     return call.query.purge, _if_match(call)
 
 
+def member_page(call: Call) -> tuple[int, int]:
+    asked: types.ListMembers = call.query
+    if asked.cursor is None:
+        return asked.limit, 0
+    return asked.limit, paging.position(call.services.secret, None, asked.cursor).values[0]
+
+
 def verification(call: Call) -> tuple[SessionVerification, bool]:
     return call.body, call.query.fields is not None
 

@@ -245,6 +245,57 @@ class BulkResults(Struct, frozen=True):
     results: Annotated[list[BulkResult], array("The results.", MAX_OPERATIONS)]
 
 
+class ListMembers(Query):
+    limit: Limit = 50
+    cursor: Cursor | None = None
+
+
+class Group(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A group of users."""
+
+    id: Annotated[str, identifier("ID of the group.", examples.GROUP_ID)]
+    name: Annotated[str, text("The group's name. Need not be unique.", 255, minLength=1, examples=["Engineering"])]
+    external_id: Annotated[str, text("Your own identifier for the group.", 255, examples=["team-7"])] | None
+    metadata: Annotated[
+        msgspec.Raw,
+        says("A JSON object with your own data.", type="object", additionalProperties=True, examples=[{"plan": "pro"}]),
+    ]
+    members: Annotated[int, number("The number of members.", examples=[12])]
+    created_at: Annotated[str, moment("When it was created.")]
+    updated_at: Annotated[str, moment("When the group or its members were last changed.", "2023-10-27T11:00:00Z")]
+    role: (
+        Annotated[str, text("The role of the `user` who was asked for. Only in lists of a user's groups.", 255)]
+        | UnsetType
+    ) = UNSET
+
+
+class Member(Struct, frozen=True):
+    """A member of a group."""
+
+    user_id: Annotated[str, identifier("ID of the user.", CHARLIE_ID)]
+    name: Annotated[str, text("The user's name.", 255, minLength=1, examples=["Charles Chaplin"])]
+    email: Annotated[str, text("The user's email.", 254, format="email", examples=["charlie.c@example.com"])]
+    role: Annotated[str, text("The user's role in the group. Empty: none.", 255, examples=["lead"])]
+    added_at: Annotated[str, moment("When the user was added to the group.")]
+
+
+class AddedMembers(Struct, frozen=True):
+    """What became of the users you sent."""
+
+    added: Annotated[int, number("Users who were added.", maximum=arguments.MAX_MEMBERS)]
+    changed: Annotated[int, number("Members who got another role.", maximum=arguments.MAX_MEMBERS)]
+    unchanged: Annotated[int, number("Members who had the role already.", maximum=arguments.MAX_MEMBERS)]
+
+
+class GroupMembership(Struct, frozen=True):
+    """A group of a user."""
+
+    group_id: Annotated[str, identifier("ID of the group.", examples.GROUP_ID)]
+    group_name: Annotated[str, text("The group's name.", 255, examples=["Engineering"])]
+    role: Annotated[str, text("The user's role in the group. Empty: none.", 255, examples=["lead"])]
+    added_at: Annotated[str, moment("When the user was added to the group.")]
+
+
 class Key(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An API key. `key`, the key itself, is only returned when you create, rotate or reveal it."""
 
@@ -956,6 +1007,7 @@ class Export(Struct, frozen=True):
     tokens: Annotated[list[Token], array("The user's open one-time tokens, without the tokens themselves.", 16)]
     sessions: Annotated[list[Session], array("The browsers the user is signed in with.", 1_000_000)]
     second_factors: Annotated[list[SecondFactor], array("The user's second factors, without the secrets.", 20)]
+    groups: Annotated[list[GroupMembership], array("The groups that the user is in.", 1_000)]
     events: Annotated[list[Event], array("The events about the user and their API keys.", 2_147_483_647)]
 
 
@@ -973,9 +1025,9 @@ class Health(Struct, frozen=True, omit_defaults=True):
 
 
 class EventObject(Struct, frozen=True):
-    """The user, API key, session, second factor, one-time token, webhook or rate limit: the fields it has, as the type
-    of the event says. The text of a key, token or link is never contained. If the user was erased, only the ID of the
-    object and `erased`."""
+    """The user, group, member of a group, API key, session, second factor, one-time token, webhook or rate limit: the
+    fields it has, as the type of the event says. The text of a key, token or link is never contained. If the user was
+    erased, only the ID of the object and `erased`."""
 
     count: Annotated[int, number("How many users were exported.")] | UnsetType = UNSET
     filters: (
@@ -991,12 +1043,12 @@ class EventObject(Struct, frozen=True):
     ) = UNSET
     # Those that mean something else, or are null more often, than in a user, key or session. It has all of theirs.
     id: (
-        Annotated[str, text("ID of the user, API key, session, token or webhook.", 64, examples=[CHARLIE_ID])]
+        Annotated[str, text("ID of the user, group, API key, session, token or webhook.", 64, examples=[CHARLIE_ID])]
         | UnsetType
     ) = UNSET
-    name: Annotated[str, text("The name of the user or API key.", 255, examples=["Charlie Chaplin"])] | UnsetType = (
-        UNSET
-    )
+    name: (
+        Annotated[str, text("The name of the user, group or API key.", 255, examples=["Charlie Chaplin"])] | UnsetType
+    ) = UNSET
     email: (
         Annotated[
             str,
@@ -1008,12 +1060,20 @@ class EventObject(Struct, frozen=True):
         | UnsetType
     ) = UNSET
     user_id: (
-        Annotated[str, identifier("The user the API key, session, token or webhook belongs to.", CHARLIE_ID)]
+        Annotated[
+            str, identifier("The user the API key, session, token, webhook or membership belongs to.", CHARLIE_ID)
+        ]
         | UnsetType
     ) = UNSET
-    created_at: Annotated[str, moment("When the user, API key, session, token or webhook was created.")] | UnsetType = (
-        UNSET
-    )
+    role: (
+        Annotated[str, text("The role of the user or, of a member, in the group.", 255, examples=["member"])]
+        | UnsetType
+    ) = UNSET
+    group_id: Annotated[str, identifier("The group of a member.", examples.GROUP_ID)] | UnsetType = UNSET
+    group_name: Annotated[str, text("The name of that group.", 255, examples=["Engineering"])] | UnsetType = UNSET
+    created_at: (
+        Annotated[str, moment("When the user, group, API key, session, token or webhook was created.")] | UnsetType
+    ) = UNSET
     url: (
         Annotated[
             str,

@@ -190,6 +190,16 @@ class Backend(ABC):
             raise Failure(f"There is no user {named} ({self.location}).")
         return found[0]
 
+    def group(self, named: str) -> Shown:
+        """By ID or, if only one has it, by name."""
+        if named.startswith("group_"):
+            return self.one("GET", at("groups", named))
+        found = self.page(self.ask("GET", "/v1/groups", {"name": named, "limit": 2}))
+        if len(found) != 1:
+            which = "no group" if not found else "more than one group, use an ID:"
+            raise Failure(f"There is {which} {named} ({self.location}).")
+        return found[0]
+
     def create_user(self, fields: Shown) -> Shown:
         return self.one("POST", "/v1/users", WHOLE, fields)
 

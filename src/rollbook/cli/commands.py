@@ -13,7 +13,20 @@ from rollbook.cli import completion, options
 # In the order of `--help`. The module of the same name contains `app`.
 COMMANDS = (
     *("serve", "open", "login", "logout", "profiles"),
-    *("users", "tokens", "factors", "keys", "sessions", "events", "webhooks", "imports", "logs", "usage", "api"),
+    *(
+        "users",
+        "groups",
+        "tokens",
+        "factors",
+        "keys",
+        "sessions",
+        "events",
+        "webhooks",
+        "imports",
+        "logs",
+        "usage",
+        "api",
+    ),
     *("doctor", "backup", "migrate", "copy", "secret", "mail", "openapi", "version"),
 )
 ELSEWHERE = {"imports": ("import_jobs", "app"), "logout": ("profiles", "logout")}

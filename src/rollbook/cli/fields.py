@@ -35,9 +35,18 @@ FLAGS = {
 SHORT = {"limit": "-n", "q": "-s"}
 NEGATIVE = {"email_verified": "--email-unverified"}
 """The opposite of an option, where it is not --no-…"""
-METAVARS = {"email": "EMAIL", "url": "URL", "redirect_url": "URL", "address": "IP", "key": "KEY_ID", "method": "METHOD"}
+METAVARS = {
+    "group": "GROUP",
+    "email": "EMAIL",
+    "url": "URL",
+    "redirect_url": "URL",
+    "address": "IP",
+    "key": "KEY_ID",
+    "method": "METHOD",
+}
 HELP: dict[Any, str] = {
     "expires_in": "How long it can be used, at most 30 days. Default: the server's setting for the purpose.",
+    "group": "Only members of this group, named by its ID or its name.",
     "expires_at": "When the key expires: a duration such as 30d or 12h, or an RFC 3339 time.",
     "mapping": "Which field a column of a CSV file is, such as `Mail=email` or `Plan=metadata.plan`; `Notes=` "
     "ignores it.",
@@ -105,6 +114,8 @@ class Fields:
         for name in PEOPLE:
             if "@" in found.get(name, ""):
                 found[name] = backend.user(found[name])["id"]
+        if "group" in found:
+            found["group"] = backend.group(found["group"])["id"]
         return found
 
 

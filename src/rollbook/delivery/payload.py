@@ -80,7 +80,7 @@ def _content(event: Event, content: Content) -> Any:
         "type": public.type,
         "created_at": public.created_at,
         "user_id": public.user_id,
-        "object": {"id": about.id},
+        "object": {"id": about.id or about.group_id},
     }
 
 
@@ -95,6 +95,8 @@ class _About(Struct):
     message: Any = None
     status_reason: Any = None
     missed: Any = None
+    group_id: Any = None
+    group_name: Any = None
 
 
 _read_about = msgspec.json.Decoder(_About).decode
@@ -157,7 +159,8 @@ def _sentences(event: Event) -> Iterator[str]:
     about = _about(event)
     found = TYPES.get(event.type)
     says = event.type if found is None else found.says.removesuffix(".")
-    subject = next(filter(None, map(_plain, (about.name, about.description, about.message, about.url, about.id))), "")
+    named = (about.name, about.group_name, about.description, about.message, about.url, about.id)
+    subject = next(filter(None, map(_plain, named)), "")
     if subject and (address := _plain(about.email)):
         subject = f"{subject} ({address})"
     yield f"{says}: {subject}" if subject else f"{says}."

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 
 from rollbook import clock
-from rollbook.actions import imports, password_costs
+from rollbook.actions import groups, imports, password_costs
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.actions.users import expire
@@ -198,6 +198,7 @@ JOBS = (
     ("expire request log", 60.0, expire_request_log),
     ("expire deliveries", 5.0, expire_deliveries),
     ("expire imports", 5.0, imports.expire),
+    ("forget members of deleted groups", 5.0, groups.forget_members),
     ("erase usage", 30.0, erase_usage),
     ("count password parameters", 3600.0, count_password_parameters),
     ("count new password parameters", 60.0, count_new_password_parameters),

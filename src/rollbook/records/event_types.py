@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from rollbook.records import examples
-from rollbook.records.examples import KEY, SESSION, USER, WEBHOOK
+from rollbook.records.examples import GROUP, KEY, MEMBER, SESSION, USER, WEBHOOK
 
 ALL = "*"
 """The pattern of all types, those of later versions too."""
@@ -81,6 +81,20 @@ TYPES: dict[str, EventType] = {
         "A user was permanently erased.",
         {"id": examples.CHARLIE_ID},
         more="The object contains only the ID. What is personal in earlier events about them is erased.",
+    ),
+    "group.created": EventType("A group was created.", examples.GROUP_AS_CREATED, user_id=""),
+    "group.updated": EventType("A group was updated.", GROUP, {"name": "Developers"}, about_before=_BEFORE, user_id=""),
+    "group.deleted": EventType(
+        "A group was deleted.", GROUP, more="Its members left it, without events of their own.", user_id=""
+    ),
+    "group.member_added": EventType("A user was added to a group.", MEMBER),
+    "group.member_changed": EventType(
+        "A user got another role in a group.", MEMBER, {"role": ""}, about_before=_BEFORE
+    ),
+    "group.member_removed": EventType(
+        "A user was removed from a group.",
+        MEMBER,
+        more="Not recorded when the user or the group is deleted: users who are restored are in their groups again.",
     ),
     "key.created": EventType("An API key was created.", KEY),
     "key.revealed": EventType("An API key was revealed.", KEY),

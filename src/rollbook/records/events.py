@@ -178,6 +178,12 @@ async def _stored(tx: Tx, user_id: str, now: int, object: Mapping[str, Any], who
     return whole
 
 
+def row(type: str, user_id: str, by: Actor, object: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> Row:
+    """A row for `record_many`, of a small object."""
+    was = None if before is None else _encode(before).decode()
+    return ids.new("evt"), type, user_id, clock.now(), *by, _encode(object).decode(), was
+
+
 async def record_many(tx: Tx, events: Iterable[Row]) -> None:
     """Record these, rows of `event_log.COLUMNS`. To be done last: until the commit, no one else on PostgreSQL can
     number events."""

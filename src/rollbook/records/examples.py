@@ -17,6 +17,7 @@ KEY_ID = "key_065n19esg1vsvaetc6pc73vuso"
 SESSION_ID = "ses_065n19qk2l1v7fm8c0t3b5d6eg"
 WEBHOOK_ID = "webhook_065n1avd4p1q9h2v5c8m3k7r6g"
 IMPORT_ID = "imp_065n1c7m8h1u9f3s6d2q5b8k4g"
+GROUP_ID = "group_065n1e8q5o1v3g7m2h9c4t0d6s"
 FACTOR_ID = "fac_065n1f3k9s1t7b2m5h8c0v4d6g"
 EVENT_ID = "evt_065n1ijrg1t7ne57u1m417e15k"
 DELIVERY_ID = "dlv_065n1p8d3o1k7f2h9v6c4m5r0g"
@@ -69,6 +70,17 @@ KEY: dict[str, Any] = {
     "last_used_at": None,
     "revoked_at": None,
 }
+GROUP: dict[str, Any] = {
+    "id": GROUP_ID,
+    "name": "Engineering",
+    "external_id": "team-7",
+    "metadata": {"cost_center": "4711"},
+    "members": 12,
+    "created_at": "2023-10-27T10:15:00Z",
+    "updated_at": "2023-10-27T11:00:00Z",
+}
+GROUP_AS_CREATED = {**GROUP, "members": 0, "updated_at": "2023-10-27T10:15:00Z"}
+MEMBER: dict[str, Any] = {"group_id": GROUP_ID, "group_name": "Engineering", "user_id": CHARLIE_ID, "role": "lead"}
 USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 SESSION: dict[str, Any] = {
     "id": SESSION_ID,

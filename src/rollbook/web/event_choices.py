@@ -9,6 +9,7 @@ from rollbook.records import event_types
 
 NAMES = {
     "user": "Users",
+    "group": "Groups",
     "key": "API keys",
     "session": "Sessions",
     "token": "One-time tokens",

@@ -34,6 +34,7 @@ __all__ = [
     "Fault",
     "Forbidden",
     "Gone",
+    "GroupLimitReached",
     "HeadersTooLarge",
     "IdempotencyKeyReused",
     "IdempotencyStillRunning",
@@ -122,8 +123,8 @@ class EmailTaken(BadRequest):
 
 
 class ExternalIdTaken(BadRequest):
-    """`external_id_taken`: Another user has this `external_id`. To find the user, call `GET
-    /v1/users?external_id=`.
+    """`external_id_taken`: Another user has this `external_id`, or another group. To find it, call `GET
+    /v1/users?external_id=` or `GET /v1/groups?external_id=`.
     """
 
 
@@ -248,6 +249,12 @@ class FactorLimitReached(Forbidden):
 class LastFactor(Forbidden):
     """`last_factor`: Your role needs a second factor (setting `second_factor_roles`), so you can't remove your
     last one. Add another one first.
+    """
+
+
+class GroupLimitReached(Forbidden):
+    """`group_limit_reached`: The user is in 1,000 groups, or the server has 100,000. Remove the user from others,
+    or delete those that are no longer used.
     """
 
 
@@ -483,6 +490,7 @@ BY_CODE: dict[str, type[APIError]] = {
     "not_yourself": NotYourself,
     "factor_limit_reached": FactorLimitReached,
     "last_factor": LastFactor,
+    "group_limit_reached": GroupLimitReached,
     "key_limit_reached": KeyLimitReached,
     "webhook_limit_reached": WebhookLimitReached,
     "replay_limit_reached": ReplayLimitReached,

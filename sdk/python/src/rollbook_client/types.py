@@ -46,6 +46,7 @@ ErrorCode = (
         "unknown_host",
         "last_owner",
         "key_limit_reached",
+        "group_limit_reached",
         "factor_limit_reached",
         "last_factor",
         "webhook_limit_reached",
@@ -101,6 +102,13 @@ EventPattern = (
         "user.deleted",
         "user.restored",
         "user.purged",
+        "group.*",
+        "group.created",
+        "group.updated",
+        "group.deleted",
+        "group.member_added",
+        "group.member_changed",
+        "group.member_removed",
         "key.*",
         "key.created",
         "key.revealed",
@@ -166,6 +174,12 @@ EventType = (
         "user.deleted",
         "user.restored",
         "user.purged",
+        "group.created",
+        "group.updated",
+        "group.deleted",
+        "group.member_added",
+        "group.member_changed",
+        "group.member_removed",
         "key.created",
         "key.revealed",
         "key.rotated",
@@ -222,8 +236,8 @@ Later versions can add values.
 
 Role = Literal["member", "viewer", "admin", "owner"] | str
 """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their
-requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full
-access, except to owners. `owner`: Full access.
+requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`:
+Full access, except to owners. `owner`: Full access.
 
 Later versions can add values.
 """
@@ -237,6 +251,8 @@ Scope = (
         "users:delete",
         "users:verify",
         "users:export",
+        "groups:read",
+        "groups:write",
         "tokens:create",
         "tokens:consume",
         "keys:read",
@@ -303,7 +319,7 @@ class BulkOperation(TypedDict):
     """
     role: NotRequired[Role]
     """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of
-    their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member.
+    their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member.
     `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`.
     """
     external_id: NotRequired[str | None]
@@ -400,7 +416,7 @@ class User(Model):
     """The user's email."""
     role: str
     """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of
-    their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member.
+    their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member.
     `admin`: Full access, except to owners. `owner`: Full access.
     """
     status: str
@@ -737,6 +753,22 @@ class Session(Model):
     )
 
 
+class GroupMembership(Model):
+    """A group of a user."""
+
+    __slots__ = ()
+    group_id: str
+    """ID of the group."""
+    group_name: str
+    """The group's name."""
+    role: str
+    """The user's role in the group. Empty: none."""
+    added_at: datetime
+    """When the user was added to the group."""
+    _kinds = {"added_at": time}
+    _known = ("group_id", "group_name", "role", "added_at")
+
+
 class EventActor(Model):
     """Actor of the change: the user, API key, ID and trace of the request, the client's IP address (`cli` for the
     command line), and the assistant that made it.
@@ -761,23 +793,20 @@ class EventActor(Model):
 
 
 class EventObject(Model):
-    """The user, API key, session, second factor, one-time token, webhook or rate limit: the fields it has, as the
-    type of the event says. The text of a key, token or link is never contained. If the user was erased, only
-    the ID of the object and `erased`.
+    """The user, group, member of a group, API key, session, second factor, one-time token, webhook or rate limit:
+    the fields it has, as the type of the event says. The text of a key, token or link is never contained. If
+    the user was erased, only the ID of the object and `erased`.
     """
 
     __slots__ = ()
     id: str | None
-    """ID of the user, API key, session, token or webhook."""
+    """ID of the user, group, API key, session, token or webhook."""
     name: str | None
-    """The name of the user or API key."""
+    """The name of the user, group or API key."""
     email: str | None
     """The email of the user, or that the token is about."""
     role: str | None
-    """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of
-    their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member.
-    `admin`: Full access, except to owners. `owner`: Full access.
-    """
+    """The role of the user or, of a member, in the group."""
     status: str | None
     """`invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in
     or use their API keys until they are activated.
@@ -791,13 +820,15 @@ class EventObject(Model):
     rate_limit: str | None
     """Rate limit, or `none`. Null: the default applies."""
     created_at: datetime | None
-    """When the user, API key, session, token or webhook was created."""
+    """When the user, group, API key, session, token or webhook was created."""
     updated_at: datetime | None
     """When it was last updated."""
     last_sign_in_at: datetime | None
     """When the user last signed in, or their password was last verified."""
+    members: int | None
+    """The number of members."""
     user_id: str | None
-    """The user the API key, session, token or webhook belongs to."""
+    """The user the API key, session, token, webhook or membership belongs to."""
     kind: str | None
     """Where the key works."""
     masked: str | None
@@ -919,6 +950,10 @@ class EventObject(Model):
     """Whether the export has password hashes."""
     erased: bool | None
     """`true`: the user was erased, so that nothing else is left of the object."""
+    group_id: str | None
+    """The group of a member."""
+    group_name: str | None
+    """The name of that group."""
     send: bool | None
     """Whether Rollbook mails the token."""
     window: str | None
@@ -969,6 +1004,8 @@ class EventObject(Model):
             "filters",
             "finished_at",
             "format",
+            "group_id",
+            "group_name",
             "headers",
             "id",
             "ip_allow",
@@ -981,6 +1018,7 @@ class EventObject(Model):
             "mapping",
             "masked",
             "match",
+            "members",
             "message",
             "metadata",
             "name",
@@ -1033,6 +1071,7 @@ class EventObject(Model):
         "created_at",
         "updated_at",
         "last_sign_in_at",
+        "members",
         "user_id",
         "kind",
         "masked",
@@ -1087,6 +1126,8 @@ class EventObject(Model):
         "filters",
         "with_hashes",
         "erased",
+        "group_id",
+        "group_name",
         "send",
         "window",
         "limit",
@@ -1115,9 +1156,9 @@ class Event(Model):
     command line), and the assistant that made it.
     """
     object: EventObject
-    """The user, API key, session, second factor, one-time token, webhook or rate limit: the fields it has, as the
-    type of the event says. The text of a key, token or link is never contained. If the user was erased, only
-    the ID of the object and `erased`.
+    """The user, group, member of a group, API key, session, second factor, one-time token, webhook or rate limit:
+    the fields it has, as the type of the event says. The text of a key, token or link is never contained. If
+    the user was erased, only the ID of the object and `erased`.
     """
     before: EventObject | None
     """The previous values of the fields that changed, or the API key that was rotated. Null if there is no
@@ -1143,6 +1184,8 @@ class Export(Model):
     """The browsers the user is signed in with."""
     second_factors: list[SecondFactor]
     """The user's second factors, without the secrets."""
+    groups: list[GroupMembership]
+    """The groups that the user is in."""
     events: list[Event]
     """The events about the user and their API keys."""
     _kinds = {
@@ -1151,9 +1194,66 @@ class Export(Model):
         "tokens": each(Token),
         "sessions": each(Session),
         "second_factors": each(SecondFactor),
+        "groups": each(GroupMembership),
         "events": each(Event),
     }
-    _known = ("user", "keys", "tokens", "sessions", "second_factors", "events")
+    _known = ("user", "keys", "tokens", "sessions", "second_factors", "groups", "events")
+
+
+class Group(Model):
+    """A group of users."""
+
+    __slots__ = ()
+    id: str
+    """ID of the group."""
+    name: str
+    """The group's name. Need not be unique."""
+    external_id: str | None
+    """Your own identifier for the group."""
+    metadata: dict[str, Any]
+    """A JSON object with your own data."""
+    members: int
+    """The number of members."""
+    created_at: datetime
+    """When it was created."""
+    updated_at: datetime
+    """When the group or its members were last changed."""
+    role: str | None
+    """The role of the `user` who was asked for. Only in lists of a user's groups."""
+    _kinds = {"created_at": time, "updated_at": time}
+    _optional = frozenset(["role"])
+    _known = ("id", "name", "external_id", "metadata", "members", "created_at", "updated_at", "role")
+
+
+class Member(Model):
+    """A member of a group."""
+
+    __slots__ = ()
+    user_id: str
+    """ID of the user."""
+    name: str
+    """The user's name."""
+    email: str
+    """The user's email."""
+    role: str
+    """The user's role in the group. Empty: none."""
+    added_at: datetime
+    """When the user was added to the group."""
+    _kinds = {"added_at": time}
+    _known = ("user_id", "name", "email", "role", "added_at")
+
+
+class AddedMembers(Model):
+    """What became of the users you sent."""
+
+    __slots__ = ()
+    added: int
+    """Users who were added."""
+    changed: int
+    """Members who got another role."""
+    unchanged: int
+    """Members who had the role already."""
+    _known = ("added", "changed", "unchanged")
 
 
 class UsedToken(Model):
@@ -1183,7 +1283,7 @@ class ConsumedToken(Model):
     """The user's email."""
     role: str | None
     """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of
-    their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member.
+    their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member.
     `admin`: Full access, except to owners. `owner`: Full access.
     """
     status: str | None

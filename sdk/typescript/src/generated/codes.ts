@@ -66,11 +66,20 @@ export class ExpiredKey extends Unauthorized {}
 /** You already have an export running. Read it to its end, or close its connection, before you start another. */
 export class ExportRunning extends TooManyRequests {}
 
-/** Another user has this `external_id`. To find the user, call `GET /v1/users?external_id=`. */
+/**
+ * Another user has this `external_id`, or another group. To find it, call `GET /v1/users?external_id=` or `GET
+ * /v1/groups?external_id=`.
+ */
 export class ExternalIdTaken extends BadRequest {}
 
 /** The user has 20 second factors. Remove those that are no longer used. */
 export class FactorLimitReached extends Forbidden {}
+
+/**
+ * The user is in 1,000 groups, or the server has 100,000. Remove the user from others, or delete those that are no longer
+ * used.
+ */
+export class GroupLimitReached extends Forbidden {}
 
 /** The request has more than 100 headers, or more than 32 KiB of them (settings `max_header_fields`, `max_header_bytes`). */
 export class HeadersTooLarge extends APIError {}
@@ -280,6 +289,7 @@ const CODES: [code: string, status: number, type: typeof APIError][] = [
   ["export_running", 429, ExportRunning],
   ["external_id_taken", 400, ExternalIdTaken],
   ["factor_limit_reached", 403, FactorLimitReached],
+  ["group_limit_reached", 403, GroupLimitReached],
   ["headers_too_large", 431, HeadersTooLarge],
   ["idempotency_key_reused", 422, IdempotencyKeyReused],
   ["idempotency_still_running", 409, IdempotencyStillRunning],

@@ -29,6 +29,8 @@ export interface ExportUsersParams {
    * text, such as `pro`, `1`, `0.5`, `true` or `null`.
    */
   metadata?: { readonly [key: string]: string } | undefined;
+  /** Only members of the group with this ID. Requires the scope `groups:read` as well. */
+  group?: string | undefined;
   /** `ndjson`: a JSON object on each line. `csv`: a table with a header. */
   format?: "csv" | "ndjson" | (string & {}) | undefined;
 }
@@ -49,6 +51,7 @@ export class Exports {
    * export --with-hashes` includes the hashes. You can run one export at a time.
    *
    * Scope: `users:export`.
+   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {ExportRunning} You already have an export running.
    * @example
    * for await (const user of client.exports.users()) console.log(user.id);

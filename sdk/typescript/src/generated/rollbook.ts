@@ -2,6 +2,7 @@
 import { Client, type ClientOptions } from "../client.js";
 import { Events } from "./events.js";
 import { Exports } from "./exports.js";
+import { Groups } from "./groups.js";
 import { Imports } from "./imports.js";
 import { Keys } from "./keys.js";
 import { Requests } from "./requests.js";
@@ -14,6 +15,7 @@ import { Webhooks } from "./webhooks.js";
 
 export * from "./events.js";
 export * from "./exports.js";
+export * from "./groups.js";
 export * from "./imports.js";
 export * from "./keys.js";
 export * from "./requests.js";
@@ -34,6 +36,7 @@ export * from "./webhooks.js";
 export class Rollbook extends Client {
   readonly users: Users;
   readonly tokens: Tokens;
+  readonly groups: Groups;
   readonly exports: Exports;
   readonly keys: Keys;
   readonly sessions: Sessions;
@@ -48,6 +51,7 @@ export class Rollbook extends Client {
     super(options);
     this.users = new Users(this);
     this.tokens = new Tokens(this);
+    this.groups = new Groups(this);
     this.exports = new Exports(this);
     this.keys = new Keys(this);
     this.sessions = new Sessions(this);

@@ -4,6 +4,32 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AddedMembers
+         * @description What became of the users you sent.
+         * @example {
+         *       "added": 2,
+         *       "changed": 0,
+         *       "unchanged": 0
+         *     }
+         */
+        AddedMembers: {
+            /**
+             * Format: int64
+             * @description Users who were added.
+             */
+            added: number;
+            /**
+             * Format: int64
+             * @description Members who got another role.
+             */
+            changed: number;
+            /**
+             * Format: int64
+             * @description Members who had the role already.
+             */
+            unchanged: number;
+        };
+        /**
          * Bulk
          * @description Operations on users. They are done in this order.
          * @example {
@@ -55,7 +81,7 @@ export interface components {
              * @example charlie@example.com
              */
             email?: string;
-            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
+            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
             role?: components["schemas"]["Role"];
             /** @description Your own identifier for the user. Unique. Null removes it. */
             external_id?: string | null;
@@ -279,7 +305,7 @@ export interface components {
              */
             email: string;
             /**
-             * @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
+             * @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
              * @example member
              */
             role?: "member" | "viewer" | "admin" | "owner" | (string & {});
@@ -533,7 +559,7 @@ export interface components {
          * @description What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by the status.
          * @example internal_error
          */
-        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "id_taken" | "token_invalid" | "challenge_invalid" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "second_factor_required" | "wrong_code" | "forbidden" | "insufficient_scope" | "user_suspended" | "proof_required" | "address_not_allowed" | "key_kind" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "factor_limit_reached" | "last_factor" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "position_expired" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
+        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "id_taken" | "token_invalid" | "challenge_invalid" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "second_factor_required" | "wrong_code" | "forbidden" | "insufficient_scope" | "user_suspended" | "proof_required" | "address_not_allowed" | "key_kind" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "group_limit_reached" | "factor_limit_reached" | "last_factor" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "position_expired" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
         /**
          * ErrorDetail
          * @description One problem with a request.
@@ -680,16 +706,16 @@ export interface components {
         };
         /**
          * EventObject
-         * @description The user, API key, session, second factor, one-time token, webhook or rate limit: the fields it has, as the type of the event says. The text of a key, token or link is never contained. If the user was erased, only the ID of the object and `erased`.
+         * @description The user, group, member of a group, API key, session, second factor, one-time token, webhook or rate limit: the fields it has, as the type of the event says. The text of a key, token or link is never contained. If the user was erased, only the ID of the object and `erased`.
          */
         EventObject: {
             /**
-             * @description ID of the user, API key, session, token or webhook.
+             * @description ID of the user, group, API key, session, token or webhook.
              * @example user_065n18a8k1rnhbvqalm9j3ts0c
              */
             id?: string;
             /**
-             * @description The name of the user or API key.
+             * @description The name of the user, group or API key.
              * @example Charlie Chaplin
              */
             name?: string;
@@ -700,10 +726,10 @@ export interface components {
              */
             email?: string | null;
             /**
-             * @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
+             * @description The role of the user or, of a member, in the group.
              * @example member
              */
-            role?: "member" | "viewer" | "admin" | "owner" | (string & {});
+            role?: string;
             /**
              * @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated.
              * @example active
@@ -732,7 +758,7 @@ export interface components {
             rate_limit?: string | null;
             /**
              * Format: date-time
-             * @description When the user, API key, session, token or webhook was created.
+             * @description When the user, group, API key, session, token or webhook was created.
              * @example 2023-10-27T10:00:00Z
              */
             created_at?: string;
@@ -749,7 +775,13 @@ export interface components {
              */
             last_sign_in_at?: string | null;
             /**
-             * @description The user the API key, session, token or webhook belongs to.
+             * Format: int64
+             * @description The number of members.
+             * @example 12
+             */
+            members?: number;
+            /**
+             * @description The user the API key, session, token, webhook or membership belongs to.
              * @example user_065n18a8k1rnhbvqalm9j3ts0c
              */
             user_id?: string;
@@ -764,7 +796,7 @@ export interface components {
              */
             masked?: string;
             /** @description The scopes of the key. Null: everything its user can do. */
-            scopes?: ("users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
+            scopes?: ("users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "groups:read" | "groups:write" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
             /** @description IP addresses and networks that can use the key. Null: any. */
             ip_allow?: string[] | null;
             /** @description Whether the key can be revealed again. */
@@ -992,6 +1024,16 @@ export interface components {
             with_hashes?: boolean;
             /** @description `true`: the user was erased, so that nothing else is left of the object. */
             erased?: boolean;
+            /**
+             * @description The group of a member.
+             * @example group_065n1e8q5o1v3g7m2h9c4t0d6s
+             */
+            group_id?: string;
+            /**
+             * @description The name of that group.
+             * @example Engineering
+             */
+            group_name?: string;
             /** @description Whether Rollbook mails the token. */
             send?: boolean;
             /**
@@ -1022,12 +1064,12 @@ export interface components {
          * @description An event type, all of a group such as `user.*`, or `*` for all, including those of later versions.
          * @enum {string}
          */
-        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "key.*" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.*" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "password_link.*" | "password_link.created" | "token.*" | "token.created" | "token.requested" | "token.consumed" | "token.revoked" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "import.*" | "import.finished" | "server.*" | "server.test" | (string & {});
+        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "group.*" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.*" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.*" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "password_link.*" | "password_link.created" | "token.*" | "token.created" | "token.requested" | "token.consumed" | "token.revoked" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "import.*" | "import.finished" | "server.*" | "server.test" | (string & {});
         /**
          * @description What happened. Later versions can add types: ignore those you don't know.
          * @example user.created
          */
-        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "password_link.created" | "token.created" | "token.requested" | "token.consumed" | "token.revoked" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "import.finished" | "server.test" | (string & {});
+        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.created" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "password_link.created" | "token.created" | "token.requested" | "token.consumed" | "token.revoked" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "import.finished" | "server.test" | (string & {});
         /**
          * Export
          * @description All data about a user.
@@ -1107,6 +1149,14 @@ export interface components {
          *           "last_used_at": "2023-10-27T10:31:00Z"
          *         }
          *       ],
+         *       "groups": [
+         *         {
+         *           "group_id": "group_065n1e8q5o1v3g7m2h9c4t0d6s",
+         *           "group_name": "Engineering",
+         *           "role": "lead",
+         *           "added_at": "2023-10-27T10:45:00Z"
+         *         }
+         *       ],
          *       "events": [
          *         {
          *           "id": "evt_065n1ijrg1t7ne57u1m417e15k",
@@ -1155,8 +1205,195 @@ export interface components {
             sessions: components["schemas"]["Session"][];
             /** @description The user's second factors, without the secrets. */
             second_factors: components["schemas"]["SecondFactor"][];
+            /** @description The groups that the user is in. */
+            groups: components["schemas"]["GroupMembership"][];
             /** @description The events about the user and their API keys. */
             events: components["schemas"]["Event"][];
+        };
+        /**
+         * Group
+         * @description A group of users.
+         * @example {
+         *       "id": "group_065n1e8q5o1v3g7m2h9c4t0d6s",
+         *       "name": "Engineering",
+         *       "external_id": "team-7",
+         *       "metadata": {
+         *         "cost_center": "4711"
+         *       },
+         *       "members": 12,
+         *       "created_at": "2023-10-27T10:15:00Z",
+         *       "updated_at": "2023-10-27T11:00:00Z"
+         *     }
+         */
+        Group: {
+            /**
+             * @description ID of the group.
+             * @example group_065n1e8q5o1v3g7m2h9c4t0d6s
+             */
+            id: string;
+            /**
+             * @description The group's name. Need not be unique.
+             * @example Engineering
+             */
+            name: string;
+            /**
+             * @description Your own identifier for the group.
+             * @example team-7
+             */
+            external_id: string | null;
+            /**
+             * @description A JSON object with your own data.
+             * @example {
+             *       "plan": "pro"
+             *     }
+             */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: int64
+             * @description The number of members.
+             * @example 12
+             */
+            members: number;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             * @example 2023-10-27T10:00:00Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When the group or its members were last changed.
+             * @example 2023-10-27T11:00:00Z
+             */
+            updated_at: string;
+            /** @description The role of the `user` who was asked for. Only in lists of a user's groups. */
+            role?: string;
+        };
+        /**
+         * GroupCreate
+         * @description A group to create.
+         * @example {
+         *       "name": "Engineering",
+         *       "external_id": "team-7",
+         *       "metadata": {
+         *         "cost_center": "4711"
+         *       }
+         *     }
+         */
+        GroupCreate: {
+            /**
+             * @description The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters.
+             * @example Engineering
+             */
+            name: string;
+            /**
+             * @description Your own identifier for the group. Unique among groups. Null removes it.
+             * @example team-7
+             */
+            external_id?: string | null;
+            /**
+             * @description A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
+             * @example {
+             *       "plan": "pro"
+             *     }
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * GroupMembership
+         * @description A group of a user.
+         * @example {
+         *       "group_id": "group_065n1e8q5o1v3g7m2h9c4t0d6s",
+         *       "group_name": "Engineering",
+         *       "role": "lead",
+         *       "added_at": "2023-10-27T10:45:00Z"
+         *     }
+         */
+        GroupMembership: {
+            /**
+             * @description ID of the group.
+             * @example group_065n1e8q5o1v3g7m2h9c4t0d6s
+             */
+            group_id: string;
+            /**
+             * @description The group's name.
+             * @example Engineering
+             */
+            group_name: string;
+            /**
+             * @description The user's role in the group. Empty: none.
+             * @example lead
+             */
+            role: string;
+            /**
+             * Format: date-time
+             * @description When the user was added to the group.
+             * @example 2023-10-27T10:00:00Z
+             */
+            added_at: string;
+        };
+        /**
+         * GroupPatch
+         * @description The fields of a group to change. Missing fields are left unchanged, and metadata is merged.
+         * @example {
+         *       "metadata": {
+         *         "cost_center": "4712"
+         *       }
+         *     }
+         */
+        GroupPatch: {
+            /**
+             * @description The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters.
+             * @example Engineering
+             */
+            name?: string;
+            /**
+             * @description Your own identifier for the group. Unique among groups. Null removes it.
+             * @example team-7
+             */
+            external_id?: string | null;
+            /**
+             * @description Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.
+             * @example {
+             *       "plan": "team",
+             *       "trial_ends": null
+             *     }
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * GroupUpdate
+         * @description The fields of a group to change. Missing fields are left unchanged.
+         * @example {
+         *       "name": "Engineering"
+         *     }
+         */
+        GroupUpdate: {
+            /**
+             * @description The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters.
+             * @example Engineering
+             */
+            name?: string;
+            /**
+             * @description Your own identifier for the group. Unique among groups. Null removes it.
+             * @example team-7
+             */
+            external_id?: string | null;
+            /**
+             * @description A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
+             * @example {
+             *       "plan": "pro"
+             *     }
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
         };
         /**
          * Health
@@ -1400,7 +1637,7 @@ export interface components {
              */
             masked: string;
             /** @description The scopes of the key. Null: everything its user can do. */
-            scopes: ("users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
+            scopes: ("users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "groups:read" | "groups:write" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
             /** @description IP addresses and networks that can use the key. Null: any. */
             ip_allow: string[] | null;
             /**
@@ -1644,6 +1881,99 @@ export interface components {
              * @example 0
              */
             more: number;
+        };
+        /**
+         * Member
+         * @description A member of a group.
+         * @example {
+         *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
+         *       "name": "Charles Chaplin",
+         *       "email": "charlie.c@example.com",
+         *       "role": "lead",
+         *       "added_at": "2023-10-27T10:45:00Z"
+         *     }
+         */
+        Member: {
+            /**
+             * @description ID of the user.
+             * @example user_065n18a8k1rnhbvqalm9j3ts0c
+             */
+            user_id: string;
+            /**
+             * @description The user's name.
+             * @example Charles Chaplin
+             */
+            name: string;
+            /**
+             * Format: email
+             * @description The user's email.
+             * @example charlie.c@example.com
+             */
+            email: string;
+            /**
+             * @description The user's role in the group. Empty: none.
+             * @example lead
+             */
+            role: string;
+            /**
+             * Format: date-time
+             * @description When the user was added to the group.
+             * @example 2023-10-27T10:00:00Z
+             */
+            added_at: string;
+        };
+        /**
+         * MemberUpdate
+         * @description A member to add, or to change.
+         * @example {
+         *       "role": "lead"
+         *     }
+         */
+        MemberUpdate: {
+            /**
+             * @description The user's role in the group: a text of yours, which gives no rights in Rollbook. Default or null: an empty text.
+             * @example lead
+             */
+            role?: string | null;
+        };
+        /**
+         * MembersAdd
+         * @description Users to add to a group.
+         * @example {
+         *       "members": [
+         *         {
+         *           "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
+         *           "role": "lead"
+         *         },
+         *         {
+         *           "user_id": "user_065n1610s1svlbjclvt8htp6r0"
+         *         }
+         *       ]
+         *     }
+         */
+        MembersAdd: {
+            /** @description Up to 1,000 users, each once. */
+            members: components["schemas"]["NewMember"][];
+        };
+        /**
+         * NewMember
+         * @description A user to add to a group. One who is a member already gets the role.
+         * @example {
+         *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
+         *       "role": "lead"
+         *     }
+         */
+        NewMember: {
+            /**
+             * @description ID of the user.
+             * @example user_065n18a8k1rnhbvqalm9j3ts0c
+             */
+            user_id: string;
+            /**
+             * @description The user's role in the group: a text of yours, which gives no rights in Rollbook. Default or null: an empty text.
+             * @example lead
+             */
+            role?: string | null;
         };
         /**
          * NotReady
@@ -2042,7 +2372,7 @@ export interface components {
          */
         ReplayOnly: "failed" | "undelivered" | (string & {});
         /**
-         * @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
+         * @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
          * @enum {string}
          */
         Role: "member" | "viewer" | "admin" | "owner" | (string & {});
@@ -2095,7 +2425,7 @@ export interface components {
          * @description What an API key can be used for.
          * @enum {string}
          */
-        Scope: "users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {});
+        Scope: "users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "groups:read" | "groups:write" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {});
         /**
          * SecondFactor
          * @description A second factor of a user: an authenticator app or a passkey. `secret`, `otpauth_url` and `recovery_codes` are only returned once.
@@ -2926,7 +3256,7 @@ export interface components {
              */
             email: string;
             /**
-             * @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
+             * @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
              * @example member
              */
             role?: "member" | "viewer" | "admin" | "owner" | (string & {});
@@ -3008,7 +3338,7 @@ export interface components {
              * @example securepassword123
              */
             password?: string;
-            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
+            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
             role?: components["schemas"]["Role"];
             /** @description Your own identifier for the user. Unique. Null removes it. */
             external_id?: string | null;
@@ -3054,7 +3384,7 @@ export interface components {
              * @example charlie@example.com
              */
             email?: string;
-            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
+            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
             role?: components["schemas"]["Role"];
             /** @description Your own identifier for the user. Unique. Null removes it. */
             external_id?: string | null;
@@ -3103,7 +3433,7 @@ export interface components {
              * @example charlie@example.com
              */
             email?: string;
-            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
+            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
             role?: components["schemas"]["Role"];
             /** @description Your own identifier for the user. Unique. Null removes it. */
             external_id?: string | null;

@@ -4,6 +4,9 @@ import type { components } from "./schema.js";
 type Schemas = components["schemas"];
 type Object<Name extends keyof Schemas> = Schemas[Name];
 
+/** What became of the users you sent. */
+export interface AddedMembers extends Object<"AddedMembers"> {}
+
 /** Operations on users. They are done in this order. */
 export interface Bulk extends Object<"Bulk"> {}
 
@@ -62,9 +65,9 @@ export interface Event extends Object<"Event"> {}
 export interface EventActor extends Object<"EventActor"> {}
 
 /**
- * The user, API key, session, second factor, one-time token, webhook or rate limit: the fields it has, as the type of the
- * event says. The text of a key, token or link is never contained. If the user was erased, only the ID of the object and
- * `erased`.
+ * The user, group, member of a group, API key, session, second factor, one-time token, webhook or rate limit: the fields
+ * it has, as the type of the event says. The text of a key, token or link is never contained. If the user was erased, only
+ * the ID of the object and `erased`.
  */
 export interface EventObject extends Object<"EventObject"> {}
 
@@ -76,6 +79,21 @@ export type EventType = Schemas["EventType"];
 
 /** All data about a user. */
 export interface Export extends Object<"Export"> {}
+
+/** A group of users. */
+export interface Group extends Object<"Group"> {}
+
+/** A group to create. */
+export interface GroupCreate extends Object<"GroupCreate"> {}
+
+/** A group of a user. */
+export interface GroupMembership extends Object<"GroupMembership"> {}
+
+/** The fields of a group to change. Missing fields are left unchanged, and metadata is merged. */
+export interface GroupPatch extends Object<"GroupPatch"> {}
+
+/** The fields of a group to change. Missing fields are left unchanged. */
+export interface GroupUpdate extends Object<"GroupUpdate"> {}
 
 /** Health of the server: alive, or ready for requests. */
 export interface Health extends Object<"Health"> {}
@@ -104,6 +122,18 @@ export interface KeyUsage extends Object<"KeyUsage"> {}
 
 /** A call that was made with an API key. Credentials, bodies that were sent and values of queries are never stored. */
 export interface LoggedRequest extends Object<"LoggedRequest"> {}
+
+/** A member of a group. */
+export interface Member extends Object<"Member"> {}
+
+/** A member to add, or to change. */
+export interface MemberUpdate extends Object<"MemberUpdate"> {}
+
+/** Users to add to a group. */
+export interface MembersAdd extends Object<"MembersAdd"> {}
+
+/** A user to add to a group. One who is a member already gets the role. */
+export interface NewMember extends Object<"NewMember"> {}
 
 /** Why the server is not ready: its checks, or the error that any request can get. */
 export interface NotReady extends Object<"NotReady"> {}
@@ -146,8 +176,8 @@ export type ReplayOnly = Schemas["ReplayOnly"];
 
 /**
  * The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their
- * requests. `viewer`: Can read all users and events, and have webhooks. Otherwise like a member. `admin`: Full access,
- * except to owners. `owner`: Full access.
+ * requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full
+ * access, except to owners. `owner`: Full access.
  */
 export type Role = Schemas["Role"];
 

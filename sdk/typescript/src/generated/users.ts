@@ -32,6 +32,8 @@ export interface UserListParams {
    * text, such as `pro`, `1`, `0.5`, `true` or `null`.
    */
   metadata?: { readonly [key: string]: string } | undefined;
+  /** Only members of the group with this ID. Requires the scope `groups:read` as well. */
+  group?: string | undefined;
   /** `created_at`, `name` or `email`; separate several with commas. Prefix with `-` for descending order. */
   sort?: readonly ("created_at" | "-created_at" | "name" | "-name" | "email" | "-email" | (string & {}))[] | undefined;
   /** Items per page, 1 to 1,000. Default: 1000. A loop over the list goes on over all pages. */
@@ -83,6 +85,8 @@ export interface UserCountParams {
    * text, such as `pro`, `1`, `0.5`, `true` or `null`.
    */
   metadata?: { readonly [key: string]: string } | undefined;
+  /** Only members of the group with this ID. Requires the scope `groups:read` as well. */
+  group?: string | undefined;
 }
 
 /** Query parameters of `users.delete`. */
@@ -279,6 +283,7 @@ export class Users {
    * can be restored, newest deletion first.
    *
    * Scope: `users:read`.
+   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * for await (const user of client.users.list()) console.log(user.id);
    */
@@ -294,7 +299,7 @@ export class Users {
    *
    * Scope: `users:write`.
    * @throws {EmailTaken} Another user has this email.
-   * @throws {ExternalIdTaken} Another user has this `external_id`.
+   * @throws {ExternalIdTaken} Another user has this `external_id`, or another group.
    * @example
    * const user = await client.users.create({
    *   name: "Charlie Chaplin",
@@ -312,6 +317,7 @@ export class Users {
    * Returns the exact number of users that match the filters.
    *
    * Scope: `users:read`.
+   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const count = await client.users.count();
    */
@@ -415,7 +421,7 @@ export class Users {
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {EmailTaken} Another user has this email.
-   * @throws {ExternalIdTaken} Another user has this `external_id`.
+   * @throws {ExternalIdTaken} Another user has this `external_id`, or another group.
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
    * @throws {LastOwner} The last active owner can't be deleted, suspended or given a lower role, because no one could undo
    * it.
@@ -446,7 +452,7 @@ export class Users {
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {EmailTaken} Another user has this email.
-   * @throws {ExternalIdTaken} Another user has this `external_id`.
+   * @throws {ExternalIdTaken} Another user has this `external_id`, or another group.
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
    * @throws {LastOwner} The last active owner can't be deleted, suspended or given a lower role, because no one could undo
    * it.
@@ -624,7 +630,7 @@ export class Users {
    * Scope: `users:write`.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {EmailTaken} Another user has this email.
-   * @throws {ExternalIdTaken} Another user has this `external_id`.
+   * @throws {ExternalIdTaken} Another user has this `external_id`, or another group.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const user = await client.users.restore("user_065n18a8k1rnhbvqalm9j3ts0c");
@@ -637,7 +643,7 @@ export class Users {
    * Export a user.
    *
    * Returns all data about a user: their fields, API keys, one-time tokens and second factors (without the secrets),
-   * sessions and events. Changes made by others don't say who made them. You can run one export at a time.
+   * sessions, groups and events. Changes made by others don't say who made them. You can run one export at a time.
    *
    * Scope: `users:export`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.

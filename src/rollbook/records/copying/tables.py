@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rollbook.records import second_factors, users, webhooks
+from rollbook.records import groups, second_factors, users, webhooks
 from rollbook.records.webhooks import deliveries, inbox, replays
 
 EVENT = "id, type, user_id, created_at, actor_user, actor_key, address, request_id, trace_id, client, object, before"
@@ -28,6 +28,10 @@ DELETED_USERS = CopyTable("deleted_users", (*users.KEPT, "deleted_at"), "seq")
 TABLES = (
     USERS,
     DELETED_USERS,
+    CopyTable("groups", groups.KEPT, "id"),
+    _table("group_members", "group_id, user_seq, user_id, role, added_at", "group_id, user_seq"),
+    _table("deleted_group_members", "user_id, group_id, user_seq, role, added_at", "user_id, group_id"),
+    _table("deleted_groups", "id", "id"),
     _table(
         "keys",
         "id, user_id, name, digest, start, last_four, sealed, scopes, ip_allow, rate_limit, created_at, "

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from rollbook import clock
-from rollbook.records import event_log, user_dates, user_metadata, users
+from rollbook.records import event_log, groups, user_dates, user_metadata, users
 from rollbook.records.dialect import dialect
 from rollbook.records.user_list.query import (
     ANY,
@@ -93,6 +93,11 @@ class UserList(Protocol):
         ...
 
     @property
+    def BY_MEMBERS(self) -> str:
+        """The same of `group_members AS m`."""
+        ...
+
+    @property
     def INDEX_METADATA(self) -> str:
         """Brings users into the index of metadata: those whose numbers are higher than the one, and not than the
         other."""
@@ -131,8 +136,8 @@ async def _read(queries: Queries, columns: str, query: Query) -> UserPage:
         rows = await dialect(queries).user_search.find(queries, columns, query)
         total = await read_count(queries, query.filters) if query.count else None
         return page_of(columns, query, rows, total)
-    if query.filters.metadata is not None and by == "added" and not await are_few(queries, query.filters):
-        return await _read_by_metadata(queries, columns, query)
+    if by == "added" and _is_led(query.filters) and not await are_few(queries, query.filters):
+        return await _read_led(queries, columns, query)
     if (
         by == "added"
         and _has_dates(query.filters)
@@ -281,29 +286,40 @@ async def _turned(queries: Queries, column: str, where: Part, value: str, seq: i
     return await queries.one(f"SELECT {column}, seq {equal} ORDER BY seq LIMIT 1 OFFSET ?", value, *where.values, after)
 
 
-async def _read_by_metadata(queries: Queries, columns: str, query: Query) -> UserPage:
-    """Read users as they were added, in the order of the index of metadata: no further than to the end of the page,
-    whose users alone are looked at."""
-    source, where = await _led_by_metadata(queries, query.filters)
-    past = beyond(query, "m.seq")
-    page = f"SELECT m.seq FROM {source}{where.sql}{past.sql}{order_by(query, 'm.seq')} LIMIT ? OFFSET ?"
+def _is_led(filters: Filters) -> bool:
+    """Test whether an index has those who pass in the order in which they were added."""
+    return filters.metadata is not None or filters.group is not None
+
+
+async def _read_led(queries: Queries, columns: str, query: Query) -> UserPage:
+    """Read users as they were added, in the order of the index of metadata or of members: no further than to the end of
+    the page, whose users alone are looked at."""
+    source, where, seq = await _led(queries, query.filters)
+    past = beyond(query, seq)
+    page = f"SELECT {seq} AS seq FROM {source}{where.sql}{past.sql}{order_by(query, seq)} LIMIT ? OFFSET ?"
     sql = f"SELECT {columns}, email_key FROM users WHERE seq IN (SELECT seq FROM ({page}) AS page){order_by(query)}"
     rows = await queries.all(sql, *where.values, *past.values, query.limit + 1, query.offset)
     return page_of(columns, query, rows, await read_count(queries, query.filters) if query.count else None)
 
 
-async def _led_by_metadata(queries: Queries, filters: Filters) -> tuple[str, Part]:
-    """Users with the rarest of the values, found by the index of metadata, and the other conditions. Users are only
-    looked at where these are about them."""
-    assert filters.metadata is not None
-    pairs, _ = await user_metadata.rarest_first(queries, filters.metadata, user_metadata.MANY)
-    others = filters._replace(metadata=None)
-    where = await passing(queries, others, "m.seq")
-    sql = " WHERE m.key = ? AND m.value = ?" + "".join(user_metadata.condition(pairs[1:], "m.seq")) + where.sql
-    values = [text for pair in pairs for text in pair] + where.values
+async def _led(queries: Queries, filters: Filters) -> tuple[str, Part, str]:
+    """Members of the group, or users with the rarest of the values, found by an index that has them in the order in
+    which they were added; the other conditions; and the column of that order. Users are only looked at where these are
+    about them."""
+    pairs, is_rare = [], False
+    if filters.metadata is not None:
+        pairs, is_rare = await user_metadata.rarest_first(queries, filters.metadata, user_metadata.MANY)
+    if filters.group is not None and not is_rare:
+        others, led, seq, values = filters._replace(group=None), "m.group_id = ?", "m.user_seq", [filters.group]
+        source, of_users = "group_members AS m", dialect(queries).user_list.BY_MEMBERS
+    else:
+        others, led, seq = filters._replace(metadata=None), "m.key = ? AND m.value = ?", "m.seq"
+        led += "".join(user_metadata.condition(pairs[1:], seq))
+        values = [text for pair in pairs for text in pair]
+        source, of_users = "user_metadata AS m", dialect(queries).user_list.BY_METADATA
+    where = await passing(queries, others, seq)
     is_enough = others == Filters(first_seq=filters.first_seq, last_seq=filters.last_seq)
-    source = "user_metadata AS m" if is_enough else dialect(queries).user_list.BY_METADATA
-    return source, Part(sql, values)
+    return source if is_enough else of_users, Part(f" WHERE {led}{where.sql}", values + where.values), seq
 
 
 async def _start(queries: Queries, query: Query) -> tuple[Part, int, int]:
@@ -390,8 +406,10 @@ async def read_count(queries: Queries, filters: Filters) -> int:
         return await dialect(queries).user_counts.total(queries)
     if filters.q is not None:
         return await dialect(queries).user_search.count(queries, filters)
-    if filters.metadata is not None and not await are_few(queries, filters):
-        source, where = await _led_by_metadata(queries, filters)
+    if filters == Filters(group=filters.group) and filters.group is not None:
+        return await groups.size(queries, filters.group)
+    if _is_led(filters) and not await are_few(queries, filters):
+        source, where, _ = await _led(queries, filters)
         return await scalar(queries, f"SELECT count(*) FROM {source}{where.sql}", *where.values)
     where = await passing(queries, filters)
     table = "users" if filters.deleted_since is None else "deleted_users"
@@ -418,6 +436,8 @@ async def are_few(queries: Queries, filters: Filters, few: int = FEW) -> bool:
     """Test whether so few users pass the filters on their own columns that looking at each of them is cheaper than a
     search among all."""
     if filters.email is not None or filters.external_id is not None or filters.ids is not None:
+        return True
+    if filters.group is not None and await groups.size(queries, filters.group) <= few:
         return True
     for column in COUNT_FEW:
         value = getattr(filters, column)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from rollbook.records import rules, user_dates, user_metadata
+from rollbook.records import groups, rules, user_dates, user_metadata
 from rollbook.storage.database import Queries
 
 SORTABLE = ("created_at", "name", "email")
@@ -30,6 +30,7 @@ class Filters(NamedTuple):
     created_before: int | None = None  # microseconds, exclusive
     q: str | None = None
     metadata: tuple[tuple[str, str], ...] | None = None  # keys and values, as text
+    group: str | None = None  # the ID of one that exists
     deleted_since: int | None = None
     """Not the living, but those who were deleted at or after this time, in microseconds."""
     first_seq: int | None = None
@@ -196,6 +197,10 @@ async def passing(queries: Queries, filters: Filters, seq: str = "seq") -> Part:
         has_all, texts = await user_metadata.having(queries, filters.metadata, "users.seq" if seq == "seq" else seq)
         parts.append(has_all)
         values.extend(texts)
+    if filters.group is not None:
+        are_members, ids = await groups.having(queries, filters.group, "users.seq" if seq == "seq" else seq)
+        parts.append(are_members)
+        values.extend(ids)
     if filters.created_after is not None:
         parts.append(" AND created_at > ?")
         values.append(filters.created_after)

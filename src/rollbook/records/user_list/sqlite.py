@@ -9,6 +9,7 @@ from rollbook.records.user_list.query import Part, Position, Query, settled
 from rollbook.storage.database import Database, Queries, Row
 
 BY_METADATA = "user_metadata AS m CROSS JOIN users USING (seq)"
+BY_MEMBERS = "group_members AS m CROSS JOIN users ON users.seq = m.user_seq"
 INDEX_METADATA = """
     INSERT INTO user_metadata SELECT key, value, seq FROM user_metadata_pairs WHERE seq > ? AND seq <= ?
       ON CONFLICT DO NOTHING"""
@@ -83,6 +84,8 @@ def _is_indexed(query: Query) -> bool:
     if filters.email is not None or filters.external_id is not None or filters.ids is not None:
         return True
     several = (filters.role is not None) + (filters.status is not None)
+    if filters.group is not None:
+        return by == "added" and several == 0 and not has_dates
     if by == "added":
         return several <= 1 and not has_dates
     if by == "created_at":  # of users with one date there may be many, who are sorted by what follows it

@@ -16,6 +16,7 @@ from rollbook_client._async.resource import AsyncResource
 from rollbook_client._requests import OMIT, Omit, build, segment
 from rollbook_client._responses import json_of, list_of, nothing, one_of, text
 from rollbook_client.types import (
+    AddedMembers,
     BulkOperation,
     BulkResults,
     ConsumedToken,
@@ -24,11 +25,13 @@ from rollbook_client.types import (
     Event,
     EventPattern,
     Export,
+    Group,
     Health,
     Import,
     Key,
     KeyKind,
     LoggedRequest,
+    Member,
     PasswordLink,
     PublicKeys,
     RecoveryCodes,
@@ -55,6 +58,137 @@ from rollbook_client.webhooks import verify
 
 if TYPE_CHECKING:
     from rollbook_client._async.client import AsyncRollbook
+
+
+class AsyncGroupsMembers(AsyncResource):
+    """`client.groups.members`"""
+
+    def list(self, group_id: str, *, limit: int = 1000) -> AsyncPager[Member]:
+        """List the members of a group.
+
+        Returns the members in the order in which the users were added. To search, filter and sort members, use
+        `GET /v1/users?group=`.
+
+        Scope: `groups:read`.
+
+        Args:
+            group_id: ID of the group.
+            limit: Items per page; iterating goes on over all pages. 1 to 1,000.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> async for member in client.groups.members.list("group_065n1e8q5o1v3g7m2h9c4t0d6s"):
+            ...     print(member.id)
+        """
+        return self._pages(
+            build("GET", f"/v1/groups/{segment(group_id)}/members", query={"limit": limit}), Member, "link"
+        )
+
+    async def add(
+        self, group_id: str, *, members: Sequence[Mapping[str, Any]], idempotency_key: str | None = None
+    ) -> AddedMembers:
+        """Add members to a group.
+
+        Adds up to 1,000 users: all of them, or none if one can't be added. Members get the role you send.
+
+        Scope: `groups:write`.
+
+        Args:
+            group_id: ID of the group.
+            members: Up to 1,000 users, each once.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
+
+        Raises:
+            GroupLimitReached: The user is in 1,000 groups, or the server has 100,000.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> added_members = await client.groups.members.add(
+            ...     "group_065n1e8q5o1v3g7m2h9c4t0d6s",
+            ...     members=[
+            ...         {"user_id": "user_065n18a8k1rnhbvqalm9j3ts0c", "role": "lead"},
+            ...         {"user_id": "user_065n1610s1svlbjclvt8htp6r0"},
+            ...     ],
+            ... )
+        """
+        return await self._call(
+            build(
+                "POST",
+                f"/v1/groups/{segment(group_id)}/members",
+                body={"members": members},
+                idempotency_key=idempotency_key,
+            ),
+            one_of(AddedMembers),
+        )
+
+    async def set(self, group_id: str, user_id: str, *, role: str | None | Omit = OMIT) -> Member:
+        """Add or change a member of a group.
+
+        Adds the user to the group or, if they are a member, changes their role.
+
+        Scope: `groups:write`.
+
+        Args:
+            group_id: ID of the group.
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+            role: The user's role in the group: a text of yours, which gives no rights in Rollbook. Default or
+                null: an empty text. At most 255 characters.
+
+        Raises:
+            GroupLimitReached: The user is in 1,000 groups, or the server has 100,000.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> member = await client.groups.members.set(
+            ...     "group_065n1e8q5o1v3g7m2h9c4t0d6s", "user_065n18a8k1rnhbvqalm9j3ts0c", role="lead"
+            ... )
+        """
+        return await self._call(
+            build("PUT", f"/v1/groups/{segment(group_id)}/members/{segment(user_id)}", body={"role": role}),
+            one_of(Member),
+        )
+
+    async def remove(self, group_id: str, user_id: str) -> None:
+        """Remove a member from a group.
+
+        The user stays. Fails with 404 if they are no member.
+
+        Scope: `groups:write`.
+
+        Args:
+            group_id: ID of the group.
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> await client.groups.members.remove(
+            ...     "group_065n1e8q5o1v3g7m2h9c4t0d6s", "user_065n18a8k1rnhbvqalm9j3ts0c"
+            ... )
+        """
+        return await self._call(build("DELETE", f"/v1/groups/{segment(group_id)}/members/{segment(user_id)}"), nothing)
+
+    @property
+    def with_raw_response(self) -> AsyncGroupsMembersWithRawResponse:
+        """The same calls, which return the response with its head."""
+        return AsyncGroupsMembersWithRawResponse(self._client)
+
+
+class AsyncGroupsMembersWithRawResponse:
+    def __init__(self, client: AsyncRollbook) -> None:
+        found = AsyncGroupsMembers(client, raw=True)
+        self.list = raw_page(found.list)
+        self.add = raw(found.add)
+        self.set = raw(found.set)
+        self.remove = raw(found.remove)
 
 
 class AsyncUsersSecond_factors(AsyncResource):
@@ -740,6 +874,7 @@ class AsyncExports(AsyncResource):
         created_before: datetime | str | None = None,
         q: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        group: str | None = None,
     ) -> AsyncLines:
         """Export users.
 
@@ -764,8 +899,12 @@ class AsyncExports(AsyncResource):
                 other scripts written without spaces, any place. At most 255 characters.
             metadata: Only users with these values in their metadata, up to 10. Compares texts, numbers,
                 booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`.
+            group: Only members of the group with this ID. Requires the scope `groups:read` as well. At most 40
+                characters.
 
         Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
             ExportRunning: You already have an export running.
 
         Example:
@@ -786,9 +925,276 @@ class AsyncExports(AsyncResource):
                     "created_before": created_before,
                     "q": q,
                     "metadata": metadata,
+                    "group": group,
                 },
             )
         )
+
+
+class AsyncGroups(AsyncResource):
+    """`client.groups`"""
+
+    @property
+    def members(self) -> AsyncGroupsMembers:
+        return AsyncGroupsMembers(self._client)
+
+    def list(
+        self,
+        *,
+        q: str | None = None,
+        name: str | None = None,
+        external_id: str | None = None,
+        user: str | None = None,
+        sort: str | None = None,
+        limit: int = 1000,
+        offset: int | None = None,
+    ) -> AsyncPager[Group]:
+        """List groups.
+
+        Returns groups, oldest first, or sorted by name. Pass `user` for those of one user: each then has their
+        `role`.
+
+        Scope: `groups:read`.
+
+        Args:
+            q: Search: part of the name, ignoring case. At most 255 characters.
+            name: Only groups with this name, ignoring case. At most 255 characters.
+            external_id: Only the group with this external ID. At most 255 characters.
+            user: Only groups of this user, with their `role` there. At most 40 characters.
+            sort: How to sort them. Prefix with `-` for descending order. One of `-created_at`, `-name`,
+                `created_at`, `name`. Default: created_at.
+            limit: Items per page; iterating goes on over all pages. 1 to 1,000.
+            offset: Number of items to skip. Default: 0.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> async for group in client.groups.list():
+            ...     print(group.id)
+        """
+        return self._pages(
+            build(
+                "GET",
+                "/v1/groups",
+                query={
+                    "q": q,
+                    "name": name,
+                    "external_id": external_id,
+                    "user": user,
+                    "sort": sort,
+                    "limit": limit,
+                    "offset": offset,
+                },
+            ),
+            Group,
+            "offset",
+        )
+
+    async def create(
+        self,
+        *,
+        name: str,
+        external_id: str | None | Omit = OMIT,
+        metadata: Mapping[str, Any] | None | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> Group:
+        """Create a group.
+
+        Names need not be unique; an `external_id` is. The group has no members yet.
+
+        Scope: `groups:write`.
+
+        Args:
+            name: The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed.
+                No control characters. At most 255 characters.
+            external_id: Your own identifier for the group. Unique among groups. Null removes it. At most 255
+                characters.
+            metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
+
+        Raises:
+            ExternalIdTaken: Another user has this `external_id`, or another group.
+            GroupLimitReached: The user is in 1,000 groups, or the server has 100,000.
+
+        Example:
+            >>> group = await client.groups.create(
+            ...     name="Engineering", external_id="team-7", metadata={"cost_center": "4711"}
+            ... )
+            >>> group.id
+            'group_065n1e8q5o1v3g7m2h9c4t0d6s'
+        """
+        return await self._call(
+            build(
+                "POST",
+                "/v1/groups",
+                body={"name": name, "external_id": external_id, "metadata": metadata},
+                idempotency_key=idempotency_key,
+            ),
+            one_of(Group),
+        )
+
+    async def get(self, group_id: str) -> Group:
+        """Get a group.
+
+        Returns the group with the number of its members. The `ETag` changes with the group and with its
+        members: send it as `If-None-Match` to read the group only if it has changed, or as `If-Match` with an
+        update.
+
+        Scope: `groups:read`.
+
+        Args:
+            group_id: ID of the group.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> group = await client.groups.get("group_065n1e8q5o1v3g7m2h9c4t0d6s")
+            >>> group.id
+            'group_065n1e8q5o1v3g7m2h9c4t0d6s'
+        """
+        return await self._call(build("GET", f"/v1/groups/{segment(group_id)}"), one_of(Group))
+
+    async def put(
+        self,
+        group_id: str,
+        *,
+        name: str | Omit = OMIT,
+        external_id: str | None | Omit = OMIT,
+        metadata: Mapping[str, Any] | None | Omit = OMIT,
+        if_match: str | None = None,
+    ) -> Group:
+        """Update a group.
+
+        Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null
+        removes a key. With `If-Match`, the update only succeeds if the group still has that version.
+
+        Scope: `groups:write`.
+
+        Args:
+            group_id: ID of the group.
+            name: The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed.
+                No control characters. At most 255 characters.
+            external_id: Your own identifier for the group. Unique among groups. Null removes it. At most 255
+                characters.
+            metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
+            if_match: Only if the object still has this version, the `etag` of a raw response.
+
+        Raises:
+            ExternalIdTaken: Another user has this `external_id`, or another group.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
+                version.
+
+        Example:
+            >>> group = await client.groups.put("group_065n1e8q5o1v3g7m2h9c4t0d6s", name="Engineering")
+            >>> group.id
+            'group_065n1e8q5o1v3g7m2h9c4t0d6s'
+        """
+        return await self._call(
+            build(
+                "PUT",
+                f"/v1/groups/{segment(group_id)}",
+                body={"name": name, "external_id": external_id, "metadata": metadata},
+                headers={"If-Match": if_match},
+            ),
+            one_of(Group),
+        )
+
+    async def update(
+        self,
+        group_id: str,
+        *,
+        name: str | Omit = OMIT,
+        external_id: str | None | Omit = OMIT,
+        metadata: Mapping[str, Any] | None | Omit = OMIT,
+        if_match: str | None = None,
+    ) -> Group:
+        """Update a group.
+
+        Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null
+        removes a key. With `If-Match`, the update only succeeds if the group still has that version.
+
+        Scope: `groups:write`.
+
+        Args:
+            group_id: ID of the group.
+            name: The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed.
+                No control characters. At most 255 characters.
+            external_id: Your own identifier for the group. Unique among groups. Null removes it. At most 255
+                characters.
+            metadata: Changes of the metadata (RFC 7396): keys you send are set, those with null are removed,
+                objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.
+            if_match: Only if the object still has this version, the `etag` of a raw response.
+
+        Raises:
+            ExternalIdTaken: Another user has this `external_id`, or another group.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
+                version.
+
+        Example:
+            >>> group = await client.groups.update(
+            ...     "group_065n1e8q5o1v3g7m2h9c4t0d6s", metadata={"cost_center": "4712"}
+            ... )
+            >>> group.id
+            'group_065n1e8q5o1v3g7m2h9c4t0d6s'
+        """
+        return await self._call(
+            build(
+                "PATCH",
+                f"/v1/groups/{segment(group_id)}",
+                body={"name": name, "external_id": external_id, "metadata": metadata},
+                headers={"If-Match": if_match},
+            ),
+            one_of(Group),
+        )
+
+    async def delete(self, group_id: str, *, if_match: str | None = None) -> None:
+        """Delete a group.
+
+        Its members stay users. This can't be undone.
+
+        Scope: `groups:write`.
+
+        Args:
+            group_id: ID of the group.
+            if_match: Only if the object still has this version, the `etag` of a raw response.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
+                version.
+
+        Example:
+            >>> await client.groups.delete("group_065n1e8q5o1v3g7m2h9c4t0d6s")
+        """
+        return await self._call(
+            build("DELETE", f"/v1/groups/{segment(group_id)}", headers={"If-Match": if_match}), nothing
+        )
+
+    @property
+    def with_raw_response(self) -> AsyncGroupsWithRawResponse:
+        """The same calls, which return the response with its head."""
+        return AsyncGroupsWithRawResponse(self._client)
+
+
+class AsyncGroupsWithRawResponse:
+    def __init__(self, client: AsyncRollbook) -> None:
+        found = AsyncGroups(client, raw=True)
+        self.list = raw_page(found.list)
+        self.create = raw(found.create)
+        self.get = raw(found.get)
+        self.put = raw(found.put)
+        self.update = raw(found.update)
+        self.delete = raw(found.delete)
 
 
 class AsyncImports(AsyncImporting):
@@ -1797,6 +2203,7 @@ class AsyncUsers(AsyncResource):
         created_before: datetime | str | None = None,
         q: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        group: str | None = None,
         sort: Sequence[str] | None = None,
         limit: int = 1000,
         offset: int | None = None,
@@ -1826,6 +2233,8 @@ class AsyncUsers(AsyncResource):
                 other scripts written without spaces, any place. At most 255 characters.
             metadata: Only users with these values in their metadata, up to 10. Compares texts, numbers,
                 booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`.
+            group: Only members of the group with this ID. Requires the scope `groups:read` as well. At most 40
+                characters.
             sort: `created_at`, `name` or `email`; separate several with commas. Prefix with `-` for descending
                 order. One of `created_at`, `-created_at`, `name`, `-name`, `email`, `-email`.
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
@@ -1834,6 +2243,10 @@ class AsyncUsers(AsyncResource):
             count: `exact`: return `X-Total-Count` for filtered lists as well.
             consistency: `eventual`: a database standby may answer, and its data may lag. By default, lists
                 include every acknowledged change. One of `eventual`, `strong`.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
             >>> async for user in client.users.list():
@@ -1853,6 +2266,7 @@ class AsyncUsers(AsyncResource):
                     "created_before": created_before,
                     "q": q,
                     "metadata": metadata,
+                    "group": group,
                     "sort": sort,
                     "limit": limit,
                     "offset": offset,
@@ -1896,9 +2310,9 @@ class AsyncUsers(AsyncResource):
                 to guess are rejected: common ones, and those made of a common word or the user's name or email,
                 with digits or signs. Nothing is truncated.
             role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read
-                the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise
-                like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new
-                user: `member`.
+                the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks.
+                Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default
+                for a new user: `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
             email_verified: Whether the email is verified.
@@ -1912,7 +2326,7 @@ class AsyncUsers(AsyncResource):
 
         Raises:
             EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user has this `external_id`.
+            ExternalIdTaken: Another user has this `external_id`, or another group.
 
         Example:
             >>> user = await client.users.create(
@@ -2000,6 +2414,7 @@ class AsyncUsers(AsyncResource):
         created_before: datetime | str | None = None,
         q: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        group: str | None = None,
     ) -> Count:
         """Count users.
 
@@ -2022,6 +2437,12 @@ class AsyncUsers(AsyncResource):
                 other scripts written without spaces, any place. At most 255 characters.
             metadata: Only users with these values in their metadata, up to 10. Compares texts, numbers,
                 booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`.
+            group: Only members of the group with this ID. Requires the scope `groups:read` as well. At most 40
+                characters.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
 
         Example:
             >>> count = await client.users.count()
@@ -2042,6 +2463,7 @@ class AsyncUsers(AsyncResource):
                     "created_before": created_before,
                     "q": q,
                     "metadata": metadata,
+                    "group": group,
                 },
             ),
             one_of(Count),
@@ -2192,9 +2614,9 @@ class AsyncUsers(AsyncResource):
             email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
                 ignoring case. Stored as sent. 3 to 254 characters.
             role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read
-                the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise
-                like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new
-                user: `member`.
+                the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks.
+                Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default
+                for a new user: `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
             email_verified: Whether the email is verified.
@@ -2208,7 +2630,7 @@ class AsyncUsers(AsyncResource):
 
         Raises:
             EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user has this `external_id`.
+            ExternalIdTaken: Another user has this `external_id`, or another group.
             WrongPassword: The email is unknown, or the password is wrong.
             LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
                 could undo it.
@@ -2282,9 +2704,9 @@ class AsyncUsers(AsyncResource):
             email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
                 ignoring case. Stored as sent. 3 to 254 characters.
             role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read
-                the log of their requests. `viewer`: Can read all users and events, and have webhooks. Otherwise
-                like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new
-                user: `member`.
+                the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks.
+                Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default
+                for a new user: `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: Changes of the metadata (RFC 7396): keys you send are set, those with null are removed,
                 objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.
@@ -2299,7 +2721,7 @@ class AsyncUsers(AsyncResource):
 
         Raises:
             EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user has this `external_id`.
+            ExternalIdTaken: Another user has this `external_id`, or another group.
             WrongPassword: The email is unknown, or the password is wrong.
             LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
                 could undo it.
@@ -2662,7 +3084,7 @@ class AsyncUsers(AsyncResource):
 
         Raises:
             EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user has this `external_id`.
+            ExternalIdTaken: Another user has this `external_id`, or another group.
             NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
                 doesn't exist.
 
@@ -2685,8 +3107,8 @@ class AsyncUsers(AsyncResource):
         """Export a user.
 
         Returns all data about a user: their fields, API keys, one-time tokens and second factors (without the
-        secrets), sessions and events. Changes made by others don't say who made them. You can run one export at
-        a time.
+        secrets), sessions, groups and events. Changes made by others don't say who made them. You can run one
+        export at a time.
 
         Scope: `users:export`. Members can only access themselves.
 
@@ -3174,6 +3596,10 @@ class AsyncResources:
     @property
     def exports(self) -> AsyncExports:
         return AsyncExports(cast("AsyncRollbook", self))
+
+    @property
+    def groups(self) -> AsyncGroups:
+        return AsyncGroups(cast("AsyncRollbook", self))
 
     @property
     def tokens(self) -> AsyncTokens:

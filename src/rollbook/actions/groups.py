@@ -1,0 +1,315 @@
+"""Actions on groups and their members. A group gives no rights in Rollbook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from msgspec import UNSET
+
+from rollbook.actions.arguments import (
+    GroupCreate,
+    GroupFields,
+    ListGroups,
+    MembersAdd,
+    MemberUpdate,
+    MetadataPatch,
+)
+from rollbook.actions.checking import check_version, given, invalid, refuse
+from rollbook.actions.context import Rollbook
+from rollbook.actions.permissions import known, require, whom
+from rollbook.actions.principal import Principal
+from rollbook.actions.users import patched
+from rollbook.errors import Fault, GroupLimitReached, NotFound
+from rollbook.records import events, groups, users
+from rollbook.records.groups import Candidate, Group, Member, Membership, Selection
+from rollbook.storage.database import Queries, Tx
+
+MAX_GROUPS = 100_000
+MAX_MEMBERSHIPS = 1_000
+"""Groups of a user."""
+
+
+class GroupPage(NamedTuple):
+    groups: list[Group]
+    total: int
+    roles: dict[str, str] | None
+    """Of the user who was asked for, by the group's ID."""
+
+
+class MemberPage(NamedTuple):
+    members: list[Member]
+    total: int
+    more: bool
+
+
+class Put(NamedTuple):
+    """What became of users who were put into a group."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    unknown: tuple[str, ...] = ()
+    """Users who do not exist. Then nothing was done."""
+
+
+# ---- groups
+
+
+async def list_groups(on: Rollbook, by: Principal, asked: ListGroups) -> GroupPage:
+    """List groups
+
+    Returns groups, oldest first, or sorted by name. Pass `user` for those of one user: each then has their `role`.
+    """
+    require(by, "groups:read")
+    user_id = None if asked.user is None else known("user", whom(by, asked.user))
+    selection = Selection(asked.q, asked.name, asked.external_id, user_id)
+    return await on.read_aside(_list, selection, asked.sort, asked.limit, asked.offset)
+
+
+async def _list(queries: Queries, asked: Selection, sort: str, limit: int, offset: int) -> GroupPage:
+    roles = None
+    if asked.user_id is not None:
+        await users.get(queries, asked.user_id)
+        roles = {each.group_id: each.role for each in await groups.of_user(queries, asked.user_id)}
+    found = await groups.some(queries, asked, limit, offset, sort)
+    return GroupPage(found, await groups.count(queries, asked), roles)
+
+
+async def get(on: Rollbook, by: Principal, id: str) -> Group:
+    """Get a group
+
+    Returns the group with the number of its members. The `ETag` changes with the group and with its members: send it as
+    `If-None-Match` to read the group only if it has changed, or as `If-Match` with an update.
+    """
+    require(by, "groups:read")
+    return await groups.get(on.db, known("group", id))
+
+
+async def of_user(on: Rollbook, by: Principal, user_id: str) -> list[Membership]:
+    """The groups of a user, by name. Raises NotFound."""
+    require(by, "groups:read")
+    return await on.read(_of_user, known("user", user_id))
+
+
+async def _of_user(queries: Queries, user_id: str) -> list[Membership]:
+    await users.get(queries, user_id)
+    return await groups.of_user(queries, user_id)
+
+
+async def create(on: Rollbook, by: Principal, new: GroupCreate) -> Group:
+    """Create a group
+
+    Names need not be unique; an `external_id` is. The group has no members yet.
+    """
+    require(by, "groups:write")
+    return await on.write(add, by, groups.new(**_given(new)))
+
+
+async def add(tx: Tx, by: Principal, new: Group) -> Group:
+    """Raises ExternalIdTaken, GroupLimitReached."""
+    if await groups.count(tx) >= MAX_GROUPS:
+        raise GroupLimitReached()
+    group = await groups.add(tx, new)
+    await events.record(tx, "group.created", "", by.actor, groups.public(group))
+    return group
+
+
+async def update(
+    on: Rollbook, by: Principal, id: str, changes: GroupFields, versions: frozenset[int] | None = None
+) -> Group:
+    """Update a group
+
+    Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null removes a key.
+    With `If-Match`, the update only succeeds if the group still has that version.
+    """
+    require(by, "groups:write")
+    wanted = _given(changes)
+    patch = wanted.pop("metadata") if isinstance(changes.metadata, MetadataPatch) else None
+    return await on.write(change, by, known("group", id), wanted, versions, patch)
+
+
+async def change(
+    tx: Tx,
+    by: Principal,
+    id: str,
+    wanted: Mapping[str, Any],
+    versions: frozenset[int] | None = None,
+    patch: str | None = None,
+) -> Group:
+    """Update a group. A field that already has the value is no change, and without a change there is no event. Raises
+    NotFound, PreconditionFailed, ExternalIdTaken."""
+    group = await groups.get(tx, id)
+    check_version(group.version, versions)
+    if patch is not None:
+        wanted = {**wanted, "metadata": patched(group.metadata, patch)}
+    columns = {name: value for name, value in wanted.items() if getattr(group, name) != value}
+    if not columns:
+        return group
+    after = await groups.change(tx, group, columns)
+    before = groups.public_part(frozenset(columns))(group)
+    await events.record(tx, "group.updated", "", by.actor, groups.public(after), before)
+    return after
+
+
+async def delete(on: Rollbook, by: Principal, id: str, versions: frozenset[int] | None = None) -> None:
+    """Delete a group
+
+    Its members stay users. This can't be undone.
+    """
+    require(by, "groups:write")
+    await on.write(remove, by, known("group", id), versions)
+
+
+async def remove(tx: Tx, by: Principal, id: str, versions: frozenset[int] | None = None) -> None:
+    """Raises NotFound, PreconditionFailed."""
+    group = await groups.get(tx, id)
+    check_version(group.version, versions)
+    await groups.remove(tx, id)
+    await events.record(tx, "group.deleted", "", by.actor, groups.public(group))
+
+
+def _given(fields: GroupFields) -> dict[str, Any]:
+    return {name: given(value) for name in fields.__struct_fields__ if (value := getattr(fields, name)) is not UNSET}
+
+
+# ---- members
+
+
+async def list_members(on: Rollbook, by: Principal, id: str, limit: int = 50, after: int = 0) -> MemberPage:
+    """List the members of a group
+
+    Returns the members in the order in which the users were added. The `Link` header has the URL of the next page,
+    `X-Total-Count` the total. To search, filter and sort members, use `GET /v1/users?group=`.
+    """
+    require(by, "groups:read")
+    return await on.read(_members, known("group", id), after, limit)
+
+
+async def _members(queries: Queries, id: str, after: int, limit: int) -> MemberPage:
+    group = await groups.get(queries, id)
+    found = await groups.members(queries, id, after, limit + 1)
+    return MemberPage(found[:limit], group.members, len(found) > limit)
+
+
+async def add_members(on: Rollbook, by: Principal, id: str, new: MembersAdd) -> Put:
+    """Add members to a group
+
+    Adds up to 1,000 users: all of them, or none if one can't be added. Members get the role you send.
+    """
+    require(by, "groups:write")
+    roles: dict[str, str] = {}
+    for index, each in enumerate(new.members):
+        user_id = whom(by, each.user_id)
+        if user_id in roles:
+            refuse(f"members[{index}].user_id", "must not be repeated")
+        roles[user_id] = given(each.role) or ""
+    return await on.write(_add_members, by, known("group", id), roles)
+
+
+async def _add_members(tx: Tx, by: Principal, id: str, roles: Mapping[str, str]) -> Put:
+    put = await put_members(tx, by, id, roles)
+    if put.unknown:
+        at = {user_id: f"members[{index}].user_id" for index, user_id in enumerate(roles)}
+        raise invalid([Fault(at[each], f"{at[each]} must be the ID of a user.") for each in put.unknown])
+    return put
+
+
+async def set_member(on: Rollbook, by: Principal, id: str, user_id: str, member: MemberUpdate) -> Member:
+    """Add or change a member of a group
+
+    Adds the user to the group or, if they are a member, changes their role.
+    """
+    require(by, "groups:write")
+    user_id = known("user", whom(by, user_id))
+    return await on.write(_set_member, by, known("group", id), user_id, given(member.role) or "")
+
+
+async def _set_member(tx: Tx, by: Principal, id: str, user_id: str, role: str) -> Member:
+    if (await put_members(tx, by, id, {user_id: role})).unknown:
+        raise NotFound()
+    return await groups.member(tx, id, user_id)
+
+
+async def put_members(tx: Tx, by: Principal, id: str, roles: Mapping[str, str]) -> Put:
+    """Put users into a group, each with a role; those who have it already are left as they are. Raises NotFound if
+    there is no such group, GroupLimitReached."""
+    group, found = await _held(tx, id, roles)
+    unknown = tuple([user_id for user_id in roles if user_id not in found])
+    if unknown:
+        return Put(unknown=unknown)
+    joining = {user_id: role for user_id, role in roles.items() if found[user_id].role is None}
+    others = {user_id: role for user_id, role in roles.items() if found[user_id].role not in (None, role)}
+    if joining and (crowded := await groups.in_many(tx, [*joining], MAX_MEMBERSHIPS)) is not None:
+        raise GroupLimitReached(f"The user {crowded} is in 1,000 groups.")
+    if joining or others:
+        await groups.join(tx, id, [(found[user_id].seq, user_id, role) for user_id, role in joining.items()])
+        await groups.set_roles(tx, id, [(found[user_id].seq, role) for user_id, role in others.items()])
+        await groups.counted(tx, id, len(joining))
+        before = {user_id: {"role": found[user_id].role} for user_id in others}
+        await _record(tx, by, group, joining | others, before)
+    return Put(len(joining), len(others), len(roles) - len(joining) - len(others))
+
+
+async def remove_member(on: Rollbook, by: Principal, id: str, user_id: str) -> None:
+    """Remove a member from a group
+
+    The user stays. Fails with 404 if they are no member.
+    """
+    require(by, "groups:write")
+    await on.write(_remove_member, by, known("group", id), known("user", whom(by, user_id)))
+
+
+async def _remove_member(tx: Tx, by: Principal, id: str, user_id: str) -> None:
+    if not await drop_members(tx, by, id, [user_id]):
+        raise NotFound()
+
+
+async def drop_members(tx: Tx, by: Principal, id: str, user_ids: Iterable[str]) -> int:
+    """Remove users from a group; those who are no members don't matter. Return how many were. Raises NotFound if there
+    is no such group."""
+    group, found = await _held(tx, id, dict.fromkeys(user_ids))
+    leaving = {user_id: each for user_id, each in found.items() if each.role is not None}
+    if leaving:
+        await groups.leave(tx, id, [each.seq for each in leaving.values()])
+        await groups.counted(tx, id, -len(leaving))
+        await _record(tx, by, group, {user_id: each.role or "" for user_id, each in leaving.items()}, None)
+    return len(leaving)
+
+
+async def _held(tx: Tx, id: str, wanted: Mapping[str, Any]) -> tuple[Group, dict[str, Candidate]]:
+    """The group and those of these users who exist. No one else changes, deletes or restores any of them meanwhile:
+    users are locked first, as all do who lock both."""
+    await users.hold(tx, [*wanted])
+    group = await groups.get(tx, id)
+    return group, await groups.candidates(tx, id, [*wanted])
+
+
+async def _record(
+    tx: Tx, by: Principal, group: Group, roles: Mapping[str, str], before: Mapping[str, Any] | None
+) -> None:
+    """An event for each of these members. `before`: the earlier roles of those who had one; None: all of them left."""
+    told = []
+    for user_id, role in roles.items():
+        was = None if before is None else before.get(user_id)
+        what = "removed" if before is None else "added" if was is None else "changed"
+        object = {"group_id": group.id, "group_name": group.name, "user_id": user_id, "role": role}
+        told.append((f"group.member_{what}", user_id, by.actor, object, was))
+    if len(told) == 1:
+        await events.record(tx, *told[0])
+    else:
+        await events.record_many(tx, [events.row(*each) for each in told])
+
+
+# ---- what a deleted group leaves
+
+FORGOTTEN_AT_ONCE = 2_000
+
+
+async def forget_members(on: Rollbook) -> bool:
+    """Remove the members of deleted groups, some at a time. A job: whether there are more."""
+    id = await groups.left_over(on.db)
+    if id is None:
+        return False
+    await on.db.write(groups.forget, id, FORGOTTEN_AT_ONCE)
+    return True

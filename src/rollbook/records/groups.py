@@ -1,0 +1,307 @@
+"""Groups of users, and who is in them, with which role there.
+
+Members are in the order in which the users were added. Those who are deleted leave their groups until they are
+restored: triggers see to that (migration 0060), so every row of `group_members` is about a living user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from rollbook import clock, ids
+from rollbook.errors import ExternalIdTaken
+from rollbook.records import rules
+from rollbook.records.presenting import Hidden, Json, Time, presenter
+from rollbook.storage.database import Duplicate, Queries, Row, Statement, Tx, existing, first, scalar
+
+
+class Group(NamedTuple):
+    """A group as stored. The defaults are those of a new one."""
+
+    id: str
+    name: str
+    external_id: str | None = None
+    metadata: Json = "{}"
+    members: int = 0
+    version: Hidden[int] = 1
+    created_at: Time = 0
+    updated_at: Time = 0
+
+
+class Member(NamedTuple):
+    """A user in a group."""
+
+    seq: Hidden[int]
+    user_id: str
+    name: str
+    email: str
+    role: str
+    added_at: Time
+
+
+class Membership(NamedTuple):
+    """A group of a user."""
+
+    group_id: str
+    group_name: str
+    role: str
+    added_at: Time
+
+
+class Candidate(NamedTuple):
+    """A user who is to be in a group."""
+
+    seq: int
+    role: str | None
+    """The role that they have there; None: they are no member."""
+
+
+class Selection(NamedTuple):
+    """Selection of groups. None means any."""
+
+    q: str | None = None
+    """Part of the name, ignoring case."""
+    name: str | None = None
+    """The name, ignoring case."""
+    external_id: str | None = None
+    user_id: str | None = None
+    """Only groups of this user."""
+
+
+public = presenter(Group)
+public_part = lru_cache(maxsize=64)(lambda names: presenter(Group, names))
+public_member = presenter(Member)
+public_membership = presenter(Membership)
+
+ORDERS = {
+    "created_at": "g.id",
+    "-created_at": "g.id DESC",
+    "name": "name_key, g.id",
+    "-name": "name_key DESC, g.id DESC",
+}
+COLUMNS = ", ".join(Group._fields)
+KEPT = (*Group._fields, "name_key")
+LISTED = ", ".join(f"g.{column}" for column in Group._fields)
+
+BY_ID = Statement(f"SELECT {COLUMNS} FROM groups WHERE id = ?", locks=True)
+BY_EXTERNAL_ID = f"SELECT {COLUMNS} FROM groups WHERE external_id = ?"
+ADD = f"INSERT INTO groups ({', '.join(KEPT)}) VALUES ({', '.join('?' * len(KEPT))})"
+REMOVE = "DELETE FROM groups WHERE id = ?"
+NOTE_REMOVED = "INSERT INTO deleted_groups (id) VALUES (?)"
+COUNTED = f"""
+    UPDATE groups SET members = members + ?, version = version + 1, updated_at = ? WHERE id = ? RETURNING {COLUMNS}"""
+SIZE = "SELECT members FROM groups WHERE id = ?"
+OF_USER = """
+    SELECT g.id, g.name, m.role, m.added_at FROM group_members AS m JOIN groups AS g ON g.id = m.group_id
+    WHERE m.user_id = ? ORDER BY g.name_key, g.id"""
+MEMBER = """
+    SELECT m.user_seq, m.user_id, u.name, u.email, m.role, m.added_at
+    FROM group_members AS m JOIN users AS u ON u.seq = m.user_seq WHERE m.group_id = ? AND m.user_id = ?"""
+MEMBERS = f"{MEMBER.replace('m.user_id = ?', 'm.user_seq > ?')} ORDER BY m.user_seq LIMIT ?"
+ROLES = "SELECT user_id, role FROM group_members WHERE group_id = ?"
+JOIN = "INSERT INTO group_members (group_id, user_seq, user_id, role, added_at) VALUES (?, ?, ?, ?, ?)"
+SET_ROLE = "UPDATE group_members SET role = ? WHERE group_id = ? AND user_seq = ?"
+LEAVE = "DELETE FROM group_members WHERE group_id = ? AND user_seq = ?"
+
+AT_ONCE = 100
+"""Users of a statement."""
+MANY = 20_000
+"""Members, beyond which a list in another order than as added is walked until it is full rather than sorted: sorting so
+many takes 30 ms."""
+_USERS = f"({', '.join('?' * AT_ONCE)})"
+CANDIDATES = f"""
+    SELECT u.id, u.seq, m.role FROM users AS u LEFT JOIN group_members AS m ON m.group_id = ? AND m.user_seq = u.seq
+    WHERE u.id IN {_USERS}"""
+IN_MANY = f"""
+    SELECT m.user_id FROM group_members AS m JOIN groups AS g ON g.id = m.group_id
+    WHERE m.user_id IN {_USERS} GROUP BY m.user_id HAVING count(*) >= ? LIMIT 1"""
+
+LEFT_OVER = "SELECT id FROM deleted_groups LIMIT 1"
+FORGET = """
+    DELETE FROM group_members WHERE group_id = ? AND user_seq IN (
+        SELECT user_seq FROM group_members WHERE group_id = ? ORDER BY user_seq LIMIT ?)"""
+FORGOTTEN = "DELETE FROM deleted_groups WHERE id = ?"
+
+
+# ---- groups
+
+
+async def get(queries: Queries, id: str) -> Group:
+    """Raises NotFound."""
+    return Group._make(await existing(queries, BY_ID, id))
+
+
+async def by_external_id(queries: Queries, external_id: str) -> Group | None:
+    row = await queries.one(BY_EXTERNAL_ID, external_id)
+    return Group._make(row) if row else None
+
+
+async def some(
+    queries: Queries, asked: Selection, limit: int, offset: int = 0, sort: str = "created_at"
+) -> list[Group]:
+    where, values = _where(asked)
+    sql = f"SELECT {LISTED} FROM groups AS g{where} ORDER BY {ORDERS[sort]} LIMIT ? OFFSET ?"
+    return [Group._make(row) for row in await queries.all(sql, *values, limit, offset)]
+
+
+async def count(queries: Queries, asked: Selection = Selection()) -> int:  # noqa: B008 - it never changes
+    where, values = _where(asked)
+    return await scalar(queries, f"SELECT count(*) FROM groups AS g{where}", *values)
+
+
+def _where(asked: Selection) -> tuple[str, list[Any]]:
+    part = None if asked.q is None else _like(rules.fold(asked.q))
+    name = None if asked.name is None else rules.fold(asked.name)
+    conditions = {
+        "name_key LIKE ? ESCAPE '!'": part,
+        "name_key = ?": name,
+        "external_id = ?": asked.external_id,
+        "g.id IN (SELECT group_id FROM group_members WHERE user_id = ?)": asked.user_id,
+    }
+    given = {condition: value for condition, value in conditions.items() if value is not None}
+    return f" WHERE {' AND '.join(given)}" if given else "", [*given.values()]
+
+
+def _like(text: str) -> str:
+    """A pattern for texts that contain this one."""
+    return "%" + text.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
+
+
+def new(name: str, **fields: Any) -> Group:
+    """A group to `add`, which sets the times. `name` has passed `rules`."""
+    return Group(ids.new("group"), name, **fields)
+
+
+async def add(tx: Tx, new: Group) -> Group:
+    """Raises ExternalIdTaken."""
+    now = clock.now()
+    group = new._replace(created_at=now, updated_at=now)
+    try:
+        await tx.run(ADD, *group, rules.fold(group.name))
+    except Duplicate as refused:
+        raise _taken(refused) from None
+    return group
+
+
+async def change(tx: Tx, group: Group, changed: Mapping[str, Any]) -> Group:
+    """Set these columns of a group. Raises ExternalIdTaken."""
+    after = group._replace(**changed, version=group.version + 1, updated_at=clock.now())
+    columns = dict(changed) | ({"name_key": rules.fold(after.name)} if "name" in changed else {})
+    try:
+        await tx.run(_update(tuple(columns)), *columns.values(), after.updated_at, group.id)
+    except Duplicate as refused:
+        raise _taken(refused) from None
+    return after
+
+
+async def remove(tx: Tx, id: str) -> None:
+    """Its members are left to a job: `forget`."""
+    await tx.run(REMOVE, id)
+    await tx.run(NOTE_REMOVED, id)
+
+
+async def left_over(queries: Queries) -> str | None:
+    """ID of a deleted group that has rows of members."""
+    return await first(queries, LEFT_OVER)
+
+
+async def forget(tx: Tx, id: str, limit: int) -> bool:
+    """Remove up to `limit` members of a deleted group. Whether there may be more."""
+    if await tx.run(FORGET, id, id, limit) == limit:
+        return True
+    await tx.run(FORGOTTEN, id)
+    return False
+
+
+# ---- members
+
+
+async def size(queries: Queries, id: str) -> int:
+    """Number of members; 0 if there is no such group."""
+    return await first(queries, SIZE, id) or 0
+
+
+async def having(queries: Queries, id: str, seq: str) -> tuple[str, list[str]]:
+    """The condition, beginning with AND, that a user is a member, and its values. `seq` is the column of that number.
+    Where members are few, it leads to them; otherwise it is for a list that is walked."""
+    if await size(queries, id) > MANY:
+        among = "SELECT 1 FROM group_members AS among WHERE among.group_id = ? AND among.user_seq"
+        return f" AND EXISTS ({among} = {seq})", [id]
+    # The LIMIT, which cuts off none, tells PostgreSQL that they are few.
+    return f" AND {seq} IN (SELECT user_seq FROM group_members WHERE group_id = ? LIMIT {MANY})", [id]
+
+
+async def members(queries: Queries, id: str, after: int, limit: int) -> list[Member]:
+    """Members in the order in which the users were added, after this place in the list of users."""
+    return [Member._make(row) for row in await queries.all(MEMBERS, id, after, limit)]
+
+
+async def member(queries: Queries, id: str, user_id: str) -> Member:
+    """Raises NotFound."""
+    return Member._make(await existing(queries, MEMBER, id, user_id))
+
+
+async def roles(queries: Queries, id: str) -> dict[str, str]:
+    """The role of every member, by the user's ID."""
+    return dict(await queries.all(ROLES, id))  # type: ignore[arg-type]
+
+
+async def of_user(queries: Queries, user_id: str) -> list[Membership]:
+    """Groups of a user, by name."""
+    return [Membership._make(row) for row in await queries.all(OF_USER, user_id)]
+
+
+async def candidates(queries: Queries, id: str, user_ids: Sequence[str]) -> dict[str, Candidate]:
+    """Those of these users who exist, by ID."""
+    rows: list[Row] = []
+    for part in _parts(user_ids):
+        rows += await queries.all(CANDIDATES, id, *part)
+    return {user_id: Candidate(seq, role) for user_id, seq, role in rows}
+
+
+async def in_many(queries: Queries, user_ids: Sequence[str], many: int) -> str | None:
+    """The ID of one of these users who is in so many groups, or more."""
+    for part in _parts(user_ids):
+        if (found := await first(queries, IN_MANY, *part, many)) is not None:
+            return str(found)
+    return None
+
+
+async def join(tx: Tx, id: str, joining: Iterable[tuple[int, str, str]]) -> None:
+    """Add users, of each the place in the list, the ID and the role."""
+    now = clock.now()
+    await tx.many(JOIN, [(id, *each, now) for each in joining])
+
+
+async def set_roles(tx: Tx, id: str, roles: Iterable[tuple[int, str]]) -> None:
+    """Set the roles of members, each by their place in the list."""
+    await tx.many(SET_ROLE, [(role, id, seq) for seq, role in roles])
+
+
+async def leave(tx: Tx, id: str, seqs: Iterable[int]) -> None:
+    """Remove members, by their places in the list."""
+    await tx.many(LEAVE, [(id, seq) for seq in seqs])
+
+
+async def counted(tx: Tx, id: str, change: int) -> Group:
+    """Members have changed, and their number by so many. Raises NotFound."""
+    return Group._make(await existing(tx, COUNTED, change, clock.now(), id))
+
+
+def _parts(user_ids: Sequence[str]) -> Iterable[Sequence[str]]:
+    """AT_ONCE at a time, the last ones filled up with the last one: one statement, whatever their number."""
+    for start in range(0, len(user_ids), AT_ONCE):
+        part = [*user_ids[start : start + AT_ONCE]]
+        yield part + part[-1:] * (AT_ONCE - len(part))
+
+
+@lru_cache(maxsize=16)
+def _update(columns: tuple[str, ...]) -> str:
+    sets = ", ".join(f"{column} = ?" for column in columns)
+    return f"UPDATE groups SET {sets}, version = version + 1, updated_at = ? WHERE id = ?"
+
+
+def _taken(refused: Duplicate) -> Exception:
+    return ExternalIdTaken() if refused.constraint == "groups.external_id" else refused
