@@ -131,6 +131,8 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
         member = users[0]
         keys = _keys(http, hours)
         theirs = [_key(http, name=name, user_id=member["id"]) for name in ("Home automation", HOSTILE[0])]
+        for name in ("Microsoft Entra ID", HOSTILE[0]):
+            _key(http, name=name, kind="scim")
         clients = [server.http(key["key"]) for key in (*(keys[number] for number in USED), *theirs)]
         for hour in range(hours, 0, -1):
             progress(hour)
