@@ -92,7 +92,7 @@ WEBHOOK_ROLES = tuple(role for role in ROLES if "events:read" in ON_ALL[role])
 
 SCIM_ROLES = frozenset(role for role in ROLES if "users:write" in ON_ALL[role])
 """The roles whose users' keys identity providers can use."""
-SCIM_SCOPES = frozenset({"users:read", "users:write", "users:delete", "groups:read", "groups:write"}) & EVERYTHING
+SCIM_SCOPES = frozenset({"users:read", "users:write", "users:delete", "groups:read", "groups:write"})
 """The scopes of a new SCIM key, unless it asks for fewer."""
 SCIM_GRANTABLE = SCIM_SCOPES | {"users:grant"}
 """All scopes that a SCIM key can have."""
