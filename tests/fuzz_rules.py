@@ -81,6 +81,8 @@ SENTENCES = {
     "The body contains a NUL character": "anywhere in a body, also within metadata",
     "url must": "hosts, ports and addresses, and what the settings allow",
     "headers must": "names ignore case, and all of them together have a maximum",
+    "user_id must be the ID of a user": "depends on who exists",
+    "user_id must not be repeated": "JSON Schema compares whole items only",
     "user_id must not be suspended": "depends on whose ID it is",
     "type must be one of": "those of this version",
     "from must not be after to": "depends on the log",
@@ -109,7 +111,7 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     if positive and "created_after" in query:
         query.pop("created_before", None)  # nor that it is the later one of the two
     item = case.path_parameters or {}
-    name = next((name for name in ("userId", "keyId", "sessionId", "webhookId") if name in item), None)
+    name = next((name for name in ("groupId", "userId", "keyId", "sessionId", "webhookId") if name in item), None)
     if name is None:
         return
     # Any key it has found may be the one it needs.
@@ -138,6 +140,10 @@ def _new(name: str) -> str:
         json={"name": "Alice", "email": f"{os.urandom(8).hex()}@example.com", "password": "securepassword123"},
     )
     user.raise_for_status()
+    if name == "groupId":
+        group = _client.post("/v1/groups", json={"name": "Engineering"})
+        # A member can have none.
+        return group.json()["id"] if group.status_code == 201 else "group_06h1c2jb21ovffve18npjb611k"
     if name == "userId":
         return user.json()["id"]
     if name == "sessionId":

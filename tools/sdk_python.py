@@ -35,6 +35,8 @@ SECRETS = {
 """What `repr` leaves out."""
 BY_HAND = {"follow_events"}
 BASES = {"events": "AsyncFollowing", "imports": "AsyncImporting"}
+TELLING = {"user": "email", "member": "email"}
+"""What examples print of an object, if not its ID."""
 MORE = {"webhooks": ["verify = staticmethod(verify)"]}
 WIDTH = 112
 SYNC = [
@@ -629,7 +631,7 @@ def example(operation: Operation, by: str) -> list[str]:
     if by:
         kind = snake(name_of(operation.result["items"]) or "") if operation.result else ""
         kind = {"import": "job", "api_request": "request"}.get(kind, kind)
-        return [f">>> async for {kind} in {call}:", f"...     print({kind}.{'email' if kind == 'user' else 'id'})"]
+        return [f">>> async for {kind} in {call}:", f"...     print({kind}.{TELLING.get(kind, 'id')})"]
     returned = name_of(operation.result) if operation.result else None
     if not returned:
         return [f">>> await {call}"]

@@ -220,6 +220,17 @@ def test_who_is_deleted_leaves_and_who_is_restored_is_back(http: httpx2.Client, 
     assert [each["group_id"] for each in http.get(f"/v1/users/{one}/export").json()["groups"]] == [group[11:]]
 
 
+def test_who_is_erased_is_in_no_group_and_in_no_event_of_one(server: Server, http: httpx2.Client, group: str) -> None:
+    user = new_user(http)["id"]
+    put(http, group, user, role="a role of theirs")
+    assert http.delete(f"/v1/users/{user}").status_code == 204
+    assert http.delete(f"/v1/users/{user}?purge=true").status_code == 204
+    for table in ("group_members", "deleted_group_members"):
+        assert server.ask(f"SELECT user_id FROM {table} WHERE user_id = '{user}'") == []
+    added = next(event for event in http.get("/v1/events", params={"user": user}).json() if "member" in event["type"])
+    assert added["object"] == {"id": user, "erased": True}
+
+
 def test_a_user_can_be_in_1_000_groups_and_a_server_have_100_000(server: Server, http: httpx2.Client) -> None:
     user, (one, two) = new_user(http)["id"], (made(http, name="A"), made(http, name="B"))
     [(seq,)] = server.ask(f"SELECT seq FROM users WHERE id = '{user}'")

@@ -32,6 +32,7 @@ from rollbook.records import (
     engines,
     event_metadata,
     events,
+    groups,
     idempotency_keys,
     keys,
     one_time_tokens,
@@ -57,6 +58,7 @@ RECORDS = (
     challenges,
     event_metadata,
     events,
+    groups,
     keys,
     idempotency_keys,
     one_time_tokens,
@@ -80,6 +82,9 @@ SMALL = {
         "the rows that a subquery with a LIMIT gives; what it walks itself is another step",
     ),
     "dated": "the users within the dates asked for: of them the index alone is read, in a thread",
+    "g": "groups, 100,000 at most, of which the names or the number are read in a thread",
+    "groups": "100,000 at most: they are counted before one is added",
+    "deleted_groups": "those of which members are left, for a moment",
     "access": "one row",
     "signing_keys": "two, or three while one is replaced",
     "password_parameters": "a row for each cost of each set of parameters that passwords have",
@@ -160,6 +165,8 @@ async def everything(call: Calls) -> None:
         for n in range(5)
     ]
     id = made[0]["id"]
+    group = (await call("POST", "/v1/groups", {"name": "Engineering", "external_id": "x"}))["id"]
+    await call("POST", f"/v1/groups/{group}/members", {"members": [{"user_id": user["id"]} for user in made]})
     filters = [
         "",
         "email=alice1@example.com",
@@ -179,6 +186,10 @@ async def everything(call: Calls) -> None:
         "created_after=2020-01-01T00:00:00Z&role=member",
         "created_before=2020-01-01T00:00:00Z",
         "metadata=plan:pro",
+        f"group={group}",
+        f"group={group}&role=member",
+        f"group={group}&metadata=plan:pro",
+        f"group={group}&q=alice",
     ]
     for _ in range(2):
         for only in filters:
@@ -263,10 +274,18 @@ async def everything(call: Calls) -> None:
     ):
         await call("GET", f"/v1/events?{query}")
     await call("GET", f"/v1/users/{id}/export")
+    await call("PATCH", f"/v1/groups/{group}", {"name": "Devs", "external_id": "y"})
+    await call("PUT", f"/v1/groups/{group}/members/{id}", {"role": "lead"})
+    for query in ("name=devs", "external_id=y", f"user={id}", "limit=1&sort=name"):
+        await call("GET", f"/v1/groups?{query}")
+    await call("GET", f"/v1/groups/{group}/members?limit=2")
+    await call("GET", call.links[-1].decode())
+    await call("DELETE", f"/v1/groups/{group}/members/{made[2]['id']}")
     await call("DELETE", f"/v1/users/{id}")
     await call("POST", f"/v1/users/{id}/restore")
     await call("DELETE", f"/v1/users/{id}?purge=true")
     await call("DELETE", f"/v1/users/{made[1]['id']}")
+    await call("DELETE", f"/v1/groups/{group}")
     for job in call.app._jobs.jobs:
         await job.step()
 

@@ -81,7 +81,7 @@ class AsyncGroupsMembers(AsyncResource):
 
         Example:
             >>> async for member in client.groups.members.list("group_065n1e8q5o1v3g7m2h9c4t0d6s"):
-            ...     print(member.id)
+            ...     print(member.email)
         """
         return self._pages(
             build("GET", f"/v1/groups/{segment(group_id)}/members", query={"limit": limit}), Member, "link"
