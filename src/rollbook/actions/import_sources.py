@@ -6,22 +6,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 SYSTEMS: dict[str, str] = {
+    "cognito": "Amazon Cognito",
     "appwrite": "Appwrite",
+    "aspnet-identity": "ASP.NET Core Identity",
+    "nextauth": "Auth.js (NextAuth)",
     "auth0": "Auth0",
     "better-auth": "better-auth",
     "clerk": "Clerk",
+    "devise": "Devise (Rails)",
     "django": "Django",
-    "entra": "Microsoft Entra ID",
+    "drupal": "Drupal",
     "fastapi-users": "fastapi-users",
     "firebase": "Firebase Authentication",
     "fusionauth": "FusionAuth",
     "keycloak": "Keycloak",
-    "kratos": "Ory Kratos",
+    "laravel": "Laravel",
     "logto": "Logto",
+    "entra": "Microsoft Entra ID",
     "okta": "Okta",
+    "kratos": "Ory Kratos",
     "pocketbase": "PocketBase",
+    "spring-security": "Spring Security",
     "supabase": "Supabase",
     "supertokens": "SuperTokens",
+    "wordpress": "WordPress",
     "zitadel": "ZITADEL",
 }
 """In the order of the alphabet, in which lists show them."""

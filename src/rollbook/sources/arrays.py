@@ -21,6 +21,8 @@ LISTS = ("users", "items", "data")
 
 T = TypeVar("T")
 
+_OF_PHPMYADMIN = re.compile(rb'\{"type":"(?:header|database|(table))",').match
+"""The objects around the rows in an export of phpMyAdmin; those of a table hold them as `data`."""
 _QUOTE, _OPENING = b'"'[0], b"[{"
 # All repetitions are possessive: nothing backtracks.
 _PLAIN = re.compile(
@@ -43,7 +45,7 @@ def split(source: BufferedReader, lists: Collection[str] = LISTS) -> Iterator[tu
     while start := (yield from text.next(at_end=b"")):
         if start == b"[":
             found = True
-            yield from _elements(text)
+            yield from _elements(text, is_outer=True)
         elif start == b"{":
             found = (yield from _lists(text, names)) or found
         else:
@@ -52,13 +54,21 @@ def split(source: BufferedReader, lists: Collection[str] = LISTS) -> Iterator[tu
         text.refuse(f"has no list of users: an array, or an object with one as {', '.join(lists)}")
 
 
-def _elements(text: _Text) -> Iterator[tuple[int, Piece]]:
+def _elements(text: _Text, is_outer: bool = False) -> Iterator[tuple[int, Piece]]:
     if (yield from text.next()) == b"]":
         return
+    text.at -= 1
+    is_of_phpmyadmin = is_outer and text.phpmyadmin_here() is not None
     while True:
-        text.at -= 1
-        text.number += 1
-        yield text.number, text.record_here() or (yield from text.value()) or TOO_LONG
+        around = text.phpmyadmin_here() if is_of_phpmyadmin else None
+        if around and around[1]:
+            text.at += 1
+            yield from _lists(text, {b'"data"'})
+        elif around:
+            yield from text.value()
+        else:
+            text.number += 1
+            yield text.number, text.record_here() or (yield from text.value()) or TOO_LONG
         end = text.next_here() or (yield from text.next())
         if end == b"]":
             return
@@ -66,6 +76,7 @@ def _elements(text: _Text) -> Iterator[tuple[int, Piece]]:
             text.refuse("is not valid JSON")
         if not text.next_here():
             yield from text.next()
+        text.at -= 1
 
 
 def _lists(text: _Text, names: Collection[bytes | None]) -> Generator[tuple[int, Piece], None, bool]:
@@ -119,6 +130,11 @@ class _Text:
             return b""
         self.at += 1
         return self._buffer[self.at - 1 : self.at]
+
+    def phpmyadmin_here(self) -> re.Match[bytes] | None:
+        while len(self._buffer) - self.at < 24 and self._read(self.at):
+            pass
+        return _OF_PHPMYADMIN(self._buffer, self.at)
 
     def record_here(self) -> bytes | None:
         """The object or list that begins here, if all of it is there and it isn't too long."""

@@ -3,6 +3,7 @@ with the reason."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -39,10 +40,17 @@ FIELDS = len(ImportedUser.__struct_fields__)
 _NESTED = (dict, list)
 
 
+_SQL = re.compile(
+    rb"--[ \r\n]|/\*|(?:SET|INSERT INTO|CREATE|DROP|BEGIN|START|USE|PRAGMA) [^,;|\t]*[;(]", re.IGNORECASE
+).match
+
+
 class Broken(Exception):
     """A bug of ours that a record has shown. Says its line, and nothing that the record holds."""
 
 
+NULLS = frozenset(("NULL", "\\N"))
+"""How databases write in CSV that a column has no value: phpMyAdmin, and the clients of MySQL and PostgreSQL."""
 PASSED = 16
 """Records, of 64 KiB at most, that are passed over before whoever reads is asked whether to go on."""
 
@@ -98,7 +106,9 @@ class Reading:
         lists = system.lists if system else arrays.LISTS
         self.format: Format = _detect(head, options, lists) if options.format == "auto" else options.format
         if self.format == "csv":
-            table = CsvTable(source, options.delimiter, system.columns if system else ())
+            table = CsvTable(
+                source, options.delimiter, system.columns if system else (), NULLS if system else frozenset()
+            )
             self.columns = table.columns
             if not system:
                 columns.check_columns(table.columns, self.mapping)
@@ -220,6 +230,8 @@ def _with_known_hash(record: Record) -> Record:
 
 def _detect(head: bytes, options: ImportOptions, lists: Collection[str]) -> Format:
     start = head.lstrip()
+    if _SQL(start):
+        raise InvalidParameter("The file is an SQL dump. Export the table of users as CSV or JSON instead.")
     if options.delimiter or (start and start[:1] not in (b"[", b"{")):
         return "csv"
     if start[:1] != b"{":

@@ -26,8 +26,16 @@ class _Bad(Exception):
 class CsvTable:
     """The rows of a CSV file. `columns`: of a file that doesn't name them in its first line."""
 
-    def __init__(self, source: BufferedReader, delimiter: str | None, columns: Sequence[str] = ()) -> None:
-        """Raises InvalidParameter for a header that can't be read."""
+    def __init__(
+        self,
+        source: BufferedReader,
+        delimiter: str | None,
+        columns: Sequence[str] = (),
+        nulls: frozenset[str] = frozenset(),
+    ) -> None:
+        """`nulls`: how cells without a value may be written, other than empty. Raises InvalidParameter for a header
+        that can't be read."""
+        self._nulls = nulls | {""}
         self._source = source
         self._line = 0
         self._size = 0
@@ -86,7 +94,11 @@ class CsvTable:
     def _row(self, cells: list[str]) -> dict[str, str] | Unreadable:
         if self._named and len(cells) != len(self.columns):
             return Unreadable("invalid_record", f"The row has {len(cells)} cells, and the header {len(self.columns)}.")
-        return {column: spreadsheets.plain(cell) for column, cell in zip(self.columns, cells, strict=False) if cell}
+        return {
+            column: spreadsheets.plain(cell)
+            for column, cell in zip(self.columns, cells, strict=False)
+            if cell not in self._nulls
+        }
 
     def _read_header(self, delimiter: str | None) -> None:
         self._pending = self._source.readline(MAX_RECORD)

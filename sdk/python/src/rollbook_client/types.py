@@ -370,9 +370,10 @@ class ImportOptions(TypedDict, total=False):
     """How `imports.run` reads a file."""
 
     source: str | None
-    """The system that the file was exported from. One of `appwrite`, `auth0`, `better-auth`, `clerk`, `django`,
-    `entra`, `fastapi-users`, `firebase`, `fusionauth`, `keycloak`, `kratos`, `logto`, `okta`, `pocketbase`,
-    `rollbook`, `supabase`, `supertokens`, `zitadel`. Default: rollbook.
+    """The system that the file was exported from. One of `appwrite`, `aspnet-identity`, `auth0`, `better-auth`,
+    `clerk`, `cognito`, `devise`, `django`, `drupal`, `entra`, `fastapi-users`, `firebase`, `fusionauth`,
+    `keycloak`, `kratos`, `laravel`, `logto`, `nextauth`, `okta`, `pocketbase`, `rollbook`, `spring-security`,
+    `supabase`, `supertokens`, `wordpress`, `zitadel`. Default: rollbook.
     """
     format: str | None
     """The file's format. `auto`: detected, as is compression with gzip or zstd. One of `auto`, `csv`, `json`,

@@ -8,7 +8,7 @@ import type { Import } from "./types.js";
 /** Query parameters of `imports.create`. */
 export interface ImportCreateParams {
   /** The system that the file was exported from. */
-  source?: "appwrite" | "auth0" | "better-auth" | "clerk" | "django" | "entra" | "fastapi-users" | "firebase" | "fusionauth" | "keycloak" | "kratos" | "logto" | "okta" | "pocketbase" | "rollbook" | "supabase" | "supertokens" | "zitadel" | (string & {}) | undefined;
+  source?: "appwrite" | "aspnet-identity" | "auth0" | "better-auth" | "clerk" | "cognito" | "devise" | "django" | "drupal" | "entra" | "fastapi-users" | "firebase" | "fusionauth" | "keycloak" | "kratos" | "laravel" | "logto" | "nextauth" | "okta" | "pocketbase" | "rollbook" | "spring-security" | "supabase" | "supertokens" | "wordpress" | "zitadel" | (string & {}) | undefined;
   /** The file's format. `auto`: detected, as is compression with gzip or zstd. */
   format?: "auto" | "csv" | "json" | "ndjson" | (string & {}) | undefined;
   /** How users who exist are recognized. */

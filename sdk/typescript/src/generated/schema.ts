@@ -922,7 +922,7 @@ export interface components {
              * @description The system that the file was exported from.
              * @example rollbook
              */
-            source?: "rollbook" | "appwrite" | "auth0" | "better-auth" | "clerk" | "django" | "entra" | "fastapi-users" | "firebase" | "fusionauth" | "keycloak" | "kratos" | "logto" | "okta" | "pocketbase" | "supabase" | "supertokens" | "zitadel" | (string & {});
+            source?: "rollbook" | "cognito" | "appwrite" | "aspnet-identity" | "nextauth" | "auth0" | "better-auth" | "clerk" | "devise" | "django" | "drupal" | "fastapi-users" | "firebase" | "fusionauth" | "keycloak" | "laravel" | "logto" | "entra" | "okta" | "kratos" | "pocketbase" | "spring-security" | "supabase" | "supertokens" | "wordpress" | "zitadel" | (string & {});
             /**
              * @description How users who exist are recognized.
              * @example email
@@ -1480,7 +1480,7 @@ export interface components {
              * @description The system that the file was exported from.
              * @example rollbook
              */
-            source: "rollbook" | "appwrite" | "auth0" | "better-auth" | "clerk" | "django" | "entra" | "fastapi-users" | "firebase" | "fusionauth" | "keycloak" | "kratos" | "logto" | "okta" | "pocketbase" | "supabase" | "supertokens" | "zitadel" | (string & {});
+            source: "rollbook" | "cognito" | "appwrite" | "aspnet-identity" | "nextauth" | "auth0" | "better-auth" | "clerk" | "devise" | "django" | "drupal" | "fastapi-users" | "firebase" | "fusionauth" | "keycloak" | "laravel" | "logto" | "entra" | "okta" | "kratos" | "pocketbase" | "spring-security" | "supabase" | "supertokens" | "wordpress" | "zitadel" | (string & {});
             /**
              * @description The file's format, as requested.
              * @example auto

@@ -1230,10 +1230,11 @@ class Imports(Importing):
 
         Args:
             file: A path, an open binary file, or bytes. Sent once, in parts.
-            source: The system that the file was exported from. One of `appwrite`, `auth0`, `better-auth`,
-                `clerk`, `django`, `entra`, `fastapi-users`, `firebase`, `fusionauth`, `keycloak`, `kratos`,
-                `logto`, `okta`, `pocketbase`, `rollbook`, `supabase`, `supertokens`, `zitadel`. Default:
-                rollbook.
+            source: The system that the file was exported from. One of `appwrite`, `aspnet-identity`, `auth0`,
+                `better-auth`, `clerk`, `cognito`, `devise`, `django`, `drupal`, `entra`, `fastapi-users`,
+                `firebase`, `fusionauth`, `keycloak`, `kratos`, `laravel`, `logto`, `nextauth`, `okta`,
+                `pocketbase`, `rollbook`, `spring-security`, `supabase`, `supertokens`, `wordpress`, `zitadel`.
+                Default: rollbook.
             format: The file's format. `auto`: detected, as is compression with gzip or zstd. One of `auto`,
                 `csv`, `json`, `ndjson`. Default: auto.
             match: How users who exist are recognized. One of `email`, `external_id`. Default: email.

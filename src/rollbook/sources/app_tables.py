@@ -1,0 +1,78 @@
+"""The table of users of an application, whose framework leaves columns to the application: those that are usual are
+known under any spelling, such as `first_name`, `firstName` and `FirstName`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rollbook.sources.values import Fields, Record, fields, flag, full_name, is_true, others, text, time
+
+_ALLOWED = frozenset("active isactive enabled isenabled accountnonlocked accountnonexpired".split())
+_BARRED = frozenset(
+    "banned isbanned blocked isblocked disabled isdisabled suspended issuspended locked islocked accountlocked "
+    "bannedat blockedat disabledat suspendedat deactivatedat".split()
+)
+_DELETED = ("deletedat", "discardedat", "isdeleted")
+_NAMES = ("name", "fullname", "displayname", ("firstname", "lastname"), ("givenname", "familyname"), "username")
+_DATES = {
+    "created_at": ("createdat", "created", "datecreated"),
+    "updated_at": ("updatedat", "updated"),
+    "last_sign_in_at": ("currentsigninat", "lastsigninat", "lastloginat", "lastlogin"),
+}
+_KNOWN = (
+    frozenset("id email password name fullname displayname firstname lastname givenname familyname".split())
+    | _ALLOWED
+    | _BARRED
+    | {*_DELETED}
+    | {name for names in _DATES.values() for name in names}
+)
+
+
+def spelled(name: str) -> str:
+    """A column's name in the one spelling in which these tables are read."""
+    return name.replace("_", "").lower()
+
+
+def columns(row: Record) -> dict[str, Any]:
+    return {spelled(name): value for name, value in row.items()}
+
+
+def username_and_email(found: Record) -> tuple[str | None, str | None]:
+    """The email, which is the username where there is no column for it, and the username if it is another."""
+    username = text(found.get("username"))
+    emails = (text(found.get(name)) for name in ("email", "emailaddress", "mail"))
+    email = next(filter(None, emails), username if username and "@" in username else None)
+    return None if username == email else username, email
+
+
+def user(row: Record, known: str = "", **own: Any) -> Fields | None:
+    """The fields of a user; None for one whom the application keeps as deleted. `own` are those that the framework has
+    elsewhere, and `known` the columns that they come from, or that are of no use."""
+    found = {name: value for name, value in columns(row).items() if name != "username" or "@" not in str(value)}
+    if any(text(found.get(name)) and flag(found[name]) is not False for name in _DELETED):
+        return None
+    email = own.pop("email", text(found.get("email")))
+    hidden = _KNOWN.union(known.split())
+    more = others({name: value for name, value in row.items() if spelled(name) not in hidden}, frozenset())
+    given = {
+        "email": email,
+        "name": full_name(found, *_NAMES, email=email),
+        "external_id": text(found.get("id")),
+        "password_hash": text(found.get("password")),
+        "totp_secret": text(row.get("totp_secret")),
+        "status": "suspended" if is_barred(found) else "active",
+        **{
+            field: time(next((found[name] for name in names if text(found.get(name))), None))
+            for field, names in _DATES.items()
+        },
+        **own,
+        "metadata": more | own.get("metadata", {}),
+    }
+    return fields(**given)
+
+
+def is_barred(found: Record) -> bool:
+    """Whether one of the usual columns says that the user may not sign in."""
+    return any(flag(found.get(name)) is False for name in _ALLOWED) or any(
+        is_true(found[name]) or (name.endswith("at") and text(found[name])) for name in _BARRED & found.keys()
+    )

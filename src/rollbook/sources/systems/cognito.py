@@ -1,0 +1,41 @@
+"""Reads users of an Amazon Cognito user pool: from `aws cognito-idp list-users`, or from CSV with the columns of its
+import."""
+
+from __future__ import annotations
+
+from rollbook.sources.values import Fields, Record, fields, flag, full_name, others, text, time
+
+LISTS = ("Users",)
+
+_KNOWN = frozenset(
+    "sub identities email email_verified name given_name family_name preferred_username updated_at Username "
+    "cognito:username cognito:mfa_enabled cognito:user_status Attributes MFAOptions Enabled UserStatus UserCreateDate "
+    "UserLastModifiedDate".split()
+)
+
+
+def convert(row: Record) -> Fields:
+    """Cognito gives out no passwords. `UserStatus` and `Enabled` are in the JSON only."""
+    attributes = row.get("Attributes")
+    if isinstance(attributes, list):
+        row = {**row, **{str(each.get("Name")): each.get("Value") for each in attributes if isinstance(each, dict)}}
+    email = text(row.get("email"))
+    username = text(row.get("Username")) or text(row.get("cognito:username"))
+    names = ("name", ("given_name", "family_name"), "preferred_username")
+    return fields(
+        email=email,
+        name=full_name(row, *names, email=email),
+        external_id=text(row.get("sub")) or username,
+        email_verified=flag(row.get("email_verified")),
+        status=_status(text(row.get("UserStatus")), row.get("Enabled")),
+        created_at=time(row.get("UserCreateDate")),
+        updated_at=time(row.get("UserLastModifiedDate")),
+        metadata={name.removeprefix("custom:"): value for name, value in others(row, _KNOWN).items()}
+        | fields(username=username if username not in (email, text(row.get("sub"))) else None),
+    )
+
+
+def _status(status: str | None, enabled: object) -> str:
+    if flag(enabled) is False or status in ("ARCHIVED", "COMPROMISED"):
+        return "suspended"
+    return "invited" if status == "FORCE_CHANGE_PASSWORD" else "active"
