@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import httpx2
 import mcp_types
 from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 T = TypeVar("T")
@@ -47,7 +49,9 @@ def over_stdio(
 
     async def run() -> T:
         parameters = StdioServerParameters(command=command[0], args=command[1:], env=environment)
-        async with Client(parameters, mode=mode, **_asked(answers)) as client:
+        # What a test has as sys.stderr when the SDK is imported is closed when the next one runs.
+        program = stdio_client(parameters, errlog=sys.__stderr__ or sys.stderr)
+        async with Client(program, mode=mode, **_asked(answers)) as client:
             return await doing(client)
 
     return asyncio.run(run())

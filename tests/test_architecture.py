@@ -100,6 +100,7 @@ INSIDE = {
     ("rollbook.cli.main", "rollbook.cli.server"): "only what was called is loaded, so that the server starts fast",
     ("rollbook.cli.main", "rollbook.cli.commands"): "only what was called is loaded, so that the server starts fast",
     ("rollbook.cli.users", "rollbook.cli.imports"): "only `users import` reads files and draws a bar",
+    ("rollbook.cli.folder", "rollbook.mcp.protocol"): "only `mcp` speaks it",
     ("rollbook.cli.folder", "rollbook.cli.imports"): "only `users import` reads files and draws a bar",
     ("rollbook.cli.remote", "rollbook.cli.imports"): "only `users import` reads files and draws a bar",
     ("rollbook.cli.output", "rich.box"): "programs ask for JSON and need no tables",

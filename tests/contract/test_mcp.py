@@ -18,10 +18,18 @@ from tests.harness import Server, new_key, new_user
 
 pytestmark = once
 
-READING = ["find_users", "get_user", "user_timeline", "list_events", "usage_and_limits", "list_webhooks"]
+READING = ["find_users", "get_user", "list_groups", "user_timeline", "list_events", "usage_and_limits", "list_webhooks"]
 ALL = [
     *("find_users", "get_user", "create_user", "update_user", "suspend_user", "activate_user", "delete_user"),
-    *("restore_user", "user_timeline", "list_events", "usage_and_limits", "list_webhooks", "replay_webhook"),
+    *(
+        "restore_user",
+        "list_groups",
+        "user_timeline",
+        "list_events",
+        "usage_and_limits",
+        "list_webhooks",
+        "replay_webhook",
+    ),
     "send_password_link",
 ]
 ASKING = ("suspend_user", "delete_user")

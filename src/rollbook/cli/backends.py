@@ -102,6 +102,10 @@ class Backend(ABC):
         """Import a file, and note in `asked` what becomes of it. What was imported stays when it ends early."""
 
     @abstractmethod
+    def mcp(self, message: Any, is_read_only: bool) -> Shown | None:
+        """The reply to a message of MCP, None for none."""
+
+    @abstractmethod
     def close(self) -> None: ...
 
     def stranger(self, status: int) -> Failure:

@@ -26,6 +26,7 @@ COMMANDS = (
         "logs",
         "usage",
         "api",
+        "mcp",
     ),
     *("doctor", "backup", "migrate", "copy", "secret", "mail", "openapi", "version"),
 )

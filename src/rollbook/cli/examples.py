@@ -125,6 +125,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "logs get": ("rollbook logs get REQUEST_ID",),
     "logs tail": ("rollbook logs tail --status 4xx",),
     "api": ('rollbook api GET "/v1/users?limit=5"', """rollbook api PATCH /v1/users/me --body '{"name": "Ada"}'"""),
+    "mcp": ("rollbook mcp --read-only", "rollbook mcp --profile default"),
     "doctor": ("rollbook doctor", "rollbook doctor --deep --data /var/lib/rollbook"),
     "backup": ("rollbook backup rollbook.db", "rollbook backup /backup/rollbook.db --force --data /var/lib/rollbook"),
     "migrate": ("rollbook migrate --check",),

@@ -26,6 +26,8 @@ from rollbook.cli.output import counted, where
 from rollbook.config import Settings
 from rollbook.errors import NotFound
 from rollbook.first_start import open_database
+from rollbook.gate import Gate
+from rollbook.http.request import Request
 from rollbook.http.response import Response
 from rollbook.records.connect import address
 from rollbook.storage import migrate
@@ -33,6 +35,7 @@ from rollbook.storage.database import Database
 
 if TYPE_CHECKING:
     from rollbook.cli.imports import FileImport
+    from rollbook.mcp.protocol import Protocol
 
 T = TypeVar("T")
 
@@ -59,6 +62,7 @@ class Folder(Backend):
         self._settings = settings
         self._local = Local(settings, db, CLI)
         self._on = self._local.services
+        self._protocol: Protocol | None = None
 
     def close(self) -> None:
         self._on.db.close()
@@ -100,6 +104,15 @@ class Folder(Backend):
         from rollbook.cli.imports import load
 
         load(self._on, asked)
+
+    def mcp(self, message: Any, is_read_only: bool) -> Shown | None:
+        if self._protocol is None:
+            from rollbook.mcp.protocol import Protocol
+
+            self._protocol = Protocol(self._on, Gate(self._on))
+        request = Request("POST", "/mcp", "", {}, b"", CLI.address, True, "", 0)
+        answer = self._protocol.answer(message, CLI.caller, request, is_read_only, has_headers=False)
+        return self._run(answer).content
 
     def events(self, filters: Mapping[str, str]) -> Iterator[Shown]:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -94,6 +95,18 @@ class Remote(Backend):
         position = response.headers.get("request-position") or response.headers.get("event-position", "")
         return Answer(response.status_code, response.parsed, next, position)
 
+    def mcp(self, message: Any, is_read_only: bool) -> Shown | None:
+        """Over HTTP, a message repeats parts of itself in headers."""
+        path = "/mcp/readonly" if is_read_only else "/mcp"
+        with self._failures(path):
+            try:
+                answer = self._client.request("POST", path, message, headers=HEADERS | _mirrored(message)).parsed
+            except errors.APIError as problem:
+                if not isinstance(problem.body, dict) or "jsonrpc" not in problem.body:
+                    raise
+                answer = problem.body
+        return answer if isinstance(answer, dict) else None
+
     @contextmanager
     def body(self, method: str, path: str, query: Mapping[str, Any], body: Any = None) -> Iterator[Body]:
         with self._failures(path):
@@ -172,6 +185,19 @@ class Remote(Backend):
         if problem.status in UNAVAILABLE and problem.code:
             return Unreachable(sentence)
         return Refused(sentence, problem.code, [Fault(*fault) for fault in problem.faults])
+
+
+def _mirrored(message: Any) -> dict[str, str]:
+    """The headers of a message of MCP that says its version by itself."""
+    if not isinstance(message, dict) or not isinstance(params := message.get("params"), dict):
+        return {}
+    meta = params.get("_meta")
+    version = meta.get("io.modelcontextprotocol/protocolVersion") if isinstance(meta, dict) else None
+    if version is None:
+        return {}
+    name = params.get("name", params.get("uri"))
+    named = {} if name is None else {"Mcp-Name": f"=?base64?{b64encode(str(name).encode()).decode()}?="}
+    return {"MCP-Protocol-Version": str(version), "Mcp-Method": str(message.get("method")), **named}
 
 
 class _Object(Shown):

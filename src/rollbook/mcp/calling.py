@@ -153,7 +153,7 @@ def _page(items: list[Any], head: bytes) -> dict[str, Any]:
 
 
 def _refused(told: Mapping[str, Any]) -> dict[str, Any]:
-    return _result({name: told[name] for name in told if name in _TOLD}, is_error=True)
+    return _result({name: told[name] for name in _TOLD if told.get(name)}, is_error=True)
 
 
 def refusal(code: str, message: str) -> dict[str, Any]:

@@ -65,7 +65,7 @@ TOOLS = {
             "Find users",
             "Finds users by search text, email, role, status, metadata or date. `total` says how many match. "
             "`get_user` returns all fields of one.",
-            "q email external_id role status created_after created_before metadata sort limit cursor",
+            "q email external_id role status group created_after created_before metadata sort limit cursor",
             {"fields": _LISTED, "count": "exact", "limit": 20},
         ),
         Tool("get_user", "GET /v1/users/{userId}", "Get a user", "Returns all fields of one user."),
@@ -118,6 +118,14 @@ TOOLS = {
             "Restore a user",
             "Restores a deleted user. `find_users` with the status deleted lists them.",
             sends={"fields": "*"},
+        ),
+        Tool(
+            "list_groups",
+            "GET /v1/groups",
+            "List groups",
+            "Finds groups, or those of one user with their role there. `find_users` with `group` lists the members.",
+            "q name external_id user sort limit offset",
+            {"limit": 20},
         ),
         Tool(
             "user_timeline",
