@@ -93,7 +93,7 @@ def codes_part() -> str:
 
 
 def errors_part() -> str:
-    examples = openapi.describe(PAGE_URL)["components"]["examples"]
+    examples = openapi.spelled_out(PAGE_URL)["components"]["examples"]
     found = []
     for error in _by_code():
         found += [f"## {error.code}", f"**{error.status}** · {_sentence(error)}", paragraphs(error.__doc__)]

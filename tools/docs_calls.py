@@ -226,7 +226,7 @@ def _bounds(schema: dict[str, Any]) -> str:
 
 @cache
 def _description() -> dict[str, Any]:
-    return openapi.describe("")
+    return openapi.spelled_out("")
 
 
 @cache

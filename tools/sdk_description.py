@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -80,10 +79,9 @@ def resolve(node: dict[str, Any]) -> dict[str, Any]:
 
 def codes(answer: dict[str, Any]) -> dict[str, str]:
     """What each code of an error's response means."""
-    return {
-        code: " ".join(about.split())
-        for code, about in re.findall(r"`([a-z_]+)`: (.*?)(?=\n\n`|\Z)", answer.get("description", ""), re.S)
-    }
+    found = answer.get("content", {}).get("application/json", {}).get("examples", {})
+    examples = {code: resolve(example) for code, example in found.items()}
+    return {code: " ".join(each["description"].split()) for code, each in examples.items() if "code" in each["value"]}
 
 
 def pascal(name: str) -> str:

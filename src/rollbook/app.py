@@ -125,7 +125,7 @@ class App:
             else None
         )
         self._cors = Cors(settings.cors_origins) if settings.cors_origins else None
-        self._openapi: Fixed | None = None
+        self._openapi: asyncio.Task[Fixed] | None = None
         self._valkey = self._limiter if isinstance(self._limiter, valkey.Valkey) else None
         self._reported = {"limiter_evictions": self._limiter.evicted}  # reported by an earlier worker
         self._spans: Spans | None = None
@@ -338,10 +338,15 @@ class App:
         database = await self._db.about()
         return About(self._sources, metrics.started, metrics.usages(), metrics.total("connections_open"), database)
 
-    def openapi(self) -> Fixed:
+    async def openapi(self) -> Fixed:
         if self._openapi is None:
-            self._openapi = Fixed(openapi.document(self._url))
-        return self._openapi
+            self._openapi = asyncio.create_task(self._describe())
+        return await asyncio.shield(self._openapi)
+
+    async def _describe(self) -> Fixed:
+        """Made when it is first asked for, off the event loop: it takes some fifty milliseconds."""
+        loop = asyncio.get_running_loop()
+        return Fixed(await loop.run_in_executor(None, openapi.document, self._url))
 
 
 def _with_room(rows: Sequence[Any], size: int) -> list[Any]:

@@ -22,11 +22,14 @@ from tests.harness import Server
 ROOT = Path(__file__).resolve().parents[2]
 DESCRIPTION: dict[str, Any] = openapi.describe(Settings().url)
 
+MAX_SIZE = 420_000
+"""Bytes of the description as it is served."""
+
 each_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 
 
 def test_the_committed_description_is_what_the_code_says() -> None:
-    assert (ROOT / "openapi.json").read_bytes() == openapi.document(Settings().url), "run: make openapi"
+    assert (ROOT / "openapi.json").read_bytes() == openapi.document(Settings().url, indent=2), "run: make openapi"
 
 
 def test_the_served_description_is_the_committed_one_with_its_own_address(
@@ -35,7 +38,31 @@ def test_the_served_description_is_the_committed_one_with_its_own_address(
     answer = anonymous.get("/openapi.json")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
-    assert answer.text.replace(server.url, Settings().url) == (ROOT / "openapi.json").read_text()
+    assert json.loads(answer.text.replace(server.url, Settings().url)) == json.loads(
+        (ROOT / "openapi.json").read_text()
+    )
+    assert "\n" not in answer.text.rstrip() and '": ' not in answer.text[:200], "as small as it gets"
+
+
+def test_what_calls_share_is_said_once_and_nothing_is_lost() -> None:
+    spelled_out = openapi.spelled_out(Settings().url)
+    for part in ("paths", "webhooks"):
+        assert _without_references(DESCRIPTION[part], DESCRIPTION) == _without_references(
+            spelled_out[part], spelled_out
+        )
+    assert len(openapi.document("")) < MAX_SIZE
+
+
+def _without_references(part: Any, of: dict[str, Any]) -> Any:
+    """The same with everything in its place that it refers to, but for schemas."""
+    if isinstance(part, list):
+        return [_without_references(item, of) for item in part]
+    if not isinstance(part, dict):
+        return part
+    if part.get("$ref", "").startswith("#/components/") and "/schemas/" not in part["$ref"]:
+        _, _, kind, name = part["$ref"].split("/")
+        return _without_references(of["components"][kind][name], of)
+    return {name: _without_references(value, of) for name, value in part.items()}
 
 
 def test_the_description_has_the_routes_and_no_others() -> None:
@@ -176,7 +203,7 @@ def test_every_answer_with_a_user_has_one_schema_and_what_is_always_there_is_req
     assert DESCRIPTION["components"]["schemas"]["User"]["required"] == ["id", "name", "email"]
     users = {"$ref": "#/components/schemas/User"}
     answers = [
-        _operation(route)["responses"][str(route.success)]["content"]["application/json"]["schema"]
+        _resolved(_operation(route)["responses"][str(route.success)])["content"]["application/json"]["schema"]
         for route in ROUTES
         if "users" in route.action.__module__ and route.shows and route.success in (200, 201)
     ]

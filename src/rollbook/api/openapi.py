@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+from functools import cache
 from typing import Any, get_args, get_origin
 
 import msgspec
@@ -17,21 +18,29 @@ from rollbook.actions import arguments
 from rollbook.actions.checking import invalid
 from rollbook.api import openapi_tables as tables
 from rollbook.api import routes, take, types
+from rollbook.api.openapi_sharing import share
 from rollbook.api.route import Route
 from rollbook.errors import ApiError, Fault
-from rollbook.http.wire import REASON
 from rollbook.records import event_types
 from rollbook.records.event_types import EventType
 from rollbook.schemas import Schema, paragraphs
 
 
-def document(server_url: str) -> bytes:
-    """The description as indented JSON, in a stable order. `server_url` is the server's base URL."""
-    return (json.dumps(describe(server_url), indent=2, ensure_ascii=False) + "\n").encode()
+def document(server_url: str, indent: int | None = None) -> bytes:
+    """The description as JSON, in a stable order: as small as it gets, unless it is indented. `server_url` is the
+    server's base URL."""
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(describe(server_url), indent=indent, separators=separators, ensure_ascii=False)
+    return (text + "\n").encode()
 
 
 def describe(server_url: str) -> Schema:
-    """The description as an object."""
+    """The description as an object that says once what several calls have in common."""
+    return share(spelled_out(server_url))
+
+
+def spelled_out(server_url: str) -> Schema:
+    """The same, where each call has its own responses and parameters in full."""
     answered = {error for route in routes.ROUTES for error in errors_of(route)}
     return {
         "openapi": "3.1.0",
@@ -54,9 +63,6 @@ def describe(server_url: str) -> Schema:
             "schemas": _schemas(),
             "parameters": tables.PARAMETERS,
             "headers": tables.HEADERS,
-            "responses": {
-                _shared_name(status): _error_answer(status, found, True) for status, found in _shared().items()
-            },
             "examples": {error.code: _error_example(error, server_url) for error in errors.tree() if error in answered},
         },
     }
@@ -100,9 +106,13 @@ def query_parameters(route: Route) -> list[Schema]:
     """The query parameters of an endpoint."""
     if route.query is None:
         return []
-    _, found = _components([route.query])
-    kind = route.query.__name__
-    return [_query_parameter(name, schema) for name, schema in found[kind]["properties"].items()]
+    return [_query_parameter(name, field) for name, field in _queries()[route.query.__name__]["properties"].items()]
+
+
+@cache
+def _queries() -> Schema:
+    _, found = _components({route.query for route in routes.ROUTES if route.query is not None})
+    return found
 
 
 def _paths() -> Schema:
@@ -178,13 +188,12 @@ def _query_parameter(name: str, schema: Schema) -> Schema:
     schema = dict(schema)
     if schema.get("default", 0) is None:  # optional
         del schema["default"]
-        schema = schema["anyOf"][0]
+        schema = dict(schema["anyOf"][0])
     if schema.get("type") == "string" and "pattern" not in schema:
         schema = {**schema, "minLength": 1, "pattern": arguments.ANY_TEXT}
     found = {
         "name": name,
         "in": "query",
-        "required": False,
         "description": schema.pop("description"),
         "schema": _named(schema),
     }
@@ -203,14 +212,14 @@ def _webhook(name: str, type: EventType) -> Schema:
             "x-internal": True,
             "tags": ["Events"],
             "summary": name,
-            "description": f"{type.description}\n\n{tables.ABOUT_WEBHOOKS}",
+            "description": type.description,
             "security": [],
             "parameters": [
                 {"$ref": f"#/components/parameters/{header}"}
                 for header in ("webhook-id", "webhook-timestamp", "webhook-signature")
             ],
             "requestBody": {"required": True, "content": {"application/json": body}},
-            "responses": {"2XX": {"description": "The event has been received."}},
+            "responses": {"2XX": {"description": tables.ABOUT_WEBHOOKS}},
         }
     }
 
@@ -222,11 +231,8 @@ def _answers(route: Route) -> Schema:
     answers: Schema = {str(route.success): _success(route)}
     if _answers_not_modified(route):
         answers["304"] = {"description": "Nothing has changed.", "headers": _headers(*tables.LIMITED, "ETag")}
-    shared = _shared()
     for status, found in _by_status(errors_of(route)).items():
-        if route.scope is not None and shared.get(status) == found:
-            answers[str(status)] = {"$ref": f"#/components/responses/{_shared_name(status)}"}
-        elif status == errors.Unavailable.status and route.answer is types.Health:
+        if status == errors.Unavailable.status and route.answer is types.Health:
             answers[str(status)] = _not_ready(found)
         else:
             answers[str(status)] = _error_answer(status, found, route.scope is not None)
@@ -295,23 +301,6 @@ def _by_status(found: list[type[ApiError]]) -> dict[int, list[type[ApiError]]]:
     return statuses
 
 
-def _shared() -> dict[int, list[type[ApiError]]]:
-    """The errors of an ordinary endpoint with a key and a body: most endpoints refer to these responses."""
-    found = {
-        *tables.OF_EVERY_CALL,
-        *tables.OF_CALLS_WITH_A_KEY,
-        *tables.OF_CALLS_WITH_A_BODY,
-        *tables.OF_POSTS,
-        errors.NotFound,
-        errors.PreconditionFailed,
-    }
-    return _by_status([error for error in errors.tree() if error in found])
-
-
-def _shared_name(status: int) -> str:
-    return "".join(word for word in REASON[status].title() if word.isalpha())
-
-
 def _error_answer(status: int, found: list[type[ApiError]], limited: bool) -> Schema:
     names = list(tables.LIMITED if limited and status not in tables.BEFORE_THE_KEY else tables.EVERYWHERE)
     if any(issubclass(error, (errors.TooManyRequests, errors.Unavailable, errors.StillRunning)) for error in found):
@@ -319,7 +308,7 @@ def _error_answer(status: int, found: list[type[ApiError]], limited: bool) -> Sc
     if any(issubclass(error, (errors.Unauthorized, errors.InsufficientScope)) for error in found):
         names.append("WWW-Authenticate")
     return {
-        "description": "\n\n".join(f"`{error.code}`: {paragraphs(error.__doc__)}" for error in found),
+        "description": f"{', '.join(f'`{error.code}`' for error in found)}.",
         "headers": _headers(*names),
         "content": {
             "application/json": {
@@ -338,7 +327,7 @@ def _not_ready(found: list[type[ApiError]]) -> Schema:
     content = answer["content"]["application/json"]
     content["schema"] = tables.reference("NotReady")
     content["examples"]["not_ready"] = {
-        "summary": "A check failed",
+        "description": "A check failed.",
         "value": {"status": "unavailable", "checks": {"database": errors.StorageUnavailable.message}},
     }
     return answer
@@ -361,7 +350,7 @@ def _error_example(kind: type[ApiError], server_url: str) -> Schema:
         value["param"] = error.param
     if error.faults:
         value["errors"] = [fault._asdict() for fault in error.faults]
-    return {"summary": error.message, "value": value}
+    return {"description": paragraphs(kind.__doc__), "value": value}
 
 
 # ---- schemas
@@ -376,9 +365,9 @@ def _schemas() -> Schema:
     found |= {name: _leaving(schema) for name, schema in leaving.items()}
     found |= tables.ENUMS | tables.OPEN_ENUMS | {"NotReady": _not_ready_body(found)}
     found["EventObject"]["properties"] = _of_event_objects(found)
-    for name in found:
-        if name in tables.EXAMPLES:
-            found[name]["examples"] = [tables.EXAMPLES[name]]
+    shown = {kind.__name__ for kind in bodies | answers}  # they are shown where they are sent
+    for name in found.keys() & tables.EXAMPLES.keys() - shown:
+        found[name]["examples"] = [tables.EXAMPLES[name]]
     return {name: found[name] for name in sorted(found)}
 
 

@@ -87,7 +87,8 @@ request within 24 hours returns the stored response, and nothing is done twice.
 """
 
 ABOUT_WEBHOOKS = (
-    "Sent to each webhook that selects this type, at least once. Answer with a status of 2xx within 15 seconds."
+    "The event has been received. It is sent to each webhook that selects its type, at least once. Answer with a "
+    "status of 2xx within 15 seconds."
 )
 
 TAGS: dict[str, str] = {
@@ -164,7 +165,7 @@ def header(description: str, schema: Schema, example: Any) -> Schema:
 
 
 def number(least: int = 0) -> Schema:
-    return {"type": "integer", "format": "int64", "minimum": least, "maximum": 1 << 53}
+    return {"type": "integer", "format": "int64", "minimum": least}
 
 
 TEXT: Schema = {"type": "string"}
@@ -257,7 +258,6 @@ _PARAMETERS: list[Schema] = [
     {
         "name": "Idempotency-Key",
         "in": "header",
-        "required": False,
         "description": "A string that is different for each new request, such as a random UUID. Repeating the "
         "same request with it within 24 hours returns the stored response.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
@@ -265,7 +265,6 @@ _PARAMETERS: list[Schema] = [
     {
         "name": "Last-Event-ID",
         "in": "header",
-        "required": False,
         "description": "The `id` of the last message, after a lost connection. Takes precedence over `after`. "
         "Browsers send it on their own.",
         "schema": {
@@ -279,7 +278,6 @@ _PARAMETERS: list[Schema] = [
     {
         "name": "If-Match",
         "in": "header",
-        "required": False,
         "description": "Only proceed if the user, group or webhook still has this `ETag`. Otherwise 412.",
         "schema": line(1024, pattern='^(\\*|(W/)?"[^"]*"( *, *(W/)?"[^"]*")*)$'),
         "example": '"3"',
@@ -287,7 +285,6 @@ _PARAMETERS: list[Schema] = [
     {
         "name": "If-None-Match",
         "in": "header",
-        "required": False,
         "description": "Return 304 if the user or group still has this `ETag`.",
         "schema": line(1024, pattern="^[ -~]*$"),
         "example": '"3"',

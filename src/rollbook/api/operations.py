@@ -62,11 +62,12 @@ async def show_openapi(call: Call) -> Response:
     """Get the API description
 
     Returns this description as OpenAPI 3.1, in gzip or zstd for clients that accept it. Counts toward the setting
-    `page_limit`, for each IP address: uncompressed as ten pages.
+    `page_limit`, for each IP address: uncompressed as one page for each 64 KiB.
     """
     services = call.services
     request = call.request
-    response = await services.operations.openapi().answer(request, JSON + FRESH + ANY_ORIGIN)
+    described = await services.operations.openapi()
+    response = await described.answer(request, JSON + FRESH + ANY_ORIGIN)
     pages = 1 if request.method == "HEAD" else max(1, len(response.body) // PAGE)
     await count_page(services.limiter, services.settings.page_limit, request.address, pages=pages)
     return response

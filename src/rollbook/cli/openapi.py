@@ -17,7 +17,7 @@ from rollbook.config import Settings
 )
 def app(check: Path | None) -> None:
     """Print the OpenAPI description of the API."""
-    document = description.document(Settings().url)
+    document = description.document(Settings().url, indent=2)
     if check is None:
         sys.stdout.buffer.write(document)
         sys.stdout.buffer.flush()
