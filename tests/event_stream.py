@@ -48,7 +48,6 @@ class Follower:
         **query: str,
     ) -> None:
         self.last_id = last_id
-        self.comments = 0
         self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=timeout)
         self._connection.connect()
         # So that a reader who stops is noticed soon.
@@ -77,11 +76,10 @@ class Follower:
             name, colon, value = line.rstrip(b"\n").decode().partition(":")
             value = value.removeprefix(" ")
             if not name and not colon:
-                if data:
+                assert data, "some clients hand out a message without data as an event"
+                if kind != "position":
                     yield Message(self.last_id, kind, json.loads("\n".join(data)))
                 kind, data = "message", []
-            elif not name:
-                self.comments += 1
             elif name == "id":
                 self.last_id = value
             elif name == "event":
@@ -95,17 +93,11 @@ class Follower:
         return [next(found).data for _ in range(count)]
 
     def beat(self) -> None:
-        """Wait for the next comment."""
-        before = self.comments
-        while self.comments == before:
-            line = self.answer.readline()
+        """Wait for the next comment that stands alone, or the next position."""
+        while (line := self.answer.readline()) not in (b":\n", b"event: position\n"):
             assert line, "the stream has ended"
-            if line.startswith(b":"):
-                self.comments += 1
-            elif line.startswith(b"id:"):
-                self.last_id = line[3:].strip().decode()
-        # The rest of the block.
-        while line := self.answer.readline().strip():
+        # The rest of the position.
+        while line != b":\n" and (line := self.answer.readline().strip()):
             if line.startswith(b"id:"):
                 self.last_id = line[3:].strip().decode()
 

@@ -83,14 +83,18 @@ def error_classes() -> str:
     known = {code for code, _, _ in entries}
     for code, (status, text) in sorted(found.items()):
         if code not in known:
-            lines.append(
-                f"{comment(text)}export class {pascal(code)} extends {STATUSES.get(status, 'APIError')} {{}}\n"
-            )
-            entries.append((code, status, pascal(code)))
+            name = error_class(code)
+            lines.append(f"{comment(text)}export class {name} extends {STATUSES.get(status, 'APIError')} {{}}\n")
+            entries.append((code, status, name))
     table = "".join(f'  ["{code}", {status}, {name}],\n' for code, status, name in entries)
     lines.append(f"const CODES: [code: string, status: number, type: typeof APIError][] = [\n{table}];\n")
     lines.append(ERROR_OF)
     return "\n".join(lines)
+
+
+def error_class(code: str) -> str:
+    """A schema can have the same name: `key_kind` is an error, `KeyKind` what it is about."""
+    return pascal(code) if pascal(code) not in SCHEMAS else f"{pascal(code)}Error"
 
 
 ERROR_OF = """\
@@ -262,7 +266,7 @@ class Method:
         # A stream begins at a position, and goes on from another one when it connects again.
         self.follows = operation.id == "follow_events"
         if self.follows:
-            self.query = [each for each in self.query if each["name"] != "after"]
+            self.query = [each for each in self.query if each["name"] not in ("after", "names")]
         self.renamed = RENAMED["list_events"] if self.follows else RENAMED.get(operation.id, {})
         self.body = operation.of.get("requestBody", {}).get("content", {}).get("application/json")
 
@@ -389,7 +393,7 @@ class Method:
         for response in of["responses"].values():
             for code, text in codes(resolve(response)).items():
                 if code not in general_codes():
-                    lines.append(f"@throws {{{pascal(code)}}} {text.partition('. ')[0].rstrip('.')}.")
+                    lines.append(f"@throws {{{error_class(code)}}} {text.partition('. ')[0].rstrip('.')}.")
         return "\n".join([*lines, "@example", *self._example()])
 
     def _example(self) -> list[str]:

@@ -47,8 +47,8 @@ def moment(description: str, example: str = "2023-10-27T10:00:00Z", longest: int
     return text(description, longest, examples=[example], format="date-time")
 
 
-def number(description: str, minimum: int = 0, **more: Any) -> Meta:
-    return says(description, minimum=minimum, **more)
+def number(description: str, minimum: int = 0, maximum: int = 1 << 53, **more: Any) -> Meta:
+    return says(description, minimum=minimum, maximum=maximum, **more)
 
 
 def array(description: str, longest: int, **more: Any) -> Meta:

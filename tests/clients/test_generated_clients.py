@@ -34,6 +34,7 @@ def expected(role: str, status: str, events: list[str], codes: tuple[str, str], 
         "pages": [[["User 4", role], ["User 3", role]], [["User 2", role], ["User 1", role]], [["User 0", role]]],
         "created": ["Al", True, role, status, {}, None],
         "updated": ["Alan", role, {"plan": "pro"}, None],
+        "found": ["Alan"],  # by metadata that an update of the name has left alone
         "key": ["rbk_", scopes, True],
         "events": [[events[0], "Al", True], [events[1], "Alan", True], *([type, "app", False] for type in events[2:])],
         "invalid": [400, codes[0], "email"],

@@ -62,7 +62,17 @@ def test_what_happens_is_sent_as_the_list_shows_it(server: Server, http: httpx2.
         found = [next(messages) for _ in range(3)]
     listed = http.get("/v1/events", params={"after": follower.headers["event-position"]}).json()
     assert [message.data for message in found] == listed
-    assert [(message.id, message.type) for message in found] == [(event["id"], "message") for event in listed]
+    assert [(message.id, message.type) for message in found] == [(event["id"], event["type"]) for event in listed]
+
+
+def test_without_names_messages_are_for_the_onmessage_of_a_browser(
+    server: Server, http: httpx2.Client, user: dict
+) -> None:
+    with Follower(server, names="false") as unnamed, Follower(server) as named:
+        rename(http, user, "One")
+        found = [next(each.messages()) for each in (unnamed, named)]
+        assert [message.type for message in found] == ["message", "user.updated"]
+        assert found[0].data == found[1].data
 
 
 def test_who_connects_again_gets_what_came_meanwhile_and_nothing_twice(

@@ -67,6 +67,16 @@ def test_the_same_in_a_bulk_change(http: Client, user: dict[str, Any]) -> None:
     assert (metadata_of(http, user), metadata_of(http, results[1]["user"])) == (METADATA, {})
 
 
+def test_the_same_of_a_group(http: Client) -> None:
+    made = http.post("/v1/groups", json={"name": "Sales", "metadata": None}).json()
+    path = f"/v1/groups/{made['id']}"
+    http.patch(path, json={"metadata": METADATA})
+    for method in ("PUT", "PATCH"):
+        assert http.request(method, path, json={"name": "Sales", "metadata": None}).status_code == 200
+    assert (made["metadata"], http.get(path).json()["metadata"]) == ({}, METADATA)
+    http.delete(path)
+
+
 def test_null_instead_of_a_webhooks_types_and_headers_leaves_them(http: Client, webhook: dict[str, Any]) -> None:
     path = f"/v1/webhooks/{webhook['id']}"
     changed = http.patch(path, json={"description": "new", "types": None, "headers": None})
@@ -100,6 +110,9 @@ def test_the_tests_above_are_about_every_body_with_a_list_or_an_object() -> None
         "UserCreate": {"metadata"},
         "UserUpdate": {"metadata"},
         "UserPatch": {"metadata"},
+        "GroupCreate": {"metadata"},
+        "GroupUpdate": {"metadata"},
+        "GroupPatch": {"metadata"},
         "TokenCreate": {"data"},
         "WebhookCreate": {"types", "headers"},
         "WebhookUpdate": {"types", "headers"},

@@ -22,7 +22,7 @@ from tests.harness import Server
 ROOT = Path(__file__).resolve().parents[2]
 DESCRIPTION: dict[str, Any] = openapi.describe(Settings().url)
 
-MAX_SIZE = 420_000
+MAX_SIZE = 460_000
 """Bytes of the description as it is served."""
 
 each_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
@@ -233,8 +233,9 @@ def test_patch_names_the_type_of_a_merge_patch() -> None:
 
 
 def test_lists_and_booleans_in_queries_are_typed_and_no_header_has_a_constant_example() -> None:
-    parameters = {each["name"]: each for route in ROUTES for each in openapi.query_parameters(route)}
-    for name in ("ids", "sort", "fields"):
+    users = [route for route in ROUTES if route.path.startswith("/v1/users")]
+    parameters = {each["name"]: each for route in users for each in openapi.query_parameters(route)}
+    for name in ("ids", "sort", "fields", "metadata"):
         assert parameters[name]["schema"]["type"] == "array"
         assert (parameters[name]["style"], parameters[name]["explode"]) == ("form", False)
     assert parameters["purge"]["schema"]["type"] == "boolean"

@@ -42,7 +42,7 @@ export class Feed<T> implements AsyncIterable<T> {
           lost = 0;
           if (message.event === "end") throw errorOf(0, JSON.parse(message.data));
           pause = message.retry ?? pause;
-          if (message.data) yield JSON.parse(message.data) as T;
+          if (message.event.includes(".")) yield JSON.parse(message.data) as T;
           this.position = message.id ?? this.position;
         }
       } catch (problem) {

@@ -1201,6 +1201,16 @@ class FollowEvents(Query):
     ) = None
 
 
+class StreamEvents(FollowEvents):
+    names: Annotated[
+        bool,
+        Meta(
+            description="`false`: events have no `event` field, so that the `onmessage` of an `EventSource` gets all "
+            "of them, including those of later types."
+        ),
+    ] = True
+
+
 class ListEvents(FollowEvents):
     before: (
         Annotated[

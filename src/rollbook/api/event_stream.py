@@ -1,7 +1,8 @@
 """The event log as server-sent events, as the WHATWG HTML Standard describes them in section 9.2.
 
-Each event of the log is a message: `id` its ID, `data` the event as `GET /v1/events` shows it. A message of type `end`
-says why the stream ends, where more than the connection has ended.
+Each event of the log is a message: `event` its type, `id` its ID, `data` the event as `GET /v1/events` shows it. A
+message `position` only moves on the `id`, and `end` says why the stream ends, where more than the connection has ended.
+No message is without data, which some clients would hand out as an event; so comments end no message.
 """
 
 from __future__ import annotations
@@ -33,11 +34,14 @@ RETRY = (1_000, 4_000)
 _encode = msgspec.json.Encoder().encode
 End = Callable[[ApiError], bytes]
 """The last message, from the error that ends the stream."""
+Make = Callable[[Event], bytes]
+"""The message of an event."""
 
 
 def answer(call: Call, feed: Feed) -> Response:
     request, patience = call.request, call.services.settings.body_timeout
-    parts = _Parts(request, feed, min(HEARTBEAT, patience / 2), partial(_end, call))
+    make = _message if call.query.names else _without_name
+    parts = _Parts(request, feed, _messages(feed, make, min(HEARTBEAT, patience / 2), partial(_end, call)))
     too_slow = RequestTimeout(f"The stream was not read for {patience:g} seconds. Connect again to go on.")
     return Response(
         200, HEAD + show.event_position(feed.seq), stream=Stream(parts, endless=True, cut_off=_end(call, too_slow))
@@ -47,11 +51,11 @@ def answer(call: Call, feed: Feed) -> Response:
 class _Parts:
     """The parts of the stream."""
 
-    def __init__(self, request: Request, feed: Feed, heartbeat: float, end: End) -> None:
+    def __init__(self, request: Request, feed: Feed, messages: AsyncGenerator[bytes, None]) -> None:
         self._request = request
         self._feed = feed
         self._took = time.perf_counter_ns() - request.started
-        self._messages = _messages(feed, heartbeat, end)
+        self._messages = messages
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._messages
@@ -63,27 +67,35 @@ class _Parts:
         self._request.started = time.perf_counter_ns() - self._took
 
 
-async def _messages(feed: Feed, heartbeat: float, end: End) -> AsyncGenerator[bytes, None]:
+async def _messages(feed: Feed, make: Make, heartbeat: float, end: End) -> AsyncGenerator[bytes, None]:
     sent = feed.seq
-    yield b": Events follow.\nretry: %d\nid: %d\n\n" % (random.randint(*RETRY), sent)
+    yield b": Events follow.\nretry: %d\n%b" % (random.randint(*RETRY), _position(sent))
     try:
         while True:
             if entries := await feed.read():
                 sent = entries[-1].event.seq
-                yield b"".join([entry.made(_message, _message) for entry in entries])
+                yield b"".join([entry.made(make, make) for entry in entries])
             elif feed.is_closed:
-                yield b": The server is shutting down.\n\n"
+                yield b": The server is shutting down.\n"
                 return
             elif not await feed.wait(heartbeat):
                 # With the position, so that who connects again does not have what was skipped searched once more.
-                yield b":\n\n" if feed.seq <= sent else b":\nid: %d\n\n" % feed.seq
+                yield b":\n" if feed.seq <= sent else _position(feed.seq)
                 sent = max(sent, feed.seq)
     except ApiError as problem:
         yield end(problem)
 
 
 def _message(event: Event) -> bytes:
+    return b"event: %b\n%b" % (event.type.encode(), _without_name(event))
+
+
+def _without_name(event: Event) -> bytes:
     return b"id: %b\n%b\n" % (event.id.encode(), _data(_encode(events.public(event))))
+
+
+def _position(seq: int) -> bytes:
+    return b'event: position\nid: %d\ndata: {"position":"%d"}\n\n' % (seq, seq)
 
 
 def _end(call: Call, problem: ApiError) -> bytes:

@@ -365,7 +365,8 @@ def _schemas() -> Schema:
     found |= {name: _leaving(schema) for name, schema in leaving.items()}
     found |= tables.ENUMS | tables.OPEN_ENUMS | {"NotReady": _not_ready_body(found)}
     found["EventObject"]["properties"] = _of_event_objects(found)
-    shown = {kind.__name__ for kind in bodies | answers}  # they are shown where they are sent
+    # Where they are sent, there is an example already.
+    shown = {kind.__name__ for kind in bodies | answers & {route.answer for route in routes.ROUTES}}
     for name in found.keys() & tables.EXAMPLES.keys() - shown:
         found[name]["examples"] = [tables.EXAMPLES[name]]
     return {name: found[name] for name in sorted(found)}

@@ -165,7 +165,7 @@ def header(description: str, schema: Schema, example: Any) -> Schema:
 
 
 def number(least: int = 0) -> Schema:
-    return {"type": "integer", "format": "int64", "minimum": least}
+    return {"type": "integer", "format": "int64", "minimum": least, "maximum": 1 << 53}
 
 
 TEXT: Schema = {"type": "string"}
@@ -635,8 +635,11 @@ LISTS: dict[str, list[Any]] = {
 EVENT_STREAM = f"""\
 : Events follow.
 retry: 2417
+event: position
 id: 48213
+data: {{"position":"48213"}}
 
+event: user.updated
 id: {RENAMED["id"]}
 data: {json.dumps(RENAMED, separators=(",", ":"))}
 
@@ -661,8 +664,9 @@ TEXTS: dict[str, list[tuple[str, str, str]]] = {
     "follow_events": [
         (
             "text/event-stream",
-            "Server-sent events. The `id` of a message is the ID of an event or a position, its `data` the event "
-            "as JSON. The last message may be one of type `end`, with an error as its data.",
+            "Server-sent events. The `id` of a message is the ID of an event or a position, `event` the type of the "
+            "event, `data` the event as JSON. A message `position` only moves on the `id`. The last message may be "
+            "`end`, with an error as its data.",
             EVENT_STREAM,
         ),
     ],

@@ -32,7 +32,6 @@ from rollbook.actions.arguments import (
     ChallengeAnswer,
     Credentials,
     ExportUsers,
-    FollowEvents,
     GroupCreate,
     GroupPatch,
     GroupUpdate,
@@ -64,6 +63,7 @@ from rollbook.actions.arguments import (
     SessionCreate,
     SessionRefresh,
     SessionVerification,
+    StreamEvents,
     TokenConsume,
     TokenCreate,
     TokenRequest,
@@ -432,7 +432,7 @@ TABLE: dict[str, list[Route]] = {
         ),
     ],
     "/v1/events/stream": [
-        get(events.follow_events, "events:read", FollowEvents, str, event_stream.answer).but(
+        get(events.follow_events, "events:read", StreamEvents, str, event_stream.answer).but(
             errors=STREAM, takes=take.following
         ),
     ],

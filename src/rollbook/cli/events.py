@@ -34,7 +34,14 @@ def list_events(server: options.Server, fields: Fields, limit: int, json: bool) 
             json_line(event) if json else line(_sentence(event))
 
 
-@options.on_server(app, "tail", options.JSON_LINES, fields=arguments.FollowEvents, call=("GET", f"{EVENTS}/stream"))
+@options.on_server(
+    app,
+    "tail",
+    options.JSON_LINES,
+    fields=arguments.FollowEvents,
+    elsewhere={"names": "the command reads the stream itself"},
+    call=("GET", f"{EVENTS}/stream"),
+)
 def tail(server: options.Server, fields: Fields, json: bool) -> None:
     """Print events as they happen, until you press Ctrl+C. Lost connections are restored; no event is missed.
 

@@ -18,11 +18,14 @@ import org.openapitools.client.api.UsersApi.APIDeleteUserRequest;
 import org.openapitools.client.api.UsersApi.APIGetUserRequest;
 import org.openapitools.client.api.UsersApi.APIListUsersRequest;
 import org.openapitools.client.api.UsersApi.APIPatchUserRequest;
+import org.openapitools.client.api.UsersApi.APIUpdateUserRequest;
 import org.openapitools.client.model.ErrorResponse;
 import org.openapitools.client.model.KeyCreate;
 import org.openapitools.client.model.Scope;
+import org.openapitools.client.model.User;
 import org.openapitools.client.model.UserCreate;
 import org.openapitools.client.model.UserPatch;
+import org.openapitools.client.model.UserUpdate;
 
 public class Program {
   interface Call {
@@ -69,6 +72,9 @@ public class Program {
     var change = APIPatchUserRequest.newBuilder().userId(created.getId()).userPatch(patch).fields(List.of("role", "metadata"));
     var changed = users.patchUser(change.build());
     seen.put("updated", Arrays.asList(changed.getName(), changed.getRole(), changed.getMetadata(), changed.getStatus()));
+    users.updateUser(APIUpdateUserRequest.newBuilder().userId(created.getId()).userUpdate(new UserUpdate().name("Alan")).build());
+    var filter = APIListUsersRequest.newBuilder().ids(List.of(created.getId())).metadata(List.of("plan:pro")).build();
+    seen.put("found", users.listUsers(filter).stream().map(User::getName).toList());
 
     var app = new KeyCreate().name("app").userId(created.getId()).scopes(List.of(Scope.USERS_READ));
     var key = keys.createKey(APICreateKeyRequest.newBuilder().keyCreate(app).build());

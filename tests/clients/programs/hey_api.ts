@@ -1,6 +1,6 @@
 // What an application does, with hey-api's client.
 import { client } from "./client.gen";
-import { createKey, createUser, deleteUser, getUser, listEvents, listUsers, patchUser, revokeKey, rotateKey, type ErrorResponse } from "./index";
+import { createKey, createUser, deleteUser, getUser, listEvents, listUsers, patchUser, revokeKey, rotateKey, updateUser, type ErrorResponse } from "./index";
 
 const env = process.env as Record<string, string>;
 client.setConfig({ baseUrl: env.ROLLBOOK_URL, auth: () => env.ROLLBOOK_KEY });
@@ -22,6 +22,8 @@ async function main() {
     body: { name: "Alan", metadata: { plan: "pro" } },
     query: { fields: ["role", "metadata"] },
   });
+  await updateUser({ path: { userId: id }, body: { name: "Alan" } });
+  const { data: found } = await listUsers({ query: { ids: [id], metadata: ["plan:pro"] } });
   const { data: key } = await createKey({ body: { name: "app", user_id: id, scopes: ["users:read"] } });
   const { data: rotated } = await rotateKey({ path: { keyId: key!.id } });
   await revokeKey({ path: { keyId: rotated!.id } });
@@ -40,6 +42,7 @@ async function main() {
       pages,
       created: [created!.name, created!.email === env.EMAIL, whole!.role, whole!.status, whole!.metadata, whole!.external_id],
       updated: [changed!.name, changed!.role, changed!.metadata, changed!.status ?? null],
+      found: found!.map((user) => user.name),
       key: [key!.key!.slice(0, 4), key!.scopes, rotated!.id !== key!.id],
       events: events!.map((event) => [event.type, event.object.name ?? null, event.object.email === env.EMAIL]),
       invalid,

@@ -24,6 +24,8 @@ async function main() {
     params: { path, query: { fields: ["role", "metadata"] } },
     body: { name: "Alan", metadata: { plan: "pro" } },
   });
+  await client.PUT("/v1/users/{userId}", { params: { path }, body: { name: "Alan" } });
+  const { data: found } = await client.GET("/v1/users", { params: { query: { ids: [path.userId], metadata: ["plan:pro"] } } });
   const { data: key } = await client.POST("/v1/keys", { body: { name: "app", user_id: path.userId, scopes: ["users:read"] } });
   const { data: rotated } = await client.POST("/v1/keys/{keyId}/rotate", { params: { path: { keyId: key!.id } } });
   await client.DELETE("/v1/keys/{keyId}", { params: { path: { keyId: rotated!.id } } });
@@ -41,6 +43,7 @@ async function main() {
       pages,
       created: [created!.name, created!.email === env.EMAIL, whole!.role, whole!.status, whole!.metadata, whole!.external_id],
       updated: [changed!.name, changed!.role, changed!.metadata, changed!.status ?? null],
+      found: found!.map((user) => user.name),
       key: [key!.key!.slice(0, 4), key!.scopes, rotated!.id !== key!.id],
       events: events!.map((event) => [event.type, event.object.name ?? null, event.object.email === env.EMAIL]),
       invalid,

@@ -61,6 +61,8 @@ func main() {
 	whole, _ := done(users.GetUser(ctx, created.Id).Execute())
 	patch := openapi.UserPatch{Name: openapi.PtrString("Alan"), Metadata: map[string]any{"plan": "pro"}}
 	changed, _ := done(users.PatchUser(ctx, created.Id).UserPatch(patch).Fields([]string{"role", "metadata"}).Execute())
+	done(users.UpdateUser(ctx, created.Id).UserUpdate(openapi.UserUpdate{Name: openapi.PtrString("Alan")}).Execute())
+	filtered, _ := done(users.ListUsers(ctx).Ids([]string{created.Id}).Metadata([]string{"plan:pro"}).Execute())
 
 	wanted := openapi.KeyCreate{Name: "app", UserId: &created.Id, Scopes: []openapi.Scope{openapi.USERS_READ}}
 	key, _ := done(keys.CreateKey(ctx).KeyCreate(wanted).Execute())
@@ -83,6 +85,7 @@ func main() {
 	err = json.NewEncoder(os.Stdout).Encode(map[string]any{
 		"pages":   pages,
 		"created": []any{created.Name, created.Email == email, whole.Role, whole.Status, whole.Metadata, whole.ExternalId.Get()},
+		"found":   []string{filtered[0].Name},
 		"updated": []any{changed.Name, changed.Role, changed.Metadata, changed.Status},
 		"key":     []any{key.GetKey()[:4], key.Scopes, rotated.Id != key.Id},
 		"events":  log,

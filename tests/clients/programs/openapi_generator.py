@@ -30,6 +30,8 @@ changed = users.patch_user(
     new.id, rollbook.UserPatch(name="Alan", metadata={"plan": "pro"}), fields=["role", "metadata"]
 )
 seen["updated"] = [changed.name, changed.role, changed.metadata, changed.status]
+users.update_user(new.id, rollbook.UserUpdate(name="Alan"))
+seen["found"] = [user.name for user in users.list_users(ids=[new.id], metadata=["plan:pro"])]
 
 key = keys.create_key(rollbook.KeyCreate(name="app", user_id=new.id, scopes=["users:read"]))
 rotated = keys.rotate_key(key.id)

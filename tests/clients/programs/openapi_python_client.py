@@ -8,7 +8,7 @@ import os
 from rollbook_client import AuthenticatedClient
 from rollbook_client.api.events import list_events
 from rollbook_client.api.keys import create_key, revoke_key, rotate_key
-from rollbook_client.api.users import create_user, delete_user, get_user, list_users, patch_user
+from rollbook_client.api.users import create_user, delete_user, get_user, list_users, patch_user, update_user
 from rollbook_client.models import (
     KeyCreate,
     ListUsersFieldsItem,
@@ -17,8 +17,9 @@ from rollbook_client.models import (
     Scope,
     UserCreate,
     UserPatch,
+    UserUpdate,
 )
-from rollbook_client.models.user_patch_metadata import UserPatchMetadata
+from rollbook_client.models.user_patch_metadata_type_0 import UserPatchMetadataType0
 from rollbook_client.types import UNSET
 
 env = os.environ
@@ -50,13 +51,16 @@ seen["created"] = [
     whole.metadata.to_dict(),
     whole.external_id,
 ]
-change = UserPatch(name="Alan", metadata=UserPatchMetadata.from_dict({"plan": "pro"}))
+change = UserPatch(name="Alan", metadata=UserPatchMetadataType0.from_dict({"plan": "pro"}))
 changed = patch_user.sync(
     new.id, client=client, body=change, fields=[PatchUserFieldsItem.ROLE, PatchUserFieldsItem.METADATA]
 )
 seen["updated"] = [changed.name, changed.role, changed.metadata.to_dict(), changed.status or None]
+update_user.sync(new.id, client=client, body=UserUpdate(name="Alan"))
+found = list_users.sync(client=client, ids=[new.id], metadata=["plan:pro"])
+seen["found"] = [user.name for user in found]
 
-key = create_key.sync(client=client, body=KeyCreate(name="app", user_id=new.id, scopes=[Scope.USERSREAD]))
+key = create_key.sync(client=client, body=KeyCreate(name="app", user_id=new.id, scopes=[Scope.USERS_READ]))
 rotated = rotate_key.sync(key.id, client=client)
 seen["key"] = [key.key[:4], key.scopes, rotated.id != key.id]
 revoke_key.sync_detailed(rotated.id, client=client)

@@ -18,6 +18,8 @@ async function main() {
   const userId = created.id;
   const whole = await users.getUser({ userId });
   const changed = await users.patchUser({ userId, userPatch: { name: "Alan", metadata: { plan: "pro" } }, fields: ["role", "metadata"] });
+  await users.updateUser({ userId, userUpdate: { name: "Alan" } });
+  const found = await users.listUsers({ ids: [userId], metadata: ["plan:pro"] });
   const key = await keys.createKey({ keyCreate: { name: "app", userId, scopes: ["users:read"] } });
   const rotated = await keys.rotateKey({ keyId: key.id });
   await keys.revokeKey({ keyId: rotated.id });
@@ -41,6 +43,7 @@ async function main() {
       pages,
       created: [created.name, created.email === env.EMAIL, whole.role, whole.status, whole.metadata, whole.externalId],
       updated: [changed.name, changed.role, changed.metadata, changed.status ?? null],
+      found: found.map((user) => user.name),
       key: [key.key!.slice(0, 4), key.scopes, rotated.id !== key.id],
       events: events.map((event) => [event.type, event.object.name ?? null, event.object.email === env.EMAIL]),
       invalid,

@@ -127,7 +127,7 @@ export class InvalidParameter extends BadRequest {}
  * The key is a SCIM key, which only works under `/scim/v2`: it is for identity providers. Here, use an ordinary API key.
  * Create one with `rollbook keys create EMAIL` or `POST /v1/keys`.
  */
-export class KeyKind extends Forbidden {}
+export class KeyKindError extends Forbidden {}
 
 /** The user has 1,000 active API keys. Revoke those that are no longer used. */
 export class KeyLimitReached extends Forbidden {}
@@ -299,7 +299,7 @@ const CODES: [code: string, status: number, type: typeof APIError][] = [
   ["invalid_json", 400, InvalidJson],
   ["invalid_key", 401, InvalidKey],
   ["invalid_parameter", 400, InvalidParameter],
-  ["key_kind", 403, KeyKind],
+  ["key_kind", 403, KeyKindError],
   ["key_limit_reached", 403, KeyLimitReached],
   ["last_factor", 403, LastFactor],
   ["last_owner", 403, LastOwner],

@@ -6,11 +6,6 @@ export interface components {
         /**
          * AddedMembers
          * @description What became of the users you sent.
-         * @example {
-         *       "added": 2,
-         *       "changed": 0,
-         *       "unchanged": 0
-         *     }
          */
         AddedMembers: {
             /**
@@ -32,27 +27,6 @@ export interface components {
         /**
          * Bulk
          * @description Operations on users. They are done in this order.
-         * @example {
-         *       "operations": [
-         *         {
-         *           "op": "create",
-         *           "name": "Charlie Chaplin",
-         *           "email": "charlie@example.com"
-         *         },
-         *         {
-         *           "op": "update",
-         *           "id": "user_065n14sd01rd526r46hrcu0i8o",
-         *           "metadata": {
-         *             "plan": "team"
-         *           },
-         *           "if_match": "\"3\""
-         *         },
-         *         {
-         *           "op": "suspend",
-         *           "id": "user_065n1610s1svlbjclvt8htp6r0"
-         *         }
-         *       ]
-         *     }
          */
         Bulk: {
             /** @description Up to 1,000 operations. */
@@ -188,42 +162,6 @@ export interface components {
         /**
          * BulkResults
          * @description A result for each operation, in their order.
-         * @example {
-         *       "results": [
-         *         {
-         *           "index": 0,
-         *           "status": 201,
-         *           "user": {
-         *             "id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *             "name": "Charlie Chaplin",
-         *             "email": "charlie@example.com",
-         *             "created_at": "2023-10-27T10:15:00Z"
-         *           },
-         *           "etag": "\"1\""
-         *         },
-         *         {
-         *           "index": 1,
-         *           "status": 200,
-         *           "user": {
-         *             "id": "user_065n14sd01rd526r46hrcu0i8o",
-         *             "name": "Alice Wonderland",
-         *             "email": "alice@example.com",
-         *             "updated_at": "2023-10-27T11:00:00Z"
-         *           },
-         *           "etag": "\"4\""
-         *         },
-         *         {
-         *           "index": 2,
-         *           "status": 404,
-         *           "error": {
-         *             "error": "The requested resource could not be found.",
-         *             "code": "not_found",
-         *             "request_id": "req_7m2c9v0kq1t8a3hs0000001f",
-         *             "doc_url": "https://api.example.com/docs/errors/not_found"
-         *           }
-         *         }
-         *       ]
-         *     }
          */
         BulkResults: {
             /** @description The results. */
@@ -237,10 +175,6 @@ export interface components {
         /**
          * ChallengeAnswer
          * @description A code for the challenge of a sign-in.
-         * @example {
-         *       "challenge": "Example-Only-Example-Only-Example-Only-Exam",
-         *       "code": "287082"
-         *     }
          */
         ChallengeAnswer: {
             /**
@@ -262,30 +196,6 @@ export interface components {
         /**
          * ConsumedToken
          * @description The user after a one-time token was used, with all fields, and the token.
-         * @example {
-         *       "id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *       "name": "Charles Chaplin",
-         *       "email": "charlie.c@example.com",
-         *       "role": "member",
-         *       "status": "active",
-         *       "external_id": "crm-1042",
-         *       "metadata": {
-         *         "plan": "pro"
-         *       },
-         *       "email_verified": true,
-         *       "rate_limit": null,
-         *       "created_at": "2023-10-27T10:15:00Z",
-         *       "updated_at": "2023-10-27T11:00:00Z",
-         *       "last_sign_in_at": null,
-         *       "token": {
-         *         "id": "tok_065n19t5rh1ut9c6n8p2q4v7eg",
-         *         "purpose": "verify_email",
-         *         "redirect_url": "https://app.example.com/welcome",
-         *         "data": {
-         *           "plan": "pro"
-         *         }
-         *       }
-         *     }
          */
         ConsumedToken: {
             /**
@@ -364,9 +274,6 @@ export interface components {
         /**
          * Count
          * @description The number of users.
-         * @example {
-         *       "count": 2
-         *     }
          */
         Count: {
             /**
@@ -378,10 +285,6 @@ export interface components {
         /**
          * Credentials
          * @description An email and a password.
-         * @example {
-         *       "email": "charlie@example.com",
-         *       "password": "securepassword123"
-         *     }
          */
         Credentials: {
             /**
@@ -403,36 +306,6 @@ export interface components {
         /**
          * Delivery
          * @description An attempt to send an event to a webhook. `request` and `response` are only returned for a single delivery.
-         * @example {
-         *       "id": "dlv_065n1p8d3o1k7f2h9v6c4m5r0g",
-         *       "webhook_id": "webhook_065n1avd4p1q9h2v5c8m3k7r6g",
-         *       "event_id": "evt_065n1ijrg1t7ne57u1m417e15k",
-         *       "type": "user.updated",
-         *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *       "trigger": "event",
-         *       "attempt": 1,
-         *       "created_at": "2023-10-27T11:00:00Z",
-         *       "duration_ms": 42,
-         *       "outcome": "http_500",
-         *       "detail": null,
-         *       "http_status": 500,
-         *       "address": "203.0.113.7",
-         *       "retry_at": "2023-10-27T11:00:05Z",
-         *       "request": {
-         *         "url": "https://app.example.com/hooks/rollbook",
-         *         "headers": {
-         *           "content-type": "application/json",
-         *           "webhook-id": "evt_065n1ijrg1t7ne57u1m417e15k",
-         *           "webhook-timestamp": "1698404400",
-         *           "webhook-signature": "…"
-         *         },
-         *         "body": "{\"id\": \"evt_065n1ijrg1t7ne57u1m417e15k\", \"type\": \"user.updated\", \"created_at\": \"2023-10-27T11:00:00Z\", \"user_id\": \"user_065n18a8k1rnhbvqalm9j3ts0c\", \"actor\": {\"user_id\": \"user_065n14sd01rd526r46hrcu0i8o\", \"key_id\": \"key_065n19esg1vsvaetc6pc73vuso\", \"address\": \"203.0.113.7\", \"request_id\": \"req_7m2c9v0kq1t8a3hs0000001f\", \"trace_id\": \"4bf92f3577b34da6a3ce929d0e0e4736\", \"client\": null}, \"object\": {\"id\": \"user_065n18a8k1rnhbvqalm9j3ts0c\", \"name\": \"Charles Chaplin\", \"email\": \"charlie.c@example.com\", \"role\": \"member\", \"status\": \"active\", \"external_id\": \"crm-1042\", \"metadata\": {\"plan\": \"pro\"}, \"email_verified\": false, \"rate_limit\": null, \"created_at\": \"2023-10-27T10:15:00Z\", \"updated_at\": \"2023-10-27T11:00:00Z\", \"last_sign_in_at\": null}, \"before\": {\"name\": \"Charlie Chaplin\", \"email\": \"charlie@example.com\"}}"
-         *       },
-         *       "response": {
-         *         "content_type": "text/plain",
-         *         "body": "Internal error"
-         *       }
-         *     }
          */
         Delivery: {
             /**
@@ -1073,127 +946,6 @@ export interface components {
         /**
          * Export
          * @description All data about a user.
-         * @example {
-         *       "user": {
-         *         "id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *         "name": "Charles Chaplin",
-         *         "email": "charlie.c@example.com",
-         *         "role": "member",
-         *         "status": "active",
-         *         "external_id": "crm-1042",
-         *         "metadata": {
-         *           "plan": "pro"
-         *         },
-         *         "email_verified": false,
-         *         "rate_limit": null,
-         *         "created_at": "2023-10-27T10:15:00Z",
-         *         "updated_at": "2023-10-27T11:00:00Z",
-         *         "last_sign_in_at": null
-         *       },
-         *       "keys": [
-         *         {
-         *           "id": "key_065n19esg1vsvaetc6pc73vuso",
-         *           "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *           "name": "billing service",
-         *           "kind": "api",
-         *           "masked": "rbk_Exam…TtmI",
-         *           "scopes": [
-         *             "users:read"
-         *           ],
-         *           "ip_allow": [
-         *             "203.0.113.0/24"
-         *           ],
-         *           "rate_limit": "50/minute",
-         *           "revealable": true,
-         *           "created_at": "2023-10-27T10:20:00Z",
-         *           "expires_at": "2024-10-27T10:00:00Z",
-         *           "last_used_at": null,
-         *           "revoked_at": null
-         *         }
-         *       ],
-         *       "tokens": [
-         *         {
-         *           "id": "tok_065n19t5rh1ut9c6n8p2q4v7eg",
-         *           "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *           "purpose": "verify_email",
-         *           "email": "charlie@example.com",
-         *           "data": {
-         *             "plan": "pro"
-         *           },
-         *           "created_at": "2023-10-27T10:20:00Z",
-         *           "expires_at": "2023-10-28T10:20:00Z",
-         *           "redirect_url": "https://app.example.com/welcome"
-         *         }
-         *       ],
-         *       "sessions": [
-         *         {
-         *           "id": "ses_065n19qk2l1v7fm8c0t3b5d6eg",
-         *           "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *           "audience": "https://app.example.com",
-         *           "created_at": "2023-10-27T10:25:00Z",
-         *           "last_seen_at": "2023-10-27T10:40:00Z",
-         *           "expires_at": "2023-10-27T10:55:00Z",
-         *           "refresh_expires_at": "2023-11-26T10:40:00Z",
-         *           "address": "203.0.113.7",
-         *           "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-         *         }
-         *       ],
-         *       "second_factors": [
-         *         {
-         *           "id": "fac_065n1f3k9s1t7b2m5h8c0v4d6g",
-         *           "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *           "kind": "totp",
-         *           "name": "Phone",
-         *           "created_at": "2023-10-27T10:30:00Z",
-         *           "confirmed_at": "2023-10-27T10:31:00Z",
-         *           "last_used_at": "2023-10-27T10:31:00Z"
-         *         }
-         *       ],
-         *       "groups": [
-         *         {
-         *           "group_id": "group_065n1e8q5o1v3g7m2h9c4t0d6s",
-         *           "group_name": "Engineering",
-         *           "role": "lead",
-         *           "added_at": "2023-10-27T10:45:00Z"
-         *         }
-         *       ],
-         *       "events": [
-         *         {
-         *           "id": "evt_065n1ijrg1t7ne57u1m417e15k",
-         *           "type": "user.updated",
-         *           "created_at": "2023-10-27T11:00:00Z",
-         *           "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *           "actor": {
-         *             "user_id": "user_065n14sd01rd526r46hrcu0i8o",
-         *             "key_id": "key_065n19esg1vsvaetc6pc73vuso",
-         *             "address": "203.0.113.7",
-         *             "request_id": "req_7m2c9v0kq1t8a3hs0000001f",
-         *             "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
-         *             "client": null
-         *           },
-         *           "object": {
-         *             "id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *             "name": "Charles Chaplin",
-         *             "email": "charlie.c@example.com",
-         *             "role": "member",
-         *             "status": "active",
-         *             "external_id": "crm-1042",
-         *             "metadata": {
-         *               "plan": "pro"
-         *             },
-         *             "email_verified": false,
-         *             "rate_limit": null,
-         *             "created_at": "2023-10-27T10:15:00Z",
-         *             "updated_at": "2023-10-27T11:00:00Z",
-         *             "last_sign_in_at": null
-         *           },
-         *           "before": {
-         *             "name": "Charlie Chaplin",
-         *             "email": "charlie@example.com"
-         *           }
-         *         }
-         *       ]
-         *     }
          */
         Export: {
             user: components["schemas"]["User"];
@@ -1213,17 +965,6 @@ export interface components {
         /**
          * Group
          * @description A group of users.
-         * @example {
-         *       "id": "group_065n1e8q5o1v3g7m2h9c4t0d6s",
-         *       "name": "Engineering",
-         *       "external_id": "team-7",
-         *       "metadata": {
-         *         "cost_center": "4711"
-         *       },
-         *       "members": 12,
-         *       "created_at": "2023-10-27T10:15:00Z",
-         *       "updated_at": "2023-10-27T11:00:00Z"
-         *     }
          */
         Group: {
             /**
@@ -1274,13 +1015,6 @@ export interface components {
         /**
          * GroupCreate
          * @description A group to create.
-         * @example {
-         *       "name": "Engineering",
-         *       "external_id": "team-7",
-         *       "metadata": {
-         *         "cost_center": "4711"
-         *       }
-         *     }
          */
         GroupCreate: {
             /**
@@ -1339,11 +1073,6 @@ export interface components {
         /**
          * GroupPatch
          * @description The fields of a group to change. Missing fields are left unchanged, and metadata is merged.
-         * @example {
-         *       "metadata": {
-         *         "cost_center": "4712"
-         *       }
-         *     }
          */
         GroupPatch: {
             /**
@@ -1370,9 +1099,6 @@ export interface components {
         /**
          * GroupUpdate
          * @description The fields of a group to change. Missing fields are left unchanged.
-         * @example {
-         *       "name": "Engineering"
-         *     }
          */
         GroupUpdate: {
             /**
@@ -1398,9 +1124,6 @@ export interface components {
         /**
          * Health
          * @description Health of the server: alive, or ready for requests.
-         * @example {
-         *       "status": "ok"
-         *     }
          */
         Health: {
             /**
@@ -1416,37 +1139,6 @@ export interface components {
         /**
          * Import
          * @description An import of users: how its file is read, how far it has come, and what became of the records read so far.
-         * @example {
-         *       "id": "imp_065n1c7m8h1u9f3s6d2q5b8k4g",
-         *       "user_id": "user_065n14sd01rd526r46hrcu0i8o",
-         *       "key_id": "key_065n19esg1vsvaetc6pc73vuso",
-         *       "status": "finished",
-         *       "error": null,
-         *       "error_code": null,
-         *       "bytes": 29048216,
-         *       "bytes_read": 29048216,
-         *       "records": 100000,
-         *       "added": 99871,
-         *       "updated": 0,
-         *       "unchanged": 0,
-         *       "skipped": 127,
-         *       "refused": 2,
-         *       "without_password": 0,
-         *       "weak_hashes": 0,
-         *       "unknown_hashes": "refuse",
-         *       "created_at": "2023-10-27T10:50:00Z",
-         *       "started_at": "2023-10-27T10:50:01Z",
-         *       "finished_at": "2023-10-27T10:50:04Z",
-         *       "source": "rollbook",
-         *       "format": "auto",
-         *       "match": "email",
-         *       "on_conflict": "skip",
-         *       "dry_run": false,
-         *       "events": "each",
-         *       "mapping": null,
-         *       "delimiter": null,
-         *       "report_url": "https://api.example.com/v1/imports/imp_065n1c7m8h1u9f3s6d2q5b8k4g/report"
-         *     }
          */
         Import: {
             /**
@@ -1589,26 +1281,6 @@ export interface components {
         /**
          * Key
          * @description An API key. `key`, the key itself, is only returned when you create, rotate or reveal it.
-         * @example {
-         *       "id": "key_065n19esg1vsvaetc6pc73vuso",
-         *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *       "name": "billing service",
-         *       "kind": "api",
-         *       "masked": "rbk_Exam…TtmI",
-         *       "scopes": [
-         *         "users:read"
-         *       ],
-         *       "ip_allow": [
-         *         "203.0.113.0/24"
-         *       ],
-         *       "rate_limit": "50/minute",
-         *       "revealable": true,
-         *       "created_at": "2023-10-27T10:20:00Z",
-         *       "expires_at": "2024-10-27T10:00:00Z",
-         *       "last_used_at": null,
-         *       "revoked_at": null,
-         *       "key": "rbk_ExampleExampleExampleExampleOnly1gTtmI"
-         *     }
          */
         Key: {
             /**
@@ -1680,16 +1352,6 @@ export interface components {
         /**
          * KeyCreate
          * @description An API key to create.
-         * @example {
-         *       "name": "billing service",
-         *       "scopes": [
-         *         "users:read"
-         *       ],
-         *       "ip_allow": [
-         *         "203.0.113.0/24"
-         *       ],
-         *       "rate_limit": "50/minute"
-         *     }
          */
         KeyCreate: {
             /**
@@ -1730,9 +1392,6 @@ export interface components {
         /**
          * KeyRotation
          * @description How to rotate a key.
-         * @example {
-         *       "overlap": 3600
-         *     }
          */
         KeyRotation: {
             /**
@@ -1780,29 +1439,6 @@ export interface components {
         /**
          * LoggedRequest
          * @description A call that was made with an API key. Credentials, bodies that were sent and values of queries are never stored.
-         * @example {
-         *       "id": "req_7m2c9v0kq1t8a3hs0000001f",
-         *       "created_at": "2023-10-27T10:15:00.123456Z",
-         *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *       "key_id": "key_065n19esg1vsvaetc6pc73vuso",
-         *       "method": "GET",
-         *       "path": "/v1/users",
-         *       "status": 403,
-         *       "duration_ms": 0.412,
-         *       "address": "203.0.113.7",
-         *       "headers": {
-         *         "user-agent": "curl/8.5.0"
-         *       },
-         *       "query": [],
-         *       "error": {
-         *         "error": "This API key does not have the scope users:read.",
-         *         "code": "insufficient_scope",
-         *         "request_id": "req_7m2c9v0kq1t8a3hs0000001f",
-         *         "doc_url": "https://api.example.com/docs/errors/insufficient_scope"
-         *       },
-         *       "limited_by": null,
-         *       "more": 0
-         *     }
          */
         LoggedRequest: {
             /**
@@ -1885,13 +1521,6 @@ export interface components {
         /**
          * Member
          * @description A member of a group.
-         * @example {
-         *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *       "name": "Charles Chaplin",
-         *       "email": "charlie.c@example.com",
-         *       "role": "lead",
-         *       "added_at": "2023-10-27T10:45:00Z"
-         *     }
          */
         Member: {
             /**
@@ -1925,9 +1554,6 @@ export interface components {
         /**
          * MemberUpdate
          * @description A member to add, or to change.
-         * @example {
-         *       "role": "lead"
-         *     }
          */
         MemberUpdate: {
             /**
@@ -1939,17 +1565,6 @@ export interface components {
         /**
          * MembersAdd
          * @description Users to add to a group.
-         * @example {
-         *       "members": [
-         *         {
-         *           "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *           "role": "lead"
-         *         },
-         *         {
-         *           "user_id": "user_065n1610s1svlbjclvt8htp6r0"
-         *         }
-         *       ]
-         *     }
          */
         MembersAdd: {
             /** @description Up to 1,000 users, each once. */
@@ -2021,10 +1636,6 @@ export interface components {
         /**
          * PasswordChange
          * @description A password to set. Users who change their own password must send the current one.
-         * @example {
-         *       "password": "another-good-one",
-         *       "current_password": "securepassword123"
-         *     }
          */
         PasswordChange: {
             /**
@@ -2044,10 +1655,6 @@ export interface components {
         /**
          * PasswordLink
          * @description A setup or password reset link. It works once.
-         * @example {
-         *       "url": "https://api.example.com/account/set-password?token=Example-Only-Example-Only-Example-Only-Exam",
-         *       "expires_at": "2023-10-30T10:20:00Z"
-         *     }
          */
         PasswordLink: {
             /**
@@ -2065,9 +1672,6 @@ export interface components {
         /**
          * PasswordLinkCreate
          * @description A setup or password reset link to create.
-         * @example {
-         *       "redirect_url": "https://app.example.com/sign-in"
-         *     }
          */
         PasswordLinkCreate: {
             /**
@@ -2079,9 +1683,6 @@ export interface components {
         /**
          * PasswordProof
          * @description Your own password or, if you have a second factor, a code.
-         * @example {
-         *       "password": "securepassword123"
-         *     }
          */
         PasswordProof: {
             /**
@@ -2199,18 +1800,6 @@ export interface components {
         /**
          * PublicKeys
          * @description The keys that verify access tokens (JWK Set, RFC 7517).
-         * @example {
-         *       "keys": [
-         *         {
-         *           "kty": "OKP",
-         *           "crv": "Ed25519",
-         *           "alg": "EdDSA",
-         *           "use": "sig",
-         *           "kid": "sgn_065n1b2q4m1t7g9c3k5v8r0p6s",
-         *           "x": "Example-Only-Example-Only-Example-Only-Exam"
-         *         }
-         *       ]
-         *     }
          */
         PublicKeys: {
             /** @description The keys. Empty if the server has never issued access tokens. */
@@ -2219,20 +1808,6 @@ export interface components {
         /**
          * RecoveryCodes
          * @description Recovery codes. Each works once.
-         * @example {
-         *       "recovery_codes": [
-         *         "exam-pne0-0n1y-0000-0000-0000",
-         *         "exam-pne0-0n1y-0000-0000-0001",
-         *         "exam-pne0-0n1y-0000-0000-0002",
-         *         "exam-pne0-0n1y-0000-0000-0003",
-         *         "exam-pne0-0n1y-0000-0000-0004",
-         *         "exam-pne0-0n1y-0000-0000-0005",
-         *         "exam-pne0-0n1y-0000-0000-0006",
-         *         "exam-pne0-0n1y-0000-0000-0007",
-         *         "exam-pne0-0n1y-0000-0000-0008",
-         *         "exam-pne0-0n1y-0000-0000-0009"
-         *       ]
-         *     }
          */
         RecoveryCodes: {
             /** @description The codes. Only returned once. */
@@ -2241,7 +1816,6 @@ export interface components {
         /**
          * RecoveryCodesCreate
          * @description Recovery codes to create.
-         * @example {}
          */
         RecoveryCodesCreate: {
             /**
@@ -2253,23 +1827,6 @@ export interface components {
         /**
          * Replay
          * @description A part of the event log that is sent to a webhook again.
-         * @example {
-         *       "id": "replay_065n1q2e4p1l8g3i0u7d5n6s1g",
-         *       "webhook_id": "webhook_065n1avd4p1q9h2v5c8m3k7r6g",
-         *       "trigger": "replay",
-         *       "status": "running",
-         *       "progress": 0.25,
-         *       "delivered": 120,
-         *       "failed": 2,
-         *       "types": [
-         *         "user.*"
-         *       ],
-         *       "user_id": null,
-         *       "only": "undelivered",
-         *       "created_by": "user_065n14sd01rd526r46hrcu0i8o",
-         *       "created_at": "2023-10-27T11:00:00Z",
-         *       "finished_at": null
-         *     }
          */
         Replay: {
             /**
@@ -2337,11 +1894,6 @@ export interface components {
         /**
          * ReplayCreate
          * @description Which events to send again.
-         * @example {
-         *       "from": "2023-10-27T10:00:00Z",
-         *       "to": "2023-10-27T11:00:00Z",
-         *       "only": "undelivered"
-         *     }
          */
         ReplayCreate: {
             /**
@@ -2429,15 +1981,6 @@ export interface components {
         /**
          * SecondFactor
          * @description A second factor of a user: an authenticator app or a passkey. `secret`, `otpauth_url` and `recovery_codes` are only returned once.
-         * @example {
-         *       "id": "fac_065n1f3k9s1t7b2m5h8c0v4d6g",
-         *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *       "kind": "totp",
-         *       "name": "Phone",
-         *       "created_at": "2023-10-27T10:30:00Z",
-         *       "confirmed_at": "2023-10-27T10:31:00Z",
-         *       "last_used_at": "2023-10-27T10:31:00Z"
-         *     }
          */
         SecondFactor: {
             /**
@@ -2491,9 +2034,6 @@ export interface components {
         /**
          * SecondFactorActivation
          * @description A code of the app to activate.
-         * @example {
-         *       "code": "287082"
-         *     }
          */
         SecondFactorActivation: {
             /**
@@ -2505,9 +2045,6 @@ export interface components {
         /**
          * SecondFactorCode
          * @description A code to verify.
-         * @example {
-         *       "code": "287082"
-         *     }
          */
         SecondFactorCode: {
             /**
@@ -2524,11 +2061,6 @@ export interface components {
         /**
          * SecondFactorCreate
          * @description An authenticator app to add.
-         * @example {
-         *       "kind": "totp",
-         *       "name": "Phone",
-         *       "issuer": "Acme"
-         *     }
          */
         SecondFactorCreate: {
             /**
@@ -2560,20 +2092,6 @@ export interface components {
         /**
          * SecondFactors
          * @description The second factors of a user.
-         * @example {
-         *       "second_factors": [
-         *         {
-         *           "id": "fac_065n1f3k9s1t7b2m5h8c0v4d6g",
-         *           "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *           "kind": "totp",
-         *           "name": "Phone",
-         *           "created_at": "2023-10-27T10:30:00Z",
-         *           "confirmed_at": "2023-10-27T10:31:00Z",
-         *           "last_used_at": "2023-10-27T10:31:00Z"
-         *         }
-         *       ],
-         *       "recovery_codes_left": 10
-         *     }
          */
         SecondFactors: {
             /** @description The factors, oldest first. */
@@ -2653,12 +2171,6 @@ export interface components {
         /**
          * SessionCreate
          * @description A person who signs in to your application: with `email` and `password`, then `challenge` and `code` if they have a second factor, or with a one-time `token`.
-         * @example {
-         *       "email": "charlie.c@example.com",
-         *       "password": "securepassword123",
-         *       "audience": "https://app.example.com",
-         *       "address": "203.0.113.7"
-         *     }
          */
         SessionCreate: {
             /**
@@ -2705,10 +2217,6 @@ export interface components {
         /**
          * SessionRefresh
          * @description A refresh token, which works once.
-         * @example {
-         *       "refresh_token": "rbr_Example-Only-Example-Only-Example-Only-Example-Only-Example-Only-",
-         *       "audience": "https://app.example.com"
-         *     }
          */
         SessionRefresh: {
             /**
@@ -2725,31 +2233,6 @@ export interface components {
         /**
          * SessionTokens
          * @description A session of your application, and its tokens. They are only returned here.
-         * @example {
-         *       "id": "ses_065n19qk2l1v7fm8c0t3b5d6eg",
-         *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *       "audience": "https://app.example.com",
-         *       "token": "rbs_Example-Only-Example-Only-Example-Only-Exam",
-         *       "refresh_token": "rbr_Example-Only-Example-Only-Example-Only-Example-Only-Example-Only-",
-         *       "expires_at": "2023-10-27T10:55:00Z",
-         *       "refresh_expires_at": "2023-11-26T10:40:00Z",
-         *       "user": {
-         *         "id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *         "name": "Charles Chaplin",
-         *         "email": "charlie.c@example.com",
-         *         "role": "member",
-         *         "status": "active",
-         *         "external_id": "crm-1042",
-         *         "metadata": {
-         *           "plan": "pro"
-         *         },
-         *         "email_verified": false,
-         *         "rate_limit": null,
-         *         "created_at": "2023-10-27T10:15:00Z",
-         *         "updated_at": "2023-10-27T11:00:00Z",
-         *         "last_sign_in_at": null
-         *       }
-         *     }
          */
         SessionTokens: {
             /**
@@ -2805,10 +2288,6 @@ export interface components {
         /**
          * SessionVerification
          * @description A token of a session.
-         * @example {
-         *       "token": "rbs_Example-Only-Example-Only-Example-Only-Exam",
-         *       "audience": "https://app.example.com"
-         *     }
          */
         SessionVerification: {
             /**
@@ -2830,20 +2309,6 @@ export interface components {
         /**
          * Token
          * @description A one-time token. `token` and `url` are returned once, when it is created, unless Rollbook mails it.
-         * @example {
-         *       "id": "tok_065n19t5rh1ut9c6n8p2q4v7eg",
-         *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *       "purpose": "verify_email",
-         *       "email": "charlie@example.com",
-         *       "data": {
-         *         "plan": "pro"
-         *       },
-         *       "created_at": "2023-10-27T10:20:00Z",
-         *       "expires_at": "2023-10-28T10:20:00Z",
-         *       "redirect_url": "https://app.example.com/welcome",
-         *       "token": "Example-Only-Example-Only-Example-Only-Exam",
-         *       "url": "https://api.example.com/account/confirm-email?token=Example-Only-Example-Only-Example-Only-Exam"
-         *     }
          */
         Token: {
             /**
@@ -2907,9 +2372,6 @@ export interface components {
         /**
          * TokenConsume
          * @description A one-time token to use, with what it needs.
-         * @example {
-         *       "token": "Example-Only-Example-Only-Example-Only-Exam"
-         *     }
          */
         TokenConsume: {
             /**
@@ -2944,13 +2406,6 @@ export interface components {
         /**
          * TokenCreate
          * @description A one-time token to create.
-         * @example {
-         *       "purpose": "verify_email",
-         *       "redirect_url": "https://app.example.com/welcome",
-         *       "data": {
-         *         "plan": "pro"
-         *       }
-         *     }
          */
         TokenCreate: {
             /**
@@ -2995,11 +2450,6 @@ export interface components {
         /**
          * TokenRequest
          * @description A one-time token that someone asks for who is not signed in.
-         * @example {
-         *       "email": "charlie.c@example.com",
-         *       "purpose": "reset_password",
-         *       "address": "203.0.113.7"
-         *     }
          */
         TokenRequest: {
             /**
@@ -3098,49 +2548,6 @@ export interface components {
         /**
          * UsageReport
          * @description Requests that a user made with API keys.
-         * @example {
-         *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *       "period": "7d",
-         *       "since": "2023-10-21T00:00:00Z",
-         *       "until": "2023-10-27T11:00:00Z",
-         *       "interval": "hour",
-         *       "total": {
-         *         "requests": 96,
-         *         "client_errors": 3,
-         *         "rate_limited": 0,
-         *         "server_errors": 0
-         *       },
-         *       "intervals": [
-         *         {
-         *           "at": "2023-10-27T10:00:00Z",
-         *           "requests": 96,
-         *           "client_errors": 3,
-         *           "rate_limited": 0,
-         *           "server_errors": 0
-         *         }
-         *       ],
-         *       "keys": [
-         *         {
-         *           "key_id": "key_065n19esg1vsvaetc6pc73vuso",
-         *           "requests": 96,
-         *           "client_errors": 3,
-         *           "rate_limited": 0,
-         *           "server_errors": 0
-         *         }
-         *       ],
-         *       "routes": [
-         *         {
-         *           "route": "GET /v1/users/{userId}",
-         *           "requests": 96,
-         *           "client_errors": 3,
-         *           "rate_limited": 0,
-         *           "server_errors": 0,
-         *           "p50_ms": 0.31,
-         *           "p95_ms": 0.92
-         *         }
-         *       ],
-         *       "rate_limits": []
-         *     }
          */
         UsageReport: {
             /**
@@ -3221,22 +2628,6 @@ export interface components {
         /**
          * User
          * @description A user. Lists and create return `id`, `name`, `email` and `created_at`; update returns `updated_at` instead of `created_at`; reading a user returns all fields. Use `fields` to choose.
-         * @example {
-         *       "id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *       "name": "Charles Chaplin",
-         *       "email": "charlie.c@example.com",
-         *       "role": "member",
-         *       "status": "active",
-         *       "external_id": "crm-1042",
-         *       "metadata": {
-         *         "plan": "pro"
-         *       },
-         *       "email_verified": false,
-         *       "rate_limit": null,
-         *       "created_at": "2023-10-27T10:15:00Z",
-         *       "updated_at": "2023-10-27T11:00:00Z",
-         *       "last_sign_in_at": null
-         *     }
          */
         User: {
             /**
@@ -3314,11 +2705,6 @@ export interface components {
         /**
          * UserCreate
          * @description A user to create, with a `password` or the `status` `invited`.
-         * @example {
-         *       "name": "Charlie Chaplin",
-         *       "email": "charlie@example.com",
-         *       "password": "securepassword123"
-         *     }
          */
         UserCreate: {
             /**
@@ -3364,13 +2750,6 @@ export interface components {
         /**
          * UserPatch
          * @description The fields of a user to change. Missing fields are left unchanged, and metadata is merged.
-         * @example {
-         *       "name": "Charles Chaplin",
-         *       "metadata": {
-         *         "plan": "team",
-         *         "trial_ends": null
-         *       }
-         *     }
          */
         UserPatch: {
             /**
@@ -3416,10 +2795,6 @@ export interface components {
         /**
          * UserUpdate
          * @description The fields of a user to change. Missing fields are left unchanged.
-         * @example {
-         *       "name": "Charles Chaplin",
-         *       "email": "charlie.c@example.com"
-         *     }
          */
         UserUpdate: {
             /**
@@ -3464,10 +2839,6 @@ export interface components {
         /**
          * VerifiedCode
          * @description A code that was right.
-         * @example {
-         *       "factor_id": "fac_065n1f3k9s1t7b2m5h8c0v4d6g",
-         *       "recovery_codes_left": 10
-         *     }
          */
         VerifiedCode: {
             /**
@@ -3484,17 +2855,6 @@ export interface components {
         /**
          * VerifiedSession
          * @description A session of your application that has not ended, and its user as they are now.
-         * @example {
-         *       "id": "ses_065n19qk2l1v7fm8c0t3b5d6eg",
-         *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *       "audience": "https://app.example.com",
-         *       "expires_at": "2023-10-27T10:55:00Z",
-         *       "user": {
-         *         "id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *         "name": "Charles Chaplin",
-         *         "email": "charlie.c@example.com"
-         *       }
-         *     }
          */
         VerifiedSession: {
             /**
@@ -3523,33 +2883,6 @@ export interface components {
         /**
          * Webhook
          * @description An endpoint that events are sent to. `secret` is only returned when you create the webhook, or rotate or reveal its secret.
-         * @example {
-         *       "id": "webhook_065n1avd4p1q9h2v5c8m3k7r6g",
-         *       "user_id": "user_065n14sd01rd526r46hrcu0i8o",
-         *       "created_by": "user_065n14sd01rd526r46hrcu0i8o",
-         *       "url": "https://app.example.com/hooks/rollbook",
-         *       "description": "Billing",
-         *       "types": [
-         *         "user.*"
-         *       ],
-         *       "format": "standard",
-         *       "payload": "full",
-         *       "ordering": "user",
-         *       "skip_imports": false,
-         *       "headers": [],
-         *       "status": "enabled",
-         *       "status_reason": null,
-         *       "created_at": "2023-10-27T10:30:00Z",
-         *       "updated_at": "2023-10-27T10:30:00Z",
-         *       "health": {
-         *         "delivered": 128,
-         *         "failed": 0,
-         *         "last_outcome": "delivered",
-         *         "waiting": 0,
-         *         "next_attempt_at": null
-         *       },
-         *       "secret": "whsec_RXhhbXBsZSBPbmx5LiBFeGFtcGxlIE9ubHkuIEV4YW0="
-         *     }
          */
         Webhook: {
             /**
@@ -3630,12 +2963,6 @@ export interface components {
         /**
          * WebhookCreate
          * @description A webhook to create.
-         * @example {
-         *       "url": "https://app.example.com/hooks/rollbook",
-         *       "types": [
-         *         "user.*"
-         *       ]
-         *     }
          */
         WebhookCreate: {
             /**
@@ -3735,9 +3062,6 @@ export interface components {
         /**
          * WebhookResume
          * @description Where to resume a webhook.
-         * @example {
-         *       "from": "cursor"
-         *     }
          */
         WebhookResume: {
             /**
@@ -3749,9 +3073,6 @@ export interface components {
         /**
          * WebhookRotation
          * @description How to rotate the secret of a webhook.
-         * @example {
-         *       "overlap": 3600
-         *     }
          */
         WebhookRotation: {
             /**
@@ -3769,9 +3090,6 @@ export interface components {
         /**
          * WebhookTest
          * @description Which event to send as a test.
-         * @example {
-         *       "type": "user.created"
-         *     }
          */
         WebhookTest: {
             /**
@@ -3783,15 +3101,6 @@ export interface components {
         /**
          * WebhookUpdate
          * @description The fields of a webhook to change. Missing fields are left unchanged. Headers are merged: null removes one.
-         * @example {
-         *       "types": [
-         *         "user.*",
-         *         "key.*"
-         *       ],
-         *       "headers": {
-         *         "X-Tenant": "acme"
-         *       }
-         *     }
          */
         WebhookUpdate: {
             /**

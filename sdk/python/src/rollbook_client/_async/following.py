@@ -92,7 +92,7 @@ def _event(message: Message) -> Event | None:
         raise UnexpectedResponse("The stream has something that is no event.")
     if message.type == "end":
         raise failure_of(0, found, {})
-    return Event(found) if message.type == "message" else None
+    return Event(found) if "." in message.type else None
 
 
 def _passes(problem: Exception) -> bool:

@@ -1754,7 +1754,7 @@ class Server(Resource):
         """Get the API description.
 
         Returns this description as OpenAPI 3.1, in gzip or zstd for clients that accept it. Counts toward the
-        setting `page_limit`, for each IP address: uncompressed as ten pages.
+        setting `page_limit`, for each IP address: uncompressed as one page for each 64 KiB.
 
         Requires no API key.
 
