@@ -347,6 +347,18 @@ def test_lists_of_keys_say_which_work_at_any_width(
     assert json.loads(good("keys", "get", second, "--json", *place))["id"] == second
 
 
+def test_a_key_for_an_identity_provider_is_created_with_the_url_to_paste(
+    place: Place, new: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    admin = new(role="admin")["email"]
+    made = json.loads(good("keys", "create", admin, "--kind", "scim", "--name", "Okta", "--json", *place))
+    assert made["kind"] == "scim" and "groups:write" in made["scopes"]
+    assert "scim" in good("keys", "list", admin, *place)
+    assert "admins and owners" in refused("keys", "create", new()["email"], "--kind", "scim", *place)
+    _, shown = at_terminal("keys", "create", admin, "--kind", "scim", *place, answers=(), cwd=tmp_path)
+    assert "/scim/v2" in shown
+
+
 def test_people_reveal_their_own_keys_with_their_password(server: Server) -> None:
     place = ("--url", server.url, "--key", server.key)
     assert "incorrect" in refused("keys", "reveal", "current", *place, input="wrong\n")
