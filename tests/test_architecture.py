@@ -18,7 +18,7 @@ ROOMS = (
     ("app", "first_start"),
     ("jobs",),
     ("web",),
-    ("mcp", "sources"),
+    ("mcp", "sources", "destinations"),
     ("api", "docs_site"),
     ("gate", "json_objects"),
     ("actions",),

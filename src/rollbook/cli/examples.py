@@ -44,6 +44,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "users export": (
         "rollbook users export people.csv",
         "rollbook users export --role member | gzip > members.ndjson.gz",
+        "rollbook users export realm.json --as keycloak --with-hashes",
     ),
     "users import": (
         "rollbook users import people.csv --dry-run",

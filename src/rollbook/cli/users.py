@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from rollbook import roles
+from rollbook import destinations, roles
 from rollbook.actions import arguments
 from rollbook.actions.checking import check
 from rollbook.api import types
@@ -448,26 +448,40 @@ def _deleted(backend: Backend, email: str) -> str:
     "export",
     options.argument("file", "FILE", type=PATH, required=False, default=STDOUT),
     options.option("--with-hashes", "Include password hashes. Only for a data folder. Keep the file secret."),
+    options.option(
+        "--as system",
+        f"Write the file that another system imports: {', '.join(destinations.SYSTEMS)}. Says at the end what can't "
+        "come along.",
+        metavar="SYSTEM",
+        type=click.Choice(list(destinations.SYSTEMS)),
+    ),
     fields=arguments.ExportUsers,
     call=("GET", "/v1/exports"),
 )
-def export_users(server: options.Server, fields: Fields, file: Path, with_hashes: bool) -> None:
+def export_users(server: options.Server, fields: Fields, file: Path, with_hashes: bool, system: str | None) -> None:
     """Export all users to a file, in the order in which they were added: a snapshot of one moment. Without FILE, to
     standard output.
 
     `rollbook users import` creates the same users from it, in the same order. Without --with-hashes, they have to set
-    new passwords. A FILE that ends with .csv becomes a table, any other NDJSON, unless --format says otherwise.
+    new passwords. A FILE that ends with .csv becomes a table, any other NDJSON, unless --format says otherwise. With
+    --as, it becomes what another system imports: see docs/leave.md.
     """
+    if system and "format" in fields.texts:
+        raise click.BadParameter("--as writes the format of the other system: leave out --format.")
+    other = destinations.Writer(system) if system else None
     with server() as backend:
-        asked = {"format": "csv" if file.suffix == ".csv" else "ndjson", **as_query(fields.sent(backend))}
+        usual = "csv" if file.suffix == ".csv" and not system else "ndjson"
+        asked = {"format": usual, **as_query(fields.sent(backend))}
         with backend.export(asked, with_hashes) as found, written(file) as output:
             lines = 0
-            for part in found.parts:
+            for part in other.parts(found.parts) if other else found.parts:
                 output.write(part)
                 lines += part.count(b"\n")
-        users = lines - (asked["format"] == "csv")
+        users = other.users if other else lines - (asked["format"] == "csv")
     follow = f"{program()} events tail --after {found.position}"
     hint(f"{counted(users, 'user')} exported. To follow what changes from here on: {follow}")
+    for sentence in other.left_out(with_hashes) if other else ():
+        hint(sentence)
 
 
 @options.on_server(

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from typing import Any
 
-from rollbook.sources.values import Fields, Record, fields, flag, full_name, json_object, suspended_if, text, time
+from rollbook.sources.values import (
+    UNKNOWN_HASH,
+    Fields,
+    Record,
+    fields,
+    flag,
+    full_name,
+    json_object,
+    suspended_if,
+    text,
+    time,
+)
 
 
 def convert(row: Record) -> Fields:
@@ -20,7 +32,7 @@ def convert(row: Record) -> Fields:
         name=full_name(row, "name", ("given_name", "family_name"), "nickname", "username", email=email),
         external_id=text(row.get("user_id")) or _id(row),
         # `passwordHash` is bcrypt; other hashes, which were imported into Auth0, are under `custom_password_hash`.
-        password_hash=text(row.get("passwordHash")) or text(_within(row, "custom_password_hash", "hash", "value")),
+        password_hash=text(row.get("passwordHash")) or _custom(row),
         email_verified=flag(row.get("email_verified", row.get("emailVerified"))),
         status=suspended_if(row.get("blocked")),
         created_at=time(row.get("created_at")),
@@ -42,6 +54,25 @@ def _id(row: Record) -> str | None:
         return found
     own = text(_within(row, "_id", "$oid")) or text(row.get("_id"))
     return f"auth0|{own}" if own else None
+
+
+def _custom(row: Record) -> str | None:
+    """In the form of Auth0's bulk import, where the parts of scrypt's are apart."""
+    about = json_object("custom_password_hash", row.get("custom_password_hash"))
+    if about.get("algorithm") != "scrypt":
+        return text(_within(about, "hash", "value"))
+    try:
+        salt, digest = (_as_base64(json_object(part, about.get(part))) for part in ("salt", "hash"))
+        cost, r, p = (int(about.get(name, 0)) for name in ("cost", "blockSize", "parallelization"))
+        return f"$scrypt$ln={cost.bit_length() - 1},r={r},p={p}${salt}${digest}"
+    except (ValueError, TypeError):
+        return UNKNOWN_HASH
+
+
+def _as_base64(part: Record) -> str:
+    value, encoding = text(part.get("value")) or "", part.get("encoding", "utf8")
+    data = value.encode() if encoding == "utf8" else bytes.fromhex(value) if encoding == "hex" else b64decode(value)
+    return b64encode(data).decode()
 
 
 def _within(value: Any, *path: str) -> Any:
