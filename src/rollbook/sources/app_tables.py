@@ -15,7 +15,7 @@ _BARRED = frozenset(
 _DELETED = ("deletedat", "discardedat", "isdeleted")
 _NAMES = ("name", "fullname", "displayname", ("firstname", "lastname"), ("givenname", "familyname"), "username")
 _DATES = {
-    "created_at": ("createdat", "created", "datecreated"),
+    "created_at": ("createdat", "created", "datejoined"),
     "updated_at": ("updatedat", "updated"),
     "last_sign_in_at": ("currentsigninat", "lastsigninat", "lastloginat", "lastlogin"),
 }
@@ -60,7 +60,7 @@ def user(row: Record, known: str = "", **own: Any) -> Fields | None:
         "external_id": text(found.get("id")),
         "password_hash": text(found.get("password")),
         "totp_secret": text(row.get("totp_secret")),
-        "status": "suspended" if is_barred(found) else "active",
+        "status": _status(found),
         **{
             field: time(next((found[name] for name in names if text(found.get(name))), None))
             for field, names in _DATES.items()
@@ -71,8 +71,11 @@ def user(row: Record, known: str = "", **own: Any) -> Fields | None:
     return fields(**given)
 
 
-def is_barred(found: Record) -> bool:
-    """Whether one of the usual columns says that the user may not sign in."""
-    return any(flag(found.get(name)) is False for name in _ALLOWED) or any(
-        is_true(found[name]) or (name.endswith("at") and text(found[name])) for name in _BARRED & found.keys()
-    )
+def _status(found: Record) -> str | None:
+    """What the usual columns say about whether the user may sign in. None where there are none, so that an import that
+    updates lifts no suspension."""
+    allowed = [flag(found[name]) is not False for name in _ALLOWED & found.keys()]
+    barred = [is_true(found[name]) or (name.endswith("at") and text(found[name])) for name in _BARRED & found.keys()]
+    if any(barred) or not all(allowed):
+        return "suspended"
+    return "active" if allowed or barred else None

@@ -41,8 +41,10 @@ _NESTED = (dict, list)
 
 
 _SQL = re.compile(
-    rb"--[ \r\n]|/\*|(?:SET|INSERT INTO|CREATE|DROP|BEGIN|START|USE|PRAGMA) [^,;|\t]*[;(]", re.IGNORECASE
+    rb"--[ \r\n]|/\*|INSERT INTO |(?:CREATE|DROP) (?:TABLE|DATABASE|SCHEMA) |(?:BEGIN|START) TRANSACTION"
+    rb"|PRAGMA \w+=|SET \S+ *="
 ).match
+"""How the dumps of databases begin."""
 
 
 class Broken(Exception):

@@ -28,8 +28,8 @@ def convert(row: Record) -> Fields | None:
         email_verified=flag(found.get("emailconfirmed")),
         metadata=fields(username=username, phone=text(found.get("phonenumber"))),
     )
-    if user and _is_locked_out(found):
-        user["status"] = "suspended"
+    if user and user.get("status") != "suspended":
+        user["status"] = "suspended" if _is_locked_out(found) else "active"
     return user
 
 

@@ -21,7 +21,6 @@ def convert(row: Record) -> Fields | None:
         password_hash=text(row.get("encrypted_password")),
         email_verified=True if text(row.get("confirmed_at")) else None,
     )
-    is_invited = text(row.get("invitation_created_at")) and not text(row.get("invitation_accepted_at"))
-    if fields and is_invited and fields["status"] == "active":
-        fields["status"] = "invited"
+    if fields and text(row.get("invitation_created_at")) and fields.get("status") != "suspended":
+        fields["status"] = "active" if text(row.get("invitation_accepted_at")) else "invited"
     return fields

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from rollbook.sources.values import Fields, Record, active_if, fields, full_name, others, text, time, true_ones
-
-_KNOWN = frozenset(
-    "id pk password email first_name last_name name full_name is_active last_login date_joined groups "
-    "user_permissions is_staff is_superuser".split()
-)
+from rollbook.sources import app_tables
+from rollbook.sources.values import Fields, Record, text, true_ones
 
 
 def convert(row: Record) -> Fields | None:
@@ -18,15 +14,11 @@ def convert(row: Record) -> Fields | None:
         if not isinstance(content, dict) or "password" not in content or "email" not in content:
             return None
         row = {"id": row.get("pk"), **content}
-    email, password = text(row.get("email")), text(row.get("password"))
-    return fields(
-        email=email,
-        name=full_name(row, "name", "full_name", ("first_name", "last_name"), "username", email=email),
-        external_id=text(row.get("id")),
+    password = text(row.get("password"))
+    return app_tables.user(
+        row,
+        "pk groups userpermissions isstaff issuperuser",
         # An unusable password begins with an exclamation mark (django.contrib.auth.hashers).
         password_hash=None if password and password.startswith("!") else password,
-        status=active_if(row.get("is_active")),
-        created_at=time(row.get("date_joined")),
-        last_sign_in_at=time(row.get("last_login")),
-        metadata=others(row, _KNOWN) | true_ones(row, "is_staff", "is_superuser"),
+        metadata=true_ones(row, "is_staff", "is_superuser"),
     )

@@ -1,0 +1,101 @@
+"""The queries and commands on the pages about applications that keep their users in PostgreSQL, as they stand there: what
+they export is imported, and people sign in as before."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import postgres
+from tests.harness import CHEAP, running
+from tests.processes import ROOT
+from tests.sources.test_frameworks import IDENTITY, SPRING
+from tests.sources.test_moving import commands
+from tests.sources.test_systems import BCRYPT
+
+TABLES = {
+    # Entity Framework's migration of IdentityDbContext
+    "aspnet-identity": """
+        CREATE TABLE "AspNetUsers" (
+          "Id" text PRIMARY KEY, "UserName" varchar(256), "NormalizedUserName" varchar(256), "Email" varchar(256),
+          "NormalizedEmail" varchar(256), "EmailConfirmed" boolean NOT NULL, "PasswordHash" text, "SecurityStamp" text,
+          "ConcurrencyStamp" text, "PhoneNumber" text, "PhoneNumberConfirmed" boolean NOT NULL,
+          "TwoFactorEnabled" boolean NOT NULL, "LockoutEnd" timestamptz, "LockoutEnabled" boolean NOT NULL,
+          "AccessFailedCount" integer NOT NULL);
+        CREATE TABLE "AspNetUserTokens" ("UserId" text, "LoginProvider" text, "Name" text, "Value" text);
+        INSERT INTO "AspNetUsers" VALUES
+          ('a', 'zoe@aspnet.example', 'X', 'zoe@aspnet.example', 'X', true, %(identity)s, 's', 's', NULL, false, true,
+           NULL, true, 0),
+          ('b', 'bob', 'BOB', 'bob@aspnet.example', 'X', false, %(identity)s, 's', 's', NULL, false, false,
+           '9999-12-31 23:59:59+00', true, 0);
+        INSERT INTO "AspNetUserTokens" VALUES
+          ('a', '[AspNetUserStore]', 'AuthenticatorKey', 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ'),
+          ('a', '[AspNetUserStore]', 'RecoveryCodes', 'a;b')""",
+    # authjs.dev/getting-started/adapters/pg, and a column of the application
+    "nextauth": """
+        CREATE TABLE users (
+          id serial PRIMARY KEY, name varchar(255), email varchar(255), "emailVerified" timestamptz, image text,
+          password text);
+        CREATE TABLE accounts (id serial PRIMARY KEY, "userId" integer, provider text, "providerAccountId" text,
+          access_token text);
+        INSERT INTO users (email, "emailVerified", password) VALUES
+          ('zoe@nextauth.example', '2026-01-01', %(bcrypt)s), ('bob@nextauth.example', NULL, NULL);
+        INSERT INTO accounts ("userId", provider, "providerAccountId", access_token) VALUES
+          (2, 'github', '583231', 'gho_x'), (2, 'google', '1', 'x')""",
+    # spring-projects/spring-security, users.ddl
+    "spring-security": """
+        CREATE TABLE users (username text PRIMARY KEY, password text NOT NULL, enabled boolean NOT NULL);
+        CREATE TABLE authorities (username text NOT NULL, authority text NOT NULL);
+        INSERT INTO users VALUES
+          ('zoe@spring.example', %(spring)s, true), ('bob@spring.example', %(spring)s, false);
+        INSERT INTO authorities VALUES ('bob@spring.example', 'ROLE_ADMIN'), ('bob@spring.example', 'ROLE_USER')""",
+}
+HASHES = {"identity": IDENTITY[1], "bcrypt": BCRYPT, "spring": SPRING[1]}
+
+
+@pytest.mark.parametrize(
+    ("source", "zoe", "password", "answer", "bob"),
+    [
+        ("aspnet-identity", "zoe@aspnet.example", IDENTITY[0], "second_factor_required", {"status": "suspended"}),
+        (
+            "nextauth",
+            "zoe@nextauth.example",
+            b"x",
+            "wrong_password",
+            {"metadata": {"accounts": ["github:583231", "google:1"]}},
+        ),
+        (
+            "spring-security",
+            "zoe@spring.example",
+            SPRING[0],
+            None,
+            {"metadata": {"authorities": "ROLE_ADMIN ROLE_USER"}},
+        ),
+    ],
+)
+def test_the_query_on_the_page(
+    tmp_path: Path, source: str, zoe: str, password: bytes, answer: str | None, bob: dict[str, Any]
+) -> None:
+    url = postgres.new_database("exported")
+    tables = TABLES[source] % {name: f"'{hash}'" for name, hash in HASHES.items()}
+    postgres.shared().ask(tables, url.rpartition("/")[2])
+    page = (ROOT / "docs" / f"migrate-{source}.md").read_text()
+    for query in re.findall(r"^```sql\n(.*?)^```$", page, re.DOTALL | re.MULTILINE):
+        (tmp_path / "users.sql").write_text(query)
+    path = f"{postgres.programs()}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    own = {name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")}
+    environment = {**own, **CHEAP, "PATH": path, "DATABASE_URL": url, "ROLLBOOK_DATA": str(tmp_path / "data")}
+    for command in commands(f"migrate-{source}.md"):
+        done = subprocess.run(command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+    with running(tmp_path / "data") as server, server.http() as http:
+        found = {each["email"]: each for each in http.get("/v1/users", params={"fields": "*"}).json()}
+        assert bob.items() <= found[zoe.replace("zoe", "bob")].items()
+        asked = {"email": zoe, "password": password.decode()}
+        assert http.post("/v1/users/verify-password", json=asked).json().get("code") == answer
