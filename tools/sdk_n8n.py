@@ -36,6 +36,16 @@ RESOURCES: dict[str, dict[str, str]] = {
         "setPassword": "set_password",
         "createPasswordLink": "create_password_link",
     },
+    "group": {
+        "create": "create_group",
+        "delete": "delete_group",
+        "get": "get_group",
+        "getAll": "list_groups",
+        "update": "patch_group",
+        "getMembers": "list_members",
+        "setMember": "set_member",
+        "removeMember": "remove_member",
+    },
     "apiKey": {
         "create": "create_key",
         "revoke": "revoke_key",
@@ -46,8 +56,11 @@ RESOURCES: dict[str, dict[str, str]] = {
     "event": {"getAll": "list_events"},
 }
 """The operations by resource, with their operationIds."""
-# People are chosen from a list that is searched, by these methods of the node.
-CHOSEN = {"userId": ("User", "searchUsers", "user_065n18a8k1rnhbvqalm9j3ts0c")}
+# These are chosen from a list that is searched, by these methods of the node.
+CHOSEN = {
+    "userId": ("User", "searchUsers", "user_065n18a8k1rnhbvqalm9j3ts0c"),
+    "groupId": ("Group", "searchGroups", "group_065n1e8q5o1v3g7m2h9c4t0d6s"),
+}
 # Without a password, people set theirs by a link: what most workflows that create users want.
 DEFAULTS: dict[str, dict[str, Any]] = {"create_user": {"status": "invited"}}
 # Pages are read by following `Link`. The others are for programs.
@@ -135,7 +148,7 @@ def operation(verb: str, of: Operation) -> Property:
         routing["operations"] = {"pagination": "@pages"}
     elif not of.result:
         routing["output"] = {"postReceive": [{"type": "set", "properties": {"value": '={{ ({ "success": true }) }}'}}]}
-    summary = re.sub(r"^List ", "Get many ", of.of["summary"])
+    summary = re.sub(r"^List (?!the )", "Get many ", of.of["summary"]).replace("List the ", "Get the ")
     summary = re.sub(r"(a \w+)'s (\w+)", r"the \2 of \1", summary)  # n8n wants no apostrophes
     described = of.of.get("description", "Scope:")
     return {
@@ -293,7 +306,8 @@ def _array(
         asked |= {"type": "multiOptions", "options": choices(values), "default": []}
     else:
         asked |= {"type": "string"}
-        described = f"{described.removesuffix('.')}. Separate several with commas."
+        if "commas" not in described:
+            described = f"{described.removesuffix('.')}. Separate several with commas."
         send["value"] = '={{ $value.split(",").map((each) => each.trim()).filter((each) => each) }}'
     if where == "query":
         send["value"] = '={{ $value.join(",") }}' if values else "={{ $value }}"

@@ -41,6 +41,7 @@ def chosen(id: str) -> Parameters:
 
 
 BY_ID = chosen("={{ $json.body.id }}")
+MEMBER = chosen("={{ $json.body.member }}")
 # What each form asks for, with values that come from the request that starts it.
 OPERATIONS: dict[str, Parameters] = {
     "user create": {
@@ -61,6 +62,14 @@ OPERATIONS: dict[str, Parameters] = {
     "user createPasswordLink": {"userId": BY_ID},
     "user delete": {"userId": BY_ID},
     "user restore": {"userId": BY_ID},
+    "group create": {"name": "={{ $json.body.name }}", "additionalFields": {"metadata": {"floor": 2}}},
+    "group get": {"groupId": BY_ID},
+    "group getAll": {"filters": {"q": "engine"}},
+    "group update": {"groupId": BY_ID, "updateFields": {"name": "={{ $json.body.name }}"}},
+    "group setMember": {"groupId": BY_ID, "userId": MEMBER, "additionalFields": {"role": "lead"}},
+    "group getMembers": {"groupId": BY_ID, "returnAll": True},
+    "group removeMember": {"groupId": BY_ID, "userId": MEMBER},
+    "group delete": {"groupId": BY_ID},
     "apiKey create": {
         "name": "from n8n",
         "additionalFields": {
@@ -259,6 +268,18 @@ def every_operation(n8n: N8n, http: httpx2.Client) -> None:
     assert n8n.call("user delete", id=id) == [{"success": True}]
     assert http.get(f"/v1/users/{id}").status_code == 404
     assert n8n.call("user restore", id=id)[0]["id"] == id
+
+    (group,) = n8n.call("group create", name="Engineers")
+    assert (group["name"], group["metadata"]) == ("Engineers", {"floor": 2})
+    both = {"id": group["id"], "member": id}
+    assert n8n.call("group get", **both)[0]["id"] == group["id"]
+    assert [each["id"] for each in n8n.call("group getAll")] == [group["id"]]
+    n8n.call("group setMember", **both)
+    assert [(each["user_id"], each["role"]) for each in n8n.call("group getMembers", **both)] == [(id, "lead")]
+    assert n8n.call("group removeMember", **both) == [{"success": True}]
+    assert n8n.call("group update", **both, name="Builders")[0]["name"] == "Builders"
+    assert n8n.call("group delete", **both) == [{"success": True}]
+    assert http.get(f"/v1/groups/{group['id']}").status_code == 404
 
     (key,) = n8n.call("apiKey create")
     assert key["key"] and key["scopes"] == ["users:read"] and key["ip_allow"] == ["127.0.0.1/32", "203.0.113.0/24"]

@@ -1,6 +1,6 @@
 import { NodeConnectionTypes, type INodeType, type INodeTypeDescription } from 'n8n-workflow';
 
-import { searchUsers } from './lists';
+import { searchGroups, searchUsers } from './lists';
 import { properties } from './operations';
 
 export class Rollbook implements INodeType {
@@ -11,7 +11,7 @@ export class Rollbook implements INodeType {
 		group: ['transform'],
 		version: 1,
 		subtitle: '={{ $parameter["operation"] + ": " + $parameter["resource"] }}',
-		description: 'Manage users, API keys and events of a Rollbook server',
+		description: 'Manage users, groups, API keys and events of a Rollbook server',
 		defaults: {
 			name: 'Rollbook',
 		},
@@ -35,6 +35,7 @@ export class Rollbook implements INodeType {
 
 	methods = {
 		listSearch: {
+			searchGroups,
 			searchUsers,
 		},
 	};

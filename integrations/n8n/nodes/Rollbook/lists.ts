@@ -49,3 +49,11 @@ export async function searchUsers(
 ): Promise<INodeListSearchResult> {
 	return await search(this, '/v1/users', filter ? { q: filter } : {}, cursor);
 }
+
+export async function searchGroups(
+	this: ILoadOptionsFunctions,
+	filter?: string,
+	cursor?: string,
+): Promise<INodeListSearchResult> {
+	return await search(this, '/v1/groups', filter ? { q: filter } : {}, cursor);
+}

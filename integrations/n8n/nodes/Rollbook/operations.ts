@@ -19,6 +19,10 @@ export const properties: INodeProperties[] = [
 				value: "event"
 			},
 			{
+				name: "Group",
+				value: "group"
+			},
+			{
 				name: "User",
 				value: "user"
 			}
@@ -226,6 +230,147 @@ export const properties: INodeProperties[] = [
 						qs: {
 							fields: "*"
 						}
+					}
+				}
+			}
+		],
+		default: "getAll"
+	},
+	{
+		displayName: "Operation",
+		name: "operation",
+		type: "options",
+		noDataExpression: true,
+		displayOptions: {
+			show: {
+				resource: [
+					"group"
+				]
+			}
+		},
+		options: [
+			{
+				name: "Create",
+				value: "create",
+				action: "Create a group",
+				description: "Names need not be unique; an <code>external_id</code> is",
+				routing: {
+					request: {
+						method: "POST",
+						url: "/v1/groups",
+						headers: {
+							"Idempotency-Key": idempotencyKey
+						}
+					}
+				}
+			},
+			{
+				name: "Delete",
+				value: "delete",
+				action: "Delete a group",
+				description: "Its members stay users",
+				routing: {
+					request: {
+						method: "DELETE",
+						url: "=/v1/groups/{{ encodeURIComponent($parameter.groupId) }}"
+					},
+					output: {
+						postReceive: [
+							{
+								type: "set",
+								properties: {
+									value: "={{ ({ \"success\": true }) }}"
+								}
+							}
+						]
+					}
+				}
+			},
+			{
+				name: "Get",
+				value: "get",
+				action: "Get a group",
+				description: "Returns the group with the number of its members",
+				routing: {
+					request: {
+						method: "GET",
+						url: "=/v1/groups/{{ encodeURIComponent($parameter.groupId) }}"
+					}
+				}
+			},
+			{
+				name: "Get Many",
+				value: "getAll",
+				action: "Get many groups",
+				description: "Returns groups, oldest first, or sorted by name",
+				routing: {
+					request: {
+						method: "GET",
+						url: "/v1/groups"
+					},
+					operations: {
+						pagination: pages
+					}
+				}
+			},
+			{
+				name: "Get Members",
+				value: "getMembers",
+				action: "Get the members of a group",
+				description: "Returns the members in the order in which the users were added",
+				routing: {
+					request: {
+						method: "GET",
+						url: "=/v1/groups/{{ encodeURIComponent($parameter.groupId) }}/members"
+					},
+					operations: {
+						pagination: pages
+					}
+				}
+			},
+			{
+				name: "Remove Member",
+				value: "removeMember",
+				action: "Remove a member from a group",
+				description: "The user stays",
+				routing: {
+					request: {
+						method: "DELETE",
+						url: "=/v1/groups/{{ encodeURIComponent($parameter.groupId) }}/members/{{ encodeURIComponent($parameter.userId) }}"
+					},
+					output: {
+						postReceive: [
+							{
+								type: "set",
+								properties: {
+									value: "={{ ({ \"success\": true }) }}"
+								}
+							}
+						]
+					}
+				}
+			},
+			{
+				name: "Set Member",
+				value: "setMember",
+				action: "Add or change a member of a group",
+				description: "Adds the user to the group or, if they are a member, changes their role",
+				routing: {
+					request: {
+						method: "PUT",
+						url: "=/v1/groups/{{ encodeURIComponent($parameter.groupId) }}/members/{{ encodeURIComponent($parameter.userId) }}"
+					}
+				}
+			},
+			{
+				name: "Update",
+				value: "update",
+				action: "Update a group",
+				description: "Fields you don't send are left unchanged. <code>PUT</code> replaces the <code>metadata</code>; <code>PATCH</code> merges it, and null removes a key.",
+				routing: {
+					request: {
+						method: "PATCH",
+						url: "=/v1/groups/{{ encodeURIComponent($parameter.groupId) }}"
 					}
 				}
 			}
@@ -452,7 +597,7 @@ export const properties: INodeProperties[] = [
 				name: "metadata",
 				default: "{}",
 				type: "json",
-				description: "A JSON object with your own data, at most 16 KiB",
+				description: "A JSON object with your own data, at most 16 KiB. Null: as if it were missing.",
 				routing: {
 					send: {
 						type: "body",
@@ -517,7 +662,7 @@ export const properties: INodeProperties[] = [
 						value: "viewer"
 					}
 				],
-				description: "The user's role. <code>member</code>: Can read and change their own user, API keys and sessions, and read the log of their requests. <code>viewer</code>: Can read all users and events, and have webhooks. Otherwise like a member. <code>admin</code>: Full access, except to owners. <code>owner</code>: Full access. Default for a new user: <code>member</code>.",
+				description: "The user's role. <code>member</code>: Can read and change their own user, API keys and sessions, and read the log of their requests. <code>viewer</code>: Can read all users, groups and events, and have webhooks. Otherwise like a member. <code>admin</code>: Full access, except to owners. <code>owner</code>: Full access. Default for a new user: <code>member</code>.",
 				routing: {
 					send: {
 						type: "body",
@@ -1043,15 +1188,44 @@ export const properties: INodeProperties[] = [
 				}
 			},
 			{
+				displayName: "Group",
+				name: "group",
+				default: "",
+				type: "string",
+				description: "Only members of the group with this ID. Requires the scope <code>groups:read</code> as well.",
+				routing: {
+					send: {
+						type: "query",
+						property: "group",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
 				displayName: "IDs",
 				name: "ids",
 				default: "",
 				type: "string",
-				description: "Up to 200 IDs, separated by commas. Separate several with commas.",
+				description: "Up to 200 IDs, separated by commas",
 				routing: {
 					send: {
 						type: "query",
 						property: "ids",
+						propertyInDotNotation: false,
+						value: "={{ $value }}"
+					}
+				}
+			},
+			{
+				displayName: "Metadata",
+				name: "metadata",
+				default: "",
+				type: "string",
+				description: "Only users with these values in their metadata: <code>plan:pro</code>, up to 10, separated by commas. Compares texts, numbers, booleans and null at the top level as text, such as <code>pro</code>, <code>1</code>, <code>0.5</code>, <code>true</code> or <code>null</code>. Keys and values have at most 255 characters. Write a comma, a backslash, and a colon in a key with a backslash before it.",
+				routing: {
+					send: {
+						type: "query",
+						property: "metadata",
 						propertyInDotNotation: false,
 						value: "={{ $value }}"
 					}
@@ -1261,7 +1435,7 @@ export const properties: INodeProperties[] = [
 				name: "metadata",
 				default: "{}",
 				type: "json",
-				description: "Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and others stay. The result has at most 16 KiB.",
+				description: "Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.",
 				routing: {
 					send: {
 						type: "body",
@@ -1323,7 +1497,7 @@ export const properties: INodeProperties[] = [
 						value: "viewer"
 					}
 				],
-				description: "The user's role. <code>member</code>: Can read and change their own user, API keys and sessions, and read the log of their requests. <code>viewer</code>: Can read all users and events, and have webhooks. Otherwise like a member. <code>admin</code>: Full access, except to owners. <code>owner</code>: Full access. Default for a new user: <code>member</code>.",
+				description: "The user's role. <code>member</code>: Can read and change their own user, API keys and sessions, and read the log of their requests. <code>viewer</code>: Can read all users, groups and events, and have webhooks. Otherwise like a member. <code>admin</code>: Full access, except to owners. <code>owner</code>: Full access. Default for a new user: <code>member</code>.",
 				routing: {
 					send: {
 						type: "body",
@@ -1439,15 +1613,44 @@ export const properties: INodeProperties[] = [
 				}
 			},
 			{
+				displayName: "Group",
+				name: "group",
+				default: "",
+				type: "string",
+				description: "Only members of the group with this ID. Requires the scope <code>groups:read</code> as well.",
+				routing: {
+					send: {
+						type: "query",
+						property: "group",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
 				displayName: "IDs",
 				name: "ids",
 				default: "",
 				type: "string",
-				description: "Up to 200 IDs, separated by commas. Separate several with commas.",
+				description: "Up to 200 IDs, separated by commas",
 				routing: {
 					send: {
 						type: "query",
 						property: "ids",
+						propertyInDotNotation: false,
+						value: "={{ $value }}"
+					}
+				}
+			},
+			{
+				displayName: "Metadata",
+				name: "metadata",
+				default: "",
+				type: "string",
+				description: "Only users with these values in their metadata: <code>plan:pro</code>, up to 10, separated by commas. Compares texts, numbers, booleans and null at the top level as text, such as <code>pro</code>, <code>1</code>, <code>0.5</code>, <code>true</code> or <code>null</code>. Keys and values have at most 255 characters. Write a comma, a backslash, and a colon in a key with a backslash before it.",
+				routing: {
+					send: {
+						type: "query",
+						property: "metadata",
 						propertyInDotNotation: false,
 						value: "={{ $value }}"
 					}
@@ -1692,6 +1895,458 @@ export const properties: INodeProperties[] = [
 		name: "name",
 		default: "",
 		type: "string",
+		description: "The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters.",
+		routing: {
+			send: {
+				type: "body",
+				property: "name",
+				propertyInDotNotation: false
+			}
+		},
+		required: true,
+		displayOptions: {
+			show: {
+				resource: [
+					"group"
+				],
+				operation: [
+					"create"
+				]
+			}
+		}
+	},
+	{
+		displayName: "Additional Fields",
+		name: "additionalFields",
+		type: "collection",
+		placeholder: "Add Field",
+		default: {},
+		options: [
+			{
+				displayName: "External ID",
+				name: "external_id",
+				default: "",
+				type: "string",
+				description: "Your own identifier for the group. Unique among groups. Null removes it.",
+				routing: {
+					send: {
+						type: "body",
+						property: "external_id",
+						propertyInDotNotation: false,
+						value: "={{ $value === \"\" ? null : $value }}"
+					}
+				}
+			},
+			{
+				displayName: "Metadata",
+				name: "metadata",
+				default: "{}",
+				type: "json",
+				description: "A JSON object with your own data, at most 16 KiB. Null: as if it were missing.",
+				routing: {
+					send: {
+						type: "body",
+						property: "metadata",
+						propertyInDotNotation: false,
+						value: "={{ typeof $value === \"string\" ? JSON.parse($value) : $value }}"
+					}
+				}
+			}
+		],
+		displayOptions: {
+			show: {
+				resource: [
+					"group"
+				],
+				operation: [
+					"create"
+				]
+			}
+		}
+	},
+	{
+		displayName: "Options",
+		name: "options",
+		type: "collection",
+		placeholder: "Add Option",
+		default: {},
+		options: [
+			{
+				displayName: "Idempotency Key",
+				name: "idempotencyKey",
+				type: "string",
+				default: "",
+				description: "Text that stays the same for the same record, such as its ID: within 24 hours, the operation is done only once. By default, it is only the same when the node tries again.",
+				routing: {
+					request: {
+						headers: {
+							"Idempotency-Key": "={{ $value }}"
+						}
+					}
+				}
+			}
+		],
+		displayOptions: {
+			show: {
+				resource: [
+					"group"
+				],
+				operation: [
+					"create"
+				]
+			}
+		}
+	},
+	{
+		displayName: "Group",
+		name: "groupId",
+		type: "resourceLocator",
+		required: true,
+		default: {
+			mode: "list",
+			value: ""
+		},
+		modes: [
+			{
+				displayName: "From List",
+				name: "list",
+				type: "list",
+				typeOptions: {
+					searchListMethod: "searchGroups",
+					searchable: true
+				}
+			},
+			{
+				displayName: "By ID",
+				name: "id",
+				type: "string",
+				placeholder: "group_065n1e8q5o1v3g7m2h9c4t0d6s"
+			}
+		],
+		description: "ID of the group",
+		displayOptions: {
+			show: {
+				resource: [
+					"group"
+				],
+				operation: [
+					"delete",
+					"get",
+					"update",
+					"getMembers",
+					"setMember",
+					"removeMember"
+				]
+			}
+		}
+	},
+	{
+		displayName: "Return All",
+		name: "returnAll",
+		type: "boolean",
+		default: false,
+		description: "Whether to return all results or only up to a given limit",
+		routing: {
+			request: {
+				qs: {
+					limit: "={{ $value ? 1000 : undefined }}"
+				}
+			},
+			send: {
+				paginate: "={{ $value }}"
+			}
+		},
+		displayOptions: {
+			show: {
+				resource: [
+					"group"
+				],
+				operation: [
+					"getAll",
+					"getMembers"
+				]
+			}
+		}
+	},
+	{
+		displayName: "Limit",
+		name: "limit",
+		type: "number",
+		typeOptions: {
+			minValue: 1,
+			maxValue: 1000
+		},
+		default: 50,
+		description: "Max number of results to return",
+		displayOptions: {
+			show: {
+				resource: [
+					"group"
+				],
+				operation: [
+					"getAll",
+					"getMembers"
+				],
+				returnAll: [
+					false
+				]
+			}
+		},
+		routing: {
+			send: {
+				type: "query",
+				property: "limit"
+			}
+		}
+	},
+	{
+		displayName: "Filters",
+		name: "filters",
+		type: "collection",
+		placeholder: "Add Filter",
+		default: {},
+		options: [
+			{
+				displayName: "External ID",
+				name: "external_id",
+				default: "",
+				type: "string",
+				description: "Only the group with this external ID",
+				routing: {
+					send: {
+						type: "query",
+						property: "external_id",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "Name",
+				name: "name",
+				default: "",
+				type: "string",
+				description: "Only groups with this name, ignoring case",
+				routing: {
+					send: {
+						type: "query",
+						property: "name",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "Search",
+				name: "q",
+				default: "",
+				type: "string",
+				description: "Search: part of the name, ignoring case",
+				routing: {
+					send: {
+						type: "query",
+						property: "q",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "Sort",
+				name: "sort",
+				default: "-created_at",
+				type: "options",
+				options: [
+					{
+						name: "Created At",
+						value: "created_at"
+					},
+					{
+						name: "Created At (Descending)",
+						value: "-created_at"
+					},
+					{
+						name: "Name",
+						value: "name"
+					},
+					{
+						name: "Name (Descending)",
+						value: "-name"
+					}
+				],
+				description: "How to sort them. Prefix with <code>-</code> for descending order.",
+				routing: {
+					send: {
+						type: "query",
+						property: "sort",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "User",
+				name: "user",
+				default: "",
+				type: "string",
+				description: "Only groups of this user, with their <code>role</code> there",
+				routing: {
+					send: {
+						type: "query",
+						property: "user",
+						propertyInDotNotation: false
+					}
+				}
+			}
+		],
+		displayOptions: {
+			show: {
+				resource: [
+					"group"
+				],
+				operation: [
+					"getAll"
+				]
+			}
+		}
+	},
+	{
+		displayName: "Update Fields",
+		name: "updateFields",
+		type: "collection",
+		placeholder: "Add Field",
+		default: {},
+		options: [
+			{
+				displayName: "External ID",
+				name: "external_id",
+				default: "",
+				type: "string",
+				description: "Your own identifier for the group. Unique among groups. Null removes it.",
+				routing: {
+					send: {
+						type: "body",
+						property: "external_id",
+						propertyInDotNotation: false,
+						value: "={{ $value === \"\" ? null : $value }}"
+					}
+				}
+			},
+			{
+				displayName: "Metadata",
+				name: "metadata",
+				default: "{}",
+				type: "json",
+				description: "Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.",
+				routing: {
+					send: {
+						type: "body",
+						property: "metadata",
+						propertyInDotNotation: false,
+						value: "={{ typeof $value === \"string\" ? JSON.parse($value) : $value }}"
+					}
+				}
+			},
+			{
+				displayName: "Name",
+				name: "name",
+				default: "",
+				type: "string",
+				description: "The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters.",
+				routing: {
+					send: {
+						type: "body",
+						property: "name",
+						propertyInDotNotation: false
+					}
+				}
+			}
+		],
+		displayOptions: {
+			show: {
+				resource: [
+					"group"
+				],
+				operation: [
+					"update"
+				]
+			}
+		}
+	},
+	{
+		displayName: "User",
+		name: "userId",
+		type: "resourceLocator",
+		required: true,
+		default: {
+			mode: "list",
+			value: ""
+		},
+		modes: [
+			{
+				displayName: "From List",
+				name: "list",
+				type: "list",
+				typeOptions: {
+					searchListMethod: "searchUsers",
+					searchable: true
+				}
+			},
+			{
+				displayName: "By ID",
+				name: "id",
+				type: "string",
+				placeholder: "user_065n18a8k1rnhbvqalm9j3ts0c"
+			}
+		],
+		description: "ID of the user, or <code>me</code> for the user the API key belongs to",
+		displayOptions: {
+			show: {
+				resource: [
+					"group"
+				],
+				operation: [
+					"setMember",
+					"removeMember"
+				]
+			}
+		}
+	},
+	{
+		displayName: "Additional Fields",
+		name: "additionalFields",
+		type: "collection",
+		placeholder: "Add Field",
+		default: {},
+		options: [
+			{
+				displayName: "Role",
+				name: "role",
+				default: "",
+				type: "string",
+				description: "The user's role in the group: a text of yours, which gives no rights in Rollbook. Default or null: an empty text.",
+				routing: {
+					send: {
+						type: "body",
+						property: "role",
+						propertyInDotNotation: false,
+						value: "={{ $value === \"\" ? null : $value }}"
+					}
+				}
+			}
+		],
+		displayOptions: {
+			show: {
+				resource: [
+					"group"
+				],
+				operation: [
+					"setMember"
+				]
+			}
+		}
+	},
+	{
+		displayName: "Name",
+		name: "name",
+		default: "",
+		type: "string",
 		description: "What you use the key for",
 		routing: {
 			send: {
@@ -1750,6 +2405,30 @@ export const properties: INodeProperties[] = [
 				}
 			},
 			{
+				displayName: "Kind",
+				name: "kind",
+				default: "api",
+				type: "options",
+				options: [
+					{
+						name: "API",
+						value: "api"
+					},
+					{
+						name: "Scim",
+						value: "scim"
+					}
+				],
+				description: "Where the key works. <code>api</code>: For your applications and scripts, under <code>/v1</code>. <code>scim</code>: For an identity provider, only under <code>/scim/v2</code>. Its user must be an admin or owner, it counts toward the setting <code>scim_limit</code>, and its scopes are by default those of users and groups. Default: <code>\"api\"</code>.",
+				routing: {
+					send: {
+						type: "body",
+						property: "kind",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
 				displayName: "Rate Limit",
 				name: "rate_limit",
 				default: "",
@@ -1787,6 +2466,14 @@ export const properties: INodeProperties[] = [
 					{
 						name: "Events: Read",
 						value: "events:read"
+					},
+					{
+						name: "Groups: Read",
+						value: "groups:read"
+					},
+					{
+						name: "Groups: Write",
+						value: "groups:write"
 					},
 					{
 						name: "Keys: Read",
@@ -2264,6 +2951,34 @@ export const properties: INodeProperties[] = [
 					{
 						name: "All",
 						value: "*"
+					},
+					{
+						name: "Group: All",
+						value: "group.*"
+					},
+					{
+						name: "Group: Created",
+						value: "group.created"
+					},
+					{
+						name: "Group: Deleted",
+						value: "group.deleted"
+					},
+					{
+						name: "Group: Member Added",
+						value: "group.member_added"
+					},
+					{
+						name: "Group: Member Changed",
+						value: "group.member_changed"
+					},
+					{
+						name: "Group: Member Removed",
+						value: "group.member_removed"
+					},
+					{
+						name: "Group: Updated",
+						value: "group.updated"
 					},
 					{
 						name: "Import: All",

@@ -13,6 +13,34 @@ export const properties: INodeProperties[] = [
 				value: "*"
 			},
 			{
+				name: "Group: All",
+				value: "group.*"
+			},
+			{
+				name: "Group: Created",
+				value: "group.created"
+			},
+			{
+				name: "Group: Deleted",
+				value: "group.deleted"
+			},
+			{
+				name: "Group: Member Added",
+				value: "group.member_added"
+			},
+			{
+				name: "Group: Member Changed",
+				value: "group.member_changed"
+			},
+			{
+				name: "Group: Member Removed",
+				value: "group.member_removed"
+			},
+			{
+				name: "Group: Updated",
+				value: "group.updated"
+			},
+			{
 				name: "Import: All",
 				value: "import.*"
 			},
@@ -240,7 +268,7 @@ export const properties: INodeProperties[] = [
 		default: [
 			"user.created"
 		],
-		description: "The events to send"
+		description: "The events to send. Null: as if it were missing."
 	},
 	{
 		displayName: "Options",
