@@ -98,7 +98,7 @@ def properties() -> list[Property]:
     """All of the node: the choice of a resource and an operation, and what each operation asks for."""
     by_id = {each.id: each for each in operations()}
     chosen = {name: {verb: by_id[id] for verb, id in verbs.items()} for name, verbs in RESOURCES.items()}
-    resource = {
+    resource: Property = {
         "displayName": "Resource",
         "name": "resource",
         "type": "options",
@@ -106,7 +106,7 @@ def properties() -> list[Property]:
         "options": by_name({"name": title(name), "value": name} for name in chosen),
         "default": "user",
     }
-    asked = [resource]
+    asked: list[Property] = [resource]
     for name, verbs in chosen.items():
         asked.append(
             {
@@ -173,7 +173,7 @@ def fields(of: Operation) -> Iterator[Property]:
     body = of.body or {}
     required = body.get("required", [])
     sent = {name: field(name, of_it, "body") for name, of_it in body.get("properties", {}).items()}
-    yield from ({**sent[name], "required": True} for name in required if sent[name])
+    yield from ({**each, "required": True} for name in required if (each := sent[name]))
     if is_list(of):
         yield from PAGING
     optional = [each for name, each in sent.items() if each and name not in required]
@@ -258,9 +258,8 @@ def path_parameter(of: dict[str, Any]) -> Property:
 def field(name: str, of: dict[str, Any], where: str, parameter: dict[str, Any] | None = None) -> Property | None:
     """What asks for a field of a body or a parameter, or None if no form can."""
     schema, described = resolve(of), (parameter or of).get("description") or resolve(of).get("description", "")
-    kinds = schema.get("type")
-    kind = next(each for each in [kinds] if isinstance(each, str)) if isinstance(kinds, str) else kinds[0]
-    is_nullable = not isinstance(kinds, str)
+    kinds: str | list[str] = schema["type"]
+    kind, is_nullable = (kinds, False) if isinstance(kinds, str) else (kinds[0], "null" in kinds)
     send: dict[str, Any] = {"type": where, "property": name, "propertyInDotNotation": False}
     asked: Property = {"displayName": title(name), "name": name, "default": ""}
     if kind == "array":
@@ -362,7 +361,9 @@ def by_name(options: Iterable[Property]) -> list[Property]:
 def title(name: str) -> str:
     """A name in snake_case or camelCase as a title: `external_id` is External ID."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split("_")
-    shown = [WORDS.get(word, word if at and word in SMALL_WORDS else word.capitalize()) for at, word in enumerate(words)]
+    shown = [
+        WORDS.get(word, word if at and word in SMALL_WORDS else word.capitalize()) for at, word in enumerate(words)
+    ]
     return " ".join(shown)
 
 

@@ -226,7 +226,22 @@ def clean(arguments: Arguments) -> int:
 
 TASKS: dict[str, Callable[[Arguments], int]] = {
     task.__name__: task
-    for task in (setup, serve, test, soak, integrations, lint, bench, openapi, sdk, docs, fuzz, screenshots, lock, clean)
+    for task in (
+        setup,
+        serve,
+        test,
+        soak,
+        integrations,
+        lint,
+        bench,
+        openapi,
+        sdk,
+        docs,
+        fuzz,
+        screenshots,
+        lock,
+        clean,
+    )
 }
 
 

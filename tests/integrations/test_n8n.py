@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 import uuid
@@ -22,6 +23,7 @@ from tests.integrations.programs import HOSTS, ROOT, Receiver, receiving, run, s
 from tests.nodes.pair import wait_until
 
 PACKAGE = ROOT / "integrations" / "n8n"
+GUIDE = ROOT / "docs" / "n8n.md"
 N8N = HOSTS / "n8n" / "node_modules" / ".bin" / "n8n"
 QUIET = {
     "N8N_DIAGNOSTICS_ENABLED": "false",
@@ -47,10 +49,17 @@ OPERATIONS: dict[str, Parameters] = {
     "user create": {
         "name": "={{ $json.body.name }}",
         "email": "={{ $json.body.email }}",
-        "additionalFields": {"status": "invited", "external_id": "={{ $json.body.external_id }}", "metadata": '{"plan": "pro"}'},
+        "additionalFields": {
+            "status": "invited",
+            "external_id": "={{ $json.body.external_id }}",
+            "metadata": '{"plan": "pro"}',
+        },
     },
     "user get": {"userId": BY_ID, "options": {"fields": ["role"]}},
-    "user getAll": {"returnAll": True, "filters": {"status": "invited", "created_after": "={{ $now.minus({hours: 1}) }}"}},
+    "user getAll": {
+        "returnAll": True,
+        "filters": {"status": "invited", "created_after": "={{ $now.minus({hours: 1}) }}"},
+    },
     "user count": {"filters": {"external_id": "={{ $json.body.external_id }}"}},
     "user update": {
         "userId": BY_ID,
@@ -204,9 +213,7 @@ def hooks(http: httpx2.Client) -> list[dict[str, Any]]:
     return http.get("/v1/webhooks").json()
 
 
-def test_a_user_created_by_the_node_starts_the_trigger_of_another_workflow(
-    tmp_path: Path, package: Path
-) -> None:
+def test_a_user_created_by_the_node_starts_the_trigger_of_another_workflow(tmp_path: Path, package: Path) -> None:
     n8n, hook = N8n(tmp_path / "n8n", package), str(uuid.uuid4())
     with (
         running(tmp_path / "data", "--rate-limit", "none", "--webhook-allow", "127.0.0.0/8") as server,
@@ -214,7 +221,8 @@ def test_a_user_created_by_the_node_starts_the_trigger_of_another_workflow(
         receiving() as receiver,
     ):
         admin = new_user(http, role="admin", email="n8n@example.com")
-        key = new_key(http, user_id=admin["id"])
+        scopes = re.findall(r"--scopes (\S+)", GUIDE.read_text())[0].split(",")
+        key = new_key(http, user_id=admin["id"], scopes=[*scopes, "keys:read", "keys:write"])
         n8n.bring(
             "credentials",
             [

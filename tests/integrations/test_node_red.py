@@ -15,7 +15,9 @@ from tests.nodes.pair import wait_until
 
 NODE_RED = HOSTS / "node-red" / "node_modules" / ".bin" / "node-red"
 FLOW = ROOT / "examples" / "node-red" / "flow.json"
-SETTINGS = "module.exports = { uiHost: '127.0.0.1', telemetry: { enabled: false }, logging: { console: { level: 'info' } } };"
+SETTINGS = (
+    "module.exports = { uiHost: '127.0.0.1', telemetry: { enabled: false }, logging: { console: { level: 'info' } } };"
+)
 
 
 def test_the_flow_changes_a_user_whose_creation_it_is_told_of_and_refuses_what_is_not_signed(tmp_path: Path) -> None:
@@ -46,9 +48,7 @@ def test_the_flow_changes_a_user_whose_creation_it_is_told_of_and_refuses_what_i
             "ROLLBOOK_KEY": new_key(http, user_id=admin["id"], scopes=scopes),
             "ROLLBOOK_WEBHOOK_SECRET": hook["secret"],
         }
-        deployed = node_red.post(
-            "/flows", json={"flows": [tab, *nodes]}, headers={"Node-RED-API-Version": "v2"}
-        )
+        deployed = node_red.post("/flows", json={"flows": [tab, *nodes]}, headers={"Node-RED-API-Version": "v2"})
         assert deployed.status_code == 200, deployed.text
 
         # The button of the node that creates a user.
