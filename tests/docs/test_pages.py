@@ -285,7 +285,7 @@ QUESTIONS = {
     "scim": "/docs/scim",
     "provision users from okta": "/docs/scim#okta",
     "move from okta": "/docs/migrate-okta",
-    "export to keycloak": "/docs/leave",
+    "export to keycloak": "/docs/leave#export-to-keycloak",
     "azure ad": "/docs/scim#microsoft-entra-id",
     "google workspace": "/docs/scim#others",
     "sso": "/docs/authentication#sign-in-to-the-dashboard",
