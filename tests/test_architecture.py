@@ -42,6 +42,7 @@ ROOMS = (
         "schemas",
         "trace_context",
         "units",
+        "_client",
     ),
 )
 

@@ -157,7 +157,7 @@ def types() -> str:
         "from datetime import datetime",
         "from collections.abc import Mapping",
         "from typing import Any, Literal, NotRequired, TypedDict",
-        "from rollbook_client._models import Model, each, one, time",
+        "from ._models import Model, each, one, time",
     ]
     for name, schema in SCHEMAS.items():
         if is_open(schema):
@@ -259,9 +259,9 @@ def errors() -> str:
     lines = [
         '"""Errors by status and by code. Generated from openapi.json by `make sdk`."""',
         "from __future__ import annotations",
-        "from rollbook_client._errors import APIError, ConnectionFailed, Fault, ImportFailed, RollbookError, "
+        "from ._errors import APIError, ConnectionFailed, Fault, ImportFailed, RollbookError, "
         "TimedOut, UnexpectedResponse",
-        "from rollbook_client.webhooks import WebhookVerificationError",
+        "from .webhooks import WebhookVerificationError",
         "__all__ = "
         f"{['APIError', 'BY_CODE', 'BY_STATUS', 'ConnectionFailed', 'Fault', 'ImportFailed', 'RollbookError', 'ServerError', 'TimedOut', 'UnexpectedResponse', 'WebhookVerificationError']!r}",
         "\n\nclass ServerError(APIError):",
@@ -341,18 +341,18 @@ def resources() -> str:
         "from datetime import datetime",
         "import os",
         "from typing import TYPE_CHECKING, Any, BinaryIO, cast",
-        "from rollbook_client.types import "
+        "from ..types import "
         f"{', '.join([*sent_names(), *ITEMS, *(name for name in SCHEMAS if is_open(SCHEMAS[name]))])}",
-        "from rollbook_client._async.following import AsyncFollowing",
-        "from rollbook_client._async.importing import AsyncImporting, parts",
-        "from rollbook_client._async.lines import AsyncLines",
-        "from rollbook_client._async.pages import AsyncPager",
-        "from rollbook_client._async.raw import raw, raw_page",
-        "from rollbook_client._async.resource import AsyncResource",
-        "from rollbook_client._requests import OMIT, Omit, build, segment",
-        "from rollbook_client._responses import json_of, list_of, nothing, one_of, text",
-        "from rollbook_client.webhooks import verify",
-        "if TYPE_CHECKING:\n    from rollbook_client._async.client import AsyncRollbook",
+        "from .following import AsyncFollowing",
+        "from .importing import AsyncImporting, parts",
+        "from .lines import AsyncLines",
+        "from .pages import AsyncPager",
+        "from .raw import raw, raw_page",
+        "from .resource import AsyncResource",
+        "from .._requests import OMIT, Omit, build, segment",
+        "from .._responses import json_of, list_of, nothing, one_of, text",
+        "from ..webhooks import verify",
+        "if TYPE_CHECKING:\n    from .client import AsyncRollbook",
     ]
     for place in sorted(places, key=lambda place: (-place.count("."), place)):
         lines += resource(place, places[place], [each for each in places if each.startswith(f"{place}.")])

@@ -226,6 +226,12 @@ def test_no_two_named_enumerations_share_a_value() -> None:
     assert len(values) == len(set(values))
 
 
+def test_no_schema_is_called_like_what_makes_another_one() -> None:
+    """In openapi-generator's Go client, the function that makes a Member is NewMember: a type of that name is no type."""
+    names = set(DESCRIPTION["components"]["schemas"])
+    assert not names & {f"New{name}" for name in names}
+
+
 def test_patch_names_the_type_of_a_merge_patch() -> None:
     for route in ROUTES:
         named = "application/merge-patch+json" in _operation(route).get("requestBody", {"content": {}})["content"]

@@ -41,7 +41,6 @@ def test_the_wheel_holds_the_guide_the_templates_and_the_files_of_the_pages(inst
         }
     assert {path.name for path in installed.iterdir()} == {
         "rollbook",
-        "rollbook_client",
         *(path.name for path in installed.glob("*.dist-info")),
     }
 
@@ -65,7 +64,7 @@ def test_a_checkout_shows_its_own_files() -> None:
     assert guide.folder() == ROOT / "docs"
 
 
-def test_the_python_client_is_a_wheel_of_its_own_with_the_version_and_the_files_of_the_servers(
+def test_the_python_client_is_a_wheel_of_its_own_with_the_version_and_the_files_of_the_servers_own(
     installed: Path, tmp_path: Path
 ) -> None:
     folder = ROOT / "sdk" / "python"
@@ -78,11 +77,24 @@ def test_the_python_client_is_a_wheel_of_its_own_with_the_version_and_the_files_
         files = {name: archive.read(name) for name in archive.namelist() if name.startswith("rollbook_client/")}
         licenses = [name for name in archive.namelist() if name.endswith("/LICENSE")]
     assert files and licenses and "rollbook_client/py.typed" in files
-    assert files == {
-        path.relative_to(installed).as_posix(): path.read_bytes()
-        for path in (installed / "rollbook_client").rglob("*")
+    assert {name.removeprefix("rollbook_client/"): content for name, content in files.items()} == {
+        path.relative_to(installed / "rollbook" / "_client").as_posix(): path.read_bytes()
+        for path in (installed / "rollbook" / "_client").rglob("*")
         if path.is_file()
     }
+    # Beside each other in one environment, they share no file: to uninstall one leaves the other.
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    both = [{path.name for path in site.iterdir()} for site in (installed, tmp_path / "site")]
+    assert not both[0] & both[1]
+    for site, program in (
+        (installed, "import rollbook.cli.remote as it"),
+        (tmp_path / "site", "import rollbook_client as it; it.Rollbook(url='http://localhost', key='rbk_x').users"),
+    ):
+        program = f"import sys; sys.path.insert(0, {str(site)!r}); {program}; print(it.__file__, *sys.modules)"
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        file, *modules = done.stdout.split()
+        assert Path(file).is_relative_to(site)
+        assert ("rollbook" in modules) != ("rollbook_client" in modules)
 
 
 def test_no_file_moves_the_clock_of_a_package(installed: Path, tmp_path: Path) -> None:

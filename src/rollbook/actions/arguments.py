@@ -515,7 +515,7 @@ class MemberUpdate(Body):
     role: MemberRole | None | UnsetType = UNSET
 
 
-class NewMember(Body):
+class MemberToAdd(Body):
     """A user to add to a group. One who is a member already gets the role."""
 
     user_id: Annotated[SomeUser, says("ID of the user.", pattern=ANY_TEXT)]
@@ -526,7 +526,7 @@ class MembersAdd(Body):
     """Users to add to a group."""
 
     members: Annotated[
-        tuple[NewMember, ...], Meta(min_length=1, max_length=MAX_MEMBERS, description="Up to 1,000 users, each once.")
+        tuple[MemberToAdd, ...], Meta(min_length=1, max_length=MAX_MEMBERS, description="Up to 1,000 users, each once.")
     ]
 
 

@@ -557,7 +557,7 @@ EXAMPLES: dict[str, Any] = {
     "GroupMembership": GROUP_MEMBERSHIP,
     "Member": MEMBER,
     "MemberUpdate": {"role": "lead"},
-    "NewMember": {"user_id": CHARLIE_ID, "role": "lead"},
+    "MemberToAdd": {"user_id": CHARLIE_ID, "role": "lead"},
     "MembersAdd": {"members": [{"user_id": CHARLIE_ID, "role": "lead"}, {"user_id": BOB_ID}]},
     "AddedMembers": {"added": 2, "changed": 0, "unchanged": 0},
     "Key": {**examples.KEY, "key": examples.KEY_TEXT},

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 import msgspec
-from rollbook_client import OMIT, Rollbook, errors
 
 from rollbook import __version__, units
+from rollbook._client import OMIT, Rollbook, errors
 from rollbook.cli.backends import Answer, Backend, Body, Exported, Shown, at
 from rollbook.cli.failures import Failure, Misuse, Refused, Unreachable
 from rollbook.cli.output import base_url, hint, program

@@ -8,17 +8,17 @@
 
 from __future__ import annotations
 
-from rollbook_client import types
-from rollbook_client._async.client import AsyncRollbook
-from rollbook_client._async.pages import AsyncPager
-from rollbook_client._pages import Page
-from rollbook_client._requests import OMIT, Omit
-from rollbook_client._responses import RawResponse
-from rollbook_client._sync.client import Rollbook
-from rollbook_client._sync.pages import Pager
-from rollbook_client._version import __version__
-from rollbook_client.errors import *  # noqa: F403
-from rollbook_client.errors import __all__ as _errors
+from . import types
+from ._async.client import AsyncRollbook
+from ._async.pages import AsyncPager
+from ._pages import Page
+from ._requests import OMIT, Omit
+from ._responses import RawResponse
+from ._sync.client import Rollbook
+from ._sync.pages import Pager
+from ._version import __version__
+from .errors import *  # noqa: F403
+from .errors import __all__ as _errors
 
 __all__ = [
     "OMIT",

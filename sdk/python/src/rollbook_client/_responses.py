@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from rollbook_client import _retries
-from rollbook_client._errors import APIError, ConnectionFailed, TimedOut, UnexpectedResponse
-from rollbook_client._models import Model, each
-from rollbook_client.errors import BY_CODE, BY_STATUS, RateLimitExceeded, ServerError
+from . import _retries
+from ._errors import APIError, ConnectionFailed, TimedOut, UnexpectedResponse
+from ._models import Model, each
+from .errors import BY_CODE, BY_STATUS, RateLimitExceeded, ServerError
 
 if TYPE_CHECKING:
     import httpx2

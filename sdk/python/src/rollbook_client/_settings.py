@@ -7,8 +7,8 @@ import sys
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from rollbook_client._errors import RollbookError
-from rollbook_client._version import __version__
+from ._errors import RollbookError
+from ._version import __version__
 
 
 class Settings(NamedTuple):

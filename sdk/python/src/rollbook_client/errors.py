@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from rollbook_client._errors import (
-    APIError,
-    ConnectionFailed,
-    Fault,
-    ImportFailed,
-    RollbookError,
-    TimedOut,
-    UnexpectedResponse,
-)
-from rollbook_client.webhooks import WebhookVerificationError
+from ._errors import APIError, ConnectionFailed, Fault, ImportFailed, RollbookError, TimedOut, UnexpectedResponse
+from .webhooks import WebhookVerificationError
 
 __all__ = [
     "BY_CODE",

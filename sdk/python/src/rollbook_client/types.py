@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, NotRequired, TypedDict
 
-from rollbook_client._models import Model, each, one, time
+from ._models import Model, each, one, time
 
 BulkVerb = Literal["create", "update", "delete", "restore", "suspend", "activate", "create_token"] | str
 """What to do.

@@ -7,10 +7,10 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from rollbook_client._errors import RollbookError
+from ._errors import RollbookError
 
 if TYPE_CHECKING:
-    from rollbook_client.types import Event
+    from .types import Event
 
 TOLERANCE = 300.0
 
@@ -44,7 +44,7 @@ def verify(payload: bytes | str, headers: Mapping[str, str], secret: str, *, tol
     import hashlib
     import hmac
 
-    from rollbook_client.types import Event
+    from .types import Event
 
     try:
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)

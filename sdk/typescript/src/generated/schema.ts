@@ -1552,6 +1552,26 @@ export interface components {
             added_at: string;
         };
         /**
+         * MemberToAdd
+         * @description A user to add to a group. One who is a member already gets the role.
+         * @example {
+         *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
+         *       "role": "lead"
+         *     }
+         */
+        MemberToAdd: {
+            /**
+             * @description ID of the user.
+             * @example user_065n18a8k1rnhbvqalm9j3ts0c
+             */
+            user_id: string;
+            /**
+             * @description The user's role in the group: a text of yours, which gives no rights in Rollbook. Default or null: an empty text.
+             * @example lead
+             */
+            role?: string | null;
+        };
+        /**
          * MemberUpdate
          * @description A member to add, or to change.
          */
@@ -1568,27 +1588,7 @@ export interface components {
          */
         MembersAdd: {
             /** @description Up to 1,000 users, each once. */
-            members: components["schemas"]["NewMember"][];
-        };
-        /**
-         * NewMember
-         * @description A user to add to a group. One who is a member already gets the role.
-         * @example {
-         *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *       "role": "lead"
-         *     }
-         */
-        NewMember: {
-            /**
-             * @description ID of the user.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
-            user_id: string;
-            /**
-             * @description The user's role in the group: a text of yours, which gives no rights in Rollbook. Default or null: an empty text.
-             * @example lead
-             */
-            role?: string | null;
+            members: components["schemas"]["MemberToAdd"][];
         };
         /**
          * NotReady

@@ -126,14 +126,14 @@ export interface LoggedRequest extends Object<"LoggedRequest"> {}
 /** A member of a group. */
 export interface Member extends Object<"Member"> {}
 
+/** A user to add to a group. One who is a member already gets the role. */
+export interface MemberToAdd extends Object<"MemberToAdd"> {}
+
 /** A member to add, or to change. */
 export interface MemberUpdate extends Object<"MemberUpdate"> {}
 
 /** Users to add to a group. */
 export interface MembersAdd extends Object<"MembersAdd"> {}
-
-/** A user to add to a group. One who is a member already gets the role. */
-export interface NewMember extends Object<"NewMember"> {}
 
 /** Why the server is not ready: its checks, or the error that any request can get. */
 export interface NotReady extends Object<"NotReady"> {}

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
-from rollbook_client import _responses, _retries, _settings
-from rollbook_client._async._waiting import AsyncClock, AsyncGate, abandon
-from rollbook_client._async.resources import AsyncResources
-from rollbook_client._errors import RollbookError
-from rollbook_client._logs import note
-from rollbook_client._requests import OMIT, Request, build, target
-from rollbook_client._responses import RawResponse
+from .. import _responses, _retries, _settings
+from .._errors import RollbookError
+from .._logs import note
+from .._requests import OMIT, Request, build, target
+from .._responses import RawResponse
+from ._waiting import AsyncClock, AsyncGate, abandon
+from .resources import AsyncResources
 
 if TYPE_CHECKING:
     import httpx2

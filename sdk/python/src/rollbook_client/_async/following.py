@@ -6,14 +6,14 @@ import json
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
-from rollbook_client import _retries
-from rollbook_client._async.resource import AsyncResource
-from rollbook_client._errors import APIError, ConnectionFailed, UnexpectedResponse
-from rollbook_client._logs import note
-from rollbook_client._requests import build
-from rollbook_client._responses import failure_of
-from rollbook_client._sse import Message, Reader
-from rollbook_client.types import Event
+from .. import _retries
+from .._errors import APIError, ConnectionFailed, UnexpectedResponse
+from .._logs import note
+from .._requests import build
+from .._responses import failure_of
+from .._sse import Message, Reader
+from ..types import Event
+from .resource import AsyncResource
 
 SILENCE = 60.0
 """Seconds without a heartbeat after which a stream is lost."""

@@ -6,9 +6,9 @@ import os
 from collections.abc import AsyncIterator, Callable
 from typing import BinaryIO, Unpack
 
-from rollbook_client._async.resource import AsyncResource
-from rollbook_client._errors import ImportFailed
-from rollbook_client.types import Import, ImportOptions
+from .._errors import ImportFailed
+from ..types import Import, ImportOptions
+from .resource import AsyncResource
 
 PART = 1 << 16
 """Bytes."""

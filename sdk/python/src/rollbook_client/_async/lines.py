@@ -6,13 +6,13 @@ import json
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from rollbook_client._requests import Request
-from rollbook_client._responses import connection_failure, stranger
+from .._requests import Request
+from .._responses import connection_failure, stranger
 
 if TYPE_CHECKING:
     import httpx2
 
-    from rollbook_client._async.client import AsyncRollbook
+    from .client import AsyncRollbook
 
 
 class AsyncLines:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from rollbook_client._models import Model
-from rollbook_client._pages import By, Page, next_query
-from rollbook_client._requests import Request
-from rollbook_client._responses import RawResponse, list_of
+from .._models import Model
+from .._pages import By, Page, next_query
+from .._requests import Request
+from .._responses import RawResponse, list_of
 
 if TYPE_CHECKING:
     import httpx2
 
-    from rollbook_client._async.client import AsyncRollbook
+    from .client import AsyncRollbook
 
 M = TypeVar("M", bound=Model)
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from rollbook_client._async.lines import AsyncLines
-from rollbook_client._async.pages import AsyncPager
-from rollbook_client._models import Model
-from rollbook_client._pages import By
-from rollbook_client._requests import Request
+from .._models import Model
+from .._pages import By
+from .._requests import Request
+from .lines import AsyncLines
+from .pages import AsyncPager
 
 if TYPE_CHECKING:
     import httpx2
 
-    from rollbook_client._async.client import AsyncRollbook
+    from .client import AsyncRollbook
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Model)

@@ -7,15 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from rollbook_client._async.following import AsyncFollowing
-from rollbook_client._async.importing import AsyncImporting, parts
-from rollbook_client._async.lines import AsyncLines
-from rollbook_client._async.pages import AsyncPager
-from rollbook_client._async.raw import raw, raw_page
-from rollbook_client._async.resource import AsyncResource
-from rollbook_client._requests import OMIT, Omit, build, segment
-from rollbook_client._responses import json_of, list_of, nothing, one_of, text
-from rollbook_client.types import (
+from .._requests import OMIT, Omit, build, segment
+from .._responses import json_of, list_of, nothing, one_of, text
+from ..types import (
     AddedMembers,
     BulkOperation,
     BulkResults,
@@ -54,10 +48,16 @@ from rollbook_client.types import (
     WebhookPayload,
     WebhookSetStatus,
 )
-from rollbook_client.webhooks import verify
+from ..webhooks import verify
+from .following import AsyncFollowing
+from .importing import AsyncImporting, parts
+from .lines import AsyncLines
+from .pages import AsyncPager
+from .raw import raw, raw_page
+from .resource import AsyncResource
 
 if TYPE_CHECKING:
-    from rollbook_client._async.client import AsyncRollbook
+    from .client import AsyncRollbook
 
 
 class AsyncGroupsMembers(AsyncResource):

@@ -9,9 +9,9 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from rollbook_client._logs import note
-from rollbook_client._pacing import Pacer
-from rollbook_client._responses import limit_wait
+from .._logs import note
+from .._pacing import Pacer
+from .._responses import limit_wait
 
 if TYPE_CHECKING:
     import httpx2

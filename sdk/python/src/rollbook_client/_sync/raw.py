@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar, cast
 
-from rollbook_client._models import Model
-from rollbook_client._pages import Page
-from rollbook_client._responses import RawResponse
-from rollbook_client._sync.pages import Pager
+from .._models import Model
+from .._pages import Page
+from .._responses import RawResponse
+from .pages import Pager
 
 P = ParamSpec("P")
 T = TypeVar("T")

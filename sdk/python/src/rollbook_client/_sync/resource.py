@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from rollbook_client._models import Model
-from rollbook_client._pages import By
-from rollbook_client._requests import Request
-from rollbook_client._sync.lines import Lines
-from rollbook_client._sync.pages import Pager
+from .._models import Model
+from .._pages import By
+from .._requests import Request
+from .lines import Lines
+from .pages import Pager
 
 if TYPE_CHECKING:
     import httpx2
 
-    from rollbook_client._sync.client import Rollbook
+    from .client import Rollbook
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Model)

@@ -7,15 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from rollbook_client._requests import OMIT, Omit, build, segment
-from rollbook_client._responses import json_of, list_of, nothing, one_of, text
-from rollbook_client._sync.following import Following
-from rollbook_client._sync.importing import Importing, parts
-from rollbook_client._sync.lines import Lines
-from rollbook_client._sync.pages import Pager
-from rollbook_client._sync.raw import raw, raw_page
-from rollbook_client._sync.resource import Resource
-from rollbook_client.types import (
+from .._requests import OMIT, Omit, build, segment
+from .._responses import json_of, list_of, nothing, one_of, text
+from ..types import (
     AddedMembers,
     BulkOperation,
     BulkResults,
@@ -54,10 +48,16 @@ from rollbook_client.types import (
     WebhookPayload,
     WebhookSetStatus,
 )
-from rollbook_client.webhooks import verify
+from ..webhooks import verify
+from .following import Following
+from .importing import Importing, parts
+from .lines import Lines
+from .pages import Pager
+from .raw import raw, raw_page
+from .resource import Resource
 
 if TYPE_CHECKING:
-    from rollbook_client._sync.client import Rollbook
+    from .client import Rollbook
 
 
 class GroupsMembers(Resource):
