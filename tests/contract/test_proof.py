@@ -88,6 +88,7 @@ def test_a_form_that_is_refused_after_the_proof_leaves_the_person_signed_in(pers
         ("/admin/users/{id}/purge", {"confirm": "{email}"}),
         ("/admin/users/{id}/sessions/end", {}),
         ("/admin/users/{id}/keys", KEY),
+        ("/account/assistants", {"assistant": "cursor", "access": "read", "expires": "90"}),
         ("/admin/scim", {"provider": "okta", "expires": "365"}),
         ("/admin/users/bulk/apply", {"op": "delete", "ids": "{id}"}),
         ("/admin/users/bulk/apply", {"op": "role:admin", "ids": "{id}"}),

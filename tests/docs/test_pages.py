@@ -286,6 +286,8 @@ QUESTIONS = {
     "provision users from okta": "/docs/scim#okta",
     "move from okta": "/docs/migrate-okta",
     "export to keycloak": "/docs/leave#export-to-keycloak",
+    "mcp": "/docs/mcp#set-up-your-assistant",
+    "claude": "/docs/mcp#set-up-your-assistant",
     "azure ad": "/docs/scim#microsoft-entra-id",
     "google workspace": "/docs/scim#others",
     "sso": "/docs/authentication#sign-in-to-the-dashboard",

@@ -52,9 +52,12 @@ class Calls:
         return [tool for tool in TOOLS.values() if self.offers(visit, tool)]
 
     def offers(self, visit: Visit, tool: Tool) -> bool:
-        caller, row = visit.by.caller, tool.row
-        reaches = row.scope in caller.scopes_on_all or (row.self_access and row.scope in caller.scopes_on_self)
-        return bool(reaches) and (tool.is_read_only or not visit.is_read_only) and (visit.can_ask or tool.asks != "*")
+        caller = visit.by.caller
+        return (
+            tool.is_within(caller.scopes_on_all, caller.scopes_on_self)
+            and (tool.is_read_only or not visit.is_read_only)
+            and (visit.can_ask or tool.asks != "*")
+        )
 
     async def call(self, visit: Visit, tool: Tool, params: Mapping[str, Any], id: str | int) -> dict[str, Any]:
         """The result of a tool. What a call is refused for is a result too, so that the model can correct itself."""

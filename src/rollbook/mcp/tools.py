@@ -51,6 +51,10 @@ class Tool(NamedTuple):
     def is_read_only(self) -> bool:
         return self.row.method == "GET"
 
+    def is_within(self, on_all: frozenset[str], on_self: frozenset[str]) -> bool:
+        """Test whether these scopes reach it: for all users, or for the caller where that is something."""
+        return self.row.scope in on_all or (bool(self.row.self_access) and self.row.scope in on_self)
+
     def must_ask(self, arguments: Mapping[str, Any]) -> bool:
         """Test whether a person has to confirm a call with these arguments."""
         return self.asks == "*" or any(name in arguments for name in self.asks.split())

@@ -9,6 +9,7 @@ from rollbook.http.routing import STRANGERS_FORM
 from rollbook.roles import Scope
 from rollbook.web import assets, brand, docs, log_page, usage_page, well_known
 from rollbook.web.account import (
+    assistants,
     confirm,
     confirm_email,
     delete_account,
@@ -105,6 +106,8 @@ PAGES = [
     Page("POST", "/account/keys/{id}/reveal", keys.reveal, "person"),
     Page("POST", "/account/keys/{id}/rotate", keys.rotate, "person"),
     Page("POST", "/account/keys/{id}/revoke", keys.revoke, "person"),
+    Page("GET", "/account/assistants", assistants.show, "person"),
+    Page("POST", "/account/assistants", assistants.create, "person"),
     Page("GET", "/account/usage", usage_page.show_own, "person"),
     Page("GET", "/account/usage/live", usage_page.show_own_live, "person"),
     Page("GET", "/account/usage/export", usage_page.export_own, "person"),

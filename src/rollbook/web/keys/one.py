@@ -12,10 +12,12 @@ from rollbook.actions.keys import IssuedKey
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
 from rollbook.limits.policy import key_bucket, scim_bucket
+from rollbook.mcp.tools import TOOLS
 from rollbook.records import usage as records
 from rollbook.records.keys import Key
 from rollbook.web import forms, plots, shown_once, usage
 from rollbook.web.keys import listing
+from rollbook.web.keys.assistants import ASSISTANTS, setup
 from rollbook.web.keys.holder import Holder, find
 from rollbook.web.page_request import PageRequest
 
@@ -57,10 +59,13 @@ def redirect_to_secret(
     old: Key | None = None,
     revealed: bool = False,
     provider: str = "",
+    assistant: str = "",
 ) -> Response:
-    """`old` is the key that it replaces, `provider` the identity provider that it is for."""
+    """`old` is the key that it replaces, `provider` the identity provider or `assistant` the assistant that it is
+    for."""
     shown = {"token": issued.token, "old": old and old.id, "revealed": revealed}
     query = f"?provider={provider}" if provider in PROVIDERS else ""
+    query = f"?assistant={assistant}" if assistant in ASSISTANTS else query
     return shown_once.redirect(page, f"{holder.base}/{issued.key.id}/secret", shown, query)
 
 
@@ -71,7 +76,9 @@ async def show_secret(page: PageRequest, holder: Holder, id: str) -> Response:
     if shown is None:
         return page.redirect(f"{holder.base}/{key.id}")
     token = shown["token"]
-    is_scim = key.kind == "scim"
+    is_scim, assistant = key.kind == "scim", page.query.get("assistant", "")
+    if assistant in ASSISTANTS and not is_scim:
+        return _assistant(page, holder, key, token, assistant)
     return page.render(
         "keys/scim_secret.html" if is_scim else "keys/secret.html",
         secret=True,
@@ -86,6 +93,23 @@ async def show_secret(page: PageRequest, holder: Holder, id: str) -> Response:
         minutes=shown_once.MINUTES,
         call=example_call(page, holder, key, token),
         environment=f"ROLLBOOK_URL={page.on.url}\nROLLBOOK_KEY={token}",
+    )
+
+
+def _assistant(page: PageRequest, holder: Holder, key: Key, token: str, assistant: str) -> Response:
+    scopes = key_bounds.scopes_of(key.scopes)
+    changes = {tool.row.scope for tool in TOOLS.values() if not tool.is_read_only}
+    is_read_only = scopes is not None and not scopes & changes
+    return page.render(
+        "keys/assistant_secret.html",
+        secret=True,
+        section="account/assistants",
+        holder=holder,
+        key=key,
+        minutes=shown_once.MINUTES,
+        assistant=assistant,
+        assistants=ASSISTANTS,
+        setup=setup(assistant, page.on.url, token, is_read_only),
     )
 
 
