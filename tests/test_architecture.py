@@ -19,7 +19,7 @@ ROOMS = (
     ("jobs",),
     ("web",),
     ("mcp", "sources", "destinations"),
-    ("api", "docs_site"),
+    ("api", "docs_site", "scim"),
     ("gate", "json_objects"),
     ("actions",),
     ("delivery",),

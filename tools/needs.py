@@ -62,6 +62,7 @@ TESTS: dict[str, tuple[Need | Stage, ...]] = {
     "nodes": (POSTGRESQL, VALKEY),
     "nodes/test_pgbouncer.py": (PGBOUNCER,),
     "observe": (POSTGRESQL,),
+    "scim": (POSTGRESQL,),
     "security/test_networks.py": (VALKEY,),
     "sources": (SQLITE, MIGRATE),
     "storage": (POSTGRESQL,),

@@ -89,6 +89,14 @@ class ExternalIdTaken(BadRequest):
     param = "external_id"
 
 
+class UserNameTaken(BadRequest):
+    """In SCIM: another user has this `userName`, or has it as their email. Upper and lower case are the same."""
+
+    code = "user_name_taken"
+    message = "userName is already in use."
+    param = "userName"
+
+
 class IdTaken(BadRequest):
     """In the report of an import: another user has this `id`, or had it until they were deleted. Users who exist are
     recognized by email or external ID, not by `id`."""

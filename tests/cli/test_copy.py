@@ -49,6 +49,8 @@ TABLES = (
     "second_factors",
     "recovery_codes",
     "challenges",
+    "scim_users",
+    "scim_external_ids",
     "events",
     "erased_events",
     "purged_users",
@@ -151,6 +153,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
         group = http.post("/v1/groups", json={"name": "Ärzte", "external_id": "g1", "metadata": {"ü": 1}}).json()["id"]
         members = [{"user_id": each["id"], "role": "lead"} for each in (suspended, deleted, purged)]
         assert http.post(f"/v1/groups/{group}/members", json={"members": members}).status_code == 200
+        provided = {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "zoë", "externalId": "7"}
+        emails = [{"value": "zoe@example.com"}]
+        assert http.post("/scim/v2/Users", json={**provided, "emails": emails}).status_code == 201
         assert http.post(f"/v1/users/{suspended['id']}/suspend").status_code == 200
         assert http.delete(f"/v1/users/{deleted['id']}").status_code == 204
         assert http.delete(f"/v1/users/{purged['id']}?purge=true").status_code == 204

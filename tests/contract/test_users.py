@@ -423,7 +423,7 @@ def test_an_export_holds_the_user_its_keys_and_its_log_but_no_secret(http: httpx
         answer = client.get(f"/v1/users/{id}/export")
         assert answer.status_code == 200
         found = answer.json()
-        assert list(found) == ["user", "keys", "tokens", "sessions", "second_factors", "groups", "events"]
+        assert list(found) == ["user", "keys", "tokens", "sessions", "second_factors", "groups", "scim", "events"]
         assert found["user"] == http.get(f"/v1/users/{member.user['id']}").json()
         assert len(found["keys"]) == 1 and "key" not in found["keys"][0]
         assert [event["type"] for event in found["events"]] == ["user.created", "key.created", "user.updated"]

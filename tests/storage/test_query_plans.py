@@ -36,6 +36,7 @@ from rollbook.records import (
     idempotency_keys,
     keys,
     one_time_tokens,
+    scim,
     second_factors,
     sessions,
     token_deliveries,
@@ -62,6 +63,7 @@ RECORDS = (
     keys,
     idempotency_keys,
     one_time_tokens,
+    scim,
     second_factors,
     sessions,
     token_deliveries,
@@ -281,6 +283,7 @@ async def everything(call: Calls) -> None:
     await call("GET", f"/v1/groups/{group}/members?limit=2")
     await call("GET", call.links[-1].decode())
     await call("DELETE", f"/v1/groups/{group}/members/{made[2]['id']}")
+    await provision(call, id)
     await call("DELETE", f"/v1/users/{id}")
     await call("POST", f"/v1/users/{id}/restore")
     await call("DELETE", f"/v1/users/{id}?purge=true")
@@ -288,6 +291,31 @@ async def everything(call: Calls) -> None:
     await call("DELETE", f"/v1/groups/{group}")
     for job in call.app._jobs.jobs:
         await job.step()
+
+
+async def provision(call: Calls, id: str) -> None:
+    """What identity providers ask, but for filters that look at each user, of whom there are 10,000 at most."""
+    schemas = {"schemas": [f"urn:ietf:params:scim:schemas:core:2.0:{kind}" for kind in ("User", "Group")]}
+    made = await call("POST", "/scim/v2/Users", {**schemas, "userName": "ada@example.com", "externalId": "7"})
+    await call("PUT", f"/scim/v2/Users/{id}", {**schemas, "userName": "ada2@example.com", "externalId": "8"})
+    await call("PATCH", f"/scim/v2/Users/{id}", {"Operations": [{"op": "replace", "path": "active", "value": "False"}]})
+    for query in (
+        'filter=userName+eq+"ada"',
+        'filter=externalId+eq+"7"',
+        'filter=emails+eq+"a@b.c"',
+        "sortBy=displayName",
+    ):
+        await call("GET", f"/scim/v2/Users?{query}")
+    members = [{"value": each} for each in (id, made["id"])]
+    team = await call(
+        "POST", "/scim/v2/Groups", {**schemas, "displayName": "Team", "externalId": "7", "members": members}
+    )
+    replaced = {"Operations": [{"op": "replace", "path": "members", "value": members[:1]}]}
+    await call("PATCH", f"/scim/v2/Groups/{team['id']}", replaced)
+    for query in ('filter=displayName+eq+"team"', 'filter=externalId+eq+"7"', f'filter=members+eq+"{id}"'):
+        await call("GET", f"/scim/v2/Groups?{query}")
+    await call("DELETE", f"/scim/v2/Groups/{team['id']}")
+    await call("DELETE", f"/scim/v2/Users/{made['id']}")
 
 
 @pytest.fixture

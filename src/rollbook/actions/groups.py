@@ -21,7 +21,7 @@ from rollbook.actions.permissions import known, require, whom
 from rollbook.actions.principal import Principal
 from rollbook.actions.users import patched
 from rollbook.errors import Fault, GroupLimitReached, NotFound
-from rollbook.records import events, groups, users
+from rollbook.records import events, groups, scim, users
 from rollbook.records.groups import Candidate, Group, Member, Membership, Selection
 from rollbook.storage.database import Queries, Tx
 
@@ -166,6 +166,7 @@ async def remove(tx: Tx, by: Principal, id: str, versions: frozenset[int] | None
     group = await groups.get(tx, id)
     check_version(group.version, versions)
     await groups.remove(tx, id)
+    await scim.erase(tx, id)
     await events.record(tx, "group.deleted", "", by.actor, groups.public(group))
 
 

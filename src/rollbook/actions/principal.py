@@ -145,9 +145,9 @@ class Principal:
         return self.caller.key_id
 
     @property
-    def tenant(self) -> str | None:
-        """ID of the first key that the caller's key was rotated from, or its own."""
-        return self.caller.tenant
+    def tenant(self) -> str:
+        """ID of the first key that the caller's key was rotated from, or its own. Empty without a key."""
+        return self.caller.tenant or ""
 
     @property
     def role(self) -> str:

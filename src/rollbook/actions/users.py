@@ -24,6 +24,7 @@ from rollbook.records import (
     keys,
     one_time_tokens,
     rules,
+    scim,
     second_factor_grace,
     second_factors,
     sessions,
@@ -35,6 +36,7 @@ from rollbook.records.events import Actor, Event
 from rollbook.records.groups import Membership
 from rollbook.records.keys import Key
 from rollbook.records.one_time_tokens import Token
+from rollbook.records.scim import Held
 from rollbook.records.second_factors import SecondFactor
 from rollbook.records.sessions import Session
 from rollbook.records.user_list import UserPage
@@ -163,6 +165,7 @@ class PersonalExport(NamedTuple):
     sessions: AsyncGenerator[list[Session], None]
     second_factors: AsyncGenerator[list[SecondFactor], None]
     groups: AsyncGenerator[list[Membership], None]
+    scim: AsyncGenerator[list[Held], None]
     events: AsyncGenerator[list[Event], None]
     turn: Turn
     position: int
@@ -173,7 +176,8 @@ async def export(on: Rollbook, by: Principal, id: str) -> PersonalExport:
     """Export a user
 
     Returns all data about a user: their fields, API keys, one-time tokens and second factors (without the secrets),
-    sessions, groups and events. Changes made by others don't say who made them. You can run one export at a time.
+    sessions, groups, what identity providers keep about them, and events. Changes made by others don't say who made
+    them. You can run one export at a time.
     """
     require(by, "users:export", id)
     require_proof(by)
@@ -187,6 +191,7 @@ async def export(on: Rollbook, by: Principal, id: str) -> PersonalExport:
         _in_parts(on, turn, sessions.held, id),
         _in_parts(on, turn, second_factors.held, id),
         _at_once(on, groups.of_user, id),
+        _at_once(on, scim.held, id),
         _history(on, turn, id, last),
         turn,
         position,
@@ -317,12 +322,23 @@ async def _update(
     between."""
     if "role" in wanted or "status" in wanted:
         await users.take_turns(tx, id)
-    user = await users.get(tx, id)
+    return await change(tx, by, await users.get(tx, id), wanted, versions, patch)
+
+
+async def change(
+    tx: Tx,
+    by: Principal,
+    user: User,
+    wanted: Mapping[str, Any],
+    versions: frozenset[int] | None = None,
+    patch: str | None = None,
+) -> User:
+    """The same of a user who was read in this transaction, after `users.take_turns` where their status may change."""
     may_touch(by, user.role)
     if patch is not None:
         wanted = {**wanted, "metadata": patched(user.metadata, patch)}
     if wanted.get("status") not in (None, "suspended", user.status) and reaches_all(by, "users:write"):
-        wanted = with_status(wanted, user, await users.password_hash(tx, id) is not None)
+        wanted = with_status(wanted, user, await users.password_hash(tx, user.id) is not None)
     change = plan(by, user, wanted)
     check_version(user.version, versions)
     return await apply(tx, by, user, change) if change.columns else user
@@ -495,6 +511,7 @@ async def _purge(
     await second_factor_grace.forget(tx, id)
     await keys.erase_all(tx, id)
     await second_factors.remove_all(tx, id)
+    await scim.erase(tx, id)
     await webhooks.erase_all(tx, id)
     await deliveries.forget(tx, id, users.MAX_ERASED)
     await inbox.forget(tx, id)

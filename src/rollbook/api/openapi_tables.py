@@ -594,6 +594,7 @@ EXAMPLES: dict[str, Any] = {
         "sessions": [examples.SESSION],
         "second_factors": [examples.SECOND_FACTOR],
         "groups": [GROUP_MEMBERSHIP],
+        "scim": [{"user_name": "ada", "attributes": {"name": {"givenName": "Ada"}}, "external_ids": {}}],
         "events": [RENAMED],
     },
     "Health": {"status": "ok"},

@@ -248,6 +248,7 @@ async def export_document(held: PersonalExport, indented: bool = False) -> Async
         (b'"sessions"', held.sessions, sessions.public),
         (b'"second_factors"', held.second_factors, factor_records.public),
         (b'"groups"', held.groups, groups.public_membership),
+        (b'"scim"', held.scim, lambda each: each._asdict()),
         (b'"events"', held.events, events.public),
     )
     try:

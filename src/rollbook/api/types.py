@@ -999,6 +999,22 @@ class VerifiedCode(Struct, frozen=True):
     recovery_codes_left: Annotated[int, number("How many recovery codes the user has left.", maximum=10)]
 
 
+class ScimRecord(Struct, frozen=True):
+    """Data that identity providers keep about a user by SCIM, beside the fields of the user."""
+
+    user_name: Annotated[str, text("The `userName`, if a provider has set it.", 255, examples=["ada"])] | None
+    attributes: Annotated[
+        dict[str, Any],
+        says(
+            "Attributes by their names in SCIM.", additionalProperties=True, examples=[{"name": {"givenName": "Ada"}}]
+        ),
+    ]
+    external_ids: Annotated[
+        dict[str, Annotated[str, text("The `externalId`.", 255)]],
+        says("The `externalId` of each provider, by the ID of its first key.", maxProperties=1_000),
+    ]
+
+
 class Export(Struct, frozen=True):
     """All data about a user."""
 
@@ -1008,6 +1024,7 @@ class Export(Struct, frozen=True):
     sessions: Annotated[list[Session], array("The browsers the user is signed in with.", 1_000_000)]
     second_factors: Annotated[list[SecondFactor], array("The user's second factors, without the secrets.", 20)]
     groups: Annotated[list[GroupMembership], array("The groups that the user is in.", 1_000)]
+    scim: Annotated[list[ScimRecord], array("What identity providers keep about the user; empty if nothing.", 1)]
     events: Annotated[list[Event], array("The events about the user and their API keys.", 2_147_483_647)]
 
 

@@ -100,6 +100,7 @@ MEMBER = """
     SELECT m.user_seq, m.user_id, u.name, u.email, m.role, m.added_at
     FROM group_members AS m JOIN users AS u ON u.seq = m.user_seq WHERE m.group_id = ? AND m.user_id = ?"""
 MEMBERS = f"{MEMBER.replace('m.user_id = ?', 'm.user_seq > ?')} ORDER BY m.user_seq LIMIT ?"
+MEMBER_IDS = "SELECT user_id FROM group_members WHERE group_id = ? ORDER BY user_seq LIMIT ?"
 ROLES = "SELECT user_id, role FROM group_members WHERE group_id = ?"
 JOIN = "INSERT INTO group_members (group_id, user_seq, user_id, role, added_at) VALUES (?, ?, ?, ?, ?)"
 SET_ROLE = "UPDATE group_members SET role = ? WHERE group_id = ? AND user_seq = ?"
@@ -131,6 +132,11 @@ FORGOTTEN = "DELETE FROM deleted_groups WHERE id = ?"
 async def get(queries: Queries, id: str) -> Group:
     """Raises NotFound."""
     return Group._make(await existing(queries, BY_ID, id))
+
+
+async def by_id(queries: Queries, id: str) -> Group | None:
+    row = await queries.one(BY_ID, id)
+    return Group._make(row) if row else None
 
 
 async def by_external_id(queries: Queries, external_id: str) -> Group | None:
@@ -241,6 +247,11 @@ async def members(queries: Queries, id: str, after: int, limit: int) -> list[Mem
 async def member(queries: Queries, id: str, user_id: str) -> Member:
     """Raises NotFound."""
     return Member._make(await existing(queries, MEMBER, id, user_id))
+
+
+async def member_ids(queries: Queries, id: str, limit: int) -> list[str]:
+    """IDs of members, in the order in which the users were added."""
+    return [row[0] for row in await queries.all(MEMBER_IDS, id, limit)]
 
 
 async def roles(queries: Queries, id: str) -> dict[str, str]:

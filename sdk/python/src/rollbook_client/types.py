@@ -22,6 +22,7 @@ ErrorCode = (
         "invalid_parameter",
         "email_taken",
         "external_id_taken",
+        "user_name_taken",
         "id_taken",
         "token_invalid",
         "challenge_invalid",
@@ -770,6 +771,19 @@ class GroupMembership(Model):
     _known = ("group_id", "group_name", "role", "added_at")
 
 
+class ScimRecord(Model):
+    """Data that identity providers keep about a user by SCIM, beside the fields of the user."""
+
+    __slots__ = ()
+    user_name: str | None
+    """The `userName`, if a provider has set it."""
+    attributes: dict[str, Any]
+    """Attributes by their names in SCIM."""
+    external_ids: dict[str, Any]
+    """The `externalId` of each provider, by the ID of its first key."""
+    _known = ("user_name", "attributes", "external_ids")
+
+
 class EventActor(Model):
     """Actor of the change: the user, API key, ID and trace of the request, the client's IP address (`cli` for the
     command line), and the assistant that made it.
@@ -1187,6 +1201,8 @@ class Export(Model):
     """The user's second factors, without the secrets."""
     groups: list[GroupMembership]
     """The groups that the user is in."""
+    scim: list[ScimRecord]
+    """What identity providers keep about the user; empty if nothing."""
     events: list[Event]
     """The events about the user and their API keys."""
     _kinds = {
@@ -1196,9 +1212,10 @@ class Export(Model):
         "sessions": each(Session),
         "second_factors": each(SecondFactor),
         "groups": each(GroupMembership),
+        "scim": each(ScimRecord),
         "events": each(Event),
     }
-    _known = ("user", "keys", "tokens", "sessions", "second_factors", "groups", "events")
+    _known = ("user", "keys", "tokens", "sessions", "second_factors", "groups", "scim", "events")
 
 
 class Group(Model):

@@ -432,7 +432,7 @@ export interface components {
          * @description What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by the status.
          * @example internal_error
          */
-        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "id_taken" | "token_invalid" | "challenge_invalid" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "second_factor_required" | "wrong_code" | "forbidden" | "insufficient_scope" | "user_suspended" | "proof_required" | "address_not_allowed" | "key_kind" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "group_limit_reached" | "factor_limit_reached" | "last_factor" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "position_expired" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
+        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "user_name_taken" | "id_taken" | "token_invalid" | "challenge_invalid" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "second_factor_required" | "wrong_code" | "forbidden" | "insufficient_scope" | "user_suspended" | "proof_required" | "address_not_allowed" | "key_kind" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "group_limit_reached" | "factor_limit_reached" | "last_factor" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "position_expired" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
         /**
          * ErrorDetail
          * @description One problem with a request.
@@ -959,6 +959,8 @@ export interface components {
             second_factors: components["schemas"]["SecondFactor"][];
             /** @description The groups that the user is in. */
             groups: components["schemas"]["GroupMembership"][];
+            /** @description What identity providers keep about the user; empty if nothing. */
+            scim: components["schemas"]["ScimRecord"][];
             /** @description The events about the user and their API keys. */
             events: components["schemas"]["Event"][];
         };
@@ -1972,6 +1974,32 @@ export interface components {
              * @example 1.9
              */
             p95_ms: number;
+        };
+        /**
+         * ScimRecord
+         * @description Data that identity providers keep about a user by SCIM, beside the fields of the user.
+         */
+        ScimRecord: {
+            /**
+             * @description The `userName`, if a provider has set it.
+             * @example ada
+             */
+            user_name: string | null;
+            /**
+             * @description Attributes by their names in SCIM.
+             * @example {
+             *       "name": {
+             *         "givenName": "Ada"
+             *       }
+             *     }
+             */
+            attributes: {
+                [key: string]: unknown;
+            };
+            /** @description The `externalId` of each provider, by the ID of its first key. */
+            external_ids: {
+                [key: string]: string;
+            };
         };
         /**
          * @description What an API key can be used for.

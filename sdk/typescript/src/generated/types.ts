@@ -184,6 +184,9 @@ export type Role = Schemas["Role"];
 /** Requests to an endpoint. */
 export interface RouteUsage extends Object<"RouteUsage"> {}
 
+/** Data that identity providers keep about a user by SCIM, beside the fields of the user. */
+export interface ScimRecord extends Object<"ScimRecord"> {}
+
 /** What an API key can be used for. */
 export type Scope = Schemas["Scope"];
 

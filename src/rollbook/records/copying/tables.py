@@ -57,6 +57,8 @@ TABLES = (
     _table("second_factors", second_factors.COLUMNS, "id"),
     _table("recovery_codes", "user_id, digest, created_at", "user_id, digest"),
     _table("challenges", "digest, user_id, purpose, data, created_at, expires_at", "digest"),
+    _table("scim_users", "user_id, user_name, user_name_key, attributes, version, updated_at", "user_id"),
+    _table("scim_external_ids", "tenant, object_id, kind, external_id", "tenant, object_id"),
     _table("events", f"seq, {EVENT}", "seq"),
     _table("erased_events", "seq, id", "seq"),
     _table("purged_users", "id", "id"),

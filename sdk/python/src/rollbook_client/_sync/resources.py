@@ -3088,8 +3088,8 @@ class Users(Resource):
         """Export a user.
 
         Returns all data about a user: their fields, API keys, one-time tokens and second factors (without the
-        secrets), sessions, groups and events. Changes made by others don't say who made them. You can run one
-        export at a time.
+        secrets), sessions, groups, what identity providers keep about them, and events. Changes made by others
+        don't say who made them. You can run one export at a time.
 
         Scope: `users:export`. Members can only access themselves.
 

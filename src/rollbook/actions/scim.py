@@ -1,0 +1,287 @@
+"""Actions of identity providers on users, as they know them by SCIM. What becomes of a user is done by the actions on
+users."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from rollbook.actions import users as user_actions
+from rollbook.actions.checking import refuse
+from rollbook.actions.context import Rollbook
+from rollbook.actions.permissions import known, require
+from rollbook.actions.principal import Principal
+from rollbook.errors import InvalidParameter, NotFound, PreconditionFailed
+from rollbook.records import rules, scim, user_list, users
+from rollbook.records.scim import Kept
+from rollbook.records.user_list.query import Order, Query
+from rollbook.records.users import User
+from rollbook.storage.database import Queries, Tx
+
+MOST_SCANNED = 10_000
+"""Users, or groups, that a filter without an index looks at."""
+AT_ONCE = 200
+TEXT_LENGTH = 255
+
+Versions = frozenset[str] | None
+"""Those that the caller will change; None: any."""
+
+
+class Person(NamedTuple):
+    """A user as an identity provider has them."""
+
+    user: User
+    kept: Kept
+
+    @property
+    def version(self) -> str:
+        return f"{self.user.version}-{self.kept.version}"
+
+    @property
+    def user_name(self) -> str:
+        return self.kept.user_name or (self.user.id if self.kept.is_taken else self.user.email)
+
+    @property
+    def is_active(self) -> bool:
+        return self.user.status != "suspended"
+
+
+class Wanted(NamedTuple):
+    """A user as an identity provider wants them. None: it says nothing of it."""
+
+    user_name: str | None
+    active: bool | None
+    email: str | None
+    external_id: str | None
+    attributes: dict[str, Any]
+    """All others, by their names in SCIM; a part of a name or a displayName that is empty is not shown."""
+
+
+class Search(NamedTuple):
+    """Which resources are listed. `lead` is a condition that an index answers; `passes` tests all conditions, and `key`
+    is what they are sorted by: both of a Person, or a Team."""
+
+    lead: tuple[str, str] | None = None
+    passes: Callable[[Any], bool] | None = None
+    key: Callable[[Any], Any] | None = None
+    order: Order | None = None
+    """By which an index sorts all users."""
+    falling: bool = False
+    offset: int = 0
+    limit: int = 100
+    members: tuple[str, ...] | None = None
+    """IDs of users that `passes` asks groups for."""
+
+
+class Found(NamedTuple):
+    total: int
+    resources: Sequence[Any]
+
+
+# ---- users
+
+
+async def get_person(on: Rollbook, by: Principal, id: str) -> Person:
+    require(by, "users:read")
+    return await on.read(_person, known("user", id), by.tenant)
+
+
+async def _person(queries: Queries, id: str, tenant: str) -> Person:
+    return Person(await users.get(queries, id), await scim.kept(queries, tenant, id))
+
+
+async def create_person(on: Rollbook, by: Principal, wanted: Wanted) -> Person:
+    """Create a user who signs in with their identity provider: without a password."""
+    require(by, "users:write")
+    user_name = wanted.user_name
+    if user_name is None:
+        refuse("userName", "is required")
+    if wanted.email is None and "@" not in user_name:
+        refuse("emails", "is required where userName is no email address")
+    _check(wanted)
+    email = checked(rules.email, "emails", wanted.email or user_name)
+    name = _name(wanted.attributes) or checked(rules.name, "userName", user_name)
+    new = users.new(name, email, status="suspended" if wanted.active is False else "active")
+    return await on.write(_create_person, by, new, wanted)
+
+
+async def _create_person(tx: Tx, by: Principal, new: User, wanted: Wanted) -> Person:
+    user = await user_actions.add(tx, by, new)
+    await scim.keep(tx, user.id, wanted.user_name, wanted.attributes)
+    if wanted.external_id is not None:
+        await scim.identify(tx, by.tenant, "user", user.id, wanted.external_id)
+    return await _person(tx, user.id, by.tenant)
+
+
+async def change_person(
+    on: Rollbook,
+    by: Principal,
+    id: str,
+    edit: Callable[[Person], Wanted],
+    versions: Versions = None,
+    replaces: bool = False,
+) -> Person:
+    """Change a user to what `edit` makes of them; it may be asked more than once. `replaces`: all that it doesn't tell
+    is as if it had never been said."""
+    require(by, "users:write")
+    return await on.write(_change_person, by, known("user", id), edit, versions, replaces)
+
+
+async def _change_person(
+    tx: Tx, by: Principal, id: str, edit: Callable[[Person], Wanted], versions: Versions, replaces: bool
+) -> Person:
+    await users.take_turns(tx, id)
+    person = await _person(tx, id, by.tenant)
+    check_version(person.version, versions)
+    wanted = edit(person)
+    _check(wanted)
+    user, kept = person
+    await user_actions.change(tx, by, user, _columns(person, wanted, replaces))
+    external_id = wanted.external_id
+    if (wanted.user_name, wanted.attributes, external_id) != (kept.user_name, kept.attributes, kept.external_id):
+        await scim.keep(tx, id, wanted.user_name, wanted.attributes)
+    if external_id != kept.external_id:
+        await scim.identify(tx, by.tenant, "user", id, external_id)
+    return await _person(tx, id, by.tenant)
+
+
+def _columns(person: Person, wanted: Wanted, replaces: bool) -> dict[str, Any]:
+    """What changes of the user that everybody sees. A name is only set by what the provider says of it now: it may have
+    been changed here since."""
+    user, kept = person
+    columns: dict[str, Any] = {}
+    name = _name(wanted.attributes)
+    if name and (replaces or name != _name(named_now(person))):
+        columns["name"] = name
+    if wanted.active is not None and wanted.active != person.is_active:
+        columns["status"] = "active" if wanted.active else "suspended"
+    email, user_name = wanted.email, wanted.user_name
+    if email is None and user_name is not None and "@" in user_name:
+        follows = rules.email_key(kept.user_name or user.email) == rules.email_key(user.email)
+        email = user_name if follows or replaces else None
+    if email is not None and email != user.email:
+        columns["email"] = checked(rules.email, "emails", email)
+    return columns
+
+
+def named_now(person: Person) -> dict[str, Any]:
+    """The attributes that are kept; a displayName is the name as it is by now."""
+    kept = person.kept.attributes
+    return {**kept, "displayName": person.user.name} if kept.get("displayName") else kept
+
+
+def _name(attributes: dict[str, Any]) -> str:
+    """The name that these attributes give a user; empty if they say none."""
+    parts = attributes.get("name", {})
+    whole = f"{parts.get('givenName', '')} {parts.get('familyName', '')}".strip()
+    text = attributes.get("displayName") or parts.get("formatted") or whole
+    return checked(rules.name, "displayName", text[: rules.NAME_LENGTH]) if text else ""
+
+
+def _check(wanted: Wanted) -> None:
+    """Check the texts. Raises InvalidParameter."""
+    check_text("userName", wanted.user_name)
+    check_text("externalId", wanted.external_id)
+    for name, value in wanted.attributes.items():
+        check_text(name, value)
+
+
+def check_text(name: str, text: Any) -> None:
+    """Check a text, or all in an object. Raises InvalidParameter."""
+    for each in text.values() if isinstance(text, dict) else ():
+        check_text(name, each)
+    if not isinstance(text, str):
+        return
+    if len(text) > TEXT_LENGTH or any(unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") for each in text):
+        refuse(name, f"must have at most {TEXT_LENGTH} characters, and no control characters")
+
+
+def checked(rule: Callable[[str], str], param: str, text: str) -> str:
+    """The text as the rule has it. Raises InvalidParameter."""
+    try:
+        return rule(text)
+    except ValueError as problem:
+        raise InvalidParameter(str(problem), param=param) from None
+
+
+def check_version(version: str, versions: Versions) -> None:
+    if versions is not None and version not in versions:
+        raise PreconditionFailed()
+
+
+# ---- lists
+
+
+async def list_people(on: Rollbook, by: Principal, asked: Search) -> Found:
+    """Users who pass, in the order in which they were added unless it is sorted. Raises InvalidParameter for a search
+    that would look at too many."""
+    require(by, "users:read")
+    if asked.passes is None and (asked.key is None or asked.order is not None):
+        if not asked.limit:
+            return Found(await user_list.count(on.db, user_list.ANY), ())
+        query = Query(limit=asked.limit, offset=asked.offset, count=True)
+        page = await user_list.page(on.db, query if asked.order is None else query._replace(order=(asked.order,)))
+        return Found(page.total or 0, await _people(on, by, page))
+    if asked.lead is not None:
+        return sliced(await _led_people(on, by, *asked.lead), asked)
+    await check_few(await user_list.count(on.db, user_list.ANY), "users")
+    people, position = [], None
+    while True:
+        page = await user_list.page(on.db, Query(limit=AT_ONCE, position=position))
+        people += await _people(on, by, page)
+        if (position := page.after) is None:
+            return sliced(people, asked)
+
+
+async def _people(on: Rollbook, by: Principal, page: user_list.UserPage) -> list[Person]:
+    found = [User._make(row) for row in page.rows]
+    read = on.read if len(found) <= AT_ONCE else on.read_aside
+    kept = await read(scim.kept_of, by.tenant, [user.id for user in found])
+    return [Person(user, kept.get(user.id, Kept())) for user in found]
+
+
+async def _led_people(on: Rollbook, by: Principal, name: str, value: str) -> list[Person]:
+    if name == "userName":
+        id = await scim.named(on.db, value)
+    elif name == "externalId":
+        id = await scim.identified(on.db, by.tenant, "user", value)
+    elif name == "email":
+        user = await users.by_email(on.db, value)
+        id = None if user is None else user.id
+    else:
+        id = value
+    try:
+        return [] if id is None else [await get_person(on, by, id)]
+    except NotFound:
+        return []
+
+
+async def check_few(total: int, kind: str) -> None:
+    if total > MOST_SCANNED:
+        raise too_many(
+            f"This would look at {total:,} {kind}, more than {MOST_SCANNED:,}. Filter by eq on userName, externalId, "
+            "emails.value or id, or for groups displayName or members."
+        )
+
+
+def too_many(message: str) -> InvalidParameter:
+    error = InvalidParameter(message)
+    error.members["scimType"] = "tooMany"
+    return error
+
+
+def sliced(candidates: list[Any], asked: Search) -> Found:
+    found = candidates if asked.passes is None else [each for each in candidates if asked.passes(each)]
+    if asked.key is not None:
+        found.sort(key=asked.key, reverse=asked.falling)
+    return Found(len(found), found[asked.offset : asked.offset + asked.limit])
+
+
+async def delete_person(on: Rollbook, by: Principal, id: str, versions: Versions = None) -> None:
+    """Delete a user, who can be restored."""
+    if versions is None:
+        return await user_actions.delete(on, by, id)
+    person = await get_person(on, by, id)
+    check_version(person.version, versions)
+    return await user_actions.delete(on, by, id, versions=frozenset({person.user.version}))

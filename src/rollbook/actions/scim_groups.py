@@ -1,0 +1,200 @@
+"""Actions of identity providers on groups, as they know them by SCIM. What becomes of a group is done by the actions on
+groups."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from rollbook.actions import groups as group_actions
+from rollbook.actions.checking import refuse
+from rollbook.actions.context import Rollbook
+from rollbook.actions.permissions import known, require
+from rollbook.actions.principal import Principal
+from rollbook.actions.scim import (
+    AT_ONCE,
+    Found,
+    Search,
+    Versions,
+    check_few,
+    check_text,
+    check_version,
+    checked,
+    sliced,
+    too_many,
+)
+from rollbook.records import groups, rules, scim, users
+from rollbook.records.groups import Group, Selection
+from rollbook.storage.database import Queries, Tx
+
+MOST_MEMBERS = 20_000
+"""Members in a request, and those that it may remove."""
+MOST_SHOWN = 100_000
+"""Members in an answer."""
+
+
+class Team(NamedTuple):
+    """A group as an identity provider has it. `members` are IDs of users; None: not asked for."""
+
+    group: Group
+    external_id: str | None
+    members: list[str] | None = None
+
+    @property
+    def version(self) -> str:
+        return str(self.group.version)
+
+
+class MemberChange(NamedTuple):
+    """`members` are added or removed, or from then on they are all (`set`)."""
+
+    op: Literal["add", "remove", "set"]
+    members: tuple[str, ...]
+
+
+class TeamChange(NamedTuple):
+    """What becomes of a group. A `name` that is None stays."""
+
+    name: str | None = None
+    external_id: str | None = None
+    sets_external_id: bool = False
+    members: tuple[MemberChange, ...] = ()
+
+
+async def get_team(on: Rollbook, by: Principal, id: str, with_members: bool) -> Team:
+    require(by, "groups:read")
+    group = await groups.get(on.db, known("group", id))
+    read = on.read if group.members <= AT_ONCE or not with_members else on.read_aside
+    return await read(_team, id, by.tenant, with_members)
+
+
+async def _team(queries: Queries, id: str, tenant: str, with_members: bool) -> Team:
+    group = await groups.get(queries, id)
+    if with_members and group.members > MOST_SHOWN:
+        raise too_many(f"The group has more than {MOST_SHOWN:,} members. Ask with excludedAttributes=members.")
+    members = await groups.member_ids(queries, id, MOST_SHOWN) if with_members else None
+    return Team(group, (await scim.external_ids(queries, tenant, [id])).get(id), members)
+
+
+async def list_teams(on: Rollbook, by: Principal, asked: Search, with_members: bool) -> Found:
+    """Groups that pass, oldest first unless it is sorted: as many as have MOST_MEMBERS together, or one."""
+    require(by, "groups:read")
+    found = await on.read_aside(_teams, by.tenant, asked)
+    if not with_members or not found.resources:
+        return found
+    teams, members = [], 0
+    for team in found.resources:
+        members += team.group.members
+        if teams and members > MOST_MEMBERS:
+            break
+        teams.append(await get_team(on, by, team.group.id, with_members))
+    return Found(found.total, teams)
+
+
+async def _teams(queries: Queries, tenant: str, asked: Search) -> Found:
+    selection = Selection()
+    if asked.lead is not None:
+        name, value = asked.lead
+        selection = Selection(
+            name=value if name == "displayName" else None, user_id=value if name == "members" else None
+        )
+        if name in ("id", "externalId"):
+            id = value if name == "id" else await scim.identified(queries, tenant, "group", value)
+            row = None if id is None else await groups.by_id(queries, id)
+            return sliced([] if row is None else await _with_ids(queries, tenant, [row], asked), asked)
+    total = await groups.count(queries, selection)
+    if asked.passes is None and asked.key is None:
+        found = await groups.some(queries, selection, asked.limit, asked.offset) if asked.limit else []
+        return Found(total, await _with_ids(queries, tenant, found, asked))
+    await check_few(total, "groups")
+    return sliced(await _with_ids(queries, tenant, await groups.some(queries, selection, total), asked), asked)
+
+
+async def _with_ids(queries: Queries, tenant: str, found: list[Group], asked: Search) -> list[Team]:
+    """With those members that the search asks for."""
+    of = {}
+    for user_id in asked.members or ():
+        of[user_id] = {each.group_id for each in await groups.of_user(queries, user_id)}
+    external_ids = await scim.external_ids(queries, tenant, [group.id for group in found])
+    return [
+        Team(group, external_ids.get(group.id), [user_id for user_id, ids in of.items() if group.id in ids])
+        for group in found
+    ]
+
+
+async def create_team(on: Rollbook, by: Principal, wanted: TeamChange) -> Team:
+    require(by, "groups:write")
+    return await on.write(_create_team, by, groups.new(_team_name(wanted.name)), wanted)
+
+
+async def _create_team(tx: Tx, by: Principal, new: Group, wanted: TeamChange) -> Team:
+    await users.hold(tx, _named(wanted))
+    group = await group_actions.add(tx, by, new)
+    return await _apply(tx, by, group, wanted._replace(name=None))
+
+
+async def change_team(on: Rollbook, by: Principal, id: str, wanted: TeamChange, versions: Versions = None) -> Team:
+    """Change a group. Users who don't exist are no members; those who stay keep their role."""
+    require(by, "groups:write")
+    return await on.write(_change_team, by, known("group", id), wanted, versions)
+
+
+async def _change_team(tx: Tx, by: Principal, id: str, wanted: TeamChange, versions: Versions) -> Team:
+    named = _named(wanted)
+    if any(each.op == "set" for each in wanted.members):
+        named += await groups.member_ids(tx, id, MOST_MEMBERS)
+    await users.hold(tx, named)  # before the group, as all do who lock both
+    group = await groups.get(tx, id)
+    check_version(str(group.version), versions)
+    return await _apply(tx, by, group, wanted)
+
+
+async def _apply(tx: Tx, by: Principal, group: Group, wanted: TeamChange) -> Team:
+    id = group.id
+    if wanted.name is not None:
+        await group_actions.change(tx, by, id, {"name": _team_name(wanted.name)})
+    before = (await scim.external_ids(tx, by.tenant, [id])).get(id)
+    if wanted.sets_external_id and wanted.external_id != before:
+        check_text("externalId", wanted.external_id)
+        await scim.identify(tx, by.tenant, "group", id, wanted.external_id)
+        await groups.counted(tx, id, 0)  # it has another version
+    for change in wanted.members:
+        await _change_members(tx, by, id, change)
+    return Team(await groups.get(tx, id), (await scim.external_ids(tx, by.tenant, [id])).get(id))
+
+
+async def _change_members(tx: Tx, by: Principal, id: str, change: MemberChange) -> None:
+    op, members = change
+    if op == "remove":
+        await group_actions.drop_members(tx, by, id, members)
+        return
+    if op == "set":
+        leaving = set(await groups.member_ids(tx, id, MOST_SHOWN)).difference(members)
+        if len(leaving) > MOST_MEMBERS:
+            refuse("members", f"can't lose more than {MOST_MEMBERS:,} at once: remove them in several requests")
+        await group_actions.drop_members(tx, by, id, sorted(leaving))
+    found = await groups.candidates(tx, id, members)
+    joining = [user_id for user_id in members if user_id in found and found[user_id].role is None]
+    await group_actions.put_members(tx, by, id, dict.fromkeys(joining, ""))
+
+
+def _named(wanted: TeamChange) -> list[str]:
+    named = [user_id for change in wanted.members for user_id in change.members]
+    if len(named) > MOST_MEMBERS:
+        refuse("members", f"must be at most {MOST_MEMBERS:,} in one request")
+    return named
+
+
+def _team_name(text: str | None) -> str:
+    if text is None:
+        refuse("displayName", "is required")
+    return checked(rules.name, "displayName", text)
+
+
+async def delete_team(on: Rollbook, by: Principal, id: str, versions: Versions = None) -> None:
+    require(by, "groups:write")
+    await on.write(_delete_team, by, known("group", id), versions)
+
+
+async def _delete_team(tx: Tx, by: Principal, id: str, versions: Versions) -> None:
+    check_version(str((await groups.get(tx, id)).version), versions)
+    await group_actions.remove(tx, by, id)

@@ -1,0 +1,142 @@
+"""The attributes of users and groups, read from `schemas.json`, and the paths that lead to them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from rollbook.scim.errors import refused
+
+CORE = "urn:ietf:params:scim:schemas:core:2.0:"
+ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+SCHEMAS: list[dict[str, Any]] = msgspec.json.decode((Path(__file__).parent / "schemas.json").read_bytes())
+
+# Of every resource; no schema lists them (RFC 7643 section 3.1).
+_META = [
+    {"name": "resourceType", "type": "string"},
+    {"name": "created", "type": "dateTime"},
+    {"name": "lastModified", "type": "dateTime"},
+    {"name": "location", "type": "reference", "caseExact": True},
+    {"name": "version", "type": "string", "caseExact": True},
+]
+_COMMON = [
+    {"name": "id", "type": "string", "caseExact": True, "mutability": "readOnly"},
+    {"name": "externalId", "type": "string", "caseExact": True},
+    {"name": "schemas", "type": "reference", "multiValued": True, "mutability": "readOnly"},
+    {"name": "meta", "type": "complex", "mutability": "readOnly", "subAttributes": _META},
+]
+_PATH = re.compile(r"([A-Za-z$][\w$-]*)(?:\[(.*)\])?(?:\.([A-Za-z$][\w$-]*))?", re.S).fullmatch
+LONGEST_PATH = 1_000
+
+
+class Target(NamedTuple):
+    """Where a path leads: names as the schemas write them, empty for the whole of what stands before."""
+
+    extension: str
+    name: str
+    sub: str
+    definition: dict[str, Any]
+    """Of the attribute; with `sub`, of that."""
+    is_multi: bool
+    condition: str | None
+    """A filter in brackets."""
+
+    def values(self, resource: dict[str, Any]) -> list[Any]:
+        """What a resource has there."""
+        found = (resource.get(self.extension, {}) if self.extension else resource).get(self.name)
+        entries = found if isinstance(found, list) else [] if found is None else [found]
+        sub = self.sub or ("value" if self.is_multi else "")
+        return [entry[sub] for entry in entries if sub in entry] if sub else entries
+
+
+def _index(definitions: Iterable[dict[str, Any]]) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+    """Each attribute with its sub-attributes, by names in lower case: case doesn't matter in them."""
+    return {
+        each["name"].lower(): (each, {sub["name"].lower(): sub for sub in each.get("subAttributes", ())})
+        for each in definitions
+    }
+
+
+_OF = {schema["id"]: schema["attributes"] for schema in SCHEMAS}
+_TABLES = {
+    ("User", ""): _index([*_COMMON, *_OF[f"{CORE}User"]]),
+    ("User", ENTERPRISE): _index(_OF[ENTERPRISE]),
+    ("Group", ""): _index([*_COMMON, *_OF[f"{CORE}Group"]]),
+}
+
+
+@lru_cache(maxsize=1024)
+def target(kind: str, path: str) -> Target | None:
+    """Where a path leads, in any case and with the schema in front or without; None: to nothing that is kept. Raises
+    InvalidParameter for what is no path."""
+    extension, rest = "", path.strip()
+    for urn in (f"{CORE}{kind}", ENTERPRISE):
+        if rest.lower() == urn.lower():
+            return Target(urn if urn == ENTERPRISE else "", "", "", {}, False, None)
+        if rest.lower().startswith(f"{urn}:".lower()):
+            extension, rest = urn if urn == ENTERPRISE else "", rest[len(urn) + 1 :]
+            break
+    match = _PATH(rest)
+    if match is None or len(path) > LONGEST_PATH:
+        if rest.lower().startswith("urn:"):  # of a schema that is not kept
+            return None
+        raise refused("invalidPath", f"{path[:100]!r} is not a path of an attribute.")
+    definition, subs = _TABLES.get((kind, extension), {}).get(match[1].lower(), ({}, {}))
+    sub = subs.get(match[3].lower()) if match[3] else {}
+    if not definition or sub is None:
+        return None
+    is_multi = bool(definition.get("multiValued"))
+    condition = match[2]
+    return Target(extension, definition["name"], sub.get("name", ""), sub or definition, is_multi, condition)
+
+
+def projected(kind: str, resource: dict[str, Any], wanted: list[str], unwanted: list[str]) -> dict[str, Any]:
+    """The resource with these attributes only, or without those (RFC 7644 section 3.9). `id` and `schemas` stay."""
+    if wanted:
+        found: dict[str, Any] = {name: resource[name] for name in ("schemas", "id")}
+        for each in filter(None, [target(kind, path) for path in wanted]):
+            _copy(resource, found, each)
+        return found
+    for each in filter(None, [target(kind, path) for path in unwanted]):
+        if each.name not in ("id", "schemas"):
+            resource = _without(resource, each)
+    return resource
+
+
+def _copy(source: dict[str, Any], found: dict[str, Any], at: Target) -> None:
+    if at.extension:
+        if at.extension not in source:
+            return
+        if not at.name:
+            found[at.extension] = source[at.extension]
+            return
+        _copy(source[at.extension], found.setdefault(at.extension, {}), at._replace(extension=""))
+    elif (value := source.get(at.name)) is None:
+        return
+    elif not at.sub or not isinstance(value, dict | list):
+        found[at.name] = value
+    elif isinstance(value, dict):
+        found.setdefault(at.name, {}).update({at.sub: value[at.sub]} if at.sub in value else {})
+    else:
+        kept = found.setdefault(at.name, [{} for _ in value])
+        for entry, whole in zip(kept, value, strict=True):
+            entry.update({at.sub: whole[at.sub]} if at.sub in whole else {})
+
+
+def _without(resource: dict[str, Any], at: Target) -> dict[str, Any]:
+    if at.extension and at.name:
+        if at.extension not in resource:
+            return resource
+        return {**resource, at.extension: _without(resource[at.extension], at._replace(extension=""))}
+    name = at.name or at.extension
+    value = resource.get(name)
+    if at.sub and isinstance(value, dict):
+        return {**resource, name: {key: each for key, each in value.items() if key != at.sub}}
+    if at.sub and isinstance(value, list):
+        return {**resource, name: [{key: each for key, each in entry.items() if key != at.sub} for entry in value]}
+    return {key: each for key, each in resource.items() if key != name}

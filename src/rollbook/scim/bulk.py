@@ -1,0 +1,92 @@
+"""Bulk (RFC 7644 section 3.7): operations one after the other, each by the row of its own call."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from rollbook.errors import ApiError, NotFound
+from rollbook.scim.asking import Ask, Reply
+from rollbook.scim.discovery import MOST_OPERATIONS
+from rollbook.scim.errors import described, refused, status
+from rollbook.scim.routes import ROWS
+
+_REFERENCE = re.compile(r"bulkId:(.+)", re.S).fullmatch
+_BULK = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
+_ROWS = {
+    (row.method, row.path.split("/")[3], row.path.count("{")): row
+    for row in ROWS
+    if row.path.split("/")[3] in ("Users", "Groups") and not row.path.endswith(".search") and row.method != "GET"
+}
+
+
+async def run(ask: Ask, count: Callable[[int], Awaitable[None]]) -> Reply:
+    """What came of each operation. Raises InvalidParameter for what is wrong with the list, TooManyRequests: each
+    counts as a request."""
+    body = {name.lower(): value for name, value in ask.body.items()}
+    asked = body.get("operations")
+    if not isinstance(asked, list) or not all(isinstance(each, dict) for each in asked):
+        raise refused("invalidSyntax", "Operations must be a list of objects.")
+    if len(asked) > MOST_OPERATIONS:
+        raise refused("tooMany", f"Operations must have at most {MOST_OPERATIONS:,} items.")
+    most = body.get("failonerrors")
+    if len(asked) > 1:
+        await count(len(asked) - 1)
+    ids: dict[str, str] = {}
+    done: list[dict[str, Any]] = []
+    errors = 0
+    for each in asked:
+        done.append(await _operation(ask, {name.lower(): value for name, value in each.items()}, ids))
+        errors += int(done[-1]["status"]) >= 400
+        if isinstance(most, int) and 0 < most <= errors:
+            break
+        await asyncio.sleep(0)  # others get their turn
+    return Reply(200, {"schemas": [_BULK], "Operations": done})
+
+
+async def _operation(ask: Ask, each: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
+    method, path, bulk_id = str(each.get("method")).upper(), str(each.get("path")), each.get("bulkid")
+    found: dict[str, Any] = {"method": method, **({} if bulk_id is None else {"bulkId": bulk_id})}
+    try:
+        _, kind, *id = path.split("/")
+        row = _ROWS.get((method, kind, len(id)))
+        if row is None:
+            raise NotFound(f"There is no operation {method[:10]} {path[:100]}.")
+        data = _resolved(each.get("data") or {}, ids)
+        if not isinstance(data, dict):
+            raise refused("invalidSyntax", "data must be an object.")
+        version = each.get("version")
+        versions = None if version is None else frozenset({str(version).removeprefix("W/").strip('"')})
+        reply = await row.handle(ask._replace(body=data, versions=versions, query={}), *_resolved(id, ids))
+    except ValueError:
+        error: ApiError = refused("invalidPath", "path must be such as /Users or /Users/ID.")
+    except ApiError as problem:
+        if problem.status >= 500:
+            raise
+        error = problem
+    else:
+        if reply.resource is not None:
+            meta = reply.resource["meta"]
+            found |= {"location": meta["location"], "version": meta["version"]}
+            if bulk_id is not None and method == "POST":
+                ids[str(bulk_id)] = reply.resource["id"]
+        elif id:
+            found["location"] = f"{ask.base}/{kind}/{_resolved(id, ids)[0]}"
+        return {**found, "status": str(reply.status)}
+    return {**found, "status": str(status(error)), "response": described(error)}
+
+
+def _resolved(value: Any, ids: dict[str, str]) -> Any:
+    """The same with the IDs of what earlier operations created. Raises InvalidParameter."""
+    if isinstance(value, dict):
+        return {name: _resolved(each, ids) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_resolved(each, ids) for each in value]
+    match = _REFERENCE(value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    if match[1] not in ids:
+        raise refused("invalidValue", f"{value[:100]!r} names no operation before this one.")
+    return ids[match[1]]

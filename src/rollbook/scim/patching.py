@@ -1,0 +1,110 @@
+"""PATCH (RFC 7644 section 3.5.2), as identity providers send it: names in any case, dotted names and schemas within a
+value, and entries that are created where a condition meets none. What is not kept is ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from rollbook.scim import filters
+from rollbook.scim.attributes import Target, target
+from rollbook.scim.errors import refused
+
+MOST_OPERATIONS = 1_000
+
+
+class Operation(NamedTuple):
+    op: str
+    at: Target
+    value: Any
+
+
+def operations(kind: str, body: dict[str, Any]) -> list[Operation]:
+    """The operations of a request, each at an attribute that is kept. Raises InvalidParameter."""
+    given = next((value for name, value in body.items() if name.lower() == "operations"), None)
+    if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
+        raise refused("invalidSyntax", "Operations must be a list of objects.")
+    if len(given) > MOST_OPERATIONS:
+        raise refused("invalidValue", f"Operations must have at most {MOST_OPERATIONS:,} items.")
+    found: list[Operation] = []
+    for each in given:
+        each = {name.lower(): value for name, value in each.items()}
+        op, path = str(each.get("op")).lower(), each.get("path")
+        if op not in ("add", "replace", "remove"):
+            raise refused("invalidSyntax", "op must be add, replace or remove.")
+        if path is not None and not isinstance(path, str):
+            raise refused("invalidPath", "path must be a text.")
+        if op != "remove" and "value" not in each:
+            raise refused("invalidValue", "value is required.")
+        if not path:
+            if op == "remove":
+                raise refused("noTarget", "To remove something, name its path.")
+            if not isinstance(each["value"], dict):
+                raise refused("invalidValue", "Without a path, value must be an object.")
+            found += parts(kind, each["value"], op)
+        elif (at := target(kind, path)) is not None:
+            if at.definition.get("mutability") == "readOnly":
+                raise refused("mutability", f"{at.name} can't be changed.")
+            found.append(Operation(op, at, each.get("value")))
+    return found
+
+
+def parts(kind: str, value: dict[str, Any], op: str = "replace") -> Iterator[Operation]:
+    """The attributes of a whole or partial resource, each as an operation."""
+    for name, each in value.items():
+        at = target(kind, name) if name.lower() not in ("schemas", "id", "meta") else None
+        if at is not None:
+            yield Operation(op, at, each)
+
+
+def apply(resource: dict[str, Any], operation: Operation) -> None:
+    """Change a resource, whose names are those of the schemas. What is removed is None from then on."""
+    op, at, value = operation
+    if op == "remove" and not at.definition.get("multiValued"):
+        value = None
+    if at.extension:
+        extension = dict(resource.get(at.extension) or {}) if at.name or op == "add" else {}
+        resource[at.extension] = resource = extension  # a copy: what was there belongs to what is compared
+        if not at.name:
+            for part in parts("User", {f"{at.extension}:{name}": each for name, each in (value or {}).items()}, op):
+                apply(resource, part._replace(at=part.at._replace(extension="")))
+            return
+    if at.is_multi:
+        resource[at.name] = _entries(resource.get(at.name) or [], op, at, value)
+    elif at.sub:
+        resource[at.name] = {**(resource.get(at.name) or {}), at.sub: value}
+    elif at.definition["type"] == "complex" and value is not None:
+        subs = {sub["name"].lower(): sub["name"] for sub in at.definition["subAttributes"]}
+        if not isinstance(value, dict):  # a manager by their ID alone
+            value = {"value": value}
+        given = {subs[name.lower()]: each for name, each in value.items() if name.lower() in subs}
+        resource[at.name] = {**(resource.get(at.name) or {}), **given}
+    else:
+        resource[at.name] = value
+
+
+def _entries(entries: list[dict[str, Any]], op: str, at: Target, value: Any) -> list[dict[str, Any]]:
+    """The entries of an attribute with several, changed."""
+    given = [_entry(each) for each in (value if isinstance(value, list) else [] if value is None else [value])]
+    if at.condition is None and not at.sub:
+        if op == "replace":
+            return given
+        if op == "add":
+            return entries + [each for each in given if each not in entries]
+        removed = [each.get("value") for each in given]
+        return [each for each in entries if removed and each.get("value") not in removed]
+    condition = None if at.condition is None else filters.parse("User", f"{at.name}[{at.condition}]")
+    meant = [each for each in entries if condition is None or condition.test({at.name: [each]})]
+    if op == "remove" and not at.sub:
+        return [each for each in entries if each not in meant]
+    change = {at.sub: None if op == "remove" else value} if at.sub else {} if not given else given[0]
+    if not meant and op != "remove":
+        described = {name: text for (_, name), text in condition.equal} if condition is not None else {}
+        return [*entries, {**described, **change}]
+    return [{**each, **change} if each in meant else each for each in entries]
+
+
+def _entry(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return {"$ref" if name.lower() == "$ref" else name.lower(): each for name, each in value.items()}
+    return {"value": value}

@@ -1,0 +1,178 @@
+"""Users in SCIM: their calls, how they are read, and how they are shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rollbook import clock
+from rollbook.actions import scim
+from rollbook.actions.scim import Found, Person, Wanted, named_now
+from rollbook.scim.asking import Ask, Reply, asked_in_body, listed, reply, search_of, whole, window
+from rollbook.scim.attributes import CORE, ENTERPRISE
+from rollbook.scim.errors import refused
+from rollbook.scim.patching import Operation, apply, operations, parts
+
+_BOOLEANS = {"true": True, "false": False}
+_NO_NAME = {"formatted": "", "givenName": "", "familyName": ""}
+
+
+async def get_user(ask: Ask, id: str) -> Reply:
+    return reply(ask, "User", 200, shown(await scim.get_person(ask.on, ask.by, id), ask.base))
+
+
+async def create_user(ask: Ask) -> Reply:
+    person = await scim.create_person(ask.on, ask.by, read(whole(ask, "User")))
+    return reply(ask, "User", 201, shown(person, ask.base))
+
+
+async def replace_user(ask: Ask, id: str) -> Reply:
+    wanted = read(whole(ask, "User"))
+    person = await scim.change_person(ask.on, ask.by, id, lambda _: wanted, ask.versions, replaces=True)
+    return reply(ask, "User", 200, shown(person, ask.base))
+
+
+async def patch_user(ask: Ask, id: str) -> Reply:
+    wanted = operations("User", ask.body)
+    person = await scim.change_person(ask.on, ask.by, id, lambda now: edited(now, wanted), ask.versions)
+    return reply(ask, "User", 200, shown(person, ask.base))
+
+
+async def delete_user(ask: Ask, id: str) -> Reply:
+    await scim.delete_person(ask.on, ask.by, id, ask.versions)
+    return Reply(204)
+
+
+async def list_users(ask: Ask) -> Reply:
+    return listed(ask, await found(ask, *window(ask)))
+
+
+async def search_users(ask: Ask) -> Reply:
+    return await list_users(asked_in_body(ask))
+
+
+async def found(ask: Ask, offset: int, limit: int) -> Found:
+    asked = search_of(ask, "User", lambda person: shown(person, ask.base))._replace(offset=offset, limit=limit)
+    people = await scim.list_people(ask.on, ask.by, asked)
+    return Found(people.total, [reply(ask, "User", 200, shown(each, ask.base)).resource for each in people.resources])
+
+
+def shown(person: Person, base: str) -> dict[str, Any]:
+    user, kept = person
+    attributes = kept.attributes
+    given, _, family = user.name.rpartition(" ")
+    name = {"formatted": user.name, "familyName": family, "givenName": given or family, **attributes.get("name", {})}
+    work = attributes.get(ENTERPRISE)
+    found = {
+        "schemas": [f"{CORE}User", ENTERPRISE] if work else [f"{CORE}User"],
+        "id": user.id,
+        "externalId": kept.external_id,
+        "userName": person.user_name,
+        "name": {part: text for part, text in name.items() if text},
+        "displayName": user.name if attributes.get("displayName") != "" else None,
+        "active": person.is_active,
+        "emails": [{"value": user.email, "type": "work", "primary": True, **attributes.get("emails", {})}],
+        ENTERPRISE: work,
+        "meta": meta("User", base, user.id, user.created_at, max(user.updated_at, kept.updated_at), person.version),
+    }
+    return {name: value for name, value in found.items() if value not in (None, {})}
+
+
+def meta(kind: str, base: str, id: str, created: int, modified: int, version: str) -> dict[str, Any]:
+    return {
+        "resourceType": kind,
+        "created": clock.format_time_exactly(created),
+        "lastModified": clock.format_time_exactly(modified),
+        "location": f"{base}/{kind}s/{id}",
+        "version": f'W/"{version}"',
+    }
+
+
+def read(body: dict[str, Any]) -> Wanted:
+    """A user from a whole resource. Raises InvalidParameter."""
+    resource: dict[str, Any] = {}
+    for part in parts("User", body):
+        apply(resource, part)
+    return _wanted(resource, [], {})
+
+
+def edited(person: Person, operations: list[Operation]) -> Wanted:
+    """A user as the operations make them. Raises InvalidParameter."""
+    user, kept = person
+    address = kept.attributes.get("emails", {})
+    before = [{"value": user.email, "type": "work", "primary": True, **address}]
+    resource = {
+        **named_now(person),
+        "userName": kept.user_name,
+        "externalId": kept.external_id,
+        "active": person.is_active,
+        "emails": before,
+    }
+    for operation in operations:
+        apply(resource, operation)
+    return _wanted(resource, before, address)
+
+
+def _wanted(resource: dict[str, Any], before: list[dict[str, Any]], address: dict[str, Any]) -> Wanted:
+    """`before`: the emails that nothing was said of, if they still are those; `address` is what is kept about them."""
+    email, emails = None, resource.get("emails") or []
+    if emails != before and (chosen := _chosen(emails)):
+        email = _text("emails", chosen.get("value"))
+        primary = chosen.get("primary")
+        kind = _text("emails", chosen.get("type"))
+        address = {} if kind in (None, "work") else {"type": kind}
+        if primary is not None and not _boolean("emails", primary):
+            address["primary"] = False
+    attributes: dict[str, Any] = {"emails": address} if address else {}
+    if "displayName" in resource:
+        attributes["displayName"] = _text("displayName", resource["displayName"]) or ""
+    if "name" in resource:
+        name = _NO_NAME if resource["name"] is None else resource["name"]
+        attributes["name"] = {part: _text("name", text) or "" for part, text in name.items()}
+    if work := _known(resource.get(ENTERPRISE) or {}):
+        attributes[ENTERPRISE] = work
+    active = resource.get("active")
+    return Wanted(
+        _text("userName", resource.get("userName")),
+        None if active is None else _boolean("active", active),
+        email,
+        _text("externalId", resource.get("externalId")),
+        attributes,
+    )
+
+
+def _chosen(emails: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The address that is kept: the primary one, else that of work, else the first."""
+    emails = [each for each in emails if each.get("value")]
+    primary = [each for each in emails if str(each.get("primary")).lower() == "true"]
+    work = [each for each in emails if str(each.get("type")).lower() == "work"]
+    return next(iter([*primary, *work, *emails]), None)
+
+
+def _known(work: dict[str, Any]) -> dict[str, Any]:
+    """The attributes of the extension that have a value."""
+    found: dict[str, Any] = {}
+    for name, value in work.items():
+        if isinstance(value, dict):
+            value = {part: text for part, each in value.items() if (text := _text(name, each))}
+        else:
+            value = _text(name, value)
+        if value:
+            found[name] = value
+    return found
+
+
+def _text(name: str, value: Any) -> str | None:
+    """Texts; numbers are taken for them. What is empty is as if it were not there."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)
+    if value is not None and not isinstance(value, str):
+        raise refused("invalidValue", f"{name} must be a text.")
+    return value or None
+
+
+def _boolean(name: str, value: Any) -> bool:
+    """True and false, also as the texts that Entra ID sends."""
+    found = _BOOLEANS.get(str(value).lower())
+    if found is None:
+        raise refused("invalidValue", f"{name} must be true or false.")
+    return found

@@ -1,0 +1,109 @@
+"""Conformance: the suites of others against a real server."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from scim2_client.engines.httpx2 import SyncSCIMClient
+from scim2_tester import Status, check_server
+from scim_sanity.probe.runner import run_probe
+
+from tests.engines import once
+from tests.harness import Server
+from tests.scim.provider import Provider
+
+# Okta's own test of SCIM servers for Runscope, which its developer documentation offers for download ("Okta SCIM 2.0
+# SPEC Test", https://developer.okta.com/docs/guides/scim-provisioning-integration-prepare/main/).
+OKTA = Path(__file__).parent / "okta-spec.json"
+
+
+def test_scim2_tester_finds_nothing(idp: Provider) -> None:
+    client = SyncSCIMClient(idp.http)
+    results = check_server(client)
+    assert [f"{each.title}: {each.reason}" for each in results if each.status != Status.SUCCESS] == []
+    assert len(results) >= 90  # as many as there are attributes and calls to check
+
+
+@once
+def test_scim_sanity_finds_nothing_when_it_is_strict(
+    server: Server, idp: Provider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = idp.http.headers["authorization"].removeprefix("Bearer ")
+    exit_code = run_probe(f"{server.url}/scim/v2", token=token, strict=True, json_output=True, accept_side_effects=True)
+    report = json.loads(capsys.readouterr().out)
+    assert exit_code == 0, report
+
+
+@once
+def test_okta_spec_test_passes(idp: Provider) -> None:
+    """Each request with its assertions, in a runner that knows those that the file uses."""
+    idp.new_user()
+    spec = json.loads(OKTA.read_text())
+    name = f"okta{random.getrandbits(32)}"
+    variables = {
+        "SCIMBaseURL": str(idp.http.base_url).rstrip("/"),
+        "auth": idp.http.headers["authorization"],
+        "InvalidUserEmail": "abcdefgh@atko.com",
+        "UserIdThatDoesNotExist": "010101001010101011001010101011",
+        "randomEmail": f"{name}@example.com",
+        "randomUsername": f"{name}@example.com",
+        "randomUsernameCaps": f"{name}@example.com".upper(),
+        "randomGivenName": "Okta",
+        "randomFamilyName": "Tester",
+    }
+    requests = [step for step in spec["steps"] if step["step_type"] == "request"]
+    for step in requests:
+        answer = _send(step, variables)
+        for each in step["assertions"]:
+            _check(each, answer, variables, step["note"])
+        for each in step["variables"]:
+            variables[each["name"]] = str(_at(answer.json(), each["property"]))
+    assert len(requests) == 12
+
+
+def _filled(text: str, variables: dict[str, str]) -> str:
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: variables[match[1]], text)
+
+
+def _send(step: dict[str, Any], variables: dict[str, str]) -> httpx2.Response:
+    url, _, query = _filled(step["url"], variables).partition("?")
+    headers = {name: _filled(values[0], variables) for name, values in step["headers"].items()}
+    parameters = dict([part.split("=", 1) for part in query.split("&")]) if query else {}
+    content = _filled(step["body"], variables) if step.get("body") else None
+    return httpx2.request(step["method"], url, params=parameters, headers=headers, content=content, verify=False)
+
+
+def _at(found: Any, path: str) -> Any:
+    for part in re.findall(r"[^.\[\]]+", path):
+        found = found[int(part)] if part.isdigit() else found[part]
+    return found
+
+
+def _found(each: dict[str, Any], answer: httpx2.Response) -> Any:
+    if each["source"] == "response_status":
+        return answer.status_code
+    if each["source"] == "response_time":
+        return answer.elapsed.total_seconds() * 1000
+    return _at(answer.json(), each["property"]) if each["property"] else answer.text
+
+
+def _check(each: dict[str, Any], answer: httpx2.Response, variables: dict[str, str], note: str) -> None:
+    found = _found(each, answer)
+    wanted = None if each["value"] is None else _filled(each["value"], variables)
+    text = found if isinstance(found, str) else json.dumps(found)
+    passes = {
+        "equal_number": lambda: float(found) == float(wanted or ""),
+        "not_empty": lambda: found not in (None, "", [], {}),
+        "has_value": lambda: wanted in found,
+        "contains": lambda: wanted in found,
+        "is_a_number": lambda: isinstance(found, int),
+        "is_less_than": lambda: found < float(wanted or ""),
+        "equal": lambda: text == wanted,
+    }
+    assert passes[each["comparison"]](), f"{note}: {each} found {found!r}"
