@@ -36,7 +36,7 @@ _GROUPS = {
     "Get started": "quickstart authentication conventions limits errors glossary",
     "API": "api users groups tokens second-factor keys sessions events requests usage imports exports health",
     "Integrations": "integrations scim sign-in password-reset email-confirmation crm-sync handle-rate-limits "
-    "least-privilege n8n workflow-tools mcp sdk-python sdk-typescript webhooks follow directory-copy",
+    "least-privilege n8n zapier workflow-tools mcp sdk-python sdk-typescript webhooks follow directory-copy",
     "Move in and out": f"import migrate {' '.join(f'migrate-{system}' for system in SYSTEMS)} leave password-hashes",
     "Run it": "configuration brand-and-languages mail cli deployment scaling operations backup-restore upgrade",
 }
