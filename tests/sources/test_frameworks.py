@@ -9,20 +9,25 @@ are written from the source of the products, which each test names.
 
 from __future__ import annotations
 
+import io
 import json
+import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 
+from rollbook.actions.arguments import ImportOptions
 from rollbook.actions.import_sources import SYSTEMS
 from rollbook.auth.one_time_codes import Totp, read_totp
 from rollbook.clock import parse
 from rollbook.errors import InvalidParameter
 from rollbook.sources import systems
-from rollbook.sources.reading import Refusal
+from rollbook.sources.reading import Reading, Refusal
 from tests.harness import Server, running
 from tests.processes import ROOT
 from tests.rules.test_password_hashes import VECTORS
@@ -382,6 +387,27 @@ def test_lists_of_tables_within_lists_of_tables_are_refused_and_not_followed() -
     inner = '{"type":"table","name":"a","data":['
     found = read("wordpress", f"[{inner * 3}{']}' * 3}]")
     assert len(found) == 1 and isinstance(found[0], Refusal)
+
+
+@pytest.mark.parametrize("source", SYSTEMS)
+def test_no_record_of_a_system_whatever_it_holds_ends_the_import(source: str) -> None:
+    """Records with any value under the names that the system's file knows: each is a user, none, or refused."""
+    names = re.findall(
+        r"[\" ](\w[\w:]{1,30})(?=[\" ])", Path(systems.__path__[0], f"{source.replace('-', '_')}.py").read_text()
+    )
+    values = ["", 5, -1.5, 1e308, True, "x", "{}", "[1]", '{"a":', "2024-01-01 00:00:00", [], [None, 1], {"a": [1]}]
+    any_of = random.Random(source)
+
+    def value(depth: int) -> Any:
+        if depth < 3 and any_of.random() < 0.3:
+            inner = {any_of.choice(names): value(depth + 1) for _ in range(3)}
+            return any_of.choice([inner, [inner], [inner, 1]])
+        return any_of.choice(values)
+
+    rows = [{name: value(0) for name in any_of.sample(names, min(len(names), 12))} for _ in range(150)]
+    file = io.BytesIO("\n".join(json.dumps({"email": "a@example.com"} | row) for row in rows).encode())
+    options = msgspec.convert({"source": source, "format": "ndjson"}, ImportOptions)
+    assert all(record.user or record.refusal for record in Reading(file, options, 8))
 
 
 def test_every_system_has_a_file_and_a_page_and_both_overviews_link_it() -> None:

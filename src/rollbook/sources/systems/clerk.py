@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
-from rollbook.sources.values import Fields, Record, fields, full_name, json_object, suspended_if, text, time
+from rollbook.sources.values import (
+    Fields,
+    Record,
+    fields,
+    full_name,
+    json_object,
+    json_objects,
+    suspended_if,
+    text,
+    time,
+)
 
 _SEPARATORS = re.compile(r"[|,;\s\[\]\"]+")
 
@@ -43,8 +52,7 @@ def _email(row: Record) -> tuple[str | None, bool | None]:
     verified = row.get("verified_email_addresses")
     if isinstance(verified, str):
         return primary, primary is not None and primary.strip().lower() in _addresses(verified)
-    found: list[Any] = [each for each in row.get("email_addresses") or [] if isinstance(each, dict)]
-    for each in found:
+    for each in json_objects("email_addresses", row.get("email_addresses")):
         if each.get("id") == row.get("primary_email_address_id") or each.get("email_address") == primary:
             verification = each.get("verification")
             return text(each.get("email_address")), isinstance(verification, dict) and verification.get(

@@ -3,7 +3,7 @@ import."""
 
 from __future__ import annotations
 
-from rollbook.sources.values import Fields, Record, fields, flag, full_name, others, text, time
+from rollbook.sources.values import Fields, Record, fields, flag, full_name, json_objects, others, text, time
 
 LISTS = ("Users",)
 
@@ -16,9 +16,8 @@ _KNOWN = frozenset(
 
 def convert(row: Record) -> Fields:
     """Cognito gives out no passwords. `UserStatus` and `Enabled` are in the JSON only."""
-    attributes = row.get("Attributes")
-    if isinstance(attributes, list):
-        row = {**row, **{str(each.get("Name")): each.get("Value") for each in attributes if isinstance(each, dict)}}
+    attributes = json_objects("Attributes", row.get("Attributes"))
+    row = {**row, **{str(each.get("Name")): each.get("Value") for each in attributes}}
     email = text(row.get("email"))
     username = text(row.get("Username")) or text(row.get("cognito:username"))
     names = ("name", ("given_name", "family_name"), "preferred_username")

@@ -15,6 +15,7 @@ from rollbook.sources.values import (
     flag,
     full_name,
     json_object,
+    json_objects,
     otpauth_url,
     text,
     time,
@@ -45,8 +46,8 @@ def convert(row: Record) -> Fields | None:
 
 
 def _password(credentials: Any) -> str | None:
-    for each in credentials if isinstance(credentials, list) else ():
-        if isinstance(each, dict) and each.get("type") == "password":
+    for each in json_objects("credentials", credentials):
+        if each.get("type") == "password":
             if each.get("secretData"):
                 secret = json_object("credentials", each["secretData"])
                 about = json_object("credentials", each.get("credentialData"))
@@ -61,8 +62,8 @@ def _password(credentials: Any) -> str | None:
 def _totp(credentials: Any) -> str | None:
     """The secret of the first authenticator app. Keycloak makes codes of the text itself, unless it says that the text
     is base32 (its OTPCredentialModel). Codes that count (HOTP) are left out."""
-    for each in credentials if isinstance(credentials, list) else ():
-        if not isinstance(each, dict) or each.get("type") not in ("otp", "totp"):
+    for each in json_objects("credentials", credentials):
+        if each.get("type") not in ("otp", "totp"):
             continue
         if each.get("secretData"):
             about = json_object("credentials", each.get("credentialData"))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from rollbook.sources import app_tables
-from rollbook.sources.values import Fields, Record, fields, text
+from rollbook.sources.values import Fields, Record, fields, json_objects, text
 
 
 def convert(row: Record) -> Fields | None:
     """Auth.js keeps no passwords: where an application does, the column is mostly called one of these."""
     found = app_tables.columns(row)
     hashes = (text(found.get(name)) for name in ("password", "passwordhash", "hashedpassword"))
-    accounts = [each for each in row.get("accounts") or () if isinstance(each, dict)]
+    accounts = json_objects("accounts", row.get("accounts"))
     return app_tables.user(
         row,
         "emailverified image passwordhash hashedpassword accounts sessions",

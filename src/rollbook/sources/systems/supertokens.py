@@ -5,12 +5,23 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from rollbook.sources.values import Fields, Record, fields, flag, full_name, is_true, json_object, text, time
+from rollbook.sources.values import (
+    Fields,
+    Record,
+    fields,
+    flag,
+    full_name,
+    is_true,
+    json_object,
+    json_objects,
+    text,
+    time,
+)
 
 
 def convert(row: Record) -> Fields:
     """User of SuperTokens: in the form of its bulk import, which a query of its tables can have, too."""
-    methods = [each for each in row.get("loginMethods") or [] if isinstance(each, dict)]
+    methods = json_objects("loginMethods", row.get("loginMethods"))
     by_password = [each for each in methods if text(each.get("passwordHash"))]
     main = next((each for each in methods if is_true(each.get("isPrimary"))), (by_password or methods or [{}])[0])
     known = json_object("userMetadata", row.get("userMetadata"))
@@ -25,19 +36,21 @@ def convert(row: Record) -> Fields:
         created_at=time(main.get("timeJoinedInMSSinceEpoch")),
         metadata=fields(
             user_metadata=known,
-            roles=[text(each.get("role")) if isinstance(each, dict) else each for each in row.get("userRoles") or []],
+            roles=_roles(row.get("userRoles")),
         ),
     )
 
 
+def _roles(roles: Any) -> list[Any] | None:
+    if not isinstance(roles, list):
+        return None
+    return [text(each.get("role")) if isinstance(each, dict) else each for each in roles]
+
+
 def _totp(devices: Any) -> str | None:
     """The first device that was verified: in the form of the bulk import, all are."""
-    for each in devices if isinstance(devices, list) else ():
-        if (
-            isinstance(each, dict)
-            and (secret := text(each.get("secretKey")))
-            and flag(each.get("verified")) is not False
-        ):
+    for each in json_objects("totpDevices", devices):
+        if (secret := text(each.get("secretKey"))) and flag(each.get("verified")) is not False:
             period = text(each.get("period"))
             return secret if period is None else f"otpauth://totp/?{urlencode({'secret': secret, 'period': period})}"
     return None
