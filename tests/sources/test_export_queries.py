@@ -16,6 +16,7 @@ from tests import postgres
 from tests.harness import CHEAP, running
 from tests.processes import ROOT
 from tests.sources.test_frameworks import IDENTITY, SPRING
+from tests.sources.test_identity_providers import ARGON2, FUSIONAUTH, SAME
 from tests.sources.test_moving import commands
 from tests.sources.test_systems import BCRYPT
 
@@ -48,6 +49,36 @@ TABLES = {
           ('zoe@nextauth.example', '2026-01-01', %(bcrypt)s), ('bob@nextauth.example', NULL, NULL);
         INSERT INTO accounts ("userId", provider, "providerAccountId", access_token) VALUES
           (2, 'github', '583231', 'gho_x'), (2, 'google', '1', 'x')""",
+    # The columns in tables/users.sql of the npm package @logto/schemas
+    "logto": """
+        CREATE TABLE users (
+          tenant_id varchar(21) NOT NULL, id varchar(12) PRIMARY KEY, username varchar(128), primary_email varchar(128),
+          primary_phone varchar(128), password_encrypted varchar(256), password_encryption_method text, name varchar(128),
+          avatar varchar(2048), profile jsonb NOT NULL DEFAULT '{}', application_id varchar(21),
+          identities jsonb NOT NULL DEFAULT '{}', custom_data jsonb NOT NULL DEFAULT '{}',
+          logto_config jsonb NOT NULL DEFAULT '{}', mfa_verifications jsonb NOT NULL DEFAULT '[]',
+          is_suspended boolean NOT NULL DEFAULT false, last_sign_in_at timestamptz,
+          created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz NOT NULL DEFAULT now());
+        INSERT INTO users (tenant_id, id, primary_email, password_encrypted, password_encryption_method, mfa_verifications)
+          VALUES ('default', 'a', 'zoe@logto.example', %(argon2)s, 'Argon2i',
+                  '[{"type": "Totp", "key": "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"}]');
+        INSERT INTO users (tenant_id, id, primary_email, is_suspended, custom_data)
+          VALUES ('default', 'b', 'bob@logto.example', true, '{"plan": "pro"}')""",
+    # The tables as far as FusionAuth's own queries name them (FusionAuth/fusionauth-issues #250 and #480)
+    "fusionauth": """
+        CREATE TABLE users (
+          id uuid PRIMARY KEY, active boolean, birth_date text, data text, expiry bigint, first_name text, full_name text,
+          insert_instant bigint);
+        CREATE TABLE identities (
+          id bigserial PRIMARY KEY, email text, encryption_scheme text, factor integer, password text, salt text,
+          users_id uuid, verified boolean);
+        INSERT INTO users VALUES
+          ('3c219e58-ed0e-4b18-ad48-f4f92793ae32', true, NULL, '{}', NULL, 'Zoe', NULL, 1698400800000),
+          ('3c219e58-ed0e-4b18-ad48-f4f92793ae33', false, NULL, '{"plan": "pro"}', NULL, NULL, 'Bob', 1698400800000);
+        INSERT INTO identities (email, encryption_scheme, factor, password, salt, users_id, verified) VALUES
+          ('zoe@fusionauth.example', 'salted-pbkdf2-hmac-sha256', 24000, %(pbkdf2)s, %(salt)s,
+           '3c219e58-ed0e-4b18-ad48-f4f92793ae32', true),
+          ('bob@fusionauth.example', 'bcrypt', 10, NULL, NULL, '3c219e58-ed0e-4b18-ad48-f4f92793ae33', false)""",
     # spring-projects/spring-security, users.ddl
     "spring-security": """
         CREATE TABLE users (username text PRIMARY KEY, password text NOT NULL, enabled boolean NOT NULL);
@@ -56,7 +87,14 @@ TABLES = {
           ('zoe@spring.example', %(spring)s, true), ('bob@spring.example', %(spring)s, false);
         INSERT INTO authorities VALUES ('bob@spring.example', 'ROLE_ADMIN'), ('bob@spring.example', 'ROLE_USER')""",
 }
-HASHES = {"identity": IDENTITY[1], "bcrypt": BCRYPT, "spring": SPRING[1]}
+HASHES = {
+    "identity": IDENTITY[1],
+    "bcrypt": BCRYPT,
+    "spring": SPRING[1],
+    "argon2": ARGON2,
+    "pbkdf2": FUSIONAUTH["password"],
+    "salt": FUSIONAUTH["salt"],
+}
 
 
 @pytest.mark.parametrize(
@@ -70,6 +108,8 @@ HASHES = {"identity": IDENTITY[1], "bcrypt": BCRYPT, "spring": SPRING[1]}
             "wrong_password",
             {"metadata": {"accounts": ["github:583231", "google:1"]}},
         ),
+        ("logto", "zoe@logto.example", SAME.encode(), "second_factor_required", {"status": "suspended"}),
+        ("fusionauth", "zoe@fusionauth.example", SAME.encode(), None, {"status": "suspended", "name": "Bob"}),
         (
             "spring-security",
             "zoe@spring.example",

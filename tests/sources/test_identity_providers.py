@@ -354,12 +354,12 @@ def test_appwrite() -> None:
         one("appwrite", [{**APPWRITE, "hash": "md5", "password": "5f4dcc3b5aa765d61d8327deb882cf99"}])
 
 
-LOGTO = """tenant_id,id,username,primary_email,primary_phone,password_encrypted,password_encryption_method,name,avatar,\
+ARGON2 = "$argon2i$v=19$m=8192,t=8,p=1$EwZ6U7lv83m5K4Wdu5K4vQ$ajTuoSDXqwy4B4OxXsG2I1FXK1XYejQyDM2kTwFJIv8"
+LOGTO = f"""tenant_id,id,username,primary_email,primary_phone,password_encrypted,password_encryption_method,name,avatar,\
 profile,application_id,identities,custom_data,logto_config,mfa_verifications,is_suspended,last_sign_in_at,created_at,updated_at
-default,12characters,lo,lo@logto.example,,"$argon2i$v=19$m=8192,t=8,p=1$EwZ6U7lv83m5K4Wdu5K4vQ\
-$ajTuoSDXqwy4B4OxXsG2I1FXK1XYejQyDM2kTwFJIv8",Argon2i,,,"{""givenName"": ""Lo"", ""familyName"": ""Gto""}",,{},\
-"{""plan"": ""pro""}",{},"[{""id"": ""a"", ""key"": ""JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"", ""type"": ""Totp"", \
-""createdAt"": ""2024-01-01T00:00:00.000Z""}]",f,2024-10-27 10:00:00+00,2023-10-27 10:00:00.123+00,2024-10-27 10:00:00+00
+default,12characters,lo,lo@logto.example,,"{ARGON2}",Argon2i,,,"{{""givenName"": ""Lo"", ""familyName"": ""Gto""}}",,{{}},\
+"{{""plan"": ""pro""}}",{{}},"[{{""id"": ""a"", ""key"": ""JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"", ""type"": ""Totp"", \
+""createdAt"": ""2024-01-01T00:00:00.000Z""}}]",f,2024-10-27 10:00:00+00,2023-10-27 10:00:00.123+00,2024-10-27 10:00:00+00
 """
 
 

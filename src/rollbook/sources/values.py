@@ -33,7 +33,6 @@ _IS_DATE = re.compile(r"\d{4}-\d\d-\d\d").match
 _TIMES = ("created_at", "updated_at", "last_sign_in_at")
 _MILLISECONDS = 100_000_000_000
 """Numbers of seconds reach this in the year 5138, and those of milliseconds did in 1973."""
-_UNDERSCORE = re.compile(r"_([a-z])")
 _SECRET = re.compile(r"passw|secret|token|hash|otp|salt|private_?key|api_?key", re.IGNORECASE).search
 
 
@@ -134,11 +133,6 @@ def otpauth_url(secret: bytes, digits: Any = None, period: Any = None, algorithm
         "algorithm": text(algorithm),
     }
     return "otpauth://totp/?" + urlencode({name: value for name, value in asked.items() if value is not None})
-
-
-def in_camel_case(row: Record) -> Fields:
-    """A row of a table with the names that the API of its system has."""
-    return {_UNDERSCORE.sub(lambda found: found[1].upper(), name): value for name, value in row.items()}
 
 
 def others(row: Record, known: frozenset[str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from base64 import b64decode
 from typing import Any
 
 from rollbook import clock
+from rollbook.sources import app_tables
 from rollbook.sources.values import (
     PLAIN_HASH,
     UNKNOWN_HASH,
@@ -16,7 +17,6 @@ from rollbook.sources.values import (
     fields,
     flag,
     full_name,
-    in_camel_case,
     json_object,
     json_objects,
     otpauth_url,
@@ -32,23 +32,23 @@ _PBKDF2 = {
 
 
 def convert(row: Record) -> Fields:
-    row = in_camel_case(row)
+    row = app_tables.columns(row)
     email = text(row.get("email"))
     return fields(
         email=email,
-        name=full_name(row, "fullName", ("firstName", "lastName"), "username", email=email),
+        name=full_name(row, "fullname", ("firstname", "lastname"), "username", email=email),
         external_id=text(row.get("id")),
         password_hash=_hash(row),
-        totp_secret=_totp(json_object("twoFactor", row.get("twoFactor")).get("methods")),
+        totp_secret=_totp(json_object("twoFactor", row.get("twofactor")).get("methods")),
         email_verified=flag(row.get("verified")),
         status="suspended" if _is_over(row.get("expiry")) else active_if(row.get("active")),
-        created_at=time(row.get("insertInstant")),
-        updated_at=time(row.get("lastUpdateInstant")),
-        last_sign_in_at=time(row.get("lastLoginInstant")),
+        created_at=time(row.get("insertinstant")),
+        updated_at=time(row.get("lastupdateinstant")),
+        last_sign_in_at=time(row.get("lastlogininstant")),
         metadata=fields(
             username=text(row.get("username")),
-            phone=text(row.get("mobilePhone")) or text(row.get("phoneNumber")),
-            picture=text(row.get("imageUrl")),
+            phone=text(row.get("mobilephone")) or text(row.get("phonenumber")),
+            picture=text(row.get("imageurl")),
             data=json_object("data", row.get("data")),
             registrations=row.get("registrations") or None,
         ),
@@ -58,7 +58,7 @@ def convert(row: Record) -> Fields:
 def _hash(row: Record) -> str | None:
     """A password's parts are in fields of their own (fusionauth.io/docs/reference/password-hashes)."""
     password, salt, factor = (text(row.get(name)) for name in ("password", "salt", "factor"))
-    scheme = text(row.get("encryptionScheme"))
+    scheme = text(row.get("encryptionscheme"))
     if password is None:
         return None
     if scheme is None:

@@ -7,46 +7,33 @@ from base64 import b64encode
 import msgspec
 
 from rollbook.auth import password_hashes
-from rollbook.sources.values import (
-    UNKNOWN_HASH,
-    Fields,
-    Record,
-    fields,
-    full_name,
-    in_camel_case,
-    json_object,
-    json_objects,
-    suspended_if,
-    text,
-    time,
-)
+from rollbook.sources import app_tables
+from rollbook.sources.values import UNKNOWN_HASH, Fields, Record, fields, full_name, json_object, json_objects, text
 
+_KNOWN = (
+    "tenantid primaryemail primaryphone passwordencrypted passwordencryptionmethod profile customdata mfaverifications "
+    "identities ssoidentities logtoconfig applicationid cimdclientid haspassword ispasswordexpired passwordupdatedat"
+)
 _LEGACY = msgspec.json.Decoder(tuple[str, list[str], str]).decode
 
 
-def convert(row: Record) -> Fields:
-    row = in_camel_case(row)
-    email = text(row.get("primaryEmail"))
-    profile = json_object("profile", row.get("profile"))
-    factors = json_objects("mfa_verifications", row.get("mfaVerifications"))
-    return fields(
+def convert(row: Record) -> Fields | None:
+    found = app_tables.columns(row)
+    email, profile = text(found.get("primaryemail")), json_object("profile", found.get("profile"))
+    factors = json_objects("mfa_verifications", found.get("mfaverifications"))
+    return app_tables.user(
+        row,
+        _KNOWN,
         email=email,
-        name=full_name({**profile, **row}, "name", ("givenName", "familyName"), "username", email=email),
-        external_id=text(row.get("id")),
-        password_hash=_hash(text(row.get("passwordEncrypted")), text(row.get("passwordEncryptionMethod"))),
+        name=full_name({**profile, **found}, "name", ("givenName", "familyName"), "username", email=email),
+        password_hash=_hash(text(found.get("passwordencrypted")), text(found.get("passwordencryptionmethod"))),
         totp_secret=next((text(each.get("key")) for each in factors if each.get("type") == "Totp"), None),
         # What Logto itself tells applications (packages/core/src/oidc/scope.ts).
         email_verified=email is not None,
-        status=suspended_if(row.get("isSuspended")),
-        created_at=time(row.get("createdAt")),
-        updated_at=time(row.get("updatedAt")),
-        last_sign_in_at=time(row.get("lastSignInAt")),
         metadata=fields(
-            username=text(row.get("username")),
-            phone=text(row.get("primaryPhone")),
-            picture=text(row.get("avatar")),
+            phone=text(found.get("primaryphone")),
             profile=profile,
-            custom_data=json_object("customData", row.get("customData")),
+            custom_data=json_object("customData", found.get("customdata")),
         ),
     )
 
