@@ -32,7 +32,6 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import httpx2
-import rollbook_client
 
 import rollbook
 from rollbook.records import rules
@@ -303,9 +302,8 @@ def main() -> None:
     """Load the program, and fork for each order until the tests are over; in a new process, run what was ordered."""
     atexit.register(_leave)  # first, so that it comes last
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the tests decide what ends when they are interrupted
-    for package in (rollbook, rollbook_client):
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            importlib.import_module(module.name)
+    for module in pkgutil.walk_packages(rollbook.__path__, "rollbook."):
+        importlib.import_module(module.name)
     programs = {name: importlib.import_module(name) for name in PROGRAMS}
     _warm_up()
     assert threading.active_count() == 1, "an import has started a thread, which no fork would have"
