@@ -18,14 +18,9 @@ def paragraphs(docstring: str | None) -> str:
 
 
 def says(description: str, **more: Any) -> Meta:
-    """Any field. `more` is JSON Schema."""
+    """Any field. `more` is JSON Schema. What is sent has no `maxLength`: generated clients enforce it, so that nothing
+    could ever get longer."""
     return Meta(extra_json_schema={**more, "description": description})
-
-
-def text(description: str, longest: int, **more: Any) -> Meta:
-    """A string of up to `longest` characters. Only we need to know: generated clients enforce a `maxLength`, so that
-    nothing could ever get longer."""
-    return says(description, **more)
 
 
 def open_enum(values: Iterable[str], description: str) -> Meta:
@@ -36,15 +31,15 @@ def open_enum(values: Iterable[str], description: str) -> Meta:
 
 
 def uri(description: str, **more: Any) -> Meta:
-    return text(description, 2048, format="uri", **more)
+    return says(description, format="uri", **more)
 
 
 def identifier(description: str, example: str) -> Meta:
-    return text(description, 34, examples=[example])
+    return says(description, examples=[example])
 
 
-def moment(description: str, example: str = "2023-10-27T10:00:00Z", longest: int = 20) -> Meta:
-    return text(description, longest, examples=[example], format="date-time")
+def moment(description: str, example: str = "2023-10-27T10:00:00Z") -> Meta:
+    return says(description, examples=[example], format="date-time")
 
 
 def number(description: str, minimum: int = 0, maximum: int = 1 << 53, **more: Any) -> Meta:

@@ -21,7 +21,7 @@ from rollbook.records import examples, one_time_tokens, webhooks
 from rollbook.records.examples import ALICE_ID, CHARLIE_ID, REQUEST_ID
 from rollbook.records.public_events import Event
 from rollbook.roles import Status
-from rollbook.schemas import Schema, array, identifier, listed, moment, number, open_enum, reference, says, text, uri
+from rollbook.schemas import Schema, array, identifier, listed, moment, number, open_enum, reference, says, uri
 
 
 class Cursor(str):
@@ -159,13 +159,13 @@ class User(Struct, frozen=True):
     `created_at`; reading a user returns all fields. Use `fields` to choose."""
 
     id: Annotated[str, identifier("ID of the user. Never reused.", ALICE_ID)]
-    name: Annotated[str, text("The user's name.", 255, minLength=1, examples=["Alice Wonderland"])]
-    email: Annotated[str, text("The user's email.", 254, format="email", examples=["alice@example.com"])]
+    name: Annotated[str, says("The user's name.", minLength=1, examples=["Alice Wonderland"])]
+    email: Annotated[str, says("The user's email.", format="email", examples=["alice@example.com"])]
     role: Annotated[str, open_enum(roles.ROLES, arguments.ABOUT_ROLE)] | UnsetType = UNSET
     status: Annotated[str, open_enum(roles.STATUSES, arguments.ABOUT_STATUS)] | UnsetType = UNSET
-    external_id: (
-        Annotated[str, text("Your own identifier for the user.", 255, examples=["crm-1042"])] | None | UnsetType
-    ) = UNSET
+    external_id: Annotated[str, says("Your own identifier for the user.", examples=["crm-1042"])] | None | UnsetType = (
+        UNSET
+    )
     metadata: (
         Annotated[
             msgspec.Raw,
@@ -180,7 +180,7 @@ class User(Struct, frozen=True):
     ) = UNSET
     email_verified: Annotated[bool, says("Whether the email is verified.")] | UnsetType = UNSET
     rate_limit: (
-        Annotated[str, text("Rate limit, or `none`. Null: the default applies.", 100, examples=["1000/minute"])]
+        Annotated[str, says("Rate limit, or `none`. Null: the default applies.", examples=["1000/minute"])]
         | None
         | UnsetType
     ) = UNSET
@@ -232,8 +232,7 @@ class BulkResult(Struct, frozen=True, omit_defaults=True):
     status: Annotated[int, says("The HTTP status of this operation.", minimum=200, maximum=599)]
     user: User | UnsetType = UNSET
     etag: (
-        Annotated[str, text("The version of the user, for `if_match` and `If-Match`.", 32, examples=['"3"'])]
-        | UnsetType
+        Annotated[str, says("The version of the user, for `if_match` and `If-Match`.", examples=['"3"'])] | UnsetType
     ) = UNSET
     token: Token | UnsetType = UNSET
     error: ErrorResponse | UnsetType = UNSET
@@ -254,8 +253,8 @@ class Group(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A group of users."""
 
     id: Annotated[str, identifier("ID of the group.", examples.GROUP_ID)]
-    name: Annotated[str, text("The group's name. Need not be unique.", 255, minLength=1, examples=["Engineering"])]
-    external_id: Annotated[str, text("Your own identifier for the group.", 255, examples=["team-7"])] | None
+    name: Annotated[str, says("The group's name. Need not be unique.", minLength=1, examples=["Engineering"])]
+    external_id: Annotated[str, says("Your own identifier for the group.", examples=["team-7"])] | None
     metadata: Annotated[
         msgspec.Raw,
         says("A JSON object with your own data.", type="object", additionalProperties=True, examples=[{"plan": "pro"}]),
@@ -264,8 +263,7 @@ class Group(Struct, frozen=True, kw_only=True, omit_defaults=True):
     created_at: Annotated[str, moment("When it was created.")]
     updated_at: Annotated[str, moment("When the group or its members were last changed.", "2023-10-27T11:00:00Z")]
     role: (
-        Annotated[str, text("The role of the `user` who was asked for. Only in lists of a user's groups.", 255)]
-        | UnsetType
+        Annotated[str, says("The role of the `user` who was asked for. Only in lists of a user's groups.")] | UnsetType
     ) = UNSET
 
 
@@ -273,9 +271,9 @@ class Member(Struct, frozen=True):
     """A member of a group."""
 
     user_id: Annotated[str, identifier("ID of the user.", CHARLIE_ID)]
-    name: Annotated[str, text("The user's name.", 255, minLength=1, examples=["Charles Chaplin"])]
-    email: Annotated[str, text("The user's email.", 254, format="email", examples=["charlie.c@example.com"])]
-    role: Annotated[str, text("The user's role in the group. Empty: none.", 255, examples=["lead"])]
+    name: Annotated[str, says("The user's name.", minLength=1, examples=["Charles Chaplin"])]
+    email: Annotated[str, says("The user's email.", format="email", examples=["charlie.c@example.com"])]
+    role: Annotated[str, says("The user's role in the group. Empty: none.", examples=["lead"])]
     added_at: Annotated[str, moment("When the user was added to the group.")]
 
 
@@ -291,8 +289,8 @@ class GroupMembership(Struct, frozen=True):
     """A group of a user."""
 
     group_id: Annotated[str, identifier("ID of the group.", examples.GROUP_ID)]
-    group_name: Annotated[str, text("The group's name.", 255, examples=["Engineering"])]
-    role: Annotated[str, text("The user's role in the group. Empty: none.", 255, examples=["lead"])]
+    group_name: Annotated[str, says("The group's name.", examples=["Engineering"])]
+    role: Annotated[str, says("The user's role in the group. Empty: none.", examples=["lead"])]
     added_at: Annotated[str, moment("When the user was added to the group.")]
 
 
@@ -301,11 +299,9 @@ class Key(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     id: Annotated[str, identifier("ID of the API key.", examples.KEY_ID)]
     user_id: Annotated[str, identifier("ID of the user it belongs to.", CHARLIE_ID)]
-    name: Annotated[str, text("What the key is used for.", 100, minLength=1, examples=["billing service"])]
+    name: Annotated[str, says("What the key is used for.", minLength=1, examples=["billing service"])]
     kind: Annotated[str, open_enum(roles.KEY_KINDS, "Where the key works.")]
-    masked: Annotated[
-        str, text("The beginning and end of the key, to tell keys apart.", 16, examples=["rbk_Exam…TtmI"])
-    ]
+    masked: Annotated[str, says("The beginning and end of the key, to tell keys apart.", examples=["rbk_Exam…TtmI"])]
     scopes: (
         Annotated[
             tuple[Annotated[str, open_enum(roles.SCOPES, "A scope.")], ...],
@@ -315,20 +311,20 @@ class Key(Struct, frozen=True, kw_only=True, omit_defaults=True):
     )
     ip_allow: (
         Annotated[
-            tuple[Annotated[str, text("An IP address or network.", 43)], ...],
+            tuple[Annotated[str, says("An IP address or network.")], ...],
             array("IP addresses and networks that can use the key. Null: any.", 64),
         ]
         | None
     )
     rate_limit: (
-        Annotated[str, text("Rate limit, or `none`. Null: the default applies.", 100, examples=["1000/minute"])] | None
+        Annotated[str, says("Rate limit, or `none`. Null: the default applies.", examples=["1000/minute"])] | None
     )
     revealable: Annotated[bool, says("Whether the key can be revealed again.")]
     created_at: Annotated[str, moment("When it was created.")]
     expires_at: Annotated[str, moment("When the key expires. Null: never.", "2024-10-27T10:00:00Z")] | None
     last_used_at: Annotated[str, moment("When the key was last used, accurate to a few seconds. Null: never.")] | None
     revoked_at: Annotated[str, moment("When the key was revoked. Null: it was not revoked.")] | None
-    key: Annotated[str, text("The API key itself.", 42, examples=[examples.KEY_TEXT])] | UnsetType = UNSET
+    key: Annotated[str, says("The API key itself.", examples=[examples.KEY_TEXT])] | UnsetType = UNSET
 
 
 class WebhookHealth(Struct, frozen=True):
@@ -337,8 +333,7 @@ class WebhookHealth(Struct, frozen=True):
     delivered: Annotated[int, number("Successful deliveries of the last 24 hours.")]
     failed: Annotated[int, number("Failed deliveries of the last 24 hours.")]
     last_outcome: (
-        Annotated[str, text("The outcome of the last delivery. Null: there was none.", 64, examples=["delivered"])]
-        | None
+        Annotated[str, says("The outcome of the last delivery. Null: there was none.", examples=["delivered"])] | None
     )
     waiting: Annotated[
         int,
@@ -369,16 +364,15 @@ class Webhook(Struct, frozen=True, kw_only=True, omit_defaults=True):
     )
     url: Annotated[
         str,
-        text(
+        says(
             "Where events are sent, or `inbox`. Of the URL of a chat, only the host is shown.",
-            2048,
             examples=["https://app.example.com/hooks/rollbook"],
         ),
     ]
-    description: Annotated[str, text("What the webhook is used for.", 255, examples=["Billing"])]
+    description: Annotated[str, says("What the webhook is used for.", examples=["Billing"])]
     types: Annotated[
         tuple[
-            Annotated[str, text("An event type, all of a group such as `user.*`, or `*`.", 64, examples=["user.*"])],
+            Annotated[str, says("An event type, all of a group such as `user.*`, or `*`.", examples=["user.*"])],
             ...,
         ],
         array("The events that are sent.", 64),
@@ -388,7 +382,7 @@ class Webhook(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ordering: Annotated[str, open_enum(get_args(arguments.WebhookOrdering), arguments.ABOUT_ORDERINGS)]
     skip_imports: Annotated[bool, says("Whether events of imports are left out, except `import.finished`.")]
     headers: Annotated[
-        tuple[Annotated[str, text("The name of a header.", 100, examples=["X-Tenant"])], ...],
+        tuple[Annotated[str, says("The name of a header.", examples=["X-Tenant"])], ...],
         array("The names of the headers that are sent with each event. The values are never returned.", 20),
     ]
     status: Annotated[
@@ -404,7 +398,7 @@ class Webhook(Struct, frozen=True, kw_only=True, omit_defaults=True):
     updated_at: Annotated[str, moment("When it was last updated.", "2023-10-27T11:00:00Z")]
     secret: (
         Annotated[
-            str, text("The secret that signs the events (Standard Webhooks).", 64, examples=[examples.WEBHOOK_SECRET])
+            str, says("The secret that signs the events (Standard Webhooks).", examples=[examples.WEBHOOK_SECRET])
         ]
         | UnsetType
     ) = UNSET
@@ -413,21 +407,19 @@ class Webhook(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class DeliveryRequest(Struct, frozen=True):
     """The request that was sent, made again from the event log."""
 
-    url: Annotated[
-        str, text("The current URL of the webhook.", 2048, examples=["https://app.example.com/hooks/rollbook"])
-    ]
+    url: Annotated[str, says("The current URL of the webhook.", examples=["https://app.example.com/hooks/rollbook"])]
     headers: Annotated[
-        dict[str, Annotated[str, text("A value.", 4096)]],
+        dict[str, Annotated[str, says("A value.")]],
         says("The headers, without the values of signatures and of the webhook's own headers.", maxProperties=64),
     ]
-    body: Annotated[str, text("The body.", 1 << 21)]
+    body: Annotated[str, says("The body.")]
 
 
 class DeliveryResponse(Struct, frozen=True):
     """The receiver's response, as far as it is kept."""
 
-    content_type: Annotated[str, text("The `Content-Type`. Null: there was none.", 255, examples=["text/plain"])] | None
-    body: Annotated[str, text("The first 4 KiB of the body.", 4096, examples=["ok"])]
+    content_type: Annotated[str, says("The `Content-Type`. Null: there was none.", examples=["text/plain"])] | None
+    body: Annotated[str, says("The first 4 KiB of the body.", examples=["ok"])]
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
@@ -453,10 +445,9 @@ class Delivery(Struct, frozen=True, kw_only=True):
     detail: (
         Annotated[
             str,
-            text(
+            says(
                 "What exactly failed, in English, where it is known: with `tls_failed`, the fault of the "
                 "certificate or handshake. Null otherwise.",
-                4096,
                 examples=["The certificate was not accepted: certificate has expired."],
             ),
         ]
@@ -468,7 +459,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     address: (
         Annotated[
             str,
-            text("The IP address that it was sent to. Null: no connection was opened.", 45, examples=["203.0.113.7"]),
+            says("The IP address that it was sent to. Null: no connection was opened.", examples=["203.0.113.7"]),
         ]
         | None
     )
@@ -498,9 +489,7 @@ class Replay(Struct, frozen=True, kw_only=True):
     types: (
         Annotated[
             tuple[
-                Annotated[
-                    str, text("An event type, all of a group such as `user.*`, or `*`.", 64, examples=["user.*"])
-                ],
+                Annotated[str, says("An event type, all of a group such as `user.*`, or `*`.", examples=["user.*"])],
                 ...,
             ],
             array("The events that are sent. Null: the types of the webhook.", 64),
@@ -536,13 +525,11 @@ class Import(Struct, frozen=True, kw_only=True):
             "`failed`: it stopped, for the reason in `error`. What was imported by then stays.",
         ),
     ]
-    error: Annotated[str, text("Why it failed. In events always null: `error_code` says it there.", 4096)] | None
+    error: Annotated[str, says("Why it failed. In events always null: `error_code` says it there.")] | None
     error_code: (
         Annotated[
             str,
-            text(
-                "Why it failed, for programs: the code of an error, or `file_lost`.", 64, examples=["invalid_parameter"]
-            ),
+            says("Why it failed, for programs: the code of an error, or `file_lost`.", examples=["invalid_parameter"]),
         ]
         | None
     )
@@ -558,17 +545,14 @@ class Import(Struct, frozen=True, kw_only=True):
     mapping: (
         Annotated[
             str,
-            text(
+            says(
                 "From the columns of a CSV file to fields: a JSON object. Null once the import has ended, and in "
                 "events.",
-                8192,
             ),
         ]
         | None
     )
-    delimiter: (
-        Annotated[str, text("The character between the columns of a CSV file. Null: what was detected.", 1)] | None
-    )
+    delimiter: Annotated[str, says("The character between the columns of a CSV file. Null: what was detected.")] | None
     bytes: Annotated[int, number("Size of the file.")]
     bytes_read: Annotated[int, number("Bytes of the file that are done.")]
     records: Annotated[int, number("Records of the file that are done.")]
@@ -604,8 +588,7 @@ class Session(Struct, frozen=True):
     id: Annotated[str, identifier("ID of the session.", examples.SESSION_ID)]
     user_id: Annotated[str, identifier("ID of the user who is signed in.", CHARLIE_ID)]
     audience: (
-        Annotated[str, text("The application it is for. Null: the dashboard.", 255, examples=[examples.AUDIENCE])]
-        | None
+        Annotated[str, says("The application it is for. Null: the dashboard.", examples=[examples.AUDIENCE])] | None
     )
     created_at: Annotated[str, moment("When the user signed in.")]
     last_seen_at: Annotated[
@@ -618,17 +601,15 @@ class Session(Struct, frozen=True):
     )
     address: Annotated[
         str,
-        text(
+        says(
             "The IP address the user signed in from. Empty if the application didn't send it.",
-            64,
             examples=["203.0.113.7"],
         ),
     ]
     user_agent: Annotated[
         str,
-        text(
+        says(
             "The browser's User-Agent header. Empty if the application didn't send it.",
-            300,
             examples=[examples.USER_AGENT],
         ),
     ]
@@ -639,10 +620,10 @@ class SessionTokens(Struct, frozen=True):
 
     id: Annotated[str, identifier("ID of the session.", examples.SESSION_ID)]
     user_id: Annotated[str, identifier("ID of the user who is signed in.", CHARLIE_ID)]
-    audience: Annotated[str, text("The application it is for.", 255, examples=[examples.AUDIENCE])]
-    token: Annotated[str, text("Proves that the user is signed in: verify it.", 64, examples=[examples.SESSION_TOKEN])]
+    audience: Annotated[str, says("The application it is for.", examples=[examples.AUDIENCE])]
+    token: Annotated[str, says("Proves that the user is signed in: verify it.", examples=[examples.SESSION_TOKEN])]
     refresh_token: Annotated[
-        str, text("Gets the next `token` and `refresh_token`, once.", 80, examples=[examples.REFRESH_TOKEN])
+        str, says("Gets the next `token` and `refresh_token`, once.", examples=[examples.REFRESH_TOKEN])
     ]
     expires_at: Annotated[str, moment("When the `token` expires.", "2023-10-27T10:55:00Z")]
     refresh_expires_at: Annotated[str, moment(_REFRESH_EXPIRES_AT, "2023-11-26T10:40:00Z")]
@@ -650,9 +631,8 @@ class SessionTokens(Struct, frozen=True):
     access_token: (
         Annotated[
             str,
-            text(
+            says(
                 "A signed access token (JWT), if the setting `access_tokens` is on.",
-                4096,
                 examples=[examples.ACCESS_TOKEN],
             ),
         ]
@@ -667,12 +647,12 @@ class SessionTokens(Struct, frozen=True):
 class PublicKey(Struct, frozen=True):
     """A key that verifies access tokens, as a JSON Web Key (RFC 7517, RFC 8037)."""
 
-    kty: Annotated[str, text("The type of key: `OKP`.", 8, examples=["OKP"])]
-    crv: Annotated[str, text("The curve: `Ed25519`.", 16, examples=["Ed25519"])]
-    alg: Annotated[str, text("The algorithm: `EdDSA`.", 16, examples=["EdDSA"])]
-    use: Annotated[str, text("What it is for: `sig`, signatures.", 8, examples=["sig"])]
+    kty: Annotated[str, says("The type of key: `OKP`.", examples=["OKP"])]
+    crv: Annotated[str, says("The curve: `Ed25519`.", examples=["Ed25519"])]
+    alg: Annotated[str, says("The algorithm: `EdDSA`.", examples=["EdDSA"])]
+    use: Annotated[str, says("What it is for: `sig`, signatures.", examples=["sig"])]
     kid: Annotated[str, identifier("ID of the key, which the header of a token names.", examples.SIGNING_KEY_ID)]
-    x: Annotated[str, text("The key, in base64url.", 64, examples=[examples.PUBLIC_KEY])]
+    x: Annotated[str, says("The key, in base64url.", examples=[examples.PUBLIC_KEY])]
 
 
 class PublicKeys(Struct, frozen=True):
@@ -686,7 +666,7 @@ class VerifiedSession(Struct, frozen=True):
 
     id: Annotated[str, identifier("ID of the session.", examples.SESSION_ID)]
     user_id: Annotated[str, identifier("ID of the user who is signed in.", CHARLIE_ID)]
-    audience: Annotated[str, text("The application it is for.", 255, examples=[examples.AUDIENCE])]
+    audience: Annotated[str, says("The application it is for.", examples=[examples.AUDIENCE])]
     expires_at: Annotated[str, moment("When the `token` expires.", "2023-10-27T10:55:00Z")]
     user: User
 
@@ -694,26 +674,22 @@ class VerifiedSession(Struct, frozen=True):
 class ErrorDetail(Struct, frozen=True):
     """One problem with a request."""
 
-    param: Annotated[
-        str, text("The query parameter, header or field of the body that is invalid.", 64, examples=["email"])
-    ]
-    message: Annotated[str, text("What is wrong with it.", 512)]
+    param: Annotated[str, says("The query parameter, header or field of the body that is invalid.", examples=["email"])]
+    message: Annotated[str, says("What is wrong with it.")]
 
 
 class ErrorResponse(Struct, frozen=True, omit_defaults=True):
     """An error. `error` is for people, `code` for programs. Use `request_id` to find the request in the server's
     log."""
 
-    error: Annotated[str, text("What went wrong, for people.", 512, examples=["Email address is already in use."])]
+    error: Annotated[str, says("What went wrong, for people.", examples=["Email address is already in use."])]
     code: Annotated[str, reference("ErrorCode")]
     request_id: Annotated[
-        str, text("ID of the request, also in `X-Request-Id` and in the server's log.", 28, examples=[REQUEST_ID])
+        str, says("ID of the request, also in `X-Request-Id` and in the server's log.", examples=[REQUEST_ID])
     ]
     doc_url: Annotated[str, uri("The documentation of this error.")]
     param: (
-        Annotated[
-            str, text("The query parameter, header or field of the body that is invalid.", 64, examples=["email"])
-        ]
+        Annotated[str, says("The query parameter, header or field of the body that is invalid.", examples=["email"])]
         | UnsetType
     ) = UNSET
     errors: (
@@ -726,9 +702,8 @@ class ErrorResponse(Struct, frozen=True, omit_defaults=True):
     challenge: (
         Annotated[
             str,
-            text(
+            says(
                 "With `second_factor_required`: what to send to `verify-challenge` together with a code.",
-                128,
                 examples=[examples.CHALLENGE],
             ),
         ]
@@ -742,26 +717,24 @@ class Problem(ErrorResponse, frozen=True, kw_only=True, omit_defaults=True):
     type: Annotated[
         str, uri("The documentation of this error.", examples=["https://api.example.com/docs/errors/not_found"])
     ]
-    title: Annotated[str, text("The status as text.", 64, examples=["Not Found"])]
+    title: Annotated[str, says("The status as text.", examples=["Not Found"])]
     status: Annotated[int, says("The HTTP status.", minimum=400, maximum=599, format="int32")]
-    detail: Annotated[str, text("What went wrong, for people.", 512, examples=["Email address is already in use."])]
-    instance: Annotated[str, text("This occurrence of the error.", 64)]
+    detail: Annotated[str, says("What went wrong, for people.", examples=["Email address is already in use."])]
+    instance: Annotated[str, says("This occurrence of the error.")]
 
 
 class LoggedRequest(Struct, frozen=True, kw_only=True):
     """A call that was made with an API key. Credentials, bodies that were sent and values of queries are never
     stored."""
 
-    id: Annotated[str, text("ID of the request: the `X-Request-Id` of its response.", 28, examples=[REQUEST_ID])]
-    created_at: Annotated[str, moment("When it was answered, to the microsecond.", "2023-10-27T10:15:00.123456Z", 32)]
+    id: Annotated[str, says("ID of the request: the `X-Request-Id` of its response.", examples=[REQUEST_ID])]
+    created_at: Annotated[str, moment("When it was answered, to the microsecond.", "2023-10-27T10:15:00.123456Z")]
     user_id: Annotated[str, identifier("ID of the user whose API key was used.", CHARLIE_ID)]
     key_id: Annotated[str, identifier("ID of the API key.", examples.KEY_ID)]
-    method: Annotated[str, text("The HTTP method.", 32, examples=["GET"])]
+    method: Annotated[str, says("The HTTP method.", examples=["GET"])]
     path: Annotated[
         str,
-        text(
-            "The path, without the query, at most 200 characters before percent-encoding.", 2400, examples=["/v1/users"]
-        ),
+        says("The path, without the query, at most 200 characters before percent-encoding.", examples=["/v1/users"]),
     ]
     status: Annotated[int, says("The HTTP status of the response.", minimum=100, maximum=599, examples=[200])]
     duration_ms: Annotated[
@@ -770,16 +743,16 @@ class LoggedRequest(Struct, frozen=True, kw_only=True):
             "Milliseconds from the last byte of the request to the response.", minimum=0, maximum=1e9, examples=[0.412]
         ),
     ]
-    address: Annotated[str, text("The client's IP address.", 64, examples=["203.0.113.7"])]
+    address: Annotated[str, says("The client's IP address.", examples=["203.0.113.7"])]
     headers: Annotated[
-        dict[str, Annotated[str, text("A value.", 400)]],
+        dict[str, Annotated[str, says("A value.")]],
         says(
             "Request headers that help with debugging. Keys and cookies are never stored.",
             examples=[{"user-agent": "curl/8.5.0"}],
         ),
     ]
     query: Annotated[
-        list[Annotated[str, text("A name.", 200)]],
+        list[Annotated[str, says("A name.")]],
         array("The names of the query's parameters. `…` stands for an unusual one.", 100, examples=[["limit"]]),
     ]
     error: Annotated[
@@ -789,7 +762,7 @@ class LoggedRequest(Struct, frozen=True, kw_only=True):
     limited_by: (
         Annotated[
             str,
-            text("The rate limit window that refused it, such as `minute`. Null: none did.", 32, examples=["minute"]),
+            says("The rate limit window that refused it, such as `minute`. Null: none did.", examples=["minute"]),
         ]
         | None
     )
@@ -827,7 +800,7 @@ class KeyUsage(UsageCounts, frozen=True, kw_only=True):
 class RouteUsage(UsageCounts, frozen=True, kw_only=True):
     """Requests to an endpoint."""
 
-    route: Annotated[str, text("Method and path of the endpoint.", 200, examples=["GET /v1/users/{userId}"])]
+    route: Annotated[str, says("Method and path of the endpoint.", examples=["GET /v1/users/{userId}"])]
     p50_ms: Annotated[
         float,
         says(
@@ -853,9 +826,8 @@ class WindowUsage(Struct, frozen=True, kw_only=True):
 
     window: Annotated[
         str,
-        text(
+        says(
             "The window, such as `minute`; `key-minute` for an API key's own limit, `attempts` for wrong passwords.",
-            64,
             examples=["minute"],
         ),
     ]
@@ -866,10 +838,10 @@ class UsageReport(Struct, frozen=True, kw_only=True):
     """Requests that a user made with API keys."""
 
     user_id: Annotated[str, identifier("ID of the user.", CHARLIE_ID)]
-    period: Annotated[str, text("How far it looks back.", 8, examples=["7d"])]
+    period: Annotated[str, says("How far it looks back.", examples=["7d"])]
     since: Annotated[str, moment("The beginning of the first interval.", "2023-10-21T00:00:00Z")]
     until: Annotated[str, moment("The end of the last interval, which is still running.", "2023-10-27T11:00:00Z")]
-    interval: Annotated[str, text("`hour` or `day`.", 8, examples=["hour"])]
+    interval: Annotated[str, says("`hour` or `day`.", examples=["hour"])]
     total: UsageCounts
     intervals: Annotated[list[UsageInterval], array("The hours or days with requests, oldest first.", 200)]
     keys: Annotated[list[KeyUsage], array("The same by API key, those with the most requests first.", 100)]
@@ -886,9 +858,8 @@ class Token(Struct, frozen=True, kw_only=True):
     email: (
         Annotated[
             str,
-            text(
+            says(
                 "The new email of `change_email`, or the one that `verify_email` confirms.",
-                254,
                 format="email",
                 examples=["charlie@example.com"],
             ),
@@ -906,7 +877,7 @@ class Token(Struct, frozen=True, kw_only=True):
     created_at: Annotated[str, moment("When it was created.", "2023-10-27T10:20:00Z")]
     expires_at: Annotated[str, moment("When it expires.", "2023-10-28T10:20:00Z")]
     token: (
-        Annotated[str, text("The token, for a link to your own application.", 64, examples=[examples.TOKEN_TEXT])]
+        Annotated[str, says("The token, for a link to your own application.", examples=[examples.TOKEN_TEXT])]
         | UnsetType
     ) = UNSET
     url: Annotated[str, uri("A link to the page of Rollbook on which the user uses it.")] | UnsetType = UNSET
@@ -947,27 +918,24 @@ class SecondFactor(Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: Annotated[str, identifier("ID of the second factor.", examples.FACTOR_ID)]
     user_id: Annotated[str, identifier("ID of the user it belongs to.", CHARLIE_ID)]
     kind: Annotated[str, open_enum(("totp", "passkey"), "`totp`: an authenticator app. `passkey`: a passkey.")]
-    name: Annotated[str, text("What the user calls it.", 100, minLength=1, examples=["Phone"])]
+    name: Annotated[str, says("What the user calls it.", minLength=1, examples=["Phone"])]
     created_at: Annotated[str, moment("When it was created.")]
     confirmed_at: Annotated[str, moment("When it was activated. Null: it is not active yet.")] | None
     last_used_at: Annotated[str, moment("When it was last used. Null: never.")] | None
     secret: (
         Annotated[
             str,
-            text(
+            says(
                 "The secret of an authenticator app, in base32. Only when you create it.",
-                64,
                 examples=[examples.TOTP_SECRET],
             ),
         ]
         | UnsetType
     ) = UNSET
-    otpauth_url: (
-        Annotated[str, text("The same as a URL, for a QR code. Only when you create it.", 2048)] | UnsetType
-    ) = UNSET
+    otpauth_url: Annotated[str, says("The same as a URL, for a QR code. Only when you create it.")] | UnsetType = UNSET
     recovery_codes: (
         Annotated[
-            tuple[Annotated[str, text("A recovery code.", 32)], ...],
+            tuple[Annotated[str, says("A recovery code.")], ...],
             array("The recovery codes. Only when you activate the user's first factor.", 10),
         ]
         | UnsetType
@@ -985,7 +953,7 @@ class RecoveryCodes(Struct, frozen=True):
     """Recovery codes. Each works once."""
 
     recovery_codes: Annotated[
-        tuple[Annotated[str, text("A recovery code.", 32)], ...], array("The codes. Only returned once.", 10)
+        tuple[Annotated[str, says("A recovery code.")], ...], array("The codes. Only returned once.", 10)
     ]
 
 
@@ -1002,7 +970,7 @@ class VerifiedCode(Struct, frozen=True):
 class ScimRecord(Struct, frozen=True):
     """Data that identity providers keep about a user by SCIM, beside the fields of the user."""
 
-    user_name: Annotated[str, text("The `userName`, if a provider has set it.", 255, examples=["ada"])] | None
+    user_name: Annotated[str, says("The `userName`, if a provider has set it.", examples=["ada"])] | None
     attributes: Annotated[
         dict[str, Any],
         says(
@@ -1010,7 +978,7 @@ class ScimRecord(Struct, frozen=True):
         ),
     ]
     external_ids: Annotated[
-        dict[str, Annotated[str, text("The `externalId`.", 255)]],
+        dict[str, Annotated[str, says("The `externalId`.")]],
         says("The `externalId` of each provider, by the ID of its first key.", maxProperties=1_000),
     ]
 
@@ -1034,7 +1002,7 @@ class Health(Struct, frozen=True, omit_defaults=True):
     status: Annotated[Literal["ok", "unavailable"], says("Whether the server is healthy.")]
     checks: (
         Annotated[
-            dict[str, Annotated[str, text("`ok`, or what is wrong.", 1024)]],
+            dict[str, Annotated[str, says("`ok`, or what is wrong.")]],
             says("The result of each check.", maxProperties=16),
         ]
         | UnsetType
@@ -1049,7 +1017,7 @@ class EventObject(Struct, frozen=True):
     count: Annotated[int, number("How many users were exported.")] | UnsetType = UNSET
     filters: (
         Annotated[
-            dict[str, Annotated[str, text("The value, or `…`.", 64)]],
+            dict[str, Annotated[str, says("The value, or `…`.")]],
             says("The filters of an export; of personal ones, only that they were given.", maxProperties=16),
         ]
         | UnsetType
@@ -1060,18 +1028,16 @@ class EventObject(Struct, frozen=True):
     ) = UNSET
     # Those that mean something else, or are null more often, than in a user, key or session. It has all of theirs.
     id: (
-        Annotated[str, text("ID of the user, group, API key, session, token or webhook.", 64, examples=[CHARLIE_ID])]
+        Annotated[str, says("ID of the user, group, API key, session, token or webhook.", examples=[CHARLIE_ID])]
         | UnsetType
     ) = UNSET
-    name: (
-        Annotated[str, text("The name of the user, group or API key.", 255, examples=["Charlie Chaplin"])] | UnsetType
-    ) = UNSET
+    name: Annotated[str, says("The name of the user, group or API key.", examples=["Charlie Chaplin"])] | UnsetType = (
+        UNSET
+    )
     email: (
         Annotated[
             str,
-            text(
-                "The email of the user, or that the token is about.", 254, format="email", examples=["bob@example.com"]
-            ),
+            says("The email of the user, or that the token is about.", format="email", examples=["bob@example.com"]),
         ]
         | None
         | UnsetType
@@ -1083,20 +1049,18 @@ class EventObject(Struct, frozen=True):
         | UnsetType
     ) = UNSET
     role: (
-        Annotated[str, text("The role of the user or, of a member, in the group.", 255, examples=["member"])]
-        | UnsetType
+        Annotated[str, says("The role of the user or, of a member, in the group.", examples=["member"])] | UnsetType
     ) = UNSET
     group_id: Annotated[str, identifier("The group of a member.", examples.GROUP_ID)] | UnsetType = UNSET
-    group_name: Annotated[str, text("The name of that group.", 255, examples=["Engineering"])] | UnsetType = UNSET
+    group_name: Annotated[str, says("The name of that group.", examples=["Engineering"])] | UnsetType = UNSET
     created_at: (
         Annotated[str, moment("When the user, group, API key, session, token or webhook was created.")] | UnsetType
     ) = UNSET
     url: (
         Annotated[
             str,
-            text(
+            says(
                 "The host that the webhook sends to. The rest of the URL, which may be a secret, is never contained.",
-                2048,
                 examples=["https://app.example.com/…"],
             ),
         ]
@@ -1109,10 +1073,9 @@ class EventObject(Struct, frozen=True):
     window: (
         Annotated[
             str,
-            text(
+            says(
                 "The window of the limit that was exceeded, such as `minute`; `key-minute` for the API key's own "
                 "limit.",
-                64,
                 examples=["minute"],
             ),
         ]
@@ -1123,4 +1086,4 @@ class EventObject(Struct, frozen=True):
     recovery_codes_left: (
         Annotated[int, number("How many recovery codes the user has left.", maximum=10)] | UnsetType
     ) = UNSET
-    message: Annotated[str, text("What a test delivery says.", 255)] | UnsetType = UNSET
+    message: Annotated[str, says("What a test delivery says.")] | UnsetType = UNSET

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from rollbook.records import examples
 from rollbook.records.examples import ALICE_ID, CHARLIE_ID, REQUEST_ID, TRACE_ID
-from rollbook.schemas import identifier, moment, reference, says, text
+from rollbook.schemas import identifier, moment, reference, says
 
 
 class EventActor(Struct, frozen=True):
@@ -21,10 +21,9 @@ class EventActor(Struct, frozen=True):
     address: (
         Annotated[
             str,
-            text(
+            says(
                 "Where the request came from: an IP address, `cli` for the command line, `system` for the server "
                 "itself.",
-                64,
                 examples=["203.0.113.7"],
             ),
         ]
@@ -33,9 +32,8 @@ class EventActor(Struct, frozen=True):
     request_id: (
         Annotated[
             str,
-            text(
+            says(
                 "ID of the request, also in `X-Request-Id` and in the server's log, or of the import that did it.",
-                30,
                 examples=[REQUEST_ID],
             ),
         ]
@@ -44,10 +42,9 @@ class EventActor(Struct, frozen=True):
     trace_id: (
         Annotated[
             str,
-            text(
+            says(
                 "ID of the distributed trace that the request belongs to, from its `traceparent` header. Null: "
                 "it had none.",
-                32,
                 examples=[TRACE_ID],
             ),
         ]
@@ -56,10 +53,9 @@ class EventActor(Struct, frozen=True):
     client: (
         Annotated[
             str,
-            text(
+            says(
                 "Name and version of the assistant that made the request over MCP, as it says itself. Null: the "
                 "request was not made over MCP.",
-                64,
                 examples=["claude-code 2.1.0"],
             ),
         ]
