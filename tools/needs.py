@@ -65,6 +65,7 @@ TESTS: dict[str, tuple[Need | Stage, ...]] = {
     "scim": (POSTGRESQL,),
     "security/test_networks.py": (VALKEY,),
     "sources": (SQLITE, MIGRATE),
+    "sources/test_export_queries.py": (POSTGRESQL,),
     "storage": (POSTGRESQL,),
     "storage/test_postgres_tls.py": (POSTGRESQL_TLS,),
     "webhooks": (POSTGRESQL,),
