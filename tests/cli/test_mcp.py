@@ -44,7 +44,7 @@ def test_assistants_use_and_confirm_tools(server: Server, http: httpx2.Client, m
     environment = {**server.environment, "ROLLBOOK_KEY": server.key}
     assistant.over_stdio(command(server, target), environment, doing, mode, answers)
     (question,) = asked
-    assert "Suspend a user" in question and "Charlie Chaplin" in question and charlie["id"] in question
+    assert "Suspend user" in question and "Charlie Chaplin" in question and charlie["id"] in question
     event = http.get(f"/v1/events?user={charlie['id']}&order=desc&limit=1").json()[0]
     assert (event["type"], event["actor"]["client"].split()[0]) == ("user.suspended", "mcp")
     assert event["actor"]["address"] == ("cli" if target == "folder" else "127.0.0.1")

@@ -80,7 +80,7 @@ def test_a_person_confirms_what_the_sdk_asks_them(server: Server, http: httpx2.C
 
     assistant.over_http(f"{server.url}/mcp", server.key, doing, answers=answers)
     (question,) = asked
-    assert all(part in question for part in ("Delete a user", "Charlie Chaplin", charlie["email"], charlie["id"]))
+    assert all(part in question for part in ("Delete user", "Charlie Chaplin", charlie["email"], charlie["id"]))
 
 
 def test_the_sdk_is_refused_where_it_can_ask_no_one(server: Server, http: httpx2.Client, user: dict) -> None:
@@ -270,9 +270,9 @@ def test_what_strangers_write_is_data_and_nothing_else(http: httpx2.Client) -> N
 
 
 def test_names_cannot_disguise_a_question(http: httpx2.Client) -> None:
-    charlie = new_user(http, name="Eve\u200b\u2003 a" + "b" * 200)
+    charlie = new_user(http, name="Eve” “\u200b\u2003 a" + "b" * 200)
     text = call(http, "delete_user", user_id=charlie["id"])["inputRequests"]["confirm"]["params"]["message"]
-    assert "\u200b" not in text and "\u2003" not in text and len(text) < 400 and "…”" in text
+    assert "\u200b" not in text and "\u2003" not in text and len(text) < 400 and "“Eve      ab" in text
 
 
 def test_results_have_no_secrets(server: Server, http: httpx2.Client, user: dict) -> None:

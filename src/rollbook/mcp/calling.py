@@ -63,11 +63,12 @@ class Calls:
         """The result of a tool. What a call is refused for is a result too, so that the model can correct itself."""
         arguments = params.get("arguments") or {}
         try:
+            version = None
             if tool.must_ask(arguments):
-                pending = await self._unless_confirmed(visit, tool, arguments, params)
+                version, pending = await self._unless_confirmed(visit, tool, arguments, params)
                 if pending is not None:
                     return pending
-            response = await self._response(visit, tool, arguments, id)
+            response = await self._response(visit, tool, arguments, id, version)
         except ApiError as error:
             if self._services.operations is not None:
                 self._services.operations.count(error, visit.request)
@@ -79,8 +80,9 @@ class Calls:
 
     async def _unless_confirmed(
         self, visit: Visit, tool: Tool, arguments: Mapping[str, Any], params: Mapping[str, Any]
-    ) -> dict[str, Any] | None:
-        """What to answer instead, until a person has confirmed this call. Raises ApiError."""
+    ) -> tuple[str, dict[str, Any] | None]:
+        """The version of the user, and what to answer instead until a person has confirmed this call. Raises
+        ApiError."""
         parts(tool, arguments)  # no one is asked about a call that can't be made
         secret = self._services.secret
         about = {"user_id": arguments["user_id"]}
@@ -90,9 +92,9 @@ class Calls:
         proven = confirming.version_in(secret, visit.by, tool, arguments, params.get("requestState"))
         if proven == version and "inputResponses" in params:
             if confirming.is_confirmed(params["inputResponses"]):
-                return None
-            return refusal("not_confirmed", "The person did not confirm this. Nothing was changed.")
-        return {
+                return version, None
+            return version, refusal("not_confirmed", "The person did not confirm this. Nothing was changed.")
+        return version, {
             "resultType": "input_required",
             "inputRequests": {confirming.NAME: confirming.question(tool, msgspec.json.decode(found.body), arguments)},
             "requestState": confirming.seal(secret, visit.by, tool, arguments, version),
@@ -114,11 +116,18 @@ class Calls:
         return value
 
     async def _response(
-        self, visit: Visit, tool: Tool, arguments: Mapping[str, Any], id: str | int | None = None
+        self,
+        visit: Visit,
+        tool: Tool,
+        arguments: Mapping[str, Any],
+        id: str | int | None = None,
+        version: str | None = None,
     ) -> Response:
-        """Raises ApiError."""
+        """`version` is that of the user, if only this one is to be changed. Raises ApiError."""
         call, outer = parts(tool, arguments), visit.request
-        headers = {name: outer.headers[name] for name in (b"host",) if name in outer.headers}
+        headers = {b"host": outer.headers[b"host"]} if b"host" in outer.headers else {}
+        if version is not None:
+            headers[b"if-match"] = f'"{version}"'.encode()
         if call.body:
             headers[b"content-type"] = b"application/json"
         if visit.by.key_id is not None and id is not None:

@@ -79,6 +79,6 @@ def question(tool: Tool, user: Mapping[str, Any], arguments: Mapping[str, Any]) 
 
 
 def _plain(value: object) -> str:
-    """A value in quotes: in one line, short, and without characters that turn or hide others."""
-    text = "".join([sign if sign.isprintable() else " " for sign in str(value)])
+    """A value in quotes that it can't end: in one line, short, and without characters that turn or hide others."""
+    text = "".join([sign if sign.isprintable() and sign not in "“”" else " " for sign in str(value)])
     return f"“{text[:_SHOWN]}{'…' if len(text) > _SHOWN else ''}”"

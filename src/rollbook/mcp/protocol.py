@@ -136,7 +136,7 @@ class Protocol:
         if arguments is not None and not isinstance(arguments, dict):
             raise _Problem(INVALID_PARAMS, "arguments must be an object.")
         if not visit.can_ask and tool.must_ask(arguments or {}):
-            why = "A person has to confirm this, and this client can't ask one. Use the dashboard."
+            why = "A person has to confirm this, and this client can't ask one. Use the dashboard, or rollbook mcp."
             if is_modern:
                 raise _Problem(NO_CAPABILITY, why, data={"requiredCapabilities": {"elicitation": {"form": {}}}})
             return refusal("cannot_ask", why)

@@ -3,6 +3,7 @@ it may choose."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from rollbook.schemas import Schema, paragraphs
 
 _ROWS = {f"{row.method} {row.path}": row for row in ROUTES}
 _PATH = {"{userId}": "user_id", "{webhookId}": "webhook_id"}
-_ABOUT_IDS = {"user_id": "ID of the user.", "webhook_id": "ID of the webhook."}
+MAX_ID = 64
 MOST_VALUES = 10
 """Values of a list's items that are worth naming: a model knows event types by the events that it has seen."""
 _LISTED = "role,status,external_id,created_at,last_sign_in_at"
@@ -28,7 +29,6 @@ class Tool(NamedTuple):
     name: str
     call: str
     """The row that it is made of."""
-    title: str
     says: str
     takes: str = ""
     """Its arguments, besides what the path names."""
@@ -38,14 +38,21 @@ class Tool(NamedTuple):
     """Arguments for which a person has to confirm the call; `*`: they always have to."""
     undone_by: str = ""
     """The tool that undoes it."""
-    is_repeatable: bool = True
-    """True if a second call with the same arguments changes nothing more."""
     reaches_out: bool = False
     """True if it sends something to others than Rollbook."""
 
     @property
     def row(self) -> Route:
         return _ROWS[self.call]
+
+    @property
+    def title(self) -> str:
+        return self.name.replace("_", " ").capitalize()
+
+    @property
+    def id_name(self) -> str | None:
+        """The argument that the path needs."""
+        return next((name for part, name in _PATH.items() if part in self.row.path), None)
 
     @property
     def is_read_only(self) -> bool:
@@ -66,52 +73,42 @@ TOOLS = {
         Tool(
             "find_users",
             "GET /v1/users",
-            "Find users",
             "Finds users by search text, email, role, status, metadata or date. `total` says how many match. "
             "`get_user` returns all fields of one.",
             "q email external_id role status group created_after created_before metadata sort limit cursor",
             {"fields": _LISTED, "count": "exact", "limit": 20},
         ),
-        Tool("get_user", "GET /v1/users/{userId}", "Get a user", "Returns all fields of one user."),
+        Tool("get_user", "GET /v1/users/{userId}", "Returns all fields of one user."),
         Tool(
             "create_user",
             "POST /v1/users",
-            "Create a user",
             "Creates an invited user, who sets a password by `send_password_link`. They have the role member.",
             "name email external_id metadata",
-            {"status": "invited", "fields": "*"},
-            is_repeatable=False,
+            {"status": "invited"},
         ),
         Tool(
             "update_user",
             "PATCH /v1/users/{userId}",
-            "Update a user",
             "Changes the fields that are given. Metadata is merged, and null removes a key. A person has to confirm "
             "a new email or role.",
             "name email role external_id metadata",
-            {"fields": "*"},
             asks="email role",
         ),
         Tool(
             "suspend_user",
             "POST /v1/users/{userId}/suspend",
-            "Suspend a user",
             "Ends a user's sessions and API keys until they are activated. A person has to confirm it.",
-            sends={"fields": "*"},
             asks="*",
             undone_by="activate_user",
         ),
         Tool(
             "activate_user",
             "POST /v1/users/{userId}/activate",
-            "Activate a user",
             "Lets a suspended user sign in again.",
-            sends={"fields": "*"},
         ),
         Tool(
             "delete_user",
             "DELETE /v1/users/{userId}",
-            "Delete a user",
             "Deletes a user. They can be restored for a time. A person has to confirm it.",
             asks="*",
             undone_by="restore_user",
@@ -119,14 +116,11 @@ TOOLS = {
         Tool(
             "restore_user",
             "POST /v1/users/{userId}/restore",
-            "Restore a user",
             "Restores a deleted user. `find_users` with the status deleted lists them.",
-            sends={"fields": "*"},
         ),
         Tool(
             "list_groups",
             "GET /v1/groups",
-            "List groups",
             "Finds groups, or those of one user with their role there. `find_users` with `group` lists the members.",
             "q name external_id user sort limit offset",
             {"limit": 20},
@@ -134,7 +128,6 @@ TOOLS = {
         Tool(
             "user_timeline",
             "GET /v1/events",
-            "Events about a user",
             "Lists what happened to one user, newest first: changes, sign-ins, API keys, suspensions.",
             "user type created_after created_before limit before",
             {"order": "desc", "limit": 20},
@@ -142,7 +135,6 @@ TOOLS = {
         Tool(
             "list_events",
             "GET /v1/events",
-            "List events",
             "Lists the event log: who changed what, when, and from which IP address. Newest first by default.",
             "type actor address created_after created_before order limit after before",
             {"order": "desc", "limit": 20},
@@ -150,7 +142,6 @@ TOOLS = {
         Tool(
             "usage_and_limits",
             "GET /v1/usage",
-            "Usage and limits",
             "Counts the API requests of a user by endpoint and API key, with errors and refusals by the rate limit. "
             "`limits` is what is left to this API key.",
             "user key period",
@@ -158,7 +149,6 @@ TOOLS = {
         Tool(
             "list_webhooks",
             "GET /v1/webhooks",
-            "List webhooks",
             "Lists webhooks with their status and health: what failed and what waits. Without their secrets.",
             "user limit offset",
             {"limit": 20},
@@ -166,21 +156,17 @@ TOOLS = {
         Tool(
             "replay_webhook",
             "POST /v1/webhooks/{webhookId}/replays",
-            "Send events again",
             "Sends past events to a webhook again, such as those that failed during an outage.",
             "from to types user only",
-            is_repeatable=False,
             reaches_out=True,
         ),
         Tool(
             "send_password_link",
             "POST /v1/users/{userId}/tokens",
-            "Send a password link",
             "Mails a user a link to set a password: `invite` for new users, `reset_password` for others. The link is "
             "never shown here.",
             "purpose",
             {"send": True},
-            is_repeatable=False,
             reaches_out=True,
         ),
     )
@@ -218,7 +204,7 @@ def shown(name: str, can_ask: bool) -> Schema:
         "annotations": {
             "readOnlyHint": tool.is_read_only,
             "destructiveHint": bool(tool.asks),
-            "idempotentHint": tool.is_repeatable,
+            "idempotentHint": tool.row.success != 201,
             "openWorldHint": tool.reaches_out,
         },
     }
@@ -230,12 +216,14 @@ def _arguments(tool: Tool, without: str) -> tuple[dict[str, Schema], list[str]]:
     kinds = [kind for kind in (row.query, row.body) if kind is not None]
     _, found = msgspec.json.schema_components(kinds, schema_hook=_own_type, ref_template="{name}")
     fields: Schema = {}
-    required = [name for part, name in _PATH.items() if part in row.path]
+    required = [tool.id_name] if tool.id_name else []
     needed = set(_REQUIRED.get(tool.name, ()))
     for kind in kinds:
         fields |= found[kind.__name__]["properties"]
         needed |= set(found[kind.__name__].get("required", ()))
-    properties: dict[str, Schema] = {name: {"type": "string", "description": _ABOUT_IDS[name]} for name in required}
+    properties: dict[str, Schema] = {
+        name: {"type": "string", "description": f"ID of the {name.removesuffix('_id')}."} for name in required
+    }
     choices = _CHOICES.get(tool.name, {})
     for name in tool.takes.split():
         if name in without.split():
@@ -287,33 +275,25 @@ class Parts(NamedTuple):
 
 def parts(tool: Tool, arguments: Mapping[str, Any]) -> Parts:
     """The API call that a tool makes with these arguments. Raises InvalidParameter."""
-    row, given = tool.row, dict(arguments)
-    names = [name for part, name in _PATH.items() if part in row.path]
-    faults = [
-        Fault(name, f"{quoted(name)} is not an argument of this tool.")
-        for name in given
-        if name not in names and name not in tool.takes.split()
-    ]
-    ids = [given.pop(name, None) for name in names]
-    faults += [
-        Fault(name, f"{name} is required, as text.")
-        for name, value in zip(names, ids, strict=True)
-        if not isinstance(value, str) or not 0 < len(value) <= 64
-    ]
-    faults += [Fault(name, f"{name} is required.") for name in _REQUIRED.get(tool.name, ()) if not given.get(name)]
-    for name, values in _CHOICES.get(tool.name, {}).items():
-        if given.get(name) is not None and given[name] not in values:
-            faults.append(Fault(name, f"{name} must be one of {', '.join(values)}."))
+    row, given, name = tool.row, dict(arguments), tool.id_name
+    known = {name, *tool.takes.split()}
+    faults = [Fault(each, f"{quoted(each)} is not an argument of this tool.") for each in given if each not in known]
+    id = given.pop(name, None) if name else ""
+    if name and (not isinstance(id, str) or not 0 < len(id) <= MAX_ID):
+        faults.append(Fault(name, f"{name} is required, as text."))
+    faults += [Fault(each, f"{each} is required.") for each in _REQUIRED.get(tool.name, ()) if not given.get(each)]
+    for each, values in _CHOICES.get(tool.name, {}).items():
+        if given.get(each) is not None and given[each] not in values:
+            faults.append(Fault(each, f"{each} must be one of {', '.join(values)}."))
     if faults:
         raise invalid(faults)
-    path = row.path
-    for name, value in zip(names, ids, strict=True):
-        path = path.replace(next(part for part, named in _PATH.items() if named == name), quote(value, safe=""))
+    path = re.sub("{[^}]*}", quote(str(id), safe=""), row.path)
     fields = fields_of(row.body) if row.body is not None else {}
-    sent = {**tool.sends, **given}
-    body = {name: value for name, value in sent.items() if name in fields}
-    query = [pair for name, value in sent.items() if name not in fields for pair in _as_texts(name, value)]
-    return Parts(path, tuple(ids), urlencode(query), msgspec.json.encode(body) if body else b"")
+    whole = {"fields": "*"} if row.query is not None and "fields" in fields_of(row.query) else {}
+    sent = {**whole, **tool.sends, **given}
+    body = {each: value for each, value in sent.items() if each in fields}
+    query = [pair for each, value in sent.items() if each not in fields for pair in _as_texts(each, value)]
+    return Parts(path, (str(id),) if name else (), urlencode(query), msgspec.json.encode(body) if body else b"")
 
 
 def _as_texts(name: str, value: Any) -> list[tuple[str, str]]:
