@@ -45,7 +45,7 @@ from rollbook.records.connect import connect, is_sqlite
 from rollbook.records.dialect import dialect
 from rollbook.records.webhooks import health as webhook_health
 from rollbook.scim import errors as scim_errors
-from rollbook.scim.site import SCIM, Scim
+from rollbook.scim import site as scim
 from rollbook.web import brand, docs, templates
 from rollbook.web.pages import PAGES
 from rollbook.web.site import Site
@@ -83,7 +83,7 @@ def common(settings: Settings, sources: Sequence[Source] = ()) -> Common:
         from rollbook.delivery import smtp
 
         smtp.check_settings(settings)
-    rows = [f"{row.method} {row.path}" for row in (*ROUTES, *mcp.ROWS, *SCIM, *PAGES)]
+    rows = [f"{row.method} {row.path}" for row in (*ROUTES, *mcp.ROWS, *scim.ROWS, *PAGES)]
     return Common(limiter, Metrics(rows, settings.workers), Slots.create(settings.workers), tuple(sources))
 
 
@@ -111,11 +111,11 @@ class App:
         calls, pages = _with_room(ROUTES, settings.import_max_size), _with_room(PAGES, settings.import_max_size)
         self._routes.add(self._router, calls, "/v1")
         self._routes.add(mcp.Mcp(services, self._router.gate), mcp.ROWS, "/mcp")
-        self._routes.add(Scim(services, self._router.gate, services.base_url), SCIM, "/scim/")
+        self._routes.add(scim.Scim(services, self._router.gate, services.base_url), scim.ROWS, scim.PREFIX)
         self._routes.add(self._site, pages, "/")
         self._done = Done(
             self._metrics,
-            {id(row): index for index, row in enumerate((*calls, *mcp.ROWS, *SCIM, *pages))},
+            {id(row): index for index, row in enumerate((*calls, *mcp.ROWS, *scim.ROWS, *pages))},
             self._access_log,
             self._usage_buffer,
         )
@@ -227,7 +227,8 @@ class App:
         """The response to something that never became a request."""
         headers = headers or {}
         cors = b"" if self._cors is None else self._cors.lines(path, method, headers)
-        response = render(error, id, self._url, headers.get(b"accept"), cors)
+        response = scim_errors.render(error, cors) if path.startswith(scim.PREFIX) else None
+        response = response or render(error, id, self._url, headers.get(b"accept"), cors)
         self._metrics.add(error.code)
         request = Request(
             method=method,
@@ -246,7 +247,7 @@ class App:
 
     async def _rendered(self, error: ApiError, request: Request) -> Response:
         self.count(error, request)
-        if request.path.startswith("/scim/"):
+        if request.path.startswith(scim.PREFIX):
             return scim_errors.render(error)
         page = await self._site.error_page(error, request)
         return page or render(error, request.id, self._url, request.headers.get(b"accept"))

@@ -11,13 +11,13 @@ from rollbook.errors import ApiError, NotFound
 from rollbook.scim.asking import Ask, Reply
 from rollbook.scim.discovery import MOST_OPERATIONS
 from rollbook.scim.errors import described, refused, status
-from rollbook.scim.routes import ROWS
+from rollbook.scim.routes import CALLS
 
 _REFERENCE = re.compile(r"bulkId:(.+)", re.S).fullmatch
 _BULK = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
 _ROWS = {
     (row.method, row.path.split("/")[3], row.path.count("{")): row
-    for row in ROWS
+    for row in CALLS
     if row.path.split("/")[3] in ("Users", "Groups") and not row.path.endswith(".search") and row.method != "GET"
 }
 

@@ -46,6 +46,7 @@ def status(error: ApiError) -> int:
     return 409 if isinstance(error, TAKEN) else error.status
 
 
-def render(error: ApiError) -> Response:
+def render(error: ApiError, head: bytes = b"") -> Response:
+    """`head` holds header lines that every response to this request has."""
     own = b"".join([line(name, value) for name, value in error.headers.items()])
-    return Response(status(error), JSON + own, msgspec.json.encode(described(error)))
+    return Response(status(error), JSON + own + head, msgspec.json.encode(described(error)))

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from types import NoneType
 from typing import Any, NamedTuple
 
+from rollbook.errors import InvalidParameter
 from rollbook.scim.attributes import Target, target
 from rollbook.scim.errors import refused
 
@@ -124,11 +125,13 @@ class _Parser:
         return found._replace(test=lambda resource: any(map(found.test, whole.values(resource))))
 
     def _target(self, path: str) -> Target:
-        if self._within is None:
-            found = target(self._kind, path)
-        else:
-            inner = target(self._kind, f"{self._within.name}.{path}")
-            found = None if inner is None else inner._replace(extension="", name=inner.sub, sub="", is_multi=False)
+        within = self._within
+        try:
+            found = target(self._kind, path if within is None else f"{within.name}.{path}")
+        except InvalidParameter:
+            found = None
+        if found is not None and within is not None:
+            found = found._replace(extension="", name=found.sub, sub="", is_multi=False)
         if found is None or not found.name:
             raise refused("invalidFilter", f"{path[:100]!r} is no attribute to filter by.")
         return found

@@ -4,6 +4,7 @@ value, and entries that are created where a condition meets none. What is not ke
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import NoneType
 from typing import Any, NamedTuple
 
 from rollbook.scim import filters
@@ -66,6 +67,8 @@ def apply(resource: dict[str, Any], operation: Operation) -> None:
         extension = dict(resource.get(at.extension) or {}) if at.name or op == "add" else {}
         resource[at.extension] = resource = extension  # a copy: what was there belongs to what is compared
         if not at.name:
+            if not isinstance(value, dict | NoneType):
+                raise refused("invalidValue", f"{at.extension} must be an object.")
             for part in parts("User", {f"{at.extension}:{name}": each for name, each in (value or {}).items()}, op):
                 apply(resource, part._replace(at=part.at._replace(extension="")))
             return

@@ -40,7 +40,7 @@ async def search(ask: Ask) -> Reply:
     return listed(ask, Found(first.total + then.total, [*first.resources, *then.resources]))
 
 
-ROWS = [
+CALLS = [
     Row("GET", "/scim/v2/Users", users.list_users),
     Row("POST", "/scim/v2/Users", users.create_user),
     Row("POST", "/scim/v2/Users/.search", users.search_users),

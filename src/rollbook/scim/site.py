@@ -21,7 +21,7 @@ from rollbook.scim import bulk
 from rollbook.scim.asking import Ask, Reply
 from rollbook.scim.discovery import BULK_SIZE
 from rollbook.scim.errors import JSON, refused
-from rollbook.scim.routes import ROWS, Row
+from rollbook.scim.routes import CALLS, Row
 
 MOST_PARAMETERS = 50
 
@@ -31,7 +31,8 @@ async def _bulk(ask: Ask) -> Reply:
 
 
 _BULK = Row("POST", "/scim/v2/Bulk", _bulk, BULK_SIZE)
-SCIM = [*ROWS, _BULK]
+ROWS = [*CALLS, _BULK]
+PREFIX = "/scim/"
 
 
 class Scim:
