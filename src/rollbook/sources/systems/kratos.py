@@ -26,7 +26,7 @@ _NAMES = ("name", "full_name", "display_name", ("first", "last"), ("first_name",
 _MORE_NAMES = (("firstName", "lastName"), ("given_name", "family_name"), "username")
 _KNOWN = frozenset(("email", "name"))
 # Forms of Kratos' own (hash/hash_comparator.go). Its scrypt has N where others have the logarithm.
-_SCRYPT = re.compile(r"\$scrypt\$ln=([0-9]+),(r=[0-9]+,p=[0-9]+\$.+)").fullmatch
+_SCRYPT = re.compile(r"\$scrypt\$ln=([0-9]{1,10}),(r=[0-9]+,p=[0-9]+\$.+)").fullmatch
 _FIREBASE = re.compile(r"\$firescrypt\$ln=([0-9]+),r=([0-9]+),p=1\$([^$]*)\$([^$]*)\$([^$]*)\$([^$]*)").fullmatch
 _CRYPT = {"$md5-crypt$": "$1$", "$sha256-crypt$": "$5$", "$sha512-crypt$": "$6$"}
 
