@@ -188,7 +188,7 @@ def _may_be_answered(failure: AcceptedNegativeData, case: Any, response: Any) ->
         return True  # what is wrong with an operation of a bulk call is its result
     if "`offset`" in failure.message and "maximum" in failure.message.lower():
         return True  # `format: int64` is for generated clients; the offset itself has no ceiling
-    if "was object, became null" in failure.message:
+    if "was object, became null" in failure.message or ("in body" in failure.message and case.body is None):
         return True  # JSON's null counts as no body: some generated clients can't send less
     if any(f"`{name}`" in failure.message and str((case.query or {}).get(name)) in "01" for name in BOOLEANS):
         return True  # as PHP writes them
