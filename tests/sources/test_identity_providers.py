@@ -237,10 +237,9 @@ def test_kratos() -> None:
     without = one("kratos", [kratos(None, state="inactive", traits={"username": "kim"})])
     assert "password_hash" not in without
     assert (without["email"], without["name"], without["status"]) == ("kim@kratos.example", "kim", "suspended")
-    unverified = one(
-        "kratos", [kratos(None, verifiable_addresses=[{"value": "other@kratos.example", "verified": True}])]
-    )
-    assert unverified["email_verified"] is False
+    for address in (("other@kratos.example", True), ("kim@kratos.example", False)):
+        addresses = [dict(zip(("value", "verified"), address, strict=True))]
+        assert one("kratos", [kratos(None, verifiable_addresses=addresses)])["email_verified"] is False, address
 
 
 FUSIONAUTH = {
@@ -435,6 +434,7 @@ def test_zitadel() -> None:
     person = one("zitadel", page)
     assert (person["status"], person["email_verified"], person["name"]) == ("suspended", True, "Zoe Doe")
     assert one("zitadel", [{**listed, "state": "USER_STATE_INITIAL"}])["status"] == "invited"
+    assert one("zitadel", [{**ZITADEL, "state": "USER_STATE_INITIAL"}])["status"] == "active", "they have a password"
 
 
 # ---- signing in
