@@ -121,7 +121,7 @@ class Protocol:
                 return {"resources": documents.listed()} | _cached(HOUR)
             case "resources/read":
                 uri = params.get("uri")
-                text = documents.read(uri, self._services.base_url(visit.request))
+                text = documents.read(uri, self._services.url)
                 if text is None:
                     raise _Problem(INVALID_PARAMS, "There is no such resource. resources/list names all.")
                 contents = [{"uri": uri, "mimeType": "text/markdown", "text": text}]
