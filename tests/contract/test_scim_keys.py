@@ -215,6 +215,8 @@ def test_the_page_shows_the_token_once_beside_the_url_and_the_steps_of_the_provi
         # Rotated and revoked on the key's own page.
         base = f"/account/keys/{key['id']}"
         assert base in listed
+        for path in (base, f"/account/usage?key={key['id']}"):
+            assert "of 6,000</span>" in person.get(path).text, "how much of its limit is used up"
         rotated = person.post(f"{base}/rotate", data={"overlap": "3600"})
         shown = person.get(rotated.headers["location"])
         new = re.findall(r"rbk_[0-9A-Za-z]{38}", shown.text)[0]

@@ -17,6 +17,7 @@ from redis.crc import key_slot
 from rollbook.clock import now
 from rollbook.errors import LimitsUnavailable
 from rollbook.limits import valkey_address, valkey_script
+from rollbook.limits.policy import key_bucket, scim_bucket
 from rollbook.limits.table import Table
 from rollbook.limits.valkey import Valkey, inspect
 from rollbook.quota import Limit
@@ -82,12 +83,18 @@ def test_a_cluster_admits_exactly_what_is_allowed_whichever_servers_the_address_
             for limiter in limiters
             for _ in range(20)
         ]
+        calls += [
+            limiter.take(scim_bucket(user, "key_1"), LIMIT, 0, key_bucket(user, "key_2"), own)
+            for user in users
+            for limiter in limiters
+            for _ in range(20)
+        ]
         tight = Limit.parse("30/minute")
         calls += [
             limiters[0].take(f"attempts:{number}", LIMIT, 0, "sign-in:address:192.0.2.1", tight) for number in range(50)
         ]
         verdicts = await asyncio.gather(*calls)
-        assert sum(verdict.admitted for verdict in verdicts) == 20 * 100 + 20 * 40 + 30
+        assert sum(verdict.admitted for verdict in verdicts) == 20 * 100 + 2 * 20 * 40 + 30
         assert all(verdict.at for verdict in verdicts), "counted in the cluster"
         left = [(await limiters[1].peek(f"attempts:{number}", LIMIT, 0))[0][0] for number in range(50)]
         assert left.count(99) == 30 and left.count(100) == 20, "a refused attempt counts against no account"

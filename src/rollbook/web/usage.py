@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rollbook import clock, quota, units
+from rollbook.actions import key_bounds
+from rollbook.limits.policy import key_bucket, scim_bucket
 from rollbook.quota import Limit
+from rollbook.records.keys import Key
 from rollbook.web.page_request import PageRequest
 
 HOURS = 7 * 24
@@ -39,6 +42,16 @@ async def gauges(page: PageRequest, bucket: str, limit: Limit) -> list[Gauge]:
         )
         for window, (left, reset) in zip(limit, seen, strict=True)
     ]
+
+
+async def gauges_of(page: PageRequest, key: Key) -> list[Gauge]:
+    """Of the limits that only this key, and those it shares them with, count toward."""
+    own = key_bucket(key.user_id, key.limited_with or key.id)
+    found = await gauges(page, own, key_bounds.limit_of(key.rate_limit))
+    if key.kind == "scim":
+        bucket = scim_bucket(key.user_id, key.tenant or key.id)
+        found = [*await gauges(page, bucket, page.on.settings.scim_limit), *found]
+    return found
 
 
 def window_name(name: str) -> str:

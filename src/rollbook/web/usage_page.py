@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from rollbook import clock
-from rollbook.actions import key_bounds, keys
+from rollbook.actions import keys
 from rollbook.actions import usage as actions
 from rollbook.actions.arguments import ReadUsage
-from rollbook.actions.principal import key_bucket
 from rollbook.actions.usage import Usage
 from rollbook.api import spreadsheets
 from rollbook.http.response import Response
@@ -123,9 +122,7 @@ async def _gauges(page: PageRequest, view: UsageView) -> list[usage.Gauge]:
     user, key = view.user, view.key
     if key is None:
         return await usage.gauges(page, user.id, page.on.policy.limit_for(user.role, user.rate_limit))
-    return await usage.gauges(
-        page, key_bucket(key.user_id, key.limited_with or key.id), key_bounds.limit_of(key.rate_limit)
-    )
+    return await usage.gauges_of(page, key)
 
 
 def _asked(page: PageRequest, view: UsageView) -> ReadUsage:

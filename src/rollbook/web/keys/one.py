@@ -11,7 +11,6 @@ from rollbook.actions.arguments import KeyRotation, PasswordProof
 from rollbook.actions.keys import IssuedKey
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
-from rollbook.limits.policy import key_bucket, scim_bucket
 from rollbook.mcp.tools import TOOLS
 from rollbook.records import usage as records
 from rollbook.records.keys import Key
@@ -135,20 +134,10 @@ async def _page(
         problems=problems,
         overlaps=forms.OVERLAPS,
         scopes=roles.SCOPES,
-        gauges=await _gauges(page, key),
+        gauges=await usage.gauges_of(page, key),
         total=records.total(hours).requests,
         plot=plots.requests(hours, since, until) if hours else None,
     )
-
-
-async def _gauges(page: PageRequest, key: Key) -> list[usage.Gauge]:
-    """Of the limits that only requests with this key, and those it was rotated from, count toward."""
-    own = key_bucket(key.user_id, key.limited_with or key.id)
-    found = await usage.gauges(page, own, key_bounds.limit_of(key.rate_limit))
-    if key.kind == "scim":
-        bucket = scim_bucket(key.user_id, key.tenant or key.id)
-        found = [*await usage.gauges(page, bucket, page.on.settings.scim_limit), *found]
-    return found
 
 
 def example_call(page: PageRequest, holder: Holder, key: Key | None = None, token: str | None = None) -> str:
