@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -100,8 +101,15 @@ def prepare_packages(folders: Sequence[Path]) -> None:
     Raises SetupFailed.
     """
     provide(NEWER_NODE)
+    node = str(find_newer_node())
     for folder in folders:
-        _install_packages(folder, str(find_newer_node()))
+        _install_packages(folder, node)
+    if Path(node).is_relative_to(PACKED):  # the `npm` beside it does not find the rest of npm
+        script = PACKED / "npm" / "npm"
+        script.parent.mkdir(exist_ok=True)
+        script.write_text(f'#!/bin/sh\nexec {shlex.join(npm(node))} "$@"\n')
+        script.chmod(0o755)
+        os.environ["PATH"] = f"{script.parent}{os.pathsep}{os.environ['PATH']}"
 
 
 def _install_packages(folder: Path, node: str) -> None:

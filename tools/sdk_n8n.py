@@ -325,7 +325,9 @@ def trigger() -> list[Property]:
         "name": "types",
         "type": "multiOptions",
         "required": True,
-        "options": choices(event_types()),
+        "options": by_name(
+            {**each, "name": "Any Event"} if each["value"] == "*" else each for each in choices(event_types())
+        ),
         "default": ["user.created"],
         "description": text(created["types"]["description"]),
     }
@@ -346,10 +348,12 @@ def choice(value: str) -> str:
     if value.startswith("-"):
         return f"{title(value[1:])} (Descending)"
     if value == "*":
-        return "All"
+        return "All Fields"
     group, dot, rest = value.partition(".")
+    if rest == "*":
+        return f"Any {title(group)} Event"
     if dot:
-        return f"{title(group)}: {'All' if rest == '*' else title(rest)}"
+        return f"{title(group)}: {title(rest)}"
     group, colon, rest = value.partition(":")
     return f"{title(group)}: {title(rest)}" if colon else title(value)
 

@@ -725,7 +725,7 @@ export const properties: INodeProperties[] = [
 				type: "multiOptions",
 				options: [
 					{
-						name: "All",
+						name: "All Fields",
 						value: "*"
 					},
 					{
@@ -912,7 +912,7 @@ export const properties: INodeProperties[] = [
 				type: "multiOptions",
 				options: [
 					{
-						name: "All",
+						name: "All Fields",
 						value: "*"
 					},
 					{
@@ -1121,7 +1121,7 @@ export const properties: INodeProperties[] = [
 				type: "multiOptions",
 				options: [
 					{
-						name: "All",
+						name: "All Fields",
 						value: "*"
 					},
 					{
@@ -2949,12 +2949,56 @@ export const properties: INodeProperties[] = [
 				type: "multiOptions",
 				options: [
 					{
-						name: "All",
+						name: "All Fields",
 						value: "*"
 					},
 					{
-						name: "Group: All",
+						name: "Any Group Event",
 						value: "group.*"
+					},
+					{
+						name: "Any Import Event",
+						value: "import.*"
+					},
+					{
+						name: "Any Key Event",
+						value: "key.*"
+					},
+					{
+						name: "Any Limit Event",
+						value: "limit.*"
+					},
+					{
+						name: "Any Password Link Event",
+						value: "password_link.*"
+					},
+					{
+						name: "Any Second Factor Event",
+						value: "second_factor.*"
+					},
+					{
+						name: "Any Server Event",
+						value: "server.*"
+					},
+					{
+						name: "Any Session Event",
+						value: "session.*"
+					},
+					{
+						name: "Any Token Event",
+						value: "token.*"
+					},
+					{
+						name: "Any User Event",
+						value: "user.*"
+					},
+					{
+						name: "Any Users Event",
+						value: "users.*"
+					},
+					{
+						name: "Any Webhook Event",
+						value: "webhook.*"
 					},
 					{
 						name: "Group: Created",
@@ -2981,16 +3025,8 @@ export const properties: INodeProperties[] = [
 						value: "group.updated"
 					},
 					{
-						name: "Import: All",
-						value: "import.*"
-					},
-					{
 						name: "Import: Finished",
 						value: "import.finished"
-					},
-					{
-						name: "Key: All",
-						value: "key.*"
 					},
 					{
 						name: "Key: Created",
@@ -3021,16 +3057,8 @@ export const properties: INodeProperties[] = [
 						value: "key.rotated"
 					},
 					{
-						name: "Limit: All",
-						value: "limit.*"
-					},
-					{
 						name: "Limit: Exceeded",
 						value: "limit.exceeded"
-					},
-					{
-						name: "Password Link: All",
-						value: "password_link.*"
 					},
 					{
 						name: "Password Link: Created",
@@ -3039,10 +3067,6 @@ export const properties: INodeProperties[] = [
 					{
 						name: "Second Factor: Activated",
 						value: "second_factor.activated"
-					},
-					{
-						name: "Second Factor: All",
-						value: "second_factor.*"
 					},
 					{
 						name: "Second Factor: Codes Regenerated",
@@ -3061,16 +3085,8 @@ export const properties: INodeProperties[] = [
 						value: "second_factor.used_recovery_code"
 					},
 					{
-						name: "Server: All",
-						value: "server.*"
-					},
-					{
 						name: "Server: Test",
 						value: "server.test"
-					},
-					{
-						name: "Session: All",
-						value: "session.*"
 					},
 					{
 						name: "Session: Created",
@@ -3087,10 +3103,6 @@ export const properties: INodeProperties[] = [
 					{
 						name: "Session: Revoked",
 						value: "session.revoked"
-					},
-					{
-						name: "Token: All",
-						value: "token.*"
 					},
 					{
 						name: "Token: Consumed",
@@ -3111,10 +3123,6 @@ export const properties: INodeProperties[] = [
 					{
 						name: "User: Activated",
 						value: "user.activated"
-					},
-					{
-						name: "User: All",
-						value: "user.*"
 					},
 					{
 						name: "User: Confirmation Failed",
@@ -3165,16 +3173,8 @@ export const properties: INodeProperties[] = [
 						value: "user.updated"
 					},
 					{
-						name: "Users: All",
-						value: "users.*"
-					},
-					{
 						name: "Users: Exported",
 						value: "users.exported"
-					},
-					{
-						name: "Webhook: All",
-						value: "webhook.*"
 					},
 					{
 						name: "Webhook: Created",
