@@ -866,7 +866,7 @@ class Token(Struct, frozen=True, kw_only=True):
         ]
         | None
     )
-    redirect_url: Annotated[str, uri("Where the user continues afterwards. Null: in the dashboard.")] | None
+    redirect_url: Annotated[str, says("Where the user continues afterwards. Null: in the dashboard.")] | None
     data: (
         Annotated[
             msgspec.Raw,
@@ -888,7 +888,7 @@ class UsedToken(Struct, frozen=True):
 
     id: Annotated[str, identifier("ID of the token.", examples.TOKEN_ID)]
     purpose: Annotated[str, open_enum(one_time_tokens.PURPOSES, "What it was for.")]
-    redirect_url: Annotated[str, uri("Where the user continues.")] | None
+    redirect_url: Annotated[str, says("Where the user continues.")] | None
     data: (
         Annotated[
             msgspec.Raw,

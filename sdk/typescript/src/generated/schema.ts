@@ -724,10 +724,7 @@ export interface components {
              * @example invite
              */
             purpose?: "invite" | "reset_password" | "verify_email" | "change_email" | "sign_in" | (string & {});
-            /**
-             * Format: uri
-             * @description Where the user continues afterwards. Null: in the dashboard.
-             */
+            /** @description Where the user continues afterwards. Null: in the dashboard. */
             redirect_url?: string | null;
             /**
              * @description Your own data.
@@ -2360,10 +2357,7 @@ export interface components {
              * @example charlie@example.com
              */
             email: string | null;
-            /**
-             * Format: uri
-             * @description Where the user continues afterwards. Null: in the dashboard.
-             */
+            /** @description Where the user continues afterwards. Null: in the dashboard. */
             redirect_url: string | null;
             /**
              * @description Your own data.
@@ -2638,10 +2632,7 @@ export interface components {
              * @example invite
              */
             purpose: "invite" | "reset_password" | "verify_email" | "change_email" | "sign_in" | (string & {});
-            /**
-             * Format: uri
-             * @description Where the user continues.
-             */
+            /** @description Where the user continues. */
             redirect_url: string | null;
             /**
              * @description Your own data.
