@@ -357,7 +357,8 @@ class ImportLimitReached(Forbidden):
 
 
 class NotYourself(Forbidden):
-    """You can't delete or suspend yourself. Use the API key of another admin or owner."""
+    """You can't delete or suspend yourself, nor change your own email by SCIM. Use the API key of another admin or
+    owner."""
 
     code = "not_yourself"
     message = "You cannot do this to yourself."

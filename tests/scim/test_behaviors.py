@@ -328,6 +328,8 @@ def test_17_the_last_owner_and_oneself_are_protected(idp: Provider, http: httpx2
     off, on = ({"Operations": [{"op": "replace", "path": "active", "value": value}]} for value in (False, True))
     refused(idp.http.patch(f"/Users/{owner}", json=off), 403)
     refused(idp.http.delete(f"/Users/{owner}"), 403)
+    stolen = {"Operations": [{"op": "replace", "path": "emails.value", "value": "thief@example.com"}]}
+    refused(idp.http.patch(f"/Users/{owner}", json=stolen), 403)
     # Another owner can be suspended; to give back such a role needs a scope that a SCIM key has only if it is given it.
     second = new_user(http, role="owner")
     told(idp.http.patch(f"/Users/{second['id']}", json=off))

@@ -174,6 +174,7 @@ def test_texts_and_members_are_bounded(idp: Provider) -> None:
         {"emails": [{"value": "no address"}]},
         {"emails": [{"value": "a@example.com", "type": "x" * 256}]},
         {"userName": None},
+        {"emails": [{"value": f"{number}@example.com"} for number in range(101)]},
     ):
         refused(idp.http.post("/Users", json=user(**fields)), 400, "invalidValue")
     refused(idp.http.post("/Users", json={"userName": "a@example.com"}), 400, "invalidSyntax")

@@ -12,7 +12,7 @@ from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, require
 from rollbook.actions.principal import Principal
-from rollbook.errors import InvalidParameter, NotFound, PreconditionFailed
+from rollbook.errors import InvalidParameter, NotFound, NotYourself, PreconditionFailed
 from rollbook.records import rules, scim, user_list, users
 from rollbook.records.scim import Kept
 from rollbook.records.user_list.query import Order, Query
@@ -108,10 +108,7 @@ async def create_person(on: Rollbook, by: Principal, wanted: Wanted) -> Person:
 
 async def _create_person(tx: Tx, by: Principal, new: User, wanted: Wanted) -> Person:
     user = await user_actions.add(tx, by, new)
-    await scim.keep(tx, user.id, wanted.user_name, wanted.attributes)
-    if wanted.external_id is not None:
-        await scim.identify(tx, by.tenant, "user", user.id, wanted.external_id)
-    return await _person(tx, user.id, by.tenant)
+    return Person(user, await _kept(tx, by, user, Kept(), wanted))
 
 
 async def change_person(
@@ -137,16 +134,23 @@ async def _change_person(
     wanted = edit(person)
     _check(wanted)
     user, kept = person
-    await user_actions.change(tx, by, user, _columns(person, wanted, replaces))
+    user = await user_actions.change(tx, by, user, _columns(by, person, wanted, replaces))
+    kept = await _kept(tx, by, user, kept, wanted)
+    return Person(user, kept) if kept.user_name else await _person(tx, id, by.tenant)
+
+
+async def _kept(tx: Tx, by: Principal, user: User, kept: Kept, wanted: Wanted) -> Kept:
+    """What is kept from now on. Raises UserNameTaken, ExternalIdTaken."""
     external_id = wanted.external_id
-    if (wanted.user_name, wanted.attributes, external_id) != (kept.user_name, kept.attributes, kept.external_id):
-        await scim.keep(tx, id, wanted.user_name, wanted.attributes)
+    if (wanted.user_name, wanted.attributes, external_id) == (kept.user_name, kept.attributes, kept.external_id):
+        return kept
     if external_id != kept.external_id:
-        await scim.identify(tx, by.tenant, "user", id, external_id)
-    return await _person(tx, id, by.tenant)
+        await scim.identify(tx, by.tenant, "user", user.id, external_id, kept.external_id)
+    kept = await scim.keep(tx, user.id, wanted.user_name, wanted.attributes, kept)
+    return kept._replace(external_id=external_id)
 
 
-def _columns(person: Person, wanted: Wanted, replaces: bool) -> dict[str, Any]:
+def _columns(by: Principal, person: Person, wanted: Wanted, replaces: bool) -> dict[str, Any]:
     """What changes of the user that everybody sees. A name is only set by what the provider says of it now: it may have
     been changed here since."""
     user, kept = person
@@ -161,6 +165,8 @@ def _columns(person: Person, wanted: Wanted, replaces: bool) -> dict[str, Any]:
         follows = rules.email_key(kept.user_name or user.email) == rules.email_key(user.email)
         email = user_name if follows or replaces else None
     if email is not None and email != user.email:
+        if user.id == by.user_id:  # a key, however narrow, must not lead to the password of its user
+            raise NotYourself("You cannot change your own email by SCIM.")
         columns["email"] = checked(rules.email, "emails", email)
     return columns
 

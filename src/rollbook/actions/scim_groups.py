@@ -155,7 +155,7 @@ async def _apply(tx: Tx, by: Principal, group: Group, wanted: TeamChange) -> Tea
     before = (await scim.external_ids(tx, by.tenant, [id])).get(id)
     if wanted.sets_external_id and wanted.external_id != before:
         check_text("externalId", wanted.external_id)
-        await scim.identify(tx, by.tenant, "group", id, wanted.external_id)
+        await scim.identify(tx, by.tenant, "group", id, wanted.external_id, before)
         await groups.counted(tx, id, 0)  # it has another version
     for change in wanted.members:
         await _change_members(tx, by, id, change)

@@ -7,7 +7,7 @@ others, who take them over.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,7 +15,7 @@ import msgspec
 from rollbook import clock
 from rollbook.errors import ExternalIdTaken, UserNameTaken
 from rollbook.records import rules
-from rollbook.storage.database import Duplicate, Queries, Row, Tx, first
+from rollbook.storage.database import Duplicate, Queries, Row, Tx, first, scalar
 
 AT_ONCE = 100
 """Users of a statement."""
@@ -51,25 +51,26 @@ BY_USER_NAME = """
     SELECT u.id, 2 FROM users AS u LEFT JOIN scim_users AS s ON s.user_id = u.id
     WHERE u.email_key = ? AND s.user_name IS NULL
     ORDER BY place LIMIT 1"""
+HOLDERS = """
+    SELECT s.user_id, u.id FROM scim_users AS s LEFT JOIN users AS u ON u.id = s.user_id WHERE s.user_name_key = ?
+    UNION ALL
+    SELECT u.id, u.id FROM users AS u LEFT JOIN scim_users AS s ON s.user_id = u.id
+    WHERE u.email_key = ? AND s.user_name IS NULL"""
+TAKE_OVER = "UPDATE scim_users SET user_name = NULL, user_name_key = NULL WHERE user_id = ?"
 KEEP = """
     INSERT INTO scim_users (user_id, user_name, user_name_key, attributes, version, updated_at)
     VALUES (?, ?, ?, ?, 1, ?) ON CONFLICT (user_id) DO UPDATE SET user_name = excluded.user_name,
       user_name_key = excluded.user_name_key, attributes = excluded.attributes,
       version = scim_users.version + 1, updated_at = excluded.updated_at RETURNING version"""
-TAKE_OVER_NAME = """
-    UPDATE scim_users SET user_name = NULL, user_name_key = NULL
-    WHERE user_name_key = ? AND NOT EXISTS (SELECT 1 FROM users WHERE id = user_id)"""
 BY_EXTERNAL_ID = "SELECT object_id FROM scim_external_ids WHERE tenant = ? AND kind = ? AND external_id = ?"
 EXTERNAL_IDS = "SELECT object_id, external_id FROM scim_external_ids WHERE tenant = ? AND object_id IN ({})".format(
     ", ".join("?" * AT_ONCE)
 )
 IDENTIFY = """
     INSERT INTO scim_external_ids (tenant, object_id, kind, external_id) VALUES (?, ?, ?, ?)
-    ON CONFLICT (tenant, object_id) DO UPDATE SET external_id = excluded.external_id"""
-TAKE_OVER_ID = """
-    DELETE FROM scim_external_ids WHERE tenant = ? AND kind = ? AND external_id = ?
-      AND NOT EXISTS (SELECT 1 FROM users WHERE id = object_id)
-      AND NOT EXISTS (SELECT 1 FROM groups WHERE id = object_id)"""
+    ON CONFLICT (tenant, kind, external_id) DO UPDATE SET object_id = excluded.object_id
+      WHERE NOT EXISTS (SELECT 1 FROM users WHERE id = scim_external_ids.object_id)
+        AND NOT EXISTS (SELECT 1 FROM groups WHERE id = scim_external_ids.object_id) RETURNING object_id"""
 FORGET_ID = "DELETE FROM scim_external_ids WHERE tenant = ? AND object_id = ?"
 HELD = "SELECT user_name, attributes FROM scim_users WHERE user_id = ?"
 HELD_IDS = "SELECT tenant, external_id FROM scim_external_ids WHERE object_id = ? ORDER BY tenant"
@@ -110,18 +111,20 @@ async def named(queries: Queries, user_name: str) -> str | None:
     return found
 
 
-async def keep(tx: Tx, user_id: str, user_name: str | None, attributes: Mapping[str, Any]) -> None:
-    """Keep this of a user, from now on. Raises UserNameTaken."""
-    key = None
-    if user_name is not None:
-        key = rules.email_key(user_name)
-        await tx.run(TAKE_OVER_NAME, key)
-        if await named(tx, user_name) not in (None, user_id):
-            raise UserNameTaken()
+async def keep(tx: Tx, user_id: str, user_name: str | None, attributes: dict[str, Any], before: Kept) -> Kept:
+    """Keep this of a user, from now on, instead of what was. Raises UserNameTaken."""
+    key, now = None if user_name is None else rules.email_key(user_name), clock.now()
+    if key is not None and (before.user_name is None or key != rules.email_key(before.user_name)):
+        for holder, living in await tx.all(HOLDERS, key, key):
+            if living is None:
+                await tx.run(TAKE_OVER, holder)
+            elif living != user_id:
+                raise UserNameTaken()
     try:
-        await tx.one(KEEP, user_id, user_name, key, _encode(attributes).decode(), clock.now())
+        version = await scalar(tx, KEEP, user_id, user_name, key, _encode(attributes).decode(), now)
     except Duplicate:
         raise UserNameTaken() from None
+    return Kept(user_name, False, attributes, version, now, before.external_id)
 
 
 async def external_ids(queries: Queries, tenant: str, ids: Sequence[str]) -> dict[str, str]:
@@ -135,16 +138,12 @@ async def identified(queries: Queries, tenant: str, kind: str, external_id: str)
     return found
 
 
-async def identify(tx: Tx, tenant: str, kind: str, id: str, external_id: str | None) -> None:
-    """Let the provider call it so from now on. Raises ExternalIdTaken."""
-    if external_id is None:
+async def identify(tx: Tx, tenant: str, kind: str, id: str, external_id: str | None, before: str | None) -> None:
+    """Let the provider call it so from now on, instead of what it did. Raises ExternalIdTaken."""
+    if before is not None:
         await tx.run(FORGET_ID, tenant, id)
-        return
-    await tx.run(TAKE_OVER_ID, tenant, kind, external_id)
-    try:
-        await tx.run(IDENTIFY, tenant, id, kind, external_id)
-    except Duplicate:
-        raise ExternalIdTaken("Another resource has this externalId.") from None
+    if external_id is not None and await tx.one(IDENTIFY, tenant, id, kind, external_id) is None:
+        raise ExternalIdTaken("Another resource has this externalId.")
 
 
 class Held(NamedTuple):

@@ -70,10 +70,14 @@ _TABLES = {
 }
 
 
-@lru_cache(maxsize=1024)
 def target(kind: str, path: str) -> Target | None:
     """Where a path leads, in any case and with the schema in front or without; None: to nothing that is kept. Raises
     InvalidParameter for what is no path."""
+    return _target(kind, path) if len(path) <= LONGEST_PATH else None
+
+
+@lru_cache(maxsize=1024)
+def _target(kind: str, path: str) -> Target | None:
     extension, rest = "", path.strip()
     for urn in (f"{CORE}{kind}", ENTERPRISE):
         if rest.lower() == urn.lower():
@@ -82,7 +86,7 @@ def target(kind: str, path: str) -> Target | None:
             extension, rest = urn if urn == ENTERPRISE else "", rest[len(urn) + 1 :]
             break
     match = _PATH(rest)
-    if match is None or len(path) > LONGEST_PATH:
+    if match is None:
         if rest.lower().startswith("urn:"):  # of a schema that is not kept
             return None
         raise refused("invalidPath", f"{path[:100]!r} is not a path of an attribute.")

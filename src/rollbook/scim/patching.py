@@ -11,7 +11,7 @@ from rollbook.scim import filters
 from rollbook.scim.attributes import Target, target
 from rollbook.scim.errors import refused
 
-MOST_OPERATIONS = 1_000
+MOST_OPERATIONS, MOST_ENTRIES = 1_000, 100
 
 
 class Operation(NamedTuple):
@@ -89,6 +89,8 @@ def apply(resource: dict[str, Any], operation: Operation) -> None:
 def _entries(entries: list[dict[str, Any]], op: str, at: Target, value: Any) -> list[dict[str, Any]]:
     """The entries of an attribute with several, changed."""
     given = [_entry(each) for each in (value if isinstance(value, list) else [] if value is None else [value])]
+    if len(entries) + len(given) > MOST_ENTRIES:
+        raise refused("invalidValue", f"{at.name} must have at most {MOST_ENTRIES} entries.")
     if at.condition is None and not at.sub:
         if op == "replace":
             return given

@@ -231,7 +231,9 @@ class LastOwner(Forbidden):
 
 
 class NotYourself(Forbidden):
-    """`not_yourself`: You can't delete or suspend yourself. Use the API key of another admin or owner."""
+    """`not_yourself`: You can't delete or suspend yourself, nor change your own email by SCIM. Use the API key of
+    another admin or owner.
+    """
 
 
 class FactorLimitReached(Forbidden):

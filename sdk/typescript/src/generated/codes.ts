@@ -162,7 +162,7 @@ export class MissingKey extends Unauthorized {}
 /** Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist. */
 export class NotFound extends APIError {}
 
-/** You can't delete or suspend yourself. Use the API key of another admin or owner. */
+/** You can't delete or suspend yourself, nor change your own email by SCIM. Use the API key of another admin or owner. */
 export class NotYourself extends Forbidden {}
 
 /**

@@ -237,7 +237,7 @@ export class UsersSecondFactors {
    *
    * Scope: `users:write`.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
-   * @throws {NotYourself} You can't delete or suspend yourself.
+   * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * await client.users.secondFactors.lift("user_065n18a8k1rnhbvqalm9j3ts0c");
@@ -425,7 +425,7 @@ export class Users {
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
    * @throws {LastOwner} The last active owner can't be deleted, suspended or given a lower role, because no one could undo
    * it.
-   * @throws {NotYourself} You can't delete or suspend yourself.
+   * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {PreconditionFailed} The user or webhook has changed since you read it: `If-Match` names an outdated version.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
@@ -456,7 +456,7 @@ export class Users {
    * @throws {WrongPassword} The email is unknown, or the password is wrong.
    * @throws {LastOwner} The last active owner can't be deleted, suspended or given a lower role, because no one could undo
    * it.
-   * @throws {NotYourself} You can't delete or suspend yourself.
+   * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {PreconditionFailed} The user or webhook has changed since you read it: `If-Match` names an outdated version.
    * @throws {TooManyAttempts} Too many wrong passwords or codes for this account or from this client (settings
@@ -482,7 +482,7 @@ export class Users {
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {LastOwner} The last active owner can't be deleted, suspended or given a lower role, because no one could undo
    * it.
-   * @throws {NotYourself} You can't delete or suspend yourself.
+   * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @throws {PreconditionFailed} The user or webhook has changed since you read it: `If-Match` names an outdated version.
    * @example
@@ -522,7 +522,7 @@ export class Users {
    *
    * Scope: `users:write`.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
-   * @throws {NotYourself} You can't delete or suspend yourself.
+   * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const passwordLink = await client.users.createPasswordLink("user_065n18a8k1rnhbvqalm9j3ts0c", {
@@ -561,7 +561,7 @@ export class Users {
    * Scope: `tokens:create`.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {EmailTaken} Another user has this email.
-   * @throws {NotYourself} You can't delete or suspend yourself.
+   * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const token = await client.users.createToken("user_065n18a8k1rnhbvqalm9j3ts0c", {
@@ -599,7 +599,7 @@ export class Users {
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {LastOwner} The last active owner can't be deleted, suspended or given a lower role, because no one could undo
    * it.
-   * @throws {NotYourself} You can't delete or suspend yourself.
+   * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
    * @example
    * const user = await client.users.suspend("user_065n18a8k1rnhbvqalm9j3ts0c");

@@ -283,7 +283,7 @@ class AsyncUsersSecond_factors(AsyncResource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
 
         Raises:
-            NotYourself: You can't delete or suspend yourself.
+            NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
                 doesn't exist.
 
@@ -2635,7 +2635,7 @@ class AsyncUsers(AsyncResource):
             WrongPassword: The email is unknown, or the password is wrong.
             LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
                 could undo it.
-            NotYourself: You can't delete or suspend yourself.
+            NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
                 doesn't exist.
             PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
@@ -2726,7 +2726,7 @@ class AsyncUsers(AsyncResource):
             WrongPassword: The email is unknown, or the password is wrong.
             LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
                 could undo it.
-            NotYourself: You can't delete or suspend yourself.
+            NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
                 doesn't exist.
             PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
@@ -2781,7 +2781,7 @@ class AsyncUsers(AsyncResource):
         Raises:
             LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
                 could undo it.
-            NotYourself: You can't delete or suspend yourself.
+            NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
                 doesn't exist.
             PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
@@ -2859,7 +2859,7 @@ class AsyncUsers(AsyncResource):
                 one, kept over retries.
 
         Raises:
-            NotYourself: You can't delete or suspend yourself.
+            NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
                 doesn't exist.
 
@@ -2946,7 +2946,7 @@ class AsyncUsers(AsyncResource):
 
         Raises:
             EmailTaken: Another user has this email.
-            NotYourself: You can't delete or suspend yourself.
+            NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
                 doesn't exist.
 
@@ -3016,7 +3016,7 @@ class AsyncUsers(AsyncResource):
         Raises:
             LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
                 could undo it.
-            NotYourself: You can't delete or suspend yourself.
+            NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
                 doesn't exist.
 

@@ -281,7 +281,7 @@ class UsersSecond_factors(Resource):
             user_id: ID of the user, or `me` for the user the API key belongs to.
 
         Raises:
-            NotYourself: You can't delete or suspend yourself.
+            NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
                 doesn't exist.
 
@@ -2621,7 +2621,7 @@ class Users(Resource):
             WrongPassword: The email is unknown, or the password is wrong.
             LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
                 could undo it.
-            NotYourself: You can't delete or suspend yourself.
+            NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
                 doesn't exist.
             PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
@@ -2712,7 +2712,7 @@ class Users(Resource):
             WrongPassword: The email is unknown, or the password is wrong.
             LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
                 could undo it.
-            NotYourself: You can't delete or suspend yourself.
+            NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
                 doesn't exist.
             PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
@@ -2767,7 +2767,7 @@ class Users(Resource):
         Raises:
             LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
                 could undo it.
-            NotYourself: You can't delete or suspend yourself.
+            NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
                 doesn't exist.
             PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
@@ -2845,7 +2845,7 @@ class Users(Resource):
                 one, kept over retries.
 
         Raises:
-            NotYourself: You can't delete or suspend yourself.
+            NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
                 doesn't exist.
 
@@ -2932,7 +2932,7 @@ class Users(Resource):
 
         Raises:
             EmailTaken: Another user has this email.
-            NotYourself: You can't delete or suspend yourself.
+            NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
                 doesn't exist.
 
@@ -3000,7 +3000,7 @@ class Users(Resource):
         Raises:
             LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
                 could undo it.
-            NotYourself: You can't delete or suspend yourself.
+            NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
             NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
                 doesn't exist.
 
