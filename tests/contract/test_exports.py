@@ -108,6 +108,7 @@ def shown(user: dict[str, Any]) -> dict[str, Any]:
     if isinstance(user["metadata"], str):  # of CSV
         user["metadata"], user["email_verified"] = json.loads(user["metadata"]), user["email_verified"] == "true"
         user |= {name: user[name] or None for name in ("external_id", "rate_limit", "last_sign_in_at")}
+        assert user.pop("groups") == ""
     return user
 
 

@@ -15,7 +15,7 @@ from rollbook import roles
 from rollbook.actions.import_sources import OWN_FILE, ImportSource
 from rollbook.config import MAX_TOKEN_LIFETIME, LanguageCode
 from rollbook.delivery import outcomes
-from rollbook.records import event_types, examples, one_time_tokens
+from rollbook.records import event_types, examples, group_names, one_time_tokens
 from rollbook.records.examples import ALICE_ID, CHARLIE_ID
 from rollbook.records.one_time_tokens import Purpose as TokenPurpose
 from rollbook.records.user_list.query import SORTABLE
@@ -238,6 +238,17 @@ class TotpSecret(str):
     }
 
 
+class GroupNames(dict[str, str]):
+    """The groups to add the user to, separated by `;`, each a name or `name:role`. A group that doesn't exist is
+    created. Write a `;`, a backslash, and a `:` in a name with a backslash before it."""
+
+    schema: ClassVar[Schema] = {
+        "type": "string",
+        "maxLength": group_names.MAX_TEXT,
+        "examples": ["Design;Support:lead"],
+    }
+
+
 class ColumnMapping(str):
     """A JSON object from the columns of a CSV file to fields, such as `{"Mail": "email", "Plan": "metadata.plan",
     "Notes": null}`. `metadata.plan` puts a column into the metadata, null ignores it. Default: columns that are named
@@ -440,6 +451,7 @@ class ImportedUser(UserCreate, kw_only=True):
     created_at: Time | UnsetType = UNSET
     updated_at: Time | UnsetType = UNSET
     last_sign_in_at: Time | None | UnsetType = UNSET
+    groups: GroupNames | None | UnsetType = UNSET
 
     @staticmethod
     def at_odds(given: Mapping[str, Any]) -> Mapping[str, str]:

@@ -10,11 +10,12 @@ from rollbook import clock
 from rollbook.actions.arguments import ExportUsers
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Spool, take_turn
-from rollbook.actions.permissions import require, require_proof
+from rollbook.actions.permissions import reaches_all, require, require_proof
 from rollbook.actions.principal import Principal
 from rollbook.actions.users import check_group, filters_of
 from rollbook.errors import InsufficientScope, StorageUnavailable
-from rollbook.records import event_log, events, user_list
+from rollbook.records import event_log, events, group_names, user_list
+from rollbook.records import groups as group_records
 from rollbook.records.user_list.query import Filters, Query
 from rollbook.records.users import User
 from rollbook.storage.database import Queries
@@ -22,8 +23,13 @@ from rollbook.storage.database import Queries
 AT_ONCE = 200
 """Users that are read and written at a time: on PostgreSQL, that is done on the event loop."""
 
-Held = tuple[User, str | None]
-"""A user and, where it is asked for, the hash of their password."""
+
+class Held(NamedTuple):
+    """A user, with the hash of their password and the text of their groups where those are told."""
+
+    user: User
+    hash: str | None
+    groups: str | None
 
 
 class Form(NamedTuple):
@@ -56,6 +62,7 @@ async def export_users(
     filters = filters_of(asked)
     if filters.group is not None:
         await check_group(on, by, filters.group)
+    with_groups = reaches_all(by, "groups:read")
     turn = take_turn(on, by, "users:export")
     told = {"count": await user_list.count(on.db, filters), "filters": _told(filters), "with_hashes": with_hashes}
     await on.write(events.record, "users.exported", "", by.actor, told)
@@ -66,7 +73,7 @@ async def export_users(
         raise StorageUnavailable("The server can't create a file for the export. Check its disk.") from None
     begun: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     reading = asyncio.get_running_loop().create_task(
-        _read(on, Query(filters, limit=AT_ONCE), form, with_hashes, spool, begun)
+        _read(on, Query(filters, limit=AT_ONCE), form, with_hashes, with_groups, spool, begun)
     )
     _reading.add(reading)
     reading.add_done_callback(_reading.discard)
@@ -88,11 +95,17 @@ _reading: set[asyncio.Task[None]] = set()
 
 
 async def _read(
-    on: Rollbook, query: Query, form: Form, with_hashes: bool, spool: Spool, begun: asyncio.Future[int]
+    on: Rollbook,
+    query: Query,
+    form: Form,
+    with_hashes: bool,
+    with_groups: bool,
+    spool: Spool,
+    begun: asyncio.Future[int],
 ) -> None:
     try:
         async with on.exports:
-            await on.read_aside(_all, query, form, with_hashes, spool, begun)
+            await on.read_aside(_all, query, form, with_hashes, with_groups, spool, begun)
     except Exception as problem:
         if not begun.done():
             begun.set_exception(problem)
@@ -102,7 +115,13 @@ async def _read(
 
 
 async def _all(
-    queries: Queries, query: Query, form: Form, with_hashes: bool, spool: Spool, begun: asyncio.Future[int]
+    queries: Queries,
+    query: Query,
+    form: Form,
+    with_hashes: bool,
+    with_groups: bool,
+    spool: Spool,
+    begun: asyncio.Future[int],
 ) -> None:
     """In one snapshot, from a thread on SQLite. It lasts for as long as it takes to read all, however slowly the client
     reads them."""
@@ -113,7 +132,17 @@ async def _all(
     width = len(User._fields)
     while not spool.is_closed:
         page = await read(queries, query)
-        spool.write(form.part([(User._make(row[:width]), row[width] if with_hashes else None) for row in page.rows]))
+        users = [User._make(row[:width]) for row in page.rows]
+        groups = await group_records.of_users(queries, [user.id for user in users]) if with_groups else None
+        held = [
+            Held(
+                user,
+                row[width] if with_hashes else None,
+                None if groups is None else group_names.write(groups.get(user.id, ())),
+            )
+            for user, row in zip(users, page.rows, strict=True)
+        ]
+        spool.write(form.part(held))
         if page.after is None:
             return
         query = query._replace(position=page.after)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from msgspec import UNSET
@@ -21,12 +21,12 @@ from rollbook.actions.permissions import known, require, whom
 from rollbook.actions.principal import Principal
 from rollbook.actions.users import patched
 from rollbook.errors import Fault, GroupLimitReached, NotFound
-from rollbook.records import events, groups, scim, users
+from rollbook.records import events, group_names, groups, rules, scim, users
 from rollbook.records.groups import Candidate, Group, Member, Membership, Selection
 from rollbook.storage.database import Queries, Tx
 
 MAX_GROUPS = 100_000
-MAX_MEMBERSHIPS = 1_000
+MAX_MEMBERSHIPS = group_names.MAX
 """Groups of a user."""
 
 
@@ -113,6 +113,24 @@ async def add(tx: Tx, by: Principal, new: Group) -> Group:
     group = await groups.add(tx, new)
     await events.record(tx, "group.created", "", by.actor, groups.public(group))
     return group
+
+
+async def named(tx: Tx, by: Principal, names: Sequence[str]) -> dict[str, str]:
+    """The IDs of the groups with these names, by name; ignoring case where no group has the very name, and the oldest
+    if several have it. Those that don't exist are created, as far as there may be so many: the others are missing."""
+    found = await groups.by_names(tx, names)
+    if len(found) == len(names):
+        return found
+    await users.take_all_turns(tx)  # of two imports at the same time, the second sees the groups of the first
+    found = await groups.by_names(tx, names)
+    room = MAX_GROUPS - await groups.count(tx)
+    missing = {rules.fold(name): name for name in reversed(names) if name not in found}
+    new = [await groups.add(tx, groups.new(name=name)) for name in [*reversed(missing.values())][: max(room, 0)]]
+    if not new:
+        return found
+    await events.record_many(tx, [events.row("group.created", "", by.actor, groups.public(group)) for group in new])
+    created = {rules.fold(group.name): group.id for group in new}
+    return found | {name: created[rules.fold(name)] for name in names if rules.fold(name) in created}
 
 
 async def update(

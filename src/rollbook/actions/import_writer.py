@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 from msgspec import UNSET, UnsetType
 
 from rollbook import clock
-from rollbook.actions import new_passwords, passwords, second_factors, users
+from rollbook.actions import import_groups, new_passwords, passwords, second_factors, users
 from rollbook.actions.arguments import NO_PASSWORD_YET, ImportedUser, ImportOptions
 from rollbook.actions.checking import given, invalid
 from rollbook.actions.context import Rollbook
+from rollbook.actions.import_groups import Memberships
 from rollbook.actions.permissions import may_grant, may_touch, require
 from rollbook.actions.principal import Principal, as_of_now
 from rollbook.actions.users import changes_of
@@ -28,6 +29,7 @@ from rollbook.errors import (
     EmailTaken,
     ExternalIdTaken,
     Fault,
+    GroupLimitReached,
     InsufficientScope,
     LastOwner,
     NotYourself,
@@ -207,6 +209,8 @@ class Importer:
         _check_times(user)
         if _totp_of(user) is not None:
             require(by, "users:import")
+        if import_groups.named(user):
+            require(by, "groups:write")
         if not isinstance(user.password_hash, str):
             return None, None
         try:
@@ -297,29 +301,34 @@ class Importer:
     ) -> BatchOutcomes:
         """Write the rows."""
         updates = self._options.on_conflict == "update"
-        outcomes: list[Outcome] = ["added"] * len(rows)
+        memberships = await Memberships.of(tx, by, [row.user for row in rows])
+        outcomes = [_outcome(memberships, row.user) for row in rows]
         if not updates and None not in prepared:  # the database tells who exists
-            await self._add(tx, by, prepared, range(len(rows)), outcomes)
-            await self._add_factors(tx, rows, prepared, outcomes)
+            new = [at for at, outcome in enumerate(outcomes) if outcome == "added"]
+            await self._add(tx, by, prepared, new, outcomes)
+            await self._add_rest(tx, by, rows, prepared, outcomes, memberships)
             return BatchOutcomes(outcomes, {})
         keys = [self._key(row.user) for row in rows]
         asked = [key for key, user in zip(keys, prepared, strict=True) if updates or user is None]
         if updates:
             await user_records.take_all_turns(tx)
         existing = await dialect(tx).user_imports.existing(tx, self._options.match, asked) if asked else {}
-        new: list[int] = []
+        new = []
         for at, key in enumerate(keys):
             known, user = existing.get(key), prepared[at]
+            if isinstance(outcomes[at], ApiError):
+                continue
             if known is None:
                 if user is None:
                     raise _Raced
                 new.append(at)
             elif updates:
-                outcomes[at] = await self._update(tx, by, rows[at], known, None if user is None else user.password_hash)
+                hash = None if user is None else user.password_hash
+                outcomes[at] = await self._update(tx, by, rows[at], known, hash, memberships)
             else:
                 outcomes[at] = self._conflict(EmailTaken() if self._options.match == "email" else ExternalIdTaken())
         await self._add(tx, by, prepared, new, outcomes)
-        await self._add_factors(tx, rows, prepared, outcomes)
+        await self._add_rest(tx, by, rows, prepared, outcomes, memberships)
         return BatchOutcomes(outcomes, existing)
 
     async def _add(
@@ -334,17 +343,26 @@ class Importer:
             if outcomes[new[at]] == "updated":
                 raise _Raced
 
-    async def _add_factors(
-        self, tx: Tx, rows: list[UserRecord], prepared: list[Prepared | None], outcomes: list[Outcome]
+    async def _add_rest(
+        self,
+        tx: Tx,
+        by: Principal,
+        rows: list[UserRecord],
+        prepared: list[Prepared | None],
+        outcomes: list[Outcome],
+        memberships: Memberships,
     ) -> None:
-        """Add the authenticator apps of those who were added."""
-        found = [
-            second_factors.imported(self._on.secret, user.new.id, totp)
-            for row, user, outcome in zip(rows, prepared, outcomes, strict=True)
-            if outcome == "added" and user is not None and (totp := _totp_of(row.user)) is not None
-        ]
-        if found:
-            await factor_records.add_many(tx, found)
+        """Add the authenticator apps of those who were added, and the groups of all."""
+        factors = []
+        for row, user, outcome in zip(rows, prepared, outcomes, strict=True):
+            if outcome != "added" or user is None:
+                continue
+            memberships.note(user.new.id, row.user)
+            if (totp := _totp_of(row.user)) is not None:
+                factors.append(second_factors.imported(self._on.secret, user.new.id, totp))
+        if factors:
+            await factor_records.add_many(tx, factors)
+        await memberships.write(tx, by)
 
     async def _add_factor(self, tx: Tx, by: Principal, user: User, totp: Totp) -> None:
         """Add the authenticator app of a user who existed, and had none."""
@@ -363,7 +381,9 @@ class Importer:
             return "skipped" if self._options.on_conflict == "skip" else "updated"
         return error
 
-    async def _update(self, tx: Tx, by: Principal, row: UserRecord, known: Existing, hash: str | None) -> Outcome:
+    async def _update(
+        self, tx: Tx, by: Principal, row: UserRecord, known: Existing, hash: str | None, memberships: Memberships
+    ) -> Outcome:
         user = known.user
         sets_password = row.has_password and not known.has_password
         if sets_password and hash is None:
@@ -379,6 +399,7 @@ class Importer:
             await _check_free(tx, user, change.columns)
             if sets_password or totp is not None:
                 may_grant(by, user.role)
+            joins = await memberships.changes(tx, user.id, row.user)
         except ApiError as problem:
             return problem
         if change.columns:
@@ -390,7 +411,9 @@ class Importer:
             await passwords.change(tx, by.actor, user.id, hash)
         if totp is not None:
             await self._add_factor(tx, by, user, totp)
-        return "updated" if change.columns or sets_password or totp is not None else "unchanged"
+        if joins:
+            memberships.note(user.id, row.user)
+        return "updated" if change.columns or sets_password or totp is not None or joins else "unchanged"
 
     def _without_seen(self, outcomes: list[Outcome], prepared: list[Prepared | None]) -> list[Outcome]:
         """Return the outcomes, with what an earlier batch of a dry run would have changed."""
@@ -483,6 +506,15 @@ def _changes(row: ImportedUser, known: Existing) -> Mapping[str, Any]:
     if wanted.get("status") == "invited":
         del wanted["status"]
     return users.with_status(wanted, known.user, known.has_password)
+
+
+def _outcome(memberships: Memberships, user: ImportedUser) -> Outcome:
+    """What becomes of a user if they can be added."""
+    try:
+        memberships.check(user)
+    except GroupLimitReached as problem:
+        return problem
+    return "added"
 
 
 async def _check_free(tx: Tx, user: User, columns: Mapping[str, Any]) -> None:

@@ -18,7 +18,8 @@ from rollbook.http.response import LOCKED, PRIVATE, Response, Stream, line
 from rollbook.records import users
 from rollbook.records.users import User
 
-COLUMNS = tuple(users.public(User(0, "", "", "")))
+GROUPS = "groups"
+COLUMNS = (*users.public(User(0, "", "", "")), GROUPS)
 HASH = "password_hash"
 
 _encode_lines = msgspec.json.Encoder().encode_lines
@@ -47,29 +48,33 @@ CONTENT_TYPES: dict[ExportFormat, str] = {"ndjson": "application/x-ndjson", "csv
 
 
 def _ndjson(part: Sequence[Held]) -> bytes:
-    return _encode_lines([_fields(user, hash) for user, hash in part])
+    return _encode_lines([_fields(each) for each in part])
 
 
-def _fields(user: User, hash: str | None) -> dict[str, Any]:
+def _fields(held: Held) -> dict[str, Any]:
     """Times with microseconds, as they are kept."""
+    user = held.user
     found = users.public(user)
     found["created_at"], found["updated_at"] = _time(user.created_at), _time(user.updated_at)
     if user.last_sign_in_at is not None:
         found["last_sign_in_at"] = _time(user.last_sign_in_at)
-    if hash is not None:
-        found[HASH] = hash
+    if held.groups:
+        found[GROUPS] = held.groups
+    if held.hash is not None:
+        found[HASH] = held.hash
     return found
 
 
 def _csv(part: Sequence[Held]) -> bytes:
-    return spreadsheets.rows([_cells(user) for user, _ in part])
+    return spreadsheets.rows([_cells(each) for each in part])
 
 
 def _csv_with_hashes(part: Sequence[Held]) -> bytes:
-    return spreadsheets.rows([[*_cells(user), hash or ""] for user, hash in part])
+    return spreadsheets.rows([[*_cells(each), each.hash or ""] for each in part])
 
 
-def _cells(user: User) -> list[str]:
-    found = _fields(user, None)
-    found["metadata"], found["email_verified"] = user.metadata, "true" if user.email_verified else "false"
+def _cells(held: Held) -> list[str]:
+    found = _fields(held._replace(hash=None))
+    found["metadata"], found["email_verified"] = held.user.metadata, "true" if held.user.email_verified else "false"
+    found[GROUPS] = held.groups or ""
     return [value or "" for value in found.values()]

@@ -119,6 +119,11 @@ IN_MANY = f"""
     SELECT m.user_id FROM group_members AS m JOIN groups AS g ON g.id = m.group_id
     WHERE m.user_id IN {_USERS} GROUP BY m.user_id HAVING count(*) >= ? LIMIT 1"""
 
+BY_NAME = f"SELECT name_key, name, id FROM groups WHERE name_key IN {_USERS} ORDER BY name_key, id DESC"
+OF_USERS = f"""
+    SELECT m.user_id, g.name, m.role FROM group_members AS m JOIN groups AS g ON g.id = m.group_id
+    WHERE m.user_id IN {_USERS} ORDER BY g.name_key, g.id"""
+
 LEFT_OVER = "SELECT id FROM deleted_groups LIMIT 1"
 FORGET = """
     DELETE FROM group_members WHERE group_id = ? AND user_seq IN (
@@ -142,6 +147,17 @@ async def by_id(queries: Queries, id: str) -> Group | None:
 async def by_external_id(queries: Queries, external_id: str) -> Group | None:
     row = await queries.one(BY_EXTERNAL_ID, external_id)
     return Group._make(row) if row else None
+
+
+async def by_names(queries: Queries, names: Sequence[str]) -> dict[str, str]:
+    """IDs of the groups with these names, by name; ignoring case where none has the very name. Of several, the
+    oldest."""
+    oldest: dict[str, str] = {}
+    for part in _parts([*dict.fromkeys(map(rules.fold, names))]):
+        for key, name, id in await queries.all(BY_NAME, *part):
+            oldest[f"name {name}"] = oldest[f"key {key}"] = id
+    found = {name: oldest.get(f"name {name}") or oldest.get(f"key {rules.fold(name)}") for name in names}
+    return {name: id for name, id in found.items() if id is not None}
 
 
 async def some(
@@ -262,6 +278,15 @@ async def roles(queries: Queries, id: str) -> dict[str, str]:
 async def of_user(queries: Queries, user_id: str) -> list[Membership]:
     """Groups of a user, by name."""
     return [Membership._make(row) for row in await queries.all(OF_USER, user_id)]
+
+
+async def of_users(queries: Queries, user_ids: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    """The groups of these users by the user's ID, each a name and their role, in the order of the names."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for part in _parts(user_ids):
+        for user_id, name, role in await queries.all(OF_USERS, *part):
+            found.setdefault(user_id, []).append((name, role))
+    return found
 
 
 async def candidates(queries: Queries, id: str, user_ids: Sequence[str]) -> dict[str, Candidate]:
