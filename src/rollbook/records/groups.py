@@ -99,7 +99,11 @@ OF_USER = """
 MEMBER = """
     SELECT m.user_seq, m.user_id, u.name, u.email, m.role, m.added_at
     FROM group_members AS m JOIN users AS u ON u.seq = m.user_seq WHERE m.group_id = ? AND m.user_id = ?"""
-MEMBERS = f"{MEMBER.replace('m.user_id = ?', 'm.user_seq > ?')} ORDER BY m.user_seq LIMIT ?"
+# The page first: joined with all users, PostgreSQL would go through those before it.
+MEMBERS = """
+    SELECT page.user_seq, page.user_id, u.name, u.email, page.role, page.added_at
+    FROM (SELECT * FROM group_members WHERE group_id = ? AND user_seq > ? ORDER BY user_seq LIMIT ?) AS page
+    JOIN users AS u ON u.seq = page.user_seq ORDER BY page.user_seq"""
 MEMBER_IDS = "SELECT user_id FROM group_members WHERE group_id = ? ORDER BY user_seq LIMIT ?"
 ROLES = "SELECT user_id, role FROM group_members WHERE group_id = ?"
 JOIN = "INSERT INTO group_members (group_id, user_seq, user_id, role, added_at) VALUES (?, ?, ?, ?, ?)"
@@ -245,14 +249,18 @@ async def size(queries: Queries, id: str) -> int:
     return await first(queries, SIZE, id) or 0
 
 
-async def having(queries: Queries, id: str, seq: str) -> tuple[str, list[str]]:
+async def having(queries: Queries, id: str, seq: str, walks_far: bool) -> tuple[str, list[str]]:
     """The condition, beginning with AND, that a user is a member, and its values. `seq` is the column of that number.
-    Where members are few, it leads to them; otherwise it is for a list that is walked."""
-    if await size(queries, id) > MANY:
-        among = "SELECT 1 FROM group_members AS among WHERE among.group_id = ? AND among.user_seq"
-        return f" AND EXISTS ({among} = {seq})", [id]
-    # The LIMIT, which cuts off none, tells PostgreSQL that they are few.
-    return f" AND {seq} IN (SELECT user_seq FROM group_members WHERE group_id = ? LIMIT {MANY})", [id]
+    Where members are few, it leads to them; otherwise it is for a list that is walked. `walks_far`: all members are
+    read once rather than one for each row."""
+    all_of_them = "(SELECT user_seq FROM group_members WHERE group_id = ?"
+    if await size(queries, id) <= MANY:
+        # The LIMIT, which cuts off none, tells PostgreSQL that they are few.
+        return f" AND {seq} IN {all_of_them} LIMIT {MANY})", [id]
+    if walks_far:  # the sign keeps SQLite from going through the members instead of the list
+        return f" AND +{seq} IN {all_of_them})", [id]
+    among = "SELECT 1 FROM group_members AS among WHERE among.group_id = ? AND among.user_seq"
+    return f" AND EXISTS ({among} = {seq})", [id]
 
 
 async def members(queries: Queries, id: str, after: int, limit: int) -> list[Member]:

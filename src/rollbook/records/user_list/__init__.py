@@ -45,6 +45,8 @@ _OF_DELETED = {
     WHOLE: ", ".join([f"'{DELETED}'" if name == "status" else name for name in User._fields]),
 }
 
+METADATA = "user_metadata AS m"
+MEMBERS = "(SELECT group_id, user_seq AS seq FROM group_members) AS m"
 NTH = "SELECT seq FROM users WHERE seq >= ? ORDER BY seq LIMIT 1 OFFSET ?"
 FEW = 2_000
 """Users that are looked at one by one: 5 ms."""
@@ -88,13 +90,8 @@ class UserList(Protocol):
         ...
 
     @property
-    def BY_METADATA(self) -> str:
-        """`user_metadata AS m` and the `users` of its rows, to be read in the order of the former."""
-        ...
-
-    @property
-    def BY_MEMBERS(self) -> str:
-        """The same of `group_members AS m`."""
+    def WITH_USERS(self) -> str:
+        """METADATA or MEMBERS, where it says {}, and the `users` of its rows, to be read in the order of the former."""
         ...
 
     @property
@@ -152,8 +149,9 @@ async def _read(queries: Queries, columns: str, query: Query) -> UserPage:
     else:
         where = await passing(queries, query.filters)
         if offset > FAR:
-            total = await read_count(queries, ANY) if query.filters == ANY else None
-            position = await _last_skipped(queries, query, where, total, "users")
+            skipped = await passing(queries, query.filters, walks_far=True)
+            total = await read_count(queries, query.filters) if _is_counted(query.filters) else None
+            position = await _last_skipped(queries, query, skipped, total, "users")
             past, offset = from_number(None) if position is None else beyond(query._replace(position=position)), 0
     # Where the order of equal names differs from the index's, SQLite would rather sort all users than those few.
     in_order_of_names = query.order[0].name == "name" and not where.sql and not past.sql
@@ -195,7 +193,8 @@ async def _read_by_date(queries: Queries, columns: str, query: Query) -> UserPag
     total = await read_count(queries, query.filters) if query.count or query.filters == ANY else None
     table = dialect(queries).user_list.BY_DATE if await _is_walked(queries, query.filters) else "users"
     if query.offset > FAR:
-        position = await _last_skipped(queries, query, where, total if query.filters == ANY else None, table)
+        skipped = await passing(queries, query.filters, walks_far=True)
+        position = await _last_skipped(queries, query, skipped, total if query.filters == ANY else None, table)
         if position is None:
             return page_of(columns, query, [], total)
         pasts, offset = _beyond_date(queries, query._replace(position=position)), 0
@@ -286,6 +285,11 @@ async def _turned(queries: Queries, column: str, where: Part, value: str, seq: i
     return await queries.one(f"SELECT {column}, seq {equal} ORDER BY seq LIMIT 1 OFFSET ?", value, *where.values, after)
 
 
+def _is_counted(filters: Filters) -> bool:
+    """Test whether it is known without counting how many pass."""
+    return filters == Filters(group=filters.group)
+
+
 def _is_led(filters: Filters) -> bool:
     """Test whether an index has those who pass in the order in which they were added."""
     return filters.metadata is not None or filters.group is not None
@@ -294,32 +298,30 @@ def _is_led(filters: Filters) -> bool:
 async def _read_led(queries: Queries, columns: str, query: Query) -> UserPage:
     """Read users as they were added, in the order of the index of metadata or of members: no further than to the end of
     the page, whose users alone are looked at."""
-    source, where, seq = await _led(queries, query.filters)
-    past = beyond(query, seq)
-    page = f"SELECT {seq} AS seq FROM {source}{where.sql}{past.sql}{order_by(query, seq)} LIMIT ? OFFSET ?"
+    source, where = await _led(queries, query.filters)
+    past = beyond(query, "m.seq")
+    page = f"SELECT m.seq FROM {source}{where.sql}{past.sql}{order_by(query, 'm.seq')} LIMIT ? OFFSET ?"
     sql = f"SELECT {columns}, email_key FROM users WHERE seq IN (SELECT seq FROM ({page}) AS page){order_by(query)}"
     rows = await queries.all(sql, *where.values, *past.values, query.limit + 1, query.offset)
     return page_of(columns, query, rows, await read_count(queries, query.filters) if query.count else None)
 
 
-async def _led(queries: Queries, filters: Filters) -> tuple[str, Part, str]:
+async def _led(queries: Queries, filters: Filters) -> tuple[str, Part]:
     """Members of the group, or users with the rarest of the values, found by an index that has them in the order in
-    which they were added; the other conditions; and the column of that order. Users are only looked at where these are
-    about them."""
+    which they were added; and the other conditions. Users are only looked at where these are about them."""
     pairs, is_rare = [], False
     if filters.metadata is not None:
         pairs, is_rare = await user_metadata.rarest_first(queries, filters.metadata, user_metadata.MANY)
     if filters.group is not None and not is_rare:
-        others, led, seq, values = filters._replace(group=None), "m.group_id = ?", "m.user_seq", [filters.group]
-        source, of_users = "group_members AS m", dialect(queries).user_list.BY_MEMBERS
+        others, led, values, source = filters._replace(group=None), "m.group_id = ?", [filters.group], MEMBERS
     else:
-        others, led, seq = filters._replace(metadata=None), "m.key = ? AND m.value = ?", "m.seq"
-        led += "".join(user_metadata.condition(pairs[1:], seq))
+        others, led, source = filters._replace(metadata=None), "m.key = ? AND m.value = ?", METADATA
+        led += "".join(user_metadata.condition(pairs[1:], "m.seq"))
         values = [text for pair in pairs for text in pair]
-        source, of_users = "user_metadata AS m", dialect(queries).user_list.BY_METADATA
-    where = await passing(queries, others, seq)
-    is_enough = others == Filters(first_seq=filters.first_seq, last_seq=filters.last_seq)
-    return source if is_enough else of_users, Part(f" WHERE {led}{where.sql}", values + where.values), seq
+    where = await passing(queries, others, "m.seq")
+    if others != Filters(first_seq=filters.first_seq, last_seq=filters.last_seq):
+        source = dialect(queries).user_list.WITH_USERS.format(source)
+    return source, Part(f" WHERE {led}{where.sql}", values + where.values)
 
 
 async def _start(queries: Queries, query: Query) -> tuple[Part, int, int]:
@@ -406,10 +408,11 @@ async def read_count(queries: Queries, filters: Filters) -> int:
         return await dialect(queries).user_counts.total(queries)
     if filters.q is not None:
         return await dialect(queries).user_search.count(queries, filters)
-    if filters == Filters(group=filters.group) and filters.group is not None:
+    if filters.group is not None and _is_counted(filters):
         return await groups.size(queries, filters.group)
-    if _is_led(filters) and not await are_few(queries, filters):
-        source, where, _ = await _led(queries, filters)
+    few = FEW if filters.group is None else max(FEW, await groups.size(queries, filters.group) // 8)
+    if _is_led(filters) and not await are_few(queries, filters, few):
+        source, where = await _led(queries, filters)
         return await scalar(queries, f"SELECT count(*) FROM {source}{where.sql}", *where.values)
     where = await passing(queries, filters)
     table = "users" if filters.deleted_since is None else "deleted_users"
@@ -432,9 +435,10 @@ async def created_since(queries: Queries, times: list[int]) -> list[int]:
     return [found[time] for time in times]
 
 
-async def are_few(queries: Queries, filters: Filters, few: int = FEW) -> bool:
-    """Test whether so few users pass the filters on their own columns that looking at each of them is cheaper than a
-    search among all."""
+async def are_few(queries: Queries, filters: Filters, few: int | None = None) -> bool:
+    """Test whether so few users, FEW unless another number is given, pass the filters on their own columns that looking
+    at each of them is cheaper than a search among all."""
+    few = FEW if few is None else few
     if filters.email is not None or filters.external_id is not None or filters.ids is not None:
         return True
     if filters.group is not None and await groups.size(queries, filters.group) <= few:

@@ -9,8 +9,7 @@ from rollbook.records.user_list import LISTED, UserPage, page_of, read
 from rollbook.records.user_list.query import Part, Query
 from rollbook.storage.database import Database
 
-BY_METADATA = "user_metadata AS m JOIN users USING (seq)"
-BY_MEMBERS = "group_members AS m JOIN users ON users.seq = m.user_seq"
+WITH_USERS = "{} JOIN users USING (seq)"
 INDEX_METADATA = """
     INSERT INTO user_metadata SELECT pairs.key, pairs.value, seq
       FROM users, LATERAL user_metadata_pairs(users.metadata) AS pairs

@@ -170,9 +170,9 @@ async def _fitting(queries: Queries, order: tuple[Order, ...], position: Positio
     return Position((*values, seq), position.backwards)
 
 
-async def passing(queries: Queries, filters: Filters, seq: str = "seq") -> Part:
+async def passing(queries: Queries, filters: Filters, seq: str = "seq", walks_far: bool = False) -> Part:
     """Conditions on `users`, or `deleted_users`, of the filters other than `q`, each beginning with AND. `seq` is the
-    column of that number."""
+    column of that number. `walks_far`: they are for very many rows."""
     parts: list[str] = []
     values: list[Any] = []
     if filters.email is not None:
@@ -198,7 +198,8 @@ async def passing(queries: Queries, filters: Filters, seq: str = "seq") -> Part:
         parts.append(has_all)
         values.extend(texts)
     if filters.group is not None:
-        are_members, ids = await groups.having(queries, filters.group, "users.seq" if seq == "seq" else seq)
+        column = "users.seq" if seq == "seq" else seq
+        are_members, ids = await groups.having(queries, filters.group, column, walks_far)
         parts.append(are_members)
         values.extend(ids)
     if filters.created_after is not None:

@@ -8,8 +8,7 @@ from rollbook.records.user_list import UserPage, read
 from rollbook.records.user_list.query import Part, Position, Query, settled
 from rollbook.storage.database import Database, Queries, Row
 
-BY_METADATA = "user_metadata AS m CROSS JOIN users USING (seq)"
-BY_MEMBERS = "group_members AS m CROSS JOIN users ON users.seq = m.user_seq"
+WITH_USERS = "{} CROSS JOIN users USING (seq)"
 INDEX_METADATA = """
     INSERT INTO user_metadata SELECT key, value, seq FROM user_metadata_pairs WHERE seq > ? AND seq <= ?
       ON CONFLICT DO NOTHING"""

@@ -152,7 +152,7 @@ async def find(queries: Queries, wanted: str, query: Query) -> list[Row]:
 async def count(queries: Queries, filters: Filters) -> int:
     assert filters.q is not None  # or it is no search
     term = await _term(queries, filters.q)
-    where = await passing(queries, filters)
+    where = await passing(queries, filters, walks_far=True)
     if await are_few(queries, filters):
         matches = _matches(term, prefixes.ranges(filters.q))
         sql = f"SELECT count(*) FROM (SELECT * FROM users WHERE true{where.sql} OFFSET 0) AS users WHERE {matches.sql}"

@@ -13,8 +13,8 @@ import asyncio
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from rollbook.records import rules
-from rollbook.records.user_list.query import Filters, Query, beyond, order_by, passing
+from rollbook.records import groups, rules
+from rollbook.records.user_list.query import Filters, Part, Query, beyond, order_by, passing
 from rollbook.records.user_search import are_few, page, prefixes, searched_text, words
 from rollbook.storage.database import Database, Queries, Row, Statements, Tx, scalar
 
@@ -94,13 +94,18 @@ async def find(queries: Queries, wanted: str, query: Query) -> list[Row]:
     past = beyond(query)
     where = await passing(queries, query.filters)
     matches = _matching(term)
-    if await are_few(queries, query.filters):
+    group = query.filters.group
+    has_many, are_all = False, await are_few(queries, query.filters)
+    if not are_all:
+        await _check_ready(queries, term)
+        has_many = (query.order[0].name != "added" or group is not None) and await _has_many(queries, term)
+        are_all = has_many and group is not None and await groups.size(queries, group) <= MANY
+    if are_all:
         sql = f"SELECT {wanted}, external_id, email_key FROM users WHERE true{where.sql}{past.sql}"
         few = await queries.all(sql, *where.values, *past.values)
         return page(wanted, _matching_rows(few, term, matches), query)
-    await _check_ready(queries, term)
     end = query.offset + query.limit + 1
-    if query.order[0].name != "added" and await _has_many(queries, term):
+    if has_many:
         rows = await _first(queries, wanted, query, end)
         if len(rows) >= end:
             return page(wanted, rows, query)
@@ -114,7 +119,7 @@ async def find(queries: Queries, wanted: str, query: Query) -> list[Row]:
 async def count(queries: Queries, filters: Filters) -> int:
     term = filters.q
     assert term is not None  # or it is no search
-    where = await passing(queries, filters)
+    where = await passing(queries, filters, walks_far=True)
     matches = _matching(term)
     if await are_few(queries, filters):
         few = await queries.all(f"SELECT id, name, email, external_id FROM users WHERE true{where.sql}", *where.values)
@@ -152,15 +157,20 @@ async def _first(queries: Queries, wanted: str, query: Query, limit: int) -> lis
     term = query.filters.q or ""
     matches = _matching(term)
     where, past, order = await passing(queries, query.filters), beyond(query), order_by(query)
-    users = "users INDEXED BY users_name" if query.order[0].name == "name" else "users"
+    users, group = "users INDEXED BY users_name" if query.order[0].name == "name" else "users", query.filters.group
+    all_of_them = Part(f"SELECT * FROM {users} WHERE true", [])
+    if query.order[0].name == "added" and group is not None:
+        where = await passing(queries, query.filters._replace(group=None))
+        joined = "group_members AS m CROSS JOIN users ON users.seq = m.user_seq"
+        all_of_them = Part(f"SELECT users.* FROM {joined} WHERE m.group_id = ?", [group])
+        past, order = beyond(query, "m.user_seq"), order_by(query, "m.user_seq")
     found: list[Row] = []
     for looked in LOOKED_AT:
         sql = (
-            f"SELECT {wanted}, external_id, email_key FROM (SELECT * FROM {users} WHERE true{past.sql}{order} "
-            "LIMIT ?) AS users "
+            f"SELECT {wanted}, external_id, email_key FROM ({all_of_them.sql}{past.sql}{order} LIMIT ?) AS users "
             f"WHERE true{where.sql}"
         )
-        rows = await queries.all(sql, *past.values, looked, *where.values)
+        rows = await queries.all(sql, *all_of_them.values, *past.values, looked, *where.values)
         found = _matching_rows(rows, term, matches)
         if len(found) >= limit:
             break
