@@ -87,6 +87,7 @@ def test_our_own_import_reads_the_same_users_and_hashes(system: str) -> None:
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_fields_are_where_the_system_has_them(system: str) -> None:
     cher = user("cher", name="Cher", status="suspended", email_verified=False, external_id="crm-1", role="admin")
+    cher["groups"] = "Design;Support:lead"
     cher["metadata"] = {"plan": "pro", "email": "other@example.com", "address": {"city": "Zürich"}, "seats": 5}
     (found,) = read(system, written(system, cher)[1])
     assert isinstance(found, dict)
@@ -102,18 +103,21 @@ def test_fields_are_where_the_system_has_them(system: str) -> None:
             "seats": ["5"],
             "external_id": ["crm-1"],
             "role": ["admin"],
+            "groups": ["Design;Support:lead"],
         }
     elif system == "auth0":
         assert (found["external_id"], metadata["user_metadata"]) == ("user_cher", cher["metadata"])
         assert metadata["app_metadata"] == {
             "role": "admin",
             "external_id": "crm-1",
+            "groups": "Design;Support:lead",
             "signed_up_at": "2023-10-27T10:00:00.123000Z",
         }
     else:
         assert found["external_id"] == "user_cher"
         assert metadata["metadata_admin"]["metadata"] == cher["metadata"]
         assert metadata["metadata_admin"]["external_id"] == "crm-1"
+        assert metadata["metadata_admin"]["groups"] == "Design;Support:lead"
 
 
 def test_what_cannot_come_along_is_counted_and_named() -> None:

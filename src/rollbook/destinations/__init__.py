@@ -43,7 +43,7 @@ class Writer:
         if self._without:
             why = "have no password" if with_hashes else "are without their password, since --with-hashes is missing"
             found.append(f"Users who {why}: {self._without:,}.")
-        more = "second factors, passkeys, groups, API keys, sessions, and when users last changed and signed in"
+        more = "second factors, passkeys, API keys, sessions, and when users last changed and signed in"
         return [*found, f"Not in the file: {more}."]
 
     def _user(self, line: bytes) -> bytes:

@@ -11,7 +11,7 @@ START, END = b"[\n", b"\n]\n"
 
 
 def convert(user: dict[str, Any], password: dict[str, Any] | None) -> dict[str, Any]:
-    app_metadata = {"role": user["role"], "external_id": user["external_id"], "signed_up_at": user["created_at"]}
+    app_metadata = {name: user.get(name) for name in ("role", "external_id", "groups")}
     return {
         "user_id": user["id"],
         "email": user["email"],
@@ -19,7 +19,8 @@ def convert(user: dict[str, Any], password: dict[str, Any] | None) -> dict[str, 
         "name": user["name"],
         "blocked": user["status"] == "suspended",
         "user_metadata": user["metadata"],
-        "app_metadata": {name: value for name, value in app_metadata.items() if value is not None},
+        "app_metadata": {name: value for name, value in app_metadata.items() if value is not None}
+        | {"signed_up_at": user["created_at"]},
         **({"custom_password_hash": password} if password else {}),
     }
 

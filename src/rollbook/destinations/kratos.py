@@ -12,7 +12,7 @@ START, END = b"[\n", b"\n]\n"
 
 def convert(user: dict[str, Any], password: str | None) -> dict[str, Any]:
     first, _, last = user["name"].rpartition(" ")
-    names = ("external_id", "role", "created_at", "metadata")
+    names = ("external_id", "role", "groups", "created_at", "metadata")
     verified = {"value": user["email"], "verified": True, "via": "email", "status": "completed"}
     return {
         "schema_id": "default",
@@ -20,7 +20,7 @@ def convert(user: dict[str, Any], password: str | None) -> dict[str, Any]:
         "state": "inactive" if user["status"] == "suspended" else "active",
         "traits": {"email": user["email"], "name": {"first": first, "last": last} if first else {"first": last}},
         "verifiable_addresses": [verified] if user["email_verified"] else [],
-        "metadata_admin": {name: user[name] for name in names if user[name]},
+        "metadata_admin": {name: user[name] for name in names if user.get(name)},
         **({"credentials": {"password": {"config": {"hashed_password": password}}}} if password else {}),
     }
 
