@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,7 +14,7 @@ from rollbook import clock, ids
 from tests.contract.answers import Log
 from tests.contract.expect import faults, refused
 from tests.contract.expect import pages as all_pages
-from tests.harness import Server, new_user
+from tests.harness import Server, new_key, new_user
 
 UNKNOWN = "user_" + "0" * 26
 
@@ -203,6 +204,26 @@ def test_pages_of_members_go_on_where_the_last_one_ended(http: httpx2.Client, gr
     rest = [answer.json() for answer in pages]
     assert [member["user_id"] for page in rest for member in page] == [later, *others]
     refused(http.get(f"{group}/members?cursor=abc"), 400, "invalid_parameter", param="cursor")
+
+
+def test_users_are_listed_counted_and_exported_by_group(server: Server, http: httpx2.Client, group: str) -> None:
+    one, two, other = people(http, 3)
+    put(http, group, two, one)
+    asked = {"group": group[11:]}
+    assert [user["id"] for user in http.get("/v1/users", params=asked).json()] == [one, two]
+    assert [user["id"] for user in http.get("/v1/users", params=asked | {"ids": f"{other},{two}"}).json()] == [two]
+    assert http.get("/v1/users/count", params=asked).json() == {"count": 2}
+    exported = http.get("/v1/exports", params=asked)
+    assert [json.loads(line)["id"] for line in exported.text.splitlines()] == [one, two]
+    told = http.get("/v1/events", params={"type": "users.exported", "order": "desc", "limit": 1}).json()[0]
+    assert told["object"]["filters"] == asked
+    for path in ("/v1/users", "/v1/users/count", "/v1/exports"):
+        for unknown in (ids.new("group"), "1", "me"):
+            refused(http.get(path, params={"group": unknown}), 404, "not_found")
+    refused(http.get("/v1/users", params=asked | {"status": "deleted"}), 400, "invalid_parameter", param="group")
+    with server.http(new_key(http, scopes=["users:read"])) as narrow:
+        refused(narrow.get("/v1/users", params=asked), 403, "insufficient_scope")
+        assert narrow.get("/v1/users").status_code == 200
 
 
 def test_who_is_deleted_leaves_and_who_is_restored_is_back(http: httpx2.Client, group: str) -> None:

@@ -14,6 +14,7 @@ from rollbook.delivery.payload import Unfit, body
 from rollbook.records import events
 from rollbook.records.event_types import TYPES
 from rollbook.records.events import Actor, Event
+from rollbook.records.examples import CHARLIE_ID, GROUP_ID
 
 FORMATS = get_args(payload.Format)
 AT = clock.parse("2026-11-26T10:00:00Z")
@@ -71,6 +72,8 @@ def test_full_is_the_event_as_the_api_shows_it_and_thin_is_what_it_is_about() ->
         "object": {"id": full["object"]["id"]},
     }
     assert sent(events.example("server.test", "evt_1", AT), "standard", "thin")["user_id"] is None
+    member = sent(events.example("group.member_added", "evt_1", AT), "standard", "thin")
+    assert (member["user_id"], member["object"]) == (CHARLIE_ID, {"id": GROUP_ID})
 
 
 @pytest.mark.parametrize("type", ["user.updated", "server.test", "limit.exceeded"])

@@ -35,7 +35,7 @@ class EventInWords(NamedTuple):
     user: str | None
     by: str | None
     about: str
-    """The key, session, webhook or limit that it is about."""
+    """The key, group, session, webhook or limit that it is about."""
     fields: list[Field]
 
 
@@ -104,6 +104,9 @@ def differences(event: Event) -> list[Difference]:
 def _about(type: str, object: dict[str, Any]) -> str:
     if type.startswith("key."):
         return f"{object.get('name', '')} {object.get('masked', '')}".strip()
+    if type.startswith("group."):
+        name, role = object.get("name") or object.get("group_name") or "", object.get("role")
+        return f"{name} ({role})" if role else str(name)
     if type.startswith("webhook."):
         return " ".join(str(object.get(name) or "") for name in ("description", "url")).strip()
     if type == "limit.exceeded":
@@ -117,7 +120,7 @@ def _about(type: str, object: dict[str, Any]) -> str:
 
 def _fields(event: Event, object: dict[str, Any]) -> list[Field]:
     """Fields that an update changed. The type of other events says it all."""
-    if event.before is None or not event.type.startswith(("user.", "webhook.")):
+    if event.before is None or not event.type.startswith(("user.", "group.", "webhook.")):
         return []
     before = _decode(event.before)
     return [Field(name, _text(old), _text(object.get(name))) for name, old in before.items() if name not in UNSHOWN]
