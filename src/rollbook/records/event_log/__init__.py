@@ -26,8 +26,8 @@ async def position(queries: Queries) -> int:
 
 class EventLog(Protocol):
     async def erase(self, tx: Tx, user_id: str) -> None:
-        """Erase what is personal in the events about a user: of what they are about, all but its ID, and the address of
-        what the user did."""
+        """Erase what is personal in the events about a user: of what they are about, all but its ID, and the address
+        and assistant of what the user did."""
         ...
 
     async def append(self, tx: Tx, event: Row) -> None:

@@ -27,6 +27,7 @@ _ID = """
     CASE WHEN object LIKE '{"id":"%' THEN split_part(substr(object, 8), '"', 1) ELSE user_id END"""
 ERASE = f"""
     UPDATE events SET before = NULL, address = CASE WHEN actor_user = ? THEN NULL ELSE address END,
+        client = CASE WHEN actor_user = ? THEN NULL ELSE client END,
         object = '{{"id":"' || {_ID} || '"{ERASED_END}'
     WHERE user_id = ? AND type != 'user.purged'"""
 NUMBERED_COLUMNS = ("seq", *COLUMNS.split(", "))
@@ -48,7 +49,7 @@ BATCH = 5_000
 
 
 async def erase(tx: Tx, user_id: str) -> None:
-    await tx.run(ERASE, user_id, user_id)
+    await tx.run(ERASE, user_id, user_id, user_id)
 
 
 async def append(tx: Tx, event: Row) -> None:

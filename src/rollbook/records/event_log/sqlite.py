@@ -14,6 +14,7 @@ _ID = """
     CASE WHEN object LIKE '{"id":"%' THEN substr(object, 8, instr(substr(object, 8), '"') - 1) ELSE user_id END"""
 ERASE = f"""
     UPDATE events SET before = NULL, address = CASE WHEN actor_user = ? THEN NULL ELSE address END,
+        client = CASE WHEN actor_user = ? THEN NULL ELSE client END,
         object = '{{"id":"' || {_ID} || '"{ERASED_END}'
     WHERE user_id = ? AND type != 'user.purged'"""
 NEWEST = "SELECT coalesce(max(seq), 0) FROM events"
@@ -36,7 +37,7 @@ METADATA_SIZE = _sampled("event_metadata", "rowid", "200 + length(value)")
 
 
 async def erase(tx: Tx, user_id: str) -> None:
-    await tx.run(ERASE, user_id, user_id)
+    await tx.run(ERASE, user_id, user_id, user_id)
 
 
 async def append(tx: Tx, event: Row) -> None:
