@@ -141,7 +141,7 @@ async def change_team(on: Rollbook, by: Principal, id: str, wanted: TeamChange, 
 async def _change_team(tx: Tx, by: Principal, id: str, wanted: TeamChange, versions: Versions) -> Team:
     named = _named(wanted)
     if any(each.op == "set" for each in wanted.members):
-        named += await groups.member_ids(tx, id, MOST_MEMBERS)
+        named += await groups.member_ids(tx, id, MOST_SHOWN)
     await users.hold(tx, named)  # before the group, as all do who lock both
     group = await groups.get(tx, id)
     check_version(str(group.version), versions)

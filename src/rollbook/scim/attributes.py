@@ -101,46 +101,39 @@ def _target(kind: str, path: str) -> Target | None:
 
 def projected(kind: str, resource: dict[str, Any], wanted: list[str], unwanted: list[str]) -> dict[str, Any]:
     """The resource with these attributes only, or without those (RFC 7644 section 3.9). `id` and `schemas` stay."""
-    if wanted:
-        found: dict[str, Any] = {name: resource[name] for name in ("schemas", "id")}
-        for each in filter(None, [target(kind, path) for path in wanted]):
-            _copy(resource, found, each)
-        return found
-    for each in filter(None, [target(kind, path) for path in unwanted]):
-        if each.name not in ("id", "schemas"):
-            resource = _without(resource, each)
-    return resource
+    found: Any = {name: resource[name] for name in ("schemas", "id")} if wanted else resource
+    for at in filter(None, [target(kind, path) for path in wanted or unwanted]):
+        names = tuple(filter(None, (at.extension, at.name, at.sub)))
+        if wanted:
+            found = _merged(found, _only(resource, names))
+        elif at.name not in ("id", "schemas"):
+            found = _without(found, names)
+    return found
 
 
-def _copy(source: dict[str, Any], found: dict[str, Any], at: Target) -> None:
-    if at.extension:
-        if at.extension not in source:
-            return
-        if not at.name:
-            found[at.extension] = source[at.extension]
-            return
-        _copy(source[at.extension], found.setdefault(at.extension, {}), at._replace(extension=""))
-    elif (value := source.get(at.name)) is None:
-        return
-    elif not at.sub or not isinstance(value, dict | list):
-        found[at.name] = value
-    elif isinstance(value, dict):
-        found.setdefault(at.name, {}).update({at.sub: value[at.sub]} if at.sub in value else {})
-    else:
-        kept = found.setdefault(at.name, [{} for _ in value])
-        for entry, whole in zip(kept, value, strict=True):
-            entry.update({at.sub: whole[at.sub]} if at.sub in whole else {})
+def _only(value: Any, names: tuple[str, ...]) -> Any:
+    """What is at a path, with all that leads there."""
+    if isinstance(value, list):
+        return [_only(each, names) for each in value]
+    if not names or not isinstance(value, dict):
+        return value
+    return {names[0]: _only(value[names[0]], names[1:])} if names[0] in value else {}
 
 
-def _without(resource: dict[str, Any], at: Target) -> dict[str, Any]:
-    if at.extension and at.name:
-        if at.extension not in resource:
-            return resource
-        return {**resource, at.extension: _without(resource[at.extension], at._replace(extension=""))}
-    name = at.name or at.extension
-    value = resource.get(name)
-    if at.sub and isinstance(value, dict):
-        return {**resource, name: {key: each for key, each in value.items() if key != at.sub}}
-    if at.sub and isinstance(value, list):
-        return {**resource, name: [{key: each for key, each in entry.items() if key != at.sub} for entry in value]}
-    return {key: each for key, each in resource.items() if key != name}
+def _merged(one: Any, other: Any) -> Any:
+    if isinstance(one, list) and isinstance(other, list):
+        return list(map(_merged, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {**one, **{name: _merged(one[name], each) if name in one else each for name, each in other.items()}}
+    return other
+
+
+def _without(value: Any, names: tuple[str, ...]) -> Any:
+    """The same without what is at a path."""
+    if isinstance(value, list):
+        return [_without(each, names) for each in value]
+    if not isinstance(value, dict) or names[0] not in value:
+        return value
+    if len(names) == 1:
+        return {name: each for name, each in value.items() if name != names[0]}
+    return {**value, names[0]: _without(value[names[0]], names[1:])}
