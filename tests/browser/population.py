@@ -106,6 +106,8 @@ class Population(NamedTuple):
     """Of one-time tokens that nobody has used: the query, by the path."""
     invited: dict[str, Any]
     """An invited user who has a link."""
+    groups: list[str]
+    """IDs: of one with members, of which the member is one, and of one without."""
 
 
 class Place(NamedTuple):
@@ -152,8 +154,9 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
         server.pass_time(-600)
         for number in SUSPENDED:
             _done(http.patch(f"/v1/users/{users[number]['id']}", json={"status": "suspended"}))
-        for number in DELETED:
-            _done(http.delete(f"/v1/users/{users[number]['id']}"))
+        gone = [users[number] for number in DELETED]
+        for user in gone:
+            _done(http.delete(f"/v1/users/{user['id']}"))
         _done(http.delete(f"/v1/keys/{keys[-1]['id']}"))
         _done(http.post(f"/v1/keys/{keys[-2]['id']}/rotate", json={"overlap": 86_400}))
         server.pass_time(-60)
@@ -179,6 +182,9 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
         changed = [
             _done(http.get("/v1/events", params={"type": type}))[-1] for type in ("user.updated", "user.created")
         ]
+        groups = [_done(http.post("/v1/groups", json=fields))["id"] for fields in GROUPS]
+        people = [{"user_id": user["id"], "role": HOSTILE[1]} for user in users if user not in gone]
+        _done(http.post(f"/v1/groups/{groups[0]}/members", json={"members": people}))
         webhooks = [_done(http.post("/v1/webhooks", json=fields)) for fields in WEBHOOKS]
         delivery = _done(http.post(f"/v1/webhooks/{webhooks[0]['id']}/test", json={"type": "user.updated"}))
         import_id = _import(http, users)
@@ -204,6 +210,7 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
         import_id,
         links,
         invited[0],
+        groups,
     )
 
 
@@ -266,6 +273,7 @@ FILLED: dict[str, Callable[[Population], Iterable[str]]] = {
         f"{population.webhooks[0]['id']}/deliveries/{population.delivery['id']}"
     ],
     "/admin/events/{id}": lambda population: population.event_ids,
+    "/admin/groups/{id}": lambda population: population.groups,
     "/admin/imports/{id}": lambda population: [population.import_id],
     "/admin/users/{id}/keys/{key}": lambda population: [
         f"{population.keys[0]['user_id']}/keys/{population.keys[0]['id']}"
@@ -382,6 +390,10 @@ WEBHOOKS: tuple[dict[str, Any], ...] = (
         "format": "slack",
         "status": "paused",
     },
+)
+GROUPS: tuple[dict[str, Any], ...] = (
+    {"name": "Engineering", "external_id": "team-7", "metadata": {"cost_center": "4711", HOSTILE[0]: HOSTILE[1]}},
+    {"name": HOSTILE[0], "external_id": HOSTILE[1]},
 )
 SUSPENDED = (7, 22)
 DELETED = (14, 21)

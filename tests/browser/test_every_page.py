@@ -59,6 +59,7 @@ SHOWN = {
     "/account/keys": HOSTILE[1:2],
     "/account/webhooks": HOSTILE[:1],
     "/admin/invitations": HOSTILE[:1],
+    "/admin/groups": HOSTILE[:2],
 }
 
 
@@ -484,9 +485,7 @@ def _open(page: Page, place: Place) -> None:
     assert page.evaluate("document.querySelector('main').checkVisibility()"), place.path
 
 
-WIDE_TABLES = (
-    "/account/keys /account/requests /admin/events /admin/requests /admin/server /admin/users /admin/webhooks".split()
-)
+WIDE_TABLES = "/account/keys /account/requests /admin/events /admin/groups/{id} /admin/users/{id}/groups /admin/requests /admin/server /admin/users /admin/webhooks".split()
 
 
 @pytest.mark.parametrize("pattern", WIDE_TABLES)

@@ -7,7 +7,7 @@ import re
 import pytest
 from msgspec import Struct
 
-from rollbook.actions.arguments import KeyCreate, UserCreate, WebhookCreate
+from rollbook.actions.arguments import GroupCreate, KeyCreate, UserCreate, WebhookCreate
 from rollbook.actions.checking import fields_of
 from tests.engines import once
 from tests.harness import Server
@@ -16,6 +16,7 @@ from tests.visitor import signed_in
 FORMS: dict[str, tuple[type[Struct], dict[str, str]]] = {
     "/account/webhooks/new": (WebhookCreate, {"types": "type", "status": "", "user_id": ""}),
     "/account/keys/new": (KeyCreate, {"expires_at": "expires", "kind": "", "user_id": ""}),
+    "/admin/groups/new": (GroupCreate, {}),
     "/admin/users/new": (UserCreate, {"rate_limit": "", "status": ""}),
 }
 """The type of each form, and the inputs of fields that have another name; empty where the page itself decides."""

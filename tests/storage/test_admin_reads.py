@@ -320,8 +320,15 @@ async def every_read(visit: Visitor) -> None:
     await visit("POST", f"/admin/users/{gone}/delete")
     answer = await visit("POST", f"/admin/users/{one}/keys", name="a key")
     key = re.search(rb"key_\w{26}", answer.head)[0].decode()  # type: ignore[index]
+    made_group = await visit("POST", "/admin/groups", name="Engineering")
+    group = re.search(rb"group_\w{26}", made_group.head)[0].decode()  # type: ignore[index]
+    await visit("POST", f"/admin/groups/{group}/members", members=f"{one}, alice2@example.com", role="lead")
+    await visit("POST", f"/admin/groups/{group}/members/role", id=one, role="guest")
+    await visit("POST", f"/admin/users/{one}/groups", group="Engineering", role="lead")
     lists = (
         "",
+        f"group={group}",
+        f"group={group}&q=alice&sort=name&count=exact",
         "q=alice",
         "role=member",
         "status=active",
@@ -356,6 +363,11 @@ async def every_read(visit: Visitor) -> None:
         "/admin",
         *(f"/admin/users?{query}" for query in lists),
         *(f"/admin/events?{query}" for query in logs),
+        f"/admin/groups/{group}",
+        f"/admin/groups/{group}?after=1",
+        f"/admin/groups/{group}/details",
+        f"/admin/groups/{group}/delete",
+        f"/admin/users/{one}/groups",
         "/admin/users/deleted",
         "/admin/users/deleted?before=9-9",
         f"/admin/users/{one}",

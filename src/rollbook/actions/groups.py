@@ -250,6 +250,18 @@ async def _set_member(tx: Tx, by: Principal, id: str, user_id: str, role: str) -
     return await groups.member(tx, id, user_id)
 
 
+async def set_roles(on: Rollbook, by: Principal, id: str, user_ids: Iterable[str], member: MemberUpdate) -> int:
+    """Change the role of several members. Who is none, or no longer, doesn't become one. Return how many were changed.
+    Raises NotFound."""
+    require(by, "groups:write")
+    return (await on.write(_set_roles, by, known("group", id), [*user_ids], given(member.role) or "")).changed
+
+
+async def _set_roles(tx: Tx, by: Principal, id: str, user_ids: Sequence[str], role: str) -> Put:
+    _, found = await _held(tx, id, dict.fromkeys(user_ids))
+    return await put_members(tx, by, id, {user_id: role for user_id in found if found[user_id].role is not None})
+
+
 async def put_members(tx: Tx, by: Principal, id: str, roles: Mapping[str, str]) -> Put:
     """Put users into a group, each with a role; those who have it already are left as they are. Raises NotFound if
     there is no such group, GroupLimitReached."""
@@ -282,6 +294,12 @@ async def remove_member(on: Rollbook, by: Principal, id: str, user_id: str) -> N
 async def _remove_member(tx: Tx, by: Principal, id: str, user_id: str) -> None:
     if not await drop_members(tx, by, id, [user_id]):
         raise NotFound()
+
+
+async def remove_members(on: Rollbook, by: Principal, id: str, user_ids: Iterable[str]) -> int:
+    """Remove several members, and return how many were. Raises NotFound if there is no such group."""
+    require(by, "groups:write")
+    return await on.write(drop_members, by, known("group", id), [*user_ids])
 
 
 async def drop_members(tx: Tx, by: Principal, id: str, user_ids: Iterable[str]) -> int:

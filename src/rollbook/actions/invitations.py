@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rollbook.actions import bulk
 from rollbook.actions.arguments import TokenCreate, UserCreate
@@ -10,8 +10,7 @@ from rollbook.actions.bulk import Operation, OperationResult
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require
 from rollbook.actions.principal import Principal
-from rollbook.records import one_time_tokens, rules, user_list
-from rollbook.records.dialect import dialect
+from rollbook.records import one_time_tokens, user_list
 from rollbook.records.one_time_tokens import Token
 
 MAX_COUNTED = 1_000
@@ -28,14 +27,6 @@ async def of_users(on: Rollbook, by: Principal, ids: Sequence[str]) -> dict[str,
     """Newest invitation of each of these users who has one, expired or not."""
     require(by, "tokens:create")
     return await on.read(one_time_tokens.of_users, ids, "invite")
-
-
-async def statuses(on: Rollbook, by: Principal, emails: Sequence[str]) -> Mapping[str, str]:
-    """Status of the users who have these emails, by `rules.email_key`."""
-    require(by, "users:read")
-    keys = list({rules.email_key(email) for email in emails})
-    found = await on.read_aside(dialect(on.db).user_imports.existing, "email", keys)
-    return {key: each.user.status for key, each in found.items()}
 
 
 async def invite(

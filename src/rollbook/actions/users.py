@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
@@ -32,6 +32,7 @@ from rollbook.records import (
     users,
     webhooks,
 )
+from rollbook.records.dialect import dialect
 from rollbook.records.events import Actor, Event
 from rollbook.records.groups import Membership
 from rollbook.records.keys import Key
@@ -72,6 +73,14 @@ async def list_users(on: Rollbook, by: Principal, query: Query) -> UserPage:
     if query.filters.group is not None:
         await check_group(on, by, query.filters.group)
     return await user_list.page(on.db, query)
+
+
+async def with_emails(on: Rollbook, by: Principal, emails: Iterable[str]) -> dict[str, User]:
+    """The users who have these emails, by `rules.email_key`."""
+    require(by, "users:read")
+    keys = list({rules.email_key(email) for email in emails})
+    found = await on.read_aside(dialect(on.db).user_imports.existing, "email", keys)
+    return {key: each.user for key, each in found.items()}
 
 
 async def count_users(on: Rollbook, by: Principal, filters: Filters = ANY) -> int:

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from rollbook import clock
-from rollbook.actions import invitations, tokens
+from rollbook.actions import invitations, tokens, users
 from rollbook.actions.arguments import UserCreate
 from rollbook.errors import ApiError, InvalidParameter, NotFound
 from rollbook.http.response import Response
@@ -150,7 +150,8 @@ async def _read(page: PageRequest, form: Mapping[str, str]) -> list[Person]:
     people = [_person(page, each, role) for each in pasted.read(form.get("people", ""))]
     if not people:
         raise pasted.Unreadable("Paste at least one email.")
-    known = await invitations.statuses(page.on, page.by, [each.email for each in people if each.user is not None])
+    wanted = [each.email for each in people if each.user is not None]
+    known = {key: user.status for key, user in (await users.with_emails(page.on, page.by, wanted)).items()}
     seen: set[str] = set()
     return [_unless_taken(person, known, seen) for person in people]
 

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from rollbook.actions.arguments import UserSelection
 from rollbook.actions.checking import check_texts, metadata_pair
 
-NAMES = ("q", "role", "status", "external_id", "created_after", "created_before", "sort")
+NAMES = ("q", "role", "status", "external_id", "created_after", "created_before", "group", "sort")
 POSITIONS = ("page", "cursor", "count")
 NEWEST_FIRST = "-created_at"
 """The order of the page, unless another is asked for. The API has its own."""
@@ -19,6 +19,7 @@ LABELS = {
     "role": "Role",
     "status": "Status",
     "external_id": "External ID",
+    "group": "Group",
     "created_after": "Created from",
     "created_before": "Created until",
     "metadata": "Metadata",
@@ -73,10 +74,13 @@ def back_url(form: Mapping[str, str], path: str = "/admin/users") -> str:
     return list_url(asked_of(form), path, **{name: form.get(name, "") for name in POSITIONS})
 
 
-def chips(asked: Mapping[str, str]) -> list[Chip]:
+def chips(asked: Mapping[str, str], shown: Mapping[str, str] = {}) -> list[Chip]:
+    """`shown`: what is shown in the place of some values."""
     labels = LABELS | {name: f"Metadata {name[9:-1]}" for name in asked if _is_metadata(name)}
     return [
-        Chip(label, asked[name], list_url({**asked, name: ""})) for name, label in labels.items() if asked.get(name)
+        Chip(label, shown.get(name, asked[name]), list_url({**asked, name: ""}))
+        for name, label in labels.items()
+        if asked.get(name)
     ]
 
 

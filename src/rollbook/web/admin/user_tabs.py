@@ -31,6 +31,7 @@ class Tab(NamedTuple):
 
 TABS = (
     Tab("", "Profile", "users:read"),
+    Tab("groups", "Groups", "groups:read"),
     Tab("keys", "API keys", "keys:read"),
     Tab("sessions", "Sessions", "sessions:read"),
     Tab("requests", "Requests", "requests:read"),

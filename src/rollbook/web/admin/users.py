@@ -18,6 +18,7 @@ from rollbook.roles import DELETED, ROLES, STATUSES
 from rollbook.web import forms
 from rollbook.web.admin import bulk
 from rollbook.web.admin.events import wrong
+from rollbook.web.admin.groups import find_group
 from rollbook.web.admin.user_filters import (
     LABELS,
     NEWEST_FIRST,
@@ -59,14 +60,18 @@ async def show(page: PageRequest) -> Response:
     number = 1
     listed = Listed([], None, None, None)
     problems: dict[str, str] = {}
+    shown: dict[str, str] = {}
     try:
+        if asked["group"]:
+            group = await find_group(page, asked["group"])
+            asked, shown = asked | {"group": group.id}, {"group": group.name}
         number = _page_number(query.get("page", ""))
         listed = await listed_page(page, asked, number)
     except InvalidParameter as error:
         problems = forms.problems(page, error, LABELS)
     pages = None if listed.total is None else max(1, -(-listed.total // PAGE))
     context: dict[str, Any] = {
-        **_filters(asked),
+        **_filters(asked, shown),
         "section": "admin/users",
         "role_options": [(role, role.capitalize()) for role in ROLES],
         "status_options": [(status, status.capitalize()) for status in STATUSES],
@@ -95,7 +100,7 @@ async def export(page: PageRequest) -> Response:
     return download(f"rollbook-users-{minute()}.{asked.format}", export_files.CONTENT_TYPES[asked.format], found.parts)
 
 
-def _filters(asked: dict[str, str]) -> dict[str, Any]:
+def _filters(asked: dict[str, str], shown: dict[str, str]) -> dict[str, Any]:
     """The filters and the order, and the links that change them."""
     filtered = [name for name, value in asked.items() if value and name != "sort"]
     return {
@@ -103,7 +108,7 @@ def _filters(asked: dict[str, str]) -> dict[str, Any]:
         "filtered": bool(filtered),
         "plain": not filtered and asked["sort"] in ("", "created_at"),
         "more_asked": any(name not in ("q", "role", "status") for name in filtered),
-        "chips": chips(asked),
+        "chips": chips(asked, shown),
         "sort_link": lambda name: list_url(asked | {"sort": _turned(asked["sort"], name)}),
         "sorted_by": lambda name: {name: "ascending", f"-{name}": "descending"}.get(asked["sort"] or NEWEST_FIRST),
         "export_link": lambda format: list_url({**asked, "sort": ""}, "/admin/users/export", format=format),
