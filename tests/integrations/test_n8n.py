@@ -31,6 +31,7 @@ QUIET = {
     "N8N_TEMPLATES_ENABLED": "false",
     "N8N_PERSONALIZATION_ENABLED": "false",
     "N8N_RUNNERS_MODE": "external",  # no node here runs code of people
+    "N8N_SECURE_COOKIE": "false",
     "NO_COLOR": "1",
 }
 CREDENTIALS = {"rollbookApi": {"id": "rollbookCredential", "name": "Rollbook"}}
@@ -190,6 +191,14 @@ class N8n:
         with started([N8N, "start"], self.home, self.home / "n8n.log", ready, **self.settings):
             yield
 
+    def unpublish(self, workflow: str) -> None:
+        """As the owner does it in the editor."""
+        with httpx2.Client(base_url=self.url, timeout=60, **PLAIN) as editor:
+            owner = {"email": "owner@example.com", "firstName": "O", "lastName": "O", "password": "Correct7Horses"}
+            for path, body in ("/rest/owner/setup", owner), (f"/rest/workflows/{workflow}/deactivate", {}):
+                answer = editor.post(path, json=body)
+                assert answer.status_code == 200, answer.text
+
     def call(self, name: str, /, **body: Any) -> list[dict[str, Any]]:
         """What the operation returns."""
         answer = httpx2.post(f"{self.url}/webhook/{name.replace(' ', '-')}", json=body, timeout=60, **PLAIN)
@@ -252,9 +261,16 @@ def test_a_user_created_by_the_node_starts_the_trigger_of_another_workflow(tmp_p
             ]
             refused(n8n, hook)
             assert len(receiver.received) == 2
-            many_pages(n8n, http)
-        # It stays while n8n is stopped, so that no event is lost.
+        # It stays while n8n is stopped, so that no event is lost, and n8n still knows its secret.
         assert [each["id"] for each in hooks(http)] == [registered["id"]]
+        with n8n.running():
+            new_user(http, email="grace@example.com")
+            wait_until(lambda: len(receiver.received) == 3)
+            assert receiver.received[2] == {"type": "user.created", "email": "grace@example.com"}
+            assert [each["id"] for each in hooks(http)] == [registered["id"]]
+            n8n.unpublish("notification")
+            wait_until(lambda: not hooks(http))
+            many_pages(n8n, http)
 
 
 def every_operation(n8n: N8n, http: httpx2.Client) -> None:
