@@ -365,12 +365,13 @@ def test_a_group_that_is_deleted_while_members_come_leaves_nothing(server: Serve
 
 
 def test_users_who_are_deleted_while_they_are_added_are_counted_right(server: Server, http: httpx2.Client) -> None:
-    group, users = made(http, name="Engineering"), people(http, 12)
-    with ThreadPoolExecutor(6) as pool:
+    group, users = made(http, name="Engineering"), people(http, 30)
+    with ThreadPoolExecutor(8) as pool:
         for user in users:
             pool.submit(http.put, f"{group}/members/{user}")
             pool.submit(http.delete, f"/v1/users/{user}")
+    assert members(http, group) == {}
     for user in users:
-        http.post(f"/v1/users/{user}/restore")
+        assert http.post(f"/v1/users/{user}/restore").status_code == 200
     assert set(members(http, group)) <= set(users)
     assert server.ask(f"SELECT count(*) FROM deleted_group_members WHERE group_id = '{group[11:]}'") == [(0,)]
