@@ -88,6 +88,8 @@ SOAK = (
     "security/test_guesses_in_512_mebibytes.py",
     # Thousands of made-up requests.
     "contract/test_description.py",
+    # Ten thousand members of a group.
+    "scim/test_large.py",
     # Each example of the guide, in each language.
     "docs/test_languages.py",
     "docs/test_follow_programs.py",

@@ -133,7 +133,7 @@ def members(found: dict[str, Any]) -> list[str]:
     return [each["value"] for each in found.get("members", [])]
 
 
-def test_07_several_members_in_one_patch_and_groups_without_their_members(idp: Provider) -> None:
+def test_07_several_members_in_one_patch_and_groups_without_their_members(idp: Provider, http: httpx2.Client) -> None:
     ids = [idp.new_user()["id"] for _ in range(4)]
     group = idp.new_group(displayName="Analysts")
     path = f"/Groups/{group['id']}"
@@ -144,7 +144,9 @@ def test_07_several_members_in_one_patch_and_groups_without_their_members(idp: P
     )
     assert members(changed) == ids
     assert changed["members"][0]["$ref"].endswith(f"/scim/v2/Users/{ids[0]}")
+    assert http.put(f"/v1{path.lower()}/members/{ids[1]}", json={"role": "lead"}).status_code == 200
     assert members(idp.patch(path, {"op": "replace", "path": "members", "value": [{"value": ids[1]}]})) == [ids[1]]
+    assert [each["role"] for each in http.get(f"/v1{path.lower()}/members").json()] == ["lead"]
     assert "members" not in idp.get(path, excludedAttributes="members")
     [listed] = idp.get("/Groups", filter='displayName eq "analysts"', excludedAttributes="members")["Resources"]
     assert (listed["id"], "members" in listed) == (group["id"], False)
