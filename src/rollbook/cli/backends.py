@@ -199,9 +199,10 @@ class Backend(ABC):
         if named.startswith("group_"):
             return self.one("GET", at("groups", named))
         found = self.page(self.ask("GET", "/v1/groups", {"name": named, "limit": 2}))
-        if len(found) != 1:
-            which = "no group" if not found else "more than one group, use an ID:"
-            raise Failure(f"There is {which} {named} ({self.location}).")
+        if not found:
+            raise Failure(f"There is no group {named} ({self.location}).")
+        if len(found) > 1:
+            raise Failure(f"More than one group is named {named}: use an ID ({self.location}).")
         return found[0]
 
     def create_user(self, fields: Shown) -> Shown:

@@ -28,9 +28,10 @@ MEMBERS = options.argument("users", "EMAIL|ID...", nargs=-1, required=True)
     elsewhere=PAGED,
 )
 def list_groups(server: options.Server, fields: Fields, json: bool, quiet: bool) -> None:
-    """List groups, oldest first. With --user, those of one user."""
+    """List groups, oldest first. With --user, those of one user, with their role there."""
+    columns = (*COLUMNS, "role") if "user" in fields else COLUMNS
     with server() as backend:
-        listed(backend.all(GROUPS, as_query(fields.sent(backend))), COLUMNS, json, quiet)
+        listed(backend.all(GROUPS, as_query(fields.sent(backend))), columns, json, quiet)
 
 
 @options.on_server(
