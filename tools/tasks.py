@@ -73,6 +73,13 @@ def integrations(arguments: Arguments) -> NoReturn:
     become([str(python), "-m", "pytest", "-n", "2", "--timeout", "900", *places, *arguments])
 
 
+def clients(arguments: Arguments) -> NoReturn:
+    """Generate, compile and run clients in eight languages: 3 GB of compilers."""
+    python = prepare_tests([ROOT / "tests" / "clients"], arguments)
+    places = [] if needs.named(arguments) else ["tests/clients"]
+    become([str(python), "-m", "pytest", "-n", "2", "--timeout", "900", *places, *arguments])
+
+
 def prepare_tests(files: Sequence[Path], arguments: Arguments, left_out: Arguments = ()) -> Path:
     """Have all that these files need, or those that the arguments name; the Python that runs them.
 
@@ -232,6 +239,7 @@ TASKS: dict[str, Callable[[Arguments], int]] = {
         test,
         soak,
         integrations,
+        clients,
         lint,
         bench,
         openapi,

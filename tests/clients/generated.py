@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable
@@ -17,7 +18,7 @@ PROGRAMS = Path(__file__).parent / "programs"
 PYTHON = ROOT / ".venv-clients" / "bin" / "python"
 NODE = ROOT / "node_modules"
 JAVA = ["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
-SECONDS = 200
+SECONDS = 600
 """At most, for each command."""
 
 
@@ -65,6 +66,10 @@ OPENAPI_GENERATOR: dict[str, dict[str, Any]] = {
         "parameterNameMappings": {"wait": "waitSeconds"},  # a method of every Java object is called `wait`
     },
     "openapi-generator go": {"generatorName": "go"},
+    "openapi-generator php": {"generatorName": "php"},
+    "openapi-generator ruby": {"generatorName": "ruby"},
+    "openapi-generator rust": {"generatorName": "rust"},
+    "openapi-generator swift": {"generatorName": "swift6"},
 }
 
 
@@ -196,6 +201,64 @@ CLIENTS: dict[str, Callable[[Path], list[str | Path]]] = {
     "openapi-generator java": java_of_openapi_generator,
     "openapi-generator go": go_of_openapi_generator,
 }
+"""Those of `make soak`."""
+
+
+def php_of_openapi_generator(folder: Path) -> list[str | Path]:
+    """Runs on Debian's Guzzle."""
+    shutil.copy(PROGRAMS / "openapi_generator.php", folder / "program.php")
+    return ["php", "-d", "error_reporting=-1", "-d", "display_errors=stderr", "program.php"]
+
+
+def ruby_of_openapi_generator(folder: Path) -> list[str | Path]:
+    """Runs on Debian's Typhoeus."""
+    shutil.copy(PROGRAMS / "openapi_generator.rb", folder / "program.rb")
+    return ["ruby", "-I", "lib", "program.rb"]
+
+
+CARGO = """
+[net]
+offline = true
+[source.crates-io]
+replace-with = "debian"
+[source.debian]
+directory = "/usr/share/cargo/registry"
+"""
+
+
+def rust_of_openapi_generator(folder: Path) -> list[str | Path]:
+    """Compiled with the crates that Debian has, so that nothing is downloaded. Its reqwest is a version older than the
+    one that the generator names: two of its features were always there, those for TLS have other names."""
+    manifest = (folder / "Cargo.toml").read_text().replace('"^0.13"', '"^0.12"').replace(', "query", "form"', "")
+    manifest = manifest.partition("[features]")[0]
+    tokio = 'tokio = { version = "^1", features = ["fs", "rt", "macros"] }'
+    (folder / "Cargo.toml").write_text(re.sub("^tokio = .*$", tokio, manifest, flags=re.M))
+    (folder / ".cargo").mkdir()
+    (folder / ".cargo" / "config.toml").write_text(CARGO)
+    (folder / "src" / "bin").mkdir()
+    shutil.copy(PROGRAMS / "openapi_generator.rs", folder / "src" / "bin" / "program.rs")
+    run(["cargo", "build", "--quiet"], folder, CARGO_HOME=str(folder / "cargo"), RUSTFLAGS="-Awarnings")
+    return [folder / "target" / "debug" / "program"]
+
+
+def swift_of_openapi_generator(folder: Path) -> list[str | Path]:
+    place = folder / "Sources" / "Program"
+    place.mkdir()
+    shutil.copy(PROGRAMS / "openapi_generator.swift", place / "main.swift")
+    target = '.executableTarget(name: "Program", dependencies: ["OpenAPIClient"]),'
+    manifest = folder / "Package.swift"
+    manifest.write_text(manifest.read_text().replace("        .target(", f"{target}\n        .target("))
+    run(["swift", "build", "--quiet", "--disable-sandbox"], folder)
+    return [folder / ".build" / "debug" / "Program"]
+
+
+MORE: dict[str, Callable[[Path], list[str | Path]]] = {
+    "openapi-generator php": php_of_openapi_generator,
+    "openapi-generator ruby": ruby_of_openapi_generator,
+    "openapi-generator rust": rust_of_openapi_generator,
+    "openapi-generator swift": swift_of_openapi_generator,
+}
+"""Those that only `make clients` runs: they need compilers of gigabytes."""
 
 
 TYPESCRIPT = (typescript_fetch, hey_api, openapi_fetch)

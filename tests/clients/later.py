@@ -34,7 +34,7 @@ def later(server: Server) -> Iterator[str]:
             real = httpx2.request(
                 self.command, server.url + self.path, headers=headers, content=body, timeout=60, **PLAIN
             )
-            content = json.dumps(_grown(real.json())).encode() if real.content else b""
+            content = json.dumps(_grown(json.loads(real.content))).encode() if real.content else b""
             self.send_response(real.status_code)
             for name in ("Content-Type", "X-Next-Cursor"):
                 if name in real.headers:

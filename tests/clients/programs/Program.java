@@ -8,6 +8,11 @@ import org.openapitools.client.ApiClient;
 import org.openapitools.client.ApiException;
 import org.openapitools.client.api.EventsApi;
 import org.openapitools.client.api.EventsApi.APIListEventsRequest;
+import org.openapitools.client.api.GroupsApi;
+import org.openapitools.client.api.GroupsApi.APICreateGroupRequest;
+import org.openapitools.client.api.GroupsApi.APIDeleteGroupRequest;
+import org.openapitools.client.api.GroupsApi.APIListMembersRequest;
+import org.openapitools.client.api.GroupsApi.APISetMemberRequest;
 import org.openapitools.client.api.KeysApi;
 import org.openapitools.client.api.KeysApi.APICreateKeyRequest;
 import org.openapitools.client.api.KeysApi.APIRevokeKeyRequest;
@@ -15,17 +20,24 @@ import org.openapitools.client.api.KeysApi.APIRotateKeyRequest;
 import org.openapitools.client.api.UsersApi;
 import org.openapitools.client.api.UsersApi.APICreateUserRequest;
 import org.openapitools.client.api.UsersApi.APIDeleteUserRequest;
+import org.openapitools.client.api.UsersApi.APIExportUserRequest;
 import org.openapitools.client.api.UsersApi.APIGetUserRequest;
 import org.openapitools.client.api.UsersApi.APIListUsersRequest;
 import org.openapitools.client.api.UsersApi.APIPatchUserRequest;
 import org.openapitools.client.api.UsersApi.APIUpdateUserRequest;
+import org.openapitools.client.api.WebhooksApi;
+import org.openapitools.client.api.WebhooksApi.APICreateWebhookRequest;
+import org.openapitools.client.api.WebhooksApi.APIDeleteWebhookRequest;
 import org.openapitools.client.model.ErrorResponse;
+import org.openapitools.client.model.GroupCreate;
 import org.openapitools.client.model.KeyCreate;
+import org.openapitools.client.model.MemberUpdate;
 import org.openapitools.client.model.Scope;
 import org.openapitools.client.model.User;
 import org.openapitools.client.model.UserCreate;
 import org.openapitools.client.model.UserPatch;
 import org.openapitools.client.model.UserUpdate;
+import org.openapitools.client.model.WebhookCreate;
 
 public class Program {
   interface Call {
@@ -88,9 +100,26 @@ public class Program {
     }
     seen.put("events", log);
 
+    var groups = new GroupsApi(client);
+    var team = groups.createGroup(APICreateGroupRequest.newBuilder().groupCreate(new GroupCreate().name("Editors")).build()).getId();
+    var role = new MemberUpdate().role("member");
+    groups.setMember(APISetMemberRequest.newBuilder().groupId(team).userId(created.getId()).memberUpdate(role).build());
+    var members = groups.listMembers(APIListMembersRequest.newBuilder().groupId(team).build());
+    var ofTeam = users.listUsers(APIListUsersRequest.newBuilder().group(team).build());
+    seen.put("group", List.of(
+        members.stream().map(member -> List.of(member.getName(), member.getRole())).toList(), ofTeam.stream().map(User::getName).toList()));
+    groups.deleteGroup(APIDeleteGroupRequest.newBuilder().groupId(team).build());
+    var webhooks = new WebhooksApi(client);
+    var hook = webhooks.createWebhook(
+        APICreateWebhookRequest.newBuilder().webhookCreate(new WebhookCreate().url("https://app.example.com/hook")).build());
+    seen.put("webhook", List.of(hook.getTypes(), hook.getSecret().substring(0, 6)));
+    webhooks.deleteWebhook(APIDeleteWebhookRequest.newBuilder().webhookId(hook.getId()).build());
+    // All of one user: it takes the lines of an export of users for one JSON text.
+    seen.put("exported", users.exportUser(APIExportUserRequest.newBuilder().userId(created.getId()).build()).getUser().getName());
+
     var invalid = new UserCreate().name("Al").email("nobody").password("securepassword123");
     seen.put("invalid", refused(client, () -> users.createUser(APICreateUserRequest.newBuilder().userCreate(invalid).build())));
-    users.deleteUser(APIDeleteUserRequest.newBuilder().userId(created.getId()).purge(true).build());
+    users.deleteUser(APIDeleteUserRequest.newBuilder().userId(created.getId()).build());
     seen.put("gone", refused(client, () -> users.getUser(get)));
     System.out.println(ApiClient.createDefaultObjectMapper().writeValueAsString(seen));
   }

@@ -1,6 +1,9 @@
 // What an application does, with hey-api's client.
 import { client } from "./client.gen";
-import { createKey, createUser, deleteUser, getUser, listEvents, listUsers, patchUser, revokeKey, rotateKey, updateUser, type ErrorResponse } from "./index";
+import {
+  createGroup, createKey, createUser, createWebhook, deleteGroup, deleteUser, deleteWebhook, exportUsers, getUser, listEvents, listMembers, listUsers,
+  patchUser, revokeKey, rotateKey, setMember, updateUser, type ErrorResponse,
+} from "./index";
 
 const env = process.env as Record<string, string>;
 client.setConfig({ baseUrl: env.ROLLBOOK_URL, auth: () => env.ROLLBOOK_KEY });
@@ -29,13 +32,23 @@ async function main() {
   await revokeKey({ path: { keyId: rotated!.id } });
   const { data: events } = await listEvents({ query: { user: id } });
 
+  const { data: group } = await createGroup({ body: { name: "Editors" } });
+  const groupId = group!.id;
+  await setMember({ path: { groupId, userId: id }, body: { role: "member" } });
+  const { data: members } = await listMembers({ path: { groupId } });
+  const { data: team } = await listUsers({ query: { group: groupId } });
+  await deleteGroup({ path: { groupId } });
+  const { data: hook } = await createWebhook({ body: { url: "https://app.example.com/hook" } });
+  await deleteWebhook({ path: { webhookId: hook!.id } });
+  const { data: exported } = await exportUsers({ query: { ids: [id] }, parseAs: "text" });
+
   function refused({ error, response }: { error?: unknown; response?: Response }) {
     const body = error as ErrorResponse;
     return [response!.status, body.code, body.param ?? null];
   }
 
   const invalid = refused(await createUser({ body: { name: "Al", email: "nobody", password: "securepassword123" } }));
-  await deleteUser({ path: { userId: id }, query: { purge: true } });
+  await deleteUser({ path: { userId: id } });
   const gone = refused(await getUser({ path: { userId: id } }));
   console.log(
     JSON.stringify({
@@ -45,6 +58,9 @@ async function main() {
       found: found!.map((user) => user.name),
       key: [key!.key!.slice(0, 4), key!.scopes, rotated!.id !== key!.id],
       events: events!.map((event) => [event.type, event.object.name ?? null, event.object.email === env.EMAIL]),
+      group: [members!.map((member) => [member.name, member.role]), team!.map((user) => user.name)],
+      webhook: [hook!.types, hook!.secret!.slice(0, 6)],
+      exported: JSON.parse(exported as string).name,
       invalid,
       gone,
     }),

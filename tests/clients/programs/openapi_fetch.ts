@@ -31,12 +31,22 @@ async function main() {
   await client.DELETE("/v1/keys/{keyId}", { params: { path: { keyId: rotated!.id } } });
   const { data: events } = await client.GET("/v1/events", { params: { query: { user: path.userId } } });
 
+  const { data: group } = await client.POST("/v1/groups", { body: { name: "Editors" } });
+  const of = { groupId: group!.id };
+  await client.PUT("/v1/groups/{groupId}/members/{userId}", { params: { path: { ...of, ...path } }, body: { role: "member" } });
+  const { data: members } = await client.GET("/v1/groups/{groupId}/members", { params: { path: of } });
+  const { data: team } = await client.GET("/v1/users", { params: { query: { group: of.groupId } } });
+  await client.DELETE("/v1/groups/{groupId}", { params: { path: of } });
+  const { data: hook } = await client.POST("/v1/webhooks", { body: { url: "https://app.example.com/hook" } });
+  await client.DELETE("/v1/webhooks/{webhookId}", { params: { path: { webhookId: hook!.id } } });
+  const { data: exported } = await client.GET("/v1/exports", { params: { query: { ids: [path.userId] } }, parseAs: "text" });
+
   function refused({ error, response }: { error?: components["schemas"]["ErrorResponse"]; response: Response }) {
     return [response.status, error!.code, error!.param ?? null];
   }
 
   const invalid = refused(await client.POST("/v1/users", { body: { name: "Al", email: "nobody", password: "securepassword123" } }));
-  await client.DELETE("/v1/users/{userId}", { params: { path, query: { purge: true } } });
+  await client.DELETE("/v1/users/{userId}", { params: { path } });
   const gone = refused(await client.GET("/v1/users/{userId}", { params: { path } }));
   console.log(
     JSON.stringify({
@@ -46,6 +56,9 @@ async function main() {
       found: found!.map((user) => user.name),
       key: [key!.key!.slice(0, 4), key!.scopes, rotated!.id !== key!.id],
       events: events!.map((event) => [event.type, event.object.name ?? null, event.object.email === env.EMAIL]),
+      group: [members!.map((member) => [member.name, member.role]), team!.map((user) => user.name)],
+      webhook: [hook!.types, hook!.secret!.slice(0, 6)],
+      exported: JSON.parse(exported!).name,
       invalid,
       gone,
     }),

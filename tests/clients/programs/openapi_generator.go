@@ -41,6 +41,7 @@ func main() {
 	client := openapi.NewAPIClient(configuration)
 	ctx := context.WithValue(context.Background(), openapi.ContextAccessToken, os.Getenv("ROLLBOOK_KEY"))
 	users, keys, events := client.UsersAPI, client.KeysAPI, client.EventsAPI
+	groups, webhooks := client.GroupsAPI, client.WebhooksAPI
 
 	pages := [][][]any{}
 	for cursor, more := "", true; more; more = cursor != "" {
@@ -76,21 +77,46 @@ func main() {
 		log = append(log, []any{event.Type, event.Object.Name, event.Object.GetEmail() == email})
 	}
 
+	team, _ := done(groups.CreateGroup(ctx).GroupCreate(openapi.GroupCreate{Name: "Editors"}).Execute())
+	role := openapi.MemberUpdate{Role: *openapi.NewNullableString(openapi.PtrString("member"))}
+	done(groups.SetMember(ctx, team.Id, created.Id).MemberUpdate(role).Execute())
+	members := [][]any{}
+	inside, _ := done(groups.ListMembers(ctx, team.Id).Execute())
+	for _, member := range inside {
+		members = append(members, []any{member.Name, member.Role})
+	}
+	ofTeam, _ := done(users.ListUsers(ctx).Group(team.Id).Execute())
+	if _, err := groups.DeleteGroup(ctx, team.Id).Execute(); err != nil {
+		panic(err)
+	}
+	hook, _ := done(webhooks.CreateWebhook(ctx).WebhookCreate(openapi.WebhookCreate{Url: "https://app.example.com/hook"}).Execute())
+	if _, err := webhooks.DeleteWebhook(ctx, hook.Id).Execute(); err != nil {
+		panic(err)
+	}
+	lines, _ := done(client.ExportsAPI.ExportUsers(ctx).Ids([]string{created.Id}).Execute())
+	var exported openapi.User
+	if err := json.Unmarshal([]byte(lines), &exported); err != nil {
+		panic(err)
+	}
+
 	_, response, err := users.CreateUser(ctx).UserCreate(newUser("nobody")).Execute()
 	invalid := refused(response, err)
-	if _, err := users.DeleteUser(ctx, created.Id).Purge(true).Execute(); err != nil {
+	if _, err := users.DeleteUser(ctx, created.Id).Execute(); err != nil {
 		panic(err)
 	}
 	_, response, err = users.GetUser(ctx, created.Id).Execute()
 	err = json.NewEncoder(os.Stdout).Encode(map[string]any{
-		"pages":   pages,
-		"created": []any{created.Name, created.Email == email, whole.Role, whole.Status, whole.Metadata, whole.ExternalId.Get()},
-		"found":   []string{filtered[0].Name},
-		"updated": []any{changed.Name, changed.Role, changed.Metadata, changed.Status},
-		"key":     []any{key.GetKey()[:4], key.Scopes, rotated.Id != key.Id},
-		"events":  log,
-		"invalid": invalid,
-		"gone":    refused(response, err),
+		"pages":    pages,
+		"created":  []any{created.Name, created.Email == email, whole.Role, whole.Status, whole.Metadata, whole.ExternalId.Get()},
+		"found":    []string{filtered[0].Name},
+		"updated":  []any{changed.Name, changed.Role, changed.Metadata, changed.Status},
+		"key":      []any{key.GetKey()[:4], key.Scopes, rotated.Id != key.Id},
+		"events":   log,
+		"group":    []any{members, []string{ofTeam[0].Name}},
+		"webhook":  []any{hook.Types, hook.GetSecret()[:6]},
+		"exported": exported.Name,
+		"invalid":  invalid,
+		"gone":     refused(response, err),
 	})
 	if err != nil {
 		panic(err)

@@ -11,6 +11,7 @@ from openapi_client.rest import ApiException
 env = os.environ
 api = rollbook.ApiClient(rollbook.Configuration(host=env["ROLLBOOK_URL"], access_token=env["ROLLBOOK_KEY"]))
 users, keys, events = rollbook.UsersApi(api), rollbook.KeysApi(api), rollbook.EventsApi(api)
+groups, webhooks, exports = rollbook.GroupsApi(api), rollbook.WebhooksApi(api), rollbook.ExportsApi(api)
 seen = {"pages": []}
 
 cursor = None
@@ -41,6 +42,17 @@ seen["events"] = [
     [event.type, event.object.name, event.object.email == env["EMAIL"]] for event in events.list_events(user=new.id)
 ]
 
+group = groups.create_group(rollbook.GroupCreate(name="Editors")).id
+groups.set_member(group, new.id, rollbook.MemberUpdate(role="member"))
+members = [[member.name, member.role] for member in groups.list_members(group)]
+seen["group"] = [members, [user.name for user in users.list_users(group=group)]]
+groups.delete_group(group)
+hook = webhooks.create_webhook(rollbook.WebhookCreate(url="https://app.example.com/hook"))
+seen["webhook"] = [hook.types, hook.secret[:6]]
+webhooks.delete_webhook(hook.id)
+# It has no function for a response of lines, other than the one that returns bytes.
+seen["exported"] = json.loads(exports.export_users_without_preload_content(ids=[new.id]).data)["name"]
+
 
 def refused(call):
     try:
@@ -53,6 +65,6 @@ def refused(call):
 seen["invalid"] = refused(
     lambda: users.create_user(rollbook.UserCreate(name="Al", email="nobody", password="securepassword123"))
 )
-users.delete_user(new.id, purge=True)
+users.delete_user(new.id)
 seen["gone"] = refused(lambda: users.get_user(new.id))
 print(json.dumps(seen))

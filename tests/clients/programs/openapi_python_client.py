@@ -7,17 +7,23 @@ import os
 
 from rollbook_client import AuthenticatedClient
 from rollbook_client.api.events import list_events
+from rollbook_client.api.exports import export_users
+from rollbook_client.api.groups import create_group, delete_group, list_members, set_member
 from rollbook_client.api.keys import create_key, revoke_key, rotate_key
 from rollbook_client.api.users import create_user, delete_user, get_user, list_users, patch_user, update_user
+from rollbook_client.api.webhooks import create_webhook, delete_webhook
 from rollbook_client.models import (
+    GroupCreate,
     KeyCreate,
     ListUsersFieldsItem,
     ListUsersSortItem,
+    MemberUpdate,
     PatchUserFieldsItem,
     Scope,
     UserCreate,
     UserPatch,
     UserUpdate,
+    WebhookCreate,
 )
 from rollbook_client.models.user_patch_metadata_type_0 import UserPatchMetadataType0
 from rollbook_client.types import UNSET
@@ -67,6 +73,16 @@ revoke_key.sync_detailed(rotated.id, client=client)
 found = list_events.sync(client=client, user=new.id)
 seen["events"] = [[event.type_, event.object_.name or None, event.object_.email == env["EMAIL"]] for event in found]
 
+group = create_group.sync(client=client, body=GroupCreate(name="Editors")).id
+set_member.sync(group, new.id, client=client, body=MemberUpdate(role="member"))
+members = [[member.name, member.role] for member in list_members.sync(group, client=client)]
+seen["group"] = [members, [user.name for user in list_users.sync(client=client, group=group)]]
+delete_group.sync_detailed(group, client=client)
+hook = create_webhook.sync(client=client, body=WebhookCreate(url="https://app.example.com/hook"))
+seen["webhook"] = [hook.types, hook.secret[:6]]
+delete_webhook.sync_detailed(hook.id, client=client)
+seen["exported"] = json.loads(export_users.sync_detailed(client=client, ids=[new.id]).content)["name"]
+
 
 def refused(answer):
     return [int(answer.status_code), answer.parsed.code, answer.parsed.param or None]
@@ -74,6 +90,6 @@ def refused(answer):
 
 invalid = UserCreate(name="Al", email="nobody", password="securepassword123")
 seen["invalid"] = refused(create_user.sync_detailed(client=client, body=invalid))
-delete_user.sync_detailed(new.id, client=client, purge=True)
+delete_user.sync_detailed(new.id, client=client)
 seen["gone"] = refused(get_user.sync_detailed(new.id, client=client))
 print(json.dumps(seen))

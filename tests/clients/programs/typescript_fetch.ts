@@ -1,9 +1,12 @@
 // What an application does, with openapi-generator's TypeScript client.
-import { Configuration, EventsApi, KeysApi, ResponseError, UsersApi, type ErrorResponse } from "./index";
+import {
+  Configuration, EventsApi, ExportsApi, GroupsApi, KeysApi, ResponseError, UsersApi, WebhooksApi, type ErrorResponse,
+} from "./index";
 
 const env = process.env as Record<string, string>;
 const configuration = new Configuration({ basePath: env.ROLLBOOK_URL, accessToken: env.ROLLBOOK_KEY });
 const [users, keys, log] = [new UsersApi(configuration), new KeysApi(configuration), new EventsApi(configuration)];
+const [groups, webhooks, exports_] = [new GroupsApi(configuration), new WebhooksApi(configuration), new ExportsApi(configuration)];
 
 async function main() {
   const pages: unknown[] = [];
@@ -25,6 +28,15 @@ async function main() {
   await keys.revokeKey({ keyId: rotated.id });
   const events = await log.listEvents({ user: userId });
 
+  const { id: groupId } = await groups.createGroup({ groupCreate: { name: "Editors" } });
+  await groups.setMember({ groupId, userId, memberUpdate: { role: "member" } });
+  const members = await groups.listMembers({ groupId });
+  const team = await users.listUsers({ group: groupId });
+  await groups.deleteGroup({ groupId });
+  const hook = await webhooks.createWebhook({ webhookCreate: { url: "https://app.example.com/hook" } });
+  await webhooks.deleteWebhook({ webhookId: hook.id });
+  const exported = await (await exports_.exportUsersRaw({ ids: [userId] })).raw.json();
+
   async function refused(call: Promise<unknown>) {
     try {
       await call;
@@ -36,7 +48,7 @@ async function main() {
   }
 
   const invalid = await refused(users.createUser({ userCreate: { name: "Al", email: "nobody", password: "securepassword123" } }));
-  await users.deleteUser({ userId, purge: true });
+  await users.deleteUser({ userId });
   const gone = await refused(users.getUser({ userId }));
   console.log(
     JSON.stringify({
@@ -46,6 +58,9 @@ async function main() {
       found: found.map((user) => user.name),
       key: [key.key!.slice(0, 4), key.scopes, rotated.id !== key.id],
       events: events.map((event) => [event.type, event.object.name ?? null, event.object.email === env.EMAIL]),
+      group: [members.map((member) => [member.name, member.role]), team.map((user) => user.name)],
+      webhook: [hook.types, hook.secret!.slice(0, 6)],
+      exported: exported.name,
       invalid,
       gone,
     }),
