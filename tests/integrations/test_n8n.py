@@ -246,10 +246,13 @@ def test_a_user_created_by_the_node_starts_the_trigger_of_another_workflow(tmp_p
         operations = workflow("operations", *(operation(*each) for each in OPERATIONS.items()))
         n8n.bring("workflow", [operations, workflow("notification", notification(receiver, hook))])
         n8n.publish("operations", "notification")
+        url = f"{n8n.url}/webhook/{hook}/webhook"
+        with server.http(key) as before:  # an n8n that lost its database
+            left = before.post("/v1/webhooks", json={"url": url}).json()["id"]
         with n8n.running():
-            wait_until(lambda: hooks(http))
+            wait_until(lambda: [each["id"] for each in hooks(http)] not in ([], [left]) and len(hooks(http)) == 1)
             (registered,) = hooks(http)
-            assert registered["url"] == f"{n8n.url}/webhook/{hook}/webhook"
+            assert registered["url"] == url
             assert registered["types"] == ["user.created", "user.deleted"]
             assert (registered["status"], registered["skip_imports"]) == ("enabled", True)
             assert registered["user_id"] == admin["id"]

@@ -112,7 +112,7 @@ export class RollbookTrigger implements INodeType {
 				const kept: Kept = this.getWorkflowStaticData('node');
 				const wanted = asked(this);
 				// What an n8n left behind that was stopped before it could delete its webhook. The URL is this node's own.
-				const present = (await call<Webhook[]>(this, 'GET', '?limit=1000')) ?? [];
+				const present = (await call<Webhook[]>(this, 'GET', '?user=me&limit=1000')) ?? [];
 				for (const each of present.filter(({ url }) => url === wanted.url)) {
 					await call(this, 'DELETE', `/${each.id}`);
 				}
