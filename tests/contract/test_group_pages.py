@@ -145,5 +145,5 @@ def test_the_log_says_which_group(http: httpx2.Client, owner: httpx2.Client) -> 
     put(http, group, id, role="guest")
     http.patch(group, json={"name": "Renamed"})
     text = owner.get("/admin/events?type=group.*").text
-    for told in ("Logged (lead)", '<span class="muted">role</span> lead → guest', "Logged → Renamed"):
+    for told in ("Logged (lead)", "Logged (guest)", '<span class="muted">role</span> lead → guest', "Logged → Renamed"):
         assert told in text
