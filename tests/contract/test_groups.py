@@ -193,6 +193,11 @@ def test_all_are_added_or_none_and_what_is_wrong_is_named(http: httpx2.Client, g
     assert members(http, group) == {one: "", two: "x", three: ""}
 
 
+def test_1_000_members_fit_into_one_call_with_roles_of_any_length(http: httpx2.Client, group: str) -> None:
+    body = {"members": [{"user_id": f"user_{number:026}", "role": "é" * 255} for number in range(1_000)]}
+    assert len(faults(http.post(f"{group}/members", json=body))) > 10, "it was read, and no one of them exists"
+
+
 def test_pages_of_members_go_on_where_the_last_one_ended(http: httpx2.Client, group: str) -> None:
     first, gone, later, *others = people(http, 6)
     put(http, group, *reversed([first, gone, *others]))

@@ -291,7 +291,7 @@ TABLE: dict[str, list[Route]] = {
             takes=take.member_page
         ),
         post(groups.add_members, "groups:write", MembersAdd, AddedMembers, show.members_added).but(
-            errors=(errors.GroupLimitReached,)
+            errors=(errors.GroupLimitReached,), special=Special(max_body=2 << 20)
         ),
     ],
     "/v1/groups/{groupId}/members/{userId}": [
