@@ -108,17 +108,8 @@ class App:
         self._router = Router(services)
         self._site = Site(services)
         self._routes = Routes(settings.max_body)
-        calls, pages = _with_room(ROUTES, settings.import_max_size), _with_room(PAGES, settings.import_max_size)
-        self._routes.add(self._router, calls, "/v1")
-        self._routes.add(mcp.Mcp(services, self._router.gate), mcp.ROWS, "/mcp")
-        self._routes.add(scim.Scim(services, self._router.gate, services.base_url), scim.ROWS, scim.PREFIX)
-        self._routes.add(self._site, pages, "/")
-        self._done = Done(
-            self._metrics,
-            {id(row): index for index, row in enumerate((*calls, *mcp.ROWS, *scim.ROWS, *pages))},
-            self._access_log,
-            self._usage_buffer,
-        )
+        numbers = {id(row): index for index, row in enumerate(self._add_routes(services))}
+        self._done = Done(self._metrics, numbers, self._access_log, self._usage_buffer)
         flush = UsageFlush(self._db, self._usage_buffer, self._done.work_off)
         self._jobs = schedule.jobs(services, self._router.gate, self._site, flush, self._gauge, worker == 0)
         # On SQLite, the first worker sends to all webhooks; on PostgreSQL, workers of all servers share them.
@@ -132,6 +123,16 @@ class App:
         self._valkey = self._limiter if isinstance(self._limiter, valkey.Valkey) else None
         self._reported = {"limiter_evictions": self._limiter.evicted}  # reported by an earlier worker
         self._spans: Spans | None = None
+
+    def _add_routes(self, services: Services) -> list[Any]:
+        """Return the rows, in the order of the metrics of `common`."""
+        size = self.settings.import_max_size
+        calls, pages = _with_room(ROUTES, size), _with_room(PAGES, size)
+        self._routes.add(self._router, calls, "/v1")
+        self._routes.add(mcp.Mcp(services, self._router.gate), mcp.ROWS, "/mcp")
+        self._routes.add(scim.Scim(services, self._router.gate, services.base_url), scim.ROWS, scim.PREFIX)
+        self._routes.add(self._site, pages, "/")
+        return [*calls, *mcp.ROWS, *scim.ROWS, *pages]
 
     async def start(self) -> None:
         self._access_log.start(self._worker)

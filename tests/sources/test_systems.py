@@ -281,6 +281,9 @@ def test_authenticator_apps_of_keycloak() -> None:
         assert isinstance(ann, dict) and read_totp(ann["totp_secret"]) == expected
     (ann,) = read("keycloak", keycloak(count))
     assert isinstance(ann, dict) and "totp_secret" not in ann
+    broken = {**encoded, "secretData": json.dumps({"value": r"GEZD\1GNBV"})}
+    (ann,) = read("keycloak", keycloak(broken))
+    assert not isinstance(ann, dict) and ann[1] == "totp_secret"
 
 
 def test_supertokens() -> None:

@@ -123,9 +123,9 @@ async def named(tx: Tx, by: Principal, names: Sequence[str]) -> dict[str, str]:
         return found
     await users.take_all_turns(tx)  # of two imports at the same time, the second sees the groups of the first
     found = await groups.by_names(tx, names)
-    room = MAX_GROUPS - await groups.count(tx)
+    left = MAX_GROUPS - await groups.count(tx)
     missing = {rules.fold(name): name for name in reversed(names) if name not in found}
-    new = [await groups.add(tx, groups.new(name=name)) for name in [*reversed(missing.values())][: max(room, 0)]]
+    new = [await groups.add(tx, groups.new(name=name)) for name in [*reversed(missing.values())][: max(left, 0)]]
     if not new:
         return found
     await events.record_many(tx, [events.row("group.created", "", by.actor, groups.public(group)) for group in new])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from typing import Any
 
 from rollbook.destinations.hashes import Hash
@@ -35,7 +34,7 @@ def password(hash: Hash) -> dict[str, Any] | None:
         "algorithm": "scrypt",
         "hash": {"value": hash.digest, "encoding": "base64"},
         "salt": {"value": hash.salt, "encoding": "base64"},
-        "keylen": len(b64decode(hash.digest)),
+        "keylen": hash.size,
         "cost": 1 << hash.numbers["ln"],
         "blockSize": hash.numbers["r"],
         "parallelization": hash.numbers["p"],

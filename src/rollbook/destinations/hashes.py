@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from typing import NamedTuple
 
 _NAME = re.compile(r"[${]([^$}]+)")
@@ -17,6 +18,11 @@ class Hash(NamedTuple):
     """The parameters, by their names in the text. Salt and digest are padded base64, where the family has that."""
     salt: str
     digest: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of the digest."""
+        return len(b64decode(self.digest))
 
 
 def read(text: str) -> Hash:

@@ -49,7 +49,7 @@ def password(hash: Hash) -> dict[str, Any] | None:
             "version": ["1.3" if numbers.get("v") == 19 else "1.0"],
             "memory": [str(numbers["m"])],
             "parallelism": [str(numbers["p"])],
-            "hashLength": [str(len(hash.digest.rstrip("=")) * 3 // 4)],
+            "hashLength": [str(hash.size)],
         }
     elif hash.name.startswith("pbkdf2-"):
         algorithm, passes = hash.name.removesuffix("-sha1"), numbers["i"]

@@ -40,7 +40,6 @@ def password(hash: Hash) -> str | None:
         if hash.name == "scrypt":
             return f"$scrypt$ln={1 << numbers['ln']},r={numbers['r']},p={numbers['p']}${hash.salt}${hash.digest}"
         # The key stream is the hash that a signer key of zeros has.
-        size = len(hash.digest.rstrip("=")) * 3 // 4
-        key = b64encode(bytes(size)).decode()
+        key = b64encode(bytes(hash.size)).decode()
         return f"$firescrypt$ln={numbers['ln']},r={numbers['r']},p=1${hash.salt}${hash.digest}$${key}"
     return None

@@ -14,7 +14,7 @@ from typing import Any
 
 from rollbook import clock
 from rollbook.records.event_log import COLUMNS
-from rollbook.storage.database import Queries, Row, Statement, Tx
+from rollbook.storage.database import Queries, Row, Statement, Tx, in_parts
 
 MIN_SIZE = 512
 """Bytes from which on metadata is stored by itself. Smaller ones would gain little, and cost a statement."""
@@ -64,9 +64,7 @@ async def fill(queries: Queries, rows: Sequence[Row]) -> list[Row]:
     if not wanted:
         return list(rows)
     values: dict[str, str] = {}
-    for start in range(0, len(wanted), AT_ONCE):
-        part = wanted[start : start + AT_ONCE]
-        part += part[-1:] * (AT_ONCE - len(part))
+    for part in in_parts(wanted, AT_ONCE):
         found: Any = await queries.all(FIND, *(user for user, _ in part), *(digest for _, digest in part))
         values.update(found)
     return [(*rest, _filled(object, values), _filled(before, values)) for *rest, object, before in rows]

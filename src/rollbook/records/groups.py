@@ -14,7 +14,7 @@ from rollbook import clock, ids
 from rollbook.errors import ExternalIdTaken
 from rollbook.records import rules
 from rollbook.records.presenting import Hidden, Json, Time, presenter
-from rollbook.storage.database import Duplicate, Queries, Row, Statement, Tx, existing, first, scalar
+from rollbook.storage.database import Duplicate, Queries, Row, Statement, Tx, existing, first, in_parts, scalar
 
 
 class Group(NamedTuple):
@@ -86,7 +86,6 @@ KEPT = (*Group._fields, "name_key")
 LISTED = ", ".join(f"g.{column}" for column in Group._fields)
 
 BY_ID = Statement(f"SELECT {COLUMNS} FROM groups WHERE id = ?", locks=True)
-BY_EXTERNAL_ID = f"SELECT {COLUMNS} FROM groups WHERE external_id = ?"
 ADD = f"INSERT INTO groups ({', '.join(KEPT)}) VALUES ({', '.join('?' * len(KEPT))})"
 REMOVE = "DELETE FROM groups WHERE id = ?"
 NOTE_REMOVED = "INSERT INTO deleted_groups (id) VALUES (?)"
@@ -105,7 +104,6 @@ MEMBERS = """
     FROM (SELECT * FROM group_members WHERE group_id = ? AND user_seq > ? ORDER BY user_seq LIMIT ?) AS page
     JOIN users AS u ON u.seq = page.user_seq ORDER BY page.user_seq"""
 MEMBER_IDS = "SELECT user_id FROM group_members WHERE group_id = ? ORDER BY user_seq LIMIT ?"
-ROLES = "SELECT user_id, role FROM group_members WHERE group_id = ?"
 JOIN = "INSERT INTO group_members (group_id, user_seq, user_id, role, added_at) VALUES (?, ?, ?, ?, ?)"
 SET_ROLE = "UPDATE group_members SET role = ? WHERE group_id = ? AND user_seq = ?"
 LEAVE = "DELETE FROM group_members WHERE group_id = ? AND user_seq = ?"
@@ -148,16 +146,11 @@ async def by_id(queries: Queries, id: str) -> Group | None:
     return Group._make(row) if row else None
 
 
-async def by_external_id(queries: Queries, external_id: str) -> Group | None:
-    row = await queries.one(BY_EXTERNAL_ID, external_id)
-    return Group._make(row) if row else None
-
-
 async def by_names(queries: Queries, names: Sequence[str]) -> dict[str, str]:
     """IDs of the groups with these names, by name; ignoring case where none has the very name. Of several, the
     oldest."""
     oldest: dict[str, str] = {}
-    for part in _parts([*dict.fromkeys(map(rules.fold, names))]):
+    for part in in_parts([*dict.fromkeys(map(rules.fold, names))], AT_ONCE):
         for key, name, id in await queries.all(BY_NAME, *part):
             oldest[f"name {name}"] = oldest[f"key {key}"] = id
     found = {name: oldest.get(f"name {name}") or oldest.get(f"key {rules.fold(name)}") for name in names}
@@ -264,7 +257,7 @@ async def having(queries: Queries, id: str, seq: str, walks_far: bool) -> tuple[
 
 
 async def members(queries: Queries, id: str, after: int, limit: int) -> list[Member]:
-    """Members in the order in which the users were added, after this place in the list of users."""
+    """Members in the order in which the users were added, after this position in the list of users."""
     return [Member._make(row) for row in await queries.all(MEMBERS, id, after, limit)]
 
 
@@ -278,11 +271,6 @@ async def member_ids(queries: Queries, id: str, limit: int) -> list[str]:
     return [row[0] for row in await queries.all(MEMBER_IDS, id, limit)]
 
 
-async def roles(queries: Queries, id: str) -> dict[str, str]:
-    """The role of every member, by the user's ID."""
-    return dict(await queries.all(ROLES, id))  # type: ignore[arg-type]
-
-
 async def of_user(queries: Queries, user_id: str) -> list[Membership]:
     """Groups of a user, by name."""
     return [Membership._make(row) for row in await queries.all(OF_USER, user_id)]
@@ -291,7 +279,7 @@ async def of_user(queries: Queries, user_id: str) -> list[Membership]:
 async def of_users(queries: Queries, user_ids: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
     """The groups of these users by the user's ID, each a name and their role, in the order of the names."""
     found: dict[str, list[tuple[str, str]]] = {}
-    for part in _parts(user_ids):
+    for part in in_parts(user_ids, AT_ONCE):
         for user_id, name, role in await queries.all(OF_USERS, *part):
             found.setdefault(user_id, []).append((name, role))
     return found
@@ -300,45 +288,38 @@ async def of_users(queries: Queries, user_ids: Sequence[str]) -> dict[str, list[
 async def candidates(queries: Queries, id: str, user_ids: Sequence[str]) -> dict[str, Candidate]:
     """Those of these users who exist, by ID."""
     rows: list[Row] = []
-    for part in _parts(user_ids):
+    for part in in_parts(user_ids, AT_ONCE):
         rows += await queries.all(CANDIDATES, id, *part)
     return {user_id: Candidate(seq, role) for user_id, seq, role in rows}
 
 
 async def in_many(queries: Queries, user_ids: Sequence[str], many: int) -> str | None:
     """The ID of one of these users who is in so many groups, or more."""
-    for part in _parts(user_ids):
+    for part in in_parts(user_ids, AT_ONCE):
         if (found := await first(queries, IN_MANY, *part, many)) is not None:
             return str(found)
     return None
 
 
 async def join(tx: Tx, id: str, joining: Iterable[tuple[int, str, str]]) -> None:
-    """Add users, of each the place in the list, the ID and the role."""
+    """Add users, of each the position in the list, the ID and the role."""
     now = clock.now()
     await tx.many(JOIN, [(id, *each, now) for each in joining])
 
 
 async def set_roles(tx: Tx, id: str, roles: Iterable[tuple[int, str]]) -> None:
-    """Set the roles of members, each by their place in the list."""
+    """Set the roles of members, each by their position in the list."""
     await tx.many(SET_ROLE, [(role, id, seq) for seq, role in roles])
 
 
 async def leave(tx: Tx, id: str, seqs: Iterable[int]) -> None:
-    """Remove members, by their places in the list."""
+    """Remove members, by their positions in the list."""
     await tx.many(LEAVE, [(id, seq) for seq in seqs])
 
 
 async def counted(tx: Tx, id: str, change: int) -> Group:
-    """Members have changed, and their number by so many. Raises NotFound."""
+    """Note that members have changed, and their number by so many. Raises NotFound."""
     return Group._make(await existing(tx, COUNTED, change, clock.now(), id))
-
-
-def _parts(user_ids: Sequence[str]) -> Iterable[Sequence[str]]:
-    """AT_ONCE at a time, the last ones filled up with the last one: one statement, whatever their number."""
-    for start in range(0, len(user_ids), AT_ONCE):
-        part = [*user_ids[start : start + AT_ONCE]]
-        yield part + part[-1:] * (AT_ONCE - len(part))
 
 
 @lru_cache(maxsize=16)

@@ -15,7 +15,7 @@ import msgspec
 from rollbook import clock
 from rollbook.errors import ExternalIdTaken, UserNameTaken
 from rollbook.records import rules
-from rollbook.storage.database import Duplicate, Queries, Row, Tx, first, scalar
+from rollbook.storage.database import Duplicate, Queries, Row, Tx, first, in_parts, scalar
 
 AT_ONCE = 100
 """Users of a statement."""
@@ -98,9 +98,8 @@ def _kept(row: Row) -> Kept:
 
 async def _in_parts(queries: Queries, sql: str, tenant: str, ids: Sequence[str]) -> list[Row]:
     rows: list[Row] = []
-    for start in range(0, len(ids), AT_ONCE):
-        part = ids[start : start + AT_ONCE]
-        rows += await queries.all(sql, tenant, *part, *[part[-1]] * (AT_ONCE - len(part)))
+    for part in in_parts(ids, AT_ONCE):
+        rows += await queries.all(sql, tenant, *part)
     return rows
 
 

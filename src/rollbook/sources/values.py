@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from rollbook import clock
 from rollbook.actions.checking import refuse
 
 Record = Mapping[str, Any]
@@ -91,6 +92,15 @@ def with_times(given: Fields) -> Fields:
     return {name: value for name, value in {**given, **found}.items() if name not in found or value} if found else given
 
 
+def is_ahead(end: str | None) -> bool:
+    """Test whether the end of a suspension, as `time` reads it, is still to come. One that is no time is: databases
+    write `infinity`."""
+    try:
+        return end is not None and clock.parse(end) > clock.now()
+    except ValueError:
+        return True
+
+
 def json_object(field: str, value: Any) -> dict[str, Any]:
     """An object, or the JSON text of one. Raises InvalidParameter."""
     value = _from_json(field, value, "object")
@@ -124,10 +134,10 @@ def full_name(row: Record, *names: str | tuple[str, str], email: str | None) -> 
     return (email or "-").partition("@")[0]
 
 
-def otpauth_url(secret: bytes, digits: Any = None, period: Any = None, algorithm: Any = None) -> str:
-    """The secret of an authenticator app as `totp_secret`, for whoever checks it to refuse."""
+def otpauth_url(secret: bytes | str, digits: Any = None, period: Any = None, algorithm: Any = None) -> str:
+    """The secret of an authenticator app, as bytes or base32, as `totp_secret`, for whoever checks it to refuse."""
     asked = {
-        "secret": b32encode(secret).decode().rstrip("="),
+        "secret": secret if isinstance(secret, str) else b32encode(secret).decode().rstrip("="),
         "digits": text(digits),
         "period": text(period),
         "algorithm": text(algorithm),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 from rollbook.errors import NotFound
@@ -170,6 +170,13 @@ class Database(Queries, Protocol):
     def close(self) -> None:
         """The same for code without an event loop."""
         ...
+
+
+def in_parts(items: Sequence[T], size: int) -> Iterator[list[T]]:
+    """`size` items at a time, the last part filled up with its last item: one statement, whatever their number."""
+    for start in range(0, len(items), size):
+        part = [*items[start : start + size]]
+        yield part + part[-1:] * (size - len(part))
 
 
 async def scalar(queries: Queries, sql: str, *values: Any) -> Any:

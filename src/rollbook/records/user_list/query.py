@@ -173,47 +173,31 @@ async def _fitting(queries: Queries, order: tuple[Order, ...], position: Positio
 async def passing(queries: Queries, filters: Filters, seq: str = "seq", walks_far: bool = False) -> Part:
     """Conditions on `users`, or `deleted_users`, of the filters other than `q`, each beginning with AND. `seq` is the
     column of that number. `walks_far`: they are for very many rows."""
-    parts: list[str] = []
-    values: list[Any] = []
-    if filters.email is not None:
-        parts.append(" AND email_key = ?")
-        values.append(rules.email_key(filters.email))
-    if filters.external_id is not None:
-        parts.append(" AND external_id = ?")
-        values.append(filters.external_id)
+    conditions = {
+        " AND email_key = ?": None if filters.email is None else rules.email_key(filters.email),
+        " AND external_id = ?": filters.external_id,
+        " AND role = ?": filters.role,
+        " AND status = ?": filters.status,
+        " AND deleted_at >= ?": filters.deleted_since,
+        " AND created_at > ?": filters.created_after,
+        " AND created_at < ?": filters.created_before,
+        f" AND {seq} >= ?": filters.first_seq,
+        f" AND {seq} <= ?": filters.last_seq,
+    }
+    given = {condition: value for condition, value in conditions.items() if value is not None}
+    parts, values = [*given], [*given.values()]
+    outer = "users.seq" if seq == "seq" else seq
     if filters.ids is not None:
         parts.append(f" AND id IN ({', '.join('?' * len(filters.ids))})")
-        values.extend(filters.ids)
-    if filters.role is not None:
-        parts.append(" AND role = ?")
-        values.append(filters.role)
-    if filters.status is not None:
-        parts.append(" AND status = ?")
-        values.append(filters.status)
-    if filters.deleted_since is not None:
-        parts.append(" AND deleted_at >= ?")
-        values.append(filters.deleted_since)
+        values += filters.ids
     if filters.metadata is not None:
-        has_all, texts = await user_metadata.having(queries, filters.metadata, "users.seq" if seq == "seq" else seq)
+        has_all, texts = await user_metadata.having(queries, filters.metadata, outer)
         parts.append(has_all)
-        values.extend(texts)
+        values += texts
     if filters.group is not None:
-        column = "users.seq" if seq == "seq" else seq
-        are_members, ids = await groups.having(queries, filters.group, column, walks_far)
+        are_members, ids = await groups.having(queries, filters.group, outer, walks_far)
         parts.append(are_members)
-        values.extend(ids)
-    if filters.created_after is not None:
-        parts.append(" AND created_at > ?")
-        values.append(filters.created_after)
-    if filters.created_before is not None:
-        parts.append(" AND created_at < ?")
-        values.append(filters.created_before)
-    if filters.first_seq is not None:
-        parts.append(f" AND {seq} >= ?")
-        values.append(filters.first_seq)
-    if filters.last_seq is not None:
-        parts.append(f" AND {seq} <= ?")
-        values.append(filters.last_seq)
+        values += ids
     return Part("".join(parts), values)
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from rollbook import clock
 from rollbook.sources import app_tables
-from rollbook.sources.values import Fields, Record, fields, flag, is_true, text, time
+from rollbook.sources.values import Fields, Record, fields, flag, is_ahead, is_true, text, time
 
 _USELESS = (
     "username normalizedusername normalizedemail emailconfirmed passwordhash securitystamp concurrencystamp "
@@ -29,14 +28,7 @@ def convert(row: Record) -> Fields | None:
         metadata=fields(username=username, phone=text(found.get("phonenumber"))),
     )
     if user and user.get("status") != "suspended":
-        user["status"] = "suspended" if _is_locked_out(found) else "active"
+        # As UserManager.IsLockedOutAsync has it. Of those who are locked out for good, the end is far away.
+        is_locked_out = flag(found.get("lockoutenabled")) is not False and is_ahead(time(found.get("lockoutend")))
+        user["status"] = "suspended" if is_locked_out else "active"
     return user
-
-
-def _is_locked_out(found: Record) -> bool:
-    """As UserManager.IsLockedOutAsync has it. Whom somebody has locked out for good, the end is far away."""
-    end = time(found.get("lockoutend"))
-    try:
-        return end is not None and flag(found.get("lockoutenabled")) is not False and clock.parse(end) > clock.now()
-    except ValueError:
-        return True

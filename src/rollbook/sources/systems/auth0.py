@@ -1,4 +1,5 @@
-"""Reads users of Auth0 from the exports of its dashboard, its API and its support."""
+"""Reads users of Auth0 from the export of its dashboard or its API (NDJSON, CSV), or from the file of password hashes
+that its support provides."""
 
 from __future__ import annotations
 
@@ -20,8 +21,6 @@ from rollbook.sources.values import (
 
 
 def convert(row: Record) -> Fields:
-    """User of Auth0: from the export of its dashboard or its API (NDJSON, CSV), or the file of password hashes that its
-    support provides."""
     # The columns of a CSV export have names such as `Email Verified`.
     row = {
         name.lower().replace(" ", "_") if " " in name or name.istitle() else name: value for name, value in row.items()

@@ -1,4 +1,5 @@
-"""Reads users of an application with better-auth, as the program on its page writes them."""
+"""Reads users of an application with better-auth as the program on its page of the docs writes them: with the password
+of their account, and the decrypted secret of their authenticator app."""
 
 from __future__ import annotations
 
@@ -12,8 +13,6 @@ _IS_ENCRYPTED = re.compile(r"\$ba\$|[0-9a-f]{80}").match
 
 
 def convert(row: Record) -> Fields | None:
-    """User of an application with better-auth, with the password of their account and the secret of their authenticator
-    app, which the program on its page decrypts."""
     secret = text(row.get("twoFactorSecret"))
     if secret is not None and _IS_ENCRYPTED(secret):
         refuse("twoFactorSecret", "is encrypted. Decrypt it when you export: see docs/migrate-better-auth.md")

@@ -1,4 +1,5 @@
-"""Reads users of Clerk from the CSV export of its dashboard, or from its API."""
+"""Reads users of Clerk from the CSV export of its dashboard, which has password digests, or from its API (JSON), which
+has none."""
 
 from __future__ import annotations
 
@@ -20,8 +21,6 @@ _SEPARATORS = re.compile(r"[|,;\s\[\]\"]+")
 
 
 def convert(row: Record) -> Fields:
-    """User of Clerk: from the CSV export of its dashboard, which has password digests, or its API (JSON), which has
-    none."""
     email, verified = _email(row)
     return fields(
         email=email,

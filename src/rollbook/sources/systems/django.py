@@ -1,4 +1,5 @@
-"""Reads users of Django from `dumpdata`, or from their table."""
+"""Reads users of Django from `dumpdata` (JSON, JSONL) of any user model with an email and a password, or from their
+table."""
 
 from __future__ import annotations
 
@@ -7,8 +8,6 @@ from rollbook.sources.values import Fields, Record, text, true_ones
 
 
 def convert(row: Record) -> Fields | None:
-    """User of Django: from `dumpdata` (JSON, JSONL) of any user model with an email and a password, or a row of its
-    table."""
     if "model" in row:  # dumpdata: other models may be in the file as well
         content = row.get("fields")
         if not isinstance(content, dict) or "password" not in content or "email" not in content:

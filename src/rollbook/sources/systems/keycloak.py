@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from rollbook.sources.values import (
@@ -73,10 +72,9 @@ def _totp(credentials: Any) -> str | None:
             value = text(each.get("value"))
         if value is None or about.get("subType") != "totp":
             continue
-        found = otpauth_url(value.encode(), about.get("digits"), about.get("period"), about.get("algorithm"))
-        if (text(about.get("secretEncoding")) or "").upper() == "BASE32":
-            return re.sub("(?<=secret=)[A-Z2-7]+", value.replace(" ", "").rstrip("="), found)
-        return found
+        is_base32 = (text(about.get("secretEncoding")) or "").upper() == "BASE32"
+        secret = value.replace(" ", "").rstrip("=") if is_base32 else value.encode()
+        return otpauth_url(secret, about.get("digits"), about.get("period"), about.get("algorithm"))
     return None
 
 

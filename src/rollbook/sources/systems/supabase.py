@@ -1,14 +1,12 @@
-"""Reads users of Supabase from the table `auth.users`, or from its admin API."""
+"""Reads users of Supabase from the table `auth.users` (CSV, JSON), or from its admin API, which has no password
+hashes."""
 
 from __future__ import annotations
 
-from rollbook import clock
-from rollbook.sources.values import Fields, Record, fields, full_name, json_object, text, time
+from rollbook.sources.values import Fields, Record, fields, full_name, is_ahead, json_object, text, time
 
 
 def convert(row: Record) -> Fields | None:
-    """User of Supabase: a row of its table `auth.users`, as CSV or JSON, or a user of its admin API, which has no
-    password hashes."""
     if text(row.get("deleted_at")):
         return None
     email = text(row.get("email"))
@@ -29,14 +27,7 @@ def convert(row: Record) -> Fields | None:
 
 
 def _status(row: Record) -> str:
-    if _is_banned(time(row.get("banned_until"))):
+    if is_ahead(time(row.get("banned_until"))):
         return "suspended"
     has_come = any(text(row.get(name)) for name in ("encrypted_password", "email_confirmed_at", "last_sign_in_at"))
     return "invited" if text(row.get("invited_at")) and not has_come else "active"
-
-
-def _is_banned(until: str | None) -> bool:
-    try:
-        return until is not None and clock.parse(until) > clock.now()
-    except ValueError:
-        return True  # such as `infinity`

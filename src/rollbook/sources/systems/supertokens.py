@@ -1,9 +1,8 @@
-"""Reads users of SuperTokens in the form of its bulk import."""
+"""Reads users of SuperTokens in the form of its bulk import, which a query of its tables can have, too."""
 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 
 from rollbook.sources.values import (
     Fields,
@@ -14,13 +13,13 @@ from rollbook.sources.values import (
     is_true,
     json_object,
     json_objects,
+    otpauth_url,
     text,
     time,
 )
 
 
 def convert(row: Record) -> Fields:
-    """User of SuperTokens: in the form of its bulk import, which a query of its tables can have, too."""
     methods = json_objects("loginMethods", row.get("loginMethods"))
     by_password = [each for each in methods if text(each.get("passwordHash"))]
     main = next((each for each in methods if is_true(each.get("isPrimary"))), (by_password or methods or [{}])[0])
@@ -34,10 +33,7 @@ def convert(row: Record) -> Fields:
         totp_secret=_totp(row.get("totpDevices")),
         email_verified=flag(main.get("isVerified")),
         created_at=time(main.get("timeJoinedInMSSinceEpoch")),
-        metadata=fields(
-            user_metadata=known,
-            roles=_roles(row.get("userRoles")),
-        ),
+        metadata=fields(user_metadata=known, roles=_roles(row.get("userRoles"))),
     )
 
 
@@ -51,6 +47,5 @@ def _totp(devices: Any) -> str | None:
     """The first device that was verified: in the form of the bulk import, all are."""
     for each in json_objects("totpDevices", devices):
         if (secret := text(each.get("secretKey"))) and flag(each.get("verified")) is not False:
-            period = text(each.get("period"))
-            return secret if period is None else f"otpauth://totp/?{urlencode({'secret': secret, 'period': period})}"
+            return otpauth_url(secret, period=each.get("period"))
     return None
