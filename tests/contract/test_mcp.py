@@ -275,6 +275,13 @@ def test_names_cannot_disguise_a_question(http: httpx2.Client) -> None:
     assert "\u200b" not in text and "\u2003" not in text and len(text) < 400 and "“Eve      ab" in text
 
 
+def test_a_question_shows_the_whole_of_a_new_email(http: httpx2.Client, user: dict) -> None:
+    """Whose it is stands at its end, which a long beginning must not push out of sight."""
+    email = "alice@example.com." + "a" * 60 + "." + "b" * 60 + ".evil.example"
+    asked = call(http, "update_user", user_id=user["id"], email=email)["inputRequests"]["confirm"]["params"]
+    assert f"“{email}”" in asked["message"]
+
+
 def test_results_have_no_secrets(server: Server, http: httpx2.Client, user: dict) -> None:
     made = http.post("/v1/webhooks", json={"url": "inbox", "types": ["*"]}).json()
     key = new_key(http, user_id=user["id"])
@@ -343,7 +350,29 @@ def test_a_request_that_is_sent_again_is_not_done_again(server: Server, http: ht
     assert len(set(ids)) == 5
 
 
+def test_what_was_undone_meanwhile_is_done_again(http: httpx2.Client, user: dict) -> None:
+    """A client that starts again counts from the same number: it is not told that someone is suspended who is not."""
+    for _ in range(2):
+        state = call(http, "suspend_user", id=3, user_id=user["id"])["requestState"]
+        told = call(http, "suspend_user", id=3, user_id=user["id"], requestState=state, inputResponses=CONFIRMED)
+        assert told["structuredContent"]["user"]["status"] == changed(http, user) == "suspended"
+        call(http, "activate_user", id=4, user_id=user["id"])
+        assert changed(http, user) != "suspended"
+
+
 # ---- the protocol
+
+
+def test_what_no_call_can_mean_is_refused(http: httpx2.Client, user: dict) -> None:
+    for id in ("\0", "../keys", "user_\n"):
+        assert call(http, "get_user", user_id=id)["structuredContent"]["code"] == "invalid_parameter"
+    for levels, told in ((30, None), (900, -32600)):
+        sent = message("tools/call", name="find_users", arguments={"metadata": "deep"})
+        text = json.dumps(sent).replace('"deep"', '{"a":' * levels + "1" + "}" * levels)
+        headers = {"Content-Type": "application/json", "MCP-Protocol-Version": VERSION}
+        headers |= {"Mcp-Method": "tools/call", "Mcp-Name": "find_users"}
+        answer = http.post("/mcp", content=text, headers=headers)
+        assert answer.json().get("error", {}).get("code") == told
 
 
 def test_discovery_tells_all_that_is_needed(http: httpx2.Client) -> None:

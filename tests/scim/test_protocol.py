@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
 from functools import partial
@@ -12,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollbook.actions.scim import Person
+from rollbook.actions.scim import Person, Search, sliced
 from rollbook.errors import ApiError
 from rollbook.records.scim import Kept
 from rollbook.records.users import User
-from rollbook.scim import filters, groups, patching, users
+from rollbook.scim import attributes, filters, groups, patching, users
 from tests.callers import Connection, of_each_worker, together
 from tests.engines import once
-from tests.harness import Server, running
+from tests.harness import Server, new_key, running
 from tests.scim.provider import BULK, ENTERPRISE, GROUP, USER, Provider, refused, told, user
 
 
@@ -318,3 +319,67 @@ def test_whatever_is_sent_is_read_or_refused(operations: list[dict[str, Any]], f
         with contextlib.suppress(ApiError):
             read()
     assert repr(ADA) == before
+
+
+@once
+def test_a_key_that_may_not_read_groups_writes_none(server: Server, http: httpx2.Client, idp: Provider) -> None:
+    """The answer would be refused after the change, and the provider would create the group again."""
+    with server.http(new_key(http, kind="scim", scopes=["groups:write"])) as narrow:
+        for method, path in (("POST", ""), ("PUT", f"/{idp.new_group()['id']}")):
+            body = {"schemas": [GROUP], "displayName": "Unread"}
+            refused(narrow.request(method, f"/scim/v2/Groups{path}", json=body), 403)
+    assert not idp.found('displayName eq "Unread"', "Groups")
+
+
+# ---- what one request may take from others
+
+
+def test_what_is_no_text_is_refused_in_filters(idp: Provider) -> None:
+    group = idp.new_group()
+    for value in (r"\ud800", r"\u0000"):
+        for kind, name in (("Users", "userName"), ("Users", "externalId"), ("Groups", "displayName"), ("Groups", "id")):
+            asked = {"filter": f'{name} eq "{value}"'}
+            refused(idp.http.get(f"/{kind}", params=asked), 400, "invalidFilter")
+        change = {"Operations": [{"op": "remove", "path": f'members[value eq "{value}"]'}]}
+        refused(idp.http.patch(f"/Groups/{group['id']}", json=change), 400, "invalidFilter")
+
+
+def test_an_object_where_a_text_belongs_is_refused(idp: Provider) -> None:
+    for wrong in ({ENTERPRISE: {"costCenter": {"a": "b"}}}, {"userName": {"a": "b"}}, {"displayName": {"a": "b"}}):
+        refused(idp.http.post("/Users", json={**user(), **wrong}), 400, "invalidValue")
+
+
+def test_what_would_take_long_to_read_is_refused_at_once(idp: Provider) -> None:
+    path = f"/Groups/{idp.new_group()['id']}"
+    unknown = {"schemas": [GROUP], "displayName": "Many", **{f"x{number}": 1 for number in range(501)}}
+    refused(idp.http.put(path, json=unknown), 400, "invalidValue")
+    members = {"op": "add", "path": "members", "value": [f"{number}" for number in range(10_001)]}
+    condition = {"op": "remove", "path": "members[" + " or ".join(["value eq 1"] * 70) + "]"}
+    for operations in ([members] * 2, [condition] * 200):
+        refused(idp.http.patch(path, json={"Operations": operations}), 400, "invalidValue")
+    one = {"op": "add", "path": "members", "value": ["nobody"]}
+    told(idp.http.patch(path, json={"Operations": [{**members, "value": ["x"] * 19_000}, *[one] * 999]}))
+    named = {"count": 1_000, "attributes": ["emails.value", "EMAILS.value"] * 1_500}
+    found = told(idp.http.post("/Users/.search", json=named))["Resources"]
+    assert all(each.keys() <= {"id", "schemas", "emails"} for each in found)
+    assert len(attributes.targets("User", named["attributes"])) == 1
+
+
+@once
+def test_others_get_their_turn_while_a_filter_is_tested(engine: str) -> None:
+    async def turns_of_others() -> int:
+        turns = 0
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        task = asyncio.create_task(others())
+        search = Search(passes=lambda number: number % 2 == 0, key=lambda number: -number)
+        assert (await sliced([*range(1_000)], search)).resources[:2] == [998, 996]
+        task.cancel()
+        return turns
+
+    assert asyncio.run(turns_of_others()) > 50

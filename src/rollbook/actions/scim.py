@@ -3,9 +3,11 @@ users."""
 
 from __future__ import annotations
 
+import asyncio
 import unicodedata
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator, Callable, Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeVar
 
 from rollbook.actions import users as user_actions
 from rollbook.actions.checking import refuse
@@ -22,7 +24,11 @@ from rollbook.storage.database import Queries, Tx
 MOST_SCANNED = 10_000
 """Users, or groups, that a filter without an index looks at."""
 AT_ONCE = 200
+TURN = 20
+"""Users, or groups, that are tested without a break."""
 TEXT_LENGTH = 255
+
+A = TypeVar("A")
 
 Versions = frozenset[str] | None
 """Those that the caller will change; None: any."""
@@ -230,14 +236,14 @@ async def list_people(on: Rollbook, by: Principal, asked: Search) -> Found:
         page = await user_list.page(on.db, query if asked.order is None else query._replace(order=(asked.order,)))
         return Found(page.total or 0, await _people(on, by, page))
     if asked.lead is not None:
-        return sliced(await _led_people(on, by, *asked.lead), asked)
+        return await sliced(await _led_people(on, by, *asked.lead), asked)
     await check_few(await user_list.count(on.db, user_list.ANY), "users")
     people, position = [], None
     while True:
         page = await user_list.page(on.db, Query(limit=AT_ONCE, position=position))
         people += await _people(on, by, page)
         if (position := page.after) is None:
-            return sliced(people, asked)
+            return await sliced(people, asked)
 
 
 async def _people(on: Rollbook, by: Principal, page: user_list.UserPage) -> list[Person]:
@@ -277,11 +283,23 @@ def too_many(message: str) -> InvalidParameter:
     return error
 
 
-def sliced(candidates: list[Any], asked: Search) -> Found:
-    found = candidates if asked.passes is None else [each for each in candidates if asked.passes(each)]
+async def sliced(candidates: list[Any], asked: Search) -> Found:
+    """Those who pass, sorted. Others get their turn meanwhile: a filter may have a hundred conditions."""
+    found = candidates
+    if asked.passes is not None:
+        found = [each async for each in _in_turns(candidates) if asked.passes(each)]
     if asked.key is not None:
-        found.sort(key=asked.key, reverse=asked.falling)
+        keyed = [(asked.key(each), each) async for each in _in_turns(found)]
+        keyed.sort(key=itemgetter(0), reverse=asked.falling)
+        found = [each for _, each in keyed]
     return Found(len(found), found[asked.offset : asked.offset + asked.limit])
+
+
+async def _in_turns(items: Sequence[A]) -> AsyncIterator[A]:
+    for at, each in enumerate(items):
+        yield each
+        if at % TURN == TURN - 1:
+            await asyncio.sleep(0)
 
 
 async def delete_person(on: Rollbook, by: Principal, id: str, versions: Versions = None) -> None:

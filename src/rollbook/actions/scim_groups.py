@@ -100,13 +100,13 @@ async def _teams(queries: Queries, tenant: str, asked: Search) -> Found:
         if name in ("id", "externalId"):
             id = value if name == "id" else await scim.identified(queries, tenant, "group", value)
             row = None if id is None else await groups.by_id(queries, id)
-            return sliced([] if row is None else await _with_ids(queries, tenant, [row], asked), asked)
+            return await sliced([] if row is None else await _with_ids(queries, tenant, [row], asked), asked)
     total = await groups.count(queries, selection)
     if asked.passes is None and asked.key is None:
         found = await groups.some(queries, selection, asked.limit, asked.offset) if asked.limit else []
         return Found(total, await _with_ids(queries, tenant, found, asked))
     await check_few(total, "groups")
-    return sliced(await _with_ids(queries, tenant, await groups.some(queries, selection, total), asked), asked)
+    return await sliced(await _with_ids(queries, tenant, await groups.some(queries, selection, total), asked), asked)
 
 
 async def _with_ids(queries: Queries, tenant: str, found: list[Group], asked: Search) -> list[Team]:
@@ -122,6 +122,7 @@ async def _with_ids(queries: Queries, tenant: str, found: list[Group], asked: Se
 
 
 async def create_team(on: Rollbook, by: Principal, wanted: TeamChange) -> Team:
+    require(by, "groups:read")  # the answer names the members: refused before anything is done
     require(by, "groups:write")
     return await on.write(_create_team, by, groups.new(_team_name(wanted.name)), wanted)
 
@@ -134,6 +135,7 @@ async def _create_team(tx: Tx, by: Principal, new: Group, wanted: TeamChange) ->
 
 async def change_team(on: Rollbook, by: Principal, id: str, wanted: TeamChange, versions: Versions = None) -> Team:
     """Change a group. Users who don't exist are no members; those who stay keep their role."""
+    require(by, "groups:read")  # the answer names the members: refused before anything is done
     require(by, "groups:write")
     return await on.write(_change_team, by, known("group", id), wanted, versions)
 

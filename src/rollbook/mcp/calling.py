@@ -130,7 +130,8 @@ class Calls:
             headers[b"if-match"] = f'"{version}"'.encode()
         if call.body:
             headers[b"content-type"] = b"application/json"
-        if visit.by.key_id is not None and id is not None:
+        # What leaves everything as it is where it was done before is done each time: someone may have undone it.
+        if visit.by.key_id is not None and id is not None and tool.row.success == 201:
             headers[b"idempotency-key"] = outer.headers.get(b"idempotency-key") or self._once(visit, id, tool, call)
         request = Request(
             method=tool.row.method,

@@ -17,6 +17,7 @@ from rollbook.actions.principal import Principal
 from rollbook.auth.base64url import decoded, encoded
 from rollbook.auth.server_secret import Secret
 from rollbook.mcp.tools import Tool
+from rollbook.records.rules import EMAIL_LENGTH
 
 PURPOSE = "confirmations"
 LIFETIME = 5 * clock.MINUTE
@@ -26,7 +27,7 @@ NAME = "confirm"
 """Of the question, and of its one answer."""
 
 _SHOWN = 80
-"""Characters of a value in a question."""
+"""Characters of a value in a question. An email is shown whole: whose it is, is at its end."""
 
 
 def seal(secret: Secret, by: Principal, tool: Tool, arguments: Mapping[str, Any], version: str) -> str:
@@ -61,8 +62,10 @@ def is_confirmed(responses: object) -> bool:
 
 def question(tool: Tool, user: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The question to the person. The only text that names a user, and no model gets to read it."""
-    whom = f"{_plain(user['name'])}, {_plain(user['email'])}, {_plain(user['id'])}"
-    changes = [f"New {name}: {_plain(arguments[name])}." for name in tool.asks.split() if name in arguments]
+    whom = f"{_plain(user['name'])}, {_plain(user['email'], EMAIL_LENGTH)}, {_plain(user['id'])}"
+    changes = [
+        f"New {name}: {_plain(arguments[name], EMAIL_LENGTH)}." for name in tool.asks.split() if name in arguments
+    ]
     undone = f" It can be undone with {tool.undone_by}." if tool.undone_by else ""
     return {
         "method": "elicitation/create",
@@ -78,7 +81,7 @@ def question(tool: Tool, user: Mapping[str, Any], arguments: Mapping[str, Any]) 
     }
 
 
-def _plain(value: object) -> str:
+def _plain(value: object, most: int = _SHOWN) -> str:
     """A value in quotes that it can't end: in one line, short, and without characters that turn or hide others."""
     text = "".join([sign if sign.isprintable() and sign not in "“”" else " " for sign in str(value)])
-    return f"“{text[:_SHOWN]}{'…' if len(text) > _SHOWN else ''}”"
+    return f"“{text[:most]}{'…' if len(text) > most else ''}”"

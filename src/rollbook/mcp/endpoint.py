@@ -16,9 +16,12 @@ from rollbook.http.request import Request
 from rollbook.http.response import JSON, LOCKED, PRIVATE, Response
 from rollbook.http.routing import Plan
 from rollbook.json_objects import BROKEN
-from rollbook.mcp.protocol import PARSE_ERROR, Protocol, Reply, failure
+from rollbook.mcp.protocol import INVALID_REQUEST, PARSE_ERROR, Protocol, Reply, failure
+from rollbook.records.rules import MAX_DEPTH, too_deep
 
 MAX_BODY = 65_536
+DEEPEST = MAX_DEPTH + 3
+"""Levels of a message: those of a body, and what it stands in."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -57,6 +60,8 @@ class Mcp:
             message = msgspec.json.decode(request.body)
         except BROKEN:
             return _response(Reply(400, failure(PARSE_ERROR, "The body is not valid JSON.")))
+        if too_deep(message, request.body, DEEPEST) is not None:
+            return _response(Reply(400, failure(INVALID_REQUEST, "The message is nested too deeply.")))
         return _response(await self._protocol.answer(message, caller, request, is_read_only))
 
 

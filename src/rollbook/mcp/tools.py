@@ -19,7 +19,7 @@ from rollbook.schemas import Schema, paragraphs
 
 _ROWS = {f"{row.method} {row.path}": row for row in ROUTES}
 _PATH = {"{userId}": "user_id", "{webhookId}": "webhook_id"}
-MAX_ID = 64
+_ID = re.compile(r"[\w-]{1,64}", re.A).fullmatch
 MOST_VALUES = 10
 """Values of a list's items that are worth naming: a model knows event types by the events that it has seen."""
 _LISTED = "role,status,external_id,created_at,last_sign_in_at"
@@ -279,7 +279,7 @@ def parts(tool: Tool, arguments: Mapping[str, Any]) -> Parts:
     known = {name, *tool.takes.split()}
     faults = [Fault(each, f"{quoted(each)} is not an argument of this tool.") for each in given if each not in known]
     id = given.pop(name, None) if name else ""
-    if name and (not isinstance(id, str) or not 0 < len(id) <= MAX_ID):
+    if name and (not isinstance(id, str) or not _ID(id)):
         faults.append(Fault(name, f"{name} is required, as text."))
     faults += [Fault(each, f"{each} is required.") for each in _REQUIRED.get(tool.name, ()) if not given.get(each)]
     for each, values in _CHOICES.get(tool.name, {}).items():

@@ -10,7 +10,7 @@ from rollbook.actions.principal import Principal
 from rollbook.actions.scim import Found, Search
 from rollbook.records.user_list.query import Order
 from rollbook.scim import filters
-from rollbook.scim.attributes import CORE, projected, target
+from rollbook.scim.attributes import CORE, projected, target, targets
 from rollbook.scim.errors import refused
 
 MOST_LISTED, LISTED = 1_000, 100
@@ -34,7 +34,7 @@ class Ask(NamedTuple):
     def shows(self, kind: str, attribute: str) -> bool:
         """Test whether the reply has this attribute."""
         wanted, unwanted = self.names("attributes"), self.names("excludedAttributes")
-        found = [at for path in wanted or unwanted if (at := target(kind, path)) is not None]
+        found = targets(kind, wanted or unwanted)
         if wanted:
             return any(at.name == attribute for at in found)
         return all(at.name != attribute or at.sub for at in found)
@@ -46,8 +46,16 @@ class Reply(NamedTuple):
 
 
 def reply(ask: Ask, kind: str, status: int, resource: dict[str, Any]) -> Reply:
+    return Reply(status, projection(ask, kind)(resource))
+
+
+def projection(ask: Ask, kind: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """From a resource to what of it the reply has."""
     wanted, unwanted = ask.names("attributes"), ask.names("excludedAttributes")
-    return Reply(status, projected(kind, resource, wanted, unwanted) if wanted or unwanted else resource)
+    if not wanted and not unwanted:
+        return lambda resource: resource
+    found, leaves_out = targets(kind, wanted or unwanted), not wanted
+    return lambda resource: projected(resource, found, leaves_out)
 
 
 def whole(ask: Ask, kind: str) -> dict[str, Any]:

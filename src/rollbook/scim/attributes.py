@@ -99,12 +99,18 @@ def _target(kind: str, path: str) -> Target | None:
     return Target(extension, definition["name"], sub.get("name", ""), sub or definition, is_multi, condition)
 
 
-def projected(kind: str, resource: dict[str, Any], wanted: list[str], unwanted: list[str]) -> dict[str, Any]:
-    """The resource with these attributes only, or without those (RFC 7644 section 3.9). `id` and `schemas` stay."""
-    found: Any = {name: resource[name] for name in ("schemas", "id")} if wanted else resource
-    for at in filter(None, [target(kind, path) for path in wanted or unwanted]):
-        names = tuple(filter(None, (at.extension, at.name, at.sub)))
-        if wanted:
+def targets(kind: str, paths: Iterable[str]) -> list[Target]:
+    """Where these paths lead, each place once, however often it is named."""
+    found = [at for path in dict.fromkeys(paths) if (at := target(kind, path)) is not None]
+    return list({at[:3]: at for at in found}.values())
+
+
+def projected(resource: dict[str, Any], named: Iterable[Target], leaves_out: bool) -> dict[str, Any]:
+    """The resource with these attributes only, or without them (RFC 7644 section 3.9). `id` and `schemas` stay."""
+    found: Any = resource if leaves_out else {name: resource[name] for name in ("schemas", "id")}
+    for at in named:
+        names = tuple(filter(None, at[:3]))
+        if not leaves_out:
             found = _merged(found, _only(resource, names))
         elif at.name not in ("id", "schemas"):
             found = _without(found, names)

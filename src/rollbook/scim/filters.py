@@ -17,6 +17,7 @@ LONGEST, MOST_TOKENS, DEEPEST = 4_096, 400, 10
 Test = Callable[[dict[str, Any]], bool]
 
 _TOKEN = re.compile(r'\s*(?:("(?:[^"\\]|\\.)*+")|([()\[\]])|([^\s()\[\]"]+))')
+_NO_TEXT = re.compile("[\0\ud800-\udfff]").search
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "eq": lambda one, other: one == other,
     "co": lambda one, other: other in one,
@@ -149,6 +150,8 @@ class _Parser:
             literal = json.loads(self.take())
         except ValueError:
             raise refused("invalidFilter", "A value is a text in double quotes, true, false or a number.") from None
+        if _NO_TEXT(str(literal)):
+            raise refused("invalidFilter", "A value contains NUL, or half of a character.")
         reads = _reader(kind, at.definition.get("caseExact", False))
         wanted, compare = reads(literal), _COMPARE["eq" if op == "ne" else op]
         if wanted is None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from rollbook.actions import scim_groups
 from rollbook.actions.scim import Found
-from rollbook.actions.scim_groups import MemberChange, Team, TeamChange
+from rollbook.actions.scim_groups import MOST_MEMBERS, MemberChange, Team, TeamChange
 from rollbook.scim import filters
-from rollbook.scim.asking import Ask, Reply, asked_in_body, listed, reply, search_of, whole, window
+from rollbook.scim.asking import Ask, Reply, asked_in_body, listed, projection, reply, search_of, whole, window
 from rollbook.scim.attributes import CORE
 from rollbook.scim.errors import refused
 from rollbook.scim.patching import Operation, operations, parts
@@ -19,6 +19,8 @@ from rollbook.scim.users import meta
 
 MOST_IN_ANSWER = 1_000
 """Members of a group that the answer to a PATCH names."""
+MOST_CONDITIONS = 100_000
+"""Characters of all conditions in a request: 1,000 such as `value eq "ID"` have half as many."""
 
 
 async def get_group(ask: Ask, id: str) -> Reply:
@@ -60,7 +62,8 @@ async def search_groups(ask: Ask) -> Reply:
 async def found(ask: Ask, offset: int, limit: int) -> Found:
     asked = search_of(ask, "Group", lambda team: compared(team, ask.base))._replace(offset=offset, limit=limit)
     teams = await scim_groups.list_teams(ask.on, ask.by, asked, ask.shows("Group", "members"))
-    return Found(teams.total, [reply(ask, "Group", 200, shown(team, ask.base)).resource for team in teams.resources])
+    part = projection(ask, "Group")
+    return Found(teams.total, [part(shown(team, ask.base)) for team in teams.resources])
 
 
 def shown(team: Team, base: str) -> dict[str, Any]:
@@ -100,6 +103,7 @@ def edited(operations: list[Operation]) -> TeamChange:
     """What the operations change. Raises InvalidParameter."""
     change = TeamChange()
     members: list[MemberChange] = []
+    _check_size(operations)
     for op, at, value in operations:
         if at.name == "displayName" and op != "remove":
             change = change._replace(name=_text("displayName", value))
@@ -109,6 +113,14 @@ def edited(operations: list[Operation]) -> TeamChange:
         elif at.name == "members":
             members.append(_change(op, at.condition, value))
     return change._replace(members=_merged(members))
+
+
+def _check_size(operations: list[Operation]) -> None:
+    """Refuse at once what would take long to be read. Raises InvalidParameter."""
+    if sum(len(value) for _, _, value in operations if isinstance(value, list)) > MOST_MEMBERS:
+        raise refused("invalidValue", f"members must be at most {MOST_MEMBERS:,} in one request.")
+    if sum(len(at.condition or "") for _, at, _ in operations) > MOST_CONDITIONS:
+        raise refused("invalidValue", f"Conditions must have at most {MOST_CONDITIONS:,} characters together.")
 
 
 def _change(op: str, condition: str | None, value: Any) -> MemberChange:
@@ -126,13 +138,13 @@ def _change(op: str, condition: str | None, value: Any) -> MemberChange:
 
 def _merged(changes: Iterable[MemberChange]) -> tuple[MemberChange, ...]:
     """Neighbors of one kind as one: Entra ID sends an operation for each member."""
-    found: list[MemberChange] = []
+    found: list[tuple[Literal["add", "remove", "set"], dict[str, None]]] = []
     for change in changes:
-        if found and found[-1].op == change.op != "set":
-            found[-1] = MemberChange(change.op, tuple(dict.fromkeys(found[-1].members + change.members)))
+        if found and found[-1][0] == change.op != "set":
+            found[-1][1].update(dict.fromkeys(change.members))
         else:
-            found.append(change)
-    return tuple(found)
+            found.append((change.op, dict.fromkeys(change.members)))
+    return tuple([MemberChange(op, tuple(members)) for op, members in found])
 
 
 def _ids(value: Any) -> Iterable[str]:

@@ -11,7 +11,7 @@ from rollbook.scim import filters
 from rollbook.scim.attributes import Target, target
 from rollbook.scim.errors import refused
 
-MOST_OPERATIONS, MOST_ENTRIES = 1_000, 100
+MOST_OPERATIONS, MOST_ENTRIES, MOST_ATTRIBUTES = 1_000, 20, 500
 
 
 class Operation(NamedTuple):
@@ -52,6 +52,8 @@ def operations(kind: str, body: dict[str, Any]) -> list[Operation]:
 
 def parts(kind: str, value: dict[str, Any], op: str = "replace") -> Iterator[Operation]:
     """The attributes of a whole or partial resource, each as an operation."""
+    if len(value) > MOST_ATTRIBUTES:
+        raise refused("invalidValue", f"An object must have at most {MOST_ATTRIBUTES:,} attributes.")
     for name, each in value.items():
         at = target(kind, name) if name.lower() not in ("schemas", "id", "meta") else None
         if at is not None:
@@ -82,6 +84,8 @@ def apply(resource: dict[str, Any], operation: Operation) -> None:
             value = {"value": value}
         given = {subs[name.lower()]: each for name, each in value.items() if name.lower() in subs}
         resource[at.name] = {**(resource.get(at.name) or {}), **given}
+    elif isinstance(value, dict):
+        raise refused("invalidValue", f"{at.name} must be a text.")
     else:
         resource[at.name] = value
 

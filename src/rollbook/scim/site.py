@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -24,6 +25,8 @@ from rollbook.scim.errors import JSON, refused
 from rollbook.scim.routes import CALLS, Row
 
 MOST_PARAMETERS = 50
+LARGE = 65_536
+"""Bytes of a body that is read while others get their turn."""
 
 
 async def _bulk(ask: Ask) -> Reply:
@@ -60,7 +63,8 @@ class Scim:
         if row.takes_body:
             await request.complete()
             headers = request.headers
-            body = read_object(request.body, headers.get(b"content-type"), headers.get(b"content-encoding"))
+            read = partial(read_object, request.body, headers.get(b"content-type"), headers.get(b"content-encoding"))
+            body = read() if len(request.body) < LARGE else await asyncio.to_thread(read)
         versions = _versions(request.headers.get(b"if-match"))
         ask = Ask(self._on, by, f"{self._base_url(request)}/scim/v2", _query(request.query), body, versions)
         if row is _BULK:

@@ -7,7 +7,7 @@ from typing import Any
 from rollbook import clock
 from rollbook.actions import scim
 from rollbook.actions.scim import Found, Person, Wanted, named_now
-from rollbook.scim.asking import Ask, Reply, asked_in_body, listed, reply, search_of, whole, window
+from rollbook.scim.asking import Ask, Reply, asked_in_body, listed, projection, reply, search_of, whole, window
 from rollbook.scim.attributes import CORE, ENTERPRISE
 from rollbook.scim.errors import refused
 from rollbook.scim.patching import Operation, apply, operations, parts
@@ -53,7 +53,8 @@ async def search_users(ask: Ask) -> Reply:
 async def found(ask: Ask, offset: int, limit: int) -> Found:
     asked = search_of(ask, "User", lambda person: shown(person, ask.base))._replace(offset=offset, limit=limit)
     people = await scim.list_people(ask.on, ask.by, asked)
-    return Found(people.total, [reply(ask, "User", 200, shown(each, ask.base)).resource for each in people.resources])
+    part = projection(ask, "User")
+    return Found(people.total, [part(shown(each, ask.base)) for each in people.resources])
 
 
 def shown(person: Person, base: str) -> dict[str, Any]:
