@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rollbook import clock
 from rollbook.actions.arguments import ExportUsers
@@ -73,7 +73,7 @@ async def export_users(
         raise StorageUnavailable("The server can't create a file for the export. Check its disk.") from None
     begun: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     reading = asyncio.get_running_loop().create_task(
-        _read(on, Query(filters, limit=AT_ONCE), form, with_hashes, with_groups, spool, begun)
+        _read(on, spool, begun, Query(filters, limit=AT_ONCE), form, with_hashes, with_groups)
     )
     _reading.add(reading)
     reading.add_done_callback(_reading.discard)
@@ -94,18 +94,10 @@ _reading: set[asyncio.Task[None]] = set()
 """Kept, or they could be collected before they are done."""
 
 
-async def _read(
-    on: Rollbook,
-    query: Query,
-    form: Form,
-    with_hashes: bool,
-    with_groups: bool,
-    spool: Spool,
-    begun: asyncio.Future[int],
-) -> None:
+async def _read(on: Rollbook, spool: Spool, begun: asyncio.Future[int], *asked: Any) -> None:
     try:
         async with on.exports:
-            await on.read_aside(_all, query, form, with_hashes, with_groups, spool, begun)
+            await on.read_aside(_all, spool, begun, *asked)
     except Exception as problem:
         if not begun.done():
             begun.set_exception(problem)
@@ -116,12 +108,12 @@ async def _read(
 
 async def _all(
     queries: Queries,
+    spool: Spool,
+    begun: asyncio.Future[int],
     query: Query,
     form: Form,
     with_hashes: bool,
     with_groups: bool,
-    spool: Spool,
-    begun: asyncio.Future[int],
 ) -> None:
     """In one snapshot, from a thread on SQLite. It lasts for as long as it takes to read all, however slowly the client
     reads them."""

@@ -32,8 +32,12 @@ class Tool(NamedTuple):
     says: str
     takes: str = ""
     """Its arguments, besides what the path names."""
+    needs: str = ""
+    """Those of them that it requires, though the row doesn't."""
+    choices: Mapping[str, list[str]] = {}
+    """Values that it leaves to the model, where they are fewer than those of the row."""
     sends: Mapping[str, Any] = {}
-    """Fields that the model doesn't choose, and defaults of those it does."""
+    """Fields that the model doesn't choose, and defaults of those that it does."""
     asks: str = ""
     """Arguments for which a person has to confirm the call; `*`: they always have to."""
     undone_by: str = ""
@@ -76,7 +80,7 @@ TOOLS = {
             "Finds users by search text, email, role, status, metadata or date. `total` says how many match. "
             "`get_user` returns all fields of one.",
             "q email external_id role status group created_after created_before metadata sort limit cursor",
-            {"fields": _LISTED, "count": "exact", "limit": 20},
+            sends={"fields": _LISTED, "count": "exact", "limit": 20},
         ),
         Tool("get_user", "GET /v1/users/{userId}", "Returns all fields of one user."),
         Tool(
@@ -84,7 +88,7 @@ TOOLS = {
             "POST /v1/users",
             "Creates an invited user, who sets a password by `send_password_link`. They have the role member.",
             "name email external_id metadata",
-            {"status": "invited"},
+            sends={"status": "invited"},
         ),
         Tool(
             "update_user",
@@ -123,21 +127,22 @@ TOOLS = {
             "GET /v1/groups",
             "Finds groups, or those of one user with their role there. `find_users` with `group` lists the members.",
             "q name external_id user sort limit offset",
-            {"limit": 20},
+            sends={"limit": 20},
         ),
         Tool(
             "user_timeline",
             "GET /v1/events",
             "Lists what happened to one user, newest first: changes, sign-ins, API keys, suspensions.",
             "user type created_after created_before limit before",
-            {"order": "desc", "limit": 20},
+            needs="user",
+            sends={"order": "desc", "limit": 20},
         ),
         Tool(
             "list_events",
             "GET /v1/events",
             "Lists the event log: who changed what, when, and from which IP address. Newest first by default.",
             "type actor address created_after created_before order limit after before",
-            {"order": "desc", "limit": 20},
+            sends={"order": "desc", "limit": 20},
         ),
         Tool(
             "usage_and_limits",
@@ -151,7 +156,7 @@ TOOLS = {
             "GET /v1/webhooks",
             "Lists webhooks with their status and health: what failed and what waits. Without their secrets.",
             "user limit offset",
-            {"limit": 20},
+            sends={"limit": 20},
         ),
         Tool(
             "replay_webhook",
@@ -166,14 +171,14 @@ TOOLS = {
             "Mails a user a link to set a password: `invite` for new users, `reset_password` for others. The link is "
             "never shown here.",
             "purpose",
-            {"send": True},
+            needs="purpose",
+            choices={"purpose": ["reset_password", "invite"]},
+            sends={"send": True},
             reaches_out=True,
         ),
     )
 }
 """By name, in the order in which they are shown."""
-_CHOICES = {"send_password_link": {"purpose": ["reset_password", "invite"]}}
-"""Values that a tool leaves to the model, where they are fewer than those of the row."""
 _SAYS: dict[str | tuple[str, str], str] = {
     "type": "Event types such as user.created, or user.* for all of a group.",
     "sort": "What to sort by. With a hyphen: in descending order.",
@@ -182,8 +187,6 @@ _SAYS: dict[str | tuple[str, str], str] = {
     ("find_users", "metadata"): 'Only users with these values in their metadata, such as {"plan": "pro"}.',
 }
 """Where a description is about HTTP, or missing."""
-_REQUIRED = {"user_timeline": ("user",), "send_password_link": ("purpose",)}
-"""Arguments that only the tool requires."""
 
 
 @cache
@@ -217,20 +220,19 @@ def _arguments(tool: Tool, without: str) -> tuple[dict[str, Schema], list[str]]:
     _, found = msgspec.json.schema_components(kinds, schema_hook=_own_type, ref_template="{name}")
     fields: Schema = {}
     required = [tool.id_name] if tool.id_name else []
-    needed = set(_REQUIRED.get(tool.name, ()))
+    needed = set(tool.needs.split())
     for kind in kinds:
         fields |= found[kind.__name__]["properties"]
         needed |= set(found[kind.__name__].get("required", ()))
     properties: dict[str, Schema] = {
         name: {"type": "string", "description": f"ID of the {name.removesuffix('_id')}."} for name in required
     }
-    choices = _CHOICES.get(tool.name, {})
     for name in tool.takes.split():
         if name in without.split():
             continue
         properties[name] = _short(fields[name], tool.is_read_only)
-        if name in choices:
-            properties[name]["enum"] = choices[name]
+        if name in tool.choices:
+            properties[name]["enum"] = tool.choices[name]
         elif name in tool.sends:
             properties[name]["default"] = tool.sends[name]
         if says := _SAYS.get((tool.name, name)) or _SAYS.get(name):
@@ -281,8 +283,8 @@ def parts(tool: Tool, arguments: Mapping[str, Any]) -> Parts:
     id = given.pop(name, None) if name else ""
     if name and (not isinstance(id, str) or not _ID(id)):
         faults.append(Fault(name, f"{name} is required, as text."))
-    faults += [Fault(each, f"{each} is required.") for each in _REQUIRED.get(tool.name, ()) if not given.get(each)]
-    for each, values in _CHOICES.get(tool.name, {}).items():
+    faults += [Fault(each, f"{each} is required.") for each in tool.needs.split() if not given.get(each)]
+    for each, values in tool.choices.items():
         if given.get(each) is not None and given[each] not in values:
             faults.append(Fault(each, f"{each} must be one of {', '.join(values)}."))
     if faults:

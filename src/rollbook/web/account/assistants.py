@@ -27,8 +27,9 @@ async def show(page: PageRequest) -> Response:
 async def create(page: PageRequest) -> Response:
     """Leads to the page that shows the key, as the assistant wants it."""
     given = {name: page.form.get(name, "") for name in BLANK}
+    assistant = given["assistant"] if given["assistant"] in ASSISTANTS else "other"
     wanted = {
-        "name": ASSISTANTS.get(given["assistant"], ASSISTANTS["other"]),
+        "name": ASSISTANTS[assistant],
         "scopes": _scopes(page, may_change=given["access"] == "change"),
         "expires_at": forms.expiry(given["expires"]),
         "revealable": False,
@@ -37,7 +38,7 @@ async def create(page: PageRequest) -> Response:
         issued = await keys.create(page.on, page.by, page.arguments(KeyCreate, wanted))
     except ApiError as error:
         return _page(page, given, forms.problems(page, error), error.status)
-    return one.redirect_to_secret(page, mine(page), issued, assistant=given["assistant"])
+    return one.redirect_to_secret(page, mine(page), issued, query=f"?assistant={assistant}")
 
 
 def _scopes(page: PageRequest, may_change: bool) -> list[str]:

@@ -26,13 +26,10 @@ async def show(page: PageRequest) -> Response:
 async def create(page: PageRequest) -> Response:
     """Leads to the page that shows the key, with the steps on the side of the provider."""
     form = page.form
-    given = {
-        "provider": form.get("provider", ""),
-        "expires": form.get("expires", ""),
-        "grant": "grant" in form,
-    }
+    provider = form.get("provider") if form.get("provider") in one.PROVIDERS else "other"
+    given = {"provider": provider, "expires": form.get("expires", ""), "grant": "grant" in form}
     wanted = {
-        "name": one.PROVIDERS.get(given["provider"], one.PROVIDERS["other"]),
+        "name": one.PROVIDERS[provider],
         "kind": "scim",
         "scopes": sorted(roles.SCIM_GRANTABLE) if given["grant"] else None,
         "expires_at": forms.expiry(given["expires"]),
@@ -42,7 +39,7 @@ async def create(page: PageRequest) -> Response:
         issued = await keys.create(page.on, page.by, page.arguments(KeyCreate, wanted))
     except ApiError as error:
         return await _page(page, given, forms.problems(page, error), error.status)
-    return one.redirect_to_secret(page, mine(page), issued, provider=given["provider"])
+    return one.redirect_to_secret(page, mine(page), issued, query=f"?provider={provider}")
 
 
 async def _page(

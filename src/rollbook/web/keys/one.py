@@ -57,14 +57,10 @@ def redirect_to_secret(
     issued: IssuedKey,
     old: Key | None = None,
     revealed: bool = False,
-    provider: str = "",
-    assistant: str = "",
+    query: str = "",
 ) -> Response:
-    """`old` is the key that it replaces, `provider` the identity provider or `assistant` the assistant that it is
-    for."""
+    """`old` is the key that it replaces; `query` says for which identity provider or assistant it is."""
     shown = {"token": issued.token, "old": old and old.id, "revealed": revealed}
-    query = f"?provider={provider}" if provider in PROVIDERS else ""
-    query = f"?assistant={assistant}" if assistant in ASSISTANTS else query
     return shown_once.redirect(page, f"{holder.base}/{issued.key.id}/secret", shown, query)
 
 
