@@ -1292,6 +1292,18 @@ def test_the_log_is_searched_by_who_did_what_when_and_from_where(
     expect(page.locator(".lead")).not_to_contain_text("`")
 
 
+def test_the_log_names_the_key_that_something_was_done_with(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+    key = http.post("/v1/keys", json={"name": "Okta", "kind": "scim"}).json()
+    with_key = {"Authorization": f"Bearer {key['key']}"}
+    sent = {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "key.of@example.com"}
+    user = http.post("/scim/v2/Users", json=sent, headers=with_key).json()
+    page = browse(scripts=False)
+    page.goto(f"/admin/events?user={user['id']}")
+    expect(page.locator("tbody tr", has_text="user.created")).to_contain_text("Key Okta")
+    page.get_by_role("link", name="user.created").click()
+    expect(page.get_by_role("region", name="Details")).to_contain_text(f"Okta {key['id']}")
+
+
 def test_the_events_that_are_shown_can_be_downloaded(http: httpx2.Client, server: Server) -> None:
     user = new_user(http, name="=1+1")
     for number in range(40):

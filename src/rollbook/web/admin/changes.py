@@ -9,7 +9,7 @@ import msgspec
 
 from rollbook.actions import browsers
 from rollbook.api.show import for_people
-from rollbook.records import events, users
+from rollbook.records import events, keys, users
 from rollbook.records.events import Event
 from rollbook.storage.database import Queries
 
@@ -34,6 +34,8 @@ class EventInWords(NamedTuple):
     event: Event
     user: str | None
     by: str | None
+    key: str | None
+    """The name of the API key that it was done with."""
     about: str
     """The key, group, session, webhook or limit that it is about."""
     fields: list[Field]
@@ -62,17 +64,23 @@ async def latest(queries: Queries, limit: int, user_id: str | None = None) -> Ch
 
 async def in_words(queries: Queries, found: Iterable[Event]) -> list[EventInWords]:
     names: dict[str | None, str | None] = {None: None, "": None}
+    key_names: dict[str | None, str | None] = {None: None}
     changes = []
     for event in found:
         for id in (event.user_id, event.actor.user_id):
             if id not in names and id is not None:
                 names[id] = await users.name(queries, id)
+        by = event.actor
+        if by.key_id not in key_names and by.key_id and by.user_id:
+            found_keys = await keys.names(queries, by.user_id, [by.key_id])
+            key_names[by.key_id] = found_keys[0].name if found_keys else None
         object = _decode(event.object)
         changes.append(
             EventInWords(
                 event,
                 names[event.user_id],
-                names[event.actor.user_id],
+                names[by.user_id],
+                key_names.get(by.key_id),
                 _about(event.type, object),
                 _fields(event, object),
             )
