@@ -45,6 +45,7 @@ TESTS: dict[str, tuple[Need | Stage, ...]] = {
     "cli": (POSTGRESQL, CURL),
     "cli/test_doctor.py": (VALKEY,),
     "clients": (NODE, JAVA, GO, CLIENTS),
+    "clients/test_collections.py": (NEWER_NODE,),
     "clients/test_more_clients.py": (PHP, *PHP_PACKAGES, RUBY, *RUBY_PACKAGES, CARGO, *CRATES, SWIFT),
     "concurrency": (VALKEY,),
     "contract": (POSTGRESQL,),
@@ -110,9 +111,10 @@ SOAK = (
     "sources/test_moving.py",
 )
 """What `make test` leaves to `make soak`: it is slow, and rarely breaks."""
-ELSEWHERE = ("integrations", "clients/test_more_clients.py")
+ELSEWHERE = ("integrations", "clients/test_collections.py", "clients/test_more_clients.py")
 """What has a task of its own: it runs in programs of gigabytes."""
 INTEGRATIONS = ("n8n", "zapier", "hosts/n8n", "hosts/node-red")
+COLLECTIONS = "hosts/collections"
 """The folders below integrations/ with a lock file of npm."""
 IN_BOTH = (
     # The dark theme, and narrow pages.

@@ -22,7 +22,8 @@ MADE = (
     ".venv .venv-bench .venv-clients .venv-deploy .venv-migrate .venv-programs node_modules dist .pytest_cache "
     ".ruff_cache .hypothesis benchmarks/work screenshots sdk/typescript/dist sdk/typescript/tests/dist "
     "integrations/n8n/dist integrations/n8n/node_modules integrations/zapier/node_modules "
-    "integrations/hosts/n8n/node_modules integrations/hosts/node-red/node_modules".split()
+    "integrations/hosts/n8n/node_modules integrations/hosts/node-red/node_modules "
+    "integrations/hosts/collections/node_modules".split()
 )
 
 
@@ -74,8 +75,10 @@ def integrations(arguments: Arguments) -> NoReturn:
 
 
 def clients(arguments: Arguments) -> NoReturn:
-    """Generate, compile and run clients in eight languages: 3 GB of compilers."""
+    """Generate, compile and run clients in eight languages, and the collections for Postman and Bruno: 3 GB of
+    compilers."""
     python = prepare_tests([ROOT / "tests" / "clients"], arguments)
+    prepare_packages([ROOT / "integrations" / needs.COLLECTIONS])
     places = [] if needs.named(arguments) else ["tests/clients"]
     become([str(python), "-m", "pytest", "-n", "2", "--timeout", "900", *places, *arguments])
 
@@ -132,6 +135,7 @@ def lint(arguments: Arguments) -> int:
         [programs / "python", "tools/sdk_python.py", "--check"],
         [programs / "python", "tools/sdk_typescript.py", "--check"],
         [programs / "python", "tools/sdk_n8n.py", "--check"],
+        [programs / "python", "tools/sdk_collections.py", "--check"],
         [node / "spectral", "lint", "--quiet", "--fail-severity=error", description],
         [node / "redocly", "lint", description],
     ]
@@ -160,7 +164,7 @@ def sdk(arguments: Arguments) -> int:
     prepare_node()
     return max(
         subprocess.run([python, f"tools/sdk_{each}.py", *arguments], check=False).returncode
-        for each in ("python", "typescript", "n8n")
+        for each in ("python", "typescript", "n8n", "collections")
     )
 
 
