@@ -365,6 +365,14 @@ def test_what_would_take_long_to_read_is_refused_at_once(idp: Provider) -> None:
     assert len(attributes.targets("User", named["attributes"])) == 1
 
 
+def test_filters_test_and_sort_many_groups(idp: Provider) -> None:
+    ids = [idp.new_group(displayName=f"Many {number % 5} {number:02}")["id"] for number in range(45)]
+    assert idp.found('displayName co "many"', "Groups", count=1_000, sortBy="meta.created") == ids
+    one = idp.found('displayName co "many 3"', "Groups", sortBy="displayName", sortOrder="descending", count=2)
+    assert one == [ids[43], ids[38]]
+    assert idp.found(f'id eq "{ids[7]}" and displayName co "many"', "Groups") == [ids[7]]
+
+
 @once
 def test_others_get_their_turn_while_a_filter_is_tested(engine: str) -> None:
     async def turns_of_others() -> int:

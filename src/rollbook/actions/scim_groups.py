@@ -3,6 +3,7 @@ groups."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Literal, NamedTuple
 
 from rollbook.actions import groups as group_actions
@@ -22,6 +23,7 @@ from rollbook.actions.scim import (
     sliced,
     too_many,
 )
+from rollbook.errors import NotFound
 from rollbook.records import groups, rules, scim, users
 from rollbook.records.groups import Group, Selection
 from rollbook.storage.database import Queries, Tx
@@ -79,6 +81,8 @@ async def list_teams(on: Rollbook, by: Principal, asked: Search, with_members: b
     """Groups that pass, oldest first unless it is sorted: as many as have MOST_MEMBERS together, or one."""
     require(by, "groups:read")
     found = await on.read_aside(_teams, by.tenant, asked)
+    if asked.passes is not None or asked.key is not None:
+        found = await sliced([*found.resources], asked)
     if not with_members or not found.resources:
         return found
     teams, members = [], 0
@@ -86,11 +90,13 @@ async def list_teams(on: Rollbook, by: Principal, asked: Search, with_members: b
         members += team.group.members
         if teams and members > MOST_MEMBERS:
             break
-        teams.append(await get_team(on, by, team.group.id, with_members))
+        with suppress(NotFound):  # it was deleted meanwhile
+            teams.append(await get_team(on, by, team.group.id, with_members))
     return Found(found.total, teams)
 
 
 async def _teams(queries: Queries, tenant: str, asked: Search) -> Found:
+    """A page, or all groups that are still to be tested or sorted."""
     selection = Selection()
     if asked.lead is not None:
         name, value = asked.lead
@@ -100,13 +106,13 @@ async def _teams(queries: Queries, tenant: str, asked: Search) -> Found:
         if name in ("id", "externalId"):
             id = value if name == "id" else await scim.identified(queries, tenant, "group", value)
             row = None if id is None else await groups.by_id(queries, id)
-            return await sliced([] if row is None else await _with_ids(queries, tenant, [row], asked), asked)
+            return Found(1, [] if row is None else await _with_ids(queries, tenant, [row], asked))
     total = await groups.count(queries, selection)
     if asked.passes is None and asked.key is None:
         found = await groups.some(queries, selection, asked.limit, asked.offset) if asked.limit else []
         return Found(total, await _with_ids(queries, tenant, found, asked))
     await check_few(total, "groups")
-    return await sliced(await _with_ids(queries, tenant, await groups.some(queries, selection, total), asked), asked)
+    return Found(total, await _with_ids(queries, tenant, await groups.some(queries, selection, total), asked))
 
 
 async def _with_ids(queries: Queries, tenant: str, found: list[Group], asked: Search) -> list[Team]:
@@ -128,9 +134,9 @@ async def create_team(on: Rollbook, by: Principal, wanted: TeamChange) -> Team:
 
 
 async def _create_team(tx: Tx, by: Principal, new: Group, wanted: TeamChange) -> Team:
-    await users.hold(tx, _named(wanted))
+    held = await users.hold(tx, _named(wanted))
     group = await group_actions.add(tx, by, new)
-    return await _apply(tx, by, group, wanted._replace(name=None))
+    return await _apply(tx, by, group, wanted._replace(name=None), held)
 
 
 async def change_team(on: Rollbook, by: Principal, id: str, wanted: TeamChange, versions: Versions = None) -> Team:
@@ -144,13 +150,15 @@ async def _change_team(tx: Tx, by: Principal, id: str, wanted: TeamChange, versi
     named = _named(wanted)
     if any(each.op == "set" for each in wanted.members):
         named += await groups.member_ids(tx, id, MOST_SHOWN)
-    await users.hold(tx, named)  # before the group, as all do who lock both
+    held = await users.hold(tx, named)  # before the group, as all do who lock both
     group = await groups.get(tx, id)
     check_version(str(group.version), versions)
-    return await _apply(tx, by, group, wanted)
+    return await _apply(tx, by, group, wanted, held)
 
 
-async def _apply(tx: Tx, by: Principal, group: Group, wanted: TeamChange) -> Team:
+async def _apply(tx: Tx, by: Principal, group: Group, wanted: TeamChange, held: set[str] | None) -> Team:
+    """`held`: the users who are locked, if not all. Others came since, by a restoration or into the group: to lock them
+    after the group would be a deadlock with who holds them and waits for it."""
     id = group.id
     if wanted.name is not None:
         await group_actions.change(tx, by, id, {"name": _team_name(wanted.name)})
@@ -160,12 +168,14 @@ async def _apply(tx: Tx, by: Principal, group: Group, wanted: TeamChange) -> Tea
         await scim.identify(tx, by.tenant, "group", id, wanted.external_id, before)
         await groups.counted(tx, id, 0)  # it has another version
     for change in wanted.members:
-        await _change_members(tx, by, id, change)
+        await _change_members(tx, by, id, change, held)
     return Team(await groups.get(tx, id), (await scim.external_ids(tx, by.tenant, [id])).get(id))
 
 
-async def _change_members(tx: Tx, by: Principal, id: str, change: MemberChange) -> None:
+async def _change_members(tx: Tx, by: Principal, id: str, change: MemberChange, held: set[str] | None) -> None:
     op, members = change
+    if held is not None:
+        members = tuple([each for each in members if each in held])
     if op == "remove":
         await group_actions.drop_members(tx, by, id, members)
         return
@@ -173,7 +183,7 @@ async def _change_members(tx: Tx, by: Principal, id: str, change: MemberChange) 
         leaving = set(await groups.member_ids(tx, id, MOST_SHOWN)).difference(members)
         if len(leaving) > MOST_MEMBERS:
             refuse("members", f"can't lose more than {MOST_MEMBERS:,} at once: remove them in several requests")
-        await group_actions.drop_members(tx, by, id, sorted(leaving))
+        await group_actions.drop_members(tx, by, id, sorted(leaving if held is None else leaving & held))
     found = await groups.candidates(tx, id, members)
     joining = [user_id for user_id in members if user_id in found and found[user_id].role is None]
     await group_actions.put_members(tx, by, id, dict.fromkeys(joining, ""))

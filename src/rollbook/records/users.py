@@ -218,10 +218,10 @@ async def take_turns_for_all(tx: Tx, ids: Sequence[str]) -> None:
         await tx.all(LOCK, list(ids))
 
 
-async def hold(tx: Tx, ids: Sequence[str]) -> None:
-    """Lock these users, in the same order as all who lock several. SQLite has one writer."""
-    if dialect(tx).is_shared:
-        await tx.all(LOCK, list(ids))
+async def hold(tx: Tx, ids: Sequence[str]) -> set[str] | None:
+    """Lock these users, in the same order as all who lock several. The IDs of those who are there to be locked; None on
+    SQLite, which has one writer: all are."""
+    return {row[0] for row in await tx.all(LOCK, list(ids))} if dialect(tx).is_shared else None
 
 
 async def take_all_turns(tx: Tx) -> None:
