@@ -283,7 +283,7 @@ def too_many(message: str) -> InvalidParameter:
     return error
 
 
-async def sliced(candidates: list[Any], asked: Search) -> Found:
+async def sliced(candidates: Sequence[Any], asked: Search) -> Found:
     """Those who pass, sorted. Others get their turn meanwhile: a filter may have a hundred conditions."""
     found = candidates
     if asked.passes is not None:

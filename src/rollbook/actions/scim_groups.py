@@ -82,7 +82,7 @@ async def list_teams(on: Rollbook, by: Principal, asked: Search, with_members: b
     require(by, "groups:read")
     found = await on.read_aside(_teams, by.tenant, asked)
     if asked.passes is not None or asked.key is not None:
-        found = await sliced([*found.resources], asked)
+        found = await sliced(found.resources, asked)
     if not with_members or not found.resources:
         return found
     teams, members = [], 0
@@ -96,23 +96,20 @@ async def list_teams(on: Rollbook, by: Principal, asked: Search, with_members: b
 
 
 async def _teams(queries: Queries, tenant: str, asked: Search) -> Found:
-    """A page, or all groups that are still to be tested or sorted."""
-    selection = Selection()
-    if asked.lead is not None:
-        name, value = asked.lead
-        selection = Selection(
-            name=value if name == "displayName" else None, user_id=value if name == "members" else None
-        )
-        if name in ("id", "externalId"):
-            id = value if name == "id" else await scim.identified(queries, tenant, "group", value)
-            row = None if id is None else await groups.by_id(queries, id)
-            return Found(1, [] if row is None else await _with_ids(queries, tenant, [row], asked))
+    """The groups of the page; of a search that tests or sorts them, all that it may find."""
+    name, value = asked.lead or ("", "")
+    if name in ("id", "externalId"):
+        id = value if name == "id" else await scim.identified(queries, tenant, "group", value)
+        group = None if id is None else await groups.by_id(queries, id)
+        return Found(1, await _with_ids(queries, tenant, [] if group is None else [group], asked))
+    selection = Selection(name=value if name == "displayName" else None, user_id=value if name == "members" else None)
     total = await groups.count(queries, selection)
-    if asked.passes is None and asked.key is None:
-        found = await groups.some(queries, selection, asked.limit, asked.offset) if asked.limit else []
-        return Found(total, await _with_ids(queries, tenant, found, asked))
-    await check_few(total, "groups")
-    return Found(total, await _with_ids(queries, tenant, await groups.some(queries, selection, total), asked))
+    limit, offset = asked.limit, asked.offset
+    if asked.passes is not None or asked.key is not None:
+        await check_few(total, "groups")
+        limit, offset = total, 0
+    found = await groups.some(queries, selection, limit, offset) if limit else []
+    return Found(total, await _with_ids(queries, tenant, found, asked))
 
 
 async def _with_ids(queries: Queries, tenant: str, found: list[Group], asked: Search) -> list[Team]:

@@ -28,7 +28,8 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "lt": lambda one, other: one < other,
     "le": lambda one, other: one <= other,
 }
-_OF_TEXT_ONLY = ("co", "sw", "ew")
+_NOT_OF = {"boolean": ("co", "sw", "ew", "gt", "ge", "lt", "le"), "dateTime": ("co", "sw", "ew")}
+"""Operators that values of these types have not."""
 
 
 class Filter(NamedTuple):
@@ -144,7 +145,7 @@ class _Parser:
         kind = at.definition["type"]
         if at.is_multi and not at.sub:
             kind = "string"
-        if op not in (*_COMPARE, "ne") or kind == "complex" or (kind == "boolean" and op not in ("eq", "ne")):
+        if op not in (*_COMPARE, "ne") or kind == "complex" or op in _NOT_OF.get(kind, ()):
             raise refused("invalidFilter", f"The operator {op[:10]!r} can't be used here.")
         try:
             literal = json.loads(self.take())
