@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -364,6 +366,23 @@ def test_what_would_take_long_to_read_is_refused_at_once(idp: Provider) -> None:
     found = told(idp.http.post("/Users/.search", json=named))["Resources"]
     assert all(each.keys() <= {"id", "schemas", "emails"} for each in found)
     assert len(attributes.targets("User", named["attributes"])) == 1
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True, scope="module")
+def test_no_user_is_locked_after_the_group(idp: Provider, server: Server, http: httpx2.Client) -> None:
+    """Who was restored while a change waited for its group is left out of it: whoever holds them waits for the group."""
+    stays, gone, group = idp.new_user()["id"], idp.new_user()["id"], idp.new_group()["id"]
+    assert http.delete(f"/v1/users/{gone}").status_code == 204
+    add = {"op": "add", "path": "members", "value": [{"value": stays}, {"value": gone}]}
+    with ThreadPoolExecutor(1) as thread:
+        with server.held("groups"):
+            change = thread.submit(idp.patch, f"/Groups/{group}", add)
+            waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'groups'::regclass"
+            while not server.ask(waiting):
+                assert not change.done()
+                time.sleep(0.01)
+            assert http.post(f"/v1/users/{gone}/restore").status_code == 200
+        assert [each["value"] for each in change.result()["members"]] == [stays]
 
 
 def test_filters_test_and_sort_many_groups(idp: Provider) -> None:
