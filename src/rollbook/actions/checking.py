@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from types import UnionType
@@ -182,7 +182,7 @@ def given(value: Any, otherwise: Any = None) -> Any:
     return otherwise if value is UNSET else str(value) if isinstance(value, str) else value
 
 
-def check_version(version: int, versions: frozenset[int] | None) -> None:
+def check_version(version: int | str, versions: Collection[int | str] | None) -> None:
     """Raises PreconditionFailed unless it is one of those that the caller will change; None: any."""
     if versions is not None and version not in versions:
         raise PreconditionFailed()

@@ -10,18 +10,18 @@ from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
 from rollbook.actions import users as user_actions
-from rollbook.actions.checking import refuse
+from rollbook.actions.checking import check_version, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, require
 from rollbook.actions.principal import Principal
-from rollbook.errors import InvalidParameter, NotFound, NotYourself, PreconditionFailed
+from rollbook.errors import InvalidParameter, NotFound, NotYourself
 from rollbook.records import rules, scim, user_list, users
 from rollbook.records.scim import Kept
 from rollbook.records.user_list.query import Order, Query
 from rollbook.records.users import User
 from rollbook.storage.database import Queries, Tx
 
-MOST_SCANNED = 10_000
+MAX_SCANNED = 10_000
 """Users, or groups, that a filter without an index looks at."""
 AT_ONCE = 200
 TURN = 20
@@ -217,11 +217,6 @@ def checked(rule: Callable[[str], str], param: str, text: str) -> str:
         raise InvalidParameter(str(problem), param=param) from None
 
 
-def check_version(version: str, versions: Versions) -> None:
-    if versions is not None and version not in versions:
-        raise PreconditionFailed()
-
-
 # ---- lists
 
 
@@ -270,9 +265,9 @@ async def _led_people(on: Rollbook, by: Principal, name: str, value: str) -> lis
 
 
 async def check_few(total: int, kind: str) -> None:
-    if total > MOST_SCANNED:
+    if total > MAX_SCANNED:
         raise too_many(
-            f"This would look at {total:,} {kind}, more than {MOST_SCANNED:,}. Filter by eq on userName, externalId, "
+            f"This would look at {total:,} {kind}, more than {MAX_SCANNED:,}. Filter by eq on userName, externalId, "
             "emails.value or id, or for groups displayName or members."
         )
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Literal, NamedTuple
 
 from rollbook.actions import groups as group_actions
-from rollbook.actions.checking import refuse
+from rollbook.actions.checking import check_version, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, require
 from rollbook.actions.principal import Principal
@@ -18,7 +18,6 @@ from rollbook.actions.scim import (
     Versions,
     check_few,
     check_text,
-    check_version,
     checked,
     sliced,
     too_many,
@@ -28,9 +27,9 @@ from rollbook.records import groups, rules, scim, users
 from rollbook.records.groups import Group, Selection
 from rollbook.storage.database import Queries, Tx
 
-MOST_MEMBERS = 20_000
+MAX_MEMBERS = 20_000
 """Members in a request, and those that it may remove."""
-MOST_SHOWN = 100_000
+MAX_SHOWN = 100_000
 """Members in an answer."""
 
 
@@ -71,14 +70,14 @@ async def get_team(on: Rollbook, by: Principal, id: str, with_members: bool) -> 
 
 async def _team(queries: Queries, id: str, tenant: str, with_members: bool) -> Team:
     group = await groups.get(queries, id)
-    if with_members and group.members > MOST_SHOWN:
-        raise too_many(f"The group has more than {MOST_SHOWN:,} members. Ask with excludedAttributes=members.")
-    members = await groups.member_ids(queries, id, MOST_SHOWN) if with_members else None
+    if with_members and group.members > MAX_SHOWN:
+        raise too_many(f"The group has more than {MAX_SHOWN:,} members. Ask with excludedAttributes=members.")
+    members = await groups.member_ids(queries, id, MAX_SHOWN) if with_members else None
     return Team(group, (await scim.external_ids(queries, tenant, [id])).get(id), members)
 
 
 async def list_teams(on: Rollbook, by: Principal, asked: Search, with_members: bool) -> Found:
-    """Groups that pass, oldest first unless it is sorted: as many as have MOST_MEMBERS together, or one."""
+    """Groups that pass, oldest first unless it is sorted: as many as have MAX_MEMBERS together, or one."""
     require(by, "groups:read")
     found = await on.read_aside(_teams, by.tenant, asked)
     if asked.passes is not None or asked.key is not None:
@@ -88,7 +87,7 @@ async def list_teams(on: Rollbook, by: Principal, asked: Search, with_members: b
     teams, members = [], 0
     for team in found.resources:
         members += team.group.members
-        if teams and members > MOST_MEMBERS:
+        if teams and members > MAX_MEMBERS:
             break
         with suppress(NotFound):  # it was deleted meanwhile
             teams.append(await get_team(on, by, team.group.id, with_members))
@@ -146,7 +145,7 @@ async def change_team(on: Rollbook, by: Principal, id: str, wanted: TeamChange, 
 async def _change_team(tx: Tx, by: Principal, id: str, wanted: TeamChange, versions: Versions) -> Team:
     named = _named(wanted)
     if any(each.op == "set" for each in wanted.members):
-        named += await groups.member_ids(tx, id, MOST_SHOWN)
+        named += await groups.member_ids(tx, id, MAX_SHOWN)
     held = await users.hold(tx, named)  # before the group, as all do who lock both
     group = await groups.get(tx, id)
     check_version(str(group.version), versions)
@@ -177,9 +176,9 @@ async def _change_members(tx: Tx, by: Principal, id: str, change: MemberChange, 
         await group_actions.drop_members(tx, by, id, members)
         return
     if op == "set":
-        leaving = set(await groups.member_ids(tx, id, MOST_SHOWN)).difference(members)
-        if len(leaving) > MOST_MEMBERS:
-            refuse("members", f"can't lose more than {MOST_MEMBERS:,} at once: remove them in several requests")
+        leaving = set(await groups.member_ids(tx, id, MAX_SHOWN)).difference(members)
+        if len(leaving) > MAX_MEMBERS:
+            refuse("members", f"can't lose more than {MAX_MEMBERS:,} at once: remove them in several requests")
         await group_actions.drop_members(tx, by, id, sorted(leaving if held is None else leaving & held))
     found = await groups.candidates(tx, id, members)
     joining = [user_id for user_id in members if user_id in found and found[user_id].role is None]
@@ -188,8 +187,8 @@ async def _change_members(tx: Tx, by: Principal, id: str, change: MemberChange, 
 
 def _named(wanted: TeamChange) -> list[str]:
     named = [user_id for change in wanted.members for user_id in change.members]
-    if len(named) > MOST_MEMBERS:
-        refuse("members", f"must be at most {MOST_MEMBERS:,} in one request")
+    if len(named) > MAX_MEMBERS:
+        refuse("members", f"must be at most {MAX_MEMBERS:,} in one request")
     return named
 
 

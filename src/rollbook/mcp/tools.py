@@ -20,7 +20,7 @@ from rollbook.schemas import Schema, paragraphs
 _ROWS = {f"{row.method} {row.path}": row for row in ROUTES}
 _PATH = {"{userId}": "user_id", "{webhookId}": "webhook_id"}
 _ID = re.compile(r"[\w-]{1,64}", re.A).fullmatch
-MOST_VALUES = 10
+MAX_VALUES = 10
 """Values of a list's items that are worth naming: a model knows event types by the events that it has seen."""
 _LISTED = "role,status,external_id,created_at,last_sign_in_at"
 
@@ -257,7 +257,7 @@ def _short(schema: Schema, is_filter: bool) -> Schema:
     kept.setdefault("type", "string")
     if "items" in schema:
         values = schema["items"].get("enum", ())
-        kept["items"] = {"type": "string", **({"enum": values} if 0 < len(values) <= MOST_VALUES else {})}
+        kept["items"] = {"type": "string", **({"enum": values} if 0 < len(values) <= MAX_VALUES else {})}
     if nullable:
         kept["type"] = [kept["type"], "null"]
     return {**kept, "description": schema.get("description", "")}

@@ -13,7 +13,7 @@ from rollbook.scim import filters
 from rollbook.scim.attributes import CORE, projected, target, targets
 from rollbook.scim.errors import refused
 
-MOST_LISTED, LISTED = 1_000, 100
+MAX_LISTED, LISTED = 1_000, 100
 _LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 
 
@@ -67,6 +67,7 @@ def whole(ask: Ask, kind: str) -> dict[str, Any]:
 
 
 def asked_in_body(ask: Ask) -> Ask:
+    """The same with what the body says as the query string."""
     lists = {name.lower(): value if isinstance(value, list) else [value] for name, value in ask.body.items()}
     return ask._replace(query={name: ",".join(map(str, values)) for name, values in lists.items()})
 
@@ -86,7 +87,7 @@ def listed(ask: Ask, found: Found) -> Reply:
 
 def window(ask: Ask) -> tuple[int, int]:
     """Offset and limit. Less than the least is the least, more than the most is the most (RFC 7644, table 6)."""
-    return max(0, _number(ask, "startIndex", 1) - 1), min(MOST_LISTED, max(0, _number(ask, "count", LISTED)))
+    return max(0, _number(ask, "startIndex", 1) - 1), min(MAX_LISTED, max(0, _number(ask, "count", LISTED)))
 
 
 def _number(ask: Ask, name: str, otherwise: int) -> int:

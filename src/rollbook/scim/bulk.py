@@ -9,7 +9,7 @@ from typing import Any
 
 from rollbook.errors import ApiError, NotFound
 from rollbook.scim.asking import Ask, Reply
-from rollbook.scim.discovery import MOST_OPERATIONS
+from rollbook.scim.discovery import MAX_OPERATIONS
 from rollbook.scim.errors import described, refused, status
 from rollbook.scim.routes import CALLS
 
@@ -18,7 +18,7 @@ _BULK = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
 _ROWS = {
     (row.method, row.path.split("/")[3], row.path.count("{")): row
     for row in CALLS
-    if row.path.split("/")[3] in ("Users", "Groups") and not row.path.endswith(".search") and row.method != "GET"
+    if row.path.split("/")[3] in ("Users", "Groups") and not row.is_search and row.method != "GET"
 }
 
 
@@ -29,8 +29,8 @@ async def run(ask: Ask, count: Callable[[int], Awaitable[None]]) -> Reply:
     asked = body.get("operations")
     if not isinstance(asked, list) or not all(isinstance(each, dict) for each in asked):
         raise refused("invalidSyntax", "Operations must be a list of objects.")
-    if len(asked) > MOST_OPERATIONS:
-        raise refused("tooMany", f"Operations must have at most {MOST_OPERATIONS:,} items.")
+    if len(asked) > MAX_OPERATIONS:
+        raise refused("tooMany", f"Operations must have at most {MAX_OPERATIONS:,} items.")
     most = body.get("failonerrors")
     if len(asked) > 1:
         await count(len(asked) - 1)

@@ -7,10 +7,10 @@ from typing import Any
 
 from rollbook.actions.scim import Found
 from rollbook.errors import NotFound
-from rollbook.scim.asking import MOST_LISTED, Ask, Reply, listed
+from rollbook.scim.asking import MAX_LISTED, Ask, Reply, listed
 from rollbook.scim.attributes import CORE, ENTERPRISE, SCHEMAS
 
-MOST_OPERATIONS, BULK_SIZE = 1_000, 1_048_576
+MAX_OPERATIONS, BULK_SIZE = 1_000, 1_048_576
 """Of Bulk."""
 _KINDS = {"User": "/Users", "Group": "/Groups"}
 
@@ -22,8 +22,8 @@ async def provider_config(ask: Ask) -> Reply:
             "schemas": [f"{CORE}ServiceProviderConfig"],
             "documentationUri": f"{ask.base.removesuffix('/scim/v2')}/docs/scim",
             "patch": {"supported": True},
-            "bulk": {"supported": True, "maxOperations": MOST_OPERATIONS, "maxPayloadSize": BULK_SIZE},
-            "filter": {"supported": True, "maxResults": MOST_LISTED},
+            "bulk": {"supported": True, "maxOperations": MAX_OPERATIONS, "maxPayloadSize": BULK_SIZE},
+            "filter": {"supported": True, "maxResults": MAX_LISTED},
             "changePassword": {"supported": False},
             "sort": {"supported": True},
             "etag": {"supported": True},

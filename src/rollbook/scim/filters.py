@@ -13,7 +13,7 @@ from rollbook.errors import InvalidParameter
 from rollbook.scim.attributes import Target, target
 from rollbook.scim.errors import refused
 
-LONGEST, MOST_TOKENS, DEEPEST = 4_096, 400, 10
+LONGEST, MAX_TOKENS, DEEPEST = 4_096, 400, 10
 Test = Callable[[dict[str, Any]], bool]
 
 _TOKEN = re.compile(r'\s*(?:("(?:[^"\\]|\\.)*+")|([()\[\]])|([^\s()\[\]"]+))')
@@ -47,7 +47,7 @@ def parse(kind: str, text: str) -> Filter:
     tokens, at = [], 0
     while at < len(text.rstrip()):
         match = _TOKEN.match(text, at)
-        if match is None or len(tokens) == MOST_TOKENS:
+        if match is None or len(tokens) == MAX_TOKENS:
             raise refused("invalidFilter", f"The filter can't be read from character {at + 1} on.")
         tokens.append(match[0].strip())
         at = match.end()

@@ -9,17 +9,17 @@ import msgspec
 
 from rollbook.actions import scim_groups
 from rollbook.actions.scim import Found
-from rollbook.actions.scim_groups import MOST_MEMBERS, MemberChange, Team, TeamChange
+from rollbook.actions.scim_groups import MAX_MEMBERS, MemberChange, Team, TeamChange
 from rollbook.scim import filters
-from rollbook.scim.asking import Ask, Reply, asked_in_body, listed, projection, reply, search_of, whole, window
+from rollbook.scim.asking import Ask, Reply, listed, projection, reply, search_of, whole, window
 from rollbook.scim.attributes import CORE
 from rollbook.scim.errors import refused
 from rollbook.scim.patching import Operation, operations, parts
 from rollbook.scim.users import meta
 
-MOST_IN_ANSWER = 1_000
+MAX_IN_ANSWER = 1_000
 """Members of a group that the answer to a PATCH names."""
-MOST_CONDITIONS = 100_000
+MAX_CONDITIONS = 100_000
 """Characters of all conditions in a request: 1,000 such as `value eq "ID"` have half as many."""
 
 
@@ -41,7 +41,7 @@ async def replace_group(ask: Ask, id: str) -> Reply:
 async def patch_group(ask: Ask, id: str) -> Reply:
     """A group with many members is not answered with all of them each time one is added."""
     team = await scim_groups.change_team(ask.on, ask.by, id, edited(operations("Group", ask.body)), ask.versions)
-    if team.group.members > MOST_IN_ANSWER and ask.shows("Group", "members"):
+    if team.group.members > MAX_IN_ANSWER and ask.shows("Group", "members"):
         return Reply(204)
     return await get_group(ask, id)
 
@@ -53,10 +53,6 @@ async def delete_group(ask: Ask, id: str) -> Reply:
 
 async def list_groups(ask: Ask) -> Reply:
     return listed(ask, await found(ask, *window(ask)))
-
-
-async def search_groups(ask: Ask) -> Reply:
-    return await list_groups(asked_in_body(ask))
 
 
 async def found(ask: Ask, offset: int, limit: int) -> Found:
@@ -117,10 +113,10 @@ def edited(operations: list[Operation]) -> TeamChange:
 
 def _check_size(operations: list[Operation]) -> None:
     """Refuse at once what would take long to be read. Raises InvalidParameter."""
-    if sum(len(value) for _, _, value in operations if isinstance(value, list)) > MOST_MEMBERS:
-        raise refused("invalidValue", f"members must be at most {MOST_MEMBERS:,} in one request.")
-    if sum(len(at.condition or "") for _, at, _ in operations) > MOST_CONDITIONS:
-        raise refused("invalidValue", f"Conditions must have at most {MOST_CONDITIONS:,} characters together.")
+    if sum(len(value) for _, _, value in operations if isinstance(value, list)) > MAX_MEMBERS:
+        raise refused("invalidValue", f"members must be at most {MAX_MEMBERS:,} in one request.")
+    if sum(len(at.condition or "") for _, at, _ in operations) > MAX_CONDITIONS:
+        raise refused("invalidValue", f"Conditions must have at most {MAX_CONDITIONS:,} characters together.")
 
 
 def _change(op: str, condition: str | None, value: Any) -> MemberChange:

@@ -11,7 +11,7 @@ from rollbook.scim import filters
 from rollbook.scim.attributes import Target, target
 from rollbook.scim.errors import refused
 
-MOST_OPERATIONS, MOST_ENTRIES, MOST_ATTRIBUTES = 1_000, 20, 500
+MAX_OPERATIONS, MAX_ENTRIES, MAX_ATTRIBUTES = 1_000, 20, 500
 
 
 class Operation(NamedTuple):
@@ -25,8 +25,8 @@ def operations(kind: str, body: dict[str, Any]) -> list[Operation]:
     given = next((value for name, value in body.items() if name.lower() == "operations"), None)
     if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
         raise refused("invalidSyntax", "Operations must be a list of objects.")
-    if len(given) > MOST_OPERATIONS:
-        raise refused("invalidValue", f"Operations must have at most {MOST_OPERATIONS:,} items.")
+    if len(given) > MAX_OPERATIONS:
+        raise refused("invalidValue", f"Operations must have at most {MAX_OPERATIONS:,} items.")
     found: list[Operation] = []
     for each in given:
         each = {name.lower(): value for name, value in each.items()}
@@ -52,8 +52,8 @@ def operations(kind: str, body: dict[str, Any]) -> list[Operation]:
 
 def parts(kind: str, value: dict[str, Any], op: str = "replace") -> Iterator[Operation]:
     """The attributes of a whole or partial resource, each as an operation."""
-    if len(value) > MOST_ATTRIBUTES:
-        raise refused("invalidValue", f"An object must have at most {MOST_ATTRIBUTES:,} attributes.")
+    if len(value) > MAX_ATTRIBUTES:
+        raise refused("invalidValue", f"An object must have at most {MAX_ATTRIBUTES:,} attributes.")
     for name, each in value.items():
         at = target(kind, name) if name.lower() not in ("schemas", "id", "meta") else None
         if at is not None:
@@ -93,8 +93,8 @@ def apply(resource: dict[str, Any], operation: Operation) -> None:
 def _entries(entries: list[dict[str, Any]], op: str, at: Target, value: Any) -> list[dict[str, Any]]:
     """The entries of an attribute with several, changed."""
     given = [_entry(each) for each in (value if isinstance(value, list) else [] if value is None else [value])]
-    if len(entries) + len(given) > MOST_ENTRIES:
-        raise refused("invalidValue", f"{at.name} must have at most {MOST_ENTRIES} entries.")
+    if len(entries) + len(given) > MAX_ENTRIES:
+        raise refused("invalidValue", f"{at.name} must have at most {MAX_ENTRIES} entries.")
     if at.condition is None and not at.sub:
         if op == "replace":
             return given

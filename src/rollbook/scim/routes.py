@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rollbook.actions.scim import Found
 from rollbook.scim import discovery, groups, users
-from rollbook.scim.asking import Ask, Reply, asked_in_body, listed, window
+from rollbook.scim.asking import Ask, Reply, listed, window
 
 MEMBERS_SIZE = 4_194_304
 """Largest request about a group: 20,000 members with what Entra ID sends of each."""
@@ -24,6 +24,11 @@ class Row(NamedTuple):
     def takes_body(self) -> bool:
         return self.method in ("POST", "PUT", "PATCH") and self.handle is not not_implemented
 
+    @property
+    def is_search(self) -> bool:
+        """True if the body is what a query string would say (RFC 7644 section 3.4.3)."""
+        return self.path.endswith("/.search")
+
 
 async def not_implemented(ask: Ask) -> Reply:
     """A SCIM key stands for no user."""
@@ -33,7 +38,6 @@ async def not_implemented(ask: Ask) -> Reply:
 
 async def search(ask: Ask) -> Reply:
     """Users, then groups."""
-    ask = asked_in_body(ask)
     offset, limit = window(ask)
     first = await users.found(ask, offset, limit)
     then = await groups.found(ask, max(0, offset - first.total), limit - len(first.resources))
@@ -43,14 +47,14 @@ async def search(ask: Ask) -> Reply:
 CALLS = [
     Row("GET", "/scim/v2/Users", users.list_users),
     Row("POST", "/scim/v2/Users", users.create_user),
-    Row("POST", "/scim/v2/Users/.search", users.search_users),
+    Row("POST", "/scim/v2/Users/.search", users.list_users),
     Row("GET", "/scim/v2/Users/{userId}", users.get_user),
     Row("PUT", "/scim/v2/Users/{userId}", users.replace_user),
     Row("PATCH", "/scim/v2/Users/{userId}", users.patch_user),
     Row("DELETE", "/scim/v2/Users/{userId}", users.delete_user),
     Row("GET", "/scim/v2/Groups", groups.list_groups),
     Row("POST", "/scim/v2/Groups", groups.create_group, MEMBERS_SIZE),
-    Row("POST", "/scim/v2/Groups/.search", groups.search_groups),
+    Row("POST", "/scim/v2/Groups/.search", groups.list_groups),
     Row("GET", "/scim/v2/Groups/{groupId}", groups.get_group),
     Row("PUT", "/scim/v2/Groups/{groupId}", groups.replace_group, MEMBERS_SIZE),
     Row("PATCH", "/scim/v2/Groups/{groupId}", groups.patch_group, MEMBERS_SIZE),

@@ -19,12 +19,12 @@ from rollbook.http.response import PRIVATE, Response, line
 from rollbook.http.routing import Ids, Plan, settled
 from rollbook.json_objects import read_object
 from rollbook.scim import bulk
-from rollbook.scim.asking import Ask, Reply
+from rollbook.scim.asking import Ask, Reply, asked_in_body
 from rollbook.scim.discovery import BULK_SIZE
 from rollbook.scim.errors import JSON, refused
 from rollbook.scim.routes import CALLS, Row
 
-MOST_PARAMETERS = 50
+MAX_PARAMETERS = 50
 LARGE = 65_536
 """Bytes of a body that is read while others get their turn."""
 
@@ -71,7 +71,7 @@ class Scim:
             count = partial(self._gate.count_further, request, by.caller)
             reply = await bulk.run(ask, count)
         else:
-            reply = await row.handle(ask, *ids)
+            reply = await row.handle(asked_in_body(ask) if row.is_search else ask, *ids)
         response = _response(request, row, reply)
         if request.method == "GET" and coding.is_long(response):
             return await settled(coding.compressed(request, response))
@@ -107,7 +107,7 @@ def _query(text: str) -> dict[str, str]:
     """By names in lower case. What is not known is ignored, such as the mark by which Entra ID asks for the newer of
     its ways. Raises InvalidParameter."""
     try:
-        found = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS)
+        found = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
     except ValueError:
         raise refused("invalidValue", "The query string is not percent-encoded UTF-8.") from None
     if "\0" in "".join([value for _, value in found]):

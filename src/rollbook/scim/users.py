@@ -7,7 +7,7 @@ from typing import Any
 from rollbook import clock
 from rollbook.actions import scim
 from rollbook.actions.scim import Found, Person, Wanted, named_now
-from rollbook.scim.asking import Ask, Reply, asked_in_body, listed, projection, reply, search_of, whole, window
+from rollbook.scim.asking import Ask, Reply, listed, projection, reply, search_of, whole, window
 from rollbook.scim.attributes import CORE, ENTERPRISE
 from rollbook.scim.errors import refused
 from rollbook.scim.patching import Operation, apply, operations, parts
@@ -44,10 +44,6 @@ async def delete_user(ask: Ask, id: str) -> Reply:
 
 async def list_users(ask: Ask) -> Reply:
     return listed(ask, await found(ask, *window(ask)))
-
-
-async def search_users(ask: Ask) -> Reply:
-    return await list_users(asked_in_body(ask))
 
 
 async def found(ask: Ask, offset: int, limit: int) -> Found:
