@@ -22,6 +22,7 @@ from rollbook.records.events import Actor, Event
 from rollbook.web.admin import event_files, user_filters
 from rollbook.web.admin.server import as_text
 from rollbook.web.admin.users import PAGE
+from tests import assistant
 from tests.browser.chromium import Watch, axe, axe_in_both_themes, new_context, take_session, transferred
 from tests.browser.population import HOSTILE, sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
@@ -1302,6 +1303,16 @@ def test_the_log_names_the_key_that_something_was_done_with(http: httpx2.Client,
     expect(page.locator("tbody tr", has_text="user.created")).to_contain_text("Key Okta")
     page.get_by_role("link", name="user.created").click()
     expect(page.get_by_role("region", name="Details")).to_contain_text(f"Okta {key['id']}")
+
+
+def test_the_log_names_the_assistant_that_did_something_for_a_person(
+    http: httpx2.Client, browse: Callable[..., Page]
+) -> None:
+    user = new_user(http)
+    assistant.call(http, "update_user", user_id=user["id"], name="Changed by an assistant")
+    page = browse(scripts=False)
+    page.goto(f"/admin/events?user={user['id']}")
+    expect(page.locator("tbody tr", has_text="user.updated")).to_contain_text("Assistant tests")
 
 
 def test_the_events_that_are_shown_can_be_downloaded(http: httpx2.Client, server: Server) -> None:
