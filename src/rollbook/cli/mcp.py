@@ -12,12 +12,10 @@ from rollbook.cli import options
 from rollbook.cli.backends import Backend, Shown
 from rollbook.cli.failures import Failure
 from rollbook.errors import ApiError
+from rollbook.mcp import INTERNAL_ERROR, META, MODERN, PARSE_ERROR
 
 LONGEST = 1 << 20
 """Bytes of a message."""
-META = "io.modelcontextprotocol/"
-MODERN = "2026-07-28"
-PARSE_ERROR, INTERNAL_ERROR = -32700, -32603
 
 
 @options.on_server(

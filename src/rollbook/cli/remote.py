@@ -18,6 +18,7 @@ from rollbook.cli.backends import Answer, Backend, Body, Exported, Shown, at
 from rollbook.cli.failures import Failure, Misuse, Refused, Unreachable
 from rollbook.cli.output import base_url, hint, program
 from rollbook.errors import Fault
+from rollbook.mcp import META
 
 if TYPE_CHECKING:
     import httpx2
@@ -192,7 +193,7 @@ def _mirrored(message: Any) -> dict[str, str]:
     if not isinstance(message, dict) or not isinstance(params := message.get("params"), dict):
         return {}
     meta = params.get("_meta")
-    version = meta.get("io.modelcontextprotocol/protocolVersion") if isinstance(meta, dict) else None
+    version = meta.get(f"{META}protocolVersion") if isinstance(meta, dict) else None
     if version is None:
         return {}
     name = params.get("name", params.get("uri"))

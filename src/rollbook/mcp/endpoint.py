@@ -16,7 +16,8 @@ from rollbook.http.request import Request
 from rollbook.http.response import JSON, LOCKED, PRIVATE, Response
 from rollbook.http.routing import Plan
 from rollbook.json_objects import BROKEN
-from rollbook.mcp.protocol import INVALID_REQUEST, PARSE_ERROR, Protocol, Reply, failure
+from rollbook.mcp import PARSE_ERROR
+from rollbook.mcp.protocol import INVALID_REQUEST, Protocol, Reply, failure
 from rollbook.records.rules import MAX_DEPTH, too_deep
 
 MAX_BODY = 65_536

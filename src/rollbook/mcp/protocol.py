@@ -16,10 +16,9 @@ from rollbook.actions.principal import Caller, Principal
 from rollbook.api.call import Services
 from rollbook.gate import Gate
 from rollbook.http.request import Request
-from rollbook.mcp import documents, tools
+from rollbook.mcp import META, MODERN, documents, tools
 from rollbook.mcp.calling import Calls, Visit, refusal
 
-MODERN = "2026-07-28"
 LEGACY = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 VERSIONS = (MODERN, *LEGACY)
 SERVER = {"name": "rollbook", "title": "Rollbook", "version": __version__}
@@ -32,10 +31,9 @@ INSTRUCTIONS = (
 MAX_CLIENT = 64
 MINUTE, HOUR = 60_000, 3_600_000
 
-PARSE_ERROR, INVALID_REQUEST, NO_METHOD, INVALID_PARAMS = -32700, -32600, -32601, -32602
+INVALID_REQUEST, NO_METHOD, INVALID_PARAMS = -32600, -32601, -32602
 HEADER_MISMATCH, NO_CAPABILITY, UNSUPPORTED_VERSION = -32020, -32021, -32022
 
-_META = "io.modelcontextprotocol/"
 _NAMED = {"tools/call": "name", "resources/read": "uri"}
 _BASE64 = re.compile(r"=\?base64\?(.*)\?=").fullmatch
 _UNUSUAL = re.compile(r"[^A-Za-z0-9 ._/@+-]+")
@@ -90,7 +88,7 @@ class Protocol:
             return Reply(problem.status, failure(problem.code, str(problem), id, problem.data))
         if is_modern:
             result.setdefault("resultType", "complete")
-            result["_meta"] = {f"{_META}serverInfo": SERVER}
+            result["_meta"] = {f"{META}serverInfo": SERVER}
         else:
             result.pop("resultType", None)
         return Reply(200, {"jsonrpc": "2.0", "id": id, "result": result})
@@ -173,7 +171,7 @@ def _era(method: str, params: Mapping[str, Any], headers: Mapping[bytes, bytes] 
         raise _Problem(INVALID_PARAMS, "_meta must be an object.")
     header = None if headers is None else headers.get(b"mcp-protocol-version")
     named = None if header is None else header.decode("latin-1")
-    version = meta.get(f"{_META}protocolVersion", named)
+    version = meta.get(f"{META}protocolVersion", named)
     if version is None or method == "initialize":
         return meta, False
     if version not in VERSIONS:
@@ -183,7 +181,7 @@ def _era(method: str, params: Mapping[str, Any], headers: Mapping[bytes, bytes] 
         raise _Problem(HEADER_MISMATCH, "MCP-Protocol-Version is missing, or does not match the body.")
     if version != MODERN:
         return meta, False
-    if meta.get(f"{_META}protocolVersion") is None or not isinstance(meta.get(f"{_META}clientCapabilities"), dict):
+    if meta.get(f"{META}protocolVersion") is None or not isinstance(meta.get(f"{META}clientCapabilities"), dict):
         raise _Problem(INVALID_PARAMS, "_meta must have protocolVersion and clientCapabilities.")
     return meta, True
 
@@ -211,13 +209,13 @@ def _decoded(value: bytes | None) -> str | None:
 
 def _can_ask(meta: Mapping[str, Any]) -> bool:
     """Test whether the client shows forms to a person. Without a mode, it means forms."""
-    found = meta[f"{_META}clientCapabilities"].get("elicitation")
+    found = meta[f"{META}clientCapabilities"].get("elicitation")
     return isinstance(found, dict) and (not found or "form" in found)
 
 
 def _client(meta: Mapping[str, Any], params: Mapping[str, Any], user_agent: bytes | None) -> str:
     """Name and version of the client as events keep them, of few characters and short: it is a stranger's text."""
-    said = meta.get(f"{_META}clientInfo") or params.get("clientInfo")
+    said = meta.get(f"{META}clientInfo") or params.get("clientInfo")
     if isinstance(said, dict):
         text = " ".join([part for part in (said.get("name"), said.get("version")) if isinstance(part, str)])
     else:

@@ -40,8 +40,8 @@ def columns(row: Record) -> dict[str, Any]:
 def username_and_email(found: Record) -> tuple[str | None, str | None]:
     """The email, which is the username where there is no column for it, and the username if it is another."""
     username = text(found.get("username"))
-    emails = (text(found.get(name)) for name in ("email", "emailaddress", "mail"))
-    email = next(filter(None, emails), username if username and "@" in username else None)
+    login = username if username and "@" in username else None
+    email = text(*map(found.get, ("email", "emailaddress", "mail")), login)
     return None if username == email else username, email
 
 
@@ -61,10 +61,7 @@ def user(row: Record, known: str = "", **own: Any) -> Fields | None:
         "password_hash": text(found.get("password")),
         "totp_secret": text(row.get("totp_secret")),
         "status": _status(found),
-        **{
-            field: time(next((found[name] for name in names if text(found.get(name))), None))
-            for field, names in _DATES.items()
-        },
+        **{field: time(text(*map(found.get, names))) for field, names in _DATES.items()},
         **own,
         "metadata": more | own.get("metadata", {}),
     }

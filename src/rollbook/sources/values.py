@@ -37,9 +37,12 @@ _MILLISECONDS = 100_000_000_000
 _SECRET = re.compile(r"passw|secret|token|hash|otp|salt|private_?key|api_?key", re.IGNORECASE).search
 
 
-def text(value: Any) -> str | None:
-    """A text that isn't empty; numbers as they are written."""
-    return None if value is None or value == "" or isinstance(value, dict | list) else str(value)
+def text(*values: Any) -> str | None:
+    """The first of these that is a text and isn't empty; numbers as they are written."""
+    for value in values:
+        if value is not None and value != "" and not isinstance(value, dict | list):
+            return str(value)
+    return None
 
 
 def flag(value: Any) -> Any:

@@ -51,7 +51,7 @@ def _id(row: Record) -> str | None:
     """The user ID of someone in the file of password hashes, or in the dashboard's CSV."""
     if found := text(row.get("id")):
         return found
-    own = text(_within(row, "_id", "$oid")) or text(row.get("_id"))
+    own = text(_within(row, "_id", "$oid"), row.get("_id"))
     return f"auth0|{own}" if own else None
 
 

@@ -19,7 +19,7 @@ def convert(row: Record) -> Fields:
     attributes = json_objects("Attributes", row.get("Attributes"))
     row = {**row, **{str(each.get("Name")): each.get("Value") for each in attributes}}
     email = text(row.get("email"))
-    username = text(row.get("Username")) or text(row.get("cognito:username"))
+    username = text(row.get("Username"), row.get("cognito:username"))
     names = ("name", ("given_name", "family_name"), "preferred_username")
     return fields(
         email=email,

@@ -29,7 +29,7 @@ def convert(row: Record) -> Fields | None:
         metadata=others(row, _KNOWN)
         | fields(
             username=text(row.get("name")),
-            language=text(row.get("preferred_langcode")) or text(row.get("language")),
+            language=text(row.get("preferred_langcode"), row.get("language")),
             timezone=text(row.get("timezone")),
         ),
     )

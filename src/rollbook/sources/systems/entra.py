@@ -26,7 +26,7 @@ def convert(row: Record) -> Fields | None:
     return fields(
         email=email,
         name=full_name(row, "displayName", ("givenName", "surname"), email=email),
-        external_id=text(row.get("id")) or text(row.get("objectId")),
+        external_id=text(row.get("id"), row.get("objectId")),
         status=_status(row),
         created_at=_time(row.get("createdDateTime")),
         last_sign_in_at=time(signed_in.get("lastSuccessfulSignInDateTime") or signed_in.get("lastSignInDateTime")),

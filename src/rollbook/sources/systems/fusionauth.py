@@ -47,7 +47,7 @@ def convert(row: Record) -> Fields:
         last_sign_in_at=time(row.get("lastlogininstant")),
         metadata=fields(
             username=text(row.get("username")),
-            phone=text(row.get("mobilephone")) or text(row.get("phonenumber")),
+            phone=text(row.get("mobilephone"), row.get("phonenumber")),
             picture=text(row.get("imageurl")),
             data=json_object("data", row.get("data")),
             registrations=row.get("registrations") or None,

@@ -40,7 +40,7 @@ def convert(row: Record) -> Fields:
     return fields(
         email=email,
         name=full_name(named, *_NAMES, *_MORE_NAMES, email=email),
-        external_id=text(row.get("id")) or text(row.get("external_id")),
+        external_id=text(row.get("id"), row.get("external_id")),
         password_hash=None if hash is None else _hash(hash),
         totp_secret=text(_config(row, "totp").get("totp_url")),
         email_verified=verified,

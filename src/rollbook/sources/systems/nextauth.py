@@ -9,12 +9,11 @@ from rollbook.sources.values import Fields, Record, fields, json_objects, text
 def convert(row: Record) -> Fields | None:
     """Auth.js keeps no passwords: where an application does, the column is mostly called one of these."""
     found = app_tables.columns(row)
-    hashes = (text(found.get(name)) for name in ("password", "passwordhash", "hashedpassword"))
     accounts = json_objects("accounts", row.get("accounts"))
     return app_tables.user(
         row,
         "emailverified image passwordhash hashedpassword accounts sessions",
-        password_hash=next(filter(None, hashes), None),
+        password_hash=text(*map(found.get, ("password", "passwordhash", "hashedpassword"))),
         email_verified=bool(text(found.get("emailverified"))),
         metadata=fields(
             image=text(row.get("image")),

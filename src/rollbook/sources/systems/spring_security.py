@@ -10,13 +10,12 @@ from rollbook.sources.values import Fields, Record, fields, flag, text
 def convert(row: Record) -> Fields | None:
     found = app_tables.columns(row)
     username, email = app_tables.username_and_email(found)
-    hashes = (text(found.get(name)) for name in ("password", "passwordhash", "encodedpassword"))
     return app_tables.user(
         row,
         "username emailaddress mail passwordhash encodedpassword emailverified verified credentialsnonexpired",
         email=email,
-        password_hash=next(filter(None, hashes), None),
-        external_id=text(found.get("id")) or text(found.get("userid")) or username or email,
+        password_hash=text(*map(found.get, ("password", "passwordhash", "encodedpassword"))),
+        external_id=text(found.get("id"), found.get("userid"), username, email),
         email_verified=flag(found.get("emailverified", found.get("verified"))),
         metadata=fields(username=username),
     )

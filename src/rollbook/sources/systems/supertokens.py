@@ -28,7 +28,7 @@ def convert(row: Record) -> Fields:
     return fields(
         email=email,
         name=full_name(known, "name", "full_name", ("first_name", "last_name"), email=email),
-        external_id=text(row.get("externalUserId")) or text(row.get("id")),
+        external_id=text(row.get("externalUserId"), row.get("id")),
         password_hash=text((by_password or [{}])[0].get("passwordHash")),
         totp_secret=_totp(row.get("totpDevices")),
         email_verified=flag(main.get("isVerified")),

@@ -22,7 +22,7 @@ def convert(row: Record) -> Fields | None:
     return fields(
         email=email,
         name=full_name(profile, "displayName", ("firstName", "lastName"), ("givenName", "familyName"), email=email),
-        external_id=text(row.get("userId")) or text(row.get("id")),
+        external_id=text(row.get("userId"), row.get("id")),
         password_hash=hash,
         totp_secret=text(person.get("otpCode")),
         email_verified=flag(address.get("isEmailVerified", address.get("isVerified", False))),
@@ -30,7 +30,7 @@ def convert(row: Record) -> Fields | None:
         created_at=time(details.get("creationDate")),
         updated_at=time(details.get("changeDate")),
         metadata=fields(
-            username=text(person.get("userName")) or text(row.get("userName")) or text(row.get("username")),
+            username=text(person.get("userName"), row.get("userName"), row.get("username")),
             phone=text(phone.get("phone")),
             language=text(profile.get("preferredLanguage")),
         ),
