@@ -44,7 +44,7 @@ class MemberPage(NamedTuple):
 
 
 class Put(NamedTuple):
-    """What became of users who were put into a group."""
+    """Outcome for users who were put into a group."""
 
     added: int = 0
     changed: int = 0

@@ -19,7 +19,7 @@ def named(user: ImportedUser) -> Mapping[str, str]:
 
 
 class Memberships:
-    """Those of a batch: collected while its users are written, and then written together."""
+    """Memberships of a batch: collected while its users are written, and then written together."""
 
     def __init__(self, ids: Mapping[str, str]) -> None:
         self._ids = ids

@@ -146,7 +146,7 @@ async def _change_person(
 
 
 async def _kept(tx: Tx, by: Principal, user: User, kept: Kept, wanted: Wanted) -> Kept:
-    """What is kept from now on. Raises UserNameTaken, ExternalIdTaken."""
+    """Keep what is wanted. Raises UserNameTaken, ExternalIdTaken."""
     external_id = wanted.external_id
     if (wanted.user_name, wanted.attributes, external_id) == (kept.user_name, kept.attributes, kept.external_id):
         return kept
@@ -157,7 +157,7 @@ async def _kept(tx: Tx, by: Principal, user: User, kept: Kept, wanted: Wanted) -
 
 
 def _columns(by: Principal, person: Person, wanted: Wanted, replaces: bool) -> dict[str, Any]:
-    """What changes of the user that everybody sees. A name is only set by what the provider says of it now: it may have
+    """Changes of the user that everybody sees. A name is only set by what the provider says of it now: it may have
     been changed here since."""
     user, kept = person
     columns: dict[str, Any] = {}
@@ -279,7 +279,7 @@ def too_many(message: str) -> InvalidParameter:
 
 
 async def sliced(candidates: Sequence[Any], asked: Search) -> Found:
-    """Those who pass, sorted. Others get their turn meanwhile: a filter may have a hundred conditions."""
+    """The candidates who pass, sorted. Others get their turn meanwhile: a filter may have a hundred conditions."""
     found = candidates
     if asked.passes is not None:
         found = [each async for each in _in_turns(candidates) if asked.passes(each)]

@@ -53,7 +53,7 @@ class MemberChange(NamedTuple):
 
 
 class TeamChange(NamedTuple):
-    """What becomes of a group. A `name` that is None stays."""
+    """Changes of a group. A `name` that is None stays."""
 
     name: str | None = None
     external_id: str | None = None
@@ -112,7 +112,7 @@ async def _teams(queries: Queries, tenant: str, asked: Search) -> Found:
 
 
 async def _with_ids(queries: Queries, tenant: str, found: list[Group], asked: Search) -> list[Team]:
-    """With those members that the search asks for."""
+    """The groups as the provider has them, with those members that the search asks for."""
     of = {}
     for user_id in asked.members or ():
         of[user_id] = {each.group_id for each in await groups.of_user(queries, user_id)}

@@ -33,7 +33,7 @@ _LIMITS = re.compile(rb"RateLimit-(Limit|Remaining|Reset): ([0-9]+)").findall
 
 
 class Visit(NamedTuple):
-    """Who sends a message, and how."""
+    """The sender of a message, and their means."""
 
     by: Principal
     request: Request
@@ -103,7 +103,7 @@ class Calls:
     def _shown(
         self, visit: Visit, tool: Tool, arguments: Mapping[str, Any], response: Response, value: Any
     ) -> dict[str, Any]:
-        """What the API answered, as an object, with how to go on or back."""
+        """The response of the API as an object, with how to go on or back."""
         if isinstance(value, list):
             value = _page(value, response.head)
         if tool.undone_by:

@@ -47,7 +47,7 @@ class Mcp:
         return lambda request, ids: self._answer(request, row.is_read_only)
 
     async def before_refusal(self, request: Request, rows: Sequence[McpRow]) -> None:
-        """Behind the key, as the API is."""
+        """Ask for the key first, as the API does."""
         await self._gate.admitted(request)
 
     async def _answer(self, request: Request, is_read_only: bool) -> Response:

@@ -187,7 +187,7 @@ def _era(method: str, params: Mapping[str, Any], headers: Mapping[bytes, bytes] 
 
 
 def _check_headers(headers: Mapping[bytes, bytes], method: str, params: Mapping[str, Any]) -> None:
-    """What proxies read must be what is done."""
+    """Check that what proxies read is what is done. Raises _Problem."""
     if headers.get(b"mcp-method", b"").decode("latin-1") != method:
         raise _Problem(HEADER_MISMATCH, "Mcp-Method is missing, or does not match the body.")
     if method in _NAMED and _decoded(headers.get(b"mcp-name")) != params.get(_NAMED[method]):

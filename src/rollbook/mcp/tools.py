@@ -247,7 +247,7 @@ def _own_type(kind: Any) -> Schema:
 
 
 def _short(schema: Schema, is_filter: bool) -> Schema:
-    """What a model has to know of a field: its type, values and description. The row checks the rest."""
+    """The part of a schema that a model has to know: type, values and description. The row checks the rest."""
     nullable = False
     if "anyOf" in schema:
         inner, *others = schema["anyOf"]
@@ -267,7 +267,7 @@ def _short(schema: Schema, is_filter: bool) -> Schema:
 
 
 class Parts(NamedTuple):
-    """What an API call consists of."""
+    """Parts of an API call."""
 
     path: str
     ids: tuple[str, ...]

@@ -212,7 +212,7 @@ async def change(tx: Tx, group: Group, changed: Mapping[str, Any]) -> Group:
 
 
 async def remove(tx: Tx, id: str) -> None:
-    """Its members are left to a job: `forget`."""
+    """Remove a group. Its members are left to a job: `forget`."""
     await tx.run(REMOVE, id)
     await tx.run(NOTE_REMOVED, id)
 
@@ -282,7 +282,7 @@ async def of_users(queries: Queries, user_ids: Sequence[str]) -> dict[str, list[
 
 
 async def candidates(queries: Queries, id: str, user_ids: Sequence[str]) -> dict[str, Candidate]:
-    """Those of these users who exist, by ID."""
+    """The users among these who exist, by ID."""
     rows: list[Row] = []
     for part in in_parts(user_ids, AT_ONCE):
         rows += await queries.all(CANDIDATES, id, *part)

@@ -24,14 +24,14 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Kept(NamedTuple):
-    """What is kept of a user. The defaults are those of one whom no provider has written."""
+    """Facts kept of a user. The defaults are those of one whom no provider has written."""
 
     user_name: str | None = None
     """None: it is their email."""
     is_taken: bool = False
     """Another user has their email as userName."""
     attributes: dict[str, Any] = {}
-    """Those that were sent, by their names in SCIM."""
+    """The attributes that were sent, by their names in SCIM."""
     version: int = 0
     updated_at: int = 0
     external_id: str | None = None
@@ -79,7 +79,7 @@ ERASE_IDS = "DELETE FROM scim_external_ids WHERE object_id = ?"
 
 
 async def kept(queries: Queries, tenant: str, id: str) -> Kept:
-    """What is kept of a user who lives."""
+    """Read what is kept of a user who lives."""
     row = await queries.one(OF_USER, tenant, id)
     return Kept() if row is None else _kept(row)
 

@@ -50,7 +50,7 @@ def reply(ask: Ask, kind: str, status: int, resource: dict[str, Any]) -> Reply:
 
 
 def projection(ask: Ask, kind: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """From a resource to what of it the reply has."""
+    """Function from a resource to what of it the reply has."""
     wanted, unwanted = ask.names("attributes"), ask.names("excludedAttributes")
     if not wanted and not unwanted:
         return lambda resource: resource
@@ -112,7 +112,7 @@ _LEADS_OF = {"User": ("id", "userName", "externalId", "email"), "Group": ("id", 
 
 
 def search_of(ask: Ask, kind: str, shows: Callable[[Any], dict[str, Any]]) -> Search:
-    """What is asked for, apart from the page."""
+    """The search that is asked for, apart from the page."""
     found = Search()
     if text := ask.query.get("filter", "").strip():
         filter = filters.parse(kind, text)

@@ -47,7 +47,7 @@ class Target(NamedTuple):
     """A filter in brackets."""
 
     def values(self, resource: dict[str, Any]) -> list[Any]:
-        """What a resource has there."""
+        """Values that a resource has there."""
         found = (resource.get(self.extension, {}) if self.extension else resource).get(self.name)
         entries = found if isinstance(found, list) else [] if found is None else [found]
         sub = self.sub or ("value" if self.is_multi else "")
@@ -118,7 +118,7 @@ def projected(resource: dict[str, Any], named: Iterable[Target], leaves_out: boo
 
 
 def _only(value: Any, names: tuple[str, ...]) -> Any:
-    """What is at a path, with all that leads there."""
+    """The value at a path, with all that leads there."""
     if isinstance(value, list):
         return [_only(each, names) for each in value]
     if not names or not isinstance(value, dict):

@@ -23,7 +23,7 @@ _ROWS = {
 
 
 async def run(ask: Ask, count: Callable[[int], Awaitable[None]]) -> Reply:
-    """What came of each operation. Raises InvalidParameter for what is wrong with the list, TooManyRequests: each
+    """Perform each operation. Raises InvalidParameter for what is wrong with the list, TooManyRequests: each
     counts as a request."""
     body = {name.lower(): value for name, value in ask.body.items()}
     asked = body.get("operations")

@@ -35,7 +35,7 @@ _NOT_OF = {"boolean": ("co", "sw", "ew", "gt", "ge", "lt", "le"), "dateTime": ("
 class Filter(NamedTuple):
     test: Test
     equal: tuple[tuple[tuple[str, str], str], ...] = ()
-    """What has to be equal to what: attribute and sub-attribute, and the value. All of it has to be."""
+    """Pairs that have to be equal: attribute and sub-attribute, and the value. All of it has to be."""
     named: tuple[tuple[tuple[str, str], str], ...] = ()
     """The same of all comparisons, whether or not they have to be true."""
 
@@ -168,7 +168,7 @@ class _Parser:
 
 
 def _reader(kind: str, case_exact: bool) -> Callable[[Any], Any]:
-    """From a value to what it is compared by; None where it can't be."""
+    """Function from a value to what it is compared by; None where it can't be."""
     if kind == "boolean":
         return lambda value: {"true": True, "false": False}.get(str(value).lower())
     if kind == "dateTime":

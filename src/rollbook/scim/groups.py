@@ -96,7 +96,7 @@ def read(body: dict[str, Any]) -> TeamChange:
 
 
 def edited(operations: list[Operation]) -> TeamChange:
-    """What the operations change. Raises InvalidParameter."""
+    """The changes that operations make. Raises InvalidParameter."""
     change = TeamChange()
     members: list[MemberChange] = []
     _check_size(operations)

@@ -104,8 +104,8 @@ def _plain(tag: str) -> str:
 
 
 def _query(text: str) -> dict[str, str]:
-    """By names in lower case. What is not known is ignored, such as the mark by which Entra ID asks for the newer of
-    its ways. Raises InvalidParameter."""
+    """The parameters, by names in lower case. Unknown ones are ignored, such as the mark by which Entra ID asks for the
+    newer of its ways. Raises InvalidParameter."""
     try:
         found = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
     except ValueError:

@@ -69,7 +69,7 @@ def user(row: Record, known: str = "", **own: Any) -> Fields | None:
 
 
 def _status(found: Record) -> str | None:
-    """What the usual columns say about whether the user may sign in. None where there are none, so that an import that
+    """The status by the usual columns, which say who may sign in. None where there are none, so that an import that
     updates lifts no suspension."""
     allowed = [flag(found[name]) is not False for name in _ALLOWED & found.keys()]
     barred = [is_true(found[name]) or (name.endswith("at") and text(found[name])) for name in _BARRED & found.keys()]

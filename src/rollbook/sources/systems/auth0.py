@@ -56,7 +56,7 @@ def _id(row: Record) -> str | None:
 
 
 def _custom(row: Record) -> str | None:
-    """In the form of Auth0's bulk import, where the parts of scrypt's are apart."""
+    """The hash in the form of Auth0's bulk import, where the parts of scrypt's are apart."""
     about = json_object("custom_password_hash", row.get("custom_password_hash"))
     if about.get("algorithm") != "scrypt":
         return text(_within(about, "hash", "value"))

@@ -36,5 +36,5 @@ def convert(row: Record) -> Fields | None:
 
 
 def _time(value: Any) -> str | None:
-    """From seconds, of which 0 is never."""
+    """A time from seconds, of which 0 is never."""
     return None if text(value) == "0" else time(value)

@@ -51,7 +51,7 @@ def _status(row: Record) -> str | None:
 
 
 def _time(value: Any) -> str | None:
-    """Also as the CSV has it: 8/19/2021 1:25:31 PM, in UTC."""
+    """A time, also as the CSV has it: 8/19/2021 1:25:31 PM, in UTC."""
     try:
         return datetime.strptime(f"{value} +0000", "%m/%d/%Y %I:%M:%S %p %z").isoformat()
     except ValueError:
