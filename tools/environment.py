@@ -85,14 +85,14 @@ def prepare(stage: Stage) -> Path:
     return _python(stage)
 
 
-def prepare_node() -> Path:
-    """Install what package-lock.json names if its stamp is not current; return the folder of the commands.
+def prepare_node(folder: Path = ROOT) -> Path:
+    """Install what the folder's package-lock.json names if its stamp is not current; return the folder of the commands.
 
     Raises SetupFailed.
     """
     provide(NODE)
-    _install_packages(ROOT, str(find_node()))
-    return ROOT / "node_modules" / ".bin"
+    _install_packages(folder, str(find_node()))
+    return folder / "node_modules" / ".bin"
 
 
 def prepare_packages(folders: Sequence[Path]) -> None:

@@ -45,7 +45,6 @@ TESTS: dict[str, tuple[Need | Stage, ...]] = {
     "cli": (POSTGRESQL, CURL),
     "cli/test_doctor.py": (VALKEY,),
     "clients": (NODE, JAVA, GO, CLIENTS),
-    "clients/test_collections.py": (NEWER_NODE,),
     "clients/test_more_clients.py": (PHP, *PHP_PACKAGES, RUBY, *RUBY_PACKAGES, CARGO, *CRATES, SWIFT),
     "concurrency": (VALKEY,),
     "contract": (POSTGRESQL,),

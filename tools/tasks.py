@@ -78,7 +78,7 @@ def clients(arguments: Arguments) -> NoReturn:
     """Generate, compile and run clients in eight languages, and the collections for Postman and Bruno: 3 GB of
     compilers."""
     python = prepare_tests([ROOT / "tests" / "clients"], arguments)
-    prepare_packages([ROOT / "integrations" / needs.COLLECTIONS])
+    prepare_node(ROOT / "integrations" / needs.COLLECTIONS)
     places = [] if needs.named(arguments) else ["tests/clients"]
     become([str(python), "-m", "pytest", "-n", "2", "--timeout", "900", *places, *arguments])
 
