@@ -105,9 +105,7 @@ def test_the_pages_name_no_command_that_does_not_exist() -> None:
     known = set(_commands(app, "rollbook"))
     groups = {name.rpartition(" ")[0] for name in known}
     for page in PAGES:
-        for words in re.findall(
-            r"`?rollbook((?: [a-z]+)+)", "\n".join(re.findall(r"`[^`]+`|^rollbook .*$", page.read_text(), re.MULTILINE))
-        ):
+        for words in re.findall(r"(?m:^|[`|(&] ?)rollbook((?: [a-z]+)+)", page.read_text()):
             first = words.split()
             assert any(" ".join(["rollbook", *first[:length]]) in known | groups for length in (1, 2)), (
                 f"{page.name}: rollbook{words}"

@@ -39,8 +39,8 @@ Running = Callable[[], AbstractContextManager[Any]]
 # ---- parameters
 
 
-def argument(name: str, metavar: str, **more: Any) -> click.Argument:
-    return click.Argument([name], metavar=metavar, **more)
+def argument(name: str, metavar: str, required: bool = True, **more: Any) -> click.Argument:
+    return click.Argument([name], metavar=metavar if required else f"[{metavar}]", required=required, **more)
 
 
 def option(flags: str, help: str, **more: Any) -> click.Option:
