@@ -92,7 +92,7 @@ def missing(route: Route, commands: list[Command]) -> set[str]:
 def test_what_stands_for_a_field_is_there() -> None:
     for name, command in commands().items():
         flags = {flag for each in command.params for flag in (*each.opts, *each.secondary_opts)}
-        metavars = {each.metavar for each in command.params}
+        metavars = {str(each.metavar).strip("[]") for each in command.params}
         for field, other in getattr(command, "elsewhere", {}).items():
             assert not other.startswith("--") or other in flags, (name, field)
             assert not other.isupper() or other in metavars, (name, field)
