@@ -59,7 +59,7 @@ def test_who_is_unknown_is_named_and_nobody_added(http: httpx2.Client, owner: ht
         (" ".join(f"no{number}@example.com" for number in range(13)), "no9@example.com and 3 more."),
     ):
         answer = add(owner, group, text)
-        assert problem(answer, "members").endswith(f"{named} Nobody was added.")
+        assert problem(answer, "members").endswith(f"{named} No one was added.")
         assert text.split()[0] in answer.text, "what was typed is still there"
     assert "at least one" in problem(add(owner, group, " ,\n"), "members")
     assert "1,000" in problem(add(owner, group, " ".join(f"user_{n}" for n in range(1_001))), "members")

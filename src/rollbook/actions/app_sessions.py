@@ -222,7 +222,7 @@ async def _refresh(tx: Tx, settings: Settings, audience: str, digests: RefreshDi
 
 
 async def _end_reused(tx: Tx, by: Actor, family: bytes) -> None:
-    """Whoever refreshed the session in between may be a thief: it ends all the same."""
+    """End the session: its refresh token was sent twice. Whoever refreshed it in between may be a thief."""
     session = await app_sessions.end_family(tx, family)
     if session is not None:
         await events.record(tx, "session.reuse_detected", session.user_id, by, session_records.public(session))

@@ -824,7 +824,7 @@ class KeyCreate(Body):
 
 
 class KeyRotation(Body):
-    """How to rotate a key."""
+    """Options of a key's rotation."""
 
     overlap: Annotated[
         int,
@@ -890,7 +890,7 @@ class WebhookUpdate(WebhookFields, kw_only=True):
 
 
 class WebhookRotation(Body):
-    """How to rotate the secret of a webhook."""
+    """Options of the rotation of a webhook's secret."""
 
     overlap: Annotated[
         int,
@@ -907,7 +907,7 @@ LogPosition = Annotated[str, Meta(min_length=1, max_length=40, pattern=NO_CONTRO
 
 
 class WebhookResume(Body, rename={"start": "from"}):
-    """Where to resume a webhook."""
+    """The place in the event log at which a webhook resumes."""
 
     start: Annotated[
         LogPosition,
@@ -1302,7 +1302,7 @@ ImportFormat = Literal["auto", "ndjson", "json", "csv"]
 
 
 class ImportOptions(Query):
-    """How to read a file of users, and what to do with those who exist."""
+    """Options of an import: how its file is read, and what happens to users who exist."""
 
     source: Annotated[ImportSource, Meta(description="The system that the file was exported from.")] = OWN_FILE
     format: Annotated[

@@ -48,8 +48,8 @@ class Download:
 
 
 class Turn(Download):
-    """Whoever asked has no other export until this is over, or no longer held by anyone, as when the answer never
-    began."""
+    """The one export that a caller may run: over when it ends, or when no one holds it any more, as when the answer
+    never began."""
 
     def __init__(self, on: Rollbook, by: Principal, scope: str, about: str | None, slot: Slot) -> None:
         super().__init__(on, by, scope, about)

@@ -501,7 +501,7 @@ async def _check_still_may(tx: Tx, by: Principal) -> None:
 
 
 def _changes(row: ImportedUser, known: Existing) -> Mapping[str, Any]:
-    """What the file changes of a user who exists. Who is there is not invited again by an older file."""
+    """Changes that the file makes to a user who exists. An older file invites no one a second time."""
     wanted = changes_of(row)
     if wanted.get("status") == "invited":
         del wanted["status"]
@@ -509,7 +509,7 @@ def _changes(row: ImportedUser, known: Existing) -> Mapping[str, Any]:
 
 
 def _outcome(memberships: Memberships, user: ImportedUser) -> Outcome:
-    """What becomes of a user if they can be added."""
+    """Outcome for a user as far as their groups decide it: added, unless one can't be created."""
     try:
         memberships.check(user)
     except GroupLimitReached as problem:

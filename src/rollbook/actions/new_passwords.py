@@ -56,7 +56,8 @@ def accept(settings: Settings, password: str, *, email: str, name: str) -> str:
 
 
 def _is_breached(path: str, password: str) -> bool:
-    """If the file can't be read, the other rules have to do: users must be able to leave a password that is known."""
+    """Test whether the password is in the breach file. If the file can't be read, the other rules have to do: users
+    must be able to leave a password that is known."""
     try:
         return breached_passwords.holds(path, password)
     except (OSError, breached_passwords.NoHashes) as problem:

@@ -84,7 +84,7 @@ async def disable_all(tx: Tx, by: Actor, user_id: str, reason: str) -> None:
 
 
 def lost(old: User, new: User) -> str | None:
-    """Why a user who was changed can no longer have webhooks. None: they can, or could not before."""
+    """The reason for which a user who was changed can no longer have webhooks. None: they can, or could not before."""
     if not may_own(old) or may_own(new):
         return None
     return "owner_suspended" if roles.is_barred(new.status) else "owner_demoted"

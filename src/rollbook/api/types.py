@@ -278,7 +278,7 @@ class Member(Struct, frozen=True):
 
 
 class AddedMembers(Struct, frozen=True):
-    """What became of the users you sent."""
+    """Outcome for the users you sent."""
 
     added: Annotated[int, number("Users who were added.", maximum=arguments.MAX_MEMBERS)]
     changed: Annotated[int, number("Members who got another role.", maximum=arguments.MAX_MEMBERS)]
@@ -328,7 +328,7 @@ class Key(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class WebhookHealth(Struct, frozen=True):
-    """How deliveries of a webhook are going."""
+    """Health of a webhook's deliveries."""
 
     delivered: Annotated[int, number("Successful deliveries of the last 24 hours.")]
     failed: Annotated[int, number("Failed deliveries of the last 24 hours.")]

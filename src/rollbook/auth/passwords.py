@@ -171,7 +171,8 @@ def check_hash(text: str, settings: Settings = _DEFAULTS) -> str:
 
 @lru_cache(maxsize=1024)
 def _too_expensive(parameters: str, seconds: float, memory: int) -> str | None:
-    """Why hashes with these parameters cost more than imported ones may. Nearly all of a file have the same."""
+    """The reason for which hashes with these parameters cost more than imported ones may. Nearly all of a file have the
+    same."""
     price = password_parameters.price(parameters)
     lanes = int(found[1]) if (found := _LANES(parameters)) else 1
     if price.seconds <= seconds and price.mebibytes <= memory and lanes <= MAX_PARALLELISM:

@@ -57,7 +57,7 @@ def tail(server: options.Server, fields: Fields, json: bool) -> None:
 
 
 def _sentence(event: Shown) -> str:
-    """When, what, about whom, by whom, and the ID to go on from."""
+    """An event in a line: its time, type, user and actor, and the ID to go on from."""
     about, actor = event["object"], event["actor"]
     who = about.get("email") or about.get("name") or event["user_id"] or "-"
     by = actor.get("user_id") or actor.get("address") or "-"

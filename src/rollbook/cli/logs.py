@@ -63,7 +63,7 @@ def tail(server: options.Server, fields: Fields, json: bool) -> None:
 
 
 def _sentence(request: Shown) -> str:
-    """When, what, how it was answered, for whom, and the ID to ask for."""
+    """A request in a line: its time, call, status and user, and the ID to ask for."""
     limited = f"  {request['limited_by']}" if request["limited_by"] else ""
     more = f"  and {request['more']} more" if request["more"] else ""
     code = f"  {request['error']['code']}" if request["error"] else ""

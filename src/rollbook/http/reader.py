@@ -187,7 +187,7 @@ class Reader:
         self.state = CLOSED
 
     def refuse(self, error: ApiError) -> None:
-        """Where this request ends, or who sent the next bytes, is in doubt: deliver the error and read nothing more."""
+        """Deliver the error and read nothing more: where this request ends, or who sent the next bytes, is in doubt."""
         if self.body is not None:
             self._fail_body(error)
             return
@@ -415,7 +415,7 @@ class Reader:
 
 
 def _nowhere(message: Request | RefusedRequest, keep: bool) -> None:
-    """Whoever reads nothing more has nothing to deliver."""
+    """The receiver for a reader that reads nothing more: there is nothing to deliver."""
 
 
 def _translate(problem: httptools.HttpParserError, data: bytes) -> ApiError:

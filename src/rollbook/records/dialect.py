@@ -42,6 +42,6 @@ class Dialect(NamedTuple):
 
 
 def dialect(queries: Queries) -> Dialect:
-    """That of the database behind a read or a transaction."""
+    """The dialect of the database behind a read or a transaction."""
     found: Dialect = queries.dialect
     return found

@@ -41,8 +41,8 @@ _ROWS = [row[::way] for row in _KEYS for way in (1, -1)]
 
 
 def reason(text: str, words: Collection[str]) -> str | None:
-    """Why this is easy to guess, in a sentence that does not repeat it; None if it isn't. `words` are those of
-    `words_of`."""
+    """The reason for which this is easy to guess, in a sentence that does not repeat it; None if it isn't. `words` are
+    those of `words_of`."""
     if _is_common(text.strip()) or any(text in row for row in _ROWS):
         return COMMON
     unit = _UNIT(text[: 4 * LONGEST_WORD])

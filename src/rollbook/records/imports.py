@@ -56,7 +56,7 @@ class Counts(NamedTuple):
 
 
 class Reason(NamedTuple):
-    """Why an import has failed. `error` quotes nothing of the file."""
+    """The reason for which an import has failed. `error` quotes nothing of the file."""
 
     error: str | None
     code: str | None

@@ -1,5 +1,5 @@
-"""What identity providers keep here by SCIM: of a user their userName, the parts of their name and what is known of
-their work, and for each provider its own identifiers of users and groups.
+"""Attributes that identity providers keep here by SCIM: of a user their userName, the parts of their name and what is
+known of their work, and for each provider its own identifiers of users and groups.
 
 Nothing has to be done when a user is deleted or restored: names and identifiers of those who do not live are free for
 others, who take them over.

@@ -63,7 +63,7 @@ async def oldest(queries: Queries, limit: int) -> list[Waiting]:
 
 
 async def take(tx: Tx, id: str) -> bool:
-    """Whoever takes it does what it asks for. False: another process was faster."""
+    """Take a request, so that no one else does what it asks for. False: another process was faster."""
     return await tx.run(TAKE, id) > 0
 
 

@@ -1,4 +1,4 @@
-"""What a request asks for, and the reply to it."""
+"""Requests of identity providers as the API of SCIM reads them, and the replies."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ LONGEST_PATH = 1_000
 
 
 class Target(NamedTuple):
-    """Where a path leads: names as the schemas write them, empty for the whole of what stands before."""
+    """The place a path leads to: names as the schemas write them, empty for the whole of what stands before."""
 
     extension: str
     name: str
@@ -71,8 +71,8 @@ _TABLES = {
 
 
 def target(kind: str, path: str) -> Target | None:
-    """Where a path leads, in any case and with the schema in front or without; None: to nothing that is kept. Raises
-    InvalidParameter for what is no path."""
+    """The place a path leads to, in any case and with the schema in front or without; None: to nothing that is kept.
+    Raises InvalidParameter for what is no path."""
     return _target(kind, path) if len(path) <= LONGEST_PATH else None
 
 
@@ -100,7 +100,7 @@ def _target(kind: str, path: str) -> Target | None:
 
 
 def targets(kind: str, paths: Iterable[str]) -> list[Target]:
-    """Where these paths lead, each place once, however often it is named."""
+    """The places these paths lead to, each once, however often it is named."""
     found = [at for path in dict.fromkeys(paths) if (at := target(kind, path)) is not None]
     return list({at[:3]: at for at in found}.values())
 

@@ -1,4 +1,4 @@
-"""What the server offers: its configuration, the types of its resources, and their schemas (RFC 7644 section 4)."""
+"""Discovery: the server's configuration, the types of its resources, and their schemas (RFC 7644 section 4)."""
 
 from __future__ import annotations
 

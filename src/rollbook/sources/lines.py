@@ -11,7 +11,7 @@ MAX_RECORD = 65_536
 
 
 class Unreadable(NamedTuple):
-    """Why a piece of a file is not a record."""
+    """The reason for which a piece of a file is not a record."""
 
     code: str
     reason: str

@@ -280,7 +280,7 @@ def _names_in(value: Any) -> int:
 
 @contextmanager
 def _of_record() -> Iterator[None]:
-    """What is wrong with a body is wrong with a record of the file, whose number stands beside the message."""
+    """Name the record in errors about a body. Its number stands beside the message."""
     try:
         yield
     except InvalidJson as problem:

@@ -129,7 +129,8 @@ def address(url: str) -> Address:
 
 
 def reason(problem: BaseException) -> str:
-    """Why there is no connection: `Connection refused`, where asyncio would repeat the address and its parts."""
+    """The reason for which there is no connection: `Connection refused`, where asyncio would repeat the address and its
+    parts."""
     if of_tls := postgres_tls.reason(problem):
         return of_tls
     if isinstance(problem, OSError) and problem.errno:

@@ -94,7 +94,8 @@ def missing_root(url: str) -> str:
 
 
 def reason(problem: BaseException) -> str:
-    """Why no protected connection came about, and how to fix it; empty if that is not what went wrong."""
+    """The reason for which no protected connection came about, and how to fix it; empty if that is not what went
+    wrong."""
     if isinstance(problem, ssl.SSLCertVerificationError):
         why = problem.verify_message or str(problem)
         if "mismatch" in why:

@@ -1262,7 +1262,7 @@ class Member(Model):
 
 
 class AddedMembers(Model):
-    """What became of the users you sent."""
+    """Outcome for the users you sent."""
 
     __slots__ = ()
     added: int
@@ -1428,7 +1428,7 @@ class VerifiedSession(Model):
 
 
 class WebhookHealth(Model):
-    """How deliveries of a webhook are going."""
+    """Health of a webhook's deliveries."""
 
     __slots__ = ()
     delivered: int
@@ -1492,7 +1492,7 @@ class Webhook(Model):
     or lost the right to. `gone`: The endpoint returned 410. `failing`: No delivery succeeded for five days.
     """
     health: WebhookHealth
-    """How deliveries of a webhook are going."""
+    """Health of a webhook's deliveries."""
     created_at: datetime
     """When it was created."""
     updated_at: datetime

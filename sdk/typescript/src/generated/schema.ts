@@ -5,7 +5,7 @@ export interface components {
     schemas: {
         /**
          * AddedMembers
-         * @description What became of the users you sent.
+         * @description Outcome for the users you sent.
          */
         AddedMembers: {
             /**
@@ -1390,7 +1390,7 @@ export interface components {
         KeyKind: "api" | "scim" | (string & {});
         /**
          * KeyRotation
-         * @description How to rotate a key.
+         * @description Options of a key's rotation.
          */
         KeyRotation: {
             /**
@@ -3036,7 +3036,7 @@ export interface components {
         WebhookFormat: "standard" | "cloudevents" | "slack" | "discord" | "teams" | (string & {});
         /**
          * WebhookHealth
-         * @description How deliveries of a webhook are going.
+         * @description Health of a webhook's deliveries.
          * @example {
          *       "delivered": 128,
          *       "failed": 0,
@@ -3080,7 +3080,7 @@ export interface components {
         WebhookPayload: "full" | "thin" | (string & {});
         /**
          * WebhookResume
-         * @description Where to resume a webhook.
+         * @description The place in the event log at which a webhook resumes.
          */
         WebhookResume: {
             /**
@@ -3091,7 +3091,7 @@ export interface components {
         };
         /**
          * WebhookRotation
-         * @description How to rotate the secret of a webhook.
+         * @description Options of the rotation of a webhook's secret.
          */
         WebhookRotation: {
             /**

@@ -4,7 +4,7 @@ import type { components } from "./schema.js";
 type Schemas = components["schemas"];
 type Object<Name extends keyof Schemas> = Schemas[Name];
 
-/** What became of the users you sent. */
+/** Outcome for the users you sent. */
 export interface AddedMembers extends Object<"AddedMembers"> {}
 
 /** Operations on users. They are done in this order. */
@@ -114,7 +114,7 @@ export interface KeyCreate extends Object<"KeyCreate"> {}
  */
 export type KeyKind = Schemas["KeyKind"];
 
-/** How to rotate a key. */
+/** Options of a key's rotation. */
 export interface KeyRotation extends Object<"KeyRotation"> {}
 
 /** Requests with an API key. */
@@ -289,7 +289,7 @@ export interface WebhookCreate extends Object<"WebhookCreate"> {}
  */
 export type WebhookFormat = Schemas["WebhookFormat"];
 
-/** How deliveries of a webhook are going. */
+/** Health of a webhook's deliveries. */
 export interface WebhookHealth extends Object<"WebhookHealth"> {}
 
 /**
@@ -298,10 +298,10 @@ export interface WebhookHealth extends Object<"WebhookHealth"> {}
  */
 export type WebhookPayload = Schemas["WebhookPayload"];
 
-/** Where to resume a webhook. */
+/** The place in the event log at which a webhook resumes. */
 export interface WebhookResume extends Object<"WebhookResume"> {}
 
-/** How to rotate the secret of a webhook. */
+/** Options of the rotation of a webhook's secret. */
 export interface WebhookRotation extends Object<"WebhookRotation"> {}
 
 /** `paused`: nothing is sent until the webhook is resumed. */

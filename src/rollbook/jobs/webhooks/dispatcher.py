@@ -136,7 +136,7 @@ class Dispatcher:
 
     @property
     def lanes(self) -> int:
-        """That wait for another attempt."""
+        """Deliveries that wait for another attempt."""
         return sum(len(endpoint.lanes) for endpoint in self._owned.values())
 
     async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:

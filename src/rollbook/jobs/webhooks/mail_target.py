@@ -71,5 +71,6 @@ class MailTarget:
 
 
 def _report(event: Event, problem: Exception) -> None:
-    """Whatever is wrong with one event, those after it must not wait for it. What exceptions say may be personal."""
+    """Log which event no mail can be written about: those after it must not wait for it. The text of exceptions may be
+    personal."""
     logger.error("no mail can be written about event %s: %s", event.id, type(problem).__name__)

@@ -28,7 +28,7 @@ NOT_KEPT = "(not kept, since the request carried a token)"
 
 
 class Target(Protocol):
-    """What an endpoint sends events to."""
+    """The receiver of an endpoint's events."""
 
     webhook_id: str
     version: int

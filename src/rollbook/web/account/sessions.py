@@ -1,4 +1,4 @@
-"""Where the person is signed in, and signing out there."""
+"""The page of sessions: the browsers a person is signed in with, and signing out there."""
 
 from __future__ import annotations
 

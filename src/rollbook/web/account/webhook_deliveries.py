@@ -152,7 +152,7 @@ def _next(seen: WebhookDetails, last: Delivery) -> int | None:
 
 
 def why(seen: WebhookDetails, last: Delivery) -> str:
-    """Why the next attempt is when it is, or why there is none."""
+    """The reason for the time of the next attempt, or for having none."""
     if last.outcome == outcomes.DELIVERED:
         return "The event was delivered."
     if last.trigger != "event":

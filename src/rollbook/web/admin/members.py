@@ -84,7 +84,7 @@ def _people(line: str) -> Iterable[str]:
 def _unknown(people: list[str]) -> ApiError:
     more = f" and {len(people) - MAX_NAMED:,} more" if len(people) > MAX_NAMED else ""
     listed = ", ".join(each[:80] for each in people[:MAX_NAMED])
-    return wrong("members", f"No user has this email or ID: {listed}{more}. Nobody was added.")
+    return wrong("members", f"No user has this email or ID: {listed}{more}. No one was added.")
 
 
 async def set_role(page: PageRequest) -> Response:

@@ -1,4 +1,4 @@
-"""What to paste into an assistant, and where, so that it uses Rollbook with an API key."""
+"""Configurations to paste into assistants, so that they use Rollbook with an API key."""
 
 from __future__ import annotations
 
