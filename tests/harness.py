@@ -277,8 +277,8 @@ class Server:
         clock.move(str(self.clock_file), int(seconds * clock.SECOND))
 
     def logged(self) -> list[dict[str, Any]]:
-        """Lines of its log that are JSON."""
-        lines = self.log.read_text().splitlines()
+        """Lines of its log that are JSON, without one that is being written."""
+        lines = self.log.read_text().rpartition("\n")[0].splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
+from markdown_it.common import normalize_url
 from markdown_it.token import Token
 from markupsafe import Markup
 from pygments import highlight
@@ -21,6 +22,10 @@ from pygments.lexers import get_lexer_by_name
 
 from rollbook.docs_site import examples
 from rollbook.docs_site.sections import Anchors, Heading
+
+# mdurl fills its tables at the first use, where a second thread may read them half full.
+normalize_url.normalizeLink("/")
+normalize_url.normalizeLinkText("/")
 
 # What people call a language, where pygments calls it otherwise. `console` shows commands and what they print: nothing
 # to color.
