@@ -165,5 +165,6 @@ def _guess(server: Server) -> None:
             f"{statistics.median(took):.2f} s in the median, "
             f"at most {max(took):.2f} s; {statuses}"
         )
-        assert statistics.median(took) < 2
-        assert now < 3 * was + 0.05
+        # Much more than it takes where the machine has nothing else to do; told from answers that wait for guesses.
+        assert statistics.median(took) < 5
+        assert now < 1
