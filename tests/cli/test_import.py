@@ -9,13 +9,16 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
+from rollbook.actions.arguments import ImportOptions
 from rollbook.auth.passwords import Passwords
+from rollbook.cli.imports import FileImport, send
 from rollbook.config import Settings
 from tests import harness, processes
 from tests.cli.command import PASSWORD, at_terminal, good, peak_of, rollbook
@@ -301,7 +304,8 @@ def test_what_was_loaded_stays_when_it_is_interrupted(data: Path, server: Server
     process.stdin.close()
     process.stderr.close()
     assert "Traceback" not in said
-    assert f"{BATCH:,} users added" in said
+    assert f"Stopped by Ctrl+C: {BATCH:,} users added" in said
+    assert "They stay. To go on, run the same command again: users who exist are skipped." in said
     assert _count(data) == BATCH
 
 
@@ -368,5 +372,36 @@ def test_columns_without_a_field_are_numbered_in_the_error_and_named_at_the_impo
         and "Column 3 has no field." in piped.stderr
         and "Secret" not in piped.stdout + piped.stderr
     )
+    assert '--map "COLUMN="' in piped.stderr and "0 users added" not in piped.stderr, "nothing was begun"
     code, shown = at_terminal(*command, answers=(), cwd=tmp_path)
     assert code == 2 and "Column 3 has no field." in shown and "Columns: 1 name, 2 email, 3 Secret plan" in shown
+    assert "For example: --map 'Secret plan=metadata.Secret plan'" in shown
+    for target in ("null", ""):
+        left_out = rollbook(*command, "--map", f"Secret plan={target}", "--json", cwd=tmp_path)
+        assert left_out.returncode == 0 and json.loads(left_out.stdout)["refused"] == 0, left_out.stderr
+
+
+class Interrupted:
+    """A server on which 7 of 10 records are done when Ctrl+C comes."""
+
+    def create_import(self, query: dict[str, Any], file: Iterator[bytes]) -> dict[str, Any]:
+        return {"id": "imp_1", "status": "waiting", "bytes": len(b"".join(file))}
+
+    def one(self, method: str, path: str) -> dict[str, Any]:
+        if method == "GET":
+            raise KeyboardInterrupt
+        assert path.endswith("/imp_1/cancel")
+        return {"status": "canceled", "records": 7, "added": 6, "skipped": 1}
+
+
+@once
+def test_ctrl_c_says_what_a_server_has_done_by_then(tmp_path: Path) -> None:
+    file = tmp_path / "people.ndjson"
+    file.write_text(many(10))
+    for conflict, advice in (("skip", "are skipped"), ("update", "where they differ"), ("fail", "--on-conflict skip")):
+        asked = FileImport(file, ImportOptions(on_conflict=conflict))  # type: ignore[arg-type]
+        assert asked.stopped == "Stopped by Ctrl+C: nothing was imported."
+        with pytest.raises(KeyboardInterrupt):
+            send(Interrupted(), asked)  # type: ignore[arg-type]
+        assert asked.stopped.startswith("Stopped by Ctrl+C: 6 users added, 1 skipped, 0 records refused")
+        assert "They stay. To go on, run the same command again: " in asked.stopped and advice in asked.stopped

@@ -95,8 +95,8 @@ async def list_imports(on: Rollbook, by: Principal, asked: ListImports) -> list[
 async def get(on: Rollbook, by: Principal, id: str) -> Import:
     """Get an import
 
-    Returns the import with its progress: `bytes_read` of `bytes`, and how many records were added, updated, skipped and
-    refused so far.
+    Returns the import with its progress: `records` of about `records_expected`, and how many of them were added,
+    updated, skipped and refused so far.
     """
     require(by, "users:write")
     return await imports.get(on.db, known("imp", id))

@@ -554,8 +554,15 @@ class Import(Struct, frozen=True, kw_only=True):
     )
     delimiter: Annotated[str, says("The character between the columns of a CSV file. Null: what was detected.")] | None
     bytes: Annotated[int, number("Size of the file.")]
-    bytes_read: Annotated[int, number("Bytes of the file that are done.")]
+    bytes_read: Annotated[int, number("Bytes of the file whose records are done.")]
     records: Annotated[int, number("Records of the file that are done.")]
+    records_expected: (
+        Annotated[
+            int,
+            number("Records of the file: an estimate until the import has ended. Null: not known yet."),
+        ]
+        | None
+    )
     added: Annotated[int, number("Users who were added.")]
     updated: Annotated[int, number("Users who existed and were changed.")]
     unchanged: Annotated[int, number("Users who existed and were the same.")]

@@ -6,13 +6,14 @@ from __future__ import annotations
 import io
 import os
 import select
+import shlex
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
@@ -31,6 +32,7 @@ from rollbook.errors import ApiError, InvalidParameter
 from rollbook.jobs.import_runner import Run
 from rollbook.records.imports import Counts, Refusal, new_id
 from rollbook.sources import reading
+from rollbook.sources.columns import METADATA, read_mapping
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -83,6 +85,20 @@ class FileImport(Struct):
         done = f"{', '.join(parts)}, {refused} refused, in {self.seconds:.1f} s ({self.rate:,} records/s)."
         return f"Dry run, nothing was changed: {done}" if self.options.dry_run else done
 
+    @property
+    def stopped(self) -> str:
+        """What Ctrl+C has left, and how to go on."""
+        if not self.counts.records:
+            return "Stopped by Ctrl+C: nothing was imported."
+        if self.options.dry_run:
+            return f"Stopped by Ctrl+C. {self.sentence}"
+        again = {
+            "skip": "users who exist are skipped",
+            "update": "users who exist are updated where they differ",
+            "fail": "add --on-conflict skip, so that users who exist are skipped",
+        }[self.options.on_conflict]
+        return f"Stopped by Ctrl+C: {self.sentence} They stay. To go on, run the same command again: {again}."
+
     def put_out(self, refusals: list[Refusal], say: Callable[[str], None]) -> None:
         if self.report is not None:
             self.report.write(b"".join([_encode(refusal._asdict()) + b"\n" for refusal in refusals]))
@@ -91,19 +107,23 @@ class FileImport(Struct):
             who = f" ({refusal.user_id})" if refusal.user_id else ""
             say(f"line {refusal.line}: {refusal.reason}{who}")
 
-    def moved(self, counts: Counts, began: float, show: Show, bytes_read: int) -> None:
+    def moved(self, counts: Counts, began: float, show: Show, bytes_read: int, size: int | None) -> None:
+        """`bytes_read` of `size` are those of the records that are done."""
         self.counts, self.seconds = counts, time.perf_counter() - began
-        show(bytes_read, f"{counted(counts.records, 'record')}, {self.rate:,}/s")
+        whole = f" of about {counts.records * size // bytes_read:,}" if size and bytes_read else ""
+        show(bytes_read, f"{counts.records:,}{whole} records, {self.rate:,}/s")
 
 
 def import_options(given: Mapping[str, str], columns: Sequence[str]) -> ImportOptions:
-    """`columns` are such as `Mail=email`. Raises InvalidParameter, Misuse."""
+    """`columns` are such as `Mail=email`; `Notes=` and `Notes=null` leave one out. Raises InvalidParameter, Misuse."""
     texts = dict(given)
     if columns:
         pairs = [column.rpartition("=") for column in columns]
         if not all(column for column, _, _ in pairs):
             raise Misuse("--map: use the name of a column, =, and the name of a field, such as Mail=email.")
-        texts["mapping"] = _encode({column: field or None for column, _, field in pairs}).decode()
+        texts["mapping"] = _encode(
+            {column: None if field in ("", "null") else field for column, _, field in pairs}
+        ).decode()
     return check_texts(ImportOptions, texts)
 
 
@@ -151,14 +171,21 @@ def _begun(on: Rollbook, source: io.BufferedReader[_Source], asked: FileImport, 
 
 
 def _show_columns(asked: FileImport) -> None:
-    """The names and numbers of a file's columns, which the error gives by number. Only at a terminal: what a file
-    without a header has there are the first user's email and password."""
+    """The names and numbers of a file's columns, which the error gives by number, and how to map them. Names only at a
+    terminal: what a file without a header has there are the first user's email and password."""
+    hint('To keep a column: --map "COLUMN=FIELD", such as "Mail=email" or "Plan=metadata.plan".')
+    hint('To leave it out: --map "COLUMN=".')
     if asked.size is None or not sys.stderr.isatty():
         return
     with suppress(ApiError, OSError), asked.file.open("rb", buffering=0) as file:
         options = ImportOptions(format=asked.options.format, delimiter=asked.options.delimiter)
-        columns = reading.preview(file, options, 0, rows=0).columns
-        hint(f"Columns: {', '.join(f'{number} {column}' for number, column in enumerate(columns, 1))}")
+        found = reading.preview(file, options, 0, rows=0)
+        hint(f"Columns: {', '.join(f'{number} {column}' for number, column in enumerate(found.columns, 1))}")
+        given = read_mapping(asked.options.mapping)
+        new = [
+            f"{name}={field}" for name, field in found.mapping.items() if field == METADATA + name and name not in given
+        ]
+        hint(f"For example: {' '.join(f'--map {shlex.quote(each)}' for each in new[:20])}")
 
 
 def _watch(run: Run, asked: FileImport, steps: Callable[[], Iterator[import_writer.BatchResult]]) -> None:
@@ -166,7 +193,7 @@ def _watch(run: Run, asked: FileImport, steps: Callable[[], Iterator[import_writ
     with bar(asked.title, asked.size) as (say, show):
         for step in steps():
             asked.put_out(step.refusals, say)
-            asked.moved(run.counts, began, show, run.bytes_read)
+            asked.moved(run.counts, began, show, run.bytes_read, asked.size)
 
 
 def _index(on: Rollbook, asked: FileImport) -> None:
@@ -200,9 +227,9 @@ def send(server: Remote, asked: FileImport) -> None:
                 if job["status"] in FINAL:
                     break
                 job = server.one("GET", at("imports", id))
-                asked.moved(Counts(*[job.get(name, 0) for name in Counts._fields]), began, show, job["bytes_read"])
+                asked.moved(_counts(job), began, show, job["bytes_read"], job["bytes"])
     except KeyboardInterrupt:
-        server.ask("POST", at("imports", id, "cancel"))
+        asked.counts = _counts(server.one("POST", at("imports", id, "cancel")))
         raise
     if asked.counts.reported:
         for found in server.import_report(id):
@@ -211,6 +238,10 @@ def send(server: Remote, asked: FileImport) -> None:
         _show_columns(asked)
     if job["status"] != "finished":
         raise ApiError(job["error"] or "The import was canceled. What was imported by then stays.")
+
+
+def _counts(job: Mapping[str, Any]) -> Counts:
+    return Counts(*[job.get(name, 0) for name in Counts._fields])
 
 
 def _sent(asked: FileImport) -> Iterator[bytes]:

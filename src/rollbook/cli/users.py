@@ -512,11 +512,16 @@ def import_users(server: options.Server, fields: Fields, file: Path, report: Pat
         file.open("rb").close()  # if it can't be read, no folder is created for it
     with server(make=True) as backend, report_to(report) as written:
         asked = FileImport(file, wanted, written)
+        sentence = None
         try:
             backend.import_users(asked)
+            sentence = asked.sentence
+        except KeyboardInterrupt:
+            sentence = asked.stopped
+            raise
         finally:
             if json:
                 as_json({**asked.counts._asdict(), "seconds": round(asked.seconds, 3), "rows_per_second": asked.rate})
-            else:
-                hint(asked.sentence)
+            elif sentence or asked.counts.records:
+                hint(sentence or asked.sentence)
     raise click.exceptions.Exit(1 if asked.counts.refused else 0)

@@ -154,6 +154,7 @@ IMPORT: dict[str, Any] = {
     "bytes": 29048216,
     "bytes_read": 29048216,
     "records": 100000,
+    "records_expected": 100000,
     "added": 99871,
     "updated": 0,
     "unchanged": 0,

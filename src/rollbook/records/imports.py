@@ -98,6 +98,14 @@ class Import(NamedTuple):
     def counts(self) -> Counts:
         return Counts._make(getattr(self, name) for name in Counts._fields)
 
+    @property
+    def records_expected(self) -> int | None:
+        """How many records the file has: an estimate, by the share of the file that those done take up, until all are
+        done. None: not known yet."""
+        if self.status == "finished":
+            return self.records
+        return self.records * self.bytes // self.bytes_read if self.bytes_read and self.records else None
+
 
 _shown = presenter(Import)
 
@@ -251,7 +259,7 @@ def options(found: Import) -> dict[str, Any]:
 
 def public(found: Import) -> dict[str, Any]:
     """All that may be seen of an import: its options, its state and its counts."""
-    return _shown(found) | options(found)
+    return _shown(found) | options(found) | {"records_expected": found.records_expected}
 
 
 def in_events(found: Import) -> dict[str, Any]:

@@ -37,10 +37,10 @@ Steps = Generator[tuple[int, None], None, T]
 """Finds something, with a pause for each stretch of the file that it has to read."""
 
 
-def split(source: BufferedReader, lists: Collection[str] = LISTS) -> Iterator[tuple[int, Piece]]:
+def split(text: Text, lists: Collection[str] = LISTS) -> Iterator[tuple[int, Piece]]:
     """The records with their positions, from 1. Raises InvalidParameter when it isn't JSON or has none of these
     lists."""
-    text, names = _Text(source), frozenset(f'"{name}"'.encode() for name in lists)
+    names = frozenset(f'"{name}"'.encode() for name in lists)
     found = False
     while start := (yield from text.next(at_end=b"")):
         if start == b"[":
@@ -54,7 +54,7 @@ def split(source: BufferedReader, lists: Collection[str] = LISTS) -> Iterator[tu
         text.refuse(f"has no list of users: an array, or an object with one as {', '.join(lists)}")
 
 
-def _elements(text: _Text, is_outer: bool = False) -> Iterator[tuple[int, Piece]]:
+def _elements(text: Text, is_outer: bool = False) -> Iterator[tuple[int, Piece]]:
     if (yield from text.next()) == b"]":
         return
     text.at -= 1
@@ -79,7 +79,7 @@ def _elements(text: _Text, is_outer: bool = False) -> Iterator[tuple[int, Piece]
         text.at -= 1
 
 
-def _lists(text: _Text, names: Collection[bytes | None]) -> Generator[tuple[int, Piece], None, bool]:
+def _lists(text: Text, names: Collection[bytes | None]) -> Generator[tuple[int, Piece], None, bool]:
     """The elements of each list of an object. Returns whether it has one."""
     found = False
     if (start := (yield from text.next())) == b"}":
@@ -103,7 +103,7 @@ def _lists(text: _Text, names: Collection[bytes | None]) -> Generator[tuple[int,
     text.refuse("is not valid JSON")
 
 
-class _Text:
+class Text:
     """A file's text, and a place in it. What lies before the place, or before the value that is being read, is
     forgotten."""
 
@@ -113,6 +113,10 @@ class _Text:
         self.at = 0
         self.number = 0
         """Records so far."""
+
+    def tell(self) -> int:
+        """The place in the whole file."""
+        return self._source.tell() - len(self._buffer) + self.at
 
     def refuse(self, what: str) -> NoReturn:
         raise InvalidParameter(self.sentence(what))

@@ -8,7 +8,7 @@ email and password, and errors are kept, listed and sent to others.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -72,6 +72,15 @@ def choose(columns: Sequence[str], mapping: Targets) -> Targets:
             param="mapping",
         )
     return targets
+
+
+def are_fields(names: Collection[str]) -> bool:
+    """Test whether each of these columns has a field, and a user's name and email are among them."""
+    try:
+        choose(tuple(names), {})
+    except InvalidParameter:
+        return False
+    return True
 
 
 def check_columns(columns: Sequence[str], mapping: Targets) -> None:

@@ -3,9 +3,9 @@ with the reason."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from itertools import islice
 from typing import Any, BinaryIO, Literal, NamedTuple, TypeVar
 
@@ -20,10 +20,13 @@ from rollbook.auth import password_hashes
 from rollbook.errors import ApiError, Fault, InvalidJson, InvalidParameter
 from rollbook.json_objects import look_closely, read_object
 from rollbook.records.imports import Refusal
-from rollbook.sources import arrays, columns, lines, systems, unpacking
+from rollbook.sources import arrays, columns, file_kinds, lines, systems, unpacking
 from rollbook.sources.columns import Targets
+from rollbook.sources.encodings import Encoding, Utf8
 from rollbook.sources.lines import Unreadable
-from rollbook.sources.tables import CsvTable
+from rollbook.sources.recognizing import other_source, wrong_source
+from rollbook.sources.systems import System
+from rollbook.sources.tables import NULLS, CsvTable
 from rollbook.sources.unpacking import Compression
 from rollbook.sources.values import with_times
 
@@ -40,19 +43,10 @@ FIELDS = len(ImportedUser.__struct_fields__)
 _NESTED = (dict, list)
 
 
-_SQL = re.compile(
-    rb"--[ \r\n]|/\*|INSERT INTO |(?:CREATE|DROP) (?:TABLE|DATABASE|SCHEMA) |(?:BEGIN|START) TRANSACTION"
-    rb"|PRAGMA \w+=|SET \S+ *="
-).match
-"""How the dumps of databases begin."""
-
-
 class Broken(Exception):
     """A bug of ours that a record has shown. Says its line, and nothing that the record holds."""
 
 
-NULLS = frozenset(("NULL", "\\N"))
-"""How databases write in CSV that a column has no value: phpMyAdmin, and the clients of MySQL and PostgreSQL."""
 PASSED = 16
 """Records, of 64 KiB at most, that are passed over before whoever reads is asked whether to go on."""
 
@@ -71,6 +65,9 @@ class Preview(NamedTuple):
 
     format: Format
     compression: Compression
+    encoding: Encoding
+    looks_like: str | None
+    """Another system, of which it may be an export."""
     columns: tuple[str, ...]
     """Of CSV. Empty for JSON."""
     mapping: Targets
@@ -94,39 +91,81 @@ class Reading:
         self._min_length = password_min_length
         self._decode = msgspec.json.Decoder(ImportedUser, dec_hook=field_hook(password_min_length)).decode
         self._convert: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None
+        self._is_over = False
         self.columns: tuple[str, ...] = ()
         self.mapping: Targets = columns.read_mapping(options.mapping)
-        source = unpacking.buffered(self._counted)
-        system = None
-        if options.source != OWN_FILE:
-            if self.mapping:
-                refuse("mapping", "is for files that come from no other system")
-            system = systems.find(options.source)
-            self._convert, source = system.begin(source)
-        source, self.compression = unpacking.unpacked(source, self._counted, PREVIEWED if propose else None)
-        head, source = unpacking.as_text(source)
+        if options.source != OWN_FILE and self.mapping:
+            refuse("mapping", "is for files that come from no other system")
+        system = None if options.source == OWN_FILE else systems.find(options.source)
+        head, source = self._opened(system, PREVIEWED if propose else None)
+        self.compression = self._packed.compression
         lists = system.lists if system else arrays.LISTS
         self.format: Format = _detect(head, options, lists) if options.format == "auto" else options.format
+        self._recognize(head, options, propose)
         if self.format == "csv":
-            table = CsvTable(
-                source, options.delimiter, system.columns if system else (), NULLS if system else frozenset()
-            )
-            self.columns = table.columns
-            if not system:
-                columns.check_columns(table.columns, self.mapping)
-                proposed = columns.propose if propose else columns.choose
-                self.mapping = proposed(table.columns, self.mapping)
+            self._place: BufferedReader | arrays.Text = source
+            table = self._table(source, options, system, propose)
             self._records = self._read(table.rows(), self._from_row, skip)
         else:
             if options.delimiter:
                 refuse("delimiter", "is for CSV files")
-            pieces = lines.split(source) if self.format == "ndjson" else arrays.split(source, lists)
+            text = arrays.Text(source)
+            self._place = source if self.format == "ndjson" else text
+            pieces = lines.split(source) if self.format == "ndjson" else arrays.split(text, lists)
             self._records = self._read(pieces, self._from_json if system or self.mapping else self._from_user, skip)
+
+    def _opened(self, system: System | None, most: int | None) -> tuple[bytes, BufferedReader]:
+        """The head of the file's text, and the text. Raises InvalidParameter."""
+        head, source = unpacking.peeked(unpacking.buffered(self._counted))
+        size = self._begin(system, head)
+        source.read(size)
+        file_kinds.refuse_packed(head[size:])
+        self._packed = unpacking.unpacked(source, self._counted, most)
+        head, source = unpacking.peeked(self._packed.source)
+        file_kinds.refuse_packed(head)
+        self._text = Utf8(head, source)
+        head, source = unpacking.peeked(unpacking.buffered(self._text))
+        if not size and (size := self._begin(system, head)):
+            source.read(size)
+            head, source = unpacking.peeked(source)
+        file_kinds.refuse_text(head, len(head) < unpacking.HEAD)
+        return head, source
+
+    def _recognize(self, head: bytes, options: ImportOptions, propose: bool) -> None:
+        """Raises InvalidParameter for the export of another system. Where columns can still be mapped, it is only
+        noted."""
+        found = None if self.mapping else other_source(options.source, head, self.format, options.delimiter)
+        if found and not (propose and self.format == "csv" and options.source == OWN_FILE):
+            raise wrong_source(found)
+        self.looks_like = found
+
+    def _begin(self, system: System | None, head: bytes) -> int:
+        if system is None:
+            return 0
+        self._convert, size = system.begin(head)
+        return size
+
+    def _table(self, source: BufferedReader, options: ImportOptions, system: System | None, propose: bool) -> CsvTable:
+        """Raises InvalidParameter."""
+        table = CsvTable(source, options.delimiter, system.columns if system else (), NULLS if system else frozenset())
+        self.columns = table.columns
+        if not system:
+            columns.check_columns(table.columns, self.mapping)
+            self.mapping = (columns.propose if propose else columns.choose)(table.columns, self.mapping)
+        return table
+
+    @property
+    def encoding(self) -> Encoding:
+        """That of what was read so far."""
+        return self._text.encoding
 
     @property
     def bytes_read(self) -> int:
-        """Bytes read of the file as it lies there, compressed or not."""
-        return self._counted.count
+        """How much of the file, as it lies there, the records so far take up."""
+        if self._is_over:
+            return self._counted.count
+        at = self._place.tell()
+        return min(self._counted.count, self._packed.position(self._text.position(at)))
 
     def __iter__(self) -> Iterator[Record]:
         return (record for record in self._records if record.user is not None or record.refusal is not None)
@@ -173,6 +212,7 @@ class Reading:
                 passed += 1
             else:
                 yield record
+        self._is_over = True
 
     def _from_user(self, text: bytes) -> ImportedUser:
         try:
@@ -218,7 +258,15 @@ def preview(file: BinaryIO, options: ImportOptions, password_min_length: int, ro
             raise
     if options.unknown_hashes == "refuse":
         records = [_with_known_hash(record) for record in records]
-    return Preview(reading.format, reading.compression, reading.columns, reading.mapping, records)
+    return Preview(
+        reading.format,
+        reading.compression,
+        reading.encoding,
+        reading.looks_like,
+        reading.columns,
+        reading.mapping,
+        records,
+    )
 
 
 def _with_known_hash(record: Record) -> Record:
@@ -232,8 +280,6 @@ def _with_known_hash(record: Record) -> Record:
 
 def _detect(head: bytes, options: ImportOptions, lists: Collection[str]) -> Format:
     start = head.lstrip()
-    if _SQL(start):
-        raise InvalidParameter("The file is an SQL dump. Export the table of users as CSV or JSON instead.")
     if options.delimiter or (start and start[:1] not in (b"[", b"{")):
         return "csv"
     if start[:1] != b"{":

@@ -7,7 +7,7 @@ import gzip
 import io
 import sys
 import zlib
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
 from rollbook import units
 from rollbook.errors import InvalidParameter
@@ -35,8 +35,6 @@ FREE = 64 << 20
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _EARLY_END = "ends early"
-_UTF_8 = b"\xef\xbb\xbf"
-_OTHERS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def ends_early(sentence: str) -> InvalidParameter:
@@ -82,55 +80,73 @@ def joined(start: bytes, rest: io.BufferedReader) -> io.BufferedReader:
     return buffered(_Joined(start, rest))
 
 
-def unpacked(
-    source: io.BufferedReader, counted: Counted, most: int | None = None
-) -> tuple[io.BufferedReader, Compression]:
-    """The file without its compression, and which one it has. `most`: of a packed file, no more than the beginning is
-    wanted, so many bytes and up to CHUNK more. Raises InvalidParameter, also while it is read."""
+class Packed(NamedTuple):
+    """A file without its compression."""
+
+    source: io.BufferedReader
+    compression: Compression
+    unpacking: _Unpacked | None
+
+    def position(self, at: int) -> int:
+        """How much of the file stands before this byte of what is in it."""
+        return at if self.unpacking is None else self.unpacking.position(at)
+
+
+def unpacked(source: io.BufferedReader, counted: Counted, most: int | None = None) -> Packed:
+    """The file without its compression. `most`: of a packed file, no more than the beginning is wanted, so many bytes
+    and up to CHUNK more. Raises InvalidParameter, also while it is read."""
     head, source = peeked(source)
     if head.startswith(_GZIP):
-        return buffered(_Unpacked(gzip.GzipFile(fileobj=source), "gzip", counted, most)), "gzip"
-    if head.startswith(_ZSTD):
-        return buffered(_Unpacked(zstd.ZstdFile(source), "zstd", counted, most)), "zstd"
-    return source, "none"
-
-
-def as_text(source: io.BufferedReader) -> tuple[bytes, io.BufferedReader]:
-    """The head, and the file, without the mark that some programs put before UTF-8. Raises InvalidParameter for other
-    encodings."""
-    head, source = peeked(source)
-    if head.startswith(_OTHERS) or b"\0" in head[:4]:
-        raise InvalidParameter("The file is not UTF-8. Save it as UTF-8, or convert it: iconv -f UTF-16 -t UTF-8 FILE")
-    if head.startswith(_UTF_8):
-        source.read(len(_UTF_8))
-        head = head[len(_UTF_8) :]
-    return head, source
+        inside = _Unpacked(source, gzip.GzipFile(fileobj=source), "gzip", counted, most)
+    elif head.startswith(_ZSTD):
+        inside = _Unpacked(source, zstd.ZstdFile(source), "zstd", counted, most)
+    else:
+        return Packed(source, "none", None)
+    return Packed(buffered(inside), inside.name, inside)
 
 
 class _Joined(io.RawIOBase):
     def __init__(self, start: bytes, rest: io.BufferedReader) -> None:
         self._start, self._rest = start, rest
+        self._given = 0
+
+    def tell(self) -> int:
+        """For the position of the reader above, which subtracts what it still holds."""
+        return self._given
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer)
-        if not self._start:
-            return self._rest.readinto1(view)
-        size = min(len(view), len(self._start))
-        view[:size] = self._start[:size]
-        self._start = self._start[size:]
+        if self._start:
+            size = min(len(view), len(self._start))
+            view[:size] = self._start[:size]
+            self._start = self._start[size:]
+        else:
+            size = self._rest.readinto1(view)
+        self._given += size
         return size
 
 
 class _Unpacked(io.RawIOBase):
-    def __init__(self, file: gzip.GzipFile | zstd.ZstdFile, name: str, counted: Counted, most: int | None) -> None:
-        self._file, self._name, self._counted, self._most = file, name, counted, most
+    def __init__(
+        self,
+        source: io.BufferedReader,
+        file: gzip.GzipFile | zstd.ZstdFile,
+        name: Literal["gzip", "zstd"],
+        counted: Counted,
+        most: int | None,
+    ) -> None:
+        self._source, self._file, self.name = source, file, name
+        self._counted, self._most = counted, most
         self._size = 0
 
     def readable(self) -> bool:
         return True
+
+    def position(self, at: int) -> int:
+        return self._source.tell() * at // self._size if self._size else 0
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer)
@@ -139,9 +155,9 @@ class _Unpacked(io.RawIOBase):
         try:
             found = self._file.read1(len(view))  # not `readinto`: of a file without its end, it would return nothing
         except EOFError:
-            raise ends_early(f"The file's {self._name} data ends early.") from None
+            raise ends_early(f"The file's {self.name} data ends early.") from None
         except (OSError, zlib.error, zstd.ZstdError):
-            raise InvalidParameter(f"The file's {self._name} data is damaged. Compress it again.") from None
+            raise InvalidParameter(f"The file's {self.name} data is damaged. Compress it again.") from None
         size = len(found)
         view[:size] = found
         self._size += size

@@ -936,9 +936,11 @@ class EventObject(Model):
     bytes: int | None
     """Size of the file."""
     bytes_read: int | None
-    """Bytes of the file that are done."""
+    """Bytes of the file whose records are done."""
     records: int | None
     """Records of the file that are done."""
+    records_expected: int | None
+    """Records of the file: an estimate until the import has ended. Null: not known yet."""
     added: int | None
     """Users who were added."""
     updated: int | None
@@ -1043,6 +1045,7 @@ class EventObject(Model):
             "purpose",
             "rate_limit",
             "records",
+            "records_expected",
             "recovery_codes_left",
             "redirect_url",
             "refresh_expires_at",
@@ -1128,6 +1131,7 @@ class EventObject(Model):
         "bytes",
         "bytes_read",
         "records",
+        "records_expected",
         "added",
         "updated",
         "unchanged",
@@ -1703,9 +1707,11 @@ class Import(Model):
     bytes: int
     """Size of the file."""
     bytes_read: int
-    """Bytes of the file that are done."""
+    """Bytes of the file whose records are done."""
     records: int
     """Records of the file that are done."""
+    records_expected: int | None
+    """Records of the file: an estimate until the import has ended. Null: not known yet."""
     added: int
     """Users who were added."""
     updated: int
@@ -1748,6 +1754,7 @@ class Import(Model):
         "bytes",
         "bytes_read",
         "records",
+        "records_expected",
         "added",
         "updated",
         "unchanged",

@@ -105,8 +105,8 @@ export class Imports {
   /**
    * Get an import.
    *
-   * Returns the import with its progress: `bytes_read` of `bytes`, and how many records were added, updated, skipped and
-   * refused so far.
+   * Returns the import with its progress: `records` of about `records_expected`, and how many of them were added, updated,
+   * skipped and refused so far.
    *
    * Scope: `users:write`.
    * @param importId ID of the import.

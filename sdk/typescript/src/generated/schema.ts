@@ -826,7 +826,7 @@ export interface components {
             bytes?: number;
             /**
              * Format: int64
-             * @description Bytes of the file that are done.
+             * @description Bytes of the file whose records are done.
              */
             bytes_read?: number;
             /**
@@ -834,6 +834,11 @@ export interface components {
              * @description Records of the file that are done.
              */
             records?: number;
+            /**
+             * Format: int64
+             * @description Records of the file: an estimate until the import has ended. Null: not known yet.
+             */
+            records_expected?: number | null;
             /**
              * Format: int64
              * @description Users who were added.
@@ -1210,7 +1215,7 @@ export interface components {
             bytes: number;
             /**
              * Format: int64
-             * @description Bytes of the file that are done.
+             * @description Bytes of the file whose records are done.
              */
             bytes_read: number;
             /**
@@ -1218,6 +1223,11 @@ export interface components {
              * @description Records of the file that are done.
              */
             records: number;
+            /**
+             * Format: int64
+             * @description Records of the file: an estimate until the import has ended. Null: not known yet.
+             */
+            records_expected: number | null;
             /**
              * Format: int64
              * @description Users who were added.

@@ -1,15 +1,15 @@
 """The systems whose exports are read as they come: a file for each, with a function `convert` from one of its records
 to the fields of a user.
 
-A file may also have `begin`, which reads what comes before the export itself and returns that function, the `COLUMNS`
-of CSV files that have no header, and `LISTS`: names of the list in a JSON object, besides the usual ones.
+A file may also have `begin`, which reads what comes before the export itself and returns that function and how many
+bytes that is, the `COLUMNS` of CSV files that have no header, and `LISTS`: names of the list in a JSON object, besides
+the usual ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from io import BufferedReader
 from typing import NamedTuple
 
 from rollbook.sources.arrays import LISTS
@@ -20,8 +20,8 @@ Convert = Callable[[Record], Fields | None]
 
 
 class System(NamedTuple):
-    begin: Callable[[BufferedReader], tuple[Convert, BufferedReader]]
-    """Raises InvalidParameter."""
+    begin: Callable[[bytes], tuple[Convert, int]]
+    """Of the beginning of a file. Raises InvalidParameter."""
     columns: tuple[str, ...]
     lists: tuple[str, ...]
 
@@ -30,7 +30,7 @@ def find(source: str) -> System:
     """The reader of one of `import_sources.SYSTEMS`."""
     module = import_module(f"{__name__}.{source.replace('-', '_')}")
     return System(
-        getattr(module, "begin", lambda file: (module.convert, file)),
+        getattr(module, "begin", lambda head: (module.convert, 0)),
         getattr(module, "COLUMNS", ()),
         (*LISTS, *getattr(module, "LISTS", ())),
     )

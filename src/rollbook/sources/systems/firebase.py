@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from io import BufferedReader
 from typing import NamedTuple
 
 from rollbook.auth import password_hashes
 from rollbook.errors import InvalidParameter
-from rollbook.sources.unpacking import peeked
 from rollbook.sources.values import Fields, Record, fields, flag, full_name, json_object, suspended_if, text, time
 
 _PROVIDERS = ("google", "facebook", "twitter", "github")
@@ -50,14 +48,11 @@ class HashConfig(NamedTuple):
     mem_cost: int
 
 
-def begin(source: BufferedReader) -> tuple[Callable[[Record], Fields], BufferedReader]:
+def begin(head: bytes) -> tuple[Callable[[Record], Fields], int]:
     """Read the hash parameters, if the file begins with them. Raises InvalidParameter."""
-    head, source = peeked(source)
     found = _CONFIG(head)
     config = _read_config(found[1].decode("ascii", "replace")) if found else None
-    if found:
-        source.read(found.end())
-    return lambda row: _convert(row, config), source
+    return lambda row: _convert(row, config), found.end() if found else 0
 
 
 def _read_config(content: str) -> HashConfig:

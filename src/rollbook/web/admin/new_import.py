@@ -29,6 +29,7 @@ ROWS = 5
 OPTIONS = ("source", "match", "on_conflict", "unknown_hashes", "events")
 LABELS = {"source": "The source", "mapping": "The columns", "file": "The file"}
 FIELDS = fields_of(ImportedUser)
+NAMES = dict(SOURCES)
 
 
 async def show(page: PageRequest) -> Response:
@@ -45,7 +46,9 @@ async def preview(page: PageRequest) -> Response:
         found = await asyncio.to_thread(reading.preview, io.BytesIO(head), options, least, rows=ROWS)
     except ApiError as error:
         return page.render("admin/import_problem.html", error.status, sentence=forms.sentence(error))
-    return page.render("admin/import_preview.html", found=found, columns=list(found.mapping), fields=FIELDS)
+    return page.render(
+        "admin/import_preview.html", found=found, columns=list(found.mapping), fields=FIELDS, systems=NAMES
+    )
 
 
 async def create(page: PageRequest) -> Response:

@@ -1298,8 +1298,8 @@ class AsyncImports(AsyncImporting):
     async def get(self, import_id: str) -> Import:
         """Get an import.
 
-        Returns the import with its progress: `bytes_read` of `bytes`, and how many records were added, updated,
-        skipped and refused so far.
+        Returns the import with its progress: `records` of about `records_expected`, and how many of them were
+        added, updated, skipped and refused so far.
 
         Scope: `users:write`.
 

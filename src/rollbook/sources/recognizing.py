@@ -1,0 +1,151 @@
+"""Recognizes the export of a system by the names in its first record, for people who chose another one."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Collection
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from rollbook import ids
+from rollbook.actions.import_sources import OWN_FILE, SYSTEMS
+from rollbook.errors import ApiError, InvalidParameter
+from rollbook.sources import arrays, columns, lines, systems, unpacking
+from rollbook.sources.tables import NULLS, CsvTable
+from rollbook.sources.values import Fields, Record
+
+# Names that are in every export of a system and in no other's, without spaces and underscores: one of these sets is
+# enough. Where several systems match, the first one counts.
+_MARKS = {
+    "cognito": ("attributes userstatus", "cognito:username"),
+    "appwrite": ("$id emailverification",),
+    "aspnet-identity": ("normalizedemail securitystamp", "normalizedusername passwordhash"),
+    "clerk": ("primaryemailaddress", "primaryemailaddressid", "passworddigest"),
+    "supabase": (
+        "rawusermetadata",
+        "instanceid encryptedpassword",
+        "invitedat encryptedpassword",
+        "emailconfirmedat appmetadata",
+    ),
+    "devise": ("encryptedpassword resetpasswordsentat", "encryptedpassword remembercreatedat", "invitationcreatedat"),
+    "django": ("model pk fields", "issuperuser datejoined", "isstaff lastlogin"),
+    "drupal": ("uid mail pass", "uid mail preferredlangcode"),
+    "fastapi-users": ("hashedpassword issuperuser",),
+    "firebase": ("localid provideruserinfo", "localid emailverified", "localid createdat"),
+    "fusionauth": ("encryptionscheme salt", "insertinstant tenantid", "insertinstant verified"),
+    "keycloak": ("createdtimestamp emailverified", "credentials realmroles", "disableablecredentialtypes"),
+    "kratos": ("traits schemaid", "traits credentials"),
+    "better-auth": (
+        "emailverified twofactorsecret",
+        "emailverified twofactorenabled",
+        "emailverified image createdat updatedat",
+    ),
+    "laravel": ("remembertoken emailverifiedat", "remembertoken password", "twofactorsecret password"),
+    "entra": ("userprincipalname",),
+    "logto": (
+        "primaryemail passwordencrypted",
+        "primaryemail customdata",
+        "primaryemail tenantid",
+        "primaryemail issuspended",
+    ),
+    "okta": ("profile status lastupdated", "oktausername", "login primaryemail", "login activationdate"),
+    "pocketbase": ("collectionid collectionname", "tokenkey emailvisibility", "verified emailvisibility"),
+    "supertokens": ("loginmethods",),
+    "wordpress": ("userlogin userpass", "userlogin useremail", "userpass useremail"),
+    "zitadel": ("userid human", "userid user", "preferredloginname human"),
+    "auth0": (
+        "userid identities",
+        "userid appmetadata",
+        "connection passwordhash",
+        "givenname familyname emailverified id",
+    ),
+    OWN_FILE: ("ratelimit externalid role", "passwordhash externalid role"),
+    "spring-security": ("username password enabled", "accountnonlocked password"),
+    "nextauth": ("emailverified image", "emailverified hashedpassword"),
+}
+_SETS = {name: [frozenset(marks.split()) for marks in sets] for name, sets in _MARKS.items()}
+_SPACES = re.compile(r"[\s_]+")
+_LISTS = (*arrays.LISTS, "Users", "identities", "result", "value")
+_REALM = re.compile(rb"\s*[\[{][^\0]*\"(?:sslRequired|accessTokenLifespan)\"\s*:").match
+"""A realm of Keycloak, whose users come after its settings."""
+_FIREBASE_CELLS = 26
+"""Of its CSV, which has no header, at least: the second holds the email, the third whether it is verified."""
+
+
+def other_source(source: str, head: bytes, form: str, delimiter: str | None) -> str | None:
+    """The source whose export a file is, if that isn't `source`; by its beginning."""
+    record = _first_record(head, form, delimiter)
+    found = _by_head(head, form) or (system_of(record) if record else None)
+    if found is None or found == source or (record and (_matches(source, record) or _fits(source, found, record))):
+        return None
+    return found
+
+
+def wrong_source(found: str) -> InvalidParameter:
+    return InvalidParameter(
+        f"This looks like an export of {SYSTEMS.get(found, 'Rollbook')}: choose it under “Where the file comes from”, "
+        f"or set the source to {found} (on the command line: --from {found}).",
+        param="source",
+    )
+
+
+def system_of(record: Collection[str]) -> str | None:
+    """The source whose exports have records with these names; None for one that is not known by them."""
+    return next((name for name in _SETS if _matches(name, record)), None)
+
+
+def _matches(source: str, record: Collection[str]) -> bool:
+    names = set(map(_spelled, record))
+    return any(names.issuperset(marks) for marks in _SETS.get(source, ()))
+
+
+def _fits(source: str, found: str, record: Record) -> bool:
+    """Test whether the record is a user of this source, too, and the other reads no field more."""
+    if source == OWN_FILE:
+        return columns.are_fields(record) and not any(
+            value and _spelled(name) == "id" and not ids.is_id("user", str(value)) for name, value in record.items()
+        )
+    user = _converted(source, record)
+    return bool(user.get("email")) and _converted(found, record).keys() <= {*user, "metadata"}
+
+
+def _converted(source: str, record: Record) -> Fields:
+    """Empty where it can't be read so."""
+    if source == OWN_FILE:
+        return dict(record) if columns.are_fields(record) else {}
+    with suppress(ApiError):
+        return systems.find(source).begin(b"")[0](record) or {}
+    return {}
+
+
+def _by_head(head: bytes, form: str) -> str | None:
+    if head.lstrip().startswith(b"hash_config"):
+        return "firebase"
+    if form == "csv":
+        cells = head.partition(b"\n")[0].split(b",")
+        is_firebase = len(cells) >= _FIREBASE_CELLS and b"@" in cells[1] and cells[2] in (b"true", b"false")
+        return "firebase" if is_firebase else None
+    return "keycloak" if _REALM(head) else None
+
+
+def _first_record(head: bytes, form: str, delimiter: str | None) -> dict[str, Any] | None:
+    """The first record with its columns, if there is one and it can be read."""
+    source = unpacking.buffered(unpacking.Counted(io.BytesIO(head)))
+    with suppress(ApiError, msgspec.DecodeError, UnicodeDecodeError, RecursionError, StopIteration, AttributeError):
+        if form == "csv":
+            table = CsvTable(source, delimiter, nulls=NULLS)
+            _, row = next(table.rows(), (0, None))
+            return {**dict.fromkeys(table.columns), **(row if isinstance(row, dict) else {})}
+        pieces = lines.split(source) if form == "ndjson" else arrays.split(arrays.Text(source), _LISTS)
+        found = msgspec.json.decode(next(piece for _, piece in pieces if isinstance(piece, bytes)))
+        listed = next((found[name] for name in _LISTS if isinstance(found.get(name), list)), None)
+        found = listed[0] if listed and "email" not in found else found
+        return found if isinstance(found, dict) else None
+    return None
+
+
+def _spelled(name: str) -> str:
+    return _SPACES.sub("", name).lower()
