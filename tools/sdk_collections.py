@@ -87,6 +87,7 @@ CALLS = (
     ),
     Call("list_keys"),
     Call("get_key"),
+    Call("patch_key", body={"rate_limit": "100/minute"}),
     Call("rotate_key", body={}, sets={"keyId": "id"}),
     Call("revoke_key"),
     Call(

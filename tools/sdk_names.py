@@ -69,6 +69,7 @@ NAMES: dict[str, Name] = {
         list="list_keys",
         create="create_key",
         get="get_key",
+        update="patch_key",
         revoke="revoke_key",
         reveal="reveal_key",
         rotate="rotate_key",

@@ -31,7 +31,7 @@ SCOPES: dict[str, str] = {
     "in.",
     "tokens:consume": "Use one-time tokens in the name of whoever has them.",
     "keys:read": "List and read API keys, without the secrets.",
-    "keys:write": "Create, reveal, rotate and revoke API keys.",
+    "keys:write": "Create, change, reveal, rotate and revoke API keys.",
     "sessions:read": "List sessions: where users are signed in.",
     "sessions:write": "Delete sessions, which signs users out.",
     "sessions:create": "Create and refresh sessions of your application, for users who prove who they are.",

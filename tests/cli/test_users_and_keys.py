@@ -332,6 +332,22 @@ def test_keys_are_made_listed_rotated_and_revoked(place: Place, new: Callable[..
     assert json.loads(good("keys", "list", user["id"], "--json", *place))[1]["revoked_at"] is not None
 
 
+def test_a_key_is_changed(place: Place, new: Callable[..., dict[str, Any]]) -> None:
+    narrow = ("--scopes", "users:read", "--ip-allow", "10.0.0.0/8", "--rate-limit", "10/minute", "--expires", "30d")
+    key = json.loads(good("keys", "create", new()["email"], *narrow, "--json", *place))
+    changed = json.loads(good("keys", "set", key["id"], "--name", "backup", "--expires", "1d", "--json", *place))
+    assert (changed["name"], changed["scopes"], changed["rate_limit"]) == ("backup", ["users:read"], "10/minute")
+    assert changed["expires_at"] < key["expires_at"]
+    more = ("--scopes", "all", "--ip-allow", "any", "--rate-limit", "default", "--expires", "never")
+    if "--url" in place:
+        assert "--current-password is required" in refused("keys", "set", key["id"], *more, *place, code=2)
+    password = ("--current-password", OWNER_PASSWORD)
+    wide = json.loads(good("keys", "set", key["id"], *more, *password, "--json", *place))
+    assert [wide[name] for name in ("scopes", "ip_allow", "rate_limit", "expires_at")] == [None] * 4
+    assert good("keys", "set", key["id"], "--name", "last", "--quiet", *place).strip() == key["id"]
+    assert "Nothing to change" in refused("keys", "set", key["id"], *place, code=2)
+
+
 def test_lists_of_keys_say_which_work_at_any_width(
     place: Place, new: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:

@@ -184,6 +184,7 @@ def test_a_new_user_writes_one_event(http: httpx2.Client, log: Log) -> None:
 def test_each_change_of_a_key_writes_one_event(http: httpx2.Client, log: Log, me: dict[str, Any]) -> None:
     key = key_of(http, scopes=["users:read"])
     for type, method, call, body in (
+        ("key.updated", "PATCH", "", {"name": "changed"}),
         ("key.revealed", "POST", "/reveal", {"password": OWNER_PASSWORD}),
         ("key.rotated", "POST", "/rotate", {"overlap": 60}),
         ("key.revoked", "DELETE", "", None),
@@ -233,6 +234,7 @@ def test_rotation_without_overlap_is_one_event_too(http: httpx2.Client, log: Log
 
 def test_the_cases_above_are_all_types_there_are() -> None:
     seen = {change.type for change in CHANGES} | {"user.created", "key.revealed", "key.rotated", "key.revoked"}
+    seen |= {"key.updated"}  # test_key_changes
     seen |= {"token.consumed", "token.revoked"}  # test_tokens
     seen |= {"token.requested"}  # test_requested_tokens
     seen |= {"session.created", "session.revoked", "user.signed_in"}

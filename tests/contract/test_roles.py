@@ -82,6 +82,7 @@ DELETE /v1/groups/{groupId}/members/{userId} member no no no  viewer no no no   
 GET /v1/keys                     member yes no no             viewer yes no no             admin yes yes yes           owner yes yes yes
 POST /v1/keys                    member yes no no             viewer yes no no             admin yes yes no            owner yes yes yes
 GET /v1/keys/{keyId}             member yes none none         viewer yes none none         admin yes yes yes           owner yes yes yes
+PATCH /v1/keys/{keyId}           member yes none none         viewer yes none none         admin yes yes no            owner yes yes yes
 DELETE /v1/keys/{keyId}          member yes none none         viewer yes none none         admin yes yes no            owner yes yes yes
 POST /v1/keys/{keyId}/reveal     member yes none none         viewer yes none none         admin yes no no            owner yes no no
 POST /v1/keys/{keyId}/rotate     member yes none none         viewer yes none none         admin yes yes no            owner yes yes yes
@@ -311,6 +312,8 @@ class People:
                 return {"password": about["password"]} | (
                     {"current_password": me["password"]} if about["id"] == me["id"] else {}
                 )
+            case row if row == f"PATCH {KEY}":
+                return {"name": "changed"}
             case row if row == f"POST {KEY}/reveal":
                 return {"password": me["password"]}
             case row if row == f"POST {KEY}/rotate":
@@ -650,6 +653,7 @@ def test_a_key_with_one_scope_does_what_its_role_may_in_that_scope_and_nothing_e
     more = (
         f"POST {USER}/tokens",
         f"DELETE {TOKEN}",
+        f"PATCH {KEY}",
         f"POST {KEY}/reveal",
         f"POST {KEY}/rotate",
         "POST /v1/webhooks",

@@ -269,6 +269,7 @@ BODIES: dict[str, dict[str, Any]] = {
     f"POST {FACTOR}/activate": {"code": "123456"},
     f"POST {USER}/recovery-codes": {},
     "POST /v1/keys": {"name": "billing service"},
+    f"PATCH {KEY}": {"name": "changed"},
     f"POST {KEY}/reveal": {"password": OWNER_PASSWORD},
     f"POST {KEY}/rotate": {"overlap": 60},
     "POST /v1/webhooks": {"url": "inbox", "types": ["user.*"]},
@@ -335,6 +336,7 @@ VALID: dict[str, Callable[[World], Ask]] = {
     "GET /v1/keys": lambda world: Ask("/v1/keys"),
     "POST /v1/keys": lambda world: Ask("/v1/keys", BODIES["POST /v1/keys"]),
     f"GET {KEY}": lambda world: Ask("/v1/keys/current"),
+    f"PATCH {KEY}": lambda world: Ask(f"/v1/keys/{world.new_key_id()}", BODIES[f"PATCH {KEY}"]),
     f"DELETE {KEY}": lambda world: Ask(f"/v1/keys/{world.new_key_id()}"),
     f"POST {KEY}/reveal": lambda world: Ask(f"/v1/keys/{world.new_key_id()}/reveal", BODIES[f"POST {KEY}/reveal"]),
     f"POST {KEY}/rotate": lambda world: Ask(f"/v1/keys/{world.new_key_id()}/rotate", BODIES[f"POST {KEY}/rotate"]),
@@ -802,6 +804,8 @@ def _prove(own: httpx2.Client, route: Route, password: str) -> httpx2.Response:
     if route.path.startswith("/v1/webhooks"):
         made = own.post("/v1/webhooks", json={"url": "inbox"}).json()
         return own.post(f"/v1/webhooks/{made['id']}/reveal", json={"password": password})
+    if route.path == KEY:
+        return own.patch(f"/v1/keys/{narrow_key(own)}", json={"scopes": None, "current_password": password})
     if route.path.endswith("/reveal"):
         return own.post("/v1/keys/current/reveal", json={"password": password})
     if route.path == USER:
@@ -839,6 +843,11 @@ def wrong_code(world: World, route: Route) -> httpx2.Response:
     return of_own_factor(world, route)
 
 
+def narrow_key(own: httpx2.Client) -> str:
+    """ID of a key that can be given more."""
+    return str(own.post("/v1/keys", json={"name": "narrow", "scopes": ["keys:read"]}).json()["id"])
+
+
 def wrong_code_instead_of_a_password(world: World, route: Route) -> httpx2.Response:
     """Of somebody with a second factor, who reveals something of their own."""
     me = new_user(world.http, role="viewer")
@@ -846,7 +855,10 @@ def wrong_code_instead_of_a_password(world: World, route: Route) -> httpx2.Respo
         path = "/v1/keys/current"
         if route.path.startswith("/v1/webhooks"):
             path = f"/v1/webhooks/{own.post('/v1/webhooks', json={'url': 'inbox'}).json()['id']}"
-        return own.post(f"{path}/reveal", json={"code": enrolled(world.http, me["id"]).wrong()})
+        code = {"code": enrolled(world.http, me["id"]).wrong()}
+        if route.path == KEY:
+            return own.patch(f"/v1/keys/{narrow_key(own)}", json={"scopes": None, **code})
+        return own.post(f"{path}/reveal", json=code)
 
 
 def code_of_a_token(world: World, route: Route, code: str | None = None) -> httpx2.Response:
@@ -938,6 +950,7 @@ def overloaded(world: World, route: Route) -> httpx2.Response:
         verify: lambda: Ask(verify, proof | {"email": OWNER_EMAIL}),
         "/v1/sessions": lambda: Ask("/v1/sessions", proof | {"email": OWNER_EMAIL, "audience": "shop"}),
         f"{USER}/password": lambda: Ask("/v1/users/me/password", proof | {"current_password": OWNER_PASSWORD}),
+        KEY: lambda: Ask(f"/v1/keys/{narrow_key(http)}", {"scopes": None, "current_password": OWNER_PASSWORD}),
         f"{KEY}/reveal": lambda: Ask(reveal, proof),
         FACTORS: lambda: Ask("/v1/users/me/second-factors", {"kind": "totp", "current_password": OWNER_PASSWORD}),
         f"{WEBHOOK}/reveal": lambda: Ask(f"/v1/webhooks/{world.busy_webhook}/reveal", proof),
@@ -1071,6 +1084,7 @@ OTHERWISE: dict[tuple[str, type[ApiError]], Provoke] = {
     ("POST /v1/tokens/consume", errors.SecondFactorRequired): code_of_a_token,
     ("POST /v1/tokens/consume", errors.WrongCode): lambda world, route: code_of_a_token(world, route, ""),
     ("POST /v1/tokens/consume", errors.TooManyAttempts): too_many_codes_of_a_token,
+    (f"PATCH {KEY}", errors.WrongCode): wrong_code_instead_of_a_password,
     (f"POST {KEY}/reveal", errors.WrongCode): wrong_code_instead_of_a_password,
     (f"POST {WEBHOOK}/reveal", errors.WrongCode): wrong_code_instead_of_a_password,
     (f"POST {FACTORS}", errors.WrongPassword): wrong_own_password,

@@ -123,6 +123,7 @@ SCRIPT: list[Call] = [
     ("keys.get", path(key_id="key"), Key),
     ("keys.list", given(), Key),
     ("keys.reveal", lambda found: {"key_id": found["key"].id, "password": OWNER_PASSWORD}, Key),
+    ("keys.update", lambda found: {"key_id": found["key"].id, "name": "renamed"}, Key),
     ("keys.rotate", path(key_id="key"), Key),
     ("keys.revoke", path(key_id="key"), None),
     (

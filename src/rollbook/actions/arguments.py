@@ -823,6 +823,44 @@ class KeyCreate(Body):
     revealable: Annotated[bool, Meta(description="Whether the key can be revealed again.")] = True
 
 
+class KeyUpdate(Body):
+    """The fields of an API key to change. Missing fields are left unchanged."""
+
+    refused: ClassVar[Mapping[str, str]] = {
+        name: f"The {words} of a key can't be changed. Create a new key."
+        for name, words in (("kind", "kind"), ("user_id", "user"), ("revealable", "field revealable"))
+    }
+
+    name: Annotated[str, _label("What you use the key for.", "billing service")] | UnsetType = UNSET
+    scopes: Annotated[Scopes, says("The scopes of the key. Null: everything its user can do.")] | None | UnsetType = (
+        UNSET
+    )
+    expires_at: (
+        Annotated[Time, says("When the key expires, an RFC 3339 time in the future. Null: never.")] | None | UnsetType
+    ) = UNSET
+    ip_allow: (
+        Annotated[Networks, says("IP addresses and networks that can use the key. Null: any.")] | None | UnsetType
+    ) = UNSET
+    rate_limit: LimitText | None | UnsetType = UNSET
+    current_password: (
+        Annotated[
+            GivenPassword,
+            says("Your current password. Required to give a key more than it has, unless you have a second factor."),
+        ]
+        | UnsetType
+    ) = UNSET
+    code: (
+        Annotated[
+            Code,
+            says(
+                "A code of your authenticator app, or a recovery code. Required to give a key more than it has, if you "
+                "have a second factor."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
 class KeyRotation(Body):
     """Options of a key's rotation."""
 

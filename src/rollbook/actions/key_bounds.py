@@ -62,22 +62,41 @@ def check_no_wider(own: Bounds, held: frozenset[str], key: Key, role: str) -> No
         raise InsufficientScope("This key has fewer permissions than the requested one.")
 
 
-# ---- of a new key, each as it is kept; what is not asked for is taken from the key that makes it
+def widens(before: Key, after: Key) -> bool:
+    """Test whether a key can do more after a change: more scopes, more addresses, more requests, or for longer."""
+    old, new = of_key(before), of_key(after)
+    return not (
+        (old.scopes is None or (new.scopes is not None and new.scopes <= old.scopes))
+        and _networks_within(new.networks, old.networks)
+        and _calls_within(new.limit, old.limit)
+        and _ends_within(new.expires_at, old.expires_at)
+    )
 
 
-def new_scopes(own: Bounds, held: frozenset[str], role: str, kind: str, wanted: Iterable[str] | None) -> str | None:
-    """`role` is that of the user the key is for. Raises InsufficientScope, InvalidParameter."""
+# ---- of a key that is created or changed, each as it is kept; what is not asked for is taken from the caller's key
+
+
+def new_scopes(
+    own: Bounds,
+    held: frozenset[str],
+    role: str,
+    kind: str,
+    wanted: Iterable[str] | None,
+    kept: frozenset[str] = frozenset(),
+) -> str | None:
+    """`role` is that of the user the key is for, `kept` are scopes that the key has already. Raises InsufficientScope,
+    InvalidParameter."""
     if kind == "scim":
         if role not in roles.SCIM_ROLES:
             raise InsufficientScope(f"Only admins and owners can have SCIM keys, not a user with the role {role}.")
         wanted = roles.SCIM_SCOPES & held if wanted is None else wanted
-        for scope in wanted:
+        for scope in set(wanted) - kept:
             if scope not in roles.SCIM_GRANTABLE:
                 refuse("scopes", f"contains {scope}, which SCIM keys don't need")
     if wanted is None:
         # A key with scopes hands on scopes, even where they are all that the role has now: the role may get more.
         return None if own.scopes is None else " ".join(sorted(roles.grantable(role) & held))
-    for scope in wanted:
+    for scope in sorted(set(wanted) - kept):
         if scope not in held:
             raise InsufficientScope(f"This key cannot grant the scope {scope}, which it does not have.", scope=scope)
         if scope not in roles.grantable(role):
@@ -90,7 +109,7 @@ def new_networks(own: Bounds, wanted: Iterable[str] | None) -> str | None:
     if wanted is None:
         return None if own.networks is None else " ".join(map(str, own.networks))
     if not _networks_within([ip_network(network) for network in wanted], own.networks):
-        raise InsufficientScope("This key cannot create a key with allowed IPs that it does not have itself.")
+        raise InsufficientScope("This key cannot allow a key IPs that it does not allow itself.")
     return " ".join(wanted)
 
 
@@ -99,7 +118,7 @@ def new_limit(own: Bounds, wanted: str | None) -> str | None:
     limit = own.limit if wanted is None else Limit.parse(wanted)
     if not _limit_within(limit, own.limit):
         raise InsufficientScope(
-            "This key can only create keys with the windows of its own rate limit, and no more requests in each."
+            "This key can only give keys the windows of its own rate limit, and no more requests in each."
         )
     return str(limit) if limit else None
 
@@ -119,7 +138,26 @@ def new_expiry(own: Bounds, wanted: int | None, max_days: int) -> int | None:
     if within_age(wanted, max_days) != wanted:
         refuse("expires_at", f"must be at most {max_days} days from now, the key_max_age of this server")
     if not _ends_within(wanted, own.expires_at):
-        raise InsufficientScope("This key cannot create a key that expires later than itself.")
+        raise InsufficientScope("This key cannot let a key expire later than itself.")
+    return int(wanted)
+
+
+def changed_expiry(own: Bounds, key: Key, wanted: int | None, max_days: int) -> int | None:
+    """The expiry of a key that exists, at most this many days after its creation unless it was later before. Raises
+    InsufficientScope, InvalidParameter."""
+    latest = None
+    if max_days and key.expires_at is not None:
+        latest = max(key.expires_at, key.created_at + max_days * clock.DAY)
+    if wanted is None:
+        return min((at for at in (own.expires_at, latest) if at is not None), default=None)
+    if wanted <= clock.now():
+        refuse("expires_at", "must be in the future")
+    if not _ends_within(wanted, latest):
+        refuse(
+            "expires_at", f"must be at most {max_days} days after the key was created, the key_max_age of this server"
+        )
+    if not _ends_within(wanted, own.expires_at):
+        raise InsufficientScope("This key cannot let a key expire later than itself.")
     return int(wanted)
 
 
@@ -137,11 +175,13 @@ def _is_part(network: Network, of: Network) -> bool:
 def _limit_within(inner: Limit, outer: Limit) -> bool:
     """Test whether each window of `outer` has one in `inner` of the same length that admits no more. They have no
     others: both count in one bucket, where windows of other lengths would take the place of each other's."""
+    return not outer or (len(inner) == len(outer) and _calls_within(inner, outer))
+
+
+def _calls_within(inner: Limit, outer: Limit) -> bool:
+    """The same, but that `inner` may have other windows as well."""
     calls = {window.seconds: window.calls for window in inner}
-    return not outer or (
-        len(inner) == len(outer)
-        and all(calls.get(window.seconds, window.calls + 1) <= window.calls for window in outer)
-    )
+    return all(calls.get(window.seconds, window.calls + 1) <= window.calls for window in outer)
 
 
 def _ends_within(inner: int | None, outer: int | None) -> bool:

@@ -156,7 +156,7 @@ async def reveal(on: Rollbook, by: Principal, id: str, proof: PasswordProof) -> 
     Returns one of your own keys in full. Requires your password or, if you have a second factor, a code. Fails with 404
     if the key is not revealable or was revoked.
     """
-    key = await _find_no_wider(on, by, id)
+    key = await find_no_wider(on, by, id)
     if key.user_id != by.user_id:
         raise InsufficientScope("Only the user a key belongs to can reveal it.")
     proven = await prove(on, by, proof)
@@ -184,10 +184,9 @@ async def rotate(on: Rollbook, by: Principal, id: str, rotation: KeyRotation) ->
 
     Creates a new key with the same permissions and expiry. The old key keeps working for `overlap` seconds.
     """
-    old = await _find_no_wider(on, by, id)
+    old = await find_no_wider(on, by, id)
     require_proof(by)
-    if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= clock.now()):
-        raise NotFound("This key no longer works. Create a new one.")
+    check_works(old)
     token = key_format.mint()
     record = sealed_record(
         on.secret,
@@ -290,10 +289,21 @@ async def _find(on: Rollbook, by: Principal, scope: str, id: str) -> tuple[Key, 
     return key, (await users.get(on.db, key.user_id)).role
 
 
-async def _find_no_wider(on: Rollbook, by: Principal, id: str) -> Key:
+async def find_no_wider(on: Rollbook, by: Principal, id: str) -> Key:
     """The same where the caller gets hold of the key, or of one like it."""
+    return (await find_with_role(on, by, id))[0]
+
+
+async def find_with_role(on: Rollbook, by: Principal, id: str) -> tuple[Key, str]:
+    """The same with the role of its user."""
     key, role = await _find(on, by, "keys:write", id)
     may_touch(by, role)
     if key.id != by.key_id:
         key_bounds.check_no_wider(by.caller.bounds, by.scopes, key, role)
-    return key
+    return key, role
+
+
+def check_works(key: Key) -> None:
+    """Raises NotFound."""
+    if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= clock.now()):
+        raise NotFound("This key no longer works. Create a new one.")

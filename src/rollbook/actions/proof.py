@@ -19,9 +19,9 @@ from rollbook.records.sessions import Session
 from rollbook.storage.database import Tx
 
 
-async def prove(on: Rollbook, by: Principal, proof: PasswordProof) -> Proven | None:
+async def prove(on: Rollbook, by: Principal, proof: PasswordProof, named: str = "password") -> Proven | None:
     """Prove to be the caller, for the next step alone: an API key has no session to note it in, and a session has noted
-    it. Returns the factor for `factor_proof.use` in that step.
+    it. `named` is the field that the password came in. Returns the factor for `factor_proof.use` in that step.
 
     Raises ProofRequired, InvalidParameter, WrongPassword, WrongCode, TooManyAttempts, Overloaded.
     """
@@ -34,7 +34,7 @@ async def prove(on: Rollbook, by: Principal, proof: PasswordProof) -> Proven | N
             refuse("code", "is required: you have a second factor")
         return await second_factors.check_own(on, by, user, proof.code)
     if proof.password is UNSET:
-        refuse("password", "is required")
+        refuse(named, "is required")
     await _prove_password(on, by, proof.password)
     return None
 

@@ -529,6 +529,7 @@ EXAMPLES: dict[str, Any] = {
         "ip_allow": ["203.0.113.0/24"],
         "rate_limit": "50/minute",
     },
+    "KeyUpdate": {"rate_limit": "100/minute", "current_password": "correct horse battery staple"},
     "PasswordLinkCreate": {"redirect_url": "https://app.example.com/sign-in"},
     "TokenCreate": {"purpose": "verify_email", "redirect_url": TOKEN["redirect_url"], "data": {"plan": "pro"}},
     "TokenRequest": {"email": "charlie.c@example.com", "purpose": "reset_password", "address": "203.0.113.7"},

@@ -14,6 +14,7 @@ from rollbook.actions import (
     exports,
     groups,
     imports,
+    key_changes,
     keys,
     passwords,
     requests,
@@ -39,6 +40,7 @@ from rollbook.actions.arguments import (
     ImportReport,
     KeyCreate,
     KeyRotation,
+    KeyUpdate,
     ListDeliveries,
     ListEvents,
     ListGroups,
@@ -326,6 +328,7 @@ TABLE: dict[str, list[Route]] = {
     ],
     "/v1/keys/{keyId}": [
         get(keys.get, "keys:read", None, Key, show.key),
+        patch(key_changes.update, "keys:write", KeyUpdate, Key, show.key).but(errors=(*PROOF, errors.WrongCode)),
         delete(keys.revoke, "keys:write"),
     ],
     "/v1/keys/{keyId}/reveal": [

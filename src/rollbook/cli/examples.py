@@ -76,6 +76,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "keys list": ("rollbook keys list ada@example.com",),
     "keys get": ("rollbook keys get current", "rollbook keys get KEY_ID --json"),
+    "keys set": (
+        "rollbook keys set KEY_ID --name backup --scopes users:read --expires 30d",
+        "rollbook keys set KEY_ID --rate-limit default --ip-allow any --current-password -",
+    ),
     "keys reveal": ("rollbook keys reveal KEY_ID",),
     "keys rotate": ("rollbook keys rotate KEY_ID --overlap 1d",),
     "keys revoke": ("rollbook keys revoke KEY_ID",),

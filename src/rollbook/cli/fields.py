@@ -47,12 +47,14 @@ METAVARS = {
 HELP: dict[Any, str] = {
     "expires_in": "How long it can be used, at most 30 days. Default: the server's setting for the purpose.",
     "group": "Only members of this group, named by its ID or its name.",
-    "expires_at": "When the key expires: a duration such as 30d or 12h, or an RFC 3339 time.",
+    "expires_at": "When the key expires: a duration such as 30d or 12h, an RFC 3339 time, or `never`.",
     "mapping": "Which field a column of a CSV file is, such as `Mail=email` or `Plan=metadata.plan`; `Notes=` "
     "ignores it.",
     MetadataFilter: "Only users with this value at the top level of their metadata, compared as text.",
 }
 """Where the description of a field says how programs write it."""
+EVERYTHING = {"scopes": "all", "ip_allow": "any"}
+"""Lists that can be null, with the word that people write for it."""
 PEOPLE = ("user", "user_id", "actor")
 """Fields that are about a user: the option takes an email, or what the API takes."""
 
@@ -192,6 +194,14 @@ def _writing(name: str, kind: Any) -> Writing:
     if _holds(kind, tuple):
         if name in ("type", "types"):
             return Writing("TYPE", more="Can be repeated.", is_repeated=True)
+        if (word := EVERYTHING.get(name)) and _holds(kind, type(None)):
+            return Writing(
+                "A,B",
+                lambda text: NOTHING if text == word else parts(text),
+                f"For null, write `{word}`.",
+                False,
+                choices,
+            )
         return Writing("A,B", parts, choices=choices)
     if _holds(kind, int) and not _has_schema(kind):
         return Writing("N")
@@ -281,7 +291,7 @@ def _limit(text: str) -> Any:
 _NAMED = {
     "overlap": Writing("TIME", _seconds, "A duration, such as 1h or 30d."),
     "expires_in": Writing("TIME", _seconds, "A duration, such as 15m or 7d."),
-    "expires_at": Writing("TIME", lambda text: expiry(text)),
+    "expires_at": Writing("TIME", lambda text: NOTHING if text == "never" else expiry(text)),
     "created_after": Writing("TIME", _day, "A day is its beginning (UTC)."),
     "created_before": Writing("TIME", _day, "A day is its beginning (UTC)."),
     "mapping": Writing("COLUMN=FIELD", more="Can be repeated.", is_repeated=True),

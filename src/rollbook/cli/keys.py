@@ -1,4 +1,4 @@
-"""`rollbook keys`: create, list, reveal, rotate and revoke API keys."""
+"""`rollbook keys`: create, list, change, reveal, rotate and revoke API keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rollbook.cli.backends import PAGED, Shown, at
 from rollbook.cli.fields import Fields
 from rollbook.cli.output import as_json, details, hint, line, listed, program, shown
 
-app = options.group(help="Create, list, reveal, rotate and revoke API keys.")
+app = options.group(help="Create, list, change, reveal, rotate and revoke API keys.")
 
 COLUMNS = ("id", "name", "state", "kind", "masked", "scopes", "rate_limit", "created_at", "expires_at", "last_used_at")
 SHOWN = ("id", "name", "kind", "scopes", "ip_allow", "rate_limit", "expires_at")
@@ -20,6 +20,11 @@ SHOWN = ("id", "name", "kind", "scopes", "ip_allow", "rate_limit", "expires_at")
 
 KEYS, ONE = "/v1/keys", "/v1/keys/{keyId}"
 KEY_ID = options.argument("key_id", "KEY_ID")
+CURRENT_PASSWORD = options.option(
+    "--current-password",
+    "Your current password, to give a key more than it has. `-` asks for it or reads it from standard input.",
+    metavar="PASSWORD",
+)
 QUIET = options.option("--quiet -q", "Print only the new key.")
 
 
@@ -71,6 +76,28 @@ def get_key(server: options.Server, key_id: str, json: bool) -> None:
     with server() as backend:
         key = backend.one("GET", at("keys", key_id))
         shown(key if json else _with_state(key), json)
+
+
+@options.on_server(
+    app,
+    "set",
+    KEY_ID,
+    CURRENT_PASSWORD,
+    options.JSON,
+    options.QUIET,
+    fields=arguments.KeyUpdate,
+    call=("PATCH", ONE),
+    elsewhere={"current_password": "--current-password"},
+)
+def set_key(
+    server: options.Server, fields: Fields, key_id: str, current_password: str | None, json: bool, quiet: bool
+) -> None:
+    """Update an API key. Other fields are left unchanged. To give it more than it has, add --current-password."""
+    fields.require_any()
+    password = options.current_password(current_password)
+    with server() as backend:
+        proof = {} if password is None else {"current_password": password}
+        shown(backend.one("PATCH", at("keys", key_id), body={**fields.sent(backend), **proof}), json, quiet)
 
 
 @options.on_server(

@@ -97,6 +97,13 @@ TYPES: dict[str, EventType] = {
         more="Not recorded when the user or the group is deleted: users who are restored are in their groups again.",
     ),
     "key.created": EventType("An API key was created.", KEY),
+    "key.updated": EventType(
+        "An API key was changed.",
+        KEY,
+        {"name": "billing", "scopes": ["users:read", "users:write"]},
+        more="Its name, permissions, allowed IPs, rate limit or expiry.",
+        about_before=_BEFORE,
+    ),
     "key.revealed": EventType("An API key was revealed.", KEY),
     "key.rotated": EventType(
         "An API key was replaced by a new one and will expire.",

@@ -159,6 +159,10 @@ ERASE_ALL = "DELETE FROM keys WHERE user_id = ?"
 OLD = "SELECT id FROM keys WHERE revoked_at <= ? ORDER BY revoked_at LIMIT ?"
 FORGET = "DELETE FROM keys WHERE id = ?"
 EXPIRE = f"UPDATE keys SET expires_at = ? WHERE id = ? RETURNING {COLUMNS}"
+CHANGE = f"""
+    UPDATE keys SET name = ?, scopes = ?, ip_allow = ?, rate_limit = ?, expires_at = ?, limited_with = ?,
+      created_by = CASE WHEN created_by IN (user_id, '') THEN coalesce(?, created_by) ELSE created_by END
+    WHERE id = ? AND revoked_at IS NULL RETURNING {COLUMNS}"""
 EXPIRING = f"""
     SELECT {COLUMNS} FROM keys WHERE revoked_at IS NULL AND expires_at > ? AND expires_at <= ?
       AND created_at <= expires_at - ?
@@ -272,6 +276,15 @@ async def revoke(tx: Tx, id: str) -> Key:
     key = Key._make(await existing(tx, REVOKE, clock.now(), id))
     await auth_version.bump(tx)
     return key
+
+
+async def change(tx: Tx, key: Key, creator: str | None) -> Key:
+    """Store what can be changed of a key that was not revoked. `creator` is who answers for it from now on, if so far
+    its user did, or the command line. Raises NotFound."""
+    stored = (key.name, key.scopes, key.ip_allow, key.rate_limit, key.expires_at, key.limited_with, creator, key.id)
+    changed = Key._make(await existing(tx, CHANGE, *stored))
+    await auth_version.bump(tx)
+    return changed
 
 
 async def end_at(tx: Tx, key: Key, at: int) -> Key:

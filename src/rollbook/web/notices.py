@@ -31,6 +31,7 @@ NOTICES: dict[str, Notice] = {
     "profile-saved": Notice("ok", "Saved."),
     "email-asked": Notice("ok", "Saved. Open the link that was sent to your new email. Until then, the old one stays."),
     "password-changed": Notice("ok", "Your password has been changed. All other browsers have been signed out."),
+    "key-saved": Notice("ok", "Saved. The change takes effect within a second, on all servers."),
     "key-revoked": Notice("ok", "API key revoked. It no longer works."),
     "session-ended": Notice("ok", "You have been signed out there."),
     "sessions-ended": Notice("ok", "You have been signed out everywhere else."),

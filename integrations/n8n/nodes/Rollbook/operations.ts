@@ -3057,6 +3057,10 @@ export const properties: INodeProperties[] = [
 						value: "key.rotated"
 					},
 					{
+						name: "Key: Updated",
+						value: "key.updated"
+					},
+					{
 						name: "Limit: Exceeded",
 						value: "limit.exceeded"
 					},

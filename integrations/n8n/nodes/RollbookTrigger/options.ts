@@ -117,6 +117,10 @@ export const properties: INodeProperties[] = [
 				value: "key.rotated"
 			},
 			{
+				name: "Key: Updated",
+				value: "key.updated"
+			},
+			{
 				name: "Limit: Exceeded",
 				value: "limit.exceeded"
 			},

@@ -117,6 +117,9 @@ export type KeyKind = Schemas["KeyKind"];
 /** Options of a key's rotation. */
 export interface KeyRotation extends Object<"KeyRotation"> {}
 
+/** The fields of an API key to change. Missing fields are left unchanged. */
+export interface KeyUpdate extends Object<"KeyUpdate"> {}
+
 /** Requests with an API key. */
 export interface KeyUsage extends Object<"KeyUsage"> {}
 

@@ -1,4 +1,4 @@
-"""The person's own API keys: create, reveal, rotate and revoke them."""
+"""The person's own API keys: create, edit, reveal, rotate and revoke them."""
 
 from __future__ import annotations
 
@@ -21,5 +21,6 @@ def _mine(handler: Callable[..., Awaitable[Response]]) -> Callable[[PageRequest]
 
 
 show_form, create = _mine(form.show), _mine(form.create)
+show_edit, save = _mine(form.show_edit), _mine(form.save)
 show_one, show_secret = _mine(one.show), _mine(one.show_secret)
 reveal, rotate, revoke = _mine(one.reveal), _mine(one.rotate), _mine(one.revoke)

@@ -79,6 +79,7 @@ def _theirs(handler: Callable[..., Awaitable[Response]]) -> Callable[[PageReques
 
 
 show_key_form, create_key = _theirs(form.show), _theirs(form.create)
+show_key_edit, save_key = _theirs(form.show_edit), _theirs(form.save)
 show_key_secret, rotate_key, revoke_key = _theirs(one.show_secret), _theirs(one.rotate), _theirs(one.revoke)
 
 

@@ -1,4 +1,4 @@
-"""The form that creates an API key, for oneself or for a user."""
+"""The form of an API key, one's own or a user's: to create one, and to change one."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from rollbook import roles
-from rollbook.actions import keys
-from rollbook.actions.arguments import KeyCreate
-from rollbook.errors import ApiError, NotFound
+from rollbook.actions import key_bounds, key_changes, keys
+from rollbook.actions.arguments import KeyCreate, KeyUpdate
+from rollbook.errors import ApiError, NotFound, PreconditionFailed
 from rollbook.http.response import Response
+from rollbook.records.keys import Key
 from rollbook.web import forms
 from rollbook.web.keys import one
-from rollbook.web.keys.holder import Holder
+from rollbook.web.keys.holder import Holder, find
 from rollbook.web.page_request import PageRequest
 
 EXPIRIES = (*forms.EXPIRIES, ("date", "On a date"))
@@ -34,7 +35,10 @@ BLANK = {
     "ip_allow": "",
     "rate_limit": "",
     "revealable": True,
+    "seen": "",
 }
+KEPT = "keep"
+"""The choice that leaves the expiry of a key unchanged."""
 
 
 async def show(page: PageRequest, holder: Holder) -> Response:
@@ -62,34 +66,85 @@ async def create(page: PageRequest, holder: Holder) -> Response:
     except NotFound:
         raise
     except ApiError as error:
-        found = forms.problems(page, error)
-        renamed = {"expires_at": "expires_on" if given["expires"] == "date" else "expires"}
-        named = {renamed.get(name, name): sentence for name, sentence in found.items()}
-        return _form(page, holder, given, named, error.status)
+        return _form(page, holder, given, _problems(page, given, error), error.status)
     return one.redirect_to_secret(page, holder, issued)
 
 
+async def show_edit(page: PageRequest, holder: Holder, id: str) -> Response:
+    key = await find(page, holder, id)
+    keys.check_works(key)
+    return _form(page, holder, _stored(key), {}, key=key)
+
+
+async def save(page: PageRequest, holder: Holder, id: str) -> Response:
+    key = await find(page, holder, id)
+    given = {**_given(page), "seen": page.form.get("seen", "")}
+    if problems := _unfit(given):
+        return _form(page, holder, given, problems, 400, key)
+    try:
+        changes = page.arguments(KeyUpdate, _changed(given))
+        await key_changes.update(page.on, page.by, key.id, changes, given["seen"])
+    except NotFound:
+        raise
+    except PreconditionFailed as error:
+        return _form(page, holder, _stored(key), forms.problems(page, error), error.status, key)
+    except ApiError as error:
+        return _form(page, holder, given, _problems(page, given, error), error.status, key)
+    return page.redirect(f"{holder.base}/{key.id}", "key-saved")
+
+
+def _problems(page: PageRequest, given: Mapping[str, Any], error: ApiError) -> dict[str, str]:
+    renamed = {"expires_at": "expires_on" if given["expires"] == "date" else "expires"}
+    return {renamed.get(name, name): sentence for name, sentence in forms.problems(page, error).items()}
+
+
 def _form(
-    page: PageRequest, holder: Holder, given: Mapping[str, Any], problems: Mapping[str, str], status: int = 200
+    page: PageRequest,
+    holder: Holder,
+    given: Mapping[str, Any],
+    problems: Mapping[str, str],
+    status: int = 200,
+    key: Key | None = None,
 ) -> Response:
+    """`key` is the one that is changed; None: a new one."""
     user = holder.user
+    offered = roles.grantable(user.role)
+    if key is not None:  # what its user's role has lost may come back
+        offered = (roles.SCIM_GRANTABLE if key.kind == "scim" else offered) | (
+            key_bounds.scopes_of(key.scopes) or set()
+        )
     groups: dict[str, list[tuple[str, str]]] = {}
     for scope, description in roles.SCOPES.items():
-        if scope in roles.grantable(user.role):
+        if scope in offered:
             groups.setdefault(GROUPS.get(scope.partition(":")[0], scope), []).append((scope, description))
     return page.render(
         "keys/form.html",
         status,
         section=holder.section,
         holder=holder,
+        key=key,
         given=given,
         problems=problems,
         groups=groups,
         reaches_all=bool(roles.ON_ALL[user.role]),
-        expiries=EXPIRIES,
+        expiries=EXPIRIES if key is None else ((KEPT, "Don’t change"), *EXPIRIES),
         limit=str(page.on.policy.limit_for(user.role, user.rate_limit)),
         address=page.request.address,
     )
+
+
+def _stored(key: Key) -> dict[str, Any]:
+    """The form of a key that exists."""
+    return {
+        **BLANK,
+        "name": key.name,
+        "reach": "all" if key.scopes is None else "some",
+        "scopes": (key.scopes or "").split(),
+        "expires": KEPT,
+        "ip_allow": "\n".join((key.ip_allow or "").split()),
+        "rate_limit": key.rate_limit or "",
+        "seen": key_changes.version(key),
+    }
 
 
 def _given(page: PageRequest) -> dict[str, Any]:
@@ -111,14 +166,24 @@ def _unfit(given: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _wanted(given: Mapping[str, Any], holder: Holder) -> dict[str, Any]:
-    """The form as arguments."""
+    """The form as arguments of a new key."""
+    return {**_fields(given), "user_id": holder.user.id, "revealable": given["revealable"]}
+
+
+def _changed(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The form as changes of a key."""
+    fields = _fields(given)
+    if given["expires"] == KEPT:
+        del fields["expires_at"]
+    return fields
+
+
+def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
     is_date = given["expires"] == "date"
     return {
         "name": given["name"],
-        "user_id": holder.user.id,
         "scopes": given["scopes"] if given["reach"] == "some" else None,
         "expires_at": f"{given['expires_on']}T23:59:59Z" if is_date else forms.expiry(given["expires"]),
         "ip_allow": given["ip_allow"].replace(",", " ").split() or None,
         "rate_limit": given["rate_limit"] or None,
-        "revealable": given["revealable"],
     }
