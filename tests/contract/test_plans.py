@@ -292,6 +292,10 @@ def test_a_plan_answers_as_its_row_read_step_by_step(tmp_path: Path, monkeypatch
     statuses: Counter[int] = Counter()
     succeeded: set[str] = set()
 
+    def missed() -> set[str]:
+        rows = {f"{each.method} {each.path}" for each in ROWS if not any(made in each.path for made in MADE_ELSEWHERE)}
+        return rows - succeeded
+
     async def run() -> None:
         compiled = App(settings_of(tmp_path / "a"))
         with monkeypatch.context() as patch:
@@ -300,7 +304,9 @@ def test_a_plan_answers_as_its_row_read_step_by_step(tmp_path: Path, monkeypatch
         monkeypatch.setattr(interpreted._limiter, "meter", lambda *_: None)
         assert isinstance(compiled._limiter, Table)
         maker = Maker(key)
-        for number in range(4_000):
+        for number in range(12_000):
+            if number >= 4_000 and missed() <= PROVEN_ELSEWHERE:  # chance may take longer to meet every row
+                break
             route, request = maker.request(number)
             answers = []
             for app in (compiled, interpreted):
@@ -324,7 +330,4 @@ def test_a_plan_answers_as_its_row_read_step_by_step(tmp_path: Path, monkeypatch
 
     asyncio.run(run())
     assert {200, 201, 204, 207, 304, 400, 401, 403, 404, 412, 415, 422, 429} <= statuses.keys(), statuses
-    missed = {
-        f"{route.method} {route.path}" for route in ROWS if not any(made in route.path for made in MADE_ELSEWHERE)
-    } - succeeded
-    assert missed <= PROVEN_ELSEWHERE, missed - PROVEN_ELSEWHERE
+    assert missed() <= PROVEN_ELSEWHERE, missed() - PROVEN_ELSEWHERE

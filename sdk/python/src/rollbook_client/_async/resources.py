@@ -1495,6 +1495,74 @@ class AsyncKeys(AsyncResource):
         """
         return await self._call(build("GET", f"/v1/keys/{segment(key_id)}"), one_of(Key))
 
+    async def update(
+        self,
+        key_id: str,
+        *,
+        name: str | Omit = OMIT,
+        scopes: Sequence[Scope] | None | Omit = OMIT,
+        expires_at: datetime | str | None | Omit = OMIT,
+        ip_allow: Sequence[str] | None | Omit = OMIT,
+        rate_limit: str | None | Omit = OMIT,
+        current_password: str | Omit = OMIT,
+        code: str | Omit = OMIT,
+    ) -> Key:
+        """Update an API key.
+
+        Fields you don't send are left unchanged. The change takes effect within a second, on all servers. To
+        give a key more than it has (scopes, allowed IPs, requests or time), send your `current_password` or, if
+        you have a second factor, a `code`. A key can't give more than it has itself, and can only change keys
+        that can do no more than it.
+
+        Scope: `keys:write`. Members can only access their own keys.
+
+        Args:
+            key_id: ID of the API key, or `current` for the key that sends the request.
+            name: What you use the key for. At most 100 characters.
+            scopes: The scopes of the key. Null: everything its user can do.
+            expires_at: When the key expires, an RFC 3339 time in the future. Null: never.
+            ip_allow: IP addresses and networks that can use the key. Null: any.
+            rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
+                100 characters.
+            current_password: Your current password. Required to give a key more than it has, unless you have a
+                second factor. At most 256 characters.
+            code: A code of your authenticator app, or a recovery code. Required to give a key more than it has,
+                if you have a second factor. 6 to 64 characters.
+
+        Raises:
+            WrongPassword: The email is unknown, or the password is wrong.
+            WrongCode: The code of the second factor is wrong, or was used before: each works once.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
+                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+
+        Example:
+            >>> key = await client.keys.update(
+            ...     "key_065n19esg1vsvaetc6pc73vuso",
+            ...     rate_limit="100/minute",
+            ...     current_password="correct horse battery staple",
+            ... )
+            >>> key.key
+            'rbk_ExampleExampleExampleExampleOnly1gTtmI'
+        """
+        return await self._call(
+            build(
+                "PATCH",
+                f"/v1/keys/{segment(key_id)}",
+                body={
+                    "name": name,
+                    "scopes": scopes,
+                    "expires_at": expires_at,
+                    "ip_allow": ip_allow,
+                    "rate_limit": rate_limit,
+                    "current_password": current_password,
+                    "code": code,
+                },
+            ),
+            one_of(Key),
+        )
+
     async def revoke(self, key_id: str) -> None:
         """Revoke an API key.
 
@@ -1587,6 +1655,7 @@ class AsyncKeysWithRawResponse:
         self.list = raw_page(found.list)
         self.create = raw(found.create)
         self.get = raw(found.get)
+        self.update = raw(found.update)
         self.revoke = raw(found.revoke)
         self.reveal = raw(found.reveal)
         self.rotate = raw(found.rotate)
