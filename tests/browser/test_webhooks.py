@@ -237,7 +237,7 @@ def test_a_test_event_shows_what_was_sent_and_what_came_back(
 ) -> None:
     webhook = hook(http, url=receiver.url, status="paused", headers={"X-Token": "s3cret"})
     page = browse(scripts)
-    for receiver.status, outcome in ((500, "http_500"), (200, "delivered")):
+    for receiver.status, outcome in ((500, "Answered 500"), (200, "Delivered")):
         page.goto(f"/account/webhooks/{webhook['id']}")
         page.get_by_role("main").get_by_label("Event type").first.select_option("user.updated")
         page.get_by_role("button", name="Send test event").click()
@@ -255,7 +255,7 @@ def test_a_test_event_shows_what_was_sent_and_what_came_back(
     page.goto(f"/account/webhooks/{webhook['id']}/deliveries?outcome=failed")
     rows = page.get_by_role("region", name="Deliveries").locator("tbody tr")
     expect(rows).to_have_count(1)
-    expect(rows).to_contain_text("http_500")
+    expect(rows).to_contain_text("Answered 500")
     answer = page.goto(f"/account/webhooks/{webhook['id']}/deliveries?outcome=lost&created_after=yesterday")
     assert answer and answer.status == 400
 
@@ -269,13 +269,13 @@ def test_what_failed_is_watched_resent_and_replayed(
     page = browse()
     page.goto(f"/account/webhooks/{webhook['id']}")
     rows = page.get_by_role("region", name="Deliveries").locator("tbody tr")
-    expect(rows.filter(has_text="http_503").first).to_be_visible()
+    expect(rows.filter(has_text="Answered 503").first).to_be_visible()
     rows.last.get_by_role("link").click()
     expect(page.get_by_text("Attempt 1 of 10 failed.")).to_be_visible()
     expect(page.get_by_text("Next attempt:")).to_be_visible()
     receiver.status = 200
     page.get_by_role("button", name="Resend").click()
-    expect(rows.filter(has_text="delivered").first).to_contain_text("resend")
+    expect(rows.filter(has_text="Delivered").first).to_contain_text("resend")
     assert receiver.bodies[-1]["user_id"] == user["id"]
     # A part of the log once more.
     page.goto(f"/account/webhooks/{webhook['id']}")

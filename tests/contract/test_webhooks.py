@@ -58,7 +58,15 @@ def test_a_new_webhook_has_what_was_asked_for_and_the_secret_only_now(admin: htt
     assert {name: made[name] for name in fields} == {**fields, "headers": ["X-Tenant"]}
     assert made["url"] == URL and made["user_id"] == admin.user["id"]  # type: ignore[attr-defined]
     assert made["secret"].startswith("whsec_") and len(made["secret"]) == 50
-    assert made["health"].keys() == {"delivered", "failed", "last_outcome", "waiting", "next_attempt_at"}
+    assert made["health"].keys() == {
+        "delivered",
+        "failed",
+        "last_outcome",
+        "waiting",
+        "next_attempt_at",
+        "failing_since",
+        "summary",
+    }
     secret = made.pop("secret")
     assert get(admin, made) == made | {"health": get(admin, made)["health"]}
     for text in (admin.get(path(made)).text, admin.get("/v1/webhooks").text, admin.get("/v1/events?limit=1000").text):

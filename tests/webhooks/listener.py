@@ -40,6 +40,8 @@ class Listener:
         self.answer: Callable[[Message], Answer] = lambda message: (200, 0)
         self.echoes = False
         """Answers repeat the message."""
+        self.says = b""
+        """The body of answers that don't repeat it."""
         self.connections = 0
         """Open ones."""
         self.overlaps = 0
@@ -125,7 +127,7 @@ class Listener:
             await asyncio.sleep(delay)
         lines = "".join(f"{name}: {value}\r\n" for name, value in (more[0] if more else {}).items())
         message.status = status
-        body = message.body if self.echoes else b""
+        body = message.body if self.echoes else self.says
         writer.write(f"HTTP/1.1 {status} X\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         await writer.drain()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollbook import roles
+from rollbook import clock, roles
 from rollbook.actions.checking import refuse
 from rollbook.actions.permissions import may_touch
 from rollbook.actions.principal import Principal
@@ -68,7 +68,10 @@ async def check_limit(tx: Tx, user_id: str) -> None:
 async def disable(tx: Tx, by: Actor, webhook: Webhook, reason: str) -> Webhook:
     """`reason` is one of `webhooks.REASONS`. What happens meanwhile is kept in the log: the webhook can be resumed
     where it stands."""
-    after = await webhooks.change(tx, webhook, {"status": "disabled", "status_reason": reason})
+    status = {"status": "disabled", "status_reason": reason}
+    after = await webhooks.change(
+        tx, webhook, {**status, "status_by": by.user_id or by.address, "status_at": clock.now()}
+    )
     if reason in webhooks.OWNER_REASONS:
         await replays.cancel_all(tx, webhook.id)
     before = {"status": webhook.status, "status_reason": webhook.status_reason}

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from msgspec import UNSET
 
 from rollbook import clock
-from rollbook.actions import creators, factor_proof, token_deliveries, webhook_secrets
+from rollbook.actions import creators, factor_proof, token_deliveries, webhook_cause, webhook_secrets
 from rollbook.actions.arguments import (
     ListWebhooks,
     PasswordProof,
@@ -25,10 +25,11 @@ from rollbook.actions.lists import ListPage
 from rollbook.actions.permissions import known, reaches_all, require, require_own, require_proof, subject_or_all, whom
 from rollbook.actions.principal import Principal
 from rollbook.actions.proof import prove
+from rollbook.actions.webhook_cause import Cause
 from rollbook.actions.webhook_owners import check_limit, check_may_send, check_may_touch, check_owner, held
 from rollbook.delivery import signing
 from rollbook.errors import InsufficientScope, NotFound
-from rollbook.records import events, webhooks
+from rollbook.records import events, users, webhooks
 from rollbook.records.webhooks import Webhook, cursors, health
 from rollbook.records.webhooks.health import WebhookHealth
 from rollbook.storage.database import Queries, Tx
@@ -45,6 +46,7 @@ class WebhookDetails(NamedTuple):
 
     webhook: Webhook
     health: WebhookHealth
+    cause: Cause
     secret: str | None = None
 
 
@@ -55,14 +57,17 @@ async def list_webhooks(on: Rollbook, by: Principal, asked: ListWebhooks) -> Lis
     user.
     """
     user_id = await subject_or_all(on, by, "webhooks:read", asked.user)
-    return await on.read_aside(_list, user_id, asked.limit, asked.offset)
+    return await on.read_aside(_list, by, user_id, asked.limit, asked.offset)
 
 
-async def _list(queries: Queries, user_id: str | None, limit: int, offset: int) -> ListPage[WebhookDetails]:
+async def _list(
+    queries: Queries, by: Principal, user_id: str | None, limit: int, offset: int
+) -> ListPage[WebhookDetails]:
     found = await webhooks.some(queries, user_id, limit, offset)
     healths = await health.of(queries, [webhook.id for webhook in found])
     return ListPage(
-        [WebhookDetails(*pair) for pair in zip(found, healths, strict=True)], await webhooks.count(queries, user_id)
+        [await _details(queries, by, *pair) for pair in zip(found, healths, strict=True)],
+        await webhooks.count(queries, user_id),
     )
 
 
@@ -72,11 +77,24 @@ async def get(on: Rollbook, by: Principal, id: str) -> WebhookDetails:
     Returns the webhook without its secret and the values of its headers. `health` says how deliveries are going.
     """
     webhook = await find(on, by, "webhooks:read", id)
-    return await on.read(_seen, webhook)
+    return await on.read(_seen, by, webhook)
 
 
-async def _seen(queries: Queries, webhook: Webhook, secret: str | None = None) -> WebhookDetails:
-    return WebhookDetails(webhook, (await health.of(queries, (webhook.id,)))[0], secret)
+async def _seen(queries: Queries, by: Principal, webhook: Webhook, secret: str | None = None) -> WebhookDetails:
+    return await _details(queries, by, webhook, (await health.of(queries, (webhook.id,)))[0], secret)
+
+
+async def _details(
+    queries: Queries, by: Principal, webhook: Webhook, doing: WebhookHealth, secret: str | None = None
+) -> WebhookDetails:
+    """What the endpoint answered is for those who may see its deliveries, and who paused it for those who may see
+    users."""
+    if not reaches_all(by, "events:read"):
+        doing = doing._replace(answer=None)
+    name = None
+    if webhook.status == "paused" and webhook.status_by and reaches_all(by, "users:read"):
+        name = await users.name(queries, webhook.status_by)
+    return WebhookDetails(webhook, doing, webhook_cause.of(webhook, doing, name), secret)
 
 
 async def create(on: Rollbook, by: Principal, new: WebhookCreate) -> WebhookDetails:
@@ -98,6 +116,7 @@ async def create(on: Rollbook, by: Principal, new: WebhookCreate) -> WebhookDeta
         "id": id,
         "user_id": user_id,
         "created_by": creators.of(by, user_id),
+        "status_by": by.actor.user_id or by.actor.address,
         "secret": webhook_secrets.sealed_secret(on.secret, id, secret),
         "headers": _headers(on, id, {}, new),
     }
@@ -114,7 +133,7 @@ async def _create(tx: Tx, by: Principal, new: Webhook, secret: str) -> WebhookDe
     await token_deliveries.check_owner(tx, new)
     webhook = await webhooks.add(tx, new)
     await events.record(tx, "webhook.created", webhook.user_id, by.actor, webhooks.in_events(webhook))
-    return await _seen(tx, webhook, secret)
+    return await _seen(tx, by, webhook, secret)
 
 
 async def update(
@@ -213,19 +232,19 @@ async def _changed(
 ) -> WebhookDetails:
     """Change a webhook. A field that already has the value is no change, and without a change there is no event."""
     if not columns:
-        return await _seen(tx, webhook)
+        return await _seen(tx, by, webhook)
     if columns.get("status") == "enabled":
         await check_may_send(tx, webhook._replace(user_id=columns.get("user_id", webhook.user_id)))
         await cursors.resume(tx, webhook.id)
     if "status" in columns:
-        columns["status_reason"] = None
+        columns |= {"status_reason": None, "status_by": by.actor.user_id or by.actor.address, "status_at": clock.now()}
         if webhook.status_reason == creators.REASON:  # whoever enables it again answers for it
             columns["created_by"] = creators.of(by, columns.get("user_id", webhook.user_id))
     after = await webhooks.change(tx, webhook, columns)
     was, now = webhooks.in_events(webhook), webhooks.in_events(after)
     before = {name: was[name] for name in was if name in columns}
     await events.record(tx, "webhook.updated", after.user_id, by.actor, now, before)
-    return await _seen(tx, after, secret)
+    return await _seen(tx, by, after, secret)
 
 
 async def pause(on: Rollbook, by: Principal, id: str) -> WebhookDetails:
@@ -308,7 +327,7 @@ async def _revealed(tx: Tx, by: Principal, id: str, secret: str, proven: Proven 
     await factor_proof.use(tx, by.actor, proven)
     webhook = await held(tx, by, id)
     await events.record(tx, "webhook.revealed", webhook.user_id, by.actor, webhooks.in_events(webhook))
-    return await _seen(tx, webhook, secret)
+    return await _seen(tx, by, webhook, secret)
 
 
 async def rotate_secret(on: Rollbook, by: Principal, id: str, rotation: WebhookRotation) -> WebhookDetails:
@@ -327,7 +346,7 @@ async def _rotate(tx: Tx, on: Rollbook, by: Principal, id: str, secret: str, ove
     old = await held(tx, by, id)
     webhook = await webhooks.change(tx, old, _rotated(on, old, secret, overlap))
     await events.record(tx, "webhook.rotated", webhook.user_id, by.actor, webhooks.in_events(webhook))
-    return await _seen(tx, webhook, secret)
+    return await _seen(tx, by, webhook, secret)
 
 
 def _rotated(on: Rollbook, old: Webhook, secret: str, overlap: int) -> dict[str, Any]:

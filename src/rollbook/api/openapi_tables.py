@@ -351,7 +351,15 @@ USED_TOKEN = {name: TOKEN[name] for name in ("id", "purpose", "redirect_url", "d
 LISTED_WEBHOOK = {
     **examples.WEBHOOK,
     "url": "https://app.example.com/hooks/rollbook",
-    "health": {"delivered": 128, "failed": 0, "last_outcome": "delivered", "waiting": 0, "next_attempt_at": None},
+    "health": {
+        "delivered": 128,
+        "failed": 0,
+        "last_outcome": "delivered",
+        "waiting": 0,
+        "next_attempt_at": None,
+        "failing_since": None,
+        "summary": "Works: the last delivery succeeded on 27 Oct 2023, 11:00 UTC.",
+    },
 }
 RENAMED = event_example("user.updated")
 _OF_AUDIENCE = {name: examples.SESSION[name] for name in ("id", "user_id", "audience")}

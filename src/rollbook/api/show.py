@@ -454,7 +454,7 @@ def webhook_created(call: Call, seen: WebhookDetails) -> Response:
 
 
 def _webhook(seen: WebhookDetails) -> types.Webhook:
-    doing = types.WebhookHealth(**health.public(seen.health))
+    doing = types.WebhookHealth(**health.public(seen.health), summary=seen.cause.sentence)
     return types.Webhook(
         **webhooks.public(seen.webhook), health=doing, secret=UNSET if seen.secret is None else seen.secret
     )

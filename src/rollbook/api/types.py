@@ -343,6 +343,18 @@ class WebhookHealth(Struct, frozen=True):
         ),
     ]
     next_attempt_at: Annotated[str, moment("When what has failed is tried again. Null: nothing waits for that.")] | None
+    failing_since: (
+        Annotated[str, moment("When the first event failed after the last one that was delivered. Null: none has.")]
+        | None
+    )
+    summary: Annotated[
+        str,
+        says(
+            "What the webhook is doing and why, in a sentence for people, whose wording can change. With the scope "
+            "`events:read`, it quotes what the endpoint answered.",
+            examples=["Answering 500 since 27 Oct 2023, 10:53 UTC: TypeError: user is undefined."],
+        ),
+    ]
 
 
 class Webhook(Struct, frozen=True, kw_only=True, omit_defaults=True):

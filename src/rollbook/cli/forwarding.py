@@ -97,7 +97,8 @@ def sentence(delivery: Shown) -> str:
     """One line: when, what, and how it ended."""
     status, outcome = delivery["http_status"], delivery["outcome"]
     why = delivery.get("detail") or outcomes.describe(outcome)
-    answer = f"{outcome} ({status})" if status is not None else f"{outcome}: {why}"
+    short = outcomes.words(outcome).short
+    answer = why if status is None else short if outcome.startswith("http_") else f"{short} ({status})"
     return (
         f"{delivery['created_at']}  {delivery['type']:<22}  {delivery['event_id']}  {answer}  "
         f"{delivery['duration_ms']} ms"

@@ -16,6 +16,7 @@ from rollbook.cli.failures import Failure
 from rollbook.cli.fields import Fields, as_query
 from rollbook.cli.output import as_json, hint, json_line, line, listed, program, shown
 from rollbook.cli.progress import bar, looks
+from rollbook.delivery import outcomes
 
 if TYPE_CHECKING:
     from rollbook.cli.remote import Remote
@@ -24,7 +25,7 @@ app = options.group(
     help="Create and test webhooks, send their events again, and forward events to a program on this machine."
 )
 
-COLUMNS = ("id", "url", "types", "status", "delivered", "failed", "waiting", "next_attempt_at")
+COLUMNS = ("id", "url", "types", "status", "delivered", "failed", "waiting", "next_attempt_at", "summary")
 DELIVERY_COLUMNS = ("id", "created_at", "type", "outcome", "attempt", "trigger", "duration_ms", "retry_at", "event_id")
 REPLAY_COLUMNS = ("id", "created_at", "status", "progress", "delivered", "failed", "from", "to")
 
@@ -59,6 +60,9 @@ def list_webhooks(server: options.Server, fields: Fields, json: bool, quiet: boo
         found = backend.all(WEBHOOKS, fields.sent(backend))
         empty = f"No webhooks yet. To create one: {program()} webhooks create https://example.com/hook {backend.flags}"
         listed(found, COLUMNS, json, quiet, row=_with_health, empty=empty)
+        if not json and not quiet and sys.stdout.isatty():  # where the column is hardly ever wide enough
+            for webhook in filter(_needs_attention, found):
+                hint(f"{webhook['id']}: {webhook['health']['summary']}")
 
 
 @options.on_server(
@@ -184,7 +188,21 @@ def _show_secret(webhook: Shown, json: bool, quiet: bool) -> None:
 
 def _with_health(webhook: Shown) -> Shown:
     """Return the webhook with the counts beside the fields."""
-    return {name: value for name, value in {**webhook, **webhook["health"]}.items() if name != "health"}
+    found = {**webhook, **webhook["health"]}
+    last = found["last_outcome"]
+    found["last_outcome"] = None if last is None else outcomes.words(last).short
+    return {name: value for name, value in found.items() if name != "health"}
+
+
+def _needs_attention(webhook: Shown) -> bool:
+    health = webhook["health"]
+    works = health["last_outcome"] in (None, outcomes.DELIVERED) and health["next_attempt_at"] is None
+    return webhook["status"] != "enabled" or not works
+
+
+def _in_words(delivery: Shown) -> Shown:
+    """The delivery with its outcome as people read it."""
+    return {**delivery, "outcome": outcomes.words(delivery["outcome"]).short}
 
 
 # ---- deliveries
@@ -235,14 +253,16 @@ def list_deliveries(
         asked = {**fields.sent(backend), "limit": limit}
         found = backend.page(backend.ask("GET", at("webhooks", webhook_id, "deliveries"), asked))
         empty = f"No deliveries. To send a test event: {program()} webhooks test {webhook_id} {backend.flags}"
-        listed(found, DELIVERY_COLUMNS, json, quiet, empty=empty)
+        row = _in_words if sys.stdout.isatty() else dict  # programs that read columns keep the codes
+        listed(found, DELIVERY_COLUMNS, json, quiet, row=row, empty=empty)
 
 
 @options.on_server(app, "delivery", WEBHOOK_ID, DELIVERY_ID, options.JSON, call=("GET", DELIVERY))
 def get_delivery(server: options.Server, webhook_id: str, delivery_id: str, json: bool) -> None:
     """Show a delivery with what was sent and answered."""
     with server() as backend:
-        shown(backend.one("GET", at("webhooks", webhook_id, "deliveries", delivery_id)), json)
+        found = backend.one("GET", at("webhooks", webhook_id, "deliveries", delivery_id))
+        shown(found if json else _in_words(found), json)
 
 
 @options.on_server(

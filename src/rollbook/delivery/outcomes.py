@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 DELIVERED = "delivered"
 NO_ADDRESS = "no_address"
 """One for both, a name without an address and one with an address that is refused: otherwise whoever can create a
@@ -65,6 +67,37 @@ OF_MAIL: dict[str, str] = {
 }
 """All outcomes of mail but `smtp_400` to `smtp_599`."""
 
+
+class Words(NamedTuple):
+    """An outcome in a few words."""
+
+    short: str
+    """Of one attempt: `Timed out`."""
+    ongoing: str
+    """Of an endpoint, before `since 15:53`: `Not answering in time`."""
+
+
+WORDS: dict[str, Words] = {
+    DELIVERED: Words("Delivered", "Answering"),
+    NO_ADDRESS: Words("No address", "Without an address to send to"),
+    CONNECT_FAILED: Words("No connection", "Unreachable"),
+    TLS_FAILED: Words("TLS failed", "Failing the TLS handshake"),
+    TIMED_OUT: Words("Timed out", "Not answering in time"),
+    DISCONNECTED: Words("Closed without an answer", "Closing connections without an answer"),
+    BAD_RESPONSE: Words("Not HTTP", "Answering something that isn’t HTTP"),
+    TOO_LARGE: Words("Answer too large", "Answering with headers that are too large"),
+    REDIRECTED: Words("Redirected", "Answering with a redirect"),
+    BODY_FAILED: Words("Can’t be written", "Unable to get events in this format"),
+    EXHAUSTED: Words("Given up", "Failing"),
+    NO_STARTTLS: Words("No STARTTLS", "Offering no STARTTLS"),
+    LOGIN_FAILED: Words("Sign-in refused", "Refusing user and password"),
+    REFUSED: Words("Refused", "Refusing connections"),
+    SENDER_REFUSED: Words("Sender refused", "Refusing the sender"),
+    UNFIT_ADDRESS: Words("Address not supported", "Unable to handle the address"),
+    OBSOLETE: Words("No longer needed", "No longer needed"),
+}
+"""All outcomes but those with the status of an answer."""
+
 FORMER = dict.fromkeys(("refused_address", "dns_failed"), NO_ADDRESS)
 """Of deliveries that an earlier version recorded, and what they are called now."""
 
@@ -106,6 +139,12 @@ def is_outcome(text: str) -> bool:
     return text in DESCRIPTIONS or (
         len(text) == 8 and text.startswith("http_") and text[5:].isascii() and text[5:].isdigit() and text[5] in "45"
     )
+
+
+def words(outcome: str) -> Words:
+    """`Answered 500`, of which people need no key."""
+    code = outcome[5:]
+    return WORDS.get(FORMER.get(outcome, outcome)) or Words(f"Answered {code}", f"Answering {code}")
 
 
 def describe(outcome: str) -> str:

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from rollbook import clock
+from rollbook.delivery.plain_text import plain
 from rollbook.records import events
 from rollbook.records.event_types import TYPES
 from rollbook.records.events import Event
@@ -21,8 +22,6 @@ from rollbook.records.events import Event
 Format = Literal["standard", "cloudevents", "slack", "discord", "teams"]
 Content = Literal["full", "thin"]
 
-MAX_VALUE = 100
-"""Characters of a name or another value in a sentence."""
 MAX_CHANGES = 5
 """Changed fields that a sentence lists."""
 MAX_DISCORD = 2000
@@ -160,11 +159,11 @@ def _sentences(event: Event) -> Iterator[str]:
     found = TYPES.get(event.type)
     says = event.type if found is None else found.says.removesuffix(".")
     named = (about.name, about.group_name, about.description, about.message, about.url, about.id)
-    subject = next(filter(None, map(_plain, named)), "")
-    if subject and (address := _plain(about.email)):
+    subject = next(filter(None, map(plain, named)), "")
+    if subject and (address := plain(about.email)):
         subject = f"{subject} ({address})"
     yield f"{says}: {subject}" if subject else f"{says}."
-    if reason := _plain(about.status_reason) or (about.missed and f"{about.missed} events"):
+    if reason := plain(about.status_reason) or (about.missed and f"{about.missed} events"):
         yield str(reason)
     yield from _changes(event)
     if by := _by(event):
@@ -180,9 +179,9 @@ def _changes(event: Event) -> Iterator[str]:
     for name in changed[:MAX_CHANGES]:
         old, new = before[name], after.get(name)
         if isinstance(old, str) and isinstance(new, str):
-            yield f"{_plain(name)}: {_plain(old)} → {_plain(new)}"
+            yield f"{plain(name)}: {plain(old)} → {plain(new)}"
         else:
-            yield f"{_plain(name)} changed"
+            yield f"{plain(name)} changed"
     if len(changed) > MAX_CHANGES:
         yield f"{len(changed) - MAX_CHANGES} more fields changed"
 
@@ -199,18 +198,6 @@ def _link(event: Event, source: str) -> list[str]:
     """The page of the user, unless they are gone."""
     is_there = event.user_id and event.type not in ("user.deleted", "user.purged")
     return [f"{source}/admin/users/{event.user_id}"] if is_there else []
-
-
-def _plain(value: Any) -> str:
-    """One line of visible characters: no control, no invisible and no direction-changing ones. Empty if it is not
-    text."""
-    if not isinstance(value, str):
-        return ""
-    text = value[: 4 * MAX_VALUE]
-    if not text.isprintable():
-        text = "".join([each if each.isprintable() else " " if each.isspace() else "" for each in text])
-    text = " ".join(text.split())
-    return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…"
 
 
 def _escape_slack(text: str) -> str:

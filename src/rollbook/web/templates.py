@@ -13,6 +13,7 @@ from msgspec import UNSET
 
 from rollbook import __version__, clock, units
 from rollbook.actions import browsers
+from rollbook.delivery import outcomes
 from rollbook.languages import NAMES, Language
 from rollbook.web import assets
 
@@ -72,6 +73,7 @@ def environment() -> Environment:
         "elapsed": units.elapsed,
         "given": given,
         "number": number,
+        "outcome": outcome,
         "rfc3339": clock.format_time,
         "size": units.size,
         "status_kind": status_kind,
@@ -123,6 +125,11 @@ def time(
 def moment(at: int) -> str:
     """`25 Nov, 10:00:03 UTC`."""
     return f"{datetime.fromtimestamp(at // clock.SECOND, UTC):%-d %b, %H:%M:%S} UTC"
+
+
+def outcome(name: str) -> str:
+    """How an attempt to send an event or a mail ended, in a few words."""
+    return outcomes.words(name).short
 
 
 def given(value: Any, otherwise: str) -> Any:

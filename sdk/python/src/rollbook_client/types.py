@@ -1449,8 +1449,14 @@ class WebhookHealth(Model):
     """
     next_attempt_at: datetime | None
     """When what has failed is tried again. Null: nothing waits for that."""
-    _kinds = {"next_attempt_at": time}
-    _known = ("delivered", "failed", "last_outcome", "waiting", "next_attempt_at")
+    failing_since: datetime | None
+    """When the first event failed after the last one that was delivered. Null: none has."""
+    summary: str
+    """What the webhook is doing and why, in a sentence for people, whose wording can change. With the scope
+    `events:read`, it quotes what the endpoint answered.
+    """
+    _kinds = {"next_attempt_at": time, "failing_since": time}
+    _known = ("delivered", "failed", "last_outcome", "waiting", "next_attempt_at", "failing_since", "summary")
 
 
 class Webhook(Model):

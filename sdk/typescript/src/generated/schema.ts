@@ -3088,7 +3088,9 @@ export interface components {
          *       "failed": 0,
          *       "last_outcome": "delivered",
          *       "waiting": 0,
-         *       "next_attempt_at": null
+         *       "next_attempt_at": null,
+         *       "failing_since": null,
+         *       "summary": "Works: the last delivery succeeded on 27 Oct 2023, 11:00 UTC."
          *     }
          */
         WebhookHealth: {
@@ -3118,6 +3120,17 @@ export interface components {
              * @example 2023-10-27T10:00:00Z
              */
             next_attempt_at: string | null;
+            /**
+             * Format: date-time
+             * @description When the first event failed after the last one that was delivered. Null: none has.
+             * @example 2023-10-27T10:00:00Z
+             */
+            failing_since: string | null;
+            /**
+             * @description What the webhook is doing and why, in a sentence for people, whose wording can change. With the scope `events:read`, it quotes what the endpoint answered.
+             * @example Answering 500 since 27 Oct 2023, 10:53 UTC: TypeError: user is undefined.
+             */
+            summary: string;
         };
         /**
          * @description `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers that should not get personal data.

@@ -57,6 +57,8 @@ class Webhook(NamedTuple):
     sealed_url: Hidden[bytes | None] = None  # then `url` is masked
     status: str = "enabled"
     status_reason: str | None = None
+    status_by: Hidden[str | None] = None  # who set it: a user, `cli` or `system`
+    status_at: Hidden[int | None] = None
     version: Hidden[int] = 1
     created_at: Time = 0
     updated_at: Time = 0
@@ -158,7 +160,7 @@ def new_id() -> str:
 async def add(tx: Tx, new: Webhook) -> Webhook:
     """Its cursor starts at the end of the log."""
     now = clock.now()
-    webhook = new._replace(created_at=now, updated_at=now)
+    webhook = new._replace(status_at=now, created_at=now, updated_at=now)
     await tx.run(ADD, *webhook)
     await cursors.start(tx, webhook.id, await cursors.newest(tx))
     tx.notify(CHANNEL)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from rollbook import clock
 from rollbook.records import event_types, events, webhooks
 from rollbook.records.events import Actor
-from rollbook.records.presenting import Time, presenter
+from rollbook.records.presenting import Hidden, Time, presenter
 from rollbook.records.webhooks import Webhook, cursors
 from rollbook.storage.database import Queries, Row, Tx
 
@@ -18,16 +18,26 @@ MAX_FAILING = 10_000
 REPORT_PAUSE = clock.DAY
 """Between two events that report missed ones, for as long as it goes on."""
 
+LOOKED_AT = 50
+"""The newest attempts, of a webhook with failures, from which its page says since when it fails as it does."""
+
 OF_ONE = """
     SELECT (SELECT CAST(coalesce(sum(delivered), 0) AS bigint) FROM webhook_hours AS h
       WHERE h.webhook_id = c.webhook_id AND hour > ?),
            (SELECT CAST(coalesce(sum(failed), 0) AS bigint) FROM webhook_hours AS h
              WHERE h.webhook_id = c.webhook_id AND hour > ?),
-           (SELECT outcome FROM webhook_deliveries AS d WHERE d.webhook_id = c.webhook_id ORDER BY d.id DESC LIMIT 1),
+           d.outcome, d.created_at,
            (SELECT count(*) FROM webhook_lanes AS l WHERE l.webhook_id = c.webhook_id),
            (SELECT min(next_at) FROM webhook_lanes AS l WHERE l.webhook_id = c.webhook_id),
-           c.seq, c.open_until
-    FROM webhook_cursors AS c WHERE c.webhook_id = ?"""
+           c.seq, c.open_until, c.failing_since
+    FROM webhook_cursors AS c LEFT JOIN webhook_deliveries AS d ON d.webhook_id = c.webhook_id AND d.id = (
+        SELECT max(id) FROM webhook_deliveries AS n WHERE n.webhook_id = c.webhook_id)
+    WHERE c.webhook_id = ?"""
+# What was given up is noted after its last attempt, which says why.
+LATEST = """
+    SELECT id, outcome, created_at, trigger FROM webhook_deliveries
+    WHERE webhook_id = ? AND outcome != 'exhausted' ORDER BY id DESC LIMIT ?"""
+ANSWER = "SELECT response, response_type FROM webhook_deliveries WHERE webhook_id = ? AND id = ?"
 
 STATUSES = """
     SELECT CAST(coalesce(sum(CASE WHEN status = 'enabled' THEN 1 ELSE 0 END), 0) AS bigint),
@@ -64,6 +74,13 @@ UNREPORTED = "SELECT webhook_id, missed FROM webhook_cursors WHERE missed > 0 AN
 REPORTED = "UPDATE webhook_cursors SET missed = missed - ?, told_at = ? WHERE webhook_id = ?"
 
 
+class Attempt(NamedTuple):
+    id: str
+    outcome: str
+    at: int
+    trigger: str
+
+
 class WebhookHealth(NamedTuple):
     """Health of one webhook."""
 
@@ -75,6 +92,16 @@ class WebhookHealth(NamedTuple):
     """Events of the log that it has not gone through, those it did not ask for among them, and those that failed and
     are tried again."""
     next_attempt_at: Time | None
+    failing_since: Time | None = None
+    """The first failure after the last event that was delivered."""
+    last_at: Hidden[int | None] = None
+    failing: Hidden[int] = 0
+    """Events, or users with an event, that failed and are tried again."""
+    latest: Hidden[tuple[Attempt, ...]] = ()
+    """The newest attempts, newest first, where something has failed."""
+    answer: Hidden[str | None] = None
+    """What came back from the last of them that failed: a stranger's text."""
+    answer_type: Hidden[str | None] = None
 
 
 public = presenter(WebhookHealth)
@@ -115,10 +142,23 @@ async def of(queries: Queries, webhook_ids: Sequence[str]) -> list[WebhookHealth
         if row is None:  # it was deleted a moment ago
             found.append(WebhookHealth(0, 0, None, 0, None))
             continue
-        delivered, failed, last, lanes, next_at, seq, open_until = row
+        delivered, failed, last, last_at, lanes, next_at, seq, open_until, failing_since = row
         due = [at for at in (next_at, open_until) if at is not None]
-        found.append(WebhookHealth(delivered, failed, last, max(0, newest - seq) + lanes, max(due) if due else None))
+        waiting = max(0, newest - seq) + lanes
+        seen = WebhookHealth(
+            delivered, failed, last, waiting, max(due) if due else None, failing_since, last_at, failing=lanes
+        )
+        has_failed = lanes or failing_since is not None or last not in (None, "delivered")
+        found.append(await _with_failure(queries, id, seen) if has_failed else seen)
     return found
+
+
+async def _with_failure(queries: Queries, id: str, seen: WebhookHealth) -> WebhookHealth:
+    latest = tuple([Attempt._make(row) for row in await queries.all(LATEST, id, LOOKED_AT)])
+    failed = next((each for each in latest if each.outcome != "delivered"), None)
+    answer = None if failed is None else await queries.one(ANSWER, id, failed.id)
+    response, type = answer or (None, None)
+    return seen._replace(latest=latest, answer=response, answer_type=type)
 
 
 async def backlog(queries: Queries) -> Backlog:

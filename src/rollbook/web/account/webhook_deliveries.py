@@ -60,13 +60,23 @@ async def show(page: PageRequest) -> Response:
         given=given,
         deliveries=found.items,
         problems=problems,
-        outcomes=[("", "All"), (FAILED, "Failed"), *((name, name) for name in outcomes.DESCRIPTIONS)],
+        outcomes=[
+            ("", "All"),
+            (FAILED, "Failed"),
+            *((name, outcomes.words(name).short) for name in outcomes.DESCRIPTIONS),
+        ],
         types=[("", "All"), *((name, name) for name in event_types.TYPES)],
         triggers=TRIGGERS,
         is_filtered=bool(kept),
         newest=f"{here}?{urlencode(kept)}" if before else None,
         older=f"{here}?{urlencode({**kept, 'before': found.items[-1].id})}" if found.more else None,
     )
+
+
+def _outcomes(chosen: str) -> list[tuple[str, str]]:
+    """Outcomes to choose from, with the one that a link has chosen."""
+    found = dict.fromkeys((*outcomes.DESCRIPTIONS, *((chosen,) if outcomes.is_outcome(chosen) else ())))
+    return [("", "All"), (FAILED, "Failed"), *((name, outcomes.words(name).short) for name in found)]
 
 
 async def show_one(page: PageRequest) -> Response:

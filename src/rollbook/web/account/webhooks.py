@@ -20,7 +20,7 @@ from rollbook.actions.webhooks import WebhookDetails
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
 from rollbook.records import event_types, users
-from rollbook.records.webhooks import INBOX, REASONS, Webhook, health, sealed_headers
+from rollbook.records.webhooks import INBOX, Webhook, health, sealed_headers
 from rollbook.storage.database import Queries
 from rollbook.web import event_choices, forms, plots, shown_once
 from rollbook.web.page_request import PageRequest, header_lines
@@ -47,16 +47,10 @@ PAYLOADS = {"full": "The whole event", "thin": "Only IDs and the type"}
 ORDERINGS = {"user": "In order for each user", "none": "In any order"}
 
 
-class WebhookState(NamedTuple):
-    kind: str
-    text: str
-
-
 class ListedWebhook(NamedTuple):
     """A webhook in a list. `owner` is None where the user was erased, or it is the person's own list."""
 
     seen: WebhookDetails
-    state: WebhookState
     spark: Any
     owner: str | None
 
@@ -168,15 +162,6 @@ def title(webhook: Webhook) -> str:
     return webhook.description or ("Inbox" if webhook.url == INBOX else webhook.url)
 
 
-def state(seen: WebhookDetails) -> WebhookState:
-    webhook, health = seen.webhook, seen.health
-    if webhook.status != "enabled":
-        return WebhookState("bad" if webhook.status == "disabled" else "warn", webhook.status.capitalize())
-    if health.last_outcome in (None, "delivered"):
-        return WebhookState("ok", "Enabled")
-    return WebhookState("warn", "Failing")
-
-
 async def rows(page: PageRequest, found: list[WebhookDetails], with_owners: bool = False) -> list[ListedWebhook]:
     since, until = last_day()
     ids = [seen.webhook.id for seen in found]
@@ -184,9 +169,7 @@ async def rows(page: PageRequest, found: list[WebhookDetails], with_owners: bool
         _more, ids, since, {seen.webhook.user_id for seen in found} if with_owners else ()
     )
     return [
-        ListedWebhook(
-            seen, state(seen), plots.spark(hours[seen.webhook.id], since, until), names.get(seen.webhook.user_id)
-        )
+        ListedWebhook(seen, plots.spark(hours[seen.webhook.id], since, until), names.get(seen.webhook.user_id))
         for seen in found
     ]
 
@@ -265,8 +248,6 @@ async def _page(
         headers=headers,
         section=section(page, webhook),
         title=title(webhook),
-        state=state(seen),
-        reason=REASONS.get(webhook.status_reason or "", ""),
         is_own=is_own(page, webhook),
         owner=owner,
         creator=creator,
