@@ -77,8 +77,8 @@ TABLES = (
 )
 
 
-EMPTY = ["deleted_groups", "token_requests", "erased_events"]
-"""What is asked for and what is left of a group is done within seconds; only versions before wrote into `erased_events`."""
+EMPTY = ["deleted_groups", "token_requests", "erased_events", "server_usage"]
+"""What is asked for and what is left of a group is done within seconds; only versions before wrote into the others."""
 
 
 class Kept(NamedTuple):

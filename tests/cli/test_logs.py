@@ -57,11 +57,15 @@ def test_usage_is_shown_by_endpoint_and_key(server: Server, place: tuple[str, ..
     assert [(each["route"], each["requests"]) for each in found["routes"]] == [("GET /v1/users/{userId}", 3)]
     assert [line.split("\t")[:2] for line in good(*asked).splitlines()[1:]] == [
         ["GET /v1/users/{userId}", "3"],
-        [key["id"], "3"],
+        ["app", "3"],
     ]
+    assert good(*asked).splitlines()[-1].endswith(f"\t{key['id']}")
+    whole = good("usage", "--all", *place).splitlines()
+    assert f"{user['name']}\t3\t0\t0\t0\t{user['id']}" in whole and f"app\t3\t0\t0\t0\t{key['id']}" in whole
+    assert "not both" in refused("usage", user["email"], "--all", *place, code=2)
     assert "24h" in refused("usage", user["email"], "--period", "1y", *place, code=2)
     if place[0] == "--data":
-        assert "Name a user" in refused("usage", *place, code=2)
+        assert good("usage", *place) == good("usage", "--all", *place)
 
 
 def test_counts_of_one_are_singular(server: Server, place: tuple[str, ...]) -> None:

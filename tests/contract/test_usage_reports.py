@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx2
@@ -73,7 +74,11 @@ def test_it_tells_calls_apart_by_key_endpoint_and_limit(member: Someone, http: h
     assert found["total"] == counts(10, 3, 2)
     assert sum(each["requests"] for each in found["intervals"]) == 10
     assert all(found["since"] <= each["at"] < found["until"] for each in found["intervals"])
-    assert found["keys"] == [{"key_id": member.key, **counts(7, 3)}, {"key_id": member.other_key, **counts(3, 0, 2)}]
+    assert found["users"] == []
+    assert found["keys"] == [
+        {"key_id": member.key, "name": "a", "user_id": member.id, **counts(7, 3)},
+        {"key_id": member.other_key, "name": "a", "user_id": member.id, **counts(3, 0, 2)},
+    ]
     routes = {each.pop("route"): each for each in found["routes"]}
     assert routes.keys() == {"GET /v1/users/{userId}", "GET /v1/keys", "GET /v1/events", "GET /v1/sessions"}
     own = routes["GET /v1/users/{userId}"]
@@ -96,6 +101,43 @@ def test_own_usage_is_the_default_and_counted_by_the_day_over_months(member: Som
     assert before["user_id"] == member.id and before["interval"] == "day" and before["total"]["requests"] >= 10
     assert all(each["at"].endswith("T00:00:00Z") for each in before["intervals"])
     assert usage(member.http)["user_id"] == member.id
+
+
+def test_the_whole_server_is_told_apart_by_user_and_key_with_the_names_that_a_caller_may_read(
+    member: Someone, server: Server, http: httpx2.Client
+) -> None:
+    before = usage(http, user="all", period="24h")
+    name = http.get(f"/v1/users/{member.id}").json()["name"]
+    assert before["user_id"] is None
+    assert {"user_id": member.id, "name": name, **counts(10, 3, 2)} in before["users"]
+    assert {"key_id": member.key, "name": "a", "user_id": member.id, **counts(7, 3)} in before["keys"]
+    assert sum(each["requests"] for each in before["users"]) == before["total"]["requests"]
+    assert sum(each["requests"] for each in before["keys"]) == before["total"]["requests"]
+    assert {"window": "key-hour", "refused": 2} in before["rate_limits"]
+    with server.http(new_key(http, scopes=["requests:read"])) as reader:
+        found = usage(reader, user="all")
+        assert {each["name"] for each in (*found["users"], *found["keys"])} == {None}
+        assert member.id in [each["user_id"] for each in found["users"]]
+    assert member.http.get("/v1/usage", params={"user": "all"}).status_code == 403
+    answer = http.get("/v1/usage", params={"user": "all", "key": member.key})
+    assert (answer.status_code, answer.json()["param"]) == (400, "key")
+
+
+@once
+def test_the_overview_counts_what_the_log_has_and_no_pages(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as server, server.http() as http, signed_in(server) as owner:
+        for _ in range(10):
+            assert owner.get("/admin").status_code == 200
+        new_user(http)
+        deadline = time.monotonic() + 30
+        while True:
+            [shown] = re.findall(r"API requests, 24 hours</p><p class=\"number\">([0-9,]+)", owner.get("/admin").text)
+            logged = len(http.get("/v1/requests", params={"limit": 100}).json())
+            # What was asked for last may have come between the two.
+            if 0 < logged == int(shown) < 100:
+                break
+            assert time.monotonic() < deadline, (shown, logged)
+            time.sleep(0.3)
 
 
 @once

@@ -25,7 +25,8 @@ from rollbook.observe.usage_buffer import Share, UsageBucket, UsageBuffer
 from rollbook.records import request_log, usage, usage_folding, users
 from rollbook.records.request_log import END, Logged, Search
 from rollbook.records.usage import Hour, OfKey, OfRoute, UsageBatch
-from rollbook.storage.database import Database, Queries
+from rollbook.storage.database import Database, Queries, Tx
+from rollbook.storage.migrate import migrate
 from rollbook.storage.sqlite import SQLite
 from tests.engines import ENGINES, migrated
 
@@ -257,11 +258,63 @@ def test_counts_of_all_workers_add_up_by_user_key_and_hour(busy: World) -> None:
     assert read(usage.hours, "user_a", 0, "key_a1") == [hour("key_a1")]
     assert read(usage.hours, "user_b", 0) == [hour("key_b")]
     assert read(usage.hours, "user_a", 0, "key_b") == read(usage.hours, "user_c", 0) == []
-    assert read(usage.server_hours, 0) == [hour()]
-    assert read(usage.hours, "user_a", START + clock.HOUR) == read(usage.server_hours, START + clock.HOUR) == []
+    assert read(usage.hours, usage.ALL_USERS, 0) == [hour()]
+    assert (
+        read(usage.hours, "user_a", START + clock.HOUR) == read(usage.hours, usage.ALL_USERS, START + clock.HOUR) == []
+    )
     windows = [window for _, key, _, window in busy.sent if key != "key_b" and window]
     assert read(usage.hit, "user_a", 0) == {name: windows.count(name) for name in set(windows)}
     assert read(usage.hit, "user_a", START + clock.HOUR) == {}
+
+
+def test_the_whole_server_is_counted_by_user_and_key_also_after_a_user_is_erased(busy: World) -> None:
+    read = busy.db.read_now
+
+    def of(*keys: str) -> tuple[int, int, int, int]:
+        return usage.total([hour for key in keys for hour in read(usage.hours, f"user_{key[4]}", 0, key)])[1:]
+
+    by_key = [usage.OfKey(f"user_{key[4]}", key, *of(key)) for key in ("key_a1", "key_a2", "key_b")]
+    by_key.sort(key=lambda each: (-each.requests, each.key_id))
+    assert read(usage.by_key, usage.ALL_USERS, 0) == by_key
+    by_user = [usage.OfUser("user_a", *of("key_a1", "key_a2")), usage.OfUser("user_b", *of("key_b"))]
+    assert read(usage.by_user, 0) == by_user
+    whole = read(usage.hours, usage.ALL_USERS, 0)
+    windows = [window for *_, window in busy.sent if window]
+    assert read(usage.hit, usage.ALL_USERS, 0) == {name: windows.count(name) for name in set(windows)}
+    busy.db.write_now(usage.erased, "user_b", 1_000)
+    assert read(usage.by_user, 0) == by_user[:1]
+    assert read(usage.hours, usage.ALL_USERS, 0) == whole
+
+
+def test_usage_of_the_version_before_is_added_up_for_the_server(world: World) -> None:
+    for key, status in (("key_a1", 200), ("key_a2", 429), ("key_b", 503)):
+        world.request(0, key, status, "minute" if status == 429 else None, route=LIST)
+    world.write(0)
+
+    def seen() -> list[Any]:
+        return [
+            world.db.read_now(what, usage.ALL_USERS, 0)
+            for what in (usage.hours, usage.hit, usage.by_key, usage.by_route)
+        ]
+
+    async def forget(tx: Tx) -> None:
+        for table in ("usage", "usage_limits", "usage_routes"):
+            await tx.run(f"DELETE FROM {table} WHERE user_id = ''")
+        await tx.run("DELETE FROM migrations WHERE name = 'usage_of_the_server'")
+
+    before = seen()
+    world.db.write_now(forget)
+    assert seen() != before
+    migrate(world.db)
+    assert seen() == before
+
+
+def test_not_implemented_is_no_fault_of_the_server(world: World) -> None:
+    for status in (200, 501, 503):
+        world.request(0, "key_a", status)
+    world.write(0)
+    for whose in ("user_a", usage.ALL_USERS):
+        assert world.db.read_now(usage.hours, whose, 0) == [Hour(START, requests=3, errors=1, refused=1, limited=0)]
 
 
 def test_hours_come_in_order_and_only_those_with_requests(world: World) -> None:
@@ -272,7 +325,7 @@ def test_hours_come_in_order_and_only_those_with_requests(world: World) -> None:
     assert [hour.at for hour in world.db.read_now(usage.hours, "user_a", 0)] == [
         START + hour * clock.HOUR for hour in (0, 2, 5)
     ]
-    assert [hour.at for hour in world.db.read_now(usage.server_hours, START + clock.HOUR)] == [
+    assert [hour.at for hour in world.db.read_now(usage.hours, usage.ALL_USERS, START + clock.HOUR)] == [
         START + hour * clock.HOUR for hour in (2, 5)
     ]
 
@@ -297,7 +350,10 @@ def test_endpoints_are_counted_by_key_with_how_long_they_took(world: World) -> N
     assert [each.times for each in found] == [(3, *[0] * 9), (1, *[0] * 9)]
     assert [each[:2] for each in read(usage.by_route, "user_a", 0, "key_a2")] == [("GET /v1/users", 1)]
     assert read(usage.by_route, "user_a", START + clock.HOUR) == []
-    assert read(usage.by_key, "user_a", 0) == [OfKey("key_a1", 3, 0, 1, 1), OfKey("key_a2", 1, 0, 0, 0)]
+    assert read(usage.by_key, "user_a", 0) == [
+        OfKey("user_a", "key_a1", 3, 0, 1, 1),
+        OfKey("user_a", "key_a2", 1, 0, 0, 0),
+    ]
     assert read(usage.hit, "user_a", 0, "key_a1") == {"minute": 1} and read(usage.hit, "user_a", 0, "key_a2") == {}
 
 
@@ -401,7 +457,7 @@ def test_old_lines_and_counts_go_in_small_steps_and_new_ones_stay(world: World) 
     assert {line.at // clock.HOUR for line in world.all_lines()} == {
         START // clock.HOUR + step for step in range(10, 20)
     }
-    for hours in (read(usage.hours, "user_a", 0), read(usage.server_hours, 0)):
+    for hours in (read(usage.hours, "user_a", 0), read(usage.hours, usage.ALL_USERS, 0)):
         assert [hour.at for hour in hours] == [START + step * clock.HOUR for step in range(10, 20)]
     assert read(usage.hit, "user_a", 0) == {"minute": 10}
     assert [each.requests for each in read(usage.by_route, "user_a", 0)] == [10]

@@ -1325,8 +1325,14 @@ UsagePeriod = Literal["24h", "7d", "30d", "90d"]
 
 
 class ReadUsage(Query):
-    user: Annotated[SomeUser, says("Usage of this user. Default: your own.")] | None = None
-    key: Annotated[SomeKey, says("Only requests with this API key.")] | None = None
+    user: (
+        Annotated[
+            SomeUser,
+            says("Usage of this user. Default: your own. Admins can pass `all` for that of the whole server."),
+        ]
+        | None
+    ) = None
+    key: Annotated[SomeKey, says("Only requests with this API key of the user.")] | None = None
     period: Annotated[
         UsagePeriod,
         Meta(

@@ -41,6 +41,11 @@ def reaches_all(by: Principal, scope: str) -> bool:
     return scope in by.caller.scopes_on_all
 
 
+def reaches(by: Principal, scope: str, user_id: str | None) -> bool:
+    """Test whether this scope reaches this user, or without one every user."""
+    return reaches_all(by, scope) or (user_id == by.user_id and scope in by.caller.scopes_on_self)
+
+
 def may_touch(by: Principal, role: str) -> None:
     """Only an owner changes an owner, or makes one. Raises InsufficientScope."""
     if role == "owner" and by.role != "owner":

@@ -499,7 +499,8 @@ USAGE = {
     "interval": "hour",
     "total": {"requests": 96, **_COUNTS},
     "intervals": [{"at": "2023-10-27T10:00:00Z", "requests": 96, **_COUNTS}],
-    "keys": [{"key_id": examples.KEY_ID, "requests": 96, **_COUNTS}],
+    "users": [],
+    "keys": [{"key_id": examples.KEY_ID, "name": "Backend", "user_id": CHARLIE_ID, "requests": 96, **_COUNTS}],
     "routes": [{"route": "GET /v1/users/{userId}", "requests": 96, **_COUNTS, "p50_ms": 0.31, "p95_ms": 0.92}],
     "rate_limits": [],
 }

@@ -51,7 +51,7 @@ from rollbook.records.keys import Key
 from rollbook.records.one_time_tokens import Token
 from rollbook.records.request_log import Logged
 from rollbook.records.second_factors import SecondFactor
-from rollbook.records.usage import Hour, OfKey, OfRoute
+from rollbook.records.usage import Hour, OfKey, OfRoute, OfUser
 from rollbook.records.user_list import UserPage
 from rollbook.records.user_list.query import Position
 from rollbook.records.users import User
@@ -542,7 +542,16 @@ def usage(call: Call, found: Usage) -> Response:
             interval="hour" if found.step == clock.HOUR else "day",
             total=types.UsageCounts(**_counts(found.total)),
             intervals=[types.UsageInterval(at=clock.format_time(each.at), **_counts(each)) for each in found.intervals],
-            keys=[types.KeyUsage(key_id=each.key_id, **_counts(each)) for each in found.keys],
+            users=[
+                types.UserUsage(user_id=each.user_id, name=found.names.get(each.user_id), **_counts(each))
+                for each in found.users
+            ],
+            keys=[
+                types.KeyUsage(
+                    key_id=each.key_id, name=found.names.get(each.key_id), user_id=each.user_id, **_counts(each)
+                )
+                for each in found.keys
+            ],
             routes=[
                 types.RouteUsage(
                     route=each.route, **_counts(each), p50_ms=each.quantile(0.5), p95_ms=each.quantile(0.95)
@@ -554,7 +563,7 @@ def usage(call: Call, found: Usage) -> Response:
     )
 
 
-def _counts(of: Hour | OfKey | OfRoute) -> dict[str, int]:
+def _counts(of: Hour | OfUser | OfKey | OfRoute) -> dict[str, int]:
     return {
         "requests": of.requests,
         "client_errors": of.refused,

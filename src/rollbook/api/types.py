@@ -799,9 +799,9 @@ class UsageCounts(Struct, frozen=True, kw_only=True):
     """Requests: all of them, and those that failed."""
 
     requests: Annotated[int, number("All requests.", examples=[1204])]
-    client_errors: Annotated[int, number("Requests answered with a 4xx status other than 429.", examples=[17])]
+    client_errors: Annotated[int, number("Requests answered with a 4xx status other than 429, or 501.", examples=[17])]
     rate_limited: Annotated[int, number("Requests answered with 429.", examples=[12])]
-    server_errors: Annotated[int, number("Requests answered with a 5xx status.", examples=[0])]
+    server_errors: Annotated[int, number("Requests answered with a 5xx status other than 501.", examples=[0])]
 
 
 class UsageInterval(UsageCounts, frozen=True, kw_only=True):
@@ -810,10 +810,28 @@ class UsageInterval(UsageCounts, frozen=True, kw_only=True):
     at: Annotated[str, moment("The beginning of the hour or day.", "2023-10-27T10:00:00Z")]
 
 
+class UserUsage(UsageCounts, frozen=True, kw_only=True):
+    """Requests with the API keys of a user."""
+
+    user_id: Annotated[str, identifier("ID of the user, who may be deleted.", CHARLIE_ID)]
+    name: (
+        Annotated[
+            str,
+            says("Name of the user. Null: you can't read it, or the user was erased.", examples=["Charlie Chaplin"]),
+        ]
+        | None
+    )
+
+
 class KeyUsage(UsageCounts, frozen=True, kw_only=True):
     """Requests with an API key."""
 
     key_id: Annotated[str, identifier("ID of the API key, which may be revoked.", examples.KEY_ID)]
+    name: (
+        Annotated[str, says("Name of the key. Null: you can't read it, or the key was erased.", examples=["Backend"])]
+        | None
+    )
+    user_id: Annotated[str, identifier("ID of the key's user.", CHARLIE_ID)]
 
 
 class RouteUsage(UsageCounts, frozen=True, kw_only=True):
@@ -854,15 +872,19 @@ class WindowUsage(Struct, frozen=True, kw_only=True):
 
 
 class UsageReport(Struct, frozen=True, kw_only=True):
-    """Requests that a user made with API keys."""
+    """Requests made with API keys, by a user or by all."""
 
-    user_id: Annotated[str, identifier("ID of the user.", CHARLIE_ID)]
+    user_id: Annotated[str, identifier("ID of the user. Null: all users.", CHARLIE_ID)] | None
     period: Annotated[str, says("How far it looks back.", examples=["7d"])]
     since: Annotated[str, moment("The beginning of the first interval.", "2023-10-21T00:00:00Z")]
     until: Annotated[str, moment("The end of the last interval, which is still running.", "2023-10-27T11:00:00Z")]
     interval: Annotated[str, says("`hour` or `day`.", examples=["hour"])]
     total: UsageCounts
     intervals: Annotated[list[UsageInterval], array("The hours or days with requests, oldest first.", 200)]
+    users: Annotated[
+        list[UserUsage],
+        array("The same by user, those with the most requests first. Empty, unless it is the whole server's.", 100),
+    ]
     keys: Annotated[list[KeyUsage], array("The same by API key, those with the most requests first.", 100)]
     routes: Annotated[list[RouteUsage], array("The same by endpoint, those with the most requests first.", 200)]
     rate_limits: Annotated[list[WindowUsage], array("The windows of rate limits that refused requests.", 100)]

@@ -1,8 +1,12 @@
-"""`rollbook usage`: the requests that a user made with API keys."""
+"""`rollbook usage`: the requests that a user, or the whole server, made with API keys."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 from rollbook.actions import arguments
+from rollbook.actions.usage import ALL
 from rollbook.cli import options
 from rollbook.cli.completion import emails
 from rollbook.cli.failures import Misuse
@@ -17,17 +21,20 @@ USAGE = "/v1/usage"
     None,
     "usage",
     options.argument("user", "USER", required=False, shell_complete=emails),
+    options.option("--all", "Usage of the whole server, by user and API key."),
     options.JSON,
     fields=arguments.ReadUsage,
     call=("GET", USAGE),
     elsewhere={"user": "USER"},
 )
-def app(server: options.Server, fields: Fields, user: str | None, json: bool) -> None:
-    """Show a user's requests by endpoint and by API key, and how long they took. Without USER, your own."""
+def app(server: options.Server, fields: Fields, user: str | None, all: bool, json: bool) -> None:
+    """Show requests by endpoint and by API key, and how long they took: your own, those of USER, or with --all those of
+    the whole server, by user too."""
+    if user is not None and all:
+        raise Misuse("Pass USER or --all, not both.")
     with server() as backend:
-        if user is None and backend.is_operator:
-            raise Misuse("Name a user: rollbook usage EMAIL")
-        whose = {"user": backend.user(user)["id"]} if user else {}
+        all = all or (user is None and backend.is_operator)
+        whose = {"user": ALL} if all else {"user": backend.user(user)["id"]} if user else {}
         found = backend.one("GET", USAGE, {**whose, **fields.sent(backend)})
         if json:
             as_json(found)
@@ -38,4 +45,14 @@ def app(server: options.Server, fields: Fields, user: str | None, json: bool) ->
             f"{total['rate_limited']:,} rate limited, {counted(total['server_errors'], 'server error')}"
         )
         table(("route", *COUNTS, "p50_ms", "p95_ms"), found["routes"])
-        table(("key_id", *COUNTS), found["keys"])
+        if all:
+            table(("name", *COUNTS, "user_id"), _with_others(total, found["users"]))
+        table(("name", *COUNTS, "key_id"), _with_others(total, found["keys"]))
+
+
+def _with_others(total: dict[str, int], some: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """And a line for those that are not among them."""
+    yield from ({**each, "name": each["name"] or "-"} for each in some)
+    rest = {name: max(0, total[name] - sum(each[name] for each in some)) for name in COUNTS}
+    if rest["requests"]:
+        yield {"name": "(others)", "user_id": "-", "key_id": "-", **rest}

@@ -147,8 +147,8 @@ TOOLS = {
         Tool(
             "usage_and_limits",
             "GET /v1/usage",
-            "Counts the API requests of a user by endpoint and API key, with errors and refusals by the rate limit. "
-            "`limits` is what is left to this API key.",
+            "Counts the API requests of a user, or with the user `all` those of the whole server by user, by endpoint "
+            "and API key, with errors and refusals by the rate limit. `limits` is what is left to this API key.",
             "user key period",
         ),
         Tool(

@@ -1,4 +1,5 @@
-"""Buffers usage counts and request-log lines until `jobs/usage` writes them to the database.
+"""Buffers usage counts and request-log lines of requests with an API key until `jobs/usage` writes them to the
+database.
 
 Each request is counted in a bucket: one for each API key, status and exceeded window of an hour. The first requests of
 a bucket are also kept as lines. All of it runs on the event loop, which no thread may keep waiting for the
@@ -143,8 +144,8 @@ class UsageBucket:
 
     def __init__(
         self,
-        user_id: str | None,
-        key_id: str | None,
+        user_id: str,
+        key_id: str,
         status: int,
         limited_by: str | None,
         hour: int,
@@ -182,9 +183,9 @@ class UsageBuffer:
         self._max_lines = MAX_LINES if lines else 0
         self._worker = worker
         self._workers = workers
-        self._open: dict[tuple[str | None, int, str | None], UsageBucket] = {}
+        self._open: dict[tuple[str, int, str | None], UsageBucket] = {}
         self._closed: deque[UsageBucket] = deque()
-        self._requeued: dict[tuple[int, str | None, int, str | None], UsageBucket] = {}
+        self._requeued: dict[tuple[int, str, int, str | None], UsageBucket] = {}
         self._waiting = self._bytes = 0
         self._last_time = 0
         self._shares: dict[str, Share] = {}
@@ -196,19 +197,22 @@ class UsageBuffer:
             self._record(request, status, microseconds, at)
 
     def _record(self, request: Request, status: int, microseconds: int, at: int) -> None:
+        user_id, key_id = request.user_id, request.key_id
+        if user_id is None or key_id is None:
+            return
         at += self._worker - at % self._workers
         if at <= self._last_time < at + clock.SECOND:  # not after the clock was set back by more
             at = self._last_time + self._workers
         self._last_time = at
-        bucket = self._open.get((request.key_id, status, request.limited_by))
+        bucket = self._open.get((key_id, status, request.limited_by))
         if bucket is None or not 0 <= at - bucket.hour < clock.HOUR:
-            bucket = self._new_bucket(request, status, at)
+            bucket = self._new_bucket(user_id, key_id, status, request.limited_by, at)
             if bucket is None:
                 self.lost += 1
                 return
         bucket.count += 1
         route = request.route
-        if route is not None and request.key_id is not None:
+        if route is not None:
             counted = bucket.routes.get(id(route))
             if counted is None:
                 counted = bucket.routes[id(route)] = (f"{route.method} {route.path}", [0] * (len(DURATIONS) + 1))
@@ -264,7 +268,7 @@ class UsageBuffer:
             name = (bucket.hour, bucket.key_id, bucket.status, bucket.limited_by)
             again = self._requeued.get(name)
             if again is None:
-                if len(self._requeued) >= MAX_BUCKETS and bucket.key_id is not None:
+                if len(self._requeued) >= MAX_BUCKETS:
                     self.lost += bucket.count
                     continue
                 again = UsageBucket(
@@ -278,27 +282,25 @@ class UsageBuffer:
                 known[:] = [one + other for one, other in zip(known, times, strict=True)]
         return lost
 
-    def _new_bucket(self, request: Request, status: int, at: int) -> UsageBucket | None:
+    def _new_bucket(
+        self, user_id: str, key_id: str, status: int, limited_by: str | None, at: int
+    ) -> UsageBucket | None:
         """None when there are too many."""
-        key_id = request.key_id
-        name = (key_id, status, request.limited_by)
+        name = (key_id, status, limited_by)
         if name in self._open:
             self._closed.append(self._open[name])  # of another hour
-        elif len(self._open) + len(self._closed) >= MAX_BUCKETS and key_id is not None:
+        elif len(self._open) + len(self._closed) >= MAX_BUCKETS:
             return None
-        max_lines = 0 if key_id is None else self._max_lines
         hour = at - at % clock.HOUR
-        bucket = UsageBucket(
-            request.user_id, key_id, status, request.limited_by, hour, max_lines, self._share(request.user_id, hour)
-        )
+        bucket = UsageBucket(user_id, key_id, status, limited_by, hour, self._max_lines, self._share(user_id, hour))
         self._open[name] = bucket
         return bucket
 
-    def _share(self, user_id: str | None, hour: int) -> Share:
+    def _share(self, user_id: str, hour: int) -> Share:
         if hour != self._shares_of or len(self._shares) >= MAX_USERS:
             self._shares_of = hour
             self._shares.clear()
-        return self._shares.setdefault(user_id or "", Share())
+        return self._shares.setdefault(user_id, Share())
 
     def _describe_client(self, bucket: UsageBucket, request: Request) -> tuple[int, bytes]:
         """The index of the request's client among those of the bucket, where it is added if it is new; the fields of

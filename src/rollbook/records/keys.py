@@ -129,7 +129,8 @@ _NARROW, _USED = "scopes IS NOT NULL", "last_used_at IS NOT NULL"
 MILESTONES = f"SELECT {_ANY.format(_NARROW)}, {_ANY.format(_USED)}, {_ANY.format(f'{_NARROW} AND {_USED}')}"
 MAX_NAMES = 100
 """IDs whose names one statement reads."""
-NAMES = f"SELECT id, name, last_four FROM keys WHERE user_id = ? AND id IN ({', '.join('?' * MAX_NAMES)})"
+NAMES_OF_ALL = f"SELECT id, name, last_four FROM keys WHERE id IN ({', '.join('?' * MAX_NAMES)})"
+NAMES = f"{NAMES_OF_ALL} AND user_id = ?"
 OF_SCIM = f"SELECT {COLUMNS} FROM keys WHERE kind = 'scim' AND revoked_at IS NULL ORDER BY id DESC LIMIT ?"
 HELD = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?"
 LIVE = """
@@ -225,9 +226,11 @@ async def ended(queries: Queries, user_id: str, limit: int, offset: int) -> list
     return [Key._make(row) for row in rows]
 
 
-async def names(queries: Queries, user_id: str, ids: Sequence[str]) -> list[KeyName]:
-    """Names of those of a user's keys that have one of at most MAX_NAMES IDs, in the order of `ids`."""
-    rows = await queries.all(NAMES, user_id, *ids, *[""] * (MAX_NAMES - len(ids)))
+async def names(queries: Queries, user_id: str | None, ids: Sequence[str]) -> list[KeyName]:
+    """Names of those of a user's keys, or of all users', that have one of at most MAX_NAMES IDs, in the order of
+    `ids`."""
+    text, whose = (NAMES_OF_ALL, ()) if user_id is None else (NAMES, (user_id,))
+    rows = await queries.all(text, *ids, *[""] * (MAX_NAMES - len(ids)), *whose)
     found = {row[0]: KeyName._make(row) for row in rows}
     return [found[id] for id in ids if id in found]
 

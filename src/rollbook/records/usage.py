@@ -23,15 +23,26 @@ Key = tuple[Any, ...]
 class Hour(NamedTuple):
     at: int  # its first microsecond
     requests: int
-    errors: int  # 5xx
-    refused: int  # 4xx other than 429
+    errors: int  # 5xx other than 501
+    refused: int  # 4xx other than 429, and 501
     limited: int  # 429
 
 
 class OfKey(NamedTuple):
     """Usage of one API key."""
 
+    user_id: str
     key_id: str
+    requests: int
+    errors: int
+    refused: int
+    limited: int
+
+
+class OfUser(NamedTuple):
+    """Usage of all keys of one user."""
+
+    user_id: str
     requests: int
     errors: int
     refused: int
@@ -63,8 +74,10 @@ class OfRoute(NamedTuple):
 ALL_KEYS = ""
 """The `key_id` of rows that count what all keys of a user did together: a user with many keys has thousands of rows for
 each of these."""
-MAX_KEYS = 100
-"""API keys of a user that are told apart, those with the most requests first."""
+ALL_USERS = ""
+"""The `user_id` of rows that count the whole server, also what users did who have been erased since."""
+MAX_KEYS = MAX_USERS = 100
+"""API keys and users that are told apart, those with the most requests first."""
 ROW_BYTES = 256
 """Bytes that a row of the log takes beside its lines, with its entries in two indexes."""
 ROWS = 64
@@ -77,7 +90,6 @@ _KEYS = {
     "usage": "hour, user_id, key_id",
     "usage_limits": "hour, user_id, key_id, name",
     "usage_routes": "hour, user_id, key_id, route",
-    "server_usage": "hour",
     "request_log_sizes": "hour",
     "request_log": "id",
 }
@@ -98,7 +110,6 @@ def _delete(table: str, which: str) -> str:
 COUNT = _count("usage", *_NUMBERS)
 COUNT_LIMITS = _count("usage_limits", "limited")
 COUNT_ROUTES = _count("usage_routes", *_NUMBERS, *_TIMES)
-COUNT_SERVER = _count("server_usage", *_NUMBERS)
 COUNT_BYTES = _count("request_log_sizes", "bytes")
 LOG = "INSERT INTO request_log (user_id, key_id, status, limited_by, first, last, left_out, lines) VALUES {rows}"
 EXISTS = "SELECT 1 FROM users WHERE id = ? UNION ALL SELECT 1 FROM deleted_users WHERE id = ?"
@@ -107,20 +118,24 @@ HOURS = (
     "SELECT hour, requests, errors, refused, limited FROM usage WHERE user_id = ? AND key_id = ? AND hour >= "
     "? ORDER BY hour"
 )
-SERVER_HOURS = "SELECT hour, requests, errors, refused, limited FROM server_usage WHERE hour >= ? ORDER BY hour"
 _HIT = "SELECT name, sum(limited) FROM usage_limits WHERE user_id = ? AND hour >= ?{only} GROUP BY name"
 HIT = _HIT.format(only="")
 HIT_OF_KEY = _HIT.format(only=" AND key_id = ?")
-KEYS = f"""
-    SELECT key_id, sum(requests) AS total, sum(errors), sum(refused), sum(limited) FROM usage
-    WHERE user_id = ? AND key_id > '' AND hour >= ? GROUP BY key_id ORDER BY total DESC, key_id LIMIT {MAX_KEYS}"""
+_SUMS = "sum(requests) AS total, sum(errors), sum(refused), sum(limited)"
+_BUSIEST = f"""
+    SELECT min(user_id), key_id, {_SUMS} FROM usage WHERE {{whose}}hour >= ? AND key_id > ''
+    GROUP BY key_id ORDER BY total DESC, key_id LIMIT {MAX_KEYS}"""
+KEYS, KEYS_OF_ALL = _BUSIEST.format(whose="user_id = ? AND "), _BUSIEST.format(whose="")
+USERS = f"""
+    SELECT user_id, {_SUMS} FROM usage WHERE hour >= ? AND user_id > '' AND key_id = ''
+    GROUP BY user_id ORDER BY total DESC, user_id LIMIT {MAX_USERS}"""
 ROUTES = f"""
     SELECT route, sum(requests) AS total, sum(errors), sum(refused), sum(limited),
            {", ".join([f"sum({name})" for name in _TIMES])}
     FROM usage_routes WHERE user_id = ? AND key_id = ? AND hour >= ? GROUP BY route ORDER BY total DESC, route"""
-OLDEST_HOUR = "SELECT hour FROM server_usage ORDER BY hour LIMIT 1"
-EXPIRE_OF_USERS = [_delete(table, "hour < ? ORDER BY hour") for table in ("usage", "usage_limits", "usage_routes")]
-EXPIRE_SERVER = _delete("server_usage", "hour < ? ORDER BY hour")
+OLDEST_HOUR = "SELECT hour FROM usage ORDER BY hour LIMIT 1"
+EXPIRE_DETAILS = [_delete(table, "hour < ? ORDER BY hour") for table in ("usage_limits", "usage_routes")]
+EXPIRE_COUNTS = _delete("usage", "hour < ? ORDER BY hour")
 OLDEST_LINES = "SELECT last FROM request_log ORDER BY last LIMIT 1"
 EXPIRE_LOG = f"{_delete('request_log', 'last < ? ORDER BY last')} RETURNING last, length(lines)"
 LOG_SIZE = "SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT) FROM request_log_sizes WHERE hour > ?"
@@ -147,7 +162,7 @@ class UsageBatch:
     def __init__(self) -> None:
         # Each row once: PostgreSQL changes no row twice in one statement.
         self._sums: dict[str, dict[Key, list[int]]] = {
-            text: {} for text in (COUNT, COUNT_LIMITS, COUNT_ROUTES, COUNT_SERVER, COUNT_BYTES)
+            text: {} for text in (COUNT, COUNT_LIMITS, COUNT_ROUTES, COUNT_BYTES)
         }
         """By statement and key."""
         self._log: list[Any] = []
@@ -155,16 +170,16 @@ class UsageBatch:
         """Users, and what is counted for those who still exist: statements with their values."""
 
     def add(self, bucket: UsageBucket) -> None:
-        self._add(COUNT_SERVER, (bucket.hour,), _numbers(bucket.status, bucket.count))
-        if bucket.user_id is None or bucket.key_id is None:
-            return
+        for count in _counts(bucket, ALL_USERS, ALL_KEYS):
+            self._add(*count)
+        own = _counts_of_user(bucket)
         if bucket.retried:
             values: dict[str, list[Any]] = {}
-            for text, key, numbers in _counts(bucket, bucket.user_id, bucket.key_id):
+            for text, key, numbers in own:
                 values.setdefault(text, []).extend((*key, *numbers))
             self.retried.append((bucket.user_id, list(values.items())))
             return
-        for count in _counts(bucket, bucket.user_id, bucket.key_id):
+        for count in own:
             self._add(*count)
         if lines := bucket.lines:
             packed = pack(bucket.clients, lines)
@@ -195,22 +210,27 @@ class UsageBatch:
         yield from in_rows(LOG, self._log)
 
 
+def _counts_of_user(bucket: UsageBucket) -> Iterator[tuple[str, Key, tuple[int, ...]]]:
+    """Counts of the key and of all keys of its user. What a limit refused is counted for the key alone."""
+    yield from _counts(bucket, bucket.user_id, bucket.key_id)
+    for text, key, numbers in _counts(bucket, bucket.user_id, ALL_KEYS):
+        if text is not COUNT_LIMITS:
+            yield text, key, numbers
+
+
 def _counts(bucket: UsageBucket, user_id: str, key_id: str) -> Iterator[tuple[str, Key, tuple[int, ...]]]:
-    """Counts of the user: statement, key and numbers."""
-    hour, keys = bucket.hour, (key_id, ALL_KEYS)
-    for whose in keys:
-        yield COUNT, (hour, user_id, whose), _numbers(bucket.status, bucket.count)
+    """Counts of one of them: statement, key and numbers."""
+    yield COUNT, (bucket.hour, user_id, key_id), _numbers(bucket.status, bucket.count)
     if bucket.limited_by is not None:
-        yield COUNT_LIMITS, (hour, user_id, key_id, bucket.limited_by), (bucket.count,)
-    for whose in keys:
-        for route, times in bucket.routes.values():
-            yield COUNT_ROUTES, (hour, user_id, whose, route), (*_numbers(bucket.status, sum(times)), *times)
+        yield COUNT_LIMITS, (bucket.hour, user_id, key_id, bucket.limited_by), (bucket.count,)
+    for route, times in bucket.routes.values():
+        yield COUNT_ROUTES, (bucket.hour, user_id, key_id, route), (*_numbers(bucket.status, sum(times)), *times)
 
 
 def _numbers(status: int, count: int) -> tuple[int, int, int, int]:
-    """Requests, errors, refused and limited ones."""
-    limited = status == 429
-    return count, count * (status >= 500), count * (400 <= status < 500 and not limited), count * limited
+    """Requests, errors, refused and limited ones. That something isn't implemented is no fault of the server."""
+    limited, refused = status == 429, status == 501 or 400 <= status < 500
+    return count, count * (status >= 500 and not refused), count * (refused and not limited), count * limited
 
 
 def pack(clients: Collection[Client], lines: list[RequestLine]) -> bytes:
@@ -287,15 +307,10 @@ def _with_rows(text: str, rows: int, columns: int) -> str:
 
 
 async def hours(queries: Queries, user_id: str, since: int, key_id: str | None = None) -> list[Hour]:
-    """Hours since then in which the user, or one of its keys, made requests; oldest first."""
+    """Hours since then in which the user, ALL_USERS or one of the user's keys made requests; oldest first."""
     return [
         Hour._make(row) for row in await queries.all(HOURS, user_id, key_id or ALL_KEYS, since - since % clock.HOUR)
     ]
-
-
-async def server_hours(queries: Queries, since: int) -> list[Hour]:
-    """The same of all requests, also those without a key."""
-    return [Hour._make(row) for row in await queries.all(SERVER_HOURS, since - since % clock.HOUR)]
 
 
 def total(hours: Sequence[Hour]) -> Hour:
@@ -311,8 +326,15 @@ async def hit(queries: Queries, user_id: str, since: int, key_id: str | None = N
 
 
 async def by_key(queries: Queries, user_id: str, since: int) -> list[OfKey]:
-    """Usage of each of the user's keys since then, up to MAX_KEYS, those with the most requests first."""
-    return [OfKey._make(row) for row in await queries.all(KEYS, user_id, since - since % clock.HOUR)]
+    """Usage of each of the user's keys since then, or of ALL_USERS', up to MAX_KEYS, those with the most requests
+    first."""
+    text, whose = (KEYS_OF_ALL, ()) if user_id == ALL_USERS else (KEYS, (user_id,))
+    return [OfKey._make(row) for row in await queries.all(text, *whose, since - since % clock.HOUR)]
+
+
+async def by_user(queries: Queries, since: int) -> list[OfUser]:
+    """The same by user, up to MAX_USERS."""
+    return [OfUser._make(row) for row in await queries.all(USERS, since - since % clock.HOUR)]
 
 
 async def by_route(queries: Queries, user_id: str, since: int, key_id: str | None = None) -> list[OfRoute]:
@@ -333,9 +355,9 @@ async def is_older(queries: Queries, before: int) -> bool:
 async def expire(tx: Tx, before: int, limit: int) -> int:
     """Drop up to `limit` counts of each kind from before this time. Returns how many went, of the kind of which most
     did."""
-    gone = [await tx.run(statement, before, limit) for statement in EXPIRE_OF_USERS]
-    if max(gone) < limit:  # the server's counts last: they tell whether there is anything left
-        gone.append(await tx.run(EXPIRE_SERVER, before, limit))
+    gone = [await tx.run(statement, before, limit) for statement in EXPIRE_DETAILS]
+    if max(gone) < limit:  # these last: they tell whether there is anything left
+        gone.append(await tx.run(EXPIRE_COUNTS, before, limit))
     return max(gone)
 
 

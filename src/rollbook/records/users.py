@@ -80,6 +80,10 @@ LATELY_DELETED = f"""
     ORDER BY deleted_at DESC, seq DESC LIMIT ?"""
 COUNT_LATELY_DELETED = "SELECT count(*) FROM (SELECT 1 FROM deleted_users WHERE deleted_at >= ? LIMIT ?) AS few"
 NAME = "SELECT name FROM users WHERE id = ? UNION ALL SELECT name FROM deleted_users WHERE id = ?"
+MAX_NAMES = 100
+"""IDs whose names one statement reads."""
+_NAMES = f"WHERE id IN ({', '.join('?' * MAX_NAMES)})"
+NAMES = f"SELECT id, name FROM users {_NAMES} UNION ALL SELECT id, name FROM deleted_users {_NAMES}"
 EXPIRED = "SELECT id FROM deleted_users WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?"
 
 # Rows of usage erased together with the user. The rest follows within minutes, so that other writes don't wait.
@@ -313,6 +317,12 @@ async def count_lately_deleted(queries: Queries, since: int, limit: int) -> int:
 async def name(queries: Queries, id: str) -> str | None:
     """Name of a living or deleted user; None for one that is gone for good."""
     return await first(queries, NAME, id, id)
+
+
+async def names(queries: Queries, ids: Sequence[str]) -> dict[str, str]:
+    """Names of those of at most MAX_NAMES users that live or are deleted, by ID."""
+    padded = [*ids, *[""] * (MAX_NAMES - len(ids))]
+    return {row[0]: row[1] for row in await queries.all(NAMES, *padded, *padded)}
 
 
 async def expired(queries: Queries, before: int, limit: int) -> list[str]:

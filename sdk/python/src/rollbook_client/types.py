@@ -1837,11 +1837,11 @@ class UsageCounts(Model):
     requests: int
     """All requests."""
     client_errors: int
-    """Requests answered with a 4xx status other than 429."""
+    """Requests answered with a 4xx status other than 429, or 501."""
     rate_limited: int
     """Requests answered with 429."""
     server_errors: int
-    """Requests answered with a 5xx status."""
+    """Requests answered with a 5xx status other than 501."""
     _known = ("requests", "client_errors", "rate_limited", "server_errors")
 
 
@@ -1852,15 +1852,34 @@ class UsageInterval(Model):
     requests: int
     """All requests."""
     client_errors: int
-    """Requests answered with a 4xx status other than 429."""
+    """Requests answered with a 4xx status other than 429, or 501."""
     rate_limited: int
     """Requests answered with 429."""
     server_errors: int
-    """Requests answered with a 5xx status."""
+    """Requests answered with a 5xx status other than 501."""
     at: datetime
     """The beginning of the hour or day."""
     _kinds = {"at": time}
     _known = ("requests", "client_errors", "rate_limited", "server_errors", "at")
+
+
+class UserUsage(Model):
+    """Requests with the API keys of a user."""
+
+    __slots__ = ()
+    requests: int
+    """All requests."""
+    client_errors: int
+    """Requests answered with a 4xx status other than 429, or 501."""
+    rate_limited: int
+    """Requests answered with 429."""
+    server_errors: int
+    """Requests answered with a 5xx status other than 501."""
+    user_id: str
+    """ID of the user, who may be deleted."""
+    name: str | None
+    """Name of the user. Null: you can't read it, or the user was erased."""
+    _known = ("requests", "client_errors", "rate_limited", "server_errors", "user_id", "name")
 
 
 class KeyUsage(Model):
@@ -1870,14 +1889,18 @@ class KeyUsage(Model):
     requests: int
     """All requests."""
     client_errors: int
-    """Requests answered with a 4xx status other than 429."""
+    """Requests answered with a 4xx status other than 429, or 501."""
     rate_limited: int
     """Requests answered with 429."""
     server_errors: int
-    """Requests answered with a 5xx status."""
+    """Requests answered with a 5xx status other than 501."""
     key_id: str
     """ID of the API key, which may be revoked."""
-    _known = ("requests", "client_errors", "rate_limited", "server_errors", "key_id")
+    name: str | None
+    """Name of the key. Null: you can't read it, or the key was erased."""
+    user_id: str
+    """ID of the key's user."""
+    _known = ("requests", "client_errors", "rate_limited", "server_errors", "key_id", "name", "user_id")
 
 
 class RouteUsage(Model):
@@ -1887,11 +1910,11 @@ class RouteUsage(Model):
     requests: int
     """All requests."""
     client_errors: int
-    """Requests answered with a 4xx status other than 429."""
+    """Requests answered with a 4xx status other than 429, or 501."""
     rate_limited: int
     """Requests answered with 429."""
     server_errors: int
-    """Requests answered with a 5xx status."""
+    """Requests answered with a 5xx status other than 501."""
     route: str
     """Method and path of the endpoint."""
     p50_ms: float
@@ -1913,11 +1936,11 @@ class WindowUsage(Model):
 
 
 class UsageReport(Model):
-    """Requests that a user made with API keys."""
+    """Requests made with API keys, by a user or by all."""
 
     __slots__ = ()
-    user_id: str
-    """ID of the user."""
+    user_id: str | None
+    """ID of the user. Null: all users."""
     period: str
     """How far it looks back."""
     since: datetime
@@ -1930,6 +1953,8 @@ class UsageReport(Model):
     """Requests: all of them, and those that failed."""
     intervals: list[UsageInterval]
     """The hours or days with requests, oldest first."""
+    users: list[UserUsage]
+    """The same by user, those with the most requests first. Empty, unless it is the whole server's."""
     keys: list[KeyUsage]
     """The same by API key, those with the most requests first."""
     routes: list[RouteUsage]
@@ -1941,11 +1966,24 @@ class UsageReport(Model):
         "until": time,
         "total": one(UsageCounts),
         "intervals": each(UsageInterval),
+        "users": each(UserUsage),
         "keys": each(KeyUsage),
         "routes": each(RouteUsage),
         "rate_limits": each(WindowUsage),
     }
-    _known = ("user_id", "period", "since", "until", "interval", "total", "intervals", "keys", "routes", "rate_limits")
+    _known = (
+        "user_id",
+        "period",
+        "since",
+        "until",
+        "interval",
+        "total",
+        "intervals",
+        "users",
+        "keys",
+        "routes",
+        "rate_limits",
+    )
 
 
 class Health(Model):

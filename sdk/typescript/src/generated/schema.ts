@@ -1459,7 +1459,7 @@ export interface components {
             requests: number;
             /**
              * Format: int64
-             * @description Requests answered with a 4xx status other than 429.
+             * @description Requests answered with a 4xx status other than 429, or 501.
              * @example 17
              */
             client_errors: number;
@@ -1471,7 +1471,7 @@ export interface components {
             rate_limited: number;
             /**
              * Format: int64
-             * @description Requests answered with a 5xx status.
+             * @description Requests answered with a 5xx status other than 501.
              * @example 0
              */
             server_errors: number;
@@ -1480,6 +1480,16 @@ export interface components {
              * @example key_065n19esg1vsvaetc6pc73vuso
              */
             key_id: string;
+            /**
+             * @description Name of the key. Null: you can't read it, or the key was erased.
+             * @example Backend
+             */
+            name: string | null;
+            /**
+             * @description ID of the key's user.
+             * @example user_065n18a8k1rnhbvqalm9j3ts0c
+             */
+            user_id: string;
         };
         /**
          * LoggedRequest
@@ -1986,7 +1996,7 @@ export interface components {
             requests: number;
             /**
              * Format: int64
-             * @description Requests answered with a 4xx status other than 429.
+             * @description Requests answered with a 4xx status other than 429, or 501.
              * @example 17
              */
             client_errors: number;
@@ -1998,7 +2008,7 @@ export interface components {
             rate_limited: number;
             /**
              * Format: int64
-             * @description Requests answered with a 5xx status.
+             * @description Requests answered with a 5xx status other than 501.
              * @example 0
              */
             server_errors: number;
@@ -2560,7 +2570,7 @@ export interface components {
             requests: number;
             /**
              * Format: int64
-             * @description Requests answered with a 4xx status other than 429.
+             * @description Requests answered with a 4xx status other than 429, or 501.
              * @example 17
              */
             client_errors: number;
@@ -2572,7 +2582,7 @@ export interface components {
             rate_limited: number;
             /**
              * Format: int64
-             * @description Requests answered with a 5xx status.
+             * @description Requests answered with a 5xx status other than 501.
              * @example 0
              */
             server_errors: number;
@@ -2590,7 +2600,7 @@ export interface components {
             requests: number;
             /**
              * Format: int64
-             * @description Requests answered with a 4xx status other than 429.
+             * @description Requests answered with a 4xx status other than 429, or 501.
              * @example 17
              */
             client_errors: number;
@@ -2602,7 +2612,7 @@ export interface components {
             rate_limited: number;
             /**
              * Format: int64
-             * @description Requests answered with a 5xx status.
+             * @description Requests answered with a 5xx status other than 501.
              * @example 0
              */
             server_errors: number;
@@ -2615,14 +2625,14 @@ export interface components {
         };
         /**
          * UsageReport
-         * @description Requests that a user made with API keys.
+         * @description Requests made with API keys, by a user or by all.
          */
         UsageReport: {
             /**
-             * @description ID of the user.
+             * @description ID of the user. Null: all users.
              * @example user_065n18a8k1rnhbvqalm9j3ts0c
              */
-            user_id: string;
+            user_id: string | null;
             /**
              * @description How far it looks back.
              * @example 7d
@@ -2648,6 +2658,8 @@ export interface components {
             total: components["schemas"]["UsageCounts"];
             /** @description The hours or days with requests, oldest first. */
             intervals: components["schemas"]["UsageInterval"][];
+            /** @description The same by user, those with the most requests first. Empty, unless it is the whole server's. */
+            users: components["schemas"]["UserUsage"][];
             /** @description The same by API key, those with the most requests first. */
             keys: components["schemas"]["KeyUsage"][];
             /** @description The same by endpoint, those with the most requests first. */
@@ -2900,6 +2912,46 @@ export interface components {
              * @description Your current password. Required to change your own email.
              */
             current_password?: string;
+        };
+        /**
+         * UserUsage
+         * @description Requests with the API keys of a user.
+         */
+        UserUsage: {
+            /**
+             * Format: int64
+             * @description All requests.
+             * @example 1204
+             */
+            requests: number;
+            /**
+             * Format: int64
+             * @description Requests answered with a 4xx status other than 429, or 501.
+             * @example 17
+             */
+            client_errors: number;
+            /**
+             * Format: int64
+             * @description Requests answered with 429.
+             * @example 12
+             */
+            rate_limited: number;
+            /**
+             * Format: int64
+             * @description Requests answered with a 5xx status other than 501.
+             * @example 0
+             */
+            server_errors: number;
+            /**
+             * @description ID of the user, who may be deleted.
+             * @example user_065n18a8k1rnhbvqalm9j3ts0c
+             */
+            user_id: string;
+            /**
+             * @description Name of the user. Null: you can't read it, or the user was erased.
+             * @example Charlie Chaplin
+             */
+            name: string | null;
         };
         /**
          * VerifiedCode

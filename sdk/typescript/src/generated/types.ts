@@ -253,7 +253,7 @@ export interface UsageCounts extends Object<"UsageCounts"> {}
 /** Requests in an hour or a day. */
 export interface UsageInterval extends Object<"UsageInterval"> {}
 
-/** Requests that a user made with API keys. */
+/** Requests made with API keys, by a user or by all. */
 export interface UsageReport extends Object<"UsageReport"> {}
 
 /** The token that was used. */
@@ -273,6 +273,9 @@ export interface UserPatch extends Object<"UserPatch"> {}
 
 /** The fields of a user to change. Missing fields are left unchanged. */
 export interface UserUpdate extends Object<"UserUpdate"> {}
+
+/** Requests with the API keys of a user. */
+export interface UserUsage extends Object<"UserUsage"> {}
 
 /** A code that was right. */
 export interface VerifiedCode extends Object<"VerifiedCode"> {}

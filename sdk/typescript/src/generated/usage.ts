@@ -4,9 +4,9 @@ import type { UsageReport } from "./types.js";
 
 /** Query parameters of `usage.get`. */
 export interface UsageGetParams {
-  /** Usage of this user. Default: your own. */
+  /** Usage of this user. Default: your own. Admins can pass `all` for that of the whole server. */
   user?: string | undefined;
-  /** Only requests with this API key. */
+  /** Only requests with this API key of the user. */
   key?: string | undefined;
   /** How far to look back. `24h` and `7d` are counted by the hour, `30d` and `90d` by the day; days begin at 00:00 UTC. */
   period?: "24h" | "30d" | "7d" | "90d" | (string & {}) | undefined;
@@ -23,7 +23,7 @@ export class Usage {
    * Get usage.
    *
    * Counts requests made with API keys, by hour or day, key, endpoint and exceeded rate limit: your own, and for admins
-   * those of any `user`. Requests appear within 2 seconds.
+   * those of any `user`, or of the whole server by user and key (`user=all`). Requests appear within 2 seconds.
    *
    * Scope: `requests:read`. Members and viewers can only access requests with their own keys.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.

@@ -1,4 +1,4 @@
-"""The overview of the server: first steps on a new server, how many users there are, requests to the server, recent
+"""The overview of the server: first steps on a new server, how many users there are, requests with API keys, recent
 events."""
 
 from __future__ import annotations
@@ -83,6 +83,6 @@ async def _board(queries: Queries, times: list[int], since: int, restorable: int
         await user_list.created_since(queries, times),
         few,
         await user_records.count_lately_deleted(queries, restorable, MAX_COUNTED),
-        await usage_records.server_hours(queries, since),
+        await usage_records.hours(queries, usage_records.ALL_USERS, since),
         (await changes.latest(queries, LATEST)).changes,
     )

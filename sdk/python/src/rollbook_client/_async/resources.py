@@ -2221,13 +2221,15 @@ class AsyncUsage(AsyncResource):
         """Get usage.
 
         Counts requests made with API keys, by hour or day, key, endpoint and exceeded rate limit: your own, and
-        for admins those of any `user`. Requests appear within 2 seconds.
+        for admins those of any `user`, or of the whole server by user and key (`user=all`). Requests appear
+        within 2 seconds.
 
         Scope: `requests:read`. Members and viewers can only access requests with their own keys.
 
         Args:
-            user: Usage of this user. Default: your own. At most 40 characters.
-            key: Only requests with this API key. At most 40 characters.
+            user: Usage of this user. Default: your own. Admins can pass `all` for that of the whole server. At
+                most 40 characters.
+            key: Only requests with this API key of the user. At most 40 characters.
             period: How far to look back. `24h` and `7d` are counted by the hour, `30d` and `90d` by the day;
                 days begin at 00:00 UTC. Default: 7d.
 
