@@ -232,6 +232,8 @@ NO_PAGES = {
     "/account/usage/export": "a file",
     "/account/requests/live": "a part of a page, asked for by its script",
     "/admin/requests/live": "a part of a page, asked for by its script",
+    "/admin/usage/live": "a part of a page, asked for by its script",
+    "/admin/usage/export": "a file",
     "/admin/users/{id}/usage/live": "a part of a page, asked for by its script",
     "/admin/users/{id}/usage/export": "a file",
     "/account/usage/live": "a part of a page, asked for by its script",

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import httpx2
 import pytest
 
+from rollbook.actions.usage import others
+from rollbook.records.usage import Hour, OfKey
 from tests.engines import once
 from tests.harness import Server, new_key, new_user, running
 from tests.visitor import signed_in
@@ -124,6 +126,36 @@ def test_the_whole_server_is_told_apart_by_user_and_key_with_the_names_that_a_ca
 
 
 @once
+def test_the_page_of_the_whole_server_names_users_and_keys_and_adds_up_the_rest(
+    member: Someone, server: Server, http: httpx2.Client
+) -> None:
+    name = http.get(f"/v1/users/{member.id}").json()["name"]
+    with signed_in(server) as owner:
+        page = owner.get("/admin/usage?period=24h")
+        assert page.status_code == 200
+        users, keys = (
+            page.text.partition(f'id="{part}"')[2].partition("</table>")[0] for part in ("by-user", "by-key")
+        )
+        assert f'<a href="/admin/users/{member.id}/usage?period=24h">{name}</a>' in users
+        assert f'<a href="/admin/users/{member.id}/usage?period=24h&amp;key={member.key}">a</a>' in keys
+        assert f"/admin/requests?user={member.id}&amp;key={member.key}&amp;status=4xx" in keys
+        part = owner.get("/admin/usage/live?period=24h&n=3", headers={"HX-Request": "true"}).text
+        assert part.startswith('<div class="stack" id="live" hx-get="/admin/usage/live?period=24h&amp;n=4"')
+        file = owner.get("/admin/usage/export?period=24h")
+        assert f"user,{name} {member.id},10,3,2,0" in file.text and f"key,a {member.key},7,3,0,0" in file.text
+        assert owner.get("/admin/usage?period=1y").status_code == 400
+    someone = new_user(http)
+    with signed_in(server, someone) as visitor:
+        assert visitor.get("/admin/usage").status_code == 403
+
+
+def test_what_is_not_told_apart_is_what_is_missing_in_the_total() -> None:
+    some = [OfKey("user_a", "key_a", 5, 1, 2, 0), OfKey("user_a", "key_b", 3, 0, 0, 1)]
+    assert others(Hour(0, 10, 2, 2, 1), some) == Hour(0, 2, 1, 0, 0)
+    assert others(Hour(0, 7, 1, 2, 1), some) == Hour(0, 0, 0, 0, 0), "a server of the version before counts too"
+
+
+@once
 def test_the_overview_counts_what_the_log_has_and_no_pages(tmp_path: Path) -> None:
     with running(tmp_path / "data") as server, server.http() as http, signed_in(server) as owner:
         for _ in range(10):
@@ -183,9 +215,9 @@ def test_the_pages_name_every_key_and_offer_the_busiest_first(server: Server, ht
         for client, base in ((person, "/account/usage"), (owner, f"/admin/users/{user['id']}/usage")):
             page = client.get(base).text
             table = page.partition('id="by-key"')[2]
-            assert [name for name in re.findall(r'scope="row"><a[^>]*>(.*?)</a>', table) if name.startswith("key")] == [
-                name for _, name in busy
-            ]
+            assert [
+                name for name in re.findall(r'scope="row"[^>]*><a[^>]*>(.*?)</a>', table) if name.startswith("key")
+            ] == [name for _, name in busy]
             assert options(page) == [*busy, *others]
             page = client.get(f"{base}?key={made[0]['id']}").text
             assert options(page) == [*busy, *others]

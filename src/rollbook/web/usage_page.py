@@ -1,9 +1,9 @@
-"""The page of a user's usage, for themselves and for admins: over a period, of all API keys or of one, also as a
-file."""
+"""The pages of usage: of a user, for themselves and for admins, of all API keys or of one; and of the whole server, by
+user and key. Over a period, also as a file."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -11,11 +11,11 @@ from rollbook import clock
 from rollbook.actions import keys
 from rollbook.actions import usage as actions
 from rollbook.actions.arguments import ReadUsage
-from rollbook.actions.usage import Usage
+from rollbook.actions.usage import ALL, Usage
 from rollbook.api import spreadsheets
 from rollbook.http.response import Response
 from rollbook.records.keys import Key
-from rollbook.records.usage import Hour, OfKey, OfRoute
+from rollbook.records.usage import Hour, OfKey, OfRoute, OfUser
 from rollbook.records.users import User
 from rollbook.web import plots, usage
 from rollbook.web.admin import user_tabs
@@ -25,18 +25,22 @@ from rollbook.web.page_request import PageRequest, download
 
 PERIODS = (("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days"), ("90d", "90 days"))
 COLUMNS = ("of", "name", "requests", "client_errors", "rate_limited", "server_errors", "p50_ms", "p95_ms")
+BUSIEST = 20
+"""Users and keys of the whole server that the page tells apart; the file has those of `records.usage`."""
 
 
 class UsageView(NamedTuple):
-    """Usage that a page shows: one's own, or that of a user whom an admin looks at."""
+    """Usage that a page shows: one's own, that of a user whom an admin looks at, or without a user that of all."""
 
-    user: User
-    is_own: bool
-    key: Key | None
+    user: User | None
+    is_own: bool = False
+    key: Key | None = None
     """The one whose usage is asked for."""
 
     @property
     def path(self) -> str:
+        if self.user is None:
+            return "/admin/usage"
         return "/account/usage" if self.is_own else f"/admin/users/{self.user.id}/usage"
 
     def url(self, below: str = "", **given: str) -> str:
@@ -44,12 +48,11 @@ class UsageView(NamedTuple):
 
     def requests(self, **given: str) -> str:
         """The requests like this, in the log."""
-        whose = {"key": self.key.id if self.key else "", **given}
-        return (
-            _url("/account/requests", whose)
-            if self.is_own
-            else _url("/admin/requests", {"user": self.user.id, **whose})
-        )
+        whose = {
+            "user": "" if self.user is None or self.is_own else self.user.id,
+            "key": self.key.id if self.key else "",
+        }
+        return _url("/account/requests" if self.is_own else "/admin/requests", whose | given)
 
 
 def _url(path: str, given: dict[str, str]) -> str:
@@ -63,46 +66,52 @@ class UsageLine(NamedTuple):
     name: str
     url: str
     log: str
-    of: OfKey | OfRoute
+    of: Hour | OfUser | OfKey | OfRoute
+    user: str = ""
+    """The name of the key's user, on the page of all."""
 
 
 async def show(page: PageRequest, view: UsageView) -> Response:
     """Raises InvalidParameter."""
     asked = _asked(page, view)
     found = await actions.get_usage(page.on, page.by, asked)
+    if view.user is None:
+        return page.render("account/usage.html", section="admin/usage", keys=[], **_context(page, view, found, 0))
     busiest = [each.key_id for each in found.keys]
     if view.key is not None:
         busiest = await actions.busiest_keys(page.on, page.by, asked)
     choices = holder.key_options(await keys.choices(page.on, page.by, view.user.id, busiest), view.key)
-    return page.render(
-        "account/usage.html",
-        section="account/usage" if view.is_own else "admin/users",
-        about=None if view.is_own else view.user,
-        keys=choices,
-        **await _context(page, view, found, dict(choices)),
-    )
+    found = found._replace(names=found.names | dict(choices))
+    whose: dict[str, Any] = {"section": "account/usage"} if view.is_own else user_tabs.context(page, view.user, "usage")
+    limits = await _gauges(page, view.user, view.key)
+    return page.render("account/usage.html", keys=choices, gauges=limits, **whose, **_context(page, view, found, 0))
 
 
 async def show_live(page: PageRequest, view: UsageView) -> Response:
-    """The windows alone, for a page that is open."""
+    """For a page that is open: the windows alone, or of the whole server all that is counted."""
     if not page.is_htmx:
         return page.redirect(view.path)
-    return page.render("account/live.html", view=view, gauges=await _gauges(page, view), polls=page.next_poll())
+    if view.user is None:
+        found = await actions.get_usage(page.on, page.by, _asked(page, view))
+        return page.render("account/usage_report.html", **_context(page, view, found, page.next_poll()))
+    limits = await _gauges(page, view.user, view.key)
+    return page.render("account/live.html", view=view, gauges=limits, polls=page.next_poll())
 
 
-async def _context(page: PageRequest, view: UsageView, found: Usage, names: dict[str, str]) -> dict[str, Any]:
+def _context(page: PageRequest, view: UsageView, found: Usage, polls: int | None) -> dict[str, Any]:
     key = view.key.id if view.key else ""
+    most = BUSIEST if view.user is None else len(found.keys)
     return {
         "view": view,
         "period": found.period,
         "periods": [(name, text, view.url(period=name, key=key)) for name, text in PERIODS],
         "span": dict(PERIODS)[found.period],
-        "gauges": await _gauges(page, view),
-        "polls": 0,
+        "polls": polls,
         "totals": found.total,
         "plot": _plot(page, view, found) if found.intervals else None,
         "hit": [(usage.window_name(name), count) for name, count in found.windows],
-        "by_key": [_of_key(view, each, names, found.period) for each in found.keys],
+        "by_user": _told(view, found, found.users[:BUSIEST]),
+        "by_key": _told(view, found, found.keys[:most]),
         "by_route": [UsageLine(each.route, "", _requests_to(view, each.route), each) for each in found.routes],
         "file": view.url("/export", period=found.period, key=key),
     }
@@ -111,15 +120,13 @@ async def _context(page: PageRequest, view: UsageView, found: Usage, names: dict
 async def export(page: PageRequest, view: UsageView) -> Response:
     """The numbers of the page as CSV."""
     found = await actions.get_usage(page.on, page.by, _asked(page, view))
-    named = await keys.names(page.on, page.by, view.user.id, [each.key_id for each in found.keys])
-    names = {key.id: key.name for key in named}
-    name = f"rollbook-usage-{found.period}-{clock.format_time(found.until)[:10]}.csv"
-    return download(name, spreadsheets.CONTENT_TYPE, spreadsheets.rows([COLUMNS, *_rows(found, names)]))
+    whose = "server-" if view.user is None else ""
+    name = f"rollbook-usage-{whose}{found.period}-{clock.format_time(found.until)[:10]}.csv"
+    return download(name, spreadsheets.CONTENT_TYPE, spreadsheets.rows([COLUMNS, *_rows(found)]))
 
 
-async def _gauges(page: PageRequest, view: UsageView) -> list[usage.Gauge]:
+async def _gauges(page: PageRequest, user: User, key: Key | None) -> list[usage.Gauge]:
     """The windows of the user's limit, or of the key's own."""
-    user, key = view.user, view.key
     if key is None:
         return await usage.gauges(page, user.id, page.on.policy.limit_for(user.role, user.rate_limit))
     return await usage.gauges_of(page, key)
@@ -128,7 +135,7 @@ async def _gauges(page: PageRequest, view: UsageView) -> list[usage.Gauge]:
 def _asked(page: PageRequest, view: UsageView) -> ReadUsage:
     """Raises InvalidParameter: also for what a page doesn't know."""
     given = {name: value for name, value in page.query.items() if value and name != "n"}
-    return page.arguments(ReadUsage, {**given, "user": view.user.id})
+    return page.arguments(ReadUsage, {**given, "user": ALL if view.user is None else view.user.id})
 
 
 def _plot(page: PageRequest, view: UsageView, found: Usage) -> object:
@@ -137,10 +144,25 @@ def _plot(page: PageRequest, view: UsageView, found: Usage) -> object:
     return plots.requests(found.intervals, found.since, found.until, label, step=found.step, log=log)
 
 
-def _of_key(view: UsageView, of: OfKey, names: dict[str, str], period: str) -> UsageLine:
-    return UsageLine(
-        names.get(of.key_id, of.key_id), view.url(period=period, key=of.key_id), view.requests(key=of.key_id), of
-    )
+def _told(view: UsageView, found: Usage, some: Sequence[OfUser | OfKey]) -> list[UsageLine]:
+    """A line for each of them, and one for all others that there are."""
+    rest = actions.others(found.total, some)
+    lines = [_of_key(view, found, each) if isinstance(each, OfKey) else _of_user(view, found, each) for each in some]
+    return [*lines, *([UsageLine("", "", "", rest)] if some and rest.requests else [])]
+
+
+def _of_user(view: UsageView, found: Usage, of: OfUser) -> UsageLine:
+    """Erased users have no page."""
+    name, url = found.names.get(of.user_id), _url(f"/admin/users/{of.user_id}/usage", {"period": found.period})
+    return UsageLine(name or of.user_id, url if name else "", view.requests(user=of.user_id), of)
+
+
+def _of_key(view: UsageView, found: Usage, of: OfKey) -> UsageLine:
+    name, key = found.names.get(of.key_id, of.key_id), {"period": found.period, "key": of.key_id}
+    if view.user is not None:
+        return UsageLine(name, view.url(**key), view.requests(key=of.key_id), of)
+    user, log = found.names.get(of.user_id), view.requests(user=of.user_id, key=of.key_id)
+    return UsageLine(name, _url(f"/admin/users/{of.user_id}/usage", key) if user else "", log, of, user or of.user_id)
 
 
 def _requests_to(view: UsageView, route: str) -> str:
@@ -150,18 +172,23 @@ def _requests_to(view: UsageView, route: str) -> str:
     return view.requests(method=method, path=start, path_match="" if brace else "exact")
 
 
-def _rows(found: Usage, names: dict[str, str]) -> Iterator[list[str]]:
+def _rows(found: Usage) -> Iterator[list[str]]:
+    """Times are in UTC."""
     for each in found.intervals:
         yield ["hour" if found.step == clock.HOUR else "day", clock.format_time(each.at), *_numbers(each)]
-    for key in found.keys:
-        yield ["key", f"{names[key.key_id]} {key.key_id}" if key.key_id in names else key.key_id, *_numbers(key)]
+    for kind, some in (("user", found.users), ("key", found.keys)):
+        for each in some:
+            id = each.key_id if isinstance(each, OfKey) else each.user_id
+            yield [kind, f"{found.names[id]} {id}" if id in found.names else id, *_numbers(each)]
+        if some and (rest := actions.others(found.total, some)).requests:
+            yield [kind, "others", *_numbers(rest)]
     for route in found.routes:
         yield ["endpoint", route.route, *_numbers(route), f"{route.quantile(0.5):g}", f"{route.quantile(0.95):g}"]
     for name, count in found.windows:
         yield ["rate_limit", name, "", "", str(count)]
 
 
-def _numbers(of: Hour | OfKey | OfRoute) -> list[str]:
+def _numbers(of: Hour | OfUser | OfKey | OfRoute) -> list[str]:
     return [str(number) for number in (of.requests, of.refused, of.limited, of.errors)]
 
 
@@ -184,5 +211,12 @@ def _theirs(
     return handle
 
 
+def _all(
+    handler: Callable[[PageRequest, UsageView], Awaitable[Response]],
+) -> Callable[[PageRequest], Awaitable[Response]]:
+    return lambda page: handler(page, UsageView(None))
+
+
 show_own, show_own_live, export_own = _own(show), _own(show_live), _own(export)
 show_theirs, show_their_live, export_theirs = _theirs(show), _theirs(show_live), _theirs(export)
+show_all, show_all_live, export_all = _all(show), _all(show_live), _all(export)

@@ -34,6 +34,7 @@ TABS = (
     Tab("groups", "Groups", "groups:read"),
     Tab("keys", "API keys", "keys:read"),
     Tab("sessions", "Sessions", "sessions:read"),
+    Tab("usage", "Usage", "requests:read"),
     Tab("requests", "Requests", "requests:read"),
     Tab("events", "Events", "events:read"),
 )
