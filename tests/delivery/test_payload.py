@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 
-from rollbook import clock
+from rollbook import clock, ids
 from rollbook.delivery import payload, plain_text
 from rollbook.delivery.payload import Unfit, body
 from rollbook.records import events
@@ -35,13 +36,15 @@ def event_of(type: str = "user.updated", **object: Any) -> Event:
     )
 
 
-def sent(event: Event, format: payload.Format, content: payload.Content = "full") -> Any:
-    return json.loads(body(event, format, content, SOURCE)[1])
+def sent(event: Event, format: payload.Format, content: payload.Content = "full", names: Mapping[str, str] = {}) -> Any:
+    return json.loads(body(event, format, content, SOURCE, names)[1])
 
 
-def text_of(event: Event, format: payload.Format) -> str:
+def text_of(
+    event: Event, format: payload.Format, content: payload.Content = "full", names: Mapping[str, str] = {}
+) -> str:
     """What people see, as it is sent."""
-    message = sent(event, format)
+    message = sent(event, format, content, names)
     if format == "teams":
         blocks = message["attachments"][0]["content"]["body"]
         return "\n".join(inline["text"] for block in blocks for inline in block["inlines"])
@@ -108,6 +111,35 @@ def test_sentences_say_what_happened_to_whom_what_changed_and_by_whom() -> None:
     assert text_of(changed, "discord").split("\n")[1] == "role\\: member → admin"
     purged = event_of("user.purged")._replace(actor=Actor(None, None, "system", None))
     assert text_of(purged, "slack").split("\n") == ["A user was permanently erased: user_1", "By the server"]
+
+
+def test_sentences_have_names_instead_of_ids() -> None:
+    alice, key = ids.new("user"), ids.new("key")
+    changed = event_of("webhook.updated", description="Billing", user_id=alice, before={"user_id": "user_1"})
+    changed = changed._replace(actor=Actor(alice, key, "192.0.2.1", None))
+    assert payload.named(changed, "slack", "full") == [alice, key]
+    names = {"user_1": "Ann Smith", alice: "Alice Example", key: "CRM sync"}
+    assert text_of(changed, "slack", names=names).split("\n")[:3] == [
+        "A webhook was updated, paused or resumed: Billing (Ann Smith)",
+        "user_id: Ann Smith → Alice Example",
+        "By Alice Example with the key CRM sync",
+    ]
+    own = event_of("session.created")._replace(actor=Actor("user_1", key, None, None))
+    lines = text_of(own, "teams", names=names).split("\n")
+    assert lines[0].endswith(": Ann Smith") and lines[1] == "By themselves with the key CRM sync"
+    # Names are strangers' text as well; of who was erased, there is only the ID.
+    text = text_of(changed, "slack", names={alice: "<!channel>\r\nBy \u202eme", key: "@here"})
+    assert "By &lt;!channel&gt; By me with the key @here" in text and "<" not in text
+    assert f"By {alice} with the key {key}" in text_of(changed, "slack")
+
+
+def test_a_receiver_that_should_get_no_personal_data_gets_no_names() -> None:
+    event = event_of(name="Ann Smith", email="ann@example.com", before={"name": "Ann"})
+    for format in ("slack", "discord", "teams"):
+        assert payload.named(event, format, "thin") == []
+        text = text_of(event, format, "thin", {"user_1": "Ann Smith", "user_2": "Alice Example"})
+        assert "user" in text and not any(each in text for each in ("Ann", "Alice", "example.com:"))
+    assert payload.named(event, "standard", "full") == []
 
 
 STRANGE_NAMES = [

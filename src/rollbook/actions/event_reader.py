@@ -31,6 +31,10 @@ class Entry:
         """Seconds of the event loop: the event may have been erased since."""
         self._made: dict[Hashable, Any] = {}
 
+    def find(self, key: Hashable) -> Any:
+        """The result of `made` with this key; None if nothing was made."""
+        return self._made.get(key)
+
     def made(self, key: Hashable, make: Callable[[Event], T]) -> T:
         """The result of `make`, which is called once for all that ask with this key."""
         if key not in self._made:

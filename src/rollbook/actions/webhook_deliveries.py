@@ -20,7 +20,7 @@ from rollbook.actions.webhooks import find
 from rollbook.delivery import outcomes, payload, signing
 from rollbook.delivery.sender import Sender, Sent
 from rollbook.errors import NotFound, ReplayLimitReached
-from rollbook.records import event_types, events, examples, webhooks
+from rollbook.records import event_names, event_types, events, examples, webhooks
 from rollbook.records.events import Event
 from rollbook.records.token_deliveries import REQUESTED
 from rollbook.records.webhooks import Webhook, deliveries, inbox, replays
@@ -89,9 +89,11 @@ async def _whole(queries: Queries, webhook: Webhook, delivery: Delivery, source:
     event = await _event(queries, delivery)
     if event is None:
         return DeliveryDetails(delivery, None)
+    form, content = webhook.format, webhook.payload
+    is_test, named = delivery.trigger == "test", payload.named(event, form, content)
+    names = event_names.EXAMPLES if is_test else await event_names.of(queries, named)
     try:
-        form, content = webhook.format, webhook.payload
-        content_type, body = payload.body(event, form, content, source)  # type: ignore[bad-argument-type]
+        content_type, body = payload.body(event, form, content, source, names)  # type: ignore[bad-argument-type]
     except payload.Unfit:
         return DeliveryDetails(delivery, None)
     return DeliveryDetails(delivery, _request(webhook, delivery, content_type, body))
@@ -160,7 +162,8 @@ async def test(on: Rollbook, by: Principal, id: str, asked: WebhookTest) -> Deli
     form, content = webhook.format, webhook.payload
     carries = type == REQUESTED and token_deliveries.carries(webhook)
     sample = payload.carrying(event, examples.CARRIED) if carries else event
-    content_type, body = payload.body(sample, form, content, on.settings.url)  # type: ignore[bad-argument-type]
+    names = event_names.EXAMPLES
+    content_type, body = payload.body(sample, form, content, on.settings.url, names)  # type: ignore[bad-argument-type]
     sent, message = await _send(on, webhook, event, content_type, body)
     delivery = Delivery(
         id=ids.new("dlv"),

@@ -13,11 +13,12 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from rollbook import clock
+from rollbook import clock, ids
 from rollbook.delivery.plain_text import plain
 from rollbook.records import events
 from rollbook.records.event_types import TYPES
 from rollbook.records.events import Event
+from rollbook.records.webhooks import CHATS
 
 Format = Literal["standard", "cloudevents", "slack", "discord", "teams"]
 Content = Literal["full", "thin"]
@@ -34,13 +35,28 @@ class Unfit(Exception):
     """The event can't be written in this format. Trying again doesn't help."""
 
 
-def body(event: Event, format: Format, content: Content, source: str) -> tuple[str, bytes]:
-    """Content type and body. `source` is the URL of this server. Raises Unfit. `content` is for the first two
-    formats."""
+def body(
+    event: Event, format: Format, content: Content, source: str, names: Mapping[str, str] = {}
+) -> tuple[str, bytes]:
+    """Content type and body. `source` is the URL of this server, `names` are those of the IDs that `named` gives.
+    Raises Unfit."""
     try:
-        return _FORMATS[format](event, content, source)
+        return _FORMATS[format](event, content, source, names)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:
         raise Unfit(f"event {event.id}: {problem}") from problem
+
+
+def named(event: Event, format: str, content: str) -> list[str]:
+    """IDs of users and API keys, of which a text for people has the names. Receivers that should get no personal data
+    get none."""
+    if format not in CHATS or content == "thin":
+        return []
+    try:
+        changed = [value for each in _changed(event) for value in each[1:] if isinstance(value, str)]
+    except (msgspec.DecodeError, UnicodeError, RecursionError):  # as `body` says
+        return []
+    found = [event.user_id, event.actor.user_id, event.actor.key_id, *changed[: 2 * MAX_CHANGES]]
+    return [id for id in dict.fromkeys(found) if id and (ids.is_id("user", id) or ids.is_id("key", id))]
 
 
 def carrying(event: Event, secrets: Mapping[str, str]) -> Event:
@@ -48,11 +64,11 @@ def carrying(event: Event, secrets: Mapping[str, str]) -> Event:
     return event._replace(object=_encode({**_read(event.object), **secrets}).decode())
 
 
-def _standard(event: Event, content: Content, source: str) -> tuple[str, bytes]:
+def _standard(event: Event, content: Content, source: str, names: Mapping[str, str]) -> tuple[str, bytes]:
     return "application/json", _encode(_content(event, content))
 
 
-def _cloudevents(event: Event, content: Content, source: str) -> tuple[str, bytes]:
+def _cloudevents(event: Event, content: Content, source: str, names: Mapping[str, str]) -> tuple[str, bytes]:
     """In structured mode (CloudEvents 1.0, HTTP protocol binding section 3.2)."""
     attributes = {
         "specversion": "1.0",
@@ -111,17 +127,17 @@ def _about(event: Event) -> _About:
 # ---- for people
 
 
-def _slack(event: Event, content: Content, source: str) -> tuple[str, bytes]:
+def _slack(event: Event, content: Content, source: str, names: Mapping[str, str]) -> tuple[str, bytes]:
     """An incoming webhook. Without `mrkdwn` nothing is formatted; mentions need `<`, which is escaped."""
-    lines = [*map(_escape_slack, _sentences(event)), *_link(event, source)]
+    lines = [*map(_escape_slack, _sentences(event, content, names)), *_link(event, source)]
     return _json({"text": "\n".join(lines), "mrkdwn": False, "unfurl_links": False, "unfurl_media": False})
 
 
-def _discord(event: Event, content: Content, source: str) -> tuple[str, bytes]:
+def _discord(event: Event, content: Content, source: str, names: Mapping[str, str]) -> tuple[str, bytes]:
     link = _link(event, source)
     left = MAX_DISCORD - sum(_units(line) + 1 for line in link)
     lines: list[str] = []
-    for line in map(_escape_discord, _sentences(event)):
+    for line in map(_escape_discord, _sentences(event, content, names)):
         left -= _units(line) + 1
         if left < 0:
             break
@@ -130,9 +146,9 @@ def _discord(event: Event, content: Content, source: str) -> tuple[str, bytes]:
     return _json({"content": "\n".join([*lines, *link]), "allowed_mentions": {"parse": []}, "flags": suppress_embeds})
 
 
-def _teams(event: Event, content: Content, source: str) -> tuple[str, bytes]:
+def _teams(event: Event, content: Content, source: str, names: Mapping[str, str]) -> tuple[str, bytes]:
     """An Adaptive Card for a workflow. Rich text, since text blocks read Markdown."""
-    first, *others = [line.replace("{{", "{ {") for line in _sentences(event)]
+    first, *others = [line.replace("{{", "{ {") for line in _sentences(event, content, names)]
     card: dict[str, Any] = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -153,45 +169,54 @@ def _json(message: dict[str, Any]) -> tuple[str, bytes]:
     return "application/json", _encode(message)
 
 
-def _sentences(event: Event) -> Iterator[str]:
+def _sentences(event: Event, content: Content, names: Mapping[str, str]) -> Iterator[str]:
     """Lines of plain text, each of a bounded length: what happened, to whom, what changed, by whom."""
     about = _about(event)
     found = TYPES.get(event.type)
     says = event.type if found is None else found.says.removesuffix(".")
-    named = (about.name, about.group_name, about.description, about.message, about.url, about.id)
-    subject = next(filter(None, map(plain, named)), "")
-    if subject and (address := plain(about.email)):
-        subject = f"{subject} ({address})"
+    if content == "thin":
+        id = plain(about.id) or plain(about.group_id)
+        yield f"{says}: {id}" if id else f"{says}."
+        return
+    of_user = plain(names.get(event.user_id))
+    called = (about.name, about.group_name, about.description, about.message, about.url, of_user, about.id)
+    subject = next(filter(None, map(plain, called)), "")
+    if subject and (whose := plain(about.email) or of_user) and whose != subject:
+        subject = f"{subject} ({whose})"
     yield f"{says}: {subject}" if subject else f"{says}."
     if reason := plain(about.status_reason) or (about.missed and f"{about.missed} events"):
         yield str(reason)
-    yield from _changes(event)
-    if by := _by(event):
+    yield from _changes(event, names)
+    if by := _by(event, names):
         yield f"By {by}"
 
 
-def _changes(event: Event) -> Iterator[str]:
+def _changes(event: Event, names: Mapping[str, str]) -> Iterator[str]:
     """`role: member → admin`. Values that are not text are only named."""
-    if event.before is None:
-        return
-    before, after = _read(event.before), _read(event.object)
-    changed = [name for name, old in before.items() if old != after.get(name)]
-    for name in changed[:MAX_CHANGES]:
-        old, new = before[name], after.get(name)
+    changed = _changed(event)
+    for name, old, new in changed[:MAX_CHANGES]:
         if isinstance(old, str) and isinstance(new, str):
-            yield f"{plain(name)}: {plain(old)} → {plain(new)}"
+            yield f"{plain(name)}: {plain(names.get(old, old))} → {plain(names.get(new, new))}"
         else:
             yield f"{plain(name)} changed"
     if len(changed) > MAX_CHANGES:
         yield f"{len(changed) - MAX_CHANGES} more fields changed"
 
 
-def _by(event: Event) -> str:
+def _changed(event: Event) -> list[tuple[str, Any, Any]]:
+    """Name, old and new value of each field that changed."""
+    if event.before is None:
+        return []
+    before, after = _read(event.before), _read(event.object)
+    return [(name, old, after.get(name)) for name, old in before.items() if old != after.get(name)]
+
+
+def _by(event: Event, names: Mapping[str, str]) -> str:
     actor = event.actor
     if actor.user_id is None:
         return {"cli": "the command line", "system": "the server"}.get(actor.address or "", "")
-    who = "themselves" if actor.user_id == event.user_id else actor.user_id
-    return f"{who}, API key {actor.key_id}" if actor.key_id else who
+    who = "themselves" if actor.user_id == event.user_id else plain(names.get(actor.user_id)) or actor.user_id
+    return f"{who} with the key {plain(names.get(actor.key_id)) or actor.key_id}" if actor.key_id else who
 
 
 def _link(event: Event, source: str) -> list[str]:
@@ -215,7 +240,7 @@ def _units(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
-_FORMATS: dict[Format, Callable[[Event, Content, str], tuple[str, bytes]]] = {
+_FORMATS: dict[Format, Callable[[Event, Content, str, Mapping[str, str]], tuple[str, bytes]]] = {
     "standard": _standard,
     "cloudevents": _cloudevents,
     "slack": _slack,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, cast
 
 from rollbook import clock
@@ -15,7 +15,7 @@ from rollbook.delivery import outcomes, payload, schedule, signing
 from rollbook.delivery.addresses import Addresses
 from rollbook.delivery.sender import Sender, Sent
 from rollbook.jobs.webhooks.breaker import MAX_WINDOW
-from rollbook.records import event_types, events, webhooks
+from rollbook.records import event_names, event_types, events, webhooks
 from rollbook.records.events import Event
 from rollbook.records.token_deliveries import REQUESTED, token_id
 from rollbook.records.webhooks import Webhook, inbox
@@ -23,6 +23,8 @@ from rollbook.records.webhooks.inbox import Message
 
 logger = logging.getLogger("rollbook")
 
+NAMES = "names"
+"""Of what is made of an event: names for all chats."""
 NOT_KEPT = "(not kept, since the request carried a token)"
 """Instead of a response, which may repeat what was sent."""
 
@@ -110,9 +112,10 @@ class WebhookTarget:
         token = None
         if self._carries_tokens and entry.event.type == REQUESTED:
             token = await token_deliveries.carried(self._on, token_id(entry.event), webhook.id)
+        names = await self._names(entry)
         try:
             if token is None:
-                type, body = entry.made((self._format, self._content), self._body)
+                type, body = entry.made((self._format, self._content), lambda event: self._body(event, names))
             else:  # of all that is made of an event, this alone is kept nowhere
                 carried = {"token": token.token, "url": token.url, "email": token.email}
                 type, body = self._body(payload.carrying(entry.event, carried))
@@ -130,9 +133,21 @@ class WebhookTarget:
         self._store(inbox.message(webhook.id, entry.event.user_id, now, head, self._headers, body))
         return Sent(outcomes.DELIVERED)
 
-    def _body(self, event: Event) -> tuple[str, bytes]:
+    def _body(self, event: Event, names: Mapping[str, str] = {}) -> tuple[str, bytes]:
         """Its content type, and the body. Raises `payload.Unfit`."""
-        return payload.body(event, self._format, self._content, self._on.settings.url)
+        return payload.body(event, self._format, self._content, self._on.settings.url, names)
+
+    async def _names(self, entry: Entry) -> Mapping[str, str]:
+        """Names in a text for people. They are looked up once for all chats, and kept for as long as the entry, which
+        is read again before it is old: then those of erased users are gone."""
+        named = payload.named(entry.event, self._format, self._content)
+        if not named:
+            return {}
+        found: Mapping[str, str] | None = entry.find(NAMES)
+        if found is None:
+            found = await self._on.db.read(event_names.of, named)
+            entry.made(NAMES, lambda event: found)
+        return found
 
     async def close(self) -> None:
         if self._sender is not None:

@@ -1,0 +1,27 @@
+"""Names of the users and API keys that an event has the IDs of, for texts that people read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rollbook.records.examples import ALICE_ID, CHARLIE_ID, KEY_ID
+from rollbook.storage.database import Queries
+
+MAX_NAMED = 13
+"""IDs that one statement looks up: user, actor and key, and those of five changes."""
+_IDS = ", ".join("?" * MAX_NAMED)
+NAMES = " UNION ALL ".join(
+    f"SELECT id, name FROM {table} WHERE id IN ({_IDS})" for table in ("users", "deleted_users", "keys")
+)
+
+EXAMPLES: Mapping[str, str] = {ALICE_ID: "Alice Example", CHARLIE_ID: "Charlie Chaplin", KEY_ID: "CRM sync"}
+"""Those of test events."""
+
+
+async def of(queries: Queries, ids: Sequence[str]) -> dict[str, str]:
+    """By ID, also of deleted users. Those of erased users are not found: no one knows them any more."""
+    if not ids:
+        return {}
+    found = list(ids[:MAX_NAMED])
+    found += [""] * (MAX_NAMED - len(found))
+    return {row[0]: row[1] for row in await queries.all(NAMES, *found, *found, *found)}
