@@ -3,6 +3,7 @@ engine`."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,21 @@ def migrated(engine: str, folder: Path) -> Iterator[Database]:
         yield db
     finally:
         db.close()
+
+
+def migrate_before(db: Database, name: str, folder: Path) -> None:
+    """Bring an empty database to the schema of before the migration of this name, and give its users the columns that
+    the code of today writes; `folder` is for its files."""
+    files, both = folder / "migrations", folder / migrate.BOTH
+    shutil.copytree(migrate.FOLDER / db.engine, files)
+    first = next(files.glob(f"*_{name}.sql")).name
+    for file in files.glob("*.sql"):
+        if file.name >= first:
+            file.unlink()
+    both.mkdir()
+    for file in (migrate.FOLDER / migrate.BOTH).glob("*_user_kinds.sql"):
+        shutil.copy(file, both)
+    migrate.migrate(db, files)
 
 
 VARIANTS = {

@@ -44,6 +44,12 @@ SCOPES: dict[str, str] = {
     "metrics:read": "Read the server's metrics.",
 }
 
+PERSON, APPLICATION = "person", "application"
+USER_KINDS: dict[str, str] = {
+    PERSON: "Someone who can sign in.",
+    APPLICATION: "A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in.",
+}
+
 KEY_KINDS: dict[str, str] = {
     "api": "For your applications and scripts, under `/v1`.",
     "scim": "For an identity provider, only under `/scim/v2`. Its user must be an admin or owner, it counts toward the "
@@ -55,12 +61,14 @@ if TYPE_CHECKING:
     Role = str
     Status = str
     StatusFilter = str
+    UserKind = str
     Scope = str
     KeyKind = str
 else:
     Role = Literal[tuple(ROLES)]
     Status = Literal[STATUSES]
     StatusFilter = Literal[(*STATUSES, DELETED)]
+    UserKind = Literal[tuple(USER_KINDS)]
     Scope = Literal[tuple(SCOPES)]
     KeyKind = Literal[tuple(KEY_KINDS)]
 

@@ -18,6 +18,7 @@ WHOLE = [
     "id",
     "name",
     "email",
+    "kind",
     "role",
     "status",
     "external_id",

@@ -124,11 +124,11 @@ def test_memberships_go_and_come_with_users_whatever_deletes_them(db: Database, 
 
     db.write_now(delete)
     assert group_of(db, "large").members == before.members - 3
-    assert not {each.user_id for each in leaving}.intersection(db.read_now(groups.member_ids, before.id, 1_000))
+    assert not {each.user_id for each in leaving}.intersection(db.read_now(groups.person_ids, before.id, 1_000))
     db.write_now(end)
     after = group_of(db, "large")
     assert after.members == before.members - (0 if restores else 3) and after.version > before.version
-    assert len(db.read_now(groups.member_ids, before.id, 1_000)) == after.members
+    assert len(db.read_now(groups.person_ids, before.id, 1_000)) == after.members
     assert (db.read_now(groups.members, before.id, 0, 3) == leaving) == restores
 
 
@@ -140,4 +140,4 @@ def test_members_of_a_deleted_group_are_forgotten_in_pieces(db: Database) -> Non
         db.write_now(groups.forget, id, 50)
         steps += 1
     assert steps == group.members // 50 + 1
-    assert db.read_now(groups.member_ids, group.id, 1_000) == []
+    assert db.read_now(groups.person_ids, group.id, 1_000) == []

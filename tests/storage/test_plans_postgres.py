@@ -13,7 +13,7 @@ from test_query_plans import STATEMENT, records_on
 from rollbook.config import Settings
 from rollbook.records import engines, user_list, users
 from rollbook.records.connect import connect
-from rollbook.records.user_list.query import ANY, NEWEST_DELETION_FIRST, Order, Position, Query
+from rollbook.records.user_list.query import ANY, NEWEST_DELETION_FIRST, Filters, Order, Position, Query
 from rollbook.storage import migrate
 from rollbook.storage.database import Statement
 from rollbook.storage.postgres_text import numbered
@@ -141,6 +141,27 @@ def test_a_page_of_deleted_users_is_read_from_an_index_in_its_order(filled: str,
     assert ("Incremental Sort" in found) == (query.filters.email is None), (
         found
     )  # of those that were deleted at the same microsecond
+
+
+PROGRAMS = Filters(kind="application")
+
+
+@pytest.mark.parametrize("filters", [PROGRAMS, PROGRAMS._replace(role="member"), PROGRAMS._replace(status="active")])
+def test_a_page_of_applications_is_read_from_their_index(dated: str, filters: Filters) -> None:
+    sent = Sent()
+    query = Query(filters, limit=50)
+    asyncio.run(user_list.read(cast("Any", sent), query))
+
+    async def plan() -> str:
+        connection = await asyncpg.connect(dated)
+        try:
+            ((text, values),) = sent.statements
+            return "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {text}", *values))
+        finally:
+            await connection.close()
+
+    found = asyncio.run(plan())
+    assert "using users_applications" in found, found
 
 
 class Mixed(Sent):

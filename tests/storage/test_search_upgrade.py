@@ -4,7 +4,6 @@ terms are refused."""
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +17,8 @@ from rollbook.records.connect import connect
 from rollbook.records.user_list.query import ANY, Query
 from rollbook.records.user_search import postgres, searched_text, sqlite
 from rollbook.storage.database import Database, Tx
-from rollbook.storage.migrate import FOLDER, migrate
+from rollbook.storage.migrate import migrate
+from tests.engines import migrate_before
 from tests.postgres import new_database, rows
 
 USERS = 30
@@ -42,12 +42,7 @@ async def delete(tx: Tx, email: str) -> None:
 
 def old(db: Database, folder: Path) -> None:
     """Brings a new database to the schema of then, with users."""
-    shutil.copytree(FOLDER / db.engine, folder)
-    first = next(folder.glob("*_user_words.sql")).name
-    for file in folder.glob("*.sql"):
-        if file.name >= first:
-            file.unlink()
-    migrate(db, folder)
+    migrate_before(db, "user_words", folder)
     for number in range(USERS):
         db.write_now(add, f"Anna {number} 李小龍", f"user{number}@example.com")
 
@@ -66,7 +61,7 @@ def everyone(*, but: int) -> list[str]:
 def lite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     monkeypatch.setattr(sqlite, "BUILT", 7)
     db = connect(Settings(data=tmp_path / "data"), for_migration=True)
-    old(db, tmp_path / "migrations")
+    old(db, tmp_path)
     db.write_now(index_as_before)
     migrate(db)
     yield db
@@ -105,7 +100,7 @@ def test_a_new_database_has_nothing_to_build(tmp_path: Path) -> None:
 def test_on_postgresql_the_index_is_built_beside_the_writes(tmp_path: Path, broken: bool) -> None:
     url = new_database("search_upgrade")
     db = connect(Settings(database=url), for_migration=True)
-    old(db, tmp_path / "migrations")
+    old(db, tmp_path)
     migrate(db)
     with pytest.raises(Unavailable, match="being built"):
         found(db, "an")

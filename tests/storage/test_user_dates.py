@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,8 @@ from rollbook.records.user_search import prefixes
 from rollbook.records.user_search import sqlite as user_search_sqlite
 from rollbook.records.users import User
 from rollbook.storage.database import Database, Tx
-from rollbook.storage.migrate import FOLDER, migrate
-from tests.engines import ENGINES, migrated
+from rollbook.storage.migrate import migrate
+from tests.engines import ENGINES, migrate_before, migrated
 from tests.postgres import new_database
 
 NOBODY = Actor(None, None, None, None, None)
@@ -268,12 +267,8 @@ def test_a_restored_user_whose_date_the_clock_gave_away_meanwhile_stays_exact(
 @pytest.fixture
 def before(tmp_path: Path) -> Iterator[Database]:
     """A PostgreSQL of the version before the index of dates, with users."""
-    shutil.copytree(FOLDER / "postgresql", tmp_path / "migrations")
-    for file in (tmp_path / "migrations").glob("*.sql"):
-        if file.name >= "0025_user_dates.sql":
-            file.unlink()
     db = connect(Settings(database=new_database("dates")), for_migration=True)
-    migrate(db, tmp_path / "migrations")
+    migrate_before(db, "user_dates", tmp_path)
     for number in range(20):
         db.write_now(users.add, users.new("Ann", f"user{number}@example.com"))
     yield db

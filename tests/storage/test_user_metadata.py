@@ -4,7 +4,6 @@ it."""
 from __future__ import annotations
 
 import random
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from rollbook.records import user_list, user_metadata, users
 from rollbook.records.connect import connect
 from rollbook.records.user_list.query import ANY, AS_ADDED, Filters, Order, Query
 from rollbook.storage.database import Database, Tx
-from rollbook.storage.migrate import FOLDER, migrate
-from tests.engines import migrated
+from rollbook.storage.migrate import migrate
+from tests.engines import migrate_before, migrated
 from tests.postgres import new_database
 
 USERS = 300
@@ -110,13 +109,7 @@ def test_an_upgrade_builds_the_index_step_by_step(kind: str, tmp_path: Path, mon
     monkeypatch.setattr(user_metadata, "BUILT", 7)
     database = new_database("metadata_upgrade") if kind == "postgresql" else ""
     db = connect(Settings(data=tmp_path / "data", database=database), for_migration=True)
-    folder = tmp_path / "migrations"
-    shutil.copytree(FOLDER / db.engine, folder)
-    first = next(folder.glob("*_user_metadata.sql")).name
-    for file in folder.glob("*.sql"):
-        if file.name >= first:
-            file.unlink()
-    migrate(db, folder)
+    migrate_before(db, "user_metadata", tmp_path)
     for number in range(1, 31):
         db.write_now(add, number, "member", '{"plan":"pro"}')
     migrate(db)

@@ -19,7 +19,17 @@ from rollbook.records import event_types, examples, group_names, one_time_tokens
 from rollbook.records.examples import ALICE_ID, CHARLIE_ID
 from rollbook.records.one_time_tokens import Purpose as TokenPurpose
 from rollbook.records.user_list.query import SORTABLE
-from rollbook.roles import KEY_KINDS, STATUSES, KeyKind, Role, Scope, Status, StatusFilter
+from rollbook.roles import (
+    APPLICATION,
+    KEY_KINDS,
+    STATUSES,
+    KeyKind,
+    Role,
+    Scope,
+    Status,
+    StatusFilter,
+    UserKind,
+)
 from rollbook.schemas import Schema, listed, says
 
 MAX_IDS = 200  # as many as a request target of 8 KiB has room for, and some room to spare
@@ -368,12 +378,22 @@ WebhookFormat = Literal["standard", "cloudevents", "slack", "discord", "teams"]
 WebhookPayload = Literal["full", "thin"]
 WebhookOrdering = Literal["user", "none"]
 ABOUT_PURPOSES = listed(one_time_tokens.PURPOSES)
+ABOUT_KIND = "What the user is. " + listed(roles.USER_KINDS)
 ABOUT_ROLE = "The user's role. " + listed(roles.ROLES)
 ABOUT_KEY_KIND = "Where the key works. " + listed(KEY_KINDS)
 ABOUT_STATUS = (
     "`invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or "
     "use their API keys until they are activated."
 )
+ABOUT_EMAIL = (
+    "Required, unless the `kind` is `application`: then one is made up, to which nothing can be sent. The user's "
+    "email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case. Stored as sent."
+)
+OF_APPLICATIONS = {
+    "password": "An application has no password: it cannot sign in. Leave out the password, and create an API key.",
+    "status": "An application is active at once. Leave out the status.",
+}
+NO_OWNER = "An application can't be an owner: owners must be able to sign in."
 NO_PASSWORD_YET = "An invited user has no password yet: leave out the password, or the status."
 ABOUT_FORMATS = (
     "`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, "
@@ -400,6 +420,7 @@ class UserFields(Body, kw_only=True):
 
     name: Name | UnsetType = UNSET
     email: Email | UnsetType = UNSET
+    kind: Annotated[UserKind, says(f"{ABOUT_KIND} Default: `person`. Can't be changed.")] | UnsetType = UNSET
     role: Annotated[Role, says(f"{ABOUT_ROLE} Default for a new user: `member`.")] | UnsetType = UNSET
     external_id: (
         Annotated[
@@ -420,10 +441,10 @@ class UserFields(Body, kw_only=True):
 
 
 class UserCreate(UserFields, kw_only=True):
-    """A user to create. Users without a password get one through a setup link."""
+    """A user to create. Users without a password get one through a setup link; applications have none."""
 
     name: Name  # type: ignore[bad-override-mutable-attribute]  # frozen
-    email: Email  # type: ignore[bad-override-mutable-attribute]  # frozen
+    email: Annotated[Email, says(ABOUT_EMAIL)] | UnsetType = UNSET
     password: NewPassword | UnsetType = UNSET
     status: (
         Annotated[
@@ -436,6 +457,12 @@ class UserCreate(UserFields, kw_only=True):
     @staticmethod
     def at_odds(given: Mapping[str, Any]) -> Mapping[str, str]:
         """Sentences about fields that are right by themselves, but not together."""
+        if given.get("kind") == APPLICATION:
+            return {name: sentence for name, sentence in OF_APPLICATIONS.items() if name in given} | (
+                {"role": NO_OWNER} if given.get("role") == "owner" else {}
+            )
+        if "email" not in given:
+            return {"email": "email is required."}
         status = given.get("status", "invited")
         if status in STATUSES and status != "invited":
             return {"status": "status must be invited, or left out."}
@@ -445,6 +472,7 @@ class UserCreate(UserFields, kw_only=True):
 class ImportedUser(UserCreate, kw_only=True):
     """A user to import: with a `password`, the hash of one, or neither, and then they set one through a setup link."""
 
+    email: Email  # type: ignore[bad-override-mutable-attribute]  # frozen
     id: UserId | UnsetType = UNSET
     password_hash: str | None | UnsetType = UNSET
     totp_secret: TotpSecret | None | UnsetType = UNSET
@@ -1079,6 +1107,7 @@ class UserFilters(Query):
         ]
         | None
     ) = None
+    kind: Annotated[UserKind, says("Only users of this kind.")] | None = None
     created_after: Annotated[Time, says("Only users created after this RFC 3339 time.")] | None = None
     created_before: Annotated[Time, says("Only users created before this RFC 3339 time.")] | None = None
     q: SearchText | None = None

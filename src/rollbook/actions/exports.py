@@ -86,7 +86,8 @@ def _told(filters: Filters) -> dict[str, str]:
     for name, value in filters._asdict().items():
         if value is not None:
             is_time = name in ("created_after", "created_before")
-            found[name] = clock.format_time(value) if is_time else value if name in ("role", "status", "group") else "…"
+            is_told = name in ("role", "status", "kind", "group")
+            found[name] = clock.format_time(value) if is_time else value if is_told else "…"
     return found
 
 

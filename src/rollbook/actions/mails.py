@@ -25,6 +25,7 @@ from rollbook.records.events import Event
 from rollbook.records.users import User
 from rollbook.records.webhooks import deliveries
 from rollbook.records.webhooks.deliveries import Delivery, DeliveryFilters
+from rollbook.roles import APPLICATION
 
 if TYPE_CHECKING:
     from rollbook.delivery.letters import Letter
@@ -52,6 +53,8 @@ async def about(on: Rollbook, event: Event, occasion: Occasion) -> Mail | str:
     user = await users.by_id(on.db, event.user_id)
     if user is None:
         return outcomes.OBSOLETE
+    if user.kind == APPLICATION:
+        return outcomes.NOTHING
     if occasion.token_id:
         return await _with_link(on, user, occasion)
     if user.status == "invited" or (user.status == "suspended" and not occasion.recipient):

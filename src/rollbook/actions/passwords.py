@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET, UnsetType
 
 from rollbook.actions import attempts, new_passwords
+from rollbook.actions.applications import check_person
 from rollbook.actions.arguments import PasswordChange
 from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.checking import refuse
@@ -136,7 +137,8 @@ async def set_password(on: Rollbook, by: Principal, id: str, change: PasswordCha
 def _may_set(by: Principal, user: User, proven: str | None) -> None:
     """Check that a user may set this password. Users who have proven their current password may change it. Whoever has
     no password to prove needs a key that nothing narrows, as others need `users:grant`: with the password they can sign
-    in, and do all that the role can. Raises InsufficientScope."""
+    in, and do all that the role can. Raises InsufficientScope, BadRequest."""
+    check_person(user)
     if proven is not None or (user.id == by.user_id and by.caller.scopes is None):
         may_touch(by, user.role)
     else:

@@ -17,8 +17,9 @@ from rollbook.actions.principal import Principal
 from rollbook.errors import InvalidParameter, NotFound, NotYourself
 from rollbook.records import rules, scim, user_list, users
 from rollbook.records.scim import Kept
-from rollbook.records.user_list.query import Order, Query
+from rollbook.records.user_list.query import PERSONS, Order, Query
 from rollbook.records.users import User
+from rollbook.roles import APPLICATION
 from rollbook.storage.database import Queries, Tx
 
 MAX_SCANNED = 10_000
@@ -94,7 +95,11 @@ async def get_person(on: Rollbook, by: Principal, id: str) -> Person:
 
 
 async def _person(queries: Queries, id: str, tenant: str) -> Person:
-    return Person(await users.get(queries, id), await scim.kept(queries, tenant, id))
+    """Raises NotFound, for applications too: identity providers know persons."""
+    user = await users.get(queries, id)
+    if user.kind == APPLICATION:
+        raise NotFound()
+    return Person(user, await scim.kept(queries, tenant, id))
 
 
 async def create_person(on: Rollbook, by: Principal, wanted: Wanted) -> Person:
@@ -226,16 +231,16 @@ async def list_people(on: Rollbook, by: Principal, asked: Search) -> Found:
     require(by, "users:read")
     if asked.passes is None and (asked.key is None or asked.order is not None):
         if not asked.limit:
-            return Found(await user_list.count(on.db, user_list.ANY), ())
-        query = Query(limit=asked.limit, offset=asked.offset, count=True)
+            return Found(await user_list.count(on.db, PERSONS), ())
+        query = Query(PERSONS, limit=asked.limit, offset=asked.offset, count=True)
         page = await user_list.page(on.db, query if asked.order is None else query._replace(order=(asked.order,)))
         return Found(page.total or 0, await _people(on, by, page))
     if asked.lead is not None:
         return await sliced(await _led_people(on, by, *asked.lead), asked)
-    await check_few(await user_list.count(on.db, user_list.ANY), "users")
+    await check_few(await user_list.count(on.db, PERSONS), "users")
     people, position = [], None
     while True:
-        page = await user_list.page(on.db, Query(limit=AT_ONCE, position=position))
+        page = await user_list.page(on.db, Query(PERSONS, limit=AT_ONCE, position=position))
         people += await _people(on, by, page)
         if (position := page.after) is None:
             return await sliced(people, asked)
@@ -299,8 +304,9 @@ async def _in_turns(items: Sequence[A]) -> AsyncIterator[A]:
 
 async def delete_person(on: Rollbook, by: Principal, id: str, versions: Versions = None) -> None:
     """Delete a user, who can be restored."""
+    require(by, "users:delete")
+    person = await on.read(_person, known("user", id), by.tenant)
     if versions is None:
         return await user_actions.delete(on, by, id)
-    person = await get_person(on, by, id)
     check_version(person.version, versions)
     return await user_actions.delete(on, by, id, versions=frozenset({person.user.version}))

@@ -72,7 +72,7 @@ async def _team(queries: Queries, id: str, tenant: str, with_members: bool) -> T
     group = await groups.get(queries, id)
     if with_members and group.members > MAX_SHOWN:
         raise too_many(f"The group has more than {MAX_SHOWN:,} members. Ask with excludedAttributes=members.")
-    members = await groups.member_ids(queries, id, MAX_SHOWN) if with_members else None
+    members = await groups.person_ids(queries, id, MAX_SHOWN) if with_members else None
     return Team(group, (await scim.external_ids(queries, tenant, [id])).get(id), members)
 
 
@@ -145,7 +145,7 @@ async def change_team(on: Rollbook, by: Principal, id: str, wanted: TeamChange, 
 async def _change_team(tx: Tx, by: Principal, id: str, wanted: TeamChange, versions: Versions) -> Team:
     named = _named(wanted)
     if any(each.op == "set" for each in wanted.members):
-        named += await groups.member_ids(tx, id, MAX_SHOWN)
+        named += await groups.person_ids(tx, id, MAX_SHOWN)
     held = await users.hold(tx, named)  # before the group, as all do who lock both
     group = await groups.get(tx, id)
     check_version(str(group.version), versions)
@@ -172,11 +172,13 @@ async def _change_members(tx: Tx, by: Principal, id: str, change: MemberChange, 
     op, members = change
     if held is not None:
         members = tuple([each for each in members if each in held])
+    applications = await users.applications(tx, members)
+    members = tuple([each for each in members if each not in applications])
     if op == "remove":
         await group_actions.drop_members(tx, by, id, members)
         return
     if op == "set":
-        leaving = set(await groups.member_ids(tx, id, MAX_SHOWN)).difference(members)
+        leaving = set(await groups.person_ids(tx, id, MAX_SHOWN)).difference(members)
         if len(leaving) > MAX_MEMBERS:
             refuse("members", f"can't lose more than {MAX_MEMBERS:,} at once: remove them in several requests")
         await group_actions.drop_members(tx, by, id, sorted(leaving if held is None else leaving & held))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from rollbook import roles
 from rollbook.actions import attempts, factor_duty, passwords
+from rollbook.actions.applications import check_person
 from rollbook.actions.arguments import (
     RecoveryCodesCreate,
     SecondFactorActivation,
@@ -390,6 +391,7 @@ async def _may_change(
     Overloaded, NotFound."""
     require(by, "users:write", id)
     user = await users.get(on.db, known("user", id))
+    check_person(user)
     require_proof(by)
     if id != by.user_id:
         may_grant(by, user.role)

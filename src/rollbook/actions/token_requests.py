@@ -28,6 +28,7 @@ from rollbook.records.one_time_tokens import Token
 from rollbook.records.token_deliveries import REQUESTED
 from rollbook.records.token_requests import Asked, Waiting
 from rollbook.records.users import User
+from rollbook.roles import APPLICATION
 from rollbook.storage.database import Tx
 
 logger = logging.getLogger("rollbook")
@@ -159,7 +160,7 @@ def _told(token: Token) -> dict[str, str | None]:
 
 def _purpose(user: User, asked: str) -> str | None:
     """The purpose of the token that a user gets who asks for this one. None: they can use none."""
-    if user.status == "suspended":
+    if user.status == "suspended" or user.kind == APPLICATION:
         return None
     if user.status == "invited":
         return asked if asked == "verify_email" else "invite"

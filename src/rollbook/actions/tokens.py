@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from rollbook import clock, ids
 from rollbook.actions import attempts, creators, factor_proof, new_passwords, passwords, redirects, second_factors
+from rollbook.actions.applications import check_person
 from rollbook.actions.arguments import NewPassword, PasswordLinkCreate, TokenConsume, TokenCreate
 from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.checking import given, refuse
@@ -148,7 +149,7 @@ async def _create(tx: Tx, by: Principal, new: NewToken, text: str) -> IssuedToke
 
 async def _check_possible(tx: Tx, by: Principal, user: User, new: NewToken) -> None:
     """Check that this user could use such a token. Raises BadRequest, InvalidParameter, EmailTaken, NotYourself."""
-    _check_not_suspended(user)
+    check_can_use(user)
     if new.purpose == "invite" and user.status != "invited":
         refuse("purpose", "can only be invite for invited users. For others, use reset_password")
     if new.purpose in ("reset_password", "sign_in") and user.status == "invited":
@@ -168,7 +169,9 @@ async def check_free(tx: Tx, user: User, email: str) -> None:
         raise EmailTaken()
 
 
-def _check_not_suspended(user: User) -> None:
+def check_can_use(user: User) -> None:
+    """Check that a link leads this user anywhere. Raises BadRequest."""
+    check_person(user)
     if user.status == "suspended":
         raise BadRequest("The user is suspended. Activate them first.")
 
@@ -225,7 +228,7 @@ async def _create_link(tx: Tx, by: Principal, id: str, redirect_url: str, text: 
     await creators.hold(tx, by, "users:write", id)
     user = await users.get(tx, id)
     may_grant(by, user.role)
-    _check_not_suspended(user)
+    check_can_use(user)
     await _check_not_oneself(tx, by, id)
     return await add_link(tx, by, user, text, redirect_url)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from msgspec import UNSET, Struct, UnsetType
 
 from rollbook import clock, roles
-from rollbook.actions import creators, new_passwords, passwords, webhook_owners
+from rollbook.actions import applications, creators, new_passwords, passwords, webhook_owners
 from rollbook.actions.arguments import MetadataPatch, UserCreate, UserFields, UserFilters, UserSelection, UserUpdate
 from rollbook.actions.checking import check_range, check_version, given, refuse
 from rollbook.actions.context import Rollbook
@@ -121,6 +121,7 @@ def filters_of(asked: UserFilters) -> Filters:
         and asked.ids is None
         and asked.role is None
         and asked.status is None
+        and asked.kind is None
         and asked.group is None
     ):
         return ANY
@@ -131,6 +132,7 @@ def filters_of(asked: UserFilters) -> Filters:
         None if asked.ids is None else tuple(asked.ids),
         asked.role,
         asked.status,
+        asked.kind,
         asked.created_after,
         asked.created_before,
         asked.q,
@@ -257,14 +259,18 @@ async def create(on: Rollbook, by: Principal, new: UserCreate) -> User:
     may_grant(by, given(new.role, "member"))
     hash = None
     if new.password is not UNSET:
-        await new_passwords.check(on, new.password, email=new.email, name=new.name)
+        await new_passwords.check(on, new.password, email=given(new.email, ""), name=new.name)
         hash = await on.passwords.hash(new.password, Waiter((by.user_id,)))
     return await on.write(add, by, record(new), hash)
 
 
 def record(new: UserCreate) -> User:
     """Record of a new user, apart from the password."""
-    return users.new(**_given(new, CHANGEABLE))
+    fields = _given(new, CHANGEABLE)
+    if new.email is not UNSET:
+        return users.new(**fields)
+    user = users.new(**fields, email="")
+    return user._replace(email=applications.email(user.id))
 
 
 async def add(tx: Tx, by: Principal, new: User, password_hash: str | None = None) -> User:
@@ -406,7 +412,8 @@ def with_status(wanted: Mapping[str, Any], user: User, has_password: bool) -> Ma
     status = wanted.get("status")
     if status == "invited" and user.status != "invited":
         refuse("status", "must not be invited: only new users are, until they set a password")
-    return wanted if status != "active" or has_password else {**wanted, "status": "invited"}
+    is_ready = has_password or user.kind == roles.APPLICATION
+    return wanted if status != "active" or is_ready else {**wanted, "status": "invited"}
 
 
 _EVENTS = {"suspended": "user.suspended", "active": "user.activated", "invited": "user.activated"}
@@ -423,8 +430,9 @@ class PlannedChange(NamedTuple):
 
 
 def plan(by: Principal, user: User, wanted: Mapping[str, Any]) -> PlannedChange:
-    """Raises InsufficientScope, NotYourself."""
+    """Raises InsufficientScope, NotYourself, InvalidParameter."""
     columns = {name: value for name, value in wanted.items() if getattr(user, name) != value}
+    applications.check_change(user, columns)
     if not reaches_all(by, "users:write") and not OWN_FIELDS.issuperset(columns):
         raise InsufficientScope(
             f"Only admins can change {', '.join(sorted(set(columns) - OWN_FIELDS))}.", scope="users:write"

@@ -43,6 +43,7 @@ ENUMS: dict[str, Schema] = {
     "Role": _enum(roles.ROLES, arguments.ABOUT_ROLE),
     "Status": _enum(roles.STATUSES, arguments.ABOUT_STATUS),
     "Scope": _enum(roles.SCOPES, "What an API key can be used for."),
+    "UserKind": _enum(roles.USER_KINDS, arguments.ABOUT_KIND),
     "KeyKind": _enum(roles.KEY_KINDS, arguments.ABOUT_KEY_KIND),
     "EventPattern": _enum(
         event_types.patterns(),

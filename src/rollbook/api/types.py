@@ -34,15 +34,15 @@ class Cursor(str):
 
 
 class UserCreate(arguments.UserCreate, kw_only=True):
-    """A user to create, with a `password` or the `status` `invited`."""
+    """A user to create: with a `password`, the `status` `invited` or the `kind` `application`."""
 
     password: (
         Annotated[
             NewPassword,
             says(
-                "Required, unless the `status` is `invited`. 8 to 256 characters. Passwords that are easy to guess are "
-                "rejected: common ones, and those made of a common word or the user's name or email, with digits or "
-                "signs. Nothing is truncated."
+                "Required, unless the `status` is `invited` or the `kind` is `application`. 8 to 256 characters. "
+                "Passwords that are easy to guess are rejected: common ones, and those made of a common word or the "
+                "user's name or email, with digits or signs. Nothing is truncated."
             ),
         ]
         | UnsetType
@@ -51,9 +51,10 @@ class UserCreate(arguments.UserCreate, kw_only=True):
     @staticmethod
     def at_odds(given: Mapping[str, Any]) -> Mapping[str, str]:
         """The same, and that a password is missing."""
-        if "password" not in given and "status" not in given:
-            return {"password": "password is required."}
-        return arguments.UserCreate.at_odds(given)
+        found = arguments.UserCreate.at_odds(given)
+        if "password" not in given and "status" not in given and given.get("kind") != roles.APPLICATION:
+            return {**found, "password": "password is required."}
+        return found
 
 
 class UserUpdate(arguments.UserUpdate):
@@ -161,6 +162,7 @@ class User(Struct, frozen=True):
     id: Annotated[str, identifier("ID of the user. Never reused.", ALICE_ID)]
     name: Annotated[str, says("The user's name.", minLength=1, examples=["Alice Wonderland"])]
     email: Annotated[str, says("The user's email.", format="email", examples=["alice@example.com"])]
+    kind: Annotated[str, open_enum(roles.USER_KINDS, arguments.ABOUT_KIND)] | UnsetType = UNSET
     role: Annotated[str, open_enum(roles.ROLES, arguments.ABOUT_ROLE)] | UnsetType = UNSET
     status: Annotated[str, open_enum(roles.STATUSES, arguments.ABOUT_STATUS)] | UnsetType = UNSET
     external_id: Annotated[str, says("Your own identifier for the user.", examples=["crm-1042"])] | None | UnsetType = (

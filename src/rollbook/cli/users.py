@@ -149,7 +149,7 @@ def verify_challenge(
     options.QUIET,
     fields=arguments.UserCreate,
     call=("POST", USERS),
-    elsewhere={"password": "--password", **FIELDS},
+    elsewhere={"password": "--password", "kind": "apps create", **FIELDS},
 )
 def create_user(server: options.Server, fields: Fields, password: str | None, json: bool, quiet: bool) -> None:
     """Create a user. With `--status invited` they have no password yet."""
@@ -265,7 +265,7 @@ def _set(email: str) -> str:
     options.QUIET,
     fields=arguments.UserPatch,
     call=("PATCH", ONE),
-    elsewhere={"current_password": "--current-password", **FIELDS},
+    elsewhere={"current_password": "--current-password", "kind": "stays", **FIELDS},
 )
 def set_user(
     server: options.Server,

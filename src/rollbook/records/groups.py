@@ -103,7 +103,10 @@ MEMBERS = """
     SELECT page.user_seq, page.user_id, u.name, u.email, page.role, page.added_at
     FROM (SELECT * FROM group_members WHERE group_id = ? AND user_seq > ? ORDER BY user_seq LIMIT ?) AS page
     JOIN users AS u ON u.seq = page.user_seq ORDER BY page.user_seq"""
-MEMBER_IDS = "SELECT user_id FROM group_members WHERE group_id = ? ORDER BY user_seq LIMIT ?"
+PERSON_IDS = """
+    SELECT user_id FROM group_members
+    WHERE group_id = ? AND user_seq NOT IN (SELECT seq FROM users WHERE kind = 'application')
+    ORDER BY user_seq LIMIT ?"""
 JOIN = "INSERT INTO group_members (group_id, user_seq, user_id, role, added_at) VALUES (?, ?, ?, ?, ?)"
 SET_ROLE = "UPDATE group_members SET role = ? WHERE group_id = ? AND user_seq = ?"
 LEAVE = "DELETE FROM group_members WHERE group_id = ? AND user_seq = ?"
@@ -262,9 +265,9 @@ async def member(queries: Queries, id: str, user_id: str) -> Member:
     return Member._make(await existing(queries, MEMBER, id, user_id))
 
 
-async def member_ids(queries: Queries, id: str, limit: int) -> list[str]:
-    """IDs of members, in the order in which the users were added."""
-    return [row[0] for row in await queries.all(MEMBER_IDS, id, limit)]
+async def person_ids(queries: Queries, id: str, limit: int) -> list[str]:
+    """IDs of the members who are persons, in the order in which they were added."""
+    return [row[0] for row in await queries.all(PERSON_IDS, id, limit)]
 
 
 async def of_user(queries: Queries, user_id: str) -> list[Membership]:

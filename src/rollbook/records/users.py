@@ -11,7 +11,7 @@ from rollbook.errors import EmailTaken, ExternalIdTaken, NotFound
 from rollbook.records import auth_version, password_parameters, rules, usage, user_dates
 from rollbook.records.dialect import dialect
 from rollbook.records.presenting import Flag, Hidden, Json, Time, presenter
-from rollbook.storage.database import Duplicate, Queries, Row, Statement, Tx, existing, first, scalar
+from rollbook.storage.database import Duplicate, Queries, Row, Statement, Tx, existing, first, in_parts, scalar
 
 
 class User(NamedTuple):
@@ -21,6 +21,7 @@ class User(NamedTuple):
     id: str
     name: str
     email: str
+    kind: str = "person"
     role: str = "member"
     status: str = "active"
     external_id: str | None = None
@@ -44,6 +45,8 @@ def public_part(names: frozenset[str]) -> Callable[[User], dict[str, Any]]:
     return presenter(User, names)
 
 
+AT_ONCE = 100
+"""Users of a statement."""
 COLUMNS = ", ".join(User._fields)
 KEPT = (*User._fields, "email_key", "password_hash")
 """All columns, but those of one engine."""
@@ -79,6 +82,7 @@ LATELY_DELETED = f"""
     SELECT {COLUMNS}, deleted_at FROM deleted_users WHERE (deleted_at, seq) < (?, ?) AND deleted_at >= ?
     ORDER BY deleted_at DESC, seq DESC LIMIT ?"""
 COUNT_LATELY_DELETED = "SELECT count(*) FROM (SELECT 1 FROM deleted_users WHERE deleted_at >= ? LIMIT ?) AS few"
+APPLICATIONS = f"SELECT id FROM users WHERE kind = 'application' AND id IN ({', '.join('?' * AT_ONCE)})"
 NAME = "SELECT name FROM users WHERE id = ? UNION ALL SELECT name FROM deleted_users WHERE id = ?"
 MAX_NAMES = 100
 """IDs whose names one statement reads."""
@@ -226,6 +230,11 @@ async def hold(tx: Tx, ids: Sequence[str]) -> set[str] | None:
     """Lock these users, in the same order as all who lock several. The IDs of those who are there to be locked; None on
     SQLite, which has one writer: all are."""
     return {row[0] for row in await tx.all(LOCK, list(ids))} if dialect(tx).is_shared else None
+
+
+async def applications(queries: Queries, ids: Sequence[str]) -> set[str]:
+    """Those of these users who are applications."""
+    return {row[0] for part in in_parts(ids, AT_ONCE) for row in await queries.all(APPLICATIONS, *part)}
 
 
 async def take_all_turns(tx: Tx) -> None:

@@ -529,32 +529,6 @@ export const properties: INodeProperties[] = [
 		}
 	},
 	{
-		displayName: "Email",
-		name: "email",
-		default: "",
-		type: "string",
-		placeholder: "name@email.com",
-		description: "The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case. Stored as sent.",
-		routing: {
-			send: {
-				type: "body",
-				property: "email",
-				propertyInDotNotation: false
-			}
-		},
-		required: true,
-		displayOptions: {
-			show: {
-				resource: [
-					"user"
-				],
-				operation: [
-					"create"
-				]
-			}
-		}
-	},
-	{
 		displayName: "Additional Fields",
 		name: "additionalFields",
 		type: "collection",
@@ -563,6 +537,21 @@ export const properties: INodeProperties[] = [
 			status: "invited"
 		},
 		options: [
+			{
+				displayName: "Email",
+				name: "email",
+				default: "",
+				type: "string",
+				placeholder: "name@email.com",
+				description: "Required, unless the <code>kind</code> is <code>application</code>: then one is made up, to which nothing can be sent. The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case. Stored as sent.",
+				routing: {
+					send: {
+						type: "body",
+						property: "email",
+						propertyInDotNotation: false
+					}
+				}
+			},
 			{
 				displayName: "Email Verified",
 				name: "email_verified",
@@ -593,6 +582,30 @@ export const properties: INodeProperties[] = [
 				}
 			},
 			{
+				displayName: "Kind",
+				name: "kind",
+				default: "person",
+				type: "options",
+				options: [
+					{
+						name: "Application",
+						value: "application"
+					},
+					{
+						name: "Person",
+						value: "person"
+					}
+				],
+				description: "What the user is. <code>person</code>: Someone who can sign in. <code>application</code>: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. Default: <code>person</code>. Can't be changed.",
+				routing: {
+					send: {
+						type: "body",
+						property: "kind",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
 				displayName: "Metadata",
 				name: "metadata",
 				default: "{}",
@@ -615,7 +628,7 @@ export const properties: INodeProperties[] = [
 				typeOptions: {
 					password: true
 				},
-				description: "Required, unless the <code>status</code> is <code>invited</code>. 8 to 256 characters. Passwords that are easy to guess are rejected: common ones, and those made of a common word or the user's name or email, with digits or signs. Nothing is truncated.",
+				description: "Required, unless the <code>status</code> is <code>invited</code> or the <code>kind</code> is <code>application</code>. 8 to 256 characters. Passwords that are easy to guess are rejected: common ones, and those made of a common word or the user's name or email, with digits or signs. Nothing is truncated.",
 				routing: {
 					send: {
 						type: "body",
@@ -751,6 +764,10 @@ export const properties: INodeProperties[] = [
 					{
 						name: "ID",
 						value: "id"
+					},
+					{
+						name: "Kind",
+						value: "kind"
 					},
 					{
 						name: "Last Sign In At",
@@ -938,6 +955,10 @@ export const properties: INodeProperties[] = [
 					{
 						name: "ID",
 						value: "id"
+					},
+					{
+						name: "Kind",
+						value: "kind"
 					},
 					{
 						name: "Last Sign In At",
@@ -1149,6 +1170,10 @@ export const properties: INodeProperties[] = [
 						value: "id"
 					},
 					{
+						name: "Kind",
+						value: "kind"
+					},
+					{
 						name: "Last Sign In At",
 						value: "last_sign_in_at"
 					},
@@ -1213,6 +1238,30 @@ export const properties: INodeProperties[] = [
 						property: "ids",
 						propertyInDotNotation: false,
 						value: "={{ $value }}"
+					}
+				}
+			},
+			{
+				displayName: "Kind",
+				name: "kind",
+				default: "person",
+				type: "options",
+				options: [
+					{
+						name: "Application",
+						value: "application"
+					},
+					{
+						name: "Person",
+						value: "person"
+					}
+				],
+				description: "Only users of this kind",
+				routing: {
+					send: {
+						type: "query",
+						property: "kind",
+						propertyInDotNotation: false
 					}
 				}
 			},
@@ -1431,6 +1480,30 @@ export const properties: INodeProperties[] = [
 				}
 			},
 			{
+				displayName: "Kind",
+				name: "kind",
+				default: "person",
+				type: "options",
+				options: [
+					{
+						name: "Application",
+						value: "application"
+					},
+					{
+						name: "Person",
+						value: "person"
+					}
+				],
+				description: "What the user is. <code>person</code>: Someone who can sign in. <code>application</code>: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. Default: <code>person</code>. Can't be changed.",
+				routing: {
+					send: {
+						type: "body",
+						property: "kind",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
 				displayName: "Metadata",
 				name: "metadata",
 				default: "{}",
@@ -1638,6 +1711,30 @@ export const properties: INodeProperties[] = [
 						property: "ids",
 						propertyInDotNotation: false,
 						value: "={{ $value }}"
+					}
+				}
+			},
+			{
+				displayName: "Kind",
+				name: "kind",
+				default: "person",
+				type: "options",
+				options: [
+					{
+						name: "Application",
+						value: "application"
+					},
+					{
+						name: "Person",
+						value: "person"
+					}
+				],
+				description: "Only users of this kind",
+				routing: {
+					send: {
+						type: "query",
+						property: "kind",
+						propertyInDotNotation: false
 					}
 				}
 			},

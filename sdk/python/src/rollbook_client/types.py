@@ -284,6 +284,13 @@ use their API keys until they are activated.
 Later versions can add values.
 """
 
+UserKind = Literal["person", "application"] | str
+"""What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API
+keys and webhooks, but no password, and can't sign in.
+
+Later versions can add values.
+"""
+
 WebhookFormat = Literal["standard", "cloudevents", "slack", "discord", "teams"] | str
 """`standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`:
 a sentence for people, in the format of these chats' incoming webhooks.
@@ -319,6 +326,10 @@ class BulkOperation(TypedDict):
     email: NotRequired[str]
     """The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case.
     Stored as sent. 3 to 254 characters.
+    """
+    kind: NotRequired[UserKind]
+    """What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API
+    keys and webhooks, but no password, and can't sign in. Default: `person`. Can't be changed.
     """
     role: NotRequired[Role]
     """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of
@@ -418,6 +429,10 @@ class User(Model):
     """The user's name."""
     email: str
     """The user's email."""
+    kind: str
+    """What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API
+    keys and webhooks, but no password, and can't sign in.
+    """
     role: str
     """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of
     their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member.
@@ -449,6 +464,7 @@ class User(Model):
         "id",
         "name",
         "email",
+        "kind",
         "role",
         "status",
         "external_id",
@@ -822,6 +838,10 @@ class EventObject(Model):
     """The name of the user, group or API key."""
     email: str | None
     """The email of the user, or that the token is about."""
+    kind: str | None
+    """What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API
+    keys and webhooks, but no password, and can't sign in.
+    """
     role: str | None
     """The role of the user or, of a member, in the group."""
     status: str | None
@@ -846,8 +866,6 @@ class EventObject(Model):
     """The number of members."""
     user_id: str | None
     """The user the API key, session, token, webhook or membership belongs to."""
-    kind: str | None
-    """Where the key works."""
     masked: str | None
     """The beginning and end of the key, to tell keys apart."""
     scopes: list[str] | None
@@ -1082,6 +1100,7 @@ class EventObject(Model):
         "id",
         "name",
         "email",
+        "kind",
         "role",
         "status",
         "external_id",
@@ -1093,7 +1112,6 @@ class EventObject(Model):
         "last_sign_in_at",
         "members",
         "user_id",
-        "kind",
         "masked",
         "scopes",
         "ip_allow",
@@ -1305,6 +1323,10 @@ class ConsumedToken(Model):
     """The user's name."""
     email: str
     """The user's email."""
+    kind: str | None
+    """What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API
+    keys and webhooks, but no password, and can't sign in.
+    """
     role: str | None
     """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of
     their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member.
@@ -1345,6 +1367,7 @@ class ConsumedToken(Model):
             "deleted_at",
             "email_verified",
             "external_id",
+            "kind",
             "last_sign_in_at",
             "metadata",
             "rate_limit",
@@ -1357,6 +1380,7 @@ class ConsumedToken(Model):
         "id",
         "name",
         "email",
+        "kind",
         "role",
         "status",
         "external_id",

@@ -15,6 +15,8 @@ export interface ExportUsersParams {
   role?: "member" | "viewer" | "admin" | "owner" | (string & {}) | undefined;
   /** Only users with this status. */
   status?: "active" | "invited" | "suspended" | (string & {}) | undefined;
+  /** Only users of this kind. */
+  kind?: "person" | "application" | (string & {}) | undefined;
   /** Only users created after this RFC 3339 time. */
   created_after?: string | Date | undefined;
   /** Only users created before this RFC 3339 time. */

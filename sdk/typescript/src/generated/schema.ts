@@ -55,6 +55,8 @@ export interface components {
              * @example charlie@example.com
              */
             email?: string;
+            /** @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. Default: `person`. Can't be changed. */
+            kind?: components["schemas"]["UserKind"];
             /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
             role?: components["schemas"]["Role"];
             /** @description Your own identifier for the user. Unique. Null removes it. */
@@ -214,6 +216,11 @@ export interface components {
              * @example alice@example.com
              */
             email: string;
+            /**
+             * @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in.
+             * @example person
+             */
+            kind?: "person" | "application" | (string & {});
             /**
              * @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
              * @example member
@@ -392,7 +399,7 @@ export interface components {
          *         "webhook-timestamp": "1698404400",
          *         "webhook-signature": "…"
          *       },
-         *       "body": "{\"id\": \"evt_065n1ijrg1t7ne57u1m417e15k\", \"type\": \"user.updated\", \"created_at\": \"2023-10-27T11:00:00Z\", \"user_id\": \"user_065n18a8k1rnhbvqalm9j3ts0c\", \"actor\": {\"user_id\": \"user_065n14sd01rd526r46hrcu0i8o\", \"key_id\": \"key_065n19esg1vsvaetc6pc73vuso\", \"address\": \"203.0.113.7\", \"request_id\": \"req_7m2c9v0kq1t8a3hs0000001f\", \"trace_id\": \"4bf92f3577b34da6a3ce929d0e0e4736\", \"client\": null}, \"object\": {\"id\": \"user_065n18a8k1rnhbvqalm9j3ts0c\", \"name\": \"Charles Chaplin\", \"email\": \"charlie.c@example.com\", \"role\": \"member\", \"status\": \"active\", \"external_id\": \"crm-1042\", \"metadata\": {\"plan\": \"pro\"}, \"email_verified\": false, \"rate_limit\": null, \"created_at\": \"2023-10-27T10:15:00Z\", \"updated_at\": \"2023-10-27T11:00:00Z\", \"last_sign_in_at\": null}, \"before\": {\"name\": \"Charlie Chaplin\", \"email\": \"charlie@example.com\"}}"
+         *       "body": "{\"id\": \"evt_065n1ijrg1t7ne57u1m417e15k\", \"type\": \"user.updated\", \"created_at\": \"2023-10-27T11:00:00Z\", \"user_id\": \"user_065n18a8k1rnhbvqalm9j3ts0c\", \"actor\": {\"user_id\": \"user_065n14sd01rd526r46hrcu0i8o\", \"key_id\": \"key_065n19esg1vsvaetc6pc73vuso\", \"address\": \"203.0.113.7\", \"request_id\": \"req_7m2c9v0kq1t8a3hs0000001f\", \"trace_id\": \"4bf92f3577b34da6a3ce929d0e0e4736\", \"client\": null}, \"object\": {\"id\": \"user_065n18a8k1rnhbvqalm9j3ts0c\", \"name\": \"Charles Chaplin\", \"email\": \"charlie.c@example.com\", \"kind\": \"person\", \"role\": \"member\", \"status\": \"active\", \"external_id\": \"crm-1042\", \"metadata\": {\"plan\": \"pro\"}, \"email_verified\": false, \"rate_limit\": null, \"created_at\": \"2023-10-27T10:15:00Z\", \"updated_at\": \"2023-10-27T11:00:00Z\", \"last_sign_in_at\": null}, \"before\": {\"name\": \"Charlie Chaplin\", \"email\": \"charlie@example.com\"}}"
          *     }
          */
         DeliveryRequest: {
@@ -500,6 +507,7 @@ export interface components {
          *         "id": "user_065n18a8k1rnhbvqalm9j3ts0c",
          *         "name": "Charles Chaplin",
          *         "email": "charlie.c@example.com",
+         *         "kind": "person",
          *         "role": "member",
          *         "status": "active",
          *         "external_id": "crm-1042",
@@ -599,6 +607,11 @@ export interface components {
              */
             email?: string | null;
             /**
+             * @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in.
+             * @example person
+             */
+            kind?: "person" | "application" | (string & {});
+            /**
              * @description The role of the user or, of a member, in the group.
              * @example member
              */
@@ -658,11 +671,6 @@ export interface components {
              * @example user_065n18a8k1rnhbvqalm9j3ts0c
              */
             user_id?: string;
-            /**
-             * @description Where the key works.
-             * @example api
-             */
-            kind?: "api" | "scim" | (string & {});
             /**
              * @description The beginning and end of the key, to tell keys apart.
              * @example rbk_Exam…TtmI
@@ -2724,6 +2732,11 @@ export interface components {
              */
             email: string;
             /**
+             * @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in.
+             * @example person
+             */
+            kind?: "person" | "application" | (string & {});
+            /**
              * @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
              * @example member
              */
@@ -2781,7 +2794,7 @@ export interface components {
         };
         /**
          * UserCreate
-         * @description A user to create, with a `password` or the `status` `invited`.
+         * @description A user to create: with a `password`, the `status` `invited` or the `kind` `application`.
          */
         UserCreate: {
             /**
@@ -2791,16 +2804,18 @@ export interface components {
             name: string;
             /**
              * Format: email
-             * @description The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case. Stored as sent.
+             * @description Required, unless the `kind` is `application`: then one is made up, to which nothing can be sent. The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case. Stored as sent.
              * @example charlie@example.com
              */
-            email: string;
+            email?: string;
             /**
              * Format: password
-             * @description Required, unless the `status` is `invited`. 8 to 256 characters. Passwords that are easy to guess are rejected: common ones, and those made of a common word or the user's name or email, with digits or signs. Nothing is truncated.
+             * @description Required, unless the `status` is `invited` or the `kind` is `application`. 8 to 256 characters. Passwords that are easy to guess are rejected: common ones, and those made of a common word or the user's name or email, with digits or signs. Nothing is truncated.
              * @example securepassword123
              */
             password?: string;
+            /** @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. Default: `person`. Can't be changed. */
+            kind?: components["schemas"]["UserKind"];
             /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
             role?: components["schemas"]["Role"];
             /** @description Your own identifier for the user. Unique. Null removes it. */
@@ -2825,6 +2840,11 @@ export interface components {
             status?: components["schemas"]["Status"];
         };
         /**
+         * @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in.
+         * @enum {string}
+         */
+        UserKind: "person" | "application" | (string & {});
+        /**
          * UserPatch
          * @description The fields of a user to change. Missing fields are left unchanged, and metadata is merged.
          */
@@ -2840,6 +2860,8 @@ export interface components {
              * @example charlie@example.com
              */
             email?: string;
+            /** @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. Default: `person`. Can't be changed. */
+            kind?: components["schemas"]["UserKind"];
             /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
             role?: components["schemas"]["Role"];
             /** @description Your own identifier for the user. Unique. Null removes it. */
@@ -2885,6 +2907,8 @@ export interface components {
              * @example charlie@example.com
              */
             email?: string;
+            /** @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. Default: `person`. Can't be changed. */
+            kind?: components["schemas"]["UserKind"];
             /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
             role?: components["schemas"]["Role"];
             /** @description Your own identifier for the user. Unique. Null removes it. */

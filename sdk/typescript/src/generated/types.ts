@@ -265,8 +265,14 @@ export interface UsedToken extends Object<"UsedToken"> {}
  */
 export interface User extends Object<"User"> {}
 
-/** A user to create, with a `password` or the `status` `invited`. */
+/** A user to create: with a `password`, the `status` `invited` or the `kind` `application`. */
 export interface UserCreate extends Object<"UserCreate"> {}
+
+/**
+ * What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and
+ * webhooks, but no password, and can't sign in.
+ */
+export type UserKind = Schemas["UserKind"];
 
 /** The fields of a user to change. Missing fields are left unchanged, and metadata is merged. */
 export interface UserPatch extends Object<"UserPatch"> {}

@@ -18,6 +18,8 @@ export interface UserListParams {
    * scope `users:write` as well.
    */
   status?: "active" | "deleted" | "invited" | "suspended" | (string & {}) | undefined;
+  /** Only users of this kind. */
+  kind?: "person" | "application" | (string & {}) | undefined;
   /** Only users created after this RFC 3339 time. */
   created_after?: string | Date | undefined;
   /** Only users created before this RFC 3339 time. */
@@ -43,7 +45,7 @@ export interface UserListParams {
   /** The start of a page, taken from a `Link` header. Opaque. */
   cursor?: string | undefined;
   /** Fields to return besides `id`, `name` and `email`, which every user has. `*`: all. */
-  fields?: readonly ("id" | "name" | "email" | "role" | "status" | "external_id" | "metadata" | "email_verified" | "rate_limit" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
+  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "email_verified" | "rate_limit" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
   /** `exact`: return `X-Total-Count` for filtered lists as well. */
   count?: "exact" | (string & {}) | undefined;
   /** `eventual`: a database standby may answer, and its data may lag. By default, lists include every acknowledged change. */
@@ -53,7 +55,7 @@ export interface UserListParams {
 /** Which fields to return. */
 export interface FieldsParams {
   /** Fields to return besides `id`, `name` and `email`, which every user has. `*`: all. */
-  fields?: readonly ("id" | "name" | "email" | "role" | "status" | "external_id" | "metadata" | "email_verified" | "rate_limit" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
+  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "email_verified" | "rate_limit" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
 }
 
 /** Query parameters of `users.count`. */
@@ -71,6 +73,8 @@ export interface UserCountParams {
    * scope `users:write` as well.
    */
   status?: "active" | "deleted" | "invited" | "suspended" | (string & {}) | undefined;
+  /** Only users of this kind. */
+  kind?: "person" | "application" | (string & {}) | undefined;
   /** Only users created after this RFC 3339 time. */
   created_after?: string | Date | undefined;
   /** Only users created before this RFC 3339 time. */

@@ -10,13 +10,14 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
-from rollbook import clock
+from rollbook import clock, roles
 from rollbook.records import event_log, groups, user_dates, user_metadata, users
 from rollbook.records.dialect import dialect
 from rollbook.records.user_list.query import (
     ANY,
     AS_ADDED,
     LAST_ADDED_FIRST,
+    PERSONS,
     Filters,
     Part,
     Position,
@@ -47,7 +48,7 @@ _OF_DELETED = {
 
 METADATA = "user_metadata AS m"
 MEMBERS = "(SELECT group_id, user_seq AS seq FROM group_members) AS m"
-NTH = "SELECT seq FROM users WHERE seq >= ? ORDER BY seq LIMIT 1 OFFSET ?"
+NTH = "SELECT seq FROM users WHERE seq >= ?{} ORDER BY seq LIMIT 1 OFFSET ?"
 FEW = 2_000
 """Users that are looked at one by one: 5 ms."""
 FAR = 1_000
@@ -61,6 +62,9 @@ COUNT_FEW = {
     column: f"SELECT count(*) FROM (SELECT 1 FROM users WHERE {column} = ? LIMIT ?) AS few"
     for column in ("role", "status")
 }
+# What an index of applications alone answers.
+COUNT_FEW_APPLICATIONS = "SELECT count(*) FROM (SELECT 1 FROM users WHERE kind = 'application' LIMIT ?) AS few"
+COUNT_APPLICATIONS_BEFORE = "SELECT count(*) FROM users WHERE kind = 'application' AND seq < ?"
 
 
 class UserPage(NamedTuple):
@@ -92,6 +96,11 @@ class UserList(Protocol):
     @property
     def WITH_USERS(self) -> str:
         """METADATA or MEMBERS, where it says {}, and the `users` of its rows, to be read in the order of the former."""
+        ...
+
+    def is_application(self, seq: str) -> str:
+        """Condition on users, where `seq` is the column of that number: they are applications, to whom an index
+        leads."""
         ...
 
     @property
@@ -144,7 +153,7 @@ async def _read(queries: Queries, columns: str, query: Query) -> UserPage:
     if by == "created_at":
         return await _read_by_date(queries, columns, query)
     offset, total, past = query.offset, None, beyond(query)
-    if offset and query.filters == ANY and query.order in (AS_ADDED, LAST_ADDED_FIRST):
+    if offset and query.filters in (ANY, PERSONS) and query.order in (AS_ADDED, LAST_ADDED_FIRST):
         where, offset, total = await _start(queries, query)
     else:
         where = await passing(queries, query.filters)
@@ -154,11 +163,11 @@ async def _read(queries: Queries, columns: str, query: Query) -> UserPage:
             position = await _last_skipped(queries, query, skipped, total, "users")
             past, offset = from_number(None) if position is None else beyond(query._replace(position=position)), 0
     # Where the order of equal names differs from the index's, SQLite would rather sort all users than those few.
-    in_order_of_names = query.order[0].name == "name" and not where.sql and not past.sql
+    in_order_of_names = query.order[0].name == "name" and query.filters in (ANY, PERSONS) and not past.sql
     table = dialect(queries).user_list.BY_NAME if in_order_of_names else "users"
     sql = f"SELECT {columns}, email_key FROM {table} WHERE true{where.sql}{past.sql}{order_by(query)} LIMIT ? OFFSET ?"
     rows = await queries.all(sql, *where.values, *past.values, query.limit + 1, offset)
-    if total is None and (query.count or query.filters == ANY):
+    if total is None and (query.count or query.filters in (ANY, PERSONS)):
         total = await read_count(queries, query.filters)
     return page_of(columns, query, rows, total)
 
@@ -190,11 +199,12 @@ async def _read_by_date(queries: Queries, columns: str, query: Query) -> UserPag
     """By date where positions say something else. Of users with the date of the position, there may be many: they are
     looked for by their own."""
     where = await passing(queries, query.filters)
-    total = await read_count(queries, query.filters) if query.count or query.filters == ANY else None
+    is_counted = query.filters in (ANY, PERSONS)
+    total = await read_count(queries, query.filters) if query.count or is_counted else None
     table = dialect(queries).user_list.BY_DATE if await _is_walked(queries, query.filters) else "users"
     if query.offset > FAR:
         skipped = await passing(queries, query.filters, walks_far=True)
-        position = await _last_skipped(queries, query, skipped, total if query.filters == ANY else None, table)
+        position = await _last_skipped(queries, query, skipped, total if is_counted else None, table)
         if position is None:
             return page_of(columns, query, [], total)
         pasts, offset = _beyond_date(queries, query._replace(position=position)), 0
@@ -260,7 +270,7 @@ async def _last_skipped(queries: Queries, query: Query, where: Part, total: int 
         if backwards := query.offset > total // 2:
             skipped = total - query.offset
     keys = sort_keys(query.order)
-    if keys[0][0] == "name" and not where.sql:
+    if keys[0][0] == "name" and query.filters in (ANY, PERSONS):
         table = dialect(queries).user_list.BY_NAME
     columns = ", ".join(column for column, _ in keys)
     order = order_by(query._replace(position=Position((), backwards)))
@@ -325,18 +335,23 @@ async def _led(queries: Queries, filters: Filters) -> tuple[str, Part]:
 
 
 async def _start(queries: Queries, query: Query) -> tuple[Part, int, int]:
-    """Start of the page at an offset of all users, the users to skip from there, and the total: at the same small cost
-    for any offset."""
-    counts = dialect(queries).user_counts
-    if query.order == AS_ADDED:
+    """Start of the page at an offset of all users or all persons, those to skip from there, and the total: at the same
+    small cost for any offset."""
+    counts, is_rising = dialect(queries).user_counts, query.order == AS_ADDED
+    if query.filters == ANY and is_rising:
         found = await counts.seek(queries, query.offset)
         return from_number(found.seq), found.skip, found.total
-    total = await counts.total(queries)
+    of_kind, total = (await passing(queries, query.filters)).sql, await read_count(queries, query.filters)
     if query.offset >= total:
         return from_number(None), 0, total
-    found = await counts.seek(queries, total - 1 - query.offset)
-    row = await queries.one(NTH, found.seq, found.skip)
-    return Part(" AND seq <= ?", [row[0] if row else 0]), 0, total
+    found = await counts.seek(queries, query.offset if is_rising else total - 1 - query.offset)
+    skip = found.skip
+    if query.filters == PERSONS:  # of all users, there are also the applications before
+        skip += await scalar(queries, COUNT_APPLICATIONS_BEFORE, found.seq)
+    if is_rising:
+        return Part(f"{of_kind} AND seq >= ?", [found.seq]), skip, total
+    row = await queries.one(NTH.format(of_kind), found.seq, skip)
+    return Part(f"{of_kind} AND seq <= ?", [row[0] if row else 0]), 0, total
 
 
 async def _read_deleted(queries: Queries, columns: str, query: Query) -> UserPage:
@@ -406,6 +421,9 @@ async def read_count(queries: Queries, filters: Filters) -> int:
     filters = await settled_filters(queries, filters)
     if filters == ANY:
         return await dialect(queries).user_counts.total(queries)
+    if filters.kind == roles.PERSON and filters.deleted_since is None:  # all but the few
+        every, applications = filters._replace(kind=None), filters._replace(kind=roles.APPLICATION)
+        return await read_count(queries, every) - await read_count(queries, applications)
     if filters.q is not None:
         return await dialect(queries).user_search.count(queries, filters)
     if filters.group is not None and _is_counted(filters):
@@ -442,6 +460,8 @@ async def are_few(queries: Queries, filters: Filters, few: int | None = None) ->
     if filters.email is not None or filters.external_id is not None or filters.ids is not None:
         return True
     if filters.group is not None and await groups.size(queries, filters.group) <= few:
+        return True
+    if filters.kind == roles.APPLICATION and await scalar(queries, COUNT_FEW_APPLICATIONS, few + 1) <= few:
         return True
     for column in COUNT_FEW:
         value = getattr(filters, column)

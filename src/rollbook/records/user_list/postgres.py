@@ -37,6 +37,11 @@ PAGE_AFTER = f"""
           ORDER BY seq LIMIT ? OFFSET ?) AS page ON true"""
 
 
+def is_application(seq: str) -> str:
+    """It knows how few they are."""
+    return "kind = 'application'"
+
+
 def beyond_date(sign: str, date: int, seq: int) -> tuple[Part, ...]:
     """Compare as a pair: asked for one date, PostgreSQL may rather go through the index of positions, however far."""
     return (Part(f" AND (created_at, seq) {sign} (?, ?)", [date, seq]),)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from rollbook import roles
 from rollbook.records import groups, rules, user_dates, user_metadata
+from rollbook.records.dialect import dialect
 from rollbook.storage.database import Queries
 
 SORTABLE = ("created_at", "name", "email")
@@ -26,6 +28,7 @@ class Filters(NamedTuple):
     ids: tuple[str, ...] | None = None
     role: str | None = None
     status: str | None = None
+    kind: str | None = None
     created_after: int | None = None  # microseconds, exclusive
     created_before: int | None = None  # microseconds, exclusive
     q: str | None = None
@@ -39,6 +42,7 @@ class Filters(NamedTuple):
 
 
 ANY = Filters()
+PERSONS = Filters(kind=roles.PERSON)
 
 
 class Order(NamedTuple):
@@ -186,6 +190,8 @@ async def passing(queries: Queries, filters: Filters, seq: str = "seq", walks_fa
     }
     given = {condition: value for condition, value in conditions.items() if value is not None}
     parts, values = [*given], [*given.values()]
+    if filters.kind is not None:
+        parts.append(f" AND {_of_kind(queries, filters, seq, walks_far)}")
     outer = "users.seq" if seq == "seq" else seq
     if filters.ids is not None:
         parts.append(f" AND id IN ({', '.join('?' * len(filters.ids))})")
@@ -199,6 +205,15 @@ async def passing(queries: Queries, filters: Filters, seq: str = "seq", walks_fa
         parts.append(are_members)
         values += ids
     return Part("".join(parts), values)
+
+
+def _of_kind(queries: Queries, filters: Filters, seq: str, walks_far: bool) -> str:
+    """Condition on the kind, written out: no value that is bound leads to an index of some of the rows."""
+    if filters.kind == roles.APPLICATION and filters.deleted_since is None:
+        return dialect(queries).user_list.is_application(seq)
+    if walks_far:  # without looking at users whose order an index has by itself
+        return f"{seq} NOT IN (SELECT seq FROM users WHERE kind = 'application')"
+    return f"kind = '{filters.kind}'"
 
 
 def from_number(number: int | None) -> Part:

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from rollbook.records.event_log import NEWEST
 from rollbook.records.user_counts import sqlite as user_counts
-from rollbook.records.user_list import UserPage, read
-from rollbook.records.user_list.query import Part, Position, Query, settled
+from rollbook.records.user_list import UserPage, are_few, read
+from rollbook.records.user_list.query import (
+    AS_ADDED,
+    LAST_ADDED_FIRST,
+    PERSONS,
+    Filters,
+    Part,
+    Position,
+    Query,
+    settled,
+)
+from rollbook.roles import APPLICATION
 from rollbook.storage.database import Database, Queries, Row
 
 WITH_USERS = "{} CROSS JOIN users USING (seq)"
@@ -33,6 +43,11 @@ PAGE_AFTER = _made_json("seq > ? ORDER BY seq LIMIT ?")
 ANY_AFTER = "SELECT 1 FROM users WHERE seq > ? LIMIT 1"
 
 
+def is_application(seq: str) -> str:
+    """It has no statistics, and would walk all users in their order, or all with a role or status."""
+    return f"{seq} IN (SELECT seq FROM users INDEXED BY users_applications WHERE kind = 'application')"
+
+
 def beyond_date(sign: str, date: int, seq: int) -> tuple[Part, ...]:
     """SQLite compares no pair with an index and the number of a row."""
     return Part(f" AND created_at = ? AND seq {sign} ?", [date, seq]), Part(f" AND created_at {sign} ?", [date])
@@ -45,14 +60,22 @@ async def page(db: Database, query: Query) -> UserPage:
         if query.position is None and query.offset <= user_counts.NEAR:  # one statement is a snapshot by itself
             return _page(query, await db.one(PAGE_AT, 0, query.limit, query.offset))
         return await db.read(_as_json, query)
-    is_short = (
-        query.filters.q is None
-        and query.filters.metadata is None
+    return await (db.read if await _is_short(db, query) else db.read_aside)(read, query)
+
+
+async def _is_short(db: Database, query: Query) -> bool:
+    filters = query.filters
+    if filters.kind is not None and not await are_few(db, Filters(kind=APPLICATION), NEAR):
+        return False
+    if filters == PERSONS and query.order in (AS_ADDED, LAST_ADDED_FIRST):
+        return True
+    return (
+        filters.q is None
+        and filters.metadata is None
         and not query.count
         and query.offset <= NEAR
         and _is_indexed(await settled(db, query))
     )
-    return await (db.read if is_short else db.read_aside)(read, query)
 
 
 async def _as_json(queries: Queries, query: Query) -> UserPage:

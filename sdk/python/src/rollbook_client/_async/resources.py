@@ -41,6 +41,7 @@ from ..types import (
     Token,
     UsageReport,
     User,
+    UserKind,
     VerifiedCode,
     VerifiedSession,
     Webhook,
@@ -870,6 +871,7 @@ class AsyncExports(AsyncResource):
         ids: Sequence[str] | None = None,
         role: Role | None = None,
         status: Status | None = None,
+        kind: UserKind | None = None,
         created_after: datetime | str | None = None,
         created_before: datetime | str | None = None,
         q: str | None = None,
@@ -892,6 +894,7 @@ class AsyncExports(AsyncResource):
             ids: Up to 200 IDs, separated by commas.
             role: Only users with this role. One of `member`, `viewer`, `admin`, `owner`.
             status: Only users with this status. One of `active`, `invited`, `suspended`.
+            kind: Only users of this kind. One of `person`, `application`.
             created_after: Only users created after this RFC 3339 time.
             created_before: Only users created before this RFC 3339 time.
             q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID.
@@ -921,6 +924,7 @@ class AsyncExports(AsyncResource):
                     "ids": ids,
                     "role": role,
                     "status": status,
+                    "kind": kind,
                     "created_after": created_after,
                     "created_before": created_before,
                     "q": q,
@@ -2271,6 +2275,7 @@ class AsyncUsers(AsyncResource):
         ids: Sequence[str] | None = None,
         role: Role | None = None,
         status: str | None = None,
+        kind: UserKind | None = None,
         created_after: datetime | str | None = None,
         created_before: datetime | str | None = None,
         q: str | None = None,
@@ -2298,6 +2303,7 @@ class AsyncUsers(AsyncResource):
             status: Only users with this status. `deleted`: those who were deleted and can be restored, newest
                 deletion first. Requires the scope `users:write` as well. One of `active`, `deleted`, `invited`,
                 `suspended`.
+            kind: Only users of this kind. One of `person`, `application`.
             created_after: Only users created after this RFC 3339 time.
             created_before: Only users created before this RFC 3339 time.
             q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID.
@@ -2334,6 +2340,7 @@ class AsyncUsers(AsyncResource):
                     "ids": ids,
                     "role": role,
                     "status": status,
+                    "kind": kind,
                     "created_after": created_after,
                     "created_before": created_before,
                     "q": q,
@@ -2355,8 +2362,9 @@ class AsyncUsers(AsyncResource):
         self,
         *,
         name: str,
-        email: str,
+        email: str | Omit = OMIT,
         password: str | Omit = OMIT,
+        kind: UserKind | Omit = OMIT,
         role: Role | Omit = OMIT,
         external_id: str | None | Omit = OMIT,
         metadata: Mapping[str, Any] | None | Omit = OMIT,
@@ -2376,11 +2384,15 @@ class AsyncUsers(AsyncResource):
         Args:
             name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control
                 characters. At most 255 characters.
-            email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
+            email: Required, unless the `kind` is `application`: then one is made up, to which nothing can be
+                sent. The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
                 ignoring case. Stored as sent. 3 to 254 characters.
-            password: Required, unless the `status` is `invited`. 8 to 256 characters. Passwords that are easy
-                to guess are rejected: common ones, and those made of a common word or the user's name or email,
-                with digits or signs. Nothing is truncated.
+            password: Required, unless the `status` is `invited` or the `kind` is `application`. 8 to 256
+                characters. Passwords that are easy to guess are rejected: common ones, and those made of a
+                common word or the user's name or email, with digits or signs. Nothing is truncated.
+            kind: What the user is. `person`: Someone who can sign in. `application`: A program, such as your
+                shop: it has API keys and webhooks, but no password, and can't sign in. Default: `person`. Can't
+                be changed.
             role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read
                 the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks.
                 Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default
@@ -2416,6 +2428,7 @@ class AsyncUsers(AsyncResource):
                     "name": name,
                     "email": email,
                     "password": password,
+                    "kind": kind,
                     "role": role,
                     "external_id": external_id,
                     "metadata": metadata,
@@ -2482,6 +2495,7 @@ class AsyncUsers(AsyncResource):
         ids: Sequence[str] | None = None,
         role: Role | None = None,
         status: str | None = None,
+        kind: UserKind | None = None,
         created_after: datetime | str | None = None,
         created_before: datetime | str | None = None,
         q: str | None = None,
@@ -2502,6 +2516,7 @@ class AsyncUsers(AsyncResource):
             status: Only users with this status. `deleted`: those who were deleted and can be restored, newest
                 deletion first. Requires the scope `users:write` as well. One of `active`, `deleted`, `invited`,
                 `suspended`.
+            kind: Only users of this kind. One of `person`, `application`.
             created_after: Only users created after this RFC 3339 time.
             created_before: Only users created before this RFC 3339 time.
             q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID.
@@ -2531,6 +2546,7 @@ class AsyncUsers(AsyncResource):
                     "ids": ids,
                     "role": role,
                     "status": status,
+                    "kind": kind,
                     "created_after": created_after,
                     "created_before": created_before,
                     "q": q,
@@ -2658,6 +2674,7 @@ class AsyncUsers(AsyncResource):
         *,
         name: str | Omit = OMIT,
         email: str | Omit = OMIT,
+        kind: UserKind | Omit = OMIT,
         role: Role | Omit = OMIT,
         external_id: str | None | Omit = OMIT,
         metadata: Mapping[str, Any] | None | Omit = OMIT,
@@ -2685,6 +2702,9 @@ class AsyncUsers(AsyncResource):
                 characters. At most 255 characters.
             email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
                 ignoring case. Stored as sent. 3 to 254 characters.
+            kind: What the user is. `person`: Someone who can sign in. `application`: A program, such as your
+                shop: it has API keys and webhooks, but no password, and can't sign in. Default: `person`. Can't
+                be changed.
             role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read
                 the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks.
                 Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default
@@ -2729,6 +2749,7 @@ class AsyncUsers(AsyncResource):
                 body={
                     "name": name,
                     "email": email,
+                    "kind": kind,
                     "role": role,
                     "external_id": external_id,
                     "metadata": metadata,
@@ -2748,6 +2769,7 @@ class AsyncUsers(AsyncResource):
         *,
         name: str | Omit = OMIT,
         email: str | Omit = OMIT,
+        kind: UserKind | Omit = OMIT,
         role: Role | Omit = OMIT,
         external_id: str | None | Omit = OMIT,
         metadata: Mapping[str, Any] | None | Omit = OMIT,
@@ -2775,6 +2797,9 @@ class AsyncUsers(AsyncResource):
                 characters. At most 255 characters.
             email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
                 ignoring case. Stored as sent. 3 to 254 characters.
+            kind: What the user is. `person`: Someone who can sign in. `application`: A program, such as your
+                shop: it has API keys and webhooks, but no password, and can't sign in. Default: `person`. Can't
+                be changed.
             role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read
                 the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks.
                 Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default
@@ -2822,6 +2847,7 @@ class AsyncUsers(AsyncResource):
                 body={
                     "name": name,
                     "email": email,
+                    "kind": kind,
                     "role": role,
                     "external_id": external_id,
                     "metadata": metadata,

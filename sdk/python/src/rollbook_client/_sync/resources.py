@@ -41,6 +41,7 @@ from ..types import (
     Token,
     UsageReport,
     User,
+    UserKind,
     VerifiedCode,
     VerifiedSession,
     Webhook,
@@ -860,6 +861,7 @@ class Exports(Resource):
         ids: Sequence[str] | None = None,
         role: Role | None = None,
         status: Status | None = None,
+        kind: UserKind | None = None,
         created_after: datetime | str | None = None,
         created_before: datetime | str | None = None,
         q: str | None = None,
@@ -882,6 +884,7 @@ class Exports(Resource):
             ids: Up to 200 IDs, separated by commas.
             role: Only users with this role. One of `member`, `viewer`, `admin`, `owner`.
             status: Only users with this status. One of `active`, `invited`, `suspended`.
+            kind: Only users of this kind. One of `person`, `application`.
             created_after: Only users created after this RFC 3339 time.
             created_before: Only users created before this RFC 3339 time.
             q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID.
@@ -911,6 +914,7 @@ class Exports(Resource):
                     "ids": ids,
                     "role": role,
                     "status": status,
+                    "kind": kind,
                     "created_after": created_after,
                     "created_before": created_before,
                     "q": q,
@@ -2257,6 +2261,7 @@ class Users(Resource):
         ids: Sequence[str] | None = None,
         role: Role | None = None,
         status: str | None = None,
+        kind: UserKind | None = None,
         created_after: datetime | str | None = None,
         created_before: datetime | str | None = None,
         q: str | None = None,
@@ -2284,6 +2289,7 @@ class Users(Resource):
             status: Only users with this status. `deleted`: those who were deleted and can be restored, newest
                 deletion first. Requires the scope `users:write` as well. One of `active`, `deleted`, `invited`,
                 `suspended`.
+            kind: Only users of this kind. One of `person`, `application`.
             created_after: Only users created after this RFC 3339 time.
             created_before: Only users created before this RFC 3339 time.
             q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID.
@@ -2320,6 +2326,7 @@ class Users(Resource):
                     "ids": ids,
                     "role": role,
                     "status": status,
+                    "kind": kind,
                     "created_after": created_after,
                     "created_before": created_before,
                     "q": q,
@@ -2341,8 +2348,9 @@ class Users(Resource):
         self,
         *,
         name: str,
-        email: str,
+        email: str | Omit = OMIT,
         password: str | Omit = OMIT,
+        kind: UserKind | Omit = OMIT,
         role: Role | Omit = OMIT,
         external_id: str | None | Omit = OMIT,
         metadata: Mapping[str, Any] | None | Omit = OMIT,
@@ -2362,11 +2370,15 @@ class Users(Resource):
         Args:
             name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control
                 characters. At most 255 characters.
-            email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
+            email: Required, unless the `kind` is `application`: then one is made up, to which nothing can be
+                sent. The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
                 ignoring case. Stored as sent. 3 to 254 characters.
-            password: Required, unless the `status` is `invited`. 8 to 256 characters. Passwords that are easy
-                to guess are rejected: common ones, and those made of a common word or the user's name or email,
-                with digits or signs. Nothing is truncated.
+            password: Required, unless the `status` is `invited` or the `kind` is `application`. 8 to 256
+                characters. Passwords that are easy to guess are rejected: common ones, and those made of a
+                common word or the user's name or email, with digits or signs. Nothing is truncated.
+            kind: What the user is. `person`: Someone who can sign in. `application`: A program, such as your
+                shop: it has API keys and webhooks, but no password, and can't sign in. Default: `person`. Can't
+                be changed.
             role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read
                 the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks.
                 Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default
@@ -2402,6 +2414,7 @@ class Users(Resource):
                     "name": name,
                     "email": email,
                     "password": password,
+                    "kind": kind,
                     "role": role,
                     "external_id": external_id,
                     "metadata": metadata,
@@ -2468,6 +2481,7 @@ class Users(Resource):
         ids: Sequence[str] | None = None,
         role: Role | None = None,
         status: str | None = None,
+        kind: UserKind | None = None,
         created_after: datetime | str | None = None,
         created_before: datetime | str | None = None,
         q: str | None = None,
@@ -2488,6 +2502,7 @@ class Users(Resource):
             status: Only users with this status. `deleted`: those who were deleted and can be restored, newest
                 deletion first. Requires the scope `users:write` as well. One of `active`, `deleted`, `invited`,
                 `suspended`.
+            kind: Only users of this kind. One of `person`, `application`.
             created_after: Only users created after this RFC 3339 time.
             created_before: Only users created before this RFC 3339 time.
             q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID.
@@ -2517,6 +2532,7 @@ class Users(Resource):
                     "ids": ids,
                     "role": role,
                     "status": status,
+                    "kind": kind,
                     "created_after": created_after,
                     "created_before": created_before,
                     "q": q,
@@ -2644,6 +2660,7 @@ class Users(Resource):
         *,
         name: str | Omit = OMIT,
         email: str | Omit = OMIT,
+        kind: UserKind | Omit = OMIT,
         role: Role | Omit = OMIT,
         external_id: str | None | Omit = OMIT,
         metadata: Mapping[str, Any] | None | Omit = OMIT,
@@ -2671,6 +2688,9 @@ class Users(Resource):
                 characters. At most 255 characters.
             email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
                 ignoring case. Stored as sent. 3 to 254 characters.
+            kind: What the user is. `person`: Someone who can sign in. `application`: A program, such as your
+                shop: it has API keys and webhooks, but no password, and can't sign in. Default: `person`. Can't
+                be changed.
             role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read
                 the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks.
                 Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default
@@ -2715,6 +2735,7 @@ class Users(Resource):
                 body={
                     "name": name,
                     "email": email,
+                    "kind": kind,
                     "role": role,
                     "external_id": external_id,
                     "metadata": metadata,
@@ -2734,6 +2755,7 @@ class Users(Resource):
         *,
         name: str | Omit = OMIT,
         email: str | Omit = OMIT,
+        kind: UserKind | Omit = OMIT,
         role: Role | Omit = OMIT,
         external_id: str | None | Omit = OMIT,
         metadata: Mapping[str, Any] | None | Omit = OMIT,
@@ -2761,6 +2783,9 @@ class Users(Resource):
                 characters. At most 255 characters.
             email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
                 ignoring case. Stored as sent. 3 to 254 characters.
+            kind: What the user is. `person`: Someone who can sign in. `application`: A program, such as your
+                shop: it has API keys and webhooks, but no password, and can't sign in. Default: `person`. Can't
+                be changed.
             role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read
                 the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks.
                 Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default
@@ -2808,6 +2833,7 @@ class Users(Resource):
                 body={
                     "name": name,
                     "email": email,
+                    "kind": kind,
                     "role": role,
                     "external_id": external_id,
                     "metadata": metadata,
