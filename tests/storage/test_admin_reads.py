@@ -376,6 +376,8 @@ async def every_read(visit: Visitor) -> None:
             for tab in (
                 "keys",
                 "keys?show=ended",
+                "keys?q=a&sort=-last_used_at",
+                f"keys/{key}/edit",
                 f"keys/{key}",
                 "sessions",
                 "requests",

@@ -266,6 +266,8 @@ async def everything(call: Calls) -> None:
     await call("DELETE", f"/v1/sessions/{session['id']}")
     key = await call("POST", "/v1/keys", {"name": "a key", "user_id": id})
     await call("GET", f"/v1/keys?user={id}")
+    await call("GET", f"/v1/keys?user={id}&q=key&sort=-last_used_at")
+    await call("PATCH", f"/v1/keys/{key['id']}", {"name": "another name"})
     await call("GET", f"/v1/keys/{key['id']}")
     own = await call("POST", "/v1/keys", {"name": "my key"})
     await call("POST", f"/v1/keys/{own['id']}/reveal", {"password": "correct horse battery staple"})

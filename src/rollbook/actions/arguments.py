@@ -374,6 +374,7 @@ Networks = Annotated[
         min_length=1, max_length=64, description="IP addresses and networks that can use the key. Default or null: any."
     ),
 ]
+KeySort = Literal["created_at", "-created_at", "name", "-name", "last_used_at", "-last_used_at"]
 WebhookFormat = Literal["standard", "cloudevents", "slack", "discord", "teams"]
 WebhookPayload = Literal["full", "thin"]
 WebhookOrdering = Literal["user", "none"]
@@ -1174,6 +1175,17 @@ class SecondFactorProof(Query):
 
 class ListKeys(Query):
     user: Annotated[SomeUser, says("ID of the user whose keys to list. Default: yourself.")] | None = None
+    q: (
+        Annotated[
+            SearchText,
+            says("Search: part of the name, ignoring case, or the beginning of the ID or of the key."),
+        ]
+        | None
+    ) = None
+    sort: Annotated[
+        KeySort,
+        says("Order. Prefix with `-` for descending order. Keys that were never used are used the longest ago."),
+    ] = "created_at"
     limit: Limit = 50
     offset: Offset = 0
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rollbook import clock
 from rollbook.actions import creators, factor_proof, key_bounds
@@ -20,7 +20,8 @@ from rollbook.auth import key_format
 from rollbook.auth.server_secret import Purpose, Secret
 from rollbook.errors import InsufficientScope, KeyLimitReached, NotFound
 from rollbook.records import events, keys, users
-from rollbook.records.keys import Key, KeyName
+from rollbook.records.keys import Key, KeyLine, KeyName
+from rollbook.records.rules import fold
 from rollbook.records.users import User
 from rollbook.storage.database import Queries, Tx
 
@@ -29,6 +30,8 @@ MAX_LIVE = 1_000
 """Keys of a user that work at the same time."""
 
 MAX_ENDED_CHOICES = 100
+MAX_ENDED_LISTED = 10_000
+"""Keys of a user that were revoked or have expired and that a search looks at."""
 MAX_SCIM = 100
 """SCIM keys that one list shows."""
 
@@ -48,22 +51,62 @@ class IssuedKey(NamedTuple):
 async def list_keys(on: Rollbook, by: Principal, asked: ListKeys) -> ListPage[Key]:
     """List API keys
 
-    Returns your own keys, oldest first, without the secrets. Admins can pass another `user`.
+    Returns your own keys, oldest first, without the secrets. Admins can pass another `user`. With `q` or another order,
+    of the keys that were revoked or have expired only the newest 10,000 are looked at.
     """
     user_id = await subject(on, by, "keys:read", asked.user)
-    found = await keys.of_user(on.db, user_id, asked.limit, asked.offset)
-    return ListPage(found, await keys.count(on.db, user_id))
+    if asked.q is None and asked.sort == "created_at":
+        found = await keys.of_user(on.db, user_id, asked.limit, asked.offset)
+        return ListPage(found, await keys.count(on.db, user_id))
+    return await on.read_aside(_listed, user_id, (True, False), asked)
 
 
-async def list_by_state(
-    on: Rollbook, by: Principal, user_id: str, working: bool, limit: int, offset: int
-) -> ListPage[Key]:
-    """The keys of a user that work, or those that were revoked or have expired; newest first. Raises InsufficientScope,
-    NotFound."""
-    user_id = await subject(on, by, "keys:read", user_id)
+async def list_by_state(on: Rollbook, by: Principal, asked: ListKeys, working: bool) -> ListPage[Key]:
+    """The same of the keys of a user that work, or of those that were revoked or have expired. Raises
+    InsufficientScope, NotFound."""
+    user_id = await subject(on, by, "keys:read", asked.user)
+    if asked.q is not None or asked.sort != "-created_at":
+        return await on.read_aside(_listed, user_id, (working,), asked)
     live = await keys.count_live(on.db, user_id, MAX_LIVE)
     total = live if working else await keys.count(on.db, user_id) - live
-    return ListPage(await (keys.working if working else keys.ended)(on.db, user_id, limit, offset), total)
+    found = await (keys.working if working else keys.ended)(on.db, user_id, asked.limit, asked.offset)
+    return ListPage(found, total)
+
+
+async def _listed(queries: Queries, user_id: str, states: Sequence[bool], asked: ListKeys) -> ListPage[Key]:
+    """`states` are those of the keys: whether they work."""
+    lines: list[KeyLine] = []
+    if True in states:
+        lines += await keys.working_lines(queries, user_id, MAX_LIVE)
+    if False in states:
+        lines += await keys.ended_lines(queries, user_id, MAX_ENDED_LISTED)
+    if asked.q is not None:
+        wanted, part = str(asked.q), fold(asked.q)
+        lines = [line for line in lines if part in fold(line.name) or _is_called(line, wanted)]
+    column = asked.sort.removeprefix("-")
+    lines.sort(key=_ORDERS[column], reverse=asked.sort != column)
+    ids = [line.id for line in lines[asked.offset : asked.offset + asked.limit]]
+    return ListPage(await keys.by_ids(queries, user_id, ids), len(lines))
+
+
+_ORDERS: dict[str, Callable[[KeyLine], tuple[Any, ...]]] = {
+    "created_at": lambda line: (line.id,),
+    "name": lambda line: (fold(line.name), line.id),
+    "last_used_at": lambda line: (line.last_used_at or 0, line.id),
+}
+
+
+def _is_called(line: KeyLine, text: str) -> bool:
+    """Test whether this is how the key is shown, or begins like its ID or the key itself. A whole key finds itself,
+    too."""
+    first, _, last = text.partition("…")
+    return (
+        line.id.startswith(text)
+        or line.start.startswith(text)
+        or text == line.last_four
+        or (first in ("", line.start) and last == line.last_four)
+        or (text.startswith(line.start) and text.endswith(line.last_four))
+    )
 
 
 async def names(on: Rollbook, by: Principal, user_id: str, ids: Sequence[str]) -> list[KeyName]:

@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 from rollbook import clock, ids
 from rollbook.records import auth_version
 from rollbook.records.presenting import Flag, Hidden, Shown, Time, Words, presenter
-from rollbook.storage.database import Queries, Statement, Tx, existing, first, scalar
+from rollbook.storage.database import Queries, Statement, Tx, existing, first, in_parts, scalar
 
 
 class Key(NamedTuple):
@@ -47,6 +47,16 @@ class KeyName(NamedTuple):
     id: str
     name: str
     last_four: str
+
+
+class KeyLine(NamedTuple):
+    """What keys are searched and sorted by."""
+
+    id: str
+    name: str
+    start: str
+    last_four: str
+    last_used_at: int | None
 
 
 class Milestones(NamedTuple):
@@ -124,6 +134,8 @@ _WORKING = """
 _ENDED = "FROM keys WHERE user_id = ? AND (revoked_at IS NOT NULL OR expires_at <= ?) ORDER BY id DESC LIMIT ? OFFSET ?"
 WORKING_OF_USER, ENDED_OF_USER = f"SELECT {COLUMNS} {_WORKING}", f"SELECT {COLUMNS} {_ENDED}"
 WORKING_NAMES, ENDED_NAMES = f"SELECT id, name, last_four {_WORKING}", f"SELECT id, name, last_four {_ENDED}"
+_LINE = ", ".join(KeyLine._fields)
+WORKING_LINES, ENDED_LINES = f"SELECT {_LINE} {_WORKING}", f"SELECT {_LINE} {_ENDED}"
 _ANY = "EXISTS (SELECT 1 FROM keys WHERE user_id = ? AND {})"
 _NARROW, _USED = "scopes IS NOT NULL", "last_used_at IS NOT NULL"
 MILESTONES = f"SELECT {_ANY.format(_NARROW)}, {_ANY.format(_USED)}, {_ANY.format(f'{_NARROW} AND {_USED}')}"
@@ -131,6 +143,7 @@ MAX_NAMES = 100
 """IDs whose names one statement reads."""
 NAMES_OF_ALL = f"SELECT id, name, last_four FROM keys WHERE id IN ({', '.join('?' * MAX_NAMES)})"
 NAMES = f"{NAMES_OF_ALL} AND user_id = ?"
+BY_IDS = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? AND id IN ({', '.join('?' * MAX_NAMES)})"
 OF_SCIM = f"SELECT {COLUMNS} FROM keys WHERE kind = 'scim' AND revoked_at IS NULL ORDER BY id DESC LIMIT ?"
 HELD = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?"
 LIVE = """
@@ -233,6 +246,25 @@ async def names(queries: Queries, user_id: str | None, ids: Sequence[str]) -> li
     rows = await queries.all(text, *ids, *[""] * (MAX_NAMES - len(ids)), *whose)
     found = {row[0]: KeyName._make(row) for row in rows}
     return [found[id] for id in ids if id in found]
+
+
+async def by_ids(queries: Queries, user_id: str, ids: Sequence[str]) -> list[Key]:
+    """Those of a user's keys that have one of these IDs, in their order."""
+    found: dict[str, Key] = {}
+    for part in in_parts(ids, MAX_NAMES):
+        rows = await queries.all(BY_IDS, user_id, *part, *[""] * (MAX_NAMES - len(part)))
+        found |= {row[0]: Key._make(row) for row in rows}
+    return [found[id] for id in ids if id in found]
+
+
+async def working_lines(queries: Queries, user_id: str, limit: int) -> list[KeyLine]:
+    """Of a user's keys that work, newest first."""
+    return [KeyLine._make(row) for row in await queries.all(WORKING_LINES, user_id, user_id, clock.now(), limit, 0)]
+
+
+async def ended_lines(queries: Queries, user_id: str, limit: int) -> list[KeyLine]:
+    """Of a user's keys that were revoked or have expired, newest first."""
+    return [KeyLine._make(row) for row in await queries.all(ENDED_LINES, user_id, clock.now(), limit, 0)]
 
 
 async def working_names(queries: Queries, user_id: str, limit: int) -> list[KeyName]:

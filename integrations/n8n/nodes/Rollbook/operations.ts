@@ -2796,12 +2796,66 @@ export const properties: INodeProperties[] = [
 		}
 	},
 	{
-		displayName: "Options",
-		name: "options",
+		displayName: "Filters",
+		name: "filters",
 		type: "collection",
-		placeholder: "Add Option",
+		placeholder: "Add Filter",
 		default: {},
 		options: [
+			{
+				displayName: "Search",
+				name: "q",
+				default: "",
+				type: "string",
+				description: "Search: part of the name, ignoring case, or the beginning of the ID or of the key",
+				routing: {
+					send: {
+						type: "query",
+						property: "q",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "Sort",
+				name: "sort",
+				default: "-created_at",
+				type: "options",
+				options: [
+					{
+						name: "Created At",
+						value: "created_at"
+					},
+					{
+						name: "Created At (Descending)",
+						value: "-created_at"
+					},
+					{
+						name: "Last Used At",
+						value: "last_used_at"
+					},
+					{
+						name: "Last Used At (Descending)",
+						value: "-last_used_at"
+					},
+					{
+						name: "Name",
+						value: "name"
+					},
+					{
+						name: "Name (Descending)",
+						value: "-name"
+					}
+				],
+				description: "Order. Prefix with <code>-</code> for descending order. Keys that were never used are used the longest ago.",
+				routing: {
+					send: {
+						type: "query",
+						property: "sort",
+						propertyInDotNotation: false
+					}
+				}
+			},
 			{
 				displayName: "User",
 				name: "user",

@@ -7,6 +7,10 @@ import type { Key, KeyCreate, KeyRotation, KeyUpdate, PasswordProof } from "./ty
 export interface KeyListParams {
   /** ID of the user whose keys to list. Default: yourself. */
   user?: string | undefined;
+  /** Search: part of the name, ignoring case, or the beginning of the ID or of the key. */
+  q?: string | undefined;
+  /** Order. Prefix with `-` for descending order. Keys that were never used are used the longest ago. */
+  sort?: "-created_at" | "-last_used_at" | "-name" | "created_at" | "last_used_at" | "name" | (string & {}) | undefined;
   /** Items per page, 1 to 1,000. Default: 1000. A loop over the list goes on over all pages. */
   limit?: number | undefined;
   /** Number of items to skip. */
@@ -23,7 +27,8 @@ export class Keys {
   /**
    * List API keys.
    *
-   * Returns your own keys, oldest first, without the secrets. Admins can pass another `user`.
+   * Returns your own keys, oldest first, without the secrets. Admins can pass another `user`. With `q` or another order, of
+   * the keys that were revoked or have expired only the newest 10,000 are looked at.
    *
    * Scope: `keys:read`. Members can only access their own keys.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.

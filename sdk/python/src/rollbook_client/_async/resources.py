@@ -1385,15 +1385,29 @@ class AsyncImportsWithRawResponse:
 class AsyncKeys(AsyncResource):
     """`client.keys`"""
 
-    def list(self, *, user: str | None = None, limit: int = 1000, offset: int | None = None) -> AsyncPager[Key]:
+    def list(
+        self,
+        *,
+        user: str | None = None,
+        q: str | None = None,
+        sort: str | None = None,
+        limit: int = 1000,
+        offset: int | None = None,
+    ) -> AsyncPager[Key]:
         """List API keys.
 
-        Returns your own keys, oldest first, without the secrets. Admins can pass another `user`.
+        Returns your own keys, oldest first, without the secrets. Admins can pass another `user`. With `q` or
+        another order, of the keys that were revoked or have expired only the newest 10,000 are looked at.
 
         Scope: `keys:read`. Members can only access their own keys.
 
         Args:
             user: ID of the user whose keys to list. Default: yourself. At most 40 characters.
+            q: Search: part of the name, ignoring case, or the beginning of the ID or of the key. At most 255
+                characters.
+            sort: Order. Prefix with `-` for descending order. Keys that were never used are used the longest
+                ago. One of `-created_at`, `-last_used_at`, `-name`, `created_at`, `last_used_at`, `name`.
+                Default: created_at.
             limit: Items per page; iterating goes on over all pages. 1 to 1,000.
             offset: Number of items to skip. Default: 0.
 
@@ -1406,7 +1420,9 @@ class AsyncKeys(AsyncResource):
             ...     print(key.id)
         """
         return self._pages(
-            build("GET", "/v1/keys", query={"user": user, "limit": limit, "offset": offset}), Key, "offset"
+            build("GET", "/v1/keys", query={"user": user, "q": q, "sort": sort, "limit": limit, "offset": offset}),
+            Key,
+            "offset",
         )
 
     async def create(
