@@ -360,6 +360,14 @@ def new_user(http: httpx2.Client, **fields: Any) -> dict[str, Any]:
     return {**answer.json(), "password": body["password"]}
 
 
+def new_update(http: httpx2.Client) -> str:
+    """ID of the event of a user who was renamed."""
+    path = f"/v1/users/{new_user(http)['id']}"
+    assert http.patch(path, json={"name": "Renamed"}).status_code == 200
+    asked = {"user": path.rpartition("/")[2], "type": "user.updated"}
+    return str(http.get("/v1/events", params=asked).json()[0]["id"])
+
+
 def new_token(http: httpx2.Client, user_id: str, **fields: Any) -> dict[str, Any]:
     """A one-time token made through the API, with `token` and `url`."""
     answer = http.post(f"/v1/users/{user_id}/tokens", json={"purpose": "verify_email", **fields})

@@ -127,7 +127,8 @@ CALLS = (
     Call("rotate_secret", body={}),
     Call("list_replays"),
     Call("delete_webhook"),
-    Call("list_events"),
+    Call("list_events", sets={"eventId": "0.id"}),
+    Call("get_event"),
     Call("create_import", query={"dry_run": "true"}, sets={"importId": "id"}),
     Call("list_imports"),
     Call("get_import"),
@@ -154,6 +155,7 @@ LEFT_OUT = {
     "reveal_webhook",
     # A run has nothing for them to work on.
     "resend_delivery",
+    "revert_event",
     "create_replay",
     "get_replay",
     "cancel_replay",

@@ -105,7 +105,7 @@ NAMES: dict[str, Name] = {
         report="report_import",
         cancel="cancel_import",
     ),
-    **_names("events", list="list_events", follow="follow_events"),
+    **_names("events", list="list_events", get="get_event", revert="revert_event", follow="follow_events"),
     **_names("requests", list="list_requests", get="get_request"),
     **_names("usage", get="get_usage"),
     **_names("server", metrics="show_metrics", live="live", ready="ready", openapi="show_openapi", jwks="show_jwks"),

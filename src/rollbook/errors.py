@@ -402,6 +402,15 @@ class StillRunning(ApiError):
         super().__init__(headers={"Retry-After": "1"})
 
 
+class NotReversible(ApiError):
+    """Nothing that this event changed can be put back: it is of a type that can't be undone, or all of it has changed
+    since. The message says why."""
+
+    status = 409
+    code = "not_reversible"
+    message = "This event can't be undone."
+
+
 class PositionExpired(ApiError):
     """Events after this position were deleted because they are older than the setting `event_retention`, so you would
     miss some. Read the current state again, for example all users with `GET /v1/users`, and follow the log from the
@@ -410,6 +419,15 @@ class PositionExpired(ApiError):
     status = 410
     code = "position_expired"
     message = "The events after this position are no longer in the log."
+
+
+class NotInLog(ApiError):
+    """The event log doesn't tell how the user was at this time: the time is older than the setting `event_retention`,
+    or an import with `events=summary` changed the user without an event."""
+
+    status = 410
+    code = "not_in_log"
+    message = "The event log doesn't go back to this time."
 
 
 class PreconditionFailed(ApiError):

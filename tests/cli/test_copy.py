@@ -53,6 +53,7 @@ TABLES = (
     "scim_external_ids",
     "events",
     "erased_events",
+    "unlogged_changes",
     "purged_users",
     "marks",
     "second_factor_grace",
@@ -190,7 +191,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
         server.ask(f"INSERT INTO webhook_lanes VALUES ('{paused}', '{limited['id']}', 1, 2, 3, 4, 'timed_out')")
         server.ask("INSERT INTO marks VALUES ('events.expired', 0)")
         server.ask(f"INSERT INTO webhook_hours VALUES ('{paused}', 470000, 1, 2, 3)")
-        job = http.post("/v1/imports", content=b"{}").headers["location"]
+        job = http.post(
+            "/v1/imports?events=summary", content=b'{}\n{"name": "Quiet", "email": "quiet@example.org"}'
+        ).headers["location"]
         until = time.monotonic() + 60
         while http.get(job).json()["status"] != "finished":
             assert time.monotonic() < until

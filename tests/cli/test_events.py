@@ -90,6 +90,27 @@ def places(server: Server) -> list[tuple[str, str]]:
     return [("--url", server.url), ("--data", str(server.data))]
 
 
+def test_an_event_is_shown_and_put_back_and_a_user_is_shown_as_they_were(server: Server) -> None:
+    with server.http() as http:
+        user = new_user(http, name="Ann", metadata={"plan": "pro"})
+        http.patch(f"/v1/users/{user['id']}", json={"name": "Bob", "metadata": {"plan": "team", "new": 1}})
+        http.patch(f"/v1/users/{user['id']}", json={"metadata": {"plan": "solo"}})
+        event, _ = http.get("/v1/events", params={"user": user["id"], "type": "user.updated"}).json()
+        for where in (("--url", server.url, "--key", server.key), ("--data", str(server.data))):
+            shown = server.rollbook("events", "get", event["id"], *where)
+            assert json.loads(shown.stdout) == event
+            told = server.rollbook("events", "revert", event["id"], "--dry-run", *where)
+            assert told.stdout.split() == ["name", "Ann", "metadata", '{"new":', "null}"]
+            assert "Not put back: metadata.plan has changed since." in told.stderr and "Nothing was" in told.stderr
+        done = server.rollbook("events", "revert", event["id"], "--json", "--data", str(server.data))
+        assert json.loads(done.stdout)["reverted"] == {"name": "Ann", "metadata": {"new": None}}
+        assert http.get(f"/v1/users/{user['id']}").json()["name"] == "Ann"
+        http.delete(f"/v1/users/{user['id']}")
+        for where in (("--url", server.url, "--key", server.key), ("--data", str(server.data))):
+            was = server.rollbook("users", "get", user["id"], "--at", event["id"], "--json", *where)
+            assert json.loads(was.stdout)["name"] == "Bob"
+
+
 def position(http: httpx2.Client) -> str:
     return http.get("/v1/events?order=desc&limit=1").headers["event-position"]
 

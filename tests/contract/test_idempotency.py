@@ -17,7 +17,7 @@ from rollbook.api.routes import ROUTES
 from tests.contract.expect import refused
 from tests.engines import once as once_engine
 from tests.factors import App
-from tests.harness import OWNER_PASSWORD, Server, new_key, new_user, running
+from tests.harness import OWNER_PASSWORD, Server, new_key, new_update, new_user, running
 from tests.nodes.pair import wait_until
 
 HOUR = 3600
@@ -103,6 +103,7 @@ def posts(http: httpx2.Client, path: str) -> dict[str, Post]:
         "/v1/users/{userId}/suspend": Post(f"/v1/users/{user['id']}/suspend", None, 200, "user.suspended"),
         "/v1/users/{userId}/activate": Post(f"/v1/users/{suspended['id']}/activate", None, 200, "user.activated"),
         "/v1/users/{userId}/restore": Post(f"/v1/users/{deleted['id']}/restore", None, 200, "user.restored"),
+        "/v1/events/{eventId}/revert": Post(f"/v1/events/{new_update(http)}/revert", None, 200, "user.updated"),
         "/v1/groups": Post("/v1/groups", {"name": "Engineering"}, 201, "group.created"),
         "/v1/groups/{groupId}/members": Post(
             f"/v1/groups/{group}/members", {"members": [{"user_id": user["id"]}]}, 200, "group.member_added"

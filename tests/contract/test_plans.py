@@ -44,7 +44,16 @@ LEFT_OUT = {
     "POST /v1/imports",
 }
 # What is asked for by these IDs is made by a person who signs in, by jobs or by a test.
-MADE_ELSEWHERE = ("{sessionId}", "{factorId}", "{tokenId}", "{importId}", "{requestId}", "{deliveryId}", "{replayId}")
+MADE_ELSEWHERE = (
+    "{sessionId}",
+    "{factorId}",
+    "{tokenId}",
+    "{importId}",
+    "{requestId}",
+    "{deliveryId}",
+    "{replayId}",
+    "{eventId}",
+)
 # What these need comes from an authenticator app or an earlier response, or is one of many pairs: here they are refused.
 PROVEN_ELSEWHERE = {
     "DELETE /v1/groups/{groupId}/members/{userId}",

@@ -21,7 +21,7 @@ from tests.contract.answers import Log, refused
 from tests.contract.paths import FACTOR, FACTORS, GROUP, KEY, MEMBER, MEMBERS, TOKEN, USER, WEBHOOK
 from tests.engines import once
 from tests.factors import App, enrolled
-from tests.harness import Server, new_key, new_token, new_user, running
+from tests.harness import Server, new_key, new_token, new_update, new_user, running
 from tests.visitor import own_key, signed_in
 
 ROLES = ("member", "viewer", "admin", "owner")
@@ -38,6 +38,8 @@ GET /v1/users/count              member no                    viewer yes        
 POST /v1/users/verify-password   member no                    viewer no                    admin yes                   owner yes
 GET /v1/events                   member no                    viewer yes                   admin yes                   owner yes
 GET /v1/events/stream            member no                    viewer yes                   admin yes                   owner yes
+GET /v1/events/{eventId}         member no                    viewer yes                   admin yes                   owner yes
+POST /v1/events/{eventId}/revert member no                    viewer no                    admin yes                   owner yes
 GET /v1/imports                  member no                    viewer no                    admin yes                   owner yes
 POST /v1/imports                 member no                    viewer no                    admin yes                   owner yes
 GET /v1/imports/{importId}       member no                    viewer no                    admin missing               owner missing
@@ -147,6 +149,7 @@ def test_the_table_has_every_row_every_role_and_every_target() -> None:
         if "{" not in row
         or "{importId}" in row
         or "{requestId}" in row
+        or "{eventId}" in row
         or ("{groupId}" in row and "{userId}" not in row)
     ]
     about_nobody = [
@@ -194,6 +197,8 @@ class People:
             .replace("{importId}", ids.new("imp"))
             .replace("{requestId}", "req_" + "0" * 24)
         )
+        if "{eventId}" in path:
+            path = path.replace("{eventId}", new_update(self.http))
         if "{groupId}" in path:
             group = self.http.post("/v1/groups", json={"name": "Engineering"}).json()["id"]
             path = path.replace("{groupId}", group)
@@ -654,6 +659,7 @@ def test_a_key_with_one_scope_does_what_its_role_may_in_that_scope_and_nothing_e
         f"POST {USER}/tokens",
         f"DELETE {TOKEN}",
         f"PATCH {KEY}",
+        "POST /v1/events/{eventId}/revert",
         f"POST {KEY}/reveal",
         f"POST {KEY}/rotate",
         "POST /v1/webhooks",

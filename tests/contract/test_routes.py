@@ -45,7 +45,7 @@ from tests.contract.paths import (
 )
 from tests.engines import once
 from tests.factors import App, enrolled
-from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_token, new_user, running
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_token, new_update, new_user, running
 from tests.visitor import signed_in
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -278,6 +278,7 @@ BODIES: dict[str, dict[str, Any]] = {
     f"POST {WEBHOOK}/reveal": {"password": OWNER_PASSWORD},
     f"POST {WEBHOOK}/test": {"type": "user.created"},
     f"POST {WEBHOOK}/replays": {"from": "2023-10-27T10:00:00Z"},
+    "POST /v1/events/{eventId}/revert": {},
     f"POST {WEBHOOK}/rotate-secret": {"overlap": 60},
     "POST /v1/sessions": {"email": "charlie@example.com", "password": "securepassword123", "audience": "shop"},
     "POST /v1/sessions/refresh": {"refresh_token": "rbr_" + "A" * 65, "audience": "shop"},
@@ -379,6 +380,8 @@ VALID: dict[str, Callable[[World], Ask]] = {
     f"GET {IMPORT}/report": lambda world: Ask(world.new_import() + "/report"),
     f"POST {IMPORT}/cancel": lambda world: Ask(world.new_import() + "/cancel"),
     "GET /v1/events": lambda world: Ask("/v1/events"),
+    "GET /v1/events/{eventId}": lambda world: Ask(f"/v1/events/{new_update(world.http)}"),
+    "POST /v1/events/{eventId}/revert": lambda world: Ask(f"/v1/events/{new_update(world.http)}/revert", {}),
     "GET /v1/events/stream": lambda world: Ask("/v1/events/stream"),
     "GET /metrics": lambda world: Ask("/metrics"),
     "GET /health/live": lambda world: Ask("/health/live"),
@@ -525,6 +528,7 @@ def concrete(world: World, path: str) -> str:
         "{deliveryId}": ids.new("dlv"),
         "{replayId}": ids.new("replay"),
         "{importId}": ids.new("imp"),
+        "{eventId}": ids.new("evt"),
         "{requestId}": "req_" + "0" * 24,
     }
     for braces, item in items.items():
@@ -703,6 +707,7 @@ def unknown(world: World, route: Route) -> httpx2.Response:
         "deliveryId": "dlv",
         "replayId": "replay",
         "importId": "imp",
+        "eventId": "evt",
     }
     path = re.sub(
         r"{(\w+)}", lambda name: ids.new(kinds[name[1]]), route.path.replace("{requestId}", "req_" + "0" * 24)
@@ -1105,13 +1110,26 @@ OTHERWISE: dict[tuple[str, type[ApiError]], Provoke] = {
 # /health/ready answers in its own form; test_operations provokes it. test_bulk has atomic operations, test_exports and
 # test_users have an export that is large enough to go on, test_imports many imports and a disk without room, test_keys
 # a user with many keys, test_groups many groups, test_webhooks one with many webhooks, test_webhook_deliveries one with many replays,
-# test_factor_duty a role that needs a second factor, test_events and test_event_positions a log with a retention, test_event_stream many who follow it, and test_requests
+# test_history events that can't be put back, and a log that begins late, test_factor_duty a role that needs a second factor, test_events and test_event_positions a log with a retention, test_event_stream many who follow it, and test_requests
 # ten who follow the request log.
 ELSEWHERE = {
     *(
         (f"GET {path}", error)
         for path in ("/v1/events", "/v1/events/stream")
         for error in (errors.PositionExpired, errors.TooManyStreams)
+    ),
+    (f"GET {USER}", errors.NotInLog),
+    *(
+        ("POST /v1/events/{eventId}/revert", error)
+        for error in (
+            errors.NotReversible,
+            errors.EmailTaken,
+            errors.ExternalIdTaken,
+            errors.LastOwner,
+            errors.NotYourself,
+            errors.GroupLimitReached,
+            errors.PreconditionFailed,
+        )
     ),
     ("GET /v1/requests", errors.TooManyStreams),
     ("GET /health/ready", errors.Unavailable),

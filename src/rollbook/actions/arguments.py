@@ -1078,6 +1078,21 @@ class Query(Struct, kw_only=True, frozen=True):
     """Arguments that arrive as text, such as a query string. Unknown, repeated and empty ones are rejected."""
 
 
+class ReadUser(Query):
+    at: (
+        Annotated[
+            str,
+            Meta(
+                max_length=MAX_POSITION,
+                description="Return the user as they were at this RFC 3339 time, or right after the event with this "
+                "ID.",
+                examples=["2023-10-27T10:00:00Z"],
+            ),
+        ]
+        | None
+    ) = None
+
+
 class UserFilters(Query):
     """Which users."""
 
@@ -1315,6 +1330,12 @@ class ListEvents(FollowEvents):
     order: Annotated[Literal["asc", "desc"], Meta(description="`asc`: oldest first. `desc`: newest first.")] = "asc"
     limit: Limit = 50
     wait: Wait = 0
+
+
+class EventRevert(Body):
+    """An event to revert."""
+
+    dry_run: Annotated[bool, Meta(description="`true`: only return what would be put back.")] = False
 
 
 STATUS_OR_CLASS = "^[1-5]([0-9][0-9]|xx)$"

@@ -46,7 +46,10 @@ class EventExport(NamedTuple):
 
 
 async def get(on: Rollbook, by: Principal, id: str) -> Event:
-    """One event. Raises NotFound."""
+    """Get an event
+
+    Returns the event as it is in lists. Fails with 404 if it is older than the setting `event_retention`.
+    """
     require(by, "events:read")
     await events.settle(on.db)
     found = await on.read(events.find, known("evt", id))

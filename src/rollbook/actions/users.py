@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, overload
 
 from msgspec import UNSET, Struct, UnsetType
 
 from rollbook import clock, roles
-from rollbook.actions import applications, creators, new_passwords, passwords, webhook_owners
+from rollbook.actions import applications, creators, history, new_passwords, passwords, webhook_owners
 from rollbook.actions.arguments import MetadataPatch, UserCreate, UserFields, UserFilters, UserSelection, UserUpdate
 from rollbook.actions.checking import check_range, check_version, given, refuse
 from rollbook.actions.context import Rollbook
@@ -28,6 +28,7 @@ from rollbook.records import (
     second_factor_grace,
     second_factors,
     sessions,
+    unlogged_changes,
     user_list,
     users,
     webhooks,
@@ -40,6 +41,7 @@ from rollbook.records.one_time_tokens import Token
 from rollbook.records.scim import Held
 from rollbook.records.second_factors import SecondFactor
 from rollbook.records.sessions import Session
+from rollbook.records.user_history import UserAsOf
 from rollbook.records.user_list import UserPage
 from rollbook.records.user_list.query import ANY, AS_ADDED, NEWEST_DELETION_FIRST, Filters, Order, Query
 from rollbook.records.users import Deleted, User
@@ -107,7 +109,7 @@ def _of_deleted(on: Rollbook, by: Principal, filters: Filters) -> Filters:
     for name in ("q", "created_after", "created_before", "metadata", "group"):
         if getattr(filters, name) is not None:
             refuse(name, "can't be combined with status=deleted")
-    return filters._replace(status=None, deleted_since=_restorable_since(on, by))
+    return filters._replace(status=None, deleted_since=restorable_by(on, by))
 
 
 def filters_of(asked: UserFilters) -> Filters:
@@ -157,12 +159,20 @@ def order_of(sort: tuple[str, ...] | None) -> tuple[Order, ...]:
     return tuple([Order(part.removeprefix("-"), part.startswith("-")) for part in sort])
 
 
-async def get(on: Rollbook, by: Principal, id: str) -> User:
+@overload
+async def get(on: Rollbook, by: Principal, id: str) -> User: ...
+@overload
+async def get(on: Rollbook, by: Principal, id: str, at: str | None) -> User | UserAsOf: ...
+async def get(on: Rollbook, by: Principal, id: str, at: str | None = None) -> User | UserAsOf:
     """Get a user
 
     Returns all fields except the password. Use `me` as the ID for the user the API key belongs to. The `ETag` changes
     with the user: send it as `If-None-Match` to read the user only if it has changed, or as `If-Match` with an update.
+    With `at`, returns the user as they were at that time, without an `ETag`; this needs the scope `events:read` as
+    well.
     """
+    if at is not None:
+        return await history.as_of(on, by, id, at)
     require(by, "users:read", id)
     return await users.get(on.db, id)
 
@@ -373,6 +383,8 @@ async def apply(tx: Tx, by: Principal, user: User, change: PlannedChange, with_e
     if with_event:
         before = users.public_part(frozenset(change.columns))(user)
         await events.record(tx, change.event, user.id, by.actor, users.public(after), before)
+    else:
+        await unlogged_changes.note_changed(tx, user.seq, after.updated_at)
     if "role" in change.columns or "status" in change.columns:
         await _end_what_they_lost(tx, by, user, after)
     if change.promotes:
@@ -474,12 +486,17 @@ async def delete(
     log. Who did what to which ID, and when, stays.
     """
     require(by, "users:delete")
-    if known("user", id) == by.user_id:
-        raise NotYourself("You cannot delete yourself.")
-    require_proof(by)
+    check_may_delete(by, known("user", id))
     if purge:
         return await on.write(_purge, by, id, versions, restorable_since(on))
-    return await on.write(_delete, by, id, versions)
+    return await on.write(delete_in, by, id, versions)
+
+
+def check_may_delete(by: Principal, id: str) -> None:
+    """Beside the scope. Raises NotYourself, ProofRequired."""
+    if id == by.user_id:
+        raise NotYourself("You cannot delete yourself.")
+    require_proof(by)
 
 
 async def delete_own(on: Rollbook, by: Principal) -> None:
@@ -488,10 +505,11 @@ async def delete_own(on: Rollbook, by: Principal) -> None:
     if not on.settings.self_deletion:
         raise Forbidden("This account can’t be deleted here.")
     require_proof(by)
-    await on.write(_delete, by, by.user_id)
+    await on.write(delete_in, by, by.user_id)
 
 
-async def _delete(tx: Tx, by: Principal, id: str, versions: frozenset[int] | None = None, tells: bool = True) -> None:
+async def delete_in(tx: Tx, by: Principal, id: str, versions: frozenset[int] | None = None, tells: bool = True) -> None:
+    """Delete a user. `tells`: with an event. Raises NotFound, PreconditionFailed, LastOwner."""
     await users.take_turns(tx, id)
     user = await users.get(tx, id)
     may_touch(by, user.role)
@@ -519,11 +537,11 @@ async def _purge(
         if deleted is None or deleted.deleted_at >= restorable_since:
             raise InsufficientScope("Only owners can erase a user before the retention of deleted users is over.")
     if await users.by_id(tx, id) is not None:
-        await _delete(tx, by, id, versions, tells=False)
+        await delete_in(tx, by, id, versions, tells=False)
     elif (deleted := await users.deleted(tx, id)) is not None:
         may_touch(by, deleted.user.role)
     elif await users.by_id(tx, id) is not None:  # on PostgreSQL, it was restored between the two
-        await _delete(tx, by, id, versions, tells=False)
+        await delete_in(tx, by, id, versions, tells=False)
     await users.erase(tx, id)
     await second_factor_grace.forget(tx, id)
     await keys.erase_all(tx, id)
@@ -556,7 +574,7 @@ async def list_deleted(on: Rollbook, by: Principal, limit: int, before: tuple[in
     return await users.lately_deleted(on.db, restorable_since(on), limit, before)
 
 
-def _restorable_since(on: Rollbook, by: Principal) -> int:
+def restorable_by(on: Rollbook, by: Principal) -> int:
     """The same, but whoever has the files may bring back all that is still in them."""
     return 0 if by.is_operator else restorable_since(on)
 
@@ -573,10 +591,11 @@ async def restore(on: Rollbook, by: Principal, id: str) -> User:
     their email.
     """
     require(by, "users:write")
-    return await on.write(_restore, by, known("user", id), _restorable_since(on, by))
+    return await on.write(restore_in, by, known("user", id), restorable_by(on, by))
 
 
-async def _restore(tx: Tx, by: Principal, id: str, since: int) -> User:
+async def restore_in(tx: Tx, by: Principal, id: str, since: int) -> User:
+    """Restore a user who was deleted at this time or later. Raises NotFound, EmailTaken, ExternalIdTaken."""
     deleted = await users.deleted(tx, id)
     if deleted is None or deleted.deleted_at < since:
         raise NotFound()

@@ -447,7 +447,8 @@ def _of_event_objects(found: Schema) -> Schema:
         properties |= {
             name: field
             for name, field in found[kind]["properties"].items()
-            if name not in properties and name not in ("key", "deleted_at", "token", "secret", "health", "report_url")
+            if name not in properties
+            and name not in ("key", "deleted_at", "unknown_fields", "token", "secret", "health", "report_url")
         }
     return properties | found["EventObject"]["properties"]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from rollbook import errors
 from rollbook.actions import (
     app_sessions,
+    audit,
     bulk,
     events,
     exports,
@@ -18,6 +19,7 @@ from rollbook.actions import (
     keys,
     passwords,
     requests,
+    reverting,
     second_factors,
     sessions,
     token_requests,
@@ -32,6 +34,7 @@ from rollbook.actions import (
 from rollbook.actions.arguments import (
     ChallengeAnswer,
     Credentials,
+    EventRevert,
     ExportUsers,
     GroupCreate,
     GroupPatch,
@@ -100,8 +103,10 @@ from rollbook.api.types import (
     Member,
     PasswordLink,
     PublicKeys,
+    ReadUser,
     RecoveryCodes,
     Replay,
+    RevertedEvent,
     SecondFactor,
     SecondFactors,
     Session,
@@ -167,7 +172,9 @@ TABLE: dict[str, list[Route]] = {
         ),
     ],
     "/v1/users/{userId}": [
-        get(users.get, "users:read", ShownFields, User, show.user).but(self_access="user", takes=take.nothing),
+        get(users.get, "users:read", ReadUser, User, show.user).but(
+            self_access="user", errors=(errors.NotInLog,), takes=take.moment
+        ),
         put(users.update, "users:write", UserUpdate, User, show.user_updated).but(
             query=ShownFields, self_access="user", errors=UPDATE, takes=take.changes
         ),
@@ -437,6 +444,21 @@ TABLE: dict[str, list[Route]] = {
     "/v1/events/stream": [
         get(events.follow_events, "events:read", StreamEvents, str, event_stream.answer).but(
             errors=STREAM, takes=take.following
+        ),
+    ],
+    "/v1/events/{eventId}": [
+        get(audit.get, "events:read", None, Event, show.event),
+    ],
+    "/v1/events/{eventId}/revert": [
+        post(reverting.revert, "events:read", EventRevert, RevertedEvent, show.reverted).but(
+            errors=(
+                errors.NotReversible,
+                *TAKEN,
+                errors.LastOwner,
+                errors.NotYourself,
+                errors.GroupLimitReached,
+                errors.PreconditionFailed,
+            ),
         ),
     ],
     "/v1/imports": [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +19,7 @@ from rollbook.actions.imports import Report
 from rollbook.actions.keys import IssuedKey
 from rollbook.actions.lists import ListPage
 from rollbook.actions.requests import RequestPage
+from rollbook.actions.reverting import Reverted
 from rollbook.actions.second_factors import ActivatedFactor, EnrolledFactor, Factors, VerifiedFactor
 from rollbook.actions.tokens import Consumed, IssuedToken
 from rollbook.actions.usage import Usage
@@ -44,7 +45,7 @@ from rollbook.records import (
 )
 from rollbook.records import second_factors as factor_records
 from rollbook.records.app_sessions import Verified
-from rollbook.records.events import EventPage
+from rollbook.records.events import Event, EventPage
 from rollbook.records.groups import Group, Member
 from rollbook.records.imports import Import
 from rollbook.records.keys import Key
@@ -52,6 +53,7 @@ from rollbook.records.one_time_tokens import Token
 from rollbook.records.request_log import Logged
 from rollbook.records.second_factors import SecondFactor
 from rollbook.records.usage import Hour, OfKey, OfRoute, OfUser
+from rollbook.records.user_history import UserAsOf
 from rollbook.records.user_list import UserPage
 from rollbook.records.user_list.query import Position
 from rollbook.records.users import User
@@ -131,12 +133,20 @@ def count(call: Call, users: int) -> Response:
     return answer(200, types.Count(users))
 
 
-def user(call: Call, found: User) -> Response:
+def user(call: Call, found: User | UserAsOf) -> Response:
     """All that is kept of one, unless the caller has this version already (If-None-Match)."""
+    if isinstance(found, UserAsOf):
+        return _user_as_of(found, call.query.fields)
     if (unchanged := _unless_known(call, found.version)) is not None:
         return unchanged
     fields = call.query.fields
     return answer(200, users.public(found) if fields is None else _fields(found, fields), etag(found.version))
+
+
+def _user_as_of(found: UserAsOf, fields: tuple[str, ...] | None) -> Response:
+    known: dict[str, Any] = dict(found.fields) if fields is None else _chosen(found.fields, fields)
+    unknown = [name for name in found.unknown if fields is None or name in fields]
+    return answer(200, known | ({"unknown_fields": unknown} if unknown else {}))
 
 
 def _unless_known(call: Call, version: int) -> Response | None:
@@ -297,7 +307,7 @@ def _fields(user: User, fields: tuple[str, ...]) -> dict[str, Any]:
     return _chosen(users.public(user), fields)
 
 
-def _chosen(found: dict[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+def _chosen(found: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
     return {
         name: found[name] for name in types.USER_FIELDS if name in found and (name in fields or name in types.ALWAYS)
     }
@@ -490,6 +500,16 @@ def replay_created(call: Call, made: Replay) -> Response:
 
 
 # ---- events
+
+
+def event(call: Call, found: Event) -> Response:
+    return answer(200, events.public(found))
+
+
+def reverted(call: Call, found: Reverted) -> Response:
+    kept = [types.NotReverted(*each) for each in found.kept]
+    event = found.event
+    return answer(200, types.RevertedEvent(event.id, event.type, event.user_id or None, found.values, kept))
 
 
 def event_list(call: Call, page: EventPage) -> Response:

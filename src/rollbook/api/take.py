@@ -47,6 +47,10 @@ def nothing(call: Call) -> tuple[()]:
     return ()
 
 
+def moment(call: Call) -> tuple[str | None]:
+    return (call.query.at,)
+
+
 def filters(call: Call) -> tuple[Filters]:
     return (users.filters_of(call.query),)
 

@@ -117,6 +117,10 @@ class ShownFields(Query):
     fields: Fields | None = None
 
 
+class ReadUser(arguments.ReadUser):
+    fields: Fields | None = None
+
+
 class ListUsers(UserSelection):
     limit: Limit = 50
     offset: Offset = 0
@@ -153,6 +157,9 @@ class DeleteUser(Query):
 
 _OUTCOMES = "How it ended. `http_` and the status for those from 400 to 599. " + listed(outcomes.DESCRIPTIONS)
 _REASONS = "Why it is disabled. " + listed(webhooks.REASONS)
+
+
+MAX_UNKNOWN = 50
 
 
 class User(Struct, frozen=True):
@@ -200,9 +207,13 @@ class User(Struct, frozen=True):
     deleted_at: (
         Annotated[str, moment("When the user was deleted. Only in lists with `status=deleted`.")] | UnsetType
     ) = UNSET
+    unknown_fields: (
+        Annotated[list[str], array("The fields that the event log doesn't tell. Only with `at`.", MAX_UNKNOWN)]
+        | UnsetType
+    ) = UNSET
 
 
-USER_FIELDS = tuple(field.name for field in msgspec.structs.fields(User))
+USER_FIELDS = tuple(field.name for field in msgspec.structs.fields(User) if field.name != "unknown_fields")
 ALWAYS = tuple(field.name for field in msgspec.structs.fields(User) if field.required)
 """The fields that every answer with a user has: generated clients can rely on them."""
 MAX_FIELDS = 50
@@ -939,6 +950,32 @@ class UsedToken(Struct, frozen=True):
         ]
         | None
     )
+
+
+class NotReverted(Struct, frozen=True):
+    """A field that was not put back."""
+
+    field: Annotated[str, says("The field, or `metadata.KEY` for a key of the metadata.", examples=["email"])]
+    code: Annotated[
+        str,
+        open_enum(
+            ("changed_since", "not_reversible"),
+            "Why. `changed_since`: it has changed since. `not_reversible`: it can't be put back.",
+        ),
+    ]
+    message: Annotated[str, says("The same as a sentence.", examples=["email has changed since."])]
+
+
+class RevertedEvent(Struct, frozen=True):
+    """Event that was reverted: what was put back, and what was not."""
+
+    id: Annotated[str, identifier("ID of the event.", examples.EVENT_ID)]
+    type: Annotated[str, reference("EventType")]
+    user_id: (
+        Annotated[str, identifier("ID of the user the event is about. Null: it is about no user.", CHARLIE_ID)] | None
+    )
+    reverted: Annotated[dict[str, Any], reference("EventObject")]
+    not_reverted: Annotated[list[NotReverted], array("The fields that stay as they are.", 1000)]
 
 
 class ConsumedToken(User, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""`rollbook events`: read and follow the event log."""
+"""`rollbook events`: read and follow the event log, and put back what events changed."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import sys
 
 from rollbook.actions import arguments
 from rollbook.cli import options
-from rollbook.cli.backends import Shown
+from rollbook.cli.backends import Shown, at
 from rollbook.cli.fields import Fields, as_query
-from rollbook.cli.output import hint, json_line, line
+from rollbook.cli.output import as_json, details, hint, json_line, line
 
-app = options.group(help="Read and follow the event log.")
+app = options.group(help="Read and follow the event log, and put back what events changed.")
 
-EVENTS = "/v1/events"
+EVENTS, ONE = "/v1/events", "/v1/events/{eventId}"
+EVENT_ID = options.argument("event_id", "ID")
 SINCE = {"created_after": "since", "created_before": "until"}
 NEWEST_FIRST = {"order": "newest first", "wait": "`events tail`", "limit": "--limit"}
 
@@ -54,6 +55,29 @@ def tail(server: options.Server, fields: Fields, json: bool) -> None:
         for event in backend.events(asked):
             json_line(event) if json else line(_sentence(event))
             sys.stdout.flush()
+
+
+@options.on_server(app, "get", EVENT_ID, call=("GET", ONE))
+def get_event(server: options.Server, event_id: str) -> None:
+    """Show an event, as JSON."""
+    with server() as backend:
+        as_json(backend.one("GET", at("events", event_id)))
+
+
+@options.on_server(app, "revert", EVENT_ID, options.JSON, fields=arguments.EventRevert, call=("POST", f"{ONE}/revert"))
+def revert_event(server: options.Server, fields: Fields, event_id: str, json: bool) -> None:
+    """Put back what an event changed. What has changed since stays as it is."""
+    with server() as backend:
+        asked = fields.sent(backend)
+        done = backend.one("POST", at("events", event_id, "revert"), body=asked)
+    if json:
+        return as_json(done)
+    details(done["reverted"])
+    for kept in done["not_reverted"]:
+        hint(f"Not put back: {kept['message']}")
+    if asked.get("dry_run"):
+        hint("Nothing was changed.")
+    return None
 
 
 def _sentence(event: Shown) -> str:

@@ -17,7 +17,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "rollbook users list --role viewer --created-after 2026-01-01 --sort -created_at",
         "rollbook users list --status deleted",
     ),
-    "users get": ("rollbook users get ada@example.com", "rollbook users get ada@example.com --json"),
+    "users get": (
+        "rollbook users get ada@example.com",
+        "rollbook users get ada@example.com --json",
+        "rollbook users get ada@example.com --at 2026-11-25T00:00:00Z",
+    ),
     "users create": (
         'rollbook users create --name "Ada Lovelace" --email ada@example.com',
         'rollbook users create --name "Ada Lovelace" --email ada@example.com --password - --metadata plan=team < '
@@ -92,6 +96,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "events list": (
         'rollbook events list --type "user.*" --since 2026-11-25T00:00:00Z',
         "rollbook events list --user ada@example.com",
+    ),
+    "events get": ("rollbook events get evt_065n19m6s1o4b58jng8rqdg8co",),
+    "events revert": (
+        "rollbook events revert evt_065n19m6s1o4b58jng8rqdg8co --dry-run",
+        "rollbook events revert evt_065n19m6s1o4b58jng8rqdg8co",
     ),
     "events tail": ("rollbook events tail", 'rollbook events tail --type "user.*"'),
     "groups list": ("rollbook groups list", "rollbook groups list --user ada@example.com"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from rollbook import destinations, roles
+from rollbook import destinations, ids, roles
 from rollbook.actions import arguments
 from rollbook.actions.checking import check
 from rollbook.api import types
@@ -75,11 +75,25 @@ def list_users(
             hint(f"{len(rows):,} of {counted(total, 'user')}.{more}")
 
 
-@options.on_server(app, "get", options.NAMED, options.JSON, options.QUIET, call=("GET", ONE), elsewhere=FIELDS)
-def get_user(server: options.Server, user: str, json: bool, quiet: bool) -> None:
-    """Show a user with all fields."""
+@options.on_server(
+    app,
+    "get",
+    options.NAMED,
+    options.JSON,
+    options.QUIET,
+    fields=arguments.ReadUser,
+    call=("GET", ONE),
+    elsewhere=FIELDS,
+)
+def get_user(server: options.Server, fields: Fields, user: str, json: bool, quiet: bool) -> None:
+    """Show a user with all fields, as they are now or as they were."""
     with server() as backend:
-        shown(backend.user(user), json, quiet)
+        asked = as_query(fields.sent(backend))
+        if not asked:
+            return shown(backend.user(user), json, quiet)
+        # By their ID, also who has been deleted since.
+        id = user if ids.is_id("user", user) else backend.user(user)["id"]
+        return shown(backend.one("GET", at("users", id), asked), json, quiet)
 
 
 @options.on_server(app, "count", options.JSON, fields=arguments.UserFilters, call=("GET", f"{USERS}/count"))

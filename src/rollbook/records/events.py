@@ -9,7 +9,7 @@ import msgspec
 
 from rollbook import clock, ids
 from rollbook.errors import Fault, InvalidParameter, PositionExpired
-from rollbook.records import event_metadata, examples, progress, public_events
+from rollbook.records import event_metadata, examples, progress, public_events, unlogged_changes
 from rollbook.records.dialect import dialect
 from rollbook.records.event_log import COLUMNS, ERASED_END, position
 from rollbook.records.event_types import TYPES
@@ -237,6 +237,11 @@ async def expired_to(queries: Queries) -> int:
     return max(await progress.get(queries, EXPIRED_MARK), min((seq for seq in row if seq is not None), default=1) - 1)
 
 
+async def begins(queries: Queries) -> int:
+    """Time from which on the log has every event; 0 if nothing was removed from it."""
+    return await _oldest(queries) + SKEW if await expired_to(queries) else 0
+
+
 async def seq_at(queries: Queries, time: int) -> int:
     """The `seq` after which the events from this time on begin, in microseconds: found by some thirty look-ups, however
     long the log is.
@@ -441,6 +446,7 @@ async def expire(tx: Tx, before: int, limit: int) -> int:
     oldest = await tx.one(OLDEST)
     if oldest is not None:
         await event_metadata.expire(tx, min(before, oldest[0]), limit)
+        await unlogged_changes.expire(tx, min(before, oldest[0]) - SKEW, limit)
     return gone
 
 

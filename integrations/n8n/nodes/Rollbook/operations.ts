@@ -916,12 +916,26 @@ export const properties: INodeProperties[] = [
 		}
 	},
 	{
-		displayName: "Options",
-		name: "options",
+		displayName: "Filters",
+		name: "filters",
 		type: "collection",
-		placeholder: "Add Option",
+		placeholder: "Add Filter",
 		default: {},
 		options: [
+			{
+				displayName: "At",
+				name: "at",
+				default: "",
+				type: "string",
+				description: "Return the user as they were at this RFC 3339 time, or right after the event with this ID",
+				routing: {
+					send: {
+						type: "query",
+						property: "at",
+						propertyInDotNotation: false
+					}
+				}
+			},
 			{
 				displayName: "Fields",
 				name: "fields",
@@ -1006,8 +1020,7 @@ export const properties: INodeProperties[] = [
 					"user"
 				],
 				operation: [
-					"get",
-					"update"
+					"get"
 				]
 			}
 		}
@@ -1604,6 +1617,102 @@ export const properties: INodeProperties[] = [
 						type: "body",
 						property: "status",
 						propertyInDotNotation: false
+					}
+				}
+			}
+		],
+		displayOptions: {
+			show: {
+				resource: [
+					"user"
+				],
+				operation: [
+					"update"
+				]
+			}
+		}
+	},
+	{
+		displayName: "Options",
+		name: "options",
+		type: "collection",
+		placeholder: "Add Option",
+		default: {},
+		options: [
+			{
+				displayName: "Fields",
+				name: "fields",
+				default: [],
+				type: "multiOptions",
+				options: [
+					{
+						name: "All Fields",
+						value: "*"
+					},
+					{
+						name: "Created At",
+						value: "created_at"
+					},
+					{
+						name: "Deleted At",
+						value: "deleted_at"
+					},
+					{
+						name: "Email",
+						value: "email"
+					},
+					{
+						name: "Email Verified",
+						value: "email_verified"
+					},
+					{
+						name: "External ID",
+						value: "external_id"
+					},
+					{
+						name: "ID",
+						value: "id"
+					},
+					{
+						name: "Kind",
+						value: "kind"
+					},
+					{
+						name: "Last Sign In At",
+						value: "last_sign_in_at"
+					},
+					{
+						name: "Metadata",
+						value: "metadata"
+					},
+					{
+						name: "Name",
+						value: "name"
+					},
+					{
+						name: "Rate Limit",
+						value: "rate_limit"
+					},
+					{
+						name: "Role",
+						value: "role"
+					},
+					{
+						name: "Status",
+						value: "status"
+					},
+					{
+						name: "Updated At",
+						value: "updated_at"
+					}
+				],
+				description: "Fields to return besides ID, <code>name</code> and <code>email</code>, which every user has. <code>*</code>: all.",
+				routing: {
+					send: {
+						type: "query",
+						property: "fields",
+						propertyInDotNotation: false,
+						value: "={{ $value.join(\",\") }}"
 					}
 				}
 			}

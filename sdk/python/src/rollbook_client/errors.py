@@ -46,6 +46,8 @@ __all__ = [
     "MalformedKey",
     "MissingKey",
     "NotFound",
+    "NotInLog",
+    "NotReversible",
     "NotYourself",
     "OutcomeUnknown",
     "Overloaded",
@@ -294,8 +296,20 @@ class IdempotencyStillRunning(Conflict):
     """
 
 
+class NotReversible(Conflict):
+    """`not_reversible`: Nothing that this event changed can be put back: it is of a type that can't be undone, or
+    all of it has changed since. The message says why.
+    """
+
+
 class Gone(APIError):
     """410."""
+
+
+class NotInLog(Gone):
+    """`not_in_log`: The event log doesn't tell how the user was at this time: the time is older than the setting
+    `event_retention`, or an import with `events=summary` changed the user without an event.
+    """
 
 
 class PositionExpired(Gone):
@@ -492,6 +506,8 @@ BY_CODE: dict[str, type[APIError]] = {
     "not_found": NotFound,
     "request_timeout": RequestTimeout,
     "idempotency_still_running": IdempotencyStillRunning,
+    "not_reversible": NotReversible,
+    "not_in_log": NotInLog,
     "position_expired": PositionExpired,
     "precondition_failed": PreconditionFailed,
     "content_too_large": ContentTooLarge,

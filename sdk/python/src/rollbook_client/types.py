@@ -58,7 +58,9 @@ ErrorCode = (
         "method_not_allowed",
         "request_timeout",
         "idempotency_still_running",
+        "not_reversible",
         "position_expired",
+        "not_in_log",
         "precondition_failed",
         "content_too_large",
         "uri_too_long",
@@ -458,6 +460,8 @@ class User(Model):
     """When the user last signed in, or their password was last verified."""
     deleted_at: datetime | None
     """When the user was deleted. Only in lists with `status=deleted`."""
+    unknown_fields: list[str]
+    """The fields that the event log doesn't tell. Only with `at`."""
     _kinds = {"created_at": time, "updated_at": time, "last_sign_in_at": time, "deleted_at": time}
     _optional = frozenset(["deleted_at"])
     _known = (
@@ -475,6 +479,7 @@ class User(Model):
         "updated_at",
         "last_sign_in_at",
         "deleted_at",
+        "unknown_fields",
     )
 
 
@@ -1352,6 +1357,8 @@ class ConsumedToken(Model):
     """When the user last signed in, or their password was last verified."""
     deleted_at: datetime | None
     """When the user was deleted. Only in lists with `status=deleted`."""
+    unknown_fields: list[str] | None
+    """The fields that the event log doesn't tell. Only with `at`."""
     token: UsedToken
     """The token that was used."""
     _kinds = {
@@ -1373,6 +1380,7 @@ class ConsumedToken(Model):
             "rate_limit",
             "role",
             "status",
+            "unknown_fields",
             "updated_at",
         ]
     )
@@ -1391,6 +1399,7 @@ class ConsumedToken(Model):
         "updated_at",
         "last_sign_in_at",
         "deleted_at",
+        "unknown_fields",
         "token",
     )
 
@@ -1700,6 +1709,40 @@ class Replay(Model):
         "created_at",
         "finished_at",
     )
+
+
+class NotReverted(Model):
+    """A field that was not put back."""
+
+    __slots__ = ()
+    field: str
+    """The field, or `metadata.KEY` for a key of the metadata."""
+    code: str
+    """Why. `changed_since`: it has changed since. `not_reversible`: it can't be put back."""
+    message: str
+    """The same as a sentence."""
+    _known = ("field", "code", "message")
+
+
+class RevertedEvent(Model):
+    """Event that was reverted: what was put back, and what was not."""
+
+    __slots__ = ()
+    id: str
+    """ID of the event."""
+    type: EventType
+    """What happened. Later versions can add types: ignore those you don't know."""
+    user_id: str | None
+    """ID of the user the event is about. Null: it is about no user."""
+    reverted: EventObject
+    """The user, group, member of a group, API key, session, second factor, one-time token, webhook or rate limit:
+    the fields it has, as the type of the event says. The text of a key, token or link is never contained. If
+    the user was erased, only the ID of the object and `erased`.
+    """
+    not_reverted: list[NotReverted]
+    """The fields that stay as they are."""
+    _kinds = {"reverted": one(EventObject), "not_reverted": each(NotReverted)}
+    _known = ("id", "type", "user_id", "reverted", "not_reverted")
 
 
 class Import(Model):

@@ -162,6 +162,18 @@ export class MissingKey extends Unauthorized {}
 /** Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist. */
 export class NotFound extends APIError {}
 
+/**
+ * The event log doesn't tell how the user was at this time: the time is older than the setting `event_retention`, or an
+ * import with `events=summary` changed the user without an event.
+ */
+export class NotInLog extends APIError {}
+
+/**
+ * Nothing that this event changed can be put back: it is of a type that can't be undone, or all of it has changed since.
+ * The message says why.
+ */
+export class NotReversible extends APIError {}
+
 /** You can't delete or suspend yourself, nor change your own email by SCIM. Use the API key of another admin or owner. */
 export class NotYourself extends Forbidden {}
 
@@ -307,6 +319,8 @@ const CODES: [code: string, status: number, type: typeof APIError][] = [
   ["malformed_key", 401, MalformedKey],
   ["missing_key", 401, MissingKey],
   ["not_found", 404, NotFound],
+  ["not_in_log", 410, NotInLog],
+  ["not_reversible", 409, NotReversible],
   ["not_yourself", 403, NotYourself],
   ["outcome_unknown", 503, OutcomeUnknown],
   ["overloaded", 503, Overloaded],

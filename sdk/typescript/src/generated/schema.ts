@@ -276,6 +276,8 @@ export interface components {
              * @example 2023-10-27T10:00:00Z
              */
             deleted_at?: string;
+            /** @description The fields that the event log doesn't tell. Only with `at`. */
+            unknown_fields?: string[];
             token: components["schemas"]["UsedToken"];
         };
         /**
@@ -439,7 +441,7 @@ export interface components {
          * @description What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by the status.
          * @example internal_error
          */
-        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "user_name_taken" | "id_taken" | "token_invalid" | "challenge_invalid" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "second_factor_required" | "wrong_code" | "forbidden" | "insufficient_scope" | "user_suspended" | "proof_required" | "address_not_allowed" | "key_kind" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "group_limit_reached" | "factor_limit_reached" | "last_factor" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "position_expired" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
+        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "user_name_taken" | "id_taken" | "token_invalid" | "challenge_invalid" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "second_factor_required" | "wrong_code" | "forbidden" | "insufficient_scope" | "user_suspended" | "proof_required" | "address_not_allowed" | "key_kind" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "group_limit_reached" | "factor_limit_reached" | "last_factor" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "not_reversible" | "position_expired" | "not_in_log" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
         /**
          * ErrorDetail
          * @description One problem with a request.
@@ -490,41 +492,6 @@ export interface components {
         /**
          * Event
          * @description Change of a user, of one of their keys, sessions or one-time tokens, of a webhook, or of the server.
-         * @example {
-         *       "id": "evt_065n1ijrg1t7ne57u1m417e15k",
-         *       "type": "user.updated",
-         *       "created_at": "2023-10-27T11:00:00Z",
-         *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *       "actor": {
-         *         "user_id": "user_065n14sd01rd526r46hrcu0i8o",
-         *         "key_id": "key_065n19esg1vsvaetc6pc73vuso",
-         *         "address": "203.0.113.7",
-         *         "request_id": "req_7m2c9v0kq1t8a3hs0000001f",
-         *         "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
-         *         "client": null
-         *       },
-         *       "object": {
-         *         "id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *         "name": "Charles Chaplin",
-         *         "email": "charlie.c@example.com",
-         *         "kind": "person",
-         *         "role": "member",
-         *         "status": "active",
-         *         "external_id": "crm-1042",
-         *         "metadata": {
-         *           "plan": "pro"
-         *         },
-         *         "email_verified": false,
-         *         "rate_limit": null,
-         *         "created_at": "2023-10-27T10:15:00Z",
-         *         "updated_at": "2023-10-27T11:00:00Z",
-         *         "last_sign_in_at": null
-         *       },
-         *       "before": {
-         *         "name": "Charlie Chaplin",
-         *         "email": "charlie@example.com"
-         *       }
-         *     }
          */
         Event: {
             /**
@@ -948,6 +915,14 @@ export interface components {
          * @enum {string}
          */
         EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "group.*" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.*" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.*" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "password_link.*" | "password_link.created" | "token.*" | "token.created" | "token.requested" | "token.consumed" | "token.revoked" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "import.*" | "import.finished" | "server.*" | "server.test" | (string & {});
+        /**
+         * EventRevert
+         * @description An event to revert.
+         */
+        EventRevert: {
+            /** @description `true`: only return what would be put back. Default: `false`. */
+            dry_run?: boolean;
+        };
         /**
          * @description What happened. Later versions can add types: ignore those you don't know.
          * @example user.created
@@ -1697,6 +1672,27 @@ export interface components {
             challenge?: string;
         };
         /**
+         * NotReverted
+         * @description A field that was not put back.
+         */
+        NotReverted: {
+            /**
+             * @description The field, or `metadata.KEY` for a key of the metadata.
+             * @example email
+             */
+            field: string;
+            /**
+             * @description Why. `changed_since`: it has changed since. `not_reversible`: it can't be put back.
+             * @example changed_since
+             */
+            code: "changed_since" | "not_reversible" | (string & {});
+            /**
+             * @description The same as a sentence.
+             * @example email has changed since.
+             */
+            message: string;
+        };
+        /**
          * PasswordChange
          * @description A password to set. Users who change their own password must send the current one.
          */
@@ -1986,6 +1982,26 @@ export interface components {
          * @enum {string}
          */
         ReplayOnly: "failed" | "undelivered" | (string & {});
+        /**
+         * RevertedEvent
+         * @description Event that was reverted: what was put back, and what was not.
+         */
+        RevertedEvent: {
+            /**
+             * @description ID of the event.
+             * @example evt_065n1ijrg1t7ne57u1m417e15k
+             */
+            id: string;
+            type: components["schemas"]["EventType"];
+            /**
+             * @description ID of the user the event is about. Null: it is about no user.
+             * @example user_065n18a8k1rnhbvqalm9j3ts0c
+             */
+            user_id: string | null;
+            reverted: components["schemas"]["EventObject"];
+            /** @description The fields that stay as they are. */
+            not_reverted: components["schemas"]["NotReverted"][];
+        };
         /**
          * @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
          * @enum {string}
@@ -2791,6 +2807,8 @@ export interface components {
              * @example 2023-10-27T10:00:00Z
              */
             deleted_at?: string;
+            /** @description The fields that the event log doesn't tell. Only with `at`. */
+            unknown_fields?: string[];
         };
         /**
          * UserCreate

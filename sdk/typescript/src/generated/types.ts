@@ -74,6 +74,9 @@ export interface EventObject extends Object<"EventObject"> {}
 /** An event type, all of a group such as `user.*`, or `*` for all, including those of later versions. */
 export type EventPattern = Schemas["EventPattern"];
 
+/** An event to revert. */
+export interface EventRevert extends Object<"EventRevert"> {}
+
 /** What happened. Later versions can add types: ignore those you don't know. */
 export type EventType = Schemas["EventType"];
 
@@ -141,6 +144,9 @@ export interface MembersAdd extends Object<"MembersAdd"> {}
 /** Why the server is not ready: its checks, or the error that any request can get. */
 export interface NotReady extends Object<"NotReady"> {}
 
+/** A field that was not put back. */
+export interface NotReverted extends Object<"NotReverted"> {}
+
 /** A password to set. Users who change their own password must send the current one. */
 export interface PasswordChange extends Object<"PasswordChange"> {}
 
@@ -176,6 +182,9 @@ export interface ReplayCreate extends Object<"ReplayCreate"> {}
 
 /** Which events of a replay are sent. */
 export type ReplayOnly = Schemas["ReplayOnly"];
+
+/** Event that was reverted: what was put back, and what was not. */
+export interface RevertedEvent extends Object<"RevertedEvent"> {}
 
 /**
  * The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their

@@ -93,6 +93,14 @@ export interface UserCountParams {
   group?: string | undefined;
 }
 
+/** Query parameters of `users.get`. */
+export interface UserGetParams {
+  /** Return the user as they were at this RFC 3339 time, or right after the event with this ID. */
+  at?: string | undefined;
+  /** Fields to return besides `id`, `name` and `email`, which every user has. `*`: all. */
+  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "email_verified" | "rate_limit" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
+}
+
 /** Query parameters of `users.delete`. */
 export interface UserDeleteParams {
   /** `true`: erase the user permanently, so that they can't be restored. */
@@ -401,15 +409,18 @@ export class Users {
    * Get a user.
    *
    * Returns all fields except the password. Use `me` as the ID for the user the API key belongs to. The `ETag` changes with
-   * the user: send it as `If-None-Match` to read the user only if it has changed, or as `If-Match` with an update.
+   * the user: send it as `If-None-Match` to read the user only if it has changed, or as `If-Match` with an update. With
+   * `at`, returns the user as they were at that time, without an `ETag`; this needs the scope `events:read` as well.
    *
    * Scope: `users:read`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @throws {NotInLog} The event log doesn't tell how the user was at this time: the time is older than the setting
+   * `event_retention`, or an import with `events=summary` changed the user without an event.
    * @example
    * const user = await client.users.get("user_065n18a8k1rnhbvqalm9j3ts0c");
    */
-  get(userId: string, query: FieldsParams = {}, options: CallOptions = {}): Call<User> {
+  get(userId: string, query: UserGetParams = {}, options: CallOptions = {}): Call<User> {
     return this.#caller.request("GET", `/v1/users/${segment(userId)}`, { ...options, query: { ...query } });
   }
 

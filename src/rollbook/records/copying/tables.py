@@ -61,6 +61,7 @@ TABLES = (
     _table("scim_external_ids", "tenant, object_id, kind, external_id", "tenant, object_id"),
     _table("events", f"seq, {EVENT}", "seq"),
     _table("erased_events", "seq, id", "seq"),
+    _table("unlogged_changes", "first_seq, last_seq, changed_at, is_new", "is_new, first_seq, changed_at"),
     _table("purged_users", "id", "id"),
     _table("marks", "name, number", "name"),
     _table("second_factor_grace", "user_id, began_at", "user_id"),

@@ -31,6 +31,7 @@ from ..types import (
     RecoveryCodes,
     Replay,
     ReplayOnly,
+    RevertedEvent,
     Role,
     Scope,
     SecondFactor,
@@ -848,6 +849,81 @@ class AsyncEvents(AsyncFollowing):
             "link",
         )
 
+    async def get(self, event_id: str) -> Event:
+        """Get an event.
+
+        Returns the event as it is in lists. Fails with 404 if it is older than the setting `event_retention`.
+
+        Scope: `events:read`.
+
+        Args:
+            event_id: ID of the event.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> event = await client.events.get("evt_065n1ijrg1t7ne57u1m417e15k")
+            >>> event.id
+            'evt_065n1ijrg1t7ne57u1m417e15k'
+        """
+        return await self._call(build("GET", f"/v1/events/{segment(event_id)}"), one_of(Event))
+
+    async def revert(
+        self,
+        event_id: str,
+        *,
+        dry_run: bool | Omit = OMIT,
+        idempotency_key: str | None = None,
+        if_match: str | None = None,
+    ) -> RevertedEvent:
+        """Revert an event.
+
+        Puts the fields back that the event changed, and restores a user who was deleted. Fields that have
+        changed since stay as they are, and are named. This needs the same permissions as making the change
+        yourself, and is recorded as an event of its own. With `dry_run`, nothing is changed. Fails with 409 if
+        nothing can be put back: passwords, API keys that were revoked and users who were erased can't be.
+
+        Scope: `events:read`.
+
+        Args:
+            event_id: ID of the event.
+            dry_run: `true`: only return what would be put back. Default: `false`.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
+            if_match: Only if the object still has this version, the `etag` of a raw response.
+
+        Raises:
+            EmailTaken: Another user has this email.
+            ExternalIdTaken: Another user has this `external_id`, or another group.
+            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
+                could undo it.
+            GroupLimitReached: The user is in 1,000 groups, or the server has 100,000.
+            NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+            NotReversible: Nothing that this event changed can be put back: it is of a type that can't be
+                undone, or all of it has changed since.
+            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
+                version.
+
+        Example:
+            >>> reverted_event = await client.events.revert("evt_065n1ijrg1t7ne57u1m417e15k")
+            >>> reverted_event.id
+            'evt_065n1ijrg1t7ne57u1m417e15k'
+        """
+        return await self._call(
+            build(
+                "POST",
+                f"/v1/events/{segment(event_id)}/revert",
+                body={"dry_run": dry_run},
+                idempotency_key=idempotency_key,
+                headers={"If-Match": if_match},
+            ),
+            one_of(RevertedEvent),
+        )
+
     @property
     def with_raw_response(self) -> AsyncEventsWithRawResponse:
         """The same calls, which return the response with its head."""
@@ -858,6 +934,8 @@ class AsyncEventsWithRawResponse:
     def __init__(self, client: AsyncRollbook) -> None:
         found = AsyncEvents(client, raw=True)
         self.list = raw_page(found.list)
+        self.get = raw(found.get)
+        self.revert = raw(found.revert)
 
 
 class AsyncExports(AsyncResource):
@@ -2660,29 +2738,36 @@ class AsyncUsers(AsyncResource):
             one_of(User),
         )
 
-    async def get(self, user_id: str, *, fields: Sequence[str] = ("*",)) -> User:
+    async def get(self, user_id: str, *, at: str | None = None, fields: Sequence[str] = ("*",)) -> User:
         """Get a user.
 
         Returns all fields except the password. Use `me` as the ID for the user the API key belongs to. The
         `ETag` changes with the user: send it as `If-None-Match` to read the user only if it has changed, or as
-        `If-Match` with an update.
+        `If-Match` with an update. With `at`, returns the user as they were at that time, without an `ETag`;
+        this needs the scope `events:read` as well.
 
         Scope: `users:read`. Members can only access themselves.
 
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
+            at: Return the user as they were at this RFC 3339 time, or right after the event with this ID. At
+                most 40 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
 
         Raises:
             NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
                 doesn't exist.
+            NotInLog: The event log doesn't tell how the user was at this time: the time is older than the
+                setting `event_retention`, or an import with `events=summary` changed the user without an event.
 
         Example:
             >>> user = await client.users.get("user_065n18a8k1rnhbvqalm9j3ts0c")
             >>> user.id
             'user_065n18a8k1rnhbvqalm9j3ts0c'
         """
-        return await self._call(build("GET", f"/v1/users/{segment(user_id)}", query={"fields": fields}), one_of(User))
+        return await self._call(
+            build("GET", f"/v1/users/{segment(user_id)}", query={"at": at, "fields": fields}), one_of(User)
+        )
 
     async def put(
         self,

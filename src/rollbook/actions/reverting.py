@@ -1,0 +1,276 @@
+"""What an event changed, put back as it was before: by the same rules as the change by hand, and only where nobody has
+changed it since."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+from rollbook.actions import audit, key_changes, keys, webhooks
+from rollbook.actions import groups as group_actions
+from rollbook.actions import users as user_actions
+from rollbook.actions.arguments import EventRevert, KeyUpdate, WebhookUpdate
+from rollbook.actions.checking import check
+from rollbook.actions.context import Rollbook
+from rollbook.actions.permissions import require, require_own
+from rollbook.actions.principal import Principal
+from rollbook.errors import InvalidParameter, NotFound, NotReversible, PreconditionFailed
+from rollbook.records import groups, users
+from rollbook.records import keys as key_records
+from rollbook.records.events import Event
+from rollbook.records.reversals import CHANGED_SINCE, Kept, Reverted, changed_since, compared, decoded, keep
+from rollbook.records.webhooks import in_events
+from rollbook.roles import DELETED, Scope
+from rollbook.storage.database import Queries, Tx
+
+MOST_RACES = 3
+
+GONE = "What this event is about no longer exists."
+CHANGES_NOTHING = "This event changed nothing that can be put back."
+REASONS = {
+    "user.created": "To undo it, delete the user.",
+    "user.password_changed": "A password can’t be put back: nobody has the old one. Create a password reset link.",
+    "user.purged": "A user who was erased can’t be brought back.",
+    "group.created": "To undo it, delete the group.",
+    "group.deleted": "A deleted group can’t be brought back. Create it again.",
+    "key.created": "To undo it, revoke the key.",
+    "key.rotated": "A new key can’t become the old one. Revoke it, or rotate it again.",
+    "key.revoked": "A revoked key can’t be used again. Create a new one.",
+    "key.expired": "An expired key can’t be used again. Create a new one.",
+    "webhook.created": "To undo it, delete the webhook.",
+    "webhook.deleted": "A deleted webhook can’t be brought back. Create it again.",
+    "webhook.rotated": "A new secret can’t become the old one. Rotate it again.",
+    "webhook.disabled": "Resume the webhook instead.",
+    "second_factor.removed": "A second factor that was removed can’t be brought back. The user can set it up again.",
+    "second_factor.lifted": "Second factors that were lifted can’t be brought back. The user can set them up again.",
+}
+"""Why an event of a type can't be undone, and what to do instead."""
+
+
+class _Way(NamedTuple):
+    """How events of a type are undone."""
+
+    scope: Scope
+    """Scope that the change by hand takes."""
+    plan: Callable[[Queries, Principal, Event], Awaitable[Reverted]]
+    act: Callable[[Tx, Rollbook, Principal, Reverted], Awaitable[object]]
+
+
+async def revert(on: Rollbook, by: Principal, id: str, asked: EventRevert) -> Reverted:
+    """Revert an event
+
+    Puts the fields back that the event changed, and restores a user who was deleted. Fields that have changed since
+    stay as they are, and are named. This needs the same permissions as making the change yourself, and is recorded as
+    an event of its own. With `dry_run`, nothing is changed. Fails with 409 if nothing can be put back: passwords,
+    API keys that were revoked and users who were erased can't be.
+    """
+    event = await audit.get(on, by, id)
+    if event.type in _ACTIONS:
+        return await _revert_by_action(on, by, event, asked.dry_run)
+    way = _way(event)
+    require(by, way.scope)
+    if asked.dry_run:
+        return _checked(await on.read(_planned, way, by, event))
+    return await on.write(revert_in, on, by, event)
+
+
+async def revert_in(tx: Tx, on: Rollbook, by: Principal, event: Event) -> Reverted:
+    """Revert an event about a user or group, in a transaction, for who has the scope. Raises NotReversible if nothing
+    can be put back, and what the change by hand does."""
+    way = _way(event)
+    if event.type.startswith("user."):
+        await users.take_turns(tx, event.user_id)
+    elif event.user_id:
+        await users.hold(tx, [event.user_id])  # before the group, as all do who lock both
+    found = _checked(await _planned(tx, way, by, event))
+    await way.act(tx, on, by, found)
+    return found
+
+
+def _way(event: Event) -> _Way:
+    """Raises NotReversible."""
+    way = _WAYS.get(event.type)
+    if way is None:
+        raise NotReversible(REASONS.get(event.type, CHANGES_NOTHING))
+    if event.is_erased:
+        raise NotReversible(REASONS["user.purged"])
+    return way
+
+
+async def _planned(queries: Queries, way: _Way, by: Principal, event: Event) -> Reverted:
+    try:
+        return await way.plan(queries, by, event)
+    except NotFound:
+        raise NotReversible(GONE) from None
+
+
+def _checked(found: Reverted) -> Reverted:
+    """Raises NotReversible if there is nothing to put back."""
+    if not found.values:
+        raise NotReversible(" ".join([each.message for each in found.kept]) or CHANGES_NOTHING)
+    return found
+
+
+# ---- users
+
+
+async def _plan_user(queries: Queries, by: Principal, event: Event) -> Reverted:
+    user = await users.get(queries, event.user_id)
+    found = compared(event, users.public(user))
+    if "email_verified" in found.wanted:
+        found.wanted["email_verified"] = int(found.wanted["email_verified"])
+    if "email" in found.wanted and user.id == by.user_id:
+        keep(found, "email", "Your own email takes your password. Change it in your account settings.")
+    if found.wanted.get("status") == "invited":
+        if user.status != "suspended":
+            keep(found, "status", "They have set a password since, and can’t be invited again.")
+        else:
+            found.wanted["status"] = "active"  # or invited, if they have no password
+    return found
+
+
+async def _change_user(tx: Tx, on: Rollbook, by: Principal, found: Reverted) -> None:
+    await user_actions.change(tx, by, await users.get(tx, found.event.user_id), found.wanted)
+
+
+async def _plan_restoration(queries: Queries, by: Principal, event: Event) -> Reverted:
+    if await users.by_id(queries, event.user_id) is not None:
+        return Reverted(event, {}, [Kept("status", CHANGED_SINCE, "The user has been restored since.")], {})
+    deleted = await users.deleted(queries, event.user_id)
+    if deleted is None:
+        raise NotFound()
+    return Reverted(event, {"status": deleted.user.status}, [], {})
+
+
+async def _restore(tx: Tx, on: Rollbook, by: Principal, found: Reverted) -> None:
+    await user_actions.restore_in(tx, by, found.event.user_id, user_actions.restorable_by(on, by))
+
+
+async def _plan_deletion(queries: Queries, by: Principal, event: Event) -> Reverted:
+    await users.get(queries, event.user_id)
+    return Reverted(event, {"status": DELETED}, [], {})
+
+
+async def _delete(tx: Tx, on: Rollbook, by: Principal, found: Reverted) -> None:
+    user_actions.check_may_delete(by, found.event.user_id)
+    await user_actions.delete_in(tx, by, found.event.user_id)
+
+
+# ---- groups
+
+
+async def _plan_group(queries: Queries, by: Principal, event: Event) -> Reverted:
+    group = await groups.get(queries, decoded(event.object)["id"])
+    return compared(event, groups.public(group))
+
+
+async def _change_group(tx: Tx, on: Rollbook, by: Principal, found: Reverted) -> None:
+    await group_actions.change(tx, by, decoded(found.event.object)["id"], found.wanted)
+
+
+async def _plan_member(queries: Queries, by: Principal, event: Event) -> Reverted:
+    """The role is None for who is no member."""
+    object = decoded(event.object)
+    await groups.get(queries, object["group_id"])
+    member = (await groups.candidates(queries, object["group_id"], [event.user_id])).get(event.user_id)
+    if member is None:
+        raise NotFound()
+    leaves = event.type == "group.member_removed"
+    if member.role != (None if leaves else object["role"]):
+        return Reverted(event, {}, [changed_since("role")], {})
+    role = object["role"] if leaves else decoded(event.before)["role"] if event.before else None
+    return Reverted(event, {"role": role}, [], {"role": role})
+
+
+async def _change_member(tx: Tx, on: Rollbook, by: Principal, found: Reverted) -> None:
+    user_id, group_id, role = found.event.user_id, decoded(found.event.object)["group_id"], found.wanted["role"]
+    if role is None:
+        await group_actions.drop_members(tx, by, group_id, [user_id])
+    else:
+        await group_actions.put_members(tx, by, group_id, {user_id: role})
+
+
+# ---- API keys and webhooks
+
+
+async def _revert_by_action(on: Rollbook, by: Principal, event: Event, dry_run: bool) -> Reverted:
+    """By the action that changes one, which does more than one transaction can. It notices a change in between."""
+    way, id = _ACTIONS[event.type], decoded(event.object)["id"]
+    for left in range(MOST_RACES, -1, -1):
+        try:
+            now, version = await way.read(on, by, id)
+        except NotFound as problem:
+            raise NotReversible(GONE if problem.message == NotFound.message else problem.message) from None
+        found = compared(event, now)
+        for name in way.secret & found.wanted.keys():
+            keep(found, name, f"{name} can’t be put back. Change it by hand.")
+        if found.wanted.get("status") == "disabled":
+            keep(found, "status", "Only Rollbook disables a webhook. Pause it instead.")
+        _checked(found)
+        if dry_run:
+            break
+        try:
+            await way.act(on, by, id, found.wanted, version)
+            break
+        except PreconditionFailed:
+            if not left:
+                raise
+    return found
+
+
+async def _read_webhook(on: Rollbook, by: Principal, id: str) -> tuple[dict[str, Any], int]:
+    require_own(by, "webhooks:write")
+    webhook = (await webhooks.get(on, by, id)).webhook
+    return in_events(webhook), webhook.version
+
+
+async def _change_webhook(on: Rollbook, by: Principal, id: str, wanted: dict[str, Any], version: Any) -> None:
+    changes = check(WebhookUpdate, wanted, on.settings.password_min_length)
+    await webhooks.update(on, by, id, changes, frozenset((version,)))
+
+
+async def _read_key(on: Rollbook, by: Principal, id: str) -> tuple[dict[str, Any], str]:
+    require_own(by, "keys:write")
+    key, _ = await keys.find_with_role(on, by, id)
+    keys.check_works(key)
+    return key_records.public(key), key_changes.version(key)
+
+
+async def _change_key(on: Rollbook, by: Principal, id: str, wanted: dict[str, Any], version: Any) -> None:
+    try:
+        await key_changes.update(on, by, id, check(KeyUpdate, wanted, on.settings.password_min_length), version)
+    except InvalidParameter as problem:
+        if problem.param not in ("current_password", "code"):
+            raise
+        raise NotReversible("The key would get more than it has, which takes your password. Update the key.") from None
+
+
+class _ByAction(NamedTuple):
+    """How events are undone by an action that changes what they are about."""
+
+    secret: frozenset[str]
+    """Fields whose values the log doesn't have, or that change a secret."""
+    read: Callable[[Rollbook, Principal, str], Awaitable[tuple[dict[str, Any], Any]]]
+    """What it is now, as events show it, and its version."""
+    act: Callable[[Rollbook, Principal, str, dict[str, Any], Any], Awaitable[object]]
+
+
+_ACTIONS = {
+    "webhook.updated": _ByAction(frozenset(("url", "headers", "user_id")), _read_webhook, _change_webhook),
+    "key.updated": _ByAction(frozenset(), _read_key, _change_key),
+}
+_OF_USER = _Way("users:write", _plan_user, _change_user)
+_OF_MEMBER = _Way("groups:write", _plan_member, _change_member)
+_WAYS: dict[str, _Way] = {
+    "user.updated": _OF_USER,
+    "user.promoted": _OF_USER,
+    "user.suspended": _OF_USER,
+    "user.activated": _OF_USER,
+    "user.deleted": _Way("users:write", _plan_restoration, _restore),
+    "user.restored": _Way("users:delete", _plan_deletion, _delete),
+    "group.updated": _Way("groups:write", _plan_group, _change_group),
+    "group.member_added": _OF_MEMBER,
+    "group.member_changed": _OF_MEMBER,
+    "group.member_removed": _OF_MEMBER,
+}
+"""By the type of the event."""

@@ -1,0 +1,168 @@
+"""Users as they were at a time, by the event log: its events hold the whole user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from rollbook import clock, ids
+from rollbook.errors import NotFound, NotInLog
+from rollbook.records import events, unlogged_changes, users
+from rollbook.records.event_types import TYPES
+from rollbook.records.events import Event, Selection
+from rollbook.records.users import User
+from rollbook.storage.database import Queries
+
+Fields = dict[str, msgspec.Raw]
+
+OF_USERS = frozenset(type for type in TYPES if type.startswith("user."))
+"""Events whose object is the user."""
+UNLOGGED = ("name", "metadata", "external_id")
+"""Fields that an import changes without an event, if it is told to."""
+SAME_UPDATED_AT = frozenset(
+    ("user.signed_in", "user.sign_in_failed", "user.confirmation_failed", "user.locked_out", "user.deleted")
+)
+"""Events that leave `updated_at` as it was."""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Fields).decode
+
+
+class Moment(NamedTuple):
+    """A time; or the place in the log after the event with a number, which happened at this time."""
+
+    time: int
+    seq: int | None = None
+
+
+class UserAsOf(NamedTuple):
+    """A user as they were."""
+
+    fields: Fields
+    """As events show them."""
+    unknown: tuple[str, ...]
+    """The fields that the log doesn't tell."""
+
+
+def _shown(user: User) -> Fields:
+    return _decode(_encode(users.public(user)))
+
+
+_FIELDS = _shown(User(0, "", "", ""))
+_AT_FIRST = {name: value for name, value in _FIELDS.items() if name in User._field_defaults and name[-3:] != "_at"}
+"""The values of fields in events from before there were such fields."""
+
+
+async def as_of(queries: Queries, id: str, moment: Moment) -> UserAsOf:
+    """A user as they were. Raises NotFound where there was none, NotInLog where the log doesn't tell."""
+    user, deleted_at = await _now(queries, id)
+    last = await _last(queries, id, moment)
+    if last is not None and last.type == "user.deleted":
+        raise NotFound("The user was deleted at this time.")
+    later = await _following(queries, id, 0 if last is None else last.seq)
+    if last is None:
+        await _check_existed(queries, user, deleted_at, moment, later)
+    after = _shown(user) if later is None else _rewound(later)
+    quiet = await _unlogged(queries, user, last, later)
+    if last is not None:
+        known = _between(_decode(last.object), after, quiet, moment)
+    elif quiet and moment.time < quiet[-1]:
+        raise _untold(UNLOGGED)
+    else:
+        known = after | _updated(quiet)
+    known = _AT_FIRST | known
+    told = {name: known[name] for name in _FIELDS if name in known}
+    return UserAsOf(told, tuple([name for name in _FIELDS if name not in told]))
+
+
+async def _now(queries: Queries, id: str) -> tuple[User, int | None]:
+    """The user, and when they were deleted. Raises NotFound."""
+    user = await users.by_id(queries, id)
+    if user is not None:
+        return user, None
+    deleted = await users.deleted(queries, id)
+    if deleted is None:
+        raise NotFound()
+    return deleted
+
+
+async def _last(queries: Queries, id: str, moment: Moment) -> Event | None:
+    """The newest event with the user from before the moment has passed."""
+    asked = Selection(OF_USERS, id)
+    if moment.seq is not None:
+        asked = asked._replace(before=moment.seq + 1)
+    else:
+        asked = asked._replace(created_before=moment.time + 1)
+    while True:
+        page = await events.page(queries, asked, 1, newest_first=True)
+        if page.events or page.searched_to is None:
+            return page.events[0] if page.events else None
+        asked = asked._replace(before=page.searched_to)
+
+
+async def _following(queries: Queries, id: str, seq: int) -> Event | None:
+    """The next event with the user."""
+    asked = Selection(OF_USERS, id, after=seq)
+    while True:
+        page = await events.page(queries, asked, 1)
+        if page.events or page.searched_to is None:
+            return page.events[0] if page.events else None
+        asked = asked._replace(after=page.searched_to)
+
+
+async def _check_existed(
+    queries: Queries, user: User, deleted_at: int | None, moment: Moment, later: Event | None
+) -> None:
+    """Check that there was the user, where no event from before tells. Raises NotFound, NotInLog."""
+    if later is not None and later.type == "user.created":
+        raise NotFound("There was no such user at this time.")
+    added = await unlogged_changes.added(queries, user.seq)
+    if moment.time < (ids.time(user.id) if added is None else added):
+        raise NotFound("There was no such user at this time.")
+    begins = await events.begins(queries)
+    if moment.time < begins or (begins == 0 and added is None):
+        raise NotInLog()
+    if (later is not None and later.type == "user.restored") or (
+        later is None and deleted_at is not None and deleted_at <= moment.time
+    ):
+        raise NotFound("The user was deleted at this time.")
+
+
+def _rewound(event: Event) -> Fields:
+    """The user before an event, without the fields of which it doesn't tell that."""
+    found = _decode(event.object)
+    if event.before is not None:
+        found.update(_decode(event.before))
+    if event.type not in SAME_UPDATED_AT:
+        found.pop("updated_at", None)
+    if event.type == "user.signed_in":
+        found.pop("last_sign_in_at", None)
+    return found
+
+
+async def _unlogged(queries: Queries, user: User, last: Event | None, later: Event | None) -> list[int]:
+    """Times between two events at which the user was changed without one."""
+    first, end = 0 if last is None else last.created_at, clock.LATEST if later is None else later.created_at
+    return [at for at in await unlogged_changes.of_user(queries, user.seq) if first <= at <= end]
+
+
+def _between(before: Fields, after: Fields, quiet: list[int], moment: Moment) -> Fields:
+    """The user between two events. `quiet`: when they were changed without one. Raises NotInLog."""
+    if quiet and moment.time >= quiet[-1]:
+        return before | {name: after[name] for name in UNLOGGED} | _updated(quiet)
+    if quiet and moment.time >= quiet[0]:
+        raise _untold(UNLOGGED)
+    if not quiet and (differing := [name for name in after if before.get(name, after[name]) != after[name]]):
+        raise _untold(differing)
+    return before
+
+
+def _updated(quiet: list[int]) -> Fields:
+    return {"updated_at": msgspec.Raw(_encode(clock.format_time(quiet[-1])))} if quiet else {}
+
+
+def _untold(fields: Iterable[str]) -> NotInLog:
+    names = ", ".join(fields)
+    return NotInLog(f"The event log doesn’t tell {names} at this time: an import changed it without events.")
