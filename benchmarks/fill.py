@@ -9,7 +9,7 @@ import asyncpg
 from people import people
 
 from rollbook import ids
-from rollbook.records.user_search import searched_text
+from rollbook.records.user_search.folding import searched_text
 
 CHUNK = 50_000
 MANY = 1_000_000  # from here on, indexes are rebuilt afterwards: half the time

@@ -63,12 +63,27 @@ each_index = pytest.mark.parametrize(
             ["ali", "WONDER", "alice wonderland", "ce won", "land"],
             ["alicew", "wonderlands", "alice  w"],
         ),
-        ("Zoë Łukasz", ["zoë", "ZOË", "zoe\u0308", "ŁUK", "ë ł"], ["zoe", "luk"]),
+        ("Zoë Łukasz", ["zoë", "ZOË", "zoe\u0308", "ŁUK", "ë ł", "zoe", "luk", "zoé", "E LU"], ["zoelu", "zë"]),
+        ("Jürgen Müller", ["muller", "MULLER", "mul", "jurgen mü", "múller", "ｍｕｌｌｅｒ"], ["mueller", "mullar"]),
+        ("Siobhán O'Connor", ["siobhan", "OConnor", "o’connor", "O`Conn", "an o'c", "án oco"], ["o connor", "ocon'"]),
+        ("OConnor Dé", ["o'connor", "O’CONNOR", "oconnor de", "o-connor"], ["connorde"]),
+        ("Jean-Luc St. Clair", ["jean-luc", "jeanluc", "JEAN LUC", "st clair", "luc st. c", "jean-"], ["jean  luc"]),
+        ("Nguyễn Văn Đức", ["nguyen", "van duc", "nguyễn", "ễn v", "VĂN"], ["nguyenvan"]),
+        ("Søren Æbelø Þór", ["soren", "aebelo", "thor", "søren", "ÆBE", "ø þ"], ["abelo"]),
+        ("Αθηνά Ἀχιλλεύς", ["αθηνα", "αχιλλευσ", "ἈΧΙΛ", "Αχιλλεύς"], ["αχυλ"]),
+        ("Артём Зайцев", ["артем", "зайцев", "ЗАИЦ", "артё"], ["артам"]),
+        ("مُحَمَّد علي", ["محمد", "مُحَمَّد", "حمد ع"], ["محمو"]),
+        ("שָׁלוֹם", ["שלום", "שָׁל"], ["שלוש"]),
+        ("किरण हिन्दी", ["किरण", "हिन्दी", "रण ह"], ["करण", "हनद"]),
+        ("สมชาย น้ำทิพย์", ["สมชาย", "น้ำทิพย์", "ชาย น้"], ["นำทพย"]),
+        ("김철수", ["김철수", "\u1100\u1175\u11b7철수"], ["김철소"]),
+        ("ガブリエラ・ﾔﾏﾀﾞ", ["ガブリ", "ﾔﾏﾀﾞ", "ﾔﾏﾀ", "ラ・ﾔ", "ラﾔﾏ"], ["カフリ"]),
+        ("Ann ❤\ufe0f 1\ufe0f\u20e3", ["nn ❤", "nn ❤\ufe0f", "❤ 1"], ["❤1 "]),
         ("李小龍 Bruce", ["李小龍", "小龍 b"], ["龍小李"]),
         ("😀😁😂🤣", ["😀😁😂", "😁😂🤣"], ["😀😂😁"]),
         ("Straße", ["straße", "STRASSE", "asse", "aße"], ["strase"]),
-        ("ΣΊΣΥΦΟΣ", ["σίσυφος", "σίσυφοσ", "ΊΣΥ"], ["σισυφος"]),
-        ("İstanbul", ["i\u0307st", "İST", "stanbul"], ["ist"]),
+        ("ΣΊΣΥΦΟΣ", ["σίσυφος", "σίσυφοσ", "ΊΣΥ", "σισυφος"], ["σισιφος"]),
+        ("İstanbul Işık", ["i\u0307st", "İST", "stanbul", "ist", "isik", "ışık"], ["isil"]),
         ("50%_off*", ["50%", "%_o", "off*", "_off"], ["50_", "%%%", "___", "***", "5_%", "off%"]),
         (
             'O\'Brien "Bob" OR NOT',
@@ -82,7 +97,7 @@ each_index = pytest.mark.parametrize(
         ),
         ("<script>&amp;</script>", ["<script>", "&amp;", "</s"], ["script&"]),
         ("山田\u3000太郎", ["田\u3000太", "山田\u3000"], ["山田太"]),
-        ("👩\u200d💻 dev", ["👩\u200d💻", "\u200d💻 d"], ["👩💻 "]),
+        ("👩\u200d💻 dev", ["👩\u200d💻", "\u200d💻 d", "👩💻 "], ["💻👩 "]),
         ("aaaaaaaa", ["aaa", "aaaaaaaa"], ["aaaaaaaaa"]),
         ("x;DROP TABLE users;--", ["drop table", ";--", "x;d"], ["drop  table"]),
     ],
@@ -103,9 +118,19 @@ def test_a_part_of_the_address_finds_as_well(http: httpx2.Client, indexed: bool)
     user = new_user(http, name="Nobody", email="First.Last+tag@Bücher.Example")
     if indexed:
         folded(http)
-    for q in ("first.last", "+TAG@b", "BÜCHER", "t.last+", "er.example"):
+    for q in (
+        "first.last",
+        "+TAG@b",
+        "BÜCHER",
+        "t.last+",
+        "er.example",
+        "bucher",
+        "tag@bucher.ex",
+        "bücher.e",
+        "t+tag@bü",
+    ):
         assert found(http, q) == [user["id"]], q
-    for q in ("nobodyfirst", "first last", "bucher"):
+    for q in ("nobodyfirst", "first last", "firstlast", "last@b", "first.@", "tag.bucher"):
         assert found(http, q) == [], q
     http.delete(f"/v1/users/{user['id']}")
 
@@ -114,10 +139,14 @@ def test_a_part_of_the_address_finds_as_well(http: httpx2.Client, indexed: bool)
 @pytest.mark.parametrize(
     ("name", "finds", "misses"),
     [
-        ("Alice Wonderland", ["a", "AL", "w", "wo"], ["l", "li", "on", "nd", "e ", " w"]),
-        ("Zoë Øster-Ångström", ["z", "ZO", "ø", "ØS", "å", "ÅN", "a\u030an"], ["o", "os", "an", "ë", "ël", "st"]),
+        ("Alice Wonderland", ["a", "AL", "w", "wo", "ä"], ["l", "li", "on", "nd", "e ", " w"]),
+        (
+            "Zoë Øster-Ångström",
+            ["z", "ZO", "ø", "ØS", "å", "ÅN", "a\u030an", "o", "os", "an"],
+            ["ng", "el", "ël", "st"],
+        ),
         ("Q", ["q"], ["qu"]),
-        ("J R. O'Hara_x", ["j", "j ", "r", "r.", "o", "o'", "h", "ha", "x"], ["ar", "j.", "'h", "_x"]),
+        ("J R. O'Hara_x", ["j", "j ", "r", "r.", "o", "o'", "h", "ha", "x", "oh", "o’"], ["ar", "j.", "'h", "_x"]),
         ("ßtraße", ["ß", "s", "SS"], ["st", "tr"]),
         ("李小龍", ["李", "小", "龍", "李小", "小龍"], ["龍小", "李龍", "李 "]),
         ("李 小龍", ["李", "小", "李 ", "小龍"], ["李小"]),

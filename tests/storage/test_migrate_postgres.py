@@ -100,9 +100,9 @@ def test_where_the_extension_may_not_be_made_searches_are_right_and_doctor_says_
     poor = url.replace(f"{postgres.USER}@", f"{role}@")
     with running(tmp_path / "data", environment={"ROLLBOOK_DATABASE": poor}) as server, server.http() as http:
         user = new_user(http, name="Zoë 100%_\\")
-        for q in ("zoë", "100%_", "%_\\", "oë 1"):
+        for q in ("zoë", "zoe", "100%_", "%_\\", "oë 1"):
             assert [found["id"] for found in http.get("/v1/users", params={"q": q}).json()] == [user["id"]], q
-        assert http.get("/v1/users", params={"q": "zoe"}).json() == []
+        assert http.get("/v1/users", params={"q": "zoa"}).json() == []
         assert "users_search_text.sql could not be applied, and is done without" in server.log.read_text()
         found = server.rollbook("doctor", check=False).stdout
         assert "pg_trgm is missing" in found and "CREATE EXTENSION pg_trgm" in found

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_search_postgres import PARTS, add, everybody, holds, made_up
+from test_search_postgres import PARTS, add, everybody, finds, made_up
 
 from rollbook.actions.principal import SYSTEM
 from rollbook.config import Settings
@@ -61,11 +61,7 @@ def test_what_is_found_is_what_holds_the_term(db: Database) -> None:
         wanted = [
             row
             for row in rows
-            if (
-                any(holds(rules.fold(text), folded) for text in row[2:4])
-                or (len(folded) > 5 and row[1].startswith(folded))
-            )
-            and status in (None, row[5])
+            if (finds(term, *row[2:4]) or (len(folded) > 5 and row[1].startswith(folded))) and status in (None, row[5])
         ]
         filters = ANY._replace(q=term, status=status)
         assert db.read_now(user_list.read_count, filters) == len(wanted), term
@@ -120,8 +116,7 @@ def test_imported_users_are_in_the_index_when_they_are_written_and_its_segments_
     assert db.read_now(scalar, "SELECT count(*) FROM user_search_pending") == 0
     rows = db.read_now(everybody)
     for term in ("an", "li", "0", "7", "j1", "j.", "小龍", "14.19@ex", choose.choice(rows)[2][:2]):
-        folded = rules.fold(term)
-        held = sum(any(holds(rules.fold(text), folded) for text in row[2:4]) for row in rows)
+        held = sum(finds(term, *row[2:4]) for row in rows)
         assert db.run_now(user_list.count(db, ANY._replace(q=term))) == held, term
 
 

@@ -1,5 +1,6 @@
 """A database of before the index of short search terms: it is built while the server runs, and until it is whole such
-terms are refused."""
+terms are refused. One of before other spellings: they are indexed while the server runs, and whatever was found before
+is found all the time."""
 
 from __future__ import annotations
 
@@ -10,12 +11,14 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from rollbook import clock
 from rollbook.config import Settings
 from rollbook.errors import Unavailable
-from rollbook.records import user_list, users
+from rollbook.records import rules, user_list, users
 from rollbook.records.connect import connect
 from rollbook.records.user_list.query import ANY, Query
-from rollbook.records.user_search import postgres, searched_text, sqlite
+from rollbook.records.user_search import postgres, rebuilding, sqlite
+from rollbook.records.user_search.folding import searched_text
 from rollbook.storage.database import Database, Tx
 from rollbook.storage.migrate import migrate
 from tests.engines import migrate_before
@@ -133,3 +136,95 @@ def test_the_index_that_the_migration_makes_is_the_one_that_a_search_asks() -> N
             await connection.close()
 
     assert "Index Scan on users_words" in asyncio.run(plan())
+
+
+def text_of_then(name: str, email: str) -> str:
+    return f"{rules.fold(name)}\n{rules.fold(email)}"
+
+
+async def write_as_before(tx: Tx, name: str, email: str) -> None:
+    """As a server of the version before other spellings does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite, "searched_text", text_of_then)
+        patch.setattr(postgres, "searched_text", text_of_then)
+        await add(tx, name, email)
+        if tx.engine == "sqlite":
+            await sqlite.fold(tx)
+
+
+async def forget_spellings(tx: Tx) -> None:
+    await tx.run("DELETE FROM migrations WHERE name = 'search_spellings'")
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_other_spellings_of_users_of_before_are_indexed_piece_by_piece(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuilding, "LOOKED_AT", 7)
+    monkeypatch.setattr(rebuilding, "CHANGED", 3)
+    settings = Settings(data=tmp_path / "data")
+    if engine == "postgresql":
+        settings = Settings(database=new_database("search_spellings"))
+    upkeep, clock_at = {"sqlite": sqlite.rebuild, "postgresql": postgres.rebuild}[engine], clock.now()
+    monkeypatch.setattr(clock, "now", lambda: clock_at)
+    db = connect(settings, for_migration=True)
+    migrate(db)
+    people = [(f"{('Zoë', 'Ann')[number % 2]} O'Hara {number}", f"user{number}@example.com") for number in range(USERS)]
+    for person in people:
+        db.write_now(write_as_before, *person)
+    db.write_now(forget_spellings)
+    migrate(db)
+
+    every, zoes = [email for _, email in people], [email for name, email in people if "Zoë" in name]
+    pieces = 0
+    for pieces in range(1, 5):
+        assert db.run_now(upkeep(db)) is True
+        # What was found before is found all the time, what is new more and more, and each piece stays done.
+        assert (found(db, "zoë"), found(db, "o'hara"), found(db, "ha")) == (zoes, every, every)
+        assert found(db, "ohara") == every[: 3 * pieces] and found(db, "oh") == every[: 3 * pieces]
+    db.close()
+    db = connect(settings, for_migration=True)
+    db.write_now(delete, every.pop(2))
+    db.write_now(delete, every.pop(20))
+    zoes = [email for email in zoes if email in every]
+    while db.run_now(upkeep(db)):
+        pass
+    assert (found(db, "zoe"), found(db, "ohara"), found(db, "zö"), found(db, "oh")) == (zoes, every, zoes, every)
+
+    if engine == "sqlite":  # no other server shares its file
+        return
+    # A server of the version before may still run. What it writes behind the job is indexed by the second pass.
+    db.write_now(write_as_before, "Late Müller", "late@example.com")
+    assert db.run_now(upkeep(db)) is False
+    assert (found(db, "müller"), found(db, "muller")) == (["late@example.com"], [])
+    clock_at += rebuilding.BETWEEN
+    while db.run_now(upkeep(db)):
+        pass
+    assert found(db, "muller") == ["late@example.com"]
+    assert db.run_now(upkeep(db)) is False, "over for good"
+    db.close()
+
+
+def test_a_new_database_has_no_spellings_to_look_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    db = connect(Settings(data=tmp_path / "data"), for_migration=True)
+    migrate(db)
+    db.write_now(add, "Zoë", "zoe@example.com")
+    assert db.run_now(sqlite.rebuild(db)) is False
+    assert found(db, "zoe") == ["zoe@example.com"]
+    db.close()
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_a_user_deleted_before_the_upgrade_has_all_spellings_when_restored(engine: str, tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path / "data")
+    if engine == "postgresql":
+        settings = Settings(database=new_database("search_restored"))
+    db = connect(settings, for_migration=True)
+    migrate(db)
+    db.write_now(write_as_before, "Zoë", "z@example.com")
+    user = db.run_now(users.by_email(db, "z@example.com"))
+    assert user is not None and found(db, "zoe") == []
+    db.write_now(users.delete, user)
+    db.write_now(users.restore, user)
+    assert found(db, "zoe") == ["z@example.com"]
+    db.close()

@@ -336,9 +336,9 @@ class MetadataFilter(tuple[tuple[str, str], ...]):
 
 
 class SearchText(str):
-    """Search: part of a name or email, ignoring case, or the first characters of an ID or external ID. One or two
-    characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts written without
-    spaces, any place."""
+    """Search: part of a name or email, ignoring case and accents, or the first characters of an ID or external ID. One
+    or two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts written
+    without spaces, any place."""
 
     schema: ClassVar[Schema] = {
         "type": "string",

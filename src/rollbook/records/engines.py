@@ -27,6 +27,7 @@ SQLITE = Dialect(
     upkeep=(
         Upkeep("fold search", 0.2, user_search_sqlite.fold_pending),
         Upkeep("build search", 60.0, user_search_sqlite.build_words),
+        Upkeep("rebuild search", 60.0, user_search_sqlite.rebuild),
         Upkeep("build index of metadata", 60.0, user_metadata.build_index),
         Upkeep("erase from search", 3600.0, user_search_sqlite.compact),
     ),
@@ -42,6 +43,7 @@ POSTGRESQL = Dialect(
     upkeep=(
         Upkeep("fold counts", 0.2, user_counts_postgres.fold_appended),
         Upkeep("build search", 60.0, user_search_postgres.build_words, is_build=True),
+        Upkeep("rebuild search", 60.0, user_search_postgres.rebuild),
         Upkeep("build index of dates", 60.0, user_list_postgres.build_dates, is_build=True),
         Upkeep("build index of metadata", 60.0, user_metadata.build_index),
         Upkeep("number events", 0.5, event_log_postgres.settle_new),

@@ -273,7 +273,8 @@ async def restore(tx: Tx, deleted: User) -> User:
     on = dialect(tx)
     try:
         await on.unique_keys.reserve(tx, deleted.id, rules.email_key(deleted.email), deleted.external_id)
-        await tx.run(_bring_back(on.user_search.COLUMNS), deleted.id)
+        searched = on.user_search.columns(deleted.name, deleted.email)
+        await tx.run(_bring_back(tuple(searched)), *searched.values(), deleted.id)
     except Duplicate as refused:
         raise _taken(refused) from None
     await tx.run(ERASE, deleted.id)
@@ -356,8 +357,8 @@ def _keep_deleted(further: tuple[str, ...]) -> str:
 
 @lru_cache(maxsize=4)
 def _bring_back(further: tuple[str, ...]) -> str:
-    columns = ", ".join((*KEPT, *further))
-    return f"INSERT INTO users ({columns}) SELECT {columns} FROM deleted_users WHERE id = ?"
+    columns, kept = ", ".join((*KEPT, *further)), ", ".join((*KEPT, *["CAST(? AS text)"] * len(further)))
+    return f"INSERT INTO users ({columns}) SELECT {kept} FROM deleted_users WHERE id = ?"
 
 
 @lru_cache(maxsize=256)

@@ -1330,7 +1330,7 @@ export const properties: INodeProperties[] = [
 				name: "q",
 				default: "",
 				type: "string",
-				description: "Search: part of a name or email, ignoring case, or the first characters of an ID or external ID. One or two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts written without spaces, any place.",
+				description: "Search: part of a name or email, ignoring case and accents, or the first characters of an ID or external ID. One or two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts written without spaces, any place.",
 				routing: {
 					send: {
 						type: "query",
@@ -1899,7 +1899,7 @@ export const properties: INodeProperties[] = [
 				name: "q",
 				default: "",
 				type: "string",
-				description: "Search: part of a name or email, ignoring case, or the first characters of an ID or external ID. One or two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts written without spaces, any place.",
+				description: "Search: part of a name or email, ignoring case and accents, or the first characters of an ID or external ID. One or two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts written without spaces, any place.",
 				routing: {
 					send: {
 						type: "query",

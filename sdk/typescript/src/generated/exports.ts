@@ -22,8 +22,9 @@ export interface ExportUsersParams {
   /** Only users created before this RFC 3339 time. */
   created_before?: string | Date | undefined;
   /**
-   * Search: part of a name or email, ignoring case, or the first characters of an ID or external ID. One or two characters
-   * find words that begin with them and, in Chinese, Japanese, Korean and other scripts written without spaces, any place.
+   * Search: part of a name or email, ignoring case and accents, or the first characters of an ID or external ID. One or two
+   * characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts written without spaces,
+   * any place.
    */
   q?: string | undefined;
   /**

@@ -8,7 +8,7 @@ from rollbook.records import server_secrets
 from rollbook.records.copying import TABLE
 from rollbook.records.copying.tables import DELETED_USERS, EVENT, TABLES, USERS, CopyTable, Positions
 from rollbook.records.user_counts import postgres as user_counts
-from rollbook.records.user_search import searched_text
+from rollbook.records.user_search.folding import searched_text
 from rollbook.storage.bulk import CopySession
 from rollbook.storage.database import DatabaseUnusable, Row
 

@@ -23,7 +23,7 @@ from rollbook.records.user_imports import (
     with_own_event,
 )
 from rollbook.records.user_search import postgres as user_search
-from rollbook.records.user_search import searched_text
+from rollbook.records.user_search.folding import searched_text
 from rollbook.records.users import COLUMNS, KEPT, User
 from rollbook.storage.database import Database, Row, Statement, Tx
 

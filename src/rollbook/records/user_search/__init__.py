@@ -1,7 +1,8 @@
 """Search: users whose name or email contains a term, or whose ID or external ID begins with it, exact right after a
 write.
 
-A term of one or two characters is looked for at the beginning of words (`words`).
+A term of one or two characters is looked for at the beginning of words (`words`). Accents and punctuation need not be
+typed (`folding`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import Protocol
 
-from rollbook.records import rules, user_list, user_metadata
+from rollbook.records import user_list, user_metadata
 from rollbook.records.user_list.query import Filters, Query, sort_keys
 from rollbook.storage.database import Queries, Row, Tx
 
@@ -41,11 +42,6 @@ class UserSearch(Protocol):
     async def count(self, queries: Queries, filters: Filters) -> int:
         """Count the users who match, exactly. Raises Unavailable as `find` does."""
         ...
-
-
-def searched_text(name: str, email: str) -> str:
-    """Text that is searched. The line break, which no term contains, keeps a match within one of the two."""
-    return f"{rules.fold(name)}\n{rules.fold(email)}"
 
 
 async def are_few(queries: Queries, filters: Filters) -> bool:

@@ -16,14 +16,14 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from rollbook.records import rules
 from rollbook.records.user_list.query import Filters, Part, Query, beyond, order_by, passing
-from rollbook.records.user_search import are_few, page, prefixes, searched_text, words
+from rollbook.records.user_search import are_few, page, prefixes, rebuilding, words
+from rollbook.records.user_search.folding import searched_text
 from rollbook.storage.database import Database, Queries, Row, Tx, scalar
 
 COLUMNS = ("search_text",)
@@ -207,12 +207,30 @@ async def build_words(db: Database) -> bool:
     return False
 
 
-class Term(Protocol):
-    """A folded term that names and emails may hold."""
+AFTER = "SELECT seq, id, name, email, search_text FROM users WHERE seq > ? ORDER BY seq LIMIT ?"
+RESPELLED = "UPDATE users SET search_text = ? WHERE id = ? AND search_text = ?"
+
+
+async def rebuild(db: Database) -> bool:
+    """Bring the other spellings of users of before the upgrade into the index. A job: whether there are more."""
+    return await rebuilding.step(db, respell)
+
+
+async def respell(tx: Tx, after: int) -> int | None:
+    """Set the text of the next users for whom it is another one now, and who don't change meanwhile. The last one that
+    was looked at."""
+    users = await tx.all(AFTER, after, rebuilding.LOOKED_AT)
+    found, last = rebuilding.first(users, lambda user: searched_text(user[2], user[3]) != user[4])
+    await tx.many(RESPELLED, [(searched_text(name, email), id, text) for _, id, name, email, text in found])
+    return last
+
+
+class Spelling(Protocol):
+    """A folded text that names and emails may hold."""
 
     @property
     def holds(self) -> Part:
-        """The condition, beginning with AND."""
+        """The condition."""
         ...
 
     @property
@@ -228,17 +246,17 @@ class Term(Protocol):
         """Estimate how many users the index finds."""
         ...
 
-    def found(self, sample: Sample) -> Part:
-        """Clause behind FROM that has the index find them, open for more conditions."""
+    def asked(self, sample: Sample) -> Part:
+        """The condition that the index finds them by."""
         ...
 
 
-class LongTerm(NamedTuple):
+class LongSpelling(NamedTuple):
     text: str
 
     @property
     def holds(self) -> Part:
-        return Part(" AND strpos(search_text, ?) > 0", [self.text])
+        return Part("strpos(search_text, ?) > 0", [self.text])
 
     @property
     def many_counted(self) -> float:
@@ -250,17 +268,17 @@ class LongTerm(NamedTuple):
     def left(self, sample: Sample) -> float:
         return parts(sample, self.text)[1]
 
-    def found(self, sample: Sample) -> Part:
+    def asked(self, sample: Sample) -> Part:
         asked = parts(sample, self.text)[0]
-        return _found(" AND search_text LIKE ?" * len(asked), [*map(_pattern, asked)], self.holds)
+        return Part(" AND ".join(["search_text LIKE ?"] * len(asked)), [*map(_pattern, asked)])
 
 
-class ShortTerm(NamedTuple):
+class ShortSpelling(NamedTuple):
     text: str
 
     @property
     def holds(self) -> Part:
-        return Part(" AND search_text ~ ?", [words.pattern(self.text)])
+        return Part("search_text ~ ?", [words.pattern(self.text)])
 
     @property
     def many_counted(self) -> float:
@@ -272,32 +290,61 @@ class ShortTerm(NamedTuple):
     def left(self, sample: Sample) -> float:
         return sample.users * self.share(sample)
 
+    def asked(self, sample: Sample) -> Part:
+        return Part(f"{BEGINNINGS} @> ?", [words.indexed(self.text)])
+
+
+class Term(NamedTuple):
+    """A term in its spellings, one of which names and emails may hold. Nearly all who hold one of them hold the
+    others."""
+
+    spellings: Sequence[Spelling]
+
+    @property
+    def holds(self) -> Part:
+        """The condition, beginning with AND."""
+        either = _either([spelling.holds for spelling in self.spellings])
+        return Part(f" AND {either.sql}", either.values)
+
+    @property
+    def many_counted(self) -> float:
+        return self.spellings[0].many_counted
+
+    def share(self, sample: Sample) -> float:
+        """The part of all users that hold it, 0 to 1."""
+        return max([spelling.share(sample) for spelling in self.spellings])
+
+    def left(self, sample: Sample) -> float:
+        """Estimate how many users the index finds."""
+        return max([spelling.left(sample) for spelling in self.spellings])
+
     def found(self, sample: Sample) -> Part:
-        return _found(f" AND {BEGINNINGS} @> ?", [words.indexed(self.text)], self.holds)
+        """Clause behind FROM that has the index find them, open for more conditions."""
+        asked, holds = _either([spelling.asked(sample) for spelling in self.spellings]), self.holds
+        users = f"SELECT * FROM users WHERE {asked.sql}{holds.sql} OFFSET 0"
+        return Part(f"({users}) AS users WHERE true", [*asked.values, *holds.values])
 
 
 async def _term(queries: Queries, q: str) -> Term | None:
     """None where no name or email can hold it."""
-    folded = rules.fold(q)
-    if not words.is_short(folded):
-        return LongTerm(folded)
+    found = await rebuilding.spellings(queries, q)
+    if not words.is_short(found[0]):
+        return Term([LongSpelling(each) for each in found])
     row = await queries.one(WORDS_STATE)
     if row is None or row[0] != "ready":
         raise words.not_ready()
-    return None if words.begins_none(folded) else ShortTerm(folded)
+    return None if words.begins_none(found[0]) else Term([ShortSpelling(each) for each in found])
 
 
 def _matches(term: Term | None, ranges: Iterable[prefixes.Range]) -> Part:
     """The condition that a user holds the term, or has an ID in one of the ranges."""
     each = [*([] if term is None else [term.holds]), *[one.condition for one in ranges]]
-    sql = " OR ".join([f"(true{condition.sql})" for condition in each]) or "false"
-    return Part(f"({sql})", [value for condition in each for value in condition.values])
+    return _either([Part(f"true{condition.sql}", condition.values) for condition in each])
 
 
-def _found(asked: str, values: list[Any], holds: Part) -> Part:
-    return Part(
-        f"(SELECT * FROM users WHERE true{asked}{holds.sql} OFFSET 0) AS users WHERE true", [*values, *holds.values]
-    )
+def _either(conditions: Sequence[Part]) -> Part:
+    sql = " OR ".join([f"({condition.sql})" for condition in conditions]) or "false"
+    return Part(f"({sql})", [value for condition in conditions for value in condition.values])
 
 
 def parts(sample: Sample, term: str) -> tuple[list[str], float]:

@@ -12,10 +12,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
-from rollbook.records import groups, rules
+from rollbook.records import groups
 from rollbook.records.user_list.query import Filters, Part, Query, beyond, order_by, passing
-from rollbook.records.user_search import are_few, page, prefixes, searched_text, words
+from rollbook.records.user_search import are_few, page, prefixes, rebuilding, words
+from rollbook.records.user_search.folding import has_further, searched_text
 from rollbook.storage.database import Database, Queries, Row, Statements, Tx, scalar
 
 COLUMNS: tuple[str, ...] = ()
@@ -48,6 +50,7 @@ BUILDING = "SELECT done, last FROM user_words_building"
 TO_BUILD = "SELECT seq, name, email FROM users WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
 BUILT_UP_TO = "UPDATE user_words_building SET done = ?"
 BUILT_ALL = "DELETE FROM user_words_building"
+AFTER = "SELECT seq, name, email FROM users WHERE seq > ? ORDER BY seq LIMIT ?"
 
 ERASED = "INSERT INTO user_search_erased DEFAULT VALUES"
 LAST_ERASED = "SELECT coalesce(max(number), 0) FROM user_search_erased"
@@ -73,6 +76,42 @@ NOT_PENDING = "NOT IN (SELECT seq FROM user_search_pending)"
 Matches = Callable[[str, str], bool]
 
 
+class Term(NamedTuple):
+    """A term, in the spellings that are looked for."""
+
+    q: str
+    spellings: list[str]
+
+    @property
+    def is_short(self) -> bool:
+        return words.is_short(self.spellings[0])
+
+    @property
+    def table(self) -> str | None:
+        """The index that is asked for it. None where nothing can match."""
+        if not self.is_short:
+            return "user_search"
+        return None if words.begins_none(self.spellings[0]) else "user_words"
+
+    @property
+    def phrase(self) -> str:
+        """FTS5 strings: any text is data there, none is syntax."""
+        written = _token if self.is_short else _quoted
+        return " OR ".join([f'"{written(spelling)}"' for spelling in self.spellings])
+
+    def matching(self) -> Matches:
+        """Test whether a spelling is in a name or an email, or begins a word of them."""
+        if self.table is None:
+            return lambda name, email: False
+        if self.is_short:
+            search = re.compile("|".join(map(words.pattern, self.spellings))).search
+            return lambda name, email: search(searched_text(name, email)) is not None
+        if len(self.spellings) == 1:
+            only = self.spellings[0]
+            return lambda name, email: only in searched_text(name, email)
+        return lambda name, email: any(map(searched_text(name, email).__contains__, self.spellings))
+
+
 def columns(name: str, email: str) -> dict[str, str]:
     return {}
 
@@ -89,11 +128,10 @@ async def erased(tx: Tx, seq: int) -> None:
 
 
 async def find(queries: Queries, wanted: str, query: Query) -> list[Row]:
-    term = query.filters.q
-    assert term is not None  # or it is no search
+    term = await _term(queries, query.filters.q)
     past = beyond(query)
     where = await passing(queries, query.filters)
-    matches = _matching(term)
+    matches = term.matching()
     group = query.filters.group
     has_many, are_all = False, await are_few(queries, query.filters)
     if not are_all:
@@ -103,30 +141,29 @@ async def find(queries: Queries, wanted: str, query: Query) -> list[Row]:
     if are_all:
         sql = f"SELECT {wanted}, external_id, email_key FROM users WHERE true{where.sql}{past.sql}"
         few = await queries.all(sql, *where.values, *past.values)
-        return page(wanted, _matching_rows(few, term, matches), query)
+        return page(wanted, _matching_rows(few, term.q, matches), query)
     end = query.offset + query.limit + 1
     if has_many:
-        rows = await _first(queries, wanted, query, end)
+        rows = await _first(queries, term, wanted, query, end)
         if len(rows) >= end:
             return page(wanted, rows, query)
-    found = await _found(queries, wanted, query, end)
+    found = await _found(queries, term, wanted, query, end)
     sql = f"SELECT {wanted}, email_key FROM {PENDING}{where.sql}{past.sql}"
     pending = await queries.all(sql, *where.values, *past.values)
-    by_prefix = await prefixes.find(queries, await prefixes.present(queries, term), wanted, query, end)
+    by_prefix = await prefixes.find(queries, await prefixes.present(queries, term.q), wanted, query, end)
     return page(wanted, [*found, *[row for row in pending if matches(row[2], row[3])], *by_prefix], query)
 
 
 async def count(queries: Queries, filters: Filters) -> int:
-    term = filters.q
-    assert term is not None  # or it is no search
+    term = await _term(queries, filters.q)
     where = await passing(queries, filters, walks_far=True)
-    matches = _matching(term)
+    matches = term.matching()
     if await are_few(queries, filters):
         few = await queries.all(f"SELECT id, name, email, external_id FROM users WHERE true{where.sql}", *where.values)
-        return sum([_matches(id, name, email, own, term, matches) for id, name, email, own in few])
+        return sum([_matches(id, name, email, own, term.q, matches) for id, name, email, own in few])
     await _check_ready(queries, term)
-    by_prefix = [each.condition for each in await prefixes.present(queries, term)]
-    index = _index(term)
+    by_prefix = [each.condition for each in await prefixes.present(queries, term.q)]
+    index = term.table
     found = "SELECT 0 AS seq WHERE false"
     if index is not None:
         found = f"SELECT rowid AS seq FROM {index} WHERE {index} MATCH ? AND rowid {NOT_PENDING}"
@@ -135,27 +172,26 @@ async def count(queries: Queries, filters: Filters) -> int:
     values = [value for each in by_prefix for value in each.values]
     if where.sql:
         found = f"SELECT seq FROM ({found}) AS found CROSS JOIN users USING (seq) WHERE true{where.sql}"
-    phrase = [] if index is None else [_phrase(term)]
+    phrase = [] if index is None else [term.phrase]
     indexed = await scalar(queries, f"SELECT count(*) FROM ({found})", *phrase, *values, *where.values)
     pending = await queries.all(f"SELECT id, name, email, external_id FROM {PENDING}{where.sql}", *where.values)
     return indexed + sum(
-        [matches(name, email) for id, name, email, own in pending if not prefixes.has_prefix(id, own, term)]
+        [matches(name, email) for id, name, email, own in pending if not prefixes.has_prefix(id, own, term.q)]
     )
 
 
-async def _has_many(queries: Queries, term: str) -> bool:
-    index = _index(term)
+async def _has_many(queries: Queries, term: Term) -> bool:
+    index = term.table
     if index is None:
         return False
     sql = f"SELECT count(*) FROM (SELECT 1 FROM {index} WHERE {index} MATCH ? LIMIT ?)"
-    row = await queries.one(sql, _phrase(term), MANY + 1)
+    row = await queries.one(sql, term.phrase, MANY + 1)
     return row is not None and row[0] > MANY
 
 
-async def _first(queries: Queries, wanted: str, query: Query, limit: int) -> list[Row]:
+async def _first(queries: Queries, term: Term, wanted: str, query: Query, limit: int) -> list[Row]:
     """Users who match, of those that the list begins with; when there are `limit` of them, they begin the list."""
-    term = query.filters.q or ""
-    matches = _matching(term)
+    matches = term.matching()
     where, past, order = await passing(queries, query.filters), beyond(query), order_by(query)
     users, group = "users INDEXED BY users_name" if query.order[0].name == "name" else "users", query.filters.group
     all_of_them = Part(f"SELECT * FROM {users} WHERE true", [])
@@ -171,15 +207,14 @@ async def _first(queries: Queries, wanted: str, query: Query, limit: int) -> lis
             f"WHERE true{where.sql}"
         )
         rows = await queries.all(sql, *all_of_them.values, *past.values, looked, *where.values)
-        found = _matching_rows(rows, term, matches)
+        found = _matching_rows(rows, term.q, matches)
         if len(found) >= limit:
             break
     return found
 
 
-async def _found(queries: Queries, wanted: str, query: Query, limit: int) -> list[Row]:
-    term = query.filters.q or ""
-    index = _index(term)
+async def _found(queries: Queries, term: Term, wanted: str, query: Query, limit: int) -> list[Row]:
+    index = term.table
     if index is None:
         return []
     # By the index's own number: as added it is read in its own order, and no further than to the end of the page.
@@ -189,7 +224,7 @@ async def _found(queries: Queries, wanted: str, query: Query, limit: int) -> lis
         f"SELECT {wanted}, email_key FROM {index} AS s CROSS JOIN users ON users.seq = s.rowid "
         f"WHERE s.{index} MATCH ? AND s.rowid {NOT_PENDING}{where.sql}{past.sql}{order_by(query, seq)} LIMIT ?"
     )
-    return await queries.all(sql, _phrase(term), *where.values, *past.values, limit)
+    return await queries.all(sql, term.phrase, *where.values, *past.values, limit)
 
 
 async def fold(tx: Tx) -> int:
@@ -260,6 +295,26 @@ async def build(tx: Tx) -> bool:
     return True
 
 
+async def rebuild(db: Database) -> bool:
+    """Bring the other spellings of users of before the upgrade into the indexes. A job: whether there are more."""
+    is_more = await rebuilding.step(db, respell)
+    if is_more:
+        await merge_segments(db, MERGED)
+    return is_more
+
+
+async def respell(tx: Tx, after: int) -> int | None:
+    """Index the next users whose text has what earlier versions did not index. The last one that was looked at."""
+    users = await tx.all(AFTER, after, rebuilding.LOOKED_AT)
+    found, last = rebuilding.first(users, lambda user: has_further(searched_text(*user[1:])))
+    if found:
+        await forget(tx, [user[0] for user in found])
+        await index(tx, found)
+    if last is None:
+        await tx.run(ERASED)  # `compact` takes the old entries out, which slow down counts by a third
+    return last
+
+
 async def compact(db: Database) -> bool:
     """Rewrite the indexes without the entries of erased users, a few pages at a time. A job."""
     number = await db.read(last_erased)
@@ -289,23 +344,18 @@ async def _compacted(tx: Tx, number: int) -> None:
     await tx.run(COMPACTED, number)
 
 
-async def _check_ready(queries: Queries, term: str) -> None:
-    if words.is_short(rules.fold(term)) and await queries.one(BUILDING) is not None:
+async def _term(queries: Queries, q: str | None) -> Term:
+    assert q is not None  # or it is no search
+    return Term(q, await rebuilding.spellings(queries, q))
+
+
+async def _check_ready(queries: Queries, term: Term) -> None:
+    if term.is_short and await queries.one(BUILDING) is not None:
         raise words.not_ready()
 
 
-def _index(term: str) -> str | None:
-    """The index that is asked for the term. None where nothing can match."""
-    folded = rules.fold(term)
-    if not words.is_short(folded):
-        return "user_search"
-    return None if words.begins_none(folded) else "user_words"
-
-
-def _phrase(term: str) -> str:
-    """The term as an FTS5 string: any text is data there, none is syntax."""
-    folded = rules.fold(term)
-    return '"' + (_token(folded) if words.is_short(folded) else folded.replace('"', '""')) + '"'
+def _quoted(text: str) -> str:
+    return text.replace('"', '""')
 
 
 def _beginnings(text: str) -> str:
@@ -319,17 +369,6 @@ def _token(beginning: str) -> str:
     private use."""
     last = beginning[-1]
     return beginning if last.isalnum() or last >= "\x80" else f"{beginning[:-1]}{chr(0xE000 + ord(last))}"
-
-
-def _matching(term: str) -> Matches:
-    """Test whether a term is in a name or an email, or begins a word of them."""
-    folded = rules.fold(term)
-    if not words.is_short(folded):
-        return lambda name, email: folded in rules.fold(name) or folded in rules.fold(email)
-    if words.begins_none(folded):
-        return lambda name, email: False
-    search = re.compile(words.pattern(folded)).search
-    return lambda name, email: search(searched_text(name, email)) is not None
 
 
 def _matching_rows(rows: Iterable[Row], term: str, matches: Matches) -> list[Row]:

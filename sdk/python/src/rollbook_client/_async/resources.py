@@ -975,9 +975,9 @@ class AsyncExports(AsyncResource):
             kind: Only users of this kind. One of `person`, `application`.
             created_after: Only users created after this RFC 3339 time.
             created_before: Only users created before this RFC 3339 time.
-            q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID.
-                One or two characters find words that begin with them and, in Chinese, Japanese, Korean and
-                other scripts written without spaces, any place. At most 255 characters.
+            q: Search: part of a name or email, ignoring case and accents, or the first characters of an ID or
+                external ID. One or two characters find words that begin with them and, in Chinese, Japanese,
+                Korean and other scripts written without spaces, any place. At most 255 characters.
             metadata: Only users with these values in their metadata, up to 10. Compares texts, numbers,
                 booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`.
             group: Only members of the group with this ID. Requires the scope `groups:read` as well. At most 40
@@ -2400,9 +2400,9 @@ class AsyncUsers(AsyncResource):
             kind: Only users of this kind. One of `person`, `application`.
             created_after: Only users created after this RFC 3339 time.
             created_before: Only users created before this RFC 3339 time.
-            q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID.
-                One or two characters find words that begin with them and, in Chinese, Japanese, Korean and
-                other scripts written without spaces, any place. At most 255 characters.
+            q: Search: part of a name or email, ignoring case and accents, or the first characters of an ID or
+                external ID. One or two characters find words that begin with them and, in Chinese, Japanese,
+                Korean and other scripts written without spaces, any place. At most 255 characters.
             metadata: Only users with these values in their metadata, up to 10. Compares texts, numbers,
                 booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`.
             group: Only members of the group with this ID. Requires the scope `groups:read` as well. At most 40
@@ -2613,9 +2613,9 @@ class AsyncUsers(AsyncResource):
             kind: Only users of this kind. One of `person`, `application`.
             created_after: Only users created after this RFC 3339 time.
             created_before: Only users created before this RFC 3339 time.
-            q: Search: part of a name or email, ignoring case, or the first characters of an ID or external ID.
-                One or two characters find words that begin with them and, in Chinese, Japanese, Korean and
-                other scripts written without spaces, any place. At most 255 characters.
+            q: Search: part of a name or email, ignoring case and accents, or the first characters of an ID or
+                external ID. One or two characters find words that begin with them and, in Chinese, Japanese,
+                Korean and other scripts written without spaces, any place. At most 255 characters.
             metadata: Only users with these values in their metadata, up to 10. Compares texts, numbers,
                 booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`.
             group: Only members of the group with this ID. Requires the scope `groups:read` as well. At most 40
