@@ -228,6 +228,7 @@ NO_PAGES = {
     "/admin/imports/{id}/live": "a part of a page, asked for by its script",
     "/account/webhooks/inbox/live": "a part of a page, asked for by its script",
     "/account/webhooks/{id}/live": "a part of a page, asked for by its script",
+    "/account/webhooks/{id}/replays/live": "a part of a page, asked for by its script",
     "/account/webhooks/{id}/deliveries/{delivery}/live": "a part of a page, asked for by its script",
     "/account/usage/export": "a file",
     "/account/requests/live": "a part of a page, asked for by its script",

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.chromium import take_session
+from tests.browser.chromium import axe, take_session
 from tests.browser.conftest import NO_LIMITS
 from tests.browser.population import sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user, running, serving
@@ -138,6 +138,7 @@ def test_a_webhook_is_created_with_chosen_types_and_changed(
     expect(page.get_by_text("Saved.")).to_be_visible()
     after = stored(http, webhook)
     assert (after["types"], after["headers"], after["format"]) == (["*"], ["X-Tenant"], "cloudevents")
+    page.get_by_role("navigation", name="Webhook").get_by_role("link", name="Settings").click()
     page.get_by_text("Delete webhook…").click()
     page.get_by_role("button", name="Delete webhook").last.click()
     expect(page.get_by_text("Webhook deleted.")).to_be_visible()
@@ -147,7 +148,7 @@ def test_a_webhook_is_created_with_chosen_types_and_changed(
 def test_a_secret_is_shown_again_and_rotated_with_an_overlap(http: httpx2.Client, browse: Callable[..., Page]) -> None:
     webhook = hook(http)
     page = browse(scripts=False)
-    page.goto(f"/account/webhooks/{webhook['id']}")
+    page.goto(f"/account/webhooks/{webhook['id']}/settings")
     page.get_by_role("button", name="Reveal secret").click()
     shown = page.locator("#new-secret")
     expect(shown).to_have_text(webhook["secret"])
@@ -278,12 +279,91 @@ def test_what_failed_is_watched_resent_and_replayed(
     expect(rows.filter(has_text="Delivered").first).to_contain_text("resend")
     assert receiver.bodies[-1]["user_id"] == user["id"]
     # A part of the log once more.
-    page.goto(f"/account/webhooks/{webhook['id']}")
+    page.get_by_role("link", name="Deliveries to").click()
+    page.get_by_role("navigation", name="Webhook").get_by_role("link", name="Replays").click()
+    page.get_by_label("Period").select_option("A time of your choice")
     page.get_by_label("From (UTC)").fill("2023-10-27T10:00")
-    page.get_by_label("Event types").last.select_option("user.created")
+    page.get_by_label("Event types").select_option("user.created")
     page.get_by_label("User ID").fill(user["id"])
     page.get_by_role("button", name="Start replay").click()
     expect(page.get_by_text("Replay started.")).to_be_visible()
     replays = page.get_by_role("region", name="Replays").locator("tbody tr")
     expect(replays.filter(has_text="user.created")).to_contain_text("done")
     assert receiver.bodies[-1]["user_id"] == user["id"] and receiver.bodies[-1]["type"] == "user.created"
+
+
+def test_the_top_of_a_webhooks_page_says_why_it_fails_and_that_it_works_again_without_a_reload(
+    http: httpx2.Client, browse: Callable[..., Page], receiver: Receiver
+) -> None:
+    receiver.status, receiver.answer = 500, b'{"error": "TypeError: <b>user</b> is undefined"}'
+    webhook = hook(http, url=receiver.url, types=["user.created"], description="Billing", ordering="none")
+    new_user(http)
+    page = browse()
+    page.goto(f"/account/webhooks/{webhook['id']}")
+    cause, state = page.locator("#cause"), page.locator("#state")
+    expect(cause).to_have_text(re.compile(r"^Answering 500 since .+: TypeError: <b>user</b> is undefined\.$"))
+    expect(state).to_have_text("Failing")
+    receiver.status = 200
+    assert http.post(f"/v1/webhooks/{webhook['id']}/resume").status_code == 200
+    new_user(http)
+    expect(cause).to_have_text(re.compile(r"^Works: the last delivery succeeded on "))
+    expect(state).to_have_text("Enabled")
+    page.goto("/account/webhooks")
+    row = page.get_by_role("row").filter(has_text="Billing")
+    expect(row).to_contain_text("Works: the last delivery succeeded on")
+
+
+@with_and_without_scripts
+def test_the_tabs_of_a_webhook_are_pages_of_their_own(
+    http: httpx2.Client, browse: Callable[..., Page], scripts: bool
+) -> None:
+    webhook = hook(http, status="paused")
+    page = browse(scripts)
+    page.goto(f"/account/webhooks/{webhook['id']}")
+    tabs = page.get_by_role("navigation", name="Webhook")
+    for name, heading in (
+        ("Deliveries", "No deliveries"),
+        ("Replays", "Send events again"),
+        ("Settings", "Signing secret"),
+        ("Overview", "Send a test event"),
+    ):
+        tabs.get_by_role("link", name=name).click()
+        expect(tabs.locator("[aria-current=page]")).to_have_text(name)
+        expect(page.get_by_text(heading, exact=True).first).to_be_visible()
+        expect(page.locator("#cause")).to_contain_text("Paused by ")
+        # Each fits two screens: all of it on one page was 2,755 pixels high.
+        assert page.evaluate("document.documentElement.scrollHeight") < 1_600
+
+
+def test_what_failed_is_sent_again_with_one_button(
+    http: httpx2.Client, browse: Callable[..., Page], receiver: Receiver
+) -> None:
+    webhook = hook(http, url=receiver.url, types=["user.created"])
+    receiver.status = 410
+    failed = new_user(http)
+    wait_until(lambda: stored(http, webhook)["status"] == "disabled")
+    skipped, path = new_user(http), f"/v1/webhooks/{webhook['id']}"
+    receiver.status = 200
+    assert http.post(f"{path}/resume", json={"from": "now"}).status_code == 200
+    page = browse(scripts=False)
+    page.goto(f"/account/webhooks/{webhook['id']}/deliveries")
+    expect(page.get_by_text("1 event failed and was not delivered.")).to_be_visible()
+    page.goto(f"/account/webhooks/{webhook['id']}/replays")
+    expect(page.get_by_role("button", name="Resend all failed")).to_be_visible()
+    page.get_by_role("button", name="Replay since it began to fail").click()
+    expect(page.get_by_text("Replay started.")).to_be_visible()
+    wait_until(lambda: http.get(f"{path}/replays").json()[0]["status"] == "done")
+    assert [body["user_id"] for body in receiver.bodies] == [failed["id"], failed["id"], skipped["id"]]
+    page.reload()
+    expect(page.get_by_role("button", name="Resend all failed")).to_have_count(0)
+
+
+def test_regions_of_the_tab_of_replays_have_names_of_their_own(
+    http: httpx2.Client, browse: Callable[..., Page]
+) -> None:
+    webhook = hook(http, status="paused")
+    assert http.post(f"/v1/webhooks/{webhook['id']}/replays", json={"from": "2023-10-27T10:00:00Z"}).status_code == 201
+    page = browse()
+    for tab in ("", "/replays"):
+        page.goto(f"/account/webhooks/{webhook['id']}{tab}")
+        assert axe(page) == []

@@ -51,10 +51,10 @@ def said(next_attempt_at: int | None = None, status: str = "enabled", **of: obje
     ("of", "words"),
     [
         ({"outcome": "delivered", "http_status": 200}, "was delivered"),
-        ({"attempt": 1, "retry_at": 5 * SECOND}, "about 5 seconds later: up to 20 %"),
+        ({"attempt": 1, "retry_at": 5 * SECOND}, "about 5 seconds later, give or take 20%"),
         (
             {"attempt": 3, "retry_at": 25 * MINUTE},
-            "Attempt 3 of 10 failed. The next one is about 30 minutes later: up to 20 %",
+            "Attempt 3 of 10 failed. The next one is about 30 minutes later, give or take 20%",
         ),
         ({"attempt": 9, "retry_at": 24 * clock.HOUR}, "about 24 hours later"),
         (

@@ -74,6 +74,41 @@ def test_only_what_was_not_delivered_is_sent_again_if_so_asked(
     assert len(listener.messages) == 3, "what was delivered by hand is not tried again by itself"
 
 
+def test_a_replay_from_the_failure_begins_with_the_first_event_that_was_not_delivered(
+    server: Server, http: httpx2.Client, listener: Listener, make: Make, later: Time
+) -> None:
+    """It repeats none that arrived, before, between or after."""
+    users = [new_user(http) for _ in range(5)]
+    bad = {users[1]["id"], users[3]["id"]}
+    is_up = False
+    listener.answer = lambda message: (200 if is_up or message.user_id not in bad else 410, 0)
+    webhook = make(types=["user.updated"], ordering="none")
+    path = f"/v1/webhooks/{webhook['id']}"
+    answer = http.post(f"{path}/replays", json={"from": "failure"})
+    assert answer.status_code == 400 and answer.json()["param"] == "from", answer.text
+    for number in (0, 1):  # the second one ends it
+        rename(http, users[number], "Sent")
+        listener.wait_for(lambda: len(attempts(server, webhook)) == number + 1)  # noqa: B023
+    listener.wait_for(lambda: http.get(path).json()["status"] == "disabled")
+    rename(http, users[2], "Skipped")
+    is_up = True
+    assert http.post(f"{path}/resume", json={"from": "now"}).status_code == 200
+    rename(http, users[4], "Afterwards")
+    listener.wait_for(lambda: http.get(path).json()["health"]["delivered"] == 2)
+    assert http.post(f"{path}/test").json()["outcome"] == "delivered"  # of no event, so it counts for none
+    assert {message.user_id for message in listener.delivered()} == {users[0]["id"], users[4]["id"], None}
+
+    replays = f"{path}/replays"
+    for only, expected in (("failed", [users[1]["id"]]), ("undelivered", [users[2]["id"]])):
+        sent = len(listener.messages)
+        start = "failure" if only == "failed" else events(http, user=users[1]["id"], type="user.updated")[0]["id"]
+        answer = http.post(replays, json={"from": start, "only": only})
+        assert answer.status_code == 201, answer.text
+        listener.wait_for(lambda: done(http, f"{replays}/{answer.json()['id']}"))  # noqa: B023
+        assert [message.user_id for message in listener.messages[sent:]] == expected
+    assert http.post(replays, json={"from": "failure"}).status_code == 400
+
+
 def test_a_resend_of_what_waits_for_its_next_try_lets_the_user_go_on_at_once(
     server: Server, http: httpx2.Client, listener: Listener, make: Make
 ) -> None:

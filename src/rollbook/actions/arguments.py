@@ -405,7 +405,8 @@ ABOUT_PAYLOADS = (
     "object, for receivers that should not get personal data."
 )
 ABOUT_ORDERINGS = (
-    "`user`: the events of a user in order; a failed event delays later ones of the same user. `none`: in no order."
+    "`user`: a user's events arrive in order, so while one fails, that user's later events wait. `none`: events arrive "
+    "in any order, and none waits for another."
 )
 
 
@@ -1008,7 +1009,11 @@ class ReplayCreate(Body, rename={"start": "from"}):
 
     start: Annotated[
         LogPosition,
-        Meta(description="The first event: an RFC 3339 time, or an event ID.", examples=["2023-10-27T10:00:00Z"]),
+        Meta(
+            description="The first event: an RFC 3339 time, an event ID, or `failure` for the first one that failed "
+            "and has not been delivered since.",
+            examples=["2023-10-27T10:00:00Z"],
+        ),
     ]
     to: (
         Annotated[

@@ -15,9 +15,13 @@ from rollbook.actions.webhook_deliveries import start_replay
 from rollbook.actions.webhooks import find, patterns
 from rollbook.records import event_types, events
 from rollbook.records.events import Selection
-from rollbook.records.webhooks import INBOX, inbox, replays
+from rollbook.records.webhooks import INBOX, deliveries, inbox, replays
+from rollbook.records.webhooks.deliveries import Undelivered
 from rollbook.records.webhooks.replays import Replay
 from rollbook.storage.database import Queries
+
+FAILURE = "failure"
+"""Instead of an event to begin with: the first one that failed and has not been delivered since."""
 
 
 async def list_replays(on: Rollbook, by: Principal, id: str, asked: ListReplays) -> ListPage[Replay]:
@@ -45,7 +49,7 @@ async def create_replay(on: Rollbook, by: Principal, id: str, new: ReplayCreate)
     webhook = await find(on, by, "webhooks:write", id)
     require(by, "events:read")
     newest = await events.newest(on.db)
-    first = await on.read(position_before, str(new.start)) + 1
+    first = await _first(on, webhook.id, str(new.start))
     last = newest if new.to is UNSET else min(newest, await on.read(position_of, "to", str(new.to)))
     if last < first:
         refuse("from", "must not be after to, and there must be an event since then")
@@ -66,6 +70,23 @@ async def create_replay(on: Rollbook, by: Principal, id: str, new: ReplayCreate)
         by=by.user_id,
     )
     return await on.write(start_replay, replay)
+
+
+async def _first(on: Rollbook, webhook_id: str, start: str) -> int:
+    """The number of the first event to send. Raises InvalidParameter, PositionExpired."""
+    if start != FAILURE:
+        return await on.read(position_before, start) + 1
+    first = (await on.read_aside(deliveries.undelivered, webhook_id)).first
+    if first is None:
+        refuse("from", f"can't be {FAILURE}: every event that failed has been delivered since")
+    return first
+
+
+async def undelivered(on: Rollbook, by: Principal, id: str) -> Undelivered:
+    """Events with which a replay from FAILURE begins."""
+    webhook = await find(on, by, "webhooks:read", id)
+    require(by, "events:read")
+    return await on.read_aside(deliveries.undelivered, webhook.id)
 
 
 async def _newest(queries: Queries, asked: Selection) -> int:

@@ -124,7 +124,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "webhooks deliveries": ("rollbook webhooks deliveries WEBHOOK_ID --outcome failed",),
     "webhooks delivery": ("rollbook webhooks delivery WEBHOOK_ID DELIVERY_ID",),
     "webhooks resend": ("rollbook webhooks resend WEBHOOK_ID DELIVERY_ID",),
-    "webhooks replay": ("rollbook webhooks replay WEBHOOK_ID --from 2026-11-25T00:00:00Z --only failed",),
+    "webhooks replay": (
+        "rollbook webhooks replay WEBHOOK_ID --from failure --only undelivered",
+        "rollbook webhooks replay WEBHOOK_ID --from 2026-11-25T00:00:00Z --only failed",
+    ),
     "webhooks replays": ("rollbook webhooks replays WEBHOOK_ID",),
     "webhooks show-replay": ("rollbook webhooks show-replay WEBHOOK_ID REPLAY_ID",),
     "webhooks cancel-replay": ("rollbook webhooks cancel-replay WEBHOOK_ID REPLAY_ID",),

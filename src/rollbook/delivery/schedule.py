@@ -16,7 +16,7 @@ MAX_ATTEMPTS = len(STEPS) + 1
 MAIL_STEPS = (5.0, MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, *STEPS[3:])
 """The same for mail, of which much is about links that soon expire."""
 JITTER = 0.2
-"""Each wait is up to 20 % longer or shorter, so that what failed together does not come back together."""
+"""Each wait is up to 20% longer or shorter, so that events that failed together are not retried together."""
 BUSY = frozenset({429, 502, 503, 504})
 """Statuses of a receiver, or a proxy before it, that is overloaded: it gets at least a minute."""
 BUSY_WAIT = MINUTE

@@ -30,12 +30,17 @@ class EventType(NamedTuple):
     user_id: str = examples.CHARLIE_ID
 
     @property
+    def for_people(self) -> str:
+        """The same as plain text, without what only programs see."""
+        return " ".join(filter(None, (self.says, self.more))).replace("`", "")
+
+    @property
     def description(self) -> str:
         """In full, as Markdown."""
         return " ".join(filter(None, (self.says, self.more, self.about_before)))
 
 
-_BEFORE = "`before` has the previous values."
+_BEFORE = "`before` has the previous values of the fields that changed."
 _webhook = partial(EventType, user_id=examples.ALICE_ID)
 
 TYPES: dict[str, EventType] = {

@@ -36,5 +36,5 @@ def groups(without: Iterable[str] = ()) -> list[EventGroup]:
     found: dict[str, list[tuple[str, str]]] = {}
     for type, about in event_types.TYPES.items():
         if type not in without:
-            found.setdefault(event_types.kind(type), []).append((type, about.description.replace("`", "")))
+            found.setdefault(event_types.kind(type), []).append((type, about.for_people))
     return [EventGroup(NAMES[name], f"{name}.*", types) for name, types in found.items()]

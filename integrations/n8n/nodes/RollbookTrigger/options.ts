@@ -296,7 +296,7 @@ export const properties: INodeProperties[] = [
 						value: "user"
 					}
 				],
-				description: "<code>user</code>: the events of a user in order; a failed event delays later ones of the same user. <code>none</code>: in no order. Default: <code>user</code>."
+				description: "<code>user</code>: a user's events arrive in order, so while one fails, that user's later events wait. <code>none</code>: events arrive in any order, and none waits for another. Default: <code>user</code>."
 			},
 			{
 				displayName: "Payload",

@@ -923,8 +923,8 @@ class EventObject(Model):
     receivers that should not get personal data.
     """
     ordering: str | None
-    """`user`: the events of a user in order; a failed event delays later ones of the same user. `none`: in no
-    order.
+    """`user`: a user's events arrive in order, so while one fails, that user's later events wait. `none`: events
+    arrive in any order, and none waits for another.
     """
     skip_imports: bool | None
     """Whether events of imports are left out, except `import.finished`."""
@@ -1521,8 +1521,8 @@ class Webhook(Model):
     receivers that should not get personal data.
     """
     ordering: str
-    """`user`: the events of a user in order; a failed event delays later ones of the same user. `none`: in no
-    order.
+    """`user`: a user's events arrive in order, so while one fails, that user's later events wait. `none`: events
+    arrive in any order, and none waits for another.
     """
     skip_imports: bool
     """Whether events of imports are left out, except `import.finished`."""

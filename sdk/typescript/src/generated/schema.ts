@@ -738,7 +738,7 @@ export interface components {
              */
             payload?: "full" | "thin" | (string & {});
             /**
-             * @description `user`: the events of a user in order; a failed event delays later ones of the same user. `none`: in no order.
+             * @description `user`: a user's events arrive in order, so while one fails, that user's later events wait. `none`: events arrive in any order, and none waits for another.
              * @example user
              */
             ordering?: "user" | "none" | (string & {});
@@ -1956,7 +1956,7 @@ export interface components {
          */
         ReplayCreate: {
             /**
-             * @description The first event: an RFC 3339 time, or an event ID.
+             * @description The first event: an RFC 3339 time, an event ID, or `failure` for the first one that failed and has not been delivered since.
              * @example 2023-10-27T10:00:00Z
              */
             from: string;
@@ -3082,7 +3082,7 @@ export interface components {
              */
             payload: "full" | "thin" | (string & {});
             /**
-             * @description `user`: the events of a user in order; a failed event delays later ones of the same user. `none`: in no order.
+             * @description `user`: a user's events arrive in order, so while one fails, that user's later events wait. `none`: events arrive in any order, and none waits for another.
              * @example user
              */
             ordering: "user" | "none" | (string & {});
@@ -3146,7 +3146,7 @@ export interface components {
             /** @description `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers that should not get personal data. Default: `full`. */
             payload?: components["schemas"]["WebhookPayload"];
             /**
-             * @description `user`: the events of a user in order; a failed event delays later ones of the same user. `none`: in no order. Default: `user`.
+             * @description `user`: a user's events arrive in order, so while one fails, that user's later events wait. `none`: events arrive in any order, and none waits for another. Default: `user`.
              * @enum {string}
              */
             ordering?: "none" | "user" | (string & {});
@@ -3297,7 +3297,7 @@ export interface components {
             /** @description `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers that should not get personal data. Default: `full`. */
             payload?: components["schemas"]["WebhookPayload"];
             /**
-             * @description `user`: the events of a user in order; a failed event delays later ones of the same user. `none`: in no order. Default: `user`.
+             * @description `user`: a user's events arrive in order, so while one fails, that user's later events wait. `none`: events arrive in any order, and none waits for another. Default: `user`.
              * @enum {string}
              */
             ordering?: "none" | "user" | (string & {});

@@ -49,6 +49,14 @@ OUTCOMES_OF = "SELECT outcome FROM webhook_deliveries WHERE user_id = ? AND webh
 OF_WEBHOOK = f"SELECT {COLUMNS} FROM webhook_deliveries WHERE webhook_id = ?"
 NEWEST_FIRST = " ORDER BY id DESC LIMIT ?"
 ONE = f"{OF_WEBHOOK} AND id = ?"
+# A test is of no event in the log.
+UNDELIVERED = """
+    SELECT count(*), min(seq), min(failed_at) FROM (
+        SELECT seq, min(failed_at) AS failed_at FROM (
+            SELECT seq, created_at AS failed_at, outcome FROM webhook_deliveries WHERE webhook_id = ? AND seq > 0
+            UNION ALL
+            SELECT seq, failed_at, outcome FROM webhook_lanes WHERE webhook_id = ? AND attempts > 0) AS attempts
+        GROUP BY seq HAVING sum(CASE WHEN outcome = 'delivered' THEN 1 ELSE 0 END) = 0) AS undelivered"""
 NEXT_WEBHOOK = f"""
     SELECT d.webhook_id, w.id IS NOT NULL OR d.webhook_id = '{webhooks.MAIL_ID}'
     FROM webhook_deliveries AS d LEFT JOIN webhooks AS w ON w.id = d.webhook_id
@@ -114,6 +122,23 @@ async def add(tx: Tx, deliveries: Sequence[Delivery]) -> None:
 async def outcomes_of(queries: Queries, webhook_id: str, user_id: str, seq: int) -> list[str]:
     """Outcomes of the attempts to deliver an event about this user, as far as they are kept."""
     return [row[0] for row in await queries.all(OUTCOMES_OF, user_id, webhook_id, seq)]
+
+
+class Undelivered(NamedTuple):
+    """Events that failed and have not been delivered since, as far as deliveries are kept."""
+
+    count: int
+    first: int | None
+    """The number of the first of them."""
+    since: int | None
+    """Time of the first attempt that failed."""
+
+
+async def undelivered(queries: Queries, webhook_id: str) -> Undelivered:
+    """Reads all deliveries that are kept of a webhook: some ten milliseconds for the most there can be."""
+    row = await queries.one(UNDELIVERED, webhook_id, webhook_id)
+    assert row is not None  # it is an aggregate
+    return Undelivered._make(row)
 
 
 class Expiring(NamedTuple):

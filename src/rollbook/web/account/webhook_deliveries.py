@@ -1,5 +1,4 @@
-"""Deliveries of a webhook: the list, one with what was sent and what came back, resending, test events; and replays of
-a part of the event log."""
+"""Deliveries of a webhook: the list, one with what was sent and what came back, resending, and test events."""
 
 from __future__ import annotations
 
@@ -7,17 +6,17 @@ from typing import Any
 from urllib.parse import urlencode
 
 from rollbook.actions import webhook_deliveries, webhook_replays, webhooks
-from rollbook.actions.arguments import ListDeliveries, ReplayCreate, WebhookTest
+from rollbook.actions.arguments import ListDeliveries, WebhookTest
 from rollbook.actions.lists import ListPage
 from rollbook.actions.webhooks import WebhookDetails
 from rollbook.api.show import pretty
 from rollbook.delivery import outcomes, schedule
-from rollbook.errors import ApiError, InvalidParameter
+from rollbook.errors import InvalidParameter
 from rollbook.http.response import Response
 from rollbook.records import event_types
 from rollbook.records.webhooks.deliveries import FAILED, Delivery
 from rollbook.web import forms
-from rollbook.web.account.webhooks import path, refused, section, title
+from rollbook.web.account.webhooks import frame, path, section, title
 from rollbook.web.page_request import PageRequest
 
 PAGE = 50
@@ -30,7 +29,6 @@ LABELS = {
     "created_before": "Until",
     "before": "This link",
 }
-REPLAY_LABELS = {"from": "From", "to": "Until", "types": "The event types", "user": "The user", "only": "The selection"}
 TRIGGERS = (("", "All"), ("event", "Event"), ("test", "Test"), ("resend", "Resend"), ("replay", "Replay"))
 MAX_ATTEMPTS_SHOWN = 20
 
@@ -54,9 +52,6 @@ async def show(page: PageRequest) -> Response:
     return page.render(
         "account/webhook_deliveries.html",
         400 if problems else 200,
-        section=section(page, webhook),
-        title=title(webhook),
-        path=path(webhook),
         given=given,
         deliveries=found.items,
         problems=problems,
@@ -70,6 +65,8 @@ async def show(page: PageRequest) -> Response:
         is_filtered=bool(kept),
         newest=f"{here}?{urlencode(kept)}" if before else None,
         older=f"{here}?{urlencode({**kept, 'before': found.items[-1].id})}" if found.more else None,
+        undelivered=await webhook_replays.undelivered(page.on, page.by, webhook.id),
+        **await frame(page, seen, "deliveries"),
     )
 
 
@@ -122,24 +119,6 @@ async def test(page: PageRequest) -> Response:
     return page.redirect(f"/account/webhooks/{delivery.webhook_id}/deliveries/{delivery.id}")
 
 
-async def create_replay(page: PageRequest) -> Response:
-    form = page.form
-    given = {name: form.get(name, "").strip() for name in ("from", "to", "types", "user", "only")}
-    wanted: dict[str, Any] = {name: forms.utc(value) for name, value in given.items() if value}
-    if given["types"]:
-        wanted["types"] = [given["types"]]
-    try:
-        await webhook_replays.create_replay(page.on, page.by, page.ids[0], page.arguments(ReplayCreate, wanted))
-    except ApiError as error:
-        return await refused(page, error, REPLAY_LABELS)
-    return page.redirect(f"/account/webhooks/{page.ids[0]}", "replay-started")
-
-
-async def cancel_replay(page: PageRequest) -> Response:
-    await webhook_replays.cancel_replay(page.on, page.by, *page.ids)
-    return page.redirect(f"/account/webhooks/{page.ids[0]}", "replay-canceled")
-
-
 async def _attempts(page: PageRequest, seen: WebhookDetails, delivery: Delivery, polls: int | None) -> dict[str, Any]:
     asked = ListDeliveries(event=delivery.event_id, limit=MAX_ATTEMPTS_SHOWN)
     found = await webhook_deliveries.list_deliveries(page.on, page.by, seen.webhook.id, asked)
@@ -185,7 +164,7 @@ def why(seen: WebhookDetails, last: Delivery) -> str:
     usual = f"Attempt {last.attempt} of {schedule.MAX_ATTEMPTS} failed. The next one is about {_length(step)} later"
     if asked:
         return f"{usual}, but the receiver asked to wait longer, or answered that it is overloaded."
-    return f"{usual}: up to 20 % sooner or later, so that what failed together isn’t sent again together."
+    return f"{usual}, give or take 20%, so that events that failed together are spread out."
 
 
 def _length(seconds: float) -> str:

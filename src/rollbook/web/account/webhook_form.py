@@ -75,7 +75,7 @@ async def save(page: PageRequest) -> Response:
         await webhooks.update(page.on, page.by, webhook.id, page.arguments(WebhookUpdate, wanted), versions)
     except ApiError as error:
         return _form(page, webhook, given, forms.problems(page, error, LABELS), error.status)
-    return page.redirect(path(webhook), "webhook-saved")
+    return page.redirect(f"{path(webhook)}/settings", "webhook-saved")
 
 
 def _form(

@@ -3,14 +3,12 @@ Also the list of all webhooks of the server."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from rollbook import clock
-from rollbook.actions import webhook_deliveries, webhook_replays, webhooks
+from rollbook.actions import webhook_deliveries, webhooks
 from rollbook.actions.arguments import (
     ListDeliveries,
-    ListReplays,
     ListWebhooks,
     PasswordProof,
     WebhookResume,
@@ -19,7 +17,7 @@ from rollbook.actions.arguments import (
 from rollbook.actions.webhooks import WebhookDetails
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
-from rollbook.records import event_types, users
+from rollbook.records import users
 from rollbook.records.webhooks import INBOX, Webhook, health, sealed_headers
 from rollbook.storage.database import Queries
 from rollbook.web import event_choices, forms, plots, shown_once
@@ -29,7 +27,7 @@ from rollbook.web.plots import Deliveries
 SECTION = "account/webhooks"
 MAX_LISTED = 500
 """As many as a server has."""
-LATEST, LATEST_REPLAYS = 10, 5
+LATEST = 5
 STARTS = (
     ("cursor", "Where it stopped"),
     ("now", "Now: skip what happened meanwhile"),
@@ -44,6 +42,7 @@ FORMATS = {
     "teams": "Microsoft Teams",
 }
 PAYLOADS = {"full": "The whole event", "thin": "Only IDs and the type"}
+TABS = (("", "Overview"), ("deliveries", "Deliveries"), ("replays", "Replays"), ("settings", "Settings"))
 ORDERINGS = {"user": "In order for each user", "none": "In any order"}
 
 
@@ -72,7 +71,11 @@ async def show_all(page: PageRequest) -> Response:
 
 
 async def show_one(page: PageRequest) -> Response:
-    return await _page(page, await webhooks.get(page.on, page.by, page.ids[0]))
+    return await _overview(page, await webhooks.get(page.on, page.by, page.ids[0]))
+
+
+async def show_settings(page: PageRequest) -> Response:
+    return await _settings(page, await webhooks.get(page.on, page.by, page.ids[0]))
 
 
 async def show_live(page: PageRequest) -> Response:
@@ -95,7 +98,7 @@ async def resume(page: PageRequest) -> Response:
     try:
         seen = await webhooks.resume(page.on, page.by, page.ids[0], page.arguments(WebhookResume, {"from": start}))
     except ApiError as error:
-        return await refused(page, error, {"from": "The start"})
+        return await _overview(page, await webhooks.get(page.on, page.by, page.ids[0]), error)
     return page.redirect(path(seen.webhook), "webhook-resumed")
 
 
@@ -127,7 +130,7 @@ async def reveal(page: PageRequest) -> Response:
     try:
         seen = await webhooks.reveal(page.on, page.by, page.ids[0], PasswordProof())
     except ApiError as error:
-        return await refused(page, error, {})
+        return await _settings(page, await webhooks.get(page.on, page.by, page.ids[0]), error)
     return redirect_to_secret(page, seen, "revealed")
 
 
@@ -208,60 +211,60 @@ async def _people(queries: Queries, webhook: Webhook) -> tuple[str | None, str, 
     )
 
 
-async def refused(page: PageRequest, error: ApiError, labels: dict[str, str]) -> Response:
-    """The webhook's page, with what was wrong with a form on it."""
-    seen = await webhooks.get(page.on, page.by, page.ids[0])
-    problems = forms.problems(page, error, labels)
-    return await _page(page, seen, error.status, headers=header_lines(error), problems=problems)
+async def frame(page: PageRequest, seen: WebhookDetails, tab: str = "") -> dict[str, Any]:
+    """Context of `account/webhook_head.html`, with the name of the tab that is open."""
+    webhook = seen.webhook
+    owner, role, creator = await page.on.read(_people, webhook)
+    own = is_own(page, webhook)
+    return {
+        "section": section(page, webhook),
+        "title": title(webhook),
+        "path": path(webhook),
+        "tab": tab,
+        "tabs": TABS,
+        "webhook": webhook,
+        "seen": seen,
+        "is_own": own,
+        "owner": owner,
+        "creator": creator,
+        "may_change": own or page.may_touch(role),
+    }
 
 
 async def _live(page: PageRequest, seen: WebhookDetails, polls: int | None) -> dict[str, Any]:
     """Parts that change while the page is open."""
     webhook = seen.webhook
     latest = await webhook_deliveries.list_deliveries(page.on, page.by, webhook.id, ListDeliveries(limit=LATEST))
-    replays = await webhook_replays.list_replays(page.on, page.by, webhook.id, ListReplays(limit=LATEST_REPLAYS))
-    return {
-        "webhook": webhook,
-        "path": path(webhook),
-        "seen": seen,
-        "deliveries": latest.items,
-        "replays": replays.items,
-        "polls": polls,
-    }
+    return {"path": path(webhook), "seen": seen, "deliveries": latest.items, "polls": polls}
 
 
-async def _page(
-    page: PageRequest,
-    seen: WebhookDetails,
-    status: int = 200,
-    *,
-    headers: bytes = b"",
-    problems: Mapping[str, str] = {},
-) -> Response:
-    webhook = seen.webhook
+async def _overview(page: PageRequest, seen: WebhookDetails, error: ApiError | None = None) -> Response:
     since, until = last_day()
-    hours = await page.on.read(hours_of, webhook.id, since)
-    owner, role, creator = await page.on.read(_people, webhook)
+    hours = await page.on.read(hours_of, seen.webhook.id, since)
     return page.render(
         "account/webhook.html",
-        status,
-        headers=headers,
-        section=section(page, webhook),
-        title=title(webhook),
-        is_own=is_own(page, webhook),
-        owner=owner,
-        creator=creator,
-        may_change=is_own(page, webhook) or page.may_touch(role),
-        problems=problems,
+        200 if error is None else error.status,
+        headers=b"" if error is None else header_lines(error),
+        problems=forms.problems(page, error, {"from": "The start"}),
+        starts=STARTS,
+        groups=event_choices.groups(),
+        plot=plots.deliveries_by_hour(hours, since, until) if hours else None,
+        **(await frame(page, seen) | await _live(page, seen, 0)),
+    )
+
+
+async def _settings(page: PageRequest, seen: WebhookDetails, error: ApiError | None = None) -> Response:
+    webhook = seen.webhook
+    return page.render(
+        "account/webhook_settings.html",
+        200 if error is None else error.status,
+        headers=b"" if error is None else header_lines(error),
+        problems=forms.problems(page, error, {}),
         types=webhook.types.split(),
         header_names=list(sealed_headers(webhook)),
         formats=FORMATS,
         payloads=PAYLOADS,
         orderings=ORDERINGS,
-        starts=STARTS,
         overlaps=forms.OVERLAPS,
-        groups=event_choices.groups(),
-        type_patterns=[("", "The webhook’s"), *((pattern, pattern) for pattern in event_types.patterns())],
-        plot=plots.deliveries_by_hour(hours, since, until) if hours else None,
-        **await _live(page, seen, 0),
+        **await frame(page, seen, "settings"),
     )

@@ -671,7 +671,8 @@ class AsyncWebhooksReplays(AsyncResource):
 
         Args:
             webhook_id: ID of the webhook.
-            from_: The first event: an RFC 3339 time, or an event ID. At most 40 characters.
+            from_: The first event: an RFC 3339 time, an event ID, or `failure` for the first one that failed
+                and has not been delivered since. At most 40 characters.
             to: The last event: a time, exclusive, or an event ID. Default: the newest event. At most 40
                 characters.
             types: Only events of these types. Default: the types of the webhook. Null: as if it were missing.
@@ -3427,8 +3428,8 @@ class AsyncWebhooks(AsyncResource):
                 Default: `standard`.
             payload: `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the
                 object, for receivers that should not get personal data. Default: `full`.
-            ordering: `user`: the events of a user in order; a failed event delays later ones of the same user.
-                `none`: in no order. Default: `user`.
+            ordering: `user`: a user's events arrive in order, so while one fails, that user's later events
+                wait. `none`: events arrive in any order, and none waits for another. Default: `user`.
             skip_imports: `true`: leave out the events of imports, except `import.finished`. Default: `false`.
             headers: Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB
                 together. Values are never returned. Null: as if it were missing.
@@ -3531,8 +3532,8 @@ class AsyncWebhooks(AsyncResource):
                 Default: `standard`.
             payload: `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the
                 object, for receivers that should not get personal data. Default: `full`.
-            ordering: `user`: the events of a user in order; a failed event delays later ones of the same user.
-                `none`: in no order. Default: `user`.
+            ordering: `user`: a user's events arrive in order, so while one fails, that user's later events
+                wait. `none`: events arrive in any order, and none waits for another. Default: `user`.
             skip_imports: `true`: leave out the events of imports, except `import.finished`. Default: `false`.
             headers: Headers to send with each event, at most 20, by name. Names and values have at most 4 KiB
                 together. Values are never returned. Null: as if it were missing.
