@@ -233,6 +233,7 @@ NO_PAGES = {
     "/account/usage/export": "a file",
     "/account/requests/live": "a part of a page, asked for by its script",
     "/admin/requests/live": "a part of a page, asked for by its script",
+    "/admin/server/backups": "a part of a page, asked for by its script",
     "/admin/usage/live": "a part of a page, asked for by its script",
     "/admin/usage/export": "a file",
     "/admin/users/{id}/usage/live": "a part of a page, asked for by its script",

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Response,
 
 from rollbook.config import MASKED
 from rollbook.records.events import Actor, Event
-from rollbook.web.admin import event_files, user_filters
+from rollbook.web.admin import event_files, overview, user_filters
 from rollbook.web.admin.server import as_text
 from rollbook.web.admin.users import PAGE
 from tests import assistant
@@ -150,7 +150,7 @@ def test_requests_are_plotted_and_their_failures_counted(
     wait_until(lambda: len(http.get("/v1/requests", params={"user": user["id"]}).json()) == 3)
     page = browse()
     page.goto("/admin")
-    said = page.locator("section", has=page.get_by_role("heading", name="Requests, last 24 hours"))
+    said = page.locator("section", has=page.get_by_role("heading", name="API requests"))
     assert re.search(r"\b[2-9]\d* rate limited", said.inner_text()), said.inner_text()
     assert said.locator("svg .bar.warn").count() >= 1
     page.goto(of(user, "/requests"))
@@ -219,6 +219,7 @@ def test_filters_narrow_the_list_and_are_counted_when_asked(
     page.goto("/admin/users?role=member&q=crowd")
     assert len(names(page)) == 50
     expect(page.get_by_text("120 users found")).to_have_count(0)
+    expect(page.get_by_text("More than 50 users found · page 1")).to_be_visible()
     page.get_by_role("link", name="Count all results").click()
     expect(page.get_by_text("120 users found · page 1 of 3")).to_be_visible()
     page.get_by_role("link", name="Next").click()
@@ -309,6 +310,34 @@ def test_filters_are_in_the_url_and_removed_one_by_one(
     page.wait_for_url("**/admin/users/deleted")
 
 
+def test_more_filters_leave_the_row_of_filters_as_it_was(browse: Callable[..., Page]) -> None:
+    page = browse()
+    page.goto("/admin/users")
+    shown = [page.get_by_label(name, exact=True) for name in ("Search", "Role", "Status", "Sort by")]
+    shown.append(page.get_by_text("More filters"))
+    before = [each.bounding_box() for each in shown]
+    page.get_by_text("More filters").click()
+    expect(page.get_by_label("Created from")).to_be_visible()
+    assert [each.bounding_box() for each in shown] == before
+
+
+def test_members_are_counted_exactly_where_they_are_too_many_to_be_counted() -> None:
+    few = {"owner": 1, "admin": 4, "member": overview.MAX_COUNTED, "viewer": 0, "invited": 7}
+    assert overview.with_members(few, 250_000)["member"] == 249_995
+    many = few | {"admin": overview.MAX_COUNTED}
+    assert overview.with_members(many, 250_000) == many
+    assert overview.with_members(few | {"member": 12}, 17)["member"] == 12
+
+
+def test_a_backup_appears_by_itself(server: Server, browse: Callable[..., Page]) -> None:
+    page = browse()
+    page.goto("/admin/server")
+    page.get_by_role("button", name="Back up now").click()
+    made = page.get_by_role("region", name="Backups").locator("tbody th")
+    expect(made.first).to_have_text(re.compile(r"rollbook-\w+\.db"), timeout=60_000)
+    expect(page.get_by_role("button", name="Back up now")).to_be_visible(timeout=60_000)
+
+
 def test_a_day_is_filtered_by_whole() -> None:
     """From its first microsecond until its last: the API's bounds are exclusive."""
     asked = {"created_after": "2024-02-29", "created_before": "2024-02-29"}
@@ -339,6 +368,12 @@ def test_a_row_has_a_menu_that_the_keyboard_opens(
     assert not scripts or axe(page) == []
     page.keyboard.press("Escape")
     expect(page.get_by_role("link", name="Open", exact=True)).to_be_hidden()
+    if scripts:
+        page.get_by_role("button", name=f"Actions for {user['name']}").press("Enter")
+        page.get_by_role("button", name="Suspend", exact=True).press("Enter")
+        expect(page.get_by_role("dialog", name=f"Suspend {user['name']}?")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("button", name=f"Actions for {user['name']}")).to_be_focused()
     choose("Suspend")
     expect(page.get_by_role("row", name=user["name"])).to_contain_text("suspended")
     assert f"q=menu+{tag}&role=member" in page.url, "back on the list, with its filters"
@@ -1218,7 +1253,7 @@ def test_the_last_owner_cannot_step_down_nor_anybody_delete_itself(
     page = browse()
     page.goto(of(me))
     page.get_by_role("button", name="Actions", exact=True).click()
-    assert page.locator(".menu .menu-item").all_inner_texts() == ["Sign out everywhere"]
+    assert page.locator("#user-menu .menu-item").all_inner_texts() == ["Sign out everywhere"]
     page.keyboard.press("Escape")
     page.get_by_label("Role").select_option("member")
     assert press(page, "Save").status == 403

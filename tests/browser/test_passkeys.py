@@ -67,6 +67,7 @@ def fill(page: Page, user: dict[str, Any], path: str = "/account/sign-in") -> No
 
 
 def sign_out(page: Page) -> None:
+    page.get_by_role("button", name="User menu").click()
     page.get_by_role("button", name="Sign out", exact=True).click()
     expect(page).to_have_url(re.compile("/account/sign-in"))
 

@@ -148,6 +148,39 @@ def test_times_are_in_the_zone_of_the_reader_and_in_utc_on_hover(opened: Open) -
     assert there.get_attribute("title") == plain.get_attribute("title")
 
 
+# ---- the user menu
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+def test_the_user_menu_says_who_one_is_and_signs_out(
+    server: Server, new_page: Callable[..., Page], scripts: bool
+) -> None:
+    with server.http() as http:
+        user = new_user(http, name="Ada Lovelace", role="admin")
+    page = new_page(java_script_enabled=scripts)
+    take_session(page.context, sign_in_by_form(server, user["email"], user["password"]), server)
+    page.goto("/docs")
+    button = page.get_by_role("button", name="User menu: Ada Lovelace")
+    expect(button.locator(".avatar")).to_have_attribute("data-initials", "AL")
+    expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
+    button.press("Enter")
+    menu = page.locator("#my-menu")
+    expect(menu).to_contain_text(f"Ada Lovelace{user['email']}admin")
+    if scripts:
+        assert not axe_in_both_themes(page)
+        menu.get_by_role("button", name="Use the dark theme").click()
+        expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+        expect(menu.get_by_role("button", name="Use the light theme")).to_be_visible()
+    else:
+        assert menu.get_by_role("button").count() == 1
+    page.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+    expect(button).to_be_focused()
+    button.press("Enter")
+    menu.get_by_role("button", name="Sign out").press("Enter")
+    page.wait_for_url("**/account/sign-in")
+
+
 # ---- phones
 
 BROKEN_WORD = """() => {
@@ -158,6 +191,23 @@ BROKEN_WORD = """() => {
     }
     return found;
 }"""
+
+
+@pytest.mark.parametrize("path", ["/admin/events", "/admin/requests", "/account/requests"])
+def test_filters_of_a_log_are_folded_away_on_a_phone_only(opened: Open, path: str) -> None:
+    page = opened(path, viewport={"width": 390, "height": 844})
+    fold = page.locator(".fold > summary")
+    filters = page.locator(".filters input[type=search], .filters input[type=datetime-local]")
+    expect(filters.first).to_be_hidden()
+    box = page.locator("main .table, main .empty").first.bounding_box()
+    assert box is not None and box["y"] < 480
+    fold.click()
+    expect(filters.first).to_be_visible()
+    page.goto(f"{path}?{'address' if 'events' in path else 'path'}=x")
+    expect(fold).to_have_text("Filters (1)")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(filters.first).to_be_visible()
+    expect(fold).to_be_hidden()
 
 
 def test_rows_of_a_table_are_cards_on_a_phone(opened: Open) -> None:

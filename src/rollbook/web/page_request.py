@@ -282,7 +282,7 @@ class PageRequest:
             assert notice in NOTICES
             text = notice if count is None else f"{notice}.{count}"
             headers += self.set_cookie(text, notices.SECONDS, notices.COOKIE)
-        location = line("Location", quote(path, safe="/?&=%:,+~@-._"))
+        location = line("Location", quote(path, safe="/?&=%:,+~@-._#"))
         if self.is_htmx:
             # htmx would follow a 303 and put the whole page into a part of this one.
             return Response(204, location.replace(b"Location:", b"HX-Redirect:") + PRIVATE + headers)

@@ -195,6 +195,7 @@ PAGES = [
     Page("GET", "/admin/scim", scim.show, "keys:write"),
     Page("POST", "/admin/scim", scim.create, "keys:write"),
     Page("GET", "/admin/server", server.show, "metrics:read"),
+    Page("GET", "/admin/server/backups", server.show_backups, "metrics:read"),
     Page("POST", "/admin/server/backups", server.back_up, "owner"),
     Page("GET", "/admin/server/mail", mail.show, "metrics:read"),
     Page("POST", "/admin/server/mail/test", mail.send_test, "metrics:read"),

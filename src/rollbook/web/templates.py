@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
+from unicodedata import bidirectional
+from zlib import crc32
 
 from msgspec import UNSET
 
@@ -72,6 +74,8 @@ def environment() -> Environment:
         "duration": units.duration,
         "elapsed": units.elapsed,
         "given": given,
+        "hue": hue,
+        "initials": initials,
         "number": number,
         "outcome": outcome,
         "rfc3339": clock.format_time,
@@ -130,6 +134,23 @@ def moment(at: int) -> str:
 def outcome(name: str) -> str:
     """How an attempt to send an event or a mail ended, in a few words."""
     return outcomes.words(name).short
+
+
+HUES = 8
+
+
+def hue(id: str) -> int:
+    """The color of somebody's avatar, the same on every page: one of HUES."""
+    return crc32(id.encode()) % HUES
+
+
+def initials(name: str) -> str:
+    """`AL` for Ada Lovelace. One letter where letters join, or where a name is written without spaces."""
+    words = [word for word in name.split() if word[0].isalnum()] or name.split()
+    ends = [word[0] for word in dict.fromkeys((words[0], words[-1]))] if words else []
+    if len(ends) == 2 and any(bidirectional(letter) in ("R", "AL") for letter in ends):
+        del ends[1]
+    return "".join([letter.upper()[:1] for letter in ends])
 
 
 def given(value: Any, otherwise: str) -> Any:

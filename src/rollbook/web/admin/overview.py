@@ -12,6 +12,7 @@ from rollbook.records import events, user_list
 from rollbook.records import usage as usage_records
 from rollbook.records import users as user_records
 from rollbook.records.usage import Hour
+from rollbook.roles import ROLES
 from rollbook.storage.database import Queries
 from rollbook.web import plots, usage
 from rollbook.web.admin import changes, first_steps
@@ -21,9 +22,9 @@ from rollbook.web.page_request import PageRequest
 
 DAYS = 30
 """Days of which the number of new users is shown."""
-MAX_COUNTED = 1_000
-"""Where counting the users of a role ends."""
-LATEST = 10
+MAX_COUNTED = 100_000
+"""Where counting the users of a role or status ends: 5 ms."""
+LATEST = 6
 
 
 class Board(NamedTuple):
@@ -32,6 +33,7 @@ class Board(NamedTuple):
     created: list[int]
     """Users created since each of the times."""
     few: dict[str, int]
+    """Users with each role and some statuses, up to MAX_COUNTED."""
     deleted: int
     hours: list[Hour]
     changes: list[EventInWords]
@@ -61,9 +63,9 @@ async def show(page: PageRequest) -> Response:
         new_day=board.created[DAYS],
         new_week=board.created[DAYS + 1],
         joined=plots.users_by_day(list(zip(days, on_each_day, strict=True))),
-        few=board.few,
-        most_counted=MAX_COUNTED,
+        few=with_members(board.few, total),
         deleted=board.deleted,
+        in_words=lambda count: f"{count:,}" if count != MAX_COUNTED else f"{count:,}+",
         day=usage_records.total(lately),
         week=week,
         day_plot=plots.requests(lately, until - clock.DAY, until, "Requests per hour, last 24 hours"),
@@ -72,11 +74,16 @@ async def show(page: PageRequest) -> Response:
     )
 
 
+def with_members(few: dict[str, int], total: int) -> dict[str, int]:
+    """Where there are more members than are counted, they are all who have no other role."""
+    others = [few[role] for role in ROLES if role != "member"]
+    if few["member"] < MAX_COUNTED or max(others) >= MAX_COUNTED:
+        return few
+    return few | {"member": max(MAX_COUNTED, total - sum(others))}
+
+
 async def _board(queries: Queries, times: list[int], since: int, restorable: int) -> Board:
-    few = {
-        role: await user_list.count_few(queries, "role", role, MAX_COUNTED)
-        for role in ("owner", "admin", "member", "viewer")
-    }
+    few = {role: await user_list.count_few(queries, "role", role, MAX_COUNTED) for role in ROLES}
     for status in ("invited", "suspended"):
         few[status] = await user_list.count_few(queries, "status", status, MAX_COUNTED)
     return Board(

@@ -65,7 +65,6 @@ async def show(page: PageRequest) -> Response:
         started=int(about.started * clock.SECOND),
         uptime=units.duration(int(time.time() - about.started)),
         log_size=log_size,
-        may_back_up=page.by.role == "owner",
         log_is_large=event_actions.is_log_large(settings, log_size),
         last_change=latest[0].created_at if latest else None,
         settings=settings,
@@ -76,17 +75,20 @@ async def show(page: PageRequest) -> Response:
         mail_server=MailServer.parse(settings.smtp) if settings.smtp else None,
         mail_problems=mails.problems(settings),
         costs=await page.on.read(password_costs.costs, settings),
-        **_backups(settings),
+        **_backups(page, 0),
     )
 
 
-def _backups(settings: Settings) -> dict[str, Any]:
+def _backups(page: PageRequest, polls: int | None) -> dict[str, Any]:
     """Context of the part about backups."""
-    now = clock.now()
+    settings, now = page.on.settings, clock.now()
     found = backups.found(settings)
     return {
         "backups": [(backup, units.duration((now - backup.created_at) // clock.SECOND)) for backup in found],
         "backups_written": backups.under_way(settings),
+        "backup_is_requested": backups.is_requested(settings),
+        "may_back_up": page.by.role == "owner",
+        "polls": polls,
         "backup_failure": backups.failure(settings),
         "backup_folder": backups.folder(settings).absolute(),
     }
@@ -94,7 +96,14 @@ def _backups(settings: Settings) -> dict[str, Any]:
 
 async def back_up(page: PageRequest) -> Response:
     backups.request(page.on.settings, page.by)
-    return page.redirect("/admin/server", "backup-requested")
+    return page.redirect("/admin/server#backup")
+
+
+async def show_backups(page: PageRequest) -> Response:
+    """The part about backups alone, for a page on which one is being created."""
+    if not page.is_htmx:
+        return page.redirect("/admin/server#backup")
+    return page.render("admin/backups.html", **_backups(page, page.next_poll()))
 
 
 def _setting(source: Source) -> Setting:

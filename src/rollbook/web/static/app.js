@@ -17,8 +17,10 @@
   const theme = () => root.dataset.theme || system();
   function nameThemeSwitch() {
     for (const button of document.querySelectorAll("[data-theme-switch]")) {
+      const name = theme() === "dark" ? button.dataset.light || "Use the light theme" : button.dataset.dark || "Use the dark theme";
       button.hidden = false;
-      button.setAttribute("aria-label", theme() === "dark" ? button.dataset.light || "Use the light theme" : button.dataset.dark || "Use the dark theme");
+      if (button.matches(".menu-item")) button.textContent = name;
+      else button.setAttribute("aria-label", name);
     }
   }
   function switchTheme() {
@@ -49,6 +51,11 @@
     button.timer = setTimeout(() => { button.textContent = "Copy"; }, 2000);
   }
 
+  // A button in a menu can't take the focus again once the menu is closed: the one that opened it does.
+  const openerOf = (button) => {
+    const menu = button?.closest("[popover]");
+    return menu && document.querySelector(`[popovertarget="${CSS.escape(menu.id)}"]`);
+  };
   const confirmed = new WeakSet();
   function ask(form, submitter) {
     const dialog = document.createElement("dialog");
@@ -71,7 +78,7 @@
     dialog.append(text, actions);
     dialog.addEventListener("close", () => {
       dialog.remove();
-      if (dialog.returnValue !== "yes") return submitter?.focus();
+      if (dialog.returnValue !== "yes") return (openerOf(submitter) ?? submitter)?.focus();
       confirmed.add(form);
       form.requestSubmit(submitter);
     });
