@@ -132,6 +132,9 @@ CALLS = (
     Call("create_import", query={"dry_run": "true"}, sets={"importId": "id"}),
     Call("list_imports"),
     Call("get_import"),
+    Call("create_bulk_job", body={"action": "activate", "ids": ["{{userId}}"]}, sets={"jobId": "id"}),
+    Call("list_bulk_jobs"),
+    Call("get_bulk_job"),
     Call("export_users", query={"ids": "{{userId}}"}),
     Call("list_requests", sets={"requestId": "0.id"}),
     Call("get_request"),
@@ -161,6 +164,9 @@ LEFT_OUT = {
     "cancel_replay",
     "report_import",
     "cancel_import",
+    "get_bulk_job_results",
+    "cancel_bulk_job",
+    "undo_bulk_job",
     # It never ends.
     "follow_events",
     # For programs.

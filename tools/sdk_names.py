@@ -98,6 +98,15 @@ NAMES: dict[str, Name] = {
     **_names("webhooks.deliveries", list="list_deliveries", get="get_delivery", resend="resend_delivery"),
     **_names("webhooks.replays", list="list_replays", create="create_replay", get="get_replay", cancel="cancel_replay"),
     **_names(
+        "bulk_jobs",
+        create="create_bulk_job",
+        list="list_bulk_jobs",
+        get="get_bulk_job",
+        results="get_bulk_job_results",
+        cancel="cancel_bulk_job",
+        undo="undo_bulk_job",
+    ),
+    **_names(
         "imports",
         create="create_import",
         list="list_imports",

@@ -22,7 +22,7 @@ PACKAGE = ROOT / "sdk" / "python" / "src" / "rollbook_client"
 
 COMPLETE = {"User": {"deleted_at"}}
 """Types whose optional fields all come, since this client asks for them, but for these."""
-ITEMS = ("BulkOperation",)
+ITEMS = ("BulkOperation", "BulkFilter")
 """Objects inside arguments whose fields are typed one by one."""
 SECRETS = {
     "Key": ("key",),
@@ -155,7 +155,7 @@ def types() -> str:
         '"""Objects of the API, and the values that some fields have. Generated from openapi.json by `make sdk`."""',
         "from __future__ import annotations",
         "from datetime import datetime",
-        "from collections.abc import Mapping",
+        "from collections.abc import Mapping, Sequence",
         "from typing import Any, Literal, NotRequired, TypedDict",
         "from ._models import Model, each, one, time",
     ]
@@ -369,7 +369,7 @@ def resources() -> str:
 
 
 def class_of(place: str) -> str:
-    return f"Async{''.join(part.capitalize() for part in place.split('.'))}"
+    return f"Async{''.join(part.capitalize() for part in re.split('[._]', place))}"
 
 
 def resource(place: str, of: list[Operation], children: list[str]) -> list[str]:

@@ -123,7 +123,7 @@ def resources() -> dict[str, str]:
             [*(params for params in parts if params), *(class_of(each, methods[each], []) for each in below)]
         )
         body += ("\n" if body else "") + class_of(resource, methods[resource], below)
-        files[f"{resource}.ts"] = imports(body + text) + "\n" + body
+        files[f"{camel(resource)}.ts"] = imports(body + text) + "\n" + body
     files["rollbook.ts"] = client([each for each in methods if "." not in each])
     return files
 
@@ -173,10 +173,10 @@ def imports(body: str) -> str:
 
 def client(names: list[str]) -> str:
     lines = ['import { Client, type ClientOptions } from "../client.js";']
-    lines += [f'import {{ {class_name(each)} }} from "./{each}.js";' for each in sorted(names)]
-    fields = "".join(f"  readonly {each}: {class_name(each)};\n" for each in names)
-    made = "".join(f"    this.{each} = new {class_name(each)}(this);\n" for each in names)
-    exports = "".join(f'\nexport * from "./{each}.js";' for each in sorted(names))
+    lines += [f'import {{ {class_name(each)} }} from "./{camel(each)}.js";' for each in sorted(names)]
+    fields = "".join(f"  readonly {camel(each)}: {class_name(each)};\n" for each in names)
+    made = "".join(f"    this.{camel(each)} = new {class_name(each)}(this);\n" for each in names)
+    exports = "".join(f'\nexport * from "./{camel(each)}.js";' for each in sorted(names))
     return "\n".join(lines) + "\n" + exports + ROLLBOOK % (fields, made)
 
 

@@ -106,6 +106,14 @@ class IdTaken(BadRequest):
     param = "id"
 
 
+class ChangedSince(BadRequest):
+    """In the results of a bulk job that undoes another one: since that job, somebody has changed the user in the same
+    way, so they were left as they are. Change them by hand if you want to."""
+
+    code = "changed_since"
+    message = "The user was changed in the same way since."
+
+
 class TokenInvalid(BadRequest):
     """The one-time token is unknown, was used, replaced or ended, or has expired. Which of these, no one is told. Ask
     for a new one."""
@@ -354,6 +362,13 @@ class ImportLimitReached(Forbidden):
 
     code = "import_limit_reached"
     message = "You have 10 unfinished imports, or the server has 100. Wait, or cancel one."
+
+
+class BulkJobLimitReached(Forbidden):
+    """You have 10 unfinished bulk jobs, or the server has 100. Wait until some are finished, or cancel one."""
+
+    code = "bulk_job_limit_reached"
+    message = "You have 10 unfinished bulk jobs, or the server has 100. Wait, or cancel one."
 
 
 class NotYourself(Forbidden):

@@ -72,6 +72,8 @@ TABLES = (
     "webhook_deliveries",
     "webhook_hours",
     "webhook_replays",
+    "bulk_jobs",
+    "bulk_job_parts",
     "imports",
     "import_refusals",
     "webhook_inbox",
@@ -194,6 +196,8 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
         job = http.post(
             "/v1/imports?events=summary", content=b'{}\n{"name": "Quiet", "email": "quiet@example.org"}'
         ).headers["location"]
+        changed = {"action": "setup_links", "ids": [limited["id"]]}
+        assert http.post("/v1/bulk-jobs", json=changed).status_code == 201
         until = time.monotonic() + 60
         while http.get(job).json()["status"] != "finished":
             assert time.monotonic() < until

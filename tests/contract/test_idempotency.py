@@ -15,6 +15,7 @@ import pytest
 
 from rollbook.api.routes import ROUTES
 from tests.contract.expect import refused
+from tests.contract.paths import JOB
 from tests.engines import once as once_engine
 from tests.factors import App
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_update, new_user, running
@@ -108,6 +109,8 @@ def posts(http: httpx2.Client, path: str) -> dict[str, Post]:
         "/v1/groups/{groupId}/members": Post(
             f"/v1/groups/{group}/members", {"members": [{"user_id": user["id"]}]}, 200, "group.member_added"
         ),
+        "/v1/bulk-jobs": Post("/v1/bulk-jobs", {"action": "suspend", "ids": [user["id"]]}, 201, "/v1/bulk-jobs"),
+        JOB + "/undo": Post(f"/v1/bulk-jobs/{ended_job(http)}/undo", None, 201, "/v1/bulk-jobs"),
         "/v1/keys": Post("/v1/keys", {"name": "made once"}, 201, "key.created"),
         "/v1/keys/{keyId}/rotate": Post(f"/v1/keys/{key}/rotate", {"overlap": 60}, 201, "key.rotated"),
         "/v1/webhooks": Post("/v1/webhooks", {"url": "inbox"}, 201, "webhook.created"),
@@ -127,6 +130,12 @@ def posts(http: httpx2.Client, path: str) -> dict[str, Post]:
     }
 
 
+def ended_job(http: httpx2.Client) -> str:
+    id = http.post("/v1/bulk-jobs", json={"action": "suspend", "filter": {"email": "nobody@example.com"}}).json()["id"]
+    wait_until(lambda: http.get(f"/v1/bulk-jobs/{id}").json()["finished_at"])
+    return id
+
+
 def long_import(http: httpx2.Client) -> str:
     """One that takes seconds."""
     lines = (f'{{"name":"A","email":"a{number}@example.com"}}\n' for number in range(100_000))
@@ -135,8 +144,8 @@ def long_import(http: httpx2.Client) -> str:
     return answer.json()["id"]
 
 
-ELSEWHERE = {"/v1/sessions/refresh", "/v1/tokens/request"}
-"""test_app_sessions, test_requested_tokens: they write no event themselves, and add to no list."""
+ELSEWHERE = {"/v1/sessions/refresh", "/v1/tokens/request", JOB + "/cancel"}
+"""test_app_sessions, test_requested_tokens, test_bulk_job_parts: they write no event themselves, and add to no list."""
 
 
 @pytest.mark.parametrize(

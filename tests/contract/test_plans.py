@@ -49,6 +49,7 @@ MADE_ELSEWHERE = (
     "{factorId}",
     "{tokenId}",
     "{importId}",
+    "{jobId}",
     "{requestId}",
     "{deliveryId}",
     "{replayId}",

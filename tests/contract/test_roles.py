@@ -45,6 +45,12 @@ POST /v1/imports                 member no                    viewer no         
 GET /v1/imports/{importId}       member no                    viewer no                    admin missing               owner missing
 GET /v1/imports/{importId}/report member no                   viewer no                    admin missing               owner missing
 POST /v1/imports/{importId}/cancel member no                  viewer no                    admin missing               owner missing
+GET /v1/bulk-jobs                member no                    viewer no                    admin yes                   owner yes
+POST /v1/bulk-jobs               member no                    viewer no                    admin yes                   owner yes
+GET /v1/bulk-jobs/{jobId}        member no                    viewer no                    admin missing               owner missing
+GET /v1/bulk-jobs/{jobId}/results member no                   viewer no                    admin missing               owner missing
+POST /v1/bulk-jobs/{jobId}/cancel member no                   viewer no                    admin missing               owner missing
+POST /v1/bulk-jobs/{jobId}/undo  member no                    viewer no                    admin missing               owner missing
 GET /metrics                     member no                    viewer no                    admin yes                   owner yes
 GET /v1/users/{userId}           member yes no no             viewer yes yes yes           admin yes yes yes           owner yes yes yes
 PUT /v1/users/{userId}           member yes no no             viewer yes no no             admin yes yes no            owner yes yes yes
@@ -148,6 +154,7 @@ def test_the_table_has_every_row_every_role_and_every_target() -> None:
         for row in WITH_KEY
         if "{" not in row
         or "{importId}" in row
+        or "{jobId}" in row
         or "{requestId}" in row
         or "{eventId}" in row
         or ("{groupId}" in row and "{userId}" not in row)
@@ -195,6 +202,7 @@ class People:
         path = (
             path.replace("{userId}", about["id"])
             .replace("{importId}", ids.new("imp"))
+            .replace("{jobId}", ids.new("job"))
             .replace("{requestId}", "req_" + "0" * 24)
         )
         if "{eventId}" in path:
@@ -275,6 +283,8 @@ class People:
                 return {"name": "New", "email": f"{number}@example.com", "password": "securepassword123"}
             case "POST /v1/users/bulk":
                 return {"operations": [{"op": "create", "name": "New", "email": f"{number}@example.com"}]}
+            case "POST /v1/bulk-jobs":
+                return {"action": "suspend", "filter": {"email": f"{number}@example.com"}}
             case "POST /v1/users/verify-password":
                 return {"email": self.bystander["email"], "password": self.bystander["password"]}
             case "POST /v1/sessions":

@@ -34,6 +34,7 @@ from tests.contract.paths import (
     FACTORS,
     GROUP,
     IMPORT,
+    JOB,
     KEY,
     MEMBER,
     MEMBERS,
@@ -46,6 +47,7 @@ from tests.contract.paths import (
 from tests.engines import once
 from tests.factors import App, enrolled
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_token, new_update, new_user, running
+from tests.nodes.pair import wait_until
 from tests.visitor import signed_in
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -174,6 +176,14 @@ class World:
         assert self.http.post(path + "/cancel").status_code == 200
         return path
 
+    def new_job(self) -> str:
+        """Its path, when it has ended."""
+        made = self.http.post("/v1/bulk-jobs", json=BODIES["POST /v1/bulk-jobs"])
+        assert made.status_code == 201, made.text
+        path = f"/v1/bulk-jobs/{made.json()['id']}"
+        wait_until(lambda: self.http.get(path).json()["finished_at"])
+        return path
+
     def new_session_id(self) -> str:
         """Of the owner, who signs in."""
         signed_in(self.server).close()
@@ -250,6 +260,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/users/bulk": {
         "operations": [{"op": "create", "name": "Charlie Chaplin", "email": "charlie@example.com"}]
     },
+    "POST /v1/bulk-jobs": {"action": "suspend", "filter": {"email": "nobody@example.com"}},
     "POST /v1/users/verify-password": {"email": "charlie@example.com", "password": "securepassword123"},
     f"PUT {USER}": {"name": "Charles Chaplin"},
     f"PATCH {USER}": {"name": "Charles Chaplin"},
@@ -379,6 +390,12 @@ VALID: dict[str, Callable[[World], Ask]] = {
     f"GET {IMPORT}": lambda world: Ask(world.new_import()),
     f"GET {IMPORT}/report": lambda world: Ask(world.new_import() + "/report"),
     f"POST {IMPORT}/cancel": lambda world: Ask(world.new_import() + "/cancel"),
+    "GET /v1/bulk-jobs": lambda world: Ask("/v1/bulk-jobs"),
+    "POST /v1/bulk-jobs": lambda world: Ask("/v1/bulk-jobs", BODIES["POST /v1/bulk-jobs"]),
+    f"GET {JOB}": lambda world: Ask(world.new_job()),
+    f"GET {JOB}/results": lambda world: Ask(world.new_job() + "/results"),
+    f"POST {JOB}/cancel": lambda world: Ask(world.new_job() + "/cancel"),
+    f"POST {JOB}/undo": lambda world: Ask(world.new_job() + "/undo"),
     "GET /v1/events": lambda world: Ask("/v1/events"),
     "GET /v1/events/{eventId}": lambda world: Ask(f"/v1/events/{new_update(world.http)}"),
     "POST /v1/events/{eventId}/revert": lambda world: Ask(f"/v1/events/{new_update(world.http)}/revert", {}),
@@ -529,6 +546,7 @@ def concrete(world: World, path: str) -> str:
         "{replayId}": ids.new("replay"),
         "{importId}": ids.new("imp"),
         "{eventId}": ids.new("evt"),
+        "{jobId}": ids.new("job"),
         "{requestId}": "req_" + "0" * 24,
     }
     for braces, item in items.items():
@@ -708,6 +726,7 @@ def unknown(world: World, route: Route) -> httpx2.Response:
         "replayId": "replay",
         "importId": "imp",
         "eventId": "evt",
+        "jobId": "job",
     }
     path = re.sub(
         r"{(\w+)}", lambda name: ids.new(kinds[name[1]]), route.path.replace("{requestId}", "req_" + "0" * 24)
@@ -723,6 +742,10 @@ def unknown_owner(world: World, route: Route) -> httpx2.Response:
 
 def unknown_group(world: World, route: Route) -> httpx2.Response:
     return world.http.get(route.path, params={"group": ids.new("group")})
+
+
+def job_of_unknown_group(world: World, route: Route) -> httpx2.Response:
+    return world.http.post(route.path, json={"action": "suspend", "filter": {"group": ids.new("group")}})
 
 
 def stale(world: World, route: Route) -> httpx2.Response:
@@ -1076,6 +1099,7 @@ OTHERWISE: dict[tuple[str, type[ApiError]], Provoke] = {
     ("GET /v1/users", errors.NotFound): unknown_group,
     ("GET /v1/users/count", errors.NotFound): unknown_group,
     ("GET /v1/exports", errors.NotFound): unknown_group,
+    ("POST /v1/bulk-jobs", errors.NotFound): job_of_unknown_group,
     ("GET /v1/groups", errors.NotFound): unknown_owner,
     **{(row, errors.ExternalIdTaken): taken_by_group for row in ("POST /v1/groups", f"PUT {GROUP}", f"PATCH {GROUP}")},
     ("GET /v1/keys", errors.NotFound): unknown_owner,
@@ -1108,7 +1132,7 @@ OTHERWISE: dict[tuple[str, type[ApiError]], Provoke] = {
     (f"POST {USER}/suspend", errors.LastOwner): last_owner_in_a_race,
 }
 # /health/ready answers in its own form; test_operations provokes it. test_bulk has atomic operations, test_exports and
-# test_users have an export that is large enough to go on, test_imports many imports and a disk without room, test_keys
+# test_users have an export that is large enough to go on, test_imports many imports and a disk without room, test_bulk_job_parts many jobs, test_keys
 # a user with many keys, test_groups many groups, test_webhooks one with many webhooks, test_webhook_deliveries one with many replays,
 # test_history events that can't be put back, and a log that begins late, test_factor_duty a role that needs a second factor, test_events and test_event_positions a log with a retention, test_event_stream many who follow it, and test_requests
 # ten who follow the request log.
@@ -1136,6 +1160,7 @@ ELSEWHERE = {
     ("POST /v1/users/bulk", errors.BulkRefused),
     ("GET /v1/exports", errors.ExportRunning),
     (f"GET {USER}/export", errors.ExportRunning),
+    *((row, errors.BulkJobLimitReached) for row in ("POST /v1/bulk-jobs", f"POST {JOB}/undo")),
     ("POST /v1/imports", errors.ImportLimitReached),
     ("POST /v1/imports", errors.StorageUnavailable),
     *((row, errors.GroupLimitReached) for row in ("POST /v1/groups", f"POST {MEMBERS}", f"PUT {MEMBER}")),

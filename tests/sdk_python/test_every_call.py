@@ -13,6 +13,7 @@ from rollbook_client import AsyncPager, AsyncRollbook, Pager, Rollbook
 from rollbook_client.errors import APIError
 from rollbook_client.types import (
     AddedMembers,
+    BulkJob,
     BulkResults,
     ConsumedToken,
     Count,
@@ -169,6 +170,12 @@ SCRIPT: list[Call] = [
     ("events.get", path(event_id="renamed"), Event),
     ("users.get", lambda found: {"user_id": found["user"].id, "at": found["renamed"].id}, User),
     ("events.revert", path(event_id="renamed"), RevertedEvent),
+    ("bulk_jobs.create=change", given(action="suspend", filter={"email": "nobody@example.com"}), BulkJob),
+    ("bulk_jobs.get", path(job_id="change"), BulkJob),
+    ("bulk_jobs.list", given(), BulkJob),
+    ("bulk_jobs.cancel", path(job_id="change"), BulkJob),
+    ("bulk_jobs.undo", path(job_id="change"), BulkJob),
+    ("events.list", given(limit=5), None),
     ("users.delete", path(user_id="user"), None),
     ("users.restore", path(user_id="user"), User),
     ("server.live", given(), Health),

@@ -103,7 +103,8 @@ SMALL = {
     "webhooks": "500 of a server at most",
     "token_requests": "10,000 at most, for a moment",
     "imports": "1,000 that have ended, and 100 that wait or run: what is more is removed within seconds",
-    "all_of_them": "imports",
+    "bulk_jobs": "the same",
+    "all_of_them": "imports and bulk jobs",
     "json_each": "what the statement itself brings",
     **dict.fromkeys(("webhook_cursors", "w", "c"), "webhooks and their cursors: 500 at most"),
     "main.user_search_config": "FTS5's own, one row",
@@ -133,7 +134,8 @@ class Calls:
         assert response.status == status or (not status and response.status < 300), (method, target, response.body)
         self.links = re.findall(rb"<[^>]*(/v1/[^>]*)>", response.head)
         if response.stream is not None:
-            return json.loads(b"".join([part async for part in response.stream.chunks]))
+            body = b"".join([part async for part in response.stream.chunks])
+            return None if b"ndjson" in response.head else json.loads(body)
         return json.loads(response.body) if response.body.startswith((b"{", b"[")) else None
 
 
@@ -239,6 +241,7 @@ async def everything(call: Calls) -> None:
         },
     )
     await call("PUT", f"/v1/users/{id}", {"role": "member"})
+    await change_many(call, id, made[2]["id"])
     await call("PUT", f"/v1/users/{id}/password", {"password": "another-good-one"})
     await call("POST", "/v1/users/verify-password", {"email": "bob@example.com", "password": "another-good-one"})
     factors = f"/v1/users/{id}/second-factors"
@@ -300,6 +303,31 @@ async def everything(call: Calls) -> None:
     await call("DELETE", f"/v1/groups/{group}")
     for job in call.app._jobs.jobs:
         await job.step()
+
+
+async def change_many(call: Calls, *ids: str) -> None:
+    """Bulk jobs of each kind, and what undoes them."""
+    [step] = [job.step for job in call.app._jobs.jobs if job.name == "bulk jobs"]
+    asked: list[dict[str, Any]] = [
+        {"action": "metadata", "filter": {"metadata": ["plan:pro"]}, "metadata": {"plan": "team"}},
+        {"action": "role", "role": "viewer", "ids": ids},
+        {"action": "suspend", "ids": ids},
+        {"action": "delete", "ids": ids},
+        {"action": "setup_links", "ids": ids},
+    ]
+    for body in asked:
+        path = f"/v1/bulk-jobs/{(await call('POST', '/v1/bulk-jobs', body))['id']}"
+        while await step():
+            pass
+        assert (await call("GET", path))["status"] == "finished"
+        for query in ("", "?result=changed", "?result=refused"):
+            await call("GET", f"{path}/results{query}", status=200)
+        if body["action"] not in ("metadata", "setup_links"):
+            await call("POST", f"{path}/undo")
+            while await step():
+                pass
+        await call("POST", f"{path}/cancel")
+    await call("GET", "/v1/bulk-jobs")
 
 
 async def provision(call: Calls, id: str) -> None:

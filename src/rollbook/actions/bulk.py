@@ -51,7 +51,7 @@ class OperationResult(NamedTuple):
     token: IssuedToken | None = None
 
 
-class _Planned(NamedTuple):
+class Plan(NamedTuple):
     """The write of an action that has done all that comes before it."""
 
     fn: Callable[..., Awaitable[User | IssuedToken | None]]
@@ -80,8 +80,8 @@ async def bulk_users(
         )
     if count is not None and not on.settings.bulk_counts_as_one:
         await count(len(operations))
-    planning = on.writing(_planned)
-    plans = [await _plan(planning, by, operation) for operation in operations]
+    planning = on.writing(planned)
+    plans = [await plan(planning, by, operation) for operation in operations]
     if atomic:
         _all_or_none(plans)
     # Hashing takes seconds, in which the key may have ended, or its user got another role.
@@ -91,21 +91,22 @@ async def bulk_users(
     return await on.write(_do, by, operations, plans, atomic)
 
 
-async def _planned(fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+async def planned(fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
     """Instead of `Database.write`."""
-    return _Planned(fn, args)
+    return Plan(fn, args)
 
 
-async def _plan(planning: Rollbook, by: Principal, operation: Operation) -> _Planned | ApiError:
-    """Raises what is wrong with the server, not with the operation: then it would fail the others as well."""
+async def plan(planning: Rollbook, by: Principal, operation: Operation) -> Plan | ApiError:
+    """The write of an operation, or why there is none; `planning` writes by `planned`. Raises what is wrong with the
+    server, not with the operation: then it would fail the others as well."""
     if operation.refused is not None:
         return operation.refused
     try:
-        plan: Any = await _ACTIONS[operation.op](planning, by, operation)
+        made: Any = await _ACTIONS[operation.op](planning, by, operation)
     except ApiError as error:
         return _of_operation(error)
-    assert isinstance(plan, _Planned)  # an action writes as its last step
-    return plan
+    assert isinstance(made, Plan)  # an action writes as its last step
+    return made
 
 
 _ACTIONS: dict[str, Callable[[Rollbook, Principal, Any], Awaitable[Any]]] = {
@@ -120,13 +121,13 @@ _ACTIONS: dict[str, Callable[[Rollbook, Principal, Any], Awaitable[Any]]] = {
 
 
 async def _do(
-    tx: Tx, by: Principal, operations: Sequence[Operation], plans: Sequence[_Planned | ApiError], atomic: bool
+    tx: Tx, by: Principal, operations: Sequence[Operation], plans: Sequence[Plan | ApiError], atomic: bool
 ) -> list[OperationResult]:
     await user_records.expect(tx, sum(operation.op == "create" for operation in operations))
     # The caller's own user, too: to create something for others locks it.
     ids = [operation.id for operation in operations if operation.id]
     await user_records.take_turns_for_all(tx, [*ids, by.user_id])
-    done = [plan if isinstance(plan, ApiError) else await _attempt(tx, plan) for plan in plans]
+    done = [plan if isinstance(plan, ApiError) else await attempt(tx, plan) for plan in plans]
     if atomic:
         _all_or_none(done)
     return [_result(operation.op, result) for operation, result in zip(operations, done, strict=True)]
@@ -140,7 +141,8 @@ def _result(op: str, result: User | IssuedToken | None | ApiError) -> OperationR
     return OperationResult(op, result)
 
 
-async def _attempt(tx: Tx, plan: _Planned) -> User | IssuedToken | None | ApiError:
+async def attempt(tx: Tx, plan: Plan) -> User | IssuedToken | None | ApiError:
+    """Do what was planned, all of it or nothing."""
     try:
         return await tx.attempt(plan.fn, *plan.args)
     except ApiError as error:

@@ -204,6 +204,8 @@ def field_hook(password_min_length: int) -> Hook:
             return arguments.TokenData(_token_data(value))
         if kind is arguments.WebhookHeaders:
             return _webhook_headers(value)
+        if kind in _LISTS:
+            return _FROM_TEXT[kind](",".join(_texts(value)))
         if not isinstance(value, str):
             raise ValueError("must be a string")
         if kind is arguments.NewPassword:
@@ -211,6 +213,12 @@ def field_hook(password_min_length: int) -> Hook:
         return _FROM_FIELD[kind](value)
 
     return hook
+
+
+def _texts(value: Any) -> list[str]:
+    if not isinstance(value, list) or not value or not all(isinstance(each, str) and each for each in value):
+        raise ValueError("must be a list of strings")
+    return value
 
 
 def text_hook(kind: type, value: str) -> Any:
@@ -429,7 +437,10 @@ _FROM_FIELD: dict[type, Callable[[str], Any]] = {
     arguments.WebhookUrl: _webhook_url,
     arguments.EventPattern: _event_pattern,
     arguments.RedirectUrl: _redirect_url,
+    arguments.SearchText: _search_text,
 }
+_LISTS = (arguments.MetadataFilter, arguments.Ids)
+"""Texts with commas in a query, and lists in a body."""
 _FROM_TEXT: dict[type, Callable[[str], Any]] = {
     arguments.Time: _time,
     arguments.SearchText: _search_text,
@@ -471,7 +482,12 @@ def _faults(kind: type[Struct], given: Mapping[str, Any], hook: Hook) -> list[Fa
         try:
             msgspec.convert(given[name], field.type, dec_hook=hook)
         except ValidationError as problem:
-            faults.append(Fault(name, _message(name, str(problem), field.type)))
+            inner = given[name]
+            kinds = [each for each in get_args(field.type) if isinstance(each, type) and issubclass(each, Struct)]
+            if kinds and isinstance(inner, dict):
+                faults += [_within(name, fault) for fault in _faults(kinds[0], inner, hook)]
+            else:
+                faults.append(Fault(name, _message(name, str(problem), field.type)))
     faults += _at_odds(kind, given)
     refused: Mapping[str, str] = getattr(kind, "refused", {})
     for name in given:
@@ -481,6 +497,13 @@ def _faults(kind: type[Struct], given: Mapping[str, Any], hook: Hook) -> list[Fa
                 Fault(shortened(name), refused.get(name) or f"{quoted(name)} is not a field of this request. {allowed}")
             )
     return faults
+
+
+def _within(name: str, fault: Fault) -> Fault:
+    """A fault of the object that a field holds."""
+    path = f"{name}.{fault.param}"
+    rest = fault.message.removeprefix(f"{fault.param} ")
+    return Fault(path, fault.message if rest == fault.message else f"{path} {rest}")
 
 
 _WORDS = {

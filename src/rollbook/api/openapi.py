@@ -87,7 +87,7 @@ def words(route: Route) -> tuple[str, str]:
 
 
 def tag(route: Route) -> str:
-    return route.path.split("/")[2].capitalize() if route.path.startswith("/v1/") else "Operations"
+    return route.path.split("/")[2].replace("-", " ").capitalize() if route.path.startswith("/v1/") else "Operations"
 
 
 def errors_of(route: Route) -> list[type[ApiError]]:
@@ -406,6 +406,8 @@ def _without_default(schema: Schema) -> Schema:
     if "default" not in schema:
         return schema
     schema = dict(schema)
+    if schema["default"] is None:  # optional
+        return dict(schema["anyOf"][0])
     default = json.dumps(schema.pop("default"))
     return {**schema, "description": f"{schema['description']} Default: `{default}`."}
 
@@ -440,17 +442,19 @@ def _leaving(schema: Schema) -> Schema:
 
 
 def _of_event_objects(found: Schema) -> Schema:
-    """The fields of what an event is about. One schema for users, groups, keys, sessions, tokens, webhooks and imports:
-    a union would have generated clients refuse what later versions add."""
+    """The fields of what an event is about. One schema for users, groups, keys, sessions, tokens, webhooks, imports and
+    bulk jobs: a union would have generated clients refuse what later versions add."""
     properties: Schema = {}
-    for kind in ("User", "Group", "Key", "Session", "Token", "Webhook", "Import"):
+    for kind in ("User", "Group", "Key", "Session", "Token", "Webhook", "Import", "BulkJob"):
         properties |= {
             name: field
             for name, field in found[kind]["properties"].items()
-            if name not in properties
-            and name not in ("key", "deleted_at", "unknown_fields", "token", "secret", "health", "report_url")
+            if name not in properties and name not in _NOT_IN_EVENTS
         }
     return properties | found["EventObject"]["properties"]
+
+
+_NOT_IN_EVENTS = ("key", "deleted_at", "unknown_fields", "token", "secret", "health", "report_url", "results_url")
 
 
 def _typed(schema: Schema) -> Schema:

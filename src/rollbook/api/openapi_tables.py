@@ -97,6 +97,7 @@ TAGS: dict[str, str] = {
     "Groups": "Groups of users, such as teams, and their members.",
     "Keys": "API keys, with scopes, allowed IPs, rate limits and expiry.",
     "Tokens": "One-time tokens: invitations, password resets, confirmed emails and sign-in links.",
+    "Bulk jobs": "Changes of many users in the background, chosen by filters or IDs, with progress, results and undo.",
     "Imports": "Files of users that the server imports in the background: with password hashes, upsert, dry run "
     "and a report.",
     "Webhooks": "Endpoints to which events are sent: signed as specified by Standard Webhooks, and in order for "
@@ -250,6 +251,7 @@ _PARAMETERS: list[Schema] = [
     in_path("keyId", "ID of the API key, or `current` for the key that sends the request.", examples.KEY_ID, "current"),
     in_path("webhookId", "ID of the webhook.", examples.WEBHOOK_ID),
     in_path("deliveryId", "ID of the delivery.", examples.DELIVERY_ID),
+    in_path("jobId", "ID of the bulk job.", examples.JOB_ID),
     in_path("importId", "ID of the import.", examples.IMPORT_ID),
     in_path("replayId", "ID of the replay.", examples.REPLAY_ID),
     in_path("eventId", "ID of the event.", examples.EVENT_ID),
@@ -437,6 +439,13 @@ DELIVERED = LISTED_DELIVERY | {
     "response": {"content_type": "text/plain", "body": "Internal error"},
 }
 IMPORT = {**examples.IMPORT, "report_url": f"https://api.example.com/v1/imports/{examples.IMPORT_ID}/report"}
+BULK_JOB = {
+    **examples.BULK_JOB,
+    "role": None,
+    "metadata": None,
+    "redirect_url": None,
+    "results_url": f"https://api.example.com/v1/bulk-jobs/{examples.JOB_ID}/results",
+}
 REPLAY = {
     "id": examples.REPLAY_ID,
     "webhook_id": examples.WEBHOOK_ID,
@@ -563,6 +572,9 @@ EXAMPLES: dict[str, Any] = {
     "Delivery": DELIVERED,
     "DeliveryRequest": DELIVERED["request"],
     "DeliveryResponse": DELIVERED["response"],
+    "BulkJobCreate": {"action": "suspend", "filter": {"created_before": "2022-01-01T00:00:00Z"}, "confirm_count": 1204},
+    "BulkFilter": {"status": "active", "created_before": "2022-01-01T00:00:00Z"},
+    "BulkJob": BULK_JOB,
     "Import": IMPORT,
     "Replay": REPLAY,
     "Webhook": {**LISTED_WEBHOOK, "secret": examples.WEBHOOK_SECRET},
@@ -648,6 +660,7 @@ LISTS: dict[str, list[Any]] = {
     "LoggedRequest": [LOGGED],
     "Webhook": [LISTED_WEBHOOK],
     "Delivery": [LISTED_DELIVERY],
+    "BulkJob": [BULK_JOB],
     "Import": [IMPORT],
     "Replay": [REPLAY],
     "Event": [RENAMED],
@@ -680,6 +693,16 @@ FILE: dict[str, Schema] = {
     }
 }
 
+_RESULT = {
+    "user_id": CHARLIE_ID,
+    "name": "Charlie Chaplin",
+    "email": "charlie@example.com",
+    "result": "refused",
+    "code": "insufficient_scope",
+    "reason": "Only owners can change an owner.",
+    "url": None,
+    "expires_at": None,
+}
 # Bodies that are not JSON objects: the content type, what it holds, and an example.
 TEXTS: dict[str, list[tuple[str, str, str]]] = {
     "follow_events": [
@@ -698,6 +721,19 @@ TEXTS: dict[str, list[tuple[str, str, str]]] = {
             "With `format=csv`: a table with a header (RFC 4180). Cells that a spreadsheet would take for a "
             "formula begin with `'`.",
             EXPORTED_TABLE,
+        ),
+    ],
+    "get_bulk_job_results": [
+        (
+            "application/x-ndjson",
+            "A JSON object per line, with `user_id`, `name`, `email`, `result`, `code`, `reason`, `url` and "
+            "`expires_at`: the last two are those of the user's link.",
+            json.dumps(_RESULT) + "\n",
+        ),
+        (
+            "text/csv",
+            "The same with `format=csv`.",
+            f"{','.join(_RESULT)}\r\n{','.join(value or '' for value in _RESULT.values())}\r\n",
         ),
     ],
     "report_import": [

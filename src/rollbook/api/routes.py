@@ -11,6 +11,7 @@ from rollbook.actions import (
     app_sessions,
     audit,
     bulk,
+    bulk_jobs,
     events,
     exports,
     groups,
@@ -32,6 +33,8 @@ from rollbook.actions import (
     webhooks,
 )
 from rollbook.actions.arguments import (
+    BulkJobCreate,
+    BulkJobResults,
     ChallengeAnswer,
     Credentials,
     EventRevert,
@@ -44,6 +47,7 @@ from rollbook.actions.arguments import (
     KeyCreate,
     KeyRotation,
     KeyUpdate,
+    ListBulkJobs,
     ListDeliveries,
     ListEvents,
     ListGroups,
@@ -86,6 +90,7 @@ from rollbook.api.route import Route, Special, at, delete, get, patch, post, put
 from rollbook.api.types import (
     AddedMembers,
     Bulk,
+    BulkJob,
     BulkResults,
     ConsumedToken,
     Count,
@@ -434,6 +439,29 @@ TABLE: dict[str, list[Route]] = {
     "/v1/webhooks/{webhookId}/replays/{replayId}": [
         get(webhook_replays.get_replay, "webhooks:read", None, Replay, show.replay),
         delete(webhook_replays.cancel_replay, "webhooks:write"),
+    ],
+    # ---- bulk jobs
+    "/v1/bulk-jobs": [
+        get(bulk_jobs.list_bulk_jobs, "users:write", ListBulkJobs, list[BulkJob], show.bulk_job_list),
+        post(bulk_jobs.create_bulk_job, "users:write", BulkJobCreate, BulkJob, show.bulk_job_created).but(
+            success=201,
+            errors=(errors.BulkJobLimitReached, errors.NotFound),
+            special=Special(max_body=524_288),
+        ),
+    ],
+    "/v1/bulk-jobs/{jobId}": [
+        get(bulk_jobs.get_bulk_job, "users:write", None, BulkJob, show.bulk_job),
+    ],
+    "/v1/bulk-jobs/{jobId}/results": [
+        get(bulk_jobs.get_bulk_job_results, "users:write", BulkJobResults, str, show.bulk_job_results),
+    ],
+    "/v1/bulk-jobs/{jobId}/cancel": [
+        post(bulk_jobs.cancel_bulk_job, "users:write", None, BulkJob, show.bulk_job),
+    ],
+    "/v1/bulk-jobs/{jobId}/undo": [
+        post(bulk_jobs.undo_bulk_job, "users:write", None, BulkJob, show.bulk_job_created).but(
+            success=201, errors=(errors.BulkJobLimitReached,)
+        ),
     ],
     # ---- events and imports
     "/v1/events": [

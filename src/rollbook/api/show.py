@@ -13,6 +13,7 @@ from msgspec import UNSET
 from rollbook import clock
 from rollbook.actions import arguments
 from rollbook.actions.app_sessions import IssuedSession
+from rollbook.actions.bulk_jobs import Results, UserResult, result_of
 from rollbook.actions.checking import metadata_pair
 from rollbook.actions.groups import GroupPage, MemberPage, Put
 from rollbook.actions.imports import Report
@@ -31,6 +32,7 @@ from rollbook.api.call import Call
 from rollbook.auth import tokens
 from rollbook.http.coding import known_tag
 from rollbook.http.response import JSON, LOCKED, PRIVATE, Response, Stream, line
+from rollbook.records import bulk_jobs as bulk_job_records
 from rollbook.records import (
     events,
     groups,
@@ -45,6 +47,7 @@ from rollbook.records import (
 )
 from rollbook.records import second_factors as factor_records
 from rollbook.records.app_sessions import Verified
+from rollbook.records.bulk_jobs import BulkJob, Refused
 from rollbook.records.events import Event, EventPage
 from rollbook.records.groups import Group, Member
 from rollbook.records.imports import Import
@@ -450,6 +453,60 @@ async def report_csv(report: Report) -> AsyncGenerator[bytes, None]:
     async with aclosing(report.parts) as parts:
         async for part in parts:
             yield spreadsheets.rows([[str(cell or "") for cell in refusal] for refusal in part])
+
+
+# ---- bulk jobs
+
+BULK_RESULTS = ("user_id", "name", "email", "result", "code", "reason", "url", "expires_at")
+
+
+def bulk_job_list(call: Call, found: list[BulkJob]) -> Response:
+    return answer(200, [_bulk_job(call, each) for each in found])
+
+
+def bulk_job(call: Call, found: BulkJob) -> Response:
+    return answer(200, _bulk_job(call, found))
+
+
+def bulk_job_created(call: Call, made: BulkJob) -> Response:
+    return _created(call, f"/v1/bulk-jobs/{made.id}", answer(201, _bulk_job(call, made)))
+
+
+def _bulk_job(call: Call, found: BulkJob) -> types.BulkJob:
+    url = f"{call.services.base_url(call.request)}/v1/bulk-jobs/{found.id}/results"
+    return types.BulkJob(**bulk_job_records.public(found), results_url=url)
+
+
+def bulk_job_results(call: Call, results: Results) -> Response:
+    if results.format == "csv":
+        kind, parts = spreadsheets.CONTENT_TYPE, bulk_results_csv(results, call.services.url)
+    else:
+        kind, parts = "application/x-ndjson", bulk_results_ndjson(results, call.services.url)
+    return Response(200, LOCKED + PRIVATE + line("Content-Type", kind), stream=Stream(parts))
+
+
+async def bulk_results_ndjson(results: Results, base_url: str) -> AsyncGenerator[bytes, None]:
+    async with aclosing(results.parts) as parts:
+        async for part in parts:
+            rows = [dict(zip(BULK_RESULTS, _bulk_result(each, base_url), strict=True)) for each in part]
+            yield b"".join([encode(row) + b"\n" for row in rows])
+
+
+async def bulk_results_csv(results: Results, base_url: str) -> AsyncGenerator[bytes, None]:
+    """RFC 4180. What a spreadsheet would take for a formula, it gets as text."""
+    yield f"{','.join(BULK_RESULTS)}\r\n".encode()
+    async with aclosing(results.parts) as parts:
+        async for part in parts:
+            yield spreadsheets.rows([[cell or "" for cell in _bulk_result(each, base_url)] for each in part])
+
+
+def _bulk_result(found: UserResult, base_url: str) -> tuple[str | None, ...]:
+    """Values of BULK_RESULTS."""
+    code, reason = found.outcome if isinstance(found.outcome, Refused) else (None, None)
+    url = expires_at = None
+    if (link := found.link) is not None:
+        url, expires_at = tokens.link_url(base_url, link.purpose, link.text), clock.format_time(link.expires_at)
+    return found.user_id, found.name, found.email, result_of(found.outcome), code, reason, url, expires_at
 
 
 # ---- webhooks

@@ -535,6 +535,50 @@ class Replay(Struct, frozen=True, kw_only=True):
     finished_at: Annotated[str, moment("When it was done or canceled. Null: it is under way.")] | None
 
 
+class BulkJob(Struct, frozen=True, kw_only=True):
+    """A change of many users: what it does, how far it has come, and what became of the users who are done."""
+
+    id: Annotated[str, identifier("ID of the job.", examples.JOB_ID)]
+    user_id: Annotated[str, identifier("ID of the user who created it. Null: from the command line.", ALICE_ID)] | None
+    key_id: Annotated[str, identifier("ID of the API key it was created with. Null: none.", examples.KEY_ID)] | None
+    action: Annotated[str, open_enum(get_args(arguments.BulkAction), "What is done to each user.")]
+    role: (
+        Annotated[str, says("For `role`: the new role or, if the job undoes another one, the role that is taken back.")]
+        | None
+    )
+    metadata: Annotated[dict[str, Any], says("For `metadata`: keys that are set, or with null removed.")] | None
+    send: Annotated[bool, says("For `setup_links`: whether each link is mailed to its user.")]
+    redirect_url: Annotated[str, uri("For `setup_links`: where users continue afterwards.")] | None
+    filter: (
+        Annotated[
+            dict[str, Any],
+            says("Which users. Of filters by email, external ID, ID or search, only the name is kept. Null: by ID."),
+        ]
+        | None
+    )
+    undoes: Annotated[str, identifier("ID of the job that this one undoes. Null: none.", examples.JOB_ID)] | None
+    status: Annotated[
+        str,
+        open_enum(
+            ("queued", "running", "finished", "failed", "canceled"),
+            "`failed`: it ended early, for the reason in `error`. Users who were changed by then stay so.",
+        ),
+    ]
+    error: Annotated[str, says("Why it failed.")] | None
+    error_code: (
+        Annotated[str, says("Why it failed, for programs: the code of an error.", examples=["user_suspended"])] | None
+    )
+    total: Annotated[int, number("Users of the job.")]
+    done: Annotated[int, number("Users who are done.")]
+    changed: Annotated[int, number("Users who were changed.")]
+    unchanged: Annotated[int, number("Users who were so already.")]
+    refused: Annotated[int, number("Users who could not be changed. The results say why.")]
+    created_at: Annotated[str, moment("When it was created.")]
+    started_at: Annotated[str, moment("When it started. Null: it waits.")] | None
+    finished_at: Annotated[str, moment("When it ended. Null: it waits or runs.")] | None
+    results_url: Annotated[str, uri("Where its results are: a line for each user who is done.")]
+
+
 class Import(Struct, frozen=True, kw_only=True):
     """An import of users: how its file is read, how far it has come, and what became of the records read so far."""
 

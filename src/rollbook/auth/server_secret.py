@@ -32,6 +32,7 @@ Purpose = Literal[
     "cursors",
     "replies",
     "links",
+    "bulk links",
     "fingerprint",
     "devices",
     "webhooks",

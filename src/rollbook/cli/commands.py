@@ -23,6 +23,7 @@ COMMANDS = (
         "events",
         "webhooks",
         "imports",
+        "bulk",
         "logs",
         "usage",
         "api",

@@ -270,7 +270,8 @@ def _headers(given: list[str]) -> dict[str, str | None]:
     return {name.strip(): value.strip() or None for name, _, value in found}
 
 
-def _metadata(given: list[str]) -> dict[str, str | None]:
+def metadata_of(given: list[str]) -> dict[str, str | None]:
+    """By name. One without a value is to be removed. Raises ValueError."""
     found = [each.partition("=") for each in given]
     if wrong := [given[at] for at, (name, equals, _) in enumerate(found) if not name or not equals]:
         raise ValueError(f"use NAME=TEXT, such as plan=team, not {wrong[0]!r}.")
@@ -300,9 +301,9 @@ _NAMED = {
 _HELD: dict[Any, Writing] = {
     WebhookHeaders: Writing("NAME:VALUE", _headers, "`NAME:` removes one. Can be repeated.", is_repeated=True),
     MetadataFilter: Writing("KEY=VALUE", _metadata_query, "Can be repeated.", is_repeated=True),
-    Metadata: Writing("NAME=TEXT", _metadata, "Can be repeated.", is_repeated=True),
-    TokenData: Writing("NAME=TEXT", _metadata, "Can be repeated.", is_repeated=True),
-    MetadataPatch: Writing("NAME=TEXT", _metadata, "`NAME=` removes one. Can be repeated.", is_repeated=True),
+    Metadata: Writing("NAME=TEXT", metadata_of, "Can be repeated.", is_repeated=True),
+    TokenData: Writing("NAME=TEXT", metadata_of, "Can be repeated.", is_repeated=True),
+    MetadataPatch: Writing("NAME=TEXT", metadata_of, "`NAME=` removes one. Can be repeated.", is_repeated=True),
     LimitText: Writing("LIMIT", _limit, "`default`: the default."),
 }
 

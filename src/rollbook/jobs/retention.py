@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 
 from rollbook import clock
-from rollbook.actions import groups, imports, password_costs
+from rollbook.actions import bulk_jobs, groups, imports, password_costs
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.actions.users import expire
@@ -197,6 +197,7 @@ JOBS = (
     ("fold usage", 60.0, fold_usage),
     ("expire request log", 60.0, expire_request_log),
     ("expire deliveries", 5.0, expire_deliveries),
+    ("expire bulk jobs", 60.0, bulk_jobs.expire),
     ("expire imports", 5.0, imports.expire),
     ("forget members of deleted groups", 5.0, groups.forget_members),
     ("erase usage", 30.0, erase_usage),

@@ -9,8 +9,9 @@ from rollbook.actions.resealing import Resealing
 from rollbook.api.call import Services
 from rollbook.api.idempotency import renew_claims
 from rollbook.gate import Gate
-from rollbook.jobs import backups, import_starter, retention, token_requests
+from rollbook.jobs import backups, bulk_jobs, import_starter, retention, token_requests
 from rollbook.jobs.backups import Backups
+from rollbook.jobs.bulk_jobs import BulkJobs
 from rollbook.jobs.import_starter import ImportStarter
 from rollbook.jobs.loop import Job, Jobs, Step
 from rollbook.jobs.token_requests import TokenRequests
@@ -42,6 +43,8 @@ def jobs(on: Services, gate: Gate, site: Site, flush: UsageFlush, gauge: Step, f
         found.append(Job("keys that expire", 60.0, partial(key_expiry.give_notice, on), leased=True))
         found.append(Job("signing keys", 60.0, partial(access_tokens.rotate, on), leased=True))
         found.append(Job("secrets sealed again", 60.0, Resealing(on).step, leased=True))
+        changing = BulkJobs(on)
+        found.append(Job("bulk jobs", bulk_jobs.PAUSE, changing.step, leased=True, woken=changing.woken))
         running = ImportStarter(on)
         found.append(Job("imports", import_starter.PAUSE, running.step))
         last.append(running.stop)

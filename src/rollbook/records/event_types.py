@@ -209,6 +209,13 @@ TYPES: dict[str, EventType] = {
         more="Recorded when the export begins. `count` says how many users match. Of filters by email, ID or search, "
         "only the name is kept.",
     ),
+    "bulk_job.finished": EventType(
+        "A bulk job has ended.",
+        examples.BULK_JOB,
+        user_id=examples.ALICE_ID,
+        more="`status` is finished, failed or canceled; the counts say what became of the users. The events of the "
+        "users have the ID of the job as `request_id`.",
+    ),
     "import.finished": EventType(
         "An import of users has ended.",
         examples.IMPORT,

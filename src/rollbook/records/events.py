@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -132,6 +132,8 @@ SLICE = 16
 
 # Not numbered (?1): Python 3.12.0 to 3.12.3 warns of those.
 SEQ = "SELECT seq FROM events WHERE id = ? UNION ALL SELECT seq FROM erased_events WHERE id = ?"
+# The empty text keeps the index of types out of it: a user has few events.
+LAST_REQUEST = "SELECT request_id FROM events WHERE user_id = ? AND type || '' IN ({}) ORDER BY seq DESC LIMIT 1"
 BY_ID = f"SELECT seq, {COLUMNS} FROM events WHERE id = ?"
 AT = f"SELECT seq, {COLUMNS} FROM events WHERE seq = ?"
 OF_USER = f"SELECT seq, {COLUMNS} FROM events WHERE seq > ? AND user_id = ? AND seq <= ? ORDER BY seq LIMIT ?"
@@ -337,6 +339,13 @@ def selects(asked: Selection, event: Event) -> bool:
 async def latest(queries: Queries, limit: int, user_id: str | None = None) -> EventPage:
     """The newest first, of a user or of all."""
     return await page(queries, Selection(user_id=user_id), limit, newest_first=True)
+
+
+async def last_request(queries: Queries, user_id: str, types: Sequence[str]) -> str | None:
+    """The ID of the request or job behind the last event of these types about a user: empty for the command line.
+    None: there is no such event."""
+    row = await queries.one(LAST_REQUEST.format(", ".join("?" * len(types))), user_id, *types)
+    return None if row is None else row[0] or ""
 
 
 async def find(queries: Queries, id: str) -> Event | None:

@@ -16,6 +16,7 @@ TOKEN_ID = "tok_065n19t5rh1ut9c6n8p2q4v7eg"
 KEY_ID = "key_065n19esg1vsvaetc6pc73vuso"
 SESSION_ID = "ses_065n19qk2l1v7fm8c0t3b5d6eg"
 WEBHOOK_ID = "webhook_065n1avd4p1q9h2v5c8m3k7r6g"
+JOB_ID = "job_065n1d2k5m8q3t6u9v2b4f7h1s"
 IMPORT_ID = "imp_065n1c7m8h1u9f3s6d2q5b8k4g"
 GROUP_ID = "group_065n1e8q5o1v3g7m2h9c4t0d6s"
 FACTOR_ID = "fac_065n1f3k9s1t7b2m5h8c0v4d6g"
@@ -144,6 +145,26 @@ WEBHOOK: dict[str, Any] = webhooks.in_events(
     )
 )
 EXPORTED: dict[str, Any] = {"count": 1500, "filters": {"role": "member"}, "with_hashes": False}
+BULK_JOB: dict[str, Any] = {
+    "id": JOB_ID,
+    "user_id": ALICE_ID,
+    "key_id": KEY_ID,
+    "action": "suspend",
+    "undoes": None,
+    "status": "finished",
+    "error": None,
+    "error_code": None,
+    "total": 1204,
+    "done": 1204,
+    "changed": 1202,
+    "unchanged": 1,
+    "refused": 1,
+    "created_at": "2023-10-27T10:50:00Z",
+    "started_at": "2023-10-27T10:50:00Z",
+    "finished_at": "2023-10-27T10:50:01Z",
+    "send": False,
+    "filter": {"status": "active", "created_before": "2022-01-01T00:00:00Z"},
+}
 IMPORT: dict[str, Any] = {
     "id": IMPORT_ID,
     "user_id": ALICE_ID,

@@ -18,6 +18,7 @@ NAMES = {
     "limit": "Rate limits",
     "webhook": "Webhooks",
     "users": "Exports",
+    "bulk_job": "Bulk jobs",
     "import": "Imports",
     "server": "Server",
 }

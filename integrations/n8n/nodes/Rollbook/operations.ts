@@ -3213,6 +3213,10 @@ export const properties: INodeProperties[] = [
 						value: "*"
 					},
 					{
+						name: "Any Bulk Job Event",
+						value: "bulk_job.*"
+					},
+					{
 						name: "Any Group Event",
 						value: "group.*"
 					},
@@ -3259,6 +3263,10 @@ export const properties: INodeProperties[] = [
 					{
 						name: "Any Webhook Event",
 						value: "webhook.*"
+					},
+					{
+						name: "Bulk Job: Finished",
+						value: "bulk_job.finished"
 					},
 					{
 						name: "Group: Created",

@@ -9,6 +9,10 @@ export const properties: INodeProperties[] = [
 		required: true,
 		options: [
 			{
+				name: "Any Bulk Job Event",
+				value: "bulk_job.*"
+			},
+			{
 				name: "Any Event",
 				value: "*"
 			},
@@ -59,6 +63,10 @@ export const properties: INodeProperties[] = [
 			{
 				name: "Any Webhook Event",
 				value: "webhook.*"
+			},
+			{
+				name: "Bulk Job: Finished",
+				value: "bulk_job.finished"
 			},
 			{
 				name: "Group: Created",

@@ -12,6 +12,7 @@ __all__ = [
     "AddressNotAllowed",
     "BadMessage",
     "BadRequest",
+    "BulkJobLimitReached",
     "BulkRefused",
     "ChallengeInvalid",
     "Conflict",
@@ -270,6 +271,12 @@ class ReplayLimitReached(Forbidden):
     """
 
 
+class BulkJobLimitReached(Forbidden):
+    """`bulk_job_limit_reached`: You have 10 unfinished bulk jobs, or the server has 100. Wait until some are
+    finished, or cancel one.
+    """
+
+
 class ImportLimitReached(Forbidden):
     """`import_limit_reached`: You have 10 unfinished imports, or the server has 100. Wait until some are finished,
     or cancel one.
@@ -502,6 +509,7 @@ BY_CODE: dict[str, type[APIError]] = {
     "key_limit_reached": KeyLimitReached,
     "webhook_limit_reached": WebhookLimitReached,
     "replay_limit_reached": ReplayLimitReached,
+    "bulk_job_limit_reached": BulkJobLimitReached,
     "import_limit_reached": ImportLimitReached,
     "not_found": NotFound,
     "request_timeout": RequestTimeout,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, NotRequired, TypedDict
 
@@ -24,6 +24,7 @@ ErrorCode = (
         "external_id_taken",
         "user_name_taken",
         "id_taken",
+        "changed_since",
         "token_invalid",
         "challenge_invalid",
         "bad_message",
@@ -53,6 +54,7 @@ ErrorCode = (
         "webhook_limit_reached",
         "replay_limit_reached",
         "import_limit_reached",
+        "bulk_job_limit_reached",
         "not_yourself",
         "not_found",
         "method_not_allowed",
@@ -151,6 +153,8 @@ EventPattern = (
         "webhook.events_missed",
         "users.*",
         "users.exported",
+        "bulk_job.*",
+        "bulk_job.finished",
         "import.*",
         "import.finished",
         "server.*",
@@ -215,6 +219,7 @@ EventType = (
         "webhook.disabled",
         "webhook.events_missed",
         "users.exported",
+        "bulk_job.finished",
         "import.finished",
         "server.test",
     ]
@@ -380,6 +385,40 @@ class BulkOperation(TypedDict):
     """
     language: NotRequired[str]
     """Language of the page. Default: the one that the browser prefers. One of `de`, `en`, `es`, `fr`, `ja`, `pt`."""
+
+
+class BulkFilter(TypedDict):
+    """All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users."""
+
+    email: NotRequired[str]
+    """Only the user with this email, ignoring case. At most 254 characters."""
+    external_id: NotRequired[str]
+    """Only the user with this external ID. At most 255 characters."""
+    ids: NotRequired[Sequence[str] | None]
+    """Up to 200 IDs, separated by commas. Null: as if it were missing."""
+    role: NotRequired[Role]
+    """Only users with this role. One of `member`, `viewer`, `admin`, `owner`."""
+    status: NotRequired[Status]
+    """Only users with this status. One of `active`, `invited`, `suspended`."""
+    kind: NotRequired[UserKind]
+    """Only users of this kind. One of `person`, `application`."""
+    created_after: NotRequired[datetime | str]
+    """Only users created after this RFC 3339 time."""
+    created_before: NotRequired[datetime | str]
+    """Only users created before this RFC 3339 time."""
+    q: NotRequired[str]
+    """Search: part of a name or email, ignoring case, or the first characters of an ID or external ID. One or two
+    characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts written
+    without spaces, any place. At most 255 characters.
+    """
+    metadata: NotRequired[Sequence[str] | None]
+    """Only users with these values in their metadata: `plan:pro`, up to 10, separated by commas. Compares texts,
+    numbers, booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`. Keys and
+    values have at most 255 characters. Write a comma, a backslash, and a colon in a key with a backslash before
+    it. Null: as if it were missing.
+    """
+    group: NotRequired[str]
+    """Only members of the group with this ID. Requires the scope `groups:read` as well. At most 40 characters."""
 
 
 class ImportOptions(TypedDict, total=False):
@@ -984,6 +1023,20 @@ class EventObject(Model):
     """When it started. Null: it waits."""
     finished_at: datetime | None
     """When it ended. Null: it waits or runs."""
+    action: str | None
+    """What is done to each user."""
+    send: bool | None
+    """Whether Rollbook mails the token."""
+    filter: dict[str, Any] | None
+    """Which users. Of filters by email, external ID, ID or search, only the name is kept. Null: by ID."""
+    undoes: str | None
+    """ID of the job that this one undoes. Null: none."""
+    total: int | None
+    """Users of the job."""
+    done: int | None
+    """Users who are done."""
+    changed: int | None
+    """Users who were changed."""
     count: int | None
     """How many users were exported."""
     filters: dict[str, Any] | None
@@ -996,8 +1049,6 @@ class EventObject(Model):
     """The group of a member."""
     group_name: str | None
     """The name of that group."""
-    send: bool | None
-    """Whether Rollbook mails the token."""
     window: str | None
     """The window of the limit that was exceeded, such as `minute`; `key-minute` for the API key's own limit."""
     limit: int | None
@@ -1023,17 +1074,20 @@ class EventObject(Model):
     }
     _optional = frozenset(
         [
+            "action",
             "added",
             "address",
             "audience",
             "bytes",
             "bytes_read",
+            "changed",
             "count",
             "created_at",
             "created_by",
             "data",
             "delimiter",
             "description",
+            "done",
             "dry_run",
             "email",
             "email_verified",
@@ -1043,6 +1097,7 @@ class EventObject(Model):
             "events",
             "expires_at",
             "external_id",
+            "filter",
             "filters",
             "finished_at",
             "format",
@@ -1087,8 +1142,10 @@ class EventObject(Model):
             "started_at",
             "status",
             "status_reason",
+            "total",
             "types",
             "unchanged",
+            "undoes",
             "unknown_hashes",
             "updated",
             "updated_at",
@@ -1166,13 +1223,19 @@ class EventObject(Model):
         "weak_hashes",
         "started_at",
         "finished_at",
+        "action",
+        "send",
+        "filter",
+        "undoes",
+        "total",
+        "done",
+        "changed",
         "count",
         "filters",
         "with_hashes",
         "erased",
         "group_id",
         "group_name",
-        "send",
         "window",
         "limit",
         "resets_at",
@@ -1708,6 +1771,81 @@ class Replay(Model):
         "created_by",
         "created_at",
         "finished_at",
+    )
+
+
+class BulkJob(Model):
+    """A change of many users: what it does, how far it has come, and what became of the users who are done."""
+
+    __slots__ = ()
+    id: str
+    """ID of the job."""
+    user_id: str | None
+    """ID of the user who created it. Null: from the command line."""
+    key_id: str | None
+    """ID of the API key it was created with. Null: none."""
+    action: str
+    """What is done to each user."""
+    role: str | None
+    """For `role`: the new role or, if the job undoes another one, the role that is taken back."""
+    metadata: dict[str, Any] | None
+    """For `metadata`: keys that are set, or with null removed."""
+    send: bool
+    """For `setup_links`: whether each link is mailed to its user."""
+    redirect_url: str | None
+    """For `setup_links`: where users continue afterwards."""
+    filter: dict[str, Any] | None
+    """Which users. Of filters by email, external ID, ID or search, only the name is kept. Null: by ID."""
+    undoes: str | None
+    """ID of the job that this one undoes. Null: none."""
+    status: str
+    """`failed`: it ended early, for the reason in `error`. Users who were changed by then stay so."""
+    error: str | None
+    """Why it failed."""
+    error_code: str | None
+    """Why it failed, for programs: the code of an error."""
+    total: int
+    """Users of the job."""
+    done: int
+    """Users who are done."""
+    changed: int
+    """Users who were changed."""
+    unchanged: int
+    """Users who were so already."""
+    refused: int
+    """Users who could not be changed. The results say why."""
+    created_at: datetime
+    """When it was created."""
+    started_at: datetime | None
+    """When it started. Null: it waits."""
+    finished_at: datetime | None
+    """When it ended. Null: it waits or runs."""
+    results_url: str
+    """Where its results are: a line for each user who is done."""
+    _kinds = {"created_at": time, "started_at": time, "finished_at": time}
+    _known = (
+        "id",
+        "user_id",
+        "key_id",
+        "action",
+        "role",
+        "metadata",
+        "send",
+        "redirect_url",
+        "filter",
+        "undoes",
+        "status",
+        "error",
+        "error_code",
+        "total",
+        "done",
+        "changed",
+        "unchanged",
+        "refused",
+        "created_at",
+        "started_at",
+        "finished_at",
+        "results_url",
     )
 
 

@@ -28,6 +28,9 @@ export class AddressNotAllowed extends Forbidden {}
  */
 export class BadMessage extends BadRequest {}
 
+/** You have 10 unfinished bulk jobs, or the server has 100. Wait until some are finished, or cancel one. */
+export class BulkJobLimitReached extends Forbidden {}
+
 /**
  * At least one operation of a bulk call with `atomic` failed, so nothing was changed. `errors` names the operations that
  * failed, as far as they fit into 4 KiB: fix them, and send all operations again.
@@ -292,6 +295,7 @@ const CODES: [code: string, status: number, type: typeof APIError][] = [
   ["unavailable", 503, Unavailable],
   ["address_not_allowed", 403, AddressNotAllowed],
   ["bad_message", 400, BadMessage],
+  ["bulk_job_limit_reached", 403, BulkJobLimitReached],
   ["bulk_refused", 422, BulkRefused],
   ["challenge_invalid", 400, ChallengeInvalid],
   ["content_too_large", 413, ContentTooLarge],

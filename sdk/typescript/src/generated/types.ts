@@ -10,6 +10,15 @@ export interface AddedMembers extends Object<"AddedMembers"> {}
 /** Operations on users. They are done in this order. */
 export interface Bulk extends Object<"Bulk"> {}
 
+/** All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users. */
+export interface BulkFilter extends Object<"BulkFilter"> {}
+
+/** A change of many users: what it does, how far it has come, and what became of the users who are done. */
+export interface BulkJob extends Object<"BulkJob"> {}
+
+/** What to change, and of which users: either a `filter` or `ids`. */
+export interface BulkJobCreate extends Object<"BulkJobCreate"> {}
+
 /**
  * One operation. `create` takes the fields of a new user, `update` an `id` and the fields to change, `create_token` an
  * `id` and the fields of a one-time token, the others only an `id`.

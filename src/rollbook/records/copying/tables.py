@@ -89,6 +89,13 @@ TABLES = (
     _table("webhook_deliveries", deliveries.COLUMNS, "id"),
     _table("webhook_hours", "webhook_id, hour, delivered, failed, duration", "webhook_id, hour"),
     _table("webhook_replays", replays.COLUMNS, "id"),
+    _table(
+        "bulk_jobs",
+        "id, user_id, key_id, address, action, options, undoes, status, error, error_code, parts_done, total, done, "
+        "changed, unchanged, refused, created_at, started_at, finished_at",
+        "id",
+    ),
+    _table("bulk_job_parts", "id, changed, refused, users, results, sealed", "id"),
     # Those that wait or run have their files elsewhere: they end where they are looked for.
     _table(
         "imports",

@@ -1,0 +1,446 @@
+"""Changes of many users in the background: any number of them, chosen by filters or by ID. Each user is changed by the
+action that does it alone, so that its rules hold."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import UNSET
+
+from rollbook import clock
+from rollbook.actions import bulk, redirects
+from rollbook.actions.arguments import (
+    BulkJobCreate,
+    BulkJobResults,
+    ListBulkJobs,
+    MetadataPatch,
+    RedirectUrl,
+    TokenCreate,
+    UserPatch,
+    UserUpdate,
+)
+from rollbook.actions.bulk import Operation, Plan
+from rollbook.actions.checking import given, refuse
+from rollbook.actions.context import Rollbook
+from rollbook.actions.exporting import Download
+from rollbook.actions.permissions import known, may_grant, require, require_proof
+from rollbook.actions.principal import SYSTEM, Principal, as_of_now, cli_job, for_job
+from rollbook.actions.tokens import IssuedToken, password_purpose
+from rollbook.actions.users import check_group, filters_of
+from rollbook.auth.server_secret import Purpose
+from rollbook.errors import ApiError, BadRequest, BulkJobLimitReached, ChangedSince, NotFound, NotYourself
+from rollbook.records import bulk_jobs, events, user_list, users
+from rollbook.records.bulk_jobs import PART, BulkJob, Known, Link, Outcome, Part, Refused, Target
+from rollbook.records.events import Actor
+from rollbook.records.user_list.query import Filters, Query
+from rollbook.records.users import User
+from rollbook.roles import Scope
+from rollbook.storage.database import Queries, Tx
+
+SEALED: Purpose = "bulk links"
+MAX_OF_USER, MAX_OF_SERVER = 10, 100
+"""Jobs that may wait or run."""
+MAX_USERS = 5_000_000
+"""Users of a job."""
+AT_ONCE = 10_000
+"""Users that are read or stored at a time."""
+RETENTION = 30 * clock.DAY
+LINKS_KEPT = clock.DAY
+"""How long the links of a job can be downloaded."""
+LOST = clock.HOUR
+"""Time after which a job whose users are not all stored has been given up."""
+MAX_REASON = 300
+
+_SCOPES: dict[str, Scope] = {"delete": "users:delete", "setup_links": "tokens:create"}
+"""Scopes of actions that need another one than users:write, to which jobs need theirs anyway."""
+_UNDONE_BY = {"suspend": "activate", "activate": "suspend", "delete": "restore", "role": "role"}
+_EVENTS = {
+    "activate": ("user.suspended", "user.activated"),
+    "suspend": ("user.suspended", "user.activated"),
+    "restore": ("user.deleted", "user.restored"),
+}
+"""Types of events of which the last one about a user must be that of the job that is undone."""
+
+
+class UserResult(NamedTuple):
+    """What became of one user of a job."""
+
+    user_id: str
+    name: str
+    email: str
+    outcome: Outcome
+    link: Link | None
+
+
+class Results(NamedTuple):
+    """What became of the users of a job so far, in parts."""
+
+    job: BulkJob
+    format: str
+    parts: AsyncGenerator[list[UserResult], None]
+
+
+# ---- asking for a job
+
+
+async def create_bulk_job(on: Rollbook, by: Principal, asked: BulkJobCreate) -> BulkJob:
+    """Create a bulk job
+
+    Changes many users in the background: those in `ids`, or all who match the `filter` now, any number of them. To
+    count them first, call `GET /v1/users/count` with the same filters, and send what it says as `confirm_count`. Each
+    user is changed once and by the rules of the endpoint that does it alone, with an event of their own; whoever can't
+    be changed is refused, and the others are not affected. To see the progress, call `GET /v1/bulk-jobs/{jobId}`. Jobs
+    end when whoever created them loses the right to. You can have 10 unfinished jobs, of which one runs at a time.
+    """
+    _require(by, asked.action)
+    require_proof(by)
+    if asked.role is not UNSET:
+        may_grant(by, asked.role)
+    if asked.send and not on.settings.sends_mail:
+        refuse("send", "needs a mail server: set smtp")
+    redirects.check(on.settings, given(asked.redirect_url))
+    filters = None
+    if asked.filter is not UNSET:
+        filters = filters_of(asked.filter)
+        if filters.group is not None:
+            await check_group(on, by, filters.group)
+    targets = [Target(id) for id in dict.fromkeys(given(asked.ids, ()))]
+    if filters is not None:
+        targets = await on.read_aside(_matching, filters)
+    if asked.confirm_count not in (UNSET, len(targets)):
+        refuse(
+            "confirm_count", f"is {asked.confirm_count:,}, but {len(targets):,} users match now. Nothing was changed"
+        )
+    options = {
+        "role": given(asked.role),
+        "metadata": None if asked.metadata is UNSET else msgspec.Raw(asked.metadata.encode()),
+        "send": asked.send,
+        "redirect_url": given(asked.redirect_url),
+        "filter": None if filters is None else told(filters),
+    }
+    return await _add(on, by, asked.action, options, targets)
+
+
+async def _matching(queries: Queries, filters: Filters) -> list[Target]:
+    """All users who match, as they are in one snapshot. Raises InvalidParameter."""
+    query = Query(filters, limit=AT_ONCE, listed=True)
+    found: list[Target] = []
+    while True:
+        page = await user_list.read(queries, query)
+        found += [Target(row[1]) for row in page.rows]
+        if len(found) > MAX_USERS:
+            refuse("filter", f"matches more than {MAX_USERS:,} users, the most that a job can have")
+        if page.after is None:
+            return found
+        query = query._replace(position=page.after)
+
+
+def told(filters: Filters) -> dict[str, Any]:
+    """Filters as they are kept, without what names a person: of filters by email, ID or search, only the name is."""
+    found: dict[str, Any] = {}
+    for name, value in filters._asdict().items():
+        if value is None:
+            continue
+        if name in ("created_after", "created_before"):
+            found[name] = clock.format_time(value)
+        elif name == "metadata":
+            found[name] = [f"{key}:{text}" for key, text in value]
+        else:
+            found[name] = "…" if name in ("email", "external_id", "ids", "q") else value
+    return found
+
+
+async def _add(
+    on: Rollbook, by: Principal, action: str, options: Mapping[str, Any], targets: Sequence[Target], undoes: str = ""
+) -> BulkJob:
+    """Store a job: its users by the thousand, so that other writes wait for none of it, and last that it is whole."""
+    new = BulkJob(
+        id=bulk_jobs.new_id(),
+        user_id=by.user_id,
+        key_id=by.key_id,
+        address=by.address,
+        action=action,
+        options=bulk_jobs.options_text(dict(options)),
+        undoes=undoes or None,
+        created_at=clock.now(),
+    )
+    await on.db.write(_begin, new)
+    for start in range(0, len(targets), AT_ONCE):
+        some = [targets[at : at + PART] for at in range(start, min(start + AT_ONCE, len(targets)), PART)]
+        await on.db.write(bulk_jobs.add_parts, new.id, start // PART, some)
+    return await on.write(_start, new.id, len(targets))
+
+
+async def _begin(tx: Tx, new: BulkJob) -> None:
+    """Its user is locked: of two at the same time, the second sees the first. Raises BulkJobLimitReached."""
+    if new.user_id:
+        await users.get(tx, new.user_id)
+    of_server, of_user = await bulk_jobs.waiting(tx, new.user_id)
+    if of_user >= MAX_OF_USER or of_server >= MAX_OF_SERVER:
+        raise BulkJobLimitReached()
+    await bulk_jobs.add(tx, new)
+
+
+async def _start(tx: Tx, id: str, total: int) -> BulkJob:
+    started = await bulk_jobs.start(tx, id, total)
+    if started is None:
+        raise NotFound()
+    return started
+
+
+async def undo_bulk_job(on: Rollbook, by: Principal, id: str) -> BulkJob:
+    """Undo a bulk job
+
+    Creates a job that puts back what this one changed: who was suspended is activated, who was activated is suspended,
+    who was deleted is restored, and who got a role gets the one they had. Whoever was changed in the same way since is
+    left alone, and refused with the code `changed_since`. Jobs of other actions can't be undone.
+    """
+    undone = await get_bulk_job(on, by, id)
+    action = _UNDONE_BY.get(undone.action)
+    if action is None:
+        raise BadRequest("Only suspend, activate, delete and role can be undone.")
+    if undone.undoes is not None:
+        raise BadRequest("This job undid another one. Create a new job instead.")
+    if undone.finished_at is None:
+        raise BadRequest("The job hasn’t ended. Cancel it first, or wait until it has.")
+    _require(by, action)
+    require_proof(by)
+    targets = [target async for target in _changed(on, undone.id)]
+    options = bulk_jobs.options(undone) | {"filter": None}
+    return await _add(on, by, action, options, targets, undone.id)
+
+
+async def _changed(on: Rollbook, id: str) -> AsyncGenerator[Target, None]:
+    """Users whom a job has changed, each with the role that they had."""
+    after = ""
+    while parts := await on.read(bulk_jobs.done_parts, id, after, 10, "changed"):
+        after = parts[-1].id
+        for part in parts:
+            for target, outcome in zip(part.targets, part.outcomes or (), strict=True):
+                if outcome is True or isinstance(outcome, str):
+                    yield Target(target.user_id, "" if outcome is True else outcome)
+
+
+async def list_bulk_jobs(on: Rollbook, by: Principal, asked: ListBulkJobs) -> list[BulkJob]:
+    """List bulk jobs
+
+    Returns the bulk jobs of the last 30 days, newest first: at most 1,000, and of 5,000,000 users in all.
+    """
+    require(by, "users:write")
+    return await bulk_jobs.latest(on.db, asked.limit, asked.before)
+
+
+async def get_bulk_job(on: Rollbook, by: Principal, id: str) -> BulkJob:
+    """Get a bulk job
+
+    Returns the job with its progress: how many of its `total` users are done, and what became of them.
+    """
+    require(by, "users:write")
+    return await bulk_jobs.get(on.db, known("job", id))
+
+
+async def cancel_bulk_job(on: Rollbook, by: Principal, id: str) -> BulkJob:
+    """Cancel a bulk job
+
+    Users who were changed already stay as they are: undo the job to put them back. If it has ended, nothing happens.
+    """
+    require(by, "users:write")
+    return await on.write(_cancel, by.actor, known("job", id))
+
+
+async def _cancel(tx: Tx, by: Actor, id: str) -> BulkJob:
+    found = await bulk_jobs.get(tx, id)
+    return await _finish(tx, by, found.id, "canceled") or found
+
+
+async def get_bulk_job_results(on: Rollbook, by: Principal, id: str, asked: BulkJobResults) -> Results:
+    """Get the results of a bulk job
+
+    Returns a line for each user who is done: whether they were `changed`, `unchanged` or `refused`, and why. For
+    `setup_links`, it has their links as well, for one day, and only for whoever created the job, with the same API key.
+    """
+    found = await get_bulk_job(on, by, id)
+    shows_links = has_links(found) and (by.user_id, by.key_id) == (found.user_id, found.key_id)
+    if shows_links:
+        require(by, "tokens:create")
+        require_proof(by)
+    return Results(found, asked.format, _results(on, by, found, asked.result, shows_links))
+
+
+def has_links(job: BulkJob) -> bool:
+    """Test whether its links can still be downloaded."""
+    is_kept = job.created_at > clock.now() - LINKS_KEPT
+    return job.action == "setup_links" and is_kept and not bulk_jobs.options(job)["send"]
+
+
+async def _results(
+    on: Rollbook, by: Principal, job: BulkJob, result: str | None, shows_links: bool
+) -> AsyncGenerator[list[UserResult], None]:
+    download = Download(on, by, "users:write")
+    after = ""
+    while parts := await on.read(bulk_jobs.done_parts, job.id, after, 1, result):
+        await download.check()
+        [part] = parts
+        after = part.id
+        people = await on.read(bulk_jobs.people, [target.user_id for target in part.targets])
+        links = _unsealed(on, part) if shows_links else None
+        yield [
+            UserResult(target.user_id, *people.get(target.user_id, ("", "")), outcome, links[at] if links else None)
+            for at, (target, outcome) in enumerate(zip(part.targets, part.outcomes or (), strict=True))
+            if result in (None, result_of(outcome))
+        ]
+
+
+def result_of(outcome: Outcome) -> str:
+    return "refused" if isinstance(outcome, Refused) else "unchanged" if outcome is False else "changed"
+
+
+def _unsealed(on: Rollbook, part: Part) -> list[Link | None] | None:
+    """The links of a part. None: it has none, or not any more."""
+    return None if part.sealed is None else bulk_jobs.links(on.secret.unseal(SEALED, part.sealed, part.id.encode()))
+
+
+# ---- what the job does
+
+
+async def under_way(on: Rollbook) -> list[str]:
+    """IDs of the jobs whose turn it is, oldest first: one of each creator."""
+    return await on.read(bulk_jobs.under_way)
+
+
+async def run_part(on: Rollbook, id: str) -> None:
+    """Do the next part of a job, or end it. Two processes may do so at the same time: one of them does nothing."""
+    job = await on.read(bulk_jobs.get, id)
+    if job.finished_at is not None:
+        return
+    by = Principal(SYSTEM.caller, job.address or "", id)
+    try:
+        by = await _caller(on, job)
+        part = await on.read(bulk_jobs.next_part, job)
+        if part is None:
+            await on.db.write(_finish, by.actor, id, "finished")
+            return
+        if job.undoes is not None:
+            await events.settle(on.db)
+        people = await on.read(bulk_jobs.known, [target.user_id for target in part.targets])
+        planning = on.writing(bulk.planned)
+        asked = bulk_jobs.options(job)
+        patch = MetadataPatch(bulk_jobs.metadata_patch(job)) if job.action == "metadata" else None
+        operations = [_operation(by, job.action, asked, patch, target, people) for target in part.targets]
+        plans = [await bulk.plan(planning, by, operation) for operation in operations]
+        await on.db.write(_do, on, by, job, part, plans)
+    except ApiError as problem:
+        if problem.status >= 500:
+            raise
+        await fail(on, by.actor, id, problem)
+
+
+async def fail(on: Rollbook, by: Actor, id: str, problem: ApiError) -> None:
+    await on.db.write(_finish, by, id, "failed", problem.full_message, problem.code)
+
+
+async def _caller(on: Rollbook, job: BulkJob) -> Principal:
+    """Whoever created the job, if they could do so now. Raises Unauthorized, Forbidden, NotFound."""
+    by = cli_job(job.id)
+    if job.user_id:
+        by = await on.read(for_job, job.user_id, job.key_id, job.address, job.id)
+    _require(by, job.action)
+    if job.action == "role" and job.undoes is None:
+        may_grant(by, bulk_jobs.options(job)["role"])
+    return by
+
+
+def _require(by: Principal, action: str) -> None:
+    require(by, "users:write")
+    require(by, _SCOPES.get(action, "users:write"))
+
+
+def _operation(
+    by: Principal,
+    action: str,
+    asked: Mapping[str, Any],
+    patch: MetadataPatch | None,
+    target: Target,
+    people: Mapping[str, Known],
+) -> Operation:
+    id, role = target
+    if action == "role":
+        refused = NotYourself("You cannot change your own role in a bulk job.") if id == by.user_id else None
+        return Operation("update", id, UserUpdate(role=role or asked["role"]), refused=refused)
+    if patch is not None:
+        return Operation("update", id, UserPatch(metadata=patch))
+    if action == "setup_links":
+        purpose = password_purpose(people[id].status if id in people else "")
+        url = UNSET if asked["redirect_url"] is None else RedirectUrl(asked["redirect_url"])
+        return Operation("create_token", id, TokenCreate(purpose=purpose, send=asked["send"], redirect_url=url))
+    return Operation(action, id)
+
+
+async def _do(tx: Tx, on: Rollbook, by: Principal, job: BulkJob, part: Part, plans: Sequence[Plan | ApiError]) -> None:
+    """Nothing happens if the job has ended or come further, or if its creator has another role or key than it was
+    planned with. Raises Unauthorized, Forbidden, NotFound."""
+    now = await bulk_jobs.get(tx, job.id)
+    if now.finished_at is not None or now.parts_done != job.parts_done:
+        return
+    user_ids = [target.user_id for target in part.targets]
+    await users.take_turns_for_all(tx, [*user_ids, by.user_id])
+    caller = await as_of_now(tx, by)
+    if (caller.role, caller.scopes_on_all) != (by.role, by.caller.scopes_on_all):
+        return
+    people = await bulk_jobs.known(tx, user_ids)
+    outcomes: list[Outcome] = []
+    links: list[Link | None] = []
+    for target, plan in zip(part.targets, plans, strict=True):
+        before = people.get(target.user_id)
+        result: Any = plan
+        if not isinstance(plan, ApiError):
+            result = await _changed_since(tx, job, target, before) or await bulk.attempt(tx, plan)
+        outcomes.append(_outcome(job, before, result))
+        link = result if isinstance(result, IssuedToken) and result.text else None
+        links.append(None if link is None else Link(link.text, link.token.purpose, link.token.expires_at))
+    sealed = None
+    if any(links):
+        sealed = on.secret.seal(SEALED, bulk_jobs.links_text(links), part.id.encode())
+    await bulk_jobs.advance(tx, job, part, outcomes, sealed)
+
+
+async def _changed_since(tx: Tx, job: BulkJob, target: Target, now: Known | None) -> ApiError | None:
+    """Why a user is not put back: since the job that is undone, somebody else has changed the same."""
+    if job.undoes is None:
+        return None
+    if job.action == "role":
+        is_same = now is None or now.role in (bulk_jobs.options(job)["role"], target.role)
+    else:
+        last = await events.last_request(tx, target.user_id, _EVENTS[job.action])
+        is_same = last in (None, job.undoes)
+    return None if is_same else ChangedSince()
+
+
+def _outcome(job: BulkJob, before: Known | None, result: Any) -> Outcome:
+    if isinstance(result, ApiError):
+        return Refused(result.code, result.full_message[:MAX_REASON])
+    if isinstance(result, User) and before is not None and result.version == before.version:
+        return False
+    return before.role if job.action == "role" and before is not None else True
+
+
+async def _finish(
+    tx: Tx, by: Actor, id: str, status: str, error: str | None = None, code: str | None = None
+) -> BulkJob | None:
+    found = await bulk_jobs.finish(tx, id, status, error, code)
+    if found is not None:
+        await events.record(tx, "bulk_job.finished", found.user_id, by, bulk_jobs.in_events(found))
+    return found
+
+
+async def expire(on: Rollbook) -> bool:
+    """Delete jobs after 30 days, and the oldest where there are too many; links after a day."""
+    now = clock.now()
+    id = await on.read(bulk_jobs.expired, now - RETENTION, now - LOST)
+    if id is not None:
+        await on.db.write(bulk_jobs.remove, id, PART)
+    if has_old_links := await on.read(bulk_jobs.has_links, now - LINKS_KEPT):
+        await on.db.write(bulk_jobs.forget_links, now - LINKS_KEPT, PART)
+    return id is not None or has_old_links

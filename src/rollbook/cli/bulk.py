@@ -1,0 +1,196 @@
+"""`rollbook bulk`: changes of many users in the background, on a running server."""
+
+from __future__ import annotations
+
+import click
+
+from rollbook.actions import arguments
+from rollbook.actions.checking import metadata_pair, text_hook
+from rollbook.cli import options
+from rollbook.cli.backends import Backend, Shown, at
+from rollbook.cli.fields import Fields, as_query, metadata_of, parts
+from rollbook.cli.output import as_it_is, as_json, counted, hint, line, listed, program, shown
+from rollbook.cli.progress import bar, looks
+
+app = options.group(help="Change many users in the background: run, undo, list and cancel bulk jobs.")
+
+ACTIONS = ("suspend", "activate", "delete", "restore", "role", "metadata", "setup_links")
+COLUMNS = ("id", "created_at", "action", "status", "total", "done", "changed", "unchanged", "refused", "undoes")
+JOBS, ONE = "/v1/bulk-jobs", "/v1/bulk-jobs/{jobId}"
+JOB_ID = options.argument("job_id", "JOB_ID")
+DETACH = options.option("--detach", "Don't wait until it has ended.")
+SENTENCES = {
+    "role": "Change the role of {} to {}?",
+    "metadata": "Change the metadata of {}?",
+    "setup_links": "Create setup links for {}?",
+}
+
+
+@options.on_server(
+    app,
+    "run",
+    options.argument("action", "ACTION", type=click.Choice(ACTIONS)),
+    options.argument("users", "EMAIL|ID...", nargs=-1, required=False),
+    options.option("--all", "All users, if no filter is given."),
+    options.option("--new-role", "For `role`: the role they get.", metavar="ROLE"),
+    options.option(
+        "--set",
+        "For `metadata`: a value to set; `NAME=` removes one. Can be repeated.",
+        metavar="NAME=TEXT",
+        multiple=True,
+    ),
+    options.option("--send", "For `setup_links`: mail each link to its user."),
+    options.option("--redirect-url", "For `setup_links`: where users continue afterwards.", metavar="URL"),
+    options.YES,
+    DETACH,
+    options.JSON,
+    options.QUIET,
+    fields=arguments.BulkFilter,
+    call=("POST", JOBS),
+    elsewhere={
+        "action": "ACTION",
+        "filter": "--all",
+        "ids": "EMAIL|ID...",
+        "send": "--send",
+        "redirect_url": "--redirect-url",
+        "confirm_count": "--yes",
+    },
+    running=True,
+)
+def run_job(
+    server: options.Running,
+    fields: Fields,
+    action: str,
+    users: tuple[str, ...],
+    all: bool,
+    new_role: str | None,
+    set: tuple[str, ...],
+    send: bool,
+    redirect_url: str | None,
+    yes: bool,
+    detach: bool,
+    json: bool,
+    quiet: bool,
+) -> None:
+    """Change the users that you name, or all who match the filters.
+
+    Says how many there are, and asks. The job goes on if you press Ctrl+C, and survives a restart of the server.
+    """
+    if bool(users) == (bool(fields) or all):
+        raise click.BadParameter("Name users, or choose them by filters, or all with --all.")
+    given = {
+        "role": new_role,
+        "metadata": metadata_of(list(set)) if set else None,
+        "send": send or None,
+        "redirect_url": redirect_url,
+    }
+    body: Shown = {"action": action, **{name: value for name, value in given.items() if value is not None}}
+    with server() as backend:
+        if users:
+            body["ids"] = [backend.user(user)["id"] if "@" in user else user for user in users]
+            count = len(body["ids"])
+        else:
+            asked = fields.sent(backend)
+            count = backend.count(as_query(asked))
+            body |= {"filter": _filter(asked), "confirm_count": count}
+        question = SENTENCES.get(action, f"{action.capitalize()} {{}}?").format(counted(count, "user"), new_role)
+        options.confirm(question, yes)
+        _follow(backend, backend.one("POST", JOBS, body=body), detach, json, quiet)
+
+
+def _filter(asked: Shown) -> Shown:
+    """Filters as a body has them."""
+    if "metadata" in asked:
+        pairs = text_hook(arguments.MetadataFilter, asked["metadata"])
+        asked["metadata"] = [metadata_pair(key, value) for key, value in pairs]
+    if "ids" in asked:
+        asked["ids"] = parts(asked["ids"])
+    return asked
+
+
+def _follow(backend: Backend, job: Shown, detach: bool, json: bool, quiet: bool) -> None:
+    """Wait until it has ended, and show its progress to people."""
+    path = at("bulk-jobs", job["id"])
+    with bar("Changing", job["total"] or 1) as (_, show):
+        for _ in () if detach else looks():
+            job = backend.one("GET", path)
+            show(job["done"], _counts(job))
+            if job["finished_at"]:
+                break
+    if json:
+        as_json(job)
+    else:
+        line(job["id"])
+    if not (json or quiet or detach):
+        hint(f"{job['status'].capitalize()}: {_counts(job)}.")
+        if job["refused"]:
+            hint(f"Why they were refused: {program()} bulk results {job['id']} --result refused")
+        if job["action"] == "setup_links" and not job["send"]:
+            hint(f"Their links, for a day: {program()} bulk results {job['id']} --format csv > links.csv")
+        if job["changed"] and job["undoes"] is None and job["action"] in ("suspend", "activate", "delete", "role"):
+            hint(f"To undo it: {program()} bulk undo {job['id']}")
+    if not detach and job["status"] != "finished":
+        raise click.exceptions.Exit(1)
+
+
+def _counts(job: Shown) -> str:
+    return f"{job['changed']:,} changed, {job['unchanged']:,} unchanged, {job['refused']:,} refused"
+
+
+@options.on_server(
+    app,
+    "undo",
+    JOB_ID,
+    options.YES,
+    DETACH,
+    options.JSON,
+    options.QUIET,
+    call=("POST", f"{ONE}/undo"),
+    running=True,
+)
+def undo_job(server: options.Running, job_id: str, yes: bool, detach: bool, json: bool, quiet: bool) -> None:
+    """Put back what a job has changed: of `suspend`, `activate`, `delete` and `role`."""
+    with server() as backend:
+        job = backend.one("GET", at("bulk-jobs", job_id))
+        options.confirm(f"Undo {job['action']} of {counted(job['changed'], 'user')}?", yes)
+        _follow(backend, backend.one("POST", at("bulk-jobs", job_id, "undo")), detach, json, quiet)
+
+
+@options.on_server(
+    app,
+    "list",
+    options.limit("jobs", most=1000),
+    options.JSON,
+    options.QUIET,
+    fields=arguments.ListBulkJobs,
+    call=("GET", JOBS),
+    elsewhere={"limit": "--limit"},
+)
+def list_jobs(server: options.Server, fields: Fields, limit: int, json: bool, quiet: bool) -> None:
+    """List bulk jobs, newest first."""
+    with server() as backend:
+        asked = {**fields.sent(backend), "limit": limit}
+        listed(backend.page(backend.ask("GET", JOBS, asked)), COLUMNS, json, quiet)
+
+
+@options.on_server(app, "get", JOB_ID, options.JSON, call=("GET", ONE))
+def get_job(server: options.Server, job_id: str, json: bool) -> None:
+    """Show a bulk job and how far it is."""
+    with server() as backend:
+        shown(backend.one("GET", at("bulk-jobs", job_id)), json)
+
+
+@options.on_server(app, "results", JOB_ID, fields=arguments.BulkJobResults, call=("GET", f"{ONE}/results"))
+def show_results(server: options.Server, fields: Fields, job_id: str) -> None:
+    """Print what became of each user of a job and, for a day, the links that it created."""
+    with server() as backend, backend.body("GET", at("bulk-jobs", job_id, "results"), fields.texts) as found:
+        as_it_is(found.parts)
+
+
+@options.on_server(app, "cancel", JOB_ID, options.JSON, options.QUIET, call=("POST", f"{ONE}/cancel"))
+def cancel_job(server: options.Server, job_id: str, json: bool, quiet: bool) -> None:
+    """Cancel a bulk job. Who was changed stays so."""
+    with server() as backend:
+        shown(backend.one("POST", at("bulk-jobs", job_id, "cancel")), json, quiet)
+        if not (json or quiet):
+            hint(f"Canceled {job_id}.")

@@ -1,0 +1,307 @@
+"""Bulk jobs: changes of many users in the background, who they are, how far each job has come, and what became of each
+user.
+
+The users of a job are stored in parts. A part is done in one transaction with the progress that it makes (`advance`),
+so that no user is changed twice, whatever process does it and however it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from rollbook import clock, ids
+from rollbook.records.presenting import Hidden, OrNull, Time, presenter
+from rollbook.storage.database import Queries, Statement, Tx, existing, first, in_parts
+
+PART = 200
+"""Users of a part."""
+MAX_KEPT = 1_000
+"""Jobs that are kept."""
+MAX_KEPT_USERS = 5_000_000
+"""Users whose results are kept, of all jobs. The newest job is kept whole."""
+COLLECTING = "collecting"
+"""Status of a job whose users are not all stored yet. No one sees it."""
+CHANNEL = "bulk_jobs"
+"""Notified when there is another job."""
+
+
+class BulkJob(NamedTuple):
+    id: str
+    user_id: OrNull  # empty: the command line
+    key_id: str | None
+    address: Hidden[str | None]
+    action: str
+    options: Hidden[str]  # a JSON object
+    undoes: str | None
+    status: str = COLLECTING
+    error: str | None = None
+    error_code: str | None = None
+    parts_done: Hidden[int] = 0
+    total: int = 0
+    done: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    created_at: Time = 0
+    started_at: Time | None = None
+    finished_at: Time | None = None
+
+
+class Target(NamedTuple):
+    """A user of a job, and the role that is put back if it undoes another job."""
+
+    user_id: str
+    role: str = ""
+
+
+class Refused(NamedTuple):
+    """Why a user was not changed."""
+
+    code: str
+    reason: str
+
+
+Outcome = bool | str | Refused
+"""Whether a user was changed; the role they had before, if that was; or why they were refused."""
+
+
+class Link(NamedTuple):
+    """A link that was created for a user: the text of its token, what that is for, and when it expires."""
+
+    text: str
+    purpose: str
+    expires_at: int
+
+
+class Part(NamedTuple):
+    """Some of the users of a job, with what became of them once the part is done."""
+
+    id: str
+    targets: list[Target]
+    outcomes: list[Outcome] | None
+    sealed: bytes | None
+
+
+_shown = presenter(BulkJob)
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+_decode_outcomes = msgspec.json.Decoder(list[bool | str | Refused]).decode
+
+_decode_links = msgspec.json.Decoder(list[Link | None]).decode
+
+COLUMNS = ", ".join(BulkJob._fields)
+ADD = f"INSERT INTO bulk_jobs ({COLUMNS}) VALUES ({', '.join('?' * len(BulkJob._fields))})"
+BY_ID = Statement(f"SELECT {COLUMNS} FROM bulk_jobs WHERE id = ? AND status <> '{COLLECTING}'", locks=True)
+LATEST = f"SELECT {COLUMNS} FROM bulk_jobs WHERE id < ? AND status <> '{COLLECTING}' ORDER BY id DESC LIMIT ?"
+UNFINISHED = "SELECT id, user_id, status FROM bulk_jobs WHERE finished_at IS NULL ORDER BY id"
+START = f"""
+    UPDATE bulk_jobs SET status = 'queued', total = ? WHERE id = ? AND status = '{COLLECTING}' RETURNING {COLUMNS}"""
+ADVANCE = """
+    UPDATE bulk_jobs SET status = 'running', started_at = coalesce(started_at, ?), parts_done = parts_done + 1,
+        done = done + ?, changed = changed + ?, unchanged = unchanged + ?, refused = refused + ?
+    WHERE id = ?"""
+FINISH = f"""
+    UPDATE bulk_jobs SET status = ?, error = ?, error_code = ?, finished_at = ? WHERE id = ? AND finished_at IS NULL
+    RETURNING {COLUMNS}"""
+ADD_PART = "INSERT INTO bulk_job_parts (id, changed, refused, users) VALUES (?, 0, 0, ?)"
+PART_BY_ID = "SELECT id, users, results, sealed FROM bulk_job_parts WHERE id = ?"
+PART_DONE = "UPDATE bulk_job_parts SET changed = ?, refused = ?, results = ?, sealed = ? WHERE id = ?"
+DONE_PARTS = """
+    SELECT id, users, results, sealed FROM bulk_job_parts
+    WHERE id > ? AND id < ? AND results IS NOT NULL AND changed >= ? AND refused >= ? ORDER BY id LIMIT ?"""
+FORGET_PARTS = """
+    DELETE FROM bulk_job_parts WHERE id IN (
+        SELECT id FROM bulk_job_parts WHERE id > ? AND id < ? ORDER BY id LIMIT ?)"""
+OLD_LINKS = "SELECT id FROM bulk_job_parts WHERE id < ? AND sealed IS NOT NULL ORDER BY id LIMIT 1"
+FORGET_SEALED = """
+    UPDATE bulk_job_parts SET sealed = NULL WHERE id IN (
+        SELECT id FROM bulk_job_parts WHERE id < ? AND sealed IS NOT NULL ORDER BY id LIMIT ?)"""
+SEALED_AFTER = "SELECT id, sealed FROM bulk_job_parts WHERE id > ? AND sealed IS NOT NULL ORDER BY id LIMIT ?"
+SEAL_AGAIN = "UPDATE bulk_job_parts SET sealed = ? WHERE id = ? AND sealed = ?"
+EXPIRED = f"""
+    SELECT id FROM (
+        SELECT id, status, finished_at, count(*) OVER newer AS kept, sum(total) OVER newer - total AS users
+        FROM bulk_jobs WINDOW newer AS (ORDER BY id DESC)) AS all_of_them
+    WHERE finished_at IS NOT NULL AND (id < ? OR kept > {MAX_KEPT} OR users > {MAX_KEPT_USERS})
+        OR status = '{COLLECTING}' AND id < ?
+    ORDER BY id LIMIT 1"""
+REMOVE = "DELETE FROM bulk_jobs WHERE id = ?"
+NAMES = f"""
+    SELECT id, name, email FROM users WHERE id IN ({", ".join("?" * PART)})
+    UNION ALL SELECT id, name, email FROM deleted_users WHERE id IN ({", ".join("?" * PART)})"""
+ROLES = f"SELECT id, role, status, version FROM users WHERE id IN ({', '.join('?' * PART)})"
+
+
+def new_id() -> str:
+    return ids.new("job")
+
+
+def options(found: BulkJob) -> dict[str, Any]:
+    """What the job was asked for beside its action, by name."""
+    return msgspec.json.decode(found.options)
+
+
+def metadata_patch(found: BulkJob) -> str:
+    """Changes of the metadata, as JSON."""
+    return _encode(options(found)["metadata"]).decode()
+
+
+def links_text(links: Sequence[Link | None]) -> bytes:
+    """The links of a part, in the order of its users, to be sealed."""
+    return _encode(links)
+
+
+def links(text: bytes) -> list[Link | None]:
+    return _decode_links(text)
+
+
+def options_text(given: dict[str, Any]) -> str:
+    return _encode(given).decode()
+
+
+def public(found: BulkJob) -> dict[str, Any]:
+    """All that may be seen of a job: what it was asked for, its state and its counts."""
+    return _shown(found) | options(found)
+
+
+def in_events(found: BulkJob) -> dict[str, Any]:
+    """Object of a job in events: without the options that it was not asked for with."""
+    return _shown(found) | {name: value for name, value in options(found).items() if value is not None}
+
+
+async def add(tx: Tx, new: BulkJob) -> None:
+    await tx.run(ADD, *new)
+
+
+async def add_parts(tx: Tx, id: str, number: int, parts: Iterable[Sequence[Target]]) -> None:
+    """Store users of a job, in parts from this number on."""
+    await tx.many(ADD_PART, [(_part_id(id, number + at), _text(part)) for at, part in enumerate(parts)])
+
+
+async def start(tx: Tx, id: str, total: int) -> BulkJob | None:
+    """All of its users are stored: its turn will come. None: it took so long that the job is gone."""
+    row = await tx.one(START, total, id)
+    tx.notify(CHANNEL)
+    return BulkJob._make(row) if row else None
+
+
+async def get(queries: Queries, id: str) -> BulkJob:
+    """Raises NotFound."""
+    return BulkJob._make(await existing(queries, BY_ID, id))
+
+
+async def latest(queries: Queries, limit: int, before: str | None = None) -> list[BulkJob]:
+    """Newest first; the page after the one with the ID `before`."""
+    return [BulkJob._make(row) for row in await queries.all(LATEST, before or "job~", limit)]
+
+
+async def waiting(queries: Queries, user_id: str) -> tuple[int, int]:
+    """Count the jobs that wait or run, and those of them that are this user's."""
+    unfinished = await queries.all(UNFINISHED)
+    return len(unfinished), sum(row[1] == user_id for row in unfinished)
+
+
+async def under_way(queries: Queries) -> list[str]:
+    """IDs of the jobs whose turn it is, oldest first: one of each creator."""
+    oldest: dict[str, str] = {}
+    for id, user_id, status in await queries.all(UNFINISHED):
+        if status != COLLECTING:
+            oldest.setdefault(user_id, id)
+    return list(oldest.values())
+
+
+async def next_part(queries: Queries, job: BulkJob) -> Part | None:
+    """The first part that is not done. None: all are."""
+    row = await queries.one(PART_BY_ID, _part_id(job.id, job.parts_done))
+    return _part(*row) if row else None
+
+
+async def advance(tx: Tx, job: BulkJob, part: Part, outcomes: Sequence[Outcome], sealed: bytes | None) -> None:
+    """This part is done."""
+    refused = sum(isinstance(outcome, Refused) for outcome in outcomes)
+    unchanged = sum(outcome is False for outcome in outcomes)
+    changed = len(outcomes) - refused - unchanged
+    await tx.run(PART_DONE, changed, refused, _encode(outcomes).decode(), sealed, part.id)
+    await tx.run(ADVANCE, clock.now(), len(outcomes), changed, unchanged, refused, job.id)
+
+
+async def finish(tx: Tx, id: str, status: str, error: str | None = None, code: str | None = None) -> BulkJob | None:
+    """None: it was finished before."""
+    row = await tx.one(FINISH, status, error, code, clock.now(), id)
+    return BulkJob._make(row) if row else None
+
+
+async def done_parts(queries: Queries, id: str, after: str, limit: int, result: str | None = None) -> list[Part]:
+    """Parts that are done, after the one with the ID `after`; only those with users who were `changed` or `refused`, if
+    that is the `result` asked for."""
+    bounds = max(after, f"{id}/"), f"{id}0"
+    rows = await queries.all(DONE_PARTS, *bounds, int(result == "changed"), int(result == "refused"), limit)
+    return [_part(*row) for row in rows]
+
+
+async def people(queries: Queries, user_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Name and email of living and deleted users, by ID."""
+    found: dict[str, tuple[str, str]] = {}
+    for part in in_parts(user_ids, PART):
+        found |= {row[0]: (row[1], row[2]) for row in await queries.all(NAMES, *part, *part)}
+    return found
+
+
+class Known(NamedTuple):
+    role: str
+    status: str
+    version: int
+
+
+async def known(queries: Queries, user_ids: Sequence[str]) -> dict[str, Known]:
+    """What is to be known of users before they are changed, by ID."""
+    [part] = in_parts(user_ids, PART)
+    return {row[0]: Known(*row[1:]) for row in await queries.all(ROLES, *part)}
+
+
+async def expired(queries: Queries, before: int, lost: int) -> str | None:
+    """The oldest that has ended and was created before this time, or is beyond what is kept; or whose users were never
+    all stored, though it was created before the time `lost`."""
+    return await first(queries, EXPIRED, ids.first("job", before), ids.first("job", lost))
+
+
+async def remove(tx: Tx, id: str, limit: int) -> bool:
+    """Up to `limit` of its parts, and the job once it has none. Returns whether there is more."""
+    if await tx.run(FORGET_PARTS, f"{id}/", f"{id}0", limit) == limit:
+        return True
+    await tx.run(REMOVE, id)
+    return False
+
+
+async def has_links(queries: Queries, before: int) -> bool:
+    """Test whether there are links of jobs that were created before this time."""
+    return await first(queries, OLD_LINKS, ids.first("job", before)) is not None
+
+
+async def forget_links(tx: Tx, before: int, limit: int) -> None:
+    """Forget the links of up to `limit` parts of jobs that were created before this time."""
+    await tx.run(FORGET_SEALED, ids.first("job", before), limit)
+
+
+async def sealed_after(queries: Queries, id: str, limit: int) -> list[tuple[str, bytes]]:
+    return [(row[0], row[1]) for row in await queries.all(SEALED_AFTER, id, limit)]
+
+
+async def seal_again(tx: Tx, changed: Iterable[tuple[bytes, str, bytes]]) -> None:
+    """New sealed links, ID of the part and former sealed links of each."""
+    await tx.many(SEAL_AGAIN, changed)
+
+
+def _part_id(job_id: str, number: int) -> str:
+    return f"{job_id}/{number:06}"
+
+
+def _text(targets: Sequence[Target]) -> str:
+    return " ".join([f"{id}={role}" if role else id for id, role in targets])
+
+
+def _part(id: str, users: str, results: str | None, sealed: bytes | None) -> Part:
+    targets = [Target(name, role) for name, _, role in [each.partition("=") for each in users.split(" ")]]
+    return Part(id, targets, None if results is None else _decode_outcomes(results), sealed)
