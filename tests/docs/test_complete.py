@@ -38,6 +38,7 @@ GUIDE = (
     "requests",
     "usage",
     "imports",
+    "bulk-jobs",
     "exports",
     "webhooks",
     "health",
