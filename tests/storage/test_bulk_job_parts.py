@@ -53,7 +53,7 @@ def acting(user: User, role: str = "", proven_at: int | None = None) -> Principa
     return Principal(caller, "203.0.113.7", "req_1", proven_at=proven_at)
 
 
-def asked(action: str, **fields: Any) -> BulkJobCreate:
+def asked(action: Any, **fields: Any) -> BulkJobCreate:
     return BulkJobCreate(action=action, **(fields or {"filter": BulkFilter(role="member")}))
 
 
