@@ -101,7 +101,7 @@ def test_all_who_match_are_changed_once_each_and_put_back(http: httpx2.Client) -
     log = Log(http)
     found = done(http, "suspend", filter={"metadata": [mark], "role": "member"}, confirm_count=1_203)
     assert counts(found) == (1_203, 1_202, 1, 0)
-    assert found["filter"] == {"metadata": [mark], "role": "member"}
+    assert found["filter"] == {"metadata": [mark], "role": "member", "kind": "person"}
     assert statuses(http, ids) == {"suspended"}
     assert statuses(http, [other["id"]]) == {"active"}
     news = log.news()
@@ -205,6 +205,21 @@ def test_rules_hold_for_each_and_creators_lose_their_jobs(
         assert counts(done(narrow, "activate", ids=[member])) == (1, 0, 0, 1)
 
 
+def test_applications_stop_only_where_the_filter_says_so(http: httpx2.Client) -> None:
+    mark, [person] = people(http, 1)
+    made = http.post("/v1/users", json={"kind": "application", "name": "Shop", "metadata": {"mark": mark[5:]}})
+    assert made.status_code == 201, made.text
+    shop = made.json()["id"]
+    found = done(http, "suspend", filter={"metadata": [mark]}, confirm_count=1)
+    assert [row["user_id"] for row in results(http, found)] == [person]
+    assert counts(done(http, "suspend", ids=[shop])) == (1, 0, 0, 1)
+    assert statuses(http, [shop]) == {"active"}
+    found = done(http, "suspend", filter={"metadata": [mark], "kind": "application"})
+    assert statuses(http, [shop]) == {"suspended"}
+    assert counts(undone(http, found)) == (1, 1, 0, 0)
+    assert statuses(http, [shop]) == {"active"}
+
+
 def test_wrong_jobs_are_refused_in_words(http: httpx2.Client) -> None:
     def faults(**body: Any) -> dict[str, str]:
         answer = http.post(JOBS, json=body)
@@ -217,7 +232,7 @@ def test_wrong_jobs_are_refused_in_words(http: httpx2.Client) -> None:
         "filter.status": "filter.status must be one of active, invited, suspended.",
         "filter.created_after": "filter.created_after must be an RFC 3339 time such as 2023-10-27T10:00:00Z.",
         "filter.colour": '"colour" is not a field of this request. Fields: email, external_id, ids, role, status, '
-        "created_after, created_before, q, metadata, group.",
+        "created_after, created_before, q, metadata, group, kind.",
     }
     assert faults(action="role", filter={}) == {"role": "role is required."}
     assert faults(action="suspend", filter={}, role="admin") == {"role": "role is only for the action role."}

@@ -30,13 +30,13 @@ from rollbook.actions.principal import SYSTEM, Principal, as_of_now, cli_job, fo
 from rollbook.actions.tokens import IssuedToken, password_purpose
 from rollbook.actions.users import check_group, filters_of
 from rollbook.auth.server_secret import Purpose
-from rollbook.errors import ApiError, BadRequest, BulkJobLimitReached, ChangedSince, NotFound, NotYourself
+from rollbook.errors import ApiError, BadRequest, BulkJobLimitReached, ChangedSince, Forbidden, NotFound, NotYourself
 from rollbook.records import bulk_jobs, events, user_list, users
 from rollbook.records.bulk_jobs import PART, BulkJob, Known, Link, Outcome, Part, Refused, Target
 from rollbook.records.events import Actor
 from rollbook.records.user_list.query import Filters, Query
 from rollbook.records.users import User
-from rollbook.roles import Scope
+from rollbook.roles import APPLICATION, PERSON, Scope
 from rollbook.storage.database import Queries, Tx
 
 SEALED: Purpose = "bulk links"
@@ -88,8 +88,9 @@ class Results(NamedTuple):
 async def create_bulk_job(on: Rollbook, by: Principal, asked: BulkJobCreate) -> BulkJob:
     """Create a bulk job
 
-    Changes many users in the background: those in `ids`, or all who match the `filter` now, any number of them. To
-    count them first, call `GET /v1/users/count` with the same filters, and send what it says as `confirm_count`. Each
+    Changes many users in the background: those in `ids`, or all who match the `filter` now, any number of them.
+    Applications are left out unless the filter has `"kind": "application"`. To count them first, call
+    `GET /v1/users/count` with the same filters and a `kind`, and send what it says as `confirm_count`. Each
     user is changed once and by the rules of the endpoint that does it alone, with an event of their own; whoever can't
     be changed is refused, and the others are not affected. To see the progress, call `GET /v1/bulk-jobs/{jobId}`. Jobs
     end when whoever created them loses the right to. You can have 10 unfinished jobs, of which one runs at a time.
@@ -104,6 +105,8 @@ async def create_bulk_job(on: Rollbook, by: Principal, asked: BulkJobCreate) -> 
     filters = None
     if asked.filter is not UNSET:
         filters = filters_of(asked.filter)
+        if filters.kind is None:  # so that no application stops by accident
+            filters = filters._replace(kind=PERSON)
         if filters.group is not None:
             await check_group(on, by, filters.group)
     targets = [Target(id) for id in dict.fromkeys(given(asked.ids, ()))]
@@ -390,12 +393,16 @@ async def _do(tx: Tx, on: Rollbook, by: Principal, job: BulkJob, part: Part, pla
     if (caller.role, caller.scopes_on_all) != (by.role, by.caller.scopes_on_all):
         return
     people = await bulk_jobs.known(tx, user_ids)
+    filters = bulk_jobs.options(job)["filter"] or {}
+    has_applications = job.undoes is not None or filters.get("kind") == APPLICATION
     outcomes: list[Outcome] = []
     links: list[Link | None] = []
     for target, plan in zip(part.targets, plans, strict=True):
         before = people.get(target.user_id)
         result: Any = plan
-        if not isinstance(plan, ApiError):
+        if before is not None and before.kind == APPLICATION and not has_applications:
+            result = Forbidden("This is an application: choose applications by the filter kind=application.")
+        elif not isinstance(plan, ApiError):
             result = await _changed_since(tx, job, target, before) or await bulk.attempt(tx, plan)
         outcomes.append(_outcome(job, before, result))
         link = result if isinstance(result, IssuedToken) and result.text else None

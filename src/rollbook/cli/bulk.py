@@ -90,7 +90,7 @@ def run_job(
             body["ids"] = [backend.user(user)["id"] if "@" in user else user for user in users]
             count = len(body["ids"])
         else:
-            asked = fields.sent(backend)
+            asked = {"kind": "person", **fields.sent(backend)}
             count = backend.count(as_query(asked))
             body |= {"filter": _filter(asked), "confirm_count": count}
         question = SENTENCES.get(action, f"{action.capitalize()} {{}}?").format(counted(count, "user"), new_role)

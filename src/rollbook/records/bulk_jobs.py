@@ -131,7 +131,7 @@ REMOVE = "DELETE FROM bulk_jobs WHERE id = ?"
 NAMES = f"""
     SELECT id, name, email FROM users WHERE id IN ({", ".join("?" * PART)})
     UNION ALL SELECT id, name, email FROM deleted_users WHERE id IN ({", ".join("?" * PART)})"""
-ROLES = f"SELECT id, role, status, version FROM users WHERE id IN ({', '.join('?' * PART)})"
+ROLES = f"SELECT id, role, status, version, kind FROM users WHERE id IN ({', '.join('?' * PART)})"
 
 
 def new_id() -> str:
@@ -253,6 +253,7 @@ class Known(NamedTuple):
     role: str
     status: str
     version: int
+    kind: str
 
 
 async def known(queries: Queries, user_ids: Sequence[str]) -> dict[str, Known]:

@@ -388,7 +388,9 @@ class BulkOperation(TypedDict):
 
 
 class BulkFilter(TypedDict):
-    """All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users."""
+    """All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users. Without `kind`,
+    only people.
+    """
 
     email: NotRequired[str]
     """Only the user with this email, ignoring case. At most 254 characters."""
@@ -407,9 +409,9 @@ class BulkFilter(TypedDict):
     created_before: NotRequired[datetime | str]
     """Only users created before this RFC 3339 time."""
     q: NotRequired[str]
-    """Search: part of a name or email, ignoring case, or the first characters of an ID or external ID. One or two
-    characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts written
-    without spaces, any place. At most 255 characters.
+    """Search: part of a name or email, ignoring case and accents, or the first characters of an ID or external ID.
+    One or two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts
+    written without spaces, any place. At most 255 characters.
     """
     metadata: NotRequired[Sequence[str] | None]
     """Only users with these values in their metadata: `plan:pro`, up to 10, separated by commas. Compares texts,

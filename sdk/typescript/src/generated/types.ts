@@ -10,7 +10,7 @@ export interface AddedMembers extends Object<"AddedMembers"> {}
 /** Operations on users. They are done in this order. */
 export interface Bulk extends Object<"Bulk"> {}
 
-/** All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users. */
+/** All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users. Without `kind`, only people. */
 export interface BulkFilter extends Object<"BulkFilter"> {}
 
 /** A change of many users: what it does, how far it has come, and what became of the users who are done. */
