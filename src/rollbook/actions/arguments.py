@@ -1155,7 +1155,8 @@ ExportedStatus = Annotated[Status, says("Only users with this status.")]
 
 
 class BulkFilter(UserFilters):
-    """All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users. Without `kind`, only people."""
+    """All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users. Without `kind`, only
+    people."""
 
     status: ExportedStatus | None = None  # type: ignore[bad-override-mutable-attribute]  # frozen
 

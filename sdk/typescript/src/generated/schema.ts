@@ -35,6 +35,222 @@ export interface components {
             atomic?: boolean;
         };
         /**
+         * BulkFilter
+         * @description All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users. Without `kind`, only people.
+         * @example {
+         *       "status": "active",
+         *       "created_before": "2022-01-01T00:00:00Z"
+         *     }
+         */
+        BulkFilter: {
+            /**
+             * @description Only the user with this email, ignoring case.
+             * @example alice@example.com
+             */
+            email?: string;
+            /**
+             * @description Only the user with this external ID.
+             * @example crm-1042
+             */
+            external_id?: string;
+            /**
+             * @description Up to 200 IDs, separated by commas. Null: as if it were missing.
+             * @example [
+             *       "user_065n14sd01rd526r46hrcu0i8o",
+             *       "user_065n1610s1svlbjclvt8htp6r0"
+             *     ]
+             */
+            ids?: string[] | null;
+            /** @description Only users with this role. */
+            role?: components["schemas"]["Role"];
+            /** @description Only users with this status. */
+            status?: components["schemas"]["Status"];
+            /** @description Only users of this kind. */
+            kind?: components["schemas"]["UserKind"];
+            /**
+             * Format: date-time
+             * @description Only users created after this RFC 3339 time.
+             * @example 2023-10-27T10:00:00Z
+             */
+            created_after?: string;
+            /**
+             * Format: date-time
+             * @description Only users created before this RFC 3339 time.
+             * @example 2023-10-27T10:00:00Z
+             */
+            created_before?: string;
+            /**
+             * @description Search: part of a name or email, ignoring case and accents, or the first characters of an ID or external ID. One or two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts written without spaces, any place.
+             * @example wonder
+             */
+            q?: string;
+            /**
+             * @description Only users with these values in their metadata: `plan:pro`, up to 10, separated by commas. Compares texts, numbers, booleans and null at the top level as text, such as `pro`, `1`, `0.5`, `true` or `null`. Keys and values have at most 255 characters. Write a comma, a backslash, and a colon in a key with a backslash before it. Null: as if it were missing.
+             * @example [
+             *       "plan:pro"
+             *     ]
+             * @example [
+             *       "plan:pro",
+             *       "team:red"
+             *     ]
+             */
+            metadata?: string[] | null;
+            /**
+             * @description Only members of the group with this ID. Requires the scope `groups:read` as well.
+             * @example group_065n1e8q5o1v3g7m2h9c4t0d6s
+             */
+            group?: string;
+        };
+        /**
+         * BulkJob
+         * @description A change of many users: what it does, how far it has come, and what became of the users who are done.
+         */
+        BulkJob: {
+            /**
+             * @description ID of the job.
+             * @example job_065n1d2k5m8q3t6u9v2b4f7h1s
+             */
+            id: string;
+            /**
+             * @description ID of the user who created it. Null: from the command line.
+             * @example user_065n14sd01rd526r46hrcu0i8o
+             */
+            user_id: string | null;
+            /**
+             * @description ID of the API key it was created with. Null: none.
+             * @example key_065n19esg1vsvaetc6pc73vuso
+             */
+            key_id: string | null;
+            /**
+             * @description What is done to each user.
+             * @example suspend
+             */
+            action: "suspend" | "activate" | "delete" | "restore" | "role" | "metadata" | "setup_links" | (string & {});
+            /** @description For `role`: the new role or, if the job undoes another one, the role that is taken back. */
+            role: string | null;
+            /** @description For `metadata`: keys that are set, or with null removed. */
+            metadata: Record<string, never> | null;
+            /** @description For `setup_links`: whether each link is mailed to its user. */
+            send: boolean;
+            /**
+             * Format: uri
+             * @description For `setup_links`: where users continue afterwards.
+             */
+            redirect_url: string | null;
+            /** @description Which users. Of filters by email, external ID, ID or search, only the name is kept. Null: by ID. */
+            filter: Record<string, never> | null;
+            /**
+             * @description ID of the job that this one undoes. Null: none.
+             * @example job_065n1d2k5m8q3t6u9v2b4f7h1s
+             */
+            undoes: string | null;
+            /**
+             * @description `failed`: it ended early, for the reason in `error`. Users who were changed by then stay so.
+             * @example queued
+             */
+            status: "queued" | "running" | "finished" | "failed" | "canceled" | (string & {});
+            /** @description Why it failed. */
+            error: string | null;
+            /**
+             * @description Why it failed, for programs: the code of an error.
+             * @example user_suspended
+             */
+            error_code: string | null;
+            /**
+             * Format: int64
+             * @description Users of the job.
+             */
+            total: number;
+            /**
+             * Format: int64
+             * @description Users who are done.
+             */
+            done: number;
+            /**
+             * Format: int64
+             * @description Users who were changed.
+             */
+            changed: number;
+            /**
+             * Format: int64
+             * @description Users who were so already.
+             */
+            unchanged: number;
+            /**
+             * Format: int64
+             * @description Users who could not be changed. The results say why.
+             */
+            refused: number;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             * @example 2023-10-27T10:00:00Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it started. Null: it waits.
+             * @example 2023-10-27T10:00:00Z
+             */
+            started_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it ended. Null: it waits or runs.
+             * @example 2023-10-27T10:00:00Z
+             */
+            finished_at: string | null;
+            /**
+             * Format: uri
+             * @description Where its results are: a line for each user who is done.
+             */
+            results_url: string;
+        };
+        /**
+         * BulkJobCreate
+         * @description What to change, and of which users: either a `filter` or `ids`.
+         */
+        BulkJobCreate: {
+            /**
+             * @description `role` sets the `role`, `metadata` merges the `metadata`, `setup_links` creates a link for each user with which they set their password. `restore` brings deleted users back, by their `ids`.
+             * @enum {string}
+             */
+            action: "activate" | "delete" | "metadata" | "restore" | "role" | "setup_links" | "suspend" | (string & {});
+            filter?: components["schemas"]["BulkFilter"];
+            /**
+             * @description The users with these IDs. Null: as if it were missing.
+             * @example [
+             *       "user_065n14sd01rd526r46hrcu0i8o",
+             *       "user_065n18a8k1rnhbvqalm9j3ts0c"
+             *     ]
+             */
+            ids?: string[] | null;
+            /** @description For `role`: the new role. */
+            role?: components["schemas"]["Role"];
+            /**
+             * @description For `metadata`: keys to set, and with null to remove. Null: as if it were missing.
+             * @example {
+             *       "plan": "team",
+             *       "trial_ends": null
+             *     }
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /** @description For `setup_links`: mail each link to its user. Otherwise you get them. Default: `false`. */
+            send?: boolean;
+            /**
+             * @description For `setup_links`: where users continue once they have set their password.
+             * @example https://app.example.com/sign-in
+             */
+            redirect_url?: string;
+            /**
+             * Format: int64
+             * @description How many users you expect. If it is another number, nothing happens.
+             * @example 1204
+             */
+            confirm_count?: number;
+        };
+        /**
          * BulkOperation
          * @description One operation. `create` takes the fields of a new user, `update` an `id` and the fields to change, `create_token` an `id` and the fields of a one-time token, the others only an `id`.
          * @example {
@@ -441,7 +657,7 @@ export interface components {
          * @description What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by the status.
          * @example internal_error
          */
-        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "user_name_taken" | "id_taken" | "token_invalid" | "challenge_invalid" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "second_factor_required" | "wrong_code" | "forbidden" | "insufficient_scope" | "user_suspended" | "proof_required" | "address_not_allowed" | "key_kind" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "group_limit_reached" | "factor_limit_reached" | "last_factor" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "not_reversible" | "position_expired" | "not_in_log" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
+        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "user_name_taken" | "id_taken" | "changed_since" | "token_invalid" | "challenge_invalid" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "second_factor_required" | "wrong_code" | "forbidden" | "insufficient_scope" | "user_suspended" | "proof_required" | "address_not_allowed" | "key_kind" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "group_limit_reached" | "factor_limit_reached" | "last_factor" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "bulk_job_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "not_reversible" | "position_expired" | "not_in_log" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
         /**
          * ErrorDetail
          * @description One problem with a request.
@@ -862,6 +1078,35 @@ export interface components {
              */
             finished_at?: string | null;
             /**
+             * @description What is done to each user.
+             * @example suspend
+             */
+            action?: "suspend" | "activate" | "delete" | "restore" | "role" | "metadata" | "setup_links" | (string & {});
+            /** @description Whether Rollbook mails the token. */
+            send?: boolean;
+            /** @description Which users. Of filters by email, external ID, ID or search, only the name is kept. Null: by ID. */
+            filter?: Record<string, never> | null;
+            /**
+             * @description ID of the job that this one undoes. Null: none.
+             * @example job_065n1d2k5m8q3t6u9v2b4f7h1s
+             */
+            undoes?: string | null;
+            /**
+             * Format: int64
+             * @description Users of the job.
+             */
+            total?: number;
+            /**
+             * Format: int64
+             * @description Users who are done.
+             */
+            done?: number;
+            /**
+             * Format: int64
+             * @description Users who were changed.
+             */
+            changed?: number;
+            /**
              * Format: int64
              * @description How many users were exported.
              */
@@ -884,8 +1129,6 @@ export interface components {
              * @example Engineering
              */
             group_name?: string;
-            /** @description Whether Rollbook mails the token. */
-            send?: boolean;
             /**
              * @description The window of the limit that was exceeded, such as `minute`; `key-minute` for the API key's own limit.
              * @example minute
@@ -914,7 +1157,7 @@ export interface components {
          * @description An event type, all of a group such as `user.*`, or `*` for all, including those of later versions.
          * @enum {string}
          */
-        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "group.*" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.*" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.*" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "password_link.*" | "password_link.created" | "token.*" | "token.created" | "token.requested" | "token.consumed" | "token.revoked" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "import.*" | "import.finished" | "server.*" | "server.test" | (string & {});
+        EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "group.*" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.*" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.*" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "password_link.*" | "password_link.created" | "token.*" | "token.created" | "token.requested" | "token.consumed" | "token.revoked" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "bulk_job.*" | "bulk_job.finished" | "import.*" | "import.finished" | "server.*" | "server.test" | (string & {});
         /**
          * EventRevert
          * @description An event to revert.
@@ -927,7 +1170,7 @@ export interface components {
          * @description What happened. Later versions can add types: ignore those you don't know.
          * @example user.created
          */
-        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "password_link.created" | "token.created" | "token.requested" | "token.consumed" | "token.revoked" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "import.finished" | "server.test" | (string & {});
+        EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.deleted" | "user.restored" | "user.purged" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "password_link.created" | "token.created" | "token.requested" | "token.consumed" | "token.revoked" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "bulk_job.finished" | "import.finished" | "server.test" | (string & {});
         /**
          * Export
          * @description All data about a user.

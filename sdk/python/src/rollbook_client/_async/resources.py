@@ -11,6 +11,8 @@ from .._requests import OMIT, Omit, build, segment
 from .._responses import json_of, list_of, nothing, one_of, text
 from ..types import (
     AddedMembers,
+    BulkFilter,
+    BulkJob,
     BulkOperation,
     BulkResults,
     ConsumedToken,
@@ -193,7 +195,7 @@ class AsyncGroupsMembersWithRawResponse:
         self.remove = raw(found.remove)
 
 
-class AsyncUsersSecond_factors(AsyncResource):
+class AsyncUsersSecondFactors(AsyncResource):
     """`client.users.second_factors`"""
 
     async def list(self, user_id: str) -> SecondFactors:
@@ -459,14 +461,14 @@ class AsyncUsersSecond_factors(AsyncResource):
         )
 
     @property
-    def with_raw_response(self) -> AsyncUsersSecond_factorsWithRawResponse:
+    def with_raw_response(self) -> AsyncUsersSecondFactorsWithRawResponse:
         """The same calls, which return the response with its head."""
-        return AsyncUsersSecond_factorsWithRawResponse(self._client)
+        return AsyncUsersSecondFactorsWithRawResponse(self._client)
 
 
-class AsyncUsersSecond_factorsWithRawResponse:
+class AsyncUsersSecondFactorsWithRawResponse:
     def __init__(self, client: AsyncRollbook) -> None:
-        found = AsyncUsersSecond_factors(client, raw=True)
+        found = AsyncUsersSecondFactors(client, raw=True)
         self.list = raw(found.list)
         self.create = raw(found.create)
         self.lift = raw(found.lift)
@@ -772,6 +774,213 @@ class AsyncWebhooksReplaysWithRawResponse:
         self.create = raw(found.create)
         self.get = raw(found.get)
         self.cancel = raw(found.cancel)
+
+
+class AsyncBulkJobs(AsyncResource):
+    """`client.bulk_jobs`"""
+
+    def list(self, *, before: str | None = None, limit: int = 1000) -> AsyncPager[BulkJob]:
+        """List bulk jobs.
+
+        Returns the bulk jobs of the last 30 days, newest first: at most 1,000, and of 5,000,000 users in all.
+
+        Scope: `users:write`.
+
+        Args:
+            before: Only jobs older than the one with this ID. At most 40 characters.
+            limit: Items per page; iterating goes on over all pages. 1 to 1,000.
+
+        Example:
+            >>> async for bulk_job in client.bulk_jobs.list():
+            ...     print(bulk_job.id)
+        """
+        return self._pages(build("GET", "/v1/bulk-jobs", query={"before": before, "limit": limit}), BulkJob, "before")
+
+    async def create(
+        self,
+        *,
+        action: str,
+        filter: BulkFilter | Omit = OMIT,
+        ids: Sequence[str] | None | Omit = OMIT,
+        role: Role | Omit = OMIT,
+        metadata: Mapping[str, Any] | None | Omit = OMIT,
+        send: bool | Omit = OMIT,
+        redirect_url: str | Omit = OMIT,
+        confirm_count: int | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> BulkJob:
+        """Create a bulk job.
+
+        Changes many users in the background: those in `ids`, or all who match the `filter` now, any number of
+        them. Applications are left out unless the filter has `"kind": "application"`. To count them first, call
+        `GET /v1/users/count` with the same filters and a `kind`, and send what it says as `confirm_count`. Each
+        user is changed once and by the rules of the endpoint that does it alone, with an event of their own;
+        whoever can't be changed is refused, and the others are not affected. To see the progress, call `GET
+        /v1/bulk-jobs/{jobId}`. Jobs end when whoever created them loses the right to. You can have 10
+        unfinished jobs, of which one runs at a time.
+
+        Scope: `users:write`.
+
+        Args:
+            action: `role` sets the `role`, `metadata` merges the `metadata`, `setup_links` creates a link for
+                each user with which they set their password. `restore` brings deleted users back, by their
+                `ids`. One of `activate`, `delete`, `metadata`, `restore`, `role`, `setup_links`, `suspend`.
+            filter: All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users.
+                Without `kind`, only people.
+            ids: The users with these IDs. Null: as if it were missing.
+            role: For `role`: the new role. One of `member`, `viewer`, `admin`, `owner`.
+            metadata: For `metadata`: keys to set, and with null to remove. Null: as if it were missing.
+            send: For `setup_links`: mail each link to its user. Otherwise you get them. Default: `false`.
+            redirect_url: For `setup_links`: where users continue once they have set their password. 9 to 1,024
+                characters.
+            confirm_count: How many users you expect. If it is another number, nothing happens.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
+
+        Raises:
+            BulkJobLimitReached: You have 10 unfinished bulk jobs, or the server has 100.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> bulk_job = await client.bulk_jobs.create(
+            ...     action="suspend", filter={"created_before": "2022-01-01T00:00:00Z"}, confirm_count=1204
+            ... )
+            >>> bulk_job.id
+            'job_065n1d2k5m8q3t6u9v2b4f7h1s'
+        """
+        return await self._call(
+            build(
+                "POST",
+                "/v1/bulk-jobs",
+                body={
+                    "action": action,
+                    "filter": filter,
+                    "ids": ids,
+                    "role": role,
+                    "metadata": metadata,
+                    "send": send,
+                    "redirect_url": redirect_url,
+                    "confirm_count": confirm_count,
+                },
+                idempotency_key=idempotency_key,
+            ),
+            one_of(BulkJob),
+        )
+
+    async def get(self, job_id: str) -> BulkJob:
+        """Get a bulk job.
+
+        Returns the job with its progress: how many of its `total` users are done, and what became of them.
+
+        Scope: `users:write`.
+
+        Args:
+            job_id: ID of the bulk job.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> bulk_job = await client.bulk_jobs.get("job_065n1d2k5m8q3t6u9v2b4f7h1s")
+            >>> bulk_job.id
+            'job_065n1d2k5m8q3t6u9v2b4f7h1s'
+        """
+        return await self._call(build("GET", f"/v1/bulk-jobs/{segment(job_id)}"), one_of(BulkJob))
+
+    def results(self, job_id: str, *, result: str | None = None) -> AsyncLines:
+        """Get the results of a bulk job.
+
+        Returns a line for each user who is done: whether they were `changed`, `unchanged` or `refused`, and
+        why. For `setup_links`, it has their links as well, for one day, and only for whoever created the job,
+        with the same API key.
+
+        Scope: `users:write`.
+
+        Args:
+            job_id: ID of the bulk job.
+            result: Only users with this result. One of `changed`, `refused`, `unchanged`.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> async for line in client.bulk_jobs.results("job_065n1d2k5m8q3t6u9v2b4f7h1s"):
+            ...     print(line)
+        """
+        return self._lines(build("GET", f"/v1/bulk-jobs/{segment(job_id)}/results", query={"result": result}))
+
+    async def cancel(self, job_id: str, *, idempotency_key: str | None = None) -> BulkJob:
+        """Cancel a bulk job.
+
+        Users who were changed already stay as they are: undo the job to put them back. If it has ended, nothing
+        happens.
+
+        Scope: `users:write`.
+
+        Args:
+            job_id: ID of the bulk job.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> bulk_job = await client.bulk_jobs.cancel("job_065n1d2k5m8q3t6u9v2b4f7h1s")
+            >>> bulk_job.id
+            'job_065n1d2k5m8q3t6u9v2b4f7h1s'
+        """
+        return await self._call(
+            build("POST", f"/v1/bulk-jobs/{segment(job_id)}/cancel", idempotency_key=idempotency_key), one_of(BulkJob)
+        )
+
+    async def undo(self, job_id: str, *, idempotency_key: str | None = None) -> BulkJob:
+        """Undo a bulk job.
+
+        Creates a job that puts back what this one changed: who was suspended is activated, who was activated is
+        suspended, who was deleted is restored, and who got a role gets the one they had. Whoever was changed in
+        the same way since is left alone, and refused with the code `changed_since`. Jobs of other actions can't
+        be undone.
+
+        Scope: `users:write`.
+
+        Args:
+            job_id: ID of the bulk job.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
+
+        Raises:
+            BulkJobLimitReached: You have 10 unfinished bulk jobs, or the server has 100.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> bulk_job = await client.bulk_jobs.undo("job_065n1d2k5m8q3t6u9v2b4f7h1s")
+            >>> bulk_job.id
+            'job_065n1d2k5m8q3t6u9v2b4f7h1s'
+        """
+        return await self._call(
+            build("POST", f"/v1/bulk-jobs/{segment(job_id)}/undo", idempotency_key=idempotency_key), one_of(BulkJob)
+        )
+
+    @property
+    def with_raw_response(self) -> AsyncBulkJobsWithRawResponse:
+        """The same calls, which return the response with its head."""
+        return AsyncBulkJobsWithRawResponse(self._client)
+
+
+class AsyncBulkJobsWithRawResponse:
+    def __init__(self, client: AsyncRollbook) -> None:
+        found = AsyncBulkJobs(client, raw=True)
+        self.list = raw_page(found.list)
+        self.create = raw(found.create)
+        self.get = raw(found.get)
+        self.cancel = raw(found.cancel)
+        self.undo = raw(found.undo)
 
 
 class AsyncEvents(AsyncFollowing):
@@ -2359,8 +2568,8 @@ class AsyncUsers(AsyncResource):
     """`client.users`"""
 
     @property
-    def second_factors(self) -> AsyncUsersSecond_factors:
-        return AsyncUsersSecond_factors(self._client)
+    def second_factors(self) -> AsyncUsersSecondFactors:
+        return AsyncUsersSecondFactors(self._client)
 
     def list(
         self,
@@ -3816,6 +4025,10 @@ class AsyncResources:
     @property
     def webhooks(self) -> AsyncWebhooks:
         return AsyncWebhooks(cast("AsyncRollbook", self))
+
+    @property
+    def bulk_jobs(self) -> AsyncBulkJobs:
+        return AsyncBulkJobs(cast("AsyncRollbook", self))
 
     @property
     def events(self) -> AsyncEvents:
