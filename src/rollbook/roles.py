@@ -44,6 +44,32 @@ SCOPES: dict[str, str] = {
     "metrics:read": "Read the server's metrics.",
 }
 
+SCOPES_OF_PEOPLE: dict[Scope, str] = {
+    "users:read": "see other users",
+    "users:write": "create or change other users",
+    "users:grant": "give users a role above member, or change how such users sign in",
+    "users:import": "import password hashes of other systems",
+    "users:delete": "delete users",
+    "users:verify": "verify passwords of users",
+    "users:export": "export all data about other users",
+    "groups:read": "see groups",
+    "groups:write": "create or change groups",
+    "tokens:create": "create one-time tokens",
+    "tokens:consume": "use one-time tokens of others",
+    "keys:read": "see the API keys of other users",
+    "keys:write": "create or change API keys of other users",
+    "sessions:read": "see where other users are signed in",
+    "sessions:write": "sign other users out",
+    "sessions:create": "create sessions of applications",
+    "sessions:verify": "verify sessions of applications",
+    "events:read": "read the event log",
+    "requests:read": "see the requests of other users",
+    "webhooks:read": "see webhooks",
+    "webhooks:write": "create or change webhooks",
+    "metrics:read": "read the metrics of the server",
+}
+"""The same for people who are signed in: what they may not do without it."""
+
 PERSON, APPLICATION = "person", "application"
 USER_KINDS: dict[str, str] = {
     PERSON: "Someone who can sign in.",

@@ -112,10 +112,19 @@ def test_a_member_is_refused_and_nobody_led_to_sign_in(
     server: Server, http: httpx2.Client, browse: Callable[..., Page], page: Page
 ) -> None:
     theirs = browse(user=new_user(http))
-    for path in ("/admin", "/admin/users", "/admin/server", "/admin/events"):
+    for path, what in {
+        "/admin": "see other users",
+        "/admin/users": "see other users",
+        "/admin/events": "read the event log",
+        "/admin/imports/new": "create or change other users",
+        "/account/webhooks": "see webhooks",
+        "/account/webhooks/new": "create or change webhooks",
+    }.items():
         answer = theirs.goto(path)
         assert answer and answer.status == 403, path
-        expect(theirs.get_by_text("Your role, member, doesn't allow this.")).to_be_visible()
+        expect(theirs.get_by_text(f"Your role, member, doesn't allow you to {what}.")).to_be_visible()
+        assert theirs.locator("main").get_by_text("API key").count() == 0
+        expect(theirs.get_by_role("link", name="What each role can do")).to_be_visible()
     theirs.goto("/account")
     assert theirs.get_by_role("link", name="Admin", exact=True).count() == 0
     page.goto("/admin/users?role=admin")

@@ -15,7 +15,7 @@ import pytest
 from rollbook import errors, ids
 from rollbook.api.route import Route
 from rollbook.api.routes import ROUTES
-from rollbook.roles import SCOPES, grantable
+from rollbook.roles import SCOPES, SCOPES_OF_PEOPLE, grantable
 from tests import event_stream
 from tests.contract.answers import Log, refused
 from tests.contract.paths import FACTOR, FACTORS, GROUP, KEY, MEMBER, MEMBERS, TOKEN, USER, WEBHOOK
@@ -682,6 +682,18 @@ def test_a_key_with_one_scope_does_what_its_role_may_in_that_scope_and_nothing_e
             answer = people.ask(route, narrow, "own")
             assert answer.status_code == (403 if row in more else route.success), (row, answer.text)
     narrow.close()
+
+
+@once
+def test_people_are_told_of_each_scope_in_words_of_their_own(people: People) -> None:
+    """A page speaks of what its reader may not do, not of a key that they don't have."""
+    assert SCOPES_OF_PEOPLE.keys() == SCOPES.keys()
+    member = new_user(people.http)
+    with signed_in(people.server, member) as person:
+        answer = person.get("/account/webhooks")
+        assert answer.status_code == 403
+        assert "Your role, member, doesn&#39;t allow you to see webhooks." in answer.text
+        assert "This API key" not in answer.text
 
 
 @once

@@ -32,8 +32,14 @@ def _lacking(by: Principal, scope: str, of_role: frozenset[str]) -> Insufficient
     """Names the scope if a key of this user could have it, and otherwise the role: then there is no scope to add."""
     if scope in of_role:
         return InsufficientScope(f"This API key does not have the scope {scope}.", scope=scope)
-    whose = "Your role" if by.key_id is None else "The role of this API key's user"
-    return InsufficientScope(f"{whose}, {by.role}, doesn't allow this.", scope=scope)
+    if by.key_id is None:
+        return InsufficientScope(refusal(by, scope), scope=scope)
+    return InsufficientScope(f"The role of this API key's user, {by.role}, doesn't allow this.", scope=scope)
+
+
+def refusal(by: Principal, scope: str) -> str:
+    """The sentence for a person whose role lacks a scope."""
+    return f"Your role, {by.role}, doesn't allow you to {roles.SCOPES_OF_PEOPLE[scope]}."
 
 
 def reaches_all(by: Principal, scope: str) -> bool:

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from rollbook import clock
 from rollbook.actions import factor_duty
+from rollbook.actions.permissions import refusal
 from rollbook.actions.principal import Principal, signed_in
 from rollbook.api.call import Services
 from rollbook.auth import tokens
@@ -65,7 +66,7 @@ class Site:
             if row.who != "anyone" and person is None:
                 return self._to_sign_in(page)
             if row.who != "anyone" and not page.is_for(row.who):
-                raise Forbidden(f"Your role, {page.by.role}, doesn't allow this.")
+                raise Forbidden("Only owners can do this." if row.who == "owner" else refusal(page.by, row.who))
             if person is not None and await self._must_add_factor(page, person, row):
                 return page.redirect(SECURITY)
             if row.method == "GET" and row.who != "anyone" and not page.is_htmx and "" in page.query.values():
