@@ -44,6 +44,8 @@ class FirstStart(NamedTuple):
     """The token of the owner's setup link, if it was just created."""
     needs_password: bool
     """True if the owner could sign in to the dashboard if they had a password."""
+    has_key: bool = True
+    """True if the owner has an API key that works."""
 
 
 def open_database(settings: Settings, make: bool = True) -> Database:
@@ -72,13 +74,16 @@ def prepare(settings: Settings, environment: Mapping[str, str] = os.environ) -> 
         on = Rollbook(settings, db)
         _check_secret(db, on.secret)
         owner = db.read_now(users.oldest_owner)
-        found = (
-            _make_owner(on, environment)
-            if owner is None
-            else FirstStart(owner.email, False, None, _remark(db, environment), None, _needs_password(settings, owner))
-        )
+        found = _make_owner(on, environment) if owner is None else _found(on, owner, environment)
         on.run(_prepare_mail(on))
         return found
+
+
+def _found(on: Rollbook, owner: Owner, environment: Mapping[str, str]) -> FirstStart:
+    """What there is already."""
+    has_key = bool(on.db.read_now(keys.count_live, owner.id, 1))
+    remark, needs_password = _remark(on.db, environment), _needs_password(on.settings, owner)
+    return FirstStart(owner.email, False, None, remark, None, needs_password, has_key)
 
 
 async def _prepare_mail(on: Rollbook) -> None:

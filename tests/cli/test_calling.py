@@ -23,6 +23,7 @@ import pytest
 from rollbook import __version__
 from rollbook.cli.commands import COMMANDS, app
 from rollbook.cli.examples import EXAMPLES
+from rollbook.cli.options import first_sentence
 from rollbook.cli.server import plain_flags
 from rollbook.config import Settings
 from tests import processes
@@ -366,6 +367,25 @@ def commands() -> dict[str, Any]:
             else {name: command}
         )
     return found
+
+
+def test_the_list_of_commands_has_their_first_sentences_and_waits_for_none_of_them() -> None:
+    program = (
+        "import sys; from rollbook.cli.main import main\ntry: main()\nfinally: print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, "--help"], capture_output=True, text=True, timeout=60)
+    shown = " ".join(done.stdout.split())
+    for name, sentence in COMMANDS.items():
+        command = app.get_command(click.Context(app), name)
+        assert command is not None and first_sentence(command.help or "") == sentence, name
+        assert f"{name} {sentence}" in shown
+    loaded = set(done.stderr.split())
+    assert loaded and not loaded & {
+        "rollbook.cli.users",
+        "rollbook.cli.server",
+        "rollbook.app",
+        "rollbook.actions.arguments",
+    }
 
 
 def test_each_command_has_examples_that_can_be_called() -> None:

@@ -232,6 +232,19 @@ def test_the_key_is_not_lost_when_the_port_is_taken(tmp_path: Path) -> None:
     assert key_format.is_whole(kept.read_text().strip())
 
 
+def test_nobody_is_told_to_create_a_key_that_there_is(tmp_path: Path) -> None:
+    for _ in range(2):
+        with started(tmp_path, "--port", "0") as start:
+            start.listens()
+            start.ready()
+            assert "Create another API key: " in start.logged and "Create an API key" not in start.said
+    data = ("--data", str(tmp_path / "data"))
+    (key,) = good("keys", "list", "owner@example.com", "--quiet", *data).split()
+    good("keys", "revoke", key, *data)
+    with started(tmp_path, "--port", "0") as start:
+        assert "Create an API key: " in start.ready()
+
+
 def test_two_servers_that_start_at_once_make_one_owner(tmp_path: Path) -> None:
     with started(tmp_path, "--port", "0") as one, started(tmp_path, "--port", "0") as other:
         one.ready()

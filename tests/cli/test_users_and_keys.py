@@ -363,6 +363,33 @@ def test_lists_of_keys_say_which_work_at_any_width(
     assert json.loads(good("keys", "get", second, "--json", *place))["id"] == second
 
 
+@pytest.mark.parametrize("columns", [12, 40, 60, 100])
+def test_ids_are_whole_in_terminals_of_any_width(server: Server, tmp_path: Path, columns: int) -> None:
+    place = ("--data", str(server.data))
+    id = json.loads(good("keys", "create", OWNER_EMAIL, "--name", "a long name of a key " * 4, "--json", *place))["id"]
+    code, shown = at_terminal("keys", "list", OWNER_EMAIL, *place, answers=(), cwd=tmp_path, columns=columns)
+    assert code == 0 and id in shown, shown
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", shown.partition("Hidden")[0]).splitlines()
+    assert max(map(len, lines)) <= max(columns, len(id) + 2)
+
+
+def test_an_export_asks_before_it_replaces_a_file(server: Server, tmp_path: Path) -> None:
+    place, file = ("--data", str(server.data)), tmp_path / "users.ndjson"
+    good("users", "export", str(file), *place)
+    kept = file.read_bytes()
+    assert kept
+    file.write_text("mine")
+    assert "Add --force to replace it" in refused("users", "export", str(file), *place)
+    question = f"{file} exists. Replace it?"
+    code, _ = at_terminal("users", "export", str(file), *place, answers=((question, "n"),), cwd=tmp_path)
+    assert (code, file.read_text()) == (1, "mine")
+    code, _ = at_terminal("users", "export", str(file), *place, answers=((question, "y"),), cwd=tmp_path)
+    assert (code, file.read_bytes()) == (0, kept)
+    good("users", "export", str(file), "--force", *place)
+    assert good("users", "export", "-", *place).encode() == kept
+    good("users", "export", "/dev/null", *place)
+
+
 def test_a_key_for_an_identity_provider_is_created_with_the_url_to_paste(
     place: Place, new: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:

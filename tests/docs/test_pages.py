@@ -95,7 +95,8 @@ def test_a_page_is_html_for_browsers_and_markdown_for_all_others(
     ):
         assert answer.status_code == 200
         assert answer.headers["content-type"] == "text/markdown; charset=utf-8"
-        assert answer.text == re.sub(r"<!-- .* -->\n", "", text).replace(guide.PAGE_URL, server.url)
+        served = answer.text.replace(f"\n{guide.NOT_FOUND}\n", "")
+        assert served == re.sub(r"<!-- .* -->\n", "", text).replace(guide.PAGE_URL, server.url)
         assert "Accept" in answer.headers["vary"] and "Accept" in page.headers["vary"]
 
 
@@ -204,6 +205,13 @@ def test_no_page_holds_script_or_style_or_one_id_twice(path: str, pages: Callabl
 def test_the_pages_speak_of_the_server_that_shows_them(browser: httpx2.Client, server: Server) -> None:
     page = browser.get("/docs/users").text
     assert f"{server.url}/v1/users" in page and guide.PAGE_URL not in page.replace(server.url, "")
+
+
+@pytest.mark.parametrize("name", [name for name in guide.CHAPTERS if name not in ("cli", "quickstart")])
+def test_each_page_with_a_command_says_where_the_command_is(name: str) -> None:
+    text = guide.source(name, "http://x.example")
+    has_command = re.search(r"^(?:\$ )?rollbook ", text, re.MULTILINE) is not None
+    assert text.count("[put it on your PATH](cli.md#install-the-command)") == has_command
 
 
 def test_markdown_cannot_bring_html_or_scripts_into_a_page() -> None:

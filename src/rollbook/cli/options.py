@@ -328,3 +328,13 @@ def confirm(question: str, yes: bool) -> None:
         raise Failure("This can't be undone. Add --yes to continue without confirmation.")
     if not click.confirm(question, err=True):
         raise Failure("Nothing was changed.")
+
+
+def confirm_replace(file: Path) -> None:
+    """Go on if there is no such file yet, or it may be replaced. Raises Failure."""
+    if not file.is_file():
+        return
+    if not sys.stdin.isatty():
+        raise Failure(f"{file} exists. Add --force to replace it, or choose another name.")
+    if not click.confirm(f"{file} exists. Replace it?", err=True):
+        raise Failure("Nothing was written.")

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import msgspec
 
@@ -20,7 +20,10 @@ from rollbook.cli.failures import Failure, Misuse
 from rollbook.config import Settings
 
 LEAST_COLUMNS = 3
+LEAST_WIDTH = 8
+"""Of a column whose values may be cut."""
 GAP = 3  # characters between columns
+EDGES = 2  # characters beside them
 
 
 def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
@@ -35,25 +38,44 @@ def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
     lines = [[_text(row[name]) for name in columns] for row in rows]
     widths = [max(map(len, [name, *(line[at] for line in lines)])) for at, name in enumerate(columns)]
-    # In a narrow window, hide columns from the right instead of wrapping lines.
-    kept = len(columns)
-    while kept > LEAST_COLUMNS and sum(widths[:kept]) + GAP * (kept - 1) > console.width:
-        kept -= 1
+    room = Console().width - EDGES
+    fitted = _fitted(columns, widths, room)
+    kept = len(fitted)
+    console = Console(width=max(room, sum(fitted) + GAP * (kept - 1)) + EDGES)
     shown = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in columns[:kept]:
-        # Values that people copy are never truncated; names may be.
-        whole = name in ("id", "email", "masked")
-        cut = 24 if name == "name" and kept < len(columns) else None
-        shown.add_column(name.replace("_", " "), no_wrap=True, overflow="fold" if whole else "ellipsis", max_width=cut)
+    for name, width in zip(columns, fitted, strict=False):
+        overflow: Literal["fold", "ellipsis"] = "fold" if name == "email" else "ellipsis"
+        shown.add_column(name.replace("_", " "), no_wrap=True, overflow=overflow, width=width)
     for line in lines:
         shown.add_row(*[Text(value) for value in line[:kept]])
     console.print(shown)
     if kept < len(columns):
         left_out = ", ".join(name.replace("_", " ") for name in columns[kept:])
         hint(f"Hidden (terminal too narrow): {left_out}. Use --json to see everything.")
+
+
+def _fitted(columns: Sequence[str], widths: Sequence[int], room: int) -> list[int]:
+    """The widths of the columns that are shown. In a narrow window, columns are hidden from the right instead of
+    wrapping lines, then values are cut: never those that people copy, even where the window is too narrow for them."""
+    least = [
+        width if _is_copied(name) else min(width, LEAST_WIDTH) for name, width in zip(columns, widths, strict=True)
+    ]
+    kept = len(columns)
+    while kept > LEAST_COLUMNS and sum(widths[:kept]) + GAP * (kept - 1) > room:
+        kept -= 1
+    while kept > 1 and sum(least[:kept]) + GAP * (kept - 1) > room:
+        kept -= 1
+    found = list(widths[:kept])
+    for at in sorted(range(kept), key=lambda at: -found[at]):
+        excess = sum(found) + GAP * (kept - 1) - room
+        found[at] = max(least[at], found[at] - max(0, excess))
+    return found
+
+
+def _is_copied(column: str) -> bool:
+    return column in ("id", "masked") or column.endswith("_id")
 
 
 def listed(

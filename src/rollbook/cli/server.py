@@ -175,7 +175,7 @@ def welcome(settings: Settings, prepared: FirstStart, url: str) -> list[str]:
             f"  Create another API key: {make_key}",
         ]
     else:
-        lines += ["", f"  Create an API key: {make_key}"]
+        lines += ["", f"  Create {'another' if prepared.has_key else 'an'} API key: {make_key}"]
         if prepared.needs_password:
             lines.append(f"  Set the owner's password: {invite(settings, prepared)}")
     if prepared.remark:

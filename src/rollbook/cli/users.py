@@ -461,6 +461,7 @@ def _deleted(backend: Backend, email: str) -> str:
     app,
     "export",
     options.argument("file", "FILE", type=PATH, required=False, default=STDOUT),
+    options.option("--force", "Replace FILE without asking if it exists."),
     options.option("--with-hashes", "Include password hashes. Only for a data folder. Keep the file secret."),
     options.option(
         "--as system",
@@ -472,7 +473,9 @@ def _deleted(backend: Backend, email: str) -> str:
     fields=arguments.ExportUsers,
     call=("GET", "/v1/exports"),
 )
-def export_users(server: options.Server, fields: Fields, file: Path, with_hashes: bool, system: str | None) -> None:
+def export_users(
+    server: options.Server, fields: Fields, file: Path, force: bool, with_hashes: bool, system: str | None
+) -> None:
     """Export all users to a file, in the order in which they were added: a snapshot of one moment. Without FILE, to
     standard output.
 
@@ -483,6 +486,8 @@ def export_users(server: options.Server, fields: Fields, file: Path, with_hashes
     if system and "format" in fields.texts:
         raise click.BadParameter("--as writes the format of the other system: leave out --format.")
     other = destinations.Writer(system) if system else None
+    if file != STDOUT and not force:
+        options.confirm_replace(file)
     with server() as backend:
         usual = "csv" if file.suffix == ".csv" and not system else "ndjson"
         asked = {"format": usual, **as_query(fields.sent(backend))}

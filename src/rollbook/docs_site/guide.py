@@ -74,12 +74,26 @@ def folder() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "docs"
 
 
+COMMANDS = "cli"
+NOT_FOUND = (
+    "Command not found? After `make serve`, it is `.venv/bin/rollbook`: "
+    f"[put it on your PATH]({COMMANDS}.md#install-the-command)."
+)
+_COMMAND = re.compile(r"^```(?:sh|console)\n(?:(?!```).*\n)*?(?:\$ )?rollbook .*\n(?:(?!```).*\n)*```\n", re.MULTILINE)
+
+
 @cache
 def source(name: str, url: str) -> str:
     """The Markdown of a chapter, with `url` as the base URL and without the markers of generated parts. Raises
     KeyError."""
     text = (folder() / f"{CHAPTERS[name].name}.md").read_text(encoding="utf-8")
-    return _PART.sub("", text).replace(PAGE_URL, url)
+    return _with_path(name, _PART.sub("", text).replace(PAGE_URL, url))
+
+
+def _with_path(name: str, text: str) -> str:
+    """The Markdown with a word on where the command is, below the first place that has one to type."""
+    first = None if name in (COMMANDS, "quickstart") else _COMMAND.search(text)
+    return text if first is None else f"{text[: first.end()]}\n{NOT_FOUND}\n{text[first.end() :]}"
 
 
 def searchable(name: str) -> str:

@@ -71,7 +71,7 @@ TWO_OWNERS = Statement(
 ROLE = "SELECT role FROM users WHERE id = ?"
 FIRST_OWNER = Statement("SELECT id FROM users WHERE role = 'owner' ORDER BY seq LIMIT 1", locks=True)
 OWNERS = "SELECT count(*) FROM users WHERE role = 'owner' AND status = 'active'"
-OLDEST_OWNER = "SELECT email, password_hash IS NOT NULL FROM users WHERE role = 'owner' ORDER BY seq LIMIT 1"
+OLDEST_OWNER = "SELECT email, password_hash IS NOT NULL, id FROM users WHERE role = 'owner' ORDER BY seq LIMIT 1"
 REMOVE = "DELETE FROM users WHERE id = ?"
 LOCK = Statement("SELECT id FROM users WHERE id = ANY(CAST(? AS text[])) ORDER BY seq", locks=True)
 DELETED = Statement(f"SELECT {COLUMNS}, deleted_at FROM deleted_users WHERE id = ?", locks=True)
@@ -250,6 +250,7 @@ async def is_last_owner(tx: Tx, user: User) -> bool:
 class Owner(NamedTuple):
     email: str
     has_password: int
+    id: str = ""
 
 
 async def oldest_owner(queries: Queries) -> Owner | None:
