@@ -285,6 +285,10 @@ FILLED: dict[str, Callable[[Population], Iterable[str]]] = {
     "/admin/users/{id}/requests/{request}": lambda population: [
         f"{population.keys[0]['user_id']}/requests/{population.request_id}"
     ],
+    "/admin/users/{id}/as-of": lambda population: [
+        f"{population.member['id']}/as-of",
+        f"{population.member['id']}/as-of?at={population.event_ids[0]}",
+    ],
     "/admin/users/{id}": lambda population: [
         population.member["id"],
         population.users[-4]["id"],

@@ -1337,6 +1337,61 @@ def test_the_log_is_searched_by_who_did_what_when_and_from_where(
     expect(page.locator(".lead")).not_to_contain_text("`")
 
 
+def test_an_event_is_put_back_from_its_page(
+    http: httpx2.Client, browse: Callable[..., Page], as_role: Callable[..., httpx2.Client]
+) -> None:
+    user = new_user(http, name="Ann", metadata={"plan": "pro", "seats": 3})
+    path = f"/v1/users/{user['id']}"
+    http.patch(path, json={"name": "Bob", "metadata": {"plan": "team", "seats": 4}})
+    http.patch(path, json={"metadata": {"plan": "solo"}})
+    page = browse(scripts=False)
+    page.goto(f"/admin/users/{user['id']}/events")
+    page.locator("tbody tr", has_text="Ann → Bob").get_by_role("link", name="user.updated").click()
+    rows = page.get_by_role("region", name="What is put back").locator("tbody tr")
+    expect(rows).to_have_text([re.compile(r"name\s*Bob\s*Ann"), re.compile(r"metadata.seats\s*4\s*3")])
+    expect(page.get_by_text("metadata.plan has changed since.")).to_be_visible()
+    page.get_by_role("button", name="Put back").click()
+    expect(page.get_by_text("Put back. What has changed since stayed as it was.")).to_be_visible()
+    now = http.get(path).json()
+    assert (now["name"], now["metadata"]) == ("Ann", {"plan": "solo", "seats": 3})
+    expect(page.get_by_role("button", name="Put back")).to_have_count(0)
+    expect(page.get_by_text("name has changed since.")).to_be_visible()
+    # Whoever may not change a user is not offered it, and what changed nothing offers nothing.
+    [created] = http.get("/v1/events", params={"user": user["id"], "type": "user.created"}).json()
+    page.goto(f"/admin/events/{created['id']}")
+    expect(page.get_by_text("To undo it, delete the user.")).to_be_visible()
+    [signed_in] = http.get("/v1/events", params={"type": "session.created", "limit": 1}).json()
+    page.goto(f"/admin/events/{signed_in['id']}")
+    expect(page.get_by_role("heading", name="Undo")).to_have_count(0)
+
+
+def test_a_user_is_shown_as_they_were(http: httpx2.Client, browse: Callable[..., Page]) -> None:
+    user = new_user(http, name="Ann")
+    http.patch(f"/v1/users/{user['id']}", json={"name": "Bob", "role": "viewer"})
+    page = browse(scripts=False)
+    page.goto(f"/admin/users/{user['id']}/events")
+    page.locator("tbody tr", has_text="Ann → Bob").get_by_role("link", name="before").click()
+    expect(page.get_by_role("heading", name="Right before user.promoted")).to_be_visible()
+    changed = page.locator("tr.changed")
+    expect(changed.filter(has_text="Name")).to_have_text(re.compile(r"Name\s*Ann\s*Bob"))
+    expect(changed.filter(has_text="Role")).to_have_text(re.compile(r"Role\s*member\s*viewer"))
+    page.get_by_role("link", name="Show them right after it").click()
+    expect(changed).to_have_count(0)
+    page.goto(f"/admin/users/{user['id']}")
+    page.get_by_role("link", name="As they were at an earlier time").click()
+    page.get_by_label("Time (UTC)").fill("2023-10-27T10:00")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_text("There was no such user at this time.")).to_be_visible()
+    page.get_by_label("Time (UTC)").fill("2099-10-27T10:00")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_text("The time must not be in the future.").first).to_be_visible()
+    http.delete(f"/v1/users/{user['id']}")
+    [event] = http.get("/v1/events", params={"user": user["id"], "type": "user.promoted"}).json()
+    page.goto(f"/admin/users/{user['id']}/as-of?at={event['id']}")
+    expect(page.get_by_text("The user has been deleted since.")).to_be_visible()
+    expect(page.locator("tbody tr", has_text="Name")).to_contain_text("Bob")
+
+
 def test_the_log_names_the_key_that_something_was_done_with(http: httpx2.Client, browse: Callable[..., Page]) -> None:
     key = http.post("/v1/keys", json={"name": "Okta", "kind": "scim"}).json()
     with_key = {"Authorization": f"Bearer {key['key']}"}

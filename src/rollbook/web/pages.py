@@ -43,6 +43,7 @@ from rollbook.web.admin import (
     scim,
     server,
     user,
+    user_as_of,
     user_tabs,
     users,
 )
@@ -164,6 +165,7 @@ PAGES = [
     Page("GET", "/admin/events", events.show, "events:read"),
     Page("GET", "/admin/events/export", events.export, "events:read"),
     Page("GET", "/admin/events/{id}", events.show_one, "events:read"),
+    Page("POST", "/admin/events/{id}/revert", events.revert, "users:write"),
     Page("GET", "/admin/groups", groups.show_all, "groups:read"),
     Page("POST", "/admin/groups", groups.create, "groups:write"),
     Page("GET", "/admin/groups/new", groups.show_form, "groups:write"),
@@ -241,6 +243,7 @@ PAGES = [
     Page("GET", "/admin/users/{id}/requests", user_tabs.show_requests, "requests:read"),
     Page("GET", "/admin/users/{id}/requests/{request}", user_tabs.show_request, "requests:read"),
     Page("GET", "/admin/users/{id}/events", user_tabs.show_events, "events:read"),
+    Page("GET", "/admin/users/{id}/as-of", user_as_of.show, "events:read"),
     Page("GET", "/admin/users/{id}/usage", usage_page.show_theirs, "requests:read"),
     Page("GET", "/admin/users/{id}/usage/live", usage_page.show_their_live, "requests:read"),
     Page("GET", "/admin/users/{id}/usage/export", usage_page.export_theirs, "requests:read"),

@@ -11,6 +11,8 @@ from rollbook.actions import browsers
 from rollbook.api.show import for_people
 from rollbook.records import events, keys, users
 from rollbook.records.events import Event
+from rollbook.records.reversals import Reverted
+from rollbook.roles import DELETED
 from rollbook.storage.database import Queries
 
 UNSHOWN = ("updated_at", "last_sign_in_at")
@@ -107,6 +109,27 @@ def differences(event: Event) -> list[Difference]:
         for name in dict.fromkeys([*before, *after])
     ]
     return sorted(found, key=lambda each: not each.changed)
+
+
+def put_back(found: Reverted) -> list[Field]:
+    """Fields that are put back: what they are now, and what they become."""
+    type = found.event.type
+    object: dict[str, Any] = {"status": DELETED} if type == "user.deleted" else _decode(found.event.object)
+    if type.startswith("group.member_"):
+        now = None if type == "group.member_removed" else object.get("role")
+        return [Field("membership", _membership(now), _membership(found.values["role"]))]
+    fields = []
+    for name, value in found.values.items():
+        if name == "metadata":
+            is_now = object.get("metadata") or {}
+            fields += [Field(f"metadata.{key}", _text(is_now.get(key)), _text(was)) for key, was in value.items()]
+        else:
+            fields.append(Field(name, _text(object.get(name)), _text(value)))
+    return fields
+
+
+def _membership(role: str | None) -> str:
+    return "not a member" if role is None else f"member ({role})" if role else "member"
 
 
 def _about(type: str, object: dict[str, Any]) -> str:

@@ -3,18 +3,21 @@ them as a file."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
 
-from rollbook.actions import audit
-from rollbook.actions.arguments import AuditFilters
+from rollbook.actions import audit, reverting
+from rollbook.actions.arguments import AuditFilters, EventRevert
 from rollbook.actions.audit import FoundEvents
 from rollbook.api.show import for_people
-from rollbook.errors import ApiError, Fault, InvalidParameter
+from rollbook.errors import ApiError, Fault, Forbidden, InvalidParameter, NotFound, NotReversible
 from rollbook.http.response import Response
 from rollbook.records import event_types, events
+from rollbook.records.events import Event
+from rollbook.records.reversals import Kept
+from rollbook.records.user_history import OF_USERS
 from rollbook.web import event_choices, forms
 from rollbook.web.admin import changes, event_files
 from rollbook.web.page_request import PageRequest, whole_number
@@ -57,20 +60,58 @@ async def show(page: PageRequest) -> Response:
     )
 
 
-async def show_one(page: PageRequest) -> Response:
+async def show_one(page: PageRequest, refused: ApiError | None = None) -> Response:
     """Raises NotFound."""
     event = await audit.get(page.on, page.by, page.ids[0])
     [change] = await page.on.read(changes.in_words, [event])
     about = event_types.TYPES.get(event.type)
     return page.render(
         "admin/event.html",
+        200 if refused is None else refused.status,
+        problems=forms.problems(page, refused),
         section=SECTION,
+        undo=await _undo(page, event),
+        has_user=event.type in OF_USERS and not event.is_erased,
         change=change,
         event=event,
         says="" if about is None else f"{about.says} {about.more}".strip().replace("`", ""),
         rows=changes.differences(event),
         document=for_people(_encode(events.public(event))).decode(),
     )
+
+
+async def revert(page: PageRequest) -> Response:
+    """Put back what the event changed."""
+    try:
+        await reverting.revert(page.on, page.by, page.ids[0], EventRevert())
+    except NotFound:
+        raise
+    except ApiError as error:
+        return await show_one(page, error)
+    return page.redirect(f"/admin/events/{page.ids[0]}", "event-reverted")
+
+
+class Undo(NamedTuple):
+    """What the button of an event does."""
+
+    fields: list[changes.Field]
+    """What they are now, and what they become."""
+    kept: list[Kept]
+    reason: str = ""
+    """Why there is no button."""
+
+
+async def _undo(page: PageRequest, event: Event) -> Undo | None:
+    """None: there is nothing to undo, or it is for others to do."""
+    if not page.may("users:write"):
+        return None
+    try:
+        found = await reverting.revert(page.on, page.by, event.id, EventRevert(dry_run=True))
+    except NotReversible as problem:
+        return None if problem.message == reverting.CHANGES_NOTHING else Undo([], [], problem.message)
+    except Forbidden:
+        return None
+    return Undo(changes.put_back(found), found.kept)
 
 
 async def export(page: PageRequest) -> Response:
