@@ -92,6 +92,79 @@ def test_a_file_is_looked_at_tried_and_imported_without_leaving_the_page(
     expect(page.locator("tbody tr")).to_have_count(2)
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+def test_refused_rows_are_shown_fixed_and_uploaded_alone_with_the_same_columns(
+    http: httpx2.Client, open_page: Callable[..., Page], tmp_path: Path, scripts: bool
+) -> None:
+    """Without scripts, the columns are asked for after the file was sent."""
+    name = f"only{scripts}".lower()
+    file, page = tmp_path / "users.csv", open_page(scripts)
+    file.write_text(CSV.format(f"{name}-").replace("role", "Note").replace("no-address", f"{name}.no-address"))
+    page.goto("/admin/imports/new")
+    page.get_by_label("File", exact=True).set_input_files(file)
+    if not scripts:
+        page.get_by_role("button", name="Import now").click()
+        expect(page.locator("#field-file-problem")).to_be_visible()
+    page.get_by_label("Plan", exact=True).select_option("metadata.Plan")
+    page.get_by_label("Note", exact=True).select_option("")
+    page.get_by_label("File", exact=True).set_input_files(file)
+    if scripts:  # the columns are proposed anew for a file that is chosen anew
+        page.get_by_label("Note", exact=True).select_option("")
+    page.get_by_role("button", name="Import now").click()
+    page.wait_for_url("**/admin/imports/imp_*")
+    until_over(page) if not scripts else expect(page.get_by_role("heading", name="Import finished")).to_be_visible()
+    [row] = page.get_by_role("region", name="The first 1 of the report").get_by_role("row").all()[1:]
+    assert [cell.inner_text() for cell in row.locator("th, td").all()] == [
+        "4",
+        "E-mail",
+        f"{name}.no-address",
+        "An email address must have an @-sign.",
+    ]
+    page.get_by_text("3 kept, 1 ignored").click()
+    columns = page.get_by_role("region", name="What becomes of each column")
+    expect(columns).to_contain_text("mapped to email")
+    expect(columns).to_contain_text("ignored: Left out by the mapping.")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the refused records (CSV)").click()
+    refused = Path(download.value.path()).read_text(encoding="utf-8-sig")
+    assert refused.splitlines()[0] == "E-mail,Full name,Plan,Note,problem" and len(refused.splitlines()) == 2
+    file.write_text(refused.replace(".no-address", "@fixed.example"))
+    page.get_by_role("link", name="Fix and upload only these").click()
+    page.get_by_label("File", exact=True).set_input_files(file)
+    if scripts:
+        assert page.get_by_label("Note", exact=True).input_value() == ""
+        assert page.get_by_label("Full name", exact=True).input_value() == "name"
+    page.get_by_role("button", name="Import now").click()
+    page.wait_for_url("**/admin/imports/imp_*")
+    until_over(page) if not scripts else expect(page.get_by_role("heading", name="Import finished")).to_be_visible()
+    assert (count(page, "Added"), count(page, "Refused")) == ("1", "0")
+    [fixed] = http.get(f"/v1/users?email={name}@fixed.example&fields=*").json()
+    assert (fixed["name"], fixed["metadata"]) == ("No Email", {"Plan": "free"})
+
+
+def test_a_wrong_file_is_named_as_soon_as_it_is_chosen(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    page = open_page()
+    page.goto("/admin/imports/new")
+    for number, (content, sentence) in enumerate(
+        (
+            (b"PK\x03\x04" + b"[Content_Types].xml xl/workbook.xml", "The file is an Excel workbook"),
+            (b"<html><body>Session expired", "The file is a web page (HTML)"),
+            (b"", "The file is empty"),
+            (b'{"username":"a","createdTimestamp":1,"emailVerified":true}', "This looks like an export of Keycloak"),
+        )
+    ):
+        file = tmp_path / f"users{number}.xlsx"
+        file.write_bytes(content)
+        page.get_by_label("File", exact=True).set_input_files(file)
+        expect(page.locator("#preview")).to_contain_text(sentence)
+        page.get_by_role("button", name="Import now").click()
+        expect(page.locator("#result")).to_contain_text(sentence)
+    assert axe(page) == []
+    page.get_by_label("Where the file comes from").select_option("keycloak")
+    expect(page.locator("#preview")).to_contain_text("createdTimestamp")
+    expect(page.locator("#preview")).to_contain_text("mapped to created_at")
+
+
 def test_a_file_is_imported_without_scripts(
     http: httpx2.Client, open_page: Callable[..., Page], tmp_path: Path
 ) -> None:

@@ -76,6 +76,7 @@ TABLES = (
     "bulk_job_parts",
     "imports",
     "import_refusals",
+    "import_rows",
     "webhook_inbox",
 )
 

@@ -105,6 +105,7 @@ SMALL = {
     "imports": "1,000 that have ended, and 100 that wait or run: what is more is removed within seconds",
     "bulk_jobs": "the same",
     "all_of_them": "imports and bulk jobs",
+    "import_rows": "256 MiB of pieces of up to 256 KiB, for a week, and one more for each import",
     "json_each": "what the statement itself brings",
     **dict.fromkeys(("webhook_cursors", "w", "c"), "webhooks and their cursors: 500 at most"),
     "main.user_search_config": "FTS5's own, one row",

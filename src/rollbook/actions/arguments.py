@@ -1569,7 +1569,14 @@ class ListImports(Query):
 
 
 class ImportReport(Query):
-    format: Annotated[Literal["ndjson", "csv"], Meta(description="The format of the report.")] = "ndjson"
+    format: Annotated[
+        Literal["ndjson", "csv", "rows"],
+        Meta(
+            description="The format of the report. `rows`: the refused records themselves, to be fixed and imported "
+            "again, for a week: as CSV if the file was CSV, otherwise as NDJSON. Each says why as `problem`, which "
+            "imports leave out. Only with the key that the import was requested with."
+        ),
+    ] = "ndjson"
 
 
 class AuditFilters(Body):

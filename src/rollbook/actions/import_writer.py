@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from rollbook.actions.arguments import NO_PASSWORD_YET, ImportedUser, ImportOpti
 from rollbook.actions.checking import given, invalid
 from rollbook.actions.context import Rollbook
 from rollbook.actions.import_groups import Memberships
+from rollbook.actions.import_rows import sealed
 from rollbook.actions.permissions import may_grant, may_touch, require
 from rollbook.actions.principal import Principal, as_of_now
 from rollbook.actions.users import changes_of
@@ -36,10 +37,11 @@ from rollbook.errors import (
     Overloaded,
 )
 from rollbook.machine import available_cpus
-from rollbook.records import imports, password_parameters, rules, user_imports
+from rollbook.records import import_rows, imports, password_parameters, rules, user_imports
 from rollbook.records import second_factors as factor_records
 from rollbook.records import users as user_records
 from rollbook.records.dialect import dialect
+from rollbook.records.import_rows import Raw
 from rollbook.records.imports import Counts, Refusal
 from rollbook.records.user_imports import BATCH, DryRunKeys, Existing, Prepared
 from rollbook.records.users import User
@@ -91,10 +93,19 @@ class UserRecord(NamedTuple):
     """The hash of a weak family."""
     left_out: str | None = None
     """Why the hash that the file has is not theirs."""
+    source: Any = None
+    """The record itself, for `Importer.raw`."""
 
     @property
     def has_password(self) -> bool:
         return self.prepared is None or self.prepared.password_hash is not None
+
+
+class RefusedRecord(NamedTuple):
+    """An entry of the report, and the record itself; None where the user was imported."""
+
+    refusal: Refusal
+    source: Any
 
 
 class BatchResult(NamedTuple):
@@ -102,6 +113,8 @@ class BatchResult(NamedTuple):
 
     counts: Counts
     refusals: list[Refusal]
+    rows: list[Any]
+    """The record of each, for `Importer.raw`; None where the user was imported."""
 
 
 class Importer:
@@ -121,6 +134,8 @@ class Importer:
         batch: int = BATCH,
     ) -> None:
         self.counts = counts or Counts()
+        self.raw: Callable[[Any], Raw] = str
+        """A record of the file, as it was, of what was added or refused as its source."""
         self._on = on
         self._options = options
         self._id = id
@@ -129,7 +144,7 @@ class Importer:
         self._seen = DryRunKeys() if options.dry_run else None
         self._pool = ThreadPoolExecutor(available_cpus())
         self._rows: list[UserRecord] = []
-        self._refusals: list[Refusal] = []
+        self._refusals: list[RefusedRecord] = []
         self._passwords = 0
         self._keys: set[str] = set()
         self._next: UserRecord | None = None
@@ -153,21 +168,21 @@ class Importer:
     def is_empty(self) -> bool:
         return not self._rows and not self._refusals
 
-    def refuse(self, refusal: Refusal) -> None:
+    def refuse(self, refusal: Refusal, source: Any) -> None:
         """The next record of the file holds no user."""
-        self._refusals.append(refusal)
+        self._refusals.append(RefusedRecord(refusal, source))
 
-    def add(self, by: Principal, line: int, user: ImportedUser) -> None:
+    def add(self, by: Principal, line: int, user: ImportedUser, source: Any = None) -> None:
         """The next record of the file holds this user."""
         try:
             hash, left_out = self._check(by, user)
         except ApiError as problem:
-            self._refusals.append(_refusal(line, problem))
+            self._refusals.append(RefusedRecord(_refusal(line, problem), source))
             return
         # Here, and not with the batch: on PostgreSQL it is done while the batch before is written.
         weak = hash if hash and is_weak(hash) else None
         row = UserRecord(
-            line, user, _prepare(user, hash) if user.password is UNSET and not weak else None, weak, left_out
+            line, user, _prepare(user, hash) if user.password is UNSET and not weak else None, weak, left_out, source
         )
         if self._options.on_conflict == "update":
             key = self._key(user)
@@ -225,7 +240,7 @@ class Importer:
     # ---- writing
 
     async def _written(
-        self, by: Principal, rows: list[UserRecord], refusals: list[Refusal], bytes_read: int
+        self, by: Principal, rows: list[UserRecord], refusals: list[RefusedRecord], bytes_read: int
     ) -> BatchResult:
         for _ in range(MAX_RACES):
             prepared = await self._prepared(rows)
@@ -281,7 +296,7 @@ class Importer:
         by: Principal,
         rows: list[UserRecord],
         prepared: list[Prepared | None],
-        refusals: list[Refusal],
+        refusals: list[RefusedRecord],
         bytes_read: int,
     ) -> BatchResult:
         await _check_still_may(tx, by)
@@ -295,7 +310,14 @@ class Importer:
 
     async def _advance(self, tx: Tx, step: BatchResult, bytes_read: int) -> None:
         assert self._runner is not None  # there is a job
-        await imports.advance(tx, self._id, self._runner, bytes_read, self.counts.plus(step.counts), step.refusals)
+        counts = self.counts.plus(step.counts)
+        await imports.advance(tx, self._id, self._runner, bytes_read, counts, step.refusals)
+        first = counts.reported - len(step.refusals)
+        rows = [(first + at, self.raw(source)) for at, source in enumerate(step.rows) if source is not None]
+        if rows and first < imports.MAX_REFUSALS:
+            room = import_rows.MAX_SIZE - await import_rows.size(tx, self._id)
+            pieces = import_rows.pieces(self._id, rows, room)
+            await import_rows.add(tx, [(id, len(text), sealed(self._on.secret, id, text)) for id, text in pieces])
 
     async def _done(
         self, tx: Tx, by: Principal, rows: list[UserRecord], prepared: list[Prepared | None]
@@ -434,16 +456,22 @@ class Importer:
         rows: Sequence[UserRecord],
         done: BatchOutcomes,
         prepared: Sequence[Prepared | None],
-        refusals: Sequence[Refusal],
+        refusals: Sequence[RefusedRecord],
     ) -> BatchResult:
         """Combine outcomes into a step. Its report is in the order of the file."""
         each = list(zip(rows, done.outcomes, prepared, strict=True))
         refused = [
             *refusals,
-            *(_refusal(row.line, outcome) for row, outcome, _ in each if isinstance(outcome, ApiError)),
+            *(
+                RefusedRecord(_refusal(row.line, outcome), row.source)
+                for row, outcome, _ in each
+                if isinstance(outcome, ApiError)
+            ),
         ]
         left_out = [
-            found for row, outcome, user in each if row.left_out and (found := self._left_out(row, outcome, user, done))
+            RefusedRecord(found, None)
+            for row, outcome, user in each
+            if row.left_out and (found := self._left_out(row, outcome, user, done))
         ]
         counted = Counter(outcome for outcome in done.outcomes if isinstance(outcome, str))
         weak = sum(self._is_weak(row, outcome, user, done) for row, outcome, user in each)
@@ -458,7 +486,8 @@ class Importer:
             without_password=len(left_out),
             weak_hashes=weak,
         )
-        return BatchResult(counts, sorted([*refused, *left_out], key=lambda refusal: refusal.line))
+        report = sorted([*refused, *left_out], key=lambda found: found.refusal.line)
+        return BatchResult(counts, [found.refusal for found in report], [found.source for found in report])
 
     def _is_weak(self, row: UserRecord, outcome: Outcome, user: Prepared | None, done: BatchOutcomes) -> bool:
         """Test whether a hash of the file was stored that is easy to guess at."""

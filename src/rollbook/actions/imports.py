@@ -8,15 +8,16 @@ from typing import Any, NamedTuple
 from msgspec.structs import asdict
 
 from rollbook import clock
-from rollbook.actions import import_files
+from rollbook.actions import import_files, import_rows
 from rollbook.actions.arguments import ImportOptions, ImportReport, ListImports
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Download
 from rollbook.actions.permissions import known, require, require_proof
 from rollbook.actions.principal import SYSTEM, Principal
-from rollbook.errors import ApiError, ImportLimitReached, InvalidParameter
+from rollbook.errors import ApiError, Forbidden, ImportLimitReached, InvalidParameter, NotFound
 from rollbook.records import events, imports, users
 from rollbook.records.events import Actor
+from rollbook.records.import_rows import FileFacts, Raw
 from rollbook.records.imports import FILE_LOST, NO_REASON, Counts, Import, Reason, Refusal
 from rollbook.storage.database import Queries, Tx
 
@@ -27,6 +28,20 @@ PAGE = 1_000
 RETENTION = 30 * clock.DAY
 LOST = clock.HOUR
 """How long an import waits for a server that has its file."""
+
+
+class ImportDetails(NamedTuple):
+    """An import, and what its file was found to be, for whoever started it."""
+
+    found: Import
+    facts: FileFacts | None
+
+
+class RefusedRows(NamedTuple):
+    """The refused records of an import themselves, each with the reason, in parts."""
+
+    facts: FileFacts
+    parts: AsyncGenerator[list[tuple[Raw, str]], None]
 
 
 class Report(NamedTuple):
@@ -92,24 +107,44 @@ async def list_imports(on: Rollbook, by: Principal, asked: ListImports) -> list[
     return await imports.latest(on.db, asked.limit, asked.before)
 
 
-async def get(on: Rollbook, by: Principal, id: str) -> Import:
+async def get(on: Rollbook, by: Principal, id: str) -> ImportDetails:
     """Get an import
 
     Returns the import with its progress: `records` of about `records_expected`, and how many of them were added,
-    updated, skipped and refused so far.
+    updated, skipped and refused so far. With the key that it was requested with, also what becomes of each column of
+    the file (`columns`).
     """
     require(by, "users:write")
-    return await imports.get(on.db, known("imp", id))
+    found = await imports.get(on.db, known("imp", id))
+    return ImportDetails(found, await import_rows.facts_of(on, id) if import_rows.is_own(by, found) else None)
 
 
-async def report(on: Rollbook, by: Principal, id: str, asked: ImportReport) -> Report:
+async def report(on: Rollbook, by: Principal, id: str, asked: ImportReport) -> Report | RefusedRows:
     """Get the report of an import
 
     Returns the records that were refused so far, each with its line, field, code and reason, and the users who were
     imported without a password, each with their `user_id`: at most 100,000 in all.
     """
-    found = await get(on, by, id)
-    return Report(asked.format, _refusals(on, Download(on, by, "users:write"), found.id))
+    found, facts = await get(on, by, id)
+    download = Download(on, by, "users:write")
+    if asked.format != "rows":
+        return Report(asked.format, _refusals(on, download, found.id))
+    if not import_rows.is_own(by, found):
+        raise Forbidden("Only whoever started an import can read its refused records, with the same API key.")
+    if facts is None:
+        raise NotFound("The refused records are not there: they are kept for a week.")
+    return RefusedRows(facts, _refused_rows(on, download, found.id))
+
+
+async def _refused_rows(on: Rollbook, download: Download, id: str) -> AsyncGenerator[list[tuple[Raw, str]], None]:
+    async for part in import_rows.rows(on, id):
+        await download.check()
+        first, last = part[0].number, part[-1].number
+        reasons = {
+            number: refusal.reason
+            for number, refusal in await on.read(imports.refusals, id, first - 1, last - first + 1)
+        }
+        yield [(row.raw, reasons.get(row.number, "")) for row in part]
 
 
 async def _refusals(on: Rollbook, download: Download, id: str) -> AsyncGenerator[list[Refusal], None]:
@@ -197,7 +232,7 @@ async def expire(on: Rollbook) -> bool:
     """Delete imports after 30 days, and the oldest where there are too many, or too many refused records."""
     id = await imports.expired(on.db, clock.now() - RETENTION)
     if id is None:
-        return False
+        return await import_rows.expire(on)
     await on.write(imports.remove, id, PAGE)
     return True
 

@@ -1,17 +1,18 @@
 """Seals again, with the current secret of the server, what former ones have sealed: API keys that can be revealed, the
-secrets of authenticator apps, one-time tokens that wait to be sent and requests for them, the links of bulk jobs, and
-the secrets, headers and URLs of webhooks. Then the former ones can go. Also seals the URLs of chats that an earlier
-version has stored as they are."""
+secrets of authenticator apps, one-time tokens that wait to be sent and requests for them, the links of bulk jobs, what
+is kept of the files of imports, and the secrets, headers and URLs of webhooks. Then the former ones can go. Also seals
+the URLs of chats that an earlier version has stored as they are."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple
 
-from rollbook.actions import access_tokens, bulk_jobs, keys, second_factors, tokens, webhook_secrets
+from rollbook.actions import access_tokens, bulk_jobs, import_rows, keys, second_factors, tokens, webhook_secrets
 from rollbook.actions.context import Rollbook
 from rollbook.auth.server_secret import Purpose
 from rollbook.records import bulk_jobs as job_records
+from rollbook.records import import_rows as row_records
 from rollbook.records import keys as key_records
 from rollbook.records import one_time_tokens, server_secrets, signing_keys, token_requests, webhooks
 from rollbook.records import second_factors as factor_records
@@ -37,6 +38,7 @@ KINDS = (
     Sealed(bulk_jobs.SEALED, job_records.sealed_after, job_records.seal_again),
     Sealed(second_factors.SEALED, factor_records.sealed_after, factor_records.seal_again),
     Sealed(access_tokens.SEALED, signing_keys.sealed_after, signing_keys.seal_again),
+    Sealed(import_rows.SEALED, row_records.sealed_after, row_records.seal_again),
 )
 
 

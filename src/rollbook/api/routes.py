@@ -500,7 +500,7 @@ TABLE: dict[str, list[Route]] = {
         ),
     ],
     "/v1/imports/{importId}": [
-        get(imports.get, "users:write", None, Import, show.import_),
+        get(imports.get, "users:write", None, Import, show.import_details),
     ],
     "/v1/imports/{importId}/report": [
         get(imports.report, "users:write", ImportReport, str, show.import_report),

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import astuple, replace
 
 from rollbook import clock
 from rollbook.actions import arguments
@@ -16,7 +17,7 @@ from rollbook.actions.app_sessions import IssuedSession
 from rollbook.actions.bulk_jobs import Results, UserResult, result_of
 from rollbook.actions.checking import metadata_pair
 from rollbook.actions.groups import GroupPage, MemberPage, Put
-from rollbook.actions.imports import Report
+from rollbook.actions.imports import ImportDetails, RefusedRows, Report
 from rollbook.actions.keys import IssuedKey
 from rollbook.actions.lists import ListPage
 from rollbook.actions.requests import RequestPage
@@ -27,7 +28,7 @@ from rollbook.actions.usage import Usage
 from rollbook.actions.users import PersonalExport, sort_of
 from rollbook.actions.webhook_deliveries import DeliveryDetails
 from rollbook.actions.webhooks import WebhookDetails
-from rollbook.api import paging, spreadsheets, types
+from rollbook.api import paging, refused_rows, spreadsheets, types
 from rollbook.api.call import Call
 from rollbook.auth import tokens
 from rollbook.http.coding import known_tag
@@ -426,12 +427,23 @@ def import_created(call: Call, made: Import) -> Response:
     return _created(call, f"/v1/imports/{made.id}", answer(201, _import(call, made)))
 
 
+def import_details(call: Call, found: ImportDetails) -> Response:
+    shown = _import(call, found.found)
+    if found.facts is not None:
+        columns = [types.ImportColumn(*astuple(column)) for column in found.facts.columns]
+        shown = replace(shown, encoding=found.facts.encoding, columns=columns)
+    return answer(200, shown)
+
+
 def _import(call: Call, found: Import) -> types.Import:
     url = f"{call.services.base_url(call.request)}/v1/imports/{found.id}/report"
     return types.Import(**imports.public(found), report_url=url)
 
 
-def import_report(call: Call, report: Report) -> Response:
+def import_report(call: Call, report: Report | RefusedRows) -> Response:
+    if isinstance(report, RefusedRows):
+        kind = refused_rows.content_type(report.facts)
+        return Response(200, LOCKED + PRIVATE + line("Content-Type", kind), stream=Stream(report_rows(report)))
     if report.format == "csv":
         return Response(
             200, LOCKED + PRIVATE + line("Content-Type", spreadsheets.CONTENT_TYPE), stream=Stream(report_csv(report))
@@ -439,6 +451,13 @@ def import_report(call: Call, report: Report) -> Response:
     return Response(
         200, LOCKED + PRIVATE + line("Content-Type", "application/x-ndjson"), stream=Stream(report_ndjson(report))
     )
+
+
+async def report_rows(report: RefusedRows) -> AsyncGenerator[bytes, None]:
+    yield refused_rows.head(report.facts)
+    async with aclosing(report.parts) as parts:
+        async for part in parts:
+            yield refused_rows.lines(report.facts, part)
 
 
 async def report_ndjson(report: Report) -> AsyncGenerator[bytes, None]:

@@ -14,9 +14,9 @@ CONTENT_TYPE = "text/csv; charset=utf-8; header=present"
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]").match
 
 
-def rows(cells: Iterable[Iterable[str]]) -> bytes:
+def rows(cells: Iterable[Iterable[str]], delimiter: str = ",") -> bytes:
     written = io.StringIO()
-    csv.writer(written, lineterminator="\r\n").writerows(
+    csv.writer(written, delimiter=delimiter, lineterminator="\r\n").writerows(
         [[f"'{cell}" if _FORMULA(cell) else cell for cell in row] for row in cells]
     )
     return written.getvalue().encode()

@@ -579,6 +579,21 @@ class BulkJob(Struct, frozen=True, kw_only=True):
     results_url: Annotated[str, uri("Where its results are: a line for each user who is done.")]
 
 
+class ImportColumn(Struct, frozen=True):
+    """A column of an imported file, or a name of its JSON objects, and what becomes of it."""
+
+    name: Annotated[str, says("Its name in the file.", examples=["Mail"])]
+    outcome: Annotated[
+        str,
+        open_enum(
+            ("kept", "mapped", "ignored"),
+            "`kept`: under its name. `mapped`: elsewhere, as `target` says. `ignored`: not at all, for the `reason`.",
+        ),
+    ]
+    target: Annotated[str, says("The fields that come from it.", examples=["email"])] | None
+    reason: Annotated[str, says("Why it is ignored.", examples=["Left out by the mapping."])] | None
+
+
 class Import(Struct, frozen=True, kw_only=True):
     """An import of users: how its file is read, how far it has come, and what became of the records read so far."""
 
@@ -652,6 +667,26 @@ class Import(Struct, frozen=True, kw_only=True):
     report_url: Annotated[
         str, uri("Where the report is: the records that were refused, and the users who have no password.")
     ]
+    encoding: (
+        Annotated[
+            str,
+            open_enum(
+                ("utf-8", "utf-16", "utf-32", "windows-1252"),
+                "The encoding as which the file is read. Only where `columns` are.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    columns: (
+        Annotated[
+            list[ImportColumn],
+            array(
+                "What becomes of each column. Only when you get the import, with the key that it was requested with.",
+                1_000,
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 _EXPIRES_AT = "When the `token` expires, unless the session is refreshed."

@@ -42,6 +42,7 @@ Purpose = Literal[
     "signing",
     "passkeys",
     "confirmations",
+    "imports",
 ]
 """Purpose of a derived key. Data sealed or signed for one purpose is invalid for any other."""
 

@@ -55,6 +55,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "rollbook users import people.csv --on-conflict update --map Mail=email --map Plan=metadata.plan",
         "rollbook users import auth0.ndjson --from auth0 --report refused.ndjson",
         "rollbook users import people.csv --unknown-hashes skip --report report.ndjson",
+        "rollbook users import people.csv --refused fix.csv",
     ),
     "users verify-challenge": ("rollbook users verify-challenge CHALLENGE 287082",),
     "tokens create": (

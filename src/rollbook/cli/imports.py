@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -24,12 +24,14 @@ from rollbook.actions.arguments import ImportOptions
 from rollbook.actions.checking import check_texts
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import cli_job
+from rollbook.api import refused_rows
 from rollbook.cli.backends import at
 from rollbook.cli.failures import Misuse
-from rollbook.cli.output import counted, hint
+from rollbook.cli.output import counted, hint, written
 from rollbook.cli.progress import Show, bar, looks
 from rollbook.errors import ApiError, InvalidParameter
 from rollbook.jobs.import_runner import Run
+from rollbook.records.import_rows import Column
 from rollbook.records.imports import Counts, Refusal, new_id
 from rollbook.sources import reading
 from rollbook.sources.columns import METADATA, read_mapping
@@ -48,14 +50,17 @@ _encode = msgspec.json.Encoder().encode
 
 
 class FileImport(Struct):
-    """A file to import, and what came of it so far. `report`: where refused records are written; None: they are
-    printed."""
+    """A file to import, and what came of it so far. `report`: where the report is written; None: it is printed.
+    `refused`: where refused records are written as they were, to be fixed."""
 
     file: Path  # `-`: standard input
     options: ImportOptions
     report: IO[bytes] | None = None
     counts: Counts = Counts()
     seconds: float = 0.0
+    refused: Path | None = None
+    columns: list[Column] = []
+    """What becomes of each column."""
 
     @property
     def size(self) -> int | None:
@@ -98,6 +103,11 @@ class FileImport(Struct):
             "fail": "add --on-conflict skip, so that users who exist are skipped",
         }[self.options.on_conflict]
         return f"Stopped by Ctrl+C: {self.sentence} They stay. To go on, run the same command again: {again}."
+
+    def say_columns(self) -> None:
+        width = max((len(column.name) for column in self.columns), default=0)
+        for column in self.columns:
+            hint(f"{column.name:{min(width, 40)}}  {column.sentence}")
 
     def put_out(self, refusals: list[Refusal], say: Callable[[str], None]) -> None:
         if self.report is not None:
@@ -153,6 +163,7 @@ def load(on: Rollbook, asked: FileImport) -> None:
             raise
         finally:
             asked.counts = run.counts
+            asked.columns = run.facts.columns
             if not asked.options.dry_run and (run.counts.added or run.counts.updated):
                 with suppress(ApiError):  # the one that ended the import matters more
                     on.run(imports.record_local(on, by, id, asked.options, run.counts, status, began, run.bytes_read))
@@ -190,10 +201,31 @@ def _show_columns(asked: FileImport) -> None:
 
 def _watch(run: Run, asked: FileImport, steps: Callable[[], Iterator[import_writer.BatchResult]]) -> None:
     began = time.perf_counter()
-    with bar(asked.title, asked.size) as (say, show):
+    with bar(asked.title, asked.size) as (say, show), _kept(run, asked) as keep:
         for step in steps():
             asked.put_out(step.refusals, say)
+            keep(step)
             asked.moved(run.counts, began, show, run.bytes_read, asked.size)
+
+
+@contextmanager
+def _kept(run: Run, asked: FileImport) -> Iterator[Callable[[import_writer.BatchResult], None]]:
+    """A function that writes the refused records of a batch to the file for them, which is there if there are any."""
+    with ExitStack() as files:
+        file: IO[bytes] | None = None
+
+        def keep(step: import_writer.BatchResult) -> None:
+            nonlocal file
+            rows = zip(step.rows, step.refusals, strict=True)
+            found = [(run.raw(row), refusal.reason) for row, refusal in rows if row is not None]
+            if not found or asked.refused is None:
+                return
+            if file is None:
+                file = files.enter_context(written(asked.refused))
+                file.write(refused_rows.head(run.facts))
+            file.write(refused_rows.lines(run.facts, found))
+
+        yield keep
 
 
 def _index(on: Rollbook, asked: FileImport) -> None:
@@ -234,6 +266,14 @@ def send(server: Remote, asked: FileImport) -> None:
     if asked.counts.reported:
         for found in server.import_report(id):
             asked.put_out([Refusal(**{name: found[name] for name in Refusal._fields if name in found})], hint)
+    asked.columns = msgspec.convert(job.get("columns", []), list[Column])
+    if asked.refused is not None and job["refused"]:
+        with (
+            server.body("GET", at("imports", id, "report"), {"format": "rows"}) as found,
+            written(asked.refused) as file,
+        ):
+            for part in found.parts:
+                file.write(part)
     if job.get("error_code") == InvalidParameter.code:
         _show_columns(asked)
     if job["status"] != "finished":

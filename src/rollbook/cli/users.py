@@ -510,11 +510,16 @@ def export_users(
     options.file(
         "--report", "FILE", "Write the report to this file, one JSON object per line, instead of printing it."
     ),
+    options.file(
+        "--refused", "FILE", "Write the refused records to this file as they were, each with its problem, to be fixed."
+    ),
     options.JSON,
     fields=arguments.ImportOptions,
     call=("POST", "/v1/imports"),
 )
-def import_users(server: options.Server, fields: Fields, file: Path, report: Path | None, json: bool) -> None:
+def import_users(
+    server: options.Server, fields: Fields, file: Path, report: Path | None, refused: Path | None, json: bool
+) -> None:
     """Import users from a file, with their password hashes: NDJSON, a JSON array or CSV, also compressed. `-` is
     standard input.
 
@@ -530,7 +535,7 @@ def import_users(server: options.Server, fields: Fields, file: Path, report: Pat
     if str(file) != "-":
         file.open("rb").close()  # if it can't be read, no folder is created for it
     with server(make=True) as backend, report_to(report) as written:
-        asked = FileImport(file, wanted, written)
+        asked = FileImport(file, wanted, written, refused=refused)
         sentence = None
         try:
             backend.import_users(asked)
@@ -540,7 +545,9 @@ def import_users(server: options.Server, fields: Fields, file: Path, report: Pat
             raise
         finally:
             if json:
-                as_json({**asked.counts._asdict(), "seconds": round(asked.seconds, 3), "rows_per_second": asked.rate})
+                done = {"seconds": round(asked.seconds, 3), "rows_per_second": asked.rate, "columns": asked.columns}
+                as_json({**asked.counts._asdict(), **done})
             elif sentence or asked.counts.records:
+                asked.say_columns()
                 hint(sentence or asked.sentence)
     raise click.exceptions.Exit(1 if asked.counts.refused else 0)

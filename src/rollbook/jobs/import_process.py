@@ -15,10 +15,11 @@ import threading
 import traceback
 from contextlib import closing
 from functools import partial
+from itertools import chain
 from typing import BinaryIO
 
 from rollbook import clock, ids
-from rollbook.actions import import_files, imports
+from rollbook.actions import import_files, import_rows, imports
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM, Principal, for_job
 from rollbook.config import Settings
@@ -80,8 +81,7 @@ def _import(on: Rollbook, id: str, file: BinaryIO) -> None:
     by = Principal(SYSTEM.caller, job.address or "", id)
     try:
         run = Run(on, file, options, id, runner=runner, counts=counts, batch=BATCH)
-        for _ in run.steps(partial(_caller, on, job)):
-            pass
+        _run(on, run, job)
         by = _caller(on, job)
     except Unavailable:
         raise
@@ -93,6 +93,15 @@ def _import(on: Rollbook, id: str, file: BinaryIO) -> None:
     else:
         status, why = "finished", NO_REASON
     on.run(imports.finish(on, by.actor, id, status, why))
+
+
+def _run(on: Rollbook, run: Run, job: Import) -> None:
+    """Import the file, and keep what it was found to be. Raises ApiError."""
+    known = None
+    for _ in chain(run.steps(partial(_caller, on, job)), [None]):
+        if (facts := run.facts) != known:
+            known = facts
+            on.run(import_rows.keep(on, job.id, facts))
 
 
 def _caller(on: Rollbook, job: Import) -> Principal:

@@ -21,6 +21,7 @@ from rollbook.actions.import_writer import BatchResult, Importer
 from rollbook.actions.principal import Principal
 from rollbook.errors import ApiError
 from rollbook.records.dialect import dialect
+from rollbook.records.import_rows import FileFacts
 from rollbook.records.imports import Counts
 from rollbook.sources.reading import Reading
 
@@ -54,6 +55,7 @@ class Run:
         self._on = on
         self._importer = Importer(on, options, id, runner, counts, batch)
         self._reading = Reading(file, options, on.settings.password_min_length, self._importer.counts.records)
+        self._importer.raw = self.raw = self._reading.raw
         # Of a pipe, a read may take longer than a transaction can. A job on SQLite holds the lock that all of its
         # server's writes wait for.
         is_regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
@@ -61,6 +63,11 @@ class Run:
         self._at_end = False
         self._problem: ApiError | None = None
         """Why the file can't be read on."""
+
+    @property
+    def facts(self) -> FileFacts:
+        """What the file was found to be by now."""
+        return self._reading.facts
 
     @property
     def counts(self) -> Counts:
@@ -99,12 +106,12 @@ class Run:
             return False
         records = 0
         try:
-            for line, user, refusal in islice(self._reading.with_pauses, SLICE):
+            for line, user, refusal, source in islice(self._reading.with_pauses, SLICE):
                 records += 1
                 if refusal is not None:
-                    self._importer.refuse(refusal)
+                    self._importer.refuse(refusal, source)
                 elif user is not None:
-                    self._importer.add(by, line, user)
+                    self._importer.add(by, line, user, source)
                 else:
                     return True
                 if self._importer.is_full:

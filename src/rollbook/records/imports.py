@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from rollbook import clock, ids
+from rollbook.records import import_rows
 from rollbook.records.presenting import Hidden, OrNull, Time, presenter
 from rollbook.storage.database import Queries, Statement, Tx, existing, first
 
@@ -207,6 +208,7 @@ async def restart(tx: Tx, id: str, runner: str) -> None:
     await tx.run(RESTART, id, runner)
     while await tx.run(FORGET_REFUSALS, id, id, MAX_REFUSALS):
         pass
+    await import_rows.erase_all(tx, id)
 
 
 async def advance(tx: Tx, id: str, runner: str, bytes_read: int, counts: Counts, refusals: Sequence[Refusal]) -> None:
@@ -244,6 +246,7 @@ async def remove(tx: Tx, id: str, limit: int) -> bool:
     """Up to `limit` of its refused records, and the import once it has none. Returns whether there is more."""
     if await tx.run(FORGET_REFUSALS, id, id, limit) == limit:
         return True
+    await import_rows.erase_all(tx, id)
     await tx.run(REMOVE, id)
     return False
 

@@ -22,6 +22,8 @@ Targets = dict[str, str | None]
 """The field of each column: `metadata.plan` puts it into the metadata, None leaves it out."""
 
 METADATA = "metadata."
+PROBLEM = "problem"
+"""The last column of a file of refused records: why each was refused. It is left out."""
 _QUOTING = frozenset(("email", "metadata"))
 """Fields whose rules repeat, behind a colon, which characters or keys of the value are wrong."""
 # How other programs name the fields.

@@ -15,6 +15,8 @@ class Unreadable(NamedTuple):
 
     code: str
     reason: str
+    raw: str | list[str] = ""
+    """The piece, as far as it could be read."""
 
 
 Piece = bytes | Unreadable | None

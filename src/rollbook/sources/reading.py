@@ -15,13 +15,15 @@ from msgspec.structs import astuple
 
 from rollbook.actions.arguments import ImportedUser, ImportOptions
 from rollbook.actions.checking import check, field_hook, invalid, refuse
-from rollbook.actions.import_sources import OWN_FILE
+from rollbook.actions.import_sources import OWN_FILE, SYSTEMS
 from rollbook.auth import password_hashes
 from rollbook.errors import ApiError, Fault, InvalidJson, InvalidParameter
 from rollbook.json_objects import look_closely, read_object
+from rollbook.records.import_rows import Column, FileFacts, Raw
 from rollbook.records.imports import Refusal
 from rollbook.sources import arrays, columns, file_kinds, lines, systems, unpacking
-from rollbook.sources.columns import Targets
+from rollbook.sources.column_report import ColumnReport
+from rollbook.sources.columns import PROBLEM, Targets
 from rollbook.sources.encodings import Encoding, Utf8
 from rollbook.sources.lines import Unreadable
 from rollbook.sources.recognizing import other_source, wrong_source
@@ -34,6 +36,8 @@ Format = Literal["ndjson", "json", "csv"]
 Cells = TypeVar("Cells", bytes, dict[str, str])
 
 MAX_REASON = 300
+LOOKED_AT = 200
+"""Records from which a preview learns what becomes of each column."""
 PREVIEWED = 1 << 20
 """Unpacked bytes at the beginning of a file that a preview looks at: a packed one can have thousands of blank lines in
 each byte."""
@@ -58,6 +62,8 @@ class Record(NamedTuple):
     """The line it begins in; in JSON lists, its position. Both count from 1."""
     user: ImportedUser | None
     refusal: Refusal | None
+    source: Any = None
+    """The record itself, for `Reading.raw`."""
 
 
 class Preview(NamedTuple):
@@ -74,6 +80,8 @@ class Preview(NamedTuple):
     """The field of each column: as asked for, else as proposed. Empty where columns have no choice: for JSON, and other
     systems' files."""
     records: list[Record]
+    report: list[Column]
+    """What becomes of each column, by the first records."""
 
 
 class Reading:
@@ -93,6 +101,8 @@ class Reading:
         self._convert: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None
         self._is_over = False
         self.columns: tuple[str, ...] = ()
+        self._header: list[str] = []
+        self._start, self._delimiter = b"", ","
         self.mapping: Targets = columns.read_mapping(options.mapping)
         if options.source != OWN_FILE and self.mapping:
             refuse("mapping", "is for files that come from no other system")
@@ -113,12 +123,14 @@ class Reading:
             self._place = source if self.format == "ndjson" else text
             pieces = lines.split(source) if self.format == "ndjson" else arrays.split(text, lists)
             self._records = self._read(pieces, self._from_json if system or self.mapping else self._from_user, skip)
+        name = SYSTEMS.get(options.source, "")
+        self._report = ColumnReport(self.columns, self.mapping, self._convert, name, propose)
 
     def _opened(self, system: System | None, most: int | None) -> tuple[bytes, BufferedReader]:
         """The head of the file's text, and the text. Raises InvalidParameter."""
         head, source = unpacking.peeked(unpacking.buffered(self._counted))
         size = self._begin(system, head)
-        source.read(size)
+        self._start = source.read(size)
         file_kinds.refuse_packed(head[size:])
         self._packed = unpacking.unpacked(source, self._counted, most)
         head, source = unpacking.peeked(self._packed.source)
@@ -126,7 +138,7 @@ class Reading:
         self._text = Utf8(head, source)
         head, source = unpacking.peeked(unpacking.buffered(self._text))
         if not size and (size := self._begin(system, head)):
-            source.read(size)
+            self._start = source.read(size)
             head, source = unpacking.peeked(source)
         file_kinds.refuse_text(head, len(head) < unpacking.HEAD)
         return head, source
@@ -148,9 +160,12 @@ class Reading:
     def _table(self, source: BufferedReader, options: ImportOptions, system: System | None, propose: bool) -> CsvTable:
         """Raises InvalidParameter."""
         table = CsvTable(source, options.delimiter, system.columns if system else (), NULLS if system else frozenset())
-        self.columns = table.columns
+        self.columns, self._delimiter = table.columns, table.delimiter
+        self._header = list(table.columns) if not system or not system.columns else []
         if not system:
             columns.check_columns(table.columns, self.mapping)
+            if table.columns[-1:] == (PROBLEM,):
+                self.mapping = {PROBLEM: None, **self.mapping}
             self.mapping = (columns.propose if propose else columns.choose)(table.columns, self.mapping)
         return table
 
@@ -158,6 +173,24 @@ class Reading:
     def encoding(self) -> Encoding:
         """That of what was read so far."""
         return self._text.encoding
+
+    @property
+    def facts(self) -> FileFacts:
+        """What the file was found to be by now."""
+        header = [name for name in self._header if not self._is_problem(name)]
+        start = self._start.decode(errors="replace")
+        return FileFacts(self.format, self.encoding, self._report.columns(), header, self._delimiter, start)
+
+    def raw(self, source: Any) -> Raw:
+        """A record as it was."""
+        if isinstance(source, dict):
+            names = self._header or self.columns
+            return [source.get(name, "") for name in names if not self._is_problem(name)]
+        return source.decode(errors="replace").strip() if isinstance(source, bytes) else source
+
+    def _is_problem(self, name: str) -> bool:
+        """Test whether this column says why a record was refused before."""
+        return name == PROBLEM and self._header[-1] == PROBLEM and self.mapping.get(PROBLEM) is None
 
     @property
     def bytes_read(self) -> int:
@@ -193,16 +226,16 @@ class Reading:
                 passed += 1
                 continue
             if isinstance(piece, Unreadable):
-                record = _refused(line, None, piece.code, piece.reason)
+                record = _refused(line, None, piece.code, piece.reason, piece.raw)
             else:
                 try:
                     user = parse(piece)
                     if user is None:
                         passed += 1
                         continue
-                    record = Record(line, user, None)
+                    record = Record(line, user, None, piece)
                 except ApiError as problem:
-                    record = _refused(line, problem.param, problem.code, problem.full_message)
+                    record = _refused(line, problem.param, problem.code, problem.full_message, piece)
                 except Exception as bug:
                     # Not with its text, which may quote a cell, and whoever logs it would log.
                     error = Broken(f"record {line}: {type(bug).__name__}")
@@ -219,13 +252,16 @@ class Reading:
             if b"\\" in text and b"\\u0000" in text:
                 raise ValueError
             user = self._decode(text)
-            metadata = user.metadata
+            metadata, values = user.metadata, astuple(user)
             inner = metadata.count('":') if isinstance(metadata, str) else 0
-            _check_names(text, FIELDS - astuple(user).count(UNSET) + inner)
+            _check_names(text, FIELDS - values.count(UNSET) + inner)
+            self._report.saw_user(values)
             return user
         except (msgspec.DecodeError, ValueError, RecursionError):
             # Again, as the API reads bodies: slowly, and with words for everything that is wrong.
-            return self._checked(row := _object(text), row)
+            row = _without_problem(_object(text))
+            self._report.saw(row)
+            return self._checked(row, row)
 
     def _from_json(self, text: bytes) -> ImportedUser | None:
         if self._convert and b"\\u0000" not in text:
@@ -236,6 +272,9 @@ class Reading:
         return self._from_row(_object(text))
 
     def _from_row(self, row: dict[str, Any]) -> ImportedUser | None:
+        row = _without_problem(row)
+        if self._convert or self.format != "csv":
+            self._report.saw(row)
         fields = self._convert(row) if self._convert else columns.to_fields(row, self.mapping)
         return None if fields is None else self._checked(fields, {} if self._convert else row)
 
@@ -252,7 +291,9 @@ def preview(file: BinaryIO, options: ImportOptions, password_min_length: int, ro
     reading = Reading(file, options, password_min_length, propose=True)
     records: list[Record] = []
     try:
-        records.extend(islice(reading, rows))
+        for record in islice(reading, max(rows, LOOKED_AT)):
+            if len(records) < rows:
+                records.append(record)
     except InvalidParameter as problem:
         if not unpacking.is_early_end(problem):
             raise
@@ -266,6 +307,7 @@ def preview(file: BinaryIO, options: ImportOptions, password_min_length: int, ro
         reading.columns,
         reading.mapping,
         records,
+        reading.facts.columns,
     )
 
 
@@ -275,7 +317,7 @@ def _with_known_hash(record: Record) -> Record:
     if not isinstance(hash, str) or password_hashes.canonical(hash) is not None:
         return record
     problem = invalid([Fault("password_hash", str(password_hashes.why_unknown(hash)))])
-    return _refused(record.line, problem.param, problem.code, problem.full_message)
+    return _refused(record.line, problem.param, problem.code, problem.full_message, record.source)
 
 
 def _detect(head: bytes, options: ImportOptions, lists: Collection[str]) -> Format:
@@ -296,6 +338,13 @@ def _detect(head: bytes, options: ImportOptions, lists: Collection[str]) -> Form
 def _object(text: bytes) -> dict[str, Any]:
     with _of_record():
         return read_object(text.strip(), None, None, names=False)
+
+
+def _without_problem(row: dict[str, Any]) -> dict[str, Any]:
+    """The row of a file of refused records, without the reason, which comes last."""
+    if PROBLEM in row and next(reversed(row)) == PROBLEM:
+        del row[PROBLEM]
+    return row
 
 
 def _check_names(text: bytes, found: int) -> None:
@@ -333,6 +382,6 @@ def _of_record() -> Iterator[None]:
         raise InvalidJson(problem.message.replace("body", "record").replace("(line 1, ", "(")) from None
 
 
-def _refused(line: int, field: str | None, code: str, reason: str) -> Record:
+def _refused(line: int, field: str | None, code: str, reason: str, source: Any) -> Record:
     short = reason if len(reason) <= MAX_REASON else reason[: MAX_REASON - 3] + "..."
-    return Record(line, None, Refusal(line, field or None, code, short))
+    return Record(line, None, Refusal(line, field or None, code, short), source)

@@ -42,6 +42,8 @@ class CsvTable:
         self._line = 0
         self._size = 0
         self._pending = b""
+        self._lines: list[bytes] = []
+        """Those of the row that is being read."""
         self._is_cut = False  # the last line goes on
         self._named = not columns
         self.delimiter = delimiter or ","
@@ -55,13 +57,15 @@ class CsvTable:
         empty = 0
         while True:
             first, self._size = self._line + 1, 0
+            self._lines.clear()
             try:
                 cells = next(reader, None)
             except (csv.Error, UnicodeDecodeError, _Bad) as problem:
                 if self._is_cut:
                     self._is_cut = False
                     yield from pass_over(self._source, self._line)
-                yield first, _unreadable(problem)
+                raw = b"".join(self._lines).decode(errors="replace").rstrip("\r\n")
+                yield first, _unreadable(problem)._replace(raw=raw)
                 reader = self._reader()
                 continue
             if cells is None:
@@ -83,6 +87,7 @@ class CsvTable:
             raise StopIteration
         self._line += 1
         self._size += len(line)
+        self._lines.append(line)
         if self._size >= MAX_RECORD:
             self._is_cut = line[-1:] != b"\n"
             raise _Bad(TOO_LONG)
@@ -95,7 +100,9 @@ class CsvTable:
 
     def _row(self, cells: list[str]) -> dict[str, str] | Unreadable:
         if self._named and len(cells) != len(self.columns):
-            return Unreadable("invalid_record", f"The row has {len(cells)} cells, and the header {len(self.columns)}.")
+            return Unreadable(
+                "invalid_record", f"The row has {len(cells)} cells, and the header {len(self.columns)}.", cells
+            )
         return {
             column: spreadsheets.plain(cell)
             for column, cell in zip(self.columns, cells, strict=False)

@@ -34,7 +34,7 @@ _IS_DATE = re.compile(r"\d{4}-\d\d-\d\d").match
 _TIMES = ("created_at", "updated_at", "last_sign_in_at")
 _MILLISECONDS = 100_000_000_000
 """Numbers of seconds reach this in the year 5138, and those of milliseconds did in 1973."""
-_SECRET = re.compile(r"passw|secret|token|hash|otp|salt|private_?key|api_?key", re.IGNORECASE).search
+is_secret = re.compile(r"passw|secret|token|hash|otp|salt|private_?key|api_?key", re.IGNORECASE).search
 
 
 def text(*values: Any) -> str | None:
@@ -153,7 +153,7 @@ def others(row: Record, known: frozenset[str]) -> dict[str, Any]:
     return {
         name: value
         for name, value in row.items()
-        if name not in known and value not in (None, "", [], {}) and not _SECRET(name)
+        if name not in known and value not in (None, "", [], {}) and not is_secret(name)
     }
 
 

@@ -871,6 +871,21 @@ class EventActor(Model):
     _known = ("user_id", "key_id", "address", "request_id", "trace_id", "client")
 
 
+class ImportColumn(Model):
+    """A column of an imported file, or a name of its JSON objects, and what becomes of it."""
+
+    __slots__ = ()
+    name: str
+    """Its name in the file."""
+    outcome: str
+    """`kept`: under its name. `mapped`: elsewhere, as `target` says. `ignored`: not at all, for the `reason`."""
+    target: str | None
+    """The fields that come from it."""
+    reason: str | None
+    """Why it is ignored."""
+    _known = ("name", "outcome", "target", "reason")
+
+
 class EventObject(Model):
     """The user, group, member of a group, API key, session, second factor, one-time token, webhook or rate limit:
     the fields it has, as the type of the event says. The text of a key, token or link is never contained. If
@@ -1025,6 +1040,10 @@ class EventObject(Model):
     """When it started. Null: it waits."""
     finished_at: datetime | None
     """When it ended. Null: it waits or runs."""
+    encoding: str | None
+    """The encoding as which the file is read. Only where `columns` are."""
+    columns: list[ImportColumn] | None
+    """What becomes of each column. Only when you get the import, with the key that it was requested with."""
     action: str | None
     """What is done to each user."""
     send: bool | None
@@ -1072,6 +1091,7 @@ class EventObject(Model):
         "refresh_expires_at": time,
         "started_at": time,
         "finished_at": time,
+        "columns": each(ImportColumn),
         "resets_at": time,
     }
     _optional = frozenset(
@@ -1083,6 +1103,7 @@ class EventObject(Model):
             "bytes",
             "bytes_read",
             "changed",
+            "columns",
             "count",
             "created_at",
             "created_by",
@@ -1093,6 +1114,7 @@ class EventObject(Model):
             "dry_run",
             "email",
             "email_verified",
+            "encoding",
             "erased",
             "error",
             "error_code",
@@ -1225,6 +1247,8 @@ class EventObject(Model):
         "weak_hashes",
         "started_at",
         "finished_at",
+        "encoding",
+        "columns",
         "action",
         "send",
         "filter",
@@ -1949,7 +1973,12 @@ class Import(Model):
     """When it ended. Null: it waits or runs."""
     report_url: str
     """Where the report is: the records that were refused, and the users who have no password."""
-    _kinds = {"created_at": time, "started_at": time, "finished_at": time}
+    encoding: str | None
+    """The encoding as which the file is read. Only where `columns` are."""
+    columns: list[ImportColumn] | None
+    """What becomes of each column. Only when you get the import, with the key that it was requested with."""
+    _kinds = {"created_at": time, "started_at": time, "finished_at": time, "columns": each(ImportColumn)}
+    _optional = frozenset(["columns", "encoding"])
     _known = (
         "id",
         "user_id",
@@ -1981,6 +2010,8 @@ class Import(Model):
         "started_at",
         "finished_at",
         "report_url",
+        "encoding",
+        "columns",
     )
 
 

@@ -49,8 +49,12 @@ export interface ImportListParams {
 
 /** Query parameters of `imports.report`. */
 export interface ImportReportParams {
-  /** The format of the report. */
-  format?: "csv" | "ndjson" | (string & {}) | undefined;
+  /**
+   * The format of the report. `rows`: the refused records themselves, to be fixed and imported again, for a week: as CSV if
+   * the file was CSV, otherwise as NDJSON. Each says why as `problem`, which imports leave out. Only with the key that the
+   * import was requested with.
+   */
+  format?: "csv" | "ndjson" | "rows" | (string & {}) | undefined;
 }
 
 /** An import that could not go on, or was canceled. What was imported by then stays. */
@@ -106,7 +110,8 @@ export class Imports {
    * Get an import.
    *
    * Returns the import with its progress: `records` of about `records_expected`, and how many of them were added, updated,
-   * skipped and refused so far.
+   * skipped and refused so far. With the key that it was requested with, also what becomes of each column of the file
+   * (`columns`).
    *
    * Scope: `users:write`.
    * @param importId ID of the import.

@@ -1078,6 +1078,13 @@ export interface components {
              */
             finished_at?: string | null;
             /**
+             * @description The encoding as which the file is read. Only where `columns` are.
+             * @example utf-8
+             */
+            encoding?: "utf-8" | "utf-16" | "utf-32" | "windows-1252" | (string & {});
+            /** @description What becomes of each column. Only when you get the import, with the key that it was requested with. */
+            columns?: components["schemas"]["ImportColumn"][];
+            /**
              * @description What is done to each user.
              * @example suspend
              */
@@ -1512,6 +1519,39 @@ export interface components {
              * @description Where the report is: the records that were refused, and the users who have no password.
              */
             report_url: string;
+            /**
+             * @description The encoding as which the file is read. Only where `columns` are.
+             * @example utf-8
+             */
+            encoding?: "utf-8" | "utf-16" | "utf-32" | "windows-1252" | (string & {});
+            /** @description What becomes of each column. Only when you get the import, with the key that it was requested with. */
+            columns?: components["schemas"]["ImportColumn"][];
+        };
+        /**
+         * ImportColumn
+         * @description A column of an imported file, or a name of its JSON objects, and what becomes of it.
+         */
+        ImportColumn: {
+            /**
+             * @description Its name in the file.
+             * @example Mail
+             */
+            name: string;
+            /**
+             * @description `kept`: under its name. `mapped`: elsewhere, as `target` says. `ignored`: not at all, for the `reason`.
+             * @example kept
+             */
+            outcome: "kept" | "mapped" | "ignored" | (string & {});
+            /**
+             * @description The fields that come from it.
+             * @example email
+             */
+            target: string | null;
+            /**
+             * @description Why it is ignored.
+             * @example Left out by the mapping.
+             */
+            reason: string | null;
         };
         /**
          * Key

@@ -113,6 +113,9 @@ export interface Health extends Object<"Health"> {}
 /** An import of users: how its file is read, how far it has come, and what became of the records read so far. */
 export interface Import extends Object<"Import"> {}
 
+/** A column of an imported file, or a name of its JSON objects, and what becomes of it. */
+export interface ImportColumn extends Object<"ImportColumn"> {}
+
 /** An API key. `key`, the key itself, is only returned when you create, rotate or reveal it. */
 export interface Key extends Object<"Key"> {}
 

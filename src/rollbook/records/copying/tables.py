@@ -105,6 +105,7 @@ TABLES = (
         "id",
     ),
     _table("import_refusals", "import_id, number, line, field, code, reason, user_id", "import_id, number"),
+    _table("import_rows", "id, size, sealed", "id"),
     _table("webhook_inbox", inbox.COLUMNS, "id"),
 )
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from rollbook import clock
-from rollbook.actions import imports
+from rollbook.actions import import_rows, imports
 from rollbook.actions.arguments import ImportOptions, ImportReport, ListImports
 from rollbook.actions.checking import check_texts
 from rollbook.actions.import_sources import OWN_FILE, SYSTEMS
-from rollbook.api import show, spreadsheets
+from rollbook.api import refused_rows, show, spreadsheets
 from rollbook.http.response import Response
 from rollbook.records import users
 from rollbook.records.imports import MAX_REFUSALS, Import
@@ -20,6 +20,8 @@ from rollbook.web.page_request import PageRequest, download
 SECTION = "admin/imports"
 PAGE = 50
 SOURCES = ((OWN_FILE, "Own file or Rollbook export"), *SYSTEMS.items())
+ENCODINGS = {"utf-16": "UTF-16", "utf-32": "UTF-32", "windows-1252": "Windows-1252"}
+"""Those that are worth a word."""
 KINDS = {"waiting": "info", "running": "info", "finished": "ok", "failed": "bad", "canceled": "warn"}
 """The color of a status."""
 REPORTS = {"csv": (spreadsheets.CONTENT_TYPE, show.report_csv), "ndjson": ("application/x-ndjson", show.report_ndjson)}
@@ -84,11 +86,15 @@ async def show_live(page: PageRequest) -> Response:
 
 
 async def report(page: PageRequest) -> Response:
-    """The refused records as a file. Raises ApiError."""
+    """The report as a file, or the refused records. Raises ApiError."""
     asked = check_texts(ImportReport, {"format": page.query.get("format", "csv")})
-    kind, encode = REPORTS[asked.format]
     found = await imports.report(page.on, page.by, page.ids[0], asked)
-    return download(f"rollbook-{page.ids[0]}-report.{asked.format}", kind, encode(found))
+    name = f"rollbook-{page.ids[0]}"
+    if isinstance(found, imports.RefusedRows):
+        file = f"{name}-refused.{refused_rows.ending(found.facts)}"
+        return download(file, refused_rows.content_type(found.facts), show.report_rows(found))
+    kind, encode = REPORTS[asked.format]
+    return download(f"{name}-report.{asked.format}", kind, encode(found))
 
 
 async def cancel(page: PageRequest) -> Response:
@@ -99,9 +105,14 @@ async def cancel(page: PageRequest) -> Response:
 async def live(page: PageRequest, id: str, polls: int | None = 0, in_form: bool = False) -> dict[str, Any]:
     """Context of the part of a page that refreshes itself. `in_form`: below the form that has the file, so that it can
     be sent again."""
-    [shown] = await page.on.read(_with_names, [await imports.get(page.on, page.by, id)])
+    found, facts = await imports.get(page.on, page.by, id)
+    [shown] = await page.on.read(_with_names, [found])
     return {
         "shown": shown,
+        "facts": facts,
+        "faults": await import_rows.faults(page.on, page.by, found) if found.counts.reported else [],
+        "is_own": import_rows.is_own(page.by, found),
+        "encodings": ENCODINGS,
         "kinds": KINDS,
         "polls": polls,
         "in_form": in_form or "form" in page.query,

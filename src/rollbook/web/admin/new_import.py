@@ -14,18 +14,21 @@ import msgspec
 from rollbook.actions import imports
 from rollbook.actions.arguments import ImportedUser, ImportOptions
 from rollbook.actions.checking import check_texts, fields_of
+from rollbook.actions.import_sources import OWN_FILE
 from rollbook.actions.permissions import require_proof
 from rollbook.errors import ApiError, BadRequest
 from rollbook.http.response import Response
-from rollbook.sources import reading
+from rollbook.sources import columns, reading
+from rollbook.sources.reading import Preview
 from rollbook.web import forms, uploads
 from rollbook.web.admin.events import wrong
-from rollbook.web.admin.imports import SECTION, SOURCES, live
+from rollbook.web.admin.imports import ENCODINGS, SECTION, SOURCES, live
 from rollbook.web.page_request import PageRequest
 
 PREVIEWED = 262_144
 """Bytes of the beginning of a file, which the script of the form sends."""
 ROWS = 5
+UNMAPPED = "Choose what becomes of each column of the file. Then choose the file again: browsers don’t keep it."
 OPTIONS = ("source", "match", "on_conflict", "unknown_hashes", "events")
 LABELS = {"source": "The source", "mapping": "The columns", "file": "The file"}
 FIELDS = fields_of(ImportedUser)
@@ -40,51 +43,90 @@ async def show(page: PageRequest) -> Response:
 async def preview(page: PageRequest) -> Response:
     """Preview of the beginning of a file, for the form's script. Raises BadRequest."""
     upload = await uploads.receive(page.request)
-    head = await _head(upload.file)
+    async with aclosing(upload.file) as file:
+        head = await _head(file)
     try:
-        options, least = _options(upload.fields, {}), page.on.settings.password_min_length
-        found = await asyncio.to_thread(reading.preview, io.BytesIO(head), options, least, rows=ROWS)
+        found = await _look(page, head, await _options(page, upload.fields))
     except ApiError as error:
         return page.render("admin/import_problem.html", error.status, sentence=forms.sentence(error))
-    return page.render(
-        "admin/import_preview.html", found=found, columns=list(found.mapping), fields=FIELDS, systems=NAMES
-    )
+    return page.render("admin/import_preview.html", **_shown(found))
 
 
 async def create(page: PageRequest) -> Response:
     """Start the import, or a dry run. The form's script gets the part of a page that shows how far a dry run is."""
     fields: Mapping[str, str] = {}
+    found = None
     try:
         upload = await uploads.receive(page.request)
         fields = upload.fields
         if not upload.filename:
             raise wrong("file", "Choose a file.")
         async with aclosing(upload.file) as file:
-            made = await imports.create(page.on, page.by, _options(fields, page.query), file)
+            options, head = await _options(page, fields), await _head(file)
+            found = await _look(page, head, options)
+            if found.columns and found.mapping and not options.mapping and not columns.are_fields(found.columns):
+                raise wrong("file", UNMAPPED)
+            made = await imports.create(page.on, page.by, options, _whole(head, file))
     except ApiError as error:
         problems = forms.problems(page, error, LABELS)
         if "mapping" in problems:
             problems["file"] = problems.pop("mapping")
         if page.is_htmx:
             return page.render("admin/import_problem.html", error.status, sentence=" ".join(problems.values()))
-        return _render(page, fields, problems, error.status)
+        return _render(page, fields, problems, error.status, found)
     if page.is_htmx and imports.options_of(made).dry_run:
         return page.render("admin/import_live.html", **await live(page, made.id, in_form=True))
     return page.redirect(f"/admin/imports/{made.id}")
 
 
 def _render(
-    page: PageRequest, form: Mapping[str, str], problems: Mapping[str, str] = {}, status: int = 200
+    page: PageRequest,
+    form: Mapping[str, str],
+    problems: Mapping[str, str] = {},
+    status: int = 200,
+    found: Preview | None = None,
 ) -> Response:
-    return page.render("admin/new_import.html", status, section=SECTION, sources=SOURCES, form=form, problems=problems)
+    shown = _shown(found) if found else {"found": None}
+    return page.render(
+        "admin/new_import.html", status, section=SECTION, sources=SOURCES, form=form, problems=problems, **shown
+    )
 
 
-def _options(fields: Mapping[str, str], query: Mapping[str, str]) -> ImportOptions:
+def _shown(found: Preview) -> dict[str, Any]:
+    """Context of a preview."""
+    return {
+        "found": found,
+        "columns": list(found.mapping),
+        "fields": FIELDS,
+        "systems": NAMES,
+        "encodings": ENCODINGS,
+    }
+
+
+async def _look(page: PageRequest, head: bytes, options: ImportOptions) -> Preview:
+    """Read the beginning of the file. Raises InvalidParameter."""
+    least = page.on.settings.password_min_length
+    return await asyncio.to_thread(reading.preview, io.BytesIO(head), options, least, rows=ROWS)
+
+
+async def _options(page: PageRequest, fields: Mapping[str, str]) -> ImportOptions:
     """Return the options that the form gives; whether it is a dry run, the button does. Raises InvalidParameter."""
     given: dict[str, Any] = {name: fields[name] for name in OPTIONS if fields.get(name)}
     if "columns" in fields:
         given["mapping"] = _mapping(fields)
-    return check_texts(ImportOptions, {**given, "dry_run": "false" if query.get("run") == "import" else "true"})
+    elif fields.get("fix") and (mapping := await _mapping_before(page, fields["fix"])):
+        given["mapping"] = mapping
+    return check_texts(ImportOptions, {**given, "dry_run": "false" if page.query.get("run") == "import" else "true"})
+
+
+async def _mapping_before(page: PageRequest, id: str) -> str | None:
+    """The mapping of the import whose refused records are uploaded again. Raises NotFound."""
+    found, facts = await imports.get(page.on, page.by, id)
+    if facts is None or not facts.header or imports.options_of(found).source != OWN_FILE:
+        return None
+    return msgspec.json.encode(
+        {column.name: column.target for column in facts.columns if column.name in facts.header}
+    ).decode()
 
 
 def _mapping(fields: Mapping[str, str]) -> str:
@@ -99,10 +141,16 @@ def _mapping(fields: Mapping[str, str]) -> str:
 
 
 async def _head(file: AsyncGenerator[bytes, None]) -> bytes:
+    """The beginning of a file, at least as much of it as the form's script sends."""
     found = b""
-    async with aclosing(file):
-        async for part in file:
-            found += part
-            if len(found) >= PREVIEWED:
-                break
-    return found[:PREVIEWED]
+    async for part in file:
+        found += part
+        if len(found) >= PREVIEWED:
+            break
+    return found
+
+
+async def _whole(head: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    yield head
+    async for part in rest:
+        yield part

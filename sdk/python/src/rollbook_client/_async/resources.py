@@ -1591,7 +1591,8 @@ class AsyncImports(AsyncImporting):
         """Get an import.
 
         Returns the import with its progress: `records` of about `records_expected`, and how many of them were
-        added, updated, skipped and refused so far.
+        added, updated, skipped and refused so far. With the key that it was requested with, also what becomes
+        of each column of the file (`columns`).
 
         Scope: `users:write`.
 

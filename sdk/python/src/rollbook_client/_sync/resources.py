@@ -1577,7 +1577,8 @@ class Imports(Importing):
         """Get an import.
 
         Returns the import with its progress: `records` of about `records_expected`, and how many of them were
-        added, updated, skipped and refused so far.
+        added, updated, skipped and refused so far. With the key that it was requested with, also what becomes
+        of each column of the file (`columns`).
 
         Scope: `users:write`.
 

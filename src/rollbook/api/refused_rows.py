@@ -1,0 +1,62 @@
+"""The refused records of an import as a file that can be fixed and imported again: CSV for CSV, otherwise NDJSON. Each
+record is as it was, and says at its end, as `problem`, why it was refused. Imports leave that out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from rollbook.api import spreadsheets
+from rollbook.records.import_rows import FileFacts, Raw
+
+PROBLEM = "problem"
+_MARK = b"\xef\xbb\xbf"
+"""Without it, spreadsheets take UTF-8 for Windows-1252."""
+_NAMED = re.compile(r',?\s*"problem"\s*:\s*"(?:[^"\\]|\\.)*"\s*\}$')
+
+Problem = tuple[Raw, str]
+"""A record, and why it was refused."""
+
+
+def content_type(facts: FileFacts) -> str:
+    return spreadsheets.CONTENT_TYPE if facts.format == "csv" else "application/x-ndjson"
+
+
+def ending(facts: FileFacts) -> str:
+    return "csv" if facts.format == "csv" else "ndjson"
+
+
+def head(facts: FileFacts) -> bytes:
+    """What comes before the records."""
+    if facts.format != "csv" or not facts.header:
+        return facts.start.encode()
+    return _MARK + spreadsheets.rows([[*facts.header, PROBLEM]], facts.delimiter)
+
+
+def lines(facts: FileFacts, rows: Iterable[Problem]) -> bytes:
+    if facts.format == "csv":
+        width = len(facts.header or facts.columns)
+        return spreadsheets.rows([[*_cells(raw, width, facts.delimiter), why] for raw, why in rows], facts.delimiter)
+    return b"".join([_line(raw if isinstance(raw, str) else "", why) for raw, why in rows])
+
+
+def _cells(raw: Raw, width: int, delimiter: str) -> list[str]:
+    """As many cells as there are columns: what could not be read is in the first one, too many are in the last."""
+    cells = [raw] if isinstance(raw, str) else raw
+    if len(cells) > width:
+        cells = [*cells[: width - 1], delimiter.join(cells[width - 1 :])]
+    return [*cells, *[""] * (width - len(cells))]
+
+
+def _line(raw: str, why: str) -> bytes:
+    problem = msgspec.json.encode(why).decode()
+    try:
+        is_object = isinstance(msgspec.json.decode(raw), dict)
+    except msgspec.DecodeError:
+        is_object = False
+    if not is_object:
+        return msgspec.json.encode({"record": raw, PROBLEM: why}) + b"\n"
+    inner = _NAMED.sub("}", " ".join(raw.splitlines()).strip())[:-1].rstrip()
+    return f'{inner}{"" if inner == "{" else ","}"{PROBLEM}":{problem}}}\n'.encode()
