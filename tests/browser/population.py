@@ -108,6 +108,8 @@ class Population(NamedTuple):
     """An invited user who has a link."""
     groups: list[str]
     """IDs: of one with members, of which the member is one, and of one without."""
+    applications: list[str]
+    """IDs: of one with keys, webhooks and requests, and of one without."""
 
 
 class Place(NamedTuple):
@@ -135,6 +137,10 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
         theirs = [_key(http, name=name, user_id=member["id"]) for name in ("Home automation", HOSTILE[0])]
         for name in ("Microsoft Entra ID", HOSTILE[0]):
             _key(http, name=name, kind="scim")
+        applications = [_application(http, name) for name in ("Shop", HOSTILE[2])]
+        with server.http(_key(http, name=HOSTILE[1], user_id=applications[0])["key"]) as shop:
+            _done(shop.post("/v1/webhooks", json={"url": "inbox", "types": ["group.*"], "description": HOSTILE[0]}))
+            _done(shop.get("/v1/users/me"))
         clients = [server.http(key["key"]) for key in (*(keys[number] for number in USED), *theirs)]
         for hour in range(hours, 0, -1):
             progress(hour)
@@ -211,6 +217,7 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
         links,
         invited[0],
         groups,
+        applications,
     )
 
 
@@ -276,6 +283,7 @@ FILLED: dict[str, Callable[[Population], Iterable[str]]] = {
     "/account/webhooks/{id}/deliveries/{delivery}": lambda population: [
         f"{population.webhooks[0]['id']}/deliveries/{population.delivery['id']}"
     ],
+    "/admin/applications/{id}": lambda population: population.applications,
     "/admin/events/{id}": lambda population: population.event_ids,
     "/admin/groups/{id}": lambda population: population.groups,
     "/admin/imports/{id}": lambda population: [population.import_id],
@@ -451,6 +459,12 @@ def _some_request(chance: random.Random, http: httpx2.Client, users: list[dict[s
         http.post("/v1/users", json={"name": "Nobody", "email": "not an address"})
     else:
         http.post("/v1/users", json={"name": "Somebody else", "email": user["email"], "password": PASSWORD})
+
+
+def _application(http: httpx2.Client, name: str) -> str:
+    body = {"kind": "application", "name": name, "role": "viewer"}
+    id: str = _done(http.post("/v1/users", json=body))["id"]
+    return id
 
 
 def _key(http: httpx2.Client, **fields: Any) -> dict[str, Any]:

@@ -153,9 +153,14 @@ async def create(on: Rollbook, by: Principal, new: KeyCreate) -> IssuedKey:
     role = (await users.get(on.db, user_id)).role
     may_touch(by, role)
     require_proof(by)
-    own = by.caller.bounds
     token = key_format.mint()
-    record = sealed_record(
+    return await on.write(_create, by, record(on, by, new, user_id, role, token), token)
+
+
+def record(on: Rollbook, by: Principal, new: KeyCreate, user_id: str, role: str, token: str) -> keys.NewKey:
+    """Record of a new key for a user with this role. Raises InsufficientScope, InvalidParameter."""
+    own = by.caller.bounds
+    return sealed_record(
         on.secret,
         token,
         user_id=user_id,
@@ -169,7 +174,6 @@ async def create(on: Rollbook, by: Principal, new: KeyCreate) -> IssuedKey:
         created_by=creators.of(by, user_id),
         limited_with=by.caller.limited_with,
     )
-    return await on.write(_create, by, record, token)
 
 
 async def _create(tx: Tx, by: Principal, new: keys.NewKey, token: str) -> IssuedKey:

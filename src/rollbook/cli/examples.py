@@ -31,6 +31,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "rollbook users invite ada@example.com",
         "rollbook users invite ada@example.com --role admin --quiet",
     ),
+    "apps create": (
+        "rollbook apps create Shop --role admin --scopes users:write,sessions:create --rate-limit none",
+        "rollbook apps create Reports --role viewer --expires 90d --quiet",
+    ),
+    "apps list": ("rollbook apps list",),
     "users set": (
         "rollbook users set ada@example.com --role admin",
         "rollbook users set ada@example.com --metadata plan=team --metadata trial=",

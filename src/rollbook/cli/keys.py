@@ -44,7 +44,7 @@ def create_key(server: options.Server, fields: Fields, user: str, json: bool, qu
     with server() as backend:
         named = {} if "name" in fields else {"name": "command line"}
         body = {"user_id": backend.user(user)["id"], **named, **fields.sent(backend)}
-        _show(backend.one("POST", KEYS, body=body), backend.address, json, quiet)
+        show(backend.one("POST", KEYS, body=body), backend.address, json, quiet)
 
 
 @options.on_server(
@@ -116,7 +116,7 @@ def reveal_key(server: options.Running, fields: Fields, key_id: str, password: s
     """Print one of your own API keys in full. Requires your password, and is recorded in the event log."""
     with server() as backend:
         proof = {"password": options.current_password(password), **fields.sent(backend)}
-        _show(backend.one("POST", at("keys", key_id, "reveal"), body=proof), backend.address, json, quiet)
+        show(backend.one("POST", at("keys", key_id, "reveal"), body=proof), backend.address, json, quiet)
 
 
 @options.on_server(
@@ -125,9 +125,7 @@ def reveal_key(server: options.Running, fields: Fields, key_id: str, password: s
 def rotate_key(server: options.Server, fields: Fields, key_id: str, json: bool, quiet: bool) -> None:
     """Rotate an API key: create a new key with the same permissions and print it."""
     with server() as backend:
-        _show(
-            backend.one("POST", at("keys", key_id, "rotate"), body=fields.sent(backend)), backend.address, json, quiet
-        )
+        show(backend.one("POST", at("keys", key_id, "rotate"), body=fields.sent(backend)), backend.address, json, quiet)
 
 
 @options.on_server(app, "revoke", KEY_ID, options.QUIET, call=("DELETE", ONE))
@@ -144,7 +142,8 @@ def mint_key() -> None:
     print(key_format.mint())
 
 
-def _show(key: Shown, address: str, json: bool, quiet: bool) -> None:
+def show(key: Shown, address: str, json: bool, quiet: bool) -> None:
+    """A new key, and how to try it."""
     if quiet:
         line(key["key"])
     elif json:

@@ -155,13 +155,19 @@ def verify_challenge(
 # ---- creating and changing
 
 
+class NewPerson(arguments.UserCreate, kw_only=True):
+    """A person to create. For applications, see `apps create`."""
+
+    email: arguments.Email  # type: ignore[bad-override-mutable-attribute]  # frozen
+
+
 @options.on_server(
     app,
     "create",
     options.PASSWORD,
     options.JSON,
     options.QUIET,
-    fields=arguments.UserCreate,
+    fields=NewPerson,
     call=("POST", USERS),
     elsewhere={"password": "--password", "kind": "apps create", **FIELDS},
 )

@@ -90,6 +90,13 @@ class NewKey(NamedTuple):
     tenant: str | None = None
 
 
+class Activity(NamedTuple):
+    """How many keys of a user work, and when one of them was last used."""
+
+    keys: int = 0
+    last_used_at: int | None = None
+
+
 class CallerFacts(NamedTuple):
     """Facts that the gate must know of a key and its user."""
 
@@ -109,6 +116,8 @@ class CallerFacts(NamedTuple):
     tenant: str | None = None
 
 
+AT_ONCE = 50
+"""Users of a statement."""
 COLUMNS = (
     "id, user_id, name, kind, start, last_four, scopes, ip_allow, rate_limit, sealed IS NOT NULL, created_at, "
     "expires_at, last_used_at, revoked_at, limited_with, tenant"
@@ -169,6 +178,10 @@ CREATED_FOR_OTHERS = """
     WHERE k.created_by = ? AND k.created_by IS NOT NULL AND k.created_by != k.user_id AND k.revoked_at IS NULL
       AND (k.expires_at IS NULL OR k.expires_at > ?)
     ORDER BY k.id"""
+ACTIVITY = f"""
+    SELECT user_id, count(*), max(last_used_at) FROM keys
+    WHERE user_id IN ({", ".join("?" * AT_ONCE)}) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)
+    GROUP BY user_id"""
 ERASE_ALL = "DELETE FROM keys WHERE user_id = ?"
 OLD = "SELECT id FROM keys WHERE revoked_at <= ? ORDER BY revoked_at LIMIT ?"
 FORGET = "DELETE FROM keys WHERE id = ?"
@@ -214,6 +227,15 @@ async def get(queries: Queries, id: str) -> Key:
 async def of_user(queries: Queries, user_id: str, limit: int, offset: int = 0) -> list[Key]:
     """A user's keys, oldest first."""
     return [Key._make(row) for row in await queries.all(OF_USER, user_id, limit, offset)]
+
+
+async def activity(queries: Queries, user_ids: Sequence[str]) -> dict[str, Activity]:
+    """Of those of these users who have a key that works."""
+    found = {}
+    for part in in_parts(user_ids, AT_ONCE):
+        rows = await queries.all(ACTIVITY, *part, clock.now())
+        found |= {user_id: Activity(keys, used) for user_id, keys, used in rows}
+    return found
 
 
 async def of_scim(queries: Queries, limit: int) -> list[Key]:

@@ -14,7 +14,7 @@ from msgspec import structs
 from rollbook import clock
 from rollbook.observe.lines import masked
 from rollbook.observe.usage_buffer import DURATIONS, Client, Problem, RequestLine, UsageBucket
-from rollbook.storage.database import Queries, Tx, first, scalar
+from rollbook.storage.database import Queries, Tx, first, in_parts, scalar
 
 Key = tuple[Any, ...]
 """Of a row."""
@@ -78,6 +78,8 @@ ALL_USERS = ""
 """The `user_id` of rows that count the whole server, also what users did who have been erased since."""
 MAX_KEYS = MAX_USERS = 100
 """API keys and users that are told apart, those with the most requests first."""
+AT_ONCE = 50
+"""Users of a statement."""
 ROW_BYTES = 256
 """Bytes that a row of the log takes beside its lines, with its entries in two indexes."""
 ROWS = 64
@@ -133,6 +135,9 @@ ROUTES = f"""
     SELECT route, sum(requests) AS total, sum(errors), sum(refused), sum(limited),
            {", ".join([f"sum({name})" for name in _TIMES])}
     FROM usage_routes WHERE user_id = ? AND key_id = ? AND hour >= ? GROUP BY route ORDER BY total DESC, route"""
+REQUESTS = f"""
+    SELECT user_id, CAST(sum(requests) AS bigint) FROM usage
+    WHERE user_id IN ({", ".join("?" * AT_ONCE)}) AND key_id = '' AND hour >= ? GROUP BY user_id"""
 OLDEST_HOUR = "SELECT hour FROM usage ORDER BY hour LIMIT 1"
 EXPIRE_DETAILS = [_delete(table, "hour < ? ORDER BY hour") for table in ("usage_limits", "usage_routes")]
 EXPIRE_COUNTS = _delete("usage", "hour < ? ORDER BY hour")
@@ -335,6 +340,15 @@ async def by_key(queries: Queries, user_id: str, since: int) -> list[OfKey]:
 async def by_user(queries: Queries, since: int) -> list[OfUser]:
     """The same by user, up to MAX_USERS."""
     return [OfUser._make(row) for row in await queries.all(USERS, since - since % clock.HOUR)]
+
+
+async def requests(queries: Queries, user_ids: Sequence[str], since: int) -> dict[str, int]:
+    """Requests of each of these users since then, of those who made any."""
+    found = {}
+    for part in in_parts(user_ids, AT_ONCE):
+        rows = await queries.all(REQUESTS, *part, since - since % clock.HOUR)
+        found |= {row[0]: row[1] for row in rows}
+    return found
 
 
 async def by_route(queries: Queries, user_id: str, since: int, key_id: str | None = None) -> list[OfRoute]:

@@ -41,6 +41,7 @@ NOTICES: dict[str, Notice] = {
     "user-suspended": Notice(
         "warn", "User suspended. They can’t sign in or use their API keys until you reactivate them."
     ),
+    "application-suspended": Notice("warn", "Application suspended. Its API keys are refused until you activate it."),
     "user-activated": Notice("ok", "User activated."),
     "user-deleted": Notice("ok", "User deleted. You can still restore them."),
     "user-restored": Notice("ok", "User restored. Their API keys stay revoked."),

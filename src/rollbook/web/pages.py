@@ -29,6 +29,7 @@ from rollbook.web.account import (
     webhooks,
 )
 from rollbook.web.admin import (
+    applications,
     bulk,
     events,
     first_steps,
@@ -162,6 +163,14 @@ PAGES = [
     Page("POST", "/account/webhooks/{id}/delete", webhooks.delete, "person"),
     Page("GET", "/admin", overview.show, "users:read"),
     Page("POST", "/admin/first-steps/dismiss", first_steps.dismiss, "users:write"),
+    Page("GET", "/admin/applications", applications.show_all, "users:read"),
+    Page("GET", "/admin/applications/new", applications.show_form, "users:write"),
+    Page("POST", "/admin/applications/new", applications.create, "users:write"),
+    Page("GET", "/admin/applications/{id}", applications.show, "users:read"),
+    Page("GET", "/admin/applications/{id}/suspend", applications.ask_suspend, "users:write"),
+    Page("POST", "/admin/applications/{id}/suspend", applications.suspend, "users:write"),
+    Page("GET", "/admin/applications/{id}/delete", applications.ask_delete, "users:delete"),
+    Page("POST", "/admin/applications/{id}/delete", applications.delete, "users:delete"),
     Page("GET", "/admin/events", events.show, "events:read"),
     Page("GET", "/admin/events/export", events.export, "events:read"),
     Page("GET", "/admin/events/{id}", events.show_one, "events:read"),

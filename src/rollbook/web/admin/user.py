@@ -19,6 +19,7 @@ from rollbook.records import users as user_records
 from rollbook.records.one_time_tokens import Token
 from rollbook.records.second_factors import SecondFactor
 from rollbook.records.users import User
+from rollbook.roles import APPLICATION
 from rollbook.storage.database import Queries
 from rollbook.web import forms, shown_once, usage
 from rollbook.web.admin import changes, user_tabs
@@ -71,6 +72,8 @@ async def _update(page: PageRequest, wanted: UserUpdate) -> None:
 
 
 async def suspend(page: PageRequest) -> Response:
+    if (asks := await _asks_first(page, "suspend")) is not None:
+        return asks
     await users.suspend(page.on, page.by, page.ids[0])
     return page.redirect(back(page), "user-suspended")
 
@@ -81,8 +84,16 @@ async def activate(page: PageRequest) -> Response:
 
 
 async def delete(page: PageRequest) -> Response:
+    if (asks := await _asks_first(page, "delete")) is not None:
+        return asks
     await users.delete(page.on, page.by, page.ids[0])
     return page.redirect(back(page), "user-deleted")
+
+
+async def _asks_first(page: PageRequest, what: str) -> Response | None:
+    """To the page that asks before an application is stopped. None: it is a person."""
+    user = await user_tabs.find_user(page)
+    return page.redirect(f"/admin/applications/{user.id}/{what}") if user.kind == APPLICATION else None
 
 
 def back(page: PageRequest) -> str:
@@ -103,7 +114,7 @@ async def restore(page: PageRequest) -> Response:
 
 
 async def ask_delete(page: PageRequest) -> Response:
-    return _ask_delete(page, await user_tabs.find_user(page))
+    return await _asks_first(page, "delete") or _ask_delete(page, await user_tabs.find_user(page))
 
 
 async def purge(page: PageRequest) -> Response:
@@ -229,7 +240,7 @@ async def _profile(page: PageRequest, edited: Edited, status: int = 200) -> Resp
         problems=edited.problems,
         factors=await _factors(page, user),
         plain_fields=forms.PLAIN_FIELDS,
-        roles=page.roles_to_give(),
+        roles=[role for role in page.roles_to_give() if role != "owner" or user.kind != APPLICATION],
         limit=limit,
         role_limit=page.on.policy.limit_for(user.role),
         invitation=await invitation_of(page, user) if user.status == "invited" and page.may("tokens:create") else None,

@@ -10,14 +10,17 @@ from urllib.parse import urlencode
 
 from rollbook.actions.arguments import UserSelection
 from rollbook.actions.checking import check_texts, metadata_pair
+from rollbook.roles import PERSON
 
-NAMES = ("q", "role", "status", "external_id", "created_after", "created_before", "group", "sort")
+NAMES = ("q", "role", "status", "kind", "external_id", "created_after", "created_before", "group", "sort")
 POSITIONS = ("page", "cursor", "count")
+ANY_KIND = "any"
 NEWEST_FIRST = "-created_at"
 """The order of the page, unless another is asked for. The API has its own."""
 LABELS = {
     "role": "Role",
     "status": "Status",
+    "kind": "Kind",
     "external_id": "External ID",
     "group": "Group",
     "created_after": "Created from",
@@ -48,10 +51,13 @@ def asked_of(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def filters_of(asked: Mapping[str, str]) -> dict[str, str]:
-    """The filters as texts of the API's parameters, without the order."""
+    """The filters as texts of the API's parameters, without the order. Pages list persons unless `kind` says
+    otherwise."""
     wanted = {name: value for name, value in asked.items() if value and name != "sort" and not _is_metadata(name)}
     if pairs := [metadata_pair(name[9:-1], value) for name, value in asked.items() if _is_metadata(name)]:
         wanted["metadata"] = ",".join(pairs)
+    if wanted.setdefault("kind", PERSON) == ANY_KIND:
+        del wanted["kind"]
     for name in ("created_after", "created_before"):
         if name in wanted:
             wanted[name] = _bound(name, wanted[name])

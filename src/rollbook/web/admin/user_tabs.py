@@ -11,6 +11,7 @@ from rollbook.http.response import Response
 from rollbook.records import usage as usage_records
 from rollbook.records.request_log import Logged
 from rollbook.records.users import User
+from rollbook.roles import APPLICATION, PERSON
 from rollbook.web import log_page, plots, usage
 from rollbook.web.admin import changes
 from rollbook.web.keys import form, listing, one
@@ -27,13 +28,17 @@ class Tab(NamedTuple):
     text: str
     scope: str
     """Scope that reading it takes."""
+    kind: str | None = None
+    """Users who have it; None: all."""
 
 
 TABS = (
-    Tab("", "Profile", "users:read"),
+    Tab("overview", "Overview", "users:read", APPLICATION),
+    Tab("", "Profile", "users:read", PERSON),
+    Tab("", "Details", "users:read", APPLICATION),
     Tab("groups", "Groups", "groups:read"),
     Tab("keys", "API keys", "keys:read"),
-    Tab("sessions", "Sessions", "sessions:read"),
+    Tab("sessions", "Sessions", "sessions:read", PERSON),
     Tab("usage", "Usage", "requests:read"),
     Tab("requests", "Requests", "requests:read"),
     Tab("events", "Events", "events:read"),
@@ -52,10 +57,10 @@ def path(page: PageRequest, tab: str) -> str:
 def context(page: PageRequest, user: User, tab: str = "") -> dict[str, Any]:
     """Context of `admin/user_head.html`, with the name of the tab that is open."""
     return {
-        "section": "admin/users",
+        "section": "admin/applications" if user.kind == APPLICATION else "admin/users",
         "user": user,
         "tab": tab,
-        "tabs": [each for each in TABS if page.may(each.scope)],
+        "tabs": [each for each in TABS if page.may(each.scope) and each.kind in (None, user.kind)],
         "may_touch": page.may_touch(user.role),
         "is_me": user.id == page.me.user.id,
     }

@@ -1,0 +1,218 @@
+"""Applications: the list, a new one with its first key, one of them with all that is about it, and what asks before one
+is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from rollbook import clock
+from rollbook.actions import connecting, keys, requests, users, webhooks
+from rollbook.actions.arguments import KeyCreate, ListKeys, ListRequests, ListWebhooks, UserCreate, UserSelection
+from rollbook.actions.checking import check_texts
+from rollbook.actions.lists import ListPage
+from rollbook.errors import ApiError, InvalidParameter, NotFound
+from rollbook.http.response import Response, line
+from rollbook.records import keys as key_records
+from rollbook.records import usage as usage_records
+from rollbook.records.keys import Activity, Key
+from rollbook.records.user_list.query import Query
+from rollbook.records.users import User
+from rollbook.roles import APPLICATION
+from rollbook.storage.database import Queries
+from rollbook.web import forms, plots, usage
+from rollbook.web.account import webhooks as webhook_pages
+from rollbook.web.admin import user_tabs
+from rollbook.web.admin.user_filters import list_url
+from rollbook.web.keys import listing, one
+from rollbook.web.keys.holder import theirs
+from rollbook.web.page_request import PageRequest, whole_number
+
+PATH = "/admin/applications"
+SECTION = "admin/applications"
+PAGE, MAX_KEYS, LATEST = 50, 20, 10
+MAX_WEBHOOKS = 100
+BLANK = {"name": "", "role": "member", "expires": "never"}
+SAYS = {
+    "suspend": ("Suspend", "Its API keys are refused until you activate it.", "application-suspended"),
+    "delete": ("Delete", "Its API keys are revoked for good. You can restore it, but not its keys.", "user-deleted"),
+}
+"""What stops an application: as a button says it, what happens, and the notice afterwards."""
+
+
+class Listed(NamedTuple):
+    """An application in the list."""
+
+    user: User
+    activity: Activity
+    requests: int
+
+
+async def show_all(page: PageRequest) -> Response:
+    q, number = page.query.get("q", "").strip(), whole_number(page.query.get("page", "1"), 9) or 1
+    found, total, problems = list[Listed](), 0, dict[str, str]()
+    try:
+        asked = check_texts(UserSelection, {"kind": APPLICATION, "sort": "name"} | ({"q": q} if q else {}))
+        query = Query(users.filters_of(asked), users.order_of(asked.sort), PAGE, (number - 1) * PAGE, count=True)
+        listed = await users.list_users(page.on, page.by, query)
+        found, total = await _listed(page, [User._make(row) for row in listed.rows]), listed.total or 0
+    except InvalidParameter as error:
+        problems = forms.problems(page, error)
+    return page.render(
+        "admin/applications.html",
+        400 if problems and not page.is_htmx else 200,
+        headers=line("HX-Replace-Url", list_url({"q": q}, PATH)) if page.is_htmx else b"",
+        section=SECTION,
+        q=q,
+        found=found,
+        total=total,
+        problems=problems,
+        number=number,
+        pages=max(1, -(-total // PAGE)),
+        page_link=lambda number: list_url({"q": q}, PATH, page=number),
+    )
+
+
+async def _listed(page: PageRequest, found: Sequence[User]) -> list[Listed]:
+    ids = [user.id for user in found]
+    activity, made = await page.on.read_aside(_activity, ids, clock.now() - clock.DAY)
+    return [Listed(user, activity.get(user.id, Activity()), made.get(user.id, 0)) for user in found]
+
+
+async def _activity(queries: Queries, ids: Sequence[str], since: int) -> tuple[dict[str, Activity], dict[str, int]]:
+    return await key_records.activity(queries, ids), await usage_records.requests(queries, ids, since)
+
+
+async def find(page: PageRequest) -> User:
+    """The application that the path names. Raises NotFound."""
+    user = await user_tabs.find_user(page)
+    if user.kind != APPLICATION:
+        raise NotFound()
+    return user
+
+
+async def show(page: PageRequest) -> Response:
+    """Its keys, webhooks, usage and requests, on one page."""
+    user = await find(page)
+    since, until = usage.last_week()
+    context: dict[str, Any] = {"plot": None, "latest": [], "hooks": []}
+    if page.may("requests:read"):
+        hours = await page.on.read_aside(usage_records.hours, user.id, since)
+        asked = ListRequests(user=user.id, limit=LATEST)
+        context["plot"] = plots.requests(hours, since, until, "Requests per hour over 7 days") if hours else None
+        context["latest"] = (await requests.list_requests(page.on, page.by, asked)).requests
+    if page.may("webhooks:read"):
+        context["hooks"] = await webhook_pages.rows(page, (await _webhooks(page, user)).items)
+    return page.render(
+        "admin/application.html",
+        **context,
+        **await _keys(page, user),
+        **user_tabs.context(page, user, "overview"),
+    )
+
+
+async def _keys(page: PageRequest, user: User) -> dict[str, Any]:
+    """Its working keys, the newest ones, as `keys/parts.html` shows them."""
+    if not page.may("keys:read"):
+        return {"keys": [], "total": 0, "holder": theirs(user)}
+    found = await keys.list_by_state(page.on, page.by, ListKeys(user=user.id, sort="-created_at", limit=MAX_KEYS), True)
+    return {
+        "keys": found.items,
+        "total": found.total,
+        "holder": theirs(user),
+        "state": listing.state,
+        "is_new": lambda key: key.created_at > clock.now() - listing.NEW,
+    }
+
+
+async def _webhooks(page: PageRequest, user: User) -> Any:
+    return await webhooks.list_webhooks(page.on, page.by, ListWebhooks(user=user.id, limit=MAX_WEBHOOKS))
+
+
+# ---- a new one
+
+
+async def show_form(page: PageRequest) -> Response:
+    return _form(page, BLANK)
+
+
+async def create(page: PageRequest) -> Response:
+    """Leads to the page that shows its first key."""
+    form = {name: page.form.get(name, "").strip() for name in BLANK}
+    try:
+        new = page.arguments(UserCreate, {"kind": APPLICATION, "name": form["name"], "role": form["role"]})
+        key = page.arguments(
+            KeyCreate, {"name": new.name[:100], "expires_at": forms.expiry(form["expires"]), "revealable": False}
+        )
+        issued = await connecting.connect(page.on, page.by, new, key)
+    except ApiError as error:
+        return _form(page, form, forms.problems(page, error), error.status)
+    return one.redirect_to_secret(page, theirs(await users.get(page.on, page.by, issued.key.user_id)), issued)
+
+
+def _form(page: PageRequest, form: Mapping[str, str], problems: Mapping[str, str] = {}, status: int = 200) -> Response:
+    return page.render(
+        "admin/new_application.html",
+        status,
+        section=SECTION,
+        form=form,
+        problems=problems,
+        roles=[role for role in page.roles_to_give() if role != "owner"],
+        expiries=forms.EXPIRIES,
+    )
+
+
+# ---- stopping one
+
+
+async def ask_suspend(page: PageRequest) -> Response:
+    return await _ask(page, await find(page), "suspend")
+
+
+async def suspend(page: PageRequest) -> Response:
+    user = await find(page)
+    if not _is_confirmed(page, user):
+        return await _ask(page, user, "suspend", 400)
+    await users.suspend(page.on, page.by, user.id)
+    return page.redirect(f"{PATH}/{user.id}", SAYS["suspend"][2])
+
+
+async def ask_delete(page: PageRequest) -> Response:
+    return await _ask(page, await find(page), "delete")
+
+
+async def delete(page: PageRequest) -> Response:
+    user = await find(page)
+    if not _is_confirmed(page, user):
+        return await _ask(page, user, "delete", 400)
+    await users.delete(page.on, page.by, user.id)
+    return page.redirect(PATH, SAYS["delete"][2])
+
+
+def _is_confirmed(page: PageRequest, user: User) -> bool:
+    """Test whether the name was typed."""
+    return " ".join(page.form.get("confirm", "").split()).casefold() == " ".join(user.name.split()).casefold()
+
+
+async def _ask(page: PageRequest, user: User, what: str, status: int = 200) -> Response:
+    """Say what stops, and ask for the name."""
+    text, effect, _ = SAYS[what]
+    found = ListPage[Key]([], 0)
+    if page.may("keys:read"):
+        asked = ListKeys(user=user.id, sort="-last_used_at", limit=MAX_KEYS)
+        found = await keys.list_by_state(page.on, page.by, asked, True)
+    return page.render(
+        "admin/stop_application.html",
+        status,
+        section=SECTION,
+        user=user,
+        what=what,
+        text=text,
+        effect=effect,
+        keys=found.items,
+        total=found.total,
+        hooks=(await _webhooks(page, user)).items if page.may("webhooks:read") else [],
+        title=webhook_pages.title,
+        problems={"confirm": f"Type {user.name} to {what} this application."} if status == 400 else {},
+        is_allowed=page.may_touch(user.role),
+    )

@@ -1,0 +1,161 @@
+"""The pages about applications: connecting one is one step, and stopping one is none by accident."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.contract.answers import Log
+from tests.engines import once
+from tests.harness import Server, new_key, new_user
+from tests.visitor import signed_in
+
+numbers = count(1)
+
+
+@pytest.fixture(scope="module")
+def owner(server: Server) -> Iterator[httpx2.Client]:
+    with signed_in(server) as person:
+        yield person
+
+
+def application(http: httpx2.Client, **fields: Any) -> dict[str, Any]:
+    body = {"kind": "application", "name": f"Shop {next(numbers)}", "role": "viewer", **fields}
+    return http.post("/v1/users?fields=*", json=body).json()
+
+
+def wait(holds: Callable[[], bool]) -> None:
+    """What is used is counted within a second or two."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def status(http: httpx2.Client, user: dict[str, Any]) -> str:
+    return http.get(f"/v1/users/{user['id']}").json()["status"]
+
+
+def test_connecting_an_application_shows_its_first_key_next(
+    server: Server, http: httpx2.Client, owner: httpx2.Client
+) -> None:
+    log = Log(http)
+    sent = owner.post("/admin/applications/new", data={"name": "Billing", "role": "viewer", "expires": "30"})
+    assert sent.status_code == 303
+    found = re.search(r"rbk_[0-9A-Za-z]{38}", owner.get(sent.headers["location"]).text)
+    assert found, "the key is shown"
+    with server.http(found[0]) as itself:
+        user = itself.get("/v1/users/me").json()
+        assert (user["name"], user["kind"], user["role"]) == ("Billing", "application", "viewer")
+        assert itself.get("/v1/keys/current").json()["expires_at"] is not None
+    assert [event["type"] for event in log.news()] == ["user.created", "key.created"]
+
+
+def test_a_form_that_is_refused_creates_neither(http: httpx2.Client, owner: httpx2.Client) -> None:
+    for form in ({"name": "", "role": "viewer"}, {"name": "Shop", "role": "owner"}, {"name": "Shop", "role": "king"}):
+        with Log(http).silent():
+            answer = owner.post("/admin/applications/new", data=form)
+        assert answer.status_code == 400 and "field-" in answer.text
+
+
+@once
+def test_who_may_not_create_keys_or_roles_connects_nothing(server: Server, http: httpx2.Client) -> None:
+    for role in ("member", "viewer"):
+        with signed_in(server, new_user(http, role=role)) as person, Log(http).silent():
+            assert person.get("/admin/applications/new").status_code == 403
+            assert person.post("/admin/applications/new", data={"name": "Shop", "role": "member"}).status_code == 403
+
+
+def test_the_list_tells_keys_last_use_and_requests(server: Server, http: httpx2.Client, owner: httpx2.Client) -> None:
+    shop = application(http, name="Listed shop")
+    new_key(http, user_id=shop["id"], name="second")
+    with server.http(new_key(http, user_id=shop["id"], name="first")) as itself:
+        for _ in range(3):
+            itself.get("/v1/users/me")
+
+    def row() -> str:
+        page = owner.get("/admin/applications", params={"q": "Listed shop"}).text
+        found = re.search(r"<tr>\s*<th scope=\"row\".*?</tr>", page, re.DOTALL)
+        assert found, page
+        return found[0]
+
+    wait(lambda: "Never" not in row() and '<td class="num">3</td>' in row())
+    assert '<td class="num">2</td>' in row() and f"/admin/applications/{shop['id']}" in row()
+
+
+def test_the_list_of_users_shows_persons_unless_it_is_asked_for_applications(
+    http: httpx2.Client, owner: httpx2.Client
+) -> None:
+    tag = f"Kind{next(numbers)}"
+    person = http.post("/v1/users", json={"name": f"{tag} person", "email": f"{tag}@example.com", "status": "invited"})
+    shop, user = application(http, name=f"{tag} shop"), person.json()
+    for kind, wanted in (("", {user["id"]}), ("application", {shop["id"]}), ("any", {user["id"], shop["id"]})):
+        asked = {"q": tag, "kind": kind} if kind else {"q": tag}
+        page = owner.get("/admin/users", params=asked).text
+        shown = set(
+            re.findall(r'<th scope="row"(?:(?!</th>).)*?<a href="/admin/(?:users|applications)/(user_\w+)"', page)
+        )
+        assert shown == wanted, kind
+        exported = owner.get("/admin/users/export", params=asked | {"format": "ndjson"})
+        assert {json.loads(line)["id"] for line in exported.text.splitlines()} == wanted
+    total = http.get("/v1/users/count", params={"kind": "person"}).json()["count"]
+    assert f"<strong>{total:,}</strong> user" in owner.get("/admin/users").text
+
+
+def test_its_page_has_its_keys_webhooks_and_requests(server: Server, http: httpx2.Client, owner: httpx2.Client) -> None:
+    shop = application(http, name="Whole shop")
+    with server.http(new_key(http, user_id=shop["id"], name="production")) as itself:
+        hook = {"url": "inbox", "types": ["user.*"], "description": "Orders to the warehouse"}
+        assert itself.post("/v1/webhooks", json=hook).status_code == 201
+        itself.get("/v1/users/me")
+    wait(lambda: "/v1/users/me" in owner.get(f"/admin/applications/{shop['id']}").text)
+    page = owner.get(f"/admin/applications/{shop['id']}").text
+    for text in ("production", "Orders to the warehouse", "/v1/users/me", "Requests, 7 days"):
+        assert text in page, text
+    assert owner.get(f"/admin/applications/{new_user(http)['id']}").status_code == 404
+    tabs = owner.get(f"/admin/users/{shop['id']}").text
+    assert f'/admin/users/{shop["id"]}/sessions"' not in tabs and "password-link" not in tabs
+
+
+def test_no_single_click_suspends_or_deletes_an_application(http: httpx2.Client, owner: httpx2.Client) -> None:
+    shop = application(http, name="Busy Shop")
+    new_key(http, user_id=shop["id"], name="production key")
+    for page in ("/admin/users?kind=any&q=Busy", f"/admin/applications/{shop['id']}", f"/admin/users/{shop['id']}"):
+        text = owner.get(page).text
+        assert not re.search(rf'action="/admin/[a-z]+/{shop["id"]}/(suspend|delete)"', text), page
+        assert f"/admin/applications/{shop['id']}/suspend" in text
+    for what in ("suspend", "delete"):
+        with Log(http).silent():
+            answer = owner.post(f"/admin/users/{shop['id']}/{what}", data={"list": "on"})
+            assert answer.status_code == 303
+            asking = f"/admin/applications/{shop['id']}/{what}"
+            assert answer.headers["location"] == asking
+            assert "production key" in owner.get(asking).text
+            for typed in ("", "Busy", "another shop"):
+                refusal = owner.post(asking, data={"confirm": typed})
+                assert refusal.status_code == 400 and "production key" in refusal.text
+    assert owner.post(f"/admin/applications/{shop['id']}/suspend", data={"confirm": "busy  shop "}).status_code == 303
+    assert status(http, shop) == "suspended"
+    assert owner.post(f"/admin/users/{shop['id']}/activate").status_code == 303
+    assert status(http, shop) == "active"
+    assert owner.post(f"/admin/applications/{shop['id']}/delete", data={"confirm": "Busy Shop"}).status_code == 303
+    assert http.get(f"/v1/users/{shop['id']}").status_code == 404
+
+
+def test_a_suspended_user_is_offered_no_link_to_set_a_password(http: httpx2.Client, owner: httpx2.Client) -> None:
+    """With it they would type a password twice before they learn that they can't sign in."""
+    user = new_user(http)
+    assert "/password-link" in owner.get(f"/admin/users/{user['id']}").text
+    http.post(f"/v1/users/{user['id']}/suspend")
+    assert "/password-link" not in owner.get(f"/admin/users/{user['id']}").text
+    assert "/password-link" not in owner.get("/admin/users", params={"q": user["email"]}).text
+    with Log(http).silent():
+        answer = owner.post(f"/admin/users/{user['id']}/password-link")
+    assert answer.status_code == 400 and "The user is suspended. Activate them first." in answer.text
