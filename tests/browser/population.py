@@ -100,6 +100,8 @@ class Population(NamedTuple):
     """The owner's. The first one delivers to the inbox."""
     delivery: dict[str, Any]
     """To the first one."""
+    job_id: str
+    """Of a bulk job with users who were refused."""
     import_id: str
     """Of one with refused records."""
     links: dict[str, str]
@@ -193,6 +195,8 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
         _done(http.post(f"/v1/groups/{groups[0]}/members", json={"members": people}))
         webhooks = [_done(http.post("/v1/webhooks", json=fields)) for fields in WEBHOOKS]
         delivery = _done(http.post(f"/v1/webhooks/{webhooks[0]['id']}/test", json={"type": "user.updated"}))
+        living = [user["id"] for user in users if user not in gone]
+        job_id = _done(http.post("/v1/bulk-jobs", json={"action": "restore", "ids": living}))["id"]
         import_id = _import(http, users)
         # Enough that the first page of the log holds none of those, also where it shows one kind of answers only.
         for _ in range(240):
@@ -213,6 +217,7 @@ def populate(server: Server, hours: int = HOURS, progress: Callable[[int], objec
         [event["id"] for event in changed],
         webhooks,
         delivery,
+        job_id,
         import_id,
         links,
         invited[0],
@@ -231,6 +236,8 @@ NO_PAGES = {
     "/account/export": "a file",
     "/admin/events/export": "a file",
     "/admin/users/export": "a file",
+    "/admin/bulk-jobs/{id}/results": "a file",
+    "/admin/bulk-jobs/{id}/live": "a part of a page, asked for by its script",
     "/admin/imports/{id}/report": "a file",
     "/admin/imports/{id}/live": "a part of a page, asked for by its script",
     "/account/webhooks/inbox/live": "a part of a page, asked for by its script",
@@ -286,6 +293,7 @@ FILLED: dict[str, Callable[[Population], Iterable[str]]] = {
     "/admin/applications/{id}": lambda population: population.applications,
     "/admin/events/{id}": lambda population: population.event_ids,
     "/admin/groups/{id}": lambda population: population.groups,
+    "/admin/bulk-jobs/{id}": lambda population: [population.job_id],
     "/admin/imports/{id}": lambda population: [population.import_id],
     "/admin/users/{id}/keys/{key}": lambda population: [
         f"{population.keys[0]['user_id']}/keys/{population.keys[0]['id']}"

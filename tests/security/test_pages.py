@@ -407,17 +407,31 @@ def test_no_page_may_be_framed_kept_or_run_what_is_not_ours(server: Server, path
             assert "access-control-allow-origin" not in answer.headers
 
 
-def test_more_users_than_one_call_can_change_are_refused_by_number(server: Server, http: httpx2.Client) -> None:
+def test_more_users_than_one_call_can_change_are_counted_and_changed_by_a_job(
+    server: Server, http: httpx2.Client
+) -> None:
     lines = (f'{{"name": "Crowd", "email": "crowd{number}@example.com"}}' for number in range(MAX_OPERATIONS + 1))
     server.rollbook("users", "import", "-", "--data", str(server.data), input="\n".join(lines))
     with signed_in(server) as owner:
         form = {"op": "suspend", "all": "on", "q": "crowd"}
         page = owner.post("/admin/users/bulk", data=form)
-        assert page.status_code == 400 and "More than 1,000 users match" in page.text
+        assert page.status_code == 200 and "Suspend 1,001 users?" in page.text
+        form |= {name: re.findall(f'name="{name}" value="(\\d+)"', page.text)[0] for name in ("count", "until")}
+        # Whoever comes later is not among them; but where others have left, the page asks again.
+        late = new_user(http, name="Crowd who comes later")["id"]
         crowd = http.get("/v1/users?q=crowd&limit=1").json()
         assert http.delete(f"/v1/users/{crowd[0]['id']}").status_code == 204
-        page = owner.post("/admin/users/bulk", data=form)
-        assert page.status_code == 200 and "1,000 users" in page.text
+        page = owner.post("/admin/users/bulk/apply", data={**form, "until": form["until"]})
+        assert page.status_code == 400 and "Suspend 1,001 users?" in page.text, "with the one who came"
+        done = owner.post("/admin/users/bulk/apply", data={**form, "count": "1000"})
+        job = f"/v1/bulk-jobs/{done.headers['location'].rpartition('/')[2]}"
+        wait_until(lambda: http.get(job).json()["finished_at"])
+        assert http.get(job).json()["changed"] == 1_000
+        assert http.get(f"/v1/users/{late}").json()["status"] == "active"
+        back = owner.post(f"/admin/bulk-jobs/{job.rpartition('/')[2]}/undo")
+        job = f"/v1/bulk-jobs/{back.headers['location'].rpartition('/')[2]}"
+        wait_until(lambda: http.get(job).json()["finished_at"])
+        assert http.get("/v1/users/count?status=suspended&q=crowd").json()["count"] == 0
 
 
 def test_what_is_typed_comes_back_as_text(server: Server) -> None:

@@ -12,6 +12,7 @@ from msgspec import UNSET
 from rollbook import clock
 from rollbook.actions import bulk, redirects
 from rollbook.actions.arguments import (
+    BulkFilter,
     BulkJobCreate,
     BulkJobResults,
     ListBulkJobs,
@@ -55,7 +56,7 @@ MAX_REASON = 300
 
 _SCOPES: dict[str, Scope] = {"delete": "users:delete", "setup_links": "tokens:create"}
 """Scopes of actions that need another one than users:write, to which jobs need theirs anyway."""
-_UNDONE_BY = {"suspend": "activate", "activate": "suspend", "delete": "restore", "role": "role"}
+UNDONE_BY = {"suspend": "activate", "activate": "suspend", "delete": "restore", "role": "role"}
 _EVENTS = {
     "activate": ("user.suspended", "user.activated"),
     "suspend": ("user.suspended", "user.activated"),
@@ -104,9 +105,7 @@ async def create_bulk_job(on: Rollbook, by: Principal, asked: BulkJobCreate) -> 
     redirects.check(on.settings, given(asked.redirect_url))
     filters = None
     if asked.filter is not UNSET:
-        filters = filters_of(asked.filter)
-        if filters.kind is None:  # so that no application stops by accident
-            filters = filters._replace(kind=PERSON)
+        filters = chosen(asked.filter)
         if filters.group is not None:
             await check_group(on, by, filters.group)
     targets = [Target(id) for id in dict.fromkeys(given(asked.ids, ()))]
@@ -124,6 +123,13 @@ async def create_bulk_job(on: Rollbook, by: Principal, asked: BulkJobCreate) -> 
         "filter": None if filters is None else told(filters),
     }
     return await _add(on, by, asked.action, options, targets)
+
+
+def chosen(asked: BulkFilter) -> Filters:
+    """Filters of those whom a job changes."""
+    filters = filters_of(asked)
+    # So that no application stops by accident.
+    return filters if filters.kind is not None else filters._replace(kind=PERSON)
 
 
 async def _matching(queries: Queries, filters: Filters) -> list[Target]:
@@ -201,7 +207,7 @@ async def undo_bulk_job(on: Rollbook, by: Principal, id: str) -> BulkJob:
     left alone, and refused with the code `changed_since`. Jobs of other actions can't be undone.
     """
     undone = await get_bulk_job(on, by, id)
-    action = _UNDONE_BY.get(undone.action)
+    action = UNDONE_BY.get(undone.action)
     if action is None:
         raise BadRequest("Only suspend, activate, delete and role can be undone.")
     if undone.undoes is not None:
@@ -265,21 +271,27 @@ async def get_bulk_job_results(on: Rollbook, by: Principal, id: str, asked: Bulk
     `setup_links`, it has their links as well, for one day, and only for whoever created the job, with the same API key.
     """
     found = await get_bulk_job(on, by, id)
-    shows_links = has_links(found) and (by.user_id, by.key_id) == (found.user_id, found.key_id)
-    if shows_links:
+    with_links = shows_links(by, found) and asked.result != "refused"
+    if with_links:
         require(by, "tokens:create")
         require_proof(by)
-    return Results(found, asked.format, _results(on, by, found, asked.result, shows_links))
+    return Results(found, asked.format, _results(on, by, found, asked.result, with_links))
 
 
-def has_links(job: BulkJob) -> bool:
-    """Test whether its links can still be downloaded."""
-    is_kept = job.created_at > clock.now() - LINKS_KEPT
-    return job.action == "setup_links" and is_kept and not bulk_jobs.options(job)["send"]
+def shows_links(by: Principal, job: BulkJob) -> bool:
+    """Test whether the caller can still download the links of a job."""
+    if job.action != "setup_links" or job.created_at <= clock.now() - LINKS_KEPT or bulk_jobs.options(job)["send"]:
+        return False
+    return (by.user_id, by.key_id) == (job.user_id, job.key_id)
+
+
+def can_be_undone(job: BulkJob) -> bool:
+    """Test whether there is something that could be put back."""
+    return job.action in UNDONE_BY and job.undoes is None and job.changed > 0
 
 
 async def _results(
-    on: Rollbook, by: Principal, job: BulkJob, result: str | None, shows_links: bool
+    on: Rollbook, by: Principal, job: BulkJob, result: str | None, with_links: bool
 ) -> AsyncGenerator[list[UserResult], None]:
     download = Download(on, by, "users:write")
     after = ""
@@ -288,7 +300,7 @@ async def _results(
         [part] = parts
         after = part.id
         people = await on.read(bulk_jobs.people, [target.user_id for target in part.targets])
-        links = _unsealed(on, part) if shows_links else None
+        links = _unsealed(on, part) if with_links else None
         yield [
             UserResult(target.user_id, *people.get(target.user_id, ("", "")), outcome, links[at] if links else None)
             for at, (target, outcome) in enumerate(zip(part.targets, part.outcomes or (), strict=True))

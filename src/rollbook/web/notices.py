@@ -67,6 +67,7 @@ NOTICES: dict[str, Notice] = {
     "members-known": Notice("ok", "No one new: all of them were members already. They have the role you chose."),
     "members-removed": Notice("ok", "{} removed from the group."),
     "membership-saved": Notice("ok", "Saved. The user is in the group."),
+    "bulk-job-canceled": Notice("ok", "Job canceled. Users who were changed already stay so."),
     "import-canceled": Notice("ok", "Import canceled. Users who were imported already stay."),
     "backup-requested": Notice("ok", "The backup begins within a second. Load this page again to see it."),
     "event-reverted": Notice("ok", "Put back. What has changed since stayed as it was."),

@@ -1,18 +1,23 @@
-"""Changes to many users at once: selected in a list, and confirmed on a page that says how many. Then the list says how
-many were changed, or a page says which were not, and why."""
+"""Changes to many users at once: selected in a list, and confirmed on a page that says how many. For those of a page,
+the list then says how many were changed, or a page says which were not, and why. All who match are changed by a bulk
+job."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from msgspec import UNSET, structs
 
 from rollbook import clock
-from rollbook.actions import bulk, users
-from rollbook.actions.arguments import TokenCreate, UserUpdate
+from rollbook.actions import bulk, bulk_jobs, users
+from rollbook.actions.arguments import BulkAction, BulkFilter, BulkJobCreate, Time, TokenCreate, UserPatch, UserUpdate
 from rollbook.actions.bulk import Operation, OperationResult
+from rollbook.actions.checking import check_texts
 from rollbook.actions.tokens import password_purpose
 from rollbook.api import spreadsheets
 from rollbook.auth.tokens import link_url
+from rollbook.errors import InvalidParameter
 from rollbook.http.response import Response
 from rollbook.records import users as user_records
 from rollbook.records.user_list.query import Filters, Query
@@ -20,11 +25,11 @@ from rollbook.records.users import User
 from rollbook.storage.database import Queries
 from rollbook.web import forms, shown_once
 from rollbook.web.admin.events import wrong
-from rollbook.web.admin.user_filters import asked_of, list_url, selection_of
-from rollbook.web.page_request import PageRequest, download, minute
+from rollbook.web.admin.user_filters import asked_of, filters_of, list_url, selection_of
+from rollbook.web.page_request import PageRequest, download, minute, whole_number
 
 ROLE = "role:"
-LINKS, SEND = "links", "send"
+LINKS, SEND, METADATA = "links", "send", "metadata"
 MAX_NAMED = 10
 """Users named on the page that asks; of the rest, the number is given."""
 MAX_FAILED = 24
@@ -97,29 +102,36 @@ def _changes(page: PageRequest) -> dict[str, BulkChange]:
             changed,
             "users-role-changed",
         )
+    found[METADATA] = BulkChange(
+        "Change metadata", "Change the metadata of {}", "", "A key is set, or removed. Other keys stay as they are.", ""
+    )
     return found
 
 
-async def ask(page: PageRequest) -> Response:
+async def ask(page: PageRequest, problems: Mapping[str, str] = {}) -> Response:
     """The page that says how many users, and who. Raises InvalidParameter."""
     op, change = _chosen(page)
-    ids = await _matching(page) if "all" in page.form else page.getlist("id")
-    if not ids:
-        raise wrong("id", "Select at least one user.")
-    if len(ids) > bulk.MAX_OPERATIONS:
-        raise wrong(
-            "id",
-            f"More than {bulk.MAX_OPERATIONS:,} users match, the most that can be changed at once. Narrow the "
-            "list first.",
-        )
+    by_filter = "all" in page.form
+    ids = [] if by_filter else page.getlist("id") or _ids(page)
+    until = clock.now()
+    count, first = await _matching(page, until) if by_filter else (len(ids), await _named(page, ids[:MAX_NAMED]))
+    if not count:
+        raise wrong("id", "No user matches any more." if by_filter else "Select at least one user.")
     return page.render(
         "admin/bulk.html",
+        400 if problems else 200,
         section="admin/users",
         op=op,
         change=change,
         ids=ids,
-        first=await _named(page, ids[:MAX_NAMED]),
+        chosen_by_filter=by_filter,
+        until=until,
+        can_be_undone=_action(op) in bulk_jobs.UNDONE_BY,
+        count=count,
+        first=first,
         asked=asked_of(page.form),
+        given={name: page.form.get(name, "") for name in ("key", "value")},
+        problems=problems,
         back=_back(op, page.form),
         is_of_invitations="invitations" in page.form,
     )
@@ -128,7 +140,9 @@ async def ask(page: PageRequest) -> Response:
 async def apply(page: PageRequest) -> Response:
     """Change the users that the page before named, all but those that can't be changed."""
     op, change = _chosen(page)
-    ids = [id for id in page.form.get("ids", "").split(" ") if id][: bulk.MAX_OPERATIONS]
+    ids = _ids(page)
+    if "all" in page.form or op == METADATA:
+        return await _start_job(page, op, ids)
     if op == LINKS:
         return await _links(page, ids)
     results = await bulk.bulk_users(page.on, page.by, await _operations(page, op, ids))
@@ -143,6 +157,61 @@ async def apply(page: PageRequest) -> Response:
     shown = [(why, len(of), of[:named]) for why, of in failed.items()]
     asked = list_url(asked_of(page.form), "", invitations=page.form.get("invitations", ""))
     return shown_once.redirect(page, RESULT, {"op": op, "done": done, "failed": shown}, asked)
+
+
+def _ids(page: PageRequest) -> list[str]:
+    return [id for id in page.form.get("ids", "").split(" ") if id][: bulk.MAX_OPERATIONS]
+
+
+async def _start_job(page: PageRequest, op: str, ids: Sequence[str]) -> Response:
+    """Change all who match in the background, or ask again where their number is another one by now."""
+    try:
+        whom: dict[str, Any] = {"ids": tuple(ids)}
+        if "all" in page.form:
+            count, until = (whole_number(page.form.get(name, "")) for name in ("count", "until"))
+            whom = {"filter": _filter(page, until or clock.now()), "confirm_count": UNSET if count is None else count}
+        made = await bulk_jobs.create_bulk_job(page.on, page.by, BulkJobCreate(**_asked(page, op), **whom))
+    except InvalidParameter as error:
+        if error.param not in ("confirm_count", "metadata"):
+            raise
+        found = forms.problems(page, error, {"metadata": "The key"})
+        if error.param == "confirm_count":
+            found = {"count": "The number of users who match has changed meanwhile. Check it once more."}
+        return await ask(page, found)
+    return page.redirect(f"/admin/bulk-jobs/{made.id}")
+
+
+def _action(op: str) -> BulkAction:
+    if op.startswith(ROLE):
+        return "role"
+    found: dict[str, BulkAction] = {
+        "suspend": "suspend",
+        "activate": "activate",
+        "delete": "delete",
+        "restore": "restore",
+        METADATA: "metadata",
+    }
+    return found.get(op, "setup_links")
+
+
+def _asked(page: PageRequest, op: str) -> dict[str, Any]:
+    """What a job does, as its arguments. Raises InvalidParameter."""
+    asked: dict[str, Any] = {"action": _action(op)}
+    if op.startswith(ROLE):
+        asked["role"] = page.arguments(UserUpdate, {"role": op.removeprefix(ROLE)}).role
+    if op == METADATA:
+        key, value = page.form.get("key", "").strip(), page.form.get("value", "").strip()
+        if not key:
+            raise wrong("metadata", "Enter a key.")
+        asked["metadata"] = page.arguments(UserPatch, {"metadata": {key: value or None}}).metadata
+    return asked | ({"send": True} if op == SEND else {})
+
+
+def _filter(page: PageRequest, until: int) -> BulkFilter:
+    """The filters of the list, without whoever was created since they were counted. Raises InvalidParameter."""
+    found = check_texts(BulkFilter, filters_of(asked_of(page.form)))
+    before = until if found.created_before is None else min(until, found.created_before)
+    return structs.replace(found, created_before=Time(before))
 
 
 async def show(page: PageRequest) -> Response:
@@ -208,11 +277,13 @@ def _chosen(page: PageRequest) -> tuple[str, BulkChange]:
     return op, change
 
 
-async def _matching(page: PageRequest) -> list[str]:
-    """All that the filters of the list select, and one more than can be changed at once."""
-    selection = selection_of(asked_of(page.form))
-    query = Query(users.filters_of(selection), users.order_of(users.sort_of(selection)), bulk.MAX_OPERATIONS + 1)
-    return [User._make(row).id for row in (await users.list_users(page.on, page.by, query)).rows]
+async def _matching(page: PageRequest, until: int) -> tuple[int, list[Named]]:
+    """How many the filters of the list select, and the first of them. Raises InvalidParameter."""
+    filters = bulk_jobs.chosen(_filter(page, until))
+    order = users.order_of(users.sort_of(selection_of(asked_of(page.form))))
+    found = await users.list_users(page.on, page.by, Query(filters, order, MAX_NAMED))
+    first = [User._make(row) for row in found.rows]
+    return await users.count_users(page.on, page.by, filters), [Named(user.id, user.name) for user in first]
 
 
 async def _named(page: PageRequest, ids: Sequence[str]) -> list[Named]:

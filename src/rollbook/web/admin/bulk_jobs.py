@@ -1,0 +1,174 @@
+"""Bulk jobs: the list, each with its progress and results, and what can be done to them. `bulk` has the page that asks
+before one is created."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from rollbook import clock
+from rollbook.actions import bulk_jobs
+from rollbook.actions.arguments import BulkJobResults, ListBulkJobs
+from rollbook.actions.bulk_jobs import UserResult
+from rollbook.actions.checking import check_texts
+from rollbook.api import show, spreadsheets
+from rollbook.http.response import Response
+from rollbook.records import bulk_jobs as records
+from rollbook.records import users
+from rollbook.records.bulk_jobs import BulkJob
+from rollbook.roles import PERSON
+from rollbook.storage.database import Queries
+from rollbook.web.page_request import PageRequest, download
+
+SECTION = "admin/users"
+PAGE = 50
+MAX_REFUSED = 50
+"""Refused users who are named on the page of a job. The others are in its results."""
+KINDS = {"queued": "info", "running": "info", "finished": "ok", "failed": "bad", "canceled": "warn"}
+"""The color of a status."""
+TITLES = {
+    "suspend": "Suspend {}",
+    "activate": "Activate {}",
+    "delete": "Delete {}",
+    "restore": "Restore {}",
+    "role": "Change the role of {}",
+    "metadata": "Change the metadata of {}",
+    "setup_links": "Create links for {}",
+}
+FILTERS = {
+    "email": "Email",
+    "external_id": "External ID",
+    "ids": "IDs",
+    "role": "Role",
+    "status": "Status",
+    "kind": "Kind",
+    "created_after": "Created after",
+    "created_before": "Created before",
+    "q": "Search",
+    "metadata": "Metadata",
+    "group": "Group",
+}
+RESULTS = {
+    "csv": (spreadsheets.CONTENT_TYPE, show.bulk_results_csv),
+    "ndjson": ("application/x-ndjson", show.bulk_results_ndjson),
+}
+
+
+class JobView(NamedTuple):
+    """A bulk job, what it was asked for, and who created it."""
+
+    found: BulkJob
+    options: dict[str, Any]
+    by: str | None
+    """Their name; None of someone who is gone, or of the command line."""
+
+    @property
+    def title(self) -> str:
+        total = f"{self.found.total:,} user{'' if self.found.total == 1 else 's'}"
+        title = TITLES.get(self.found.action, "Change {}").format(total)
+        if self.found.action == "role" and self.found.undoes is None:
+            title += f" to {self.options['role']}"
+        return title
+
+    @property
+    def is_over(self) -> bool:
+        return self.found.finished_at is not None
+
+    @property
+    def can_be_undone(self) -> bool:
+        return self.is_over and bulk_jobs.can_be_undone(self.found)
+
+    @property
+    def filters(self) -> list[tuple[str, str, int | None]]:
+        """Name and value of each, and the time that the value is."""
+        given: dict[str, Any] = {"kind": PERSON} | (self.options["filter"] or {})
+        return [
+            (
+                FILTERS.get(name, name),
+                ", ".join(value) if isinstance(value, list) else str(value),
+                clock.parse(value) if name in ("created_after", "created_before") else None,
+            )
+            for name, value in given.items()
+            if (name, value) != ("kind", PERSON)
+        ]
+
+    @property
+    def seconds_left(self) -> int | None:
+        """None while that can't be known."""
+        found = self.found
+        if self.is_over or found.started_at is None or not found.done:
+            return None
+        return (clock.now() - found.started_at) * (found.total - found.done) // found.done // clock.SECOND
+
+
+async def show_all(page: PageRequest) -> Response:
+    asked = check_texts(
+        ListBulkJobs, {"limit": str(PAGE), **({"before": page.query["before"]} if page.query.get("before") else {})}
+    )
+    found = await bulk_jobs.list_bulk_jobs(page.on, page.by, asked)
+    return page.render(
+        "admin/bulk_jobs.html",
+        section=SECTION,
+        found=await page.on.read(_with_names, found),
+        kinds=KINDS,
+        first=asked.before is None,
+        next=f"/admin/bulk-jobs?before={found[-1].id}" if len(found) == PAGE else None,
+    )
+
+
+async def show_one(page: PageRequest) -> Response:
+    """Raises NotFound."""
+    return page.render("admin/bulk_job.html", section=SECTION, **await _live(page, 0))
+
+
+async def show_live(page: PageRequest) -> Response:
+    """Progress of a job, for a page that is open."""
+    if not page.is_htmx:
+        return page.redirect(f"/admin/bulk-jobs/{page.ids[0]}")
+    return page.render("admin/bulk_job_live.html", **await _live(page, page.next_poll()))
+
+
+async def results(page: PageRequest) -> Response:
+    """What became of each user as a file, with the links for whoever created the job. Raises ApiError."""
+    asked = check_texts(BulkJobResults, {"format": page.query.get("format", "csv")})
+    kind, encode = RESULTS[asked.format]
+    found = await bulk_jobs.get_bulk_job_results(page.on, page.by, page.ids[0], asked)
+    return download(f"rollbook-{page.ids[0]}.{asked.format}", kind, encode(found, page.on.url))
+
+
+async def cancel(page: PageRequest) -> Response:
+    await bulk_jobs.cancel_bulk_job(page.on, page.by, page.ids[0])
+    return page.redirect(f"/admin/bulk-jobs/{page.ids[0]}", "bulk-job-canceled")
+
+
+async def undo(page: PageRequest) -> Response:
+    made = await bulk_jobs.undo_bulk_job(page.on, page.by, page.ids[0])
+    return page.redirect(f"/admin/bulk-jobs/{made.id}")
+
+
+async def _live(page: PageRequest, polls: int | None) -> dict[str, Any]:
+    """Context of the part of a page that refreshes itself."""
+    found = await bulk_jobs.get_bulk_job(page.on, page.by, page.ids[0])
+    [shown] = await page.on.read(_with_names, [found])
+    return {
+        "shown": shown,
+        "polls": polls,
+        "refused": await _refused(page, found.id) if shown.is_over and found.refused else [],
+        "has_links": bulk_jobs.shows_links(page.by, found),
+        "retention_days": page.on.settings.deleted_retention,
+    }
+
+
+async def _refused(page: PageRequest, id: str) -> list[UserResult]:
+    """The first of those who were refused."""
+    asked = BulkJobResults(result="refused")
+    found: list[UserResult] = []
+    async for part in (await bulk_jobs.get_bulk_job_results(page.on, page.by, id, asked)).parts:
+        found += part
+        if len(found) >= MAX_REFUSED:
+            break
+    return found[:MAX_REFUSED]
+
+
+async def _with_names(queries: Queries, found: list[BulkJob]) -> list[JobView]:
+    names = {id: await users.name(queries, id) for id in {each.user_id for each in found if each.user_id}}
+    return [JobView(each, records.options(each), names.get(each.user_id)) for each in found]
