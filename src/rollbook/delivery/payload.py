@@ -51,10 +51,12 @@ def named(event: Event, format: str, content: str) -> list[str]:
     get none."""
     if format not in CHATS or content == "thin":
         return []
-    try:
-        changed = [value for each in _changed(event) for value in each[1:] if isinstance(value, str)]
-    except (msgspec.DecodeError, UnicodeError, RecursionError):  # as `body` says
-        return []
+    changed: list[str] = []
+    if event.before is not None and '"user_' in event.before:
+        try:
+            changed = [value for each in _changed(event) for value in each[1:] if isinstance(value, str)]
+        except (msgspec.DecodeError, UnicodeError, RecursionError):  # as `body` says
+            return []
     found = [event.user_id, event.actor.user_id, event.actor.key_id, *changed[: 2 * MAX_CHANGES]]
     return [id for id in dict.fromkeys(found) if id and (ids.is_id("user", id) or ids.is_id("key", id))]
 

@@ -9,10 +9,18 @@ from rollbook.storage.database import Queries
 
 MAX_NAMED = 13
 """IDs that one statement looks up: user, actor and key, and those of five changes."""
-_IDS = ", ".join("?" * MAX_NAMED)
-NAMES = " UNION ALL ".join(
-    f"SELECT id, name FROM {table} WHERE id IN ({_IDS})" for table in ("users", "deleted_users", "keys")
-)
+FEW = 3
+"""As many as most events have."""
+
+
+def _names(count: int) -> str:
+    ids = ", ".join("?" * count)
+    return " UNION ALL ".join(
+        f"SELECT id, name FROM {table} WHERE id IN ({ids})" for table in ("users", "deleted_users", "keys")
+    )
+
+
+NAMES_OF_FEW, NAMES = _names(FEW), _names(MAX_NAMED)
 
 EXAMPLES: Mapping[str, str] = {ALICE_ID: "Alice Example", CHARLIE_ID: "Charlie Chaplin", KEY_ID: "CRM sync"}
 """Those of test events."""
@@ -22,6 +30,6 @@ async def of(queries: Queries, ids: Sequence[str]) -> dict[str, str]:
     """By ID, also of deleted users. Those of erased users are not found: no one knows them any more."""
     if not ids:
         return {}
-    found = list(ids[:MAX_NAMED])
-    found += [""] * (MAX_NAMED - len(found))
-    return {row[0]: row[1] for row in await queries.all(NAMES, *found, *found, *found)}
+    sql, count = (NAMES_OF_FEW, FEW) if len(ids) <= FEW else (NAMES, MAX_NAMED)
+    found = [*ids[:count], *[""] * (count - len(ids))]
+    return {row[0]: row[1] for row in await queries.all(sql, *found, *found, *found)}
