@@ -77,7 +77,7 @@ def failing(*found: str, answer: str | None = None, type: str = "text/plain", **
             {"ordering": "none"},
             ("Retrying", f"One event waits for the attempt on {WHEN} (answered 500)."),
         ),
-        ({}, {"status": "paused", "status_by": "cli"}, ("Paused", f"Paused from the command line since {WHEN}.")),
+        ({}, {"status": "paused", "status_by": "cli"}, ("Paused", f"Paused from the command line on {WHEN}.")),
         ({}, {"status": "paused", "status_by": "user_1"}, ("Paused", f"Paused since {WHEN}.")),
         ({}, {"status": "paused", "status_at": None}, ("Paused", "Paused.")),  # by an earlier version
         (
@@ -100,8 +100,7 @@ def test_one_sentence_says_what_a_webhook_is_doing_and_why(
 
 def test_a_paused_webhook_says_who_paused_it() -> None:
     assert (
-        said({}, "Alice\u202e Example", status="paused", status_by="user_1")[1]
-        == f"Paused by Alice Example since {WHEN}."
+        said({}, "Alice\u202e Example", status="paused", status_by="user_1")[1] == f"Paused by Alice Example on {WHEN}."
     )
 
 

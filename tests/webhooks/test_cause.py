@@ -53,7 +53,7 @@ def test_a_paused_webhook_says_by_whom_to_those_who_can_read_users(
     webhook, me = make(), http.get("/v1/users/me").json()
     path = f"/v1/webhooks/{webhook['id']}"
     paused = http.post(f"{path}/pause").json()
-    assert paused["health"]["summary"].startswith(f"Paused by {me['name']} since ")
+    assert paused["health"]["summary"].startswith(f"Paused by {me['name']} on ")
     key = new_key(http, scopes=sorted(set(SCOPES) - {"users:read"}))
     with server.http(key) as narrow:
         assert narrow.get(path).json()["health"]["summary"].startswith("Paused since ")

@@ -33,11 +33,11 @@ def of(webhook: Webhook, health: WebhookHealth, changed_by: str | None) -> Cause
     """`changed_by` is the name of who paused it, if the reader may know it."""
     if webhook.status == "paused":
         who = _NOT_USERS.get(webhook.status_by or "", f" by {plain(changed_by)}" if changed_by else "")
-        return Cause("warn", "Paused", (f"Paused{who}", *_since(webhook.status_at), "."))
+        return Cause("warn", "Paused", (f"Paused{who}", *_at(webhook.status_at, "on" if who else "since"), "."))
     if webhook.status == "disabled":
         why = _lower(REASONS.get(webhook.status_reason or "", "by the server").removesuffix("."))
         last = _last_failure(health) if webhook.status_reason == "failing" else ""
-        return Cause("bad", "Disabled", ("Disabled", *_since(webhook.status_at), f": {why}{last}."))
+        return Cause("bad", "Disabled", ("Disabled", *_at(webhook.status_at, "since"), f": {why}{last}."))
     if not health.latest:
         return _untroubled(health)
     if health.latest[0].outcome != outcomes.DELIVERED:
@@ -92,8 +92,8 @@ def _lower(text: str) -> str:
     return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
-def _since(at: int | None) -> tuple[str | int, ...]:
-    return () if at is None else (" since ", at)
+def _at(at: int | None, word: str) -> tuple[str | int, ...]:
+    return () if at is None else (f" {word} ", at)
 
 
 def _time(at: int) -> str:
