@@ -148,6 +148,26 @@ def test_times_are_in_the_zone_of_the_reader_and_in_utc_on_hover(opened: Open) -
     assert there.get_attribute("title") == plain.get_attribute("title")
 
 
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+@pytest.mark.parametrize(("path", "name"), [("/admin/requests", "after"), ("/admin/events", "created_after")])
+def test_times_are_filtered_and_plotted_in_the_zone_of_the_rows(
+    opened: Open, path: str, name: str, scripts: bool
+) -> None:
+    page = opened("/account", timezone_id="Asia/Tokyo", java_script_enabled=scripts)
+    page.goto(path)
+    zone, until = ("Asia/Tokyo", "2023-10-27T10:00") if scripts else ("UTC", "2023-10-27T01:00")
+    page.get_by_label(f"From ({zone})").fill(until)
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_label(f"From ({zone})")).to_have_value(until)
+    page.goto(f"{path}?{name}=2023-10-27T01:00:00Z")
+    expect(page.get_by_label(f"From ({zone})")).to_have_value(until)
+    page.goto("/admin")
+    assert f"Users created per day ({zone})" in page.content()
+    page.goto("/admin/users")
+    page.get_by_text("More filters").click()
+    expect(page.get_by_label(f"Created from ({zone})")).to_be_visible()
+
+
 # ---- the user menu
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,9 +49,6 @@ EXPIRIES = (("7", "In 7 days"), ("30", "In 30 days"), ("90", "In 90 days"), ("36
 OVERLAPS = (("0", "0 minutes: stop now"), ("3600", "1 hour"), ("86400", "1 day"), ("604800", "1 week"))
 """How long what is rotated keeps working: seconds."""
 
-_LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}").fullmatch
-
-
 PROOFS = (WrongPassword, SecondFactorRequired, WrongCode, TooManyAttempts)
 """What can be wrong with the proof in a form."""
 
@@ -83,12 +79,6 @@ def by_field(error: ApiError, labels: dict[str, str] = LABELS, reader: Language 
     for fault in error.faults or (Fault(error.param or "", error.message),):
         found.setdefault(fault.param, _translated(fault.param, _named(fault, labels), reader))
     return found
-
-
-def utc(text: str) -> str:
-    """Time from a field of type datetime-local, as an RFC 3339 time: all times of the dashboard are UTC. Other text as
-    it is."""
-    return f"{text}:00Z" if _LOCAL(text) else text
 
 
 def plain_fields(form: Mapping[str, str]) -> dict[str, str | None]:

@@ -19,7 +19,7 @@ from rollbook.errors import Fault, InvalidParameter, NotFound
 from rollbook.http.response import Response
 from rollbook.records import users
 from rollbook.records.request_log import Logged
-from rollbook.web import forms, usage
+from rollbook.web import forms, usage, zones
 from rollbook.web.keys import holder
 from rollbook.web.page_request import PageRequest, whole_number
 
@@ -27,7 +27,9 @@ PAGE = 50
 MAX_STEPS = 40
 """Pages that one can turn back to; from further back, only to the newest."""
 FILTERS = ("status", "method", "path", "path_match", "key", "user", "after", "before")
-OTHERS = ("id", "turned", "live", "n")
+TIMES = (("after", False), ("before", True))
+"""And whether it is the end of a range."""
+OTHERS = ("id", "turned", "live", "n", "zone")
 """Other parameters that the URL of a list can have."""
 LABELS = {
     "status": "The status",
@@ -171,6 +173,7 @@ def _all(page: PageRequest) -> LogView:
 
 async def _list(page: PageRequest, view: LogView, wanted: str, polls: int | None) -> dict[str, Any]:
     given = {name: page.query.get(name, "").strip() for name in FILTERS}
+    given |= {name: page.sent_utc(given[name], last) for name, last in TIMES}
     kept = {name: value for name, value in given.items() if value}
     trail = [time for part in page.query.get("turned", "").split(".") if (time := whole_number(part)) is not None]
     found, following, problems = list[Logged](), None, dict[str, str]()
@@ -189,6 +192,7 @@ async def _list(page: PageRequest, view: LogView, wanted: str, polls: int | None
     return {
         "view": view,
         "given": given,
+        "zone": zones.fitting(page.zone, [(given[name], last) for name, last in TIMES]),
         "problems": problems,
         "requests": [(each, await view.name(each)) for each in found],
         "is_filtered": bool(kept or wanted),
@@ -209,10 +213,8 @@ def _asked(page: PageRequest, view: LogView, kept: Mapping[str, str], trail: lis
         raise InvalidParameter(
             faults=[Fault("", f"There is no filter “{errors.shortened(name)}”.") for name in sorted(unknown)]
         )
-    named = {name: value for name, value in kept.items() if name not in ("after", "before")}
-    times = {name: forms.utc(kept[name]) for name in ("after", "before") if name in kept}
     who = {"user": view.user_id} if view.user_id else {}
-    asked = page.arguments(ListRequests, {**named, **times, **who, "limit": PAGE})
+    asked = page.arguments(ListRequests, {**kept, **who, "limit": PAGE})
     if asked.after is not None:  # From is the first moment that is shown
         asked = structs.replace(asked, after=Time(asked.after - 1))
     return structs.replace(asked, before=Time(trail[-1])) if trail else asked

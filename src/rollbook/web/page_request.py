@@ -27,8 +27,9 @@ from rollbook.languages import ENGLISH, Language, chosen, language, named
 from rollbook.records.sessions import Session
 from rollbook.records.users import User
 from rollbook.roles import ROLES, WEBHOOK_ROLES
-from rollbook.web import brand, notices, templates
+from rollbook.web import brand, notices, templates, zones
 from rollbook.web.notices import NOTICES, Notice
+from rollbook.web.zones import Zone
 
 HTML = b"Content-Type: text/html; charset=utf-8\r\n"
 FORM = b"application/x-www-form-urlencoded"
@@ -183,6 +184,17 @@ class PageRequest:
         sent = self.query if self.request.method == "GET" or self._form is None else dict(self._form)
         kept = {name: sent[name] for name in KEPT if sent.get(name)}
         return f"{self.request.path}?{urlencode({**kept, 'lang': code})}"
+
+    @cached_property
+    def zone(self) -> Zone:
+        """The reader's time zone."""
+        return zones.named(cookie_named(self.request, zones.COOKIE))
+
+    def sent_utc(self, text: str, last: bool = False) -> str:
+        """What was typed into a field for a time of a form of ours, in the zone that the form names, as an RFC 3339
+        time."""
+        sent = self.query if self.request.method == "GET" else self.form
+        return zones.named(sent.get("zone")).utc(text, last)
 
     # ---- who is signed in
 

@@ -7,12 +7,13 @@ keys and the finger."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from rollbook import clock
 from rollbook.web import templates
+from rollbook.web.zones import WORLD, Zone
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -77,7 +78,8 @@ class Log(NamedTuple):
     def link(self, at: int, step: int) -> str:
         if at + step <= self.since:
             return ""
-        return f"{self.url}{'&' if '?' in self.url else '?'}after={_local(at)}&before={_local(at + step)}"
+        span = f"after={clock.format_time(at)}&before={clock.format_time(at + step)}"
+        return f"{self.url}{'&' if '?' in self.url else '?'}{span}"
 
 
 def requests(
@@ -88,13 +90,15 @@ def requests(
     *,
     step: int = clock.HOUR,
     log: Log | None = None,
+    zone: Zone = WORLD,
 ) -> Markup:
-    """Successful requests, client errors (4xx), rate limited ones (429) and server errors (5xx) of each hour, or day,
-    one above the other."""
+    """Successful requests, client errors (4xx), rate limited ones (429) and server errors (5xx) of each hour in this
+    zone, or of each day in UTC, one above the other."""
+    zone = zone if step == clock.HOUR else WORLD
     until = -(-until // step) * step
-    bars = [_answered(hour, step, log) for hour in hours if since <= hour.at < until]
+    bars = [_answered(hour, step, log, zone) for hour in hours if since <= hour.at < until]
     columns = (
-        "Hour (UTC)" if step == clock.HOUR else "Day (UTC)",
+        f"{'Hour' if step == clock.HOUR else 'Day'} ({zone.name})",
         "Requests",
         "Client errors",
         "Rate limited",
@@ -102,31 +106,34 @@ def requests(
     )
     total = sum(bar.numbers[0] for bar in bars)
     summary = f"{total:,} {'request' if total == 1 else 'requests'} in total."
-    return _figure(label, summary, bars, since, until, step, columns, ANSWERED)
+    return _figure(label, summary, bars, (since, until, step), zone, columns, ANSWERED)
 
 
-def users_by_day(days: Sequence[tuple[int, int]]) -> Markup:
-    """The beginning of each day, one after the other, and how many users were created on it."""
-    bars = [Bar(at, _day(at), f"{_day(at)}: {count:,} new", [("bar", count)], (count,)) for at, count in days]
+def users_by_day(days: Sequence[tuple[int, int]], zone: Zone) -> Markup:
+    """The beginning of each day in this zone, one after the other, and how many users were created on it."""
+    bars = [
+        Bar(at, _day(at, zone), f"{_day(at, zone)}: {count:,} new", [("bar", count)], (count,)) for at, count in days
+    ]
     summary = f"{sum(count for _, count in days):,} new users in total."
     until = days[-1][0] + clock.DAY
-    return _figure("New users per day", summary, bars, days[0][0], until, clock.DAY, ("Day (UTC)", "New users"))
+    columns = (f"Day ({zone.name})", "New users")
+    return _figure("New users per day", summary, bars, (days[0][0], until, clock.DAY), zone, columns)
 
 
-def deliveries_by_hour(hours: Sequence[Deliveries], since: int, until: int) -> Markup:
+def deliveries_by_hour(hours: Sequence[Deliveries], since: int, until: int, zone: Zone) -> Markup:
     """Attempts to deliver events in each hour: those that succeeded, and those that failed."""
     bars = [
         Bar(
             at,
-            hour_text(at),
-            f"{hour_text(at)} UTC: {delivered:,} delivered, {failed:,} failed",
+            hour_text(at, zone),
+            f"{hour_text(at, zone)} {_abbreviation(at, zone)}: {delivered:,} delivered, {failed:,} failed",
             [("bar", delivered), ("bar bad", failed)],
             (delivered + failed, failed),
         )
         for at, delivered, failed in hours
     ]
-    label, columns = "Deliveries per hour, last 24 hours", ("Hour (UTC)", "Deliveries", "Failed")
-    return _figure(label, delivery_summary(hours), bars, since, until, clock.HOUR, columns, DELIVERED)
+    label, columns = "Deliveries per hour, last 24 hours", (f"Hour ({zone.name})", "Deliveries", "Failed")
+    return _figure(label, delivery_summary(hours), bars, (since, until, clock.HOUR), zone, columns, DELIVERED)
 
 
 def delivery_summary(hours: Sequence[Deliveries]) -> str:
@@ -154,7 +161,7 @@ def spark(hours: Sequence[Deliveries], since: int, until: int) -> Markup:
     )
 
 
-def _answered(hour: Hour, step: int, log: Log | None) -> Bar:
+def _answered(hour: Hour, step: int, log: Log | None, zone: Zone) -> Bar:
     parts = [
         ("bar", hour.requests - hour.errors - hour.refused - hour.limited, "successful"),
         ("bar muted", hour.refused, "client errors"),
@@ -163,25 +170,27 @@ def _answered(hour: Hour, step: int, log: Log | None) -> Bar:
     ]
     words = ", ".join([f"{count:,} {word}" for _, count, word in parts if count > 0])
     numbers = (hour.requests, hour.refused, hour.limited, hour.errors)
-    name = hour_text(hour.at) if step == clock.HOUR else _day(hour.at)
+    name = (hour_text if step == clock.HOUR else _day)(hour.at, zone)
     link = log.link(hour.at, step) if log else ""
-    return Bar(hour.at, name, f"{name} UTC: {words}", [part[:2] for part in parts], numbers, link)
+    title = f"{name} {_abbreviation(hour.at, zone)}: {words}"
+    return Bar(hour.at, name, title, [part[:2] for part in parts], numbers, link)
 
 
 @lru_cache(maxsize=1024)
-def hour_text(at: int) -> str:
+def hour_text(at: int, zone: Zone) -> str:
     """`Wed 25 Nov, 10:00–11:00`."""
-    when = datetime.fromtimestamp(at / clock.SECOND, UTC)
-    return f"{when:%a %-d %b, %H}:00–{(when.hour + 1) % 24:02}:00"
+    begins, ends = zone.local(at), zone.local(at + clock.HOUR)
+    return f"{begins:%a %-d %b, %H:%M}–{ends:%H:%M}"
 
 
-def _local(at: int) -> str:
-    """Format a time as a field of type datetime-local has it."""
-    return f"{datetime.fromtimestamp(at / clock.SECOND, UTC):%Y-%m-%dT%H:%M}"
+def _abbreviation(at: int, zone: Zone) -> str:
+    """`UTC`, `CEST`, `UTC-03`: tells the two hours apart that clocks show twice."""
+    name = zone.local(at).tzname() or zone.name
+    return name if name[0].isalpha() else f"UTC{name}"
 
 
-def _day(at: int) -> str:
-    return f"{datetime.fromtimestamp(at / clock.SECOND, UTC):%-d %b}"
+def _day(at: int, zone: Zone) -> str:
+    return f"{zone.local(at):%-d %b}"
 
 
 # ---- drawing
@@ -191,15 +200,15 @@ def _figure(
     label: str,
     summary: str,
     bars: list[Bar],
-    start: int,
-    until: int,
-    span: int,
+    times: tuple[int, int, int],
+    zone: Zone,
     columns: tuple[str, ...],
     legend: Sequence[tuple[str, str]] = (),
 ) -> Markup:
-    """A bar for each `span` from `start` to `until`."""
+    """A bar for each step of these times: beginning, end and step."""
     from markupsafe import Markup
 
+    start, until, span = times
     whole = max(until - start, span)
     most = ceiling(max((bar.numbers[0] for bar in bars), default=0))
     width = span / whole * 100
@@ -217,7 +226,7 @@ def _figure(
             columns=columns,
             rows=Markup("\n".join([_row(bar) for bar in reversed(bars)])),
             scale=[Mark(_y(most * part / 2, most), short(most * part / 2)) for part in range(3)],
-            marks=_marks(start, whole),
+            marks=_marks(start, whole, zone),
             legend=legend,
         )
     )
@@ -280,17 +289,20 @@ def _row(bar: Bar) -> str:
     return f'<tr><th scope="row" class="nowrap">{bar.name}</th>{cells}</tr>'
 
 
-def _marks(start: int, whole: int) -> list[Mark]:
-    """Labels for hours or days below the bars; none so close to the end that it wouldn't fit."""
+def _marks(start: int, whole: int, zone: Zone) -> list[Mark]:
+    """Labels for hours or days below the bars, where the zone's clocks show them; none so close to the end that it
+    wouldn't fit."""
     step = next((step for step in STEPS if whole / step <= MAX_MARKS), STEPS[-1])
     found: list[Mark] = []
-    at = -(-start // step) * step
-    while at < start + whole:
-        x = (at - start) / whole * 100
-        if x <= 92:
-            when = datetime.fromtimestamp(at / clock.SECOND, UTC)
-            found.append(Mark(round(x, 3), _mark(when, step, whole)))
-        at += step
+    for at in range(start, start + whole * 92 // 100 + 1, clock.HOUR):
+        when = zone.local(at)
+        minutes = when.hour * 60 + when.minute
+        # An hour at which a step of the day begins; of days, every so many.
+        if (
+            minutes * clock.MINUTE % min(step, clock.DAY) < clock.HOUR
+            and when.toordinal() % max(1, step // clock.DAY) == 0
+        ):
+            found.append(Mark(round((at - start) / whole * 100, 3), _mark(when, step, whole)))
     return found
 
 

@@ -17,7 +17,7 @@ from rollbook.http.response import Response
 from rollbook.records.keys import Key
 from rollbook.records.usage import Hour, OfKey, OfRoute, OfUser
 from rollbook.records.users import User
-from rollbook.web import plots, usage
+from rollbook.web import plots, usage, zones
 from rollbook.web.admin import user_tabs
 from rollbook.web.keys import holder
 from rollbook.web.keys.holder import find, theirs
@@ -108,6 +108,7 @@ def _context(page: PageRequest, view: UsageView, found: Usage, polls: int | None
         "span": dict(PERIODS)[found.period],
         "polls": polls,
         "totals": found.total,
+        "zone": page.zone if found.step == clock.HOUR else zones.WORLD,
         "plot": _plot(page, view, found) if found.intervals else None,
         "hit": [(usage.window_name(name), count) for name, count in found.windows],
         "by_user": _told(view, found, found.users[:BUSIEST]),
@@ -141,7 +142,7 @@ def _asked(page: PageRequest, view: UsageView) -> ReadUsage:
 def _plot(page: PageRequest, view: UsageView, found: Usage) -> object:
     log = plots.Log(view.requests(), clock.now() - page.on.settings.request_retention * clock.DAY)
     label = "Requests per hour" if found.step == clock.HOUR else "Requests per day"
-    return plots.requests(found.intervals, found.since, found.until, label, step=found.step, log=log)
+    return plots.requests(found.intervals, found.since, found.until, label, step=found.step, log=log, zone=page.zone)
 
 
 def _told(view: UsageView, found: Usage, some: Sequence[OfUser | OfKey]) -> list[UsageLine]:

@@ -37,12 +37,12 @@ async def show(page: PageRequest) -> Response:
     """Newest first."""
     seen = await webhooks.get(page.on, page.by, page.ids[0])
     webhook = seen.webhook
-    given = {name: page.query.get(name, "").strip() for name in TEXTS}
+    given = {name: page.sent_utc(page.query.get(name, "").strip(), name == "created_before") for name in TEXTS}
     before = page.query.get("before") or None
     problems: dict[str, str] = {}
     found: ListPage[Delivery] = ListPage([])
     try:
-        wanted = {name: forms.utc(value) for name, value in given.items() if value}
+        wanted = {name: value for name, value in given.items() if value}
         asked = page.arguments(ListDeliveries, {**wanted, "limit": PAGE, "before": before})
         found = await webhook_deliveries.list_deliveries(page.on, page.by, webhook.id, asked)
     except InvalidParameter as error:

@@ -43,7 +43,7 @@ async def show_live(page: PageRequest) -> Response:
 async def create(page: PageRequest) -> Response:
     form = page.form
     given = {name: form.get(name, "").strip() for name in ("from", "to", "types", "user", "only")}
-    wanted: dict[str, Any] = {name: forms.utc(value) for name, value in given.items() if value}
+    wanted: dict[str, Any] = {name: page.sent_utc(value, name == "to") for name, value in given.items() if value}
     if (since := form.get("since", "time")) != "time" and since in dict(SINCE):
         wanted.pop("to", None)
         wanted["from"] = clock.format_time(clock.now() - int(since) * clock.SECOND)

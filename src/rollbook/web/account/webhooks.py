@@ -94,7 +94,7 @@ async def pause(page: PageRequest) -> Response:
 async def resume(page: PageRequest) -> Response:
     start = page.form.get("from", "cursor")
     if start in ("time", "event"):
-        start = forms.utc(page.form.get(start, "").strip())
+        start = page.sent_utc(page.form.get(start, "").strip())
     try:
         seen = await webhooks.resume(page.on, page.by, page.ids[0], page.arguments(WebhookResume, {"from": start}))
     except ApiError as error:
@@ -248,7 +248,7 @@ async def _overview(page: PageRequest, seen: WebhookDetails, error: ApiError | N
         problems=forms.problems(page, error, {"from": "The start"}),
         starts=STARTS,
         groups=event_choices.groups(),
-        plot=plots.deliveries_by_hour(hours, since, until) if hours else None,
+        plot=plots.deliveries_by_hour(hours, since, until, page.zone) if hours else None,
         **(await frame(page, seen) | await _live(page, seen, 0)),
     )
 

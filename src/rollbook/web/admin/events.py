@@ -18,12 +18,14 @@ from rollbook.records import event_types, events
 from rollbook.records.events import Event
 from rollbook.records.reversals import Kept
 from rollbook.records.user_history import OF_USERS
-from rollbook.web import event_choices, forms
+from rollbook.web import event_choices, forms, zones
 from rollbook.web.admin import changes, event_files
 from rollbook.web.page_request import PageRequest, whole_number
 
 SECTION = "admin/events"
 PAGE = 50
+TIMES = (("created_after", False), ("created_before", True))
+"""And whether it is the end of a range."""
 TEXTS = ("user", "actor", "address", "created_after", "created_before")
 LABELS = {
     "types": "The event types",
@@ -53,6 +55,7 @@ async def show(page: PageRequest) -> Response:
         section=SECTION,
         groups=event_choices.groups(NEVER_LOGGED),
         given=given,
+        zone=zones.fitting(page.zone, [(given[name], last) for name, last in TIMES]),
         kept=urlencode([(name, value) for name, values in given.items() for value in _all(values)]),
         changes=await page.on.read(changes.in_words, found.events),
         found=found,
@@ -123,15 +126,14 @@ async def export(page: PageRequest) -> Response:
 
 
 def _given(page: PageRequest) -> dict[str, Any]:
-    """Filters, as they were typed."""
-    return {
-        "type": [type for type in page.queried("type") if type],
-        **{name: page.query.get(name, "").strip() for name in TEXTS},
-    }
+    """Filters, as they were typed; times in UTC."""
+    texts = {name: page.query.get(name, "").strip() for name in TEXTS}
+    times = {name: page.sent_utc(texts[name], last) for name, last in TIMES}
+    return {"type": [type for type in page.queried("type") if type], **texts, **times}
 
 
 def _filters(page: PageRequest, given: dict[str, Any]) -> AuditFilters:
-    wanted = {name: forms.utc(given[name]) for name in TEXTS if given[name]}
+    wanted = {name: given[name] for name in TEXTS if given[name]}
     return page.arguments(AuditFilters, {"types": given["type"], **wanted})
 
 

@@ -41,9 +41,8 @@ class Board(NamedTuple):
 
 async def show(page: PageRequest) -> Response:
     now = clock.now()
-    today = now - now % clock.DAY
     since, until = usage.last_week()
-    days = [today - age * clock.DAY for age in range(DAYS - 1, -1, -1)]
+    days = page.zone.last_days(now, DAYS)
     times = [*days, now - clock.DAY, now - 7 * clock.DAY]
     await events.settle(page.on.db)
     board = await page.on.read_aside(_board, times, since, users.restorable_since(page.on))
@@ -62,14 +61,14 @@ async def show(page: PageRequest) -> Response:
         is_empty=bool(steps) and not any(step.done for step in steps),
         new_day=board.created[DAYS],
         new_week=board.created[DAYS + 1],
-        joined=plots.users_by_day(list(zip(days, on_each_day, strict=True))),
+        joined=plots.users_by_day(list(zip(days, on_each_day, strict=True)), page.zone),
         few=with_members(board.few, total),
         deleted=board.deleted,
         in_words=lambda count: f"{count:,}" if count != MAX_COUNTED else f"{count:,}+",
         day=usage_records.total(lately),
         week=week,
-        day_plot=plots.requests(lately, until - clock.DAY, until, "Requests per hour, last 24 hours"),
-        week_plot=plots.requests(board.hours, since, until, "Requests per hour, last 7 days"),
+        day_plot=plots.requests(lately, until - clock.DAY, until, "Requests per hour, last 24 hours", zone=page.zone),
+        week_plot=plots.requests(board.hours, since, until, "Requests per hour, last 7 days", zone=page.zone),
         changes=board.changes,
     )
 

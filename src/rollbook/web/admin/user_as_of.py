@@ -47,13 +47,13 @@ class Row(NamedTuple):
 async def show(page: PageRequest) -> Response:
     """Raises NotFound."""
     id, before = page.ids[0], page.query.get("before", "")
-    at = before or page.query.get("at", "").strip()
+    at = before or page.sent_utc(page.query.get("at", "").strip())
     user = await _now(page)
     found, refused = None, None
     problems: dict[str, str] = {}
     try:
         if at:
-            found = await history.as_of(page.on, page.by, id, forms.utc(at), bool(before))
+            found = await history.as_of(page.on, page.by, id, at, bool(before))
     except InvalidParameter as error:
         problems, refused = forms.problems(page, error, LABELS), error
     except (NotFound, NotInLog) as error:
@@ -66,7 +66,7 @@ async def show(page: PageRequest) -> Response:
         id=id,
         user=user,
         given="" if at.startswith("evt_") else at,
-        at=forms.utc(at),
+        at=at,
         event=event,
         is_before=bool(before),
         rows=_rows(found, user) if found is not None else [],

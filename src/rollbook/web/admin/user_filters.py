@@ -8,11 +8,16 @@ from datetime import date, timedelta
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from rollbook import clock
 from rollbook.actions.arguments import UserSelection
 from rollbook.actions.checking import check_texts, metadata_pair
 from rollbook.roles import PERSON
+from rollbook.web import zones
+from rollbook.web.zones import Zone
 
 NAMES = ("q", "role", "status", "kind", "external_id", "created_after", "created_before", "group", "sort")
+HOW = ("sort", "zone")
+"""What is asked for besides filters."""
 POSITIONS = ("page", "cursor", "count")
 ANY_KIND = "any"
 NEWEST_FIRST = "-created_at"
@@ -41,26 +46,28 @@ class Chip(NamedTuple):
 
 def asked_of(given: Mapping[str, str]) -> dict[str, str]:
     """Return the filters as they were typed; blank where nothing was. KEY=VALUE that was typed as `metadata` is added
-    to those that are filtered by already."""
+    to those that are filtered by already. Days are those of the `zone`, if that is another than UTC."""
     asked = {name: given.get(name, "").strip() for name in NAMES}
     asked |= {name: value for name, value in given.items() if _is_metadata(name) and value}
     key, _, value = given.get("metadata", "").partition("=")
     if key.strip():
         asked[f"metadata[{key.strip()}]"] = value.strip()
+    if (asked["created_after"] or asked["created_before"]) and (zone := zones.named(given.get("zone"))) != zones.WORLD:
+        asked["zone"] = zone.name
     return asked
 
 
 def filters_of(asked: Mapping[str, str]) -> dict[str, str]:
     """The filters as texts of the API's parameters, without the order. Pages list persons unless `kind` says
     otherwise."""
-    wanted = {name: value for name, value in asked.items() if value and name != "sort" and not _is_metadata(name)}
+    wanted = {name: value for name, value in asked.items() if value and name not in HOW and not _is_metadata(name)}
     if pairs := [metadata_pair(name[9:-1], value) for name, value in asked.items() if _is_metadata(name)]:
         wanted["metadata"] = ",".join(pairs)
     if wanted.setdefault("kind", PERSON) == ANY_KIND:
         del wanted["kind"]
     for name in ("created_after", "created_before"):
         if name in wanted:
-            wanted[name] = _bound(name, wanted[name])
+            wanted[name] = _bound(name, wanted[name], zones.named(asked.get("zone")))
     return wanted
 
 
@@ -94,14 +101,15 @@ def _is_metadata(name: str) -> bool:
     return name.startswith("metadata[") and name.endswith("]")
 
 
-def _bound(name: str, text: str) -> str:
-    """A day (UTC), from its beginning or until its end, as the exclusive time that the API has. Other text as it is."""
+def _bound(name: str, text: str, zone: Zone) -> str:
+    """A day of the zone, from its beginning or until its end, as the exclusive time that the API has. Other text as it
+    is."""
     if not _DAY(text):
         return text
     try:
         day = date.fromisoformat(text)
         if name == "created_after":
-            return f"{day - timedelta(1)}T23:59:59.999999Z"
-        return f"{day + timedelta(1)}T00:00:00Z"
+            return clock.format_time_exactly(zone.midnight(day) - 1)
+        return clock.format_time(zone.midnight(day + timedelta(1)))
     except (ValueError, OverflowError):
         return text

@@ -121,7 +121,7 @@ async def show_requests(page: PageRequest) -> Response:
         key=key,
         newest=before is None,
         older=None if found.next is None else f"{path(page, 'requests')}?before={found.next}{more}",
-        plot=plots.requests(hours, since, until, "Requests per hour over 7 days") if hours else None,
+        plot=plots.requests(hours, since, until, "Requests per hour over 7 days", zone=page.zone) if hours else None,
         retention=page.on.settings.request_retention,
         **context(page, user, "requests"),
     )

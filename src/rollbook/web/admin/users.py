@@ -15,11 +15,12 @@ from rollbook.http.response import Response, line
 from rollbook.records.user_list.query import Position, Query
 from rollbook.records.users import User
 from rollbook.roles import DELETED, ROLES, STATUSES
-from rollbook.web import forms
+from rollbook.web import forms, zones
 from rollbook.web.admin import bulk
 from rollbook.web.admin.events import wrong
 from rollbook.web.admin.groups import find_group
 from rollbook.web.admin.user_filters import (
+    HOW,
     LABELS,
     NEWEST_FIRST,
     POSITIONS,
@@ -73,6 +74,7 @@ async def show(page: PageRequest) -> Response:
     context: dict[str, Any] = {
         **_filters(asked, shown),
         "section": "admin/users",
+        "zone": zones.named(asked.get("zone")) if asked["created_after"] or asked["created_before"] else page.zone,
         "role_options": [(role, role.capitalize()) for role in ROLES],
         "status_options": [(status, status.capitalize()) for status in STATUSES],
         "sorts": SORTS,
@@ -102,7 +104,7 @@ async def export(page: PageRequest) -> Response:
 
 def _filters(asked: dict[str, str], shown: dict[str, str]) -> dict[str, Any]:
     """The filters and the order, and the links that change them."""
-    filtered = [name for name, value in asked.items() if value and name != "sort"]
+    filtered = [name for name, value in asked.items() if value and name not in HOW]
     return {
         "asked": asked,
         "filtered": bool(filtered),

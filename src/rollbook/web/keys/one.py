@@ -132,7 +132,7 @@ async def _page(
         scopes=roles.SCOPES,
         gauges=await usage.gauges_of(page, key),
         total=records.total(hours).requests,
-        plot=plots.requests(hours, since, until) if hours else None,
+        plot=plots.requests(hours, since, until, zone=page.zone) if hours else None,
     )
 
 

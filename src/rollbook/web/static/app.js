@@ -10,6 +10,8 @@
   };
 
   root.classList.add("js");
+  // Times that are typed and plots are in this zone from the next page on.
+  document.cookie = `rollbook-zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; Path=/; Max-Age=86400; SameSite=Lax`;
   const chosen = kept("theme");
   if (chosen === "light" || chosen === "dark") root.dataset.theme = chosen;
 
