@@ -246,6 +246,7 @@ NO_PAGES = {
     "/account/webhooks/{id}/deliveries/{delivery}/live": "a part of a page, asked for by its script",
     "/account/usage/export": "a file",
     "/account/requests/live": "a part of a page, asked for by its script",
+    "/admin/people": "a part of a page, asked for by its script",
     "/admin/requests/live": "a part of a page, asked for by its script",
     "/admin/server/backups": "a part of a page, asked for by its script",
     "/admin/usage/live": "a part of a page, asked for by its script",

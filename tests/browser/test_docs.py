@@ -274,6 +274,13 @@ def test_results_show_while_somebody_types_and_are_reached_by_keyboard(page: Pag
     first = page.locator("#docs-found").get_by_role("link").first
     expect(first).to_contain_text("Rotate a key")
     assert axe_in_both_themes(page) == []
+    field.press("ArrowDown")
+    expect(first).to_be_focused()
+    first.press("ArrowDown")
+    expect(page.locator("#docs-found").get_by_role("link").nth(1)).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    expect(field).to_be_focused()
     field.press("Tab")
     expect(first).to_be_focused()
     first.press("Enter")

@@ -133,6 +133,98 @@ def test_the_palette_leads_to_pages_users_and_the_docs(opened: Open) -> None:
     expect(palette).to_be_hidden()
 
 
+def test_the_palette_finds_people_and_offers_what_can_be_done_to_them(opened: Open, server: Server) -> None:
+    with server.http() as http:
+        made = new_user(http, name="Zoë O'Müller", email="zoe.m@acme.example")
+        new_user(http, name="Other Zoe", email="another.zoe.m@acme.example")
+        http.post("/v1/groups", json={"name": "Zoe's group"})
+    page = opened("/account")
+    palette = page.get_by_role("dialog", name="Go to")
+    page.keyboard.press("Control+k")
+    field, people = palette.get_by_role("searchbox"), palette.get_by_role("list", name="Users and groups")
+    field.fill("zoe omull")
+    expect(people.get_by_role("link")).to_have_text([re.compile("Zoë O'Müller zoe.m@acme.example")])
+    field.fill("zoe.m@acme.example")
+    found = people.locator("li > a")
+    expect(found).to_have_text([re.compile("Zoë O'Müller"), re.compile("Other Zoe")])
+    field.fill("zoe's")
+    expect(found).to_have_text([re.compile("Zoe's group Group")])
+    field.fill(made["id"])
+    expect(found).to_have_text([re.compile("Zoë O'Müller")])
+    field.press("ArrowDown")
+    expect(found).to_be_focused()
+    actions = palette.get_by_role("group", name="Actions for Zoë O'Müller")
+    expect(actions.get_by_role("button")).to_have_text(["Suspend", "Create setup link"])
+    expect(actions.get_by_role("link")).to_have_text(["API keys", "Events"])
+    assert not axe_in_both_themes(page)
+    page.keyboard.press("ArrowRight")
+    expect(actions.get_by_role("button", name="Suspend")).to_be_focused()
+    page.keyboard.press("ArrowLeft")
+    expect(found).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog", name="Suspend Zoë O'Müller?").get_by_role("button", name="Suspend").press("Enter")
+    page.wait_for_url(f"**/admin/users/{made['id']}")
+    expect(page.get_by_role("button", name="Activate").first).to_be_visible()
+    page.keyboard.press("Control+k")
+    field.fill("zoe o'mu")
+    expect(found).to_have_text([re.compile("Zoë O'Müller zoe.m@acme.example suspended", re.IGNORECASE)])
+    field.press("ArrowDown")
+    expect(actions.get_by_role("button")).to_have_text(["Activate"])
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(actions.get_by_role("link", name="API keys")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/admin/users/{made['id']}/keys")
+
+
+@pytest.mark.parametrize(("role", "status", "names"), [("member", 403, 0), ("viewer", 200, 1)])
+def test_the_palette_tells_of_others_whom_it_may_and_offers_what_they_may(
+    server: Server, cookies: httpx2.Cookies, role: str, status: int, names: int
+) -> None:
+    with server.http() as http:
+        new_user(http, name="Palette", email=f"palette-{role}@example.com", role=role, password=OWNER_PASSWORD)
+    theirs = sign_in_by_form(server, f"palette-{role}@example.com", OWNER_PASSWORD)
+    for session, shown in ((theirs, names), (cookies, 1)):
+        with httpx2.Client(base_url=server.url, cookies=session) as browser:
+            answer = browser.get("/admin/people?q=featherstone")
+        assert answer.text.count("Wilhelmina Featherstonehaugh <span") == shown
+        assert ("Suspend" in answer.text) == (session is cookies)
+        assert answer.status_code == (status if session is theirs else 200)
+
+
+# An answer to `nobody` comes when the test says so, and whether or not anyone still waits for it.
+LATE = """() => {
+    const real = fetch;
+    window.fetch = (url, options) => url.endsWith("nobody") ? new Promise((come) => {
+        document.documentElement.dataset.asked = "";
+        window.comeLate = () => come(new Response("<ul><li><a href='/'>Late</a></li></ul>"));
+    }) : real(url, options);
+}"""
+
+
+def test_nobody_who_was_found_for_an_earlier_text_can_be_chosen(opened: Open) -> None:
+    page = opened("/account")
+    page.evaluate(LATE)
+    page.keyboard.press("Control+k")
+    palette = page.get_by_role("dialog", name="Go to")
+    field, people = palette.get_by_role("searchbox"), palette.locator("[data-people] > ul")
+    field.fill("wilhelmina")
+    expect(people).to_contain_text("Wilhelmina")
+    field.fill("nobody")
+    expect(page.locator("html[data-asked]")).to_have_count(1)
+    expect(palette.locator("[data-people][inert]")).to_have_count(1)
+    field.press("ArrowDown")
+    expect(palette.get_by_role("link", name="Search users for nobody")).to_be_focused()
+    field.fill("wilhelmina f")
+    expect(palette.locator("[data-people][inert]")).to_have_count(0)
+    page.evaluate("comeLate()")
+    field.fill("w.feather")
+    expect(palette.locator("[data-people][inert]")).to_have_count(0)
+    expect(people).to_contain_text("Wilhelmina")
+    expect(people).not_to_contain_text("Late")
+
+
 # ---- times
 
 

@@ -1,5 +1,5 @@
 """Searches the docs with SQLite's FTS5: sections with any of the words, best first. Titles weigh more than text, text
-more than code."""
+more than code. A word that no page has is taken for the one that it is a typing error away from."""
 
 from __future__ import annotations
 
@@ -99,6 +99,11 @@ SYNONYMS = {
         "idempotency retries": "retry",
         "idempotency": "idempotent",
         "factor": "mfa 2fa totp",
+        "access_token sign": "jwt jws jwks",
+        "scim": "ldap",
+        "authentication": "oauth oauth2 oidc openid",
+        "group": "team department",
+        "role permission scope": "rbac",
         "next.js": "nextjs",
         "metadata": "custom",
         "user": "account",
@@ -139,6 +144,10 @@ PHRASES = {
     "passwordless": "passkey",
 }
 
+LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+SHORTEST = 4
+"""Letters of a word that may have a typing error."""
+
 _WORD = re.compile(r"\w+(?:[-.']\w+)*")
 # What FTS5 puts around the words it found: characters of private use, which no page has.
 _MARK = re.compile("[\ue000\ue001]")
@@ -153,6 +162,7 @@ CREATE VIRTUAL TABLE vocabulary USING fts5vocab(words, row);
 ADD = "INSERT INTO sections (rowid, title, heading, chapter, text, code) VALUES (?, ?, ?, ?, ?, ?)"
 SCORES = f"SELECT rowid, -bm25(sections, {WEIGHTS}) FROM sections WHERE sections MATCH ?"
 FOUND = "SELECT rowid FROM sections WHERE sections MATCH ?"
+KNOWN = "SELECT term, doc FROM vocabulary"
 BEGUN = "SELECT term FROM vocabulary WHERE term >= ? AND term < ? LIMIT 50"
 EXCERPTS = f"""
     SELECT rowid, snippet(sections, 3, '\ue000', '\ue001', ' … ', {EXCERPT}) FROM sections
@@ -175,10 +185,11 @@ class Section(NamedTuple):
 
 
 class Index(NamedTuple):
-    """`sections` are the rows of the table, from 1 on."""
+    """`sections` are the rows of the table, from 1 on, `known` the words of all of them and how many have each."""
 
     db: sqlite3.Connection
     sections: dict[int, Section]
+    known: dict[str, int]
 
 
 class Result(NamedTuple):
@@ -201,7 +212,7 @@ def prepare() -> None:
 
 
 def _search(index: Index, query: str, url: str, limit: int) -> list[Result]:
-    wanted = [_meanings(index, word, is_last) for word, is_last in _asked(query)]
+    wanted = [_meanings(index, word, is_last) for word, is_last in _asked(index, query)]
     scores: dict[int, float] = defaultdict(float)
     matched: dict[int, int] = defaultdict(int)
     titled: dict[int, int] = defaultdict(int)
@@ -233,14 +244,30 @@ def _search(index: Index, query: str, url: str, limit: int) -> list[Result]:
 # ---- the query
 
 
-def _asked(query: str) -> list[tuple[str, bool]]:
+def _asked(index: Index, query: str) -> list[tuple[str, bool]]:
     """The words that count, each with whether it is the last, which may not be complete."""
-    folded = " ".join(query.casefold().split())
+    typed = " ".join(query.casefold().split())
+    folded = _WORD.sub(lambda word: _corrected(index, word[0], word.end() == len(typed)), typed)
     for phrase, instead in PHRASES.items():
         folded = folded.replace(phrase, instead)
     words = list(dict.fromkeys(_WORD.findall(folded)))[:MAX_WORDS]
     counting = [word for word in words if word not in STOP_WORDS] or words
     return [(word, word == words[-1]) for word in counting]
+
+
+def _corrected(index: Index, word: str, is_last: bool) -> str:
+    """The word; or if nobody knows it, the most frequent one that has a letter more, or two in the other order, or else
+    a letter less, or another."""
+    if len(word) < SHORTEST or not word.isalnum() or word in index.known or word.removesuffix("s") in index.known:
+        return word
+    if is_last and any(known.startswith(word) for known in index.known):
+        return word
+    cuts = [(word[:at], word[at:]) for at in range(len(word) + 1)]
+    likely = [start + letter + end for start, end in cuts for letter in LETTERS]
+    likely += [start + end[1::-1] + end[2:] for start, end in cuts]
+    unlikely = [start + letter + end[1:] for start, end in cuts for letter in ("", *LETTERS)]
+    found = index.known.keys() & likely or index.known.keys() & unlikely
+    return max(found, key=lambda known: (index.known[known], known), default=word)
 
 
 def _meanings(index: Index, word: str, is_last: bool) -> dict[str, float]:
@@ -287,7 +314,8 @@ def _index() -> Index:
         sections[number] = section._replace(factor=section.factor * (size / usual + 0.3) ** LENGTH)
         db.execute(ADD, (number, *columns))
         db.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (number, " ".join(columns)))
-    return Index(db, sections)
+    known = dict.fromkeys([*SYNONYMS, *" ".join(PHRASES).split()], 1)
+    return Index(db, sections, known | dict(db.execute(KNOWN).fetchall()))
 
 
 def _sections() -> Iterator[tuple[Section, tuple[str, str, str, str, str]]]:

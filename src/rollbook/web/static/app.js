@@ -177,22 +177,44 @@
     return dialog;
   }
 
-  // The palette: pages whose names have the words that are typed, users, and below them what htmx finds in the docs.
+  // The palette: pages whose names have the words that are typed, people and groups, and below them what htmx finds in the docs.
   function filterPalette(dialog) {
     const text = dialog.querySelector("input").value.trim(), words = text.toLowerCase().split(/\s+/);
-    for (const item of dialog.querySelectorAll("ul > li")) {
+    for (const item of dialog.querySelectorAll(":scope > ul > li")) {
       const link = item.firstElementChild, query = link.dataset.query;
       item.hidden = query ? !text : !words.every((word) => link.textContent.toLowerCase().includes(word));
       if (!query) continue;
       link.href = query + encodeURIComponent(text);
       link.querySelector("strong").textContent = text;
     }
+    const people = dialog.querySelector("[data-people]");
+    if (people) findPeople(people, text);
   }
-  function walkPalette(dialog, event) {
-    const stops = [dialog.querySelector("input"), ...[...dialog.querySelectorAll("a")].filter((link) => link.checkVisibility())];
-    const at = stops.indexOf(document.activeElement), next = stops[at + { ArrowDown: 1, ArrowUp: -1 }[event.key]];
-    if (event.key === "Enter" && at === 0) stops[1]?.click();
-    else if (next) next.focus();
+  // Who was found for an earlier text can't be chosen any more, and no late answer takes the place of a newer one.
+  let finding;
+  async function findPeople(people, text) {
+    finding?.abort();
+    const { signal } = (finding = new AbortController());
+    people.inert = true;
+    let found = "";
+    try {
+      await new Promise((go) => setTimeout(go, 120));
+      const response = text && !signal.aborted && (await fetch(people.dataset.people + encodeURIComponent(text), { signal, redirect: "error" }));
+      if (response?.ok) found = await response.text();
+    } catch { /* offline, signed out, or overtaken */ }
+    if (signal.aborted) return;
+    people.innerHTML = found;
+    people.inert = false;
+  }
+  // Up and down through what is found, right and left through the actions of a person.
+  function walkFound(box, event) {
+    const input = box.querySelector("input"), here = document.activeElement, row = here.closest("li");
+    const actions = row ? [row.querySelector("a"), ...row.querySelectorAll(".palette-actions :is(a, button)")] : [];
+    const side = actions[actions.indexOf(here) + { ArrowRight: 1, ArrowLeft: -1 }[event.key]];
+    const links = [...box.querySelectorAll("a")].filter((link) => link.checkVisibility() && !link.closest("[inert], .palette-actions"));
+    const stops = [input, ...links], at = stops.indexOf(actions[0] ?? here), next = stops[at + { ArrowDown: 1, ArrowUp: -1 }[event.key]];
+    if (event.key === "Enter" && at === 0 && box.matches(".palette")) stops[1]?.click();
+    else if (side ?? next) (side ?? next).focus();
     else return;
     event.preventDefault();
   }
@@ -336,8 +358,8 @@
 
   document.addEventListener("keydown", shortcut);
   document.addEventListener("keydown", (event) => {
-    const palette = event.target.closest?.(".palette");
-    if (palette) walkPalette(palette, event);
+    const box = event.target.closest?.(".palette, .docs-search");
+    if (box) walkFound(box, event);
   });
   document.addEventListener("DOMContentLoaded", () => {
     // Whoever signs out in one tab has signed out in all: none goes on showing what it showed.

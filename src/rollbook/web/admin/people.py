@@ -1,0 +1,40 @@
+"""Users and groups that the palette finds while somebody types: a part of a page."""
+
+from __future__ import annotations
+
+from rollbook.actions import groups, users
+from rollbook.actions.arguments import ListGroups, UserSelection
+from rollbook.actions.checking import check_texts
+from rollbook.errors import InvalidParameter, Unavailable
+from rollbook.http.response import Response
+from rollbook.records.groups import Group
+from rollbook.records.user_list.query import Query
+from rollbook.records.users import User
+from rollbook.web.admin.user_filters import NEWEST_FIRST
+from rollbook.web.page_request import PageRequest
+
+MAX_USERS = 6
+MAX_GROUPS = 3
+
+
+async def show(page: PageRequest) -> Response:
+    """Nobody where a search for this isn't possible, or not yet."""
+    text = " ".join(page.query.get("q", "").split())
+    people: list[User] = []
+    teams: list[Group] = []
+    try:
+        if text:
+            exact = await _found(page, email=text) if "@" in text else []
+            people = [*dict.fromkeys([*exact, *await _found(page, q=text)])][:MAX_USERS]
+            if page.may("groups:read"):
+                asked = check_texts(ListGroups, {"q": text, "limit": str(MAX_GROUPS)})
+                teams = (await groups.list_groups(page.on, page.by, asked)).groups
+    except (InvalidParameter, Unavailable):
+        pass
+    return page.render("admin/people.html", people=people, groups=teams)
+
+
+async def _found(page: PageRequest, **filters: str) -> list[User]:
+    selection = check_texts(UserSelection, {**filters, "sort": NEWEST_FIRST})
+    query = Query(users.filters_of(selection), users.order_of(users.sort_of(selection)), MAX_USERS)
+    return [User._make(row) for row in (await users.list_users(page.on, page.by, query)).rows]
