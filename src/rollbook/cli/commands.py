@@ -23,7 +23,7 @@ COMMANDS = {
     "factors": "List, add, verify and remove second factors.",
     "keys": "Create, list, change, reveal, rotate and revoke API keys.",
     "sessions": "List where a user is signed in, and sign them out there.",
-    "events": "Read and follow the event log.",
+    "events": "Read and follow the event log, and put back what events changed.",
     "webhooks": "Create and test webhooks, send their events again, and forward events to a program on this machine.",
     "imports": "Look at the imports of a server, and cancel one.",
     "bulk": "Change many users in the background: run, undo, list and cancel bulk jobs.",
