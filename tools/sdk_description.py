@@ -105,3 +105,13 @@ def general_codes() -> set[str]:
         "idempotency_key_reused",
         "outcome_unknown",
     }
+
+
+def versioned() -> set[str]:
+    """Names of the objects that have a version: what calls with `If-Match` answer."""
+    found = set()
+    for operation in operations():
+        names = {each["name"] for each in operation.parameters if each["in"] == "header"}
+        if operation.method.upper() in ("PUT", "PATCH") and "If-Match" in names and operation.result is not None:
+            found.add(str(operation.result["$ref"]).rsplit("/", 1)[-1])
+    return found

@@ -15,7 +15,18 @@ import textwrap
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sdk_description import METADATA, ROOT, SCHEMAS, Operation, codes, general_codes, operations, pascal, resolve
+from sdk_description import (
+    METADATA,
+    ROOT,
+    SCHEMAS,
+    Operation,
+    codes,
+    general_codes,
+    operations,
+    pascal,
+    resolve,
+    versioned,
+)
 from sdk_names import NAMES, RENAMED
 
 PACKAGE = ROOT / "sdk" / "python" / "src" / "rollbook_client"
@@ -192,6 +203,11 @@ def import_options() -> list[str]:
     return lines
 
 
+ETAG = (
+    "The version, for `if_match`: of an object that a call of its own returned, and not a list or a part of a response."
+)
+
+
 def model(name: str, schema: dict[str, Any]) -> list[str]:
     fields: dict[str, Any] = schema.get("properties", {})
     required = set(schema.get("required", ()))
@@ -204,6 +220,10 @@ def model(name: str, schema: dict[str, Any]) -> list[str]:
         optional = "" if field in required or there.endswith("| None") or there == "Any" else " | None"
         lines.append(f"    {field}: {there}{optional}")
         lines.append(docstring([about_field(node)], "    "))
+    if name in versioned():
+        lines.append("    etag: str | None")
+        lines.append(docstring([ETAG], "    "))
+        lines.append("    _has_version = True")
     kinds = {field: reader(node) for field, node in fields.items()}
     if any(kinds.values()):
         lines.append(
@@ -519,7 +539,7 @@ def arguments(
             )
             headers.append(Parameter("idempotency_key", key, "str | None", "None", about))
         elif key == "If-Match":
-            about = "Only if the object still has this version, the `etag` of a raw response."
+            about = "Only if the object still has this version, its `etag`."
             headers.append(Parameter("if_match", key, "str | None", "None", about))
     if operation.takes_file:
         path.append(

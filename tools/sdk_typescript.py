@@ -14,7 +14,18 @@ import textwrap
 from collections import defaultdict
 from typing import Any
 
-from sdk_description import METADATA, ROOT, SCHEMAS, Operation, codes, general_codes, operations, pascal, resolve
+from sdk_description import (
+    METADATA,
+    ROOT,
+    SCHEMAS,
+    Operation,
+    codes,
+    general_codes,
+    operations,
+    pascal,
+    resolve,
+    versioned,
+)
 from sdk_names import NAMES, RENAMED
 
 SDK = ROOT / "sdk" / "typescript"
@@ -53,6 +64,12 @@ def schema() -> str:
     return done.stdout
 
 
+ETAG = """
+  /** The version, for `ifMatch`: of an object that a call of its own returned, and not a list or a part of a response. */
+  readonly etag?: string;
+"""
+
+
 def types() -> str:
     lines = [
         'import type { components } from "./schema.js";\n\ntype Schemas = components["schemas"];\ntype '
@@ -62,7 +79,9 @@ def types() -> str:
         # An interface has a name in error messages and editors, where an alias is spelled out.
         is_object = described.get("type") == "object"
         declared = (
-            f'interface {name} extends Object<"{name}"> {{}}' if is_object else f'type {name} = Schemas["{name}"];'
+            f'interface {name} extends Object<"{name}"> {{{ETAG if name in versioned() else ""}}}'
+            if is_object
+            else f'type {name} = Schemas["{name}"];'
         )
         lines.append(f"{comment(described.get('description', ''))}export {declared}\n")
     return "\n".join(lines)

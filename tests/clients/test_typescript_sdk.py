@@ -6,7 +6,9 @@ import gzip
 import json
 import os
 import re
+import shutil
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +73,37 @@ def test_all_of_it_is_small(tmp_path: Path) -> None:
     )
     size = len(gzip.compress(bundle.read_bytes(), 9))
     assert size <= MAX_BYTES, f"{size} bytes"
+
+
+def test_the_folder_alone_can_be_packed_and_installed(tmp_path: Path) -> None:
+    """As in a clone in which nothing was installed: only the compiler is there, which npm would fetch otherwise."""
+    alone, application = tmp_path / "rollbook" / "sdk", tmp_path / "application"
+    shutil.copytree(SDK, alone, ignore=shutil.ignore_patterns("dist", "tests", "node_modules"))
+    (alone / "node_modules").mkdir()
+    (alone / "node_modules" / "typescript").symlink_to(ROOT / "node_modules" / "typescript")
+    application.mkdir()
+    (application / "package.json").write_text("{}")
+
+    def npm(folder: Path, *arguments: str | Path) -> None:
+        command = ["npm", *arguments, "--offline", "--no-audit", "--no-fund"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=200)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    npm(alone, "pack", "--pack-destination", tmp_path)
+    with tarfile.open(next(tmp_path.glob("rollbook-client-*.tgz"))) as file:
+        assert {"package/dist/index.js", "package/dist/index.d.ts", "package/README.md"} <= set(file.getnames())
+    for options in ((), ("--install-links",)):
+        shutil.rmtree(alone / "dist", ignore_errors=True)
+        shutil.rmtree(application / "node_modules", ignore_errors=True)
+        npm(application, "install", *options, alone)
+        program = 'import { Rollbook } from "@rollbook/client"; console.log(typeof Rollbook)'
+        command = ["node", "--input-type=module", "--eval", program]
+        assert (
+            subprocess.run(command, cwd=application, capture_output=True, text=True, check=True).stdout == "function\n"
+        )
+    packed = ["rollbook-client-0.1.0.tgz", "sdk/typescript/rollbook-client-0.1.0.tgz"]
+    ignored = subprocess.run(["git", "check-ignore", *packed], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ignored.stdout.split() == packed
 
 
 def test_the_package_is_complete_and_of_the_version_of_the_server() -> None:

@@ -102,6 +102,17 @@ def test_lists_without_cursors_go_on_as_well(client: Rollbook, limit: int) -> No
     assert events == ["user.created", *["key.created"] * 6]
 
 
+def test_what_was_read_is_updated_only_if_no_one_else_has(client: Rollbook) -> None:
+    user = client.users.get(new_user(client).id)
+    assert user.etag and pickle.loads(pickle.dumps(user)).etag == user.etag
+    after = client.users.update(user.id, name="Alan", if_match=user.etag)
+    with pytest.raises(errors.PreconditionFailed):
+        client.users.update(user.id, name="Alonzo", if_match=user.etag)
+    assert client.users.update(user.id, name="Alonzo", if_match=after.etag).name == "Alonzo"
+    assert next(iter(client.users.list(ids=[user.id]))).etag is None
+    assert "etag" not in user.to_dict() and not hasattr(client.keys.get("current"), "etag")
+
+
 def test_a_raw_response_has_the_head_and_makes_updates_conditional(client: Rollbook) -> None:
     user = new_user(client)
     raw = client.users.with_raw_response.get(user.id)

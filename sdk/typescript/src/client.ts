@@ -40,9 +40,9 @@ export interface CallOptions {
   maxWait?: number | undefined;
   /** Of a POST: your own, to repeat the call safely after your program was started again. By default a random one. */
   idempotencyKey?: string | undefined;
-  /** Of a change: fails with status 412 unless this is the version, an `ETag`. */
+  /** Of a change: fails with status 412 unless this is the version, the `etag` of what you read. */
   ifMatch?: string | undefined;
-  /** Of a read: `data` is undefined and the status 304 if this is the version, an `ETag`. */
+  /** Of a read: `data` is undefined and the status 304 if this is the version, the `etag` of what you read before. */
   ifNoneMatch?: string | undefined;
   /** More header fields. */
   headers?: Record<string, string> | undefined;
@@ -213,7 +213,8 @@ export class Client implements Caller {
       if (!response && ticket) this.#pacer?.answered(ticket);
       if (problem instanceof RollbookError) throw problem;
       if (controller.signal.aborted) throw controller.signal.reason;
-      throw new ConnectionFailed(`${request.method} ${url} failed.`, { cause: problem });
+      const reason = reasonOf(problem);
+      throw new ConnectionFailed(`${request.method} ${url} failed${reason && `: ${reason}`}.`, { cause: problem });
     } finally {
       clearTimeout(timer);
       if (read) signal?.removeEventListener("abort", stop);
@@ -260,10 +261,23 @@ function decode(response: Response, text: string): unknown {
   // NDJSON is no JSON text, but many of them.
   if (!text || !(kind === "application/json" || kind.endsWith("+json"))) return text || undefined;
   try {
-    return JSON.parse(text);
+    return withVersion(JSON.parse(text), response.headers.get("etag"));
   } catch (problem) {
     throw new UnexpectedResponse(`${response.url} responded with something that is no JSON.`, { cause: problem });
   }
+}
+
+/** The object with its version as `etag`, which copies and JSON leave out: the next version has another one. */
+function withVersion(value: unknown, etag: string | null): unknown {
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  return etag && isObject && !("etag" in value) ? Object.defineProperty(value, "etag", { value: etag }) : value;
+}
+
+/** Why a request failed, in the words of who knows it best: `fetch failed` hides its reason below several causes. */
+function reasonOf(problem: unknown): string {
+  let found = "";
+  for (let each = problem; each instanceof Error; each = each.cause ?? (each as Partial<AggregateError>).errors?.[0]) found = each.message || found;
+  return found.replace(/\.$/, "");
 }
 
 function bodyOf(text: string): ErrorBody {

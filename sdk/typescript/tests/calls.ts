@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import * as sdk from "@rollbook/client";
@@ -31,6 +33,9 @@ test("a response is there with its headers, and versions keep others' changes", 
   const { id } = await newUser(client);
   const { data, response } = await client.users.get(id).withResponse();
   const etag = response.headers.get("etag")!;
+  const read = await client.users.get(id);
+  assert.equal(read.etag, etag);
+  assert.ok(!JSON.stringify(read).includes("etag") && !("etag" in { ...read }), "no field of the user");
   assert.equal(data.id, id);
   const same = await client.users.get(id, {}, { ifNoneMatch: etag }).withResponse();
   assert.deepEqual([same.response.status, same.data], [304, undefined]);
@@ -148,9 +153,14 @@ test("what passes is tried again after as long as the server says, and what does
 });
 
 test("a server that can't be reached, or does not answer in time, is an error of its own", async () => {
-  const away = new Rollbook({ url: "http://127.0.0.1:9", maxRetries: 1, clock: new FastClock() });
+  const closed = createServer().listen(0, "127.0.0.1");
+  await once(closed, "listening");
+  const { port } = closed.address() as AddressInfo;
+  await new Promise((resolve) => closed.close(resolve));
+  const away = new Rollbook({ url: `http://127.0.0.1:${port}`, maxRetries: 1, clock: new FastClock() });
   const problem = await away.users.get("me").catch((problem: unknown) => problem);
   assert.ok(problem instanceof ConnectionFailed && problem.cause instanceof TypeError);
+  assert.match(problem.message, /^GET http:.* failed: connect ECONNREFUSED 127\.0\.0\.1:\d+\.$/);
   const never: typeof fetch = (_, init) => new Promise((_, reject) => init?.signal?.addEventListener("abort", () => reject(init.signal!.reason)));
   const slow = new Rollbook({ fetch: never, clock: new FastClock(), maxRetries: 0 });
   await assert.rejects(slow.users.get("me", {}, { timeout: 10 }), TimedOut);

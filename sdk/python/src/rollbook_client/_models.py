@@ -19,16 +19,20 @@ class Model:
     content.
     """
 
-    __slots__ = ("_data",)
+    __slots__ = ("_data", "_etag")
     _data: Mapping[str, Any]
+    _etag: str | None
+    """Its version, from the head of the response."""
+    _has_version: ClassVar[bool] = False
     _kinds: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
     """How the values of fields are read, where JSON has no type for them."""
     _optional: ClassVar[frozenset[str]] = frozenset()
     _secret: ClassVar[frozenset[str]] = frozenset()
     _known: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, data: Mapping[str, Any]) -> None:
+    def __init__(self, data: Mapping[str, Any], etag: str | None = None) -> None:
         object.__setattr__(self, "_data", data)
+        object.__setattr__(self, "_etag", etag)
 
     def to_dict(self) -> dict[str, Any]:
         """A copy of the JSON object: times are strings, as they were sent."""
@@ -48,6 +52,8 @@ class Model:
             try:
                 value = self._data[name]
             except KeyError:
+                if name == "etag" and self._has_version:
+                    return self._etag
                 if name in self._optional:
                     return None
                 raise AttributeError(f"the server sent no {name!r} with this {type(self).__name__}") from None
@@ -73,7 +79,7 @@ class Model:
         return [*super().__dir__(), *self._known, *self._data]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._data,)
+        return type(self), (self._data, self._etag)
 
 
 def time(value: Any) -> Any:

@@ -73,7 +73,7 @@ def one_of(kind: type[M]) -> Decode[M]:
         found = json_of(response)
         if not isinstance(found, dict):
             raise stranger(response)
-        return kind(found)
+        return kind(found, response.headers.get("etag"))
 
     return decode
 

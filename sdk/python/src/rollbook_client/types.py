@@ -503,6 +503,11 @@ class User(Model):
     """When the user was deleted. Only in lists with `status=deleted`."""
     unknown_fields: list[str]
     """The fields that the event log doesn't tell. Only with `at`."""
+    etag: str | None
+    """The version, for `if_match`: of an object that a call of its own returned, and not a list or a part of a
+    response.
+    """
+    _has_version = True
     _kinds = {"created_at": time, "updated_at": time, "last_sign_in_at": time, "deleted_at": time}
     _optional = frozenset(["deleted_at"])
     _known = (
@@ -1356,6 +1361,11 @@ class Group(Model):
     """When the group or its members were last changed."""
     role: str | None
     """The role of the `user` who was asked for. Only in lists of a user's groups."""
+    etag: str | None
+    """The version, for `if_match`: of an object that a call of its own returned, and not a list or a part of a
+    response.
+    """
+    _has_version = True
     _kinds = {"created_at": time, "updated_at": time}
     _optional = frozenset(["role"])
     _known = ("id", "name", "external_id", "metadata", "members", "created_at", "updated_at", "role")
@@ -1633,6 +1643,11 @@ class Webhook(Model):
     """When it was last updated."""
     secret: str | None
     """The secret that signs the events (Standard Webhooks)."""
+    etag: str | None
+    """The version, for `if_match`: of an object that a call of its own returned, and not a list or a part of a
+    response.
+    """
+    _has_version = True
     _kinds = {"health": one(WebhookHealth), "created_at": time, "updated_at": time}
     _optional = frozenset(["secret"])
     _secret = frozenset(["secret"])
