@@ -66,7 +66,7 @@ async def with_tasks(types: Sequence[str]) -> None:
 
 def mistakes(client: Rollbook, user: User) -> None:
     client.users.get()  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
-    client.users.create(name="Al")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    client.users.create(email="al@example.com")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     client.users.list(limit="2")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     client.users.bulk(operations=[{"op": "create", "nmae": "Al"}])  # type: ignore[typeddict-unknown-key] # pyright: ignore[reportArgumentType]
     client.imports.run("users.csv", on_conflit="update")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]

@@ -93,7 +93,10 @@ export type EventType = Schemas["EventType"];
 export interface Export extends Object<"Export"> {}
 
 /** A group of users. */
-export interface Group extends Object<"Group"> {}
+export interface Group extends Object<"Group"> {
+  /** The version, for `ifMatch`: of an object that a call of its own returned, and not a list or a part of a response. */
+  readonly etag?: string;
+}
 
 /** A group to create. */
 export interface GroupCreate extends Object<"GroupCreate"> {}
@@ -284,7 +287,10 @@ export interface UsedToken extends Object<"UsedToken"> {}
  * A user. Lists and create return `id`, `name`, `email` and `created_at`; update returns `updated_at` instead of
  * `created_at`; reading a user returns all fields. Use `fields` to choose.
  */
-export interface User extends Object<"User"> {}
+export interface User extends Object<"User"> {
+  /** The version, for `ifMatch`: of an object that a call of its own returned, and not a list or a part of a response. */
+  readonly etag?: string;
+}
 
 /** A user to create: with a `password`, the `status` `invited` or the `kind` `application`. */
 export interface UserCreate extends Object<"UserCreate"> {}
@@ -311,7 +317,10 @@ export interface VerifiedCode extends Object<"VerifiedCode"> {}
 export interface VerifiedSession extends Object<"VerifiedSession"> {}
 
 /** An endpoint that events are sent to. `secret` is only returned when you create the webhook, or rotate or reveal its secret. */
-export interface Webhook extends Object<"Webhook"> {}
+export interface Webhook extends Object<"Webhook"> {
+  /** The version, for `ifMatch`: of an object that a call of its own returned, and not a list or a part of a response. */
+  readonly etag?: string;
+}
 
 /** A webhook to create. */
 export interface WebhookCreate extends Object<"WebhookCreate"> {}

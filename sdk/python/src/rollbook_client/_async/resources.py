@@ -1102,7 +1102,7 @@ class AsyncEvents(AsyncFollowing):
             dry_run: `true`: only return what would be put back. Default: `false`.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
-            if_match: Only if the object still has this version, the `etag` of a raw response.
+            if_match: Only if the object still has this version, its `etag`.
 
         Raises:
             EmailTaken: Another user has this email.
@@ -1374,7 +1374,7 @@ class AsyncGroups(AsyncResource):
             external_id: Your own identifier for the group. Unique among groups. Null removes it. At most 255
                 characters.
             metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
-            if_match: Only if the object still has this version, the `etag` of a raw response.
+            if_match: Only if the object still has this version, its `etag`.
 
         Raises:
             ExternalIdTaken: Another user has this `external_id`, or another group.
@@ -1422,7 +1422,7 @@ class AsyncGroups(AsyncResource):
                 characters.
             metadata: Changes of the metadata (RFC 7396): keys you send are set, those with null are removed,
                 objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.
-            if_match: Only if the object still has this version, the `etag` of a raw response.
+            if_match: Only if the object still has this version, its `etag`.
 
         Raises:
             ExternalIdTaken: Another user has this `external_id`, or another group.
@@ -1457,7 +1457,7 @@ class AsyncGroups(AsyncResource):
 
         Args:
             group_id: ID of the group.
-            if_match: Only if the object still has this version, the `etag` of a raw response.
+            if_match: Only if the object still has this version, its `etag`.
 
         Raises:
             NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
@@ -3030,7 +3030,7 @@ class AsyncUsers(AsyncResource):
                 users can't sign in or use their API keys until they are activated.
             current_password: Your current password. Required to change your own email. At most 256 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
-            if_match: Only if the object still has this version, the `etag` of a raw response.
+            if_match: Only if the object still has this version, its `etag`.
 
         Raises:
             EmailTaken: Another user has this email.
@@ -3126,7 +3126,7 @@ class AsyncUsers(AsyncResource):
                 users can't sign in or use their API keys until they are activated.
             current_password: Your current password. Required to change your own email. At most 256 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
-            if_match: Only if the object still has this version, the `etag` of a raw response.
+            if_match: Only if the object still has this version, its `etag`.
 
         Raises:
             EmailTaken: Another user has this email.
@@ -3185,7 +3185,7 @@ class AsyncUsers(AsyncResource):
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
             purge: `true`: erase the user permanently, so that they can't be restored. Default: False.
-            if_match: Only if the object still has this version, the `etag` of a raw response.
+            if_match: Only if the object still has this version, its `etag`.
 
         Raises:
             LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
@@ -3751,7 +3751,7 @@ class AsyncWebhooks(AsyncResource):
                 Default for a new webhook: `enabled`.
             user_id: ID of the user the webhook belongs to. Default for a new webhook: yourself. At most 40
                 characters.
-            if_match: Only if the object still has this version, the `etag` of a raw response.
+            if_match: Only if the object still has this version, its `etag`.
 
         Raises:
             WebhookLimitReached: The user has 50 webhooks, or the server has 500.
@@ -3797,7 +3797,7 @@ class AsyncWebhooks(AsyncResource):
 
         Args:
             webhook_id: ID of the webhook.
-            if_match: Only if the object still has this version, the `etag` of a raw response.
+            if_match: Only if the object still has this version, its `etag`.
 
         Raises:
             NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
