@@ -5,7 +5,11 @@ use serde_json::{json, Value};
 use std::env::var;
 
 fn user(email: &str) -> UserCreate {
-    UserCreate { password: Some("securepassword123".into()), ..UserCreate::new("Al".into(), email.into()) }
+    UserCreate {
+        email: Some(email.into()),
+        password: Some("securepassword123".into()),
+        ..UserCreate::new("Al".into())
+    }
 }
 
 async fn list(on: &Configuration, ids: Option<Vec<String>>, metadata: Option<Vec<String>>, group: Option<&str>) -> Vec<String> {
