@@ -323,7 +323,7 @@ async def change_many(call: Calls, *ids: str) -> None:
         assert (await call("GET", path))["status"] == "finished"
         for query in ("", "?result=changed", "?result=refused"):
             await call("GET", f"{path}/results{query}", status=200)
-        if body["action"] not in ("metadata", "setup_links"):
+        if body["action"] != "setup_links":
             await call("POST", f"{path}/undo")
             while await step():
                 pass

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET
 
 from rollbook import clock
-from rollbook.actions import bulk, redirects
+from rollbook.actions import bulk, redirects, reverting
 from rollbook.actions.arguments import (
     BulkFilter,
     BulkJobCreate,
@@ -31,7 +31,16 @@ from rollbook.actions.principal import SYSTEM, Principal, as_of_now, cli_job, fo
 from rollbook.actions.tokens import IssuedToken, password_purpose
 from rollbook.actions.users import check_group, filters_of
 from rollbook.auth.server_secret import Purpose
-from rollbook.errors import ApiError, BadRequest, BulkJobLimitReached, ChangedSince, Forbidden, NotFound, NotYourself
+from rollbook.errors import (
+    ApiError,
+    BadRequest,
+    BulkJobLimitReached,
+    ChangedSince,
+    Forbidden,
+    NotFound,
+    NotReversible,
+    NotYourself,
+)
 from rollbook.records import bulk_jobs, events, user_list, users
 from rollbook.records.bulk_jobs import PART, BulkJob, Known, Link, Outcome, Part, Refused, Target
 from rollbook.records.events import Actor
@@ -56,7 +65,7 @@ MAX_REASON = 300
 
 _SCOPES: dict[str, Scope] = {"delete": "users:delete", "setup_links": "tokens:create"}
 """Scopes of actions that need another one than users:write, to which jobs need theirs anyway."""
-UNDONE_BY = {"suspend": "activate", "activate": "suspend", "delete": "restore", "role": "role"}
+UNDONE_BY = {"suspend": "activate", "activate": "suspend", "delete": "restore", "role": "role", "metadata": "metadata"}
 _EVENTS = {
     "activate": ("user.suspended", "user.activated"),
     "suspend": ("user.suspended", "user.activated"),
@@ -203,13 +212,14 @@ async def undo_bulk_job(on: Rollbook, by: Principal, id: str) -> BulkJob:
     """Undo a bulk job
 
     Creates a job that puts back what this one changed: who was suspended is activated, who was activated is suspended,
-    who was deleted is restored, and who got a role gets the one they had. Whoever was changed in the same way since is
-    left alone, and refused with the code `changed_since`. Jobs of other actions can't be undone.
+    who was deleted is restored, who got a role gets the one they had, and keys of the metadata get back their values.
+    Whoever was changed in the same way since is left alone, and refused with the code `changed_since` or
+    `not_reversible`. Jobs of other actions can't be undone.
     """
     undone = await get_bulk_job(on, by, id)
     action = UNDONE_BY.get(undone.action)
     if action is None:
-        raise BadRequest("Only suspend, activate, delete and role can be undone.")
+        raise BadRequest("Only suspend, activate, delete, role and metadata can be undone.")
     if undone.undoes is not None:
         raise BadRequest("This job undid another one. Create a new job instead.")
     if undone.finished_at is None:
@@ -345,6 +355,8 @@ async def run_part(on: Rollbook, id: str) -> None:
         patch = MetadataPatch(bulk_jobs.metadata_patch(job)) if job.action == "metadata" else None
         operations = [_operation(by, job.action, asked, patch, target, people) for target in part.targets]
         plans = [await bulk.plan(planning, by, operation) for operation in operations]
+        if job.action == "metadata" and job.undoes is not None:
+            plans = [bulk.Plan(_revert, (on, by, target.user_id, job.undoes)) for target in part.targets]
         await on.db.write(_do, on, by, job, part, plans)
     except ApiError as problem:
         if problem.status >= 500:
@@ -425,12 +437,23 @@ async def _do(tx: Tx, on: Rollbook, by: Principal, job: BulkJob, part: Part, pla
     await bulk_jobs.advance(tx, job, part, outcomes, sealed)
 
 
+async def _revert(tx: Tx, on: Rollbook, by: Principal, user_id: str, job_id: str) -> User:
+    """Put back the metadata that a job has changed. Raises NotReversible, and what the change by hand does."""
+    event = await events.of_request(tx, user_id, job_id, "user.updated")
+    if event is None:
+        raise NotReversible("The event log no longer has what the metadata was.")
+    await reverting.revert_in(tx, on, by, event)
+    return await users.get(tx, user_id)
+
+
 async def _changed_since(tx: Tx, job: BulkJob, target: Target, now: Known | None) -> ApiError | None:
     """Why a user is not put back: since the job that is undone, somebody else has changed the same."""
     if job.undoes is None:
         return None
     if job.action == "role":
         is_same = now is None or now.role in (bulk_jobs.options(job)["role"], target.role)
+    elif job.action == "metadata":
+        is_same = True  # the event is compared, key by key
     else:
         last = await events.last_request(tx, target.user_id, _EVENTS[job.action])
         is_same = last in (None, job.undoes)

@@ -127,7 +127,7 @@ def _follow(backend: Backend, job: Shown, detach: bool, json: bool, quiet: bool)
             hint(f"Why they were refused: {program()} bulk results {job['id']} --result refused")
         if job["action"] == "setup_links" and not job["send"]:
             hint(f"Their links, for a day: {program()} bulk results {job['id']} --format csv > links.csv")
-        if job["changed"] and job["undoes"] is None and job["action"] in ("suspend", "activate", "delete", "role"):
+        if job["changed"] and job["undoes"] is None and job["action"] not in ("restore", "setup_links"):
             hint(f"To undo it: {program()} bulk undo {job['id']}")
     if not detach and job["status"] != "finished":
         raise click.exceptions.Exit(1)
@@ -149,7 +149,7 @@ def _counts(job: Shown) -> str:
     running=True,
 )
 def undo_job(server: options.Running, job_id: str, yes: bool, detach: bool, json: bool, quiet: bool) -> None:
-    """Put back what a job has changed: of `suspend`, `activate`, `delete` and `role`."""
+    """Put back what a job has changed: of all but `setup_links`."""
     with server() as backend:
         job = backend.one("GET", at("bulk-jobs", job_id))
         options.confirm(f"Undo {job['action']} of {counted(job['changed'], 'user')}?", yes)

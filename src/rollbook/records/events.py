@@ -134,6 +134,7 @@ SLICE = 16
 SEQ = "SELECT seq FROM events WHERE id = ? UNION ALL SELECT seq FROM erased_events WHERE id = ?"
 # The empty text keeps the index of types out of it: a user has few events.
 LAST_REQUEST = "SELECT request_id FROM events WHERE user_id = ? AND type || '' IN ({}) ORDER BY seq DESC LIMIT 1"
+OF_REQUEST = f"SELECT seq, {COLUMNS} FROM events WHERE user_id = ? AND request_id = ? AND type || '' = ? LIMIT 1"
 BY_ID = f"SELECT seq, {COLUMNS} FROM events WHERE id = ?"
 AT = f"SELECT seq, {COLUMNS} FROM events WHERE seq = ?"
 OF_USER = f"SELECT seq, {COLUMNS} FROM events WHERE seq > ? AND user_id = ? AND seq <= ? ORDER BY seq LIMIT ?"
@@ -339,6 +340,12 @@ def selects(asked: Selection, event: Event) -> bool:
 async def latest(queries: Queries, limit: int, user_id: str | None = None) -> EventPage:
     """The newest first, of a user or of all."""
     return await page(queries, Selection(user_id=user_id), limit, newest_first=True)
+
+
+async def of_request(queries: Queries, user_id: str, request_id: str, type: str) -> Event | None:
+    """The event of this type about a user that a request or job has recorded."""
+    found = await select(queries, OF_REQUEST, user_id, request_id, type)
+    return found[0] if found else None
 
 
 async def last_request(queries: Queries, user_id: str, types: Sequence[str]) -> str | None:
