@@ -36,8 +36,10 @@ def test_a_new_server_shows_what_to_do_first_until_it_is_done(tmp_path: Path) ->
         assert "0 of 4 done" in empty and "<svg" not in empty.split("<main", 1)[1].split("</main", 1)[0]
         for path in ("/admin/users/new", "/account/keys/new", "/account/requests", "/docs/integrations"):
             assert f'<li><div><a href="{path}"' in empty and owner.get(path).status_code == 200
-        new_user(http)
+        user = new_user(http)
         until(owner, ["Create a user", "See a request"])
+        http.delete(f"/v1/users/{user['id']}")
+        assert done(owner) == ["Create a user", "See a request"], "what was done stays done"
         for _ in range(101):  # keys that are never used
             new_key(http)
         assert done(owner) == ["Create a user", "See a request"]

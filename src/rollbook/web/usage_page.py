@@ -25,6 +25,8 @@ from rollbook.web.page_request import PageRequest, download
 
 PERIODS = (("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days"), ("90d", "90 days"))
 COLUMNS = ("of", "name", "requests", "client_errors", "rate_limited", "server_errors", "p50_ms", "p95_ms")
+REFRESHES = {"24h": 5, "7d": 20}
+"""Seconds after which the page of all refreshes itself: a longer period costs more to read, and changes less."""
 BUSIEST = 20
 """Users and keys of the whole server that the page tells apart; the file has those of `records.usage`."""
 
@@ -107,6 +109,7 @@ def _context(page: PageRequest, view: UsageView, found: Usage, polls: int | None
         "periods": [(name, text, view.url(period=name, key=key)) for name, text in PERIODS],
         "span": dict(PERIODS)[found.period],
         "polls": polls,
+        "refreshes": REFRESHES.get(found.period),
         "totals": found.total,
         "zone": page.zone if found.step == clock.HOUR else zones.WORLD,
         "plot": _plot(page, view, found) if found.intervals else None,

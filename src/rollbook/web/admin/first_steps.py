@@ -31,7 +31,7 @@ async def dismiss(page: PageRequest) -> Response:
 
 
 async def find(queries: Queries, user_id: str, total: int) -> list[Step]:
-    """The steps of this person, on a server with this many users; none when all are done."""
+    """The steps of this person, on a server with this many users, deleted ones included; none when all are done."""
     own = await keys.milestones(queries, user_id)
     connected = own.used_narrow or bool(await webhooks.some(queries, None, 1))
     steps = [

@@ -52,7 +52,7 @@ async def show(page: PageRequest) -> Response:
     total, week = await users.count_users(page.on, page.by), usage_records.total(board.hours)
     steps: list[Step] = []
     if page.may("users:write") and not first_steps.are_dismissed(page):
-        steps = await page.on.read(first_steps.find, page.me.user.id, total)
+        steps = await page.on.read(first_steps.find, page.me.user.id, total + board.deleted)
     return page.render(
         "admin/overview.html",
         section="admin",
