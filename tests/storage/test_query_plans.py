@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from rollbook import first_start
+from rollbook import clock, first_start
 from rollbook.actions.principal import SYSTEM
 from rollbook.app import App
 from rollbook.auth import key_format
@@ -288,6 +288,14 @@ async def everything(call: Calls) -> None:
         f"after={log[0]['id']}&type=user.created&user={id}",
     ):
         await call("GET", f"/v1/events?{query}")
+    now = clock.format_time_exactly(clock.now())
+    await call("PATCH", f"/v1/users/{id}", {"name": "Renamed"})
+    (renamed,) = await call("GET", f"/v1/events?type=user.updated&user={id}&order=desc&limit=1")
+    await call("GET", f"/v1/users/{id}?at={now}")
+    await call("GET", f"/v1/users/{id}?at={renamed['id']}")
+    await call("GET", f"/v1/events/{renamed['id']}")
+    await call("POST", f"/v1/events/{renamed['id']}/revert", {"dry_run": True})
+    await call("POST", f"/v1/events/{renamed['id']}/revert", {})
     await call("GET", f"/v1/users/{id}/export")
     await call("PATCH", f"/v1/groups/{group}", {"name": "Devs", "external_id": "y"})
     await call("PUT", f"/v1/groups/{group}/members/{id}", {"role": "lead"})

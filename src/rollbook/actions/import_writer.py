@@ -37,7 +37,7 @@ from rollbook.errors import (
     Overloaded,
 )
 from rollbook.machine import available_cpus
-from rollbook.records import import_rows, imports, password_parameters, rules, user_imports
+from rollbook.records import import_rows, imports, password_parameters, rules, unlogged_changes, user_imports
 from rollbook.records import second_factors as factor_records
 from rollbook.records import users as user_records
 from rollbook.records.dialect import dialect
@@ -147,6 +147,8 @@ class Importer:
         self._refusals: list[RefusedRecord] = []
         self._passwords = 0
         self._keys: set[str] = set()
+        self._untold: list[tuple[int, int]] = []
+        """Users of the batch who were changed without an event, by their number, and when."""
         self._next: UserRecord | None = None
         """A row about the same user as one of the batch: it sees what that one did."""
 
@@ -324,6 +326,7 @@ class Importer:
     ) -> BatchOutcomes:
         """Write the rows."""
         updates = self._options.on_conflict == "update"
+        self._untold = []
         memberships = await Memberships.of(tx, by, [row.user for row in rows])
         outcomes = [_outcome(memberships, row.user) for row in rows]
         if not updates and None not in prepared:  # the database tells who exists
@@ -352,6 +355,7 @@ class Importer:
                 outcomes[at] = self._conflict(EmailTaken() if self._options.match == "email" else ExternalIdTaken())
         await self._add(tx, by, prepared, new, outcomes)
         await self._add_rest(tx, by, rows, prepared, outcomes, memberships)
+        await unlogged_changes.note_changed(tx, self._untold)
         return BatchOutcomes(outcomes, existing)
 
     async def _add(
@@ -427,10 +431,13 @@ class Importer:
         except ApiError as problem:
             return problem
         if change.columns:
+            is_told = self._tells or not SUMMED_UP.issuperset(change.columns)
             try:
-                await users.apply(tx, by, user, change, self._tells or not SUMMED_UP.issuperset(change.columns))
+                after = await users.apply(tx, by, user, change, is_told)
             except LastOwner as problem:
                 return problem
+            if not is_told:
+                self._untold.append((after.seq, after.updated_at))
         if sets_password and hash is not None:
             await passwords.change(tx, by.actor, user.id, hash)
         if totp is not None:

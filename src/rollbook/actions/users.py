@@ -28,7 +28,6 @@ from rollbook.records import (
     second_factor_grace,
     second_factors,
     sessions,
-    unlogged_changes,
     user_list,
     users,
     webhooks,
@@ -383,8 +382,6 @@ async def apply(tx: Tx, by: Principal, user: User, change: PlannedChange, with_e
     if with_event:
         before = users.public_part(frozenset(change.columns))(user)
         await events.record(tx, change.event, user.id, by.actor, users.public(after), before)
-    else:
-        await unlogged_changes.note_changed(tx, user.seq, after.updated_at)
     if "role" in change.columns or "status" in change.columns:
         await _end_what_they_lost(tx, by, user, after)
     if change.promotes:

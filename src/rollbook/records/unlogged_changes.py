@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rollbook.storage.database import Queries, Tx
 
 ADD = "INSERT INTO unlogged_changes (first_seq, last_seq, changed_at, is_new) VALUES (?, ?, ?, ?)"
@@ -13,8 +15,9 @@ EXPIRED = "SELECT changed_at FROM unlogged_changes WHERE changed_at < ? ORDER BY
 EXPIRE = "DELETE FROM unlogged_changes WHERE changed_at < ?"
 
 
-async def note_changed(tx: Tx, seq: int, at: int) -> None:
-    await tx.run(ADD, seq, seq, at, 0)
+async def note_changed(tx: Tx, changes: Iterable[tuple[int, int]]) -> None:
+    """Note users, each by their number, and when they were changed."""
+    await tx.many(ADD, [(seq, seq, at, 0) for seq, at in changes])
 
 
 async def note_added(tx: Tx, first: int, last: int, at: int) -> None:

@@ -69,7 +69,6 @@ NOTICES: dict[str, Notice] = {
     "membership-saved": Notice("ok", "Saved. The user is in the group."),
     "bulk-job-canceled": Notice("ok", "Job canceled. Users who were changed already stay so."),
     "import-canceled": Notice("ok", "Import canceled. Users who were imported already stay."),
-    "backup-requested": Notice("ok", "The backup begins within a second. Load this page again to see it."),
     "event-reverted": Notice("ok", "Put back. What has changed since stayed as it was."),
     "mail-sent": Notice("ok", "The mail server accepted the test email. Look for it in your inbox."),
     "webhook-saved": Notice("ok", "Saved."),
