@@ -29,7 +29,8 @@ from rollbook.storage.database import Database
 from tests.engines import ENGINES, migrated
 
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21l$" + "A" * 43
-SEEDS = range(3)
+SEEDS = (5, 7)
+"""Both fail without what is done about imports without events, and about the times of sign-ins."""
 STEPS = 60
 UNTOLD = {"updated_at", "last_sign_in_at"}
 Shown = dict[str, Any]
