@@ -17,6 +17,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Response, expect
 
+from rollbook import clock
 from rollbook.config import MASKED
 from rollbook.records.events import Actor, Event
 from rollbook.web.admin import event_files, overview, user_filters
@@ -1404,6 +1405,8 @@ def test_a_user_is_shown_as_they_were(http: httpx2.Client, browse: Callable[...,
     page.get_by_label("Time (UTC)").fill("2099-10-27T10:00")
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_text("The time must not be in the future.").first).to_be_visible()
+    page.goto(f"/admin/users/{user['id']}/as-of?at={clock.format_time_exactly(clock.now())}")
+    expect(page.get_by_role("heading", name=re.compile("^On "))).to_be_visible()
     http.delete(f"/v1/users/{user['id']}")
     [event] = http.get("/v1/events", params={"user": user["id"], "type": "user.promoted"}).json()
     page.goto(f"/admin/users/{user['id']}/as-of?at={event['id']}")

@@ -66,7 +66,7 @@ async def show(page: PageRequest) -> Response:
         id=id,
         user=user,
         given="" if at.startswith("evt_") else at,
-        at=at,
+        time=clock.parse(at) if found is not None and event is None else None,
         event=event,
         is_before=bool(before),
         rows=_rows(found, user) if found is not None else [],
