@@ -117,7 +117,7 @@ def test_what_cannot_be_triggered_says_why(tmp_path: Path) -> None:
     assert "There is no database" in refused("webhooks", "list", cwd=tmp_path)
     done = rollbook(*trigger, "--forward-to", nowhere)
     assert done.returncode == 1
-    assert "  No connection could be opened.  " in done.stdout
+    assert "  Connection refused  " in done.stdout
 
 
 # ---- webhooks of a server

@@ -569,7 +569,7 @@ def test_no_listener_is_connect_failed() -> None:
         async with receiving(answering(OK)) as receiver:
             url = receiver.url()
         sent = await Sender(url, loopback(), timeouts=PATIENT).post(HEAD, BODY)
-        assert sent._replace(duration=0) == Sent("connect_failed")
+        assert sent._replace(duration=0) == Sent("connect_failed", detail="Connection refused")
 
     asyncio.run(main())
 

@@ -45,7 +45,11 @@ def failing(*found: str, answer: str | None = None, type: str = "text/plain", **
             {},
             ("Failing", f"Answering 500 since {WHEN}: TypeError: user is undefined."),
         ),
-        (failing("connect_failed"), {}, ("Failing", f"Unreachable since {WHEN}.")),
+        (
+            failing("connect_failed", answer="Connection refused"),
+            {},
+            ("Failing", f"Unreachable since {WHEN}: Connection refused."),
+        ),
         (failing("timed_out"), {}, ("Failing", f"Not answering in time since {WHEN}.")),
         (failing("redirected"), {}, ("Failing", f"Answering with a redirect since {WHEN}.")),
         (

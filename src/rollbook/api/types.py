@@ -471,8 +471,8 @@ class Delivery(Struct, frozen=True, kw_only=True):
         Annotated[
             str,
             says(
-                "What exactly failed, in English, where it is known: with `tls_failed`, the fault of the "
-                "certificate or handshake. Null otherwise.",
+                "What exactly failed, in English, where it is known: `Connection refused` or, with `tls_failed`, "
+                "the fault of the certificate or handshake. Null otherwise.",
                 examples=["The certificate was not accepted: certificate has expired."],
             ),
         ]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import os
 import socket
 import ssl
 from collections.abc import Sequence
@@ -195,8 +196,8 @@ class Sender:
             return await self._start_tls(opened, address)
         try:
             opened = await self._open(addresses[-1])
-        except OSError:
-            raise _Failed(outcomes.CONNECT_FAILED) from None
+        except OSError as problem:
+            raise _not_connected(problem) from None
         return await self._start_tls(opened, addresses[-1])
 
     async def _open(self, address: str) -> socket.socket:
@@ -223,7 +224,7 @@ class Sender:
             )
         except OSError as problem:  # ssl.SSLError too
             if not secure:
-                raise _Failed(outcomes.CONNECT_FAILED) from None
+                raise _not_connected(problem) from None
             raise _Failed(outcomes.TLS_FAILED, tls_fault(problem)) from None
         return connection
 
@@ -239,6 +240,11 @@ class _Failed(Exception):
         super().__init__(outcome)
         self.outcome = outcome
         self.detail = detail
+
+
+def _not_connected(problem: OSError) -> _Failed:
+    """`Connection refused`, `No route to host`."""
+    return _Failed(outcomes.CONNECT_FAILED, os.strerror(problem.errno) if problem.errno else None)
 
 
 class _Connection(asyncio.Protocol):
