@@ -401,6 +401,8 @@ async def every_read(visit: Visitor) -> None:
         "/account/webhooks/inbox",
         hook,
         *(f"{hook}/deliveries?{query}" for query in sent),
+        f"{hook}/replays",
+        f"{hook}/settings",
         f"{hook}/deliveries/{delivery}",
     ):
         await visit("GET", path.rstrip("?"))

@@ -1732,8 +1732,8 @@ class Delivery(Model):
     `exhausted`: The last attempt failed. Rollbook has given up on the event, but you can resend it.
     """
     detail: str | None
-    """What exactly failed, in English, where it is known: with `tls_failed`, the fault of the certificate or
-    handshake. Null otherwise.
+    """What exactly failed, in English, where it is known: `Connection refused` or, with `tls_failed`, the fault of
+    the certificate or handshake. Null otherwise.
     """
     http_status: int | None
     """The status of the response. Null: there was none."""

@@ -581,7 +581,7 @@ export interface components {
              */
             outcome: "delivered" | "no_address" | "connect_failed" | "tls_failed" | "timed_out" | "disconnected" | "bad_response" | "too_large" | "redirected" | "body_failed" | "exhausted" | "http_500" | (string & {});
             /**
-             * @description What exactly failed, in English, where it is known: with `tls_failed`, the fault of the certificate or handshake. Null otherwise.
+             * @description What exactly failed, in English, where it is known: `Connection refused` or, with `tls_failed`, the fault of the certificate or handshake. Null otherwise.
              * @example The certificate was not accepted: certificate has expired.
              */
             detail: string | null;
