@@ -31,3 +31,12 @@ def test_each_field_has_an_input(path: str, server: Server) -> None:
     inputs = set(re.findall(r'<(?:input|select|textarea)[^>]* name="([a-z_]+)"', page))
     wanted = {others.get(name, name) for name in fields_of(kind)} - {""}
     assert not wanted - inputs
+
+
+@once
+def test_permissions_of_keys_stand_in_groups_with_names_and_read_as_text(server: Server) -> None:
+    with signed_in(server) as person:
+        fieldset = person.get("/account/keys/new").text.partition('class="scopes"')[2].partition("</form>")[0]
+    names = re.findall(r"<legend>([^<]*)</legend>", fieldset)
+    assert "Groups" in names and len(set(names)) == len(names) and not [name for name in names if ":" in name]
+    assert "`" not in fieldset

@@ -19,6 +19,8 @@ from rollbook.web.page_request import PageRequest
 EXPIRIES = (*forms.EXPIRIES, ("date", "On a date"))
 GROUPS = {
     "users": "Users",
+    "groups": "Groups",
+    "tokens": "One-time tokens",
     "keys": "API keys",
     "sessions": "Sessions",
     "events": "Event log",
@@ -116,7 +118,9 @@ def _form(
     groups: dict[str, list[tuple[str, str]]] = {}
     for scope, description in roles.SCOPES.items():
         if scope in offered:
-            groups.setdefault(GROUPS.get(scope.partition(":")[0], scope), []).append((scope, description))
+            groups.setdefault(GROUPS.get(scope.partition(":")[0], scope), []).append(
+                (scope, description.replace("`", ""))
+            )
     return page.render(
         "keys/form.html",
         status,
