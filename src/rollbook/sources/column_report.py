@@ -45,6 +45,8 @@ class ColumnReport:
         self._false: Counter[str] = Counter()
         self._fallbacks: set[str] = set()
         self._is_table = bool(columns)
+        self._names: tuple[str, ...] = ()
+        """Those of the last record."""
         self._tries = 0
         self._unseen = list(range(len(_FIELDS)))
         self._values = itemgetter(*self._unseen)
@@ -67,7 +69,8 @@ class ColumnReport:
 
     def saw(self, row: dict[str, Any]) -> None:
         """Note the names of a record, and learn from it."""
-        if not self._is_table and not self._targets.keys() >= row.keys():
+        if not self._is_table and (names := (*row,)) != self._names:
+            self._names = names
             self._see(row)
         if self._open and self._convert and (self._tries < TRIES or any(map(row.get, self._open))):
             self._tries += 1

@@ -102,6 +102,7 @@ class Reading:
         self._is_over = False
         self.columns: tuple[str, ...] = ()
         self._header: list[str] = []
+        self._rows: CsvTable | None = None
         self._start, self._delimiter = b"", ","
         self.mapping: Targets = columns.read_mapping(options.mapping)
         if options.source != OWN_FILE and self.mapping:
@@ -124,6 +125,7 @@ class Reading:
             pieces = lines.split(source) if self.format == "ndjson" else arrays.split(text, lists)
             self._records = self._read(pieces, self._from_json if system or self.mapping else self._from_user, skip)
         name = SYSTEMS.get(options.source, "")
+        self._looks = system is not None or self.format != "csv"
         self._report = ColumnReport(self.columns, self.mapping, self._convert, name, propose)
 
     def _opened(self, system: System | None, most: int | None) -> tuple[bytes, BufferedReader]:
@@ -160,7 +162,7 @@ class Reading:
     def _table(self, source: BufferedReader, options: ImportOptions, system: System | None, propose: bool) -> CsvTable:
         """Raises InvalidParameter."""
         table = CsvTable(source, options.delimiter, system.columns if system else (), NULLS if system else frozenset())
-        self.columns, self._delimiter = table.columns, table.delimiter
+        self._rows, self.columns, self._delimiter = table, table.columns, table.delimiter
         self._header = list(table.columns) if not system or not system.columns else []
         if not system:
             columns.check_columns(table.columns, self.mapping)
@@ -183,9 +185,10 @@ class Reading:
 
     def raw(self, source: Any) -> Raw:
         """A record as it was."""
-        if isinstance(source, dict):
-            names = self._header or self.columns
-            return [source.get(name, "") for name in names if not self._is_problem(name)]
+        if self._rows and isinstance(source, bytes):
+            source = self._rows.cells(source)
+        if isinstance(source, list):
+            return source[:-1] if len(source) == len(self._header) and self._is_problem(self._header[-1]) else source
         return source.decode(errors="replace").strip() if isinstance(source, bytes) else source
 
     def _is_problem(self, name: str) -> bool:
@@ -214,7 +217,7 @@ class Reading:
         parse: Callable[[Cells], ImportedUser | None],
         skip: int,
     ) -> Iterator[Record]:
-        passed = 0
+        passed, table = 0, self._rows
         for line, piece in pieces:
             if passed >= PASSED or piece is None:
                 passed = 0
@@ -233,9 +236,11 @@ class Reading:
                     if user is None:
                         passed += 1
                         continue
-                    record = Record(line, user, None, piece)
+                    record = Record(line, user, None, table.raw if table else piece)
                 except ApiError as problem:
-                    record = _refused(line, problem.param, problem.code, problem.full_message, piece)
+                    record = _refused(
+                        line, problem.param, problem.code, problem.full_message, table.raw if table else piece
+                    )
                 except Exception as bug:
                     # Not with its text, which may quote a cell, and whoever logs it would log.
                     error = Broken(f"record {line}: {type(bug).__name__}")
@@ -272,8 +277,9 @@ class Reading:
         return self._from_row(_object(text))
 
     def _from_row(self, row: dict[str, Any]) -> ImportedUser | None:
-        row = _without_problem(row)
-        if self._convert or self.format != "csv":
+        if PROBLEM in row:
+            row = _without_problem(row)
+        if self._looks:
             self._report.saw(row)
         fields = self._convert(row) if self._convert else columns.to_fields(row, self.mapping)
         return None if fields is None else self._checked(fields, {} if self._convert else row)
@@ -342,7 +348,7 @@ def _object(text: bytes) -> dict[str, Any]:
 
 def _without_problem(row: dict[str, Any]) -> dict[str, Any]:
     """The row of a file of refused records, without the reason, which comes last."""
-    if PROBLEM in row and next(reversed(row)) == PROBLEM:
+    if row and next(reversed(row)) == PROBLEM:
         del row[PROBLEM]
     return row
 

@@ -42,8 +42,8 @@ class CsvTable:
         self._line = 0
         self._size = 0
         self._pending = b""
-        self._lines: list[bytes] = []
-        """Those of the row that is being read."""
+        self.raw = b""
+        """The row that is being read, so far."""
         self._is_cut = False  # the last line goes on
         self._named = not columns
         self.delimiter = delimiter or ","
@@ -57,14 +57,13 @@ class CsvTable:
         empty = 0
         while True:
             first, self._size = self._line + 1, 0
-            self._lines.clear()
             try:
                 cells = next(reader, None)
             except (csv.Error, UnicodeDecodeError, _Bad) as problem:
                 if self._is_cut:
                     self._is_cut = False
                     yield from pass_over(self._source, self._line)
-                raw = b"".join(self._lines).decode(errors="replace").rstrip("\r\n")
+                raw = self.raw.decode(errors="replace").rstrip("\r\n")
                 yield first, _unreadable(problem)._replace(raw=raw)
                 reader = self._reader()
                 continue
@@ -76,6 +75,12 @@ class CsvTable:
                 empty = 0
                 yield first, None
 
+    def cells(self, raw: bytes) -> list[str]:
+        """The cells of a row that was read, without what keeps spreadsheets from taking them for formulas."""
+        lines = (f"{line}\n" for line in raw.decode(errors="replace").split("\n"))
+        found = next(csv.reader(lines, delimiter=self.delimiter), [])
+        return [spreadsheets.plain(cell) for cell in found]
+
     def __iter__(self) -> Iterator[str]:
         return self
 
@@ -86,8 +91,8 @@ class CsvTable:
         if not line:
             raise StopIteration
         self._line += 1
+        self.raw = self.raw + line if self._size else line
         self._size += len(line)
-        self._lines.append(line)
         if self._size >= MAX_RECORD:
             self._is_cut = line[-1:] != b"\n"
             raise _Bad(TOO_LONG)
@@ -100,9 +105,8 @@ class CsvTable:
 
     def _row(self, cells: list[str]) -> dict[str, str] | Unreadable:
         if self._named and len(cells) != len(self.columns):
-            return Unreadable(
-                "invalid_record", f"The row has {len(cells)} cells, and the header {len(self.columns)}.", cells
-            )
+            why = f"The row has {len(cells)} cells, and the header {len(self.columns)}."
+            return Unreadable("invalid_record", why, [spreadsheets.plain(cell) for cell in cells])
         return {
             column: spreadsheets.plain(cell)
             for column, cell in zip(self.columns, cells, strict=False)
