@@ -134,7 +134,7 @@ def test_a_value_that_can_never_be_right_ends_with_2_and_one_line_that_names_its
     ("arguments", "words"),
     [
         (("users", "list", "--url", "ftp://example.com", "--key", "k"), "--url must start with http:// or https://"),
-        (("usage", "--data", "{data}"), "Name a user"),
+        (("usage", "ada@example.com", "--all", "--data", "{data}"), "not both"),
         (
             ("users", "invite", OWNER_EMAIL, "--public-url", "https://a.example", "--url", "{url}", "--key", "{key}"),
             "can't be combined",
