@@ -78,6 +78,9 @@ def run_job(
     """
     if bool(users) == (bool(fields) or all):
         raise click.BadParameter("Name users, or choose them by filters, or all with --all.")
+    for option, value, of in (("--new-role", new_role, "role"), ("--set", set, "metadata")):
+        if bool(value) != (action == of):
+            raise click.BadParameter(f"{option} is {'required' if action == of else f'only for {of}'}.")
     given = {
         "role": new_role,
         "metadata": metadata_of(list(set)) if set else None,
@@ -94,7 +97,7 @@ def run_job(
             count = backend.count(as_query(asked))
             body |= {"filter": _filter(asked), "confirm_count": count}
         question = SENTENCES.get(action, f"{action.capitalize()} {{}}?").format(counted(count, "user"), new_role)
-        options.confirm(question, yes)
+        options.confirm(question, yes, f"{counted(count, 'user')} would be changed.")
         _follow(backend, backend.one("POST", JOBS, body=body), detach, json, quiet)
 
 
@@ -152,7 +155,8 @@ def undo_job(server: options.Running, job_id: str, yes: bool, detach: bool, json
     """Put back what a job has changed: of all but `setup_links`."""
     with server() as backend:
         job = backend.one("GET", at("bulk-jobs", job_id))
-        options.confirm(f"Undo {job['action']} of {counted(job['changed'], 'user')}?", yes)
+        count = counted(job["changed"], "user")
+        options.confirm(f"Undo {job['action']} of {count}?", yes, f"{count} would be changed.")
         _follow(backend, backend.one("POST", at("bulk-jobs", job_id, "undo")), detach, json, quiet)
 
 

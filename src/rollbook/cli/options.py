@@ -320,12 +320,12 @@ def one_of(values: Iterable[str]) -> dict[str, Any]:
     return {"callback": check, "shell_complete": offering(choices)}
 
 
-def confirm(question: str, yes: bool) -> None:
+def confirm(question: str, yes: bool, why: str = "This can't be undone.") -> None:
     """Go on if that is what is wanted. Raises Failure if it isn't, or no one can be asked."""
     if yes:
         return
     if not sys.stdin.isatty():
-        raise Failure("This can't be undone. Add --yes to continue without confirmation.")
+        raise Failure(f"{why} Add --yes to continue without confirmation.")
     if not click.confirm(question, err=True):
         raise Failure("Nothing was changed.")
 
