@@ -268,11 +268,13 @@ async def fold_pending(db: Database) -> bool:
     return is_more
 
 
-async def merge_segments(db: Database, pages: int) -> None:
-    """Merge segments that are many, `pages` in a write, until there are few."""
+async def merge_segments(db: Database, pages: int, pause: float = 0.0) -> None:
+    """Merge segments that are many, `pages` in a write, until there are few. `pause` is in seconds."""
     for statement in (MERGE, MERGE_WORDS):
-        while await db.write(merge, False, statement, pages):
-            pass
+        is_more = True
+        while is_more:
+            is_more = await db.write(merge, False, statement, pages)
+            await asyncio.sleep(pause)
 
 
 async def build_words(db: Database) -> bool:
@@ -299,7 +301,7 @@ async def rebuild(db: Database) -> bool:
     """Bring the other spellings of users of before the upgrade into the indexes. A job: whether there are more."""
     is_more = await rebuilding.step(db, respell)
     if is_more:
-        await merge_segments(db, MERGED)
+        await merge_segments(db, MERGED, PAUSE)
     return is_more
 
 
