@@ -7,6 +7,7 @@ import io
 import json
 import signal
 import time
+import tracemalloc
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any
 import httpx2
 
 from rollbook import ids
+from rollbook.actions.bulk_jobs import parted
+from rollbook.records.bulk_jobs import PART, Target
 from tests.contract.answers import Log
 from tests.contract.expect import refused
 from tests.engines import once
@@ -262,6 +265,14 @@ def test_wrong_jobs_are_refused_in_words(http: httpx2.Client) -> None:
 
 def ids_of_nobody(kind: str = "grp") -> str:
     return ids.new(kind)
+
+
+def test_the_users_of_a_job_take_little_memory() -> None:
+    tracemalloc.start()
+    chosen = parted([[Target(ids.new("user"))] * PART for _ in range(100)])
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert chosen.total == 100 * PART and used < 64 * chosen.total  # of 5 million, a small server has room for them
 
 
 @once

@@ -233,6 +233,23 @@ def test_your_own_email_account_and_last_owner_are_safe(server: Server, http: ht
         refused(revert(mine, of(http, me["id"], "user.activated")), errors.NotYourself)
 
 
+def test_no_email_is_verified_that_another_one_was(http: httpx2.Client) -> None:
+    user = new_user(http)
+    path, first = f"/v1/users/{user['id']}", user["email"]
+    http.patch(path, json={"email_verified": True})
+    http.patch(path, json={"email": f"second.{first}"})
+    changed = of(http, user["id"], "user.updated")
+    http.patch(path, json={"email": f"third.{first}"})
+    refused(revert(http, changed), errors.NotReversible)
+    http.patch(path, json={"email": f"second.{first}"})
+    assert reverted(http, changed) == ({"email": first, "email_verified": True}, [])
+    http.patch(path, json={"email_verified": False})
+    doubted = of(http, user["id"], "user.updated")
+    http.patch(path, json={"email": f"fourth.{first}"})
+    refused(revert(http, doubted), errors.NotReversible)
+    assert read(http, user["id"])["email_verified"] is False
+
+
 def test_an_address_that_someone_else_has_by_now_is_refused(http: httpx2.Client) -> None:
     user = new_user(http, external_id="crm-first")
     http.patch(f"/v1/users/{user['id']}", json={"email": f"new.{user['email']}"})

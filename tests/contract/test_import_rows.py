@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import httpx2
@@ -16,6 +17,8 @@ import pytest
 
 from rollbook import clock, errors
 from rollbook.actions import import_rows
+from rollbook.api import refused_rows
+from rollbook.records.import_rows import FileFacts
 from tests.contract.answers import refused
 from tests.contract.test_imports import HASH, counts, email, ended, start, user
 from tests.engines import engine, once
@@ -98,6 +101,15 @@ def test_json_stays_json_and_its_problem_is_left_out_when_it_is_imported_again(h
         again = rows(http, ended(http, start(http, first.encode())))
         assert json.loads(again) == found[0] and again.count(b"problem") == 1
         assert ended(http, start(http, first.replace(SECRET, email()).encode()))["added"] == 1
+
+
+def test_blanks_in_refused_records_cost_no_more_than_other_characters() -> None:
+    def seconds(text: str) -> float:
+        begin = process_time()
+        refused_rows.lines(FileFacts("ndjson", "utf-8", [], []), [(f'{{"name":"{text * 60_000}"}}', "why")])
+        return process_time() - begin
+
+    assert seconds(" ") < 100 * seconds("x") + 0.5  # of 10 s
 
 
 def test_the_export_of_a_system_says_where_each_of_its_columns_goes(http: httpx2.Client) -> None:

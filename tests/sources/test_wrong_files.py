@@ -66,6 +66,12 @@ def test_damaged_rows_of_utf_8_are_refused_alone_and_make_no_other_encoding_of_i
         assert "not valid UTF-8" in names(list(opened(data)))[0]
 
 
+def test_damaged_utf_32_is_refused_in_words() -> None:
+    data = TABLE.encode("utf-32")
+    with pytest.raises(InvalidParameter, match="not all of it is UTF-32"):
+        list(opened(data[:-8] + b"\xff" * 4 + data[-4:]))
+
+
 def zipped(*members: str) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:

@@ -3,7 +3,7 @@ action that does it alone, so that its rules hold."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -84,6 +84,13 @@ class UserResult(NamedTuple):
     link: Link | None
 
 
+class Chosen(NamedTuple):
+    """The users of a new job, in parts as they are stored: millions of them fit into little memory."""
+
+    parts: list[str]
+    total: int
+
+
 class Results(NamedTuple):
     """What became of the users of a job so far, in parts."""
 
@@ -117,12 +124,12 @@ async def create_bulk_job(on: Rollbook, by: Principal, asked: BulkJobCreate) -> 
         filters = chosen(asked.filter)
         if filters.group is not None:
             await check_group(on, by, filters.group)
-    targets = [Target(id) for id in dict.fromkeys(given(asked.ids, ()))]
+    targets = parted([[Target(id) for id in dict.fromkeys(given(asked.ids, ()))]])
     if filters is not None:
         targets = await on.read_aside(_matching, filters)
-    if asked.confirm_count not in (UNSET, len(targets)):
+    if asked.confirm_count not in (UNSET, targets.total):
         refuse(
-            "confirm_count", f"is {asked.confirm_count:,}, but {len(targets):,} users match now. Nothing was changed"
+            "confirm_count", f"is {asked.confirm_count:,}, but {targets.total:,} users match now. Nothing was changed"
         )
     options = {
         "role": given(asked.role),
@@ -141,14 +148,21 @@ def chosen(asked: BulkFilter) -> Filters:
     return filters if filters.kind is not None else filters._replace(kind=PERSON)
 
 
-async def _matching(queries: Queries, filters: Filters) -> list[Target]:
+def parted(some: Iterable[Sequence[Target]]) -> Chosen:
+    parts = [(each[at : at + PART]) for each in some for at in range(0, len(each), PART)]
+    return Chosen([bulk_jobs.text(part) for part in parts], sum(map(len, parts)))
+
+
+async def _matching(queries: Queries, filters: Filters) -> Chosen:
     """All users who match, as they are in one snapshot. Raises InvalidParameter."""
     query = Query(filters, limit=AT_ONCE, listed=True)
-    found: list[Target] = []
+    found = Chosen([], 0)
     while True:
         page = await user_list.read(queries, query)
-        found += [Target(row[1]) for row in page.rows]
-        if len(found) > MAX_USERS:
+        more = parted([[Target(row[1]) for row in page.rows]])
+        found.parts.extend(more.parts)
+        found = found._replace(total=found.total + more.total)
+        if found.total > MAX_USERS:
             refuse("filter", f"matches more than {MAX_USERS:,} users, the most that a job can have")
         if page.after is None:
             return found
@@ -171,7 +185,7 @@ def told(filters: Filters) -> dict[str, Any]:
 
 
 async def _add(
-    on: Rollbook, by: Principal, action: str, options: Mapping[str, Any], targets: Sequence[Target], undoes: str = ""
+    on: Rollbook, by: Principal, action: str, options: Mapping[str, Any], targets: Chosen, undoes: str = ""
 ) -> BulkJob:
     """Store a job: its users by the thousand, so that other writes wait for none of it, and last that it is whole."""
     new = BulkJob(
@@ -185,10 +199,10 @@ async def _add(
         created_at=clock.now(),
     )
     await on.db.write(_begin, new)
-    for start in range(0, len(targets), AT_ONCE):
-        some = [targets[at : at + PART] for at in range(start, min(start + AT_ONCE, len(targets)), PART)]
-        await on.db.write(bulk_jobs.add_parts, new.id, start // PART, some)
-    return await on.write(_start, new.id, len(targets))
+    step = AT_ONCE // PART
+    for start in range(0, len(targets.parts), step):
+        await on.db.write(bulk_jobs.add_parts, new.id, start, targets.parts[start : start + step])
+    return await on.write(_start, new.id, targets.total)
 
 
 async def _begin(tx: Tx, new: BulkJob) -> None:
@@ -226,20 +240,28 @@ async def undo_bulk_job(on: Rollbook, by: Principal, id: str) -> BulkJob:
         raise BadRequest("The job hasn’t ended. Cancel it first, or wait until it has.")
     _require(by, action)
     require_proof(by)
-    targets = [target async for target in _changed(on, undone.id)]
+    targets = await _changed(on, undone.id)
     options = bulk_jobs.options(undone) | {"filter": None}
     return await _add(on, by, action, options, targets, undone.id)
 
 
-async def _changed(on: Rollbook, id: str) -> AsyncGenerator[Target, None]:
+async def _changed(on: Rollbook, id: str) -> Chosen:
     """Users whom a job has changed, each with the role that they had."""
-    after = ""
+    after, found = "", Chosen([], 0)
     while parts := await on.read(bulk_jobs.done_parts, id, after, 10, "changed"):
         after = parts[-1].id
-        for part in parts:
-            for target, outcome in zip(part.targets, part.outcomes or (), strict=True):
-                if outcome is True or isinstance(outcome, str):
-                    yield Target(target.user_id, "" if outcome is True else outcome)
+        more = parted([*map(_changed_of, parts)])
+        found.parts.extend(more.parts)
+        found = found._replace(total=found.total + more.total)
+    return found
+
+
+def _changed_of(part: Part) -> list[Target]:
+    return [
+        Target(target.user_id, "" if outcome is True else outcome)
+        for target, outcome in zip(part.targets, part.outcomes or (), strict=True)
+        if outcome is True or isinstance(outcome, str)
+    ]
 
 
 async def list_bulk_jobs(on: Rollbook, by: Principal, asked: ListBulkJobs) -> list[BulkJob]:

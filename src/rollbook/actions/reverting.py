@@ -15,7 +15,7 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require, require_own
 from rollbook.actions.principal import Principal
 from rollbook.errors import InvalidParameter, NotFound, NotReversible, PreconditionFailed
-from rollbook.records import groups, users
+from rollbook.records import groups, rules, users
 from rollbook.records import keys as key_records
 from rollbook.records.events import Event
 from rollbook.records.reversals import CHANGED_SINCE, Kept, Reverted, changed_since, compared, decoded, keep
@@ -117,10 +117,13 @@ def _checked(found: Reverted) -> Reverted:
 async def _plan_user(queries: Queries, by: Principal, event: Event) -> Reverted:
     user = await users.get(queries, event.user_id)
     found = compared(event, users.public(user))
-    if "email_verified" in found.wanted:
-        found.wanted["email_verified"] = int(found.wanted["email_verified"])
     if "email" in found.wanted and user.id == by.user_id:
         keep(found, "email", "Your own email takes your password. Change it in your account settings.")
+    if "email_verified" in found.wanted:
+        found.wanted["email_verified"] = is_verified = int(found.wanted["email_verified"])
+        was = decoded(event.object) | decoded(event.before or "{}")
+        if is_verified and rules.email_key(found.wanted.get("email", user.email)) != rules.email_key(was["email"]):
+            keep(found, "email_verified", "What was verified was another email.")
     if found.wanted.get("status") == "invited":
         if user.status != "suspended":
             keep(found, "status", "They have set a password since, and can’t be invited again.")

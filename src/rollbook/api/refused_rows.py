@@ -14,7 +14,7 @@ from rollbook.records.import_rows import FileFacts, Raw
 PROBLEM = "problem"
 _MARK = b"\xef\xbb\xbf"
 """Without it, spreadsheets take UTF-8 for Windows-1252."""
-_NAMED = re.compile(r',?\s*"problem"\s*:\s*"(?:[^"\\]|\\.)*"\s*\}$')
+_problem = re.compile(r'"problem"\s*:\s*"(?:[^"\\]|\\.)*"\s*\}$').search
 
 Problem = tuple[Raw, str]
 """A record, and why it was refused."""
@@ -58,5 +58,7 @@ def _line(raw: str, why: str) -> bytes:
         is_object = False
     if not is_object:
         return msgspec.json.encode({"record": raw, PROBLEM: why}) + b"\n"
-    inner = _NAMED.sub("}", " ".join(raw.splitlines()).strip())[:-1].rstrip()
+    inner = " ".join(raw.splitlines()).strip()[:-1].rstrip()
+    if former := _problem(inner + "}"):
+        inner = inner[: former.start()].rstrip().removesuffix(",").rstrip()
     return f'{inner}{"" if inner == "{" else ","}"{PROBLEM}":{problem}}}\n'.encode()

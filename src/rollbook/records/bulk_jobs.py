@@ -175,9 +175,9 @@ async def add(tx: Tx, new: BulkJob) -> None:
     await tx.run(ADD, *new)
 
 
-async def add_parts(tx: Tx, id: str, number: int, parts: Iterable[Sequence[Target]]) -> None:
-    """Store users of a job, in parts from this number on."""
-    await tx.many(ADD_PART, [(_part_id(id, number + at), _text(part)) for at, part in enumerate(parts)])
+async def add_parts(tx: Tx, id: str, number: int, parts: Iterable[str]) -> None:
+    """Store users of a job, in parts from this number on, each as its `text`."""
+    await tx.many(ADD_PART, [(_part_id(id, number + at), part) for at, part in enumerate(parts)])
 
 
 async def start(tx: Tx, id: str, total: int) -> BulkJob | None:
@@ -299,7 +299,8 @@ def _part_id(job_id: str, number: int) -> str:
     return f"{job_id}/{number:06}"
 
 
-def _text(targets: Sequence[Target]) -> str:
+def text(targets: Sequence[Target]) -> str:
+    """A part as it is stored."""
     return " ".join([f"{id}={role}" if role else id for id, role in targets])
 
 

@@ -82,12 +82,18 @@ class Utf8(io.RawIOBase):
         if self._decoder is None:
             return part
         # Some bytes may be only the beginning of a character. None is left out at the end: it would be half a one.
-        while not (text := self._decoder.decode(part)) and part:
+        while not (text := self._decoded(self._decoder, part)) and part:
             part = self._source.read1(size)
             self._taken += len(part)
         if not part and self._decoder.getstate()[0]:
             raise InvalidParameter("The file ends in the middle of a character.")
         return text.encode("utf-8", "surrogateescape" if self._encoding == "windows-1252" else "surrogatepass")
+
+    def _decoded(self, decoder: codecs.IncrementalDecoder, part: bytes) -> str:
+        try:
+            return decoder.decode(part)
+        except UnicodeDecodeError:
+            raise InvalidParameter(f"The file is damaged: not all of it is {self._encoding.upper()}.") from None
 
     def _decide(self, part: bytes) -> bytes:
         found = _NOT_ASCII.search(part)
