@@ -10,8 +10,6 @@
   };
 
   root.classList.add("js");
-  // Times that are typed and plots are in this zone from the next page on.
-  document.cookie = `rollbook-zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; Path=/; Max-Age=86400; SameSite=Lax`;
   const chosen = kept("theme");
   if (chosen === "light" || chosen === "dark") root.dataset.theme = chosen;
 
@@ -366,6 +364,8 @@
     const session = new BroadcastChannel("session");
     if (location.pathname === "/account/sign-in") session.postMessage("ended");
     else if (document.querySelector('form[action="/account/sign-out"]')) session.onmessage = () => location.reload();
+    // From the next page on, times that are typed and plots are in this zone. Only people who are signed in see any.
+    if (document.getElementById("my-menu")) document.cookie = `rollbook-zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; Path=/; Max-Age=2592000; SameSite=Lax`;
     live = document.createElement("div");
     live.className = "visually-hidden";
     live.setAttribute("role", "status");
