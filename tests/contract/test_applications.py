@@ -322,8 +322,10 @@ def test_identity_providers_do_not_see_applications(server: Server, http: httpx2
         shown = idp.get(f"/scim/v2/Groups/{group}").json()
         assert [each["value"] for each in shown["members"]] == [person["id"]]
         # The provider's word on who the members are is about persons.
-        everyone = {"op": "replace", "path": "members", "value": []}
-        idp.patch(f"/scim/v2/Groups/{group}", json=patch | {"Operations": [everyone]})
+        other, at_group = application(http), f"/scim/v2/Groups/{group}"
+        for op, value in (("add", [{"value": other["id"]}]), ("replace", []), ("remove", [{"value": shop["id"]}])):
+            operation = {"op": op, "path": "members", "value": value}
+            idp.patch(at_group, json=patch | {"Operations": [operation]})
         assert [each["user_id"] for each in http.get(f"/v1/groups/{group}/members").json()] == [shop["id"]]
 
 

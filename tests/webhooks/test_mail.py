@@ -79,17 +79,19 @@ def test_a_new_key_is_told_to_its_user(http: httpx2.Client, mail: MailServer, us
         assert trace not in found.html, "a mail loads nothing, and tells no one that it was read"
 
 
-def test_people_who_have_not_joined_yet_or_are_suspended_get_no_notice(
+def test_people_who_have_not_joined_yet_or_are_suspended_get_no_notice_and_applications_no_mail_at_all(
     http: httpx2.Client, mail: MailServer, user: dict[str, Any]
 ) -> None:
     fields = {"name": "Ada", "email": f"ada-{user['email']}", "status": "invited"}
     invited = http.post("/v1/users", json=fields).json()
     suspended = new_user(http)
     http.patch(f"/v1/users/{suspended['id']}", json={"status": "suspended"}).raise_for_status()
-    for each in (invited, suspended, user):
+    program = {"kind": "application", "name": "Shop", "email": f"shop-{user['email']}"}
+    shop = http.post("/v1/users", json=program).json()
+    for each in (invited, suspended, shop, user):
         add_key(http, each)
     mail.wait_for_mail(user["email"])
-    assert not mail.to(invited["email"]) and not mail.to(suspended["email"])
+    assert not any(mail.to(each["email"]) for each in (invited, suspended, shop))
 
 
 def test_a_changed_email_is_told_to_the_old_one(http: httpx2.Client, mail: MailServer, user: dict[str, Any]) -> None:

@@ -39,14 +39,14 @@ async fn main() {
         let ids = var("IDS").unwrap().split(',').map(String::from).collect();
         let (sort, fields) = (Some(vec!["-name".into()]), Some(vec!["role".into(), "status".into()]));
         let page = users_api::list_users(
-            on, None, None, Some(ids), None, None, None, None, None, None, None, sort, Some(2), Some(offset), None, fields, None, None,
+            on, None, None, Some(ids), None, None, None, None, None, None, None, None, sort, Some(2), Some(offset), None, fields, None, None,
         ).await.unwrap();
         pages.push(page.into_iter().map(|user| json!([user.name, user.role])).collect::<Vec<_>>());
     }
 
     let new = users_api::create_user(on, user(&email), None, None).await.unwrap();
     let id = new.id.as_str();
-    let whole = users_api::get_user(on, id, None, None).await.unwrap();
+    let whole = users_api::get_user(on, id, None, None, None).await.unwrap();
     let metadata = Some(Some([("plan".to_string(), json!("pro"))].into()));
     let patch = UserPatch { name: Some("Alan".into()), metadata, ..UserPatch::new() };
     let changed = users_api::patch_user(on, id, patch, Some(vec!["role".into(), "metadata".into()]), None).await.unwrap();
@@ -78,7 +78,7 @@ async fn main() {
 
     let invalid = refused(users_api::create_user(on, user("nobody"), None, None).await);
     users_api::delete_user(on, id, None, None).await.unwrap();
-    let gone = refused(users_api::get_user(on, id, None, None).await);
+    let gone = refused(users_api::get_user(on, id, None, None, None).await);
     println!("{}", json!({
         "pages": pages,
         "created": [new.name, new.email == email, whole.role, whole.status, whole.metadata, whole.external_id.flatten()],
