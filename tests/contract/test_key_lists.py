@@ -31,8 +31,8 @@ def test_keys_are_found_by_name_id_and_beginning_whether_they_work_or_not(http: 
     make(http, name="billing of someone else")
     http.delete(f"/v1/keys/{old['id']}")
     assert names(http, user, q="bill") == ["Billing"]
-    assert names(http, user, q="xport") == ["ÉXPORTS", "old export"]
-    assert names(http, user, q="éxp") == ["ÉXPORTS"]
+    assert names(http, user, q="export") == names(http, user, q="éxp") == ["ÉXPORTS", "old export"]
+    assert names(http, user, q="exports") == ["ÉXPORTS"]
     assert (
         names(http, user, q=billing["id"])
         == names(http, user, q=billing["id"][:-2] + billing["id"][-2:])

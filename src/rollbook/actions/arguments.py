@@ -1207,7 +1207,7 @@ class ListKeys(Query):
     q: (
         Annotated[
             SearchText,
-            says("Search: part of the name, ignoring case, or the beginning of the ID or of the key."),
+            says("Search: part of the name, ignoring case and accents, or the beginning of the ID or of the key."),
         ]
         | None
     ) = None

@@ -22,6 +22,7 @@ from rollbook.errors import InsufficientScope, KeyLimitReached, NotFound
 from rollbook.records import events, keys, users
 from rollbook.records.keys import Key, KeyLine, KeyName
 from rollbook.records.rules import fold
+from rollbook.records.user_search import folding
 from rollbook.records.users import User
 from rollbook.storage.database import Queries, Tx
 
@@ -81,8 +82,8 @@ async def _listed(queries: Queries, user_id: str, states: Sequence[bool], asked:
     if False in states:
         lines += await keys.ended_lines(queries, user_id, MAX_ENDED_LISTED)
     if asked.q is not None:
-        wanted, part = str(asked.q), fold(asked.q)
-        lines = [line for line in lines if part in fold(line.name) or _is_called(line, wanted)]
+        wanted, spellings = str(asked.q), folding.spellings(asked.q)
+        lines = [line for line in lines if _is_named(line, spellings) or _is_called(line, wanted)]
     column = asked.sort.removeprefix("-")
     lines.sort(key=_ORDERS[column], reverse=asked.sort != column)
     ids = [line.id for line in lines[asked.offset : asked.offset + asked.limit]]
@@ -94,6 +95,11 @@ _ORDERS: dict[str, Callable[[KeyLine], tuple[Any, ...]]] = {
     "name": lambda line: (fold(line.name), line.id),
     "last_used_at": lambda line: (line.last_used_at or 0, line.id),
 }
+
+
+def _is_named(line: KeyLine, spellings: Sequence[str]) -> bool:
+    text = folding.searched_text(line.name, "")
+    return any(spelling in text for spelling in spellings)
 
 
 def _is_called(line: KeyLine, text: str) -> bool:

@@ -2916,7 +2916,7 @@ export const properties: INodeProperties[] = [
 				name: "q",
 				default: "",
 				type: "string",
-				description: "Search: part of the name, ignoring case, or the beginning of the ID or of the key",
+				description: "Search: part of the name, ignoring case and accents, or the beginning of the ID or of the key",
 				routing: {
 					send: {
 						type: "query",

@@ -7,7 +7,7 @@ import type { Key, KeyCreate, KeyRotation, KeyUpdate, PasswordProof } from "./ty
 export interface KeyListParams {
   /** ID of the user whose keys to list. Default: yourself. */
   user?: string | undefined;
-  /** Search: part of the name, ignoring case, or the beginning of the ID or of the key. */
+  /** Search: part of the name, ignoring case and accents, or the beginning of the ID or of the key. */
   q?: string | undefined;
   /** Order. Prefix with `-` for descending order. Keys that were never used are used the longest ago. */
   sort?: "-created_at" | "-last_used_at" | "-name" | "created_at" | "last_used_at" | "name" | (string & {}) | undefined;

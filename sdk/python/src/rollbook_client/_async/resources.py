@@ -1692,8 +1692,8 @@ class AsyncKeys(AsyncResource):
 
         Args:
             user: ID of the user whose keys to list. Default: yourself. At most 40 characters.
-            q: Search: part of the name, ignoring case, or the beginning of the ID or of the key. At most 255
-                characters.
+            q: Search: part of the name, ignoring case and accents, or the beginning of the ID or of the key. At
+                most 255 characters.
             sort: Order. Prefix with `-` for descending order. Keys that were never used are used the longest
                 ago. One of `-created_at`, `-last_used_at`, `-name`, `created_at`, `last_used_at`, `name`.
                 Default: created_at.
