@@ -99,6 +99,13 @@ def test_null_instead_of_a_tokens_data_and_a_replays_types_is_their_default(
 
 
 @once
+def test_null_instead_of_the_users_and_metadata_of_a_bulk_job_counts_as_leaving_them_out(http: Client) -> None:
+    whom = {"email": "nobody@example.com"}
+    job = http.post("/v1/bulk-jobs", json={"action": "suspend", "filter": whom, "ids": None, "metadata": None})
+    assert (job.status_code, job.json()["total"]) == (201, 0), job.text
+
+
+@once
 def test_null_is_no_list_where_one_is_required(http: Client) -> None:
     refused(http.post("/v1/users/bulk", json={"operations": None}), 400, "invalid_parameter", param="operations")
 
@@ -110,6 +117,7 @@ def test_the_tests_above_are_about_every_body_with_a_list_or_an_object() -> None
         "UserCreate": {"metadata"},
         "UserUpdate": {"metadata"},
         "UserPatch": {"metadata"},
+        "BulkJobCreate": {"ids", "metadata"},
         "GroupCreate": {"metadata"},
         "GroupUpdate": {"metadata"},
         "GroupPatch": {"metadata"},

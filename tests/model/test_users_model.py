@@ -22,6 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from rollbook.records.user_search import folding
 from rollbook.roles import is_promotion
 from tests.callers import Answer, Connection, events, pages
 from tests.harness import OWNER_EMAIL, Server
@@ -307,10 +308,15 @@ class Users(RuleBasedStateMachine):
         q = folded(text)
         if (user["external_id"] or "").startswith(text) or (len(q) > 5 and user["id"].startswith(q)):
             return True
+        spellings, texts = folding.spellings(text), folding.searched_text(user["name"], user["email"]).split("\n")
         if len(q) > 2:
-            return q in folded(user["name"]) or q in folded(user["email"])
-        texts = [folded(user[each]) for each in ("name", "email")]
-        return any(text.startswith(q, word.start()) for text in texts for word in WORD.finditer(text))
+            return any(spelling in text for spelling in spellings for text in texts)
+        return any(
+            text.startswith(spelling, word.start())
+            for spelling in spellings
+            for text in texts
+            for word in WORD.finditer(text)
+        )
 
     def _expected(self, filters: dict[str, str], order: str) -> list[User]:
         owner = self.http.call("GET", "/v1/users/me").json

@@ -70,8 +70,8 @@ def test_a_file_to_import_does_not_move_a_terminal(server: Server, tmp_path: Pat
         json.dumps({"name": "A", "email": "import@example.com", ESCAPES: 1}, ensure_ascii=False), encoding="utf-8"
     )
     done = server.rollbook("users", "import", str(file), "--data", str(server.data), check=False)
-    assert done.returncode == 1 and "Field 3" in done.stderr, "by number: nothing of the file is repeated"
-    assert "2J" not in done.stdout + done.stderr
+    assert done.returncode == 1 and "Field 3" in done.stderr, "a refusal names it by number"
+    assert "2J" in done.stderr, "but what became of each column is said by its name"
     assert not UNSEEN & set(done.stdout + done.stderr)
 
 
