@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -379,6 +380,30 @@ def test_columns_without_a_field_are_numbered_in_the_error_and_named_at_the_impo
     for target in ("null", ""):
         left_out = rollbook(*command, "--map", f"Secret plan={target}", "--json", cwd=tmp_path)
         assert left_out.returncode == 0 and json.loads(left_out.stdout)["refused"] == 0, left_out.stderr
+
+
+@once
+@pytest.mark.parametrize("on_server", [False, True])
+def test_columns_are_said_and_refused_records_written_to_be_fixed(tmp_path: Path, on_server: bool) -> None:
+    """Each value stands in that file, and nowhere else."""
+    value = "no-address-of-anyone"
+    (tmp_path / "p.csv").write_text(f"Mail,name,Plan,Notes\n{value},Zoë,pro,n\na@example.com,Ann,,\n")
+    options = ("--map", "Mail=email", "--map", "Plan=metadata.plan", "--map", "Notes=", "--refused", "fix.csv")
+    with running(tmp_path / "server") if on_server else nullcontext() as server:
+        place = ("--url", server.url, "--key", server.key) if server else ("--data", "data")
+        done = rollbook("users", "import", "p.csv", *options, *place, cwd=tmp_path)
+        assert done.returncode == 1 and value not in done.stdout + done.stderr
+        columns = (
+            "Mail   mapped to email\nname   kept as name\nPlan   mapped to metadata.plan\nNotes  ignored: Left out by"
+        )
+        assert columns in done.stderr and done.stderr.splitlines()[-1].startswith("1 user added, 1 record refused")
+        fixed = (tmp_path / "fix.csv").read_text(encoding="utf-8-sig")
+        assert fixed.splitlines()[0] == "Mail,name,Plan,Notes,problem" and f"{value},Zoë,pro,n,An email" in fixed
+        assert (tmp_path / "fix.csv").stat().st_mode & 0o077 == 0
+        (tmp_path / "fix.csv").write_text(fixed.replace(value, "zoe@example.com"))
+        again = rollbook("users", "import", "fix.csv", *options, "--json", *place, cwd=tmp_path)
+        summary = json.loads(again.stdout)
+        assert (again.returncode, summary["added"], summary["columns"][-1]["name"]) == (0, 1, "problem")
 
 
 class Interrupted:

@@ -479,7 +479,8 @@ def test_a_table_is_imported_by_the_commands_of_the_page(page: str, server: Serv
         assert done.returncode == 0, done.stderr
         said.append(done.stderr)
     # The first command is a dry run; what follows the import finds the user there.
-    assert [each for each in said if each.startswith("1 user added, 0 records refused")]
+    assert [each for each in said if each.splitlines()[-1].startswith("1 user added, 0 records refused")]
+    assert all(column in said[0] for column in ("name", "email")) and "kept as name" in said[0]
 
 
 # ---- backups
