@@ -489,6 +489,8 @@ def test_all_users_that_match_are_changed_and_no_others(
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Change the role of {MANY} users to viewer")
     assert http.get("/v1/users/count?q=crowd&role=viewer").json()["count"] == MANY
     assert stored(http, later)["role"] == "member", "who was not counted is not changed"
+    page.goto("/admin/events?type=bulk_job.finished")
+    expect(page.locator("tbody tr").first).to_contain_text(f"role: {MANY} changed")
     http.delete(f"/v1/users/{later['id']}")
     page.goto("/admin/users?q=crowd")
     page.locator("#users tbody [name=id]").first.check()

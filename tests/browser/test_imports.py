@@ -159,6 +159,7 @@ def test_a_wrong_file_is_named_as_soon_as_it_is_chosen(open_page: Callable[..., 
         expect(page.locator("#preview")).to_contain_text(sentence)
         page.get_by_role("button", name="Import now").click()
         expect(page.locator("#result")).to_contain_text(sentence)
+        expect(page.get_by_role("alert")).to_have_count(1)
     assert axe(page) == []
     page.get_by_label("Where the file comes from").select_option("keycloak")
     expect(page.locator("#preview")).to_contain_text("createdTimestamp")

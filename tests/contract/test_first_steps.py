@@ -34,7 +34,7 @@ def test_a_new_server_shows_what_to_do_first_until_it_is_done(tmp_path: Path) ->
     ):
         empty = owner.get("/admin").text
         assert "0 of 4 done" in empty and "<svg" not in empty.split("<main", 1)[1].split("</main", 1)[0]
-        for path in ("/admin/users/new", "/account/keys/new", "/account/requests", "/docs/integrations"):
+        for path in ("/admin/users/new", "/admin/applications/new", "/admin/requests", "/docs/integrations"):
             assert f'<li><div><a href="{path}"' in empty and owner.get(path).status_code == 200
         user = new_user(http)
         until(owner, ["Create a user", "See a request"])
@@ -44,14 +44,16 @@ def test_a_new_server_shows_what_to_do_first_until_it_is_done(tmp_path: Path) ->
             new_key(http)
         assert done(owner) == ["Create a user", "See a request"]
         assert 'class="plot' in owner.get("/admin").text
-        key = new_key(http, scopes=["users:read"])
-        until(owner, ["Create a user", "Create an API key for one application", "See a request"])
+        application = http.post("/v1/users", json={"kind": "application", "name": "Shop"}).json()["id"]
+        assert done(owner) == ["Create a user", "See a request"], "it has no key yet"
+        key = new_key(http, user_id=application)
+        until(owner, ["Create a user", "Connect an application", "See a request"])
         with signed_in(server) as elsewhere:
             answer = elsewhere.post("/admin/first-steps/dismiss")
             assert (answer.status_code, answer.headers["location"]) == (303, "/admin")
             assert "First steps" not in elsewhere.get("/admin").text
             assert "First steps" in owner.get("/admin").text, "another browser is asked by itself"
-        with server.http(key) as application:
-            application.get("/v1/users")
+        with server.http(key) as shop:
+            shop.get("/v1/users/me")
         until(owner, [])
         assert "First steps" not in owner.get("/admin").text

@@ -166,8 +166,10 @@ def test_an_update_is_put_back_but_for_what_has_changed_since(http: httpx2.Clien
 
 
 def test_suspension_is_lifted_and_deletion_restored_and_both_again(http: httpx2.Client) -> None:
-    for status in ("active", "invited"):
-        id = new_user(http)["id"] if status == "active" else invited(http)
+    fields = {"name": "Paul", "email": f"{ids.new('p')}@example.com"}
+    made = http.post("/v1/users/bulk", json={"operations": [{"op": "create", **fields}]}).json()
+    without_password = made["results"][0]["user"]["id"]
+    for id, status in ((new_user(http)["id"], "active"), (invited(http), "invited"), (without_password, "active")):
         http.post(f"/v1/users/{id}/suspend")
         assert reverted(http, of(http, id, "user.suspended")) == ({"status": status}, [])
         assert read(http, id)["status"] == status

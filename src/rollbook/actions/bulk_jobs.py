@@ -225,10 +225,10 @@ async def _start(tx: Tx, id: str, total: int) -> BulkJob:
 async def undo_bulk_job(on: Rollbook, by: Principal, id: str) -> BulkJob:
     """Undo a bulk job
 
-    Creates a job that puts back what this one changed: who was suspended is activated, who was activated is suspended,
-    who was deleted is restored, who got a role gets the one they had, and keys of the metadata get back their values.
-    Whoever was changed in the same way since is left alone, and refused with the code `changed_since` or
-    `not_reversible`. Jobs of other actions can't be undone.
+    Creates a job that puts back what this one changed: who was suspended is active or invited again, as they were, who
+    was activated is suspended, who was deleted is restored, who got a role gets the one they had, and keys of the
+    metadata get back their values. Whoever was changed in the same way since is left alone, and refused with the code
+    `changed_since` or `not_reversible`. Jobs of other actions can't be undone.
     """
     undone = await get_bulk_job(on, by, id)
     action = UNDONE_BY.get(undone.action)
@@ -377,8 +377,11 @@ async def run_part(on: Rollbook, id: str) -> None:
         patch = MetadataPatch(bulk_jobs.metadata_patch(job)) if job.action == "metadata" else None
         operations = [_operation(by, job.action, asked, patch, target, people) for target in part.targets]
         plans = [await bulk.plan(planning, by, operation) for operation in operations]
-        if job.action == "metadata" and job.undoes is not None:
-            plans = [bulk.Plan(_revert, (on, by, target.user_id, job.undoes)) for target in part.targets]
+        if job.undoes is not None and (type := _REVERTED.get(job.action)):
+            plans = [
+                bulk.Plan(_revert, (on, by, target.user_id, job.undoes, type, plan))
+                for target, plan in zip(part.targets, plans, strict=True)
+            ]
         await on.db.write(_do, on, by, job, part, plans)
     except ApiError as problem:
         if problem.status >= 500:
@@ -399,6 +402,10 @@ async def _caller(on: Rollbook, job: BulkJob) -> Principal:
     if job.action == "role" and job.undoes is None:
         may_grant(by, bulk_jobs.options(job)["role"])
     return by
+
+
+_REVERTED = {"metadata": "user.updated", "activate": "user.suspended"}
+"""Events that jobs which undo others put back, by their action: they know what was before."""
 
 
 def _require(by: Principal, action: str) -> None:
@@ -459,11 +466,18 @@ async def _do(tx: Tx, on: Rollbook, by: Principal, job: BulkJob, part: Part, pla
     await bulk_jobs.advance(tx, job, part, outcomes, sealed)
 
 
-async def _revert(tx: Tx, on: Rollbook, by: Principal, user_id: str, job_id: str) -> User:
-    """Put back the metadata that a job has changed. Raises NotReversible, and what the change by hand does."""
-    event = await events.of_request(tx, user_id, job_id, "user.updated")
-    if event is None:
+async def _revert(
+    tx: Tx, on: Rollbook, by: Principal, user_id: str, job_id: str, type: str, by_hand: Plan | ApiError
+) -> Any:
+    """Put back the metadata or status that a job has changed. Raises NotReversible, and what the change by hand does,
+    which also ends suspensions that the event log no longer has."""
+    event = await events.of_request(tx, user_id, job_id, type)
+    if event is None and type == "user.updated":
         raise NotReversible("The event log no longer has what the metadata was.")
+    if isinstance(by_hand, ApiError):
+        raise by_hand
+    if event is None:
+        return await by_hand.fn(tx, *by_hand.args)
     await reverting.revert_in(tx, on, by, event)
     return await users.get(tx, user_id)
 

@@ -133,7 +133,8 @@ async def _plan_user(queries: Queries, by: Principal, event: Event) -> Reverted:
 
 
 async def _change_user(tx: Tx, on: Rollbook, by: Principal, found: Reverted) -> None:
-    await user_actions.change(tx, by, await users.get(tx, found.event.user_id), found.wanted)
+    was_active = bool(found.event.before) and decoded(found.event.before).get("status") == "active"
+    await user_actions.change(tx, by, await users.get(tx, found.event.user_id), found.wanted, is_undo=was_active)
 
 
 async def _plan_restoration(queries: Queries, by: Principal, event: Event) -> Reverted:

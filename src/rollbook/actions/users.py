@@ -356,12 +356,15 @@ async def change(
     wanted: Mapping[str, Any],
     versions: frozenset[int] | None = None,
     patch: str | None = None,
+    is_undo: bool = False,
 ) -> User:
-    """The same of a user who was read in this transaction, after `users.take_turns` where their status may change."""
+    """The same of a user who was read in this transaction, after `users.take_turns` where their status may change.
+    `is_undo`: whom it activates becomes active as they were, also those who never had a password."""
     may_touch(by, user.role)
     if patch is not None:
         wanted = {**wanted, "metadata": patched(user.metadata, patch)}
-    if wanted.get("status") not in (None, "suspended", user.status) and reaches_all(by, "users:write"):
+    is_activated = wanted.get("status") not in (None, "suspended", user.status)
+    if is_activated and not is_undo and reaches_all(by, "users:write"):
         wanted = with_status(wanted, user, await users.password_hash(tx, user.id) is not None)
     change = plan(by, user, wanted)
     check_version(user.version, versions)

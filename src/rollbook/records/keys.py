@@ -148,6 +148,10 @@ WORKING_LINES, ENDED_LINES = f"SELECT {_LINE} {_WORKING}", f"SELECT {_LINE} {_EN
 _ANY = "EXISTS (SELECT 1 FROM keys WHERE user_id = ? AND {})"
 _NARROW, _USED = "scopes IS NOT NULL", "last_used_at IS NOT NULL"
 MILESTONES = f"SELECT {_ANY.format(_NARROW)}, {_ANY.format(_USED)}, {_ANY.format(f'{_NARROW} AND {_USED}')}"
+_OF_APPLICATIONS = """
+    EXISTS (SELECT 1 FROM (SELECT id FROM users WHERE kind = 'application' ORDER BY seq LIMIT 100) AS few
+      JOIN keys ON keys.user_id = few.id WHERE {})"""
+MILESTONES_OF_APPLICATIONS = f"SELECT {_OF_APPLICATIONS.format('true')}, {_OF_APPLICATIONS.format(_USED)}"
 MAX_NAMES = 100
 """IDs whose names one statement reads."""
 NAMES_OF_ALL = f"SELECT id, name, last_four FROM keys WHERE id IN ({', '.join('?' * MAX_NAMES)})"
@@ -244,9 +248,12 @@ async def of_scim(queries: Queries, limit: int) -> list[Key]:
 
 
 async def milestones(queries: Queries, user_id: str) -> Milestones:
-    row = await queries.one(MILESTONES, user_id, user_id, user_id)
-    assert row is not None  # it has no FROM
-    return Milestones(*map(bool, row))
+    """Those of a user, whose applications count as keys with scopes of their own."""
+    own = await queries.one(MILESTONES, user_id, user_id, user_id)
+    of_applications = await queries.one(MILESTONES_OF_APPLICATIONS)
+    assert own is not None and of_applications is not None  # they have no FROM
+    (narrow, used, used_narrow), (given, called) = own, of_applications
+    return Milestones(bool(narrow or given), bool(used or called), bool(used_narrow or called))
 
 
 async def working(queries: Queries, user_id: str, limit: int, offset: int) -> list[Key]:

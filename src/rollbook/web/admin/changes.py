@@ -18,6 +18,9 @@ from rollbook.storage.database import Queries
 UNSHOWN = ("updated_at", "last_sign_in_at")
 """Fields that change with every change and say nothing by themselves."""
 
+COUNTS = {"import.finished": ("added", "updated", "refused"), "bulk_job.finished": ("changed", "refused")}
+"""Of what changes many users, the numbers that its line names."""
+
 _json = msgspec.json.Decoder().decode
 _raw_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -39,7 +42,7 @@ class EventInWords(NamedTuple):
     key: str | None
     """The name of the API key that it was done with."""
     about: str
-    """The key, group, session, webhook or limit that it is about."""
+    """The key, group, session, webhook or limit that it is about; of imports and bulk jobs, what they did."""
     fields: list[Field]
 
 
@@ -140,6 +143,10 @@ def _about(type: str, object: dict[str, Any]) -> str:
         return f"{name} ({role})" if role else str(name)
     if type.startswith("webhook."):
         return " ".join(str(object.get(name) or "") for name in ("description", "url")).strip()
+    if type in COUNTS:
+        what = str(object.get("action", "")).replace("_", " ")
+        counts = [f"{object[name]:,} {name}" for name in COUNTS[type] if object.get(name)] or ["nothing changed"]
+        return f"{what}: {', '.join(counts)}" if what else ", ".join(counts)
     if type == "limit.exceeded":
         window = str(object.get("window", ""))
         return (

@@ -9,6 +9,7 @@ from rollbook.actions import keys
 from rollbook.errors import NotFound
 from rollbook.records.keys import Key, KeyName
 from rollbook.records.users import User
+from rollbook.roles import APPLICATION
 from rollbook.web.page_request import PageRequest
 
 
@@ -29,7 +30,8 @@ def mine(page: PageRequest) -> Holder:
 
 def theirs(user: User) -> Holder:
     base = f"/admin/users/{user.id}"
-    return Holder(user, f"{base}/keys", "admin/users", f"{base}/requests", False)
+    section = "admin/applications" if user.kind == APPLICATION else "admin/users"
+    return Holder(user, f"{base}/keys", section, f"{base}/requests", False)
 
 
 async def find(page: PageRequest, holder: Holder, id: str) -> Key:

@@ -43,6 +43,7 @@
     upload.upload.addEventListener("progress", (event) => { sending.querySelector("progress").value = event.loaded / (event.total || 1); });
     upload.addEventListener("loadend", ended);
     result.replaceChildren();
+    preview.querySelector(":scope > [role=alert]")?.remove(); // what is said about the file next says it again
     sending.hidden = false;
     upload.send(fields(file.files[0]));
   }

@@ -931,10 +931,11 @@ class BulkJobs(Resource):
     def undo(self, job_id: str, *, idempotency_key: str | None = None) -> BulkJob:
         """Undo a bulk job.
 
-        Creates a job that puts back what this one changed: who was suspended is activated, who was activated is
-        suspended, who was deleted is restored, who got a role gets the one they had, and keys of the metadata
-        get back their values. Whoever was changed in the same way since is left alone, and refused with the
-        code `changed_since` or `not_reversible`. Jobs of other actions can't be undone.
+        Creates a job that puts back what this one changed: who was suspended is active or invited again, as
+        they were, who was activated is suspended, who was deleted is restored, who got a role gets the one they
+        had, and keys of the metadata get back their values. Whoever was changed in the same way since is left
+        alone, and refused with the code `changed_since` or `not_reversible`. Jobs of other actions can't be
+        undone.
 
         Scope: `users:write`.
 
