@@ -16,6 +16,7 @@ import pytest
 from rollbook.actions.arguments import ImportOptions
 from rollbook.actions.import_sources import SYSTEMS
 from rollbook.errors import InvalidParameter
+from rollbook.sources import file_kinds
 from rollbook.sources.reading import Reading, Record, preview
 from tests.sources import test_frameworks as frameworks
 from tests.sources import test_identity_providers as providers
@@ -70,6 +71,12 @@ def test_damaged_utf_32_is_refused_in_words() -> None:
     data = TABLE.encode("utf-32")
     with pytest.raises(InvalidParameter, match="not all of it is UTF-32"):
         list(opened(data[:-8] + b"\xff" * 4 + data[-4:]))
+
+
+@pytest.mark.parametrize("begin", ["# " * 200, "<!---->" * 200], ids=["comments", "comments of HTML"])
+def test_what_a_file_is_shows_however_often_it_could_go_on(begin: str) -> None:
+    """Ways to part them double with each."""
+    file_kinds.refuse_text(f"{begin}x\n".encode(), is_whole=True)
 
 
 def zipped(*members: str) -> bytes:

@@ -23,9 +23,11 @@ _ZIPPED = (
     (b"word/", "a Word document", "Export the users as CSV or JSON instead"),
     (b"Index/", "a Numbers spreadsheet", _SHEET),
 )
-_PAGE = re.compile(rb"\s*(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
+_PAGE = re.compile(
+    rb"\s*(?:<!--(?:(?!-->).){0,2000}-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
+)
 _XML = re.compile(rb"\s*<(?:\?xml|[A-Za-z][\w:.-]*[\s/>])")
-_LDIF = re.compile(rb"\s*(?:version: *1\s+)?(?:#[^\n]*\s+)*dn:[: ]")
+_LDIF = re.compile(rb"\s*(?:version: *1\s+)?(?:#[^\n]*\n\s*)*dn:[: ]")
 _SQL = re.compile(
     rb"--[ \r\n]|/\*|INSERT INTO |(?:CREATE|DROP) (?:TABLE|DATABASE|SCHEMA) |(?:BEGIN|START) TRANSACTION"
     rb"|PRAGMA \w+=|SET \S+ *="
