@@ -80,7 +80,7 @@ def prepare(settings: Settings, environment: Mapping[str, str] = os.environ) -> 
 
 
 def _found(on: Rollbook, owner: Owner, environment: Mapping[str, str]) -> FirstStart:
-    """What there is already."""
+    """The start of a server that has an owner already."""
     has_key = bool(on.db.read_now(keys.count_live, owner.id, 1))
     remark, needs_password = _remark(on.db, environment), _needs_password(on.settings, owner)
     return FirstStart(owner.email, False, None, remark, None, needs_password, has_key)

@@ -41,7 +41,7 @@ NARROWED = ("keys", "sessions", "requests", "webhooks")
 # How long a worker may go on without asking whether a key was revoked elsewhere, in microseconds.
 FRESH = clock.SECOND // 4
 # Callers a worker caches. When the cache is full, it is cleared.
-MOST_CALLERS = 50_000
+MAX_CALLERS = 50_000
 
 
 class Accepted(NamedTuple):
@@ -150,7 +150,7 @@ class Gate:
         holder = await key_records.holder(self._db, key_format.digest(key_format.from_header(header)))
         if holder is None:
             raise InvalidKey()
-        if len(callers) >= MOST_CALLERS:
+        if len(callers) >= MAX_CALLERS:
             callers.clear()
         caller = callers[header] = Caller(
             holder, self._policy.limit_of_key(holder.kind, holder.role, holder.user_limit)

@@ -1468,7 +1468,7 @@ class ImportOptions(Query):
 
 
 class BulkJobCreate(Body, kw_only=True):
-    """What to change, and of which users: either a `filter` or `ids`."""
+    """The change, and its users: either a `filter` or `ids`."""
 
     action: Annotated[
         BulkAction,

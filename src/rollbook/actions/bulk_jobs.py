@@ -75,7 +75,7 @@ _EVENTS = {
 
 
 class UserResult(NamedTuple):
-    """What became of one user of a job."""
+    """The result of a job for one user."""
 
     user_id: str
     name: str
@@ -92,7 +92,7 @@ class Chosen(NamedTuple):
 
 
 class Results(NamedTuple):
-    """What became of the users of a job so far, in parts."""
+    """Results for the users of a job who are done, in parts."""
 
     job: BulkJob
     format: str
@@ -394,7 +394,7 @@ async def fail(on: Rollbook, by: Actor, id: str, problem: ApiError) -> None:
 
 
 async def _caller(on: Rollbook, job: BulkJob) -> Principal:
-    """Whoever created the job, if they could do so now. Raises Unauthorized, Forbidden, NotFound."""
+    """The creator of the job, if they could still create it. Raises Unauthorized, Forbidden, NotFound."""
     by = cli_job(job.id)
     if job.user_id:
         by = await on.read(for_job, job.user_id, job.key_id, job.address, job.id)
@@ -483,7 +483,7 @@ async def _revert(
 
 
 async def _changed_since(tx: Tx, job: BulkJob, target: Target, now: Known | None) -> ApiError | None:
-    """Why a user is not put back: since the job that is undone, somebody else has changed the same."""
+    """The refusal of users whom somebody else has changed in the same way since the job that is undone."""
     if job.undoes is None:
         return None
     if job.action == "role":

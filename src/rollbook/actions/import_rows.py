@@ -1,4 +1,4 @@
-"""What whoever started an import, and no one else, may see of its file: what becomes of each column, and the records
+"""The part of an import's file that only its starter may see: what becomes of each column, and the records
 that were refused, as they were."""
 
 from __future__ import annotations

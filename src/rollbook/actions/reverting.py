@@ -1,4 +1,4 @@
-"""What an event changed, put back as it was before: by the same rules as the change by hand, and only where nobody has
+"""Reverts events: puts back what an event changed, by the same rules as the change by hand, and only where nobody has
 changed it since."""
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rollbook.records.webhooks import in_events
 from rollbook.roles import DELETED, Scope
 from rollbook.storage.database import Queries, Tx
 
-MOST_RACES = 3
+MAX_RACES = 3
 
 GONE = "What this event is about no longer exists."
 CHANGES_NOTHING = "This event changed nothing that can be put back."
@@ -48,7 +48,7 @@ REASONS = {
 
 
 class _Way(NamedTuple):
-    """How events of a type are undone."""
+    """The way in which events of a type are undone."""
 
     scope: Scope
     """Scope that the change by hand takes."""
@@ -200,7 +200,7 @@ async def _change_member(tx: Tx, on: Rollbook, by: Principal, found: Reverted) -
 async def _revert_by_action(on: Rollbook, by: Principal, event: Event, dry_run: bool) -> Reverted:
     """By the action that changes one, which does more than one transaction can. It notices a change in between."""
     way, id = _ACTIONS[event.type], decoded(event.object)["id"]
-    for left in range(MOST_RACES, -1, -1):
+    for left in range(MAX_RACES, -1, -1):
         try:
             now, version = await way.read(on, by, id)
         except NotFound as problem:
@@ -250,12 +250,12 @@ async def _change_key(on: Rollbook, by: Principal, id: str, wanted: dict[str, An
 
 
 class _ByAction(NamedTuple):
-    """How events are undone by an action that changes what they are about."""
+    """The way in which events are undone by an action that changes what they are about."""
 
     secret: frozenset[str]
     """Fields whose values the log doesn't have, or that change a secret."""
     read: Callable[[Rollbook, Principal, str], Awaitable[tuple[dict[str, Any], Any]]]
-    """What it is now, as events show it, and its version."""
+    """Its present state, as events show it, and its version."""
     act: Callable[[Rollbook, Principal, str, dict[str, Any], Any], Awaitable[object]]
 
 

@@ -44,7 +44,7 @@ class Usage(NamedTuple):
 
 
 class Named(NamedTuple):
-    """What the names of may be read."""
+    """Kinds of names that the caller may read."""
 
     users: bool
     keys: bool

@@ -1,4 +1,4 @@
-"""What a webhook is doing and why, in one sentence: at the top of its page, in lists and in the API."""
+"""The state of a webhook and its cause, in one sentence: at the top of its page, in lists and in the API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rollbook.records.webhooks import REASONS, Webhook
 from rollbook.records.webhooks.health import LOOKED_AT, WebhookHealth
 
 _NOT_USERS = {"cli": " from the command line", "system": " by the server"}
-"""What stands in the place of a user."""
+"""Stands in the place of a user."""
 
 
 class Cause(NamedTuple):
@@ -83,7 +83,7 @@ def _last_failure(health: WebhookHealth) -> str:
 
 
 def _said(health: WebhookHealth) -> str:
-    """What the endpoint answered then, or what exactly failed: a stranger's text."""
+    """The words of the endpoint's answer, or of the failure: a stranger's text."""
     said = plain_text.answer(health.answer or "", health.answer_type).rstrip(". ")
     return f": {said}" if said else ""
 

@@ -87,7 +87,7 @@ async def _seen(queries: Queries, by: Principal, webhook: Webhook, secret: str |
 async def _details(
     queries: Queries, by: Principal, webhook: Webhook, doing: WebhookHealth, secret: str | None = None
 ) -> WebhookDetails:
-    """What the endpoint answered is for those who may see its deliveries, and who paused it for those who may see
+    """Show what the endpoint answered to those who may see its deliveries, and who paused it to those who may see
     users."""
     if not reaches_all(by, "events:read"):
         doing = doing._replace(answer=None)

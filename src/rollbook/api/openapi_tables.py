@@ -174,7 +174,7 @@ TEXT: Schema = {"type": "string"}
 
 
 def line(longest: int, **more: Any) -> Schema:
-    """What is sent to the server."""
+    """A text that clients send, of at most this length."""
     return {**TEXT, "maxLength": longest, **more}
 
 

@@ -30,7 +30,7 @@ Act = Callable[[Rollbook, Call, Ids], Coroutine[Any, Any, Any]]
 """The row's action on what the call holds."""
 
 # Parsed queries that a row remembers, and the longest: lists are mostly asked for in the same few ways.
-MOST_QUERIES, LONGEST_QUERY = 64, 512
+MAX_QUERIES, LONGEST_QUERY = 64, 512
 # JSON's null counts as no body: some generated clients can't send less.
 _NO_BODY = re.compile(rb"(?:\s*null\s*)?\Z").match
 
@@ -166,7 +166,7 @@ def _reader_of_queries(route: Route) -> Callable[[str], Any]:
         if found is None:
             found = parsing.parse_query(kind, text)
             if len(text) <= LONGEST_QUERY:
-                if len(remembered) >= MOST_QUERIES:
+                if len(remembered) >= MAX_QUERIES:
                     remembered.clear()
                 remembered[text] = found
         return found

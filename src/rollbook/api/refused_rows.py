@@ -29,7 +29,7 @@ def ending(facts: FileFacts) -> str:
 
 
 def head(facts: FileFacts) -> bytes:
-    """What comes before the records."""
+    """The lines before the records."""
     if facts.format != "csv" or not facts.header:
         return facts.start.encode()
     return _MARK + spreadsheets.rows([[*facts.header, PROBLEM]], facts.delimiter)

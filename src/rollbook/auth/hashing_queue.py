@@ -29,7 +29,7 @@ which reads hardly notice. With 19 they got a sixtieth, and a sign-in beside bus
 
 HALF_LIFE = 600.0
 """Seconds after which half of the time that a network or user has had is forgotten."""
-MOST_REMEMBERED = 10_000
+MAX_REMEMBERED = 10_000
 """Networks and users whose time is remembered: those that had some last."""
 
 T = TypeVar("T")
@@ -231,7 +231,7 @@ class _Past:
         for name in names:
             self._had[name] = (self.of(name) + seconds, time.monotonic())
             self._had.move_to_end(name)
-        while len(self._had) > MOST_REMEMBERED:
+        while len(self._had) > MAX_REMEMBERED:
             self._had.popitem(last=False)
 
 

@@ -78,16 +78,7 @@ def run_job(
     """
     if bool(users) == (bool(fields) or all):
         raise click.BadParameter("Name users, or choose them by filters, or all with --all.")
-    for option, value, of in (("--new-role", new_role, "role"), ("--set", set, "metadata")):
-        if bool(value) != (action == of):
-            raise click.BadParameter(f"{option} is {'required' if action == of else f'only for {of}'}.")
-    given = {
-        "role": new_role,
-        "metadata": metadata_of(list(set)) if set else None,
-        "send": send or None,
-        "redirect_url": redirect_url,
-    }
-    body: Shown = {"action": action, **{name: value for name, value in given.items() if value is not None}}
+    body = _change(action, new_role, set, send, redirect_url)
     with server() as backend:
         if users:
             body["ids"] = [backend.user(user)["id"] if "@" in user else user for user in users]
@@ -99,6 +90,20 @@ def run_job(
         question = SENTENCES.get(action, f"{action.capitalize()} {{}}?").format(counted(count, "user"), new_role)
         options.confirm(question, yes, f"{counted(count, 'user')} would be changed.")
         _follow(backend, backend.one("POST", JOBS, body=body), detach, json, quiet)
+
+
+def _change(action: str, role: str | None, pairs: tuple[str, ...], send: bool, redirect_url: str | None) -> Shown:
+    """The body of a job without its users."""
+    for option, value, of in (("--new-role", role, "role"), ("--set", pairs, "metadata")):
+        if bool(value) != (action == of):
+            raise click.BadParameter(f"{option} is {'required' if action == of else f'only for {of}'}.")
+    given = {
+        "role": role,
+        "metadata": metadata_of(list(pairs)) if pairs else None,
+        "send": send or None,
+        "redirect_url": redirect_url,
+    }
+    return {"action": action, **{name: value for name, value in given.items() if value is not None}}
 
 
 def _filter(asked: Shown) -> Shown:

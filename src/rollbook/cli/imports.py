@@ -92,7 +92,7 @@ class FileImport(Struct):
 
     @property
     def stopped(self) -> str:
-        """What Ctrl+C has left, and how to go on."""
+        """Sentences about what Ctrl+C has left, and how to go on."""
         if not self.counts.records:
             return "Stopped by Ctrl+C: nothing was imported."
         if self.options.dry_run:

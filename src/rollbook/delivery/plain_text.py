@@ -41,7 +41,7 @@ def plain(value: Any, most: int = MAX_VALUE) -> str:
 
 
 def answer(body: str, type: str | None) -> str:
-    """What the body of an answer says: the message of a JSON object, the title of an HTML page, or its beginning."""
+    """The message in the body of an answer: that of a JSON object, the title of an HTML page, or its beginning."""
     if "html" in (type or "").lower():
         found = _title(body)
         return plain(html.unescape(found[1]), MAX_ANSWER) if found else ""

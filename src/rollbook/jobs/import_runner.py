@@ -66,7 +66,7 @@ class Run:
 
     @property
     def facts(self) -> FileFacts:
-        """What the file was found to be by now."""
+        """The facts about the file that are known by now."""
         return self._reading.facts
 
     @property

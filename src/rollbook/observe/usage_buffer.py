@@ -194,12 +194,11 @@ class UsageBuffer:
     def add(self, handful: Sequence[Answered]) -> None:
         """Record these requests, in the order in which they were answered."""
         for request, status, _, microseconds, at in handful:
-            self._record(request, status, microseconds, at)
+            user_id, key_id = request.user_id, request.key_id
+            if user_id is not None and key_id is not None:
+                self._record(request, user_id, key_id, status, microseconds, at)
 
-    def _record(self, request: Request, status: int, microseconds: int, at: int) -> None:
-        user_id, key_id = request.user_id, request.key_id
-        if user_id is None or key_id is None:
-            return
+    def _record(self, request: Request, user_id: str, key_id: str, status: int, microseconds: int, at: int) -> None:
         at += self._worker - at % self._workers
         if at <= self._last_time < at + clock.SECOND:  # not after the clock was set back by more
             at = self._last_time + self._workers

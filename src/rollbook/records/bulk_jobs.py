@@ -58,7 +58,7 @@ class Target(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """Why a user was not changed."""
+    """The reason why a user was not changed."""
 
     code: str
     reason: str
@@ -139,7 +139,7 @@ def new_id() -> str:
 
 
 def options(found: BulkJob) -> dict[str, Any]:
-    """What the job was asked for beside its action, by name."""
+    """Arguments of the job beside its action, by name."""
     return msgspec.json.decode(found.options)
 
 
@@ -257,7 +257,7 @@ class Known(NamedTuple):
 
 
 async def known(queries: Queries, user_ids: Sequence[str]) -> dict[str, Known]:
-    """What is to be known of users before they are changed, by ID."""
+    """Facts about users before they are changed, by ID."""
     [part] = in_parts(user_ids, PART)
     return {row[0]: Known(*row[1:]) for row in await queries.all(ROLES, *part)}
 

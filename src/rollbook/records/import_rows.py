@@ -1,5 +1,5 @@
-"""What whoever started an import may see of its file: its columns, and the records that were refused, as they were.
-Both are encrypted, apart from the report, which others see, too, and gone before it."""
+"""The part of an import's file that only its starter may see: its columns, and refused records as they were. Both are
+encrypted, apart from the report, which others see, too, and gone before it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Column(Struct, frozen=True):
 
 
 class FileFacts(Struct, frozen=True):
-    """What a file was found to be. `start` is what comes before its records, such as parameters of hashes."""
+    """Facts about a file. `start` is what comes before its records, such as parameters of hashes."""
 
     format: str
     encoding: str

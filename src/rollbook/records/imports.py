@@ -101,7 +101,7 @@ class Import(NamedTuple):
 
     @property
     def records_expected(self) -> int | None:
-        """How many records the file has: an estimate, by the share of the file that those done take up, until all are
+        """The number of records in the file: estimated, by the share of the file that those done take up, until all are
         done. None: not known yet."""
         if self.status == "finished":
             return self.records

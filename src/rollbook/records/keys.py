@@ -50,7 +50,7 @@ class KeyName(NamedTuple):
 
 
 class KeyLine(NamedTuple):
-    """What keys are searched and sorted by."""
+    """Columns by which keys are searched and sorted."""
 
     id: str
     name: str
@@ -91,7 +91,7 @@ class NewKey(NamedTuple):
 
 
 class Activity(NamedTuple):
-    """How many keys of a user work, and when one of them was last used."""
+    """The number of a user's keys that work, and the last use of one of them."""
 
     keys: int = 0
     last_used_at: int | None = None

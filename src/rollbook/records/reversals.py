@@ -28,7 +28,7 @@ class Kept(NamedTuple):
 
 
 class Reverted(NamedTuple):
-    """What was put back, or would be."""
+    """Fields that were put back, or would be, and those that were not."""
 
     event: Event
     values: dict[str, Any]
@@ -39,7 +39,7 @@ class Reverted(NamedTuple):
 
 
 def compared(event: Event, public: Mapping[str, Any]) -> Reverted:
-    """What of the changed fields can be put back, for a subject that is now so."""
+    """Changed fields that can be put back, for a subject that is now so."""
     before, after, now = decoded(event.before or "{}"), decoded(event.object), decoded(_encode(public))
     found = Reverted(event, {}, [], {})
     for name, was in before.items():

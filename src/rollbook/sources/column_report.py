@@ -1,5 +1,5 @@
-"""What becomes of each column of a file. For exports of other systems it is found out by leaving a column out, and by
-changing it, and looking at which fields of the user that changes."""
+"""The report on the columns of a file: what becomes of each. For exports of other systems it is found out by leaving a
+column out, and by changing it, and looking at which fields of the user that changes."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Utf8(io.RawIOBase):
         return self._given
 
     def position(self, at: int) -> int:
-        """How much of the file stands before this byte of the text."""
+        """The number of bytes of the file before this byte of the text."""
         return self._taken * at // self._given if self._given else 0
 
     def readinto(self, buffer: WriteableBuffer) -> int:

@@ -173,12 +173,12 @@ class Reading:
 
     @property
     def encoding(self) -> Encoding:
-        """That of what was read so far."""
+        """The encoding of what was read so far."""
         return self._text.encoding
 
     @property
     def facts(self) -> FileFacts:
-        """What the file was found to be by now."""
+        """The facts about the file that are known by now."""
         header = [name for name in self._header if not self._is_problem(name)]
         start = self._start.decode(errors="replace")
         return FileFacts(self.format, self.encoding, self._report.columns(), header, self._delimiter, start)
@@ -197,7 +197,7 @@ class Reading:
 
     @property
     def bytes_read(self) -> int:
-        """How much of the file, as it lies there, the records so far take up."""
+        """The number of bytes of the file that the records so far take up."""
         if self._is_over:
             return self._counted.count
         at = self._place.tell()

@@ -88,7 +88,7 @@ class Packed(NamedTuple):
     unpacking: _Unpacked | None
 
     def position(self, at: int) -> int:
-        """How much of the file stands before this byte of what is in it."""
+        """The number of bytes of the file before this byte of what is in it."""
         return at if self.unpacking is None else self.unpacking.position(at)
 
 

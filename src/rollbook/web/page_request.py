@@ -191,7 +191,7 @@ class PageRequest:
         return zones.named(cookie_named(self.request, zones.COOKIE))
 
     def sent_utc(self, text: str, last: bool = False) -> str:
-        """What was typed into a field for a time of a form of ours, in the zone that the form names, as an RFC 3339
+        """The time that was typed into a field of a form of ours, in the zone that the form names, as an RFC 3339
         time."""
         sent = self.query if self.request.method == "GET" else self.form
         return zones.named(sent.get("zone")).utc(text, last)

@@ -132,7 +132,7 @@ def moment(at: int) -> str:
 
 
 def outcome(name: str) -> str:
-    """How an attempt to send an event or a mail ended, in a few words."""
+    """The outcome of an attempt to send an event or a mail, in a few words."""
     return outcomes.words(name).short
 
 

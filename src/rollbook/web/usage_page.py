@@ -90,7 +90,7 @@ async def show(page: PageRequest, view: UsageView) -> Response:
 
 
 async def show_live(page: PageRequest, view: UsageView) -> Response:
-    """For a page that is open: the windows alone, or of the whole server all that is counted."""
+    """Refresh a page that is open: the windows alone, or of the whole server all that is counted."""
     if not page.is_htmx:
         return page.redirect(view.path)
     if view.user is None:

@@ -27,16 +27,16 @@ class Zone(NamedTuple):
         return datetime.fromtimestamp(at / clock.SECOND, self.info)
 
     def midnight(self, day: date) -> int:
-        """When the day begins."""
+        """The beginning of the day."""
         return int(datetime(day.year, day.month, day.day, tzinfo=self.info).timestamp()) * clock.SECOND
 
     def last_days(self, now: int, days: int) -> list[int]:
-        """When each of so many days began, the last of which is today."""
+        """Beginnings of so many days, the last of which is today."""
         today = self.local(now).date()
         return [self.midnight(today - timedelta(age)) for age in range(days - 1, -1, -1)]
 
     def utc(self, text: str, last: bool = False) -> str:
-        """What a field of type datetime-local has, as an RFC 3339 time; other text as it is. Where clocks are set back,
+        """The value of a datetime-local field, as an RFC 3339 time; other text as it is. Where clocks are set back,
         a time comes twice: the first is meant, or the `last`."""
         if not _LOCAL(text):
             return text

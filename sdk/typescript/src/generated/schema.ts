@@ -207,7 +207,7 @@ export interface components {
         };
         /**
          * BulkJobCreate
-         * @description What to change, and of which users: either a `filter` or `ids`.
+         * @description The change, and its users: either a `filter` or `ids`.
          */
         BulkJobCreate: {
             /**

@@ -16,7 +16,7 @@ export interface BulkFilter extends Object<"BulkFilter"> {}
 /** A change of many users: what it does, how far it has come, and what became of the users who are done. */
 export interface BulkJob extends Object<"BulkJob"> {}
 
-/** What to change, and of which users: either a `filter` or `ids`. */
+/** The change, and its users: either a `filter` or `ids`. */
 export interface BulkJobCreate extends Object<"BulkJobCreate"> {}
 
 /**

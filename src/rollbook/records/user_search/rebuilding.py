@@ -1,4 +1,4 @@
-"""What searches of before an upgrade did not find yet: the other spellings (`folding`) of users who were there are
+"""The rebuild of the search index after an upgrade: the other spellings (`folding`) of users who were there are
 brought into the index a few at a time, while all that was found before is still found.
 
 Twice where several servers share the database: in a rolling upgrade, servers of the previous version write users after

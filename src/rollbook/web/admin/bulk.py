@@ -195,7 +195,7 @@ def _action(op: str) -> BulkAction:
 
 
 def _asked(page: PageRequest, op: str) -> dict[str, Any]:
-    """What a job does, as its arguments. Raises InvalidParameter."""
+    """The arguments of a job. Raises InvalidParameter."""
     asked: dict[str, Any] = {"action": _action(op)}
     if op.startswith(ROLE):
         asked["role"] = page.arguments(UserUpdate, {"role": op.removeprefix(ROLE)}).role
@@ -278,7 +278,7 @@ def _chosen(page: PageRequest) -> tuple[str, BulkChange]:
 
 
 async def _matching(page: PageRequest, until: int) -> tuple[int, list[Named]]:
-    """How many the filters of the list select, and the first of them. Raises InvalidParameter."""
+    """The number of users whom the filters of the list select, and the first of them. Raises InvalidParameter."""
     filters = bulk_jobs.chosen(_filter(page, until))
     order = users.order_of(users.sort_of(selection_of(asked_of(page.form))))
     found = await users.list_users(page.on, page.by, Query(filters, order, MAX_NAMED))

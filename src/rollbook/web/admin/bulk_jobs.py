@@ -128,7 +128,7 @@ async def show_live(page: PageRequest) -> Response:
 
 
 async def results(page: PageRequest) -> Response:
-    """What became of each user as a file, with the links for whoever created the job. Raises ApiError."""
+    """A file with the result for each user and, for the creator of the job, the links. Raises ApiError."""
     asked = check_texts(BulkJobResults, {"format": page.query.get("format", "csv")})
     kind, encode = RESULTS[asked.format]
     found = await bulk_jobs.get_bulk_job_results(page.on, page.by, page.ids[0], asked)

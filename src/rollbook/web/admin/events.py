@@ -95,10 +95,10 @@ async def revert(page: PageRequest) -> Response:
 
 
 class Undo(NamedTuple):
-    """What the button of an event does."""
+    """The effect of an event's button."""
 
     fields: list[changes.Field]
-    """What they are now, and what they become."""
+    """Values that they have, and those that they get."""
     kept: list[Kept]
     reason: str = ""
     """Why there is no button."""

@@ -74,7 +74,7 @@ async def show(page: PageRequest) -> Response:
 
 
 def with_members(few: dict[str, int], total: int) -> dict[str, int]:
-    """Where there are more members than are counted, they are all who have no other role."""
+    """Counts in which members, where they are too many to count, are all who have no other role."""
     others = [few[role] for role in ROLES if role != "member"]
     if few["member"] < MAX_COUNTED or max(others) >= MAX_COUNTED:
         return few
