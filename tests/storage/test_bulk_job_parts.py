@@ -216,10 +216,10 @@ def test_a_part_that_no_one_has_thought_of_ends_its_job_and_delays_no_other(
     bad, good = create(on, acting(owner)), create(on, acting(other))
     run_part = bulk_jobs.run_part
 
-    async def failing(on: Rollbook, id: str) -> None:
+    async def failing(on: Rollbook, id: str) -> bool:
         if id == bad.id:
             raise RuntimeError
-        await run_part(on, id)
+        return await run_part(on, id)
 
     monkeypatch.setattr(bulk_jobs, "run_part", failing)
     jobs = BulkJobs(on)

@@ -357,18 +357,19 @@ async def under_way(on: Rollbook) -> list[str]:
     return await on.read(bulk_jobs.under_way)
 
 
-async def run_part(on: Rollbook, id: str) -> None:
-    """Do the next part of a job, or end it. Two processes may do so at the same time: one of them does nothing."""
+async def run_part(on: Rollbook, id: str) -> bool:
+    """Do the next part of a job, or end it. Returns whether there is more. Two processes may do so at the same time:
+    one of them does nothing."""
     job = await on.read(bulk_jobs.get, id)
     if job.finished_at is not None:
-        return
+        return False
     by = Principal(SYSTEM.caller, job.address or "", id)
     try:
         by = await _caller(on, job)
         part = await on.read(bulk_jobs.next_part, job)
         if part is None:
             await on.db.write(_finish, by.actor, id, "finished")
-            return
+            return False
         if job.undoes is not None:
             await events.settle(on.db)
         people = await on.read(bulk_jobs.known, [target.user_id for target in part.targets])
@@ -387,6 +388,8 @@ async def run_part(on: Rollbook, id: str) -> None:
         if problem.status >= 500:
             raise
         await fail(on, by.actor, id, problem)
+        return False
+    return True
 
 
 async def fail(on: Rollbook, by: Actor, id: str, problem: ApiError) -> None:

@@ -1,9 +1,10 @@
-"""Does bulk jobs, a part at a time: those of different creators in turn."""
+"""Does bulk jobs, some parts at a time: those of different creators in turn."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 
 from rollbook.actions import bulk_jobs
 from rollbook.actions.context import Rollbook
@@ -14,6 +15,8 @@ from rollbook.records.bulk_jobs import CHANNEL
 logger = logging.getLogger("rollbook")
 
 PAUSE = 1.0
+TURN = 0.05
+"""Seconds after which a job leaves its turn to that of another creator, and the database to others."""
 MAX_FAILURES = 3
 """How often in a row a part of a job may fail for a reason that no one has thought of."""
 
@@ -34,7 +37,9 @@ class BulkJobs:
             return False
         self._last = next((id for id in jobs if id > self._last), jobs[0])
         try:
-            await bulk_jobs.run_part(self._on, self._last)
+            until = time.monotonic() + TURN
+            while await bulk_jobs.run_part(self._on, self._last) and time.monotonic() < until:
+                pass
         except ApiError:
             raise  # the database is unavailable or busy
         except Exception:

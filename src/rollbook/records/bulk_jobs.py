@@ -16,8 +16,8 @@ from rollbook import clock, ids
 from rollbook.records.presenting import Hidden, OrNull, Time, presenter
 from rollbook.storage.database import Queries, Statement, Tx, existing, first, in_parts
 
-PART = 200
-"""Users of a part."""
+PART = 50
+"""Users of a part. On PostgreSQL, they and whoever created the job are locked until all of them are done."""
 MAX_KEPT = 1_000
 """Jobs that are kept."""
 MAX_KEPT_USERS = 5_000_000
