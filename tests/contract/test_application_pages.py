@@ -49,8 +49,10 @@ def test_connecting_an_application_shows_its_first_key_next(
     log = Log(http)
     sent = owner.post("/admin/applications/new", data={"name": "Billing", "role": "viewer", "expires": "30"})
     assert sent.status_code == 303
-    found = re.search(r"rbk_[0-9A-Za-z]{38}", owner.get(sent.headers["location"]).text)
+    page = owner.get(sent.headers["location"]).text
+    found = re.search(r"rbk_[0-9A-Za-z]{38}", page)
     assert found, "the key is shown"
+    assert '<a href="/admin/applications" aria-current="page">' in page
     with server.http(found[0]) as itself:
         user = itself.get("/v1/users/me").json()
         assert (user["name"], user["kind"], user["role"]) == ("Billing", "application", "viewer")
@@ -103,6 +105,8 @@ def test_the_list_of_users_shows_persons_unless_it_is_asked_for_applications(
             re.findall(r'<th scope="row"(?:(?!</th>).)*?<a href="/admin/(?:users|applications)/(user_\w+)"', page)
         )
         assert shown == wanted, kind
+        chip = {"application": "applications", "any": "both"}.get(kind)
+        assert chip is None or f'<span class="muted">Kind</span> {chip}' in page
         exported = owner.get("/admin/users/export", params=asked | {"format": "ndjson"})
         assert {json.loads(line)["id"] for line in exported.text.splitlines()} == wanted
     total = http.get("/v1/users/count", params={"kind": "person"}).json()["count"]

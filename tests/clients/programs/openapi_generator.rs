@@ -14,7 +14,7 @@ fn user(email: &str) -> UserCreate {
 
 async fn list(on: &Configuration, ids: Option<Vec<String>>, metadata: Option<Vec<String>>, group: Option<&str>) -> Vec<String> {
     let found: Vec<User> = users_api::list_users(
-        on, None, None, ids, None, None, None, None, None, metadata, group, None, None, None, None, None, None, None,
+        on, None, None, ids, None, None, None, None, None, None, metadata, group, None, None, None, None, None, None, None,
     ).await.unwrap();
     found.into_iter().map(|user| user.name).collect()
 }

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from rollbook import clock
 from rollbook.actions.arguments import UserSelection
 from rollbook.actions.checking import check_texts, metadata_pair
-from rollbook.roles import PERSON
+from rollbook.roles import APPLICATION, PERSON
 from rollbook.web import zones
 from rollbook.web.zones import Zone
 
@@ -20,6 +20,7 @@ HOW = ("sort", "zone")
 """What is asked for besides filters."""
 POSITIONS = ("page", "cursor", "count")
 ANY_KIND = "any"
+KINDS = (("", "People"), (APPLICATION, "Applications"), (ANY_KIND, "Both"))
 NEWEST_FIRST = "-created_at"
 """The order of the page, unless another is asked for. The API has its own."""
 LABELS = {
@@ -89,6 +90,8 @@ def back_url(form: Mapping[str, str], path: str = "/admin/users") -> str:
 
 def chips(asked: Mapping[str, str], shown: Mapping[str, str] = {}) -> list[Chip]:
     """`shown`: what is shown in the place of some values."""
+    kind = asked.get("kind", "")
+    shown = {"kind": dict(KINDS).get(kind, kind).lower(), **shown}
     labels = LABELS | {name: f"Metadata {name[9:-1]}" for name in asked if _is_metadata(name)}
     return [
         Chip(label, shown.get(name, asked[name]), list_url({**asked, name: ""}))

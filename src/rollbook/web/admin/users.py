@@ -21,6 +21,7 @@ from rollbook.web.admin.events import wrong
 from rollbook.web.admin.groups import find_group
 from rollbook.web.admin.user_filters import (
     HOW,
+    KINDS,
     LABELS,
     NEWEST_FIRST,
     POSITIONS,
@@ -77,6 +78,7 @@ async def show(page: PageRequest) -> Response:
         "zone": zones.named(asked.get("zone")) if asked["created_after"] or asked["created_before"] else page.zone,
         "role_options": [(role, role.capitalize()) for role in ROLES],
         "status_options": [(status, status.capitalize()) for status in STATUSES],
+        "kinds": KINDS,
         "sorts": SORTS,
         "bulk_options": bulk.options(page),
         "may_touch": lambda role: page.may_touch(role),
