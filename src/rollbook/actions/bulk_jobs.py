@@ -90,6 +90,12 @@ class Chosen(NamedTuple):
     parts: list[str]
     total: int
 
+    def joined(self, some: Iterable[Sequence[Target]]) -> Chosen:
+        """The same with these users, which are added in place."""
+        more = parted(some)
+        self.parts.extend(more.parts)
+        return Chosen(self.parts, self.total + more.total)
+
 
 class Results(NamedTuple):
     """Results for the users of a job who are done, in parts."""
@@ -159,9 +165,7 @@ async def _matching(queries: Queries, filters: Filters) -> Chosen:
     found = Chosen([], 0)
     while True:
         page = await user_list.read(queries, query)
-        more = parted([[Target(row[1]) for row in page.rows]])
-        found.parts.extend(more.parts)
-        found = found._replace(total=found.total + more.total)
+        found = found.joined([[Target(row[1]) for row in page.rows]])
         if found.total > MAX_USERS:
             refuse("filter", f"matches more than {MAX_USERS:,} users, the most that a job can have")
         if page.after is None:
@@ -250,9 +254,7 @@ async def _changed(on: Rollbook, id: str) -> Chosen:
     after, found = "", Chosen([], 0)
     while parts := await on.read(bulk_jobs.done_parts, id, after, 10, "changed"):
         after = parts[-1].id
-        more = parted([*map(_changed_of, parts)])
-        found.parts.extend(more.parts)
-        found = found._replace(total=found.total + more.total)
+        found = found.joined(map(_changed_of, parts))
     return found
 
 

@@ -442,15 +442,14 @@ def _import(call: Call, found: Import) -> types.Import:
 
 def import_report(call: Call, report: Report | RefusedRows) -> Response:
     if isinstance(report, RefusedRows):
-        kind = refused_rows.content_type(report.facts)
-        return Response(200, LOCKED + PRIVATE + line("Content-Type", kind), stream=Stream(report_rows(report)))
+        return _file(refused_rows.content_type(report.facts), report_rows(report))
     if report.format == "csv":
-        return Response(
-            200, LOCKED + PRIVATE + line("Content-Type", spreadsheets.CONTENT_TYPE), stream=Stream(report_csv(report))
-        )
-    return Response(
-        200, LOCKED + PRIVATE + line("Content-Type", "application/x-ndjson"), stream=Stream(report_ndjson(report))
-    )
+        return _file(spreadsheets.CONTENT_TYPE, report_csv(report))
+    return _file("application/x-ndjson", report_ndjson(report))
+
+
+def _file(kind: str, parts: AsyncGenerator[bytes, None]) -> Response:
+    return Response(200, LOCKED + PRIVATE + line("Content-Type", kind), stream=Stream(parts))
 
 
 async def report_rows(report: RefusedRows) -> AsyncGenerator[bytes, None]:
@@ -498,10 +497,8 @@ def _bulk_job(call: Call, found: BulkJob) -> types.BulkJob:
 
 def bulk_job_results(call: Call, results: Results) -> Response:
     if results.format == "csv":
-        kind, parts = spreadsheets.CONTENT_TYPE, bulk_results_csv(results, call.services.url)
-    else:
-        kind, parts = "application/x-ndjson", bulk_results_ndjson(results, call.services.url)
-    return Response(200, LOCKED + PRIVATE + line("Content-Type", kind), stream=Stream(parts))
+        return _file(spreadsheets.CONTENT_TYPE, bulk_results_csv(results, call.services.url))
+    return _file("application/x-ndjson", bulk_results_ndjson(results, call.services.url))
 
 
 async def bulk_results_ndjson(results: Results, base_url: str) -> AsyncGenerator[bytes, None]:

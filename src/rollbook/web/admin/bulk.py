@@ -5,7 +5,7 @@ job."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from msgspec import UNSET, structs
 
@@ -184,14 +184,7 @@ async def _start_job(page: PageRequest, op: str, ids: Sequence[str]) -> Response
 def _action(op: str) -> BulkAction:
     if op.startswith(ROLE):
         return "role"
-    found: dict[str, BulkAction] = {
-        "suspend": "suspend",
-        "activate": "activate",
-        "delete": "delete",
-        "restore": "restore",
-        METADATA: "metadata",
-    }
-    return found.get(op, "setup_links")
+    return "setup_links" if op in (LINKS, SEND) else cast(BulkAction, op)
 
 
 def _asked(page: PageRequest, op: str) -> dict[str, Any]:
