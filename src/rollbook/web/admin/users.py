@@ -59,8 +59,7 @@ async def show(page: PageRequest) -> Response:
     asked = asked_of(query)
     if asked["status"] == DELETED:
         return page.redirect("/admin/users/deleted")
-    number = 1
-    listed = Listed([], None, None, None)
+    number, listed = 1, Listed([], None, None, None)
     problems: dict[str, str] = {}
     shown: dict[str, str] = {}
     try:
@@ -81,7 +80,7 @@ async def show(page: PageRequest) -> Response:
         "kinds": KINDS,
         "sorts": SORTS,
         "bulk_options": bulk.options(page),
-        "may_touch": lambda role: page.may_touch(role),
+        "may_touch": page.may_touch,
         "positions": {name: query.get(name, "") for name in POSITIONS},
         "listed": listed,
         "retention_days": page.on.settings.deleted_retention,
