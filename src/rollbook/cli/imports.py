@@ -274,7 +274,7 @@ def send(server: Remote, asked: FileImport) -> None:
         ):
             for part in found.parts:
                 file.write(part)
-    if job.get("error_code") == InvalidParameter.code:
+    if job.get("error_code") == InvalidParameter.code and "Map each" in job["error"]:
         _show_columns(asked)
     if job["status"] != "finished":
         raise ApiError(job["error"] or "The import was canceled. What was imported by then stays.")
