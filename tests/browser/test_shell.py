@@ -280,6 +280,7 @@ def test_the_user_menu_says_who_one_is_and_signs_out(
     expect(menu).to_contain_text(f"Ada Lovelace{user['email']}admin")
     if scripts:
         assert not axe_in_both_themes(page)
+        page.emulate_media(color_scheme="light")
         menu.get_by_role("button", name="Use the dark theme").click()
         expect(page.locator("html")).to_have_attribute("data-theme", "dark")
         expect(menu.get_by_role("button", name="Use the light theme")).to_be_visible()
