@@ -188,7 +188,7 @@ def test_what_cannot_be_undone_says_so(http: httpx2.Client) -> None:
     http.put(f"/v1/users/{id}/password", json={"password": "a very good password"})
     for type, words in (
         ("user.created", "delete the user"),
-        ("user.password_changed", "nobody has the old one"),
+        ("user.password_changed", "the old one is not kept"),
         ("user.activated", "have set a password"),
     ):
         told = refused(revert(http, of(http, id, type)), errors.NotReversible)

@@ -988,7 +988,7 @@ class WebhookResume(Body, rename={"start": "from"}):
 
 
 class WebhookTest(Body):
-    """Which event to send as a test."""
+    """The event to send as a test."""
 
     type: (
         Annotated[
@@ -1005,7 +1005,7 @@ class WebhookTest(Body):
 
 
 class ReplayCreate(Body, rename={"start": "from"}):
-    """Which events to send again."""
+    """The events to send again."""
 
     start: Annotated[
         LogPosition,
@@ -1099,7 +1099,7 @@ class ReadUser(Query):
 
 
 class UserFilters(Query):
-    """Which users."""
+    """Filters of users."""
 
     email: (
         Annotated[
@@ -1162,7 +1162,7 @@ class BulkFilter(UserFilters):
 
 
 class ExportUsers(UserFilters):
-    """Which users to export, and how."""
+    """The users to export, and the format."""
 
     status: ExportedStatus | None = None  # type: ignore[bad-override-mutable-attribute]  # frozen
     format: Annotated[
@@ -1171,7 +1171,7 @@ class ExportUsers(UserFilters):
 
 
 class UserSelection(UserFilters):
-    """Which users, in which order."""
+    """Filters of users, and their order."""
 
     sort: Sort | None = None
 
@@ -1580,7 +1580,7 @@ class ImportReport(Query):
 
 
 class AuditFilters(Body):
-    """Which events an audit is about."""
+    """Filters of the audit log."""
 
     types: Annotated[
         tuple[str, ...], Meta(max_length=64, description="Types of events, `user.*` for all of a group, or `*`.")

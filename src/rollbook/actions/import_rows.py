@@ -28,7 +28,7 @@ class Fault(NamedTuple):
 
     refusal: Refusal
     columns: str
-    """Those that the field comes from. Empty: the reason is about the whole record."""
+    """Columns that the field comes from. Empty: the reason is about the whole record."""
     value: str | None
     """None: it is not shown, or not kept."""
 

@@ -25,7 +25,7 @@ from rollbook.records.users import User
 from rollbook.storage.database import Duplicate, Tx
 
 SIGN_IN = "sign in"
-"""What a challenge is about with which a person signs in who says nothing else."""
+"""Subject of the challenge with which a person signs in by passkey alone."""
 REFUSED = "This passkey was not accepted. Load the page again, then try once more."
 UNREGISTERED = "This passkey could not be registered. Load the page again, then try once more."
 
@@ -123,7 +123,7 @@ async def request(on: Rollbook, party: RelyingParty, about: str, user_id: str | 
 
 
 async def owner(on: Rollbook, presented: Presented) -> User | None:
-    """Whose passkey it says to be."""
+    """The user whose passkey it says to be."""
     factor = await records.by_credential(on.db, (await _read(presented)).credential_id)
     return None if factor is None else await users.by_id(on.db, factor.user_id)
 

@@ -1,5 +1,5 @@
-"""Reverts events: puts back what an event changed, by the same rules as the change by hand, and only where nobody has
-changed it since."""
+"""Reverts events: puts back what an event changed, by the same rules as the change by hand, and only where it has not
+changed since."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GONE = "What this event is about no longer exists."
 CHANGES_NOTHING = "This event changed nothing that can be put back."
 REASONS = {
     "user.created": "To undo it, delete the user.",
-    "user.password_changed": "A password can’t be put back: nobody has the old one. Create a password reset link.",
+    "user.password_changed": "A password can’t be put back: the old one is not kept. Create a password reset link.",
     "user.purged": "A user who was erased can’t be brought back.",
     "group.created": "To undo it, delete the group.",
     "group.deleted": "A deleted group can’t be brought back. Create it again.",

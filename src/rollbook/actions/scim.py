@@ -32,7 +32,7 @@ TEXT_LENGTH = 255
 A = TypeVar("A")
 
 Versions = frozenset[str] | None
-"""Those that the caller will change; None: any."""
+"""Versions of a resource that the caller will change; None: any."""
 
 
 class Person(NamedTuple):
@@ -66,8 +66,8 @@ class Wanted(NamedTuple):
 
 
 class Search(NamedTuple):
-    """Which resources are listed. `lead` is a condition that an index answers; `passes` tests all conditions, and `key`
-    is what they are sorted by: both of a Person, or a Team."""
+    """Selection and order of listed resources. `lead` is a condition that an index answers; `passes` tests all
+    conditions, and `key` is what they are sorted by: both of a Person, or a Team."""
 
     lead: tuple[str, str] | None = None
     passes: Callable[[Any], bool] | None = None

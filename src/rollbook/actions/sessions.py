@@ -147,7 +147,7 @@ async def _sign_in(
 
 
 async def user_of_step(on: Rollbook, token: str) -> User:
-    """Whose sign-in has this token, and waits for a second factor. Raises InvalidChallenge."""
+    """The user whose sign-in has this token, and waits for a second factor. Raises InvalidChallenge."""
     challenge = await second_factors.look_challenge(on.db, token, STEP)
     user = await users.by_id(on.db, challenge.user_id)
     if user is None:

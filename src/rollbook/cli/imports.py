@@ -60,7 +60,7 @@ class FileImport(Struct):
     seconds: float = 0.0
     refused: Path | None = None
     columns: list[Column] = []
-    """What becomes of each column."""
+    """Fate of each column."""
 
     @property
     def size(self) -> int | None:

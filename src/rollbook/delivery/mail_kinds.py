@@ -88,7 +88,7 @@ class Facts(NamedTuple):
     expires_at: int | None = None
     facts: Mapping[str, str] = {}
     data: Any = None
-    """What the application gave with the token."""
+    """Data that the application gave with the token."""
 
 
 def occasion(event: Event) -> Occasion | None:

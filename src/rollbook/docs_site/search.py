@@ -256,7 +256,7 @@ def _asked(index: Index, query: str) -> list[tuple[str, bool]]:
 
 
 def _corrected(index: Index, word: str, is_last: bool) -> str:
-    """The word; or if nobody knows it, the most frequent one that has a letter more, or two in the other order, or else
+    """The word; or if no page has it, the most frequent one that has a letter more, or two in the other order, or else
     a letter less, or another."""
     if len(word) < SHORTEST or not word.isalnum() or word in index.known or word.removesuffix("s") in index.known:
         return word

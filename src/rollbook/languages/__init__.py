@@ -23,7 +23,7 @@ NAMES: dict[LanguageCode, str] = {
     "pt": "Português",
     "ja": "日本語",
 }
-"""What each calls itself."""
+"""The name of each language in itself."""
 ENGLISH: LanguageCode = "en"
 
 _MAX_RANGES = 32

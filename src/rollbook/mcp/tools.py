@@ -33,7 +33,7 @@ class Tool(NamedTuple):
     takes: str = ""
     """Its arguments, besides what the path names."""
     needs: str = ""
-    """Those of them that it requires, though the row doesn't."""
+    """Arguments that the tool requires, though the row doesn't."""
     choices: Mapping[str, list[str]] = {}
     """Values that it leaves to the model, where they are fewer than those of the row."""
     sends: Mapping[str, Any] = {}

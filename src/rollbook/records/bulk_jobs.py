@@ -65,7 +65,7 @@ class Refused(NamedTuple):
 
 
 Outcome = bool | str | Refused
-"""Whether a user was changed; the role they had before, if that was; or why they were refused."""
+"""Outcome for a user: whether they were changed, the role they had before, or the reason of a refusal."""
 
 
 class Link(NamedTuple):

@@ -23,7 +23,7 @@ def _names(count: int) -> str:
 NAMES_OF_FEW, NAMES = _names(FEW), _names(MAX_NAMED)
 
 EXAMPLES: Mapping[str, str] = {ALICE_ID: "Alice Example", CHARLIE_ID: "Charlie Chaplin", KEY_ID: "CRM sync"}
-"""Those of test events."""
+"""Names in test events."""
 
 
 async def of(queries: Queries, ids: Sequence[str]) -> dict[str, str]:

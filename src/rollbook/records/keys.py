@@ -248,7 +248,7 @@ async def of_scim(queries: Queries, limit: int) -> list[Key]:
 
 
 async def milestones(queries: Queries, user_id: str) -> Milestones:
-    """Those of a user, whose applications count as keys with scopes of their own."""
+    """Milestones of a user, whose applications count as keys with scopes of their own."""
     own = await queries.one(MILESTONES, user_id, user_id, user_id)
     of_applications = await queries.one(MILESTONES_OF_APPLICATIONS)
     assert own is not None and of_applications is not None  # they have no FROM
@@ -278,7 +278,7 @@ async def names(queries: Queries, user_id: str | None, ids: Sequence[str]) -> li
 
 
 async def by_ids(queries: Queries, user_id: str, ids: Sequence[str]) -> list[Key]:
-    """Those of a user's keys that have one of these IDs, in their order."""
+    """Keys of a user that have one of these IDs, in their order."""
     found: dict[str, Key] = {}
     for part in in_parts(ids, MAX_NAMES):
         rows = await queries.all(BY_IDS, user_id, *part, *[""] * (MAX_NAMES - len(part)))

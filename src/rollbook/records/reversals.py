@@ -1,4 +1,4 @@
-"""Which fields that an event changed can be put back: those that are still what it made of them."""
+"""Fields that an event changed and that can be put back: those that still have the value it gave them."""
 
 from __future__ import annotations
 

@@ -233,7 +233,7 @@ async def hold(tx: Tx, ids: Sequence[str]) -> set[str] | None:
 
 
 async def applications(queries: Queries, ids: Sequence[str]) -> set[str]:
-    """Those of these users who are applications."""
+    """IDs, of these, of users who are applications."""
     return {row[0] for part in in_parts(ids, AT_ONCE) for row in await queries.all(APPLICATIONS, *part)}
 
 

@@ -26,7 +26,7 @@ SAMPLES = 3
 TRIES = 50
 """Records of which all values are looked at; then only those that are neither empty nor false."""
 PROBES = ("1", "0", "false", "2001-02-03T04:05:06Z")
-"""What is put in a column's place where leaving it out changes nothing: marks that most users don't have."""
+"""Values put in a column's place where leaving it out changes nothing: marks that most users don't have."""
 _FIELDS = ImportedUser.__struct_fields__
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
 
@@ -46,7 +46,7 @@ class ColumnReport:
         self._fallbacks: set[str] = set()
         self._is_table = bool(columns)
         self._names: tuple[str, ...] = ()
-        """Those of the last record."""
+        """Names in the last record."""
         self._tries = 0
         self._unseen = list(range(len(_FIELDS)))
         self._values = itemgetter(*self._unseen)

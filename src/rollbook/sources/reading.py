@@ -81,7 +81,7 @@ class Preview(NamedTuple):
     systems' files."""
     records: list[Record]
     report: list[Column]
-    """What becomes of each column, by the first records."""
+    """Fate of each column, by the first records."""
 
 
 class Reading:

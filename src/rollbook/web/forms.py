@@ -50,7 +50,7 @@ OVERLAPS = (("0", "0 minutes: stop now"), ("3600", "1 hour"), ("86400", "1 day")
 """How long what is rotated keeps working: seconds."""
 
 PROOFS = (WrongPassword, SecondFactorRequired, WrongCode, TooManyAttempts)
-"""What can be wrong with the proof in a form."""
+"""Errors about the proof in a form."""
 
 
 def problems(

@@ -30,7 +30,7 @@ MAX_MARKS = 7
 SPARK = 28
 """Height of a plot in a table."""
 CLASSES = {"bar muted": "4xx", "bar warn": "429", "bar bad": "5xx"}
-"""Which requests a part of a bar leads to."""
+"""Requests that a part of a bar leads to."""
 ANSWERED = (
     ("", "Successful"),
     ("muted", "Client errors (4xx)"),

@@ -2235,7 +2235,7 @@ export interface components {
         };
         /**
          * ReplayCreate
-         * @description Which events to send again.
+         * @description The events to send again.
          */
         ReplayCreate: {
             /**
@@ -3544,7 +3544,7 @@ export interface components {
         WebhookSetStatus: "enabled" | "paused" | (string & {});
         /**
          * WebhookTest
-         * @description Which event to send as a test.
+         * @description The event to send as a test.
          */
         WebhookTest: {
             /**

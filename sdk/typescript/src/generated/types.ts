@@ -192,7 +192,7 @@ export interface RecoveryCodesCreate extends Object<"RecoveryCodesCreate"> {}
 /** A part of the event log that is sent to a webhook again. */
 export interface Replay extends Object<"Replay"> {}
 
-/** Which events to send again. */
+/** The events to send again. */
 export interface ReplayCreate extends Object<"ReplayCreate"> {}
 
 /** Which events of a replay are sent. */
@@ -349,7 +349,7 @@ export interface WebhookRotation extends Object<"WebhookRotation"> {}
 /** `paused`: nothing is sent until the webhook is resumed. */
 export type WebhookSetStatus = Schemas["WebhookSetStatus"];
 
-/** Which event to send as a test. */
+/** The event to send as a test. */
 export interface WebhookTest extends Object<"WebhookTest"> {}
 
 /** The fields of a webhook to change. Missing fields are left unchanged. Headers are merged: null removes one. */

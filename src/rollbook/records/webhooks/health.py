@@ -100,7 +100,7 @@ class WebhookHealth(NamedTuple):
     latest: Hidden[tuple[Attempt, ...]] = ()
     """The newest attempts, newest first, where something has failed."""
     answer: Hidden[str | None] = None
-    """What came back from the last of them that failed: a stranger's text."""
+    """Answer to the last of them that failed: a stranger's text."""
     answer_type: Hidden[str | None] = None
 
 

@@ -174,7 +174,7 @@ async def cancel_all(tx: Tx, webhook_id: str) -> None:
 
 
 async def cancel_all_of(tx: Tx, user_id: str) -> None:
-    """Those of all webhooks of a user."""
+    """Cancel the replays of all webhooks of a user."""
     if await tx.run(CANCEL_ALL_OF, clock.now(), user_id):
         tx.notify(CHANNEL)
 
@@ -189,7 +189,7 @@ async def remove(tx: Tx, replay_ids: Sequence[str]) -> None:
 
 
 async def running(queries: Queries) -> dict[str, list[Replay]]:
-    """Those whose turn it is, by webhook, oldest first."""
+    """Replays whose turn it is, by webhook, oldest first."""
     all = [Replay._make(row) for row in await queries.all(RUNNING)]
     turn = _under_way([(each.id, each.created_by) for each in all if each.trigger == "replay"])
     found: dict[str, list[Replay]] = {}

@@ -37,7 +37,7 @@ SAYS = {
     "suspend": ("Suspend", "Its API keys are refused until you activate it.", "application-suspended"),
     "delete": ("Delete", "Its API keys are revoked for good. You can restore it, but not its keys.", "user-deleted"),
 }
-"""What stops an application: as a button says it, what happens, and the notice afterwards."""
+"""Ways to stop an application: as a button says it, what happens, and the notice afterwards."""
 
 
 class Listed(NamedTuple):

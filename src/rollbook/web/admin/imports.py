@@ -21,7 +21,7 @@ SECTION = "admin/imports"
 PAGE = 50
 SOURCES = ((OWN_FILE, "Own file or Rollbook export"), *SYSTEMS.items())
 ENCODINGS = {"utf-16": "UTF-16", "utf-32": "UTF-32", "windows-1252": "Windows-1252"}
-"""Those that are worth a word."""
+"""Encodings that the page names."""
 KINDS = {"waiting": "info", "running": "info", "finished": "ok", "failed": "bad", "canceled": "warn"}
 """The color of a status."""
 REPORTS = {"csv": (spreadsheets.CONTENT_TYPE, show.report_csv), "ndjson": ("application/x-ndjson", show.report_ndjson)}

@@ -18,7 +18,7 @@ MAX_GROUPS = 3
 
 
 async def show(page: PageRequest) -> Response:
-    """Nobody where a search for this isn't possible, or not yet."""
+    """People and groups for Ctrl-K. None where a search for this text isn't possible, or not yet."""
     text = " ".join(page.query.get("q", "").split())
     people: list[User] = []
     teams: list[Group] = []

@@ -17,7 +17,7 @@ from rollbook.web.zones import Zone
 
 NAMES = ("q", "role", "status", "kind", "external_id", "created_after", "created_before", "group", "sort")
 HOW = ("sort", "zone")
-"""What is asked for besides filters."""
+"""Parameters that are no filters."""
 POSITIONS = ("page", "cursor", "count")
 ANY_KIND = "any"
 KINDS = (("", "People"), (APPLICATION, "Applications"), (ANY_KIND, "Both"))
