@@ -16,7 +16,7 @@ from tests import postgres
 from tests.callers import ask
 from tests.crash.load import WIDE, kill_all, processes
 from tests.crash.patient import acknowledged, settle_and_check, start, stop, wait_for
-from tests.harness import new_user
+from tests.harness import Server, new_user
 from tests.nodes.pair import ask as query
 from tests.nodes.pair import pair, wait_until
 
@@ -68,9 +68,12 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost(tmp_path: Path) -> None
     with pair(tmp_path, "--workers", "2", *WIDE) as nodes:
         clients = start(nodes.both, "w", 6)
         for number in range(2 * ROUNDS):
+            node = nodes.both[number % 2]
             wait_for(clients, 50)
-            victims = processes(nodes.both[number % 2])[1:]
-            os.kill(random.choice(victims), signal.SIGKILL)
+            victim = random.choice(processes(node)[1:])
+            os.kill(victim, signal.SIGKILL)
+            # Not at once: one that dies again soon after its start is started after a pause.
+            wait_until(lambda node=node, victim=victim: _is_replaced(node, victim))
         wait_for(clients, 50)
         stop(clients)
         settle_and_check(nodes.both[0], clients)
@@ -85,3 +88,8 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost(tmp_path: Path) -> None
                 == 0
             )
         )
+
+
+def _is_replaced(node: Server, victim: int) -> bool:
+    workers = processes(node)[1:]
+    return len(workers) == 2 and victim not in workers
