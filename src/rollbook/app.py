@@ -63,7 +63,7 @@ class Common(NamedTuple):
     metrics: Metrics
     slots: Slots
     sources: tuple[Source, ...] = ()
-    """Where each setting came from."""
+    """The source of each setting."""
 
 
 def common(settings: Settings, sources: Sequence[Source] = ()) -> Common:

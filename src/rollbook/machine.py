@@ -30,7 +30,7 @@ def available_cpus(root: Path = Path("/")) -> int:
 
 
 def available_memory(root: Path = Path("/")) -> int:
-    """In MiB, at least 1: what the machine has. On Linux limited by its control groups (memory.max;
+    """The memory of the machine in MiB, at least 1. On Linux limited by its control groups (memory.max;
     memory.limit_in_bytes)."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limits = [

@@ -31,7 +31,7 @@ class Trace(NamedTuple):
 
 
 def parse(header: bytes) -> Trace | None:
-    """None for a header that is not valid, which is to be ignored."""
+    """The trace; None for a header that is not valid, which is to be ignored."""
     found = _FORM(header)
     if found is None or (found[1] == b"00" and found[5] is not None):
         return None

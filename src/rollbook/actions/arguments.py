@@ -167,9 +167,9 @@ class Address(str):
 
 
 class WebhookUrl(str):
-    """Where events are sent: an `https` URL, or `inbox` to look at them in the dashboard. `http` and private addresses
-    only if the server's setting `webhook_allow` has their network. The URL of a chat is shown with its host only: sent
-    like that, it stays as it is."""
+    """The place that events are sent to: an `https` URL, or `inbox` to look at them in the dashboard. `http` and
+    private addresses only if the server's setting `webhook_allow` has their network. The URL of a chat is shown with
+    its host only: sent like that, it stays as it is."""
 
     schema: ClassVar[Schema] = {
         "type": "string",
@@ -181,7 +181,7 @@ class WebhookUrl(str):
 
 
 class RedirectUrl(str):
-    """Where the person continues afterwards, instead of in the dashboard: a URL at an origin of the server's setting
+    """The page that the person continues to, instead of the dashboard: a URL at an origin of the server's setting
     `redirect_origins`, or on `localhost` or `127.0.0.1` with any port."""
 
     # No user name, which could look like the host, and nothing that browsers read otherwise than it is written.

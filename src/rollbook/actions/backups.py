@@ -28,7 +28,7 @@ class Backup(NamedTuple):
     size: int
     """Bytes."""
     created_at: int
-    """When it was begun: what was written until then is in it. In microseconds."""
+    """The time it was begun, in microseconds: what was written until then is in it."""
 
 
 class Failure(NamedTuple):

@@ -38,7 +38,7 @@ class Operation(NamedTuple):
     versions: frozenset[int] | None = None
     purge: bool = False
     refused: ApiError | None = None
-    """Why its arguments are none."""
+    """The fault of its arguments."""
 
 
 class OperationResult(NamedTuple):

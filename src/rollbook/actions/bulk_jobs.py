@@ -58,7 +58,7 @@ AT_ONCE = 10_000
 """Users that are read or stored at a time."""
 RETENTION = 30 * clock.DAY
 LINKS_KEPT = clock.DAY
-"""How long the links of a job can be downloaded."""
+"""The time in which the links of a job can be downloaded."""
 LOST = clock.HOUR
 """Time after which a job whose users are not all stored has been given up."""
 MAX_REASON = 300

@@ -71,7 +71,7 @@ class Rollbook:
         self.write = db.write
         self.write_together = db.write_together
         self.addresses = Addresses(settings.webhook_allow, settings.webhook_hosts)
-        """Where webhooks may send to."""
+        """The addresses that webhooks may send to."""
         self.uploads: dict[str, str] = {}
         """Files of imports that this process is receiving: the import's ID, and the user who sends it."""
         self.exports = asyncio.Lock()

@@ -47,7 +47,7 @@ class Feed:
         """Up to here the log has been read for this follower: what it asked for was handed over."""
         self.is_closed = False
         self.problem: ApiError | None = None
-        """Why the caller may follow no longer."""
+        """The reason why the caller may follow no longer."""
         self.ends_at = by.caller.ends_at
         self.version = -1
         """Of the callers, when this one was looked up."""

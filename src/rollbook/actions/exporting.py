@@ -37,9 +37,9 @@ class Download:
         self._check_at = time.monotonic() + CHECK
 
     async def check(self) -> None:
-        """To be called before each part that is handed out. Raises Unauthorized, Forbidden or NotFound when the
-        caller's key was revoked or their session has ended, or their user was suspended, deleted or given a role that
-        has no right to it."""
+        """Check the right to go on; called before each part that is handed out. Raises Unauthorized, Forbidden or
+        NotFound when the caller's key was revoked or their session has ended, or their user was suspended, deleted or
+        given a role that has no right to it."""
         if time.monotonic() >= self._check_at:
             by = self._by
             caller = await self._on.read(as_of_now, by)

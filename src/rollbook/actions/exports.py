@@ -116,8 +116,8 @@ async def _all(
     with_hashes: bool,
     with_groups: bool,
 ) -> None:
-    """In one snapshot, from a thread on SQLite. It lasts for as long as it takes to read all, however slowly the client
-    reads them."""
+    """Read one snapshot, from a thread on SQLite. It lasts for as long as it takes to read all, however slowly the
+    client reads them."""
     position = await event_log.position(queries)
     begun.get_loop().call_soon_threadsafe(_begin, begun, position)
     spool.write(form.start)

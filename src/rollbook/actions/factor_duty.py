@@ -22,7 +22,7 @@ class Duty(NamedTuple):
     """A second factor that somebody needs and does not have."""
 
     due_at: int | None
-    """When they can no longer do without. None: not known before they sign in again."""
+    """The time from which they can't do without. None: not known before they sign in again."""
 
     @property
     def is_due(self) -> bool:

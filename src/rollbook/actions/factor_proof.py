@@ -35,7 +35,7 @@ class Ways(NamedTuple):
 
 
 async def ways(on: Rollbook, user_id: str) -> Ways | None:
-    """None if they have no second factor."""
+    """The ways they can prove it by; None if they have no second factor."""
     kinds = {each.kind for each in await records.of_user(on.db, user_id) if each.confirmed_at is not None}
     return Ways(records.TOTP in kinds, records.PASSKEY in kinds) if kinds else None
 

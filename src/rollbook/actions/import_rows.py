@@ -16,7 +16,7 @@ from rollbook.records.imports import Import, Refusal
 
 SEALED: Purpose = "imports"
 KEPT = 7 * clock.DAY
-"""How long refused records are kept."""
+"""The time that refused records are kept."""
 SHOWN = 50
 MAX_VALUE = 200
 _SECRETS = ("password", "password_hash", "totp_secret")
@@ -38,7 +38,7 @@ def sealed(secret: Secret, id: str, text: bytes) -> bytes:
 
 
 def _opened(on: Rollbook, id: str, found: bytes) -> bytes | None:
-    """None of what a secret has sealed that is gone."""
+    """The opened record; None if a secret sealed it that is gone."""
     try:
         return on.secret.unseal(SEALED, found, id.encode())
     except ValueError:

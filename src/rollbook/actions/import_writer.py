@@ -52,7 +52,7 @@ MAX_PASSWORDS = 200
 MAX_REASON = 300
 """Characters of a reason in a report."""
 MAX_RACES = 20
-"""How often a batch is tried again because someone else took one of its emails at the same moment."""
+"""The number of times that a batch is tried again because someone else took one of its emails at the same moment."""
 
 SUMMED_UP = frozenset(("name", "metadata", "external_id"))
 """Changes of a user that `events=summary` leaves out of the event log. All others have an event of their own."""
@@ -92,7 +92,7 @@ class UserRecord(NamedTuple):
     weak: str | None = None
     """The hash of a weak family."""
     left_out: str | None = None
-    """Why the hash that the file has is not theirs."""
+    """The reason why the hash that the file has is not theirs."""
     source: Any = None
     """The record itself, for `Importer.raw`."""
 
@@ -506,7 +506,7 @@ class Importer:
     def _left_out(
         self, row: UserRecord, outcome: Outcome, user: Prepared | None, done: BatchOutcomes
     ) -> Refusal | None:
-        """None: they are not imported, or have a password."""
+        """The refusal of a password; None: they are not imported, or have a password."""
         id = None
         if outcome == "added" and user is not None:
             id = None if self._options.dry_run else user.new.id

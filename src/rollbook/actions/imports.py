@@ -27,7 +27,7 @@ PAGE = 1_000
 """Refused records that are read at a time."""
 RETENTION = 30 * clock.DAY
 LOST = clock.HOUR
-"""How long an import waits for a server that has its file."""
+"""The time that an import waits for a server that has its file."""
 
 
 class ImportDetails(NamedTuple):

@@ -14,7 +14,7 @@ from rollbook.records import one_time_tokens, user_list
 from rollbook.records.one_time_tokens import Token
 
 MAX_COUNTED = 1_000
-"""Where counting those who are invited ends."""
+"""The number at which counting those who are invited ends."""
 
 
 async def count(on: Rollbook, by: Principal) -> int:

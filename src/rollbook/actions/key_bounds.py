@@ -16,7 +16,7 @@ Network = IPv4Network | IPv6Network
 
 
 class Bounds(NamedTuple):
-    """None, and a limit without windows: not bounded in that way."""
+    """The most that a key may have. None, and a limit without windows: not bounded in that way."""
 
     scopes: frozenset[str] | None = None
     networks: tuple[Network, ...] | None = None

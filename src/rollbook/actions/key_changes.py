@@ -98,7 +98,7 @@ async def _prove(on: Rollbook, by: Principal, changes: KeyUpdate) -> Proven | No
 async def _update(
     tx: Tx, by: Principal, key: Key, wanted: Key, creator: str | None, proven: Proven | None
 ) -> Key | None:
-    """None if the key is not what it was, so that it may get more than was looked at."""
+    """The changed key; None if it is not what it was, so that it might get more than was looked at."""
     # Its user first, as all do who change both.
     await creators.hold(tx, by, "keys:write", key.user_id)
     may_touch(by, (await users.get(tx, key.user_id)).role)

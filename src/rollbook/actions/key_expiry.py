@@ -21,9 +21,9 @@ class ExpiryNotice(NamedTuple):
     """Up to when it was given, by the times at which it is due."""
     type: str
     ahead: int
-    """How long before the key expires it is due, in microseconds."""
+    """The time before the key expires at which it is due, in microseconds."""
     until: int
-    """How long before the key expires it is too late."""
+    """The time before the key expires at which it is too late."""
 
 
 NOTICES = (
@@ -50,7 +50,7 @@ async def _due(queries: Queries, notice: ExpiryNotice, since: int, now: int) -> 
 
 
 async def _give(tx: Tx, notice: ExpiryNotice, now: int) -> bool:
-    """In the transaction that moves the mark, so that each is given once."""
+    """Give notice in the transaction that moves the mark, so that each is given once."""
     since = await progress.lock(tx, notice.mark)
     if not since:  # the first time, there is no telling what was due
         await progress.advance(tx, notice.mark, now)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rollbook.delivery.mail_templates import Problem, Rendered, Templates
 
 SCOPE = "metrics:read"
-"""That of the server page: admins and owners have it."""
+"""The scope of the server page, which admins and owners have."""
 TESTS = Limit.parse("5/minute,20/hour")
 """Mails that try the settings, of each person."""
 TEST_SECONDS = 20.0

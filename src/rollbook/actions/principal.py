@@ -124,12 +124,12 @@ class Principal:
     ) -> None:
         self.caller = caller
         self.address = address
-        """Where the request came from: an address, `cli` or `system`."""
+        """The origin of the request: an address, `cli` or `system`."""
         self.request_id = request_id
         self.trace_id = trace_id
         """The distributed trace that the request belongs to."""
         self.proven_at = proven_at
-        """When a person who is signed in last proved who they are; None without a session."""
+        """The time when a person who is signed in last proved who they are; None without a session."""
         self.session_id = session_id
         """Of a person who is signed in."""
         self.client = client

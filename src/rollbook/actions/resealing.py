@@ -51,7 +51,7 @@ class Resealing:
         self._after = ""
         self._after_webhook = ""
         self.sealed = 0
-        """How many secrets and webhooks were sealed again so far."""
+        """The number of secrets and webhooks that were sealed again so far."""
 
     async def step(self) -> bool:
         """Returns whether there is more. At the end it begins again: another server may have sealed with its former

@@ -44,7 +44,7 @@ REASONS = {
     "second_factor.removed": "A second factor that was removed can’t be brought back. The user can set it up again.",
     "second_factor.lifted": "Second factors that were lifted can’t be brought back. The user can set them up again.",
 }
-"""Why an event of a type can't be undone, and what to do instead."""
+"""The reason why an event of a type can't be undone, and what to do instead."""
 
 
 class _Way(NamedTuple):

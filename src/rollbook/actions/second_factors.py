@@ -405,7 +405,7 @@ async def _may_change(
 
 
 async def _prove_password(on: Rollbook, by: Principal, user: User, password: str | None) -> None:
-    """As for a new password: whoever has none to prove needs a key that nothing narrows."""
+    """Ask for a proof as for a new password: whoever has none to prove needs a key that nothing narrows."""
     hash = await users.password_hash(on.db, user.id)
     if hash is None:
         passwords.check_first(by, user)

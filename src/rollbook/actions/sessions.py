@@ -229,7 +229,7 @@ class UsedToken(NamedTuple):
     token: Token
     user: User
     redirect_url: str
-    """Where they continue, empty for the dashboard."""
+    """The page they continue to, empty for the dashboard."""
     signed_in: SignedIn | None
     """None: they are to sign in elsewhere, their role may not sign in, or the token is not for that."""
 

@@ -30,7 +30,7 @@ class CarriedToken(NamedTuple):
     token: str
     url: str
     email: str
-    """Where it leads to: the user's, or for a change the new one."""
+    """The address it is sent to: the user's, or for a change the new one."""
     purpose: str
     redirect_url: str
     language: str | None

@@ -209,7 +209,7 @@ async def _update(
 
 
 def _opened_url(on: Rollbook, webhook: Webhook) -> str | None:
-    """None if the server's secret has changed since, so that no one knows it any more."""
+    """The opened URL; None if the server's secret has changed since, so that no one knows it any more."""
     try:
         return webhook_secrets.opened_url(on.secret, webhook)
     except ValueError:

@@ -43,7 +43,7 @@ def lines(facts: FileFacts, rows: Iterable[Problem]) -> bytes:
 
 
 def _cells(raw: Raw, width: int, delimiter: str) -> list[str]:
-    """As many cells as there are columns: what could not be read is in the first one, too many are in the last."""
+    """The cells, as many as there are columns: what could not be read is in the first one, too many are in the last."""
     cells = [raw] if isinstance(raw, str) else raw
     if len(cells) > width:
         cells = [*cells[: width - 1], delimiter.join(cells[width - 1 :])]

@@ -102,8 +102,8 @@ def _radix64(data: bytes) -> str:
 
 
 def _shuffled(c: bytes) -> bytes:
-    """In the order in which SHA-crypt writes a digest: three columns, which change places from one group to the
-    next."""
+    """The bytes in the order in which SHA-crypt writes a digest: three columns, which change places from one group to
+    the next."""
     third = len(c) // 3
     columns, order = [0, third, 2 * third], []
     for _ in range(third):

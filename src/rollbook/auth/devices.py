@@ -15,7 +15,7 @@ from rollbook.auth.base64url import decoded_or_empty, encoded
 from rollbook.auth.server_secret import Secret
 
 VALID = 180 * clock.DAY
-"""How long a browser is known after the last sign-in, in microseconds."""
+"""The time that a browser is known after the last sign-in, in microseconds."""
 MAX_LENGTH = 100
 """Characters of a cookie that is looked at."""
 

@@ -102,7 +102,7 @@ class HashingQueue:
                 self._remove(job)
 
     def _work(self, job: _Job) -> None:
-        """In a thread of the pool."""
+        """Do the job, in a thread of the pool."""
         if job.future.done():  # there was no thread for it
             return
         begun, result, problem = time.perf_counter(), None, None

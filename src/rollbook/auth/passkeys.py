@@ -16,7 +16,7 @@ from rollbook.auth.base64url import decoded_or_empty, encoded
 from rollbook.auth.server_secret import Secret
 
 VALID = 5 * clock.MINUTE
-"""How long a challenge can be answered, in microseconds."""
+"""The time in which a challenge can be answered, in microseconds."""
 MAX_LENGTH = 6_144
 """Characters of a credential that are looked at: one with a certificate of its maker and an RSA key fits in."""
 TRANSPORTS = ("ble", "cable", "hybrid", "internal", "nfc", "smart-card", "usb")

@@ -58,7 +58,7 @@ class Exported(NamedTuple):
     """Users as a file."""
 
     position: str
-    """Where to follow the event log from."""
+    """The place in the event log to follow it from."""
     parts: Iterator[bytes]
 
 
@@ -73,7 +73,7 @@ class Backend(ABC):
     is_operator: bool = False
     """True if calls are made by the operator of the server, who is no user: there is no `me`, and no `current` key."""
     location: str
-    """Where users are looked for, for people: a URL, or a database without its password."""
+    """The place that users are looked for in, for people: a URL, or a database without its password."""
 
     @abstractmethod
     def ask(self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Shown | None = None) -> Answer:

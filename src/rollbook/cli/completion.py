@@ -51,7 +51,8 @@ SHELLS = {
     "zsh": (".zshrc", 'eval "$(_{variable}_COMPLETE=zsh_source {program})"'),
     "fish": (".config/fish/completions/{program}.fish", "_{variable}_COMPLETE=fish_source {program} | source"),
 }
-"""Where each shell reads the line that turns completion on (https://click.palletsprojects.com/shell-completion/)."""
+"""The file that each shell reads, and the line in it that turns completion on
+(https://click.palletsprojects.com/shell-completion/)."""
 
 
 def install(program: str) -> str:

@@ -52,7 +52,7 @@ HELP: dict[Any, str] = {
     "ignores it.",
     MetadataFilter: "Only users with this value at the top level of their metadata, compared as text.",
 }
-"""Where the description of a field says how programs write it."""
+"""The descriptions of fields whose own say how programs write them."""
 EVERYTHING = {"scopes": "all", "ip_allow": "any"}
 """Lists that can be null, with the word that people write for it."""
 PEOPLE = ("user", "user_id", "actor")

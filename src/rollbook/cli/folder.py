@@ -138,7 +138,7 @@ class Folder(Backend):
 
 
 async def _next_of(parts: AsyncIterator[bytes]) -> bytes | None:
-    """None at the end."""
+    """The next part; None at the end."""
     return await anext(parts, None)
 
 

@@ -23,7 +23,7 @@ from rollbook.runner import Runner
 LOCAL = Networks(
     map(ip_network, ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))
 )
-"""Where plain HTTP is accepted: this machine and private networks."""
+"""The addresses with which plain HTTP is accepted: this machine and private networks."""
 
 
 class Forward:

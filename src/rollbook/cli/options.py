@@ -28,7 +28,7 @@ T = TypeVar("T")
 Function = Callable[..., None]
 
 MAX_TRIES = 3
-"""How often a password is asked for at a terminal."""
+"""The number of times that a password is asked for at a terminal."""
 
 Server = Callable[..., AbstractContextManager[Backend]]
 """Opens what a command was pointed at; `make=True` for one that may be new."""

@@ -29,7 +29,7 @@ class Letter(NamedTuple):
     id: str
     """Of the event it is about, or one of its own: the same on every try."""
     created_at: int
-    """When the event was recorded, in microseconds."""
+    """The time when the event was recorded, in microseconds."""
     logo: bytes | None = None
     """A PNG image, for HTML that shows it."""
 

@@ -58,7 +58,7 @@ OF_PURPOSE = {
 }
 """The kinds that have a link, by the purpose of its token."""
 REASONS = {"failing": "mail_webhook_failing", "gone": "mail_webhook_gone"}
-"""Why a webhook was disabled, where it is not for a lost right."""
+"""The mail about a webhook that was disabled for another reason than a lost right."""
 
 # A name that a stranger chose must not lead anywhere: mail programs turn what looks like an address into a link.
 _LEADS_SOMEWHERE = re.compile(r"[/:@\\]|\w\.\w{2}").search

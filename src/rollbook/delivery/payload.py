@@ -71,7 +71,7 @@ def _standard(event: Event, content: Content, source: str, names: Mapping[str, s
 
 
 def _cloudevents(event: Event, content: Content, source: str, names: Mapping[str, str]) -> tuple[str, bytes]:
-    """In structured mode (CloudEvents 1.0, HTTP protocol binding section 3.2)."""
+    """The content type and body in structured mode (CloudEvents 1.0, HTTP protocol binding section 3.2)."""
     attributes = {
         "specversion": "1.0",
         "id": event.id,

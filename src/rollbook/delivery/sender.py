@@ -46,7 +46,7 @@ class Timeouts(NamedTuple):
     body: float = 1.0
     """Seconds for the rest of the body once the head has come."""
     idle: float = 30.0
-    """That a connection is kept without being used; up to twice as long."""
+    """Seconds that a connection is kept without being used; up to twice as long."""
 
 
 TIMEOUTS = Timeouts()

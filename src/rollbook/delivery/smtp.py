@@ -35,7 +35,7 @@ class Timeouts(NamedTuple):
     total: float = 60.0
     """For one mail. Long, since a mail that the server accepted a moment later would be sent twice."""
     idle: float = 20.0
-    """That a connection is kept without being used."""
+    """Seconds that a connection is kept without being used."""
 
 
 TIMEOUTS = Timeouts()

@@ -42,7 +42,7 @@ class BodyStream:
     def __init__(self, is_short: bool = False) -> None:
         self.is_short = is_short
         self.expires_at: float | None = None
-        """When a short one is late, in the time of the loop."""
+        """The time at which a short one is late, by the clock of the loop."""
         self.collected = 0
         """Bytes that the handler took and keeps."""
         self.is_complete = False

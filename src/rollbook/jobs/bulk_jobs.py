@@ -18,7 +18,7 @@ PAUSE = 1.0
 TURN = 0.05
 """Seconds after which a job leaves its turn to that of another creator, and the database to others."""
 MAX_FAILURES = 3
-"""How often in a row a part of a job may fail for a reason that no one has thought of."""
+"""The number of times in a row that a part of a job may fail for a reason that no one has thought of."""
 
 
 class BulkJobs:

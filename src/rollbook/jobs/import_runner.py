@@ -62,7 +62,7 @@ class Run:
         self._reads_ahead = is_regular and (runner is None or dialect(on.db).is_shared)
         self._at_end = False
         self._problem: ApiError | None = None
-        """Why the file can't be read on."""
+        """The reason why the file can't be read on."""
 
     @property
     def facts(self) -> FileFacts:

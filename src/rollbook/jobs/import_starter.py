@@ -21,7 +21,7 @@ logger = logging.getLogger("rollbook")
 
 PAUSE = 1.0
 MAX_CRASHES = 3
-"""How often in a row the process may die without having imported anything."""
+"""The number of times in a row that the process may die without having imported anything."""
 CLEAN = 600.0
 """Seconds after which the folder is looked through again."""
 

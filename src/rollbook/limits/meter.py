@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rollbook.limits.table import Table
 
 WINDOWS = 2
-"""How many a limit has that a meter counts in: as many as the usual one."""
+"""The number of windows of a limit that a meter counts in: as many as the usual one has."""
 _cells = Struct("=6q").unpack_from
 
 
@@ -36,7 +36,7 @@ class _Unlimited:
 
 
 class _TwoWindows:
-    """Of one bucket of a table that no other process uses."""
+    """Two windows of one bucket, in a table that no other process uses."""
 
     __slots__ = ("_at", "_digest", "_first", "_group", "_memory", "_name", "_second", "_table", "_templates", "_words")
 

@@ -24,7 +24,7 @@ class CountedNetwork(NamedTuple):
 
     bucket: str
     times: int
-    """How many times the limit of one address it has."""
+    """The number of times the limit of one address that it has."""
 
     def limit(self, of_address: Limit) -> Limit:
         return of_address if self.times == 1 else _multiple(of_address, self.times)

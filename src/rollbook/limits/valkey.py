@@ -63,7 +63,7 @@ class Valkey:
         self.locally = 0
         """Requests that this worker has counted on its own server (a metric)."""
         self.away = "not connected yet"
-        """Why Valkey does not count, or counts only a part of the requests; empty when all is well."""
+        """The reason why Valkey does not count, or counts only a part of the requests; empty when all is well."""
         self._local = local
         self._own_clock = own_clock
         self._timeouts = timeouts or TIMEOUTS

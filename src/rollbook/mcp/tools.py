@@ -186,7 +186,7 @@ _SAYS: dict[str | tuple[str, str], str] = {
     "purpose": "What the link is for.",
     ("find_users", "metadata"): 'Only users with these values in their metadata, such as {"plan": "pro"}.',
 }
-"""Where a description is about HTTP, or missing."""
+"""The descriptions of what has none, or one that is about HTTP."""
 
 
 @cache

@@ -39,7 +39,7 @@ class Answered(NamedTuple):
     microseconds: int
     """From the request's last byte to its answer."""
     at: int
-    """When it was answered, in microseconds since 1970."""
+    """The time when it was answered, in microseconds since 1970."""
 
 
 class Done:

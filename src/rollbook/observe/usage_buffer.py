@@ -172,7 +172,7 @@ class UsageBucket:
 
 
 class UsageBuffer:
-    """In-memory usage and log lines of one worker. Timestamps are unique across workers: `at % workers == worker`.
+    """The usage and log lines of one worker, in memory. Timestamps are unique across workers: `at % workers == worker`.
 
     Without `lines`, requests are only counted. A process that is killed loses its buffer.
     """
@@ -284,7 +284,7 @@ class UsageBuffer:
     def _new_bucket(
         self, user_id: str, key_id: str, status: int, limited_by: str | None, at: int
     ) -> UsageBucket | None:
-        """None when there are too many."""
+        """A new bucket; None when there are too many."""
         name = (key_id, status, limited_by)
         if name in self._open:
             self._closed.append(self._open[name])  # of another hour
@@ -336,7 +336,7 @@ class UsageBuffer:
 
 
 def _short(text: str) -> str:
-    """In this order, so that no piece of a key is left over."""
+    """Shorten in this order, so that no piece of a key is left over."""
     return text if len(text) <= MAX_TEXT else masked(text)[:MAX_TEXT]
 
 

@@ -10,7 +10,7 @@ VERSION = "SELECT version FROM access"
 
 
 async def bump(tx: Tx) -> None:
-    """To be called by every change of a key, or of a user's role, status, limit or existence."""
+    """Count up; called by every change of a key, or of a user's role, status, limit or existence."""
     await tx.run(BUMP)
     tx.notify(CHANNEL)
 

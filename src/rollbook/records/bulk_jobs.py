@@ -228,7 +228,7 @@ async def advance(tx: Tx, job: BulkJob, part: Part, outcomes: Sequence[Outcome],
 
 
 async def finish(tx: Tx, id: str, status: str, error: str | None = None, code: str | None = None) -> BulkJob | None:
-    """None: it was finished before."""
+    """Finish a job. None: it was finished before."""
     row = await tx.one(FINISH, status, error, code, clock.now(), id)
     return BulkJob._make(row) if row else None
 

@@ -19,7 +19,7 @@ from rollbook.storage.database import Queries, Row, Statement, Tx, in_parts
 MIN_SIZE = 512
 """Bytes from which on metadata is stored by itself. Smaller ones would gain little, and cost a statement."""
 PRECISION = clock.HOUR
-"""How old `last_used` may be before it is written again: a row of 16 KiB is not touched by every event."""
+"""The age that `last_used` may have before it is written again: a row of 16 KiB is not touched by every event."""
 
 KEEP = Statement(
     f"""

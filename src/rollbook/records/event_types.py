@@ -36,7 +36,7 @@ class EventType(NamedTuple):
 
     @property
     def description(self) -> str:
-        """In full, as Markdown."""
+        """The whole description, as Markdown."""
         return " ".join(filter(None, (self.says, self.more, self.about_before)))
 
 

@@ -123,7 +123,7 @@ class EventPage(NamedTuple):
 
 
 MAX_SIZE = 1 << 20
-"""Where a page ends, however few events it has: others wait while it is read and encoded."""
+"""The size at which a page ends, however few events it has: others wait while it is read and encoded."""
 MAX_SEARCHED = 200_000
 """Events that are looked at for a page of those with an actor or address, or about a user and of some types, to which
 no index leads: some 50 ms."""
@@ -195,7 +195,7 @@ async def record_many(tx: Tx, events: Iterable[Row]) -> None:
 
 
 async def settle(db: Database) -> None:
-    """To be awaited before the log is read, so that all that was committed by then is in it."""
+    """Wait until all that was committed by now is in the log; awaited before it is read."""
     await dialect(db).event_log.settle(db)
 
 

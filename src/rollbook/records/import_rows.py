@@ -36,7 +36,7 @@ class Column(Struct, frozen=True):
     target: str | None = None
     """The fields it goes to."""
     reason: str | None = None
-    """Why it is ignored."""
+    """The reason why it is ignored."""
 
     @property
     def sentence(self) -> str:

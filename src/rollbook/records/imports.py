@@ -61,7 +61,7 @@ class Reason(NamedTuple):
 
     error: str | None
     code: str | None
-    """That of an ApiError, or FILE_LOST."""
+    """The code of an ApiError, or FILE_LOST."""
 
 
 NO_REASON = Reason(None, None)
@@ -222,7 +222,7 @@ async def advance(tx: Tx, id: str, runner: str, bytes_read: int, counts: Counts,
 
 
 async def finish(tx: Tx, id: str, status: str, why: Reason = NO_REASON) -> Import | None:
-    """None: it was finished before. Its mapping, which names columns of the file, is forgotten."""
+    """Finish an import. None: it was finished before. Its mapping, which names columns of the file, is forgotten."""
     row = await tx.one(FINISH, status, *why, clock.now(), id)
     found = Import._make(row) if row else None
     if found is not None and (given := options(found)).get("mapping") is not None:

@@ -234,7 +234,7 @@ async def of_user(queries: Queries, user_id: str, limit: int, offset: int = 0) -
 
 
 async def activity(queries: Queries, user_ids: Sequence[str]) -> dict[str, Activity]:
-    """Of those of these users who have a key that works."""
+    """The activity of those of these users who have a key that works."""
     found = {}
     for part in in_parts(user_ids, AT_ONCE):
         rows = await queries.all(ACTIVITY, *part, clock.now())
@@ -287,12 +287,12 @@ async def by_ids(queries: Queries, user_id: str, ids: Sequence[str]) -> list[Key
 
 
 async def working_lines(queries: Queries, user_id: str, limit: int) -> list[KeyLine]:
-    """Of a user's keys that work, newest first."""
+    """The keys of a user that work, newest first."""
     return [KeyLine._make(row) for row in await queries.all(WORKING_LINES, user_id, user_id, clock.now(), limit, 0)]
 
 
 async def ended_lines(queries: Queries, user_id: str, limit: int) -> list[KeyLine]:
-    """Of a user's keys that were revoked or have expired, newest first."""
+    """The keys of a user that were revoked or have expired, newest first."""
     return [KeyLine._make(row) for row in await queries.all(ENDED_LINES, user_id, clock.now(), limit, 0)]
 
 

@@ -10,7 +10,7 @@ from rollbook.records.dialect import dialect
 from rollbook.storage.database import Queries, Tx, scalar
 
 SECONDS = 10
-"""How long a lease lasts beyond the pause of its job, unless it is renewed."""
+"""Seconds that a lease lasts beyond the pause of its job, unless it is renewed."""
 
 TAKE = """
     INSERT INTO leases (name, holder, until) VALUES (?, ?, clock_timestamp() + make_interval(secs => ?))

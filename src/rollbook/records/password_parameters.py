@@ -60,7 +60,7 @@ class Frequency(NamedTuple):
     most: int
     """At most, at any time."""
     counted_at: int
-    """When they were counted last; 0: never."""
+    """The time when they were counted last; 0: never."""
 
 
 def _argon2(memory: str, passes: str) -> tuple[float, int]:

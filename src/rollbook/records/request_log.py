@@ -34,7 +34,7 @@ class Logged(NamedTuple):
 
     request_id: Annotated[str, Shown("{0}", "id")]
     at: Annotated[int, Shown("clock.format_time_exactly({0})", "created_at")]
-    """When it was answered. No two requests of a user have the same."""
+    """The time when it was answered. No two requests of a user have the same."""
     user_id: str
     key_id: str
     method: str
@@ -97,8 +97,8 @@ class Search(NamedTuple):
 class FoundRequests(NamedTuple):
     lines: list[Logged]
     next: int | None
-    """Where the search goes on: `before` of the next page, or `after` if the oldest come first. None if there is no
-    more. A page can be short, or empty, with more to come: it looks at a limited part of the log."""
+    """The place where the search goes on: `before` of the next page, or `after` if the oldest come first. None if there
+    is no more. A page can be short, or empty, with more to come: it looks at a limited part of the log."""
 
 
 # The inner query walks the index, so far and no farther; the outer one ends the walk when it has enough.
@@ -272,7 +272,7 @@ def _lines(row: Sequence[Any], test: Test) -> Iterator[Logged]:
 
 
 def _quoted(path: str) -> str:
-    """As it is in a URL."""
+    """The path as it is in a URL."""
     return quote(path, safe=_PATH_SAFE)
 
 

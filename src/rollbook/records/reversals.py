@@ -79,7 +79,7 @@ def _compare_metadata(found: Reverted, was: Any, after: Any, now: Any) -> None:
 
 
 def _is_same(one: Any, other: Any) -> bool:
-    """As JSON: in Python, 1 and true are equal."""
+    """Compare as JSON: in Python, 1 and true are equal."""
     return one is other or (_MISSING not in (one, other) and _encode(one) == _encode(other))
 
 

@@ -11,7 +11,7 @@ FORGET = "DELETE FROM second_factor_grace WHERE user_id = ?"
 
 
 async def began(queries: Queries, user_id: str) -> int | None:
-    """None if they have not signed in since they need one."""
+    """The time it began; None if they have not signed in since they need one."""
     return await first(queries, BEGAN, user_id)
 
 

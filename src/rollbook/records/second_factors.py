@@ -13,7 +13,7 @@ from rollbook.storage.database import Queries, Row, Statement, Tx, first, scalar
 
 TOTP, PASSKEY = "totp", "passkey"
 UNCONFIRMED = clock.HOUR
-"""How long a factor waits to be activated, in microseconds."""
+"""The time that a factor waits to be activated, in microseconds."""
 
 
 class SecondFactor(NamedTuple):
@@ -25,7 +25,7 @@ class SecondFactor(NamedTuple):
     name: str
     created_at: Time
     confirmed_at: Time | None = None
-    """When it was activated; None: it is not asked for yet."""
+    """The time when it was activated; None: it is not asked for yet."""
     last_used_at: Time | None = None
     secret: Hidden[bytes | None] = None
     last_step: Hidden[int | None] = None

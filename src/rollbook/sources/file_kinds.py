@@ -32,7 +32,7 @@ _SQL = re.compile(
     rb"--[ \r\n]|/\*|INSERT INTO |(?:CREATE|DROP) (?:TABLE|DATABASE|SCHEMA) |(?:BEGIN|START) TRANSACTION"
     rb"|PRAGMA \w+=|SET \S+ *="
 )
-"""How the dumps of databases begin."""
+"""The beginnings of dumps of databases."""
 
 
 def refuse_packed(head: bytes) -> None:

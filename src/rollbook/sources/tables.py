@@ -16,7 +16,8 @@ from rollbook.sources.lines import MAX_RECORD, STRETCH, TOO_LONG, Unreadable, pa
 DELIMITERS = ",;\t|"
 MAX_COLUMNS = 1_000
 NULLS = frozenset(("NULL", "\\N"))
-"""How databases write in CSV that a column has no value: phpMyAdmin, and the clients of MySQL and PostgreSQL."""
+"""The words by which databases say in CSV that a column has no value: phpMyAdmin, the clients of MySQL and
+PostgreSQL."""
 
 _QUOTED = re.compile(r'"[^"]*+"')
 

@@ -26,8 +26,8 @@ CHUNK = 1 << 20
 HEAD = 65_536
 """Bytes at the beginning that show what a file is."""
 MAX_RATIO = 250
-"""How many times its size a file may have unpacked. Exports of users reach 10 to 50; a file made to keep a server busy,
-thousands."""
+"""The number of times its size that a file may have unpacked. Exports of users reach 10 to 50; a file made to keep a
+server busy, thousands."""
 MAX_UNPACKED = 256 << 30
 """Bytes that a file may have unpacked, whatever its size."""
 FREE = 64 << 20

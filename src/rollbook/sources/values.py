@@ -29,7 +29,7 @@ _MOMENT = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d(?:\.\d+)?) ?(?:[Zz]|UTC|([+-]\d\d)(?::?(\d\d))?)?"
 ).fullmatch
 _NO_TIME = ("0000-00-00", "0001-01-01")
-"""How MySQL's times begin that are none, and those of Go and .NET."""
+"""The beginnings of times that are none, in MySQL, Go and .NET."""
 _IS_DATE = re.compile(r"\d{4}-\d\d-\d\d").match
 _TIMES = ("created_at", "updated_at", "last_sign_in_at")
 _MILLISECONDS = 100_000_000_000

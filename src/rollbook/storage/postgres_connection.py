@@ -208,8 +208,8 @@ class Connection:
 
     @classmethod
     async def open(cls, to: Address, timeout: float) -> Connection:  # noqa: ASYNC109 - of each of its statements, too
-        """To the first of its hosts that will have us. Each has its share of the time: one that is silent, as a machine
-        without power is, must not use up all of it. Raises what asyncpg raises."""
+        """Connect to the first of its hosts that will have us. Each has its share of the time: one that is silent, as a
+        machine without power is, must not use up all of it. Raises what asyncpg raises."""
         *others, last = to.each
         share = timeout / (len(others) + 1)
         for url in others:

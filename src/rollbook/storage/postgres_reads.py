@@ -19,7 +19,7 @@ MAX_TOGETHER = 128
 """Callers of one statement."""
 MAX_WAITING = 10_000
 TRIES = 12
-"""How often a statement or transaction is retried after a conflict with others."""
+"""The number of times that a statement or transaction is tried again after a conflict with others."""
 SNAPSHOT = """BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
     SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL work_mem = '32MB'"""
 """PostgreSQL takes the snapshot at the first query (its manual, 13.2.2). Each statement is planned for its values:

@@ -63,13 +63,13 @@ def check_version(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> Non
 
 
 def connect_reader(path: Path, cache: int = 4096) -> sqlite3.Connection:
-    """To a file that exists. `cache` is in KiB. It fills as pages are read, and is empty again after each commit of
-    another connection."""
+    """Connect to a file that exists. `cache` is in KiB. It fills as pages are read, and is empty again after each
+    commit of another connection."""
     return _connect(path, (*_READER, f"PRAGMA cache_size = -{cache}"))
 
 
 def connect_writer(path: Path, synchronous: Synchronous) -> sqlite3.Connection:
-    """To a file that exists."""
+    """Connect to a file that exists."""
     return _connect(path, (*_WRITER, f"PRAGMA journal_size_limit = {KEPT_LOG}", f"PRAGMA synchronous = {synchronous}"))
 
 

@@ -44,10 +44,10 @@ LABELS = {
 """Names of arguments in sentences."""
 
 EXPIRIES = (("7", "In 7 days"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In 1 year"), ("never", "Never"))
-"""When a new API key expires."""
+"""The times after which a new API key expires."""
 
 OVERLAPS = (("0", "0 minutes: stop now"), ("3600", "1 hour"), ("86400", "1 day"), ("604800", "1 week"))
-"""How long what is rotated keeps working: seconds."""
+"""Seconds that what is rotated keeps working."""
 
 PROOFS = (WrongPassword, SecondFactorRequired, WrongCode, TooManyAttempts)
 """Errors about the proof in a form."""

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 COOKIE = "-notice"
 """The end of the name of the cookie."""
 SECONDS = 60
-"""How long the cookie waits for the next page."""
+"""Seconds that the cookie waits for the next page."""
 
 
 class Notice(NamedTuple):

@@ -288,8 +288,8 @@ class PageRequest:
     def redirect(
         self, path: str, notice: str | None = None, headers: bytes = b"", count: int | None = None
     ) -> Response:
-        """To another page of ours (303: with GET), which shows the notice of this name, with a number of users where it
-        is about many."""
+        """Redirect to another page of ours (303: with GET), which shows the notice of this name, with a number of users
+        where it is about many."""
         if notice is not None:
             assert notice in NOTICES
             text = notice if count is None else f"{notice}.{count}"
@@ -301,7 +301,7 @@ class PageRequest:
         return Response(303, location + PRIVATE + SAFE + headers)
 
     def leave(self, url: str, headers: bytes = b"") -> Response:
-        """To another site (303: with GET), whose URL has been checked."""
+        """Redirect to another site (303: with GET), whose URL has been checked."""
         return Response(303, line("Location", url) + PRIVATE + SAFE + headers)
 
     # ---- the cookies

@@ -51,7 +51,7 @@ class Bar(NamedTuple):
     numbers: tuple[int, ...]
     """Its row of the table."""
     link: str = ""
-    """Where it leads."""
+    """The page it leads to."""
 
 
 class Deliveries(NamedTuple):

@@ -23,7 +23,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 def redirect(page: PageRequest, path: str, secret: dict[str, Any], query: str = "") -> Response:
-    """To the page at `path`, which shows the secret in this session only."""
+    """Redirect to the page at `path`, which shows the secret in this session only."""
     until = clock.now() + MINUTES * 60 * clock.SECOND
     sealed = page.on.secret.seal(SEALED, _encode({**secret, "until": until}), _bound(page, path)).hex()
     secure = "; Secure" if origins.is_secure(page.request, page.on.settings) else ""

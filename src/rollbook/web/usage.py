@@ -45,7 +45,7 @@ async def gauges(page: PageRequest, bucket: str, limit: Limit) -> list[Gauge]:
 
 
 async def gauges_of(page: PageRequest, key: Key) -> list[Gauge]:
-    """Of the limits that only this key, and those it shares them with, count toward."""
+    """The gauges of the limits that only this key, and those it shares them with, count toward."""
     own = key_bucket(key.user_id, key.limited_with or key.id)
     found = await gauges(page, own, key_bounds.limit_of(key.rate_limit))
     if key.kind == "scim":

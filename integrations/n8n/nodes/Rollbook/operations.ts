@@ -2042,7 +2042,7 @@ export const properties: INodeProperties[] = [
 				name: "redirect_url",
 				default: "",
 				type: "string",
-				description: "Where the person continues afterwards, instead of in the dashboard: a URL at an origin of the server's setting <code>redirect_origins</code>, or on <code>localhost</code> or <code>127.0.0.1</code> with any port",
+				description: "The page that the person continues to, instead of the dashboard: a URL at an origin of the server's setting <code>redirect_origins</code>, or on <code>localhost</code> or <code>127.0.0.1</code> with any port",
 				routing: {
 					send: {
 						type: "body",

@@ -376,8 +376,8 @@ class BulkOperation(TypedDict):
     expires_in: NotRequired[int]
     """Seconds until it expires, at most 30 days. Default: the server's setting for the purpose. 1 to 2,592,000."""
     redirect_url: NotRequired[str]
-    """Where the person continues afterwards, instead of in the dashboard: a URL at an origin of the server's
-    setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port. 9 to 1,024 characters.
+    """The page that the person continues to, instead of the dashboard: a URL at an origin of the server's setting
+    `redirect_origins`, or on `localhost` or `127.0.0.1` with any port. 9 to 1,024 characters.
     """
     data: NotRequired[Mapping[str, Any] | None]
     """A JSON object with your own data, at most 4 KiB. It is returned when the token is consumed, and in events:

@@ -323,7 +323,7 @@ export interface components {
              */
             expires_in?: number;
             /**
-             * @description Where the person continues afterwards, instead of in the dashboard: a URL at an origin of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port.
+             * @description The page that the person continues to, instead of the dashboard: a URL at an origin of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port.
              * @example https://app.example.com/sign-in
              */
             redirect_url?: string;
@@ -2017,7 +2017,7 @@ export interface components {
          */
         PasswordLinkCreate: {
             /**
-             * @description Where the person continues afterwards, instead of in the dashboard: a URL at an origin of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port.
+             * @description The page that the person continues to, instead of the dashboard: a URL at an origin of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port.
              * @example https://app.example.com/sign-in
              */
             redirect_url?: string;
@@ -2805,7 +2805,7 @@ export interface components {
              */
             expires_in?: number;
             /**
-             * @description Where the person continues afterwards, instead of in the dashboard: a URL at an origin of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port.
+             * @description The page that the person continues to, instead of the dashboard: a URL at an origin of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port.
              * @example https://app.example.com/sign-in
              */
             redirect_url?: string;
@@ -2849,7 +2849,7 @@ export interface components {
              */
             purpose: "invite" | "reset_password" | "sign_in" | "verify_email" | (string & {});
             /**
-             * @description Where the person continues afterwards, instead of in the dashboard: a URL at an origin of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port.
+             * @description The page that the person continues to, instead of the dashboard: a URL at an origin of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port.
              * @example https://app.example.com/sign-in
              */
             redirect_url?: string;
@@ -3408,7 +3408,7 @@ export interface components {
          */
         WebhookCreate: {
             /**
-             * @description Where events are sent: an `https` URL, or `inbox` to look at them in the dashboard. `http` and private addresses only if the server's setting `webhook_allow` has their network. The URL of a chat is shown with its host only: sent like that, it stays as it is.
+             * @description The place that events are sent to: an `https` URL, or `inbox` to look at them in the dashboard. `http` and private addresses only if the server's setting `webhook_allow` has their network. The URL of a chat is shown with its host only: sent like that, it stays as it is.
              * @example https://app.example.com/hooks/rollbook
              */
             url: string;
@@ -3559,7 +3559,7 @@ export interface components {
          */
         WebhookUpdate: {
             /**
-             * @description Where events are sent: an `https` URL, or `inbox` to look at them in the dashboard. `http` and private addresses only if the server's setting `webhook_allow` has their network. The URL of a chat is shown with its host only: sent like that, it stays as it is.
+             * @description The place that events are sent to: an `https` URL, or `inbox` to look at them in the dashboard. `http` and private addresses only if the server's setting `webhook_allow` has their network. The URL of a chat is shown with its host only: sent like that, it stays as it is.
              * @example https://app.example.com/hooks/rollbook
              */
             url?: string;

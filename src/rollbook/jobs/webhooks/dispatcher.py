@@ -324,7 +324,8 @@ class Dispatcher:
     # ---- results
 
     async def _flush(self, endpoints: list[Endpoint]) -> None:
-        """To its end, even if the caller is canceled: half of it would be events that are neither done nor waiting."""
+        """Write it to the end, even if the caller is canceled: half of it would be events that are neither done nor
+        waiting."""
         await asyncio.shield(asyncio.ensure_future(self._flush_now(endpoints)))
 
     async def _flush_now(self, endpoints: list[Endpoint]) -> None:

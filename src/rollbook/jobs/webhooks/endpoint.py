@@ -83,7 +83,7 @@ class Endpoint:
         self.is_closing = False
         """Nothing more is started."""
         self.disabled_for: str | None = None
-        """Why it is to be disabled."""
+        """The reason why it is to be disabled."""
         self.outbox = outbox
         self.lanes = Lanes(cursor.lanes, cursor.seq)
         self.tasks: set[asyncio.Task[None]] = set()
@@ -252,7 +252,7 @@ class Endpoint:
             self._queue.append(entry)
 
     def _give_lane(self, name: str, head: Head, passed: int) -> None:
-        """To a user with many events, before the first of them is done."""
+        """Give a lane to a user with many events, before the first of them is done."""
         now = self._budget.now()
         seq = head.behind[0].event.seq if head.seq == AGAIN else head.seq
         lane = self.lanes.add(StoredLane(name, seq, 0, now, now, ""), passed)

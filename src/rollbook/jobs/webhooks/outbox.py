@@ -56,7 +56,7 @@ class Outbox:
         )
 
     def store_message(self, message: Message) -> None:
-        """In the inbox."""
+        """Store a message in the inbox."""
         self._messages.append(message)
 
     def take(

@@ -65,7 +65,7 @@ class ReplayRun:
         return "delivered" not in outcomes and (stored.selection == "undelivered" or bool(outcomes))
 
     def finished(self, seq: int, is_delivered: bool | None) -> None:
-        """None: it was erased."""
+        """Note that an event is done; None: it was erased."""
         del self._unfinished[seq]
         if is_delivered is not None:
             self._outcomes[seq] = is_delivered

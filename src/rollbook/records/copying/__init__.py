@@ -22,7 +22,7 @@ def part(file: Path) -> Path:
 
 
 def refuse_part(settings: Settings) -> None:
-    """To be asked before the database is opened, which would create it. Raises DatabaseUnusable."""
+    """Refuse a part of a copy, before the database is opened, which would create it. Raises DatabaseUnusable."""
     if is_sqlite(settings) and part(settings.sqlite_file).exists():
         raise _unfinished(f"remove {part(settings.sqlite_file)}")
 

@@ -35,11 +35,11 @@ class EventLog(Protocol):
         ...
 
     async def append_many(self, tx: Tx, events: Iterable[Row]) -> None:
-        """To be done last: until the commit, no one else on PostgreSQL can number events."""
+        """Append the events, as the last step: until the commit, no one else on PostgreSQL can number events."""
         ...
 
     async def settle(self, db: Database) -> None:
-        """To be awaited before the log is read, so that all that was committed by then is in it."""
+        """Wait until all that was committed by now is in the log; awaited before it is read."""
         ...
 
     async def newest(self, db: Database) -> int:

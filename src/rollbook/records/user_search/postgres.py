@@ -128,7 +128,7 @@ async def changed(tx: Tx, seqs: Iterable[int]) -> None:
 
 
 async def erased(tx: Tx, seq: int) -> None:
-    """As in `changed`."""
+    """Forget an erased user, as `changed` does."""
 
 
 async def find(queries: Queries, wanted: str, query: Query) -> list[Row]:
@@ -326,7 +326,7 @@ class Term(NamedTuple):
 
 
 async def _term(queries: Queries, q: str) -> Term | None:
-    """None where no name or email can hold it."""
+    """The term; None where no name or email can hold it."""
     found = await rebuilding.spellings(queries, q)
     if not words.is_short(found[0]):
         return Term([LongSpelling(each) for each in found])

@@ -33,7 +33,7 @@ REASONS: dict[str, str] = {
     "gone": "The endpoint returned 410.",
     "failing": "No delivery succeeded for five days.",
 }
-"""Why a webhook is disabled."""
+"""The reasons why a webhook is disabled."""
 OWNER_REASONS = ("owner_suspended", "owner_deleted", "owner_demoted", "creator_lost_rights")
 
 

@@ -15,9 +15,9 @@ from rollbook.records.dialect import dialect
 from rollbook.storage.database import Queries, Tx, scalar
 
 LEASE = 30 * clock.SECOND
-"""How long a holder has the webhook to itself, unless it renews the lease."""
+"""The time that a holder has the webhook to itself, unless it renews the lease."""
 SENDER_SECONDS = 30
-"""How long a sender counts after it was last heard of: as long as it may have the lease of a webhook."""
+"""Seconds that a sender counts after it was last heard of: as many as it may have the lease of a webhook."""
 
 NEWEST = "SELECT coalesce(max(seq), 0) FROM events"
 START = """
@@ -94,7 +94,7 @@ class StoredLane(NamedTuple):
     attempts: int
     next_at: int
     failed_at: int
-    """When its head failed first."""
+    """The time when its head failed first."""
     outcome: str
     """Of the last attempt; empty if there was none."""
 
@@ -199,7 +199,7 @@ async def count_senders(queries: Queries) -> int:
 
 
 async def announce_sender(tx: Tx, holder: str) -> None:
-    """To be repeated before SENDER_SECONDS have passed."""
+    """Say that a sender is there; repeated before SENDER_SECONDS have passed."""
     await tx.run(FORGET_SENDERS)
     await leases.take(tx, SENDERS + holder, holder, SENDER_SECONDS)
 

@@ -124,7 +124,7 @@ async def get(queries: Queries, webhook_id: str, id: str) -> Replay:
 
 
 async def of(queries: Queries, webhook_id: str, limit: int, before: str | None = None) -> list[Replay]:
-    """Of a webhook, newest first; the page after the one with the ID `before`."""
+    """The replays of a webhook, newest first; the page after the one with the ID `before`."""
     rows = await queries.all(OF_WEBHOOK, webhook_id, before or "replay~", limit)
     return await _shown(queries, [Replay._make(row) for row in rows])
 
@@ -144,7 +144,7 @@ async def _shown(queries: Queries, found: list[Replay]) -> list[Replay]:
 
 
 def _under_way(asked: Sequence[tuple[str, str]]) -> set[str]:
-    """Of replays that are not finished, by ID and who asked for them, those whose turn it is."""
+    """The replays whose turn it is, of those that are not finished, by ID and who asked for them."""
     turn: set[str] = set()
     by_user: dict[str, int] = {}
     for id, user_id in asked:

@@ -13,7 +13,7 @@ async def show(page: PageRequest) -> Response:
 
 
 async def confirm(page: PageRequest) -> Response:
-    """To where the person wanted to go: they have been proven by now, if a proof was sent."""
+    """Lead the person to where they wanted to go: they have been proven by now, if a proof was sent."""
     wanted = page.form.get("next", "")
     if not proof.is_given(page):
         return await proof.ask(page)

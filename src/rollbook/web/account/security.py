@@ -167,7 +167,7 @@ async def _options(page: PageRequest, ours: factors.RelyingParty) -> str:
 
 
 def _added(page: PageRequest, done: ActivatedFactor, notice: str) -> Response:
-    """To the recovery codes that come with a first factor, or back."""
+    """Lead to the recovery codes that come with a first factor, or back."""
     if done.recovery_codes:
         return shown_once.redirect(page, CODES, {"codes": done.recovery_codes, "first": True})
     return page.redirect(PATH, notice)

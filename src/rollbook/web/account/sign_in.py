@@ -17,7 +17,7 @@ HOME = "/"
 FORGET_PAGES = b'Clear-Site-Data: "cache"\r\n'
 """Not its storage, which holds no more than the theme and the tab of examples."""
 SECTIONS = ("/account", "/admin", "/docs")
-"""Where people who sign in may have wanted to go."""
+"""The sections that people who sign in may have wanted to see."""
 SECOND_STEP = "/account/sign-in/code"
 ENTRANCES = (
     SECOND_STEP,

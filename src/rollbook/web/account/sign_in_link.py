@@ -17,7 +17,7 @@ async def show(page: PageRequest) -> Response:
 
 
 async def sign_in(page: PageRequest) -> Response:
-    """In a browser that is signed in already, the new session replaces the old one."""
+    """Sign in; in a browser that is signed in already, the new session replaces the old one."""
     open = await links.opened(page, "sign_in")
     if open is None:
         return await links.dead(page)

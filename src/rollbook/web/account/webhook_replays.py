@@ -23,7 +23,7 @@ SINCE = (
     ("604800", "The last 7 days"),
     ("time", "A time of your choice"),
 )
-"""How far back a replay begins: seconds, or the field beside it."""
+"""The beginnings of a replay: seconds ago, or the field beside it."""
 SELECTIONS = (("", "All events"), ("failed", "Events that failed"), ("undelivered", "Events never delivered"))
 LABELS = {"from": "From", "to": "Until", "types": "The event types", "user": "The user", "only": "The selection"}
 

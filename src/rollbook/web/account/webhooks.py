@@ -103,7 +103,7 @@ async def resume(page: PageRequest) -> Response:
 
 
 def redirect_to_secret(page: PageRequest, seen: WebhookDetails, how: str) -> Response:
-    """To the page that shows the secret. `how` it came there: created, revealed, rotated."""
+    """Redirect to the page that shows the secret. `how` it came there: created, revealed, rotated."""
     return shown_once.redirect(page, f"{path(seen.webhook)}/secret", {"secret": seen.secret, "how": how})
 
 

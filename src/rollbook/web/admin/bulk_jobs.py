@@ -93,7 +93,7 @@ class JobView(NamedTuple):
 
     @property
     def seconds_left(self) -> int | None:
-        """None while that can't be known."""
+        """The seconds that are left; None while that can't be known."""
         found = self.found
         if self.is_over or found.started_at is None or not found.done:
             return None

@@ -101,11 +101,11 @@ class Undo(NamedTuple):
     """Values that they have, and those that they get."""
     kept: list[Kept]
     reason: str = ""
-    """Why there is no button."""
+    """The reason why there is no button."""
 
 
 async def _undo(page: PageRequest, event: Event) -> Undo | None:
-    """None: there is nothing to undo, or it is for others to do."""
+    """The undoing of an event; None: there is nothing to undo, or it is for others to do."""
     if not page.may("users:write"):
         return None
     try:

@@ -51,7 +51,7 @@ class ImportView(NamedTuple):
 
     @property
     def seconds_left(self) -> int | None:
-        """None while that can't be known."""
+        """The seconds that are left; None while that can't be known."""
         found = self.found
         if self.is_over or found.started_at is None or not found.bytes_read:
             return None

@@ -55,7 +55,7 @@ async def preview(page: PageRequest) -> Response:
 
 
 async def send_test(page: PageRequest) -> Response:
-    """To the person who asks for it."""
+    """Send a test to the person who asks for it."""
     kind = page.form.get("kind", "test")
     if kind not in mail_kinds.KINDS:
         raise NotFound()

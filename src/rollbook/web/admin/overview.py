@@ -23,7 +23,7 @@ from rollbook.web.page_request import PageRequest
 DAYS = 30
 """Days of which the number of new users is shown."""
 MAX_COUNTED = 100_000
-"""Where counting the users of a role or status ends: 5 ms."""
+"""The number at which counting the users of a role or status ends: 5 ms."""
 LATEST = 6
 
 

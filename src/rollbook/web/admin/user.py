@@ -91,7 +91,7 @@ async def delete(page: PageRequest) -> Response:
 
 
 async def _asks_first(page: PageRequest, what: str) -> Response | None:
-    """To the page that asks before an application is stopped. None: it is a person."""
+    """The page that asks before an application is stopped. None: it is a person."""
     user = await user_tabs.find_user(page)
     return page.redirect(f"/admin/applications/{user.id}/{what}") if user.kind == APPLICATION else None
 

@@ -26,7 +26,7 @@ NAMES = {
     "updated_at": "Updated",
     "last_sign_in_at": "Last sign-in",
 }
-"""How the page calls the fields, where it is not just their name."""
+"""The names of fields on the page, where they are not just their own."""
 
 _encode = msgspec.json.Encoder().encode
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

@@ -33,7 +33,7 @@ SORTS = (
 SOON = 7 * clock.DAY
 """A key that expires within this is pointed out."""
 NEW = clock.DAY
-"""How long a key is marked as new: after a rotation there are two of one name."""
+"""The time that a key is marked as new: after a rotation there are two of one name."""
 
 
 class KeyState(NamedTuple):

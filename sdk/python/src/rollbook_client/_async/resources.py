@@ -2419,8 +2419,8 @@ class AsyncTokens(AsyncResource):
             purpose: `invite`: An invited user sets their first password. `reset_password`: Sets a password, for
                 users who have forgotten theirs or have none yet. `verify_email`: Confirms the user's email.
                 `sign_in`: Signs the user in without a password.
-            redirect_url: Where the person continues afterwards, instead of in the dashboard: a URL at an origin
-                of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port. 9 to
+            redirect_url: The page that the person continues to, instead of the dashboard: a URL at an origin of
+                the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port. 9 to
                 1,024 characters.
             address: The IP address of the person, as your application sees it. Not that of your application or
                 its proxy. 2 to 45 characters.
@@ -3262,8 +3262,8 @@ class AsyncUsers(AsyncResource):
 
         Args:
             user_id: ID of the user, or `me` for the user the API key belongs to.
-            redirect_url: Where the person continues afterwards, instead of in the dashboard: a URL at an origin
-                of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port. 9 to
+            redirect_url: The page that the person continues to, instead of the dashboard: a URL at an origin of
+                the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port. 9 to
                 1,024 characters.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
@@ -3341,8 +3341,8 @@ class AsyncUsers(AsyncResource):
                 in without a password.
             expires_in: Seconds until it expires, at most 30 days. Default: the server's setting for the
                 purpose. 1 to 2,592,000.
-            redirect_url: Where the person continues afterwards, instead of in the dashboard: a URL at an origin
-                of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port. 9 to
+            redirect_url: The page that the person continues to, instead of the dashboard: a URL at an origin of
+                the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port. 9 to
                 1,024 characters.
             email: The new email. Required for `change_email`, and only for that. 3 to 254 characters.
             data: A JSON object with your own data, at most 4 KiB. It is returned when the token is consumed,
@@ -3629,9 +3629,10 @@ class AsyncWebhooks(AsyncResource):
         Scope: `webhooks:write`. Viewers can only access their own webhooks, members none.
 
         Args:
-            url: Where events are sent: an `https` URL, or `inbox` to look at them in the dashboard. `http` and
-                private addresses only if the server's setting `webhook_allow` has their network. The URL of a
-                chat is shown with its host only: sent like that, it stays as it is. 5 to 2,048 characters.
+            url: The place that events are sent to: an `https` URL, or `inbox` to look at them in the dashboard.
+                `http` and private addresses only if the server's setting `webhook_allow` has their network. The
+                URL of a chat is shown with its host only: sent like that, it stays as it is. 5 to 2,048
+                characters.
             description: What you use the webhook for. At most 255 characters.
             types: The events to send. Null: as if it were missing.
             format: `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`,
@@ -3733,9 +3734,10 @@ class AsyncWebhooks(AsyncResource):
 
         Args:
             webhook_id: ID of the webhook.
-            url: Where events are sent: an `https` URL, or `inbox` to look at them in the dashboard. `http` and
-                private addresses only if the server's setting `webhook_allow` has their network. The URL of a
-                chat is shown with its host only: sent like that, it stays as it is. 5 to 2,048 characters.
+            url: The place that events are sent to: an `https` URL, or `inbox` to look at them in the dashboard.
+                `http` and private addresses only if the server's setting `webhook_allow` has their network. The
+                URL of a chat is shown with its host only: sent like that, it stays as it is. 5 to 2,048
+                characters.
             description: What you use the webhook for. At most 255 characters.
             types: The events to send. Null: as if it were missing.
             format: `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`,
