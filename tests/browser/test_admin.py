@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Response,
 from rollbook import clock
 from rollbook.config import MASKED
 from rollbook.records.events import Actor, Event
-from rollbook.web.admin import event_files, overview, user_filters
+from rollbook.web.admin import event_files, user_filters
 from rollbook.web.admin.server import as_text
 from rollbook.web.admin.users import PAGE
 from tests import assistant
@@ -329,14 +329,6 @@ def test_more_filters_leave_the_row_of_filters_as_it_was(browse: Callable[..., P
     page.get_by_text("More filters").click()
     expect(page.get_by_label("Created from")).to_be_visible()
     assert [each.bounding_box() for each in shown] == before
-
-
-def test_members_are_counted_exactly_where_they_are_too_many_to_be_counted() -> None:
-    few = {"owner": 1, "admin": 4, "member": overview.MAX_COUNTED, "viewer": 0, "invited": 7}
-    assert overview.with_members(few, 250_000)["member"] == 249_995
-    many = few | {"admin": overview.MAX_COUNTED}
-    assert overview.with_members(many, 250_000) == many
-    assert overview.with_members(few | {"member": 12}, 17)["member"] == 12
 
 
 def test_a_backup_appears_by_itself(server: Server, browse: Callable[..., Page]) -> None:

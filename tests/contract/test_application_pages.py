@@ -163,3 +163,32 @@ def test_a_suspended_user_is_offered_no_link_to_set_a_password(http: httpx2.Clie
     with Log(http).silent():
         answer = owner.post(f"/admin/users/{user['id']}/password-link")
     assert answer.status_code == 400 and "The user is suspended. Activate them first." in answer.text
+
+
+def test_people_are_counted_without_applications_as_they_are_listed(http: httpx2.Client, owner: httpx2.Client) -> None:
+    application(http, role="viewer")
+
+    def tile(path: str, label: str) -> int:
+        found = re.search(f'<p class="label">{label}</p><p class="number">([0-9,]+)', owner.get(path).text)
+        assert found, (path, label)
+        return int(found[1].replace(",", ""))
+
+    def listed(query: str) -> int:
+        page = owner.get(f"/admin/users?count=exact&{query}").text
+        found = re.search(r"<strong>([0-9,]+)</strong> user", page)
+        assert found or "No users found" in page
+        return int(found[1].replace(",", "")) if found else 0
+
+    def linked(words: str) -> int:
+        found = re.search(f">([0-9,]+) {words}s?</a>", owner.get("/admin").text)
+        assert found, words
+        return int(found[1].replace(",", ""))
+
+    people, applications = listed(""), listed("kind=application")
+    assert applications and people + applications == http.get("/v1/users/count").json()["count"]
+    for path in ("/admin", "/admin/server"):
+        assert (tile(path, "Users"), tile(path, "Applications")) == (people, applications)
+    assert tile("/admin", "New users, 24 hours") == tile("/admin", "New users, 7 days") == people
+    for role in ("owner", "admin", "member", "viewer"):
+        assert linked(role) == listed(f"role={role}"), role
+    assert linked("suspended") == listed("status=suspended")

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import pytest
 
-from rollbook.records import user_list
+from rollbook.records import user_dates, user_list
 from rollbook.records.dialect import dialect
 from rollbook.records.user_list.query import AS_ADDED, LAST_ADDED_FIRST, Filters, Order, Query
 from rollbook.roles import APPLICATION, PERSON
 from rollbook.storage.database import Tx
+from rollbook.web.admin import overview
 from tests.engines import ENGINES, migrated
 
 USERS = 3_000
@@ -74,3 +75,30 @@ def test_pages_at_any_offset_are_those_of_a_list_in_memory(engine: str, tmp_path
                         found = [row[0] for row in page.rows]
                         assert found == [each.seq for each in wanted[offset : offset + 7]], (filters, order, offset)
                         assert page.total == len(wanted)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_people_of_the_overview_are_those_of_a_list_in_memory(engine: str, tmp_path: Path) -> None:
+    models = mixed()
+    people = [each for each in models if each.kind == PERSON]
+    times = [0, 63, 64, 500, USERS // 2, USERS]
+    wanted = [sum(each.seq > time for each in people) for time in times]
+    suspended = sum(each.status == "suspended" for each in people)
+    with migrated(engine, tmp_path) as db:
+        db.write_now(fill, models)
+        assert db.read_now(user_list.created_since, times) == wanted
+        db.write_now(user_dates.note, USERS // 2)  # from where on positions and dates have one order
+        assert db.read_now(user_list.created_since, times) == wanted
+        for limit, few in ((suspended, suspended), (suspended - 1, None)):
+            filters = Filters(kind=PERSON, status="suspended")
+            assert db.read_now(user_list.count_up_to, filters, limit) == few
+        assert db.read_now(user_list.count_up_to, Filters(kind=PERSON), 1) == len(people), "they needn't be counted"
+        rest = {"owner": 0, "admin": 0, "viewer": 0}
+        assert db.read_now(overview.by_role, len(people), 1) == rest | {"member": len(people)}
+        db.write_now(promote, [each.seq for each in people[:3]])
+        assert db.read_now(overview.by_role, len(people), 3) == rest | {"admin": 3, "member": len(people) - 3}
+        assert db.read_now(overview.by_role, len(people), 2) == rest | {"admin": None, "member": None}
+
+
+async def promote(tx: Tx, seqs: list[int]) -> None:
+    await tx.many("UPDATE users SET role = 'admin' WHERE seq = ?", [(seq,) for seq in seqs])

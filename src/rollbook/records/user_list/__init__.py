@@ -7,6 +7,7 @@ row's own values (keyset), so that no row shows twice or is skipped when others 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
@@ -23,6 +24,7 @@ from rollbook.records.user_list.query import (
     Position,
     Query,
     beyond,
+    count_rows,
     from_number,
     order_by,
     passing,
@@ -64,6 +66,9 @@ COUNT_FEW = {
 }
 # What an index of applications alone answers.
 COUNT_FEW_APPLICATIONS = "SELECT count(*) FROM (SELECT 1 FROM users WHERE kind = 'application' LIMIT ?) AS few"
+# As the plus sign keeps SQLite from asking the index of dates.
+APPLICATION_DATES = """
+    SELECT created_at FROM users WHERE kind = 'application' AND seq >= ? AND +created_at > ? ORDER BY 1"""
 COUNT_APPLICATIONS_BEFORE = "SELECT count(*) FROM users WHERE kind = 'application' AND seq < ?"
 
 
@@ -416,30 +421,40 @@ async def count(db: Database, filters: Filters) -> int:
     return await (db.read if filters == ANY else db.read_aside)(read_count, filters)
 
 
-async def read_count(queries: Queries, filters: Filters) -> int:
-    """The same, from the caller's own snapshot."""
+async def count_up_to(queries: Queries, filters: Filters, limit: int) -> int | None:
+    """Count the users who pass the filters, exactly. None: there are more than `limit`, who would have to be
+    counted."""
+    found = await read_count(queries, filters, limit + 1)
+    is_known = filters in (ANY, PERSONS) or _is_counted(filters)
+    return found if found <= limit or is_known else None
+
+
+async def read_count(queries: Queries, filters: Filters, limit: int | None = None) -> int:
+    """Count the users who pass the filters, exactly, from the caller's own snapshot. With `limit`, counting ends there,
+    unless their number is known."""
     filters = await settled_filters(queries, filters)
     if filters == ANY:
         return await dialect(queries).user_counts.total(queries)
     if filters.kind == roles.PERSON and filters.deleted_since is None:  # all but the few
-        every, applications = filters._replace(kind=None), filters._replace(kind=roles.APPLICATION)
-        return await read_count(queries, every) - await read_count(queries, applications)
+        applications = await read_count(queries, filters._replace(kind=roles.APPLICATION))
+        most = None if limit is None else limit + applications
+        return await read_count(queries, filters._replace(kind=None), most) - applications
     if filters.q is not None:
-        return await dialect(queries).user_search.count(queries, filters)
+        return await dialect(queries).user_search.count(queries, filters, limit)
     if filters.group is not None and _is_counted(filters):
         return await groups.size(queries, filters.group)
     few = FEW if filters.group is None else max(FEW, await groups.size(queries, filters.group) // 8)
     if _is_led(filters) and not await are_few(queries, filters, few):
         source, where = await _led(queries, filters)
-        return await scalar(queries, f"SELECT count(*) FROM {source}{where.sql}", *where.values)
+        return await count_rows(queries, Part(f"{source}{where.sql}", where.values), limit)
     where = await passing(queries, filters)
     table = "users" if filters.deleted_since is None else "deleted_users"
-    return await scalar(queries, f"SELECT count(*) FROM {table} WHERE true{where.sql}", *where.values)
+    return await count_rows(queries, Part(f"{table} WHERE true{where.sql}", where.values), limit)
 
 
 async def created_since(queries: Queries, times: list[int]) -> list[int]:
-    """Count the users who were created later than each of these times, exactly. What it costs grows with the number of
-    users created from the first of them up to `user_dates.mixed_until`."""
+    """Count the persons who were created later than each of these times, exactly. What it costs grows with the number
+    of users created from the first of them up to `user_dates.mixed_until`, and with that of applications."""
     mixed_until = await user_dates.mixed_until(queries)
     earlier = sorted({time for time in times if time < mixed_until}) if mixed_until else []
     later = [time for time in times if time not in earlier]
@@ -450,7 +465,10 @@ async def created_since(queries: Queries, times: list[int]) -> list[int]:
         users += await user_dates.count(queries, time, until)
         found[time] = users
         until = time
-    return [found[time] for time in times]
+    first = 0 if earlier else await user_dates.first_after(queries, min(times))
+    rows = [] if first is None else await queries.all(APPLICATION_DATES, first, min(times))
+    applications = [row[0] for row in rows]
+    return [found[time] - len(applications) + bisect_right(applications, time) for time in times]
 
 
 async def are_few(queries: Queries, filters: Filters, few: int | None = None) -> bool:

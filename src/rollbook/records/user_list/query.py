@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from rollbook import roles
 from rollbook.records import groups, rules, user_dates, user_metadata
 from rollbook.records.dialect import dialect
-from rollbook.storage.database import Queries
+from rollbook.storage.database import Queries, scalar
 
 SORTABLE = ("created_at", "name", "email")
 _SORT_COLUMN = {
@@ -214,6 +214,14 @@ def _of_kind(queries: Queries, filters: Filters, seq: str, walks_far: bool) -> s
     if walks_far:  # without looking at users whose order an index has by itself
         return f"{seq} NOT IN (SELECT seq FROM users WHERE kind = 'application')"
     return f"kind = '{filters.kind}'"
+
+
+async def count_rows(queries: Queries, source: Part, limit: int | None) -> int:
+    """Count the rows that SELECT finds FROM this; counting ends at `limit`."""
+    if limit is None:
+        return await scalar(queries, f"SELECT count(*) FROM {source.sql}", *source.values)
+    sql = f"SELECT count(*) FROM (SELECT 1 FROM {source.sql} LIMIT ?) AS few"
+    return await scalar(queries, sql, *source.values, limit)
 
 
 def from_number(number: int | None) -> Part:

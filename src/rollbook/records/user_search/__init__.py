@@ -39,8 +39,8 @@ class UserSearch(Protocol):
         Unavailable while the index is built."""
         ...
 
-    async def count(self, queries: Queries, filters: Filters) -> int:
-        """Count the users who match, exactly. Raises Unavailable as `find` does."""
+    async def count(self, queries: Queries, filters: Filters, limit: int | None) -> int:
+        """Count the users who match, exactly, or to where counting can end. Raises Unavailable as `find` does."""
         ...
 
 

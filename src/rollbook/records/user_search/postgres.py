@@ -21,7 +21,7 @@ from functools import partial
 from itertools import chain
 from typing import NamedTuple, Protocol
 
-from rollbook.records.user_list.query import Filters, Part, Query, beyond, order_by, passing
+from rollbook.records.user_list.query import Filters, Part, Query, beyond, count_rows, order_by, passing
 from rollbook.records.user_search import are_few, page, prefixes, rebuilding, words
 from rollbook.records.user_search.folding import searched_text
 from rollbook.storage.database import Database, Queries, Row, Tx, scalar
@@ -149,28 +149,28 @@ async def find(queries: Queries, wanted: str, query: Query) -> list[Row]:
     return page(wanted, [*rows, *await prefixes.find(queries, by_prefix, wanted, query, skip + limit)], query)
 
 
-async def count(queries: Queries, filters: Filters) -> int:
+async def count(queries: Queries, filters: Filters, limit: int | None) -> int:
     assert filters.q is not None  # or it is no search
     term = await _term(queries, filters.q)
     where = await passing(queries, filters, walks_far=True)
     if await are_few(queries, filters):
         matches = _matches(term, prefixes.ranges(filters.q))
-        sql = f"SELECT count(*) FROM (SELECT * FROM users WHERE true{where.sql} OFFSET 0) AS users WHERE {matches.sql}"
-        return await scalar(queries, sql, *where.values, *matches.values)
+        few = f"(SELECT * FROM users WHERE true{where.sql} OFFSET 0) AS users WHERE {matches.sql}"
+        return await count_rows(queries, Part(few, [*where.values, *matches.values]), limit)
     by_prefix = await prefixes.present(queries, filters.q)
     further = 0
     if by_prefix:
         holds, ranges = _matches(term, ()), _matches(None, by_prefix)
-        sql = f"SELECT count(*) FROM users WHERE ({ranges.sql}) AND NOT ({holds.sql}){where.sql}"
-        further = await scalar(queries, sql, *ranges.values, *holds.values, *where.values)
+        users = f"users WHERE ({ranges.sql}) AND NOT ({holds.sql}){where.sql}"
+        further = await count_rows(queries, Part(users, [*ranges.values, *holds.values, *where.values]), limit)
     if term is None:
         return further
     sample = await _sample(queries)
     if term.left(sample) > term.many_counted * sample.users:
-        sql = f"SELECT count(*) FROM users WHERE true{where.sql}{term.holds.sql}"
-        return further + await scalar(queries, sql, *where.values, *term.holds.values)
+        users = Part(f"users WHERE true{where.sql}{term.holds.sql}", [*where.values, *term.holds.values])
+        return further + await count_rows(queries, users, limit)
     found = term.found(sample)
-    return further + await scalar(queries, f"SELECT count(*) FROM {found.sql}{where.sql}", *found.values, *where.values)
+    return further + await count_rows(queries, Part(f"{found.sql}{where.sql}", [*found.values, *where.values]), limit)
 
 
 async def _holding(queries: Queries, term: Term | None, wanted: str, query: Query, limit: int, skip: int) -> list[Row]:

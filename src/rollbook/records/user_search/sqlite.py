@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from rollbook.records import groups
-from rollbook.records.user_list.query import Filters, Part, Query, beyond, order_by, passing
+from rollbook.records.user_list.query import Filters, Part, Query, beyond, count_rows, order_by, passing
 from rollbook.records.user_search import are_few, page, prefixes, rebuilding, words
 from rollbook.records.user_search.folding import has_further, searched_text
 from rollbook.storage.database import Database, Queries, Row, Statements, Tx, scalar
@@ -154,7 +154,7 @@ async def find(queries: Queries, wanted: str, query: Query) -> list[Row]:
     return page(wanted, [*found, *[row for row in pending if matches(row[2], row[3])], *by_prefix], query)
 
 
-async def count(queries: Queries, filters: Filters) -> int:
+async def count(queries: Queries, filters: Filters, limit: int | None) -> int:
     term = await _term(queries, filters.q)
     where = await passing(queries, filters, walks_far=True)
     matches = term.matching()
@@ -173,7 +173,7 @@ async def count(queries: Queries, filters: Filters) -> int:
     if where.sql:
         found = f"SELECT seq FROM ({found}) AS found CROSS JOIN users USING (seq) WHERE true{where.sql}"
     phrase = [] if index is None else [term.phrase]
-    indexed = await scalar(queries, f"SELECT count(*) FROM ({found})", *phrase, *values, *where.values)
+    indexed = await count_rows(queries, Part(f"({found})", [*phrase, *values, *where.values]), limit)
     pending = await queries.all(f"SELECT id, name, email, external_id FROM {PENDING}{where.sql}", *where.values)
     return indexed + sum(
         [matches(name, email) for id, name, email, own in pending if not prefixes.has_prefix(id, own, term.q)]

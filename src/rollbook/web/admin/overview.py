@@ -1,4 +1,4 @@
-"""The overview of the server: first steps on a new server, how many users there are, requests with API keys, recent
+"""The overview of the server: first steps on a new server, how many people there are, requests with API keys, recent
 events."""
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from rollbook.records import events, user_list
 from rollbook.records import usage as usage_records
 from rollbook.records import users as user_records
 from rollbook.records.usage import Hour
-from rollbook.roles import ROLES
+from rollbook.records.user_list.query import PERSONS, Filters
+from rollbook.roles import APPLICATION, ROLES
 from rollbook.storage.database import Queries
 from rollbook.web import plots, usage
 from rollbook.web.admin import changes, first_steps
@@ -23,18 +24,22 @@ from rollbook.web.page_request import PageRequest
 DAYS = 30
 """Days of which the number of new users is shown."""
 MAX_COUNTED = 100_000
-"""The number at which counting the users of a role or status ends: 5 ms."""
+"""The number at which counting the people of a role or status ends: 5 ms."""
 LATEST = 6
 
 
 class Board(NamedTuple):
     """The contents of the overview, from one snapshot."""
 
+    total: int
+    """People: users who are no applications, as the list has them."""
+    applications: int
     created: list[int]
-    """Users created since each of the times."""
-    few: dict[str, int]
-    """Users with each role and some statuses, up to MAX_COUNTED."""
-    deleted: int
+    """People created since each of the times."""
+    few: dict[str, int | None]
+    """People with each role and some statuses. None: more than MAX_COUNTED."""
+    deleted: int | None
+    """Users of any kind, as the list of them has them."""
     hours: list[Hour]
     changes: list[EventInWords]
 
@@ -49,22 +54,24 @@ async def show(page: PageRequest) -> Response:
     created = board.created[:DAYS]
     on_each_day = [count - later for count, later in zip(created, [*created[1:], 0], strict=True)]
     lately = [hour for hour in board.hours if hour.at >= until - clock.DAY]
-    total, week = await users.count_users(page.on, page.by), usage_records.total(board.hours)
+    week = usage_records.total(board.hours)
     steps: list[Step] = []
     if page.may("users:write") and not first_steps.are_dismissed(page):
-        steps = await page.on.read(first_steps.find, page.me.user.id, total + board.deleted)
+        ever = board.total + (MAX_COUNTED if board.deleted is None else board.deleted)
+        steps = await page.on.read(first_steps.find, page.me.user.id, ever)
     return page.render(
         "admin/overview.html",
         section="admin",
-        total=total,
+        total=board.total,
+        applications=board.applications,
         steps=steps,
         is_empty=bool(steps) and not any(step.done for step in steps),
         new_day=board.created[DAYS],
         new_week=board.created[DAYS + 1],
         joined=plots.users_by_day(list(zip(days, on_each_day, strict=True)), page.zone),
-        few=with_members(board.few, total),
+        few=board.few,
         deleted=board.deleted,
-        in_words=lambda count: f"{count:,}" if count != MAX_COUNTED else f"{count:,}+",
+        in_words=lambda count: f"{MAX_COUNTED:,}+" if count is None else f"{count:,}",
         day=usage_records.total(lately),
         week=week,
         day_plot=plots.requests(lately, until - clock.DAY, until, "Requests per hour, last 24 hours", zone=page.zone),
@@ -73,22 +80,29 @@ async def show(page: PageRequest) -> Response:
     )
 
 
-def with_members(few: dict[str, int], total: int) -> dict[str, int]:
-    """Counts in which members, where they are too many to count, are all who have no other role."""
-    others = [few[role] for role in ROLES if role != "member"]
-    if few["member"] < MAX_COUNTED or max(others) >= MAX_COUNTED:
-        return few
-    return few | {"member": max(MAX_COUNTED, total - sum(others))}
-
-
 async def _board(queries: Queries, times: list[int], since: int, restorable: int) -> Board:
-    few = {role: await user_list.count_few(queries, "role", role, MAX_COUNTED) for role in ROLES}
+    total = await user_list.read_count(queries, PERSONS)
+    few = await by_role(queries, total, MAX_COUNTED)
     for status in ("invited", "suspended"):
-        few[status] = await user_list.count_few(queries, "status", status, MAX_COUNTED)
+        few[status] = await user_list.count_up_to(queries, PERSONS._replace(status=status), MAX_COUNTED)
+    deleted = await user_records.count_lately_deleted(queries, restorable, MAX_COUNTED + 1)
     return Board(
+        total,
+        await user_list.read_count(queries, Filters(kind=APPLICATION)),
         await user_list.created_since(queries, times),
         few,
-        await user_records.count_lately_deleted(queries, restorable, MAX_COUNTED),
+        deleted if deleted <= MAX_COUNTED else None,
         await usage_records.hours(queries, usage_records.ALL_USERS, since),
         (await changes.latest(queries, LATEST)).changes,
     )
+
+
+async def by_role(queries: Queries, total: int, limit: int) -> dict[str, int | None]:
+    """Count the people of each role: members, who are most, as the rest. None: more than `limit`."""
+    filters = {role: PERSONS._replace(role=role) for role in ROLES}
+    members = filters.pop("member")
+    few = {role: await user_list.count_up_to(queries, asked, limit) for role, asked in filters.items()}
+    known = [count for count in few.values() if count is not None]
+    is_rest = len(known) == len(few)
+    few["member"] = total - sum(known) if is_rest else await user_list.count_up_to(queries, members, limit)
+    return few

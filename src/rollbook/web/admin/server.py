@@ -19,6 +19,7 @@ from rollbook.mailing import MailServer
 from rollbook.records import events
 from rollbook.records.connect import is_sqlite
 from rollbook.records.dialect import dialect
+from rollbook.records.user_list.query import PERSONS, Filters
 from rollbook.web.page_request import PageRequest
 
 
@@ -57,7 +58,8 @@ async def show(page: PageRequest) -> Response:
         database=about.database,
         is_shared=dialect(page.on.db).is_shared,
         free=free,
-        total=await users.count_users(page.on, page.by),
+        people=await users.count_users(page.on, page.by, PERSONS),
+        applications=await users.count_users(page.on, page.by, Filters(kind=roles.APPLICATION)),
         version=__version__,
         python=machine.python_name(),
         sqlite=sqlite3.sqlite_version,
