@@ -104,10 +104,7 @@ INSIDE = {
     ("rollbook.cli.folder", "rollbook.mcp.protocol"): "only `mcp` speaks it",
     ("rollbook.cli.folder", "rollbook.cli.imports"): "only `users import` reads files and draws a bar",
     ("rollbook.cli.remote", "rollbook.cli.imports"): "only `users import` reads files and draws a bar",
-    ("rollbook.cli.output", "rich.box"): "programs ask for JSON and need no tables",
-    ("rollbook.cli.output", "rich.console"): "programs ask for JSON and need no tables",
-    ("rollbook.cli.output", "rich.table"): "programs ask for JSON and need no tables",
-    ("rollbook.cli.output", "rich.text"): "programs ask for JSON and need no tables",
+    ("rollbook.cli.tables", "rich.cells"): "programs ask for JSON and need no tables",
     ("rollbook.actions.context", "rollbook.auth.passwords"): "most starts and commands hash no password",
     (
         "rollbook.limits.valkey",

@@ -81,14 +81,15 @@ def at_terminal(
     cwd: Path,
     config: Path | str = NO_PROFILES,
     columns: int = 1000,
+    **more: str,
 ) -> tuple[int, str]:
-    """The exit code, and all that the terminal of so many columns showed. `answers` are typed one after another, each
+    """The exit code, and all that the terminal of so many columns showed. `more` are variables. `answers` are typed one after another, each
     once the words before it are shown."""
     ours, theirs = pty.openpty()
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("ROLLBOOK_", "DISPLAY", "WAYLAND"))
     }
-    environment |= CHEAP | {"XDG_CONFIG_HOME": str(config), "COLUMNS": str(columns)}
+    environment |= CHEAP | {"XDG_CONFIG_HOME": str(config), "COLUMNS": str(columns)} | more
     process = processes.start(
         [sys.executable, "-m", "rollbook.cli.main", *arguments],
         stdin=theirs,

@@ -33,7 +33,7 @@ def test_requests_are_listed_and_shown(server: Server, place: tuple[str, ...]) -
     listed = ("logs", "list", "--status", "404", "--user", OWNER_EMAIL, *place)
     wait_until(lambda: missing in good(*listed))
     (line,) = (line for line in good(*listed).splitlines() if missing in line)
-    assert "404  GET    /v1/users/user_00000000000000000000000000" in line
+    assert "\t404\tGET\t/v1/users/user_00000000000000000000000000\t" in line and "\tOwner\t" in line
     shown = json.loads(good("logs", "get", missing, "--json", *place))
     assert (shown["id"], shown["status"]) == (missing, 404)
     found = [

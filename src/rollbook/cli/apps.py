@@ -9,7 +9,7 @@ from rollbook.actions import arguments
 from rollbook.actions.checking import check
 from rollbook.cli import keys, options
 from rollbook.cli.fields import Fields
-from rollbook.cli.output import as_json, hint, listed, program
+from rollbook.cli.output import as_json, hint, listed
 
 app = options.group(help="Connect applications, such as your shop: users that have API keys and can't sign in.")
 
@@ -65,14 +65,14 @@ def create_app(
         try:
             made = backend.one("POST", keys.KEYS, body={"user_id": user["id"], **key})
         except click.ClickException:
-            hint(f"{name} was created, but without a key. Create one: {program()} keys create {user['id']}")
+            hint(f"{name} was created, but without a key. Create one: {backend.command('keys', 'create', user['id'])}")
             raise
         if json:
             as_json({"user": user, "key": made})
             return
         keys.show(made, backend.address, json, quiet)
         if not quiet:
-            more = f"{program()} keys create {user['id']} {backend.flags}"
+            more = backend.command("keys", "create", user["id"])
             hint(f"\nThe application is {user['id']}. For another key: {more}")
 
 
@@ -80,5 +80,6 @@ def create_app(
 def list_apps(server: options.Server, json: bool, quiet: bool) -> None:
     """List applications, in the order in which they were added. `users list --kind application` has more filters."""
     with server() as backend:
-        empty = f"No applications yet. To connect one: {program()} apps create NAME --role ROLE {backend.flags}"
-        listed(list(backend.users({"kind": "application"}, None, 0)), COLUMNS, json, quiet, empty=empty)
+        empty = f"No applications yet. To connect one: {backend.command('apps', 'create', 'NAME', '--role', 'ROLE')}"
+        found = list(backend.users({"kind": "application"}, None, 0))
+        listed(found, COLUMNS, json, quiet, spare=("rate_limit",), empty=empty)

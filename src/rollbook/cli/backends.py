@@ -3,16 +3,18 @@ server answer."""
 
 from __future__ import annotations
 
+import shlex
+import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, quote
 
-from rollbook.cli.failures import Failure, Unreachable
-from rollbook.cli.output import hint
-from rollbook.errors import DatabaseTimeout, StorageUnavailable
+from rollbook.cli.failures import Failure, Refused, Unreachable
+from rollbook.cli.output import hint, program
+from rollbook.errors import ApiError, DatabaseTimeout, StorageUnavailable
 
 if TYPE_CHECKING:
     from rollbook.cli.imports import FileImport
@@ -21,6 +23,8 @@ Shown = dict[str, Any]
 PAGE = 1_000
 LONGEST = 30
 """Seconds that a call waits for what comes next in a log."""
+NAMED_AT_ONCE = 200
+"""Users whose names one call reads."""
 PAGED = {"limit": "all pages", "offset": "all pages"}
 """Stand-in for the paging of lists that commands read to their end."""
 WHOLE = {"fields": "*"}
@@ -75,6 +79,9 @@ class Backend(ABC):
     location: str
     """The place that users are looked for in, for people: a URL, or a database without its password."""
 
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
     @abstractmethod
     def ask(self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Shown | None = None) -> Answer:
         """Have an API call answered."""
@@ -111,6 +118,10 @@ class Backend(ABC):
     def stranger(self, status: int) -> Failure:
         """The failure where an answer is not one of Rollbook."""
         return Failure(f"{self.location} answered {status}, but not like a Rollbook server. Check the URL.")
+
+    def command(self, *words: str) -> str:
+        """A command for the same server, to be pasted."""
+        return f"{program()} {shlex.join(words)} {self.flags}".rstrip()
 
     # ---- answers of any kind
 
@@ -173,6 +184,25 @@ class Backend(ABC):
             position = answer.position
 
     # ---- users
+
+    def names(self, ids: Iterable[str | None]) -> dict[str, str]:
+        """The names of users, by ID: of those who exist, as far as the caller may read them. They are kept."""
+        new = [id for id in dict.fromkeys(ids) if id is not None and id not in self._names]
+        for begin in range(0, len(new), NAMED_AT_ONCE):
+            part = new[begin : begin + NAMED_AT_ONCE]
+            self._names |= dict.fromkeys(part, "")
+            asked = {"ids": ",".join(part), "fields": "id,name", "limit": len(part)}
+            with suppress(Refused, ApiError):  # not theirs to read
+                self._names |= {user["id"]: user["name"] for user in self.page(self.ask("GET", "/v1/users", asked))}
+        return {id: name for id, name in self._names.items() if name}
+
+    def with_names(self, found: Shown, *fields: str) -> Shown:
+        """The object as people read it: with the name of each user beside their ID."""
+        if not sys.stdout.isatty():
+            return found
+        names = self.names(found[field] for field in fields)
+        named = {field: f"{found[field]} ({names[found[field]]})" for field in fields if found[field] in names}
+        return {**found, **named}
 
     def users(self, filters: Mapping[str, str], limit: int | None, offset: int) -> Iterator[Shown]:
         """Users that match the filters of `GET /v1/users`, sorted by `sort`. `limit` None: all of them."""

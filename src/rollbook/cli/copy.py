@@ -17,8 +17,9 @@ from rollbook.auth import server_secret
 from rollbook.auth.server_secret import Secret
 from rollbook.cli import options
 from rollbook.cli.failures import Failure, Misuse
-from rollbook.cli.output import as_json, counted, hint, program, table
+from rollbook.cli.output import as_json, counted, hint, program
 from rollbook.cli.progress import bar
+from rollbook.cli.tables import table
 from rollbook.records import copying, server_secrets
 from rollbook.records.connect import connect
 from rollbook.records.copying import transfer

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from rollbook.actions import arguments
 from rollbook.cli import options
-from rollbook.cli.backends import Shown, at
+from rollbook.cli.backends import NAMED_AT_ONCE, Backend, Shown, at
 from rollbook.cli.fields import Fields, as_query
-from rollbook.cli.output import as_json, details, hint, json_line, line
+from rollbook.cli.output import as_json, details, hint, json_line
+from rollbook.cli.tables import table
+from rollbook.records import event_types
 
 app = options.group(help="Read and follow the event log, and put back what events changed.")
 
 EVENTS, ONE = "/v1/events", "/v1/events/{eventId}"
 EVENT_ID = options.argument("event_id", "ID")
 SINCE = {"created_after": "since", "created_before": "until"}
+COLUMNS = ("created_at", "type", "about", "by", "id")
+LIKE = {
+    "created_at": "2026-11-25T00:00:00Z",
+    "type": max(event_types.TYPES, key=len),
+    "about": "ada.lovelace@example.com",
+    "by": "Charlie Chaplin",
+    "id": "evt_06h2dlk4bhq1576ovmie9t4dbs",
+}
+"""The widths of the columns of events that have not happened yet."""
 NEWEST_FIRST = {"order": "newest first", "wait": "`events tail`", "limit": "--limit"}
 
 
@@ -31,8 +44,12 @@ NEWEST_FIRST = {"order": "newest first", "wait": "`events tail`", "limit": "--li
 def list_events(server: options.Server, fields: Fields, limit: int, json: bool) -> None:
     """List events, newest first."""
     with server() as backend:
-        for event in backend.linked(EVENTS, {**as_query(fields.sent(backend)), "order": "desc"}, limit):
-            json_line(event) if json else line(_sentence(event))
+        found = backend.linked(EVENTS, {**as_query(fields.sent(backend)), "order": "desc"}, limit)
+        if json:
+            for event in found:
+                json_line(event)
+        elif not table(COLUMNS, _rows(backend, found, NAMED_AT_ONCE)):
+            hint("No such events.")
 
 
 @options.on_server(
@@ -52,8 +69,11 @@ def tail(server: options.Server, fields: Fields, json: bool) -> None:
         asked = as_query(fields.sent(backend))
         if sys.stderr.isatty():
             hint(f"Following the event log of {backend.address}. Press Ctrl+C to stop.")
-        for event in backend.events(asked):
-            json_line(event) if json else line(_sentence(event))
+        found = backend.events(asked)
+        if not json:
+            table(COLUMNS, _rows(backend, found, 1), like=LIKE)
+        for event in found:
+            json_line(event)
             sys.stdout.flush()
 
 
@@ -80,9 +100,28 @@ def revert_event(server: options.Server, fields: Fields, event_id: str, json: bo
     return None
 
 
-def _sentence(event: Shown) -> str:
-    """An event in a line: its time, type, user and actor, and the ID to go on from."""
-    about, actor = event["object"], event["actor"]
-    who = about.get("email") or about.get("name") or event["user_id"] or "-"
-    by = actor.get("user_id") or actor.get("address") or "-"
-    return f"{event['created_at']}  {event['type']:<22}  {who}  by {by}  {event['id']}"
+def _rows(backend: Backend, found: Iterator[Shown], at_once: int) -> Iterator[Shown]:
+    """Events as people read them: with the names of those whom they are about and who made them."""
+    while part := list(islice(found, at_once)):
+        names = backend.names(id for event in part for id in (_whose(event), event["actor"].get("user_id")))
+        for event in part:
+            yield {**event, "about": _about(event, names), "by": _actor(event["actor"], names)}
+
+
+def _whose(event: Shown) -> str | None:
+    """The user whom it is about, if the object does not say it."""
+    return None if event["object"].get("email") else event["user_id"]
+
+
+def _about(event: Shown, names: Mapping[str, str]) -> str:
+    about, id = event["object"], _whose(event)
+    if about.get("email"):
+        return str(about["name"] if about.get("kind") == "application" else about["email"])
+    thing = next((about[name] for name in ("group_name", "name", "url") if about.get(name)), None)
+    user = id and names.get(id, id)
+    return f"{thing} ({user})" if thing and user else str(thing or user or about.get("id") or "-")
+
+
+def _actor(actor: Shown, names: Mapping[str, str]) -> str:
+    id = actor.get("user_id")
+    return names.get(id, id) if id else actor.get("address") or "-"

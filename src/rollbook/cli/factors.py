@@ -29,7 +29,7 @@ def list_factors(server: options.Server, user: str, json: bool, quiet: bool) -> 
         if json:
             as_json(found)
             return
-        listed(found["second_factors"], COLUMNS, False, quiet)
+        listed(found["second_factors"], COLUMNS, False, quiet, spare=("confirmed_at",), empty="No second factors.")
         if not quiet:
             hint(f"Recovery codes left: {found['recovery_codes_left']}.")
 

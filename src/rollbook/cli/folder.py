@@ -56,6 +56,7 @@ class Folder(Backend):
         return cls(settings, open_existing(settings) if not make else open_database(settings))
 
     def __init__(self, settings: Settings, db: Database) -> None:
+        super().__init__()
         self.flags = where(settings).strip()
         self.address = settings.public_url.rstrip("/") or server_address.find(settings.data) or settings.url
         self.location = address(settings)

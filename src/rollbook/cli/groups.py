@@ -7,7 +7,8 @@ from rollbook.api import types
 from rollbook.cli import options
 from rollbook.cli.backends import PAGED, Backend, at
 from rollbook.cli.fields import Fields, as_query
-from rollbook.cli.output import as_json_list, counted, hint, line, listed, shown, table
+from rollbook.cli.output import as_json_list, counted, hint, line, listed, shown
+from rollbook.cli.tables import table
 
 app = options.group(help="Manage groups of users, such as teams.")
 
@@ -31,7 +32,9 @@ def list_groups(server: options.Server, fields: Fields, json: bool, quiet: bool)
     """List groups, oldest first. With --user, those of one user, with their role there."""
     columns = (*COLUMNS, "role") if "user" in fields else COLUMNS
     with server() as backend:
-        listed(backend.all(GROUPS, as_query(fields.sent(backend))), columns, json, quiet)
+        found = backend.all(GROUPS, as_query(fields.sent(backend)))
+        empty = f"No groups. To create one: {backend.command('groups', 'create', 'NAME')}"
+        listed(found, columns, json, quiet, spare=("external_id",), empty=empty)
 
 
 @options.on_server(
@@ -110,9 +113,8 @@ def list_members(
             for member in members:
                 line(member["user_id"])
         else:
-            rows = list(members)
-            table(MEMBER_COLUMNS, rows)
-            hint(f"{len(rows):,} of {counted(found['members'], 'member')}.")
+            shown_here = table(MEMBER_COLUMNS, members, ("user_id",))
+            hint(f"{shown_here:,} of {counted(found['members'], 'member')}.")
 
 
 @options.on_server(

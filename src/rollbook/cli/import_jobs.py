@@ -28,16 +28,17 @@ IMPORT_ID = options.argument("import_id", "IMPORT_ID")
 def list_imports(server: options.Server, fields: Fields, limit: int, json: bool, quiet: bool) -> None:
     """List imports, newest first."""
     with server() as backend:
-        listed(
-            backend.page(backend.ask("GET", IMPORTS, {**fields.sent(backend), "limit": limit})), COLUMNS, json, quiet
-        )
+        found = backend.page(backend.ask("GET", IMPORTS, {**fields.sent(backend), "limit": limit}))
+        empty = f"No imports yet. To start one: {backend.command('users', 'import', 'FILE')}"
+        listed(found, COLUMNS, json, quiet, spare=("source", "skipped"), empty=empty)
 
 
 @options.on_server(app, "get", IMPORT_ID, options.JSON, call=("GET", ONE))
 def get_import(server: options.Server, import_id: str, json: bool) -> None:
     """Show an import and how far it is."""
     with server() as backend:
-        shown(backend.one("GET", at("imports", import_id)), json)
+        found = backend.one("GET", at("imports", import_id))
+        shown(found if json else backend.with_names(found, "user_id"), json)
 
 
 @options.on_server(app, "report", IMPORT_ID, fields=arguments.ImportReport, call=("GET", f"{ONE}/report"))

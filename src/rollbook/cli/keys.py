@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
-
 from rollbook import clock
 from rollbook.actions import arguments
 from rollbook.auth import key_format
 from rollbook.cli import options
 from rollbook.cli.backends import PAGED, Shown, at
 from rollbook.cli.fields import Fields
-from rollbook.cli.output import as_json, details, hint, line, listed, program, shown
+from rollbook.cli.output import as_json, details, hint, line, listed, shown
 
 app = options.group(help="Create, list, change, reveal, rotate and revoke API keys.")
 
 COLUMNS = ("id", "name", "state", "kind", "masked", "scopes", "rate_limit", "created_at", "expires_at", "last_used_at")
+SPARE = ("kind", "masked", "rate_limit", "scopes", "created_at")
 SHOWN = ("id", "name", "kind", "scopes", "ip_allow", "rate_limit", "expires_at")
 """Fields of a new key that people see."""
 
@@ -61,8 +60,8 @@ def list_keys(server: options.Server, fields: Fields, user: str, json: bool, qui
     """List a user's API keys, oldest first, without the secrets."""
     with server() as backend:
         found = backend.all(KEYS, {"user": backend.user(user)["id"], **fields.sent(backend)})
-        empty = f"No API keys yet. To create one: {program()} keys create {shlex.quote(user)} {backend.flags}"
-        listed(found, COLUMNS, json, quiet, row=_with_state, empty=empty)
+        empty = f"No API keys. To create one: {backend.command('keys', 'create', user)}"
+        listed(found, COLUMNS, json, quiet, row=_with_state, spare=SPARE, empty=empty)
 
 
 def _with_state(key: Shown) -> Shown:
@@ -75,7 +74,7 @@ def get_key(server: options.Server, key_id: str, json: bool) -> None:
     """Show an API key without the secret. `current` is the key that you use."""
     with server() as backend:
         key = backend.one("GET", at("keys", key_id))
-        shown(key if json else _with_state(key), json)
+        shown(key if json else backend.with_names(_with_state(key), "user_id"), json)
 
 
 @options.on_server(

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from itertools import islice
 
 from rollbook.actions import arguments
 from rollbook.cli import options
-from rollbook.cli.backends import Shown, at
+from rollbook.cli.backends import NAMED_AT_ONCE, Backend, Shown, at
 from rollbook.cli.fields import Fields
-from rollbook.cli.output import hint, json_line, line, shown
+from rollbook.cli.output import hint, json_line, shown
+from rollbook.cli.tables import table
 
 app = options.group(help="Read and follow the request log: calls made with API keys.")
 
 REQUESTS = "/v1/requests"
+COLUMNS = ("created_at", "status", "method", "path", "duration_ms", "error", "user", "key_id", "address", "id")
+SPARE = ("address", "key_id", "id", "user")
+LIKE = {
+    "created_at": "2026-11-25T00:00:00Z",
+    "status": 200,
+    "method": "DELETE",
+    "path": "/v1/users/user_06h2dlak3tqo5d9k7k24javrh0",
+    "duration_ms": 1000.25,
+    "error": "insufficient_scope",
+    "user": "Charlie Chaplin",
+    "key_id": "key_06h2dlak3tqo5d9k7k24javrh0",
+    "address": "192.168.100.100",
+    "id": "req_06h2dlak3tqo5d9k7k24javrh0",
+}
+"""The widths of the columns of requests that have not been made yet."""
 SINCE = {"after": "since", "before": "until"}
 
 
@@ -29,8 +47,12 @@ SINCE = {"after": "since", "before": "until"}
 def list_requests(server: options.Server, fields: Fields, limit: int, json: bool) -> None:
     """List requests, newest first."""
     with server() as backend:
-        for request in backend.linked(REQUESTS, fields.sent(backend), limit):
-            json_line(request) if json else line(_sentence(request))
+        found = backend.linked(REQUESTS, fields.sent(backend), limit)
+        if json:
+            for request in found:
+                json_line(request)
+        elif not table(COLUMNS, _rows(backend, found, NAMED_AT_ONCE), SPARE):
+            hint("No such requests. They are logged for some days, and appear seconds after their answer.")
 
 
 @options.on_server(
@@ -57,16 +79,23 @@ def tail(server: options.Server, fields: Fields, json: bool) -> None:
     with server() as backend:
         if sys.stderr.isatty():
             hint(f"Following the request log of {backend.address}. Press Ctrl+C to stop.")
-        for request in backend.followed(REQUESTS, fields.sent(backend), since):
-            json_line(request) if json else line(_sentence(request))
+        found = backend.followed(REQUESTS, fields.sent(backend), since)
+        if not json:
+            table(COLUMNS, _rows(backend, found, 1), SPARE, like=LIKE)
+        for request in found:
+            json_line(request)
             sys.stdout.flush()
 
 
-def _sentence(request: Shown) -> str:
-    """A request in a line: its time, call, status and user, and the ID to ask for."""
-    limited = f"  {request['limited_by']}" if request["limited_by"] else ""
-    more = f"  and {request['more']} more" if request["more"] else ""
-    code = f"  {request['error']['code']}" if request["error"] else ""
-    what = f"{request['status']}  {request['method']:<6} {request['path']}  {request['duration_ms']} ms{code}"
-    who = f"{request['key_id']}  {request['address']}  {request['id']}"
-    return f"{request['created_at']}  {what}  {who}{limited}{more}"
+def _rows(backend: Backend, found: Iterator[Shown], at_once: int) -> Iterator[Shown]:
+    """Requests as people read them: with the names of their users."""
+    while part := list(islice(found, at_once)):
+        names = backend.names(request["user_id"] for request in part)
+        for request in part:
+            yield {**request, "error": _error(request), "user": names.get(request["user_id"], request["user_id"])}
+
+
+def _error(request: Shown) -> str | None:
+    code = request["error"]["code"] if request["error"] else None
+    more = f"and {request['more']} more" if request["more"] else None
+    return ", ".join(filter(None, (code, request["limited_by"], more))) or None

@@ -12,70 +12,14 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import msgspec
 
 from rollbook.cli.failures import Failure, Misuse
+from rollbook.cli.tables import STATES, table
+from rollbook.cli.texts import cell, colored, is_colored, printable, when
 from rollbook.config import Settings
-
-LEAST_COLUMNS = 3
-LEAST_WIDTH = 8
-"""Of a column whose values may be cut."""
-GAP = 3  # characters between columns
-EDGES = 2  # characters beside them
-
-
-def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """One line per row. Pipes get tab-separated values, for `cut` and `awk`."""
-    if not sys.stdout.isatty():
-        for row in rows:
-            print("\t".join(_text(row[name]) for name in columns))
-        return
-    # Imported here: it takes a tenth of a second, and only terminals need it.
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    lines = [[_text(row[name]) for name in columns] for row in rows]
-    widths = [max(map(len, [name, *(line[at] for line in lines)])) for at, name in enumerate(columns)]
-    room = Console().width - EDGES
-    fitted = _fitted(columns, widths, room)
-    kept = len(fitted)
-    console = Console(width=max(room, sum(fitted) + GAP * (kept - 1)) + EDGES)
-    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name, width in zip(columns, fitted, strict=False):
-        overflow: Literal["fold", "ellipsis"] = "fold" if name == "email" else "ellipsis"
-        shown.add_column(name.replace("_", " "), no_wrap=True, overflow=overflow, width=width)
-    for line in lines:
-        shown.add_row(*[Text(value) for value in line[:kept]])
-    console.print(shown)
-    if kept < len(columns):
-        left_out = ", ".join(name.replace("_", " ") for name in columns[kept:])
-        hint(f"Hidden (terminal too narrow): {left_out}. Use --json to see everything.")
-
-
-def _fitted(columns: Sequence[str], widths: Sequence[int], room: int) -> list[int]:
-    """The widths of the columns that are shown. In a narrow window, columns are hidden from the right instead of
-    wrapping lines, then values are cut: never those that people copy, even where the window is too narrow for them."""
-    least = [
-        width if _is_copied(name) else min(width, LEAST_WIDTH) for name, width in zip(columns, widths, strict=True)
-    ]
-    kept = len(columns)
-    while kept > LEAST_COLUMNS and sum(widths[:kept]) + GAP * (kept - 1) > room:
-        kept -= 1
-    while kept > 1 and sum(least[:kept]) + GAP * (kept - 1) > room:
-        kept -= 1
-    found = list(widths[:kept])
-    for at in sorted(range(kept), key=lambda at: -found[at]):
-        excess = sum(found) + GAP * (kept - 1) - room
-        found[at] = max(least[at], found[at] - max(0, excess))
-    return found
-
-
-def _is_copied(column: str) -> bool:
-    return column in ("id", "masked") or column.endswith("_id")
 
 
 def listed(
@@ -86,18 +30,18 @@ def listed(
     *,
     id: str = "id",
     row: Callable[[Any], Mapping[str, Any]] = dict,
-    empty: str = "",
+    spare: Sequence[str] = (),
+    empty: str = "There are none.",
 ) -> None:
     """The objects of a list, as JSON, with `quiet` only the field `id` of each, else as a table, of the rows that `row`
-    makes of them. `empty` is the hint beside a table without rows."""
+    makes of them. `empty` is said where there are none; `spare` as `table` has it."""
     if json:
         as_json(found)
     elif quiet:
         for each in found:
             line(each[id])
     else:
-        table(columns, map(row, found))
-        if empty and not found:
+        if not table(columns, map(row, found), spare):
             hint(empty)
 
 
@@ -114,13 +58,16 @@ def shown(found: Mapping[str, Any], json: bool, quiet: bool = False) -> None:
 def details(values: Mapping[str, Any]) -> None:
     """One line per value, with its name."""
     width = max(map(len, values))
+    colors = is_colored(sys.stdout)
     for name, value in values.items():
-        print(f"{name.replace('_', ' '):<{width}}  {_text(value)}")
+        text = when(value, sys.stdout)
+        title = f"{name.replace('_', ' '):<{width}}"
+        print(f"{title}  {colored(text, text) if colors and name in STATES else text}")
 
 
 def line(value: Any) -> None:
     """One value, for scripts."""
-    print(_text(value))
+    print(cell(value))
 
 
 @contextmanager
@@ -187,11 +134,6 @@ def hint(text: str) -> None:
     print(printable(text), file=sys.stderr)
 
 
-def printable(text: str) -> str:
-    """The text without what could control a terminal: names, and what another server says, come from strangers."""
-    return "".join(character if character.isprintable() or character == "\n" else "�" for character in text)
-
-
 def where(settings: Settings) -> str:
     """The option for this server's data. The URL of PostgreSQL may contain a password, so it stays in the environment
     or file."""
@@ -222,20 +164,6 @@ def program() -> str:
     if shutil.which("rollbook") is not None:
         return "rollbook"
     return shlex.quote(os.path.relpath(name) if name.is_relative_to(Path.cwd()) else str(name))
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (list, tuple)):
-        value = ",".join(map(str, value))
-    elif isinstance(value, msgspec.Raw):
-        value = bytes(value).decode()
-    elif isinstance(value, dict):
-        value = json.dumps(value, ensure_ascii=False)
-    return printable(str(value)).replace("\n", "�")
 
 
 def _json(encoded: bytes) -> str:

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from rollbook.cli.output import hint, printable
+from rollbook.cli.output import hint
+from rollbook.cli.texts import printable
 
 Show = Callable[[float, str], None]
 

@@ -39,6 +39,7 @@ class Remote(Backend):
 
     def __init__(self, url: str, key: str, profile: str | None = None) -> None:
         """`profile` is where URL and key come from. Raises Misuse if the URL or the key is invalid."""
+        super().__init__()
         self.address = self.location = base_url(url)
         self.flags = f"--url {self.address}" if profile is None else f"--profile {profile}"
         self._profile = profile

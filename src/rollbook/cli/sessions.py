@@ -28,7 +28,7 @@ def list_sessions(server: options.Server, fields: Fields, user: str, json: bool,
     """List where a user is signed in, newest first: the dashboard, without an audience, and applications."""
     with server() as backend:
         asked = {"user": backend.user(user)["id"], **fields.sent(backend)}
-        listed(backend.all(SESSIONS, asked), COLUMNS, json, quiet)
+        listed(backend.all(SESSIONS, asked), COLUMNS, json, quiet, spare=("user_agent",), empty="Signed in nowhere.")
 
 
 @options.on_server(

@@ -18,6 +18,7 @@ from rollbook.cli.backends import Backend
 from rollbook.cli.failures import Failure
 from rollbook.cli.output import base_url, hint, program, where
 from rollbook.cli.profile_store import Profile
+from rollbook.cli.texts import when
 
 if TYPE_CHECKING:
     from rollbook.cli.remote import Remote
@@ -128,7 +129,7 @@ def _of(name: str, profile: Profile) -> Target:
         left = clock.parse(profile.expires_at) - clock.now()
         if 0 < left < SOON:
             hint(
-                f"The key of profile {name} expires at {profile.expires_at}. To replace it: {program()} login "
+                f"The key of profile {name} expires at {when(profile.expires_at)}. To replace it: {program()} login "
                 f"--profile {name}"
             )
     return Target(profile.url, profile.key, name)

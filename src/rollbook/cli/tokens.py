@@ -8,6 +8,7 @@ from rollbook.cli import options
 from rollbook.cli.backends import at
 from rollbook.cli.fields import Fields
 from rollbook.cli.output import as_json, hint, line, listed, shown
+from rollbook.cli.texts import when
 
 app = options.group(help="Create, list, revoke, consume and request one-time tokens.")
 
@@ -39,11 +40,12 @@ def create_token(
         if json:
             as_json(token)
         elif "url" not in token:
-            line(token["id"]) if quiet else hint(f"It is mailed to the user, and expires at {token['expires_at']}.")
+            until = when(token["expires_at"])
+            line(token["id"]) if quiet else hint(f"It is mailed to the user, and expires at {until}.")
         else:
             line(token["url"])
             if not quiet:
-                hint(f"It works once and expires at {token['expires_at']}. Send it over a channel you trust.")
+                hint(f"It works once and expires at {when(token['expires_at'])}. Send it over a channel you trust.")
 
 
 @options.on_server(app, "list", options.NAMED, options.JSON, options.QUIET, call=("GET", OF_USER))
@@ -51,7 +53,8 @@ def list_tokens(server: options.Server, user: str, json: bool, quiet: bool) -> N
     """List a user's open tokens, oldest first."""
     with server() as backend:
         found = backend.page(backend.ask("GET", at("users", backend.user(user)["id"], "tokens")))
-        listed(found, COLUMNS, json, quiet)
+        empty = f"No open tokens. To create one: {backend.command('tokens', 'create', user)}"
+        listed(found, COLUMNS, json, quiet, spare=("created_at",), empty=empty)
 
 
 @options.on_server(

@@ -11,7 +11,8 @@ from rollbook.cli import options
 from rollbook.cli.completion import emails
 from rollbook.cli.failures import Misuse
 from rollbook.cli.fields import Fields
-from rollbook.cli.output import as_json, counted, line, table
+from rollbook.cli.output import as_json, counted, line
+from rollbook.cli.tables import table
 
 COUNTS = ("requests", "client_errors", "rate_limited", "server_errors")
 USAGE = "/v1/usage"
@@ -44,7 +45,7 @@ def app(server: options.Server, fields: Fields, user: str | None, all: bool, jso
             f"{counted(total['requests'], 'request')}, {counted(total['client_errors'], 'client error')}, "
             f"{total['rate_limited']:,} rate limited, {counted(total['server_errors'], 'server error')}"
         )
-        table(("route", *COUNTS, "p50_ms", "p95_ms"), found["routes"])
+        table(("route", *COUNTS, "p50_ms", "p95_ms"), found["routes"], ("rate_limited", "server_errors"))
         if all:
             table(("name", *COUNTS, "user_id"), _with_others(total, found["users"]))
         table(("name", *COUNTS, "key_id"), _with_others(total, found["keys"]))

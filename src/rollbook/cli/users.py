@@ -18,12 +18,15 @@ from rollbook.cli.backends import WHOLE, Backend, Shown, at
 from rollbook.cli.completion import deleted_emails
 from rollbook.cli.failures import Failure
 from rollbook.cli.fields import Fields, as_query
-from rollbook.cli.output import as_json, as_json_list, counted, hint, line, program, shown, table, written
+from rollbook.cli.output import as_json, as_json_list, counted, hint, line, program, shown, written
+from rollbook.cli.tables import table
+from rollbook.cli.texts import when
 from rollbook.roles import is_barred
 
 app = options.group(help="List, create and update users.")
 
 COLUMNS = ("id", "name", "email", "role", "status", "created_at")
+SPARE = ("id",)
 USERS, ONE = "/v1/users", "/v1/users/{userId}"
 FIELDS = {"fields": "all fields"}
 """Stand-in for the choice of fields: commands show all of them."""
@@ -67,12 +70,16 @@ def list_users(
             for user in found:
                 line(user["id"])
         else:
-            rows = list(found)
-            table(COLUMNS, rows)
+            shown_here = table(COLUMNS, map(_for_people, found) if sys.stdout.isatty() else found, SPARE)
             total = backend.count({name: value for name, value in asked.items() if name not in ("sort", "consistency")})
-            shown_to = offset + len(rows)
-            more = f" Next page: --offset {shown_to}" if rows and shown_to < total else ""
-            hint(f"{len(rows):,} of {counted(total, 'user')}.{more}")
+            shown_to = offset + shown_here
+            more = f" Next page: --offset {shown_to}" if shown_here and shown_to < total else ""
+            hint(f"{shown_here:,} of {counted(total, 'user')}.{more}")
+
+
+def _for_people(user: Shown) -> Shown:
+    """A user without the email that an application has only been given."""
+    return {**user, "email": "(application)"} if user["kind"] == "application" else user
 
 
 @options.on_server(
@@ -187,8 +194,8 @@ def create_user(server: options.Server, fields: Fields, password: str | None, js
             )
         shown(user, json, quiet)
         if not (json or quiet):
-            what, command = ("a setup link", "users invite") if is_invited else ("an API key", "keys create")
-            hint(f"To create {what} for them: {program()} {command} {shlex.quote(user['email'])} {backend.flags}")
+            what, words = ("a setup link", ("users", "invite")) if is_invited else ("an API key", ("keys", "create"))
+            hint(f"To create {what} for them: {backend.command(*words, user['email'])}")
 
 
 @options.on_server(
@@ -239,7 +246,7 @@ def invite_user(
         _explain_invited(found, is_new, role, backend.flags)
         opens = "can set the password" if body else "can set the password and is signed in"
         hint(
-            f"Whoever opens the link {opens}. It works once and expires at {link['expires_at']}. "
+            f"Whoever opens the link {opens}. It works once and expires at {when(link['expires_at'])}. "
             "Send it over a channel you trust."
         )
         if public_url is None and "://127.0.0.1:" in link["url"] and backend.flags.startswith("--data"):
@@ -425,7 +432,7 @@ def delete_user(server: options.Server, user: str, yes: bool, quiet: bool, purge
         elif purge:
             hint(f"Permanently erased {id}.")
         else:
-            hint(f"Deleted {id}. To restore them: {program()} users restore {id} {backend.flags}")
+            hint(f"Deleted {id}. To restore them: {backend.command('users', 'restore', id)}")
 
 
 @options.on_server(

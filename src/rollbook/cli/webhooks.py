@@ -11,10 +11,10 @@ import click
 
 from rollbook.actions import arguments
 from rollbook.cli import forwarding, options
-from rollbook.cli.backends import PAGED, Shown, at
+from rollbook.cli.backends import PAGED, Backend, Shown, at
 from rollbook.cli.failures import Failure
 from rollbook.cli.fields import Fields, as_query
-from rollbook.cli.output import as_json, hint, json_line, line, listed, program, shown
+from rollbook.cli.output import as_json, hint, json_line, line, listed, shown
 from rollbook.cli.progress import bar, looks
 from rollbook.delivery import outcomes
 
@@ -26,7 +26,9 @@ app = options.group(
 )
 
 COLUMNS = ("id", "url", "types", "status", "delivered", "failed", "waiting", "next_attempt_at", "summary")
+SPARE = ("summary", "next_attempt_at", "types", "delivered")
 DELIVERY_COLUMNS = ("id", "created_at", "type", "outcome", "attempt", "trigger", "duration_ms", "retry_at", "event_id")
+DELIVERY_SPARE = ("event_id", "duration_ms", "trigger", "retry_at", "attempt", "id")
 REPLAY_COLUMNS = ("id", "created_at", "status", "progress", "delivered", "failed", "from", "to")
 
 WEBHOOKS, ONE = "/v1/webhooks", "/v1/webhooks/{webhookId}"
@@ -58,8 +60,9 @@ def list_webhooks(server: options.Server, fields: Fields, json: bool, quiet: boo
     """List webhooks, oldest first: your own or, for admins, all. The counts are of the last 24 hours."""
     with server() as backend:
         found = backend.all(WEBHOOKS, fields.sent(backend))
-        empty = f"No webhooks yet. To create one: {program()} webhooks create https://example.com/hook {backend.flags}"
-        listed(found, COLUMNS, json, quiet, row=_with_health, empty=empty)
+        example = backend.command("webhooks", "create", "https://example.com/hook")
+        empty = f"No webhooks yet. To create one: {example}"
+        listed(found, COLUMNS, json, quiet, row=_with_health, spare=SPARE, empty=empty)
         if not json and not quiet and sys.stdout.isatty():  # where the column is hardly ever wide enough
             for webhook in filter(_needs_attention, found):
                 hint(f"{webhook['id']}: {webhook['health']['summary']}")
@@ -81,16 +84,16 @@ def create_webhook(server: options.Server, fields: Fields, target: str, json: bo
         if "user_id" not in fields and backend.is_operator:
             raise Failure("Add --user: a webhook belongs to a user. It stops when they can no longer read events.")
         webhook = backend.one("POST", WEBHOOKS, body={"url": target, **fields.sent(backend)})
-        _show(webhook, json, quiet)
+        _show(webhook, backend, json, quiet)
         if not json and not quiet:
-            hint(f"\nSend a test event:\n\n  {program()} webhooks test {webhook['id']} {backend.flags}")
+            hint(f"\nSend a test event:\n\n  {backend.command('webhooks', 'test', webhook['id'])}")
 
 
 @options.on_server(app, "get", WEBHOOK_ID, options.JSON, call=("GET", ONE))
 def get_webhook(server: options.Server, webhook_id: str, json: bool) -> None:
     """Show a webhook and how its deliveries are going."""
     with server() as backend:
-        _show(backend.one("GET", at("webhooks", webhook_id)), json, False)
+        _show(backend.one("GET", at("webhooks", webhook_id)), backend, json, False)
 
 
 @options.on_server(
@@ -107,7 +110,7 @@ def set_webhook(server: options.Server, fields: Fields, webhook_id: str, json: b
     """Update a webhook. Other fields and headers are left unchanged."""
     fields.require_any()
     with server() as backend:
-        _show(backend.one("PATCH", at("webhooks", webhook_id), body=fields.sent(backend)), json, quiet)
+        _show(backend.one("PATCH", at("webhooks", webhook_id), body=fields.sent(backend)), backend, json, quiet)
 
 
 @options.on_server(
@@ -128,7 +131,7 @@ def reveal_secret(
     """Print the secret of a webhook. Requires your password, and is recorded in the event log."""
     with server() as backend:
         proof = {"password": options.current_password(password), **fields.sent(backend)}
-        _show_secret(backend.one("POST", at("webhooks", webhook_id, "reveal"), body=proof), json, quiet)
+        _show_secret(backend.one("POST", at("webhooks", webhook_id, "reveal"), body=proof), backend, json, quiet)
 
 
 @options.on_server(
@@ -143,9 +146,8 @@ def reveal_secret(
 def rotate_secret(server: options.Server, fields: Fields, webhook_id: str, json: bool, quiet: bool) -> None:
     """Rotate the secret of a webhook, and print the new one. The old one signs for a day as well, or for --overlap."""
     with server() as backend:
-        _show_secret(
-            backend.one("POST", at("webhooks", webhook_id, "rotate-secret"), body=fields.sent(backend)), json, quiet
-        )
+        done = backend.one("POST", at("webhooks", webhook_id, "rotate-secret"), body=fields.sent(backend))
+        _show_secret(done, backend, json, quiet)
 
 
 @options.on_server(app, "delete", WEBHOOK_ID, options.QUIET, call=("DELETE", ONE))
@@ -160,7 +162,7 @@ def delete_webhook(server: options.Server, webhook_id: str, quiet: bool) -> None
 def pause_webhook(server: options.Server, webhook_id: str, json: bool, quiet: bool) -> None:
     """Pause a webhook. What happens meanwhile can be sent when you resume it."""
     with server() as backend:
-        _show(backend.one("POST", at("webhooks", webhook_id, "pause")), json, quiet)
+        _show(backend.one("POST", at("webhooks", webhook_id, "pause")), backend, json, quiet)
 
 
 @options.on_server(
@@ -175,15 +177,17 @@ def pause_webhook(server: options.Server, webhook_id: str, json: bool, quiet: bo
 def resume_webhook(server: options.Server, fields: Fields, webhook_id: str, json: bool, quiet: bool) -> None:
     """Resume a webhook after a pause, or when it was disabled."""
     with server() as backend:
-        _show(backend.one("POST", at("webhooks", webhook_id, "resume"), body=fields.sent(backend)), json, quiet)
+        done = backend.one("POST", at("webhooks", webhook_id, "resume"), body=fields.sent(backend))
+        _show(done, backend, json, quiet)
 
 
-def _show(webhook: Shown, json: bool, quiet: bool) -> None:
-    shown(webhook if json else _with_health(webhook), json, quiet)
+def _show(webhook: Shown, backend: Backend, json: bool, quiet: bool) -> None:
+    named = webhook if json or quiet else backend.with_names(_with_health(webhook), "user_id", "created_by")
+    shown(named, json, quiet)
 
 
-def _show_secret(webhook: Shown, json: bool, quiet: bool) -> None:
-    line(webhook["secret"]) if quiet else _show(webhook, json, False)
+def _show_secret(webhook: Shown, backend: Backend, json: bool, quiet: bool) -> None:
+    line(webhook["secret"]) if quiet else _show(webhook, backend, json, False)
 
 
 def _with_health(webhook: Shown) -> Shown:
@@ -252,9 +256,9 @@ def list_deliveries(
     with server() as backend:
         asked = {**fields.sent(backend), "limit": limit}
         found = backend.page(backend.ask("GET", at("webhooks", webhook_id, "deliveries"), asked))
-        empty = f"No deliveries. To send a test event: {program()} webhooks test {webhook_id} {backend.flags}"
+        empty = f"No deliveries. To send a test event: {backend.command('webhooks', 'test', webhook_id)}"
         row = _in_words if sys.stdout.isatty() else dict  # programs that read columns keep the codes
-        listed(found, DELIVERY_COLUMNS, json, quiet, row=row, empty=empty)
+        listed(found, DELIVERY_COLUMNS, json, quiet, row=row, spare=DELIVERY_SPARE, empty=empty)
 
 
 @options.on_server(app, "delivery", WEBHOOK_ID, DELIVERY_ID, options.JSON, call=("GET", DELIVERY))
@@ -338,9 +342,9 @@ def list_replays(server: options.Server, fields: Fields, webhook_id: str, limit:
     """List the replays of a webhook, newest first."""
     with server() as backend:
         asked = {**fields.sent(backend), "limit": limit}
-        listed(
-            backend.page(backend.ask("GET", at("webhooks", webhook_id, "replays"), asked)), REPLAY_COLUMNS, json, quiet
-        )
+        found = backend.page(backend.ask("GET", at("webhooks", webhook_id, "replays"), asked))
+        empty = f"No replays. To send events again: {backend.command('webhooks', 'replay', webhook_id)}"
+        listed(found, REPLAY_COLUMNS, json, quiet, spare=("to", "from"), empty=empty)
 
 
 @options.on_server(app, "show-replay", WEBHOOK_ID, REPLAY_ID, options.JSON, call=("GET", REPLAY))

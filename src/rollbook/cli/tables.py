@@ -1,0 +1,133 @@
+"""Tables: for people as wide as the terminal, for programs a line of tab-separated values per row."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from typing import Any
+
+import click
+
+from rollbook.cli.texts import cell, colored, is_colored, is_time, local, zone
+
+GAP = 2  # characters between columns
+COMFORT = 20
+"""Characters that a column may be cut to before another one is hidden."""
+LEAST = 8
+"""Characters that a column may be cut to where nothing is left to hide."""
+MEASURED = 200
+"""Rows that tell the widths of the columns. Further ones are printed as they arrive."""
+STATES = ("status", "state", "outcome")
+"""Columns whose words have colors."""
+
+Row = Mapping[str, Any]
+
+
+def table(columns: Sequence[str], rows: Iterable[Row], spare: Sequence[str] = (), like: Row | None = None) -> int:
+    """Print a line per row, and return how many there are. In a narrow terminal, the columns `spare` are hidden first,
+    then those on the right. With `like`, rows are awaited one by one, and this one tells the widths instead of the
+    first of them."""
+    rows = iter(rows)
+    if not sys.stdout.isatty():
+        return _print(("\t".join(cell(row[name]) for name in columns) for row in rows), like is not None)
+    measured = [like] if like is not None else list(islice(rows, MEASURED))
+    if not measured:
+        return 0
+    shown = _Columns(columns, measured, spare)
+    print(shown.head)
+    if like is not None:
+        shown.tell_hidden()
+    number = _print(map(shown.line, rows if like is not None else chain(measured, rows)), like is not None)
+    if like is None:
+        shown.tell_hidden()
+    return number
+
+
+def _print(lines: Iterator[str], is_live: bool) -> int:
+    number = 0
+    for line in lines:
+        print(line, flush=is_live)
+        number += 1
+    return number
+
+
+class _Columns:
+    """The columns that fit into the terminal. Values that people copy and times are never cut."""
+
+    def __init__(self, columns: Sequence[str], rows: Sequence[Row], spare: Sequence[str]) -> None:
+        # Imported here: programs ask for JSON, and need no tables.
+        from rich.cells import cell_len, set_cell_size
+
+        self._length, self._sized = cell_len, set_cell_size
+        titles = {name: _title(name, [row[name] for row in rows]) for name in columns}
+        widths = {name: max(map(cell_len, (titles[name], *(_value(row[name]) for row in rows)))) for name in columns}
+        whole = {name for name in columns if _is_whole(name) or any(is_time(row[name]) for row in rows)}
+        self._numbers = {name for name in columns if _are_numbers([row[name] for row in rows])}
+        room = shutil.get_terminal_size().columns
+        self._widths = _fitted(widths, whole, spare, room)
+        self._hidden = [name for name in columns if name not in self._widths]
+        self._is_colored = is_colored(sys.stdout)
+        head = self._joined(titles)
+        self.head = click.style(head, bold=True) if self._is_colored else head
+
+    def line(self, row: Row) -> str:
+        return self._joined({name: _value(row[name]) for name in self._widths})
+
+    def tell_hidden(self) -> None:
+        if self._hidden:
+            names = ", ".join(name.replace("_", " ") for name in self._hidden)
+            print(f"Hidden (terminal too narrow): {names}. Use --json to see everything.", file=sys.stderr)
+
+    def _joined(self, texts: Mapping[str, str]) -> str:
+        found = []
+        for name, width in self._widths.items():
+            text = texts[name]
+            if (blank := width - self._length(text)) >= 0:
+                text = " " * blank + text if name in self._numbers else text + " " * blank
+            elif not _is_whole(name):
+                text = self._sized(text, width - 1) + "…"
+            found.append(colored(text, texts[name]) if self._is_colored and name in STATES else text)
+        return (" " * GAP).join(found).rstrip()
+
+
+def _title(name: str, values: Sequence[Any]) -> str:
+    times = [value for value in values if is_time(value)]
+    return name.replace("_", " ").upper() + (f" ({zone(times)})" if times else "")
+
+
+def _value(value: Any) -> str:
+    return local(value) if is_time(value) else cell(value)
+
+
+def _are_numbers(values: Sequence[Any]) -> bool:
+    kinds = {type(value) for value in values if value is not None}
+    return bool(kinds) and kinds <= {int, float}
+
+
+def _is_whole(column: str) -> bool:
+    return column in ("id", "masked") or column.endswith("_id")
+
+
+def _fitted(widths: dict[str, int], whole: set[str], spare: Sequence[str], room: int) -> dict[str, int]:
+    """The widths of the columns that are shown: some are cut, some hidden. One is always shown."""
+
+    def least(comfort: int) -> dict[str, int]:
+        return {name: widths[name] if name in whole else min(widths[name], comfort) for name in kept}
+
+    def needed(found: dict[str, int]) -> int:
+        return sum(found.values()) + GAP * (len(found) - 1)
+
+    kept = list(widths)
+    for name in (*spare, *reversed([name for name in widths if name not in spare])):
+        if len(kept) == 1 or needed(least(COMFORT if len(kept) > 2 else LEAST)) <= room:
+            break
+        kept.remove(name)
+    found = least(COMFORT if len(kept) > 2 else LEAST)
+    left = max(0, room - needed(found))
+    for number, name in enumerate(sorted(kept, key=lambda name: widths[name] - found[name])):
+        more = min(widths[name] - found[name], left // (len(kept) - number))
+        found[name] += more
+        left -= more
+    return found
