@@ -57,3 +57,23 @@ def test_a_new_server_shows_what_to_do_first_until_it_is_done(tmp_path: Path) ->
             shop.get("/v1/users/me")
         until(owner, [])
         assert "First steps" not in owner.get("/admin").text
+
+
+def test_what_was_done_once_stays_done(tmp_path: Path) -> None:
+    with (
+        running(tmp_path / "data", "--rate-limit", "none") as server,
+        server.http() as http,
+        signed_in(server) as owner,
+    ):
+        application = http.post("/v1/users", json={"kind": "application", "name": "Shop"}).json()["id"]
+        new_key(http, user_id=application)
+        until(owner, ["Connect an application", "See a request"])
+        assert http.delete(f"/v1/users/{application}?purge=true").status_code == 204
+        webhook = http.post("/v1/webhooks", json={"url": "https://example.com/hook"}).json()["id"]
+        until(owner, ["Connect an application", "See a request", "Use it in your code"])
+        assert http.delete(f"/v1/webhooks/{webhook}").status_code == 204
+        assert done(owner) == ["Connect an application", "See a request", "Use it in your code"]
+        with signed_in(server) as elsewhere:
+            assert done(elsewhere) == done(owner)
+        new_user(http)
+        until(owner, [])

@@ -58,7 +58,7 @@ async def show(page: PageRequest) -> Response:
     steps: list[Step] = []
     if page.may("users:write") and not first_steps.are_dismissed(page):
         ever = board.total + (MAX_COUNTED if board.deleted is None else board.deleted)
-        steps = await page.on.read(first_steps.find, page.me.user.id, ever)
+        steps = await first_steps.find(page, ever)
     return page.render(
         "admin/overview.html",
         section="admin",
