@@ -219,7 +219,7 @@ def test_users_are_found_without_scripts(browse: Callable[..., Page], crowd: lis
     expect(page.get_by_role("heading", name="Crowd 007")).to_be_visible()
 
 
-def test_filters_narrow_the_list_and_are_counted_when_asked(
+def test_filters_narrow_the_list_and_are_counted(
     http: httpx2.Client, browse: Callable[..., Page], crowd: list[Any]
 ) -> None:
     new_user(http, name="Vera Viewer", role="viewer")
@@ -228,12 +228,12 @@ def test_filters_narrow_the_list_and_are_counted_when_asked(
     assert names(page) == ["Vera Viewer"]
     page.goto("/admin/users?role=member&q=crowd")
     assert len(names(page)) == 50
-    expect(page.get_by_text("120 users found")).to_have_count(0)
-    expect(page.get_by_text("More than 50 users found · page 1")).to_be_visible()
-    page.get_by_role("link", name="Count all results").click()
+    # A page on a busy machine may do without the number, and offer it.
+    expect(page.get_by_text(re.compile(r"(120|More than 50) users found · page 1"))).to_be_visible()
+    page.goto("/admin/users?role=member&q=crowd&count=exact")
     expect(page.get_by_text("120 users found · page 1 of 3")).to_be_visible()
     page.get_by_role("link", name="Next").click()
-    expect(page.get_by_text("page 2 of 3")).to_be_visible()
+    expect(page.get_by_text("120 users found · page 2 of 3")).to_be_visible()
 
 
 def test_the_list_is_sorted_both_ways(browse: Callable[..., Page], crowd: list[Any]) -> None:

@@ -16,7 +16,7 @@ from rollbook.actions.exporting import Turn, take_turn
 from rollbook.actions.permissions import known, may_grant, may_touch, reaches_all, require, require_proof
 from rollbook.actions.principal import Principal
 from rollbook.auth.hashing_queue import Waiter
-from rollbook.errors import Forbidden, InsufficientScope, LastOwner, NotFound, NotYourself
+from rollbook.errors import DatabaseTimeout, Forbidden, InsufficientScope, LastOwner, NotFound, NotYourself
 from rollbook.records import (
     challenges,
     events,
@@ -51,6 +51,10 @@ from rollbook.storage.database import Queries, Tx
 CHANGEABLE = (*UserFields.__struct_fields__, "status")
 OWN_FIELDS = frozenset(("name", "email", "metadata"))
 """Fields that users may change of themselves; the rest is for callers who may change all users."""
+SOON = 0.1
+"""Seconds after which a page does without a number of users."""
+MAX_COUNTED_SOON = 10_000
+"""The number at which counting users for a page ends: some 5 ms, where an index leads to them."""
 EXPORTED_AT_ONCE = 50
 """Keys and sessions per read of an export: few enough that other requests don't have to wait."""
 
@@ -93,6 +97,23 @@ async def count_users(on: Rollbook, by: Principal, filters: Filters = ANY) -> in
     if filters.group is not None:
         await check_group(on, by, filters.group)
     return await user_list.count(on.db, _of_deleted(on, by, filters) if filters.status == DELETED else filters)
+
+
+class Counted(NamedTuple):
+    """Number of users, of all or of some of them."""
+
+    users: int
+    is_exact: bool
+
+
+async def count_soon(on: Rollbook, by: Principal, filters: Filters) -> Counted:
+    """Count the users that match the filters, where that is quick. Otherwise, there are more than the number."""
+    require(by, "users:read")
+    try:
+        found = await on.db.read_within(SOON, user_list.count_up_to, filters, MAX_COUNTED_SOON)
+    except DatabaseTimeout:
+        return Counted(0, False)
+    return Counted(MAX_COUNTED_SOON, False) if found is None else Counted(found, True)
 
 
 async def check_group(on: Rollbook, by: Principal, id: str) -> None:

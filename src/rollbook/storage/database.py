@@ -115,6 +115,11 @@ class Database(Queries, Protocol):
         searches)."""
         ...
 
+    async def read_within(self, seconds: float, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """The same, for what can be done without. Raises DatabaseTimeout when it takes longer than this: on PostgreSQL,
+        when one of its statements does."""
+        ...
+
     async def probe(self) -> None:
         """Raises StorageUnavailable when the database is not there, whatever of it is in memory."""
         ...

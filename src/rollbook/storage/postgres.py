@@ -80,6 +80,9 @@ class Postgres(Database):
         """The same as `read`: nothing here stands in the event loop's way."""
         return await self.read(fn, *args)
 
+    async def read_within(self, seconds: float, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        return await self._snapshot([self._snapshots], fn, args, seconds)
+
     async def probe(self) -> None:
         """Nothing of it is in memory: whoever reads finds out."""
 
@@ -172,21 +175,25 @@ class Postgres(Database):
         rows: list[Row] = await self._lookups.ask("SELECT current_setting('server_version_num')", ())
         return str(rows[0][0])
 
-    async def _snapshot(self, pools: Sequence[Pool], fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
+    async def _snapshot(
+        self, pools: Sequence[Pool], fn: Callable[..., Awaitable[T]], args: tuple[Any, ...], within: float | None = None
+    ) -> T:
         if self._waiting >= MAX_SNAPSHOTS:
             raise Overloaded("Too many searches are waiting. Try again shortly.")
         self._waiting += 1
         try:
             for pool in pools[:-1]:
                 with suppress(StorageUnavailable):
-                    return await self._in_task(pool, fn, args)
-            return await self._in_task(pools[-1], fn, args)
+                    return await self._in_task(pool, fn, args, within)
+            return await self._in_task(pools[-1], fn, args, within)
         finally:
             self._waiting -= 1
 
-    async def _in_task(self, pool: Pool, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
+    async def _in_task(
+        self, pool: Pool, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...], within: float | None
+    ) -> T:
         # A handler is no task (http/driver.py), and asyncpg wants one for its time-outs.
-        return await asyncio.get_running_loop().create_task(in_snapshot(pool, self.dialect, fn, args))
+        return await asyncio.get_running_loop().create_task(in_snapshot(pool, self.dialect, fn, args, within))
 
 
 async def _described(queries: Any) -> dict[str, Any]:

@@ -128,13 +128,16 @@ class Snapshot:
         return await self._connection.fetch(numbered(sql), values)
 
 
-async def in_snapshot(pool: Pool, dialect: Any, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
-    """`await fn(queries, *args)`, all of it of one moment. Raises DatabaseTimeout, StorageUnavailable, and what `fn`
-    raises."""
+async def in_snapshot(
+    pool: Pool, dialect: Any, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...], within: float | None = None
+) -> T:
+    """`await fn(queries, *args)`, all of it of one moment. `within`: seconds that each statement may take, instead of
+    the usual time. Raises DatabaseTimeout, StorageUnavailable, and what `fn` raises."""
+    begin = SNAPSHOT if within is None else f"{SNAPSHOT}; SET LOCAL statement_timeout = {int(within * 1_000)}"
     for attempt in range(TRIES):
         try:
             async with pool.taken() as connection:
-                await connection.execute(SNAPSHOT)
+                await connection.execute(begin)
                 try:
                     value = await fn(Snapshot(connection, dialect), *args)
                 except BaseException as problem:

@@ -6,16 +6,18 @@ Several processes may open the same file. Open it after a fork, not before: a co
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rollbook.errors import Overloaded
+from rollbook.errors import DatabaseTimeout, Overloaded
 from rollbook.runner import Runner
 from rollbook.storage.database import Database, DatabaseUnusable
 from rollbook.storage.sqlite_checkpoint import log_size
@@ -39,6 +41,8 @@ READER_CACHE = 16_384
 ASIDE_THREADS = 2
 ASIDE_WAITING = 1_000
 """Reads that may wait for these threads; beyond it, the caller gets Overloaded."""
+STEPS = 5_000
+"""Instructions of SQLite's machine between two looks at the time: some 0.3 ms."""
 
 _NETWORK_FILE_SYSTEMS = {"9p", "afs", "ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "nfs", "nfs4", "smb3", "smbfs"}
 
@@ -102,12 +106,23 @@ class SQLite(Reads, Database):
 
     async def read_aside(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         """Raises Overloaded when too many such reads wait already."""
+        return await self._aside_until(math.inf, fn, args)
+
+    async def read_within(self, seconds: float, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        try:
+            return await self._aside_until(time.monotonic() + seconds, fn, args)
+        except sqlite3.OperationalError as problem:
+            if problem.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                raise DatabaseTimeout() from None
+            raise
+
+    async def _aside_until(self, until: float, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
         if self._aside_waiting >= ASIDE_WAITING:
             raise Overloaded("Too many searches are waiting. Try again shortly.")
         if self._aside is None:
             self._aside = ThreadPoolExecutor(ASIDE_THREADS, "rollbook-reader")
         self._aside_waiting += 1
-        future = asyncio.get_running_loop().run_in_executor(self._aside, self._read_in_thread, fn, args)
+        future = asyncio.get_running_loop().run_in_executor(self._aside, self._read_in_thread, until, fn, args)
         future.add_done_callback(self._one_aside_less)
         return await future
 
@@ -196,12 +211,17 @@ class SQLite(Reads, Database):
                 "network_file_system": file_system in _NETWORK_FILE_SYSTEMS,
             }
 
-    def _read_in_thread(self, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
+    def _read_in_thread(self, until: float, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
         connection = getattr(self._aside_local, "connection", None)
         if connection is None:
             connection = self._aside_local.connection = connect_reader(self.path)
             self._aside_connections.append(connection)
-        return _snapshot(connection, Reads(connection, self.dialect), fn, args)
+        if until < math.inf:
+            connection.set_progress_handler(lambda: time.monotonic() > until, STEPS)
+        try:
+            return _snapshot(connection, Reads(connection, self.dialect), fn, args)
+        finally:
+            connection.set_progress_handler(None, 0)
 
     def _one_aside_less(self, _: asyncio.Future[Any]) -> None:
         self._aside_waiting -= 1

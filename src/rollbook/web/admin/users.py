@@ -51,6 +51,8 @@ class Listed(NamedTuple):
     total: int | None
     previous: str | None
     next: str | None
+    more_than: int = 0
+    """Where the total isn't known, a number that it exceeds."""
 
 
 async def show(page: PageRequest) -> Response:
@@ -67,7 +69,7 @@ async def show(page: PageRequest) -> Response:
             group = await find_group(page, asked["group"])
             asked, shown = asked | {"group": group.id}, {"group": group.name}
         number = _page_number(query.get("page", ""))
-        listed = await listed_page(page, asked, number)
+        listed = await _counted(page, asked, number, await listed_page(page, asked, number))
     except InvalidParameter as error:
         problems = forms.problems(page, error, LABELS)
     pages = None if listed.total is None else max(1, -(-listed.total // PAGE))
@@ -143,6 +145,18 @@ async def listed_page(page: PageRequest, asked: dict[str, str], number: int, pat
         url(found.before, max(1, number - 1)),
         url(found.after, number + 1),
     )
+
+
+async def _counted(page: PageRequest, asked: dict[str, str], number: int, listed: Listed) -> Listed:
+    """The page of this number, with the total where that is quick to count."""
+    if listed.total is not None:
+        return listed
+    if number == 1 and listed.previous is None and listed.next is None:
+        return listed._replace(total=len(listed.users))
+    counted = await users.count_soon(page.on, page.by, users.filters_of(selection_of(asked)))
+    if counted.is_exact:
+        return listed._replace(total=counted.users)
+    return listed._replace(more_than=max(counted.users, (number - 1) * PAGE + len(listed.users)))
 
 
 def _turned(sort: str, name: str) -> str:
