@@ -15,6 +15,7 @@ NUMBERS = {
     "x86_64": {1: "write", 44: "send", 74: "fsync", 75: "fdatasync"},
     "aarch64": {64: "write", 206: "send", 82: "fsync", 83: "fdatasync"},
 }[platform.machine()]
+FSYNCS = ("fsync", "fdatasync")
 
 _TRACE_ME, _SYSCALL, _SET_OPTIONS, _GET_SYSCALL_INFO = 0, 24, 0x4200, 0x420E
 _TRACE_SYSCALLS, _TRACE_CLONE, _EXIT_KILL = 0x1, 0x8, 0x100000
@@ -25,15 +26,16 @@ _libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c
 
 
 class Call(NamedTuple):
-    """One that has succeeded. `first` is its first argument: the descriptor."""
+    """`first` is its first argument: the descriptor."""
 
     name: str
     first: int
 
 
 def watch(command: list[str], output: int) -> Iterator[Call]:
-    """Run a command, its standard output to a descriptor, and yield its writes, sends and fsyncs in the order in which
-    they ended."""
+    """Run a command, its standard output to a descriptor, and yield its writes and sends before they begin, and its
+    fsyncs once they have succeeded: what is yielded before an answer was done before it, and who has an answer finds it
+    noted."""
     process = os.fork()
     if process == 0:
         try:
@@ -61,8 +63,11 @@ def watch(command: list[str], output: int) -> Iterator[Call]:
             _libc.ptrace(_GET_SYSCALL_INFO, thread, len(info), ctypes.addressof(info))
             if info.raw[0] == _ENTRY:
                 number, first = struct.unpack_from("QQ", info.raw, 24)
-                if number in NUMBERS:
-                    begun[thread] = Call(NUMBERS[number], first)
+                call = Call(NUMBERS.get(number, ""), first)
+                if call.name in FSYNCS:
+                    begun[thread] = call
+                elif call.name:
+                    yield call
             elif info.raw[0] == _EXIT and thread in begun:
                 call = begun.pop(thread)
                 if not info.raw[32]:

@@ -37,7 +37,7 @@ def test_kill_9_loses_doubles_and_halves_nothing_that_was_acknowledged(path: Pat
         ]
         for process in processes:
             assert process.stdout is not None
-            acknowledged.add(process.stdout.readline().rstrip("\n"))
+            acknowledged.update(process.stdout.readline().rstrip("\n") for _ in range(20))
         time.sleep(random.uniform(0.01, 0.15))
         for process in processes:
             process.send_signal(signal.SIGKILL)
@@ -105,12 +105,12 @@ def test_writes_that_wait_together_share_an_fsync_and_none_goes_before_it(path: 
 
 def test_a_write_whose_fsync_fails_is_refused(path: Path) -> None:
     make(path)
-    done = subprocess.run(program("fail_fsync", path), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(program("fail_fsync", path), capture_output=True, text=True, timeout=200)
     assert (done.returncode, done.stdout) == (0, "refused 25\n"), done.stderr
 
 
 def test_a_disk_that_takes_no_more_is_survived(tmp_path: Path) -> None:
-    done = subprocess.run(program("fill_disk", tmp_path, "limit"), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(program("fill_disk", tmp_path, "limit"), capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
 
 
@@ -124,7 +124,7 @@ def test_a_full_file_system_is_survived(tmp_path: Path) -> None:
             break
     else:
         command = program("fill_disk", tmp_path, "limit")
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
 
 
