@@ -17,13 +17,24 @@ from typing import Any
 
 import pytest
 
-from tests.callers import Answer, Connection, Promptness, ask, close, events, of_each_worker, pages, together, worker_of
+from tests.callers import (
+    SOON,
+    Answer,
+    Connection,
+    ask,
+    close,
+    events,
+    last_unseen,
+    of_each_worker,
+    pages,
+    together,
+    worker_of,
+)
 from tests.event_stream import Follower
 from tests.harness import Server, new_key, new_token, new_user, running
 
 WORKERS = 4
 WIDE = ("--rate-limit", "1000000/minute", "--unauthenticated-limit", "1000000/minute")
-PROMPTNESS = Promptness(1.0)  # seconds within which all workers know of a change
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +76,12 @@ def test_a_user_s_streams_and_exports_are_counted_for_all_workers_and_those_of_a
         for _ in range(12):
             assert ask(server, "GET", "/v1/exports").status == 429
 
-        worker = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()[0]
+        workers = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+        # Some of the streams are its: the system may give all of them to one.
+        worker = max(workers, key=lambda pid: len(list(Path(f"/proc/{pid}/fd").iterdir())))
         os.kill(int(worker), signal.SIGKILL)
-        deadline = time.monotonic() + 30
-        while True:  # some of the streams were its
+        deadline = time.monotonic() + 60
+        while True:
             with Follower(server, key) as again:
                 if again.status == 200:
                     break
@@ -166,12 +179,10 @@ def seen_by_all(
         change()
         done = time.monotonic()
 
-        def last_unseen(connection: Connection) -> float:
-            return PROMPTNESS.last_unseen(done, lambda: is_seen(connection.call("GET", path)))
+        def late(connection: Connection) -> float:
+            return last_unseen(done, lambda: is_seen(connection.call("GET", path)))
 
-        PROMPTNESS.check(
-            together(*(lambda connection=connection: last_unseen(connection) for connection in connections))
-        )
+        assert max(found := together(*(partial(late, each) for each in connections))) < SOON, found
 
 
 @pytest.fixture
