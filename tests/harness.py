@@ -324,24 +324,46 @@ def free_port() -> int:
     one is given it twice, neither here nor in the tests that run beside these: it stays its owner's while that has not
     started yet, or is down."""
     for port in _ports_of_these_tests():
-        with socket.socket() as found:
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as those do that will use it
-            try:
-                found.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        if _is_free(port):
             return port
-    raise RuntimeError("no port between 20000 and 32000 is left")
+    raise RuntimeError("no port between 22000 and 32000 is left")
+
+
+def free_pair() -> int:
+    """A free port whose number plus 10,000 is free too: there the bus of a Valkey cluster's server listens."""
+    for port in _pairs_of_these_tests():
+        if _is_free(port) and _is_free(port + 10_000):
+            return port
+    raise RuntimeError("no port between 10000 and 12000 is left")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as found:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as those do that will use it
+        try:
+            found.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 @cache
 def _ports_of_these_tests() -> Iterator[int]:
-    """Their share of the ports, in any order: another run of the suite may be using some."""
+    return _share_of(22_000, 32_000)
+
+
+@cache
+def _pairs_of_these_tests() -> Iterator[int]:
+    return _share_of(10_000, 12_000)
+
+
+def _share_of(first: int, end: int) -> Iterator[int]:
+    """The share that these tests have of the ports, in any order: another run of the suite may be using some."""
     number, processes = (
         int(os.environ.get("PYTEST_WORKER", "0")),
         int(os.environ.get("PYTEST_WORKER_COUNT", "1")),
     )
-    ports = list(range(20_000 + number, 32_000, processes))
+    ports = list(range(first + number, end, processes))
     random.SystemRandom().shuffle(ports)
     return iter(ports)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import signal
 import socket
 import subprocess
@@ -12,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rollbook.limits.valkey_connection import Timeouts
-from tests.harness import free_port
+from tests.harness import free_pair, free_port
 from tools.programs import find_valkey, find_valkey_cli
 
 # Seconds that a limiter gives Valkey in tests: a busy machine may hold it up for longer than it has where it ships.
@@ -159,17 +158,3 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < deadline, "what was waited for did not happen"
         time.sleep(0.05)
-
-
-def free_pair() -> int:
-    """A free port whose number plus 10,000 is free too: there the bus of a cluster's server listens."""
-    for _ in range(1000):
-        port = random.SystemRandom().randrange(10_000, 20_000)
-        with socket.socket() as one, socket.socket() as other:
-            try:
-                one.bind(("127.0.0.1", port))
-                other.bind(("127.0.0.1", port + 10_000))
-            except OSError:
-                continue
-            return port
-    raise RuntimeError("no two free ports")

@@ -48,7 +48,8 @@ def two_nodes(folder: Path, valkey: ValkeyServer, *users: str, flags: tuple[str,
     with running(folder / "one") as server, server.http() as http:
         keys = {}
         for user in users:
-            made = new_user(http, email=f"{user}@example.com", password=PASSWORD)
+            # A day: what is counted must be asked for within one window, however busy the machine is.
+            made = new_user(http, email=f"{user}@example.com", password=PASSWORD, rate_limit="100/day")
             keys[user] = new_key(http, user_id=made["id"])
         owner_key = server.key
     shutil.copytree(folder / "one", folder / "two")
@@ -68,7 +69,7 @@ async def flood(servers: tuple[Server, ...], key: str, connections: int, each: i
         # One after the other with a request each: a new connection goes to the worker that has just slept, so both get
         # some.
         reached: dict[int, str] = {}
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while len(reached) < connections or len(set(reached.values())) < 2:
             assert time.monotonic() < deadline, "one of the workers gets no connection"
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -112,6 +113,10 @@ async def fields(reader: asyncio.StreamReader) -> dict[str, str]:
     return found | {"status": head.split(" ")[1]}
 
 
+class HeldUp(AssertionError):
+    """By a fault, or by the machine."""
+
+
 def undisturbed(folder: Path, attempt: Callable[[Path], None], away: int = 0) -> None:
     """Run the attempt in a folder of its own. Valkey must answer within half a second: when it was held up for longer,
     because this machine had other work, a server's log says more often than the attempt itself brings about that it is
@@ -121,12 +126,13 @@ def undisturbed(folder: Path, attempt: Callable[[Path], None], away: int = 0) ->
         place.mkdir()
         try:
             return attempt(place)
-        except AssertionError:
-            if number == 7 or all(log.read_text().count("is away") <= away for log in place.rglob("*.log")):
+        except AssertionError as problem:
+            as_expected = all(log.read_text().count("is away") <= away for log in place.rglob("*.log"))
+            if number == 7 or (as_expected and not isinstance(problem, HeldUp)):
                 raise
 
 
-def wait_until(happened: Callable[[], Any], seconds: float = 30) -> None:
+def wait_until(happened: Callable[[], Any], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -148,7 +154,7 @@ def test_of_10000_takes_of_8_processes_exactly_100_are_admitted(valkey: ValkeySe
         # Eight processes may want more time than there is where it ships.
         limiter = Valkey(valkey_address.parse(valkey.url), Table.create(workers=1), timeouts=Timeouts(30, 30))
         await limiter.start()
-        limit, own = Limit.parse("100/minute,5000/hour"), Limit.parse("100/minute")
+        limit, own = Limit.parse("100/hour,5000/day"), Limit.parse("100/hour")
         for _ in range(25):
             verdicts = await asyncio.gather(
                 *(limiter.take("user_eight", limit, clock.now(), "user_eight:key_1", own) for _ in range(50))
@@ -192,7 +198,7 @@ def test_of_10000_parallel_requests_to_4_workers_on_2_servers_exactly_100_are_le
 def test_addresses_guesses_and_pages_are_counted_for_both_servers_together(
     tmp_path: Path, valkey: ValkeyServer
 ) -> None:
-    flags = ("--unauthenticated-limit", "9/minute", "--attempts-limit", "5/minute", "--page-limit", "7/minute")
+    flags = ("--unauthenticated-limit", "9/hour", "--attempts-limit", "5/hour", "--page-limit", "7/hour")
 
     def attempt(folder: Path) -> None:
         valkey.ask("FLUSHALL")
@@ -232,7 +238,7 @@ def test_requests_in_one_piece_are_answered_in_their_order(tmp_path: Path, valke
 
     def attempt(folder: Path) -> None:
         with running(folder / "data", "--limits", valkey.url, environment=REAL_CLOCK) as server, server.http() as http:
-            key = new_key(http, user_id=new_user(http)["id"])
+            key = new_key(http, user_id=new_user(http, rate_limit="100/day")["id"])
             answers = asyncio.run(asyncio.wait_for(pipelined(server, key), 60))
             assert [status for status, _ in answers] == [200, 404, 403] * 20
             assert [left for _, left in answers] == list(range(99, 39, -1))
@@ -305,7 +311,7 @@ def own(tmp_path: Path) -> Iterator[ValkeyServer]:
 
 # Seconds that a request may take here. That nobody is held up as long as Valkey is away, the answers that come
 # meanwhile tell.
-BRIEF = 8
+BRIEF = 30
 
 
 @contextmanager
@@ -346,7 +352,7 @@ def test_local_nobody_notices_that_valkey_was_killed_and_started_again(tmp_path:
             time.sleep(1)
             load.goes_on()
             assert told(server) == (2, 0), "once by each worker, however often they try"
-            assert metric(server, "rollbook_limits_counted_locally_total") > 50
+            wait_until(lambda: metric(server, "rollbook_limits_counted_locally_total") > 50)
             own.start()
             wait_until(lambda: metric(server, "rollbook_limits_away") == 0)
             wait_until(lambda: told(server) == (2, 2))
@@ -405,8 +411,9 @@ def test_a_frozen_valkey_holds_a_request_no_longer_than_the_time_out(
         assert load.statuses(back, time.monotonic()).keys() == {200}
         assert load.longest() < BRIEF
         # Each of the four callers waits once for each worker, nobody a second time: they would, 32 times in all. Now
-        # and then the machine holds up all four.
-        assert sum(took > Timeouts().reply * 0.9 for _, took, _, _ in load.answers) <= 8 + 3 * 4
+        # and then the machine holds up all four; when it does so more often, another attempt is made.
+        if sum(took > Timeouts().reply * 0.9 for _, took, _, _ in load.answers) > 8 + 3 * 4:
+            raise HeldUp("callers wait again and again")
 
     undisturbed_by_others(tmp_path, own, attempt)
 
@@ -419,7 +426,7 @@ def test_a_server_starts_without_valkey_holds_the_limits_and_goes_over_to_it_by_
     def attempt(folder: Path) -> None:
         own.kill()
         with running(folder / "data", *flags, environment=REAL_CLOCK) as server, server.http() as http:
-            key = new_key(http, user_id=new_user(http)["id"])
+            key = new_key(http, user_id=new_user(http, rate_limit="100/day")["id"])
             assert Counter(status for status, _ in asyncio.run(flood((server,), key, 10, 20))) == {200: 100, 429: 100}
             wait_until(lambda: told(server) == (2, 0))
             own.start()

@@ -95,7 +95,7 @@ def stop(clients: Sequence[Patient]) -> None:
         assert not client.is_alive(), "a client waits for an answer that does not come"
 
 
-def wait_for(clients: Sequence[Patient], more: int, seconds: float = 60) -> None:
+def wait_for(clients: Sequence[Client], more: int, seconds: float = 60) -> None:
     """Until so many more changes were acknowledged."""
     before = acknowledged(clients)
     until = time.monotonic() + seconds
@@ -106,5 +106,5 @@ def wait_for(clients: Sequence[Patient], more: int, seconds: float = 60) -> None
         time.sleep(0.02)
 
 
-def acknowledged(clients: Sequence[Patient]) -> int:
+def acknowledged(clients: Sequence[Client]) -> int:
     return sum(len(client.requests) for client in clients)

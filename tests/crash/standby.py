@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.postgres import USER, Cluster
@@ -51,7 +51,7 @@ class Two:
 
     def silence(self) -> list[int]:
         """The primary answers nobody any more, and does not hang up either: its processes, to be waked in the end."""
-        return _stopped(self.primary)
+        return stopped(self.primary)
 
     def fail_over_within_a_commit(self, is_under_way: Callable[[], bool]) -> None:
         """The same as `fail_over`, but the primary dies while it waits for the standby to have a commit, so that no one
@@ -66,12 +66,11 @@ class Two:
     @contextmanager
     def without_standby(self) -> Iterator[None]:
         """It takes nothing, and the primary waits for it with every commit."""
-        stopped = _stopped(self.standby)
+        asleep = stopped(self.standby)
         try:
             yield
         finally:
-            for pid in stopped:
-                os.kill(pid, signal.SIGCONT)
+            wake(asleep)
 
     def promote(self) -> None:
         """The standby takes the place of the primary."""
@@ -121,11 +120,22 @@ class Two:
             time.sleep(0.05)
 
 
-def _stopped(cluster: Cluster) -> list[int]:
-    """Its processes, which do nothing until they are waked."""
-    process = cluster.process
-    assert process is not None
-    found = [process.pid, *map(int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())]
-    for pid in found:
-        os.kill(pid, signal.SIGSTOP)
+def stopped(cluster: Cluster) -> list[int]:
+    """Its processes, which do nothing until they are waked. The first of them first, so that it starts no other."""
+    assert cluster.process is not None
+    first = cluster.process.pid
+    found = [first]
+    os.kill(first, signal.SIGSTOP)
+    while Path(f"/proc/{first}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+        time.sleep(0.001)
+    for pid in map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split()):
+        with suppress(ProcessLookupError):  # it has ended
+            os.kill(pid, signal.SIGSTOP)
+            found.append(pid)
     return found
+
+
+def wake(stopped: list[int]) -> None:
+    for pid in stopped:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)

@@ -20,6 +20,7 @@ import pytest
 
 from tests.callers import Connection, ask, together
 from tests.crash.load import WIDE, Client, check, check_file, kill_all, processes, settle
+from tests.crash.patient import wait_for
 from tests.harness import Server, new_key, new_user, running
 
 ROUNDS = int(os.environ.get("ROLLBOOK_ROUNDS", "6"))
@@ -40,10 +41,7 @@ def test_kill_9_loses_doubles_and_revives_nothing(tmp_path: Path, workers: int) 
             ]
             for client in clients:
                 client.start()
-            until = time.monotonic() + 60
-            while sum(len(client.requests) for client in clients) < 60:
-                assert time.monotonic() < until, "hardly anything is acknowledged"
-                time.sleep(0.01)
+            wait_for(clients, 60)
             time.sleep(random.uniform(0, 1))
             kill_all(server)
             for client in clients:
@@ -76,14 +74,10 @@ def test_a_killed_worker_is_replaced_and_the_others_go_on(tmp_path: Path) -> Non
         clients = [Client(server, f"c{number}", number, persistent=True) for number in range(CLIENTS)]
         for client in clients:
             client.start()
+        wait_for(clients, 20)
         for victim in before:  # all of them: each client notices, whichever worker has its connection
-            time.sleep(0.4)
-            answered = sum(len(client.requests) for client in clients)
             os.kill(victim, signal.SIGKILL)
-            until = time.monotonic() + 60
-            while sum(len(client.requests) for client in clients) < answered + 20:
-                assert time.monotonic() < until, "nobody was answered any more"
-                time.sleep(0.01)
+            wait_for(clients, 20)
         assert len(answered_by(server, 4)) == 4
         now = processes(server)
         assert now[0] == parent and len(now) == 5 and not set(now) & set(before)

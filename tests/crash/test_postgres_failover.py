@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import time
 from collections import Counter
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 from tests.callers import ask
 from tests.crash.load import WIDE
 from tests.crash.patient import settle_and_check, start, stop, wait_for
-from tests.crash.standby import Two
+from tests.crash.standby import Two, wake
 from tests.nodes.pair import Pair
 from tests.postgres import USER
 
@@ -95,6 +94,5 @@ def test_a_primary_that_falls_silent_is_left_for_the_one_that_takes_its_place(tm
         finally:
             nodes.stop()
     finally:
-        for pid in silent:
-            os.kill(pid, signal.SIGCONT)
+        wake(silent)
         two.remove()

@@ -21,13 +21,15 @@ from tests.nodes.pair import ask as query
 from tests.nodes.pair import pair, wait_until
 
 ROUNDS = max(1, int(os.environ.get("ROLLBOOK_ROUNDS", "2")) // 2)
-TAKEN_OVER = 50  # seconds: the lease, the time until it is tried, and a busy machine
+ENOUGH = ("--database-timeout", "60")
+"""So that no caller is refused because the machine is busy."""
+TAKEN_OVER = 120  # seconds: the lease, the time until it is tried, and a busy machine
 
 
 def test_kill_9_of_a_node_under_load_loses_and_doubles_nothing_and_the_other_goes_on(tmp_path: Path) -> None:
     with postgres.own_cluster() as cluster:
         cluster.ask("CREATE DATABASE killed")
-        with pair(tmp_path, "--workers", "2", *WIDE, database=cluster.url("killed")) as nodes:
+        with pair(tmp_path, "--workers", "2", *ENOUGH, *WIDE, database=cluster.url("killed")) as nodes:
             clients = start(nodes.both, "k", 8)
             for round in range(ROUNDS):
                 wait_for(clients, 100)
@@ -57,9 +59,7 @@ def test_when_the_node_that_leads_dies_the_other_does_what_one_does_for_all(tmp_
         kill_all(nodes.both[0])
         with nodes.both[1].http() as http:
             new_user(http)
-        began = time.monotonic()
         wait_until(lambda: is_folded() and numbered(), TAKEN_OVER)
-        assert time.monotonic() - began < TAKEN_OVER
         nodes.both[0].start()
         assert ask(nodes.both[0], "GET", "/v1/users/count").json == {"count": 2}
 

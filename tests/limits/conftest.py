@@ -14,7 +14,7 @@ from rollbook.limits.table import Table
 from rollbook.limits.valkey import Valkey
 from rollbook.limits.windows import UNLIMITED, Limiter, Verdict
 from rollbook.quota import NO_LIMIT, Limit
-from tests.valkey import TIMEOUTS, ValkeyServer
+from tests.valkey import LONG_TIMEOUTS, ValkeyServer
 
 
 class Counter:
@@ -63,7 +63,9 @@ class ValkeyCounter(Counter):
     the others."""
 
     def __init__(self, url: str, own_clock: bool = True, local: Limiter | None = None, closed: bool = False) -> None:
-        self.valkey = Valkey(valkey_address.parse(url), local or Table.create(workers=1), closed, own_clock, TIMEOUTS)
+        self.valkey = Valkey(
+            valkey_address.parse(url), local or Table.create(workers=1), closed, own_clock, LONG_TIMEOUTS
+        )
         super().__init__(self.valkey)
         self.loop = asyncio.new_event_loop()
         self.run(self.valkey.start())

@@ -20,9 +20,10 @@ from rollbook.limits import valkey_address, valkey_script
 from rollbook.limits.resp import Reader, ReplyError, encode
 from rollbook.limits.table import Table
 from rollbook.limits.valkey import Valkey
+from rollbook.limits.valkey_connection import Timeouts
 from rollbook.limits.windows import Verdict
 from rollbook.quota import NO_LIMIT, Limit
-from tests.valkey import TIMEOUTS, ValkeyServer, running_valkey
+from tests.valkey import LONG_TIMEOUTS, TIMEOUTS, ValkeyServer, running_valkey
 
 LIMIT = Limit.parse("100/minute,5000/hour")
 HOUR = 3600 * SECOND
@@ -39,15 +40,15 @@ def run(test: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(test, 100))
 
 
-async def joined(url: str, closed: bool = False) -> Valkey:
-    limiter = Valkey(valkey_address.parse(url), Table.create(workers=1), closed, timeouts=TIMEOUTS)
+async def joined(url: str, closed: bool = False, timeouts: Timeouts = LONG_TIMEOUTS) -> Valkey:
+    limiter = Valkey(valkey_address.parse(url), Table.create(workers=1), closed, timeouts=timeouts)
     await limiter.start()
     return limiter
 
 
 async def is_back(limiter: Valkey, away: bool = False) -> None:
     """Wait until it counts in Valkey; or until it has seen that Valkey is `away`."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while bool(limiter.away) != away:
         assert time.monotonic() < deadline, limiter.away
         await asyncio.sleep(0.01)
@@ -89,10 +90,14 @@ def test_a_take_is_given_back_to_the_window_it_was_counted_in_and_to_no_later_on
             if second.at - first.at < 3 * SECOND:  # or the machine held us up, and the window was over
                 break
         assert left == [2, 9]
-        await asyncio.sleep(3.01)
-        await limiter.take(bucket, limit, 5)
-        await limiter.give_back(bucket, limit, 5, second.at)
-        assert [left for left, _ in await limiter.peek(bucket, limit, 5)] == [1, 8]
+        for _ in range(20):
+            await asyncio.sleep(3.01)
+            third = await limiter.take(bucket, limit, 5)
+            await limiter.give_back(bucket, limit, 5, second.at)
+            found = [left for left, _ in await limiter.peek(bucket, limit, 5)]
+            if (await limiter.take(f"{bucket}:later", limit, 5)).at - third.at < 3 * SECOND:  # as above
+                break
+        assert found == [1, 8]
         await limiter.stop()
 
     run(test())
@@ -100,7 +105,7 @@ def test_a_take_is_given_back_to_the_window_it_was_counted_in_and_to_no_later_on
 
 def test_what_was_counted_here_is_never_given_back_there(own: ValkeyServer) -> None:
     async def test() -> None:
-        limiter = await joined(own.url)
+        limiter = await joined(own.url, timeouts=TIMEOUTS)
         await limiter.take("attempts:x", LIMIT, now())
         own.freeze()
         counted_here = now()
@@ -130,10 +135,11 @@ def test_buckets_vanish_by_themselves_soon_after_their_last_window(valkey: Valke
         await limiter.take("user_ttl", LIMIT, 0)
         await limiter.stop()
 
+    began = time.monotonic()
     run(test())
     for key, seconds in (("rollbook:{user_ttl}", 3600), ("rollbook:{user_ttl}:key_a", 30)):
         left = int(valkey.ask("PTTL", key)[1:]) / 1000
-        assert seconds - 5 < left <= seconds + 10
+        assert seconds - 5 - (time.monotonic() - began) < left <= seconds + 10
 
 
 def test_peeking_and_giving_back_leave_no_bucket_behind(valkey: ValkeyServer) -> None:
@@ -189,11 +195,12 @@ def test_all_calls_of_a_turn_go_in_one_write(own: ValkeyServer) -> None:
 
     async def test() -> None:
         limiter = await joined(own.url)
-        before = reads()
+        before, began = reads(), time.monotonic()
         for _ in range(20):
             verdicts = await asyncio.gather(*(limiter.take("user_turn", LIMIT, 0) for _ in range(50)))
         assert [verdict.admitted for verdict in verdicts] == [False] * 50
-        assert reads() - before <= 20 + 5, "one each, the questions of this test and a beat or two"
+        beats = time.monotonic() - began
+        assert reads() - before <= 20 + 5 + beats, "one each, the questions of this test, and a beat each second"
         await limiter.stop()
 
     run(test())
@@ -259,7 +266,7 @@ def test_what_is_no_valkey_is_recognized() -> None:
 
 def test_a_frozen_valkey_keeps_nobody_waiting_beyond_the_time_out(own: ValkeyServer) -> None:
     async def test() -> None:
-        limiter = await joined(own.url)
+        limiter = await joined(own.url, timeouts=TIMEOUTS)
         own.freeze()
         began = time.monotonic()
         verdicts = await asyncio.gather(*(limiter.take("user_frozen", LIMIT, now()) for _ in range(300)))
@@ -281,7 +288,7 @@ def test_a_frozen_valkey_keeps_nobody_waiting_beyond_the_time_out(own: ValkeySer
 
 def test_a_request_whose_answer_did_not_come_is_counted_once_at_most_in_each_place(own: ValkeyServer) -> None:
     async def test() -> None:
-        limiter = await joined(own.url)
+        limiter = await joined(own.url, timeouts=TIMEOUTS)
         own.freeze()
         for _ in range(3):
             assert (await limiter.take("user_once", LIMIT, now())).admitted

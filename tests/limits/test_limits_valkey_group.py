@@ -21,10 +21,10 @@ from rollbook.limits.policy import key_bucket, scim_bucket
 from rollbook.limits.table import Table
 from rollbook.limits.valkey import Valkey, inspect
 from rollbook.quota import Limit
+from tests.harness import free_pair
 from tests.valkey import (
     LONG_TIMEOUTS,
     ValkeyServer,
-    free_pair,
     running_cluster,
     running_sentinels,
     running_valkey,

@@ -15,8 +15,8 @@ from rollbook.limits.table import Table
 from rollbook.limits.valkey import Valkey
 from rollbook.quota import Limit
 from tests.certificates import ELSEWHERE, certified
-from tests.harness import free_port
-from tests.valkey import TIMEOUTS, ValkeyServer, free_pair, running_valkey, wait_for
+from tests.harness import free_pair, free_port
+from tests.valkey import LONG_TIMEOUTS, ValkeyServer, running_valkey, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def away(url: str) -> str:
     """Why a limiter at this address does not count there; empty when it does."""
 
     async def test() -> str:
-        limiter = Valkey(valkey_address.parse(url), Table.create(workers=1), timeouts=TIMEOUTS)
+        limiter = Valkey(valkey_address.parse(url), Table.create(workers=1), timeouts=LONG_TIMEOUTS)
         await limiter.start()
         verdict = await limiter.take("user", Limit.parse("5/minute"), now())
         assert bool(verdict.at) != bool(limiter.away)
@@ -70,7 +70,7 @@ def away(url: str) -> str:
         await asyncio.sleep(0.05)
         return limiter.away
 
-    return asyncio.run(asyncio.wait_for(test(), 60))
+    return asyncio.run(asyncio.wait_for(test(), 200))
 
 
 @pytest.mark.parametrize("scheme", ["valkeys", "rediss"])

@@ -15,6 +15,7 @@ from rollbook.storage import migrate
 from tests.crash.load import WIDE
 from tests.crash.patient import settle_and_check, start, stop, wait_for
 from tests.crash.test_postgres_away import PATHS, Reader
+from tests.crash.test_postgres_nodes import ENOUGH
 from tests.nodes.pair import ask as query
 from tests.nodes.pair import fill, pair
 
@@ -48,7 +49,7 @@ def newer(tmp_path: Path) -> list[Path]:
 
 
 def test_a_migration_under_load_fails_no_request_and_loses_no_change(tmp_path: Path, newer: list[Path]) -> None:
-    with pair(tmp_path, "--workers", "2", *WIDE) as nodes:
+    with pair(tmp_path, "--workers", "2", *ENOUGH, *WIDE) as nodes:
         clients = start(nodes.both, "m", 8)
         readers = [Reader(nodes.both[number % 2], path) for number, path in enumerate(PATHS * 2)]
         for reader in readers:

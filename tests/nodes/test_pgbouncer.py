@@ -31,8 +31,7 @@ def pooled() -> Iterator[tuple[str, str]]:
 
 def nodes_behind(folder: Path, pooled: tuple[str, str]) -> Pair:
     through, direct = pooled
-    # Who starves gets 503 after this time, however busy the machine is.
-    flags = ("--workers", "4", "--database-timeout", "20", *WIDE)
+    flags = ("--workers", "4", *WIDE)  # who starves gets 503 in the end
     return Pair(folder, through, *flags, environment={"ROLLBOOK_DATABASE_DIRECT": direct})
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.crash.standby import standby_of
 from tests.harness import Server, new_user, running
+from tests.nodes.pair import wait_until
 from tests.postgres import Cluster, own_cluster
 
 EVENTUAL = {"consistency": "eventual"}
@@ -32,7 +33,9 @@ def standby(primary: Cluster) -> Iterator[Cluster]:
 def server(primary: Cluster, standby: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     environment = {"ROLLBOOK_DATABASE": primary.url("rollbook"), "ROLLBOOK_DATABASE_REPLICAS": standby.url("rollbook")}
     folder = tmp_path_factory.mktemp("replicas") / "data"
-    with running(folder, "--rate-limit", "none", environment=environment) as server:
+    # If the standby does not answer in time, the primary does.
+    flags = ("--rate-limit", "none", "--database-timeout", "60")
+    with running(folder, *flags, environment=environment) as server:
         yield server
 
 
@@ -48,6 +51,7 @@ def test_only_who_says_so_is_answered_by_a_standby(server: Server, standby: Clus
         while "Before Pause" not in names(http, **EVENTUAL):
             pass  # until the standby has it, or the test's time is over
         standby.ask("SELECT pg_wal_replay_pause()")
+        wait_until(lambda: standby.ask("SELECT pg_get_wal_replay_pause_state()") == "paused")
         try:
             new_user(http, name="After Pause", email="after@example.com")
             # The standby does not know of her, so what comes without her comes from there.
@@ -76,7 +80,7 @@ def test_without_an_answer_from_a_standby_the_primary_answers(server: Server, st
             assert http.get("/health/ready").status_code == 200
         finally:
             standby.start()
-        assert "While Away" in names(http, **EVENTUAL)
+        wait_until(lambda: "While Away" in names(http, **EVENTUAL))  # it may have a while to catch up
 
 
 @pytest.mark.parametrize("value", ["weak", "", "EVENTUAL"])
