@@ -151,8 +151,10 @@ class Echo:
         finally:
             if "closed" in query:
                 await asyncio.sleep(0)  # cleaning up may wait
-                with open(query["closed"], "a") as file:  # noqa: ASYNC230
-                    file.write(f"{sent}\n")
+                closed = Path(query["closed"])  # whole once it is there
+                told = closed.read_text() if closed.exists() else ""  # noqa: ASYNC240
+                closed.with_suffix(".new").write_text(f"{told}{sent}\n")
+                closed.with_suffix(".new").rename(closed)
 
     def finished(self, request: Request, status: int, size: int) -> None:
         if path := os.environ.get("ECHO_FINISHED"):
@@ -189,7 +191,8 @@ class Echo:
         why = await future
         self.waiting.remove(future)
         if "ended" in query:
-            Path(query["ended"]).write_text(why)  # noqa: ASYNC240
+            Path(query["ended"]).with_suffix(".new").write_text(why)
+            Path(query["ended"]).with_suffix(".new").rename(query["ended"])
         return why
 
     async def _pause(self, seconds: float) -> None:

@@ -33,7 +33,7 @@ def _is_there(client: Client) -> bool:
     except ConnectionResetError:
         return True
     finally:
-        client.socket.settimeout(30)
+        client.socket.settimeout(60)
 
 
 def test_the_oldest_of_whoever_holds_most_go_and_those_of_others_stay(server: Server) -> None:
@@ -89,7 +89,7 @@ def test_responses_that_no_one_reads_count(server: Server) -> None:
         for _ in range(12):
             client = socket.socket()
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            client.settimeout(30)
+            client.settimeout(60)
             client.connect(("127.0.0.1", server.port))
             clients.append(stack.enter_context(client))
             client.sendall(b"GET /big?bytes=9000000 HTTP/1.1\r\nHost: a\r\n\r\n")
