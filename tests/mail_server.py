@@ -77,7 +77,11 @@ class MailServer(Controller):
         self._tls = None if self.is_implicit else context
         self._options: dict[str, Any] = {"enable_SMTPUTF8": True, **options}
         super().__init__(
-            self, hostname="127.0.0.1", port=free_port(), ssl_context=context if self.is_implicit else None
+            self,
+            hostname="127.0.0.1",
+            port=free_port(),
+            ssl_context=context if self.is_implicit else None,
+            ready_timeout=60,
         )
 
     def factory(self) -> SMTP:

@@ -31,7 +31,7 @@ from tests.delivery.receiver import (
 HEAD = [("Content-Type", "application/json"), ("webhook-id", "evt_1")]
 BODY = b'{"id":"evt_1"}'
 # A test that waits for the end of one of these waits no longer; one that does not has minutes.
-PATIENT = Timeouts(total=60, connect=60, body=60)
+PATIENT = Timeouts(total=60, connect=60, body=60, idle=600)
 HURRIED = Timeouts(total=0.3, connect=0.1, body=0.1)
 
 

@@ -168,7 +168,7 @@ def test_after_a_refused_mail_the_next_one_is_sent(server: MailServer) -> None:
 
 def test_a_server_that_hangs_is_left_after_a_while(server: MailServer) -> None:
     server.answer = lambda mail: HANGS
-    assert outcome(settings(server), timeouts=QUICK) == outcomes.TIMED_OUT
+    assert outcome(settings(server), timeouts=QUICK._replace(connect=60)) == outcomes.TIMED_OUT
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"smtp://127.0.0.1:{silent.getsockname()[1]}"
         assert outcome(settings(server, smtp=url), timeouts=QUICK) == outcomes.TIMED_OUT

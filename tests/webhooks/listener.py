@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-Answer = tuple[int, float] | tuple[int, float, dict[str, str]] | None
-"""Status, seconds until then, and headers. None: never."""
+When = float | threading.Event
+Answer = tuple[int, When] | tuple[int, When, dict[str, str]] | None
+"""Status, seconds until then or what is waited for, and headers. None: never."""
 
 
 class Message:
@@ -123,7 +124,10 @@ class Listener:
             await asyncio.Event().wait()
             return
         status, delay, *more = answer
-        if delay:
+        if isinstance(delay, threading.Event):
+            while not delay.is_set():  # noqa: ASYNC110 - another thread sets it
+                await asyncio.sleep(0.005)
+        elif delay:
             await asyncio.sleep(delay)
         lines = "".join(f"{name}: {value}\r\n" for name, value in (more[0] if more else {}).items())
         message.status = status
