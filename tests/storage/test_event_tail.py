@@ -62,7 +62,7 @@ def test_a_commit_of_any_process_ends_the_wait_and_can_be_read(engine: str, tmp_
                 began = time.monotonic()
                 await db.write(change)
                 assert await asyncio.gather(*waiting) == [True, True, True]
-                assert time.monotonic() - began < 5
+                assert time.monotonic() - began < 30  # of 60
                 assert [tuple(row) for row in await mine.all("SELECT seq FROM events WHERE seq > ?", seq)] == [
                     (seq + 1,)
                 ]

