@@ -51,7 +51,9 @@ def test_one_that_is_stopped_for_longer_than_its_lease_has_lost_it_and_sends_not
                     os.kill(pid, signal.SIGSTOP)
                 try:
                     changes.end()
-                    listener.wait_for(lambda: owner(nodes.database) in processes(other))  # when the lease has ended
+                    listener.wait_for(
+                        lambda: owner(nodes.database) in processes(other), 120
+                    )  # when the lease has ended
                     changes = Changes([other], users)
                     wait_for_more(listener)
                 finally:

@@ -174,10 +174,10 @@ class TestPipelining:
                     assert answer.json["query"] == f"n={number}"
 
     def test_thousands_of_requests_in_one_go_are_all_answered(self, server: Server) -> None:
-        with server.client(timeout=30.0) as client:
+        with server.client() as client:
             client.socket.setblocking(False)
             pending, answers = GET * 10_000, 0
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 120
             while answers < 10_000 and time.monotonic() < deadline:
                 with contextlib.suppress(BlockingIOError):
                     pending = pending[client.socket.send(pending[:50_000]) :] if pending else b""

@@ -135,14 +135,17 @@ def test_while_slots_move_nothing_is_lost_or_admitted_twice(cluster: list[Valkey
         limiters = [await joined(url_of(cluster)) for _ in range(3)]
         admitted = dict.fromkeys(users, 0)
         moved = asyncio.Event()
+        calls = 0
 
         async def call(limiter: Valkey, user: str) -> None:
             verdict = await limiter.take(user, LIMIT, 0, f"{user}:key_1", Limit.parse("90/minute"))
             admitted[user] += verdict.admitted and bool(verdict.at)
 
         async def hammer(limiter: Valkey) -> None:
+            nonlocal calls
             while not moved.is_set():
                 for user in users:
+                    calls += 1
                     await call(limiter, user)
                 await asyncio.sleep(0.002)
 
@@ -158,7 +161,8 @@ def test_while_slots_move_nothing_is_lost_or_admitted_twice(cluster: list[Valkey
         assert max(admitted.values()) == 90, "never one more"
         counted = sum(admitted.values()) + sum(limiter.locally for limiter in limiters)
         assert counted >= 90 * len(users), "what moved kept its count"
-        assert sum(limiter.locally for limiter in limiters) < 300, "few are counted elsewhere while their slot moves"
+        locally = sum(limiter.locally for limiter in limiters)
+        assert locally < calls / 10, "few are counted elsewhere while their slot moves: one of twenty"
         for limiter in limiters:
             await limiter.stop()
 
