@@ -67,9 +67,9 @@ def url() -> str:
 
 
 @asynccontextmanager
-async def opened(url: str, **options: Any) -> AsyncIterator[Postgres]:
+async def opened(url: str, timeout: float = 60, **options: Any) -> AsyncIterator[Postgres]:  # noqa: ASYNC109
     """With time enough for a busy machine, unless the test says otherwise."""
-    db = Postgres(url, **{"timeout": 60, **options})
+    db = Postgres(url, timeout=timeout, **options)
     try:
         yield db
     finally:
