@@ -248,12 +248,12 @@ class TestStart:
             bind("192.0.2.1", other.getsockname()[1])
 
     def test_all_addresses_of_a_host_have_the_same_port(self) -> None:
-        for attempt in range(20):
-            try:
+        sockets: list[socket.socket] = []
+        for _ in range(20):
+            with suppress(ConfigurationError):  # the port that is free at the first of them is taken at another
                 sockets = bind("localhost", 0)
                 break
-            except ConfigurationError:  # somebody has the port that was free at the first address at another
-                assert attempt < 19
+        assert sockets
         assert len({listener.getsockname()[1] for listener in sockets}) == 1
         for listener in sockets:
             listener.close()
