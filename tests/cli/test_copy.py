@@ -486,6 +486,7 @@ NOT_COPIED = {
     "external_id_claims",
     "leases",
     "migrations",
+    "newer_migrations",
     "numbers",
     "password_links",
     "server_secret",

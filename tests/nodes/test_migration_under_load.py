@@ -1,5 +1,5 @@
 """The schema of the next version arrives while servers of this one work: they notice nothing. One that starts
-afterwards says why it does not."""
+afterwards works, too."""
 
 from __future__ import annotations
 
@@ -68,12 +68,13 @@ def test_a_migration_under_load_fails_no_request_and_loses_no_change(tmp_path: P
         stop(clients)
         assert not any(client.refused or client.broken for client in clients), [client.refused for client in clients]
         settle_and_check(nodes.both[0], clients)
-        # The one that starts now does not know what it would work on.
+        # A node that starts now, since it crashed or the upgrade is taken back, works on what is there.
         nodes.both[1].stop()
-        done = nodes.both[1].rollbook("serve", "--data", str(nodes.both[1].data), check=False)
-        assert done.returncode == 1
-        (sentence,) = done.stderr.strip().splitlines()
-        assert "The database is newer than this Rollbook" in sentence and "Start the newer Rollbook again" in sentence
+        nodes.both[1].start()
+        clients = start(nodes.both[1:], "n", 2)
+        wait_for(clients, 20)
+        stop(clients)
+        assert not any(client.problem or client.refused or client.broken for client in clients)
         nodes.check_logs()
 
 
@@ -90,4 +91,5 @@ def test_servers_that_start_at_once_after_an_upgrade_migrate_once(tmp_path: Path
 
         with ThreadPoolExecutor(6) as pool:
             assert sum(pool.map(upgrade, range(6))) == len(NEXT)
-        assert query(nodes.database, "SELECT count(*) FROM migrations")[0][0] == len(migrate.known(newer[-1]))
+        applied = "SELECT (SELECT count(*) FROM migrations) + (SELECT count(*) FROM newer_migrations)"
+        assert query(nodes.database, applied)[0][0] == len(migrate.known(newer[-1]))

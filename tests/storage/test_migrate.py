@@ -13,6 +13,7 @@ from things import program
 from rollbook import clock, storage
 from rollbook.config import Settings
 from rollbook.records.connect import connect
+from rollbook.storage import migrate as migrations
 from rollbook.storage.database import DatabaseUnusable, Tx
 from rollbook.storage.migrate import FIRST_SHARED, known, migrate, pending, statements
 from rollbook.storage.sqlite import SQLite
@@ -30,6 +31,7 @@ CREATE TRIGGER loud AFTER INSERT ON people BEGIN
 END;
 CREATE VIRTUAL TABLE found USING fts5(name, content='', contentless_delete=1, tokenize='trigram');
 """
+SECOND = "ALTER TABLE people ADD COLUMN age INTEGER;\n-- the end\n"
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "migrations"
     folder.mkdir()
     (folder / "0001_people.sql").write_text(FIRST)
-    (folder / "0002_age.sql").write_text("ALTER TABLE people ADD COLUMN age INTEGER;\n-- the end\n")
+    (folder / "0002_age.sql").write_text(SECOND)
     return folder
 
 
@@ -106,6 +108,25 @@ def test_a_database_newer_than_the_code_is_refused_with_a_sentence(db: SQLite, f
             match="newer than this Rollbook: it has migration 0002_age, this version knows them up to 0001",
         ):
             call(db, folder)
+
+
+def test_the_previous_version_starts_on_the_schema_of_this_one_and_no_version_before_it(
+    db: SQLite, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "PREVIOUS", 1)
+    migrate(db, folder)
+    (folder / "0002_age.sql").unlink()
+    assert pending(db, folder) == migrate(db, folder) == []
+    # The next version: 0002 is now what the previous one has to know.
+    monkeypatch.setattr(migrations, "PREVIOUS", 2)
+    (folder / "0002_age.sql").write_text(SECOND)
+    (folder / "0003_more.sql").write_text("CREATE TABLE more (a);")
+    assert [migration.name for migration in migrate(db, folder)] == ["more"]
+    (folder / "0003_more.sql").unlink()
+    assert pending(db, folder) == []
+    (folder / "0002_age.sql").unlink()
+    with pytest.raises(DatabaseUnusable, match="it has migration 0002_age"):
+        pending(db, folder)
 
 
 def test_files_out_of_line_are_refused(db: SQLite, folder: Path) -> None:

@@ -14,8 +14,9 @@ import pytest
 from rollbook import clock
 from rollbook.config import Settings
 from rollbook.errors import Unavailable
-from rollbook.records import rules, user_list, users
+from rollbook.records import events, rules, user_list, users
 from rollbook.records.connect import connect
+from rollbook.records.events import Actor
 from rollbook.records.user_list.query import ANY, Query
 from rollbook.records.user_search import postgres, rebuilding, sqlite
 from rollbook.records.user_search.folding import searched_text
@@ -153,7 +154,7 @@ async def write_as_before(tx: Tx, name: str, email: str) -> None:
 
 
 async def forget_spellings(tx: Tx) -> None:
-    await tx.run("DELETE FROM migrations WHERE name = 'search_spellings'")
+    await tx.run("DELETE FROM newer_migrations WHERE name = 'search_spellings'")
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
@@ -192,6 +193,7 @@ def test_other_spellings_of_users_of_before_are_indexed_piece_by_piece(
     assert (found(db, "zoe"), found(db, "ohara"), found(db, "zö"), found(db, "oh")) == (zoes, every, zoes, every)
 
     if engine == "sqlite":  # no other server shares its file
+        db.close()
         return
     # A server of the version before may still run. What it writes behind the job is indexed by the second pass.
     db.write_now(write_as_before, "Late Müller", "late@example.com")
@@ -202,6 +204,52 @@ def test_other_spellings_of_users_of_before_are_indexed_piece_by_piece(
         pass
     assert found(db, "muller") == ["late@example.com"]
     assert db.run_now(upkeep(db)) is False, "over for good"
+    db.close()
+
+
+@pytest.mark.parametrize("is_new", [False, True])
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_users_that_a_server_of_the_version_before_writes_later_are_indexed_too(
+    engine: str, is_new: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When an upgrade was taken back for a while, or such a server runs beside this one for longer than an hour."""
+    settings = Settings(data=tmp_path / "data")
+    if engine == "postgresql":
+        settings = Settings(database=new_database("search_looked"))
+    upkeep, clock_at = {"sqlite": sqlite.rebuild, "postgresql": postgres.rebuild}[engine], clock.now()
+    monkeypatch.setattr(clock, "now", lambda: clock_at)
+
+    def run() -> None:
+        nonlocal clock_at
+        for _ in rebuilding.PASSES:
+            while db.run_now(upkeep(db)):
+                pass
+            clock_at += rebuilding.BETWEEN
+
+    db = connect(settings, for_migration=True)
+    migrate(db)
+    if not is_new:  # there were users when it was upgraded
+        db.write_now(write_as_before, "Zoë", "zoe@example.com")
+        db.write_now(forget_spellings)
+        migrate(db)
+    run()
+    for number, (type, object, is_found) in enumerate(
+        (
+            ("user.created", {"id": "user_1", "name": "Renée", "role": "member"}, True),
+            ("import.finished", {"id": "imp_1", "status": "finished", "records": 1}, True),
+            ("user.updated", {"id": "user_1", "name": "Renée", "kind": "person", "role": "member"}, False),
+            ("import.finished", {"id": "imp_1", "status": "finished", "records": 1, "records_expected": 1}, False),
+            ("key.created", {"id": "key_1"}, False),
+        )
+    ):
+        email = f"late{number}@example.com"
+        db.write_now(write_as_before, "Renée", email)
+        assert email not in found(db, "renee")
+        db.write_now(events.record, type, "user_1", Actor(None, None, "cli", None), object)
+        db.run_now(events.settle(db))
+        run()
+        assert (email in found(db, "renee")) is is_found
+    assert db.run_now(upkeep(db)) is False
     db.close()
 
 

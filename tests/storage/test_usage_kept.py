@@ -300,7 +300,7 @@ def test_usage_of_the_version_before_is_added_up_for_the_server(world: World) ->
     async def forget(tx: Tx) -> None:
         for table in ("usage", "usage_limits", "usage_routes"):
             await tx.run(f"DELETE FROM {table} WHERE user_id = ''")
-        await tx.run("DELETE FROM migrations WHERE name = 'usage_of_the_server'")
+        await tx.run("DELETE FROM newer_migrations WHERE name = 'usage_of_the_server'")
 
     before = seen()
     world.db.write_now(forget)

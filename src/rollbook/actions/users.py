@@ -567,7 +567,6 @@ async def _purge(
     await second_factor_grace.forget(tx, id)
     await keys.erase_all(tx, id)
     await second_factors.remove_all(tx, id)
-    await scim.erase(tx, id)
     await webhooks.erase_all(tx, id)
     await deliveries.forget(tx, id, users.MAX_ERASED)
     await inbox.forget(tx, id)

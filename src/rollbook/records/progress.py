@@ -1,4 +1,5 @@
-"""High-water marks of background jobs, such as retention in the event log: a number by name, which only rises."""
+"""High-water marks of background jobs, such as retention in the event log: a number by name, which only rises until the
+job begins again."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ LOCK = Statement(GET, locks=True)
 ADVANCE = """
     INSERT INTO marks (name, number) VALUES (?, ?)
     ON CONFLICT (name) DO UPDATE SET number = excluded.number WHERE marks.number < excluded.number"""
+
+FORGET = "DELETE FROM marks WHERE name = ?"
 
 
 async def get(queries: Queries, name: str) -> int:
@@ -23,3 +26,8 @@ async def lock(tx: Tx, name: str) -> int:
 
 async def advance(tx: Tx, name: str, number: int) -> None:
     await tx.run(ADVANCE, name, number)
+
+
+async def forget(tx: Tx, *names: str) -> None:
+    """Begin again."""
+    await tx.many(FORGET, [(name,) for name in names])

@@ -4,6 +4,8 @@
 numbers, each in one transaction with the row that says so. From FIRST_SHARED on, a number means the same on both
 engines: its file is in `migrations/both/` where the SQL is the same. A released file is never changed: the next one
 corrects it.
+The rows are in two tables: a version doesn't start where `migrations` has one that it doesn't know, but does where
+`newer_migrations` has, since it runs on the schema of the version after it.
 What a database can do without, such as an extension that its owner may have to allow, is in `optional/` and tried after
 them.
 """
@@ -27,32 +29,36 @@ FOLDER = Path(__file__).with_name("migrations")
 
 BOTH = "both"
 FIRST_SHARED = 40
+PREVIOUS = 50
+"""The newest migration that the previous version knows."""
 
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql").fullmatch
 _TABLE: dict[Engine, str] = {
     "sqlite": """
-    CREATE TABLE IF NOT EXISTS migrations (
+    CREATE TABLE IF NOT EXISTS {} (
         number INTEGER PRIMARY KEY,
         name TEXT NOT NULL,
         checksum TEXT NOT NULL,
         applied_at INTEGER NOT NULL
     ) STRICT""",
     "postgresql": """
-    CREATE TABLE IF NOT EXISTS migrations (
+    CREATE TABLE IF NOT EXISTS {} (
         number integer NOT NULL PRIMARY KEY,
         name text NOT NULL,
         checksum text NOT NULL,
         applied_at bigint NOT NULL
     )""",
 }
+_TABLES = ("migrations", "newer_migrations")
 _HAS_TABLE: dict[Engine, str] = {
-    "sqlite": "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'",
-    "postgresql": "SELECT 1 WHERE to_regclass('migrations') IS NOT NULL",
+    "sqlite": "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?",
+    "postgresql": "SELECT 1 WHERE to_regclass(?) IS NOT NULL",
 }
 # Servers that start together migrate in turn. On SQLite there is one writer anyway.
 _IN_TURN = "LOCK TABLE migrations IN EXCLUSIVE MODE"
-_APPLIED = "SELECT number, name, checksum FROM migrations ORDER BY number"
-_NOTE = "INSERT INTO migrations (number, name, checksum, applied_at) VALUES (?, ?, ?, ?)"
+_APPLIED = "SELECT number, name, checksum FROM {} ORDER BY number"
+_NOTE = "INSERT INTO {} (number, name, checksum, applied_at) VALUES (?, ?, ?, ?)"
+_OLD = "FROM newer_migrations WHERE number <= ?"
 
 
 class Migration(NamedTuple):
@@ -87,10 +93,12 @@ def migrate(db: Database, folder: Path | None = None) -> list[Migration]:
     missing = db.read_now(_missing, files)
     if missing and db.engine == "postgresql":
         try:
-            db.write_now(_make_table)
+            db.write_now(_make_tables)
         except Duplicate:  # another server made it meanwhile; PostgreSQL's IF NOT EXISTS does not see that coming
-            db.write_now(_make_table)
+            db.write_now(_make_tables)
     applied = [migration for migration in missing if db.write_now(_apply, migration, files)]
+    if applied:
+        db.write_now(_settle)
     for file in sorted((folder / "optional").glob("*.sql")):
         _try(db, file)
     return applied
@@ -118,8 +126,17 @@ async def _run(tx: Tx, statement: str) -> None:
     await tx.run(statement)
 
 
-async def _make_table(tx: Tx) -> None:
-    await tx.run(_TABLE[tx.engine])
+async def _make_tables(tx: Tx) -> None:
+    for table in _TABLES:
+        await tx.run(_TABLE[tx.engine].format(table))
+
+
+async def _settle(tx: Tx) -> None:
+    """Move what is no longer new: versions before the previous one don't start any more."""
+    if tx.engine == "postgresql":
+        await tx.run(_IN_TURN)
+    await tx.run(f"INSERT INTO migrations SELECT number, name, checksum, applied_at {_OLD}", PREVIOUS)
+    await tx.run(f"DELETE {_OLD}", PREVIOUS)
 
 
 def known(folder: Path) -> tuple[Migration, ...]:
@@ -140,37 +157,44 @@ def known(folder: Path) -> tuple[Migration, ...]:
 
 
 async def _missing(queries: Queries, files: tuple[Migration, ...]) -> list[Migration]:
-    if await queries.one(_HAS_TABLE[queries.engine]) is None:
-        return list(files)
     by_number = {migration.number: migration for migration in files}
-    for number, name, checksum in await queries.all(_APPLIED):
-        migration = by_number.pop(number, None)
-        if migration is None:
-            newest = files[-1].number if files else 0
-            raise DatabaseUnusable(
-                f"The database is newer than this Rollbook: it has migration {number:04}_{name}, this version "
-                f"knows them up to {newest:04}. "
-                "Start the newer Rollbook again, or restore a backup made before the upgrade."
-            )
-        if migration.checksum != checksum:
-            raise DatabaseUnusable(
-                f"Migration {migration.file_name} is not the file this database was made with. "
-                "Put the released file back (reinstall the same version of Rollbook). A schema change needs a "
-                "new migration."
-            )
+    for table in _TABLES:
+        if await queries.one(_HAS_TABLE[queries.engine], table) is None:
+            continue
+        for number, name, checksum in await queries.all(_APPLIED.format(table)):
+            migration = by_number.pop(number, None)
+            if migration is not None:
+                _check(migration, checksum)
+            elif table == "migrations":
+                newest = files[-1].number if files else 0
+                raise DatabaseUnusable(
+                    f"The database is newer than this Rollbook: it has migration {number:04}_{name}, this version "
+                    f"knows them up to {newest:04}. "
+                    "Start the newer Rollbook again, or restore a backup made before the upgrade."
+                )
     return list(by_number.values())
+
+
+def _check(migration: Migration, checksum: str) -> None:
+    if migration.checksum != checksum:
+        raise DatabaseUnusable(
+            f"Migration {migration.file_name} is not the file this database was made with. "
+            "Put the released file back (reinstall the same version of Rollbook). A schema change needs a "
+            "new migration."
+        )
 
 
 async def _apply(tx: Tx, migration: Migration, files: tuple[Migration, ...]) -> bool:
     """False when another process was faster."""
-    await tx.run(_TABLE[tx.engine])
+    await _make_tables(tx)
     if tx.engine == "postgresql":
         await tx.run(_IN_TURN)
     if migration not in await _missing(tx, files):
         return False
     for statement in statements(migration.sql):
         await tx.run(statement)
-    await tx.run(_NOTE, migration.number, migration.name, migration.checksum, clock.now())
+    table = _TABLES[migration.number > PREVIOUS]
+    await tx.run(_NOTE.format(table), migration.number, migration.name, migration.checksum, clock.now())
     return True
 
 
