@@ -176,6 +176,16 @@ def test_metadata_is_merged(http: httpx2.Client) -> None:
     refused(http.post(f"{JOBS}/{links['id']}/undo"), 400, "bad_request")
 
 
+def test_a_job_with_large_metadata_ends_and_the_log_has_it_whole(http: httpx2.Client) -> None:
+    [id] = people(http, 1)[1]
+    large, log = {"notes": "n" * 5_000, "old": None}, Log(http)
+    found = done(http, "metadata", ids=[id], metadata=large)
+    assert (counts(found), found["status"]) == ((1, 1, 0, 0), "finished")
+    asked = {"type": "bulk_job.finished", **({"after": log.after} if log.after else {})}
+    [event] = [each for each in http.get("/v1/events", params=asked).json() if each["object"]["id"] == found["id"]]
+    assert event["object"]["metadata"] == large
+
+
 def test_links_are_for_who_asked_and_for_a_day(server: Server, http: httpx2.Client) -> None:
     _, ids = people(http, 3)
     suspended = new_user(http)["id"]

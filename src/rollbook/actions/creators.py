@@ -36,6 +36,16 @@ async def hold(tx: Tx, by: Principal, scope: str, user_id: str) -> None:
     require(by, scope)
 
 
+async def check_key(tx: Tx, by: Principal) -> None:
+    """Check once more, with its user locked, that the caller's key can still do what it could when the request came.
+    Whoever narrows or revokes a key waits for this, or this for them. Raises Unauthorized, Forbidden."""
+    if by.key_id is None:
+        return
+    await keys.get(tx, by.key_id)  # locks it
+    if (await as_of_now(tx, by)).privileges != by.caller.privileges:
+        raise InsufficientScope("Your API key was changed meanwhile. Nothing was changed.")
+
+
 async def end(tx: Tx, by: Actor, user: User, now: User | None) -> None:
     """End what a user created for others and could not create any more. `now` is the user after the change; None: they
     were deleted."""

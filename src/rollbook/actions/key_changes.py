@@ -102,6 +102,7 @@ async def _update(
     # Its user first, as all do who change both.
     await creators.hold(tx, by, "keys:write", key.user_id)
     may_touch(by, (await users.get(tx, key.user_id)).role)
+    await creators.check_key(tx, by)
     now = await records.get(tx, key.id)
     keys.check_works(now)
     if (_fields(now), now.limited_with) != (_fields(key), key.limited_with):

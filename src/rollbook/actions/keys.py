@@ -187,6 +187,7 @@ async def _create(tx: Tx, by: Principal, new: keys.NewKey, token: str) -> Issued
     this waited."""
     await creators.hold(tx, by, "keys:write", new.user_id)
     may_touch(by, (await users.get(tx, new.user_id)).role)
+    await creators.check_key(tx, by)
     return await add(tx, by, new, token)
 
 
@@ -226,6 +227,8 @@ async def reveal(on: Rollbook, by: Principal, id: str, proof: PasswordProof) -> 
 
 
 async def _revealed(tx: Tx, by: Principal, key: Key, token: str, proven: Proven | None) -> IssuedKey:
+    await users.get(tx, key.user_id)
+    await creators.check_key(tx, by)
     await factor_proof.use(tx, by.actor, proven)
     now = await keys.get(tx, key.id)
     await events.record(tx, "key.revealed", key.user_id, by.actor, keys.public(now))
@@ -263,6 +266,7 @@ async def _rotate(tx: Tx, by: Principal, id: str, new: keys.NewKey, token: str, 
     # Its user first, as all do who change both: to be deleted at the same moment must revoke the new key, too.
     await creators.hold(tx, by, "keys:write", new.user_id)
     await users.get(tx, new.user_id)
+    await creators.check_key(tx, by)
     old = await keys.get(tx, id)
     if old.revoked_at is not None:
         raise NotFound()

@@ -168,7 +168,10 @@ def public(found: BulkJob) -> dict[str, Any]:
 
 def in_events(found: BulkJob) -> dict[str, Any]:
     """Object of a job in events: without the options that it was not asked for with."""
-    return _shown(found) | {name: value for name, value in options(found).items() if value is not None}
+    given = {name: value for name, value in options(found).items() if value is not None}
+    if "metadata" in given:
+        given["metadata"] = msgspec.Raw(_encode(given["metadata"]))  # as events keep it
+    return _shown(found) | given
 
 
 async def add(tx: Tx, new: BulkJob) -> None:
