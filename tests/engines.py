@@ -4,7 +4,7 @@ engine`."""
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,12 +22,19 @@ ENGINES = ("sqlite", "postgresql")
 @contextmanager
 def migrated(engine: str, folder: Path) -> Iterator[Database]:
     """An empty database of this kind with the schema of this version, to be used without a server."""
+    with migrated_by(engine, folder, migrate.migrate) as db:
+        yield db
+
+
+@contextmanager
+def migrated_by(engine: str, folder: Path, bring: Callable[[Database], object]) -> Iterator[Database]:
+    """The same with the schema that this brings to an empty database."""
     from tests import postgres
 
-    settings = Settings(data=folder / "data", database="" if engine == "sqlite" else postgres.migrated_database())
-    db = connect(settings, for_migration=True)
+    new = postgres.migrated_database if bring is migrate.migrate else postgres.new_database
+    db = connect(Settings(data=folder / "data", database="" if engine == "sqlite" else new()), for_migration=True)
     try:
-        migrate.migrate(db)
+        bring(db)
         yield db
     finally:
         db.close()

@@ -137,7 +137,7 @@ def test_the_palette_finds_people_and_offers_what_can_be_done_to_them(opened: Op
     with server.http() as http:
         made = new_user(http, name="Zoë O'Müller", email="zoe.m@acme.example")
         new_user(http, name="Other Zoe", email="another.zoe.m@acme.example")
-        http.post("/v1/groups", json={"name": "Zoe's group"})
+        http.post("/v1/groups", json={"name": "Zoë’s group"})
     page = opened("/account")
     palette = page.get_by_role("dialog", name="Go to")
     page.keyboard.press("Control+k")
@@ -148,7 +148,7 @@ def test_the_palette_finds_people_and_offers_what_can_be_done_to_them(opened: Op
     found = people.locator("li > a")
     expect(found).to_have_text([re.compile("Zoë O'Müller"), re.compile("Other Zoe")])
     field.fill("zoe's")
-    expect(found).to_have_text([re.compile("Zoe's group Group")])
+    expect(found).to_have_text([re.compile("Zoë’s group Group")])
     field.fill(made["id"])
     expect(found).to_have_text([re.compile("Zoë O'Müller")])
     field.press("ArrowDown")

@@ -134,7 +134,12 @@ def test_groups_are_found_by_name_external_id_and_member(http: httpx2.Client) ->
 
     assert found(q=mark) == paths
     assert found(q=mark.upper() + " STRASSE") == paths[:1]
-    assert found(q=f"{mark} a_") == paths[1:2], "no pattern"
+    assert found(q=f"{mark} a_b") == paths[1:2], "no pattern"
+    assert http.patch(paths[0], json={"name": f"{mark} Équipe d’Öland"}).status_code == 200
+    for q in ("equipe", "ÉQUIPE", "equipe d'oland", "equipe doland"):
+        assert found(q=f"{mark} {q}") == paths[:1], q
+    assert http.patch(paths[0], json={"name": f"{mark} Straße"}).status_code == 200
+    assert found(q=f"{mark} equipe") == []
     assert found(name=f"{mark} éclair") == paths[3:]
     assert found(q=mark, sort="name") == [paths[1], paths[2], paths[0], paths[3]]
     assert found(q=mark, sort="-created_at", limit=2, offset=1) == [paths[2], paths[1]]

@@ -1177,7 +1177,7 @@ class UserSelection(UserFilters):
 
 
 class ListGroups(Query):
-    q: Annotated[SearchText, says("Search: part of the name, ignoring case.")] | None = None
+    q: Annotated[SearchText, says("Search: part of the name, ignoring case and accents.")] | None = None
     name: (
         Annotated[
             str,

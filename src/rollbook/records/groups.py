@@ -14,7 +14,19 @@ from rollbook import clock, ids
 from rollbook.errors import ExternalIdTaken
 from rollbook.records import rules
 from rollbook.records.presenting import Hidden, Json, Time, presenter
-from rollbook.storage.database import Duplicate, Queries, Row, Statement, Tx, existing, first, in_parts, scalar
+from rollbook.records.user_search import folding
+from rollbook.storage.database import (
+    Database,
+    Duplicate,
+    Queries,
+    Row,
+    Statement,
+    Tx,
+    existing,
+    first,
+    in_parts,
+    scalar,
+)
 
 
 class Group(NamedTuple):
@@ -62,7 +74,7 @@ class Selection(NamedTuple):
     """Selection of groups. None means any."""
 
     q: str | None = None
-    """Part of the name, ignoring case."""
+    """Part of the name, ignoring case and accents."""
     name: str | None = None
     """The name, ignoring case."""
     external_id: str | None = None
@@ -82,8 +94,9 @@ ORDERS = {
     "-name": "name_key DESC, g.id DESC",
 }
 COLUMNS = ", ".join(Group._fields)
-KEPT = (*Group._fields, "name_key")
+KEPT = (*Group._fields, "name_key", "search_text")
 LISTED = ", ".join(f"g.{column}" for column in Group._fields)
+SEARCHED = "coalesce(search_text, name_key)"
 
 BY_ID = Statement(f"SELECT {COLUMNS} FROM groups WHERE id = ?", locks=True)
 ADD = f"INSERT INTO groups ({', '.join(KEPT)}) VALUES ({', '.join('?' * len(KEPT))})"
@@ -91,7 +104,6 @@ REMOVE = "DELETE FROM groups WHERE id = ?"
 NOTE_REMOVED = "INSERT INTO deleted_groups (id) VALUES (?)"
 COUNTED = f"""
     UPDATE groups SET members = members + ?, version = version + 1, updated_at = ? WHERE id = ? RETURNING {COLUMNS}"""
-SIZE = "SELECT members FROM groups WHERE id = ?"
 OF_USER = """
     SELECT g.id, g.name, m.role, m.added_at FROM group_members AS m JOIN groups AS g ON g.id = m.group_id
     WHERE m.user_id = ? ORDER BY g.name_key, g.id"""
@@ -113,9 +125,6 @@ LEAVE = "DELETE FROM group_members WHERE group_id = ? AND user_seq = ?"
 
 AT_ONCE = 100
 """Users of a statement."""
-MANY = 20_000
-"""Members, beyond which a list in another order than as added is walked until it is full rather than sorted: sorting so
-many takes 30 ms."""
 _USERS = f"({', '.join('?' * AT_ONCE)})"
 CANDIDATES = f"""
     SELECT u.id, u.seq, m.role FROM users AS u LEFT JOIN group_members AS m ON m.group_id = ? AND m.user_seq = u.seq
@@ -128,6 +137,11 @@ BY_NAME = f"SELECT name_key, name, id FROM groups WHERE name_key IN {_USERS} ORD
 OF_USERS = f"""
     SELECT m.user_id, g.name, m.role FROM group_members AS m JOIN groups AS g ON g.id = m.group_id
     WHERE m.user_id IN {_USERS} ORDER BY g.name_key, g.id"""
+
+# Groups of before there were other spellings, and what the version before that has written since.
+UNSPELLED = "SELECT id, name FROM groups WHERE search_text IS NULL LIMIT ?"
+SPELL = "UPDATE groups SET search_text = ? WHERE id = ? AND name = ?"
+SPELLED_AT_ONCE = 500
 
 LEFT_OVER = "SELECT id FROM deleted_groups LIMIT 1"
 FORGET = """
@@ -174,17 +188,21 @@ async def count(queries: Queries, asked: Selection = Selection()) -> int:  # noq
 
 
 def _where(asked: Selection) -> tuple[str, list[Any]]:
-    part = rules.fold(asked.q) if asked.q else None
     name = None if asked.name is None else rules.fold(asked.name)
     conditions = {
-        # Not LIKE, which takes seconds to look for "aaab" in 100,000 long names that are all "aaaa".
-        "replace(name_key, ?, '') <> name_key": part,
         "name_key = ?": name,
         "external_id = ?": asked.external_id,
         "g.id IN (SELECT group_id FROM group_members WHERE user_id = ?)": asked.user_id,
     }
     given = {condition: value for condition, value in conditions.items() if value is not None}
-    return f" WHERE {' AND '.join(given)}" if given else "", [*given.values()]
+    parts, values = [*given], [*given.values()]
+    if asked.q:
+        spellings = [*dict.fromkeys((rules.fold(asked.q), *folding.spellings(asked.q)))]
+        # Not LIKE, which takes seconds to look for "aaab" in 100,000 long names that are all "aaaa".
+        holds = f"replace({SEARCHED}, ?, '') <> {SEARCHED}"
+        parts.append(f"({' OR '.join([holds] * len(spellings))})")
+        values += spellings
+    return f" WHERE {' AND '.join(parts)}" if parts else "", values
 
 
 def new(name: str, **fields: Any) -> Group:
@@ -197,7 +215,7 @@ async def add(tx: Tx, new: Group) -> Group:
     now = clock.now()
     group = new._replace(created_at=now, updated_at=now)
     try:
-        await tx.run(ADD, *group, rules.fold(group.name))
+        await tx.run(ADD, *group, *_keys(group.name).values())
     except Duplicate as refused:
         raise _taken(refused) from None
     return group
@@ -206,12 +224,29 @@ async def add(tx: Tx, new: Group) -> Group:
 async def change(tx: Tx, group: Group, changed: Mapping[str, Any]) -> Group:
     """Set these columns of a group. Raises ExternalIdTaken."""
     after = group._replace(**changed, version=group.version + 1, updated_at=clock.now())
-    columns = dict(changed) | ({"name_key": rules.fold(after.name)} if "name" in changed else {})
+    columns = dict(changed) | (_keys(after.name) if "name" in changed else {})
     try:
         await tx.run(_update(tuple(columns)), *columns.values(), after.updated_at, group.id)
     except Duplicate as refused:
         raise _taken(refused) from None
     return after
+
+
+def _keys(name: str) -> dict[str, str]:
+    """The columns that a group is found by."""
+    return {"name_key": rules.fold(name), "search_text": folding.searched_text(name, "")}
+
+
+async def spell(db: Database) -> bool:
+    """Give some groups who lack it the text that is searched. A job: whether there may be more."""
+    found = await db.all(UNSPELLED, SPELLED_AT_ONCE)
+    if found:
+        await db.write(_spell, found)
+    return len(found) == SPELLED_AT_ONCE
+
+
+async def _spell(tx: Tx, found: Sequence[Row]) -> None:
+    await tx.many(SPELL, [(folding.searched_text(name, ""), id, name) for id, name in found])
 
 
 async def remove(tx: Tx, id: str) -> None:
@@ -234,25 +269,6 @@ async def forget(tx: Tx, id: str, limit: int) -> bool:
 
 
 # ---- members
-
-
-async def size(queries: Queries, id: str) -> int:
-    """Number of members; 0 if there is no such group."""
-    return await first(queries, SIZE, id) or 0
-
-
-async def having(queries: Queries, id: str, seq: str, walks_far: bool) -> tuple[str, list[str]]:
-    """The condition, beginning with AND, that a user is a member, and its values. `seq` is the column of that number.
-    Where members are few, it leads to them; otherwise it is for a list that is walked. `walks_far`: all members are
-    read once rather than one for each row."""
-    all_of_them = "(SELECT user_seq FROM group_members WHERE group_id = ?"
-    if await size(queries, id) <= MANY:
-        # The LIMIT, which cuts off none, tells PostgreSQL that they are few.
-        return f" AND {seq} IN {all_of_them} LIMIT {MANY})", [id]
-    if walks_far:  # the sign keeps SQLite from going through the members instead of the list
-        return f" AND +{seq} IN {all_of_them})", [id]
-    among = "SELECT 1 FROM group_members AS among WHERE among.group_id = ? AND among.user_seq"
-    return f" AND EXISTS ({among} = {seq})", [id]
 
 
 async def members(queries: Queries, id: str, after: int, limit: int) -> list[Member]:

@@ -2345,7 +2345,7 @@ export const properties: INodeProperties[] = [
 				name: "q",
 				default: "",
 				type: "string",
-				description: "Search: part of the name, ignoring case",
+				description: "Search: part of the name, ignoring case and accents",
 				routing: {
 					send: {
 						type: "query",

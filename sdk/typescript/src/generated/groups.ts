@@ -5,7 +5,7 @@ import type { AddedMembers, Group, GroupCreate, GroupPatch, GroupUpdate, Member,
 
 /** Query parameters of `groups.list`. */
 export interface GroupListParams {
-  /** Search: part of the name, ignoring case. */
+  /** Search: part of the name, ignoring case and accents. */
   q?: string | undefined;
   /** Only groups with this name, ignoring case. */
   name?: string | undefined;

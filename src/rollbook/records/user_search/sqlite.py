@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from rollbook.records import groups
+from rollbook.records import group_filter
 from rollbook.records.user_list.query import Filters, Part, Query, beyond, count_rows, order_by, passing
 from rollbook.records.user_search import are_few, page, prefixes, rebuilding, words
 from rollbook.records.user_search.folding import has_further, searched_text
@@ -137,7 +137,7 @@ async def find(queries: Queries, wanted: str, query: Query) -> list[Row]:
     if not are_all:
         await _check_ready(queries, term)
         has_many = (query.order[0].name != "added" or group is not None) and await _has_many(queries, term)
-        are_all = has_many and group is not None and await groups.size(queries, group) <= MANY
+        are_all = has_many and group is not None and await group_filter.size(queries, group) <= MANY
     if are_all:
         sql = f"SELECT {wanted}, external_id, email_key FROM users WHERE true{where.sql}{past.sql}"
         few = await queries.all(sql, *where.values, *past.values)

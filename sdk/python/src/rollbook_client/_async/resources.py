@@ -1250,7 +1250,7 @@ class AsyncGroups(AsyncResource):
         Scope: `groups:read`.
 
         Args:
-            q: Search: part of the name, ignoring case. At most 255 characters.
+            q: Search: part of the name, ignoring case and accents. At most 255 characters.
             name: Only groups with this name, ignoring case. At most 255 characters.
             external_id: Only the group with this external ID. At most 255 characters.
             user: Only groups of this user, with their `role` there. At most 40 characters.
