@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Locator,
     Page,
     Request,
     Response,
@@ -68,6 +69,34 @@ def browser() -> Iterator[Browser]:
             yield started
         finally:
             started.close()
+
+
+ON_LOADED_PAGES = {
+    Locator: (
+        "all all_inner_texts all_text_contents bounding_box check click count dispatch_event evaluate evaluate_all fill "
+        "focus get_attribute hover inner_text input_value is_visible press press_sequentially select_option "
+        "set_input_files text_content type uncheck"
+    ),
+    Page: "content eval_on_selector_all evaluate title",
+}
+"""What nobody does, or reads, before a page is there whole and its scripts have run."""
+
+
+def wait_for_pages() -> None:
+    """A click that leads to another page ends when the answer begins to come in. From then on playwright would take
+    half of a page for all of it, and press buttons that no script listens to yet."""
+    for kind, names in ON_LOADED_PAGES.items():
+        for name in names.split():
+            setattr(kind, name, _on_loaded_pages(getattr(kind, name)))
+
+
+def _on_loaded_pages(action: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(action)
+    def waiting(place: Locator | Page, *arguments: Any, **options: Any) -> Any:
+        (place if isinstance(place, Page) else place.page).wait_for_load_state()
+        return action(place, *arguments, **options)
+
+    return waiting
 
 
 class Watch:

@@ -21,6 +21,7 @@ NO_LIMITS = {
 
 
 expect.set_options(timeout=PATIENCE)  # 5 s where nobody says so
+chromium.wait_for_pages()
 
 
 # As long as this folder's tests and no longer: while it is there, playwright's event loop counts as the running one of

@@ -4,6 +4,7 @@ comes of a form that is none."""
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -208,12 +209,11 @@ def test_an_import_is_canceled(http: httpx2.Client, open_page: Callable[..., Pag
 
 
 def until_over(page: Page) -> None:
-    for _ in range(100):
-        if page.get_by_role("button", name="Cancel import").count() == 0:
-            return
+    until = time.monotonic() + 60
+    while page.get_by_role("button", name="Cancel import").count():
+        assert time.monotonic() < until, page.locator("main").inner_text()
         page.wait_for_timeout(100)
         page.reload()
-    raise AssertionError(page.locator("main").inner_text())
 
 
 # ---- forms that no page of ours sends

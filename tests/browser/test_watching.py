@@ -31,7 +31,7 @@ def show(page: Page, server: Server, body: str, policy: str = POLICY) -> None:
 
 def until(page: Page, seen: Callable[[], object]) -> None:
     """Let the browser tell what happened, for a while."""
-    for _ in range(400):
+    for _ in range(1200):
         page.wait_for_timeout(50)
         if seen():
             return
