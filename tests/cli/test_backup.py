@@ -81,7 +81,7 @@ def test_an_owner_has_one_created_and_nobody_else_can(server: Server) -> None:
         pass_time(server, 60)
         assert owner.post("/admin/server/backups").status_code == 303
         wait_for(lambda: found(server)[-1] != newest)
-        assert found(server)[-1].name in owner.get("/admin/server").text
+        wait_for(lambda: found(server)[-1].name in owner.get("/admin/server").text)
 
 
 def test_a_failure_is_in_the_log_in_doctor_and_on_the_page(server: Server) -> None:

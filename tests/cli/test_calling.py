@@ -418,6 +418,15 @@ def offered(words: str, **environment: str) -> set[str]:
     return {each.partition(",")[2] for each in done.stdout.split()}
 
 
+def offered_soon(words: str, **environment: str) -> set[str]:
+    """What is read from a database or a server. On a busy machine that may take longer than whoever presses Tab waits
+    for, and nothing is offered."""
+    until = time.monotonic() + 60
+    while not (found := offered(words, **environment)) and time.monotonic() < until:
+        pass
+    return found
+
+
 def test_the_shell_offers_roles_statuses_and_scopes() -> None:
     assert offered("rollbook users list --role ") == {"member", "viewer", "admin", "owner"}
     assert offered("rollbook users list --status d") == {"deleted"}
@@ -432,14 +441,14 @@ def test_the_shell_offers_emails_of_the_folder_or_the_server(server: Server) -> 
         assert http.delete(f"/v1/users/{gone['id']}").status_code == 204
     both = {"zoe@example.com", "zora@example.com"}
     for place in (f"--data {server.data}", f"--url {server.url} --key {server.key}"):
-        assert offered(f"rollbook users get {place} zo") == both
-        assert offered(f"rollbook users get {place} zor") == {"zora@example.com"}
-        assert both <= offered(f"rollbook users get {place} ")
-        assert offered(f"rollbook logs list {place} --user zo") == both
-        assert offered(f"rollbook events list {place} --user zo") == both
-        assert offered(f"rollbook users restore {place} z") == {"zed@example.com"}
-    assert offered("rollbook users get zo", ROLLBOOK_URL=server.url, ROLLBOOK_KEY=server.key) == both
-    assert offered("rollbook users get zo", ROLLBOOK_DATA=str(server.data)) == both
+        assert offered_soon(f"rollbook users get {place} zo") == both
+        assert offered_soon(f"rollbook users get {place} zor") == {"zora@example.com"}
+        assert both <= offered_soon(f"rollbook users get {place} ")
+        assert offered_soon(f"rollbook logs list {place} --user zo") == both
+        assert offered_soon(f"rollbook events list {place} --user zo") == both
+        assert offered_soon(f"rollbook users restore {place} z") == {"zed@example.com"}
+    assert offered_soon("rollbook users get zo", ROLLBOOK_URL=server.url, ROLLBOOK_KEY=server.key) == both
+    assert offered_soon("rollbook users get zo", ROLLBOOK_DATA=str(server.data)) == both
 
 
 def test_where_emails_cannot_be_read_the_shell_offers_none_and_the_line_stays_clean(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any, NamedTuple
 import httpx2
 import pytest
 
+from rollbook import clock
 from rollbook.auth.passwords import Passwords
 from rollbook.config import Settings
 from rollbook.records.copying import tables
@@ -193,16 +193,16 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
         paused = http.post("/v1/webhooks", json={"url": "https://receiver.invalid", "status": "paused"}).json()["id"]
         server.ask(f"INSERT INTO webhook_lanes VALUES ('{paused}', '{limited['id']}', 1, 2, 3, 4, 'timed_out')")
         server.ask("INSERT INTO marks VALUES ('events.expired', 0)")
-        server.ask(f"INSERT INTO webhook_hours VALUES ('{paused}', 470000, 1, 2, 3)")
+        hour = clock.now() // clock.HOUR
+        server.ask(f"INSERT INTO webhook_hours VALUES ('{paused}', {hour}, 1, 2, 3)")
+        # The usage of the user above is erased a minute later, however long this takes.
+        server.ask(f"INSERT INTO erased_usage VALUES ('usr_w', {clock.now() + clock.DAY})")
         job = http.post(
             "/v1/imports?events=summary", content=b'{}\n{"name": "Quiet", "email": "quiet@example.org"}'
         ).headers["location"]
         changed = {"action": "setup_links", "ids": [limited["id"]]}
-        assert http.post("/v1/bulk-jobs", json=changed).status_code == 201
-        until = time.monotonic() + 60
-        while http.get(job).json()["status"] != "finished":
-            assert time.monotonic() < until
-            time.sleep(0.1)
+        many = f"/v1/bulk-jobs/{http.post('/v1/bulk-jobs', json=changed).json()['id']}"
+        wait_until(lambda: http.get(job).json()["status"] == "finished" and http.get(many).json()["finished_at"])
         seen = seen_by(http)
         # Usage and what exceeded a limit are written later.
         filled = [table for table in TABLES if table not in EMPTY]

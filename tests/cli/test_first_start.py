@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import signal
@@ -23,6 +24,8 @@ from tests.certificates import certified
 from tests.cli.command import PASSWORD, good, refused, rollbook
 from tests.harness import CHEAP
 
+NUMBERS = itertools.count(1)
+
 
 class Start:
     """A server that was started, and what it has said so far."""
@@ -33,7 +36,7 @@ class Start:
         command = [sys.executable, "-m", "rollbook.cli.main", "serve", "--data", "data", *flags]
         self.kept = folder / "data" / "first-start.txt"
         self._kept_before = self.kept.exists()
-        self._words = folder / "words.txt"
+        self._words = folder / f"words{next(NUMBERS)}.txt"
         with open(self._words, "wb") as words:
             self.process = processes.start(command, cwd=folder, env=environment, stderr=words)
 
@@ -248,7 +251,6 @@ def test_nobody_is_told_to_create_a_key_that_there_is(tmp_path: Path) -> None:
 def test_two_servers_that_start_at_once_make_one_owner(tmp_path: Path) -> None:
     with started(tmp_path, "--port", "0") as one, started(tmp_path, "--port", "0") as other:
         one.ready()
-        # They share the file of words: both have spoken when the other one's process answers too.
         other.ready()
     assert len(good("users", "list", "--quiet", "--data", str(tmp_path / "data")).split()) == 1
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rollbook import clock
 from tests.cli.command import good, refused
 from tests.cli.test_events import WIDE, tail
 from tests.harness import OWNER_EMAIL, Server, new_key, new_user, running
@@ -36,11 +37,9 @@ def test_requests_are_listed_and_shown(server: Server, place: tuple[str, ...]) -
     assert "\t404\tGET\t/v1/users/user_00000000000000000000000000\t" in line and "\tOwner\t" in line
     shown = json.loads(good("logs", "get", missing, "--json", *place))
     assert (shown["id"], shown["status"]) == (missing, 404)
-    found = [
-        json.loads(line)
-        for line in good("logs", "list", "--path", "/v1/users/count", "--json", "-n", "1", *place).splitlines()
-    ]
-    assert [each["path"] for each in found] == ["/v1/users/count"]
+    counted = ("logs", "list", "--path", "/v1/users/count", "--json", "-n", "1", *place)
+    wait_until(lambda: good(*counted))
+    assert [json.loads(line)["path"] for line in good(*counted).splitlines()] == ["/v1/users/count"]
     assert good("logs", "list", "--until", "2001-01-01T00:00:00Z", *place) == ""
 
 
@@ -79,8 +78,10 @@ def test_counts_of_one_are_singular(server: Server, place: tuple[str, ...]) -> N
 
 
 def test_refused_requests_are_printed_as_they_are_answered(server: Server, place: tuple[str, ...]) -> None:
+    # Requests appear 4 seconds later: without a time, a command that takes longer to begin would begin after them.
+    since = ("--since", clock.format_time_exactly(clock.now()))
     with (
-        tail(server, "--status", "4xx", "--method", "delete", "--json", *place, log="logs") as found,
+        tail(server, "--status", "4xx", "--method", "delete", "--json", *since, *place, log="logs") as found,
         server.http() as http,
     ):
         answers = []
@@ -92,10 +93,11 @@ def test_refused_requests_are_printed_as_they_are_answered(server: Server, place
 
 
 def test_a_restart_of_the_server_loses_no_request(tmp_path: Path) -> None:
+    since = ("--since", clock.format_time_exactly(clock.now()))
     with (
         running(tmp_path / "data", *WIDE) as server,
         server.http() as http,
-        tail(server, "--status", "404", "--json", "--url", server.url, log="logs") as found,
+        tail(server, "--status", "404", "--json", *since, "--url", server.url, log="logs") as found,
     ):
         first = http.get("/v1/users/user_00000000000000000000000000").headers["x-request-id"]
         assert found.events(1)[0]["id"] == first

@@ -20,6 +20,7 @@ from rollbook.delivery import signing
 from tests import processes
 from tests.cli.command import good, refused, rollbook
 from tests.harness import OWNER_EMAIL, Server, free_port, new_user, running, serving
+from tests.nodes.pair import wait_until
 
 
 class Receiver(ThreadingHTTPServer):
@@ -46,7 +47,7 @@ class Receiver(ThreadingHTTPServer):
 
     def next(self, secret: str) -> dict[str, Any]:
         """The event that came next, if the public library finds that it was signed with this secret."""
-        headers, body = self.received.get(timeout=30)
+        headers, body = self.received.get(timeout=60)
         event = Webhook(secret).verify(body, headers)
         assert event["id"] == headers["webhook-id"]
         return event
@@ -189,7 +190,7 @@ def test_a_webhook_is_changed_and_its_secret_rotated(
     assert signing.key(secret) != signing.key(made["secret"])
     with server.http() as http:
         new_user(http)
-    headers, _ = receiver.received.get(timeout=30)
+    headers, _ = receiver.received.get(timeout=60)
     assert (headers["x-team"], headers["x-place"], headers.get("x-kind")) == ("billing", "Rome", None)
     assert len(headers["webhook-signature"].split()) == 2, "signed with the old secret as well for a while"
     until_listed(id, place, 1)
@@ -263,10 +264,7 @@ def test_what_was_sent_is_sent_again(
 
 def until_listed(id: str, place: tuple[str, ...], count: int) -> None:
     """Deliveries are noted a moment after they were made."""
-    for _ in range(100):
-        if len(good("webhooks", "deliveries", id, "--quiet", *place).split()) >= count:
-            return
-    raise AssertionError("no delivery is listed")
+    wait_until(lambda: len(good("webhooks", "deliveries", id, "--quiet", *place).split()) >= count)
 
 
 # ---- events as they happen

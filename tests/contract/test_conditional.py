@@ -100,6 +100,8 @@ def test_head_answers_like_get_without_the_body(http: httpx2.Client, user: dict,
     path = path.format(id=user["id"])
     plain = {"Accept-Encoding": "identity"}
     get, head = http.get(path, headers=plain), http.head(path, headers=plain)
+    while len(http.get(path, headers=plain).content) != len(get.content):  # when a key was last used is written later
+        get, head = http.get(path, headers=plain), http.head(path, headers=plain)
     assert head.status_code == get.status_code == 200
     assert head.content == b""
     # Events of earlier tests may get their numbers between the two.

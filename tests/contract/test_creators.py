@@ -3,8 +3,9 @@ touches what is an owner's."""
 
 from __future__ import annotations
 
-import time
+import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -12,7 +13,7 @@ import pytest
 
 from rollbook import errors
 from tests.contract.answers import refused
-from tests.harness import Server, new_key, new_token, new_user
+from tests.harness import Server, new_key, new_token, new_user, running
 
 CHANGES: dict[str, Callable[[httpx2.Client, str], httpx2.Response]] = {
     "suspended": lambda http, id: http.post(f"/v1/users/{id}/suspend"),
@@ -210,17 +211,22 @@ def test_events_are_sent_again_only_to_who_may_read_them(server: Server, http: h
         assert narrow.post(f"{path}/resume", json={"from": "now"}).status_code == 200
 
 
-def test_replays_of_a_disabled_webhook_end_with_its_owners_right(server: Server, http: httpx2.Client) -> None:
-    for change in ("suspended", "demoted", "deleted"):
-        viewer = new_user(http, role="viewer")
-        made = http.post("/v1/webhooks", json={"url": "https://example.com/hook", "user_id": viewer["id"]}).json()
-        path = f"/v1/webhooks/{made['id']}"
-        assert http.patch(path, json={"status": "paused"}).status_code == 200
-        replay = http.post(f"{path}/replays", json={"from": "2023-10-27T10:00:00Z"}).json()
-        server_says = CHANGES[change] if change != "demoted" else _to_member
-        server_says(http, viewer["id"])
-        time.sleep(0.1)
-        assert http.get(f"{path}/replays/{replay['id']}").json()["status"] == "canceled", change
+def test_replays_of_a_disabled_webhook_end_with_its_owners_right(tmp_path: Path) -> None:
+    with (
+        running(tmp_path / "data", "--rate-limit", "none", "--webhook-allow", "127.0.0.0/8") as server,
+        server.http() as http,
+        socket.create_server(("127.0.0.1", 0)) as silent,  # no event is delivered there, so that no replay is done
+    ):
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/hook"
+        for change in ("suspended", "demoted", "deleted"):
+            viewer = new_user(http, role="viewer")
+            made = http.post("/v1/webhooks", json={"url": url, "user_id": viewer["id"]}).json()
+            path = f"/v1/webhooks/{made['id']}"
+            assert http.patch(path, json={"status": "paused"}).status_code == 200
+            replay = http.post(f"{path}/replays", json={"from": "2023-10-27T10:00:00Z"}).json()
+            server_says = CHANGES[change] if change != "demoted" else _to_member
+            server_says(http, viewer["id"])
+            assert http.get(f"{path}/replays/{replay['id']}").json()["status"] == "canceled", change
 
 
 def _to_member(http: httpx2.Client, id: str) -> httpx2.Response:

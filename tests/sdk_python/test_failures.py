@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from rollbook_client._sync._waiting import Clock
 
 from tests.clients.later import NEW, later
 from tests.harness import Server, running
+from tests.nodes.pair import wait_until
 from tests.sdk_python.broken import Wire, wire
 from tests.sdk_python.test_calls import new_user, unique_email
 
@@ -175,9 +175,7 @@ def test_a_position_that_the_log_has_no_longer_is_an_error(tmp_path: Path) -> No
         server.pass_time(8 * 86_400)
         server.start()
         # What is too old goes soon after the start.
-        deadline = time.monotonic() + 30
-        while len(client.events.list().page()) > 1 and time.monotonic() < deadline:
-            threading.Event().wait(0.05)
+        wait_until(lambda: len(client.events.list().page()) <= 1)
         with pytest.raises(errors.PositionExpired) as expired:
             next(client.events.follow("0"))
         assert expired.value.status == 410
