@@ -94,7 +94,7 @@ def test_the_next_key_is_published_before_it_signs_and_the_last_until_its_tokens
         signing.start()  # the job looks as soon as this server leads
 
     def wait_for(count: int) -> list[dict[str, Any]]:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while len(keys := keys_of(signing)) != count:
             assert time.monotonic() < deadline, keys
             time.sleep(0.05)

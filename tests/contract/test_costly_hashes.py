@@ -36,7 +36,7 @@ def test_slow_ones_work_and_big_ones_wait_for_a_setting_and_both_are_told(engine
         for name in more:
             del server.environment[name]
         server.start()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not (told := [line for line in server.logged() if "imported_hash_memory" in str(line)]):
             assert time.monotonic() < deadline, "no warning"
             time.sleep(0.05)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -356,8 +357,9 @@ def test_no_event_and_no_export_holds_a_secret(http: httpx2.Client, user: dict) 
         http.get(path(user) + "/export").text,
         all_events(http),
     ):
-        for secret in [*secrets, "argon2", "digest", "sealed", "password_hash"]:
-            assert secret not in text
+        assert not [secret for secret in secrets if secret in text]
+        # Not as a part of other words: IDs are made up of letters.
+        assert not re.search(r"\b(argon2|digest|sealed|password_hash)", text)
 
 
 def all_events(http: httpx2.Client) -> str:
@@ -572,7 +574,7 @@ def test_old_events_go_by_the_clock_and_the_newest_stays(tmp_path: Path) -> None
         server.stop()
         server.pass_time(8 * 86_400)
         server.start()
-        deadline = clock.now() + 30 * clock.SECOND
+        deadline = clock.now() + 60 * clock.SECOND
         while len(left := http.get("/v1/events").json()) > 1 and clock.now() < deadline:
             threading.Event().wait(0.05)
         assert left == before[-1:]

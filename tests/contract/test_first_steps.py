@@ -19,7 +19,7 @@ def done(person: httpx2.Client) -> list[str]:
 
 
 def until(person: httpx2.Client, steps: list[str]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while done(person) != steps:
         assert time.monotonic() < deadline, (done(person), steps)
         time.sleep(0.1)

@@ -240,7 +240,7 @@ def test_a_narrowed_key_is_narrow_on_every_worker(engine: str, tmp_path: Path) -
 
         assert statuses("/v1/users") == [200] * 3
         assert change(http, key, scopes=["keys:read"]).status_code == 200
-        deadline = time.monotonic() + 10  # a second is promised; a busy machine may take longer
+        deadline = time.monotonic() + 60  # a second is promised; a busy machine may take longer
         while statuses("/v1/users") != [403] * 3:
             assert time.monotonic() < deadline, "a worker does not hear of it"
             time.sleep(0.02)

@@ -551,7 +551,7 @@ def test_a_key_that_every_worker_has_just_used_stops_on_all_of_them(
         assert ended.status_code in (201, 204)
         # The contract allows a second, and a busy machine may take one more; tests/concurrency and tests/nodes hold the
         # clock to it.
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         for worker in each_worker:
             while get(worker, key["key"]) != 401:
                 assert time.monotonic() < deadline, "a worker does not hear of it"
@@ -573,7 +573,7 @@ def test_each_worker_serves_a_key_until_it_is_revoked_and_never_after(
             served.wait(60)
             while not revoked.is_set() or (time.monotonic() < revoked_at + 1.2) or codes[-1] != 401:
                 codes.append(get(worker, key["key"]))
-                if revoked.is_set() and time.monotonic() > revoked_at + 10:
+                if revoked.is_set() and time.monotonic() > revoked_at + 60:
                     break
             return codes
 

@@ -52,7 +52,7 @@ def own(server: Server, http: httpx2.Client, user: dict[str, Any], **fields: Any
 
 def noted(http: httpx2.Client, user_id: str, type: str) -> list[dict[str, Any]]:
     """Events of this kind about a user, which the server notes within a second or so."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not (found := http.get("/v1/events", params={"user": user_id, "type": type}).json()):
         assert time.monotonic() < deadline
         time.sleep(0.1)

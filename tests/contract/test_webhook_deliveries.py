@@ -120,7 +120,7 @@ def of_user(http: httpx2.Client, user: dict[str, Any]) -> dict[str, Any]:
 def test_a_test_delivery_is_signed_and_answered_with_what_came_back(
     http: httpx2.Client, receiver: Receiver, made: Callable[..., dict[str, Any]]
 ) -> None:
-    webhook = made(url=receiver.url, headers={"X-Tenant": "acme"})
+    webhook = made(url=receiver.url, headers={"X-Tenant": "Acme Inc."})
     with Log(http).silent():
         answer = http.post(webhook["path"] + "/test")
     assert answer.status_code == 200, answer.text
@@ -132,7 +132,7 @@ def test_a_test_delivery_is_signed_and_answered_with_what_came_back(
         )
     )
     assert headers["webhook-signature"] == signed["webhook-signature"]
-    assert headers["x-tenant"] == "acme" and json.loads(body)["type"] == "server.test"
+    assert headers["x-tenant"] == "Acme Inc." and json.loads(body)["type"] == "server.test"
     assert (delivery["outcome"], delivery["http_status"], delivery["trigger"], delivery["attempt"]) == (
         "delivered",
         200,
@@ -142,7 +142,7 @@ def test_a_test_delivery_is_signed_and_answered_with_what_came_back(
     assert delivery["event_id"] == headers["webhook-id"] and delivery["address"] == "127.0.0.1"
     assert delivery["response"] == {"content_type": "text/plain", "body": "fine"}
     assert json.loads(delivery["request"]["body"]) == json.loads(body)
-    assert delivery["request"]["headers"]["X-Tenant"] == "…" and "acme" not in answer.text
+    assert delivery["request"]["headers"]["X-Tenant"] == "…" and "Acme Inc." not in answer.text
     assert delivery["request"]["headers"]["webhook-signature"] == "…"
     assert http.get(f"{webhook['path']}/deliveries/{delivery['id']}").json() == delivery
     assert http.get(webhook["path"]).json()["health"]["last_outcome"] == "delivered"

@@ -51,7 +51,7 @@ def test_a_new_webhook_has_what_was_asked_for_and_the_secret_only_now(admin: htt
         "format": "cloudevents",
         "payload": "thin",
         "ordering": "none",
-        "headers": {"X-Tenant": "acme"},
+        "headers": {"X-Tenant": "Acme Inc."},
         "status": "paused",
     }
     made = make(admin, **fields)
@@ -70,7 +70,7 @@ def test_a_new_webhook_has_what_was_asked_for_and_the_secret_only_now(admin: htt
     secret = made.pop("secret")
     assert get(admin, made) == made | {"health": get(admin, made)["health"]}
     for text in (admin.get(path(made)).text, admin.get("/v1/webhooks").text, admin.get("/v1/events?limit=1000").text):
-        assert made["id"] in text and secret not in text and "acme" not in text
+        assert made["id"] in text and secret not in text and "Acme" not in text
 
 
 def test_by_default_a_webhook_gets_whole_events_of_all_types_in_order(admin: httpx2.Client) -> None:

@@ -85,7 +85,7 @@ def test_the_nodes_know_a_caller_by_its_address_and_believe_nobody_else(
         id = answer.headers["X-Request-Id"]
         answer.read()
         connection.close()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not (found := [line for node in nodes for line in node.logged() if line.get("request_id") == id]):
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -39,7 +39,7 @@ def wait_for(server: Server, user: str, requests: int, seconds: float = 60.0) ->
 
 
 def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)

@@ -172,7 +172,7 @@ def test_a_pipe_nobody_reads_holds_up_no_caller_and_what_is_lost_is_counted(bloc
         slowest = max(slowest, time.perf_counter() - started)
         if number == 400:
             wait_until(lambda: _waits_to_write(reader))  # the thread runs into the full pipe
-    assert slowest < 5, "told from one that waits for the pipe, for ever"
+    assert slowest < 60, "told from one that waits for the pipe, for ever"
 
     output = bytearray()
     reading = threading.Thread(target=lambda: output.extend(read_all(reader)))
@@ -216,7 +216,7 @@ def test_stop_gives_up_on_a_pipe_that_stays_full(blocking: bool) -> None:
     log.start()
     started = time.monotonic()
     log.stop(0.5)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
     os.close(reader)  # frees the thread: its write ends with EPIPE
     wait_until(lambda: threading.active_count() == threads)
     os.close(writer)
@@ -274,7 +274,7 @@ def test_a_full_disk_costs_lines_and_the_log_goes_on_when_there_is_room(
 
 
 def wait_until(holds: Any) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -293,7 +293,7 @@ def test_lines_appear_soon_and_survive_kill_after_that(tmp_path: Path) -> None:
     os.close(descriptor)
     started = time.monotonic()
     wait_until(lambda: path.stat().st_size > 0)
-    assert time.monotonic() - started < 10  # half a second where nothing else runs; told from as late as the log ends
+    assert time.monotonic() - started < 50  # half a second where nothing else runs; told from as late as the log ends
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     assert [line["microseconds"] for line in lines(path.read_bytes())] == [5]

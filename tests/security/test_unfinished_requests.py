@@ -66,7 +66,7 @@ def _memory(server: Server) -> int:
 
 
 def _falls(server: Server, limit: int, what: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while (left := _memory(server)) > limit:
         assert time.monotonic() < deadline, (what, left // MEBIBYTE)
         time.sleep(0.1)
