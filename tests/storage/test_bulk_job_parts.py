@@ -16,7 +16,7 @@ from rollbook.actions.arguments import BulkFilter, BulkJobCreate, BulkJobResults
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import CLI, Principal, for_job, signed_in
 from rollbook.config import Settings
-from rollbook.errors import BulkJobLimitReached, NotFound, ProofRequired
+from rollbook.errors import BulkJobLimitReached, InvalidParameter, NotFound, ProofRequired
 from rollbook.jobs.bulk_jobs import MAX_FAILURES, BulkJobs
 from rollbook.quota import NO_LIMIT
 from rollbook.records import bulk_jobs as records
@@ -149,6 +149,28 @@ def test_jobs_are_limited_and_those_of_one_creator_run_one_after_the_other(on: R
     assert on.run(bulk_jobs.under_way(on)) == [jobs[1].id, of_other.id]
     create(on, acting(owner))
     assert len(on.run(bulk_jobs.list_bulk_jobs(on, acting(other), ListBulkJobs()))) == bulk_jobs.MAX_OF_USER + 2
+
+
+def test_the_limit_is_exact_and_checked_before_anything_is_read(on: Rollbook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that is refused for another reason takes nobody's place."""
+    owner = add(on, "Olga", role="owner")
+    members(on, 3)
+    for _ in range(bulk_jobs.MAX_OF_USER):
+        with pytest.raises(InvalidParameter):
+            create(on, acting(owner), filter=BulkFilter(role="member"), confirm_count=2)
+
+    async def many() -> list[Any]:
+        made = [bulk_jobs.create_bulk_job(on, acting(owner), asked("suspend")) for _ in range(15)]
+        return await asyncio.gather(*made, return_exceptions=True)
+
+    found = on.run(many())
+    assert [type(each) for each in found].count(BulkJob) == bulk_jobs.MAX_OF_USER
+    assert [type(each) for each in found].count(BulkJobLimitReached) == 15 - bulk_jobs.MAX_OF_USER
+    monkeypatch.setattr(bulk_jobs, "_matching", None)
+    with pytest.raises(BulkJobLimitReached):
+        create(on, acting(owner))
+    with pytest.raises(BulkJobLimitReached):
+        create(on, acting(owner), filter=BulkFilter(role="member"), confirm_count=2)
 
 
 def test_people_prove_who_they_are_first(on: Rollbook) -> None:

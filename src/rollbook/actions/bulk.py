@@ -18,7 +18,7 @@ from rollbook.actions.tokens import IssuedToken
 from rollbook.errors import ApiError, BulkRefused, Fault, InsufficientScope, ProofRequired
 from rollbook.records import users as user_records
 from rollbook.records.users import User
-from rollbook.storage.database import Tx
+from rollbook.storage.database import Tx, attempted
 
 MAX_OPERATIONS = 1_000
 MAX_PASSWORDS = 200
@@ -143,10 +143,12 @@ def _result(op: str, result: User | IssuedToken | None | ApiError) -> OperationR
 
 async def attempt(tx: Tx, plan: Plan) -> User | IssuedToken | None | ApiError:
     """Do what was planned, all of it or nothing."""
-    try:
-        return await tx.attempt(plan.fn, *plan.args)
-    except ApiError as error:
-        return _of_operation(error)
+    return checked(await attempted(tx.attempt, plan))
+
+
+def checked(outcome: Any) -> Any:
+    """An outcome that is of one operation. Raises an error that would fail the others as well."""
+    return _of_operation(outcome) if isinstance(outcome, ApiError) else outcome
 
 
 def _of_operation(error: ApiError) -> ApiError:

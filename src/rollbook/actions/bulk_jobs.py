@@ -3,7 +3,8 @@ action that does it alone, so that its rules hold."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -47,7 +48,7 @@ from rollbook.records.events import Actor
 from rollbook.records.user_list.query import Filters, Query
 from rollbook.records.users import User
 from rollbook.roles import APPLICATION, PERSON, Scope
-from rollbook.storage.database import Queries, Tx
+from rollbook.storage.database import Call, Queries, Tx
 
 SEALED: Purpose = "bulk links"
 MAX_OF_USER, MAX_OF_SERVER = 10, 100
@@ -130,13 +131,6 @@ async def create_bulk_job(on: Rollbook, by: Principal, asked: BulkJobCreate) -> 
         filters = chosen(asked.filter)
         if filters.group is not None:
             await check_group(on, by, filters.group)
-    targets = parted([[Target(id) for id in dict.fromkeys(given(asked.ids, ()))]])
-    if filters is not None:
-        targets = await on.read_aside(_matching, filters)
-    if asked.confirm_count not in (UNSET, targets.total):
-        refuse(
-            "confirm_count", f"is {asked.confirm_count:,}, but {targets.total:,} users match now. Nothing was changed"
-        )
     options = {
         "role": given(asked.role),
         "metadata": None if asked.metadata is UNSET else msgspec.Raw(asked.metadata.encode()),
@@ -144,7 +138,7 @@ async def create_bulk_job(on: Rollbook, by: Principal, asked: BulkJobCreate) -> 
         "redirect_url": given(asked.redirect_url),
         "filter": None if filters is None else told(filters),
     }
-    return await _add(on, by, asked.action, options, targets)
+    return await _add(on, by, asked.action, options, partial(_asked_for, on, asked, filters))
 
 
 def chosen(asked: BulkFilter) -> Filters:
@@ -152,6 +146,19 @@ def chosen(asked: BulkFilter) -> Filters:
     filters = filters_of(asked)
     # So that no application stops by accident.
     return filters if filters.kind is not None else filters._replace(kind=PERSON)
+
+
+async def _asked_for(on: Rollbook, asked: BulkJobCreate, filters: Filters | None) -> Chosen:
+    """Raises InvalidParameter."""
+    if filters is None:
+        targets = parted([[Target(id) for id in dict.fromkeys(given(asked.ids, ()))]])
+    else:
+        targets = await on.read_aside(_matching, filters)
+    if asked.confirm_count not in (UNSET, targets.total):
+        refuse(
+            "confirm_count", f"is {asked.confirm_count:,}, but {targets.total:,} users match now. Nothing was changed"
+        )
+    return targets
 
 
 def parted(some: Iterable[Sequence[Target]]) -> Chosen:
@@ -189,9 +196,15 @@ def told(filters: Filters) -> dict[str, Any]:
 
 
 async def _add(
-    on: Rollbook, by: Principal, action: str, options: Mapping[str, Any], targets: Chosen, undoes: str = ""
+    on: Rollbook,
+    by: Principal,
+    action: str,
+    options: Mapping[str, Any],
+    choose: Callable[[], Awaitable[Chosen]],
+    undoes: str = "",
 ) -> BulkJob:
-    """Store a job: its users by the thousand, so that other writes wait for none of it, and last that it is whole."""
+    """Store a job: first that it is one of those that may wait, then its users by the thousand, so that other writes
+    wait for none of it, and last that it is whole."""
     new = BulkJob(
         id=bulk_jobs.new_id(),
         user_id=by.user_id,
@@ -203,10 +216,15 @@ async def _add(
         created_at=clock.now(),
     )
     await on.db.write(_begin, new)
-    step = AT_ONCE // PART
-    for start in range(0, len(targets.parts), step):
-        await on.db.write(bulk_jobs.add_parts, new.id, start, targets.parts[start : start + step])
-    return await on.write(_start, new.id, targets.total)
+    try:
+        targets = await choose()
+        step = AT_ONCE // PART
+        for start in range(0, len(targets.parts), step):
+            await on.db.write(bulk_jobs.add_parts, new.id, start, targets.parts[start : start + step])
+        return await on.write(_start, new.id, targets.total)
+    except BaseException:
+        await on.db.write(bulk_jobs.give_up, new.id)
+        raise
 
 
 async def _begin(tx: Tx, new: BulkJob) -> None:
@@ -244,9 +262,8 @@ async def undo_bulk_job(on: Rollbook, by: Principal, id: str) -> BulkJob:
         raise BadRequest("The job hasn’t ended. Cancel it first, or wait until it has.")
     _require(by, action)
     require_proof(by)
-    targets = await _changed(on, undone.id)
     options = bulk_jobs.options(undone) | {"filter": None}
-    return await _add(on, by, action, options, targets, undone.id)
+    return await _add(on, by, action, options, partial(_changed, on, undone.id), undone.id)
 
 
 async def _changed(on: Rollbook, id: str) -> Chosen:
@@ -409,6 +426,7 @@ async def _caller(on: Rollbook, job: BulkJob) -> Principal:
     return by
 
 
+_REFUSED = Forbidden("This is an application: choose applications by the filter kind=application.")
 _REVERTED = {"metadata": "user.updated", "activate": "user.suspended"}
 """Events that jobs which undo others put back, by their action: they know what was before."""
 
@@ -452,23 +470,43 @@ async def _do(tx: Tx, on: Rollbook, by: Principal, job: BulkJob, part: Part, pla
         return
     people = await bulk_jobs.known(tx, user_ids)
     filters = bulk_jobs.options(job)["filter"] or {}
-    has_applications = job.undoes is not None or filters.get("kind") == APPLICATION
-    outcomes: list[Outcome] = []
-    links: list[Link | None] = []
-    for target, plan in zip(part.targets, plans, strict=True):
-        before = people.get(target.user_id)
-        result: Any = plan
-        if before is not None and before.kind == APPLICATION and not has_applications:
-            result = Forbidden("This is an application: choose applications by the filter kind=application.")
-        elif not isinstance(plan, ApiError):
-            result = await _changed_since(tx, job, target, before) or await bulk.attempt(tx, plan)
-        outcomes.append(_outcome(job, before, result))
-        link = result if isinstance(result, IssuedToken) and result.text else None
-        links.append(None if link is None else Link(link.text, link.token.purpose, link.token.expires_at))
+    if job.undoes is None and filters.get("kind") != APPLICATION:
+        plans = [
+            _REFUSED if (known := people.get(id)) is not None and known.kind == APPLICATION else plan
+            for id, plan in zip(user_ids, plans, strict=True)
+        ]
+    results = await _attempt_each(tx, job, part, plans, people)
+    outcomes = [_outcome(job, people.get(id), result) for id, result in zip(user_ids, results, strict=True)]
+    links = [
+        Link(each.text, each.token.purpose, each.token.expires_at)
+        if isinstance(each, IssuedToken) and each.text
+        else None
+        for each in results
+    ]
     sealed = None
     if any(links):
         sealed = on.secret.seal(SEALED, bulk_jobs.links_text(links), part.id.encode())
     await bulk_jobs.advance(tx, job, part, outcomes, sealed)
+
+
+async def _attempt_each(
+    tx: Tx, job: BulkJob, part: Part, plans: Sequence[Plan | ApiError], people: Mapping[str, Known]
+) -> list[Any]:
+    """Change them all: the result for each, or why there is none."""
+    changes: list[Call] = [
+        (_change, (job, target, people.get(target.user_id), plan))
+        for target, plan in zip(part.targets, plans, strict=True)
+        if isinstance(plan, Plan)
+    ]
+    done = iter(await tx.attempt_each(changes))
+    return [bulk.checked(next(done)) if isinstance(plan, Plan) else plan for plan in plans]
+
+
+async def _change(tx: Tx, job: BulkJob, target: Target, before: Known | None, plan: Plan) -> Any:
+    """Raises ChangedSince, and what the plan does."""
+    if job.undoes is not None and not await _is_same(tx, job, target, before):
+        raise ChangedSince()
+    return await plan.fn(tx, *plan.args)
 
 
 async def _revert(
@@ -487,18 +525,13 @@ async def _revert(
     return await users.get(tx, user_id)
 
 
-async def _changed_since(tx: Tx, job: BulkJob, target: Target, now: Known | None) -> ApiError | None:
-    """The refusal of users whom somebody else has changed in the same way since the job that is undone."""
-    if job.undoes is None:
-        return None
+async def _is_same(tx: Tx, job: BulkJob, target: Target, now: Known | None) -> bool:
+    """Test whether nobody else has changed a user in the same way since the job that is undone."""
     if job.action == "role":
-        is_same = now is None or now.role in (bulk_jobs.options(job)["role"], target.role)
-    elif job.action == "metadata":
-        is_same = True  # the event is compared, key by key
-    else:
-        last = await events.last_request(tx, target.user_id, _EVENTS[job.action])
-        is_same = last in (None, job.undoes)
-    return None if is_same else ChangedSince()
+        return now is None or now.role in (bulk_jobs.options(job)["role"], target.role)
+    if job.action == "metadata":
+        return True  # the event is compared, key by key
+    return await events.last_request(tx, target.user_id, _EVENTS[job.action]) in (None, job.undoes)
 
 
 def _outcome(job: BulkJob, before: Known | None, result: Any) -> Outcome:

@@ -29,7 +29,7 @@ async def hold(tx: Tx, by: Principal, scope: str, user_id: str) -> None:
     same order. Raises Unauthorized, Forbidden, NotFound."""
     if user_id == by.user_id or not by.user_id:
         return
-    await users.hold(tx, (by.user_id, user_id))
+    await users.hold_both(tx, by.user_id, user_id)
     now = await as_of_now(tx, by)
     if now.role != by.role:
         raise InsufficientScope("Your role was changed meanwhile. Nothing was changed.")

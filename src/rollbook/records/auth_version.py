@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rollbook.storage.database import Queries, Tx, scalar
+from rollbook.storage.database import Queries, Statement, Tx, scalar
 
 CHANNEL = "auth_version"
-BUMP = "UPDATE access SET version = version + 1"
+BUMP = Statement("UPDATE access SET version = version + 1", together="UPDATE access SET version = version + 1")
 VERSION = "SELECT version FROM access"
 
 

@@ -98,6 +98,7 @@ LATEST = f"SELECT {COLUMNS} FROM bulk_jobs WHERE id < ? AND status <> '{COLLECTI
 UNFINISHED = "SELECT id, user_id, status FROM bulk_jobs WHERE finished_at IS NULL ORDER BY id"
 START = f"""
     UPDATE bulk_jobs SET status = 'queued', total = ? WHERE id = ? AND status = '{COLLECTING}' RETURNING {COLUMNS}"""
+GIVE_UP = f"UPDATE bulk_jobs SET finished_at = ? WHERE id = ? AND status = '{COLLECTING}'"
 ADVANCE = """
     UPDATE bulk_jobs SET status = 'running', started_at = coalesce(started_at, ?), parts_done = parts_done + 1,
         done = done + ?, changed = changed + ?, unchanged = unchanged + ?, refused = refused + ?
@@ -188,6 +189,11 @@ async def start(tx: Tx, id: str, total: int) -> BulkJob | None:
     row = await tx.one(START, total, id)
     tx.notify(CHANNEL)
     return BulkJob._make(row) if row else None
+
+
+async def give_up(tx: Tx, id: str) -> None:
+    """A job whose users were not all stored waits no longer; `expired` finds it."""
+    await tx.run(GIVE_UP, clock.now(), id)
 
 
 async def get(queries: Queries, id: str) -> BulkJob:

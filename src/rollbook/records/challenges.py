@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rollbook import clock
-from rollbook.storage.database import Queries, Row, Tx
+from rollbook.storage.database import Queries, Row, Statement, Tx
 
 VALID = 5 * clock.MINUTE
 """In microseconds."""
@@ -31,7 +31,10 @@ END_OLDEST = """
     DELETE FROM challenges WHERE digest IN
       (SELECT digest FROM challenges WHERE user_id = ? AND purpose = ? ORDER BY created_at DESC, digest
        LIMIT 100 OFFSET ?)"""
-END_ALL = f"DELETE FROM challenges WHERE user_id = ? AND purpose <> '{USED}'"
+END_ALL = Statement(
+    f"DELETE FROM challenges WHERE user_id = ? AND purpose <> '{USED}'",
+    together=f"DELETE FROM challenges WHERE user_id = ANY(CAST(? AS text[])) AND purpose <> '{USED}'",
+)
 ANY_OLD = "SELECT 1 FROM challenges WHERE expires_at <= ? LIMIT 1"
 EXPIRE = "DELETE FROM challenges WHERE expires_at <= ?"
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from rollbook import clock
 from rollbook.records.event_log import COLUMNS
-from rollbook.storage.database import Queries, Row, Statement, Tx, in_parts
+from rollbook.storage.database import LOOK_UP, Queries, Row, Statement, Tx, in_parts
 
 MIN_SIZE = 512
 """Bytes from which on metadata is stored by itself. Smaller ones would gain little, and cost a statement."""
@@ -34,7 +34,7 @@ KEEP = Statement(
 )
 AT_ONCE = 8
 _IN = f"IN ({', '.join('?' * AT_ONCE)})"
-FIND = f"SELECT digest, value FROM event_metadata WHERE user_id {_IN} AND digest {_IN}"
+FIND = Statement(f"SELECT digest, value FROM event_metadata WHERE user_id {_IN} AND digest {_IN}", together=LOOK_UP)
 FORGET = "DELETE FROM event_metadata WHERE user_id = ?"
 EXPIRE = """
     DELETE FROM event_metadata WHERE (user_id, digest) IN (

@@ -13,7 +13,7 @@ from rollbook.records import event_metadata, examples, progress, public_events, 
 from rollbook.records.dialect import dialect
 from rollbook.records.event_log import COLUMNS, ERASED_END, position
 from rollbook.records.event_types import TYPES
-from rollbook.storage.database import Database, Queries, Row, Tx, first
+from rollbook.storage.database import LOOK_UP, Database, Queries, Row, Statement, Tx, first
 
 
 class Actor(NamedTuple):
@@ -134,7 +134,10 @@ SLICE = 16
 SEQ = "SELECT seq FROM events WHERE id = ? UNION ALL SELECT seq FROM erased_events WHERE id = ?"
 # The empty text keeps the index of types out of it: a user has few events.
 LAST_REQUEST = "SELECT request_id FROM events WHERE user_id = ? AND type || '' IN ({}) ORDER BY seq DESC LIMIT 1"
-OF_REQUEST = f"SELECT seq, {COLUMNS} FROM events WHERE user_id = ? AND request_id = ? AND type || '' = ? LIMIT 1"
+OF_REQUEST = Statement(
+    f"SELECT seq, {COLUMNS} FROM events WHERE user_id = ? AND request_id = ? AND type || '' = ? LIMIT 1",
+    together=LOOK_UP,
+)
 BY_ID = f"SELECT seq, {COLUMNS} FROM events WHERE id = ?"
 AT = f"SELECT seq, {COLUMNS} FROM events WHERE seq = ?"
 OF_USER = f"SELECT seq, {COLUMNS} FROM events WHERE seq > ? AND user_id = ? AND seq <= ? ORDER BY seq LIMIT ?"
@@ -351,7 +354,8 @@ async def of_request(queries: Queries, user_id: str, request_id: str, type: str)
 async def last_request(queries: Queries, user_id: str, types: Sequence[str]) -> str | None:
     """The ID of the request or job behind the last event of these types about a user: empty for the command line.
     None: there is no such event."""
-    row = await queries.one(LAST_REQUEST.format(", ".join("?" * len(types))), user_id, *types)
+    sql = Statement(LAST_REQUEST.format(", ".join("?" * len(types))), together=LOOK_UP)
+    row = await queries.one(sql, user_id, *types)
     return None if row is None else row[0] or ""
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 from rollbook import clock, ids
 from rollbook.records import auth_version
 from rollbook.records.presenting import Flag, Hidden, Shown, Time, Words, presenter
-from rollbook.storage.database import Queries, Statement, Tx, existing, first, in_parts, scalar
+from rollbook.storage.database import EACH, LOOK_UP, Queries, Statement, Tx, existing, first, in_parts, scalar
 
 
 class Key(NamedTuple):
@@ -128,7 +128,7 @@ HOLDERS = """
     u.role, u.status, u.rate_limit, k.limited_with, k.created_by, k.kind, k.tenant
     FROM keys k JOIN users u ON u.id = k.user_id"""
 HOLDER = f"SELECT {HOLDERS} WHERE k.digest = ?"
-HOLDER_OF = f"SELECT {HOLDERS} WHERE k.id = ?"
+HOLDER_OF = Statement(f"SELECT {HOLDERS} WHERE k.id = ?", together=LOOK_UP)
 ADD = f"""
     INSERT INTO keys (id, user_id, name, digest, start, last_four, sealed, scopes, ip_allow, rate_limit, expires_at,
       created_by, limited_with, kind, tenant, created_at)
@@ -169,19 +169,28 @@ SEALED = "SELECT sealed FROM keys WHERE id = ?"
 SEALED_AFTER = "SELECT id, sealed FROM keys WHERE id > ? AND sealed IS NOT NULL ORDER BY id LIMIT ?"
 SEAL_AGAIN = "UPDATE keys SET sealed = ? WHERE id = ? AND sealed = ?"
 REVOKE = f"UPDATE keys SET revoked_at = ?, sealed = NULL WHERE id = ? AND revoked_at IS NULL RETURNING {COLUMNS}"
-REVOKE_ALL = "UPDATE keys SET revoked_at = ?, sealed = NULL WHERE user_id = ? AND revoked_at IS NULL"
+REVOKE_ALL = Statement(
+    "UPDATE keys SET revoked_at = ?, sealed = NULL WHERE user_id = ? AND revoked_at IS NULL", together=EACH
+)
 REVOKE_WORKING = f"""
     UPDATE keys SET revoked_at = ?, sealed = NULL
     WHERE user_id = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?) RETURNING {COLUMNS}"""
-REVOKE_OF_OTHERS = f"""
-    UPDATE keys SET revoked_at = ?, sealed = NULL
-    WHERE user_id = ? AND revoked_at IS NULL
-      AND (created_by IS NULL OR created_by NOT IN (user_id, '')) RETURNING {COLUMNS}"""
-CREATED_FOR_OTHERS = """
+_OF_OTHERS = "revoked_at IS NULL AND (created_by IS NULL OR created_by NOT IN (user_id, ''))"
+REVOKE_OF_OTHERS = Statement(
+    f"UPDATE keys SET revoked_at = ?, sealed = NULL WHERE user_id = ? AND {_OF_OTHERS} RETURNING {COLUMNS}",
+    together=f"""
+        UPDATE keys SET revoked_at = now, sealed = NULL
+        FROM unnest(CAST(? AS bigint[]), CAST(? AS text[])) WITH ORDINALITY AS writes(now, holder, number)
+        WHERE user_id = holder AND {_OF_OTHERS} RETURNING number, {COLUMNS}""",
+)
+CREATED_FOR_OTHERS = Statement(
+    """
     SELECT k.id, u.role FROM keys k JOIN users u ON u.id = k.user_id
     WHERE k.created_by = ? AND k.created_by IS NOT NULL AND k.created_by != k.user_id AND k.revoked_at IS NULL
       AND (k.expires_at IS NULL OR k.expires_at > ?)
-    ORDER BY k.id"""
+    ORDER BY k.id""",
+    together=LOOK_UP,
+)
 ACTIVITY = f"""
     SELECT user_id, count(*), max(last_used_at) FROM keys
     WHERE user_id IN ({", ".join("?" * AT_ONCE)}) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rollbook import clock
 from rollbook.records.presenting import Hidden, Json, OrNull, Time, presenter
-from rollbook.storage.database import Queries, Tx, existing
+from rollbook.storage.database import EACH, Queries, Statement, Tx, existing
 
 PURPOSES: dict[str, str] = {
     "invite": "An invited user sets their first password.",
@@ -72,19 +72,25 @@ COLUMNS = ", ".join(_WAS_SENT if name == "has_been_sent" else name for name in T
 _NEW = ", ".join(NewToken._fields)
 _REPLACED = ", ".join(f"{name} = excluded.{name}" for name in NewToken._fields if name not in ("user_id", "purpose"))
 
-ADD = f"""
+ADD = Statement(
+    f"""
     INSERT INTO one_time_tokens ({_NEW}) VALUES ({", ".join("?" * len(NewToken._fields))})
     ON CONFLICT (user_id, purpose) DO UPDATE SET {_REPLACED}, is_sent = 0
-    RETURNING {COLUMNS}"""
+    RETURNING {COLUMNS}""",
+    together=EACH,
+)
 BY_DIGEST = f"SELECT {COLUMNS} FROM one_time_tokens WHERE digest = ? AND expires_at > ?"
 OF_USER = f"SELECT {COLUMNS} FROM one_time_tokens WHERE user_id = ? AND expires_at > ? ORDER BY id"
 USE = f"DELETE FROM one_time_tokens WHERE digest = ? AND expires_at > ? RETURNING {COLUMNS}"
 REVOKE = f"DELETE FROM one_time_tokens WHERE id = ? AND user_id = ? AND expires_at > ? RETURNING {COLUMNS}"
-END_ALL = "DELETE FROM one_time_tokens WHERE user_id = ?"
+END_ALL = Statement(
+    "DELETE FROM one_time_tokens WHERE user_id = ?",
+    together="DELETE FROM one_time_tokens WHERE user_id = ANY(CAST(? AS text[]))",
+)
 END_OF_PASSWORD = """
     DELETE FROM one_time_tokens WHERE user_id = ? AND purpose IN ('invite', 'reset_password', 'sign_in')"""
-END_OF_CREATOR = "DELETE FROM one_time_tokens WHERE created_by = ? AND user_id <> ?"
-END_OF_CREATOR_FOR = f"{END_OF_CREATOR} AND user_id IN (SELECT id FROM users WHERE role = ?)"
+END_OF_CREATOR = Statement("DELETE FROM one_time_tokens WHERE created_by = ? AND user_id <> ?", together=EACH)
+END_OF_CREATOR_FOR = Statement(f"{END_OF_CREATOR} AND user_id IN (SELECT id FROM users WHERE role = ?)", together=EACH)
 SEALED_AFTER = "SELECT id, sealed FROM one_time_tokens WHERE id > ? AND sealed IS NOT NULL ORDER BY id LIMIT ?"
 SEAL_AGAIN = "UPDATE one_time_tokens SET sealed = ? WHERE id = ? AND sealed = ?"
 EXPIRE = """

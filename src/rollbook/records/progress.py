@@ -3,9 +3,9 @@ job begins again."""
 
 from __future__ import annotations
 
-from rollbook.storage.database import Queries, Statement, Tx, first
+from rollbook.storage.database import LOOK_UP, Queries, Statement, Tx, first
 
-GET = "SELECT number FROM marks WHERE name = ?"
+GET = Statement("SELECT number FROM marks WHERE name = ?", together=LOOK_UP)
 LOCK = Statement(GET, locks=True)
 ADVANCE = """
     INSERT INTO marks (name, number) VALUES (?, ?)

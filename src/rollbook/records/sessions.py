@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from rollbook import clock, ids
 from rollbook.records.presenting import Hidden, Time, presenter
-from rollbook.storage.database import Queries, Statement, Tx, existing, scalar
+from rollbook.storage.database import LOOK_UP, Queries, Statement, Tx, existing, scalar
 
 USER_AGENT_LENGTH = 300
 """Characters of a browser's name that are kept."""
@@ -64,7 +64,7 @@ ADD = (
 _LIVE = "(audience IS NULL AND created_at > ? AND last_seen_at > ? OR refresh_expires_at > ?)"
 BY_DIGEST = f"SELECT {COLUMNS} FROM sessions WHERE digest = ?"
 BY_ID = Statement(f"SELECT {COLUMNS} FROM sessions WHERE id = ?", locks=True)
-EXISTS = "SELECT 1 FROM sessions WHERE id = ?"
+EXISTS = Statement("SELECT 1 FROM sessions WHERE id = ?", together=LOOK_UP)
 OF_USER = f"SELECT {COLUMNS} FROM sessions WHERE user_id = ? AND {_LIVE} ORDER BY id DESC LIMIT ? OFFSET ?"
 OF_USER_FOR = f"""
     SELECT {COLUMNS} FROM sessions WHERE user_id = ? AND {_LIVE} AND audience = ? ORDER BY id DESC LIMIT ? OFFSET ?"""
@@ -79,7 +79,10 @@ END_OLDEST = f"""
     DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user_id = ? AND audience IS NULL
       ORDER BY id DESC LIMIT ? OFFSET ?) RETURNING {COLUMNS}"""
 END_OTHERS = f"DELETE FROM sessions WHERE user_id = ? AND id != ? RETURNING {COLUMNS}"
-END_ALL = "DELETE FROM sessions WHERE user_id = ?"
+END_ALL = Statement(
+    "DELETE FROM sessions WHERE user_id = ?",
+    together="DELETE FROM sessions WHERE user_id = ANY(CAST(? AS text[]))",
+)
 OLD = """
     SELECT id FROM (SELECT id FROM sessions WHERE audience IS NULL AND created_at <= ?
       ORDER BY created_at LIMIT ?) AS oldest

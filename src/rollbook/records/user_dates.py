@@ -12,16 +12,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from rollbook.records import progress
-from rollbook.storage.database import Queries, Tx, scalar
+from rollbook.storage.database import LOOK_UP, Queries, Statement, Tx, scalar
 
 MARK = "users.mixed"
 AFTER = "SELECT seq FROM users WHERE created_at > ? ORDER BY created_at LIMIT 1"
 COUNT = "SELECT count(*) FROM users WHERE created_at > ? AND created_at <= ?"
 LATEST = "SELECT max(created_at) FROM users"
 AT = "SELECT seq, created_at, name, email_key FROM users WHERE seq <= ? ORDER BY seq DESC LIMIT 1"
-NEIGHBORS = """
+NEIGHBORS = Statement(
+    """
     SELECT (SELECT created_at FROM users WHERE seq < ? ORDER BY seq DESC LIMIT 1),
-           (SELECT created_at FROM users WHERE seq > ? ORDER BY seq LIMIT 1)"""
+           (SELECT created_at FROM users WHERE seq > ? ORDER BY seq LIMIT 1)""",
+    together=LOOK_UP,
+)
 
 
 async def mixed_until(queries: Queries) -> int:

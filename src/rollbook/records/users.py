@@ -11,7 +11,19 @@ from rollbook.errors import EmailTaken, ExternalIdTaken, NotFound
 from rollbook.records import auth_version, password_parameters, rules, usage, user_dates
 from rollbook.records.dialect import dialect
 from rollbook.records.presenting import Flag, Hidden, Json, Time, presenter
-from rollbook.storage.database import Duplicate, Queries, Row, Statement, Tx, existing, first, in_parts, scalar
+from rollbook.storage.database import (
+    EACH,
+    LOOK_UP,
+    Duplicate,
+    Queries,
+    Row,
+    Statement,
+    Tx,
+    existing,
+    first,
+    in_parts,
+    scalar,
+)
 
 
 class User(NamedTuple):
@@ -64,23 +76,26 @@ BY_EXTERNAL_ID = f"SELECT {COLUMNS} FROM users WHERE external_id = ?"
 SIGN_IN = Statement(
     f"SELECT {COLUMNS}, CASE kind WHEN 'person' THEN password_hash END FROM users WHERE email_key = ?", locks=True
 )
-PASSWORD_HASH = Statement("SELECT password_hash FROM users WHERE id = ?", locks=True)
+PASSWORD_HASH = Statement("SELECT password_hash FROM users WHERE id = ?", locks=True, together=LOOK_UP)
 SET_PASSWORD = "UPDATE users SET password_hash = ?, version = version + 1, updated_at = ? WHERE id = ?"
 RENEW_HASH = "UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?"
 SIGNED_IN = f"UPDATE users SET last_sign_in_at = ?, version = version + 1 WHERE id = ? RETURNING {COLUMNS}"
 TWO_OWNERS = Statement(
     "SELECT id FROM users WHERE role = 'owner' AND status = 'active' ORDER BY seq LIMIT 2", locks=True
 )
-ROLE = "SELECT role FROM users WHERE id = ?"
+ROLE = Statement("SELECT role FROM users WHERE id = ?", together=LOOK_UP)
 FIRST_OWNER = Statement("SELECT id FROM users WHERE role = 'owner' ORDER BY seq LIMIT 1", locks=True)
 OWNERS = "SELECT count(*) FROM users WHERE role = 'owner' AND status = 'active'"
 OLDEST_OWNER = "SELECT email, password_hash IS NOT NULL, id FROM users WHERE role = 'owner' ORDER BY seq LIMIT 1"
-REMOVE = "DELETE FROM users WHERE id = ?"
+REMOVE = Statement("DELETE FROM users WHERE id = ?", together=EACH)
 LOCK = Statement("SELECT id FROM users WHERE id = ANY(CAST(? AS text[])) ORDER BY seq", locks=True)
-DELETED = Statement(f"SELECT {COLUMNS}, deleted_at FROM deleted_users WHERE id = ?", locks=True)
-RESTORED = f"UPDATE users SET version = version + 1, updated_at = ? WHERE id = ? RETURNING {COLUMNS}"
+BOTH = Statement("SELECT id FROM users WHERE id IN (?, ?) ORDER BY seq", locks=True, together=LOOK_UP)
+DELETED = Statement(f"SELECT {COLUMNS}, deleted_at FROM deleted_users WHERE id = ?", locks=True, together=LOOK_UP)
+RESTORED = Statement(
+    f"UPDATE users SET version = version + 1, updated_at = ? WHERE id = ? RETURNING {COLUMNS}", together=EACH
+)
 NOTE_PURGED = "INSERT INTO purged_users (id) VALUES (?) ON CONFLICT DO NOTHING"
-ERASE = "DELETE FROM deleted_users WHERE id = ? RETURNING seq"
+ERASE = Statement("DELETE FROM deleted_users WHERE id = ? RETURNING seq", together=EACH)
 LATELY_DELETED = f"""
     SELECT {COLUMNS}, deleted_at FROM deleted_users WHERE (deleted_at, seq) < (?, ?) AND deleted_at >= ?
     ORDER BY deleted_at DESC, seq DESC LIMIT ?"""
@@ -235,6 +250,12 @@ async def hold(tx: Tx, ids: Sequence[str]) -> set[str] | None:
     return {row[0] for row in await tx.all(LOCK, list(ids))} if dialect(tx).is_shared else None
 
 
+async def hold_both(tx: Tx, one: str, other: str) -> None:
+    """The same for two users."""
+    if dialect(tx).is_shared:
+        await tx.all(BOTH, one, other)
+
+
 async def applications(queries: Queries, ids: Sequence[str]) -> set[str]:
     """IDs, of these, of users who are applications."""
     return {row[0] for part in in_parts(ids, AT_ONCE) for row in await queries.all(APPLICATIONS, *part)}
@@ -356,13 +377,14 @@ def _add(columns: tuple[str, ...]) -> str:
 @lru_cache(maxsize=4)
 def _keep_deleted(further: tuple[str, ...]) -> str:
     columns = ", ".join((*KEPT, *further))
-    return f"INSERT INTO deleted_users ({columns}, deleted_at) SELECT {columns}, ? FROM users WHERE id = ?"
+    sql = f"INSERT INTO deleted_users ({columns}, deleted_at) SELECT {columns}, ? FROM users WHERE id = ?"
+    return Statement(sql, together=EACH)
 
 
 @lru_cache(maxsize=4)
 def _bring_back(further: tuple[str, ...]) -> str:
     columns, kept = ", ".join((*KEPT, *further)), ", ".join((*KEPT, *["CAST(? AS text)"] * len(further)))
-    return f"INSERT INTO users ({columns}) SELECT {kept} FROM deleted_users WHERE id = ?"
+    return Statement(f"INSERT INTO users ({columns}) SELECT {kept} FROM deleted_users WHERE id = ?", together=EACH)
 
 
 @lru_cache(maxsize=256)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
-from rollbook.errors import NotFound
+from rollbook.errors import ApiError, NotFound, Unavailable
 
 Row = Sequence[Any]
 T = TypeVar("T")
 Engine = Literal["sqlite", "postgresql"]
+Call = tuple[Callable[..., Awaitable[Any]], tuple[Any, ...]]
+"""A function of a `Tx`, and its further arguments."""
 
 
 class Duplicate(Exception):
@@ -25,13 +27,21 @@ class DatabaseUnusable(Exception):
     server."""
 
 
+LOOK_UP = "a look-up"
+"""A SELECT that PostgreSQL is asked for many writes at once, as `postgres_text.batched` makes it."""
+EACH = "each by itself"
+"""A statement that is sent for each of many writes, without waiting for the answers in between. With RETURNING, there
+must be one row for each."""
+
+
 class Statement(str):
     """A statement, and how PostgreSQL is asked it inside a write. On SQLite, and outside of writes, it is text like any
     other.
 
     `locks`: it selects rows that the write is going to change, or to rely on; no one else can change them until it ends
-    (FOR UPDATE). `together`: the same for many writes at once (`write_together`), with an array for each parameter.
-    Each row starts with the 1-based index of its write. Without RETURNING, row counts are not reported.
+    (FOR UPDATE). `together`: how it is asked for many writes at once, about different things (`write_together`,
+    `attempt_each`): LOOK_UP, EACH, or a statement with an array for each parameter. Then each row starts with the
+    1-based index of its write. Without RETURNING, row counts are not reported.
     """
 
     locks: bool
@@ -86,6 +96,11 @@ class Tx(Statements, Protocol):
     async def attempt(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         """`await fn(tx, *args)` as a part of this write: an error of the application that it raises undoes this part
         alone, and the write can go on. After others the transaction is lost."""
+        ...
+
+    async def attempt_each(self, calls: Sequence[Call]) -> list[Any]:
+        """The same for many calls, about different things: the result of each, or its ApiError. On PostgreSQL they are
+        done side by side as far as they can be, see `postgres_together`."""
         ...
 
     async def insert(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
@@ -175,6 +190,17 @@ class Database(Queries, Protocol):
     def close(self) -> None:
         """The same for code without an event loop."""
         ...
+
+
+async def attempted(attempt: Callable[..., Awaitable[Any]], call: Call) -> Any:
+    """The result of a call by `Tx.attempt`, or its error, which has undone it alone. Raises Unavailable."""
+    fn, args = call
+    try:
+        return await attempt(fn, *args)
+    except Unavailable:
+        raise
+    except ApiError as problem:
+        return problem
 
 
 def in_parts(items: Sequence[T], size: int) -> Iterator[list[T]]:

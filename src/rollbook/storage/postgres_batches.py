@@ -1,22 +1,19 @@
 """Writes that share a transaction, and its statements, on PostgreSQL: only those that ask for it.
 
-Calls of the same function about different things (`write_together`) are driven side by side in one transaction. When
-all of them wait for a statement, those that wait for the same one ask it once, in its form for many
-(`Statement.together`). A write that needs any other statement leaves and is done alone. After an error each is done
-again, alone.
+Calls of the same function about different things (`write_together`) are driven side by side in one transaction, see
+`postgres_together`. After an error each is done again, alone.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, TypeVar
 
 from rollbook.errors import OutcomeUnknown, Overloaded, Stopping
-from rollbook.storage.database import Engine, Row, Statement
-from rollbook.storage.postgres_connection import Connection, Pool
-from rollbook.storage.postgres_text import numbered
+from rollbook.storage.postgres_connection import Pool
+from rollbook.storage.postgres_together import Running, drive
 from rollbook.storage.postgres_writer import MAX_WAITING, Writer
 
 T = TypeVar("T")
@@ -31,86 +28,6 @@ class Job(NamedTuple):
     about: str
     fn: Callable[..., Awaitable[Any]]
     args: tuple[Any, ...]
-
-
-class _Ask:
-    """Request of a write that waits for a batch. Its rows are sent back into the coroutine."""
-
-    __slots__ = ("sql", "values")
-
-    def __init__(self, sql: str, values: tuple[Any, ...]) -> None:
-        self.sql = sql
-        self.values = values
-
-    def __await__(self) -> Generator[_Ask, list[Row], list[Row]]:
-        return (yield self)
-
-
-class _Alone(Exception):
-    """The write, or with it the whole batch, cannot share its transaction."""
-
-
-class _Transaction:
-    """The `Tx` of a write in a batch."""
-
-    engine: Engine = "postgresql"
-
-    def __init__(self, dialect: Any) -> None:
-        self.dialect = dialect
-        self.channels: list[str] = []
-        self.wrote = False
-
-    async def one(self, sql: str, *values: Any) -> Row | None:
-        rows = await _Ask(sql, values)
-        return rows[0] if rows else None
-
-    async def all(self, sql: str, *values: Any) -> list[Row]:
-        return await _Ask(sql, values)
-
-    async def run(self, sql: str, *values: Any) -> int:
-        return len(await _Ask(sql, values))
-
-    async def many(self, sql: str, rows: Any) -> None:
-        raise _Alone
-
-    async def insert(self, table: str, columns: Any, rows: Any) -> None:
-        raise _Alone
-
-    async def attempt(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        raise _Alone
-
-    async def number(self, counter: str, at: int, how_many: int = 1) -> tuple[int, int]:
-        raise _Alone
-
-    async def reserve(self, counter: str, at: int, how_many: int) -> None:
-        raise _Alone
-
-    def notify(self, channel: str) -> None:
-        self.channels.append(channel)
-
-
-class _Running:
-    """A write on its way: what it waits for, or how it ended."""
-
-    def __init__(self, job: Job, dialect: Any) -> None:
-        self.job = job
-        self.tx = _Transaction(dialect)
-        self.ask: _Ask | None = None
-        self.result: Any = None
-        self.error: BaseException | None = None
-        self._coroutine: Coroutine[Any, Any, Any] = job.fn(self.tx, *job.args)  # type: ignore[assignment]
-        self.go_on(None)
-
-    def go_on(self, rows: list[Row] | None) -> None:
-        try:
-            self.ask = self._coroutine.send(rows)
-        except StopIteration as end:
-            self.ask, self.result = None, end.value
-        except Exception as problem:
-            self.ask, self.error = None, problem
-
-    def drop(self) -> None:
-        self._coroutine.close()
 
 
 class Batches:
@@ -178,12 +95,12 @@ class Batches:
 
     async def _together(self, jobs: list[Job]) -> list[Job]:
         """All in one transaction, and their callers answered; those that have to be done alone are returned."""
-        running = [_Running(job, self._writer.dialect) for job in jobs]
+        running = {Running((job.fn, job.args), self._writer.dialect): job for job in jobs}
         try:
             async with self._pool.taken() as connection:
                 await connection.execute(self._writer.begin)
                 try:
-                    shared = await _drive(connection, running)
+                    shared = await drive(connection, running)
                 except BaseException as problem:
                     await connection.roll_back(after=problem)
                     raise
@@ -193,8 +110,8 @@ class Batches:
                     for each in shared:  # one for each: a raised exception gathers its caller's traceback
                         unknown = OutcomeUnknown()
                         unknown.__cause__ = problem.__cause__
-                        _settle(each.job, None, unknown)
-                    return [each.job for each in running if each not in shared]
+                        _settle(running[each], None, unknown)
+                    return [job for each, job in running.items() if each not in shared]
         except Exception:  # whatever it is, each finds out for itself
             for each in running:
                 each.drop()
@@ -202,37 +119,8 @@ class Batches:
         good = [each for each in shared if each.error is None]
         self._writer.done(len(good), [channel for each in good for channel in each.tx.channels])
         for each in shared:
-            _settle(each.job, each.result, each.error)
-        return [each.job for each in running if each not in shared]
-
-
-async def _drive(connection: Connection, running: list[_Running]) -> list[_Running]:
-    """All to their ends; those that did not leave. Raises _Alone when one that wrote something fails, or would have to
-    leave."""
-    shared = list(running)
-    while waiting := [each for each in shared if each.ask is not None]:
-        groups: dict[str, list[_Running]] = {}
-        for each in waiting:
-            groups.setdefault(each.ask.sql, []).append(each)  # type: ignore[union-attr]
-        for sql, members in groups.items():
-            if not isinstance(sql, Statement) or sql.together is None:
-                if any(each.tx.wrote for each in members):
-                    raise _Alone
-                for each in members:
-                    each.drop()
-                    shared.remove(each)
-                continue
-            asked: list[Any] = [each.ask for each in members]
-            columns = list(map(list, zip(*(each.values for each in asked), strict=True)))
-            found: list[list[Row]] = [[] for _ in members]
-            for row in await connection.fetch(numbered(sql.together), columns):
-                found[row[0] - 1].append(row[1:])
-            for each, rows in zip(members, found, strict=True):
-                each.tx.wrote = each.tx.wrote or not sql.locks
-                each.go_on(rows)
-    if any(isinstance(each.error, _Alone) or (each.error is not None and each.tx.wrote) for each in shared):
-        raise _Alone
-    return shared
+            _settle(running[each], each.result, each.error)
+        return [job for each, job in running.items() if each not in shared]
 
 
 def _settle(job: Job, result: Any, error: BaseException | None) -> None:

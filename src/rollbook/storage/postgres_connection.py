@@ -264,6 +264,10 @@ class Connection:
         """The same statement for each row, sent without waiting for the answers in between."""
         await self._with(sql, PreparedStatement.executemany, rows)
 
+    async def fetch_each(self, sql: str, rows: Iterable[Row]) -> list[Row]:
+        """The same, with all rows that it returns."""
+        return await self._with(sql, PreparedStatement.fetchmany, rows)
+
     async def copy(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         await copy_rows(self._connection, table, columns, rows)
 

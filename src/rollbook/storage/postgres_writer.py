@@ -11,11 +11,14 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, NoReturn, TypeVar
 
+import asyncpg
+
 from rollbook.errors import ApiError, Overloaded, Stopping, StorageUnavailable, Unavailable
-from rollbook.storage.database import Duplicate, Engine, Row, Statement
+from rollbook.storage.database import Call, Duplicate, Engine, Row, Statement, attempted
 from rollbook.storage.postgres_connection import AGAIN, FAILING, Connection, Pool, translate_error
 from rollbook.storage.postgres_reads import TRIES, pause, repeated
 from rollbook.storage.postgres_text import numbered
+from rollbook.storage.postgres_together import Alone, Running, drive
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -91,6 +94,28 @@ class Transaction:
         await connection.execute("RELEASE attempt")
         return value
 
+    async def attempt_each(self, calls: Sequence[Call]) -> list[Any]:
+        connection = self._connection or await self._open()
+        running = [Running(call, self.dialect) for call in calls]
+        shared: Sequence[Running] = ()
+        await connection.execute("SAVEPOINT each")
+        try:
+            shared = await drive(connection, running)
+        except (Alone, asyncpg.UniqueViolationError):
+            await connection.execute("ROLLBACK TO each; RELEASE each")
+        except Exception as problem:
+            self._fail(problem)
+        else:
+            await connection.execute("RELEASE each")
+        finally:
+            for each in running:
+                each.drop()
+        self.channels += [channel for each in shared for channel in each.tx.channels]
+        return [
+            _outcome(each) if each in shared else await attempted(self.attempt, call)
+            for each, call in zip(running, calls, strict=True)
+        ]
+
     async def number(self, counter: str, at: int, how_many: int = 1) -> tuple[int, int]:
         if how_many == 1 and (reserved := self._reserved.get(counter)):
             return reserved.pop()
@@ -154,6 +179,13 @@ class Transaction:
                 self._connection = connection
                 return connection
         raise AssertionError("the second try returns or raises")
+
+
+def _outcome(done: Running) -> Any:
+    """As `attempted`."""
+    if done.error is not None and (isinstance(done.error, Unavailable) or not isinstance(done.error, ApiError)):
+        raise done.error
+    return done.error or done.result
 
 
 class Writer:

@@ -8,14 +8,14 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from rollbook.errors import Overloaded, Stopping, StorageUnavailable
-from rollbook.storage.database import Engine, Row
+from rollbook.storage.database import Call, Engine, Row, attempted
 from rollbook.storage.sqlite_checkpoint import PATIENCE, RESTART_SIZE, Checkpointer, log_size, restart_log
 from rollbook.storage.sqlite_connection import (
     Synchronous,
@@ -106,6 +106,9 @@ class Transaction:
             raise
         self._execute("RELEASE attempt")
         return value
+
+    async def attempt_each(self, calls: Sequence[Call]) -> list[Any]:
+        return [await attempted(self.attempt, call) for call in calls]
 
     def notify(self, channel: str) -> None:
         self.channels.append(channel)

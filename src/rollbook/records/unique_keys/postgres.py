@@ -6,14 +6,16 @@ they are kept apart whether `users` is in one piece or in many.
 
 from __future__ import annotations
 
-from rollbook.storage.database import Tx
+from rollbook.storage.database import EACH, Statement, Tx
 
 EMAIL_CLAIM = ("email_key", "user_id")
 EXTERNAL_ID_CLAIM = ("external_id", "user_id")
-RESERVE_EMAIL = f"INSERT INTO email_claims ({', '.join(EMAIL_CLAIM)}) VALUES (?, ?)"
-RESERVE_EXTERNAL_ID = f"INSERT INTO external_id_claims ({', '.join(EXTERNAL_ID_CLAIM)}) VALUES (?, ?)"
-RELEASE_EMAIL = "DELETE FROM email_claims WHERE email_key = ?"
-RELEASE_EXTERNAL_ID = "DELETE FROM external_id_claims WHERE external_id = ?"
+RESERVE_EMAIL = Statement(f"INSERT INTO email_claims ({', '.join(EMAIL_CLAIM)}) VALUES (?, ?)", together=EACH)
+RESERVE_EXTERNAL_ID = Statement(
+    f"INSERT INTO external_id_claims ({', '.join(EXTERNAL_ID_CLAIM)}) VALUES (?, ?)", together=EACH
+)
+RELEASE_EMAIL = Statement("DELETE FROM email_claims WHERE email_key = ?", together=EACH)
+RELEASE_EXTERNAL_ID = Statement("DELETE FROM external_id_claims WHERE external_id = ?", together=EACH)
 
 
 async def reserve(tx: Tx, user_id: str, email_key: str, external_id: str | None) -> None:

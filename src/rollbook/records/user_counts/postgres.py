@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Iterable
 
 from rollbook.records.user_counts import BITS, OffsetPosition
-from rollbook.storage.database import Database, Queries, Statements, Tx, scalar
+from rollbook.storage.database import EACH, Database, Queries, Statement, Statements, Tx, scalar
 
-APPEND = "INSERT INTO user_block_deltas (run, change) VALUES (?, ?)"
+APPEND = Statement("INSERT INTO user_block_deltas (run, change) VALUES (?, ?)", together=EACH)
 ANY_APPENDED = "SELECT 1 FROM user_block_deltas LIMIT 1"
 FOLD = """
     WITH gone AS (DELETE FROM user_block_deltas RETURNING run, change)

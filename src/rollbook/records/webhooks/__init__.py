@@ -13,7 +13,7 @@ import msgspec
 from rollbook import clock, ids
 from rollbook.records.presenting import Flag, Hidden, OrNull, Shown, Time, Words, presenter
 from rollbook.records.webhooks import cursors
-from rollbook.storage.database import Queries, Statement, Tx, existing, scalar
+from rollbook.storage.database import LOOK_UP, Queries, Statement, Tx, existing, scalar
 
 CHANNEL = "webhooks"
 """Notified when a webhook changes, is created or deleted."""
@@ -80,12 +80,15 @@ SEAL_AGAIN = (
     "UPDATE webhooks SET secret = ?, old_secret = ?, headers = ?, url = ?, sealed_url = ? WHERE id = ? AND version = ?"
 )
 ENABLED_OF_USER = Statement(
-    f"SELECT {COLUMNS} FROM webhooks WHERE user_id = ? AND status != 'disabled' ORDER BY id", locks=True
+    f"SELECT {COLUMNS} FROM webhooks WHERE user_id = ? AND status != 'disabled' ORDER BY id",
+    locks=True,
+    together=LOOK_UP,
 )
 CREATED_FOR_OTHERS = Statement(
     f"SELECT {COLUMNS}, (SELECT role FROM users WHERE users.id = webhooks.user_id) FROM webhooks "
     "WHERE created_by = ? AND created_by != user_id ORDER BY id",
     locks=True,
+    together=LOOK_UP,
 )
 COUNT = "SELECT count(*) FROM webhooks"
 COUNT_OF_USER = "SELECT count(*) FROM webhooks WHERE user_id = ?"

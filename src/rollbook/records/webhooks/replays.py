@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 from rollbook import clock, ids
 from rollbook.records.presenting import Hidden, OrNull, Shown, Time, presenter
 from rollbook.records.webhooks import CHANNEL
-from rollbook.storage.database import Queries, Tx, existing, scalar
+from rollbook.storage.database import Queries, Statement, Tx, existing, scalar
 
 
 class Replay(NamedTuple):
@@ -68,9 +68,16 @@ CANCEL = (
 CANCEL_ALL = (
     "UPDATE webhook_replays SET status = 'canceled', finished_at = ? WHERE webhook_id = ? AND status = 'running'"
 )
-CANCEL_ALL_OF = """
+CANCEL_ALL_OF = Statement(
+    """
     UPDATE webhook_replays SET status = 'canceled', finished_at = ?
-    WHERE status = 'running' AND webhook_id IN (SELECT id FROM webhooks WHERE user_id = ?)"""
+    WHERE status = 'running' AND webhook_id IN (SELECT id FROM webhooks WHERE user_id = ?)""",
+    together="""
+    UPDATE webhook_replays SET status = 'canceled', finished_at = writes.now
+    FROM unnest(CAST(? AS bigint[]), CAST(? AS text[])) WITH ORDINALITY AS writes(now, owner, number)
+        JOIN webhooks ON webhooks.user_id = writes.owner
+    WHERE webhook_replays.status = 'running' AND webhook_id = webhooks.id RETURNING number""",
+)
 EXPIRED = "SELECT id FROM webhook_replays WHERE id < ? AND status != 'running' ORDER BY id LIMIT ?"
 REMOVE = "DELETE FROM webhook_replays WHERE id = ?"
 
