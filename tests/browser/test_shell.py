@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.chromium import axe_in_both_themes, sideways, take_session
+from tests.browser.chromium import axe_in_both_themes, sideways, sign_in, take_session
 from tests.browser.population import sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user
 
@@ -238,6 +238,15 @@ def test_times_are_in_the_zone_of_the_reader_and_in_utc_on_hover(opened: Open) -
     expect(there).to_have_text(re.compile(r"^\d{1,2} [A-Z][a-z]{2,3} \d{4}, \d\d:\d\d$"))
     assert there.inner_text() != utc.removesuffix(" UTC")
     assert there.get_attribute("title") == plain.get_attribute("title")
+
+
+def test_the_first_page_after_signing_in_is_in_the_zone_of_the_reader(new_page: Callable[..., Page]) -> None:
+    page = new_page(timezone_id="Asia/Tokyo")
+    page.goto("/account/sign-in")
+    assert page.context.cookies() == [], "strangers get none"
+    with page.expect_response(lambda response: response.url.endswith("/admin")) as answer:
+        sign_in(page, OWNER_EMAIL, OWNER_PASSWORD)
+    assert "created per day (Asia/Tokyo)" in answer.value.text()
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])

@@ -313,9 +313,11 @@ class PageRequest:
         return None if text is None else tokens.digest(text)
 
     def cookies(self, signed_in: SignedIn) -> bytes:
-        """The header lines that sign this browser in, and let it be known at the next sign-in."""
+        """The header lines that sign this browser in, let it be known at the next sign-in, and name its time zone, if
+        the form does."""
         session = self.set_cookie(signed_in.token, self.on.settings.session_lifetime * 3600)
-        return session + self.set_cookie(signed_in.device, devices.VALID // clock.SECOND, tokens.DEVICE)
+        zone = zones.cookie(self.form["zone"]) if "zone" in self.form else b""
+        return session + self.set_cookie(signed_in.device, devices.VALID // clock.SECOND, tokens.DEVICE) + zone
 
     def set_cookie(self, text: str, seconds: int, of: str = "") -> bytes:
         """The header line that sets a cookie of ours for this long; `of` is the end of its name."""

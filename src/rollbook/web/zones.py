@@ -1,5 +1,5 @@
 """Time zones of readers: times that they type and plots that they see are in the zone of their browser, which a script
-tells by a cookie. Without scripts all is UTC."""
+tells by a field of the form that signs in, and later by a cookie. Without scripts all is UTC."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from rollbook import clock
+from rollbook.http.response import line
 
 COOKIE = "rollbook-zone"
+SECONDS = 2_592_000
+"""Seconds for which a browser keeps the cookie."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,31}(/[A-Za-z0-9_+-]{1,31}){0,2}").fullmatch
 _LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}").fullmatch
 
@@ -66,6 +69,11 @@ def named(name: str | None) -> Zone:
         except (LookupError, OSError, ValueError):
             pass
     return WORLD
+
+
+def cookie(name: str) -> bytes:
+    """The header line that sets the cookie, for scripts to change."""
+    return line("Set-Cookie", f"{COOKIE}={named(name).name}; Path=/; Max-Age={SECONDS}; SameSite=Lax")
 
 
 def fitting(zone: Zone, times: Iterable[tuple[str, bool]]) -> Zone:

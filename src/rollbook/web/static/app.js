@@ -364,8 +364,12 @@
     const session = new BroadcastChannel("session");
     if (location.pathname === "/account/sign-in") session.postMessage("ended");
     else if (document.querySelector('form[action="/account/sign-out"]')) session.onmessage = () => location.reload();
-    // From the next page on, times that are typed and plots are in this zone. Only people who are signed in see any.
-    if (document.getElementById("my-menu")) document.cookie = `rollbook-zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; Path=/; Max-Age=2592000; SameSite=Lax`;
+    // Times that are typed and plots are in this zone, of which the form that signs in tells the server. Only people who are signed in get the cookie.
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    if (document.getElementById("my-menu")) document.cookie = `rollbook-zone=${zone}; Path=/; Max-Age=2592000; SameSite=Lax`;
+    for (const form of document.querySelectorAll("form[data-signs-in]")) {
+      form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "zone", value: zone }));
+    }
     live = document.createElement("div");
     live.className = "visually-hidden";
     live.setAttribute("role", "status");
