@@ -48,7 +48,10 @@ ALL = len(TRICKY) + 500 + 4
 def directory(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Users with everything that a user can have."""
     with (
-        running(tmp_path_factory.mktemp("directory") / "data", "--rate-limit", "none") as server,
+        # Who reads nothing is not cut off while others are served, however long that takes.
+        running(
+            tmp_path_factory.mktemp("directory") / "data", "--rate-limit", "none", "--body-timeout", "600"
+        ) as server,
         server.http() as http,
     ):
         for number, name in enumerate(TRICKY):

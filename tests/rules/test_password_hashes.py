@@ -460,16 +460,23 @@ def test_no_password_makes_a_hash_cost_more_than_the_price_of_its_parameters(fam
     parameters = ONE_OF_EACH[family]
     hash = of_nobody(parameters)
 
-    def seconds(secret: bytes) -> float:
-        """Of this thread's processor time, the least of three."""
-        return min(_timed(lambda: matches(hash, secret)) for _ in range(3))
-
     longest = password_hashes.FAMILIES[family].longest
-    short, long, longer = seconds(b"fourteen bytes"), seconds(b"x" * longest), seconds(b"x" * (longest + 1))
-    assert longer < 1.5 * short + 0.001, "what matches nothing costs no more than what is short"
-    assert long < 3 * short + 0.001, "what can match costs hardly more"
-    # Of the machine on which prices were measured; others may take somewhat longer.
-    assert max(short, long, longer) < 3 * password_parameters.price(parameters).seconds + 0.001
+    secrets = (b"fourteen bytes", b"x" * longest, b"x" * (longest + 1))
+    least = [float("inf")] * 3  # of this thread's processor time, taken in turns: a busy machine makes some dearer
+
+    def no_more_than_their_price() -> bool:
+        for number, secret in enumerate(secrets):
+            least[number] = min(least[number], _timed(lambda secret=secret: matches(hash, secret)))
+        short, long, longer = least
+        return (
+            longer < 1.5 * short + 0.001  # what matches nothing costs no more than what is short
+            and long < 3 * short + 0.001  # what can match costs hardly more
+            # Of the machine on which prices were measured; others may take somewhat longer.
+            and max(least) < 3 * password_parameters.price(parameters).seconds + 0.001
+        )
+
+    holds = [no_more_than_their_price() for _ in range(3)]
+    assert holds[-1] or any(no_more_than_their_price() for _ in range(30)), least
 
 
 def _timed(work: Callable[[], object]) -> float:
