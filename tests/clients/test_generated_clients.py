@@ -8,7 +8,7 @@ from tests.clients import application, generated
 from tests.clients.generated import Client
 from tests.harness import Server
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 each_client = pytest.mark.parametrize("name", generated.CLIENTS)
 
 

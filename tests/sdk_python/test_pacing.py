@@ -50,31 +50,31 @@ def test_many_tasks_at_once_are_never_refused_and_lose_no_time(limited: Server) 
     async def count(response: httpx2.Response) -> None:
         answers.update([response.status_code])
 
-    async def run() -> float:
+    async def run() -> tuple[float, float]:
         async with httpx2.AsyncClient(event_hooks={"response": [count]}, **PLAIN) as http:
             client = AsyncRollbook(url=limited.url, key=limited.key, http_client=http)
             clock = AsyncPassingClock(limited)
             clock.install(client)
             await asyncio.gather(*(client.users.get("me") for _ in range(CALLS)))
-            return clock.elapsed()
+            return clock.elapsed(), clock.passed
 
-    elapsed = asyncio.run(run())
+    elapsed, waited = asyncio.run(run())
     assert answers == {200: CALLS}
-    assert LEAST <= elapsed < LEAST + 20
+    assert elapsed >= LEAST and waited < LEAST + 20
 
 
 def test_many_threads_at_once_are_never_refused_and_lose_no_time(limited: Server) -> None:
     with counting(limited) as (client, clock, answers), ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: client.users.get("me"), range(CALLS)))
     assert answers == {200: CALLS}
-    assert LEAST <= clock.elapsed() < LEAST + 20
+    assert clock.elapsed() >= LEAST and clock.passed < LEAST + 20
 
 
 def test_without_pacing_the_server_refuses_and_the_client_waits_as_it_says(limited: Server) -> None:
     with counting(limited, pacing=False) as (client, clock, answers):
         for _ in range(MINUTE + 1):
             client.users.get("me")
-        assert answers == {200: MINUTE + 1, 429: 1} and 30 < clock.passed < 62
+        assert answers == {200: MINUTE + 1, 429: 1} and clock.elapsed() > 59 and clock.passed < 62
         for _ in range(MINUTE - 1):
             client.users.get("me")
         with pytest.raises(errors.RateLimitExceeded) as refused:
@@ -89,9 +89,7 @@ def test_a_wait_that_is_too_long_is_an_error_before_anything_is_sent(limited: Se
         with pytest.raises(errors.RateLimitExceeded, match="max_wait") as refused:
             client.users.get("me")
         assert (
-            answers == {200: MINUTE}
-            and refused.value.request_id is None
-            and 30 < (refused.value.retry_after or 0) <= 60
+            answers == {200: MINUTE} and refused.value.request_id is None and 5 < (refused.value.retry_after or 0) <= 60
         )
         assert client.server.live().status == "ok"  # does not count
 
@@ -104,4 +102,5 @@ def test_two_clients_of_one_user_are_refused_once_and_then_wait(limited: Server)
         for _ in range(70):
             one.users.get("me")
             other.users.get("me")
-        assert (first + second)[200] == 140 and (first + second)[429] <= 2 and 60 <= clock.elapsed() < 80
+        assert (first + second)[200] == 140 and (first + second)[429] <= 2
+        assert clock.elapsed() >= 60 and clock.passed < 80

@@ -37,12 +37,13 @@ export function changed(change: (response: Response, number: number) => Response
 /** A clock on which waiting takes no time, also for the server. It moves on when no request is under way. */
 export class FastClock implements Clock {
   slept: number[] = [];
-  #shift = 0;
+  /** Milliseconds for which nobody had to wait. */
+  passed = 0;
   #sleeping = new Set<{ until: number; wake: () => void }>();
   #underWay = 0;
 
   now(): number {
-    return performance.now() + this.#shift;
+    return performance.now() + this.passed;
   }
 
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
@@ -79,7 +80,7 @@ export class FastClock implements Clock {
     const [next] = [...this.#sleeping].sort((a, b) => a.until - b.until);
     if (this.#underWay || !next) return;
     const missing = Math.max(0, next.until - this.now());
-    this.#shift += missing;
+    this.passed += missing;
     moveServer(missing);
     this.#sleeping.delete(next);
     next.wake();
