@@ -12,6 +12,9 @@ from tests.harness import Server
 from tests.webhooks.listener import Message
 
 Make = Callable[..., dict[str, Any]]
+FAILS = (500, 0.0, {"Retry-After": "300"})
+"""An answer after which nothing is sent again until the test lets time pass. Without what it asks for, that would be
+after some four seconds, by when a busy machine may not have come to that."""
 
 
 class Time:

@@ -13,7 +13,7 @@ import httpx2
 from tests.engines import once
 from tests.harness import Server, new_key, new_user
 from tests.webhooks.conftest import FLAGS
-from tests.webhooks.hooks import Make, Time, attempts, events, lanes, names, rename
+from tests.webhooks.hooks import FAILS, Make, Time, attempts, events, lanes, names, rename
 from tests.webhooks.listener import Answer, Listener, Message, listening
 
 
@@ -58,7 +58,7 @@ def test_only_what_was_not_delivered_is_sent_again_if_so_asked(
     http: httpx2.Client, listener: Listener, make: Make, later: Time
 ) -> None:
     bad, good = new_user(http), new_user(http)
-    listener.answer = lambda message: (500 if message.user_id == bad["id"] and message.number == 1 else 200, 0)
+    listener.answer = lambda message: FAILS if message.user_id == bad["id"] and message.number == 1 else (200, 0)
     webhook = make(types=["user.updated"], ordering="none")
     rename(http, good, "Good")
     rename(http, bad, "Bad")
@@ -115,8 +115,7 @@ def test_a_resend_of_what_waits_for_its_next_try_lets_the_user_go_on_at_once(
 ) -> None:
     user = new_user(http)
     listener.answer = lambda message: (
-        500 if message.number == 1 and message.event["object"]["name"] == "First" else 200,
-        0,
+        FAILS if message.number == 1 and message.event["object"]["name"] == "First" else (200, 0)
     )
     webhook = make(types=["user.updated"])
     rename(http, user, "First")

@@ -9,7 +9,7 @@ import httpx2
 
 from rollbook.roles import SCOPES
 from tests.harness import Server, new_key, new_user
-from tests.webhooks.hooks import Make, rename
+from tests.webhooks.hooks import FAILS, Make, Time, rename
 from tests.webhooks.listener import Listener
 
 
@@ -18,9 +18,9 @@ def health(http: httpx2.Client, webhook: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_webhook_says_since_when_it_fails_and_what_its_endpoint_answers(
-    server: Server, http: httpx2.Client, listener: Listener, make: Make
+    server: Server, http: httpx2.Client, listener: Listener, make: Make, later: Time
 ) -> None:
-    listener.answer = lambda message: (500, 0)
+    listener.answer = lambda message: FAILS
     listener.says = b"TypeError: \x1b[31muser\x1b[0m is undefined\n  at line 7" + b"!" * 9_000
     webhook = make(types=["user.updated"], ordering="none")
     assert health(http, webhook)["summary"] == "Nothing has been sent yet."
@@ -43,6 +43,7 @@ def test_a_webhook_says_since_when_it_fails_and_what_its_endpoint_answers(
     listener.answer = lambda message: (200, 0)
     rename(http, new_user(http), "Second")
     assert http.post(f"/v1/webhooks/{webhook['id']}/resume").status_code == 200
+    later(400)
     listener.wait_for(lambda: health(http, webhook)["waiting"] == 0 and health(http, webhook)["failing_since"] is None)
     assert health(http, webhook)["summary"].startswith("Works: the last delivery succeeded on ")
 

@@ -15,7 +15,7 @@ from rollbook.delivery import schedule
 from tests import postgres
 from tests.engines import once
 from tests.harness import Server, new_user
-from tests.webhooks.hooks import Make, Time, attempts, events, is_signed, lanes, names, rename
+from tests.webhooks.hooks import FAILS, Make, Time, attempts, events, is_signed, lanes, names, rename
 from tests.webhooks.listener import Answer, Listener, Message
 
 
@@ -52,7 +52,7 @@ def test_a_failing_user_holds_no_other_and_their_events_stay_in_order(
     is_broken = True
 
     def answer(message: Message) -> Answer:
-        return (500 if is_broken and message.user_id == bad["id"] else 200, 0)
+        return FAILS if is_broken and message.user_id == bad["id"] else (200, 0)
 
     listener.answer = answer
     webhook = make()
@@ -63,7 +63,7 @@ def test_a_failing_user_holds_no_other_and_their_events_stay_in_order(
     assert names(listener.delivered(), good) == [f"Good {number}" for number in range(4)]
     assert names(listener.messages, bad) == ["Bad 0"], "others of the same user wait"
     listener.wait_for(lambda: lanes(server, webhook) == 1)
-    later(10)
+    later(400)
     listener.wait_for(lambda: names(listener.messages, bad) == ["Bad 0", "Bad 0"])
     listener.wait_for(lambda: len(attempts(server, webhook)) == 6)  # the next one is five minutes after it is recorded
     is_broken = False
@@ -85,15 +85,14 @@ def test_without_order_each_event_is_tried_by_itself(
 ) -> None:
     user = new_user(http)
     listener.answer = lambda message: (
-        500 if message.event["object"]["name"] == "Bad" and message.number == 1 else 200,
-        0,
+        FAILS if message.event["object"]["name"] == "Bad" and message.number == 1 else (200, 0)
     )
     make(ordering="none")
     for name in ("Bad", "Good", "Better"):
         rename(http, user, name)
     listener.wait_for(lambda: len(listener.delivered()) == 2)
     assert sorted(names(listener.delivered(), user)) == ["Better", "Good"]
-    later(10)
+    later(400)
     listener.wait_for(lambda: len(listener.delivered()) == 3)
 
 
@@ -142,7 +141,11 @@ def test_a_change_while_an_event_is_on_the_wire_holds_from_the_next_one_on(
 ) -> None:
     user = new_user(http)
     is_changed = threading.Event()
-    listener.answer = lambda message: (500 if message.number == 1 and message.path == "/hook" else 200, is_changed)
+    listener.answer = lambda message: (
+        (500, is_changed, {"Retry-After": "300"})
+        if message.number == 1 and message.path == "/hook"
+        else (200, is_changed)
+    )
     webhook = make()
     rename(http, user, "Once")
     listener.wait_for(lambda: listener.messages)
@@ -150,7 +153,7 @@ def test_a_change_while_an_event_is_on_the_wire_holds_from_the_next_one_on(
     assert answer.status_code == 200, answer.text
     is_changed.set()
     listener.wait_for(lambda: lanes(server, webhook) == 1)
-    later(10)
+    later(400)
     listener.wait_for(lambda: listener.delivered("/new"))
     assert names(listener.at(), user) == names(listener.at("/new"), user) == ["Once"]
 
@@ -176,12 +179,12 @@ def test_a_secret_that_is_rotated_between_two_tries_signs_the_second_beside_the_
     server: Server, http: httpx2.Client, listener: Listener, make: Make, later: Time
 ) -> None:
     user = new_user(http)
-    listener.answer = lambda message: (500 if message is listener.messages[0] else 200, 0)
+    listener.answer = lambda message: FAILS if message is listener.messages[0] else (200, 0)
     webhook = make()
     rename(http, user, "Once")
     listener.wait_for(lambda: lanes(server, webhook) == 1)
     rotated = http.post(f"/v1/webhooks/{webhook['id']}/rotate-secret", json={"overlap": 3600}).json()
-    later(10)
+    later(400)
     listener.wait_for(lambda: listener.delivered())
     first, second = listener.messages
     assert is_signed(first, webhook["secret"]) and not is_signed(first, rotated["secret"])
@@ -199,8 +202,7 @@ def test_what_was_erased_is_not_sent_and_its_erasure_is(
 ) -> None:
     user = new_user(http)
     listener.answer = lambda message: (
-        500 if message.number == 1 and message.event["type"] == "user.updated" else 200,
-        0,
+        FAILS if message.number == 1 and message.event["type"] == "user.updated" else (200, 0)
     )
     webhook = make()
     for name in ("First", "Second", "Third"):

@@ -124,7 +124,7 @@ def test_what_the_server_can_not_take_now_is_sent_again_as_the_same_mail(
     add_key(http, user)
     for count in (1, 2):
         mail.wait_for_mail(user["email"], count)
-        mail.wait_for(lambda count=count: len(attempts_about(server, user)) == count)
+        mail.wait_for(lambda count=count: len(attempts_about(server, user)) >= count)
         later(90)
     mail.wait_for_mail(user["email"], 3)
     mail.wait_for(lambda: waiting(server, user) == 0)
@@ -298,11 +298,12 @@ def test_the_link_of_a_retry_is_the_same_and_what_has_ended_is_not_sent(
     ((sealed,),) = server.ask(f"SELECT sealed FROM one_time_tokens WHERE user_id = '{user['id']}'")
     assert sealed and first.link.partition("token=")[2].encode() not in bytes(sealed)
     mail.answer = lambda _: ACCEPTED
-    mail.wait_for(lambda: len(attempts_about(server, user)) == 2)
+    mail.wait_for(lambda: len(attempts_about(server, user)) >= 2)
     assert consume(http, second.link, password="a new and longer one").status_code == 200
+    sent = len(mail.to(user["email"]))
     later(90)
     mail.wait_for(lambda: waiting(server, user) == 0)
-    assert len(mail.to(user["email"])) == 2
+    assert len(mail.to(user["email"])) == sent
 
 
 def test_the_page_of_mail_has_every_attempt_previews_and_a_test(

@@ -16,7 +16,7 @@ from tests.engines import once
 from tests.harness import Server, new_key, new_user, running
 from tests.mail_server import mail_server
 from tests.webhooks.conftest import FLAGS
-from tests.webhooks.hooks import Make, Time, attempts
+from tests.webhooks.hooks import FAILS, Make, Time, attempts
 from tests.webhooks.listener import Answer, Listener, Message
 
 NAMED = ["token.requested"]
@@ -149,14 +149,14 @@ def test_a_failed_delivery_carries_it_again_until_it_succeeds(
     user = new_user(http)
 
     def answer(message: Message) -> Answer:
-        return (500 if message.number == 1 else 200, 0)
+        return FAILS if message.number == 1 else (200, 0)
 
     listener.answer = answer
     webhook = make(types=NAMED)
     ask_for(http, user["email"])
     listener.wait_for(lambda: attempts(server, webhook))
     assert kept(server, user) == [(True, 0)]
-    later(10)
+    later(400)
     listener.wait_for(lambda: kept(server, user) == [(False, 1)])
     first, second = tokens(listener.messages)
     assert first == second is not None
@@ -166,7 +166,7 @@ def test_a_failed_delivery_carries_it_again_until_it_succeeds(
 def test_what_ended_meanwhile_is_not_carried(
     server: Server, http: httpx2.Client, listener: Listener, make: Make, later: Time
 ) -> None:
-    listener.answer = lambda message: (500 if message.number == 1 else 200, 0)
+    listener.answer = lambda message: FAILS if message.number == 1 else (200, 0)
     webhook = make(types=NAMED)
     expired, replaced = new_user(http), new_user(http)
     ask_for(http, expired["email"], "sign_in")
@@ -242,7 +242,7 @@ def test_an_admins_webhook_gets_no_token_of_an_owner_and_none_once_they_are_no_a
     server: Server, http: httpx2.Client, listener: Listener, make: Make, later: Time
 ) -> None:
     admin, owner, member = new_user(http, role="admin"), new_user(http, role="owner"), new_user(http)
-    listener.answer = lambda message: (500 if message.number == 1 else 200, 0)
+    listener.answer = lambda message: FAILS if message.number == 1 else (200, 0)
     webhook = make("/admin", types=NAMED, user_id=admin["id"])
     ask_for(http, owner["email"])
     worked_off(server)
@@ -251,7 +251,7 @@ def test_an_admins_webhook_gets_no_token_of_an_owner_and_none_once_they_are_no_a
     listener.wait_for(lambda: attempts(server, webhook))
     assert tokens(listener.messages) != [None]
     assert http.patch(f"/v1/users/{admin['id']}", json={"role": "viewer"}).status_code == 200
-    later(10)
+    later(400)
     listener.wait_for(lambda: listener.delivered("/admin"))
     assert tokens(listener.delivered("/admin")) == [None]
     listener.wait_for(lambda: kept(server, member) == [(False, 1)])
