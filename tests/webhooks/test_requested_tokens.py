@@ -256,6 +256,7 @@ def test_an_admins_webhook_gets_no_token_of_an_owner_and_none_once_they_are_no_a
     assert tokens(listener.delivered("/admin")) == [None]
     listener.wait_for(lambda: kept(server, member) == [(False, 1)])
 
+    listener.answer = lambda message: (200, 0)
     mine = make("/owner", types=NAMED)
     ask_for(http, owner["email"])
     listener.wait_for(lambda: listener.delivered("/owner"))
