@@ -383,6 +383,20 @@ def test_columns_without_a_field_are_numbered_in_the_error_and_named_at_the_impo
 
 
 @once
+def test_an_import_says_that_its_database_is_new_and_how_to_see_who_was_skipped(tmp_path: Path) -> None:
+    people = [
+        {"name": "A", "email": "a@example.com"},
+        {"name": "B", "email": "A@example.com"},
+        {"name": "C", "email": "c"},
+    ]
+    (tmp_path / "people.json").write_text(json.dumps(people))
+    command = ("users", "import", "people.json", "--data", "data")
+    first, again = (rollbook(*command, cwd=tmp_path).stderr for _ in range(2))
+    assert first.startswith("There was no database yet: ") and "--on-conflict fail names them.\n1 user added" in first
+    assert "There was no database" not in again and "record 3: An email address" in again, "there are no lines to count"
+
+
+@once
 @pytest.mark.parametrize("on_server", [False, True])
 def test_columns_are_said_and_refused_records_written_to_be_fixed(tmp_path: Path, on_server: bool) -> None:
     """Each value stands in that file, and nowhere else."""

@@ -137,10 +137,27 @@ def test_the_export_of_a_system_says_where_each_of_its_columns_goes(http: httpx2
         "enabled": "mapped status",
         "createdTimestamp": "mapped created_at",
         "totp": "ignored Empty or false in every record.",
-        "resetToken": "ignored Secrets are not imported, other than passwords and those of authenticator apps.",
+        "resetToken": "ignored Named like a secret: of these, only passwords and secrets of authenticator apps are imported.",
         "requiredActions": "ignored Nothing of a user comes from it in exports of Keycloak.",
         "credentials": "mapped password_hash",
         "access": "ignored Empty or false in every record.",
+    }
+
+
+def test_the_fields_of_djangos_dumpdata_are_reported_as_columns(http: httpx2.Client) -> None:
+    fields = {"email": email(), "password": "!x", "first_name": "Zoë", "plan": "pro", "groups": [["staff"]]}
+    records = [
+        {"model": "auth.group", "pk": 1, "fields": {"name": "staff"}},
+        {"model": "auth.user", "pk": 7, "fields": fields},
+    ]
+    job = ended(http, start(http, json.dumps(records).encode(), source="django"))
+    assert columns(http, job) == {
+        "id": "mapped external_id",
+        "email": "kept email",
+        "password": "mapped password_hash",
+        "first_name": "mapped name",
+        "plan": "kept metadata.plan",
+        "groups": "kept metadata.groups",
     }
 
 

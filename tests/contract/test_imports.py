@@ -113,15 +113,44 @@ def test_each_user_is_told_of_with_the_imports_id_and_the_end_once(http: httpx2.
 
 
 def test_the_same_file_again_changes_nothing_whatever_happens_to_users_who_exist(http: httpx2.Client) -> None:
-    users = [user(role="viewer"), user(metadata={"a": 1})]
-    assert counts(done(http, *users)) == {"added": 2}
+    users = [user(role="viewer"), user(metadata={"a": 1}), user(status="active"), user(status="suspended")]
+    assert counts(done(http, *users)) == {"added": 4}
     before = [found(http, each["email"]) for each in users]
-    assert counts(done(http, *users)) == {"skipped": 2}
-    assert counts(done(http, *users, on_conflict="update")) == {"unchanged": 2}
+    assert counts(done(http, *users)) == {"skipped": 4}
+    assert counts(done(http, *users, on_conflict="update")) == {"unchanged": 4}
     failing = done(http, *users, on_conflict="fail")
-    assert counts(failing) == {"refused": 2}
-    assert [line["code"] for line in reported(http, failing)] == ["email_taken"] * 2
+    assert counts(failing) == {"refused": 4}
+    assert [line["code"] for line in reported(http, failing)] == ["email_taken"] * 4
     assert [found(http, each["email"]) for each in users] == before
+
+
+def test_an_update_leaves_metadata_that_the_file_does_not_have(http: httpx2.Client) -> None:
+    one = user(metadata={"plan": "pro", "old": {"a": 1}})
+    done(http, one)
+    again = one | {"metadata": {"old": {"b": None}, "seats": 3}}
+    assert counts(done(http, again, on_conflict="update")) == {"updated": 1}
+    assert found(http, one["email"])["metadata"] == {"plan": "pro", "old": {"b": None}, "seats": 3}
+    assert counts(done(http, again, on_conflict="update")) == {"unchanged": 1}
+    large = one | {"metadata": {"large": "x" * 16_360}}
+    job = done(http, large, on_conflict="update")
+    assert "with the keys that the user has already" in reported(http, job)[0]["reason"]
+
+
+def test_passwords_that_come_in_a_file_of_their_own_change_nothing_else(http: httpx2.Client) -> None:
+    """As the page of Auth0 says: the profiles first, with their times, then the hashes, which have no names."""
+    profile = {"user_id": f"auth0|{email()}", "email": email(), "name": "Zoë", "created_at": "2019-01-01T00:00:00.000Z"}
+    alone = email()
+    assert counts(done(http, profile, source="auth0")) == {"added": 1}
+    before = found(http, profile["email"])
+    hashes = [{"_id": {"$oid": each}, "email": each, "passwordHash": HASH} for each in (profile["email"], alone)]
+    hashes[0]["_id"] = {"$oid": profile["user_id"].removeprefix("auth0|")}
+    assert counts(done(http, *hashes, source="auth0", on_conflict="update")) == {"added": 1, "updated": 1}
+    after = found(http, profile["email"])
+    assert (after["name"], after["created_at"]) == ("Zoë", "2019-01-01T00:00:00Z")
+    assert after == before | {"updated_at": after["updated_at"]}
+    assert found(http, alone)["name"] == alone.partition("@")[0]
+    http.patch(f"/v1/users/{after['id']}", json={"status": "active"})
+    assert found(http, profile["email"])["status"] == "active"
 
 
 def test_an_update_sets_the_fields_of_the_file_and_says_what_they_were(http: httpx2.Client) -> None:

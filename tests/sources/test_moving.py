@@ -206,7 +206,11 @@ def user(server: Server, email: str, password: str = PASSWORD) -> tuple[dict[str
 
 def test_from_django(server: Server) -> None:
     zoe, status = user(server, "zoe@django.example")
-    assert (zoe["name"], zoe["external_id"], zoe["metadata"]) == ("Zoë Ångström", "1", {"username": "zoe"})
+    assert (zoe["name"], zoe["external_id"], zoe["metadata"]) == (
+        "Zoë Ångström",
+        "1",
+        {"username": "zoe", "groups": ["staff"]},
+    )
     assert status == 200
     assert user(server, "zoe@django.example", "another password")[1] == 401
     bob, status = user(server, "bob@django.example")

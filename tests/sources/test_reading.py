@@ -308,6 +308,13 @@ def test_times_are_read_as_databases_write_them(format: str) -> None:
     assert slashes.refusal.field == number.refusal.field == "created_at"
 
 
+def test_blanks_around_an_email_and_line_breaks_in_a_name_are_no_reason_to_refuse_a_user() -> None:
+    row = {"email": " a@example.com\t", "name": "Line\r\nbreak\ttab"}
+    for data in (json.dumps(row), json.dumps([row]), f'name,email\n"{row["name"]}"," a@example.com\t"\n'):
+        (record,) = Reading(io.BytesIO(data.encode()), ImportOptions(), 8)
+        assert record.user and (record.user.email, record.user.name) == ("a@example.com", "Line break tab")
+
+
 def test_bad_rows_are_refused_alone() -> None:
     rows = [
         b"a@example.com,A",

@@ -36,6 +36,7 @@ def read(source: str, data: str | bytes) -> list[dict[str, Any] | Refusal]:
 
 def _given(user: ImportedUser) -> dict[str, Any]:
     fields = {name: getattr(user, name) for name in user.__struct_fields__ if getattr(user, name) is not msgspec.UNSET}
+    fields["name"] = user.new_name
     if fields.get("password_hash"):
         assert check_hash(fields["password_hash"])
     if "metadata" in fields:
@@ -60,7 +61,7 @@ def test_auth0() -> None:
     (jane,) = read("auth0", json.dumps(exported) + "\n")
     assert jane == {
         "email": "jane@example.com",
-        "name": "jane@example.com",
+        "name": "Jane",
         "external_id": "auth0|657376510000000000000001",
         "email_verified": True,
         "status": "suspended",
@@ -193,6 +194,7 @@ def keycloak(*others: dict[str, Any], **credentials: Any) -> str:
         else [],
         "realmRoles": ["default-roles-demo"],
         "groups": ["/staff"],
+        "federatedIdentities": [{"identityProvider": "google", "userId": "7", "userName": "ann"}],
     }
     client = {"id": "k2", "username": "service-account-x", "serviceAccountClientId": "x", "enabled": True}
     realm = {
@@ -218,6 +220,7 @@ def test_keycloak() -> None:
                 "attributes": {"locale": ["de"]},
                 "realm_roles": ["default-roles-demo"],
                 "groups": ["/staff"],
+                "federated_identities": ["google:7"],
             },
         }
     ]
@@ -343,6 +346,15 @@ def test_better_auth() -> None:
     assert (ann["name"], ann["external_id"], ann["email_verified"]) == ("Ann Lee", row["id"], False)
     (off,) = read("better-auth", json.dumps(row | {"twoFactorEnabled": False}) + "\n")
     assert isinstance(off, dict) and "totp_secret" not in off
+    for until, status in (
+        (None, "suspended"),
+        ("2020-01-01T00:00:00.000Z", "active"),
+        ("2126-01-01T00:00:00.000Z", "suspended"),
+    ):
+        (banned,) = read(
+            "better-auth", json.dumps(row | {"banned": 1, "banReason": "spam", "banExpires": until}) + "\n"
+        )
+        assert isinstance(banned, dict) and (banned["status"], banned["metadata"]) == (status, {"banReason": "spam"})
     encrypted = "39093ace871330d40302dedcf85e7b8d377a9ae6d83d0de6682d642c1d0a30b0ceb87f1789ead31e25085e519187264f"
     (refused,) = read("better-auth", json.dumps(row | {"twoFactorSecret": encrypted}) + "\n")
     assert isinstance(refused, Refusal) and "encrypted" in refused.reason and encrypted[:8] not in refused.reason

@@ -488,6 +488,22 @@ class ImportedUser(UserCreate, kw_only=True):
         """Nothing: `import_writer` says it, which the fields of every file come to."""
         return {}
 
+    @property
+    def new_name(self) -> str:
+        """The name as a new user."""
+        return self.name
+
+
+class ConvertedUser(ImportedUser, kw_only=True):
+    """A user of another system, who may have no name."""
+
+    name: Name | UnsetType = UNSET  # type: ignore[bad-override-mutable-attribute]  # frozen
+
+    @property
+    def new_name(self) -> str:
+        """The name as a new user; that of one who exists stays."""
+        return self.name if isinstance(self.name, str) else self.email.partition("@")[0]
+
 
 class UserUpdate(UserFields, kw_only=True):
     """The fields of a user to change. Missing fields are left unchanged."""

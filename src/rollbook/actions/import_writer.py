@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 from rollbook import clock
 from rollbook.actions import applications, import_groups, new_passwords, passwords, second_factors, users
 from rollbook.actions.arguments import NO_PASSWORD_YET, ImportedUser, ImportOptions
-from rollbook.actions.checking import given, invalid
+from rollbook.actions.checking import given, invalid, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.import_groups import Memberships
 from rollbook.actions.import_rows import sealed
@@ -220,7 +220,7 @@ class Importer:
         if user.password is not UNSET:
             if user.password_hash is not UNSET:
                 raise invalid([Fault("password_hash", "Give either password or password_hash.")])
-            new_passwords.check_now(self._on.settings, user.password, email=user.email, name=user.name)
+            new_passwords.check_now(self._on.settings, user.password, email=user.email, name=user.new_name)
         for name in ("password", "password_hash") if user.status == "invited" else ():
             if isinstance(getattr(user, name), str):
                 raise invalid([Fault(name, NO_PASSWORD_YET)])
@@ -539,10 +539,16 @@ async def _check_still_may(tx: Tx, by: Principal) -> None:
 
 
 def _changes(row: ImportedUser, known: Existing) -> Mapping[str, Any]:
-    """Changes that the file makes to a user who exists. An older file invites no one a second time."""
+    """Changes that the file makes to a user who exists. An older file invites no one a second time, and the metadata
+    keeps keys that the file doesn't have. Raises InvalidParameter."""
     wanted = changes_of(row)
     if wanted.get("status") == "invited":
         del wanted["status"]
+    if wanted.get("metadata", known.user.metadata) != known.user.metadata:
+        try:
+            wanted["metadata"] = rules.with_keys(known.user.metadata, wanted["metadata"])
+        except ValueError as problem:
+            refuse("metadata", f"with the keys that the user has already, {problem}")
     return users.with_status(wanted, known.user, known.has_password)
 
 
@@ -591,7 +597,9 @@ def _prepare(user: ImportedUser, hash: str | None) -> Prepared:
 
 def _record(user: ImportedUser) -> User:
     """Record of a new user, apart from the password, `created_at` and `updated_at`."""
-    new = user_records.new(**changes_of(user))
+    fields = changes_of(user)
+    fields.setdefault("name", user.new_name)
+    new = user_records.new(**fields)
     if user.last_sign_in_at is user.id is UNSET:
         return new
     return new._replace(last_sign_in_at=_time(user.last_sign_in_at), id=new.id if user.id is UNSET else str(user.id))

@@ -441,11 +441,11 @@ async def _end_what_others_hold(tx: Tx, by: Principal, id: str) -> None:
 
 def with_status(wanted: Mapping[str, Any], user: User, has_password: bool) -> Mapping[str, Any]:
     """The same, with the status that the user gets. To activate a user ends their suspension: until they have a
-    password, they are invited. Raises InvalidParameter."""
+    password, they are invited. Who is active stays so. Raises InvalidParameter."""
     status = wanted.get("status")
     if status == "invited" and user.status != "invited":
         refuse("status", "must not be invited: only new users are, until they set a password")
-    is_ready = has_password or user.kind == roles.APPLICATION
+    is_ready = has_password or user.status == "active" or user.kind == roles.APPLICATION
     return wanted if status != "active" or is_ready else {**wanted, "status": "invited"}
 
 

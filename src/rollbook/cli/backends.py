@@ -76,6 +76,8 @@ class Backend(ABC):
     """The URL of the server's API, as far as it is known."""
     is_operator: bool = False
     """True if calls are made by the operator of the server, who is no user: there is no `me`, and no `current` key."""
+    is_new: bool = False
+    """True if there was no database before this command."""
     location: str
     """The place that users are looked for in, for people: a URL, or a database without its password."""
 

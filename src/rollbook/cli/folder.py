@@ -29,7 +29,7 @@ from rollbook.first_start import open_database
 from rollbook.gate import Gate
 from rollbook.http.request import Request
 from rollbook.http.response import Response
-from rollbook.records.connect import address
+from rollbook.records.connect import address, exists
 from rollbook.storage import migrate
 from rollbook.storage.database import Database
 
@@ -53,7 +53,10 @@ class Folder(Backend):
     def open(cls, data: Path | None, make: bool) -> Folder:
         """Raises ConfigurationError, DatabaseUnusable, Failure."""
         settings, _ = config.load({"data": data})
-        return cls(settings, open_existing(settings) if not make else open_database(settings))
+        is_new = make and not exists(settings)
+        found = cls(settings, open_existing(settings) if not make else open_database(settings))
+        found.is_new = is_new
+        return found
 
     def __init__(self, settings: Settings, db: Database) -> None:
         super().__init__()

@@ -61,6 +61,8 @@ class FileImport(Struct):
     refused: Path | None = None
     columns: list[Column] = []
     """Fate of each column."""
+    place: str = "line"
+    """What the numbers of records count."""
 
     @property
     def size(self) -> int | None:
@@ -115,7 +117,7 @@ class FileImport(Struct):
             return
         for refusal in refusals:
             who = f" ({refusal.user_id})" if refusal.user_id else ""
-            say(f"line {refusal.line}: {refusal.reason}{who}")
+            say(f"{self.place} {refusal.line}: {refusal.reason}{who}")
 
     def moved(self, counts: Counts, began: float, show: Show, bytes_read: int, size: int | None) -> None:
         """`bytes_read` of `size` are those of the records that are done."""
@@ -201,6 +203,8 @@ def _show_columns(asked: FileImport) -> None:
 
 def _watch(run: Run, asked: FileImport, steps: Callable[[], Iterator[import_writer.BatchResult]]) -> None:
     began = time.perf_counter()
+    if run.facts.format == "json":
+        asked.place = "record"
     with bar(asked.title, asked.size) as (say, show), _kept(run, asked) as keep:
         for step in steps():
             asked.put_out(step.refusals, say)

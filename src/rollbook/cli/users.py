@@ -549,6 +549,8 @@ def import_users(
         file.open("rb").close()  # if it can't be read, no folder is created for it
     with server(make=True) as backend, report_to(report) as written:
         asked = FileImport(file, wanted, written, refused=refused)
+        if backend.is_new and not json:
+            hint(f"There was no database yet: {backend.location} is new. For your server's, add --data or --url.")
         sentence = None
         try:
             backend.import_users(asked)
@@ -562,5 +564,7 @@ def import_users(
                 as_json({**asked.counts._asdict(), **done})
             elif sentence or asked.counts.records:
                 asked.say_columns()
+                if asked.counts.skipped:
+                    hint("Skipped: users whose email or external ID is there already. --on-conflict fail names them.")
                 hint(sentence or asked.sentence)
     raise click.exceptions.Exit(1 if asked.counts.refused else 0)

@@ -182,6 +182,11 @@ def patched(text: str, patch: str) -> str:
     return metadata(_merged(msgspec.json.decode(text), msgspec.json.decode(patch)))
 
 
+def with_keys(text: str, more: str) -> str:
+    """Metadata with all keys of other metadata. ValueError where the result is none that can be kept."""
+    return metadata({**msgspec.json.decode(text), **msgspec.json.decode(more)})
+
+
 def _merged(target: object, patch: object) -> object:
     """RFC 7396 section 2."""
     if not isinstance(patch, dict):

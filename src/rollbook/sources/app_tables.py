@@ -56,7 +56,7 @@ def user(row: Record, known: str = "", **own: Any) -> Fields | None:
     more = others({name: value for name, value in row.items() if spelled(name) not in hidden}, frozenset())
     given = {
         "email": email,
-        "name": full_name(found, *_NAMES, email=email),
+        "name": full_name(found, *_NAMES),
         "external_id": text(found.get("id")),
         "password_hash": text(found.get("password")),
         "totp_secret": text(row.get("totp_secret")),

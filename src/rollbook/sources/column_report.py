@@ -121,7 +121,7 @@ class ColumnReport:
         if self._open.get(name) == 0:
             return f"Empty or false in {self._every}."
         if is_secret(name):
-            return "Secrets are not imported, other than passwords and those of authenticator apps."
+            return "Named like a secret: of these, only passwords and secrets of authenticator apps are imported."
         if name in self._fallbacks:
             return "Used only where other columns are empty."
         return f"Nothing of a user comes from it in exports of {self._system}."

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import astuple
 
-from rollbook.actions.arguments import ImportedUser, ImportOptions
+from rollbook.actions.arguments import ConvertedUser, ImportedUser, ImportOptions
 from rollbook.actions.checking import check, field_hook, invalid, refuse
 from rollbook.actions.import_sources import OWN_FILE, SYSTEMS
 from rollbook.auth import password_hashes
@@ -30,7 +30,7 @@ from rollbook.sources.recognizing import other_source, wrong_source
 from rollbook.sources.systems import System
 from rollbook.sources.tables import NULLS, CsvTable
 from rollbook.sources.unpacking import Compression
-from rollbook.sources.values import with_times
+from rollbook.sources.values import tidied, with_times
 
 Format = Literal["ndjson", "json", "csv"]
 Cells = TypeVar("Cells", bytes, dict[str, str])
@@ -108,6 +108,7 @@ class Reading:
         if options.source != OWN_FILE and self.mapping:
             refuse("mapping", "is for files that come from no other system")
         system = None if options.source == OWN_FILE else systems.find(options.source)
+        self._record = system.record if system else None
         head, source = self._opened(system, PREVIEWED if propose else None)
         self.compression = self._packed.compression
         lists = system.lists if system else arrays.LISTS
@@ -279,6 +280,11 @@ class Reading:
     def _from_row(self, row: dict[str, Any]) -> ImportedUser | None:
         if PROBLEM in row:
             row = _without_problem(row)
+        if self._record is not None:
+            found = self._record(row)
+            if found is None:
+                return None
+            row = found
         if self._looks:
             self._report.saw(row)
         fields = self._convert(row) if self._convert else columns.to_fields(row, self.mapping)
@@ -287,7 +293,9 @@ class Reading:
     def _checked(self, fields: dict[str, Any], row: dict[str, Any]) -> ImportedUser:
         """`row` is the record that the fields were made of. Raises InvalidParameter."""
         try:
-            return check(ImportedUser, fields if self._convert else with_times(fields), self._min_length)
+            if self._convert:
+                return check(ConvertedUser, tidied(fields), self._min_length)
+            return check(ImportedUser, tidied(with_times(fields)), self._min_length)
         except InvalidParameter as problem:
             raise columns.without_cells(problem, row, self.mapping) from None
 

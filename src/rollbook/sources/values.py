@@ -31,6 +31,7 @@ _MOMENT = re.compile(
 _NO_TIME = ("0000-00-00", "0001-01-01")
 """The beginnings of times that are none, in MySQL, Go and .NET."""
 _IS_DATE = re.compile(r"\d{4}-\d\d-\d\d").match
+_BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 _TIMES = ("created_at", "updated_at", "last_sign_in_at")
 _MILLISECONDS = 100_000_000_000
 """Numbers of seconds reach this in the year 5138, and those of milliseconds did in 1973."""
@@ -95,6 +96,17 @@ def with_times(given: Fields) -> Fields:
     return {name: value for name, value in {**given, **found}.items() if name not in found or value} if found else given
 
 
+def tidied(given: Fields) -> Fields:
+    """The fields without blanks around the email, and with the name in one line, where forms and spreadsheets let
+    such in."""
+    email, name = given.get("email"), given.get("name")
+    if isinstance(email, str) and email != email.strip():
+        given = {**given, "email": email.strip()}
+    if isinstance(name, str) and not name.isprintable():
+        given = {**given, "name": _BREAKS.sub(" ", name)}
+    return given
+
+
 def is_ahead(end: str | None) -> bool:
     """Test whether the end of a suspension, as `time` reads it, is still to come. One that is no time is: databases
     write `infinity`."""
@@ -127,14 +139,13 @@ def _from_json(field: str, value: Any, what: str) -> Any:
         refuse(field, f"must be a JSON {what}")
 
 
-def full_name(row: Record, *names: str | tuple[str, str], email: str | None) -> str:
-    """The first of these that the row has, pairs joined; else the part of the email before the @. Without an email
-    there will be no user, and the name should not be what is missing."""
+def full_name(row: Record, *names: str | tuple[str, str]) -> str | None:
+    """The first of these that the row has, pairs joined."""
     for name in names:
         parts = [text(row.get(part)) for part in ([name] if isinstance(name, str) else name)]
         if found := " ".join(part.strip() for part in parts if part and part.strip()):
             return found
-    return (email or "-").partition("@")[0]
+    return None
 
 
 def otpauth_url(secret: bytes | str, digits: Any = None, period: Any = None, algorithm: Any = None) -> str:

@@ -2,15 +2,15 @@
 to the fields of a user.
 
 A file may also have `begin`, which reads what comes before the export itself and returns that function and how many
-bytes that is, the `COLUMNS` of CSV files that have no header, and `LISTS`: names of the list in a JSON object, besides
-the usual ones.
+bytes that is, `record`, which returns the user that a record holds with all columns beside each other, or None, the
+`COLUMNS` of CSV files that have no header, and `LISTS`: names of the list in a JSON object, besides the usual ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rollbook.sources.arrays import LISTS
 from rollbook.sources.values import Fields, Record
@@ -24,6 +24,7 @@ class System(NamedTuple):
     """Of the beginning of a file. Raises InvalidParameter."""
     columns: tuple[str, ...]
     lists: tuple[str, ...]
+    record: Callable[[dict[str, Any]], dict[str, Any] | None] | None
 
 
 def find(source: str) -> System:
@@ -33,4 +34,5 @@ def find(source: str) -> System:
         getattr(module, "begin", lambda head: (module.convert, 0)),
         getattr(module, "COLUMNS", ()),
         (*LISTS, *getattr(module, "LISTS", ())),
+        getattr(module, "record", None),
     )

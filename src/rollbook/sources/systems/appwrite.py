@@ -21,7 +21,7 @@ def convert(row: Record) -> Fields:
     email = text(row.get("email"))
     return fields(
         email=email,
-        name=full_name(row, "name", email=email),
+        name=full_name(row, "name"),
         external_id=text(row.get("$id")),
         password_hash=_hash(row),
         email_verified=flag(row.get("emailVerification")),

@@ -28,7 +28,10 @@ def convert(row: Record) -> Fields:
     email = text(row.get("email"))
     return fields(
         email=email,
-        name=full_name(row, "name", ("given_name", "family_name"), "nickname", "username", email=email),
+        # Auth0 gives those who have no name their email as one.
+        name=full_name(
+            row, *(("name",) if row.get("name") != email else ()), ("given_name", "family_name"), "nickname", "username"
+        ),
         external_id=text(row.get("user_id")) or _id(row),
         # `passwordHash` is bcrypt; other hashes, which were imported into Auth0, are under `custom_password_hash`.
         password_hash=text(row.get("passwordHash")) or _custom(row),

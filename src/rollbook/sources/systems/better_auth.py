@@ -7,7 +7,7 @@ import re
 
 from rollbook.actions.checking import refuse
 from rollbook.sources import app_tables
-from rollbook.sources.values import Fields, Record, flag, is_true, otpauth_url, text
+from rollbook.sources.values import Fields, Record, flag, is_ahead, is_true, otpauth_url, text, time
 
 _IS_ENCRYPTED = re.compile(r"\$ba\$|[0-9a-f]{80}").match
 
@@ -16,9 +16,12 @@ def convert(row: Record) -> Fields | None:
     secret = text(row.get("twoFactorSecret"))
     if secret is not None and _IS_ENCRYPTED(secret):
         refuse("twoFactorSecret", "is encrypted. Decrypt it when you export: see docs/migrate-better-auth.md")
+    expires = time(row.get("banExpires"))
+    if expires and not is_ahead(expires):
+        row = {**row, "banned": False}
     return app_tables.user(
         row,
-        "emailverified banreason banexpires twofactorenabled twofactorsecret",
+        "emailverified banexpires twofactorenabled twofactorsecret",
         # The codes are made of the text itself (@better-auth/utils, otp.mjs).
         totp_secret=otpauth_url(secret.encode()) if secret and is_true(row.get("twoFactorEnabled")) else None,
         email_verified=flag(row.get("emailVerified")),

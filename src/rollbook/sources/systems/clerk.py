@@ -24,7 +24,7 @@ def convert(row: Record) -> Fields:
     email, verified = _email(row)
     return fields(
         email=email,
-        name=full_name(row, ("first_name", "last_name"), "username", email=email),
+        name=full_name(row, ("first_name", "last_name"), "username"),
         external_id=text(row.get("id")),
         password_hash=text(row.get("password_digest")),
         totp_secret=text(row.get("totp_secret")),

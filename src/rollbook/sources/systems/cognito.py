@@ -23,7 +23,7 @@ def convert(row: Record) -> Fields:
     names = ("name", ("given_name", "family_name"), "preferred_username")
     return fields(
         email=email,
-        name=full_name(row, *names, email=email),
+        name=full_name(row, *names),
         external_id=text(row.get("sub")) or username,
         email_verified=flag(row.get("email_verified")),
         status=_status(text(row.get("UserStatus")), row.get("Enabled")),

@@ -19,7 +19,7 @@ def convert(row: Record) -> Fields | None:
     email = text(row.get("mail"))
     return fields(
         email=email,
-        name=full_name(row, "name", email=email),
+        name=full_name(row, "name"),
         external_id=uid,
         password_hash=text(row.get("pass")),
         status=active_if(row.get("status")),

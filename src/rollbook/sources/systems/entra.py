@@ -25,7 +25,7 @@ def convert(row: Record) -> Fields | None:
     signed_in = json_object("signInActivity", row.get("signInActivity"))
     return fields(
         email=email,
-        name=full_name(row, "displayName", ("givenName", "surname"), email=email),
+        name=full_name(row, "displayName", ("givenName", "surname")),
         external_id=text(row.get("id"), row.get("objectId")),
         status=_status(row),
         created_at=_time(row.get("createdDateTime")),

@@ -77,7 +77,7 @@ def _convert(row: Record, config: HashConfig | None) -> Fields:
     email = text(row.get("email"))
     return fields(
         email=email,
-        name=full_name(row, "displayName", email=email),
+        name=full_name(row, "displayName"),
         external_id=text(row.get("localId")),
         password_hash=_hash(text(row.get("passwordHash")), text(row.get("salt")) or "", config),
         email_verified=flag(row.get("emailVerified")),

@@ -36,7 +36,7 @@ def convert(row: Record) -> Fields:
     email = text(row.get("email"))
     return fields(
         email=email,
-        name=full_name(row, "fullname", ("firstname", "lastname"), "username", email=email),
+        name=full_name(row, "fullname", ("firstname", "lastname"), "username"),
         external_id=text(row.get("id")),
         password_hash=_hash(row),
         totp_secret=_totp(json_object("twoFactor", row.get("twofactor")).get("methods")),

@@ -27,7 +27,7 @@ def convert(row: Record) -> Fields | None:
     email = text(row.get("email"))
     return fields(
         email=email,
-        name=full_name(row, ("firstName", "lastName"), "username", email=email),
+        name=full_name(row, ("firstName", "lastName"), "username"),
         external_id=text(row.get("id")),
         password_hash=_password(row.get("credentials")),
         totp_secret=_totp(row.get("credentials")),
@@ -40,6 +40,11 @@ def convert(row: Record) -> Fields | None:
             realm_roles=row.get("realmRoles") or None,
             client_roles=json_object("clientRoles", row.get("clientRoles")),
             groups=row.get("groups") or None,
+            federated_identities=[
+                f"{each.get('identityProvider')}:{each.get('userId')}"
+                for each in json_objects("federatedIdentities", row.get("federatedIdentities"))
+            ]
+            or None,
         ),
     )
 

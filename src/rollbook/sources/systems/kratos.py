@@ -39,7 +39,7 @@ def convert(row: Record) -> Fields:
     hash = text(_config(row, "password").get("hashed_password"))
     return fields(
         email=email,
-        name=full_name(named, *_NAMES, *_MORE_NAMES, email=email),
+        name=full_name(named, *_NAMES, *_MORE_NAMES),
         external_id=text(row.get("id"), row.get("external_id")),
         password_hash=None if hash is None else _hash(hash),
         totp_secret=text(_config(row, "totp").get("totp_url")),

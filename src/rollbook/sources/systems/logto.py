@@ -25,7 +25,7 @@ def convert(row: Record) -> Fields | None:
         row,
         _KNOWN,
         email=email,
-        name=full_name({**profile, **found}, "name", ("givenName", "familyName"), "username", email=email),
+        name=full_name({**profile, **found}, "name", ("givenName", "familyName"), "username"),
         password_hash=_hash(text(found.get("passwordencrypted")), text(found.get("passwordencryptionmethod"))),
         totp_secret=next((text(each.get("key")) for each in factors if each.get("type") == "Totp"), None),
         # What Logto itself tells applications (packages/core/src/oidc/scope.ts).

@@ -37,7 +37,7 @@ def convert(row: Record) -> Fields:
     more = {name: value for name, value in profile.items() if _name(name) not in _KNOWN}
     return fields(
         email=email,
-        name=full_name(known, "displayname", ("firstname", "lastname"), "login", email=email),
+        name=full_name(known, "displayname", ("firstname", "lastname"), "login"),
         external_id=text(known.get("id")),
         status=_STATUSES.get(_letters(text(known.get("status")) or ""), "active"),
         created_at=time(known.get("created")),

@@ -14,7 +14,7 @@ def convert(row: Record) -> Fields | None:
     app = json_object("raw_app_meta_data", row.get("raw_app_meta_data", row.get("app_metadata")))
     return fields(
         email=email,
-        name=full_name(own, "full_name", "name", "display_name", ("first_name", "last_name"), "user_name", email=email),
+        name=full_name(own, "full_name", "name", "display_name", ("first_name", "last_name"), "user_name"),
         external_id=text(row.get("id")),
         password_hash=text(row.get("encrypted_password")),
         email_verified=bool(text(row.get("email_confirmed_at"))),

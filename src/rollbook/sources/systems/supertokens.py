@@ -27,7 +27,7 @@ def convert(row: Record) -> Fields:
     email = text(main.get("email"))
     return fields(
         email=email,
-        name=full_name(known, "name", "full_name", ("first_name", "last_name"), email=email),
+        name=full_name(known, "name", "full_name", ("first_name", "last_name")),
         external_id=text(row.get("externalUserId"), row.get("id")),
         password_hash=text((by_password or [{}])[0].get("passwordHash")),
         totp_secret=_totp(row.get("totpDevices")),

@@ -18,7 +18,7 @@ def convert(row: Record) -> Fields:
     barred = any(text(row.get(name)) not in (None, "0") for name in ("user_status", "spam", "deleted"))
     return fields(
         email=email,
-        name=full_name(row, ("first_name", "last_name"), "display_name", "user_nicename", "user_login", email=email),
+        name=full_name(row, ("first_name", "last_name"), "display_name", "user_nicename", "user_login"),
         external_id=text(row.get("ID")),
         password_hash=text(row.get("user_pass")),
         status="suspended" if barred else "active",

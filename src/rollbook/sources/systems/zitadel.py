@@ -21,7 +21,7 @@ def convert(row: Record) -> Fields | None:
     status = _STATUSES.get(state, "active")
     return fields(
         email=email,
-        name=full_name(profile, "displayName", ("firstName", "lastName"), ("givenName", "familyName"), email=email),
+        name=full_name(profile, "displayName", ("firstName", "lastName"), ("givenName", "familyName")),
         external_id=text(row.get("userId"), row.get("id")),
         password_hash=hash,
         totp_secret=text(person.get("otpCode")),

@@ -158,6 +158,7 @@ async def _passkey(page: PageRequest, error: ApiError | None = None) -> Response
         given=page.form.get("name", "") if error else browsers.name(page.browser.agent),
         public_url=page.on.settings.public_url,
         host=urlsplit(page.on.url).hostname,
+        local=page.on.url.replace("//127.0.0.1", "//localhost"),
         problems=forms.problems(page, error, LABELS),
     )
 
