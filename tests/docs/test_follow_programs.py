@@ -54,7 +54,7 @@ def test_the_followers_of_the_guide_print_every_event_once(language: str, tmp_pa
         command = program("follow.md", language, server, tmp_path)
 
         def has_printed(user: dict[str, Any]) -> bool:
-            return printed.exists() and events_of(http, user)[-1] in printed.read_text()
+            return printed.exists() and events_of(http, user["id"])[-1] in printed.read_text()
 
         with started(command, server, tmp_path):
             wait_until(lambda: (tmp_path / "last-event-id").exists())
@@ -64,16 +64,16 @@ def test_the_followers_of_the_guide_print_every_event_once(language: str, tmp_pa
             server.start()
             second = new_user(http)
             wait_until(lambda: has_printed(second))
-            wait_until(lambda: (tmp_path / "last-event-id").read_text() in events_of(http, second))
+            wait_until(lambda: (tmp_path / "last-event-id").read_text() in events_of(http, second["id"]))
         third = new_user(http)
         with started(command, server, tmp_path):
             wait_until(lambda: has_printed(third))
-        expected = [f"user.created {events_of(http, user)[0]}" for user in (first, second, third)]
+        expected = [f"user.created {events_of(http, user['id'])[0]}" for user in (first, second, third)]
         assert printed.read_text().splitlines() == expected
 
 
-def events_of(http: httpx2.Client, user: dict[str, Any]) -> list[str]:
-    return [event["id"] for event in http.get("/v1/events", params={"user": user["id"]}).json()]
+def events_of(http: httpx2.Client, user: str) -> list[str]:
+    return [event["id"] for event in http.get("/v1/events", params={"user": user}).json()]
 
 
 def test_the_copy_of_the_guide_is_the_directory_whoever_is_killed(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_a_person_resets_their_password_from_the_application_and_signs_in_there(
             assert asks("no-one@example.com") == asks(user["email"].upper())
             wait_until(lambda: emails)
             assert len(emails) == 1 and f"To: {user['email']}" in emails[0]
-            page = httpx2.get(link_in(emails[0], url), **PLAIN)
+            page = httpx2.get(link_in(emails[0], url), timeout=60, **PLAIN)
             assert page.headers["referrer-policy"] == "no-referrer"
             token = re.findall(r'name="token" value="([^"]+)"', page.text)[0]
 
@@ -132,7 +132,7 @@ def test_a_person_resets_their_password_from_the_application_and_signs_in_there(
         shop = [str(PYTHON), "-m", "flask", "run", "--port", str(shop_port)]
         with started(shop, tmp_path, server, ROLLBOOK_KEY=shop_key, SHOP_URL=shop_url):
             wait_until(lambda: reaches(f"{shop_url}/"))
-            page = httpx2.get(following, **PLAIN)
+            page = httpx2.get(following, timeout=60, **PLAIN)
             assert page.status_code == 200
             [path, fields] = re.findall(r'<form method="post" action="(/sign-in)">(.*?)</form>', page.text, re.DOTALL)[
                 0
@@ -142,7 +142,10 @@ def test_a_person_resets_their_password_from_the_application_and_signs_in_there(
             signed_in = httpx2.post(shop_url + path, data=body, timeout=60, **PLAIN)
             assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/")
             cookie = signed_in.headers["set-cookie"].partition(";")[0]
-            assert f"Hello, {user['name']}" in httpx2.get(f"{shop_url}/", headers={"Cookie": cookie}, **PLAIN).text
+            assert (
+                f"Hello, {user['name']}"
+                in httpx2.get(f"{shop_url}/", headers={"Cookie": cookie}, timeout=60, **PLAIN).text
+            )
         # The same key can't do this to an admin.
         with server.http(key) as narrow:
             path = f"/v1/users/{new_user(http, role='admin')['id']}/tokens"
@@ -186,7 +189,7 @@ def test_people_confirm_their_email_and_change_it(server: Server, tmp_path: Path
                 return httpx2.post(url + path, data=form, timeout=60, **PLAIN)
 
             def confirm(number: int) -> httpx2.Response:
-                page = httpx2.get(link_in(emails[number], url), **PLAIN).text
+                page = httpx2.get(link_in(emails[number], url), timeout=60, **PLAIN).text
                 return send("/confirm", token=re.findall(r'name="token" value="([^"]+)"', page)[0])
 
             def state() -> tuple[str, bool]:
@@ -209,7 +212,7 @@ def test_people_confirm_their_email_and_change_it(server: Server, tmp_path: Path
 
 def reaches(url: str) -> bool:
     try:
-        return httpx2.get(url, **PLAIN).status_code == 200
+        return httpx2.get(url, timeout=60, **PLAIN).status_code == 200
     except httpx2.TransportError:
         return False
 
@@ -318,7 +321,7 @@ def test_the_programs_of_the_guide_stay_within_the_limit_and_retry(server: Serve
                 )
             )
         for process in running_programs:
-            printed, _ = process.communicate(timeout=100)
+            printed, _ = process.communicate(timeout=200)
             assert process.returncode == 0, printed
             assert {user["email"] for user in users} <= set(printed.split())
 

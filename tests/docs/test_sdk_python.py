@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.docs.test_follow_programs import DOCS, started
+from tests.docs.test_follow_programs import DOCS, events_of, started
 from tests.harness import OWNER_EMAIL, Server, new_user
 from tests.nodes.pair import wait_until
 
@@ -42,5 +42,7 @@ def test_the_program_that_follows_goes_on_where_it_was(
             wait_until((tmp_path / "last-event-id").exists)
             ids.append(new_user(http)["id"])
             wait_until(lambda: f"user.created {ids[-1]}" in printed.read_text())
+            # It prints first: killed in between, it would print this again.
+            wait_until(lambda: (tmp_path / "last-event-id").read_text() in events_of(http, ids[-1]))
     lines = printed.read_text().splitlines()
     assert lines.count(OWNER_EMAIL) == 1 and [lines.count(f"user.created {id}") for id in ids[1:]] == [1, 1, 1]

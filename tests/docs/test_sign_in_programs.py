@@ -183,7 +183,7 @@ def application(framework: str, folder: Path, server: Server, key: str) -> Itera
         def listens() -> bool:
             assert process.poll() is None, printed.read_text()
             try:
-                return httpx2.get(url, **PLAIN).status_code > 0
+                return httpx2.get(url, timeout=60, **PLAIN).status_code > 0
             except httpx2.TransportError:
                 return False
 

@@ -78,7 +78,7 @@ def receiver(
             url = f"http://127.0.0.1:{port}/hook"
             for _ in range(600):
                 try:
-                    httpx2.get(url)
+                    httpx2.get(url, timeout=60)
                     break
                 except httpx2.TransportError:
                     assert process.poll() is None, printed.read_text()
@@ -103,7 +103,7 @@ def test_the_receivers_of_the_guide_accept_what_is_signed_and_nothing_else(langu
 
     with receiver(BUILDERS[language], PROGRAMS[language], tmp_path, old) as (url, printed):
         for headers in (head(old), head(new, old)):
-            assert httpx2.post(url, content=body, headers=headers).status_code == 204
+            assert httpx2.post(url, content=body, headers=headers, timeout=60).status_code == 204
         assert printed.read_text().count(f"user.updated {event.id}\n") == 2
         refused = [
             (body, head(other)),
@@ -115,7 +115,7 @@ def test_the_receivers_of_the_guide_accept_what_is_signed_and_nothing_else(langu
             (body, {"Content-Type": kind}),
         ]
         for content, headers in refused:
-            assert httpx2.post(url, content=content, headers=headers).status_code == 400
+            assert httpx2.post(url, content=content, headers=headers, timeout=60).status_code == 400
         assert printed.read_text().count("user.updated") == 2
 
 
