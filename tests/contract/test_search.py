@@ -213,19 +213,20 @@ def test_search_sees_each_write_at_once_and_forgets_what_was(http: httpx2.Client
         if indexed:
             folded(http)
 
-    user = new_user(http, name="Before Change", email="before.change@example.com")
+    user = new_user(http, name="Before Xj Change", email="before.change@example.com")
     path, id = f"/v1/users/{user['id']}", user["id"]
     settle()
-    assert found(http, "before") == [id]
-    http.put(path, json={"name": "Afterwards"})
+    assert found(http, "before") == found(http, "xj") == [id]
+    http.put(path, json={"name": "Afterwards Qj"})
     settle()
-    assert (found(http, "before change"), found(http, "before.change"), found(http, "afterwards")) == ([], [id], [id])
+    assert (found(http, "xj change"), found(http, "before.change"), found(http, "afterwards")) == ([], [id], [id])
+    assert (found(http, "xj"), found(http, "qj")) == ([], [id])
     http.put(path, json={"email": "elsewhere@example.com"})
     settle()
     assert (found(http, "before"), found(http, "elsewhere")) == ([], [id])
     http.delete(path)
     settle()
-    assert found(http, "afterwards") == found(http, "elsewhere") == []
+    assert found(http, "afterwards") == found(http, "elsewhere") == found(http, "qj") == []
     http.post(f"{path}/restore")
     settle()
     assert found(http, "afterwards") == found(http, "elsewhere") == [id]

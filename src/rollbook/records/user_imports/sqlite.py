@@ -115,11 +115,9 @@ async def index(tx: Tx) -> int:
     notes = await tx.all(OLDEST, BATCH)
     if not notes:
         return 0
-    seqs = sorted({seq for _, seq in notes})
-    await user_search.forget(tx, seqs)
-    found = await tx.all(TO_INDEX, seqs[0], seqs[-1], notes[-1][0])
-    await user_search.index(tx, found)
-    await tx.run(FOLDED, notes[-1][0])
+    seqs, last = {seq for _, seq in notes}, notes[-1][0]
+    await user_search.follow(tx, seqs, await tx.all(TO_INDEX, min(seqs), max(seqs), last))
+    await tx.run(FOLDED, last)
     return len(notes)
 
 

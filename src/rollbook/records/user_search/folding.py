@@ -37,6 +37,8 @@ _drop_signs = re.compile(_SIGN).sub
 _has_inner_sign = re.compile(f"[^{words.SEPARATORS}] *{_SIGN}.*[^{words.SEPARATORS}]").search
 _has_other_sign = re.compile(f"(?!'){_SIGN}").search
 _part_hyphens = re.compile("[-\u2010-\u2015\u2212]").sub
+# The signs of ASCII.
+_SIGNS = bytes(code for code in range(128) if _drop_signs("", chr(code)) == "")
 
 
 def searched_text(name: str, email: str) -> str:
@@ -46,7 +48,7 @@ def searched_text(name: str, email: str) -> str:
     if text.isascii() and "'" not in email and name.replace(" ", "").isalnum():
         return text.lower()
     bare, bare_email = _bare(name), _bare(email)
-    further = (bare, _joined(bare), _joined(_part_hyphens(" ", bare)), bare_email, bare_email.replace("'", ""))
+    further = (bare, _joined(bare), _joined(_parted(bare)), bare_email, bare_email.replace("'", ""))
     return "\n".join(dict.fromkeys((rules.fold(name), rules.fold(email), *further)))
 
 
@@ -81,11 +83,18 @@ def spellings(term: str) -> list[str]:
 def _bare(text: str) -> str:
     """Without accents, and with one sign for all apostrophes."""
     if text.isascii():
-        return text.translate(_APOSTROPHES).lower()
+        return text.replace("`", "'").lower()
     plain = _drop_accents("", _apart(text.translate(_APOSTROPHES)))
     return normalize("NFC", plain.casefold().translate(_LETTERS))
 
 
+def _parted(text: str) -> str:
+    """With spaces for hyphens."""
+    return text.replace("-", " ") if text.isascii() else _part_hyphens(" ", text)
+
+
 def _joined(text: str) -> str:
     """Without punctuation."""
+    if text.isascii():  # for half the work
+        return b" ".join(text.encode().translate(None, _SIGNS).split()).decode()
     return " ".join(_drop_signs("", text).split())
