@@ -140,7 +140,7 @@ def test_the_overview_tells_how_many_users_there_are_exactly(
 ) -> None:
     page = browse()
     page.goto("/admin")
-    total = http.get("/v1/users/count").json()["count"]
+    total = http.get("/v1/users/count?kind=person").json()["count"]
     assert page.locator(".stat").first.locator(".number").inner_text() == f"{total:,}"
     new = page.locator(".stat", has_text="New users, 24 hours").locator(".number").inner_text()
     assert new == f"{total:,}", "all of them are new"
@@ -320,6 +320,18 @@ def test_filters_are_in_the_url_and_removed_one_by_one(
     expect(page.get_by_text("No users found")).to_be_visible()
     page.goto("/admin/users?status=deleted")
     page.wait_for_url("**/admin/users/deleted")
+
+
+def test_numbers_of_tiles_beside_each_other_stand_in_one_line(browse: Callable[..., Page]) -> None:
+    page = browse()
+    page.goto("/admin")
+    places = page.locator(".stats").evaluate(
+        "stats => [...stats.children].map(tile => [tile, tile.querySelector('.number')].map("
+        "each => Math.round(each.getBoundingClientRect().y)))"
+    )
+    tops = [top for top, _ in places]
+    assert len(set(tops)) < len(tops), "some are beside each other"
+    assert len({tuple(place) for place in places}) == len(set(tops))
 
 
 def test_more_filters_leave_the_row_of_filters_as_it_was(browse: Callable[..., Page]) -> None:
