@@ -84,7 +84,7 @@ def test_it_tells_calls_apart_by_key_endpoint_and_limit(member: Someone, http: h
     routes = {each.pop("route"): each for each in found["routes"]}
     assert routes.keys() == {"GET /v1/users/{userId}", "GET /v1/keys", "GET /v1/events", "GET /v1/sessions"}
     own = routes["GET /v1/users/{userId}"]
-    assert 0 < own.pop("p50_ms") <= own.pop("p95_ms") <= 1000
+    assert 0 < own.pop("p50_ms") <= own.pop("p95_ms") <= 10_000
     assert own == counts(6, 0, 2)
     assert found["rate_limits"] == [{"window": "key-hour", "refused": 2}]
 

@@ -118,8 +118,8 @@ def test_who_waits_for_memory_is_not_overtaken_by_a_newcomer() -> None:
     async def test(crowd: Crowd) -> None:
         await crowd.queue.run(lambda: None, CHEAP, stranger("198.51.100.0/24"))
         await crowd.hold(Price(0.001, 60))
-        await crowd.add("large", stranger("198.51.100.0/24"), Price(0.001, 50))
-        await crowd.add("small", stranger("203.0.113.0/24"), Price(0.001, 10))
+        await crowd.add("large", stranger("198.51.100.0/24"), Price(0.001, 90))
+        await crowd.add("small", stranger("203.0.113.0/24"), Price(0.001, 20))  # fits beside what is held only
         assert await crowd.release() == ["large", "small"]
 
     in_crowd(test, threads=2, mebibytes=100)
@@ -178,8 +178,8 @@ def test_who_waits_alone_in_a_network_does_not_give_way_to_one_with_many() -> No
 def test_what_needs_memory_waits_for_it_and_nobody_overtakes() -> None:
     async def test(crowd: Crowd) -> None:
         await crowd.hold(Price(0.001, 60))
-        await crowd.add("large", price=Price(0.001, 50))
-        await crowd.add("small", price=Price(0.001, 10))
+        await crowd.add("large", price=Price(0.001, 90))
+        await crowd.add("small", price=Price(0.001, 20))  # fits beside what is held only
         assert crowd.queue.waiting == 2
         assert await crowd.release() == ["large", "small"]
 

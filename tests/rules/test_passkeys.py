@@ -104,7 +104,8 @@ def test_a_copy_whose_counter_does_not_rise_is_refused() -> None:
 def test_a_challenge_is_about_one_thing_and_valid_for_five_minutes() -> None:
     text = passkeys.challenge(SECRET, "sign in")
     assert passkeys.expiry(SECRET, "sign in", text) <= clock.now() + passkeys.VALID
-    for about, given in (("prove ses_1", text), ("sign in", text[:-2] + "AA"), ("sign in", ""), ("sign in", "ä..")):
+    other = text[:-2] + ("AA" if text[-2] != "A" else "BA")
+    for about, given in (("prove ses_1", text), ("sign in", other), ("sign in", ""), ("sign in", "ä..")):
         with pytest.raises(Refused):
             passkeys.expiry(SECRET, about, given)
     with pytest.raises(Refused):
