@@ -399,6 +399,12 @@ def test_what_is_wrong_with_a_profile_is_said_and_nothing_is_lost(
     page.locator("#field-name").fill("\u2800")
     assert send(page, "Save").status == 400
     expect(page.locator("#field-name-problem")).to_have_text("The name is blank.")
+    page.locator("#field-name").fill("Another name")
+    page.locator("#field-email").fill("someone.else@example.com")
+    page.get_by_label("Password to change your email").fill("not my password")
+    assert send(page, "Save").status in (400, 401, 403)
+    page.get_by_role("alert").get_by_role("link", name="Incorrect password.").click()
+    expect(page.get_by_label("Password to change your email")).to_be_focused()
     assert http.get(f"/v1/users/{user['id']}").json()["name"] == user["name"]
 
 

@@ -33,7 +33,8 @@ async def show(page: PageRequest) -> Response:
     return await _list(page)
 
 
-async def _list(page: PageRequest, problems: Mapping[str, str] = {}, status: int = 200) -> Response:
+async def _list(page: PageRequest, problems: Mapping[str, str] = {}, status: int = 200, renamed: str = "") -> Response:
+    """`renamed`: the factor whose new name is one of the problems."""
     held = await second_factors.list_second_factors(page.on, page.by, page.me.user.id)
     active = [each for each in held.factors if each.confirmed_at is not None]
     return page.render(
@@ -44,6 +45,8 @@ async def _list(page: PageRequest, problems: Mapping[str, str] = {}, status: int
         codes_left=held.recovery_codes_left,
         is_required=page.me.user.role in await factor_duty.roles(page.on, page.on.db),
         problems=problems,
+        renamed=renamed,
+        given=page.form.get("name", ""),
     )
 
 
@@ -54,7 +57,7 @@ async def rename(page: PageRequest) -> Response:
     except NotFound:
         raise
     except ApiError as error:
-        return await _list(page, forms.problems(page, error, LABELS), error.status)
+        return await _list(page, forms.problems(page, error, LABELS), error.status, page.ids[0])
     return page.redirect(PATH, "factor-renamed")
 
 
