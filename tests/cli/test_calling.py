@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import socket
 import subprocess
@@ -28,7 +29,7 @@ from rollbook.cli.server import plain_flags
 from rollbook.config import Settings
 from tests import processes
 from tests.cli.command import PASSWORD, good, refused, rollbook
-from tests.harness import OWNER_EMAIL, Server, free_port, new_user, running, serving
+from tests.harness import OWNER_EMAIL, Server, free_port, new_key, new_user, running, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,12 +44,13 @@ ROOT = Path(__file__).resolve().parents[2]
         ("users", "list", "--limit", "many"),
         ("users", "set", "a@example.com"),
         ("users", "list", "--data", "x", "--url", "http://127.0.0.1"),
-        ("keys", "create"),
+        ("keys", "rotate"),
         ("api", "GET", ".evil.example/v1/users", "--url", "http://127.0.0.1:1", "--key", "k"),
     ],
 )
 def test_a_wrong_call_ends_with_2_and_says_what_is_wrong(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    assert "Error: " in refused(*arguments, code=2, cwd=tmp_path)
+    said, help, *_ = [*refused(*arguments, code=2, cwd=tmp_path).splitlines(), ""]
+    assert said.startswith("rollbook: ") and (not help or re.fullmatch(r"Help: rollbook[a-z ]* --help", help))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,7 @@ LONG = "a" * 300
         (("events", "list", "--since", "noon"), "--since must be an RFC 3339 time"),
         (("events", "tail", "--after", "evt_none"), "--after: there is no such event"),
         (("events", "tail", "--type", "user.unknown"), "--type must be event types"),
-        (("webhooks", "create", "https://10.0.0.1/hook", "--user", OWNER_EMAIL), "url must have a public address"),
+        (("webhooks", "create", "https://10.0.0.1/hook", "--user", OWNER_EMAIL), "URL must have a public address"),
         (("webhooks", "create", "inbox", "--user", OWNER_EMAIL, "--type", "none"), "--type must be"),
         (("api", "GET", "/v1/users?limit=many"), "limit must be a whole number."),
         (("api", "POST", "/v1/keys", "--body", "{"), "--body is not valid JSON"),
@@ -169,6 +171,38 @@ def test_what_the_state_of_the_server_refuses_ends_with_1(server: Server) -> Non
 def test_a_word_that_is_almost_a_command_is_recognized() -> None:
     assert "Did you mean 'users'" in refused("user", code=2)
     assert "Did you mean 'list'" in refused("users", "lst", code=2)
+    assert "Did you mean '--role'" in refused("users", "list", "--roel", "admin", code=2)
+    assert good("help", "users", "get") == good("users", "show", "--help") == good("users", "get", "--help")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words", "command"),
+    [
+        (("users", "get", "ada@example.com"), "There is no user ada@example.com", "users list --search ada"),
+        (("users", "get", "user_1"), "There is no user user_1", "users list"),
+        (("keys", "revoke", "key_1"), "There is no API key key_1", "keys list"),
+        (("groups", "get", "Team"), "There is no group Team", "groups list"),
+        (("bulk", "get", "job_1"), "There is no bulk job job_1", "bulk list"),
+        (("webhooks", "delivery", "webhook_1", "dlv_1"), "no delivery dlv_1 of webhook webhook_1", "webhooks list"),
+    ],
+)
+def test_what_is_not_there_is_named_and_where_to_look_for_it(
+    arguments: tuple[str, ...], words: str, command: str, server: Server
+) -> None:
+    for place, location, option in (
+        (("--data", str(server.data)), str(server.data), "--data"),
+        (("--url", server.url, "--key", server.key), server.url, "--url"),
+    ):
+        said = refused(*arguments, *place)
+        assert words in said and location in said and f" {command} {option} " in said, said
+        assert said.count("\n") == 1 and server.key not in said
+
+
+def test_a_key_without_the_right_is_told_what_would_help(server: Server) -> None:
+    with server.http() as http:
+        key = new_key(http, scopes=["users:read"])
+    said = refused("users", "suspend", OWNER_EMAIL, "--url", server.url, "--key", key)
+    assert "users:write" in said and "--profile" in said and said.count("\n") == 1
 
 
 def test_a_database_that_is_none_is_said_to_be_none(tmp_path: Path) -> None:
@@ -403,7 +437,7 @@ def test_each_command_has_examples_that_can_be_called() -> None:
 def test_help_has_examples_whole_sentences_and_no_types() -> None:
     for arguments in ((), ("users",), ("webhooks",)):
         words = good(*arguments, "--help")
-        assert "..." not in words.partition("Commands:")[2]
+        assert "..." not in words.partition("Options:")[2]
     for arguments in (("users", "list"), ("webhooks", "deliveries"), ("backup",)):
         words = good(*arguments, "--help")
         assert f"Examples:\n    {EXAMPLES[' '.join(arguments)][0]}\n" in words

@@ -63,6 +63,16 @@ def test_times_are_local_and_named_for_people_and_utc_for_programs(server: Serve
     assert user["created_at"] in good("users", "get", "zoe@example.com", *place)
 
 
+def test_a_time_is_typed_as_tables_show_it_or_as_how_long_ago(server: Server, tmp_path: Path) -> None:
+    place = ("--data", str(server.data))
+    *_, last = json.loads(good("users", "list", "--json", *place))
+    *_, row, _ = shown(server, tmp_path, "users", "list", columns=120)
+    local = row[-19:]
+    for since, is_found in ((local, False), (local[:10], True), ("52w", True), ("9999-12-31", False), ("0s", False)):
+        found = shown(server, tmp_path, "users", "list", "--created-after", since, "--json")
+        assert (last["id"] in "".join(found)) == is_found, since
+
+
 def test_events_requests_and_webhooks_name_people(server: Server, tmp_path: Path) -> None:
     with server.http() as http:
         zoe = http.get("/v1/users", params={"email": "zoe@example.com"}).json()[0]["id"]

@@ -217,7 +217,7 @@ def test_any_call_is_sent_as_it_is(place: Place, new: Callable[..., dict[str, An
     assert json.loads(good("api", "PATCH", path, "--body", '{"name": "Ada"}', *place))["name"] == "Ada"
     assert json.loads(good("api", "PATCH", path, "--body", "-", *place, input='{"name": "Zoe"}'))["name"] == "Zoe"
     assert good("api", "DELETE", path, *place) == ""
-    assert "could not be found" in refused("api", "GET", path, *place)
+    assert f"There is no user {user['id']}" in refused("api", "GET", path, *place)
     assert "not valid JSON" in refused("api", "PATCH", path, "--body", "{", *place, code=2)
 
 
@@ -330,6 +330,16 @@ def test_keys_are_made_listed_rotated_and_revoked(place: Place, new: Callable[..
     good("keys", "revoke", rotated["id"], *place)
     good("keys", "revoke", rotated["id"], *place)
     assert json.loads(good("keys", "list", user["id"], "--json", *place))[1]["revoked_at"] is not None
+
+
+def test_ones_own_keys_need_no_name(server: Server) -> None:
+    place = ("--url", server.url, "--key", server.key)
+    made = json.loads(good("keys", "create", "--name", "mine", "--json", *place))
+    assert made["id"] in good("keys", "list", "--quiet", *place).split()
+    assert good("keys", "list", OWNER_EMAIL, *place) == good("keys", "list", *place)
+    for command in ("tokens", "factors", "sessions"):
+        assert good(command, "list", *place) == good(command, "list", OWNER_EMAIL, *place)
+    assert "Name a user" in refused("keys", "list", "--data", str(server.data), code=2)
 
 
 def test_a_key_is_changed(place: Place, new: Callable[..., dict[str, Any]]) -> None:

@@ -23,7 +23,7 @@ from rollbook.cli.output import as_it_is, as_json, hint
     options.option("--body", "The body; `-` reads it from standard input.", metavar="JSON"),
 )
 def app(server: options.Server, method: str, path: str, body: str | None) -> None:
-    """Send any API call and print the response: JSON indented, anything else as it is.
+    """Send any API call and print the response. JSON is indented, anything else printed as it is.
 
     Shows how many requests are left of the rate limit.
     """

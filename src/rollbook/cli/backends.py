@@ -10,9 +10,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, unquote
 
-from rollbook.cli.failures import Failure, Refused, Unreachable
+from rollbook.cli.failures import Failure, Misuse, Refused, Unreachable
 from rollbook.cli.output import hint, program
 from rollbook.errors import ApiError, DatabaseTimeout, StorageUnavailable
 
@@ -27,6 +27,19 @@ NAMED_AT_ONCE = 200
 """Users whose names one call reads."""
 PAGED = {"limit": "all pages", "offset": "all pages"}
 """Stand-in for the paging of lists that commands read to their end."""
+THINGS = {
+    "users": ("user", "users", "list"),
+    "keys": ("API key", "keys", "list"),
+    "groups": ("group", "groups", "list"),
+    "webhooks": ("webhook", "webhooks", "list"),
+    "events": ("event", "events", "list"),
+    "imports": ("import", "imports", "list"),
+    "bulk-jobs": ("bulk job", "bulk", "list"),
+    "sessions": ("session", "sessions", "list"),
+}
+"""Objects by the first step of their path: their name, and the command that lists them."""
+PARTS = {"deliveries": "delivery", "second-factors": "second factor"}
+"""Objects within others, by the step of their path."""
 WHOLE = {"fields": "*"}
 """The query of calls that return a user, with all fields."""
 
@@ -116,6 +129,15 @@ class Backend(ABC):
 
     @abstractmethod
     def close(self) -> None: ...
+
+    def missing(self, path: str) -> str | None:
+        """The sentence about what a path names and is not there; None for a path of another kind."""
+        steps = [unquote(step) for step in path.removeprefix("/v1/").split("/")]
+        if steps[0] not in THINGS or len(steps) < 2:
+            return None
+        name, *words = THINGS[steps[0]]
+        of = f"{PARTS.get(steps[2], steps[2][:-1])} {steps[3]} of " if len(steps) > 3 else ""
+        return f"There is no {of}{name} {steps[1]} ({self.location}). To see all: {self.command(*words)}"
 
     def stranger(self, status: int) -> Failure:
         """The failure where an answer is not one of Rollbook."""
@@ -223,8 +245,15 @@ class Backend(ABC):
             return self.one("GET", at("users", named))
         found = self.page(self.ask("GET", "/v1/users", {"email": named, **WHOLE}))
         if not found:
-            raise Failure(f"There is no user {named} ({self.location}).")
+            search = self.command("users", "list", "--search", named.partition("@")[0])
+            raise Failure(f"There is no user {named} ({self.location}). To look for them: {search}")
         return found[0]
+
+    def user_or_self(self, named: str | None) -> Shown:
+        """The user who is named, by default the one whose API key it is."""
+        if named is None and self.is_operator:
+            raise Misuse("Name a user by email or ID: on a data folder, there is no user whose API key it is.")
+        return self.user(named or "me")
 
     def group(self, named: str) -> Shown:
         """By ID or, if only one has it, by name."""
@@ -232,7 +261,8 @@ class Backend(ABC):
             return self.one("GET", at("groups", named))
         found = self.page(self.ask("GET", "/v1/groups", {"name": named, "limit": 2}))
         if not found:
-            raise Failure(f"There is no group {named} ({self.location}).")
+            groups = self.command("groups", "list")
+            raise Failure(f"There is no group {named} ({self.location}). To see all: {groups}")
         if len(found) > 1:
             raise Failure(f"More than one group is named {named}: use an ID ({self.location}).")
         return found[0]

@@ -3,6 +3,7 @@ imports."""
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -24,26 +25,45 @@ COMMANDS = {
     "keys": "Create, list, change, reveal, rotate and revoke API keys.",
     "sessions": "List where a user is signed in, and sign them out there.",
     "events": "Read and follow the event log, and put back what events changed.",
-    "webhooks": "Create and test webhooks, send their events again, and forward events to a program on this machine.",
+    "webhooks": "Create, test and replay webhooks, and forward events to a program on this machine.",
     "imports": "Look at the imports of a server, and cancel one.",
     "bulk": "Change many users in the background: run, undo, list and cancel bulk jobs.",
     "logs": "Read and follow the request log: calls made with API keys.",
-    "usage": "Show requests by endpoint and by API key, and how long they took: your own, those of USER, or with --all "
-    "those of the whole server, by user too.",
-    "api": "Send any API call and print the response: JSON indented, anything else as it is.",
-    "mcp": "Let an assistant on this machine use Rollbook (MCP on standard input and output).",
+    "usage": "Show how many requests were made, by endpoint and API key, and how long they took.",
+    "api": "Send any API call and print the response.",
+    "mcp": "Let an assistant on this machine use Rollbook (MCP).",
     "doctor": "Check this installation and say how to fix what is wrong.",
     "backup": "Back up the SQLite database to a file.",
     "migrate": "Apply pending migrations to the database.",
-    "copy": "Copy everything from one database to another: SQLite to PostgreSQL, back, or to another of the same kind.",
-    "secret": "Change the server's secret, which encrypts API keys that can be revealed and webhook secrets, and the "
-    "keys that sign access tokens.",
+    "copy": "Copy everything to another database, such as from SQLite to PostgreSQL.",
+    "secret": "Change the server's secret, and the keys that sign access tokens.",
     "mail": "Try the settings of mail.",
     "openapi": "Print the OpenAPI description of the API.",
     "version": "Print the versions of Rollbook, Python and SQLite.",
 }
 """In the order of `--help`, each with the first sentence of its own help: so the list waits for no imports. The module
 of the same name contains `app`."""
+SECTIONS = {
+    "serve": "Begin",
+    "users": "Users and what they have",
+    "events": "What happens",
+    "api": "Programs",
+    "doctor": "Look after a server",
+}
+"""Titles of parts of the list, each before its first command."""
+HELP = """A self-hosted users API. Begin with `rollbook serve`.
+
+Commands work on a data folder, ./data or another one with --data, or on a running server, with --url and --key or
+signed in with `rollbook login`. At a terminal, times are in your time zone; in JSON and pipes, they are UTC.
+"""
+EPILOG = """\b
+Examples:
+  rollbook users list --search ada
+  rollbook keys create ada@example.com --expires 90d
+  rollbook events tail --url https://rollbook.example.com
+
+More about a command: rollbook COMMAND --help
+"""
 ELSEWHERE = {"imports": ("import_jobs", "app"), "logout": ("profiles", "logout")}
 """Commands that are not `app` of the module of their name: module and name."""
 PROGRAM = "rollbook"
@@ -54,8 +74,11 @@ class _Commands(options.Group):
         return list(COMMANDS)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        names = list(COMMANDS)
+        starts = [*map(names.index, SECTIONS), len(names)]
+        for title, begin, end in zip(SECTIONS.values(), starts, starts[1:], strict=False):
+            with formatter.section(title):
+                formatter.write_dl([(name, COMMANDS[name]) for name in names[begin:end]])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
@@ -63,6 +86,19 @@ class _Commands(options.Group):
         module, name = ELSEWHERE.get(cmd_name, (cmd_name, "app"))
         found: click.Command = getattr(import_module(f"rollbook.cli.{module}"), name)
         return options.with_examples(found, cmd_name)
+
+
+def wrong_call(problem: click.ClickException) -> str:
+    """The sentence for a command that can't be called like this, and where its help is."""
+    said = problem.format_message()
+    if isinstance(problem, click.BadParameter) and not isinstance(problem, click.MissingParameter):
+        flag = problem.param.opts[0] if isinstance(problem.param, click.Option) else ""
+        said = problem.message if problem.message.startswith("--") or not flag else f"{flag}: {problem.message}"
+    elif isinstance(problem, click.NoSuchOption):
+        near = get_close_matches(problem.option_name, problem.possibilities or (), 1)
+        said = f"{problem.message}{f' Did you mean {near[0]!r}?' if near else ''}"
+    context = problem.ctx if isinstance(problem, click.UsageError) else None
+    return said if context is None else f"{said}\nHelp: {context.command_path} --help"
 
 
 def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
@@ -79,9 +115,10 @@ def _completion(context: click.Context, parameter: click.Parameter, wanted: bool
 
 app = _Commands(
     PROGRAM,
-    help="A self-hosted users API. Start with `rollbook serve`.",
+    help=HELP,
+    epilog=EPILOG,
     no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     params=[
         options.option(
             "--version", "Print the version and exit.", is_eager=True, expose_value=False, callback=_version

@@ -89,7 +89,8 @@ _SECRETLY = "Prefer the environment variable for a password: other users can see
     options.JSON,
 )
 def app(source: str | None, target: str | None, verify: bool, without_secret: bool, json: bool) -> None:
-    """Copy everything from one database to another: SQLite to PostgreSQL, back, or to another of the same kind.
+    """Copy everything to another database, such as from SQLite to PostgreSQL. The other way and between two of a kind
+    work as well.
 
     Stop all servers on the source first, and start none on either side until the copy is done. The command refuses a
     source that a server has open, and a target that is not empty. Before it commits, it reads all rows again and

@@ -21,11 +21,11 @@ CURRENT_PASSWORD = options.option(
 )
 
 
-@options.on_server(app, "list", options.NAMED, options.JSON, options.QUIET, call=("GET", OF_USER))
-def list_factors(server: options.Server, user: str, json: bool, quiet: bool) -> None:
-    """List a user's authenticator apps and passkeys, oldest first."""
+@options.on_server(app, "list", options.NAMED_OR_OWN, options.JSON, options.QUIET, call=("GET", OF_USER))
+def list_factors(server: options.Server, user: str | None, json: bool, quiet: bool) -> None:
+    """List the authenticator apps and passkeys of a user, by default your own, oldest first."""
     with server() as backend:
-        found = backend.one("GET", at("users", backend.user(user)["id"], "second-factors"))
+        found = backend.one("GET", at("users", backend.user_or_self(user)["id"], "second-factors"))
         if json:
             as_json(found)
             return

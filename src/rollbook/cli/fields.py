@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from types import UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
@@ -15,7 +16,15 @@ from click.shell_completion import CompletionItem
 from msgspec import Meta, Struct, UnsetType
 
 from rollbook import clock, units
-from rollbook.actions.arguments import LimitText, Metadata, MetadataFilter, MetadataPatch, TokenData, WebhookHeaders
+from rollbook.actions.arguments import (
+    LimitText,
+    Metadata,
+    MetadataFilter,
+    MetadataPatch,
+    Time,
+    TokenData,
+    WebhookHeaders,
+)
 from rollbook.actions.checking import fields_of, metadata_pair
 from rollbook.cli.backends import Backend, Shown
 from rollbook.cli.completion import emails
@@ -45,11 +54,20 @@ METAVARS = {
     "method": "METHOD",
 }
 HELP: dict[Any, str] = {
+    "headers": "Headers to send with each event, at most 20, with at most 4 KiB. Values are never shown again.",
+    "ip_allow": "IP addresses and networks that can use the key, separated by commas, or `any`.",
+    "path": "Only requests to paths that begin like this; with --path-match exact, to this one.",
+    "path_match": "How --path is compared: `prefix`, the default, or `exact`.",
+    "rate_limit": "Rate limit, such as `100/minute,5000/hour`, `none`, or `default`.",
+    "revealable": "Let the key be revealed again. [default: yes]",
+    "scopes": "Scopes of the key, separated by commas, or `all`: everything its user can do.",
+    "skip_imports": "Leave out the events of imports, except `import.finished`.",
     "expires_in": "How long it can be used, at most 30 days. Default: the server's setting for the purpose.",
     "group": "Only members of this group, named by its ID or its name.",
     "expires_at": "When the key expires: a duration such as 30d or 12h, an RFC 3339 time, or `never`.",
     "mapping": "Which field a column of a CSV file is, such as `Mail=email` or `Plan=metadata.plan`; `Notes=` "
     "ignores it.",
+    "user_id": "The user it belongs to. [default: yourself]",
     MetadataFilter: "Only users with this value at the top level of their metadata, compared as text.",
 }
 """The descriptions of fields whose own say how programs write them."""
@@ -58,7 +76,7 @@ EVERYTHING = {"scopes": "all", "ip_allow": "any"}
 PEOPLE = ("user", "user_id", "actor")
 """Fields that are about a user: the option takes an email, or what the API takes."""
 
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
+_LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?)?").fullmatch
 
 
 class Writing(NamedTuple):
@@ -198,9 +216,7 @@ def _writing(name: str, kind: Any) -> Writing:
             return Writing(
                 "A,B",
                 lambda text: NOTHING if text == word else parts(text),
-                f"For null, write `{word}`.",
-                False,
-                choices,
+                choices=choices,
             )
         return Writing("A,B", parts, choices=choices)
     if _holds(kind, int) and not _has_schema(kind):
@@ -258,8 +274,17 @@ def _seconds(text: str) -> int:
     return found
 
 
-def _day(text: str) -> str:
-    return f"{text}T00:00:00Z" if _DAY(text) else text
+def moment(text: str) -> str:
+    """A duration before now (`2h`), or a day or time in the zone of this machine, as tables show it, as RFC 3339.
+    Anything else stays as it is: the API says what is wrong with it."""
+    if (length := units.seconds(text)) is not None:
+        return clock.format_time(max(0, clock.now() - length * clock.SECOND))
+    if not _LOCAL(text):
+        return text
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).isoformat()[:19] + "Z"
+    except (ValueError, OverflowError):
+        return text
 
 
 def _headers(given: list[str]) -> dict[str, str | None]:
@@ -293,18 +318,17 @@ _NAMED = {
     "overlap": Writing("TIME", _seconds, "A duration, such as 1h or 30d."),
     "expires_in": Writing("TIME", _seconds, "A duration, such as 15m or 7d."),
     "expires_at": Writing("TIME", lambda text: NOTHING if text == "never" else expiry(text)),
-    "created_after": Writing("TIME", _day, "A day is its beginning (UTC)."),
-    "created_before": Writing("TIME", _day, "A day is its beginning (UTC)."),
     "mapping": Writing("COLUMN=FIELD", more="Can be repeated.", is_repeated=True),
     "method": Writing("METHOD", lambda text: text.upper()),
 }
 _HELD: dict[Any, Writing] = {
+    Time: Writing("TIME", moment, "Or a day or time in your zone, or how long ago, such as `2h`."),
     WebhookHeaders: Writing("NAME:VALUE", _headers, "`NAME:` removes one. Can be repeated.", is_repeated=True),
     MetadataFilter: Writing("KEY=VALUE", _metadata_query, "Can be repeated.", is_repeated=True),
     Metadata: Writing("NAME=TEXT", metadata_of, "Can be repeated.", is_repeated=True),
     TokenData: Writing("NAME=TEXT", metadata_of, "Can be repeated.", is_repeated=True),
     MetadataPatch: Writing("NAME=TEXT", metadata_of, "`NAME=` removes one. Can be repeated.", is_repeated=True),
-    LimitText: Writing("LIMIT", _limit, "`default`: the default."),
+    LimitText: Writing("LIMIT", _limit),
 }
 
 

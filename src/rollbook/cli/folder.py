@@ -98,7 +98,8 @@ class Folder(Backend):
         try:
             return self._run(self._local.call(method, unquote(path), urlencode(query), sent))
         except NotFound as problem:
-            raise NotFound(f"{problem.message} ({path} in {self.location})") from None
+            missing = self.missing(path) if problem.message == NotFound.message else None
+            raise NotFound(missing or f"{problem.message} ({path} in {self.location})") from None
 
     def link(self, path: str, base: str | None, body: Shown) -> Shown:
         self._on.url = base or self.address

@@ -53,7 +53,7 @@ def create_group(server: options.Server, fields: Fields, name: str, json: bool, 
         shown(backend.one("POST", GROUPS, body={"name": name, **fields.sent(backend)}), json, quiet)
 
 
-@options.on_server(app, "show", GROUP, options.JSON, options.QUIET, call=("GET", ONE))
+@options.on_server(app, "get", GROUP, options.JSON, options.QUIET, call=("GET", ONE))
 def show_group(server: options.Server, group: str, json: bool, quiet: bool) -> None:
     """Show a group. GROUP is its ID or, if only one has it, its name."""
     with server() as backend:
@@ -62,7 +62,7 @@ def show_group(server: options.Server, group: str, json: bool, quiet: bool) -> N
 
 @options.on_server(
     app,
-    "update",
+    "set",
     GROUP,
     options.JSON,
     options.QUIET,

@@ -30,7 +30,7 @@ QUIET = options.option("--quiet -q", "Print only the new key.")
 @options.on_server(
     app,
     "create",
-    options.NAMED,
+    options.NAMED_OR_OWN,
     options.JSON,
     QUIET,
     fields=arguments.KeyCreate,
@@ -38,29 +38,29 @@ QUIET = options.option("--quiet -q", "Print only the new key.")
     elsewhere={"user_id": "EMAIL|ID"},
     optional=("name",),
 )
-def create_key(server: options.Server, fields: Fields, user: str, json: bool, quiet: bool) -> None:
-    """Create an API key and print it."""
+def create_key(server: options.Server, fields: Fields, user: str | None, json: bool, quiet: bool) -> None:
+    """Create an API key of a user, by default your own, and print it."""
     with server() as backend:
         named = {} if "name" in fields else {"name": "command line"}
-        body = {"user_id": backend.user(user)["id"], **named, **fields.sent(backend)}
+        body = {"user_id": backend.user_or_self(user)["id"], **named, **fields.sent(backend)}
         show(backend.one("POST", KEYS, body=body), backend.address, json, quiet)
 
 
 @options.on_server(
     app,
     "list",
-    options.NAMED,
+    options.NAMED_OR_OWN,
     options.JSON,
     options.QUIET,
     fields=arguments.ListKeys,
     call=("GET", KEYS),
     elsewhere={"user": "EMAIL|ID", **PAGED},
 )
-def list_keys(server: options.Server, fields: Fields, user: str, json: bool, quiet: bool) -> None:
-    """List a user's API keys, oldest first, without the secrets."""
+def list_keys(server: options.Server, fields: Fields, user: str | None, json: bool, quiet: bool) -> None:
+    """List the API keys of a user, by default your own, oldest first, without the secrets."""
     with server() as backend:
-        found = backend.all(KEYS, {"user": backend.user(user)["id"], **fields.sent(backend)})
-        empty = f"No API keys. To create one: {backend.command('keys', 'create', user)}"
+        found = backend.all(KEYS, {"user": backend.user_or_self(user)["id"], **fields.sent(backend)})
+        empty = f"No API keys. To create one: {backend.command('keys', 'create', *filter(None, [user]))}"
         listed(found, COLUMNS, json, quiet, row=_with_state, spare=SPARE, empty=empty)
 
 
@@ -149,6 +149,8 @@ def show(key: Shown, address: str, json: bool, quiet: bool) -> None:
         as_json(key)
     else:
         details({"key": key["key"], **{name: key[name] for name in SHOWN}})
+        if not key["revealable"]:
+            hint("\nKeep the key now: it is never shown again.")
         if key["kind"] == "scim":
             hint(f"\nTenant URL for your identity provider: {address}/scim/v2")
         elif key["scopes"] is None or "users:read" in key["scopes"]:

@@ -34,12 +34,10 @@ LOCAL = ("localhost", "127.0.0.1", "::1")
     "login",
     options.option(
         "--profile",
-        "The name to save it under.",
+        "The name to save it under. [env: ROLLBOOK_PROFILE; default: default]",
         metavar="NAME",
         envvar="ROLLBOOK_PROFILE",
-        show_envvar=True,
         default=profile_store.DEFAULT,
-        show_default=True,
     ),
     options.option(
         "--url", "The server. [env: ROLLBOOK_URL; default: that of the profile, or asked for]", metavar="URL"

@@ -39,12 +39,17 @@ def _run(arguments: list[str]) -> None:
             sys.exit(server.run(flags))
     import click
 
-    from rollbook.cli.commands import PROGRAM, app
+    from rollbook.cli.commands import PROGRAM, app, wrong_call
 
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:], "--help"]
     try:
         sys.exit(app.main(arguments, prog_name=PROGRAM, standalone_mode=False))
-    except click.ClickException as problem:
+    except click.exceptions.NoArgsIsHelpError as problem:
         problem.show()
+        sys.exit(problem.exit_code)
+    except click.ClickException as problem:
+        hint(f"rollbook: {wrong_call(problem)}")
         sys.exit(problem.exit_code)
     except click.Abort:
         raise KeyboardInterrupt from None

@@ -22,9 +22,9 @@ LONGEST = 1 << 20
     None, "mcp", options.option("--read-only", "Only offer tools that change nothing, whatever the key can do.")
 )
 def app(server: options.Server, read_only: bool) -> None:
-    """Let an assistant on this machine use Rollbook (MCP on standard input and output).
+    """Let an assistant on this machine use Rollbook (MCP).
 
-    Assistants start this command by themselves: add it to their settings.
+    It speaks on standard input and output. Assistants start this command by themselves: add it to their settings.
     """
     with server() as backend:
         _Session(backend, read_only).run()

@@ -56,15 +56,15 @@ def file(flags: str, metavar: str, help: str, **more: Any) -> click.Option:
 
 
 DATA = file("--data", "DIR", "The server's data folder. The server can be running. [env: ROLLBOOK_DATA; default: data]")
-URL = option("--url", "Use a running server instead of a folder. [env: ROLLBOOK_URL]", metavar="URL")
+URL = option("--url", "A running server instead of a folder. [env: ROLLBOOK_URL]", metavar="URL")
 KEY = option(
     "--key",
-    "The API key for --url. Prefer the environment variable: other users can see command lines. [env: ROLLBOOK_KEY]",
+    "The API key for --url. Prefer the variable: other users can see command lines. [env: ROLLBOOK_KEY]",
     metavar="KEY",
 )
 PROFILE = option(
     "--profile",
-    "Use the server and API key that `rollbook login` saved under this name. [env: ROLLBOOK_PROFILE; default: default]",
+    "The server and API key that `rollbook login` saved under this name. [env: ROLLBOOK_PROFILE; default: default]",
     metavar="NAME",
 )
 JSON = option("--json", "Print JSON.")
@@ -81,6 +81,7 @@ PUBLIC_URL = option(
 )
 YES = option("--yes -y", "Don't ask for confirmation.")
 NAMED = argument("user", "EMAIL|ID", shell_complete=emails)
+NAMED_OR_OWN = argument("user", "EMAIL|ID", required=False, shell_complete=emails)
 PASSWORD = option(
     "--password",
     "The password. Other users of this machine can see it in the process list: use `-` to type it or read it "
@@ -89,12 +90,23 @@ PASSWORD = option(
 )
 
 
+class WholeNumber(click.IntRange):
+    """A number in a range, and a sentence for anything else."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            most = "" if self.max is None else f" and at most {self.max:,}"
+            self.fail(f"use a whole number of at least {self.min}{most}, not {value!r}.", param, ctx)
+
+
 def limit(things: str, most: int | None = None) -> click.Option:
     return option(
         "--limit -n",
         f"Maximum number of {things}.",
         metavar="N",
-        type=click.IntRange(min=1, max=most),
+        type=WholeNumber(min=1, max=most),
         default=50,
         show_default=True,
     )
@@ -107,6 +119,10 @@ _SERVER = (URL, KEY, PROFILE)
 # ---- groups and commands
 
 
+SAME = {"show": "get", "update": "set", "ls": "list", "rm": "delete"}
+"""Other names of commands, for those who are used to them."""
+
+
 class Group(click.Group):
     """Commands that are listed in the order in which they were added, each with the first sentence of its help,
     whole."""
@@ -115,8 +131,9 @@ class Group(click.Group):
         return list(self.commands)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        name = SAME.get(args[0], args[0]) if args[0] not in self.list_commands(ctx) else args[0]
         try:
-            return super().resolve_command(ctx, args)
+            return super().resolve_command(ctx, [name, *args[1:]])
         except click.UsageError as problem:
             if close := get_close_matches(args[0], self.list_commands(ctx)):
                 near = " or ".join(map(repr, close))
@@ -124,20 +141,26 @@ class Group(click.Group):
             raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
-            formatter.write_dl(
-                [(name, first_sentence(command.help or "")) for name, command in found if command is not None]
-            )
+            formatter.write_dl([(name, first_sentence(each.help or "")) for name, each in self.commands.items()])
 
 
 class Command(click.Command):
-    """A command, and the call of the API that it is for."""
+    """A command, and the call of the API that it is for. Its help has the options that say where it works by
+    themselves."""
 
     call: tuple[str, str] | None = None
     """Method and path of the row."""
     elsewhere: Mapping[str, str] = {}
     """Fields of the call that have no option, each with what stands for it."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        every = [each for each in self.get_params(ctx) if isinstance(each, click.Option)]
+        for title, is_place in (("Options", False), ("Folder or server", True)):
+            chosen = [each for each in every if (each in _FOLDER_OR_SERVER) is is_place]
+            if found := [record for each in chosen if (record := each.get_help_record(ctx)) is not None]:
+                with formatter.section(title):
+                    formatter.write_dl(found)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -244,6 +267,8 @@ def _in_options_of(command: click.Command, fault: Fault) -> str:
     known = {
         getattr(each, "field", each.name): each.opts[0] for each in command.params if isinstance(each, click.Option)
     }
+    if isinstance(command, Command):
+        known |= {name: other for name, other in command.elsewhere.items() if other.isupper() or other[:2] == "--"}
     if fault.param in known and fault.message.startswith((f"{fault.param} ", f"{fault.param}: ")):
         return known[fault.param] + fault.message.removeprefix(fault.param)
     return fault.message

@@ -23,12 +23,10 @@ def app(json: bool, quiet: bool) -> None:
     "logout",
     options.option(
         "--profile",
-        "The profile.",
+        "The profile. [env: ROLLBOOK_PROFILE; default: default]",
         metavar="NAME",
         envvar="ROLLBOOK_PROFILE",
-        show_envvar=True,
         default=profile_store.DEFAULT,
-        show_default=True,
     ),
     options.option("--revoke", "Revoke the key on the server first, for everyone who uses it."),
 )

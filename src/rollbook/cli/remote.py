@@ -17,7 +17,7 @@ from rollbook._client import OMIT, Rollbook, errors
 from rollbook.cli.backends import Answer, Backend, Body, Exported, Shown, at
 from rollbook.cli.failures import Failure, Misuse, Refused, Unreachable
 from rollbook.cli.output import base_url, hint, program
-from rollbook.errors import Fault
+from rollbook.errors import Fault, InsufficientScope, NotFound
 from rollbook.mcp import META
 
 if TYPE_CHECKING:
@@ -180,8 +180,11 @@ class Remote(Backend):
         again = f"Sign in again: {program()} login --profile {self._profile}"
         if problem.status == 401:
             sentence += f" {new_key if self._profile is None else again}"
-        elif problem.status == 404:
-            sentence += f" ({path} at {self.address})"
+        elif problem.code == NotFound.code:
+            missing = self.missing(path) if sentence == NotFound.message else None
+            sentence = missing or f"{sentence} ({path} at {self.address})"
+        elif problem.code == InsufficientScope.code:
+            sentence += " Use a key that may: with --profile or --key, or in ROLLBOOK_KEY."
         elif problem.code == "rate_limit_exceeded":
             sentence = f"Rate limit exceeded. Try again in {problem.retry_after or 0:.0f} s."
         if problem.status in UNAVAILABLE and problem.code:

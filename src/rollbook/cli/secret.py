@@ -18,8 +18,8 @@ from rollbook.config import Settings
 from rollbook.records.connect import is_sqlite
 
 app = options.group(
-    "Change the server's secret, which encrypts API keys that can be revealed and webhook secrets, and the keys that "
-    "sign access tokens."
+    "Change the server's secret, and the keys that sign access tokens. The secret encrypts webhook secrets, and "
+    "API keys that can be revealed."
 )
 
 _NODES = f"""The servers on this database are given their secret. To change it while they run:

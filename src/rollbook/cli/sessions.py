@@ -17,17 +17,18 @@ SESSIONS = "/v1/sessions"
 @options.on_server(
     app,
     "list",
-    options.NAMED,
+    options.NAMED_OR_OWN,
     options.JSON,
     options.QUIET,
     fields=arguments.ListSessions,
     call=("GET", SESSIONS),
     elsewhere={"user": "EMAIL|ID", **PAGED},
 )
-def list_sessions(server: options.Server, fields: Fields, user: str, json: bool, quiet: bool) -> None:
-    """List where a user is signed in, newest first: the dashboard, without an audience, and applications."""
+def list_sessions(server: options.Server, fields: Fields, user: str | None, json: bool, quiet: bool) -> None:
+    """List where a user is signed in, by default yourself, newest first: the dashboard, without an audience, and
+    applications."""
     with server() as backend:
-        asked = {"user": backend.user(user)["id"], **fields.sent(backend)}
+        asked = {"user": backend.user_or_self(user)["id"], **fields.sent(backend)}
         listed(backend.all(SESSIONS, asked), COLUMNS, json, quiet, spare=("user_agent",), empty="Signed in nowhere.")
 
 

@@ -48,12 +48,12 @@ def create_token(
                 hint(f"It works once and expires at {when(token['expires_at'])}. Send it over a channel you trust.")
 
 
-@options.on_server(app, "list", options.NAMED, options.JSON, options.QUIET, call=("GET", OF_USER))
-def list_tokens(server: options.Server, user: str, json: bool, quiet: bool) -> None:
-    """List a user's open tokens, oldest first."""
+@options.on_server(app, "list", options.NAMED_OR_OWN, options.JSON, options.QUIET, call=("GET", OF_USER))
+def list_tokens(server: options.Server, user: str | None, json: bool, quiet: bool) -> None:
+    """List the open tokens of a user, by default your own, oldest first."""
     with server() as backend:
-        found = backend.page(backend.ask("GET", at("users", backend.user(user)["id"], "tokens")))
-        empty = f"No open tokens. To create one: {backend.command('tokens', 'create', user)}"
+        found = backend.page(backend.ask("GET", at("users", backend.user_or_self(user)["id"], "tokens")))
+        empty = f"No open tokens. To create one: {backend.command('tokens', 'create', *filter(None, [user]))}"
         listed(found, COLUMNS, json, quiet, spare=("created_at",), empty=empty)
 
 

@@ -29,8 +29,8 @@ USAGE = "/v1/usage"
     elsewhere={"user": "USER"},
 )
 def app(server: options.Server, fields: Fields, user: str | None, all: bool, json: bool) -> None:
-    """Show requests by endpoint and by API key, and how long they took: your own, those of USER, or with --all those of
-    the whole server, by user too."""
+    """Show how many requests were made, by endpoint and API key, and how long they took. Your own, those of USER, or
+    with --all those of the whole server, by user too."""
     if user is not None and all:
         raise Misuse("Pass USER or --all, not both.")
     with server() as backend:

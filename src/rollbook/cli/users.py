@@ -16,7 +16,7 @@ from rollbook.api import types
 from rollbook.cli import options
 from rollbook.cli.backends import WHOLE, Backend, Shown, at
 from rollbook.cli.completion import deleted_emails
-from rollbook.cli.failures import Failure
+from rollbook.cli.failures import Failure, Misuse
 from rollbook.cli.fields import Fields, as_query
 from rollbook.cli.output import as_json, as_json_list, counted, hint, line, program, shown, written
 from rollbook.cli.tables import table
@@ -49,7 +49,7 @@ QUIET_LINK = options.option("--quiet -q", "Print only the link.")
     app,
     "list",
     options.limit("users"),
-    options.option("--offset", "Number of users to skip.", metavar="N", type=click.IntRange(min=0), default=0),
+    options.option("--offset", "Number of users to skip.", metavar="N", type=options.WholeNumber(min=0), default=0),
     options.option("--all", "List all users."),
     options.JSON,
     options.QUIET,
@@ -183,6 +183,11 @@ def create_user(server: options.Server, fields: Fields, password: str | None, js
     is_invited = fields.texts.get("status") == "invited"
     if is_invited and password is not None:
         raise click.BadParameter("An invited user has no password yet: leave out --password, or --status.")
+    if not is_invited and password is None and not sys.stdin.isatty():
+        raise Misuse(
+            "A password is required: add --password - to read it from standard input, or --status invited to create "
+            "the user without one."
+        )
     secret = "" if is_invited else str(options.password(password, required=True))
     with server(make=True) as backend:
         sent = fields.sent(backend)

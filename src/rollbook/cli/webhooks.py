@@ -21,9 +21,7 @@ from rollbook.delivery import outcomes
 if TYPE_CHECKING:
     from rollbook.cli.remote import Remote
 
-app = options.group(
-    help="Create and test webhooks, send their events again, and forward events to a program on this machine."
-)
+app = options.group(help="Create, test and replay webhooks, and forward events to a program on this machine.")
 
 COLUMNS = ("id", "url", "types", "status", "delivered", "failed", "waiting", "next_attempt_at", "summary")
 SPARE = ("summary", "next_attempt_at", "types", "delivered")
