@@ -10,7 +10,7 @@ from rollbook.actions import arguments
 from rollbook.cli import options
 from rollbook.cli.backends import NAMED_AT_ONCE, Backend, Shown, at
 from rollbook.cli.fields import Fields, as_query
-from rollbook.cli.output import as_json, details, hint, json_line
+from rollbook.cli.output import as_json, details, hint, json_line, tell_limit
 from rollbook.cli.tables import table
 from rollbook.records import event_types
 
@@ -48,7 +48,9 @@ def list_events(server: options.Server, fields: Fields, limit: int, json: bool) 
         if json:
             for event in found:
                 json_line(event)
-        elif not table(COLUMNS, _rows(backend, found, NAMED_AT_ONCE)):
+        elif number := table(COLUMNS, _rows(backend, found, NAMED_AT_ONCE)):
+            tell_limit(number, limit)
+        else:
             hint("No such events.")
 
 

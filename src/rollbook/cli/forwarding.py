@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import msgspec
 from rollbook import clock, ids
 from rollbook.cli.backends import Shown
 from rollbook.cli.failures import Misuse
+from rollbook.cli.texts import when
 from rollbook.config import Networks
 from rollbook.delivery import outcomes, signing
 from rollbook.delivery.addresses import Addresses
@@ -100,6 +102,6 @@ def sentence(delivery: Shown) -> str:
     short = outcomes.words(outcome).short
     answer = why if status is None else short if outcome.startswith("http_") else f"{short} ({status})"
     return (
-        f"{delivery['created_at']}  {delivery['type']:<22}  {delivery['event_id']}  {answer}  "
+        f"{when(delivery['created_at'], sys.stdout)}  {delivery['type']:<22}  {delivery['event_id']}  {answer}  "
         f"{delivery['duration_ms']} ms"
     )

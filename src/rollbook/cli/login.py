@@ -94,7 +94,7 @@ def app(
         address = _address(profile, url)
         found = _checked(address, _key_text(key, _form(address, name, chosen, until), browser))
     path = profile_store.save(profile, found)
-    details({"profile": profile, **found.public()})
+    details({"profile": profile, **profile_store.as_known(found.public())})
     hint(f"Saved in {path}. Commands use it {_use(profile)}")
 
 

@@ -10,7 +10,7 @@ from rollbook.actions import arguments
 from rollbook.cli import options
 from rollbook.cli.backends import NAMED_AT_ONCE, Backend, Shown, at
 from rollbook.cli.fields import Fields
-from rollbook.cli.output import hint, json_line, shown
+from rollbook.cli.output import hint, json_line, shown, tell_limit
 from rollbook.cli.tables import table
 
 app = options.group(help="Read and follow the request log: calls made with API keys.")
@@ -51,7 +51,9 @@ def list_requests(server: options.Server, fields: Fields, limit: int, json: bool
         if json:
             for request in found:
                 json_line(request)
-        elif not table(COLUMNS, _rows(backend, found, NAMED_AT_ONCE), SPARE):
+        elif number := table(COLUMNS, _rows(backend, found, NAMED_AT_ONCE), SPARE):
+            tell_limit(number, limit)
+        else:
             hint("No such requests. They are logged for some days, and appear seconds after their answer.")
 
 

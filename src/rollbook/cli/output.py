@@ -18,7 +18,7 @@ import msgspec
 
 from rollbook.cli.failures import Failure, Misuse
 from rollbook.cli.tables import STATES, table
-from rollbook.cli.texts import cell, colored, is_colored, printable, when
+from rollbook.cli.texts import at_terminal, cell, colored, is_colored, printable, when
 from rollbook.config import Settings
 
 
@@ -45,6 +45,12 @@ def listed(
             hint(empty)
 
 
+def tell_limit(number: int, limit: int) -> None:
+    """Tell people at a terminal that a list, newest first, goes on."""
+    if number == limit and sys.stdout.isatty():
+        hint(f"The newest {number:,}. For more: --limit {10 * limit}")
+
+
 def shown(found: Mapping[str, Any], json: bool, quiet: bool = False) -> None:
     """An object: as JSON, with `quiet` only its ID, else a line per value."""
     if quiet:
@@ -60,7 +66,7 @@ def details(values: Mapping[str, Any]) -> None:
     width = max(map(len, values))
     colors = is_colored(sys.stdout)
     for name, value in values.items():
-        text = when(value, sys.stdout)
+        text = at_terminal(name, value) if value is None and sys.stdout.isatty() else when(value, sys.stdout)
         title = f"{name.replace('_', ' '):<{width}}"
         print(f"{title}  {colored(text, text) if colors and name in STATES else text}")
 

@@ -47,6 +47,11 @@ class Profile(Struct, kw_only=True, omit_defaults=True):
         }
 
 
+def as_known(profile: dict[str, Any]) -> dict[str, Any]:
+    """The public part of a profile as people read it. A key that may not read itself has told nothing."""
+    return profile if profile["key_id"] else {**profile, "scopes": "-", "expires_at": "-"}
+
+
 def folder() -> Path:
     """Folder of the profiles: the user's config folder (XDG Base Directory Specification)."""
     base = os.environ.get("XDG_CONFIG_HOME", "")

@@ -15,7 +15,8 @@ COLUMNS = ("name", "url", "user", "expires_at", "scopes", "key_id")
 def app(json: bool, quiet: bool) -> None:
     """List the profiles that `rollbook login` saved, without the keys."""
     found = [{"name": name, **profile_store.get(name).public()} for name in profile_store.names()]
-    listed(found, COLUMNS, json, quiet, id="name", empty=f"No profiles yet. To create one: {program()} login")
+    empty = f"No profiles yet. To create one: {program()} login"
+    listed(found, COLUMNS, json, quiet, id="name", row=profile_store.as_known, empty=empty)
 
 
 @options.command(

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from rollbook.cli.texts import cell, colored, is_colored, is_time, local, zone
+from rollbook.cli.texts import at_terminal, cell, colored, is_colored, is_time, zone
 
 GAP = 2  # characters between columns
 COMFORT = 20
@@ -62,7 +62,10 @@ class _Columns:
 
         self._length, self._sized = cell_len, set_cell_size
         titles = {name: _title(name, [row[name] for row in rows]) for name in columns}
-        widths = {name: max(map(cell_len, (titles[name], *(_value(row[name]) for row in rows)))) for name in columns}
+        widths = {
+            name: max(map(cell_len, (titles[name], *(at_terminal(name, row[name]) for row in rows))))
+            for name in columns
+        }
         whole = {name for name in columns if _is_whole(name) or any(is_time(row[name]) for row in rows)}
         self._numbers = {name for name in columns if _are_numbers([row[name] for row in rows])}
         room = shutil.get_terminal_size().columns
@@ -73,7 +76,7 @@ class _Columns:
         self.head = click.style(head, bold=True) if self._is_colored else head
 
     def line(self, row: Row) -> str:
-        return self._joined({name: _value(row[name]) for name in self._widths})
+        return self._joined({name: at_terminal(name, row[name]) for name in self._widths})
 
     def tell_hidden(self) -> None:
         if self._hidden:
@@ -95,10 +98,6 @@ class _Columns:
 def _title(name: str, values: Sequence[Any]) -> str:
     times = [value for value in values if is_time(value)]
     return name.replace("_", " ").upper() + (f" ({zone(times)})" if times else "")
-
-
-def _value(value: Any) -> str:
-    return local(value) if is_time(value) else cell(value)
 
 
 def _are_numbers(values: Sequence[Any]) -> bool:

@@ -21,6 +21,16 @@ COLORS = {
 }
 """The colors of words that say how something is."""
 
+NOTHING = {
+    "scopes": "all",
+    "ip_allow": "any",
+    "rate_limit": "default",
+    "expires_at": "never",
+    "last_used_at": "never",
+    "last_sign_in_at": "never",
+}
+"""Words for the absence of a value at a terminal, by the name of the field; a dash for all others."""
+
 
 def printable(text: str) -> str:
     """The text without what could control a terminal: names, and what another server says, come from strangers."""
@@ -40,6 +50,11 @@ def cell(value: Any) -> str:
     elif isinstance(value, dict):
         value = json.dumps(value, ensure_ascii=False)
     return printable(str(value)).replace("\n", "�")
+
+
+def at_terminal(name: str, value: Any) -> str:
+    """The value of a field, on one line, as people read it."""
+    return local(value) if is_time(value) else cell(NOTHING.get(name) if value is None else value)
 
 
 def when(value: Any, stream: TextIO | None = None) -> str:

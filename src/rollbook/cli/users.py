@@ -430,14 +430,16 @@ def delete_user(server: options.Server, user: str, yes: bool, quiet: bool, purge
     if purge:
         options.confirm(f"Erase {user} permanently? You can't restore them.", yes)
     with server() as backend:
-        id = user if purge and "@" not in user else backend.user(user)["id"]  # a deleted user is erased by ID
+        # Who is deleted already is erased by ID.
+        found = {"id": user, "email": user} if purge and "@" not in user else backend.user(user)
+        id = found["id"]
         backend.ask("DELETE", at("users", id), {"purge": "true"} if purge else None)
         if quiet:
             line(id)
         elif purge:
-            hint(f"Permanently erased {id}.")
+            hint(f"Permanently erased {found['email']}.")
         else:
-            hint(f"Deleted {id}. To restore them: {backend.command('users', 'restore', id)}")
+            hint(f"Deleted {found['email']}. To restore them: {backend.command('users', 'restore', id)}")
 
 
 @options.on_server(

@@ -235,24 +235,22 @@ class AsyncRollbook(AsyncResources):
             may_repeat = tries <= self._settings.max_retries
             try:
                 response = await self._try(request, stream)
-            except (httpx2.ConnectError, httpx2.ConnectTimeout) as problem:  # nothing was sent
-                if not may_repeat:
-                    raise _responses.connection_failure(problem, self.url) from problem
-                wait = _retries.pause(tries, None)
             except httpx2.TransportError as problem:
+                why: Exception = _responses.connection_failure(problem, self.url)
+                was_sent = not isinstance(problem, (httpx2.ConnectError, httpx2.ConnectTimeout))
                 is_final = isinstance(problem, (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError))
-                if is_final or not (may_repeat and request.repeats):
-                    raise _responses.connection_failure(problem, self.url) from problem
+                if is_final or not may_repeat or (was_sent and not request.repeats):
+                    raise why from problem
                 wait = _retries.pause(tries, None)
             else:
                 if response.is_success or response.status_code == 304:
                     return response
-                failure = _responses.failure(response)
+                why = failure = _responses.failure(response)
                 wait = _retries.pause(tries, failure.retry_after)
                 is_worth_it = _retries.is_worth_it(failure.status, failure.code)
                 if not (may_repeat and request.repeats and is_worth_it and wait <= self._settings.max_wait + 1):
                     raise failure
-            note("Trying again in %.1f s.", wait)
+            note("%s Trying again in %.1f s.", why, wait)
             await self._connection.clock.sleep(wait)
 
     async def _try(self, request: Request, stream: bool) -> httpx2.Response:
