@@ -485,6 +485,22 @@ def test_the_shell_offers_emails_of_the_folder_or_the_server(server: Server) -> 
     assert offered_soon("rollbook users get zo", ROLLBOOK_DATA=str(server.data)) == both
 
 
+def test_the_shell_offers_groups_keys_webhooks_and_profiles(server: Server, tmp_path: Path) -> None:
+    with server.http() as http:
+        http.post("/v1/groups", json={"name": "Navigators"}).raise_for_status()
+        hook = http.post("/v1/webhooks", json={"url": "inbox"}).json()["id"]
+        key = http.get("/v1/keys").json()[0]["id"]
+    remote, folder = f"--url {server.url} --key {server.key}", f"--data {server.data}"
+    for place in (remote, folder):
+        assert offered(f"rollbook groups get {place} Nav") == {"Navigators"}
+        assert hook in offered(f"rollbook webhooks get {place} webhook_")
+    assert key in offered(f"rollbook keys revoke {remote} key_")
+    saved = tmp_path / "rollbook" / "profiles"
+    saved.mkdir(parents=True)
+    (saved / "staging.json").write_text("{}")
+    assert offered("rollbook users list --profile st", XDG_CONFIG_HOME=str(tmp_path)) == {"staging"}
+
+
 def test_where_emails_cannot_be_read_the_shell_offers_none_and_the_line_stays_clean(tmp_path: Path) -> None:
     there = {"ROLLBOOK_DATA": str(tmp_path / "none"), "XDG_CONFIG_HOME": str(tmp_path)}
     assert offered("rollbook users get a", **there) == set()

@@ -68,9 +68,16 @@ def test_a_time_is_typed_as_tables_show_it_or_as_how_long_ago(server: Server, tm
     *_, last = json.loads(good("users", "list", "--json", *place))
     *_, row, _ = shown(server, tmp_path, "users", "list", columns=120)
     local = row[-19:]
-    for since, is_found in ((local, False), (local[:10], True), ("52w", True), ("9999-12-31", False), ("0s", False)):
-        found = shown(server, tmp_path, "users", "list", "--created-after", since, "--json")
-        assert (last["id"] in "".join(found)) == is_found, since
+    for option, time, is_found in (
+        ("--created-before", local, False),
+        ("--created-before", local[:10], False),
+        ("--created-after", local[:10], True),
+        ("--created-after", "52w", True),
+        ("--created-after", "9999-12-30", False),
+        ("--created-after", "0s", False),
+    ):
+        found = shown(server, tmp_path, "users", "list", option, time, "--json")
+        assert (last["id"] in "".join(found)) == is_found, (option, time)
 
 
 def test_events_requests_and_webhooks_name_people(server: Server, tmp_path: Path) -> None:

@@ -1,36 +1,64 @@
-"""Completion in the shell: its installation, and the emails that it offers, of the folder or server that a command is
-about."""
+"""Completion in the shell: its installation, and the emails, names and IDs that it offers, of the folder or server that
+a command is about."""
 
 from __future__ import annotations
 
 import io
 import os
 import threading
+from collections.abc import Callable, Iterable
 from contextlib import redirect_stderr, suppress
 from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
 
+from rollbook.cli import profile_store
+from rollbook.cli.backends import Backend, Shown
 from rollbook.cli.failures import Failure
 from rollbook.cli.targets import backend
+from rollbook.cli.texts import printable
 
 PATIENCE = 2.0
 """Seconds after which nothing is offered: whoever presses Tab waits for it."""
 MAX_READ, MAX_OFFERED = 1_000, 50
 
+Offer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
 
 def emails(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Emails of users. Empty if they can't be read, for whatever reason."""
-    return _beginning(ctx, incomplete, {"q": incomplete} if incomplete else {})
+    return _users(ctx, incomplete, {"q": incomplete} if incomplete else {})
 
 
 def deleted_emails(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Emails of deleted users who can be restored. They can't be searched: the newest deletions are read."""
-    return _beginning(ctx, incomplete, {"status": "deleted"})
+    return _users(ctx, incomplete, {"status": "deleted"})
 
 
-def _beginning(ctx: click.Context, incomplete: str, filters: dict[str, str]) -> list[CompletionItem]:
+def _users(ctx: click.Context, incomplete: str, filters: dict[str, str]) -> list[CompletionItem]:
+    return _beginning(ctx, incomplete, lambda opened: opened.users(filters, MAX_READ, 0), "email", "name")
+
+
+def objects(path: str, field: str, about: str) -> Offer:
+    """Completion of a field of the objects in a list of the API. Shells that can show `about` beside it."""
+
+    def offered(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return _beginning(
+            ctx, incomplete, lambda opened: opened.page(opened.ask("GET", path, {"limit": MAX_READ})), field, about
+        )
+
+    return offered
+
+
+def profiles(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of profiles."""
+    return [CompletionItem(name) for name in profile_store.names() if name.startswith(incomplete)]
+
+
+def _beginning(
+    ctx: click.Context, incomplete: str, read: Callable[[Backend], Iterable[Shown]], field: str, about: str
+) -> list[CompletionItem]:
     data, url, key, profile = (ctx.params.get(name) for name in ("data", "url", "key", "profile"))
     # Connections have longer deadlines, and look-ups of host names none. The shell takes the silence for an empty list.
     end = threading.Timer(PATIENCE, os._exit, (0,))
@@ -38,10 +66,10 @@ def _beginning(ctx: click.Context, incomplete: str, filters: dict[str, str]) -> 
     end.start()
     # What is printed would land in the middle of the line that is being typed.
     with suppress(Exception), redirect_stderr(io.StringIO()), backend(data, url, key, profile) as opened:
-        found = [user["email"] for user in opened.users(filters, MAX_READ, 0)]
+        found = {str(each[field]): printable(str(each[about])) for each in read(opened)}
         end.cancel()
-        begun = sorted(email for email in found if email.startswith(incomplete))
-        return [CompletionItem(email) for email in begun[:MAX_OFFERED]]
+        begun = sorted(name for name in found if name.startswith(incomplete) and name.isprintable())
+        return [CompletionItem(name, help=found[name]) for name in begun[:MAX_OFFERED]]
     end.cancel()
     return []
 

@@ -12,6 +12,7 @@ from rollbook.cli.backends import NAMED_AT_ONCE, Backend, Shown, at
 from rollbook.cli.fields import Fields, as_query
 from rollbook.cli.output import as_json, details, hint, json_line, tell_limit
 from rollbook.cli.tables import table
+from rollbook.cli.texts import when
 from rollbook.records import event_types
 
 app = options.group(help="Read and follow the event log, and put back what events changed.")
@@ -83,7 +84,13 @@ def tail(server: options.Server, fields: Fields, json: bool) -> None:
 def get_event(server: options.Server, event_id: str) -> None:
     """Show an event, as JSON."""
     with server() as backend:
-        as_json(backend.one("GET", at("events", event_id)))
+        event = backend.one("GET", at("events", event_id))
+        as_json(event)
+        if sys.stdout.isatty():
+            (row,) = _rows(backend, iter((event,)), 1)
+            hint(f"\n{event['type']}: {row['about']}, by {row['by']}, at {when(event['created_at'])}.")
+            if event["before"]:
+                hint(f"To put back what it changed: {backend.command('events', 'revert', event_id)}")
 
 
 @options.on_server(app, "revert", EVENT_ID, options.JSON, fields=arguments.EventRevert, call=("POST", f"{ONE}/revert"))

@@ -6,6 +6,7 @@ from rollbook.actions import arguments
 from rollbook.api import types
 from rollbook.cli import options
 from rollbook.cli.backends import PAGED, Backend, at
+from rollbook.cli.completion import objects
 from rollbook.cli.fields import Fields, as_query
 from rollbook.cli.output import as_json_list, counted, hint, line, listed, shown
 from rollbook.cli.tables import table
@@ -15,7 +16,7 @@ app = options.group(help="Manage groups of users, such as teams.")
 COLUMNS = ("id", "name", "external_id", "members", "created_at")
 MEMBER_COLUMNS = ("user_id", "name", "email", "role", "added_at")
 GROUPS, ONE = "/v1/groups", "/v1/groups/{groupId}"
-GROUP = options.argument("group", "GROUP")
+GROUP = options.argument("group", "GROUP", shell_complete=objects(GROUPS, "name", "id"))
 MEMBERS = options.argument("users", "EMAIL|ID...", nargs=-1, required=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rollbook.actions import arguments
 from rollbook.cli import options
 from rollbook.cli.backends import at
+from rollbook.cli.completion import objects
 from rollbook.cli.fields import Fields
 from rollbook.cli.output import as_it_is, hint, listed, shown
 
@@ -12,7 +13,7 @@ app = options.group(help="Look at the imports of a server, and cancel one.")
 
 COLUMNS = ("id", "created_at", "status", "records", "added", "updated", "skipped", "refused", "source")
 IMPORTS, ONE = "/v1/imports", "/v1/imports/{importId}"
-IMPORT_ID = options.argument("import_id", "IMPORT_ID")
+IMPORT_ID = options.argument("import_id", "IMPORT_ID", shell_complete=objects(IMPORTS, "id", "status"))
 
 
 @options.on_server(

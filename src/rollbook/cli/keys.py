@@ -7,6 +7,7 @@ from rollbook.actions import arguments
 from rollbook.auth import key_format
 from rollbook.cli import options
 from rollbook.cli.backends import PAGED, Shown, at
+from rollbook.cli.completion import objects
 from rollbook.cli.fields import Fields
 from rollbook.cli.output import as_json, details, hint, line, listed, shown
 
@@ -18,7 +19,7 @@ SHOWN = ("id", "name", "kind", "scopes", "ip_allow", "rate_limit", "expires_at")
 """Fields of a new key that people see."""
 
 KEYS, ONE = "/v1/keys", "/v1/keys/{keyId}"
-KEY_ID = options.argument("key_id", "KEY_ID")
+KEY_ID = options.argument("key_id", "KEY_ID", shell_complete=objects(KEYS, "id", "name"))
 CURRENT_PASSWORD = options.option(
     "--current-password",
     "Your current password, to give a key more than it has. `-` asks for it or reads it from standard input.",

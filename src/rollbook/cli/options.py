@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from rollbook.cli import examples
 from rollbook.cli.backends import Backend
-from rollbook.cli.completion import emails
+from rollbook.cli.completion import emails, profiles
 from rollbook.cli.failures import INTERRUPTED, Failure, Misuse, Refused, wrong_values
 from rollbook.cli.output import hint
 from rollbook.cli.targets import backend, running_server
@@ -66,6 +66,7 @@ PROFILE = option(
     "--profile",
     "The server and API key that `rollbook login` saved under this name. [env: ROLLBOOK_PROFILE; default: default]",
     metavar="NAME",
+    shell_complete=profiles,
 )
 JSON = option("--json", "Print JSON.")
 JSON_LINES = option("--json", "Print each item as a line of JSON.")

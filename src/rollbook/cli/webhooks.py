@@ -12,6 +12,7 @@ import click
 from rollbook.actions import arguments
 from rollbook.cli import forwarding, options
 from rollbook.cli.backends import PAGED, Backend, Shown, at
+from rollbook.cli.completion import objects
 from rollbook.cli.failures import Failure
 from rollbook.cli.fields import Fields, as_query
 from rollbook.cli.output import as_json, hint, json_line, line, listed, shown
@@ -31,7 +32,7 @@ REPLAY_COLUMNS = ("id", "created_at", "status", "progress", "delivered", "failed
 
 WEBHOOKS, ONE = "/v1/webhooks", "/v1/webhooks/{webhookId}"
 DELIVERY, REPLAY = ONE + "/deliveries/{deliveryId}", ONE + "/replays/{replayId}"
-WEBHOOK_ID = options.argument("webhook_id", "WEBHOOK_ID")
+WEBHOOK_ID = options.argument("webhook_id", "WEBHOOK_ID", shell_complete=objects(WEBHOOKS, "id", "url"))
 DELIVERY_ID = options.argument("delivery_id", "DELIVERY_ID")
 REPLAY_ID = options.argument("replay_id", "REPLAY_ID")
 QUIET_SECRET = options.option("--quiet -q", "Print only the secret.")
