@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from rollbook.cli import tables
 from tests.cli.command import at_terminal, good, rollbook
 from tests.harness import OWNER_EMAIL, Server, new_key, new_user, running
 
@@ -63,12 +66,31 @@ def test_times_are_local_and_named_for_people_and_utc_for_programs(server: Serve
     assert user["created_at"] in good("users", "get", "zoe@example.com", *place)
 
 
+def test_a_row_beyond_those_that_are_measured_names_its_zone_if_it_is_another(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    monkeypatch.setenv("NO_COLOR", "1")
+    time.tzset()
+    try:
+        winter, summer, none = "2026-11-29T10:00:00Z", "2026-07-01T10:00:00Z", "2026-02-30T10:00:00Z"
+        rows = [{"at": at, "id": "x"} for at in [winter] * tables.MEASURED + [summer, none]]
+        assert tables.table(("at", "id"), rows) == len(rows)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    head, first, *_, other, strange = capsys.readouterr().out.splitlines()
+    assert (head, first) == ("AT (CET)             ID", "2026-11-29 11:00:00  x")
+    assert other == "2026-07-01 12:00:00 CEST  x" and strange.startswith(none)
+
+
 def test_a_time_is_typed_as_tables_show_it_or_as_how_long_ago(server: Server, tmp_path: Path) -> None:
     place = ("--data", str(server.data))
     *_, last = json.loads(good("users", "list", "--json", *place))
     *_, row, _ = shown(server, tmp_path, "users", "list", columns=120)
     local = row[-19:]
-    for option, time, is_found in (
+    for option, text, is_found in (
         ("--created-before", local, False),
         ("--created-before", local[:10], False),
         ("--created-after", local[:10], True),
@@ -76,8 +98,8 @@ def test_a_time_is_typed_as_tables_show_it_or_as_how_long_ago(server: Server, tm
         ("--created-after", "9999-12-30", False),
         ("--created-after", "0s", False),
     ):
-        found = shown(server, tmp_path, "users", "list", option, time, "--json")
-        assert (last["id"] in "".join(found)) == is_found, (option, time)
+        found = shown(server, tmp_path, "users", "list", option, text, "--json")
+        assert (last["id"] in "".join(found)) == is_found, (option, text)
 
 
 def test_events_requests_and_webhooks_name_people(server: Server, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def list_imports(server: options.Server, fields: Fields, limit: int, json: bool,
     with server() as backend:
         found = backend.page(backend.ask("GET", IMPORTS, {**fields.sent(backend), "limit": limit}))
         empty = f"No imports yet. To start one: {backend.command('users', 'import', 'FILE')}"
-        listed(found, COLUMNS, json, quiet, spare=("source", "skipped"), empty=empty)
+        listed(found, COLUMNS, json, quiet, spare=("source", "skipped", "updated", "records"), empty=empty)
 
 
 @options.on_server(app, "get", IMPORT_ID, options.JSON, call=("GET", ONE))

@@ -63,7 +63,8 @@ def list_requests(server: options.Server, fields: Fields, limit: int, json: bool
 def get_request(server: options.Server, request_id: str, json: bool) -> None:
     """Show a request, by the `X-Request-Id` of its response."""
     with server() as backend:
-        shown(backend.one("GET", at("requests", request_id)), json)
+        found = backend.one("GET", at("requests", request_id))
+        shown(found if json else backend.with_names(found, "user_id"), json)
 
 
 @options.on_server(

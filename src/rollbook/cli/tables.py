@@ -61,22 +61,29 @@ class _Columns:
         from rich.cells import cell_len, set_cell_size
 
         self._length, self._sized = cell_len, set_cell_size
-        titles = {name: _title(name, [row[name] for row in rows]) for name in columns}
+        self._zones = {name: zone(row[name] for row in rows if is_time(row[name])) for name in columns}
+        titles = {name: _title(name, self._zones[name]) for name in columns}
         widths = {
             name: max(map(cell_len, (titles[name], *(at_terminal(name, row[name]) for row in rows))))
             for name in columns
         }
-        whole = {name for name in columns if _is_whole(name) or any(is_time(row[name]) for row in rows)}
+        self._whole = {name for name in columns if self._zones[name] or _is_copied(name)}
         self._numbers = {name for name in columns if _are_numbers([row[name] for row in rows])}
         room = shutil.get_terminal_size().columns
-        self._widths = _fitted(widths, whole, spare, room)
+        self._widths = _fitted(widths, self._whole, spare, room)
         self._hidden = [name for name in columns if name not in self._widths]
         self._is_colored = is_colored(sys.stdout)
         head = self._joined(titles)
         self.head = click.style(head, bold=True) if self._is_colored else head
 
     def line(self, row: Row) -> str:
-        return self._joined({name: at_terminal(name, row[name]) for name in self._widths})
+        return self._joined({name: self._value(name, row[name]) for name in self._widths})
+
+    def _value(self, name: str, value: Any) -> str:
+        """With its zone, where the head of the column names another."""
+        text = at_terminal(name, value)
+        here = zone((value,)) if is_time(value) else ""
+        return text if here in self._zones[name].split("/") or not here else f"{text} {here}"
 
     def tell_hidden(self) -> None:
         if self._hidden:
@@ -89,15 +96,14 @@ class _Columns:
             text = texts[name]
             if (blank := width - self._length(text)) >= 0:
                 text = " " * blank + text if name in self._numbers else text + " " * blank
-            elif not _is_whole(name):
+            elif name not in self._whole:
                 text = self._sized(text, width - 1) + "…"
             found.append(colored(text, texts[name]) if self._is_colored and name in STATES else text)
         return (" " * GAP).join(found).rstrip()
 
 
-def _title(name: str, values: Sequence[Any]) -> str:
-    times = [value for value in values if is_time(value)]
-    return name.replace("_", " ").upper() + (f" ({zone(times)})" if times else "")
+def _title(name: str, zone: str) -> str:
+    return name.replace("_", " ").upper() + (f" ({zone})" if zone else "")
 
 
 def _are_numbers(values: Sequence[Any]) -> bool:
@@ -105,7 +111,7 @@ def _are_numbers(values: Sequence[Any]) -> bool:
     return bool(kinds) and kinds <= {int, float}
 
 
-def _is_whole(column: str) -> bool:
+def _is_copied(column: str) -> bool:
     return column in ("id", "masked") or column.endswith("_id")
 
 

@@ -66,8 +66,13 @@ def when(value: Any, stream: TextIO | None = None) -> str:
 
 
 def is_time(value: Any) -> bool:
-    """Test whether it is a time as the API writes it."""
-    return isinstance(value, str) and _is_time(value) is not None
+    """Test whether it is a time as the API writes it, and one that there is in the zone of this machine."""
+    if not isinstance(value, str) or _is_time(value) is None:
+        return False
+    try:
+        return _read(value) is not None
+    except (ValueError, OverflowError):
+        return False
 
 
 def local(time: str) -> str:
@@ -81,10 +86,7 @@ def zone(times: Iterable[str]) -> str:
 
 
 def _read(time: str) -> datetime:
-    try:
-        return datetime.fromisoformat(time).astimezone()
-    except (ValueError, OverflowError):  # there is no such day, or it is at the end of all times
-        return datetime.fromisoformat("9999-12-31T00:00:00Z")
+    return datetime.fromisoformat(time).astimezone()
 
 
 def is_colored(stream: TextIO) -> bool:
