@@ -148,14 +148,17 @@ def test_people_get_a_line_for_each(server: Server) -> None:
 
 
 def test_it_goes_on_after_the_server_was_killed_and_misses_nothing(server: Server) -> None:
-    with server.http() as http, tail(server, "--json", "--url", server.url, "--after", position(http)) as found:
-        user = new_user(http)
-        assert found.events(1)[0]["user_id"] == user["id"]
-        server.stop(signal.SIGKILL)
-        server.start()
-        ids = [new_user(http)["id"] for _ in range(3)]
-        assert [event["user_id"] for event in found.events(3)] == ids
-        assert "Connecting again" in found.stop()[1]
+    with server.http() as http:
+        place = ("--url", server.url, "--after", position(http))
+        with tail(server, "--json", *place) as found, tail(server, *place) as read:
+            user = new_user(http)
+            assert found.events(1)[0]["user_id"] == user["id"] and read.line().split("\t")[2] == user["email"]
+            server.stop(signal.SIGKILL)
+            server.start()
+            new = [new_user(http) for _ in range(3)]
+            assert [event["user_id"] for event in found.events(3)] == [user["id"] for user in new]
+            assert [read.line().split("\t")[2] for _ in new] == [user["email"] for user in new]
+            assert "Connecting again" in found.stop()[1]
 
 
 def test_it_ends_and_says_why_when_the_key_no_longer_works(server: Server) -> None:

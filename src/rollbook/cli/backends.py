@@ -8,7 +8,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote
 
@@ -25,6 +25,7 @@ LONGEST = 30
 """Seconds that a call waits for what comes next in a log."""
 NAMED_AT_ONCE = 200
 """Users whose names one call reads."""
+AWAY = (Unreachable, StorageUnavailable, DatabaseTimeout)
 PAGED = {"limit": "all pages", "offset": "all pages"}
 """Stand-in for the paging of lists that commands read to their end."""
 THINGS = {
@@ -96,6 +97,7 @@ class Backend(ABC):
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
+        self._may_name = True
 
     @abstractmethod
     def ask(self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Shown | None = None) -> Answer:
@@ -196,7 +198,7 @@ class Backend(ABC):
             query = {**filters, "order": "asc", "after": position, "limit": PAGE, "wait": LONGEST}
             try:
                 answer = self.ask("GET", path, query)
-            except (Unreachable, StorageUnavailable, DatabaseTimeout) as problem:
+            except AWAY as problem:
                 hint(f"{problem} Trying again.")
                 time.sleep(pause)
                 pause = min(2 * pause, 30.0)
@@ -211,13 +213,18 @@ class Backend(ABC):
 
     def names(self, ids: Iterable[str | None]) -> dict[str, str]:
         """The names of users, by ID: of those who exist, as far as the caller may read them. They are kept."""
-        new = [id for id in dict.fromkeys(ids) if id is not None and id not in self._names]
+        new = [id for id in dict.fromkeys(ids) if id is not None and id not in self._names and self._may_name]
         for begin in range(0, len(new), NAMED_AT_ONCE):
             part = new[begin : begin + NAMED_AT_ONCE]
-            self._names |= dict.fromkeys(part, "")
             asked = {"ids": ",".join(part), "fields": "id,name", "limit": len(part)}
-            with suppress(Refused, ApiError):  # not theirs to read
-                self._names |= {user["id"]: user["name"] for user in self.page(self.ask("GET", "/v1/users", asked))}
+            try:
+                found = self.page(self.ask("GET", "/v1/users", asked))
+            except AWAY:
+                break  # whoever follows a log gets IDs meanwhile
+            except (Refused, ApiError):  # not theirs to read
+                self._may_name = False
+                break
+            self._names |= {**dict.fromkeys(part, ""), **{user["id"]: user["name"] for user in found}}
         return {id: name for id, name in self._names.items() if name}
 
     def with_names(self, found: Shown, *fields: str) -> Shown:
