@@ -8,7 +8,6 @@ caller, so that a refusal tells nothing about what exists.
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, NamedTuple
 
 from rollbook import clock, roles
@@ -31,6 +30,7 @@ from rollbook.http.request import Request
 from rollbook.limits import headers, windows
 from rollbook.limits.policy import address_bucket
 from rollbook.limits.windows import Verdict
+from rollbook.networks import within
 from rollbook.quota import NO_LIMIT
 from rollbook.records import auth_version
 from rollbook.records import keys as key_records
@@ -163,7 +163,7 @@ class Gate:
         caller = by.caller
         if caller.suspended:
             raise UserSuspended()
-        if caller.networks is not None and not _within(by.address, caller.networks):
+        if caller.networks is not None and not within(by.address, caller.networks):
             raise AddressNotAllowed()
         if caller.kind not in accepted.kinds:
             raise WrongKeyKind()
@@ -201,11 +201,3 @@ class Gate:
 
     def _forget(self) -> None:
         self._callers = {}
-
-
-def _within(address: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return False
-    return any(found in network for network in networks)

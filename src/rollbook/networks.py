@@ -1,8 +1,9 @@
-"""The network by which one client is told from another."""
+"""Networks of clients: by which one is told from another, and which a key can be used from."""
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
 
 def narrowest(address: str) -> str:
@@ -13,3 +14,12 @@ def narrowest(address: str) -> str:
         except ValueError:
             pass
     return address
+
+
+def within(address: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
+    """Test whether one of these has the address."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    return any(found in network for network in networks)

@@ -209,15 +209,25 @@ def demote(http: httpx2.Client, user: dict[str, Any], key: str) -> None:
     assert http.patch(f"/v1/users/{user['id']}", json={"role": "member"}).is_success
 
 
+def narrow(http: httpx2.Client, user: dict[str, Any], key: str) -> None:
+    assert http.patch(f"/v1/keys/{key}", json={"scopes": ["users:read"]}).is_success
+
+
+def move(http: httpx2.Client, user: dict[str, Any], key: str) -> None:
+    assert http.patch(f"/v1/keys/{key}", json={"ip_allow": ["192.0.2.0/24"]}).is_success
+
+
 @pytest.mark.parametrize(
     ("end", "codes"),
     [
         (revoke, ["revoked_key"]),
+        (narrow, ["insufficient_scope"]),
+        (move, ["address_not_allowed"]),
         (suspend, ["user_suspended"]),
         (delete, ["revoked_key", "invalid_key"]),
         (demote, ["insufficient_scope"]),
     ],
-    ids=["revoked", "suspended", "deleted", "demoted"],
+    ids=["revoked", "narrowed", "moved", "suspended", "deleted", "demoted"],
 )
 def test_a_caller_who_may_no_longer_see_events_is_told_so_within_a_second(
     workers: Server, end: Callable[..., None], codes: list[str]

@@ -242,17 +242,18 @@ class Feeds:
         if now < self._recheck_at:
             return
         version = await auth_version.read(self._db)
-        due: dict[tuple[str, str | None, str | None], list[Feed]] = {}
+        due: dict[tuple[str | None, ...], list[Feed]] = {}
         for feed in self._all:
             if feed.version != version:
-                due.setdefault((feed.by.user_id, feed.by.key_id, feed.by.session_id), []).append(feed)
+                by = feed.by
+                due.setdefault((by.user_id, by.key_id, by.session_id, by.address), []).append(feed)
         if due:
             self._recheck_at = now + RECHECK
         for some in due.values():
             await self._recheck(some, version)
 
     async def _recheck(self, some: list[Feed], version: int) -> None:
-        """Check the access of feeds with the same key again."""
+        """Check the access of feeds with the same key and address again."""
         try:
             caller = await as_of_now(self._db, some[0].by)
             if "events:read" not in caller.scopes_on_all:

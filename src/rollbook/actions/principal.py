@@ -6,9 +6,10 @@ from __future__ import annotations
 from rollbook import clock, roles
 from rollbook.actions import key_bounds
 from rollbook.actions.key_bounds import UNBOUNDED, Bounds
-from rollbook.errors import ExpiredKey, InvalidKey, RevokedKey, Unauthorized, UserSuspended
+from rollbook.errors import AddressNotAllowed, ExpiredKey, InvalidKey, RevokedKey, Unauthorized, UserSuspended
 from rollbook.limits.meter import Meter
 from rollbook.limits.policy import key_bucket, scim_bucket
+from rollbook.networks import within
 from rollbook.quota import NO_LIMIT, Limit
 from rollbook.records import keys, sessions, users
 from rollbook.records.events import Actor
@@ -172,12 +173,15 @@ class Principal:
 
 async def as_of_now(queries: Queries, by: Principal) -> Caller:
     """The caller of a request that was admitted a while ago, for those that take long. Raises Unauthorized when their
-    key or session has ended, UserSuspended, NotFound when a person who is signed in was deleted."""
+    key or session has ended, AddressNotAllowed, UserSuspended, NotFound when a person who is signed in was deleted."""
     caller = by.caller
     if by.session_id is not None and not await sessions.exists(queries, by.session_id):
         raise Unauthorized("Your session has ended. Sign in again.")
     if caller.key_id is not None:
-        return await _of_key(queries, caller.key_id, caller.limit)
+        now = await _of_key(queries, caller.key_id, caller.limit)
+        if now.networks is not None and not within(by.address, now.networks):
+            raise AddressNotAllowed()
+        return now
     return await _of_person(queries, caller.user_id, caller.limit) if caller.user_id else caller
 
 
