@@ -322,8 +322,9 @@ def test_filters_are_in_the_url_and_removed_one_by_one(
     page.wait_for_url("**/admin/users/deleted")
 
 
-def test_numbers_of_tiles_beside_each_other_stand_in_one_line(browse: Callable[..., Page]) -> None:
+def test_numbers_of_tiles_beside_each_other_stand_in_one_line(browse: Callable[..., Page], crowd: list[Any]) -> None:
     page = browse()
+    page.set_viewport_size({"width": 390, "height": 800})
     page.goto("/admin")
     places = page.locator(".stats").evaluate(
         "stats => [...stats.children].map(tile => [tile, tile.querySelector('.number')].map("
