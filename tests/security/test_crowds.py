@@ -13,6 +13,9 @@ from tests.harness import OWNER_PASSWORD, Server, new_user, running
 from tests.networks import PROXY, at
 from tests.visitor import sign_in, signed_in, visitor
 
+# Some hundred guesses are hashed as they would be outside of tests.
+pytestmark = pytest.mark.timeout(900)
+
 
 @contextmanager
 def guessing(server: Server, addresses: Callable[[int], str], refusal: int) -> Iterator[None]:

@@ -165,6 +165,7 @@ def _guess(server: Server) -> None:
             f"{statistics.median(took):.2f} s in the median, "
             f"at most {max(took):.2f} s; {statuses}"
         )
-        # Much more than it takes where the machine has nothing else to do; told from answers that wait for guesses.
-        assert statistics.median(took) < 5
-        assert now < 1
+        # Much more than it takes where the machine has nothing else to do, or than one guess takes where it has; told
+        # from answers that wait for all guesses.
+        assert statistics.median(took) < max(5, 3 * SECONDS / statuses[401])
+        assert now < max(1, 20 * was)
