@@ -328,6 +328,7 @@ def refused(n8n: N8n, hook: str) -> None:
             f"{n8n.url}/webhook/{hook}/webhook",
             content=body,
             headers={"content-type": "application/json", **headers},
+            timeout=60,
             **PLAIN,
         )
         assert answer.status_code == 401, answer.text

@@ -279,7 +279,7 @@ def test_13_json_of_either_name_is_read_and_scim_json_answered_also_in_errors(id
     refused(idp.http.get("/Users/7"), 404)
     refused(idp.http.get("/Nothing"), 404)
     refused(idp.http.put("/Users"), 405)
-    refused(httpx2.get(f"{idp.http.base_url}Users", verify=False), 401)
+    refused(httpx2.get(f"{idp.http.base_url}Users", timeout=60, verify=False), 401)
     assert refused(idp.http.get("/Me"), 501)
 
 

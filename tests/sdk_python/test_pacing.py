@@ -36,7 +36,7 @@ def counting(server: Server, **options: Any) -> Iterator[tuple[Rollbook, Passing
     """A client whose waits take no time, and how many responses of each status it has had."""
     answers: Counter[int] = Counter()
     with httpx2.Client(
-        event_hooks={"response": [lambda response: answers.update([response.status_code])]}, **PLAIN
+        event_hooks={"response": [lambda response: answers.update([response.status_code])]}, timeout=60, **PLAIN
     ) as http:
         client = Rollbook(url=server.url, key=server.key, http_client=http, **options)
         clock = PassingClock(server)
@@ -51,7 +51,7 @@ def test_many_tasks_at_once_are_never_refused_and_lose_no_time(limited: Server) 
         answers.update([response.status_code])
 
     async def run() -> tuple[float, float]:
-        async with httpx2.AsyncClient(event_hooks={"response": [count]}, **PLAIN) as http:
+        async with httpx2.AsyncClient(event_hooks={"response": [count]}, timeout=60, **PLAIN) as http:
             client = AsyncRollbook(url=limited.url, key=limited.key, http_client=http)
             clock = AsyncPassingClock(limited)
             clock.install(client)

@@ -14,6 +14,8 @@ from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
 
+import pytest
+
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server
 from tests.memory_groups import command_in, kills, memory_group, peak
 from tests.visitor import sign_in, signed_in
@@ -23,6 +25,9 @@ SECONDS = 60
 STRANGERS, READERS = 64, 8
 WORST = "$argon2id$v=19$m=131072,t=10,p=1$c2FsdHNhbHRzYWx0c2FsdA$" + "A" * 43
 """A hash of as much memory and time as imports accept."""
+
+# It goes on until some guesses were hashed, each of which is much work.
+pytestmark = pytest.mark.timeout(900)
 
 
 class Confined(Server):
