@@ -142,7 +142,7 @@ def test_wordpress(name: str) -> None:
         "name": "Zoë Ångström",
         "external_id": "2",
         "status": "active",
-        "created_at": parse("2026-11-29T03:49:39Z"),
+        "created_at": parse("2023-11-29T03:49:39Z"),
         "metadata": {"username": "zoe", "url": "https://zoe.example"},
     }
     assert (old["name"], spam["status"]) == ("old", "suspended")
@@ -161,7 +161,7 @@ def test_laravel(name: str) -> None:
     """One of the three is softly deleted."""
     zoe, ann = users("laravel", exported(name))
     assert zoe.pop("password_hash").startswith("$2y$04$") and ann["password_hash"].startswith("$argon2id$")
-    made = parse("2026-11-29T03:49:57Z")
+    made = parse("2023-11-29T03:49:57Z")
     assert zoe == {
         "email": "zoe@laravel.example",
         "name": "Zoë Ångström",
@@ -183,9 +183,9 @@ def test_devise() -> None:
         "name": "zoe",
         "external_id": "1",
         "email_verified": True,
-        "created_at": parse("2026-11-01T12:00:00Z"),
-        "updated_at": parse("2026-11-29T03:49:42.239178Z"),
-        "last_sign_in_at": parse("2026-11-01T12:01:00Z"),
+        "created_at": parse("2023-11-01T12:00:00Z"),
+        "updated_at": parse("2023-11-29T03:49:42.239178Z"),
+        "last_sign_in_at": parse("2023-11-01T12:01:00Z"),
         "metadata": {"plan": "pro"},
     }
     assert [name in bob for name in ("status", "email_verified")] == [False, False] and "password_hash" not in eve
@@ -194,10 +194,10 @@ def test_devise() -> None:
 def test_devise_with_names_and_invitations() -> None:
     """scambra/devise_invitable: who was invited has `invitation_created_at`, and later `invitation_accepted_at`."""
     row = {"id": 9, "email": "ann@devise.example", "encrypted_password": "", "first_name": "Ann", "last_name": "Lee"}
-    row["invitation_created_at"] = "2026-11-01 12:00:00"
+    row["invitation_created_at"] = "2023-11-01 12:00:00"
     invited, accepted, gone = (
         row,
-        row | {"invitation_accepted_at": "2026-11-02 12:00:00"},
+        row | {"invitation_accepted_at": "2023-11-02 12:00:00"},
         row | {"discarded_at": "x"},
     )
     found = users("devise", json.dumps([invited, accepted, gone]))
@@ -215,8 +215,8 @@ def test_nextauth() -> None:
     }
     assert (ann["name"], ann["email_verified"], ann["password_hash"][:7]) == ("ann", False, "$2b$04$")
     row = {"id": "cm1", "name": "Ann", "email": "ann@example.com", "emailVerified": None, "hashedPassword": BCRYPT}
-    (by_prisma,) = users("nextauth", json.dumps([row | {"createdAt": "2026-11-01T12:00:00.000Z", "role": "ADMIN"}]))
-    assert (by_prisma["password_hash"], by_prisma["created_at"]) == (BCRYPT, parse("2026-11-01T12:00:00Z"))
+    (by_prisma,) = users("nextauth", json.dumps([row | {"createdAt": "2023-11-01T12:00:00.000Z", "role": "ADMIN"}]))
+    assert (by_prisma["password_hash"], by_prisma["created_at"]) == (BCRYPT, parse("2023-11-01T12:00:00Z"))
     assert by_prisma["metadata"] == {"role": "ADMIN"}
 
 
@@ -318,8 +318,8 @@ def test_cognito() -> None:
     zoe = {
         "Username": "zoe",
         "Attributes": [{"Name": name, "Value": value} for name, value in attributes.items()],
-        "UserCreateDate": "2026-11-01T12:00:00.123000+00:00",
-        "UserLastModifiedDate": 1793534460.5,
+        "UserCreateDate": "2023-11-01T12:00:00.123000+00:00",
+        "UserLastModifiedDate": 1698840060.5,
         "Enabled": True,
         "UserStatus": "CONFIRMED",
     }
@@ -331,8 +331,8 @@ def test_cognito() -> None:
         "external_id": "aaaa-1",
         "email_verified": True,
         "status": "active",
-        "created_at": parse("2026-11-01T12:00:00.123Z"),
-        "updated_at": parse("2026-11-01T12:01:00.5Z"),
+        "created_at": parse("2023-11-01T12:00:00.123Z"),
+        "updated_at": parse("2023-11-01T12:01:00.5Z"),
         "metadata": {"plan": "pro", "phone_number": "+12125550101", "username": "zoe"},
     }
     assert (two["status"], three["status"]) == ("invited", "suspended")
