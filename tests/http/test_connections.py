@@ -335,7 +335,7 @@ class TestTooManyConnections:
     def test_a_tls_handshake_counts(self, tmp_path: Path) -> None:
         certificate, key = _certificate(tmp_path)
         context = ssl.create_default_context(cafile=certificate)
-        with Server(f"tls_cert={certificate}", f"tls_key={key}", "max_connections=5") as server:
+        with Server(f"tls_cert={certificate}", f"tls_key={key}", "max_connections=5", "header_timeout=600") as server:
             silent = [server.client() for _ in range(5)]
             with server.client() as further:
                 assert further.at_end()

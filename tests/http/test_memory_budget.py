@@ -18,8 +18,8 @@ GREEDY, OTHER = "127.0.0.2", "127.0.0.3"
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """With room for some 120 requests of which 60 KB came."""
-    with Server("request_memory=8") as running:
+    """With room for some 120 requests of which 60 KB came. No time-out ends one, however long a busy machine takes."""
+    with Server("request_memory=8", "header_timeout=600", "body_timeout=600") as running:
         yield running
 
 
