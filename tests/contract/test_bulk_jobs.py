@@ -16,8 +16,8 @@ from typing import Any
 import httpx2
 
 from rollbook import ids
-from rollbook.actions.bulk_jobs import parted
-from rollbook.records.bulk_jobs import PART, Target
+from rollbook.actions.bulk_jobs import AT_ONCE, Chosen
+from rollbook.records.bulk_jobs import Target
 from tests.contract.answers import Log
 from tests.contract.expect import refused
 from tests.engines import once
@@ -262,6 +262,7 @@ def test_wrong_jobs_are_refused_in_words(http: httpx2.Client) -> None:
     }
     assert faults(action="role", filter={}) == {"role": "role is required."}
     assert faults(action="suspend", filter={}, role="admin") == {"role": "role is only for the action role."}
+    assert faults(action="role", role="viewer", ids=["user_1=owner"]) == {"ids": "ids must be IDs of users."}
     assert faults(action="restore", filter={}) == {"filter": "filter finds no deleted users. Send their ids."}
     _, ids = people(http, 2)
     assert list(faults(action="suspend", ids=ids, confirm_count=3)) == ["confirm_count"]
@@ -277,12 +278,18 @@ def ids_of_nobody(kind: str = "grp") -> str:
     return ids.new(kind)
 
 
-def test_the_users_of_a_job_take_little_memory() -> None:
+def test_the_users_of_a_job_take_no_memory_however_many_they_are(tmp_path: Path) -> None:
+    targets = [Target(ids.new("user"))] * AT_ONCE
     tracemalloc.start()
-    chosen = parted([[Target(ids.new("user"))] * PART for _ in range(100)])
-    used, _ = tracemalloc.get_traced_memory()
+    with (tmp_path / "users").open("w+") as file:
+        chosen = Chosen(file)
+        for _ in range(20):
+            chosen.add(targets)
+        stored = sum(len(part.split(" ")) for some in chosen.parts() for part in some)
+    _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert chosen.total == 100 * PART and used < 64 * chosen.total  # of 5 million, a small server has room for them
+    assert stored == chosen.total == 20 * AT_ONCE
+    assert peak < 128 * AT_ONCE
 
 
 @once

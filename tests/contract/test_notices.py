@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx2
 import pytest
 
-from tests.harness import Server, new_user
+from tests.harness import Server
 from tests.visitor import signed_in, visitor
 
 SAVED = "Saved."
@@ -47,17 +47,3 @@ def test_a_page_that_caches_keep_has_no_notice(server: Server, name: str) -> Non
     with visitor(server, Cookie=f"{name}=signed-out") as stranger:
         assert SIGNED_OUT not in stranger.get("/docs/users").text
         assert SIGNED_OUT in stranger.get("/account/sign-in").text
-
-
-def test_who_can_give_a_role_no_more_is_led_back_to_the_list(server: Server, http: httpx2.Client) -> None:
-    """The page about what could not be changed is kept for ten minutes, in which its reader may have become less."""
-    other = new_user(http, role="owner")
-    with signed_in(server, other) as visitor:
-        answer = visitor.post(
-            "/admin/users/bulk/apply", data={"op": "role:owner", "ids": "user_06h15iau59rth0k51t0sbk84b4"}
-        )
-        assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/admin/users/bulk")
-        assert visitor.get("/admin/users/bulk").status_code == 200
-        assert http.patch(f"/v1/users/{other['id']}", json={"role": "admin"}).status_code == 200
-        answer = visitor.get("/admin/users/bulk")
-        assert (answer.status_code, answer.headers["location"]) == (303, "/admin/users")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -10,8 +11,10 @@ from itertools import count
 import httpx2
 import pytest
 
+from rollbook.records.bulk_jobs import PART
 from tests.harness import Server
 from tests.mail_server import MailServer, mail_server
+from tests.nodes.pair import wait_until
 from tests.visitor import set_password, signed_in, visitor
 
 PASSWORD = "a lobster in the library"
@@ -108,3 +111,26 @@ def test_a_link_is_mailed_again_and_to_those_who_are_selected(
         assert person.get(first).status_code == 404, "the newer one counts"
     accept(server, second)
     accept(server, reset)
+
+
+def test_a_bulk_job_mails_a_link_to_each_who_can_use_one(server: Server, http: httpx2.Client, mail: MailServer) -> None:
+    """In several parts, and no one sees the links, not even who asked."""
+    people = [email() for _ in range(PART + 3)]
+    operations = [{"op": "create", "name": "Ines", "email": each, "status": "invited"} for each in people]
+    created = http.post("/v1/users/bulk", json={"operations": operations, "atomic": True}).json()["results"]
+    ids = [result["user"]["id"] for result in created]
+    suspended = people.pop()
+    http.post(f"/v1/users/{ids[-1]}/suspend").raise_for_status()
+    job = http.post("/v1/bulk-jobs", json={"action": "setup_links", "send": True, "ids": ids}).json()
+    url = f"/v1/bulk-jobs/{job['id']}"
+    wait_until(lambda: http.get(url).json()["finished_at"])
+    end = http.get(url).json()
+    assert (end["total"], end["changed"], end["refused"]) == (len(ids), len(people), 1)
+    links = {mail.wait_for_mail(each).link for each in people}
+    assert len(links) == len(people)
+    accept(server, mail.to(people[0])[0].link)
+    accept(server, mail.to(people[-1])[0].link)
+    assert [len(mail.to(each)) for each in people] == [1] * len(people)
+    assert mail.to(suspended) == []
+    results = [json.loads(line) for line in http.get(job["results_url"]).text.splitlines()]
+    assert {row["url"] for row in results} == {None}

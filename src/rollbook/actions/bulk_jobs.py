@@ -3,9 +3,13 @@ action that does it alone, so that its rules hold."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+import re
+import tempfile
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import IO, Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -41,6 +45,7 @@ from rollbook.errors import (
     NotFound,
     NotReversible,
     NotYourself,
+    Unavailable,
 )
 from rollbook.records import bulk_jobs, events, user_list, users
 from rollbook.records.bulk_jobs import PART, BulkJob, Known, Link, Outcome, Part, Refused, Target
@@ -64,6 +69,7 @@ LOST = clock.HOUR
 """Time after which a job whose users are not all stored has been given up."""
 MAX_REASON = 300
 
+_ID = re.compile(r"\w+", re.ASCII).fullmatch
 _SCOPES: dict[str, Scope] = {"delete": "users:delete", "setup_links": "tokens:create"}
 """Scopes of actions that need another one than users:write, to which jobs need theirs anyway."""
 UNDONE_BY = {"suspend": "activate", "activate": "suspend", "delete": "restore", "role": "role", "metadata": "metadata"}
@@ -85,17 +91,28 @@ class UserResult(NamedTuple):
     link: Link | None
 
 
-class Chosen(NamedTuple):
-    """The users of a new job, in parts as they are stored: millions of them fit into little memory."""
+class Chosen:
+    """The users of a new job, in parts as they are stored: in a file without a name, since there may be millions."""
 
-    parts: list[str]
-    total: int
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self.total = 0
 
-    def joined(self, some: Iterable[Sequence[Target]]) -> Chosen:
-        """The same with these users, which are added in place."""
-        more = parted(some)
-        self.parts.extend(more.parts)
-        return Chosen(self.parts, self.total + more.total)
+    def clear(self) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        self.total = 0
+
+    def add(self, targets: Sequence[Target]) -> None:
+        for at in range(0, len(targets), PART):
+            self._file.write(bulk_jobs.text(targets[at : at + PART]) + "\n")
+        self.total += len(targets)
+
+    def parts(self) -> Iterator[list[str]]:
+        """Those of AT_ONCE users at a time."""
+        self._file.seek(0)
+        while some := [line.rstrip("\n") for line in islice(self._file, AT_ONCE // PART)]:
+            yield some
 
 
 class Results(NamedTuple):
@@ -148,35 +165,32 @@ def chosen(asked: BulkFilter) -> Filters:
     return filters if filters.kind is not None else filters._replace(kind=PERSON)
 
 
-async def _asked_for(on: Rollbook, asked: BulkJobCreate, filters: Filters | None) -> Chosen:
+async def _asked_for(on: Rollbook, asked: BulkJobCreate, filters: Filters | None, targets: Chosen) -> None:
     """Raises InvalidParameter."""
     if filters is None:
-        targets = parted([[Target(id) for id in dict.fromkeys(given(asked.ids, ()))]])
+        ids = dict.fromkeys(given(asked.ids, ()))
+        if not all(map(_ID, ids)):
+            refuse("ids", "must be IDs of users")
+        targets.add([Target(id) for id in ids])
     else:
-        targets = await on.read_aside(_matching, filters)
+        await on.read_aside(_matching, filters, targets)
     if asked.confirm_count not in (UNSET, targets.total):
         refuse(
             "confirm_count", f"is {asked.confirm_count:,}, but {targets.total:,} users match now. Nothing was changed"
         )
-    return targets
 
 
-def parted(some: Iterable[Sequence[Target]]) -> Chosen:
-    parts = [(each[at : at + PART]) for each in some for at in range(0, len(each), PART)]
-    return Chosen([bulk_jobs.text(part) for part in parts], sum(map(len, parts)))
-
-
-async def _matching(queries: Queries, filters: Filters) -> Chosen:
+async def _matching(queries: Queries, filters: Filters, targets: Chosen) -> None:
     """All users who match, as they are in one snapshot. Raises InvalidParameter."""
     query = Query(filters, limit=AT_ONCE, listed=True)
-    found = Chosen([], 0)
+    targets.clear()
     while True:
         page = await user_list.read(queries, query)
-        found = found.joined([[Target(row[1]) for row in page.rows]])
-        if found.total > MAX_USERS:
+        targets.add([Target(row[1]) for row in page.rows])
+        if targets.total > MAX_USERS:
             refuse("filter", f"matches more than {MAX_USERS:,} users, the most that a job can have")
         if page.after is None:
-            return found
+            return
         query = query._replace(position=page.after)
 
 
@@ -200,7 +214,7 @@ async def _add(
     by: Principal,
     action: str,
     options: Mapping[str, Any],
-    choose: Callable[[], Awaitable[Chosen]],
+    choose: Callable[[Chosen], Awaitable[None]],
     undoes: str = "",
 ) -> BulkJob:
     """Store a job: first that it is one of those that may wait, then its users by the thousand, so that other writes
@@ -217,10 +231,12 @@ async def _add(
     )
     await on.db.write(_begin, new)
     try:
-        targets = await choose()
-        step = AT_ONCE // PART
-        for start in range(0, len(targets.parts), step):
-            await on.db.write(bulk_jobs.add_parts, new.id, start, targets.parts[start : start + step])
+        with tempfile.TemporaryFile("w+", encoding="utf-8", dir=on.settings.data) as file:
+            targets, stored = Chosen(file), 0
+            await choose(targets)
+            for some in targets.parts():
+                await on.db.write(bulk_jobs.add_parts, new.id, stored, some)
+                stored += len(some)
         return await on.write(_start, new.id, targets.total)
     except BaseException:
         await on.db.write(bulk_jobs.give_up, new.id)
@@ -266,13 +282,13 @@ async def undo_bulk_job(on: Rollbook, by: Principal, id: str) -> BulkJob:
     return await _add(on, by, action, options, partial(_changed, on, undone.id), undone.id)
 
 
-async def _changed(on: Rollbook, id: str) -> Chosen:
+async def _changed(on: Rollbook, id: str, targets: Chosen) -> None:
     """Users whom a job has changed, each with the role that they had."""
-    after, found = "", Chosen([], 0)
+    after = ""
     while parts := await on.read(bulk_jobs.done_parts, id, after, 10, "changed"):
         after = parts[-1].id
-        found = found.joined(map(_changed_of, parts))
-    return found
+        for part in parts:
+            targets.add(_changed_of(part))
 
 
 def _changed_of(part: Part) -> list[Target]:
@@ -374,6 +390,14 @@ def _unsealed(on: Rollbook, part: Part) -> list[Link | None] | None:
 async def under_way(on: Rollbook) -> list[str]:
     """IDs of the jobs whose turn it is, oldest first: one of each creator."""
     return await on.read(bulk_jobs.under_way)
+
+
+async def run_few(on: Rollbook, job: BulkJob) -> None:
+    """Do a job of few users while its creator waits, if it is its turn. Otherwise, it goes on in the background."""
+    if job.total <= PART and job.id in await under_way(on):
+        with suppress(Unavailable):
+            while await run_part(on, job.id):
+                pass
 
 
 async def run_part(on: Rollbook, id: str) -> bool:

@@ -196,6 +196,11 @@ async def give_up(tx: Tx, id: str) -> None:
     await tx.run(GIVE_UP, clock.now(), id)
 
 
+async def find(queries: Queries, id: str) -> BulkJob | None:
+    row = await queries.one(BY_ID, id)
+    return BulkJob._make(row) if row else None
+
+
 async def get(queries: Queries, id: str) -> BulkJob:
     """Raises NotFound."""
     return BulkJob._make(await existing(queries, BY_ID, id))

@@ -45,16 +45,9 @@ NOTICES: dict[str, Notice] = {
     "user-activated": Notice("ok", "User activated."),
     "user-deleted": Notice("ok", "User deleted. You can still restore them."),
     "user-restored": Notice("ok", "User restored. Their API keys stay revoked."),
-    "users-suspended": Notice(
-        "warn", "{} suspended. They can’t sign in or use their API keys until you reactivate them."
-    ),
-    "users-activated": Notice("ok", "{} activated."),
-    "users-deleted": Notice("ok", "{} deleted. You can still restore them."),
-    "users-restored": Notice("ok", "{} restored. Their API keys stay revoked."),
     "users-role-changed": Notice("ok", "Role of {} changed."),
     "users-invited": Notice("ok", "{} invited. Create their links, and send them."),
     "users-invited-by-mail": Notice("ok", "{} invited. Their links are on the way."),
-    "users-sent-links": Notice("ok", "Links to {} are on the way."),
     "link-sent": Notice("ok", "The link is on the way. It ended the one before."),
     "invitation-revoked": Notice("ok", "The link no longer works. The user stays invited."),
     "user-purged": Notice("ok", "User permanently erased."),

@@ -224,7 +224,6 @@ PAGES = [
     Page("GET", "/admin/usage/live", usage_page.show_all_live, "requests:read"),
     Page("GET", "/admin/usage/export", usage_page.export_all, "requests:read"),
     Page("GET", "/admin/users", users.show, "users:read"),
-    Page("GET", "/admin/users/bulk", bulk.show, "users:write"),
     Page("POST", "/admin/users/bulk", bulk.ask, "users:write"),
     Page("POST", "/admin/users/bulk/apply", bulk.apply, "users:write"),
     Page("GET", "/admin/users/deleted", users.show_deleted, "users:write"),

@@ -1,6 +1,6 @@
-"""Secrets that only the response to a form has: a new API key, a setup link, which of many users could not be changed.
-The response redirects to a page, which reads it from a sealed cookie of its own: reloading shows it again for ten
-minutes, and sends nothing again. Nothing is stored, so any server can show the page."""
+"""Secrets that only the response to a form has: a new API key, a setup link. The response redirects to a page, which
+reads it from a sealed cookie of its own: reloading shows it again for ten minutes, and sends nothing again. Nothing is
+stored, so any server can show the page."""
 
 from __future__ import annotations
 

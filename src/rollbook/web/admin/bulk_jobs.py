@@ -17,6 +17,7 @@ from rollbook.records import users
 from rollbook.records.bulk_jobs import BulkJob
 from rollbook.roles import PERSON
 from rollbook.storage.database import Queries
+from rollbook.web.admin.user_filters import asked_of, list_url
 from rollbook.web.page_request import PageRequest, download
 
 SECTION = "admin/users"
@@ -25,6 +26,8 @@ MAX_REFUSED = 50
 """Refused users who are named on the page of a job. The others are in its results."""
 KINDS = {"queued": "info", "running": "info", "finished": "ok", "failed": "bad", "canceled": "warn"}
 """The color of a status."""
+LISTS = {"users": "/admin/users", "invitations": "/admin/invitations", "deleted": "/admin/users/deleted"}
+"""Lists in which users are selected."""
 TITLES = {
     "suspend": "Suspend {}",
     "activate": "Activate {}",
@@ -34,6 +37,8 @@ TITLES = {
     "metadata": "Change the metadata of {}",
     "setup_links": "Create links for {}",
 }
+_UNDONE = {by: action for action, by in bulk_jobs.UNDONE_BY.items()}
+"""The action that one undoes."""
 FILTERS = {
     "email": "Email",
     "external_id": "External ID",
@@ -64,10 +69,10 @@ class JobView(NamedTuple):
     @property
     def title(self) -> str:
         total = f"{self.found.total:,} user{'' if self.found.total == 1 else 's'}"
-        title = TITLES.get(self.found.action, "Change {}").format(total)
-        if self.found.action == "role" and self.found.undoes is None:
-            title += f" to {self.options['role']}"
-        return title
+        if self.found.undoes is not None:
+            return f"Undo: {TITLES[_UNDONE[self.found.action]].format(total)}"
+        title = TITLES[self.found.action].format(total)
+        return f"{title} to {self.options['role']}" if self.found.action == "role" else title
 
     @property
     def is_over(self) -> bool:
@@ -117,7 +122,9 @@ async def show_all(page: PageRequest) -> Response:
 
 async def show_one(page: PageRequest) -> Response:
     """Raises NotFound."""
-    return page.render("admin/bulk_job.html", section=SECTION, **await _live(page, 0))
+    path = LISTS.get(page.query.get("list", ""))
+    back = None if path is None else list_url(asked_of(page.query), path)
+    return page.render("admin/bulk_job.html", section=SECTION, back=back, **await _live(page, 0))
 
 
 async def show_live(page: PageRequest) -> Response:
@@ -142,6 +149,7 @@ async def cancel(page: PageRequest) -> Response:
 
 async def undo(page: PageRequest) -> Response:
     made = await bulk_jobs.undo_bulk_job(page.on, page.by, page.ids[0])
+    await bulk_jobs.run_few(page.on, made)
     return page.redirect(f"/admin/bulk-jobs/{made.id}")
 
 
@@ -149,8 +157,10 @@ async def _live(page: PageRequest, polls: int | None) -> dict[str, Any]:
     """Context of the part of a page that refreshes itself."""
     found = await bulk_jobs.get_bulk_job(page.on, page.by, page.ids[0])
     [shown] = await page.on.read(_with_names, [found])
+    undone = found.undoes and await page.on.read(records.find, found.undoes)
     return {
         "shown": shown,
+        "undone": JobView(undone, records.options(undone), None) if undone else None,
         "polls": polls,
         "refused": await _refused(page, found.id) if shown.is_over and found.refused else [],
         "has_links": bulk_jobs.shows_links(page.by, found),

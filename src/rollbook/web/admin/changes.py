@@ -7,13 +7,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from rollbook import ids
 from rollbook.actions import browsers
 from rollbook.api.show import for_people
-from rollbook.records import events, keys, users
+from rollbook.records import bulk_jobs, events, keys, users
 from rollbook.records.events import Event
 from rollbook.records.reversals import Reverted
 from rollbook.roles import DELETED
 from rollbook.storage.database import Queries
+from rollbook.web.admin.bulk_jobs import JobView
 
 UNSHOWN = ("updated_at", "last_sign_in_at")
 """Fields that change with every change and say nothing by themselves."""
@@ -44,6 +46,8 @@ class EventInWords(NamedTuple):
     about: str
     """The key, group, session, webhook or limit that it is about; of imports and bulk jobs, what they did."""
     fields: list[Field]
+    job: JobView | None
+    """The bulk job that did it, or that ended."""
 
 
 class Difference(NamedTuple):
@@ -70,6 +74,7 @@ async def latest(queries: Queries, limit: int, user_id: str | None = None) -> Ch
 async def in_words(queries: Queries, found: Iterable[Event]) -> list[EventInWords]:
     names: dict[str | None, str | None] = {None: None, "": None}
     key_names: dict[str | None, str | None] = {None: None}
+    jobs: dict[str, JobView | None] = {"": None}
     changes = []
     for event in found:
         for id in (event.user_id, event.actor.user_id):
@@ -80,6 +85,10 @@ async def in_words(queries: Queries, found: Iterable[Event]) -> list[EventInWord
             found_keys = await keys.names(queries, by.user_id, [by.key_id])
             key_names[by.key_id] = found_keys[0].name if found_keys else None
         object = _decode(event.object)
+        job_id = _job_id(event, object)
+        if job_id not in jobs:
+            job = await bulk_jobs.find(queries, job_id)
+            jobs[job_id] = None if job is None else JobView(job, bulk_jobs.options(job), None)
         changes.append(
             EventInWords(
                 event,
@@ -88,9 +97,16 @@ async def in_words(queries: Queries, found: Iterable[Event]) -> list[EventInWord
                 key_names.get(by.key_id),
                 _about(event.type, object),
                 _fields(event, object),
+                jobs[job_id],
             )
         )
     return changes
+
+
+def _job_id(event: Event, object: dict[str, Any]) -> str:
+    """Empty, if it is of no bulk job. The ID of a job is in the place of that of a request."""
+    id = object.get("id") if event.type == "bulk_job.finished" else event.actor.request_id
+    return id if isinstance(id, str) and ids.is_id("job", id) else ""
 
 
 def differences(event: Event) -> list[Difference]:
