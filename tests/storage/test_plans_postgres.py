@@ -15,7 +15,7 @@ from rollbook.records import engines, user_list, users
 from rollbook.records.connect import connect
 from rollbook.records.user_list.query import ANY, NEWEST_DELETION_FIRST, Filters, Order, Position, Query
 from rollbook.storage import migrate
-from rollbook.storage.database import Statement
+from rollbook.storage.database import EACH, LOOK_UP, Statement
 from rollbook.storage.postgres_text import numbered
 from tests.postgres import execute, new_database
 
@@ -81,7 +81,7 @@ def test_no_named_statement_walks_a_table(url: str) -> None:
                 if isinstance(text, str) and STATEMENT.match(text) and "{" not in text:
                     if not SQLITE.search(text):
                         named[f"{module.__name__}.{name}"] = numbered(text)
-                    if isinstance(text, Statement) and text.together is not None:
+                    if isinstance(text, Statement) and text.together not in (None, LOOK_UP, EACH):
                         named[f"{module.__name__}.{name} together"] = numbered(text.together)
     further = engines.POSTGRESQL.user_search.COLUMNS
     renaming = users._update(("name", "search_text")).together
