@@ -62,7 +62,7 @@ class FileImport(Struct):
     columns: list[Column] = []
     """Fate of each column."""
     place: str = "line"
-    """What the numbers of records count."""
+    """The name of what the numbers of records count."""
 
     @property
     def size(self) -> int | None:

@@ -46,7 +46,7 @@ async def find(page: PageRequest, total: int) -> list[Step]:
 
 
 async def _done(queries: Queries, user_id: str, total: int) -> tuple[int, int]:
-    """What was done at an earlier look, and by now; as MARK says it."""
+    """The steps done at an earlier look, and by now; as MARK says it."""
     before = await progress.get(queries, MARK)
     own = await keys.milestones(queries, user_id)
     connected = own.used_narrow or bool(await webhooks.some(queries, None, 1))

@@ -52,7 +52,7 @@ class Listed(NamedTuple):
     previous: str | None
     next: str | None
     more_than: int = 0
-    """Where the total isn't known, a number that it exceeds."""
+    """A number that the total exceeds, if that isn't known."""
 
 
 async def show(page: PageRequest) -> Response:
