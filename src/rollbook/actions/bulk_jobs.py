@@ -30,7 +30,7 @@ from rollbook.actions.arguments import (
 from rollbook.actions.bulk import Operation, Plan
 from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
-from rollbook.actions.exporting import Download
+from rollbook.actions.exporting import Download, folder_of_files
 from rollbook.actions.permissions import known, may_grant, require, require_proof
 from rollbook.actions.principal import SYSTEM, Principal, as_of_now, cli_job, for_job
 from rollbook.actions.tokens import IssuedToken, password_purpose
@@ -231,7 +231,7 @@ async def _add(
     )
     await on.db.write(_begin, new)
     try:
-        with tempfile.TemporaryFile("w+", encoding="utf-8", dir=on.settings.data) as file:
+        with tempfile.TemporaryFile("w+", encoding="utf-8", dir=folder_of_files(on.settings.data)) as file:
             targets, stored = Chosen(file), 0
             await choose(targets)
             for some in targets.parts():

@@ -66,16 +66,19 @@ def take_turn(on: Rollbook, by: Principal, scope: str, about: str | None = None)
     return Turn(on, by, scope, about, slot)
 
 
+def folder_of_files(data: Path) -> Path | None:
+    """Folder for files without a name. None: the system's, since on PostgreSQL there may be no data folder."""
+    return data if data.is_dir() else None
+
+
 class Spool:
     """A file without a name that one thread fills and the event loop reads, each at its own speed. It is gone once it
     is closed."""
 
     def __init__(self, folder: Path, turn: Turn) -> None:
-        """Created on the event loop. A command on PostgreSQL may have no data folder: then the system's for such files.
-        Raises OSError."""
+        """Created on the event loop. Raises OSError."""
         # Closed when nothing refers to it.
-        within = folder if folder.is_dir() else None
-        self._file = tempfile.TemporaryFile(dir=within, buffering=0)  # noqa: SIM115
+        self._file = tempfile.TemporaryFile(dir=folder_of_files(folder), buffering=0)  # noqa: SIM115
         self._turn = turn
         self._loop = asyncio.get_running_loop()
         self._changed: asyncio.Future[None] | None = None
