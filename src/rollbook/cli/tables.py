@@ -8,9 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
-import click
-
-from rollbook.cli.texts import at_terminal, cell, colored, is_colored, is_time, zone
+from rollbook.cli.texts import at_terminal, cell, colored, is_colored, is_time, styled, zone
 
 GAP = 2  # characters between columns
 COMFORT = 20
@@ -74,7 +72,7 @@ class _Columns:
         self._hidden = [name for name in columns if name not in self._widths]
         self._is_colored = is_colored(sys.stdout)
         head = self._joined(titles)
-        self.head = click.style(head, bold=True) if self._is_colored else head
+        self.head = styled(head, bold=True) if self._is_colored else head
 
     def line(self, row: Row) -> str:
         return self._joined({name: self._value(name, row[name]) for name in self._widths})

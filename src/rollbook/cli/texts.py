@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, TextIO
 
-import click
 import msgspec
 
 _is_time = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z").fullmatch
@@ -97,4 +96,11 @@ def is_colored(stream: TextIO) -> bool:
 def colored(text: str, word: str) -> str:
     """The text in the color of a word, if it has one."""
     color = COLORS.get(word.strip().lower())
-    return click.style(text, fg=color) if color else text
+    return styled(text, fg=color) if color else text
+
+
+def styled(text: str, **styles: Any) -> str:
+    # Imported here: a worker of the server starts without it.
+    import click
+
+    return click.style(text, **styles)

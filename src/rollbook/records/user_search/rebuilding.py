@@ -38,7 +38,7 @@ _LOOK = f"""
         WHEN object LIKE '%{ERASED_END}' THEN 0
         WHEN type IN ('user.created', 'user.updated', 'user.restored') AND object NOT LIKE '%"kind":"%' THEN 1
         WHEN type = 'import.finished' AND object NOT LIKE '%"records_expected":%' THEN 1 ELSE 0 END)
-    FROM (SELECT seq, type, object FROM events WHERE seq > ? ORDER BY seq LIMIT {EVENTS}) AS looked_at"""
+    FROM (SELECT seq, type, object FROM events WHERE seq > ? ORDER BY seq LIMIT {EVENTS}) AS page"""
 _OVER = 1 << 48
 """Microseconds: in 1978. No position is as high."""
 
