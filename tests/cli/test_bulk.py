@@ -29,6 +29,7 @@ def test_many_users_are_changed_counted_and_put_back(tmp_path: Path) -> None:
         assert "Finished: 3 changed, 0 unchanged, 0 refused." in done.stderr
         assert status() == ["suspended"] * 3
         job = done.stdout.strip()
+        assert f"bulk undo {job} --url {server.url}" in done.stderr
         assert [line.split("\t")[0] for line in server.rollbook("bulk", "list").stdout.splitlines()] == [job]
         server.rollbook("bulk", "undo", job, "--yes")
         assert status() == ["active"] * 3

@@ -267,6 +267,12 @@ def test_what_no_rollbook_server_says_is_one_line(
     ]
 
 
+@pytest.mark.parametrize("body", [b'{"\\u001b[31m": "\\u001b[31m"}', b"{}"])
+def test_fields_that_no_rollbook_server_has_are_harmless(body: bytes) -> None:
+    with stranger(200, body, **{"Content-Type": "application/json"}) as url:
+        assert "\x1b" not in good("imports", "get", "import_1", "--url", url, "--key", "k")
+
+
 @pytest.mark.parametrize("command", [("api", "GET", "/v1/exports"), ("users", "export", "-")])
 def test_a_response_that_is_cut_off_is_a_failure(command: tuple[str, ...]) -> None:
     with stranger(
@@ -447,7 +453,7 @@ def test_help_has_examples_whole_sentences_and_no_types() -> None:
 def offered(words: str, **environment: str) -> set[str]:
     """What the shell offers for the last of these words."""
     asked = {"_ROLLBOOK_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
-    done = processes.run([processes.INSTALLED], env=os.environ | environment | asked)
+    done = processes.run([processes.INSTALLED], env=os.environ | asked | environment)
     assert not done.stderr
     return {each.partition(",")[2] for each in done.stdout.split()}
 
@@ -487,12 +493,15 @@ def test_the_shell_offers_emails_of_the_folder_or_the_server(server: Server) -> 
 
 def test_the_shell_offers_groups_keys_webhooks_and_profiles(server: Server, tmp_path: Path) -> None:
     with server.http() as http:
-        http.post("/v1/groups", json={"name": "Navigators"}).raise_for_status()
+        for name in ("Navigators", "Nav$(id)", "Nav a"):
+            http.post("/v1/groups", json={"name": name}).raise_for_status()
         hook = http.post("/v1/webhooks", json={"url": "inbox"}).json()["id"]
         key = http.get("/v1/keys").json()[0]["id"]
     remote, folder = f"--url {server.url} --key {server.key}", f"--data {server.data}"
     for place in (remote, folder):
-        assert offered(f"rollbook groups get {place} Nav") == {"Navigators"}
+        assert offered(f"rollbook groups get {place} Nav") == {"Navigators"}  # bash would run the other
+        fish = {"_ROLLBOOK_COMPLETE": "fish_complete", "COMP_CWORD": "Nav"}
+        assert {"Navigators", "Nav$(id)"} < offered(f"rollbook groups get {place} Nav", **fish)
         assert hook in offered(f"rollbook webhooks get {place} webhook_")
     assert key in offered(f"rollbook keys revoke {remote} key_")
     saved = tmp_path / "rollbook" / "profiles"

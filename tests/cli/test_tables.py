@@ -9,10 +9,12 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from rollbook.cli import tables
+from rollbook.cli import backends, tables
+from rollbook.cli.targets import backend
 from tests.cli.command import at_terminal, good, rollbook
 from tests.harness import OWNER_EMAIL, Server, new_key, new_user, running
 
@@ -121,6 +123,17 @@ def test_events_requests_and_webhooks_name_people(server: Server, tmp_path: Path
         re.split("  +", line, maxsplit=1) for line in shown(server, tmp_path, "webhooks", "get", hook) if "  " in line
     )
     assert details["user id"].endswith(" (Owner)") and details["user id"].startswith("user_")
+
+
+def test_names_are_kept_within_a_bound(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "NAMES_KEPT", 1)
+    with backend(None, server.url, server.key, None) as opened:
+        users = {user["id"]: user["name"] for user in opened.users({}, 3, 0)}
+        first, *others = users
+        assert opened.names([*users, None, "user_none"]) == users
+        monkeypatch.setattr(opened, "ask", asked := Mock(wraps=opened.ask))
+        assert opened.names([first]) == opened.names([first]) == {first: users[first]}
+        assert asked.call_count == 1 and opened.names(others) == {id: users[id] for id in others}
 
 
 def test_who_may_not_read_names_gets_ids(server: Server) -> None:

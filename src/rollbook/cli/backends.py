@@ -25,6 +25,8 @@ LONGEST = 30
 """Seconds that a call waits for what comes next in a log."""
 NAMED_AT_ONCE = 200
 """Users whose names one call reads."""
+NAMES_KEPT = 10_000
+"""Names that are kept, so that whoever follows a log for months needs no more memory."""
 AWAY = (Unreachable, StorageUnavailable, DatabaseTimeout)
 PAGED = {"limit": "all pages", "offset": "all pages"}
 """Stand-in for the paging of lists that commands read to their end."""
@@ -190,8 +192,8 @@ class Backend(ABC):
             answer = self.ask("GET", path, dict(parse_qsl(answer.next, keep_blank_values=True)))
 
     def followed(self, path: str, filters: Mapping[str, Any], after: str | None) -> Iterator[Shown]:
-        """Follow a log without end: from now on, or from the position `after`. A lost connection is tried again, and
-        nothing is missed. What is lost for a while is tried again, and nothing is missed."""
+        """Follow a log without end: from now on, or from the position `after`. What is lost for a while is
+        tried again, and nothing is missed."""
         position = after or self.ask("GET", path, {"limit": 1, "order": "desc"}).position
         pause = 1.0
         while True:
@@ -212,8 +214,11 @@ class Backend(ABC):
     # ---- users
 
     def names(self, ids: Iterable[str | None]) -> dict[str, str]:
-        """The names of users, by ID: of those who exist, as far as the caller may read them. They are kept."""
-        new = [id for id in dict.fromkeys(ids) if id is not None and id not in self._names and self._may_name]
+        """The names of these users, by ID: of those who exist, as far as the caller may read them. They are kept."""
+        wanted = dict.fromkeys(id for id in ids if id is not None)
+        if len(self._names) > NAMES_KEPT:
+            self._names.clear()
+        new = [id for id in wanted if id not in self._names and self._may_name]
         for begin in range(0, len(new), NAMED_AT_ONCE):
             part = new[begin : begin + NAMED_AT_ONCE]
             asked = {"ids": ",".join(part), "fields": "id,name", "limit": len(part)}
@@ -225,7 +230,7 @@ class Backend(ABC):
                 self._may_name = False
                 break
             self._names |= {**dict.fromkeys(part, ""), **{user["id"]: user["name"] for user in found}}
-        return {id: name for id, name in self._names.items() if name}
+        return {id: self._names[id] for id in wanted if self._names.get(id)}
 
     def with_names(self, found: Shown, *fields: str) -> Shown:
         """The object as people read it: with the name of each user beside their ID."""

@@ -9,7 +9,7 @@ from rollbook.actions.checking import metadata_pair, text_hook
 from rollbook.cli import options
 from rollbook.cli.backends import Backend, Shown, at
 from rollbook.cli.fields import Fields, as_query, metadata_of, parts
-from rollbook.cli.output import as_it_is, as_json, counted, hint, line, listed, program, shown
+from rollbook.cli.output import as_it_is, as_json, counted, hint, line, listed, shown
 from rollbook.cli.progress import bar, looks
 
 app = options.group(help="Change many users in the background: run, undo, list and cancel bulk jobs.")
@@ -132,11 +132,12 @@ def _follow(backend: Backend, job: Shown, detach: bool, json: bool, quiet: bool)
     if not (json or quiet or detach):
         hint(f"{job['status'].capitalize()}: {_counts(job)}.")
         if job["refused"]:
-            hint(f"Why they were refused: {program()} bulk results {job['id']} --result refused")
+            hint(f"Why they were refused: {backend.command('bulk', 'results', job['id'], '--result', 'refused')}")
         if job["action"] == "setup_links" and not job["send"]:
-            hint(f"Their links, for a day: {program()} bulk results {job['id']} --format csv > links.csv")
+            links = backend.command("bulk", "results", job["id"], "--format", "csv")
+            hint(f"Their links, for a day: {links} > links.csv")
         if job["changed"] and job["undoes"] is None and job["action"] not in ("restore", "setup_links"):
-            hint(f"To undo it: {program()} bulk undo {job['id']}")
+            hint(f"To undo it: {backend.command('bulk', 'undo', job['id'])}")
     if not detach and job["status"] != "finished":
         raise click.exceptions.Exit(1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import redirect_stderr, suppress
@@ -17,11 +18,13 @@ from rollbook.cli import profile_store
 from rollbook.cli.backends import Backend, Shown
 from rollbook.cli.failures import Failure
 from rollbook.cli.targets import backend
-from rollbook.cli.texts import printable
+from rollbook.cli.texts import cell
 
 PATIENCE = 2.0
 """Seconds after which nothing is offered: whoever presses Tab waits for it."""
 MAX_READ, MAX_OFFERED = 1_000, 50
+
+_is_word = re.compile(r"[\w@%+=:,./-]+").fullmatch
 
 Offer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
@@ -66,12 +69,19 @@ def _beginning(
     end.start()
     # What is printed would land in the middle of the line that is being typed.
     with suppress(Exception), redirect_stderr(io.StringIO()), backend(data, url, key, profile) as opened:
-        found = {str(each[field]): printable(str(each[about])) for each in read(opened)}
+        found = {str(each[field]): cell(each[about]) for each in read(opened)}
         end.cancel()
-        begun = sorted(name for name in found if name.startswith(incomplete) and name.isprintable())
+        begun = sorted(name for name in found if name.startswith(incomplete) and _is_safe(name))
         return [CompletionItem(name, help=found[name]) for name in begun[:MAX_OFFERED]]
     end.cancel()
     return []
+
+
+def _is_safe(name: str) -> bool:
+    """Test whether the shell takes it for one word. Bash would run a `$(…)` that somebody has written into a name;
+    others quote what they insert."""
+    is_quoted = os.environ.get("_ROLLBOOK_COMPLETE") != "bash_complete"
+    return name.isprintable() and (is_quoted or _is_word(name) is not None)
 
 
 SHELLS = {

@@ -63,11 +63,11 @@ def shown(found: Mapping[str, Any], json: bool, quiet: bool = False) -> None:
 
 def details(values: Mapping[str, Any]) -> None:
     """One line per value, with its name."""
-    width = max(map(len, values))
+    width = max(map(len, values), default=0)
     colors = is_colored(sys.stdout)
     for name, value in values.items():
         text = at_terminal(name, value) if value is None and sys.stdout.isatty() else when(value, sys.stdout)
-        title = f"{name.replace('_', ' '):<{width}}"
+        title = f"{cell(name.replace('_', ' ')):<{width}}"
         print(f"{title}  {colored(text, text) if colors and name in STATES else text}")
 
 

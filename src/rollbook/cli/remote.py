@@ -41,7 +41,7 @@ class Remote(Backend):
         """`profile` is where URL and key come from. Raises Misuse if the URL or the key is invalid."""
         super().__init__()
         self.address = self.location = base_url(url)
-        self.flags = f"--url {self.address}" if profile is None else f"--profile {profile}"
+        self.flags = f"--url {shlex.quote(self.address)}" if profile is None else f"--profile {profile}"
         self._profile = profile
         try:
             self._client = Rollbook(url=self.address, key=key, max_wait=MAX_WAIT, max_retries=RETRIES)

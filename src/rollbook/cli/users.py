@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from rollbook.cli.backends import WHOLE, Backend, Shown, at
 from rollbook.cli.completion import deleted_emails
 from rollbook.cli.failures import Failure, Misuse
 from rollbook.cli.fields import Fields, as_query
-from rollbook.cli.output import as_json, as_json_list, counted, hint, line, program, shown, written
+from rollbook.cli.output import as_json, as_json_list, counted, hint, line, shown, written
 from rollbook.cli.tables import table
 from rollbook.cli.texts import when
 from rollbook.roles import is_barred
@@ -248,7 +247,7 @@ def invite_user(
         line(link["url"])
         if quiet:
             return
-        _explain_invited(found, is_new, role, backend.flags)
+        _explain_invited(backend, found, is_new, role)
         opens = "can set the password" if body else "can set the password and is signed in"
         hint(
             f"Whoever opens the link {opens}. It works once and expires at {when(link['expires_at'])}. "
@@ -258,10 +257,11 @@ def invite_user(
             hint("The link leads to this machine. For people elsewhere, add --public-url or set ROLLBOOK_PUBLIC_URL.")
 
 
-def _explain_invited(user: Shown, is_new: bool, role: str | None, flags: str) -> None:
+def _explain_invited(backend: Backend, user: Shown, is_new: bool, role: str | None) -> None:
     hint(f"{user['email']} is {'a new user' if is_new else 'an existing user'} with the role {user['role']}.")
     if not is_new and role not in (None, user["role"]):
-        hint(f"Their role is unchanged. To change it: {_set(user['email'])} --role {shlex.quote(str(role))} {flags}")
+        change = backend.command("users", "set", user["email"], "--role", str(role))
+        hint(f"Their role is unchanged. To change it: {change}")
 
 
 def _invited(backend: Backend, email: str, name: str | None, role: str | None) -> tuple[Shown, bool]:
@@ -278,13 +278,9 @@ def _invited(backend: Backend, email: str, name: str | None, role: str | None) -
             }
         ), True
     if is_barred(user["status"]):
-        activate = f"{_set(user['email'])} --status active {backend.flags}"
+        activate = backend.command("users", "set", user["email"], "--status", "active")
         raise Failure(f"{user['email']} is suspended and can't sign in. To activate them: {activate}")
     return user, False
-
-
-def _set(email: str) -> str:
-    return f"{program()} users set {shlex.quote(email)}"
 
 
 @options.on_server(
@@ -517,7 +513,7 @@ def export_users(
                 output.write(part)
                 lines += part.count(b"\n")
         users = other.users if other else lines - (asked["format"] == "csv")
-    follow = f"{program()} events tail --after {found.position}"
+    follow = backend.command("events", "tail", "--after", found.position)
     hint(f"{counted(users, 'user')} exported. To follow what changes from here on: {follow}")
     for sentence in other.left_out(with_hashes) if other else ():
         hint(sentence)

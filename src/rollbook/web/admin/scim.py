@@ -54,7 +54,6 @@ async def _page(
         section="admin/scim",
         given=given,
         problems=problems,
-        providers=list(one.PROVIDERS.items()),
         expiries=forms.EXPIRIES,
         found=[(each.key, holder(each.user)) for each in await keys.list_scim(page.on, page.by)],
         state=listing.state,
