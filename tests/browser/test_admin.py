@@ -363,6 +363,14 @@ def test_a_day_is_filtered_by_whole() -> None:
     assert found == {"created_after": "2024-02-28T23:59:59.999999Z", "created_before": "2024-03-01T00:00:00Z"}
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("plan=pro", "plan:pro"), ("plan:pro", "plan:pro"), ("shop:plan=a:b", r"shop\:plan:a:b")],
+)
+def test_metadata_is_filtered_by_as_the_page_or_as_the_api_writes_it(typed: str, meant: str) -> None:
+    assert user_filters.filters_of(user_filters.asked_of({"metadata": typed}))["metadata"] == meant
+
+
 @with_and_without_scripts
 def test_a_row_has_a_menu_that_the_keyboard_opens(
     http: httpx2.Client, browse: Callable[..., Page], scripts: bool

@@ -22,6 +22,7 @@ from tests.contract.answers import refused
 from tests.engines import once
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_user, running
 from tests.nodes.pair import wait_until
+from tests.visitor import signed_in
 
 numbers = count(time.time_ns() // 1000)
 FINAL = ("finished", "failed", "canceled")
@@ -110,6 +111,23 @@ def test_each_user_is_told_of_with_the_imports_id_and_the_end_once(http: httpx2.
     assert types == [("user.created", one["id"]), ("import.finished", one["id"]), ("import.finished", other["id"])]
     told = next(event["object"] for event in log if event["type"] == "import.finished")
     assert told == {name: one[name] for name in one if name not in ("report_url", "encoding", "columns")}
+
+
+def test_the_page_of_an_event_leads_to_its_import_or_bulk_job_and_calls_neither_a_request(
+    http: httpx2.Client, server: Server
+) -> None:
+    made = user()
+    job = done(http, made)
+    id = found(http, made["email"])["id"]
+    bulk = http.post("/v1/bulk-jobs", json={"action": "suspend", "ids": [id]}).json()
+    wait_until(lambda: http.get(f"/v1/bulk-jobs/{bulk['id']}").json()["finished_at"])
+    events = {event["type"]: event["id"] for event in http.get("/v1/events", params={"user": id}).json()}
+    with signed_in(server) as owner:
+        made_by = owner.get(f"/admin/events/{events['user.created']}").text
+        suspended_by = owner.get(f"/admin/events/{events['user.suspended']}").text
+    assert f'<dt>Import</dt><dd class="mono"><a href="/admin/imports/{job["id"]}">' in made_by
+    assert f'<dt>Bulk job</dt><dd><a href="/admin/bulk-jobs/{bulk["id"]}">' in suspended_by.replace("\n", "")
+    assert "Request ID" not in made_by + suspended_by
 
 
 def test_the_same_file_again_changes_nothing_whatever_happens_to_users_who_exist(http: httpx2.Client) -> None:

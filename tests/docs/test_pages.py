@@ -359,7 +359,7 @@ def test_while_somebody_types_the_first_results_are_a_part_of_a_page(browser: ht
     assert "<html" not in part and part.count("<li>") == 8
     assert 'href="/docs/keys#rotate-a-key"' in part and 'href="/docs/search?q=rotat"' in part
     nothing = browser.get("/docs/search", params={"q": "zzzz"}, headers={"HX-Request": "true"}).text
-    assert "No results for zzzz" in nothing and "<li>" not in nothing
+    assert "No results in the docs for zzzz" in nothing and "<li>" not in nothing
 
 
 @pytest.mark.parametrize("query", ["<script>alert(1)</script>", "\"'><b>", "ß İ", "a" * 500, "%", "zzzz qqqq", ""])

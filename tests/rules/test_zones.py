@@ -98,6 +98,11 @@ def test_a_plot_is_in_the_zone_and_names_it() -> None:
     assert "05:30–06:30 IST" in _plotted(KOLKATA, "2026-11-28T00:00:00Z", 24)
 
 
+@pytest.mark.parametrize(("counted", "told"), [(0, "0 new users in total."), (1, "1 new user in total.")])
+def test_a_plot_of_new_users_counts_one_as_one(counted: int, told: str) -> None:
+    assert told in plots.users_by_day([(clock.parse("2026-11-28T23:00:00Z"), counted)], BERLIN)
+
+
 def test_the_hour_that_comes_twice_has_two_bars_that_are_told_apart() -> None:
     drawn = _plotted(BERLIN, "2026-10-24T22:00:00Z", 24)
     assert drawn.count("Sun 25 Oct, 02:00–02:00 CEST") == drawn.count("Sun 25 Oct, 02:00–03:00 CET") == 2

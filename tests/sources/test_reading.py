@@ -349,8 +349,8 @@ def test_bad_rows_are_refused_alone() -> None:
     ("data", "options", "reason"),
     [
         (b"name\nA\n", {}, r"names no column for the email \(1 column\)"),
-        (b"email,name,plan\n", {}, "Column 3 has no field"),
-        (b"x,email,name,y,z\n", {}, "Columns 1, 4 and 5 have no field"),
+        (b"email,name,plan\n", {}, "Column 3 has no field. Map it to"),
+        (b"x,email,name,y,z\n", {}, "Columns 1, 4 and 5 have no field. Map each to"),
         (b"email,name,name\n", {}, "Columns 2 and 3 have the same name"),
         (b"email,name\n", {"mapping": '{"name": "name", "Plan": null}'}, "entry 2 of 2"),
         (b"email,name\n", {"mapping": '{"name": "metadata_of_them"}'}, "entry 1"),

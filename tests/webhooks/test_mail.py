@@ -317,6 +317,7 @@ def test_the_page_of_mail_has_every_attempt_previews_and_a_test(
         page = owner.get("/admin/server/mail").text
         assert "550 No such user" in page and event in page and "127.0.0.1" in page
         assert PASSWORD not in page and quote(PASSWORD) not in page and mail.url not in page
+        assert 'aria-label="Attempts"' not in page, "a region in one that is called so already"
         for kind, name in (("invitation", "Invitation"), ("sign_in_link", "Sign-in link"), ("test", "Test")):
             assert f">{name}</option>" in page and f">{name}</th>" in page
             html = owner.get(f"/admin/server/mail/preview/{kind}?lang=de")

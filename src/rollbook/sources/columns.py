@@ -68,9 +68,9 @@ def choose(columns: Sequence[str], mapping: Targets) -> Targets:
             )
     homeless = [number for number, column in enumerate(columns, 1) if targets[column] is None and column not in mapping]
     if homeless:
+        has, each = ("has", "it") if len(homeless) == 1 else ("have", "each")
         raise InvalidParameter(
-            f"{listed('Column', homeless)} {'has' if len(homeless) == 1 else 'have'} no field. "
-            "Map each to metadata.NAME, or to null to leave it out.",
+            f"{listed('Column', homeless)} {has} no field. Map {each} to metadata.NAME, or to null to leave it out.",
             param="mapping",
         )
     return targets

@@ -114,7 +114,8 @@ def users_by_day(days: Sequence[tuple[int, int]], zone: Zone) -> Markup:
     bars = [
         Bar(at, _day(at, zone), f"{_day(at, zone)}: {count:,} new", [("bar", count)], (count,)) for at, count in days
     ]
-    summary = f"{sum(count for _, count in days):,} new users in total."
+    total = sum(count for _, count in days)
+    summary = f"{total:,} {'new user' if total == 1 else 'new users'} in total."
     until = days[-1][0] + clock.DAY
     columns = (f"Day ({zone.name})", "New users")
     return _figure("New users per day", summary, bars, (days[0][0], until, clock.DAY), zone, columns)

@@ -49,6 +49,12 @@ class EventInWords(NamedTuple):
     job: JobView | None
     """The bulk job that did it, or that ended."""
 
+    @property
+    def import_id(self) -> str:
+        """The import that did it, in the place of a request; empty if none did."""
+        id = self.event.actor.request_id or ""
+        return id if ids.is_id("imp", id) else ""
+
 
 class Difference(NamedTuple):
     """A field of an event, as JSON. None: the object did not have it."""

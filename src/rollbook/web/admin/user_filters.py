@@ -46,11 +46,13 @@ class Chip(NamedTuple):
 
 
 def asked_of(given: Mapping[str, str]) -> dict[str, str]:
-    """Return the filters as they were typed; blank where nothing was. KEY=VALUE that was typed as `metadata` is added
-    to those that are filtered by already. Days are those of the `zone`, if that is another than UTC."""
+    """Return the filters as they were typed; blank where nothing was. What was typed as `metadata`, KEY=VALUE or,
+    as in the API, KEY:VALUE, is added to those that are filtered by already. Days are those of the `zone`, if that is
+    another than UTC."""
     asked = {name: given.get(name, "").strip() for name in NAMES}
     asked |= {name: value for name, value in given.items() if _is_metadata(name) and value}
-    key, _, value = given.get("metadata", "").partition("=")
+    text = given.get("metadata", "")
+    key, _, value = text.partition("=" if "=" in text else ":")
     if key.strip():
         asked[f"metadata[{key.strip()}]"] = value.strip()
     if (asked["created_after"] or asked["created_before"]) and (zone := zones.named(given.get("zone"))) != zones.WORLD:
