@@ -507,7 +507,8 @@ def test_the_shell_offers_groups_keys_webhooks_and_profiles(server: Server, tmp_
     saved = tmp_path / "rollbook" / "profiles"
     saved.mkdir(parents=True)
     (saved / "staging.json").write_text("{}")
-    assert offered("rollbook users list --profile st", XDG_CONFIG_HOME=str(tmp_path)) == {"staging"}
+    for command in ("users list", "login", "logout"):
+        assert offered(f"rollbook {command} --profile st", XDG_CONFIG_HOME=str(tmp_path)) == {"staging"}
 
 
 def test_where_emails_cannot_be_read_the_shell_offers_none_and_the_line_stays_clean(tmp_path: Path) -> None:

@@ -122,14 +122,14 @@ async def use(tx: Tx, by: Actor, proven: FactorUse) -> None:
 # ---- challenges
 
 
-async def challenge_if_needed(tx: Tx, user_id: str, proven: str, data: str = "") -> str | None:
+async def challenge_if_needed(tx: Tx, user_id: str, proven: str) -> str | None:
     """A challenge for a user whose password was right just now, if they have a factor. `proven` is the hash that it was
     right for: if it was changed since, the challenge opens nothing."""
     if not await second_factors.has(tx, user_id):
         return None
     if await users.password_hash(tx, user_id) != proven:
         return tokens.mint()
-    return await open_challenge(tx, user_id, data)
+    return await open_challenge(tx, user_id)
 
 
 async def open_challenge(tx: Tx, user_id: str, data: str = "", purpose: str = SIGN_IN) -> str:

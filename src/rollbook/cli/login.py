@@ -32,13 +32,7 @@ LOCAL = ("localhost", "127.0.0.1", "::1")
 @options.command(
     None,
     "login",
-    options.option(
-        "--profile",
-        "The name to save it under. [env: ROLLBOOK_PROFILE; default: default]",
-        metavar="NAME",
-        envvar="ROLLBOOK_PROFILE",
-        default=profile_store.DEFAULT,
-    ),
+    options.profile("The name to save it under."),
     options.option(
         "--url", "The server. [env: ROLLBOOK_URL; default: that of the profile, or asked for]", metavar="URL"
     ),

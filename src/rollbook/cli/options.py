@@ -21,6 +21,7 @@ from rollbook.cli.backends import Backend
 from rollbook.cli.completion import emails, profiles
 from rollbook.cli.failures import INTERRUPTED, Failure, Misuse, Refused, wrong_values
 from rollbook.cli.output import hint
+from rollbook.cli.profile_store import DEFAULT
 from rollbook.cli.targets import backend, running_server
 from rollbook.errors import Fault, InvalidParameter
 
@@ -100,6 +101,18 @@ class WholeNumber(click.IntRange):
         except click.BadParameter:
             most = "" if self.max is None else f" and at most {self.max:,}"
             self.fail(f"use a whole number of at least {self.min}{most}, not {value!r}.", param, ctx)
+
+
+def profile(help: str) -> click.Option:
+    """The profile that a command is about: the usual one, where none is named."""
+    return option(
+        "--profile",
+        f"{help} [env: ROLLBOOK_PROFILE; default: {DEFAULT}]",
+        metavar="NAME",
+        envvar="ROLLBOOK_PROFILE",
+        default=DEFAULT,
+        shell_complete=profiles,
+    )
 
 
 def limit(things: str, most: int | None = None) -> click.Option:

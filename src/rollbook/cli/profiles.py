@@ -22,13 +22,7 @@ def app(json: bool, quiet: bool) -> None:
 @options.command(
     None,
     "logout",
-    options.option(
-        "--profile",
-        "The profile. [env: ROLLBOOK_PROFILE; default: default]",
-        metavar="NAME",
-        envvar="ROLLBOOK_PROFILE",
-        default=profile_store.DEFAULT,
-    ),
+    options.profile("The profile."),
     options.option("--revoke", "Revoke the key on the server first, for everyone who uses it."),
 )
 def logout(profile: str, revoke: bool) -> None:
