@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2
 import pytest
@@ -481,6 +481,8 @@ def test_many_users_are_changed_at_once_and_who_could_not_be_is_named(
     expect(page.get_by_role("heading", name="Undo: Delete 3 users")).to_be_visible()
     expect(page.get_by_role("heading", name="Finished")).to_be_visible()
     assert [http.get(f"/v1/users/{user['id']}").status_code for user in users] == [200] * 3
+    page.get_by_role("link", name="Back to the list").click()
+    page.wait_for_url(lambda url: parse_qs(urlsplit(url).query)["q"] == [name])
     for user in users:
         http.delete(f"/v1/users/{user['id']}")
     page.goto("/admin/users/deleted")

@@ -150,7 +150,13 @@ async def cancel(page: PageRequest) -> Response:
 async def undo(page: PageRequest) -> Response:
     made = await bulk_jobs.undo_bulk_job(page.on, page.by, page.ids[0])
     await bulk_jobs.run_few(page.on, made)
-    return page.redirect(f"/admin/bulk-jobs/{made.id}")
+    return page.redirect(_url(page, f"/admin/bulk-jobs/{made.id}"))
+
+
+def _url(page: PageRequest, path: str, **more: object) -> str:
+    """The URL of another page about jobs, which leads back to the same list."""
+    name = page.query.get("list", "")
+    return list_url(asked_of(page.query), path, list=name, **more) if name in LISTS else list_url({}, path, **more)
 
 
 async def _live(page: PageRequest, polls: int | None) -> dict[str, Any]:
@@ -162,6 +168,8 @@ async def _live(page: PageRequest, polls: int | None) -> dict[str, Any]:
         "shown": shown,
         "undone": JobView(undone, records.options(undone), None) if undone else None,
         "polls": polls,
+        "live_url": _url(page, f"/admin/bulk-jobs/{found.id}/live", n=polls),
+        "undo_url": _url(page, f"/admin/bulk-jobs/{found.id}/undo"),
         "refused": await _refused(page, found.id) if shown.is_over and found.refused else [],
         "has_links": bulk_jobs.shows_links(page.by, found),
         "retention_days": page.on.settings.deleted_retention,
