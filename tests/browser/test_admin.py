@@ -271,7 +271,10 @@ def test_pages_follow_each_other_and_can_be_jumped_to(
     assert page.get_by_role("link", name="Next").count() == 0
     page.get_by_role("link", name="Previous").click()
     assert names(page) == everybody[(pages - 2) * 50 : (pages - 1) * 50]
-    page.get_by_label("Page", exact=True).fill("2")
+    field, label = page.get_by_label("Page", exact=True), page.locator("label[for=field-page]")
+    label_height, field_height = (each.evaluate("element => element.offsetHeight") for each in (label, field))
+    assert label_height < field_height, "the word Page is on one line"
+    field.fill("2")
     page.get_by_role("button", name="Go").click()
     assert names(page) == everybody[50:100]
     page.get_by_label("Page", exact=True).fill("900")
