@@ -96,6 +96,7 @@ INSIDE = {
         "cryptography.hazmat.primitives.ciphers",
     ): "only hashes of Firebase need it, and OpenSSL is 12 ms of the start",
     ("rollbook.app", "rollbook.observe.spans"): "OpenTelemetry is an extra, and a fifth of a second of the start",
+    ("rollbook.cli.backends", "rollbook.records.user_search.folding"): "only a name that no group has is compared",
     ("rollbook.cli.targets", "rollbook.cli.folder"): "a command needs one of the two backends, each expensive to load",
     ("rollbook.cli.targets", "rollbook.cli.remote"): "a command needs one of the two backends, each expensive to load",
     ("rollbook.cli.main", "rollbook.cli.server"): "only what was called is loaded, so that the server starts fast",

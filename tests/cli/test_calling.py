@@ -120,6 +120,10 @@ LONG = "a" * 300
         (("webhooks", "create", "https://10.0.0.1/hook", "--user", OWNER_EMAIL), "URL must have a public address"),
         (("webhooks", "create", "inbox", "--user", OWNER_EMAIL, "--type", "none"), "--type must be"),
         (("api", "GET", "/v1/users?limit=many"), "limit must be a whole number."),
+        (
+            ("api", "POST", "/v1/keys", "--body", '{"name": "a", "rate_limit": 5}'),
+            'rate_limit must be a string such as "100/minute".',
+        ),
         (("api", "POST", "/v1/keys", "--body", "{"), "--body is not valid JSON"),
     ],
 )
@@ -171,6 +175,7 @@ def test_what_the_state_of_the_server_refuses_ends_with_1(server: Server) -> Non
 def test_a_word_that_is_almost_a_command_is_recognized() -> None:
     assert "Did you mean 'users'" in refused("user", code=2)
     assert "Did you mean 'list'" in refused("users", "lst", code=2)
+    assert "Did you mean '--search'" in refused("groups", "list", "--q", "ada", code=2), "the name that the API has"
     assert "Did you mean '--role'" in refused("users", "list", "--roel", "admin", code=2)
     assert good("help", "users", "get") == good("users", "show", "--help") == good("users", "get", "--help")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cli.command import good, refused
+from tests.cli.command import good, refused, rollbook
 from tests.harness import Server, new_user, running
 
 
@@ -40,3 +40,20 @@ def test_a_group_from_its_creation_to_its_end(server: Server, where: str) -> Non
     assert "Add --yes" in refused("groups", "delete", id, *to)
     good("groups", "delete", id, "--yes", *to)
     refused("groups", "show", id, *to)
+
+
+@pytest.mark.parametrize("where", ["folder", "network"])
+def test_a_group_is_found_without_its_accents_where_only_one_can_be_meant(server: Server, where: str) -> None:
+    to = ("--data", str(server.data)) if where == "folder" else ("--url", server.url, "--key", server.key)
+    ids = [good("groups", "create", name, "--quiet", *to).strip() for name in (f"Zürich {where}", f"Zürich {where} 2")]
+    assert good("groups", "get", f"zurich {where}", "--quiet", *to).strip() == ids[0]
+    assert "no group zur" in refused("groups", "get", "zur", *to)
+    good("groups", "create", f"Zurích {where}", "--quiet", *to)
+    assert "use an ID" in refused("groups", "get", f"zurich {where}", *to)
+
+
+def test_an_empty_group_says_how_to_add_members(server: Server) -> None:
+    to = ("--data", str(server.data))
+    good("groups", "create", "Nobody yet", *to)
+    said = rollbook("groups", "members", "Nobody yet", *to).stderr
+    assert said.startswith("0 of 0 members. To add some: ") and "groups add 'Nobody yet' EMAIL --data " in said

@@ -327,6 +327,7 @@ def test_keys_are_made_listed_rotated_and_revoked(place: Place, new: Callable[..
     assert key_format.is_whole(rotated["key"])
     old, _ = json.loads(good("keys", "list", user["id"], "--json", *place))
     assert old["expires_at"] is not None
+    assert good("keys", "list", user["id"], "--limit", "1", "--quiet", *place).split() == [old["id"]]
     good("keys", "revoke", rotated["id"], *place)
     good("keys", "revoke", rotated["id"], *place)
     assert json.loads(good("keys", "list", user["id"], "--json", *place))[1]["revoked_at"] is not None

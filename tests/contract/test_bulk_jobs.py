@@ -23,6 +23,7 @@ from tests.contract.expect import refused
 from tests.engines import once
 from tests.harness import OWNER_EMAIL, Server, new_key, new_user, running
 from tests.nodes.pair import wait_until
+from tests.visitor import signed_in
 
 JOBS = "/v1/bulk-jobs"
 FINAL = ("finished", "failed", "canceled")
@@ -272,6 +273,18 @@ def test_wrong_jobs_are_refused_in_words(http: httpx2.Client) -> None:
     for path in ("", "/results", "/cancel", "/undo"):
         send = http.post if path in ("/cancel", "/undo") else http.get
         refused(send(f"{JOBS}/{ids_of_nobody('job')}{path}"), 404, "not_found")
+
+
+def test_the_page_of_a_job_keeps_no_search_and_leads_back_to_the_list_after_a_cancel(
+    http: httpx2.Client, server: Server
+) -> None:
+    found = done(http, "suspend", filter={"q": "nobody of this name", "role": "viewer"})
+    with signed_in(server) as owner:
+        canceled = owner.post(f"/admin/bulk-jobs/{found['id']}/cancel?list=users&q=a+b&role=viewer")
+        shown = owner.get(canceled.headers["location"]).text
+    assert '<dt>Search</dt><dd><span class="muted">Not kept, because it can name a person</span></dd>' in shown
+    assert "<dt>Role</dt><dd>viewer</dd>" in shown
+    assert '<a href="/admin/users?q=a+b&amp;role=viewer">Back to the list</a>' in shown
 
 
 def ids_of_nobody(kind: str = "grp") -> str:

@@ -125,9 +125,13 @@ def test_the_page_of_an_event_leads_to_its_import_or_bulk_job_and_calls_neither_
     with signed_in(server) as owner:
         made_by = owner.get(f"/admin/events/{events['user.created']}").text
         suspended_by = owner.get(f"/admin/events/{events['user.suspended']}").text
+        [first] = http.get("/v1/events", params={"address": "system", "type": "user.created", "limit": 1}).json()
+        made_at_start = owner.get(f"/admin/events/{first['id']}").text
     assert f'<dt>Import</dt><dd class="mono"><a href="/admin/imports/{job["id"]}">' in made_by
     assert f'<dt>Bulk job</dt><dd><a href="/admin/bulk-jobs/{bulk["id"]}">' in suspended_by.replace("\n", "")
     assert "Request ID" not in made_by + suspended_by
+    assert "<dt>IP address</dt>" in made_by and "<dt>IP address</dt>" not in made_at_start
+    assert '<span class="muted">System</span>' in made_at_start
 
 
 def test_the_same_file_again_changes_nothing_whatever_happens_to_users_who_exist(http: httpx2.Client) -> None:

@@ -207,7 +207,8 @@ def field_hook(password_min_length: int) -> Hook:
         if kind in _LISTS:
             return _FROM_TEXT[kind](",".join(_texts(value)))
         if not isinstance(value, str):
-            raise ValueError("must be a string")
+            example = ' such as "100/minute"' if kind is arguments.LimitText else ""
+            raise ValueError(f"must be a string{example}")
         if kind is arguments.NewPassword:
             return arguments.NewPassword(new_password(value, password_min_length))
         return _FROM_FIELD[kind](value)

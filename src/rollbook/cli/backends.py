@@ -273,11 +273,22 @@ class Backend(ABC):
             return self.one("GET", at("groups", named))
         found = self.page(self.ask("GET", "/v1/groups", {"name": named, "limit": 2}))
         if not found:
+            found = self._groups_spelled_like(named)
+        if not found:
             groups = self.command("groups", "list")
             raise Failure(f"There is no group {named} ({self.location}). To see all: {groups}")
         if len(found) > 1:
             raise Failure(f"More than one group is named {named}: use an ID ({self.location}).")
         return found[0]
+
+    def _groups_spelled_like(self, named: str) -> list[Shown]:
+        """Groups whose name search can't tell from this one, such as Zürich from Zurich."""
+        # Imported here: only a name that no group has is compared like that.
+        from rollbook.records.user_search.folding import spellings
+
+        alike = spellings(named)
+        found = self.page(self.ask("GET", "/v1/groups", {"q": named, "limit": PAGE})) if named else []
+        return [each for each in found if spellings(each["name"]) == alike] if len(found) < PAGE else []
 
     def create_user(self, fields: Shown) -> Shown:
         return self.one("POST", "/v1/users", WHOLE, fields)

@@ -95,10 +95,17 @@ def wrong_call(problem: click.ClickException) -> str:
         flag = problem.param.opts[0] if isinstance(problem.param, click.Option) else ""
         said = problem.message if problem.message.startswith("--") or not flag else f"{flag}: {problem.message}"
     elif isinstance(problem, click.NoSuchOption):
-        near = get_close_matches(problem.option_name, problem.possibilities or (), 1)
+        near = _options_for(problem) or get_close_matches(problem.option_name, problem.possibilities or (), 1)
         said = f"{problem.message}{f' Did you mean {near[0]!r}?' if near else ''}"
     context = problem.ctx if isinstance(problem, click.UsageError) else None
     return said if context is None else f"{said}\nHelp: {context.command_path} --help"
+
+
+def _options_for(problem: click.NoSuchOption) -> list[str]:
+    """The option for the field that the API calls like this."""
+    field = problem.option_name.lstrip("-").replace("-", "_")
+    given = [] if problem.ctx is None else problem.ctx.command.params
+    return [each.opts[0] for each in given if getattr(each, "field", None) == field]
 
 
 def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:

@@ -115,7 +115,8 @@ def list_members(
                 line(member["user_id"])
         else:
             shown_here = table(MEMBER_COLUMNS, members, ("user_id",))
-            hint(f"{shown_here:,} of {counted(found['members'], 'member')}.")
+            add = f" To add some: {backend.command('groups', 'add', found['name'], 'EMAIL')}"
+            hint(f"{shown_here:,} of {counted(found['members'], 'member')}.{'' if found['members'] else add}")
 
 
 @options.on_server(

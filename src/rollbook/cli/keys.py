@@ -51,16 +51,20 @@ def create_key(server: options.Server, fields: Fields, user: str | None, json: b
     app,
     "list",
     options.NAMED_OR_OWN,
+    options.limit("API keys", default=None),
     options.JSON,
     options.QUIET,
     fields=arguments.ListKeys,
     call=("GET", KEYS),
-    elsewhere={"user": "EMAIL|ID", **PAGED},
+    elsewhere={"user": "EMAIL|ID", **PAGED, "limit": "--limit"},
 )
-def list_keys(server: options.Server, fields: Fields, user: str | None, json: bool, quiet: bool) -> None:
+def list_keys(
+    server: options.Server, fields: Fields, user: str | None, limit: int | None, json: bool, quiet: bool
+) -> None:
     """List the API keys of a user, by default your own, oldest first, without the secrets."""
     with server() as backend:
-        found = backend.all(KEYS, {"user": backend.user_or_self(user)["id"], **fields.sent(backend)})
+        asked = {"user": backend.user_or_self(user)["id"], **fields.sent(backend)}
+        found = list(backend.linked(KEYS, asked, limit))
         empty = f"No API keys. To create one: {backend.command('keys', 'create', *filter(None, [user]))}"
         listed(found, COLUMNS, json, quiet, row=_with_state, spare=SPARE, empty=empty)
 

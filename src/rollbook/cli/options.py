@@ -115,13 +115,14 @@ def profile(help: str) -> click.Option:
     )
 
 
-def limit(things: str, most: int | None = None) -> click.Option:
+def limit(things: str, most: int | None = None, default: int | None = 50) -> click.Option:
+    """`default` None: all of them."""
     return option(
         "--limit -n",
-        f"Maximum number of {things}.",
+        f"Maximum number of {things}.{' [default: all]' if default is None else ''}",
         metavar="N",
         type=WholeNumber(min=1, max=most),
-        default=50,
+        default=default,
         show_default=True,
     )
 

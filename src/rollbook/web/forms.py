@@ -22,7 +22,7 @@ from rollbook.languages import ENGLISH, Language, language
 from rollbook.web.form_of import FormOf, form_of
 from rollbook.web.page_request import PageRequest
 
-USER = form_of(UserFields, hints={"external_id": "This user’s ID in your own system."})
+USER = form_of(UserFields, hints={"external_id": "The ID in your own system."})
 """The form of a user's details, as every admin page has them."""
 PLAIN_FIELDS = tuple(each for each in USER.fields if each.can_be_null and each.name != "rate_limit")
 """Optional texts of a user that admins can change: each is shown and saved without a word in a page."""

@@ -130,7 +130,7 @@ async def show_one(page: PageRequest) -> Response:
 async def show_live(page: PageRequest) -> Response:
     """Progress of a job, for a page that is open."""
     if not page.is_htmx:
-        return page.redirect(f"/admin/bulk-jobs/{page.ids[0]}")
+        return page.redirect(_url(page, f"/admin/bulk-jobs/{page.ids[0]}"))
     return page.render("admin/bulk_job_live.html", **await _live(page, page.next_poll()))
 
 
@@ -144,7 +144,7 @@ async def results(page: PageRequest) -> Response:
 
 async def cancel(page: PageRequest) -> Response:
     await bulk_jobs.cancel_bulk_job(page.on, page.by, page.ids[0])
-    return page.redirect(f"/admin/bulk-jobs/{page.ids[0]}", "bulk-job-canceled")
+    return page.redirect(_url(page, f"/admin/bulk-jobs/{page.ids[0]}"), "bulk-job-canceled")
 
 
 async def undo(page: PageRequest) -> Response:
@@ -168,7 +168,9 @@ async def _live(page: PageRequest, polls: int | None) -> dict[str, Any]:
         "shown": shown,
         "undone": JobView(undone, records.options(undone), None) if undone else None,
         "polls": polls,
+        "job_url": _url(page, f"/admin/bulk-jobs/{found.id}"),
         "live_url": _url(page, f"/admin/bulk-jobs/{found.id}/live", n=polls),
+        "cancel_url": _url(page, f"/admin/bulk-jobs/{found.id}/cancel"),
         "undo_url": _url(page, f"/admin/bulk-jobs/{found.id}/undo"),
         "refused": await _refused(page, found.id) if shown.is_over and found.refused else [],
         "has_links": bulk_jobs.shows_links(page.by, found),

@@ -29,7 +29,7 @@ SORTS = (
     ("-created_at", "Newest first"),
     ("created_at", "Oldest first"),
 )
-FORM = form_of(GroupCreate, hints={"external_id": "This group’s ID in your own system."})
+FORM = form_of(GroupCreate, hints={"external_id": "The ID in your own system."})
 
 
 async def show_all(page: PageRequest) -> Response:
