@@ -103,3 +103,48 @@ def test_a_new_email_that_somebody_else_has_is_refused_and_nobody_is_flooded(
     expect(page.get_by_role("alert")).to_contain_text("Too many links were sent already.")
     mail.wait_for(lambda: len(mail.to(email)) == 2)
     assert mail.to(other["email"]) == [] and http.get(f"/v1/users/{user['id']}").json()["email"] == user["email"]
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_an_email_that_is_not_verified_gets_a_link_from_the_profile_and_nobody_is_flooded(
+    new_page: Callable[..., Page], http: httpx2.Client, mail: MailServer, user: dict, scripts: bool
+) -> None:
+    page = new_page(java_script_enabled=scripts)
+    sign_in(page, user["email"], user["password"])
+    for _ in range(2):
+        page.goto("/account")
+        page.get_by_role("button", name="Send confirmation link").click()
+        expect(page.get_by_role("status").first).to_contain_text("Open the link that was sent to your email.")
+    page.get_by_role("button", name="Send confirmation link").click()
+    expect(page.get_by_role("alert")).to_contain_text("Too many links were sent already.")
+    mail.wait_for(lambda: len(mail.to(user["email"])) == 2)
+    assert http.get(f"/v1/users/{user['id']}").json()["email_verified"] is False
+    page.goto(mail.to(user["email"])[-1].link)
+    page.get_by_role("button", name="Confirm email address").click()
+    expect(page.get_by_role("main")).to_contain_text(f"{user['email']} is confirmed")
+    assert http.get(f"/v1/users/{user['id']}").json()["email_verified"] is True
+    page.goto("/account")
+    expect(page.get_by_role("region", name="Account", exact=True).get_by_text("verified", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Send confirmation link")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_the_profile_shows_which_new_email_waits_and_until_when_and_cancels_it(
+    new_page: Callable[..., Page], http: httpx2.Client, mail: MailServer, user: dict, scripts: bool
+) -> None:
+    page, email = new_page(java_script_enabled=scripts), f"waiting{next(NUMBERS)}@example.com"
+    sign_in(page, user["email"], user["password"])
+    change_email(page, email, user["password"])
+    waiting = page.get_by_text(f"Waiting for confirmation of {email} (link valid until ")
+    expect(waiting).to_be_visible()
+    (token,) = http.get(f"/v1/users/{user['id']}/tokens").json()
+    expect(waiting.locator("time")).to_have_attribute("datetime", token["expires_at"])
+    link = mail.wait_for_mail(email).link
+    page.get_by_role("button", name=f"Cancel the change to {email}").click()
+    expect(page.get_by_role("status").first).to_contain_text("Your email stays as it is.")
+    expect(waiting).to_have_count(0)
+    assert http.get(f"/v1/users/{user['id']}/tokens").json() == []
+    told = http.get("/v1/events", params={"type": "token.revoked", "user": user["id"]}).json()
+    assert [(each["object"]["id"], each["actor"]["user_id"]) for each in told] == [(token["id"], user["id"])]
+    page.goto(link)
+    expect(page.get_by_role("button", name="Confirm email address")).to_have_count(0)

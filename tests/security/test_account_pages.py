@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from tests.browser.population import sign_in_by_form
-from tests.harness import Server, new_user, running
+from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user, running
 
 KEY = re.compile(r"rbk_\w{38}")
 
@@ -159,3 +159,30 @@ def test_forms_that_make_no_sense_break_nothing(server: Server, http: httpx2.Cli
             assert client.get(path).status_code == 404, path
         for path in ("/account/profile", "/account/password", "/account/sessions/x/end", "/account/keys/x/revoke"):
             assert client.post(path, data={}).status_code in (400, 404), path
+
+
+def test_where_no_mail_is_sent_the_profile_says_who_verifies_an_email(server: Server, http: httpx2.Client) -> None:
+    user = new_user(http)
+    with signed_in(server, user["email"], user["password"]) as client:
+        page = client.get("/account").text
+        assert "ask an administrator to mark it as verified" in page and "Send confirmation link" not in page
+        assert client.post("/account/email/verify").status_code == 400
+        assert http.get(f"/v1/users/{user['id']}/tokens").json() == []
+    with signed_in(server, OWNER_EMAIL, OWNER_PASSWORD) as owner:
+        own = re.search(r'href="(/admin/users/[^"]+)">mark it as verified', owner.get("/account").text)
+        assert own and 'name="email_verified"' in owner.get(own[1]).text
+
+
+def test_an_email_change_that_an_application_began_is_shown_and_canceled_too(
+    server: Server, http: httpx2.Client
+) -> None:
+    user = new_user(http)
+    path, email = f"/v1/users/{user['id']}/tokens", f"new-{user['email']}"
+    assert http.post(path, json={"purpose": "change_email", "email": email}).status_code == 201
+    assert http.post(path, json={"purpose": "reset_password"}).status_code == 201
+    with signed_in(server, user["email"], user["password"]) as client:
+        assert email in client.get("/account").text
+        for _ in range(2):  # the second time, there is nothing left to cancel
+            assert client.post("/account/email/cancel").status_code == 303
+        assert email not in client.get("/account").text
+    assert [each["purpose"] for each in http.get(path).json()] == ["reset_password"]

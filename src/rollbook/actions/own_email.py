@@ -1,5 +1,6 @@
-"""A new email of one's own, where the server sends mail: it counts once its owner has opened the link that is sent to
-it. So a typo locks no one out, and no one takes an address that isn't theirs."""
+"""One's own email, where the server sends mail: a new one counts once its owner has opened the link that is sent to it.
+So a typo locks no one out, and no one takes an address that isn't theirs. One that isn't verified is sent a link, too.
+"""
 
 from __future__ import annotations
 
@@ -10,37 +11,46 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require
 from rollbook.actions.principal import Principal
 from rollbook.auth.tokens import mint
-from rollbook.errors import TooManyRequests
+from rollbook.errors import BadRequest, TooManyRequests
 from rollbook.records import events, one_time_tokens, users
-from rollbook.records.one_time_tokens import NewToken
+from rollbook.records.one_time_tokens import NewToken, Token
 from rollbook.records.webhooks import MAIL_ID
-from rollbook.storage.database import Tx
+from rollbook.storage.database import Queries, Tx
 
 WAIT = 3_600
 """Seconds after which a refused person is told to try again."""
 
 
 async def ask(on: Rollbook, by: Principal, email: str, password: str | UnsetType, language: str) -> None:
-    """Send a link to a new email of the caller, which changes theirs. The limits of links that people ask for hold, so
-    that no one is flooded with them.
+    """Send a link to a new email of the caller, which changes theirs.
 
-    Raises InvalidParameter, ProofRequired, WrongPassword, TooManyAttempts, TooManyRequests, EmailTaken, Overloaded.
+    Raises InvalidParameter, BadRequest, ProofRequired, WrongPassword, TooManyAttempts, TooManyRequests, EmailTaken,
+    Overloaded.
     """
     require(by, "users:write", by.user_id)
     user = await users.get(on.db, by.user_id)
     await passwords.prove_for_email(on, by, user, password)
+    await _send(on, by, "change_email", email, language)
+
+
+async def ask_to_verify(on: Rollbook, by: Principal, language: str) -> None:
+    """Send a link to the caller's email, which verifies it. Raises BadRequest, TooManyRequests."""
+    require(by, "users:write", by.user_id)
+    user = await users.get(on.db, by.user_id)
+    if user.email_verified:
+        raise BadRequest("Your email is verified already.")
+    await _send(on, by, "verify_email", user.email, language)
+
+
+async def _send(on: Rollbook, by: Principal, purpose: str, email: str, language: str) -> None:
+    """The limits of links that people ask for hold, so that no one is flooded with them."""
+    if not on.settings.sends_mail:
+        raise BadRequest("This server sends no mail.")
     if not await token_requests.admits(on, email, by.address):
         raise TooManyRequests(WAIT, "Too many links were sent already.")
-    text = mint()
-    new = tokens.record(
-        text,
-        user.id,
-        "change_email",
-        tokens.lifetime(on.settings, "change_email"),
-        email=email,
-        language=language,
-        created_by=user.id,
-    )
+    text, id = mint(), by.user_id
+    lifetime = tokens.lifetime(on.settings, purpose)
+    new = tokens.record(text, id, purpose, lifetime, email=email, language=language, created_by=id)
     await on.write(_add, by, tokens.to_deliver(on.secret, new, text, MAIL_ID))
 
 
@@ -50,3 +60,26 @@ async def _add(tx: Tx, by: Principal, new: NewToken) -> None:
     token = await tokens.add(tx, user, new)
     told = one_time_tokens.in_events(token) | {"send": True}
     await events.record(tx, "token.created", user.id, by.actor, told)
+
+
+async def waiting(on: Rollbook, by: Principal) -> Token | None:
+    """The open link that would change the caller's email; None if there is none."""
+    require(by, "users:read", by.user_id)
+    return await _waiting(on.db, by.user_id)
+
+
+async def cancel(on: Rollbook, by: Principal) -> None:
+    """End that link, if it is still open."""
+    require(by, "users:write", by.user_id)
+    await on.write(_cancel, by)
+
+
+async def _waiting(queries: Queries, id: str) -> Token | None:
+    return next((each for each in await one_time_tokens.of_user(queries, id) if each.purpose == "change_email"), None)
+
+
+async def _cancel(tx: Tx, by: Principal) -> None:
+    user = await users.get(tx, by.user_id)
+    if (token := await _waiting(tx, user.id)) is not None:
+        await one_time_tokens.revoke(tx, token.id, user.id)
+        await events.record(tx, "token.revoked", user.id, by.actor, one_time_tokens.in_events(token))

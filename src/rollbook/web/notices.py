@@ -30,6 +30,8 @@ NOTICES: dict[str, Notice] = {
     "password-set-only": Notice("ok", "Your password is set."),
     "profile-saved": Notice("ok", "Saved."),
     "email-asked": Notice("ok", "Saved. Open the link that was sent to your new email. Until then, the old one stays."),
+    "verification-sent": Notice("ok", "Open the link that was sent to your email."),
+    "email-canceled": Notice("ok", "Canceled. Your email stays as it is."),
     "password-changed": Notice("ok", "Your password has been changed. All other browsers have been signed out."),
     "key-saved": Notice("ok", "Saved. The change takes effect within a second, on all servers."),
     "key-revoked": Notice("ok", "API key revoked. It no longer works."),

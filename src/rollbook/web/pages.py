@@ -98,6 +98,8 @@ PAGES = [
     Page("POST", "/account/sign-in-link", sign_in_link.sign_in, "anyone", STRANGERS_FORM),
     Page("GET", "/account", profile.show, "person"),
     Page("POST", "/account/profile", profile.change_profile, "person"),
+    Page("POST", "/account/email/verify", profile.verify_email, "person"),
+    Page("POST", "/account/email/cancel", profile.cancel_email, "person"),
     Page("POST", "/account/password", profile.change_password, "person"),
     Page("GET", "/account/confirm", confirm.show, "person"),
     Page("POST", "/account/confirm", confirm.confirm, "person"),

@@ -15,7 +15,7 @@ from rollbook.web.page_request import PageRequest, download
 
 
 async def show(page: PageRequest) -> Response:
-    return _page(page)
+    return await _page(page)
 
 
 async def change_profile(page: PageRequest) -> Response:
@@ -30,8 +30,21 @@ async def change_profile(page: PageRequest) -> Response:
         await users.update(page.on, page.by, page.me.user.id, asked)
     except ApiError as error:
         problems = forms.problems(page, error, proof="current_password")
-        return _page(page, error, given=given, problems=problems)
+        return await _page(page, error, given=given, problems=problems)
     return page.redirect("/account", "email-asked" if mails else "profile-saved")
+
+
+async def verify_email(page: PageRequest) -> Response:
+    try:
+        await own_email.ask_to_verify(page.on, page.by, page.reads)
+    except ApiError as error:
+        return await _page(page, error, account_problems=forms.problems(page, error))
+    return page.redirect("/account", "verification-sent")
+
+
+async def cancel_email(page: PageRequest) -> Response:
+    await own_email.cancel(page.on, page.by)
+    return page.redirect("/account", "email-canceled")
 
 
 async def change_password(page: PageRequest) -> Response:
@@ -43,7 +56,7 @@ async def change_password(page: PageRequest) -> Response:
     except ApiError as error:
         labels = forms.LABELS | {"password": "The new password"}
         problems = forms.problems(page, error, labels, proof="current_password")
-        return _page(page, error, password_problems=problems)
+        return await _page(page, error, password_problems=problems)
     signed_in = await sessions.start(page.on, page.by, page.me.user.id, page.browser)
     return page.redirect("/account", "password-changed", page.cookies(signed_in))
 
@@ -55,13 +68,14 @@ async def export(page: PageRequest) -> Response:
     return download(name, "application/json", export_document(held, indented=True))
 
 
-def _page(
+async def _page(
     page: PageRequest,
     error: ApiError | None = None,
     *,
     given: Mapping[str, str] | None = None,
     problems: Mapping[str, str] = {},
     password_problems: Mapping[str, str] = {},
+    account_problems: Mapping[str, str] = {},
 ) -> Response:
     user = page.me.user
     return page.render(
@@ -76,4 +90,6 @@ def _page(
         can_delete=page.on.settings.self_deletion,
         problems=problems,
         password_problems=password_problems,
+        account_problems=account_problems,
+        waiting=await own_email.waiting(page.on, page.by),
     )
