@@ -44,7 +44,8 @@ GUIDE = (
     "health",
 )
 
-_VARIABLE = re.compile(r"ROLLBOOK_[A-Z_]+")
+# Not _ROLLBOOK_COMPLETE: the shell's completion script sets it, and nobody else.
+_VARIABLE = re.compile(r"(?<!_)ROLLBOOK_[A-Z_]+")
 
 
 def test_the_generated_parts_are_what_the_code_says() -> None:
