@@ -109,7 +109,7 @@ class Chosen:
         self.total += len(targets)
 
     def parts(self) -> Iterator[list[str]]:
-        """Those of AT_ONCE users at a time."""
+        """The parts in their order, those of AT_ONCE users at a time."""
         self._file.seek(0)
         while some := [line.rstrip("\n") for line in islice(self._file, AT_ONCE // PART)]:
             yield some

@@ -36,7 +36,7 @@ class Kind(NamedTuple):
 FOLLOWING = Kind(0, 100, MAX_SLOTS)
 """The event log, by a stream or by waiting."""
 WAITING = Kind(1, 10, 200)
-"""For the request log, which is searched for each of them once a second."""
+"""The request log, which is searched for each of them once a second."""
 EXPORTING = Kind(2, 1, MAX_SLOTS)
 
 _KINDS = 3

@@ -57,7 +57,7 @@ class Utf8(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        """For the position of the reader above, which subtracts what it still holds."""
+        """The position for the reader above, which subtracts what it still holds."""
         return self._given
 
     def position(self, at: int) -> int:

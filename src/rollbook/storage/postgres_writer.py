@@ -182,7 +182,7 @@ class Transaction:
 
 
 def _outcome(done: Running) -> Any:
-    """As `attempted`."""
+    """The same as `attempted`."""
     if done.error is not None and (isinstance(done.error, Unavailable) or not isinstance(done.error, ApiError)):
         raise done.error
     return done.error or done.result
