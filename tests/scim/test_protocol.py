@@ -359,6 +359,28 @@ def test_an_object_where_a_text_belongs_is_refused(idp: Provider) -> None:
         refused(idp.http.post("/Users", json={**user(), **wrong}), 400, "invalidValue")
 
 
+def test_no_change_takes_the_name_of_a_user_or_group_away(idp: Provider) -> None:
+    made = idp.new_user(userName="Bare", emails=[{"value": "bare@example.com"}])
+    team = idp.new_group(made["id"], displayName="Named")
+    for kind, resource, name in (("Users", made, "userName"), ("Groups", team, "displayName")):
+        path = f"/{kind}/{resource['id']}"
+        without = {key: value for key, value in resource.items() if key != name}
+        for body in (without, {**without, name: ""}, {**without, name: None}):
+            refused(idp.http.put(path, json=body), 400, "invalidValue")
+            refused(idp.http.post(f"/{kind}", json=body), 400, "invalidValue")
+            [of_bulk] = bulk(idp, {"method": "PUT", "path": path, "data": body})
+            assert (of_bulk["status"], of_bulk["response"]["scimType"]) == ("400", "invalidValue")
+        also = {"op": "replace", "path": "externalId", "value": "not kept"}
+        for operation, reason in (
+            ({"op": "remove", "path": name}, "mutability"),
+            ({"op": "Remove", "path": f"{resource['schemas'][0]}:{name.upper()}", "value": "x"}, "mutability"),
+            ({"op": "replace", "path": name, "value": None}, "invalidValue"),
+            ({"op": "add", "value": {name: ""}}, "invalidValue"),
+        ):
+            refused(idp.http.patch(path, json={"Operations": [also, operation]}), 400, reason)
+        assert idp.get(path) == resource
+
+
 def test_what_would_take_long_to_read_is_refused_at_once(idp: Provider) -> None:
     path = f"/Groups/{idp.new_group()['id']}"
     unknown = {"schemas": [GROUP], "displayName": "Many", **{f"x{number}": 1 for number in range(501)}}

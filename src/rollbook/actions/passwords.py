@@ -57,7 +57,7 @@ async def prove(on: Rollbook, account: str, email: str, origin: AttemptOrigin, h
 async def prove_sign_in(
     on: Rollbook, by: Actor, user: User | None, email: str, origin: AttemptOrigin, hash: str | None, password: str
 ) -> str:
-    """The same for who signs in: a wrong password is recorded, where it is a user's."""
+    """Prove a password at sign-in. Records a failure if the email belongs to a user."""
     id = None if user is None else user.id
     try:
         return await prove(on, attempts.account(user, hash, email), email, origin, hash, password)

@@ -105,9 +105,7 @@ async def _person(queries: Queries, id: str, tenant: str) -> Person:
 async def create_person(on: Rollbook, by: Principal, wanted: Wanted) -> Person:
     """Create a user who signs in with their identity provider: without a password."""
     require(by, "users:write")
-    user_name = wanted.user_name
-    if user_name is None:
-        refuse("userName", "is required")
+    user_name = _required(wanted.user_name)
     if wanted.email is None and "@" not in user_name:
         refuse("emails", "is required where userName is no email address")
     _check(wanted)
@@ -143,6 +141,8 @@ async def _change_person(
     person = await _person(tx, id, by.tenant)
     check_version(person.version, versions)
     wanted = edit(person)
+    if replaces:
+        _required(wanted.user_name)
     _check(wanted)
     user, kept = person
     user = await user_actions.change(tx, by, user, _columns(by, person, wanted, replaces))
@@ -194,6 +194,11 @@ def _name(attributes: dict[str, Any]) -> str:
     whole = f"{parts.get('givenName', '')} {parts.get('familyName', '')}".strip()
     text = attributes.get("displayName") or parts.get("formatted") or whole
     return checked(rules.name, "displayName", text[: rules.NAME_LENGTH]) if text else ""
+
+
+def _required(user_name: str | None) -> str:
+    """Raises InvalidParameter."""
+    return refuse("userName", "is required") if user_name is None else user_name
 
 
 def _check(wanted: Wanted) -> None:

@@ -135,10 +135,15 @@ async def _create_team(tx: Tx, by: Principal, new: Group, wanted: TeamChange) ->
     return await _apply(tx, by, group, wanted._replace(name=None), held)
 
 
-async def change_team(on: Rollbook, by: Principal, id: str, wanted: TeamChange, versions: Versions = None) -> Team:
-    """Change a group. Users who don't exist are no members; those who stay keep their role."""
+async def change_team(
+    on: Rollbook, by: Principal, id: str, wanted: TeamChange, versions: Versions = None, replaces: bool = False
+) -> Team:
+    """Change a group. Users who don't exist are no members; those who stay keep their role. `replaces`: it has to tell
+    the name."""
     require(by, "groups:read")  # the answer names the members: refused before anything is done
     require(by, "groups:write")
+    if replaces:
+        _team_name(wanted.name)
     return await on.write(_change_team, by, known("group", id), wanted, versions)
 
 

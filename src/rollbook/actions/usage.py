@@ -74,8 +74,8 @@ async def _whose(on: Rollbook, by: Principal, asked: ReadUsage) -> str | None:
 
 
 def others(total: Hour, some: Sequence[OfUser | OfKey]) -> Hour:
-    """Usage by those that are not told apart. While a server of the version before still counts, there may seem to be
-    less than none."""
+    """Usage of the users and keys beyond the listed ones. While a server of the version before still
+    counts, there may seem to be less than none."""
     told = records.total([Hour(0, each.requests, each.errors, each.refused, each.limited) for each in some])
     return Hour(0, *(max(0, whole - part) for whole, part in zip(total[1:], told[1:], strict=True)))
 

@@ -1,5 +1,5 @@
 """Everything in the OpenAPI description that doesn't come from routes, types and errors: parameters, headers, examples,
-and what is said of the whole."""
+and the description of the API."""
 
 from __future__ import annotations
 

@@ -251,7 +251,7 @@ async def hold(tx: Tx, ids: Sequence[str]) -> set[str] | None:
 
 
 async def hold_both(tx: Tx, one: str, other: str) -> None:
-    """The same for two users."""
+    """Lock two users in list order."""
     if dialect(tx).is_shared:
         await tx.all(BOTH, one, other)
 

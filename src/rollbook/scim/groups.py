@@ -34,7 +34,7 @@ async def create_group(ask: Ask) -> Reply:
 
 
 async def replace_group(ask: Ask, id: str) -> Reply:
-    await scim_groups.change_team(ask.on, ask.by, id, read(whole(ask, "Group")), ask.versions)
+    await scim_groups.change_team(ask.on, ask.by, id, read(whole(ask, "Group")), ask.versions, replaces=True)
     return await get_group(ask, id)
 
 

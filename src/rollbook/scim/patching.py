@@ -12,6 +12,7 @@ from rollbook.scim.attributes import Target, target
 from rollbook.scim.errors import refused
 
 MAX_OPERATIONS, MAX_ENTRIES, MAX_ATTRIBUTES = 1_000, 20, 500
+_REQUIRED = {"User": "userName", "Group": "displayName"}
 
 
 class Operation(NamedTuple):
@@ -47,7 +48,19 @@ def operations(kind: str, body: dict[str, Any]) -> list[Operation]:
             if at.definition.get("mutability") == "readOnly":
                 raise refused("mutability", f"{at.name} can't be changed.")
             found.append(Operation(op, at, each.get("value")))
+    for operation in found:
+        _check_required(kind, operation)
     return found
+
+
+def _check_required(kind: str, operation: Operation) -> None:
+    """Refuse to take away what no resource is without (RFC 7644 section 3.5.2.2). Raises InvalidParameter."""
+    op, at, value = operation
+    if at.name == _REQUIRED[kind]:
+        if op == "remove":
+            raise refused("mutability", f"{at.name} can't be removed.")
+        if value is None or value == "":
+            raise refused("invalidValue", f"{at.name} can't be empty.")
 
 
 def parts(kind: str, value: dict[str, Any], op: str = "replace") -> Iterator[Operation]:

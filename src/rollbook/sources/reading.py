@@ -209,7 +209,7 @@ class Reading:
 
     @property
     def with_pauses(self) -> Iterator[Record]:
-        """The records, and between them one that is neither a user nor refused wherever much was read without any."""
+        """The records, with an empty `Record` after every PASSED skipped ones, so that the caller can yield."""
         return self._records
 
     def _read(

@@ -54,12 +54,11 @@ NTH = "SELECT seq FROM users WHERE seq >= ?{} ORDER BY seq LIMIT 1 OFFSET ?"
 FEW = 2_000
 """Users that are looked at one by one: 5 ms."""
 FAR = 1_000
-"""Users that are skipped for less than it costs to look for their found."""
+"""Offset up to which skipping rows is cheaper than finding the position."""
 MANY = 20_000
 """Users with a role or status, beyond which a list by date is walked for them: sorting so many takes 30 ms."""
 LOOKED_AT = 50
-"""For each user of a page, so many at the beginning of the list are compared with dates before the index of dates is
-asked: 2 ms for 50."""
+"""Users compared by date, per user of the page, before the index of dates is used: 2 ms for 50."""
 COUNT_FEW = {
     column: f"SELECT count(*) FROM (SELECT 1 FROM users WHERE {column} = ? LIMIT ?) AS few"
     for column in ("role", "status")
@@ -73,7 +72,7 @@ COUNT_APPLICATIONS_BEFORE = "SELECT count(*) FROM users WHERE kind = 'applicatio
 
 
 class UserPage(NamedTuple):
-    """Rows of LISTED or WHOLE; or `json`, an array of objects with id, name, email and created_at, in their found.
+    """Rows of LISTED or WHOLE; or `json`, an array of objects with id, name, email and created_at, in list order.
     `total` is None when it was not asked for. `before` and `after` say where the neighboring pages begin, None where
     there is none. `deleted_at` is when each user was deleted, in a page of deleted users."""
 
