@@ -329,11 +329,14 @@ def test_factors_are_named_removed_and_their_codes_renewed(server: Server, http:
         assert sign_in(person, user["email"], user["password"]).headers["location"] == "/"
 
 
-def test_after_a_change_of_factors_all_other_browsers_can_be_signed_out(
+def test_where_factors_are_changed_all_other_browsers_can_be_signed_out(
     server: Server, http: httpx2.Client, user: dict
 ) -> None:
-    with signed_in(server, user) as other, signed_in(server, user) as person:
-        enrolled(http, user["id"])
+    app = enrolled(http, user["id"])
+    with visitor(server) as other, visitor(server) as person:
+        for browser, code in ((other, app.recovery_codes[0]), (person, app.recovery_codes[1])):
+            first_step(browser, user)
+            assert browser.post(STEP, data={"code": code}).status_code == 303
         page = person.get("/account/security").text
         assert re.search('action="/account/sessions/end-others"><button[^>]*>Sign out all other browsers', page)
         assert person.post("/account/sessions/end-others", data={}).status_code == 303
@@ -346,8 +349,10 @@ def test_after_a_change_of_factors_all_other_browsers_can_be_signed_out(
 def test_factors_are_changed_after_a_proof(
     server: Server, http: httpx2.Client, user: dict, later: Callable[[float], None]
 ) -> None:
-    with signed_in_there(server, user) as person:
-        app = enrolled(http, user["id"])
+    app = enrolled(http, user["id"])
+    with at_localhost(server) as person:
+        first_step(person, user)
+        assert person.post(STEP, data={"code": app.code()}).status_code == 303
         later(601)
         for path in ("apps", "passkey", "codes", f"{app.factor_id}/remove"):
             asked = person.post(f"/account/security/{path}", data={"name": "Laptop", "credential": "{}"})
@@ -386,8 +391,10 @@ def test_with_a_factor_it_is_the_proof_and_the_password_is_none(
 def test_a_new_password_is_no_proof_for_a_person_with_a_factor(
     server: Server, http: httpx2.Client, user: dict, later: Callable[[float], None]
 ) -> None:
-    with signed_in_there(server, user) as person:
-        app = enrolled(http, user["id"])
+    app = enrolled(http, user["id"])
+    with at_localhost(server) as person:
+        first_step(person, user)
+        assert person.post(STEP, data={"code": app.code()}).status_code == 303
         later(601)
         app.ahead = 601
         change = {"current_password": user["password"], "password": "one that somebody else has chosen"}

@@ -23,6 +23,7 @@ from tests.nodes.pair import ask as ask_database
 
 CALLERS = 100
 WORKERS = 4
+numbers = itertools.count()
 ROUNDS = max(1, int(os.environ.get("ROLLBOOK_ROUNDS", "0")) // 5)
 
 
@@ -302,3 +303,23 @@ def test_of_50_who_send_one_code_on_two_nodes_one_signs_in(nodes: Pair) -> None:
             answers = at_once(nodes, calls)
             assert Counter(answer.status for answer in answers)[200] == 1, Counter(answer.body for answer in answers)
             assert {answer.status for answer in answers} <= {200, 400, 401, 429}
+
+
+def test_a_change_of_email_is_made_before_a_new_password_on_the_other_node_or_never(nodes: Pair) -> None:
+    for _ in range(10):
+        user = ask(nodes.both[0], "POST", "/v1/users", person(f"victim{next(numbers)}@example.com")).json
+        path, email = f"/v1/users/{user['id']}", f"thief{next(numbers)}@example.com"
+        asked = {"purpose": "change_email", "email": email}
+        token = ask(nodes.both[0], "POST", f"{path}/tokens", asked).json["token"]
+        calls = [
+            ("PUT", f"{path}/password", {"password": "another good one"}),
+            ("POST", "/v1/tokens/consume", {"token": token}),
+        ]
+        password, change = at_once(nodes, calls)
+        assert password.status == 204 and change.status in (200, 400)
+        types = [each["type"] for each in ask(nodes.both[1], "GET", f"/v1/events?user={user['id']}").json]
+        if change.status == 200:  # newest first
+            assert types.index("user.password_changed") < types.index("token.consumed")
+        else:
+            assert "token.consumed" not in types
+        assert ask(nodes.both[1], "GET", path).json["email"] == (email if change.status == 200 else user["email"])

@@ -37,7 +37,7 @@ def registered(device: Authenticator, origin: str = PARTY.origin, **wrong: Any) 
 
 def verified(credential: str, made: NewPasskey, count: int, about: str = "sign in") -> int:
     given = passkeys.assertion(credential)
-    passkeys.expiry(SECRET, about, given.challenge)
+    passkeys.begun_at(SECRET, about, given.challenge)
     assert given.credential_id == made.credential_id
     return passkeys.verified(PARTY, given, made.public_key, count)
 
@@ -103,17 +103,17 @@ def test_a_copy_whose_counter_does_not_rise_is_refused() -> None:
 
 def test_a_challenge_is_about_one_thing_and_valid_for_five_minutes() -> None:
     text = passkeys.challenge(SECRET, "sign in")
-    assert passkeys.expiry(SECRET, "sign in", text) <= clock.now() + passkeys.VALID
+    assert passkeys.begun_at(SECRET, "sign in", text) <= clock.now()
     other = text[:-2] + ("AA" if text[-2] != "A" else "BA")
     for about, given in (("prove ses_1", text), ("sign in", other), ("sign in", ""), ("sign in", "ä..")):
         with pytest.raises(Refused):
-            passkeys.expiry(SECRET, about, given)
+            passkeys.begun_at(SECRET, about, given)
     with pytest.raises(Refused):
-        passkeys.expiry(Secret(b"t" * 32), "sign in", text)
-    late = SECRET.mac("passkeys", f"sign in {(clock.now() - passkeys.VALID) // clock.SECOND:x}.r".encode())
-    old = f"{(clock.now() - passkeys.VALID) // clock.SECOND:x}.r.{encoded(late)}"
+        passkeys.begun_at(Secret(b"t" * 32), "sign in", text)
+    start = f"{clock.now() - passkeys.VALID:x}.r"
+    old = f"{start}.{encoded(SECRET.mac('passkeys', f'sign in {start}'.encode()))}"
     with pytest.raises(Refused, match="expired"):
-        passkeys.expiry(SECRET, "sign in", old)
+        passkeys.begun_at(SECRET, "sign in", old)
 
 
 def test_whatever_bytes_are_sent_they_are_refused() -> None:

@@ -833,8 +833,8 @@ class TokenConsume(Body):
         Annotated[
             Code,
             says(
-                "A code of the user's authenticator app, or a recovery code. Required for `invite`, `reset_password` "
-                "and `sign_in` if the user has a second factor."
+                "A code of the user's authenticator app, or a recovery code. Required for all but `verify_email` if "
+                "the user has a second factor."
             ),
         ]
         | UnsetType

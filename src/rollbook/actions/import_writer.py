@@ -395,7 +395,7 @@ class Importer:
         """Add the authenticator app of a user who existed, and had none."""
         factor = second_factors.imported(self._on.secret, user.id, totp)
         await second_factors.add(tx, factor)
-        await second_factors.activated(tx, by.actor, factor, ())
+        await second_factors.activated(tx, by, factor, is_first=True)
 
     @property
     def _tells(self) -> bool:

@@ -67,7 +67,7 @@ async def register(
     except passkeys.Refused:
         raise BadRequest(UNREGISTERED) from None
     factor = _factor(records.new(by.user_id, PASSKEY, named.name), made)
-    return await on.write(_register, by, factor, one_time_codes.mint_recovery_codes())
+    return await on.write(_register, by, factor, made, one_time_codes.mint_recovery_codes())
 
 
 def _factor(new: SecondFactor, made: NewPasskey) -> SecondFactor:
@@ -81,14 +81,29 @@ def _factor(new: SecondFactor, made: NewPasskey) -> SecondFactor:
     )
 
 
-async def _register(tx: Tx, by: Principal, factor: SecondFactor, codes: tuple[str, ...]) -> ActivatedFactor:
+async def _register(
+    tx: Tx, by: Principal, factor: SecondFactor, made: NewPasskey, codes: tuple[str, ...]
+) -> ActivatedFactor:
     await second_factors.hold(tx, by, factor.user_id)
+    if not await _use_challenge(tx, factor.user_id, made.challenge, made.begun_at):
+        raise BadRequest(UNREGISTERED)
     is_first = not await records.has(tx, factor.user_id)
     try:
         await second_factors.add(tx, factor)
     except Duplicate:
         raise BadRequest("This passkey is registered already.") from None
-    return await second_factors.activated(tx, by.actor, factor, codes if is_first else ())
+    return await second_factors.activated(tx, by, factor, is_first, codes)
+
+
+async def _use_challenge(tx: Tx, user_id: str, challenge: str, begun_at: int) -> bool:
+    """Use a challenge up. False: it was used before, or what was begun by then has ended. The user is locked."""
+    if begun_at <= await challenges.ended_at(tx, user_id):
+        return False
+    try:
+        await challenges.add(tx, tokens.digest(challenge), user_id, challenges.USED)
+    except Duplicate:
+        return False
+    return True
 
 
 # ---- what one proves
@@ -107,6 +122,7 @@ class Checked(NamedTuple):
 
     factor: SecondFactor
     challenge: str
+    begun_at: int
     sign_count: int
 
 
@@ -156,19 +172,17 @@ async def _checked(on: Rollbook, user: User | None, presented: Presented, given:
         raise passkeys.Refused("not a passkey of this user")
     if given.user_handle not in (None, user.id.encode()):
         raise passkeys.Refused("made for another user")
-    passkeys.expiry(on.secret, presented.about, given.challenge)
+    begun_at = passkeys.begun_at(on.secret, presented.about, given.challenge)
     key, count = bytes(factor.public_key or b""), factor.sign_count or 0
     new_count = await asyncio.to_thread(passkeys.verified, presented.party, given, key, count)
-    return Checked(factor, given.challenge, new_count)
+    return Checked(factor, given.challenge, begun_at, new_count)
 
 
 async def use(tx: Tx, checked: Checked) -> None:
-    """Use it up, in the transaction of what it is for: neither its challenge nor its counter works again. Raises
-    WrongCode."""
-    try:
-        await challenges.add(tx, tokens.digest(checked.challenge), checked.factor.user_id, challenges.USED)
-    except Duplicate:
-        raise WrongCode(REFUSED) from None
+    """Use it up, in the transaction of what it is for: neither its challenge nor its counter works again. Its user is
+    locked. Raises WrongCode."""
+    if not await _use_challenge(tx, checked.factor.user_id, checked.challenge, checked.begun_at):
+        raise WrongCode(REFUSED)
     if not await records.use_passkey(tx, checked.factor.id, checked.sign_count):
         raise WrongCode(REFUSED)
 

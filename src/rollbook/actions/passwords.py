@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import UNSET, UnsetType
 
-from rollbook.actions import attempts, new_passwords
+from rollbook.actions import attempts, endings, new_passwords
 from rollbook.actions.applications import check_person
 from rollbook.actions.arguments import PasswordChange
 from rollbook.actions.attempts import AttemptOrigin
@@ -14,17 +14,7 @@ from rollbook.actions.permissions import known, may_grant, may_touch, require, r
 from rollbook.actions.principal import Principal
 from rollbook.auth.hashing_queue import Waiter
 from rollbook.errors import TooManyAttempts, Unavailable, WrongPassword
-from rollbook.records import (
-    challenges,
-    events,
-    keys,
-    one_time_tokens,
-    password_parameters,
-    rules,
-    second_factors,
-    sessions,
-    users,
-)
+from rollbook.records import events, keys, password_parameters, rules, second_factors, users
 from rollbook.records.events import Actor
 from rollbook.records.users import User
 from rollbook.storage.database import Tx
@@ -159,13 +149,10 @@ async def _set_password(tx: Tx, by: Principal, id: str, proven: str | None, hash
 
 
 async def change(tx: Tx, by: Actor, id: str, hash: str, revokes: bool = False) -> User:
-    """Ends all sessions of the user, and the one-time tokens that set a password or sign in. `revokes` their API keys
-    too: whoever knew the old password may have created some. With their first password, who was invited becomes active.
-    Raises NotFound."""
+    """Ends what was begun for the user, all sessions among it. `revokes` their API keys too: whoever knew the old
+    password may have created some. With their first password, who was invited becomes active. Raises NotFound."""
     user = await users.set_password(tx, id, hash)
-    await sessions.end_all(tx, id)
-    await challenges.end_all(tx, id)
-    await one_time_tokens.end_of_password(tx, id)
+    await endings.end_begun(tx, id)
     await events.record(tx, "user.password_changed", id, by, users.public(user))
     if user.status == "invited":
         user = await users.change(tx, user, {"status": "active"})

@@ -63,6 +63,7 @@ async def _prove_password(on: Rollbook, by: Principal, password: str) -> None:
 
 
 async def _renew(tx: Tx, by: Principal, id: str, token: str, proven: Proven | None) -> Session:
+    await users.get(tx, by.user_id)  # locked first, as by all who end what was begun
     await factor_proof.use(tx, by.actor, proven)
     session = await sessions.proven(tx, id, tokens.digest(token))
     if session is None:

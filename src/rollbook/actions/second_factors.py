@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rollbook import roles
-from rollbook.actions import attempts, factor_duty, passwords
+from rollbook.actions import attempts, endings, factor_duty, passwords
 from rollbook.actions.applications import check_person
 from rollbook.actions.arguments import (
     RecoveryCodesCreate,
@@ -263,15 +263,21 @@ async def _activate(tx: Tx, by: Principal, factor: SecondFactor, step: int, code
     active = await second_factors.activate(tx, factor.id, step)
     if active is None:
         raise NotFound("This factor is active already, or was removed.")
-    return await activated(tx, by.actor, active, codes if is_first else ())
+    return await activated(tx, by, active, is_first, codes)
 
 
-async def activated(tx: Tx, by: Actor, factor: SecondFactor, codes: tuple[str, ...]) -> ActivatedFactor:
-    """Record a factor that has just become active, with the recovery codes of a first one."""
-    if codes:
-        await _set_codes(tx, factor.user_id, codes)
-    await events.record(tx, "second_factor.activated", factor.user_id, by, second_factors.public(factor))
-    return ActivatedFactor(factor, codes)
+async def activated(
+    tx: Tx, by: Principal, factor: SecondFactor, is_first: bool, codes: tuple[str, ...] = ()
+) -> ActivatedFactor:
+    """Record a factor that has just become active. A first one comes with recovery codes, and ends what was begun
+    without a second factor."""
+    user_id = factor.user_id
+    if is_first:
+        if codes:
+            await _set_codes(tx, user_id, codes)
+        await endings.end_begun(tx, user_id, by.session_id if user_id == by.user_id else None)
+    await events.record(tx, "second_factor.activated", user_id, by.actor, second_factors.public(factor))
+    return ActivatedFactor(factor, codes if is_first else ())
 
 
 async def _set_codes(tx: Tx, user_id: str, codes: tuple[str, ...]) -> None:
@@ -342,8 +348,8 @@ async def _remove(tx: Tx, on: Rollbook, by: Principal, user_id: str, id: str, pr
         if factor.confirmed_at and user_id == by.user_id and user.role in await factor_duty.roles(on, tx):
             raise LastFactor()
         await second_factors.remove_codes(tx, user_id)
-    await challenges.end_all(tx, user_id)
     if factor.confirmed_at is not None:
+        await endings.end_begun(tx, user_id, by.session_id if user_id == by.user_id else None)
         await events.record(tx, "second_factor.removed", user_id, by.actor, second_factors.public(factor))
 
 
@@ -370,8 +376,8 @@ async def _lift(tx: Tx, by: Principal, id: str) -> None:
         raise NotYourself("Remove your own second factors one by one, each with a code.")
     await hold(tx, by, id)
     removed = await second_factors.remove_all(tx, id)
-    await challenges.end_all(tx, id)
     if any(factor.confirmed_at is not None for factor in removed):
+        await endings.end_begun(tx, id)
         await _record(tx, "second_factor.lifted", id, by.actor, 0)
 
 

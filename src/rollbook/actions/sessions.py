@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rollbook import roles
-from rollbook.actions import attempts, factor_duty, factor_proof, passkeys, passwords, second_factors, tokens
+from rollbook.actions import attempts, endings, factor_duty, factor_proof, passkeys, passwords, second_factors, tokens
 from rollbook.actions.arguments import ListSessions, TokenConsume
 from rollbook.actions.checking import check_given_password
 from rollbook.actions.context import Rollbook
@@ -71,7 +71,7 @@ async def _end(tx: Tx, by: Principal, id: str, of: str | None) -> None:
 
 
 async def end_all(on: Rollbook, by: Principal, user_id: str, keep: str = "") -> None:
-    """Sign a user out everywhere, except for the session with the id `keep`."""
+    """Sign a user out everywhere, except for the session with the id `keep`, and end what else was begun for them."""
     require(by, "sessions:write", user_id)
     require_proof(by)
     await on.write(_end_all, on, by, known("user", user_id), keep)
@@ -81,6 +81,7 @@ async def _end_all(tx: Tx, on: Rollbook, by: Principal, user_id: str, keep: str)
     may_touch(by, (await users.get(tx, user_id)).role)
     for session in await sessions.end_others(tx, user_id, keep, on.session_lifetime):
         await revoked(tx, by.actor, session)
+    await endings.end_begun(tx, user_id, keep)
 
 
 async def revoked(tx: Tx, by: Actor, session: Session) -> None:
@@ -179,6 +180,7 @@ async def sign_in_with_passkey(on: Rollbook, by: Principal, presented: Presented
 async def _finish(
     tx: Tx, on: Rollbook, by: Principal, user_id: str, step: str | None, proven: Proven, browser: Browser, token: str
 ) -> SignedIn:
+    await users.get(tx, user_id)  # locked first, as by all who end what was begun
     if step is not None:
         await second_factors.take_challenge(tx, step, STEP)
     await factor_proof.use(tx, _as_user(by, user_id), proven)

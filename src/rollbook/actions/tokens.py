@@ -29,6 +29,8 @@ from rollbook.records.users import User
 from rollbook.storage.database import Queries, Tx
 
 SEALED: Purpose = "links"
+OF_FACTOR = (*OF_PASSWORDS, "sign_in", "change_email")
+"""Purposes for which a token alone is not enough, where there is a second factor."""
 LINK_LIFETIME = 3 * clock.DAY
 """Lifetime of a setup or password reset link, in microseconds."""
 
@@ -282,9 +284,9 @@ async def consume_token(on: Rollbook, by: Principal, asked: TokenConsume) -> Con
 
     Does what the token is for and returns the user, with all fields, and the token's `purpose`, `redirect_url` and
     `data`. `invite` and `reset_password` need the new `password`; one that is refused does not use the token up. Of
-    several callers at once, one succeeds. If the user has a second factor, `invite`, `reset_password` and `sign_in`
-    need a `code` as well, and fail with 401 without one. Unknown, used, replaced and expired tokens are refused in the
-    same way, and take the same time.
+    several callers at once, one succeeds. If the user has a second factor, all but `verify_email` need a `code` as
+    well, and fail with 401 without one. Unknown, used, replaced and expired tokens are refused in the same way, and
+    take the same time.
     """
     require(by, "tokens:consume")
     origin, actor = attempts.of_application(by, asked.address)
@@ -346,7 +348,7 @@ async def prepare(
 
 async def needs_factor(queries: Queries, open: Open) -> bool:
     """Test whether the token alone is not enough."""
-    return open.token.purpose in (*OF_PASSWORDS, "sign_in") and await second_factors.has(queries, open.user.id)
+    return open.token.purpose in OF_FACTOR and await second_factors.has(queries, open.user.id)
 
 
 def _password(password: NewPassword | UnsetType, purpose: str) -> str:

@@ -46,12 +46,14 @@ class Described(NamedTuple):
 
 
 class NewPasskey(NamedTuple):
-    """A passkey that a browser has registered."""
+    """A passkey that a browser has registered, and the challenge with which it was."""
 
     credential_id: bytes
     public_key: bytes
     sign_count: int
     transports: tuple[str, ...]
+    challenge: str
+    begun_at: int
 
 
 class Assertion(NamedTuple):
@@ -67,19 +69,19 @@ class Assertion(NamedTuple):
 
 
 def challenge(secret: Secret, about: str) -> str:
-    start = f"{clock.now() // clock.SECOND:x}.{secrets.token_urlsafe(_BYTES)}"
+    start = f"{clock.now():x}.{secrets.token_urlsafe(_BYTES)}"
     return f"{start}.{encoded(secret.mac('passkeys', _signed(about, start)))}"
 
 
-def expiry(secret: Secret, about: str, text: str) -> int:
-    """End of a challenge about this. Raises Refused if it has ended, or is about something else."""
+def begun_at(secret: Secret, about: str, text: str) -> int:
+    """The time of a challenge about this. Raises Refused if it has expired, or is about something else."""
     start, _, signature = text.rpartition(".")
     if not text.isascii() or not secret.has_mac("passkeys", _signed(about, start), decoded_or_empty(signature)):
         raise Refused("not a challenge about this")
-    until = int(start.partition(".")[0], 16) * clock.SECOND + VALID
-    if until <= clock.now():
+    at = int(start.partition(".")[0], 16)
+    if at + VALID <= clock.now():
         raise Refused("the challenge has expired")
-    return until
+    return at
 
 
 def _signed(about: str, start: str) -> bytes:
@@ -141,7 +143,8 @@ def registered(secret: Secret, party: RelyingParty, about: str, credential: str)
     try:
         parsed = parse_registration_credential_json(credential)
         client = parse_client_data_json(parsed.response.client_data_json)
-        expiry(secret, about, client.challenge.decode())
+        challenge = client.challenge.decode()
+        begun = begun_at(secret, about, challenge)
         made = verify_registration_response(
             credential=parsed,
             expected_challenge=client.challenge,
@@ -161,6 +164,8 @@ def registered(secret: Secret, party: RelyingParty, about: str, credential: str)
         made.credential_public_key,
         made.sign_count,
         tuple(each for each in TRANSPORTS if each in transports),
+        challenge,
+        begun,
     )
 
 

@@ -87,8 +87,7 @@ END_ALL = Statement(
     "DELETE FROM one_time_tokens WHERE user_id = ?",
     together="DELETE FROM one_time_tokens WHERE user_id = ANY(CAST(? AS text[]))",
 )
-END_OF_PASSWORD = """
-    DELETE FROM one_time_tokens WHERE user_id = ? AND purpose IN ('invite', 'reset_password', 'sign_in')"""
+END_BEGUN = f"{END_ALL} AND purpose <> 'verify_email'"
 END_OF_CREATOR = Statement("DELETE FROM one_time_tokens WHERE created_by = ? AND user_id <> ?", together=EACH)
 END_OF_CREATOR_FOR = Statement(f"{END_OF_CREATOR} AND user_id IN (SELECT id FROM users WHERE role = ?)", together=EACH)
 SEALED_AFTER = "SELECT id, sealed FROM one_time_tokens WHERE id > ? AND sealed IS NOT NULL ORDER BY id LIMIT ?"
@@ -145,9 +144,9 @@ async def end_all(tx: Tx, user_id: str) -> None:
     await tx.run(END_ALL, user_id)
 
 
-async def end_of_password(tx: Tx, user_id: str) -> None:
-    """The same for those that a new password ends: whoever has one could sign in without it."""
-    await tx.run(END_OF_PASSWORD, user_id)
+async def end_begun(tx: Tx, user_id: str) -> None:
+    """End all but a confirmation of the email that the user has."""
+    await tx.run(END_BEGUN, user_id)
 
 
 async def end_of_creator(tx: Tx, created_by: str, role: str | None = None) -> None:

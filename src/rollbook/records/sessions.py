@@ -83,6 +83,7 @@ END_ALL = Statement(
     "DELETE FROM sessions WHERE user_id = ?",
     together="DELETE FROM sessions WHERE user_id = ANY(CAST(? AS text[]))",
 )
+END_ALL_BUT = "DELETE FROM sessions WHERE user_id = ? AND id <> ?"
 OLD = """
     SELECT id FROM (SELECT id FROM sessions WHERE audience IS NULL AND created_at <= ?
       ORDER BY created_at LIMIT ?) AS oldest
@@ -180,6 +181,11 @@ async def end_others(tx: Tx, user_id: str, keep: str, lifetime: Lifetime) -> lis
 async def end_all(tx: Tx, user_id: str) -> None:
     """Part of a larger change, which has its own event."""
     await tx.run(END_ALL, user_id)
+
+
+async def end_all_but(tx: Tx, user_id: str, keep: str | None) -> None:
+    """End all of a user but `keep`, as part of a larger change, which has its own event."""
+    await tx.run(END_ALL_BUT, user_id, keep or "")
 
 
 async def old(queries: Queries, lifetime: Lifetime, limit: int) -> list[str]:

@@ -23,9 +23,11 @@ NOTICES: dict[str, Notice] = {
     "app-added": Notice("ok", "Authenticator app added."),
     "passkey-added": Notice("ok", "Passkey added."),
     "factor-renamed": Notice("ok", "Saved."),
-    "factor-removed": Notice("ok", "Second factor removed."),
+    "factor-removed": Notice("ok", "Second factor removed. All other browsers have been signed out."),
     "factor-too-late": Notice("warn", "That took too long. Add the authenticator app again."),
-    "factors-lifted": Notice("ok", "Second factors lifted. The user signs in with their password alone now."),
+    "factors-lifted": Notice(
+        "ok", "Second factors lifted. The user was signed out everywhere, and signs in with their password alone."
+    ),
     "password-set": Notice("ok", "Your password is set and you’re signed in."),
     "password-set-only": Notice("ok", "Your password is set."),
     "profile-saved": Notice("ok", "Saved."),

@@ -2776,7 +2776,7 @@ export interface components {
              */
             name?: string;
             /**
-             * @description A code of the user's authenticator app, or a recovery code. Required for `invite`, `reset_password` and `sign_in` if the user has a second factor.
+             * @description A code of the user's authenticator app, or a recovery code. Required for all but `verify_email` if the user has a second factor.
              * @example 287082
              */
             code?: string;

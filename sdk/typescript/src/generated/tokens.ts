@@ -31,9 +31,8 @@ export class Tokens {
    *
    * Does what the token is for and returns the user, with all fields, and the token's `purpose`, `redirect_url` and `data`.
    * `invite` and `reset_password` need the new `password`; one that is refused does not use the token up. Of several callers
-   * at once, one succeeds. If the user has a second factor, `invite`, `reset_password` and `sign_in` need a `code` as well,
-   * and fail with 401 without one. Unknown, used, replaced and expired tokens are refused in the same way, and take the same
-   * time.
+   * at once, one succeeds. If the user has a second factor, all but `verify_email` need a `code` as well, and fail with 401
+   * without one. Unknown, used, replaced and expired tokens are refused in the same way, and take the same time.
    *
    * Scope: `tokens:consume`.
    * @throws {EmailTaken} Another user has this email.

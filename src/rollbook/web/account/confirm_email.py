@@ -23,7 +23,8 @@ async def confirm(page: PageRequest) -> Response:
     if open is None:
         return await links.dead(page)
     try:
-        used = await sessions.use_token(page.on, page.by, TokenConsume(token=links.token_of(page)), page.browser)
+        asked = TokenConsume(token=links.token_of(page))
+        used = await sessions.use_token(page.on, page.by, asked, page.browser, links.factor_of(page))
     except TokenInvalid:
         return await links.dead(page)
     except ApiError as error:

@@ -2451,8 +2451,8 @@ class Tokens(Resource):
         Does what the token is for and returns the user, with all fields, and the token's `purpose`,
         `redirect_url` and `data`. `invite` and `reset_password` need the new `password`; one that is refused
         does not use the token up. Of several callers at once, one succeeds. If the user has a second factor,
-        `invite`, `reset_password` and `sign_in` need a `code` as well, and fail with 401 without one. Unknown,
-        used, replaced and expired tokens are refused in the same way, and take the same time.
+        all but `verify_email` need a `code` as well, and fail with 401 without one. Unknown, used, replaced and
+        expired tokens are refused in the same way, and take the same time.
 
         Scope: `tokens:consume`.
 
@@ -2460,8 +2460,8 @@ class Tokens(Resource):
             token: The token. At most 2,048 characters.
             password: The new password. Required for `invite` and `reset_password`. 8 to 256 characters.
             name: The user's name, only for `invite`. Default: unchanged. At most 255 characters.
-            code: A code of the user's authenticator app, or a recovery code. Required for `invite`,
-                `reset_password` and `sign_in` if the user has a second factor. 6 to 64 characters.
+            code: A code of the user's authenticator app, or a recovery code. Required for all but
+                `verify_email` if the user has a second factor. 6 to 64 characters.
             revoke_keys: Whether the user's API keys are revoked with a new password. Default: `true` for
                 `reset_password`, otherwise `false`.
             address: The IP address of the person who signs in, as your application sees it. Not that of your
