@@ -53,6 +53,7 @@ TESTS: dict[str, tuple[Need | Stage, ...]] = {
     "contract/test_idempotency.py": (PGBOUNCER,),
     "contract/test_keys.py": (PGBOUNCER,),
     "contract/test_limits.py": (VALKEY,),
+    "contract/test_n8n_requests.py": (NODE,),
     "contract/test_sessions.py": (PGBOUNCER,),
     "crash": (POSTGRESQL,),
     "delivery/test_signing.py": (NODE,),
@@ -98,6 +99,8 @@ SOAK = (
     "security/test_guesses_in_512_mebibytes.py",
     # Thousands of made-up requests.
     "contract/test_description.py",
+    # The forms of the node for n8n, without n8n.
+    "contract/test_n8n_requests.py",
     # Ten thousand members of a group.
     "scim/test_large.py",
     # Each example of the guide, in each language.

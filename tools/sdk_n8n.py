@@ -36,6 +36,13 @@ RESOURCES: dict[str, dict[str, str]] = {
         "setPassword": "set_password",
         "createPasswordLink": "create_password_link",
     },
+    "application": {
+        "create": "create_application",
+        "delete": "delete_application",
+        "get": "get_application",
+        "getAll": "list_applications",
+        "update": "patch_application",
+    },
     "group": {
         "create": "create_group",
         "delete": "delete_group",
@@ -59,6 +66,7 @@ RESOURCES: dict[str, dict[str, str]] = {
 # These are chosen from a list that is searched, by these methods of the node.
 CHOSEN = {
     "userId": ("User", "searchUsers", "user_065n18a8k1rnhbvqalm9j3ts0c"),
+    "applicationId": ("Application", "searchApplications", "user_065n1c7g8a2e5m9q3t6v0t4u1s"),
     "groupId": ("Group", "searchGroups", "group_065n1e8q5o1v3g7m2h9c4t0d6s"),
 }
 # Without a password, people set theirs by a link: what most workflows that create users want.
@@ -184,7 +192,8 @@ def fields(of: Operation) -> Iterator[Property]:
         kind = "Update" if of.method == "PATCH" else "Additional"
         yield collection(f"{kind} Fields", optional, DEFAULTS.get(of.id, {}))
     if asked:
-        yield collection("Filters" if of.method == "GET" and len(asked) > 1 else "Options", asked, {})
+        is_search = of.method == "GET" and len(asked) > 1 and not of.path.endswith("}")
+        yield collection("Filters" if is_search else "Options", asked, {})
 
 
 PAGING: list[Property] = [

@@ -54,6 +54,14 @@ NAMES: dict[str, Name] = {
         regenerate_codes="regenerate_recovery_codes",
     ),
     **_names(
+        "applications",
+        list="list_applications",
+        create="create_application",
+        get="get_application",
+        update="patch_application",
+        delete="delete_application",
+    ),
+    **_names(
         "groups",
         list="list_groups",
         create="create_group",

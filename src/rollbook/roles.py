@@ -71,6 +71,8 @@ SCOPES_OF_PEOPLE: dict[Scope, str] = {
 """The same for people who are signed in: what they may not do without it."""
 
 PERSON, APPLICATION = "person", "application"
+APPLICATION_ROLES = tuple(role for role in ROLES if role != "owner")
+"""Roles that an application can have: owners must be able to sign in."""
 USER_KINDS: dict[str, str] = {
     PERSON: "Someone who can sign in.",
     APPLICATION: "A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in.",
@@ -87,6 +89,7 @@ if TYPE_CHECKING:
     Role = str
     Status = str
     StatusFilter = str
+    ApplicationRole = str
     UserKind = str
     Scope = str
     KeyKind = str
@@ -94,6 +97,7 @@ else:
     Role = Literal[tuple(ROLES)]
     Status = Literal[STATUSES]
     StatusFilter = Literal[(*STATUSES, DELETED)]
+    ApplicationRole = Literal[APPLICATION_ROLES]
     UserKind = Literal[tuple(USER_KINDS)]
     Scope = Literal[tuple(SCOPES)]
     KeyKind = Literal[tuple(KEY_KINDS)]

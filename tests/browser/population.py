@@ -470,8 +470,8 @@ def _some_request(chance: random.Random, http: httpx2.Client, users: list[dict[s
 
 
 def _application(http: httpx2.Client, name: str) -> str:
-    body = {"kind": "application", "name": name, "role": "viewer"}
-    id: str = _done(http.post("/v1/users", json=body))["id"]
+    body = {"name": name, "role": "viewer"}
+    id: str = _done(http.post("/v1/applications", json=body))["id"]
     return id
 
 

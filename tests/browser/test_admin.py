@@ -577,7 +577,7 @@ def test_reloading_after_many_were_changed_changes_nothing_again(
 def test_applications_are_changed_where_applications_are_listed(
     http: httpx2.Client, browse: Callable[..., Page]
 ) -> None:
-    shop = http.post("/v1/users?fields=*", json={"kind": "application", "name": "Shop of many"}).json()
+    shop = http.post("/v1/applications?fields=*", json={"name": "Shop of many"}).json()
     page = browse(scripts=False)
     page.goto("/admin/users?q=Shop+of+many&kind=application")
     page.locator(f"[name=id][value={shop['id']}]").check()

@@ -27,7 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         with server.http() as http:
             new_user(http, name="Zoë Müller", email="zoe@example.com")
             new_user(http, name="山田太郎" * 10, email=LONG)
-            http.post("/v1/users", json={"kind": "application", "name": "Shop"}).raise_for_status()
+            http.post("/v1/applications", json={"name": "Shop"}).raise_for_status()
         yield server
 
 

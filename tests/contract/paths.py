@@ -5,6 +5,7 @@ from __future__ import annotations
 USER = "/v1/users/{userId}"
 FACTORS = USER + "/second-factors"
 FACTOR = FACTORS + "/{factorId}"
+APPLICATION = "/v1/applications/{applicationId}"
 GROUP = "/v1/groups/{groupId}"
 MEMBERS = GROUP + "/members"
 MEMBER = MEMBERS + "/{userId}"

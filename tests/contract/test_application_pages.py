@@ -27,8 +27,8 @@ def owner(server: Server) -> Iterator[httpx2.Client]:
 
 
 def application(http: httpx2.Client, **fields: Any) -> dict[str, Any]:
-    body = {"kind": "application", "name": f"Shop {next(numbers)}", "role": "viewer", **fields}
-    return http.post("/v1/users?fields=*", json=body).json()
+    body = {"name": f"Shop {next(numbers)}", "role": "viewer", **fields}
+    return http.post("/v1/applications?fields=*", json=body).json()
 
 
 def wait(holds: Callable[[], bool]) -> None:

@@ -23,9 +23,13 @@ numbers = count(time.time_ns() // 1000)
 
 
 def application(http: httpx2.Client, **fields: Any) -> dict[str, Any]:
-    answer = http.post("/v1/users?fields=*", json={"kind": "application", "name": "Shop", **fields})
+    """`email`: given to it later, as to every user."""
+    email = fields.pop("email", None)
+    answer = http.post("/v1/applications?fields=*", json={"name": "Shop", **fields})
     assert answer.status_code == 201, answer.text
-    return answer.json()
+    if email is None:
+        return answer.json()
+    return http.patch(f"/v1/users/{answer.json()['id']}?fields=*", json={"email": email}).json()
 
 
 def invited(http: httpx2.Client, **fields: Any) -> dict[str, Any]:
@@ -56,8 +60,71 @@ def test_an_application_needs_a_name_only_is_active_and_acts_with_its_keys(serve
         assert (hook.status_code, hook.json()["user_id"]) == (201, shop["id"])
 
 
+def test_an_application_is_read_changed_and_deleted_by_its_own_calls_and_people_are_not(
+    server: Server, http: httpx2.Client
+) -> None:
+    shop, person, log = application(http, metadata={"plan": "pro"}), new_user(http), Log(http)
+    at = f"/v1/applications/{shop['id']}"
+    read = http.get(at)
+    assert (read.json(), read.headers["etag"]) == (shop, '"1"')
+    assert list(http.get(at, params={"fields": "kind"}).json()) == ["id", "name", "email", "kind"]
+    change = {"name": "Web shop", "metadata": {"zone": 1}, "rate_limit": "none"}
+    refused(http.patch(at, json=change, headers={"If-Match": '"7"'}), errors.PreconditionFailed)
+    changed = http.patch(f"{at}?fields=*", json=change, headers={"If-Match": '"1"'}).json()
+    assert (changed["name"], changed["metadata"]) == ("Web shop", {"plan": "pro", "zone": 1})
+    assert http.patch(f"{at}?fields=status", json={"status": "suspended"}).json()["status"] == "suspended"
+    assert http.patch(f"{at}?fields=status", json={"status": "active"}).json()["status"] == "active"
+    with as_of(server, http, shop) as itself, as_of(server, http, person) as themselves:
+        assert itself.get("/v1/applications/me").json()["id"] == shop["id"]
+        assert itself.patch("/v1/applications/me", json={"name": "Shop"}).status_code == 200
+        refused(itself.patch("/v1/applications/me", json={"role": "admin"}), errors.InsufficientScope)
+        refused(itself.delete(at), errors.InsufficientScope)
+        refused(themselves.get("/v1/applications/me"), errors.NotFound)
+        refused(themselves.get(at), errors.InsufficientScope)
+        refused(themselves.get("/v1/applications"), errors.InsufficientScope)
+    types = ["user.updated", "user.suspended", "user.activated", "user.updated"]
+    assert [event["type"] for event in log.news() if event["type"].startswith("user.")] == types
+    with log.silent():
+        for id in (person["id"], "user_00000000000000000000000000", "shop"):
+            wrong = f"/v1/applications/{id}"
+            for answer in (http.get(wrong), http.patch(wrong, json={"name": "Ann"}), http.delete(wrong)):
+                refused(answer, errors.NotFound)
+        http.delete(f"/v1/users/{person['id']}")
+        log.news()
+        refused(http.delete(f"/v1/applications/{person['id']}?purge=true"), errors.NotFound)
+    assert http.delete(at).status_code == 204
+    refused(http.get(at), errors.NotFound)
+    [deleted, *_] = http.get("/v1/applications", params={"status": "deleted"}).json()
+    assert deleted["id"] == shop["id"]
+    assert http.delete(at, params={"purge": "true"}).status_code == 204
+    refused(http.post(f"/v1/users/{shop['id']}/restore"), errors.NotFound)
+
+
+def test_applications_are_listed_searched_and_paged_by_themselves(http: httpx2.Client) -> None:
+    tag = f"app{next(numbers)}"
+    made = [application(http, name=f"{tag} {at}")["id"] for at in range(5)]
+    new_user(http, name=f"{tag} person")
+    http.post(f"/v1/users/{made[1]}/suspend")
+    answer = http.get("/v1/applications", params={"q": tag, "limit": 2, "count": "exact", "fields": "kind"})
+    assert answer.headers["x-total-count"] == "5"
+    found = answer.json()
+    while "next" in answer.links:
+        assert "/v1/applications?" in answer.links["next"]["url"]
+        answer = http.get(answer.links["next"]["url"])
+        found += answer.json()
+    assert [user["id"] for user in found] == made and {user["kind"] for user in found} == {"application"}
+    suspended = http.get("/v1/applications", params={"q": tag, "status": "suspended"}).json()
+    assert [user["id"] for user in suspended] == [made[1]]
+    backwards = http.get("/v1/applications", params={"q": tag, "sort": "-name", "offset": 1, "limit": 2}).json()
+    assert [user["id"] for user in backwards] == made[2:4][::-1]
+    everyone = http.get("/v1/applications", params={"limit": 1000, "fields": "kind"}).json()
+    assert {user["kind"] for user in everyone} == {"application"}
+    for unknown in ({"kind": "person"}, {"role": "admin"}, {"q": ""}):
+        refused(http.get("/v1/applications", params=unknown), errors.InvalidParameter)
+
+
 def test_the_guides_answers_keep_their_fields_and_kind_is_one_of_the_others(http: httpx2.Client) -> None:
-    made = http.post("/v1/users", json={"kind": "application", "name": "Shop"}).json()
+    made = http.post("/v1/applications", json={"name": "Shop"}).json()
     assert list(made) == ["id", "name", "email", "created_at"]
     [listed] = http.get("/v1/users", params={"ids": made["id"]}).json()
     assert list(listed) == ["id", "name", "email", "created_at"]
@@ -70,18 +137,33 @@ def test_the_guides_answers_keep_their_fields_and_kind_is_one_of_the_others(http
 def test_what_an_application_cannot_have_is_refused_when_it_is_created(http: httpx2.Client) -> None:
     for fields, param in (
         ({"password": PASSWORD}, "password"),
+        ({"email": "shop@example.com"}, "email"),
         ({"status": "invited"}, "status"),
         ({"status": "active"}, "status"),
         ({"role": "owner"}, "role"),
-        ({"kind": "robot"}, "kind"),
+        ({"kind": "application"}, "kind"),
+        ({"name": ""}, "name"),
     ):
-        body = {"kind": "application", "name": "Shop", **fields}
         with Log(http).silent():
-            assert refused(http.post("/v1/users", json=body), errors.InvalidParameter)["param"] == param
-            operation = {"operations": [{"op": "create", **body}]}
-            [done] = http.post("/v1/users/bulk", json=operation).json()["results"]
-        assert (done["status"], done["error"]["param"]) == (400, param)
-    # A person still needs an email.
+            answer = http.post("/v1/applications", json={"name": "Shop", **fields})
+            assert refused(answer, errors.InvalidParameter)["param"] == param
+    assert refused(http.post("/v1/applications", json={}), errors.InvalidParameter)["param"] == "name"
+
+
+@once
+def test_a_user_to_create_is_a_person_with_a_name_and_an_email(http: httpx2.Client) -> None:
+    """As the guide says, in the description too, so that every client and form made of it asks for them."""
+    schemas = http.get("/openapi.json").json()["components"]["schemas"]
+    assert schemas["UserCreate"]["required"] == ["name", "email"]
+    assert schemas["ApplicationCreate"]["required"] == ["name"]
+    with Log(http).silent():
+        for kind in ("application", "person"):
+            person = {"kind": kind, "name": "Shop", "email": f"shop{next(numbers)}@example.com", "status": "invited"}
+            wrong = refused(http.post("/v1/users", json=person), errors.InvalidParameter)
+            assert wrong["param"] == "kind" and "/v1/applications" in wrong["error"]
+            operations = [{"op": "create", **person}, {"op": "create", "kind": kind, "name": "Shop"}]
+            for done in http.post("/v1/users/bulk", json={"operations": operations}).json()["results"]:
+                assert done["status"] == 400
     found = refused(http.post("/v1/users", json={"name": "Ann", "password": PASSWORD}), errors.InvalidParameter)
     assert (found["param"], found["error"]) == ("email", "email is required.")
     invited = refused(http.post("/v1/users", json={"name": "Ann", "status": "invited"}), errors.InvalidParameter)
@@ -335,12 +417,14 @@ def test_identity_providers_do_not_see_applications(server: Server, http: httpx2
 def test_only_who_may_grant_makes_an_application_more_than_a_member(server: Server, http: httpx2.Client) -> None:
     narrow = new_key(http, scopes=["users:read", "users:write", "keys:write"])
     with server.http(narrow) as caller:
-        body = {"kind": "application", "name": "Shop"}
-        refused(caller.post("/v1/users", json=body | {"role": "admin"}), errors.InsufficientScope)
-        made = caller.post("/v1/users", json=body).json()
-        refused(caller.patch(f"/v1/users/{made['id']}", json={"role": "viewer"}), errors.InsufficientScope)
+        body = {"name": "Shop"}
+        refused(caller.post("/v1/applications", json=body | {"role": "admin"}), errors.InsufficientScope)
+        made = caller.post("/v1/applications", json=body).json()
+        for path in ("users", "applications"):
+            answer = caller.patch(f"/v1/{path}/{made['id']}", json={"role": "viewer"})
+            refused(answer, errors.InsufficientScope)
     with as_of(server, http, made) as itself:
-        refused(itself.post("/v1/users", json=body), errors.InsufficientScope)
+        refused(itself.post("/v1/applications", json=body), errors.InsufficientScope)
         refused(itself.patch("/v1/users/me", json={"role": "admin"}), errors.InsufficientScope)
     assert http.get("/v1/users", params={"email": OWNER_EMAIL, "kind": "application"}).json() == []
 

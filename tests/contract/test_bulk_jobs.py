@@ -234,7 +234,7 @@ def test_rules_hold_for_each_and_creators_lose_their_jobs(
 
 def test_applications_stop_only_where_the_filter_says_so(http: httpx2.Client) -> None:
     mark, [person] = people(http, 1)
-    made = http.post("/v1/users", json={"kind": "application", "name": "Shop", "metadata": {"mark": mark[5:]}})
+    made = http.post("/v1/applications", json={"name": "Shop", "metadata": {"mark": mark[5:]}})
     assert made.status_code == 201, made.text
     shop = made.json()["id"]
     found = done(http, "suspend", filter={"metadata": [mark]}, confirm_count=1)

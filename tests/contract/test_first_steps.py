@@ -44,7 +44,7 @@ def test_a_new_server_shows_what_to_do_first_until_it_is_done(tmp_path: Path) ->
             new_key(http)
         assert done(owner) == ["Create a user", "See a request"]
         assert 'class="plot' in owner.get("/admin").text
-        application = http.post("/v1/users", json={"kind": "application", "name": "Shop"}).json()["id"]
+        application = http.post("/v1/applications", json={"name": "Shop"}).json()["id"]
         assert done(owner) == ["Create a user", "See a request"], "it has no key yet"
         key = new_key(http, user_id=application)
         until(owner, ["Create a user", "Connect an application", "See a request"])
@@ -65,7 +65,7 @@ def test_what_was_done_once_stays_done(tmp_path: Path) -> None:
         server.http() as http,
         signed_in(server) as owner,
     ):
-        application = http.post("/v1/users", json={"kind": "application", "name": "Shop"}).json()["id"]
+        application = http.post("/v1/applications", json={"name": "Shop"}).json()["id"]
         new_key(http, user_id=application)
         until(owner, ["Connect an application", "See a request"])
         assert http.delete(f"/v1/users/{application}?purge=true").status_code == 204

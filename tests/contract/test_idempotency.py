@@ -101,6 +101,7 @@ def posts(http: httpx2.Client, path: str) -> dict[str, Post]:
             200,
             "second_factor.activated",
         ),
+        "/v1/applications": Post("/v1/applications", {"name": "Shop"}, 201, "user.created"),
         "/v1/users/{userId}/suspend": Post(f"/v1/users/{user['id']}/suspend", None, 200, "user.suspended"),
         "/v1/users/{userId}/activate": Post(f"/v1/users/{suspended['id']}/activate", None, 200, "user.activated"),
         "/v1/users/{userId}/restore": Post(f"/v1/users/{deleted['id']}/restore", None, 200, "user.restored"),

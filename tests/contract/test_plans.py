@@ -196,6 +196,7 @@ class Maker:
     def _id(self, part: str, method: str) -> str:
         kind = {
             "{userId}": "user",
+            "{applicationId}": "user",
             "{groupId}": "group",
             "{keyId}": "key",
             "{webhookId}": "webhook",

@@ -77,6 +77,11 @@ POST /v1/users/{userId}/activate member no no no              viewer no no no   
 POST /v1/users/{userId}/restore  member no no no              viewer no no no              admin missing yes no        owner missing yes yes
 GET /v1/users/{userId}/export    member yes no no             viewer yes no no             admin yes yes yes           owner yes yes yes
 GET /v1/exports                  member no                    viewer no                    admin yes                   owner yes
+GET /v1/applications             member no                    viewer yes                   admin yes                   owner yes
+POST /v1/applications            member no                    viewer no                    admin yes                   owner yes
+GET /v1/applications/{applicationId} member none no no        viewer none none none        admin none none none        owner none none none
+PATCH /v1/applications/{applicationId} member none no no      viewer none no no            admin none none none        owner none none none
+DELETE /v1/applications/{applicationId} member no no no       viewer no no no              admin none none none        owner none none none
 GET /v1/groups                   member no                    viewer yes                   admin yes                   owner yes
 POST /v1/groups                  member no                    viewer no                    admin yes                   owner yes
 GET /v1/groups/{groupId}         member no                    viewer yes                   admin yes                   owner yes
@@ -201,6 +206,7 @@ class People:
             assert self.http.post(f"/v1/users/{about['id']}/suspend").status_code == 200
         path = (
             path.replace("{userId}", about["id"])
+            .replace("{applicationId}", about["id"])
             .replace("{importId}", ids.new("imp"))
             .replace("{jobId}", ids.new("job"))
             .replace("{requestId}", "req_" + "0" * 24)
@@ -313,6 +319,8 @@ class People:
                 return {"code": self.code}
             case row if row == f"POST {USER}/recovery-codes":
                 return {"code": self.code} if about["id"] == me["id"] else {}
+            case "POST /v1/applications" | "PATCH /v1/applications/{applicationId}":
+                return {"name": "Shop"}
             case "POST /v1/groups":
                 return {"name": "Engineering"}
             case row if row in (f"PUT {GROUP}", f"PATCH {GROUP}"):

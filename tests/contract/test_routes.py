@@ -29,6 +29,7 @@ from rollbook.roles import SCOPES
 from tests import event_stream
 from tests.contract.answers import Log, fits, refused, told_whole
 from tests.contract.paths import (
+    APPLICATION,
     DELIVERY,
     FACTOR,
     FACTORS,
@@ -212,6 +213,12 @@ def _user(world: World, **fields: Any) -> str:
     return f"/v1/users/{new_user(world.http, **fields)['id']}"
 
 
+def _application(world: World) -> str:
+    answer = world.http.post("/v1/applications", json={"name": "Shop"})
+    assert answer.status_code == 201, answer.text
+    return f"/v1/applications/{answer.json()['id']}"
+
+
 def _suspended(world: World) -> str:
     path = _user(world)
     assert world.http.post(path + "/suspend").status_code == 200
@@ -265,6 +272,8 @@ BODIES: dict[str, dict[str, Any]] = {
     f"PUT {USER}": {"name": "Charles Chaplin"},
     f"PATCH {USER}": {"name": "Charles Chaplin"},
     f"PUT {USER}/password": {"password": "anothersecurepassword"},
+    "POST /v1/applications": {"name": "Shop", "role": "viewer"},
+    f"PATCH {APPLICATION}": {"name": "Web shop"},
     "POST /v1/groups": {"name": "Engineering", "metadata": {"cost_center": "4711"}},
     f"PUT {GROUP}": {"name": "Developers"},
     f"PATCH {GROUP}": {"metadata": {"cost_center": None}},
@@ -335,6 +344,11 @@ VALID: dict[str, Callable[[World], Ask]] = {
     f"POST {USER}/restore": lambda world: Ask(_deleted(world) + "/restore"),
     f"GET {USER}/export": lambda world: Ask(_user(world) + "/export"),
     "GET /v1/exports": lambda world: Ask("/v1/exports"),
+    "GET /v1/applications": lambda world: Ask("/v1/applications"),
+    "POST /v1/applications": lambda world: Ask("/v1/applications", BODIES["POST /v1/applications"]),
+    f"GET {APPLICATION}": lambda world: Ask(_application(world)),
+    f"PATCH {APPLICATION}": lambda world: Ask(_application(world), BODIES[f"PATCH {APPLICATION}"]),
+    f"DELETE {APPLICATION}": lambda world: Ask(_application(world)),
     "GET /v1/groups": lambda world: Ask("/v1/groups"),
     "POST /v1/groups": lambda world: Ask("/v1/groups", BODIES["POST /v1/groups"]),
     f"GET {GROUP}": lambda world: Ask(world.new_group()),
@@ -536,6 +550,7 @@ def methods_of(path: str) -> list[str]:
 def concrete(world: World, path: str) -> str:
     items = {
         "{userId}": world.user["id"],
+        "{applicationId}": world.user["id"],
         "{keyId}": "current",
         "{groupId}": ids.new("group"),
         "{sessionId}": ids.new("ses"),
@@ -716,6 +731,7 @@ def unknown(world: World, route: Route) -> httpx2.Response:
     """An identifier that nobody has."""
     kinds = {
         "userId": "user",
+        "applicationId": "user",
         "keyId": "key",
         "groupId": "group",
         "sessionId": "ses",
@@ -784,10 +800,20 @@ def taken_by_token(world: World, route: Route) -> httpx2.Response:
 
 
 def yourself(world: World, route: Route) -> httpx2.Response:
+    if route.path == APPLICATION:
+        return _itself(world, route)
     path = route.path.replace("{userId}", world.owner["id"])
     if path.endswith("/tokens"):
         return world.ask(route, Ask(path, {"purpose": "reset_password"}))
     return world.ask(route, Ask(path, {"status": "suspended"} if route.method in ("PUT", "PATCH") else None))
+
+
+def _itself(world: World, route: Route) -> httpx2.Response:
+    """An application with full access that stops itself."""
+    id = world.http.post("/v1/applications", json={"name": "Shop", "role": "admin"}).json()["id"]
+    with client(world, user_id=id) as own:
+        path = route.path.replace("{applicationId}", id)
+        return own.request(route.method, path, json={"status": "suspended"} if route.method == "PATCH" else None)
 
 
 def only_owner(world: World, route: Route) -> httpx2.Response:

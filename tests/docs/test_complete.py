@@ -29,6 +29,7 @@ GUIDE = (
     "limits",
     "errors",
     "users",
+    "applications",
     "groups",
     "tokens",
     "second-factor",

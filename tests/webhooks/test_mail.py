@@ -87,8 +87,8 @@ def test_people_who_have_not_joined_yet_or_are_suspended_get_no_notice_and_appli
     invited = http.post("/v1/users", json=fields).json()
     suspended = new_user(http)
     http.patch(f"/v1/users/{suspended['id']}", json={"status": "suspended"}).raise_for_status()
-    program = {"kind": "application", "name": "Shop", "email": f"shop-{user['email']}"}
-    shop = http.post("/v1/users", json=program).json()
+    shop = http.post("/v1/applications", json={"name": "Shop"}).json()
+    shop = http.patch(f"/v1/users/{shop['id']}", json={"email": f"shop-{user['email']}"}).json()
     for each in (invited, suspended, shop, user):
         add_key(http, each)
     mail.wait_for_mail(user["email"])

@@ -1,49 +1,118 @@
-"""Applications: users that are programs. They act with their API keys, and have nothing that people sign in with: no
-password, no one-time token, no session, no second factor."""
+"""Actions on applications: users that are programs. What becomes of one is decided as for every user."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from rollbook.actions.arguments import NO_OWNER, OF_APPLICATIONS, ImportedUser
-from rollbook.actions.checking import invalid, refuse
-from rollbook.errors import BadRequest, Fault
+from rollbook.actions import creators, keys, user_kinds, users
+from rollbook.actions.arguments import ApplicationCreate, ApplicationFilters, ApplicationPatch, KeyCreate
+from rollbook.actions.checking import given
+from rollbook.actions.context import Rollbook
+from rollbook.actions.keys import IssuedKey
+from rollbook.actions.permissions import known, may_grant, require, require_proof
+from rollbook.actions.principal import Principal
+from rollbook.auth import key_format
+from rollbook.errors import NotFound
+from rollbook.records import users as records
+from rollbook.records.keys import NewKey
+from rollbook.records.user_list import UserPage
+from rollbook.records.user_list.query import ANY, Filters, Query
 from rollbook.records.users import User
 from rollbook.roles import APPLICATION
-
-DOMAIN = "applications.invalid"
-"""Of emails that are made up. No mail leads there (RFC 2606 section 2)."""
+from rollbook.storage.database import Tx
 
 
-def email(id: str) -> str:
-    """The email of an application that was given none."""
-    return f"{id}@{DOMAIN}"
+async def list_applications(on: Rollbook, by: Principal, query: Query) -> UserPage:
+    """List applications
+
+    Returns applications in the order in which they were added, with pages as those of `GET /v1/users`, which lists
+    them, too.
+    """
+    return await users.list_users(on, by, query)
 
 
-def check_person(user: User) -> None:
-    """Check that it is a person whom a password, a token, a session or a second factor is about to be given. Raises
-    BadRequest."""
-    if user.kind == APPLICATION:
-        raise BadRequest("This user is an application: it can't sign in. It uses API keys.")
+def filters_of(asked: ApplicationFilters) -> Filters:
+    return ANY._replace(kind=APPLICATION, q=asked.q, status=asked.status)
 
 
-def check_record(new: ImportedUser) -> None:
-    """Check that the file gives an application nothing to sign in with. Raises InvalidParameter."""
-    if new.kind != APPLICATION:
-        return
-    for name in ("password", "password_hash", "totp_secret"):
-        if isinstance(getattr(new, name), str):
-            raise invalid([Fault(name, OF_APPLICATIONS["password"])])
-    if new.status == "invited":
-        raise invalid([Fault("status", OF_APPLICATIONS["status"])])
-    if new.role == "owner":
-        raise invalid([Fault("role", NO_OWNER)])
+async def get(on: Rollbook, by: Principal, id: str) -> User:
+    """Get an application
+
+    Returns all fields. The ID of a person is a 404.
+    """
+    require(by, "users:read", id)
+    return await _living(on, id)
 
 
-def check_change(user: User, columns: Mapping[str, Any]) -> None:
-    """Check that a user stays what they are. Raises InvalidParameter."""
-    if "kind" in columns:
-        refuse("kind", "can't be changed. Create another user")
-    if user.kind == APPLICATION and columns.get("role") == "owner":
-        raise invalid([Fault("role", NO_OWNER)])
+async def create(on: Rollbook, by: Principal, new: ApplicationCreate) -> User:
+    """Create an application
+
+    A name is enough: an email is made up, to which nothing can be sent. It has no password and can't sign in: create an
+    API key with its ID as `user_id`. For a `role` above member, the key needs the scope `users:grant` as well.
+    """
+    require(by, "users:write")
+    may_grant(by, given(new.role, "member"))
+    return await on.write(users.add, by, record(new))
+
+
+def record(new: ApplicationCreate) -> User:
+    """Record of a new application."""
+    user = records.new(**users.changes_of(new), kind=APPLICATION, email="")
+    return user._replace(email=user_kinds.email(user.id))
+
+
+async def update(
+    on: Rollbook, by: Principal, id: str, changes: ApplicationPatch, versions: frozenset[int] | None = None
+) -> User:
+    """Update an application
+
+    Fields you don't send are left unchanged. Metadata is merged, and null removes a key. For the `role`, the key needs
+    the scope `users:grant` as well. With `If-Match`, the update only succeeds if the application still has that
+    version.
+    """
+    require(by, "users:write", id)
+    await _living(on, id)
+    return await users.update(on, by, id, changes, versions)
+
+
+async def delete(
+    on: Rollbook, by: Principal, id: str, purge: bool = False, versions: frozenset[int] | None = None
+) -> None:
+    """Delete an application
+
+    Its API keys stop working, and its webhooks are disabled. You can restore it for 30 days as every user, but not its
+    keys. Owners can send `purge=true`: it erases the application permanently.
+    """
+    require(by, "users:delete")
+    deleted = await records.deleted(on.db, known("user", id)) if purge else None
+    if deleted is None:
+        await _living(on, id)
+    elif deleted.user.kind != APPLICATION:
+        raise NotFound()
+    await users.delete(on, by, id, purge, versions)
+
+
+async def _living(on: Rollbook, id: str) -> User:
+    """The application with this ID. Raises NotFound, for people too."""
+    user = await records.get(on.db, known("user", id))
+    if user.kind != APPLICATION:
+        raise NotFound()
+    return user
+
+
+# ---- connecting one
+
+
+async def connect(on: Rollbook, by: Principal, new: ApplicationCreate, key: KeyCreate) -> IssuedKey:
+    """Create an application and its first API key, or none of them. Raises InsufficientScope, ProofRequired."""
+    require(by, "users:write")
+    require(by, "keys:write")
+    role = given(new.role, "member")
+    may_grant(by, role)
+    require_proof(by)
+    user, token = record(new), key_format.mint()
+    return await on.write(_connect, by, user, keys.record(on, by, key, user.id, role, token), token)
+
+
+async def _connect(tx: Tx, by: Principal, new: User, key: NewKey, token: str) -> IssuedKey:
+    await users.add(tx, by, new)
+    await creators.hold(tx, by, "keys:write", new.id)
+    return await keys.add(tx, by, key, token)

@@ -20,9 +20,9 @@ from rollbook.records.examples import ALICE_ID, CHARLIE_ID
 from rollbook.records.one_time_tokens import Purpose as TokenPurpose
 from rollbook.records.user_list.query import SORTABLE
 from rollbook.roles import (
-    APPLICATION,
     KEY_KINDS,
     STATUSES,
+    ApplicationRole,
     KeyKind,
     Role,
     Scope,
@@ -380,15 +380,12 @@ WebhookPayload = Literal["full", "thin"]
 WebhookOrdering = Literal["user", "none"]
 ABOUT_PURPOSES = listed(one_time_tokens.PURPOSES)
 ABOUT_KIND = "What the user is. " + listed(roles.USER_KINDS)
+ABOUT_APPLICATION_ROLES = listed({role: roles.ROLES[role] for role in roles.APPLICATION_ROLES})
 ABOUT_ROLE = "The user's role. " + listed(roles.ROLES)
 ABOUT_KEY_KIND = "Where the key works. " + listed(KEY_KINDS)
 ABOUT_STATUS = (
     "`invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or "
     "use their API keys until they are activated."
-)
-ABOUT_EMAIL = (
-    "Required, unless the `kind` is `application`: then one is made up, to which nothing can be sent. The user's "
-    "email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case. Stored as sent."
 )
 OF_APPLICATIONS = {
     "password": "An application has no password: it cannot sign in. Leave out the password, and create an API key.",
@@ -417,36 +414,34 @@ class Body(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """An object. Missing fields are UNSET; unknown fields are rejected."""
 
 
+ExternalId = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=255,
+        pattern=NO_CONTROLS,
+        description="Your own identifier for the user. Unique. Null removes it.",
+    ),
+]
+
+
 class UserFields(Body, kw_only=True):
     """The fields of a user that callers set, at creation or later."""
 
     name: Name | UnsetType = UNSET
     email: Email | UnsetType = UNSET
-    kind: Annotated[UserKind, says(f"{ABOUT_KIND} Default: `person`. Can't be changed.")] | UnsetType = UNSET
     role: Annotated[Role, says(f"{ABOUT_ROLE} Default for a new user: `member`.")] | UnsetType = UNSET
-    external_id: (
-        Annotated[
-            str,
-            Meta(
-                min_length=1,
-                max_length=255,
-                pattern=NO_CONTROLS,
-                description="Your own identifier for the user. Unique. Null removes it.",
-            ),
-        ]
-        | None
-        | UnsetType
-    ) = UNSET
+    external_id: ExternalId | None | UnsetType = UNSET
     metadata: Metadata | UnsetType = UNSET
     email_verified: Annotated[bool, says("Whether the email is verified.")] | UnsetType = UNSET
     rate_limit: LimitText | None | UnsetType = UNSET
 
 
 class UserCreate(UserFields, kw_only=True):
-    """A user to create. Users without a password get one through a setup link; applications have none."""
+    """A user to create. Users without a password get one through a setup link."""
 
     name: Name  # type: ignore[bad-override-mutable-attribute]  # frozen
-    email: Annotated[Email, says(ABOUT_EMAIL)] | UnsetType = UNSET
+    email: Email  # type: ignore[bad-override-mutable-attribute]  # frozen
     password: NewPassword | UnsetType = UNSET
     status: (
         Annotated[
@@ -459,12 +454,6 @@ class UserCreate(UserFields, kw_only=True):
     @staticmethod
     def at_odds(given: Mapping[str, Any]) -> Mapping[str, str]:
         """Sentences about fields that are right by themselves, but not together."""
-        if given.get("kind") == APPLICATION:
-            return {name: sentence for name, sentence in OF_APPLICATIONS.items() if name in given} | (
-                {"role": NO_OWNER} if given.get("role") == "owner" else {}
-            )
-        if "email" not in given:
-            return {"email": "email is required."}
         status = given.get("status", "invited")
         if status in STATUSES and status != "invited":
             return {"status": "status must be invited, or left out."}
@@ -474,7 +463,7 @@ class UserCreate(UserFields, kw_only=True):
 class ImportedUser(UserCreate, kw_only=True):
     """A user to import: with a `password`, the hash of one, or neither, and then they set one through a setup link."""
 
-    email: Email  # type: ignore[bad-override-mutable-attribute]  # frozen
+    kind: Annotated[UserKind, says(f"{ABOUT_KIND} Default: `person`. Can't be changed.")] | UnsetType = UNSET
     id: UserId | UnsetType = UNSET
     password_hash: str | None | UnsetType = UNSET
     totp_secret: TotpSecret | None | UnsetType = UNSET
@@ -508,6 +497,7 @@ class ConvertedUser(ImportedUser, kw_only=True):
 class UserUpdate(UserFields, kw_only=True):
     """The fields of a user to change. Missing fields are left unchanged."""
 
+    kind: Annotated[UserKind, says(f"{ABOUT_KIND} Can't be changed.")] | UnsetType = UNSET
     status: Annotated[Status, says(ABOUT_STATUS)] | UnsetType = UNSET
     current_password: OwnPassword | UnsetType = UNSET
 
@@ -516,6 +506,32 @@ class UserPatch(UserUpdate, kw_only=True):
     """The fields of a user to change. Missing fields are left unchanged, and metadata is merged."""
 
     metadata: MetadataPatch | UnsetType = UNSET  # type: ignore[bad-override-mutable-attribute]  # frozen
+
+
+class ApplicationFields(Body, kw_only=True):
+    """The fields of an application that callers set, at creation or later."""
+
+    name: Name | UnsetType = UNSET
+    role: (
+        Annotated[ApplicationRole, says(f"The application's role. {ABOUT_APPLICATION_ROLES} Default: `member`.")]
+        | UnsetType
+    ) = UNSET
+    external_id: ExternalId | None | UnsetType = UNSET
+    metadata: Metadata | UnsetType = UNSET
+    rate_limit: LimitText | None | UnsetType = UNSET
+
+
+class ApplicationCreate(ApplicationFields, kw_only=True):
+    """An application to create: a name is enough. Its email is made up."""
+
+    name: Name  # type: ignore[bad-override-mutable-attribute]  # frozen
+
+
+class ApplicationPatch(ApplicationFields, kw_only=True):
+    """The fields of an application to change. Missing fields are left unchanged, and metadata is merged."""
+
+    metadata: MetadataPatch | UnsetType = UNSET  # type: ignore[bad-override-mutable-attribute]  # frozen
+    status: Annotated[Status, says(ABOUT_STATUS)] | UnsetType = UNSET
 
 
 class GroupFields(Body, kw_only=True):
@@ -1190,6 +1206,22 @@ class UserSelection(UserFilters):
     """Filters of users, and their order."""
 
     sort: Sort | None = None
+
+
+class ApplicationFilters(Query):
+    """Filters of applications."""
+
+    q: SearchText | None = None
+    status: (
+        Annotated[
+            StatusFilter,
+            says(
+                "Only applications with this status. `deleted`: those that were deleted and can be restored, newest "
+                "deletion first. Requires the scope `users:write` as well."
+            ),
+        ]
+        | None
+    ) = None
 
 
 class ListGroups(Query):

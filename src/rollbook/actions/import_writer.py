@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from msgspec import UNSET, UnsetType
 
 from rollbook import clock
-from rollbook.actions import applications, import_groups, new_passwords, passwords, second_factors, users
+from rollbook.actions import import_groups, new_passwords, passwords, second_factors, user_kinds, users
 from rollbook.actions.arguments import NO_PASSWORD_YET, ImportedUser, ImportOptions
 from rollbook.actions.checking import given, invalid, refuse
 from rollbook.actions.context import Rollbook
@@ -214,7 +214,7 @@ class Importer:
     def _check(self, by: Principal, user: ImportedUser) -> tuple[str | None, str | None]:
         """The rules that no field shows alone. The hash as it is stored, or why it is left out. Raises ApiError."""
         may_grant(by, given(user.role, "member"))
-        applications.check_record(user)
+        user_kinds.check_record(user)
         if self._options.match == "external_id" and not isinstance(user.external_id, str):
             raise invalid([Fault("external_id", "external_id is required to match by it.")])
         if user.password is not UNSET:
@@ -425,7 +425,7 @@ class Importer:
             change = users.plan(by, user, _changes(row.user, known))
             await _check_free(tx, user, change.columns)
             if sets_password or totp is not None:
-                applications.check_person(user)
+                user_kinds.check_person(user)
                 may_grant(by, user.role)
             joins = await memberships.changes(tx, user.id, row.user)
         except ApiError as problem:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from msgspec import UNSET, UnsetType
 
 from rollbook.actions import attempts, endings, new_passwords
-from rollbook.actions.applications import check_person
 from rollbook.actions.arguments import PasswordChange
 from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, may_grant, may_touch, require, require_proof
 from rollbook.actions.principal import Principal
+from rollbook.actions.user_kinds import check_person
 from rollbook.auth.hashing_queue import Waiter
 from rollbook.errors import TooManyAttempts, Unavailable, WrongPassword
 from rollbook.records import events, keys, password_parameters, rules, second_factors, users

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from rollbook import roles
 from rollbook.actions import attempts, endings, factor_duty, passwords
-from rollbook.actions.applications import check_person
 from rollbook.actions.arguments import (
     RecoveryCodesCreate,
     SecondFactorActivation,
@@ -21,6 +20,7 @@ from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, may_grant, require, require_proof
 from rollbook.actions.principal import Principal
+from rollbook.actions.user_kinds import check_person
 from rollbook.auth import one_time_codes, tokens
 from rollbook.auth.one_time_codes import Totp
 from rollbook.auth.server_secret import Purpose, Secret

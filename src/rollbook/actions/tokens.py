@@ -9,7 +9,6 @@ from msgspec import UNSET, UnsetType
 
 from rollbook import clock, ids
 from rollbook.actions import attempts, creators, factor_proof, new_passwords, passwords, redirects, second_factors
-from rollbook.actions.applications import check_person
 from rollbook.actions.arguments import NewPassword, PasswordLinkCreate, TokenConsume, TokenCreate
 from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.checking import given, refuse
@@ -17,6 +16,7 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.factor_proof import GivenFactor, Proven
 from rollbook.actions.permissions import known, may_grant, require
 from rollbook.actions.principal import Principal
+from rollbook.actions.user_kinds import check_person
 from rollbook.auth import tokens
 from rollbook.auth.hashing_queue import KNOWN, Waiter
 from rollbook.auth.server_secret import Purpose, Secret

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
-from typing import Any, NamedTuple, TypeVar, overload
+from typing import Any, NamedTuple, Protocol, TypeVar, overload
 
 from msgspec import UNSET, Struct, UnsetType
 
 from rollbook import clock, roles
-from rollbook.actions import applications, creators, history, new_passwords, passwords, webhook_owners
-from rollbook.actions.arguments import MetadataPatch, UserCreate, UserFields, UserFilters, UserSelection, UserUpdate
+from rollbook.actions import creators, history, new_passwords, passwords, user_kinds, webhook_owners
+from rollbook.actions.arguments import ApplicationPatch, MetadataPatch, UserCreate, UserFields, UserFilters, UserUpdate
 from rollbook.actions.checking import check_range, check_version, given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Turn, take_turn
@@ -48,7 +48,7 @@ from rollbook.records.webhooks import deliveries, inbox
 from rollbook.roles import DELETED
 from rollbook.storage.database import Queries, Tx
 
-CHANGEABLE = (*UserFields.__struct_fields__, "status")
+CHANGEABLE = (*UserFields.__struct_fields__, "kind", "status")
 OWN_FIELDS = frozenset(("name", "email", "metadata"))
 """Fields that users may change of themselves; the rest is for callers who may change all users."""
 SOON = 0.1
@@ -97,6 +97,15 @@ async def count_users(on: Rollbook, by: Principal, filters: Filters = ANY) -> in
     if filters.group is not None:
         await check_group(on, by, filters.group)
     return await user_list.count(on.db, _of_deleted(on, by, filters) if filters.status == DELETED else filters)
+
+
+class Sorted(Protocol):
+    """Query of a list of users, or of some of them."""
+
+    @property
+    def status(self) -> str | None: ...
+    @property
+    def sort(self) -> tuple[str, ...] | None: ...
 
 
 class Counted(NamedTuple):
@@ -163,7 +172,7 @@ def filters_of(asked: UserFilters) -> Filters:
     )
 
 
-def sort_of(asked: UserSelection) -> tuple[str, ...] | None:
+def sort_of(asked: Sorted) -> tuple[str, ...] | None:
     """Sort order of the list. Raises InvalidParameter."""
     if asked.status != DELETED:
         return asked.sort
@@ -289,18 +298,14 @@ async def create(on: Rollbook, by: Principal, new: UserCreate) -> User:
     may_grant(by, given(new.role, "member"))
     hash = None
     if new.password is not UNSET:
-        await new_passwords.check(on, new.password, email=given(new.email, ""), name=new.name)
+        await new_passwords.check(on, new.password, email=new.email, name=new.name)
         hash = await on.passwords.hash(new.password, Waiter((by.user_id,)))
     return await on.write(add, by, record(new), hash)
 
 
 def record(new: UserCreate) -> User:
     """Record of a new user, apart from the password."""
-    fields = _given(new, CHANGEABLE)
-    if new.email is not UNSET:
-        return users.new(**fields)
-    user = users.new(**fields, email="")
-    return user._replace(email=applications.email(user.id))
+    return users.new(**_given(new, CHANGEABLE))
 
 
 async def add(tx: Tx, by: Principal, new: User, password_hash: str | None = None) -> User:
@@ -310,7 +315,11 @@ async def add(tx: Tx, by: Principal, new: User, password_hash: str | None = None
 
 
 async def update(
-    on: Rollbook, by: Principal, id: str, changes: UserUpdate, versions: frozenset[int] | None = None
+    on: Rollbook,
+    by: Principal,
+    id: str,
+    changes: UserUpdate | ApplicationPatch,
+    versions: frozenset[int] | None = None,
 ) -> User:
     """Update a user
 
@@ -323,7 +332,7 @@ async def update(
     require(by, "users:write", id)
     wanted = changes_of(changes)
     patch = wanted.pop("metadata") if isinstance(changes.metadata, MetadataPatch) else None
-    if "email" in wanted and id == by.user_id:
+    if isinstance(changes, UserUpdate) and "email" in wanted and id == by.user_id:
         await _prove_for_email(on, by, known("user", id), wanted, changes.current_password)
     return await on.write_together(id, _update, by, known("user", id), wanted, versions, patch)
 
@@ -465,7 +474,7 @@ class PlannedChange(NamedTuple):
 def plan(by: Principal, user: User, wanted: Mapping[str, Any]) -> PlannedChange:
     """Raises InsufficientScope, NotYourself, InvalidParameter."""
     columns = {name: value for name, value in wanted.items() if getattr(user, name) != value}
-    applications.check_change(user, columns)
+    user_kinds.check_change(user, columns)
     if not reaches_all(by, "users:write") and not OWN_FIELDS.issuperset(columns):
         raise InsufficientScope(
             f"Only admins can change {', '.join(sorted(set(columns) - OWN_FIELDS))}.", scope="users:write"
@@ -632,4 +641,4 @@ def changes_of(fields: Struct) -> dict[str, Any]:
 
 def _given(fields: Struct, names: tuple[str, ...]) -> dict[str, Any]:
     """The given ones of these fields."""
-    return {name: given(value) for name in names if (value := getattr(fields, name)) is not UNSET}
+    return {name: given(value) for name in names if (value := getattr(fields, name, UNSET)) is not UNSET}

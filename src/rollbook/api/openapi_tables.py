@@ -94,6 +94,7 @@ ABOUT_WEBHOOKS = (
 
 TAGS: dict[str, str] = {
     "Users": "People with a name, an email and a password.",
+    "Applications": "Programs that call the API: users that have API keys and can't sign in.",
     "Groups": "Groups of users, such as teams, and their members.",
     "Keys": "API keys, with scopes, allowed IPs, rate limits and expiry.",
     "Tokens": "One-time tokens: invitations, password resets, confirmed emails and sign-in links.",
@@ -147,6 +148,7 @@ EVERYWHERE = ("X-Request-Id",)
 LIMITED = (*EVERYWHERE, "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy", "RateLimit")
 PAGED = {
     "list_users": ("Link", "X-Next-Cursor", "X-Total-Count", "Event-Position"),
+    "list_applications": ("Link", "X-Next-Cursor", "X-Total-Count", "Event-Position"),
     "export_user": ("Event-Position",),
     "export_users": ("Event-Position",),
     "list_groups": ("X-Total-Count",),
@@ -247,6 +249,12 @@ def in_path(name: str, description: str, example: str, word: str = "") -> Schema
 
 _PARAMETERS: list[Schema] = [
     in_path("userId", "ID of the user, or `me` for the user the API key belongs to.", CHARLIE_ID, "me"),
+    in_path(
+        "applicationId",
+        "ID of the application, or `me` for the one the API key belongs to.",
+        examples.APPLICATION_ID,
+        "me",
+    ),
     in_path("groupId", "ID of the group.", examples.GROUP_ID),
     in_path("keyId", "ID of the API key, or `current` for the key that sends the request.", examples.KEY_ID, "current"),
     in_path("webhookId", "ID of the webhook.", examples.WEBHOOK_ID),
@@ -342,6 +350,12 @@ CHARLIE = {
     "id": CHARLIE_ID,
     "name": "Charlie Chaplin",
     "email": "charlie@example.com",
+    "created_at": "2023-10-27T10:15:00Z",
+}
+SHOP = {
+    "id": examples.APPLICATION_ID,
+    "name": "Shop",
+    "email": f"{examples.APPLICATION_ID}@applications.invalid",
     "created_at": "2023-10-27T10:15:00Z",
 }
 CHARLES = {
@@ -522,6 +536,8 @@ EXAMPLES: dict[str, Any] = {
     "UserCreate": {"name": "Charlie Chaplin", "email": "charlie@example.com", "password": "securepassword123"},
     "UserPatch": {"name": "Charles Chaplin", "metadata": {"plan": "team", "trial_ends": None}},
     "UserUpdate": {"name": "Charles Chaplin", "email": "charlie.c@example.com"},
+    "ApplicationCreate": {"name": "Shop", "role": "viewer"},
+    "ApplicationPatch": {"name": "Web shop", "rate_limit": "600/minute"},
     "BulkOperation": {"op": "suspend", "id": BOB_ID},
     "Bulk": {
         "operations": [
@@ -638,6 +654,7 @@ SHOWN: dict[str, Any] = {
     "webhook": LISTED_WEBHOOK,
     "user_created": CHARLIE,
     "user_listed": CHARLIE,
+    "application_created": SHOP,
     "user_updated": CHARLES,
     "second_factor_created": {
         **examples.SECOND_FACTOR,

@@ -82,7 +82,7 @@ def _is_text(hint: Any) -> bool:
 
 def parse_body(kind: type[S], found: dict[str, Any], password_min_length: int) -> S:
     """The object as this type. Raises InvalidParameter with everything that is wrong."""
-    if kind in (types.UserCreate, types.UserUpdate, types.UserPatch):
+    if kind in (types.UserCreate, types.UserUpdate, types.UserPatch, arguments.ApplicationPatch):
         found = {name: value for name, value in found.items() if name not in READ_ONLY}
     return check(kind, found, password_min_length)
 

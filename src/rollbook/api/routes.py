@@ -9,6 +9,7 @@ from __future__ import annotations
 from rollbook import errors
 from rollbook.actions import (
     app_sessions,
+    applications,
     audit,
     bulk,
     bulk_jobs,
@@ -33,6 +34,8 @@ from rollbook.actions import (
     webhooks,
 )
 from rollbook.actions.arguments import (
+    ApplicationCreate,
+    ApplicationPatch,
     BulkJobCreate,
     BulkJobResults,
     ChallengeAnswer,
@@ -102,6 +105,7 @@ from rollbook.api.types import (
     Health,
     Import,
     Key,
+    ListApplications,
     ListMembers,
     ListUsers,
     LoggedRequest,
@@ -281,6 +285,27 @@ TABLE: dict[str, list[Route]] = {
     "/v1/exports": [
         get(exports.export_users, "users:export", ExportUsers, str, export_files.shown).but(
             errors=(errors.NotFound, errors.ExportRunning), takes=export_files.taken
+        ),
+    ],
+    # ---- applications
+    "/v1/applications": [
+        get(applications.list_applications, "users:read", ListApplications, list[User], show.user_page).but(
+            takes=take.application_page
+        ),
+        post(applications.create, "users:write", ApplicationCreate, User, show.application_created).but(
+            success=201, query=ShownFields, errors=(errors.ExternalIdTaken,)
+        ),
+    ],
+    "/v1/applications/{applicationId}": [
+        get(applications.get, "users:read", ShownFields, User, show.user).but(self_access="user", takes=take.nothing),
+        patch(applications.update, "users:write", ApplicationPatch, User, show.user_updated).but(
+            query=ShownFields,
+            self_access="user",
+            errors=(errors.PreconditionFailed, errors.ExternalIdTaken, errors.NotYourself),
+            takes=take.changes,
+        ),
+        delete(applications.delete, "users:delete").but(
+            query=DeleteUser, errors=(errors.PreconditionFailed, errors.NotYourself), takes=take.deletion
         ),
     ],
     # ---- groups

@@ -94,7 +94,7 @@ def page(shown: Callable[[Any], Any]) -> Callable[[Call, ListPage[Any]], Respons
 
 
 def user_page(call: Call, page: user_list.UserPage) -> Response:
-    query: types.ListUsers = call.query
+    query: types.ListUsers | types.ListApplications = call.query
     if page.json is not None:
         body = page.json
     elif query.fields is None:
@@ -104,7 +104,7 @@ def user_page(call: Call, page: user_list.UserPage) -> Response:
     else:
         body = encode([_chosen(user, query.fields) for user in user_list.public(page)])
     head = paging.links(
-        call.services.base_url(call.request) + "/v1/users",
+        call.services.base_url(call.request) + call.request.path,
         [] if page.json is not None and query.consistency is None else _parameters(query),
         query.limit,
         page,
@@ -116,11 +116,11 @@ def user_page(call: Call, page: user_list.UserPage) -> Response:
     return Response(200, _JSON_HEAD + head, body)
 
 
-def _parameters(query: types.ListUsers) -> list[tuple[str, str]]:
+def _parameters(query: types.ListUsers | types.ListApplications) -> list[tuple[str, str]]:
     """Query parameters that the links to other pages repeat."""
     found: list[tuple[str, str]] = []
     for name in _REPEATED:
-        value = getattr(query, name)
+        value = getattr(query, name, None)
         if value is None:
             continue
         if name == "metadata":
@@ -184,6 +184,10 @@ def listed(user: User, is_new: bool) -> types.User:
 
 def user_created(call: Call, user: User) -> Response:
     return _created(call, f"/v1/users/{user.id}", user_listed(call, user))
+
+
+def application_created(call: Call, user: User) -> Response:
+    return _created(call, f"/v1/applications/{user.id}", user_listed(call, user))
 
 
 def password_link(call: Call, link: IssuedToken) -> Response:

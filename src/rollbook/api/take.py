@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from rollbook.actions import users
+from rollbook.actions import applications, users
 from rollbook.actions.arguments import MAX_POSITION, FollowEvents, ImportOptions, SessionVerification
 from rollbook.actions.checking import refuse
 from rollbook.actions.events import Waiting
@@ -24,10 +24,18 @@ _ETAGS = re.compile(r'[ \t,]*(?:W/)?"[^"]*"(?:[ \t]*,(?:[ \t]*(?:W/)?"[^"]*")?)*
 
 
 def user_page(call: Call) -> tuple[Query]:
-    asked: types.ListUsers = call.query
+    return _page(call, users.filters_of(call.query))
+
+
+def application_page(call: Call) -> tuple[Query]:
+    return _page(call, applications.filters_of(call.query))
+
+
+def _page(call: Call, filters: Filters) -> tuple[Query]:
+    asked: types.ListUsers | types.ListApplications = call.query
     sort = users.sort_of(asked)
     query = Query(
-        users.filters_of(asked),
+        filters,
         users.order_of(sort),
         asked.limit,
         asked.offset,

@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from rollbook import roles
 from rollbook.actions import arguments
-from rollbook.actions.arguments import Body, Limit, Names, NewPassword, Offset, Query, UserSelection
+from rollbook.actions.arguments import Body, Limit, Names, NewPassword, Offset, Query, Sort, UserSelection
 from rollbook.actions.bulk import MAX_OPERATIONS, Verb
 from rollbook.actions.import_sources import OWN_FILE, SYSTEMS
 from rollbook.delivery import outcomes
@@ -34,14 +34,17 @@ class Cursor(str):
 
 
 class UserCreate(arguments.UserCreate, kw_only=True):
-    """A user to create: with a `password`, the `status` `invited` or the `kind` `application`."""
+    """A user to create: with a `password` or the `status` `invited`."""
 
+    refused: ClassVar[dict[str, str]] = {
+        "kind": "kind is not for new users. Create applications with POST /v1/applications."
+    }
     password: (
         Annotated[
             NewPassword,
             says(
-                "Required, unless the `status` is `invited` or the `kind` is `application`. 8 to 256 characters. "
-                "Passwords that are easy to guess are rejected: common ones, and those made of a common word or the "
+                "Required, unless the `status` is `invited`. 8 to 256 characters. Passwords "
+                "that are easy to guess are rejected: common ones, and those made of a common word or the "
                 "user's name or email, with digits or signs. Nothing is truncated."
             ),
         ]
@@ -52,7 +55,7 @@ class UserCreate(arguments.UserCreate, kw_only=True):
     def at_odds(given: Mapping[str, Any]) -> Mapping[str, str]:
         """The same, and that a password is missing."""
         found = arguments.UserCreate.at_odds(given)
-        if "password" not in given and "status" not in given and given.get("kind") != roles.APPLICATION:
+        if "password" not in given and "status" not in given:
             return {**found, "password": "password is required."}
         return found
 
@@ -121,25 +124,35 @@ class ReadUser(arguments.ReadUser):
     fields: Fields | None = None
 
 
+ExactCount = Annotated[
+    Literal["exact"], Meta(description="`exact`: return `X-Total-Count` for filtered lists as well.")
+]
+Consistency = Annotated[
+    Literal["strong", "eventual"],
+    Meta(
+        description="`eventual`: a database standby may answer, and its data may lag. By default, lists include every "
+        "acknowledged change."
+    ),
+]
+
+
 class ListUsers(UserSelection):
     limit: Limit = 50
     offset: Offset = 0
     cursor: Cursor | None = None
     fields: Fields | None = None
-    count: (
-        Annotated[Literal["exact"], Meta(description="`exact`: return `X-Total-Count` for filtered lists as well.")]
-        | None
-    ) = None
-    consistency: (
-        Annotated[
-            Literal["strong", "eventual"],
-            Meta(
-                description="`eventual`: a database standby may answer, and its data may lag. By default, lists "
-                "include every acknowledged change."
-            ),
-        ]
-        | None
-    ) = None
+    count: ExactCount | None = None
+    consistency: Consistency | None = None
+
+
+class ListApplications(arguments.ApplicationFilters):
+    sort: Sort | None = None
+    limit: Limit = 50
+    offset: Offset = 0
+    cursor: Cursor | None = None
+    fields: Fields | None = None
+    count: ExactCount | None = None
+    consistency: Consistency | None = None
 
 
 LISTS = frozenset(("ids", "sort", "fields", "type", "metadata"))

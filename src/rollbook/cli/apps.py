@@ -1,4 +1,4 @@
-"""`rollbook apps`: connect applications, and list them."""
+"""`rollbook apps`: connect applications, list and change them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ import click
 from rollbook import roles
 from rollbook.actions import arguments
 from rollbook.actions.checking import check
+from rollbook.api import types
 from rollbook.cli import keys, options
-from rollbook.cli.fields import Fields
-from rollbook.cli.output import as_json, hint, listed
+from rollbook.cli.backends import PAGED, WHOLE, at
+from rollbook.cli.completion import objects
+from rollbook.cli.fields import Fields, as_query
+from rollbook.cli.output import as_json, hint, line, listed, shown
 
 app = options.group(help="Connect applications, such as your shop: users that have API keys and can't sign in.")
 
 COLUMNS = ("id", "name", "role", "status", "rate_limit", "created_at")
-USERS = "/v1/users"
-ROLES = tuple(role for role in roles.ROLES if role != "owner")
+APPLICATIONS, ONE = "/v1/applications", "/v1/applications/{applicationId}"
+APPLICATION = options.argument("application", "ID", shell_complete=objects(APPLICATIONS, "id", "name"))
+FIELDS = {"fields": "all fields"}
 
 
 @options.on_server(
@@ -24,9 +28,9 @@ ROLES = tuple(role for role in roles.ROLES if role != "owner")
     options.argument("name", "NAME"),
     options.option(
         "--role",
-        f"The application's role: {', '.join(ROLES)}. [default: member]",
+        f"The application's role: {', '.join(roles.APPLICATION_ROLES)}. [default: member]",
         metavar="ROLE",
-        **options.one_of(ROLES),
+        **options.one_of(roles.APPLICATION_ROLES),
     ),
     options.option("--rate-limit", "Rate limit of the application, such as 600/minute, or `none`.", metavar="LIMIT"),
     options.JSON,
@@ -56,12 +60,12 @@ def create_app(
     the application.
     """
     given = {"role": role, "rate_limit": rate_limit}
-    new = {"kind": "application", "name": name, **{key: value for key, value in given.items() if value is not None}}
+    new = {"name": name, **{key: value for key, value in given.items() if value is not None}}
     with server(make=True) as backend:
         key = {"name": "first key", "revealable": False, **fields.sent(backend)}
-        check(arguments.UserCreate, new, 0)
+        check(arguments.ApplicationCreate, new, 0)
         check(arguments.KeyCreate, key, 0)  # before the application is created
-        user = backend.create_user(new)
+        user = backend.one("POST", APPLICATIONS, WHOLE, new)
         try:
             made = backend.one("POST", keys.KEYS, body={"user_id": user["id"], **key})
         except click.ClickException:
@@ -76,10 +80,67 @@ def create_app(
             hint(f"\nThe application is {user['id']}. For another key: {more}")
 
 
-@options.on_server(app, "list", options.JSON, options.QUIET, call=("GET", USERS))
-def list_apps(server: options.Server, json: bool, quiet: bool) -> None:
+@options.on_server(
+    app,
+    "list",
+    options.limit("applications", default=None),
+    options.JSON,
+    options.QUIET,
+    fields=types.ListApplications,
+    call=("GET", APPLICATIONS),
+    elsewhere={**PAGED, "limit": "--limit", "cursor": "all pages", "count": "all pages", **FIELDS},
+)
+def list_apps(server: options.Server, fields: Fields, limit: int | None, json: bool, quiet: bool) -> None:
     """List applications, in the order in which they were added. `users list --kind application` has more filters."""
     with server() as backend:
-        empty = f"No applications yet. To connect one: {backend.command('apps', 'create', 'NAME', '--role', 'ROLE')}"
-        found = list(backend.users({"kind": "application"}, None, 0))
-        listed(found, COLUMNS, json, quiet, spare=("rate_limit",), empty=empty)
+        empty = f"No applications. To connect one: {backend.command('apps', 'create', 'NAME', '--role', 'ROLE')}"
+        applications = list(backend.linked(APPLICATIONS, {**as_query(fields.sent(backend)), **WHOLE}, limit))
+        listed(applications, COLUMNS, json, quiet, spare=("rate_limit",), empty=empty)
+
+
+@options.on_server(app, "get", APPLICATION, options.JSON, options.QUIET, call=("GET", ONE), elsewhere=FIELDS)
+def get_app(server: options.Server, application: str, json: bool, quiet: bool) -> None:
+    """Show an application."""
+    with server() as backend:
+        shown(backend.one("GET", at("applications", application)), json, quiet)
+
+
+@options.on_server(
+    app,
+    "set",
+    APPLICATION,
+    options.JSON,
+    options.QUIET,
+    fields=arguments.ApplicationPatch,
+    call=("PATCH", ONE),
+    elsewhere=FIELDS,
+)
+def set_app(server: options.Server, fields: Fields, application: str, json: bool, quiet: bool) -> None:
+    """Update an application. Other fields are left unchanged. An empty text removes the value of an optional field."""
+    fields.require_any()
+    with server() as backend:
+        shown(backend.one("PATCH", at("applications", application), WHOLE, fields.sent(backend)), json, quiet)
+
+
+@options.on_server(
+    app,
+    "delete",
+    APPLICATION,
+    options.YES,
+    options.QUIET,
+    options.option("--purge", "Erase the application permanently. You can't restore it."),
+    call=("DELETE", ONE),
+    elsewhere={"purge": "--purge"},
+)
+def delete_app(server: options.Server, application: str, yes: bool, quiet: bool, purge: bool) -> None:
+    """Delete an application. Its API keys stop working for good. You can restore it until it is erased (30 days by
+    default)."""
+    with server() as backend:
+        options.confirm(f"Delete {application}? Its API keys stop working.", yes, "Its API keys stop working for good.")
+        backend.ask("DELETE", at("applications", application), {"purge": "true"} if purge else None)
+        if quiet:
+            line(application)
+        elif purge:
+            hint(f"Permanently erased {application}.")
+        else:
+            hint(f"Deleted {application}. To restore it: {backend.command('users', 'restore', application)}")

@@ -32,6 +32,7 @@ PAGED = {"limit": "all pages", "offset": "all pages"}
 """Stand-in for the paging of lists that commands read to their end."""
 THINGS = {
     "users": ("user", "users", "list"),
+    "applications": ("application", "apps", "list"),
     "keys": ("API key", "keys", "list"),
     "groups": ("group", "groups", "list"),
     "webhooks": ("webhook", "webhooks", "list"),

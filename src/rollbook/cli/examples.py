@@ -35,7 +35,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "rollbook apps create Shop --role admin --scopes users:write,sessions:create --rate-limit none",
         "rollbook apps create Reports --role viewer --expires 90d --quiet",
     ),
-    "apps list": ("rollbook apps list",),
+    "apps list": ("rollbook apps list", "rollbook apps list --search shop --json"),
+    "apps get": ("rollbook apps get user_065n1c7g8a2e5m9q3t6v0t4u1s",),
+    "apps set": ("rollbook apps set user_065n1c7g8a2e5m9q3t6v0t4u1s --rate-limit 600/minute",),
+    "apps delete": ("rollbook apps delete user_065n1c7g8a2e5m9q3t6v0t4u1s",),
     "users set": (
         "rollbook users set ada@example.com --role admin",
         "rollbook users set ada@example.com --metadata plan=team --metadata trial=",

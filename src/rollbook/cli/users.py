@@ -161,21 +161,15 @@ def verify_challenge(
 # ---- creating and changing
 
 
-class NewPerson(arguments.UserCreate, kw_only=True):
-    """A person to create. For applications, see `apps create`."""
-
-    email: arguments.Email  # type: ignore[bad-override-mutable-attribute]  # frozen
-
-
 @options.on_server(
     app,
     "create",
     options.PASSWORD,
     options.JSON,
     options.QUIET,
-    fields=NewPerson,
+    fields=arguments.UserCreate,
     call=("POST", USERS),
-    elsewhere={"password": "--password", "kind": "apps create", **FIELDS},
+    elsewhere={"password": "--password", **FIELDS},
 )
 def create_user(server: options.Server, fields: Fields, password: str | None, json: bool, quiet: bool) -> None:
     """Create a user. With `--status invited` they have no password yet."""

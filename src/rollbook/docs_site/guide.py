@@ -34,7 +34,8 @@ class Chapter(NamedTuple):
 
 _GROUPS = {
     "Get started": "quickstart authentication conventions limits errors glossary",
-    "API": "api users groups tokens second-factor keys sessions events requests usage imports bulk-jobs exports health",
+    "API": "api users applications groups tokens second-factor keys sessions events requests usage imports bulk-jobs "
+    "exports health",
     "Integrations": "integrations scim sign-in password-reset email-confirmation crm-sync handle-rate-limits "
     "least-privilege n8n zapier workflow-tools mcp sdk-python sdk-typescript webhooks follow directory-copy",
     "Move in and out": f"import migrate {' '.join(f'migrate-{system}' for system in SYSTEMS)} leave password-hashes",
@@ -42,8 +43,8 @@ _GROUPS = {
 }
 # Chapters with `columns`.
 _COLUMNS = (
-    "authentication conventions limits errors users groups tokens second-factor keys sessions events requests usage "
-    "imports bulk-jobs exports health webhooks".split()
+    "authentication conventions limits errors users applications groups tokens second-factor keys sessions events "
+    "requests usage imports bulk-jobs exports health webhooks".split()
 )
 GROUPS = {group: tuple(Chapter(name, name in _COLUMNS) for name in names.split()) for group, names in _GROUPS.items()}
 CHAPTERS = {chapter.name: chapter for chapter in (Chapter(LANDING), *chain(*GROUPS.values()))}

@@ -77,9 +77,9 @@ TOOLS = {
         Tool(
             "find_users",
             "GET /v1/users",
-            "Finds users by search text, email, role, status, metadata or date. `total` says how many match. "
+            "Finds users by search text, email, role, status, kind, metadata or date. `total` says how many match. "
             "`get_user` returns all fields of one.",
-            "q email external_id role status group created_after created_before metadata sort limit cursor",
+            "q email external_id role status kind group created_after created_before metadata sort limit cursor",
             sends={"fields": _LISTED, "count": "exact", "limit": 20},
         ),
         Tool("get_user", "GET /v1/users/{userId}", "Returns all fields of one user."),

@@ -1,6 +1,6 @@
 import { NodeConnectionTypes, type INodeType, type INodeTypeDescription } from 'n8n-workflow';
 
-import { searchGroups, searchUsers } from './lists';
+import { searchApplications, searchGroups, searchUsers } from './lists';
 import { properties } from './operations';
 
 export class Rollbook implements INodeType {
@@ -35,6 +35,7 @@ export class Rollbook implements INodeType {
 
 	methods = {
 		listSearch: {
+			searchApplications,
 			searchGroups,
 			searchUsers,
 		},

@@ -50,6 +50,14 @@ export async function searchUsers(
 	return await search(this, '/v1/users', filter ? { q: filter } : {}, cursor);
 }
 
+export async function searchApplications(
+	this: ILoadOptionsFunctions,
+	filter?: string,
+	cursor?: string,
+): Promise<INodeListSearchResult> {
+	return await search(this, '/v1/applications', filter ? { q: filter } : {}, cursor);
+}
+
 export async function searchGroups(
 	this: ILoadOptionsFunctions,
 	filter?: string,

@@ -15,6 +15,10 @@ export const properties: INodeProperties[] = [
 				value: "apiKey"
 			},
 			{
+				name: "Application",
+				value: "application"
+			},
+			{
 				name: "Event",
 				value: "event"
 			},
@@ -227,6 +231,110 @@ export const properties: INodeProperties[] = [
 					request: {
 						method: "PATCH",
 						url: "=/v1/users/{{ encodeURIComponent($parameter.userId) }}",
+						qs: {
+							fields: "*"
+						}
+					}
+				}
+			}
+		],
+		default: "getAll"
+	},
+	{
+		displayName: "Operation",
+		name: "operation",
+		type: "options",
+		noDataExpression: true,
+		displayOptions: {
+			show: {
+				resource: [
+					"application"
+				]
+			}
+		},
+		options: [
+			{
+				name: "Create",
+				value: "create",
+				action: "Create an application",
+				description: "A name is enough: an email is made up, to which nothing can be sent",
+				routing: {
+					request: {
+						method: "POST",
+						url: "/v1/applications",
+						qs: {
+							fields: "*"
+						},
+						headers: {
+							"Idempotency-Key": idempotencyKey
+						}
+					}
+				}
+			},
+			{
+				name: "Delete",
+				value: "delete",
+				action: "Delete an application",
+				description: "Its API keys stop working, and its webhooks are disabled",
+				routing: {
+					request: {
+						method: "DELETE",
+						url: "=/v1/applications/{{ encodeURIComponent($parameter.applicationId) }}"
+					},
+					output: {
+						postReceive: [
+							{
+								type: "set",
+								properties: {
+									value: "={{ ({ \"success\": true }) }}"
+								}
+							}
+						]
+					}
+				}
+			},
+			{
+				name: "Get",
+				value: "get",
+				action: "Get an application",
+				description: "Returns all fields",
+				routing: {
+					request: {
+						method: "GET",
+						url: "=/v1/applications/{{ encodeURIComponent($parameter.applicationId) }}",
+						qs: {
+							fields: "*"
+						}
+					}
+				}
+			},
+			{
+				name: "Get Many",
+				value: "getAll",
+				action: "Get many applications",
+				description: "Returns applications in the order in which they were added, with pages as those of <code>GET /v1/users</code>, which lists them, too",
+				routing: {
+					request: {
+						method: "GET",
+						url: "/v1/applications",
+						qs: {
+							fields: "*"
+						}
+					},
+					operations: {
+						pagination: pages
+					}
+				}
+			},
+			{
+				name: "Update",
+				value: "update",
+				action: "Update an application",
+				description: "Fields you don't send are left unchanged",
+				routing: {
+					request: {
+						method: "PATCH",
+						url: "=/v1/applications/{{ encodeURIComponent($parameter.applicationId) }}",
 						qs: {
 							fields: "*"
 						}
@@ -529,6 +637,32 @@ export const properties: INodeProperties[] = [
 		}
 	},
 	{
+		displayName: "Email",
+		name: "email",
+		default: "",
+		type: "string",
+		placeholder: "name@email.com",
+		description: "The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case. Stored as sent.",
+		routing: {
+			send: {
+				type: "body",
+				property: "email",
+				propertyInDotNotation: false
+			}
+		},
+		required: true,
+		displayOptions: {
+			show: {
+				resource: [
+					"user"
+				],
+				operation: [
+					"create"
+				]
+			}
+		}
+	},
+	{
 		displayName: "Additional Fields",
 		name: "additionalFields",
 		type: "collection",
@@ -537,21 +671,6 @@ export const properties: INodeProperties[] = [
 			status: "invited"
 		},
 		options: [
-			{
-				displayName: "Email",
-				name: "email",
-				default: "",
-				type: "string",
-				placeholder: "name@email.com",
-				description: "Required, unless the <code>kind</code> is <code>application</code>: then one is made up, to which nothing can be sent. The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case. Stored as sent.",
-				routing: {
-					send: {
-						type: "body",
-						property: "email",
-						propertyInDotNotation: false
-					}
-				}
-			},
 			{
 				displayName: "Email Verified",
 				name: "email_verified",
@@ -582,30 +701,6 @@ export const properties: INodeProperties[] = [
 				}
 			},
 			{
-				displayName: "Kind",
-				name: "kind",
-				default: "person",
-				type: "options",
-				options: [
-					{
-						name: "Application",
-						value: "application"
-					},
-					{
-						name: "Person",
-						value: "person"
-					}
-				],
-				description: "What the user is. <code>person</code>: Someone who can sign in. <code>application</code>: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. Default: <code>person</code>. Can't be changed.",
-				routing: {
-					send: {
-						type: "body",
-						property: "kind",
-						propertyInDotNotation: false
-					}
-				}
-			},
-			{
 				displayName: "Metadata",
 				name: "metadata",
 				default: "{}",
@@ -628,7 +723,7 @@ export const properties: INodeProperties[] = [
 				typeOptions: {
 					password: true
 				},
-				description: "Required, unless the <code>status</code> is <code>invited</code> or the <code>kind</code> is <code>application</code>. 8 to 256 characters. Passwords that are easy to guess are rejected: common ones, and those made of a common word or the user's name or email, with digits or signs. Nothing is truncated.",
+				description: "Required, unless the <code>status</code> is <code>invited</code>. 8 to 256 characters. Passwords that are easy to guess are rejected: common ones, and those made of a common word or the user's name or email, with digits or signs. Nothing is truncated.",
 				routing: {
 					send: {
 						type: "body",
@@ -916,10 +1011,10 @@ export const properties: INodeProperties[] = [
 		}
 	},
 	{
-		displayName: "Filters",
-		name: "filters",
+		displayName: "Options",
+		name: "options",
 		type: "collection",
-		placeholder: "Add Filter",
+		placeholder: "Add Option",
 		default: {},
 		options: [
 			{
@@ -1507,7 +1602,7 @@ export const properties: INodeProperties[] = [
 						value: "person"
 					}
 				],
-				description: "What the user is. <code>person</code>: Someone who can sign in. <code>application</code>: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. Default: <code>person</code>. Can't be changed.",
+				description: "What the user is. <code>person</code>: Someone who can sign in. <code>application</code>: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. Can't be changed.",
 				routing: {
 					send: {
 						type: "body",
@@ -2092,6 +2187,777 @@ export const properties: INodeProperties[] = [
 				],
 				operation: [
 					"createPasswordLink"
+				]
+			}
+		}
+	},
+	{
+		displayName: "Name",
+		name: "name",
+		default: "",
+		type: "string",
+		description: "The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters.",
+		routing: {
+			send: {
+				type: "body",
+				property: "name",
+				propertyInDotNotation: false
+			}
+		},
+		required: true,
+		displayOptions: {
+			show: {
+				resource: [
+					"application"
+				],
+				operation: [
+					"create"
+				]
+			}
+		}
+	},
+	{
+		displayName: "Additional Fields",
+		name: "additionalFields",
+		type: "collection",
+		placeholder: "Add Field",
+		default: {},
+		options: [
+			{
+				displayName: "External ID",
+				name: "external_id",
+				default: "",
+				type: "string",
+				description: "Your own identifier for the user. Unique. Null removes it.",
+				routing: {
+					send: {
+						type: "body",
+						property: "external_id",
+						propertyInDotNotation: false,
+						value: "={{ $value === \"\" ? null : $value }}"
+					}
+				}
+			},
+			{
+				displayName: "Metadata",
+				name: "metadata",
+				default: "{}",
+				type: "json",
+				description: "A JSON object with your own data, at most 16 KiB. Null: as if it were missing.",
+				routing: {
+					send: {
+						type: "body",
+						property: "metadata",
+						propertyInDotNotation: false,
+						value: "={{ typeof $value === \"string\" ? JSON.parse($value) : $value }}"
+					}
+				}
+			},
+			{
+				displayName: "Rate Limit",
+				name: "rate_limit",
+				default: "",
+				type: "string",
+				description: "Rate limit, such as <code>100/minute,5000/hour</code>, or <code>none</code>. Null: the default applies.",
+				routing: {
+					send: {
+						type: "body",
+						property: "rate_limit",
+						propertyInDotNotation: false,
+						value: "={{ $value === \"\" ? null : $value }}"
+					}
+				}
+			},
+			{
+				displayName: "Role",
+				name: "role",
+				default: "admin",
+				type: "options",
+				options: [
+					{
+						name: "Admin",
+						value: "admin"
+					},
+					{
+						name: "Member",
+						value: "member"
+					},
+					{
+						name: "Viewer",
+						value: "viewer"
+					}
+				],
+				description: "The application's role. <code>member</code>: Can read and change their own user, API keys and sessions, and read the log of their requests. <code>viewer</code>: Can read all users, groups and events, and have webhooks. Otherwise like a member. <code>admin</code>: Full access, except to owners. Default: <code>member</code>.",
+				routing: {
+					send: {
+						type: "body",
+						property: "role",
+						propertyInDotNotation: false
+					}
+				}
+			}
+		],
+		displayOptions: {
+			show: {
+				resource: [
+					"application"
+				],
+				operation: [
+					"create"
+				]
+			}
+		}
+	},
+	{
+		displayName: "Options",
+		name: "options",
+		type: "collection",
+		placeholder: "Add Option",
+		default: {},
+		options: [
+			{
+				displayName: "Fields",
+				name: "fields",
+				default: [],
+				type: "multiOptions",
+				options: [
+					{
+						name: "All Fields",
+						value: "*"
+					},
+					{
+						name: "Created At",
+						value: "created_at"
+					},
+					{
+						name: "Deleted At",
+						value: "deleted_at"
+					},
+					{
+						name: "Email",
+						value: "email"
+					},
+					{
+						name: "Email Verified",
+						value: "email_verified"
+					},
+					{
+						name: "External ID",
+						value: "external_id"
+					},
+					{
+						name: "ID",
+						value: "id"
+					},
+					{
+						name: "Kind",
+						value: "kind"
+					},
+					{
+						name: "Last Sign In At",
+						value: "last_sign_in_at"
+					},
+					{
+						name: "Metadata",
+						value: "metadata"
+					},
+					{
+						name: "Name",
+						value: "name"
+					},
+					{
+						name: "Rate Limit",
+						value: "rate_limit"
+					},
+					{
+						name: "Role",
+						value: "role"
+					},
+					{
+						name: "Status",
+						value: "status"
+					},
+					{
+						name: "Updated At",
+						value: "updated_at"
+					}
+				],
+				description: "Fields to return besides ID, <code>name</code> and <code>email</code>, which every user has. <code>*</code>: all.",
+				routing: {
+					send: {
+						type: "query",
+						property: "fields",
+						propertyInDotNotation: false,
+						value: "={{ $value.join(\",\") }}"
+					}
+				}
+			},
+			{
+				displayName: "Idempotency Key",
+				name: "idempotencyKey",
+				type: "string",
+				default: "",
+				description: "Text that stays the same for the same record, such as its ID: within 24 hours, the operation is done only once. By default, it is only the same when the node tries again.",
+				routing: {
+					request: {
+						headers: {
+							"Idempotency-Key": "={{ $value }}"
+						}
+					}
+				}
+			}
+		],
+		displayOptions: {
+			show: {
+				resource: [
+					"application"
+				],
+				operation: [
+					"create"
+				]
+			}
+		}
+	},
+	{
+		displayName: "Application",
+		name: "applicationId",
+		type: "resourceLocator",
+		required: true,
+		default: {
+			mode: "list",
+			value: ""
+		},
+		modes: [
+			{
+				displayName: "From List",
+				name: "list",
+				type: "list",
+				typeOptions: {
+					searchListMethod: "searchApplications",
+					searchable: true
+				}
+			},
+			{
+				displayName: "By ID",
+				name: "id",
+				type: "string",
+				placeholder: "user_065n1c7g8a2e5m9q3t6v0t4u1s"
+			}
+		],
+		description: "ID of the application, or <code>me</code> for the one the API key belongs to",
+		displayOptions: {
+			show: {
+				resource: [
+					"application"
+				],
+				operation: [
+					"delete",
+					"get",
+					"update"
+				]
+			}
+		}
+	},
+	{
+		displayName: "Options",
+		name: "options",
+		type: "collection",
+		placeholder: "Add Option",
+		default: {},
+		options: [
+			{
+				displayName: "Purge",
+				name: "purge",
+				default: false,
+				type: "boolean",
+				description: "Whether to erase the user permanently, so that they can't be restored",
+				routing: {
+					send: {
+						type: "query",
+						property: "purge",
+						propertyInDotNotation: false
+					}
+				}
+			}
+		],
+		displayOptions: {
+			show: {
+				resource: [
+					"application"
+				],
+				operation: [
+					"delete"
+				]
+			}
+		}
+	},
+	{
+		displayName: "Options",
+		name: "options",
+		type: "collection",
+		placeholder: "Add Option",
+		default: {},
+		options: [
+			{
+				displayName: "Fields",
+				name: "fields",
+				default: [],
+				type: "multiOptions",
+				options: [
+					{
+						name: "All Fields",
+						value: "*"
+					},
+					{
+						name: "Created At",
+						value: "created_at"
+					},
+					{
+						name: "Deleted At",
+						value: "deleted_at"
+					},
+					{
+						name: "Email",
+						value: "email"
+					},
+					{
+						name: "Email Verified",
+						value: "email_verified"
+					},
+					{
+						name: "External ID",
+						value: "external_id"
+					},
+					{
+						name: "ID",
+						value: "id"
+					},
+					{
+						name: "Kind",
+						value: "kind"
+					},
+					{
+						name: "Last Sign In At",
+						value: "last_sign_in_at"
+					},
+					{
+						name: "Metadata",
+						value: "metadata"
+					},
+					{
+						name: "Name",
+						value: "name"
+					},
+					{
+						name: "Rate Limit",
+						value: "rate_limit"
+					},
+					{
+						name: "Role",
+						value: "role"
+					},
+					{
+						name: "Status",
+						value: "status"
+					},
+					{
+						name: "Updated At",
+						value: "updated_at"
+					}
+				],
+				description: "Fields to return besides ID, <code>name</code> and <code>email</code>, which every user has. <code>*</code>: all.",
+				routing: {
+					send: {
+						type: "query",
+						property: "fields",
+						propertyInDotNotation: false,
+						value: "={{ $value.join(\",\") }}"
+					}
+				}
+			}
+		],
+		displayOptions: {
+			show: {
+				resource: [
+					"application"
+				],
+				operation: [
+					"get",
+					"update"
+				]
+			}
+		}
+	},
+	{
+		displayName: "Return All",
+		name: "returnAll",
+		type: "boolean",
+		default: false,
+		description: "Whether to return all results or only up to a given limit",
+		routing: {
+			request: {
+				qs: {
+					limit: "={{ $value ? 1000 : undefined }}"
+				}
+			},
+			send: {
+				paginate: "={{ $value }}"
+			}
+		},
+		displayOptions: {
+			show: {
+				resource: [
+					"application"
+				],
+				operation: [
+					"getAll"
+				]
+			}
+		}
+	},
+	{
+		displayName: "Limit",
+		name: "limit",
+		type: "number",
+		typeOptions: {
+			minValue: 1,
+			maxValue: 1000
+		},
+		default: 50,
+		description: "Max number of results to return",
+		displayOptions: {
+			show: {
+				resource: [
+					"application"
+				],
+				operation: [
+					"getAll"
+				],
+				returnAll: [
+					false
+				]
+			}
+		},
+		routing: {
+			send: {
+				type: "query",
+				property: "limit"
+			}
+		}
+	},
+	{
+		displayName: "Filters",
+		name: "filters",
+		type: "collection",
+		placeholder: "Add Filter",
+		default: {},
+		options: [
+			{
+				displayName: "Fields",
+				name: "fields",
+				default: [],
+				type: "multiOptions",
+				options: [
+					{
+						name: "All Fields",
+						value: "*"
+					},
+					{
+						name: "Created At",
+						value: "created_at"
+					},
+					{
+						name: "Deleted At",
+						value: "deleted_at"
+					},
+					{
+						name: "Email",
+						value: "email"
+					},
+					{
+						name: "Email Verified",
+						value: "email_verified"
+					},
+					{
+						name: "External ID",
+						value: "external_id"
+					},
+					{
+						name: "ID",
+						value: "id"
+					},
+					{
+						name: "Kind",
+						value: "kind"
+					},
+					{
+						name: "Last Sign In At",
+						value: "last_sign_in_at"
+					},
+					{
+						name: "Metadata",
+						value: "metadata"
+					},
+					{
+						name: "Name",
+						value: "name"
+					},
+					{
+						name: "Rate Limit",
+						value: "rate_limit"
+					},
+					{
+						name: "Role",
+						value: "role"
+					},
+					{
+						name: "Status",
+						value: "status"
+					},
+					{
+						name: "Updated At",
+						value: "updated_at"
+					}
+				],
+				description: "Fields to return besides ID, <code>name</code> and <code>email</code>, which every user has. <code>*</code>: all.",
+				routing: {
+					send: {
+						type: "query",
+						property: "fields",
+						propertyInDotNotation: false,
+						value: "={{ $value.join(\",\") }}"
+					}
+				}
+			},
+			{
+				displayName: "Search",
+				name: "q",
+				default: "",
+				type: "string",
+				description: "Search: part of a name or email, ignoring case and accents, or the first characters of an ID or external ID. One or two characters find words that begin with them and, in Chinese, Japanese, Korean and other scripts written without spaces, any place.",
+				routing: {
+					send: {
+						type: "query",
+						property: "q",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "Sort",
+				name: "sort",
+				default: [],
+				type: "multiOptions",
+				options: [
+					{
+						name: "Created At",
+						value: "created_at"
+					},
+					{
+						name: "Created At (Descending)",
+						value: "-created_at"
+					},
+					{
+						name: "Email",
+						value: "email"
+					},
+					{
+						name: "Email (Descending)",
+						value: "-email"
+					},
+					{
+						name: "Name",
+						value: "name"
+					},
+					{
+						name: "Name (Descending)",
+						value: "-name"
+					}
+				],
+				description: "<code>created_at</code>, <code>name</code> or <code>email</code>; separate several with commas. Prefix with <code>-</code> for descending order.",
+				routing: {
+					send: {
+						type: "query",
+						property: "sort",
+						propertyInDotNotation: false,
+						value: "={{ $value.join(\",\") }}"
+					}
+				}
+			},
+			{
+				displayName: "Status",
+				name: "status",
+				default: "active",
+				type: "options",
+				options: [
+					{
+						name: "Active",
+						value: "active"
+					},
+					{
+						name: "Deleted",
+						value: "deleted"
+					},
+					{
+						name: "Invited",
+						value: "invited"
+					},
+					{
+						name: "Suspended",
+						value: "suspended"
+					}
+				],
+				description: "Only applications with this status. <code>deleted</code>: those that were deleted and can be restored, newest deletion first. Requires the scope <code>users:write</code> as well.",
+				routing: {
+					send: {
+						type: "query",
+						property: "status",
+						propertyInDotNotation: false
+					}
+				}
+			}
+		],
+		displayOptions: {
+			show: {
+				resource: [
+					"application"
+				],
+				operation: [
+					"getAll"
+				]
+			}
+		}
+	},
+	{
+		displayName: "Update Fields",
+		name: "updateFields",
+		type: "collection",
+		placeholder: "Add Field",
+		default: {},
+		options: [
+			{
+				displayName: "External ID",
+				name: "external_id",
+				default: "",
+				type: "string",
+				description: "Your own identifier for the user. Unique. Null removes it.",
+				routing: {
+					send: {
+						type: "body",
+						property: "external_id",
+						propertyInDotNotation: false,
+						value: "={{ $value === \"\" ? null : $value }}"
+					}
+				}
+			},
+			{
+				displayName: "Metadata",
+				name: "metadata",
+				default: "{}",
+				type: "json",
+				description: "Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.",
+				routing: {
+					send: {
+						type: "body",
+						property: "metadata",
+						propertyInDotNotation: false,
+						value: "={{ typeof $value === \"string\" ? JSON.parse($value) : $value }}"
+					}
+				}
+			},
+			{
+				displayName: "Name",
+				name: "name",
+				default: "",
+				type: "string",
+				description: "The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters.",
+				routing: {
+					send: {
+						type: "body",
+						property: "name",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "Rate Limit",
+				name: "rate_limit",
+				default: "",
+				type: "string",
+				description: "Rate limit, such as <code>100/minute,5000/hour</code>, or <code>none</code>. Null: the default applies.",
+				routing: {
+					send: {
+						type: "body",
+						property: "rate_limit",
+						propertyInDotNotation: false,
+						value: "={{ $value === \"\" ? null : $value }}"
+					}
+				}
+			},
+			{
+				displayName: "Role",
+				name: "role",
+				default: "admin",
+				type: "options",
+				options: [
+					{
+						name: "Admin",
+						value: "admin"
+					},
+					{
+						name: "Member",
+						value: "member"
+					},
+					{
+						name: "Viewer",
+						value: "viewer"
+					}
+				],
+				description: "The application's role. <code>member</code>: Can read and change their own user, API keys and sessions, and read the log of their requests. <code>viewer</code>: Can read all users, groups and events, and have webhooks. Otherwise like a member. <code>admin</code>: Full access, except to owners. Default: <code>member</code>.",
+				routing: {
+					send: {
+						type: "body",
+						property: "role",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "Status",
+				name: "status",
+				default: "active",
+				type: "options",
+				options: [
+					{
+						name: "Active",
+						value: "active"
+					},
+					{
+						name: "Invited",
+						value: "invited"
+					},
+					{
+						name: "Suspended",
+						value: "suspended"
+					}
+				],
+				description: "<code>invited</code> users have no password yet, and become <code>active</code> when they set one. <code>suspended</code> users can't sign in or use their API keys until they are activated.",
+				routing: {
+					send: {
+						type: "body",
+						property: "status",
+						propertyInDotNotation: false
+					}
+				}
+			}
+		],
+		displayOptions: {
+			show: {
+				resource: [
+					"application"
+				],
+				operation: [
+					"update"
 				]
 			}
 		}

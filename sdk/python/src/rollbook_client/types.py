@@ -334,10 +334,6 @@ class BulkOperation(TypedDict):
     """The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case.
     Stored as sent. 3 to 254 characters.
     """
-    kind: NotRequired[UserKind]
-    """What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API
-    keys and webhooks, but no password, and can't sign in. Default: `person`. Can't be changed.
-    """
     role: NotRequired[Role]
     """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of
     their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member.

@@ -25,6 +25,73 @@ export interface components {
             unchanged: number;
         };
         /**
+         * ApplicationCreate
+         * @description An application to create: a name is enough. Its email is made up.
+         */
+        ApplicationCreate: {
+            /**
+             * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters.
+             * @example Charlie Chaplin
+             */
+            name: string;
+            /**
+             * @description The application's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. Default: `member`.
+             * @enum {string}
+             */
+            role?: "admin" | "member" | "viewer" | (string & {});
+            /** @description Your own identifier for the user. Unique. Null removes it. */
+            external_id?: string | null;
+            /**
+             * @description A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
+             * @example {
+             *       "plan": "pro"
+             *     }
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies.
+             * @example 100/minute,5000/hour
+             */
+            rate_limit?: string | null;
+        };
+        /**
+         * ApplicationPatch
+         * @description The fields of an application to change. Missing fields are left unchanged, and metadata is merged.
+         */
+        ApplicationPatch: {
+            /**
+             * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters.
+             * @example Charlie Chaplin
+             */
+            name?: string;
+            /**
+             * @description The application's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. Default: `member`.
+             * @enum {string}
+             */
+            role?: "admin" | "member" | "viewer" | (string & {});
+            /** @description Your own identifier for the user. Unique. Null removes it. */
+            external_id?: string | null;
+            /**
+             * @description Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.
+             * @example {
+             *       "plan": "team",
+             *       "trial_ends": null
+             *     }
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies.
+             * @example 100/minute,5000/hour
+             */
+            rate_limit?: string | null;
+            /** @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated. */
+            status?: components["schemas"]["Status"];
+        };
+        /**
          * Bulk
          * @description Operations on users. They are done in this order.
          */
@@ -271,8 +338,6 @@ export interface components {
              * @example charlie@example.com
              */
             email?: string;
-            /** @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. Default: `person`. Can't be changed. */
-            kind?: components["schemas"]["UserKind"];
             /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
             role?: components["schemas"]["Role"];
             /** @description Your own identifier for the user. Unique. Null removes it. */
@@ -3095,7 +3160,7 @@ export interface components {
         };
         /**
          * UserCreate
-         * @description A user to create: with a `password`, the `status` `invited` or the `kind` `application`.
+         * @description A user to create: with a `password` or the `status` `invited`.
          */
         UserCreate: {
             /**
@@ -3105,18 +3170,16 @@ export interface components {
             name: string;
             /**
              * Format: email
-             * @description Required, unless the `kind` is `application`: then one is made up, to which nothing can be sent. The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case. Stored as sent.
+             * @description The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case. Stored as sent.
              * @example charlie@example.com
              */
-            email?: string;
+            email: string;
             /**
              * Format: password
-             * @description Required, unless the `status` is `invited` or the `kind` is `application`. 8 to 256 characters. Passwords that are easy to guess are rejected: common ones, and those made of a common word or the user's name or email, with digits or signs. Nothing is truncated.
+             * @description Required, unless the `status` is `invited`. 8 to 256 characters. Passwords that are easy to guess are rejected: common ones, and those made of a common word or the user's name or email, with digits or signs. Nothing is truncated.
              * @example securepassword123
              */
             password?: string;
-            /** @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. Default: `person`. Can't be changed. */
-            kind?: components["schemas"]["UserKind"];
             /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
             role?: components["schemas"]["Role"];
             /** @description Your own identifier for the user. Unique. Null removes it. */
@@ -3161,8 +3224,6 @@ export interface components {
              * @example charlie@example.com
              */
             email?: string;
-            /** @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. Default: `person`. Can't be changed. */
-            kind?: components["schemas"]["UserKind"];
             /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
             role?: components["schemas"]["Role"];
             /** @description Your own identifier for the user. Unique. Null removes it. */
@@ -3184,6 +3245,8 @@ export interface components {
              * @example 100/minute,5000/hour
              */
             rate_limit?: string | null;
+            /** @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. Can't be changed. */
+            kind?: components["schemas"]["UserKind"];
             /** @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated. */
             status?: components["schemas"]["Status"];
             /**
@@ -3208,8 +3271,6 @@ export interface components {
              * @example charlie@example.com
              */
             email?: string;
-            /** @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. Default: `person`. Can't be changed. */
-            kind?: components["schemas"]["UserKind"];
             /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
             role?: components["schemas"]["Role"];
             /** @description Your own identifier for the user. Unique. Null removes it. */
@@ -3230,6 +3291,8 @@ export interface components {
              * @example 100/minute,5000/hour
              */
             rate_limit?: string | null;
+            /** @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. Can't be changed. */
+            kind?: components["schemas"]["UserKind"];
             /** @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated. */
             status?: components["schemas"]["Status"];
             /**

@@ -7,6 +7,12 @@ type Object<Name extends keyof Schemas> = Schemas[Name];
 /** Outcome for the users you sent. */
 export interface AddedMembers extends Object<"AddedMembers"> {}
 
+/** An application to create: a name is enough. Its email is made up. */
+export interface ApplicationCreate extends Object<"ApplicationCreate"> {}
+
+/** The fields of an application to change. Missing fields are left unchanged, and metadata is merged. */
+export interface ApplicationPatch extends Object<"ApplicationPatch"> {}
+
 /** Operations on users. They are done in this order. */
 export interface Bulk extends Object<"Bulk"> {}
 
@@ -292,7 +298,7 @@ export interface User extends Object<"User"> {
   readonly etag?: string;
 }
 
-/** A user to create: with a `password`, the `status` `invited` or the `kind` `application`. */
+/** A user to create: with a `password` or the `status` `invited`. */
 export interface UserCreate extends Object<"UserCreate"> {}
 
 /**

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rollbook import clock
-from rollbook.actions import connecting, keys, requests, users, webhooks
-from rollbook.actions.arguments import KeyCreate, ListKeys, ListRequests, ListWebhooks, UserCreate, UserSelection
+from rollbook.actions import applications, keys, requests, users, webhooks
+from rollbook.actions.arguments import ApplicationCreate, KeyCreate, ListKeys, ListRequests, ListWebhooks, UserSelection
 from rollbook.actions.checking import check_texts
 from rollbook.actions.lists import ListPage
 from rollbook.errors import ApiError, InvalidParameter, NotFound
@@ -18,7 +18,7 @@ from rollbook.records import usage as usage_records
 from rollbook.records.keys import Activity, Key
 from rollbook.records.user_list.query import Query
 from rollbook.records.users import User
-from rollbook.roles import APPLICATION
+from rollbook.roles import APPLICATION, APPLICATION_ROLES
 from rollbook.storage.database import Queries
 from rollbook.web import forms, plots, usage
 from rollbook.web.account import webhooks as webhook_pages
@@ -140,11 +140,11 @@ async def create(page: PageRequest) -> Response:
     """Leads to the page that shows its first key."""
     form = {name: page.form.get(name, "").strip() for name in BLANK}
     try:
-        new = page.arguments(UserCreate, {"kind": APPLICATION, "name": form["name"], "role": form["role"]})
+        new = page.arguments(ApplicationCreate, {"name": form["name"], "role": form["role"]})
         key = page.arguments(
             KeyCreate, {"name": "first key", "expires_at": forms.expiry(form["expires"]), "revealable": False}
         )
-        issued = await connecting.connect(page.on, page.by, new, key)
+        issued = await applications.connect(page.on, page.by, new, key)
     except ApiError as error:
         return _form(page, form, forms.problems(page, error), error.status)
     return one.redirect_to_secret(page, theirs(await users.get(page.on, page.by, issued.key.user_id)), issued)
@@ -157,7 +157,7 @@ def _form(page: PageRequest, form: Mapping[str, str], problems: Mapping[str, str
         section=SECTION,
         form=form,
         problems=problems,
-        roles=[role for role in page.roles_to_give() if role != "owner"],
+        roles=[role for role in page.roles_to_give() if role in APPLICATION_ROLES],
         expiries=forms.EXPIRIES,
     )
 

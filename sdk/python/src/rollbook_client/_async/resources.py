@@ -776,6 +776,269 @@ class AsyncWebhooksReplaysWithRawResponse:
         self.cancel = raw(found.cancel)
 
 
+class AsyncApplications(AsyncResource):
+    """`client.applications`"""
+
+    def list(
+        self,
+        *,
+        q: str | None = None,
+        status: str | None = None,
+        sort: Sequence[str] | None = None,
+        limit: int = 1000,
+        offset: int | None = None,
+        fields: Sequence[str] = ("*",),
+        count: str | None = None,
+        consistency: str | None = None,
+    ) -> AsyncPager[User]:
+        """List applications.
+
+        Returns applications in the order in which they were added, with pages as those of `GET /v1/users`,
+        which lists them, too.
+
+        Scope: `users:read`.
+
+        Args:
+            q: Search: part of a name or email, ignoring case and accents, or the first characters of an ID or
+                external ID. One or two characters find words that begin with them and, in Chinese, Japanese,
+                Korean and other scripts written without spaces, any place. At most 255 characters.
+            status: Only applications with this status. `deleted`: those that were deleted and can be restored,
+                newest deletion first. Requires the scope `users:write` as well. One of `active`, `deleted`,
+                `invited`, `suspended`.
+            sort: `created_at`, `name` or `email`; separate several with commas. Prefix with `-` for descending
+                order. One of `created_at`, `-created_at`, `name`, `-name`, `email`, `-email`.
+            limit: Items per page; iterating goes on over all pages. 1 to 1,000.
+            offset: Number of items to skip. Default: 0.
+            fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            count: `exact`: return `X-Total-Count` for filtered lists as well.
+            consistency: `eventual`: a database standby may answer, and its data may lag. By default, lists
+                include every acknowledged change. One of `eventual`, `strong`.
+
+        Example:
+            >>> async for user in client.applications.list():
+            ...     print(user.email)
+        """
+        return self._pages(
+            build(
+                "GET",
+                "/v1/applications",
+                query={
+                    "q": q,
+                    "status": status,
+                    "sort": sort,
+                    "limit": limit,
+                    "offset": offset,
+                    "fields": fields,
+                    "count": count,
+                    "consistency": consistency,
+                },
+            ),
+            User,
+            "link",
+        )
+
+    async def create(
+        self,
+        *,
+        name: str,
+        role: str | Omit = OMIT,
+        external_id: str | None | Omit = OMIT,
+        metadata: Mapping[str, Any] | None | Omit = OMIT,
+        rate_limit: str | None | Omit = OMIT,
+        fields: Sequence[str] = ("*",),
+        idempotency_key: str | None = None,
+    ) -> User:
+        """Create an application.
+
+        A name is enough: an email is made up, to which nothing can be sent. It has no password and can't sign
+        in: create an API key with its ID as `user_id`. For a `role` above member, the key needs the scope
+        `users:grant` as well.
+
+        Scope: `users:write`.
+
+        Args:
+            name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control
+                characters. At most 255 characters.
+            role: The application's role. `member`: Can read and change their own user, API keys and sessions,
+                and read the log of their requests. `viewer`: Can read all users, groups and events, and have
+                webhooks. Otherwise like a member. `admin`: Full access, except to owners. Default: `member`.
+            external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
+            metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
+            rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
+                100 characters.
+            fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
+
+        Raises:
+            ExternalIdTaken: Another user has this `external_id`, or another group.
+
+        Example:
+            >>> user = await client.applications.create(name="Shop", role="viewer")
+            >>> user.id
+            'user_065n1c7g8a2e5m9q3t6v0t4u1s'
+        """
+        return await self._call(
+            build(
+                "POST",
+                "/v1/applications",
+                query={"fields": fields},
+                body={
+                    "name": name,
+                    "role": role,
+                    "external_id": external_id,
+                    "metadata": metadata,
+                    "rate_limit": rate_limit,
+                },
+                idempotency_key=idempotency_key,
+            ),
+            one_of(User),
+        )
+
+    async def get(self, application_id: str, *, fields: Sequence[str] = ("*",)) -> User:
+        """Get an application.
+
+        Returns all fields. The ID of a person is a 404.
+
+        Scope: `users:read`. Members can only access themselves.
+
+        Args:
+            application_id: ID of the application, or `me` for the one the API key belongs to.
+            fields: Fields to return besides `id`, `name` and `email`. Default: all.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> user = await client.applications.get("user_065n1c7g8a2e5m9q3t6v0t4u1s")
+            >>> user.id
+            'user_065n18a8k1rnhbvqalm9j3ts0c'
+        """
+        return await self._call(
+            build("GET", f"/v1/applications/{segment(application_id)}", query={"fields": fields}), one_of(User)
+        )
+
+    async def update(
+        self,
+        application_id: str,
+        *,
+        name: str | Omit = OMIT,
+        role: str | Omit = OMIT,
+        external_id: str | None | Omit = OMIT,
+        metadata: Mapping[str, Any] | None | Omit = OMIT,
+        rate_limit: str | None | Omit = OMIT,
+        status: Status | Omit = OMIT,
+        fields: Sequence[str] = ("*",),
+        if_match: str | None = None,
+    ) -> User:
+        """Update an application.
+
+        Fields you don't send are left unchanged. Metadata is merged, and null removes a key. For the `role`,
+        the key needs the scope `users:grant` as well. With `If-Match`, the update only succeeds if the
+        application still has that version.
+
+        Scope: `users:write`. Members can only access themselves.
+
+        Args:
+            application_id: ID of the application, or `me` for the one the API key belongs to.
+            name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control
+                characters. At most 255 characters.
+            role: The application's role. `member`: Can read and change their own user, API keys and sessions,
+                and read the log of their requests. `viewer`: Can read all users, groups and events, and have
+                webhooks. Otherwise like a member. `admin`: Full access, except to owners. Default: `member`.
+            external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
+            metadata: Changes of the metadata (RFC 7396): keys you send are set, those with null are removed,
+                objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.
+            rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
+                100 characters.
+            status: `invited` users have no password yet, and become `active` when they set one. `suspended`
+                users can't sign in or use their API keys until they are activated.
+            fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            if_match: Only if the object still has this version, its `etag`.
+
+        Raises:
+            ExternalIdTaken: Another user has this `external_id`, or another group.
+            NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
+                version.
+
+        Example:
+            >>> user = await client.applications.update(
+            ...     "user_065n1c7g8a2e5m9q3t6v0t4u1s", name="Web shop", rate_limit="600/minute"
+            ... )
+            >>> user.id
+            'user_065n18a8k1rnhbvqalm9j3ts0c'
+        """
+        return await self._call(
+            build(
+                "PATCH",
+                f"/v1/applications/{segment(application_id)}",
+                query={"fields": fields},
+                body={
+                    "name": name,
+                    "role": role,
+                    "external_id": external_id,
+                    "metadata": metadata,
+                    "rate_limit": rate_limit,
+                    "status": status,
+                },
+                headers={"If-Match": if_match},
+            ),
+            one_of(User),
+        )
+
+    async def delete(self, application_id: str, *, purge: bool | None = None, if_match: str | None = None) -> None:
+        """Delete an application.
+
+        Its API keys stop working, and its webhooks are disabled. You can restore it for 30 days as every user,
+        but not its keys. Owners can send `purge=true`: it erases the application permanently.
+
+        Scope: `users:delete`.
+
+        Args:
+            application_id: ID of the application, or `me` for the one the API key belongs to.
+            purge: `true`: erase the user permanently, so that they can't be restored. Default: False.
+            if_match: Only if the object still has this version, its `etag`.
+
+        Raises:
+            NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+            PreconditionFailed: The user or webhook has changed since you read it: `If-Match` names an outdated
+                version.
+
+        Example:
+            >>> await client.applications.delete("user_065n1c7g8a2e5m9q3t6v0t4u1s")
+        """
+        return await self._call(
+            build(
+                "DELETE",
+                f"/v1/applications/{segment(application_id)}",
+                query={"purge": purge},
+                headers={"If-Match": if_match},
+            ),
+            nothing,
+        )
+
+    @property
+    def with_raw_response(self) -> AsyncApplicationsWithRawResponse:
+        """The same calls, which return the response with its head."""
+        return AsyncApplicationsWithRawResponse(self._client)
+
+
+class AsyncApplicationsWithRawResponse:
+    def __init__(self, client: AsyncRollbook) -> None:
+        found = AsyncApplications(client, raw=True)
+        self.list = raw_page(found.list)
+        self.create = raw(found.create)
+        self.get = raw(found.get)
+        self.update = raw(found.update)
+        self.delete = raw(found.delete)
+
+
 class AsyncBulkJobs(AsyncResource):
     """`client.bulk_jobs`"""
 
@@ -2668,9 +2931,8 @@ class AsyncUsers(AsyncResource):
         self,
         *,
         name: str,
-        email: str | Omit = OMIT,
+        email: str,
         password: str | Omit = OMIT,
-        kind: UserKind | Omit = OMIT,
         role: Role | Omit = OMIT,
         external_id: str | None | Omit = OMIT,
         metadata: Mapping[str, Any] | None | Omit = OMIT,
@@ -2690,15 +2952,11 @@ class AsyncUsers(AsyncResource):
         Args:
             name: The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control
                 characters. At most 255 characters.
-            email: Required, unless the `kind` is `application`: then one is made up, to which nothing can be
-                sent. The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
+            email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
                 ignoring case. Stored as sent. 3 to 254 characters.
-            password: Required, unless the `status` is `invited` or the `kind` is `application`. 8 to 256
-                characters. Passwords that are easy to guess are rejected: common ones, and those made of a
-                common word or the user's name or email, with digits or signs. Nothing is truncated.
-            kind: What the user is. `person`: Someone who can sign in. `application`: A program, such as your
-                shop: it has API keys and webhooks, but no password, and can't sign in. Default: `person`. Can't
-                be changed.
+            password: Required, unless the `status` is `invited`. 8 to 256 characters. Passwords that are easy
+                to guess are rejected: common ones, and those made of a common word or the user's name or email,
+                with digits or signs. Nothing is truncated.
             role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read
                 the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks.
                 Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default
@@ -2734,7 +2992,6 @@ class AsyncUsers(AsyncResource):
                     "name": name,
                     "email": email,
                     "password": password,
-                    "kind": kind,
                     "role": role,
                     "external_id": external_id,
                     "metadata": metadata,
@@ -2987,12 +3244,12 @@ class AsyncUsers(AsyncResource):
         *,
         name: str | Omit = OMIT,
         email: str | Omit = OMIT,
-        kind: UserKind | Omit = OMIT,
         role: Role | Omit = OMIT,
         external_id: str | None | Omit = OMIT,
         metadata: Mapping[str, Any] | None | Omit = OMIT,
         email_verified: bool | Omit = OMIT,
         rate_limit: str | None | Omit = OMIT,
+        kind: UserKind | Omit = OMIT,
         status: Status | Omit = OMIT,
         current_password: str | Omit = OMIT,
         fields: Sequence[str] = ("*",),
@@ -3015,9 +3272,6 @@ class AsyncUsers(AsyncResource):
                 characters. At most 255 characters.
             email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
                 ignoring case. Stored as sent. 3 to 254 characters.
-            kind: What the user is. `person`: Someone who can sign in. `application`: A program, such as your
-                shop: it has API keys and webhooks, but no password, and can't sign in. Default: `person`. Can't
-                be changed.
             role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read
                 the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks.
                 Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default
@@ -3027,6 +3281,8 @@ class AsyncUsers(AsyncResource):
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
+            kind: What the user is. `person`: Someone who can sign in. `application`: A program, such as your
+                shop: it has API keys and webhooks, but no password, and can't sign in. Can't be changed.
             status: `invited` users have no password yet, and become `active` when they set one. `suspended`
                 users can't sign in or use their API keys until they are activated.
             current_password: Your current password. Required to change your own email. At most 256 characters.
@@ -3062,12 +3318,12 @@ class AsyncUsers(AsyncResource):
                 body={
                     "name": name,
                     "email": email,
-                    "kind": kind,
                     "role": role,
                     "external_id": external_id,
                     "metadata": metadata,
                     "email_verified": email_verified,
                     "rate_limit": rate_limit,
+                    "kind": kind,
                     "status": status,
                     "current_password": current_password,
                 },
@@ -3082,12 +3338,12 @@ class AsyncUsers(AsyncResource):
         *,
         name: str | Omit = OMIT,
         email: str | Omit = OMIT,
-        kind: UserKind | Omit = OMIT,
         role: Role | Omit = OMIT,
         external_id: str | None | Omit = OMIT,
         metadata: Mapping[str, Any] | None | Omit = OMIT,
         email_verified: bool | Omit = OMIT,
         rate_limit: str | None | Omit = OMIT,
+        kind: UserKind | Omit = OMIT,
         status: Status | Omit = OMIT,
         current_password: str | Omit = OMIT,
         fields: Sequence[str] = ("*",),
@@ -3110,9 +3366,6 @@ class AsyncUsers(AsyncResource):
                 characters. At most 255 characters.
             email: The user's email, at most 254 bytes. International addresses are allowed. Must be unique,
                 ignoring case. Stored as sent. 3 to 254 characters.
-            kind: What the user is. `person`: Someone who can sign in. `application`: A program, such as your
-                shop: it has API keys and webhooks, but no password, and can't sign in. Default: `person`. Can't
-                be changed.
             role: The user's role. `member`: Can read and change their own user, API keys and sessions, and read
                 the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks.
                 Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default
@@ -3123,6 +3376,8 @@ class AsyncUsers(AsyncResource):
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
+            kind: What the user is. `person`: Someone who can sign in. `application`: A program, such as your
+                shop: it has API keys and webhooks, but no password, and can't sign in. Can't be changed.
             status: `invited` users have no password yet, and become `active` when they set one. `suspended`
                 users can't sign in or use their API keys until they are activated.
             current_password: Your current password. Required to change your own email. At most 256 characters.
@@ -3160,12 +3415,12 @@ class AsyncUsers(AsyncResource):
                 body={
                     "name": name,
                     "email": email,
-                    "kind": kind,
                     "role": role,
                     "external_id": external_id,
                     "metadata": metadata,
                     "email_verified": email_verified,
                     "rate_limit": rate_limit,
+                    "kind": kind,
                     "status": status,
                     "current_password": current_password,
                 },
@@ -4009,6 +4264,10 @@ class AsyncResources:
     @property
     def exports(self) -> AsyncExports:
         return AsyncExports(cast("AsyncRollbook", self))
+
+    @property
+    def applications(self) -> AsyncApplications:
+        return AsyncApplications(cast("AsyncRollbook", self))
 
     @property
     def groups(self) -> AsyncGroups:

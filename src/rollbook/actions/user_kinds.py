@@ -1,0 +1,49 @@
+"""Kinds of users: people, and applications, which act with their API keys and have nothing that people sign in with: no
+password, no one-time token, no session, no second factor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rollbook.actions.arguments import NO_OWNER, OF_APPLICATIONS, ImportedUser
+from rollbook.actions.checking import invalid, refuse
+from rollbook.errors import BadRequest, Fault
+from rollbook.records.users import User
+from rollbook.roles import APPLICATION
+
+DOMAIN = "applications.invalid"
+"""Of emails that are made up. No mail leads there (RFC 2606 section 2)."""
+
+
+def email(id: str) -> str:
+    """The email that is made up for a new application."""
+    return f"{id}@{DOMAIN}"
+
+
+def check_person(user: User) -> None:
+    """Check that it is a person whom a password, a token, a session or a second factor is about to be given. Raises
+    BadRequest."""
+    if user.kind == APPLICATION:
+        raise BadRequest("This user is an application: it can't sign in. It uses API keys.")
+
+
+def check_record(new: ImportedUser) -> None:
+    """Check that the file gives an application nothing to sign in with. Raises InvalidParameter."""
+    if new.kind != APPLICATION:
+        return
+    for name in ("password", "password_hash", "totp_secret"):
+        if isinstance(getattr(new, name), str):
+            raise invalid([Fault(name, OF_APPLICATIONS["password"])])
+    if new.status == "invited":
+        raise invalid([Fault("status", OF_APPLICATIONS["status"])])
+    if new.role == "owner":
+        raise invalid([Fault("role", NO_OWNER)])
+
+
+def check_change(user: User, columns: Mapping[str, Any]) -> None:
+    """Check that a user stays what they are. Raises InvalidParameter."""
+    if "kind" in columns:
+        refuse("kind", "can't be changed. Create another user")
+    if user.kind == APPLICATION and columns.get("role") == "owner":
+        raise invalid([Fault("role", NO_OWNER)])
