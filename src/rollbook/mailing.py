@@ -15,6 +15,7 @@ NOTICES = (
     "key_expiring",
     "webhook_disabled",
     "second_factor_removed",
+    "guesses_exhausted",
 )
 """Kinds of mails that no one has asked for."""
 

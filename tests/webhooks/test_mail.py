@@ -212,6 +212,19 @@ def test_mail_begins_with_what_happens_after_it_is_set_up(engine: str, mail: Mai
     assert [len(mail.to(email)) for email in emails] == [0, 1, 0, 1]
 
 
+def test_after_a_hundred_wrong_passwords_the_person_is_told_once(
+    http: httpx2.Client, mail: MailServer, user: dict[str, Any]
+) -> None:
+    for number in range(120):
+        guess = {"email": user["email"], "password": "wrong", "address": f"10.0.{number}.1"}
+        assert http.post("/v1/users/verify-password", json=guess).status_code == 401
+    add_key(http, user)  # is told of later
+    mail.wait_for(lambda: len(mail.to(user["email"])) == 2)
+    first, _ = mail.to(user["email"])
+    assert first.subject == "Many failed sign-ins to your account at Rollbook"
+    assert f"given 100 times in a row for your account {user['email']}" in first.text
+
+
 def test_notices_that_are_not_wanted_are_not_sent(engine: str, mail: MailServer, tmp_path: Path) -> None:
     server = sending(tmp_path / "data", mail, "--mail-notices", "email_changed")
     server.start()

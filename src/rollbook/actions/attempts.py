@@ -3,7 +3,7 @@
 Every attempt is counted for the account together with its origin (`attempts_limit`). A stranger's attempt is also
 counted for the account alone (`account_attempts_limit`), and for the network address and the networks around it
 (`address_attempts_limit`). A session, the user's API keys and a browser in which they have signed in before are origins
-of their own: what strangers try is not counted there.
+of their own: what strangers try is not counted there. `guesses` counts failures in a row.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ class AttemptOrigin(NamedTuple):
 
     name: str
     is_stranger: bool = False
+    is_known_browser: bool = False
+    """The user has signed in in this browser: a session, or a device cookie."""
     networks: tuple[CountedNetwork, ...] = ()
     """A stranger's, the narrowest first."""
 
@@ -47,19 +49,19 @@ class AttemptOrigin(NamedTuple):
 def of_own(by: Principal) -> AttemptOrigin:
     """Origin for a user who proves their own password, signed in or by API key. All their keys count together, since a
     key can create more."""
-    return AttemptOrigin("session" if by.key_id is None else "keys")
+    return AttemptOrigin("session" if by.key_id is None else "keys", is_known_browser=by.key_id is None)
 
 
 def at_address(address: str) -> AttemptOrigin:
     """Origin for whoever signs in from this IP address."""
     found = networks(address)
-    return AttemptOrigin(found[0].bucket, True, found)
+    return AttemptOrigin(found[0].bucket, True, networks=found)
 
 
 def in_browser(on: Rollbook, by: Principal, user: User | None, device: str | None) -> AttemptOrigin:
     """Origin for whoever signs in with a browser. `device` is its device cookie."""
     known = devices.known(on.secret, user.id, device) if user and device else None
-    return at_address(by.address) if known is None else AttemptOrigin(f"device:{known}")
+    return at_address(by.address) if known is None else AttemptOrigin(f"device:{known}", is_known_browser=True)
 
 
 def of_application(by: Principal, address: str | UnsetType) -> tuple[AttemptOrigin, Actor]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from msgspec import UNSET, UnsetType
 
-from rollbook.actions import attempts, endings, new_passwords
+from rollbook.actions import attempts, endings, guesses, new_passwords
 from rollbook.actions.arguments import PasswordChange
 from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
+from rollbook.actions.guesses import Guess
 from rollbook.actions.permissions import known, may_grant, may_touch, require, require_proof
 from rollbook.actions.principal import Principal
 from rollbook.actions.user_kinds import check_person
 from rollbook.auth.hashing_queue import Waiter
 from rollbook.errors import TooManyAttempts, Unavailable, WrongPassword
-from rollbook.records import events, keys, password_parameters, rules, second_factors, users
+from rollbook.records import events, failed_guesses, keys, password_parameters, rules, second_factors, users
 from rollbook.records.events import Actor
 from rollbook.records.users import User
 from rollbook.storage.database import Tx
@@ -23,7 +24,9 @@ MAX_SETS = 64
 """Sets of parameters, the most frequent ones, of which accounts without a hash take one."""
 
 
-async def prove(on: Rollbook, account: str, email: str, origin: AttemptOrigin, hash: str | None, password: str) -> str:
+async def prove(
+    on: Rollbook, guess: Guess, account: str, email: str, origin: AttemptOrigin, hash: str | None, password: str
+) -> str:
     """Returns the hash when the password is right. Guessing is slow: every check of a password goes through here.
 
     `hash` None (unknown email, or a user without a password) takes as long as an account that has one. The attempt is
@@ -39,7 +42,10 @@ async def prove(on: Rollbook, account: str, email: str, origin: AttemptOrigin, h
         await take_back()
         raise
     if hash is None or not is_right:
+        await guesses.failed(on, guess, email)
         raise WrongPassword()
+    if not await guesses.was_right(on, guess):
+        raise WrongPassword()  # as for a wrong one, of which no one can tell it
     await take_back()
     return hash
 
@@ -50,7 +56,8 @@ async def prove_sign_in(
     """Prove a password at sign-in. Records a failure if the email belongs to a user."""
     id = None if user is None else user.id
     try:
-        return await prove(on, attempts.account(user, hash, email), email, origin, hash, password)
+        guess = guesses.of("password", id, origin, by)
+        return await prove(on, guess, attempts.account(user, hash, email), email, origin, hash, password)
     except WrongPassword:
         on.deferred_events.sign_in_failed(id, by)
         raise
@@ -62,11 +69,14 @@ async def prove_sign_in(
 
 async def prove_own(on: Rollbook, by: Principal, user: User, hash: str | None, password: str) -> str:
     """The same for the caller's own password."""
-    account = attempts.account(user, hash, user.email)
+    account, origin = attempts.account(user, hash, user.email), attempts.of_own(by)
+    guess = guesses.of("password", user.id, origin, by.actor)
     try:
-        return await prove(on, account, user.email, attempts.of_own(by), hash, password)
-    except WrongPassword:
+        return await prove(on, guess, account, user.email, origin, hash, password)
+    except WrongPassword as refusal:
         on.deferred_events.confirmation_failed(user.id, by.actor)
+        if await guesses.is_closed(on, guess):
+            raise WrongPassword(guesses.CLOSED) from refusal
         raise
     except TooManyAttempts:
         on.deferred_events.locked_out(user.id, by.actor)
@@ -152,6 +162,7 @@ async def change(tx: Tx, by: Actor, id: str, hash: str, revokes: bool = False) -
     """Ends what was begun for the user, all sessions among it. `revokes` their API keys too: whoever knew the old
     password may have created some. With their first password, who was invited becomes active. Raises NotFound."""
     user = await users.set_password(tx, id, hash)
+    await failed_guesses.end(tx, id, "password")
     await endings.end_begun(tx, id)
     await events.record(tx, "user.password_changed", id, by, users.public(user))
     if user.status == "invited":

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rollbook import roles
-from rollbook.actions import attempts, endings, factor_duty, passwords
+from rollbook.actions import attempts, endings, factor_duty, guesses, passwords
 from rollbook.actions.arguments import (
     RecoveryCodesCreate,
     SecondFactorActivation,
@@ -35,7 +35,7 @@ from rollbook.errors import (
     UserSuspended,
     WrongCode,
 )
-from rollbook.records import challenges, events, second_factors, users
+from rollbook.records import challenges, events, failed_guesses, second_factors, users
 from rollbook.records.challenges import Challenge
 from rollbook.records.events import Actor
 from rollbook.records.second_factors import TOTP, SecondFactor
@@ -60,6 +60,8 @@ class FactorUse(NamedTuple):
     factor_id: str | None
     step: int = 0
     digest: bytes = b""
+    max_failures: int = guesses.ALWAYS
+    """See `guesses`."""
 
 
 async def has(queries: Queries, user_id: str) -> bool:
@@ -79,13 +81,17 @@ async def check(
         if is_own or refusal.of_account:
             on.deferred_events.locked_out(user.id, by)
         raise
-    found = await _matching(on, user.id, code)
+    guess = guesses.of("code", user.id, origin, by)
+    digits = one_time_codes.as_digits(code)
+    is_closed = digits is not None and await guesses.is_closed(on, guess)
+    found = None if is_closed else await _matching(on, user.id, digits, code)
     if found is None:
+        await guesses.failed(on, guess, user.id)
         note = on.deferred_events.confirmation_failed if is_own else on.deferred_events.sign_in_failed
         note(user.id, by)
-        raise WrongCode()
+        raise WrongCode(guesses.CLOSED_CODES) if is_closed else WrongCode()
     await take_back()
-    return found
+    return found if digits is None else found._replace(max_failures=guess.max_failures)
 
 
 async def check_own(on: Rollbook, by: Principal, user: User, code: str) -> FactorUse:
@@ -93,8 +99,8 @@ async def check_own(on: Rollbook, by: Principal, user: User, code: str) -> Facto
     return await check(on, by.actor, user, code, attempts.of_own(by), is_own=True)
 
 
-async def _matching(on: Rollbook, user_id: str, code: str) -> FactorUse | None:
-    if (digits := one_time_codes.as_digits(code)) is not None:
+async def _matching(on: Rollbook, user_id: str, digits: str | None, code: str) -> FactorUse | None:
+    if digits is not None:
         for factor in await second_factors.of_user(on.db, user_id):
             if factor.confirmed_at is None or (totp := opened(on.secret, factor)) is None:
                 continue
@@ -108,7 +114,8 @@ async def _matching(on: Rollbook, user_id: str, code: str) -> FactorUse | None:
 
 async def use(tx: Tx, by: Actor, proven: FactorUse) -> None:
     """Use a right code up, in the transaction of what it is for: it works once. Raises WrongCode if somebody was
-    faster, or the factor was removed."""
+    faster, the factor was removed, or there were too many wrong ones meanwhile."""
+    await guesses.use_code(tx, proven.user_id, proven.max_failures)
     if proven.factor_id is not None:
         if not await second_factors.use(tx, proven.factor_id, proven.step):
             raise WrongCode()
@@ -348,6 +355,7 @@ async def _remove(tx: Tx, on: Rollbook, by: Principal, user_id: str, id: str, pr
         if factor.confirmed_at and user_id == by.user_id and user.role in await factor_duty.roles(on, tx):
             raise LastFactor()
         await second_factors.remove_codes(tx, user_id)
+        await failed_guesses.end(tx, user_id, "code")
     if factor.confirmed_at is not None:
         await endings.end_begun(tx, user_id, by.session_id if user_id == by.user_id else None)
         await events.record(tx, "second_factor.removed", user_id, by.actor, second_factors.public(factor))
@@ -376,6 +384,7 @@ async def _lift(tx: Tx, by: Principal, id: str) -> None:
         raise NotYourself("Remove your own second factors one by one, each with a code.")
     await hold(tx, by, id)
     removed = await second_factors.remove_all(tx, id)
+    await failed_guesses.end(tx, id, "code")
     if any(factor.confirmed_at is not None for factor in removed):
         await endings.end_begun(tx, id)
         await _record(tx, "second_factor.lifted", id, by.actor, 0)

@@ -20,6 +20,7 @@ from rollbook.errors import DatabaseTimeout, Forbidden, InsufficientScope, LastO
 from rollbook.records import (
     challenges,
     events,
+    failed_guesses,
     groups,
     keys,
     one_time_tokens,
@@ -574,6 +575,7 @@ async def _purge(
         await delete_in(tx, by, id, versions, tells=False)
     await users.erase(tx, id)
     await second_factor_grace.forget(tx, id)
+    await failed_guesses.forget(tx, id)
     await keys.erase_all(tx, id)
     await second_factors.remove_all(tx, id)
     await webhooks.erase_all(tx, id)

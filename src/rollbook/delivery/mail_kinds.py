@@ -46,6 +46,7 @@ KINDS: dict[str, Kind] = {
     "key_expiring": Kind(),
     "webhook_disabled": Kind("", (), ("url", "time")),
     "second_factor_removed": Kind("", ("mail_contact",), ("time",)),
+    "guesses_exhausted": Kind("", (), ("time",)),
     "test": Kind(),
 }
 """By name, in the order in which they are shown."""
@@ -143,10 +144,15 @@ def _of_factor(event: Event, object: dict[str, Any]) -> Occasion | None:
     return None if is_own else Occasion("second_factor_removed", facts={"time": moment(event.created_at)})
 
 
+def _of_guesses(event: Event, object: dict[str, Any]) -> Occasion | None:
+    return Occasion("guesses_exhausted", facts={"time": moment(event.created_at)})
+
+
 _OCCASIONS = {
     "token.created": _of_token,
     "token.requested": _of_token,
     "user.updated": _of_user,
+    "user.guesses_exhausted": _of_guesses,
     "session.created": _of_session,
     "key.created": _of_key,
     "key.expiring": _of_key,

@@ -223,6 +223,13 @@ TEXTS = {
         "Ein Administrator hat einen zweiten Faktor Ihres Kontos {email} entfernt. Sie können bei der "
         "nächsten Anmeldung einen neuen einrichten."
     ),
+    "mail_guesses_exhausted_subject": "Viele fehlgeschlagene Anmeldungen bei Ihrem Konto von {brand}",
+    "mail_guesses_exhausted_text": (
+        "Für Ihr Konto {email} wurden 100-mal nacheinander falsche Passwörter oder Codes eingegeben. Zu seinem "
+        "Schutz funktionieren nun nur noch Browser, in denen Sie sich schon angemeldet haben, Passkeys und "
+        "Wiederherstellungscodes, bis Sie sich damit anmelden. Falls Sie das nicht können, legen Sie ein neues "
+        "Passwort fest oder wenden Sie sich an {brand}."
+    ),
     "mail_test_subject": "Test-E-Mail von {brand}",
     "mail_test_text": "Mit dieser E-Mail wurden die E-Mail-Einstellungen ausprobiert. Sie funktionieren.",
     # Error pages.
@@ -246,6 +253,14 @@ TEXTS = {
     "error_wrong_password": "E-Mail-Adresse oder Passwort ist falsch.",
     "error_own_password": "Falsches Passwort.",
     "error_wrong_code": "Der Code ist falsch oder wurde bereits verwendet.",
+    "error_guesses_passwords": (
+        "Es wurden zu viele falsche Passwörter eingegeben. Legen Sie ein neues fest oder nehmen Sie einen "
+        "Browser, in dem Sie sich schon angemeldet haben."
+    ),
+    "error_guesses_codes": (
+        "Es wurden zu viele falsche Codes eingegeben. Nehmen Sie einen Wiederherstellungscode, einen Passkey "
+        "oder einen Browser, in dem Sie sich schon angemeldet haben."
+    ),
     "error_code_required": "Bitte geben Sie einen Code des zweiten Faktors ein.",
     "error_passkey": (
         "Dieser Passkey wurde nicht akzeptiert. Bitte laden Sie die Seite neu und versuchen Sie es noch einmal."

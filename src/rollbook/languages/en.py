@@ -182,6 +182,12 @@ TEXTS = {
     "mail_second_factor_removed_text": (
         "An administrator removed a second factor from your account {email}. You can set up a new one when you sign in."
     ),
+    "mail_guesses_exhausted_subject": "Many failed sign-ins to your account at {brand}",
+    "mail_guesses_exhausted_text": (
+        "Wrong passwords or codes were given 100 times in a row for your account {email}. To protect it, only "
+        "browsers in which you’ve signed in before, passkeys and recovery codes work now, until you sign in with "
+        "one of them. If you can’t, set a new password or contact {brand}."
+    ),
     "mail_test_subject": "Test email from {brand}",
     "mail_test_text": "This email was sent to try the mail settings. They work.",
     # Error pages.
@@ -205,6 +211,12 @@ TEXTS = {
     "error_wrong_password": "The email or password is incorrect.",
     "error_own_password": "Incorrect password.",
     "error_wrong_code": "The code is incorrect, or was used before.",
+    "error_guesses_passwords": (
+        "Too many wrong passwords were given. Set a new one, or use a browser in which you have signed in before."
+    ),
+    "error_guesses_codes": (
+        "Too many wrong codes were given. Use a recovery code, a passkey, or a browser you’ve signed in with before."
+    ),
     "error_code_required": "A code of the second factor is required.",
     "error_passkey": "This passkey was not accepted. Load the page again, then try once more.",
     "error_attempts": "Too many failed attempts.",

@@ -209,6 +209,13 @@ TEXTS = {
         "Un administrador ha eliminado un segundo factor de su cuenta {email}. Podrá configurar uno "
         "nuevo cuando inicie sesión."
     ),
+    "mail_guesses_exhausted_subject": "Muchos intentos fallidos de entrar en su cuenta de {brand}",
+    "mail_guesses_exhausted_text": (
+        "Se han introducido contraseñas o códigos incorrectos 100 veces seguidas para su cuenta {email}. Para "
+        "protegerla, ahora solo funcionan los navegadores en los que ya ha iniciado sesión, las claves de acceso "
+        "y los códigos de recuperación, hasta que inicie sesión con uno de ellos. Si no puede, establezca una "
+        "contraseña nueva o póngase en contacto con {brand}."
+    ),
     "mail_test_subject": "Correo de prueba de {brand}",
     "mail_test_text": "Este correo se ha enviado para probar la configuración del correo. Funciona.",
     # Error pages.
@@ -232,6 +239,14 @@ TEXTS = {
     "error_wrong_password": "El correo electrónico o la contraseña son incorrectos.",
     "error_own_password": "Contraseña incorrecta.",
     "error_wrong_code": "El código es incorrecto o ya se ha usado.",
+    "error_guesses_passwords": (
+        "Se han introducido demasiadas contraseñas incorrectas. Establezca una nueva o use un navegador en el "
+        "que ya haya iniciado sesión."
+    ),
+    "error_guesses_codes": (
+        "Se han introducido demasiados códigos incorrectos. Use un código de recuperación, una clave de acceso o "
+        "un navegador en el que ya haya iniciado sesión."
+    ),
     "error_code_required": "Se necesita un código del segundo factor.",
     "error_passkey": "No se ha aceptado esta clave de acceso. Vuelva a cargar la página e inténtelo otra vez.",
     "error_attempts": "Demasiados intentos fallidos.",

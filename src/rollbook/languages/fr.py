@@ -228,6 +228,13 @@ TEXTS = {
         "Un administrateur a supprimé un second facteur de votre compte {email}. Vous pourrez en "
         "configurer un nouveau lors de votre prochaine connexion."
     ),
+    "mail_guesses_exhausted_subject": "Nombreuses connexions échouées à votre compte {brand}",
+    "mail_guesses_exhausted_text": (
+        "Des mots de passe ou des codes incorrects ont été saisis 100 fois de suite pour votre compte {email}. "
+        "Pour le protéger, seuls les navigateurs avec lesquels vous vous êtes déjà connecté, les clés d’accès et "
+        "les codes de récupération fonctionnent désormais, jusqu’à ce que vous vous connectiez ainsi. Si vous ne "
+        "le pouvez pas, définissez un nouveau mot de passe ou contactez {brand}."
+    ),
     "mail_test_subject": "E-mail de test de {brand}",
     "mail_test_text": "Cet e-mail a été envoyé pour essayer les paramètres de messagerie. Ils fonctionnent.",
     # Error pages.
@@ -251,6 +258,14 @@ TEXTS = {
     "error_wrong_password": "L’adresse e-mail ou le mot de passe est incorrect.",
     "error_own_password": "Mot de passe incorrect.",
     "error_wrong_code": "Le code est incorrect ou a déjà été utilisé.",
+    "error_guesses_passwords": (
+        "Trop de mots de passe incorrects ont été saisis. Définissez-en un nouveau ou utilisez un navigateur "
+        "avec lequel vous vous êtes déjà connecté."
+    ),
+    "error_guesses_codes": (
+        "Trop de codes incorrects ont été saisis. Utilisez un code de récupération, une clé d’accès ou un "
+        "navigateur avec lequel vous vous êtes déjà connecté."
+    ),
     "error_code_required": "Un code du second facteur est nécessaire.",
     "error_passkey": "Cette clé d’accès n’a pas été acceptée. Rechargez la page, puis réessayez.",
     "error_attempts": "Trop de tentatives infructueuses.",

@@ -196,6 +196,13 @@ TEXTS = {
     "mail_second_factor_removed_text": (
         "Um administrador removeu um segundo fator da sua conta {email}. Você pode configurar um novo quando entrar."
     ),
+    "mail_guesses_exhausted_subject": "Muitas tentativas de acesso à sua conta em {brand} falharam",
+    "mail_guesses_exhausted_text": (
+        "Senhas ou códigos incorretos foram informados 100 vezes seguidas para a sua conta {email}. Para "
+        "protegê-la, agora só funcionam os navegadores em que você já entrou, as chaves de acesso e os códigos "
+        "de recuperação, até que você entre com um deles. Se não conseguir, defina uma nova senha ou entre em "
+        "contato com {brand}."
+    ),
     "mail_test_subject": "E-mail de teste de {brand}",
     "mail_test_text": "Este e-mail foi enviado para testar as configurações de e-mail. Elas funcionam.",
     # Error pages.
@@ -219,6 +226,13 @@ TEXTS = {
     "error_wrong_password": "O e-mail ou a senha está incorreto.",
     "error_own_password": "Senha incorreta.",
     "error_wrong_code": "O código está incorreto ou já foi usado.",
+    "error_guesses_passwords": (
+        "Foram informadas muitas senhas incorretas. Defina uma nova ou use um navegador em que você já entrou."
+    ),
+    "error_guesses_codes": (
+        "Foram informados muitos códigos incorretos. Use um código de recuperação, uma chave de acesso ou um "
+        "navegador em que você já entrou."
+    ),
     "error_code_required": "É necessário um código do segundo fator.",
     "error_passkey": "Esta chave de acesso não foi aceita. Recarregue a página e tente mais uma vez.",
     "error_attempts": "Muitas tentativas sem sucesso.",

@@ -80,6 +80,12 @@ TYPES: dict[str, EventType] = {
         USER,
         more="At most one a minute for each user.",
     ),
+    "user.guesses_exhausted": EventType(
+        "A hundred wrong passwords, or codes of a second factor, were given for a user with no right one between.",
+        USER,
+        more="Until there is one, only browsers in which they have signed in before, passkeys and recovery codes are "
+        "accepted.",
+    ),
     "user.deleted": EventType("A user was deleted.", USER, more="They can be restored."),
     "user.restored": EventType("A deleted user was restored.", USER),
     "user.purged": EventType(

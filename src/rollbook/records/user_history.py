@@ -22,7 +22,14 @@ OF_USERS = frozenset(type for type in TYPES if type.startswith("user."))
 UNLOGGED = ("name", "metadata", "external_id")
 """Fields that an import changes without an event, if it is told to."""
 SAME_UPDATED_AT = frozenset(
-    ("user.signed_in", "user.sign_in_failed", "user.confirmation_failed", "user.locked_out", "user.deleted")
+    (
+        "user.signed_in",
+        "user.sign_in_failed",
+        "user.confirmation_failed",
+        "user.locked_out",
+        "user.guesses_exhausted",
+        "user.deleted",
+    )
 )
 """Events that leave `updated_at` as it was."""
 

@@ -209,6 +209,10 @@ export const properties: INodeProperties[] = [
 				value: "user.deleted"
 			},
 			{
+				name: "User: Guesses Exhausted",
+				value: "user.guesses_exhausted"
+			},
+			{
 				name: "User: Locked Out",
 				value: "user.locked_out"
 			},
