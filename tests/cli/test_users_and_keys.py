@@ -598,3 +598,15 @@ def test_second_factors_are_added_verified_removed_and_lifted(place: Place, new:
     assert user["id"] in good("users", "verify-password", user["email"], "--password", "-", *place, input=PASSWORD)
     again = json.loads(good("factors", "add", user["email"], "--json", *place))
     assert again["id"] in good("factors", "remove", user["email"], again["id"], "--quiet", *place)
+
+
+def test_keys_of_all_users_are_listed_with_their_users_and_filtered(place: Place, new: Any) -> None:
+    user = new()
+    key = json.loads(good("keys", "create", user["email"], "--name", "billing", "--json", *place))
+    listed = good("keys", "list", "--all", "--prefix", key["key"][:8], *place)
+    assert key["id"] in listed and user["email"] in listed
+    assert good("keys", "list", "--all", "--quiet", "--prefix", key["masked"], *place).split() == [key["id"]]
+    assert good("keys", "list", "--all", "--quiet", "--scope", "users:delete", "--prefix", key["id"], *place) == ""
+    assert good("keys", "list", "--all", "--json", "--expires-before", "1h", "--prefix", key["id"], *place) == "[]\n"
+    assert good("keys", "list", "--all", "--created-by", user["email"], *place) == ""
+    assert "not both" in refused("keys", "list", user["email"], "--all", *place, code=2)

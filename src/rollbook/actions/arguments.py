@@ -1251,14 +1251,50 @@ class SecondFactorProof(Query):
 
 
 class ListKeys(Query):
-    user: Annotated[SomeUser, says("ID of the user whose keys to list. Default: yourself.")] | None = None
-    q: (
+    user: (
         Annotated[
-            SearchText,
-            says("Search: part of the name, ignoring case and accents, or the beginning of the ID or of the key."),
+            SomeUser,
+            says(
+                "ID of the user whose keys to list. Default: yourself. `all`: all users, each key with the name and "
+                "email of its user. Requires the scope `users:read` as well."
+            ),
         ]
         | None
     ) = None
+    q: (
+        Annotated[
+            SearchText,
+            says(
+                "Search: part of the name, ignoring case and accents, or the beginning of the ID or of the key. Only "
+                "among the keys of one user, without the filters below."
+            ),
+        ]
+        | None
+    ) = None
+    prefix: (
+        Annotated[
+            str,
+            Meta(
+                max_length=64,
+                description="Only keys whose ID or text begins like this: the first 8 characters count. Or a key as "
+                "lists show it, `rbk_Exam…TtmI`.",
+                examples=["rbk_Exam"],
+            ),
+        ]
+        | None
+    ) = None
+    scope: (
+        Annotated[Scope, says("Only keys that can use this scope: their own, or all that the user's role has.")] | None
+    ) = None
+    unused_since: (
+        Annotated[
+            Time,
+            says("Only keys that work, were created before this RFC 3339 time, and have not been used from then on."),
+        ]
+        | None
+    ) = None
+    expires_before: Annotated[Time, says("Only keys that work, and expire before this RFC 3339 time.")] | None = None
+    created_by: Annotated[SomeUser, says("Only keys that this user created, or `me`.")] | None = None
     sort: Annotated[
         KeySort,
         says("Order. Prefix with `-` for descending order. Keys that were never used are used the longest ago."),

@@ -128,15 +128,15 @@ async def _selection(on: Rollbook, by: Principal, asked: AuditFilters) -> Select
     is_key = asked.actor is not None and ids.is_id("key", asked.actor)
     return Selection(
         event_types.selected(asked.types) if asked.types else None,
-        await _person(on, by, "user", asked.user),
+        await person(on, by, "user", asked.user),
         created_after=asked.created_after,
         created_before=asked.created_before,
-        actor=asked.actor if is_key else await _person(on, by, "actor", asked.actor),
+        actor=asked.actor if is_key else await person(on, by, "actor", asked.actor),
         address=None if asked.address is None else address(asked.address),
     )
 
 
-async def _person(on: Rollbook, by: Principal, param: str, named: str | None) -> str | None:
+async def person(on: Rollbook, by: Principal, param: str, named: str | None) -> str | None:
     """The ID of a user who is named by it or by their email. That of an erased user is still in the log."""
     if named is None or ids.is_id("user", named):
         return named

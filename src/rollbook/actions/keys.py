@@ -6,21 +6,31 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from rollbook import clock
+from rollbook import clock, roles
 from rollbook.actions import creators, factor_proof, key_bounds
 from rollbook.actions.arguments import KeyCreate, KeyRotation, ListKeys, PasswordProof
-from rollbook.actions.checking import given
+from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.factor_proof import Proven
 from rollbook.actions.lists import ListPage
-from rollbook.actions.permissions import known, may_touch, reaches_all, require, require_own, require_proof, subject
+from rollbook.actions.permissions import (
+    known,
+    may_touch,
+    reaches_all,
+    require,
+    require_own,
+    require_proof,
+    subject,
+    whom,
+)
 from rollbook.actions.principal import Principal
 from rollbook.actions.proof import prove
+from rollbook.actions.usage import ALL
 from rollbook.auth import key_format
 from rollbook.auth.server_secret import Purpose, Secret
 from rollbook.errors import InsufficientScope, KeyLimitReached, NotFound
 from rollbook.records import events, keys, users
-from rollbook.records.keys import Key, KeyLine, KeyName
+from rollbook.records.keys import Key, KeyLine, KeyName, KeyUser, Selection
 from rollbook.records.rules import fold
 from rollbook.records.user_search import folding
 from rollbook.records.users import User
@@ -42,6 +52,13 @@ class HeldKey(NamedTuple):
     user: User
 
 
+class KeyPage(NamedTuple):
+    keys: list[Key]
+    total: int
+    users: dict[str, KeyUser] | None = None
+    """Their users by ID, without those who were deleted; None where they are not shown."""
+
+
 class IssuedKey(NamedTuple):
     """A key with its token, which is shown at no other time."""
 
@@ -49,17 +66,56 @@ class IssuedKey(NamedTuple):
     token: str
 
 
-async def list_keys(on: Rollbook, by: Principal, asked: ListKeys) -> ListPage[Key]:
+async def list_keys(on: Rollbook, by: Principal, asked: ListKeys) -> KeyPage:
     """List API keys
 
-    Returns your own keys, oldest first, without the secrets. Admins can pass another `user`. With `q` or another order,
-    of the keys that were revoked or have expired only the newest 10,000 are looked at.
+    Returns your own keys, oldest first, without the secrets. Admins can pass another `user`, or `all` for the keys of
+    the whole server. With `q`, or with another order of one user's keys, of those that were revoked or have expired
+    only the newest 10,000 are looked at.
     """
+    if asked.user == ALL or any(getattr(asked, name) is not None for name in FILTERS):
+        found = await select(on, by, asked)
+        return found if asked.user == ALL else found._replace(users=None)
     user_id = await subject(on, by, "keys:read", asked.user)
     if asked.q is None and asked.sort == "created_at":
-        found = await keys.of_user(on.db, user_id, asked.limit, asked.offset)
-        return ListPage(found, await keys.count(on.db, user_id))
-    return await on.read_aside(_listed, user_id, (True, False), asked)
+        own = await keys.of_user(on.db, user_id, asked.limit, asked.offset)
+        return KeyPage(own, await keys.count(on.db, user_id))
+    return KeyPage(*(await on.read_aside(_listed, user_id, (True, False), asked))[:2])
+
+
+async def select(on: Rollbook, by: Principal, asked: ListKeys, works: bool | None = None) -> KeyPage:
+    """Keys of all users, or of one, that pass the filters; `works` None: whether they work or not. Raises
+    InsufficientScope, InvalidParameter, NotFound."""
+    if asked.user == ALL:
+        require(by, "users:read")
+        require(by, "keys:read")
+    user_id = None if asked.user == ALL else await subject(on, by, "keys:read", asked.user)
+    if asked.q is not None:
+        refuse("q", "can't be used with `user=all` or a filter. Use `prefix`")
+    prefix = (asked.prefix or "").replace("...", "…")
+    start, _, last = prefix.partition("…")
+    is_id = prefix.startswith("key_")
+    selection = Selection(
+        user_id,
+        prefix if is_id else None,
+        None if is_id or not start else key_format.start(start),
+        last or (key_format.last_four(prefix) if key_format.is_whole(prefix) else None),
+        asked.scope,
+        tuple(role for role in roles.ROLES if asked.scope in roles.grantable(role)),
+        asked.unused_since,
+        asked.expires_before,
+        None if asked.created_by is None else known("user", whom(by, asked.created_by)),
+        works if asked.unused_since is None and asked.expires_before is None else True,
+    )
+    return await on.read_aside(_selected, selection, asked)
+
+
+FILTERS = ("prefix", "scope", "unused_since", "expires_before", "created_by")
+
+
+async def _selected(queries: Queries, selection: Selection, asked: ListKeys) -> KeyPage:
+    found = await keys.some(queries, selection, asked.sort, asked.limit, asked.offset)
+    return KeyPage(found, await keys.count_some(queries, selection), await keys.users_of(queries, found))
 
 
 async def list_by_state(on: Rollbook, by: Principal, asked: ListKeys, working: bool) -> ListPage[Key]:

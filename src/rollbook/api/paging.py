@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 
 from rollbook.actions.checking import refuse
 from rollbook.actions.users import order_of
+from rollbook.api.call import Call
 from rollbook.auth.base64url import decoded, encoded
 from rollbook.auth.server_secret import Secret
 from rollbook.records.user_list import UserPage
@@ -59,6 +60,13 @@ def links(base: str, parameters: list[tuple[str, str]], limit: int, page: UserPa
     cursor = make(page.after)
     found.append(f'{start}&cursor={cursor}>; rel="next"')
     return f"Link: {', '.join(found)}\r\nX-Next-Cursor: {cursor}\r\n".encode()
+
+
+def after(call: Call, offset: int) -> bytes:
+    """The header line `Link` to the page of this list that begins at `offset`."""
+    query = [(name, value) for name, value in parse_qsl(call.request.query) if name != "offset"]
+    url = f"{call.services.base_url(call.request)}{call.request.path}?{urlencode([*query, ('offset', offset)])}"
+    return f'Link: <{url}>; rel="next"\r\n'.encode()
 
 
 def _name(sort: tuple[str, ...] | None) -> str:

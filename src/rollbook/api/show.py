@@ -18,7 +18,7 @@ from rollbook.actions.bulk_jobs import Results, UserResult, result_of
 from rollbook.actions.checking import metadata_pair
 from rollbook.actions.groups import GroupPage, MemberPage, Put
 from rollbook.actions.imports import ImportDetails, RefusedRows, Report
-from rollbook.actions.keys import IssuedKey
+from rollbook.actions.keys import IssuedKey, KeyPage
 from rollbook.actions.lists import ListPage
 from rollbook.actions.requests import RequestPage
 from rollbook.actions.reverting import Reverted
@@ -368,15 +368,30 @@ def members_added(call: Call, put: Put) -> Response:
 # ---- keys and sessions
 
 
-key_list = page(keys.public)
+def _key(key: Key) -> dict[str, Any]:
+    """A key with its creator, whom neither events nor the export of a person's data name."""
+    return {**keys.public(key), "created_by": key.created_by or None}
+
+
+def key_list(call: Call, found: KeyPage) -> Response:
+    shown = [_key(each) for each in found.keys]
+    if found.users is not None:
+        people = [found.users.get(each.user_id) for each in found.keys]
+        shown = [
+            each | {"user_name": user and user.name, "user_email": user and user.email}
+            for each, user in zip(shown, people, strict=True)
+        ]
+    after = call.query.offset + len(shown)
+    link = paging.after(call, after) if shown and after < found.total else b""
+    return answer(200, shown, _total(found.total) + link)
 
 
 def key(call: Call, key: Key) -> Response:
-    return answer(200, keys.public(key))
+    return answer(200, _key(key))
 
 
 def key_revealed(call: Call, issued: IssuedKey) -> Response:
-    return answer(200, {**keys.public(issued.key), "key": issued.token})
+    return answer(200, {**_key(issued.key), "key": issued.token})
 
 
 def key_created(call: Call, issued: IssuedKey) -> Response:

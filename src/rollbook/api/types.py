@@ -350,7 +350,23 @@ class Key(Struct, frozen=True, kw_only=True, omit_defaults=True):
     expires_at: Annotated[str, moment("When the key expires. Null: never.", "2024-10-27T10:00:00Z")] | None
     last_used_at: Annotated[str, moment("When the key was last used, accurate to a few seconds. Null: never.")] | None
     revoked_at: Annotated[str, moment("When the key was revoked. Null: it was not revoked.")] | None
+    created_by: (
+        Annotated[
+            str,
+            identifier(
+                "ID of the user who created it. Null: the command line, or not known. Not in events and the export of "
+                "a user's data.",
+                CHARLIE_ID,
+            ),
+        ]
+        | None
+        | UnsetType
+    ) = UNSET
     key: Annotated[str, says("The API key itself.", examples=[examples.KEY_TEXT])] | UnsetType = UNSET
+    user_name: Annotated[str, says("Name of its user. Only with `user=all`. Null: deleted.")] | None | UnsetType = UNSET
+    user_email: Annotated[str, says("Email of its user. Only with `user=all`. Null: deleted.")] | None | UnsetType = (
+        UNSET
+    )
 
 
 class WebhookHealth(Struct, frozen=True):

@@ -87,7 +87,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "rollbook keys create ada@example.com --name backup --scopes users:read --expires 90d",
         "rollbook keys create ada@example.com --ip-allow 10.0.0.0/8 --rate-limit 10/minute --quiet",
     ),
-    "keys list": ("rollbook keys list ada@example.com",),
+    "keys list": ("rollbook keys list ada@example.com", "rollbook keys list --all --unused-since 90d"),
     "keys get": ("rollbook keys get current", "rollbook keys get KEY_ID --json"),
     "keys set": (
         "rollbook keys set KEY_ID --name backup --scopes users:read --expires 30d",

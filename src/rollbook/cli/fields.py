@@ -73,7 +73,7 @@ HELP: dict[Any, str] = {
 """The descriptions of fields whose own say how programs write them."""
 EVERYTHING = {"scopes": "all", "ip_allow": "any"}
 """Lists that can be null, with the word that people write for it."""
-PEOPLE = ("user", "user_id", "actor")
+PEOPLE = ("user", "user_id", "actor", "created_by")
 """Fields that are about a user: the option takes an email, or what the API takes."""
 
 _LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?)?").fullmatch

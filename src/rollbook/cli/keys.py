@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from rollbook import clock
 from rollbook.actions import arguments
+from rollbook.actions.usage import ALL
 from rollbook.auth import key_format
 from rollbook.cli import options
 from rollbook.cli.backends import PAGED, Shown, at
 from rollbook.cli.completion import objects
+from rollbook.cli.failures import Misuse
 from rollbook.cli.fields import Fields
 from rollbook.cli.output import as_json, details, hint, line, listed, shown
 
 app = options.group(help="Create, list, change, reveal, rotate and revoke API keys.")
 
 COLUMNS = ("id", "name", "state", "kind", "masked", "scopes", "rate_limit", "created_at", "expires_at", "last_used_at")
+COLUMNS_OF_ALL = ("id", "user_email", *COLUMNS[1:])
 SPARE = ("kind", "masked", "rate_limit", "scopes", "created_at")
 SHOWN = ("id", "name", "kind", "scopes", "ip_allow", "rate_limit", "expires_at")
 """Fields of a new key that people see."""
@@ -51,6 +54,7 @@ def create_key(server: options.Server, fields: Fields, user: str | None, json: b
     app,
     "list",
     options.NAMED_OR_OWN,
+    options.option("--all", "API keys of all users."),
     options.limit("API keys", default=None),
     options.JSON,
     options.QUIET,
@@ -59,14 +63,19 @@ def create_key(server: options.Server, fields: Fields, user: str | None, json: b
     elsewhere={"user": "EMAIL|ID", **PAGED, "limit": "--limit"},
 )
 def list_keys(
-    server: options.Server, fields: Fields, user: str | None, limit: int | None, json: bool, quiet: bool
+    server: options.Server, fields: Fields, user: str | None, all: bool, limit: int | None, json: bool, quiet: bool
 ) -> None:
-    """List the API keys of a user, by default your own, oldest first, without the secrets."""
+    """List the API keys of a user, by default your own, or with --all those of all users, oldest first, without the
+    secrets."""
+    if user is not None and all:
+        raise Misuse("Pass EMAIL|ID or --all, not both.")
     with server() as backend:
-        asked = {"user": backend.user_or_self(user)["id"], **fields.sent(backend)}
+        all = all or (user is None and backend.is_operator)
+        asked = {"user": ALL if all else backend.user_or_self(user)["id"], **fields.sent(backend)}
         found = list(backend.linked(KEYS, asked, limit))
-        empty = f"No API keys. To create one: {backend.command('keys', 'create', *filter(None, [user]))}"
-        listed(found, COLUMNS, json, quiet, row=_with_state, spare=SPARE, empty=empty)
+        create = f"No API keys. To create one: {backend.command('keys', 'create', *filter(None, [user]))}"
+        empty = "No such API keys." if all else create
+        listed(found, COLUMNS_OF_ALL if all else COLUMNS, json, quiet, row=_with_state, spare=SPARE, empty=empty)
 
 
 def _with_state(key: Shown) -> Shown:

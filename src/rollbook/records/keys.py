@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from rollbook import clock, ids
 from rollbook.records import auth_version
@@ -16,6 +16,7 @@ class Key(NamedTuple):
 
     id: str
     user_id: str
+    created_by: Hidden[str | None]  # a user; empty: the command line; None: not known
     name: str
     kind: str  # of `roles.KEY_KINDS`
     start: Annotated[str, Shown("record.masked", "masked")]
@@ -57,6 +58,32 @@ class KeyLine(NamedTuple):
     start: str
     last_four: str
     last_used_at: int | None
+
+
+class KeyUser(NamedTuple):
+    """The user of a key, as lists of many users' keys show them."""
+
+    id: str
+    name: str
+    email: str
+    kind: str
+
+
+class Selection(NamedTuple):
+    """Selection of keys. None means any."""
+
+    user_id: str | None = None
+    id_prefix: str | None = None
+    start_prefix: str | None = None
+    """Beginning of `start`."""
+    last_four: str | None = None
+    scope: str | None = None
+    roles: tuple[str, ...] = ()
+    """Roles that have the scope."""
+    unused_since: int | None = None
+    expires_before: int | None = None
+    created_by: str | None = None
+    works: bool | None = None
 
 
 class Milestones(NamedTuple):
@@ -119,8 +146,8 @@ class CallerFacts(NamedTuple):
 AT_ONCE = 50
 """Users of a statement."""
 COLUMNS = (
-    "id, user_id, name, kind, start, last_four, scopes, ip_allow, rate_limit, sealed IS NOT NULL, created_at, "
-    "expires_at, last_used_at, revoked_at, limited_with, tenant"
+    "id, user_id, created_by, name, kind, start, last_four, scopes, ip_allow, rate_limit, sealed IS NOT NULL, "
+    "created_at, expires_at, last_used_at, revoked_at, limited_with, tenant"
 )
 
 HOLDERS = """
@@ -158,6 +185,15 @@ NAMES_OF_ALL = f"SELECT id, name, last_four FROM keys WHERE id IN ({', '.join('?
 NAMES = f"{NAMES_OF_ALL} AND user_id = ?"
 BY_IDS = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? AND id IN ({', '.join('?' * MAX_NAMES)})"
 OF_SCIM = f"SELECT {COLUMNS} FROM keys WHERE kind = 'scim' AND revoked_at IS NULL ORDER BY id DESC LIMIT ?"
+USERS = f"SELECT id, name, email, kind FROM users WHERE id IN ({', '.join('?' * AT_ONCE)})"
+ORDERS = {
+    "created_at": "id",
+    "name": "lower(name), id",
+    "last_used_at": "coalesce(last_used_at, 0), id",
+}
+WORKS = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)"
+_HAS_SCOPE = """(scopes IS NULL OR ' ' || scopes || ' ' LIKE ?)
+    AND EXISTS (SELECT 1 FROM users AS u WHERE u.id = listed.user_id AND u.role IN ({}))"""
 HELD = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?"
 LIVE = """
     SELECT (SELECT count(*) FROM (SELECT 1 FROM keys WHERE user_id = ? AND revoked_at IS NULL
@@ -275,6 +311,52 @@ async def ended(queries: Queries, user_id: str, limit: int, offset: int) -> list
     """A user's keys that were revoked or have expired, newest first."""
     rows = await queries.all(ENDED_OF_USER, user_id, clock.now(), limit, offset)
     return [Key._make(row) for row in rows]
+
+
+async def some(queries: Queries, asked: Selection, sort: str, limit: int, offset: int) -> list[Key]:
+    """Keys of all users, in the order `sort`."""
+    where, values = _where(asked)
+    column = sort.removeprefix("-")
+    order = ORDERS[column] if sort == column else ORDERS[column].replace(", id", " DESC, id") + " DESC"
+    text = f"SELECT {COLUMNS} FROM keys AS listed{where} ORDER BY {order} LIMIT ? OFFSET ?"
+    return [Key._make(row) for row in await queries.all(text, *values, limit, offset)]
+
+
+async def count_some(queries: Queries, asked: Selection) -> int:
+    where, values = _where(asked)
+    return await scalar(queries, f"SELECT count(id) FROM keys AS listed{where}", *values)
+
+
+async def users_of(queries: Queries, found: Iterable[Key]) -> dict[str, KeyUser]:
+    """The users of these keys by ID, without those who were deleted."""
+    users: dict[str, KeyUser] = {}
+    for part in in_parts([*dict.fromkeys(key.user_id for key in found)], AT_ONCE):
+        users |= {row[0]: KeyUser._make(row) for row in await queries.all(USERS, *part)}
+    return users
+
+
+def _where(asked: Selection) -> tuple[str, list[Any]]:
+    conditions: list[tuple[str, Sequence[Any]]] = []
+    if asked.user_id is not None:
+        conditions.append(("user_id = ?", [asked.user_id]))
+    if asked.id_prefix is not None:
+        conditions.append(("id >= ? AND id < ?", [asked.id_prefix, f"{asked.id_prefix}~"]))
+    if asked.start_prefix is not None:
+        conditions.append(("start >= ? AND start < ?", [asked.start_prefix, f"{asked.start_prefix}~"]))
+    if asked.last_four is not None:
+        conditions.append(("last_four = ?", [asked.last_four]))
+    if asked.scope is not None:
+        conditions.append((_HAS_SCOPE.format(", ".join("?" * len(asked.roles))), [f"% {asked.scope} %", *asked.roles]))
+    if asked.unused_since is not None:
+        conditions.append(("coalesce(last_used_at, created_at) < ?", [asked.unused_since]))
+    if asked.expires_before is not None:
+        conditions.append(("expires_at < ?", [asked.expires_before]))
+    if asked.created_by is not None:
+        conditions.append(("created_by = ?", [asked.created_by]))
+    if asked.works is not None:
+        conditions.append((WORKS if asked.works else f"NOT ({WORKS})", [clock.now()]))
+    where = f" WHERE {' AND '.join(text for text, _ in conditions)}" if conditions else ""
+    return where, [value for _, values in conditions for value in values]
 
 
 async def names(queries: Queries, user_id: str | None, ids: Sequence[str]) -> list[KeyName]:

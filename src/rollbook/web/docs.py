@@ -178,7 +178,7 @@ async def keys(page: PageRequest) -> Response:
     found = await key_actions.list_keys(page.on, page.by, ListKeys(limit=MAX_KEYS))
     now = clock.now()
     works = [
-        key for key in found.items if key.revealable and key.revoked_at is None and (key.expires_at or now + 1) > now
+        key for key in found.keys if key.revealable and key.revoked_at is None and (key.expires_at or now + 1) > now
     ]
     return _private([{"id": key.id, "name": key.name, "masked": key.masked} for key in works])
 

@@ -29,6 +29,7 @@ from rollbook.web.account import (
     webhooks,
 )
 from rollbook.web.admin import (
+    all_keys,
     applications,
     bulk,
     bulk_jobs,
@@ -190,6 +191,7 @@ PAGES = [
     Page("POST", "/admin/groups/{id}/details", groups.edit, "groups:write"),
     Page("GET", "/admin/groups/{id}/delete", groups.ask_delete, "groups:write"),
     Page("POST", "/admin/groups/{id}/delete", groups.delete, "groups:write"),
+    Page("GET", "/admin/keys", all_keys.show, "keys:read"),
     Page("GET", "/admin/bulk-jobs", bulk_jobs.show_all, "users:write"),
     Page("GET", "/admin/bulk-jobs/{id}", bulk_jobs.show_one, "users:write"),
     Page("GET", "/admin/bulk-jobs/{id}/live", bulk_jobs.show_live, "users:write"),

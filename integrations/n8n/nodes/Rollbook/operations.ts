@@ -3778,11 +3778,158 @@ export const properties: INodeProperties[] = [
 		default: {},
 		options: [
 			{
+				displayName: "Created By",
+				name: "created_by",
+				default: "",
+				type: "string",
+				description: "Only keys that this user created, or <code>me</code>",
+				routing: {
+					send: {
+						type: "query",
+						property: "created_by",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "Expires Before",
+				name: "expires_before",
+				default: "",
+				type: "dateTime",
+				description: "Only keys that work, and expire before this RFC 3339 time",
+				routing: {
+					send: {
+						type: "query",
+						property: "expires_before",
+						propertyInDotNotation: false,
+						value: time
+					}
+				}
+			},
+			{
+				displayName: "Prefix",
+				name: "prefix",
+				default: "",
+				type: "string",
+				description: "Only keys whose ID or text begins like this: the first 8 characters count. Or a key as lists show it, <code>rbk_Exam…TtmI</code>.",
+				routing: {
+					send: {
+						type: "query",
+						property: "prefix",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
+				displayName: "Scope",
+				name: "scope",
+				default: "users:read",
+				type: "options",
+				options: [
+					{
+						name: "Events: Read",
+						value: "events:read"
+					},
+					{
+						name: "Groups: Read",
+						value: "groups:read"
+					},
+					{
+						name: "Groups: Write",
+						value: "groups:write"
+					},
+					{
+						name: "Keys: Read",
+						value: "keys:read"
+					},
+					{
+						name: "Keys: Write",
+						value: "keys:write"
+					},
+					{
+						name: "Metrics: Read",
+						value: "metrics:read"
+					},
+					{
+						name: "Requests: Read",
+						value: "requests:read"
+					},
+					{
+						name: "Sessions: Create",
+						value: "sessions:create"
+					},
+					{
+						name: "Sessions: Read",
+						value: "sessions:read"
+					},
+					{
+						name: "Sessions: Verify",
+						value: "sessions:verify"
+					},
+					{
+						name: "Sessions: Write",
+						value: "sessions:write"
+					},
+					{
+						name: "Tokens: Consume",
+						value: "tokens:consume"
+					},
+					{
+						name: "Tokens: Create",
+						value: "tokens:create"
+					},
+					{
+						name: "Users: Delete",
+						value: "users:delete"
+					},
+					{
+						name: "Users: Export",
+						value: "users:export"
+					},
+					{
+						name: "Users: Grant",
+						value: "users:grant"
+					},
+					{
+						name: "Users: Import",
+						value: "users:import"
+					},
+					{
+						name: "Users: Read",
+						value: "users:read"
+					},
+					{
+						name: "Users: Verify",
+						value: "users:verify"
+					},
+					{
+						name: "Users: Write",
+						value: "users:write"
+					},
+					{
+						name: "Webhooks: Read",
+						value: "webhooks:read"
+					},
+					{
+						name: "Webhooks: Write",
+						value: "webhooks:write"
+					}
+				],
+				description: "Only keys that can use this scope: their own, or all that the user's role has",
+				routing: {
+					send: {
+						type: "query",
+						property: "scope",
+						propertyInDotNotation: false
+					}
+				}
+			},
+			{
 				displayName: "Search",
 				name: "q",
 				default: "",
 				type: "string",
-				description: "Search: part of the name, ignoring case and accents, or the beginning of the ID or of the key",
+				description: "Search: part of the name, ignoring case and accents, or the beginning of the ID or of the key. Only among the keys of one user, without the filters below.",
 				routing: {
 					send: {
 						type: "query",
@@ -3832,11 +3979,26 @@ export const properties: INodeProperties[] = [
 				}
 			},
 			{
+				displayName: "Unused Since",
+				name: "unused_since",
+				default: "",
+				type: "dateTime",
+				description: "Only keys that work, were created before this RFC 3339 time, and have not been used from then on",
+				routing: {
+					send: {
+						type: "query",
+						property: "unused_since",
+						propertyInDotNotation: false,
+						value: time
+					}
+				}
+			},
+			{
 				displayName: "User",
 				name: "user",
 				default: "",
 				type: "string",
-				description: "ID of the user whose keys to list. Default: yourself.",
+				description: "ID of the user whose keys to list. Default: yourself. <code>all</code>: all users, each key with the name and email of its user. Requires the scope <code>users:read</code> as well.",
 				routing: {
 					send: {
 						type: "query",

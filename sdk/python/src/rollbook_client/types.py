@@ -763,10 +763,18 @@ class Key(Model):
     """When the key was last used, accurate to a few seconds. Null: never."""
     revoked_at: datetime | None
     """When the key was revoked. Null: it was not revoked."""
+    created_by: str | None
+    """ID of the user who created it. Null: the command line, or not known. Not in events and the export of a
+    user's data.
+    """
     key: str | None
     """The API key itself."""
+    user_name: str | None
+    """Name of its user. Only with `user=all`. Null: deleted."""
+    user_email: str | None
+    """Email of its user. Only with `user=all`. Null: deleted."""
     _kinds = {"created_at": time, "expires_at": time, "last_used_at": time, "revoked_at": time}
-    _optional = frozenset(["key"])
+    _optional = frozenset(["created_by", "key", "user_email", "user_name"])
     _secret = frozenset(["key"])
     _known = (
         "id",
@@ -782,7 +790,10 @@ class Key(Model):
         "expires_at",
         "last_used_at",
         "revoked_at",
+        "created_by",
         "key",
+        "user_name",
+        "user_email",
     )
 
 
@@ -944,6 +955,14 @@ class EventObject(Model):
     """When the key was last used, accurate to a few seconds. Null: never."""
     revoked_at: datetime | None
     """When the key was revoked. Null: it was not revoked."""
+    created_by: str | None
+    """ID of the user who created it. Null: the command line, or not known. Not in events and the export of a
+    user's data.
+    """
+    user_name: str | None
+    """Name of its user. Only with `user=all`. Null: deleted."""
+    user_email: str | None
+    """Email of its user. Only with `user=all`. Null: deleted."""
     audience: str | None
     """The application it is for. Null: the dashboard."""
     last_seen_at: datetime | None
@@ -965,10 +984,6 @@ class EventObject(Model):
     """Your own data."""
     url: str | None
     """The host that the webhook sends to. The rest of the URL, which may be a secret, is never contained."""
-    created_by: str | None
-    """ID of the user who created it, or last changed its URL or owner. If that is not its owner, it is disabled
-    when they lose the right to. Null: the command line, or not known.
-    """
     description: str | None
     """What the webhook is used for."""
     types: list[str] | None
@@ -1178,7 +1193,9 @@ class EventObject(Model):
             "updated_at",
             "url",
             "user_agent",
+            "user_email",
             "user_id",
+            "user_name",
             "weak_hashes",
             "window",
             "with_hashes",
@@ -1208,6 +1225,9 @@ class EventObject(Model):
         "expires_at",
         "last_used_at",
         "revoked_at",
+        "created_by",
+        "user_name",
+        "user_email",
         "audience",
         "last_seen_at",
         "refresh_expires_at",
@@ -1217,7 +1237,6 @@ class EventObject(Model):
         "redirect_url",
         "data",
         "url",
-        "created_by",
         "description",
         "types",
         "format",

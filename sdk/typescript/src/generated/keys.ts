@@ -5,10 +5,26 @@ import type { Key, KeyCreate, KeyRotation, KeyUpdate, PasswordProof } from "./ty
 
 /** Query parameters of `keys.list`. */
 export interface KeyListParams {
-  /** ID of the user whose keys to list. Default: yourself. */
+  /**
+   * ID of the user whose keys to list. Default: yourself. `all`: all users, each key with the name and email of its user.
+   * Requires the scope `users:read` as well.
+   */
   user?: string | undefined;
-  /** Search: part of the name, ignoring case and accents, or the beginning of the ID or of the key. */
+  /**
+   * Search: part of the name, ignoring case and accents, or the beginning of the ID or of the key. Only among the keys of
+   * one user, without the filters below.
+   */
   q?: string | undefined;
+  /** Only keys whose ID or text begins like this: the first 8 characters count. Or a key as lists show it, `rbk_Exam…TtmI`. */
+  prefix?: string | undefined;
+  /** Only keys that can use this scope: their own, or all that the user's role has. */
+  scope?: "users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "groups:read" | "groups:write" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}) | undefined;
+  /** Only keys that work, were created before this RFC 3339 time, and have not been used from then on. */
+  unused_since?: string | Date | undefined;
+  /** Only keys that work, and expire before this RFC 3339 time. */
+  expires_before?: string | Date | undefined;
+  /** Only keys that this user created, or `me`. */
+  created_by?: string | undefined;
   /** Order. Prefix with `-` for descending order. Keys that were never used are used the longest ago. */
   sort?: "-created_at" | "-last_used_at" | "-name" | "created_at" | "last_used_at" | "name" | (string & {}) | undefined;
   /** Items per page, 1 to 1,000. Default: 1000. A loop over the list goes on over all pages. */
@@ -27,8 +43,9 @@ export class Keys {
   /**
    * List API keys.
    *
-   * Returns your own keys, oldest first, without the secrets. Admins can pass another `user`. With `q` or another order, of
-   * the keys that were revoked or have expired only the newest 10,000 are looked at.
+   * Returns your own keys, oldest first, without the secrets. Admins can pass another `user`, or `all` for the keys of the
+   * whole server. With `q`, or with another order of one user's keys, of those that were revoked or have expired only the
+   * newest 10,000 are looked at.
    *
    * Scope: `keys:read`. Members can only access their own keys.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
@@ -36,7 +53,7 @@ export class Keys {
    * for await (const key of client.keys.list()) console.log(key.id);
    */
   list(query: KeyListParams = {}, options: CallOptions = {}): List<Key> {
-    return new List(this.#caller, "offset", "/v1/keys", { ...query }, options);
+    return new List(this.#caller, "link", "/v1/keys", { ...query }, options);
   }
 
   /**

@@ -949,6 +949,15 @@ export interface components {
              */
             revoked_at?: string | null;
             /**
+             * @description ID of the user who created it. Null: the command line, or not known. Not in events and the export of a user's data.
+             * @example user_065n18a8k1rnhbvqalm9j3ts0c
+             */
+            created_by?: string | null;
+            /** @description Name of its user. Only with `user=all`. Null: deleted. */
+            user_name?: string | null;
+            /** @description Email of its user. Only with `user=all`. Null: deleted. */
+            user_email?: string | null;
+            /**
              * @description The application it is for. Null: the dashboard.
              * @example https://app.example.com
              */
@@ -996,11 +1005,6 @@ export interface components {
              * @example https://app.example.com/…
              */
             url?: string;
-            /**
-             * @description ID of the user who created it, or last changed its URL or owner. If that is not its owner, it is disabled when they lose the right to. Null: the command line, or not known.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
-            created_by?: string | null;
             /**
              * @description What the webhook is used for.
              * @example Billing
@@ -1684,10 +1688,19 @@ export interface components {
              */
             revoked_at: string | null;
             /**
+             * @description ID of the user who created it. Null: the command line, or not known. Not in events and the export of a user's data.
+             * @example user_065n18a8k1rnhbvqalm9j3ts0c
+             */
+            created_by?: string | null;
+            /**
              * @description The API key itself.
              * @example rbk_ExampleExampleExampleExampleOnly1gTtmI
              */
             key?: string;
+            /** @description Name of its user. Only with `user=all`. Null: deleted. */
+            user_name?: string | null;
+            /** @description Email of its user. Only with `user=all`. Null: deleted. */
+            user_email?: string | null;
         };
         /**
          * KeyCreate

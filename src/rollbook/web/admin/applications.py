@@ -121,7 +121,7 @@ async def _keys(page: PageRequest, user: User) -> dict[str, Any]:
         "total": found.total,
         "holder": theirs(user),
         "state": listing.state,
-        "is_new": lambda key: key.created_at > clock.now() - listing.NEW,
+        "is_new": listing.is_new,
     }
 
 

@@ -54,6 +54,10 @@ def state(key: Key) -> KeyState:
     return KeyState("warn", "Expires soon", True) if left <= SOON else KeyState("ok", "Active", True)
 
 
+def is_new(key: Key) -> bool:
+    return key.created_at > clock.now() - NEW
+
+
 async def listed(page: PageRequest, holder: Holder) -> dict[str, Any]:
     """Context of `keys/list.html`."""
     ended = page.query.get("show") == "ended"
@@ -88,7 +92,7 @@ async def listed(page: PageRequest, holder: Holder) -> dict[str, Any]:
         "others": others,
         "many": bool(asked["q"]) or shown.total + others.total > FEW,
         "state": state,
-        "is_new": lambda key: key.created_at > clock.now() - NEW,
+        "is_new": is_new,
         "first": (number - 1) * PAGE + 1,
         "list_url": url,
         "previous": url(number - 1) if number > 1 else None,

@@ -1929,21 +1929,39 @@ class Keys(Resource):
         *,
         user: str | None = None,
         q: str | None = None,
+        prefix: str | None = None,
+        scope: Scope | None = None,
+        unused_since: datetime | str | None = None,
+        expires_before: datetime | str | None = None,
+        created_by: str | None = None,
         sort: str | None = None,
         limit: int = 1000,
         offset: int | None = None,
     ) -> Pager[Key]:
         """List API keys.
 
-        Returns your own keys, oldest first, without the secrets. Admins can pass another `user`. With `q` or
-        another order, of the keys that were revoked or have expired only the newest 10,000 are looked at.
+        Returns your own keys, oldest first, without the secrets. Admins can pass another `user`, or `all` for
+        the keys of the whole server. With `q`, or with another order of one user's keys, of those that were
+        revoked or have expired only the newest 10,000 are looked at.
 
         Scope: `keys:read`. Members can only access their own keys.
 
         Args:
-            user: ID of the user whose keys to list. Default: yourself. At most 40 characters.
-            q: Search: part of the name, ignoring case and accents, or the beginning of the ID or of the key. At
-                most 255 characters.
+            user: ID of the user whose keys to list. Default: yourself. `all`: all users, each key with the name
+                and email of its user. Requires the scope `users:read` as well. At most 40 characters.
+            q: Search: part of the name, ignoring case and accents, or the beginning of the ID or of the key.
+                Only among the keys of one user, without the filters below. At most 255 characters.
+            prefix: Only keys whose ID or text begins like this: the first 8 characters count. Or a key as lists
+                show it, `rbk_Exam…TtmI`. At most 64 characters.
+            scope: Only keys that can use this scope: their own, or all that the user's role has. One of
+                `users:read`, `users:write`, `users:grant`, `users:import`, `users:delete`, `users:verify`,
+                `users:export`, `groups:read`, `groups:write`, `tokens:create`, `tokens:consume`, `keys:read`,
+                `keys:write`, `sessions:read`, `sessions:write`, `sessions:create`, `sessions:verify`,
+                `events:read`, `requests:read`, `webhooks:read`, `webhooks:write`, `metrics:read`.
+            unused_since: Only keys that work, were created before this RFC 3339 time, and have not been used
+                from then on.
+            expires_before: Only keys that work, and expire before this RFC 3339 time.
+            created_by: Only keys that this user created, or `me`. At most 40 characters.
             sort: Order. Prefix with `-` for descending order. Keys that were never used are used the longest
                 ago. One of `-created_at`, `-last_used_at`, `-name`, `created_at`, `last_used_at`, `name`.
                 Default: created_at.
@@ -1959,9 +1977,24 @@ class Keys(Resource):
             ...     print(key.id)
         """
         return self._pages(
-            build("GET", "/v1/keys", query={"user": user, "q": q, "sort": sort, "limit": limit, "offset": offset}),
+            build(
+                "GET",
+                "/v1/keys",
+                query={
+                    "user": user,
+                    "q": q,
+                    "prefix": prefix,
+                    "scope": scope,
+                    "unused_since": unused_since,
+                    "expires_before": expires_before,
+                    "created_by": created_by,
+                    "sort": sort,
+                    "limit": limit,
+                    "offset": offset,
+                },
+            ),
             Key,
-            "offset",
+            "link",
         )
 
     def create(
