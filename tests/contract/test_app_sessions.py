@@ -281,7 +281,7 @@ def test_a_token_is_only_good_for_its_audience_and_a_cookie_for_the_dashboard(
     assert is_valid(http, session), "another application's attempt ends nothing"
     with signed_in(server, user) as person:
         text = cookie(person, server)
-        for audience in (SHOP, "null", "None", "dashboard"):
+        for audience in (SHOP, "null", "none", "dashboard"):
             assert not is_valid(http, {"token": text}, audience)
             refused(refresh(http, {"refresh_token": text}, audience), errors.SessionEnded)
         for token in (session["token"], session["refresh_token"]):

@@ -13,14 +13,14 @@ from rollbook.actions.access_tokens import AccessToken
 from rollbook.actions.arguments import SessionCreate, SessionRefresh, SessionVerification, TokenConsume
 from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
-from rollbook.actions.permissions import require
+from rollbook.actions.permissions import require, require_audience
 from rollbook.actions.principal import Principal
 from rollbook.actions.second_factors import FactorUse
 from rollbook.actions.verification import ProvenPassword
 from rollbook.auth import session_tokens
 from rollbook.auth.session_tokens import RefreshDigests
 from rollbook.config import Settings
-from rollbook.errors import SecondFactorRequired, SessionEnded, UserSuspended, WrongPassword
+from rollbook.errors import SecondFactorRequired, SessionEnded, TokenInvalid, UserSuspended, WrongPassword
 from rollbook.records import app_sessions, events, users
 from rollbook.records import sessions as session_records
 from rollbook.records.app_sessions import Issue, NewSession, Verified
@@ -75,6 +75,7 @@ async def create(on: Rollbook, by: Principal, asked: SessionCreate) -> IssuedSes
     audience; the next one ends the oldest.
     """
     require(by, "sessions:create")
+    require_audience(by, asked.audience)
     way = _way(asked)
     if way == "token":
         return await _by_token(on, by, asked)
@@ -142,6 +143,8 @@ async def _by_token(on: Rollbook, by: Principal, asked: SessionCreate) -> Issued
     open = await tokens.look(on, text)
     if open is not None and open.token.purpose != SIGN_IN:
         refuse("token", f"must have the purpose {SIGN_IN}. Use others with POST /v1/tokens/consume")
+    if open is not None and not tokens.is_for(open.token, [asked.audience]):
+        raise TokenInvalid()
     ready = await tokens.prepare(on, actor, TokenConsume(token=text, code=asked.code), origin)
     start = await _start_of(on, by, asked, ready.open.user.id)
     return await on.write(_with_token, on, actor, ready, start)
@@ -193,6 +196,7 @@ async def refresh(on: Rollbook, by: Principal, asked: SessionRefresh) -> IssuedS
     `Idempotency-Key`: it returns the same tokens. Never derive that key from the token.
     """
     require(by, "sessions:create")
+    require_audience(by, asked.audience)
     text = asked.refresh_token
     digests = session_tokens.refresh_digests(text)
     family = None if digests is None else await app_sessions.by_family(on.db, digests.family)
@@ -236,6 +240,7 @@ async def verify(on: Rollbook, by: Principal, asked: SessionVerification, with_u
     """
     # `with_user`: all of the user's fields.
     require(by, "sessions:verify")
+    require_audience(by, asked.audience)
     digest = session_tokens.digest(asked.token, asked.audience)
     if with_user:
         found = await app_sessions.with_user(on.db, digest)

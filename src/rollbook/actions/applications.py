@@ -105,11 +105,10 @@ async def connect(on: Rollbook, by: Principal, new: ApplicationCreate, key: KeyC
     """Create an application and its first API key, or none of them. Raises InsufficientScope, ProofRequired."""
     require(by, "users:write")
     require(by, "keys:write")
-    role = given(new.role, "member")
-    may_grant(by, role)
+    may_grant(by, given(new.role, "member"))
     require_proof(by)
     user, token = record(new), key_format.mint()
-    return await on.write(_connect, by, user, keys.record(on, by, key, user.id, role, token), token)
+    return await on.write(_connect, by, user, keys.record(on, by, key, user, token), token)
 
 
 async def _connect(tx: Tx, by: Principal, new: User, key: NewKey, token: str) -> IssuedKey:

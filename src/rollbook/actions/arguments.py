@@ -638,13 +638,23 @@ class Credentials(Body):
     address: Address | UnsetType = UNSET
 
 
-VISIBLE = "^[!-~]+$" + NO_LINE_BREAK
-SomeAudience = Annotated[str, Meta(min_length=1, max_length=255, pattern=VISIBLE, examples=[examples.AUDIENCE])]
+IS_AUDIENCE = "^[a-z0-9][a-z0-9._:+-]*(//[a-z0-9._:-]+)?(/([!#-)+-.0-~][!#-)+-~]*)?)?$" + NO_LINE_BREAK
+SomeAudience = Annotated[str, Meta(min_length=1, max_length=255, pattern=IS_AUDIENCE, examples=[examples.AUDIENCE])]
 Audience = Annotated[
     SomeAudience,
     says(
-        "Your application: a name that you choose, such as its URL, in visible ASCII characters. Tokens are only valid "
-        "for the audience that their session was created for."
+        "Your application: its ID, or a name that you choose, such as its URL, which the API key must have among its "
+        "`audiences`. Names and hosts are in lower case, and compared exactly. Tokens are only valid for the audience "
+        "that their session was created for."
+    ),
+]
+Audiences = Annotated[
+    tuple[SomeAudience, ...],
+    Meta(
+        min_length=1,
+        max_length=16,
+        description="The audiences for which the key creates, refreshes, verifies, lists and ends sessions. Default or "
+        "null: any, or of an application, its ID.",
     ),
 ]
 UserAgent = Annotated[
@@ -882,6 +892,7 @@ class KeyCreate(Body):
     ) = UNSET
     ip_allow: Networks | None | UnsetType = UNSET
     rate_limit: LimitText | None | UnsetType = UNSET
+    audiences: Audiences | None | UnsetType = UNSET
     revealable: Annotated[bool, Meta(description="Whether the key can be revealed again.")] = True
 
 
@@ -904,6 +915,7 @@ class KeyUpdate(Body):
         Annotated[Networks, says("IP addresses and networks that can use the key. Null: any.")] | None | UnsetType
     ) = UNSET
     rate_limit: LimitText | None | UnsetType = UNSET
+    audiences: Audiences | None | UnsetType = UNSET
     current_password: (
         Annotated[
             GivenPassword,

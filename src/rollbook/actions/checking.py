@@ -519,7 +519,9 @@ _WORDS = {
 _EXPECTED = re.compile(r"Expected `([^`]+)`, got `(\w+)`")
 _PATTERNS = {
     arguments.STATUS_OR_CLASS: "must be a status such as 404, or a class of them such as 4xx",
-    arguments.VISIBLE: "must consist of visible ASCII characters, without spaces",
+    arguments.IS_AUDIENCE.removesuffix(
+        arguments.NO_LINE_BREAK
+    ): "must be a name or URL such as shop or https://shop.example.com, its host in lower case",
 }
 """Patterns that arguments must match; all other patterns exclude control characters."""
 _BOUND = re.compile(r"Expected `(\w+)`( of length)? (>=|<=|>|<|==) ([\d.]+)")

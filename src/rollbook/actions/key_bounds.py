@@ -11,6 +11,7 @@ from rollbook.actions.checking import refuse
 from rollbook.errors import InsufficientScope
 from rollbook.quota import NO_LIMIT, Limit
 from rollbook.records.keys import Key
+from rollbook.records.users import User
 
 Network = IPv4Network | IPv6Network
 
@@ -22,6 +23,7 @@ class Bounds(NamedTuple):
     networks: tuple[Network, ...] | None = None
     limit: Limit = NO_LIMIT
     expires_at: int | None = None
+    audiences: frozenset[str] | None = None
 
 
 UNBOUNDED = Bounds()
@@ -40,8 +42,18 @@ def limit_of(text: str | None) -> Limit:
     return NO_LIMIT if text is None else Limit.parse(text)
 
 
+def audiences_of(text: str | None) -> frozenset[str] | None:
+    return None if text is None else frozenset(text.split())
+
+
 def of_key(key: Key) -> Bounds:
-    return Bounds(scopes_of(key.scopes), networks_of(key.ip_allow), limit_of(key.rate_limit), key.expires_at)
+    return Bounds(
+        scopes_of(key.scopes),
+        networks_of(key.ip_allow),
+        limit_of(key.rate_limit),
+        key.expires_at,
+        audiences_of(key.audiences),
+    )
 
 
 def check_no_wider(own: Bounds, held: frozenset[str], key: Key, role: str) -> None:
@@ -58,18 +70,21 @@ def check_no_wider(own: Bounds, held: frozenset[str], key: Key, role: str) -> No
         and _networks_within(other.networks, own.networks)
         and _limit_within(other.limit, own.limit)
         and _ends_within(other.expires_at, own.expires_at)
+        and _audiences_within(other.audiences, own.audiences)
     ):
         raise InsufficientScope("This key has fewer permissions than the requested one.")
 
 
 def widens(before: Key, after: Key) -> bool:
-    """Test whether a key can do more after a change: more scopes, more addresses, more requests, or for longer."""
+    """Test whether a key can do more after a change: more scopes, more addresses, more requests, more audiences, or for
+    longer."""
     old, new = of_key(before), of_key(after)
     return not (
         (old.scopes is None or (new.scopes is not None and new.scopes <= old.scopes))
         and _networks_within(new.networks, old.networks)
         and _calls_within(new.limit, old.limit)
         and _ends_within(new.expires_at, old.expires_at)
+        and _audiences_within(new.audiences, old.audiences)
     )
 
 
@@ -121,6 +136,20 @@ def new_limit(own: Bounds, wanted: str | None) -> str | None:
             "This key can only give keys the windows of its own rate limit, and no more requests in each."
         )
     return str(limit) if limit else None
+
+
+def new_audiences(own: Bounds, user: User, kind: str, wanted: Iterable[str] | None) -> str | None:
+    """`user` is whom the key is for: an application is an audience by its ID, and no other unless one is named. Raises
+    InsufficientScope, InvalidParameter."""
+    if kind == "scim":
+        if wanted is not None:
+            refuse("audiences", "are not for SCIM keys, which sign no one in")
+        return None
+    if wanted is None:
+        wanted = own.audiences or ([user.id] if user.kind == roles.APPLICATION else None)
+    elif not _audiences_within(frozenset(wanted), own.audiences):
+        raise InsufficientScope("This key can only give keys audiences that it has itself.")
+    return None if wanted is None else " ".join(sorted(set(wanted)))
 
 
 def within_age(expires_at: int | None, max_days: int) -> int | None:
@@ -182,6 +211,10 @@ def _calls_within(inner: Limit, outer: Limit) -> bool:
     """The same, but that `inner` may have other windows as well."""
     calls = {window.seconds: window.calls for window in inner}
     return all(calls.get(window.seconds, window.calls + 1) <= window.calls for window in outer)
+
+
+def _audiences_within(inner: frozenset[str] | None, outer: frozenset[str] | None) -> bool:
+    return outer is None or (inner is not None and inner <= outer)
 
 
 def _ends_within(inner: int | None, outer: int | None) -> bool:

@@ -21,15 +21,16 @@ from rollbook.records import keys as records
 from rollbook.records.keys import Key
 from rollbook.storage.database import Tx
 
-FIELDS = ("name", "scopes", "ip_allow", "rate_limit", "expires_at")
+FIELDS = ("name", "scopes", "ip_allow", "rate_limit", "audiences", "expires_at")
 
 
 async def update(on: Rollbook, by: Principal, id: str, changes: KeyUpdate, seen: str | None = None) -> Key:
     """Update an API key
 
     Fields you don't send are left unchanged. The change takes effect within a second, on all servers. To give a key
-    more than it has (scopes, allowed IPs, requests or time), send your `current_password` or, if you have a second
-    factor, a `code`. A key can't give more than it has itself, and can only change keys that can do no more than it.
+    more than it has (scopes, allowed IPs, requests, audiences or time), send your `current_password` or, if you have a
+    second factor, a `code`. A key can't give more than it has itself, and can only change keys that can do no more than
+    it.
     """
     # `seen` is the `version` of the key that a form showed.
     key, role = await keys.find_with_role(on, by, id)
@@ -39,6 +40,10 @@ async def update(on: Rollbook, by: Principal, id: str, changes: KeyUpdate, seen:
             "Someone has changed this key meanwhile, so nothing was saved. The form shows it as it is now."
         )
     wanted = _wanted(on, by, key, role, changes)
+    if changes.audiences is not UNSET:
+        user = await users.get(on.db, key.user_id)
+        audiences = key_bounds.new_audiences(by.caller.bounds, user, key.kind, changes.audiences)
+        wanted = wanted._replace(audiences=audiences)
     if _fields(wanted) == _fields(key):
         return key
     proven, creator = None, None

@@ -212,28 +212,29 @@ async def create(on: Rollbook, by: Principal, new: KeyCreate) -> IssuedKey:
     Returns the key in full. A key can't create a key with more permissions or a later expiry than its own.
     """
     user_id = await subject(on, by, "keys:write", given(new.user_id))
-    role = (await users.get(on.db, user_id)).role
-    may_touch(by, role)
+    user = await users.get(on.db, user_id)
+    may_touch(by, user.role)
     require_proof(by)
     token = key_format.mint()
-    return await on.write(_create, by, record(on, by, new, user_id, role, token), token)
+    return await on.write(_create, by, record(on, by, new, user, token), token)
 
 
-def record(on: Rollbook, by: Principal, new: KeyCreate, user_id: str, role: str, token: str) -> keys.NewKey:
-    """Record of a new key for a user with this role. Raises InsufficientScope, InvalidParameter."""
+def record(on: Rollbook, by: Principal, new: KeyCreate, user: User, token: str) -> keys.NewKey:
+    """Record of a new key for a user. Raises InsufficientScope, InvalidParameter."""
     own = by.caller.bounds
     return sealed_record(
         on.secret,
         token,
-        user_id=user_id,
+        user_id=user.id,
         name=new.name,
         kind=new.kind,
-        scopes=key_bounds.new_scopes(own, by.scopes, role, new.kind, given(new.scopes)),
+        scopes=key_bounds.new_scopes(own, by.scopes, user.role, new.kind, given(new.scopes)),
         ip_allow=key_bounds.new_networks(own, given(new.ip_allow)),
         rate_limit=key_bounds.new_limit(own, given(new.rate_limit)),
+        audiences=key_bounds.new_audiences(own, user, new.kind, given(new.audiences)),
         expires_at=key_bounds.new_expiry(own, given(new.expires_at), on.settings.key_max_age),
         revealable=new.revealable,
-        created_by=creators.of(by, user_id),
+        created_by=creators.of(by, user.id),
         limited_with=by.caller.limited_with,
     )
 
@@ -310,6 +311,7 @@ async def rotate(on: Rollbook, by: Principal, id: str, rotation: KeyRotation) ->
         scopes=old.scopes,
         ip_allow=old.ip_allow,
         rate_limit=old.rate_limit,
+        audiences=old.audiences,
         expires_at=key_bounds.within_age(old.expires_at, on.settings.key_max_age),
         revealable=bool(old.revealable),
         created_by=creators.of(by, old.user_id),
@@ -363,6 +365,7 @@ def sealed_record(
     scopes: str | None = None,
     ip_allow: str | None = None,
     rate_limit: str | None = None,
+    audiences: str | None = None,
     expires_at: int | None = None,
     revealable: bool = True,
     created_by: str | None = None,
@@ -387,6 +390,7 @@ def sealed_record(
         limited_with=limited_with,
         kind=kind,
         tenant=tenant,
+        audiences=audiences,
     )
 
 

@@ -42,6 +42,15 @@ def refusal(by: Principal, scope: str) -> str:
     return f"Your role, {by.role}, doesn't allow you to {roles.SCOPES_OF_PEOPLE[scope]}."
 
 
+def require_audience(by: Principal, audience: str | None) -> None:
+    """Require that sessions for this audience are the caller's business: an application signs no one in to another one.
+    Raises InsufficientScope."""
+    audiences = by.caller.audiences
+    if audiences is not None and audience not in audiences:
+        names = " or ".join(sorted(audiences))
+        raise InsufficientScope(f"This API key is only for sessions with the audience {names}.")
+
+
 def reaches_all(by: Principal, scope: str) -> bool:
     """Test whether this scope reaches every user, not only the caller."""
     return scope in by.caller.scopes_on_all

@@ -25,6 +25,7 @@ class Caller:
     remembers it."""
 
     __slots__ = (
+        "audiences",
         "bucket",
         "created_by",
         "ends_at",
@@ -58,7 +59,16 @@ class Caller:
         to it. None without a key."""
         self.suspended = roles.is_barred(holder.status)
         # All that tells this key from a wider or narrower one of the same user.
-        self.privileges = (holder.role, holder.scopes, holder.ip_allow, holder.key_limit, holder.expires_at)
+        self.privileges = (
+            holder.role,
+            holder.scopes,
+            holder.ip_allow,
+            holder.key_limit,
+            holder.expires_at,
+            holder.audiences,
+        )
+        self.audiences = key_bounds.audiences_of(holder.audiences)
+        """For which it makes, refreshes, verifies, lists and ends sessions. None: any."""
         self.ends_at = (
             REVOKED if holder.revoked_at is not None else NEVER if holder.expires_at is None else holder.expires_at
         )
@@ -86,7 +96,8 @@ class Caller:
         """Bounds of its key, and hence of the keys it creates. A person who is signed in is bound by the role alone."""
         if self.key_id is None:
             return UNBOUNDED
-        return Bounds(self.scopes, self.networks, self.key_limit, None if self.ends_at == NEVER else self.ends_at)
+        ends_at = None if self.ends_at == NEVER else self.ends_at
+        return Bounds(self.scopes, self.networks, self.key_limit, ends_at, self.audiences)
 
 
 def signed_in(user_id: str, role: str, status: str, rate_limit: str | None, limit: Limit) -> Caller:

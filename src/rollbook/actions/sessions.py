@@ -13,7 +13,16 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.factor_proof import GivenFactor, Proven
 from rollbook.actions.lists import ListPage
 from rollbook.actions.passkeys import Presented
-from rollbook.actions.permissions import known, may_touch, reaches_all, require, require_own, require_proof, subject
+from rollbook.actions.permissions import (
+    known,
+    may_touch,
+    reaches_all,
+    require,
+    require_audience,
+    require_own,
+    require_proof,
+    subject,
+)
 from rollbook.actions.principal import Principal
 from rollbook.auth import devices
 from rollbook.auth import tokens as cookies
@@ -37,12 +46,15 @@ async def list_sessions(on: Rollbook, by: Principal, asked: ListSessions) -> Lis
     """List sessions
 
     Returns where you are signed in, newest first: the browsers with the dashboard, whose `audience` is null, and
-    applications. Admins can pass another `user`.
+    applications. Admins can pass another `user`. A key with `audiences` lists only their sessions.
     """
     user_id = await subject(on, by, "sessions:read", asked.user)
+    if asked.audience is not None:
+        require_audience(by, asked.audience)
+    audiences = by.caller.audiences if asked.audience is None else (asked.audience,)
     lifetime = on.session_lifetime
-    found = await sessions.of_user(on.db, user_id, lifetime, asked.limit, asked.offset, asked.audience)
-    return ListPage(found, await sessions.count(on.db, user_id, lifetime, asked.audience))
+    found = await sessions.of_user(on.db, user_id, lifetime, asked.limit, asked.offset, audiences)
+    return ListPage(found, await sessions.count(on.db, user_id, lifetime, audiences))
 
 
 async def end(on: Rollbook, by: Principal, id: str, of: str | None = None) -> None:
@@ -60,6 +72,8 @@ async def _end(tx: Tx, by: Principal, id: str, of: str | None) -> None:
     """End a session. For callers who reach only themselves, others' sessions do not exist."""
     session = await sessions.get(tx, id)
     if of is not None and session.user_id != of:
+        raise NotFound()
+    if by.caller.audiences is not None and session.audience not in by.caller.audiences:
         raise NotFound()
     if session.user_id != by.user_id:
         if not reaches_all(by, "sessions:write"):

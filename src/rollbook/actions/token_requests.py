@@ -68,6 +68,7 @@ async def ask(on: Rollbook, by: Principal, asked: TokenRequest, address: str | N
         actor=actor,
         asked_at=clock.now(),
         is_admitted=is_admitted,
+        audiences=token_actions.audiences_of(by),
     )
     id = token_requests.new_id()
     sealed = on.secret.seal(token_actions.SEALED, token_requests.encode(wanted), id.encode())
@@ -140,7 +141,13 @@ async def _make(tx: Tx, on: Rollbook, id: str, asked: Asked, text: str) -> bool 
         return None
     lifetime = token_actions.lifetime(on.settings, purpose)
     new = token_actions.record(
-        text, user.id, purpose, lifetime, redirect_url=asked.redirect_url, language=asked.language
+        text,
+        user.id,
+        purpose,
+        lifetime,
+        redirect_url=asked.redirect_url,
+        language=asked.language,
+        audiences=asked.audiences,
     )
     token = await token_actions.add(tx, user, token_actions.to_deliver(on.secret, new, text, webhook_id))
     await events.record(tx, REQUESTED, user.id, asked.actor, _told(token))

@@ -3,6 +3,7 @@ Rollbook mails them; whoever has one does what it is for, once."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from msgspec import UNSET, UnsetType
@@ -67,6 +68,7 @@ async def create_token(on: Rollbook, by: Principal, id: str, asked: TokenCreate)
         data=given(asked.data),
         language=given(asked.language),
         created_by=creators.of(by, id),
+        audiences=audiences_of(by),
     )
     if asked.send:
         return await on.write(_create, by, to_deliver(on.secret, new, text, webhooks.MAIL_ID), "")
@@ -108,6 +110,7 @@ def record(
     data: str | None = None,
     language: str | None = None,
     created_by: str | None = None,
+    audiences: str | None = None,
 ) -> NewToken:
     """Record of a new token with this text."""
     now = clock.now()
@@ -125,7 +128,18 @@ def record(
         created_by=created_by,
         created_at=now,
         expires_at=now + lifetime,
+        audiences=audiences,
     )
+
+
+def audiences_of(by: Principal) -> str | None:
+    """The audiences that a token of this caller signs in to, as they are kept: those of the caller's key."""
+    return None if by.caller.audiences is None else " ".join(sorted(by.caller.audiences))
+
+
+def is_for(token: Token, audiences: Collection[str] | None) -> bool:
+    """Test whether a token signs in to one of these audiences; None: any."""
+    return token.audiences is None or audiences is None or not set(token.audiences.split()).isdisjoint(audiences)
 
 
 def to_deliver(secret: Secret, new: NewToken, text: str, webhook_id: str) -> NewToken:
@@ -290,7 +304,7 @@ async def consume_token(on: Rollbook, by: Principal, asked: TokenConsume) -> Con
     """
     require(by, "tokens:consume")
     origin, actor = attempts.of_application(by, asked.address)
-    ready = await prepare(on, actor, asked, origin, Waiter((by.user_id,)))
+    ready = await prepare(on, actor, asked, origin, Waiter((by.user_id,)), audiences=by.caller.audiences)
     return await on.write(_consume, actor, ready)
 
 
@@ -320,6 +334,7 @@ async def prepare(
     origin: AttemptOrigin,
     waiter: Waiter = KNOWN,
     given_factor: GivenFactor | None = None,
+    audiences: Collection[str] | None = None,
 ) -> Ready:
     """Check and compute all that can be before the write; nothing is used up yet. `by` and `origin` are those of
     whoever has the token. A token proves what a password proves: where there is a second factor, it is asked for too.
@@ -327,7 +342,7 @@ async def prepare(
     Raises TokenInvalid, InvalidParameter, SecondFactorRequired, WrongCode, TooManyAttempts, Overloaded.
     """
     open = await look(on, asked.token)
-    if open is None:
+    if open is None or (open.token.purpose == "sign_in" and not is_for(open.token, audiences)):
         raise TokenInvalid()
     purpose = open.token.purpose
     if asked.name is not UNSET and purpose != "invite":

@@ -345,6 +345,13 @@ class Key(Struct, frozen=True, kw_only=True, omit_defaults=True):
     rate_limit: (
         Annotated[str, says("Rate limit, or `none`. Null: the default applies.", examples=["1000/minute"])] | None
     )
+    audiences: (
+        Annotated[
+            tuple[Annotated[str, says("An audience.", examples=[examples.AUDIENCE])], ...],
+            array("The audiences for which the key creates, verifies, lists and ends sessions. Null: any.", 16),
+        ]
+        | None
+    )
     revealable: Annotated[bool, says("Whether the key can be revealed again.")]
     created_at: Annotated[str, moment("When it was created.")]
     expires_at: Annotated[str, moment("When the key expires. Null: never.", "2024-10-27T10:00:00Z")] | None

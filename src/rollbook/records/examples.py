@@ -66,6 +66,7 @@ KEY: dict[str, Any] = {
     "scopes": ["users:read"],
     "ip_allow": ["203.0.113.0/24"],
     "rate_limit": "50/minute",
+    "audiences": None,
     "revealable": True,
     "created_at": "2023-10-27T10:20:00Z",
     "expires_at": "2024-10-27T10:00:00Z",

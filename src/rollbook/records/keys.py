@@ -24,6 +24,7 @@ class Key(NamedTuple):
     scopes: Words | None  # None: all that the user's role has
     ip_allow: Words | None  # networks; None: from anywhere
     rate_limit: str | None
+    audiences: Words | None  # None: any
     revealable: Flag
     created_at: Time
     expires_at: Time | None
@@ -115,6 +116,7 @@ class NewKey(NamedTuple):
     limited_with: str | None = None
     kind: str = "api"
     tenant: str | None = None
+    audiences: str | None = None
 
 
 class Activity(NamedTuple):
@@ -141,25 +143,26 @@ class CallerFacts(NamedTuple):
     created_by: str | None = None
     kind: str = "api"
     tenant: str | None = None
+    audiences: str | None = None
 
 
 AT_ONCE = 50
 """Users of a statement."""
 COLUMNS = (
-    "id, user_id, created_by, name, kind, start, last_four, scopes, ip_allow, rate_limit, sealed IS NOT NULL, "
-    "created_at, expires_at, last_used_at, revoked_at, limited_with, tenant"
+    "id, user_id, created_by, name, kind, start, last_four, scopes, ip_allow, rate_limit, audiences, "
+    "sealed IS NOT NULL, created_at, expires_at, last_used_at, revoked_at, limited_with, tenant"
 )
 
 HOLDERS = """
     k.id, k.user_id, k.scopes, k.ip_allow, k.rate_limit, k.expires_at, k.revoked_at,
-    u.role, u.status, u.rate_limit, k.limited_with, k.created_by, k.kind, k.tenant
+    u.role, u.status, u.rate_limit, k.limited_with, k.created_by, k.kind, k.tenant, k.audiences
     FROM keys k JOIN users u ON u.id = k.user_id"""
 HOLDER = f"SELECT {HOLDERS} WHERE k.digest = ?"
 HOLDER_OF = Statement(f"SELECT {HOLDERS} WHERE k.id = ?", together=LOOK_UP)
 ADD = f"""
     INSERT INTO keys (id, user_id, name, digest, start, last_four, sealed, scopes, ip_allow, rate_limit, expires_at,
-      created_by, limited_with, kind, tenant, created_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"""
+      created_by, limited_with, kind, tenant, audiences, created_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"""
 BY_ID = Statement(f"SELECT {COLUMNS} FROM keys WHERE id = ?", locks=True)
 OF_USER = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? ORDER BY id LIMIT ? OFFSET ?"
 _WORKING = """
@@ -236,7 +239,7 @@ OLD = "SELECT id FROM keys WHERE revoked_at <= ? ORDER BY revoked_at LIMIT ?"
 FORGET = "DELETE FROM keys WHERE id = ?"
 EXPIRE = f"UPDATE keys SET expires_at = ? WHERE id = ? RETURNING {COLUMNS}"
 CHANGE = f"""
-    UPDATE keys SET name = ?, scopes = ?, ip_allow = ?, rate_limit = ?, expires_at = ?, limited_with = ?,
+    UPDATE keys SET name = ?, scopes = ?, ip_allow = ?, rate_limit = ?, audiences = ?, expires_at = ?, limited_with = ?,
       created_by = CASE WHEN created_by IN (user_id, '') THEN coalesce(?, created_by) ELSE created_by END
     WHERE id = ? AND revoked_at IS NULL RETURNING {COLUMNS}"""
 EXPIRING = f"""
@@ -436,8 +439,8 @@ async def revoke(tx: Tx, id: str) -> Key:
 async def change(tx: Tx, key: Key, creator: str | None) -> Key:
     """Store what can be changed of a key that was not revoked. `creator` is who answers for it from now on, if so far
     its user did, or the command line. Raises NotFound."""
-    stored = (key.name, key.scopes, key.ip_allow, key.rate_limit, key.expires_at, key.limited_with, creator, key.id)
-    changed = Key._make(await existing(tx, CHANGE, *stored))
+    bounds = key.scopes, key.ip_allow, key.rate_limit, key.audiences, key.expires_at
+    changed = Key._make(await existing(tx, CHANGE, key.name, *bounds, key.limited_with, creator, key.id))
     await auth_version.bump(tx)
     return changed
 

@@ -40,6 +40,7 @@ class Token(NamedTuple):
     language: Hidden[str | None]
     has_been_sent: Hidden[int]  # 1: it went to the user's email, so that whoever has it can read that
     delivered_by: Hidden[str | None]  # the webhook whose delivery has the text; None: whoever created it got it
+    audiences: Hidden[str | None]  # those of the key that created it; None: any
 
 
 public = presenter(Token)
@@ -64,6 +65,7 @@ class NewToken(NamedTuple):
     created_by: str | None  # a user; "" whoever can write to the server's files; None: not known
     created_at: int
     expires_at: int
+    audiences: str | None = None
 
 
 # The text of a sealed one leaves only by its delivery, and its receiver may be faster than the note that it was sent.

@@ -3,7 +3,7 @@ stolen database can't sign anyone in. `app_sessions` has what only those of appl
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from rollbook import clock, ids
@@ -66,11 +66,14 @@ BY_DIGEST = f"SELECT {COLUMNS} FROM sessions WHERE digest = ?"
 BY_ID = Statement(f"SELECT {COLUMNS} FROM sessions WHERE id = ?", locks=True)
 EXISTS = Statement("SELECT 1 FROM sessions WHERE id = ?", together=LOOK_UP)
 OF_USER = f"SELECT {COLUMNS} FROM sessions WHERE user_id = ? AND {_LIVE} ORDER BY id DESC LIMIT ? OFFSET ?"
+MAX_AUDIENCES = 16
+"""Audiences that one statement asks for, as many as a key can have."""
+_FOR = f"audience IN ({', '.join('?' * MAX_AUDIENCES)})"
 OF_USER_FOR = f"""
-    SELECT {COLUMNS} FROM sessions WHERE user_id = ? AND {_LIVE} AND audience = ? ORDER BY id DESC LIMIT ? OFFSET ?"""
+    SELECT {COLUMNS} FROM sessions WHERE user_id = ? AND {_LIVE} AND {_FOR} ORDER BY id DESC LIMIT ? OFFSET ?"""
 HELD = f"SELECT {COLUMNS} FROM sessions WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?"
 COUNT = f"SELECT count(*) FROM sessions WHERE user_id = ? AND {_LIVE}"
-COUNT_FOR = f"{COUNT} AND audience = ?"
+COUNT_FOR = f"{COUNT} AND {_FOR}"
 SEEN = "UPDATE sessions SET last_seen_at = ? WHERE id = ? AND last_seen_at < ?"
 PROVEN = f"UPDATE sessions SET digest = ?, proven_at = ? WHERE id = ? RETURNING {COLUMNS}"
 END = f"DELETE FROM sessions WHERE id = ? RETURNING {COLUMNS}"
@@ -122,11 +125,16 @@ async def exists(queries: Queries, id: str) -> bool:
 
 
 async def of_user(
-    queries: Queries, user_id: str, lifetime: Lifetime, limit: int, offset: int = 0, audience: str | None = None
+    queries: Queries,
+    user_id: str,
+    lifetime: Lifetime,
+    limit: int,
+    offset: int = 0,
+    audiences: Collection[str] | None = None,
 ) -> list[Session]:
-    """A user's sessions that have not ended, newest first; those for `audience`, if it is given."""
+    """A user's sessions that have not ended, newest first; those for `audiences`, unless that is None."""
     now = clock.now()
-    sql, whose = (OF_USER, ()) if audience is None else (OF_USER_FOR, (audience,))
+    sql, whose = (OF_USER, []) if audiences is None else (OF_USER_FOR, _padded(audiences))
     rows = await queries.all(sql, user_id, *lifetime.oldest(now), now, *whose, limit, offset)
     return [Session._make(row) for row in rows]
 
@@ -137,10 +145,14 @@ async def held(queries: Queries, user_id: str, after: str, limit: int) -> list[S
     return [Session._make(row) for row in await queries.all(HELD, user_id, after, limit)]
 
 
-async def count(queries: Queries, user_id: str, lifetime: Lifetime, audience: str | None = None) -> int:
+async def count(queries: Queries, user_id: str, lifetime: Lifetime, audiences: Collection[str] | None = None) -> int:
     now = clock.now()
-    sql, whose = (COUNT, ()) if audience is None else (COUNT_FOR, (audience,))
+    sql, whose = (COUNT, []) if audiences is None else (COUNT_FOR, _padded(audiences))
     return await scalar(queries, sql, user_id, *lifetime.oldest(now), now, *whose)
+
+
+def _padded(audiences: Collection[str]) -> list[str]:
+    return [*audiences, *[""] * (MAX_AUDIENCES - len(audiences))]
 
 
 async def seen(tx: Tx, times: Iterable[tuple[str, int]]) -> None:

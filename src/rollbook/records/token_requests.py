@@ -27,6 +27,8 @@ class Asked(NamedTuple):
     asked_at: int
     is_admitted: bool
     """False: it exceeds a limit, and nothing comes of it."""
+    audiences: str | None = None
+    """Those of the key that asked, as `one_time_tokens` keeps them."""
 
 
 class Waiting(NamedTuple):

@@ -3447,6 +3447,21 @@ export const properties: INodeProperties[] = [
 		default: {},
 		options: [
 			{
+				displayName: "Audiences",
+				name: "audiences",
+				default: "",
+				type: "string",
+				description: "The audiences for which the key creates, refreshes, verifies, lists and ends sessions. Default or null: any, or of an application, its ID. Separate several with commas.",
+				routing: {
+					send: {
+						type: "body",
+						property: "audiences",
+						propertyInDotNotation: false,
+						value: "={{ $value.split(\",\").map((each) => each.trim()).filter((each) => each) }}"
+					}
+				}
+			},
+			{
 				displayName: "Expires At",
 				name: "expires_at",
 				default: "",

@@ -753,6 +753,8 @@ class Key(Model):
     """IP addresses and networks that can use the key. Null: any."""
     rate_limit: str | None
     """Rate limit, or `none`. Null: the default applies."""
+    audiences: list[str] | None
+    """The audiences for which the key creates, verifies, lists and ends sessions. Null: any."""
     revealable: bool
     """Whether the key can be revealed again."""
     created_at: datetime
@@ -785,6 +787,7 @@ class Key(Model):
         "scopes",
         "ip_allow",
         "rate_limit",
+        "audiences",
         "revealable",
         "created_at",
         "expires_at",
@@ -947,6 +950,8 @@ class EventObject(Model):
     """The scopes of the key. Null: everything its user can do."""
     ip_allow: list[str] | None
     """IP addresses and networks that can use the key. Null: any."""
+    audiences: list[str] | None
+    """The audiences for which the key creates, verifies, lists and ends sessions. Null: any."""
     revealable: bool | None
     """Whether the key can be revealed again."""
     expires_at: datetime | None
@@ -1118,6 +1123,7 @@ class EventObject(Model):
             "added",
             "address",
             "audience",
+            "audiences",
             "bytes",
             "bytes_read",
             "changed",
@@ -1221,6 +1227,7 @@ class EventObject(Model):
         "masked",
         "scopes",
         "ip_allow",
+        "audiences",
         "revealable",
         "expires_at",
         "last_used_at",

@@ -99,8 +99,8 @@ export class Keys {
    * Update an API key.
    *
    * Fields you don't send are left unchanged. The change takes effect within a second, on all servers. To give a key more
-   * than it has (scopes, allowed IPs, requests or time), send your `current_password` or, if you have a second factor, a
-   * `code`. A key can't give more than it has itself, and can only change keys that can do no more than it.
+   * than it has (scopes, allowed IPs, requests, audiences or time), send your `current_password` or, if you have a second
+   * factor, a `code`. A key can't give more than it has itself, and can only change keys that can do no more than it.
    *
    * Scope: `keys:write`. Members can only access their own keys.
    * @param keyId ID of the API key, or `current` for the key that sends the request.

@@ -928,6 +928,8 @@ export interface components {
             scopes?: ("users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "groups:read" | "groups:write" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
             /** @description IP addresses and networks that can use the key. Null: any. */
             ip_allow?: string[] | null;
+            /** @description The audiences for which the key creates, verifies, lists and ends sessions. Null: any. */
+            audiences?: string[] | null;
             /** @description Whether the key can be revealed again. */
             revealable?: boolean;
             /**
@@ -1661,6 +1663,8 @@ export interface components {
              * @example 1000/minute
              */
             rate_limit: string | null;
+            /** @description The audiences for which the key creates, verifies, lists and ends sessions. Null: any. */
+            audiences: string[] | null;
             /** @description Whether the key can be revealed again. */
             revealable: boolean;
             /**
@@ -1734,6 +1738,8 @@ export interface components {
              * @example 100/minute,5000/hour
              */
             rate_limit?: string | null;
+            /** @description The audiences for which the key creates, refreshes, verifies, lists and ends sessions. Default or null: any, or of an application, its ID. */
+            audiences?: string[] | null;
             /** @description Whether the key can be revealed again. Default: `true`. */
             revealable?: boolean;
         };
@@ -1779,6 +1785,8 @@ export interface components {
              * @example 100/minute,5000/hour
              */
             rate_limit?: string | null;
+            /** @description The audiences for which the key creates, refreshes, verifies, lists and ends sessions. Default or null: any, or of an application, its ID. */
+            audiences?: string[] | null;
             /**
              * Format: password
              * @description Your current password. Required to give a key more than it has, unless you have a second factor.
@@ -2640,7 +2648,7 @@ export interface components {
          */
         SessionCreate: {
             /**
-             * @description Your application: a name that you choose, such as its URL, in visible ASCII characters. Tokens are only valid for the audience that their session was created for.
+             * @description Your application: its ID, or a name that you choose, such as its URL, which the API key must have among its `audiences`. Names and hosts are in lower case, and compared exactly. Tokens are only valid for the audience that their session was created for.
              * @example https://app.example.com
              */
             audience: string;
@@ -2691,7 +2699,7 @@ export interface components {
              */
             refresh_token: string;
             /**
-             * @description Your application: a name that you choose, such as its URL, in visible ASCII characters. Tokens are only valid for the audience that their session was created for.
+             * @description Your application: its ID, or a name that you choose, such as its URL, which the API key must have among its `audiences`. Names and hosts are in lower case, and compared exactly. Tokens are only valid for the audience that their session was created for.
              * @example https://app.example.com
              */
             audience: string;
@@ -2762,7 +2770,7 @@ export interface components {
              */
             token: string;
             /**
-             * @description Your application: a name that you choose, such as its URL, in visible ASCII characters. Tokens are only valid for the audience that their session was created for.
+             * @description Your application: its ID, or a name that you choose, such as its URL, which the API key must have among its `audiences`. Names and hosts are in lower case, and compared exactly. Tokens are only valid for the audience that their session was created for.
              * @example https://app.example.com
              */
             audience: string;

@@ -27,7 +27,7 @@ export class Sessions {
    * List sessions.
    *
    * Returns where you are signed in, newest first: the browsers with the dashboard, whose `audience` is null, and
-   * applications. Admins can pass another `user`.
+   * applications. Admins can pass another `user`. A key with `audiences` lists only their sessions.
    *
    * Scope: `sessions:read`. Members can only access their own sessions.
    * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.

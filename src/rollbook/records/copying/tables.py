@@ -36,7 +36,7 @@ TABLES = (
         "keys",
         "id, user_id, name, digest, start, last_four, sealed, scopes, ip_allow, rate_limit, created_at, "
         "expires_at, last_used_at, revoked_at, created_by, limited_with, kind, "
-        "tenant",
+        "tenant, audiences",
         "id",
     ),
     _table(
@@ -50,7 +50,7 @@ TABLES = (
     _table(
         "one_time_tokens",
         "id, digest, user_id, purpose, email, redirect_url, data, language, sealed, is_sent, delivered_by, created_by, "
-        "created_at, expires_at",
+        "created_at, expires_at, audiences",
         "id",
     ),
     _table("token_requests", "id, sealed", "id"),

@@ -2007,6 +2007,7 @@ class Keys(Resource):
         expires_at: datetime | str | None | Omit = OMIT,
         ip_allow: Sequence[str] | None | Omit = OMIT,
         rate_limit: str | None | Omit = OMIT,
+        audiences: Sequence[str] | None | Omit = OMIT,
         revealable: bool | Omit = OMIT,
         idempotency_key: str | None = None,
     ) -> Key:
@@ -2028,6 +2029,8 @@ class Keys(Resource):
             ip_allow: IP addresses and networks that can use the key. Default or null: any.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
+            audiences: The audiences for which the key creates, refreshes, verifies, lists and ends sessions.
+                Default or null: any, or of an application, its ID.
             revealable: Whether the key can be revealed again. Default: `true`.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
@@ -2059,6 +2062,7 @@ class Keys(Resource):
                     "expires_at": expires_at,
                     "ip_allow": ip_allow,
                     "rate_limit": rate_limit,
+                    "audiences": audiences,
                     "revealable": revealable,
                 },
                 idempotency_key=idempotency_key,
@@ -2096,15 +2100,16 @@ class Keys(Resource):
         expires_at: datetime | str | None | Omit = OMIT,
         ip_allow: Sequence[str] | None | Omit = OMIT,
         rate_limit: str | None | Omit = OMIT,
+        audiences: Sequence[str] | None | Omit = OMIT,
         current_password: str | Omit = OMIT,
         code: str | Omit = OMIT,
     ) -> Key:
         """Update an API key.
 
         Fields you don't send are left unchanged. The change takes effect within a second, on all servers. To
-        give a key more than it has (scopes, allowed IPs, requests or time), send your `current_password` or, if
-        you have a second factor, a `code`. A key can't give more than it has itself, and can only change keys
-        that can do no more than it.
+        give a key more than it has (scopes, allowed IPs, requests, audiences or time), send your
+        `current_password` or, if you have a second factor, a `code`. A key can't give more than it has itself,
+        and can only change keys that can do no more than it.
 
         Scope: `keys:write`. Members can only access their own keys.
 
@@ -2116,6 +2121,8 @@ class Keys(Resource):
             ip_allow: IP addresses and networks that can use the key. Null: any.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
+            audiences: The audiences for which the key creates, refreshes, verifies, lists and ends sessions.
+                Default or null: any, or of an application, its ID.
             current_password: Your current password. Required to give a key more than it has, unless you have a
                 second factor. At most 256 characters.
             code: A code of your authenticator app, or a recovery code. Required to give a key more than it has,
@@ -2148,6 +2155,7 @@ class Keys(Resource):
                     "expires_at": expires_at,
                     "ip_allow": ip_allow,
                     "rate_limit": rate_limit,
+                    "audiences": audiences,
                     "current_password": current_password,
                     "code": code,
                 },
@@ -2463,7 +2471,8 @@ class Sessions(Resource):
         """List sessions.
 
         Returns where you are signed in, newest first: the browsers with the dashboard, whose `audience` is
-        null, and applications. Admins can pass another `user`.
+        null, and applications. Admins can pass another `user`. A key with `audiences` lists only their
+        sessions.
 
         Scope: `sessions:read`. Members can only access their own sessions.
 
@@ -2511,9 +2520,9 @@ class Sessions(Resource):
         Scope: `sessions:create`.
 
         Args:
-            audience: Your application: a name that you choose, such as its URL, in visible ASCII characters.
-                Tokens are only valid for the audience that their session was created for. At most 255
-                characters.
+            audience: Your application: its ID, or a name that you choose, such as its URL, which the API key
+                must have among its `audiences`. Names and hosts are in lower case, and compared exactly. Tokens
+                are only valid for the audience that their session was created for. At most 255 characters.
             email: The user's email. At most 254 characters.
             password: The user's current password. At most 256 characters.
             token: A one-time token of the purpose `sign_in`. At most 100 characters.
@@ -2577,9 +2586,9 @@ class Sessions(Resource):
 
         Args:
             refresh_token: The refresh token of the session. At most 100 characters.
-            audience: Your application: a name that you choose, such as its URL, in visible ASCII characters.
-                Tokens are only valid for the audience that their session was created for. At most 255
-                characters.
+            audience: Your application: its ID, or a name that you choose, such as its URL, which the API key
+                must have among its `audiences`. Names and hosts are in lower case, and compared exactly. Tokens
+                are only valid for the audience that their session was created for. At most 255 characters.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -2615,9 +2624,9 @@ class Sessions(Resource):
 
         Args:
             token: The token of the session. At most 100 characters.
-            audience: Your application: a name that you choose, such as its URL, in visible ASCII characters.
-                Tokens are only valid for the audience that their session was created for. At most 255
-                characters.
+            audience: Your application: its ID, or a name that you choose, such as its URL, which the API key
+                must have among its `audiences`. Names and hosts are in lower case, and compared exactly. Tokens
+                are only valid for the audience that their session was created for. At most 255 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
 
         Raises:
