@@ -1,4 +1,5 @@
-"""A certificate authority of a test's own, and the certificate of a server."""
+"""A certificate authority of a test's own, and the certificate of a server: without key usage, as many people have them,
+which Python 3.13 would refuse by itself."""
 
 from __future__ import annotations
 

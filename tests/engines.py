@@ -3,6 +3,7 @@ engine`."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from rollbook.storage.database import Database
 from tests import harness
 
 ENGINES = ("sqlite", "postgresql")
+_CHOSEN = tuple(os.environ.get("ROLLBOOK_TEST_ENGINES", ",".join(ENGINES)).split(","))
+"""`make compat` has one of them."""
 
 
 @contextmanager
@@ -67,7 +70,7 @@ VARIANTS = {
 `ROLLBOOK_TEST_POSTGRES=pgbouncer make test ARGS="tests/contract -k postgresql"`."""
 
 
-@pytest.fixture(scope="module", params=ENGINES, autouse=True)
+@pytest.fixture(scope="module", params=_CHOSEN, autouse=True)
 def engine(request: pytest.FixtureRequest) -> Iterator[str]:
     """Servers that are started meanwhile run on it."""
     from tests import postgres

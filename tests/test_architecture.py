@@ -32,6 +32,7 @@ ROOMS = (
         "roles",
         "errors",
         "ids",
+        "client_tls",
         "clock",
         "colors",
         "machine",

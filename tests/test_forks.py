@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness import running
+
 ROOT = Path(__file__).resolve().parents[1]
 ONE = """
 import os, pathlib, pytest
@@ -29,6 +31,8 @@ def test_goes_on(session, module): pass
 """
 OTHER = """
 import pytest
+
+from tests.harness import running
 @pytest.mark.parametrize("number", range(20))
 def test_passes(number, tmp_path): (tmp_path / "file").touch()
 def test_is_skipped(): pytest.skip("not today")
@@ -76,3 +80,9 @@ def test_the_first_failure_can_end_it(folder: Path) -> None:
     done = run(folder, "-x")
     assert done.returncode == 1
     assert "1 failed" in done.stdout and "test_dies" not in done.stdout and "stopping after 1 failures" in done.stdout
+
+
+def test_servers_of_the_tests_run_on_their_python(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as server:
+        assert server.process is not None
+        assert Path(f"/proc/{server.process.pid}/exe").resolve() == Path(sys.executable).resolve()

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.programs import SHIPPED_PYTHON
+
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = ROOT / "tests"
 VALKEY = "tests/limits/test_limits_valkey_tls.py"
@@ -99,6 +101,29 @@ def test_at_a_terminal_it_asks_first(tmp_path: Path, apt: Path) -> None:
     assert "Install valkey-server? [Y/n]" in said
     assert "Nothing was installed, and nothing has run." in said
     assert "install" not in apt.read_text()
+
+
+def compat(path: Path) -> subprocess.CompletedProcess[str]:
+    """`make compat` where the image has a Python that no machine has."""
+    code = "import sys; sys.path.insert(0, 'tools'); import programs; programs.SHIPPED = '3.99'; import tasks; "
+    return subprocess.run(
+        [*AS_ROOT, sys.executable, "-c", f"{code}sys.exit(tasks.main(['compat']))"],
+        cwd=ROOT,
+        env=os.environ | {"PATH": str(path)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def test_without_the_python_of_the_image_its_tests_fail_instead_of_being_skipped(tmp_path: Path, apt: Path) -> None:
+    done = compat(tmp_path)
+    assert done.returncode == 1 and "Missing on this machine: Python " in done.stderr
+    assert apt.read_text().splitlines()[1].endswith(f" {SHIPPED_PYTHON.packages[0]}"), "root has it installed"
+    (tmp_path / "apt-get").unlink()
+    done = compat(tmp_path)
+    assert done.returncode == 1 and "Missing on this machine: Python " in done.stderr and done.stdout == ""
 
 
 USED = {

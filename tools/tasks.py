@@ -13,13 +13,13 @@ from typing import NoReturn
 
 import needs
 import sbom
-from environment import DEV, INSTALLER, RUNTIME, Stage, find_uv, prepare, prepare_node, prepare_packages, provide
-from programs import BROWSER, FONT, NODE, ROOT, Need, SetupFailed, missing, npm
+from environment import APART, DEV, INSTALLER, RUNTIME, Stage, find_uv, prepare, prepare_node, prepare_packages, provide
+from programs import BROWSER, FONT, NODE, ROOT, SHIPPED, SHIPPED_PYTHON, Need, SetupFailed, missing, npm
 
 Arguments = Sequence[str]
 
 MADE = (
-    ".venv .venv-bench .venv-clients .venv-deploy .venv-migrate .venv-programs node_modules dist .pytest_cache "
+    f".venv .venv-{SHIPPED} .venv-bench .venv-clients .venv-deploy .venv-migrate .venv-programs node_modules dist .pytest_cache "
     ".ruff_cache .hypothesis benchmarks/work screenshots sdk/typescript/dist sdk/typescript/tests/dist "
     "integrations/n8n/dist integrations/n8n/node_modules integrations/zapier/node_modules "
     "integrations/hosts/n8n/node_modules integrations/hosts/node-red/node_modules "
@@ -28,8 +28,8 @@ MADE = (
 
 
 def setup(arguments: Arguments) -> int:
-    """Create .venv with everything needed to serve, test and lint."""
-    python = prepare(DEV)
+    """Create .venv with everything needed to serve, test and lint; ARGS=--apart: .venv-3.13, for this Python alone."""
+    python = prepare(APART if "--apart" in arguments else DEV)
     print(f"Ready: {python.parent.relative_to(ROOT)}/rollbook")
     return 0
 
@@ -48,13 +48,30 @@ def test(arguments: Arguments) -> NoReturn:
     cost."""
     left_out = [] if needs.named(arguments) else [f"--ignore=tests/{each}" for each in (*needs.SOAK, *needs.ELSEWHERE)]
     python = prepare_tests(needs.of_test(), arguments, left_out)
-    # What is written for a minute needs no disk, which most of SQLite's work would wait for; and to copy a database of
-    # PostgreSQL computes ten times as long there. `make soak` keeps it.
-    if IN_MEMORY.exists() and shutil.disk_usage(IN_MEMORY).free > ENOUGH_MEMORY:
-        os.environ.setdefault("TMPDIR", str(IN_MEMORY))
+    _keep_in_memory()
     if list(arguments) == ["--record"]:
         become([str(python), "tools/suite.py", *_pytest(python), *left_out])
     become([*_pytest(python), *left_out, *arguments])
+
+
+def _keep_in_memory() -> None:
+    """What is written for a minute needs no disk, which most of SQLite's work would wait for; and to copy a database of
+    PostgreSQL computes ten times as long there. `make soak` keeps it."""
+    if IN_MEMORY.exists() and shutil.disk_usage(IN_MEMORY).free > ENOUGH_MEMORY:
+        os.environ.setdefault("TMPDIR", str(IN_MEMORY))
+
+
+def compat(arguments: Arguments) -> int:
+    """Run the tests that another Python can fail on the one of deploy/Dockerfile, in an environment of its own."""
+    provide(SHIPPED_PYTHON)
+    prepare_tests(needs.of_compat(), arguments)
+    made = subprocess.run([str(SHIPPED_PYTHON.find()), "tools/setup.py", "setup", "--apart"], check=False)
+    if made.returncode != 0:
+        return made.returncode
+    _keep_in_memory()
+    os.environ.setdefault("ROLLBOOK_TEST_ENGINES", "sqlite")
+    places = [] if needs.named(arguments) else [str(place.relative_to(ROOT)) for place in needs.of_compat()]
+    become([*_pytest(ROOT / f".venv-{SHIPPED}" / "bin" / "python"), *places, *arguments])
 
 
 def soak(arguments: Arguments) -> NoReturn:
@@ -241,6 +258,7 @@ TASKS: dict[str, Callable[[Arguments], int]] = {
         setup,
         serve,
         test,
+        compat,
         soak,
         integrations,
         clients,

@@ -648,10 +648,10 @@ def test_tls_is_verified_by_name(authority: Authority) -> None:
     assert sent("hooks.example").outcome == "delivered"
     assert sent("127.0.0.1", host="127.0.0.1").outcome == "delivered"
     refused = "The certificate was not accepted: "
-    wrong_name = f"{refused}Hostname mismatch, certificate is not valid for 'hooks.example'."
+    wrong_name = f"{refused}Hostname mismatch, certificate is not valid for 'hooks.example'. Use a name that is in it as subjectAltName."
     assert sent("other.example")._replace(duration=0) == Sent("tls_failed", detail=wrong_name)
     expired = sent("hooks.example", days=-1)
-    assert (expired.outcome, expired.detail) == ("tls_failed", f"{refused}certificate has expired.")
+    assert (expired.outcome, expired.detail) == ("tls_failed", f"{refused}certificate has expired. Renew it.")
     wrong_address = sent("hooks.example", host="127.0.0.1")
     assert wrong_address.outcome == "tls_failed" and str(wrong_address.detail).startswith(
         f"{refused}IP address mismatch"

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import httptools
 
 from rollbook import __version__, clock
+from rollbook.client_tls import client_context, how_to_fix
 from rollbook.delivery import outcomes
 from rollbook.delivery.addresses import Addresses, Unresolved, UrlParts
 
@@ -400,15 +401,16 @@ class _Connection(asyncio.Protocol):
 @cache
 def _system_tls() -> ssl.SSLContext:
     """Certificates and names are verified against the authorities that the system trusts, or those of SSL_CERT_FILE."""
-    context = ssl.create_default_context()
+    context = client_context()
     context.set_alpn_protocols(["http/1.1"])
     return context
 
 
-def tls_fault(problem: OSError) -> str:
+def tls_fault(problem: OSError, own_authority: str = "") -> str:
     """Fault of a handshake, in the words of OpenSSL, which hold nothing of what the receiver sent."""
     if isinstance(problem, ssl.SSLCertVerificationError):
-        return f"The certificate was not accepted: {problem.verify_message.rstrip('.')}."
+        fault = f"The certificate was not accepted: {problem.verify_message.rstrip('.')}."
+        return f"{fault} {how_to_fix(problem, own_authority)}".rstrip()
     if isinstance(problem, ssl.SSLError) and problem.reason == "WRONG_VERSION_NUMBER":
         return "The port does not speak TLS."
     if isinstance(problem, ssl.SSLError) and problem.reason:

@@ -14,6 +14,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
+from rollbook.client_tls import client_context
 from rollbook.config import ConfigurationError, Settings
 from rollbook.delivery import letters, outcomes
 from rollbook.delivery.letters import Letter, Unfit
@@ -39,6 +40,10 @@ class Timeouts(NamedTuple):
 
 
 TIMEOUTS = Timeouts()
+_OWN_AUTHORITY = (
+    "If the mail server has a certificate authority of its own, smtp_ca must name the file with that authority's "
+    "certificate."
+)
 
 
 class Failed(Exception):
@@ -149,7 +154,7 @@ class Mailer:
         import aiosmtplib
 
         if self._tls is None and self._server.tls != "none":
-            self._tls = await asyncio.to_thread(_tls, self._ca)
+            self._tls = await asyncio.to_thread(client_context, self._ca)
         client = aiosmtplib.SMTP(
             hostname=letters.ascii_host(self._server.host),
             port=self._server.port,
@@ -218,16 +223,12 @@ def check_settings(settings: Settings) -> None:
     """Raises ConfigurationError."""
     if settings.smtp_ca:
         try:
-            _tls(settings.smtp_ca)
+            client_context(settings.smtp_ca)
         except (OSError, ssl.SSLError) as problem:
             raise ConfigurationError(
                 f"smtp_ca: {settings.smtp_ca} cannot be read ({problem.strerror or 'no certificate'}). Name a file "
                 "with the certificates (PEM) of the authorities that vouch for the mail server."
             ) from None
-
-
-def _tls(ca: str) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=ca or None)
 
 
 def _host(settings: Settings) -> str:
@@ -257,7 +258,7 @@ def _failure(problem: BaseException) -> Failed:
     cause: BaseException | None = problem
     while cause is not None:
         if isinstance(cause, ssl.SSLError):
-            return Failed(outcomes.TLS_FAILED, tls_fault(cause))
+            return Failed(outcomes.TLS_FAILED, tls_fault(cause, _OWN_AUTHORITY))
         cause = cause.__cause__
     if isinstance(problem, TimeoutError):
         return Failed(outcomes.TIMED_OUT)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+from rollbook.client_tls import client_context
 from rollbook.config import is_loopback
 
 PORT, SENTINEL_PORT = 6379, 26379
@@ -187,11 +188,9 @@ def _unreadable() -> ValueError:
 
 def _tls(root: str) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(cafile=root or None)
+        return client_context(root)
     except OSError:  # ssl.SSLError, too
         raise ValueError(
             f"sslrootcert: {root} cannot be read. Name a file with the certificate (PEM) of the authority that "
             "vouches for Valkey."
         ) from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context

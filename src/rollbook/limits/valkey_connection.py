@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from rollbook.client_tls import how_to_fix
 from rollbook.limits import valkey_script as script
 from rollbook.limits.resp import Reader, Reply, ReplyError, encode
 from rollbook.limits.valkey_address import Address
@@ -27,6 +28,10 @@ MIN_PAUSE, MAX_PAUSE = 0.1, 1.0
 HEARTBEAT = 1.0
 
 STRANGER = "what answers there is no Valkey"
+OWN_AUTHORITY = (
+    "If it has a certificate authority of its own, the address must name the file with that authority's certificate: "
+    "?sslrootcert=FILE"
+)
 
 
 class Timeouts(NamedTuple):
@@ -166,10 +171,8 @@ class Connection:
             except TimeoutError:
                 self._disconnect(f"no connection within {self._timeouts.connect:.0f} s")
             except ssl.SSLCertVerificationError as problem:
-                self._disconnect(
-                    f"TLS: its certificate is not to be trusted ({problem.verify_message}). If it has a certificate "
-                    "authority of its own, add ?sslrootcert=FILE to the address"
-                )
+                said = f"TLS: its certificate is not to be trusted ({problem.verify_message})"
+                self._disconnect(f"{said}. {how_to_fix(problem, OWN_AUTHORITY)}".rstrip("."))
             except ssl.SSLError as problem:
                 self._disconnect(f"TLS: {problem.reason or problem}")
             except OSError as problem:

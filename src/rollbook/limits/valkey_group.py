@@ -19,6 +19,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool, SentinelManagedConnection
 from redis.backoff import NoBackoff
 
+from rollbook.client_tls import UNUSUAL_FLAGS
 from rollbook.config import is_loopback
 from rollbook.limits import valkey_script as script
 from rollbook.limits.resp import ReplyError
@@ -244,6 +245,7 @@ def _options(address: Address, timeouts: Timeouts) -> dict[str, Any]:
     }
     if address.tls is not None:
         options |= {"ssl": True, "ssl_min_version": address.tls.minimum_version, "ssl_ca_certs": address.root or None}
+        options["ssl_exclude_verify_flags"] = [UNUSUAL_FLAGS]
     return options
 
 

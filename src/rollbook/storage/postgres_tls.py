@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from rollbook.client_tls import client_context, how_to_fix, is_for_another_name
 from rollbook.config import is_loopback
 
 Mode = Literal["", "disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
@@ -25,6 +26,10 @@ _TOLD = {
 FIX = (
     "Anyone on the network in between can take the place of the database. Use sslmode=verify-full, with "
     "sslrootcert=FILE if the database has a certificate authority of its own."
+)
+_OWN_AUTHORITY = (
+    "If the database has a certificate authority of its own, the URL must name the file with that authority's "
+    "certificate: ?sslmode=verify-full&sslrootcert=FILE"
 )
 
 
@@ -97,13 +102,8 @@ def reason(problem: BaseException) -> str:
     """The reason for which no protected connection came about, and how to fix it; empty if that is not what went
     wrong."""
     if isinstance(problem, ssl.SSLCertVerificationError):
-        why = problem.verify_message or str(problem)
-        if "mismatch" in why:
-            return f"its certificate is another server's ({why}). Use a name that is in the certificate"
-        return (
-            f"its certificate is not to be trusted ({why}). If the database has a certificate authority of its "
-            "own, add ?sslmode=verify-full&sslrootcert=FILE to the URL"
-        )
+        what = "is another server's" if is_for_another_name(problem) else "is not to be trusted"
+        return f"its certificate {what} ({problem.verify_message}). {how_to_fix(problem, _OWN_AUTHORITY)}".rstrip(".")
     if isinstance(problem, ssl.SSLError):
         return f"TLS failed ({problem.reason or problem})"
     if isinstance(problem, ConnectionError) and "rejected SSL upgrade" in str(problem):
@@ -143,8 +143,7 @@ def _own_root() -> str:
 def _by_the_system(client: tuple[str, str | None, str] | None) -> ssl.SSLContext:
     """Verifies by the system's authorities, or those in the file that SSL_CERT_FILE names. asyncpg's own knows only
     files."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = client_context()
     context.set_alpn_protocols(["postgresql"])
     if client is not None:
         certificate, key, password = client

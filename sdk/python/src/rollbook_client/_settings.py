@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from ._errors import RollbookError
 from ._version import __version__
+
+if TYPE_CHECKING:
+    import ssl
 
 
 class Settings(NamedTuple):
@@ -50,3 +53,15 @@ def needs_certificates(url: str, proxy: str | None) -> bool:
     """Whether TLS is spoken at all: to load the certificates of all authorities takes longer than a hundred
     requests."""
     return url.startswith("https:") or bool(proxy) or any("proxy" in name.lower() for name in os.environ)
+
+
+def tls_context() -> ssl.SSLContext:
+    """Verifies servers alike on every version of Python: from 3.13 on, it would refuse authorities without key usage if
+    SSL_CERT_FILE names them, and otherwise accept them."""
+    import ssl
+
+    import httpx2
+
+    context = httpx2.create_ssl_context()
+    context.verify_flags &= ~(ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN)
+    return context

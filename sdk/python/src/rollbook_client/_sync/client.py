@@ -44,7 +44,8 @@ class _Connection:
             with self._lock:
                 if self._http is None:
                     is_plain = not _settings.needs_certificates(self.url, self._proxy)
-                    self._http = httpx2.Client(proxy=self._proxy, verify=not is_plain)
+                    verify = False if is_plain else _settings.tls_context()
+                    self._http = httpx2.Client(proxy=self._proxy, verify=verify)
                     weakref.finalize(self, abandon, self._http)
         return self._http
 
