@@ -19,6 +19,7 @@ import click
 import msgspec
 
 from rollbook import config, errors, roles
+from rollbook.actions.purposes import PURPOSES
 from rollbook.api import openapi, types
 from rollbook.api.routes import ROUTES
 from rollbook.cli import options as cli_options
@@ -85,6 +86,14 @@ def _with_all_fields(user: re.Match[str]) -> str:
 
 def user_fields_part() -> str:
     return ", ".join(f"`{name}`" for name in types.USER_FIELDS)
+
+
+def purposes_part() -> str:
+    rows = [
+        (f"`{name}`: {each.about}", f"`{each.role}`", " ".join(f"`{scope}`" for scope in each.scopes), each.rate_limit)
+        for name, each in PURPOSES.items()
+    ]
+    return table(("purpose", "role", "scopes of the key", "rate limit"), rows)
 
 
 def codes_part() -> str:
@@ -241,6 +250,7 @@ _PROFILE = cli_options.PROFILE.help
 PARTS: dict[str, Callable[[], str]] = {
     **docs_calls.PARTS,
     "user_fields": user_fields_part,
+    "purposes": purposes_part,
     "codes": codes_part,
     "errors": errors_part,
     "settings": settings_part,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from pathlib import Path
 
-from tests.cli.command import good, refused
+from rollbook.actions.purposes import PURPOSES
+from tests.cli.command import PASSWORD, good, refused, rollbook
 from tests.harness import running
 
 
@@ -23,6 +26,54 @@ def test_one_command_connects_an_application_and_prints_a_key_that_works(tmp_pat
         assert (made["user"]["rate_limit"], made["key"]["scopes"], made["key"]["revealable"]) == ("none", None, False)
         listed = good("apps", "list", *place)
         assert [name for name in ("Shop --data", "Shop --url", "Limited") if name not in listed] == []
+
+
+def test_an_application_with_a_purpose_gets_what_it_needs_and_a_program_that_works_as_it_is_printed(
+    tmp_path: Path,
+) -> None:
+    with running(tmp_path / "data") as server, server.http() as http:
+        place = ("--url", server.url, "--key", server.key)
+        for purpose, wanted in PURPOSES.items():
+            done = rollbook("apps", "create", "Shop", "--for", purpose, *place)
+            assert done.returncode == 0, done.stderr
+            printed = done.stderr.partition("Try it:\n\n")[2].partition("\n\nThe application is")[0]
+            for _ in range(2):  # what it creates is there already the second time
+                ran = subprocess.run(["sh", "-ec", printed], capture_output=True, text=True, timeout=60)
+                assert ran.returncode == 0 and "insufficient_scope" not in ran.stdout, ran.stdout
+                assert ran.stdout.count('"error"') <= ran.stdout.count("Email address is already in use."), ran.stdout
+            assert "test.person@example.com" in ran.stdout
+            [shop] = http.get("/v1/applications", params={"sort": "-created_at", "limit": 1, "fields": "*"}).json()
+            assert (shop["role"], shop["rate_limit"]) == (wanted.role, wanted.rate_limit)
+            [key] = http.get("/v1/keys", params={"user": shop["id"]}).json()
+            assert (key["name"], set(key["scopes"])) == (f"Shop: {purpose}", set(wanted.scopes))
+            assert key["audiences"] == [shop["id"]]
+            with server.http(re.search("rbk_[0-9A-Za-z]{38}", printed)[0]) as itself:  # type: ignore[index]
+                owner = http.get("/v1/users/me").json()["id"]
+                for answer in (
+                    itself.delete(f"/v1/users/{owner}"),
+                    itself.patch(f"/v1/users/{owner}", json={"name": "Eve"}),
+                    itself.post(
+                        "/v1/users", json={"name": "E", "email": "e@example.com", "password": PASSWORD, "role": "admin"}
+                    ),
+                ):
+                    assert answer.status_code == 403, (purpose, answer.text)
+        named = ("--for", "sign-in", "--audiences", "https://shop.example.com", "--rate-limit", "300/minute", "--json")
+        made = json.loads(good("apps", "create", "Shop", *named, *place))
+        assert (made["key"]["audiences"], made["user"]["rate_limit"]) == (["https://shop.example.com"], "300/minute")
+        assert "--for" in refused("apps", "create", "Shop", "--for", "world-peace", *place, code=2)
+
+
+def test_an_application_is_shown_changed_and_deleted(tmp_path: Path) -> None:
+    data = ("--data", str(tmp_path / "data"))
+    id = json.loads(good("apps", "create", "Shop", "--json", *data))["user"]["id"]
+    assert json.loads(good("apps", "get", id, "--json", *data))["kind"] == "application"
+    good("apps", "set", id, "--name", "Web shop", "--rate-limit", "600/minute", *data)
+    assert "Web shop" in good("apps", "list", "--search", "web", *data)
+    assert good("apps", "list", "--status", "suspended", "-q", *data) == ""
+    assert "--yes" in refused("apps", "delete", id, *data)
+    good("apps", "delete", id, "--yes", *data)
+    assert good("apps", "list", "-q", *data) == ""
+    assert "There is no application" in refused("apps", "get", id, *data)
 
 
 def test_what_it_cannot_be_is_refused_before_anything_is_created(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import time
@@ -12,6 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from rollbook.actions.purposes import PURPOSES
 from tests.contract.answers import Log
 from tests.engines import once
 from tests.harness import Server, new_key, new_user
@@ -60,8 +62,46 @@ def test_connecting_an_application_shows_its_first_key_next(
     assert [event["type"] for event in log.news()] == ["user.created", "key.created"]
 
 
+def test_the_form_asks_what_the_application_does_and_shows_a_program_that_works(
+    server: Server, http: httpx2.Client, owner: httpx2.Client
+) -> None:
+    form = owner.get("/admin/applications/new").text
+    for name, purpose in PURPOSES.items():
+        assert f'name="purpose" value="{name}"' in form and purpose.about in html.unescape(form)
+        sent = owner.post(
+            "/admin/applications/new",
+            data={"name": "Shop", "purpose": name, "audience": "https://shop.example.com", "expires": "never"},
+        )
+        assert sent.status_code == 303, sent.text
+        page = html.unescape(owner.get(sent.headers["location"]).text)
+        assert f"Shop: {name}" in page and purpose.about in page
+        found = re.search(
+            r"export ROLLBOOK_KEY=(rbk_\w{38})\n(.*?)</code>", re.sub("</?span[^>]*>", "", page), re.DOTALL
+        )
+        assert found, page
+        for command in purpose.commands:
+            assert command.partition("'")[2].partition("{")[0] in found[2]
+        with server.http(found[1]) as itself:
+            key = itself.get("/v1/keys/current")
+            user = itself.get("/v1/users/me")
+        if "users:read" in purpose.scopes:
+            assert (user.json()["role"], user.json()["rate_limit"]) == (purpose.role, purpose.rate_limit)
+        assert key.status_code == 403, "no purpose needs keys"
+    shop = http.get("/v1/applications", params={"sort": "-created_at", "limit": 1}).json()[0]
+    [key] = http.get("/v1/keys", params={"user": shop["id"]}).json()
+    assert key["audiences"] == ["https://shop.example.com"]
+    assert "https://shop.example.com" in owner.get(f"/admin/users/{shop['id']}/keys/{key['id']}").text
+
+
 def test_a_form_that_is_refused_creates_neither(http: httpx2.Client, owner: httpx2.Client) -> None:
-    for form in ({"name": "", "role": "viewer"}, {"name": "Shop", "role": "owner"}, {"name": "Shop", "role": "king"}):
+    for form in (
+        {"name": "", "role": "viewer"},
+        {"name": "Shop", "role": "owner"},
+        {"name": "Shop", "role": "king"},
+        {"name": "Shop"},
+        {"name": "Shop", "purpose": "world-peace"},
+        {"name": "Shop", "purpose": "sign-in", "audience": "HTTPS://SHOP.EXAMPLE.COM"},
+    ):
         with Log(http).silent():
             answer = owner.post("/admin/applications/new", data=form)
         assert answer.status_code == 400 and "field-" in answer.text
@@ -126,6 +166,26 @@ def test_its_page_has_its_keys_webhooks_and_requests(server: Server, http: httpx
     assert owner.get(f"/admin/applications/{new_user(http)['id']}").status_code == 404
     tabs = owner.get(f"/admin/users/{shop['id']}").text
     assert f'/admin/users/{shop["id"]}/sessions"' not in tabs and "password-link" not in tabs
+
+
+def test_an_admin_creates_a_webhook_for_an_application_on_its_page(
+    http: httpx2.Client, owner: httpx2.Client, server: Server
+) -> None:
+    shop = application(http, name="Shop with hooks")
+    page = owner.get(f"/admin/applications/{shop['id']}").text
+    new = f"/account/webhooks/new?user={shop['id']}"
+    assert f'href="{new}"' in page and "on behalf of" not in page
+    assert "on behalf of" not in owner.get(f"/admin/users/{shop['id']}/keys").text
+    assert "For Shop with hooks" in owner.get(new).text
+    form = {"user_id": shop["id"], "url": "inbox", "reach": "all", "description": "Orders"}
+    assert owner.post("/account/webhooks", data=form).status_code == 303
+    [hook] = http.get("/v1/webhooks", params={"user": shop["id"]}).json()
+    assert (hook["user_id"], hook["description"]) == (shop["id"], "Orders")
+    refusal = owner.post("/account/webhooks", data={**form, "url": "ftp://x"})
+    assert refusal.status_code == 400 and "For Shop with hooks" in refusal.text
+    assert owner.get("/account/webhooks/new?user=user_00000000000000000000000000").status_code == 404
+    with signed_in(server, new_user(http, role="viewer")) as viewer, Log(http).silent():
+        assert viewer.post("/account/webhooks", data=form).status_code == 403
 
 
 def test_no_single_click_suspends_or_deletes_an_application(http: httpx2.Client, owner: httpx2.Client) -> None:

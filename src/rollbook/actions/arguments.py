@@ -638,7 +638,8 @@ class Credentials(Body):
     address: Address | UnsetType = UNSET
 
 
-IS_AUDIENCE = "^[a-z0-9][a-z0-9._:+-]*(//[a-z0-9._:-]+)?(/([!#-)+-.0-~][!#-)+-~]*)?)?$" + NO_LINE_BREAK
+_OF_PATH = "A-Za-z0-9._~:@!$&()+,;=%?#-"
+IS_AUDIENCE = f"^[a-z0-9][a-z0-9._:+-]*(//[a-z0-9._:-]+)?(/([{_OF_PATH}][/{_OF_PATH}]*)?)?${NO_LINE_BREAK}"
 SomeAudience = Annotated[str, Meta(min_length=1, max_length=255, pattern=IS_AUDIENCE, examples=[examples.AUDIENCE])]
 Audience = Annotated[
     SomeAudience,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from rollbook import roles
-from rollbook.actions import arguments
+from rollbook.actions import arguments, purposes
 from rollbook.actions.checking import check
+from rollbook.actions.purposes import PURPOSES, Purpose
 from rollbook.api import types
 from rollbook.cli import keys, options
-from rollbook.cli.backends import PAGED, WHOLE, at
+from rollbook.cli.backends import PAGED, WHOLE, Shown, at
 from rollbook.cli.completion import objects
 from rollbook.cli.fields import Fields, as_query
 from rollbook.cli.output import as_json, hint, line, listed, shown
@@ -27,12 +30,22 @@ FIELDS = {"fields": "all fields"}
     "create",
     options.argument("name", "NAME"),
     options.option(
+        "--for",
+        f"The application's purpose, which sets its role, scopes and rate limit: {', '.join(PURPOSES)}.",
+        metavar="PURPOSE",
+        **options.one_of(PURPOSES),
+    ),
+    options.option(
         "--role",
-        f"The application's role: {', '.join(roles.APPLICATION_ROLES)}. [default: member]",
+        f"The application's role: {', '.join(roles.APPLICATION_ROLES)}. [default: that of --for, or member]",
         metavar="ROLE",
         **options.one_of(roles.APPLICATION_ROLES),
     ),
-    options.option("--rate-limit", "Rate limit of the application, such as 600/minute, or `none`.", metavar="LIMIT"),
+    options.option(
+        "--rate-limit",
+        "Rate limit of the application, such as 600/minute, or `none`. [default: that of --for]",
+        metavar="LIMIT",
+    ),
     options.JSON,
     keys.QUIET,
     fields=arguments.KeyCreate,
@@ -53,16 +66,20 @@ def create_app(
     rate_limit: str | None,
     json: bool,
     quiet: bool,
+    **given: Any,
 ) -> None:
     """Create an application and its first API key, and print the key.
 
-    The options except --role and --rate-limit are about the key. To create more keys, use `keys create` with the ID of
-    the application.
+    With --for, the key can do what this purpose needs and no more, and a program is printed that works with it. The
+    options except --for, --role and --rate-limit are about the key. To create more keys, use `keys create` with the ID
+    of the application.
     """
-    given = {"role": role, "rate_limit": rate_limit}
-    new = {"name": name, **{key: value for key, value in given.items() if value is not None}}
+    purpose: str | None = given["for"]  # no name for a parameter
+    named = {"name": name} if purpose is None else purposes.of_application(name, purpose)
+    chosen = {"role": role, "rate_limit": rate_limit}
+    new = {**named, **{key: value for key, value in chosen.items() if value is not None}}
     with server(make=True) as backend:
-        key = {"name": "first key", "revealable": False, **fields.sent(backend)}
+        key = {**purposes.of_key(name, purpose), **fields.sent(backend)}
         check(arguments.ApplicationCreate, new, 0)
         check(arguments.KeyCreate, key, 0)  # before the application is created
         user = backend.one("POST", APPLICATIONS, WHOLE, new)
@@ -74,10 +91,18 @@ def create_app(
         if json:
             as_json({"user": user, "key": made})
             return
-        keys.show(made, backend.address, json, quiet)
+        keys.show(made, backend.address, json, quiet, purpose is None)
         if not quiet:
+            if purpose is not None:
+                hint(_program(purposes.PURPOSES[purpose], backend.address, made))
             more = backend.command("keys", "create", user["id"])
             hint(f"\nThe application is {user['id']}. For another key: {more}")
+
+
+def _program(purpose: Purpose, url: str, key: Shown) -> str:
+    """How to try it, in words and as a program."""
+    audience = (key["audiences"] or [key["user_id"]])[0]
+    return f"\n{purpose.about}\n\nTry it:\n\n{purposes.program(purpose, url, key['key'], audience)}"
 
 
 @options.on_server(
@@ -93,7 +118,7 @@ def create_app(
 def list_apps(server: options.Server, fields: Fields, limit: int | None, json: bool, quiet: bool) -> None:
     """List applications, in the order in which they were added. `users list --kind application` has more filters."""
     with server() as backend:
-        empty = f"No applications. To connect one: {backend.command('apps', 'create', 'NAME', '--role', 'ROLE')}"
+        empty = f"No applications. To connect one: {backend.command('apps', 'create', 'NAME', '--for', 'PURPOSE')}"
         applications = list(backend.linked(APPLICATIONS, {**as_query(fields.sent(backend)), **WHOLE}, limit))
         listed(applications, COLUMNS, json, quiet, spare=("rate_limit",), empty=empty)
 

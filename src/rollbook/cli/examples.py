@@ -32,7 +32,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "rollbook users invite ada@example.com --role admin --quiet",
     ),
     "apps create": (
-        "rollbook apps create Shop --role admin --scopes users:write,sessions:create --rate-limit none",
+        "rollbook apps create Shop --for sign-in --audiences https://shop.example.com",
         "rollbook apps create Reports --role viewer --expires 90d --quiet",
     ),
     "apps list": ("rollbook apps list", "rollbook apps list --search shop --json"),

@@ -18,7 +18,7 @@ app = options.group(help="Create, list, change, reveal, rotate and revoke API ke
 COLUMNS = ("id", "name", "state", "kind", "masked", "scopes", "rate_limit", "created_at", "expires_at", "last_used_at")
 COLUMNS_OF_ALL = ("id", "user_email", *COLUMNS[1:])
 SPARE = ("kind", "masked", "rate_limit", "scopes", "created_at")
-SHOWN = ("id", "name", "kind", "scopes", "ip_allow", "rate_limit", "expires_at")
+SHOWN = ("id", "name", "kind", "scopes", "ip_allow", "rate_limit", "audiences", "expires_at")
 """Fields of a new key that people see."""
 
 KEYS, ONE = "/v1/keys", "/v1/keys/{keyId}"
@@ -155,8 +155,8 @@ def mint_key() -> None:
     print(key_format.mint())
 
 
-def show(key: Shown, address: str, json: bool, quiet: bool) -> None:
-    """A new key, and how to try it."""
+def show(key: Shown, address: str, json: bool, quiet: bool, is_tried: bool = True) -> None:
+    """A new key, and if `is_tried`, how to try it."""
     if quiet:
         line(key["key"])
     elif json:
@@ -167,5 +167,5 @@ def show(key: Shown, address: str, json: bool, quiet: bool) -> None:
             hint("\nKeep the key now: it is never shown again.")
         if key["kind"] == "scim":
             hint(f"\nTenant URL for your identity provider: {address}/scim/v2")
-        elif key["scopes"] is None or "users:read" in key["scopes"]:
+        elif is_tried and (key["scopes"] is None or "users:read" in key["scopes"]):
             hint(f'\nTry it:\n\n  curl -H "Authorization: Bearer {key["key"]}" {address}/v1/users/me')

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rollbook.actions import webhooks
+from rollbook.actions import users, webhooks
 from rollbook.actions.arguments import WebhookCreate, WebhookUpdate
 from rollbook.actions.permissions import require_own
-from rollbook.errors import ApiError
+from rollbook.errors import ApiError, NotFound
 from rollbook.http.response import Response
 from rollbook.records import event_types
+from rollbook.records.users import User
 from rollbook.records.webhooks import INBOX, Webhook, sealed_headers
 from rollbook.web import event_choices, forms
 from rollbook.web.account.webhooks import (
@@ -27,23 +28,35 @@ from rollbook.web.form_of import form_of
 from rollbook.web.page_request import PageRequest, whole_number
 
 FORM = form_of(WebhookUpdate, leave_out=("status", "user_id"))
-BLANK: dict[str, Any] = {**FORM.blank(), "reach": "all", "type": [], "headers": "", "remove": [], "version": ""}
+BLANK: dict[str, Any] = {
+    **FORM.blank(),
+    "reach": "all",
+    "type": [],
+    "headers": "",
+    "remove": [],
+    "version": "",
+    "user_id": "",
+}
 LABELS = {**FORM.labels(), "types": "The events", "headers": "The headers", "ordering": "The order"}
 
 
 async def show_new(page: PageRequest) -> Response:
+    """The query can name the user whose webhook it becomes, such as an application."""
     # Whoever can have none learns it before filling in the form.
     require_own(page.by, "webhooks:write")
-    return _form(page, None, BLANK)
+    return await _new(page, {**BLANK, "user_id": page.query.get("user", "")})
 
 
 async def create(page: PageRequest) -> Response:
     """Leads to the page that shows the secret."""
     given = _given(page)
+    owner = {"user_id": given["user_id"]} if given["user_id"] else {}
     try:
-        seen = await webhooks.create(page.on, page.by, page.arguments(WebhookCreate, _wanted(given)))
+        seen = await webhooks.create(page.on, page.by, page.arguments(WebhookCreate, {**_wanted(given), **owner}))
+    except NotFound:
+        raise
     except ApiError as error:
-        return _form(page, None, given, forms.problems(page, error, LABELS), error.status)
+        return await _new(page, given, forms.problems(page, error, LABELS), error.status)
     return redirect_to_secret(page, seen, "created")
 
 
@@ -78,18 +91,28 @@ async def save(page: PageRequest) -> Response:
     return page.redirect(f"{path(webhook)}/settings", "webhook-saved")
 
 
+async def _new(
+    page: PageRequest, given: Mapping[str, Any], problems: Mapping[str, str] = {}, status: int = 200
+) -> Response:
+    """Raises InsufficientScope, NotFound, if it is for someone else."""
+    owner = await users.get(page.on, page.by, given["user_id"]) if given["user_id"] else None
+    return _form(page, None, given, problems, status, owner)
+
+
 def _form(
     page: PageRequest,
     webhook: Webhook | None,
     given: Mapping[str, Any],
     problems: Mapping[str, str] = {},
     status: int = 200,
+    owner: User | None = None,
 ) -> Response:
     return page.render(
         "account/webhook_form.html",
         status,
         section=SECTION if webhook is None else section(page, webhook),
         webhook=webhook,
+        owner=owner,
         title="" if webhook is None else title(webhook),
         path="/account/webhooks" if webhook is None else path(webhook),
         header_names=[] if webhook is None else list(sealed_headers(webhook)),
@@ -107,7 +130,7 @@ def _given(page: PageRequest) -> dict[str, Any]:
     form = page.form
     return {
         **FORM.given(form),
-        **{name: form.get(name, "").strip() for name in ("reach", "version")},
+        **{name: form.get(name, "").strip() for name in ("reach", "version", "user_id")},
         "type": page.getlist("type"),
         "remove": page.getlist("remove"),
         "headers": form.get("headers", ""),

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rollbook import clock
-from rollbook.actions import applications, keys, requests, users, webhooks
+from rollbook.actions import applications, keys, purposes, requests, users, webhooks
 from rollbook.actions.arguments import ApplicationCreate, KeyCreate, ListKeys, ListRequests, ListWebhooks, UserSelection
 from rollbook.actions.checking import check_texts
 from rollbook.actions.lists import ListPage
+from rollbook.actions.purposes import PURPOSES
 from rollbook.errors import ApiError, InvalidParameter, NotFound
 from rollbook.http.response import Response, line
 from rollbook.records import keys as key_records
@@ -32,12 +33,16 @@ PATH = "/admin/applications"
 SECTION = "admin/applications"
 PAGE, MAX_KEYS, LATEST = 50, 20, 10
 MAX_WEBHOOKS = 100
-BLANK = {"name": "", "role": "member", "expires": "never"}
+BLANK = {"name": "", "purpose": "", "audience": "", "role": "", "expires": "never"}
 SAYS = {
     "suspend": ("Suspend", "Its API keys are refused until you activate it.", "application-suspended"),
     "delete": ("Delete", "Its API keys are revoked for good. You can restore it, but not its keys.", "user-deleted"),
 }
 """Ways to stop an application: as a button says it, what happens, and the notice afterwards."""
+
+
+_FIELDS = {"audiences[0]": "audience", "audiences": "audience"}
+"""Fields of the form, by the arguments that they become."""
 
 
 class Listed(NamedTuple):
@@ -139,15 +144,25 @@ async def show_form(page: PageRequest) -> Response:
 async def create(page: PageRequest) -> Response:
     """Leads to the page that shows its first key."""
     form = {name: page.form.get(name, "").strip() for name in BLANK}
+    if not (form["purpose"] in PURPOSES or form["role"]):
+        return _form(page, form, {"purpose": "Choose what the application does."}, 400)
     try:
-        new = page.arguments(ApplicationCreate, {"name": form["name"], "role": form["role"]})
-        key = page.arguments(
-            KeyCreate, {"name": "first key", "expires_at": forms.expiry(form["expires"]), "revealable": False}
-        )
+        new, key = _wanted(page, form)
         issued = await applications.connect(page.on, page.by, new, key)
     except ApiError as error:
         return _form(page, form, forms.problems(page, error), error.status)
     return one.redirect_to_secret(page, theirs(await users.get(page.on, page.by, issued.key.user_id)), issued)
+
+
+def _wanted(page: PageRequest, form: Mapping[str, str]) -> tuple[ApplicationCreate, KeyCreate]:
+    """The form as arguments. A role that is chosen takes the place of the purpose: its key has full access."""
+    name, purpose = form["name"], None if form["role"] else form["purpose"]
+    named = {"name": name, "role": form["role"]} if purpose is None else purposes.of_application(name, purpose)
+    new = page.arguments(ApplicationCreate, named)
+    key = {**purposes.of_key(name, purpose), "expires_at": forms.expiry(form["expires"])}
+    if form["audience"]:
+        key["audiences"] = [form["audience"]]
+    return new, page.arguments(KeyCreate, key)
 
 
 def _form(page: PageRequest, form: Mapping[str, str], problems: Mapping[str, str] = {}, status: int = 200) -> Response:
@@ -156,7 +171,8 @@ def _form(page: PageRequest, form: Mapping[str, str], problems: Mapping[str, str
         status,
         section=SECTION,
         form=form,
-        problems=problems,
+        problems={_FIELDS.get(name, name): sentence for name, sentence in problems.items()},
+        purposes=PURPOSES,
         roles=[role for role in page.roles_to_give() if role in APPLICATION_ROLES],
         expiries=forms.EXPIRIES,
     )

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rollbook import roles
-from rollbook.actions import key_bounds, keys
+from rollbook.actions import key_bounds, keys, purposes
 from rollbook.actions.arguments import KeyRotation, PasswordProof
 from rollbook.actions.keys import IssuedKey
 from rollbook.errors import ApiError
@@ -14,6 +14,7 @@ from rollbook.http.response import Response
 from rollbook.mcp.tools import TOOLS
 from rollbook.records import usage as records
 from rollbook.records.keys import Key
+from rollbook.roles import APPLICATION
 from rollbook.web import forms, plots, shown_once, usage
 from rollbook.web.keys import listing
 from rollbook.web.keys.assistants import ASSISTANTS, setup
@@ -87,8 +88,17 @@ async def show_secret(page: PageRequest, holder: Holder, id: str) -> Response:
         revealed=shown["revealed"],
         minutes=shown_once.MINUTES,
         call=example_call(page, holder, key, token),
+        purpose=purposes.found(holder.user, key) if holder.user.kind == APPLICATION else None,
+        program=_program(page, holder, key, token),
         environment=f"ROLLBOOK_URL={page.on.url}\nROLLBOOK_KEY={token}",
     )
+
+
+def _program(page: PageRequest, holder: Holder, key: Key, token: str) -> str | None:
+    """The program that works with the key of an application, if it has a purpose."""
+    purpose = purposes.found(holder.user, key) if holder.user.kind == APPLICATION else None
+    audience = (key.audiences or key.user_id).split()[0]
+    return None if purpose is None else purposes.program(purpose, page.on.url, token, audience)
 
 
 def _assistant(page: PageRequest, holder: Holder, key: Key, token: str, assistant: str) -> Response:
