@@ -31,7 +31,7 @@ from rollbook.actions.bulk import Operation, Plan
 from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Download, folder_of_files
-from rollbook.actions.permissions import known, may_grant, require, require_proof
+from rollbook.actions.permissions import known, may_grant, reaches_all, require, require_proof
 from rollbook.actions.principal import SYSTEM, Principal, as_of_now, cli_job, for_job
 from rollbook.actions.tokens import IssuedToken, password_purpose
 from rollbook.actions.users import check_group, filters_of
@@ -85,8 +85,9 @@ class UserResult(NamedTuple):
     """The result of a job for one user."""
 
     user_id: str
-    name: str
-    email: str
+    name: str | None
+    """None, like the email, if the caller may not read users."""
+    email: str | None
     outcome: Outcome
     link: Link | None
 
@@ -130,9 +131,9 @@ async def create_bulk_job(on: Rollbook, by: Principal, asked: BulkJobCreate) -> 
     """Create a bulk job
 
     Changes many users in the background: those in `ids`, or all who match the `filter` now, any number of them.
-    Applications are left out unless the filter has `"kind": "application"`. To count them first, call
-    `GET /v1/users/count` with the same filters and a `kind`, and send what it says as `confirm_count`. Each
-    user is changed once and by the rules of the endpoint that does it alone, with an event of their own; whoever can't
+    Applications are left out unless the filter has `"kind": "application"`. A filter needs the scope `users:read` as
+    well. To count them first, call `GET /v1/users/count` with the same filters and a `kind`, and send what it says as
+    `confirm_count`. Each user is changed once and by the rules of the endpoint that does it alone, with an event of their own; whoever can't
     be changed is refused, and the others are not affected. To see the progress, call `GET /v1/bulk-jobs/{jobId}`. Jobs
     end when whoever created them loses the right to. You can have 10 unfinished jobs, of which one runs at a time.
     """
@@ -145,6 +146,7 @@ async def create_bulk_job(on: Rollbook, by: Principal, asked: BulkJobCreate) -> 
     redirects.check(on.settings, given(asked.redirect_url))
     filters = None
     if asked.filter is not UNSET:
+        require(by, "users:read")  # whom it finds, and how many, tells who there is
         filters = chosen(asked.filter)
         if filters.group is not None:
             await check_group(on, by, filters.group)
@@ -334,8 +336,8 @@ async def _cancel(tx: Tx, by: Actor, id: str) -> BulkJob:
 async def get_bulk_job_results(on: Rollbook, by: Principal, id: str, asked: BulkJobResults) -> Results:
     """Get the results of a bulk job
 
-    Returns a line for each user who is done: whether they were `changed`, `unchanged` or `refused`, and why. For
-    `setup_links`, it has their links as well, for one day, and only for whoever created the job, with the same API key.
+    Returns a line for each user who is done: whether they were `changed`, `unchanged` or `refused`, and why. `name` and
+    `email` are null without the scope `users:read`. For `setup_links`, it has their links as well, for one day, and only for whoever created the job, with the same API key.
     """
     found = await get_bulk_job(on, by, id)
     with_links = shows_links(by, found) and asked.result != "refused"
@@ -360,16 +362,18 @@ def can_be_undone(job: BulkJob) -> bool:
 async def _results(
     on: Rollbook, by: Principal, job: BulkJob, result: str | None, with_links: bool
 ) -> AsyncGenerator[list[UserResult], None]:
-    download = Download(on, by, "users:write")
+    is_reader = reaches_all(by, "users:read")
+    download = Download(on, by, "users:read" if is_reader else "users:write")
+    unknown = ("", "") if is_reader else (None, None)
     after = ""
     while parts := await on.read(bulk_jobs.done_parts, job.id, after, 1, result):
         await download.check()
         [part] = parts
         after = part.id
-        people = await on.read(bulk_jobs.people, [target.user_id for target in part.targets])
+        people = await on.read(bulk_jobs.people, [target.user_id for target in part.targets]) if is_reader else {}
         links = _unsealed(on, part) if with_links else None
         yield [
-            UserResult(target.user_id, *people.get(target.user_id, ("", "")), outcome, links[at] if links else None)
+            UserResult(target.user_id, *people.get(target.user_id, unknown), outcome, links[at] if links else None)
             for at, (target, outcome) in enumerate(zip(part.targets, part.outcomes or (), strict=True))
             if result in (None, result_of(outcome))
         ]

@@ -237,9 +237,11 @@ async def _add_members(tx: Tx, by: Principal, id: str, roles: Mapping[str, str])
 async def set_member(on: Rollbook, by: Principal, id: str, user_id: str, member: MemberUpdate) -> Member:
     """Add or change a member of a group
 
-    Adds the user to the group or, if they are a member, changes their role.
+    Adds the user to the group or, if they are a member, changes their role. Also requires the scope `groups:read`,
+    since the response names the user.
     """
     require(by, "groups:write")
+    require(by, "groups:read")
     user_id = known("user", whom(by, user_id))
     return await on.write(_set_member, by, known("group", id), user_id, given(member.role) or "")
 

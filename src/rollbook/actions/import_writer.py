@@ -419,7 +419,7 @@ class Importer:
         if totp is not None and await second_factors.has(tx, user.id):
             totp = None
         try:
-            may_touch(by, user.role)
+            may_touch(by, user.id, user.role)
             if user.id == by.user_id and rules.email_key(row.user.email) != rules.email_key(user.email):
                 raise NotYourself("An import cannot change your own email. Change it in your account settings.")
             change = users.plan(by, user, _changes(row.user, known))

@@ -106,7 +106,7 @@ async def _update(
     """The changed key; None if it is not what it was, so that it might get more than was looked at."""
     # Its user first, as all do who change both.
     await creators.hold(tx, by, "keys:write", key.user_id)
-    may_touch(by, (await users.get(tx, key.user_id)).role)
+    may_touch(by, key.user_id, (await users.get(tx, key.user_id)).role)
     await creators.check_key(tx, by)
     now = await records.get(tx, key.id)
     keys.check_works(now)

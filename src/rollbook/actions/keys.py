@@ -213,7 +213,7 @@ async def create(on: Rollbook, by: Principal, new: KeyCreate) -> IssuedKey:
     """
     user_id = await subject(on, by, "keys:write", given(new.user_id))
     user = await users.get(on.db, user_id)
-    may_touch(by, user.role)
+    may_touch(by, user_id, user.role)
     require_proof(by)
     token = key_format.mint()
     return await on.write(_create, by, record(on, by, new, user, token), token)
@@ -243,7 +243,7 @@ async def _create(tx: Tx, by: Principal, new: keys.NewKey, token: str) -> Issued
     """Its user is looked at again here, where nothing comes between: it may have been deleted, or made an owner, while
     this waited."""
     await creators.hold(tx, by, "keys:write", new.user_id)
-    may_touch(by, (await users.get(tx, new.user_id)).role)
+    may_touch(by, new.user_id, (await users.get(tx, new.user_id)).role)
     await creators.check_key(tx, by)
     return await add(tx, by, new, token)
 
@@ -343,7 +343,7 @@ async def revoke(on: Rollbook, by: Principal, id: str, of: str | None = None) ->
     key, role = await _find(on, by, "keys:write", id)
     if of is not None and key.user_id != of:
         raise NotFound()
-    may_touch(by, role)
+    may_touch(by, key.user_id, role)
     if key.revoked_at is None:
         await on.write(_revoke, by, key.id)
 
@@ -414,7 +414,7 @@ async def find_no_wider(on: Rollbook, by: Principal, id: str) -> Key:
 async def find_with_role(on: Rollbook, by: Principal, id: str) -> tuple[Key, str]:
     """The same with the role of its user."""
     key, role = await _find(on, by, "keys:write", id)
-    may_touch(by, role)
+    may_touch(by, key.user_id, role)
     if key.id != by.key_id:
         key_bounds.check_no_wider(by.caller.bounds, by.scopes, key, role)
     return key, role

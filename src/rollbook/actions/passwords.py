@@ -10,7 +10,7 @@ from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.guesses import Guess
-from rollbook.actions.permissions import known, may_grant, may_touch, require, require_proof
+from rollbook.actions.permissions import known, may_grant, require, require_proof
 from rollbook.actions.principal import Principal
 from rollbook.actions.user_kinds import check_person
 from rollbook.auth.hashing_queue import Waiter
@@ -139,9 +139,7 @@ def _may_set(by: Principal, user: User, proven: str | None) -> None:
     no password to prove needs a key that nothing narrows, as others need `users:grant`: with the password they can sign
     in, and do all that the role can. Raises InsufficientScope, BadRequest."""
     check_person(user)
-    if proven is not None or (user.id == by.user_id and by.caller.scopes is None):
-        may_touch(by, user.role)
-    else:
+    if proven is None and (user.id != by.user_id or by.caller.scopes is not None):
         may_grant(by, user.role)
 
 

@@ -61,20 +61,28 @@ def reaches(by: Principal, scope: str, user_id: str | None) -> bool:
     return reaches_all(by, scope) or (user_id == by.user_id and scope in by.caller.scopes_on_self)
 
 
-def may_touch(by: Principal, role: str) -> None:
-    """Only an owner changes an owner, or makes one. Raises InsufficientScope."""
-    if role == "owner" and by.role != "owner":
-        raise InsufficientScope("Only owners can change an owner.")
+def may_touch(by: Principal, user_id: str, role: str) -> None:
+    """Only `users:grant` changes someone with a role above member, or what they have: their user, keys, webhooks and
+    sessions. Users may change themselves. Raises InsufficientScope."""
+    if user_id != by.user_id:
+        _check_role(by, role)
 
 
 def may_grant(by: Principal, role: str) -> None:
     """Only `users:grant` gives someone a role above member, or a way to act with it: a password, a link, an account
     that works again. So a key without it makes no one more powerful than a member, whatever the role of its user.
     Raises InsufficientScope, ProofRequired."""
-    may_touch(by, role)
+    _check_role(by, role)
+    if role != "member":
+        require_proof(by)
+
+
+def _check_role(by: Principal, role: str) -> None:
+    """Only an owner changes an owner, or makes one. Raises InsufficientScope."""
+    if role == "owner" and by.role != "owner":
+        raise InsufficientScope("Only owners can change an owner.")
     if role != "member":
         require(by, "users:grant")
-        require_proof(by)
 
 
 def require_proof(by: Principal) -> None:

@@ -4,7 +4,9 @@ changed since."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from contextlib import suppress
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 from rollbook.actions import audit, key_changes, keys, webhooks
 from rollbook.actions import groups as group_actions
@@ -22,6 +24,8 @@ from rollbook.records.reversals import CHANGED_SINCE, Kept, Reverted, changed_si
 from rollbook.records.webhooks import in_events
 from rollbook.roles import DELETED, Scope
 from rollbook.storage.database import Queries, Tx
+
+T = TypeVar("T")
 
 MAX_RACES = 3
 
@@ -61,16 +65,38 @@ async def revert(on: Rollbook, by: Principal, id: str, asked: EventRevert) -> Re
 
     Puts the fields back that the event changed, and restores a user who was deleted. Fields that have changed since
     stay as they are, and are named. This needs the same permissions as making the change yourself, and is recorded as
-    an event of its own. With `dry_run`, nothing is changed. Fails with 409 if nothing can be put back: passwords,
+    an event of its own. With `dry_run`, the response is the same, and nothing is changed. Fails with 409 if nothing can be put back: passwords,
     API keys that were revoked and users who were erased can't be.
     """
+    if not asked.dry_run:
+        return await _revert(on, by, id)
+    # People prove who they are for what is done, not to see what would be.
+    proven = Principal(by.caller, by.address, by.request_id, by.trace_id, None, by.session_id, by.client)
+    return await _revert(on.writing(partial(_tried, on)), proven, id)
+
+
+class _UndoneError(Exception):
+    """A dry run is complete: nothing of it is kept."""
+
+
+async def _tried(on: Rollbook, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+    """Instead of `Database.write`: the result of a transaction of which nothing is kept."""
+    result: list[T] = []
+
+    async def undone(tx: Tx) -> None:
+        result[:] = [await fn(tx, *args)]
+        raise _UndoneError
+
+    with suppress(_UndoneError):
+        await on.write(undone)
+    return result[0]
+
+
+async def _revert(on: Rollbook, by: Principal, id: str) -> Reverted:
     event = await audit.get(on, by, id)
     if event.type in _ACTIONS:
-        return await _revert_by_action(on, by, event, asked.dry_run)
-    way = _way(event)
-    require(by, way.scope)
-    if asked.dry_run:
-        return _checked(await on.read(_planned, way, by, event))
+        return await _revert_by_action(on, by, event)
+    require(by, _way(event).scope)
     return await on.write(revert_in, on, by, event)
 
 
@@ -197,7 +223,7 @@ async def _change_member(tx: Tx, on: Rollbook, by: Principal, found: Reverted) -
 # ---- API keys and webhooks
 
 
-async def _revert_by_action(on: Rollbook, by: Principal, event: Event, dry_run: bool) -> Reverted:
+async def _revert_by_action(on: Rollbook, by: Principal, event: Event) -> Reverted:
     """By the action that changes one, which does more than one transaction can. It notices a change in between."""
     way, id = _ACTIONS[event.type], decoded(event.object)["id"]
     for left in range(MAX_RACES, -1, -1):
@@ -211,8 +237,6 @@ async def _revert_by_action(on: Rollbook, by: Principal, event: Event, dry_run: 
         if found.wanted.get("status") == "disabled":
             keep(found, "status", "Only Rollbook disables a webhook. Pause it instead.")
         _checked(found)
-        if dry_run:
-            break
         try:
             await way.act(on, by, id, found.wanted, version)
             break

@@ -104,6 +104,7 @@ async def _person(queries: Queries, id: str, tenant: str) -> Person:
 
 async def create_person(on: Rollbook, by: Principal, wanted: Wanted) -> Person:
     """Create a user who signs in with their identity provider: without a password."""
+    require(by, "users:read")  # the answer has all of them: refused before anything is done
     require(by, "users:write")
     user_name = _required(wanted.user_name)
     if wanted.email is None and "@" not in user_name:
@@ -130,6 +131,7 @@ async def change_person(
 ) -> Person:
     """Change a user to what `edit` makes of them; it may be asked more than once. `replaces`: all that it doesn't tell
     is as if it had never been said."""
+    require(by, "users:read")  # the answer has all of them: refused before anything is done
     require(by, "users:write")
     return await on.write(_change_person, by, known("user", id), edit, versions, replaces)
 

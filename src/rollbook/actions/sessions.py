@@ -80,7 +80,7 @@ async def _end(tx: Tx, by: Principal, id: str, of: str | None) -> None:
             raise NotFound()
         # An application signs out whomever it has signed in, owners too.
         if session.created_by is None or session.created_by != by.user_id:
-            may_touch(by, (await users.get(tx, session.user_id)).role)
+            may_touch(by, session.user_id, (await users.get(tx, session.user_id)).role)
     await revoked(tx, by.actor, await sessions.end(tx, id))
 
 
@@ -92,7 +92,7 @@ async def end_all(on: Rollbook, by: Principal, user_id: str, keep: str = "") -> 
 
 
 async def _end_all(tx: Tx, on: Rollbook, by: Principal, user_id: str, keep: str) -> None:
-    may_touch(by, (await users.get(tx, user_id)).role)
+    may_touch(by, user_id, (await users.get(tx, user_id)).role)
     for session in await sessions.end_others(tx, user_id, keep, on.session_lifetime):
         await revoked(tx, by.actor, session)
     await endings.end_begun(tx, user_id, keep)

@@ -50,6 +50,8 @@ from rollbook.roles import DELETED
 from rollbook.storage.database import Queries, Tx
 
 CHANGEABLE = (*UserFields.__struct_fields__, "kind", "status")
+ANSWERED = frozenset(("id", "name", "email", "created_at", "updated_at"))
+"""Fields that whoever changes a user gets to see of them."""
 OWN_FIELDS = frozenset(("name", "email", "metadata"))
 """Fields that users may change of themselves; the rest is for callers who may change all users."""
 SOON = 0.1
@@ -349,6 +351,13 @@ async def _prove_for_email(
         await passwords.prove_for_email(on, by, user, password)
 
 
+def check_answer(by: Principal, id: str, fields: Iterable[str]) -> None:
+    """Check that the answer to a change of a user may have these fields: more than the usual ones take the right to
+    read the user. Raises InsufficientScope."""
+    if not ANSWERED.issuperset(fields):
+        require(by, "users:read", id)
+
+
 async def suspend(on: Rollbook, by: Principal, id: str) -> User:
     """Suspend a user
 
@@ -391,7 +400,7 @@ async def change(
 ) -> User:
     """The same of a user who was read in this transaction, after `users.take_turns` where their status may change.
     `is_undo`: whom it activates becomes active as they were, also those who never had a password."""
-    may_touch(by, user.role)
+    may_touch(by, user.id, user.role)
     if patch is not None:
         wanted = {**wanted, "metadata": patched(user.metadata, patch)}
     is_activated = wanted.get("status") not in (None, "suspended", user.status)
@@ -543,7 +552,7 @@ async def delete_in(tx: Tx, by: Principal, id: str, versions: frozenset[int] | N
     """Delete a user. `tells`: with an event. Raises NotFound, PreconditionFailed, LastOwner."""
     await users.take_turns(tx, id)
     user = await users.get(tx, id)
-    may_touch(by, user.role)
+    may_touch(by, user.id, user.role)
     check_version(user.version, versions)
     if await users.is_last_owner(tx, user):
         raise LastOwner()
@@ -570,7 +579,7 @@ async def _purge(
     if await users.by_id(tx, id) is not None:
         await delete_in(tx, by, id, versions, tells=False)
     elif (deleted := await users.deleted(tx, id)) is not None:
-        may_touch(by, deleted.user.role)
+        may_touch(by, id, deleted.user.role)
     elif await users.by_id(tx, id) is not None:  # on PostgreSQL, it was restored between the two
         await delete_in(tx, by, id, versions, tells=False)
     await users.erase(tx, id)

@@ -35,7 +35,7 @@ async def check_may_touch(queries: Queries, by: Principal, user_id: str) -> None
         user = await users.by_id(queries, user_id)
         if user is None and (deleted := await users.deleted(queries, user_id)) is not None:
             user = deleted.user
-        may_touch(by, "owner" if user is None else user.role)
+        may_touch(by, user_id, "owner" if user is None else user.role)
 
 
 async def held(tx: Tx, by: Principal, id: str) -> Webhook:

@@ -12,9 +12,10 @@ import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from rollbook.actions import users
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Caller, Principal
-from rollbook.api import idempotency, parsing
+from rollbook.api import idempotency, parsing, types
 from rollbook.api.call import Call, Services
 from rollbook.api.route import Route
 from rollbook.gate import Gate
@@ -81,6 +82,7 @@ def performance(route: Route, services: Services) -> Perform:
     query_of = _reader_of_queries(route)
     body_of = _reader_of_bodies(route, services.settings.password_min_length)
     run = _runner(route, services)
+    chooses = route.query is types.ShownFields and route.scope == "users:write" and "{" in route.path
     if body_of is None:
 
         def perform(call: Call, ids: Ids) -> Answer:
@@ -92,7 +94,9 @@ def performance(route: Route, services: Services) -> Perform:
 
     def perform_with_body(call: Call, ids: Ids) -> Answer:
         request = call.request
-        call.query = query_of(request.query)
+        call.query = query = query_of(request.query)
+        if chooses and query.fields is not None:
+            users.check_answer(call.by, ids[0], query.fields)
         if request.stream is not None or reads is not None:
             return perform_with_large_body(call, ids)
         call.body = body_of(request)

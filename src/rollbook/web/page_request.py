@@ -214,11 +214,11 @@ class PageRequest:
         return permissions.reaches_all(self.by, scope)
 
     def may_touch(self, role: str) -> bool:
-        """Test whether they may change users with this role."""
+        """Test whether they may change other users with this role."""
         if not self.may("users:write"):
             return False
         try:
-            permissions.may_touch(self.by, role)
+            permissions.may_touch(self.by, "", role)
         except Forbidden:
             return False
         return True

@@ -12,7 +12,7 @@ from rollbook.actions import audit, reverting
 from rollbook.actions.arguments import AuditFilters, EventRevert
 from rollbook.actions.audit import FoundEvents
 from rollbook.api.show import for_people
-from rollbook.errors import ApiError, Fault, Forbidden, InvalidParameter, NotFound, NotReversible
+from rollbook.errors import ApiError, BadRequest, Fault, Forbidden, InvalidParameter, NotFound, NotReversible
 from rollbook.http.response import Response
 from rollbook.records import event_types, events
 from rollbook.records.events import Event
@@ -114,6 +114,8 @@ async def _undo(page: PageRequest, event: Event) -> Undo | None:
         return None if problem.message == reverting.CHANGES_NOTHING else Undo([], [], problem.message)
     except Forbidden:
         return None
+    except BadRequest as problem:  # someone else has the email by now, for example
+        return Undo([], [], problem.full_message)
     return Undo(changes.put_back(found), found.kept)
 
 
