@@ -378,7 +378,7 @@ def test_what_is_left_out_is_inherited(
     narrow = holder(**own)
     body: dict[str, Any] = {"name": "child"} | ({} if left == "left out" else dict.fromkeys(own))
     if whose == "another user":
-        body["user_id"] = new_user(http, role="admin")["id"]
+        body["user_id"] = new_user(http)["id"]
     child = make(narrow, **body)
     for field, value in own.items():
         assert child[field] == value
