@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from rollbook.actions import audit, key_changes, keys, webhooks
@@ -72,24 +71,28 @@ async def revert(on: Rollbook, by: Principal, id: str, asked: EventRevert) -> Re
         return await _revert(on, by, id)
     # People prove who they are for what is done, not to see what would be.
     proven = Principal(by.caller, by.address, by.request_id, by.trace_id, None, by.session_id, by.client)
-    return await _revert(on.writing(partial(_tried, on)), proven, id)
+    return await _revert(_dry(on), proven, id)
 
 
 class _UndoneError(Exception):
     """A dry run is complete: nothing of it is kept."""
 
 
-async def _tried(on: Rollbook, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-    """Instead of `Database.write`: the result of a transaction of which nothing is kept."""
-    result: list[T] = []
+def _dry(on: Rollbook) -> Rollbook:
+    """A context in which an action does all that it does, and nothing of it is kept."""
 
-    async def undone(tx: Tx) -> None:
-        result[:] = [await fn(tx, *args)]
-        raise _UndoneError
+    async def write(fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        result: list[T] = []
 
-    with suppress(_UndoneError):
-        await on.write(undone)
-    return result[0]
+        async def undone(tx: Tx) -> None:
+            result[:] = [await fn(tx, *args)]
+            raise _UndoneError
+
+        with suppress(_UndoneError):
+            await on.write(undone)
+        return result[0]
+
+    return on.writing(write)
 
 
 async def _revert(on: Rollbook, by: Principal, id: str) -> Reverted:
