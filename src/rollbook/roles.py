@@ -19,8 +19,8 @@ DELETED = "deleted"
 SCOPES: dict[str, str] = {
     "users:read": "List, search, count and read users.",
     "users:write": "Create, update, suspend, activate and restore users, and set their passwords.",
-    "users:grant": "Give users a role above member, and change or delete users who have one, or what they have: API keys, "
-    "webhooks, sessions, links and second factors.",
+    "users:grant": "Give users a role above member, and change or delete users who have one, or what they have: API "
+    "keys, webhooks, sessions, links and second factors.",
     "users:import": "Import users with password hashes of other systems. The import itself needs `users:write`.",
     "users:delete": "Delete users.",
     "users:verify": "Verify the email and password of a user.",

@@ -133,9 +133,10 @@ async def create_bulk_job(on: Rollbook, by: Principal, asked: BulkJobCreate) -> 
     Changes many users in the background: those in `ids`, or all who match the `filter` now, any number of them.
     Applications are left out unless the filter has `"kind": "application"`. A filter needs the scope `users:read` as
     well. To count them first, call `GET /v1/users/count` with the same filters and a `kind`, and send what it says as
-    `confirm_count`. Each user is changed once and by the rules of the endpoint that does it alone, with an event of their own; whoever can't
-    be changed is refused, and the others are not affected. To see the progress, call `GET /v1/bulk-jobs/{jobId}`. Jobs
-    end when whoever created them loses the right to. You can have 10 unfinished jobs, of which one runs at a time.
+    `confirm_count`. Each user is changed once and by the rules of the endpoint that does it alone, with an event of
+    their own; whoever can't be changed is refused, and the others are not affected. To see the progress, call `GET
+    /v1/bulk-jobs/{jobId}`. Jobs end when whoever created them loses the right to. You can have 10 unfinished jobs, of
+    which one runs at a time.
     """
     _require(by, asked.action)
     require_proof(by)
@@ -337,7 +338,8 @@ async def get_bulk_job_results(on: Rollbook, by: Principal, id: str, asked: Bulk
     """Get the results of a bulk job
 
     Returns a line for each user who is done: whether they were `changed`, `unchanged` or `refused`, and why. `name` and
-    `email` are null without the scope `users:read`. For `setup_links`, it has their links as well, for one day, and only for whoever created the job, with the same API key.
+    `email` are null without the scope `users:read`. For `setup_links`, it has their links as well, for one day, and
+    only for whoever created the job, with the same API key.
     """
     found = await get_bulk_job(on, by, id)
     with_links = shows_links(by, found) and asked.result != "refused"

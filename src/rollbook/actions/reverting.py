@@ -64,8 +64,8 @@ async def revert(on: Rollbook, by: Principal, id: str, asked: EventRevert) -> Re
 
     Puts the fields back that the event changed, and restores a user who was deleted. Fields that have changed since
     stay as they are, and are named. This needs the same permissions as making the change yourself, and is recorded as
-    an event of its own. With `dry_run`, the response is the same, and nothing is changed. Fails with 409 if nothing can be put back: passwords,
-    API keys that were revoked and users who were erased can't be.
+    an event of its own. With `dry_run`, the response is the same, and nothing is changed. Fails with 409 if nothing can
+    be put back: passwords, API keys that were revoked and users who were erased can't be.
     """
     if not asked.dry_run:
         return await _revert(on, by, id)

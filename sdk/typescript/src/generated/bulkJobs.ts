@@ -30,11 +30,12 @@ export class BulkJobs {
    * Create a bulk job.
    *
    * Changes many users in the background: those in `ids`, or all who match the `filter` now, any number of them.
-   * Applications are left out unless the filter has `"kind": "application"`. To count them first, call `GET /v1/users/count`
-   * with the same filters and a `kind`, and send what it says as `confirm_count`. Each user is changed once and by the rules
-   * of the endpoint that does it alone, with an event of their own; whoever can't be changed is refused, and the others are
-   * not affected. To see the progress, call `GET /v1/bulk-jobs/{jobId}`. Jobs end when whoever created them loses the right
-   * to. You can have 10 unfinished jobs, of which one runs at a time.
+   * Applications are left out unless the filter has `"kind": "application"`. A filter needs the scope `users:read` as well.
+   * To count them first, call `GET /v1/users/count` with the same filters and a `kind`, and send what it says as
+   * `confirm_count`. Each user is changed once and by the rules of the endpoint that does it alone, with an event of their
+   * own; whoever can't be changed is refused, and the others are not affected. To see the progress, call `GET
+   * /v1/bulk-jobs/{jobId}`. Jobs end when whoever created them loses the right to. You can have 10 unfinished jobs, of which
+   * one runs at a time.
    *
    * Scope: `users:write`.
    * @throws {BulkJobLimitReached} You have 10 unfinished bulk jobs, or the server has 100.
@@ -81,8 +82,9 @@ export class BulkJobs {
   /**
    * Get the results of a bulk job.
    *
-   * Returns a line for each user who is done: whether they were `changed`, `unchanged` or `refused`, and why. For
-   * `setup_links`, it has their links as well, for one day, and only for whoever created the job, with the same API key.
+   * Returns a line for each user who is done: whether they were `changed`, `unchanged` or `refused`, and why. `name` and
+   * `email` are null without the scope `users:read`. For `setup_links`, it has their links as well, for one day, and only
+   * for whoever created the job, with the same API key.
    *
    * Scope: `users:write`.
    * @param jobId ID of the bulk job.

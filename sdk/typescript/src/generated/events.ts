@@ -92,8 +92,8 @@ export class Events {
    *
    * Puts the fields back that the event changed, and restores a user who was deleted. Fields that have changed since stay as
    * they are, and are named. This needs the same permissions as making the change yourself, and is recorded as an event of
-   * its own. With `dry_run`, nothing is changed. Fails with 409 if nothing can be put back: passwords, API keys that were
-   * revoked and users who were erased can't be.
+   * its own. With `dry_run`, the response is the same, and nothing is changed. Fails with 409 if nothing can be put back:
+   * passwords, API keys that were revoked and users who were erased can't be.
    *
    * Scope: `events:read`.
    * @param eventId ID of the event.

@@ -76,7 +76,8 @@ export class Members {
   /**
    * Add or change a member of a group.
    *
-   * Adds the user to the group or, if they are a member, changes their role.
+   * Adds the user to the group or, if they are a member, changes their role. Also requires the scope `groups:read`, since
+   * the response names the user.
    *
    * Scope: `groups:write`.
    * @param groupId ID of the group.

@@ -133,7 +133,8 @@ class AsyncGroupsMembers(AsyncResource):
     async def set(self, group_id: str, user_id: str, *, role: str | None | Omit = OMIT) -> Member:
         """Add or change a member of a group.
 
-        Adds the user to the group or, if they are a member, changes their role.
+        Adds the user to the group or, if they are a member, changes their role. Also requires the scope
+        `groups:read`, since the response names the user.
 
         Scope: `groups:write`.
 
@@ -1075,12 +1076,12 @@ class AsyncBulkJobs(AsyncResource):
         """Create a bulk job.
 
         Changes many users in the background: those in `ids`, or all who match the `filter` now, any number of
-        them. Applications are left out unless the filter has `"kind": "application"`. To count them first, call
-        `GET /v1/users/count` with the same filters and a `kind`, and send what it says as `confirm_count`. Each
-        user is changed once and by the rules of the endpoint that does it alone, with an event of their own;
-        whoever can't be changed is refused, and the others are not affected. To see the progress, call `GET
-        /v1/bulk-jobs/{jobId}`. Jobs end when whoever created them loses the right to. You can have 10
-        unfinished jobs, of which one runs at a time.
+        them. Applications are left out unless the filter has `"kind": "application"`. A filter needs the scope
+        `users:read` as well. To count them first, call `GET /v1/users/count` with the same filters and a
+        `kind`, and send what it says as `confirm_count`. Each user is changed once and by the rules of the
+        endpoint that does it alone, with an event of their own; whoever can't be changed is refused, and the
+        others are not affected. To see the progress, call `GET /v1/bulk-jobs/{jobId}`. Jobs end when whoever
+        created them loses the right to. You can have 10 unfinished jobs, of which one runs at a time.
 
         Scope: `users:write`.
 
@@ -1156,8 +1157,8 @@ class AsyncBulkJobs(AsyncResource):
         """Get the results of a bulk job.
 
         Returns a line for each user who is done: whether they were `changed`, `unchanged` or `refused`, and
-        why. For `setup_links`, it has their links as well, for one day, and only for whoever created the job,
-        with the same API key.
+        why. `name` and `email` are null without the scope `users:read`. For `setup_links`, it has their links
+        as well, for one day, and only for whoever created the job, with the same API key.
 
         Scope: `users:write`.
 
@@ -1356,8 +1357,9 @@ class AsyncEvents(AsyncFollowing):
 
         Puts the fields back that the event changed, and restores a user who was deleted. Fields that have
         changed since stay as they are, and are named. This needs the same permissions as making the change
-        yourself, and is recorded as an event of its own. With `dry_run`, nothing is changed. Fails with 409 if
-        nothing can be put back: passwords, API keys that were revoked and users who were erased can't be.
+        yourself, and is recorded as an event of its own. With `dry_run`, the response is the same, and nothing
+        is changed. Fails with 409 if nothing can be put back: passwords, API keys that were revoked and users
+        who were erased can't be.
 
         Scope: `events:read`.
 
