@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -18,6 +19,7 @@ from rollbook import errors
 from tests.contract.answers import Log, refused
 from tests.engines import once
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_token, new_user, running
+from tests.visitor import signed_in
 
 BANK, BLOG = "https://bank.example", "https://blog.example"
 SCOPES = ["tokens:create", "tokens:consume", "sessions:create", "sessions:verify", "sessions:read", "sessions:write"]
@@ -186,6 +188,21 @@ def test_audiences_of_a_key_are_changed_kept_by_a_rotation_and_take_a_proof_to_w
     assert whole["audiences"] == [shop.id]
     own = http.post("/v1/keys", json={"name": "mine", "audiences": [BLOG]}).json()["id"]
     assert http.patch(f"/v1/keys/{own}", json={"audiences": None, **proof}).json()["audiences"] is None
+
+
+def test_the_form_of_a_key_shows_its_audiences_and_changes_them(server: Server, http: httpx2.Client) -> None:
+    shop = Application(server, http, audiences=[BLOG])
+    shop.http.close()
+    at = f"/admin/users/{shop.id}/keys/{shop.key['id']}"
+    with signed_in(server) as owner:
+        assert BLOG in owner.get(at).text
+        seen = re.search('name="seen" value="([^"]+)"', owner.get(f"{at}/edit").text)
+        assert seen
+        form = {"name": "sign-in", "reach": "some", "scopes": SCOPES, "expires": "keep", "seen": seen[1]}
+        wrong = owner.post(at, data={**form, "audiences": "HTTPS://BANK.EXAMPLE"})
+        assert wrong.status_code == 400 and "audiences-problem" in wrong.text
+        assert owner.post(at, data={**form, "audiences": f"{BANK}\n{BLOG}"}).status_code == 303
+    assert http.get(f"/v1/keys/{shop.key['id']}").json()["audiences"] == [BANK, BLOG]
 
 
 @once

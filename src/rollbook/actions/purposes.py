@@ -38,7 +38,8 @@ PURPOSES = {
             """{run} {url}/v1/users \\
   --json '{{"name": "Test Person", "email": "test.person@example.com", "password": "{password}"}}'""",
             """{run} {url}/v1/sessions \\
-  --json '{{"email": "test.person@example.com", "password": "{password}", "audience": "{audience}"}}'""",
+  --json '{{"email": "test.person@example.com", "password": "{password}",
+    "audience": "{audience}"}}'""",
         ),
     ),
     "read": Purpose(

@@ -36,6 +36,7 @@ BLANK = {
     "expires_on": "",
     "ip_allow": "",
     "rate_limit": "",
+    "audiences": "",
     "revealable": True,
     "seen": "",
 }
@@ -97,7 +98,9 @@ async def save(page: PageRequest, holder: Holder, id: str) -> Response:
 
 def _problems(page: PageRequest, given: Mapping[str, Any], error: ApiError) -> dict[str, str]:
     renamed = {"expires_at": "expires_on" if given["expires"] == "date" else "expires"}
-    return {renamed.get(name, name): sentence for name, sentence in forms.problems(page, error).items()}
+    return {
+        renamed.get(name, name.partition("[")[0]): sentence for name, sentence in forms.problems(page, error).items()
+    }
 
 
 def _form(
@@ -147,6 +150,7 @@ def _stored(key: Key) -> dict[str, Any]:
         "expires": KEPT,
         "ip_allow": "\n".join((key.ip_allow or "").split()),
         "rate_limit": key.rate_limit or "",
+        "audiences": "\n".join((key.audiences or "").split()),
         "seen": key_changes.version(key),
     }
 
@@ -155,7 +159,7 @@ def _given(page: PageRequest) -> dict[str, Any]:
     form = page.form
     texts = {
         name: form.get(name, "").strip()
-        for name in ("name", "reach", "expires", "expires_on", "ip_allow", "rate_limit")
+        for name in ("name", "reach", "expires", "expires_on", "ip_allow", "rate_limit", "audiences")
     }
     return {**texts, "scopes": page.getlist("scopes"), "revealable": "revealable" in form}
 
@@ -190,4 +194,5 @@ def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
         "expires_at": f"{given['expires_on']}T23:59:59Z" if is_date else forms.expiry(given["expires"]),
         "ip_allow": given["ip_allow"].replace(",", " ").split() or None,
         "rate_limit": given["rate_limit"] or None,
+        "audiences": given["audiences"].split() or None,
     }
