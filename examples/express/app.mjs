@@ -5,7 +5,13 @@ const rollbook = new client.Rollbook({ maxWait: 2000, timeout: 10_000 });
 const shop = process.env.SHOP_URL; // the URL of this application, also the audience of its sessions
 const fields = ["email_verified"]; // of the user, beside name and email
 const refreshing = new Map();
-const app = express().use(express.static("public"), express.json());
+const app = express().use(express.static("public"), onlyJson, express.json());
+
+/** Forms of other sites can't send this type. */
+function onlyJson(request, response, next) {
+  if (request.method !== "POST" || request.get("content-type")?.startsWith("application/json")) next();
+  else response.status(415).json({ error: "Send JSON." });
+}
 
 /** A refresh token works once, but a browser may send several requests with it at the same time. */
 function refresh(refreshToken) {

@@ -50,6 +50,8 @@ async def refused(request: Request, error: RollbookError):
 @app.middleware("http")
 async def keep_session(request: Request, call_next):
     """Keep a new session in a cookie of the browser, whatever else the response says."""
+    if request.method == "POST" and not request.headers.get("content-type", "").startswith("application/json"):
+        return JSONResponse({"error": "Send JSON."}, 415)  # forms of other sites can't send this type
     response = await call_next(request)
     if session := getattr(request.state, "new_session", None):
         tokens = f"{session.token}.{session.refresh_token}"

@@ -27,8 +27,8 @@ def refresh(token):
 def find_session():
     """The session of the person who is signed in, or None."""
     g.session = g.new_session = None
-    if request.headers.get("Sec-Fetch-Site", "none") == "cross-site" and request.method == "POST":
-        abort(403)  # a form on another site
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none") and request.method == "POST":
+        abort(403)  # a form of another site, or of another subdomain
     token, _, refresh_token = request.cookies.get("session", "").partition(".")
     if token:
         try:

@@ -3,6 +3,7 @@ once."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pyotp
@@ -276,6 +278,7 @@ def test_people_sign_up_in_and_out_and_get_back_in(
         here.says("The email or password is incorrect.")
         here.sign_in(email, FIRST)
         here.greets("Ada")
+        no_other_site_signs_in_or_out(framework, url, email, cookie["value"])
 
         # A new password ends all sessions, and leads back to a page where it works.
         elsewhere.send("Send me a link", email=email)
@@ -296,8 +299,8 @@ def test_people_sign_up_in_and_out_and_get_back_in(
         http.patch(f"/v1/users/{user['id']}", json={"name": "Countess"})
         elsewhere.again()
         elsewhere.greets("Countess")
-        asks_for_a_second_factor(http, clock, here, user["id"], email)
         outlives_its_token(clock, elsewhere)
+        asks_for_a_second_factor(http, clock, here, user["id"], email)
 
         http.post(f"/v1/users/{user['id']}/suspend")
         elsewhere.again()
@@ -306,6 +309,26 @@ def test_people_sign_up_in_and_out_and_get_back_in(
         elsewhere.says("suspended")
         for shop in (here, elsewhere):
             shop.page.context.close()
+
+
+def no_other_site_signs_in_or_out(framework: str, url: str, email: str, session: str) -> None:
+    """What a page of another site can make a browser send: forms in three types, and bodies without one."""
+    root, proof = url.rpartition("/")[0], {"email": email, "password": FIRST}
+    as_text, paths = json.dumps(proof).encode(), ("/api/session", "/api/users", "/api/forgot", "/api/confirmation")
+    sent: list[dict[str, Any]] = [
+        {"content": as_text, "headers": {"Content-Type": type}}
+        for type in ("text/plain", "multipart/form-data; boundary=a")
+    ]
+    sent += [{"data": proof}, {"content": as_text}, {}]
+    if framework == "flask":
+        paths = ("/sign-in", "/sign-out")
+        sent = [{"data": proof, "headers": {"Sec-Fetch-Site": site}} for site in ("same-site", "cross-site")]
+    with httpx2.Client(cookies={"session": session}, timeout=60, **PLAIN) as browser:
+        for path in paths:
+            for request in sent:
+                answer = browser.post(root + path, **request)
+                assert answer.status_code == (403 if framework == "flask" else 415), (path, request)
+                assert "set-cookie" not in answer.headers
 
 
 def outlives_its_token(clock: Clock, shop: Shop) -> None:

@@ -6,10 +6,14 @@ import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
+import click
 import httpx2
 import pytest
 
+from rollbook.cli.commands import app
+from tests.cli.command import at_terminal
 from tests.harness import Server, new_user, serving
 
 
@@ -29,6 +33,9 @@ UNSEEN = {"\x07", "\x1b", "\x9b", "\u202e", "\x7f"}
 class Hostile(BaseHTTPRequestHandler):
     """Writes into everything what moves a terminal."""
 
+    answer: Any = None
+    """Instead of a list of a user."""
+
     def do_GET(self) -> None:
         user = {
             "id": f"user_{ESCAPES}",
@@ -39,7 +46,8 @@ class Hostile(BaseHTTPRequestHandler):
             "created_at": ESCAPES,
         }
         refused = self.path.startswith("/v1/users/refused")
-        body = json.dumps({"error": f"No {ESCAPES}", "code": "bad_request"} if refused else [user]).encode()
+        body = json.dumps({"error": f"No {ESCAPES}", "code": "bad_request"} if refused else self.answer or [user])
+        body = body.encode()
         self.send_response(400 if refused else 200)
         self.send_header("Content-Type", "application/json")
         self.send_header("X-Total-Count", "1")
@@ -62,6 +70,44 @@ def test_another_server_does_not_move_a_terminal(server: Server, hostile: str, c
     done = server.rollbook(*command.split(), "--url", hostile, "--key", server.key, check=False)
     assert "2J" in done.stdout + done.stderr
     assert not UNSEEN & set(done.stdout + done.stderr)
+
+
+def _reading(command: click.Command = app, path: tuple[str, ...] = ()) -> Iterator[list[str]]:
+    """Commands that make a GET and end, with an ID for each argument."""
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            yield from _reading(command.get_command(click.Context(command), name) or command, (*path, name))
+    elif (getattr(command, "call", None) or [""])[0] == "GET" and path[-1] not in ("tail", "export"):
+        required = [each for each in command.params if isinstance(each, click.Argument) and each.required]
+        yield [*path, *["user_x"] * len(required)]
+
+
+def test_no_answer_of_another_server_ends_a_command_in_a_traceback(server: Server, hostile: str) -> None:
+    """Each command that reads, with answers of the wrong shape and of the wrong types."""
+    names = "id name email status state kind created_at expires_at type url user_id requests count members object actor"
+    strange = [dict.fromkeys(names.split(), value) for value in (ESCAPES, {ESCAPES: [ESCAPES]}, None)]
+    answers = [*[[each] for each in strange], strange[1], {}, [[]]]
+    commands = list(_reading())
+    assert len(commands) > 20
+    for command in commands:
+        for Hostile.answer in answers:
+            done = server.rollbook(*command, "--url", hostile, "--key", server.key, check=False)
+            assert "Traceback" not in done.stderr, (command, Hostile.answer, done.stderr)
+            assert not UNSEEN & set(done.stdout + done.stderr)
+
+
+def test_an_export_does_not_move_a_terminal_and_files_keep_its_bytes(
+    server: Server, http: httpx2.Client, tmp_path: Path
+) -> None:
+    new_user(http, metadata={"a": "\x9b2J\u202e\x7f"})
+    place = ["--url", server.url, "--key", server.key]
+    for kind in ("csv", "ndjson"):
+        export = ["users", "export", "--format", kind, *place]
+        _, shown = at_terminal(*export, answers=[], cwd=tmp_path)
+        assert "2J" in shown and not UNSEEN & set(shown)
+        assert "\x9b2J\u202e" in server.rollbook(*export).stdout
+    _, shown = at_terminal("api", "GET", "/v1/exports", *place, answers=[], cwd=tmp_path)
+    assert "2J" in shown and not UNSEEN & set(shown)
 
 
 def test_a_file_to_import_does_not_move_a_terminal(server: Server, tmp_path: Path) -> None:

@@ -59,10 +59,13 @@ const told = [client.BadRequest, client.UserSuspended, client.WrongCode, client.
 
 /** A route handler that tells a person whose request Rollbook refused what to do. */
 export const handler = (handle) => async (request) => {
+  const answer = (status, message, more) => Response.json({ error: message, ...more }, { status });
+  // Forms of other sites can't send this type.
+  if (request.method === "POST" && !request.headers.get("content-type")?.startsWith("application/json"))
+    return answer(415, "Send JSON.");
   try {
     return await handle(request);
   } catch (error) {
-    const answer = (status, message, more) => Response.json({ error: message, ...more }, { status });
     if (!(error instanceof client.RollbookError)) throw error;
     if (error instanceof client.SecondFactorRequired) return answer(401, error.message, { challenge: error.challenge });
     if (error instanceof client.TooManyAttempts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import json
 import os
 import re
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import msgspec
 
@@ -29,7 +30,7 @@ def listed(
     quiet: bool,
     *,
     id: str = "id",
-    row: Callable[[Any], Mapping[str, Any]] = dict,
+    row: Callable[[Any], Mapping[str, Any]] = lambda each: each,
     spare: Sequence[str] = (),
     empty: str = "There are none.",
 ) -> None:
@@ -78,11 +79,12 @@ def line(value: Any) -> None:
 
 @contextmanager
 def written(file: Path) -> Iterator[BinaryIO]:
-    """A file to write to, `-` for standard output. No one else may read it, and it is there once it is complete. Raises
-    Failure."""
+    """A file to write to, `-` for standard output, of which a terminal shows no more than text. No one else may read
+    the file, and it is there once it is complete. Raises Failure."""
     if file == Path("-"):
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        output = cast(BinaryIO, _Terminal()) if sys.stdout.isatty() else sys.stdout.buffer
+        yield output
+        output.flush()
         return
     if file.exists() and not file.is_file():  # a device, a pipe
         with open(file, "wb") as output:
@@ -100,6 +102,20 @@ def written(file: Path) -> Iterator[BinaryIO]:
         part.unlink(missing_ok=True)
 
 
+class _Terminal(io.RawIOBase):
+    """Shows bytes as text, without what could control a terminal."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def write(self, data: Any, /) -> int:
+        print(printable(self._decoder.decode(bytes(data)).replace("\r", "")), end="")
+        return len(data)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+
 def as_json(value: Any) -> None:
     """The value as indented JSON."""
     print(_json(msgspec.json.format(msgspec.json.encode(value), indent=2)))
@@ -107,13 +123,10 @@ def as_json(value: Any) -> None:
 
 def as_it_is(parts: Iterable[bytes]) -> None:
     """A body that isn't JSON, as it arrives. At a terminal, without what could control it."""
-    if not sys.stdout.isatty():
+    with written(Path("-")) as output:
         for part in parts:
-            sys.stdout.buffer.write(part)
-            sys.stdout.buffer.flush()
-        return
-    for text in codecs.iterdecode(parts, "utf-8", "replace"):
-        print(printable(text.replace("\r", "")), end="", flush=True)
+            output.write(part)
+            output.flush()
 
 
 def json_line(value: Any) -> None:

@@ -154,6 +154,13 @@ class Remote(Backend):
             raise self.stranger(status)
         return _Object(found, self.stranger(status))
 
+    def unlike_rollbook(self, problem: Exception) -> Failure:
+        """The failure where a command could make nothing of what the server said."""
+        return Failure(
+            f"{self.address} answered, but not like a Rollbook server of this version ({type(problem).__name__}: "
+            f"{problem}). Check the URL."
+        )
+
     @contextmanager
     def _failures(self, path: str) -> Iterator[None]:
         """Turns errors of the client into sentences for whoever typed the command."""

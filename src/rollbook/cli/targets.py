@@ -144,4 +144,7 @@ def opened(target: Target) -> Iterator[Remote]:
     from rollbook.cli.remote import Remote
 
     with closing(Remote(*target)) as remote:
-        yield remote
+        try:
+            yield remote
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as problem:
+            raise remote.unlike_rollbook(problem) from problem
