@@ -362,6 +362,18 @@ def test_memory_does_not_grow_with_the_file(data: Path, tmp_path: Path) -> None:
 
 
 @once
+def test_an_import_fits_into_512_mebibytes_beside_a_server(tmp_path: Path) -> None:
+    """So many that the pages they change would fill a cache of 256 MiB by a third."""
+    file = tmp_path / "people.ndjson"
+    with file.open("w") as people:
+        for number in range(80_000):
+            name = f"{number * 7_919 % 80_000:05} Charlie Chaplin"
+            people.write(f'{{"name":"{name}","email":"{name[:5]}@example.com","external_id":"of {name}"}}\n')
+    peak = peak_of("users", "import", str(file), "--data", str(tmp_path / "data"), first="")
+    assert peak < 200 * 1024
+
+
+@once
 def test_columns_without_a_field_are_numbered_in_the_error_and_named_at_the_importers_own_terminal(
     tmp_path: Path,
 ) -> None:
