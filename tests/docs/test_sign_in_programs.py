@@ -154,8 +154,8 @@ def http(server: Server) -> Iterator[httpx2.Client]:
 def key(http: httpx2.Client) -> str:
     """With the scopes that the page gives it."""
     user = new_user(http, role="admin")
-    [scopes] = re.findall(r"--scopes (\S+)", PAGE)
-    made = {"name": "shop", "user_id": user["id"], "scopes": scopes.split(",")}
+    [scopes] = re.findall(r"The key has the scopes ([^.]+)\.", PAGE)
+    made = {"name": "shop", "user_id": user["id"], "scopes": re.findall("`(.+?)`", scopes)}
     return http.post("/v1/keys", json=made).json()["key"]
 
 
