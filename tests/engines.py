@@ -53,8 +53,8 @@ def migrate_before(db: Database, name: str, folder: Path) -> None:
         if file.name >= first:
             file.unlink()
     both.mkdir()
-    for file in (migrate.FOLDER / migrate.BOTH).glob("*_user_kinds.sql"):
-        shutil.copy(file, both)
+    for columns in ("user_kinds", "private_metadata"):
+        shutil.copy(next((migrate.FOLDER / migrate.BOTH).glob(f"*_{columns}.sql")), both)
     migrate.migrate(db, files)
 
 

@@ -293,3 +293,14 @@ def _module(path: Path) -> str:
 
 def _below(tree: ast.Module, is_wanted: Callable[[ast.AST], bool]) -> set[int]:
     return {id(child) for node in ast.walk(tree) if is_wanted(node) for child in ast.walk(node)}
+
+
+def test_events_hold_the_whole_user_and_responses_what_the_caller_may_see() -> None:
+    """`users.complete` has what users don't see of themselves: an event without it is a wrong past, a response with it a
+    leak. `presented` of `actions/users.py` decides between the two."""
+    for room in ("actions", "api", "mcp", "scim"):
+        for file in (SRC / "rollbook" / room).rglob("*.py"):
+            for line in file.read_text().splitlines():
+                shown = set(re.findall(r"\b(?:users|user_records)\.(public|complete)\(", line))
+                allowed = [set(), {"complete"}] if room == "actions" or file.name == "exports.py" else [set()]
+                assert shown in allowed or "reaches_all(" in line, f"{file}: {line}"

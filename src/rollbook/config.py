@@ -101,6 +101,26 @@ class FactorRoles(RoleNames):
         return self == ("auto",)
 
 
+class MemberFields(tuple[str, ...]):
+    """Fields that users can change of themselves: `name`, `email`, and keys of their metadata as `metadata.KEY`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, texts: Iterable[str]) -> Self:
+        """Raises ValueError with a sentence that says what to write."""
+        found = cls(texts)
+        for name in found:
+            key = name.removeprefix("metadata.")
+            if name not in ("name", "email") and (key == name or not 0 < len(key) <= 255 or not key.isprintable()):
+                raise ValueError(f"{name!r} is no field that users can change. Use name, email or metadata.KEY.")
+        return found
+
+    @property
+    def metadata_keys(self) -> frozenset[str]:
+        return frozenset(name.removeprefix("metadata.") for name in self if name.startswith("metadata."))
+
+
 class Duration(int):
     """Seconds, written as `90s`, `15m`, `24h`, `7d` or `2w`; 0 is written `off`."""
 
@@ -176,6 +196,7 @@ _PARSED: dict[Any, tuple[Any, Callable[[Any], Any]]] = {
     RoleLimits: (tuple[str, ...], RoleLimits.parse),
     RoleNames: (tuple[str, ...], RoleNames.parse),
     FactorRoles: (tuple[str, ...], FactorRoles.parse),
+    MemberFields: (tuple[str, ...], MemberFields.parse),
     Networks: (tuple[str, ...], Networks.parse),
     Origins: (tuple[str, ...], Origins.parse),
 }
@@ -543,6 +564,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = "en"
 
+    member_fields: Annotated[
+        MemberFields,
+        says(
+            "What users can change of themselves: some of `name` and `email`, and top-level keys of their metadata, "
+            "such as `metadata.nickname`. They can read the rest of their metadata, and never write it. Admins can "
+            "change all fields."
+        ),
+    ] = MemberFields(("name", "email"))
     self_deletion: Annotated[
         bool,
         says(
@@ -785,10 +814,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 4 << 30
     max_target: Annotated[int, says("Maximum length of path and query, in bytes.", ge=256, le=65_536)] = 8_192
-    max_header_fields: Annotated[int, says("Maximum number of headers in a request.", ge=8, le=1000)] = 100
-    max_header_bytes: Annotated[
-        int, says("Maximum size of all headers of a request, in bytes.", ge=1024, le=1 << 20)
-    ] = 32_768
     max_connections: Annotated[
         int,
         says(

@@ -542,8 +542,7 @@ class TooManyStreams(TooManyRequests):
 
 
 class HeadersTooLarge(ApiError):
-    """The request has more than 100 headers, or more than 32 KiB of them (settings `max_header_fields`,
-    `max_header_bytes`)."""
+    """The request has more than 100 headers, or more than 32 KiB of them."""
 
     status = 431
     code = "headers_too_large"

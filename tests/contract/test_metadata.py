@@ -106,15 +106,9 @@ def test_of_many_merges_at_the_same_time_none_is_lost(workers: Server) -> None:
     assert found == {f"key{number}": number for number in range(40)}
 
 
-def test_users_merge_their_own_and_the_admin_form_replaces_all_of_it(
-    server: Server, http: Client, as_role: Any
-) -> None:
-    member = as_role("member")
-    for patch in ({"theme": "dark"}, {"size": 2}):
-        assert member.patch("/v1/users/me", json={"metadata": patch}).status_code == 200
-    assert metadata(http, member.user) == {"theme": "dark", "size": 2}
+def test_the_admin_form_replaces_all_of_it(server: Server, http: Client) -> None:
+    user = new_user(http, metadata={"theme": "dark", "size": 2})
     with signed_in(server) as owner:
-        user = http.get(f"/v1/users/{member.user['id']}").json()
         form = {
             "name": user["name"],
             "email": user["email"],

@@ -146,6 +146,7 @@ class Users(RuleBasedStateMachine):
             "status": "invited" if is_invited else "active",
             "external_id": external_id,
             "metadata": {},
+            "private_metadata": {},
         }
         self.born.append(id)
         if is_invited:

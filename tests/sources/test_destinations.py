@@ -53,6 +53,7 @@ def user(handle: str, **fields: Any) -> dict[str, Any]:
         "external_id": None,
         "rate_limit": None,
         "metadata": {},
+        "private_metadata": {},
         "created_at": "2023-10-27T10:00:00.123000Z",
         "updated_at": "2024-10-27T10:00:00Z",
         "last_sign_in_at": None,
@@ -89,14 +90,15 @@ def test_fields_are_where_the_system_has_them(system: str) -> None:
     cher = user("cher", name="Cher", status="suspended", email_verified=False, external_id="crm-1", role="admin")
     cher["groups"] = "Design;Support:lead"
     cher["metadata"] = {"plan": "pro", "email": "other@example.com", "address": {"city": "Zürich"}, "seats": 5}
+    cher["private_metadata"] = {"score": 12}
     (found,) = read(system, written(system, cher)[1])
     assert isinstance(found, dict)
     assert (found["name"], found["status"], found["email_verified"]) == ("Cher", "suspended", False)
     assert found["email"] == "cher@example.com", "never what the metadata says"
-    metadata = found["metadata"]
+    private = found["private_metadata"]
     if system == "keycloak":
         assert (found["external_id"], found["created_at"]) == ("user_cher", parse("2023-10-27T10:00:00.123Z"))
-        assert metadata["attributes"] == {
+        assert private["attributes"] == {
             "plan": ["pro"],
             "metadata.email": ["other@example.com"],
             "address": ['{"city":"Zürich"}'],
@@ -104,10 +106,13 @@ def test_fields_are_where_the_system_has_them(system: str) -> None:
             "external_id": ["crm-1"],
             "role": ["admin"],
             "groups": ["Design;Support:lead"],
+            "private_metadata": ['{"score":12}'],
         }
     elif system == "auth0":
-        assert (found["external_id"], metadata["user_metadata"]) == ("user_cher", cher["metadata"])
-        assert metadata["app_metadata"] == {
+        assert (found["external_id"], "metadata" in found) == ("user_cher", False)
+        assert private["app_metadata"] == {
+            "score": 12,
+            **cher["metadata"],
             "role": "admin",
             "external_id": "crm-1",
             "groups": "Design;Support:lead",
@@ -115,9 +120,10 @@ def test_fields_are_where_the_system_has_them(system: str) -> None:
         }
     else:
         assert found["external_id"] == "user_cher"
-        assert metadata["metadata_admin"]["metadata"] == cher["metadata"]
-        assert metadata["metadata_admin"]["external_id"] == "crm-1"
-        assert metadata["metadata_admin"]["groups"] == "Design;Support:lead"
+        assert private["metadata_admin"]["metadata"] == cher["metadata"]
+        assert private["metadata_admin"]["private_metadata"] == {"score": 12}
+        assert private["metadata_admin"]["external_id"] == "crm-1"
+        assert private["metadata_admin"]["groups"] == "Design;Support:lead"
 
 
 def test_what_cannot_come_along_is_counted_and_named() -> None:

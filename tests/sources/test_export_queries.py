@@ -115,7 +115,7 @@ HASHES = {
             "zoe@spring.example",
             SPRING[0],
             None,
-            {"metadata": {"authorities": "ROLE_ADMIN ROLE_USER"}},
+            {"private_metadata": {"authorities": "ROLE_ADMIN ROLE_USER"}},
         ),
     ],
 )

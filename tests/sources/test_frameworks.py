@@ -153,7 +153,8 @@ def test_wordpress_by_wp_cli_with_names() -> None:
     """wp-cli/entity-command, src/User_Command.php: the fields that `wp user list` can have."""
     head = "ID,user_login,user_email,display_name,user_registered,roles,user_pass,first_name,last_name\n"
     (ann,) = users("wordpress", f'{head}7,ann,ann@wp.example,annie,"2026-01-02 03:04:05",editor,{BCRYPT},Ann,Lee\n')
-    assert (ann["name"], ann["metadata"]) == ("Ann Lee", {"username": "ann", "roles": "editor"})
+    assert (ann["name"], ann["metadata"]) == ("Ann Lee", {"username": "ann"})
+    assert ann["private_metadata"] == {"roles": "editor"}
 
 
 @pytest.mark.parametrize("name", ["laravel.csv", "laravel.json"])
@@ -169,7 +170,7 @@ def test_laravel(name: str) -> None:
         "email_verified": True,
         "created_at": made,
         "updated_at": made,
-        "metadata": {"plan": "pro"},
+        "private_metadata": {"plan": "pro"},
     }
     assert (ann["email_verified"], "metadata" in ann) == (False, False)
 
@@ -186,7 +187,7 @@ def test_devise() -> None:
         "created_at": parse("2023-11-01T12:00:00Z"),
         "updated_at": parse("2023-11-29T03:49:42.239178Z"),
         "last_sign_in_at": parse("2023-11-01T12:01:00Z"),
-        "metadata": {"plan": "pro"},
+        "private_metadata": {"plan": "pro"},
     }
     assert [name in bob for name in ("status", "email_verified")] == [False, False] and "password_hash" not in eve
 
@@ -217,7 +218,7 @@ def test_nextauth() -> None:
     row = {"id": "cm1", "name": "Ann", "email": "ann@example.com", "emailVerified": None, "hashedPassword": BCRYPT}
     (by_prisma,) = users("nextauth", json.dumps([row | {"createdAt": "2023-11-01T12:00:00.000Z", "role": "ADMIN"}]))
     assert (by_prisma["password_hash"], by_prisma["created_at"]) == (BCRYPT, parse("2023-11-01T12:00:00Z"))
-    assert by_prisma["metadata"] == {"role": "ADMIN"}
+    assert by_prisma["private_metadata"] == {"role": "ADMIN"} and "metadata" not in by_prisma
 
 
 def test_aspnet_identity() -> None:
@@ -232,7 +233,8 @@ def test_aspnet_identity() -> None:
     }
     own = {"UserName": "ann", "FirstName": "Ann", "LastName": "Lee", "Plan": "pro", "PhoneNumber": "+12125550101"}
     (ann,) = users("aspnet-identity", json.dumps([IDENTITY_ROW | own]))
-    assert (ann["name"], ann["metadata"]) == ("Ann Lee", {"Plan": "pro", "username": "ann", "phone": "+12125550101"})
+    assert (ann["name"], ann["metadata"]) == ("Ann Lee", {"username": "ann", "phone": "+12125550101"})
+    assert ann["private_metadata"] == {"Plan": "pro"}
     for end, enabled, status in (
         ("9999-12-31 23:59:59.9999999+00:00", "1", "suspended"),
         ("9999-12-31 23:59:59.9999999 +00:00", "1", "suspended"),
@@ -265,15 +267,16 @@ def test_spring_security() -> None:
     own |= {"lastName": "Lee", "accountNonLocked": False, "authorities": ["ROLE_USER"]}
     (ann,) = users("spring-security", json.dumps([own]))
     assert (ann["name"], ann["external_id"], ann["status"]) == ("Ann Lee", "7", "suspended")
-    assert ann["metadata"] == {"authorities": ["ROLE_USER"], "username": "ann"}
+    assert (ann["metadata"], ann["private_metadata"]) == ({"username": "ann"}, {"authorities": ["ROLE_USER"]})
     (refused,) = read("spring-security", table({"username": "ann", "password": BCRYPT, "enabled": "t"}))
     assert isinstance(refused, Refusal) and refused.field == "email"
 
 
 def test_drupal() -> None:
     """The anonymous user and translations of a user are no users."""
-    anonymous, translation = DRUPAL_ROW | {"uid": "0", "mail": ""}, DRUPAL_ROW | {"default_langcode": "0"}
-    (zoe,) = users("drupal", table(anonymous, DRUPAL_ROW, translation))
+    row = DRUPAL_ROW | {"roles": "administrator"}
+    anonymous, translation = row | {"uid": "0", "mail": ""}, row | {"default_langcode": "0"}
+    (zoe,) = users("drupal", table(anonymous, row, translation))
     assert zoe == {
         "email": "zoe@drupal.example",
         "name": "zoe",
@@ -283,6 +286,7 @@ def test_drupal() -> None:
         "created_at": parse("2024-01-01T00:00:00Z"),
         "updated_at": parse("2024-01-02T00:00:00Z"),
         "metadata": {"username": "zoe", "language": "de", "timezone": "Europe/Berlin"},
+        "private_metadata": {"roles": "administrator"},
     }
 
 
@@ -333,7 +337,8 @@ def test_cognito() -> None:
         "status": "active",
         "created_at": parse("2023-11-01T12:00:00.123Z"),
         "updated_at": parse("2023-11-01T12:01:00.5Z"),
-        "metadata": {"plan": "pro", "phone_number": "+12125550101", "username": "zoe"},
+        "metadata": {"phone_number": "+12125550101", "username": "zoe"},
+        "private_metadata": {"plan": "pro"},
     }
     assert (two["status"], three["status"]) == ("invited", "suspended")
     row = {"cognito:username": "ann", "name": "Ann Lee", "email": "ann@example.com", "email_verified": "TRUE"}
@@ -379,7 +384,7 @@ def test_an_sql_dump_is_refused_whole(start: str) -> None:
 
 def test_a_table_whose_first_column_is_named_like_a_statement_is_none() -> None:
     (ann,) = users("wordpress", f"Start date;user_email;user_pass\n2026-01-01;ann@example.com;{BCRYPT}\n")
-    assert ann["metadata"] == {"Start date": "2026-01-01"}
+    assert ann["private_metadata"] == {"Start date": "2026-01-01"}
 
 
 def test_lists_of_tables_within_lists_of_tables_are_refused_and_not_followed() -> None:

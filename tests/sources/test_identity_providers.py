@@ -56,6 +56,7 @@ OKTA = {
         "mobilePhone": "555-415-1337",
         "secondEmail": None,
         "department": "Music",
+        "shopRole": "admin",
         "apiToken": "never imported",
     },
     "credentials": {"password": {}, "provider": {"type": "OKTA", "name": "OKTA"}},
@@ -73,6 +74,7 @@ def test_okta() -> None:
         "updated_at": parse("2013-07-02T21:36:25.344Z"),
         "last_sign_in_at": parse("2013-06-24T17:39:19Z"),
         "metadata": {"mobilePhone": "555-415-1337", "department": "Music", "login": "isaac.brock@corp.example"},
+        "private_metadata": {"shopRole": "admin"},
     }
 
 
@@ -96,7 +98,7 @@ def test_reports_of_okta() -> None:
         "status": "suspended",
         "created_at": parse("2013-06-24T16:39:18Z"),
         "last_sign_in_at": parse("2014-06-24T17:39:19Z"),
-        "metadata": {"Authentication Source": "OKTA"},
+        "private_metadata": {"Authentication Source": "OKTA"},
     }
     accounts = (
         "User ID,User fullname,Okta username,Primary Email,Okta user status\n00u1,Isaac Brock,ib,i@b.example,Active"
@@ -132,8 +134,8 @@ def test_entra() -> None:
             "jobTitle": "Countess",
             "department": "Engines",
             "usageLocation": "DE",
-            "identityIssuer": "corp.onmicrosoft.com",
         },
+        "private_metadata": {"identityIssuer": "corp.onmicrosoft.com"},
     }
     assert isinstance(bob, dict) and isinstance(eve, dict)
     assert (bob["email"], bob["status"]) == ("bob@guest.example", "invited")
@@ -182,7 +184,7 @@ def kratos(hash: str | None, **fields: Any) -> dict[str, Any]:
         "verifiable_addresses": [
             {"value": "kim@kratos.example", "verified": True, "via": "email", "status": "completed"}
         ],
-        "metadata_public": None,
+        "metadata_public": {"seats": 5},
         "metadata_admin": {"crm": 7},
         "created_at": "2023-10-27T10:00:00.123456Z",
         "updated_at": "2024-10-27T10:00:00.123456Z",
@@ -232,7 +234,8 @@ def test_kratos() -> None:
         "status": "active",
         "created_at": parse("2023-10-27T10:00:00.123456Z"),
         "updated_at": parse("2024-10-27T10:00:00.123456Z"),
-        "metadata": {"plan": "pro", "metadata_admin": {"crm": 7}},
+        "metadata": {"plan": "pro", "metadata_public": {"seats": 5}},
+        "private_metadata": {"metadata_admin": {"crm": 7}},
     }
     without = one("kratos", [kratos(None, state="inactive", traits={"username": "kim"})])
     assert "password_hash" not in without
@@ -282,7 +285,7 @@ def test_fusionauth() -> None:
         "status": "active",
         "created_at": parse("2023-10-27T10:00:00Z"),
         "last_sign_in_at": parse("2024-10-27T10:00:00Z"),
-        "metadata": {"data": {"plan": "pro"}},
+        "private_metadata": {"data": {"plan": "pro"}},
     }
     row = {"email": "f@fusionauth.example", "full_name": "F", "expiry": 1700000000000, "data": '{"plan": "pro"}'}
     assert one(
@@ -293,7 +296,7 @@ def test_fusionauth() -> None:
         "name": "F",
         "password_hash": BCRYPT.replace("$2b$10", "$2a$08"),
         "status": "suspended",
-        "metadata": {"data": {"plan": "pro"}},
+        "private_metadata": {"data": {"plan": "pro"}},
     }
     plain = {name: value for name, value in FUSIONAUTH.items() if name != "encryptionScheme"}
     for row in (plain, {**FUSIONAUTH, "encryptionScheme": "salted-md5"}):
@@ -345,7 +348,8 @@ def test_appwrite() -> None:
         "status": "active",
         "created_at": parse("2023-10-27T10:00:00Z"),
         "updated_at": parse("2024-10-27T10:00:00Z"),
-        "metadata": {"labels": ["vip"], "prefs": {"theme": "dark"}},
+        "metadata": {"prefs": {"theme": "dark"}},
+        "private_metadata": {"labels": ["vip"]},
     }
     blocked = one("appwrite", [{**APPWRITE, "status": False, "password": "", "hash": "argon2"}])
     assert (blocked["status"], "password_hash" in blocked) == ("suspended", False)
@@ -378,8 +382,8 @@ def test_logto() -> None:
         "metadata": {
             "username": "lo",
             "profile": {"givenName": "Lo", "familyName": "Gto"},
-            "custom_data": {"plan": "pro"},
         },
+        "private_metadata": {"custom_data": {"plan": "pro"}},
     }
     of_api = {"id": "a", "primaryEmail": "a@logto.example", "isSuspended": True, "createdAt": 1698400800000}
     assert one("logto", [of_api])["status"] == "suspended"

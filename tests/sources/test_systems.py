@@ -16,6 +16,7 @@ from rollbook.auth.one_time_codes import Totp, read_totp
 from rollbook.auth.password_hashes import UnknownHash
 from rollbook.auth.passwords import check_hash
 from rollbook.clock import parse
+from rollbook.records import users
 from rollbook.sources.reading import Reading, Refusal
 
 BCRYPT = "$2b$10$U4C0ZY8OG8y41F9LusfKyu3HRMBL0rCZcKBVsXhgr.n8Ou6FPhzO2"
@@ -39,8 +40,9 @@ def _given(user: ImportedUser) -> dict[str, Any]:
     fields["name"] = user.new_name
     if fields.get("password_hash"):
         assert check_hash(fields["password_hash"])
-    if "metadata" in fields:
-        fields["metadata"] = json.loads(fields["metadata"])
+    for name in users.METADATA:
+        if name in fields:
+            fields[name] = json.loads(fields[name])
     return fields
 
 
@@ -55,7 +57,7 @@ def test_auth0() -> None:
         "created_at": "2023-10-27T10:00:00.123Z",
         "last_login": "2024-10-27T10:00:00.123Z",
         "user_metadata": {"theme": "dark"},
-        "app_metadata": {},
+        "app_metadata": {"plan": "free", "roles": ["admin"]},
         "identities": [{"provider": "auth0"}],
     }
     (jane,) = read("auth0", json.dumps(exported) + "\n")
@@ -68,6 +70,7 @@ def test_auth0() -> None:
         "created_at": parse("2023-10-27T10:00:00.123Z"),
         "last_sign_in_at": parse("2024-10-27T10:00:00.123Z"),
         "metadata": {"user_metadata": {"theme": "dark"}},
+        "private_metadata": {"app_metadata": {"plan": "free", "roles": ["admin"]}},
     }
 
 
@@ -138,7 +141,7 @@ def test_firebase() -> None:
         "status": "suspended",
         "created_at": parse("2024-01-01T00:00:00Z"),
         "last_sign_in_at": parse("2024-01-02T00:00:00Z"),
-        "metadata": {"custom_claims": {"plan": "pro"}},
+        "private_metadata": {"custom_claims": {"plan": "pro"}},
     }
     assert "jxspr8" not in ann["password_hash"]  # type: ignore[operator]  # the signer key is the project's
     assert isinstance(other, Refusal) and other.field == "email"
@@ -152,7 +155,7 @@ def test_supabase() -> None:
     head = "id,email,encrypted_password,email_confirmed_at,created_at,last_sign_in_at,banned_until,deleted_at,phone,raw_user_meta_data,raw_app_meta_data\n"
     table = head + (
         f"7f1,a@example.com,{BCRYPT},2024-01-15 10:30:00.123456+00,2024-01-15 "
-        f'10:30:00+00,,infinity,,15550100,"{{""full_name"": ""Ann Lee""}}",{{}}\n'
+        f'10:30:00+00,,infinity,,15550100,"{{""full_name"": ""Ann Lee""}}","{{""role"": ""admin""}}"\n'
         "7f2,b@example.com,,,2024-01-15 10:31:00+00,,2020-01-01 00:00:00+00,,,{},\n"
         "7f3,c@example.com,,,2024-01-15 10:31:00+00,,,2024-01-16 10:31:00+00,,{},\n"
     )
@@ -166,6 +169,7 @@ def test_supabase() -> None:
         "status": "suspended",
         "created_at": parse("2024-01-15T10:30:00Z"),
         "metadata": {"phone": "15550100", "user_metadata": {"full_name": "Ann Lee"}},
+        "private_metadata": {"app_metadata": {"role": "admin"}},
     }
     assert isinstance(bob, dict) and (bob["status"], bob["email_verified"], bob["name"]) == ("active", False, "b")
     came = ("encrypted_password", BCRYPT), ("email_confirmed_at", "2024-01-15 10:30:00+00")
@@ -217,10 +221,12 @@ def test_keycloak() -> None:
             "created_at": parse("2024-01-01T00:00:00Z"),
             "metadata": {
                 "username": "ann",
+                "federated_identities": ["google:7"],
+            },
+            "private_metadata": {
                 "attributes": {"locale": ["de"]},
                 "realm_roles": ["default-roles-demo"],
                 "groups": ["/staff"],
-                "federated_identities": ["google:7"],
             },
         }
     ]
@@ -322,7 +328,7 @@ def test_supertokens() -> None:
         "password_hash": BCRYPT,
         "email_verified": True,
         "created_at": parse("2024-01-01T00:00:00Z"),
-        "metadata": {"user_metadata": person["userMetadata"], "roles": ["admin"]},
+        "private_metadata": {"user_metadata": person["userMetadata"], "roles": ["admin"]},
     }
 
 
@@ -352,9 +358,11 @@ def test_better_auth() -> None:
         ("2126-01-01T00:00:00.000Z", "suspended"),
     ):
         (banned,) = read(
-            "better-auth", json.dumps(row | {"banned": 1, "banReason": "spam", "banExpires": until}) + "\n"
+            "better-auth",
+            json.dumps(row | {"banned": 1, "banReason": "spam", "role": "admin", "banExpires": until}) + "\n",
         )
-        assert isinstance(banned, dict) and (banned["status"], banned["metadata"]) == (status, {"banReason": "spam"})
+        assert isinstance(banned, dict) and (banned["status"], "metadata" in banned) == (status, False)
+        assert banned["private_metadata"] == {"banReason": "spam", "role": "admin"}
     encrypted = "39093ace871330d40302dedcf85e7b8d377a9ae6d83d0de6682d642c1d0a30b0ceb87f1789ead31e25085e519187264f"
     (refused,) = read("better-auth", json.dumps(row | {"twoFactorSecret": encrypted}) + "\n")
     assert isinstance(refused, Refusal) and "encrypted" in refused.reason and encrypted[:8] not in refused.reason
@@ -406,7 +414,8 @@ def test_clerk() -> None:
             {"id": "idn_2", "email_address": "jane@example.com", "verification": {"status": "unverified"}},
         ],
         "public_metadata": {"plan": "pro"},
-        "private_metadata": {},
+        "private_metadata": {"fraud_score": 87},
+        "unsafe_metadata": {"theme": "dark"},
         "banned": True,
         "created_at": 1704067200000,
         "last_sign_in_at": None,
@@ -419,12 +428,17 @@ def test_clerk() -> None:
             "email_verified": False,
             "status": "suspended",
             "created_at": parse("2024-01-01T00:00:00Z"),
-            "metadata": {"external_id": "own-1", "public_metadata": {"plan": "pro"}},
+            "metadata": {
+                "external_id": "own-1",
+                "public_metadata": {"plan": "pro"},
+                "unsafe_metadata": {"theme": "dark"},
+            },
+            "private_metadata": {"fraud_score": 87},
         }
     ]
 
 
-def test_what_other_columns_hold_goes_into_the_metadata_but_no_secret() -> None:
+def test_what_other_columns_hold_goes_where_users_do_not_see_it_but_no_secret() -> None:
     row = {
         "id": 7,
         "email": "a@example.com",
@@ -432,6 +446,7 @@ def test_what_other_columns_hold_goes_into_the_metadata_but_no_secret() -> None:
         "is_active": "f",
         "is_superuser": True,
         "plan": "pro",
+        "phone": "+12125550101",
         "otp_secret": "JBSWY3DP",
         "api_token": "x",
         "nickname": "",
@@ -443,7 +458,8 @@ def test_what_other_columns_hold_goes_into_the_metadata_but_no_secret() -> None:
         "external_id": "7",
         "password_hash": BCRYPT,
         "status": "suspended",
-        "metadata": {"is_superuser": True, "plan": "pro"},
+        "metadata": {"phone": "+12125550101"},
+        "private_metadata": {"is_superuser": True, "plan": "pro"},
     }
 
 
@@ -453,12 +469,20 @@ def test_a_dump_of_django_may_hold_other_models_and_people_without_a_usable_pass
         {
             "model": "people.person",
             "pk": "0b9",
-            "fields": {"email": "a@example.com", "password": "!x", "full_name": "Ann Lee", "is_active": True},
+            "fields": {"email": "a@example.com", "password": "!x", "full_name": "Ann Lee", "is_active": True}
+            | {"username": "ann", "is_staff": False, "is_superuser": True, "groups": [["staff"], 7]},
         },
     ]
     for data in (json.dumps(dump, indent=2), "\n".join(map(json.dumps, dump))):
         assert read("django", data) == [
-            {"email": "a@example.com", "name": "Ann Lee", "external_id": "0b9", "status": "active"}
+            {
+                "email": "a@example.com",
+                "name": "Ann Lee",
+                "external_id": "0b9",
+                "status": "active",
+                "metadata": {"username": "ann"},
+                "private_metadata": {"is_superuser": True, "groups": ["staff"]},
+            }
         ]
 
 

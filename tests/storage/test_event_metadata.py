@@ -28,7 +28,7 @@ def test_it_goes_with_the_last_event_that_holds_it(db: Database, monkeypatch: py
     user = users.new("Alice", "alice@example.com")
 
     async def record(tx: Tx, metadata: str) -> None:
-        await events.record(tx, "user.updated", user.id, SYSTEM.actor, users.public(user._replace(metadata=metadata)))
+        await events.record(tx, "user.updated", user.id, SYSTEM.actor, users.complete(user._replace(metadata=metadata)))
 
     def left() -> list[str]:
         db.run_now(events.settle(db))
@@ -64,7 +64,7 @@ def test_a_clock_that_was_ahead_costs_no_event_its_metadata(db: Database, monkey
     user = users.new("Alice", "alice@example.com", metadata=LARGE[0])
 
     async def record(tx: Tx) -> None:
-        await events.record(tx, "user.updated", user.id, SYSTEM.actor, users.public(user))
+        await events.record(tx, "user.updated", user.id, SYSTEM.actor, users.complete(user))
 
     for at in (1000 * DAY, 10 * DAY):
         monkeypatch.setattr(clock, "now", lambda at=at: at)
@@ -81,7 +81,7 @@ def test_the_size_of_the_log_is_about_right(db: Database) -> None:
         for number in range(2_000):
             metadata = f'{{"text":"{secrets.token_hex(4_000)}"}}' if number % 2 else "{}"
             await events.record(
-                tx, "user.updated", user.id, SYSTEM.actor, users.public(user._replace(metadata=metadata))
+                tx, "user.updated", user.id, SYSTEM.actor, users.complete(user._replace(metadata=metadata))
             )
 
     db.run_now(events.settle(db))

@@ -110,7 +110,7 @@ class Histories:
 
 
 def shown(user: users.User) -> Shown:
-    return msgspec.json.decode(msgspec.json.encode(users.public(user)))
+    return msgspec.json.decode(msgspec.json.encode(users.complete(user)))
 
 
 async def created(of: Histories) -> None:
@@ -128,6 +128,7 @@ async def updated(of: Histories) -> None:
         "email_verified": of.random.random() < 0.5,
         "rate_limit": of.random.choice((None, "none", "10/minute")),
         "metadata": {of.random.choice("ab"): of.random.choice((None, 1, "x" * 600))},
+        "private_metadata": {of.random.choice("ab"): of.random.choice((None, 1, "y" * 600))},
     }
     some = of.random.sample(list(wanted), of.random.randint(1, 3))
     kind = of.random.choice((UserUpdate, UserPatch))

@@ -118,6 +118,10 @@ class Metadata(str):
     schema: ClassVar[Schema] = {"type": "object", "additionalProperties": True, "examples": [{"plan": "pro"}]}
 
 
+ABOUT_PRIVATE = "The same for data that the user doesn't see, such as what another system kept from them."
+PrivateMetadata = Annotated[Metadata, says(ABOUT_PRIVATE)]
+
+
 class MetadataPatch(str):
     """Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and
     others stay. The result has at most 16 KiB."""
@@ -127,6 +131,9 @@ class MetadataPatch(str):
         "additionalProperties": True,
         "examples": [{"plan": "team", "trial_ends": None}],
     }
+
+
+PrivateMetadataPatch = Annotated[MetadataPatch, says(ABOUT_PRIVATE)]
 
 
 class LimitText(str):
@@ -433,6 +440,7 @@ class UserFields(Body, kw_only=True):
     role: Annotated[Role, says(f"{ABOUT_ROLE} Default for a new user: `member`.")] | UnsetType = UNSET
     external_id: ExternalId | None | UnsetType = UNSET
     metadata: Metadata | UnsetType = UNSET
+    private_metadata: PrivateMetadata | UnsetType = UNSET
     email_verified: Annotated[bool, says("Whether the email is verified.")] | UnsetType = UNSET
     rate_limit: LimitText | None | UnsetType = UNSET
 
@@ -506,6 +514,7 @@ class UserPatch(UserUpdate, kw_only=True):
     """The fields of a user to change. Missing fields are left unchanged, and metadata is merged."""
 
     metadata: MetadataPatch | UnsetType = UNSET  # type: ignore[bad-override-mutable-attribute]  # frozen
+    private_metadata: PrivateMetadataPatch | UnsetType = UNSET  # type: ignore[bad-override-mutable-attribute]  # frozen
 
 
 class ApplicationFields(Body, kw_only=True):
@@ -855,7 +864,10 @@ class TokenConsume(Body):
     password: (
         Annotated[NewPassword, says("The new password. Required for `invite` and `reset_password`.")] | UnsetType
     ) = UNSET
-    name: Annotated[Name, says("The user's name, only for `invite`. Default: unchanged.")] | UnsetType = UNSET
+    name: (
+        Annotated[Name, says("The user's name, only for `invite`, and if `member_fields` has it. Default: unchanged.")]
+        | UnsetType
+    ) = UNSET
     code: (
         Annotated[
             Code,

@@ -115,7 +115,7 @@ async def _record(tx: Tx, deferred: list[DeferredEvent]) -> None:
         user = await users.by_id(tx, event.user_id)
         if user is None:  # they were deleted, and perhaps erased, meanwhile
             continue
-        object = event.object or users.public(user)
+        object = event.object or users.complete(user)
         if event.key_id is not None:
             try:
                 object = keys.public(await keys.get(tx, event.key_id))

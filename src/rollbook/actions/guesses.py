@@ -65,7 +65,7 @@ async def _failed(tx: Tx, guess: Guess, shared: str) -> None:
     counts = user is not None and failures < guess.max_failures
     failures = await failed_guesses.add(tx, user.id if user is not None and counts else shared, guess.kind)
     if user is not None and counts and failures == MAX_FAILURES:
-        await events.record(tx, "user.guesses_exhausted", user.id, guess.actor, users.public(user))
+        await events.record(tx, "user.guesses_exhausted", user.id, guess.actor, users.complete(user))
 
 
 async def was_right(on: Rollbook, guess: Guess) -> bool:

@@ -37,7 +37,15 @@ from rollbook.errors import (
     Overloaded,
 )
 from rollbook.machine import available_cpus
-from rollbook.records import import_rows, imports, password_parameters, rules, unlogged_changes, user_imports
+from rollbook.records import (
+    import_rows,
+    imports,
+    password_parameters,
+    rules,
+    unlogged_changes,
+    user_history,
+    user_imports,
+)
 from rollbook.records import second_factors as factor_records
 from rollbook.records import users as user_records
 from rollbook.records.dialect import dialect
@@ -54,7 +62,7 @@ MAX_REASON = 300
 MAX_RACES = 20
 """The number of times that a batch is tried again because someone else took one of its emails at the same moment."""
 
-SUMMED_UP = frozenset(("name", "metadata", "external_id"))
+SUMMED_UP = frozenset(user_history.UNLOGGED)
 """Changes of a user that `events=summary` leaves out of the event log. All others have an event of their own."""
 LEFT_OUT = "imported_without_password"
 """The code of those in a report whose hash is not known."""
@@ -544,11 +552,13 @@ def _changes(row: ImportedUser, known: Existing) -> Mapping[str, Any]:
     wanted = changes_of(row)
     if wanted.get("status") == "invited":
         del wanted["status"]
-    if wanted.get("metadata", known.user.metadata) != known.user.metadata:
-        try:
-            wanted["metadata"] = rules.with_keys(known.user.metadata, wanted["metadata"])
-        except ValueError as problem:
-            refuse("metadata", f"with the keys that the user has already, {problem}")
+    for name in user_records.METADATA:
+        has = getattr(known.user, name)
+        if wanted.get(name, has) != has:
+            try:
+                wanted[name] = rules.with_keys(has, wanted[name])
+            except ValueError as problem:
+                refuse(name, f"with the keys that the user has already, {problem}")
     return users.with_status(wanted, known.user, known.has_password)
 
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from msgspec import UnsetType
 
-from rollbook.actions import passwords, token_requests, tokens
+from rollbook.actions import own_fields, passwords, token_requests, tokens
 from rollbook.actions.context import Rollbook
-from rollbook.actions.permissions import require
+from rollbook.actions.permissions import reaches_all, require
 from rollbook.actions.principal import Principal
 from rollbook.auth.tokens import mint
 from rollbook.errors import BadRequest, TooManyRequests
@@ -24,10 +24,12 @@ WAIT = 3_600
 async def ask(on: Rollbook, by: Principal, email: str, password: str | UnsetType, language: str) -> None:
     """Send a link to a new email of the caller, which changes theirs.
 
-    Raises InvalidParameter, BadRequest, ProofRequired, WrongPassword, TooManyAttempts, TooManyRequests, EmailTaken,
-    Overloaded.
+    Raises InsufficientScope, InvalidParameter, BadRequest, ProofRequired, WrongPassword, TooManyAttempts,
+    TooManyRequests, EmailTaken, Overloaded.
     """
     require(by, "users:write", by.user_id)
+    if not reaches_all(by, "users:write"):
+        own_fields.check("email", on.settings.member_fields)
     user = await users.get(on.db, by.user_id)
     await passwords.prove_for_email(on, by, user, password)
     await _send(on, by, "change_email", email, language)

@@ -107,7 +107,7 @@ async def renewed(on: Rollbook, hash: str, password: str) -> str | None:
 async def signed_in(tx: Tx, by: Actor, id: str) -> User:
     """The user has just proven who they are. Raises NotFound."""
     user = await users.signed_in(tx, id)
-    await events.record(tx, "user.signed_in", id, by, users.public(user))
+    await events.record(tx, "user.signed_in", id, by, users.complete(user))
     return user
 
 
@@ -162,10 +162,10 @@ async def change(tx: Tx, by: Actor, id: str, hash: str, revokes: bool = False) -
     user = await users.set_password(tx, id, hash)
     await failed_guesses.end(tx, id, "password")
     await endings.end_begun(tx, id)
-    await events.record(tx, "user.password_changed", id, by, users.public(user))
+    await events.record(tx, "user.password_changed", id, by, users.complete(user))
     if user.status == "invited":
         user = await users.change(tx, user, {"status": "active"})
-        await events.record(tx, "user.activated", id, by, users.public(user), {"status": "invited"})
+        await events.record(tx, "user.activated", id, by, users.complete(user), {"status": "invited"})
     if revokes:
         for key in await keys.revoke_working(tx, id):
             await events.record(tx, "key.revoked", id, by, keys.public(key))

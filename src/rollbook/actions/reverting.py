@@ -145,7 +145,7 @@ def _checked(found: Reverted) -> Reverted:
 
 async def _plan_user(queries: Queries, by: Principal, event: Event) -> Reverted:
     user = await users.get(queries, event.user_id)
-    found = compared(event, users.public(user))
+    found = compared(event, users.complete(user))
     if "email" in found.wanted and user.id == by.user_id:
         keep(found, "email", "Your own email takes your password. Change it in your account settings.")
     if "email_verified" in found.wanted:

@@ -9,7 +9,16 @@ from typing import NamedTuple
 from msgspec import UNSET, UnsetType
 
 from rollbook import clock, ids
-from rollbook.actions import attempts, creators, factor_proof, new_passwords, passwords, redirects, second_factors
+from rollbook.actions import (
+    attempts,
+    creators,
+    factor_proof,
+    new_passwords,
+    own_fields,
+    passwords,
+    redirects,
+    second_factors,
+)
 from rollbook.actions.arguments import NewPassword, PasswordLinkCreate, TokenConsume, TokenCreate
 from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.checking import given, refuse
@@ -339,7 +348,8 @@ async def prepare(
     """Check and compute all that can be before the write; nothing is used up yet. `by` and `origin` are those of
     whoever has the token. A token proves what a password proves: where there is a second factor, it is asked for too.
 
-    Raises TokenInvalid, InvalidParameter, SecondFactorRequired, WrongCode, TooManyAttempts, Overloaded.
+    Raises TokenInvalid, InvalidParameter, InsufficientScope, SecondFactorRequired, WrongCode, TooManyAttempts,
+    Overloaded.
     """
     open = await look(on, asked.token)
     if open is None or (open.token.purpose == "sign_in" and not is_for(open.token, audiences)):
@@ -347,6 +357,8 @@ async def prepare(
     purpose = open.token.purpose
     if asked.name is not UNSET and purpose != "invite":
         refuse("name", "is only for tokens of the purpose invite")
+    if asked.name not in (UNSET, open.user.name):
+        own_fields.check("name", on.settings.member_fields)
     password = None
     if purpose in OF_PASSWORDS:
         password = _password(asked.password, purpose)
@@ -414,5 +426,5 @@ async def _change(tx: Tx, by: Actor, user: User, columns: dict[str, str | int]) 
     if "email" in columns:
         await one_time_tokens.end_all(tx, user.id)
     before = users.public_part(frozenset(columns))(user)
-    await events.record(tx, "user.updated", user.id, by, users.public(after), before)
+    await events.record(tx, "user.updated", user.id, by, users.complete(after), before)
     return after

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar, overload
 from msgspec import UNSET, Struct, UnsetType
 
 from rollbook import clock, roles
-from rollbook.actions import creators, history, new_passwords, passwords, user_kinds, webhook_owners
+from rollbook.actions import creators, history, new_passwords, own_fields, passwords, user_kinds, webhook_owners
 from rollbook.actions.arguments import ApplicationPatch, MetadataPatch, UserCreate, UserFields, UserFilters, UserUpdate
 from rollbook.actions.checking import check_range, check_version, given, refuse
 from rollbook.actions.context import Rollbook
@@ -16,6 +16,7 @@ from rollbook.actions.exporting import Turn, take_turn
 from rollbook.actions.permissions import known, may_grant, may_touch, reaches_all, require, require_proof
 from rollbook.actions.principal import Principal
 from rollbook.auth.hashing_queue import Waiter
+from rollbook.config import MemberFields
 from rollbook.errors import DatabaseTimeout, Forbidden, InsufficientScope, LastOwner, NotFound, NotYourself
 from rollbook.records import (
     challenges,
@@ -52,8 +53,7 @@ from rollbook.storage.database import Queries, Tx
 CHANGEABLE = (*UserFields.__struct_fields__, "kind", "status")
 ANSWERED = frozenset(("id", "name", "email", "created_at", "updated_at"))
 """Fields that whoever changes a user gets to see of them."""
-OWN_FIELDS = frozenset(("name", "email", "metadata"))
-"""Fields that users may change of themselves; the rest is for callers who may change all users."""
+NO_FIELDS = MemberFields()
 SOON = 0.1
 """Seconds after which a page does without a number of users."""
 MAX_COUNTED_SOON = 10_000
@@ -209,10 +209,15 @@ async def get(on: Rollbook, by: Principal, id: str, at: str | None = None) -> Us
     return await users.get(on.db, id)
 
 
+def presented(by: Principal, user: User) -> dict[str, Any]:
+    """What the caller may see of a user: what is private, only if they can read all users."""
+    return users.complete(user) if reaches_all(by, "users:read") else users.public(user)
+
+
 class PersonalExport(NamedTuple):
     """All that is held about a user. All but the user can be much, and is read in parts."""
 
-    user: User
+    user: dict[str, Any]
     keys: AsyncGenerator[list[Key], None]
     tokens: AsyncGenerator[list[Token], None]
     sessions: AsyncGenerator[list[Session], None]
@@ -228,9 +233,9 @@ class PersonalExport(NamedTuple):
 async def export(on: Rollbook, by: Principal, id: str) -> PersonalExport:
     """Export a user
 
-    Returns all data about a user: their fields, API keys, one-time tokens and second factors (without the secrets),
-    sessions, groups, what identity providers keep about them, and events. Changes made by others don't say who made
-    them. You can run one export at a time.
+    Returns all data about a user: their fields (`private_metadata` only for callers who can read all users), API keys,
+    one-time tokens and second factors (without the secrets), sessions, groups, what identity providers keep about them,
+    and events. Changes made by others don't say who made them. You can run one export at a time.
     """
     require(by, "users:export", id)
     require_proof(by)
@@ -238,14 +243,14 @@ async def export(on: Rollbook, by: Principal, id: str) -> PersonalExport:
     user, last, position = await on.read(_held, known("user", id))
     turn = take_turn(on, by, "users:export", id)
     return PersonalExport(
-        user,
+        presented(by, user),
         _in_parts(on, turn, keys.held, id),
         _at_once(on, one_time_tokens.of_user, id),
         _in_parts(on, turn, sessions.held, id),
         _in_parts(on, turn, second_factors.held, id),
         _at_once(on, groups.of_user, id),
         _at_once(on, scim.held, id),
-        _history(on, turn, id, last),
+        _history(on, turn, id, last, reaches_all(by, "users:read")),
         turn,
         position,
     )
@@ -272,12 +277,19 @@ async def _at_once(on: Rollbook, read: Callable[..., Awaitable[list[A]]], id: st
         yield found
 
 
-async def _history(on: Rollbook, turn: Turn, id: str, last: int) -> AsyncGenerator[list[Event], None]:
+async def _history(
+    on: Rollbook, turn: Turn, id: str, last: int, with_private: bool
+) -> AsyncGenerator[list[Event], None]:
     seq = 0
     while seq < last and (part := await on.read(events.of_user, id, seq, last)):
         await turn.check()
-        yield [_without_others(event) for event in part]
+        yield [_without_others(event if with_private else _without_private(event)) for event in part]
         seq = part[-1].seq
+
+
+def _without_private(event: Event) -> Event:
+    before = None if event.before is None else users.without_private(event.before)
+    return event._replace(object=users.without_private(event.object), before=before)
 
 
 def _without_others(event: Event) -> Event:
@@ -313,7 +325,7 @@ def record(new: UserCreate) -> User:
 
 async def add(tx: Tx, by: Principal, new: User, password_hash: str | None = None) -> User:
     user = await users.add(tx, new, password_hash)
-    await events.record(tx, "user.created", user.id, by.actor, users.public(user))
+    await events.record(tx, "user.created", user.id, by.actor, users.complete(user))
     return user
 
 
@@ -326,18 +338,22 @@ async def update(
 ) -> User:
     """Update a user
 
-    Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null removes a key.
-    Users can change their own name, email and metadata. Send your `current_password` to change your own email. Admins
-    can change all fields; for the `role`, and the `email` of a user with a role above member, the key needs the scope
-    `users:grant` as well. A higher role signs the user out, and ends their one-time tokens and the API keys that others
-    created for them. With `If-Match`, the update only succeeds if the user still has that version.
+    Fields you don't send are left unchanged. `PUT` replaces `metadata` and `private_metadata`; `PATCH` merges them, and
+    null removes a key. Users can change their own name and email, or what the setting `member_fields` says. Send your
+    `current_password` to change your own email. Admins can change all fields; for the `role`, and the `email` of a user
+    with a role above member, the key needs the scope `users:grant` as well. A higher role signs the user out, and ends
+    their one-time tokens and the API keys that others created for them. With `If-Match`, the update only succeeds if
+    the user still has that version.
     """
     require(by, "users:write", id)
     wanted = changes_of(changes)
-    patch = wanted.pop("metadata") if isinstance(changes.metadata, MetadataPatch) else None
+    patches = {
+        name: wanted.pop(name) for name in users.METADATA if isinstance(getattr(changes, name, None), MetadataPatch)
+    }
     if isinstance(changes, UserUpdate) and "email" in wanted and id == by.user_id:
         await _prove_for_email(on, by, known("user", id), wanted, changes.current_password)
-    return await on.write_together(id, _update, by, known("user", id), wanted, versions, patch)
+    own = on.settings.member_fields
+    return await on.write_together(id, _update, by, known("user", id), wanted, versions, patches, own)
 
 
 async def _prove_for_email(
@@ -379,14 +395,15 @@ async def _update(
     id: str,
     wanted: Mapping[str, Any],
     versions: frozenset[int] | None = None,
-    patch: str | None = None,
+    patches: Mapping[str, str] = {},
+    own: MemberFields = NO_FIELDS,
 ) -> User:
     """Update a user. A field that already has the value is no change, and without a change there is no event.
-    `versions` are those the caller will change. `patch` changes the metadata as it is now, where nothing comes
-    between."""
+    `versions` are those the caller will change. `patches` change the metadata as it is now, where nothing comes
+    between. `own`: fields that the caller can change of themselves, without the right to change all users."""
     if "role" in wanted or "status" in wanted:
         await users.take_turns(tx, id)
-    return await change(tx, by, await users.get(tx, id), wanted, versions, patch)
+    return await change(tx, by, await users.get(tx, id), wanted, versions, patches, own=own)
 
 
 async def change(
@@ -395,17 +412,20 @@ async def change(
     user: User,
     wanted: Mapping[str, Any],
     versions: frozenset[int] | None = None,
-    patch: str | None = None,
+    patches: Mapping[str, str] = {},
     is_undo: bool = False,
+    own: MemberFields = NO_FIELDS,
 ) -> User:
     """The same of a user who was read in this transaction, after `users.take_turns` where their status may change.
     `is_undo`: whom it activates becomes active as they were, also those who never had a password."""
     may_touch(by, user.id, user.role)
-    if patch is not None:
-        wanted = {**wanted, "metadata": patched(user.metadata, patch)}
+    if patches:
+        wanted = {**wanted, **{name: patched(getattr(user, name), patch, name) for name, patch in patches.items()}}
     is_activated = wanted.get("status") not in (None, "suspended", user.status)
     if is_activated and not is_undo and reaches_all(by, "users:write"):
         wanted = with_status(wanted, user, await users.password_hash(tx, user.id) is not None)
+    if not reaches_all(by, "users:write"):
+        wanted = own_fields.allowed(user, wanted, own, is_merged="metadata" in patches)
     change = plan(by, user, wanted)
     check_version(user.version, versions)
     return await apply(tx, by, user, change) if change.columns else user
@@ -424,7 +444,7 @@ async def apply(tx: Tx, by: Principal, user: User, change: PlannedChange, with_e
         await one_time_tokens.end_all(tx, user.id)
     if with_event:
         before = users.public_part(frozenset(change.columns))(user)
-        await events.record(tx, change.event, user.id, by.actor, users.public(after), before)
+        await events.record(tx, change.event, user.id, by.actor, users.complete(after), before)
     if "role" in change.columns or "status" in change.columns:
         await _end_what_they_lost(tx, by, user, after)
     if change.promotes:
@@ -440,14 +460,14 @@ async def _end_what_they_lost(tx: Tx, by: Principal, user: User, after: User) ->
         await creators.end(tx, by.actor, user, after)
 
 
-def patched(metadata: str, patch: str) -> str:
+def patched(metadata: str, patch: str, field: str = "metadata") -> str:
     """Metadata with a patch applied to it. Raises InvalidParameter."""
     try:
         return rules.patched(metadata, patch)
     except RecursionError:  # stored before there was a limit
-        refuse("metadata", "has too many levels to be merged. Replace it with PUT")
+        refuse(field, "has too many levels to be merged. Replace it with PUT")
     except ValueError as problem:
-        refuse("metadata", str(problem))
+        refuse(field, str(problem))
 
 
 async def _end_what_others_hold(tx: Tx, by: Principal, id: str) -> None:
@@ -482,13 +502,9 @@ class PlannedChange(NamedTuple):
 
 
 def plan(by: Principal, user: User, wanted: Mapping[str, Any]) -> PlannedChange:
-    """Raises InsufficientScope, NotYourself, InvalidParameter."""
+    """`wanted` is what the caller may change. Raises InsufficientScope, NotYourself, InvalidParameter."""
     columns = {name: value for name, value in wanted.items() if getattr(user, name) != value}
     user_kinds.check_change(user, columns)
-    if not reaches_all(by, "users:write") and not OWN_FIELDS.issuperset(columns):
-        raise InsufficientScope(
-            f"Only admins can change {', '.join(sorted(set(columns) - OWN_FIELDS))}.", scope="users:write"
-        )
     if "role" in columns:
         may_grant(by, user.role)
         may_grant(by, columns["role"])
@@ -564,7 +580,7 @@ async def delete_in(tx: Tx, by: Principal, id: str, versions: frozenset[int] | N
     await webhook_owners.disable_all(tx, by.actor, id, "owner_deleted")
     await creators.end(tx, by.actor, user, None)
     if tells:
-        await events.record(tx, "user.deleted", id, by.actor, users.public(user))
+        await events.record(tx, "user.deleted", id, by.actor, users.complete(user))
 
 
 async def _purge(
@@ -641,7 +657,7 @@ async def restore_in(tx: Tx, by: Principal, id: str, since: int) -> User:
         raise NotFound()
     may_grant(by, deleted.user.role)
     user = await users.restore(tx, deleted.user)
-    await events.record(tx, "user.restored", id, by.actor, users.public(user))
+    await events.record(tx, "user.restored", id, by.actor, users.complete(user))
     return user
 
 

@@ -19,7 +19,7 @@ from rollbook.records import users
 from rollbook.records.users import User
 
 GROUPS = "groups"
-COLUMNS = (*users.public(User(0, "", "", "")), GROUPS)
+COLUMNS = (*users.complete(User(0, "", "", "")), GROUPS)
 HASH = "password_hash"
 
 _encode_lines = msgspec.json.Encoder().encode_lines
@@ -54,7 +54,7 @@ def _ndjson(part: Sequence[Held]) -> bytes:
 def _fields(held: Held) -> dict[str, Any]:
     """Times with microseconds, as they are kept."""
     user = held.user
-    found = users.public(user)
+    found = users.complete(user)
     found["created_at"], found["updated_at"] = _time(user.created_at), _time(user.updated_at)
     if user.last_sign_in_at is not None:
         found["last_sign_in_at"] = _time(user.last_sign_in_at)
@@ -75,6 +75,7 @@ def _csv_with_hashes(part: Sequence[Held]) -> bytes:
 
 def _cells(held: Held) -> list[str]:
     found = _fields(held._replace(hash=None))
-    found["metadata"], found["email_verified"] = held.user.metadata, "true" if held.user.email_verified else "false"
+    found |= {name: getattr(held.user, name) for name in users.METADATA}
+    found["email_verified"] = "true" if held.user.email_verified else "false"
     found[GROUPS] = held.groups or ""
     return [value or "" for value in found.values()]

@@ -25,7 +25,7 @@ from rollbook.actions.reverting import Reverted
 from rollbook.actions.second_factors import ActivatedFactor, EnrolledFactor, Factors, VerifiedFactor
 from rollbook.actions.tokens import Consumed, IssuedToken
 from rollbook.actions.usage import Usage
-from rollbook.actions.users import PersonalExport, sort_of
+from rollbook.actions.users import PersonalExport, presented, sort_of
 from rollbook.actions.webhook_deliveries import DeliveryDetails
 from rollbook.actions.webhooks import WebhookDetails
 from rollbook.api import paging, refused_rows, spreadsheets, types
@@ -43,7 +43,6 @@ from rollbook.records import (
     request_log,
     sessions,
     user_list,
-    users,
     webhooks,
 )
 from rollbook.records import second_factors as factor_records
@@ -144,7 +143,8 @@ def user(call: Call, found: User | UserAsOf) -> Response:
     if (unchanged := _unless_known(call, found.version)) is not None:
         return unchanged
     fields = call.query.fields
-    return answer(200, users.public(found) if fields is None else _fields(found, fields), etag(found.version))
+    shown = presented(call.by, found)
+    return answer(200, shown if fields is None else _chosen(shown, fields), etag(found.version))
 
 
 def _user_as_of(found: UserAsOf, fields: tuple[str, ...] | None) -> Response:
@@ -172,7 +172,9 @@ def user_updated(call: Call, user: User) -> Response:
 def _user(call: Call, user: User, is_new: bool) -> Response:
     """The fields that were asked for, or else the usual ones."""
     fields = None if call.query is None else call.query.fields
-    return answer(200, listed(user, is_new) if fields is None else _fields(user, fields), etag(user.version))
+    return answer(
+        200, listed(user, is_new) if fields is None else _chosen(presented(call.by, user), fields), etag(user.version)
+    )
 
 
 def listed(user: User, is_new: bool) -> types.User:
@@ -216,7 +218,7 @@ def token_list(call: Call, found: list[Token]) -> Response:
 def token_consumed(call: Call, used: Consumed) -> Response:
     token = one_time_tokens.public(used.token)
     shown = {name: token[name] for name in types.UsedToken.__struct_fields__}
-    return answer(200, users.public(used.user) | {"token": shown}, etag(used.user.version))
+    return answer(200, presented(call.by, used.user) | {"token": shown}, etag(used.user.version))
 
 
 # ---- second factors
@@ -270,7 +272,7 @@ async def export_document(held: PersonalExport, indented: bool = False) -> Async
         (b'"events"', held.events, events.public),
     )
     try:
-        yield (b"{\n  " if indented else b"{") + b'"user"' + colon + write(types.User(**users.public(held.user)))
+        yield (b"{\n  " if indented else b"{") + b'"user"' + colon + write(types.User(**held.user))
         for name, parts, public in lists:
             start = comma + name + colon + b"["
             is_empty = True
@@ -309,10 +311,6 @@ def pretty(text: str) -> str:
 def etag(version: int) -> bytes:
     """A version as a strong entity tag (RFC 9110 section 8.8.3)."""
     return b'ETag: "%d"\r\n' % version
-
-
-def _fields(user: User, fields: tuple[str, ...]) -> dict[str, Any]:
-    return _chosen(users.public(user), fields)
 
 
 def _chosen(found: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
@@ -415,7 +413,7 @@ def session_refreshed(call: Call, issued: IssuedSession) -> Response:
         issued.refresh_token,
         found["expires_at"],
         found["refresh_expires_at"],
-        types.User(**users.public(issued.user)),
+        types.User(**presented(call.by, issued.user)),
         UNSET if issued.access is None else issued.access.text,
         UNSET if issued.access is None else clock.format_time(issued.access.expires_at),
     )
@@ -426,7 +424,7 @@ def session_verified(call: Call, found: Verified) -> Response:
     if found.user is None:
         user = types.User(found.user_id, found.name, found.email)
     else:
-        user = types.User(**_fields(found.user, call.query.fields))
+        user = types.User(**_chosen(presented(call.by, found.user), call.query.fields))
     expires_at = clock.format_time(found.expires_at)
     return answer(200, types.VerifiedSession(found.id, found.user_id, call.body.audience, expires_at, user))
 

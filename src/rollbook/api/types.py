@@ -86,6 +86,7 @@ class BulkOperation(arguments.UserFields, kw_only=True):
     password: NewPassword | UnsetType = UNSET
     status: Annotated[Status, says(arguments.ABOUT_STATUS)] | UnsetType = UNSET
     metadata: arguments.MetadataPatch | UnsetType = UNSET  # type: ignore[bad-override-mutable-attribute]  # frozen
+    private_metadata: arguments.PrivateMetadataPatch | UnsetType = UNSET  # type: ignore[bad-override-mutable-attribute]
     purge: Annotated[bool, Meta(description="With `delete`: erase the user permanently.")] | UnsetType = UNSET
     if_match: (
         Annotated[
@@ -192,10 +193,23 @@ class User(Struct, frozen=True):
         Annotated[
             msgspec.Raw,
             says(
-                "A JSON object with your own data.",
+                "A JSON object with your own data, which the user can read.",
                 type="object",
                 additionalProperties=True,
                 examples=[{"plan": "pro"}],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    private_metadata: (
+        Annotated[
+            msgspec.Raw,
+            says(
+                "A JSON object with your own data, which the user doesn't see: only in responses to callers who can "
+                "read all users.",
+                type="object",
+                additionalProperties=True,
+                examples=[{"fraud_score": 12}],
             ),
         ]
         | UnsetType

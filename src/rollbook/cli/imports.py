@@ -34,7 +34,7 @@ from rollbook.jobs.import_runner import Run
 from rollbook.records.import_rows import Column
 from rollbook.records.imports import Counts, Refusal, new_id
 from rollbook.sources import reading
-from rollbook.sources.columns import METADATA, read_mapping
+from rollbook.sources.columns import read_mapping
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -196,7 +196,9 @@ def _show_columns(asked: FileImport) -> None:
         hint(f"Columns: {', '.join(f'{number} {column}' for number, column in enumerate(found.columns, 1))}")
         given = read_mapping(asked.options.mapping)
         new = [
-            f"{name}={field}" for name, field in found.mapping.items() if field == METADATA + name and name not in given
+            f"{name}={field}"
+            for name, field in found.mapping.items()
+            if field == f"metadata.{name}" and name not in given
         ]
         hint(f"For example: {' '.join(f'--map {shlex.quote(each)}' for each in new[:20])}")
 

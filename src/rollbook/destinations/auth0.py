@@ -17,8 +17,9 @@ def convert(user: dict[str, Any], password: dict[str, Any] | None) -> dict[str, 
         "email_verified": user["email_verified"],
         "name": user["name"],
         "blocked": user["status"] == "suspended",
-        "user_metadata": user["metadata"],
-        "app_metadata": {name: value for name, value in app_metadata.items() if value is not None}
+        # Not `user_metadata`, which users of Auth0 can write.
+        "app_metadata": {**user["private_metadata"], **user["metadata"]}
+        | {name: value for name, value in app_metadata.items() if value is not None}
         | {"signed_up_at": user["created_at"]},
         **({"custom_password_hash": password} if password else {}),
     }

@@ -20,6 +20,7 @@ _OWN = frozenset(
 def convert(user: dict[str, Any], password: dict[str, Any] | None) -> dict[str, Any]:
     first, _, last = user["name"].rpartition(" ")
     more = {name: user.get(name) for name in ("external_id", "role", "groups")}
+    more["private_metadata"] = user["private_metadata"] or None
     metadata = {f"metadata.{key}" if key in _OWN else key: value for key, value in user["metadata"].items()}
     return {
         "id": user["id"],

@@ -12,7 +12,7 @@ START, END = b"[\n", b"\n]\n"
 
 def convert(user: dict[str, Any], password: str | None) -> dict[str, Any]:
     first, _, last = user["name"].rpartition(" ")
-    names = ("external_id", "role", "groups", "created_at", "metadata")
+    names = ("external_id", "role", "groups", "created_at", "metadata", "private_metadata")
     verified = {"value": user["email"], "verified": True, "via": "email", "status": "completed"}
     return {
         "schema_id": "default",

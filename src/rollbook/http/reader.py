@@ -37,6 +37,8 @@ _start_line = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}) \S+ HTTP/1\.[01]\
 # Where the reader is. CLOSED: it reads nothing more, since what follows is in doubt or was announced as not coming.
 IDLE, HEAD, BODY, CLOSED = range(4)
 # Bytes given to the parser at a time. It cannot be stopped between two requests, so this bounds how many can wait.
+MAX_HEADERS, MAX_HEADER_BYTES = 100, 32_768
+"""Of a request. Proxies and browsers send fewer: none has been seen that needs more."""
 SLICE = 16_384
 # Bytes that a request takes in memory once it has begun, and that a field takes besides its name and value.
 BEGUN, FIELD = 8_192, 200
@@ -61,10 +63,8 @@ class Rules:
         self.valid_hosts: set[bytes] = set()
         self.max_body = settings.max_body
         self.max_target = settings.max_target
-        self.max_header_fields = settings.max_header_fields
-        self.max_header_bytes = settings.max_header_bytes
         # Bytes that may be read before a head has ended: llhttp keeps an unfinished header value in memory.
-        self.max_raw_head = settings.max_header_bytes + settings.max_target + 32_768
+        self.max_raw_head = MAX_HEADER_BYTES + settings.max_target + 32_768
 
 
 class _Closed(Exception):
@@ -237,7 +237,7 @@ class Reader:
             self._repeated += 1
             value = guard.join(name, fields[name], value)
         fields[name] = value
-        if len(fields) + self._repeated > self._rules.max_header_fields:
+        if len(fields) + self._repeated > MAX_HEADERS:
             raise HeadersTooLarge()
 
     def on_headers_complete(self) -> None:
@@ -247,7 +247,7 @@ class Reader:
         parser = self._parser
         assert parser is not None
         self._method = method = parser.get_method()
-        if self._raw > self._rules.max_header_bytes:
+        if self._raw > MAX_HEADER_BYTES:
             self._check_head_size()
         self._version = version = "1.1"
         upgrade = False
@@ -366,7 +366,7 @@ class Reader:
 
     def _check_head_size(self) -> None:
         # `_raw` is only a bound. The sum has ": " and CRLF too, and the name of a repeated field once.
-        if sum(len(name) + len(value) + 4 for name, value in self._fields.items()) > self._rules.max_header_bytes:
+        if sum(len(name) + len(value) + 4 for name, value in self._fields.items()) > MAX_HEADER_BYTES:
             raise HeadersTooLarge()
 
     def _check_host(self, host: bytes | None, version: str) -> None:

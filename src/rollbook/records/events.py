@@ -177,11 +177,17 @@ async def record(
 
 
 async def _stored(tx: Tx, user_id: str, now: int, object: Mapping[str, Any], whole: bytes) -> bytes:
-    """The object as JSON, `whole`, or with a reference to its metadata."""
-    metadata: msgspec.Raw | None = object.get("metadata")
-    if metadata is not None and (reference := await event_metadata.keep(tx, user_id, now, bytes(metadata))):
-        return _encode({**object, "metadata": reference})
-    return whole
+    """The object as JSON, `whole`, or with a reference to its metadata: to both kinds of it, which stand side by
+    side."""
+    metadata, private = object.get("metadata"), bytes(object.get("private_metadata", b"{}"))
+    if metadata is None:
+        return whole
+    text = bytes(metadata)
+    if private != b"{}":
+        text += b',"private_metadata":' + private
+        object = {name: value for name, value in object.items() if name != "private_metadata"}
+    reference = await event_metadata.keep(tx, user_id, now, text)
+    return whole if reference is None else _encode({**object, "metadata": reference})
 
 
 def row(type: str, user_id: str, by: Actor, object: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> Row:

@@ -49,7 +49,7 @@ _USER = User(
     created_at=_CREATED,
     updated_at=_UPDATED,
 )
-USER: dict[str, Any] = {**users.public(_USER), "metadata": {"plan": "pro"}}
+USER: dict[str, Any] = {**users.complete(_USER), "metadata": {"plan": "pro"}, "private_metadata": {}}
 USER_AS_CREATED = {
     **USER,
     "name": "Charlie Chaplin",

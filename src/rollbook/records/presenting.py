@@ -32,6 +32,8 @@ class Shown(NamedTuple):
 
     expression: str
     name: str = ""
+    is_private: bool = False
+    """Only for those who read all users: a presenter shows it if it is told to."""
 
 
 _HIDDEN = Shown("")
@@ -45,11 +47,15 @@ Json = Annotated[str, Shown("Raw({0}.encode())")]
 """JSON as text, shown as what it says."""
 Words = Annotated[str, Shown("{0}.split()")]
 """A text with spaces between its words, shown as a list of them."""
+PrivateJson = Annotated[str, Shown("Raw({0}.encode())", is_private=True)]
+"""JSON as text, shown as what it says by presenters that show all."""
 OrNull = Annotated[str, Shown("{0} or None")]
 """A text that is shown as null if it is empty."""
 
 
-def presenter(record: type[R], only: Collection[str] | None = None) -> Callable[[R], dict[str, Any]]:
+def presenter(
+    record: type[R], only: Collection[str] | None = None, with_private: bool = False
+) -> Callable[[R], dict[str, Any]]:
     """A function from a NamedTuple to what may be seen of it, or `only` of these fields. Fields that are None are shown
     as null."""
     fields: tuple[str, ...] = record._fields  # type: ignore[attr-defined]
@@ -59,7 +65,7 @@ def presenter(record: type[R], only: Collection[str] | None = None) -> Callable[
         [
             f"{how.name or field!r}: {_expression(field, how, null)}"
             for field, how, null in shown
-            if how is not _HIDDEN and (only is None or field in only)
+            if how is not _HIDDEN and (with_private or not how.is_private) and (only is None or field in only)
         ]
     )
     source = f"def show(record):\n    {', '.join(f'_{field}' for field in fields)}, = record\n    return {{{made}}}\n"

@@ -9,6 +9,7 @@ import msgspec
 
 from rollbook.records import rules
 from rollbook.records.events import Event
+from rollbook.records.users import METADATA
 
 DERIVED = frozenset(("updated_at", "last_sign_in_at", "status_reason", "created_by"))
 """Fields that follow from what happens."""
@@ -45,8 +46,8 @@ def compared(event: Event, public: Mapping[str, Any]) -> Reverted:
     for name, was in before.items():
         if name in DERIVED:
             continue
-        if name == "metadata":
-            _compare_metadata(found, was, after.get(name), now[name])
+        if name in METADATA:
+            _compare_metadata(found, name, was, after.get(name), now[name])
         elif now.get(name) != after.get(name):
             found.kept.append(changed_since(name))
         else:
@@ -54,27 +55,27 @@ def compared(event: Event, public: Mapping[str, Any]) -> Reverted:
     return found
 
 
-def _compare_metadata(found: Reverted, was: Any, after: Any, now: Any) -> None:
+def _compare_metadata(found: Reverted, field: str, was: Any, after: Any, now: Any) -> None:
     """Metadata is put back key by key, as it is merged."""
     if not isinstance(was, dict) or not isinstance(after, dict):
-        return found.kept.append(Kept("metadata", NOT_REVERSIBLE, "The log no longer has the metadata."))
+        return found.kept.append(Kept(field, NOT_REVERSIBLE, "The log no longer has the metadata."))
     whole, values = dict(now), dict[str, Any]()
     for key in dict.fromkeys([*was, *after]):
         earlier, changed = was.get(key, _MISSING), after.get(key, _MISSING)
         if _is_same(earlier, changed):
             continue
         if not _is_same(now.get(key, _MISSING), changed):
-            found.kept.append(changed_since(f"metadata.{key}"))
+            found.kept.append(changed_since(f"{field}.{key}"))
             continue
         values[key] = None if earlier is _MISSING else earlier
         whole.pop(key, None) if earlier is _MISSING else whole.update({key: earlier})
     if not values:
         return None
     try:
-        found.wanted["metadata"] = rules.metadata(was if now == after else whole)
-        found.values["metadata"] = values
+        found.wanted[field] = rules.metadata(was if now == after else whole)
+        found.values[field] = values
     except ValueError as problem:
-        found.kept.append(Kept("metadata", NOT_REVERSIBLE, f"metadata {problem}."))
+        found.kept.append(Kept(field, NOT_REVERSIBLE, f"{field} {problem}."))
     return None
 
 

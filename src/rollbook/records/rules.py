@@ -7,7 +7,7 @@ and never contains the value itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -185,6 +185,18 @@ def patched(text: str, patch: str) -> str:
 def with_keys(text: str, more: str) -> str:
     """Metadata with all keys of other metadata. ValueError where the result is none that can be kept."""
     return metadata({**msgspec.json.decode(text), **msgspec.json.decode(more)})
+
+
+def with_own_keys(text: str, wanted: str, keys: Set[str], is_merged: bool) -> str | None:
+    """Metadata with these keys of wanted metadata. None if that sets another key, or removes one: to leave one out of
+    metadata that isn't merged does not. ValueError where the result is none that can be kept."""
+    now, new, missing = msgspec.json.decode(text), msgspec.json.decode(wanted), object()
+    for key in (now.keys() | new.keys()) - keys:
+        if new.get(key, missing if is_merged else now.get(key)) != now.get(key, missing):
+            return None
+    # In Python, 1 and true are equal: the other keys keep what they have, not what was sent.
+    names = [key for key in {**now, **new} if key in new or key not in keys]
+    return metadata({key: (new if key in keys else now)[key] for key in names})
 
 
 def _merged(target: object, patch: object) -> object:

@@ -19,7 +19,7 @@ Fields = dict[str, msgspec.Raw]
 
 OF_USERS = frozenset(type for type in TYPES if type.startswith("user."))
 """Events whose object is the user."""
-UNLOGGED = ("name", "metadata", "external_id")
+UNLOGGED = ("name", "metadata", "private_metadata", "external_id")
 """Fields that an import changes without an event, if it is told to."""
 SAME_UPDATED_AT = frozenset(
     (
@@ -54,7 +54,7 @@ class UserAsOf(NamedTuple):
 
 
 def _shown(user: User) -> Fields:
-    return _decode(_encode(users.public(user)))
+    return _decode(_encode(users.complete(user)))
 
 
 _FIELDS = _shown(User(0, "", "", ""))

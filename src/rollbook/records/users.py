@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import msgspec
+
 from rollbook import clock, ids
 from rollbook.errors import EmailTaken, ExternalIdTaken, NotFound
 from rollbook.records import auth_version, password_parameters, rules, usage, user_dates
 from rollbook.records.dialect import dialect
-from rollbook.records.presenting import Flag, Hidden, Json, Time, presenter
+from rollbook.records.presenting import Flag, Hidden, Json, PrivateJson, Time, presenter
 from rollbook.storage.database import (
     EACH,
     LOOK_UP,
@@ -38,6 +40,7 @@ class User(NamedTuple):
     status: str = "active"
     external_id: str | None = None
     metadata: Json = "{}"
+    private_metadata: PrivateJson = "{}"
     email_verified: Flag = False
     rate_limit: str | None = None
     version: Hidden[int] = 1
@@ -48,15 +51,19 @@ class User(NamedTuple):
 
 
 public = presenter(User)
-"""All that may be seen of a user: what events, exports and full answers hold."""
+"""What users may see of themselves."""
+complete = presenter(User, with_private=True)
+"""What may be seen by those who read all users: what events, exports and full answers hold."""
 
 
 @lru_cache(maxsize=256)
 def public_part(names: frozenset[str]) -> Callable[[User], dict[str, Any]]:
-    """A function to what may be seen of these fields of a user."""
-    return presenter(User, names)
+    """A function to what may be seen of these fields of a user, by those who read all users."""
+    return presenter(User, names, with_private=True)
 
 
+METADATA = ("metadata", "private_metadata")
+"""Fields that hold a JSON object, of which keys are changed one by one."""
 AT_ONCE = 100
 """Users of a statement."""
 COLUMNS = ", ".join(User._fields)
@@ -110,6 +117,17 @@ EXPIRED = "SELECT id FROM deleted_users WHERE deleted_at < ? ORDER BY deleted_at
 
 # Rows of usage erased together with the user. The rest follows within minutes, so that other writes don't wait.
 MAX_ERASED = 256
+
+
+_raw = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def without_private(document: str) -> str:
+    """What is kept of a user as JSON, with what users may see of themselves."""
+    if '"private_metadata"' not in document:
+        return document
+    return _encode({name: value for name, value in _raw(document).items() if name != "private_metadata"}).decode()
 
 
 async def by_id(queries: Queries, id: str) -> User | None:

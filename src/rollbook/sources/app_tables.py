@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rollbook.sources.values import Fields, Record, fields, flag, full_name, is_true, others, text, time
+from rollbook.sources.values import Fields, Record, fields, flag, full_name, is_true, others, parted, text, time
 
 _ALLOWED = frozenset("active isactive enabled isenabled accountnonlocked accountnonexpired".split())
 _BARRED = frozenset(
@@ -26,6 +26,10 @@ _KNOWN = (
     | {*_DELETED}
     | {name for names in _DATES.values() for name in names}
 )
+_READABLE = frozenset(
+    "username phone phonenumber mobile image avatar avatarurl picture website locale language timezone".split()
+)
+"""Columns of the application that it shows to the users themselves."""
 
 
 def spelled(name: str) -> str:
@@ -54,6 +58,8 @@ def user(row: Record, known: str = "", **own: Any) -> Fields | None:
     email = own.pop("email", text(found.get("email")))
     hidden = _KNOWN.union(known.split())
     more = others({name: value for name, value in row.items() if spelled(name) not in hidden}, frozenset())
+    # Only the application knows what users may see of its own columns.
+    readable, more = parted(more, lambda name: spelled(name) in _READABLE)
     given = {
         "email": email,
         "name": full_name(found, *_NAMES),
@@ -63,7 +69,8 @@ def user(row: Record, known: str = "", **own: Any) -> Fields | None:
         "status": _status(found),
         **{field: time(text(*map(found.get, names))) for field, names in _DATES.items()},
         **own,
-        "metadata": more | own.get("metadata", {}),
+        "metadata": readable | own.get("metadata", {}),
+        "private_metadata": more | own.get("private_metadata", {}),
     }
     return fields(**given)
 

@@ -13,7 +13,8 @@ from msgspec import UNSET
 from rollbook.actions.arguments import ImportedUser
 from rollbook.errors import ApiError
 from rollbook.records.import_rows import WHETHER, Column
-from rollbook.sources.columns import METADATA, PROBLEM, Targets
+from rollbook.records.users import METADATA
+from rollbook.sources.columns import PROBLEM, Targets, key_of
 from rollbook.sources.values import is_secret
 
 Convert = Callable[[dict[str, Any]], dict[str, Any] | None]
@@ -106,12 +107,12 @@ class ColumnReport:
             if target is None:
                 why = PROBLEM_SAYS if name == PROBLEM else "Left out by the mapping."
                 return Column(short, "ignored", None, why)
-            if target not in _FIELDS and not target.startswith(METADATA):
+            if target not in _FIELDS and key_of(target) is None:
                 return Column(short, "ignored", None, "Not a field of a user: records that have it are refused.")
             return Column(short, "kept" if target == name else "mapped", target)
         targets = self._targets[name]
         if targets:
-            is_kept = name in targets or METADATA + name in targets
+            is_kept = name in targets or any(f"{field}.{name}" in targets for field in METADATA)
             return Column(short, "kept" if is_kept else "mapped", ", ".join(targets))
         return Column(short, "ignored", None, self._reason(name))
 
@@ -138,9 +139,8 @@ def _fields_by(convert: Convert, row: dict[str, Any]) -> dict[str, Any] | None:
         return {problem.param or "": problem}
     if user is None:
         return None
-    metadata = user.get("metadata")
-    fields = {name: value for name, value in user.items() if name != "metadata"}
-    return fields | {METADATA + name: value for name, value in metadata.items()} if metadata else fields
+    fields = {name: value for name, value in user.items() if name not in METADATA}
+    return fields | {f"{field}.{name}": value for field in METADATA for name, value in user.get(field, {}).items()}
 
 
 def _changed(one: dict[str, Any] | None, other: dict[str, Any] | None) -> list[str]:

@@ -9,22 +9,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from rollbook.actions.arguments import ImportedUser
 from rollbook.actions.checking import fields_of, refuse
 from rollbook.errors import Fault, InvalidParameter
+from rollbook.records.users import METADATA
 from rollbook.sources.values import flag, json_object
 
 Targets = dict[str, str | None]
 """The field of each column: `metadata.plan` puts it into the metadata, None leaves it out."""
 
-METADATA = "metadata."
 PROBLEM = "problem"
 """The last column of a file of refused records: why each was refused. It is left out."""
-_QUOTING = frozenset(("email", "metadata"))
+_QUOTING = frozenset(("email", *METADATA))
 """Fields whose rules repeat, behind a colon, which characters or keys of the value are wrong."""
 # How other programs name the fields.
 _ALIASES = {
@@ -38,6 +38,15 @@ _LAST = frozenset(("last_name", "family_name"))
 _SEPARATORS = re.compile(r"[\s\-.]+")
 
 
+IN_METADATA = tuple(f"{field}.NAME" for field in METADATA)
+
+
+class Key(NamedTuple):
+    field: str
+    """One of METADATA."""
+    name: str
+
+
 def read_mapping(text: str | None) -> Targets:
     """The mapping that a caller sent. Raises InvalidParameter."""
     if text is None:
@@ -49,13 +58,16 @@ def read_mapping(text: str | None) -> Targets:
     for number, target in enumerate(found.values(), 1):
         if _is_unknown(target):
             fields = ", ".join(fields_of(ImportedUser))
-            refuse("mapping", f"must have fields as values, unlike entry {number}. Fields: {fields}, metadata.NAME")
+            refuse(
+                "mapping",
+                f"must have fields as values, unlike entry {number}. Fields: {fields}, {', '.join(IN_METADATA)}",
+            )
     return found
 
 
 def propose(columns: Sequence[str], mapping: Targets) -> Targets:
     """A field for each column: as the mapping says, else the one with its name, else a place in the metadata."""
-    return {**{column: target or METADATA + column for column, target in _by_name(columns).items()}, **mapping}
+    return {**{column: target or f"metadata.{column}" for column, target in _by_name(columns).items()}, **mapping}
 
 
 def choose(columns: Sequence[str], mapping: Targets) -> Targets:
@@ -99,23 +111,27 @@ def to_fields(row: Mapping[str, Any], targets: Targets) -> dict[str, Any]:
     """The fields of a user, by their columns. Several columns of the name are joined by spaces, in the order of the
     targets."""
     fields: dict[str, Any] = {}
-    metadata: dict[str, Any] = {}
+    objects: dict[str, dict[str, Any]] = {}
     for column in (*targets, *(row.keys() - targets.keys())):
         target = targets.get(column, column)
         if target is None or column not in row:
             continue
         value = row[column]
-        if target.startswith(METADATA):
-            metadata[target[len(METADATA) :]] = value
-        elif target == "metadata":
-            metadata |= json_object("metadata", value)
+        if (key := key_of(target)) is not None:
+            objects.setdefault(key.field, {})[key.name] = value
+        elif target in METADATA:
+            objects.setdefault(target, {}).update(json_object(target, value))
         elif target == "name" and "name" in fields:
             fields["name"] = f"{fields['name']} {value}"
         else:
             fields[target] = flag(value) if target == "email_verified" else value
-    if metadata:
-        fields["metadata"] = metadata
-    return fields
+    return fields | {name: value for name, value in objects.items() if value}
+
+
+def key_of(target: str) -> Key | None:
+    """The key of the metadata that is meant; None: another field."""
+    field, _, name = target.partition(".")
+    return Key(field, name) if name and field in METADATA else None
 
 
 def without_cells(problem: InvalidParameter, row: Mapping[str, Any], mapping: Targets) -> InvalidParameter:
@@ -142,8 +158,7 @@ def listed(what: str, numbers: Sequence[int]) -> str:
 
 
 def _is_unknown(target: str | None) -> bool:
-    is_of_metadata = target is not None and target.startswith(METADATA) and target != METADATA
-    return target is not None and target not in fields_of(ImportedUser) and not is_of_metadata
+    return target is not None and target not in fields_of(ImportedUser) and key_of(target) is None
 
 
 def _by_name(columns: Sequence[str]) -> Targets:
@@ -155,7 +170,7 @@ def _by_name(columns: Sequence[str]) -> Targets:
     for column in columns:
         name = names[column]
         alias = _ALIASES.get(name)
-        if name in fields_of(ImportedUser) or (column.startswith(METADATA) and column != METADATA):
+        if name in fields_of(ImportedUser) or key_of(column) is not None:
             targets[column] = name if name in fields_of(ImportedUser) else column
         elif alias in names.values() or (alias in targets.values() and name not in _LAST):
             targets[column] = None

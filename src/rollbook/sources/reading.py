@@ -258,8 +258,8 @@ class Reading:
             if b"\\" in text and b"\\u0000" in text:
                 raise ValueError
             user = self._decode(text)
-            metadata, values = user.metadata, astuple(user)
-            inner = metadata.count('":') if isinstance(metadata, str) else 0
+            values = astuple(user)
+            inner = sum([text.count('":') for text in (user.metadata, user.private_metadata) if isinstance(text, str)])
             _check_names(text, FIELDS - values.count(UNSET) + inner)
             self._report.saw_user(values)
             return user

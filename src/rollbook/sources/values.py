@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from base64 import b32encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -160,12 +160,18 @@ def otpauth_url(secret: bytes | str, digits: Any = None, period: Any = None, alg
 
 
 def others(row: Record, known: frozenset[str]) -> dict[str, Any]:
-    """Other values of the row, for the metadata: but nothing that is empty or, by its name, a secret."""
+    """Other values of the row, for either metadata: but nothing that is empty or, by its name, a secret."""
     return {
         name: value
         for name, value in row.items()
         if name not in known and value not in (None, "", [], {}) and not is_secret(name)
     }
+
+
+def parted(values: Record, is_readable: Callable[[str], bool]) -> tuple[Fields, Fields]:
+    """Values that users may read of themselves, by their names, and the rest."""
+    readable = {name: value for name, value in values.items() if is_readable(name)}
+    return readable, {name: value for name, value in values.items() if name not in readable}
 
 
 def true_ones(row: Record, *names: str) -> dict[str, bool]:

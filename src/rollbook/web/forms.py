@@ -37,6 +37,7 @@ LABELS = {
     "status": "The status",
     "rate_limit": "The rate limit",
     "metadata": "The metadata",
+    "private_metadata": "The private metadata",
     "scopes": "The permissions",
     "ip_allow": "Each entry",
     "expires_at": "The expiry",
@@ -123,7 +124,7 @@ def _named(fault: Fault, labels: dict[str, str]) -> str:
     )
 
 
-def read_metadata(text: str) -> dict[str, Any]:
+def read_metadata(text: str, field: str = "metadata") -> dict[str, Any]:
     """Return the metadata that a form has as text; a blank text is an empty object.
 
     Raises InvalidJson, whose message says where.
@@ -133,4 +134,4 @@ def read_metadata(text: str) -> dict[str, Any]:
     try:
         return read_object(text.encode(), None, None)
     except InvalidJson as error:
-        raise InvalidJson(error.message.replace("The body", "Metadata"), param="metadata") from None
+        raise InvalidJson(error.message.replace("The body", "Metadata"), param=field) from None

@@ -226,7 +226,7 @@ export const properties: INodeProperties[] = [
 				name: "Update",
 				value: "update",
 				action: "Update a user",
-				description: "Fields you don't send are left unchanged. <code>PUT</code> replaces the <code>metadata</code>; <code>PATCH</code> merges it, and null removes a key.",
+				description: "Fields you don't send are left unchanged. <code>PUT</code> replaces <code>metadata</code> and <code>private_metadata</code>; <code>PATCH</code> merges them, and null removes a key.",
 				routing: {
 					request: {
 						method: "PATCH",
@@ -733,6 +733,21 @@ export const properties: INodeProperties[] = [
 				}
 			},
 			{
+				displayName: "Private Metadata",
+				name: "private_metadata",
+				default: "{}",
+				type: "json",
+				description: "The same for data that the user doesn't see, such as what another system kept from them. Null: as if it were missing.",
+				routing: {
+					send: {
+						type: "body",
+						property: "private_metadata",
+						propertyInDotNotation: false,
+						value: "={{ typeof $value === \"string\" ? JSON.parse($value) : $value }}"
+					}
+				}
+			},
+			{
 				displayName: "Rate Limit",
 				name: "rate_limit",
 				default: "",
@@ -875,6 +890,10 @@ export const properties: INodeProperties[] = [
 					{
 						name: "Name",
 						value: "name"
+					},
+					{
+						name: "Private Metadata",
+						value: "private_metadata"
 					},
 					{
 						name: "Rate Limit",
@@ -1080,6 +1099,10 @@ export const properties: INodeProperties[] = [
 					{
 						name: "Name",
 						value: "name"
+					},
+					{
+						name: "Private Metadata",
+						value: "private_metadata"
 					},
 					{
 						name: "Rate Limit",
@@ -1292,6 +1315,10 @@ export const properties: INodeProperties[] = [
 					{
 						name: "Name",
 						value: "name"
+					},
+					{
+						name: "Private Metadata",
+						value: "private_metadata"
 					},
 					{
 						name: "Rate Limit",
@@ -1641,6 +1668,21 @@ export const properties: INodeProperties[] = [
 				}
 			},
 			{
+				displayName: "Private Metadata",
+				name: "private_metadata",
+				default: "{}",
+				type: "json",
+				description: "The same for data that the user doesn't see, such as what another system kept from them. Null: as if it were missing.",
+				routing: {
+					send: {
+						type: "body",
+						property: "private_metadata",
+						propertyInDotNotation: false,
+						value: "={{ typeof $value === \"string\" ? JSON.parse($value) : $value }}"
+					}
+				}
+			},
+			{
 				displayName: "Rate Limit",
 				name: "rate_limit",
 				default: "",
@@ -1783,6 +1825,10 @@ export const properties: INodeProperties[] = [
 					{
 						name: "Name",
 						value: "name"
+					},
+					{
+						name: "Private Metadata",
+						value: "private_metadata"
 					},
 					{
 						name: "Rate Limit",
@@ -2366,6 +2412,10 @@ export const properties: INodeProperties[] = [
 						value: "name"
 					},
 					{
+						name: "Private Metadata",
+						value: "private_metadata"
+					},
+					{
 						name: "Rate Limit",
 						value: "rate_limit"
 					},
@@ -2549,6 +2599,10 @@ export const properties: INodeProperties[] = [
 						value: "name"
 					},
 					{
+						name: "Private Metadata",
+						value: "private_metadata"
+					},
+					{
 						name: "Rate Limit",
 						value: "rate_limit"
 					},
@@ -2701,6 +2755,10 @@ export const properties: INodeProperties[] = [
 					{
 						name: "Name",
 						value: "name"
+					},
+					{
+						name: "Private Metadata",
+						value: "private_metadata"
 					},
 					{
 						name: "Rate Limit",

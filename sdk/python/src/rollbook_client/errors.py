@@ -402,9 +402,7 @@ class RequestHeaderFieldsTooLarge(APIError):
 
 
 class HeadersTooLarge(RequestHeaderFieldsTooLarge):
-    """`headers_too_large`: The request has more than 100 headers, or more than 32 KiB of them (settings
-    `max_header_fields`, `max_header_bytes`).
-    """
+    """`headers_too_large`: The request has more than 100 headers, or more than 32 KiB of them."""
 
 
 class InternalServerError(ServerError):

@@ -347,6 +347,10 @@ class BulkOperation(TypedDict):
     """Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged,
     and others stay. The result has at most 16 KiB. Null: as if it were missing.
     """
+    private_metadata: NotRequired[Mapping[str, Any] | None]
+    """The same for data that the user doesn't see, such as what another system kept from them. Null: as if it were
+    missing.
+    """
     email_verified: NotRequired[bool]
     """Whether the email is verified."""
     rate_limit: NotRequired[str | None]
@@ -486,7 +490,11 @@ class User(Model):
     external_id: str | None
     """Your own identifier for the user."""
     metadata: dict[str, Any]
-    """A JSON object with your own data."""
+    """A JSON object with your own data, which the user can read."""
+    private_metadata: dict[str, Any]
+    """A JSON object with your own data, which the user doesn't see: only in responses to callers who can read all
+    users.
+    """
     email_verified: bool
     """Whether the email is verified."""
     rate_limit: str | None
@@ -517,6 +525,7 @@ class User(Model):
         "status",
         "external_id",
         "metadata",
+        "private_metadata",
         "email_verified",
         "rate_limit",
         "created_at",
@@ -929,7 +938,11 @@ class EventObject(Model):
     external_id: str | None
     """Your own identifier for the user."""
     metadata: dict[str, Any] | None
-    """A JSON object with your own data."""
+    """A JSON object with your own data, which the user can read."""
+    private_metadata: dict[str, Any] | None
+    """A JSON object with your own data, which the user doesn't see: only in responses to callers who can read all
+    users.
+    """
     email_verified: bool | None
     """Whether the email is verified."""
     rate_limit: str | None
@@ -1170,6 +1183,7 @@ class EventObject(Model):
             "on_conflict",
             "ordering",
             "payload",
+            "private_metadata",
             "purpose",
             "rate_limit",
             "records",
@@ -1217,6 +1231,7 @@ class EventObject(Model):
         "status",
         "external_id",
         "metadata",
+        "private_metadata",
         "email_verified",
         "rate_limit",
         "created_at",
@@ -1467,7 +1482,11 @@ class ConsumedToken(Model):
     external_id: str | None
     """Your own identifier for the user."""
     metadata: dict[str, Any] | None
-    """A JSON object with your own data."""
+    """A JSON object with your own data, which the user can read."""
+    private_metadata: dict[str, Any] | None
+    """A JSON object with your own data, which the user doesn't see: only in responses to callers who can read all
+    users.
+    """
     email_verified: bool | None
     """Whether the email is verified."""
     rate_limit: str | None
@@ -1500,6 +1519,7 @@ class ConsumedToken(Model):
             "kind",
             "last_sign_in_at",
             "metadata",
+            "private_metadata",
             "rate_limit",
             "role",
             "status",
@@ -1516,6 +1536,7 @@ class ConsumedToken(Model):
         "status",
         "external_id",
         "metadata",
+        "private_metadata",
         "email_verified",
         "rate_limit",
         "created_at",

@@ -26,7 +26,7 @@ export interface ApplicationListParams {
   /** The start of a page, taken from a `Link` header. Opaque. */
   cursor?: string | undefined;
   /** Fields to return besides `id`, `name` and `email`, which every user has. `*`: all. */
-  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "email_verified" | "rate_limit" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
+  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "private_metadata" | "email_verified" | "rate_limit" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
   /** `exact`: return `X-Total-Count` for filtered lists as well. */
   count?: "exact" | (string & {}) | undefined;
   /** `eventual`: a database standby may answer, and its data may lag. By default, lists include every acknowledged change. */

@@ -84,7 +84,7 @@ export class FactorLimitReached extends Forbidden {}
  */
 export class GroupLimitReached extends Forbidden {}
 
-/** The request has more than 100 headers, or more than 32 KiB of them (settings `max_header_fields`, `max_header_bytes`). */
+/** The request has more than 100 headers, or more than 32 KiB of them. */
 export class HeadersTooLarge extends APIError {}
 
 /**

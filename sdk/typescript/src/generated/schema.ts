@@ -352,6 +352,16 @@ export interface components {
             metadata?: {
                 [key: string]: unknown;
             } | null;
+            /**
+             * @description The same for data that the user doesn't see, such as what another system kept from them. Null: as if it were missing.
+             * @example {
+             *       "plan": "team",
+             *       "trial_ends": null
+             *     }
+             */
+            private_metadata?: {
+                [key: string]: unknown;
+            } | null;
             /** @description Whether the email is verified. */
             email_verified?: boolean;
             /**
@@ -518,12 +528,21 @@ export interface components {
              */
             external_id?: string | null;
             /**
-             * @description A JSON object with your own data.
+             * @description A JSON object with your own data, which the user can read.
              * @example {
              *       "plan": "pro"
              *     }
              */
             metadata?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description A JSON object with your own data, which the user doesn't see: only in responses to callers who can read all users.
+             * @example {
+             *       "fraud_score": 12
+             *     }
+             */
+            private_metadata?: {
                 [key: string]: unknown;
             };
             /** @description Whether the email is verified. */
@@ -682,7 +701,7 @@ export interface components {
          *         "webhook-timestamp": "1698404400",
          *         "webhook-signature": "…"
          *       },
-         *       "body": "{\"id\": \"evt_065n1ijrg1t7ne57u1m417e15k\", \"type\": \"user.updated\", \"created_at\": \"2023-10-27T11:00:00Z\", \"user_id\": \"user_065n18a8k1rnhbvqalm9j3ts0c\", \"actor\": {\"user_id\": \"user_065n14sd01rd526r46hrcu0i8o\", \"key_id\": \"key_065n19esg1vsvaetc6pc73vuso\", \"address\": \"203.0.113.7\", \"request_id\": \"req_7m2c9v0kq1t8a3hs0000001f\", \"trace_id\": \"4bf92f3577b34da6a3ce929d0e0e4736\", \"client\": null}, \"object\": {\"id\": \"user_065n18a8k1rnhbvqalm9j3ts0c\", \"name\": \"Charles Chaplin\", \"email\": \"charlie.c@example.com\", \"kind\": \"person\", \"role\": \"member\", \"status\": \"active\", \"external_id\": \"crm-1042\", \"metadata\": {\"plan\": \"pro\"}, \"email_verified\": false, \"rate_limit\": null, \"created_at\": \"2023-10-27T10:15:00Z\", \"updated_at\": \"2023-10-27T11:00:00Z\", \"last_sign_in_at\": null}, \"before\": {\"name\": \"Charlie Chaplin\", \"email\": \"charlie@example.com\"}}"
+         *       "body": "{\"id\": \"evt_065n1ijrg1t7ne57u1m417e15k\", \"type\": \"user.updated\", \"created_at\": \"2023-10-27T11:00:00Z\", \"user_id\": \"user_065n18a8k1rnhbvqalm9j3ts0c\", \"actor\": {\"user_id\": \"user_065n14sd01rd526r46hrcu0i8o\", \"key_id\": \"key_065n19esg1vsvaetc6pc73vuso\", \"address\": \"203.0.113.7\", \"request_id\": \"req_7m2c9v0kq1t8a3hs0000001f\", \"trace_id\": \"4bf92f3577b34da6a3ce929d0e0e4736\", \"client\": null}, \"object\": {\"id\": \"user_065n18a8k1rnhbvqalm9j3ts0c\", \"name\": \"Charles Chaplin\", \"email\": \"charlie.c@example.com\", \"kind\": \"person\", \"role\": \"member\", \"status\": \"active\", \"external_id\": \"crm-1042\", \"metadata\": {\"plan\": \"pro\"}, \"private_metadata\": {}, \"email_verified\": false, \"rate_limit\": null, \"created_at\": \"2023-10-27T10:15:00Z\", \"updated_at\": \"2023-10-27T11:00:00Z\", \"last_sign_in_at\": null}, \"before\": {\"name\": \"Charlie Chaplin\", \"email\": \"charlie@example.com\"}}"
          *     }
          */
         DeliveryRequest: {
@@ -875,12 +894,21 @@ export interface components {
              */
             external_id?: string | null;
             /**
-             * @description A JSON object with your own data.
+             * @description A JSON object with your own data, which the user can read.
              * @example {
              *       "plan": "pro"
              *     }
              */
             metadata?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description A JSON object with your own data, which the user doesn't see: only in responses to callers who can read all users.
+             * @example {
+             *       "fraud_score": 12
+             *     }
+             */
+            private_metadata?: {
                 [key: string]: unknown;
             };
             /** @description Whether the email is verified. */
@@ -2857,7 +2885,7 @@ export interface components {
              */
             password?: string;
             /**
-             * @description The user's name, only for `invite`. Default: unchanged.
+             * @description The user's name, only for `invite`, and if `member_fields` has it. Default: unchanged.
              * @example Charlie Chaplin
              */
             name?: string;
@@ -3137,12 +3165,21 @@ export interface components {
              */
             external_id?: string | null;
             /**
-             * @description A JSON object with your own data.
+             * @description A JSON object with your own data, which the user can read.
              * @example {
              *       "plan": "pro"
              *     }
              */
             metadata?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description A JSON object with your own data, which the user doesn't see: only in responses to callers who can read all users.
+             * @example {
+             *       "fraud_score": 12
+             *     }
+             */
+            private_metadata?: {
                 [key: string]: unknown;
             };
             /** @description Whether the email is verified. */
@@ -3214,6 +3251,15 @@ export interface components {
             metadata?: {
                 [key: string]: unknown;
             } | null;
+            /**
+             * @description The same for data that the user doesn't see, such as what another system kept from them. Null: as if it were missing.
+             * @example {
+             *       "plan": "pro"
+             *     }
+             */
+            private_metadata?: {
+                [key: string]: unknown;
+            } | null;
             /** @description Whether the email is verified. */
             email_verified?: boolean;
             /**
@@ -3257,6 +3303,16 @@ export interface components {
              *     }
              */
             metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description The same for data that the user doesn't see, such as what another system kept from them. Null: as if it were missing.
+             * @example {
+             *       "plan": "team",
+             *       "trial_ends": null
+             *     }
+             */
+            private_metadata?: {
                 [key: string]: unknown;
             } | null;
             /** @description Whether the email is verified. */
@@ -3303,6 +3359,15 @@ export interface components {
              *     }
              */
             metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description The same for data that the user doesn't see, such as what another system kept from them. Null: as if it were missing.
+             * @example {
+             *       "plan": "pro"
+             *     }
+             */
+            private_metadata?: {
                 [key: string]: unknown;
             } | null;
             /** @description Whether the email is verified. */

@@ -46,7 +46,7 @@ export interface UserListParams {
   /** The start of a page, taken from a `Link` header. Opaque. */
   cursor?: string | undefined;
   /** Fields to return besides `id`, `name` and `email`, which every user has. `*`: all. */
-  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "email_verified" | "rate_limit" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
+  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "private_metadata" | "email_verified" | "rate_limit" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
   /** `exact`: return `X-Total-Count` for filtered lists as well. */
   count?: "exact" | (string & {}) | undefined;
   /** `eventual`: a database standby may answer, and its data may lag. By default, lists include every acknowledged change. */
@@ -56,7 +56,7 @@ export interface UserListParams {
 /** Which fields to return. */
 export interface FieldsParams {
   /** Fields to return besides `id`, `name` and `email`, which every user has. `*`: all. */
-  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "email_verified" | "rate_limit" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
+  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "private_metadata" | "email_verified" | "rate_limit" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
 }
 
 /** Query parameters of `users.count`. */
@@ -100,7 +100,7 @@ export interface UserGetParams {
   /** Return the user as they were at this RFC 3339 time, or right after the event with this ID. */
   at?: string | undefined;
   /** Fields to return besides `id`, `name` and `email`, which every user has. `*`: all. */
-  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "email_verified" | "rate_limit" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
+  fields?: readonly ("id" | "name" | "email" | "kind" | "role" | "status" | "external_id" | "metadata" | "private_metadata" | "email_verified" | "rate_limit" | "created_at" | "updated_at" | "last_sign_in_at" | "deleted_at" | "*" | (string & {}))[] | undefined;
 }
 
 /** Query parameters of `users.delete`. */
@@ -429,11 +429,12 @@ export class Users {
   /**
    * Update a user.
    *
-   * Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null removes a key.
-   * Users can change their own name, email and metadata. Send your `current_password` to change your own email. Admins can
-   * change all fields; for the `role`, and the `email` of a user with a role above member, the key needs the scope
-   * `users:grant` as well. A higher role signs the user out, and ends their one-time tokens and the API keys that others
-   * created for them. With `If-Match`, the update only succeeds if the user still has that version.
+   * Fields you don't send are left unchanged. `PUT` replaces `metadata` and `private_metadata`; `PATCH` merges them, and
+   * null removes a key. Users can change their own name and email, or what the setting `member_fields` says. Send your
+   * `current_password` to change your own email. Admins can change all fields; for the `role`, and the `email` of a user
+   * with a role above member, the key needs the scope `users:grant` as well. A higher role signs the user out, and ends
+   * their one-time tokens and the API keys that others created for them. With `If-Match`, the update only succeeds if the
+   * user still has that version.
    *
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
@@ -460,11 +461,12 @@ export class Users {
   /**
    * Update a user.
    *
-   * Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null removes a key.
-   * Users can change their own name, email and metadata. Send your `current_password` to change your own email. Admins can
-   * change all fields; for the `role`, and the `email` of a user with a role above member, the key needs the scope
-   * `users:grant` as well. A higher role signs the user out, and ends their one-time tokens and the API keys that others
-   * created for them. With `If-Match`, the update only succeeds if the user still has that version.
+   * Fields you don't send are left unchanged. `PUT` replaces `metadata` and `private_metadata`; `PATCH` merges them, and
+   * null removes a key. Users can change their own name and email, or what the setting `member_fields` says. Send your
+   * `current_password` to change your own email. Admins can change all fields; for the `role`, and the `email` of a user
+   * with a role above member, the key needs the scope `users:grant` as well. A higher role signs the user out, and ends
+   * their one-time tokens and the API keys that others created for them. With `If-Match`, the update only succeeds if the
+   * user still has that version.
    *
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
@@ -659,9 +661,9 @@ export class Users {
   /**
    * Export a user.
    *
-   * Returns all data about a user: their fields, API keys, one-time tokens and second factors (without the secrets),
-   * sessions, groups, what identity providers keep about them, and events. Changes made by others don't say who made them.
-   * You can run one export at a time.
+   * Returns all data about a user: their fields (`private_metadata` only for callers who can read all users), API keys,
+   * one-time tokens and second factors (without the secrets), sessions, groups, what identity providers keep about them, and
+   * events. Changes made by others don't say who made them. You can run one export at a time.
    *
    * Scope: `users:export`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.

@@ -98,7 +98,7 @@ def prepare(
 ) -> Prepared:
     """The times must not be in the future."""
     timeless = new if new.last_sign_in_at is None else new._replace(last_sign_in_at=None)
-    object = _encode(users.public(timeless)).decode().removesuffix(_NO_TIMES)
+    object = _encode(users.complete(timeless)).decode().removesuffix(_NO_TIMES)
     # The one event of a user whose ID is new can have the same.
     event_id = ids.new("evt") if has_own_id else ids.same("evt", new.id)
     return Prepared(

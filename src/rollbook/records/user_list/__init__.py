@@ -409,7 +409,7 @@ def page_of(columns: str, query: Query, rows: list[Row], total: int | None) -> U
 
 def public(page: UserPage) -> list[dict[str, Any]]:
     """All that may be seen of the users of a page of WHOLE rows."""
-    found = [users.public(User._make(row)) for row in page.rows]
+    found = [users.complete(User._make(row)) for row in page.rows]
     for user, at in zip(found, page.deleted_at, strict=False):  # none, in a page of users who are not deleted
         user["deleted_at"] = clock.format_time(at)
     return found

@@ -30,9 +30,9 @@ def convert(row: Record) -> Fields:
         updated_at=time(row.get("$updatedAt")),
         metadata=fields(
             phone=text(row.get("phone")),
-            labels=row.get("labels") or None,
             prefs=json_object("prefs", row.get("prefs")),
         ),
+        private_metadata=fields(labels=row.get("labels") or None),
     )
 
 

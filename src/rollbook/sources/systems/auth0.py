@@ -45,8 +45,8 @@ def convert(row: Record) -> Fields:
             phone=text(row.get("phone_number")),
             picture=text(row.get("picture")),
             user_metadata=json_object("user_metadata", row.get("user_metadata")),
-            app_metadata=json_object("app_metadata", row.get("app_metadata")),
         ),
+        private_metadata=fields(app_metadata=json_object("app_metadata", row.get("app_metadata"))),
     )
 
 

@@ -37,11 +37,9 @@ def convert(row: Record) -> Fields:
             external_id=text(row.get("external_id")),
             username=text(row.get("username")),
             phone=text(row.get("primary_phone_number")),
-            **{
-                name: json_object(name, row.get(name))
-                for name in ("public_metadata", "private_metadata", "unsafe_metadata")
-            },
+            **{name: json_object(name, row.get(name)) for name in ("public_metadata", "unsafe_metadata")},
         ),
+        private_metadata=json_object("private_metadata", row.get("private_metadata")),
     )
 
 

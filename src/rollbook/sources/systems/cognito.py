@@ -3,7 +3,7 @@ import."""
 
 from __future__ import annotations
 
-from rollbook.sources.values import Fields, Record, fields, flag, full_name, json_objects, others, text, time
+from rollbook.sources.values import Fields, Record, fields, flag, full_name, json_objects, others, parted, text, time
 
 LISTS = ("Users",)
 
@@ -20,6 +20,8 @@ def convert(row: Record) -> Fields:
     row = {**row, **{str(each.get("Name")): each.get("Value") for each in attributes}}
     email = text(row.get("email"))
     username = text(row.get("Username"), row.get("cognito:username"))
+    # The pool's own attributes are such as `custom:plan` and `dev:custom:plan`.
+    readable, custom = parted(others(row, _KNOWN), lambda name: ":" not in name)
     names = ("name", ("given_name", "family_name"), "preferred_username")
     return fields(
         email=email,
@@ -29,8 +31,8 @@ def convert(row: Record) -> Fields:
         status=_status(text(row.get("UserStatus")), row.get("Enabled")),
         created_at=time(row.get("UserCreateDate")),
         updated_at=time(row.get("UserLastModifiedDate")),
-        metadata={name.removeprefix("custom:"): value for name, value in others(row, _KNOWN).items()}
-        | fields(username=username if username not in (email, text(row.get("sub"))) else None),
+        metadata=readable | fields(username=username if username not in (email, text(row.get("sub"))) else None),
+        private_metadata={name.rpartition(":")[2]: value for name, value in custom.items()},
     )
 
 

@@ -26,7 +26,7 @@ def convert(row: Record) -> Fields | None:
         "pk groups userpermissions isstaff issuperuser",
         # An unusable password begins with an exclamation mark (django.contrib.auth.hashers).
         password_hash=None if password and password.startswith("!") else password,
-        metadata=true_ones(row, "is_staff", "is_superuser") | fields(groups=_groups(row.get("groups"))),
+        private_metadata=true_ones(row, "is_staff", "is_superuser") | fields(groups=_groups(row.get("groups"))),
     )
 
 

@@ -26,12 +26,12 @@ def convert(row: Record) -> Fields | None:
         created_at=_time(row.get("created")),
         updated_at=_time(row.get("changed")),
         last_sign_in_at=_time(row.get("login")),
-        metadata=others(row, _KNOWN)
-        | fields(
+        metadata=fields(
             username=text(row.get("name")),
             language=text(row.get("preferred_langcode"), row.get("language")),
             timezone=text(row.get("timezone")),
         ),
+        private_metadata=others(row, _KNOWN),
     )
 
 

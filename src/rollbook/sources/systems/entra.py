@@ -6,7 +6,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from rollbook.sources.values import Fields, Record, active_if, fields, full_name, json_object, others, text, time
+from rollbook.sources.values import (
+    Fields,
+    Record,
+    active_if,
+    fields,
+    full_name,
+    json_object,
+    others,
+    parted,
+    text,
+    time,
+)
 
 LISTS = ("value",)
 
@@ -15,6 +26,12 @@ _KNOWN = frozenset(
     "id objectId mail userPrincipalName displayName givenName surname accountEnabled createdDateTime signInActivity "
     "invitationState externalUserState alternateEmailAddress otherMails".split()
 )
+_READABLE = frozenset(
+    "userType jobTitle department companyName employeeId officeLocation physicalDeliveryOfficeName streetAddress city "
+    "state country postalCode businessPhones telephoneNumber mobilePhone mobile faxNumber preferredLanguage "
+    "usageLocation".split()
+)
+"""What Microsoft shows to users on their account page. Others are the organization's own."""
 
 
 def convert(row: Record) -> Fields | None:
@@ -23,6 +40,7 @@ def convert(row: Record) -> Fields | None:
     row = {name: value for name, value in row.items() if not name.startswith("@odata")}
     email, login = _email(row), text(row.get("userPrincipalName"))
     signed_in = json_object("signInActivity", row.get("signInActivity"))
+    readable, private = parted(others(row, _KNOWN), _READABLE.__contains__)
     return fields(
         email=email,
         name=full_name(row, "displayName", ("givenName", "surname")),
@@ -30,7 +48,8 @@ def convert(row: Record) -> Fields | None:
         status=_status(row),
         created_at=_time(row.get("createdDateTime")),
         last_sign_in_at=time(signed_in.get("lastSuccessfulSignInDateTime") or signed_in.get("lastSignInDateTime")),
-        metadata=others(row, _KNOWN) | ({} if login == email else fields(userPrincipalName=login)),
+        private_metadata=private,
+        metadata=readable | ({} if login == email else fields(userPrincipalName=login)),
     )
 
 

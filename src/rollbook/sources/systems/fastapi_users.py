@@ -12,5 +12,5 @@ def convert(row: Record) -> Fields | None:
         "hashedpassword isverified issuperuser username",
         password_hash=text(row.get("hashed_password")),
         email_verified=flag(row.get("is_verified")),
-        metadata=true_ones(row, "is_superuser"),
+        private_metadata=true_ones(row, "is_superuser"),
     )

@@ -87,8 +87,8 @@ def _convert(row: Record, config: HashConfig | None) -> Fields:
         metadata=fields(
             phone=text(row.get("phoneNumber")),
             picture=text(row.get("photoUrl")),
-            custom_claims=json_object("customAttributes", row.get("customAttributes")),
         ),
+        private_metadata=fields(custom_claims=json_object("customAttributes", row.get("customAttributes"))),
     )
 
 

@@ -49,6 +49,8 @@ def convert(row: Record) -> Fields:
             username=text(row.get("username")),
             phone=text(row.get("mobilephone"), row.get("phonenumber")),
             picture=text(row.get("imageurl")),
+        ),
+        private_metadata=fields(
             data=json_object("data", row.get("data")),
             registrations=row.get("registrations") or None,
         ),

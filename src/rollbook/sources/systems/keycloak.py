@@ -36,15 +36,17 @@ def convert(row: Record) -> Fields | None:
         created_at=time(row.get("createdTimestamp")),
         metadata=fields(
             username=text(row.get("username")),
-            attributes=json_object("attributes", row.get("attributes")),
-            realm_roles=row.get("realmRoles") or None,
-            client_roles=json_object("clientRoles", row.get("clientRoles")),
-            groups=row.get("groups") or None,
             federated_identities=[
                 f"{each.get('identityProvider')}:{each.get('userId')}"
                 for each in json_objects("federatedIdentities", row.get("federatedIdentities"))
             ]
             or None,
+        ),
+        private_metadata=fields(
+            attributes=json_object("attributes", row.get("attributes")),
+            realm_roles=row.get("realmRoles") or None,
+            client_roles=json_object("clientRoles", row.get("clientRoles")),
+            groups=row.get("groups") or None,
         ),
     )
 

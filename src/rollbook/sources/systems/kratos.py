@@ -48,9 +48,8 @@ def convert(row: Record) -> Fields:
         created_at=time(row.get("created_at")),
         updated_at=time(row.get("updated_at")),
         metadata=others(traits, _KNOWN)
-        | {
-            name: found for name in ("metadata_public", "metadata_admin") if (found := json_object(name, row.get(name)))
-        },
+        | fields(metadata_public=json_object("metadata_public", row.get("metadata_public"))),
+        private_metadata=fields(metadata_admin=json_object("metadata_admin", row.get("metadata_admin"))),
     )
 
 

@@ -33,8 +33,8 @@ def convert(row: Record) -> Fields | None:
         metadata=fields(
             phone=text(found.get("primaryphone")),
             profile=profile,
-            custom_data=json_object("customData", found.get("customdata")),
         ),
+        private_metadata=fields(custom_data=json_object("customData", found.get("customdata"))),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rollbook.sources.values import Fields, Record, fields, full_name, others, text, time
+from rollbook.sources.values import Fields, Record, fields, full_name, others, parted, text, time
 
 _COLUMNS = {
     "oktausername": "login",
@@ -26,6 +26,12 @@ _STATUSES = {
 }
 """Of those who aren't active. Okta unlocks accounts that are locked out by itself, or when the password is reset."""
 _KNOWN = frozenset("id status login email firstname lastname displayname created lastupdated lastlogin".split())
+_READABLE = frozenset(
+    "middlename honorificprefix honorificsuffix title nickname profileurl secondemail mobilephone primaryphone "
+    "streetaddress city state zipcode countrycode postaladdress preferredlanguage locale timezone usertype "
+    "employeenumber costcenter organization division department managerid manager".split()
+)
+"""Attributes of every profile, which users see in their settings. Others are the organization's own."""
 _NO_LETTER = re.compile(r"[^a-z]+")
 
 
@@ -35,6 +41,7 @@ def convert(row: Record) -> Fields:
     login = text(known.get("login"))
     email = text(known.get("email")) or (login if login and "@" in login else None)
     more = {name: value for name, value in profile.items() if _name(name) not in _KNOWN}
+    readable, private = parted(others(more, frozenset()), lambda name: _letters(name) in _READABLE)
     return fields(
         email=email,
         name=full_name(known, "displayname", ("firstname", "lastname"), "login"),
@@ -43,7 +50,8 @@ def convert(row: Record) -> Fields:
         created_at=time(known.get("created")),
         updated_at=time(known.get("lastupdated")),
         last_sign_in_at=time(known.get("lastlogin")),
-        metadata=others(more, frozenset()) | ({} if login == email else fields(login=login)),
+        private_metadata=private,
+        metadata=readable | ({} if login == email else fields(login=login)),
     )
 
 

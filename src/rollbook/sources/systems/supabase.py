@@ -22,7 +22,8 @@ def convert(row: Record) -> Fields | None:
         created_at=time(row.get("created_at")),
         updated_at=time(row.get("updated_at")),
         last_sign_in_at=time(row.get("last_sign_in_at")),
-        metadata=fields(phone=text(row.get("phone")), user_metadata=own, app_metadata=app),
+        metadata=fields(phone=text(row.get("phone")), user_metadata=own),
+        private_metadata=fields(app_metadata=app),
     )
 
 

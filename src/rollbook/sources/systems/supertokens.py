@@ -33,7 +33,7 @@ def convert(row: Record) -> Fields:
         totp_secret=_totp(row.get("totpDevices")),
         email_verified=flag(main.get("isVerified")),
         created_at=time(main.get("timeJoinedInMSSinceEpoch")),
-        metadata=fields(user_metadata=known, roles=_roles(row.get("userRoles"))),
+        private_metadata=fields(user_metadata=known, roles=_roles(row.get("userRoles"))),
     )
 
 

@@ -23,5 +23,6 @@ def convert(row: Record) -> Fields:
         password_hash=text(row.get("user_pass")),
         status="suspended" if barred else "active",
         created_at=time(row.get("user_registered")),
-        metadata=others(row, _KNOWN) | fields(username=text(row.get("user_login")), url=text(row.get("user_url"))),
+        metadata=fields(username=text(row.get("user_login")), url=text(row.get("user_url"))),
+        private_metadata=others(row, _KNOWN),
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from rollbook import clock, roles
 from rollbook.actions import own_email, passwords, sessions, users
 from rollbook.actions.arguments import PasswordChange, UserUpdate
+from rollbook.actions.permissions import reaches_all
 from rollbook.api.show import export_document
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
@@ -88,6 +89,7 @@ async def _page(
         least=page.on.settings.password_min_length,
         mails=page.on.settings.sends_mail,
         can_delete=page.on.settings.self_deletion,
+        own=("name", "email") if reaches_all(page.by, "users:write") else page.on.settings.member_fields,
         problems=problems,
         password_problems=password_problems,
         account_problems=account_problems,

@@ -57,6 +57,7 @@ async def _form(page: PageRequest, open: Open, error: ApiError | None = None) ->
         error,
         invites=invites,
         name=page.form.get("name", "") if sent else user.name,
+        can_change_name="name" in page.on.settings.member_fields,
         # Who has never signed in sets a first password.
         is_reset=not invites and user.last_sign_in_at is not None,
         revokes_keys=not sent or "revoke_keys" in page.form,

@@ -13,6 +13,7 @@ from rollbook.api.show import for_people
 from rollbook.records import bulk_jobs, events, keys, users
 from rollbook.records.events import Event
 from rollbook.records.reversals import Reverted
+from rollbook.records.users import METADATA
 from rollbook.roles import DELETED
 from rollbook.storage.database import Queries
 from rollbook.web.admin.bulk_jobs import JobView
@@ -145,9 +146,9 @@ def put_back(found: Reverted) -> list[Field]:
         return [Field("membership", _membership(now), _membership(found.values["role"]))]
     fields = []
     for name, value in found.values.items():
-        if name == "metadata":
-            is_now = object.get("metadata") or {}
-            fields += [Field(f"metadata.{key}", _text(is_now.get(key)), _text(was)) for key, was in value.items()]
+        if name in METADATA:
+            is_now = object.get(name) or {}
+            fields += [Field(f"{name}.{key}", _text(is_now.get(key)), _text(was)) for key, was in value.items()]
         else:
             fields.append(Field(name, _text(object.get(name)), _text(value)))
     return fields

@@ -18,7 +18,7 @@ from rollbook.records import events
 from rollbook.records import users as user_records
 from rollbook.records.one_time_tokens import Token
 from rollbook.records.second_factors import SecondFactor
-from rollbook.records.users import User
+from rollbook.records.users import METADATA, User
 from rollbook.roles import APPLICATION
 from rollbook.storage.database import Queries
 from rollbook.web import forms, shown_once, usage
@@ -206,7 +206,7 @@ class Edited(NamedTuple):
             "role": user.role,
             "rate_limit": user.rate_limit or "",
             **{field.name: getattr(user, field.name) or "" for field in forms.PLAIN_FIELDS},
-            "metadata": "" if user.metadata == "{}" else for_people(user.metadata.encode()).decode(),
+            **{name: _document(getattr(user, name)) for name in METADATA},
         }
         return found | ({"email_verified": "on"} if user.email_verified else {})
 
@@ -220,6 +220,10 @@ class Edited(NamedTuple):
             if _differs(name, sent.get(name, ""), value):
                 problems[name] = f"{forms.LABELS[name]} you entered was “{sent.get(name, '')}”."
         return self._replace(problems=problems)
+
+
+def _document(text: str) -> str:
+    return "" if text == "{}" else for_people(text.encode()).decode()
 
 
 class DeletedUserView(NamedTuple):
@@ -326,7 +330,7 @@ def _wanted(form: Mapping[str, str]) -> dict[str, Any]:
         "role": form.get("role", ""),
         "rate_limit": form.get("rate_limit", "").strip() or None,
         "email_verified": "email_verified" in form,
-        "metadata": forms.read_metadata(form.get("metadata", "")),
+        **{name: forms.read_metadata(form[name], name) for name in METADATA if name in form},
         **forms.plain_fields(form),
     } | ({"current_password": form["current_password"]} if form.get("current_password") else {})
 
@@ -334,6 +338,6 @@ def _wanted(form: Mapping[str, str]) -> dict[str, Any]:
 def _differs(name: str, sent: str, stored: str) -> bool:
     if name in ("version", "updated_at", "email_verified"):
         return False
-    if name == "metadata":
+    if name in METADATA:
         return "".join(sent.split()) != "".join(stored.split())
     return sent.strip() != stored

@@ -85,7 +85,7 @@ async def _now(page: PageRequest) -> user_records.User | None:
 
 
 def _rows(found: UserAsOf, user: user_records.User | None) -> list[Row]:
-    now = {} if user is None else _fields(_encode(user_records.public(user)))
+    now = {} if user is None else _fields(_encode(user_records.complete(user)))
     rows = [
         Row(
             NAMES.get(name, name.replace("_", " ").capitalize()),

@@ -32,7 +32,7 @@
   }
 
   function edit(box) {
-    const area = box.querySelector("[name=metadata]");
+    const area = box.querySelector("textarea");
     const list = box.querySelector("[data-rows]"), template = box.querySelector("template");
     const add = box.querySelector("[data-add]"), swap = box.querySelector("[data-swap]");
     const part = (row, name) => row.querySelector(`[data-part=${name}]`);

@@ -2780,7 +2780,8 @@ class AsyncTokens(AsyncResource):
         Args:
             token: The token. At most 2,048 characters.
             password: The new password. Required for `invite` and `reset_password`. 8 to 256 characters.
-            name: The user's name, only for `invite`. Default: unchanged. At most 255 characters.
+            name: The user's name, only for `invite`, and if `member_fields` has it. Default: unchanged. At most
+                255 characters.
             code: A code of the user's authenticator app, or a recovery code. Required for all but
                 `verify_email` if the user has a second factor. 6 to 64 characters.
             revoke_keys: Whether the user's API keys are revoked with a new password. Default: `true` for
@@ -2980,6 +2981,7 @@ class AsyncUsers(AsyncResource):
         role: Role | Omit = OMIT,
         external_id: str | None | Omit = OMIT,
         metadata: Mapping[str, Any] | None | Omit = OMIT,
+        private_metadata: Mapping[str, Any] | None | Omit = OMIT,
         email_verified: bool | Omit = OMIT,
         rate_limit: str | None | Omit = OMIT,
         status: Status | Omit = OMIT,
@@ -3007,6 +3009,8 @@ class AsyncUsers(AsyncResource):
                 for a new user: `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
+            private_metadata: The same for data that the user doesn't see, such as what another system kept from
+                them. Null: as if it were missing.
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
@@ -3039,6 +3043,7 @@ class AsyncUsers(AsyncResource):
                     "role": role,
                     "external_id": external_id,
                     "metadata": metadata,
+                    "private_metadata": private_metadata,
                     "email_verified": email_verified,
                     "rate_limit": rate_limit,
                     "status": status,
@@ -3291,6 +3296,7 @@ class AsyncUsers(AsyncResource):
         role: Role | Omit = OMIT,
         external_id: str | None | Omit = OMIT,
         metadata: Mapping[str, Any] | None | Omit = OMIT,
+        private_metadata: Mapping[str, Any] | None | Omit = OMIT,
         email_verified: bool | Omit = OMIT,
         rate_limit: str | None | Omit = OMIT,
         kind: UserKind | Omit = OMIT,
@@ -3301,12 +3307,13 @@ class AsyncUsers(AsyncResource):
     ) -> User:
         """Update a user.
 
-        Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null
-        removes a key. Users can change their own name, email and metadata. Send your `current_password` to
-        change your own email. Admins can change all fields; for the `role`, and the `email` of a user with a
-        role above member, the key needs the scope `users:grant` as well. A higher role signs the user out, and
-        ends their one-time tokens and the API keys that others created for them. With `If-Match`, the update
-        only succeeds if the user still has that version.
+        Fields you don't send are left unchanged. `PUT` replaces `metadata` and `private_metadata`; `PATCH`
+        merges them, and null removes a key. Users can change their own name and email, or what the setting
+        `member_fields` says. Send your `current_password` to change your own email. Admins can change all
+        fields; for the `role`, and the `email` of a user with a role above member, the key needs the scope
+        `users:grant` as well. A higher role signs the user out, and ends their one-time tokens and the API keys
+        that others created for them. With `If-Match`, the update only succeeds if the user still has that
+        version.
 
         Scope: `users:write`. Members can only access themselves.
 
@@ -3322,6 +3329,8 @@ class AsyncUsers(AsyncResource):
                 for a new user: `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
+            private_metadata: The same for data that the user doesn't see, such as what another system kept from
+                them. Null: as if it were missing.
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
@@ -3365,6 +3374,7 @@ class AsyncUsers(AsyncResource):
                     "role": role,
                     "external_id": external_id,
                     "metadata": metadata,
+                    "private_metadata": private_metadata,
                     "email_verified": email_verified,
                     "rate_limit": rate_limit,
                     "kind": kind,
@@ -3385,6 +3395,7 @@ class AsyncUsers(AsyncResource):
         role: Role | Omit = OMIT,
         external_id: str | None | Omit = OMIT,
         metadata: Mapping[str, Any] | None | Omit = OMIT,
+        private_metadata: Mapping[str, Any] | None | Omit = OMIT,
         email_verified: bool | Omit = OMIT,
         rate_limit: str | None | Omit = OMIT,
         kind: UserKind | Omit = OMIT,
@@ -3395,12 +3406,13 @@ class AsyncUsers(AsyncResource):
     ) -> User:
         """Update a user.
 
-        Fields you don't send are left unchanged. `PUT` replaces the `metadata`; `PATCH` merges it, and null
-        removes a key. Users can change their own name, email and metadata. Send your `current_password` to
-        change your own email. Admins can change all fields; for the `role`, and the `email` of a user with a
-        role above member, the key needs the scope `users:grant` as well. A higher role signs the user out, and
-        ends their one-time tokens and the API keys that others created for them. With `If-Match`, the update
-        only succeeds if the user still has that version.
+        Fields you don't send are left unchanged. `PUT` replaces `metadata` and `private_metadata`; `PATCH`
+        merges them, and null removes a key. Users can change their own name and email, or what the setting
+        `member_fields` says. Send your `current_password` to change your own email. Admins can change all
+        fields; for the `role`, and the `email` of a user with a role above member, the key needs the scope
+        `users:grant` as well. A higher role signs the user out, and ends their one-time tokens and the API keys
+        that others created for them. With `If-Match`, the update only succeeds if the user still has that
+        version.
 
         Scope: `users:write`. Members can only access themselves.
 
@@ -3417,6 +3429,8 @@ class AsyncUsers(AsyncResource):
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: Changes of the metadata (RFC 7396): keys you send are set, those with null are removed,
                 objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.
+            private_metadata: The same for data that the user doesn't see, such as what another system kept from
+                them. Null: as if it were missing.
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
@@ -3462,6 +3476,7 @@ class AsyncUsers(AsyncResource):
                     "role": role,
                     "external_id": external_id,
                     "metadata": metadata,
+                    "private_metadata": private_metadata,
                     "email_verified": email_verified,
                     "rate_limit": rate_limit,
                     "kind": kind,
@@ -3816,9 +3831,10 @@ class AsyncUsers(AsyncResource):
     async def export(self, user_id: str) -> Export:
         """Export a user.
 
-        Returns all data about a user: their fields, API keys, one-time tokens and second factors (without the
-        secrets), sessions, groups, what identity providers keep about them, and events. Changes made by others
-        don't say who made them. You can run one export at a time.
+        Returns all data about a user: their fields (`private_metadata` only for callers who can read all
+        users), API keys, one-time tokens and second factors (without the secrets), sessions, groups, what
+        identity providers keep about them, and events. Changes made by others don't say who made them. You can
+        run one export at a time.
 
         Scope: `users:export`. Members can only access themselves.
 
