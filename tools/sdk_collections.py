@@ -169,6 +169,7 @@ LEFT_OUT = {
     "cancel_replay",
     "report_import",
     "cancel_import",
+    "run_import",
     "get_bulk_job_results",
     "cancel_bulk_job",
     "undo_bulk_job",

@@ -25,6 +25,7 @@ HOUR = 3600
 WEBHOOK = "/v1/webhooks/{webhookId}"
 FACTOR = "/v1/users/{userId}/second-factors/{factorId}"
 CANCEL = "/v1/imports/{importId}/cancel"
+RUN = "/v1/imports/{importId}/run"
 SLOW = {"ROLLBOOK_PASSWORD_MEMORY": "19456", "ROLLBOOK_PASSWORD_TIME_COST": "8"}
 
 
@@ -128,12 +129,20 @@ def posts(http: httpx2.Client, path: str) -> dict[str, Post]:
             if path == CANCEL
             else {}
         ),
+        **({RUN: Post(f"/v1/imports/{dry_run_of(http)}/run", None, 201, "/v1/imports")} if path == RUN else {}),
     }
 
 
 def ended_job(http: httpx2.Client) -> str:
     id = http.post("/v1/bulk-jobs", json={"action": "suspend", "filter": {"email": "nobody@example.com"}}).json()["id"]
     wait_until(lambda: http.get(f"/v1/bulk-jobs/{id}").json()["finished_at"])
+    return id
+
+
+def dry_run_of(http: httpx2.Client) -> str:
+    """A dry run that has ended."""
+    id = http.post("/v1/imports", content=b'{"name":"Nobody"}', params={"dry_run": "true"}).json()["id"]
+    wait_until(lambda: http.get(f"/v1/imports/{id}").json()["finished_at"])
     return id
 
 

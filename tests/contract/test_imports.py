@@ -18,6 +18,7 @@ import httpx2
 import pytest
 
 from rollbook import errors, ids
+from rollbook.actions import import_files
 from tests.contract.answers import refused
 from tests.engines import once
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_user, running
@@ -595,3 +596,48 @@ def test_a_hash_in_a_column_named_password_is_no_password(http: httpx2.Client, m
             and hash not in line["reason"]
         )
     assert http.post("/v1/users/verify-password", json={"email": name, "password": hash}).status_code == 401
+
+
+def test_a_tested_file_is_imported_as_it_was_tested_by_whoever_tested_it(http: httpx2.Client, server: Server) -> None:
+    mail, other = email(), email()
+    content = f"Mail;Label;Customer No.\n{mail};Ida;C-{mail}\n{other};Ole;C-{other}\n".encode()
+    mapping = json.dumps({"Mail": "email", "Label": "name", "Customer No.": "external_id"})
+    tested = ended(http, start(http, content, mapping=mapping, dry_run="true", events="summary"))
+    assert tested["added"] == 2 and http.get("/v1/users", params={"email": mail}).json() == []
+    kept = server.data / "imports" / f"{tested['id']}.tested"
+    assert kept.stat().st_mode & 0o777 == 0o600 and mail.encode() not in kept.read_bytes(), "encrypted"
+    with server.http(new_key(http)) as stranger:
+        refused(stranger.post(f"/v1/imports/{tested['id']}/run"), errors.Forbidden)
+    answer = http.post(f"/v1/imports/{tested['id']}/run")
+    assert answer.status_code == 201 and answer.headers["location"].endswith(answer.json()["id"])
+    refused(http.post(f"/v1/imports/{tested['id']}/run"), errors.NotFound)
+    job = ended(http, answer.json())
+    assert (job["status"], job["added"], job["dry_run"], job["events"]) == ("finished", 2, False, "summary")
+    assert found(http, mail)["external_id"] == f"C-{mail}" and found(http, mail)["metadata"] == {}
+    wait_until(lambda: not [each for each in kept.parent.iterdir() if each.stem in (tested["id"], job["id"])])
+    refused(http.post(f"/v1/imports/{tested['id']}/run"), errors.NotFound)
+    refused(http.post(f"/v1/imports/{job['id']}/run"), errors.NotFound)
+
+
+@once
+def test_tested_files_go_when_they_are_a_week_old_and_bounded_in_size(tmp_path: Path) -> None:
+    folder = tmp_path / "imports"
+    folder.mkdir()
+
+    def seal(text: bytes, associated: bytes) -> bytes:
+        return text
+
+    for number in range(3):
+        import_files.path(tmp_path, f"imp_{number}").write_bytes(b"x" * 10)
+        assert import_files.keep(tmp_path, f"imp_{number}", b"{}", seal)
+        os.utime(folder / f"imp_{number}.tested", (time.time() - 86_400 * (5 - number),) * 2)
+    with pytest.MonkeyPatch.context() as bounds:
+        bounds.setattr(import_files, "MAX_KEPT", 60)
+        import_files.path(tmp_path, "imp_3").write_bytes(b"x" * 10)
+        assert import_files.keep(tmp_path, "imp_3", b"{}", seal)
+        import_files.path(tmp_path, "imp_4").write_bytes(b"x" * 61)
+        assert not import_files.keep(tmp_path, "imp_4", b"{}", seal)
+    assert [import_files.is_kept(tmp_path, f"imp_{number}") for number in range(5)] == [False, True, True, True, False]
+    os.utime(folder / "imp_2.tested", (time.time() - 8 * 86_400,) * 2)
+    import_files.remove_abandoned(tmp_path, set())
+    assert not import_files.is_kept(tmp_path, "imp_2") and import_files.is_kept(tmp_path, "imp_3")

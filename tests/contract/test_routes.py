@@ -177,6 +177,13 @@ class World:
         assert self.http.post(path + "/cancel").status_code == 200
         return path
 
+    def new_tested(self) -> str:
+        """Path of a dry run that has ended, whose file has no user."""
+        made = self.http.post("/v1/imports?dry_run=true&events=summary", content=b'{"name":"Nobody"}').json()
+        path = f"/v1/imports/{made['id']}"
+        wait_until(lambda: self.http.get(path).json()["finished_at"])
+        return path
+
     def new_job(self) -> str:
         """Its path, when it has ended."""
         made = self.http.post("/v1/bulk-jobs", json=BODIES["POST /v1/bulk-jobs"])
@@ -403,6 +410,7 @@ VALID: dict[str, Callable[[World], Ask]] = {
     "POST /v1/imports": lambda world: Ask("/v1/imports?dry_run=true", {"name": "Charlie", "email": world.email()}),
     f"GET {IMPORT}": lambda world: Ask(world.new_import()),
     f"GET {IMPORT}/report": lambda world: Ask(world.new_import() + "/report"),
+    f"POST {IMPORT}/run": lambda world: Ask(world.new_tested() + "/run"),
     f"POST {IMPORT}/cancel": lambda world: Ask(world.new_import() + "/cancel"),
     "GET /v1/bulk-jobs": lambda world: Ask("/v1/bulk-jobs"),
     "POST /v1/bulk-jobs": lambda world: Ask("/v1/bulk-jobs", BODIES["POST /v1/bulk-jobs"]),
@@ -1188,6 +1196,7 @@ ELSEWHERE = {
     (f"GET {USER}/export", errors.ExportRunning),
     *((row, errors.BulkJobLimitReached) for row in ("POST /v1/bulk-jobs", f"POST {JOB}/undo")),
     ("POST /v1/imports", errors.ImportLimitReached),
+    (f"POST {IMPORT}/run", errors.ImportLimitReached),
     ("POST /v1/imports", errors.StorageUnavailable),
     *((row, errors.GroupLimitReached) for row in ("POST /v1/groups", f"POST {MEMBERS}", f"PUT {MEMBER}")),
     ("POST /v1/keys", errors.KeyLimitReached),

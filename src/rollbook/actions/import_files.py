@@ -1,5 +1,5 @@
 """The files of imports, in the folder `imports` of the data folder of the server that received them, until each import
-is finished."""
+is finished. That of a dry run is kept for a week, encrypted, so that it can be imported as it was tested."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import fcntl
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +24,15 @@ PART = 1 << 20
 """Bytes that are written at a time."""
 ABANDONED = 3600
 """Seconds after which a file that no import needs is removed."""
+
+
+KEPT = 7 * 86_400
+"""Seconds for which tested files are kept."""
+MAX_KEPT = 1 << 30
+"""Bytes of tested files that are kept. The oldest go first."""
+
+Cipher = Callable[[bytes, bytes], bytes]
+"""Seals or unseals a piece of a tested file; the second value says which. Unsealing raises ValueError."""
 
 
 def path(data: Path, id: str) -> Path:
@@ -114,15 +124,80 @@ def remove(data: Path, id: str) -> None:
     path(data, id).unlink(missing_ok=True)
 
 
+def _tested(data: Path, id: str) -> Path:
+    return path(data, id).with_suffix(".tested")
+
+
+def is_kept(data: Path, id: str) -> bool:
+    return _tested(data, id).exists()
+
+
+def keep(data: Path, id: str, options: bytes, seal: Cipher) -> bool:
+    """Keep the file of a dry run, with its options, unless it is too large. Raises OSError."""
+    at, kept = path(data, id), _tested(data, id)
+    older = sorted((each.stat().st_mtime, each.stat().st_size, each) for each in at.parent.glob("*.tested"))
+    room = MAX_KEPT - at.stat().st_size
+    if room < 0:
+        return False
+    while older and sum(size for _, size, _ in older) > room:
+        older.pop(0)[2].unlink(missing_ok=True)
+    with _written(kept.with_suffix(".upload")) as file, at.open("rb") as source:
+        for number, piece in enumerate(chain([options], iter(lambda: source.read(PART), b""))):
+            sealed = seal(piece, f"{id}/{number}".encode())
+            _write(file, len(sealed).to_bytes(4, "big") + sealed)
+    kept.with_suffix(".upload").rename(kept)
+    _sync(at.parent)
+    return True
+
+
+def tested_options(data: Path, id: str, unseal: Cipher) -> bytes:
+    """The options of the dry run whose file is kept. Raises FileNotFoundError, ValueError."""
+    with _tested(data, id).open("rb") as kept:
+        return next(_pieces(kept, id, unseal))
+
+
+def take(data: Path, id: str, new: str, unseal: Cipher) -> None:
+    """Let the file of a dry run become that of the import `new`. Raises FileNotFoundError, ValueError, OSError."""
+    at = path(data, new)
+    with _tested(data, id).open("rb") as kept, _written(at.with_suffix(".upload")) as file:
+        pieces = _pieces(kept, id, unseal)
+        next(pieces)
+        for piece in pieces:
+            _write(file, piece)
+    _publish(at)
+    _tested(data, id).unlink(missing_ok=True)
+
+
+@contextmanager
+def _written(at: Path) -> Iterator[int]:
+    """A new file to write to, durable at the end of the block. Nothing is left of it if that fails."""
+    file = os.open(at, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        yield file
+        os.fsync(file)
+    except BaseException:
+        at.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(file)
+
+
+def _pieces(kept: BinaryIO, id: str, unseal: Cipher) -> Iterator[bytes]:
+    number = 0
+    while size := kept.read(4):
+        yield unseal(kept.read(int.from_bytes(size, "big")), f"{id}/{number}".encode())
+        number += 1
+
+
 def remove_abandoned(data: Path, needed: set[str]) -> None:
-    """Remove the files of imports that are finished, and of requests that ended in the middle."""
+    """Remove the files of imports that are finished, of requests that ended in the middle, and of old dry runs."""
     folder = data / "imports"
     if not folder.is_dir():
         return
     for each in folder.iterdir():
         if each.suffix == ".upload" or each.stem not in needed:
             try:
-                if each.stat().st_mtime < time.time() - ABANDONED:
+                if each.stat().st_mtime < time.time() - (KEPT if each.suffix == ".tested" else ABANDONED):
                     each.unlink()
             except FileNotFoundError:  # it was finished meanwhile
                 continue

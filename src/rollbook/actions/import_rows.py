@@ -3,8 +3,10 @@ that were refused, as they were."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from rollbook import clock
 from rollbook.actions.context import Rollbook
@@ -33,6 +35,15 @@ class Fault(NamedTuple):
     """None: it is not shown, or not kept."""
 
 
+def sealing(secret: Secret) -> Callable[[bytes, bytes], bytes]:
+    """A function that seals pieces of files."""
+    return lambda text, associated: secret.seal(SEALED, text, associated)
+
+
+def unsealing(secret: Secret) -> Callable[[bytes, bytes], bytes]:
+    return lambda text, associated: secret.unseal(SEALED, text, associated)
+
+
 def sealed(secret: Secret, id: str, text: bytes) -> bytes:
     return secret.seal(SEALED, text, id.encode())
 
@@ -55,11 +66,7 @@ async def keep(on: Rollbook, import_id: str, facts: FileFacts) -> None:
     before = await facts_of(on, import_id)
     known = {column.name for column in facts.columns}
     columns = facts.columns + [column for column in before.columns if column.name not in known] if before else []
-    text = import_rows.text_of(
-        facts
-        if before is None
-        else FileFacts(facts.format, facts.encoding, columns, facts.header, facts.delimiter, facts.start)
-    )
+    text = import_rows.text_of(facts if before is None else replace(facts, columns=columns))
     id = import_rows.COLUMNS_OF.format(import_id)
     await on.write(import_rows.put, id, len(text), sealed(on.secret, id, text))
 

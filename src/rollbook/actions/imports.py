@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, NamedTuple
 
+from msgspec import structs
 from msgspec.structs import asdict
 
 from rollbook import clock
@@ -16,6 +18,7 @@ from rollbook.actions.permissions import known, require, require_proof
 from rollbook.actions.principal import SYSTEM, Principal
 from rollbook.errors import ApiError, Forbidden, ImportLimitReached, InvalidParameter, NotFound
 from rollbook.records import events, imports, users
+from rollbook.records.dialect import dialect
 from rollbook.records.events import Actor
 from rollbook.records.import_rows import FileFacts, Raw
 from rollbook.records.imports import FILE_LOST, NO_REASON, Counts, Import, Reason, Refusal
@@ -87,6 +90,8 @@ async def _create(tx: Tx, new: Import, uploads: dict[str, str]) -> Import:
     """Its user is locked: of two at the same time, the second sees the first."""
     await users.get(tx, new.user_id)
     await _check_limits(tx, new.user_id, uploads)
+    if new.runner and any(each.runner == new.runner for each in await imports.unfinished(tx)):
+        raise NotFound("The file of this dry run is being imported.")
     await imports.add(tx, new)
     return new
 
@@ -96,6 +101,37 @@ async def _check_limits(queries: Queries, user_id: str, uploads: dict[str, str])
     of_server, of_user = await imports.waiting(queries, user_id)
     if of_user + list(uploads.values()).count(user_id) >= MAX_OF_USER or of_server + len(uploads) >= MAX_OF_SERVER:
         raise ImportLimitReached()
+
+
+async def run(on: Rollbook, by: Principal, id: str) -> Import:
+    """Import the file of a dry run
+
+    Imports exactly what was tested: the same file with the same options and columns. The server keeps the file of a dry
+    run for a week, encrypted, up to 1 GiB in all, until it is imported. Only the key that requested the dry run can do
+    this, or the person who did.
+    """
+    require(by, "users:write")
+    require_proof(by)
+    tested, facts = await get(on, by, id)
+    if not import_rows.is_own(by, tested):
+        raise Forbidden("Only whoever started a dry run can import its file, with the same API key.")
+    is_near = dialect(on.db).is_shared or import_files.is_kept(on.settings.data, tested.id)
+    if facts is None or not facts.is_kept or not is_near:
+        raise NotFound("The file of this import is not kept. Send it again.")
+    now = clock.now()
+    new = Import(
+        imports.new_id(),
+        by.user_id,
+        by.key_id,
+        by.address,
+        imports.options_text(imports.options(tested) | {"dry_run": False}),
+        runner=tested.id,  # until it has the file
+        bytes=tested.bytes,
+        seen_at=now,
+        created_at=now,
+        unknown_hashes=tested.unknown_hashes,
+    )
+    return await on.write(_create, new, on.uploads)
 
 
 async def list_imports(on: Rollbook, by: Principal, asked: ListImports) -> list[Import]:
@@ -213,6 +249,8 @@ async def look_after(on: Rollbook) -> list[Import]:
     unfinished = await imports.unfinished(on.db)
     here, now = [], clock.now()
     for each in unfinished:
+        if each.runner and import_files.is_kept(on.settings.data, each.runner):
+            await _take_tested(on, each, each.runner)
         if import_files.exists(on.settings.data, each.id):
             here.append(each)
             if each.seen_at < now - LOST // 6:
@@ -221,6 +259,31 @@ async def look_after(on: Rollbook) -> list[Import]:
             why = Reason("The file is gone: the server that received it has lost it.", FILE_LOST)
             await finish(on, SYSTEM.actor, each.id, "failed", why)
     return here
+
+
+async def keep_tested(on: Rollbook, job: Import, options: ImportOptions, facts: FileFacts) -> None:
+    """Keep the file of a dry run that has found users in it."""
+    text = imports.options_text(_options(options))
+    data = on.settings.data
+    if await asyncio.to_thread(import_files.keep, data, job.id, text.encode(), import_rows.sealing(on.secret)):
+        await import_rows.keep(on, job.id, structs.replace(facts, is_kept=True))
+
+
+async def _take_tested(on: Rollbook, job: Import, tested: str) -> None:
+    """Let an import have the file of its dry run, and the options, which name the file's columns."""
+    unseal = import_rows.unsealing(on.secret)
+    try:
+        text = await asyncio.to_thread(import_files.tested_options, on.settings.data, tested, unseal)
+        given = imports.options_of_text(text) | {"dry_run": False}
+        await on.write(imports.set_options, job.id, imports.options_text(given))
+        await asyncio.to_thread(import_files.take, on.settings.data, tested, job.id, unseal)
+        if (facts := await import_rows.facts_of(on, tested)) is not None:
+            await import_rows.keep(on, tested, structs.replace(facts, is_kept=False))
+    except FileNotFoundError:  # a moment ago it was there
+        return
+    except (ValueError, OSError):
+        why = Reason("The file of the dry run can't be read. Send it again.", FILE_LOST)
+        await finish(on, SYSTEM.actor, job.id, "failed", why)
 
 
 async def clean_folder(on: Rollbook) -> None:
@@ -243,5 +306,9 @@ def options_of(found: Import) -> ImportOptions:
 
 def _stored(options: ImportOptions) -> dict[str, Any]:
     """By column."""
-    given = asdict(options)
-    return {"unknown_hashes": given.pop("unknown_hashes"), "options": imports.options_text(given)}
+    return {"unknown_hashes": options.unknown_hashes, "options": imports.options_text(_options(options))}
+
+
+def _options(options: ImportOptions) -> dict[str, Any]:
+    """All options but that which has a column of its own."""
+    return {name: value for name, value in asdict(options).items() if name != "unknown_hashes"}

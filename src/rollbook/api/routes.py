@@ -530,6 +530,11 @@ TABLE: dict[str, list[Route]] = {
     "/v1/imports/{importId}/report": [
         get(imports.report, "users:write", ImportReport, str, show.import_report),
     ],
+    "/v1/imports/{importId}/run": [
+        post(imports.run, "users:write", None, Import, show.import_created).but(
+            success=201, errors=(errors.ImportLimitReached,)
+        ),
+    ],
     "/v1/imports/{importId}/cancel": [
         post(imports.cancel, "users:write", None, Import, show.import_),
     ],

@@ -160,6 +160,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "imports get": ("rollbook imports get IMPORT_ID",),
     "imports report": ("rollbook imports report IMPORT_ID > refused.ndjson",),
     "imports cancel": ("rollbook imports cancel IMPORT_ID",),
+    "imports run": ("rollbook imports run IMPORT_ID",),
     "usage": ("rollbook usage ada@example.com --period 30d", "rollbook usage --all"),
     "logs list": ("rollbook logs list --status 5xx --path /v1/users",),
     "logs get": ("rollbook logs get REQUEST_ID",),

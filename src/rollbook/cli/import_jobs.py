@@ -57,3 +57,13 @@ def cancel_import(server: options.Server, import_id: str, json: bool, quiet: boo
         shown(found, json, quiet)
         if not (json or quiet):
             hint(f"Canceled {import_id}.")
+
+
+@options.on_server(app, "run", IMPORT_ID, options.JSON, options.QUIET, call=("POST", f"{ONE}/run"))
+def run_import(server: options.Server, import_id: str, json: bool, quiet: bool) -> None:
+    """Import the file of a dry run, as it was tested. Servers keep it for a week."""
+    with server() as backend:
+        found = backend.one("POST", at("imports", import_id, "run"))
+        shown(found, json, quiet)
+        if not (json or quiet):
+            hint(f"To see its progress: {backend.command('imports', 'get', found['id'])}")

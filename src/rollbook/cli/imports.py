@@ -284,6 +284,8 @@ def send(server: Remote, asked: FileImport) -> None:
         _show_columns(asked)
     if job["status"] != "finished":
         raise ApiError(job["error"] or "The import was canceled. What was imported by then stays.")
+    if asked.options.dry_run:
+        hint(f"To import what was tested: {server.command('imports', 'run', id)}")
 
 
 def _counts(job: Mapping[str, Any]) -> Counts:

@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 from rollbook import clock, ids
 from rollbook.actions import import_files, import_rows, imports
+from rollbook.actions.arguments import ImportOptions
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM, Principal, for_job
 from rollbook.config import Settings
@@ -92,6 +93,8 @@ def _import(on: Rollbook, id: str, file: BinaryIO) -> None:
         status, why = "failed", Reason(f"The file can't be read: {problem.strerror}.", StorageUnavailable.code)
     else:
         status, why = "finished", NO_REASON
+        if options.dry_run:
+            _keep(on, job, options, run)
     on.run(imports.finish(on, by.actor, id, status, why))
 
 
@@ -102,6 +105,14 @@ def _run(on: Rollbook, run: Run, job: Import) -> None:
         if (facts := run.facts) != known:
             known = facts
             on.run(import_rows.keep(on, job.id, facts))
+
+
+def _keep(on: Rollbook, job: Import, options: ImportOptions, run: Run) -> None:
+    """Keep the tested file, if there is room for it."""
+    try:
+        on.run(imports.keep_tested(on, job, options, run.facts))
+    except OSError as problem:
+        logger.warning("import %s: the tested file can't be kept: %s", job.id, problem.strerror)
 
 
 def _caller(on: Rollbook, job: Import) -> Principal:

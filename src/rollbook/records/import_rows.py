@@ -57,6 +57,8 @@ class FileFacts(Struct, frozen=True):
     """Of CSV, the names of the columns; empty where it has none."""
     delimiter: str = ","
     start: str = ""
+    is_kept: bool = False
+    """True if it was tested, and is kept to be imported."""
 
     def target(self, name: str) -> str | None:
         return next((column.target for column in self.columns if column.name == name), None)

@@ -77,7 +77,7 @@ class Import(NamedTuple):
     status: str = "waiting"
     error: str | None = None
     """A sentence without anything that the file holds."""
-    runner: Hidden[str | None] = None
+    runner: Hidden[str | None] = None  # the process that imports it; before, the dry run whose file it is to import
     seen_at: Hidden[int] = 0
     bytes: int = 0
     bytes_read: int = 0
@@ -135,7 +135,7 @@ ADVANCE = """
 FINISH = f"""
     UPDATE imports SET status = ?, error = ?, error_code = ?, finished_at = ? WHERE id = ? AND finished_at IS NULL
     RETURNING {COLUMNS}"""
-FORGET_MAPPING = f"UPDATE imports SET options = ? WHERE id = ? RETURNING {COLUMNS}"
+SET_OPTIONS = f"UPDATE imports SET options = ? WHERE id = ? RETURNING {COLUMNS}"
 REFUSE = (
     "INSERT INTO import_refusals (import_id, number, line, field, code, reason, user_id) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
@@ -226,10 +226,14 @@ async def finish(tx: Tx, id: str, status: str, why: Reason = NO_REASON) -> Impor
     row = await tx.one(FINISH, status, *why, clock.now(), id)
     found = Import._make(row) if row else None
     if found is not None and (given := options(found)).get("mapping") is not None:
-        row = await tx.one(FORGET_MAPPING, options_text({**given, "mapping": None}), id)
+        row = await tx.one(SET_OPTIONS, options_text({**given, "mapping": None}), id)
         assert row is not None  # it was there a statement ago
         found = Import._make(row)
     return found
+
+
+async def set_options(tx: Tx, id: str, options: str) -> None:
+    await tx.run(SET_OPTIONS, options, id)
 
 
 async def refusals(queries: Queries, id: str, after: int, limit: int) -> list[tuple[int, Refusal]]:
@@ -257,7 +261,11 @@ def options_text(options: dict[str, Any]) -> str:
 
 def options(found: Import) -> dict[str, Any]:
     """Options by which an import is read, by name."""
-    return msgspec.json.decode(found.options)
+    return options_of_text(found.options)
+
+
+def options_of_text(text: str | bytes) -> dict[str, Any]:
+    return msgspec.json.decode(text)
 
 
 def public(found: Import) -> dict[str, Any]:

@@ -205,6 +205,7 @@ PAGES = [
     Page("GET", "/admin/imports/{id}", imports.show_one, "users:write"),
     Page("GET", "/admin/imports/{id}/live", imports.show_live, "users:write"),
     Page("GET", "/admin/imports/{id}/report", imports.report, "users:write"),
+    Page("POST", "/admin/imports/{id}/run", imports.run, "users:write"),
     Page("POST", "/admin/imports/{id}/cancel", imports.cancel, "users:write"),
     Page("GET", "/admin/invitations", invitations.show, "tokens:create"),
     Page("POST", "/admin/invitations", invitations.create, "users:write", max_body=PASTED),

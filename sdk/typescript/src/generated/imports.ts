@@ -155,6 +155,24 @@ export class Imports {
   }
 
   /**
+   * Import the file of a dry run.
+   *
+   * Imports exactly what was tested: the same file with the same options and columns. The server keeps the file of a dry run
+   * for a week, encrypted, up to 1 GiB in all, until it is imported. Only the key that requested the dry run can do this, or
+   * the person who did.
+   *
+   * Scope: `users:write`.
+   * @param importId ID of the import.
+   * @throws {ImportLimitReached} You have 10 unfinished imports, or the server has 100.
+   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @example
+   * const job = await client.imports.runTested("imp_065n1c7m8h1u9f3s6d2q5b8k4g");
+   */
+  runTested(importId: string, options: CallOptions = {}): Call<Import> {
+    return this.#caller.request("POST", `/v1/imports/${segment(importId)}/run`, options);
+  }
+
+  /**
    * Imports a file and waits until it is done.
    *
    * Refused records are no error: see `refused`, and `report` for the reasons. Repeating the import of the same file changes nothing.

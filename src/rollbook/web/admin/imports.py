@@ -97,6 +97,12 @@ async def report(page: PageRequest) -> Response:
     return download(f"{name}-report.{asked.format}", kind, encode(found))
 
 
+async def run(page: PageRequest) -> Response:
+    """Import the file of a dry run."""
+    made = await imports.run(page.on, page.by, page.ids[0])
+    return page.redirect(f"/admin/imports/{made.id}")
+
+
 async def cancel(page: PageRequest) -> Response:
     await imports.cancel(page.on, page.by, page.ids[0])
     return page.redirect(f"/admin/imports/{page.ids[0]}", "import-canceled")

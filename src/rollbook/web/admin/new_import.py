@@ -114,13 +114,13 @@ async def _options(page: PageRequest, fields: Mapping[str, str]) -> ImportOption
     given: dict[str, Any] = {name: fields[name] for name in OPTIONS if fields.get(name)}
     if "columns" in fields:
         given["mapping"] = _mapping(fields)
-    elif fields.get("fix") and (mapping := await _mapping_before(page, fields["fix"])):
+    elif (before := fields.get("fix") or fields.get("tested")) and (mapping := await _mapping_before(page, before)):
         given["mapping"] = mapping
     return check_texts(ImportOptions, {**given, "dry_run": "false" if page.query.get("run") == "import" else "true"})
 
 
 async def _mapping_before(page: PageRequest, id: str) -> str | None:
-    """The mapping of the import whose refused records are uploaded again. Raises NotFound."""
+    """The mapping of the import whose file, or refused records, are uploaded again. Raises NotFound."""
     found, facts = await imports.get(page.on, page.by, id)
     if facts is None or not facts.header or imports.options_of(found).source != OWN_FILE:
         return None

@@ -1883,6 +1883,34 @@ class Imports(Importing):
         """
         return self._lines(build("GET", f"/v1/imports/{segment(import_id)}/report"))
 
+    def run_tested(self, import_id: str, *, idempotency_key: str | None = None) -> Import:
+        """Import the file of a dry run.
+
+        Imports exactly what was tested: the same file with the same options and columns. The server keeps the
+        file of a dry run for a week, encrypted, up to 1 GiB in all, until it is imported. Only the key that
+        requested the dry run can do this, or the person who did.
+
+        Scope: `users:write`.
+
+        Args:
+            import_id: ID of the import.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
+
+        Raises:
+            ImportLimitReached: You have 10 unfinished imports, or the server has 100.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> job = client.imports.run_tested("imp_065n1c7m8h1u9f3s6d2q5b8k4g")
+            >>> job.id
+            'imp_065n1c7m8h1u9f3s6d2q5b8k4g'
+        """
+        return self._call(
+            build("POST", f"/v1/imports/{segment(import_id)}/run", idempotency_key=idempotency_key), one_of(Import)
+        )
+
     def cancel(self, import_id: str, *, idempotency_key: str | None = None) -> Import:
         """Cancel an import.
 
@@ -1920,6 +1948,7 @@ class ImportsWithRawResponse:
         self.list = raw_page(found.list)
         self.create = raw(found.create)
         self.get = raw(found.get)
+        self.run_tested = raw(found.run_tested)
         self.cancel = raw(found.cancel)
 
 
