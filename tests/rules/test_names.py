@@ -60,6 +60,53 @@ def test_a_control_character_within_a_name_is_refused(control: str) -> None:
         rules.name(f"Al{control}ice")
 
 
+HIDDEN = [
+    *(
+        "\U000e0041",
+        "\u200f",
+        "\u061c",
+        "\ufeff",
+        "\xad",
+        "\u200b",
+        "\u2060",
+        "\u034f",
+        "\ufe0f",
+        "\U000e0100",
+        "\u200d",
+    ),
+    *("\u0600", "\u206a", "\U0001bca0", "\U000e0fff", "\u3164"),
+]
+
+
+@pytest.mark.parametrize(
+    "character", [*HIDDEN, "❤\ufe0f\ufe0f", "👩\u200d\u200d💻", "\u05d0\u200f", "🏴\U000e0067"], ids=ascii
+)
+def test_what_no_one_sees_is_refused_in_names_and_emails_alike(character: str) -> None:
+    with pytest.raises(ValueError, match=r"^The name contains a character that no one sees \(U\+"):
+        rules.name(f"Al{character}ice")
+    with pytest.raises(ValueError, match=r"^The email address contains"):
+        rules.email(f"al{character}ice@example.com")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "می\u200cخواهم",
+        "ക്\u200d",
+        "क्\u200dष",
+        "👩\u200d💻",
+        "❤️\u200d🔥",
+        "🏃🏽\u200d♀️",
+        "1️⃣ Team",
+        "©️",
+        "葛\U000e0100飾",
+        "葛\ufe00",
+    ],
+)
+def test_joiners_and_selectors_that_scripts_and_emoji_need_are_kept(name: str) -> None:
+    assert rules.name(name) == name
+
+
 @given(st.text(st.characters(exclude_categories=[]), max_size=300))
 def test_what_was_taken_is_taken_again_unchanged(text: str) -> None:
     try:

@@ -15,7 +15,7 @@ from rollbook import roles
 from rollbook.actions.import_sources import OWN_FILE, ImportSource
 from rollbook.config import MAX_TOKEN_LIFETIME, LanguageCode
 from rollbook.delivery import outcomes
-from rollbook.records import event_types, examples, group_names, one_time_tokens
+from rollbook.records import event_types, examples, group_names, one_time_tokens, rules
 from rollbook.records.examples import ALICE_ID, CHARLIE_ID
 from rollbook.records.one_time_tokens import Purpose as TokenPurpose
 from rollbook.records.user_list.query import SORTABLE
@@ -42,8 +42,10 @@ MAX_POSITION = 40
 ANY_TEXT = "^[^\\x00]*$"
 NO_LINE_BREAK = r"(?!\n)"
 """Needed because Python's `$` also matches before a trailing line break; the API description does without it."""
-NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$" + NO_LINE_BREAK
-CONTROL_FREE = r"^[^\x00-\x1f\x7f]*$" + NO_LINE_BREAK
+NO_HIDDEN = f"(?!.*{rules.HIDDEN})"
+"""The API description does without it, too: not all languages can say these ranges."""
+NO_CONTROLS = f"^{NO_HIDDEN}" + r"[^\x00-\x1f\x7f]+$" + NO_LINE_BREAK
+CONTROL_FREE = f"^{NO_HIDDEN}" + r"[^\x00-\x1f\x7f]*$" + NO_LINE_BREAK
 _WINDOW = "[1-9][0-9]{0,8}/(second|minute|hour|day|[1-9][0-9]{0,5}s)"
 
 
@@ -56,14 +58,15 @@ def _label(description: str, example: str) -> Meta:
 
 
 class Name(str):
-    """The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters."""
+    """The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no
+    one sees."""
 
     schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["Charlie Chaplin"]}
 
 
 class GroupName(str):
     """The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control
-    characters."""
+    characters, and none that no one sees."""
 
     schema: ClassVar[Schema] = {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["Engineering"]}
 
@@ -352,7 +355,7 @@ class SearchText(str):
         "minLength": 1,
         "maxLength": 255,
         "examples": ["wonder"],
-        "pattern": NO_CONTROLS,
+        "pattern": r"^[^\x00-\x1f\x7f]+$",
     }
 
 

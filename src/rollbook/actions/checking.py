@@ -551,9 +551,8 @@ def _sentence(problem: str, kind: Any) -> str:
         expected = [_WORDS.get(word.strip(), word.strip()) for word in found[1].split("|")]
         return f"must be {' or '.join(expected)}, not {_WORDS.get(found[2], found[2])}{where}"
     if problem.startswith("Expected `str` matching regex"):
-        sentence = next(
-            (words for pattern, words in _PATTERNS.items() if pattern in problem), "must not contain control characters"
-        )
+        otherwise = "must not contain control characters, or characters that no one sees"
+        sentence = next((words for pattern, words in _PATTERNS.items() if pattern in problem), otherwise)
         return f"{sentence}{where}"
     return problem + where
 

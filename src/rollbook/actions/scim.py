@@ -219,6 +219,8 @@ def check_text(name: str, text: Any) -> None:
         return
     if len(text) > TEXT_LENGTH or any(unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") for each in text):
         refuse(name, f"must have at most {TEXT_LENGTH} characters, and no control characters")
+    if character := rules.hidden(text):
+        refuse(name, f"must have no characters that no one sees ({character})")
 
 
 def checked(rule: Callable[[str], str], param: str, text: str) -> str:

@@ -430,7 +430,7 @@ def _named(schema: Schema) -> Schema:
             rest = {key: value for key, value in schema.items() if key not in ("enum", "type")}
             return tables.reference(name) | rest
     return (
-        {**schema, "pattern": schema["pattern"].removesuffix(arguments.NO_LINE_BREAK)}
+        {**schema, "pattern": schema["pattern"].removesuffix(arguments.NO_LINE_BREAK).replace(arguments.NO_HIDDEN, "")}
         if "pattern" in schema
         else schema
     )

@@ -44,7 +44,7 @@ def read(text: str) -> dict[str, str]:
 
 
 def _role(text: str) -> str:
-    if len(text) > MAX_ROLE or _REFUSED_IN_ROLE(text):
+    if len(text) > MAX_ROLE or _REFUSED_IN_ROLE(text) or rules.hidden(text):
         raise ValueError(text)
     return text
 

@@ -38,9 +38,25 @@ _WHITE_SPACE = (
 )
 # Invisible characters whose category says letter or symbol: the Hangul fillers and the blank Braille pattern.
 _INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-# Embeddings, overrides and isolates reorder the text around a name (Unicode TR36 section 2.5). The marks U+200E, U+200F
-# and U+061C and the joiners are allowed: Arabic, Hebrew, Persian and Indic names need them, and so do emoji.
-_REFUSED_IN_NAME = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]").search
+_REFUSED_IN_NAME = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]").search
+# Format characters (category Cf) and what fonts ignore (Default_Ignorable_Code_Point), as ranges: what is refused must
+# not depend on the version of Python, and some ranges are for what comes. They hide text from people that assistants
+# read, and reorder what stands around them (Unicode TR36 section 2.5).
+_HIDDEN = (
+    r"\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    r"\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f"
+    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_SELECTORS = r"\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
+# Behind scripts from U+0590 on, symbols and emoji, joiners and selectors make another letter or picture, one at a time.
+# Keycaps are digits with a selector.
+_NEEDED = (
+    rf"(?<=[\u0590-\U0003ffff])(?<![\u200c\u200d])[\u200c\u200d]"
+    rf"|(?<=[\u0590-\U0003ffff])(?<![\u200c\u200d{_SELECTORS}])[{_SELECTORS}]|(?<=[0-9#*\xa9\xae])\ufe0f"
+)
+HIDDEN = rf"(?=[{_HIDDEN}])(?!{_NEEDED})."
+"""Pattern of a character that no one sees, where nothing needs it."""
+_MAY_BE_HIDDEN, _FIND_HIDDEN = re.compile(f"[{_HIDDEN}]").search, re.compile(HIDDEN).search
 
 # Plain addresses, which email-validator accepts at 25 times the cost. Everything else goes to email-validator.
 _PLAIN_EMAIL = re.compile(
@@ -50,8 +66,8 @@ _PLAIN_EMAIL = re.compile(
 
 
 def name(text: str) -> str:
-    """A person's name: surrounding whitespace removed, NFC, 1 to 255 code points, no control characters, not
-    invisible."""
+    """A person's name: surrounding whitespace removed, NFC, 1 to 255 code points, no control characters, and none that
+    no one sees."""
     trimmed = text.strip(_WHITE_SPACE)
     if trimmed.isascii() and trimmed.isprintable():
         if not trimmed:
@@ -67,7 +83,16 @@ def name(text: str) -> str:
         raise ValueError(f"The name is longer than {NAME_LENGTH} characters.")
     if all(category(character)[0] in "CZM" or character in _INVISIBLE for character in composed):
         raise ValueError("The name is blank.")
+    if character := hidden(composed):
+        raise ValueError(f"The name contains a character that no one sees ({character}).")
     return composed
+
+
+def hidden(text: str) -> str:
+    """The first character that no one sees, where nothing needs it, such as `U+200F`; empty if there is none."""
+    if text.isascii() or not _MAY_BE_HIDDEN(text) or not (found := _FIND_HIDDEN(text)):
+        return ""
+    return f"U+{ord(found[0]):04X}"
 
 
 def email(text: str) -> str:
@@ -91,6 +116,8 @@ def email(text: str) -> str:
         ):  # the message of an underlying library, which quotes the domain
             sentence = sentence.partition(" (")[0] + "."
         raise ValueError(sentence) from None
+    if character := hidden(text):
+        raise ValueError(f"The email address contains a character that no one sees ({character}).")
     return text
 
 

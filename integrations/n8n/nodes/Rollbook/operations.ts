@@ -616,7 +616,7 @@ export const properties: INodeProperties[] = [
 		name: "name",
 		default: "",
 		type: "string",
-		description: "The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters.",
+		description: "The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.",
 		routing: {
 			send: {
 				type: "body",
@@ -1658,7 +1658,7 @@ export const properties: INodeProperties[] = [
 				name: "name",
 				default: "",
 				type: "string",
-				description: "The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters.",
+				description: "The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.",
 				routing: {
 					send: {
 						type: "body",
@@ -2242,7 +2242,7 @@ export const properties: INodeProperties[] = [
 		name: "name",
 		default: "",
 		type: "string",
-		description: "The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters.",
+		description: "The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.",
 		routing: {
 			send: {
 				type: "body",
@@ -2928,7 +2928,7 @@ export const properties: INodeProperties[] = [
 				name: "name",
 				default: "",
 				type: "string",
-				description: "The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters.",
+				description: "The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.",
 				routing: {
 					send: {
 						type: "body",
@@ -3025,7 +3025,7 @@ export const properties: INodeProperties[] = [
 		name: "name",
 		default: "",
 		type: "string",
-		description: "The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters.",
+		description: "The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters, and none that no one sees.",
 		routing: {
 			send: {
 				type: "body",
@@ -3378,7 +3378,7 @@ export const properties: INodeProperties[] = [
 				name: "name",
 				default: "",
 				type: "string",
-				description: "The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters.",
+				description: "The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters, and none that no one sees.",
 				routing: {
 					send: {
 						type: "body",

@@ -30,7 +30,7 @@ export interface components {
          */
         ApplicationCreate: {
             /**
-             * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters.
+             * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.
              * @example Charlie Chaplin
              */
             name: string;
@@ -62,7 +62,7 @@ export interface components {
          */
         ApplicationPatch: {
             /**
-             * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters.
+             * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.
              * @example Charlie Chaplin
              */
             name?: string;
@@ -328,7 +328,7 @@ export interface components {
         BulkOperation: {
             op: components["schemas"]["BulkVerb"];
             /**
-             * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters.
+             * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.
              * @example Charlie Chaplin
              */
             name?: string;
@@ -1354,7 +1354,7 @@ export interface components {
          */
         GroupCreate: {
             /**
-             * @description The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters.
+             * @description The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters, and none that no one sees.
              * @example Engineering
              */
             name: string;
@@ -1412,7 +1412,7 @@ export interface components {
          */
         GroupPatch: {
             /**
-             * @description The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters.
+             * @description The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters, and none that no one sees.
              * @example Engineering
              */
             name?: string;
@@ -1438,7 +1438,7 @@ export interface components {
          */
         GroupUpdate: {
             /**
-             * @description The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters.
+             * @description The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters, and none that no one sees.
              * @example Engineering
              */
             name?: string;
@@ -3222,7 +3222,7 @@ export interface components {
          */
         UserCreate: {
             /**
-             * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters.
+             * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.
              * @example Charlie Chaplin
              */
             name: string;
@@ -3281,7 +3281,7 @@ export interface components {
          */
         UserPatch: {
             /**
-             * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters.
+             * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.
              * @example Charlie Chaplin
              */
             name?: string;
@@ -3338,7 +3338,7 @@ export interface components {
          */
         UserUpdate: {
             /**
-             * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters.
+             * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.
              * @example Charlie Chaplin
              */
             name?: string;
