@@ -9,12 +9,16 @@ from urllib.parse import unquote, urlsplit
 TLS = Literal["starttls", "implicit", "none"]
 
 NOTICES = (
+    "email_change_requested",
     "email_changed",
+    "password_changed",
     "new_device",
     "key_created",
     "key_expiring",
     "webhook_disabled",
+    "second_factor_added",
     "second_factor_removed",
+    "recovery_codes_created",
     "guesses_exhausted",
 )
 """Kinds of mails that no one has asked for."""

@@ -220,11 +220,21 @@ def test_keys_that_expire_tell_7_days_and_1_day_before_and_when_they_have(tmp_pa
                 http.post("/v1/keys", json={"name": name, "expires_at": expires_at})
             revoked = next(key for key in http.get("/v1/keys").json() if key["name"] == "revoked")
             assert http.delete(f"/v1/keys/{revoked['id']}").status_code == 204
+            rotated = http.post("/v1/keys", json={"name": "rotated"}).json()["id"]
+            assert http.post(f"/v1/keys/{rotated}/rotate", json={"overlap": 3 * DAY}).status_code == 201
         expected: list[tuple[str, str]] = []
         for passed, news in (
             (0.6, [("key.expired", "short")]),
             (2.2, [("key.expiring", "days")]),
-            (3.2, [("key.expiring", "long"), ("key.expiring", "twin"), ("key.expired", "days")]),
+            (
+                3.2,
+                [
+                    ("key.expiring", "long"),
+                    ("key.expiring", "twin"),
+                    ("key.expired", "days"),
+                    ("key.expired", "rotated"),
+                ],
+            ),
             (9.2, [("key.expiring", "long"), ("key.expiring", "twin")]),
             (10.2, [("key.expired", "long"), ("key.expired", "twin")]),
         ):

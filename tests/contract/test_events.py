@@ -168,6 +168,8 @@ def test_each_change_of_a_user_writes_one_event_with_actor_object_and_what_was(
         assert event["object"] == {name: value for name, value in token.items() if name != "redirect_url"} | {
             "send": False
         }
+    elif change.type == "user.password_changed":
+        assert event["object"] == http.get(path(user)).json() | {"first_password": False}
     elif change.type == "user.deleted":
         assert event["object"] == was
     else:
@@ -238,7 +240,9 @@ def test_the_cases_above_are_all_types_there_are() -> None:
     seen |= {"key.updated"}  # test_key_changes
     seen |= {"token.consumed", "token.revoked"}  # test_tokens
     seen |= {"token.requested"}  # test_requested_tokens
+    seen |= {"token.email_change_requested"}  # test_mail_notices
     seen |= {"session.created", "session.revoked", "user.signed_in"}
+    seen |= {"user.guesses_exhausted"}  # test_failed_guesses
     seen |= {*REFUSALS, "limit.exceeded", "key.expiring", "key.expired"}  # test_event_notices
     seen |= {type for type in TYPES if type.startswith("second_factor.")}  # test_second_factors
     seen |= {"import.finished", "users.exported"}  # test_imports, test_exports

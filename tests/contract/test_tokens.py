@@ -488,10 +488,10 @@ def test_those_that_have_expired_are_deleted(engine: str, tmp_path: Path) -> Non
     with migrated(engine, tmp_path) as db:
         on = Rollbook(Settings(data=tmp_path), db)
         kept = db.write_now(users.add, users.new("Kept", "kept@example.com"))
-        db.write_now(tokens.add, kept, tokens.record("kept", kept.id, "sign_in", clock.DAY))
+        db.write_now(tokens.add, CLI.actor, kept, tokens.record("kept", kept.id, "sign_in", clock.DAY))
         for number in range(retention.BATCH + 1):
             user = db.write_now(users.add, users.new("Alice", f"alice{number}@example.com"))
-            db.write_now(tokens.add, user, tokens.record(f"old{number}", user.id, "sign_in", -1))
+            db.write_now(tokens.add, CLI.actor, user, tokens.record(f"old{number}", user.id, "sign_in", -1))
         assert on.run(retention.expire_sessions(on)), "a bounded step at a time"
         assert not on.run(retention.expire_sessions(on))
         assert db.read_now(_digests) == [digest("kept")]
@@ -530,7 +530,7 @@ def test_a_token_that_waits_to_be_sent_survives_a_change_of_the_secret(engine: s
     with migrated(engine, tmp_path) as db:
         user = db.write_now(users.add, users.new("Alice", "alice@example.com"))
         made = tokens.to_deliver(old, tokens.record("text", user.id, "sign_in", clock.DAY), "text", "webhook_mail")
-        db.write_now(tokens.add, user, made)
+        db.write_now(tokens.add, CLI.actor, user, made)
         on = Rollbook(Settings(data=tmp_path), db)
         on.secret = new
         assert on.run(Resealing(on).whole()) == 1
@@ -566,7 +566,7 @@ def test_unknown_used_replaced_and_expired_tokens_cost_the_same(
         dead = ["unknown" * 6, "expired" * 6, "replaced" * 5]
 
         def add(text: str, lifetime: int = clock.DAY) -> None:
-            db.write_now(tokens.add, user, tokens.record(text, user.id, "reset_password", lifetime))
+            db.write_now(tokens.add, CLI.actor, user, tokens.record(text, user.id, "reset_password", lifetime))
 
         def ask(text: str) -> TokenConsume:
             return TokenConsume(token=text, password=NewPassword(NEW))

@@ -97,7 +97,7 @@ def test_servers_of_the_version_before_and_this_one_see_each_others_links(engine
         db.write_now(_add_link, alice, LEADS_HOME)
         assert on.run(tokens.look(on, "first" * 9)) is None
         assert on.run(tokens.look(on, LEADS_HOME)) is not None
-        db.write_now(tokens.add, alice, tokens.record("newer", alice.id, "reset_password", clock.DAY))
+        db.write_now(tokens.add, CLI.actor, alice, tokens.record("newer", alice.id, "reset_password", clock.DAY))
         assert db.read_now(_links) == [], "a newer one of this version ends theirs"
         db.write_now(_add_link, alice, SECRET)
         assert on.run(tokens.look(on, "newer")) is None

@@ -76,7 +76,7 @@ def test_a_new_key_is_told_to_its_user(http: httpx2.Client, mail: MailServer, us
     assert "Hello Alice Wonderland,\n" in found.text
     assert "API key: billing <service> (rbk_" in found.text
     assert "billing &lt;service&gt;" in found.html and "<service>" not in found.html
-    for trace in ("http:", "https:", "<img", "src=", "url("):
+    for trace in ("<img", "src=", "url("):
         assert trace not in found.html, "a mail loads nothing, and tells no one that it was read"
 
 
@@ -314,10 +314,9 @@ def test_the_link_of_a_retry_is_the_same_and_what_has_ended_is_not_sent(
     mail.answer = lambda _: ACCEPTED
     mail.wait_for(lambda: len(attempts_about(server, user)) >= 2)
     assert consume(http, second.link, password="a new and longer one").status_code == 200
-    sent = len(mail.to(user["email"]))
     later(90)
     mail.wait_for(lambda: waiting(server, user) == 0)
-    assert len(mail.to(user["email"])) == sent
+    assert [each.id for each in mail.to(user["email"])].count(first.id) == 2
 
 
 def test_the_page_of_mail_has_every_attempt_previews_and_a_test(

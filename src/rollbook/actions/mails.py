@@ -12,15 +12,17 @@ from rollbook.actions import browsers, token_deliveries
 from rollbook.actions.context import Rollbook
 from rollbook.actions.lists import ListPage
 from rollbook.actions.permissions import known, require
-from rollbook.actions.principal import Principal
+from rollbook.actions.principal import CLI, Principal
+from rollbook.auth import tokens
 from rollbook.config import LanguageCode, Settings
 from rollbook.delivery import mail_kinds, outcomes
+from rollbook.delivery.foreign_text import harmless
 from rollbook.delivery.mail_kinds import Facts, Occasion
 from rollbook.delivery.sender import Sent
 from rollbook.errors import InvalidParameter, TooManyRequests
 from rollbook.limits import windows
 from rollbook.quota import Limit
-from rollbook.records import users, webhooks
+from rollbook.records import one_time_tokens, users, webhooks
 from rollbook.records.events import Event
 from rollbook.records.users import User
 from rollbook.records.webhooks import deliveries
@@ -55,15 +57,36 @@ async def about(on: Rollbook, event: Event, occasion: Occasion) -> Mail | str:
         return outcomes.OBSOLETE
     if user.kind == APPLICATION:
         return outcomes.NOTHING
-    if occasion.token_id:
+    if occasion.kind in mail_kinds.OF_PURPOSE.values():
         return await _with_link(on, user, occasion)
     if user.status == "invited" or (user.status == "suspended" and not occasion.recipient):
         return outcomes.NOTHING
-    facts = dict(occasion.facts)
-    if "user_agent" in facts:
-        facts["browser"] = browsers.name(facts.pop("user_agent"))
+    link = await _link(on, user, occasion)
+    if link is None:
+        return outcomes.OBSOLETE
     recipient = occasion.recipient or user.email
-    return Mail(occasion.kind, recipient, on.settings.language, Facts(user.name, recipient, facts=facts))
+    facts = Facts(user.name, recipient, link, occasion.expires_at, await _facts(on, occasion))
+    return Mail(occasion.kind, recipient, on.settings.language, facts)
+
+
+async def _link(on: Rollbook, user: User, occasion: Occasion) -> str | None:
+    """The link of a notice; empty if it has none. None: what it would stop has ended."""
+    if occasion.token_id:
+        if all(each.id != occasion.token_id for each in await one_time_tokens.of_user(on.db, user.id)):
+            return None
+        return tokens.stop_url(on.settings.url, on.secret, user.id, occasion.token_id)
+    return on.settings.url + occasion.page if occasion.page and user.role in on.settings.sign_in_roles else ""
+
+
+async def _facts(on: Rollbook, occasion: Occasion) -> dict[str, str]:
+    facts, actor = dict(occasion.facts), occasion.actor
+    if "user_agent" in facts:
+        facts["browser"] = harmless(browsers.name(facts.pop("user_agent"))) or browsers.UNKNOWN
+    if actor is not None and actor.user_id:
+        facts["by"] = harmless(await users.name(on.db, actor.user_id) or "") or actor.user_id
+    elif actor is not None and actor.address == CLI.address:
+        facts["by"] = languages.language(on.settings.language).t("mail_by_command_line")
+    return facts
 
 
 async def _with_link(on: Rollbook, user: User, occasion: Occasion) -> Mail | str:

@@ -59,7 +59,7 @@ async def _send(on: Rollbook, by: Principal, purpose: str, email: str, language:
 async def _add(tx: Tx, by: Principal, new: NewToken) -> None:
     user = await users.get(tx, new.user_id)
     await tokens.check_free(tx, user, str(new.email))
-    token = await tokens.add(tx, user, new)
+    token = await tokens.add(tx, by.actor, user, new)
     told = one_time_tokens.in_events(token) | {"send": True}
     await events.record(tx, "token.created", user.id, by.actor, told)
 

@@ -159,10 +159,11 @@ async def _set_password(tx: Tx, by: Principal, id: str, proven: str | None, hash
 async def change(tx: Tx, by: Actor, id: str, hash: str, revokes: bool = False) -> User:
     """Ends what was begun for the user, all sessions among it. `revokes` their API keys too: whoever knew the old
     password may have created some. With their first password, who was invited becomes active. Raises NotFound."""
+    is_first = await users.password_hash(tx, id) is None
     user = await users.set_password(tx, id, hash)
     await failed_guesses.end(tx, id, "password")
     await endings.end_begun(tx, id)
-    await events.record(tx, "user.password_changed", id, by, users.complete(user))
+    await events.record(tx, "user.password_changed", id, by, {**users.complete(user), "first_password": is_first})
     if user.status == "invited":
         user = await users.change(tx, user, {"status": "active"})
         await events.record(tx, "user.activated", id, by, users.complete(user), {"status": "invited"})

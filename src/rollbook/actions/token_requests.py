@@ -149,7 +149,7 @@ async def _make(tx: Tx, on: Rollbook, id: str, asked: Asked, text: str) -> bool 
         language=asked.language,
         audiences=asked.audiences,
     )
-    token = await token_actions.add(tx, user, token_actions.to_deliver(on.secret, new, text, webhook_id))
+    token = await token_actions.add(tx, asked.actor, user, token_actions.to_deliver(on.secret, new, text, webhook_id))
     await events.record(tx, REQUESTED, user.id, asked.actor, _told(token))
     return True
 

@@ -156,9 +156,15 @@ def to_deliver(secret: Secret, new: NewToken, text: str, webhook_id: str) -> New
     return new._replace(sealed=secret.seal(SEALED, text.encode(), new.id.encode()), delivered_by=webhook_id)
 
 
-async def add(tx: Tx, user: User, new: NewToken) -> Token:
-    """Instead of an older one of the same purpose. Its user is locked; whether they can use it is checked before."""
-    return await one_time_tokens.add(tx, new._replace(email=user.email) if new.purpose == "verify_email" else new)
+async def add(tx: Tx, by: Actor, user: User, new: NewToken) -> Token:
+    """Instead of an older one of the same purpose. Its user is locked; whether they can use it is checked before. An
+    event of its own tells of a change of email, so that the user hears of it while they can still stop it."""
+    if new.purpose == "verify_email":
+        new = new._replace(email=user.email)
+    token = await one_time_tokens.add(tx, new)
+    if new.purpose == "change_email":
+        await events.record(tx, "token.email_change_requested", user.id, by, one_time_tokens.in_events(token))
+    return token
 
 
 async def _create(tx: Tx, by: Principal, new: NewToken, text: str) -> IssuedToken:
@@ -166,7 +172,7 @@ async def _create(tx: Tx, by: Principal, new: NewToken, text: str) -> IssuedToke
     user = await users.get(tx, new.user_id)
     may_grant(by, user.role)
     await _check_possible(tx, by, user, new)
-    token = await add(tx, user, new)
+    token = await add(tx, by.actor, user, new)
     told = one_time_tokens.in_events(token) | {"send": not text}
     await events.record(tx, "token.created", user.id, by.actor, told)
     return IssuedToken(token, text)
@@ -268,7 +274,7 @@ async def add_link(tx: Tx, by: Principal, user: User, text: str, redirect_url: s
     purpose = password_purpose(user.status)
     created_by = creators.of(by, user.id)
     new = record(text, user.id, purpose, LINK_LIFETIME, redirect_url=redirect_url, created_by=created_by)
-    token = await add(tx, user, new)
+    token = await add(tx, by.actor, user, new)
     told = {"user_id": user.id, "expires_at": clock.format_time(token.expires_at)}
     await events.record(tx, "password_link.created", user.id, by.actor, told)
     return IssuedToken(token, text)

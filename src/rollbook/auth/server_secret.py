@@ -41,6 +41,7 @@ Purpose = Literal[
     "factors",
     "signing",
     "passkeys",
+    "email changes",
     "confirmations",
     "imports",
 ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 from hashlib import sha256
 
-from rollbook.auth.base64url import decoded
+from rollbook.auth.base64url import decoded, decoded_or_empty, encoded
+from rollbook.auth.server_secret import Secret
 from rollbook.config import Settings
 
 DEVICE = "-device"
@@ -48,6 +49,22 @@ _PAGES = {
 def link_url(url: str, purpose: str, text: str) -> str:
     """The page on which a one-time token is used. `url` is the server's base URL."""
     return f"{url.rstrip('/')}/account/{_PAGES[purpose]}?token={text}"
+
+
+def stop_url(url: str, secret: Secret, user_id: str, id: str) -> str:
+    """The page on which whoever gets the user's mail ends the token with this ID, and can do nothing else."""
+    text = f"{user_id}.{id}"
+    signature = encoded(secret.mac("email changes", text.encode()))
+    return f"{url.rstrip('/')}/account/stop-email-change?token={text}.{signature}"
+
+
+def stopped(secret: Secret, text: str) -> tuple[str, str] | None:
+    """The user ID and token ID of such a link; None if it is none."""
+    named, _, signature = text.rpartition(".")
+    if not text.isascii() or not secret.has_mac("email changes", named.encode(), decoded_or_empty(signature)):
+        return None
+    user_id, _, id = named.partition(".")
+    return user_id, id
 
 
 def cookie_name(settings: Settings, secure: bool) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -14,9 +13,10 @@ import msgspec
 from rollbook import clock, colors, languages
 from rollbook.auth import tokens
 from rollbook.config import LanguageCode, Settings
+from rollbook.delivery.foreign_text import harmless
 from rollbook.mailing import NOTICES
 from rollbook.records import events
-from rollbook.records.events import Event
+from rollbook.records.events import Actor, Event
 
 LOGO = "cid:logo"
 """Source of the logo in the HTML (RFC 2392): it comes with the mail, so that nothing is loaded."""
@@ -26,7 +26,7 @@ class Kind(NamedTuple):
     """Form of a kind of mail. Its texts are `mail_KIND_subject` and `mail_KIND_text` of each language."""
 
     button: str = ""
-    """Key of the button's text; empty: there is no link."""
+    """Key of the text of the link's button; empty: there is none."""
     notes: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
     """Facts that are listed."""
@@ -40,12 +40,16 @@ KINDS: dict[str, Kind] = {
     "email_confirmation": Kind("confirm_email", _LINK),
     "email_change": Kind("confirm_email", _LINK),
     "sign_in_link": Kind("sign_in", _LINK),
+    "email_change_requested": Kind("stop_email_change", ("mail_link_expires", "mail_not_you"), ("time",)),
     "email_changed": Kind("", ("mail_contact",), ("time",)),
+    "password_changed": Kind("", ("mail_not_you",), ("by", "time")),
     "new_device": Kind("", ("mail_not_you",), ("browser", "address", "time")),
-    "key_created": Kind("", ("mail_not_you",), ("key", "time")),
-    "key_expiring": Kind(),
-    "webhook_disabled": Kind("", (), ("url", "time")),
-    "second_factor_removed": Kind("", ("mail_contact",), ("time",)),
+    "key_created": Kind("show_key", ("mail_not_your_key",), ("key", "by", "time")),
+    "key_expiring": Kind("show_key"),
+    "webhook_disabled": Kind("show_webhook", (), ("webhook", "time")),
+    "second_factor_added": Kind("", ("mail_not_you",), ("by", "time")),
+    "second_factor_removed": Kind("", ("mail_not_you",), ("by", "time")),
+    "recovery_codes_created": Kind("", ("mail_not_you",), ("by", "time")),
     "guesses_exhausted": Kind("", (), ("time",)),
     "test": Kind(),
 }
@@ -57,13 +61,9 @@ OF_PURPOSE = {
     "change_email": "email_change",
     "sign_in": "sign_in_link",
 }
-"""The kinds that have a link, by the purpose of its token."""
+"""The kinds whose link uses a token, by its purpose."""
 REASONS = {"failing": "mail_webhook_failing", "gone": "mail_webhook_gone"}
 """The mail about a webhook that was disabled for another reason than a lost right."""
-
-# A name that a stranger chose must not lead anywhere: mail programs turn what looks like an address into a link.
-_LEADS_SOMEWHERE = re.compile(r"[/:@\\]|\w\.\w{2}").search
-MAX_NAME = 64
 
 
 class Occasion(NamedTuple):
@@ -74,6 +74,10 @@ class Occasion(NamedTuple):
     """Empty: the email that the user has, or to which the token leads."""
     facts: Mapping[str, str] = {}
     token_id: str = ""
+    page: str = ""
+    """Path of the page that the link leads to, for those who may sign in to the dashboard."""
+    actor: Actor | None = None
+    """Whoever did it, where the mail names them."""
     is_certain: bool = True
     """False: the token may have another deliverer."""
     expires_at: int | None = None
@@ -98,6 +102,12 @@ def occasion(event: Event) -> Occasion | None:
         return None
     object: dict[str, Any] = msgspec.json.decode(event.object)
     return _OCCASIONS[event.type](event, object)
+
+
+def _of_change(event: Event, object: dict[str, Any]) -> Occasion:
+    facts = {"time": moment(event.created_at)}
+    expires_at = clock.parse(object["expires_at"])
+    return Occasion("email_change_requested", facts=facts, token_id=object["id"], expires_at=expires_at)
 
 
 def _of_token(event: Event, object: dict[str, Any]) -> Occasion | None:
@@ -128,20 +138,39 @@ def _of_session(event: Event, object: dict[str, Any]) -> Occasion | None:
 
 
 def _of_key(event: Event, object: dict[str, Any]) -> Occasion | None:
-    facts = {"key": f"{object['name']} ({object['masked']})", "time": moment(event.created_at)}
+    facts = {"key": f"{harmless(object['name'])} ({object['masked']})".strip(), "time": moment(event.created_at)}
+    page = f"/account/keys/{object['id']}"
     if event.type == "key.created":
-        return Occasion("key_created", facts=facts)
-    return Occasion("key_expiring", facts={**facts, "expires": moment(clock.parse(object["expires_at"]))})
+        return Occasion("key_created", facts=facts, page=page, actor=event.actor)
+    facts["expires"] = moment(clock.parse(object["expires_at"]))
+    return Occasion("key_expiring", facts=facts, page=page)
 
 
 def _of_webhook(event: Event, object: dict[str, Any]) -> Occasion | None:
-    facts = {"url": str(object["url"]), "reason": str(object["status_reason"]), "time": moment(event.created_at)}
-    return Occasion("webhook_disabled", facts=facts)
+    # Not its URL: whoever created it has chosen where that leads.
+    facts = {"webhook": str(object["id"]), "reason": str(object["status_reason"]), "time": moment(event.created_at)}
+    return Occasion("webhook_disabled", facts=facts, page=f"/account/webhooks/{object['id']}")
 
 
-def _of_factor(event: Event, object: dict[str, Any]) -> Occasion | None:
-    is_own = event.type == "second_factor.removed" and event.actor.user_id == event.user_id
-    return None if is_own else Occasion("second_factor_removed", facts={"time": moment(event.created_at)})
+def _of_password(event: Event, object: dict[str, Any]) -> Occasion | None:
+    is_own_first = object.get("first_password") is True and event.actor.user_id == event.user_id
+    return None if is_own_first or object["status"] == "invited" else _done("password_changed", event)
+
+
+def _of_factor(event: Event, object: dict[str, Any]) -> Occasion:
+    return _done(_OF_FACTORS[event.type], event)
+
+
+def _done(kind: str, event: Event) -> Occasion:
+    return Occasion(kind, facts={"time": moment(event.created_at)}, actor=event.actor)
+
+
+_OF_FACTORS = {
+    "second_factor.activated": "second_factor_added",
+    "second_factor.removed": "second_factor_removed",
+    "second_factor.lifted": "second_factor_removed",
+    "second_factor.codes_regenerated": "recovery_codes_created",
+}
 
 
 def _of_guesses(event: Event, object: dict[str, Any]) -> Occasion | None:
@@ -151,14 +180,15 @@ def _of_guesses(event: Event, object: dict[str, Any]) -> Occasion | None:
 _OCCASIONS = {
     "token.created": _of_token,
     "token.requested": _of_token,
+    "token.email_change_requested": _of_change,
     "user.updated": _of_user,
     "user.guesses_exhausted": _of_guesses,
+    "user.password_changed": _of_password,
     "session.created": _of_session,
     "key.created": _of_key,
     "key.expiring": _of_key,
     "webhook.disabled": _of_webhook,
-    "second_factor.removed": _of_factor,
-    "second_factor.lifted": _of_factor,
+    **dict.fromkeys(_OF_FACTORS, _of_factor),
 }
 TYPES = frozenset(_OCCASIONS)
 """Types of events that mails are sent about."""
@@ -178,7 +208,7 @@ def values(kind: str, settings: Settings, code: LanguageCode, about: Facts) -> d
     paragraphs = [language.t(f"mail_{kind}_text", **known)]
     if kind == "webhook_disabled":
         paragraphs.append(language.t(REASONS.get(known["reason"], "mail_webhook_rights")))
-    name = greeted(about.name)
+    name = harmless(about.name)
     return {
         "kind": kind,
         "language": code,
@@ -186,7 +216,7 @@ def values(kind: str, settings: Settings, code: LanguageCode, about: Facts) -> d
         "heading": language.t(f"mail_{kind}_subject", **known),
         "greeting": language.t("mail_greeting", name=name) if name else language.t("mail_greeting_plain"),
         "paragraphs": paragraphs,
-        "button": language.t(form.button) if form.button else "",
+        "button": language.t(form.button) if about.link else "",
         "link": about.link,
         "link_hint": language.t("mail_link_hint"),
         "details": [(language.t(f"mail_{each}"), known[each]) for each in form.details if known.get(each)],
@@ -214,12 +244,6 @@ def logo(path: str) -> bytes | None:
     return content if content.startswith(b"\x89PNG\r\n\x1a\n") else None
 
 
-def greeted(name: str) -> str:
-    """The name as a greeting can have it; empty if it could lead somewhere."""
-    line = " ".join(name.split())
-    return "" if _LEADS_SOMEWHERE(line) or len(line) > MAX_NAME else line
-
-
 def moment(at: int) -> str:
     """`2023-10-27 10:00 UTC`: the same in all languages."""
     return f"{datetime.fromtimestamp(at // clock.SECOND, UTC):%Y-%m-%d %H:%M} UTC"
@@ -234,9 +258,12 @@ def samples(settings: Settings, kind: str) -> Facts:
         "address": "203.0.113.7",
         "key": "billing service (rbk_Exam…TtmI)",
         "expires": moment(at + 7 * clock.DAY),
-        "url": "https://app.example.com/…",
+        "by": "Bob Builder",
+        "webhook": "wbh_0123456789abcdefghijklmnop",
         "reason": "failing",
     }
     purpose = next((purpose for purpose, its in OF_PURPOSE.items() if its == kind), None)
     link = tokens.link_url(settings.url, purpose, "example-0123456789") if purpose else ""
+    if not link and KINDS[kind].button:
+        link = f"{settings.url}/account"
     return Facts("Alice Wonderland", "alice@example.com", link, at + clock.DAY, facts, {"plan": "pro"})

@@ -164,6 +164,27 @@ TEXTS = {
     "deleted_restorable_support": (
         "Haben Sie es sich anders überlegt? Der Support kann es noch {time} lang wiederherstellen."
     ),
+    "show_key": "API-Schlüssel anzeigen",
+    "show_webhook": "Webhook anzeigen",
+    "stop_email_change": "Änderung stoppen",
+    "stop_email_title": "Änderung der E-Mail-Adresse stoppen?",
+    "stop_email_lead": (
+        "Jemand möchte die E-Mail-Adresse des Kontos {email} ändern. Wenn Sie auf die Schaltfläche klicken, "
+        "bleibt sie, wie sie ist."
+    ),
+    "stop_email_done_title": "Die Änderung wurde gestoppt",
+    "stop_email_done": "{email} ist weiterhin die E-Mail-Adresse Ihres Kontos.",
+    "stop_email_advice": (
+        "Falls Sie sie nicht veranlasst haben, kennt vielleicht jemand Ihr Passwort: Legen Sie ein neues fest."
+    ),
+    "stop_email_over_title": "Es gibt keine Änderung zu stoppen",
+    "stop_email_over": "Sie wurde bereits gestoppt, ist abgelaufen oder wurde ausgeführt.",
+    "stop_email_over_help": (
+        "Falls sie ausgeführt wurde und Sie das nicht waren, wenden Sie sich sofort an einen Administrator."
+    ),
+    "stop_email_over_help_support": (
+        "Falls sie ausgeführt wurde und Sie das nicht waren, wenden Sie sich sofort an den Support."
+    ),
     # Mails.
     "mail_greeting": "Guten Tag {name},",
     "mail_greeting_plain": "Guten Tag,",
@@ -178,7 +199,13 @@ TEXTS = {
     "mail_browser": "Browser",
     "mail_address": "IP-Adresse",
     "mail_key": "API-Schlüssel",
-    "mail_url": "URL",
+    "mail_not_your_key": (
+        "Falls Sie diesen Schlüssel nicht kennen, widerrufen Sie ihn sofort, legen Sie ein neues Passwort fest "
+        "und wenden Sie sich an {brand}."
+    ),
+    "mail_by": "Von",
+    "mail_by_command_line": "Befehlszeile des Servers",
+    "mail_webhook": "Webhook",
     "mail_invitation_subject": "Ihre Einladung zu {brand}",
     "mail_invitation_text": (
         "Für {email} wurde ein Konto angelegt. Wählen Sie ein Passwort, dann ist es einsatzbereit."
@@ -212,16 +239,16 @@ TEXTS = {
     ),
     "mail_webhook_disabled_subject": "Ihr Webhook von {brand} ist deaktiviert",
     "mail_webhook_disabled_text": (
-        "An {url} wird nichts mehr gesendet. Ereignisse bleiben erhalten und werden gesendet, sobald Sie "
-        "den Webhook fortsetzen."
+        "An Ihren Webhook {webhook} wird nichts mehr gesendet. Ereignisse bleiben erhalten und werden gesendet, "
+        "sobald Sie ihn fortsetzen."
     ),
     "mail_webhook_failing": "Seit fünf Tagen war keine Zustellung erfolgreich.",
     "mail_webhook_gone": "Der Empfänger hat geantwortet, dass es ihn nicht mehr gibt (410).",
     "mail_webhook_rights": "Wem er gehört oder wer ihn eingerichtet hat, hat das Recht dazu verloren.",
     "mail_second_factor_removed_subject": "Ihr zweiter Faktor für {brand} wurde entfernt",
     "mail_second_factor_removed_text": (
-        "Ein Administrator hat einen zweiten Faktor Ihres Kontos {email} entfernt. Sie können bei der "
-        "nächsten Anmeldung einen neuen einrichten."
+        "Ein zweiter Faktor Ihres Kontos {email} wurde entfernt. Sie können bei der nächsten Anmeldung einen "
+        "neuen einrichten."
     ),
     "mail_guesses_exhausted_subject": "Viele fehlgeschlagene Anmeldungen bei Ihrem Konto von {brand}",
     "mail_guesses_exhausted_text": (
@@ -229,6 +256,21 @@ TEXTS = {
         "Schutz funktionieren nun nur noch Browser, in denen Sie sich schon angemeldet haben, Passkeys und "
         "Wiederherstellungscodes, bis Sie sich damit anmelden. Falls Sie das nicht können, legen Sie ein neues "
         "Passwort fest oder wenden Sie sich an {brand}."
+    ),
+    "mail_email_change_requested_subject": "Ihre E-Mail-Adresse für {brand} soll geändert werden",
+    "mail_email_change_requested_text": (
+        "Jemand möchte Ihrem Konto {email} eine andere E-Mail-Adresse geben. Wenn Sie das waren, müssen Sie hier "
+        "nichts tun. Andernfalls stoppen Sie die Änderung mit diesem Link."
+    ),
+    "mail_password_changed_subject": "Ihr Passwort für {brand} wurde geändert",
+    "mail_password_changed_text": "Für Ihr Konto {email} wurde ein neues Passwort festgelegt.",
+    "mail_second_factor_added_subject": "Ein zweiter Faktor für {brand} wurde hinzugefügt",
+    "mail_second_factor_added_text": (
+        "Ihrem Konto {email} wurde ein zweiter Faktor hinzugefügt. Von nun an wird er bei der Anmeldung verlangt."
+    ),
+    "mail_recovery_codes_created_subject": "Neue Wiederherstellungscodes für {brand}",
+    "mail_recovery_codes_created_text": (
+        "Für Ihr Konto {email} wurden neue Wiederherstellungscodes erstellt. Die bisherigen funktionieren nicht mehr."
     ),
     "mail_test_subject": "Test-E-Mail von {brand}",
     "mail_test_text": "Mit dieser E-Mail wurden die E-Mail-Einstellungen ausprobiert. Sie funktionieren.",

@@ -132,6 +132,20 @@ TEXTS = {
     "deleted_title": "Your account is deleted",
     "deleted_restorable": "Changed your mind? For {time} an administrator can still restore it.",
     "deleted_restorable_support": "Changed your mind? For {time} support can still restore it.",
+    "show_key": "Show API key",
+    "show_webhook": "Show webhook",
+    "stop_email_change": "Stop the change",
+    "stop_email_title": "Stop the change of email?",
+    "stop_email_lead": (
+        "Someone asked to change the email address of the account {email}. Press the button, and it stays as it is."
+    ),
+    "stop_email_done_title": "The change was stopped",
+    "stop_email_done": "{email} is still the email address of your account.",
+    "stop_email_advice": "If you didn’t ask for it, someone may know your password: set a new one.",
+    "stop_email_over_title": "There is no change to stop",
+    "stop_email_over": "It was stopped already, has expired, or was made.",
+    "stop_email_over_help": "If it was made and it wasn’t you, contact an administrator at once.",
+    "stop_email_over_help_support": "If it was made and it wasn’t you, contact support at once.",
     # Mails.
     "mail_greeting": "Hello {name},",
     "mail_greeting_plain": "Hello,",
@@ -144,7 +158,10 @@ TEXTS = {
     "mail_browser": "Browser",
     "mail_address": "IP address",
     "mail_key": "API key",
-    "mail_url": "URL",
+    "mail_not_your_key": "If you don’t know this key, revoke it at once, set a new password and contact {brand}.",
+    "mail_by": "By",
+    "mail_by_command_line": "Command line of the server",
+    "mail_webhook": "Webhook",
     "mail_invitation_subject": "Your invitation to {brand}",
     "mail_invitation_text": "An account for {email} has been created for you. Choose a password, and it’s ready.",
     "mail_password_reset_subject": "Set a new password for {brand}",
@@ -173,20 +190,35 @@ TEXTS = {
     ),
     "mail_webhook_disabled_subject": "Your webhook of {brand} is disabled",
     "mail_webhook_disabled_text": (
-        "Nothing is sent to {url} anymore. Events are kept, and sent when you resume the webhook."
+        "Nothing is sent to your webhook {webhook} anymore. Events are kept, and sent when you resume it."
     ),
     "mail_webhook_failing": "No delivery has succeeded for five days.",
     "mail_webhook_gone": "The receiver answered that it’s gone (410).",
     "mail_webhook_rights": "Whoever it belongs to, or set it up, has lost the right to it.",
     "mail_second_factor_removed_subject": "Your second factor for {brand} was removed",
     "mail_second_factor_removed_text": (
-        "An administrator removed a second factor from your account {email}. You can set up a new one when you sign in."
+        "A second factor was removed from your account {email}. You can set up a new one when you sign in."
     ),
     "mail_guesses_exhausted_subject": "Many failed sign-ins to your account at {brand}",
     "mail_guesses_exhausted_text": (
         "Wrong passwords or codes were given 100 times in a row for your account {email}. To protect it, only "
         "browsers in which you’ve signed in before, passkeys and recovery codes work now, until you sign in with "
         "one of them. If you can’t, set a new password or contact {brand}."
+    ),
+    "mail_email_change_requested_subject": "Your email address for {brand} is about to change",
+    "mail_email_change_requested_text": (
+        "Someone asked to give your account {email} another email address. If it was you, there is nothing to do "
+        "here. If not, stop it with this link."
+    ),
+    "mail_password_changed_subject": "Your password for {brand} was changed",
+    "mail_password_changed_text": "A new password was set for your account {email}.",
+    "mail_second_factor_added_subject": "A second factor for {brand} was added",
+    "mail_second_factor_added_text": (
+        "A second factor was added to your account {email}. From now on, it is asked for when you sign in."
+    ),
+    "mail_recovery_codes_created_subject": "New recovery codes for {brand}",
+    "mail_recovery_codes_created_text": (
+        "New recovery codes were created for your account {email}. Those from before no longer work."
     ),
     "mail_test_subject": "Test email from {brand}",
     "mail_test_text": "This email was sent to try the mail settings. They work.",

@@ -153,6 +153,27 @@ TEXTS = {
     "deleted_title": "Su cuenta se ha eliminado",
     "deleted_restorable": "¿Ha cambiado de opinión? Durante {time}, un administrador todavía puede restaurarla.",
     "deleted_restorable_support": "¿Ha cambiado de opinión? Durante {time}, soporte todavía puede restaurarla.",
+    "show_key": "Mostrar la clave de API",
+    "show_webhook": "Mostrar el webhook",
+    "stop_email_change": "Detener el cambio",
+    "stop_email_title": "¿Detener el cambio de correo electrónico?",
+    "stop_email_lead": (
+        "Alguien ha pedido cambiar la dirección de correo electrónico de la cuenta {email}. Pulse el botón para "
+        "que siga como está."
+    ),
+    "stop_email_done_title": "El cambio se ha detenido",
+    "stop_email_done": "{email} sigue siendo la dirección de correo electrónico de su cuenta.",
+    "stop_email_advice": (
+        "Si no lo ha pedido usted, es posible que alguien conozca su contraseña: establezca una nueva."
+    ),
+    "stop_email_over_title": "No hay ningún cambio que detener",
+    "stop_email_over": "Ya se detuvo, ha caducado o se ha realizado.",
+    "stop_email_over_help": (
+        "Si se ha realizado y no ha sido usted, póngase en contacto con un administrador de inmediato."
+    ),
+    "stop_email_over_help_support": (
+        "Si se ha realizado y no ha sido usted, póngase en contacto con soporte de inmediato."
+    ),
     # Mails.
     "mail_greeting": "Hola, {name}:",
     "mail_greeting_plain": "Hola:",
@@ -167,7 +188,13 @@ TEXTS = {
     "mail_browser": "Navegador",
     "mail_address": "Dirección IP",
     "mail_key": "Clave de API",
-    "mail_url": "URL",
+    "mail_not_your_key": (
+        "Si no conoce esta clave, revóquela de inmediato, establezca una contraseña nueva y póngase en contacto "
+        "con {brand}."
+    ),
+    "mail_by": "Por",
+    "mail_by_command_line": "Línea de comandos del servidor",
+    "mail_webhook": "Webhook",
     "mail_invitation_subject": "Su invitación a {brand}",
     "mail_invitation_text": "Se ha creado una cuenta para {email}. Elija una contraseña y podrá usarla.",
     "mail_password_reset_subject": "Establezca una contraseña nueva para {brand}",
@@ -199,15 +226,14 @@ TEXTS = {
     ),
     "mail_webhook_disabled_subject": "Su webhook de {brand} está desactivado",
     "mail_webhook_disabled_text": (
-        "Ya no se envía nada a {url}. Los eventos se conservan y se enviarán cuando reanude el webhook."
+        "Ya no se envía nada a su webhook {webhook}. Los eventos se conservan y se enviarán cuando lo reanude."
     ),
     "mail_webhook_failing": "Ningún envío ha tenido éxito en cinco días.",
     "mail_webhook_gone": "El receptor ha respondido que ya no existe (410).",
     "mail_webhook_rights": "La persona a la que pertenece, o que lo configuró, ya no tiene derecho a él.",
     "mail_second_factor_removed_subject": "Se ha eliminado su segundo factor para {brand}",
     "mail_second_factor_removed_text": (
-        "Un administrador ha eliminado un segundo factor de su cuenta {email}. Podrá configurar uno "
-        "nuevo cuando inicie sesión."
+        "Se ha eliminado un segundo factor de su cuenta {email}. Podrá configurar uno nuevo cuando inicie sesión."
     ),
     "mail_guesses_exhausted_subject": "Muchos intentos fallidos de entrar en su cuenta de {brand}",
     "mail_guesses_exhausted_text": (
@@ -215,6 +241,21 @@ TEXTS = {
         "protegerla, ahora solo funcionan los navegadores en los que ya ha iniciado sesión, las claves de acceso "
         "y los códigos de recuperación, hasta que inicie sesión con uno de ellos. Si no puede, establezca una "
         "contraseña nueva o póngase en contacto con {brand}."
+    ),
+    "mail_email_change_requested_subject": "Su dirección de correo electrónico de {brand} está a punto de cambiar",
+    "mail_email_change_requested_text": (
+        "Alguien ha pedido dar otra dirección de correo electrónico a su cuenta {email}. Si ha sido usted, no "
+        "tiene que hacer nada aquí. Si no, detenga el cambio con este enlace."
+    ),
+    "mail_password_changed_subject": "Su contraseña de {brand} ha cambiado",
+    "mail_password_changed_text": "Se ha establecido una contraseña nueva para su cuenta {email}.",
+    "mail_second_factor_added_subject": "Se ha añadido un segundo factor de {brand}",
+    "mail_second_factor_added_text": (
+        "Se ha añadido un segundo factor a su cuenta {email}. A partir de ahora se le pedirá al iniciar sesión."
+    ),
+    "mail_recovery_codes_created_subject": "Nuevos códigos de recuperación de {brand}",
+    "mail_recovery_codes_created_text": (
+        "Se han creado nuevos códigos de recuperación para su cuenta {email}. Los anteriores ya no funcionan."
     ),
     "mail_test_subject": "Correo de prueba de {brand}",
     "mail_test_text": "Este correo se ha enviado para probar la configuración del correo. Funciona.",

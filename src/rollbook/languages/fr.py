@@ -171,6 +171,27 @@ TEXTS = {
     "deleted_restorable_support": (
         "Vous avez changé d’avis\u202f? Pendant {time}, l’assistance peut encore le restaurer."
     ),
+    "show_key": "Afficher la clé d’API",
+    "show_webhook": "Afficher le webhook",
+    "stop_email_change": "Arrêter le changement",
+    "stop_email_title": "Arrêter le changement d’adresse e-mail\u202f?",
+    "stop_email_lead": (
+        "Quelqu’un a demandé à changer l’adresse e-mail du compte {email}. Appuyez sur le bouton pour qu’elle "
+        "reste inchangée."
+    ),
+    "stop_email_done_title": "Le changement a été arrêté",
+    "stop_email_done": "{email} reste l’adresse e-mail de votre compte.",
+    "stop_email_advice": (
+        "Si vous ne l’avez pas demandé, quelqu’un connaît peut-être votre mot de passe\u202f: définissez-en un nouveau."
+    ),
+    "stop_email_over_title": "Il n’y a aucun changement à arrêter",
+    "stop_email_over": "Il a déjà été arrêté, a expiré ou a été effectué.",
+    "stop_email_over_help": (
+        "S’il a été effectué et que ce n’était pas vous, contactez immédiatement un administrateur."
+    ),
+    "stop_email_over_help_support": (
+        "S’il a été effectué et que ce n’était pas vous, contactez immédiatement l’assistance."
+    ),
     # Mails.
     "mail_greeting": "Bonjour {name},",
     "mail_greeting_plain": "Bonjour,",
@@ -183,7 +204,13 @@ TEXTS = {
     "mail_browser": "Navigateur",
     "mail_address": "Adresse IP",
     "mail_key": "Clé d’API",
-    "mail_url": "URL",
+    "mail_not_your_key": (
+        "Si vous ne connaissez pas cette clé, révoquez-la immédiatement, définissez un nouveau mot de passe et "
+        "contactez {brand}."
+    ),
+    "mail_by": "Par",
+    "mail_by_command_line": "Ligne de commande du serveur",
+    "mail_webhook": "Webhook",
     "mail_invitation_subject": "Votre invitation à {brand}",
     "mail_invitation_text": "Un compte a été créé pour {email}. Choisissez un mot de passe pour pouvoir l’utiliser.",
     "mail_password_reset_subject": "Définir un nouveau mot de passe pour {brand}",
@@ -217,16 +244,16 @@ TEXTS = {
     ),
     "mail_webhook_disabled_subject": "Votre webhook de {brand} est désactivé",
     "mail_webhook_disabled_text": (
-        "Plus rien n’est envoyé à {url}. Les événements sont conservés et seront envoyés lorsque vous "
-        "reprendrez le webhook."
+        "Plus rien n’est envoyé à votre webhook {webhook}. Les événements sont conservés et seront envoyés "
+        "lorsque vous le reprendrez."
     ),
     "mail_webhook_failing": "Aucun envoi n’a abouti depuis cinq jours.",
     "mail_webhook_gone": "Le destinataire a répondu qu’il n’existe plus (410).",
     "mail_webhook_rights": "La personne à qui il appartient, ou qui l’a configuré, n’en a plus le droit.",
     "mail_second_factor_removed_subject": "Votre second facteur pour {brand} a été supprimé",
     "mail_second_factor_removed_text": (
-        "Un administrateur a supprimé un second facteur de votre compte {email}. Vous pourrez en "
-        "configurer un nouveau lors de votre prochaine connexion."
+        "Un second facteur de votre compte {email} a été supprimé. Vous pourrez en configurer un nouveau lors de "
+        "votre prochaine connexion."
     ),
     "mail_guesses_exhausted_subject": "Nombreuses connexions échouées à votre compte {brand}",
     "mail_guesses_exhausted_text": (
@@ -234,6 +261,22 @@ TEXTS = {
         "Pour le protéger, seuls les navigateurs avec lesquels vous vous êtes déjà connecté, les clés d’accès et "
         "les codes de récupération fonctionnent désormais, jusqu’à ce que vous vous connectiez ainsi. Si vous ne "
         "le pouvez pas, définissez un nouveau mot de passe ou contactez {brand}."
+    ),
+    "mail_email_change_requested_subject": "Votre adresse e-mail pour {brand} est sur le point de changer",
+    "mail_email_change_requested_text": (
+        "Quelqu’un a demandé à donner une autre adresse e-mail à votre compte {email}. Si c’était vous, vous "
+        "n’avez rien à faire ici. Sinon, arrêtez le changement avec ce lien."
+    ),
+    "mail_password_changed_subject": "Votre mot de passe pour {brand} a été modifié",
+    "mail_password_changed_text": "Un nouveau mot de passe a été défini pour votre compte {email}.",
+    "mail_second_factor_added_subject": "Un second facteur pour {brand} a été ajouté",
+    "mail_second_factor_added_text": (
+        "Un second facteur a été ajouté à votre compte {email}. Il vous sera désormais demandé à la connexion."
+    ),
+    "mail_recovery_codes_created_subject": "Nouveaux codes de récupération pour {brand}",
+    "mail_recovery_codes_created_text": (
+        "De nouveaux codes de récupération ont été créés pour votre compte {email}. Les précédents ne "
+        "fonctionnent plus."
     ),
     "mail_test_subject": "E-mail de test de {brand}",
     "mail_test_text": "Cet e-mail a été envoyé pour essayer les paramètres de messagerie. Ils fonctionnent.",

@@ -145,6 +145,22 @@ TEXTS = {
     "deleted_title": "アカウントを削除しました",
     "deleted_restorable": "取り消したい場合は、{time}以内であれば管理者が復元できます。",
     "deleted_restorable_support": "取り消したい場合は、{time}以内であればサポートが復元できます。",
+    "show_key": "APIキーを表示",
+    "show_webhook": "Webhookを表示",
+    "stop_email_change": "変更を中止",
+    "stop_email_title": "メールアドレスの変更を中止しますか？",
+    "stop_email_lead": (
+        "アカウント{email}のメールアドレスの変更が申請されました。ボタンを押すと、現在のアドレスのままになります。"
+    ),
+    "stop_email_done_title": "変更を中止しました",
+    "stop_email_done": "アカウントのメールアドレスは引き続き{email}です。",
+    "stop_email_advice": (
+        "お心当たりがない場合は、パスワードが知られている可能性があります。新しいパスワードを設定してください。"
+    ),
+    "stop_email_over_title": "中止できる変更はありません",
+    "stop_email_over": "すでに中止されたか、期限が切れたか、変更が完了しています。",
+    "stop_email_over_help": "お心当たりのない変更が完了している場合は、すぐに管理者までご連絡ください。",
+    "stop_email_over_help_support": "お心当たりのない変更が完了している場合は、すぐにサポートまでご連絡ください。",
     # Mails.
     "mail_greeting": "{name} 様",
     "mail_greeting_plain": "こんにちは。",
@@ -157,7 +173,13 @@ TEXTS = {
     "mail_browser": "ブラウザー",
     "mail_address": "IPアドレス",
     "mail_key": "APIキー",
-    "mail_url": "URL",
+    "mail_not_your_key": (
+        "このキーにお心当たりがない場合は、すぐにキーを無効にし、新しいパスワードを設定して、"
+        "{brand}までご連絡ください。"
+    ),
+    "mail_by": "実行者",
+    "mail_by_command_line": "サーバーのコマンドライン",
+    "mail_webhook": "Webhook",
     "mail_invitation_subject": "{brand}への招待",
     "mail_invitation_text": ("{email}のアカウントが作成されました。パスワードを設定すると、ご利用いただけます。"),
     "mail_password_reset_subject": "{brand}の新しいパスワードの設定",
@@ -187,14 +209,14 @@ TEXTS = {
     ),
     "mail_webhook_disabled_subject": "{brand}のWebhookが無効になりました",
     "mail_webhook_disabled_text": (
-        "{url}への送信は停止しています。イベントは保存されており、Webhookを再開すると送信されます。"
+        "Webhook {webhook}への送信は停止しています。イベントは保存されており、再開すると送信されます。"
     ),
     "mail_webhook_failing": "5日間、配信が1回も成功していません。",
     "mail_webhook_gone": "受信側から、すでに存在しないという応答（410）がありました。",
     "mail_webhook_rights": "所有者または設定した人が、このWebhookの権限を失いました。",
     "mail_second_factor_removed_subject": "{brand}の2要素認証が解除されました",
     "mail_second_factor_removed_text": (
-        "管理者がアカウント{email}の2要素認証の要素を1つ削除しました。次回のログイン時に新しく設定できます。"
+        "アカウント{email}の2要素認証の要素が1つ削除されました。次回のログイン時に新しく設定できます。"
     ),
     "mail_guesses_exhausted_subject": "{brand}のアカウントへのログインが何度も失敗しました",
     "mail_guesses_exhausted_text": (
@@ -202,6 +224,21 @@ TEXTS = {
         "ため、以前にログインしたことのあるブラウザー、パスキー、回復コードのいずれかでログインするまで、こ"
         "れら以外は使えません。ログインできない場合は、新しいパスワードを設定するか、{brand}にお問い合わせくださ"
         "い。"
+    ),
+    "mail_email_change_requested_subject": "{brand}のメールアドレスの変更が申請されました",
+    "mail_email_change_requested_text": (
+        "アカウント{email}を別のメールアドレスに変更する申請がありました。ご本人による場合は、"
+        "何もする必要はありません。お心当たりがない場合は、このリンクで中止してください。"
+    ),
+    "mail_password_changed_subject": "{brand}のパスワードが変更されました",
+    "mail_password_changed_text": "アカウント{email}に新しいパスワードが設定されました。",
+    "mail_second_factor_added_subject": "{brand}の2要素認証の要素が追加されました",
+    "mail_second_factor_added_text": (
+        "アカウント{email}に2要素認証の要素が追加されました。今後、ログイン時に確認が必要です。"
+    ),
+    "mail_recovery_codes_created_subject": "{brand}の新しい回復コード",
+    "mail_recovery_codes_created_text": (
+        "アカウント{email}に新しい回復コードが作成されました。以前のコードは使えません。"
     ),
     "mail_test_subject": "{brand}からのテストメール",
     "mail_test_text": "このメールは、メールの設定を確認するために送信されました。設定は正しく機能しています。",

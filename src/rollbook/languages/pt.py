@@ -149,6 +149,21 @@ TEXTS = {
     "deleted_title": "A sua conta foi excluída",
     "deleted_restorable": "Mudou de ideia? Durante {time}, um administrador ainda pode restaurá-la.",
     "deleted_restorable_support": "Mudou de ideia? Durante {time}, o suporte ainda pode restaurá-la.",
+    "show_key": "Mostrar chave de API",
+    "show_webhook": "Mostrar webhook",
+    "stop_email_change": "Interromper a alteração",
+    "stop_email_title": "Interromper a alteração do e-mail?",
+    "stop_email_lead": (
+        "Alguém pediu para alterar o endereço de e-mail da conta {email}. Clique no botão para que ele continue "
+        "como está."
+    ),
+    "stop_email_done_title": "A alteração foi interrompida",
+    "stop_email_done": "{email} continua sendo o endereço de e-mail da sua conta.",
+    "stop_email_advice": "Se não foi você que pediu, alguém pode conhecer a sua senha: defina uma nova.",
+    "stop_email_over_title": "Não há alteração para interromper",
+    "stop_email_over": "Ela já foi interrompida, expirou ou foi feita.",
+    "stop_email_over_help": "Se ela foi feita e não foi você, entre em contato com um administrador imediatamente.",
+    "stop_email_over_help_support": "Se ela foi feita e não foi você, entre em contato com o suporte imediatamente.",
     # Mails.
     "mail_greeting": "Olá, {name}.",
     "mail_greeting_plain": "Olá.",
@@ -161,7 +176,12 @@ TEXTS = {
     "mail_browser": "Navegador",
     "mail_address": "Endereço IP",
     "mail_key": "Chave de API",
-    "mail_url": "URL",
+    "mail_not_your_key": (
+        "Se você não conhece esta chave, revogue-a imediatamente, defina uma nova senha e entre em contato com {brand}."
+    ),
+    "mail_by": "Por",
+    "mail_by_command_line": "Linha de comando do servidor",
+    "mail_webhook": "Webhook",
     "mail_invitation_subject": "Seu convite para {brand}",
     "mail_invitation_text": "Foi criada uma conta para {email}. Escolha uma senha e ela estará pronta para uso.",
     "mail_password_reset_subject": "Defina uma nova senha para {brand}",
@@ -187,14 +207,14 @@ TEXTS = {
     ),
     "mail_webhook_disabled_subject": "Seu webhook de {brand} está desativado",
     "mail_webhook_disabled_text": (
-        "Nada mais é enviado para {url}. Os eventos são guardados e serão enviados quando você retomar o webhook."
+        "Nada mais é enviado ao seu webhook {webhook}. Os eventos são guardados e serão enviados quando você o retomar."
     ),
     "mail_webhook_failing": "Nenhuma entrega teve sucesso em cinco dias.",
     "mail_webhook_gone": "O destino respondeu que não existe mais (410).",
     "mail_webhook_rights": "A pessoa a quem ele pertence, ou que o configurou, perdeu o direito a ele.",
     "mail_second_factor_removed_subject": "Seu segundo fator para {brand} foi removido",
     "mail_second_factor_removed_text": (
-        "Um administrador removeu um segundo fator da sua conta {email}. Você pode configurar um novo quando entrar."
+        "Um segundo fator foi removido da sua conta {email}. Você pode configurar um novo quando entrar."
     ),
     "mail_guesses_exhausted_subject": "Muitas tentativas de acesso à sua conta em {brand} falharam",
     "mail_guesses_exhausted_text": (
@@ -202,6 +222,21 @@ TEXTS = {
         "protegê-la, agora só funcionam os navegadores em que você já entrou, as chaves de acesso e os códigos "
         "de recuperação, até que você entre com um deles. Se não conseguir, defina uma nova senha ou entre em "
         "contato com {brand}."
+    ),
+    "mail_email_change_requested_subject": "Seu endereço de e-mail em {brand} está prestes a mudar",
+    "mail_email_change_requested_text": (
+        "Alguém pediu para dar outro endereço de e-mail à sua conta {email}. Se foi você, não é preciso fazer "
+        "nada aqui. Se não, interrompa a alteração com este link."
+    ),
+    "mail_password_changed_subject": "Sua senha em {brand} foi alterada",
+    "mail_password_changed_text": "Uma nova senha foi definida para a sua conta {email}.",
+    "mail_second_factor_added_subject": "Um segundo fator em {brand} foi adicionado",
+    "mail_second_factor_added_text": (
+        "Um segundo fator foi adicionado à sua conta {email}. A partir de agora, ele será pedido quando você entrar."
+    ),
+    "mail_recovery_codes_created_subject": "Novos códigos de recuperação em {brand}",
+    "mail_recovery_codes_created_text": (
+        "Novos códigos de recuperação foram criados para a sua conta {email}. Os anteriores não funcionam mais."
     ),
     "mail_test_subject": "E-mail de teste de {brand}",
     "mail_test_text": "Este e-mail foi enviado para testar as configurações de e-mail. Elas funcionam.",

@@ -55,7 +55,11 @@ TYPES: dict[str, EventType] = {
         more="They were signed out, and their one-time tokens and the API keys that others created for them ended.",
         about_before=_BEFORE,
     ),
-    "user.password_changed": EventType("A user's password was set.", USER),
+    "user.password_changed": EventType(
+        "A user's password was set.",
+        {**USER, "first_password": False},
+        more="`first_password` says whether they had none before.",
+    ),
     "user.suspended": EventType("A user was suspended.", {**USER, "status": "suspended"}, {"status": "active"}),
     "user.activated": EventType(
         "A suspended user was activated, or an invited one set their first password.", USER, {"status": "suspended"}
@@ -179,6 +183,11 @@ TYPES: dict[str, EventType] = {
         examples.REQUESTED_TOKEN,
         more="Recorded only if there is such a user, and the token can be delivered. A webhook that names this type in "
         "its `types` gets `token`, `url` and `email` in the object as well, to send the token.",
+    ),
+    "token.email_change_requested": EventType(
+        "A change of a user's email was requested.",
+        {**examples.TOKEN, "purpose": "change_email", "email": "charlie@example.com"},
+        more="Recorded with the token that makes the change. The user is told, with a link that stops it.",
     ),
     "token.consumed": EventType("A one-time token was used.", examples.TOKEN, more="`actor` is who used it."),
     "token.revoked": EventType(

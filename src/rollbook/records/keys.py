@@ -244,7 +244,9 @@ CHANGE = f"""
     WHERE id = ? AND revoked_at IS NULL RETURNING {COLUMNS}"""
 EXPIRING = f"""
     SELECT {COLUMNS} FROM keys WHERE revoked_at IS NULL AND expires_at > ? AND expires_at <= ?
-      AND created_at <= expires_at - ?
+      AND created_at <= expires_at - ? AND (CAST(? AS bigint) = 0 OR NOT EXISTS (
+        SELECT 1 FROM keys newer WHERE newer.user_id = keys.user_id AND newer.tenant = coalesce(keys.tenant, keys.id)
+          AND newer.id > keys.id AND newer.revoked_at IS NULL))
     ORDER BY expires_at, id"""
 NTH_EXPIRING = (
     "SELECT expires_at FROM keys WHERE revoked_at IS NULL AND expires_at > ? AND expires_at <= ? ORDER "
@@ -490,10 +492,11 @@ async def forget(tx: Tx, revoked: Sequence[str]) -> None:
 
 
 async def expiring(queries: Queries, after: int, until: int, existed: int, limit: int) -> tuple[list[Key], int | None]:
-    """Keys that expire after a time and until another, and were created so many microseconds before that. If they are
-    more than `limit`, only those up to a time, which is returned with them: all that expire at that moment, too."""
+    """Keys that expire after a time and until another, and were created so many microseconds before that. Ahead of the
+    end, not those that were rotated: whoever did that knows. If they are more than `limit`, only those up to a time,
+    which is returned with them: all that expire at that moment, too."""
     row = await queries.one(NTH_EXPIRING, after, until, limit - 1)
-    rows = await queries.all(EXPIRING, after, until if row is None else row[0], existed)
+    rows = await queries.all(EXPIRING, after, until if row is None else row[0], existed, existed)
     return [Key._make(each) for each in rows], row[0] if row else None
 
 

@@ -57,6 +57,7 @@ CUSTOMER_PAGES = (
     "/account/set-password",
     "/account/invitation",
     "/account/confirm-email",
+    "/account/stop-email-change",
     "/account/delete",
 )
 # Fields of the URL that stay when a reader changes the language.

@@ -4486,6 +4486,10 @@ export const properties: INodeProperties[] = [
 						value: "token.created"
 					},
 					{
+						name: "Token: Email Change Requested",
+						value: "token.email_change_requested"
+					},
+					{
 						name: "Token: Requested",
 						value: "token.requested"
 					},
