@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
+from rollbook.web.pages import PAGES
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user
 from tests.visitor import cookie, is_signed_in, own_key, signed_in, visitor
 
@@ -108,6 +109,28 @@ def test_what_outlives_a_session_or_ends_something_asks_for_the_password(
     assert asks(person.post(path.format(**known), data=sent))
     assert http.get(f"/v1/users/{user['id']}").json()["role"] == "member"
     assert http.get("/v1/users", params={"email": f"eve-{user['id']}@example.com"}).json() == []
+
+
+DELETING = [
+    page.path
+    for page in PAGES
+    if page.method == "POST" and re.search(r"/(delete|purge)$", page.path) and page.path != "/account/delete"
+]
+"""But for that of one's own account, which a setting opens."""
+
+
+@pytest.mark.parametrize("path", DELETING)
+def test_every_page_that_deletes_asks_for_the_password(http: httpx2.Client, person: httpx2.Client, path: str) -> None:
+    user = new_user(http)
+    made = {
+        "users": f"/v1/users/{user['id']}",
+        "applications": f"/v1/applications/{http.post('/v1/applications', json={'name': 'Shop'}).json()['id']}",
+        "groups": f"/v1/groups/{http.post('/v1/groups', json={'name': 'Customers'}).json()['id']}",
+        "webhooks": f"/v1/webhooks/{http.post('/v1/webhooks', json={'url': 'inbox', 'types': ['*']}).json()['id']}",
+    }[path.split("/")[2]]
+    form = {"confirm": user["email"] if "/users/" in path else "Shop"}
+    assert asks(person.post(path.replace("{id}", made.rpartition("/")[2]), data=form))
+    assert http.get(made).status_code == 200
 
 
 def test_other_changes_ask_for_nothing(http: httpx2.Client, person: httpx2.Client) -> None:

@@ -17,7 +17,7 @@ from rollbook.actions.arguments import (
 )
 from rollbook.actions.checking import check_version, given, invalid, refuse
 from rollbook.actions.context import Rollbook
-from rollbook.actions.permissions import known, require, whom
+from rollbook.actions.permissions import known, require, require_proof, whom
 from rollbook.actions.principal import Principal
 from rollbook.actions.users import patched
 from rollbook.errors import Fault, GroupLimitReached, NotFound
@@ -176,6 +176,7 @@ async def delete(on: Rollbook, by: Principal, id: str, versions: frozenset[int] 
     Its members stay users. This can't be undone.
     """
     require(by, "groups:write")
+    require_proof(by)
     await on.write(remove, by, known("group", id), versions)
 
 

@@ -294,6 +294,7 @@ async def delete(on: Rollbook, by: Principal, id: str, versions: frozenset[int] 
     Nothing more is sent, and its deliveries are deleted. To keep it for later, pause it instead.
     """
     webhook = await find(on, by, "webhooks:write", id)
+    require_proof(by)
     await on.write(_delete, by, webhook.id, versions)
 
 
