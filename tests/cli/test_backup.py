@@ -8,6 +8,7 @@ import resource
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def test_the_schedule_keeps_the_newest(server: Server) -> None:
     assert not first.exists()
     for file in found(server):
         assert file.stat().st_mode & 0o077 == 0
-        with sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True) as database:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True)) as database:
             assert database.execute("SELECT email FROM users").fetchall() == [(OWNER_EMAIL,)]
     [finding] = backup_findings(server)
     assert finding["state"] == "ok" and finding["found"].startswith("2 in ")

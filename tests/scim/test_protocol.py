@@ -174,6 +174,26 @@ def test_filters_are_bounded(idp: Provider) -> None:
 
 
 @once
+def test_a_filter_makes_a_bounded_number_of_comparisons_one_at_a_time(idp: Provider, http: httpx2.Client) -> None:
+    for begin in (0, 600):
+        people = [
+            {"op": "create", "name": f"Many {n}", "email": f"compared{n}@example.com", "status": "invited"}
+            for n in range(begin, begin + 600)
+        ]
+        results = http.post("/v1/users/bulk", json={"operations": people}).json()["results"]
+        assert {each["status"] for each in results} == {201}
+    some, too_many = (" or ".join(f'displayName co "z{n}"' for n in range(count)) for count in (40, 95))
+    of_emails = " or ".join(f'value co "z{n}"' for n in range(95))
+    for filter in (too_many, f"not ({too_many})", f"emails[{of_emails}]"):
+        said = refused(idp.http.get("/Users", params={"filter": filter}), 400, "tooMany")
+        assert "with 95 conditions each" in said and "fewer conditions" in said
+    by_index = f'userName eq "compared7@example.com" and ({too_many} or active eq true)'
+    assert len(idp.found(by_index)) == 1, "looks at one user"
+    with ThreadPoolExecutor(8) as threads:
+        assert [*threads.map(lambda _: idp.found(some), range(8))] == [[]] * 8
+
+
+@once
 def test_texts_and_members_are_bounded(idp: Provider) -> None:
     for fields in (
         {"userName": "x" * 256},

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from weakref import WeakValueDictionary
 
 from rollbook import clock
 from rollbook.actions.deferred_events import DeferredEvents
@@ -76,6 +77,8 @@ class Rollbook:
         """Files of imports that this process is receiving: the import's ID, and the user who sends it."""
         self.exports = asyncio.Lock()
         """Held while one is read: others wait, so that there is a thread for searches."""
+        self.searches: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """Of SCIM, by key: one at a time looks at many users."""
 
     @cached_property
     def secret(self) -> Secret:

@@ -24,9 +24,12 @@ from rollbook.storage.database import Queries, Tx
 
 MAX_SCANNED = 10_000
 """Users, or groups, that a filter without an index looks at."""
+MAX_COMPARED = 100_000
+"""Comparisons of conditions with users, or groups, in one search: 0.2 s of CPU."""
 AT_ONCE = 200
 TURN = 20
-"""Users, or groups, that are tested without a break."""
+"""Users, or groups, that are tested without a break: fewer if there are more conditions than MANY_CONDITIONS."""
+MANY_CONDITIONS = 10
 TEXT_LENGTH = 255
 
 A = TypeVar("A")
@@ -79,6 +82,8 @@ class Search(NamedTuple):
     limit: int = 100
     members: tuple[str, ...] | None = None
     """IDs of users that `passes` asks groups for."""
+    conditions: int = 1
+    """Comparisons that `passes` may make."""
 
 
 class Found(NamedTuple):
@@ -246,13 +251,19 @@ async def list_people(on: Rollbook, by: Principal, asked: Search) -> Found:
         return Found(page.total or 0, await _people(on, by, page))
     if asked.lead is not None:
         return await sliced(await _led_people(on, by, *asked.lead), asked)
-    await check_few(await user_list.count(on.db, PERSONS), "users")
-    people, position = [], None
-    while True:
-        page = await user_list.page(on.db, Query(PERSONS, limit=AT_ONCE, position=position))
-        people += await _people(on, by, page)
-        if (position := page.after) is None:
-            return await sliced(people, asked)
+    check_few(await user_list.count(on.db, PERSONS), "users", asked)
+    async with looking(on, by):
+        people, position = [], None
+        while True:
+            page = await user_list.page(on.db, Query(PERSONS, limit=AT_ONCE, position=position))
+            people += await _people(on, by, page)
+            if (position := page.after) is None:
+                return await sliced(people, asked)
+
+
+def looking(on: Rollbook, by: Principal) -> asyncio.Lock:
+    """Held while many users or groups are looked at for a key: its next search waits."""
+    return on.searches.setdefault(by.caller.key_id or by.user_id, asyncio.Lock())
 
 
 async def _people(on: Rollbook, by: Principal, page: user_list.UserPage) -> list[Person]:
@@ -278,12 +289,21 @@ async def _led_people(on: Rollbook, by: Principal, name: str, value: str) -> lis
         return []
 
 
-async def check_few(total: int, kind: str) -> None:
+def check_few(total: int, kind: str, asked: Search) -> None:
+    """Refuse a search that would take long. Raises InvalidParameter."""
+    compared = total * asked.conditions
     if total > MAX_SCANNED:
-        raise too_many(
-            f"This would look at {total:,} {kind}, more than {MAX_SCANNED:,}. Filter by eq on userName, externalId, "
-            "emails.value or id, or for groups displayName or members."
+        problem = f"This would look at {total:,} {kind}, more than {MAX_SCANNED:,}. Filter"
+    elif compared > MAX_COMPARED:
+        problem = (
+            f"This would compare {total:,} {kind} with {asked.conditions} conditions each, {compared:,} times in all, "
+            f"more than {MAX_COMPARED:,}. Use fewer conditions, or filter"
         )
+    else:
+        return
+    raise too_many(
+        f"{problem} by eq on userName, externalId, emails.value or id, or for groups displayName or members."
+    )
 
 
 def too_many(message: str) -> InvalidParameter:
@@ -296,18 +316,19 @@ async def sliced(candidates: Sequence[Any], asked: Search) -> Found:
     """The candidates who pass, sorted. Others get their turn meanwhile: a filter may have a hundred conditions."""
     found = candidates
     if asked.passes is not None:
-        found = [each async for each in _in_turns(candidates) if asked.passes(each)]
+        turn = max(1, TURN * MANY_CONDITIONS // max(MANY_CONDITIONS, asked.conditions))
+        found = [each async for each in _in_turns(candidates, turn) if asked.passes(each)]
     if asked.key is not None:
-        keyed = [(asked.key(each), each) async for each in _in_turns(found)]
+        keyed = [(asked.key(each), each) async for each in _in_turns(found, TURN)]
         keyed.sort(key=itemgetter(0), reverse=asked.falling)
         found = [each for _, each in keyed]
     return Found(len(found), found[asked.offset : asked.offset + asked.limit])
 
 
-async def _in_turns(items: Sequence[A]) -> AsyncIterator[A]:
+async def _in_turns(items: Sequence[A], turn: int) -> AsyncIterator[A]:
     for at, each in enumerate(items):
         yield each
-        if at % TURN == TURN - 1:
+        if at % turn == turn - 1:
             await asyncio.sleep(0)
 
 

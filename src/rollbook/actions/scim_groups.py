@@ -19,6 +19,7 @@ from rollbook.actions.scim import (
     check_few,
     check_text,
     checked,
+    looking,
     sliced,
     too_many,
 )
@@ -79,9 +80,11 @@ async def _team(queries: Queries, id: str, tenant: str, with_members: bool) -> T
 async def list_teams(on: Rollbook, by: Principal, asked: Search, with_members: bool) -> Found:
     """Groups that pass, oldest first unless it is sorted: as many as have MAX_MEMBERS together, or one."""
     require(by, "groups:read")
-    found = await on.read_aside(_teams, by.tenant, asked)
-    if asked.passes is not None or asked.key is not None:
-        found = await sliced(found.resources, asked)
+    if asked.passes is None and asked.key is None:
+        found = await on.read_aside(_teams, by.tenant, asked)
+    else:
+        async with looking(on, by):
+            found = await sliced((await on.read_aside(_teams, by.tenant, asked)).resources, asked)
     if not with_members or not found.resources:
         return found
     teams, members = [], 0
@@ -105,7 +108,7 @@ async def _teams(queries: Queries, tenant: str, asked: Search) -> Found:
     total = await groups.count(queries, selection)
     limit, offset = asked.limit, asked.offset
     if asked.passes is not None or asked.key is not None:
-        await check_few(total, "groups")
+        check_few(total, "groups", asked)
         limit, offset = total, 0
     found = await groups.some(queries, selection, limit, offset) if limit else []
     return Found(total, await _with_ids(queries, tenant, found, asked))

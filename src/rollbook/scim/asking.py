@@ -119,7 +119,7 @@ def search_of(ask: Ask, kind: str, shows: Callable[[Any], dict[str, Any]]) -> Se
         leads = {_LEADS[name]: value for name, value in filter.equal if name in _LEADS}
         lead = next(((name, leads[name]) for name in _LEADS_OF[kind] if name in leads), None)
         members = tuple({value for name, value in filter.named if name == ("members", "value")})
-        found = Search(lead, lambda each: filter.test(shows(each)), members=members)
+        found = Search(lead, lambda each: filter.test(shows(each)), members=members, conditions=filter.conditions)
     if path := ask.query.get("sortby", "").strip():
         by = target(kind, path)
         if by is None or not by.name or by.name == "members":

@@ -37,7 +37,9 @@ class Filter(NamedTuple):
     equal: tuple[tuple[tuple[str, str], str], ...] = ()
     """Pairs that have to be equal: attribute and sub-attribute, and the value. All of it has to be."""
     named: tuple[tuple[tuple[str, str], str], ...] = ()
-    """The same of all comparisons, whether or not they have to be true."""
+    """Pairs of all comparisons, whether or not they have to be true."""
+    conditions: int = 1
+    """Comparisons that a test may take."""
 
 
 def parse(kind: str, text: str) -> Filter:
@@ -106,7 +108,9 @@ class _Parser:
             self.take("(")
             found = self.either()
             self.take(")")
-            return Filter(lambda resource: not found.test(resource), (), found.named) if negates else found
+            if not negates:
+                return found
+            return Filter(lambda resource: not found.test(resource), (), found.named, found.conditions)
         return self._comparison()
 
     def _comparison(self) -> Filter:
@@ -188,9 +192,17 @@ def _time(value: Any) -> datetime | None:
 
 def _and(one: Filter, other: Filter) -> Filter:
     return Filter(
-        lambda resource: one.test(resource) and other.test(resource), one.equal + other.equal, one.named + other.named
+        lambda resource: one.test(resource) and other.test(resource),
+        one.equal + other.equal,
+        one.named + other.named,
+        one.conditions + other.conditions,
     )
 
 
 def _or(one: Filter, other: Filter) -> Filter:
-    return Filter(lambda resource: one.test(resource) or other.test(resource), (), one.named + other.named)
+    return Filter(
+        lambda resource: one.test(resource) or other.test(resource),
+        (),
+        one.named + other.named,
+        one.conditions + other.conditions,
+    )
