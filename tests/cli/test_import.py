@@ -374,24 +374,36 @@ def test_an_import_fits_into_512_mebibytes_beside_a_server(tmp_path: Path) -> No
 
 
 @once
-def test_columns_without_a_field_are_numbered_in_the_error_and_named_at_the_importers_own_terminal(
-    tmp_path: Path,
+@pytest.mark.parametrize("on_server", [False, True])
+def test_columns_without_a_field_are_kept_as_metadata_and_named_before_the_import(
+    tmp_path: Path, on_server: bool
 ) -> None:
-    (tmp_path / "people.csv").write_text("name,email,Secret plan\nA,a@example.com,pro\n")
-    command = ("users", "import", "people.csv", "--data", "data")
-    piped = rollbook(*command, cwd=tmp_path)
-    assert (
-        piped.returncode == 2
-        and "Column 3 has no field." in piped.stderr
-        and "Secret" not in piped.stdout + piped.stderr
-    )
-    assert '--map "COLUMN="' in piped.stderr and "0 users added" not in piped.stderr, "nothing was begun"
-    code, shown = at_terminal(*command, answers=(), cwd=tmp_path)
-    assert code == 2 and "Column 3 has no field." in shown and "Columns: 1 name, 2 email, 3 Secret plan" in shown
-    assert "For example: --map 'Secret plan=metadata.Secret plan'" in shown
-    for target in ("null", ""):
-        left_out = rollbook(*command, "--map", f"Secret plan={target}", "--json", cwd=tmp_path)
-        assert left_out.returncode == 0 and json.loads(left_out.stdout)["refused"] == 0, left_out.stderr
+    (tmp_path / "people.csv").write_text("name,email,Secret plan,Age\nA,a@example.com,pro,7\n")
+    with running(tmp_path / "server") if on_server else nullcontext() as server:
+        place = ("--url", server.url, "--key", server.key) if server else ("--data", "data")
+        command = ("users", "import", "people.csv", "--map", "Age=", *place)
+        done = rollbook(*command, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.index("Kept as metadata: Secret plan.") < done.stderr.index("1 user added")
+        assert "null" not in done.stderr
+        found = json.loads(good("users", "get", "a@example.com", "--json", *place, cwd=tmp_path))
+        assert found["metadata"] == {"Secret plan": "pro"}
+        again = rollbook(*command, "--map", "Secret plan=", cwd=tmp_path)
+        assert again.returncode == 0 and "Kept as metadata" not in again.stderr
+        (tmp_path / "people.csv").write_text("Ada,pro\nBob,free\n")
+        headless = rollbook("users", "import", "people.csv", *place, cwd=tmp_path)
+        assert headless.returncode == 2 and "names no column for the email" in headless.stderr
+        assert "Ada" not in headless.stdout + headless.stderr and "null" not in headless.stderr
+        piped = rollbook("users", "import", "-", *place, cwd=tmp_path, input="name,email,Plan\nA,b@example.com,pro\n")
+        assert "Column 3 has no field." in piped.stderr and '--map "COLUMN="' in piped.stderr
+        assert "null" not in piped.stderr and "Plan" not in piped.stderr.replace('"Plan=metadata.plan"', "")
+
+
+@once
+def test_the_columns_of_a_file_without_a_header_are_named_at_the_importers_own_terminal(tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("name,Mehl,Secret plan\nA,a@example.com,pro\n")
+    code, shown = at_terminal("users", "import", "people.csv", "--data", "data", answers=(), cwd=tmp_path)
+    assert code == 2 and "names no column for the email" in shown and "Columns: 1 name, 2 Mehl, 3 Secret plan" in shown
 
 
 @once

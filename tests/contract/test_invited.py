@@ -211,3 +211,17 @@ def test_a_suspended_user_is_invited_again_until_they_have_a_password(http: http
 def test_an_invited_owner_is_no_other_owner(http: httpx2.Client) -> None:
     invited(http, role="owner")
     refused(http.patch("/v1/users/me", json={"role": "member"}), errors.LastOwner)
+
+
+@pytest.mark.parametrize(("role", "to"), [("member", "/account"), ("admin", "/admin")])
+def test_whoever_accepts_an_invitation_lands_on_their_profile_and_not_on_api_keys(
+    server: Server, http: httpx2.Client, role: str, to: str
+) -> None:
+    user = invited(http, role=role)
+    made = http.post(f"/v1/users/{user['id']}/tokens", json={"purpose": "invite"}).json()
+    with visitor(server, **{"Accept-Language": "de"}) as person:
+        page = person.get("/account/invitation", params={"token": made["token"]})
+        assert 'lang="de"' in page.text
+        form = {"token": made["token"], "name": "Ines", "password": PASSWORD, "again": PASSWORD}
+        answer = person.post("/account/invitation", data=form)
+        assert (answer.status_code, answer.headers["location"]) == (303, to)

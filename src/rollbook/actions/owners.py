@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from rollbook import clock
 from rollbook.actions import factor_duty, keys, users
 from rollbook.actions import tokens as links
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
 from rollbook.auth import key_format, tokens
 from rollbook.errors import EmailTaken
-from rollbook.records import progress
+from rollbook.records import one_time_tokens, progress
 from rollbook.records import users as records
 from rollbook.records.users import User
 from rollbook.storage.database import Tx
@@ -40,6 +41,15 @@ async def create_first(
         if await records.oldest_owner(on.db) is None:
             raise
         return None  # another server was faster
+
+
+async def is_first_link_open(on: Rollbook) -> bool:
+    """Test whether the owner has no password yet, and the link that sets the first one still works."""
+    owner = await records.oldest_owner(on.db)
+    if owner is None or owner.has_password or "owner" not in on.settings.sign_in_roles:
+        return False
+    found = await one_time_tokens.of_users(on.db, [owner.id], "reset_password")
+    return any(link.expires_at > clock.now() for link in found.values())
 
 
 async def _create_first(

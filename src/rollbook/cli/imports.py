@@ -6,7 +6,6 @@ from __future__ import annotations
 import io
 import os
 import select
-import shlex
 import signal
 import sys
 import time
@@ -20,9 +19,10 @@ from msgspec import Struct
 
 from rollbook import clock
 from rollbook.actions import import_writer, imports
-from rollbook.actions.arguments import ImportOptions
+from rollbook.actions.arguments import ColumnMapping, ImportOptions
 from rollbook.actions.checking import check_texts
 from rollbook.actions.context import Rollbook
+from rollbook.actions.import_sources import OWN_FILE
 from rollbook.actions.principal import cli_job
 from rollbook.api import refused_rows
 from rollbook.cli.backends import at
@@ -34,7 +34,7 @@ from rollbook.jobs.import_runner import Run
 from rollbook.records.import_rows import Column
 from rollbook.records.imports import Counts, Refusal, new_id
 from rollbook.sources import reading
-from rollbook.sources.columns import read_mapping
+from rollbook.sources.columns import kept_as_metadata, read_mapping
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -139,6 +139,30 @@ def import_options(given: Mapping[str, str], columns: Sequence[str]) -> ImportOp
     return check_texts(ImportOptions, texts)
 
 
+def map_all(asked: FileImport) -> None:
+    """Keep each column of a CSV file that has no field in the metadata, as the dashboard proposes it, and say so before
+    the file is read or sent. Raises InvalidParameter, OSError."""
+    options = asked.options
+    if asked.size is None or options.source != OWN_FILE:
+        return
+    with asked.file.open("rb", buffering=0) as file:
+        try:
+            found = reading.preview(file, options, 0, rows=0)
+        except InvalidParameter:
+            return  # what is wrong with the file is said when it is read
+    if not found.columns or found.looks_like:
+        return
+    given = read_mapping(options.mapping)
+    try:
+        kept = kept_as_metadata(found.columns, given)
+    except InvalidParameter:
+        _show_columns(asked)
+        raise
+    if kept:
+        asked.options = msgspec.structs.replace(options, mapping=ColumnMapping(_encode({**given, **kept}).decode()))
+        hint(f'Kept as metadata: {", ".join(kept)}. Elsewhere: --map "COLUMN=FIELD". Not at all: --map "COLUMN=".')
+
+
 @contextmanager
 def report_to(file: Path | None) -> Iterator[IO[bytes] | None]:
     if file is None:
@@ -194,13 +218,6 @@ def _show_columns(asked: FileImport) -> None:
         options = ImportOptions(format=asked.options.format, delimiter=asked.options.delimiter)
         found = reading.preview(file, options, 0, rows=0)
         hint(f"Columns: {', '.join(f'{number} {column}' for number, column in enumerate(found.columns, 1))}")
-        given = read_mapping(asked.options.mapping)
-        new = [
-            f"{name}={field}"
-            for name, field in found.mapping.items()
-            if field == f"metadata.{name}" and name not in given
-        ]
-        hint(f"For example: {' '.join(f'--map {shlex.quote(each)}' for each in new[:20])}")
 
 
 def _watch(run: Run, asked: FileImport, steps: Callable[[], Iterator[import_writer.BatchResult]]) -> None:
@@ -280,7 +297,7 @@ def send(server: Remote, asked: FileImport) -> None:
         ):
             for part in found.parts:
                 file.write(part)
-    if job.get("error_code") == InvalidParameter.code and "Map each" in job["error"]:
+    if job.get("error_code") == InvalidParameter.code and " no field" in job["error"]:
         _show_columns(asked)
     if job["status"] != "finished":
         raise ApiError(job["error"] or "The import was canceled. What was imported by then stays.")

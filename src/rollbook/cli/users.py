@@ -538,7 +538,7 @@ def import_users(
     nothing. The server can be running. See docs/import.md.
     """
     # Imported here: only this command needs it.
-    from rollbook.cli.imports import FileImport, import_options, report_to
+    from rollbook.cli.imports import FileImport, import_options, map_all, report_to
 
     columns = fields.take("mapping") or ()
     wanted = import_options(fields.texts, columns)
@@ -546,6 +546,7 @@ def import_users(
         file.open("rb").close()  # if it can't be read, no folder is created for it
     with server(make=True) as backend, report_to(report) as written:
         asked = FileImport(file, wanted, written, refused=refused)
+        map_all(asked)
         if backend.is_new and not json:
             hint(f"There was no database yet: {backend.location} is new. For your server's, add --data or --url.")
         sentence = None

@@ -74,13 +74,23 @@ def _is_ours(host: str, settings: Settings) -> bool:
 
 def for_passkeys(request: Request, settings: Settings) -> Origin | None:
     """The origin to which passkeys are bound: that of `public_url` or, without it, the one in the address bar. None
-    where browsers have no passkeys for it (WebAuthn level 3, section 5.1.2: a name, and TLS unless it is this
-    machine's), or where the browser doesn't use `public_url`."""
+    where browsers have no passkeys for it, or where the browser doesn't use a `public_url` that could have some."""
     called, public = _called(request, settings), _public(settings)
-    if _is_address(called.host) or (public is not None and called != public):
+    if public is not None and called != public and not _is_address(public.host):
         return None
-    is_this_machine = called.host == "localhost" or called.host.endswith(".localhost")
-    return called if called.host and (called.scheme == "https" or is_this_machine) else None
+    return called if _has_passkeys(called) else None
+
+
+def has_public_passkeys(settings: Settings) -> bool:
+    """Test whether browsers have passkeys for `public_url`."""
+    public = _public(settings)
+    return public is not None and _has_passkeys(public)
+
+
+def _has_passkeys(origin: Origin) -> bool:
+    """WebAuthn level 3, section 5.1.2: a name, and TLS unless it is this machine's."""
+    is_this_machine = origin.host == "localhost" or origin.host.endswith(".localhost")
+    return bool(origin.host) and not _is_address(origin.host) and (origin.scheme == "https" or is_this_machine)
 
 
 def check_form(request: Request, settings: Settings) -> None:

@@ -43,6 +43,10 @@ TEXTS = {
     # Sign in.
     "sign_in": "Anmelden",
     "forgot_password": "Passwort vergessen?",
+    "first_link": (
+        "Dieser Server ist neu: Der Link, mit dem sich der Eigentümer zum ersten Mal anmeldet, steht im "
+        "Terminal, in dem er gestartet wurde, oder in {file} in seinem Datenordner."
+    ),
     "no_password": (
         "Noch kein Passwort, oder vergessen? Bitten Sie einen Administrator um einen Link, mit dem Sie ein "
         "neues festlegen können."

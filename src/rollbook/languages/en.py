@@ -41,6 +41,10 @@ TEXTS = {
     # Sign in.
     "sign_in": "Sign in",
     "forgot_password": "Forgot password?",
+    "first_link": (
+        "This server is new: the link with which its owner signs in first is in the terminal where it "
+        "was started, or in {file} in its data folder."
+    ),
     "no_password": "No password yet, or forgot it? Ask an administrator for a setup or password reset link.",
     "no_password_support": "No password yet, or forgot it? Support can give you a link to set a new one.",
     "signed_out": "You’ve signed out.",

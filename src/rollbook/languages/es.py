@@ -43,6 +43,10 @@ TEXTS = {
     # Sign in.
     "sign_in": "Iniciar sesión",
     "forgot_password": "¿Olvidó su contraseña?",
+    "first_link": (
+        "Este servidor es nuevo: el enlace con el que su propietario inicia sesión por primera vez está "
+        "en la terminal donde se inició, o en {file} en su carpeta de datos."
+    ),
     "no_password": "¿Aún no tiene contraseña o la olvidó? Pida a un administrador un enlace para establecer una nueva.",
     "no_password_support": (
         "¿Aún no tiene contraseña o la olvidó? Soporte puede darle un enlace para establecer una nueva."

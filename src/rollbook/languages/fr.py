@@ -44,6 +44,11 @@ TEXTS = {
     # Sign in.
     "sign_in": "Se connecter",
     "forgot_password": "Mot de passe oublié\u202f?",
+    "first_link": (
+        "Ce serveur est nouveau\u202f: le lien avec lequel son propriétaire se connecte la première "
+        "fois se trouve dans le terminal où il a été démarré, ou dans {file} dans son dossier de "
+        "données."
+    ),
     "no_password": (
         "Pas encore de mot de passe, ou oublié\u202f? Demandez à un administrateur un lien pour en définir un nouveau."
     ),

@@ -43,6 +43,10 @@ TEXTS = {
     # Sign in.
     "sign_in": "Entrar",
     "forgot_password": "Esqueceu a senha?",
+    "first_link": (
+        "Este servidor é novo: o link com o qual o proprietário entra pela primeira vez está no "
+        "terminal em que foi iniciado, ou em {file} na sua pasta de dados."
+    ),
     "no_password": "Ainda não tem senha ou a esqueceu? Peça a um administrador um link para definir uma nova.",
     "no_password_support": "Ainda não tem senha ou a esqueceu? O suporte pode lhe dar um link para definir uma nova.",
     "signed_out": "Você saiu da sua conta.",

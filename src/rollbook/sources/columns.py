@@ -70,6 +70,15 @@ def propose(columns: Sequence[str], mapping: Targets) -> Targets:
     return {**{column: target or f"metadata.{column}" for column, target in _by_name(columns).items()}, **mapping}
 
 
+def kept_as_metadata(columns: Sequence[str], mapping: Targets) -> Targets:
+    """The columns that no name or mapping gives a field, each with its place in the metadata. Raises InvalidParameter
+    where none is a user's name or email: the first line may then be no header."""
+    proposed = propose(columns, mapping)
+    choose(columns, proposed)
+    by_name = _by_name(columns)
+    return {column: str(proposed[column]) for column in columns if column not in mapping and by_name[column] is None}
+
+
 def choose(columns: Sequence[str], mapping: Targets) -> Targets:
     """The field of each column. Raises InvalidParameter for columns that have none."""
     targets = {**_by_name([column for column in columns if column not in mapping]), **mapping}
@@ -82,7 +91,7 @@ def choose(columns: Sequence[str], mapping: Targets) -> Targets:
     if homeless:
         has, each = ("has", "it") if len(homeless) == 1 else ("have", "each")
         raise InvalidParameter(
-            f"{listed('Column', homeless)} {has} no field. Map {each} to metadata.NAME, or to null to leave it out.",
+            f"{listed('Column', homeless)} {has} no field. Map {each} to metadata.NAME, or leave it out.",
             param="mapping",
         )
     return targets

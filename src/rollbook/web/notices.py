@@ -64,6 +64,8 @@ NOTICES: dict[str, Notice] = {
     "members-known": Notice("ok", "No one new: all of them were members already. They have the role you chose."),
     "members-removed": Notice("ok", "{} removed from the group."),
     "membership-saved": Notice("ok", "Saved. The user is in the group."),
+    "none-selected": Notice("warn", "Select at least one user."),
+    "none-match": Notice("warn", "No user matches any more."),
     "bulk-job-canceled": Notice("ok", "Job canceled. Users who were changed already stay so."),
     "import-canceled": Notice("ok", "Import canceled. Users who were imported already stay."),
     "event-reverted": Notice("ok", "Put back. What has changed since stayed as it was."),

@@ -17,6 +17,7 @@ from rollbook.actions.arguments import (
 from rollbook.actions.permissions import require_proof
 from rollbook.actions.second_factors import ActivatedFactor
 from rollbook.errors import ApiError, NotFound
+from rollbook.http import origins
 from rollbook.http.response import Response
 from rollbook.web import factors, forms, shown_once
 from rollbook.web.page_request import PageRequest, download
@@ -159,7 +160,7 @@ async def _passkey(page: PageRequest, error: ApiError | None = None) -> Response
         section="account/security",
         options=None if ours is None else await _options(page, ours),
         given=page.form.get("name", "") if error else browsers.name(page.browser.agent),
-        public_url=page.on.settings.public_url,
+        public_url=page.on.settings.public_url if origins.has_public_passkeys(page.on.settings) else "",
         host=urlsplit(page.on.url).hostname,
         local=page.on.url.replace("//127.0.0.1", "//localhost"),
         problems=forms.problems(page, error, LABELS),

@@ -20,7 +20,7 @@ async def show(page: PageRequest) -> Response:
 
 async def set_password(page: PageRequest) -> Response:
     """Sets the password, once a second factor has been given where there is one, uses up the link, signs the person in
-    and leads to the overview, or to their API keys; or to where the link says."""
+    and leads to the overview, or to their profile; or to where the link says."""
     form = page.form
     open = await links.opened(page, *OF_PASSWORDS)
     if open is None:
@@ -44,7 +44,7 @@ async def set_password(page: PageRequest) -> Response:
         return page.leave(used.redirect_url)
     if used.signed_in is None:
         return page.redirect(page.localized("/account/sign-in"), "password-set-only")
-    return page.redirect(home(used.user.role, "/account/keys"), "password-set", page.cookies(used.signed_in))
+    return page.redirect(home(used.user.role), "password-set", page.cookies(used.signed_in))
 
 
 async def _form(page: PageRequest, open: Open, error: ApiError | None = None) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rollbook import clock
-from rollbook.actions import passkeys, sessions
+from rollbook.actions import owners, passkeys, sessions
 from rollbook.actions.sessions import SecondStep
 from rollbook.auth import tokens
 from rollbook.errors import ApiError
@@ -37,9 +37,9 @@ async def root(page: PageRequest) -> Response:
     return page.redirect("/account/sign-in" if page.person is None else home(page.person.user.role))
 
 
-def home(role: str, otherwise: str = "/account") -> str:
+def home(role: str) -> str:
     """Page on which people with this role begin: admins and owners at the overview of the server."""
-    return "/admin" if role in ("admin", "owner") else otherwise
+    return "/admin" if role in ("admin", "owner") else "/account"
 
 
 async def show(page: PageRequest) -> Response:
@@ -85,6 +85,7 @@ async def _form(page: PageRequest, wanted: str, email: str = "", error: ApiError
         email=email,
         passkey=await factors.request(page, passkeys.SIGN_IN),
         offers_link=await forgot_password.is_offered(page),
+        is_new=await owners.is_first_link_open(page.on),
         problems=forms.problems(page, error),
     )
 

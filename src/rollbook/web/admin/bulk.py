@@ -82,14 +82,15 @@ def _changes(page: PageRequest) -> dict[str, BulkChange]:
 
 
 async def ask(page: PageRequest, problems: Mapping[str, str] = {}) -> Response:
-    """The page that says how many users, and who. Raises InvalidParameter."""
+    """The page that says how many users, and who; the list again, if it is no one. Raises InvalidParameter."""
     op, change = _chosen(page)
     by_filter = "all" in page.form
     ids = [] if by_filter else page.getlist("id") or _ids(page)
     until = clock.now()
     count, first = await _matching(page, until) if by_filter else (len(ids), await _named(page, ids[:MAX_NAMED]))
     if not count:
-        raise wrong("id", "No user matches any more.") if by_filter else _none_selected()
+        # Enter on a checkbox sends the form, too.
+        return page.redirect(_back(op, page.form), "none-match" if by_filter else "none-selected")
     return page.render(
         "admin/bulk.html",
         400 if problems else 200,

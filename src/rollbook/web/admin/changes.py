@@ -21,6 +21,14 @@ from rollbook.web.admin.bulk_jobs import JobView
 UNSHOWN = ("updated_at", "last_sign_in_at")
 """Fields that change with every change and say nothing by themselves."""
 
+UNLOGGED = ("updated_at",)
+"""Fields that change with every change, and whose value before isn't part of events."""
+MAX_KEYS = 20
+"""Keys of the metadata that one line of an event names."""
+
+MAX_TEXT, SHOWN = 80, 20
+"""Characters of a value, and those before the first difference of two."""
+
 COUNTS = {"import.finished": ("added", "updated", "refused"), "bulk_job.finished": ("changed", "refused")}
 """Of what changes many users, the numbers that its line names."""
 
@@ -64,6 +72,8 @@ class Difference(NamedTuple):
     before: str | None
     after: str | None
     changed: bool
+    is_known: bool
+    """False if the event doesn't say what it was before."""
 
 
 class ChangePage(NamedTuple):
@@ -128,9 +138,10 @@ def differences(event: Event) -> list[Difference]:
     found = [
         Difference(
             name,
-            _json_text(before.get(name, after.get(name))),
+            None if name in UNLOGGED and name not in before else _json_text(before.get(name, after.get(name))),
             _json_text(after.get(name)),
             name in before and before[name] != after.get(name),
+            name not in UNLOGGED or name in before,
         )
         for name in dict.fromkeys([*before, *after])
     ]
@@ -183,8 +194,27 @@ def _fields(event: Event, object: dict[str, Any]) -> list[Field]:
     """Fields that an update changed. The type of other events says it all."""
     if event.before is None or not event.type.startswith(("user.", "group.", "webhook.")):
         return []
-    before = _decode(event.before)
-    return [Field(name, _text(old), _text(object.get(name))) for name, old in before.items() if name not in UNSHOWN]
+    fields: list[Field] = []
+    for name, old in _decode(event.before).items():
+        new = object.get(name)
+        if name == "metadata" and isinstance(old, dict) and isinstance(new, dict):
+            keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+            fields += [_changed(f"metadata.{key}", old.get(key), new.get(key)) for key in keys[:MAX_KEYS]]
+            if len(keys) > MAX_KEYS:
+                fields.append(Field("metadata", f"{len(keys) - MAX_KEYS} more keys", "see the event"))
+        elif name not in UNSHOWN:
+            fields.append(_changed(name, old, new))
+    return fields
+
+
+def _changed(name: str, before: Any, after: Any) -> Field:
+    """Two long texts that begin alike are shown from where they differ."""
+    texts = (_whole(before), _whole(after))
+    if max(map(len, texts)) > MAX_TEXT:
+        pairs = enumerate(zip(*texts, strict=False))
+        start = next((at for at, (old, new) in pairs if old != new), min(map(len, texts))) - SHOWN
+        texts = tuple(f"…{text[start:]}" for text in texts) if start > 0 else texts
+    return Field(name, *map(_short, texts))
 
 
 def _decode(stored: str) -> dict[str, Any]:
@@ -197,15 +227,22 @@ def _decode(stored: str) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
+    return _short(_whole(value))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+
+
+def _whole(value: Any) -> str:
     if value is None or value == "":
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     try:
-        text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        return value if isinstance(value, str) else msgspec.json.encode(value).decode()
     except RecursionError:
         return "too deeply nested to show"
-    return text if len(text) <= 80 else text[:79] + "…"
 
 
 def _json_text(value: msgspec.Raw | None) -> str | None:

@@ -1,0 +1,45 @@
+"""What the pages of events say of a change, and how a list of users answers a press of Enter."""
+
+from __future__ import annotations
+
+import re
+
+import httpx2
+
+from tests.engines import once
+from tests.harness import Server, new_user
+from tests.visitor import signed_in
+
+
+@once
+def test_the_page_of_an_event_does_not_guess_when_the_user_was_updated_before(
+    server: Server, http: httpx2.Client
+) -> None:
+    user = new_user(http)
+    http.post(f"/v1/users/{user['id']}/suspend")
+    [event] = http.get("/v1/events", params={"user": user["id"], "type": "user.suspended"}).json()
+    with signed_in(server) as person:
+        page = person.get(f"/admin/events/{event['id']}").text
+    row = re.search(r"updated_at</th>\s*<td>(.*?)</td>\s*<td>(.*?)</td>", page, re.DOTALL)
+    assert row and "not recorded" in row[1] and event["object"]["updated_at"] in row[2]
+    kept = re.search(r"email</th>\s*<td>(.*?)</td>", page, re.DOTALL)
+    assert kept and user["email"] in kept[1]
+
+
+@once
+def test_a_line_of_an_event_names_the_keys_of_the_metadata_that_changed(server: Server, http: httpx2.Client) -> None:
+    metadata = {"long": "l" * 200, "plan": "free", "note": "n" * 100 + "1", "old": 7}
+    user = new_user(http, metadata=metadata)
+    http.patch(f"/v1/users/{user['id']}", json={"metadata": {"plan": "pro", "note": "n" * 100 + "2", "old": None}})
+    with signed_in(server) as person:
+        page = person.get(f"/admin/users/{user['id']}/events").text
+    assert all(f"metadata.{name}" in page for name in ("plan", "note", "old")) and "metadata.long" not in page
+    assert "n1" in page and "n2" in page, "from where they differ"
+
+
+@once
+def test_a_press_of_enter_with_nobody_selected_leads_back_to_the_list(server: Server, http: httpx2.Client) -> None:
+    with signed_in(server) as person:
+        answer = person.post("/admin/users/bulk", data={"op": "suspend", "q": "nobody"})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/admin/users?q=nobody")
+        assert "Select at least one user." in person.get(answer.headers["location"]).text
