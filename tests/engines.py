@@ -53,7 +53,7 @@ def migrate_before(db: Database, name: str, folder: Path) -> None:
         if file.name >= first:
             file.unlink()
     both.mkdir()
-    for columns in ("user_kinds", "private_metadata"):
+    for columns in ("user_kinds", "private_metadata", "email_asserted"):
         shutil.copy(next((migrate.FOLDER / migrate.BOTH).glob(f"*_{columns}.sql")), both)
     migrate.migrate(db, files)
 

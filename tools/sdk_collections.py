@@ -60,6 +60,7 @@ CALLS = (
     Call("verify_password", body={"email": "{{email}}", "password": PASSWORD}),
     Call("set_password", body={"password": PASSWORD}),
     Call("create_password_link", body={}),
+    Call("adopt_user"),
     Call("suspend_user"),
     Call("activate_user"),
     Call("export_user"),

@@ -38,6 +38,7 @@ NAMES: dict[str, Name] = {
         revoke_token="revoke_token",
         suspend="suspend_user",
         activate="activate_user",
+        adopt="adopt_user",
         restore="restore_user",
         export="export_user",
     ),

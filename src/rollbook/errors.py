@@ -97,6 +97,20 @@ class UserNameTaken(BadRequest):
     param = "userName"
 
 
+class EmailUnproven(BadRequest):
+    """In SCIM and in the report of an import: the user with this email has not verified it, and has a password, a
+    second factor or an API key of their own. They may have signed up with an email that isn't theirs. If they are who
+    the email belongs to, they can verify it. Otherwise [adopt](users.md#adopt-a-user) them, or import with `adopt`,
+    which ends their password, second factors, sessions, API keys and links."""
+
+    code = "email_unproven"
+    message = (
+        "A user with this email has not verified it, and has a password, second factor or API key of their own. Have "
+        "them verify it, or adopt them, which ends those."
+    )
+    param = "email"
+
+
 class IdTaken(BadRequest):
     """In the report of an import: another user has this `id`, or had it until they were deleted. Users who exist are
     recognized by email or external ID, not by `id`."""

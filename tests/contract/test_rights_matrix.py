@@ -63,7 +63,7 @@ def may_change(key: str, target: str) -> bool:
 @pytest.fixture(scope="module", params=KEYS)
 def caller(request: pytest.FixtureRequest, server: Server, http: Client) -> Iterator[Caller]:
     role, narrowed = KEYS[request.param]
-    user = new_user(http, role=role)
+    user = new_user(http, role=role, email_verified=True)
     with server.http(new_key(http, user_id=user["id"], **narrowed)) as client:
         yield Caller(request.param, user, client)
 
@@ -73,7 +73,7 @@ def fresh(http: Client, targets: Sequence[str] = TARGETS[:4]) -> list[str]:
     operations: list[dict[str, Any]] = []
     for target in targets:
         mark = next(numbers)
-        person = {"email": f"matrix{mark}@example.com", "password": PASSWORD, "role": target}
+        person = {"email": f"matrix{mark}@example.com", "password": PASSWORD, "role": target, "email_verified": True}
         operations.append(
             {"op": "create", "name": "Mo Matrix", "external_id": f"m{mark}"}
             | ({"kind": "application", "role": "admin"} if target == "application" else person)
@@ -189,6 +189,7 @@ WAYS: dict[str, Way] = {
     "second factor": on_user("POST", "/second-factors", {"kind": "totp"}, persons_only=True),
     "second factor removed": on_user("DELETE", "/second-factors/{about}", prepare=factor, persons_only=True),
     "second factors lifted": on_user("DELETE", "/second-factors", prepare=factor, persons_only=True),
+    "adoption": on_user("POST", "/adopt", persons_only=True),
     "session": Way(lambda by, id, about: by.delete(f"/v1/sessions/{about}"), session),
     "key": Way(
         lambda by, id, about: by.post("/v1/keys", json={"name": "n", "user_id": id, "scopes": ["users:read"]}),

@@ -346,6 +346,7 @@ VALID: dict[str, Callable[[World], Ask]] = {
     f"DELETE {FACTOR}": lambda world: Ask(_factor(world)),
     f"POST {FACTOR}/activate": lambda world: _app_to_activate(world),
     f"POST {USER}/recovery-codes": lambda world: Ask(_with_factor(world)[0] + "/recovery-codes"),
+    f"POST {USER}/adopt": lambda world: Ask(_user(world) + "/adopt"),
     f"POST {USER}/suspend": lambda world: Ask(_user(world) + "/suspend"),
     f"POST {USER}/activate": lambda world: Ask(_suspended(world) + "/activate"),
     f"POST {USER}/restore": lambda world: Ask(_deleted(world) + "/restore"),

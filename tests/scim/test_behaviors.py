@@ -250,7 +250,7 @@ def test_11_a_duplicate_is_a_conflict_of_uniqueness(idp: Provider, http: httpx2.
 def test_12_parts_of_a_name_follow_from_it_until_they_are_set_and_are_kept_then(
     idp: Provider, http: httpx2.Client
 ) -> None:
-    made = new_user(http, name="Ada Augusta Lovelace")
+    made = new_user(http, name="Ada Augusta Lovelace", email_verified=True)
     path = f"/Users/{made['id']}"
     found = idp.get(path)
     assert found["name"] == {"formatted": "Ada Augusta Lovelace", "givenName": "Ada Augusta", "familyName": "Lovelace"}
@@ -336,7 +336,7 @@ def test_17_the_last_owner_and_oneself_are_protected(idp: Provider, http: httpx2
     stolen = {"Operations": [{"op": "replace", "path": "emails.value", "value": "thief@example.com"}]}
     refused(idp.http.patch(f"/Users/{owner}", json=stolen), 403)
     # Another owner can be changed, with a scope that a SCIM key has only if it is given it.
-    second = new_user(http, role="owner")
+    second = new_user(http, role="owner", email_verified=True)
     refused(idp.http.patch(f"/Users/{second['id']}", json=off), 403)
     refused(idp.http.put(f"/Users/{second['id']}", json=user(userName="renamed@example.com")), 403)
     granting = new_key(http, kind="scim", scopes=["users:read", "users:write", "users:grant"])
@@ -352,7 +352,7 @@ def test_17_the_last_owner_and_oneself_are_protected(idp: Provider, http: httpx2
 def test_18_deactivation_ends_keys_and_sessions_at_once_and_a_deleted_user_can_be_restored(
     idp: Provider, http: httpx2.Client, server: Server
 ) -> None:
-    made = new_user(http)
+    made = new_user(http, email_verified=True)
     proof = {"email": made["email"], "password": made["password"], "audience": "shop"}
     session = {"token": http.post("/v1/sessions", json=proof).json()["token"], "audience": "shop"}
     with server.http(new_key(http, user_id=made["id"])) as theirs:

@@ -1565,6 +1565,14 @@ class ImportOptions(Query):
             "and external ID."
         ),
     ] = "each"
+    adopt: Annotated[
+        bool,
+        Meta(
+            description="`true`: with `on_conflict` `update`, take over users who have not verified their email and "
+            "have a password, second factor or API key of their own. Ends those, with their sessions and links. "
+            "`false`: such users are refused, since they may be someone else."
+        ),
+    ] = False
     mapping: ColumnMapping | None = None
     delimiter: (
         Annotated[

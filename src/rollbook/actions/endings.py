@@ -3,7 +3,9 @@ else."""
 
 from __future__ import annotations
 
-from rollbook.records import challenges, one_time_tokens, second_factors, sessions
+from rollbook.records import challenges, events, failed_guesses, keys, one_time_tokens, second_factors, sessions, users
+from rollbook.records.events import Actor
+from rollbook.records.users import User
 from rollbook.storage.database import Tx
 
 
@@ -15,3 +17,26 @@ async def end_begun(tx: Tx, user_id: str, keep: str | None = None) -> None:
     await challenges.end_begun(tx, user_id)
     await second_factors.remove_unconfirmed(tx, user_id)
     await one_time_tokens.end_begun(tx, user_id)
+
+
+async def end_access(tx: Tx, by: Actor, user_id: str) -> User:
+    """End all that leads into an account that may be in the wrong hands: its password, second factors, API keys,
+    sessions and links. The user is locked."""
+    await users.remove_password(tx, user_id)
+    await end_factors_and_keys(tx, by, user_id)
+    await end_begun(tx, user_id)
+    await one_time_tokens.end_all(tx, user_id)
+    user = await users.get(tx, user_id)
+    await events.record(tx, "user.access_ended", user_id, by, users.complete(user))
+    return user
+
+
+async def end_factors_and_keys(tx: Tx, by: Actor, user_id: str) -> None:
+    """End what a new password doesn't. The user is locked."""
+    removed = await second_factors.remove_all(tx, user_id)
+    if any(factor.confirmed_at is not None for factor in removed):
+        lifted = {"user_id": user_id, "recovery_codes_left": 0}
+        await events.record(tx, "second_factor.lifted", user_id, by, lifted)
+    await failed_guesses.forget(tx, user_id)
+    for key in await keys.revoke_working(tx, user_id):
+        await events.record(tx, "key.revoked", user_id, by, keys.public(key))

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from msgspec import UNSET, UnsetType
 
 from rollbook import clock
-from rollbook.actions import import_groups, new_passwords, passwords, second_factors, user_kinds, users
+from rollbook.actions import adoption, import_groups, new_passwords, passwords, second_factors, user_kinds, users
 from rollbook.actions.arguments import NO_PASSWORD_YET, ImportedUser, ImportOptions
 from rollbook.actions.checking import given, invalid, refuse
 from rollbook.actions.context import Rollbook
@@ -28,6 +28,7 @@ from rollbook.auth.passwords import check_hash
 from rollbook.errors import (
     ApiError,
     EmailTaken,
+    EmailUnproven,
     ExternalIdTaken,
     Fault,
     GroupLimitReached,
@@ -295,7 +296,10 @@ class Importer:
         )
 
     def _needs_password(self, known: Existing | None) -> bool:
-        return known is None or (self._options.on_conflict == "update" and not known.has_password)
+        if known is None or self._options.on_conflict != "update":
+            return known is None
+        may_adopt = self._options.adopt and not (known.user.email_verified or known.user.email_asserted)
+        return may_adopt or not known.has_password
 
     def _key(self, user: ImportedUser) -> str:
         return rules.email_key(user.email) if self._options.match == "email" else str(user.external_id)
@@ -347,6 +351,8 @@ class Importer:
         if updates:
             await user_records.take_all_turns(tx)
         existing = await dialect(tx).user_imports.existing(tx, self._options.match, asked) if asked else {}
+        if updates and self._options.match == "email":
+            existing = await _with_unproven(tx, existing)
         new = []
         for at, key in enumerate(keys):
             known, user = existing.get(key), prepared[at]
@@ -420,11 +426,12 @@ class Importer:
         self, tx: Tx, by: Principal, row: UserRecord, known: Existing, hash: str | None, memberships: Memberships
     ) -> Outcome:
         user = known.user
-        sets_password = row.has_password and not known.has_password
+        adopts = known.is_unproven and self._options.adopt
+        sets_password = row.has_password and (adopts or not known.has_password)
         if sets_password and hash is None:
             raise _Raced
         totp = _totp_of(row.user)
-        if totp is not None and await second_factors.has(tx, user.id):
+        if totp is not None and not adopts and await second_factors.has(tx, user.id):
             totp = None
         try:
             may_touch(by, user.id, user.role)
@@ -436,6 +443,11 @@ class Importer:
                 user_kinds.check_person(user)
                 may_grant(by, user.role)
             joins = await memberships.changes(tx, user.id, row.user)
+            changes = bool(change.columns or sets_password or totp is not None or joins)
+            if known.is_unproven and changes and not adopts:
+                raise EmailUnproven()
+            if adopts:
+                user = await adoption.take_over(tx, by, user)
         except ApiError as problem:
             return problem
         if change.columns:
@@ -452,7 +464,9 @@ class Importer:
             await self._add_factor(tx, by, user, totp)
         if joins:
             memberships.note(user.id, row.user)
-        return "updated" if change.columns or sets_password or totp is not None or joins else "unchanged"
+        if changes and ("email" in change.columns or self._options.match == "email"):
+            await user_records.assert_email(tx, user.id)
+        return "updated" if changes or adopts else "unchanged"
 
     def _without_seen(self, outcomes: list[Outcome], prepared: list[Prepared | None]) -> list[Outcome]:
         """Return the outcomes, with what an earlier batch of a dry run would have changed."""
@@ -546,6 +560,13 @@ async def _check_still_may(tx: Tx, by: Principal) -> None:
             raise InsufficientScope("The role or API key of whoever imports was changed meanwhile.")
 
 
+async def _with_unproven(tx: Tx, existing: Mapping[str, Existing]) -> dict[str, Existing]:
+    """The users, with who may not be who has their email."""
+    asked = [each.user.id for each in existing.values() if not (each.user.email_verified or each.user.email_asserted)]
+    unproven = await user_records.unproven(tx, asked) if asked else set()
+    return {key: each._replace(is_unproven=each.user.id in unproven) for key, each in existing.items()}
+
+
 def _changes(row: ImportedUser, known: Existing) -> Mapping[str, Any]:
     """Changes that the file makes to a user who exists. An older file invites no one a second time, and the metadata
     keeps keys that the file doesn't have. Raises InvalidParameter."""
@@ -609,7 +630,7 @@ def _record(user: ImportedUser) -> User:
     """Record of a new user, apart from the password, `created_at` and `updated_at`."""
     fields = changes_of(user)
     fields.setdefault("name", user.new_name)
-    new = user_records.new(**fields)
+    new = user_records.new(**fields, email_asserted=1)
     if user.last_sign_in_at is user.id is UNSET:
         return new
     return new._replace(last_sign_in_at=_time(user.last_sign_in_at), id=new.id if user.id is UNSET else str(user.id))

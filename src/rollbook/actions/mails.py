@@ -94,7 +94,8 @@ async def _with_link(on: Rollbook, user: User, occasion: Occasion) -> Mail | str
     if carried is None:  # it has ended or, where someone asked for it, a webhook delivers it
         return outcomes.OBSOLETE if occasion.is_certain else outcomes.NOTHING
     language = languages.named(carried.language or "") or on.settings.language
-    facts = Facts(user.name, carried.email, carried.url, occasion.expires_at, data=occasion.data)
+    account = {"account": user.email}
+    facts = Facts(user.name, carried.email, carried.url, occasion.expires_at, account, occasion.data)
     return Mail(occasion.kind, carried.email, language, facts)
 
 

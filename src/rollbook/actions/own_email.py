@@ -14,6 +14,7 @@ from rollbook.auth.tokens import mint
 from rollbook.errors import BadRequest, TooManyRequests
 from rollbook.records import events, one_time_tokens, users
 from rollbook.records.one_time_tokens import NewToken, Token
+from rollbook.records.users import User
 from rollbook.records.webhooks import MAIL_ID
 from rollbook.storage.database import Queries, Tx
 
@@ -32,7 +33,7 @@ async def ask(on: Rollbook, by: Principal, email: str, password: str | UnsetType
         own_fields.check("email", on.settings.member_fields)
     user = await users.get(on.db, by.user_id)
     await passwords.prove_for_email(on, by, user, password)
-    await _send(on, by, "change_email", email, language)
+    await on.write(_add, by, await to_send(on, by, "change_email", email, language))
 
 
 async def ask_to_verify(on: Rollbook, by: Principal, language: str) -> None:
@@ -41,11 +42,12 @@ async def ask_to_verify(on: Rollbook, by: Principal, language: str) -> None:
     user = await users.get(on.db, by.user_id)
     if user.email_verified:
         raise BadRequest("Your email is verified already.")
-    await _send(on, by, "verify_email", user.email, language)
+    await on.write(_add, by, await to_send(on, by, "verify_email", user.email, language))
 
 
-async def _send(on: Rollbook, by: Principal, purpose: str, email: str, language: str) -> None:
-    """The limits of links that people ask for hold, so that no one is flooded with them."""
+async def to_send(on: Rollbook, by: Principal, purpose: str, email: str, language: str | None = None) -> NewToken:
+    """A token to `add`, whose link is mailed. The limits of links that people ask for hold, so that no one is flooded
+    with them. Raises BadRequest, TooManyRequests."""
     if not on.settings.sends_mail:
         raise BadRequest("This server sends no mail.")
     if not await token_requests.admits(on, email, by.address):
@@ -53,11 +55,15 @@ async def _send(on: Rollbook, by: Principal, purpose: str, email: str, language:
     text, id = mint(), by.user_id
     lifetime = tokens.lifetime(on.settings, purpose)
     new = tokens.record(text, id, purpose, lifetime, email=email, language=language, created_by=id)
-    await on.write(_add, by, tokens.to_deliver(on.secret, new, text, MAIL_ID))
+    return tokens.to_deliver(on.secret, new, text, MAIL_ID)
 
 
 async def _add(tx: Tx, by: Principal, new: NewToken) -> None:
-    user = await users.get(tx, new.user_id)
+    await add(tx, by, await users.get(tx, new.user_id), new)
+
+
+async def add(tx: Tx, by: Principal, user: User, new: NewToken) -> None:
+    """Raises EmailTaken."""
     await tokens.check_free(tx, user, str(new.email))
     token = await tokens.add(tx, by.actor, user, new)
     told = one_time_tokens.in_events(token) | {"send": True}

@@ -14,7 +14,7 @@ from rollbook.actions.checking import check_version, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, require
 from rollbook.actions.principal import Principal
-from rollbook.errors import InvalidParameter, NotFound, NotYourself
+from rollbook.errors import EmailUnproven, InvalidParameter, NotFound, NotYourself
 from rollbook.records import rules, scim, user_list, users
 from rollbook.records.scim import Kept
 from rollbook.records.user_list.query import PERSONS, Order, Query
@@ -117,7 +117,8 @@ async def create_person(on: Rollbook, by: Principal, wanted: Wanted) -> Person:
     _check(wanted)
     email = checked(rules.email, "emails", wanted.email or user_name)
     name = _name(wanted.attributes) or checked(rules.name, "userName", user_name)
-    new = users.new(name, email, status="suspended" if wanted.active is False else "active")
+    new = users.new(name, email, email_asserted=1)
+    new = new._replace(status="suspended" if wanted.active is False else "active")
     return await on.write(_create_person, by, new, wanted)
 
 
@@ -152,9 +153,22 @@ async def _change_person(
         _required(wanted.user_name)
     _check(wanted)
     user, kept = person
-    user = await user_actions.change(tx, by, user, _columns(by, person, wanted, replaces))
+    adopts = _adopts(person, wanted)
+    unproven = await users.unproven(tx, [user.id]) if adopts else None
+    columns = _columns(by, person, wanted, replaces)
+    user = await user_actions.change(tx, by, user, columns)
+    if unproven:  # rights come first
+        raise EmailUnproven()
+    if adopts or "email" in columns:
+        await users.assert_email(tx, user.id)
     kept = await _kept(tx, by, user, kept, wanted)
     return Person(user, kept) if kept.user_name else await _person(tx, id, by.tenant)
+
+
+def _adopts(person: Person, wanted: Wanted) -> bool:
+    """Test whether this takes a user over whom the provider has not had so far. To suspend one is always possible."""
+    external_id = person.kept.external_id
+    return wanted.active is not False and (external_id is None or wanted.external_id != external_id)
 
 
 async def _kept(tx: Tx, by: Principal, user: User, kept: Kept, wanted: Wanted) -> Kept:

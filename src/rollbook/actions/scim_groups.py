@@ -23,7 +23,7 @@ from rollbook.actions.scim import (
     sliced,
     too_many,
 )
-from rollbook.errors import NotFound
+from rollbook.errors import EmailUnproven, NotFound
 from rollbook.records import groups, rules, scim, users
 from rollbook.records.groups import Group, Selection
 from rollbook.storage.database import Queries, Tx
@@ -192,6 +192,10 @@ async def _change_members(tx: Tx, by: Principal, id: str, change: MemberChange, 
         await group_actions.drop_members(tx, by, id, sorted(leaving if held is None else leaving & held))
     found = await groups.candidates(tx, id, members)
     joining = [user_id for user_id in members if user_id in found and found[user_id].role is None]
+    if unproven := await users.unproven(tx, joining):
+        provided = await scim.external_ids(tx, by.tenant, sorted(unproven))
+        if unproven.difference(provided):
+            raise EmailUnproven()
     await group_actions.put_members(tx, by, id, dict.fromkeys(joining, ""))
 
 

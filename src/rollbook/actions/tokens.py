@@ -12,6 +12,7 @@ from rollbook import clock, ids
 from rollbook.actions import (
     attempts,
     creators,
+    endings,
     factor_proof,
     new_passwords,
     own_fields,
@@ -31,7 +32,7 @@ from rollbook.auth import tokens
 from rollbook.auth.hashing_queue import KNOWN, Waiter
 from rollbook.auth.server_secret import Purpose, Secret
 from rollbook.config import Settings
-from rollbook.errors import BadRequest, EmailTaken, NotFound, NotYourself, SecondFactorRequired, TokenInvalid
+from rollbook.errors import BadRequest, EmailTaken, LastOwner, NotFound, NotYourself, SecondFactorRequired, TokenInvalid
 from rollbook.records import events, one_time_tokens, rules, users, webhooks
 from rollbook.records.events import Actor
 from rollbook.records.one_time_tokens import OF_PASSWORDS, NewToken, Token
@@ -381,7 +382,15 @@ async def prepare(
 
 async def needs_factor(queries: Queries, open: Open) -> bool:
     """Test whether the token alone is not enough."""
+    if is_first_proof(open.token, open.user):
+        return False
     return open.token.purpose in OF_FACTOR and await second_factors.has(queries, open.user.id)
+
+
+def is_first_proof(token: Token, user: User) -> bool:
+    """Test whether a token sets a password and is the first thing to show that its user can read their email. What
+    leads into the account by then may be another person's: it ends, and a second factor is not asked for."""
+    return token.purpose in OF_PASSWORDS and bool(token.has_been_sent) and not user.email_verified
 
 
 def _password(password: NewPassword | UnsetType, purpose: str) -> str:
@@ -400,10 +409,12 @@ async def use(tx: Tx, by: Actor, ready: Ready) -> User:
     token = await one_time_tokens.use(tx, ready.digest)
     if token is None or user.status == "suspended":
         raise TokenInvalid()
-    if ready.factor is None and await needs_factor(tx, ready.open):
+    if ready.factor is None and await needs_factor(tx, Open(token, user, "")):
         raise SecondFactorRequired()  # set up meanwhile
     await factor_proof.use(tx, by, ready.factor)
     await events.record(tx, "token.consumed", user.id, by, one_time_tokens.in_events(token))
+    if is_first_proof(token, user):
+        await endings.end_factors_and_keys(tx, by, user.id)
     if columns := _columns(user, token, ready.name):
         user = await _change(tx, by, user, columns)
     if ready.hash is not None:
@@ -434,3 +445,25 @@ async def _change(tx: Tx, by: Actor, user: User, columns: dict[str, str | int]) 
     before = users.public_part(frozenset(columns))(user)
     await events.record(tx, "user.updated", user.id, by, users.complete(after), before)
     return after
+
+
+async def disown(on: Rollbook, by: Principal, text: str) -> User:
+    """Say, by the link that verifies an email, that the account isn't theirs who has the email: all that leads into it
+    ends. Raises TokenInvalid, also once the email is verified, and LastOwner."""
+    return await on.write(_disown, by.actor, tokens.digest(text))
+
+
+async def _disown(tx: Tx, by: Actor, digest: bytes) -> User:
+    token = await one_time_tokens.find(tx, digest)
+    if token is None or token.purpose != "verify_email":
+        raise TokenInvalid()
+    await users.take_turns(tx, token.user_id)
+    try:
+        user = await users.get(tx, token.user_id)  # locked first, as by all who end its tokens
+    except NotFound:
+        raise TokenInvalid() from None
+    if user.email_verified or not _columns(user, token, None) or await one_time_tokens.use(tx, digest) is None:
+        raise TokenInvalid()
+    if await users.is_last_owner(tx, user):
+        raise LastOwner()
+    return await endings.end_access(tx, by, user.id)

@@ -8,7 +8,16 @@ from typing import Any, NamedTuple, Protocol, TypeVar, overload
 from msgspec import UNSET, Struct, UnsetType
 
 from rollbook import clock, roles
-from rollbook.actions import creators, history, new_passwords, own_fields, passwords, user_kinds, webhook_owners
+from rollbook.actions import (
+    creators,
+    history,
+    new_passwords,
+    own_email,
+    own_fields,
+    passwords,
+    user_kinds,
+    webhook_owners,
+)
 from rollbook.actions.arguments import ApplicationPatch, MetadataPatch, UserCreate, UserFields, UserFilters, UserUpdate
 from rollbook.actions.checking import check_range, check_version, given, refuse
 from rollbook.actions.context import Rollbook
@@ -38,7 +47,7 @@ from rollbook.records.dialect import dialect
 from rollbook.records.events import Actor, Event
 from rollbook.records.groups import Membership
 from rollbook.records.keys import Key
-from rollbook.records.one_time_tokens import Token
+from rollbook.records.one_time_tokens import NewToken, Token
 from rollbook.records.scim import Held
 from rollbook.records.second_factors import SecondFactor
 from rollbook.records.sessions import Session
@@ -340,10 +349,11 @@ async def update(
 
     Fields you don't send are left unchanged. `PUT` replaces `metadata` and `private_metadata`; `PATCH` merges them, and
     null removes a key. Users can change their own name and email, or what the setting `member_fields` says. Send your
-    `current_password` to change your own email. Admins can change all fields; for the `role`, and the `email` of a user
-    with a role above member, the key needs the scope `users:grant` as well. A higher role signs the user out, and ends
-    their one-time tokens and the API keys that others created for them. With `If-Match`, the update only succeeds if
-    the user still has that version.
+    `current_password` to change your own email; where the server sends mail, it stays as it is until you have opened
+    the link that is sent to the new one. Admins can change all fields; for the `role`, and the `email` of a user with a
+    role above member, the key needs the scope `users:grant` as well. A higher role signs the user out, and ends their
+    one-time tokens and the API keys that others created for them. With `If-Match`, the update only succeeds if the user
+    still has that version.
     """
     require(by, "users:write", id)
     wanted = changes_of(changes)
@@ -352,8 +362,33 @@ async def update(
     }
     if isinstance(changes, UserUpdate) and "email" in wanted and id == by.user_id:
         await _prove_for_email(on, by, known("user", id), wanted, changes.current_password)
+        if "email" in wanted and on.settings.sends_mail:
+            return await _update_and_ask(on, by, id, wanted, versions, patches)
     own = on.settings.member_fields
     return await on.write_together(id, _update, by, known("user", id), wanted, versions, patches, own)
+
+
+async def _update_and_ask(
+    on: Rollbook,
+    by: Principal,
+    id: str,
+    wanted: dict[str, Any],
+    versions: frozenset[int] | None,
+    patches: Mapping[str, str],
+) -> User:
+    """Update the caller, whose new email waits for its link."""
+    own = on.settings.member_fields
+    if not reaches_all(by, "users:write"):
+        own_fields.check("email", own)
+    wanted.pop("email_verified", None)  # it is said of the new one
+    new = await own_email.to_send(on, by, "change_email", wanted.pop("email"))
+    return await on.write(_update_and_add, by, new, (id, wanted, versions, patches, own))
+
+
+async def _update_and_add(tx: Tx, by: Principal, new: NewToken, change: tuple[Any, ...]) -> User:
+    user = await _update(tx, by, *change)
+    await own_email.add(tx, by, user, new)
+    return user
 
 
 async def _prove_for_email(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from rollbook import errors
 from rollbook.actions import (
+    adoption,
     app_sessions,
     applications,
     audit,
@@ -271,6 +272,11 @@ TABLE: dict[str, list[Route]] = {
     ],
     "/v1/users/{userId}/activate": [
         post(users.activate, "users:write", None, User, show.user_updated).but(query=ShownFields, takes=take.nothing),
+    ],
+    "/v1/users/{userId}/adopt": [
+        post(adoption.adopt, "users:write", None, User, show.user_updated).but(
+            query=ShownFields, errors=(errors.NotYourself,), takes=take.nothing
+        ),
     ],
     "/v1/users/{userId}/restore": [
         post(users.restore, "users:write", None, User, show.user_listed).but(

@@ -676,6 +676,9 @@ class Import(Struct, frozen=True, kw_only=True):
     ]
     dry_run: Annotated[bool, says("Whether nothing is changed.")]
     events: Annotated[str, open_enum(("each", "summary"), "Which events are recorded.")]
+    adopt: Annotated[
+        bool, says("Whether users were taken over who had not verified their email and had a password of their own.")
+    ]
     mapping: (
         Annotated[
             str,

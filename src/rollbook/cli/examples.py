@@ -48,6 +48,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "users verify-password": ("rollbook users verify-password ada@example.com",),
     "users bulk": ("rollbook users bulk changes.json --atomic",),
     "users password": ("rollbook users password ada@example.com",),
+    "users adopt": ("rollbook users adopt ada@example.com",),
     "users suspend": ("rollbook users suspend ada@example.com",),
     "users activate": ("rollbook users activate ada@example.com",),
     "users count": ("rollbook users count", "rollbook users count --role admin"),

@@ -379,6 +379,24 @@ def activate_user(server: options.Server, user: str, json: bool, quiet: bool) ->
 
 @options.on_server(
     app,
+    "adopt",
+    options.NAMED,
+    options.JSON,
+    options.QUIET,
+    call=("POST", f"{ONE}/adopt"),
+    elsewhere=FIELDS,
+)
+def adopt_user(server: options.Server, user: str, json: bool, quiet: bool) -> None:
+    """Adopt a user whom SCIM or an import refuses, since someone else may have signed up with their email.
+
+    Ends their password, second factors, sessions, API keys and links.
+    """
+    with server() as backend:
+        shown(backend.one("POST", at("users", backend.user(user)["id"], "adopt"), WHOLE), json, quiet)
+
+
+@options.on_server(
+    app,
     "bulk",
     options.argument("file", "FILE", type=PATH),
     options.option("--atomic", "Make all changes, or none if one fails."),

@@ -37,8 +37,8 @@ _LINK = ("mail_link_expires", "mail_ignore")
 KINDS: dict[str, Kind] = {
     "invitation": Kind("accept_invitation", _LINK),
     "password_reset": Kind("set_password", _LINK),
-    "email_confirmation": Kind("confirm_email", _LINK),
-    "email_change": Kind("confirm_email", _LINK),
+    "email_confirmation": Kind("confirm_email", ("mail_link_expires", "mail_not_me"), ("account", "name")),
+    "email_change": Kind("confirm_email", _LINK, ("account", "name")),
     "sign_in_link": Kind("sign_in", _LINK),
     "email_change_requested": Kind("stop_email_change", ("mail_link_expires", "mail_not_you"), ("time",)),
     "email_changed": Kind("", ("mail_contact",), ("time",)),
@@ -202,13 +202,13 @@ def is_wanted(settings: Settings, occasion: Occasion) -> bool:
 def values(kind: str, settings: Settings, code: LanguageCode, about: Facts) -> dict[str, Any]:
     """The variables of a template. They are documented in docs/mail.md."""
     form, language = KINDS[kind], languages.language(code)
-    known = {"brand": settings.brand_name, "email": about.email, **about.facts}
+    name = harmless(about.name)
+    known = {"brand": settings.brand_name, "email": about.email, "name": name, **about.facts}
     if about.expires_at is not None:
         known["expires"] = moment(about.expires_at)
     paragraphs = [language.t(f"mail_{kind}_text", **known)]
     if kind == "webhook_disabled":
         paragraphs.append(language.t(REASONS.get(known["reason"], "mail_webhook_rights")))
-    name = harmless(about.name)
     return {
         "kind": kind,
         "language": code,
@@ -253,6 +253,7 @@ def samples(settings: Settings, kind: str) -> Facts:
     """Made-up facts, for previews and checks of templates."""
     at = clock.parse("2023-10-27T10:00:00Z")
     facts = {
+        "account": "alice@example.com",
         "time": moment(at),
         "browser": "Firefox on Linux",
         "address": "203.0.113.7",

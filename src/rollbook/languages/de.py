@@ -101,6 +101,16 @@ TEXTS = {
     "confirm_email": "E-Mail-Adresse bestätigen",
     "email_confirmed_title": "Ihre E-Mail-Adresse ist bestätigt",
     "email_confirmed": "Vielen Dank. {email} ist bestätigt. Sie können diese Seite schließen.",
+    "not_me_lead": (
+        "Sie haben sich nicht registriert? Dann hat jemand anderes Ihre Adresse verwendet. „Das war ich nicht“ "
+        "beendet Passwort, zweite Faktoren, API-Schlüssel und Sitzungen dieses Kontos."
+    ),
+    "not_me": "Das war ich nicht",
+    "disowned_title": "Das Konto ist für andere geschlossen",
+    "disowned": (
+        "Passwort, zweite Faktoren, API-Schlüssel, Sitzungen und Links des Kontos {email} sind beendet. Sie "
+        "können diese Seite schließen."
+    ),
     # Sign in with a link.
     "sign_in_link_title": "Mit diesem Link anmelden",
     "sign_in_link_lead": "Melden Sie sich mit der Schaltfläche als {email} an.",
@@ -198,10 +208,17 @@ TEXTS = {
     "mail_not_you": (
         "Falls Sie das nicht waren, legen Sie sofort ein neues Passwort fest und wenden Sie sich an {brand}."
     ),
+    "mail_not_me": (
+        "Falls Sie sich nicht registriert haben, hat jemand anderes Ihre Adresse verwendet: Öffnen Sie den Link "
+        "und wählen Sie „Das war ich nicht“. Das beendet Passwort, zweite Faktoren, API-Schlüssel und Sitzungen "
+        "des Kontos."
+    ),
     "mail_contact": "Falls Sie das nicht waren, wenden Sie sich sofort an {brand}.",
     "mail_time": "Zeit",
     "mail_browser": "Browser",
     "mail_address": "IP-Adresse",
+    "mail_account": "Konto",
+    "mail_name": "Name",
     "mail_key": "API-Schlüssel",
     "mail_not_your_key": (
         "Falls Sie diesen Schlüssel nicht kennen, widerrufen Sie ihn sofort, legen Sie ein neues Passwort fest "

@@ -86,6 +86,16 @@ TEXTS = {
     "confirm_email": "Confirm email address",
     "email_confirmed_title": "Your email address is confirmed",
     "email_confirmed": "Thank you. {email} is confirmed, and you can close this page.",
+    "not_me_lead": (
+        "You didn’t sign up? Then someone else used your address. “This was not me” ends the password, second "
+        "factors, API keys and sessions of this account."
+    ),
+    "not_me": "This was not me",
+    "disowned_title": "The account is closed to whoever used your address",
+    "disowned": (
+        "Password, second factors, API keys, sessions and links of the account {email} have ended. You can close "
+        "this page."
+    ),
     # Sign in with a link.
     "sign_in_link_title": "Sign in with this link",
     "sign_in_link_lead": "Press the button to sign in as {email}.",
@@ -157,10 +167,16 @@ TEXTS = {
     "mail_link_expires": "The link works once, until {expires}.",
     "mail_ignore": "If you didn’t expect this email, you can ignore it. Nothing changes.",
     "mail_not_you": "If this wasn’t you, set a new password at once and contact {brand}.",
+    "mail_not_me": (
+        "If you didn’t sign up, someone else used your address: open the link and choose “This was not me”. That "
+        "ends the password, second factors, API keys and sessions of the account."
+    ),
     "mail_contact": "If this wasn’t you, contact {brand} at once.",
     "mail_time": "Time",
     "mail_browser": "Browser",
     "mail_address": "IP address",
+    "mail_account": "Account",
+    "mail_name": "Name",
     "mail_key": "API key",
     "mail_not_your_key": "If you don’t know this key, revoke it at once, set a new password and contact {brand}.",
     "mail_by": "By",

@@ -100,6 +100,16 @@ TEXTS = {
     "confirm_email": "Confirmar el correo electrónico",
     "email_confirmed_title": "Su correo electrónico está confirmado",
     "email_confirmed": "Gracias. {email} está confirmado y puede cerrar esta página.",
+    "not_me_lead": (
+        "¿No se ha registrado? Entonces otra persona ha usado su dirección. «No he sido yo» anula la contraseña, "
+        "los segundos factores, las claves API y las sesiones de esta cuenta."
+    ),
+    "not_me": "No he sido yo",
+    "disowned_title": "La cuenta está cerrada para quien usó su dirección",
+    "disowned": (
+        "Se han anulado la contraseña, los segundos factores, las claves API, las sesiones y los enlaces de la "
+        "cuenta {email}. Puede cerrar esta página."
+    ),
     # Sign in with a link.
     "sign_in_link_title": "Iniciar sesión con este enlace",
     "sign_in_link_lead": "Pulse el botón para iniciar sesión como {email}.",
@@ -187,10 +197,16 @@ TEXTS = {
     "mail_not_you": (
         "Si no ha sido usted, establezca de inmediato una contraseña nueva y póngase en contacto con {brand}."
     ),
+    "mail_not_me": (
+        "Si no se ha registrado, otra persona ha usado su dirección: abra el enlace y elija «No he sido yo». Eso "
+        "anula la contraseña, los segundos factores, las claves API y las sesiones de la cuenta."
+    ),
     "mail_contact": "Si no ha sido usted, póngase en contacto con {brand} de inmediato.",
     "mail_time": "Hora",
     "mail_browser": "Navegador",
     "mail_address": "Dirección IP",
+    "mail_account": "Cuenta",
+    "mail_name": "Nombre",
     "mail_key": "Clave de API",
     "mail_not_your_key": (
         "Si no conoce esta clave, revóquela de inmediato, establezca una contraseña nueva y póngase en contacto "

@@ -106,6 +106,16 @@ TEXTS = {
     "confirm_email": "Confirmer l’adresse e-mail",
     "email_confirmed_title": "Votre adresse e-mail est confirmée",
     "email_confirmed": "Merci. L’adresse {email} est confirmée et vous pouvez fermer cette page.",
+    "not_me_lead": (
+        "Vous ne vous êtes pas inscrit ? Quelqu’un d’autre a alors utilisé votre adresse. « Ce n’était pas moi » "
+        "met fin au mot de passe, aux seconds facteurs, aux clés API et aux sessions de ce compte."
+    ),
+    "not_me": "Ce n’était pas moi",
+    "disowned_title": "Le compte est fermé à la personne qui a utilisé votre adresse",
+    "disowned": (
+        "Le mot de passe, les seconds facteurs, les clés API, les sessions et les liens du compte {email} ont "
+        "pris fin. Vous pouvez fermer cette page."
+    ),
     # Sign in with a link.
     "sign_in_link_title": "Se connecter avec ce lien",
     "sign_in_link_lead": "Appuyez sur le bouton pour vous connecter en tant que {email}.",
@@ -204,10 +214,17 @@ TEXTS = {
     "mail_link_expires": "Le lien fonctionne une seule fois, jusqu’au {expires}.",
     "mail_ignore": "Si vous n’attendiez pas cet e-mail, vous pouvez l’ignorer. Rien ne changera.",
     "mail_not_you": "Si ce n’était pas vous, définissez immédiatement un nouveau mot de passe et contactez {brand}.",
+    "mail_not_me": (
+        "Si vous ne vous êtes pas inscrit, quelqu’un d’autre a utilisé votre adresse : ouvrez le lien et "
+        "choisissez « Ce n’était pas moi ». Cela met fin au mot de passe, aux seconds facteurs, aux clés API et "
+        "aux sessions du compte."
+    ),
     "mail_contact": "Si ce n’était pas vous, contactez immédiatement {brand}.",
     "mail_time": "Heure",
     "mail_browser": "Navigateur",
     "mail_address": "Adresse IP",
+    "mail_account": "Compte",
+    "mail_name": "Nom",
     "mail_key": "Clé d’API",
     "mail_not_your_key": (
         "Si vous ne connaissez pas cette clé, révoquez-la immédiatement, définissez un nouveau mot de passe et "

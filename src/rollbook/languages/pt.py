@@ -92,6 +92,16 @@ TEXTS = {
     "confirm_email": "Confirmar e-mail",
     "email_confirmed_title": "O seu e-mail foi confirmado",
     "email_confirmed": "Obrigado. {email} foi confirmado e você pode fechar esta página.",
+    "not_me_lead": (
+        "Não foi você que se cadastrou? Então outra pessoa usou o seu endereço. “Não fui eu” encerra a senha, os "
+        "segundos fatores, as chaves de API e as sessões desta conta."
+    ),
+    "not_me": "Não fui eu",
+    "disowned_title": "A conta está fechada para quem usou o seu endereço",
+    "disowned": (
+        "A senha, os segundos fatores, as chaves de API, as sessões e os links da conta {email} foram "
+        "encerrados. Você pode fechar esta página."
+    ),
     # Sign in with a link.
     "sign_in_link_title": "Entrar com este link",
     "sign_in_link_lead": "Clique no botão para entrar como {email}.",
@@ -175,10 +185,16 @@ TEXTS = {
     "mail_link_expires": "O link funciona uma única vez, até {expires}.",
     "mail_ignore": "Se você não esperava este e-mail, pode ignorá-lo. Nada muda.",
     "mail_not_you": "Se não foi você, defina uma nova senha imediatamente e entre em contato com {brand}.",
+    "mail_not_me": (
+        "Se não foi você que se cadastrou, outra pessoa usou o seu endereço: abra o link e escolha “Não fui eu”. "
+        "Isso encerra a senha, os segundos fatores, as chaves de API e as sessões da conta."
+    ),
     "mail_contact": "Se não foi você, entre em contato com {brand} imediatamente.",
     "mail_time": "Horário",
     "mail_browser": "Navegador",
     "mail_address": "Endereço IP",
+    "mail_account": "Conta",
+    "mail_name": "Nome",
     "mail_key": "Chave de API",
     "mail_not_your_key": (
         "Se você não conhece esta chave, revogue-a imediatamente, defina uma nova senha e entre em contato com {brand}."

@@ -90,6 +90,12 @@ TYPES: dict[str, EventType] = {
         more="Until there is one, only browsers in which they have signed in before, passkeys and recovery codes are "
         "accepted.",
     ),
+    "user.access_ended": EventType(
+        "All that led into a user's account ended: their password, second factors, sessions, API keys and links.",
+        USER,
+        more="An admin or an import took over a user who had not verified their email, or whoever has the email said "
+        "that the account isn't theirs.",
+    ),
     "user.deleted": EventType("A user was deleted.", USER, more="They can be restored."),
     "user.restored": EventType("A deleted user was restored.", USER),
     "user.purged": EventType(

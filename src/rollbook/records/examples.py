@@ -195,6 +195,7 @@ IMPORT: dict[str, Any] = {
     "on_conflict": "skip",
     "dry_run": False,
     "events": "each",
+    "adopt": False,
     "mapping": None,
     "delimiter": None,
 }

@@ -43,6 +43,8 @@ class User(NamedTuple):
     private_metadata: PrivateJson = "{}"
     email_verified: Flag = False
     rate_limit: str | None = None
+    email_asserted: Hidden[int] = 0
+    """1: an import, an identity provider or an adoption has given them this email, whether it is verified or not."""
     version: Hidden[int] = 1
     # The times stay last: `imports` knows them only when it writes.
     created_at: Time = 0
@@ -85,6 +87,15 @@ SIGN_IN = Statement(
 )
 PASSWORD_HASH = Statement("SELECT password_hash FROM users WHERE id = ?", locks=True, together=LOOK_UP)
 SET_PASSWORD = "UPDATE users SET password_hash = ?, version = version + 1, updated_at = ? WHERE id = ?"
+REMOVE_PASSWORD = "UPDATE users SET password_hash = NULL, version = version + 1, updated_at = ? WHERE id = ?"
+ASSERT_EMAIL = Statement("UPDATE users SET email_asserted = 1 WHERE id = ?", together=EACH)
+UNPROVEN = f"""
+    SELECT u.id FROM users AS u
+    WHERE u.email_verified = 0 AND u.email_asserted = 0 AND u.kind = 'person'
+      AND u.id IN ({", ".join("?" * AT_ONCE)})
+      AND (u.password_hash IS NOT NULL
+        OR EXISTS (SELECT 1 FROM second_factors AS f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL)
+        OR EXISTS (SELECT 1 FROM keys AS k WHERE k.user_id = u.id AND k.revoked_at IS NULL))"""
 RENEW_HASH = "UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?"
 SIGNED_IN = f"UPDATE users SET last_sign_in_at = ?, version = version + 1 WHERE id = ? RETURNING {COLUMNS}"
 TWO_OWNERS = Statement(
@@ -204,6 +215,9 @@ async def change(tx: Tx, user: User, changed: Mapping[str, Any]) -> User:
     on = dialect(tx)
     after = user._replace(**changed, version=user.version + 1, updated_at=clock.now())
     columns = dict(changed)
+    if "email" in changed and rules.email_key(after.email) != rules.email_key(user.email):
+        columns["email_asserted"] = 0
+        after = after._replace(email_asserted=0)
     is_renamed = "name" in changed or "email" in changed
     if "email" in changed:
         columns["email_key"] = rules.email_key(after.email)
@@ -233,6 +247,21 @@ async def set_password(tx: Tx, id: str, hash: str) -> User:
         raise NotFound()
     await password_parameters.note(tx, hash)
     return await get(tx, id)
+
+
+async def remove_password(tx: Tx, id: str) -> None:
+    await tx.run(REMOVE_PASSWORD, clock.now(), id)
+
+
+async def assert_email(tx: Tx, id: str) -> None:
+    """Note that whoever is trusted to know has given this user the email that they have."""
+    await tx.run(ASSERT_EMAIL, id)
+
+
+async def unproven(queries: Queries, ids: Sequence[str]) -> set[str]:
+    """IDs, of these, of people who may not be who has their email: no one has verified or asserted it, and they have a
+    password, an active second factor or an API key that works."""
+    return {row[0] for part in in_parts(ids, AT_ONCE) for row in await queries.all(UNPROVEN, *part)}
 
 
 async def renew_hash(tx: Tx, id: str, old: str, new: str) -> None:
@@ -421,7 +450,7 @@ def _update(columns: tuple[str, ...]) -> Statement:
     )
 
 
-_TYPES = {"email_verified": "integer"}
+_TYPES = {"email_verified": "integer", "email_asserted": "integer"}
 
 
 def _taken(refused: Duplicate) -> EmailTaken | ExternalIdTaken | Duplicate:

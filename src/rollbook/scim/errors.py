@@ -9,6 +9,7 @@ import msgspec
 from rollbook.errors import (
     ApiError,
     EmailTaken,
+    EmailUnproven,
     ExternalIdTaken,
     InvalidJson,
     InvalidParameter,
@@ -17,7 +18,7 @@ from rollbook.errors import (
 from rollbook.http.response import LOCKED, PRIVATE, Response, line
 
 JSON = b"Content-Type: application/scim+json\r\n" + LOCKED + PRIVATE
-TAKEN = (EmailTaken, ExternalIdTaken, UserNameTaken)
+TAKEN = (EmailTaken, EmailUnproven, ExternalIdTaken, UserNameTaken)
 
 
 def refused(scim_type: str, message: str) -> InvalidParameter:

@@ -28,6 +28,7 @@ NOTICES: dict[str, Notice] = {
     "factors-lifted": Notice(
         "ok", "Second factors lifted. The user was signed out everywhere, and signs in with their password alone."
     ),
+    "user-adopted": Notice("ok", "Adopted. Their password, second factors, sessions, API keys and links have ended."),
     "password-set": Notice("ok", "Your password is set and you’re signed in."),
     "password-set-only": Notice("ok", "Your password is set."),
     "profile-saved": Notice("ok", "Saved."),

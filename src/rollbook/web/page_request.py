@@ -57,6 +57,7 @@ CUSTOMER_PAGES = (
     "/account/set-password",
     "/account/invitation",
     "/account/confirm-email",
+    "/account/not-me",
     "/account/stop-email-change",
     "/account/delete",
 )

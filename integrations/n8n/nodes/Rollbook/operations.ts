@@ -4498,6 +4498,10 @@ export const properties: INodeProperties[] = [
 						value: "token.revoked"
 					},
 					{
+						name: "User: Access Ended",
+						value: "user.access_ended"
+					},
+					{
 						name: "User: Activated",
 						value: "user.activated"
 					},

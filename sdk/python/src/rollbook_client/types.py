@@ -23,6 +23,7 @@ ErrorCode = (
         "email_taken",
         "external_id_taken",
         "user_name_taken",
+        "email_unproven",
         "id_taken",
         "changed_since",
         "token_invalid",
@@ -105,6 +106,7 @@ EventPattern = (
         "user.confirmation_failed",
         "user.locked_out",
         "user.guesses_exhausted",
+        "user.access_ended",
         "user.deleted",
         "user.restored",
         "user.purged",
@@ -182,6 +184,7 @@ EventType = (
         "user.confirmation_failed",
         "user.locked_out",
         "user.guesses_exhausted",
+        "user.access_ended",
         "user.deleted",
         "user.restored",
         "user.purged",
@@ -456,6 +459,11 @@ class ImportOptions(TypedDict, total=False):
     events: str | None
     """`each`: record `user.created` and `user.updated` for each user. `summary`: record `import.finished`, and
     changes of users who exist to anything but their name, metadata and external ID. Default: each.
+    """
+    adopt: bool | None
+    """`true`: with `on_conflict` `update`, take over users who have not verified their email and have a password,
+    second factor or API key of their own. Ends those, with their sessions and links. `false`: such users are
+    refused, since they may be someone else. Default: False.
     """
     mapping: str | None
     """A JSON object from the columns of a CSV file to fields, such as `{"Mail": "email", "Plan": "metadata.plan",
@@ -1048,6 +1056,8 @@ class EventObject(Model):
     """Whether nothing is changed."""
     events: str | None
     """Which events are recorded."""
+    adopt: bool | None
+    """Whether users were taken over who had not verified their email and had a password of their own."""
     mapping: str | None
     """From the columns of a CSV file to fields: a JSON object. Null once the import has ended, and in events."""
     delimiter: str | None
@@ -1137,6 +1147,7 @@ class EventObject(Model):
             "action",
             "added",
             "address",
+            "adopt",
             "audience",
             "audiences",
             "bytes",
@@ -1278,6 +1289,7 @@ class EventObject(Model):
         "unknown_hashes",
         "dry_run",
         "events",
+        "adopt",
         "mapping",
         "delimiter",
         "bytes",
@@ -2001,6 +2013,8 @@ class Import(Model):
     """Whether nothing is changed."""
     events: str
     """Which events are recorded."""
+    adopt: bool
+    """Whether users were taken over who had not verified their email and had a password of their own."""
     mapping: str | None
     """From the columns of a CSV file to fields: a JSON object. Null once the import has ended, and in events."""
     delimiter: str | None
@@ -2055,6 +2069,7 @@ class Import(Model):
         "unknown_hashes",
         "dry_run",
         "events",
+        "adopt",
         "mapping",
         "delimiter",
         "bytes",

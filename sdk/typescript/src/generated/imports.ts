@@ -31,6 +31,12 @@ export interface ImportCreateParams {
    */
   events?: "each" | "summary" | (string & {}) | undefined;
   /**
+   * `true`: with `on_conflict` `update`, take over users who have not verified their email and have a password, second
+   * factor or API key of their own. Ends those, with their sessions and links. `false`: such users are refused, since they
+   * may be someone else.
+   */
+  adopt?: boolean | undefined;
+  /**
    * A JSON object from the columns of a CSV file to fields, such as `{"Mail": "email", "Plan": "metadata.plan", "Notes":
    * null}`. `metadata.plan` puts a column into the metadata, null ignores it. Default: columns that are named like fields.
    */

@@ -431,10 +431,11 @@ export class Users {
    *
    * Fields you don't send are left unchanged. `PUT` replaces `metadata` and `private_metadata`; `PATCH` merges them, and
    * null removes a key. Users can change their own name and email, or what the setting `member_fields` says. Send your
-   * `current_password` to change your own email. Admins can change all fields; for the `role`, and the `email` of a user
-   * with a role above member, the key needs the scope `users:grant` as well. A higher role signs the user out, and ends
-   * their one-time tokens and the API keys that others created for them. With `If-Match`, the update only succeeds if the
-   * user still has that version.
+   * `current_password` to change your own email; where the server sends mail, it stays as it is until you have opened the
+   * link that is sent to the new one. Admins can change all fields; for the `role`, and the `email` of a user with a role
+   * above member, the key needs the scope `users:grant` as well. A higher role signs the user out, and ends their one-time
+   * tokens and the API keys that others created for them. With `If-Match`, the update only succeeds if the user still has
+   * that version.
    *
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
@@ -463,10 +464,11 @@ export class Users {
    *
    * Fields you don't send are left unchanged. `PUT` replaces `metadata` and `private_metadata`; `PATCH` merges them, and
    * null removes a key. Users can change their own name and email, or what the setting `member_fields` says. Send your
-   * `current_password` to change your own email. Admins can change all fields; for the `role`, and the `email` of a user
-   * with a role above member, the key needs the scope `users:grant` as well. A higher role signs the user out, and ends
-   * their one-time tokens and the API keys that others created for them. With `If-Match`, the update only succeeds if the
-   * user still has that version.
+   * `current_password` to change your own email; where the server sends mail, it stays as it is until you have opened the
+   * link that is sent to the new one. Admins can change all fields; for the `role`, and the `email` of a user with a role
+   * above member, the key needs the scope `users:grant` as well. A higher role signs the user out, and ends their one-time
+   * tokens and the API keys that others created for them. With `If-Match`, the update only succeeds if the user still has
+   * that version.
    *
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
@@ -638,6 +640,25 @@ export class Users {
    */
   activate(userId: string, query: FieldsParams = {}, options: CallOptions = {}): Call<User> {
     return this.#caller.request("POST", `/v1/users/${segment(userId)}/activate`, { ...options, query: { ...query } });
+  }
+
+  /**
+   * Adopt a user.
+   *
+   * For a user whom [SCIM] or an import refuses with `email_unproven`: someone may have signed up with an email that isn't
+   * theirs. Ends the user's password, second factors, sessions, API keys and links. From then on, identity providers and
+   * imports take the user over. Nothing happens to a user whose email is verified, or who was imported or created by SCIM.
+   * For a user with a role above member, the key needs the scope `users:grant` as well.
+   *
+   * Scope: `users:write`.
+   * @param userId ID of the user, or `me` for the user the API key belongs to.
+   * @throws {NotYourself} You can't delete or suspend yourself, nor change your own email by SCIM.
+   * @throws {NotFound} Nothing was found: the ID is unknown or malformed, the object was deleted, or the path doesn't exist.
+   * @example
+   * const user = await client.users.adopt("user_065n18a8k1rnhbvqalm9j3ts0c");
+   */
+  adopt(userId: string, query: FieldsParams = {}, options: CallOptions = {}): Call<User> {
+    return this.#caller.request("POST", `/v1/users/${segment(userId)}/adopt`, { ...options, query: { ...query } });
   }
 
   /**

@@ -35,6 +35,8 @@ class Existing(NamedTuple):
 
     user: User
     has_password: bool
+    is_unproven: bool = False
+    """See `users.unproven`."""
 
 
 class UserImports(Protocol):

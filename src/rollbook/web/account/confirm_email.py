@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollbook.actions import sessions
+from rollbook.actions import sessions, tokens
 from rollbook.actions.arguments import TokenConsume
 from rollbook.errors import ApiError, TokenInvalid
 from rollbook.http.response import Response
@@ -32,3 +32,17 @@ async def confirm(page: PageRequest) -> Response:
     if used.redirect_url:
         return page.leave(used.redirect_url)
     return page.render("sign_in/email_confirmed.html", secret=True, section="sign-in", email=used.user.email)
+
+
+async def disown(page: PageRequest) -> Response:
+    """*This was not me*: ends all that leads into the account."""
+    open = await links.opened(page, "verify_email")
+    if open is None:
+        return await links.dead(page)
+    try:
+        await tokens.disown(page.on, page.by, links.token_of(page))
+    except TokenInvalid:
+        return await links.dead(page)
+    except ApiError as error:
+        return await links.form(page, "sign_in/confirm_email.html", open, error)
+    return page.render("sign_in/disowned.html", secret=True, section="sign-in", email=open.user.email)

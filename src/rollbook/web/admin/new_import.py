@@ -29,7 +29,7 @@ PREVIEWED = 262_144
 """Bytes of the beginning of a file, which the script of the form sends."""
 ROWS = 5
 UNMAPPED = "Choose what becomes of each column of the file. Then choose the file again: browsers don’t keep it."
-OPTIONS = ("source", "match", "on_conflict", "unknown_hashes", "events")
+OPTIONS = ("source", "match", "on_conflict", "unknown_hashes", "events", "adopt")
 LABELS = {"source": "The source", "mapping": "The columns", "file": "The file"}
 FIELDS = fields_of(ImportedUser)
 NAMES = dict(SOURCES)

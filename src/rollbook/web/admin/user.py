@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rollbook import clock
-from rollbook.actions import invitations, second_factors, users
+from rollbook.actions import adoption, invitations, second_factors, users
 from rollbook.actions import tokens as links
 from rollbook.actions.arguments import PasswordLinkCreate, TokenCreate, UserUpdate
 from rollbook.api.show import for_people
@@ -135,6 +135,11 @@ async def lift_factors(page: PageRequest) -> Response:
     return page.redirect(f"/admin/users/{page.ids[0]}", "factors-lifted")
 
 
+async def adopt(page: PageRequest) -> Response:
+    await adoption.adopt(page.on, page.by, page.ids[0])
+    return page.redirect(f"/admin/users/{page.ids[0]}", "user-adopted")
+
+
 async def create_link(page: PageRequest) -> Response:
     return await redirect_to_link(page, await user_tabs.find_user(page))
 
@@ -243,6 +248,7 @@ async def _profile(page: PageRequest, edited: Edited, status: int = 200) -> Resp
         edited=edited,
         problems=edited.problems,
         factors=await _factors(page, user),
+        is_unproven=page.may("users:write") and await adoption.is_unproven(page.on, user),
         plain_fields=forms.PLAIN_FIELDS,
         roles=[role for role in page.roles_to_give() if role != "owner" or user.kind != APPLICATION],
         limit=limit,

@@ -1787,6 +1787,7 @@ class AsyncImports(AsyncImporting):
         unknown_hashes: str | None = None,
         dry_run: bool | None = None,
         events: str | None = None,
+        adopt: bool | None = None,
         mapping: str | None = None,
         delimiter: str | None = None,
     ) -> Import:
@@ -1819,6 +1820,9 @@ class AsyncImports(AsyncImporting):
             events: `each`: record `user.created` and `user.updated` for each user. `summary`: record
                 `import.finished`, and changes of users who exist to anything but their name, metadata and
                 external ID. Default: each.
+            adopt: `true`: with `on_conflict` `update`, take over users who have not verified their email and
+                have a password, second factor or API key of their own. Ends those, with their sessions and
+                links. `false`: such users are refused, since they may be someone else. Default: False.
             mapping: A JSON object from the columns of a CSV file to fields, such as `{"Mail": "email", "Plan":
                 "metadata.plan", "Notes": null}`. `metadata.plan` puts a column into the metadata, null ignores
                 it. Default: columns that are named like fields. 2 to 8,192 characters.
@@ -1844,6 +1848,7 @@ class AsyncImports(AsyncImporting):
                     "unknown_hashes": unknown_hashes,
                     "dry_run": dry_run,
                     "events": events,
+                    "adopt": adopt,
                     "mapping": mapping,
                     "delimiter": delimiter,
                 },
@@ -3338,8 +3343,9 @@ class AsyncUsers(AsyncResource):
 
         Fields you don't send are left unchanged. `PUT` replaces `metadata` and `private_metadata`; `PATCH`
         merges them, and null removes a key. Users can change their own name and email, or what the setting
-        `member_fields` says. Send your `current_password` to change your own email. Admins can change all
-        fields; for the `role`, and the `email` of a user with a role above member, the key needs the scope
+        `member_fields` says. Send your `current_password` to change your own email; where the server sends
+        mail, it stays as it is until you have opened the link that is sent to the new one. Admins can change
+        all fields; for the `role`, and the `email` of a user with a role above member, the key needs the scope
         `users:grant` as well. A higher role signs the user out, and ends their one-time tokens and the API keys
         that others created for them. With `If-Match`, the update only succeeds if the user still has that
         version.
@@ -3437,8 +3443,9 @@ class AsyncUsers(AsyncResource):
 
         Fields you don't send are left unchanged. `PUT` replaces `metadata` and `private_metadata`; `PATCH`
         merges them, and null removes a key. Users can change their own name and email, or what the setting
-        `member_fields` says. Send your `current_password` to change your own email. Admins can change all
-        fields; for the `role`, and the `email` of a user with a role above member, the key needs the scope
+        `member_fields` says. Send your `current_password` to change your own email; where the server sends
+        mail, it stays as it is until you have opened the link that is sent to the new one. Admins can change
+        all fields; for the `role`, and the `email` of a user with a role above member, the key needs the scope
         `users:grant` as well. A higher role signs the user out, and ends their one-time tokens and the API keys
         that others created for them. With `If-Match`, the update only succeeds if the user still has that
         version.
@@ -3820,6 +3827,40 @@ class AsyncUsers(AsyncResource):
             one_of(User),
         )
 
+    async def adopt(self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None) -> User:
+        """Adopt a user.
+
+        For a user whom [SCIM](scim.md) or an import refuses with `email_unproven`: someone may have signed up
+        with an email that isn't theirs. Ends the user's password, second factors, sessions, API keys and links.
+        From then on, identity providers and imports take the user over. Nothing happens to a user whose email
+        is verified, or who was imported or created by SCIM. For a user with a role above member, the key needs
+        the scope `users:grant` as well.
+
+        Scope: `users:write`.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+            fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
+
+        Raises:
+            NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> user = await client.users.adopt("user_065n18a8k1rnhbvqalm9j3ts0c")
+            >>> user.id
+            'user_065n18a8k1rnhbvqalm9j3ts0c'
+        """
+        return await self._call(
+            build(
+                "POST", f"/v1/users/{segment(user_id)}/adopt", query={"fields": fields}, idempotency_key=idempotency_key
+            ),
+            one_of(User),
+        )
+
     async def restore(
         self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None
     ) -> User:
@@ -3906,6 +3947,7 @@ class AsyncUsersWithRawResponse:
         self.revoke_token = raw(found.revoke_token)
         self.suspend = raw(found.suspend)
         self.activate = raw(found.activate)
+        self.adopt = raw(found.adopt)
         self.restore = raw(found.restore)
         self.export = raw(found.export)
 
