@@ -277,6 +277,14 @@ class UserSuspended(Forbidden):
     message = "This user is suspended."
 
 
+class KeySuspended(Forbidden):
+    """A user whom this API key goes back to is suspended: who created it, gave it more, or created the key it was
+    created with. It works again when they are activated. To keep it without them, create another key."""
+
+    code = "key_suspended"
+    message = "This API key is suspended, because a user who created it is suspended."
+
+
 class ProofRequired(Forbidden):
     """The dashboard asks for your password before a change that would outlive your session or ends what others rely on,
     unless you gave it within the last ten minutes. Confirm it on the page and the change is made. API keys are never

@@ -20,6 +20,7 @@ from rollbook.errors import (
     ExpiredKey,
     InsufficientScope,
     InvalidKey,
+    KeySuspended,
     RevokedKey,
     TooManyRequests,
     Unauthorized,
@@ -34,7 +35,6 @@ from rollbook.networks import within
 from rollbook.quota import NO_LIMIT
 from rollbook.records import auth_version
 from rollbook.records import keys as key_records
-from rollbook.records.events import Actor
 
 # Calls whose actions narrow themselves to what is the caller's.
 NARROWED = ("keys", "sessions", "requests", "webhooks")
@@ -100,7 +100,7 @@ class Gate:
                 await self._refresh(now)
             caller = self._callers.get(header) or await self._identify(header)
             if caller.ends_at <= now:
-                actor = Actor(caller.user_id, caller.key_id, request.address, request.id, request.trace_id)
+                actor = caller.actor(request.address, request.id, request.trace_id)
                 self._deferred_events.key_refused(caller.user_id, caller.key_id or "", actor)
                 raise RevokedKey() if caller.ends_at == REVOKED else ExpiredKey()
         except Unauthorized:
@@ -137,7 +137,7 @@ class Gate:
     def _refused(self, request: Request, caller: Caller, verdict: Verdict, requests: int = 1) -> TooManyRequests:
         name, limit = windows.refused_by(caller.limit, caller.key_limit, verdict, requests)
         request.limited_by = name
-        actor = Actor(caller.user_id, caller.key_id, request.address, request.id, request.trace_id)
+        actor = caller.actor(request.address, request.id, request.trace_id)
         seconds = windows.retry_after(verdict, requests)
         self._deferred_events.limit_exceeded(actor, name, limit, seconds)
         return TooManyRequests(seconds)
@@ -163,6 +163,8 @@ class Gate:
         caller = by.caller
         if caller.suspended:
             raise UserSuspended()
+        if caller.is_key_suspended:
+            raise KeySuspended()
         if caller.networks is not None and not within(by.address, caller.networks):
             raise AddressNotAllowed()
         if caller.kind not in accepted.kinds:

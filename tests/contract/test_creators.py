@@ -1,5 +1,5 @@
-"""Nobody plants what outlives them: what somebody creates for others ends with their right to, and no one but an owner
-touches what is an owner's."""
+"""Nobody plants what outlives them: what somebody creates for others ends with their right to, does nothing while they
+are suspended, and no one but an owner touches what is an owner's."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import pytest
 from rollbook import errors
 from tests.contract.answers import refused
 from tests.harness import Server, new_key, new_token, new_user, running
+from tests.visitor import own_key, signed_in
 
 CHANGES: dict[str, Callable[[httpx2.Client, str], httpx2.Response]] = {
-    "suspended": lambda http, id: http.post(f"/v1/users/{id}/suspend"),
     "demoted": lambda http, id: http.patch(f"/v1/users/{id}", json={"role": "viewer"}),
     "deleted": lambda http, id: http.delete(f"/v1/users/{id}"),
     "purged": lambda http, id: http.delete(f"/v1/users/{id}?purge=true"),
@@ -29,7 +29,8 @@ class Planter:
     def __init__(self, server: Server, http: httpx2.Client, role: str = "admin") -> None:
         self.http = http
         self.user = new_user(http, role=role)
-        self.client = server.http(new_key(http, user_id=self.user["id"]))
+        with signed_in(server, self.user) as person:
+            self.client = server.http(own_key(person))
 
     def key(self, user_id: str) -> str:
         answer = self.client.post("/v1/keys", json={"name": "planted", "user_id": user_id})
@@ -137,10 +138,8 @@ def test_who_directs_a_webhook_answers_for_it_until_its_owner_does(
         directed = planter.client.patch(path, json={"url": "https://example.com/hook"}).json()
         assert directed["created_by"] == planter.user["id"]
         assert planter.client.patch(path, json={"description": "Billing"}).json()["created_by"] == planter.user["id"]
-        http.post(f"/v1/users/{planter.user['id']}/suspend")
-        assert http.get(path).json()["status"] == "disabled"
-        http.post(f"/v1/users/{planter.user['id']}/activate")
-        assert http.get(path).json()["status"] == "disabled", "somebody has to decide"
+        http.patch(f"/v1/users/{planter.user['id']}", json={"role": "member"})
+        assert state(http, path.rpartition("/")[2]) == ("disabled", "creator_lost_rights")
         # Not by the viewer's key, which the test's owner created.
         assert http.post(f"{path}/resume").json()["created_by"] == http.get("/v1/users/me").json()["id"]
         http.delete(f"/v1/users/{planter.user['id']}")
@@ -224,9 +223,13 @@ def test_replays_of_a_disabled_webhook_end_with_its_owners_right(tmp_path: Path)
             path = f"/v1/webhooks/{made['id']}"
             assert http.patch(path, json={"status": "paused"}).status_code == 200
             replay = http.post(f"{path}/replays", json={"from": "2023-10-27T10:00:00Z"}).json()
-            server_says = CHANGES[change] if change != "demoted" else _to_member
+            server_says = {"suspended": _suspend, "demoted": _to_member}.get(change, CHANGES["deleted"])
             server_says(http, viewer["id"])
             assert http.get(f"{path}/replays/{replay['id']}").json()["status"] == "canceled", change
+
+
+def _suspend(http: httpx2.Client, id: str) -> httpx2.Response:
+    return http.post(f"/v1/users/{id}/suspend")
 
 
 def _to_member(http: httpx2.Client, id: str) -> httpx2.Response:

@@ -155,6 +155,7 @@ def test_each_change_of_a_user_writes_one_event_with_actor_object_and_what_was(
         "request_id": answer.headers["x-request-id"],
         "trace_id": None,
         "client": None,
+        "key_created_by": None,
     }
     assert event["before"] == (None if change.before is None else {field: was[field] for field in change.before})
     if change.type == "user.purged":

@@ -459,6 +459,7 @@ def test_an_export_does_not_say_who_else_changed_the_user(http: httpx2.Client, a
             "request_id": change.headers["x-request-id"],
             "trace_id": None,
             "client": None,
+            "key_created_by": None,
         }
         assert (
             own["user_id"] == member.user["id"] and own["key_id"].startswith("key_") and own["address"] == "127.0.0.1"

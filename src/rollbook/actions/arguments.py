@@ -1322,7 +1322,15 @@ class ListKeys(Query):
         | None
     ) = None
     expires_before: Annotated[Time, says("Only keys that work, and expire before this RFC 3339 time.")] | None = None
-    created_by: Annotated[SomeUser, says("Only keys that this user created, or `me`.")] | None = None
+    created_by: (
+        Annotated[
+            SomeUser,
+            says(
+                "Only keys that go back to this user, or `me`: created by them, or with a key that goes back to them."
+            ),
+        ]
+        | None
+    ) = None
     sort: Annotated[
         KeySort,
         says("Order. Prefix with `-` for descending order. Keys that were never used are used the longest ago."),

@@ -1,39 +1,71 @@
-"""API keys, webhooks and one-time tokens that people create for others. They end when their creator loses the right to
-create them: otherwise, who leaves could go on acting on behalf of those who stay."""
+"""Origins of API keys, webhooks and one-time tokens: the people they go back to, over any number of keys. What goes
+back to somebody does nothing while they are suspended, and ends when they lose the right to create it: otherwise, who
+leaves could go on acting on behalf of those who stay."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from rollbook import roles
 from rollbook.actions import webhook_owners
 from rollbook.actions.permissions import require
 from rollbook.actions.principal import Principal, as_of_now
 from rollbook.errors import InsufficientScope
-from rollbook.records import events, keys, one_time_tokens, users, webhooks
+from rollbook.records import events, keys, lineages, one_time_tokens, users, webhooks
 from rollbook.records.events import Actor
 from rollbook.records.users import User
 from rollbook.records.webhooks import replays
 from rollbook.storage.database import Tx
 
 REASON = "creator_lost_rights"
+MAX_PEOPLE = 16
+"""Users that one thing can go back to: what it costs to look at them all has a bound."""
 
 
-def of(by: Principal, user_id: str) -> str | None:
-    """Creator of what this caller creates for a user. What a key creates for its own user comes from whoever created
-    that key. None: it is not known; empty: the command line."""
-    return by.caller.created_by if user_id == by.user_id else by.user_id
+class Origin(NamedTuple):
+    """Origin of what a caller creates, as records keep it."""
+
+    created_by: str | None = None
+    """The person it goes back to first. None: not known; empty: the command line."""
+    created_with: str | None = None
+    """A key."""
+    lineage: str | None = None
+
+
+NOT_KNOWN = Origin()
+
+
+def of(by: Principal, user_id: str) -> Origin:
+    """Origin of what this caller creates for a user. Raises InsufficientScope."""
+    created_by = by.caller.created_by if user_id == by.user_id else by.caller.created_by or by.user_id
+    return Origin(created_by, by.key_id, joined(by, user_id))
+
+
+def joined(by: Principal, user_id: str, others: Iterable[str] = ()) -> str | None:
+    """Lineage of what this caller creates for a user, or changes that goes back to `others` already. Raises
+    InsufficientScope."""
+    people = {*by.caller.goes_back_to, by.user_id, *others} - {user_id, ""}
+    if len(people) > MAX_PEOPLE:
+        raise InsufficientScope(
+            f"This would go back to more than {MAX_PEOPLE} users, by way of their keys. Use a key of one of them."
+        )
+    return lineages.of(people)
 
 
 async def hold(tx: Tx, by: Principal, scope: str, user_id: str) -> None:
-    """Check once more, with both users locked, that the caller may create something for this user. Without the locks,
-    the caller could lose the right meanwhile, and what is created would not end with it. They are always locked in the
-    same order. Raises Unauthorized, Forbidden, NotFound."""
-    if user_id == by.user_id or not by.user_id:
+    """Check once more, with all users locked whom it will go back to, that the caller may create something for this
+    user. Without the locks, one of them could lose the right meanwhile, and what is created would not end with it. They
+    are always locked in the same order. Raises Unauthorized, Forbidden, NotFound."""
+    people = {user_id, by.user_id, *by.caller.goes_back_to} - {""}
+    if not by.user_id or len(people) == 1:
         return
-    await users.hold_both(tx, by.user_id, user_id)
+    one, other, *more = sorted(people)
+    await (users.hold(tx, [one, other, *more]) if more else users.hold_both(tx, one, other))
     now = await as_of_now(tx, by)
     if now.role != by.role:
         raise InsufficientScope("Your role was changed meanwhile. Nothing was changed.")
-    require(by, scope)
+    require(by, scope, user_id if user_id == by.user_id else None)
 
 
 async def check_key(tx: Tx, by: Principal) -> None:
@@ -47,26 +79,43 @@ async def check_key(tx: Tx, by: Principal) -> None:
 
 
 async def end(tx: Tx, by: Actor, user: User, now: User | None) -> None:
-    """End what a user created for others and could not create any more. `now` is the user after the change; None: they
+    """End what goes back to a user who could not create it any more. `now` is the user after the change; None: they
     were deleted."""
-    everything = now is None or roles.is_barred(now.status)
-    role = user.role if now is None or everything else now.role
-    for id, holder_role in await keys.created_for_others(tx, user.id):
-        if everything or not _may_create("keys:write", role, holder_role):
-            revoked = await keys.revoke(tx, id)
-            await events.record(tx, "key.revoked", revoked.user_id, by, keys.public(revoked))
-    for webhook, holder_role in await webhooks.created_for_others(tx, user.id):
-        if everything or not _may_create("webhooks:write", role, holder_role):
-            if webhook.status != "disabled":
+    role = None if now is None else now.role
+    found = await keys.go_back_to(tx, user.id)
+    ids = [id for id, holder_role in found if not _may_create("keys:write", role, holder_role)]
+    for revoked in await keys.revoke_some(tx, ids):
+        await events.record(tx, "key.revoked", revoked.user_id, by, keys.public(revoked))
+    for webhook, holder_role in await webhooks.go_back_to(tx, user.id):
+        if not _may_create("webhooks:write", role, holder_role):
+            if webhook.status != "disabled" or webhook.status_reason in webhooks.SUSPENSIONS:
                 await webhook_owners.disable(tx, by, webhook, REASON)
             await replays.cancel_all(tx, webhook.id)
-    if everything:
-        await one_time_tokens.end_of_creator(tx, user.id)
+    if role is None:
+        await one_time_tokens.end_that_go_back_to(tx, user.id)
     else:
         for holder_role in roles.ROLES:
             if not _may_create("tokens:create", role, holder_role):
-                await one_time_tokens.end_of_creator(tx, user.id, holder_role)
+                await one_time_tokens.end_that_go_back_to(tx, user.id, holder_role)
 
 
-def _may_create(scope: str, role: str, holder_role: str) -> bool:
-    return scope in roles.ON_ALL[role] and (role == "owner" or holder_role != "owner")
+async def suspend(tx: Tx, by: Actor, user: User) -> None:
+    """Stop the webhooks that go back to a user who was suspended. Keys and tokens need nothing done: whoever reads one
+    looks at the users it goes back to."""
+    for webhook, _ in await webhooks.go_back_to(tx, user.id):
+        if webhook.status == "enabled":
+            await webhook_owners.disable(tx, by, webhook, "creator_suspended")
+        await replays.cancel_all(tx, webhook.id)
+
+
+async def activate(tx: Tx, by: Actor, user: User) -> None:
+    """Resume, where they stopped, the webhooks of a user who is no longer suspended, and those that go back to them,
+    unless somebody else is."""
+    for webhook in await webhooks.suspended_with(tx, user.id):
+        owner = await users.by_id(tx, webhook.user_id)
+        if owner is not None and webhook_owners.may_own(owner):
+            await webhook_owners.enable(tx, by, webhook)
+
+
+def _may_create(scope: str, role: str | None, holder_role: str) -> bool:
+    return role is not None and scope in roles.ON_ALL[role] and (role == "owner" or holder_role != "owner")

@@ -16,7 +16,7 @@ from rollbook.actions.principal import Principal
 from rollbook.actions.proof import prove
 from rollbook.errors import PreconditionFailed
 from rollbook.quota import Limit
-from rollbook.records import events, users
+from rollbook.records import events, lineages, users
 from rollbook.records import keys as records
 from rollbook.records.keys import Key
 from rollbook.storage.database import Tx
@@ -46,12 +46,13 @@ async def update(on: Rollbook, by: Principal, id: str, changes: KeyUpdate, seen:
         wanted = wanted._replace(audiences=audiences)
     if _fields(wanted) == _fields(key):
         return key
-    proven, creator = None, None
+    proven = None
     if key_bounds.widens(key, wanted):
         proven = await _prove(on, by, changes)
-        creator = None if by.user_id in ("", key.user_id) else by.user_id
+        # Whoever gives a key more answers for it as well: they may have it.
+        wanted = wanted._replace(lineage=creators.joined(by, key.user_id, lineages.users(key.lineage)))
     # None: someone else was faster. What can be given is then looked at again.
-    return await on.write(_update, by, key, wanted, creator, proven) or await update(on, by, id, changes, seen)
+    return await on.write(_update, by, key, wanted, proven) or await update(on, by, id, changes, seen)
 
 
 def version(key: Key) -> str:
@@ -100,9 +101,7 @@ async def _prove(on: Rollbook, by: Principal, changes: KeyUpdate) -> Proven | No
     return await prove(on, by, PasswordProof(password=changes.current_password, code=changes.code), "current_password")
 
 
-async def _update(
-    tx: Tx, by: Principal, key: Key, wanted: Key, creator: str | None, proven: Proven | None
-) -> Key | None:
+async def _update(tx: Tx, by: Principal, key: Key, wanted: Key, proven: Proven | None) -> Key | None:
     """The changed key; None if it is not what it was, so that it might get more than was looked at."""
     # Its user first, as all do who change both.
     await creators.hold(tx, by, "keys:write", key.user_id)
@@ -110,10 +109,10 @@ async def _update(
     await creators.check_key(tx, by)
     now = await records.get(tx, key.id)
     keys.check_works(now)
-    if (_fields(now), now.limited_with) != (_fields(key), key.limited_with):
+    if (_fields(now), now.limited_with, now.lineage) != (_fields(key), key.limited_with, key.lineage):
         return None
     await factor_proof.use(tx, by.actor, proven)
-    after = await records.change(tx, wanted, creator)
+    after = await records.change(tx, wanted)
     was, shown = records.public(now), records.public(after)
     before = {name: was[name] for name in FIELDS if was[name] != shown[name]}
     await events.record(tx, "key.updated", after.user_id, by.actor, shown, before)

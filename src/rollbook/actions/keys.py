@@ -11,6 +11,7 @@ from rollbook.actions import creators, factor_proof, key_bounds
 from rollbook.actions.arguments import KeyCreate, KeyRotation, ListKeys, PasswordProof
 from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
+from rollbook.actions.creators import Origin
 from rollbook.actions.factor_proof import Proven
 from rollbook.actions.lists import ListPage
 from rollbook.actions.permissions import (
@@ -234,7 +235,7 @@ def record(on: Rollbook, by: Principal, new: KeyCreate, user: User, token: str) 
         audiences=key_bounds.new_audiences(own, user, new.kind, given(new.audiences)),
         expires_at=key_bounds.new_expiry(own, given(new.expires_at), on.settings.key_max_age),
         revealable=new.revealable,
-        created_by=creators.of(by, user.id),
+        origin=creators.of(by, user.id),
         limited_with=by.caller.limited_with,
     )
 
@@ -314,7 +315,7 @@ async def rotate(on: Rollbook, by: Principal, id: str, rotation: KeyRotation) ->
         audiences=old.audiences,
         expires_at=key_bounds.within_age(old.expires_at, on.settings.key_max_age),
         revealable=bool(old.revealable),
-        created_by=creators.of(by, old.user_id),
+        origin=creators.of(by, old.user_id),
         limited_with=by.caller.limited_with or (old.limited_with or old.id if old.rate_limit else None),
     )
     return await on.write(_rotate, by, old.id, record, token, rotation.overlap * clock.SECOND)
@@ -368,7 +369,7 @@ def sealed_record(
     audiences: str | None = None,
     expires_at: int | None = None,
     revealable: bool = True,
-    created_by: str | None = None,
+    origin: Origin,
     limited_with: str | None = None,
 ) -> keys.NewKey:
     """Record of a key with this token: its digest and, if it may be revealed, the token sealed and bound to the key's
@@ -386,7 +387,9 @@ def sealed_record(
         ip_allow=ip_allow,
         rate_limit=rate_limit,
         expires_at=expires_at,
-        created_by=created_by,
+        created_by=origin.created_by,
+        created_with=origin.created_with,
+        lineage=origin.lineage,
         limited_with=limited_with,
         kind=kind,
         tenant=tenant,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from msgspec import UnsetType
 
-from rollbook.actions import own_fields, passwords, token_requests, tokens
+from rollbook.actions import creators, own_fields, passwords, token_requests, tokens
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import reaches_all, require
 from rollbook.actions.principal import Principal
@@ -54,7 +54,7 @@ async def to_send(on: Rollbook, by: Principal, purpose: str, email: str, languag
         raise TooManyRequests(WAIT, "Too many links were sent already.")
     text, id = mint(), by.user_id
     lifetime = tokens.lifetime(on.settings, purpose)
-    new = tokens.record(text, id, purpose, lifetime, email=email, language=language, created_by=id)
+    new = tokens.record(text, id, purpose, lifetime, email=email, language=language, origin=creators.of(by, id))
     return tokens.to_deliver(on.secret, new, text, MAIL_ID)
 
 

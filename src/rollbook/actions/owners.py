@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rollbook import clock
-from rollbook.actions import factor_duty, keys, users
+from rollbook.actions import creators, factor_duty, keys, users
 from rollbook.actions import tokens as links
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
@@ -62,7 +62,7 @@ async def _create_first(
     await keys.add(
         tx,
         by,
-        keys.sealed_record(on.secret, made.key, user_id=user.id, name="first key", created_by=by.user_id),
+        keys.sealed_record(on.secret, made.key, user_id=user.id, name="first key", origin=creators.of(by, user.id)),
         made.key,
     )
     if made.link is not None:

@@ -6,12 +6,20 @@ from __future__ import annotations
 from rollbook import clock, roles
 from rollbook.actions import key_bounds
 from rollbook.actions.key_bounds import UNBOUNDED, Bounds
-from rollbook.errors import AddressNotAllowed, ExpiredKey, InvalidKey, RevokedKey, Unauthorized, UserSuspended
+from rollbook.errors import (
+    AddressNotAllowed,
+    ExpiredKey,
+    InvalidKey,
+    KeySuspended,
+    RevokedKey,
+    Unauthorized,
+    UserSuspended,
+)
 from rollbook.limits.meter import Meter
 from rollbook.limits.policy import key_bucket, scim_bucket
 from rollbook.networks import within
 from rollbook.quota import NO_LIMIT, Limit
-from rollbook.records import keys, sessions, users
+from rollbook.records import keys, lineages, sessions, users
 from rollbook.records.events import Actor
 from rollbook.records.keys import CallerFacts
 from rollbook.storage.database import Queries
@@ -30,6 +38,8 @@ class Caller:
         "created_by",
         "ends_at",
         "free_scopes",
+        "goes_back_to",
+        "is_key_suspended",
         "key_bucket",
         "key_id",
         "key_limit",
@@ -77,7 +87,10 @@ class Caller:
         self.limit = limit
         self.key_limit = key_bounds.limit_of(holder.key_limit)
         self.created_by = holder.created_by if holder.key_id else holder.user_id
-        """ID of the user who created the key; without a key, the user."""
+        """ID of the person whom the key goes back to; without a key, the user."""
+        self.goes_back_to = lineages.users(holder.lineage)
+        """IDs of all users whom the key goes back to, beside its own."""
+        self.is_key_suspended = holder.is_suspended != 0
         self.limited_with = holder.limited_with or holder.key_id if self.key_limit else None
         """The key whose limit this one shares, and those that it creates."""
         self.key_bucket = key_bucket(holder.user_id, self.limited_with) if self.limited_with else None
@@ -85,7 +98,7 @@ class Caller:
         self.scopes_on_all, self.scopes_on_self = roles.reach(holder.role, self.scopes)
         self.networks = key_bounds.networks_of(holder.ip_allow)
         self.free_scopes = self.scopes_on_all
-        if self.suspended or self.networks is not None or self.kind != "api":
+        if self.suspended or self.is_key_suspended or self.networks is not None or self.kind != "api":
             self.free_scopes = frozenset()
         """Scopes that reach all users, with nothing else to check for each request."""
         self.meter: Meter | None = None
@@ -98,6 +111,13 @@ class Caller:
             return UNBOUNDED
         ends_at = None if self.ends_at == NEVER else self.ends_at
         return Bounds(self.scopes, self.networks, self.key_limit, ends_at, self.audiences)
+
+    def actor(
+        self, address: str, request_id: str | None, trace_id: str | None = None, client: str | None = None
+    ) -> Actor:
+        """Actor that the event log names."""
+        creator = self.created_by if self.created_by != self.user_id else None
+        return Actor(self.user_id or None, self.key_id, address, request_id, trace_id, client, creator or None)
 
 
 def signed_in(user_id: str, role: str, status: str, rate_limit: str | None, limit: Limit) -> Caller:
@@ -178,8 +198,7 @@ class Principal:
     @property
     def actor(self) -> Actor:
         """Actor that the event log names."""
-        caller = self.caller
-        return Actor(caller.user_id or None, caller.key_id, self.address, self.request_id, self.trace_id, self.client)
+        return self.caller.actor(self.address, self.request_id, self.trace_id, self.client)
 
 
 async def as_of_now(queries: Queries, by: Principal) -> Caller:
@@ -220,6 +239,8 @@ async def _of_key(queries: Queries, key_id: str, limit: Limit) -> Caller:
         raise RevokedKey() if caller.ends_at == REVOKED else ExpiredKey()
     if caller.suspended:
         raise UserSuspended()
+    if caller.is_key_suspended:
+        raise KeySuspended()
     return caller
 
 

@@ -24,6 +24,7 @@ from rollbook.actions.arguments import NewPassword, PasswordLinkCreate, TokenCon
 from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
+from rollbook.actions.creators import NOT_KNOWN, Origin
 from rollbook.actions.factor_proof import GivenFactor, Proven
 from rollbook.actions.permissions import known, may_grant, require
 from rollbook.actions.principal import Principal
@@ -77,7 +78,7 @@ async def create_token(on: Rollbook, by: Principal, id: str, asked: TokenCreate)
         redirect_url=redirects.check(on.settings, given(asked.redirect_url)),
         data=given(asked.data),
         language=given(asked.language),
-        created_by=creators.of(by, id),
+        origin=creators.of(by, id),
         audiences=audiences_of(by),
     )
     if asked.send:
@@ -119,7 +120,7 @@ def record(
     redirect_url: str = "",
     data: str | None = None,
     language: str | None = None,
-    created_by: str | None = None,
+    origin: Origin = NOT_KNOWN,
     audiences: str | None = None,
 ) -> NewToken:
     """Record of a new token with this text."""
@@ -135,7 +136,9 @@ def record(
         language=language,
         sealed=None,
         delivered_by=None,
-        created_by=created_by,
+        created_by=origin.created_by,
+        created_with=origin.created_with,
+        lineage=origin.lineage,
         created_at=now,
         expires_at=now + lifetime,
         audiences=audiences,
@@ -273,8 +276,8 @@ def password_purpose(status: str) -> str:
 async def add_link(tx: Tx, by: Principal, user: User, text: str, redirect_url: str = "") -> IssuedToken:
     """Instead of an older one."""
     purpose = password_purpose(user.status)
-    created_by = creators.of(by, user.id)
-    new = record(text, user.id, purpose, LINK_LIFETIME, redirect_url=redirect_url, created_by=created_by)
+    origin = creators.of(by, user.id)
+    new = record(text, user.id, purpose, LINK_LIFETIME, redirect_url=redirect_url, origin=origin)
     token = await add(tx, by.actor, user, new)
     told = {"user_id": user.id, "expires_at": clock.format_time(token.expires_at)}
     await events.record(tx, "password_link.created", user.id, by.actor, told)

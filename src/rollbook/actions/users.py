@@ -33,6 +33,7 @@ from rollbook.records import (
     failed_guesses,
     groups,
     keys,
+    lineages,
     one_time_tokens,
     rules,
     scim,
@@ -305,7 +306,7 @@ def _without_others(event: Event) -> Event:
     """The event without the admin behind it: an export is for the person it is about."""
     actor = event.actor
     if actor.user_id in (None, event.user_id):
-        return event
+        return event._replace(actor=actor._replace(key_created_by=None))
     return event._replace(actor=Actor(None, None, None, actor.request_id))
 
 
@@ -488,11 +489,16 @@ async def apply(tx: Tx, by: Principal, user: User, change: PlannedChange, with_e
 
 
 async def _end_what_they_lost(tx: Tx, by: Principal, user: User, after: User) -> None:
-    """Their webhooks, where they can no longer have any; and what they created for others."""
+    """Their webhooks, where they can no longer have any; and what goes back to them. What a suspension stopped goes on
+    when it ends."""
     if (reason := webhook_owners.lost(user, after)) is not None:
         await webhook_owners.disable_all(tx, by.actor, user.id, reason)
-    if user.role != after.role or roles.is_barred(after.status):
+    if user.role != after.role:
         await creators.end(tx, by.actor, user, after)
+    if roles.is_barred(after.status) and not roles.is_barred(user.status):
+        await creators.suspend(tx, by.actor, after)
+    elif roles.is_barred(user.status) and not roles.is_barred(after.status):
+        await creators.activate(tx, by.actor, after)
 
 
 def patched(metadata: str, patch: str, field: str = "metadata") -> str:
@@ -637,6 +643,7 @@ async def _purge(
     await second_factor_grace.forget(tx, id)
     await failed_guesses.forget(tx, id)
     await keys.erase_all(tx, id)
+    await lineages.forget(tx, id)
     await second_factors.remove_all(tx, id)
     await webhooks.erase_all(tx, id)
     await deliveries.forget(tx, id, users.MAX_ERASED)

@@ -10,7 +10,7 @@ from rollbook.errors import InsufficientScope, WebhookLimitReached
 from rollbook.records import events, users, webhooks
 from rollbook.records.events import Actor
 from rollbook.records.users import User
-from rollbook.records.webhooks import Webhook, replays
+from rollbook.records.webhooks import Webhook, cursors, replays
 from rollbook.storage.database import Queries, Tx
 
 MAX_OF_USER = 50
@@ -79,9 +79,21 @@ async def disable(tx: Tx, by: Actor, webhook: Webhook, reason: str) -> Webhook:
     return after
 
 
+async def enable(tx: Tx, by: Actor, webhook: Webhook) -> None:
+    """Resume a webhook where it stands. It can have been disabled only by a suspension that is over."""
+    status = {"status": "enabled", "status_reason": None}
+    after = await webhooks.change(
+        tx, webhook, {**status, "status_by": by.user_id or by.address, "status_at": clock.now()}
+    )
+    await cursors.resume(tx, webhook.id)
+    before = {"status": webhook.status, "status_reason": webhook.status_reason}
+    await events.record(tx, "webhook.updated", webhook.user_id, by, webhooks.in_events(after), before)
+
+
 async def disable_all(tx: Tx, by: Actor, user_id: str, reason: str) -> None:
-    """Disable the webhooks of a user who may no longer have any."""
-    for webhook in await webhooks.enabled_of(tx, user_id):
+    """Disable the webhooks of a user who may no longer have any. A suspension leaves paused ones paused, since it may
+    end."""
+    for webhook in await webhooks.working_of(tx, user_id, for_good=reason not in webhooks.SUSPENSIONS):
         await disable(tx, by, webhook, reason)
     await replays.cancel_all_of(tx, user_id)  # those of webhooks that are disabled for another reason
 

@@ -115,7 +115,7 @@ async def create(on: Rollbook, by: Principal, new: WebhookCreate) -> WebhookDeta
         **webhook_secrets.stored_url(on.secret, id, given(new.url), given(new.format, "standard")),
         "id": id,
         "user_id": user_id,
-        "created_by": creators.of(by, user_id),
+        **creators.of(by, user_id)._asdict(),
         "status_by": by.actor.user_id or by.actor.address,
         "secret": webhook_secrets.sealed_secret(on.secret, id, secret),
         "headers": _headers(on, id, {}, new),
@@ -180,8 +180,10 @@ async def _update(
     changes: WebhookUpdate,
     versions: frozenset[int] | None,
 ) -> WebhookDetails:
-    if (owner := wanted.get("user_id")) is not None:  # before the webhook is locked, as all do who change both
-        await creators.hold(tx, by, "webhooks:write", owner)
+    owner = wanted.get("user_id")
+    if owner is not None or "url" in wanted:  # before the webhook is locked, as all do who change both
+        await creators.hold(tx, by, "webhooks:write", owner or await webhooks.owner_of(tx, id))
+    if owner is not None:
         await check_may_touch(tx, by, owner)
     webhook = await held(tx, by, id)
     check_version(webhook.version, versions)
@@ -204,7 +206,7 @@ async def _update(
         token_deliveries.check(by, webhook._replace(**columns))
         await token_deliveries.check_owner(tx, webhook._replace(**columns))
     if "user_id" in columns or moves:
-        columns["created_by"] = creators.of(by, columns.get("user_id", webhook.user_id))
+        columns |= creators.of(by, columns.get("user_id", webhook.user_id))._asdict()
     return await _changed(tx, by, webhook, columns, secret)
 
 
@@ -238,8 +240,9 @@ async def _changed(
         await cursors.resume(tx, webhook.id)
     if "status" in columns:
         columns |= {"status_reason": None, "status_by": by.actor.user_id or by.actor.address, "status_at": clock.now()}
-        if webhook.status_reason == creators.REASON:  # whoever enables it again answers for it
-            columns["created_by"] = creators.of(by, columns.get("user_id", webhook.user_id))
+        is_orphaned = webhook.status_reason == creators.REASON or await webhooks.is_orphaned(tx, webhook)
+        if columns["status"] == "enabled" and is_orphaned:  # whoever enables it again answers for it
+            columns |= creators.of(by, columns.get("user_id", webhook.user_id))._asdict()
     after = await webhooks.change(tx, webhook, columns)
     was, now = webhooks.in_events(webhook), webhooks.in_events(after)
     before = {name: was[name] for name in was if name in columns}

@@ -131,6 +131,7 @@ OF_CALLS_WITH_A_KEY = (
     errors.RevokedKey,
     errors.InsufficientScope,
     errors.UserSuspended,
+    errors.KeySuspended,
     errors.AddressNotAllowed,
     errors.WrongKeyKind,
     errors.TooManyRequests,
@@ -460,6 +461,7 @@ BULK_JOB = {
     "redirect_url": None,
     "results_url": f"https://api.example.com/v1/bulk-jobs/{examples.JOB_ID}/results",
 }
+_KEY = {**examples.KEY, "created_by": CHARLIE_ID, "created_with": None}
 REPLAY = {
     "id": examples.REPLAY_ID,
     "webhook_id": examples.WEBHOOK_ID,
@@ -608,7 +610,7 @@ EXAMPLES: dict[str, Any] = {
     "MemberToAdd": {"user_id": CHARLIE_ID, "role": "lead"},
     "MembersAdd": {"members": [{"user_id": CHARLIE_ID, "role": "lead"}, {"user_id": BOB_ID}]},
     "AddedMembers": {"added": 2, "changed": 0, "unchanged": 0},
-    "Key": {**examples.KEY, "created_by": CHARLIE_ID, "key": examples.KEY_TEXT},
+    "Key": {**_KEY, "key": examples.KEY_TEXT},
     "Session": examples.SESSION,
     "SessionCreate": {
         "email": "charlie.c@example.com",
@@ -671,7 +673,7 @@ LISTS: dict[str, list[Any]] = {
     "User": [ALICE, BOB],
     "Group": [examples.GROUP],
     "Member": [MEMBER],
-    "Key": [{**examples.KEY, "created_by": CHARLIE_ID}],
+    "Key": [_KEY],
     "Session": [examples.SESSION],
     "Token": [TOKEN],
     "LoggedRequest": [LOGGED],

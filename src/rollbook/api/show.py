@@ -367,8 +367,8 @@ def members_added(call: Call, put: Put) -> Response:
 
 
 def _key(key: Key) -> dict[str, Any]:
-    """A key with its creator, whom neither events nor the export of a person's data name."""
-    return {**keys.public(key), "created_by": key.created_by or None}
+    """A key with its origin, which neither events nor the export of a person's data have."""
+    return {**keys.public(key), "created_by": key.created_by or None, "created_with": key.created_with}
 
 
 def key_list(call: Call, found: KeyPage) -> Response:

@@ -18,6 +18,7 @@ from rollbook.actions.bulk import MAX_OPERATIONS, Verb
 from rollbook.actions.import_sources import OWN_FILE, SYSTEMS
 from rollbook.delivery import outcomes
 from rollbook.records import examples, one_time_tokens, webhooks
+from rollbook.records import keys as key_records
 from rollbook.records.examples import ALICE_ID, CHARLIE_ID, REQUEST_ID
 from rollbook.records.public_events import Event
 from rollbook.roles import Status
@@ -341,6 +342,7 @@ class Key(Struct, frozen=True, kw_only=True, omit_defaults=True):
     user_id: Annotated[str, identifier("ID of the user it belongs to.", CHARLIE_ID)]
     name: Annotated[str, says("What the key is used for.", minLength=1, examples=["billing service"])]
     kind: Annotated[str, open_enum(roles.KEY_KINDS, "Where the key works.")]
+    status: Annotated[str, open_enum(key_records.STATUSES, "Whether the key works.")]
     masked: Annotated[str, says("The beginning and end of the key, to tell keys apart.", examples=["rbk_Exam…TtmI"])]
     scopes: (
         Annotated[
@@ -375,11 +377,16 @@ class Key(Struct, frozen=True, kw_only=True, omit_defaults=True):
         Annotated[
             str,
             identifier(
-                "ID of the user who created it. Null: the command line, or not known. Not in events and the export of "
-                "a user's data.",
+                "ID of the user it goes back to: who created it or, if it was created with a key, who created that. "
+                "Null: the command line, or not known. Not in events and the export of a user's data.",
                 CHARLIE_ID,
             ),
         ]
+        | None
+        | UnsetType
+    ) = UNSET
+    created_with: (
+        Annotated[str, identifier("ID of the API key it was created with. Null: none, or not known.", examples.KEY_ID)]
         | None
         | UnsetType
     ) = UNSET
@@ -430,8 +437,9 @@ class Webhook(Struct, frozen=True, kw_only=True, omit_defaults=True):
         Annotated[
             str,
             identifier(
-                "ID of the user who created it, or last changed its URL or owner. If that is not its owner, it is "
-                "disabled when they lose the right to. Null: the command line, or not known.",
+                "ID of the user it goes back to: who created it, or last changed its URL or owner, or created the key "
+                "that did so. If that is not its owner, it is disabled when they lose the right to. Null: the command "
+                "line, or not known.",
                 CHARLIE_ID,
             ),
         ]
@@ -469,6 +477,16 @@ class Webhook(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ]
     status_reason: Annotated[str, open_enum(webhooks.REASONS, _REASONS)] | None
     health: WebhookHealth
+    created_with: (
+        Annotated[
+            str,
+            identifier(
+                "ID of the API key it was created with, or last changed its URL or owner. Null: none, or not known.",
+                examples.KEY_ID,
+            ),
+        ]
+        | None
+    )
     created_at: Annotated[str, moment("When it was created.")]
     updated_at: Annotated[str, moment("When it was last updated.", "2023-10-27T11:00:00Z")]
     secret: (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rollbook import clock
 from rollbook.actions import arguments
 from rollbook.actions.usage import ALL
 from rollbook.auth import key_format
@@ -15,7 +14,7 @@ from rollbook.cli.output import as_json, details, hint, line, listed, shown
 
 app = options.group(help="Create, list, change, reveal, rotate and revoke API keys.")
 
-COLUMNS = ("id", "name", "state", "kind", "masked", "scopes", "rate_limit", "created_at", "expires_at", "last_used_at")
+COLUMNS = ("id", "name", "status", "kind", "masked", "scopes", "rate_limit", "created_at", "expires_at", "last_used_at")
 COLUMNS_OF_ALL = ("id", "user_email", *COLUMNS[1:])
 SPARE = ("kind", "masked", "rate_limit", "scopes", "created_at")
 SHOWN = ("id", "name", "kind", "scopes", "ip_allow", "rate_limit", "audiences", "expires_at")
@@ -75,12 +74,7 @@ def list_keys(
         found = list(backend.linked(KEYS, asked, limit))
         create = f"No API keys. To create one: {backend.command('keys', 'create', *filter(None, [user]))}"
         empty = "No such API keys." if all else create
-        listed(found, COLUMNS_OF_ALL if all else COLUMNS, json, quiet, row=_with_state, spare=SPARE, empty=empty)
-
-
-def _with_state(key: Shown) -> Shown:
-    is_over = key["expires_at"] is not None and clock.parse(key["expires_at"]) <= clock.now()
-    return {**key, "state": "revoked" if key["revoked_at"] is not None else "expired" if is_over else "active"}
+        listed(found, COLUMNS_OF_ALL if all else COLUMNS, json, quiet, spare=SPARE, empty=empty)
 
 
 @options.on_server(app, "get", KEY_ID, options.JSON, call=("GET", ONE))
@@ -88,7 +82,7 @@ def get_key(server: options.Server, key_id: str, json: bool) -> None:
     """Show an API key without the secret. `current` is the key that you use."""
     with server() as backend:
         key = backend.one("GET", at("keys", key_id))
-        shown(key if json else backend.with_names(_with_state(key), "user_id"), json)
+        shown(key if json else backend.with_names(key, "user_id", "created_by"), json)
 
 
 @options.on_server(

@@ -28,6 +28,8 @@ class Actor(NamedTuple):
     """The distributed trace of the request."""
     client: str | None = None
     """The assistant that made the request over MCP, as it calls itself."""
+    key_created_by: str | None = None
+    """The person whom the key goes back to, if that is not its user."""
 
 
 class Event(NamedTuple):

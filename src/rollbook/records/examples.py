@@ -62,6 +62,7 @@ KEY: dict[str, Any] = {
     "user_id": CHARLIE_ID,
     "name": "billing service",
     "kind": "api",
+    "status": "active",
     "masked": "rbk_Exam…TtmI",
     "scopes": ["users:read"],
     "ip_allow": ["203.0.113.0/24"],
@@ -213,4 +214,5 @@ ACTOR: dict[str, Any] = {
     "request_id": REQUEST_ID,
     "trace_id": TRACE_ID,
     "client": None,
+    "key_created_by": None,
 }

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, NamedTuple
 
 from rollbook import clock, ids
-from rollbook.records import auth_version
+from rollbook.records import auth_version, lineages
+from rollbook.records.lineages import IS_SUSPENDED
 from rollbook.records.presenting import Flag, Hidden, Shown, Time, Words, presenter
 from rollbook.storage.database import EACH, LOOK_UP, Queries, Statement, Tx, existing, first, in_parts, scalar
 
@@ -16,9 +17,11 @@ class Key(NamedTuple):
 
     id: str
     user_id: str
-    created_by: Hidden[str | None]  # a user; empty: the command line; None: not known
     name: str
     kind: str  # of `roles.KEY_KINDS`
+    is_suspended: Annotated[int, Shown("record.status", "status")]
+    created_by: Hidden[str | None]  # the person it goes back to; empty: the command line; None: not known
+    created_with: Hidden[str | None]  # the key it was created with
     start: Annotated[str, Shown("record.masked", "masked")]
     last_four: Hidden[str]
     scopes: Words | None  # None: all that the user's role has
@@ -32,13 +35,29 @@ class Key(NamedTuple):
     revoked_at: Time | None
     limited_with: Hidden[str | None]  # the key whose `rate_limit` this one's requests count in; None: its own
     tenant: Hidden[str | None]  # the first key that this one was rotated from; None: itself
+    lineage: Hidden[str | None]
 
     @property
     def masked(self) -> str:
         """`rbk_…`: how people tell keys apart."""
         return f"{self.start}…{self.last_four}"
 
+    @property
+    def status(self) -> str:
+        """One of STATUSES."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if self.expires_at is not None and self.expires_at <= clock.now():
+            return "expired"
+        return "suspended" if self.is_suspended else "active"
 
+
+STATUSES = {
+    "active": "It works.",
+    "suspended": "It does nothing while its user, or a user it goes back to, is suspended.",
+    "expired": "It has expired.",
+    "revoked": "It was revoked.",
+}
 public = presenter(Key)
 """All that may be seen of a key, which is never the key."""
 
@@ -113,6 +132,8 @@ class NewKey(NamedTuple):
     created_by: str | None = (
         None  # a user; "" who can write to the server's files, and has full access anyway; None: not known
     )
+    created_with: str | None = None
+    lineage: str | None = None
     limited_with: str | None = None
     kind: str = "api"
     tenant: str | None = None
@@ -144,25 +165,34 @@ class CallerFacts(NamedTuple):
     kind: str = "api"
     tenant: str | None = None
     audiences: str | None = None
+    lineage: str | None = None
+    is_suspended: int = 0
+    """Because of a user it goes back to."""
 
 
 AT_ONCE = 50
-"""Users of a statement."""
-COLUMNS = (
-    "id, user_id, created_by, name, kind, start, last_four, scopes, ip_allow, rate_limit, audiences, "
-    "sealed IS NOT NULL, created_at, expires_at, last_used_at, revoked_at, limited_with, tenant"
+"""Users or keys of a statement."""
+_IS_SUSPENDED = f"""
+    CASE WHEN EXISTS (SELECT 1 FROM users WHERE users.id = {{0}}.user_id AND users.status = 'suspended')
+      OR {IS_SUSPENDED.format("{0}.lineage")} THEN 1 ELSE 0 END"""
+_COLUMNS = (
+    f"id, user_id, name, kind, {_IS_SUSPENDED}, created_by, created_with, start, last_four, scopes, ip_allow, "
+    "rate_limit, audiences, sealed IS NOT NULL, created_at, expires_at, last_used_at, revoked_at, limited_with, "
+    "tenant, lineage"
 )
+COLUMNS, COLUMNS_LISTED = _COLUMNS.format("keys"), _COLUMNS.format("listed")
 
-HOLDERS = """
+HOLDERS = f"""
     k.id, k.user_id, k.scopes, k.ip_allow, k.rate_limit, k.expires_at, k.revoked_at,
-    u.role, u.status, u.rate_limit, k.limited_with, k.created_by, k.kind, k.tenant, k.audiences
+    u.role, u.status, u.rate_limit, k.limited_with, k.created_by, k.kind, k.tenant, k.audiences, k.lineage,
+    CASE WHEN {IS_SUSPENDED.format("k.lineage")} THEN 1 ELSE 0 END
     FROM keys k JOIN users u ON u.id = k.user_id"""
 HOLDER = f"SELECT {HOLDERS} WHERE k.digest = ?"
 HOLDER_OF = Statement(f"SELECT {HOLDERS} WHERE k.id = ?", together=LOOK_UP)
 ADD = f"""
     INSERT INTO keys (id, user_id, name, digest, start, last_four, sealed, scopes, ip_allow, rate_limit, expires_at,
-      created_by, limited_with, kind, tenant, audiences, created_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"""
+      created_by, created_with, lineage, limited_with, kind, tenant, audiences, created_at)
+    VALUES ({", ".join("?" * (len(NewKey._fields) + 1))}) RETURNING {COLUMNS}"""
 BY_ID = Statement(f"SELECT {COLUMNS} FROM keys WHERE id = ?", locks=True)
 OF_USER = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? ORDER BY id LIMIT ? OFFSET ?"
 _WORKING = """
@@ -197,6 +227,7 @@ ORDERS = {
 WORKS = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)"
 _HAS_SCOPE = """(scopes IS NULL OR ' ' || scopes || ' ' LIKE ?)
     AND EXISTS (SELECT 1 FROM users AS u WHERE u.id = listed.user_id AND u.role IN ({}))"""
+_GOES_BACK = "(created_by = ? OR lineage IN (SELECT lineages.lineage FROM lineages WHERE lineages.user_id = ?))"
 HELD = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?"
 LIVE = """
     SELECT (SELECT count(*) FROM (SELECT 1 FROM keys WHERE user_id = ? AND revoked_at IS NULL
@@ -208,13 +239,16 @@ SEALED = "SELECT sealed FROM keys WHERE id = ?"
 SEALED_AFTER = "SELECT id, sealed FROM keys WHERE id > ? AND sealed IS NOT NULL ORDER BY id LIMIT ?"
 SEAL_AGAIN = "UPDATE keys SET sealed = ? WHERE id = ? AND sealed = ?"
 REVOKE = f"UPDATE keys SET revoked_at = ?, sealed = NULL WHERE id = ? AND revoked_at IS NULL RETURNING {COLUMNS}"
+REVOKE_SOME = f"""
+    UPDATE keys SET revoked_at = ?, sealed = NULL
+    WHERE id IN ({", ".join("?" * AT_ONCE)}) AND revoked_at IS NULL RETURNING {COLUMNS}"""
 REVOKE_ALL = Statement(
     "UPDATE keys SET revoked_at = ?, sealed = NULL WHERE user_id = ? AND revoked_at IS NULL", together=EACH
 )
 REVOKE_WORKING = f"""
     UPDATE keys SET revoked_at = ?, sealed = NULL
     WHERE user_id = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?) RETURNING {COLUMNS}"""
-_OF_OTHERS = "revoked_at IS NULL AND (created_by IS NULL OR created_by NOT IN (user_id, ''))"
+_OF_OTHERS = "revoked_at IS NULL AND (lineage IS NOT NULL OR created_by IS NULL OR created_by NOT IN (user_id, ''))"
 REVOKE_OF_OTHERS = Statement(
     f"UPDATE keys SET revoked_at = ?, sealed = NULL WHERE user_id = ? AND {_OF_OTHERS} RETURNING {COLUMNS}",
     together=f"""
@@ -222,10 +256,14 @@ REVOKE_OF_OTHERS = Statement(
         FROM unnest(CAST(? AS bigint[]), CAST(? AS text[])) WITH ORDINALITY AS writes(now, holder, number)
         WHERE user_id = holder AND {_OF_OTHERS} RETURNING number, {COLUMNS}""",
 )
-CREATED_FOR_OTHERS = Statement(
+GO_BACK_TO = Statement(
     """
     SELECT k.id, u.role FROM keys k JOIN users u ON u.id = k.user_id
-    WHERE k.created_by = ? AND k.created_by IS NOT NULL AND k.created_by != k.user_id AND k.revoked_at IS NULL
+    WHERE k.id IN (
+        SELECT id FROM keys
+          WHERE created_by = ? AND created_by IS NOT NULL AND created_by != user_id AND revoked_at IS NULL
+        UNION ALL SELECT keys.id FROM lineages JOIN keys ON keys.lineage = lineages.lineage
+          WHERE lineages.user_id = ? AND keys.revoked_at IS NULL)
       AND (k.expires_at IS NULL OR k.expires_at > ?)
     ORDER BY k.id""",
     together=LOOK_UP,
@@ -240,7 +278,7 @@ FORGET = "DELETE FROM keys WHERE id = ?"
 EXPIRE = f"UPDATE keys SET expires_at = ? WHERE id = ? RETURNING {COLUMNS}"
 CHANGE = f"""
     UPDATE keys SET name = ?, scopes = ?, ip_allow = ?, rate_limit = ?, audiences = ?, expires_at = ?, limited_with = ?,
-      created_by = CASE WHEN created_by IN (user_id, '') THEN coalesce(?, created_by) ELSE created_by END
+      lineage = ?
     WHERE id = ? AND revoked_at IS NULL RETURNING {COLUMNS}"""
 EXPIRING = f"""
     SELECT {COLUMNS} FROM keys WHERE revoked_at IS NULL AND expires_at > ? AND expires_at <= ?
@@ -268,6 +306,7 @@ async def holder_of(queries: Queries, id: str) -> CallerFacts | None:
 
 
 async def add(tx: Tx, new: NewKey) -> Key:
+    await lineages.keep(tx, new.lineage)
     row = await tx.one(ADD, *new, clock.now())
     assert row is not None  # RETURNING
     return Key._make(row)
@@ -323,7 +362,7 @@ async def some(queries: Queries, asked: Selection, sort: str, limit: int, offset
     where, values = _where(asked)
     column = sort.removeprefix("-")
     order = ORDERS[column] if sort == column else ORDERS[column].replace(", id", " DESC, id") + " DESC"
-    text = f"SELECT {COLUMNS} FROM keys AS listed{where} ORDER BY {order} LIMIT ? OFFSET ?"
+    text = f"SELECT {COLUMNS_LISTED} FROM keys AS listed{where} ORDER BY {order} LIMIT ? OFFSET ?"
     return [Key._make(row) for row in await queries.all(text, *values, limit, offset)]
 
 
@@ -357,7 +396,7 @@ def _where(asked: Selection) -> tuple[str, list[Any]]:
     if asked.expires_before is not None:
         conditions.append(("expires_at < ?", [asked.expires_before]))
     if asked.created_by is not None:
-        conditions.append(("created_by = ?", [asked.created_by]))
+        conditions.append((_GOES_BACK, [asked.created_by, asked.created_by]))
     if asked.works is not None:
         conditions.append((WORKS if asked.works else f"NOT ({WORKS})", [clock.now()]))
     where = f" WHERE {' AND '.join(text for text, _ in conditions)}" if conditions else ""
@@ -438,11 +477,22 @@ async def revoke(tx: Tx, id: str) -> Key:
     return key
 
 
-async def change(tx: Tx, key: Key, creator: str | None) -> Key:
-    """Store what can be changed of a key that was not revoked. `creator` is who answers for it from now on, if so far
-    its user did, or the command line. Raises NotFound."""
+async def revoke_some(tx: Tx, ids: Sequence[str]) -> list[Key]:
+    """Revoke those of these keys that were not."""
+    revoked: list[Key] = []
+    for part in in_parts(ids, AT_ONCE):
+        rows = await tx.all(REVOKE_SOME, clock.now(), *part, *[""] * (AT_ONCE - len(part)))
+        revoked += sorted([Key._make(row) for row in rows])
+    if revoked:
+        await auth_version.bump(tx)
+    return revoked
+
+
+async def change(tx: Tx, key: Key) -> Key:
+    """Store what can be changed of a key that was not revoked. Raises NotFound."""
+    await lineages.keep(tx, key.lineage)
     bounds = key.scopes, key.ip_allow, key.rate_limit, key.audiences, key.expires_at
-    changed = Key._make(await existing(tx, CHANGE, key.name, *bounds, key.limited_with, creator, key.id))
+    changed = Key._make(await existing(tx, CHANGE, key.name, *bounds, key.limited_with, key.lineage, key.id))
     await auth_version.bump(tx)
     return changed
 
@@ -472,9 +522,9 @@ async def revoke_of_others(tx: Tx, user_id: str) -> list[Key]:
     return sorted([Key._make(row) for row in await tx.all(REVOKE_OF_OTHERS, clock.now(), user_id)])
 
 
-async def created_for_others(tx: Tx, user_id: str) -> list[tuple[str, str]]:
-    """IDs of keys that work and that this user created for others, each with its user's role."""
-    return [(row[0], row[1]) for row in await tx.all(CREATED_FOR_OTHERS, user_id, clock.now())]
+async def go_back_to(tx: Tx, user_id: str) -> list[tuple[str, str]]:
+    """IDs of keys of others that were not revoked and go back to this user, each with its user's role."""
+    return [(row[0], row[1]) for row in await tx.all(GO_BACK_TO, user_id, user_id, clock.now())]
 
 
 async def erase_all(tx: Tx, user_id: str) -> None:

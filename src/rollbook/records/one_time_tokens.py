@@ -7,6 +7,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rollbook import clock
+from rollbook.records import lineages
+from rollbook.records.lineages import IS_SUSPENDED
 from rollbook.records.presenting import Hidden, Json, OrNull, Time, presenter
 from rollbook.storage.database import EACH, Queries, Statement, Tx, existing
 
@@ -63,6 +65,8 @@ class NewToken(NamedTuple):
     sealed: bytes | None
     delivered_by: str | None
     created_by: str | None  # a user; "" whoever can write to the server's files; None: not known
+    created_with: str | None  # an API key
+    lineage: str | None
     created_at: int
     expires_at: int
     audiences: str | None = None
@@ -81,17 +85,25 @@ ADD = Statement(
     RETURNING {COLUMNS}""",
     together=EACH,
 )
-BY_DIGEST = f"SELECT {COLUMNS} FROM one_time_tokens WHERE digest = ? AND expires_at > ?"
+_WORKS = f"digest = ? AND expires_at > ? AND NOT {IS_SUSPENDED.format('one_time_tokens.lineage')}"
+BY_DIGEST = f"SELECT {COLUMNS} FROM one_time_tokens WHERE {_WORKS}"
 OF_USER = f"SELECT {COLUMNS} FROM one_time_tokens WHERE user_id = ? AND expires_at > ? ORDER BY id"
-USE = f"DELETE FROM one_time_tokens WHERE digest = ? AND expires_at > ? RETURNING {COLUMNS}"
+USE = f"DELETE FROM one_time_tokens WHERE {_WORKS} RETURNING {COLUMNS}"
 REVOKE = f"DELETE FROM one_time_tokens WHERE id = ? AND user_id = ? AND expires_at > ? RETURNING {COLUMNS}"
 END_ALL = Statement(
     "DELETE FROM one_time_tokens WHERE user_id = ?",
     together="DELETE FROM one_time_tokens WHERE user_id = ANY(CAST(? AS text[]))",
 )
 END_BEGUN = f"{END_ALL} AND purpose <> 'verify_email'"
-END_OF_CREATOR = Statement("DELETE FROM one_time_tokens WHERE created_by = ? AND user_id <> ?", together=EACH)
-END_OF_CREATOR_FOR = Statement(f"{END_OF_CREATOR} AND user_id IN (SELECT id FROM users WHERE role = ?)", together=EACH)
+END_THAT_GO_BACK_TO = Statement(
+    """
+    DELETE FROM one_time_tokens WHERE id IN (
+        SELECT id FROM one_time_tokens WHERE created_by = ? AND user_id <> created_by
+        UNION ALL SELECT one_time_tokens.id FROM lineages
+          JOIN one_time_tokens ON one_time_tokens.lineage = lineages.lineage WHERE lineages.user_id = ?)""",
+    together=EACH,
+)
+END_FOR_ROLE = Statement(f"{END_THAT_GO_BACK_TO} AND user_id IN (SELECT id FROM users WHERE role = ?)", together=EACH)
 SEALED_AFTER = "SELECT id, sealed FROM one_time_tokens WHERE id > ? AND sealed IS NOT NULL ORDER BY id LIMIT ?"
 SEAL_AGAIN = "UPDATE one_time_tokens SET sealed = ? WHERE id = ? AND sealed = ?"
 EXPIRE = """
@@ -102,13 +114,15 @@ ANY_OLD = "SELECT 1 FROM one_time_tokens WHERE expires_at <= ? LIMIT 1"
 
 async def add(tx: Tx, new: NewToken) -> Token:
     """Instead of an older one of the same purpose. Its user is locked."""
+    await lineages.keep(tx, new.lineage)
     row = await tx.one(ADD, *new)
     assert row is not None  # RETURNING
     return Token._make(row)
 
 
 async def find(queries: Queries, digest: bytes) -> Token | None:
-    """The token with this digest; None when it was used or replaced, is too old, or never was."""
+    """The token with this digest; None when it was used or replaced, is too old, never was, or goes back to a user who
+    is suspended."""
     row = await queries.one(BY_DIGEST, digest, clock.now())
     return None if row is None else Token._make(row)
 
@@ -151,12 +165,12 @@ async def end_begun(tx: Tx, user_id: str) -> None:
     await tx.run(END_BEGUN, user_id)
 
 
-async def end_of_creator(tx: Tx, created_by: str, role: str | None = None) -> None:
-    """End what a user created for others, or for others with this role."""
+async def end_that_go_back_to(tx: Tx, user_id: str, role: str | None = None) -> None:
+    """End the tokens of others, or of others with this role, that go back to a user."""
     if role is None:
-        await tx.run(END_OF_CREATOR, created_by, created_by)
+        await tx.run(END_THAT_GO_BACK_TO, user_id, user_id)
     else:
-        await tx.run(END_OF_CREATOR_FOR, created_by, created_by, role)
+        await tx.run(END_FOR_ROLE, user_id, user_id, role)
 
 
 async def sealed_after(queries: Queries, id: str, limit: int) -> list[tuple[str, bytes]]:

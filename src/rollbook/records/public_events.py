@@ -61,6 +61,17 @@ class EventActor(Struct, frozen=True):
         ]
         | None
     )
+    key_created_by: (
+        Annotated[
+            str,
+            identifier(
+                "ID of the user whom the API key goes back to, if that is not the key's own user: who created it, or "
+                "the key it was created with. Null: it is the user's own, or none.",
+                ALICE_ID,
+            ),
+        ]
+        | None
+    )
 
 
 class Event(Struct, frozen=True):

@@ -41,6 +41,7 @@ __all__ = [
     "InvalidParameter",
     "KeyKind",
     "KeyLimitReached",
+    "KeySuspended",
     "LastFactor",
     "LastOwner",
     "LimitsUnavailable",
@@ -212,6 +213,13 @@ class InsufficientScope(Forbidden):
 class UserSuspended(Forbidden):
     """`user_suspended`: The user is suspended. They can't sign in or use their API keys until an admin calls `POST
     /v1/users/{userId}/activate`.
+    """
+
+
+class KeySuspended(Forbidden):
+    """`key_suspended`: A user whom this API key goes back to is suspended: who created it, gave it more, or
+    created the key it was created with. It works again when they are activated. To keep it without them, create
+    another key.
     """
 
 
@@ -497,6 +505,7 @@ BY_CODE: dict[str, type[APIError]] = {
     "session_ended": SessionEnded,
     "insufficient_scope": InsufficientScope,
     "user_suspended": UserSuspended,
+    "key_suspended": KeySuspended,
     "address_not_allowed": AddressNotAllowed,
     "key_kind": KeyKind,
     "last_owner": LastOwner,

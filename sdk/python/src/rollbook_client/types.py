@@ -42,6 +42,7 @@ ErrorCode = (
         "forbidden",
         "insufficient_scope",
         "user_suspended",
+        "key_suspended",
         "proof_required",
         "address_not_allowed",
         "key_kind",
@@ -764,6 +765,8 @@ class Key(Model):
     """What the key is used for."""
     kind: str
     """Where the key works."""
+    status: str
+    """Whether the key works."""
     masked: str
     """The beginning and end of the key, to tell keys apart."""
     scopes: list[str] | None
@@ -785,9 +788,11 @@ class Key(Model):
     revoked_at: datetime | None
     """When the key was revoked. Null: it was not revoked."""
     created_by: str | None
-    """ID of the user who created it. Null: the command line, or not known. Not in events and the export of a
-    user's data.
+    """ID of the user it goes back to: who created it or, if it was created with a key, who created that. Null: the
+    command line, or not known. Not in events and the export of a user's data.
     """
+    created_with: str | None
+    """ID of the API key it was created with. Null: none, or not known."""
     key: str | None
     """The API key itself."""
     user_name: str | None
@@ -795,13 +800,14 @@ class Key(Model):
     user_email: str | None
     """Email of its user. Only with `user=all`. Null: deleted."""
     _kinds = {"created_at": time, "expires_at": time, "last_used_at": time, "revoked_at": time}
-    _optional = frozenset(["created_by", "key", "user_email", "user_name"])
+    _optional = frozenset(["created_by", "created_with", "key", "user_email", "user_name"])
     _secret = frozenset(["key"])
     _known = (
         "id",
         "user_id",
         "name",
         "kind",
+        "status",
         "masked",
         "scopes",
         "ip_allow",
@@ -813,6 +819,7 @@ class Key(Model):
         "last_used_at",
         "revoked_at",
         "created_by",
+        "created_with",
         "key",
         "user_name",
         "user_email",
@@ -904,7 +911,11 @@ class EventActor(Model):
     """Name and version of the assistant that made the request over MCP, as it says itself. Null: the request was
     not made over MCP.
     """
-    _known = ("user_id", "key_id", "address", "request_id", "trace_id", "client")
+    key_created_by: str | None
+    """ID of the user whom the API key goes back to, if that is not the key's own user: who created it, or the key
+    it was created with. Null: it is the user's own, or none.
+    """
+    _known = ("user_id", "key_id", "address", "request_id", "trace_id", "client", "key_created_by")
 
 
 class ImportColumn(Model):
@@ -984,9 +995,11 @@ class EventObject(Model):
     revoked_at: datetime | None
     """When the key was revoked. Null: it was not revoked."""
     created_by: str | None
-    """ID of the user who created it. Null: the command line, or not known. Not in events and the export of a
-    user's data.
+    """ID of the user it goes back to: who created it or, if it was created with a key, who created that. Null: the
+    command line, or not known. Not in events and the export of a user's data.
     """
+    created_with: str | None
+    """ID of the API key it was created with. Null: none, or not known."""
     user_name: str | None
     """Name of its user. Only with `user=all`. Null: deleted."""
     user_email: str | None
@@ -1035,8 +1048,9 @@ class EventObject(Model):
     status_reason: str | None
     """Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it
     belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks.
-    `creator_lost_rights`: Whoever created it for its owner, or chose where it sends, was suspended or deleted,
-    or lost the right to. `gone`: The endpoint returned 410. `failing`: No delivery succeeded for five days.
+    `creator_suspended`: A user it goes back to was suspended: who created it for its owner, or chose where it
+    sends. `creator_lost_rights`: A user it goes back to was deleted, or lost the right to create it. `gone`:
+    The endpoint returned 410. `failing`: No delivery succeeded for five days.
     """
     key_id: str | None
     """The API key whose request exceeded the limit."""
@@ -1157,6 +1171,7 @@ class EventObject(Model):
             "count",
             "created_at",
             "created_by",
+            "created_with",
             "data",
             "delimiter",
             "description",
@@ -1261,6 +1276,7 @@ class EventObject(Model):
         "last_used_at",
         "revoked_at",
         "created_by",
+        "created_with",
         "user_name",
         "user_email",
         "audience",
@@ -1661,8 +1677,9 @@ class Webhook(Model):
     user_id: str
     """ID of the user it belongs to."""
     created_by: str | None
-    """ID of the user who created it, or last changed its URL or owner. If that is not its owner, it is disabled
-    when they lose the right to. Null: the command line, or not known.
+    """ID of the user it goes back to: who created it, or last changed its URL or owner, or created the key that
+    did so. If that is not its owner, it is disabled when they lose the right to. Null: the command line, or not
+    known.
     """
     url: str
     """Where events are sent, or `inbox`. Of the URL of a chat, only the host is shown."""
@@ -1691,11 +1708,14 @@ class Webhook(Model):
     status_reason: str | None
     """Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it
     belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks.
-    `creator_lost_rights`: Whoever created it for its owner, or chose where it sends, was suspended or deleted,
-    or lost the right to. `gone`: The endpoint returned 410. `failing`: No delivery succeeded for five days.
+    `creator_suspended`: A user it goes back to was suspended: who created it for its owner, or chose where it
+    sends. `creator_lost_rights`: A user it goes back to was deleted, or lost the right to create it. `gone`:
+    The endpoint returned 410. `failing`: No delivery succeeded for five days.
     """
     health: WebhookHealth
     """Health of a webhook's deliveries."""
+    created_with: str | None
+    """ID of the API key it was created with, or last changed its URL or owner. Null: none, or not known."""
     created_at: datetime
     """When it was created."""
     updated_at: datetime
@@ -1725,6 +1745,7 @@ class Webhook(Model):
         "status",
         "status_reason",
         "health",
+        "created_with",
         "created_at",
         "updated_at",
         "secret",

@@ -23,7 +23,7 @@ export interface KeyListParams {
   unused_since?: string | Date | undefined;
   /** Only keys that work, and expire before this RFC 3339 time. */
   expires_before?: string | Date | undefined;
-  /** Only keys that this user created, or `me`. */
+  /** Only keys that go back to this user, or `me`: created by them, or with a key that goes back to them. */
   created_by?: string | undefined;
   /** Order. Prefix with `-` for descending order. Keys that were never used are used the longest ago. */
   sort?: "-created_at" | "-last_used_at" | "-name" | "created_at" | "last_used_at" | "name" | (string & {}) | undefined;

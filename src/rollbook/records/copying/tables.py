@@ -8,7 +8,10 @@ from typing import NamedTuple
 from rollbook.records import groups, second_factors, users, webhooks
 from rollbook.records.webhooks import deliveries, inbox, replays
 
-EVENT = "id, type, user_id, created_at, actor_user, actor_key, address, request_id, trace_id, client, object, before"
+EVENT = (
+    "id, type, user_id, created_at, actor_user, actor_key, address, request_id, trace_id, client, key_created_by, "
+    "object, before"
+)
 
 
 class CopyTable(NamedTuple):
@@ -35,10 +38,11 @@ TABLES = (
     _table(
         "keys",
         "id, user_id, name, digest, start, last_four, sealed, scopes, ip_allow, rate_limit, created_at, "
-        "expires_at, last_used_at, revoked_at, created_by, limited_with, kind, "
+        "expires_at, last_used_at, revoked_at, created_by, created_with, lineage, limited_with, kind, "
         "tenant, audiences",
         "id",
     ),
+    _table("lineages", "lineage, user_id", "lineage, user_id"),
     _table(
         "sessions",
         "id, digest, user_id, created_at, last_seen_at, address, user_agent, proven_at, audience, family, "
@@ -50,7 +54,7 @@ TABLES = (
     _table(
         "one_time_tokens",
         "id, digest, user_id, purpose, email, redirect_url, data, language, sealed, is_sent, delivered_by, created_by, "
-        "created_at, expires_at, audiences",
+        "created_with, lineage, created_at, expires_at, audiences",
         "id",
     ),
     _table("token_requests", "id, sealed", "id"),

@@ -8,7 +8,10 @@ from typing import Protocol
 
 from rollbook.storage.database import Database, Queries, Row, Tx, scalar
 
-COLUMNS = "id, type, user_id, created_at, actor_user, actor_key, address, request_id, trace_id, client, object, before"
+COLUMNS = (
+    "id, type, user_id, created_at, actor_user, actor_key, address, request_id, trace_id, client, key_created_by, "
+    "object, before"
+)
 
 ERASED_END = ',"erased":true}'
 """The end of the object of an event whose user was erased: besides, it has only the ID of what it is about."""

@@ -14,14 +14,14 @@ from rollbook.records.event_log import COLUMNS, ERASED_END
 from rollbook.storage.database import Database, Queries, Row, Statement, Tx, scalar
 
 APPEND = Statement(
-    f"INSERT INTO events_new ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    f"INSERT INTO events_new ({COLUMNS}) VALUES ({', '.join('?' * len(COLUMNS.split()))})",
     together=f"""
         INSERT INTO events_new ({COLUMNS})
         SELECT * FROM unnest(CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS bigint[]),
           CAST(? AS text[]),
                              CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]),
                                CAST(? AS text[]),
-                             CAST(? AS text[]), CAST(? AS text[]))""",
+                             CAST(? AS text[]), CAST(? AS text[]), CAST(? AS text[]))""",
 )
 _ID = """
     CASE WHEN object LIKE '{"id":"%' THEN split_part(substr(object, 8), '"', 1) ELSE user_id END"""

@@ -9,7 +9,7 @@ from rollbook.records.event_log import COLUMNS, ERASED_END
 from rollbook.storage.database import Database, Queries, Row, Tx, scalar
 from rollbook.storage.sqlite_connection import insert_rows
 
-APPEND = f"INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+APPEND = f"INSERT INTO events ({COLUMNS}) VALUES ({', '.join('?' * len(COLUMNS.split()))})"
 _ID = """
     CASE WHEN object LIKE '{"id":"%' THEN substr(object, 8, instr(substr(object, 8), '"') - 1) ELSE user_id END"""
 ERASE = f"""

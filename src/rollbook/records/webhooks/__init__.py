@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from rollbook import clock, ids
+from rollbook.records import lineages
+from rollbook.records.lineages import IS_SUSPENDED
 from rollbook.records.presenting import Flag, Hidden, OrNull, Shown, Time, Words, presenter
 from rollbook.records.webhooks import cursors
 from rollbook.storage.database import LOOK_UP, Queries, Statement, Tx, existing, scalar
@@ -28,13 +30,15 @@ REASONS: dict[str, str] = {
     "owner_suspended": "The user it belongs to was suspended.",
     "owner_deleted": "The user it belongs to was deleted.",
     "owner_demoted": "The user it belongs to has a role that can't have webhooks.",
-    "creator_lost_rights": "Whoever created it for its owner, or chose where it sends, was suspended or deleted, or "
-    "lost the right to.",
+    "creator_suspended": "A user it goes back to was suspended: who created it for its owner, or chose where it sends.",
+    "creator_lost_rights": "A user it goes back to was deleted, or lost the right to create it.",
     "gone": "The endpoint returned 410.",
     "failing": "No delivery succeeded for five days.",
 }
 """The reasons why a webhook is disabled."""
-OWNER_REASONS = ("owner_suspended", "owner_deleted", "owner_demoted", "creator_lost_rights")
+SUSPENSIONS = ("owner_suspended", "creator_suspended")
+"""Reasons that end when the users are activated."""
+OWNER_REASONS = (*SUSPENSIONS, "owner_deleted", "owner_demoted", "creator_lost_rights")
 
 
 class Webhook(NamedTuple):
@@ -42,7 +46,7 @@ class Webhook(NamedTuple):
 
     id: str
     user_id: str
-    created_by: OrNull | None  # a user, who created it or last chose where it sends; empty: the command line
+    created_by: OrNull | None  # the person it goes back to: by creating it, or choosing where it sends; empty: `cli`
     secret: Hidden[bytes]
     url: str
     description: str = ""
@@ -60,6 +64,8 @@ class Webhook(NamedTuple):
     status_by: Hidden[str | None] = None  # who set it: a user, `cli` or `system`
     status_at: Hidden[int | None] = None
     version: Hidden[int] = 1
+    created_with: str | None = None
+    lineage: Hidden[str | None] = None
     created_at: Time = 0
     updated_at: Time = 0
 
@@ -79,17 +85,30 @@ OPEN_URLS = f"""
 SEAL_AGAIN = (
     "UPDATE webhooks SET secret = ?, old_secret = ?, headers = ?, url = ?, sealed_url = ? WHERE id = ? AND version = ?"
 )
-ENABLED_OF_USER = Statement(
-    f"SELECT {COLUMNS} FROM webhooks WHERE user_id = ? AND status != 'disabled' ORDER BY id",
+WORKING_OF_USER = Statement(
+    f"SELECT {COLUMNS} FROM webhooks WHERE user_id = ? AND (status != 'disabled' OR status_reason IN {SUSPENSIONS}) "
+    "ORDER BY id",
     locks=True,
     together=LOOK_UP,
 )
-CREATED_FOR_OTHERS = Statement(
+_GOES_BACK = "lineage IN (SELECT lineages.lineage FROM lineages WHERE lineages.user_id = ?)"
+GO_BACK_TO = Statement(
     f"SELECT {COLUMNS}, (SELECT role FROM users WHERE users.id = webhooks.user_id) FROM webhooks "
-    "WHERE created_by = ? AND created_by != user_id ORDER BY id",
+    f"WHERE (created_by = ? AND created_by != user_id) OR {_GOES_BACK} ORDER BY id",
     locks=True,
     together=LOOK_UP,
 )
+SUSPENDED_WITH = Statement(
+    f"""
+    SELECT {COLUMNS} FROM webhooks
+    WHERE (user_id = ? OR {_GOES_BACK}) AND status = 'disabled' AND status_reason IN {SUSPENSIONS}
+      AND NOT {IS_SUSPENDED.format("webhooks.lineage")} ORDER BY id""",
+    locks=True,
+    together=LOOK_UP,
+)
+HAS_LOST = """
+    SELECT 1 FROM lineages LEFT JOIN users ON users.id = lineages.user_id
+    WHERE lineages.lineage = ? AND (users.id IS NULL OR users.status = 'suspended') LIMIT 1"""
 COUNT = "SELECT count(*) FROM webhooks"
 COUNT_OF_USER = "SELECT count(*) FROM webhooks WHERE user_id = ?"
 IDS_OF_USER = "SELECT id FROM webhooks WHERE user_id = ? ORDER BY id"
@@ -140,15 +159,27 @@ async def seal_again(tx: Tx, webhook: Webhook) -> None:
     await tx.run(SEAL_AGAIN, *sealed, webhook.id, webhook.version)
 
 
-async def enabled_of(tx: Tx, user_id: str) -> list[Webhook]:
-    """A user's webhooks that are not disabled."""
-    return [Webhook._make(row) for row in await tx.all(ENABLED_OF_USER, user_id)]
+async def working_of(tx: Tx, user_id: str, for_good: bool) -> list[Webhook]:
+    """A user's webhooks that are to be disabled: those that are enabled; `for_good`, also those that are paused or
+    disabled by a suspension."""
+    found = [Webhook._make(row) for row in await tx.all(WORKING_OF_USER, user_id)]
+    return found if for_good else [webhook for webhook in found if webhook.status == "enabled"]
 
 
-async def created_for_others(tx: Tx, user_id: str) -> list[tuple[Webhook, str]]:
-    """Webhooks that this user created for others, or directed; each with its user's role."""
-    rows = await tx.all(CREATED_FOR_OTHERS, user_id)
+async def go_back_to(tx: Tx, user_id: str) -> list[tuple[Webhook, str]]:
+    """Webhooks of others that go back to this user, each with its user's role."""
+    rows = await tx.all(GO_BACK_TO, user_id, user_id)
     return [(Webhook._make(row[:-1]), row[-1] or "member") for row in rows]
+
+
+async def suspended_with(tx: Tx, user_id: str) -> list[Webhook]:
+    """Webhooks that are disabled because this user was suspended, and no one else is to whom they go back."""
+    return [Webhook._make(row) for row in await tx.all(SUSPENDED_WITH, user_id, user_id)]
+
+
+async def is_orphaned(queries: Queries, webhook: Webhook) -> bool:
+    """Test whether somebody it goes back to is suspended or gone."""
+    return webhook.lineage is not None and await queries.one(HAS_LOST, webhook.lineage) is not None
 
 
 async def count(queries: Queries, user_id: str | None = None) -> int:
@@ -163,6 +194,7 @@ def new_id() -> str:
 async def add(tx: Tx, new: Webhook) -> Webhook:
     """Its cursor starts at the end of the log."""
     now = clock.now()
+    await lineages.keep(tx, new.lineage)
     webhook = new._replace(status_at=now, created_at=now, updated_at=now)
     await tx.run(ADD, *webhook)
     await cursors.start(tx, webhook.id, await cursors.newest(tx))
@@ -172,6 +204,7 @@ async def add(tx: Tx, new: Webhook) -> Webhook:
 
 async def change(tx: Tx, webhook: Webhook, changed: Mapping[str, Any]) -> Webhook:
     """Set these columns. Whoever sends to it reads it again."""
+    await lineages.keep(tx, changed.get("lineage"))
     after = webhook._replace(**changed, version=webhook.version + 1, updated_at=clock.now())
     await tx.run(_update(tuple(changed)), *changed.values(), after.updated_at, webhook.id)
     tx.notify(CHANNEL)

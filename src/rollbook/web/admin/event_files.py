@@ -27,6 +27,7 @@ COLUMNS = (
     "request_id",
     "trace_id",
     "client",
+    "key_created_by",
     "object",
     "before",
 )
@@ -78,6 +79,7 @@ def _cells(event: Event) -> list[str]:
         actor.request_id,
         actor.trace_id,
         actor.client,
+        actor.key_created_by,
         event.object,
         event.before,
     )
