@@ -259,9 +259,9 @@ def test_callers_do_not_share_keys(http: httpx2.Client, as_role, server: Server)
     assert other.status_code == 201 and not replayed(other)
     assert other.json()["user_id"] != first.json()["user_id"]
     with server.http(new_key(http)) as same_user:
-        assert same_user.post("/v1/keys", json=body, headers=once("shared")).content == first.content, (
-            "a caller is a user, by any of its keys"
-        )
+        # An equal key, but what the first one created is not for it.
+        refused(same_user.post("/v1/keys", json=body, headers=once("shared")), 422, "idempotency_key_reused")
+    assert http.post("/v1/keys", json=body, headers=once("shared")).content == first.content
 
 
 def test_quotes_around_the_key_make_no_difference_but_letters_do(http: httpx2.Client) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.callers import SOON, Answer, Connection, ask, last_unseen, of_each_worker, together
-from tests.harness import new_user
+from tests.harness import new_key, new_user
 from tests.nodes.pair import Pair
 from tests.visitor import cookie, signed_in
 
@@ -148,3 +148,24 @@ def test_a_key_that_is_looked_up_while_it_is_revoked_is_not_remembered(nodes: Pa
             for _ in range(4):
                 with Connection(node, each["key"]) as connection:
                     assert connection.call("GET", "/v1/users/me").status == 401
+
+
+def test_a_suspension_suspends_on_both_nodes_what_was_made_with_a_key_and_activation_brings_it_back(
+    nodes: Pair,
+) -> None:
+    server = nodes.both[0]
+    with server.http() as http:
+        root, member = new_user(http, role="admin"), new_user(http)
+    command = ("keys", "create", root["id"], "--quiet", "--data", str(server.data))
+    with server.http(server.rollbook(*command).stdout.strip()) as admin:
+        application = admin.post("/v1/applications", json={"name": "Nightly job", "role": "admin"}).json()["id"]
+        between = new_key(admin, user_id=application)
+    with server.http(between) as job:
+        key = new_key(job, user_id=member["id"])
+    path = f"/v1/users/{root['id']}"
+    seen_by_all(
+        nodes,
+        key,
+        (by(nodes, 1, "POST", f"{path}/suspend"), lambda answer: answer.status == 403, "/v1/users/me"),
+        (by(nodes, 1, "POST", f"{path}/activate"), lambda answer: answer.status == 200, "/v1/users/me"),
+    )

@@ -45,9 +45,11 @@ async def once(
     """The action's response, or the stored one if the same request was answered before. Raises KeyReused,
     StillRunning."""
     request, by, db = call.request, call.by, call.services.db
-    # Includes the key's privileges: a restricted key of the same user must not get the response to a more powerful one,
-    # such as a new key.
-    asked = f"{by.caller.privileges} {request.method} {request.path}?{request.query}\n".encode() + request.body
+    # Includes the key and its privileges: another key of the same user must not get the response to this one, such as a
+    # new key, which goes back to other users; nor must this one, once it was narrowed.
+    asked = (
+        f"{by.key_id} {by.caller.privileges} {request.method} {request.path}?{request.query}\n".encode() + request.body
+    )
     secret = call.services.secret
     claim = Claim(by.user_id, key, secret.mac(PURPOSE, asked), request.id)
     reply = await idempotency_keys.find(db, claim) or await db.write(idempotency_keys.claim, claim)

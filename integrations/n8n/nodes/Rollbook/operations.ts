@@ -3855,7 +3855,7 @@ export const properties: INodeProperties[] = [
 				name: "created_by",
 				default: "",
 				type: "string",
-				description: "Only keys that this user created, or <code>me</code>",
+				description: "Only keys that go back to this user, or <code>me</code>: created by them, or with a key that goes back to them",
 				routing: {
 					send: {
 						type: "query",

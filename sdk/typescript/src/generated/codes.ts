@@ -135,6 +135,12 @@ export class KeyKindError extends Forbidden {}
 /** The user has 1,000 active API keys. Revoke those that are no longer used. */
 export class KeyLimitReached extends Forbidden {}
 
+/**
+ * A user whom this API key goes back to is suspended: who created it, gave it more, or created the key it was created
+ * with. It works again when they are activated. To keep it without them, create another key.
+ */
+export class KeySuspended extends Forbidden {}
+
 /** Your role needs a second factor (setting `second_factor_roles`), so you can't remove your last one. Add another one first. */
 export class LastFactor extends Forbidden {}
 
@@ -317,6 +323,7 @@ const CODES: [code: string, status: number, type: typeof APIError][] = [
   ["invalid_parameter", 400, InvalidParameter],
   ["key_kind", 403, KeyKindError],
   ["key_limit_reached", 403, KeyLimitReached],
+  ["key_suspended", 403, KeySuspended],
   ["last_factor", 403, LastFactor],
   ["last_owner", 403, LastOwner],
   ["limits_unavailable", 503, LimitsUnavailable],

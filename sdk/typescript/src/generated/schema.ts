@@ -701,7 +701,7 @@ export interface components {
          *         "webhook-timestamp": "1698404400",
          *         "webhook-signature": "…"
          *       },
-         *       "body": "{\"id\": \"evt_065n1ijrg1t7ne57u1m417e15k\", \"type\": \"user.updated\", \"created_at\": \"2023-10-27T11:00:00Z\", \"user_id\": \"user_065n18a8k1rnhbvqalm9j3ts0c\", \"actor\": {\"user_id\": \"user_065n14sd01rd526r46hrcu0i8o\", \"key_id\": \"key_065n19esg1vsvaetc6pc73vuso\", \"address\": \"203.0.113.7\", \"request_id\": \"req_7m2c9v0kq1t8a3hs0000001f\", \"trace_id\": \"4bf92f3577b34da6a3ce929d0e0e4736\", \"client\": null}, \"object\": {\"id\": \"user_065n18a8k1rnhbvqalm9j3ts0c\", \"name\": \"Charles Chaplin\", \"email\": \"charlie.c@example.com\", \"kind\": \"person\", \"role\": \"member\", \"status\": \"active\", \"external_id\": \"crm-1042\", \"metadata\": {\"plan\": \"pro\"}, \"private_metadata\": {}, \"email_verified\": false, \"rate_limit\": null, \"created_at\": \"2023-10-27T10:15:00Z\", \"updated_at\": \"2023-10-27T11:00:00Z\", \"last_sign_in_at\": null}, \"before\": {\"name\": \"Charlie Chaplin\", \"email\": \"charlie@example.com\"}}"
+         *       "body": "{\"id\": \"evt_065n1ijrg1t7ne57u1m417e15k\", \"type\": \"user.updated\", \"created_at\": \"2023-10-27T11:00:00Z\", \"user_id\": \"user_065n18a8k1rnhbvqalm9j3ts0c\", \"actor\": {\"user_id\": \"user_065n14sd01rd526r46hrcu0i8o\", \"key_id\": \"key_065n19esg1vsvaetc6pc73vuso\", \"address\": \"203.0.113.7\", \"request_id\": \"req_7m2c9v0kq1t8a3hs0000001f\", \"trace_id\": \"4bf92f3577b34da6a3ce929d0e0e4736\", \"client\": null, \"key_created_by\": null}, \"object\": {\"id\": \"user_065n18a8k1rnhbvqalm9j3ts0c\", \"name\": \"Charles Chaplin\", \"email\": \"charlie.c@example.com\", \"kind\": \"person\", \"role\": \"member\", \"status\": \"active\", \"external_id\": \"crm-1042\", \"metadata\": {\"plan\": \"pro\"}, \"private_metadata\": {}, \"email_verified\": false, \"rate_limit\": null, \"created_at\": \"2023-10-27T10:15:00Z\", \"updated_at\": \"2023-10-27T11:00:00Z\", \"last_sign_in_at\": null}, \"before\": {\"name\": \"Charlie Chaplin\", \"email\": \"charlie@example.com\"}}"
          *     }
          */
         DeliveryRequest: {
@@ -741,7 +741,7 @@ export interface components {
          * @description What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by the status.
          * @example internal_error
          */
-        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "user_name_taken" | "email_unproven" | "id_taken" | "changed_since" | "token_invalid" | "challenge_invalid" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "second_factor_required" | "wrong_code" | "forbidden" | "insufficient_scope" | "user_suspended" | "proof_required" | "address_not_allowed" | "key_kind" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "group_limit_reached" | "factor_limit_reached" | "last_factor" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "bulk_job_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "not_reversible" | "position_expired" | "not_in_log" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
+        ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "user_name_taken" | "email_unproven" | "id_taken" | "changed_since" | "token_invalid" | "challenge_invalid" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "second_factor_required" | "wrong_code" | "forbidden" | "insufficient_scope" | "user_suspended" | "key_suspended" | "proof_required" | "address_not_allowed" | "key_kind" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "group_limit_reached" | "factor_limit_reached" | "last_factor" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "bulk_job_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "not_reversible" | "position_expired" | "not_in_log" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
         /**
          * ErrorDetail
          * @description One problem with a request.
@@ -851,6 +851,11 @@ export interface components {
              * @example claude-code 2.1.0
              */
             client: string | null;
+            /**
+             * @description ID of the user whom the API key goes back to, if that is not the key's own user: who created it, or the key it was created with. Null: it is the user's own, or none.
+             * @example user_065n14sd01rd526r46hrcu0i8o
+             */
+            key_created_by: string | null;
         };
         /**
          * EventObject
@@ -979,10 +984,15 @@ export interface components {
              */
             revoked_at?: string | null;
             /**
-             * @description ID of the user who created it. Null: the command line, or not known. Not in events and the export of a user's data.
+             * @description ID of the user it goes back to: who created it or, if it was created with a key, who created that. Null: the command line, or not known. Not in events and the export of a user's data.
              * @example user_065n18a8k1rnhbvqalm9j3ts0c
              */
             created_by?: string | null;
+            /**
+             * @description ID of the API key it was created with. Null: none, or not known.
+             * @example key_065n19esg1vsvaetc6pc73vuso
+             */
+            created_with?: string | null;
             /** @description Name of its user. Only with `user=all`. Null: deleted. */
             user_name?: string | null;
             /** @description Email of its user. Only with `user=all`. Null: deleted. */
@@ -1062,10 +1072,10 @@ export interface components {
             /** @description The names of the headers that are sent with each event. The values are never returned. */
             headers?: string[];
             /**
-             * @description Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `creator_lost_rights`: Whoever created it for its owner, or chose where it sends, was suspended or deleted, or lost the right to. `gone`: The endpoint returned 410. `failing`: No delivery succeeded for five days.
+             * @description Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `creator_suspended`: A user it goes back to was suspended: who created it for its owner, or chose where it sends. `creator_lost_rights`: A user it goes back to was deleted, or lost the right to create it. `gone`: The endpoint returned 410. `failing`: No delivery succeeded for five days.
              * @example owner_suspended
              */
-            status_reason?: ("owner_suspended" | "owner_deleted" | "owner_demoted" | "creator_lost_rights" | "gone" | "failing" | (string & {})) | null;
+            status_reason?: ("owner_suspended" | "owner_deleted" | "owner_demoted" | "creator_suspended" | "creator_lost_rights" | "gone" | "failing" | (string & {})) | null;
             /**
              * @description The API key whose request exceeded the limit.
              * @example key_065n19esg1vsvaetc6pc73vuso
@@ -1682,6 +1692,11 @@ export interface components {
              */
             kind: "api" | "scim" | (string & {});
             /**
+             * @description Whether the key works.
+             * @example active
+             */
+            status: "active" | "suspended" | "expired" | "revoked" | (string & {});
+            /**
              * @description The beginning and end of the key, to tell keys apart.
              * @example rbk_Exam…TtmI
              */
@@ -1724,10 +1739,15 @@ export interface components {
              */
             revoked_at: string | null;
             /**
-             * @description ID of the user who created it. Null: the command line, or not known. Not in events and the export of a user's data.
+             * @description ID of the user it goes back to: who created it or, if it was created with a key, who created that. Null: the command line, or not known. Not in events and the export of a user's data.
              * @example user_065n18a8k1rnhbvqalm9j3ts0c
              */
             created_by?: string | null;
+            /**
+             * @description ID of the API key it was created with. Null: none, or not known.
+             * @example key_065n19esg1vsvaetc6pc73vuso
+             */
+            created_with?: string | null;
             /**
              * @description The API key itself.
              * @example rbk_ExampleExampleExampleExampleOnly1gTtmI
@@ -3491,7 +3511,7 @@ export interface components {
              */
             user_id: string;
             /**
-             * @description ID of the user who created it, or last changed its URL or owner. If that is not its owner, it is disabled when they lose the right to. Null: the command line, or not known.
+             * @description ID of the user it goes back to: who created it, or last changed its URL or owner, or created the key that did so. If that is not its owner, it is disabled when they lose the right to. Null: the command line, or not known.
              * @example user_065n18a8k1rnhbvqalm9j3ts0c
              */
             created_by: string | null;
@@ -3532,11 +3552,16 @@ export interface components {
              */
             status: "enabled" | "paused" | "disabled" | (string & {});
             /**
-             * @description Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `creator_lost_rights`: Whoever created it for its owner, or chose where it sends, was suspended or deleted, or lost the right to. `gone`: The endpoint returned 410. `failing`: No delivery succeeded for five days.
+             * @description Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `creator_suspended`: A user it goes back to was suspended: who created it for its owner, or chose where it sends. `creator_lost_rights`: A user it goes back to was deleted, or lost the right to create it. `gone`: The endpoint returned 410. `failing`: No delivery succeeded for five days.
              * @example owner_suspended
              */
-            status_reason: ("owner_suspended" | "owner_deleted" | "owner_demoted" | "creator_lost_rights" | "gone" | "failing" | (string & {})) | null;
+            status_reason: ("owner_suspended" | "owner_deleted" | "owner_demoted" | "creator_suspended" | "creator_lost_rights" | "gone" | "failing" | (string & {})) | null;
             health: components["schemas"]["WebhookHealth"];
+            /**
+             * @description ID of the API key it was created with, or last changed its URL or owner. Null: none, or not known.
+             * @example key_065n19esg1vsvaetc6pc73vuso
+             */
+            created_with: string | null;
             /**
              * Format: date-time
              * @description When it was created.

@@ -46,6 +46,8 @@ def state(key: Key) -> KeyState:
     """State of a key now."""
     if key.revoked_at is not None:
         return KeyState("", "Revoked", False)
+    if key.status == "suspended":
+        return KeyState("warn", "Suspended", True)
     if key.expires_at is None:
         return KeyState("ok", "Active", True)
     left = key.expires_at - clock.now()

@@ -13,6 +13,7 @@ from rollbook.errors import ApiError
 from rollbook.http.response import Response
 from rollbook.mcp.tools import TOOLS
 from rollbook.records import usage as records
+from rollbook.records import users
 from rollbook.records.keys import Key
 from rollbook.roles import APPLICATION
 from rollbook.web import forms, plots, shown_once, usage
@@ -136,6 +137,7 @@ async def _page(
         holder=holder,
         key=key,
         state=listing.state(key),
+        creator=await _creator(page, key),
         may_change=may_change,
         problems=problems,
         overlaps=forms.OVERLAPS,
@@ -144,6 +146,13 @@ async def _page(
         total=records.total(hours).requests,
         plot=plots.requests(hours, since, until, zone=page.zone) if hours else None,
     )
+
+
+async def _creator(page: PageRequest, key: Key) -> str | None:
+    """Name of the person whom the key goes back to, if that is not its user."""
+    if key.created_by in (None, "", key.user_id) or not page.may("users:read"):
+        return None
+    return await users.name(page.on.db, key.created_by or "")
 
 
 def example_call(page: PageRequest, holder: Holder, key: Key | None = None, token: str | None = None) -> str:

@@ -1997,7 +1997,8 @@ class Keys(Resource):
             unused_since: Only keys that work, were created before this RFC 3339 time, and have not been used
                 from then on.
             expires_before: Only keys that work, and expire before this RFC 3339 time.
-            created_by: Only keys that this user created, or `me`. At most 40 characters.
+            created_by: Only keys that go back to this user, or `me`: created by them, or with a key that goes
+                back to them. At most 40 characters.
             sort: Order. Prefix with `-` for descending order. Keys that were never used are used the longest
                 ago. One of `-created_at`, `-last_used_at`, `-name`, `created_at`, `last_used_at`, `name`.
                 Default: created_at.
