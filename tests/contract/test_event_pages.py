@@ -31,9 +31,14 @@ def test_a_line_of_an_event_names_the_keys_of_the_metadata_that_changed(server: 
     metadata = {"long": "l" * 200, "plan": "free", "note": "n" * 100 + "1", "old": 7}
     user = new_user(http, metadata=metadata)
     http.patch(f"/v1/users/{user['id']}", json={"metadata": {"plan": "pro", "note": "n" * 100 + "2", "old": None}})
+    http.patch(f"/v1/users/{user['id']}", json={"private_metadata": {"score": 7}})
     with signed_in(server) as person:
         page = person.get(f"/admin/users/{user['id']}/events").text
-    assert all(f"metadata.{name}" in page for name in ("plan", "note", "old")) and "metadata.long" not in page
+    assert (
+        all(f"metadata.{name}" in page for name in ("plan", "note", "old"))
+        and "private_metadata.score" in page
+        and "metadata.long" not in page
+    )
     assert "n1" in page and "n2" in page, "from where they differ"
 
 

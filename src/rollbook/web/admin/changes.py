@@ -197,11 +197,11 @@ def _fields(event: Event, object: dict[str, Any]) -> list[Field]:
     fields: list[Field] = []
     for name, old in _decode(event.before).items():
         new = object.get(name)
-        if name == "metadata" and isinstance(old, dict) and isinstance(new, dict):
+        if name in ("metadata", "private_metadata") and isinstance(old, dict) and isinstance(new, dict):
             keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
-            fields += [_changed(f"metadata.{key}", old.get(key), new.get(key)) for key in keys[:MAX_KEYS]]
+            fields += [_changed(f"{name}.{key}", old.get(key), new.get(key)) for key in keys[:MAX_KEYS]]
             if len(keys) > MAX_KEYS:
-                fields.append(Field("metadata", f"{len(keys) - MAX_KEYS} more keys", "see the event"))
+                fields.append(Field(name, f"{len(keys) - MAX_KEYS} more keys", "see the event"))
         elif name not in UNSHOWN:
             fields.append(_changed(name, old, new))
     return fields
