@@ -404,6 +404,23 @@ def test_a_new_password_is_no_proof_for_a_person_with_a_factor(
         assert is_signed_in(person)
 
 
+def test_another_email_takes_the_factor_beside_the_password(
+    server: Server, http: httpx2.Client, user: dict, later: Callable[[float], None]
+) -> None:
+    app = enrolled(http, user["id"])
+    with visitor(server) as person:
+        first_step(person, user)
+        assert person.post(STEP, data={"code": app.code()}).status_code == 303
+        later(601)
+        app.ahead = 601
+        change = {"name": "x", "email": f"new-{user['email']}", "current_password": user["password"]}
+        asked = person.post("/account/profile", data=change)
+        assert asked.status_code == 200 and 'name="proof_code"' in asked.text, asked.text
+        assert http.get(f"/v1/users/{user['id']}").json()["email"] == user["email"]
+        assert person.post("/account/profile", data=change | {"proof_code": app.code()}).status_code == 303
+    assert http.get(f"/v1/users/{user['id']}").json()["email"] == change["email"]
+
+
 def test_a_new_password_brings_no_new_attempts_at_a_code(server: Server, http: httpx2.Client, user: dict) -> None:
     app = enrolled(http, user["id"])
     with server.http(new_key(http, user_id=user["id"])) as thief:

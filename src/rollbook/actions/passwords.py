@@ -95,6 +95,8 @@ async def prove_for_email(on: Rollbook, by: Principal, user: User, password: str
     elif password is UNSET:
         refuse("current_password", "is required to change your own email")
     else:
+        if await second_factors.has(on.db, user.id):
+            require_proof(by)
         await prove_own(on, by, user, hash, password)
 
 
