@@ -161,7 +161,7 @@ def test_each_change_of_a_user_writes_one_event_with_actor_object_and_what_was(
     if change.type == "user.purged":
         assert event["object"] == {"id": user["id"]}
     elif change.type == "key.created":
-        assert event["object"] == http.get(f"/v1/keys/{answer.json()['id']}").json()
+        assert event["object"].items() <= http.get(f"/v1/keys/{answer.json()['id']}").json().items()
     elif change.type == "password_link.created":
         assert event["object"] == {"user_id": user["id"], "expires_at": answer.json()["expires_at"]}
     elif change.type == "token.created":
@@ -203,7 +203,7 @@ def test_each_change_of_a_key_writes_one_event(http: httpx2.Client, log: Log, me
         )
         about = answer.json()["id"] if type == "key.rotated" else key["id"]
         now = http.get(f"/v1/keys/{about}").json()
-        assert {**event["object"], "last_used_at": None} == {**now, "last_used_at": None}
+        assert {**event["object"], "last_used_at": None}.items() <= {**now, "last_used_at": None}.items()
         if type == "key.rotated":
             assert event["before"]["id"] == key["id"] and event["before"]["expires_at"] is not None
 
