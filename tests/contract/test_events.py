@@ -244,6 +244,7 @@ def test_the_cases_above_are_all_types_there_are() -> None:
     seen |= {"token.email_change_requested"}  # test_mail_notices
     seen |= {"session.created", "session.revoked", "user.signed_in"}
     seen |= {"user.guesses_exhausted"}  # test_failed_guesses
+    seen |= {"user.access_ended"}  # test_adoption
     seen |= {*REFUSALS, "limit.exceeded", "key.expiring", "key.expired"}  # test_event_notices
     seen |= {type for type in TYPES if type.startswith("second_factor.")}  # test_second_factors
     seen |= {"import.finished", "users.exported"}  # test_imports, test_exports
