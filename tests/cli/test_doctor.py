@@ -257,3 +257,13 @@ def test_what_a_wrong_password_costs_and_which_hashes_cost_too_much(tmp_path: Pa
     _, found, _ = examine(tmp_path / "data", **allowed, password_memory="8", password_time_cost="2")
     assert [each["state"] for each in found["password hashes"]] == ["ok", "warning", "warning"]
     assert found["password hashes"][2]["found"] == "password_memory 8 and password_time_cost 2 are for tests"
+
+
+def test_the_owners_credentials_that_were_never_deleted_are_told(tmp_path: Path) -> None:
+    with running(tmp_path):
+        (tmp_path / "first-start.txt").write_text("as a first start writes it, where no one reads its output")
+        code, found, _ = examine(tmp_path)
+    assert code == 0 and states(found, "first start") == ["warning"]
+    assert "Delete it" in found["first start"][0]["fix"]
+    (tmp_path / "first-start.txt").unlink()
+    assert "first start" not in examine(tmp_path)[1]

@@ -270,9 +270,9 @@ def test_what_strangers_write_is_data_and_nothing_else(http: httpx2.Client) -> N
 
 
 def test_names_cannot_disguise_a_question(http: httpx2.Client) -> None:
-    charlie = new_user(http, name="Eve” “\u200b\u2003 a" + "b" * 200)
+    charlie = new_user(http, name="Eve” “\u2003 a" + "b" * 200)
     text = call(http, "delete_user", user_id=charlie["id"])["inputRequests"]["confirm"]["params"]["message"]
-    assert "\u200b" not in text and "\u2003" not in text and len(text) < 400 and "“Eve      ab" in text
+    assert "\u2003" not in text and len(text) < 400 and "“Eve     ab" in text, text
 
 
 def test_a_question_shows_the_whole_of_a_new_email(http: httpx2.Client, user: dict) -> None:
@@ -364,7 +364,7 @@ def test_what_was_undone_meanwhile_is_done_again(http: httpx2.Client, user: dict
 
 
 def test_what_no_call_can_mean_is_refused(http: httpx2.Client, user: dict) -> None:
-    for id in ("\0", "../keys", "user_\n"):
+    for id in ("../keys", "user_\n"):
         assert call(http, "get_user", user_id=id)["structuredContent"]["code"] == "invalid_parameter"
     for levels, told in ((30, None), (900, -32600)):
         sent = message("tools/call", name="find_users", arguments={"metadata": "deep"})
@@ -409,6 +409,9 @@ def without(path: str, sent: dict[str, Any]) -> dict[str, Any]:
     [
         ("{", {}, 400, -32700),
         ("[" * 50_000, {}, 400, -32700),
+        ('{"jsonrpc": "2.0", "id": 1, "method": "ping", "method": "tools/list"}', {}, 400, -32600),
+        ('{"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {"_meta": {"a": 1, "a": 2}}}', {}, 400, -32600),
+        ('{"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {"_meta": {"a": "\\u0000"}}}', {}, 400, -32600),
         ([message("tools/list")], {}, 400, -32600),
         ([], {}, 400, -32600),
         ("7", {}, 400, -32600),

@@ -524,3 +524,17 @@ def test_the_api_description_counts_by_its_size(tmp_path: Path) -> None:
         assert [ask(**{"Accept-Encoding": "zstd"}) for _ in range(2)] == [200, 429]
     with running(tmp_path / "data", "--page-limit", "3/minute") as server, server.http(None) as stranger:
         assert stranger.get("/openapi.json", headers={"Accept-Encoding": "identity"}).status_code == 200
+
+
+def test_signing_in_leads_nowhere_but_to_a_page_of_ours(server: Server) -> None:
+    with signed_in(server) as owner:
+        for wanted, leads in (
+            ("/account/keys?q=a", "/account/keys?q=a"),
+            ("/account/../..//evil.example", "/"),
+            ("/account//evil.example", "/"),
+            ("/account/./../admin/", "/"),
+            ("//evil.example", "/"),
+            ("https://evil.example/", "/"),
+        ):
+            answer = owner.get("/account/sign-in", params={"next": wanted}, follow_redirects=False)
+            assert answer.headers["location"] == leads, wanted

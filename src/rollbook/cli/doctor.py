@@ -26,6 +26,7 @@ from rollbook.actions.password_costs import Costs
 from rollbook.auth import breached_passwords, server_secret
 from rollbook.cli import options, server_address
 from rollbook.cli.output import as_json, counted, program, where
+from rollbook.cli.server import FIRST_START
 from rollbook.config import PREFIX, ConfigurationError, Settings, Source, is_loopback, load, without_secrets
 from rollbook.delivery import outcomes, smtp
 from rollbook.errors import ApiError
@@ -185,6 +186,10 @@ def _folder(settings: Settings) -> Iterator[Finding]:
             finding = _file(file, name, os.R_OK | os.W_OK, "600")
             if finding.state != "ok":
                 yield finding
+    if (file := data / FIRST_START).exists():
+        yield warning(
+            "first start", f"{file} has an API key and a sign-in link of the owner", "Delete it once you have read it."
+        )
     if (data / "secret").exists():
         try:
             server_secret.load(data)

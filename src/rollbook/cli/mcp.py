@@ -11,7 +11,8 @@ import msgspec
 from rollbook.cli import options
 from rollbook.cli.backends import Backend, Shown
 from rollbook.cli.failures import Failure
-from rollbook.errors import ApiError
+from rollbook.errors import ApiError, InvalidJson
+from rollbook.json_objects import look_closely
 from rollbook.mcp import INTERNAL_ERROR, META, MODERN, PARSE_ERROR
 
 LONGEST = 1 << 20
@@ -52,6 +53,10 @@ class _Session:
             return False
         try:
             message = msgspec.json.decode(line)
+            look_closely(line, names=False)
+        except InvalidJson as problem:
+            _send(_failure(None, PARSE_ERROR, problem.message))
+            return line.endswith(b"\n")
         except (msgspec.DecodeError, RecursionError):
             _send(_failure(None, PARSE_ERROR, "The line is not valid JSON, or too long."))
             return line.endswith(b"\n")

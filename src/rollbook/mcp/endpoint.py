@@ -9,13 +9,13 @@ import msgspec
 
 from rollbook.api.call import Services
 from rollbook.config import Settings
-from rollbook.errors import ForeignForm, UnsupportedMediaType
+from rollbook.errors import ForeignForm, InvalidJson, UnsupportedMediaType
 from rollbook.gate import Gate
 from rollbook.http import origins
 from rollbook.http.request import Request
 from rollbook.http.response import JSON, LOCKED, PRIVATE, Response
 from rollbook.http.routing import Plan
-from rollbook.json_objects import BROKEN
+from rollbook.json_objects import BROKEN, look_closely
 from rollbook.mcp import PARSE_ERROR
 from rollbook.mcp.protocol import INVALID_REQUEST, Protocol, Reply, failure
 from rollbook.records.rules import MAX_DEPTH, too_deep
@@ -61,6 +61,10 @@ class Mcp:
             message = msgspec.json.decode(request.body)
         except BROKEN:
             return _response(Reply(400, failure(PARSE_ERROR, "The body is not valid JSON.")))
+        try:
+            look_closely(request.body, names=False)
+        except InvalidJson as problem:
+            return _response(Reply(400, failure(INVALID_REQUEST, problem.message)))
         if too_deep(message, request.body, DEEPEST) is not None:
             return _response(Reply(400, failure(INVALID_REQUEST, "The message is nested too deeply.")))
         return _response(await self._protocol.answer(message, caller, request, is_read_only))

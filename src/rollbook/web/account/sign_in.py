@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+
 from rollbook import clock
 from rollbook.actions import owners, passkeys, sessions
 from rollbook.actions.sessions import SecondStep
@@ -94,5 +96,7 @@ def destination(path: str) -> str:
     """Page to go to after signing in: the page that was wanted, if it is one of ours. Browsers take `//host` and
     `/\\host` for other sites, and ignore tabs and line breaks."""
     plain = path.partition("?")[0]
+    if posixpath.normpath(plain) != plain.rstrip("/"):  # `/account/../..//host`
+        return HOME
     ours = plain.startswith(tuple(f"{section}/" for section in SECTIONS)) or plain in SECTIONS
     return path if ours and plain.rstrip("/") not in ENTRANCES and path.isascii() and path.isprintable() else HOME
