@@ -154,12 +154,12 @@ class Authority:
     """Issues certificates for the receivers of a test: with no more in them than Python 3.11 asks for, as many people's
     own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, is_authority: bool = True) -> None:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority of a test")])
         certificate = self._builder(self._name, self._key.public_key(), days=1).add_extension(
-            x509.BasicConstraints(ca=True, path_length=None), critical=True
+            x509.BasicConstraints(ca=is_authority, path_length=None), critical=True
         )
         self.path = folder / "authority.pem"
         self.path.write_bytes(certificate.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))

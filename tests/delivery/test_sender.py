@@ -658,6 +658,14 @@ def test_tls_is_verified_by_name(authority: Authority) -> None:
     )
 
 
+def test_a_certificate_is_told_with_what_its_authority_lacks(tmp_path: Path) -> None:
+    no_authority = Authority(tmp_path, is_authority=False)
+    server, client = no_authority.server("127.0.0.1"), no_authority.trusted()
+    sent = deliver(lambda port: f"https://127.0.0.1:{port}/", loopback(), answering(OK), server=server, client=client)
+    assert sent.outcome == "tls_failed" and "lacks basicConstraints with CA:TRUE" in str(sent.detail)
+    assert "-addext basicConstraints=critical,CA:TRUE" in str(sent.detail), "how to fix it"
+
+
 def test_an_authority_that_is_not_trusted_and_a_port_without_tls_fail(authority: Authority, tmp_path: Path) -> None:
     def url(port: int) -> str:
         return f"https://127.0.0.1:{port}/"
