@@ -216,7 +216,7 @@ def values(kind: str, settings: Settings, code: LanguageCode, about: Facts) -> d
         "heading": language.t(f"mail_{kind}_subject", **known),
         "greeting": language.t("mail_greeting", name=name) if name else language.t("mail_greeting_plain"),
         "paragraphs": paragraphs,
-        "button": language.t(form.button) if about.link else "",
+        "button": language.t(form.button) if about.link and form.button else "",
         "link": about.link,
         "link_hint": language.t("mail_link_hint"),
         "details": [(language.t(f"mail_{each}"), known[each]) for each in form.details if known.get(each)],
