@@ -149,6 +149,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
             email="zoë@exämple.com",
             external_id="e1",
             metadata={"plan": "pro", "ü": [1, None], "large": "ü" * 1000},
+            private_metadata={"score": 12, "large": "é" * 1000},
             rate_limit="1/hour",
             role="admin",
             email_verified=True,

@@ -57,7 +57,12 @@ def directory(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         for number, name in enumerate(TRICKY):
             metadata = {"text": name, "list": [1, 2.5, None], "=key": {"a": "\t\n"}} if number % 2 else {}
             user = new_user(
-                http, name=name, email=f"Person{number}+x@example.com", metadata=metadata, external_id=f"={number}"
+                http,
+                name=name,
+                email=f"Person{number}+x@example.com",
+                metadata=metadata,
+                private_metadata={"score": name},
+                external_id=f"={number}",
             )
             if number % 3 == 0:
                 http.post(f"/v1/users/{user['id']}/suspend")
@@ -110,7 +115,8 @@ def shown(user: dict[str, Any]) -> dict[str, Any]:
         if user[name]:
             user[name] = user[name].partition(".")[0].rstrip("Z") + "Z"
     if isinstance(user["metadata"], str):  # of CSV
-        user["metadata"], user["email_verified"] = json.loads(user["metadata"]), user["email_verified"] == "true"
+        user |= {name: json.loads(user[name]) for name in ("metadata", "private_metadata")}
+        user["email_verified"] = user["email_verified"] == "true"
         user |= {name: user[name] or None for name in ("external_id", "rate_limit", "last_sign_in_at")}
         assert user.pop("groups") == ""
     return user

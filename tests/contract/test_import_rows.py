@@ -156,8 +156,8 @@ def test_the_fields_of_djangos_dumpdata_are_reported_as_columns(http: httpx2.Cli
         "email": "kept email",
         "password": "mapped password_hash",
         "first_name": "mapped name",
-        "plan": "kept metadata.plan",
-        "groups": "kept metadata.groups",
+        "plan": "kept private_metadata.plan",
+        "groups": "kept private_metadata.groups",
     }
 
 

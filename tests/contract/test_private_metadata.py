@@ -156,7 +156,7 @@ def test_large_ones_are_in_every_event_whole(http: Client) -> None:
 
 
 def test_an_import_adds_its_keys_to_those_that_are_there(server: Server, http: Client) -> None:
-    user = new_user(http, **BOTH)
+    user = new_user(http, email_verified=True, **BOTH)
     lines = "email,name,Plan,Score\n" + f"{user['email']},Al,pro,90\n"
     mapping = json.dumps({"Plan": "metadata.plan", "Score": "private_metadata.score"})
     asked = {"on_conflict": "update", "mapping": mapping, "format": "csv"}

@@ -70,6 +70,7 @@ CHANGES = st.fixed_dictionaries(
         "role": ROLES,
         "external_id": EXTERNAL_IDS,
         "metadata": st.sampled_from([{}, {"a": 1}]),
+        "private_metadata": st.sampled_from([{}, {"b": 2}]),
     },
 )
 FILTERS = st.fixed_dictionaries(
@@ -86,7 +87,7 @@ ORDERS = st.sampled_from(
     ["", "created_at", "-created_at", "name", "-name", "email", "-email", "name,-created_at", "-name,email"]
 )
 
-SHOWN = ("id", "name", "email", "role", "status", "external_id", "metadata")
+SHOWN = ("id", "name", "email", "role", "status", "external_id", "metadata", "private_metadata")
 TAKEN = {"email": "Email address is already in use.", "external_id": "External ID is already in use."}
 
 User = dict[str, Any]
