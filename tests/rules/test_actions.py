@@ -54,6 +54,6 @@ def test_without_the_scope_of_its_row_an_action_does_nothing(route: Route) -> No
 
 
 def test_operators_are_named_in_the_log_as_what_they_are() -> None:
-    assert CLI.actor == (None, None, "cli", None, None, None)
-    assert SYSTEM.actor == (None, None, "system", None, None, None)
+    assert CLI.actor == (None, None, "cli", None, None, None, None)
+    assert SYSTEM.actor == (None, None, "system", None, None, None, None)
     assert CLI.is_operator and SYSTEM.is_operator and not key("users:read").is_operator
