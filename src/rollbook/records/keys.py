@@ -268,6 +268,9 @@ GO_BACK_TO = Statement(
     ORDER BY k.id""",
     together=LOOK_UP,
 )
+IDS_CREATED_FOR_OTHERS = """
+    SELECT id FROM keys WHERE created_by = ? AND created_by IS NOT NULL AND created_by != user_id
+    ORDER BY id DESC LIMIT ?"""
 ACTIVITY = f"""
     SELECT user_id, count(*), max(last_used_at) FROM keys
     WHERE user_id IN ({", ".join("?" * AT_ONCE)}) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)
@@ -525,6 +528,11 @@ async def revoke_of_others(tx: Tx, user_id: str) -> list[Key]:
 async def go_back_to(tx: Tx, user_id: str) -> list[tuple[str, str]]:
     """IDs of keys of others that were not revoked and go back to this user, each with its user's role."""
     return [(row[0], row[1]) for row in await tx.all(GO_BACK_TO, user_id, user_id, clock.now())]
+
+
+async def ids_created_for_others(queries: Queries, user_id: str, limit: int) -> list[str]:
+    """The newest keys that this user created for others, also those that ended."""
+    return [row[0] for row in await queries.all(IDS_CREATED_FOR_OTHERS, user_id, limit)]
 
 
 async def erase_all(tx: Tx, user_id: str) -> None:

@@ -60,6 +60,7 @@ NOTICES: dict[str, Notice] = {
     "user-sessions-ended": Notice("ok", "The user has been signed out everywhere."),
     "group-created": Notice("ok", "Group created. Add its members."),
     "group-saved": Notice("ok", "Saved."),
+    "set-for-others-ended": Notice("ok", "Ended. Send people whose password ended a password reset link."),
     "group-deleted": Notice("ok", "Group deleted. Its members are still users."),
     "members-added": Notice("ok", "{} added to the group."),
     "members-known": Notice("ok", "No one new: all of them were members already. They have the role you chose."),
