@@ -228,6 +228,7 @@ WORKS = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)"
 _HAS_SCOPE = """(scopes IS NULL OR ' ' || scopes || ' ' LIKE ?)
     AND EXISTS (SELECT 1 FROM users AS u WHERE u.id = listed.user_id AND u.role IN ({}))"""
 _GOES_BACK = "(created_by = ? OR lineage IN (SELECT lineages.lineage FROM lineages WHERE lineages.user_id = ?))"
+IDS_CREATED_FOR_OTHERS = f"SELECT id FROM keys WHERE {_GOES_BACK} AND user_id != ? ORDER BY id DESC LIMIT ?"
 HELD = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?"
 LIVE = """
     SELECT (SELECT count(*) FROM (SELECT 1 FROM keys WHERE user_id = ? AND revoked_at IS NULL
@@ -268,9 +269,6 @@ GO_BACK_TO = Statement(
     ORDER BY k.id""",
     together=LOOK_UP,
 )
-IDS_CREATED_FOR_OTHERS = """
-    SELECT id FROM keys WHERE created_by = ? AND created_by IS NOT NULL AND created_by != user_id
-    ORDER BY id DESC LIMIT ?"""
 ACTIVITY = f"""
     SELECT user_id, count(*), max(last_used_at) FROM keys
     WHERE user_id IN ({", ".join("?" * AT_ONCE)}) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)
@@ -531,8 +529,8 @@ async def go_back_to(tx: Tx, user_id: str) -> list[tuple[str, str]]:
 
 
 async def ids_created_for_others(queries: Queries, user_id: str, limit: int) -> list[str]:
-    """The newest keys that this user created for others, also those that ended."""
-    return [row[0] for row in await queries.all(IDS_CREATED_FOR_OTHERS, user_id, limit)]
+    """The newest keys of others that go back to this user, also those that ended."""
+    return [row[0] for row in await queries.all(IDS_CREATED_FOR_OTHERS, user_id, user_id, user_id, limit)]
 
 
 async def erase_all(tx: Tx, user_id: str) -> None:
