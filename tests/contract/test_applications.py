@@ -238,7 +238,7 @@ def test_an_application_stays_one_and_is_never_an_owner(server: Server, http: ht
         whole = http.get(f"/v1/users/{shop['id']}").json()
         assert http.put(f"/v1/users/{shop['id']}", json=whole).status_code == 200
     with as_of(server, http, person) as themselves:
-        refused(themselves.patch("/v1/users/me", json={"kind": "application"}), errors.InvalidParameter)
+        refused(themselves.patch("/v1/users/me", json={"kind": "application"}), errors.InsufficientScope)
 
 
 def test_suspended_and_activated_it_is_active_again_not_invited(server: Server, http: httpx2.Client) -> None:
