@@ -20,7 +20,7 @@ from tests.nodes.pair import wait_until
 from tests.typescript_sdk import BIN, ROOT, SDK
 
 pytestmark = pytest.mark.timeout(300)
-MAX_BYTES = 8192
+MAX_BYTES = 9000
 
 
 @pytest.fixture(scope="module")

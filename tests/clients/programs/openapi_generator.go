@@ -29,8 +29,7 @@ func refused(response *http.Response, err error) []any {
 }
 
 func newUser(email string) openapi.UserCreate {
-	user := openapi.NewUserCreate("Al")
-	user.SetEmail(email)
+	user := openapi.NewUserCreate("Al", email)
 	user.SetPassword("securepassword123")
 	return *user
 }

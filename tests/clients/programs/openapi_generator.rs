@@ -6,9 +6,8 @@ use std::env::var;
 
 fn user(email: &str) -> UserCreate {
     UserCreate {
-        email: Some(email.into()),
         password: Some("securepassword123".into()),
-        ..UserCreate::new("Al".into())
+        ..UserCreate::new("Al".into(), email.into())
     }
 }
 
