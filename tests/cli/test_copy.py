@@ -41,6 +41,7 @@ TABLES = (
     "deleted_group_members",
     "deleted_groups",
     "keys",
+    "lineages",
     "sessions",
     "signing_keys",
     "password_parameters",
@@ -57,6 +58,7 @@ TABLES = (
     "purged_users",
     "marks",
     "second_factor_grace",
+    "failed_guesses",
     "event_metadata",
     "replies",
     "usage",
@@ -187,6 +189,8 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
         enrolled(http, careful["id"])
         credentials = {"email": careful["email"], "password": careful["password"]}
         assert http.post("/v1/users/verify-password", json=credentials).json()["challenge"]
+        guess = {"email": app_user["email"], "password": "a wrong password"}
+        assert http.post("/v1/users/verify-password", json=guess).status_code == 401
         webhook = http.post("/v1/webhooks", json={"url": "inbox", "headers": {"X-Tenant": "acme"}}).json()["id"]
         assert http.post(f"/v1/webhooks/{webhook}/rotate-secret").status_code == 200
         assert http.post(f"/v1/webhooks/{webhook}/test").status_code == 200

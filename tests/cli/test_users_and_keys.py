@@ -340,7 +340,7 @@ def test_ones_own_keys_need_no_name(server: Server) -> None:
     assert good("keys", "list", OWNER_EMAIL, *place) == good("keys", "list", *place)
     for command in ("tokens", "factors", "sessions"):
         assert good(command, "list", *place) == good(command, "list", OWNER_EMAIL, *place)
-    assert "Name a user" in refused("keys", "list", "--data", str(server.data), code=2)
+    assert "Name a user" in refused("tokens", "list", "--data", str(server.data), code=2)
 
 
 def test_a_key_is_changed(place: Place, new: Callable[..., dict[str, Any]]) -> None:

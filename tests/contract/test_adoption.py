@@ -94,6 +94,8 @@ def test_a_provider_takes_no_one_over_who_signed_up_first_until_an_admin_adopts_
     join = {"op": "add", "path": "members", "value": [{"value": id}]}
     calls: list[tuple[str, str, Any]] = [
         ("PUT", f"/Users/{id}", whole),
+        ("PUT", f"/Users/{id}", {**whole, "active": False}),
+        ("PUT", f"/Users/{id}", {**resource(userName=f"new-{email}"), "active": False}),
         ("PATCH", f"/Users/{id}", {"schemas": [PATCH], "Operations": [title]}),
         ("PATCH", f"/Users/{id}", {"schemas": [PATCH], "Operations": [active]}),
         ("PATCH", f"/Groups/{group}", {"schemas": [PATCH], "Operations": [join]}),
@@ -105,7 +107,7 @@ def test_a_provider_takes_no_one_over_who_signed_up_first_until_an_admin_adopts_
     assert shown(http, squatter.user) == before and squatter.ways_in() == ALL
     adopted(http, squatter.user)
     assert squatter.ways_in() == []
-    for method, path, body in calls[:4]:
+    for method, path, body in (calls[0], *calls[3:6]):
         assert idp.http.request(method, path, json=body).status_code == 200, path
     assert shown(http, squatter.user)["name"] == "The CEO"
     types = [each["type"] for each in http.get("/v1/events", params={"user": id}).json()]
@@ -201,6 +203,8 @@ def test_an_import_goes_on_updating_whom_it_brought_and_whom_it_knows_by_externa
     known = new_user(http, external_id=secrets.token_hex(6))
     row = {"email": known["email"], "external_id": known["external_id"], "name": "Known"}
     assert counts(done(http, row, on_conflict="update", match="external_id")) == {"updated": 1}
+    for proof in ({"email_verified": True}, {"email": f"{secrets.token_hex(6)}@example.com"}):
+        assert counts(done(http, row | proof, on_conflict="update", match="external_id")) == {"refused": 1}, proof
 
 
 def test_who_may_adopt(

@@ -17,7 +17,7 @@ FORMS: dict[str, tuple[type[Struct], dict[str, str]]] = {
     "/account/webhooks/new": (WebhookCreate, {"types": "type", "status": "", "user_id": ""}),
     "/account/keys/new": (KeyCreate, {"expires_at": "expires", "kind": "", "user_id": ""}),
     "/admin/groups/new": (GroupCreate, {}),
-    "/admin/users/new": (UserCreate, {"rate_limit": "", "status": "", "kind": ""}),
+    "/admin/users/new": (UserCreate, {"rate_limit": "", "status": "", "kind": "", "private_metadata": ""}),
 }
 """The type of each form, and the inputs of fields that have another name; empty where the page itself decides."""
 

@@ -348,6 +348,7 @@ async def provision(call: Calls, id: str) -> None:
     """What identity providers ask, but for filters that look at each user, of whom there are 10,000 at most."""
     schemas = {"schemas": [f"urn:ietf:params:scim:schemas:core:2.0:{kind}" for kind in ("User", "Group")]}
     made = await call("POST", "/scim/v2/Users", {**schemas, "userName": "ada@example.com", "externalId": "7"})
+    await call("POST", f"/v1/users/{id}/adopt")
     await call("PUT", f"/scim/v2/Users/{id}", {**schemas, "userName": "ada2@example.com", "externalId": "8"})
     await call("PATCH", f"/scim/v2/Users/{id}", {"Operations": [{"op": "replace", "path": "active", "value": "False"}]})
     for query in (

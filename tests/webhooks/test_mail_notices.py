@@ -195,7 +195,6 @@ LEADS = (
     "evil\uff61example",
     "evil\u2024example",
     "evil\u00b7example",
-    "a\u200b.\u200bexample",
     "call 0900 555 0000 now",
     "call \u0660\u0669\u0660\u0660 \u0665\u0665\u0665\u0660",
     "evil@example",

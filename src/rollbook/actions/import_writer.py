@@ -351,7 +351,7 @@ class Importer:
         if updates:
             await user_records.take_all_turns(tx)
         existing = await dialect(tx).user_imports.existing(tx, self._options.match, asked) if asked else {}
-        if updates and self._options.match == "email":
+        if updates:
             existing = await _with_unproven(tx, existing)
         new = []
         for at, key in enumerate(keys):
@@ -444,7 +444,10 @@ class Importer:
                 may_grant(by, user.role)
             joins = await memberships.changes(tx, user.id, row.user)
             changes = bool(change.columns or sets_password or totp is not None or joins)
-            if known.is_unproven and changes and not adopts:
+            # The user with the company's own ID is the one it means, but may still have given someone else's email.
+            is_about_email = not change.columns.keys().isdisjoint(("email", "email_verified"))
+            relies_on_email = changes and (self._options.match == "email" or is_about_email)
+            if known.is_unproven and relies_on_email and not adopts:
                 raise EmailUnproven()
             if adopts:
                 user = await adoption.take_over(tx, by, user)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import unicodedata
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
@@ -153,9 +153,9 @@ async def _change_person(
         _required(wanted.user_name)
     _check(wanted)
     user, kept = person
-    adopts = _adopts(person, wanted)
-    unproven = await users.unproven(tx, [user.id]) if adopts else None
     columns = _columns(by, person, wanted, replaces)
+    adopts = _adopts(person, wanted, columns)
+    unproven = await users.unproven(tx, [user.id]) if adopts else None
     user = await user_actions.change(tx, by, user, columns)
     if unproven:  # rights come first
         raise EmailUnproven()
@@ -165,10 +165,13 @@ async def _change_person(
     return Person(user, kept) if kept.user_name else await _person(tx, id, by.tenant)
 
 
-def _adopts(person: Person, wanted: Wanted) -> bool:
-    """Test whether this takes a user over whom the provider has not had so far. To suspend one is always possible."""
+def _adopts(person: Person, wanted: Wanted, columns: Mapping[str, Any]) -> bool:
+    """Test whether this takes a user over whom the provider has not had so far. To suspend one is always possible, if
+    nothing else comes with it: what is kept of a suspended user would count when they are active again."""
     external_id = person.kept.external_id
-    return wanted.active is not False and (external_id is None or wanted.external_id != external_id)
+    if external_id is not None and wanted.external_id == external_id:
+        return False
+    return wanted.active is not False or wanted.external_id is not None or not columns.keys() <= {"status"}
 
 
 async def _kept(tx: Tx, by: Principal, user: User, kept: Kept, wanted: Wanted) -> Kept:
