@@ -22,8 +22,14 @@ def test_one_command_connects_an_application_and_prints_a_key_that_works(tmp_pat
                 key = itself.get("/v1/users/count")
             assert (me["name"], me["kind"], me["role"]) == (name, "application", "viewer")
             assert key.status_code == 200
-        made = json.loads(good("apps", "create", "Limited", "--rate-limit", "none", "--json", *place))
-        assert (made["user"]["rate_limit"], made["key"]["scopes"], made["key"]["revealable"]) == ("none", None, False)
+        of_user = ("--rate-limit", "none", "--external-id", name, "--metadata", "team=sales")
+        made = json.loads(good("apps", "create", "Limited", *of_user, "--json", *place))
+        assert [made["user"][field] for field in ("rate_limit", "external_id", "metadata")] == [
+            "none",
+            name,
+            {"team": "sales"},
+        ]
+        assert (made["key"]["scopes"], made["key"]["revealable"]) == (None, False)
         listed = good("apps", "list", *place)
         assert [name for name in ("Shop --data", "Shop --url", "Limited") if name not in listed] == []
 

@@ -26,7 +26,7 @@ def http(server: Server) -> Iterator[Client]:
 
 @pytest.fixture
 def user(http: Client) -> dict[str, Any]:
-    return new_user(http, metadata=METADATA)
+    return new_user(http, metadata=METADATA, private_metadata=METADATA)
 
 
 @pytest.fixture
@@ -36,24 +36,36 @@ def webhook(http: Client) -> Iterator[dict[str, Any]]:
     http.delete(f"/v1/webhooks/{made['id']}")
 
 
-def metadata_of(http: Client, user: dict[str, Any]) -> Any:
-    return http.get(f"/v1/users/{user['id']}").json()["metadata"]
+def metadata_of(http: Client, user: dict[str, Any], name: str = "metadata") -> Any:
+    return http.get(f"/v1/users/{user['id']}", params={"fields": name}).json()[name]
 
 
+@pytest.mark.parametrize("name", ["metadata", "private_metadata"])
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 def test_null_instead_of_metadata_leaves_it_and_null_within_removes_a_key(
-    http: Client, user: dict[str, Any], method: str
+    http: Client, user: dict[str, Any], method: str, name: str
 ) -> None:
     path = f"/v1/users/{user['id']}"
-    answer = http.request(method, path, json={"name": "Al", "metadata": None, "external_id": None})
+    answer = http.request(method, path, json={"name": "Al", name: None, "external_id": None})
     assert answer.status_code == 200, answer.text
-    assert metadata_of(http, user) == METADATA
-    assert http.patch(path, json={"metadata": {"seats": None}}).status_code == 200
-    assert metadata_of(http, user) == {"plan": "pro"}
+    assert metadata_of(http, user, name) == METADATA
+    assert http.patch(path, json={name: {"seats": None}}).status_code == 200
+    assert metadata_of(http, user, name) == {"plan": "pro"}
 
 
-def test_null_instead_of_metadata_is_a_new_user_without_any(http: Client) -> None:
-    assert metadata_of(http, new_user(http, metadata=None)) == {}
+@pytest.mark.parametrize("name", ["metadata", "private_metadata"])
+def test_null_instead_of_metadata_is_a_new_user_without_any(http: Client, name: str) -> None:
+    assert metadata_of(http, new_user(http, **{name: None}), name) == {}
+
+
+def test_the_same_of_an_application(http: Client) -> None:
+    made = http.post("/v1/applications", json={"name": "Shop", "metadata": None}).json()
+    path = f"/v1/applications/{made['id']}"
+    assert metadata_of(http, made) == {}
+    http.patch(path, json={"metadata": METADATA})
+    assert http.patch(path, json={"name": "Shop", "metadata": None}).status_code == 200
+    assert metadata_of(http, made) == METADATA
+    http.delete(path)
 
 
 def test_the_same_in_a_bulk_change(http: Client, user: dict[str, Any]) -> None:
@@ -114,10 +126,12 @@ def test_null_is_no_list_where_one_is_required(http: Client) -> None:
 def test_the_tests_above_are_about_every_body_with_a_list_or_an_object() -> None:
     found = {route.body.__name__: set(collections_of(route.body)) for route in ROUTES if route.body is not None}
     assert {name: fields for name, fields in found.items() if fields} == {
-        "UserCreate": {"metadata"},
-        "UserUpdate": {"metadata"},
-        "UserPatch": {"metadata"},
+        "UserCreate": {"metadata", "private_metadata"},
+        "UserUpdate": {"metadata", "private_metadata"},
+        "UserPatch": {"metadata", "private_metadata"},
         "BulkJobCreate": {"ids", "metadata"},
+        "ApplicationCreate": {"metadata"},
+        "ApplicationPatch": {"metadata"},
         "GroupCreate": {"metadata"},
         "GroupUpdate": {"metadata"},
         "GroupPatch": {"metadata"},

@@ -75,13 +75,6 @@ def posts(http: httpx2.Client, path: str) -> dict[str, Post]:
     factor = http.post(f"/v1/users/{user['id']}/second-factors", json={"kind": "totp"}).json()
     key = http.post("/v1/keys", json={"name": "mine"}).json()["id"]
     group = http.post("/v1/groups", json={"name": "Engineering"}).json()["id"]
-    webhook, paused = (
-        f"/v1/webhooks/{http.post('/v1/webhooks', json={'url': 'inbox', 'types': ['webhook.created'], 'status': status}).json()['id']}"
-        for status in ("enabled", "paused")
-    )
-    wait_until(lambda: http.get(f"{webhook}/deliveries").json())
-    delivery = http.get(f"{webhook}/deliveries").json()[-1]["id"]
-    since = {"from": http.get("/v1/events?limit=1&order=desc").json()[0]["id"]}
     return {
         "/v1/users": Post("/v1/users", person(f"every{time.perf_counter_ns()}@example.com"), 201, "user.created"),
         "/v1/users/bulk": Post(
@@ -104,6 +97,7 @@ def posts(http: httpx2.Client, path: str) -> dict[str, Post]:
         ),
         "/v1/applications": Post("/v1/applications", {"name": "Shop"}, 201, "user.created"),
         "/v1/users/{userId}/suspend": Post(f"/v1/users/{user['id']}/suspend", None, 200, "user.suspended"),
+        "/v1/users/{userId}/adopt": Post(f"/v1/users/{user['id']}/adopt", None, 200, "user.access_ended"),
         "/v1/users/{userId}/activate": Post(f"/v1/users/{suspended['id']}/activate", None, 200, "user.activated"),
         "/v1/users/{userId}/restore": Post(f"/v1/users/{deleted['id']}/restore", None, 200, "user.restored"),
         "/v1/events/{eventId}/revert": Post(f"/v1/events/{new_update(http)}/revert", None, 200, "user.updated"),
@@ -116,6 +110,26 @@ def posts(http: httpx2.Client, path: str) -> dict[str, Post]:
         "/v1/keys": Post("/v1/keys", {"name": "made once"}, 201, "key.created"),
         "/v1/keys/{keyId}/rotate": Post(f"/v1/keys/{key}/rotate", {"overlap": 60}, 201, "key.rotated"),
         "/v1/webhooks": Post("/v1/webhooks", {"url": "inbox"}, 201, "webhook.created"),
+        **(posts_of_webhooks(http) if path.startswith(WEBHOOK) else {}),
+        **(
+            {CANCEL: Post(f"/v1/imports/{long_import(http)}/cancel", None, 200, "import.finished")}
+            if path == CANCEL
+            else {}
+        ),
+        **({RUN: Post(f"/v1/imports/{dry_run_of(http)}/run", None, 201, "/v1/imports")} if path == RUN else {}),
+    }
+
+
+def posts_of_webhooks(http: httpx2.Client) -> dict[str, Post]:
+    """Those about a webhook. A user can only have 50."""
+    webhook, paused = (
+        f"/v1/webhooks/{http.post('/v1/webhooks', json={'url': 'inbox', 'types': ['webhook.created'], 'status': status}).json()['id']}"
+        for status in ("enabled", "paused")
+    )
+    wait_until(lambda: http.get(f"{webhook}/deliveries").json())
+    delivery = http.get(f"{webhook}/deliveries").json()[-1]["id"]
+    since = {"from": http.get("/v1/events?limit=1&order=desc").json()[0]["id"]}
+    return {
         WEBHOOK + "/pause": Post(f"{webhook}/pause", None, 200, "webhook.updated"),
         WEBHOOK + "/resume": Post(f"{paused}/resume", None, 200, "webhook.updated"),
         WEBHOOK + "/rotate-secret": Post(f"{webhook}/rotate-secret", None, 200, "webhook.rotated"),
@@ -124,12 +138,6 @@ def posts(http: httpx2.Client, path: str) -> dict[str, Post]:
             f"{webhook}/deliveries/{delivery}/resend", None, 201, f"{webhook}/replays"
         ),
         WEBHOOK + "/replays": Post(f"{paused}/replays", since, 201, f"{paused}/replays"),
-        **(
-            {CANCEL: Post(f"/v1/imports/{long_import(http)}/cancel", None, 200, "import.finished")}
-            if path == CANCEL
-            else {}
-        ),
-        **({RUN: Post(f"/v1/imports/{dry_run_of(http)}/run", None, 201, "/v1/imports")} if path == RUN else {}),
     }
 
 
@@ -141,7 +149,9 @@ def ended_job(http: httpx2.Client) -> str:
 
 def dry_run_of(http: httpx2.Client) -> str:
     """A dry run that has ended."""
-    id = http.post("/v1/imports", content=b'{"name":"Nobody"}', params={"dry_run": "true"}).json()["id"]
+    id = http.post(
+        "/v1/imports", content=b'{"name":"Nobody","email":"nobody@example.com"}', params={"dry_run": "true"}
+    ).json()["id"]
     wait_until(lambda: http.get(f"/v1/imports/{id}").json()["finished_at"])
     return id
 

@@ -14,7 +14,7 @@ from rollbook.api import types
 from rollbook.cli import keys, options
 from rollbook.cli.backends import PAGED, WHOLE, Shown, at
 from rollbook.cli.completion import objects
-from rollbook.cli.fields import Fields, as_query
+from rollbook.cli.fields import Fields, as_query, options_of
 from rollbook.cli.output import as_json, hint, line, listed, shown
 
 app = options.group(help="Connect applications, such as your shop: users that have API keys and can't sign in.")
@@ -23,6 +23,8 @@ COLUMNS = ("id", "name", "role", "status", "rate_limit", "created_at")
 APPLICATIONS, ONE = "/v1/applications", "/v1/applications/{applicationId}"
 APPLICATION = options.argument("application", "ID", shell_complete=objects(APPLICATIONS, "id", "name"))
 FIELDS = {"fields": "all fields"}
+MORE = ("external_id", "metadata")
+"""Fields of a new application that its key doesn't have."""
 
 
 @options.on_server(
@@ -46,16 +48,19 @@ FIELDS = {"fields": "all fields"}
         "Rate limit of the application, such as 600/minute, or `none`. [default: that of --for]",
         metavar="LIMIT",
     ),
+    *(each for each in options_of(arguments.ApplicationCreate) if getattr(each, "field", None) in MORE),
     options.JSON,
     keys.QUIET,
     fields=arguments.KeyCreate,
-    call=("POST", keys.KEYS),
+    call=("POST", APPLICATIONS),
     elsewhere={
         "user_id": "the application",
         "name": "NAME",
+        "role": "--role",
         "kind": "always api",
-        "rate_limit": "of the application",
+        "rate_limit": "--rate-limit",
         "revealable": "never: it has no password",
+        **FIELDS,
     },
 )
 def create_app(
@@ -71,8 +76,8 @@ def create_app(
     """Create an application and its first API key, and print the key.
 
     With --for, the key can do what this purpose needs and no more, and a program is printed that works with it. The
-    options except --for, --role and --rate-limit are about the key. To create more keys, use `keys create` with the ID
-    of the application.
+    options except --for, --role, --rate-limit, --external-id and --metadata are about the key. To create more keys, use
+    `keys create` with the ID of the application.
     """
     purpose: str | None = given["for"]  # no name for a parameter
     named = {"name": name} if purpose is None else purposes.of_application(name, purpose)
@@ -80,6 +85,7 @@ def create_app(
     new = {**named, **{key: value for key, value in chosen.items() if value is not None}}
     with server(make=True) as backend:
         key = {**purposes.of_key(name, purpose), **fields.sent(backend)}
+        new |= {field: key.pop(field) for field in MORE if field in key}
         check(arguments.ApplicationCreate, new, 0)
         check(arguments.KeyCreate, key, 0)  # before the application is created
         user = backend.one("POST", APPLICATIONS, WHOLE, new)
