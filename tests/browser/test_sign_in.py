@@ -300,7 +300,7 @@ def test_a_script_of_another_site_can_send_and_read_nothing_and_nobody_frames_us
 
 
 @with_and_without_scripts
-def test_somebody_with_a_link_sets_a_password_and_is_at_the_keys(
+def test_somebody_with_a_link_sets_a_password_and_is_at_the_profile(
     browse: Browse, http: httpx2.Client, user: dict, scripts: bool
 ) -> None:
     page = browse(scripts)
@@ -313,7 +313,7 @@ def test_somebody_with_a_link_sets_a_password_and_is_at_the_keys(
     fill_new(page, "qwertyuiop")
     expect(page.locator(".problem")).to_contain_text("too common")
     fill_new(page, NEW)
-    is_at(page, "/account/keys")
+    is_at(page, "/account")
     expect(page.get_by_role("status").first).to_have_text("Your password is set and you’re signed in.")
     other = browse(scripts)
     other.goto(url)
@@ -333,7 +333,7 @@ def test_a_link_that_somebody_else_opens_says_whose_session_ends(
     expect(said).to_contain_text(f"You’re signed in as {other['email']}, but this link belongs to {user['email']}.")
     expect(said).to_contain_text("signs you out of the first account and in to the second")
     fill_new(page, NEW)
-    is_at(page, "/account/keys")
+    is_at(page, "/account")
     expect(page.locator(".who")).to_have_text(user["email"])
     assert http.get("/v1/sessions", params={"user": other["id"]}).json() == []
     page.goto(link(http, user))
@@ -384,7 +384,7 @@ def test_of_two_who_have_the_page_of_a_link_open_the_second_is_told(
     first.goto(url)
     second.goto(url)
     fill_new(first, NEW)
-    is_at(first, "/account/keys")
+    is_at(first, "/account")
     fill_new(second, "something else entirely")
     expect(second.get_by_role("heading", level=1)).to_have_text("This link is no longer valid")
     assert second.context.cookies() == []
@@ -410,7 +410,7 @@ def test_the_address_of_a_link_is_told_to_nobody(
     url = link(http, user)
     page.goto(url)
     fill_new(page, NEW)
-    is_at(page, "/account/keys")
+    is_at(page, "/account")
     assert any(told) and not any(url.partition("=")[2] in each for each in told)
 
 
@@ -439,14 +439,14 @@ def test_a_link_leads_to_the_application_that_asked_for_it(
     watch.clear()  # the application was asked for, by the link
 
 
-def test_an_invitation_from_the_command_line_leads_to_the_keys(server: Server, browse: Browse) -> None:
+def test_an_invitation_from_the_command_line_leads_to_the_profile(server: Server, browse: Browse) -> None:
     made = server.rollbook(
         "users", "invite", "grace@example.com", "--name", "Grace", "--quiet", "--url", server.url, "--key", server.key
     )
     page = browse()
     page.goto(made.stdout.strip())
     fill_new(page, NEW)
-    is_at(page, "/account/keys")
+    is_at(page, "/account")
     expect(page.locator(".who")).to_have_text("grace@example.com")
 
 

@@ -62,12 +62,12 @@ def is_dead(person: httpx2.Client, link: str) -> bool:
 # ---- it works
 
 
-def test_a_link_sets_the_password_signs_in_and_leads_to_the_keys(
+def test_a_link_sets_the_password_signs_in_and_leads_to_the_profile(
     server: Server, http: httpx2.Client, user: dict, person: httpx2.Client
 ) -> None:
     log = Log(http)
     answer = set_password(person, link(http, user), NEW)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/account/keys")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/account")
     assert is_signed_in(person)
     assert [(event["type"], event["actor"]["user_id"]) for event in log.news()] == [
         ("password_link.created", http.get("/v1/users/me").json()["id"]),
