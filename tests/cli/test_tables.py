@@ -63,7 +63,7 @@ def test_times_are_local_and_named_for_people_and_utc_for_programs(server: Serve
     local = datetime.fromisoformat(user["created_at"]).replace(tzinfo=None) + timedelta(hours=5, minutes=30)
     head, _, row, *_ = shown(server, tmp_path, "users", "list")
     assert head.endswith("CREATED AT (IST)") and row.endswith(str(local))
-    assert f"created at       {local} IST" in shown(server, tmp_path, "users", "get", "zoe@example.com")
+    assert f"created at        {local} IST" in shown(server, tmp_path, "users", "get", "zoe@example.com")
     assert good("users", "list", *place).splitlines()[1].endswith(user["created_at"])
     assert user["created_at"] in good("users", "get", "zoe@example.com", *place)
 

@@ -175,7 +175,7 @@ async def test_changes_come_newest_first_and_pages_meet(people: SQLite) -> None:
 async def happen(tx: Tx, made: list[tuple[str, str, str, str, int]]) -> None:
     """Events: type, user, actor, address and when."""
     rows = [
-        (f"evt_{n}", type, user, at, actor, None, address, None, None, None, "{}", None)
+        (f"evt_{n}", type, user, at, actor, None, address, None, None, None, None, "{}", None)
         for n, (type, user, actor, address, at) in enumerate(made)
     ]
     await dialect(tx).event_log.append_many(tx, rows)

@@ -228,7 +228,11 @@ WORKS = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)"
 _HAS_SCOPE = """(scopes IS NULL OR ' ' || scopes || ' ' LIKE ?)
     AND EXISTS (SELECT 1 FROM users AS u WHERE u.id = listed.user_id AND u.role IN ({}))"""
 _GOES_BACK = "(created_by = ? OR lineage IN (SELECT lineages.lineage FROM lineages WHERE lineages.user_id = ?))"
-IDS_CREATED_FOR_OTHERS = f"SELECT id FROM keys WHERE {_GOES_BACK} AND user_id != ? ORDER BY id DESC LIMIT ?"
+IDS_CREATED_FOR_OTHERS = """
+    SELECT id FROM keys WHERE created_by = ? AND created_by IS NOT NULL AND created_by != user_id
+    UNION SELECT keys.id FROM lineages JOIN keys ON keys.lineage = lineages.lineage
+      WHERE lineages.user_id = ? AND keys.user_id != ?
+    ORDER BY id DESC LIMIT ?"""
 HELD = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?"
 LIVE = """
     SELECT (SELECT count(*) FROM (SELECT 1 FROM keys WHERE user_id = ? AND revoked_at IS NULL
