@@ -503,10 +503,10 @@ class UnsupportedMediaType(ApiError):
 
 
 class KeyReused(ApiError):
-    """This Idempotency-Key was used before with a different request: another path, another body, or an API key with
-    other permissions. Or the stored response can't be decrypted because the server's secret has changed: check whether
-    the request was completed. Use a new Idempotency-Key for each new request, and reuse it only to retry the same
-    one."""
+    """This Idempotency-Key was used before with a different request: another path, another body, or another API key; or
+    the key was rotated or changed since. Or the stored response can't be decrypted because the server's secret has
+    changed: check whether the request was completed. Use a new Idempotency-Key for each new request, and reuse it only
+    to retry the same one."""
 
     status = 422
     code = "idempotency_key_reused"

@@ -343,7 +343,7 @@ def test_the_command_line_writes_events_too(server: Server, log: Log, user: dict
     (event,) = log.news()
     assert (event["type"], event["before"]) == ("user.updated", {"name": user["name"]})
     assert event["actor"] == {"address": "cli"} | dict.fromkeys(
-        ("user_id", "key_id", "request_id", "trace_id", "client")
+        ("user_id", "key_id", "key_created_by", "request_id", "trace_id", "client")
     )
 
 

@@ -498,7 +498,8 @@ BAD_SECRETS = (
 )
 
 
-def test_an_import_gives_existing_users_an_app_only_if_they_have_no_factor(http: httpx2.Client, user: dict) -> None:
+def test_an_import_gives_existing_users_an_app_only_if_they_have_no_factor(http: httpx2.Client) -> None:
+    user = new_user(http, email_verified=True)
     app = App("MFRGGZDFMZTWQ2LKMFRGGZDFMZTWQ2LK")
     row = {"name": user["name"], "email": user["email"], "totp_secret": app.secret}
     log = Log(http)

@@ -27,7 +27,8 @@ class Accepts(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def server(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("metrics") / "data", "--webhook-allow", "127.0.0.0/8") as server:
+    data = tmp_path_factory.mktemp("metrics") / "data"
+    with running(data, "--webhook-allow", "127.0.0.0/8", "--rate-limit", "none") as server:
         yield server
 
 

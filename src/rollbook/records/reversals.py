@@ -11,7 +11,7 @@ from rollbook.records import rules
 from rollbook.records.events import Event
 from rollbook.records.users import METADATA
 
-DERIVED = frozenset(("updated_at", "last_sign_in_at", "status_reason", "created_by"))
+DERIVED = frozenset(("updated_at", "last_sign_in_at", "status_reason", "created_by", "created_with"))
 """Fields that follow from what happens."""
 CHANGED_SINCE, NOT_REVERSIBLE = "changed_since", "not_reversible"
 

@@ -362,9 +362,9 @@ class UnprocessableContent(APIError):
 
 class IdempotencyKeyReused(UnprocessableContent):
     """`idempotency_key_reused`: This Idempotency-Key was used before with a different request: another path,
-    another body, or an API key with other permissions. Or the stored response can't be decrypted because the
-    server's secret has changed: check whether the request was completed. Use a new Idempotency-Key for each new
-    request, and reuse it only to retry the same one.
+    another body, or another API key; or the key was rotated or changed since. Or the stored response can't be
+    decrypted because the server's secret has changed: check whether the request was completed. Use a new
+    Idempotency-Key for each new request, and reuse it only to retry the same one.
     """
 
 
