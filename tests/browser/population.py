@@ -234,6 +234,7 @@ NO_PAGES = {
     "/brand/colors.css": "a file, where there is one",
     "/docs/key": "read by a script",
     "/account/export": "a file",
+    "/account/stop-email-change": "there with the link of a mail alone: tests/webhooks/test_mail_notices.py looks at it",
     "/admin/events/export": "a file",
     "/admin/users/export": "a file",
     "/admin/bulk-jobs/{id}/results": "a file",

@@ -141,7 +141,7 @@ def test_the_palette_finds_people_and_offers_what_can_be_done_to_them(opened: Op
     page = opened("/account")
     palette = page.get_by_role("dialog", name="Go to")
     page.keyboard.press("Control+k")
-    field, people = palette.get_by_role("searchbox"), palette.get_by_role("list", name="Users and groups")
+    field, people = palette.get_by_role("searchbox"), palette.get_by_role("list", name="Users, groups and API keys")
     field.fill("zoe omull")
     expect(people.get_by_role("link")).to_have_text([re.compile("Zoë O'Müller zoe.m@acme.example")])
     field.fill("zoe.m@acme.example")
