@@ -97,7 +97,8 @@ def test_a_person_resets_their_password_from_the_application_and_signs_in_there(
     url, shop_url = f"http://localhost:{port}", f"http://localhost:{shop_port}"
     with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mail)) as smtp, server.http() as http:
         smtp.emails = emails = []  # type: ignore[attr-defined]
-        user = new_user(http)
+        user = new_user(http, email_verified=True)
+        factor = enrolled(http, user["id"])
         admin = new_user(http, role="admin")
         key = narrow_key(http, admin, "password-reset.md")
         command = [str(PYTHON), "-m", "flask", "--app", "reset", "run", "--port", str(port)]
@@ -121,7 +122,6 @@ def test_a_person_resets_their_password_from_the_application_and_signs_in_there(
 
             refused = chooses("password1")
             assert refused.status_code == 400 and "too common" in refused.text and token in refused.text
-            factor = enrolled(http, user["id"])
             asked = chooses("chosen by the person")
             assert asked.status_code == 401 and 'name="code"' in asked.text
             following = chooses("chosen by the person", code=factor.recovery_codes[0]).headers["location"]
@@ -452,7 +452,7 @@ def test_the_requests_of_the_n8n_workflows_do_what_the_page_says(tmp_path: Path)
 
 @pytest.mark.parametrize("page", ["import.md", "imports.md"])
 def test_a_file_is_sent_with_curl_as_the_page_says(page: str, server: Server, tmp_path: Path) -> None:
-    [command] = re.findall(r"^```console\n(curl .*?)^```$", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
+    command, *_ = re.findall(r"^```console\n(curl .*?)^```$", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
     email = f"{page.removesuffix('.md')}@example.com"
     (tmp_path / "people.ndjson.gz").write_bytes(gzip.compress(json.dumps({"name": "Ann", "email": email}).encode()))
     command = command.replace("https://users.example.com", server.url)
