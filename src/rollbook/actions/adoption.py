@@ -41,7 +41,8 @@ async def _adopt(tx: Tx, by: Principal, id: str) -> User:
     user = await users.get(tx, id)
     check_person(user)
     may_grant(by, user.role)
-    return user if user.email_verified or user.email_asserted else await take_over(tx, by, user)
+    is_proven = user.email_verified or user.email_asserted
+    return user if is_proven and user.id != by.user_id else await take_over(tx, by, user)
 
 
 async def take_over(tx: Tx, by: Principal, user: User) -> User:
