@@ -33,12 +33,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_guide_the_templates_and_the_files_of_the_pages(installed: Path) -> None:
     package = installed / "rollbook"
     assert {path.name for path in (package / "docs").iterdir()} == {path.name for path in (ROOT / "docs").glob("*.md")}
-    source = ROOT / "src" / "rollbook" / "web"
-    for folder in ("templates", "static"):
-        files = {path.relative_to(source) for path in (source / folder).rglob("*") if path.is_file()}
-        assert files and files == {
-            path.relative_to(package / "web") for path in (package / "web" / folder).rglob("*") if path.is_file()
-        }
+    for folder in ("languages", "web/templates", "web/static"):
+        files = _files(ROOT / "src" / "rollbook" / folder)
+        assert files and _files(package / folder) == files
     assert {path.name for path in installed.iterdir()} == {
         "rollbook",
         *(path.name for path in installed.glob("*.dist-info")),
@@ -106,3 +103,7 @@ def test_no_file_moves_the_clock_of_a_package(installed: Path, tmp_path: Path) -
             [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
         )
         assert done.stdout == f"{is_moved}\n", folder
+
+
+def _files(folder: Path) -> set[Path]:
+    return {path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"}

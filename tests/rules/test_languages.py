@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from string import Formatter
@@ -32,8 +33,16 @@ def test_every_language_has_the_same_texts_with_the_same_values(code: str) -> No
         assert "'" not in text and '"' not in text, f"{key}: typographic quotation marks and apostrophes"
 
 
+@pytest.mark.parametrize("code", NAMES)
+def test_a_file_has_each_text_once_and_shows_its_no_break_spaces(code: str) -> None:
+    text = (SRC / "languages" / f"{code}.json").read_text()
+    keys = [key for key, _ in json.loads(text, object_pairs_hook=list)]
+    assert len(keys) == len(set(keys))
+    assert "\u00a0" not in text and "\u202f" not in text, "write \\u00a0: nobody sees the character"
+
+
 def test_every_text_that_is_used_is_there() -> None:
-    files = [path for path in SRC.rglob("*") if path.suffix in (".py", ".html") and "languages" not in path.parts]
+    files = [path for path in SRC.rglob("*") if path.suffix in (".py", ".html")]
     source = "\n".join(path.read_text() for path in files)
     used = set(re.findall(r"(?<![\w.])(?:\w+\.)?t\(\s*['\"](\w+)['\"]\s*[,)]", source))
     texts = language("en").texts

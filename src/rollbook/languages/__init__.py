@@ -1,16 +1,22 @@
-"""The languages of the pages and mails that customers see: a file for each, with all of its texts; which one a reader
-gets, and sentences of errors in it.
+"""The languages of the pages and mails that customers see: a JSON file for each, with all of its texts; which one a
+reader gets, and sentences of errors in it.
 
 A text has a key and, in braces, values: `language("de").t("link_sent", email=…, time=…)`. All files have the same keys
-and values. A text about a number has two forms, `…_one` and `…_other`.
+and values, in the same order. A text about a number has two forms, `…_one` and `…_other`. The texts `error_…` in
+English are the sentences that actions raise, by which those of other languages are found.
+
+German, French, Spanish and Portuguese (of Brazil) are formal: Sie, vous, usted, você. Japanese is polite: です・ます.
+In French, no-break spaces (U+00A0, written as an escape) stand before ? and ; and between a number and its noun.
 """
 
 from __future__ import annotations
 
 import re
 from functools import cache, lru_cache
-from importlib import import_module
+from pathlib import Path
 from typing import NamedTuple
+
+import msgspec
 
 from rollbook import units
 from rollbook.config import LanguageCode
@@ -70,7 +76,8 @@ class Language(NamedTuple):
 
 @cache
 def language(code: LanguageCode) -> Language:
-    return Language(code, import_module(f"rollbook.languages.{code}").TEXTS)
+    file = Path(__file__).with_name(f"{code}.json")
+    return Language(code, msgspec.json.decode(file.read_bytes(), type=dict[str, str]))
 
 
 def named(text: str) -> LanguageCode | None:
