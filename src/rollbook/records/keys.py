@@ -228,11 +228,10 @@ WORKS = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)"
 _HAS_SCOPE = """(scopes IS NULL OR ' ' || scopes || ' ' LIKE ?)
     AND EXISTS (SELECT 1 FROM users AS u WHERE u.id = listed.user_id AND u.role IN ({}))"""
 _GOES_BACK = "(created_by = ? OR lineage IN (SELECT lineages.lineage FROM lineages WHERE lineages.user_id = ?))"
-IDS_CREATED_FOR_OTHERS = """
-    SELECT id FROM keys WHERE created_by = ? AND created_by IS NOT NULL AND created_by != user_id
-    UNION SELECT keys.id FROM lineages JOIN keys ON keys.lineage = lineages.lineage
-      WHERE lineages.user_id = ? AND keys.user_id != ?
-    ORDER BY id DESC LIMIT ?"""
+# By the text: the lineages of a user who was erased are no longer found by them.
+THAT_GO_BACK_TO = f"""
+    SELECT id FROM keys
+    WHERE id IN ({", ".join("?" * AT_ONCE)}) AND user_id != ? AND (created_by = ? OR ' ' || lineage || ' ' LIKE ?)"""
 HELD = f"SELECT {COLUMNS} FROM keys WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?"
 LIVE = """
     SELECT (SELECT count(*) FROM (SELECT 1 FROM keys WHERE user_id = ? AND revoked_at IS NULL
@@ -532,9 +531,12 @@ async def go_back_to(tx: Tx, user_id: str) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in await tx.all(GO_BACK_TO, user_id, user_id, clock.now())]
 
 
-async def ids_created_for_others(queries: Queries, user_id: str, limit: int) -> list[str]:
-    """The newest keys of others that go back to this user, also those that ended."""
-    return [row[0] for row in await queries.all(IDS_CREATED_FOR_OTHERS, user_id, user_id, user_id, limit)]
+async def that_go_back_to(queries: Queries, user_id: str, ids: Sequence[str]) -> list[str]:
+    """Those of these keys that are another user's and go back to this one, also those that ended."""
+    found: set[str] = set()
+    for part in in_parts(ids, AT_ONCE):
+        found |= {row[0] for row in await queries.all(THAT_GO_BACK_TO, *part, user_id, user_id, f"% {user_id} %")}
+    return sorted(found)
 
 
 async def erase_all(tx: Tx, user_id: str) -> None:

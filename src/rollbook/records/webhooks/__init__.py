@@ -98,6 +98,8 @@ GO_BACK_TO = Statement(
     locks=True,
     together=LOOK_UP,
 )
+THAT_GO_BACK_TO = f"""
+    SELECT {COLUMNS} FROM webhooks WHERE (created_by = ? OR {_GOES_BACK}) AND user_id != ? ORDER BY id DESC LIMIT ?"""
 SUSPENDED_WITH = Statement(
     f"""
     SELECT {COLUMNS} FROM webhooks
@@ -170,6 +172,17 @@ async def go_back_to(tx: Tx, user_id: str) -> list[tuple[Webhook, str]]:
     """Webhooks of others that go back to this user, each with its user's role."""
     rows = await tx.all(GO_BACK_TO, user_id, user_id)
     return [(Webhook._make(row[:-1]), row[-1] or "member") for row in rows]
+
+
+async def that_go_back_to(queries: Queries, user_id: str, limit: int) -> list[Webhook]:
+    """The newest of them, without locks."""
+    rows = await queries.all(THAT_GO_BACK_TO, user_id, user_id, user_id, limit)
+    return [Webhook._make(row) for row in rows]
+
+
+def works(webhook: Webhook) -> bool:
+    """Test whether it is enabled, or will be once nobody is suspended whom it goes back to."""
+    return webhook.status == "enabled" or webhook.status_reason in SUSPENSIONS
 
 
 async def suspended_with(tx: Tx, user_id: str) -> list[Webhook]:

@@ -1,36 +1,52 @@
-"""The page of what someone set for people above member, and its button that ends it."""
+"""The page of what someone set for people above member, and its form that ends what is chosen of it."""
 
 from __future__ import annotations
 
-from rollbook.actions import set_for_others
+from rollbook.actions import set_for_others, ways_in
+from rollbook.actions.set_for_others import SetForOther
 from rollbook.http.response import Response
 from rollbook.web.page_request import PageRequest
 
-SAYS = {
-    set_for_others.ACCOUNT: "Created the account",
-    set_for_others.ROLE: "Gave the role",
-    set_for_others.PASSWORD: "Set the password",
-    set_for_others.FACTORS: "Added a second factor or recovery codes",
+TEXTS = {
+    ways_in.ACCOUNT: ("Created the account", "Suspended"),
+    ways_in.RETURN: ("Activated or restored them", "Suspended"),
+    ways_in.ROLE: ("Gave the role", "Role becomes member"),
+    ways_in.EMAIL: ("Changed the email", "Email becomes {} again. If someone else has it, suspended"),
+    ways_in.PASSWORD: ("Set the password", "Signed out, and needs a new password"),
+    ways_in.LINK: ("Created a link or one-time token", "Signed out, and open links end"),
+    ways_in.FACTORS: ("Added a second factor or recovery codes", "Second factors are lifted"),
+    ways_in.KEYS: ("Created or changed {} API key{}", "{} API key{} revoked"),
+    ways_in.WEBHOOKS: ("Created or changed {} webhook{}", "{} webhook{} paused"),
 }
-ENDS = {
-    set_for_others.ACCOUNT: "is suspended",
-    set_for_others.ROLE: "becomes a member",
-    set_for_others.PASSWORD: "needs a new password",
-    set_for_others.FACTORS: "sets up second factors again",
-}
+"""What was done, and what becomes of it."""
 
 
 async def show(page: PageRequest) -> Response:
     found = await set_for_others.find(page.on, page.by, page.ids[0])
-    rows = [
-        (user, [SAYS[each] for each in SAYS if each in what], [ENDS[each] for each in ENDS if each in what])
-        for user, what in found
-    ]
     return page.render(
-        "admin/set_for_others.html", section="admin/users", id=page.ids[0], rows=rows, days=set_for_others.DAYS
+        "admin/set_for_others.html",
+        section="admin/users",
+        id=page.ids[0],
+        found=found,
+        rows=[(line, _texts(line, 0), _texts(line, 1)) for line in found.lines],
+        days=set_for_others.DAYS,
     )
 
 
+def _texts(line: SetForOther, which: int) -> list[str]:
+    texts = dict[str, None]()  # what becomes of it is said once
+    for what, both in TEXTS.items():
+        if what in line.what:
+            values = line.what[what]
+            counted = len(values), "" if len(values) == 1 else "s"
+            texts[both[which].format(*(values if what == ways_in.EMAIL else counted))] = None
+    return [*texts]
+
+
 async def end(page: PageRequest) -> Response:
-    await set_for_others.end(page.on, page.by, page.ids[0])
-    return page.redirect(f"/admin/users/{page.ids[0]}/set-for-others", "set-for-others-ended")
+    path = f"/admin/users/{page.ids[0]}/set-for-others"
+    chosen = page.getlist("line")
+    if not chosen:
+        return page.redirect(path, "none-selected")
+    await set_for_others.end(page.on, page.by, page.ids[0], chosen)
+    return page.redirect(path, "set-for-others-ended")
