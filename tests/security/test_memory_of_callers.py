@@ -15,15 +15,16 @@ def memory(server: Server) -> int:
 
 
 def test_one_key_in_headers_of_many_lengths_takes_no_memory(server: Server) -> None:
+    """Headers as many and as long come before: the allocator keeps what they took, some interpreters' for a while."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     before = 0
-    for number, blanks in enumerate(range(28_000, 29_600)):
+    for blanks in range(26_400, 29_600):
+        if blanks == 28_000:
+            before = memory(server)
         connection.request("GET", "/v1/users/me", headers={"Authorization": f"Bearer{' ' * blanks}{server.key}"})
         connection.getresponse().read()
-        if number == 100:
-            before = memory(server)
     connection.close()
-    assert memory(server) - before < 20_000_000  # all of these headers together have 46 million bytes
+    assert memory(server) - before < 20_000_000  # the headers since then have 46 million bytes
 
 
 def test_a_few_blanks_before_the_key_are_taken(server: Server) -> None:

@@ -99,8 +99,9 @@ def email(text: str) -> str:
     """An email address, stored as it was sent: surrounding whitespace is rejected, not removed.
 
     The syntax is that of the `email-validator` library: with UTF-8 and IDN; without display names, quoted local parts
-    or address literals. Domains that no public mail server has (`.test`, `.local`, `.internal`, `.invalid`) are
-    accepted: deliverability is not a matter of syntax, and a private mail server may use such a domain.
+    or address literals; and without characters that no one sees. Domains that no public mail server has (`.test`,
+    `.local`, `.internal`, `.invalid`) are accepted: deliverability is not a matter of syntax, and a private mail server
+    may use such a domain.
     """
     if len(text) <= EMAIL_LENGTH and _PLAIN_EMAIL(text):
         return text
