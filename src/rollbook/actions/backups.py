@@ -18,8 +18,8 @@ from rollbook.actions.principal import Principal
 from rollbook.config import Settings
 from rollbook.errors import InsufficientScope, StorageUnavailable
 
-REQUESTED, FAILED = "backup.requested", "backup.failed"
-"""Files in the folder: that a backup is wanted now, and why the last one failed."""
+REQUESTED, BEGUN, FAILED = "backup.requested", "backup.begun", "backup.failed"
+"""Files in the folder: that a backup is wanted now, that the server creates one, and why the last one failed."""
 _IS_BACKUP = re.compile(r"rollbook-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z\.db").fullmatch
 
 
@@ -63,9 +63,11 @@ def _found(path: Path) -> Iterator[Backup]:
 
 
 def under_way(settings: Settings) -> int | None:
-    """Bytes of a backup that is being written; None if none is."""
+    """Bytes of a backup that is being written: 0 before its process does, and until its end is noted. None if none
+    is."""
     with suppress(OSError):
-        return max((file.stat().st_size for file in folder(settings).glob("rollbook-*.db.part")), default=None)
+        sizes = [file.stat().st_size for file in folder(settings).glob("rollbook-*.db.part")]
+        return max(sizes, default=0 if (folder(settings) / BEGUN).exists() else None)
     return None
 
 
@@ -97,7 +99,8 @@ def request(settings: Settings, by: Principal) -> None:
 
 
 def is_requested(settings: Settings) -> bool:
-    return (folder(settings) / REQUESTED).exists()
+    """Test whether one is wanted, or was begun and has not ended."""
+    return any((folder(settings) / each).exists() for each in (REQUESTED, BEGUN))
 
 
 def begin(settings: Settings, now: int) -> Path:
@@ -106,6 +109,7 @@ def begin(settings: Settings, now: int) -> Path:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     for left in path.glob("rollbook-*.db.part*"):
         left.unlink(missing_ok=True)
+    (path / BEGUN).touch(mode=0o600)  # before the other goes: a page that looks meanwhile must see one of them
     (path / REQUESTED).unlink(missing_ok=True)
     return path / name(now)
 
@@ -115,11 +119,14 @@ def succeeded(settings: Settings) -> None:
     (folder(settings) / FAILED).unlink(missing_ok=True)
     for old in found(settings)[settings.backup_keep :]:
         old.file.unlink(missing_ok=True)
+    (folder(settings) / BEGUN).unlink(missing_ok=True)
 
 
 def failed(settings: Settings, now: int, reason: str) -> None:
     with suppress(OSError):  # the log has it as well
         (folder(settings) / FAILED).write_text(f"{now} {reason}\n")
+    with suppress(OSError):  # on a full disk, too
+        (folder(settings) / BEGUN).unlink(missing_ok=True)
 
 
 def failure(settings: Settings) -> Failure | None:

@@ -84,11 +84,13 @@ async def show(page: PageRequest) -> Response:
 def _backups(page: PageRequest, polls: int | None) -> dict[str, Any]:
     """Context of the part about backups."""
     settings, now = page.on.settings, clock.now()
+    # In this order: one that ends meanwhile is among those that are read last.
+    is_requested, written = backups.is_requested(settings), backups.under_way(settings)
     found = backups.found(settings)
     return {
         "backups": [(backup, units.duration((now - backup.created_at) // clock.SECOND)) for backup in found],
-        "backups_written": backups.under_way(settings),
-        "backup_is_requested": backups.is_requested(settings),
+        "backups_written": written,
+        "backup_is_requested": is_requested,
         "may_back_up": page.by.role == "owner",
         "polls": polls,
         "backup_failure": backups.failure(settings),
