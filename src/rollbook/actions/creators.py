@@ -4,11 +4,12 @@ leaves could go on acting on behalf of those who stay."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from rollbook import roles
 from rollbook.actions import webhook_owners
+from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require
 from rollbook.actions.principal import Principal, as_of_now
 from rollbook.errors import InsufficientScope
@@ -21,6 +22,7 @@ from rollbook.storage.database import Tx
 REASON = "creator_lost_rights"
 MAX_PEOPLE = 16
 """Users that one thing can go back to: what it costs to look at them all has a bound."""
+MAX_SHOWN = 10_000
 
 
 class Origin(NamedTuple):
@@ -115,6 +117,25 @@ async def activate(tx: Tx, by: Actor, user: User) -> None:
         owner = await users.by_id(tx, webhook.user_id)
         if owner is not None and webhook_owners.may_own(owner):
             await webhook_owners.enable(tx, by, webhook)
+
+
+class GoingBack(NamedTuple):
+    """What others have and goes back to a user, by ID, with the ID of the user whose it is: it pauses while the user is
+    suspended, and ends when they are deleted or could not create it any more."""
+
+    keys: dict[str, str]
+    webhooks: dict[str, str]
+
+
+async def going_back(on: Rollbook, by: Principal, ids: Collection[str]) -> dict[str, GoingBack]:
+    """Find what goes back to each of these users, at most MAX_SHOWN of a kind. Raises InsufficientScope."""
+    require(by, "users:write")
+    found = {id: GoingBack({}, {}) for id in ids}
+    for id, key_id, holder in await on.read(keys.going_back, [*found], MAX_SHOWN):
+        found[id].keys[key_id] = holder
+    for id, webhook_id, owner in await on.read(webhooks.going_back, [*found], MAX_SHOWN):
+        found[id].webhooks[webhook_id] = owner
+    return found
 
 
 def _may_create(scope: str, role: str | None, holder_role: str) -> bool:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from rollbook import clock
+from rollbook.actions import creators, passwords, second_factors, sessions, users, webhooks
 from rollbook.actions import keys as key_actions
-from rollbook.actions import passwords, second_factors, sessions, users, webhooks
 from rollbook.actions.arguments import Email, NewPassword, PasswordChange, UserUpdate
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, require, require_proof
@@ -45,8 +45,8 @@ from rollbook.storage.database import Queries
 DAYS = 90
 MAX_EVENTS = 20_000
 MAX_LINES = 500
-MAX_HELD = 1_000
-"""Keys, and webhooks, that are looked at."""
+MAX_WEBHOOKS = 1_000
+"""Webhooks of a user that are looked at."""
 
 
 class SetForOther(NamedTuple):
@@ -89,7 +89,7 @@ async def find(on: Rollbook, by: Principal, id: str) -> SetForOthers:
     trail = Trail(known("user", id), await on.read_aside(keys.that_go_back_to, id, actor_keys))
     for event in told:
         trail.follow(event)
-    await _add_held(on, trail)
+    await _add_held(on, by, trail)
     lines = list[SetForOther]()
     for user_id, ways in trail.ways.items():
         user = await records.by_id(on.db, user_id)
@@ -115,13 +115,11 @@ async def _events(queries: Queries, since: int) -> tuple[list[StaffEvent], int, 
     return newest, max(since, begins), begins <= since
 
 
-async def _add_held(on: Rollbook, trail: Trail) -> None:
+async def _add_held(on: Rollbook, by: Principal, trail: Trail) -> None:
     """Keys and webhooks that go back to the person, however old they are."""
-    asked = keys.Selection(created_by=trail.id, works=True)
-    held = [(KEYS, key.user_id, key.id) for key in await keys.some(on.db, asked, "-created_at", MAX_HELD, 0)]
-    hooks = await on.read(webhook_records.that_go_back_to, trail.id, MAX_HELD)
-    for what, user_id, id in [*held, *((WEBHOOKS, hook.user_id, hook.id) for hook in hooks)]:
-        if user_id != trail.id:
+    held = (await creators.going_back(on, by, [trail.id]))[trail.id]
+    for what, ids in ((KEYS, held.keys), (WEBHOOKS, held.webhooks)):
+        for id, user_id in ids.items():
             values = trail.ways.setdefault(user_id, {}).setdefault(Way("", what), [])
             values += [] if id in values else [id]
 
@@ -154,7 +152,7 @@ async def _still(on: Rollbook, user: User, what: dict[str, list[str]]) -> dict[s
         held = await keys.by_ids(on.db, user.id, left[KEYS])
         left[KEYS] = [key.id for key in held if key.status in ("active", "suspended")]
     if WEBHOOKS in left:
-        hooks = await webhook_records.some(on.db, user.id, MAX_HELD)
+        hooks = await webhook_records.some(on.db, user.id, MAX_WEBHOOKS)
         left[WEBHOOKS] = [hook.id for hook in hooks if hook.id in left[WEBHOOKS] and webhook_records.works(hook)]
     ended = {
         ACCOUNT: user.status == "suspended",

@@ -88,6 +88,9 @@ def run_job(
             count = backend.count(as_query(asked))
             body |= {"filter": _filter(asked), "confirm_count": count}
         question = SENTENCES.get(action, f"{action.capitalize()} {{}}?").format(counted(count, "user"), new_role)
+        if action in ("suspend", "delete"):
+            verb = "pause" if action == "suspend" else "end"
+            question = f"{question} API keys and webhooks that they created for others {verb} as well."
         options.confirm(question, yes, f"{counted(count, 'user')} would be changed.")
         _follow(backend, backend.one("POST", JOBS, body=body), detach, json, quiet)
 

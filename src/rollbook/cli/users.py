@@ -357,7 +357,8 @@ def set_password(
     elsewhere=FIELDS,
 )
 def suspend_user(server: options.Server, user: str, json: bool, quiet: bool) -> None:
-    """Suspend a user. They can't sign in or use their API keys until you activate them."""
+    """Suspend a user. They can't sign in or use their API keys, and those that they created for others pause, until you
+    activate them."""
     with server() as backend:
         shown(backend.one("POST", at("users", backend.user(user)["id"], "suspend"), WHOLE), json, quiet)
 
@@ -434,9 +435,12 @@ def bulk_users(server: options.Server, file: Path, atomic: bool) -> None:
     elsewhere={"purge": "--purge"},
 )
 def delete_user(server: options.Server, user: str, yes: bool, quiet: bool, purge: bool) -> None:
-    """Delete a user. Their API keys stop working. You can restore them until they are erased (30 days by default)."""
+    """Delete a user. Their API keys, and those that they created for others, stop working. You can restore the user
+    until they are erased (30 days by default)."""
     if purge:
-        options.confirm(f"Erase {user} permanently? You can't restore them.", yes)
+        options.confirm(
+            f"Erase {user} permanently? What they created for others ends as well. You can't restore them.", yes
+        )
     with server() as backend:
         # Who is deleted already is erased by ID.
         found = {"id": user, "email": user} if purge and "@" not in user else backend.user(user)

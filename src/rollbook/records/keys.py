@@ -272,6 +272,12 @@ GO_BACK_TO = Statement(
     ORDER BY k.id""",
     together=LOOK_UP,
 )
+GOING_BACK = f"""
+    SELECT created_by, id, user_id FROM keys
+      WHERE created_by IN ({", ".join("?" * AT_ONCE)}) AND created_by IS NOT NULL AND created_by != user_id AND {WORKS}
+    UNION SELECT lineages.user_id, keys.id, keys.user_id FROM lineages JOIN keys ON keys.lineage = lineages.lineage
+      WHERE lineages.user_id IN ({", ".join("?" * AT_ONCE)}) AND {WORKS}
+    ORDER BY 2 LIMIT ?"""
 ACTIVITY = f"""
     SELECT user_id, count(*), max(last_used_at) FROM keys
     WHERE user_id IN ({", ".join("?" * AT_ONCE)}) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)
@@ -529,6 +535,15 @@ async def revoke_of_others(tx: Tx, user_id: str) -> list[Key]:
 async def go_back_to(tx: Tx, user_id: str) -> list[tuple[str, str]]:
     """IDs of keys of others that were not revoked and go back to this user, each with its user's role."""
     return [(row[0], row[1]) for row in await tx.all(GO_BACK_TO, user_id, user_id, clock.now())]
+
+
+async def going_back(queries: Queries, user_ids: Sequence[str], limit: int) -> list[tuple[str, str, str]]:
+    """Keys that work and go back to these users, who are others: the user, the key, and whose it is."""
+    found: set[tuple[str, str, str]] = set()
+    for part in in_parts(user_ids, AT_ONCE):
+        values = *part, clock.now(), *part, clock.now(), limit
+        found |= {(row[0], row[1], row[2]) for row in await queries.all(GOING_BACK, *values)}
+    return sorted(found)
 
 
 async def that_go_back_to(queries: Queries, user_id: str, ids: Sequence[str]) -> list[str]:

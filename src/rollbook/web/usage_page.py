@@ -84,7 +84,9 @@ async def show(page: PageRequest, view: UsageView) -> Response:
         busiest = await actions.busiest_keys(page.on, page.by, asked)
     choices = holder.key_options(await keys.choices(page.on, page.by, view.user.id, busiest), view.key)
     found = found._replace(names=found.names | dict(choices))
-    whose: dict[str, Any] = {"section": "account/usage"} if view.is_own else user_tabs.context(page, view.user, "usage")
+    whose: dict[str, Any] = {"section": "account/usage"}
+    if not view.is_own:
+        whose = await user_tabs.context(page, view.user, "usage")
     limits = await _gauges(page, view.user, view.key)
     return page.render("account/usage.html", keys=choices, gauges=limits, **whose, **_context(page, view, found, 0))
 

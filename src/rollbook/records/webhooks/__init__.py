@@ -3,7 +3,7 @@ sealed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ from rollbook.records import lineages
 from rollbook.records.lineages import IS_SUSPENDED
 from rollbook.records.presenting import Flag, Hidden, OrNull, Shown, Time, Words, presenter
 from rollbook.records.webhooks import cursors
-from rollbook.storage.database import LOOK_UP, Queries, Statement, Tx, existing, scalar
+from rollbook.storage.database import LOOK_UP, Queries, Statement, Tx, existing, in_parts, scalar
 
 CHANNEL = "webhooks"
 """Notified when a webhook changes, is created or deleted."""
@@ -98,8 +98,15 @@ GO_BACK_TO = Statement(
     locks=True,
     together=LOOK_UP,
 )
-THAT_GO_BACK_TO = f"""
-    SELECT {COLUMNS} FROM webhooks WHERE (created_by = ? OR {_GOES_BACK}) AND user_id != ? ORDER BY id DESC LIMIT ?"""
+AT_ONCE = 50
+_STOPS = f"(webhooks.status != 'disabled' OR webhooks.status_reason IN {SUSPENSIONS})"
+GOING_BACK = f"""
+    SELECT created_by, id, user_id FROM webhooks
+      WHERE created_by IN ({", ".join("?" * AT_ONCE)}) AND created_by != user_id AND {_STOPS}
+    UNION SELECT lineages.user_id, webhooks.id, webhooks.user_id
+      FROM lineages JOIN webhooks ON webhooks.lineage = lineages.lineage
+      WHERE lineages.user_id IN ({", ".join("?" * AT_ONCE)}) AND {_STOPS}
+    ORDER BY 2 LIMIT ?"""
 SUSPENDED_WITH = Statement(
     f"""
     SELECT {COLUMNS} FROM webhooks
@@ -174,10 +181,13 @@ async def go_back_to(tx: Tx, user_id: str) -> list[tuple[Webhook, str]]:
     return [(Webhook._make(row[:-1]), row[-1] or "member") for row in rows]
 
 
-async def that_go_back_to(queries: Queries, user_id: str, limit: int) -> list[Webhook]:
-    """The newest of them, without locks."""
-    rows = await queries.all(THAT_GO_BACK_TO, user_id, user_id, user_id, limit)
-    return [Webhook._make(row) for row in rows]
+async def going_back(queries: Queries, user_ids: Sequence[str], limit: int) -> list[tuple[str, str, str]]:
+    """Webhooks that were not stopped for good and go back to these users, who are others: the user, the webhook, and
+    whose it is."""
+    found: set[tuple[str, str, str]] = set()
+    for part in in_parts(user_ids, AT_ONCE):
+        found |= {(row[0], row[1], row[2]) for row in await queries.all(GOING_BACK, *part, *part, limit)}
+    return sorted(found)
 
 
 def works(webhook: Webhook) -> bool:

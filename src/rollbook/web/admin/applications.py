@@ -23,7 +23,7 @@ from rollbook.roles import APPLICATION, APPLICATION_ROLES
 from rollbook.storage.database import Queries
 from rollbook.web import forms, plots, usage
 from rollbook.web.account import webhooks as webhook_pages
-from rollbook.web.admin import user_tabs
+from rollbook.web.admin import stopping, user_tabs
 from rollbook.web.admin.user_filters import list_url
 from rollbook.web.keys import listing, one
 from rollbook.web.keys.holder import theirs
@@ -112,7 +112,7 @@ async def show(page: PageRequest) -> Response:
         "admin/application.html",
         **context,
         **await _keys(page, user),
-        **user_tabs.context(page, user, "overview"),
+        **await user_tabs.context(page, user, "overview"),
     )
 
 
@@ -213,6 +213,7 @@ def _is_confirmed(page: PageRequest, user: User) -> bool:
 async def _ask(page: PageRequest, user: User, what: str, status: int = 200) -> Response:
     """Say what stops, and ask for the name."""
     text, effect, _ = SAYS[what]
+    stops = (await stopping.of_users(page, [user]))[user.id]
     found = ListPage[Key]([], 0)
     if page.may("keys:read"):
         asked = ListKeys(user=user.id, sort="-last_used_at", limit=MAX_KEYS)
@@ -224,7 +225,7 @@ async def _ask(page: PageRequest, user: User, what: str, status: int = 200) -> R
         user=user,
         what=what,
         text=text,
-        effect=effect,
+        effect=effect + (stops.pauses if what == "suspend" else stops.ends),
         keys=found.items,
         total=found.total,
         hooks=(await _webhooks(page, user)).items if page.may("webhooks:read") else [],

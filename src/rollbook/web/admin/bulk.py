@@ -20,6 +20,7 @@ from rollbook.records.users import User
 from rollbook.roles import APPLICATION
 from rollbook.storage.database import Queries
 from rollbook.web import forms
+from rollbook.web.admin import stopping
 from rollbook.web.admin.bulk_jobs import LISTS
 from rollbook.web.admin.events import wrong
 from rollbook.web.admin.user_filters import asked_of, filters_of, list_url, selection_of
@@ -27,6 +28,8 @@ from rollbook.web.page_request import PageRequest, whole_number
 
 ROLE = "role:"
 LINKS, SEND, METADATA = "links", "send", "metadata"
+STOPS = {"suspend": "pause", "delete": "end", f"{ROLE}member": "end", f"{ROLE}viewer": "end"}
+"""What becomes of the API keys and webhooks that the users created for others."""
 MAX_NAMED = 10
 """Users named on the page that asks; of the rest, the number is given."""
 
@@ -91,6 +94,9 @@ async def ask(page: PageRequest, problems: Mapping[str, str] = {}) -> Response:
     if not count:
         # Enter on a checkbox sends the form, too.
         return page.redirect(_back(op, page.form), "none-match" if by_filter else "none-selected")
+    if verb := STOPS.get(op):
+        stops = stopping.uncounted(verb) if by_filter else await stopping.of_all(page, ids, verb)
+        change = change._replace(effect=change.effect + stops)
     return page.render(
         "admin/bulk.html",
         400 if problems else 200,

@@ -171,5 +171,5 @@ async def _of_user(
         may_change=may_change,
         form=form,
         problems=problems,
-        **user_tabs.context(page, user, "groups"),
+        **await user_tabs.context(page, user, "groups"),
     )

@@ -11,6 +11,7 @@ from rollbook.records.groups import Group
 from rollbook.records.keys import Key
 from rollbook.records.user_list.query import Query
 from rollbook.records.users import User
+from rollbook.web.admin import stopping
 from rollbook.web.admin.user_filters import NEWEST_FIRST
 from rollbook.web.page_request import PageRequest
 
@@ -37,7 +38,8 @@ async def show(page: PageRequest) -> Response:
                 teams = (await groups.list_groups(page.on, page.by, asked)).groups
     except (InvalidParameter, Unavailable):
         pass
-    return page.render("admin/people.html", people=people, groups=teams, keys=found)
+    stops = await stopping.of_users(page, people)
+    return page.render("admin/people.html", people=people, groups=teams, keys=found, stops=stops)
 
 
 async def _found(page: PageRequest, **filters: str) -> list[User]:

@@ -22,7 +22,7 @@ from rollbook.records.users import METADATA, User
 from rollbook.roles import APPLICATION
 from rollbook.storage.database import Queries
 from rollbook.web import forms, shown_once, usage
-from rollbook.web.admin import changes, user_tabs
+from rollbook.web.admin import changes, stopping, user_tabs
 from rollbook.web.admin.changes import EventInWords
 from rollbook.web.admin.user_filters import back_url
 from rollbook.web.page_request import PageRequest, whole_number
@@ -114,7 +114,7 @@ async def restore(page: PageRequest) -> Response:
 
 
 async def ask_delete(page: PageRequest) -> Response:
-    return await _asks_first(page, "delete") or _ask_delete(page, await user_tabs.find_user(page))
+    return await _asks_first(page, "delete") or await _ask_delete(page, await user_tabs.find_user(page))
 
 
 async def purge(page: PageRequest) -> Response:
@@ -125,7 +125,7 @@ async def purge(page: PageRequest) -> Response:
         user, is_deleted = (await page.on.read(_stored, page.ids[0])).user, True
     if page.form.get("confirm", "").strip().casefold() != user.email.casefold():
         problems = {"confirm": f"Type {user.email} to erase this user permanently."}
-        return await _deleted(page, problems, 400) if is_deleted else _ask_delete(page, user, problems, 400)
+        return await _deleted(page, problems, 400) if is_deleted else await _ask_delete(page, user, problems, 400)
     await users.delete(page.on, page.by, user.id, purge=True)
     return page.redirect("/admin/users", "user-purged")
 
@@ -255,7 +255,7 @@ async def _profile(page: PageRequest, edited: Edited, status: int = 200) -> Resp
         role_limit=page.on.policy.limit_for(user.role),
         invitation=await invitation_of(page, user) if user.status == "invited" and page.may("tokens:create") else None,
         gauges=await usage.gauges(page, user.id, limit) if page.may("requests:read") else [],
-        **user_tabs.context(page, user),
+        **await user_tabs.context(page, user),
     )
 
 
@@ -313,7 +313,7 @@ async def _stored(queries: Queries, id: str) -> DeletedUserView:
     return DeletedUserView(deleted.user, deleted.deleted_at, (await changes.latest(queries, LATEST, id)).changes)
 
 
-def _ask_delete(page: PageRequest, user: User, problems: Mapping[str, str] = {}, status: int = 200) -> Response:
+async def _ask_delete(page: PageRequest, user: User, problems: Mapping[str, str] = {}, status: int = 200) -> Response:
     return page.render(
         "admin/delete_user.html",
         status,
@@ -321,6 +321,7 @@ def _ask_delete(page: PageRequest, user: User, problems: Mapping[str, str] = {},
         user=user,
         problems=problems,
         is_allowed=page.may_touch(user.role) and user.id != page.me.user.id,
+        stops=(await stopping.of_users(page, [user]))[user.id],
         retention_days=page.on.settings.deleted_retention,
     )
 

@@ -13,7 +13,7 @@ from rollbook.records.request_log import Logged
 from rollbook.records.users import User
 from rollbook.roles import APPLICATION, PERSON
 from rollbook.web import log_page, plots, usage
-from rollbook.web.admin import changes
+from rollbook.web.admin import changes, stopping
 from rollbook.web.keys import form, listing, one
 from rollbook.web.keys.holder import find, key_label, theirs
 from rollbook.web.log_page import KeyLink, LogView
@@ -54,7 +54,7 @@ def path(page: PageRequest, tab: str) -> str:
     return f"/admin/users/{page.ids[0]}/{tab}"
 
 
-def context(page: PageRequest, user: User, tab: str = "") -> dict[str, Any]:
+async def context(page: PageRequest, user: User, tab: str = "") -> dict[str, Any]:
     """Context of `admin/user_head.html`, with the name of the tab that is open."""
     return {
         "section": "admin/applications" if user.kind == APPLICATION else "admin/users",
@@ -63,13 +63,14 @@ def context(page: PageRequest, user: User, tab: str = "") -> dict[str, Any]:
         "tabs": [each for each in TABS if page.may(each.scope) and each.kind in (None, user.kind)],
         "may_touch": page.may_touch(user.role),
         "is_me": user.id == page.me.user.id,
+        "stops": (await stopping.of_users(page, [user]))[user.id],
     }
 
 
 async def show_keys(page: PageRequest) -> Response:
     holder = theirs(await find_user(page))
     found = await listing.listed(page, holder)
-    return page.render("admin/user_keys.html", **context(page, holder.user, "keys"), **found)
+    return page.render("admin/user_keys.html", **await context(page, holder.user, "keys"), **found)
 
 
 async def show_key(page: PageRequest) -> Response:
@@ -92,7 +93,7 @@ show_key_secret, rotate_key, revoke_key = _theirs(one.show_secret), _theirs(one.
 async def show_sessions(page: PageRequest) -> Response:
     user = await find_user(page)
     found = await sessions.list_sessions(page.on, page.by, ListSessions(user=user.id, limit=MAX_SESSIONS))
-    return page.render("admin/user_sessions.html", found=found, **context(page, user, "sessions"))
+    return page.render("admin/user_sessions.html", found=found, **await context(page, user, "sessions"))
 
 
 async def end_session(page: PageRequest) -> Response:
@@ -123,7 +124,7 @@ async def show_requests(page: PageRequest) -> Response:
         older=None if found.next is None else f"{path(page, 'requests')}?before={found.next}{more}",
         plot=plots.requests(hours, since, until, "Requests per hour over 7 days", zone=page.zone) if hours else None,
         retention=page.on.settings.request_retention,
-        **context(page, user, "requests"),
+        **await context(page, user, "requests"),
     )
 
 
@@ -151,5 +152,5 @@ async def show_events(page: PageRequest) -> Response:
         newest=before is None,
         older=None if found.older is None else f"{path(page, 'events')}?before={found.older}",
         searched_to=found.searched_to,
-        **context(page, user, "events"),
+        **await context(page, user, "events"),
     )

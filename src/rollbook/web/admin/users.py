@@ -16,7 +16,7 @@ from rollbook.records.user_list.query import Position, Query
 from rollbook.records.users import User
 from rollbook.roles import DELETED, ROLES, STATUSES
 from rollbook.web import forms, zones
-from rollbook.web.admin import bulk
+from rollbook.web.admin import bulk, stopping
 from rollbook.web.admin.events import wrong
 from rollbook.web.admin.groups import find_group
 from rollbook.web.admin.user_filters import (
@@ -85,6 +85,7 @@ async def show(page: PageRequest) -> Response:
         "may_touch": page.may_touch,
         "positions": {name: query.get(name, "") for name in POSITIONS},
         "listed": listed,
+        "stops": await stopping.of_users(page, listed.users),
         "retention_days": page.on.settings.deleted_retention,
         "number": number,
         "pages": pages,

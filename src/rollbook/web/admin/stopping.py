@@ -1,0 +1,56 @@
+"""Sentences that say, before somebody is suspended, deleted or demoted, how much that others have stops with them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+from rollbook.actions import creators
+from rollbook.actions.creators import GoingBack
+from rollbook.records.users import User
+from rollbook.web.page_request import PageRequest
+
+
+class Stopping(NamedTuple):
+    """Sentences that begin with a space; empty if nothing stops."""
+
+    pauses: str
+    ends: str
+    """Once they are deleted."""
+    demotion: str
+
+
+NOTHING = Stopping("", "", "")
+
+
+async def of_users(page: PageRequest, users: Iterable[User]) -> dict[str, Stopping]:
+    """By the ID of the user, for those who may suspend and delete them."""
+    stopping = {user.id: NOTHING for user in users}
+    if page.may("users:write"):
+        above = [user.id for user in users if user.role != "member"]
+        for id, held in (await creators.going_back(page.on, page.by, above)).items():
+            stopping[id] = Stopping(
+                _sentence([held], "pause"),
+                _sentence([held], "end"),
+                _sentence([held], "end", " with a role below admin"),
+            )
+    return stopping
+
+
+async def of_all(page: PageRequest, ids: Collection[str], verb: str) -> str:
+    """One sentence for all of these users."""
+    return _sentence((await creators.going_back(page.on, page.by, ids)).values(), verb)
+
+
+def uncounted(verb: str) -> str:
+    return f" API keys and webhooks that they created for others {verb} as well."
+
+
+def _sentence(held: Collection[GoingBack], verb: str, when: str = "") -> str:
+    keys, webhooks = {id for each in held for id in each.keys}, {id for each in held for id in each.webhooks}
+    kinds = (("API key", len(keys)), ("webhook", len(webhooks)))
+    texts = [f"{count:,} {kind}{'' if count == 1 else 's'}" for kind, count in kinds if count]
+    if not texts:
+        return ""
+    verbs = verb if len(keys) + len(webhooks) > 1 else f"{verb}s"
+    return f" {' and '.join(texts)} that they created for others {verbs}{when or ' as well'}."

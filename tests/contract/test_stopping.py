@@ -1,0 +1,43 @@
+"""What asks before somebody is suspended, deleted or demoted says how much of what others have stops with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import unescape
+
+import httpx2
+
+from tests.harness import Server, new_key, new_user
+from tests.visitor import signed_in
+
+
+def test_it_says_how_many_keys_and_webhooks_of_others_stop(
+    server: Server, http: httpx2.Client, as_role: Callable[..., httpx2.Client]
+) -> None:
+    admin, viewer, other = as_role("admin", name="Lee Leaving"), new_user(http, role="viewer"), new_user(http)
+    id = admin.user["id"]  # type: ignore[attr-defined]
+    chained = new_key(admin, user_id=viewer["id"])
+    new_key(admin, user_id=other["id"])
+    new_key(admin)  # of the admin
+    http.delete(f"/v1/keys/{admin.post('/v1/keys', json={'name': 'x', 'user_id': other['id']}).json()['id']}")
+    with server.http(chained) as client:  # which makes the webhook go back to the admin
+        assert client.post("/v1/webhooks", json={"url": "inbox", "types": ["user.*"]}).status_code == 201
+    stops = "2 API keys and 1 webhook that they created for others"
+    with signed_in(server) as owner:
+
+        def text(path: str, **form: str) -> str:
+            answer = owner.post(path, data=form) if form else owner.get(path)
+            assert answer.status_code == 200, answer.text
+            return unescape(answer.text)
+
+        assert f"{stops} pause as well." in text(f"/admin/users/{id}/events")
+        assert f"{stops} end with a role below admin." in text(f"/admin/users/{id}")
+        assert f"{stops} end as well." in text(f"/admin/users/{id}/delete")
+        listed = text("/admin/users?q=Lee+Leaving")
+        assert f"{stops} pause as well." in listed and f"{stops} end as well." in listed
+        assert f"{stops} pause as well." in text("/admin/users/bulk", op="suspend", id=id)
+        assert f"{stops} end as well." in text("/admin/users/bulk", op="delete", id=id)
+        assert "created for others" not in text(f"/admin/users/{viewer['id']}")
+        http.post(f"/v1/users/{id}/suspend").raise_for_status()
+        keys = text("/admin/keys")
+        assert "Suspended" in keys and "active key" not in keys
