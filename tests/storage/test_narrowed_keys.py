@@ -36,7 +36,7 @@ def test_what_a_key_does_with_keys_counts_what_it_can_do_now(engine: str, call: 
             return on.run(keys.create(on, CLI, KeyCreate(name="test", user_id=user.id, scopes=scopes))).key.id
 
         def admitted(id: str) -> Principal:
-            return on.run(for_job(db, user.id, id, None, "req_1"))
+            return on.run(for_job(db, user.id, id, None, None, "req_1"))
 
         sibling = new(WIDE)
         by = admitted(new(WIDE))

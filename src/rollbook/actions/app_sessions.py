@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from rollbook import clock, ids, roles
-from rollbook.actions import access_tokens, attempts, passwords, sessions, tokens, verification
+from rollbook.actions import access_tokens, attempts, creators, passwords, sessions, tokens, verification
 from rollbook.actions.access_tokens import AccessToken
 from rollbook.actions.arguments import SessionCreate, SessionRefresh, SessionVerification, TokenConsume
 from rollbook.actions.checking import given, refuse
@@ -146,7 +146,7 @@ async def _by_token(on: Rollbook, by: Principal, asked: SessionCreate) -> Issued
     if open is not None and not tokens.is_for(open.token, [asked.audience]):
         raise TokenInvalid()
     ready = await tokens.prepare(on, actor, TokenConsume(token=text, code=asked.code), origin)
-    start = await _start_of(on, by, asked, ready.open.user.id)
+    start = await _start_of(on, by, asked, ready.open.user.id, creators.of_session(ready.open.token).lineage)
     return await on.write(_with_token, on, actor, ready, start)
 
 
@@ -155,9 +155,11 @@ async def _with_token(tx: Tx, on: Rollbook, by: Actor, ready: tokens.Ready, star
     return await _start(tx, on, by, user.id, start)
 
 
-async def _start_of(on: Rollbook, by: Principal, asked: SessionCreate, user_id: str) -> Start:
+async def _start_of(
+    on: Rollbook, by: Principal, asked: SessionCreate, user_id: str, lineage: str | None = None
+) -> Start:
     address, agent = given(asked.address, ""), given(asked.user_agent, "")
-    new = NewSession(ids.new("ses"), asked.audience, address, agent, by.user_id)
+    new = NewSession(ids.new("ses"), asked.audience, address, agent, by.user_id, lineage)
     return Start(new, await _mint(on, user_id, new.id, new.audience, clock.now()))
 
 

@@ -231,6 +231,7 @@ async def _add(
         options=bulk_jobs.options_text(dict(options)),
         undoes=undoes or None,
         created_at=clock.now(),
+        session_id=by.borrowed_session,
     )
     await on.db.write(_begin, new)
     try:
@@ -353,7 +354,7 @@ def shows_links(by: Principal, job: BulkJob) -> bool:
     """Test whether the caller can still download the links of a job."""
     if job.action != "setup_links" or job.created_at <= clock.now() - LINKS_KEPT or bulk_jobs.options(job)["send"]:
         return False
-    return (by.user_id, by.key_id) == (job.user_id, job.key_id)
+    return (by.user_id, by.key_id, by.borrowed_session) == (job.user_id, job.key_id, job.session_id)
 
 
 def can_be_undone(job: BulkJob) -> bool:
@@ -449,7 +450,7 @@ async def _caller(on: Rollbook, job: BulkJob) -> Principal:
     """The creator of the job, if they could still create it. Raises Unauthorized, Forbidden, NotFound."""
     by = cli_job(job.id)
     if job.user_id:
-        by = await on.read(for_job, job.user_id, job.key_id, job.address, job.id)
+        by = await on.read(for_job, job.user_id, job.key_id, job.session_id, job.address, job.id)
     _require(by, job.action)
     if job.action == "role" and job.undoes is None:
         may_grant(by, bulk_jobs.options(job)["role"])

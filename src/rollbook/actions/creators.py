@@ -1,6 +1,6 @@
-"""Origins of API keys, webhooks and one-time tokens: the people they go back to, over any number of keys. What goes
-back to somebody does nothing while they are suspended, and ends when they lose the right to create it: otherwise, who
-leaves could go on acting on behalf of those who stay."""
+"""Origins of API keys, webhooks, one-time tokens and sessions: the people they go back to, over any number of keys.
+What goes back to somebody does nothing while they are suspended, and ends when they lose the right to create it:
+otherwise, who leaves could go on acting on behalf of those who stay."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require
 from rollbook.actions.principal import Principal, as_of_now
 from rollbook.errors import InsufficientScope
-from rollbook.records import events, keys, lineages, one_time_tokens, users, webhooks
+from rollbook.records import events, keys, lineages, one_time_tokens, sessions, users, webhooks
 from rollbook.records.events import Actor
+from rollbook.records.one_time_tokens import Token
+from rollbook.records.token_deliveries import Carrier
 from rollbook.records.users import User
-from rollbook.records.webhooks import replays
+from rollbook.records.webhooks import MAIL_ID, replays
 from rollbook.storage.database import Tx
 
-REASON = "creator_lost_rights"
+REASON, ACCESS_ENDED = REASONS = "creator_lost_rights", "access_ended"
+"""Reasons for which a webhook ends, until somebody answers for it."""
 MAX_PEOPLE = 16
 """Users that one thing can go back to: what it costs to look at them all has a bound."""
 MAX_SHOWN = 10_000
@@ -42,6 +45,19 @@ def of(by: Principal, user_id: str) -> Origin:
     """Origin of what this caller creates for a user. Raises InsufficientScope."""
     created_by = by.caller.created_by if user_id == by.user_id else by.caller.created_by or by.user_id
     return Origin(created_by, by.key_id, joined(by, user_id))
+
+
+def of_session(token: Token) -> Origin:
+    """Origin of the session that begins with a one-time token: whoever has seen the token may be the one who uses it.
+    One that was only mailed has been seen by nobody but its user."""
+    return NOT_KNOWN if token.delivered_by == MAIL_ID else Origin(token.created_by, None, token.lineage)
+
+
+def of_delivered(by: Carrier, user_id: str) -> Origin:
+    """Origin of a token that a webhook delivers to this user: whoever gets what the webhook sends sees it. Whoever asks
+    for it doesn't."""
+    people = {by.user_id, *lineages.users(by.lineage)} - {user_id, ""}
+    return Origin(by.created_by, None, lineages.of(people))
 
 
 def joined(by: Principal, user_id: str, others: Iterable[str] = ()) -> str | None:
@@ -80,10 +96,11 @@ async def check_key(tx: Tx, by: Principal) -> None:
         raise InsufficientScope("Your API key was changed meanwhile. Nothing was changed.")
 
 
-async def end(tx: Tx, by: Actor, user: User, now: User | None) -> None:
-    """End what goes back to a user who could not create it any more. `now` is the user after the change; None: they
-    were deleted."""
+async def end(tx: Tx, by: Actor, user: User, now: User | None, reason: str = REASON) -> None:
+    """End what goes back to a user who could not create it any more. `now` is the user after the change; None: all of
+    it. `reason` is that of webhooks."""
     role = None if now is None else now.role
+    await _end_tokens_and_sessions(tx, user.id, role)
     found = await keys.go_back_to(tx, user.id)
     ids = [id for id, holder_role in found if not _may_create("keys:write", role, holder_role)]
     for revoked in await keys.revoke_some(tx, ids):
@@ -91,19 +108,21 @@ async def end(tx: Tx, by: Actor, user: User, now: User | None) -> None:
     for webhook, holder_role in await webhooks.go_back_to(tx, user.id):
         if not _may_create("webhooks:write", role, holder_role):
             if webhook.status != "disabled" or webhook.status_reason in webhooks.SUSPENSIONS:
-                await webhook_owners.disable(tx, by, webhook, REASON)
+                await webhook_owners.disable(tx, by, webhook, reason)
             await replays.cancel_all(tx, webhook.id)
-    if role is None:
-        await one_time_tokens.end_that_go_back_to(tx, user.id)
-    else:
-        for holder_role in roles.ROLES:
-            if not _may_create("tokens:create", role, holder_role):
-                await one_time_tokens.end_that_go_back_to(tx, user.id, holder_role)
+
+
+async def _end_tokens_and_sessions(tx: Tx, user_id: str, role: str | None) -> None:
+    """Tokens first: one that is being used in this moment has begun a session by then, or begins none."""
+    lost = [each for each in roles.ROLES if not _may_create("tokens:create", role, each)]
+    for holder_role in [None] if role is None else lost:
+        await one_time_tokens.end_that_go_back_to(tx, user_id, holder_role)
+        await sessions.end_that_go_back_to(tx, user_id, holder_role)
 
 
 async def suspend(tx: Tx, by: Actor, user: User) -> None:
-    """Stop the webhooks that go back to a user who was suspended. Keys and tokens need nothing done: whoever reads one
-    looks at the users it goes back to."""
+    """Stop the webhooks that go back to a user who was suspended. Keys, tokens and sessions need nothing done: whoever
+    reads one looks at the users it goes back to."""
     for webhook, _ in await webhooks.go_back_to(tx, user.id):
         if webhook.status == "enabled":
             await webhook_owners.disable(tx, by, webhook, "creator_suspended")

@@ -3,6 +3,7 @@ else."""
 
 from __future__ import annotations
 
+from rollbook.actions import creators, webhook_owners
 from rollbook.records import challenges, events, failed_guesses, keys, one_time_tokens, second_factors, sessions, users
 from rollbook.records.events import Actor
 from rollbook.records.users import User
@@ -20,10 +21,10 @@ async def end_begun(tx: Tx, user_id: str, keep: str | None = None) -> None:
 
 
 async def end_access(tx: Tx, by: Actor, user_id: str) -> User:
-    """End all that leads into an account that may be in the wrong hands: its password, second factors, API keys,
-    sessions and links. The user is locked."""
+    """End all that leads into an account that may be in the wrong hands, and all that was made in it: its password,
+    second factors, sessions and links, and what ends with `end_made`. The user is locked."""
     await users.remove_password(tx, user_id)
-    await end_factors_and_keys(tx, by, user_id)
+    await end_factors_and_made(tx, by, await users.get(tx, user_id))
     await end_begun(tx, user_id)
     await one_time_tokens.end_all(tx, user_id)
     user = await users.get(tx, user_id)
@@ -31,12 +32,20 @@ async def end_access(tx: Tx, by: Actor, user_id: str) -> User:
     return user
 
 
-async def end_factors_and_keys(tx: Tx, by: Actor, user_id: str) -> None:
+async def end_factors_and_made(tx: Tx, by: Actor, user: User) -> None:
     """End what a new password doesn't. The user is locked."""
-    removed = await second_factors.remove_all(tx, user_id)
+    removed = await second_factors.remove_all(tx, user.id)
     if any(factor.confirmed_at is not None for factor in removed):
-        lifted = {"user_id": user_id, "recovery_codes_left": 0}
-        await events.record(tx, "second_factor.lifted", user_id, by, lifted)
-    await failed_guesses.forget(tx, user_id)
-    for key in await keys.revoke_working(tx, user_id):
-        await events.record(tx, "key.revoked", user_id, by, keys.public(key))
+        lifted = {"user_id": user.id, "recovery_codes_left": 0}
+        await events.record(tx, "second_factor.lifted", user.id, by, lifted)
+    await failed_guesses.forget(tx, user.id)
+    await end_made(tx, by, user)
+
+
+async def end_made(tx: Tx, by: Actor, user: User) -> None:
+    """End what acts for a user without their password, or was made by whoever had it: their API keys and webhooks, and
+    all keys, webhooks, tokens and sessions of others that go back to them. The user is locked."""
+    for key in await keys.revoke_working(tx, user.id):
+        await events.record(tx, "key.revoked", user.id, by, keys.public(key))
+    await webhook_owners.disable_all(tx, by, user.id, creators.ACCESS_ENDED)
+    await creators.end(tx, by, user, None, creators.ACCESS_ENDED)

@@ -76,7 +76,17 @@ async def create(on: Rollbook, by: Principal, options: ImportOptions, chunks: As
             raise InvalidParameter("The body is empty. Send the file as the body.")
         del uploads[id]
         now = clock.now()
-        new = Import(id, by.user_id, by.key_id, by.address, bytes=size, seen_at=now, created_at=now, **_stored(options))
+        new = Import(
+            id,
+            by.user_id,
+            by.key_id,
+            by.address,
+            bytes=size,
+            seen_at=now,
+            created_at=now,
+            session_id=by.borrowed_session,
+            **_stored(options),
+        )
         try:
             return await on.write(_create, new, uploads)
         except ApiError:
@@ -130,6 +140,7 @@ async def run(on: Rollbook, by: Principal, id: str) -> Import:
         seen_at=now,
         created_at=now,
         unknown_hashes=tested.unknown_hashes,
+        session_id=by.borrowed_session,
     )
     return await on.write(_create, new, on.uploads)
 

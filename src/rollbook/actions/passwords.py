@@ -15,7 +15,7 @@ from rollbook.actions.principal import Principal
 from rollbook.actions.user_kinds import check_person
 from rollbook.auth.hashing_queue import Waiter
 from rollbook.errors import TooManyAttempts, Unavailable, WrongPassword
-from rollbook.records import events, failed_guesses, keys, password_parameters, rules, second_factors, users
+from rollbook.records import events, failed_guesses, password_parameters, rules, second_factors, users
 from rollbook.records.events import Actor
 from rollbook.records.users import User
 from rollbook.storage.database import Tx
@@ -159,8 +159,8 @@ async def _set_password(tx: Tx, by: Principal, id: str, proven: str | None, hash
 
 
 async def change(tx: Tx, by: Actor, id: str, hash: str, revokes: bool = False) -> User:
-    """Ends what was begun for the user, all sessions among it. `revokes` their API keys too: whoever knew the old
-    password may have created some. With their first password, who was invited becomes active. Raises NotFound."""
+    """Ends what was begun for the user, all sessions among it. `revokes` what acts without the password, too: whoever
+    knew the old one may have made it. With their first password, who was invited becomes active. Raises NotFound."""
     is_first = await users.password_hash(tx, id) is None
     user = await users.set_password(tx, id, hash)
     await failed_guesses.end(tx, id, "password")
@@ -170,6 +170,5 @@ async def change(tx: Tx, by: Actor, id: str, hash: str, revokes: bool = False) -
         user = await users.change(tx, user, {"status": "active"})
         await events.record(tx, "user.activated", id, by, users.complete(user), {"status": "invited"})
     if revokes:
-        for key in await keys.revoke_working(tx, id):
-            await events.record(tx, "key.revoked", id, by, keys.public(key))
+        await endings.end_made(tx, by, user)
     return user

@@ -26,6 +26,7 @@ from rollbook.storage.database import Queries
 
 # When a key ends that was revoked, or that does not expire, in microseconds as all other times.
 REVOKED, NEVER = -1, 1 << 62
+SESSION_ENDED = "Your session has ended. Sign in again."
 
 
 class Caller:
@@ -86,10 +87,10 @@ class Caller:
         """In which `limit` is counted."""
         self.limit = limit
         self.key_limit = key_bounds.limit_of(holder.key_limit)
-        self.created_by = holder.created_by if holder.key_id else holder.user_id
-        """ID of the person whom the key goes back to; without a key, the user."""
+        self.created_by = holder.created_by if holder.key_id or holder.lineage else holder.user_id
+        """ID of the person whom the key or session goes back to; without either, the user."""
         self.goes_back_to = lineages.users(holder.lineage)
-        """IDs of all users whom the key goes back to, beside its own."""
+        """IDs of all users whom the key or session goes back to, beside its own."""
         self.is_key_suspended = holder.is_suspended != 0
         self.limited_with = holder.limited_with or holder.key_id if self.key_limit else None
         """The key whose limit this one shares, and those that it creates."""
@@ -120,8 +121,17 @@ class Caller:
         return Actor(self.user_id or None, self.key_id, address, request_id, trace_id, client, creator or None)
 
 
-def signed_in(user_id: str, role: str, status: str, rate_limit: str | None, limit: Limit) -> Caller:
-    """A person with everything their role allows, without a key."""
+def signed_in(
+    user_id: str,
+    role: str,
+    status: str,
+    rate_limit: str | None,
+    limit: Limit,
+    created_by: str | None = None,
+    lineage: str | None = None,
+) -> Caller:
+    """A person with everything their role allows, without a key. `created_by` and `lineage` are those of their
+    session."""
     return Caller(
         CallerFacts(
             key_id=None,
@@ -134,6 +144,8 @@ def signed_in(user_id: str, role: str, status: str, rate_limit: str | None, limi
             role=role,
             status=status,
             user_limit=rate_limit,
+            created_by=created_by,
+            lineage=lineage,
         ),
         limit,
     )
@@ -182,6 +194,11 @@ class Principal:
         return self.caller.tenant or ""
 
     @property
+    def borrowed_session(self) -> str | None:
+        """ID of the session, if that goes back to others: what is begun in it goes on only while it lasts."""
+        return self.session_id if self.caller.goes_back_to else None
+
+    @property
     def role(self) -> str:
         return self.caller.role
 
@@ -205,29 +222,42 @@ async def as_of_now(queries: Queries, by: Principal) -> Caller:
     """The caller of a request that was admitted a while ago, for those that take long. Raises Unauthorized when their
     key or session has ended, AddressNotAllowed, UserSuspended, NotFound when a person who is signed in was deleted."""
     caller = by.caller
-    if by.session_id is not None and not await sessions.exists(queries, by.session_id):
-        raise Unauthorized("Your session has ended. Sign in again.")
+    if by.session_id is not None and await sessions.working(queries, by.session_id) is None:
+        raise Unauthorized(SESSION_ENDED)
     if caller.key_id is not None:
         now = await _of_key(queries, caller.key_id, caller.limit)
         if now.networks is not None and not within(by.address, now.networks):
             raise AddressNotAllowed()
         return now
-    return await _of_person(queries, caller.user_id, caller.limit) if caller.user_id else caller
+    if not caller.user_id:
+        return caller
+    return await _of_person(queries, caller.user_id, caller.limit, caller.created_by, lineages.of(caller.goes_back_to))
 
 
-async def for_job(queries: Queries, user_id: str, key_id: str | None, address: str | None, job_id: str) -> Principal:
-    """Principal of whoever asked for a job, with what they can do by now; the job's ID stands for the request. Raises
-    Unauthorized, UserSuspended, NotFound."""
+async def for_job(
+    queries: Queries, user_id: str, key_id: str | None, session_id: str | None, address: str | None, job_id: str
+) -> Principal:
+    """Principal of whoever asked for a job, with what they can do by now; the job's ID stands for the request.
+    `session_id` is their `borrowed_session`. Raises Unauthorized, UserSuspended, NotFound."""
     if key_id is not None:
         return Principal(await _of_key(queries, key_id, NO_LIMIT), address or "", job_id)
-    return Principal(await _of_person(queries, user_id, NO_LIMIT), address or "", job_id)
+    origin: tuple[str | None, str | None] = None, None
+    if session_id is not None:
+        session = await sessions.working(queries, session_id)
+        if session is None:
+            raise Unauthorized(SESSION_ENDED)
+        origin = session.created_by, session.lineage
+    caller = await _of_person(queries, user_id, NO_LIMIT, *origin)
+    return Principal(caller, address or "", job_id, session_id=session_id)
 
 
-async def _of_person(queries: Queries, user_id: str, limit: Limit) -> Caller:
+async def _of_person(
+    queries: Queries, user_id: str, limit: Limit, created_by: str | None = None, lineage: str | None = None
+) -> Caller:
     user = await users.get(queries, user_id)
     if roles.is_barred(user.status):
         raise UserSuspended()
-    return signed_in(user.id, user.role, user.status, user.rate_limit, limit)
+    return signed_in(user.id, user.role, user.status, user.rate_limit, limit, created_by, lineage)
 
 
 async def _of_key(queries: Queries, key_id: str, limit: Limit) -> Caller:

@@ -6,10 +6,21 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rollbook import roles
-from rollbook.actions import attempts, endings, factor_duty, factor_proof, passkeys, passwords, second_factors, tokens
+from rollbook.actions import (
+    attempts,
+    creators,
+    endings,
+    factor_duty,
+    factor_proof,
+    passkeys,
+    passwords,
+    second_factors,
+    tokens,
+)
 from rollbook.actions.arguments import ListSessions, TokenConsume
 from rollbook.actions.checking import check_given_password
 from rollbook.actions.context import Rollbook
+from rollbook.actions.creators import NOT_KNOWN, Origin
 from rollbook.actions.factor_proof import GivenFactor, Proven
 from rollbook.actions.lists import ListPage
 from rollbook.actions.passkeys import Presented
@@ -27,7 +38,7 @@ from rollbook.actions.principal import Principal
 from rollbook.auth import devices
 from rollbook.auth import tokens as cookies
 from rollbook.errors import Forbidden, InvalidChallenge, NotFound, UserSuspended, WrongCode, WrongPassword
-from rollbook.records import events, sessions, users
+from rollbook.records import events, lineages, sessions, users
 from rollbook.records.events import Actor
 from rollbook.records.one_time_tokens import OF_PASSWORDS, Token
 from rollbook.records.sessions import Session
@@ -202,18 +213,24 @@ async def _finish(
 
 
 async def start(on: Rollbook, by: Principal, user_id: str, browser: Browser) -> SignedIn:
-    """A new session for who has just proven to be this user. Raises UserSuspended, Forbidden."""
-    return await on.write(_start, on, by, user_id, browser, cookies.mint())
+    """A new session for who has just proven to be this user; it goes back to whom the one before did. Raises
+    UserSuspended, Forbidden."""
+    origin = Origin(by.caller.created_by, None, lineages.of(by.caller.goes_back_to))
+    return await on.write(_start, on, by, user_id, browser, cookies.mint(), origin)
 
 
-async def _start(tx: Tx, on: Rollbook, by: Principal, user_id: str, browser: Browser, token: str) -> SignedIn:
+async def _start(
+    tx: Tx, on: Rollbook, by: Principal, user_id: str, browser: Browser, token: str, origin: Origin = NOT_KNOWN
+) -> SignedIn:
     is_new_device = await _is_new_device(tx, on, user_id, browser)
     user = await passwords.signed_in(tx, _as_user(by, user_id), user_id)
     _check_may_sign_in(on, user)
     await factor_duty.begin(tx, on, user)
     if browser.cookie is not None:
         await _end_by_cookie(tx, by, browser.cookie)
-    session = await sessions.add(tx, cookies.digest(token), user_id, by.address, browser.agent)
+    created_by = None if origin.lineage is None else origin.created_by
+    digest = cookies.digest(token)
+    session = await sessions.add(tx, digest, user_id, by.address, browser.agent, created_by, origin.lineage)
     for oldest in await sessions.end_oldest(tx, user_id, MAX_SESSIONS, MAX_ENDED):
         await revoked(tx, _as_user(by, user_id), oldest)
     created = {**sessions.public(session), "new_device": is_new_device}
@@ -271,7 +288,7 @@ async def _use_token(
     user = await tokens.use(tx, _as_user(by, user.id), ready)
     signed_in = None
     if token.purpose == "sign_in" or (token.purpose in OF_PASSWORDS and may_sign_in(on, user) and not redirect_url):
-        signed_in = await _start(tx, on, by, user.id, browser, cookie)
+        signed_in = await _start(tx, on, by, user.id, browser, cookie, creators.of_session(token))
     return UsedToken(token, user, redirect_url, signed_in)
 
 

@@ -14,7 +14,7 @@ from rollbook.actions.tokens import SEALED
 from rollbook.auth import tokens
 from rollbook.config import Settings
 from rollbook.records import token_deliveries, users
-from rollbook.records.token_deliveries import REQUESTED
+from rollbook.records.token_deliveries import REQUESTED, Carrier
 from rollbook.records.webhooks import CHATS, INBOX, MAIL_ID, Webhook
 from rollbook.storage.database import Queries, Tx
 
@@ -22,6 +22,7 @@ DECIDING = frozenset({"url", "types", "format", "payload", "user_id"})
 """Fields of a webhook that decide who is sent tokens: setting them takes the right to create tokens."""
 ROLES = tuple(role for role in roles.ROLES if {"tokens:create", "users:grant"} <= roles.ON_ALL[role])
 """Roles whose webhooks can carry tokens."""
+MAIL = Carrier(MAIL_ID, "owner", "", None, None)
 
 
 class CarriedToken(NamedTuple):
@@ -73,13 +74,13 @@ def may_make(role: str, for_role: str) -> bool:
     return role in ROLES and (role == "owner" or for_role != "owner")
 
 
-async def deliverer(queries: Queries, settings: Settings, role: str) -> str | None:
+async def deliverer(queries: Queries, settings: Settings, role: str) -> Carrier | None:
     """The webhook that delivers tokens of users with this role: the oldest that carries them and whose owner could
     create them, or else that of the mail. None: no one does."""
     for carrier in await token_deliveries.carriers(queries):
         if may_make(carrier.role, role):
-            return carrier.webhook_id
-    return MAIL_ID if settings.sends_mail else None
+            return carrier
+    return MAIL if settings.sends_mail else None
 
 
 async def carried(on: Rollbook, token_id: str, webhook_id: str) -> CarriedToken | None:

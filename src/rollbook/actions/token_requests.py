@@ -12,7 +12,7 @@ import logging
 from hashlib import sha256
 
 from rollbook import clock
-from rollbook.actions import redirects, token_deliveries
+from rollbook.actions import creators, redirects, token_deliveries
 from rollbook.actions import tokens as token_actions
 from rollbook.actions.arguments import TokenRequest
 from rollbook.actions.checking import given
@@ -136,8 +136,8 @@ async def _make(tx: Tx, on: Rollbook, id: str, asked: Asked, text: str) -> bool 
     purpose = None if user is None else _purpose(user, asked.purpose)
     if user is None or purpose is None:
         return False
-    webhook_id = await token_deliveries.deliverer(tx, on.settings, user.role)
-    if webhook_id is None:
+    deliverer = await token_deliveries.deliverer(tx, on.settings, user.role)
+    if deliverer is None:
         return None
     lifetime = token_actions.lifetime(on.settings, purpose)
     new = token_actions.record(
@@ -148,8 +148,10 @@ async def _make(tx: Tx, on: Rollbook, id: str, asked: Asked, text: str) -> bool 
         redirect_url=asked.redirect_url,
         language=asked.language,
         audiences=asked.audiences,
+        origin=creators.of_delivered(deliverer, user.id),
     )
-    token = await token_actions.add(tx, asked.actor, user, token_actions.to_deliver(on.secret, new, text, webhook_id))
+    new = token_actions.to_deliver(on.secret, new, text, deliverer.webhook_id)
+    token = await token_actions.add(tx, asked.actor, user, new)
     await events.record(tx, REQUESTED, user.id, asked.actor, _told(token))
     return True
 

@@ -417,7 +417,7 @@ async def use(tx: Tx, by: Actor, ready: Ready) -> User:
     await factor_proof.use(tx, by, ready.factor)
     await events.record(tx, "token.consumed", user.id, by, one_time_tokens.in_events(token))
     if is_first_proof(token, user):
-        await endings.end_factors_and_keys(tx, by, user.id)
+        await endings.end_factors_and_made(tx, by, user)
     if columns := _columns(user, token, ready.name):
         user = await _change(tx, by, user, columns)
     if ready.hash is not None:

@@ -240,7 +240,7 @@ async def _changed(
         await cursors.resume(tx, webhook.id)
     if "status" in columns:
         columns |= {"status_reason": None, "status_by": by.actor.user_id or by.actor.address, "status_at": clock.now()}
-        is_orphaned = webhook.status_reason == creators.REASON or await webhooks.is_orphaned(tx, webhook)
+        is_orphaned = webhook.status_reason in creators.REASONS or await webhooks.is_orphaned(tx, webhook)
         if columns["status"] == "enabled" and is_orphaned:  # whoever enables it again answers for it
             columns |= creators.of(by, columns.get("user_id", webhook.user_id))._asdict()
     after = await webhooks.change(tx, webhook, columns)

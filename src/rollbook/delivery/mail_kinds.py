@@ -62,7 +62,11 @@ OF_PURPOSE = {
     "sign_in": "sign_in_link",
 }
 """The kinds whose link uses a token, by its purpose."""
-REASONS = {"failing": "mail_webhook_failing", "gone": "mail_webhook_gone"}
+REASONS = {
+    "failing": "mail_webhook_failing",
+    "gone": "mail_webhook_gone",
+    "access_ended": "mail_webhook_access_ended",
+}
 """The mail about a webhook that was disabled for another reason than a lost right."""
 
 

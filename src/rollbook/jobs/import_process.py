@@ -116,7 +116,7 @@ def _keep(on: Rollbook, job: Import, options: ImportOptions, run: Run) -> None:
 
 
 def _caller(on: Rollbook, job: Import) -> Principal:
-    return on.run(on.read(for_job, job.user_id, job.key_id, job.address, job.id))
+    return on.run(on.read(for_job, job.user_id, job.key_id, job.session_id, job.address, job.id))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from rollbook import clock
 from rollbook.records import users
+from rollbook.records.lineages import IS_SUSPENDED
 from rollbook.records.sessions import COLUMNS, USER_AGENT_LENGTH, Session
 from rollbook.records.users import User
 from rollbook.storage.database import Queries, Row, Statement, Tx, existing
@@ -29,6 +30,7 @@ class NewSession(NamedTuple):
     address: str
     user_agent: str
     created_by: str
+    lineage: str | None = None
 
 
 class Family(NamedTuple):
@@ -42,18 +44,21 @@ class Family(NamedTuple):
     refresh_expires_at: int
 
 
-_FAMILY = "SELECT id, user_id, audience, created_at, refresh_digest, refresh_expires_at FROM sessions WHERE family = ?"
+_FAMILY = f"""
+    SELECT id, user_id, audience, created_at, refresh_digest, refresh_expires_at FROM sessions
+    WHERE family = ? AND NOT {IS_SUSPENDED.format("sessions.lineage")}"""
 _USER = ", ".join(f"u.{name}" for name in User._fields)
 
 ADD = f"""
     INSERT INTO sessions (id, digest, family, refresh_digest, expires_at, refresh_expires_at, user_id, user_seq,
-      audience, address, user_agent, created_by, created_at, last_seen_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"""
+      audience, address, user_agent, created_by, lineage, created_at, last_seen_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"""
 # By the place of the user's row, and for SQLite with the reason why the index that has all of these columns has this
 # session: two searches, as for a user by ID.
-_OF_DIGEST = """
+_OF_DIGEST = f"""
     FROM sessions s JOIN users u ON u.seq = s.user_seq AND u.id = s.user_id
-    WHERE s.digest = ? AND s.audience IS NOT NULL"""
+    WHERE s.digest = ? AND s.audience IS NOT NULL
+      AND (s.lineage IS NULL OR NOT {IS_SUSPENDED.format("s.lineage")})"""
 BY_DIGEST = f"SELECT s.id, s.expires_at, u.status, u.id, u.name, u.email {_OF_DIGEST}"
 WITH_USER = f"SELECT s.id, s.expires_at, {_USER} {_OF_DIGEST}"
 BY_FAMILY = Statement(_FAMILY, locks=True)
@@ -76,8 +81,8 @@ END_OLDEST = _END_OLDEST.format("IS NOT NULL")
 
 async def add(tx: Tx, user: User, new: NewSession, issue: Issue) -> Session:
     now = clock.now()
-    who = user.id, user.seq, new.audience, new.address, new.user_agent[:USER_AGENT_LENGTH], new.created_by
-    row = await tx.one(ADD, new.id, *issue, *who, now, now)
+    who = user.id, user.seq, new.audience, new.address, new.user_agent[:USER_AGENT_LENGTH]
+    row = await tx.one(ADD, new.id, *issue, *who, new.created_by, new.lineage, now, now)
     assert row is not None  # RETURNING
     return Session._make(row)
 
@@ -95,8 +100,8 @@ class Verified(NamedTuple):
 
 
 def by_digest(queries: Queries, digest: bytes) -> Awaitable[Row | None]:
-    """The session with this token, though the token may have expired: all of `Verified` but the whole user. Not made
-    here, since this is asked with every request of an application."""
+    """The session with this token, though the token may have expired, unless it goes back to a user who is suspended:
+    all of `Verified` but the whole user. Not made here, since this is asked with every request of an application."""
     return queries.one(BY_DIGEST, digest)
 
 

@@ -48,6 +48,7 @@ class BulkJob(NamedTuple):
     created_at: Time = 0
     started_at: Time | None = None
     finished_at: Time | None = None
+    session_id: Hidden[str | None] = None  # that it was created in, if that goes back to others
 
 
 class Target(NamedTuple):

@@ -1,5 +1,5 @@
-"""Lineages: the users that a key, webhook or one-time token goes back to, beside its own. It does nothing while one of
-them is suspended, and ends when one of them loses the right to have created it."""
+"""Lineages: the users that a key, webhook, one-time token or session goes back to, beside its own. It does nothing
+while one of them is suspended, and ends when one of them loses the right to have created it."""
 
 from __future__ import annotations
 

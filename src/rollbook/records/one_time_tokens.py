@@ -43,6 +43,8 @@ class Token(NamedTuple):
     has_been_sent: Hidden[int]  # 1: it went to the user's email, so that whoever has it can read that
     delivered_by: Hidden[str | None]  # the webhook whose delivery has the text; None: whoever created it got it
     audiences: Hidden[str | None]  # those of the key that created it; None: any
+    created_by: Hidden[str | None]
+    lineage: Hidden[str | None]
 
 
 public = presenter(Token)

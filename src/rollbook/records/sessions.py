@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from rollbook import clock, ids
+from rollbook.records.lineages import IS_SUSPENDED
 from rollbook.records.presenting import Hidden, Time, presenter
-from rollbook.storage.database import LOOK_UP, Queries, Statement, Tx, existing, scalar
+from rollbook.storage.database import EACH, LOOK_UP, Queries, Statement, Tx, existing, scalar
 
 USER_AGENT_LENGTH = 300
 """Characters of a browser's name that are kept."""
@@ -27,7 +28,8 @@ class Session(NamedTuple):
     address: str
     user_agent: str
     proven_at: Hidden[int]  # when its person last proved who they are
-    created_by: Hidden[str | None]  # an application's: the user whose API key created it
+    created_by: Hidden[str | None]  # an application's: the user whose API key created it; or the first of its lineage
+    lineage: Hidden[str | None]  # of the one-time token that it began with
 
 
 public = presenter(Session)
@@ -54,17 +56,18 @@ class Lifetime(NamedTuple):
 
 COLUMNS = (
     "id, user_id, audience, created_at, last_seen_at, expires_at, refresh_expires_at, address, user_agent, "
-    "coalesce(proven_at, created_at), created_by"
+    "coalesce(proven_at, created_at), created_by, lineage"
 )
 
 ADD = (
-    "INSERT INTO sessions (id, digest, user_id, created_at, last_seen_at, address, user_agent) VALUES (?, ?, "
-    f"?, ?, ?, ?, ?) RETURNING {COLUMNS}"
+    "INSERT INTO sessions (id, digest, user_id, created_at, last_seen_at, address, user_agent, created_by, lineage) "
+    f"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"
 )
 _LIVE = "(audience IS NULL AND created_at > ? AND last_seen_at > ? OR refresh_expires_at > ?)"
-BY_DIGEST = f"SELECT {COLUMNS} FROM sessions WHERE digest = ?"
+_WORKS = f"NOT {IS_SUSPENDED.format('sessions.lineage')}"
+BY_DIGEST = f"SELECT {COLUMNS} FROM sessions WHERE digest = ? AND {_WORKS}"
 BY_ID = Statement(f"SELECT {COLUMNS} FROM sessions WHERE id = ?", locks=True)
-EXISTS = Statement("SELECT 1 FROM sessions WHERE id = ?", together=LOOK_UP)
+WORKING = Statement(f"SELECT {COLUMNS} FROM sessions WHERE id = ? AND {_WORKS}", together=LOOK_UP)
 OF_USER = f"SELECT {COLUMNS} FROM sessions WHERE user_id = ? AND {_LIVE} ORDER BY id DESC LIMIT ? OFFSET ?"
 MAX_AUDIENCES = 16
 """Audiences that one statement asks for, as many as a key can have."""
@@ -87,6 +90,13 @@ END_ALL = Statement(
     together="DELETE FROM sessions WHERE user_id = ANY(CAST(? AS text[]))",
 )
 END_ALL_BUT = "DELETE FROM sessions WHERE user_id = ? AND id <> ?"
+END_THAT_GO_BACK_TO = Statement(
+    """
+    DELETE FROM sessions WHERE id IN (SELECT sessions.id FROM lineages
+      JOIN sessions ON sessions.lineage = lineages.lineage WHERE lineages.user_id = ?)""",
+    together=EACH,
+)
+END_FOR_ROLE = Statement(f"{END_THAT_GO_BACK_TO} AND user_id IN (SELECT id FROM users WHERE role = ?)", together=EACH)
 OLD = """
     SELECT id FROM (SELECT id FROM sessions WHERE audience IS NULL AND created_at <= ?
       ORDER BY created_at LIMIT ?) AS oldest
@@ -97,16 +107,19 @@ OLD = """
 FORGET = "DELETE FROM sessions WHERE id = ?"
 
 
-async def add(tx: Tx, digest: bytes, user_id: str, address: str, user_agent: str) -> Session:
+async def add(
+    tx: Tx, digest: bytes, user_id: str, address: str, user_agent: str, created_by: str | None, lineage: str | None
+) -> Session:
     """Its user has signed in."""
     now = clock.now()
-    row = await tx.one(ADD, ids.new("ses"), digest, user_id, now, now, address, user_agent[:USER_AGENT_LENGTH])
+    agent = user_agent[:USER_AGENT_LENGTH]
+    row = await tx.one(ADD, ids.new("ses"), digest, user_id, now, now, address, agent, created_by, lineage)
     assert row is not None  # RETURNING
     return Session._make(row)
 
 
 async def find(queries: Queries, digest: bytes, lifetime: Lifetime) -> Session | None:
-    """The session with this cookie, unless it has ended."""
+    """The session with this cookie, unless it has ended or goes back to a user who is suspended."""
     row = await queries.one(BY_DIGEST, digest)
     if row is None:
         return None
@@ -119,9 +132,10 @@ async def get(queries: Queries, id: str) -> Session:
     return Session._make(await existing(queries, BY_ID, id))
 
 
-async def exists(queries: Queries, id: str) -> bool:
-    """Test whether the session has not been ended."""
-    return await queries.one(EXISTS, id) is not None
+async def working(queries: Queries, id: str) -> Session | None:
+    """The session, unless it was ended or goes back to a user who is suspended."""
+    row = await queries.one(WORKING, id)
+    return None if row is None else Session._make(row)
 
 
 async def of_user(
@@ -198,6 +212,14 @@ async def end_all(tx: Tx, user_id: str) -> None:
 async def end_all_but(tx: Tx, user_id: str, keep: str | None) -> None:
     """End all of a user but `keep`, as part of a larger change, which has its own event."""
     await tx.run(END_ALL_BUT, user_id, keep or "")
+
+
+async def end_that_go_back_to(tx: Tx, user_id: str, role: str | None = None) -> None:
+    """End the sessions of others, or of others with this role, that go back to a user, as part of a larger change."""
+    if role is None:
+        await tx.run(END_THAT_GO_BACK_TO, user_id)
+    else:
+        await tx.run(END_FOR_ROLE, user_id, role)
 
 
 async def old(queries: Queries, lifetime: Lifetime, limit: int) -> list[str]:

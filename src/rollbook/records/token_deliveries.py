@@ -20,10 +20,13 @@ CARRYING = frozenset({REQUESTED, "token.created"})
 
 
 class Carrier(NamedTuple):
-    """A webhook that names the event, and the role of its owner."""
+    """A webhook that names the event, the role of its owner, and whom it goes back to."""
 
     webhook_id: str
     role: str
+    user_id: str
+    created_by: str | None
+    lineage: str | None
 
 
 class SealedToken(NamedTuple):
@@ -52,7 +55,7 @@ class Settled(NamedTuple):
 
 
 CARRIERS = f"""
-    SELECT w.id, u.role FROM webhooks AS w JOIN users AS u ON u.id = w.user_id
+    SELECT w.id, u.role, w.user_id, w.created_by, w.lineage FROM webhooks AS w JOIN users AS u ON u.id = w.user_id
     WHERE w.status = 'enabled' AND u.status = 'active' AND w.payload = 'full' AND w.url <> '{INBOX}'
       AND w.format NOT IN ({", ".join(map(repr, CHATS))}) AND ' ' || w.types || ' ' LIKE '% {REQUESTED} %'
     ORDER BY w.id"""

@@ -165,10 +165,10 @@ class Site:
     def _principal(self, person: Person, request: Request) -> Principal:
         user = person.user
         limit = self._services.policy.limit_for(user.role, user.rate_limit)
-        caller = signed_in(user.id, user.role, user.status, user.rate_limit, limit)
-        return Principal(
-            caller, request.address, request.id, request.trace_id, person.session.proven_at, person.session.id
-        )
+        session = person.session
+        origin = session.created_by, session.lineage
+        caller = signed_in(user.id, user.role, user.status, user.rate_limit, limit, *origin)
+        return Principal(caller, request.address, request.id, request.trace_id, session.proven_at, session.id)
 
     async def _count(self, request: Request, person: Person | None) -> None:
         await count_page(

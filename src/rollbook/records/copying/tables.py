@@ -46,7 +46,7 @@ TABLES = (
     _table(
         "sessions",
         "id, digest, user_id, created_at, last_seen_at, address, user_agent, proven_at, audience, family, "
-        "refresh_digest, expires_at, refresh_expires_at, created_by, user_seq",
+        "refresh_digest, expires_at, refresh_expires_at, created_by, user_seq, lineage",
         "id",
     ),
     _table("signing_keys", "id, public, sealed, created_at, signs_from", "id"),
@@ -97,7 +97,7 @@ TABLES = (
     _table(
         "bulk_jobs",
         "id, user_id, key_id, address, action, options, undoes, status, error, error_code, parts_done, total, done, "
-        "changed, unchanged, refused, created_at, started_at, finished_at",
+        "changed, unchanged, refused, created_at, started_at, finished_at, session_id",
         "id",
     ),
     _table("bulk_job_parts", "id, changed, refused, users, results, sealed", "id"),
@@ -106,7 +106,7 @@ TABLES = (
         "imports",
         "id, user_id, key_id, address, options, unknown_hashes, status, error, runner, seen_at, bytes, "
         "bytes_read, records, added, updated, unchanged, skipped, refused, without_password, weak_hashes, "
-        "created_at, started_at, finished_at, error_code",
+        "created_at, started_at, finished_at, error_code, session_id",
         "id",
     ),
     _table("import_refusals", "import_id, number, line, field, code, reason, user_id", "import_id, number"),

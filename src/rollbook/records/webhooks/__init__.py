@@ -32,13 +32,15 @@ REASONS: dict[str, str] = {
     "owner_demoted": "The user it belongs to has a role that can't have webhooks.",
     "creator_suspended": "A user it goes back to was suspended: who created it for its owner, or chose where it sends.",
     "creator_lost_rights": "A user it goes back to was deleted, or lost the right to create it.",
+    "access_ended": "A user it belongs or goes back to got a new password or was adopted, and what acts without the "
+    "password ended.",
     "gone": "The endpoint returned 410.",
     "failing": "No delivery succeeded for five days.",
 }
 """The reasons why a webhook is disabled."""
 SUSPENSIONS = ("owner_suspended", "creator_suspended")
 """Reasons that end when the users are activated."""
-OWNER_REASONS = (*SUSPENSIONS, "owner_deleted", "owner_demoted", "creator_lost_rights")
+OWNER_REASONS = (*SUSPENSIONS, "owner_deleted", "owner_demoted", "creator_lost_rights", "access_ended")
 
 
 class Webhook(NamedTuple):
