@@ -13,7 +13,7 @@ from tests.contract.answers import refused
 from tests.contract.test_app_sessions import SHOP, is_valid, refresh
 from tests.contract.test_creators import state
 from tests.contract.test_key_chains import ENDED, ENDS, SUSPENDED, WORKS
-from tests.harness import Server, new_key, new_token, new_user
+from tests.harness import Server, new_key, new_user
 from tests.visitor import is_signed_in, own_key, set_password, signed_in, visitor
 
 Client = httpx2.Client
@@ -156,4 +156,3 @@ def test_a_link_from_the_command_line_goes_back_to_no_one(server: Server, http: 
     answer = http.post("/v1/sessions", json={"token": made.rpartition("token=")[2], "audience": SHOP})
     assert answer.status_code == 201, answer.text
     assert server.ask(f"SELECT lineage FROM sessions WHERE id = '{answer.json()['id']}'") == [(None,)]
-

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.callers import SOON, Answer, Connection, ask, last_unseen, of_each_worker, together
-from tests.harness import new_key, new_user
+from tests.harness import new_key, new_token, new_user
 from tests.nodes.pair import Pair
-from tests.visitor import cookie, signed_in
+from tests.visitor import cookie, is_signed_in, own_key, signed_in, visitor
 
 WORKERS = 4
 
@@ -169,3 +169,27 @@ def test_a_suspension_suspends_on_both_nodes_what_was_made_with_a_key_and_activa
         (by(nodes, 1, "POST", f"{path}/suspend"), lambda answer: answer.status == 403, "/v1/users/me"),
         (by(nodes, 1, "POST", f"{path}/activate"), lambda answer: answer.status == 200, "/v1/users/me"),
     )
+
+
+def test_what_is_made_in_a_session_by_a_link_of_another_follows_them_on_both_nodes(nodes: Pair) -> None:
+    here, there = nodes.both
+    with here.http() as http:
+        root, member = new_user(http, role="admin"), new_user(http)
+    command = ("keys", "create", root["id"], "--quiet", "--data", str(here.data))
+    with here.http(here.rollbook(*command).stdout.strip()) as admin:
+        link = new_token(admin, member["id"], purpose="sign_in")
+    path = f"/v1/users/{root['id']}"
+    with visitor(there) as browser:
+        assert browser.post("/account/sign-in-link", data={"token": link["token"]}).status_code == 303
+        key = own_key(browser)
+        for verb, is_there in (("suspend", False), ("activate", True)):
+            by(nodes, 0, "POST", f"{path}/{verb}")()
+            assert is_signed_in(browser) is is_there
+        seen_by_all(
+            nodes,
+            key,
+            (by(nodes, 0, "POST", f"{path}/suspend"), lambda answer: answer.status == 403, "/v1/users/me"),
+            (by(nodes, 0, "POST", f"{path}/activate"), lambda answer: answer.status == 200, "/v1/users/me"),
+            (by(nodes, 0, "DELETE", path), lambda answer: answer.status == 401, "/v1/users/me"),
+        )
+        assert not is_signed_in(browser)

@@ -12,10 +12,10 @@ import httpx2
 import pytest
 
 from rollbook.records.bulk_jobs import PART
-from tests.harness import Server
+from tests.harness import Server, new_user
 from tests.mail_server import MailServer, mail_server
 from tests.nodes.pair import wait_until
-from tests.visitor import set_password, signed_in, visitor
+from tests.visitor import is_signed_in, set_password, signed_in, visitor
 
 PASSWORD = "a lobster in the library"
 numbers = count(time.time_ns() // 1000)
@@ -134,3 +134,17 @@ def test_a_bulk_job_mails_a_link_to_each_who_can_use_one(server: Server, http: h
     assert mail.to(suspended) == []
     results = [json.loads(line) for line in http.get(job["results_url"]).text.splitlines()]
     assert {row["url"] for row in results} == {None}
+
+
+def test_a_session_by_a_link_that_was_only_mailed_is_the_users_own(
+    server: Server, http: httpx2.Client, mail: MailServer
+) -> None:
+    """Nobody else has seen it. So it does not end with whoever had it sent."""
+    admin, address = new_user(http, role="admin"), email()
+    with signed_in(server, admin) as person:
+        form = {"name": "Ida", "email": address, "role": "member"}
+        assert person.post("/admin/users/new", data=form).status_code == 303
+    with visitor(server) as invited:
+        assert set_password(invited, mail.wait_for_mail(address).link, PASSWORD).status_code == 303
+        assert http.delete(f"/v1/users/{admin['id']}").status_code == 204
+        assert is_signed_in(invited)

@@ -12,6 +12,7 @@ import pytest
 
 from rollbook.delivery import schedule
 from tests.certificates import certified
+from tests.contract.test_app_sessions import is_valid
 from tests.engines import once
 from tests.harness import Server, new_key, new_user, running
 from tests.mail_server import mail_server
@@ -254,7 +255,7 @@ def test_an_admins_webhook_gets_no_token_of_an_owner_and_none_once_they_are_no_a
     later(400)
     listener.wait_for(lambda: listener.delivered("/admin"))
     assert tokens(listener.delivered("/admin")) == [None]
-    listener.wait_for(lambda: kept(server, member) == [(False, 1)])
+    assert kept(server, member) == [], "it goes back to the admin"
 
     listener.answer = lambda message: (200, 0)
     mine = make("/owner", types=NAMED)
@@ -265,6 +266,23 @@ def test_an_admins_webhook_gets_no_token_of_an_owner_and_none_once_they_are_no_a
 
 
 @once
+def test_what_a_webhook_carried_goes_back_to_its_owner_and_not_to_whoever_asked(
+    server: Server, http: httpx2.Client, listener: Listener, make: Make
+) -> None:
+    admin, asker, member = new_user(http, role="admin"), new_user(http, role="admin"), new_user(http)
+    make("/carrier", types=NAMED, user_id=admin["id"])
+    with server.http(new_key(http, user_id=asker["id"])) as caller:
+        ask_for(caller, member["email"], "sign_in")
+    listener.wait_for(lambda: listener.delivered("/carrier"))
+    [token] = tokens(listener.delivered("/carrier"))
+    made = http.post("/v1/sessions", json={"token": token, "audience": "shop"})
+    assert made.status_code == 201, made.text
+    assert http.delete(f"/v1/users/{asker['id']}").status_code == 204
+    assert is_valid(http, made.json(), "shop")
+    assert http.delete(f"/v1/users/{admin['id']}").status_code == 204
+    assert not is_valid(http, made.json(), "shop")
+
+
 def test_a_receiver_that_repeats_what_it_gets_shows_it_to_no_one(
     server: Server, http: httpx2.Client, listener: Listener, make: Make
 ) -> None:

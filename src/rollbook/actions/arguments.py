@@ -624,7 +624,10 @@ class PasswordChange(Body):
     revoke_keys: (
         Annotated[
             bool,
-            says("Whether the user's API keys are revoked. Default: `true` for another user, `false` for yourself."),
+            says(
+                "Whether the user's API keys are revoked and their webhooks disabled, and what they created for others "
+                "ends. Default: `true` for another user, `false` for yourself."
+            ),
         ]
         | UnsetType
     ) = UNSET
@@ -885,8 +888,8 @@ class TokenConsume(Body):
         Annotated[
             bool,
             says(
-                "Whether the user's API keys are revoked with a new password. Default: `true` for `reset_password`, "
-                "otherwise `false`."
+                "Whether a new password revokes the user's API keys, disables their webhooks, and ends what they "
+                "created for others. Default: `true` for `reset_password`, otherwise `false`."
             ),
         ]
         | UnsetType

@@ -117,8 +117,9 @@ async def set_password(on: Rollbook, by: Principal, id: str, change: PasswordCha
     """Set a user's password
 
     Signs the user out everywhere. Users who change their own password must send their `current_password`. The API keys
-    of another user are revoked too, unless `revoke_keys` is `false`; your own only if it is `true`. For another user
-    with a role above member, the key needs the scope `users:grant` as well.
+    of another user are revoked too, their webhooks disabled, and what they created for others ends, unless
+    `revoke_keys` is `false`; your own only if it is `true`. For another user with a role above member, the key needs
+    the scope `users:grant` as well.
     """
     require(by, "users:write", id)
     user = await users.get(on.db, known("user", id))

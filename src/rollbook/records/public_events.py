@@ -66,7 +66,8 @@ class EventActor(Struct, frozen=True):
             str,
             identifier(
                 "ID of the user whom the API key goes back to, if that is not the key's own user: who created it, or "
-                "the key it was created with. Null: it is the user's own, or none.",
+                "the key it was created with. Without a key, of whoever created the link that the session began with. "
+                "Null: it is the user's own, or none.",
                 ALICE_ID,
             ),
         ]
