@@ -3,6 +3,7 @@ it does nothing while they are suspended, and ends with their right to have crea
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx2
@@ -156,3 +157,18 @@ def test_a_link_from_the_command_line_goes_back_to_no_one(server: Server, http: 
     answer = http.post("/v1/sessions", json={"token": made.rpartition("token=")[2], "audience": SHOP})
     assert answer.status_code == 201, answer.text
     assert server.ask(f"SELECT lineage FROM sessions WHERE id = '{answer.json()['id']}'") == [(None,)]
+
+
+def test_links_of_a_bulk_job_that_was_begun_there_end_too_and_are_shown_nowhere_else(
+    server: Server, http: Client, impostor: Impostor
+) -> None:
+    browser = impostor.browsers["sign-in link"]
+    answer = browser.post("/admin/users/bulk/apply", data={"op": "links", "ids": new_user(http)["id"]})
+    results = f"{httpx2.URL(answer.headers['location']).path}/results"
+    [path] = re.findall(r"/account/set-password\?token=[\w-]+", browser.get(results).text)
+    with signed_in(server, impostor.colleague) as person:
+        assert path not in person.get(results).text
+    with visitor(server) as stranger:
+        assert stranger.get(path).status_code == 200
+        assert http.delete(f"/v1/users/{impostor.root['id']}").status_code == 204
+        assert stranger.get(path).status_code == 404

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from rollbook.actions import key_changes, keys
-from rollbook.actions.arguments import KeyCreate, KeyRotation, KeyUpdate
+from rollbook.actions import creators, key_changes, keys, tokens
+from rollbook.actions import users as user_actions
+from rollbook.actions.arguments import KeyCreate, KeyRotation, KeyUpdate, TokenCreate
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import CLI, Principal, for_job
 from rollbook.config import Settings
 from rollbook.errors import Forbidden, Unauthorized
-from rollbook.records import users
+from rollbook.records import lineages, sessions, users
 from tests.engines import ENGINES, migrated
 
 WIDE, NARROW = ("keys:write", "users:read", "users:write"), ("keys:write", "users:read")
@@ -48,3 +49,28 @@ def test_what_a_key_does_with_keys_counts_what_it_can_do_now(engine: str, call: 
         with pytest.raises(Unauthorized):
             on.run(CALLS[call](on, by, sibling))
         on.run(CALLS[call](on, admitted(new(WIDE)), sibling))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_job_that_was_begun_in_a_session_by_a_link_of_another_ends_with_it(engine: str, tmp_path: Path) -> None:
+    with migrated(engine, tmp_path) as db:
+        on = Rollbook(Settings(data=tmp_path, password_memory=8, password_time_cost=1), db)
+        root = db.write_now(users.add, users.new("Bob", "bob@example.com")._replace(role="admin"))
+        user = db.write_now(users.add, users.new("Alice", "alice@example.com")._replace(role="admin"))
+        token = on.run(tokens.create_token(on, CLI, user.id, TokenCreate(purpose="sign_in"))).token
+        planted = creators.of_session(token._replace(created_by=root.id, lineage=root.id))
+        db.write_now(lineages.keep, planted.lineage)
+        session = db.write_now(sessions.add, b"digest", user.id, "", "", planted.created_by, planted.lineage)
+
+        def later() -> Principal:
+            return on.run(for_job(db, user.id, None, session.id, None, "req_1"))
+
+        assert (later().caller.created_by, later().caller.goes_back_to) == (root.id, {root.id})
+        on.run(user_actions.suspend(on, CLI, root.id))
+        with pytest.raises(Unauthorized):
+            later()
+        on.run(user_actions.activate(on, CLI, root.id))
+        on.run(keys.create(on, later(), KeyCreate(name="new")))
+        on.run(user_actions.delete(on, CLI, root.id))
+        with pytest.raises(Unauthorized):
+            later()
