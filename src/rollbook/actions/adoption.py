@@ -29,8 +29,9 @@ async def adopt(on: Rollbook, by: Principal, id: str) -> User:
 
     For a user whom [SCIM](scim.md) or an import refuses with `email_unproven`: someone may have signed up with an email
     that isn't theirs. Ends the user's password, second factors, sessions, API keys, webhooks and links, and what they
-    created for others. From then on, identity providers and imports take the user over. Nothing happens to a user whose email is verified, or who was imported or
-    created by SCIM. For a user with a role above member, the key needs the scope `users:grant` as well.
+    created for others. From then on, identity providers and imports take the user over. Nothing happens to a user whose
+    email is verified, or who was imported or created by SCIM. For a user with a role above member, the key needs the
+    scope `users:grant` as well.
     """
     require(by, "users:write")
     require_proof(by)

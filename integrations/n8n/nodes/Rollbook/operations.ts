@@ -2150,7 +2150,7 @@ export const properties: INodeProperties[] = [
 				name: "revoke_keys",
 				default: false,
 				type: "boolean",
-				description: "Whether the user's API keys are revoked. Default: <code>true</code> for another user, <code>false</code> for yourself.",
+				description: "Whether the user's API keys are revoked and their webhooks disabled, and what they created for others ends. Default: <code>true</code> for another user, <code>false</code> for yourself.",
 				routing: {
 					send: {
 						type: "body",

@@ -192,9 +192,9 @@ class WrongCode(Unauthorized):
 
 class SessionEnded(Unauthorized):
     """`session_ended`: The token is not that of a session for this `audience`: it has expired, was replaced by a
-    refresh, or the session has ended. If it was the `token`, refresh the session once. If it was the
-    `refresh_token`, the user must sign in again. A refresh token works once: sent again, it ends its session,
-    because someone may have stolen it.
+    refresh, or the session has ended, or goes back to a user who is suspended. If it was the `token`, refresh
+    the session once. If it was the `refresh_token`, the user must sign in again. A refresh token works once:
+    sent again, it ends its session, because someone may have stolen it.
     """
 
 

@@ -913,7 +913,8 @@ class EventActor(Model):
     """
     key_created_by: str | None
     """ID of the user whom the API key goes back to, if that is not the key's own user: who created it, or the key
-    it was created with. Null: it is the user's own, or none.
+    it was created with. Without a key, of whoever created the link that the session began with. Null: it is the
+    user's own, or none.
     """
     _known = ("user_id", "key_id", "address", "request_id", "trace_id", "client", "key_created_by")
 
@@ -1049,8 +1050,9 @@ class EventObject(Model):
     """Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it
     belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks.
     `creator_suspended`: A user it goes back to was suspended: who created it for its owner, or chose where it
-    sends. `creator_lost_rights`: A user it goes back to was deleted, or lost the right to create it. `gone`:
-    The endpoint returned 410. `failing`: No delivery succeeded for five days.
+    sends. `creator_lost_rights`: A user it goes back to was deleted, or lost the right to create it.
+    `access_ended`: A user it belongs or goes back to got a new password or was adopted, and what acts without
+    the password ended. `gone`: The endpoint returned 410. `failing`: No delivery succeeded for five days.
     """
     key_id: str | None
     """The API key whose request exceeded the limit."""
@@ -1709,8 +1711,9 @@ class Webhook(Model):
     """Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it
     belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks.
     `creator_suspended`: A user it goes back to was suspended: who created it for its owner, or chose where it
-    sends. `creator_lost_rights`: A user it goes back to was deleted, or lost the right to create it. `gone`:
-    The endpoint returned 410. `failing`: No delivery succeeded for five days.
+    sends. `creator_lost_rights`: A user it goes back to was deleted, or lost the right to create it.
+    `access_ended`: A user it belongs or goes back to got a new password or was adopted, and what acts without
+    the password ended. `gone`: The endpoint returned 410. `failing`: No delivery succeeded for five days.
     """
     health: WebhookHealth
     """Health of a webhook's deliveries."""

@@ -852,7 +852,7 @@ export interface components {
              */
             client: string | null;
             /**
-             * @description ID of the user whom the API key goes back to, if that is not the key's own user: who created it, or the key it was created with. Null: it is the user's own, or none.
+             * @description ID of the user whom the API key goes back to, if that is not the key's own user: who created it, or the key it was created with. Without a key, of whoever created the link that the session began with. Null: it is the user's own, or none.
              * @example user_065n14sd01rd526r46hrcu0i8o
              */
             key_created_by: string | null;
@@ -1072,10 +1072,10 @@ export interface components {
             /** @description The names of the headers that are sent with each event. The values are never returned. */
             headers?: string[];
             /**
-             * @description Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `creator_suspended`: A user it goes back to was suspended: who created it for its owner, or chose where it sends. `creator_lost_rights`: A user it goes back to was deleted, or lost the right to create it. `gone`: The endpoint returned 410. `failing`: No delivery succeeded for five days.
+             * @description Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `creator_suspended`: A user it goes back to was suspended: who created it for its owner, or chose where it sends. `creator_lost_rights`: A user it goes back to was deleted, or lost the right to create it. `access_ended`: A user it belongs or goes back to got a new password or was adopted, and what acts without the password ended. `gone`: The endpoint returned 410. `failing`: No delivery succeeded for five days.
              * @example owner_suspended
              */
-            status_reason?: ("owner_suspended" | "owner_deleted" | "owner_demoted" | "creator_suspended" | "creator_lost_rights" | "gone" | "failing" | (string & {})) | null;
+            status_reason?: ("owner_suspended" | "owner_deleted" | "owner_demoted" | "creator_suspended" | "creator_lost_rights" | "access_ended" | "gone" | "failing" | (string & {})) | null;
             /**
              * @description The API key whose request exceeded the limit.
              * @example key_065n19esg1vsvaetc6pc73vuso
@@ -2129,7 +2129,7 @@ export interface components {
              * @description The user's current password.
              */
             current_password?: string;
-            /** @description Whether the user's API keys are revoked. Default: `true` for another user, `false` for yourself. */
+            /** @description Whether the user's API keys are revoked and their webhooks disabled, and what they created for others ends. Default: `true` for another user, `false` for yourself. */
             revoke_keys?: boolean;
         };
         /**
@@ -2918,7 +2918,7 @@ export interface components {
              * @example 287082
              */
             code?: string;
-            /** @description Whether the user's API keys are revoked with a new password. Default: `true` for `reset_password`, otherwise `false`. */
+            /** @description Whether a new password revokes the user's API keys, disables their webhooks, and ends what they created for others. Default: `true` for `reset_password`, otherwise `false`. */
             revoke_keys?: boolean;
             /**
              * @description The IP address of the person who signs in, as your application sees it. Not that of your application or its proxy.
@@ -3552,10 +3552,10 @@ export interface components {
              */
             status: "enabled" | "paused" | "disabled" | (string & {});
             /**
-             * @description Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `creator_suspended`: A user it goes back to was suspended: who created it for its owner, or chose where it sends. `creator_lost_rights`: A user it goes back to was deleted, or lost the right to create it. `gone`: The endpoint returned 410. `failing`: No delivery succeeded for five days.
+             * @description Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `creator_suspended`: A user it goes back to was suspended: who created it for its owner, or chose where it sends. `creator_lost_rights`: A user it goes back to was deleted, or lost the right to create it. `access_ended`: A user it belongs or goes back to got a new password or was adopted, and what acts without the password ended. `gone`: The endpoint returned 410. `failing`: No delivery succeeded for five days.
              * @example owner_suspended
              */
-            status_reason: ("owner_suspended" | "owner_deleted" | "owner_demoted" | "creator_suspended" | "creator_lost_rights" | "gone" | "failing" | (string & {})) | null;
+            status_reason: ("owner_suspended" | "owner_deleted" | "owner_demoted" | "creator_suspended" | "creator_lost_rights" | "access_ended" | "gone" | "failing" | (string & {})) | null;
             health: components["schemas"]["WebhookHealth"];
             /**
              * @description ID of the API key it was created with, or last changed its URL or owner. Null: none, or not known.

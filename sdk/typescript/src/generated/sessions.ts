@@ -78,7 +78,7 @@ export class Sessions {
    *
    * Scope: `sessions:create`.
    * @throws {SessionEnded} The token is not that of a session for this `audience`: it has expired, was replaced by a
-   * refresh, or the session has ended.
+   * refresh, or the session has ended, or goes back to a user who is suspended.
    * @example
    * const sessionTokens = await client.sessions.refresh({
    *   refresh_token: "rbr_Example-Only-Example-Only-Example-Only-Example-Only-Example-Only-",
@@ -97,7 +97,7 @@ export class Sessions {
    *
    * Scope: `sessions:verify`.
    * @throws {SessionEnded} The token is not that of a session for this `audience`: it has expired, was replaced by a
-   * refresh, or the session has ended.
+   * refresh, or the session has ended, or goes back to a user who is suspended.
    * @example
    * const verifiedSession = await client.sessions.verify({
    *   token: "rbs_Example-Only-Example-Only-Example-Only-Exam",

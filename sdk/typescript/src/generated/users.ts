@@ -517,8 +517,9 @@ export class Users {
    * Set a user's password.
    *
    * Signs the user out everywhere. Users who change their own password must send their `current_password`. The API keys of
-   * another user are revoked too, unless `revoke_keys` is `false`; your own only if it is `true`. For another user with a
-   * role above member, the key needs the scope `users:grant` as well.
+   * another user are revoked too, their webhooks disabled, and what they created for others ends, unless `revoke_keys` is
+   * `false`; your own only if it is `true`. For another user with a role above member, the key needs the scope `users:grant`
+   * as well.
    *
    * Scope: `users:write`. Members can only access themselves.
    * @param userId ID of the user, or `me` for the user the API key belongs to.
@@ -646,9 +647,10 @@ export class Users {
    * Adopt a user.
    *
    * For a user whom [SCIM] or an import refuses with `email_unproven`: someone may have signed up with an email that isn't
-   * theirs. Ends the user's password, second factors, sessions, API keys and links. From then on, identity providers and
-   * imports take the user over. Nothing happens to a user whose email is verified, or who was imported or created by SCIM.
-   * For a user with a role above member, the key needs the scope `users:grant` as well.
+   * theirs. Ends the user's password, second factors, sessions, API keys, webhooks and links, and what they created for
+   * others. From then on, identity providers and imports take the user over. Nothing happens to a user whose email is
+   * verified, or who was imported or created by SCIM. For a user with a role above member, the key needs the scope
+   * `users:grant` as well.
    *
    * Scope: `users:write`.
    * @param userId ID of the user, or `me` for the user the API key belongs to.

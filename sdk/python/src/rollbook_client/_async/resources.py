@@ -2645,7 +2645,7 @@ class AsyncSessions(AsyncResource):
 
         Raises:
             SessionEnded: The token is not that of a session for this `audience`: it has expired, was replaced
-                by a refresh, or the session has ended.
+                by a refresh, or the session has ended, or goes back to a user who is suspended.
 
         Example:
             >>> session_tokens = await client.sessions.refresh(
@@ -2682,7 +2682,7 @@ class AsyncSessions(AsyncResource):
 
         Raises:
             SessionEnded: The token is not that of a session for this `audience`: it has expired, was replaced
-                by a refresh, or the session has ended.
+                by a refresh, or the session has ended, or goes back to a user who is suspended.
 
         Example:
             >>> verified_session = await client.sessions.verify(
@@ -2819,8 +2819,8 @@ class AsyncTokens(AsyncResource):
                 255 characters.
             code: A code of the user's authenticator app, or a recovery code. Required for all but
                 `verify_email` if the user has a second factor. 6 to 64 characters.
-            revoke_keys: Whether the user's API keys are revoked with a new password. Default: `true` for
-                `reset_password`, otherwise `false`.
+            revoke_keys: Whether a new password revokes the user's API keys, disables their webhooks, and ends
+                what they created for others. Default: `true` for `reset_password`, otherwise `false`.
             address: The IP address of the person who signs in, as your application sees it. Not that of your
                 application or its proxy. 2 to 45 characters.
 
@@ -3562,8 +3562,9 @@ class AsyncUsers(AsyncResource):
         """Set a user's password.
 
         Signs the user out everywhere. Users who change their own password must send their `current_password`.
-        The API keys of another user are revoked too, unless `revoke_keys` is `false`; your own only if it is
-        `true`. For another user with a role above member, the key needs the scope `users:grant` as well.
+        The API keys of another user are revoked too, their webhooks disabled, and what they created for others
+        ends, unless `revoke_keys` is `false`; your own only if it is `true`. For another user with a role above
+        member, the key needs the scope `users:grant` as well.
 
         Scope: `users:write`. Members can only access themselves.
 
@@ -3573,8 +3574,8 @@ class AsyncUsers(AsyncResource):
                 ones, and those made of a common word or the user's name or email, with digits or signs. Nothing
                 is truncated.
             current_password: The user's current password. At most 256 characters.
-            revoke_keys: Whether the user's API keys are revoked. Default: `true` for another user, `false` for
-                yourself.
+            revoke_keys: Whether the user's API keys are revoked and their webhooks disabled, and what they
+                created for others ends. Default: `true` for another user, `false` for yourself.
 
         Raises:
             WrongPassword: The email is unknown, or the password is wrong.
@@ -3832,10 +3833,10 @@ class AsyncUsers(AsyncResource):
         """Adopt a user.
 
         For a user whom [SCIM](scim.md) or an import refuses with `email_unproven`: someone may have signed up
-        with an email that isn't theirs. Ends the user's password, second factors, sessions, API keys and links.
-        From then on, identity providers and imports take the user over. Nothing happens to a user whose email
-        is verified, or who was imported or created by SCIM. For a user with a role above member, the key needs
-        the scope `users:grant` as well.
+        with an email that isn't theirs. Ends the user's password, second factors, sessions, API keys, webhooks
+        and links, and what they created for others. From then on, identity providers and imports take the user
+        over. Nothing happens to a user whose email is verified, or who was imported or created by SCIM. For a
+        user with a role above member, the key needs the scope `users:grant` as well.
 
         Scope: `users:write`.
 
