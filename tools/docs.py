@@ -22,9 +22,9 @@ from rollbook import config, errors, roles
 from rollbook.actions.purposes import PURPOSES
 from rollbook.api import openapi, types
 from rollbook.api.routes import ROUTES
+from rollbook.cli import examples as cli_examples
 from rollbook.cli import options as cli_options
 from rollbook.cli.commands import app
-from rollbook.cli.examples import EXAMPLES
 from rollbook.config import Settings
 from rollbook.delivery import outcomes, schedule
 from rollbook.http.wire import REASON
@@ -217,7 +217,7 @@ def commands_part() -> str:
             f"## {name}",
             inspect.cleandoc(command.help or ""),
             f"```console\n{' '.join(filter(None, (name, arguments)))} [OPTIONS]\n```",
-            "Examples:\n\n```console\n" + "\n".join(EXAMPLES[name.removeprefix("rollbook ")]) + "\n```",
+            "Examples:\n\n```console\n" + "\n".join(cli_examples.examples(name.removeprefix("rollbook "))) + "\n```",
         ]
         if name == "rollbook serve":
             found.append(

@@ -1,189 +1,21 @@
-"""Examples for `--help` and docs/cli.md, by command: each can be pasted once its names are yours."""
+"""Examples for `--help` and docs/cli.md, from `examples.txt`: each can be pasted once its names are yours."""
 
 from __future__ import annotations
 
-EXAMPLES: dict[str, tuple[str, ...]] = {
-    "serve": ("rollbook serve --port 9000", "rollbook serve --data /var/lib/rollbook --backup-every 24h"),
-    "open": ("rollbook open", "rollbook open --data /var/lib/rollbook"),
-    "login": (
-        "rollbook login --url https://rollbook.example.com",
-        "rollbook login --url https://rollbook.example.com --scopes users:read,events:read --expires 7d",
-        "rollbook login --profile staging --url https://staging.example.com",
-    ),
-    "logout": ("rollbook logout", "rollbook logout --profile staging --revoke"),
-    "profiles": ("rollbook profiles",),
-    "users list": (
-        "rollbook users list --search ada",
-        "rollbook users list --role viewer --created-after 2026-01-01 --sort -created_at",
-        "rollbook users list --status deleted",
-    ),
-    "users get": (
-        "rollbook users get ada@example.com",
-        "rollbook users get ada@example.com --json",
-        "rollbook users get ada@example.com --at 2026-11-25T00:00:00Z",
-    ),
-    "users create": (
-        'rollbook users create --name "Ada Lovelace" --email ada@example.com',
-        'rollbook users create --name "Ada Lovelace" --email ada@example.com --password - --metadata plan=team < '
-        "password.txt",
-    ),
-    "users invite": (
-        "rollbook users invite ada@example.com",
-        "rollbook users invite ada@example.com --role admin --quiet",
-    ),
-    "apps create": (
-        "rollbook apps create Shop --for sign-in --audiences https://shop.example.com",
-        "rollbook apps create Reports --role viewer --expires 90d --quiet",
-    ),
-    "apps list": ("rollbook apps list", "rollbook apps list --search shop --json"),
-    "apps get": ("rollbook apps get user_065n1c7g8a2e5m9q3t6v0t4u1s",),
-    "apps set": ("rollbook apps set user_065n1c7g8a2e5m9q3t6v0t4u1s --rate-limit 600/minute",),
-    "apps delete": ("rollbook apps delete user_065n1c7g8a2e5m9q3t6v0t4u1s",),
-    "users set": (
-        "rollbook users set ada@example.com --role admin",
-        "rollbook users set ada@example.com --metadata plan=team --metadata trial=",
-        "rollbook users set ada@example.com --rate-limit 1000/minute",
-    ),
-    "users personal-data": ("rollbook users personal-data ada@example.com > ada.json",),
-    "users verify-password": ("rollbook users verify-password ada@example.com",),
-    "users bulk": ("rollbook users bulk changes.json --atomic",),
-    "users password": ("rollbook users password ada@example.com",),
-    "users adopt": ("rollbook users adopt ada@example.com",),
-    "users suspend": ("rollbook users suspend ada@example.com",),
-    "users activate": ("rollbook users activate ada@example.com",),
-    "users count": ("rollbook users count", "rollbook users count --role admin"),
-    "users delete": ("rollbook users delete ada@example.com", "rollbook users delete ada@example.com --purge"),
-    "users restore": ("rollbook users restore ada@example.com",),
-    "users export": (
-        "rollbook users export people.csv",
-        "rollbook users export --role member | gzip > members.ndjson.gz",
-        "rollbook users export realm.json --as keycloak --with-hashes",
-    ),
-    "users import": (
-        "rollbook users import people.csv --dry-run",
-        "rollbook users import people.csv --on-conflict update --map Mail=email --map Plan=metadata.plan",
-        "rollbook users import auth0.ndjson --from auth0 --report refused.ndjson",
-        "rollbook users import people.csv --unknown-hashes skip --report report.ndjson",
-        "rollbook users import people.csv --refused fix.csv",
-    ),
-    "users verify-challenge": ("rollbook users verify-challenge CHALLENGE 287082",),
-    "tokens create": (
-        "rollbook tokens create ada@example.com --purpose reset_password",
-        "rollbook tokens create ada@example.com --purpose verify_email --expires 2d --redirect-url "
-        "https://app.example.com/welcome",
-    ),
-    "tokens list": ("rollbook tokens list ada@example.com",),
-    "tokens revoke": ("rollbook tokens revoke ada@example.com TOKEN_ID",),
-    "tokens request": ("rollbook tokens request ada@example.com --purpose reset_password",),
-    "tokens consume": ("rollbook tokens consume TOKEN --password -",),
-    "factors list": ("rollbook factors list ada@example.com",),
-    "factors get": ("rollbook factors get ada@example.com FACTOR_ID",),
-    "factors add": ("rollbook factors add ada@example.com --name Phone --issuer Acme",),
-    "factors activate": ("rollbook factors activate ada@example.com FACTOR_ID 287082",),
-    "factors verify": ("rollbook factors verify ada@example.com 287082",),
-    "factors recovery-codes": ("rollbook factors recovery-codes ada@example.com",),
-    "factors remove": ("rollbook factors remove ada@example.com FACTOR_ID",),
-    "factors lift": ("rollbook factors lift ada@example.com", "rollbook factors lift ada@example.com --data data"),
-    "keys create": (
-        "rollbook keys create ada@example.com --name backup --scopes users:read --expires 90d",
-        "rollbook keys create ada@example.com --ip-allow 10.0.0.0/8 --rate-limit 10/minute --quiet",
-    ),
-    "keys list": ("rollbook keys list ada@example.com", "rollbook keys list --all --unused-since 90d"),
-    "keys get": ("rollbook keys get current", "rollbook keys get KEY_ID --json"),
-    "keys set": (
-        "rollbook keys set KEY_ID --name backup --scopes users:read --expires 30d",
-        "rollbook keys set KEY_ID --rate-limit default --ip-allow any --current-password -",
-    ),
-    "keys reveal": ("rollbook keys reveal KEY_ID",),
-    "keys rotate": ("rollbook keys rotate KEY_ID --overlap 1d",),
-    "keys revoke": ("rollbook keys revoke KEY_ID",),
-    "keys mint": ("rollbook keys mint",),
-    "sessions list": (
-        "rollbook sessions list ada@example.com",
-        "rollbook sessions list ada@example.com --audience https://app.example.com",
-    ),
-    "sessions delete": ("rollbook sessions delete SESSION_ID",),
-    "events list": (
-        'rollbook events list --type "user.*" --since 2026-11-25T00:00:00Z',
-        "rollbook events list --user ada@example.com",
-    ),
-    "events get": ("rollbook events get evt_065n19m6s1o4b58jng8rqdg8co",),
-    "events revert": (
-        "rollbook events revert evt_065n19m6s1o4b58jng8rqdg8co --dry-run",
-        "rollbook events revert evt_065n19m6s1o4b58jng8rqdg8co",
-    ),
-    "events tail": ("rollbook events tail", 'rollbook events tail --type "user.*"'),
-    "groups list": ("rollbook groups list", "rollbook groups list --user ada@example.com"),
-    "groups create": ("rollbook groups create Engineering --external-id team-7",),
-    "groups get": ("rollbook groups get Engineering",),
-    "groups set": ("rollbook groups set Engineering --metadata floor=3",),
-    "groups delete": ("rollbook groups delete Engineering",),
-    "groups members": ("rollbook groups members Engineering --all --quiet",),
-    "groups add": ("rollbook groups add Engineering ada@example.com --role lead",),
-    "groups remove": ("rollbook groups remove Engineering ada@example.com",),
-    "webhooks list": ("rollbook webhooks list", "rollbook webhooks list --user ada@example.com"),
-    "webhooks create": ('rollbook webhooks create https://example.com/hook --type "user.*"',),
-    "webhooks get": ("rollbook webhooks get WEBHOOK_ID",),
-    "webhooks set": ('rollbook webhooks set WEBHOOK_ID --type "user.*" --header "X-Team: billing"',),
-    "webhooks reveal": ("rollbook webhooks reveal WEBHOOK_ID",),
-    "webhooks rotate-secret": ("rollbook webhooks rotate-secret WEBHOOK_ID --overlap 1d",),
-    "webhooks delete": ("rollbook webhooks delete WEBHOOK_ID",),
-    "webhooks pause": ("rollbook webhooks pause WEBHOOK_ID",),
-    "webhooks resume": ("rollbook webhooks resume WEBHOOK_ID",),
-    "webhooks test": ("rollbook webhooks test WEBHOOK_ID",),
-    "webhooks deliveries": ("rollbook webhooks deliveries WEBHOOK_ID --outcome failed",),
-    "webhooks delivery": ("rollbook webhooks delivery WEBHOOK_ID DELIVERY_ID",),
-    "webhooks resend": ("rollbook webhooks resend WEBHOOK_ID DELIVERY_ID",),
-    "webhooks replay": (
-        "rollbook webhooks replay WEBHOOK_ID --from failure --only undelivered",
-        "rollbook webhooks replay WEBHOOK_ID --from 2026-11-25T00:00:00Z --only failed",
-    ),
-    "webhooks replays": ("rollbook webhooks replays WEBHOOK_ID",),
-    "webhooks show-replay": ("rollbook webhooks show-replay WEBHOOK_ID REPLAY_ID",),
-    "webhooks cancel-replay": ("rollbook webhooks cancel-replay WEBHOOK_ID REPLAY_ID",),
-    "webhooks listen": ('rollbook webhooks listen --forward-to http://127.0.0.1:3000/hook --type "user.*"',),
-    "webhooks trigger": ("rollbook webhooks trigger user.created --forward-to http://127.0.0.1:3000/hook",),
-    "bulk run": (
-        "rollbook bulk run suspend --metadata plan=trial --created-before 2026-01-01",
-        "rollbook bulk run metadata --role member --set plan=team --set trial_ends=",
-        "rollbook bulk run role ada@example.com bob@example.com --new-role viewer",
-        "rollbook bulk run setup_links --status invited --send --yes",
-    ),
-    "bulk undo": ("rollbook bulk undo JOB_ID",),
-    "bulk list": ("rollbook bulk list",),
-    "bulk get": ("rollbook bulk get JOB_ID",),
-    "bulk results": (
-        "rollbook bulk results JOB_ID --result refused",
-        "rollbook bulk results JOB_ID --format csv > results.csv",
-    ),
-    "bulk cancel": ("rollbook bulk cancel JOB_ID",),
-    "imports list": ("rollbook imports list",),
-    "imports get": ("rollbook imports get IMPORT_ID",),
-    "imports report": ("rollbook imports report IMPORT_ID > refused.ndjson",),
-    "imports cancel": ("rollbook imports cancel IMPORT_ID",),
-    "imports run": ("rollbook imports run IMPORT_ID",),
-    "usage": ("rollbook usage ada@example.com --period 30d", "rollbook usage --all"),
-    "logs list": ("rollbook logs list --status 5xx --path /v1/users",),
-    "logs get": ("rollbook logs get REQUEST_ID",),
-    "logs tail": ("rollbook logs tail --status 4xx",),
-    "api": ('rollbook api GET "/v1/users?limit=5"', """rollbook api PATCH /v1/users/me --body '{"name": "Ada"}'"""),
-    "mcp": ("rollbook mcp --read-only", "rollbook mcp --profile default"),
-    "doctor": ("rollbook doctor", "rollbook doctor --deep --data /var/lib/rollbook"),
-    "backup": ("rollbook backup rollbook.db", "rollbook backup /backup/rollbook.db --force --data /var/lib/rollbook"),
-    "migrate": ("rollbook migrate --check",),
-    "copy": ("rollbook copy --from sqlite:data --to postgresql://rollbook@db.example.com/rollbook",),
-    "secret rotate": ("rollbook secret rotate", "rollbook secret rotate --data /var/lib/rollbook"),
-    "mail test": (
-        "rollbook mail test ada@example.com",
-        "rollbook mail test ada@example.com --kind invitation --language de",
-    ),
-    "secret forget": ("rollbook secret forget",),
-    "secret renew-access-keys": ("rollbook secret renew-access-keys",),
-    "openapi": ("rollbook openapi > openapi.json",),
-    "version": ("rollbook version",),
-}
+from functools import cache
+from pathlib import Path
+
+
+def examples(command: str) -> list[str]:
+    """Return the examples of a command such as `users list`."""
+    return [line for line in lines() if f"{line} ".startswith(f"rollbook {command} ")]
+
+
+@cache
+def lines() -> list[str]:
+    return Path(__file__).with_name("examples.txt").read_text().splitlines()
 
 
 def epilog(command: str) -> str:
     """Text after the options in the help of a command. `\\b` keeps the lines as they are."""
-    return "\n".join(["\b", "Examples:", *(f"  {example}" for example in EXAMPLES[command])])
+    return "\n".join(["\b", "Examples:", *(f"  {example}" for example in examples(command))])

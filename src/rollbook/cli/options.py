@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 import click
 from msgspec import Struct
 
-from rollbook.cli import examples
 from rollbook.cli.backends import Backend
 from rollbook.cli.completion import emails, profiles
+from rollbook.cli.examples import epilog
 from rollbook.cli.failures import INTERRUPTED, Failure, Misuse, Refused, wrong_values
 from rollbook.cli.output import hint
 from rollbook.cli.profile_store import DEFAULT
@@ -269,11 +269,12 @@ def _added(
 
 
 def with_examples(command: click.Command, name: str) -> click.Command:
-    """The command of this name, with its examples behind the help, and those of the commands of a group."""
-    for child, each in getattr(command, "commands", {}).items():
-        each.epilog = examples.epilog(f"{name} {child}")
-    if name in examples.EXAMPLES:
-        command.epilog = examples.epilog(name)
+    """Add examples to the help of the command of this name, or of the commands of this group."""
+    if not isinstance(command, click.Group):
+        command.epilog = epilog(name)
+        return command
+    for child, each in command.commands.items():
+        each.epilog = epilog(f"{name} {child}")
     return command
 
 

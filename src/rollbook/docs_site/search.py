@@ -6,9 +6,11 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 from markupsafe import Markup, escape
@@ -31,118 +33,6 @@ LENGTH = 0.1
 PAGE = 1.5
 # Long lists, in which most words occur somewhere, and pages on one product, by the beginnings of their names.
 SPECIAL = {"cli": 0.45, "errors": 0.5, "configuration": 0.6, "api": 0.5, "migrate-": 0.6, "n8n": 0.55, "sdk-": 0.85}
-
-STOP_WORDS = frozenset(
-    "a about after all an and any are as at be been but by can could did do does for from had has have how i if "
-    "in into is it its "
-    "let may me my need of on one or our please should so some than that the their them then there these they "
-    "this to us use using "
-    "want was we were what when where which who why will with would you your".split()
-)
-
-# What these docs call things, and what people call them.
-SYNONYMS = {
-    word: meaning
-    for meaning, words in {
-        "limit offset cursor list page": "pagination paginate",
-        "password link": "reset",
-        "reset password link": "forgot forgotten",
-        "confirmation": "verification",
-        "lose": "lost",
-        "api": "endpoint",
-        "base": "url",
-        "endpoint api": "route",
-        "openapi reference api": "swagger",
-        "reference api": "openapi",
-        "client": "sdk library",
-        "typescript javascript": "node nodejs",
-        "typescript": "javascript",
-        "sign": "login signin",
-        "sign session": "logout",
-        "create": "signup register add",
-        "setup link": "invite invitation",
-        "delete": "remove",
-        "purge delete": "erase",
-        "export purge": "gdpr",
-        "restore": "undelete undo",
-        "suspend": "ban block",
-        "suspend off": "disable",
-        "update": "edit modify rename",
-        "search list": "find filter",
-        "verify": "confirm",
-        "key": "token",
-        "key password": "credential",
-        "authentication key": "bearer",
-        "rate limit": "throttle throttling quota",
-        "rate_limit_exceeded limit": "429",
-        "scope role": "permission access",
-        "event log": "audit",
-        "event": "changelog",
-        "webhook": "callback hook",
-        "stream follow": "streaming sse",
-        "copy directory follow": "sync",
-        "copy directory": "crm",
-        "file": "csv",
-        "import": "upload",
-        "move import": "migration migrate",
-        "container": "docker compose",
-        "container deployment": "kubernetes",
-        "quickstart deployment": "install",
-        "configuration": "port setting",
-        "configuration setting": "environment env",
-        "scaling nodes": "cluster",
-        "postgresql": "postgres",
-        "valkey": "redis",
-        "metrics": "prometheus",
-        "metrics health": "monitoring",
-        "tls": "https ssl",
-        "idempotency retries": "retry",
-        "idempotency": "idempotent",
-        "factor": "mfa 2fa totp",
-        "access_token sign": "jwt jws jwks",
-        "scim": "ldap",
-        "authentication": "oauth oauth2 oidc openid",
-        "group": "team department",
-        "role permission scope": "rbac",
-        "next.js": "nextjs",
-        "metadata": "custom",
-        "user": "account",
-        "password_min_length common": "policy",
-        "maximum limit": "max",
-        "ip_allow": "allowlist whitelist",
-        "cors_origins": "cors",
-        "session": "cookie",
-        "hash": "bcrypt argon2",
-        "license": "licence",
-        "zone utc": "timezone",
-        "body": "payload",
-        "time": "date",
-        "sizing": "requirements",
-        "sizing scaling": "performance",
-        "attempts wrong": "lockout unlock",
-    }.items()
-    for word in words.split()
-}
-
-# Words that mean something else together.
-PHRASES = {
-    "email verification": "create email_verified",
-    "import csv": "import users csv",
-    "verify email": "create email_verified",
-    "confirm email": "create email_verified",
-    "rest api": "api",
-    "sign up": "sign in",
-    "change password": "set password",
-    "delete account": "delete user",
-    "pagination": "pages lists",
-    "audit log": "audit",
-    "lost password": "forgot password",
-    "api reference": "reference",
-    "access log": "log server",
-    "date format": "time zone",
-    "magic link": "sign_in token",
-    "passwordless": "passkey",
-}
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 SHORTEST = 4
@@ -190,6 +80,14 @@ class Index(NamedTuple):
     db: sqlite3.Connection
     sections: dict[int, Section]
     known: dict[str, int]
+
+
+class Words(NamedTuple):
+    """Words of queries: those that don't count, and what the docs call the others."""
+
+    stop_words: frozenset[str]
+    synonyms: dict[str, str]
+    phrases: dict[str, str]
 
 
 class Result(NamedTuple):
@@ -248,10 +146,10 @@ def _asked(index: Index, query: str) -> list[tuple[str, bool]]:
     """The words that count, each with whether it is the last, which may not be complete."""
     typed = " ".join(query.casefold().split())
     folded = _WORD.sub(lambda word: _corrected(index, word[0], word.end() == len(typed)), typed)
-    for phrase, instead in PHRASES.items():
+    for phrase, instead in _words().phrases.items():
         folded = folded.replace(phrase, instead)
     words = list(dict.fromkeys(_WORD.findall(folded)))[:MAX_WORDS]
-    counting = [word for word in words if word not in STOP_WORDS] or words
+    counting = [word for word in words if word not in _words().stop_words] or words
     return [(word, word == words[-1]) for word in counting]
 
 
@@ -273,7 +171,8 @@ def _corrected(index: Index, word: str, is_last: bool) -> str:
 def _meanings(index: Index, word: str, is_last: bool) -> dict[str, float]:
     """Expressions of FTS5 that stand for a word, each with its share."""
     found = {_phrases([word]): 1.0}
-    for other in SYNONYMS.get(word, SYNONYMS.get(word.removesuffix("s"), "")).split():
+    synonyms = _words().synonyms
+    for other in synonyms.get(word, synonyms.get(word.removesuffix("s"), "")).split():
         found.setdefault(_phrases([other]), SYNONYM)
     if (
         is_last
@@ -283,6 +182,13 @@ def _meanings(index: Index, word: str, is_last: bool) -> dict[str, float]:
         # The beginning of a word is as rare as all words that it may become together.
         found.setdefault(_phrases(begun), BEGINNING)
     return found
+
+
+@cache
+def _words() -> Words:
+    words = tomllib.loads(Path(__file__).with_name("words.toml").read_text())
+    synonyms = {word: meaning for meaning, others in words["synonyms"].items() for word in others.split()}
+    return Words(frozenset(words["stop_words"].split()), synonyms, words["phrases"])
 
 
 def _phrases(words: Iterable[str]) -> str:
@@ -314,7 +220,7 @@ def _index() -> Index:
         sections[number] = section._replace(factor=section.factor * (size / usual + 0.3) ** LENGTH)
         db.execute(ADD, (number, *columns))
         db.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (number, " ".join(columns)))
-    known = dict.fromkeys([*SYNONYMS, *" ".join(PHRASES).split()], 1)
+    known = dict.fromkeys([*_words().synonyms, *" ".join(_words().phrases).split()], 1)
     return Index(db, sections, known | dict(db.execute(KNOWN).fetchall()))
 
 
@@ -328,7 +234,7 @@ def _sections() -> Iterator[tuple[Section, tuple[str, str, str, str, str]]]:
             path = f"/docs/errors/{heading.anchor}" if is_error else chapter.path
             if not is_error and not is_page:
                 path += f"#{heading.anchor}"
-            words = sum(word not in STOP_WORDS for word in _WORD.findall(heading.text.casefold()))
+            words = sum(word not in _words().stop_words for word in _WORD.findall(heading.text.casefold()))
             factor = next((share for start, share in SPECIAL.items() if name.startswith(start) and not is_page), 1.0)
             section = Section(guide.title(name), heading.text, path, words, is_page, factor)
             # What the table of contents says about a page is about its beginning. The status of an error is a name of

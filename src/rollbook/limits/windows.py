@@ -2,7 +2,7 @@
 
 A window starts with the first request it admits and lasts its seconds; the next one starts with the first request after
 that. A request is admitted when every window has room, and is then counted in all of them. A refused request is counted
-in none. This file decides; `table` only keeps the numbers. `valkey_script` says the same in Lua.
+in none. This file decides; `table` only keeps the numbers. `bucket.lua` says the same in Lua.
 
 A bucket (the requests of one user, key or address) is twelve signed 64-bit numbers: four cells of SECONDS (the window's
 length), ENDS (microseconds since the epoch; 0: not running) and USED. Any mutable sequence of such numbers will do,
