@@ -41,7 +41,7 @@ def part(name: str) -> str:
 def calls_part() -> str:
     """Every call with a link to where it is described, by resource."""
     found = []
-    for tag, about in openapi_tables.TAGS.items():
+    for tag, about in openapi_tables.parts()["tags"].items():
         rows = [(_link(route), _operation(route)["summary"]) for route in ROUTES if openapi.tag(route) == tag]
         found += [f"### {tag}", about, table(("call", ""), rows)]
     return "\n\n".join(found)

@@ -55,7 +55,7 @@ def spelled_out(server_url: str) -> Schema:
         "externalDocs": {"url": f"{server_url}/docs", "description": "The guide, with examples."},
         "servers": [{"url": server_url, "description": "This server."}],
         "security": [{tables.SCHEME: []}],
-        "tags": [{"name": name, "description": text} for name, text in tables.TAGS.items()],
+        "tags": [{"name": name, "description": text} for name, text in tables.parts()["tags"].items()],
         "paths": _paths(),
         "webhooks": {name: _webhook(name, type) for name, type in event_types.TYPES.items()},
         "components": {
@@ -63,8 +63,8 @@ def spelled_out(server_url: str) -> Schema:
                 tables.SCHEME: {"type": "http", "scheme": "bearer", "description": tables.scheme_text()}
             },
             "schemas": _schemas(),
-            "parameters": tables.PARAMETERS,
-            "headers": tables.HEADERS,
+            "parameters": tables.parameters(),
+            "headers": tables.parts()["headers"],
             "examples": {error.code: _error_example(error, server_url) for error in errors.tree() if error in answered},
         },
     }
@@ -158,13 +158,13 @@ def _operation(route: Route) -> Schema:
     if parameters:
         operation["parameters"] = parameters
     if route.body is not None:
-        body = {"schema": tables.reference(route.body.__name__), "example": tables.EXAMPLES[route.body.__name__]}
+        body = {"schema": tables.reference(route.body.__name__), "example": tables.shown()[route.body.__name__]}
         operation["requestBody"] = {
             "required": not route.body_is_optional,
             "content": dict.fromkeys(_body_types(route), body),
         }
     if route.streams_body:
-        operation["requestBody"] = {"required": True, "content": tables.FILE}
+        operation["requestBody"] = {"required": True, "content": tables.parts()["file"]}
     operation["responses"] = _answers(route)
     return operation
 
@@ -254,8 +254,11 @@ def _success(route: Route) -> Schema:
     found: Schema = {"description": _outcome(route), "headers": _headers(*names)}
     if route.answer is str:
         found["content"] = {
-            kind: {"schema": {"type": "string", "description": about}, "example": example}
-            for kind, about, example in tables.TEXTS[operation_id(route)]
+            text["type"]: {
+                "schema": {"type": "string", "description": text["description"]},
+                "example": text["example"],
+            }
+            for text in tables.parts()["texts"][operation_id(route)]
         }
     elif route.answer is not None:
         found["content"] = {"application/json": _content(route)}
@@ -272,12 +275,13 @@ def _content(route: Route) -> Schema:
     """The body of a successful response, with its example."""
     item = _item(route.answer)
     if item is dict:
-        return {"schema": {"type": "object", "additionalProperties": True}, "example": tables.EXAMPLES["dict"]}
-    schema = tables.reference(item.__name__)
+        return {"schema": {"type": "object", "additionalProperties": True}, "example": tables.shown()["dict"]}
+    schema, examples = tables.reference(item.__name__), tables.shown()
     if item is not route.answer:
-        return {"schema": {"type": "array", "maxItems": 1000, "items": schema}, "example": tables.LISTS[item.__name__]}
+        listed = examples.get(f"{item.__name__}[]") or [examples[item.__name__]]
+        return {"schema": {"type": "array", "maxItems": 1000, "items": schema}, "example": listed}
     shown = route.shows.__name__ if route.shows else ""
-    return {"schema": schema, "example": tables.SHOWN.get(shown, tables.EXAMPLES[item.__name__])}
+    return {"schema": schema, "example": examples.get(shown, examples[item.__name__])}
 
 
 def _item(kind: Any) -> Any:
@@ -369,8 +373,8 @@ def _schemas() -> Schema:
     found["EventObject"]["properties"] = _of_event_objects(found)
     # Where they are sent, there is an example already.
     shown = {kind.__name__ for kind in bodies | answers & {route.answer for route in routes.ROUTES}}
-    for name in found.keys() & tables.EXAMPLES.keys() - shown:
-        found[name]["examples"] = [tables.EXAMPLES[name]]
+    for name in found.keys() & tables.shown().keys() - shown:
+        found[name]["examples"] = [tables.shown()[name]]
     return {name: found[name] for name in sorted(found)}
 
 

@@ -1,8 +1,13 @@
-"""The IDs and objects that examples show: in the API description, the docs and test deliveries."""
+"""The IDs and objects that examples show: in the API description, the docs and test deliveries. Objects that no code
+makes are in `examples.json`."""
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from rollbook import clock
 from rollbook.records import users, webhooks
@@ -38,6 +43,11 @@ REFRESH_TOKEN = "rbr_" + "Example-Only-" * 5
 AUDIENCE = "https://app.example.com"
 TOKEN_TEXT = "Example-Only-Example-Only-Example-Only-Exam"
 KEY_TEXT = "rbk_" + "Example" * 4 + "Only" + "1gTtmI"
+USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+# In the right format, and opening nothing.
+CHALLENGE = "Example-Only-Example-Only-Example-Only-Exam"
+TOTP_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # of RFC 6238 appendix B
+RECOVERY_CODES = tuple(f"exam-pne0-0n1y-0000-0000-{number:04}" for number in range(10))
 
 _CREATED, _UPDATED = clock.parse("2023-10-27T10:15:00Z"), clock.parse("2023-10-27T11:00:00Z")
 _USER = User(
@@ -50,89 +60,6 @@ _USER = User(
     updated_at=_UPDATED,
 )
 USER: dict[str, Any] = {**users.complete(_USER), "metadata": {"plan": "pro"}, "private_metadata": {}}
-USER_AS_CREATED = {
-    **USER,
-    "name": "Charlie Chaplin",
-    "email": "charlie@example.com",
-    "updated_at": "2023-10-27T10:15:00Z",
-}
-"""The fields that were changed since."""
-KEY: dict[str, Any] = {
-    "id": KEY_ID,
-    "user_id": CHARLIE_ID,
-    "name": "billing service",
-    "kind": "api",
-    "status": "active",
-    "masked": "rbk_Exam…TtmI",
-    "scopes": ["users:read"],
-    "ip_allow": ["203.0.113.0/24"],
-    "rate_limit": "50/minute",
-    "audiences": None,
-    "revealable": True,
-    "created_at": "2023-10-27T10:20:00Z",
-    "expires_at": "2024-10-27T10:00:00Z",
-    "last_used_at": None,
-    "revoked_at": None,
-}
-GROUP: dict[str, Any] = {
-    "id": GROUP_ID,
-    "name": "Engineering",
-    "external_id": "team-7",
-    "metadata": {"cost_center": "4711"},
-    "members": 12,
-    "created_at": "2023-10-27T10:15:00Z",
-    "updated_at": "2023-10-27T11:00:00Z",
-}
-GROUP_AS_CREATED = {**GROUP, "members": 0, "updated_at": "2023-10-27T10:15:00Z"}
-MEMBER: dict[str, Any] = {"group_id": GROUP_ID, "group_name": "Engineering", "user_id": CHARLIE_ID, "role": "lead"}
-USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-SESSION: dict[str, Any] = {
-    "id": SESSION_ID,
-    "user_id": CHARLIE_ID,
-    "audience": AUDIENCE,
-    "created_at": "2023-10-27T10:25:00Z",
-    "last_seen_at": "2023-10-27T10:40:00Z",
-    "expires_at": "2023-10-27T10:55:00Z",
-    "refresh_expires_at": "2023-11-26T10:40:00Z",
-    "address": "203.0.113.7",
-    "user_agent": USER_AGENT,
-}
-TOKEN: dict[str, Any] = {
-    "id": TOKEN_ID,
-    "user_id": CHARLIE_ID,
-    "purpose": "verify_email",
-    "email": "charlie@example.com",
-    "data": {"plan": "pro"},
-    "created_at": "2023-10-27T10:20:00Z",
-    "expires_at": "2023-10-28T10:20:00Z",
-}
-REQUESTED_TOKEN: dict[str, Any] = {
-    "id": TOKEN_ID,
-    "user_id": CHARLIE_ID,
-    "purpose": "reset_password",
-    "redirect_url": "https://app.example.com/sign-in",
-    "expires_at": "2023-10-27T10:50:00Z",
-}
-CARRIED: dict[str, str] = {
-    "token": TOKEN_TEXT,
-    "url": f"https://users.example.com/account/set-password?token={TOKEN_TEXT}",
-    "email": "charlie.c@example.com",
-}
-"""Fields that a delivery has more, which carries the token."""
-# In the right format, and opening nothing.
-CHALLENGE = "Example-Only-Example-Only-Example-Only-Exam"
-TOTP_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # of RFC 6238 appendix B
-RECOVERY_CODES = tuple(f"exam-pne0-0n1y-0000-0000-{number:04}" for number in range(10))
-SECOND_FACTOR: dict[str, Any] = {
-    "id": FACTOR_ID,
-    "user_id": CHARLIE_ID,
-    "kind": "totp",
-    "name": "Phone",
-    "created_at": "2023-10-27T10:30:00Z",
-    "confirmed_at": "2023-10-27T10:31:00Z",
-    "last_used_at": "2023-10-27T10:31:00Z",
-}
-PASSWORD_LINK: dict[str, Any] = {"user_id": CHARLIE_ID, "expires_at": "2023-10-30T10:20:00Z"}
 _ADDED = clock.parse("2023-10-27T10:30:00Z")
 WEBHOOK: dict[str, Any] = webhooks.in_events(
     Webhook(
@@ -147,72 +74,50 @@ WEBHOOK: dict[str, Any] = webhooks.in_events(
         updated_at=_ADDED,
     )
 )
-EXPORTED: dict[str, Any] = {"count": 1500, "filters": {"role": "member"}, "with_hashes": False}
-BULK_JOB: dict[str, Any] = {
-    "id": JOB_ID,
-    "user_id": ALICE_ID,
-    "key_id": KEY_ID,
-    "action": "suspend",
-    "undoes": None,
-    "status": "finished",
-    "error": None,
-    "error_code": None,
-    "total": 1204,
-    "done": 1204,
-    "changed": 1202,
-    "unchanged": 1,
-    "refused": 1,
-    "created_at": "2023-10-27T10:50:00Z",
-    "started_at": "2023-10-27T10:50:00Z",
-    "finished_at": "2023-10-27T10:50:01Z",
-    "send": False,
-    "filter": {"status": "active", "created_before": "2022-01-01T00:00:00Z"},
-}
-IMPORT: dict[str, Any] = {
-    "id": IMPORT_ID,
-    "user_id": ALICE_ID,
-    "key_id": KEY_ID,
-    "status": "finished",
-    "error": None,
-    "error_code": None,
-    "bytes": 29048216,
-    "bytes_read": 29048216,
-    "records": 100000,
-    "records_expected": 100000,
-    "added": 99871,
-    "updated": 0,
-    "unchanged": 0,
-    "skipped": 127,
-    "refused": 2,
-    "without_password": 0,
-    "weak_hashes": 0,
-    "unknown_hashes": "refuse",
-    "created_at": "2023-10-27T10:50:00Z",
-    "started_at": "2023-10-27T10:50:01Z",
-    "finished_at": "2023-10-27T10:50:04Z",
-    "source": "rollbook",
-    "format": "auto",
-    "match": "email",
-    "on_conflict": "skip",
-    "dry_run": False,
-    "events": "each",
-    "adopt": False,
-    "mapping": None,
-    "delimiter": None,
-}
-EXCEEDED: dict[str, Any] = {
-    "user_id": CHARLIE_ID,
-    "key_id": KEY_ID,
-    "window": "minute",
-    "limit": 100,
-    "resets_at": "2023-10-27T11:01:00Z",
-}
-ACTOR: dict[str, Any] = {
-    "user_id": ALICE_ID,
-    "key_id": KEY_ID,
-    "address": "203.0.113.7",
-    "request_id": REQUEST_ID,
-    "trace_id": TRACE_ID,
-    "client": None,
-    "key_created_by": None,
-}
+
+_WHOLE_OR_PART = re.compile(r'"\{(\w+)\}"|\{([A-Z_]+)\}')
+
+
+def read(file: Path, **values: Any) -> dict[str, Any]:
+    """Read named values from a JSON file. `{KEY_ID}` in a text stands for the constant of this name, the value of this
+    name here, or an earlier one of the file; a text that is nothing else becomes the value. The fields of the value at
+    "..." are added to the object, before its own."""
+    known = globals() | values
+
+    def filled(name: re.Match[str]) -> str:
+        if name[1]:
+            return msgspec.json.encode(known[name[1]]).decode()
+        value = known[name[2]]
+        text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        return msgspec.json.encode(text).decode()[1:-1]
+
+    found: dict[str, Any] = {}
+    for name, text in msgspec.json.decode(file.read_bytes(), type=dict[str, msgspec.Raw]).items():
+        found[name] = known[name] = _spread(msgspec.json.decode(_WHOLE_OR_PART.sub(filled, bytes(text).decode())))
+    return found
+
+
+def _spread(value: Any) -> Any:
+    if isinstance(value, dict):
+        return value.pop("...", {}) | {name: _spread(each) for name, each in value.items()}
+    return [_spread(each) for each in value] if isinstance(value, list) else value
+
+
+_OBJECTS = read(Path(__file__).with_suffix(".json"))
+USER_AS_CREATED: dict[str, Any] = _OBJECTS["USER_AS_CREATED"]
+KEY: dict[str, Any] = _OBJECTS["KEY"]
+GROUP: dict[str, Any] = _OBJECTS["GROUP"]
+GROUP_AS_CREATED: dict[str, Any] = _OBJECTS["GROUP_AS_CREATED"]
+MEMBER: dict[str, Any] = _OBJECTS["MEMBER"]
+SESSION: dict[str, Any] = _OBJECTS["SESSION"]
+TOKEN: dict[str, Any] = _OBJECTS["TOKEN"]
+REQUESTED_TOKEN: dict[str, Any] = _OBJECTS["REQUESTED_TOKEN"]
+CARRIED: dict[str, str] = _OBJECTS["CARRIED"]
+"""Fields that a delivery has more, which carries the token."""
+PASSWORD_LINK: dict[str, Any] = _OBJECTS["PASSWORD_LINK"]
+SECOND_FACTOR: dict[str, Any] = _OBJECTS["SECOND_FACTOR"]
+EXPORTED: dict[str, Any] = _OBJECTS["EXPORTED"]
+BULK_JOB: dict[str, Any] = _OBJECTS["BULK_JOB"]
+IMPORT: dict[str, Any] = _OBJECTS["IMPORT"]
+EXCEEDED: dict[str, Any] = _OBJECTS["EXCEEDED"]
+ACTOR: dict[str, Any] = _OBJECTS["ACTOR"]

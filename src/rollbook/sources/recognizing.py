@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import re
+import tomllib
 from collections.abc import Collection
 from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,56 +20,6 @@ from rollbook.sources import arrays, columns, lines, systems, unpacking
 from rollbook.sources.tables import NULLS, CsvTable
 from rollbook.sources.values import Fields, Record
 
-# Names that are in every export of a system and in no other's, without spaces and underscores: one of these sets is
-# enough. Where several systems match, the first one counts.
-_MARKS = {
-    "cognito": ("attributes userstatus", "cognito:username"),
-    "appwrite": ("$id emailverification",),
-    "aspnet-identity": ("normalizedemail securitystamp", "normalizedusername passwordhash"),
-    "clerk": ("primaryemailaddress", "primaryemailaddressid", "passworddigest"),
-    "supabase": (
-        "rawusermetadata",
-        "instanceid encryptedpassword",
-        "invitedat encryptedpassword",
-        "emailconfirmedat appmetadata",
-    ),
-    "devise": ("encryptedpassword resetpasswordsentat", "encryptedpassword remembercreatedat", "invitationcreatedat"),
-    "django": ("model pk fields", "issuperuser datejoined", "isstaff lastlogin"),
-    "drupal": ("uid mail pass", "uid mail preferredlangcode"),
-    "fastapi-users": ("hashedpassword issuperuser",),
-    "firebase": ("localid provideruserinfo", "localid emailverified", "localid createdat"),
-    "fusionauth": ("encryptionscheme salt", "insertinstant tenantid", "insertinstant verified"),
-    "keycloak": ("createdtimestamp emailverified", "credentials realmroles", "disableablecredentialtypes"),
-    "kratos": ("traits schemaid", "traits credentials"),
-    "better-auth": (
-        "emailverified twofactorsecret",
-        "emailverified twofactorenabled",
-        "emailverified image createdat updatedat",
-    ),
-    "laravel": ("remembertoken emailverifiedat", "remembertoken password", "twofactorsecret password"),
-    "entra": ("userprincipalname",),
-    "logto": (
-        "primaryemail passwordencrypted",
-        "primaryemail customdata",
-        "primaryemail tenantid",
-        "primaryemail issuspended",
-    ),
-    "okta": ("profile status lastupdated", "oktausername", "login primaryemail", "login activationdate"),
-    "pocketbase": ("collectionid collectionname", "tokenkey emailvisibility", "verified emailvisibility"),
-    "supertokens": ("loginmethods",),
-    "wordpress": ("userlogin userpass", "userlogin useremail", "userpass useremail"),
-    "zitadel": ("userid human", "userid user", "preferredloginname human"),
-    "auth0": (
-        "userid identities",
-        "userid appmetadata",
-        "connection passwordhash",
-        "givenname familyname emailverified id",
-    ),
-    OWN_FILE: ("ratelimit externalid role", "passwordhash externalid role"),
-    "spring-security": ("username password enabled", "accountnonlocked password"),
-    "nextauth": ("emailverified image", "emailverified hashedpassword"),
-}
-_SETS = {name: [frozenset(marks.split()) for marks in sets] for name, sets in _MARKS.items()}
 _SPACES = re.compile(r"[\s_]+")
 _LISTS = (*arrays.LISTS, "Users", "identities", "result", "value")
 _REALM = re.compile(rb"\s*[\[{][^\0]*\"(?:sslRequired|accessTokenLifespan)\"\s*:").match
@@ -94,12 +47,19 @@ def wrong_source(found: str) -> InvalidParameter:
 
 def system_of(record: Collection[str]) -> str | None:
     """The source whose exports have records with these names; None for one that is not known by them."""
-    return next((name for name in _SETS if _matches(name, record)), None)
+    return next((name for name in _marks() if _matches(name, record)), None)
+
+
+@cache
+def _marks() -> dict[str, list[frozenset[str]]]:
+    """Sets of names by which the exports of each system are known."""
+    marks = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
+    return {name: [frozenset(names.split()) for names in sets] for name, sets in marks.items()}
 
 
 def _matches(source: str, record: Collection[str]) -> bool:
     names = set(map(_spelled, record))
-    return any(names.issuperset(marks) for marks in _SETS.get(source, ()))
+    return any(names.issuperset(marks) for marks in _marks().get(source, ()))
 
 
 def _fits(source: str, found: str, record: Record) -> bool:
