@@ -18,7 +18,7 @@ from rollbook.storage.database import Database
 from tests import harness
 
 ENGINES = ("sqlite", "postgresql")
-_CHOSEN = tuple(os.environ.get("ROLLBOOK_TEST_ENGINES", ",".join(ENGINES)).split(","))
+CHOSEN = tuple(os.environ.get("ROLLBOOK_TEST_ENGINES", ",".join(ENGINES)).split(","))
 """`make compat` has one of them."""
 
 
@@ -70,8 +70,7 @@ VARIANTS = {
 `ROLLBOOK_TEST_POSTGRES=pgbouncer make test ARGS="tests/contract -k postgresql"`."""
 
 
-@pytest.fixture(scope="module", params=_CHOSEN, autouse=True)
-def engine(request: pytest.FixtureRequest) -> Iterator[str]:
+def set_engine(request: pytest.FixtureRequest) -> Iterator[str]:
     """Servers that are started meanwhile run on it."""
     from tests import postgres
 
@@ -85,5 +84,6 @@ def engine(request: pytest.FixtureRequest) -> Iterator[str]:
     harness.engine, postgres.variant = "sqlite", before
 
 
+engine = pytest.fixture(scope="module", params=CHOSEN, autouse=True)(set_engine)
 once = pytest.mark.parametrize("engine", ["sqlite"], indirect=True, scope="module")
 """For tests of what no database has a part in: they run on one of them. What reaches SQL runs on each."""

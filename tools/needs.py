@@ -119,6 +119,8 @@ INTEGRATIONS = ("n8n", "zapier", "hosts/n8n", "hosts/node-red")
 COLLECTIONS = "hosts/collections"
 """The folders below integrations/ with a lock file of npm."""
 IN_BOTH = (
+    # On PostgreSQL what `make test` tries on SQLite.
+    "contract",
     # The dark theme, and narrow pages.
     "browser/test_docs.py",
     "browser/test_every_page.py",

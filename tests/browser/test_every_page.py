@@ -41,12 +41,13 @@ from tests.browser.population import (
     populate,
     sign_in_by_form,
 )
+from tests.grids import grid
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server
 
 PATTERNS = [row.path for row in PAGES if row.method == "GET" and row.path not in NO_PAGES]
 FORMS = [row.path for row in PAGES if row.method == "POST"]
-every_page = pytest.mark.parametrize("pattern", PATTERNS)
-every_form = pytest.mark.parametrize("pattern", FORMS)
+every_page = grid("pattern", PATTERNS)
+every_form = grid("pattern", FORMS)
 
 WEIGHTS = {"/account": 60_000, "/admin": 60_000, "/admin/users": 60_000, "/docs/users": 80_000}
 """Most bytes of a page with all that it needs, nothing kept from before."""

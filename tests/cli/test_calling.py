@@ -29,6 +29,7 @@ from rollbook.cli.server import plain_flags
 from rollbook.config import Settings
 from tests import processes
 from tests.cli.command import PASSWORD, good, refused, rollbook
+from tests.grids import grid
 from tests.harness import OWNER_EMAIL, Server, free_port, new_key, new_user, running, serving
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,7 +88,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 LONG = "a" * 300
 
 
-@pytest.mark.parametrize(
+@grid(
     ("arguments", "words"),
     [
         (("users", "list", "--search", ""), "--search must not be empty."),
@@ -127,7 +128,7 @@ LONG = "a" * 300
         (("api", "POST", "/v1/keys", "--body", "{"), "--body is not valid JSON"),
     ],
 )
-@pytest.mark.parametrize("place", ["folder", "server"])
+@grid("place", ["folder", "server"])
 def test_a_value_that_can_never_be_right_ends_with_2_and_one_line_that_names_its_option(
     arguments: tuple[str, ...], words: str, place: str, server: Server
 ) -> None:
@@ -295,7 +296,7 @@ def test_every_setting_is_a_flag_of_serve() -> None:
     assert "Rate limit of each user, shared by all of their API keys" in page
 
 
-@pytest.mark.parametrize(
+@grid(
     ("arguments", "flags"),
     [
         ([], {}),

@@ -11,6 +11,7 @@ import pytest
 
 from tests.contract.expect import faults, refused
 from tests.engines import once
+from tests.grids import grid
 
 # All of it is refused before a database is asked.
 pytestmark = once
@@ -31,7 +32,7 @@ def nothing_is_made(http: httpx2.Client) -> Any:
 # ---- query values
 
 
-@pytest.mark.parametrize(
+@grid(
     ("query", "params"),
     [
         ("limit=abc", ["limit"]),
@@ -149,7 +150,7 @@ def test_values_that_are_fine_in_another_form_are_taken(http: httpx2.Client) -> 
 # ---- bodies
 
 
-@pytest.mark.parametrize(
+@grid(
     ("body", "says"),
     [
         (b"", "empty"),
@@ -307,7 +308,7 @@ def test_all_faults_of_a_body_are_told_at_once(http: httpx2.Client, user: dict) 
     assert faults(http.post("/v1/users?limit=1", json={})) == ["limit"], "the query first"
 
 
-@pytest.mark.parametrize(
+@grid(
     "name",
     [
         "nickname",
@@ -351,7 +352,7 @@ def test_calls_without_a_body_take_none_or_an_empty_object(http: httpx2.Client, 
 # ---- media types and sizes
 
 
-@pytest.mark.parametrize(
+@grid(
     "kind",
     [
         "text/plain",

@@ -15,6 +15,7 @@ import pytest
 from tests.contract.answers import Log
 from tests.contract.expect import refused
 from tests.engines import once
+from tests.grids import grid
 from tests.harness import Server, new_key, new_user, running
 
 HASHED = 'rollbook_password_hashes_total{outcome="done"}'
@@ -249,7 +250,7 @@ def test_passwords_are_hashed_and_not_too_many(http: httpx2.Client) -> None:
 
 
 @once
-@pytest.mark.parametrize(
+@grid(
     ("body", "code", "sentence"),
     [
         ("", "invalid_json", "The body is empty. A JSON object is required."),

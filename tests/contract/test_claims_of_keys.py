@@ -8,12 +8,12 @@ from time import time_ns
 from typing import Any, NamedTuple
 
 import httpx2
-import pytest
 
 from tests import assistant
 from tests.contract.answers import Log
 from tests.contract.test_bulk_jobs import done
 from tests.engines import once
+from tests.grids import grid
 from tests.harness import Server, new_key, new_user
 
 Client = httpx2.Client
@@ -185,7 +185,7 @@ CLAIMS = [
 
 
 @once
-@pytest.mark.parametrize("claim", CLAIMS, ids=[f"{claim.page}-{at}" for at, claim in enumerate(CLAIMS)])
+@grid("claim", CLAIMS, ids=[f"{claim.page}-{at}" for at, claim in enumerate(CLAIMS)])
 def test_a_claim_about_a_key_holds_with_this_key(server: Server, http: Client, claim: Claim) -> None:
     text = " ".join((DOCS / claim.page).read_text().split())
     assert claim.sentence in text, "the page says something else: change the claim with it"

@@ -13,6 +13,7 @@ from backports import zstd
 
 from tests.contract.expect import refused
 from tests.engines import once
+from tests.grids import grid
 from tests.harness import Server, new_user
 
 pytestmark = once
@@ -48,7 +49,7 @@ def many(http: httpx2.Client) -> str:
     return "/v1/users?limit=40"
 
 
-@pytest.mark.parametrize(
+@grid(
     ("accept", "coding"),
     [
         (None, None),

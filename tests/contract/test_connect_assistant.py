@@ -11,10 +11,10 @@ import tomllib
 from typing import Any
 
 import httpx2
-import pytest
 
 from tests import assistant
 from tests.engines import once
+from tests.grids import grid
 from tests.harness import Server, new_key, new_user
 from tests.visitor import signed_in
 
@@ -39,8 +39,8 @@ def pasted(text: str, name: str) -> tuple[str, str]:
     return entry["url"], headers["Authorization"].removeprefix("Bearer ")
 
 
-@pytest.mark.parametrize("name", ["claude-code", "claude-desktop", "cursor", "vscode", "codex", "other"])
-@pytest.mark.parametrize("access", ["read", "change"])
+@grid("name", ["claude-code", "claude-desktop", "cursor", "vscode", "codex", "other"])
+@grid("access", ["read", "change"])
 def test_what_is_shown_connects(server: Server, http: httpx2.Client, name: str, access: str) -> None:
     with signed_in(server, new_user(http, role="admin")) as person:
         form = {"assistant": name, "access": access, "expires": "90"}

@@ -21,12 +21,10 @@ from rollbook.api import refused_rows
 from rollbook.records.import_rows import FileFacts
 from tests.contract.answers import refused
 from tests.contract.test_imports import HASH, counts, email, ended, start, user
-from tests.engines import engine, once
+from tests.engines import once
 from tests.harness import Server, new_key, new_user, running
 from tests.nodes.pair import wait_until
 from tests.visitor import signed_in
-
-__all__ = ["engine"]
 
 MAPPING = json.dumps({"Mail": "email", "Full name": "name", "Plan": "metadata.plan", "Notes": None})
 SECRET = "value-of-a-refused-row"

@@ -23,6 +23,7 @@ from rollbook.roles import SCOPES, grantable
 from tests.callers import Connection, of_each_worker
 from tests.contract.answers import Log, refused
 from tests.engines import once
+from tests.grids import grid
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_user, running
 from tests.nodes.pair import wait_until
 from tests.visitor import own_key, signed_in
@@ -120,7 +121,7 @@ def test_current_stands_for_the_key_of_the_request(holder: Callable[..., httpx2.
 
 
 @once
-@pytest.mark.parametrize(
+@grid(
     ("fields", "param"),
     [
         ({"name": ""}, "name"),

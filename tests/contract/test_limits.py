@@ -17,6 +17,7 @@ from rollbook.auth import key_format
 from tests.callers import Connection, worker_of
 from tests.contract.answers import Log, refused
 from tests.engines import once
+from tests.grids import grid
 from tests.harness import OWNER_EMAIL, Server, new_key, new_user, running
 from tests.patient import PATIENT
 from tests.valkey import ValkeyServer
@@ -180,7 +181,7 @@ def test_both_windows_must_have_room_and_the_hour_is_told_when_it_is_the_tighter
         assert http.get("/v1/users/me").status_code == 200
 
 
-@pytest.mark.parametrize(
+@grid(
     ("method", "path", "status"),
     [
         ("GET", "/v1/users/me", 200),
@@ -288,7 +289,7 @@ def test_the_command_line_changes_a_users_limit_while_the_server_runs(shipped: S
             wait_until(lambda expected=expected: http.get("/v1/users/me").headers.get("ratelimit-limit") == expected)
 
 
-@pytest.mark.parametrize(
+@grid(
     "limit",
     [
         "",

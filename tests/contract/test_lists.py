@@ -13,6 +13,7 @@ import pytest
 
 from tests.contract.expect import faults, ids, links, pages, refused
 from tests.engines import once
+from tests.grids import grid
 from tests.harness import Server, new_user, running
 
 NAMES = ["Ann", "ann", "Bob", "Zoë", "Zoe", "Łukasz", "Ann", "李雷", "a%b_c", "Bob", "😀", "Bob", "Ann"]
@@ -384,7 +385,7 @@ def test_times_filter_to_the_microsecond_and_in_any_offset(several: tuple[httpx2
 
 
 @once
-@pytest.mark.parametrize(
+@grid(
     "value",
     [
         "yesterday",
@@ -402,7 +403,7 @@ def test_times_filter_to_the_microsecond_and_in_any_offset(several: tuple[httpx2
         "2023-10-27T10:00:00+24:00",
     ],
 )
-@pytest.mark.parametrize("name", ["created_after", "created_before"])
+@grid("name", ["created_after", "created_before"])
 def test_what_is_no_rfc_3339_time_is_400(http: httpx2.Client, name: str, value: str) -> None:
     assert faults(http.get("/v1/users", params={name: value})) == [name]
 

@@ -14,6 +14,7 @@ from tests import assistant
 from tests.assistant import CONFIRMED, VERSION, call, listed, message, post
 from tests.contract.expect import refused
 from tests.engines import once
+from tests.grids import grid
 from tests.harness import Server, new_key, new_user
 
 pytestmark = once
@@ -404,7 +405,7 @@ def without(path: str, sent: dict[str, Any]) -> dict[str, Any]:
     return sent
 
 
-@pytest.mark.parametrize(
+@grid(
     ("sent", "headers", "status", "code"),
     [
         ("{", {}, 400, -32700),

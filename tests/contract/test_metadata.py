@@ -11,6 +11,7 @@ import pytest
 
 from tests.contract.answers import Log
 from tests.contract.expect import refused
+from tests.grids import grid
 from tests.harness import Server, new_user, running
 from tests.visitor import signed_in
 
@@ -39,7 +40,7 @@ def metadata(http: Client, user: dict[str, Any]) -> Any:
     return http.get(f"/v1/users/{user['id']}").json()["metadata"]
 
 
-@pytest.mark.parametrize(("original", "patch", "result"), CASES)
+@grid(("original", "patch", "result"), CASES)
 def test_patch_merges_as_the_rfc_says_and_put_replaces(
     http: Client, user: dict, original: Any, patch: Any, result: Any
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 from rollbook.actions.checking import metadata_pair
 from tests.contract.expect import links
 from tests.engines import once
+from tests.grids import grid
 from tests.harness import Server, new_user
 
 VALUES: list[tuple[Any, str]] = [
@@ -135,7 +136,7 @@ def test_the_index_of_a_list_is_no_key_and_a_key_that_looks_like_one_has_another
 
 
 @once
-@pytest.mark.parametrize(
+@grid(
     "query",
     [
         "metadata=pro",

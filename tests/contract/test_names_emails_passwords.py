@@ -12,6 +12,7 @@ import pytest
 
 from tests.contract.expect import faults, ids, refused
 from tests.engines import once
+from tests.grids import grid
 from tests.harness import Server, new_key, new_user, running
 
 BREACHED = "ask the lobster"
@@ -25,7 +26,7 @@ def create(http: httpx2.Client, **fields: object) -> httpx2.Response:
 # ---- names
 
 
-@pytest.mark.parametrize(
+@grid(
     ("sent", "kept"),
     [
         ("  Alice  ", "Alice"),
@@ -69,7 +70,7 @@ def test_a_user_with_hostile_text_comes_back_as_it_was(http: httpx2.Client) -> N
 
 
 @once
-@pytest.mark.parametrize(
+@grid(
     "name",
     [
         "",
@@ -172,7 +173,7 @@ def test_tags_dots_and_letters_that_only_look_alike_are_different_addresses(http
 
 
 @once
-@pytest.mark.parametrize(
+@grid(
     "email",
     [
         "",
@@ -276,7 +277,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]
 
 
 @once
-@pytest.mark.parametrize(
+@grid(
     "password",
     [
         BREACHED,

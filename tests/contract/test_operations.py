@@ -23,6 +23,7 @@ from rollbook.api.types import Health
 from rollbook.auth import key_format
 from tests.contract.answers import fits, refused
 from tests.engines import once
+from tests.grids import grid
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_user, running
 
 # ---- health
@@ -302,7 +303,7 @@ def test_a_line_has_the_code_of_the_error_whoever_found_it(server: Server, http:
 
 
 @once
-@pytest.mark.parametrize(
+@grid(
     ("sent", "answered"),
     [
         (f"00-{TRACE}-00f067aa0ba902b7-00", f"00-{TRACE}-00f067aa0ba902b7-00"),

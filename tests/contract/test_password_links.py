@@ -14,6 +14,7 @@ from rollbook import errors
 from tests.callers import together
 from tests.contract.answers import Log, refused
 from tests.engines import once
+from tests.grids import grid
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_user, running
 from tests.visitor import is_signed_in, set_password, sign_in, signed_in, visitor
 
@@ -311,7 +312,7 @@ def test_where_a_link_may_lead(http: httpx2.Client, user: dict, person: httpx2.C
 
 
 @once
-@pytest.mark.parametrize(
+@grid(
     "url",
     [
         "",

@@ -19,6 +19,7 @@ from tests.contract.answers import Log
 from tests.contract.test_bulk_jobs import done, results, undone
 from tests.contract.test_imports import done as imported
 from tests.contract.test_imports import reported
+from tests.grids import grid
 from tests.harness import Server, new_key, new_user
 
 Client = httpx2.Client
@@ -264,7 +265,7 @@ JOBS: dict[str, tuple[dict[str, Any], Callable[[Client, str], str]]] = {
 }
 
 
-@pytest.mark.parametrize("action", JOBS)
+@grid("action", JOBS)
 def test_a_bulk_job_changes_whom_its_creator_may_change(http: Client, caller: Caller, action: str) -> None:
     fields, prepare = JOBS[action]
     ids = fresh(http)
@@ -285,7 +286,7 @@ def test_a_bulk_job_changes_whom_its_creator_may_change(http: Client, caller: Ca
     assert fields_of(http, left) == before
 
 
-@pytest.mark.parametrize("action", ["suspend", "delete", "metadata"])
+@grid("action", ["suspend", "delete", "metadata"])
 def test_undoing_a_job_changes_whom_the_one_who_undoes_it_may_change(http: Client, caller: Caller, action: str) -> None:
     if not caller.may_job("member"):
         return

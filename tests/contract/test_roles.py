@@ -21,6 +21,7 @@ from tests.contract.answers import Log, refused
 from tests.contract.paths import FACTOR, FACTORS, GROUP, KEY, MEMBER, MEMBERS, TOKEN, USER, WEBHOOK
 from tests.engines import once
 from tests.factors import App, enrolled
+from tests.grids import grid
 from tests.harness import Server, new_key, new_token, new_update, new_user, running
 from tests.visitor import own_key, signed_in
 
@@ -363,7 +364,7 @@ def people(server: Server, http: httpx2.Client) -> Iterator[People]:
 
 
 @once
-@pytest.mark.parametrize(("row", "role", "target"), EXPECTED)
+@grid(("row", "role", "target"), EXPECTED)
 def test_the_table_of_permissions_holds(people: People, row: str, role: str, target: str) -> None:
     route, expected = WITH_KEY[row], EXPECTED[row, role, target]
     answer = people.ask(route, people.callers[role], target)
@@ -378,8 +379,8 @@ def test_the_table_of_permissions_holds(people: People, row: str, role: str, tar
 
 
 @once
-@pytest.mark.parametrize("role", ["member", "viewer"])
-@pytest.mark.parametrize("row", [row for row, route in WITH_KEY.items() if "{userId}" in route.path])
+@grid("role", ["member", "viewer"])
+@grid("row", [row for row, route in WITH_KEY.items() if "{userId}" in route.path])
 def test_where_a_role_does_not_reach_others_403_is_the_same_whether_they_exist(
     people: People, row: str, role: str
 ) -> None:
@@ -468,8 +469,8 @@ PRIVILEGES: list[dict[str, Any]] = [
 
 
 @once
-@pytest.mark.parametrize("change", PRIVILEGES, ids=str)
-@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+@grid("change", PRIVILEGES, ids=str)
+@grid("method", ["PUT", "PATCH"])
 def test_a_member_cannot_raise_itself(people: People, method: str, change: dict[str, Any]) -> None:
     member = people.callers["member"]
     before = member.get("/v1/users/me").json()
@@ -644,8 +645,8 @@ def test_a_suspended_user_cannot_sign_in_and_stays_in_lists(people: People, user
 
 
 @once
-@pytest.mark.parametrize("scope", SCOPES)
-@pytest.mark.parametrize("role", ROLES)
+@grid("scope", SCOPES)
+@grid("role", ROLES)
 def test_a_key_with_one_scope_does_what_its_role_may_in_that_scope_and_nothing_else(
     people: People, role: str, scope: str
 ) -> None:

@@ -47,6 +47,7 @@ from tests.contract.paths import (
 )
 from tests.engines import once
 from tests.factors import App, enrolled
+from tests.grids import grid
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_token, new_update, new_user, running
 from tests.nodes.pair import wait_until
 from tests.visitor import signed_in
@@ -60,9 +61,9 @@ def name(route: Route) -> str:
     return f"{route.method} {route.path}"
 
 
-every_row = pytest.mark.parametrize("route", ROUTES, ids=name)
-every_row_with_key = pytest.mark.parametrize("route", WITH_KEY, ids=name)
-every_path = pytest.mark.parametrize("path", PATHS)
+every_row = grid("route", ROUTES, ids=name)
+every_row_with_key = grid("route", WITH_KEY, ids=name)
+every_path = grid("path", PATHS)
 
 
 class Ask(NamedTuple):
@@ -495,7 +496,7 @@ def test_what_was_made_is_found_where_location_says(world: World) -> None:
 
 
 @once
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "GET"], ids=name)
+@grid("route", [route for route in ROUTES if route.method == "GET"], ids=name)
 def test_head_answers_as_get_without_the_body(world: World, route: Route) -> None:
     ask = world.valid(route)
     plain = {"Accept-Encoding": "identity"}
@@ -697,7 +698,7 @@ def test_without_the_scope_it_is_403_and_nothing_happens(world: World, route: Ro
 
 
 @once
-@pytest.mark.parametrize("route", [route for route in WITH_KEY if not route.self_access], ids=name)
+@grid("route", [route for route in WITH_KEY if not route.self_access], ids=name)
 def test_a_member_gets_403_where_the_row_leaves_it_nothing(world: World, route: Route) -> None:
     with client(world, user_id=world.user["id"]) as member, world.log.silent():
         refused(world.ask(route, world.any(route), member), errors.InsufficientScope)
@@ -1251,7 +1252,7 @@ def test_each_error_of_a_row_is_answered_as_the_table_says(world: World, route: 
 
 
 @once
-@pytest.mark.parametrize("route", [route for route in ROUTES if "{" in route.path], ids=name)
+@grid("route", [route for route in ROUTES if "{" in route.path], ids=name)
 def test_a_malformed_id_is_404_like_an_unknown_one(world: World, route: Route) -> None:
     with world.log.silent():
         for item in ("1", "user_", "user_abc123", "USER_06H102RKB9PIL1094RGI2I5EC4", "'%20OR%201=1--", "a" * 300):

@@ -19,6 +19,7 @@ from rollbook.quota import NO_LIMIT
 from rollbook.records.keys import CallerFacts
 from rollbook.roles import ROLES, SCIM_SCOPES
 from tests.contract.answers import refused
+from tests.grids import grid
 from tests.harness import Server, new_key, new_user
 from tests.visitor import signed_in
 
@@ -135,7 +136,7 @@ GATE_CASES: dict[tuple[str, str, Accepted], type[Forbidden] | None] = {
 }
 
 
-@pytest.mark.parametrize(("kind", "role", "entrance"), GATE_CASES)
+@grid(("kind", "role", "entrance"), GATE_CASES)
 def test_each_entrance_accepts_its_kinds_of_keys_and_roles(kind: str, role: str, entrance: Accepted) -> None:
     facts = CallerFacts("key_1", "user_1", None, None, None, None, None, role, "active", None, kind=kind)
     by = Principal(Caller(facts, NO_LIMIT), "127.0.0.1", None)

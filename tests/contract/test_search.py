@@ -12,6 +12,7 @@ import pytest
 
 from tests.contract.expect import faults, ids, pages
 from tests.engines import once
+from tests.grids import grid
 from tests.harness import Server, new_user, running
 
 
@@ -55,7 +56,7 @@ each_index = pytest.mark.parametrize(
 
 
 @each_index
-@pytest.mark.parametrize(
+@grid(
     ("name", "finds", "misses"),
     [
         (
@@ -136,7 +137,7 @@ def test_a_part_of_the_address_finds_as_well(http: httpx2.Client, indexed: bool)
 
 
 @each_index
-@pytest.mark.parametrize(
+@grid(
     ("name", "finds", "misses"),
     [
         ("Alice Wonderland", ["a", "AL", "w", "wo", "ä"], ["l", "li", "on", "nd", "e ", " w"]),
@@ -302,7 +303,7 @@ def test_what_no_name_can_hold_is_400(http: httpx2.Client, q: str) -> None:
     assert faults(http.get("/v1/users", params={"q": q})) == ["q"]
 
 
-@pytest.mark.parametrize(
+@grid(
     "q",
     [
         "x" * 255,

@@ -25,6 +25,7 @@ from rollbook.storage.database import Database
 from tests.contract.answers import Log, refused
 from tests.engines import migrated, once
 from tests.factors import enrolled
+from tests.grids import grid
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_token, new_user, running
 from tests.visitor import is_signed_in, signed_in
 
@@ -257,7 +258,7 @@ def restricted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Clie
 
 
 @once
-@pytest.mark.parametrize("url", REDIRECTS)
+@grid("url", REDIRECTS)
 def test_it_leads_only_to_the_origins_of_the_setting(restricted: httpx2.Client, url: str) -> None:
     user = new_user(restricted)
     for answer in (

@@ -13,6 +13,7 @@ from rollbook import errors, ids
 from rollbook.roles import SCOPES
 from tests.contract.answers import Log, refused
 from tests.engines import once
+from tests.grids import grid
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_user
 from tests.nodes.pair import wait_until
 from tests.visitor import signed_in
@@ -140,7 +141,7 @@ def test_an_update_of_a_stale_version_changes_nothing(admin: httpx2.Client) -> N
 
 
 @once
-@pytest.mark.parametrize(
+@grid(
     ("fields", "param"),
     [
         *(

@@ -9,6 +9,7 @@ import pytest
 from rollbook.config import Networks
 from rollbook.delivery.addresses import Addresses, Unresolved, UrlParts
 from tests.delivery.receiver import names
+from tests.grids import grid
 
 NOT_PUBLIC = [
     # loopback, this network
@@ -114,7 +115,7 @@ def literal(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-@pytest.mark.parametrize("address", NOT_PUBLIC)
+@grid("address", NOT_PUBLIC)
 def test_what_is_not_the_public_internet_is_refused_as_a_name_and_as_a_literal(address: str) -> None:
     assert resolved(address) == "none"
     with pytest.raises(ValueError, match="must have a public address"):
@@ -185,7 +186,7 @@ ODD_LITERALS = [
 ]
 
 
-@pytest.mark.parametrize("host", ODD_LITERALS)
+@grid("host", ODD_LITERALS)
 def test_ip_addresses_have_one_form(host: str) -> None:
     with pytest.raises(ValueError, match="must have"):
         Addresses(Networks.parse(["0.0.0.0/0", "::/0"])).check_url(f"https://{host}/")
@@ -243,7 +244,7 @@ REFUSED_URLS = [
 ]
 
 
-@pytest.mark.parametrize("url", REFUSED_URLS)
+@grid("url", REFUSED_URLS)
 def test_other_urls_are_refused_with_a_reason(url: str) -> None:
     with pytest.raises(ValueError, match="must .*\\."):
         Addresses(Networks.parse(["0.0.0.0/0", "::/0"])).check_url(url)

@@ -16,6 +16,7 @@ from rollbook.records import events
 from rollbook.records.event_types import TYPES
 from rollbook.records.events import Actor, Event
 from rollbook.records.examples import CHARLIE_ID, GROUP_ID
+from tests.grids import grid
 
 FORMATS = get_args(payload.Format)
 AT = clock.parse("2026-11-26T10:00:00Z")
@@ -51,7 +52,7 @@ def text_of(
     return message["text" if format == "slack" else "content"]
 
 
-@pytest.mark.parametrize("type", TYPES)
+@grid("type", TYPES)
 def test_every_type_has_every_format(type: str) -> None:
     example = events.example(type, "evt_1", AT)
     for format in FORMATS:

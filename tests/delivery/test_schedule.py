@@ -12,6 +12,7 @@ from rollbook.delivery import outcomes, schedule
 from rollbook.delivery.sender import Sender, Sent
 from tests.delivery.receiver import loopback, once, receiving
 from tests.delivery.test_sender import BODY, HEAD, PATIENT
+from tests.grids import grid
 
 FAILED = Sent("http_500", 500)
 
@@ -69,7 +70,7 @@ def asked(value: str) -> Sent:
     return asyncio.run(main())
 
 
-@pytest.mark.parametrize(("value", "seconds"), RETRY_AFTER, ids=[value[:40] for value, _ in RETRY_AFTER])
+@grid(("value", "seconds"), RETRY_AFTER, ids=[value[:40] for value, _ in RETRY_AFTER])
 def test_retry_after_is_honored_up_to_a_day(value: str, seconds: float) -> None:
     assert schedule.next_try(1, asked(value), lambda: 0.5) == seconds
 

@@ -27,6 +27,7 @@ from tests.delivery.receiver import (
     once,
     receiving,
 )
+from tests.grids import grid
 
 HEAD = [("Content-Type", "application/json"), ("webhook-id", "evt_1")]
 BODY = b'{"id":"evt_1"}'
@@ -129,7 +130,7 @@ OF_STATUS = [
 ]
 
 
-@pytest.mark.parametrize(("status", "outcome"), OF_STATUS)
+@grid(("status", "outcome"), OF_STATUS)
 def test_the_status_decides(status: int, outcome: str) -> None:
     sent = answer(answering(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status))
     assert (sent.outcome, sent.http_status) == (outcome, status)

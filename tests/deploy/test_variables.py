@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from rollbook.cli.doctor import NOT_SETTINGS
 from rollbook.config import PREFIX, Settings
 from tests.deploy.programs import DEPLOY
+from tests.grids import grid
 
 FILES = sorted(
     path
@@ -22,7 +22,7 @@ KNOWN = {PREFIX + name for name in NOT_SETTINGS} | {
 }
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(DEPLOY)))
+@grid("file", FILES, ids=lambda file: str(file.relative_to(DEPLOY)))
 def test_every_variable_is_known(file: Path) -> None:
     assert set(re.findall(rf"\b{PREFIX}[A-Z_]+", file.read_text())) - KNOWN - {PREFIX} == set()
 

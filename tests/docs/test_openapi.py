@@ -17,6 +17,7 @@ from rollbook.api import openapi, openapi_tables
 from rollbook.api.route import Route
 from rollbook.api.routes import ROUTES
 from rollbook.config import Settings
+from tests.grids import grid
 from tests.harness import Server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +26,7 @@ DESCRIPTION: dict[str, Any] = openapi.describe(Settings().url)
 MAX_SIZE = 550_000
 """Bytes of the description as it is served."""
 
-each_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+each_route = grid("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 
 
 def test_the_committed_description_is_what_the_code_says() -> None:

@@ -19,6 +19,7 @@ from rollbook.docs_site import guide, markdown, search, sections
 from rollbook.schemas import paragraphs
 from rollbook.web import templates
 from rollbook.web.proof import PASSWORD
+from tests.grids import grid
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_key, new_user, running
 
 HTML = {"Accept": "text/html"}
@@ -78,7 +79,7 @@ def test_every_page_of_the_dashboard_that_the_docs_name_is_there(owner: httpx2.C
 # ---- for people and for programs
 
 
-@pytest.mark.parametrize("path", PATHS)
+@grid("path", PATHS)
 def test_a_page_is_html_for_browsers_and_markdown_for_all_others(
     path: str, browser: httpx2.Client, program: httpx2.Client, server: Server
 ) -> None:
@@ -100,7 +101,7 @@ def test_a_page_is_html_for_browsers_and_markdown_for_all_others(
         assert "Accept" in answer.headers["vary"] and "Accept" in page.headers["vary"]
 
 
-@pytest.mark.parametrize("code", CODES)
+@grid("code", CODES)
 def test_every_error_has_a_page_that_says_what_it_means(code: str, browser: httpx2.Client) -> None:
     error = next(each for each in errors.tree() if each.code == code)
     page = browser.get(f"/docs/errors/{code}")
@@ -179,7 +180,7 @@ def test_somebody_who_is_signed_in_gets_a_page_of_its_own_that_nobody_keeps(
 # ---- what is in a page
 
 
-@pytest.mark.parametrize("path", [*PATHS, "/docs/errors/email_taken"])
+@grid("path", [*PATHS, "/docs/errors/email_taken"])
 def test_links_and_anchors_lead_somewhere(path: str, pages: Callable[[str], httpx2.Response], server: Server) -> None:
     page = pages(path)
     for link in re.findall(r'<a [^>]*href="([^"]+)"', page.text):
@@ -195,7 +196,7 @@ def test_links_and_anchors_lead_somewhere(path: str, pages: Callable[[str], http
             assert f'id="{anchor}"' in answer.text, f"{path}: {link}"
 
 
-@pytest.mark.parametrize("path", PATHS)
+@grid("path", PATHS)
 def test_no_page_holds_script_or_style_or_one_id_twice(path: str, pages: Callable[[str], httpx2.Response]) -> None:
     page = pages(path).text
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*src=)|javascript:", page)
@@ -208,7 +209,7 @@ def test_the_pages_speak_of_the_server_that_shows_them(browser: httpx2.Client, s
     assert f"{server.url}/v1/users" in page and guide.PAGE_URL not in page.replace(server.url, "")
 
 
-@pytest.mark.parametrize("name", [name for name in guide.CHAPTERS if name not in ("cli", "quickstart")])
+@grid("name", [name for name in guide.CHAPTERS if name not in ("cli", "quickstart")])
 def test_each_page_with_a_command_says_where_the_command_is(name: str) -> None:
     text = guide.source(name, "http://x.example")
     has_command = re.search(r"^(?:\$ )?rollbook ", text, re.MULTILINE) is not None
@@ -325,7 +326,7 @@ QUESTIONS = {
 }
 
 
-@pytest.mark.parametrize("query", QUESTIONS)
+@grid("query", QUESTIONS)
 def test_a_question_finds_its_answer_first(query: str, browser: httpx2.Client, server: Server) -> None:
     page = browser.get("/docs/search", params={"q": query}).text
     found = re.findall(r'<li><a href="([^"]+)"', page.partition('<ol class="found">')[2])

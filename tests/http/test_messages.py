@@ -11,6 +11,8 @@ import itertools
 import pytest
 from wire import Answer, Server
 
+from tests.grids import grid
+
 HOST = b"Host: api.example.com\r\n"
 END = b"\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -279,7 +281,7 @@ CLOSED: dict[str, tuple[bytes, list[int]]] = {
 }
 
 
-@pytest.mark.parametrize("name", KEPT)
+@grid("name", KEPT)
 def test_the_message_is_answered_and_the_connection_goes_on(server: Server, name: str) -> None:
     sent, statuses = KEPT[name]
     with server.client() as client:
@@ -291,7 +293,7 @@ def test_the_message_is_answered_and_the_connection_goes_on(server: Server, name
         assert after.json["body"] == ""
 
 
-@pytest.mark.parametrize("name", CLOSED)
+@grid("name", CLOSED)
 def test_the_message_is_answered_and_the_connection_ends(server: Server, name: str) -> None:
     sent, statuses = CLOSED[name]
     with server.client() as client:

@@ -23,6 +23,7 @@ from rollbook.limits.valkey import Valkey
 from rollbook.limits.valkey_connection import Timeouts
 from rollbook.limits.windows import Verdict
 from rollbook.quota import NO_LIMIT, Limit
+from tests.grids import grid
 from tests.valkey import LONG_TIMEOUTS, TIMEOUTS, ValkeyServer, running_valkey
 
 LIMIT = Limit.parse("100/minute,5000/hour")
@@ -405,7 +406,7 @@ def test_a_full_memory_is_told_and_counting_goes_on_here(own: ValkeyServer) -> N
     run(test())
 
 
-@pytest.mark.parametrize(
+@grid(
     ("url", "says"),
     [
         ("http://:hunter2@host", "begins with valkey://"),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import random
 
-import pytest
-
 from rollbook.clock import SECOND
 from rollbook.limits import headers
 from rollbook.limits.meter import Meter
 from rollbook.limits.table import Table
 from rollbook.quota import NO_LIMIT, Limit
 from rollbook.storage.sqlite_connection import drive
+from tests.grids import grid
 
 NOW = 1_700_000_000 * SECOND
 LIMITS = [
@@ -40,7 +39,7 @@ class Counter:
         return headers.render(limit, own_limit, drive(self.table.take(bucket, limit, now, own, own_limit), "test"))
 
 
-@pytest.mark.parametrize("seed", range(20))
+@grid("seed", range(20))
 def test_a_meter_and_the_table_count_alike(seed: int) -> None:
     choose = random.Random(seed)
     metered, plain = Counter(True, 64), Counter(False, 64)

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from rollbook import errors
 from rollbook.observe.metrics import COMMITS, DURATIONS, NAMED, STATUSES, UNMATCHED, Metrics
+from tests.grids import grid
 
 ROUTES = ["GET /v1/users", "POST /v1/users", "GET /v1/users/{userId}"]
 
@@ -113,7 +114,7 @@ def test_threads_of_a_process_lose_nothing() -> None:
     assert value(metrics, "rollbook_http_requests_total", method="POST", route="/v1/users", status="201") == 200_000
 
 
-@pytest.mark.parametrize("status", [*STATUSES, 299])
+@grid("status", [*STATUSES, 299])
 def test_each_status_is_counted_as_itself_or_as_other(status: int) -> None:
     metrics = Metrics(ROUTES)
     metrics.request(2, status, 70)
@@ -138,7 +139,7 @@ def test_a_request_that_matched_no_route_is_counted_apart() -> None:
     assert value(metrics, "rollbook_http_requests_total", method="other", route="unmatched", status="404") == 1
 
 
-@pytest.mark.parametrize("bound", DURATIONS)
+@grid("bound", DURATIONS)
 def test_bounds_of_durations_are_inclusive(bound: int) -> None:
     metrics = Metrics(ROUTES)
     metrics.request(0, 200, bound)

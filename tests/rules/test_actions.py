@@ -15,6 +15,7 @@ from rollbook.errors import InsufficientScope
 from rollbook.quota import NO_LIMIT
 from rollbook.records.keys import CallerFacts
 from rollbook.roles import SCOPES
+from tests.grids import grid
 
 ACTIONS = [route for route in ROUTES if route.shows is not None]
 
@@ -45,7 +46,7 @@ def refusal(route: Route, by: Principal) -> InsufficientScope:
     return refused.value
 
 
-@pytest.mark.parametrize("route", ACTIONS, ids=lambda route: f"{route.method} {route.path}")
+@grid("route", ACTIONS, ids=lambda route: f"{route.method} {route.path}")
 def test_without_the_scope_of_its_row_an_action_does_nothing(route: Route) -> None:
     assert route.scope is not None
     others = " ".join(scope for scope in SCOPES if scope != route.scope)

@@ -13,6 +13,7 @@ from rollbook import colors
 from rollbook.colors import Color
 from rollbook.config import ConfigurationError, Settings, load
 from rollbook.web import brand
+from tests.grids import grid
 
 COLORS = ["#000000", "#ffffff", "#808080", "#ffd400", "#ff0000", "#00ff00", "#0000ff", "#777777", "#0f766e", "#fde2e2"]
 STYLE = (Path(brand.__file__).parent / "static" / "style.css").read_text()
@@ -98,7 +99,7 @@ def test_a_logo_that_is_not_there_is_told_when_the_server_starts(tmp_path: Path)
         brand.of(Settings(brand_logo=str(tmp_path / "none.svg")))
 
 
-@pytest.mark.parametrize(
+@grid(
     ("name", "value"),
     [
         ("brand_name", ""),

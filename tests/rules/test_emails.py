@@ -11,6 +11,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from rollbook.records import rules
+from tests.grids import grid
 
 letters = st.characters(categories=["Ll", "Lu", "Lt", "Lo", "Nd", "Mn"])
 local_parts = st.lists(st.text(letters, min_size=1, max_size=8), min_size=1, max_size=3).map(".".join)
@@ -50,7 +51,7 @@ def library_takes(text: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize(
+@grid(
     "address",
     [
         "alice@example.com",
@@ -77,7 +78,7 @@ def test_an_address_is_kept_as_sent(address: str) -> None:
     assert rules.email(address) == address
 
 
-@pytest.mark.parametrize(
+@grid(
     "text",
     [
         "",

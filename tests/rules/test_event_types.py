@@ -7,6 +7,7 @@ import pytest
 from rollbook.api import openapi_tables
 from rollbook.records import event_types, events
 from rollbook.records.event_types import TYPES
+from tests.grids import grid
 
 
 def test_patterns_select_a_type_a_group_or_all_and_nothing_else() -> None:
@@ -35,7 +36,7 @@ def test_every_pattern_is_one() -> None:
     assert set(TYPES) < set(event_types.patterns())
 
 
-@pytest.mark.parametrize("type", TYPES)
+@grid("type", TYPES)
 def test_the_example_of_a_type_is_an_event_of_it(type: str) -> None:
     event = events.example(type, "evt_x", 0)
     shown = openapi_tables.event_example(type)

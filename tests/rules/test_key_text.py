@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from rollbook.auth import key_format
 from rollbook.errors import MalformedKey, MissingKey, Unauthorized
+from tests.grids import grid
 
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
@@ -85,7 +86,7 @@ def test_no_credentials_are_a_missing_key(header: bytes | None) -> None:
         key_format.from_header(header)
 
 
-@pytest.mark.parametrize(
+@grid(
     "header",
     [
         b"{key}",

@@ -15,6 +15,7 @@ from rollbook.languages import NAMES, chosen, language
 from rollbook.records import guessable, rules
 from rollbook.web import notices
 from rollbook.web.page_request import CUSTOMER_PAGES
+from tests.grids import grid
 
 SRC = Path(__file__).parents[2] / "src" / "rollbook"
 MADE_UP = re.compile(r"(error|title|advice|fix|second|minute|hour|day|characters_needed|mail)_")
@@ -84,7 +85,7 @@ def test_what_can_be_wrong_with_a_password_or_a_name_is_said_in_every_language(c
     assert reader.said("No one has translated this.") == "No one has translated this."
 
 
-@pytest.mark.parametrize(
+@grid(
     ("asked", "accept", "code"),
     [
         ("", "", "en"),

@@ -14,6 +14,7 @@ from rollbook.delivery.mail_kinds import KINDS, Facts
 from rollbook.delivery.mail_templates import Rendered, Templates
 from rollbook.languages import NAMES
 from rollbook.records import events
+from tests.grids import grid
 
 SETTINGS = Settings(public_url="https://id.example.com", brand_name="Ünder & Co", brand_color="#ffd400")
 
@@ -31,7 +32,7 @@ def problems(folder: Path) -> list[tuple[str, str]]:
     return [tuple(problem) for problem in found]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@grid("kind", KINDS)
 def test_every_kind_is_whole_in_every_language(kind: str) -> None:
     for code in NAMES:
         subject, text, html = rendered("", kind, code)
@@ -115,7 +116,7 @@ def test_files_that_have_no_effect_are_told(tmp_path: Path) -> None:
     assert file == str(tmp_path / "none") and why == "can't be read: No such file or directory"
 
 
-@pytest.mark.parametrize("type", sorted(mail_kinds.TYPES))
+@grid("type", sorted(mail_kinds.TYPES))
 def test_every_type_of_event_that_mails_are_about_is_one_and_can_be_read(type: str) -> None:
     found = mail_kinds.occasion(events.example(type, "evt_1", 0))
     if type not in ("token.created", "session.created", "second_factor.removed"):  # their examples lead to no mail

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollbook.records import rules
+from tests.grids import grid
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_a_name_of_more_than_255_characters_is_refused(long: str) -> None:
         rules.name(long)
 
 
-@pytest.mark.parametrize(
+@grid(
     "control",
     [
         *map(chr, range(0x20)),
@@ -78,9 +79,7 @@ HIDDEN = [
 ]
 
 
-@pytest.mark.parametrize(
-    "character", [*HIDDEN, "❤\ufe0f\ufe0f", "👩\u200d\u200d💻", "\u05d0\u200f", "🏴\U000e0067"], ids=ascii
-)
+@grid("character", [*HIDDEN, "❤\ufe0f\ufe0f", "👩\u200d\u200d💻", "\u05d0\u200f", "🏴\U000e0067"], ids=ascii)
 def test_what_no_one_sees_is_refused_in_names_and_emails_alike(character: str) -> None:
     with pytest.raises(ValueError, match=r"^The name contains a character that no one sees \(U\+"):
         rules.name(f"Al{character}ice")

@@ -27,6 +27,7 @@ from rollbook.auth.password_hashes import (
 from rollbook.auth.passwords import Passwords, check_hash
 from rollbook.config import Settings
 from rollbook.records import password_parameters
+from tests.grids import grid
 
 # Each vector with its source, which names the password, unless it says something else.
 VECTORS = {
@@ -286,7 +287,7 @@ VECTORS = {
 }
 
 
-@pytest.mark.parametrize(("secret", "text"), VECTORS.values(), ids=VECTORS)
+@grid(("secret", "text"), VECTORS.values(), ids=VECTORS)
 def test_published_hashes_are_verified(secret: bytes, text: str) -> None:
     hash = check_hash(text)
     assert matches(hash, secret)
@@ -312,7 +313,7 @@ def test_a_hash_of_firebase_is_verified_and_its_project_s_signer_key_stored_nowh
         firebase(FIREBASE, SALT, SIGNER_KEY[:24], "Bw==", 8, 14)
 
 
-@pytest.mark.parametrize(
+@grid(
     "text",
     [
         "$2b$12$abcdefghijklmnopqrstuv",
@@ -365,7 +366,7 @@ def test_a_plain_password_in_the_place_of_a_hash_is_refused_by_name(text: str) -
     assert "horse" not in str(refusal.value)
 
 
-@pytest.mark.parametrize(
+@grid(
     "text",
     [
         "$2b$16$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
@@ -392,7 +393,7 @@ STORED = CHECKED + [wrapped(hash, 8, 1, 1) for hash in CHECKED if is_weak(hash)]
 BY_PARAMETERS = {password_parameters.of(hash): hash for hash in STORED}
 
 
-@pytest.mark.parametrize("parameters", BY_PARAMETERS)
+@grid("parameters", BY_PARAMETERS)
 def test_the_parameters_stand_in_front_of_every_hash_and_are_enough_for_the_same_work(parameters: str) -> None:
     assert BY_PARAMETERS[parameters].startswith(parameters) and 0 < len(parameters) <= 40
     other = of_nobody(parameters)
@@ -455,7 +456,7 @@ def test_every_family_is_timed() -> None:
     assert ONE_OF_EACH.keys() == password_hashes.FAMILIES.keys() - {"argon2i", "argon2d"}
 
 
-@pytest.mark.parametrize("family", ONE_OF_EACH)
+@grid("family", ONE_OF_EACH)
 def test_no_password_makes_a_hash_cost_more_than_the_price_of_its_parameters(family: str) -> None:
     parameters = ONE_OF_EACH[family]
     hash = of_nobody(parameters)

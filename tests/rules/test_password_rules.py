@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollbook.records import guessable, rules
+from tests.grids import grid
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def test_a_password_is_accepted_as_it_is(password: str) -> None:
     assert rules.password(password, 8, email="charlie@example.com", name="Charlie Chaplin") == password
 
 
-@pytest.mark.parametrize(
+@grid(
     ("password", "words"),
     [
         ("", "shorter than 8"),

@@ -12,6 +12,7 @@ import pytest
 from rollbook.config import ConfigurationError, load, without_secrets
 from rollbook.mailing import MailServer, Sender
 from rollbook.quota import NO_LIMIT, Limit
+from tests.grids import grid
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ def test_what_others_can_reach_without_tls_is_told_from_the_rest() -> None:
         assert not load({"host": host, "tls_cert": "a", "tls_key": "b"}, {})[0].is_in_clear
 
 
-@pytest.mark.parametrize(
+@grid(
     "reachable",
     [
         {"host": "0.0.0.0"},
@@ -100,9 +101,7 @@ def test_what_others_can_reach_without_tls_is_told_from_the_rest() -> None:
         {"trusted_proxy": ["127.0.0.1/32"]},
     ],
 )
-@pytest.mark.parametrize(
-    ("memory", "passes"), [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5), (7_168, 50)]
-)
+@grid(("memory", "passes"), [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5), (7_168, 50)])
 def test_a_server_that_others_can_reach_refuses_hashes_that_are_too_cheap(
     reachable: dict[str, Any], memory: int, passes: int
 ) -> None:

@@ -11,6 +11,7 @@ from rollbook.actions import webhook_cause
 from rollbook.delivery import outcomes, plain_text
 from rollbook.records.webhooks import REASONS, Webhook
 from rollbook.records.webhooks.health import LOOKED_AT, Attempt, WebhookHealth
+from tests.grids import grid
 
 AT = clock.parse("2026-11-29T15:53:00Z")
 WHEN, LATER = "29 Nov 2026, 15:53 UTC", "29 Nov 2026, 15:58 UTC"
@@ -35,7 +36,7 @@ def failing(*found: str, answer: str | None = None, type: str = "text/plain", **
     return {"latest": attempts(*found), "failing_since": AT, "answer": answer, "answer_type": type, **more}
 
 
-@pytest.mark.parametrize(
+@grid(
     ("health", "of", "expected"),
     [
         ({}, {}, ("Enabled", "Nothing has been sent yet.")),

@@ -11,6 +11,7 @@ from rollbook import clock
 from rollbook.records.usage import Hour
 from rollbook.web import plots, zones
 from rollbook.web.admin import user_filters
+from tests.grids import grid
 
 BERLIN, TOKYO, KOLKATA = (zones.named(name) for name in ("Europe/Berlin", "Asia/Tokyo", "Asia/Kolkata"))
 
@@ -50,7 +51,7 @@ def test_other_text_is_left_to_who_checks_it(text: str) -> None:
         assert zone.utc(text) in (text, f"{text}:00Z") or text.startswith("9999")
 
 
-@pytest.mark.parametrize(
+@grid(
     "name",
     [
         None,

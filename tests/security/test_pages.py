@@ -16,6 +16,7 @@ from rollbook.config import Settings
 from rollbook.web.pages import PAGES
 from tests.callers import together
 from tests.contract.answers import Log
+from tests.grids import grid
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, PLAIN, Server, new_user, running
 from tests.nodes.pair import wait_until
 from tests.visitor import is_signed_in, sign_in, signed_in, visitor
@@ -86,7 +87,7 @@ OURS = [
 ]
 
 
-@pytest.mark.parametrize("headers", FOREIGN, ids=str)
+@grid("headers", FOREIGN, ids=str)
 def test_a_form_from_elsewhere_is_refused_and_changes_nothing(
     server: Server, http: httpx2.Client, headers: dict[str, str]
 ) -> None:
@@ -164,7 +165,7 @@ def test_nobody_signs_in_under_a_strangers_name(server: Server, http: httpx2.Cli
         assert person.get("/docs").status_code == 200, "what is for everybody is shown under any name"
 
 
-@pytest.mark.parametrize(
+@grid(
     "host",
     [
         "127.0.0.1",
@@ -346,7 +347,7 @@ ASTRAY = [
 HOME = ["/account", "/account/keys", "/account/keys?c=x&a=b%20c", "/admin/users?q=a%26b", "/docs/errors/not_found"]
 
 
-@pytest.mark.parametrize("wanted", ASTRAY, ids=repr)
+@grid("wanted", ASTRAY, ids=repr)
 def test_signing_in_leads_to_our_own_pages_only(server: Server, wanted: str) -> None:
     with visitor(server) as person:
         answer = sign_in(person, next=wanted)

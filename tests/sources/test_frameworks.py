@@ -28,6 +28,7 @@ from rollbook.clock import parse
 from rollbook.errors import InvalidParameter
 from rollbook.sources import systems
 from rollbook.sources.reading import Reading, Refusal
+from tests.grids import grid
 from tests.harness import Server, running
 from tests.processes import ROOT
 from tests.rules.test_password_hashes import VECTORS
@@ -394,7 +395,7 @@ def test_lists_of_tables_within_lists_of_tables_are_refused_and_not_followed() -
     assert len(found) == 1 and isinstance(found[0], Refusal)
 
 
-@pytest.mark.parametrize("source", SYSTEMS)
+@grid("source", SYSTEMS)
 def test_no_record_of_a_system_whatever_it_holds_ends_the_import(source: str) -> None:
     """Records with any value under the names that the system's file knows: each is a user, none, or refused."""
     names = re.findall(

@@ -9,6 +9,7 @@ import pytest
 
 from rollbook.sources import pasted
 from rollbook.sources.pasted import UNCLEAR, Unreadable, read
+from tests.grids import grid
 
 ADA = ("Ada Byron", "ada@example.com")
 
@@ -18,7 +19,7 @@ def people(text: str) -> list[tuple[str, str] | str]:
     return [each.problem or (each.fields["name"], each.fields["email"]) for each in read(text)]
 
 
-@pytest.mark.parametrize(
+@grid(
     ("text", "expected"),
     [
         ("Ada Byron <ada@example.com>", [ADA]),

@@ -19,6 +19,7 @@ from rollbook.api import spreadsheets
 from rollbook.errors import InvalidParameter
 from rollbook.sources import arrays, unpacking
 from rollbook.sources.reading import Broken, Reading, Record, preview
+from tests.grids import grid
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -141,8 +142,8 @@ WITHOUT_RECORDS = {
 }
 
 
-@pytest.mark.parametrize("what", WITHOUT_RECORDS)
-@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@grid("what", WITHOUT_RECORDS)
+@grid("pack", [bytes, gzip.compress])
 def test_whoever_reads_is_asked_after_each_mebibyte_whether_to_go_on(what: str, pack: Any) -> None:
     data, format = WITHOUT_RECORDS[what]
     options = msgspec.convert({"format": format}, ImportOptions)
@@ -407,8 +408,8 @@ CELLS = [
 ]
 
 
-@pytest.mark.parametrize("options", [{"format": "ndjson"}, {"format": "ndjson", "mapping": '{"a": null}'}])
-@pytest.mark.parametrize("record", CELLS, ids=range(len(CELLS)))
+@grid("options", [{"format": "ndjson"}, {"format": "ndjson", "mapping": '{"a": null}'}])
+@grid("record", CELLS, ids=range(len(CELLS)))
 def test_no_reason_quotes_what_a_record_holds(record: Any, options: dict[str, Any]) -> None:
     data = record.encode() if isinstance(record, str) else ndjson(record)
     (found,) = read(data, **options)

@@ -18,6 +18,7 @@ from rollbook.actions.import_sources import SYSTEMS
 from rollbook.errors import InvalidParameter
 from rollbook.sources import file_kinds
 from rollbook.sources.reading import Reading, Record, preview
+from tests.grids import grid
 from tests.sources import test_frameworks as frameworks
 from tests.sources import test_identity_providers as providers
 from tests.sources.test_systems import BCRYPT, CONFIG
@@ -34,8 +35,8 @@ def names(records: list[Record]) -> list[str]:
     return [str(record.user.name) if record.user else str(record.refusal) for record in records]
 
 
-@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-@pytest.mark.parametrize("packed", [False, True])
+@grid("codec", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@grid("packed", [False, True])
 def test_every_encoding_of_unicode_is_read(codec: str, packed: bool) -> None:
     lines = "".join(json.dumps({"name": name, "email": "a@example.com"}, ensure_ascii=False) + "\n" for name in NAMES)
     for text in (TABLE, lines, f"[{lines.strip().replace(chr(10), ',')}]"):
@@ -103,7 +104,7 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("name", KINDS)
+@grid("name", KINDS)
 def test_a_file_that_holds_no_users_is_named(name: str) -> None:
     for data in (KINDS[name], gzip.compress(KINDS[name])):
         for source in ("rollbook", "keycloak", "firebase"):
@@ -155,7 +156,7 @@ EXPORTS: dict[str, list[bytes]] = {
 }
 
 
-@pytest.mark.parametrize("source", SYSTEMS)
+@grid("source", SYSTEMS)
 def test_the_export_of_another_system_is_named(source: str) -> None:
     """Whoever chose no system, or one as which less of it would be read, is told; who chose rightly is not stopped."""
     for data in EXPORTS[source]:

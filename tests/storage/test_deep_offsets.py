@@ -14,6 +14,7 @@ from rollbook.records.user_list.query import ANY, AS_ADDED, Filters, Order, Quer
 from rollbook.records.users import User
 from rollbook.storage.database import Database, Queries, Tx
 from tests.engines import ENGINES, migrated
+from tests.grids import grid
 
 USERS = 3 * FAR
 NAMES = ("Anna", "Ben", "Çelik", "anna", "李")
@@ -56,14 +57,12 @@ ORDERS = [
 ]
 
 
-@pytest.mark.parametrize(
+@grid(
     "filters",
     [ANY, ANY._replace(status="active"), ANY._replace(metadata=(("plan", "pro"),))],
     ids=["all", "status", "metadata"],
 )
-@pytest.mark.parametrize(
-    "order", ORDERS, ids=lambda order: ",".join(f"{'-' * key.descending}{key.name}" for key in order)
-)
+@grid("order", ORDERS, ids=lambda order: ",".join(f"{'-' * key.descending}{key.name}" for key in order))
 def test_a_page_far_down_is_the_slice_of_the_whole_and_leads_on_and_back(
     db: Database, order: tuple[Order, ...], filters: Filters
 ) -> None:
