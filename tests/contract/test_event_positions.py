@@ -12,7 +12,6 @@ from rollbook import clock, errors
 from tests.contract.answers import refused
 from tests.engines import once
 from tests.event_stream import Follower
-from tests.grids import grid
 from tests.harness import Server, new_user
 
 
@@ -48,7 +47,7 @@ READS: dict[str, Callable[[dict[str, Any]], str]] = {
 }
 
 
-@grid("read", READS)
+@pytest.mark.parametrize("read", READS)
 def test_what_follows_a_position_is_what_the_answer_does_not_have(http: httpx2.Client, user: dict, read: str) -> None:
     http.get("/v1/events")  # numbers what was committed
     answer = http.get(READS[read](user))
@@ -95,9 +94,9 @@ def busy(http: httpx2.Client) -> dict[str, Any]:
     return user
 
 
-@grid("of_user", [True, False], ids=["of a user", "of all"])
-@grid("order", ["asc", "desc"])
-@grid(
+@pytest.mark.parametrize("of_user", [True, False], ids=["of a user", "of all"])
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize(
     ("query", "wanted"),
     [
         ("type=user.created", ("user.created",)),
@@ -186,7 +185,7 @@ def test_both_bounds_together(http: httpx2.Client, busy: dict) -> None:
 
 
 @once
-@grid(
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("type", "user.created,"),

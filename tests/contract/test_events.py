@@ -20,7 +20,6 @@ from rollbook.observe.metrics import REFUSALS
 from rollbook.records.event_types import TYPES
 from tests.contract.answers import Log, refused
 from tests.engines import once
-from tests.grids import grid
 from tests.harness import OWNER_PASSWORD, Server, new_user, running
 from tests.visitor import signed_in
 
@@ -133,7 +132,7 @@ CHANGES = [
 ]
 
 
-@grid("change", CHANGES, ids=[f"{number} {change.type}" for number, change in enumerate(CHANGES)])
+@pytest.mark.parametrize("change", CHANGES, ids=[f"{number} {change.type}" for number, change in enumerate(CHANGES)])
 def test_each_change_of_a_user_writes_one_event_with_actor_object_and_what_was(
     http: httpx2.Client, log: Log, me: dict[str, Any], user: dict, change: Change
 ) -> None:

@@ -18,7 +18,6 @@ from tests.contract.expect import refused
 from tests.contract.paths import JOB
 from tests.engines import once as once_engine
 from tests.factors import App
-from tests.grids import grid
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_update, new_user, running
 from tests.nodes.pair import wait_until
 
@@ -169,7 +168,7 @@ ELSEWHERE = {"/v1/sessions/refresh", "/v1/tokens/request", JOB + "/cancel"}
 """test_app_sessions, test_requested_tokens, test_bulk_job_parts: they write no event themselves, and add to no list."""
 
 
-@grid(
+@pytest.mark.parametrize(
     "path",
     [
         route.path
