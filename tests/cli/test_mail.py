@@ -12,6 +12,7 @@ import pytest
 from tests.certificates import certified
 from tests.cli.command import rollbook
 from tests.cli.test_doctor import examine, states
+from tests.harness import running
 from tests.mail_server import MailServer, mail_server
 
 
@@ -31,6 +32,24 @@ def test_a_mail_is_sent_to_try_the_settings(mail: MailServer, tmp_path: Path) ->
     assert json.loads(done.stdout) == {"outcome": "delivered", "detail": None}
     assert mail.wait_for_mail("eva@example.com").subject == "Votre invitation à Rollbook"
     assert not (tmp_path / "data").exists()
+
+
+def test_a_token_of_a_folder_is_mailed_by_its_server_and_where_none_runs_that_is_said(
+    mail: MailServer, tmp_path: Path
+) -> None:
+    data = ("--data", str(tmp_path / "data"))
+    rollbook("users", "create", "--name", "Ida", "--email", "ida@example.com", "--status", "invited", *data)
+    create = ("tokens", "create", "ida@example.com", "--purpose", "invite", "--send", *data)
+    done = rollbook(*create)
+    assert done.returncode == 2 and "set ROLLBOOK_SMTP" in done.stderr and "--url" in done.stderr, done.stderr
+    settings = mail.settings()
+    done = rollbook(*create, **settings)
+    assert done.returncode == 0 and "No server runs on this folder" in done.stderr, done.stderr
+    flags = [part for name, value in settings.items() for part in (f"--{name.replace('_', '-')}", value)]
+    with running(tmp_path / "data", *flags, cheap=False):
+        assert mail.wait_for_mail("ida@example.com")
+        done = rollbook(*create, **settings)
+        assert done.returncode == 0 and "The server mails it" in done.stderr, done.stderr
 
 
 def test_what_the_mail_server_answers_is_told(mail: MailServer) -> None:

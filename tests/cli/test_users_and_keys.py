@@ -608,5 +608,8 @@ def test_keys_of_all_users_are_listed_with_their_users_and_filtered(place: Place
     assert good("keys", "list", "--all", "--quiet", "--prefix", key["masked"], *place).split() == [key["id"]]
     assert good("keys", "list", "--all", "--quiet", "--scope", "users:delete", "--prefix", key["id"], *place) == ""
     assert good("keys", "list", "--all", "--json", "--expires-before", "1h", "--prefix", key["id"], *place) == "[]\n"
+    expiring = json.loads(good("keys", "create", user["email"], "--expires", "20d", "--json", *place))
+    asked = ("keys", "list", user["email"], "--quiet", "--expires-before")
+    assert [good(*asked, text, *place).split() for text in ("30d", "10d")] == [[expiring["id"]], []], "from now"
     assert good("keys", "list", "--all", "--created-by", user["email"], *place) == ""
     assert "not both" in refused("keys", "list", user["email"], "--all", *place, code=2)

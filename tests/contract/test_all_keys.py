@@ -35,11 +35,11 @@ def moment(**before_now: float) -> str:
 
 def test_a_key_that_was_found_somewhere_leads_to_its_user(http: httpx2.Client, user: dict) -> None:
     key, other = make(http, user_id=user["id"]), make(http)
-    me = http.get("/v1/users/me").json()["id"]
+    me, fields = http.get("/v1/users/me").json()["id"], ("name", "email", "kind")
     for text in (key["id"], key["key"], key["masked"], key["masked"].replace("…", "..."), key["key"][:20]):
         [only] = found(http, prefix=text)
         assert (only["id"], only["user_id"], only["created_by"]) == (key["id"], user["id"], me), text
-        assert (only["user_name"], only["user_email"]) == (user["name"], user["email"])
+        assert [only[f"user_{field}"] for field in fields] == [user[field] for field in fields]
     assert other["id"] in ids(http, prefix=other["key"][:6]) and other["id"] in ids(http, prefix="key_")
     assert ids(http, prefix="rbk_n-ne") == ids(http, prefix=key["masked"][:-4] + "-xyz") == []
     http.delete(f"/v1/keys/{key['id']}")
@@ -145,6 +145,13 @@ def test_the_page_of_all_keys_answers_in_plain_words(server: Server, http: httpx
         assert shown(owner=owner["email"], expires="7") == []
         assert shown(owner=owner["email"], unused="90") == []
         assert person.get("/admin/keys", params={"owner": "nobody@example.com"}).status_code == 400
+        shop = http.post("/v1/applications", json={"name": "Kiosk No. 1"}).json()
+        make(http, user_id=shop["id"], name="of the kiosk")
+        assert shown(owner="kiosk no. 1") == shown(owner=shop["id"]) == ["of the kiosk"]
+        http.post("/v1/applications", json={"name": "Kiosk No. 1"})
+        for named, said in (("Kiosk No. 1", "more than one application"), ("Kiosk", "name of an application")):
+            page = person.get("/admin/keys", params={"owner": named})
+            assert page.status_code == 400 and said in page.text
         for text in (key["key"][:8], key["id"], key["masked"]):
             assert f"{link}/keys/{key['id']}" in person.get("/admin/people", params={"q": text}).text, "Ctrl-K"
     server.pass_time(91 * 86_400)

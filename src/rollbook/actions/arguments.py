@@ -1286,8 +1286,8 @@ class ListKeys(Query):
         Annotated[
             SomeUser,
             says(
-                "ID of the user whose keys to list. Default: yourself. `all`: all users, each key with the name and "
-                "email of its user. Requires the scope `users:read` as well."
+                "ID of the user whose keys to list. Default: yourself. `all`: all users, each key with the name, "
+                "email and kind of its user. Requires the scope `users:read` as well."
             ),
         ]
         | None
@@ -1716,12 +1716,22 @@ class AuditFilters(Body):
     types: Annotated[
         tuple[str, ...], Meta(max_length=64, description="Types of events, `user.*` for all of a group, or `*`.")
     ] = ()
-    user: Annotated[str, Meta(max_length=254, description="ID or email of the user the events are about.")] | None = (
-        None
-    )
+    user: (
+        Annotated[
+            str,
+            Meta(
+                max_length=254, description="ID or email of the user the events are about, or name of an application."
+            ),
+        ]
+        | None
+    ) = None
     actor: (
         Annotated[
-            str, Meta(max_length=254, description="ID or email of the user who made the changes, or ID of the API key.")
+            str,
+            Meta(
+                max_length=254,
+                description="ID or email of who made the changes, name of an application, or ID of an API key.",
+            ),
         ]
         | None
     ) = None

@@ -15,14 +15,19 @@ from rollbook.actions.exporting import Turn, take_turn
 from rollbook.actions.permissions import known, require, require_proof
 from rollbook.actions.principal import Principal
 from rollbook.errors import NotFound
-from rollbook.records import event_types, events, users
+from rollbook.records import event_types, events, rules, user_list, users
 from rollbook.records.events import Event, Selection
+from rollbook.records.user_list.query import ANY, Query
+from rollbook.records.users import User
+from rollbook.roles import APPLICATION
 
 MAX_PARTS = 5
 """Parts of `events.MAX_SEARCHED` events that one page looks through, a million events in all. Then it is said how far
 back it searched, and the next page goes on from there."""
 BATCH = 256
 """Events per read of an export."""
+NAMESAKES = 100
+"""Applications whose names are compared with one that is asked for."""
 INSIDE = ("cli", "system")
 """Placeholder for the address of the command line and of the server itself."""
 
@@ -137,19 +142,30 @@ async def _selection(on: Rollbook, by: Principal, asked: AuditFilters) -> Select
 
 
 async def person(on: Rollbook, by: Principal, param: str, named: str | None) -> str | None:
-    """The ID of a user who is named by it or by their email. That of an erased user is still in the log."""
+    """The ID of a user who is named by it, by their email or, an application, by its name. That of an erased user is
+    still in the log."""
     if named is None or ids.is_id("user", named):
         return named
-    if "@" not in named:
-        refuse(
-            param,
-            "must be a user ID, which begins with user_, or an email" + (", or a key ID" if param == "actor" else ""),
-        )
     require(by, "users:read")
+    if "@" not in named:
+        return await _application(on, param, named)
     user = await users.by_email(on.db, named)
     if user is None:
         refuse(param, "must be the email of a user; use the ID for users who were deleted")
     return user.id
+
+
+async def _application(on: Rollbook, param: str, named: str) -> str:
+    """The ID of the one application with this name. Raises InvalidParameter."""
+    page = await user_list.page(on.db, Query(ANY._replace(kind=APPLICATION, q=named), limit=NAMESAKES))
+    found = [User._make(row) for row in page.rows]
+    same = [each.id for each in found if rules.fold(each.name) == rules.fold(named)]
+    if len(same) > 1:
+        refuse(param, "must be an ID: more than one application has this name")
+    if not same:
+        key = ", or a key ID" if param == "actor" else ""
+        refuse(param, f"must be a user ID, which begins with user_, an email, or the name of an application{key}")
+    return same[0]
 
 
 def address(text: str) -> str:

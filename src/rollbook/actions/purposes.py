@@ -11,6 +11,8 @@ from rollbook.records.users import User
 
 TEST_PASSWORD = "three-quiet-otters-at-9"
 _TRY = 'curl -H "Authorization: Bearer $ROLLBOOK_KEY"'
+# Another at each run: the second would say that the first has it.
+_EMAIL = "EMAIL=test.$(date +%s).$$@example.com"
 _MAX_NAME = 100  # of a key
 
 
@@ -35,10 +37,11 @@ PURPOSES = {
         ("users:write", "tokens:create", "sessions:create", "sessions:verify", "sessions:write"),
         "none",
         (
+            _EMAIL,
             """{run} {url}/v1/users \\
-  --json '{{"name": "Test Person", "email": "test.person@example.com", "password": "{password}"}}'""",
+  --json '{{"name": "Test Person", "email": "'$EMAIL'", "password": "{password}"}}'""",
             """{run} {url}/v1/sessions \\
-  --json '{{"email": "test.person@example.com", "password": "{password}",
+  --json '{{"email": "'$EMAIL'", "password": "{password}",
     "audience": "{audience}"}}'""",
         ),
     ),
@@ -58,9 +61,10 @@ PURPOSES = {
         ("users:read", "users:write", "users:delete", "groups:read", "groups:write"),
         "600/minute",
         (
+            _EMAIL,
             """{run} {url}/v1/users \\
-  --json '{{"name": "Test Person", "email": "test.person@example.com", "status": "invited"}}'""",
-            "{run} '{url}/v1/users?email=test.person@example.com&fields=*'",
+  --json '{{"name": "Test Person", "email": "'$EMAIL'", "status": "invited"}}'""",
+            '{run} "{url}/v1/users?email=$EMAIL&fields=*"',
         ),
     ),
     "sync": Purpose(

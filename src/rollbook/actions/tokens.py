@@ -38,6 +38,7 @@ from rollbook.records import events, one_time_tokens, rules, users, webhooks
 from rollbook.records.events import Actor
 from rollbook.records.one_time_tokens import OF_PASSWORDS, NewToken, Token
 from rollbook.records.users import User
+from rollbook.records.webhooks import cursors
 from rollbook.storage.database import Queries, Tx
 
 SEALED: Purpose = "links"
@@ -176,6 +177,8 @@ async def _create(tx: Tx, by: Principal, new: NewToken, text: str) -> IssuedToke
     user = await users.get(tx, new.user_id)
     may_grant(by, user.role)
     await _check_possible(tx, by, user, new)
+    if not text:  # on a folder whose server has not started with mail yet
+        await cursors.start_once(tx, webhooks.MAIL_ID)
     token = await add(tx, by.actor, user, new)
     told = one_time_tokens.in_events(token) | {"send": not text}
     await events.record(tx, "token.created", user.id, by.actor, told)

@@ -376,7 +376,7 @@ def key_list(call: Call, found: KeyPage) -> Response:
     if found.users is not None:
         people = [found.users.get(each.user_id) for each in found.keys]
         shown = [
-            each | {"user_name": user and user.name, "user_email": user and user.email}
+            each | {"user_name": user and user.name, "user_email": user and user.email, "user_kind": user and user.kind}
             for each, user in zip(shown, people, strict=True)
         ]
     after = call.query.offset + len(shown)

@@ -395,6 +395,9 @@ class Key(Struct, frozen=True, kw_only=True, omit_defaults=True):
     user_email: Annotated[str, says("Email of its user. Only with `user=all`. Null: deleted.")] | None | UnsetType = (
         UNSET
     )
+    user_kind: (
+        Annotated[roles.UserKind, says("Kind of its user. Only with `user=all`. Null: deleted.")] | None | UnsetType
+    ) = UNSET
 
 
 class WebhookHealth(Struct, frozen=True):

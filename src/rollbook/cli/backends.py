@@ -93,6 +93,10 @@ class Backend(ABC):
     """The URL of the server's API, as far as it is known."""
     is_operator: bool = False
     """True if calls are made by the operator of the server, who is no user: there is no `me`, and no `current` key."""
+    sends_mail: bool = True
+    """False if it is known that no mail server is set."""
+    runs: bool = True
+    """True if a server runs there, as far as it is known."""
     is_new: bool = False
     """True if there was no database before this command."""
     location: str
@@ -268,6 +272,18 @@ class Backend(ABC):
             raise Misuse("Name a user by email or ID: on a data folder, there is no user whose API key it is.")
         return self.user(named or "me")
 
+    def key_holder(self, named: str | None) -> Shown:
+        """The same, or an application by ID or, if only one has it, by name."""
+        if named is None or "@" in named or named.startswith("user_") or named == "me":
+            return self.user_or_self(named)
+        alike = self._spelled_like(named, self.linked("/v1/applications", {"q": named}, None)) if named else []
+        if not alike:
+            applications = self.command("apps", "list")
+            raise Failure(f"There is no application {named} ({self.location}). To see all: {applications}")
+        if len(alike) > 1:
+            raise Failure(f"More than one application is named {named}: use an ID ({self.location}).")
+        return alike[0]
+
     def group(self, named: str) -> Shown:
         """By ID or, if only one has it, by name."""
         if named.startswith("group_"):
@@ -284,12 +300,15 @@ class Backend(ABC):
 
     def _groups_spelled_like(self, named: str) -> list[Shown]:
         """Groups whose name search can't tell from this one, such as Zürich from Zurich."""
-        # Imported here: only a name that no group has is compared like that.
+        found = self.page(self.ask("GET", "/v1/groups", {"q": named, "limit": PAGE})) if named else []
+        return self._spelled_like(named, found) if len(found) < PAGE else []
+
+    def _spelled_like(self, named: str, found: Iterable[Shown]) -> list[Shown]:
+        # Imported here: only a name that is looked for is compared like that.
         from rollbook.records.user_search.folding import spellings
 
         alike = spellings(named)
-        found = self.page(self.ask("GET", "/v1/groups", {"q": named, "limit": PAGE})) if named else []
-        return [each for each in found if spellings(each["name"]) == alike] if len(found) < PAGE else []
+        return [each for each in found if spellings(each["name"]) == alike]
 
     def create_user(self, fields: Shown) -> Shown:
         return self.one("POST", "/v1/users", WHOLE, fields)

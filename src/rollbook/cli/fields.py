@@ -277,8 +277,13 @@ def _seconds(text: str) -> int:
 def moment(text: str) -> str:
     """A duration before now (`2h`), or a day or time in the zone of this machine, as tables show it, as RFC 3339.
     Anything else stays as it is: the API says what is wrong with it."""
+    return _moment(text, -1)
+
+
+def _moment(text: str, sign: int) -> str:
+    """The same, with a duration from now where `sign` is 1."""
     if (length := units.seconds(text)) is not None:
-        return clock.format_time(max(0, clock.now() - length * clock.SECOND))
+        return clock.format_time(min(max(0, clock.now() + sign * length * clock.SECOND), clock.LATEST))
     if not _LOCAL(text):
         return text
     try:
@@ -318,6 +323,9 @@ _NAMED = {
     "overlap": Writing("TIME", _seconds, "A duration, such as 1h or 30d."),
     "expires_in": Writing("TIME", _seconds, "A duration, such as 15m or 7d."),
     "expires_at": Writing("TIME", lambda text: NOTHING if text == "never" else expiry(text)),
+    "expires_before": Writing(
+        "TIME", lambda text: _moment(text, 1), "Or a day or time in your zone, or how long from now, such as `30d`."
+    ),
     "mapping": Writing("COLUMN=FIELD", more="Can be repeated.", is_repeated=True),
     "method": Writing("METHOD", lambda text: text.upper()),
 }

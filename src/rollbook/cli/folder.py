@@ -61,7 +61,9 @@ class Folder(Backend):
     def __init__(self, settings: Settings, db: Database) -> None:
         super().__init__()
         self.flags = where(settings).strip()
-        self.address = settings.public_url.rstrip("/") or server_address.find(settings.data) or settings.url
+        running = server_address.find(settings.data)
+        self.address = settings.public_url.rstrip("/") or running or settings.url
+        self.sends_mail, self.runs = settings.sends_mail, running is not None
         self.location = address(settings)
         self._settings = settings
         self._local = Local(settings, db, CLI)

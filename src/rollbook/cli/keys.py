@@ -7,7 +7,7 @@ from rollbook.actions.usage import ALL
 from rollbook.auth import key_format
 from rollbook.cli import options
 from rollbook.cli.backends import PAGED, Shown, at
-from rollbook.cli.completion import objects
+from rollbook.cli.completion import emails, objects
 from rollbook.cli.failures import Misuse
 from rollbook.cli.fields import Fields
 from rollbook.cli.output import as_json, details, hint, line, listed, shown
@@ -15,13 +15,14 @@ from rollbook.cli.output import as_json, details, hint, line, listed, shown
 app = options.group(help="Create, list, change, reveal, rotate and revoke API keys.")
 
 COLUMNS = ("id", "name", "status", "kind", "masked", "scopes", "rate_limit", "created_at", "expires_at", "last_used_at")
-COLUMNS_OF_ALL = ("id", "user_email", *COLUMNS[1:])
+COLUMNS_OF_ALL = ("id", "owner", *COLUMNS[1:])
 SPARE = ("kind", "masked", "rate_limit", "scopes", "created_at")
 SHOWN = ("id", "name", "kind", "scopes", "ip_allow", "rate_limit", "audiences", "expires_at")
 """Fields of a new key that people see."""
 
 KEYS, ONE = "/v1/keys", "/v1/keys/{keyId}"
 KEY_ID = options.argument("key_id", "KEY_ID", shell_complete=objects(KEYS, "id", "name"))
+HOLDER = options.argument("user", "USER", required=False, shell_complete=emails)
 CURRENT_PASSWORD = options.option(
     "--current-password",
     "Your current password, to give a key more than it has. `-` asks for it or reads it from standard input.",
@@ -33,48 +34,56 @@ QUIET = options.option("--quiet -q", "Print only the new key.")
 @options.on_server(
     app,
     "create",
-    options.NAMED_OR_OWN,
+    HOLDER,
     options.JSON,
     QUIET,
     fields=arguments.KeyCreate,
     call=("POST", KEYS),
-    elsewhere={"user_id": "EMAIL|ID"},
+    elsewhere={"user_id": "USER"},
     optional=("name",),
 )
 def create_key(server: options.Server, fields: Fields, user: str | None, json: bool, quiet: bool) -> None:
-    """Create an API key of a user, by default your own, and print it."""
+    """Create an API key of a user, by default your own, and print it. USER is an email, an ID, or the name of an
+    application."""
     with server() as backend:
         named = {} if "name" in fields else {"name": "command line"}
-        body = {"user_id": backend.user_or_self(user)["id"], **named, **fields.sent(backend)}
+        body = {"user_id": backend.key_holder(user)["id"], **named, **fields.sent(backend)}
         show(backend.one("POST", KEYS, body=body), backend.address, json, quiet)
 
 
 @options.on_server(
     app,
     "list",
-    options.NAMED_OR_OWN,
+    HOLDER,
     options.option("--all", "API keys of all users."),
     options.limit("API keys", default=None),
     options.JSON,
     options.QUIET,
     fields=arguments.ListKeys,
     call=("GET", KEYS),
-    elsewhere={"user": "EMAIL|ID", **PAGED, "limit": "--limit"},
+    elsewhere={"user": "USER", **PAGED, "limit": "--limit"},
 )
 def list_keys(
     server: options.Server, fields: Fields, user: str | None, all: bool, limit: int | None, json: bool, quiet: bool
 ) -> None:
     """List the API keys of a user, by default your own, or with --all those of all users, oldest first, without the
-    secrets."""
+    secrets. USER is an email, an ID, or the name of an application."""
     if user is not None and all:
-        raise Misuse("Pass EMAIL|ID or --all, not both.")
+        raise Misuse("Pass USER or --all, not both.")
     with server() as backend:
         all = all or (user is None and backend.is_operator)
-        asked = {"user": ALL if all else backend.user_or_self(user)["id"], **fields.sent(backend)}
+        asked = {"user": ALL if all else backend.key_holder(user)["id"], **fields.sent(backend)}
         found = list(backend.linked(KEYS, asked, limit))
         create = f"No API keys. To create one: {backend.command('keys', 'create', *filter(None, [user]))}"
         empty = "No such API keys." if all else create
-        listed(found, COLUMNS_OF_ALL if all else COLUMNS, json, quiet, spare=SPARE, empty=empty)
+        columns = COLUMNS_OF_ALL if all else COLUMNS
+        listed(found, columns, json, quiet, row=_with_owner, spare=SPARE, empty=empty)
+
+
+def _with_owner(key: Shown) -> Shown:
+    """A key with its user as people know them: an application has a name, and an email that is made up."""
+    is_application = key.get("user_kind") == "application"
+    return {**key, "owner": f"{key['user_name']} (application)" if is_application else key.get("user_email")}
 
 
 @options.on_server(app, "get", KEY_ID, options.JSON, call=("GET", ONE))

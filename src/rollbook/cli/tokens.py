@@ -6,6 +6,7 @@ from rollbook.actions import arguments
 from rollbook.actions.checking import check
 from rollbook.cli import options
 from rollbook.cli.backends import at
+from rollbook.cli.failures import Misuse
 from rollbook.cli.fields import Fields
 from rollbook.cli.output import as_json, hint, line, listed, shown
 from rollbook.cli.texts import when
@@ -36,12 +37,24 @@ def create_token(
     with server() as backend:
         body = fields.sent(backend)
         check(arguments.TokenCreate, body, 0)
+        if body.get("send") and not backend.sends_mail:
+            raise Misuse(
+                "--send needs the server's settings for mail, which this command doesn't have: set ROLLBOOK_SMTP, "
+                "ROLLBOOK_MAIL_FROM and ROLLBOOK_PUBLIC_URL as for the server, or let the server that runs create it, "
+                "with --url and --key."
+            )
         token = backend.link(at("users", backend.user(user)["id"], "tokens"), base, body)
         if json:
             as_json(token)
         elif "url" not in token:
             until = when(token["expires_at"])
-            line(token["id"]) if quiet else hint(f"It is mailed to the user, and expires at {until}.")
+            if quiet:
+                line(token["id"])
+            elif backend.runs:
+                hint(f"The server mails it to the user. It expires at {until}.")
+            else:
+                serve = backend.command("serve")
+                hint(f"No server runs on this folder. One that starts before {until} mails it: {serve}")
         else:
             line(token["url"])
             if not quiet:
