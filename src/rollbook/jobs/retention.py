@@ -124,11 +124,11 @@ async def expire_deliveries(on: Rollbook) -> bool:
     """Delete deliveries past their retention, those beyond the newest of each webhook, and all of webhooks that are
     gone; and old replays."""
     before = clock.now() - on.settings.webhook_retention * clock.DAY
+    if ids := await replays.expired(on.db, before, BATCH):
+        await on.db.write(replays.remove, ids)
     more = False
     for each in await on.read_aside(deliveries.expiring, before):
         more |= await on.db.write(_expire_deliveries, each, before) == MORE
-    if ids := await replays.expired(on.db, before, BATCH):
-        await on.db.write(replays.remove, ids)
     return more
 
 

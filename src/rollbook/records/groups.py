@@ -145,8 +145,9 @@ SPELLED_AT_ONCE = 500
 
 LEFT_OVER = "SELECT id FROM deleted_groups LIMIT 1"
 FORGET = """
-    DELETE FROM group_members WHERE group_id = ? AND user_seq IN (
-        SELECT user_seq FROM group_members WHERE group_id = ? ORDER BY user_seq LIMIT ?)"""
+    DELETE FROM group_members WHERE group_id = ? AND user_seq <= (
+        SELECT max(user_seq) FROM (
+            SELECT user_seq FROM group_members WHERE group_id = ? ORDER BY user_seq LIMIT ?) AS first)"""
 FORGOTTEN = "DELETE FROM deleted_groups WHERE id = ?"
 
 

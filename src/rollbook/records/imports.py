@@ -145,8 +145,9 @@ REFUSALS = (
     "> ? ORDER BY number LIMIT ?"
 )
 FORGET_REFUSALS = """
-    DELETE FROM import_refusals WHERE import_id = ? AND number IN (
-        SELECT number FROM import_refusals WHERE import_id = ? ORDER BY number LIMIT ?)"""
+    DELETE FROM import_refusals WHERE import_id = ? AND number <= (
+        SELECT max(number) FROM (
+            SELECT number FROM import_refusals WHERE import_id = ? ORDER BY number LIMIT ?) AS first)"""
 EXPIRED = f"""
     SELECT id FROM (
         SELECT id, finished_at, count(*) OVER newer AS kept,

@@ -4071,7 +4071,7 @@ export const properties: INodeProperties[] = [
 				name: "user",
 				default: "",
 				type: "string",
-				description: "ID of the user whose keys to list. Default: yourself. <code>all</code>: all users, each key with the name and email of its user. Requires the scope <code>users:read</code> as well.",
+				description: "ID of the user whose keys to list. Default: yourself. <code>all</code>: all users, each key with the name, email and kind of its user. Requires the scope <code>users:read</code> as well.",
 				routing: {
 					send: {
 						type: "query",

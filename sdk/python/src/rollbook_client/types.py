@@ -799,8 +799,10 @@ class Key(Model):
     """Name of its user. Only with `user=all`. Null: deleted."""
     user_email: str | None
     """Email of its user. Only with `user=all`. Null: deleted."""
+    user_kind: str | None
+    """Kind of its user. Only with `user=all`. Null: deleted."""
     _kinds = {"created_at": time, "expires_at": time, "last_used_at": time, "revoked_at": time}
-    _optional = frozenset(["created_by", "created_with", "key", "user_email", "user_name"])
+    _optional = frozenset(["created_by", "created_with", "key", "user_email", "user_kind", "user_name"])
     _secret = frozenset(["key"])
     _known = (
         "id",
@@ -823,6 +825,7 @@ class Key(Model):
         "key",
         "user_name",
         "user_email",
+        "user_kind",
     )
 
 
@@ -1005,6 +1008,8 @@ class EventObject(Model):
     """Name of its user. Only with `user=all`. Null: deleted."""
     user_email: str | None
     """Email of its user. Only with `user=all`. Null: deleted."""
+    user_kind: str | None
+    """Kind of its user. Only with `user=all`. Null: deleted."""
     audience: str | None
     """The application it is for. Null: the dashboard."""
     last_seen_at: datetime | None
@@ -1245,6 +1250,7 @@ class EventObject(Model):
             "user_agent",
             "user_email",
             "user_id",
+            "user_kind",
             "user_name",
             "weak_hashes",
             "window",
@@ -1281,6 +1287,7 @@ class EventObject(Model):
         "created_with",
         "user_name",
         "user_email",
+        "user_kind",
         "audience",
         "last_seen_at",
         "refresh_expires_at",

@@ -6,8 +6,8 @@ import type { Key, KeyCreate, KeyRotation, KeyUpdate, PasswordProof } from "./ty
 /** Query parameters of `keys.list`. */
 export interface KeyListParams {
   /**
-   * ID of the user whose keys to list. Default: yourself. `all`: all users, each key with the name and email of its user.
-   * Requires the scope `users:read` as well.
+   * ID of the user whose keys to list. Default: yourself. `all`: all users, each key with the name, email and kind of its
+   * user. Requires the scope `users:read` as well.
    */
   user?: string | undefined;
   /**

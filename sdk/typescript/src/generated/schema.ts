@@ -998,6 +998,11 @@ export interface components {
             /** @description Email of its user. Only with `user=all`. Null: deleted. */
             user_email?: string | null;
             /**
+             * @description Kind of its user. Only with `user=all`. Null: deleted.
+             * @enum {string|null}
+             */
+            user_kind?: "application" | "person" | null;
+            /**
              * @description The application it is for. Null: the dashboard.
              * @example https://app.example.com
              */
@@ -1757,6 +1762,11 @@ export interface components {
             user_name?: string | null;
             /** @description Email of its user. Only with `user=all`. Null: deleted. */
             user_email?: string | null;
+            /**
+             * @description Kind of its user. Only with `user=all`. Null: deleted.
+             * @enum {string|null}
+             */
+            user_kind?: "application" | "person" | null;
         };
         /**
          * KeyCreate

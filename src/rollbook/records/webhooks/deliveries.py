@@ -63,12 +63,14 @@ NEXT_WEBHOOK = f"""
     WHERE d.webhook_id > ? ORDER BY d.webhook_id LIMIT 1"""
 FIRST_TOO_MANY = f"SELECT id FROM webhook_deliveries WHERE webhook_id = ?{NEWEST_FIRST} OFFSET ?"
 OLDEST = "SELECT created_at FROM webhook_deliveries WHERE webhook_id = ? ORDER BY id LIMIT 1"
+# Up to the last of the first: with `id IN`, PostgreSQL compares each row with each where it doesn't know yet how many
+# there are, for seconds.
 EXPIRE = """
-    DELETE FROM webhook_deliveries WHERE webhook_id = ? AND (created_at < ? OR id <= ?) AND id IN (
-        SELECT id FROM webhook_deliveries WHERE webhook_id = ? ORDER BY id LIMIT ?)"""
+    DELETE FROM webhook_deliveries WHERE webhook_id = ? AND (created_at < ? OR id <= ?) AND id <= (
+        SELECT max(id) FROM (SELECT id FROM webhook_deliveries WHERE webhook_id = ? ORDER BY id LIMIT ?) AS first)"""
 FORGET = """
-    DELETE FROM webhook_deliveries WHERE user_id = ? AND id IN (
-        SELECT id FROM webhook_deliveries WHERE user_id = ? ORDER BY id LIMIT ?)"""
+    DELETE FROM webhook_deliveries WHERE user_id = ? AND id <= (
+        SELECT max(id) FROM (SELECT id FROM webhook_deliveries WHERE user_id = ? ORDER BY id LIMIT ?) AS first)"""
 
 
 class DeliveryFilters(NamedTuple):

@@ -1983,8 +1983,9 @@ class Keys(Resource):
         Scope: `keys:read`. Members can only access their own keys.
 
         Args:
-            user: ID of the user whose keys to list. Default: yourself. `all`: all users, each key with the name
-                and email of its user. Requires the scope `users:read` as well. At most 40 characters.
+            user: ID of the user whose keys to list. Default: yourself. `all`: all users, each key with the
+                name, email and kind of its user. Requires the scope `users:read` as well. At most 40
+                characters.
             q: Search: part of the name, ignoring case and accents, or the beginning of the ID or of the key.
                 Only among the keys of one user, without the filters below. At most 255 characters.
             prefix: Only keys whose ID or text begins like this: the first 8 characters count. Or a key as lists
