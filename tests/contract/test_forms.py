@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from rollbook.actions.arguments import GroupCreate, KeyCreate, UserCreate, WebhookCreate
 from rollbook.actions.checking import fields_of
+from rollbook.web.pages import PAGES
 from tests.engines import once
 from tests.harness import Server
 from tests.visitor import signed_in
@@ -40,3 +41,23 @@ def test_permissions_of_keys_stand_in_groups_with_names_and_read_as_text(server:
     names = re.findall(r"<legend>([^<]*)</legend>", fieldset)
     assert "Groups" in names and len(set(names)) == len(names) and not [name for name in names if ":" in name]
     assert "`" not in fieldset
+
+
+@once
+def test_the_url_that_a_form_is_sent_to_leads_back_to_a_page(server: Server) -> None:
+    """Browsers load it again: after an error, or from their history."""
+    patterns = {method: {row.path for row in PAGES if row.method == method} for method in ("GET", "POST")}
+    shown = [re.sub(r"\\\{[^}]*\}", "[^/]+", re.escape(path)) for path in patterns["GET"]]
+    with signed_in(server) as person:
+        for pattern in sorted(patterns["POST"] - patterns["GET"]):
+            path = re.sub(r"\{[^}]*\}", "some-id", pattern)
+            answer = person.get(path)
+            assert answer.status_code == 303, path
+            location = answer.headers["location"]
+            assert path.startswith(f"{location}/") and any(re.fullmatch(each, location) for each in shown), path
+        assert person.get("/account/profile").headers["location"] == "/account"
+        assert person.get("/admin/groups/grp_a/members/role").headers["location"] == "/admin/groups/grp_a"
+        assert person.get("/admin/users/bulk/apply").headers["location"] == "/admin/users"
+        refused = person.get("/account/profile", headers={"Accept": "application/json"})
+        assert (refused.status_code, refused.headers["allow"]) == (405, "POST, OPTIONS")
+        assert person.put("/account/profile").status_code == 405

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from rollbook import errors
+from rollbook import errors, languages
 from tests.callers import together
 from tests.contract.answers import Log, refused
 from tests.engines import once
@@ -96,6 +96,15 @@ def test_the_answer_says_until_when(timed: Server) -> None:
             "user_id": user["id"],
             "expires_at": answer.json()["expires_at"],
         }
+
+
+@once
+@pytest.mark.parametrize("path", ["/account/invitation", "/account/set-password", "/account/sign-in-link"])
+def test_a_dead_link_says_what_customers_can_do_and_names_no_command(person: httpx2.Client, path: str) -> None:
+    for code in languages.NAMES:
+        page = person.get(path, params={"token": "dead", "lang": code})
+        assert page.status_code == 404 and languages.language(code).t("ask_for_new_link") in page.text
+        assert "<code>" not in page.text and "rollbook users" not in page.text, code
 
 
 def test_to_open_a_link_uses_nothing_up(http: httpx2.Client, user: dict, person: httpx2.Client) -> None:

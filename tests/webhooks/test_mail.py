@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
+from rollbook import languages
 from rollbook.records.webhooks import MAIL_ID
 from tests.certificates import certified
 from tests.harness import OWNER_EMAIL, Server, new_user
@@ -271,6 +272,14 @@ def test_a_link_that_was_asked_for_is_mailed_and_works_once(
     answer = consume(http, found.link, password="a new and longer one")
     assert answer.status_code == 200 and answer.json()["email_verified"], answer.text
     assert consume(http, found.link, password="a new and longer one").status_code == 400
+
+
+def test_a_dead_link_leads_to_a_new_one(server: Server) -> None:
+    with visitor(server) as person:
+        for code in languages.NAMES:
+            page = person.get("/account/invitation", params={"token": "dead", "lang": code}).text
+            assert languages.language(code).t("request_or_ask") in page and "<code>" not in page
+            assert f'href="/account/forgot-password?lang={code}"' in page
 
 
 def test_a_token_is_mailed_instead_of_handed_out(http: httpx2.Client, mail: MailServer, user: dict[str, Any]) -> None:

@@ -52,9 +52,9 @@ class Entrance(Protocol):
         """Asked once for each row, when the server starts."""
         ...
 
-    async def before_refusal(self, request: Request, rows: Sequence[Any], /) -> None:
-        """Called before a 404 (`rows` is empty) or 405 (they are those of the path): raise here what may be told
-        instead."""
+    async def before_refusal(self, request: Request, rows: Sequence[Any], /) -> Response | None:
+        """Called before a 404 (`rows` is empty) or 405 (they are those of the path): raise or return here what may be
+        told instead."""
         ...
 
 
@@ -172,13 +172,15 @@ class Routes:
                 return Response(204, line("Allow", ", ".join(METHODS)))
             for prefix, entrance in self._prefixes.items():
                 if request.path.startswith(prefix):
-                    await entrance.before_refusal(request, ())
+                    if (instead := await entrance.before_refusal(request, ())) is not None:
+                        return instead
                     break
             raise NotFound()
         resource, _ = found
         if request.method == "OPTIONS":
             return Response(204, resource.options)
-        await resource.entrance.before_refusal(request, resource.rows)
+        if (instead := await resource.entrance.before_refusal(request, resource.rows)) is not None:
+            return instead
         raise MethodNotAllowed(request.method, resource.allow)
 
 

@@ -54,11 +54,6 @@ class Brand(NamedTuple):
     def styles_url(self) -> str:
         return "" if self.styles is None else f"/brand/colors.css?v={self.styles.digest}"
 
-    @property
-    def is_ours(self) -> bool:
-        """Test whether the pages are Rollbook's own."""
-        return self.name == PRODUCT
-
 
 @cache
 def of(settings: Settings) -> Brand:

@@ -24,9 +24,10 @@ from rollbook.records.events import Actor
 from rollbook.roles import is_barred
 from rollbook.web import docs, forms, proof, templates
 from rollbook.web.page_request import PageRequest, Person, accepts_html, cookie_of
-from rollbook.web.pages import Page
+from rollbook.web.pages import PAGES, Page
 
 SECURITY = "/account/security"
+PATHS = frozenset(row.path for row in PAGES if row.method == "GET")
 # The accuracy of a session's `last_seen_at`.
 SEEN_EVERY = 60 * clock.SECOND
 # Seconds from the first page of a process until the others are compiled: by then it is there.
@@ -111,9 +112,13 @@ class Site:
         asyncio.get_running_loop().run_in_executor(None, templates.compile_all)
         asyncio.get_running_loop().run_in_executor(None, docs.prepare_search)
 
-    async def before_refusal(self, request: Request, rows: Sequence[Page]) -> None:
-        """Count a look for a page. Which pages exist is no secret."""
+    async def before_refusal(self, request: Request, rows: Sequence[Page]) -> Response | None:
+        """Count a look for a page. Which pages exist is no secret. A browser that loads the URL to which a form is sent,
+        where an error was shown, is led back to the page of the form."""
         await self._count(request, None)
+        if not rows or request.method not in ("GET", "HEAD") or not accepts_html(request):
+            return None
+        return PageRequest(self._services, request).redirect(_page_of_form(rows[0].path, request.path))
 
     async def error_page(self, error: ApiError, request: Request) -> Response | None:
         """The error as a page, with the header of who is signed in; None where the client is not a browser, or the path
@@ -194,6 +199,15 @@ class Site:
             return None
         parts = urlsplit(url)
         return parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+def _page_of_form(pattern: str, path: str) -> str:
+    """The page nearest above the URL to which a form is sent: `/admin/groups/{id}` of
+    `/admin/groups/{id}/members/role`."""
+    segments = pattern.split("/")
+    while "/".join(segments) not in PATHS:
+        segments.pop()
+    return "/".join(path.split("/")[: len(segments)])
 
 
 def _error(page: PageRequest, error: ApiError) -> Response:
