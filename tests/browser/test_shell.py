@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -131,6 +132,29 @@ def test_the_palette_leads_to_pages_users_and_the_docs(opened: Open) -> None:
     page.keyboard.press("Control+k")
     page.keyboard.press("Escape")
     expect(palette).to_be_hidden()
+
+
+def test_a_key_that_is_pasted_into_a_search_is_sent_no_further_than_lists_show_it(
+    opened: Open, server: Server
+) -> None:
+    page, sent = opened("/admin/keys"), list[str]()
+    page.on("request", lambda request: sent.append(f"{request.url} {request.headers.get('referer')}"))
+    shown = f"{server.key[:8]}…{server.key[-4:]}"
+    field = page.get_by_label("Key", exact=True)
+    field.focus()
+    page.keyboard.insert_text(f"Bearer {server.key}")
+    expect(field).to_have_value(f"Bearer {shown}")
+    field.clear()
+    page.keyboard.insert_text(server.key)
+    expect(field).to_have_value(shown)
+    page.wait_for_url(f"**/admin/keys?prefix={quote(shown)}")
+    expect(page.locator("#keys tbody tr")).to_have_count(1)
+    page.keyboard.press("Control+k")
+    page.keyboard.insert_text(server.key)
+    palette = page.get_by_role("dialog", name="Go to")
+    expect(palette.locator("[data-people] a").first).to_contain_text(shown)
+    expect(palette.locator("#palette-docs")).to_contain_text("No results")
+    assert len(sent) >= 3 and not [each for each in sent if server.key[8:16] in each]
 
 
 def test_the_palette_finds_people_and_offers_what_can_be_done_to_them(opened: Open, server: Server) -> None:

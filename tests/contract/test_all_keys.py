@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -15,7 +16,7 @@ from tests.contract.test_keys import hours_from_now, make, status
 from tests.engines import once
 from tests.harness import Server, new_key, new_user
 from tests.nodes.pair import wait_until
-from tests.visitor import signed_in
+from tests.visitor import signed_in, visitor
 
 
 def found(http: httpx2.Client, **query: Any) -> list[dict[str, Any]]:
@@ -120,6 +121,24 @@ def test_only_who_may_read_all_users_and_all_keys_sees_the_list(server: Server, 
 def test_a_bad_filter_of_keys_is_named(http: httpx2.Client, query: str) -> None:
     answer = refused(http.get(f"/v1/keys?user=all&{query}"), errors.InvalidParameter)
     assert answer["param"] == query.partition("=")[0]
+
+
+@once
+def test_no_page_keeps_a_whole_key_in_its_url(server: Server, http: httpx2.Client) -> None:
+    key = make(http, name="pasted")
+    secret = key["key"][8:-4]
+    paths = ("/admin/keys?prefix=", "/account/keys?q=", "/admin/users?q=", "/admin/people?q=", "/docs/search?q=")
+    with signed_in(server) as person, visitor(server) as stranger:
+        for each in (person, stranger):
+            for path in paths:
+                for text, rest in ((key["key"], key["masked"]), (key["key"][:30], key["key"][:8])):
+                    answer = each.get(path + "%72" + text[1:])
+                    assert answer.status_code == 303 and secret[:8] not in answer.headers["location"], path
+                    assert answer.headers["location"] == path + quote(rest)
+        for path in paths:
+            part = person.get(path + key["key"], headers={"HX-Request": "true"})
+            assert part.status_code == 200 and secret not in part.text + str(part.headers), "nor a part of one"
+        assert "pasted" in person.get("/admin/keys", params={"prefix": key["key"]}, follow_redirects=True).text
 
 
 @once

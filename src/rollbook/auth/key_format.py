@@ -16,6 +16,7 @@ from rollbook.errors import MalformedKey, MissingKey
 PREFIX = "rbk_"
 
 _ALPHABET = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_SECRET = re.compile(r"rbk_[0-9A-Za-z]{5,}")
 _FORM = re.compile(rb"rbk_[0-9A-Za-z]{38}").fullmatch
 # RFC 9110 section 11.4: credentials = auth-scheme 1*SP token68; the scheme ignores case (section 11.1). The number of
 # spaces is limited: the gate caches callers by the whole header, and one key could fill the cache with headers of every
@@ -66,6 +67,16 @@ def start(key: str) -> str:
 def last_four(key: str) -> str:
     """The last 4 characters, so that people can tell their keys apart."""
     return key[-4:]
+
+
+def masked(key: str) -> str:
+    """How people tell keys apart."""
+    return f"{start(key)}…{last_four(key)}"
+
+
+def without_secrets(text: str) -> str:
+    """The text with each key in it as lists show it, and each part of a key up to where it becomes secret."""
+    return _SECRET.sub(lambda found: (masked if is_whole(found[0]) else start)(found[0]), text)
 
 
 def _checks(key: bytes) -> bool:

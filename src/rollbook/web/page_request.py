@@ -16,7 +16,7 @@ from rollbook.actions.factor_duty import Duty
 from rollbook.actions.principal import Principal, stranger
 from rollbook.actions.sessions import Browser, SignedIn
 from rollbook.api.call import Services
-from rollbook.auth import devices, tokens
+from rollbook.auth import devices, key_format, tokens
 from rollbook.config import LanguageCode, Settings
 from rollbook.errors import ApiError, BadRequest, Forbidden, UnsupportedMediaType
 from rollbook.http import coding, origins
@@ -95,7 +95,8 @@ class PageRequest:
         """Header lines that go with the response, whatever it is."""
         self.duty: Duty | None = None
         """The second factor that the person has yet to set up."""
-        self.query = dict(_pairs(request.query))
+        self._queried = [(name, key_format.without_secrets(value)) for name, value in _pairs(request.query)]
+        self.query = dict(self._queried)
         self._form: list[tuple[str, str]] | None = None
 
     # ---- what was sent
@@ -111,12 +112,17 @@ class PageRequest:
 
     def queried(self, name: str) -> list[str]:
         """All values of a parameter of the URL."""
-        return [value for parameter, value in _pairs(self.request.query) if parameter == name]
+        return [value for parameter, value in self._queried if parameter == name]
+
+    @property
+    def has_key_in_url(self) -> bool:
+        """Test whether the URL has an API key, or more of one than its public beginning."""
+        return self._queried != _pairs(self.request.query)
 
     @property
     def url_without_blanks(self) -> str:
-        """The URL as if the fields that a form of filters left blank had not been sent."""
-        query = urlencode([(name, value) for name, value in _pairs(self.request.query) if value])
+        """The URL as if the fields that a form of filters left blank had not been sent, and without API keys."""
+        query = urlencode([(name, value) for name, value in self._queried if value])
         return self.request.path + (f"?{query}" if query else "")
 
     @property

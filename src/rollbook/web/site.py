@@ -63,6 +63,8 @@ class Site:
             self._check_form(request, person)
         by = None if person is None else self._principal(person, request)
         page = PageRequest(self._services, request, ids, person, by)
+        if row.method == "GET" and page.has_key_in_url and not page.is_htmx:
+            return page.redirect(page.url_without_blanks)
         try:
             if row.who != "anyone" and person is None:
                 return self._to_sign_in(page)

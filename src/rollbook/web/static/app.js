@@ -334,6 +334,12 @@
     saved.delete(event.target);
     for (const button of event.target.querySelectorAll("[data-show-password]")) showPassword(button, false);
   });
+  // In the capture phase, before htmx reads it: of an API key that is pasted into a search, only what lists show goes into URLs, histories and logs.
+  document.addEventListener("input", ({ target }) => {
+    if (target.type !== "search") return;
+    const text = target.value.replace(/rbk_[0-9A-Za-z]{5,}/g, (key) => key.slice(0, 8) + (key.length === 42 ? "…" + key.slice(-4) : ""));
+    if (text !== target.value) target.value = text;
+  }, true);
   document.addEventListener("input", (event) => {
     countPassword(event.target);
     const palette = event.target.closest(".palette");
