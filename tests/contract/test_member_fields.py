@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from rollbook import config
 from tests import assistant
 from tests.contract.expect import refused
+from tests.engines import once
 from tests.harness import Server, new_key, new_token, new_user, running
 from tests.visitor import set_password, signed_in, visitor
 
@@ -91,6 +93,26 @@ def test_no_entrance_lets_members_and_viewers_write_their_metadata(
     assert member.get("/v1/users/me").json()["metadata"] == KEPT | {"plan": "paid"}
     assert http.get(path).json()["name"] == "B"
     scoped.close()
+
+
+@once
+def test_people_see_their_metadata_on_their_profile_and_none_that_is_private(server: Server, http: Client) -> None:
+    metadata = {"plan": "<b>pro</b>", "seats": 3, "tags": ["a", "b"], "trial": None}
+    for role in ("member", "viewer"):
+        user = new_user(http, role=role, metadata=metadata, private_metadata={"fraud_score": 91})
+        with signed_in(server, user) as person:
+            page = person.get("/account").text
+        shown = page.partition('<h2 id="metadata">')[2].partition("</section>")[0]
+        assert re.findall(r"<dd>(.*)</dd>", shown) == [
+            "&lt;b&gt;pro&lt;/b&gt;",
+            "3",
+            "[&#34;a&#34;, &#34;b&#34;]",
+            "null",
+        ]
+        assert all(name in shown for name in metadata) and "<input" not in shown
+        assert "fraud_score" not in page and "91" not in shown
+    with signed_in(server, new_user(http)) as person:
+        assert 'id="metadata"' not in person.get("/account").text
 
 
 def test_a_one_time_token_sets_no_metadata(server: Server, http: Client) -> None:

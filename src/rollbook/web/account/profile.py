@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
+
+import msgspec
 
 from rollbook import clock, roles
 from rollbook.actions import own_email, passwords, sessions, users
@@ -11,6 +14,7 @@ from rollbook.actions.permissions import reaches_all
 from rollbook.api.show import export_document
 from rollbook.errors import ApiError
 from rollbook.http.response import Response
+from rollbook.records.users import User
 from rollbook.web import forms
 from rollbook.web.page_request import PageRequest, download
 
@@ -84,6 +88,7 @@ async def _page(
         error=error,
         section="account",
         user=user,
+        metadata=_metadata(user),
         role_text=roles.ROLES[user.role],
         given=given or {"name": user.name, "email": user.email},
         least=page.on.settings.password_min_length,
@@ -95,3 +100,14 @@ async def _page(
         account_problems=account_problems,
         waiting=await own_email.waiting(page.on, page.by),
     )
+
+
+def _metadata(user: User) -> dict[str, str]:
+    """The values of their metadata as text."""
+    values: dict[str, Any] = msgspec.json.decode(user.metadata)
+    return {name: value if isinstance(value, str) else _json(value) for name, value in values.items()}
+
+
+def _json(value: object) -> str:
+    """On one line, with spaces."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=0).decode()
