@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from rollbook import languages
 from tests.contract import test_imports as imports
 from tests.factors import App, enrolled
 from tests.harness import Server, new_token, new_user
@@ -131,9 +132,9 @@ def test_a_first_password_of_ones_own_and_an_import_are_not_told(http: httpx2.Cl
 # ---- a change of email
 
 
-def requested(server: Server, user: dict[str, Any], new: str) -> None:
+def requested(server: Server, user: dict[str, Any], new: str, **headers: str) -> None:
     """A change that whoever knows the password asks for on the page."""
-    with signed_in(server, user) as thief:
+    with signed_in(server, user, **headers) as thief:
         form = {"name": user["name"], "email": new, "current_password": user["password"]}
         assert thief.post("/account/profile", data=form).status_code == 303
 
@@ -165,6 +166,20 @@ def test_the_old_address_hears_of_a_change_of_email_and_its_link_stops_it(
     assert http.get(path(user)).json()["email"] == user["email"]
     types = [each["type"] for each in http.get("/v1/events", params={"user": user["id"]}).json()]
     assert types[-1] == "token.revoked" and len(told(http, mail, user)) == 1
+
+
+def test_the_old_address_hears_of_it_in_the_language_of_the_reader_and_of_the_server(
+    server: Server, mail: MailServer, user: dict[str, Any]
+) -> None:
+    """Whoever asks may not be the reader, and would choose a language that the reader doesn't know."""
+    requested(server, user, f"new-{user['email']}", **{"Accept-Language": "de-CH, en;q=0.5"})
+    found = mail.wait_for_mail(user["email"])
+    assert found.message["Content-Language"] == "de"
+    assert found.subject == "Ihre E-Mail-Adresse für Rollbook soll geändert werden"
+    for code in ("de", "en"):
+        expected = languages.language(code).t("mail_email_change_requested_text", email=user["email"])
+        assert " ".join(expected.split()) in " ".join(found.text.split())
+    assert "Änderung stoppen" in found.html and f"new-{user['email']}" not in found.text
 
 
 def test_the_link_stops_only_its_own_change_and_does_nothing_else(

@@ -61,21 +61,26 @@ async def about(on: Rollbook, event: Event, occasion: Occasion) -> Mail | str:
         return await _with_link(on, user, occasion)
     if user.status == "invited" or (user.status == "suspended" and not occasion.recipient):
         return outcomes.NOTHING
-    link = await _link(on, user, occasion)
-    if link is None:
-        return outcomes.OBSOLETE
+    link, language = _page(on, user, occasion), on.settings.language
+    if occasion.token_id:
+        open = {token.id: token for token in await one_time_tokens.of_user(on.db, user.id)}
+        if (token := open.get(occasion.token_id)) is None:  # what the link would stop has ended
+            return outcomes.OBSOLETE
+        link = tokens.stop_url(on.settings.url, on.secret, user.id, token.id)
+        language = _language(on, token.language)
     recipient = occasion.recipient or user.email
     facts = Facts(user.name, recipient, link, occasion.expires_at, await _facts(on, occasion))
-    return Mail(occasion.kind, recipient, on.settings.language, facts)
+    return Mail(occasion.kind, recipient, language, facts)
 
 
-async def _link(on: Rollbook, user: User, occasion: Occasion) -> str | None:
-    """The link of a notice; empty if it has none. None: what it would stop has ended."""
-    if occasion.token_id:
-        if all(each.id != occasion.token_id for each in await one_time_tokens.of_user(on.db, user.id)):
-            return None
-        return tokens.stop_url(on.settings.url, on.secret, user.id, occasion.token_id)
+def _page(on: Rollbook, user: User, occasion: Occasion) -> str:
+    """The page that a notice links to; empty if there is none that they may open."""
     return on.settings.url + occasion.page if occasion.page and user.role in on.settings.sign_in_roles else ""
+
+
+def _language(on: Rollbook, asked: str | None) -> LanguageCode:
+    """The language of a mail about a token."""
+    return languages.named(asked or "") or on.settings.language
 
 
 async def _facts(on: Rollbook, occasion: Occasion) -> dict[str, str]:
@@ -93,10 +98,9 @@ async def _with_link(on: Rollbook, user: User, occasion: Occasion) -> Mail | str
     carried = await token_deliveries.carried(on, occasion.token_id, webhooks.MAIL_ID)
     if carried is None:  # it has ended or, where someone asked for it, a webhook delivers it
         return outcomes.OBSOLETE if occasion.is_certain else outcomes.NOTHING
-    language = languages.named(carried.language or "") or on.settings.language
     account = {"account": user.email}
     facts = Facts(user.name, carried.email, carried.url, occasion.expires_at, account, occasion.data)
-    return Mail(occasion.kind, carried.email, language, facts)
+    return Mail(occasion.kind, carried.email, _language(on, carried.language), facts)
 
 
 def letter(settings: Settings, templates: Templates, mail: Mail, id: str, created_at: int) -> Letter:

@@ -213,6 +213,9 @@ def values(kind: str, settings: Settings, code: LanguageCode, about: Facts) -> d
     paragraphs = [language.t(f"mail_{kind}_text", **known)]
     if kind == "webhook_disabled":
         paragraphs.append(language.t(REASONS.get(known["reason"], "mail_webhook_rights")))
+    if kind == "email_change_requested" and code != settings.language:
+        # Whoever asks for a change chooses its language, and may not be the reader.
+        paragraphs.append(languages.language(settings.language).t(f"mail_{kind}_text", **known))
     return {
         "kind": kind,
         "language": code,
