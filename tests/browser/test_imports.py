@@ -4,6 +4,7 @@ comes of a form that is none."""
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.chromium import axe, take_session
+from tests.browser.chromium import axe, sideways, take_session
 from tests.browser.population import sign_in_by_form
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server, new_user
 from tests.visitor import signed_in
@@ -94,6 +95,30 @@ def test_a_file_is_looked_at_tried_and_imported_without_leaving_the_page(
     page.goto("/admin/imports")
     expect(page.get_by_role("row", name="dry run")).to_have_count(1)
     expect(page.locator("tbody tr")).to_have_count(2)
+
+
+def test_to_load_the_page_again_after_a_dry_run_shows_it_with_the_name_of_its_file(
+    http: httpx2.Client, open_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    file = tmp_path / "Kunden <2026>.csv"
+    file.write_text(CSV.format("again-"))
+    page = open_page()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/admin/imports/new")
+    page.get_by_label("File", exact=True).set_input_files(file)
+    page.get_by_label("Plan", exact=True).select_option("metadata.Plan")
+    page.get_by_role("button", name="Start dry run").click()
+    expect(page.locator("#result .badge")).to_have_text("finished")
+    assert re.search(r"/admin/imports/imp_\w+$", page.url) and not sideways(page)
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Dry run")
+    expect(page.get_by_text("Kunden <2026>.csv")).to_be_visible()
+    assert (count(page, "To add"), count(page, "Refused")) == ("2", "1") and not sideways(page)
+    page.get_by_text("Import this file…").click()
+    page.get_by_role("button", name="Import now").click()
+    expect(page.get_by_role("heading", name="Import finished")).to_be_visible()
+    expect(page.get_by_text("Kunden <2026>.csv")).to_be_visible()
+    assert [user["name"] for user in http.get("/v1/users?q=again-anna").json()] == ["Anna Import"]
 
 
 @pytest.mark.parametrize("scripts", [True, False])

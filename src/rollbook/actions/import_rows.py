@@ -15,6 +15,7 @@ from rollbook.auth.server_secret import Purpose, Secret
 from rollbook.records import import_rows, imports
 from rollbook.records.import_rows import FileFacts, Raw, RefusedRow
 from rollbook.records.imports import Import, Refusal
+from rollbook.storage.database import Tx
 
 SEALED: Purpose = "imports"
 KEPT = 7 * clock.DAY
@@ -62,13 +63,23 @@ def is_own(by: Principal, found: Import) -> bool:
 
 
 async def keep(on: Rollbook, import_id: str, facts: FileFacts) -> None:
-    """Store what the file was found to be. Columns of a run that was interrupted stay."""
-    before = await facts_of(on, import_id)
-    known = {column.name for column in facts.columns}
-    columns = facts.columns + [column for column in before.columns if column.name not in known] if before else []
-    text = import_rows.text_of(facts if before is None else replace(facts, columns=columns))
-    id = import_rows.COLUMNS_OF.format(import_id)
-    await on.write(import_rows.put, id, len(text), sealed(on.secret, id, text))
+    """Store what the file was found to be. Columns of a run that was interrupted stay, and its name."""
+    if (before := await facts_of(on, import_id)) is not None:
+        known = {column.name for column in facts.columns}
+        columns = facts.columns + [column for column in before.columns if column.name not in known]
+        facts = replace(facts, columns=columns, name=before.name)
+    await on.write(_put, on.secret, import_id, facts)
+
+
+async def keep_name(tx: Tx, secret: Secret, import_id: str, name: str) -> None:
+    """Store the name, if there is one, of a file of which nothing else is known yet."""
+    if name:
+        await _put(tx, secret, import_id, FileFacts("", "", [], [], name=name))
+
+
+async def _put(tx: Tx, secret: Secret, import_id: str, facts: FileFacts) -> None:
+    id, text = import_rows.COLUMNS_OF.format(import_id), import_rows.text_of(facts)
+    await import_rows.put(tx, id, len(text), sealed(secret, id, text))
 
 
 async def facts_of(on: Rollbook, import_id: str) -> FileFacts | None:

@@ -54,7 +54,9 @@ class Report(NamedTuple):
     parts: AsyncGenerator[list[Refusal], None]
 
 
-async def create(on: Rollbook, by: Principal, options: ImportOptions, chunks: AsyncIterator[bytes]) -> Import:
+async def create(
+    on: Rollbook, by: Principal, options: ImportOptions, chunks: AsyncIterator[bytes], name: str = ""
+) -> Import:
     """Import users
 
     The body is the file: NDJSON, a JSON array or CSV, optionally compressed with gzip or zstd. The server responds when
@@ -88,7 +90,7 @@ async def create(on: Rollbook, by: Principal, options: ImportOptions, chunks: As
             **_stored(options),
         )
         try:
-            return await on.write(_create, new, uploads)
+            return await on.write(_create, on, new, name)
         except ApiError:
             import_files.remove(on.settings.data, id)
             raise
@@ -96,13 +98,14 @@ async def create(on: Rollbook, by: Principal, options: ImportOptions, chunks: As
         uploads.pop(id, None)
 
 
-async def _create(tx: Tx, new: Import, uploads: dict[str, str]) -> Import:
+async def _create(tx: Tx, on: Rollbook, new: Import, name: str) -> Import:
     """Its user is locked: of two at the same time, the second sees the first."""
     await users.get(tx, new.user_id)
-    await _check_limits(tx, new.user_id, uploads)
+    await _check_limits(tx, new.user_id, on.uploads)
     if new.runner and any(each.runner == new.runner for each in await imports.unfinished(tx)):
         raise NotFound("The file of this dry run is being imported.")
     await imports.add(tx, new)
+    await import_rows.keep_name(tx, on.secret, new.id, name)
     return new
 
 
@@ -142,7 +145,7 @@ async def run(on: Rollbook, by: Principal, id: str) -> Import:
         unknown_hashes=tested.unknown_hashes,
         session_id=by.borrowed_session,
     )
-    return await on.write(_create, new, on.uploads)
+    return await on.write(_create, on, new, facts.name)
 
 
 async def list_imports(on: Rollbook, by: Principal, asked: ListImports) -> list[Import]:
@@ -218,6 +221,17 @@ async def _cancel(tx: Tx, by: Principal, id: str) -> Import:
 
 
 # ---- what the job does
+
+
+async def restart(on: Rollbook, id: str, runner: str) -> None:
+    """Begin a dry run from the beginning. Of what was found before, only the file's name stays."""
+    facts = await import_rows.facts_of(on, id)
+    await on.write(_restart, on, id, runner, "" if facts is None else facts.name)
+
+
+async def _restart(tx: Tx, on: Rollbook, id: str, runner: str, name: str) -> None:
+    await imports.restart(tx, id, runner)
+    await import_rows.keep_name(tx, on.secret, id, name)
 
 
 async def finish(on: Rollbook, by: Actor, id: str, status: str, why: Reason = NO_REASON) -> None:

@@ -77,7 +77,7 @@ def _import(on: Rollbook, id: str, file: BinaryIO) -> None:
         return
     options = imports.options_of(job)
     if options.dry_run:
-        on.run(on.write(records.restart, id, runner))
+        on.run(imports.restart(on, id, runner))
     counts = Counts() if options.dry_run else job.counts
     by = Principal(SYSTEM.caller, job.address or "", id)
     try:

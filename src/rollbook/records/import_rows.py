@@ -59,6 +59,8 @@ class FileFacts(Struct, frozen=True):
     start: str = ""
     is_kept: bool = False
     """True if it was tested, and is kept to be imported."""
+    name: str = ""
+    """Its name, as the dashboard was told."""
 
     def target(self, name: str) -> str | None:
         return next((column.target for column in self.columns if column.name == name), None)

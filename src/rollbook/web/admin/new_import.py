@@ -17,7 +17,7 @@ from rollbook.actions.checking import check_texts, fields_of
 from rollbook.actions.import_sources import OWN_FILE
 from rollbook.actions.permissions import require_proof
 from rollbook.errors import ApiError, BadRequest
-from rollbook.http.response import Response
+from rollbook.http.response import Response, line
 from rollbook.sources import columns, reading
 from rollbook.sources.reading import Preview
 from rollbook.web import forms, uploads
@@ -28,6 +28,8 @@ from rollbook.web.page_request import PageRequest
 PREVIEWED = 262_144
 """Bytes of the beginning of a file, which the script of the form sends."""
 ROWS = 5
+MAX_NAME = 255
+"""Characters of a file's name that are kept."""
 UNMAPPED = "Choose what becomes of each column of the file. Then choose the file again: browsers don’t keep it."
 OPTIONS = ("source", "match", "on_conflict", "unknown_hashes", "events", "adopt")
 LABELS = {"source": "The source", "mapping": "The columns", "file": "The file"}
@@ -66,7 +68,8 @@ async def create(page: PageRequest) -> Response:
             found = await _look(page, head, options)
             if found.columns and found.mapping and not options.mapping and not columns.are_fields(found.columns):
                 raise wrong("file", UNMAPPED)
-            made = await imports.create(page.on, page.by, options, _whole(head, file))
+            name = upload.filename[:MAX_NAME]
+            made = await imports.create(page.on, page.by, options, _whole(head, file), name)
     except ApiError as error:
         problems = forms.problems(page, error, LABELS)
         if "mapping" in problems:
@@ -75,7 +78,8 @@ async def create(page: PageRequest) -> Response:
             return page.render("admin/import_problem.html", error.status, sentence=" ".join(problems.values()))
         return _render(page, fields, problems, error.status, found)
     if page.is_htmx and imports.options_of(made).dry_run:
-        return page.render("admin/import_live.html", **await live(page, made.id, in_form=True))
+        shown, url = await live(page, made.id, in_form=True), f"/{SECTION}/{made.id}"
+        return page.render("admin/import_live.html", headers=line("HX-Replace-Url", url), **shown)
     return page.redirect(f"/admin/imports/{made.id}")
 
 

@@ -52,6 +52,8 @@
     sending.hidden = true;
     const to = upload.getResponseHeader("HX-Redirect");
     if (to) return location.assign(to);
+    // To load the page again shows the dry run.
+    history.replaceState(null, "", upload.getResponseHeader("HX-Replace-Url") ?? "/admin/imports/new");
     if (upload.getResponseHeader("Content-Type")?.startsWith("text/html")) {
       result.innerHTML = upload.responseText;
       htmx.process(result);
