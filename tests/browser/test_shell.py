@@ -134,9 +134,7 @@ def test_the_palette_leads_to_pages_users_and_the_docs(opened: Open) -> None:
     expect(palette).to_be_hidden()
 
 
-def test_a_key_that_is_pasted_into_a_search_is_sent_no_further_than_lists_show_it(
-    opened: Open, server: Server
-) -> None:
+def test_a_key_that_is_pasted_into_a_search_is_sent_no_further_than_lists_show_it(opened: Open, server: Server) -> None:
     page, sent = opened("/admin/keys"), list[str]()
     page.on("request", lambda request: sent.append(f"{request.url} {request.headers.get('referer')}"))
     shown = f"{server.key[:8]}…{server.key[-4:]}"

@@ -115,8 +115,8 @@ class Site:
         asyncio.get_running_loop().run_in_executor(None, docs.prepare_search)
 
     async def before_refusal(self, request: Request, rows: Sequence[Page]) -> Response | None:
-        """Count a look for a page. Which pages exist is no secret. A browser that loads the URL to which a form is sent,
-        where an error was shown, is led back to the page of the form."""
+        """Count a look for a page. Which pages exist is no secret. A browser that loads the URL to which a form is sent
+        is led back to the page of the form: it may have shown an error there."""
         await self._count(request, None)
         if not rows or request.method not in ("GET", "HEAD") or not accepts_html(request):
             return None
