@@ -106,6 +106,8 @@ def test_to_load_the_page_again_after_a_dry_run_shows_it_with_the_name_of_its_fi
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto("/admin/imports/new")
     page.get_by_label("File", exact=True).set_input_files(file)
+    first = page.get_by_role("region", name="The first records of the file")
+    expect(first.locator("td").first).to_have_attribute("data-label", "Line")
     page.get_by_label("Plan", exact=True).select_option("metadata.Plan")
     page.get_by_role("button", name="Start dry run").click()
     expect(page.locator("#result .badge")).to_have_text("finished")

@@ -10,6 +10,9 @@
   let asked = 0;
   let upload;
 
+  // app.js names the columns in the cells of a table, for phones, and shows times in the zone of the reader.
+  const dress = () => document.dispatchEvent(new Event("htmx:after:swap"));
+
   // The file comes last: the server needs the other fields before it.
   function fields(content) {
     const data = new FormData();
@@ -32,6 +35,7 @@
     if (number !== asked) return;
     const focused = document.activeElement.id;
     preview.innerHTML = html;
+    dress();
     if (focused) document.getElementById(focused)?.focus();
   }
 
@@ -57,6 +61,7 @@
     if (upload.getResponseHeader("Content-Type")?.startsWith("text/html")) {
       result.innerHTML = upload.responseText;
       htmx.process(result);
+      dress();
     } else {
       result.innerHTML = '<div class="notice bad" role="alert"><p></p></div>';
       result.querySelector("p").textContent = reason();
