@@ -22,7 +22,6 @@ from rollbook.api.openapi_sharing import share
 from rollbook.api.route import Route
 from rollbook.errors import ApiError, Fault
 from rollbook.records import event_types
-from rollbook.records.event_types import EventType
 from rollbook.schemas import Schema, paragraphs
 
 
@@ -57,7 +56,7 @@ def spelled_out(server_url: str) -> Schema:
         "security": [{tables.SCHEME: []}],
         "tags": [{"name": name, "description": text} for name, text in tables.parts()["tags"].items()],
         "paths": _paths(),
-        "webhooks": {name: _webhook(name, type) for name, type in event_types.TYPES.items()},
+        "webhooks": {"event": _webhook()},
         "components": {
             "securitySchemes": {
                 tables.SCHEME: {"type": "http", "scheme": "bearer", "description": tables.scheme_text()}
@@ -204,17 +203,18 @@ def _query_parameter(name: str, schema: Schema) -> Schema:
     return {**found, "style": "form", "explode": False} if schema.get("type") == "array" else found
 
 
-def _webhook(name: str, type: EventType) -> Schema:
-    """Description of a webhook's request for one type of event."""
-    body = {"schema": tables.reference("Event"), "example": tables.event_example(name)}
+def _webhook() -> Schema:
+    """Description of a webhook's request. It is the same for all types of events."""
+    body = {"schema": tables.reference("Event"), "example": tables.event_example("user.updated")}
+    types = "\n".join(f"- `{name}`: {type.description}" for name, type in event_types.TYPES.items())
     return {
         "post": {
-            "operationId": f"on_{name.replace('.', '_')}",
+            "operationId": "on_event",
             # For openapi-generator, which would make calls of them, and writes code for those that does not compile.
             "x-internal": True,
             "tags": ["Events"],
-            "summary": name,
-            "description": type.description,
+            "summary": "An event",
+            "description": f"Sent to each webhook that selects its type, of which there are:\n\n{types}",
             "security": [],
             "parameters": [
                 {"$ref": f"#/components/parameters/{header}"}

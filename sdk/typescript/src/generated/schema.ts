@@ -3,10 +3,7 @@ export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /**
-         * AddedMembers
-         * @description Outcome for the users you sent.
-         */
+        /** @description Outcome for the users you sent. */
         AddedMembers: {
             /**
              * Format: int64
@@ -24,10 +21,7 @@ export interface components {
              */
             unchanged: number;
         };
-        /**
-         * ApplicationCreate
-         * @description An application to create: a name is enough. Its email is made up.
-         */
+        /** @description An application to create: a name is enough. Its email is made up. */
         ApplicationCreate: {
             /**
              * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.
@@ -56,10 +50,7 @@ export interface components {
              */
             rate_limit?: string | null;
         };
-        /**
-         * ApplicationPatch
-         * @description The fields of an application to change. Missing fields are left unchanged, and metadata is merged.
-         */
+        /** @description The fields of an application to change. Missing fields are left unchanged, and metadata is merged. */
         ApplicationPatch: {
             /**
              * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.
@@ -88,27 +79,16 @@ export interface components {
              * @example 100/minute,5000/hour
              */
             rate_limit?: string | null;
-            /** @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated. */
             status?: components["schemas"]["Status"];
         };
-        /**
-         * Bulk
-         * @description Operations on users. They are done in this order.
-         */
+        /** @description Operations on users. They are done in this order. */
         Bulk: {
             /** @description Up to 1,000 operations. */
             operations: components["schemas"]["BulkOperation"][];
             /** @description Whether none is done if one fails. Default: `false`. */
             atomic?: boolean;
         };
-        /**
-         * BulkFilter
-         * @description All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users. Without `kind`, only people.
-         * @example {
-         *       "status": "active",
-         *       "created_before": "2022-01-01T00:00:00Z"
-         *     }
-         */
+        /** @description All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users. Without `kind`, only people. */
         BulkFilter: {
             /**
              * @description Only the user with this email, ignoring case.
@@ -137,13 +117,11 @@ export interface components {
             /**
              * Format: date-time
              * @description Only users created after this RFC 3339 time.
-             * @example 2023-10-27T10:00:00Z
              */
             created_after?: string;
             /**
              * Format: date-time
              * @description Only users created before this RFC 3339 time.
-             * @example 2023-10-27T10:00:00Z
              */
             created_before?: string;
             /**
@@ -168,10 +146,7 @@ export interface components {
              */
             group?: string;
         };
-        /**
-         * BulkJob
-         * @description A change of many users: what it does, how far it has come, and what became of the users who are done.
-         */
+        /** @description A change of many users: what it does, how far it has come, and what became of the users who are done. */
         BulkJob: {
             /**
              * @description ID of the job.
@@ -188,10 +163,7 @@ export interface components {
              * @example key_065n19esg1vsvaetc6pc73vuso
              */
             key_id: string | null;
-            /**
-             * @description What is done to each user.
-             * @example suspend
-             */
+            /** @description What is done to each user. */
             action: "suspend" | "activate" | "delete" | "restore" | "role" | "metadata" | "setup_links" | (string & {});
             /** @description For `role`: the new role or, if the job undoes another one, the role that is taken back. */
             role: string | null;
@@ -211,10 +183,7 @@ export interface components {
              * @example job_065n1d2k5m8q3t6u9v2b4f7h1s
              */
             undoes: string | null;
-            /**
-             * @description `failed`: it ended early, for the reason in `error`. Users who were changed by then stay so.
-             * @example queued
-             */
+            /** @description `failed`: it ended early, for the reason in `error`. Users who were changed by then stay so. */
             status: "queued" | "running" | "finished" | "failed" | "canceled" | (string & {});
             /** @description Why it failed. */
             error: string | null;
@@ -251,19 +220,16 @@ export interface components {
             /**
              * Format: date-time
              * @description When it was created.
-             * @example 2023-10-27T10:00:00Z
              */
             created_at: string;
             /**
              * Format: date-time
              * @description When it started. Null: it waits.
-             * @example 2023-10-27T10:00:00Z
              */
             started_at: string | null;
             /**
              * Format: date-time
              * @description When it ended. Null: it waits or runs.
-             * @example 2023-10-27T10:00:00Z
              */
             finished_at: string | null;
             /**
@@ -272,10 +238,7 @@ export interface components {
              */
             results_url: string;
         };
-        /**
-         * BulkJobCreate
-         * @description The change, and its users: either a `filter` or `ids`.
-         */
+        /** @description The change, and its users: either a `filter` or `ids`. */
         BulkJobCreate: {
             /**
              * @description `role` sets the `role`, `metadata` merges the `metadata`, `setup_links` creates a link for each user with which they set their password. `restore` brings deleted users back, by their `ids`.
@@ -317,67 +280,26 @@ export interface components {
              */
             confirm_count?: number;
         };
-        /**
-         * BulkOperation
-         * @description One operation. `create` takes the fields of a new user, `update` an `id` and the fields to change, `create_token` an `id` and the fields of a one-time token, the others only an `id`.
-         * @example {
-         *       "op": "suspend",
-         *       "id": "user_065n1610s1svlbjclvt8htp6r0"
-         *     }
-         */
+        /** @description One operation. `create` takes the fields of a new user, `update` an `id` and the fields to change, `create_token` an `id` and the fields of a one-time token, the others only an `id`. */
         BulkOperation: {
             op: components["schemas"]["BulkVerb"];
-            /**
-             * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.
-             * @example Charlie Chaplin
-             */
             name?: string;
-            /**
-             * Format: email
-             * @description The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case. Stored as sent.
-             * @example charlie@example.com
-             */
+            /** Format: email */
             email?: string;
-            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
             role?: components["schemas"]["Role"];
-            /** @description Your own identifier for the user. Unique. Null removes it. */
             external_id?: string | null;
-            /**
-             * @description Changes of the metadata (RFC 7396): keys you send are set, those with null are removed, objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.
-             * @example {
-             *       "plan": "team",
-             *       "trial_ends": null
-             *     }
-             */
             metadata?: {
                 [key: string]: unknown;
             } | null;
-            /**
-             * @description The same for data that the user doesn't see, such as what another system kept from them. Null: as if it were missing.
-             * @example {
-             *       "plan": "team",
-             *       "trial_ends": null
-             *     }
-             */
             private_metadata?: {
                 [key: string]: unknown;
             } | null;
-            /** @description Whether the email is verified. */
             email_verified?: boolean;
-            /**
-             * @description Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies.
-             * @example 100/minute,5000/hour
-             */
             rate_limit?: string | null;
             /** @description ID of the user. Required, except with `create`. */
             id?: string;
-            /**
-             * Format: password
-             * @description A password of 8 to 256 characters. Passwords that are easy to guess are rejected: common ones, and those made of a common word or the user's name or email, with digits or signs. Nothing is truncated.
-             * @example securepassword123
-             */
+            /** Format: password */
             password?: string;
-            /** @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated. */
             status?: components["schemas"]["Status"];
             /** @description With `delete`: erase the user permanently. */
             purge?: boolean;
@@ -391,47 +313,16 @@ export interface components {
              * @enum {string}
              */
             purpose?: "change_email" | "invite" | "reset_password" | "sign_in" | "verify_email" | (string & {});
-            /**
-             * Format: int64
-             * @description Seconds until it expires, at most 30 days. Default: the server's setting for the purpose.
-             * @example 3600
-             */
+            /** Format: int64 */
             expires_in?: number;
-            /**
-             * @description The page that the person continues to, instead of the dashboard: a URL at an origin of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port.
-             * @example https://app.example.com/sign-in
-             */
             redirect_url?: string;
-            /**
-             * @description A JSON object with your own data, at most 4 KiB. It is returned when the token is consumed, and in events: no place for secrets. Null: as if it were missing.
-             * @example {
-             *       "plan": "pro"
-             *     }
-             */
             data?: {
                 [key: string]: unknown;
             } | null;
-            /**
-             * @description Language of the page. Default: the one that the browser prefers.
-             * @enum {string}
-             */
+            /** @enum {string} */
             language?: "de" | "en" | "es" | "fr" | "ja" | "pt" | (string & {});
         };
-        /**
-         * BulkResult
-         * @description Result of an operation: the `status` that a request of its own would have had, and the user, the token, or the error.
-         * @example {
-         *       "index": 0,
-         *       "status": 201,
-         *       "user": {
-         *         "id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *         "name": "Charlie Chaplin",
-         *         "email": "charlie@example.com",
-         *         "created_at": "2023-10-27T10:15:00Z"
-         *       },
-         *       "etag": "\"1\""
-         *     }
-         */
+        /** @description Result of an operation: the `status` that a request of its own would have had, and the user, the token, or the error. */
         BulkResult: {
             /**
              * Format: int64
@@ -452,10 +343,7 @@ export interface components {
             token?: components["schemas"]["Token"];
             error?: components["schemas"]["ErrorResponse"];
         };
-        /**
-         * BulkResults
-         * @description A result for each operation, in their order.
-         */
+        /** @description A result for each operation, in their order. */
         BulkResults: {
             /** @description The results. */
             results: components["schemas"]["BulkResult"][];
@@ -465,10 +353,7 @@ export interface components {
          * @enum {string}
          */
         BulkVerb: "create" | "update" | "delete" | "restore" | "suspend" | "activate" | "create_token" | (string & {});
-        /**
-         * ChallengeAnswer
-         * @description A code for the challenge of a sign-in.
-         */
+        /** @description A code for the challenge of a sign-in. */
         ChallengeAnswer: {
             /**
              * @description The `challenge` that the right password returned with `second_factor_required`.
@@ -486,10 +371,7 @@ export interface components {
              */
             address?: string;
         };
-        /**
-         * ConsumedToken
-         * @description The user after a one-time token was used, with all fields, and the token.
-         */
+        /** @description The user after a one-time token was used, with all fields, and the token. */
         ConsumedToken: {
             /**
              * @description ID of the user. Never reused.
@@ -504,23 +386,13 @@ export interface components {
             /**
              * Format: email
              * @description The user's email.
-             * @example alice@example.com
              */
             email: string;
-            /**
-             * @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in.
-             * @example person
-             */
+            /** @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. */
             kind?: "person" | "application" | (string & {});
-            /**
-             * @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
-             * @example member
-             */
+            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. */
             role?: "member" | "viewer" | "admin" | "owner" | (string & {});
-            /**
-             * @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated.
-             * @example active
-             */
+            /** @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated. */
             status?: "active" | "invited" | "suspended" | (string & {});
             /**
              * @description Your own identifier for the user.
@@ -555,35 +427,28 @@ export interface components {
             /**
              * Format: date-time
              * @description When the user signed up: when they were created or, if they were imported, the date in the file.
-             * @example 2023-10-27T10:00:00Z
              */
             created_at?: string;
             /**
              * Format: date-time
              * @description When it was last updated.
-             * @example 2023-10-27T11:00:00Z
              */
             updated_at?: string;
             /**
              * Format: date-time
              * @description When the user last signed in, or their password was last verified.
-             * @example 2023-10-27T10:00:00Z
              */
             last_sign_in_at?: string | null;
             /**
              * Format: date-time
              * @description When the user was deleted. Only in lists with `status=deleted`.
-             * @example 2023-10-27T10:00:00Z
              */
             deleted_at?: string;
             /** @description The fields that the event log doesn't tell. Only with `at`. */
             unknown_fields?: string[];
             token: components["schemas"]["UsedToken"];
         };
-        /**
-         * Count
-         * @description The number of users.
-         */
+        /** @description The number of users. */
         Count: {
             /**
              * Format: int64
@@ -591,10 +456,7 @@ export interface components {
              */
             count: number;
         };
-        /**
-         * Credentials
-         * @description An email and a password.
-         */
+        /** @description An email and a password. */
         Credentials: {
             /**
              * @description The user's email.
@@ -612,10 +474,7 @@ export interface components {
              */
             address?: string;
         };
-        /**
-         * Delivery
-         * @description An attempt to send an event to a webhook. `request` and `response` are only returned for a single delivery.
-         */
+        /** @description An attempt to send an event to a webhook. `request` and `response` are only returned for a single delivery. */
         Delivery: {
             /**
              * @description ID of the delivery.
@@ -638,10 +497,7 @@ export interface components {
              * @example user_065n18a8k1rnhbvqalm9j3ts0c
              */
             user_id: string | null;
-            /**
-             * @description Why it was sent.
-             * @example event
-             */
+            /** @description Why it was sent. */
             trigger: "event" | "test" | "resend" | "replay" | (string & {});
             /**
              * Format: int64
@@ -651,7 +507,6 @@ export interface components {
             /**
              * Format: date-time
              * @description When it was sent.
-             * @example 2023-10-27T10:00:00Z
              */
             created_at: string;
             /**
@@ -659,10 +514,7 @@ export interface components {
              * @description Milliseconds until the response was complete.
              */
             duration_ms: number;
-            /**
-             * @description How it ended. `http_` and the status for those from 400 to 599. `delivered`: The receiver answered with a status from 200 to 299. `no_address`: The host of the URL has no address to which events are sent: none that the name server knows, or one of a private network (see `webhook_allow`). Nothing was sent. `connect_failed`: No connection could be opened. `tls_failed`: The TLS handshake failed: for example, the certificate has expired, is for another name, or is not signed by an authority that this server trusts. `timed_out`: The receiver did not answer within 15 seconds, counted from before the connection was opened. `disconnected`: The receiver closed the connection without an answer. `bad_response`: The answer is not valid HTTP/1.1. `too_large`: The status line and headers of the answer are larger than 32 KiB. `redirected`: The receiver answered with a redirect (300 to 399). Redirects are not followed: change the URL. `body_failed`: The event can't be written in the format of the webhook. It is not sent and not retried. `exhausted`: The last attempt failed. Rollbook has given up on the event, but you can resend it.
-             * @example delivered
-             */
+            /** @description How it ended. `http_` and the status for those from 400 to 599. `delivered`: The receiver answered with a status from 200 to 299. `no_address`: The host of the URL has no address to which events are sent: none that the name server knows, or one of a private network (see `webhook_allow`). Nothing was sent. `connect_failed`: No connection could be opened. `tls_failed`: The TLS handshake failed: for example, the certificate has expired, is for another name, or is not signed by an authority that this server trusts. `timed_out`: The receiver did not answer within 15 seconds, counted from before the connection was opened. `disconnected`: The receiver closed the connection without an answer. `bad_response`: The answer is not valid HTTP/1.1. `too_large`: The status line and headers of the answer are larger than 32 KiB. `redirected`: The receiver answered with a redirect (300 to 399). Redirects are not followed: change the URL. `body_failed`: The event can't be written in the format of the webhook. It is not sent and not retried. `exhausted`: The last attempt failed. Rollbook has given up on the event, but you can resend it. */
             outcome: "delivered" | "no_address" | "connect_failed" | "tls_failed" | "timed_out" | "disconnected" | "bad_response" | "too_large" | "redirected" | "body_failed" | "exhausted" | "http_500" | (string & {});
             /**
              * @description What exactly failed, in English, where it is known: `Connection refused` or, with `tls_failed`, the fault of the certificate or handshake. Null otherwise.
@@ -682,7 +534,6 @@ export interface components {
             /**
              * Format: date-time
              * @description When the next attempt is. Null: there is none.
-             * @example 2023-10-27T10:00:00Z
              */
             retry_at: string | null;
             /** @description What was sent. Null: the event was erased, or is past its retention. */
@@ -690,20 +541,7 @@ export interface components {
             /** @description What the receiver responded. Null: nothing. */
             response?: components["schemas"]["DeliveryResponse"] | null;
         };
-        /**
-         * DeliveryRequest
-         * @description The request that was sent, made again from the event log.
-         * @example {
-         *       "url": "https://app.example.com/hooks/rollbook",
-         *       "headers": {
-         *         "content-type": "application/json",
-         *         "webhook-id": "evt_065n1ijrg1t7ne57u1m417e15k",
-         *         "webhook-timestamp": "1698404400",
-         *         "webhook-signature": "…"
-         *       },
-         *       "body": "{\"id\":\"evt_065n1ijrg1t7ne57u1m417e15k\",\"type\":\"user.updated\",\"created_at\":\"2023-10-27T11:00:00Z\",\"user_id\":\"user_065n18a8k1rnhbvqalm9j3ts0c\",\"actor\":{\"user_id\":\"user_065n14sd01rd526r46hrcu0i8o\",\"key_id\":\"key_065n19esg1vsvaetc6pc73vuso\",\"address\":\"203.0.113.7\",\"request_id\":\"req_7m2c9v0kq1t8a3hs0000001f\",\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"client\":null,\"key_created_by\":null},\"object\":{\"id\":\"user_065n18a8k1rnhbvqalm9j3ts0c\",\"name\":\"Charles Chaplin\",\"email\":\"charlie.c@example.com\",\"kind\":\"person\",\"role\":\"member\",\"status\":\"active\",\"external_id\":\"crm-1042\",\"metadata\":{\"plan\":\"pro\"},\"private_metadata\":{},\"email_verified\":false,\"rate_limit\":null,\"created_at\":\"2023-10-27T10:15:00Z\",\"updated_at\":\"2023-10-27T11:00:00Z\",\"last_sign_in_at\":null},\"before\":{\"name\":\"Charlie Chaplin\",\"email\":\"charlie@example.com\"}}"
-         *     }
-         */
+        /** @description The request that was sent, made again from the event log. */
         DeliveryRequest: {
             /**
              * @description The current URL of the webhook.
@@ -717,14 +555,7 @@ export interface components {
             /** @description The body. */
             body: string;
         };
-        /**
-         * DeliveryResponse
-         * @description The receiver's response, as far as it is kept.
-         * @example {
-         *       "content_type": "text/plain",
-         *       "body": "Internal error"
-         *     }
-         */
+        /** @description The receiver's response, as far as it is kept. */
         DeliveryResponse: {
             /**
              * @description The `Content-Type`. Null: there was none.
@@ -737,15 +568,9 @@ export interface components {
              */
             body: string;
         };
-        /**
-         * @description What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by the status.
-         * @example internal_error
-         */
+        /** @description What went wrong, for programs. Codes never change. Later versions can add some: treat those you don't know by the status. */
         ErrorCode: "internal_error" | "bad_request" | "invalid_json" | "invalid_parameter" | "email_taken" | "external_id_taken" | "user_name_taken" | "email_unproven" | "id_taken" | "changed_since" | "token_invalid" | "challenge_invalid" | "bad_message" | "unauthorized" | "missing_key" | "malformed_key" | "invalid_key" | "expired_key" | "revoked_key" | "wrong_password" | "session_ended" | "second_factor_required" | "wrong_code" | "forbidden" | "insufficient_scope" | "user_suspended" | "key_suspended" | "proof_required" | "address_not_allowed" | "key_kind" | "foreign_form" | "unknown_host" | "last_owner" | "key_limit_reached" | "group_limit_reached" | "factor_limit_reached" | "last_factor" | "webhook_limit_reached" | "replay_limit_reached" | "import_limit_reached" | "bulk_job_limit_reached" | "not_yourself" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_still_running" | "not_reversible" | "position_expired" | "not_in_log" | "precondition_failed" | "content_too_large" | "uri_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "bulk_refused" | "rate_limit_exceeded" | "too_many_attempts" | "export_running" | "too_many_streams" | "headers_too_large" | "unavailable" | "overloaded" | "storage_unavailable" | "database_timeout" | "limits_unavailable" | "outcome_unknown" | "stopping" | (string & {});
-        /**
-         * ErrorDetail
-         * @description One problem with a request.
-         */
+        /** @description One problem with a request. */
         ErrorDetail: {
             /**
              * @description The query parameter, header or field of the body that is invalid.
@@ -755,10 +580,7 @@ export interface components {
             /** @description What is wrong with it. */
             message: string;
         };
-        /**
-         * ErrorResponse
-         * @description An error. `error` is for people, `code` for programs. Use `request_id` to find the request in the server's log.
-         */
+        /** @description An error. `error` is for people, `code` for programs. Use `request_id` to find the request in the server's log. */
         ErrorResponse: {
             /**
              * @description What went wrong, for people.
@@ -789,10 +611,7 @@ export interface components {
              */
             challenge?: string;
         };
-        /**
-         * Event
-         * @description Change of a user, of one of their keys, sessions or one-time tokens, of a webhook, or of the server.
-         */
+        /** @description Change of a user, of one of their keys, sessions or one-time tokens, of a webhook, or of the server. */
         Event: {
             /**
              * @description ID of the event. Pass it as `after` to get the events that follow.
@@ -803,7 +622,6 @@ export interface components {
             /**
              * Format: date-time
              * @description When it was created.
-             * @example 2023-10-27T10:00:00Z
              */
             created_at: string;
             /**
@@ -816,10 +634,7 @@ export interface components {
             /** @description The previous values of the fields that changed, or the API key that was rotated. Null if there is no previous state. */
             before: components["schemas"]["EventObject"] | null;
         };
-        /**
-         * EventActor
-         * @description Actor of the change: the user, API key, ID and trace of the request, the client's IP address (`cli` for the command line), and the assistant that made it.
-         */
+        /** @description Actor of the change: the user, API key, ID and trace of the request, the client's IP address (`cli` for the command line), and the assistant that made it. */
         EventActor: {
             /**
              * @description ID of the user who made the request.
@@ -857,10 +672,7 @@ export interface components {
              */
             key_created_by: string | null;
         };
-        /**
-         * EventObject
-         * @description The user, group, member of a group, API key, session, second factor, one-time token, webhook or rate limit: the fields it has, as the type of the event says. The text of a key, token or link is never contained. If the user was erased, only the ID of the object and `erased`.
-         */
+        /** @description The user, group, member of a group, API key, session, second factor, one-time token, webhook or rate limit: the fields it has, as the type of the event says. The text of a key, token or link is never contained. If the user was erased, only the ID of the object and `erased`. */
         EventObject: {
             /**
              * @description ID of the user, group, API key, session, token or webhook.
@@ -875,173 +687,66 @@ export interface components {
             /**
              * Format: email
              * @description The email of the user, or that the token is about.
-             * @example bob@example.com
              */
             email?: string | null;
-            /**
-             * @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in.
-             * @example person
-             */
             kind?: "person" | "application" | (string & {});
             /**
              * @description The role of the user or, of a member, in the group.
              * @example member
              */
             role?: string;
-            /**
-             * @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated.
-             * @example active
-             */
             status?: "active" | "invited" | "suspended" | (string & {});
-            /**
-             * @description Your own identifier for the user.
-             * @example crm-1042
-             */
             external_id?: string | null;
-            /**
-             * @description A JSON object with your own data, which the user can read.
-             * @example {
-             *       "plan": "pro"
-             *     }
-             */
             metadata?: {
                 [key: string]: unknown;
             };
-            /**
-             * @description A JSON object with your own data, which the user doesn't see: only in responses to callers who can read all users.
-             * @example {
-             *       "fraud_score": 12
-             *     }
-             */
             private_metadata?: {
                 [key: string]: unknown;
             };
-            /** @description Whether the email is verified. */
             email_verified?: boolean;
-            /**
-             * @description Rate limit, or `none`. Null: the default applies.
-             * @example 1000/minute
-             */
             rate_limit?: string | null;
             /**
              * Format: date-time
              * @description When the user, group, API key, session, token or webhook was created.
-             * @example 2023-10-27T10:00:00Z
              */
             created_at?: string;
-            /**
-             * Format: date-time
-             * @description When it was last updated.
-             * @example 2023-10-27T11:00:00Z
-             */
+            /** Format: date-time */
             updated_at?: string;
-            /**
-             * Format: date-time
-             * @description When the user last signed in, or their password was last verified.
-             * @example 2023-10-27T10:00:00Z
-             */
+            /** Format: date-time */
             last_sign_in_at?: string | null;
-            /**
-             * Format: int64
-             * @description The number of members.
-             * @example 12
-             */
+            /** Format: int64 */
             members?: number;
             /**
              * @description The user the API key, session, token, webhook or membership belongs to.
              * @example user_065n18a8k1rnhbvqalm9j3ts0c
              */
             user_id?: string;
-            /**
-             * @description The beginning and end of the key, to tell keys apart.
-             * @example rbk_Exam…TtmI
-             */
             masked?: string;
-            /** @description The scopes of the key. Null: everything its user can do. */
             scopes?: ("users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "groups:read" | "groups:write" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {}))[] | null;
-            /** @description IP addresses and networks that can use the key. Null: any. */
             ip_allow?: string[] | null;
-            /** @description The audiences for which the key creates, verifies, lists and ends sessions. Null: any. */
             audiences?: string[] | null;
-            /** @description Whether the key can be revealed again. */
             revealable?: boolean;
-            /**
-             * Format: date-time
-             * @description When the key expires. Null: never.
-             * @example 2024-10-27T10:00:00Z
-             */
+            /** Format: date-time */
             expires_at?: string | null;
-            /**
-             * Format: date-time
-             * @description When the key was last used, accurate to a few seconds. Null: never.
-             * @example 2023-10-27T10:00:00Z
-             */
+            /** Format: date-time */
             last_used_at?: string | null;
-            /**
-             * Format: date-time
-             * @description When the key was revoked. Null: it was not revoked.
-             * @example 2023-10-27T10:00:00Z
-             */
+            /** Format: date-time */
             revoked_at?: string | null;
-            /**
-             * @description ID of the user it goes back to: who created it or, if it was created with a key, who created that. Null: the command line, or not known. Not in events and the export of a user's data.
-             * @example user_065n18a8k1rnhbvqalm9j3ts0c
-             */
             created_by?: string | null;
-            /**
-             * @description ID of the API key it was created with. Null: none, or not known.
-             * @example key_065n19esg1vsvaetc6pc73vuso
-             */
             created_with?: string | null;
-            /** @description Name of its user. Only with `user=all`. Null: deleted. */
             user_name?: string | null;
-            /** @description Email of its user. Only with `user=all`. Null: deleted. */
             user_email?: string | null;
-            /**
-             * @description Kind of its user. Only with `user=all`. Null: deleted.
-             * @enum {string|null}
-             */
+            /** @enum {string|null} */
             user_kind?: "application" | "person" | null;
-            /**
-             * @description The application it is for. Null: the dashboard.
-             * @example https://app.example.com
-             */
             audience?: string | null;
-            /**
-             * Format: date-time
-             * @description When the browser was last seen, accurate to about a minute; an application's: when it was refreshed.
-             * @example 2023-10-27T10:00:00Z
-             */
+            /** Format: date-time */
             last_seen_at?: string;
-            /**
-             * Format: date-time
-             * @description When the session ends, unless it is refreshed before. Null: it is the dashboard's.
-             * @example 2023-11-26T10:40:00Z
-             */
+            /** Format: date-time */
             refresh_expires_at?: string | null;
-            /**
-             * @description The IP address the user signed in from. Empty if the application didn't send it.
-             * @example 203.0.113.7
-             */
             address?: string;
-            /**
-             * @description The browser's User-Agent header. Empty if the application didn't send it.
-             * @example Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0
-             */
             user_agent?: string;
-            /**
-             * @description `invite`: An invited user sets their first password. `reset_password`: Sets a password, for users who have forgotten theirs or have none yet. `verify_email`: Confirms the user's email. `change_email`: Changes the user's email to `email`, and confirms it. `sign_in`: Signs the user in without a password.
-             * @example invite
-             */
             purpose?: "invite" | "reset_password" | "verify_email" | "change_email" | "sign_in" | (string & {});
-            /** @description Where the user continues afterwards. Null: in the dashboard. */
             redirect_url?: string | null;
-            /**
-             * @description Your own data.
-             * @example {
-             *       "plan": "pro"
-             *     }
-             */
             data?: {
                 [key: string]: unknown;
             } | null;
@@ -1050,184 +755,68 @@ export interface components {
              * @example https://app.example.com/…
              */
             url?: string;
-            /**
-             * @description What the webhook is used for.
-             * @example Billing
-             */
             description?: string;
-            /** @description The events that are sent. */
             types?: string[];
-            /**
-             * @description `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks.
-             * @example standard
-             */
             format?: "standard" | "cloudevents" | "slack" | "discord" | "teams" | (string & {});
-            /**
-             * @description `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers that should not get personal data.
-             * @example full
-             */
             payload?: "full" | "thin" | (string & {});
-            /**
-             * @description `user`: a user's events arrive in order, so while one fails, that user's later events wait. `none`: events arrive in any order, and none waits for another.
-             * @example user
-             */
             ordering?: "user" | "none" | (string & {});
-            /** @description Whether events of imports are left out, except `import.finished`. */
             skip_imports?: boolean;
-            /** @description The names of the headers that are sent with each event. The values are never returned. */
             headers?: string[];
-            /**
-             * @description Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `creator_suspended`: A user it goes back to was suspended: who created it for its owner, or chose where it sends. `creator_lost_rights`: A user it goes back to was deleted, or lost the right to create it. `access_ended`: A user it belongs or goes back to got a new password or was adopted, and what acts without the password ended. `gone`: The endpoint returned 410. `failing`: No delivery succeeded for five days.
-             * @example owner_suspended
-             */
             status_reason?: ("owner_suspended" | "owner_deleted" | "owner_demoted" | "creator_suspended" | "creator_lost_rights" | "access_ended" | "gone" | "failing" | (string & {})) | null;
             /**
              * @description The API key whose request exceeded the limit.
              * @example key_065n19esg1vsvaetc6pc73vuso
              */
             key_id?: string;
-            /** @description Why it failed. In events always null: `error_code` says it there. */
             error?: string | null;
-            /**
-             * @description Why it failed, for programs: the code of an error, or `file_lost`.
-             * @example invalid_parameter
-             */
             error_code?: string | null;
-            /**
-             * @description The system that the file was exported from.
-             * @example rollbook
-             */
             source?: "rollbook" | "cognito" | "appwrite" | "aspnet-identity" | "nextauth" | "auth0" | "better-auth" | "clerk" | "devise" | "django" | "drupal" | "fastapi-users" | "firebase" | "fusionauth" | "keycloak" | "laravel" | "logto" | "entra" | "okta" | "kratos" | "pocketbase" | "spring-security" | "supabase" | "supertokens" | "wordpress" | "zitadel" | (string & {});
-            /**
-             * @description How users who exist are recognized.
-             * @example email
-             */
             match?: "email" | "external_id" | (string & {});
-            /**
-             * @description What happens to users who exist already.
-             * @example skip
-             */
             on_conflict?: "skip" | "update" | "fail" | (string & {});
-            /**
-             * @description What happens to users whose password hash is not known.
-             * @example refuse
-             */
             unknown_hashes?: "refuse" | "skip" | (string & {});
-            /** @description Whether nothing is changed. */
             dry_run?: boolean;
-            /**
-             * @description Which events are recorded.
-             * @example each
-             */
             events?: "each" | "summary" | (string & {});
-            /** @description Whether users were taken over who had not verified their email and had a password of their own. */
             adopt?: boolean;
-            /** @description From the columns of a CSV file to fields: a JSON object. Null once the import has ended, and in events. */
             mapping?: string | null;
-            /** @description The character between the columns of a CSV file. Null: what was detected. */
             delimiter?: string | null;
-            /**
-             * Format: int64
-             * @description Size of the file.
-             */
+            /** Format: int64 */
             bytes?: number;
-            /**
-             * Format: int64
-             * @description Bytes of the file whose records are done.
-             */
+            /** Format: int64 */
             bytes_read?: number;
-            /**
-             * Format: int64
-             * @description Records of the file that are done.
-             */
+            /** Format: int64 */
             records?: number;
-            /**
-             * Format: int64
-             * @description Records of the file: an estimate until the import has ended. Null: not known yet.
-             */
+            /** Format: int64 */
             records_expected?: number | null;
-            /**
-             * Format: int64
-             * @description Users who were added.
-             */
+            /** Format: int64 */
             added?: number;
-            /**
-             * Format: int64
-             * @description Users who existed and were changed.
-             */
+            /** Format: int64 */
             updated?: number;
-            /**
-             * Format: int64
-             * @description Users who existed and were the same.
-             */
+            /** Format: int64 */
             unchanged?: number;
-            /**
-             * Format: int64
-             * @description Users who existed and were left alone.
-             */
+            /** Format: int64 */
             skipped?: number;
-            /**
-             * Format: int64
-             * @description Records that were refused. The report says why.
-             */
+            /** Format: int64 */
             refused?: number;
-            /**
-             * Format: int64
-             * @description Users who have no password since their hash is not known. The report names them.
-             */
+            /** Format: int64 */
             without_password?: number;
-            /**
-             * Format: int64
-             * @description Users whose password hash is easy to guess at, such as bcrypt below cost 10 or PBKDF2 with few iterations.
-             */
+            /** Format: int64 */
             weak_hashes?: number;
-            /**
-             * Format: date-time
-             * @description When it started. Null: it waits.
-             * @example 2023-10-27T10:00:00Z
-             */
+            /** Format: date-time */
             started_at?: string | null;
-            /**
-             * Format: date-time
-             * @description When it ended. Null: it waits or runs.
-             * @example 2023-10-27T10:00:00Z
-             */
+            /** Format: date-time */
             finished_at?: string | null;
-            /**
-             * @description The encoding as which the file is read. Only where `columns` are.
-             * @example utf-8
-             */
             encoding?: "utf-8" | "utf-16" | "utf-32" | "windows-1252" | (string & {});
-            /** @description What becomes of each column. Only when you get the import, with the key that it was requested with. */
             columns?: components["schemas"]["ImportColumn"][];
-            /**
-             * @description What is done to each user.
-             * @example suspend
-             */
             action?: "suspend" | "activate" | "delete" | "restore" | "role" | "metadata" | "setup_links" | (string & {});
             /** @description Whether Rollbook mails the token. */
             send?: boolean;
-            /** @description Which users. Of filters by email, external ID, ID or search, only the name is kept. Null: by ID. */
             filter?: Record<string, never> | null;
-            /**
-             * @description ID of the job that this one undoes. Null: none.
-             * @example job_065n1d2k5m8q3t6u9v2b4f7h1s
-             */
             undoes?: string | null;
-            /**
-             * Format: int64
-             * @description Users of the job.
-             */
+            /** Format: int64 */
             total?: number;
-            /**
-             * Format: int64
-             * @description Users who are done.
-             */
+            /** Format: int64 */
             done?: number;
-            /**
-             * Format: int64
-             * @description Users who were changed.
-             */
+            /** Format: int64 */
             changed?: number;
             /**
              * Format: int64
@@ -1265,13 +854,9 @@ export interface components {
             /**
              * Format: date-time
              * @description When the window ends.
-             * @example 2023-10-27T11:01:00Z
              */
             resets_at?: string;
-            /**
-             * Format: int64
-             * @description How many recovery codes the user has left.
-             */
+            /** Format: int64 */
             recovery_codes_left?: number;
             /** @description What a test delivery says. */
             message?: string;
@@ -1281,23 +866,14 @@ export interface components {
          * @enum {string}
          */
         EventPattern: "*" | "user.*" | "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "group.*" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.*" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.*" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.*" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "password_link.*" | "password_link.created" | "token.*" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.*" | "limit.exceeded" | "webhook.*" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.*" | "users.exported" | "bulk_job.*" | "bulk_job.finished" | "import.*" | "import.finished" | "server.*" | "server.test" | (string & {});
-        /**
-         * EventRevert
-         * @description An event to revert.
-         */
+        /** @description An event to revert. */
         EventRevert: {
             /** @description `true`: only return what would be put back. Default: `false`. */
             dry_run?: boolean;
         };
-        /**
-         * @description What happened. Later versions can add types: ignore those you don't know.
-         * @example user.created
-         */
+        /** @description What happened. Later versions can add types: ignore those you don't know. */
         EventType: "user.created" | "user.updated" | "user.promoted" | "user.password_changed" | "user.suspended" | "user.activated" | "user.signed_in" | "user.sign_in_failed" | "user.confirmation_failed" | "user.locked_out" | "user.guesses_exhausted" | "user.access_ended" | "user.deleted" | "user.restored" | "user.purged" | "group.created" | "group.updated" | "group.deleted" | "group.member_added" | "group.member_changed" | "group.member_removed" | "key.created" | "key.updated" | "key.revealed" | "key.rotated" | "key.expiring" | "key.expired" | "key.revoked" | "key.refused" | "session.created" | "session.revoked" | "session.reuse_detected" | "session.form_refused" | "second_factor.activated" | "second_factor.removed" | "second_factor.lifted" | "second_factor.codes_regenerated" | "second_factor.used_recovery_code" | "password_link.created" | "token.created" | "token.requested" | "token.email_change_requested" | "token.consumed" | "token.revoked" | "limit.exceeded" | "webhook.created" | "webhook.updated" | "webhook.revealed" | "webhook.rotated" | "webhook.deleted" | "webhook.disabled" | "webhook.events_missed" | "users.exported" | "bulk_job.finished" | "import.finished" | "server.test" | (string & {});
-        /**
-         * Export
-         * @description All data about a user.
-         */
+        /** @description All data about a user. */
         Export: {
             user: components["schemas"]["User"];
             /** @description The user's API keys, without the secrets. */
@@ -1315,10 +891,7 @@ export interface components {
             /** @description The events about the user and their API keys. */
             events: components["schemas"]["Event"][];
         };
-        /**
-         * Group
-         * @description A group of users.
-         */
+        /** @description A group of users. */
         Group: {
             /**
              * @description ID of the group.
@@ -1353,22 +926,17 @@ export interface components {
             /**
              * Format: date-time
              * @description When it was created.
-             * @example 2023-10-27T10:00:00Z
              */
             created_at: string;
             /**
              * Format: date-time
              * @description When the group or its members were last changed.
-             * @example 2023-10-27T11:00:00Z
              */
             updated_at: string;
             /** @description The role of the `user` who was asked for. Only in lists of a user's groups. */
             role?: string;
         };
-        /**
-         * GroupCreate
-         * @description A group to create.
-         */
+        /** @description A group to create. */
         GroupCreate: {
             /**
              * @description The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters, and none that no one sees.
@@ -1390,16 +958,7 @@ export interface components {
                 [key: string]: unknown;
             } | null;
         };
-        /**
-         * GroupMembership
-         * @description A group of a user.
-         * @example {
-         *       "group_id": "group_065n1e8q5o1v3g7m2h9c4t0d6s",
-         *       "group_name": "Engineering",
-         *       "role": "lead",
-         *       "added_at": "2023-10-27T10:45:00Z"
-         *     }
-         */
+        /** @description A group of a user. */
         GroupMembership: {
             /**
              * @description ID of the group.
@@ -1419,14 +978,10 @@ export interface components {
             /**
              * Format: date-time
              * @description When the user was added to the group.
-             * @example 2023-10-27T10:00:00Z
              */
             added_at: string;
         };
-        /**
-         * GroupPatch
-         * @description The fields of a group to change. Missing fields are left unchanged, and metadata is merged.
-         */
+        /** @description The fields of a group to change. Missing fields are left unchanged, and metadata is merged. */
         GroupPatch: {
             /**
              * @description The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters, and none that no one sees.
@@ -1449,10 +1004,7 @@ export interface components {
                 [key: string]: unknown;
             } | null;
         };
-        /**
-         * GroupUpdate
-         * @description The fields of a group to change. Missing fields are left unchanged.
-         */
+        /** @description The fields of a group to change. Missing fields are left unchanged. */
         GroupUpdate: {
             /**
              * @description The group's name, 1 to 255 characters. Need not be unique. Surrounding whitespace is removed. No control characters, and none that no one sees.
@@ -1474,10 +1026,7 @@ export interface components {
                 [key: string]: unknown;
             } | null;
         };
-        /**
-         * Health
-         * @description Health of the server: alive, or ready for requests.
-         */
+        /** @description Health of the server: alive, or ready for requests. */
         Health: {
             /**
              * @description Whether the server is healthy.
@@ -1489,10 +1038,7 @@ export interface components {
                 [key: string]: string;
             };
         };
-        /**
-         * Import
-         * @description An import of users: how its file is read, how far it has come, and what became of the records read so far.
-         */
+        /** @description An import of users: how its file is read, how far it has come, and what became of the records read so far. */
         Import: {
             /**
              * @description ID of the import.
@@ -1509,10 +1055,7 @@ export interface components {
              * @example key_065n19esg1vsvaetc6pc73vuso
              */
             key_id: string | null;
-            /**
-             * @description `failed`: it stopped, for the reason in `error`. What was imported by then stays.
-             * @example waiting
-             */
+            /** @description `failed`: it stopped, for the reason in `error`. What was imported by then stays. */
             status: "waiting" | "running" | "finished" | "failed" | "canceled" | (string & {});
             /** @description Why it failed. In events always null: `error_code` says it there. */
             error: string | null;
@@ -1521,37 +1064,19 @@ export interface components {
              * @example invalid_parameter
              */
             error_code: string | null;
-            /**
-             * @description The system that the file was exported from.
-             * @example rollbook
-             */
+            /** @description The system that the file was exported from. */
             source: "rollbook" | "cognito" | "appwrite" | "aspnet-identity" | "nextauth" | "auth0" | "better-auth" | "clerk" | "devise" | "django" | "drupal" | "fastapi-users" | "firebase" | "fusionauth" | "keycloak" | "laravel" | "logto" | "entra" | "okta" | "kratos" | "pocketbase" | "spring-security" | "supabase" | "supertokens" | "wordpress" | "zitadel" | (string & {});
-            /**
-             * @description The file's format, as requested.
-             * @example auto
-             */
+            /** @description The file's format, as requested. */
             format: "auto" | "ndjson" | "json" | "csv" | (string & {});
-            /**
-             * @description How users who exist are recognized.
-             * @example email
-             */
+            /** @description How users who exist are recognized. */
             match: "email" | "external_id" | (string & {});
-            /**
-             * @description What happens to users who exist already.
-             * @example skip
-             */
+            /** @description What happens to users who exist already. */
             on_conflict: "skip" | "update" | "fail" | (string & {});
-            /**
-             * @description What happens to users whose password hash is not known.
-             * @example refuse
-             */
+            /** @description What happens to users whose password hash is not known. */
             unknown_hashes: "refuse" | "skip" | (string & {});
             /** @description Whether nothing is changed. */
             dry_run: boolean;
-            /**
-             * @description Which events are recorded.
-             * @example each
-             */
+            /** @description Which events are recorded. */
             events: "each" | "summary" | (string & {});
             /** @description Whether users were taken over who had not verified their email and had a password of their own. */
             adopt: boolean;
@@ -1617,19 +1142,16 @@ export interface components {
             /**
              * Format: date-time
              * @description When it was requested.
-             * @example 2023-10-27T10:00:00Z
              */
             created_at: string;
             /**
              * Format: date-time
              * @description When it started. Null: it waits.
-             * @example 2023-10-27T10:00:00Z
              */
             started_at: string | null;
             /**
              * Format: date-time
              * @description When it ended. Null: it waits or runs.
-             * @example 2023-10-27T10:00:00Z
              */
             finished_at: string | null;
             /**
@@ -1637,28 +1159,19 @@ export interface components {
              * @description Where the report is: the records that were refused, and the users who have no password.
              */
             report_url: string;
-            /**
-             * @description The encoding as which the file is read. Only where `columns` are.
-             * @example utf-8
-             */
+            /** @description The encoding as which the file is read. Only where `columns` are. */
             encoding?: "utf-8" | "utf-16" | "utf-32" | "windows-1252" | (string & {});
             /** @description What becomes of each column. Only when you get the import, with the key that it was requested with. */
             columns?: components["schemas"]["ImportColumn"][];
         };
-        /**
-         * ImportColumn
-         * @description A column of an imported file, or a name of its JSON objects, and what becomes of it.
-         */
+        /** @description A column of an imported file, or a name of its JSON objects, and what becomes of it. */
         ImportColumn: {
             /**
              * @description Its name in the file.
              * @example Mail
              */
             name: string;
-            /**
-             * @description `kept`: under its name. `mapped`: elsewhere, as `target` says. `ignored`: not at all, for the `reason`.
-             * @example kept
-             */
+            /** @description `kept`: under its name. `mapped`: elsewhere, as `target` says. `ignored`: not at all, for the `reason`. */
             outcome: "kept" | "mapped" | "ignored" | (string & {});
             /**
              * @description The fields that come from it.
@@ -1671,10 +1184,7 @@ export interface components {
              */
             reason: string | null;
         };
-        /**
-         * Key
-         * @description An API key. `key`, the key itself, is only returned when you create, rotate or reveal it.
-         */
+        /** @description An API key. `key`, the key itself, is only returned when you create, rotate or reveal it. */
         Key: {
             /**
              * @description ID of the API key.
@@ -1691,15 +1201,9 @@ export interface components {
              * @example billing service
              */
             name: string;
-            /**
-             * @description Where the key works.
-             * @example api
-             */
+            /** @description Where the key works. */
             kind: "api" | "scim" | (string & {});
-            /**
-             * @description Whether the key works.
-             * @example active
-             */
+            /** @description Whether the key works. */
             status: "active" | "suspended" | "expired" | "revoked" | (string & {});
             /**
              * @description The beginning and end of the key, to tell keys apart.
@@ -1722,25 +1226,21 @@ export interface components {
             /**
              * Format: date-time
              * @description When it was created.
-             * @example 2023-10-27T10:00:00Z
              */
             created_at: string;
             /**
              * Format: date-time
              * @description When the key expires. Null: never.
-             * @example 2024-10-27T10:00:00Z
              */
             expires_at: string | null;
             /**
              * Format: date-time
              * @description When the key was last used, accurate to a few seconds. Null: never.
-             * @example 2023-10-27T10:00:00Z
              */
             last_used_at: string | null;
             /**
              * Format: date-time
              * @description When the key was revoked. Null: it was not revoked.
-             * @example 2023-10-27T10:00:00Z
              */
             revoked_at: string | null;
             /**
@@ -1768,10 +1268,7 @@ export interface components {
              */
             user_kind?: "application" | "person" | null;
         };
-        /**
-         * KeyCreate
-         * @description An API key to create.
-         */
+        /** @description An API key to create. */
         KeyCreate: {
             /**
              * @description What you use the key for.
@@ -1790,7 +1287,6 @@ export interface components {
             /**
              * Format: date-time
              * @description When the key expires, an RFC 3339 time in the future. Default or null: never.
-             * @example 2023-10-27T10:00:00Z
              */
             expires_at?: string | null;
             /** @description IP addresses and networks that can use the key. Default or null: any. */
@@ -1810,10 +1306,7 @@ export interface components {
          * @enum {string}
          */
         KeyKind: "api" | "scim" | (string & {});
-        /**
-         * KeyRotation
-         * @description Options of a key's rotation.
-         */
+        /** @description Options of a key's rotation. */
         KeyRotation: {
             /**
              * Format: int64
@@ -1822,10 +1315,7 @@ export interface components {
              */
             overlap?: number;
         };
-        /**
-         * KeyUpdate
-         * @description The fields of an API key to change. Missing fields are left unchanged.
-         */
+        /** @description The fields of an API key to change. Missing fields are left unchanged. */
         KeyUpdate: {
             /**
              * @description What you use the key for.
@@ -1837,7 +1327,6 @@ export interface components {
             /**
              * Format: date-time
              * @description When the key expires, an RFC 3339 time in the future. Null: never.
-             * @example 2023-10-27T10:00:00Z
              */
             expires_at?: string | null;
             /** @description IP addresses and networks that can use the key. Null: any. */
@@ -1860,10 +1349,7 @@ export interface components {
              */
             code?: string;
         };
-        /**
-         * KeyUsage
-         * @description Requests with an API key.
-         */
+        /** @description Requests with an API key. */
         KeyUsage: {
             /**
              * Format: int64
@@ -1905,10 +1391,7 @@ export interface components {
              */
             user_id: string;
         };
-        /**
-         * LoggedRequest
-         * @description A call that was made with an API key. Credentials, bodies that were sent and values of queries are never stored.
-         */
+        /** @description A call that was made with an API key. Credentials, bodies that were sent and values of queries are never stored. */
         LoggedRequest: {
             /**
              * @description ID of the request: the `X-Request-Id` of its response.
@@ -1918,7 +1401,6 @@ export interface components {
             /**
              * Format: date-time
              * @description When it was answered, to the microsecond.
-             * @example 2023-10-27T10:15:00.123456Z
              */
             created_at: string;
             /**
@@ -1987,10 +1469,7 @@ export interface components {
              */
             more: number;
         };
-        /**
-         * Member
-         * @description A member of a group.
-         */
+        /** @description A member of a group. */
         Member: {
             /**
              * @description ID of the user.
@@ -2005,7 +1484,6 @@ export interface components {
             /**
              * Format: email
              * @description The user's email.
-             * @example charlie.c@example.com
              */
             email: string;
             /**
@@ -2016,18 +1494,10 @@ export interface components {
             /**
              * Format: date-time
              * @description When the user was added to the group.
-             * @example 2023-10-27T10:00:00Z
              */
             added_at: string;
         };
-        /**
-         * MemberToAdd
-         * @description A user to add to a group. One who is a member already gets the role.
-         * @example {
-         *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *       "role": "lead"
-         *     }
-         */
+        /** @description A user to add to a group. One who is a member already gets the role. */
         MemberToAdd: {
             /**
              * @description ID of the user.
@@ -2040,10 +1510,7 @@ export interface components {
              */
             role?: string | null;
         };
-        /**
-         * MemberUpdate
-         * @description A member to add, or to change.
-         */
+        /** @description A member to add, or to change. */
         MemberUpdate: {
             /**
              * @description The user's role in the group: a text of yours, which gives no rights in Rollbook. Default or null: an empty text.
@@ -2051,71 +1518,35 @@ export interface components {
              */
             role?: string | null;
         };
-        /**
-         * MembersAdd
-         * @description Users to add to a group.
-         */
+        /** @description Users to add to a group. */
         MembersAdd: {
             /** @description Up to 1,000 users, each once. */
             members: components["schemas"]["MemberToAdd"][];
         };
-        /**
-         * NotReady
-         * @description Why the server is not ready: its checks, or the error that any request can get.
-         */
+        /** @description Why the server is not ready: its checks, or the error that any request can get. */
         NotReady: {
-            /**
-             * @description Whether the server is healthy.
-             * @enum {string}
-             */
+            /** @enum {string} */
             status?: "ok" | "unavailable" | (string & {});
-            /** @description The result of each check. */
             checks?: {
                 [key: string]: string;
             };
-            /**
-             * @description What went wrong, for people.
-             * @example Email address is already in use.
-             */
             error?: string;
             code?: components["schemas"]["ErrorCode"];
-            /**
-             * @description ID of the request, also in `X-Request-Id` and in the server's log.
-             * @example req_7m2c9v0kq1t8a3hs0000001f
-             */
             request_id?: string;
-            /**
-             * Format: uri
-             * @description The documentation of this error.
-             */
+            /** Format: uri */
             doc_url?: string;
-            /**
-             * @description The query parameter, header or field of the body that is invalid.
-             * @example email
-             */
             param?: string;
-            /** @description Everything that is wrong with the request, as far as it fits into 4 KiB. */
             errors?: components["schemas"]["ErrorDetail"][];
-            /**
-             * @description With `second_factor_required`: what to send to `verify-challenge` together with a code.
-             * @example Example-Only-Example-Only-Example-Only-Exam
-             */
             challenge?: string;
         };
-        /**
-         * NotReverted
-         * @description A field that was not put back.
-         */
+        /** @description A field that was not put back. */
         NotReverted: {
             /**
              * @description The field, or `metadata.KEY` for a key of the metadata.
              * @example email
              */
             field: string;
-            /**
-             * @description Why. `changed_since`: it has changed since. `not_reversible`: it can't be put back.
-             * @example changed_since
-             */
+            /** @description Why. `changed_since`: it has changed since. `not_reversible`: it can't be put back. */
             code: "changed_since" | "not_reversible" | (string & {});
             /**
              * @description The same as a sentence.
@@ -2123,10 +1554,7 @@ export interface components {
              */
             message: string;
         };
-        /**
-         * PasswordChange
-         * @description A password to set. Users who change their own password must send the current one.
-         */
+        /** @description A password to set. Users who change their own password must send the current one. */
         PasswordChange: {
             /**
              * Format: password
@@ -2142,10 +1570,7 @@ export interface components {
             /** @description Whether the user's API keys are revoked and their webhooks disabled, and what they created for others ends. Default: `true` for another user, `false` for yourself. */
             revoke_keys?: boolean;
         };
-        /**
-         * PasswordLink
-         * @description A setup or password reset link. It works once.
-         */
+        /** @description A setup or password reset link. It works once. */
         PasswordLink: {
             /**
              * Format: uri
@@ -2155,14 +1580,10 @@ export interface components {
             /**
              * Format: date-time
              * @description When the link expires.
-             * @example 2023-10-30T10:20:00Z
              */
             expires_at: string;
         };
-        /**
-         * PasswordLinkCreate
-         * @description A setup or password reset link to create.
-         */
+        /** @description A setup or password reset link to create. */
         PasswordLinkCreate: {
             /**
              * @description The page that the person continues to, instead of the dashboard: a URL at an origin of the server's setting `redirect_origins`, or on `localhost` or `127.0.0.1` with any port.
@@ -2170,10 +1591,7 @@ export interface components {
              */
             redirect_url?: string;
         };
-        /**
-         * PasswordProof
-         * @description Your own password or, if you have a second factor, a code.
-         */
+        /** @description Your own password or, if you have a second factor, a code. */
         PasswordProof: {
             /**
              * Format: password
@@ -2186,38 +1604,15 @@ export interface components {
              */
             code?: string;
         };
-        /**
-         * Problem
-         * @description The same as problem details (RFC 9457), for clients that send `Accept: application/problem+json`.
-         */
+        /** @description The same as problem details (RFC 9457), for clients that send `Accept: application/problem+json`. */
         Problem: {
-            /**
-             * @description What went wrong, for people.
-             * @example Email address is already in use.
-             */
             error: string;
             code: components["schemas"]["ErrorCode"];
-            /**
-             * @description ID of the request, also in `X-Request-Id` and in the server's log.
-             * @example req_7m2c9v0kq1t8a3hs0000001f
-             */
             request_id: string;
-            /**
-             * Format: uri
-             * @description The documentation of this error.
-             */
+            /** Format: uri */
             doc_url: string;
-            /**
-             * @description The query parameter, header or field of the body that is invalid.
-             * @example email
-             */
             param?: string;
-            /** @description Everything that is wrong with the request, as far as it fits into 4 KiB. */
             errors?: components["schemas"]["ErrorDetail"][];
-            /**
-             * @description With `second_factor_required`: what to send to `verify-challenge` together with a code.
-             * @example Example-Only-Example-Only-Example-Only-Exam
-             */
             challenge?: string;
             /**
              * Format: uri
@@ -2243,18 +1638,7 @@ export interface components {
             /** @description This occurrence of the error. */
             instance: string;
         };
-        /**
-         * PublicKey
-         * @description A key that verifies access tokens, as a JSON Web Key (RFC 7517, RFC 8037).
-         * @example {
-         *       "kty": "OKP",
-         *       "crv": "Ed25519",
-         *       "alg": "EdDSA",
-         *       "use": "sig",
-         *       "kid": "sgn_065n1b2q4m1t7g9c3k5v8r0p6s",
-         *       "x": "Example-Only-Example-Only-Example-Only-Exam"
-         *     }
-         */
+        /** @description A key that verifies access tokens, as a JSON Web Key (RFC 7517, RFC 8037). */
         PublicKey: {
             /**
              * @description The type of key: `OKP`.
@@ -2287,26 +1671,17 @@ export interface components {
              */
             x: string;
         };
-        /**
-         * PublicKeys
-         * @description The keys that verify access tokens (JWK Set, RFC 7517).
-         */
+        /** @description The keys that verify access tokens (JWK Set, RFC 7517). */
         PublicKeys: {
             /** @description The keys. Empty if the server has never issued access tokens. */
             keys: components["schemas"]["PublicKey"][];
         };
-        /**
-         * RecoveryCodes
-         * @description Recovery codes. Each works once.
-         */
+        /** @description Recovery codes. Each works once. */
         RecoveryCodes: {
             /** @description The codes. Only returned once. */
             recovery_codes: string[];
         };
-        /**
-         * RecoveryCodesCreate
-         * @description Recovery codes to create.
-         */
+        /** @description Recovery codes to create. */
         RecoveryCodesCreate: {
             /**
              * @description A code of your authenticator app, or a recovery code. Required to change your own second factors with an API key.
@@ -2314,10 +1689,7 @@ export interface components {
              */
             code?: string;
         };
-        /**
-         * Replay
-         * @description A part of the event log that is sent to a webhook again.
-         */
+        /** @description A part of the event log that is sent to a webhook again. */
         Replay: {
             /**
              * @description ID of the replay.
@@ -2329,15 +1701,9 @@ export interface components {
              * @example webhook_065n1avd4p1q9h2v5c8m3k7r6g
              */
             webhook_id: string;
-            /**
-             * @description `resend`: of one delivery.
-             * @example replay
-             */
+            /** @description `resend`: of one delivery. */
             trigger: "replay" | "resend" | (string & {});
-            /**
-             * @description Whether it is under way. `waiting`: for others.
-             * @example waiting
-             */
+            /** @description Whether it is under way. `waiting`: for others. */
             status: "waiting" | "running" | "done" | "canceled" | (string & {});
             /** @description How much of its part of the event log is done, from 0 to 1. */
             progress: number;
@@ -2358,10 +1724,7 @@ export interface components {
              * @example user_065n18a8k1rnhbvqalm9j3ts0c
              */
             user_id: string | null;
-            /**
-             * @description Only events that failed, or were not delivered. Null: all.
-             * @example failed
-             */
+            /** @description Only events that failed, or were not delivered. Null: all. */
             only: ("failed" | "undelivered" | (string & {})) | null;
             /**
              * @description ID of the user who asked for it. Null: from the command line.
@@ -2371,20 +1734,15 @@ export interface components {
             /**
              * Format: date-time
              * @description When it was created.
-             * @example 2023-10-27T10:00:00Z
              */
             created_at: string;
             /**
              * Format: date-time
              * @description When it was done or canceled. Null: it is under way.
-             * @example 2023-10-27T10:00:00Z
              */
             finished_at: string | null;
         };
-        /**
-         * ReplayCreate
-         * @description The events to send again.
-         */
+        /** @description The events to send again. */
         ReplayCreate: {
             /**
              * @description The first event: an RFC 3339 time, an event ID, or `failure` for the first one that failed and has not been delivered since.
@@ -2413,10 +1771,7 @@ export interface components {
          * @enum {string}
          */
         ReplayOnly: "failed" | "undelivered" | (string & {});
-        /**
-         * RevertedEvent
-         * @description Event that was reverted: what was put back, and what was not.
-         */
+        /** @description Event that was reverted: what was put back, and what was not. */
         RevertedEvent: {
             /**
              * @description ID of the event.
@@ -2438,10 +1793,7 @@ export interface components {
          * @enum {string}
          */
         Role: "member" | "viewer" | "admin" | "owner" | (string & {});
-        /**
-         * RouteUsage
-         * @description Requests to an endpoint.
-         */
+        /** @description Requests to an endpoint. */
         RouteUsage: {
             /**
              * Format: int64
@@ -2483,10 +1835,7 @@ export interface components {
              */
             p95_ms: number;
         };
-        /**
-         * ScimRecord
-         * @description Data that identity providers keep about a user by SCIM, beside the fields of the user.
-         */
+        /** @description Data that identity providers keep about a user by SCIM, beside the fields of the user. */
         ScimRecord: {
             /**
              * @description The `userName`, if a provider has set it.
@@ -2514,10 +1863,7 @@ export interface components {
          * @enum {string}
          */
         Scope: "users:read" | "users:write" | "users:grant" | "users:import" | "users:delete" | "users:verify" | "users:export" | "groups:read" | "groups:write" | "tokens:create" | "tokens:consume" | "keys:read" | "keys:write" | "sessions:read" | "sessions:write" | "sessions:create" | "sessions:verify" | "events:read" | "requests:read" | "webhooks:read" | "webhooks:write" | "metrics:read" | (string & {});
-        /**
-         * SecondFactor
-         * @description A second factor of a user: an authenticator app or a passkey. `secret`, `otpauth_url` and `recovery_codes` are only returned once.
-         */
+        /** @description A second factor of a user: an authenticator app or a passkey. `secret`, `otpauth_url` and `recovery_codes` are only returned once. */
         SecondFactor: {
             /**
              * @description ID of the second factor.
@@ -2529,10 +1875,7 @@ export interface components {
              * @example user_065n18a8k1rnhbvqalm9j3ts0c
              */
             user_id: string;
-            /**
-             * @description `totp`: an authenticator app. `passkey`: a passkey.
-             * @example totp
-             */
+            /** @description `totp`: an authenticator app. `passkey`: a passkey. */
             kind: "totp" | "passkey" | (string & {});
             /**
              * @description What the user calls it.
@@ -2542,19 +1885,16 @@ export interface components {
             /**
              * Format: date-time
              * @description When it was created.
-             * @example 2023-10-27T10:00:00Z
              */
             created_at: string;
             /**
              * Format: date-time
              * @description When it was activated. Null: it is not active yet.
-             * @example 2023-10-27T10:00:00Z
              */
             confirmed_at: string | null;
             /**
              * Format: date-time
              * @description When it was last used. Null: never.
-             * @example 2023-10-27T10:00:00Z
              */
             last_used_at: string | null;
             /**
@@ -2567,10 +1907,7 @@ export interface components {
             /** @description The recovery codes. Only when you activate the user's first factor. */
             recovery_codes?: string[];
         };
-        /**
-         * SecondFactorActivation
-         * @description A code of the app to activate.
-         */
+        /** @description A code of the app to activate. */
         SecondFactorActivation: {
             /**
              * @description A code that the app shows.
@@ -2578,10 +1915,7 @@ export interface components {
              */
             code: string;
         };
-        /**
-         * SecondFactorCode
-         * @description A code to verify.
-         */
+        /** @description A code to verify. */
         SecondFactorCode: {
             /**
              * @description A code of the user's authenticator app, or a recovery code. Spaces and hyphens don't matter.
@@ -2594,10 +1928,7 @@ export interface components {
              */
             address?: string;
         };
-        /**
-         * SecondFactorCreate
-         * @description An authenticator app to add.
-         */
+        /** @description An authenticator app to add. */
         SecondFactorCreate: {
             /**
              * @description The kind of factor. `totp`: an authenticator app.
@@ -2625,10 +1956,7 @@ export interface components {
              */
             current_password?: string;
         };
-        /**
-         * SecondFactors
-         * @description The second factors of a user.
-         */
+        /** @description The second factors of a user. */
         SecondFactors: {
             /** @description The factors, oldest first. */
             second_factors: components["schemas"]["SecondFactor"][];
@@ -2638,21 +1966,7 @@ export interface components {
              */
             recovery_codes_left: number;
         };
-        /**
-         * Session
-         * @description A browser a user is signed in to the dashboard with, or an application's session of a user.
-         * @example {
-         *       "id": "ses_065n19qk2l1v7fm8c0t3b5d6eg",
-         *       "user_id": "user_065n18a8k1rnhbvqalm9j3ts0c",
-         *       "audience": "https://app.example.com",
-         *       "created_at": "2023-10-27T10:25:00Z",
-         *       "last_seen_at": "2023-10-27T10:40:00Z",
-         *       "expires_at": "2023-10-27T10:55:00Z",
-         *       "refresh_expires_at": "2023-11-26T10:40:00Z",
-         *       "address": "203.0.113.7",
-         *       "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-         *     }
-         */
+        /** @description A browser a user is signed in to the dashboard with, or an application's session of a user. */
         Session: {
             /**
              * @description ID of the session.
@@ -2672,25 +1986,21 @@ export interface components {
             /**
              * Format: date-time
              * @description When the user signed in.
-             * @example 2023-10-27T10:00:00Z
              */
             created_at: string;
             /**
              * Format: date-time
              * @description When the browser was last seen, accurate to about a minute; an application's: when it was refreshed.
-             * @example 2023-10-27T10:00:00Z
              */
             last_seen_at: string;
             /**
              * Format: date-time
              * @description When the `token` expires, unless the session is refreshed. Null: it is the dashboard's.
-             * @example 2023-10-27T10:55:00Z
              */
             expires_at: string | null;
             /**
              * Format: date-time
              * @description When the session ends, unless it is refreshed before. Null: it is the dashboard's.
-             * @example 2023-11-26T10:40:00Z
              */
             refresh_expires_at: string | null;
             /**
@@ -2704,10 +2014,7 @@ export interface components {
              */
             user_agent: string;
         };
-        /**
-         * SessionCreate
-         * @description A person who signs in to your application: with `email` and `password`, then `challenge` and `code` if they have a second factor, or with a one-time `token`.
-         */
+        /** @description A person who signs in to your application: with `email` and `password`, then `challenge` and `code` if they have a second factor, or with a one-time `token`. */
         SessionCreate: {
             /**
              * @description Your application: its ID, or a name that you choose, such as its URL, which the API key must have among its `audiences`. Names and hosts are in lower case, and compared exactly. Tokens are only valid for the audience that their session was created for.
@@ -2750,10 +2057,7 @@ export interface components {
              */
             user_agent?: string;
         };
-        /**
-         * SessionRefresh
-         * @description A refresh token, which works once.
-         */
+        /** @description A refresh token, which works once. */
         SessionRefresh: {
             /**
              * @description The refresh token of the session.
@@ -2766,10 +2070,7 @@ export interface components {
              */
             audience: string;
         };
-        /**
-         * SessionTokens
-         * @description A session of your application, and its tokens. They are only returned here.
-         */
+        /** @description A session of your application, and its tokens. They are only returned here. */
         SessionTokens: {
             /**
              * @description ID of the session.
@@ -2799,13 +2100,11 @@ export interface components {
             /**
              * Format: date-time
              * @description When the `token` expires.
-             * @example 2023-10-27T10:55:00Z
              */
             expires_at: string;
             /**
              * Format: date-time
              * @description When the session ends, unless it is refreshed before.
-             * @example 2023-11-26T10:40:00Z
              */
             refresh_expires_at: string;
             user: components["schemas"]["User"];
@@ -2817,14 +2116,10 @@ export interface components {
             /**
              * Format: date-time
              * @description When the `access_token` expires: 5 minutes after now.
-             * @example 2023-10-27T10:45:00Z
              */
             access_expires_at?: string;
         };
-        /**
-         * SessionVerification
-         * @description A token of a session.
-         */
+        /** @description A token of a session. */
         SessionVerification: {
             /**
              * @description The token of the session.
@@ -2842,10 +2137,7 @@ export interface components {
          * @enum {string}
          */
         Status: "active" | "invited" | "suspended" | (string & {});
-        /**
-         * Token
-         * @description A one-time token. `token` and `url` are returned once, when it is created, unless Rollbook mails it.
-         */
+        /** @description A one-time token. `token` and `url` are returned once, when it is created, unless Rollbook mails it. */
         Token: {
             /**
              * @description ID of the token, which is not the token itself.
@@ -2857,15 +2149,11 @@ export interface components {
              * @example user_065n18a8k1rnhbvqalm9j3ts0c
              */
             user_id: string;
-            /**
-             * @description `invite`: An invited user sets their first password. `reset_password`: Sets a password, for users who have forgotten theirs or have none yet. `verify_email`: Confirms the user's email. `change_email`: Changes the user's email to `email`, and confirms it. `sign_in`: Signs the user in without a password.
-             * @example invite
-             */
+            /** @description `invite`: An invited user sets their first password. `reset_password`: Sets a password, for users who have forgotten theirs or have none yet. `verify_email`: Confirms the user's email. `change_email`: Changes the user's email to `email`, and confirms it. `sign_in`: Signs the user in without a password. */
             purpose: "invite" | "reset_password" | "verify_email" | "change_email" | "sign_in" | (string & {});
             /**
              * Format: email
              * @description The new email of `change_email`, or the one that `verify_email` confirms.
-             * @example charlie@example.com
              */
             email: string | null;
             /** @description Where the user continues afterwards. Null: in the dashboard. */
@@ -2882,13 +2170,11 @@ export interface components {
             /**
              * Format: date-time
              * @description When it was created.
-             * @example 2023-10-27T10:20:00Z
              */
             created_at: string;
             /**
              * Format: date-time
              * @description When it expires.
-             * @example 2023-10-28T10:20:00Z
              */
             expires_at: string;
             /**
@@ -2902,10 +2188,7 @@ export interface components {
              */
             url?: string;
         };
-        /**
-         * TokenConsume
-         * @description A one-time token to use, with what it needs.
-         */
+        /** @description A one-time token to use, with what it needs. */
         TokenConsume: {
             /**
              * @description The token.
@@ -2936,10 +2219,7 @@ export interface components {
              */
             address?: string;
         };
-        /**
-         * TokenCreate
-         * @description A one-time token to create.
-         */
+        /** @description A one-time token to create. */
         TokenCreate: {
             /**
              * @description `invite`: An invited user sets their first password. `reset_password`: Sets a password, for users who have forgotten theirs or have none yet. `verify_email`: Confirms the user's email. `change_email`: Changes the user's email to `email`, and confirms it. `sign_in`: Signs the user in without a password.
@@ -2960,7 +2240,6 @@ export interface components {
             /**
              * Format: email
              * @description The new email. Required for `change_email`, and only for that.
-             * @example charlie@example.com
              */
             email?: string;
             /**
@@ -2980,15 +2259,11 @@ export interface components {
             /** @description Whether Rollbook mails it to the user. `token` and `url` are then not returned. Needs the setting `smtp`. Default: `false`. */
             send?: boolean;
         };
-        /**
-         * TokenRequest
-         * @description A one-time token that someone asks for who is not signed in.
-         */
+        /** @description A one-time token that someone asks for who is not signed in. */
         TokenRequest: {
             /**
              * Format: email
              * @description The email that the person entered.
-             * @example charlie@example.com
              */
             email: string;
             /**
@@ -3012,10 +2287,7 @@ export interface components {
              */
             language?: "de" | "en" | "es" | "fr" | "ja" | "pt" | (string & {});
         };
-        /**
-         * UsageCounts
-         * @description Requests: all of them, and those that failed.
-         */
+        /** @description Requests: all of them, and those that failed. */
         UsageCounts: {
             /**
              * Format: int64
@@ -3042,10 +2314,7 @@ export interface components {
              */
             server_errors: number;
         };
-        /**
-         * UsageInterval
-         * @description Requests in an hour or a day.
-         */
+        /** @description Requests in an hour or a day. */
         UsageInterval: {
             /**
              * Format: int64
@@ -3074,14 +2343,10 @@ export interface components {
             /**
              * Format: date-time
              * @description The beginning of the hour or day.
-             * @example 2023-10-27T10:00:00Z
              */
             at: string;
         };
-        /**
-         * UsageReport
-         * @description Requests made with API keys, by a user or by all.
-         */
+        /** @description Requests made with API keys, by a user or by all. */
         UsageReport: {
             /**
              * @description ID of the user. Null: all users.
@@ -3096,13 +2361,11 @@ export interface components {
             /**
              * Format: date-time
              * @description The beginning of the first interval.
-             * @example 2023-10-21T00:00:00Z
              */
             since: string;
             /**
              * Format: date-time
              * @description The end of the last interval, which is still running.
-             * @example 2023-10-27T11:00:00Z
              */
             until: string;
             /**
@@ -3122,28 +2385,14 @@ export interface components {
             /** @description The windows of rate limits that refused requests. */
             rate_limits: components["schemas"]["WindowUsage"][];
         };
-        /**
-         * UsedToken
-         * @description The token that was used.
-         * @example {
-         *       "id": "tok_065n19t5rh1ut9c6n8p2q4v7eg",
-         *       "purpose": "verify_email",
-         *       "redirect_url": "https://app.example.com/welcome",
-         *       "data": {
-         *         "plan": "pro"
-         *       }
-         *     }
-         */
+        /** @description The token that was used. */
         UsedToken: {
             /**
              * @description ID of the token.
              * @example tok_065n19t5rh1ut9c6n8p2q4v7eg
              */
             id: string;
-            /**
-             * @description What it was for.
-             * @example invite
-             */
+            /** @description What it was for. */
             purpose: "invite" | "reset_password" | "verify_email" | "change_email" | "sign_in" | (string & {});
             /** @description Where the user continues. */
             redirect_url: string | null;
@@ -3157,10 +2406,7 @@ export interface components {
                 [key: string]: unknown;
             } | null;
         };
-        /**
-         * User
-         * @description A user. Lists and create return `id`, `name`, `email` and `created_at`; update returns `updated_at` instead of `created_at`; reading a user returns all fields. Use `fields` to choose.
-         */
+        /** @description A user. Lists and create return `id`, `name`, `email` and `created_at`; update returns `updated_at` instead of `created_at`; reading a user returns all fields. Use `fields` to choose. */
         User: {
             /**
              * @description ID of the user. Never reused.
@@ -3175,23 +2421,13 @@ export interface components {
             /**
              * Format: email
              * @description The user's email.
-             * @example alice@example.com
              */
             email: string;
-            /**
-             * @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in.
-             * @example person
-             */
+            /** @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. */
             kind?: "person" | "application" | (string & {});
-            /**
-             * @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access.
-             * @example member
-             */
+            /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. */
             role?: "member" | "viewer" | "admin" | "owner" | (string & {});
-            /**
-             * @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated.
-             * @example active
-             */
+            /** @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated. */
             status?: "active" | "invited" | "suspended" | (string & {});
             /**
              * @description Your own identifier for the user.
@@ -3226,34 +2462,27 @@ export interface components {
             /**
              * Format: date-time
              * @description When the user signed up: when they were created or, if they were imported, the date in the file.
-             * @example 2023-10-27T10:00:00Z
              */
             created_at?: string;
             /**
              * Format: date-time
              * @description When it was last updated.
-             * @example 2023-10-27T11:00:00Z
              */
             updated_at?: string;
             /**
              * Format: date-time
              * @description When the user last signed in, or their password was last verified.
-             * @example 2023-10-27T10:00:00Z
              */
             last_sign_in_at?: string | null;
             /**
              * Format: date-time
              * @description When the user was deleted. Only in lists with `status=deleted`.
-             * @example 2023-10-27T10:00:00Z
              */
             deleted_at?: string;
             /** @description The fields that the event log doesn't tell. Only with `at`. */
             unknown_fields?: string[];
         };
-        /**
-         * UserCreate
-         * @description A user to create: with a `password` or the `status` `invited`.
-         */
+        /** @description A user to create: with a `password` or the `status` `invited`. */
         UserCreate: {
             /**
              * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.
@@ -3263,7 +2492,6 @@ export interface components {
             /**
              * Format: email
              * @description The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case. Stored as sent.
-             * @example charlie@example.com
              */
             email: string;
             /**
@@ -3309,10 +2537,7 @@ export interface components {
          * @enum {string}
          */
         UserKind: "person" | "application" | (string & {});
-        /**
-         * UserPatch
-         * @description The fields of a user to change. Missing fields are left unchanged, and metadata is merged.
-         */
+        /** @description The fields of a user to change. Missing fields are left unchanged, and metadata is merged. */
         UserPatch: {
             /**
              * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.
@@ -3322,7 +2547,6 @@ export interface components {
             /**
              * Format: email
              * @description The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case. Stored as sent.
-             * @example charlie@example.com
              */
             email?: string;
             /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
@@ -3358,7 +2582,6 @@ export interface components {
             rate_limit?: string | null;
             /** @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. Can't be changed. */
             kind?: components["schemas"]["UserKind"];
-            /** @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated. */
             status?: components["schemas"]["Status"];
             /**
              * Format: password
@@ -3366,10 +2589,7 @@ export interface components {
              */
             current_password?: string;
         };
-        /**
-         * UserUpdate
-         * @description The fields of a user to change. Missing fields are left unchanged.
-         */
+        /** @description The fields of a user to change. Missing fields are left unchanged. */
         UserUpdate: {
             /**
              * @description The user's name, 1 to 255 characters. Surrounding whitespace is removed. No control characters, and none that no one sees.
@@ -3379,7 +2599,6 @@ export interface components {
             /**
              * Format: email
              * @description The user's email, at most 254 bytes. International addresses are allowed. Must be unique, ignoring case. Stored as sent.
-             * @example charlie@example.com
              */
             email?: string;
             /** @description The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member. `admin`: Full access, except to owners. `owner`: Full access. Default for a new user: `member`. */
@@ -3413,7 +2632,6 @@ export interface components {
             rate_limit?: string | null;
             /** @description What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API keys and webhooks, but no password, and can't sign in. Can't be changed. */
             kind?: components["schemas"]["UserKind"];
-            /** @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated. */
             status?: components["schemas"]["Status"];
             /**
              * Format: password
@@ -3421,10 +2639,7 @@ export interface components {
              */
             current_password?: string;
         };
-        /**
-         * UserUsage
-         * @description Requests with the API keys of a user.
-         */
+        /** @description Requests with the API keys of a user. */
         UserUsage: {
             /**
              * Format: int64
@@ -3461,10 +2676,7 @@ export interface components {
              */
             name: string | null;
         };
-        /**
-         * VerifiedCode
-         * @description A code that was right.
-         */
+        /** @description A code that was right. */
         VerifiedCode: {
             /**
              * @description ID of the authenticator app. Null: it was a recovery code.
@@ -3477,10 +2689,7 @@ export interface components {
              */
             recovery_codes_left: number;
         };
-        /**
-         * VerifiedSession
-         * @description A session of your application that has not ended, and its user as they are now.
-         */
+        /** @description A session of your application that has not ended, and its user as they are now. */
         VerifiedSession: {
             /**
              * @description ID of the session.
@@ -3500,15 +2709,11 @@ export interface components {
             /**
              * Format: date-time
              * @description When the `token` expires.
-             * @example 2023-10-27T10:55:00Z
              */
             expires_at: string;
             user: components["schemas"]["User"];
         };
-        /**
-         * Webhook
-         * @description An endpoint that events are sent to. `secret` is only returned when you create the webhook, or rotate or reveal its secret.
-         */
+        /** @description An endpoint that events are sent to. `secret` is only returned when you create the webhook, or rotate or reveal its secret. */
         Webhook: {
             /**
              * @description ID of the webhook.
@@ -3537,34 +2742,19 @@ export interface components {
             description: string;
             /** @description The events that are sent. */
             types: string[];
-            /**
-             * @description `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks.
-             * @example standard
-             */
+            /** @description `standard`: the event as `GET /v1/events` shows it. `cloudevents`: CloudEvents 1.0. `slack`, `discord`, `teams`: a sentence for people, in the format of these chats' incoming webhooks. */
             format: "standard" | "cloudevents" | "slack" | "discord" | "teams" | (string & {});
-            /**
-             * @description `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers that should not get personal data.
-             * @example full
-             */
+            /** @description `full`: the whole event. `thin`: only its ID, type, time and the IDs of the user and the object, for receivers that should not get personal data. */
             payload: "full" | "thin" | (string & {});
-            /**
-             * @description `user`: a user's events arrive in order, so while one fails, that user's later events wait. `none`: events arrive in any order, and none waits for another.
-             * @example user
-             */
+            /** @description `user`: a user's events arrive in order, so while one fails, that user's later events wait. `none`: events arrive in any order, and none waits for another. */
             ordering: "user" | "none" | (string & {});
             /** @description Whether events of imports are left out, except `import.finished`. */
             skip_imports: boolean;
             /** @description The names of the headers that are sent with each event. The values are never returned. */
             headers: string[];
-            /**
-             * @description `disabled`: by the server, for the reason in `status_reason`. Resume it to send again.
-             * @example enabled
-             */
+            /** @description `disabled`: by the server, for the reason in `status_reason`. Resume it to send again. */
             status: "enabled" | "paused" | "disabled" | (string & {});
-            /**
-             * @description Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `creator_suspended`: A user it goes back to was suspended: who created it for its owner, or chose where it sends. `creator_lost_rights`: A user it goes back to was deleted, or lost the right to create it. `access_ended`: A user it belongs or goes back to got a new password or was adopted, and what acts without the password ended. `gone`: The endpoint returned 410. `failing`: No delivery succeeded for five days.
-             * @example owner_suspended
-             */
+            /** @description Why it is disabled. `owner_suspended`: The user it belongs to was suspended. `owner_deleted`: The user it belongs to was deleted. `owner_demoted`: The user it belongs to has a role that can't have webhooks. `creator_suspended`: A user it goes back to was suspended: who created it for its owner, or chose where it sends. `creator_lost_rights`: A user it goes back to was deleted, or lost the right to create it. `access_ended`: A user it belongs or goes back to got a new password or was adopted, and what acts without the password ended. `gone`: The endpoint returned 410. `failing`: No delivery succeeded for five days. */
             status_reason: ("owner_suspended" | "owner_deleted" | "owner_demoted" | "creator_suspended" | "creator_lost_rights" | "access_ended" | "gone" | "failing" | (string & {})) | null;
             health: components["schemas"]["WebhookHealth"];
             /**
@@ -3575,13 +2765,11 @@ export interface components {
             /**
              * Format: date-time
              * @description When it was created.
-             * @example 2023-10-27T10:00:00Z
              */
             created_at: string;
             /**
              * Format: date-time
              * @description When it was last updated.
-             * @example 2023-10-27T11:00:00Z
              */
             updated_at: string;
             /**
@@ -3590,10 +2778,7 @@ export interface components {
              */
             secret?: string;
         };
-        /**
-         * WebhookCreate
-         * @description A webhook to create.
-         */
+        /** @description A webhook to create. */
         WebhookCreate: {
             /**
              * @description The place that events are sent to: an `https` URL, or `inbox` to look at them in the dashboard. `http` and private addresses only if the server's setting `webhook_allow` has their network. The URL of a chat is shown with its host only: sent like that, it stays as it is.
@@ -3645,19 +2830,7 @@ export interface components {
          * @enum {string}
          */
         WebhookFormat: "standard" | "cloudevents" | "slack" | "discord" | "teams" | (string & {});
-        /**
-         * WebhookHealth
-         * @description Health of a webhook's deliveries.
-         * @example {
-         *       "delivered": 128,
-         *       "failed": 0,
-         *       "last_outcome": "delivered",
-         *       "waiting": 0,
-         *       "next_attempt_at": null,
-         *       "failing_since": null,
-         *       "summary": "Works: the last delivery succeeded on 27 Oct 2023, 11:00 UTC."
-         *     }
-         */
+        /** @description Health of a webhook's deliveries. */
         WebhookHealth: {
             /**
              * Format: int64
@@ -3682,13 +2855,11 @@ export interface components {
             /**
              * Format: date-time
              * @description When what has failed is tried again. Null: nothing waits for that.
-             * @example 2023-10-27T10:00:00Z
              */
             next_attempt_at: string | null;
             /**
              * Format: date-time
              * @description When the first event failed after the last one that was delivered. Null: none has.
-             * @example 2023-10-27T10:00:00Z
              */
             failing_since: string | null;
             /**
@@ -3702,10 +2873,7 @@ export interface components {
          * @enum {string}
          */
         WebhookPayload: "full" | "thin" | (string & {});
-        /**
-         * WebhookResume
-         * @description The place in the event log at which a webhook resumes.
-         */
+        /** @description The place in the event log at which a webhook resumes. */
         WebhookResume: {
             /**
              * @description Where to go on: `cursor`, with everything that happened since; `now`, without it; an RFC 3339 time; or the ID of the first event to send. Default: `"cursor"`.
@@ -3713,10 +2881,7 @@ export interface components {
              */
             from?: string;
         };
-        /**
-         * WebhookRotation
-         * @description Options of the rotation of a webhook's secret.
-         */
+        /** @description Options of the rotation of a webhook's secret. */
         WebhookRotation: {
             /**
              * Format: int64
@@ -3730,10 +2895,7 @@ export interface components {
          * @enum {string}
          */
         WebhookSetStatus: "enabled" | "paused" | (string & {});
-        /**
-         * WebhookTest
-         * @description The event to send as a test.
-         */
+        /** @description The event to send as a test. */
         WebhookTest: {
             /**
              * @description The type of the example event. Default: `server.test`.
@@ -3741,10 +2903,7 @@ export interface components {
              */
             type?: string;
         };
-        /**
-         * WebhookUpdate
-         * @description The fields of a webhook to change. Missing fields are left unchanged. Headers are merged: null removes one.
-         */
+        /** @description The fields of a webhook to change. Missing fields are left unchanged. Headers are merged: null removes one. */
         WebhookUpdate: {
             /**
              * @description The place that events are sent to: an `https` URL, or `inbox` to look at them in the dashboard. `http` and private addresses only if the server's setting `webhook_allow` has their network. The URL of a chat is shown with its host only: sent like that, it stays as it is.
@@ -3791,10 +2950,7 @@ export interface components {
              */
             user_id?: string;
         };
-        /**
-         * WindowUsage
-         * @description Requests that a window of a rate limit refused.
-         */
+        /** @description Requests that a window of a rate limit refused. */
         WindowUsage: {
             /**
              * @description The window, such as `minute`; `key-minute` for an API key's own limit, `attempts` for wrong passwords.
