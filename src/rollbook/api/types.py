@@ -396,7 +396,9 @@ class Key(Struct, frozen=True, kw_only=True, omit_defaults=True):
         UNSET
     )
     user_kind: (
-        Annotated[roles.UserKind, says("Kind of its user. Only with `user=all`. Null: deleted.")] | None | UnsetType
+        Annotated[str, open_enum(roles.USER_KINDS, "Kind of its user. Only with `user=all`. Null: deleted.")]
+        | None
+        | UnsetType
     ) = UNSET
 
 

@@ -736,8 +736,7 @@ export interface components {
             created_with?: string | null;
             user_name?: string | null;
             user_email?: string | null;
-            /** @enum {string|null} */
-            user_kind?: "application" | "person" | null;
+            user_kind?: ("person" | "application" | (string & {})) | null;
             audience?: string | null;
             /** Format: date-time */
             last_seen_at?: string;
@@ -1262,11 +1261,8 @@ export interface components {
             user_name?: string | null;
             /** @description Email of its user. Only with `user=all`. Null: deleted. */
             user_email?: string | null;
-            /**
-             * @description Kind of its user. Only with `user=all`. Null: deleted.
-             * @enum {string|null}
-             */
-            user_kind?: "application" | "person" | null;
+            /** @description Kind of its user. Only with `user=all`. Null: deleted. */
+            user_kind?: ("person" | "application" | (string & {})) | null;
         };
         /** @description An API key to create. */
         KeyCreate: {
