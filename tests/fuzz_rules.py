@@ -98,6 +98,7 @@ SENTENCES = {
     "type must be one of": "those of this version",
     "from must not be after to": "depends on the log",
     "from must be cursor": "a name, a time or an ID",
+    "audience is required, unless the API key has": "depends on the key",
     "must be an RFC 3339 time": "the format date-time, which the pattern only begins",
 }
 BOOLEANS = ("purge", "dry_run")

@@ -27,7 +27,7 @@ def test_a_mail_is_sent_to_try_the_settings(mail: MailServer, tmp_path: Path) ->
     assert done.returncode == 0 and "accepted a mail to ada@example.com" in done.stderr, done.stderr
     assert mail.wait_for_mail("ada@example.com").subject == "Test email from Rollbook"
     done = rollbook(
-        *("mail", "test", "eva@example.com", "--kind", "invitation", "--language", "fr", "--json"), **mail.settings()
+        *("mail", "test", "eva@example.com", "--kind", "invite", "--language", "fr", "--json"), **mail.settings()
     )
     assert json.loads(done.stdout) == {"outcome": "delivered", "detail": None}
     assert mail.wait_for_mail("eva@example.com").subject == "Votre invitation à Rollbook"
@@ -80,12 +80,12 @@ def test_the_doctor_signs_in_to_the_mail_server_and_reads_the_templates(mail: Ma
     assert not found.get("mail_templates") and "pass" not in json.dumps(whole["settings"][0:200]).replace(
         "password", ""
     )
-    (folder / "invitation.html").write_text("{{ nobody }}")
+    (folder / "invite.html").write_text("{{ nobody }}")
     (folder / "invitatoin.txt").write_text("")
     _, found, _ = examine(tmp_path / "data", mail_templates=str(folder), **{**mail.settings(), "smtp_ca": ""})
     assert states(found, "mail") == ["warning"] and "certificate was not accepted" in found["mail"][0]["found"]
     assert [finding["found"] for finding in found["mail_templates"]] == [
-        "invitation.html: 'nobody' is undefined. The built-in one is used",
         "invitatoin.txt: not the name of a template, so it has no effect",
+        "invite.html: 'nobody' is undefined. The built-in one is used",
     ]
     assert not mail.to("ada@example.com")[2:], "nothing is sent"

@@ -28,7 +28,8 @@ class Squatter:
         self.user = new_user(http, **fields)
         self.http = http
         self.key = new_key(http, user_id=self.user["id"])
-        self.app: App = enrolled(http, self.user["id"])
+        with server.http(self.key) as own:
+            self.app: App = enrolled(own, self.user["id"], current_password=self.user["password"])
         with visitor(server) as browser:
             sign_in(browser, self.user["email"], self.user["password"])
             assert browser.post("/account/sign-in/code", data={"code": self.app.code()}).status_code == 303

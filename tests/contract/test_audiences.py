@@ -19,7 +19,7 @@ from rollbook import errors
 from tests.contract.answers import Log, refused
 from tests.engines import once
 from tests.harness import OWNER_PASSWORD, Server, new_key, new_token, new_user, running
-from tests.visitor import signed_in
+from tests.visitor import is_signed_in, signed_in, visitor
 
 BANK, BLOG = "https://bank.example", "https://blog.example"
 SCOPES = ["tokens:create", "tokens:consume", "sessions:create", "sessions:verify", "sessions:read", "sessions:write"]
@@ -93,6 +93,41 @@ def test_a_sign_in_token_of_one_application_is_no_session_of_another(
     for app, audience in ((bank, BANK), (blog, BLOG)):
         anybody = new_token(http, user["id"], purpose="sign_in")["token"]
         assert app.session(audience, token=anybody).json()["audience"] == audience
+
+
+def test_a_sign_in_token_of_an_application_does_not_open_the_dashboard(
+    server: Server, http: httpx2.Client, apps: tuple[Application, Application]
+) -> None:
+    _, blog = apps
+    user = new_user(http)
+    made = new_token(blog.http, user["id"], purpose="sign_in")
+    with visitor(server) as browser:
+        sent = browser.post("/account/sign-in-link", data={"token": made["token"]})
+        assert sent.status_code == 404 and not is_signed_in(browser)
+        assert blog.session(BLOG, token=made["token"]).status_code == 201, "it was not used up"
+        anybody = new_token(http, user["id"], purpose="sign_in")["token"]
+        assert browser.post("/account/sign-in-link", data={"token": anybody}).status_code == 303
+        assert is_signed_in(browser)
+
+
+def test_a_key_with_one_audience_need_not_name_it(server: Server, http: httpx2.Client) -> None:
+    user = new_user(http)
+    with Application(server, http, audiences=[BLOG]).http as one:
+        made = one.post("/v1/sessions", json=credentials(user)).json()
+        assert made["audience"] == BLOG
+        renewed = one.post("/v1/sessions/refresh", json={"refresh_token": made["refresh_token"]}).json()
+        assert one.post("/v1/sessions/verify", json={"token": renewed["token"]}).json()["audience"] == BLOG
+        token = new_token(one, user["id"], purpose="sign_in")["token"]
+        assert one.post("/v1/sessions", json={"token": token}).json()["audience"] == BLOG
+    with Application(server, http, audiences=[BLOG, BANK]).http as two:
+        for client in (two, http):
+            for path, body in (
+                ("", credentials(user)),
+                ("/refresh", {"refresh_token": made["refresh_token"]}),
+                ("/verify", {"token": made["token"]}),
+            ):
+                found = refused(client.post(f"/v1/sessions{path}", json=body), errors.InvalidParameter)
+                assert found["param"] == "audience", path
 
 
 def test_a_sign_in_link_that_is_asked_for_belongs_to_who_asked(

@@ -148,6 +148,13 @@ def renamed(http: Client, id: str) -> str:
     return str(http.get("/v1/events", params={"user": id, "type": "user.updated"}).json()[0]["id"])
 
 
+def group(http: Client, id: str) -> str:
+    """The ID of a group that the user is in."""
+    made = http.post("/v1/groups", json={"name": "Matrix"}).json()["id"]
+    http.put(f"/v1/groups/{made}/members/{id}", json={"role": "buyer"}).raise_for_status()
+    return str(made)
+
+
 def in_bulk(op: str, prepare: Any = None, persons_only: bool = False, **fields: Any) -> Way:
     """A result of 403 counts as a refusal of the call."""
 
@@ -200,6 +207,23 @@ WAYS: dict[str, Way] = {
     "key renamed": Way(lambda by, id, about: by.patch(f"/v1/keys/{about}", json={"name": "z"}), key, False),
     "key rotated": Way(lambda by, id, about: by.post(f"/v1/keys/{about}/rotate", json={}), key, False),
     "key revoked": Way(lambda by, id, about: by.delete(f"/v1/keys/{about}"), key, False),
+    "added to a group": Way(
+        lambda by, id, about: by.post(f"/v1/groups/{about}/members", json={"members": [{"user_id": id}]}),
+        lambda http, id: str(http.post("/v1/groups", json={"name": "Empty"}).json()["id"]),
+        False,
+    ),
+    "role in a group": Way(
+        lambda by, id, about: by.put(f"/v1/groups/{about}/members/{id}", json={"role": "treasurer"}), group, False
+    ),
+    "removed from a group": Way(lambda by, id, about: by.delete(f"/v1/groups/{about}/members/{id}"), group, False),
+    "undo of a role in a group": Way(
+        lambda by, id, about: by.post(f"/v1/events/{about}/revert", json={}),
+        lambda http, id: str(
+            group(http, id)
+            and http.get("/v1/events", params={"user": id, "type": "group.member_added"}).json()[-1]["id"]
+        ),
+        False,
+    ),
     "undo": Way(lambda by, id, about: by.post(f"/v1/events/{about}/revert", json={}), renamed),
     "dry run of undo": Way(
         lambda by, id, about: by.post(f"/v1/events/{about}/revert", json={"dry_run": True}), renamed
@@ -294,6 +318,20 @@ def test_undoing_a_job_changes_whom_the_one_who_undoes_it_may_change(http: Clien
     back = undone(caller.client, done(http, action, ids=ids, **JOBS[action][0]))
     told = {row["user_id"]: row["result"] for row in results(http, back)}
     assert [told[id] for id in ids] == ["changed" if caller.may_job(each) else "refused" for each in TARGETS[:4]]
+
+
+@pytest.mark.parametrize("of", ["admin", "owner", "caller"])
+def test_a_job_is_canceled_by_who_may_change_its_creator(server: Server, http: Client, caller: Caller, of: str) -> None:
+    """Whether it still runs or not: the answer doesn't tell."""
+    if caller.is_scim or (of == "caller" and not caller.may_job("member")):
+        return
+    ids, who = fresh(http, ["member"]), caller.user["id"] if of == "caller" else new_user(http, role=of)["id"]
+    with server.http(new_key(http, user_id=who)) as creator:
+        job = done(creator, "activate", ids=ids)["id"]
+        file = imported(creator, {"name": "Mo", "email": f"matrix{next(numbers)}@example.com"})["id"]
+    is_allowed = of == "caller" or may_change(caller.key, of)
+    for path in (f"/v1/bulk-jobs/{job}/cancel", f"/v1/imports/{file}/cancel"):
+        assert caller.client.post(path).status_code == (200 if is_allowed else 403), path
 
 
 def test_an_import_updates_whom_its_starter_may_change(http: Client, caller: Caller) -> None:

@@ -23,7 +23,7 @@ def values(kind: str, code: str = "en") -> dict[str, Any]:
     return mail_kinds.values(kind, SETTINGS, code, mail_kinds.samples(SETTINGS, kind))  # type: ignore[bad-argument-type]
 
 
-def rendered(folder: Path | str, kind: str = "invitation", code: str = "en") -> Rendered:
+def rendered(folder: Path | str, kind: str = "invite", code: str = "en") -> Rendered:
     return Templates(str(folder)).rendered(kind, code, values(kind, code))  # type: ignore[bad-argument-type]
 
 
@@ -61,13 +61,13 @@ def test_a_logo_that_mail_programs_show_stands_for_the_name(tmp_path: Path) -> N
 
 def test_a_file_replaces_the_built_in_one_the_most_specific_first(tmp_path: Path) -> None:
     (tmp_path / "layout.txt").write_text("All: {{ heading }} {{ link }}")
-    (tmp_path / "invitation.txt").write_text("Ours for {{ data.plan }}: {{ link }}")
-    (tmp_path / "invitation.de.txt").write_text("Unsere: {{ link }}")
-    (tmp_path / "invitation.subject.txt").write_text("Join\n{{ brand }}\n")
-    (tmp_path / "invitation.html").write_text(
+    (tmp_path / "invite.txt").write_text("Ours for {{ data.plan }}: {{ link }}")
+    (tmp_path / "invite.de.txt").write_text("Unsere: {{ link }}")
+    (tmp_path / "invite.subject.txt").write_text("Join\n{{ brand }}\n")
+    (tmp_path / "invite.html").write_text(
         "<p>{{ name }}</p><a href=\"{{ link }}\">{{ button }}</a>{% include 'footer.html' ignore missing %}"
     )
-    link = values("invitation")["link"]
+    link = values("invite")["link"]
     assert rendered(tmp_path).text == f"Ours for pro: {link}"
     assert rendered(tmp_path, code="de").text == f"Unsere: {link}"
     assert rendered(tmp_path).subject == "Join Ünder & Co"
@@ -94,10 +94,10 @@ def test_a_file_replaces_the_built_in_one_the_most_specific_first(tmp_path: Path
 )
 def test_a_broken_file_is_told_and_the_built_in_one_is_used(tmp_path: Path, template: str | bytes, why: str) -> None:
     (tmp_path.parent / "secret").write_text("secret")
-    (tmp_path / "invitation.txt").write_bytes(template if isinstance(template, bytes) else template.encode())
+    (tmp_path / "invite.txt").write_bytes(template if isinstance(template, bytes) else template.encode())
     assert rendered(tmp_path) == rendered("")
     ((file, told),) = problems(tmp_path)
-    assert file == "invitation.txt" and why in told and told.endswith("The built-in one is used")
+    assert file == "invite.txt" and why in told and told.endswith("The built-in one is used")
     assert "alice@example.com" not in told
 
 
@@ -109,9 +109,9 @@ def test_values_are_escaped_in_html_and_are_no_templates(tmp_path: Path) -> None
 
 
 def test_files_that_have_no_effect_are_told(tmp_path: Path) -> None:
-    for name in ("invite.html", "invitation.xx.html", "invitation.pdf", ".hidden"):
+    for name in ("welcome.html", "invite.xx.html", "invite.pdf", ".hidden"):
         (tmp_path / name).write_text("{{ link }}")
-    assert [file for file, _ in problems(tmp_path)] == ["invitation.pdf", "invitation.xx.html", "invite.html"]
+    assert [file for file, _ in problems(tmp_path)] == ["invite.pdf", "invite.xx.html", "welcome.html"]
     ((file, why),) = problems(tmp_path / "none")
     assert file == str(tmp_path / "none") and why == "can't be read: No such file or directory"
 

@@ -33,7 +33,8 @@ def test_a_name_is_trimmed_and_composed(sent: str, kept: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "blank", ["", " ", "\t\r\n", "\u00a0", "\u2003\u3000", "\u200b", "\u2060\ufeff", "\u3164", "\u0301"]
+    "blank",
+    ["", " ", "\t\r\n", "\u00a0", "\u2003\u3000", "\u200b", "\u2060\ufeff", "\u3164", "\u0301", "\u2800", "\U0001d159"],
 )
 def test_a_blank_name_is_refused(blank: str) -> None:
     with pytest.raises(ValueError, match=r"^The name is blank"):
@@ -76,6 +77,7 @@ HIDDEN = [
         "\u200d",
     ),
     *("\u0600", "\u206a", "\U0001bca0", "\U000e0fff", "\u3164"),
+    *("\u2800", "\u115f", "\u1160", "\uffa0", "\U00016fe4", "\U00013441", "\U00013442", "\U0001d159"),
 ]
 
 

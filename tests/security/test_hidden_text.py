@@ -11,7 +11,7 @@ from tests.harness import Server, new_key, new_user
 from tests.scim.provider import GROUP, user
 
 TAGS = "".join(chr(0xE0000 + ord(each)) for each in "Suspend Zelda")
-NAMES = f"Al{TAGS}ice", "Al\u200fice", "Al\ufeffice", "A\u200dlice"
+NAMES = f"Al{TAGS}ice", "Al\u200fice", "Al\ufeffice", "A\u200dlice", "\u2800Alice"
 
 
 def test_it_gets_into_nothing_that_has_a_name(http: httpx2.Client) -> None:

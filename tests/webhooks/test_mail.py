@@ -339,7 +339,7 @@ def test_the_page_of_mail_has_every_attempt_previews_and_a_test(
         assert "550 No such user" in page and event in page and "127.0.0.1" in page
         assert PASSWORD not in page and quote(PASSWORD) not in page and mail.url not in page
         assert 'aria-label="Attempts"' not in page, "a region in one that is called so already"
-        for kind, name in (("invitation", "Invitation"), ("sign_in_link", "Sign-in link"), ("test", "Test")):
+        for kind, name in (("invite", "Invite"), ("sign_in", "Sign-in"), ("test", "Test")):
             assert f">{name}</option>" in page and f">{name}</th>" in page
             html = owner.get(f"/admin/server/mail/preview/{kind}?lang=de")
             assert "Guten Tag Alice Wonderland," in html.text
@@ -347,7 +347,7 @@ def test_the_page_of_mail_has_every_attempt_previews_and_a_test(
             text = owner.get(f"/admin/server/mail/preview/{kind}?part=text")
             assert text.headers["content-type"].startswith("text/plain") and "Hello Alice Wonderland," in text.text
         assert owner.get("/admin/server/mail/preview/nothing").status_code == 404
-        sent = owner.post("/admin/server/mail/test", data={"kind": "invitation"})
+        sent = owner.post("/admin/server/mail/test", data={"kind": "invite"})
         assert sent.status_code == 303
         assert mail.wait_for_mail(OWNER_EMAIL).subject == "Your invitation to Rollbook"
         mail.answer = lambda _: "451 Busy now"

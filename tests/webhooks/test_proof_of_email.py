@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx2
 import pytest
 
 from tests.certificates import certified
+from tests.contract import test_imports as imports
 from tests.contract.test_adoption import ALL, Squatter
-from tests.factors import enrolled
+from tests.factors import App, enrolled
 from tests.harness import Server, new_key, new_user
 from tests.mail_server import MailServer, mail_server
 from tests.visitor import visitor
@@ -93,6 +94,58 @@ def test_whoever_has_verified_their_email_keeps_their_factor_and_needs_it(
     assert http.post("/v1/tokens/consume", json=body).json()["code"] == "second_factor_required"
     assert http.post("/v1/tokens/consume", json={**body, "code": app.at(1)}).status_code == 200
     assert http.get(f"/v1/users/{user['id']}/second-factors").json()["second_factors"]
+
+
+def of_an_admin(server: Server, http: httpx2.Client) -> tuple[dict[str, Any], App]:
+    found = Squatter(server, http, role="admin")
+    return found.user, found.app
+
+
+def set_by_an_admin(server: Server, http: httpx2.Client) -> tuple[dict[str, Any], App]:
+    user = new_user(http)
+    return user, enrolled(http, user["id"])
+
+
+def imported(server: Server, http: httpx2.Client) -> tuple[dict[str, Any], App]:
+    app = App("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
+    row = imports.user() | {"totp_secret": app.secret}
+    assert imports.done(http, row)["added"] == 1
+    return http.get("/v1/users", params={"email": row["email"]}).json()[0], app
+
+
+@pytest.mark.parametrize("whose", [of_an_admin, set_by_an_admin, imported])
+def test_who_reads_the_mailbox_alone_lifts_no_factor_that_no_stranger_can_have_set(
+    server: Server, http: httpx2.Client, mail: MailServer, whose: Callable[..., tuple[dict[str, Any], App]]
+) -> None:
+    user, app = whose(server, http)
+    factors = f"/v1/users/{user['id']}/second-factors"
+    kept = http.get(factors).json()["second_factors"]
+    with visitor(server) as reader:
+        confirmation = token_of(mailed(http, mail, user, "verify_email").link)
+        assert reader.post("/account/not-me", data={"token": confirmation}).status_code == 403
+        link = mailed(http, mail, user, "reset_password").link
+        assert 'name="code"' in reader.get(link).text
+        form = {"token": token_of(link), "password": NEW, "again": NEW}
+        assert reader.post("/account/set-password", data=form).status_code in (400, 401)
+        body = {"token": token_of(link), "password": NEW}
+        assert http.post("/v1/tokens/consume", json=body).json()["code"] == "second_factor_required"
+        assert [each["id"] for each in http.get(factors).json()["second_factors"]] == [each["id"] for each in kept]
+        code = app.recovery_codes[0] if app.recovery_codes else app.code()
+        assert reader.post("/account/set-password", data={**form, "code": code}).status_code == 303
+    assert [each["id"] for each in http.get(factors).json()["second_factors"]] == [each["id"] for each in kept]
+    assert is_verified(http, user)
+
+
+def test_a_factor_that_an_application_has_set_may_be_a_strangers(
+    server: Server, http: httpx2.Client, mail: MailServer
+) -> None:
+    shop = http.post("/v1/applications", json={"name": "Shop", "role": "admin"}).json()
+    with server.http(new_key(http, user_id=shop["id"])) as own:
+        user = new_user(own)
+        enrolled(own, user["id"])
+    body = {"token": token_of(mailed(http, mail, user, "reset_password").link), "password": NEW}
+    assert http.post("/v1/tokens/consume", json=body).status_code == 200
+    assert not http.get(f"/v1/users/{user['id']}/second-factors").json()["second_factors"]
 
 
 def test_a_token_that_was_not_mailed_proves_nothing(server: Server, http: httpx2.Client) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from rollbook import clock, ids, roles
 from rollbook.actions import access_tokens, attempts, creators, passwords, sessions, tokens, verification
@@ -75,13 +75,25 @@ async def create(on: Rollbook, by: Principal, asked: SessionCreate) -> IssuedSes
     audience; the next one ends the oldest.
     """
     require(by, "sessions:create")
-    require_audience(by, asked.audience)
+    audience_of(by, asked.audience)
     way = _way(asked)
     if way == "token":
         return await _by_token(on, by, asked)
     if way == "challenge":
         return await _by_challenge(on, by, asked)
     return await _by_password(on, by, asked)
+
+
+def audience_of(by: Principal, asked: str | UnsetType) -> str:
+    """The audience that a call is about; by default, the only one of the caller's key. Raises InvalidParameter,
+    InsufficientScope."""
+    audiences = by.caller.audiences
+    if asked is UNSET:
+        if audiences is None or len(audiences) != 1:
+            refuse("audience", "is required, unless the API key has exactly one")
+        return next(iter(audiences))
+    require_audience(by, asked)
+    return asked
 
 
 WAYS = {"token": ("token",), "challenge": ("challenge",), "email": ("email", "password")}
@@ -143,7 +155,7 @@ async def _by_token(on: Rollbook, by: Principal, asked: SessionCreate) -> Issued
     open = await tokens.look(on, text)
     if open is not None and open.token.purpose != SIGN_IN:
         refuse("token", f"must have the purpose {SIGN_IN}. Use others with POST /v1/tokens/consume")
-    if open is not None and not tokens.is_for(open.token, [asked.audience]):
+    if open is not None and not tokens.is_for(open.token, [audience_of(by, asked.audience)]):
         raise TokenInvalid()
     ready = await tokens.prepare(on, actor, TokenConsume(token=text, code=asked.code), origin)
     start = await _start_of(on, by, asked, ready.open.user.id, creators.of_session(ready.open.token).lineage)
@@ -159,7 +171,7 @@ async def _start_of(
     on: Rollbook, by: Principal, asked: SessionCreate, user_id: str, lineage: str | None = None
 ) -> Start:
     address, agent = given(asked.address, ""), given(asked.user_agent, "")
-    new = NewSession(ids.new("ses"), asked.audience, address, agent, by.user_id, lineage)
+    new = NewSession(ids.new("ses"), audience_of(by, asked.audience), address, agent, by.user_id, lineage)
     return Start(new, await _mint(on, user_id, new.id, new.audience, clock.now()))
 
 
@@ -198,7 +210,7 @@ async def refresh(on: Rollbook, by: Principal, asked: SessionRefresh) -> IssuedS
     `Idempotency-Key`: it returns the same tokens. Never derive that key from the token.
     """
     require(by, "sessions:create")
-    require_audience(by, asked.audience)
+    audience = audience_of(by, asked.audience)
     text = asked.refresh_token
     digests = session_tokens.refresh_digests(text)
     family = None if digests is None else await app_sessions.by_family(on.db, digests.family)
@@ -206,7 +218,7 @@ async def refresh(on: Rollbook, by: Principal, asked: SessionRefresh) -> IssuedS
         raise SessionEnded()
     minted = await _mint(on, family.user_id, family.id, family.audience, family.created_at, text)
     try:
-        return await on.write(_refresh, on.settings, asked.audience, digests, minted)
+        return await on.write(_refresh, on.settings, audience, digests, minted)
     except _ReusedError:
         await on.db.write(_end_reused, by.actor, digests.family)
         raise SessionEnded("This refresh token was used before, so the session has ended.") from None
@@ -242,8 +254,7 @@ async def verify(on: Rollbook, by: Principal, asked: SessionVerification, with_u
     """
     # `with_user`: all of the user's fields.
     require(by, "sessions:verify")
-    require_audience(by, asked.audience)
-    digest = session_tokens.digest(asked.token, asked.audience)
+    digest = session_tokens.digest(asked.token, audience_of(by, asked.audience))
     if with_user:
         found = await app_sessions.with_user(on.db, digest)
     else:

@@ -660,8 +660,8 @@ Audience = Annotated[
     SomeAudience,
     says(
         "Your application: its ID, or a name that you choose, such as its URL, which the API key must have among its "
-        "`audiences`. Names and hosts are in lower case, and compared exactly. Tokens are only valid for the audience "
-        "that their session was created for."
+        "`audiences`. Default: the only one of the key. Names and hosts are in lower case, and compared exactly. "
+        "Tokens are only valid for the audience that their session was created for."
     ),
 ]
 Audiences = Annotated[
@@ -712,7 +712,7 @@ class SessionCreate(Body):
     """A person who signs in to your application: with `email` and `password`, then `challenge` and `code` if they have
     a second factor, or with a one-time `token`."""
 
-    audience: Audience
+    audience: Audience | UnsetType = UNSET
     email: GivenEmail | UnsetType = UNSET
     password: GivenPassword | UnsetType = UNSET
     token: (
@@ -729,14 +729,14 @@ class SessionRefresh(Body):
     """A refresh token, which works once."""
 
     refresh_token: Annotated[SessionText, says("The refresh token of the session.", examples=[examples.REFRESH_TOKEN])]
-    audience: Audience
+    audience: Audience | UnsetType = UNSET
 
 
 class SessionVerification(Body):
     """A token of a session."""
 
     token: Annotated[SessionText, says("The token of the session.", examples=[examples.SESSION_TOKEN])]
-    audience: Audience
+    audience: Audience | UnsetType = UNSET
 
 
 OwnCode = Annotated[

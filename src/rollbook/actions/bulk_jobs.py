@@ -31,7 +31,7 @@ from rollbook.actions.bulk import Operation, Plan
 from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Download, folder_of_files
-from rollbook.actions.permissions import known, may_grant, reaches_all, require, require_proof
+from rollbook.actions.permissions import known, may_grant, may_touch_of, reaches_all, require, require_proof
 from rollbook.actions.principal import SYSTEM, Principal, as_of_now, cli_job, for_job
 from rollbook.actions.tokens import IssuedToken, password_purpose
 from rollbook.actions.users import check_group, filters_of
@@ -325,14 +325,14 @@ async def cancel_bulk_job(on: Rollbook, by: Principal, id: str) -> BulkJob:
     """Cancel a bulk job
 
     Users who were changed already stay as they are: undo the job to put them back. If it has ended, nothing happens.
+    For a job of another user with a role above member, the key needs the scope `users:grant` as well.
     """
-    require(by, "users:write")
-    return await on.write(_cancel, by.actor, known("job", id))
+    return await on.write(_cancel, by, await get_bulk_job(on, by, id))
 
 
-async def _cancel(tx: Tx, by: Actor, id: str) -> BulkJob:
-    found = await bulk_jobs.get(tx, id)
-    return await _finish(tx, by, found.id, "canceled") or found
+async def _cancel(tx: Tx, by: Principal, found: BulkJob) -> BulkJob:
+    await may_touch_of(tx, by, found.user_id)
+    return await _finish(tx, by.actor, found.id, "canceled") or await bulk_jobs.get(tx, found.id)
 
 
 async def get_bulk_job_results(on: Rollbook, by: Principal, id: str, asked: BulkJobResults) -> Results:

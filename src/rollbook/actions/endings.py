@@ -24,7 +24,8 @@ async def end_access(tx: Tx, by: Actor, user_id: str) -> User:
     """End all that leads into an account that may be in the wrong hands, and all that was made in it: its password,
     second factors, sessions and links, and what ends with `end_made`. The user is locked."""
     await users.remove_password(tx, user_id)
-    await end_factors_and_made(tx, by, await users.get(tx, user_id))
+    await end_factors(tx, by, user_id)
+    await end_made(tx, by, await users.get(tx, user_id))
     await end_begun(tx, user_id)
     await one_time_tokens.end_all(tx, user_id)
     user = await users.get(tx, user_id)
@@ -32,14 +33,13 @@ async def end_access(tx: Tx, by: Actor, user_id: str) -> User:
     return user
 
 
-async def end_factors_and_made(tx: Tx, by: Actor, user: User) -> None:
+async def end_factors(tx: Tx, by: Actor, user_id: str) -> None:
     """End what a new password doesn't. The user is locked."""
-    removed = await second_factors.remove_all(tx, user.id)
+    removed = await second_factors.remove_all(tx, user_id)
     if any(factor.confirmed_at is not None for factor in removed):
-        lifted = {"user_id": user.id, "recovery_codes_left": 0}
-        await events.record(tx, "second_factor.lifted", user.id, by, lifted)
-    await failed_guesses.forget(tx, user.id)
-    await end_made(tx, by, user)
+        lifted = {"user_id": user_id, "recovery_codes_left": 0}
+        await events.record(tx, "second_factor.lifted", user_id, by, lifted)
+    await failed_guesses.forget(tx, user_id)
 
 
 async def end_made(tx: Tx, by: Actor, user: User) -> None:

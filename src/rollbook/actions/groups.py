@@ -17,7 +17,7 @@ from rollbook.actions.arguments import (
 )
 from rollbook.actions.checking import check_version, given, invalid, refuse
 from rollbook.actions.context import Rollbook
-from rollbook.actions.permissions import known, require, require_proof, whom
+from rollbook.actions.permissions import known, may_touch, require, require_proof, whom
 from rollbook.actions.principal import Principal
 from rollbook.actions.users import patched
 from rollbook.errors import Fault, GroupLimitReached, NotFound
@@ -261,14 +261,14 @@ async def set_roles(on: Rollbook, by: Principal, id: str, user_ids: Iterable[str
 
 
 async def _set_roles(tx: Tx, by: Principal, id: str, user_ids: Sequence[str], role: str) -> Put:
-    _, found = await _held(tx, id, dict.fromkeys(user_ids))
+    _, found = await _held(tx, by, id, dict.fromkeys(user_ids))
     return await put_members(tx, by, id, {user_id: role for user_id in found if found[user_id].role is not None})
 
 
 async def put_members(tx: Tx, by: Principal, id: str, roles: Mapping[str, str]) -> Put:
     """Put users into a group, each with a role; those who have it already are left as they are. Raises NotFound if
     there is no such group, GroupLimitReached."""
-    group, found = await _held(tx, id, roles)
+    group, found = await _held(tx, by, id, roles)
     unknown = tuple([user_id for user_id in roles if user_id not in found])
     if unknown:
         return Put(unknown=unknown)
@@ -308,7 +308,7 @@ async def remove_members(on: Rollbook, by: Principal, id: str, user_ids: Iterabl
 async def drop_members(tx: Tx, by: Principal, id: str, user_ids: Iterable[str]) -> int:
     """Remove users from a group; those who are no members don't matter. Return how many were. Raises NotFound if there
     is no such group."""
-    group, found = await _held(tx, id, dict.fromkeys(user_ids))
+    group, found = await _held(tx, by, id, dict.fromkeys(user_ids))
     leaving = {user_id: each for user_id, each in found.items() if each.role is not None}
     if leaving:
         await groups.leave(tx, id, [each.seq for each in leaving.values()])
@@ -317,12 +317,17 @@ async def drop_members(tx: Tx, by: Principal, id: str, user_ids: Iterable[str]) 
     return len(leaving)
 
 
-async def _held(tx: Tx, id: str, wanted: Mapping[str, Any]) -> tuple[Group, dict[str, Candidate]]:
+async def _held(tx: Tx, by: Principal, id: str, wanted: Mapping[str, Any]) -> tuple[Group, dict[str, Candidate]]:
     """The group and those of these users who exist. No one else changes, deletes or restores any of them meanwhile:
-    users are locked first, as all do who lock both."""
+    users are locked first, as all do who lock both. Raises InsufficientScope, but not for identity providers, which
+    send groups as a whole."""
     await users.hold(tx, [*wanted])
     group = await groups.get(tx, id)
-    return group, await groups.candidates(tx, id, [*wanted])
+    found = await groups.candidates(tx, id, [*wanted])
+    if by.caller.kind != "scim":
+        for user_id, each in found.items():
+            may_touch(by, user_id, each.role_of_user)
+    return group, found
 
 
 async def _record(

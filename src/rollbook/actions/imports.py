@@ -14,7 +14,7 @@ from rollbook.actions import import_files, import_rows
 from rollbook.actions.arguments import ImportOptions, ImportReport, ListImports
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Download
-from rollbook.actions.permissions import known, require, require_proof
+from rollbook.actions.permissions import known, may_touch_of, require, require_proof
 from rollbook.actions.principal import SYSTEM, Principal
 from rollbook.errors import ApiError, Forbidden, ImportLimitReached, InvalidParameter, NotFound
 from rollbook.records import events, imports, users
@@ -208,16 +208,18 @@ async def _refusals(on: Rollbook, download: Download, id: str) -> AsyncGenerator
 async def cancel(on: Rollbook, by: Principal, id: str) -> Import:
     """Cancel an import
 
-    Users who were imported already stay. If the import has finished, nothing happens.
+    Users who were imported already stay. If the import has finished, nothing happens. For an import of another user
+    with a role above member, the key needs the scope `users:grant` as well.
     """
     require(by, "users:write")
-    found = await on.write(_cancel, by, known("imp", id))
+    found = await on.write(_cancel, by, await imports.get(on.db, known("imp", id)))
     import_files.remove(on.settings.data, id)
     return found
 
 
-async def _cancel(tx: Tx, by: Principal, id: str) -> Import:
-    return await _finish(tx, by.actor, id, "canceled") or await imports.get(tx, id)
+async def _cancel(tx: Tx, by: Principal, found: Import) -> Import:
+    await may_touch_of(tx, by, found.user_id)
+    return await _finish(tx, by.actor, found.id, "canceled") or await imports.get(tx, found.id)
 
 
 # ---- what the job does

@@ -57,7 +57,7 @@ async def about(on: Rollbook, event: Event, occasion: Occasion) -> Mail | str:
         return outcomes.OBSOLETE
     if user.kind == APPLICATION:
         return outcomes.NOTHING
-    if occasion.kind in mail_kinds.OF_PURPOSE.values():
+    if occasion.kind in mail_kinds.WITH_TOKENS:
         return await _with_link(on, user, occasion)
     if user.status == "invited" or (user.status == "suspended" and not occasion.recipient):
         return outcomes.NOTHING

@@ -7,6 +7,7 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
 from rollbook.errors import InsufficientScope, NotFound, ProofRequired
 from rollbook.records import users
+from rollbook.storage.database import Queries
 
 PROOF_MINUTES = 10
 
@@ -62,10 +63,25 @@ def reaches(by: Principal, scope: str, user_id: str | None) -> bool:
 
 
 def may_touch(by: Principal, user_id: str, role: str) -> None:
-    """Only `users:grant` changes someone with a role above member, or what they have: their user, keys, webhooks and
-    sessions. Users may change themselves. Raises InsufficientScope."""
+    """Only `users:grant` changes someone with a role above member, or what they have: their user, keys, webhooks,
+    sessions, jobs and memberships of groups. Users may change themselves. Raises InsufficientScope."""
     if user_id != by.user_id:
         _check_role(by, role)
+
+
+async def may_touch_of(queries: Queries, by: Principal, user_id: str) -> None:
+    """The same for what belongs to a user who may have been deleted, or to no one: the command line is an owner's. In a
+    write, the user is locked. Raises InsufficientScope."""
+    if user_id != by.user_id:
+        may_touch(by, user_id, await role_of(queries, user_id))
+
+
+async def role_of(queries: Queries, user_id: str) -> str:
+    """The role of a user who may have been deleted; owner if there is none."""
+    user = await users.by_id(queries, user_id)
+    if user is None and (deleted := await users.deleted(queries, user_id)) is not None:
+        user = deleted.user
+    return "owner" if user is None else user.role
 
 
 def may_grant(by: Principal, role: str) -> None:

@@ -40,6 +40,7 @@ from rollbook.records.challenges import Challenge
 from rollbook.records.events import Actor
 from rollbook.records.second_factors import TOTP, SecondFactor
 from rollbook.records.users import User
+from rollbook.roles import APPLICATION
 from rollbook.storage.database import Queries, Tx
 
 SEALED: Purpose = "factors"
@@ -234,7 +235,15 @@ async def create_second_factor(on: Rollbook, by: Principal, id: str, asked: Seco
 async def _add(tx: Tx, by: Principal, factor: SecondFactor, proven: FactorUse | None) -> None:
     await hold(tx, by, factor.user_id, proven)
     await second_factors.remove_unconfirmed(tx, factor.user_id)
-    await add(tx, factor)
+    await add(tx, factor._replace(vouched=int(await _vouches(tx, by, factor.user_id))))
+
+
+async def _vouches(tx: Tx, by: Principal, user_id: str) -> bool:
+    """Test whether this caller knows whose account it is: an application does what its customers ask for."""
+    if by.user_id == user_id:
+        return False
+    setter = await users.by_id(tx, by.user_id) if by.user_id else None
+    return setter is None or setter.kind != APPLICATION
 
 
 async def add(tx: Tx, factor: SecondFactor) -> None:
@@ -462,4 +471,4 @@ def opened(secret: Secret, factor: SecondFactor) -> Totp | None:
 def imported(secret: Secret, user_id: str, totp: Totp) -> SecondFactor:
     """A factor that another system has checked: active at once."""
     new = second_factors.new(user_id, TOTP, IMPORTED)
-    return new._replace(secret=sealed(secret, new.id, totp), confirmed_at=new.created_at)
+    return new._replace(secret=sealed(secret, new.id, totp), confirmed_at=new.created_at, vouched=1)

@@ -272,9 +272,10 @@ async def use_token(
 ) -> UsedToken:
     """Use a one-time token, and sign its user in if it sets a password or is for that. Raises TokenInvalid,
     InvalidParameter, EmailTaken, SecondFactorRequired, WrongCode, TooManyAttempts, Overloaded, Forbidden."""
+    # The dashboard is none of the audiences that a key can have.
     open = await tokens.look(on, asked.token)
     origin = attempts.in_browser(on, by, None if open is None else open.user, browser.device)
-    ready = await tokens.prepare(on, by.actor, asked, origin, given_factor=factor)
+    ready = await tokens.prepare(on, by.actor, asked, origin, given_factor=factor, audiences=())
     if ready.open.token.purpose == "sign_in":
         _check_may_sign_in(on, ready.open.user)
     return await on.write(_use_token, on, by, ready, browser, cookies.mint())

@@ -15,7 +15,7 @@ from rollbook import clock
 from rollbook.actions import creators, redirects, token_deliveries
 from rollbook.actions import tokens as token_actions
 from rollbook.actions.arguments import TokenRequest
-from rollbook.actions.checking import given
+from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require
 from rollbook.actions.principal import Principal
@@ -28,6 +28,7 @@ from rollbook.records.one_time_tokens import Token
 from rollbook.records.token_deliveries import REQUESTED
 from rollbook.records.token_requests import Asked, Waiting
 from rollbook.records.users import User
+from rollbook.records.webhooks import MAIL_ID
 from rollbook.roles import APPLICATION
 from rollbook.storage.database import Tx
 
@@ -50,6 +51,9 @@ async def request_token(on: Rollbook, by: Principal, asked: TokenRequest) -> Non
     Beyond the limits, nothing is sent. An invited user who forgot their password gets an invitation.
     """
     require(by, "tokens:create")
+    if asked.purpose == "sign_in" and by.caller.audiences is not None:
+        if await on.read(token_deliveries.deliverer, on.settings, "member") == MAIL_ID:
+            refuse("purpose", f"can't be sign_in without a webhook for {REQUESTED}: {token_actions.NOT_MAILED}")
     await ask(on, by, asked, None)
 
 

@@ -33,8 +33,18 @@ from rollbook.auth import tokens
 from rollbook.auth.hashing_queue import KNOWN, Waiter
 from rollbook.auth.server_secret import Purpose, Secret
 from rollbook.config import Settings
-from rollbook.errors import BadRequest, EmailTaken, LastOwner, NotFound, NotYourself, SecondFactorRequired, TokenInvalid
+from rollbook.errors import (
+    BadRequest,
+    EmailTaken,
+    Forbidden,
+    LastOwner,
+    NotFound,
+    NotYourself,
+    SecondFactorRequired,
+    TokenInvalid,
+)
 from rollbook.records import events, one_time_tokens, rules, users, webhooks
+from rollbook.records import second_factors as factor_records
 from rollbook.records.events import Actor
 from rollbook.records.one_time_tokens import OF_PASSWORDS, NewToken, Token
 from rollbook.records.users import User
@@ -46,6 +56,12 @@ OF_FACTOR = (*OF_PASSWORDS, "sign_in", "change_email")
 """Purposes for which a token alone is not enough, where there is a second factor."""
 LINK_LIFETIME = 3 * clock.DAY
 """Lifetime of a setup or password reset link, in microseconds."""
+
+
+NOT_MAILED = (
+    "the link that Rollbook mails signs in to the dashboard, and this API key has audiences. Send the token in a link "
+    "to your application"
+)
 
 
 class IssuedToken(NamedTuple):
@@ -68,7 +84,7 @@ async def create_token(on: Rollbook, by: Principal, id: str, asked: TokenCreate)
     key needs the scope `users:grant` as well.
     """
     require(by, "tokens:create")
-    _check_asked(on, asked)
+    _check_asked(on, by, asked)
     text = tokens.mint()
     new = record(
         text,
@@ -87,7 +103,7 @@ async def create_token(on: Rollbook, by: Principal, id: str, asked: TokenCreate)
     return await on.write(_create, by, new, text)
 
 
-def _check_asked(on: Rollbook, asked: TokenCreate) -> None:
+def _check_asked(on: Rollbook, by: Principal, asked: TokenCreate) -> None:
     """Check that the arguments go together. Raises InvalidParameter."""
     if asked.purpose == "change_email" and asked.email is UNSET:
         refuse("email", "is required: the new email")
@@ -95,6 +111,8 @@ def _check_asked(on: Rollbook, asked: TokenCreate) -> None:
         refuse("email", "is only for change_email. Others are about the email that the user has")
     if asked.send and not on.settings.sends_mail:
         refuse("send", "needs a mail server: set smtp")
+    if asked.send and asked.purpose == "sign_in" and by.caller.audiences is not None:
+        refuse("send", f"can't be true for sign_in: {NOT_MAILED}")
 
 
 def lifetime(settings: Settings, purpose: str) -> int:
@@ -152,7 +170,7 @@ def audiences_of(by: Principal) -> str | None:
 
 
 def is_for(token: Token, audiences: Collection[str] | None) -> bool:
-    """Test whether a token signs in to one of these audiences; None: any."""
+    """Test whether a token signs in to one of these audiences. None: any; none of them: the dashboard."""
     return token.audiences is None or audiences is None or not set(token.audiences.split()).isdisjoint(audiences)
 
 
@@ -389,13 +407,22 @@ async def prepare(
 async def needs_factor(queries: Queries, open: Open) -> bool:
     """Test whether the token alone is not enough."""
     if is_first_proof(open.token, open.user):
-        return False
+        return await _keeps_factors(queries, open.user)
     return open.token.purpose in OF_FACTOR and await second_factors.has(queries, open.user.id)
+
+
+async def _keeps_factors(queries: Queries, user: User) -> bool:
+    """Test whether this user has a second factor that who reads their email doesn't lift: with a role above member, or
+    set by an admin or an import. It is not that of a stranger who was here first, or an admin decides."""
+    if user.role == "member":
+        return await factor_records.has_vouched(queries, user.id)
+    return await second_factors.has(queries, user.id)
 
 
 def is_first_proof(token: Token, user: User) -> bool:
     """Test whether a token sets a password and is the first thing to show that its user can read their email. What
-    leads into the account by then may be another person's: it ends, and a second factor is not asked for."""
+    leads into the account by then may be another person's: it ends, and a second factor that may be theirs, too, is not
+    asked for."""
     return token.purpose in OF_PASSWORDS and bool(token.has_been_sent) and not user.email_verified
 
 
@@ -420,7 +447,9 @@ async def use(tx: Tx, by: Actor, ready: Ready) -> User:
     await factor_proof.use(tx, by, ready.factor)
     await events.record(tx, "token.consumed", user.id, by, one_time_tokens.in_events(token))
     if is_first_proof(token, user):
-        await endings.end_factors_and_made(tx, by, user)
+        if ready.factor is None:
+            await endings.end_factors(tx, by, user.id)
+        await endings.end_made(tx, by, user)
     if columns := _columns(user, token, ready.name):
         user = await _change(tx, by, user, columns)
     if ready.hash is not None:
@@ -455,7 +484,8 @@ async def _change(tx: Tx, by: Actor, user: User, columns: dict[str, str | int]) 
 
 async def disown(on: Rollbook, by: Principal, text: str) -> User:
     """Say, by the link that verifies an email, that the account isn't theirs who has the email: all that leads into it
-    ends. Raises TokenInvalid, also once the email is verified, and LastOwner."""
+    ends. Raises TokenInvalid, also once the email is verified, LastOwner, and Forbidden for an account whose second
+    factor stays."""
     return await on.write(_disown, by.actor, tokens.digest(text))
 
 
@@ -472,4 +502,6 @@ async def _disown(tx: Tx, by: Actor, digest: bytes) -> User:
         raise TokenInvalid()
     if await users.is_last_owner(tx, user):
         raise LastOwner()
+    if await _keeps_factors(tx, user):
+        raise Forbidden("Only an administrator can close this account.")
     return await endings.end_access(tx, by, user.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rollbook import clock, roles
 from rollbook.actions.checking import refuse
-from rollbook.actions.permissions import may_touch
+from rollbook.actions.permissions import may_touch_of
 from rollbook.actions.principal import Principal
 from rollbook.errors import InsufficientScope, WebhookLimitReached
 from rollbook.records import events, users, webhooks
@@ -28,24 +28,14 @@ async def check_owner(tx: Tx, user_id: str) -> None:
         refuse("user_id", f"must not be suspended, and have one of these roles: {', '.join(roles.WEBHOOK_ROLES)}")
 
 
-async def check_may_touch(queries: Queries, by: Principal, user_id: str) -> None:
-    """Only an owner changes what an owner's webhook sends, or to where, or learns its secret. In a write, its user is
-    locked. Raises InsufficientScope."""
-    if user_id != by.user_id:
-        user = await users.by_id(queries, user_id)
-        if user is None and (deleted := await users.deleted(queries, user_id)) is not None:
-            user = deleted.user
-        may_touch(by, user_id, "owner" if user is None else user.role)
-
-
 async def held(tx: Tx, by: Principal, id: str) -> Webhook:
     """A webhook that this caller is about to change, as it is now: its user and then it are locked. Raises NotFound,
     InsufficientScope."""
     owner = await webhooks.owner_of(tx, id)
-    await check_may_touch(tx, by, owner)
+    await may_touch_of(tx, by, owner)
     webhook = await webhooks.get(tx, id)
     if webhook.user_id != owner:  # it was given to someone else in this moment
-        await check_may_touch(tx, by, webhook.user_id)
+        await may_touch_of(tx, by, webhook.user_id)
     return webhook
 
 

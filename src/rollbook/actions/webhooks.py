@@ -22,11 +22,20 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.events import position_before
 from rollbook.actions.factor_proof import Proven
 from rollbook.actions.lists import ListPage
-from rollbook.actions.permissions import known, reaches_all, require, require_own, require_proof, subject_or_all, whom
+from rollbook.actions.permissions import (
+    known,
+    may_touch_of,
+    reaches_all,
+    require,
+    require_own,
+    require_proof,
+    subject_or_all,
+    whom,
+)
 from rollbook.actions.principal import Principal
 from rollbook.actions.proof import prove
 from rollbook.actions.webhook_cause import Cause
-from rollbook.actions.webhook_owners import check_limit, check_may_send, check_may_touch, check_owner, held
+from rollbook.actions.webhook_owners import check_limit, check_may_send, check_owner, held
 from rollbook.delivery import signing
 from rollbook.errors import InsufficientScope, NotFound
 from rollbook.records import events, users, webhooks
@@ -108,7 +117,7 @@ async def create(on: Rollbook, by: Principal, new: WebhookCreate) -> WebhookDeta
     require(by, "events:read")
     require_proof(by)
     user_id = _owner(by, given(new.user_id))
-    await check_may_touch(on.db, by, user_id)
+    await may_touch_of(on.db, by, user_id)
     _check_url(on, new.url)
     id, secret = webhooks.new_id(), signing.new_secret()
     columns = _stored(new) | {
@@ -127,7 +136,7 @@ async def create(on: Rollbook, by: Principal, new: WebhookCreate) -> WebhookDeta
 
 async def _create(tx: Tx, by: Principal, new: Webhook, secret: str) -> WebhookDetails:
     await creators.hold(tx, by, "webhooks:write", new.user_id)
-    await check_may_touch(tx, by, new.user_id)
+    await may_touch_of(tx, by, new.user_id)
     await check_owner(tx, new.user_id)
     await check_limit(tx, new.user_id)
     await token_deliveries.check_owner(tx, new)
@@ -184,7 +193,7 @@ async def _update(
     if owner is not None or "url" in wanted:  # before the webhook is locked, as all do who change both
         await creators.hold(tx, by, "webhooks:write", owner or await webhooks.owner_of(tx, id))
     if owner is not None:
-        await check_may_touch(tx, by, owner)
+        await may_touch_of(tx, by, owner)
     webhook = await held(tx, by, id)
     check_version(webhook.version, versions)
     columns = {name: value for name, value in wanted.items() if getattr(webhook, name) != value}
@@ -372,7 +381,7 @@ async def find(on: Rollbook, by: Principal, scope: str, id: str) -> Webhook:
     if webhook.user_id != by.user_id and not reaches_all(by, scope):
         raise NotFound()
     if scope != "webhooks:read":
-        await check_may_touch(on.db, by, webhook.user_id)
+        await may_touch_of(on.db, by, webhook.user_id)
     return webhook
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 from urllib.parse import unquote
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from rollbook.actions import arguments
 from rollbook.actions.checking import (
@@ -46,14 +46,16 @@ class EmptyBody(arguments.Body):
 
 
 def reader_of_texts(kind: type[S]) -> Callable[[bytes, dict[bytes, bytes]], S | None] | None:
-    """A quick reader for bodies of this type, if all of its fields are required texts: it reads the usual bodies, and
-    for others returns None, so that `read_object` and `parse_body` read them or say what is wrong.
+    """A quick reader for bodies of this type, if all of its fields are texts: it reads the usual bodies, which have all
+    of them, and for others returns None, so that `read_object` and `parse_body` read them or say what is wrong.
 
     Without a backslash, each text has two quotation marks. If there are four for each field, and every field is there,
     no name is repeated.
     """
-    if not all(field.required and _is_text(field.type) for field in fields_of(kind).values()):
+    fields = fields_of(kind)
+    if not all(_is_text(field.type) for field in fields.values()):
         return None
+    optional = [name for name, field in fields.items() if not field.required]
     decode = msgspec.json.Decoder(kind).decode
     marks = 4 * len(kind.__struct_fields__)
 
@@ -66,15 +68,18 @@ def reader_of_texts(kind: type[S]) -> Callable[[bytes, dict[bytes, bytes]], S | 
         ):
             return None
         try:
-            return decode(body)
+            found = decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
+        return None if UNSET in [getattr(found, name) for name in optional] else found
 
     return read
 
 
 def _is_text(hint: Any) -> bool:
-    """Test whether it is a plain string, whatever bounds it has."""
+    """Test whether it is a plain string, whatever bounds it has, and whether it has to be there."""
+    if UnsetType in (some := get_args(hint)) and len(some) == 2:
+        hint = next(each for each in some if each is not UnsetType)
     while get_origin(hint) is Annotated:
         hint = get_args(hint)[0]
     return hint is str

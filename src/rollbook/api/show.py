@@ -426,7 +426,7 @@ def session_verified(call: Call, found: Verified) -> Response:
     else:
         user = types.User(**_chosen(presented(call.by, found.user), call.query.fields))
     expires_at = clock.format_time(found.expires_at)
-    return answer(200, types.VerifiedSession(found.id, found.user_id, call.body.audience, expires_at, user))
+    return answer(200, types.VerifiedSession(found.id, found.user_id, found.audience, expires_at, user))
 
 
 # ---- imports

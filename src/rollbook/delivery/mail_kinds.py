@@ -35,11 +35,11 @@ class Kind(NamedTuple):
 _LINK = ("mail_link_expires", "mail_ignore")
 
 KINDS: dict[str, Kind] = {
-    "invitation": Kind("accept_invitation", _LINK),
-    "password_reset": Kind("set_password", _LINK),
-    "email_confirmation": Kind("confirm_email", ("mail_link_expires", "mail_not_me"), ("account", "name")),
-    "email_change": Kind("confirm_email", _LINK, ("account", "name")),
-    "sign_in_link": Kind("sign_in", _LINK),
+    "invite": Kind("accept_invitation", _LINK),
+    "reset_password": Kind("set_password", _LINK),
+    "verify_email": Kind("confirm_email", ("mail_link_expires", "mail_not_me"), ("account", "name")),
+    "change_email": Kind("confirm_email", _LINK, ("account", "name")),
+    "sign_in": Kind("sign_in", _LINK),
     "email_change_requested": Kind("stop_email_change", ("mail_link_expires", "mail_not_you"), ("time",)),
     "email_changed": Kind("", ("mail_contact",), ("time",)),
     "password_changed": Kind("", ("mail_not_you",), ("by", "time")),
@@ -54,14 +54,8 @@ KINDS: dict[str, Kind] = {
     "test": Kind(),
 }
 """By name, in the order in which they are shown."""
-OF_PURPOSE = {
-    "invite": "invitation",
-    "reset_password": "password_reset",
-    "verify_email": "email_confirmation",
-    "change_email": "email_change",
-    "sign_in": "sign_in_link",
-}
-"""The kinds whose link uses a token, by its purpose."""
+WITH_TOKENS = ("invite", "reset_password", "verify_email", "change_email", "sign_in")
+"""The kinds whose link uses a token: each is named like its purpose."""
 REASONS = {
     "failing": "mail_webhook_failing",
     "gone": "mail_webhook_gone",
@@ -119,7 +113,7 @@ def _of_token(event: Event, object: dict[str, Any]) -> Occasion | None:
     if is_certain and object.get("send") is not True:
         return None
     return Occasion(
-        OF_PURPOSE[object["purpose"]],
+        object["purpose"],
         token_id=object["id"],
         is_certain=is_certain,
         expires_at=clock.parse(object["expires_at"]),
@@ -270,8 +264,7 @@ def samples(settings: Settings, kind: str) -> Facts:
         "webhook": "wbh_0123456789abcdefghijklmnop",
         "reason": "failing",
     }
-    purpose = next((purpose for purpose, its in OF_PURPOSE.items() if its == kind), None)
-    link = tokens.link_url(settings.url, purpose, "example-0123456789") if purpose else ""
+    link = tokens.link_url(settings.url, kind, "example-0123456789") if kind in WITH_TOKENS else ""
     if not link and KINDS[kind].button:
         link = f"{settings.url}/account"
     return Facts("Alice Wonderland", "alice@example.com", link, at + clock.DAY, facts, {"plan": "pro"})

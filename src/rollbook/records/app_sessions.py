@@ -59,8 +59,8 @@ _OF_DIGEST = f"""
     FROM sessions s JOIN users u ON u.seq = s.user_seq AND u.id = s.user_id
     WHERE s.digest = ? AND s.audience IS NOT NULL
       AND (s.lineage IS NULL OR NOT {IS_SUSPENDED.format("s.lineage")})"""
-BY_DIGEST = f"SELECT s.id, s.expires_at, u.status, u.id, u.name, u.email {_OF_DIGEST}"
-WITH_USER = f"SELECT s.id, s.expires_at, {_USER} {_OF_DIGEST}"
+BY_DIGEST = f"SELECT s.id, s.expires_at, u.status, u.id, u.name, u.email, s.audience {_OF_DIGEST}"
+WITH_USER = f"SELECT s.id, s.expires_at, s.audience, {_USER} {_OF_DIGEST}"
 BY_FAMILY = Statement(_FAMILY, locks=True)
 USER = f"SELECT {users.COLUMNS} FROM users WHERE id = ?"
 """Not locked: whoever changes a user locks them before their sessions, and a refresh would do it the other way round.
@@ -96,6 +96,7 @@ class Verified(NamedTuple):
     user_id: str
     name: str
     email: str
+    audience: str
     user: User | None = None
 
 
@@ -110,8 +111,8 @@ async def with_user(queries: Queries, digest: bytes) -> Verified | None:
     row = await queries.one(WITH_USER, digest)
     if row is None:
         return None
-    user = User._make(row[2:])
-    return Verified(row[0], row[1], user.status, user.id, user.name, user.email, user)
+    user = User._make(row[3:])
+    return Verified(row[0], row[1], user.status, user.id, user.name, user.email, row[2], user)
 
 
 async def by_family(queries: Queries, family: bytes) -> Family | None:

@@ -68,6 +68,7 @@ class Candidate(NamedTuple):
     seq: int
     role: str | None
     """The role that they have there; None: they are no member."""
+    role_of_user: str
 
 
 class Selection(NamedTuple):
@@ -127,8 +128,8 @@ AT_ONCE = 100
 """Users of a statement."""
 _USERS = f"({', '.join('?' * AT_ONCE)})"
 CANDIDATES = f"""
-    SELECT u.id, u.seq, m.role FROM users AS u LEFT JOIN group_members AS m ON m.group_id = ? AND m.user_seq = u.seq
-    WHERE u.id IN {_USERS}"""
+    SELECT u.id, u.seq, m.role, u.role
+    FROM users AS u LEFT JOIN group_members AS m ON m.group_id = ? AND m.user_seq = u.seq WHERE u.id IN {_USERS}"""
 IN_MANY = f"""
     SELECT m.user_id FROM group_members AS m JOIN groups AS g ON g.id = m.group_id
     WHERE m.user_id IN {_USERS} GROUP BY m.user_id HAVING count(*) >= ? LIMIT 1"""
@@ -306,7 +307,7 @@ async def candidates(queries: Queries, id: str, user_ids: Sequence[str]) -> dict
     rows: list[Row] = []
     for part in in_parts(user_ids, AT_ONCE):
         rows += await queries.all(CANDIDATES, id, *part)
-    return {user_id: Candidate(seq, role) for user_id, seq, role in rows}
+    return {row[0]: Candidate(*row[1:]) for row in rows}
 
 
 async def in_many(queries: Queries, user_ids: Sequence[str], many: int) -> str | None:

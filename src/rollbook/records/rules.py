@@ -36,16 +36,17 @@ _WHITE_SPACE = (
     "\t\n\v\f\r "
     "\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 )
-# Invisible characters whose category says letter or symbol: the Hangul fillers and the blank Braille pattern.
-_INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+# Characters that fonts draw as a blank though their category says letter, mark or symbol (Unicode, NamesList.txt): the
+# Hangul fillers, the blank Braille pattern, the Khitan filler, two blanks of hieroglyphs, the null notehead.
+_BLANK = r"\u115f\u1160\u2800\u3164\uffa0\U00016fe4\U00013441\U00013442\U0001d159"
 _REFUSED_IN_NAME = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]").search
 # Format characters (category Cf) and what fonts ignore (Default_Ignorable_Code_Point), as ranges: what is refused must
 # not depend on the version of Python, and some ranges are for what comes. They hide text from people that assistants
 # read, and reorder what stands around them (Unicode TR36 section 2.5).
 _HIDDEN = (
-    r"\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
-    r"\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f"
-    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+    r"\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    r"\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f"
+    rf"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff{_BLANK}"
 )
 _SELECTORS = r"\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
 # Behind scripts from U+0590 on, symbols and emoji, joiners and selectors make another letter or picture, one at a time.
@@ -56,6 +57,7 @@ _NEEDED = (
 )
 HIDDEN = rf"(?=[{_HIDDEN}])(?!{_NEEDED})."
 """Pattern of a character that no one sees, where nothing needs it."""
+_IS_BLANK = re.compile(f"[{_BLANK}]").match
 _MAY_BE_HIDDEN, _FIND_HIDDEN = re.compile(f"[{_HIDDEN}]").search, re.compile(HIDDEN).search
 
 # Plain addresses, which email-validator accepts at 25 times the cost. Everything else goes to email-validator.
@@ -81,7 +83,7 @@ def name(text: str) -> str:
     # would be slow.
     if len(trimmed) > 4 * NAME_LENGTH or len(composed := normalize("NFC", trimmed)) > NAME_LENGTH:
         raise ValueError(f"The name is longer than {NAME_LENGTH} characters.")
-    if all(category(character)[0] in "CZM" or character in _INVISIBLE for character in composed):
+    if all(category(character)[0] in "CZM" or _IS_BLANK(character) for character in composed):
         raise ValueError("The name is blank.")
     if character := hidden(composed):
         raise ValueError(f"The name contains a character that no one sees ({character}).")

@@ -34,6 +34,8 @@ class SecondFactor(NamedTuple):
     public_key: Hidden[bytes | None] = None
     sign_count: Hidden[int | None] = None
     transports: Hidden[str | None] = None
+    vouched: Hidden[int] = 0
+    """1: set by an admin or an import, who know whose it is."""
 
 
 public = presenter(SecondFactor)
@@ -42,6 +44,7 @@ public = presenter(SecondFactor)
 COLUMNS = ", ".join(SecondFactor._fields)
 
 HAS = "SELECT 1 FROM second_factors WHERE user_id = ? AND confirmed_at IS NOT NULL LIMIT 1"
+HAS_VOUCHED = "SELECT 1 FROM second_factors WHERE user_id = ? AND confirmed_at IS NOT NULL AND vouched = 1 LIMIT 1"
 OF_USER = f"SELECT {COLUMNS} FROM second_factors WHERE user_id = ? ORDER BY id"
 HELD = f"SELECT {COLUMNS} FROM second_factors WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?"
 BY_ID = Statement(f"SELECT {COLUMNS} FROM second_factors WHERE id = ?", locks=True)
@@ -81,6 +84,11 @@ def new(user_id: str, kind: str, name: str) -> SecondFactor:
 async def has(queries: Queries, user_id: str) -> bool:
     """Test whether this user has an active factor: a password alone doesn't sign them in."""
     return await queries.one(HAS, user_id) is not None
+
+
+async def has_vouched(queries: Queries, user_id: str) -> bool:
+    """Test whether an active one was set by an admin or an import."""
+    return await queries.one(HAS_VOUCHED, user_id) is not None
 
 
 async def of_user(queries: Queries, user_id: str) -> list[SecondFactor]:

@@ -231,6 +231,10 @@ class PageRequest:
             return False
         return True
 
+    async def may_cancel(self, user_id: str) -> bool:
+        """Test whether they may cancel a job of this user."""
+        return user_id == self.me.user.id or self.may_touch(await self.on.read(permissions.role_of, user_id))
+
     def roles_to_give(self) -> list[str]:
         return [role for role in ROLES if self.may_touch(role)]
 

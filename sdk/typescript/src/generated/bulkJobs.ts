@@ -99,7 +99,8 @@ export class BulkJobs {
   /**
    * Cancel a bulk job.
    *
-   * Users who were changed already stay as they are: undo the job to put them back. If it has ended, nothing happens.
+   * Users who were changed already stay as they are: undo the job to put them back. If it has ended, nothing happens. For a
+   * job of another user with a role above member, the key needs the scope `users:grant` as well.
    *
    * Scope: `users:write`.
    * @param jobId ID of the bulk job.

@@ -148,7 +148,8 @@ export class Imports {
   /**
    * Cancel an import.
    *
-   * Users who were imported already stay. If the import has finished, nothing happens.
+   * Users who were imported already stay. If the import has finished, nothing happens. For an import of another user with a
+   * role above member, the key needs the scope `users:grant` as well.
    *
    * Scope: `users:write`.
    * @param importId ID of the import.

@@ -2013,10 +2013,10 @@ export interface components {
         /** @description A person who signs in to your application: with `email` and `password`, then `challenge` and `code` if they have a second factor, or with a one-time `token`. */
         SessionCreate: {
             /**
-             * @description Your application: its ID, or a name that you choose, such as its URL, which the API key must have among its `audiences`. Names and hosts are in lower case, and compared exactly. Tokens are only valid for the audience that their session was created for.
+             * @description Your application: its ID, or a name that you choose, such as its URL, which the API key must have among its `audiences`. Default: the only one of the key. Names and hosts are in lower case, and compared exactly. Tokens are only valid for the audience that their session was created for.
              * @example https://app.example.com
              */
-            audience: string;
+            audience?: string;
             /**
              * @description The user's email.
              * @example alice@example.com
@@ -2061,10 +2061,10 @@ export interface components {
              */
             refresh_token: string;
             /**
-             * @description Your application: its ID, or a name that you choose, such as its URL, which the API key must have among its `audiences`. Names and hosts are in lower case, and compared exactly. Tokens are only valid for the audience that their session was created for.
+             * @description Your application: its ID, or a name that you choose, such as its URL, which the API key must have among its `audiences`. Default: the only one of the key. Names and hosts are in lower case, and compared exactly. Tokens are only valid for the audience that their session was created for.
              * @example https://app.example.com
              */
-            audience: string;
+            audience?: string;
         };
         /** @description A session of your application, and its tokens. They are only returned here. */
         SessionTokens: {
@@ -2123,10 +2123,10 @@ export interface components {
              */
             token: string;
             /**
-             * @description Your application: its ID, or a name that you choose, such as its URL, which the API key must have among its `audiences`. Names and hosts are in lower case, and compared exactly. Tokens are only valid for the audience that their session was created for.
+             * @description Your application: its ID, or a name that you choose, such as its URL, which the API key must have among its `audiences`. Default: the only one of the key. Names and hosts are in lower case, and compared exactly. Tokens are only valid for the audience that their session was created for.
              * @example https://app.example.com
              */
-            audience: string;
+            audience?: string;
         };
         /**
          * @description `invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in or use their API keys until they are activated.

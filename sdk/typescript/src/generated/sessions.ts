@@ -64,7 +64,7 @@ export class Sessions {
    *   address: "203.0.113.7",
    * });
    */
-  create(body: SessionCreate, options: CallOptions = {}): Call<SessionTokens> {
+  create(body: SessionCreate = {}, options: CallOptions = {}): Call<SessionTokens> {
     return this.#caller.request("POST", "/v1/sessions", { ...options, body });
   }
 

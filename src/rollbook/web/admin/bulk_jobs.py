@@ -173,6 +173,7 @@ async def _live(page: PageRequest, polls: int | None) -> dict[str, Any]:
         "cancel_url": _url(page, f"/admin/bulk-jobs/{found.id}/cancel"),
         "undo_url": _url(page, f"/admin/bulk-jobs/{found.id}/undo"),
         "refused": await _refused(page, found.id) if shown.is_over and found.refused else [],
+        "may_cancel": not shown.is_over and await page.may_cancel(found.user_id),
         "has_links": bulk_jobs.shows_links(page.by, found),
         "retention_days": page.on.settings.deleted_retention,
     }

@@ -117,6 +117,7 @@ async def live(page: PageRequest, id: str, polls: int | None = 0, in_form: bool 
         "shown": shown,
         "facts": facts,
         "faults": await import_rows.faults(page.on, page.by, found) if found.counts.reported else [],
+        "may_cancel": not shown.is_over and await page.may_cancel(found.user_id),
         "is_own": import_rows.is_own(page.by, found),
         "encodings": ENCODINGS,
         "kinds": KINDS,

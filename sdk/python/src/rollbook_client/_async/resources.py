@@ -1180,7 +1180,8 @@ class AsyncBulkJobs(AsyncResource):
         """Cancel a bulk job.
 
         Users who were changed already stay as they are: undo the job to put them back. If it has ended, nothing
-        happens.
+        happens. For a job of another user with a role above member, the key needs the scope `users:grant` as
+        well.
 
         Scope: `users:write`.
 
@@ -1933,7 +1934,8 @@ class AsyncImports(AsyncImporting):
     async def cancel(self, import_id: str, *, idempotency_key: str | None = None) -> Import:
         """Cancel an import.
 
-        Users who were imported already stay. If the import has finished, nothing happens.
+        Users who were imported already stay. If the import has finished, nothing happens. For an import of
+        another user with a role above member, the key needs the scope `users:grant` as well.
 
         Scope: `users:write`.
 
@@ -2551,7 +2553,7 @@ class AsyncSessions(AsyncResource):
     async def create(
         self,
         *,
-        audience: str,
+        audience: str | Omit = OMIT,
         email: str | Omit = OMIT,
         password: str | Omit = OMIT,
         token: str | Omit = OMIT,
@@ -2573,8 +2575,9 @@ class AsyncSessions(AsyncResource):
 
         Args:
             audience: Your application: its ID, or a name that you choose, such as its URL, which the API key
-                must have among its `audiences`. Names and hosts are in lower case, and compared exactly. Tokens
-                are only valid for the audience that their session was created for. At most 255 characters.
+                must have among its `audiences`. Default: the only one of the key. Names and hosts are in lower
+                case, and compared exactly. Tokens are only valid for the audience that their session was
+                created for. At most 255 characters.
             email: The user's email. At most 254 characters.
             password: The user's current password. At most 256 characters.
             token: A one-time token of the purpose `sign_in`. At most 100 characters.
@@ -2626,7 +2629,9 @@ class AsyncSessions(AsyncResource):
             one_of(SessionTokens),
         )
 
-    async def refresh(self, *, refresh_token: str, audience: str, idempotency_key: str | None = None) -> SessionTokens:
+    async def refresh(
+        self, *, refresh_token: str, audience: str | Omit = OMIT, idempotency_key: str | None = None
+    ) -> SessionTokens:
         """Refresh a session.
 
         Returns the next `token` and `refresh_token`; those before are no longer valid. A refresh token works
@@ -2639,8 +2644,9 @@ class AsyncSessions(AsyncResource):
         Args:
             refresh_token: The refresh token of the session. At most 100 characters.
             audience: Your application: its ID, or a name that you choose, such as its URL, which the API key
-                must have among its `audiences`. Names and hosts are in lower case, and compared exactly. Tokens
-                are only valid for the audience that their session was created for. At most 255 characters.
+                must have among its `audiences`. Default: the only one of the key. Names and hosts are in lower
+                case, and compared exactly. Tokens are only valid for the audience that their session was
+                created for. At most 255 characters.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -2666,7 +2672,9 @@ class AsyncSessions(AsyncResource):
             one_of(SessionTokens),
         )
 
-    async def verify(self, *, token: str, audience: str, fields: Sequence[str] = ("*",)) -> VerifiedSession:
+    async def verify(
+        self, *, token: str, audience: str | Omit = OMIT, fields: Sequence[str] = ("*",)
+    ) -> VerifiedSession:
         """Verify a session.
 
         Returns the session of a `token` and the user as they are now, or 401 `session_ended`. Call it for each
@@ -2677,8 +2685,9 @@ class AsyncSessions(AsyncResource):
         Args:
             token: The token of the session. At most 100 characters.
             audience: Your application: its ID, or a name that you choose, such as its URL, which the API key
-                must have among its `audiences`. Names and hosts are in lower case, and compared exactly. Tokens
-                are only valid for the audience that their session was created for. At most 255 characters.
+                must have among its `audiences`. Default: the only one of the key. Names and hosts are in lower
+                case, and compared exactly. Tokens are only valid for the audience that their session was
+                created for. At most 255 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
 
         Raises:

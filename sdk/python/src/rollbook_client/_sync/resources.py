@@ -1170,7 +1170,8 @@ class BulkJobs(Resource):
         """Cancel a bulk job.
 
         Users who were changed already stay as they are: undo the job to put them back. If it has ended, nothing
-        happens.
+        happens. For a job of another user with a role above member, the key needs the scope `users:grant` as
+        well.
 
         Scope: `users:write`.
 
@@ -1919,7 +1920,8 @@ class Imports(Importing):
     def cancel(self, import_id: str, *, idempotency_key: str | None = None) -> Import:
         """Cancel an import.
 
-        Users who were imported already stay. If the import has finished, nothing happens.
+        Users who were imported already stay. If the import has finished, nothing happens. For an import of
+        another user with a role above member, the key needs the scope `users:grant` as well.
 
         Scope: `users:write`.
 
@@ -2537,7 +2539,7 @@ class Sessions(Resource):
     def create(
         self,
         *,
-        audience: str,
+        audience: str | Omit = OMIT,
         email: str | Omit = OMIT,
         password: str | Omit = OMIT,
         token: str | Omit = OMIT,
@@ -2559,8 +2561,9 @@ class Sessions(Resource):
 
         Args:
             audience: Your application: its ID, or a name that you choose, such as its URL, which the API key
-                must have among its `audiences`. Names and hosts are in lower case, and compared exactly. Tokens
-                are only valid for the audience that their session was created for. At most 255 characters.
+                must have among its `audiences`. Default: the only one of the key. Names and hosts are in lower
+                case, and compared exactly. Tokens are only valid for the audience that their session was
+                created for. At most 255 characters.
             email: The user's email. At most 254 characters.
             password: The user's current password. At most 256 characters.
             token: A one-time token of the purpose `sign_in`. At most 100 characters.
@@ -2612,7 +2615,9 @@ class Sessions(Resource):
             one_of(SessionTokens),
         )
 
-    def refresh(self, *, refresh_token: str, audience: str, idempotency_key: str | None = None) -> SessionTokens:
+    def refresh(
+        self, *, refresh_token: str, audience: str | Omit = OMIT, idempotency_key: str | None = None
+    ) -> SessionTokens:
         """Refresh a session.
 
         Returns the next `token` and `refresh_token`; those before are no longer valid. A refresh token works
@@ -2625,8 +2630,9 @@ class Sessions(Resource):
         Args:
             refresh_token: The refresh token of the session. At most 100 characters.
             audience: Your application: its ID, or a name that you choose, such as its URL, which the API key
-                must have among its `audiences`. Names and hosts are in lower case, and compared exactly. Tokens
-                are only valid for the audience that their session was created for. At most 255 characters.
+                must have among its `audiences`. Default: the only one of the key. Names and hosts are in lower
+                case, and compared exactly. Tokens are only valid for the audience that their session was
+                created for. At most 255 characters.
             idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
                 one, kept over retries.
 
@@ -2652,7 +2658,7 @@ class Sessions(Resource):
             one_of(SessionTokens),
         )
 
-    def verify(self, *, token: str, audience: str, fields: Sequence[str] = ("*",)) -> VerifiedSession:
+    def verify(self, *, token: str, audience: str | Omit = OMIT, fields: Sequence[str] = ("*",)) -> VerifiedSession:
         """Verify a session.
 
         Returns the session of a `token` and the user as they are now, or 401 `session_ended`. Call it for each
@@ -2663,8 +2669,9 @@ class Sessions(Resource):
         Args:
             token: The token of the session. At most 100 characters.
             audience: Your application: its ID, or a name that you choose, such as its URL, which the API key
-                must have among its `audiences`. Names and hosts are in lower case, and compared exactly. Tokens
-                are only valid for the audience that their session was created for. At most 255 characters.
+                must have among its `audiences`. Default: the only one of the key. Names and hosts are in lower
+                case, and compared exactly. Tokens are only valid for the audience that their session was
+                created for. At most 255 characters.
             fields: Fields to return besides `id`, `name` and `email`. Default: all.
 
         Raises:
