@@ -157,7 +157,7 @@ async def whole(bench: Bench) -> dict[str, float]:
 
 
 async def stages(bench: Bench) -> dict[str, float]:
-    from rollbook.http import wire
+    from rollbook.http import sending
     from rollbook.http.reader import Reader
     from rollbook.http.request import Request
     from rollbook.http.routing import settled
@@ -198,7 +198,7 @@ async def stages(bench: Bench) -> dict[str, float]:
         "App.answer": await lowest(one(lambda request: at_once(app.answer(request)))),
         "records: SQL and User": await lowest(drive),
         "wire.encode": await lowest(
-            lambda number: wire.encode(response, worker.common[False], request.id, request.head)
+            lambda number: sending.encode(response, worker.common[False], request.id, request.head)
         ),
         "App.finished, with what follows by handfuls": await lowest(lambda number: app.finished(request, 200, 400)),
         "Request": await lowest(lambda number: fresh()),

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from rollbook import clock
 from rollbook.http.request import Request, RequestIds
-from rollbook.jobs.usage import BATCH, BUCKET, HANDFUL
-from rollbook.observe.done import Answered
+from rollbook.jobs.schedule import BATCH, BUCKET, HANDFUL
+from rollbook.observe.lines import Answered
 from rollbook.observe.usage_buffer import UsageBuffer
 from rollbook.records import usage
 from rollbook.storage import migrate

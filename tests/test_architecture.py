@@ -49,7 +49,7 @@ ROOMS = (
 
 # Imports that only a type checker follows, and why they may go against the arrows.
 TYPES_ONLY = {
-    ("rollbook.observe.done", "rollbook.http.request"): "what is noted is the request; nothing of http runs here",
+    ("rollbook.observe.lines", "rollbook.http.request"): "what is noted is the request; nothing of http runs here",
     (
         "rollbook.observe.usage_buffer",
         "rollbook.http.request",
@@ -107,7 +107,7 @@ INSIDE = {
     ("rollbook.cli.folder", "rollbook.cli.imports"): "only `users import` reads files and draws a bar",
     ("rollbook.cli.remote", "rollbook.cli.imports"): "only `users import` reads files and draws a bar",
     ("rollbook.cli.tables", "rich.cells"): "programs ask for JSON and need no tables",
-    ("rollbook.cli.texts", "click"): "a worker of the server prints no colors",
+    ("rollbook.cli.tables", "click"): "a worker of the server prints no colors",
     ("rollbook.actions.context", "rollbook.auth.passwords"): "most starts and commands hash no password",
     (
         "rollbook.limits.valkey",
@@ -135,15 +135,15 @@ INSIDE = {
     **dict.fromkeys(
         [
             ("rollbook.app", "rollbook.delivery.smtp"),
-            ("rollbook.jobs.webhooks.dispatcher", "rollbook.jobs.webhooks.mail_target"),
-            ("rollbook.actions.mails", "rollbook.delivery.letters"),
+            ("rollbook.jobs.webhooks.dispatcher", "rollbook.jobs.webhooks.target"),
+            ("rollbook.actions.mails", "rollbook.delivery.mails"),
             ("rollbook.actions.mails", "rollbook.delivery.mail_templates"),
             ("rollbook.actions.mails", "rollbook.delivery.smtp"),
             ("rollbook.delivery.smtp", "aiosmtplib"),
         ],
         "a server that sends no mail starts faster without the library and the email package",
     ),
-    ("rollbook.delivery.letters", "idna"): "9 ms, for the few addresses that need it",
+    ("rollbook.delivery.mails", "idna"): "9 ms, for the few addresses that need it",
     **dict.fromkeys(
         [("rollbook.delivery.mail_templates", name) for name in ("jinja2", "jinja2.sandbox")],
         "a server that sends no mail starts faster and needs less memory",

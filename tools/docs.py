@@ -26,8 +26,8 @@ from rollbook.cli import examples as cli_examples
 from rollbook.cli import options as cli_options
 from rollbook.cli.commands import app
 from rollbook.config import Settings
-from rollbook.delivery import outcomes, schedule
-from rollbook.http.wire import REASON
+from rollbook.delivery import outcomes, signing
+from rollbook.http.sending import REASON
 from rollbook.records import event_types
 from rollbook.schemas import paragraphs
 
@@ -179,7 +179,7 @@ def program_part(path: str) -> str:
 
 
 def retries_part() -> str:
-    waits = [("1", "at once"), *((str(number), _span(wait)) for number, wait in enumerate(schedule.STEPS, 2))]
+    waits = [("1", "at once"), *((str(number), _span(wait)) for number, wait in enumerate(signing.STEPS, 2))]
     return table(("attempt", "after"), waits)
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rollbook import trace_context
-from rollbook.actions import new_passwords
+from rollbook.actions import passwords
 from rollbook.api import openapi
 from rollbook.api.call import About, Services
-from rollbook.api.router import Router
+from rollbook.api.plan import Router
 from rollbook.api.routes import ROUTES
 from rollbook.auth import access_tokens
 from rollbook.config import ConfigurationError, Settings, Source
@@ -24,20 +24,19 @@ from rollbook.http.body import BodyRule
 from rollbook.http.boundary import render
 from rollbook.http.coding import Fixed
 from rollbook.http.cors import Cors
-from rollbook.http.request import Request
-from rollbook.http.response import Response
+from rollbook.http.request import Request, Response
 from rollbook.http.routing import Answer, Routes
 from rollbook.jobs import schedule
-from rollbook.jobs.usage import UsageFlush
+from rollbook.jobs.schedule import UsageFlush
 from rollbook.jobs.webhooks.dispatcher import Dispatcher
 from rollbook.limits import valkey, valkey_address
 from rollbook.limits.slots import Slots
 from rollbook.limits.table import Table
 from rollbook.limits.windows import Limiter
-from rollbook.mcp import endpoint as mcp
+from rollbook.mcp import protocol as mcp
 from rollbook.observe import lines
 from rollbook.observe.access import AccessLog
-from rollbook.observe.done import Done
+from rollbook.observe.lines import Done
 from rollbook.observe.metrics import Metrics
 from rollbook.observe.usage_buffer import UsageBuffer
 from rollbook.records import auth_version, rules
@@ -68,7 +67,7 @@ class Common(NamedTuple):
 
 def common(settings: Settings, sources: Sequence[Source] = ()) -> Common:
     """Raises ConfigurationError."""
-    new_passwords.check_settings(settings)
+    passwords.check_settings(settings)
     brand.of(settings)
     limiter: Limiter = Table.create(settings.workers)
     if settings.limits:

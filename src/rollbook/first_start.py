@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from typing import NamedTuple
 
-from rollbook.actions import new_passwords, owners
+from rollbook.actions import owners, passwords
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.auth import key_format, server_secret
@@ -138,7 +138,7 @@ def _make_owner(on: Rollbook, environment: Mapping[str, str]) -> FirstStart:
     email = _checked(EMAIL, environment.get(EMAIL) or DEFAULT_EMAIL, rules.email)
     password = environment.get(PASSWORD) or None
     if password is not None:
-        _checked(PASSWORD, password, lambda text: new_passwords.accept(settings, text, email=email, name=NAME))
+        _checked(PASSWORD, password, lambda text: passwords.accept(settings, text, email=email, name=NAME))
     given = environment.get(KEY)
     if given and not key_format.is_whole(given):
         raise ConfigurationError(

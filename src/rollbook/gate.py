@@ -28,7 +28,7 @@ from rollbook.errors import (
     WrongKeyKind,
 )
 from rollbook.http.request import Request
-from rollbook.limits import headers, windows
+from rollbook.limits import meter, windows
 from rollbook.limits.policy import address_bucket
 from rollbook.limits.windows import Verdict
 from rollbook.networks import within
@@ -106,14 +106,14 @@ class Gate:
         except Unauthorized:
             limit = self._unauthenticated
             verdict = await self._limiter.take(address_bucket(request.address), limit, now)
-            request.head = headers.render(limit, NO_LIMIT, verdict)
+            request.head = meter.render(limit, NO_LIMIT, verdict)
             if verdict.admitted:
                 raise
             raise TooManyRequests(windows.retry_after(verdict)) from None
         self._seen(request, caller, now)
         own = caller.key_limit
         verdict = await self._limiter.take(caller.bucket, caller.limit, now, caller.key_bucket, own)
-        request.head = headers.render(caller.limit, own, verdict)
+        request.head = meter.render(caller.limit, own, verdict)
         if not verdict.admitted:
             raise self._refused(request, caller, verdict)
         return caller
@@ -130,7 +130,7 @@ class Gate:
         verdict = await self._limiter.take(
             caller.bucket, caller.limit, clock.now(), caller.key_bucket, caller.key_limit, requests
         )
-        request.head = headers.render(caller.limit, caller.key_limit, verdict)
+        request.head = meter.render(caller.limit, caller.key_limit, verdict)
         if not verdict.admitted:
             raise self._refused(request, caller, verdict, requests)
 

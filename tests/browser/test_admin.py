@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Response,
 from rollbook import clock
 from rollbook.config import MASKED
 from rollbook.records.events import Actor, Event
-from rollbook.web.admin import event_files, user_filters
+from rollbook.web.admin import events, user_filters
 from rollbook.web.admin.server import as_text
 from rollbook.web.admin.users import PAGE
 from tests import assistant
@@ -1482,7 +1482,7 @@ def test_the_events_that_are_shown_can_be_downloaded(http: httpx2.Client, server
 def test_no_cell_of_a_downloaded_file_is_a_formula(text: str) -> None:
     event = Event(1, "evt_1", "user.created", "user_1", 0, Actor("user_1", None, text, text), "{}", None)
     [row] = csv.DictReader(
-        io.StringIO(event_files.KINDS["csv"].part([event]).decode(), newline=""), fieldnames=event_files.COLUMNS
+        io.StringIO(events.KINDS["csv"].part([event]).decode(), newline=""), fieldnames=events.COLUMNS
     )
     assert row["address"] == row["request_id"] == f"'{text}"
 

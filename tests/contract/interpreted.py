@@ -10,11 +10,10 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
 from rollbook.api import idempotency, parsing
 from rollbook.api.call import Call, Services
+from rollbook.api.plan import Router
 from rollbook.api.route import Route
-from rollbook.api.router import Router
 from rollbook.http import coding
-from rollbook.http.request import Request
-from rollbook.http.response import Response
+from rollbook.http.request import Request, Response
 from rollbook.http.routing import Ids, Plan, settled
 from rollbook.json_objects import read_object
 

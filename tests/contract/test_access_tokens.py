@@ -15,7 +15,7 @@ from joserfc import jwt
 from joserfc.errors import BadSignatureError, InvalidKeyIdError
 from joserfc.jwk import KeySet
 
-from rollbook.actions.access_tokens import ANNOUNCED, LEEWAY, LIFETIME, SIGNS
+from rollbook.actions.app_sessions import ANNOUNCED, LEEWAY, LIFETIME, SIGNS
 from tests.engines import once
 from tests.harness import Server, new_user, running
 

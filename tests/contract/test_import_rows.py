@@ -16,8 +16,8 @@ import httpx2
 import pytest
 
 from rollbook import clock, errors
-from rollbook.actions import import_rows
-from rollbook.api import refused_rows
+from rollbook.actions import import_files
+from rollbook.api import files
 from rollbook.records.import_rows import FileFacts
 from tests.contract.answers import refused
 from tests.contract.test_imports import HASH, counts, email, ended, start, user
@@ -104,7 +104,7 @@ def test_json_stays_json_and_its_problem_is_left_out_when_it_is_imported_again(h
 def test_blanks_in_refused_records_cost_no_more_than_other_characters() -> None:
     def seconds(text: str) -> float:
         begin = process_time()
-        refused_rows.lines(FileFacts("ndjson", "utf-8", [], []), [(f'{{"name":"{text * 60_000}"}}', "why")])
+        files.lines(FileFacts("ndjson", "utf-8", [], []), [(f'{{"name":"{text * 60_000}"}}', "why")])
         return process_time() - begin
 
     assert seconds(" ") < 100 * seconds("x") + 0.5  # of 10 s
@@ -196,7 +196,7 @@ def test_refused_rows_are_bounded_and_erased_after_a_week_and_with_their_import(
         kept = rows(http, many).count(b"\n")
         assert many["refused"] == 300 and 200 < kept < 300, "16 MiB are kept of one import"
         assert http.get(many["report_url"]).text.count("\n") == 300
-        server.pass_time((import_rows.KEPT + clock.HOUR) / clock.SECOND)
+        server.pass_time((import_files.ROWS_KEPT + clock.HOUR) / clock.SECOND)
         with sqlite3.connect(server.data / "rollbook.db") as db:
             wait_until(lambda: db.execute("SELECT count(*) FROM import_rows").fetchone() == (2,))
         db.close()

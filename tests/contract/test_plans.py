@@ -23,8 +23,7 @@ from rollbook.app import App
 from rollbook.auth import key_format
 from rollbook.config import Origins, Settings
 from rollbook.http.body import BodyStream
-from rollbook.http.request import Request
-from rollbook.http.response import Response
+from rollbook.http.request import Request, Response
 from rollbook.http.routing import settled
 from rollbook.limits.table import Table
 from rollbook.quota import Limit

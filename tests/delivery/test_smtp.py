@@ -14,7 +14,7 @@ import pytest
 from rollbook import config
 from rollbook.config import ConfigurationError, Settings
 from rollbook.delivery import outcomes, smtp
-from rollbook.delivery.letters import Letter
+from rollbook.delivery.mails import Letter
 from rollbook.delivery.sender import Sent
 from rollbook.delivery.smtp import Failed, Mailer, Timeouts
 from tests.certificates import Certified, certified

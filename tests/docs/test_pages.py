@@ -15,7 +15,7 @@ import pytest
 
 from rollbook import errors
 from rollbook.auth import key_format
-from rollbook.docs_site import guide, markdown, search, sections
+from rollbook.docs_site import guide, markdown, search
 from rollbook.schemas import paragraphs
 from rollbook.web import templates
 from rollbook.web.proof import PASSWORD
@@ -87,7 +87,7 @@ def test_a_page_is_html_for_browsers_and_markdown_for_all_others(
     page = browser.get(path)
     assert page.status_code == 200
     assert page.headers["content-type"] == "text/html; charset=utf-8"
-    assert f'<h1 id="{sections.slug(guide.title(name))}">{guide.title(name)}' in page.text
+    assert f'<h1 id="{search.slug(guide.title(name))}">{guide.title(name)}' in page.text
     text = (guide.folder() / f"{name}.md").read_text()
     for answer in (
         program.get(path),
@@ -343,9 +343,7 @@ def test_a_question_finds_its_answer_first(query: str, browser: httpx2.Client, s
 def test_results_lead_to_the_headings_that_the_pages_have(pages: Callable[[str], httpx2.Response]) -> None:
     for name, chapter in guide.CHAPTERS.items():
         known = [
-            heading.anchor
-            for heading, *_ in sections.read(guide.searchable(name))
-            if heading.anchor not in guide.codes()
+            heading.anchor for heading, *_ in search.read(guide.searchable(name)) if heading.anchor not in guide.codes()
         ]
         shown = re.findall(
             r'<h\d id="([^"]+)"', pages(chapter.path).text.partition('<article class="docs-article">')[2]
@@ -422,7 +420,7 @@ def _broken(path: str) -> str:
 def _section(text: str, anchor: str) -> str:
     """What stands under a heading, up to the next of its kind."""
     for part in re.split(r"^(?=#{2} )", text, flags=re.MULTILINE):
-        if sections.slug(part.partition("\n")[0].lstrip("# ")) == anchor:
+        if search.slug(part.partition("\n")[0].lstrip("# ")) == anchor:
             return part
     raise AssertionError(anchor)
 

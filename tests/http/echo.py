@@ -19,8 +19,7 @@ from rollbook.config import Settings, load
 from rollbook.errors import ApiError
 from rollbook.http.body import BodyRule
 from rollbook.http.door import Door
-from rollbook.http.request import Request
-from rollbook.http.response import JSON, Response, Stream
+from rollbook.http.request import JSON, Request, Response, Stream
 from rollbook.http.server import serve
 
 

@@ -9,7 +9,7 @@ from rollbook.api import routes, show, types
 from rollbook.api.call import Call
 from rollbook.api.route import Route, Special, at, post
 from rollbook.cli import main as command
-from rollbook.http.response import Response
+from rollbook.http.request import Response
 
 ROWS = "tests.http.rows"
 STREAMED = 50_000_000

@@ -10,8 +10,7 @@ import pytest
 
 from rollbook.api.routes import ROUTES
 from rollbook.errors import ApiError, MethodNotAllowed, NotFound, Unauthorized
-from rollbook.http.request import Request
-from rollbook.http.response import Response
+from rollbook.http.request import Request, Response
 from rollbook.http.routing import Plan, Routes, _walk, settled
 from rollbook.web.pages import PAGES
 

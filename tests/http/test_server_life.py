@@ -15,8 +15,7 @@ import pytest
 from wire import Client, Hold, Server, until
 
 from rollbook.config import ConfigurationError
-from rollbook.http.accepting import begin_nothing
-from rollbook.http.server import bind
+from rollbook.http.server import begin_nothing, bind
 from tests.harness import free_port
 
 

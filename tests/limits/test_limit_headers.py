@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rollbook.clock import SECOND
-from rollbook.limits.headers import render
+from rollbook.limits.meter import render
 from rollbook.limits.windows import UNLIMITED, Verdict
 from rollbook.quota import NO_LIMIT, Limit
 

@@ -17,10 +17,9 @@ from hypothesis import strategies as st
 from rollbook.clock import SECOND, now
 from rollbook.errors import LimitsUnavailable
 from rollbook.limits import valkey_address, valkey_script
-from rollbook.limits.resp import Reader, ReplyError, encode
 from rollbook.limits.table import Table
 from rollbook.limits.valkey import Valkey
-from rollbook.limits.valkey_connection import Timeouts
+from rollbook.limits.valkey_connection import Reader, ReplyError, Timeouts, encode
 from rollbook.limits.windows import Verdict
 from rollbook.quota import NO_LIMIT, Limit
 from tests.grids import grid

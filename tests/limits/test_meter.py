@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from rollbook.clock import SECOND
-from rollbook.limits import headers
+from rollbook.limits import meter as meter_limit
 from rollbook.limits.meter import Meter
 from rollbook.limits.table import Table
 from rollbook.quota import NO_LIMIT, Limit
@@ -36,7 +36,7 @@ class Counter:
             self.metered += 1
             return lines
         bucket, limit, own, own_limit = given
-        return headers.render(limit, own_limit, drive(self.table.take(bucket, limit, now, own, own_limit), "test"))
+        return meter_limit.render(limit, own_limit, drive(self.table.take(bucket, limit, now, own, own_limit), "test"))
 
 
 @grid("seed", range(20))

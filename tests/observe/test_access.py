@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from rollbook import clock
 from rollbook.http.request import Request
 from rollbook.observe.access import AccessLog
-from rollbook.observe.done import Answered
+from rollbook.observe.lines import Answered
 
 KEY = "rbk_" + "aB3" * 12 + "xy"
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$R2Vvcmdl+/x"

@@ -12,7 +12,7 @@ import pytest
 
 from rollbook.http.request import Request
 from rollbook.observe.access import AccessLog
-from rollbook.observe.done import HANDFUL, LARGE, WITHIN, Done
+from rollbook.observe.lines import HANDFUL, LARGE, WITHIN, Done
 from rollbook.observe.metrics import Metrics
 from rollbook.observe.usage_buffer import UsageBuffer
 from tests.harness import Server, running

@@ -12,7 +12,7 @@ from rollbook import clock
 from rollbook.errors import ApiError, Fault, InvalidParameter, NotFound
 from rollbook.http.request import Request
 from rollbook.observe import usage_buffer
-from rollbook.observe.done import Answered
+from rollbook.observe.lines import Answered
 from rollbook.observe.usage_buffer import Client, Problem, RequestLine, UsageBucket, UsageBuffer
 from rollbook.records.usage import pack, unpack
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rollbook.auth import breached_passwords
+from rollbook.auth import passwords
 
 
 def written(path: Path, count: int, form: Callable[[str], str]) -> str:
@@ -31,17 +31,17 @@ def test_each_password_of_the_file_is_found_and_no_other(
 ) -> None:
     path = written(tmp_path / "hashes.txt", count, form)
     numbers = {0, count - 1, *random.Random(7).sample(range(count), min(count, 300))}
-    assert all(breached_passwords.holds(path, f"password {number}") for number in numbers)
-    assert not any(breached_passwords.holds(path, f"other {number}") for number in range(300))
+    assert all(passwords.holds(path, f"password {number}") for number in numbers)
+    assert not any(passwords.holds(path, f"other {number}") for number in range(300))
     by_hash = sorted(range(count), key=lambda number: sha1(f"password {number}".encode()).hexdigest())
-    assert all(breached_passwords.holds(path, f"password {number}") for number in by_hash[:3] + by_hash[-3:])
+    assert all(passwords.holds(path, f"password {number}") for number in by_hash[:3] + by_hash[-3:])
 
 
 def test_a_password_is_found_in_the_form_in_which_it_was_sent_and_as_it_is_hashed_here(tmp_path: Path) -> None:
     path = tmp_path / "hashes.txt"
     for spelling in ("gru\u00df\ufb01", "gru\u00dffi"):
         path.write_text(sha1(spelling.encode()).hexdigest() + "\n")
-        assert breached_passwords.holds(str(path), "gru\u00df\ufb01")
+        assert passwords.holds(str(path), "gru\u00df\ufb01")
 
 
 def test_a_look_up_reads_little_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,14 +53,14 @@ def test_a_look_up_reads_little_of_the_file(tmp_path: Path, monkeypatch: pytest.
         read.append(count)
         return real(file, count, at)
 
-    monkeypatch.setattr(breached_passwords.os, "pread", pread)
-    assert breached_passwords.holds(path, "password 77")
+    monkeypatch.setattr(passwords.os, "pread", pread)
+    assert passwords.holds(path, "password 77")
     assert len(read) <= 12 and sum(read) < 8192
 
 
 def test_a_file_that_is_not_of_hashes_is_told_without_quoting_it(tmp_path: Path) -> None:
     path = tmp_path / "hashes.txt"
     path.write_text("secret\n" * 10_000)
-    with pytest.raises(breached_passwords.NoHashes, match="no SHA-1 hash after byte") as refusal:
-        breached_passwords.holds(str(path), "password 1")
+    with pytest.raises(passwords.NoHashes, match="no SHA-1 hash after byte") as refusal:
+        passwords.holds(str(path), "password 1")
     assert "secret" not in str(refusal.value)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from rollbook.config import Settings
-from rollbook.delivery import mail_kinds
-from rollbook.delivery.mail_kinds import KINDS, Facts
+from rollbook.delivery import mails
 from rollbook.delivery.mail_templates import Rendered, Templates
+from rollbook.delivery.mails import KINDS, Facts
 from rollbook.languages import NAMES
 from rollbook.records import events
 from tests.grids import grid
@@ -20,7 +20,7 @@ SETTINGS = Settings(public_url="https://id.example.com", brand_name="Ünder & Co
 
 
 def values(kind: str, code: str = "en") -> dict[str, Any]:
-    return mail_kinds.values(kind, SETTINGS, code, mail_kinds.samples(SETTINGS, kind))  # type: ignore[bad-argument-type]
+    return mails.values(kind, SETTINGS, code, mails.samples(SETTINGS, kind))  # type: ignore[bad-argument-type]
 
 
 def rendered(folder: Path | str, kind: str = "invite", code: str = "en") -> Rendered:
@@ -53,7 +53,7 @@ def test_a_logo_that_mail_programs_show_stands_for_the_name(tmp_path: Path) -> N
         if content is not None:
             file.write_bytes(content)
         branded = Settings(public_url="https://id.example.com", brand_name="Acme", brand_logo=str(file))
-        found = mail_kinds.values("test", branded, "en", mail_kinds.samples(branded, "test"))
+        found = mails.values("test", branded, "en", mails.samples(branded, "test"))
         html = Templates("").rendered("test", "en", found).html
         assert ('<img src="cid:logo" alt="Acme"' in html) == is_shown
         assert ('700;">Acme</td>' in html) != is_shown
@@ -103,8 +103,8 @@ def test_a_broken_file_is_told_and_the_built_in_one_is_used(tmp_path: Path, temp
 
 def test_values_are_escaped_in_html_and_are_no_templates(tmp_path: Path) -> None:
     (tmp_path / "test.html").write_text("{{ name }}")
-    facts = mail_kinds.samples(SETTINGS, "test")._replace(name="{{ 7 * 7 }} & co")
-    found = Templates(str(tmp_path)).rendered("test", "en", mail_kinds.values("test", SETTINGS, "en", facts))
+    facts = mails.samples(SETTINGS, "test")._replace(name="{{ 7 * 7 }} & co")
+    found = Templates(str(tmp_path)).rendered("test", "en", mails.values("test", SETTINGS, "en", facts))
     assert found.html == "{{ 7 * 7 }} &amp; co"
 
 
@@ -116,10 +116,10 @@ def test_files_that_have_no_effect_are_told(tmp_path: Path) -> None:
     assert file == str(tmp_path / "none") and why == "can't be read: No such file or directory"
 
 
-@grid("type", sorted(mail_kinds.TYPES))
+@grid("type", sorted(mails.TYPES))
 def test_every_type_of_event_that_mails_are_about_is_one_and_can_be_read(type: str) -> None:
-    found = mail_kinds.occasion(events.example(type, "evt_1", 0))
+    found = mails.occasion(events.example(type, "evt_1", 0))
     if type not in ("token.created", "session.created", "second_factor.removed"):  # their examples lead to no mail
         assert found is not None and found.kind in KINDS
         facts = Facts("Ada", "ada@example.com", "https://id.example.com/", found.expires_at, found.facts)
-        assert Templates("").rendered(found.kind, "en", mail_kinds.values(found.kind, SETTINGS, "en", facts)).text
+        assert Templates("").rendered(found.kind, "en", mails.values(found.kind, SETTINGS, "en", facts)).text

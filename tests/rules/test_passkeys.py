@@ -12,9 +12,9 @@ import pytest
 
 from rollbook import clock
 from rollbook.auth import passkeys
-from rollbook.auth.base64url import encoded
 from rollbook.auth.passkeys import NewPasskey, Refused, RelyingParty
 from rollbook.auth.server_secret import Secret
+from rollbook.auth.tokens import encoded
 from tests.authenticator import PRESENT, Authenticator, decoded
 
 SECRET = Secret(b"s" * 32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from rollbook.records import rules
-from rollbook.records.user_search import words
+from rollbook.records.user_search import folding
 from rollbook.records.user_search.folding import searched_text, spellings
 
 # Letters that fold to others, and scripts in which marks are part of a letter.
@@ -25,7 +25,7 @@ def test_whatever_stands_in_a_name_still_finds_it() -> None:
         start = choose.randrange(len(text))
         term = text[start : start + choose.randrange(1, 8)]
         found, searched = spellings(term), searched_text(name, "a.b-c@d.example")
-        assert {words.is_short(each) for each in found} == {words.is_short(rules.fold(term))}
+        assert {folding.is_short(each) for each in found} == {folding.is_short(rules.fold(term))}
         assert rules.fold(term) not in rules.fold(name) or any(each in searched for each in found), (name, term)
         assert searched.split("\n")[0] == rules.fold(name), "what earlier versions search"
 

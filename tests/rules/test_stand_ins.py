@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from rollbook.auth import stand_ins
+from rollbook.auth import passwords
 from rollbook.auth.passwords import Passwords
 from rollbook.auth.server_secret import Secret
 from rollbook.config import Settings
@@ -16,7 +16,7 @@ BCRYPT, SHA = "$2b$12$", "$6$rounds=5000$"
 
 
 def chosen(today: int, old: dict[str, tuple[int, int]], secret: Secret = SECRET) -> list[str | None]:
-    return [stand_ins.choose(secret, email, today, old) for email in EMAILS]
+    return [passwords.choose(secret, email, today, old) for email in EMAILS]
 
 
 def test_each_set_of_parameters_is_chosen_as_often_as_users_have_it() -> None:

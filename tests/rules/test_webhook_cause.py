@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from rollbook import clock
-from rollbook.actions import webhook_cause
-from rollbook.delivery import outcomes, plain_text
+from rollbook.actions import webhooks
+from rollbook.delivery import outcomes, signing
 from rollbook.records.webhooks import REASONS, Webhook
 from rollbook.records.webhooks.health import LOOKED_AT, Attempt, WebhookHealth
 from tests.grids import grid
@@ -28,7 +28,7 @@ def attempts(*found: str, trigger: str = "event") -> tuple[Attempt, ...]:
 def said(health: dict[str, Any], name: str | None = None, **of: Any) -> tuple[str, str]:
     webhook = Webhook("webhook_1", "user_1", "", b"", "https://a.invalid/", status_at=AT)._replace(**of)
     doing = WebhookHealth(0, 0, None, 0, None)._replace(**health)
-    cause = webhook_cause.of(webhook, doing, name)
+    cause = webhooks.of(webhook, doing, name)
     return cause.state, cause.sentence
 
 
@@ -131,7 +131,7 @@ def test_a_paused_webhook_says_who_paused_it() -> None:
     ],
 )
 def test_what_an_endpoint_answered_is_one_line_without_controls(body: str, type: str | None, expected: str) -> None:
-    assert plain_text.answer(body, type) == expected
+    assert signing.answer(body, type) == expected
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,8 @@ def test_what_an_endpoint_answered_is_one_line_without_controls(body: str, type:
 )
 def test_what_an_endpoint_answered_is_bounded(body: str) -> None:
     for type in ("text/plain", "text/html", "application/json"):
-        said = plain_text.answer(body, type)
-        assert len(said) <= plain_text.MAX_ANSWER and (not said or said.isprintable())
+        said = signing.answer(body, type)
+        assert len(said) <= signing.MAX_ANSWER and (not said or said.isprintable())
 
 
 def test_every_outcome_has_words() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rollbook import clock
-from rollbook.actions import webhook_cause
+from rollbook.actions import webhooks
 from rollbook.actions.webhooks import WebhookDetails
 from rollbook.records.webhooks import Webhook
 from rollbook.records.webhooks.deliveries import Delivery
@@ -43,7 +43,7 @@ def said(next_attempt_at: int | None = None, status: str = "enabled", **of: obje
         status=status,
     )
     health = WebhookHealth(0, 1, "http_500", 1, next_attempt_at)
-    seen = WebhookDetails(webhook, health, webhook_cause.of(webhook, health, None))
+    seen = WebhookDetails(webhook, health, webhooks.of(webhook, health, None))
     return why(seen, delivery._replace(**of))  # type: ignore[bad-argument-type]
 
 

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from rollbook.actions.arguments import ColumnMapping, ImportOptions
-from rollbook.api import spreadsheets
+from rollbook.api import files
 from rollbook.errors import InvalidParameter
 from rollbook.sources import arrays, unpacking
 from rollbook.sources.reading import Broken, Reading, Record, preview
@@ -81,7 +81,7 @@ def test_a_refused_row_is_given_back_as_it_was() -> None:
     """Also with cells over several lines, with what ends a line elsewhere, and with what spreadsheets need."""
     rows = [["no", "A\nB\u2028C\x0bD", "NULL"], ["no", "=1+1", ""], ["no", "'=1", ' "x", '], ["no", "-2"]]
     for name in ("plan", "problem"):
-        data = spreadsheets.rows([["email", "name", name], *rows], ";")
+        data = files.write_rows([["email", "name", name], *rows], ";")
         reading = Reading(io.BytesIO(data), ImportOptions(mapping=ColumnMapping(f'{{"{name}": null}}')), 8)
         width = 2 if name == "problem" else 3
         assert [reading.raw(record.source) for record in reading] == [row[:width] for row in rows]

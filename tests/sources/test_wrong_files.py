@@ -16,7 +16,7 @@ import pytest
 from rollbook.actions.arguments import ImportOptions
 from rollbook.actions.import_sources import SYSTEMS
 from rollbook.errors import InvalidParameter
-from rollbook.sources import file_kinds
+from rollbook.sources import recognizing
 from rollbook.sources.reading import Reading, Record, preview
 from tests.grids import grid
 from tests.sources import test_frameworks as frameworks
@@ -77,7 +77,7 @@ def test_damaged_utf_32_is_refused_in_words() -> None:
 @pytest.mark.parametrize("begin", ["# " * 200, "<!---->" * 200], ids=["comments", "comments of HTML"])
 def test_what_a_file_is_shows_however_often_it_could_go_on(begin: str) -> None:
     """Ways to part them double with each."""
-    file_kinds.refuse_text(f"{begin}x\n".encode(), is_whole=True)
+    recognizing.refuse_text(f"{begin}x\n".encode(), is_whole=True)
 
 
 def zipped(*members: str) -> bytes:

@@ -19,13 +19,12 @@ import pytest
 from test_query_plans import STATEMENT, tracing, walks
 
 from rollbook import clock, first_start, ids
-from rollbook.actions import audit
+from rollbook.actions import events as event_actions
 from rollbook.actions.principal import SYSTEM
 from rollbook.app import App
 from rollbook.auth import key_format
 from rollbook.config import Settings
-from rollbook.http.request import Request
-from rollbook.http.response import Response
+from rollbook.http.request import Request, Response
 from rollbook.http.routing import settled
 from rollbook.quota import NO_LIMIT
 from rollbook.records import engines, events, user_list, users
@@ -251,7 +250,7 @@ async def collected(db: Database, asked: Selection, newest_first: bool) -> list[
 def test_a_page_of_the_log_says_how_far_back_it_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where what is looked for is rare, a page reads a bounded part of the log, and the next one goes on from there."""
     monkeypatch.setattr(events, "MAX_SEARCHED", 4)
-    monkeypatch.setattr(audit, "MAX_PARTS", 2)
+    monkeypatch.setattr(event_actions, "MAX_PARTS", 2)
     start = 1_700_000_000 * clock.SECOND
     settings = _prepared(tmp_path)
     made = [("user.updated", "user_1", "user_2", "192.0.2.7" if n == 3 else "192.0.2.1", start + n) for n in range(30)]

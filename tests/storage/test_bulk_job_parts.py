@@ -17,7 +17,7 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import CLI, Principal, for_job, signed_in
 from rollbook.config import Settings
 from rollbook.errors import BulkJobLimitReached, InvalidParameter, NotFound, ProofRequired
-from rollbook.jobs.bulk_jobs import MAX_FAILURES, BulkJobs
+from rollbook.jobs.schedule import MAX_FAILURES, BulkJobs
 from rollbook.quota import NO_LIMIT
 from rollbook.records import bulk_jobs as records
 from rollbook.records import events

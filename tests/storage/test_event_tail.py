@@ -12,10 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from rollbook.actions import event_feeds, event_reader
-from rollbook.actions.event_feeds import CHECK, Feed, Feeds
-from rollbook.actions.event_reader import EventReader
-from rollbook.actions.event_tail import Tail
+from rollbook.actions import event_feeds
+from rollbook.actions.event_feeds import CHECK, EventReader, Feed, Feeds, Tail
 from rollbook.actions.principal import CLI, SYSTEM
 from rollbook.config import Settings
 from rollbook.limits.slots import Slots
@@ -145,8 +143,8 @@ def test_everyone_gets_each_event_once_and_in_order_whoever_reads_ahead(
     engine: str, tmp_path: Path, url: str, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Clients and webhooks share what was read last, and are served in any order, also from before what is kept."""
-    monkeypatch.setattr(event_reader, "BATCH", 3)
-    monkeypatch.setattr(event_reader, "RECENT", 8)
+    monkeypatch.setattr(event_feeds, "BATCH", 3)
+    monkeypatch.setattr(event_feeds, "RECENT", 8)
     monkeypatch.setattr(event_feeds, "BATCH", 2)
     chance = random.Random(seed)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rollbook.records import group_filter, groups, user_list, user_metadata, users
+from rollbook.records import groups, user_list, user_metadata, users
 from rollbook.records.user_list.query import AS_ADDED, Filters, Order, Query
 from rollbook.storage.database import Database, Tx
 from tests.engines import migrated
@@ -45,7 +45,7 @@ async def fill(tx: Tx) -> None:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def db(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """With thresholds so low that groups are both small and large."""
-    monkeypatch.setattr(group_filter, "MANY", 40)
+    monkeypatch.setattr(groups, "MANY", 40)
     monkeypatch.setattr(user_metadata, "MANY", 40)
     monkeypatch.setattr(user_list, "FEW", 10)
     with migrated(request.param, tmp_path) as opened:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rollbook.actions import creators, key_changes, keys, tokens
+from rollbook.actions import creators, keys, tokens
 from rollbook.actions import users as user_actions
 from rollbook.actions.arguments import KeyCreate, KeyRotation, KeyUpdate, TokenCreate
 from rollbook.actions.context import Rollbook
@@ -22,7 +22,7 @@ WIDE, NARROW = ("keys:write", "users:read", "users:write"), ("keys:write", "user
 CALLS: dict[str, Callable[[Rollbook, Principal, str], Any]] = {
     "create": lambda on, by, sibling: keys.create(on, by, KeyCreate(name="new")),
     "rotate": lambda on, by, sibling: keys.rotate(on, by, sibling, KeyRotation(overlap=0)),
-    "change": lambda on, by, sibling: key_changes.update(on, by, sibling, KeyUpdate(name="renamed")),
+    "change": lambda on, by, sibling: keys.update(on, by, sibling, KeyUpdate(name="renamed")),
 }
 
 
@@ -41,7 +41,7 @@ def test_what_a_key_does_with_keys_counts_what_it_can_do_now(engine: str, call: 
 
         sibling = new(WIDE)
         by = admitted(new(WIDE))
-        on.run(key_changes.update(on, CLI, by.key_id or "", KeyUpdate(scopes=NARROW)))
+        on.run(keys.update(on, CLI, by.key_id or "", KeyUpdate(scopes=NARROW)))
         with pytest.raises(Forbidden):
             on.run(CALLS[call](on, by, sibling))
         by = admitted(new(WIDE))

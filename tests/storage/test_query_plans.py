@@ -21,8 +21,7 @@ from rollbook.actions.principal import SYSTEM
 from rollbook.app import App
 from rollbook.auth import key_format
 from rollbook.config import Settings
-from rollbook.http.request import Request
-from rollbook.http.response import Response
+from rollbook.http.request import Request, Response
 from rollbook.http.routing import settled
 from rollbook.quota import NO_LIMIT
 from rollbook.records import (
@@ -30,7 +29,7 @@ from rollbook.records import (
     auth_version,
     challenges,
     engines,
-    event_metadata,
+    event_parts,
     events,
     groups,
     idempotency_keys,
@@ -39,7 +38,6 @@ from rollbook.records import (
     scim,
     second_factors,
     sessions,
-    token_deliveries,
     token_requests,
     unlogged_changes,
     usage,
@@ -58,7 +56,7 @@ RECORDS = (
     app_sessions,
     auth_version,
     challenges,
-    event_metadata,
+    event_parts,
     events,
     groups,
     keys,
@@ -67,7 +65,7 @@ RECORDS = (
     scim,
     second_factors,
     sessions,
-    token_deliveries,
+    one_time_tokens,
     token_requests,
     unlogged_changes,
     usage,

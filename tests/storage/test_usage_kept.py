@@ -20,9 +20,9 @@ from rollbook.api.routes import ROUTES
 from rollbook.config import Settings
 from rollbook.http.request import Request, RequestIds, RequestName
 from rollbook.observe import usage_buffer
-from rollbook.observe.done import Answered
+from rollbook.observe.lines import Answered
 from rollbook.observe.usage_buffer import Share, UsageBucket, UsageBuffer
-from rollbook.records import request_log, usage, usage_folding, users
+from rollbook.records import request_log, usage, users
 from rollbook.records.request_log import END, Logged, Search
 from rollbook.records.usage import Hour, OfKey, OfRoute, UsageBatch
 from rollbook.storage.database import Database, Queries, Tx
@@ -390,10 +390,10 @@ def test_old_hours_are_folded_into_days_and_nothing_is_lost(world: World) -> Non
         ]
 
     before = seen()
-    for table in usage_folding.TABLES:
-        while write(usage_folding.fold, table, world.now, 2):
+    for table in usage.TABLES:
+        while write(usage.fold, table, world.now, 2):
             pass
-        assert read(usage_folding.next_hour, table, world.now) is None
+        assert read(usage.next_hour, table, world.now) is None
     assert seen() == before
     hours = [(hour.at - midnight, hour.limited) for hour in read(usage.hours, "user_a", 0)]
     # Day 2 ends with the hour that is eight days old, which is still told apart.

@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 from rollbook import clock, ids
-from rollbook.actions import bulk, history, passwords, scim
+from rollbook.actions import bulk, passwords, scim
+from rollbook.actions import events as event_actions
 from rollbook.actions import users as actions
 from rollbook.actions.arguments import ImportedUser, ImportOptions, UserCreate, UserUpdate
 from rollbook.actions.bulk import Operation
@@ -202,7 +203,7 @@ def test_a_user_as_of_any_time_is_what_they_were(
 
     async def told(id: str, time: int) -> Shown | None:
         try:
-            found = await history.as_of(on, CLI, id, clock.format_time_exactly(time))
+            found = await event_actions.as_of(on, CLI, id, clock.format_time_exactly(time))
         except NotFound:
             return None
         fields = {name: msgspec.json.decode(value) for name, value in found.fields.items()}

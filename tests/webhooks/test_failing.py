@@ -11,7 +11,7 @@ import httpx2
 
 from rollbook.auth.passwords import Passwords
 from rollbook.config import Settings
-from rollbook.jobs.webhooks.breaker import FIRST_WINDOW
+from rollbook.jobs.webhooks.state import FIRST_WINDOW
 from tests.engines import once
 from tests.harness import OWNER_PASSWORD, Server, new_user
 from tests.webhooks.hooks import Make, Time, attempts, events, lanes, names, rename

@@ -1,15 +1,21 @@
 """Sessions of applications: users who have proven who they are to an application stay signed in to it, until they sign
-out or something here ends it."""
+out or something here ends it.
+
+Signed access tokens of applications' sessions, and the life of the keys that sign them.
+
+A key is published a day before it signs, so that whoever verifies tokens knows it by then, signs for 90 days, and stays
+published until its last token has expired.
+"""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 from msgspec import UNSET, UnsetType
 
 from rollbook import clock, ids, roles
-from rollbook.actions import access_tokens, attempts, creators, passwords, sessions, tokens, verification
-from rollbook.actions.access_tokens import AccessToken
+from rollbook.actions import attempts, creators, passwords, sessions, tokens, verification
 from rollbook.actions.arguments import SessionCreate, SessionRefresh, SessionVerification, TokenConsume
 from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
@@ -17,17 +23,119 @@ from rollbook.actions.permissions import require, require_audience
 from rollbook.actions.principal import Principal
 from rollbook.actions.second_factors import FactorUse
 from rollbook.actions.verification import ProvenPassword
-from rollbook.auth import session_tokens
-from rollbook.auth.session_tokens import RefreshDigests
+from rollbook.auth import access_tokens
+from rollbook.auth import tokens as token_format
+from rollbook.auth.access_tokens import KeyPair
+from rollbook.auth.server_secret import Purpose, Secret
+from rollbook.auth.tokens import RefreshDigests
 from rollbook.config import Settings
 from rollbook.errors import SecondFactorRequired, SessionEnded, TokenInvalid, UserSuspended, WrongPassword
-from rollbook.records import app_sessions, events, users
+from rollbook.records import app_sessions, events, signing_keys, users
 from rollbook.records import sessions as session_records
 from rollbook.records.app_sessions import Issue, NewSession, Verified
 from rollbook.records.events import Actor
 from rollbook.records.sessions import Session
+from rollbook.records.signing_keys import SigningKey
 from rollbook.records.users import User
 from rollbook.storage.database import Tx
+
+SEALED: Purpose = "signing"
+LIFETIME = 5 * clock.MINUTE
+SIGNS, ANNOUNCED = 90 * clock.DAY, clock.DAY
+LEEWAY = clock.HOUR
+"""Time a former key stays published after its last token has expired, for clocks that are slow."""
+
+
+class AccessToken(NamedTuple):
+    text: str
+    expires_at: int
+
+
+async def issue(on: Rollbook, user_id: str, session_id: str, audience: str, ends_at: int) -> AccessToken | None:
+    """A token for a session that ends at this time; None where the setting is off."""
+    if not on.settings.access_tokens:
+        return None
+    now = clock.now()
+    expires_at = min(now + LIFETIME, ends_at)
+    key, pair = await _signing(on, now)
+    claims = {
+        "iss": on.settings.url,
+        "aud": audience,
+        "sub": user_id,
+        "sid": session_id,
+        "iat": now // clock.SECOND,
+        "exp": expires_at // clock.SECOND,
+    }
+    return AccessToken(access_tokens.sign(key.id, pair, claims), expires_at)
+
+
+async def _signing(on: Rollbook, now: int) -> tuple[SigningKey, KeyPair]:
+    """The newest key that signs. There may be none yet, or none that the server's secret opens."""
+    found = _usable(on.secret, await signing_keys.newest_first(on.db), now)
+    if found is None:
+        found = await on.db.write(_add_first, on.secret, _new(on.secret, now))
+    return found
+
+
+async def _add_first(tx: Tx, secret: Secret, made: tuple[SigningKey, KeyPair]) -> tuple[SigningKey, KeyPair]:
+    """Unless another server was faster."""
+    key, _ = made
+    found = _usable(secret, await signing_keys.newest_first(tx), key.signs_from)
+    if found is None:
+        await signing_keys.add(tx, key)
+    return found or made
+
+
+def _usable(secret: Secret, keys: list[SigningKey], now: int) -> tuple[SigningKey, KeyPair] | None:
+    for key in keys:
+        if key.signs_from <= now:
+            try:
+                return key, KeyPair(key.public, secret.unseal(SEALED, key.sealed, key.id.encode()))
+            except ValueError:
+                continue
+    return None
+
+
+def _new(secret: Secret, signs_from: int) -> tuple[SigningKey, KeyPair]:
+    id, pair = ids.new("sgn"), access_tokens.new_key()
+    sealed = secret.seal(SEALED, pair.private, id.encode())
+    return SigningKey(id, pair.public, sealed, clock.now(), signs_from), pair
+
+
+async def published(on: Rollbook) -> list[dict[str, str]]:
+    """All public keys that verify tokens now, or will within a day, as JSON Web Keys."""
+    return [access_tokens.public_jwk(key.id, key.public) for key in await signing_keys.newest_first(on.db)]
+
+
+async def rotate(on: Rollbook) -> bool:
+    """A job: announce the next key in time, and withdraw those that no token needs anymore."""
+    now, found = clock.now(), await signing_keys.newest_first(on.db)
+    if on.settings.access_tokens and found and found[0].signs_from + SIGNS - ANNOUNCED <= now:
+        await on.db.write(_announce, found[0].id, _new(on.secret, now + ANNOUNCED)[0])
+    past = now - LIFETIME - LEEWAY
+    over = [old.id for newer, old in pairwise(found) if newer.signs_from <= past]
+    if over:
+        await on.db.write(signing_keys.remove, over)
+    return False
+
+
+async def _announce(tx: Tx, newest: str, key: SigningKey) -> None:
+    """Unless another server was faster."""
+    if (await signing_keys.newest_first(tx))[0].id == newest:
+        await signing_keys.add(tx, key)
+
+
+async def renew(on: Rollbook) -> str:
+    """Replace all keys by a new one, which signs at once: tokens that the others have signed can no longer be verified
+    by who reads the published keys. Returns its ID."""
+    return await on.db.write(_renew, _new(on.secret, clock.now())[0])
+
+
+async def _renew(tx: Tx, key: SigningKey) -> str:
+    await signing_keys.add(tx, key)
+    await signing_keys.remove_others(tx, key.id)
+    return key.id
+
 
 SIGN_IN = "sign_in"
 """The purpose of the one-time tokens with which people sign in."""
@@ -180,8 +288,8 @@ async def _mint(
 ) -> Minted:
     """New tokens for a session; `former` is the refresh token that they replace."""
     ends_at = _ends_at(on.settings, created_at, clock.now())
-    access = await access_tokens.issue(on, user_id, session_id, audience, ends_at)
-    return Minted(session_tokens.mint(), session_tokens.mint_refresh(former), access)
+    access = await issue(on, user_id, session_id, audience, ends_at)
+    return Minted(token_format.mint_session(), token_format.mint_refresh(former), access)
 
 
 async def _start(tx: Tx, on: Rollbook, by: Actor, user_id: str, start: Start) -> IssuedSession:
@@ -212,7 +320,7 @@ async def refresh(on: Rollbook, by: Principal, asked: SessionRefresh) -> IssuedS
     require(by, "sessions:create")
     audience = audience_of(by, asked.audience)
     text = asked.refresh_token
-    digests = session_tokens.refresh_digests(text)
+    digests = token_format.refresh_digests(text)
     family = None if digests is None else await app_sessions.by_family(on.db, digests.family)
     if digests is None or family is None:
         raise SessionEnded()
@@ -254,7 +362,7 @@ async def verify(on: Rollbook, by: Principal, asked: SessionVerification, with_u
     """
     # `with_user`: all of the user's fields.
     require(by, "sessions:verify")
-    digest = session_tokens.digest(asked.token, audience_of(by, asked.audience))
+    digest = token_format.session_digest(asked.token, audience_of(by, asked.audience))
     if with_user:
         found = await app_sessions.with_user(on.db, digest)
     else:
@@ -275,8 +383,10 @@ def _ends_at(settings: Settings, created_at: int, now: int) -> int:
 
 def _issue(settings: Settings, minted: Minted, audience: str, created_at: int, now: int) -> Issue:
     """The tokens as they are stored. The token never outlives the session."""
-    digests = session_tokens.refresh_digests(minted.refresh_token)
+    digests = token_format.refresh_digests(minted.refresh_token)
     assert digests is not None  # minted here
     ends_at = _ends_at(settings, created_at, now)
     expires_at = min(now + settings.app_session_lifetime * clock.SECOND, ends_at)
-    return Issue(session_tokens.digest(minted.token, audience), digests.family, digests.token, expires_at, ends_at)
+    return Issue(
+        token_format.session_digest(minted.token, audience), digests.family, digests.token, expires_at, ends_at
+    )

@@ -15,7 +15,7 @@ from rollbook import roles
 from rollbook.actions.import_sources import OWN_FILE, ImportSource
 from rollbook.config import MAX_TOKEN_LIFETIME, LanguageCode
 from rollbook.delivery import outcomes
-from rollbook.records import event_types, examples, group_names, one_time_tokens, rules
+from rollbook.records import event_types, examples, groups, one_time_tokens, rules
 from rollbook.records.examples import ALICE_ID, CHARLIE_ID
 from rollbook.records.one_time_tokens import Purpose as TokenPurpose
 from rollbook.records.user_list.query import SORTABLE
@@ -264,7 +264,7 @@ class GroupNames(dict[str, str]):
 
     schema: ClassVar[Schema] = {
         "type": "string",
-        "maxLength": group_names.MAX_TEXT,
+        "maxLength": groups.MAX_TEXT,
         "examples": ["Design;Support:lead"],
     }
 

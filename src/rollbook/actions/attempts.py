@@ -17,7 +17,7 @@ from msgspec import UNSET, UnsetType
 from rollbook import clock
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
-from rollbook.auth import devices
+from rollbook.auth import tokens
 from rollbook.auth.hashing_queue import Waiter
 from rollbook.errors import TooManyAttempts
 from rollbook.limits import windows
@@ -60,7 +60,7 @@ def at_address(address: str) -> AttemptOrigin:
 
 def in_browser(on: Rollbook, by: Principal, user: User | None, device: str | None) -> AttemptOrigin:
     """Origin for whoever signs in with a browser. `device` is its device cookie."""
-    known = devices.known(on.secret, user.id, device) if user and device else None
+    known = tokens.known_device(on.secret, user.id, device) if user and device else None
     return at_address(by.address) if known is None else AttemptOrigin(f"device:{known}", is_known_browser=True)
 
 

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET
 
 from rollbook import clock
-from rollbook.actions import bulk, redirects, reverting
+from rollbook.actions import bulk, reverting, tokens
 from rollbook.actions.arguments import (
     BulkFilter,
     BulkJobCreate,
@@ -144,7 +144,7 @@ async def create_bulk_job(on: Rollbook, by: Principal, asked: BulkJobCreate) -> 
         may_grant(by, asked.role)
     if asked.send and not on.settings.sends_mail:
         refuse("send", "needs a mail server: set smtp")
-    redirects.check(on.settings, given(asked.redirect_url))
+    tokens.check(on.settings, given(asked.redirect_url))
     filters = None
     if asked.filter is not UNSET:
         require(by, "users:read")  # whom it finds, and how many, tells who there is

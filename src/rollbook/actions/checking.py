@@ -20,7 +20,7 @@ from rollbook.auth import one_time_codes
 from rollbook.delivery.addresses import MAX_URL
 from rollbook.errors import Fault, InvalidParameter, PreconditionFailed, quoted, shortened
 from rollbook.quota import Limit
-from rollbook.records import event_types, group_names, rules, user_metadata
+from rollbook.records import event_types, groups, rules, user_metadata
 from rollbook.records.user_list.query import SORTABLE
 
 S = TypeVar("S", bound=Struct)
@@ -431,7 +431,7 @@ _FROM_FIELD: dict[type, Callable[[str], Any]] = {
     arguments.Time: _time,
     arguments.UserId: _user_id,
     arguments.TotpSecret: _totp_secret,
-    arguments.GroupNames: lambda value: arguments.GroupNames(group_names.read(value)),
+    arguments.GroupNames: lambda value: arguments.GroupNames(groups.read(value)),
     arguments.LimitText: _limit,
     arguments.Network: _network,
     arguments.Address: _address,

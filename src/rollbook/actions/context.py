@@ -1,4 +1,7 @@
-"""Context of actions: the database, the settings, and the services that prove, hash and count."""
+"""Context of actions: the database, the settings, and the services that prove, hash and count.
+
+Result of the actions that list something.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from copy import copy
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, Self, TypeVar
 from weakref import WeakValueDictionary
 
 from rollbook import clock
 from rollbook.actions.deferred_events import DeferredEvents
-from rollbook.actions.event_feeds import Feeds
-from rollbook.actions.event_reader import EventReader
-from rollbook.actions.event_tail import Tail
+from rollbook.actions.event_feeds import EventReader, Feeds, Tail
 from rollbook.auth import server_secret
 from rollbook.auth.server_secret import Secret
 from rollbook.config import Settings
@@ -27,6 +28,7 @@ from rollbook.storage.database import Database
 
 if TYPE_CHECKING:
     from rollbook.auth.passwords import Passwords
+
 
 T = TypeVar("T")
 
@@ -110,3 +112,12 @@ class Rollbook:
     def run(self, action: Coroutine[Any, Any, T]) -> T:
         """An action to its end, for code without an event loop: commands and the first start."""
         return self.db.run_now(action)
+
+
+class ListPage(NamedTuple, Generic[T]):
+    """Some items of a list, and how many there are in all. Where they are not counted (0), whether others come after
+    the last one."""
+
+    items: list[T]
+    total: int = 0
+    more: bool = False

@@ -3,7 +3,7 @@ else."""
 
 from __future__ import annotations
 
-from rollbook.actions import creators, webhook_owners
+from rollbook.actions import creators
 from rollbook.records import challenges, events, failed_guesses, keys, one_time_tokens, second_factors, sessions, users
 from rollbook.records.events import Actor
 from rollbook.records.users import User
@@ -47,5 +47,5 @@ async def end_made(tx: Tx, by: Actor, user: User) -> None:
     all keys, webhooks, tokens and sessions of others that go back to them. The user is locked."""
     for key in await keys.revoke_working(tx, user.id):
         await events.record(tx, "key.revoked", user.id, by, keys.public(key))
-    await webhook_owners.disable_all(tx, by, user.id, creators.ACCESS_ENDED)
+    await creators.disable_all(tx, by, user.id, creators.ACCESS_ENDED)
     await creators.end(tx, by, user, None, creators.ACCESS_ENDED)

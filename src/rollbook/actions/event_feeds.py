@@ -1,13 +1,21 @@
-"""Fan-out of new events to the stream and long-poll clients of this process. Closes clients that lose access."""
+"""Fan-out of new events to the stream and long-poll clients of this process. Closes clients that lose access.
+
+Reads the event log once for all clients and webhooks of this process, and keeps its newest events for those that are
+a little behind.
+
+Tells those who wait that the event log has grown: at once after a commit of this process, a few milliseconds after
+one of others.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from bisect import bisect_right
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple, TypeVar
 
 from rollbook import clock
-from rollbook.actions.event_reader import Entry, EventReader
-from rollbook.actions.event_tail import Tail, settle
 from rollbook.actions.principal import Principal, as_of_now
 from rollbook.errors import (
     ApiError,
@@ -20,8 +28,216 @@ from rollbook.errors import (
 )
 from rollbook.limits.slots import FOLLOWING, Slot, Slots, UserHasEnough
 from rollbook.records import auth_version, events
-from rollbook.records.events import EventPage, Selection
+from rollbook.records.events import Event, EventPage, Selection
 from rollbook.storage.database import Database
+
+PAUSE = 0.02
+"""Seconds between two looks at the log: other workers and servers commit without a word to this process."""
+GAP = 0.005
+"""Seconds between two looks at least, so that thousands of commits a second cost no more looks than 200."""
+MAX_PAUSE = 1.0
+"""The longest pause while the database fails; it doubles from PAUSE on."""
+
+
+class Tail:
+    """One for each process. It looks at the log only while someone waits."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._newest = 0
+        self._waiting: dict[asyncio.Future[bool], int] = {}
+        """With the number that the log must exceed."""
+        self._task: asyncio.Task[None] | None = None
+        self._pause: asyncio.Future[bool] | None = None
+        self._woken = False
+        self._looked_at = 0.0
+        db.listen(events.CHANNEL, self._wake)
+
+    async def changed(self, seq: int, seconds: float) -> bool:
+        """Wait until there is an event after the one with this number: all that `events.newest` counts can be read by
+        then. False if there is none within so many seconds. Needs no task around it."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[bool] = loop.create_future()
+        timer = loop.call_later(seconds, settle, future, False)
+        self._waiting[future] = seq
+        if self._task is None:
+            self._task = loop.create_task(self._watch())
+        try:
+            return await future
+        finally:
+            timer.cancel()
+            self._waiting.pop(future, None)
+
+    def stop(self) -> None:
+        """Stop looking at the log."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _watch(self) -> None:
+        pause = PAUSE
+        try:
+            while self._waiting:
+                if (ahead := self._looked_at + GAP - asyncio.get_running_loop().time()) > 0:
+                    await asyncio.sleep(ahead)
+                pause = PAUSE if await self._look(pause) else min(2 * pause, MAX_PAUSE)
+                if self._waiting:
+                    await self._rest(pause)
+        finally:
+            self._task = None
+
+    async def _look(self, pause: float) -> bool:
+        """False if the database failed, which is logged once."""
+        self._woken = False
+        self._looked_at = asyncio.get_running_loop().time()
+        try:
+            # As the database has it, even if that is less than before: what a lost server had acknowledged may be gone.
+            self._newest = await events.newest(self._db)
+        except Exception as problem:
+            if pause == PAUSE:
+                expected = isinstance(problem, ApiError | OSError)
+                logger.warning("the event log cannot be read at the moment: %s", problem, exc_info=not expected)
+            return False
+        for future, seq in self._waiting.items():
+            if self._newest > seq:
+                settle(future, True)
+        return True
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait until so many seconds have passed, or something was committed here."""
+        loop = asyncio.get_running_loop()
+        self._pause = loop.create_future()
+        timer = loop.call_later(0 if self._woken else seconds, settle, self._pause, True)
+        try:
+            await self._pause
+        finally:
+            timer.cancel()
+            self._pause = None
+
+    def _wake(self) -> None:
+        """Something was committed by this process."""
+        if self._task is not None and not self._woken:
+            self._woken = True
+            if self._pause is not None:
+                settle(self._pause, True)
+
+
+def settle(future: asyncio.Future[bool], value: bool) -> None:
+    if not future.done():
+        future.set_result(value)
+
+
+T = TypeVar("T")
+
+
+"""Events per read."""
+RECENT, RECENT_SIZE = 1_024, 16 << 20
+"""Events, and characters of them, that are kept."""
+
+
+class Entry:
+    """An event, and what was made of it, such as its body in a format."""
+
+    __slots__ = ("_made", "event", "read_at")
+
+    def __init__(self, event: Event, read_at: float) -> None:
+        self.event = event
+        self.read_at = read_at
+        """Seconds of the event loop: the event may have been erased since."""
+        self._made: dict[Hashable, Any] = {}
+
+    def find(self, key: Hashable) -> Any:
+        """The result of `made` with this key; None if nothing was made."""
+        return self._made.get(key)
+
+    def made(self, key: Hashable, make: Callable[[Event], T]) -> T:
+        """The result of `make`, which is called once for all that ask with this key."""
+        if key not in self._made:
+            self._made[key] = make(self.event)
+        return self._made[key]
+
+
+class Batch(NamedTuple):
+    entries: list[Entry]
+    last: int
+    """Up to which number there are no others."""
+    more: bool
+    """True if there are known to be events after it."""
+
+
+class EventReader:
+    """One for each process. `start` and `end`: all events after the first of these numbers, up to the second, are
+    kept."""
+
+    def __init__(self, db: Database) -> None:
+        self.start = self.end = 0
+        self._db = db
+        self._recent: list[Entry] = []
+        self._size = 0
+
+    async def after(self, seq: int, types: frozenset[str] | None = None) -> Batch:
+        """Some of the events after this one: all of these types, and perhaps others."""
+        if self.start <= seq < self.end:
+            return self._kept(seq)
+        if seq > self.end:
+            self.forget(seq)
+        now = asyncio.get_running_loop().time()
+        if seq < self.start:  # up to what is kept
+            page = await self._db.read(events.page, Selection(types, after=seq, before=self.start + 1), BATCH)
+        else:
+            page = await self._db.read(events.page, Selection(after=seq), BATCH)
+        more = page.more or page.position == self.start > seq
+        batch = Batch([Entry(event, now) for event in page.events], max(seq, page.position), more)
+        if seq == self.end:  # and no one else was faster
+            self._keep(batch)
+        return batch
+
+    async def at(self, seq: int) -> Entry | None:
+        """One event. None if it was erased, or is past its retention."""
+        now = asyncio.get_running_loop().time()
+        event = await self._db.read(events.at, seq)
+        return None if event is None or event.is_erased else Entry(event, now)
+
+    def since(self, seq: int) -> list[Entry]:
+        """The events after this one that are kept."""
+        return self._recent[bisect_right(self._recent, seq, key=_seq) :]
+
+    def forget(self, seq: int) -> None:
+        """Keep nothing, and go on after this event."""
+        self._recent, self._size = [], 0
+        self.start = self.end = seq
+
+    def _kept(self, seq: int) -> Batch:
+        first = bisect_right(self._recent, seq, key=_seq)
+        entries = self._recent[first : first + BATCH]
+        more = first + BATCH < len(self._recent)
+        return Batch(entries, entries[-1].event.seq if more else self.end, more)
+
+    def _keep(self, new: Batch) -> None:
+        if erased := {
+            entry.event.user_id for entry in new.entries if entry.event.type == "user.purged"
+        }:  # what was erased is not sent
+            self._recent = [entry for entry in self._recent if entry.event.user_id not in erased]
+        self._recent += new.entries
+        self.end = new.last
+        self._size = _size(self._recent) if erased else self._size + _size(new.entries)
+        gone = max(0, len(self._recent) - RECENT)
+        size = self._size - _size(self._recent[:gone])
+        while size > RECENT_SIZE:
+            size -= self._recent[gone].event.size
+            gone += 1
+        if gone:
+            self.start = self._recent[gone - 1].event.seq
+            del self._recent[:gone]
+        self._size = size
+
+
+def _seq(entry: Entry) -> int:
+    return entry.event.seq
+
+
+def _size(entries: list[Entry]) -> int:
+    return sum(entry.event.size for entry in entries)
+
 
 logger = logging.getLogger("rollbook")
 

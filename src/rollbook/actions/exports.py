@@ -14,7 +14,7 @@ from rollbook.actions.permissions import reaches_all, require, require_proof
 from rollbook.actions.principal import Principal
 from rollbook.actions.users import check_group, filters_of
 from rollbook.errors import InsufficientScope, StorageUnavailable
-from rollbook.records import event_log, events, group_names, user_list
+from rollbook.records import event_log, events, user_list
 from rollbook.records import groups as group_records
 from rollbook.records.user_list.query import Filters, Query
 from rollbook.records.users import User
@@ -131,7 +131,7 @@ async def _all(
             Held(
                 user,
                 row[width] if with_hashes else None,
-                None if groups is None else group_names.write(groups.get(user.id, ())),
+                None if groups is None else group_records.write(groups.get(user.id, ())),
             )
             for user, row in zip(users, page.rows, strict=True)
         ]

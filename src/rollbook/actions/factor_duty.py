@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from rollbook import clock
 from rollbook.actions.context import Rollbook
-from rollbook.records import progress, second_factor_grace, second_factors
+from rollbook.records import progress, second_factors
 from rollbook.records.users import User
 from rollbook.storage.database import Queries, Tx
 
@@ -43,7 +43,7 @@ async def of(on: Rollbook, user: User) -> Duty | None:
     """The duty of a user who has yet to meet it. None if they need no second factor, or have one."""
     if not await _lacks(on, on.db, user):
         return None
-    began = await second_factor_grace.began(on.db, user.id)
+    began = await second_factors.grace_began(on.db, user.id)
     grace = on.settings.second_factor_grace * clock.SECOND
     if began is None:
         return Duty(None if grace else 0)
@@ -53,7 +53,7 @@ async def of(on: Rollbook, user: User) -> Duty | None:
 async def begin(tx: Tx, on: Rollbook, user: User) -> None:
     """The user signs in: from the first time on, they have `second_factor_grace`."""
     if await _lacks(on, tx, user):
-        await second_factor_grace.begin(tx, user.id)
+        await second_factors.begin_grace(tx, user.id)
 
 
 async def _lacks(on: Rollbook, queries: Queries, user: User) -> bool:

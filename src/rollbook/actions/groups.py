@@ -21,12 +21,12 @@ from rollbook.actions.permissions import known, may_touch, require, require_proo
 from rollbook.actions.principal import Principal
 from rollbook.actions.users import patched
 from rollbook.errors import Fault, GroupLimitReached, NotFound
-from rollbook.records import events, group_names, groups, rules, scim, users
+from rollbook.records import events, groups, rules, scim, users
 from rollbook.records.groups import Candidate, Group, Member, Membership, Selection
 from rollbook.storage.database import Queries, Tx
 
 MAX_GROUPS = 100_000
-MAX_MEMBERSHIPS = group_names.MAX
+MAX_MEMBERSHIPS = groups.MAX
 """Groups of a user."""
 
 

@@ -13,12 +13,11 @@ from typing import Any, NamedTuple
 from msgspec import UNSET, UnsetType
 
 from rollbook import clock
-from rollbook.actions import adoption, import_groups, new_passwords, passwords, second_factors, user_kinds, users
+from rollbook.actions import adoption, import_files, passwords, second_factors, user_kinds, users
 from rollbook.actions.arguments import NO_PASSWORD_YET, ImportedUser, ImportOptions
 from rollbook.actions.checking import given, invalid, refuse
 from rollbook.actions.context import Rollbook
-from rollbook.actions.import_groups import Memberships
-from rollbook.actions.import_rows import sealed
+from rollbook.actions.import_files import Memberships, sealed
 from rollbook.actions.permissions import may_grant, may_touch, require
 from rollbook.actions.principal import Principal, as_of_now
 from rollbook.actions.users import changes_of
@@ -229,14 +228,14 @@ class Importer:
         if user.password is not UNSET:
             if user.password_hash is not UNSET:
                 raise invalid([Fault("password_hash", "Give either password or password_hash.")])
-            new_passwords.check_now(self._on.settings, user.password, email=user.email, name=user.new_name)
+            passwords.check_now(self._on.settings, user.password, email=user.email, name=user.new_name)
         for name in ("password", "password_hash") if user.status == "invited" else ():
             if isinstance(getattr(user, name), str):
                 raise invalid([Fault(name, NO_PASSWORD_YET)])
         _check_times(user)
         if _totp_of(user) is not None:
             require(by, "users:import")
-        if import_groups.named(user):
+        if import_files.named(user):
             require(by, "groups:write")
         if not isinstance(user.password_hash, str):
             return None, None

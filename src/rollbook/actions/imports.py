@@ -10,7 +10,7 @@ from msgspec import structs
 from msgspec.structs import asdict
 
 from rollbook import clock
-from rollbook.actions import import_files, import_rows
+from rollbook.actions import import_files
 from rollbook.actions.arguments import ImportOptions, ImportReport, ListImports
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Download
@@ -105,7 +105,7 @@ async def _create(tx: Tx, on: Rollbook, new: Import, name: str) -> Import:
     if new.runner and any(each.runner == new.runner for each in await imports.unfinished(tx)):
         raise NotFound("The file of this dry run is being imported.")
     await imports.add(tx, new)
-    await import_rows.keep_name(tx, on.secret, new.id, name)
+    await import_files.keep_name(tx, on.secret, new.id, name)
     return new
 
 
@@ -126,7 +126,7 @@ async def run(on: Rollbook, by: Principal, id: str) -> Import:
     require(by, "users:write")
     require_proof(by)
     tested, facts = await get(on, by, id)
-    if not import_rows.is_own(by, tested):
+    if not import_files.is_own(by, tested):
         raise Forbidden("Only whoever started a dry run can import its file, with the same API key.")
     is_near = dialect(on.db).is_shared or import_files.is_kept(on.settings.data, tested.id)
     if facts is None or not facts.is_kept or not is_near:
@@ -166,7 +166,7 @@ async def get(on: Rollbook, by: Principal, id: str) -> ImportDetails:
     """
     require(by, "users:write")
     found = await imports.get(on.db, known("imp", id))
-    return ImportDetails(found, await import_rows.facts_of(on, id) if import_rows.is_own(by, found) else None)
+    return ImportDetails(found, await import_files.facts_of(on, id) if import_files.is_own(by, found) else None)
 
 
 async def report(on: Rollbook, by: Principal, id: str, asked: ImportReport) -> Report | RefusedRows:
@@ -179,7 +179,7 @@ async def report(on: Rollbook, by: Principal, id: str, asked: ImportReport) -> R
     download = Download(on, by, "users:write")
     if asked.format != "rows":
         return Report(asked.format, _refusals(on, download, found.id))
-    if not import_rows.is_own(by, found):
+    if not import_files.is_own(by, found):
         raise Forbidden("Only whoever started an import can read its refused records, with the same API key.")
     if facts is None:
         raise NotFound("The refused records are not there: they are kept for a week.")
@@ -187,7 +187,7 @@ async def report(on: Rollbook, by: Principal, id: str, asked: ImportReport) -> R
 
 
 async def _refused_rows(on: Rollbook, download: Download, id: str) -> AsyncGenerator[list[tuple[Raw, str]], None]:
-    async for part in import_rows.rows(on, id):
+    async for part in import_files.rows(on, id):
         await download.check()
         first, last = part[0].number, part[-1].number
         reasons = {
@@ -227,13 +227,13 @@ async def _cancel(tx: Tx, by: Principal, found: Import) -> Import:
 
 async def restart(on: Rollbook, id: str, runner: str) -> None:
     """Begin a dry run from the beginning. Of what was found before, only the file's name stays."""
-    facts = await import_rows.facts_of(on, id)
+    facts = await import_files.facts_of(on, id)
     await on.write(_restart, on, id, runner, "" if facts is None else facts.name)
 
 
 async def _restart(tx: Tx, on: Rollbook, id: str, runner: str, name: str) -> None:
     await imports.restart(tx, id, runner)
-    await import_rows.keep_name(tx, on.secret, id, name)
+    await import_files.keep_name(tx, on.secret, id, name)
 
 
 async def finish(on: Rollbook, by: Actor, id: str, status: str, why: Reason = NO_REASON) -> None:
@@ -292,20 +292,20 @@ async def keep_tested(on: Rollbook, job: Import, options: ImportOptions, facts: 
     """Keep the file of a dry run that has found users in it."""
     text = imports.options_text(_options(options))
     data = on.settings.data
-    if await asyncio.to_thread(import_files.keep, data, job.id, text.encode(), import_rows.sealing(on.secret)):
-        await import_rows.keep(on, job.id, structs.replace(facts, is_kept=True))
+    if await asyncio.to_thread(import_files.keep, data, job.id, text.encode(), import_files.sealing(on.secret)):
+        await import_files.keep_facts(on, job.id, structs.replace(facts, is_kept=True))
 
 
 async def _take_tested(on: Rollbook, job: Import, tested: str) -> None:
     """Let an import have the file of its dry run, and the options, which name the file's columns."""
-    unseal = import_rows.unsealing(on.secret)
+    unseal = import_files.unsealing(on.secret)
     try:
         text = await asyncio.to_thread(import_files.tested_options, on.settings.data, tested, unseal)
         given = imports.options_of_text(text) | {"dry_run": False}
         await on.write(imports.set_options, job.id, imports.options_text(given))
         await asyncio.to_thread(import_files.take, on.settings.data, tested, job.id, unseal)
-        if (facts := await import_rows.facts_of(on, tested)) is not None:
-            await import_rows.keep(on, tested, structs.replace(facts, is_kept=False))
+        if (facts := await import_files.facts_of(on, tested)) is not None:
+            await import_files.keep_facts(on, tested, structs.replace(facts, is_kept=False))
     except FileNotFoundError:  # a moment ago it was there
         return
     except (ValueError, OSError):
@@ -322,7 +322,7 @@ async def expire(on: Rollbook) -> bool:
     """Delete imports after 30 days, and the oldest where there are too many, or too many refused records."""
     id = await imports.expired(on.db, clock.now() - RETENTION)
     if id is None:
-        return await import_rows.expire(on)
+        return await import_files.expire(on)
     await on.write(imports.remove, id, PAGE)
     return True
 

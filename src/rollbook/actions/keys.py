@@ -1,19 +1,25 @@
-"""Actions on API keys. A key hands on no more than it has: see `key_bounds`."""
+"""Actions on API keys. A key hands on no more than it has: see `key_bounds`.
+
+Changes of an API key that exists: its name and what narrows it. To give a key more than it has takes a proof.
+
+Tells in the event log of API keys that expire: 7 days before, 1 day before, and when they have.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from hashlib import sha256
 from typing import Any, NamedTuple
 
+from msgspec import UNSET
+
 from rollbook import clock, roles
-from rollbook.actions import creators, factor_proof, key_bounds
-from rollbook.actions.arguments import KeyCreate, KeyRotation, ListKeys, PasswordProof
+from rollbook.actions import creators, key_bounds, passwords, proof, second_factors
+from rollbook.actions.arguments import KeyCreate, KeyRotation, KeyUpdate, ListKeys, PasswordProof
 from rollbook.actions.checking import given, refuse
-from rollbook.actions.context import Rollbook
+from rollbook.actions.context import ListPage, Rollbook
 from rollbook.actions.creators import Origin
-from rollbook.actions.factor_proof import Proven
-from rollbook.actions.lists import ListPage
 from rollbook.actions.permissions import (
     known,
     may_touch,
@@ -24,13 +30,15 @@ from rollbook.actions.permissions import (
     subject,
     whom,
 )
-from rollbook.actions.principal import Principal
-from rollbook.actions.proof import prove
+from rollbook.actions.principal import SYSTEM, Principal
+from rollbook.actions.proof import Proven, prove
 from rollbook.actions.usage import ALL
 from rollbook.auth import key_format
 from rollbook.auth.server_secret import Purpose, Secret
-from rollbook.errors import InsufficientScope, KeyLimitReached, NotFound
-from rollbook.records import events, keys, users
+from rollbook.errors import InsufficientScope, KeyLimitReached, NotFound, PreconditionFailed
+from rollbook.quota import Limit
+from rollbook.records import events, keys, lineages, progress, users
+from rollbook.records import keys as records
 from rollbook.records.keys import Key, KeyLine, KeyName, KeyUser, Selection
 from rollbook.records.rules import fold
 from rollbook.records.user_search import folding
@@ -287,7 +295,7 @@ async def reveal(on: Rollbook, by: Principal, id: str, proof: PasswordProof) -> 
 async def _revealed(tx: Tx, by: Principal, key: Key, token: str, proven: Proven | None) -> IssuedKey:
     await users.get(tx, key.user_id)
     await creators.check_key(tx, by)
-    await factor_proof.use(tx, by.actor, proven)
+    await proof.use(tx, by.actor, proven)
     now = await keys.get(tx, key.id)
     await events.record(tx, "key.revealed", key.user_id, by.actor, keys.public(now))
     return IssuedKey(key, token)
@@ -427,3 +435,152 @@ def check_works(key: Key) -> None:
     """Raises NotFound."""
     if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= clock.now()):
         raise NotFound("This key no longer works. Create a new one.")
+
+
+FIELDS = ("name", "scopes", "ip_allow", "rate_limit", "audiences", "expires_at")
+
+
+async def update(on: Rollbook, by: Principal, id: str, changes: KeyUpdate, seen: str | None = None) -> Key:
+    """Update an API key
+
+    Fields you don't send are left unchanged. The change takes effect within a second, on all servers. To give a key
+    more than it has (scopes, allowed IPs, requests, audiences or time), send your `current_password` or, if you have a
+    second factor, a `code`. A key can't give more than it has itself, and can only change keys that can do no more than
+    it.
+    """
+    # `seen` is the `version` of the key that a form showed.
+    key, role = await find_with_role(on, by, id)
+    check_works(key)
+    if seen not in (None, version(key)):
+        raise PreconditionFailed(
+            "Someone has changed this key meanwhile, so nothing was saved. The form shows it as it is now."
+        )
+    wanted = _wanted(on, by, key, role, changes)
+    if changes.audiences is not UNSET:
+        user = await users.get(on.db, key.user_id)
+        audiences = key_bounds.new_audiences(by.caller.bounds, user, key.kind, changes.audiences)
+        wanted = wanted._replace(audiences=audiences)
+    if _fields(wanted) == _fields(key):
+        return key
+    proven = None
+    if key_bounds.widens(key, wanted):
+        proven = await _prove(on, by, changes)
+        # Whoever gives a key more answers for it as well: they may have it.
+        wanted = wanted._replace(lineage=creators.joined(by, key.user_id, lineages.users(key.lineage)))
+    # None: someone else was faster. What can be given is then looked at again.
+    return await on.write(_update, by, key, wanted, proven) or await update(on, by, id, changes, seen)
+
+
+def version(key: Key) -> str:
+    """Text that is another one after each change."""
+    return sha256(repr(_fields(key)).encode()).hexdigest()[:16]
+
+
+def _fields(key: Key) -> dict[str, Any]:
+    return {name: getattr(key, name) for name in FIELDS}
+
+
+def _wanted(on: Rollbook, by: Principal, key: Key, role: str, changes: KeyUpdate) -> Key:
+    """The key after the changes. Raises InsufficientScope, InvalidParameter."""
+    own = by.caller.bounds
+    columns: dict[str, Any] = {}
+    if changes.name is not UNSET:
+        columns["name"] = changes.name
+    if changes.scopes is not UNSET:
+        kept = key_bounds.scopes_of(key.scopes) or frozenset()
+        columns["scopes"] = key_bounds.new_scopes(own, by.scopes, role, key.kind, changes.scopes, kept)
+    if changes.ip_allow is not UNSET:
+        columns["ip_allow"] = key_bounds.new_networks(own, changes.ip_allow)
+    if changes.rate_limit is not UNSET:
+        columns["rate_limit"] = limit = key_bounds.new_limit(own, changes.rate_limit)
+        if limit is not None and _windows(limit) != _windows(key.rate_limit):
+            # Keys that share a limit count in one bucket, where other windows would take the place of theirs.
+            columns["limited_with"] = by.caller.limited_with or records.new_id()
+    if changes.expires_at is not UNSET:
+        columns["expires_at"] = key_bounds.changed_expiry(own, key, changes.expires_at, on.settings.key_max_age)
+    return key._replace(**columns)
+
+
+def _windows(limit: str | None) -> set[int]:
+    return set() if limit is None else {window.seconds for window in Limit.parse(limit)}
+
+
+async def _prove(on: Rollbook, by: Principal, changes: KeyUpdate) -> Proven | None:
+    """Raises ProofRequired, InvalidParameter, InsufficientScope, WrongPassword, WrongCode, TooManyAttempts,
+    Overloaded."""
+    if by.is_operator:
+        return None
+    if by.session_id is None and await users.password_hash(on.db, by.user_id) is None:
+        if not await second_factors.has(on.db, by.user_id):
+            passwords.check_first(by, await users.get(on.db, by.user_id))
+            return None
+    return await prove(on, by, PasswordProof(password=changes.current_password, code=changes.code), "current_password")
+
+
+async def _update(tx: Tx, by: Principal, key: Key, wanted: Key, proven: Proven | None) -> Key | None:
+    """The changed key; None if it is not what it was, so that it might get more than was looked at."""
+    # Its user first, as all do who change both.
+    await creators.hold(tx, by, "keys:write", key.user_id)
+    may_touch(by, key.user_id, (await users.get(tx, key.user_id)).role)
+    await creators.check_key(tx, by)
+    now = await records.get(tx, key.id)
+    check_works(now)
+    if (_fields(now), now.limited_with, now.lineage) != (_fields(key), key.limited_with, key.lineage):
+        return None
+    await proof.use(tx, by.actor, proven)
+    after = await records.change(tx, wanted)
+    was, shown = records.public(now), records.public(after)
+    before = {name: was[name] for name in FIELDS if was[name] != shown[name]}
+    await events.record(tx, "key.updated", after.user_id, by.actor, shown, before)
+    return after
+
+
+BATCH = 256
+REST = clock.HOUR
+"""Longest distance a mark may lag behind while no key expires, so that nothing is written."""
+
+
+class ExpiryNotice(NamedTuple):
+    mark: str
+    """Up to when it was given, by the times at which it is due."""
+    type: str
+    ahead: int
+    """The time before the key expires at which it is due, in microseconds."""
+    until: int
+    """The time before the key expires at which it is too late."""
+
+
+NOTICES = (
+    ExpiryNotice("keys.expiring.7", "key.expiring", 7 * clock.DAY, clock.DAY),
+    ExpiryNotice("keys.expiring.1", "key.expiring", clock.DAY, 0),
+    ExpiryNotice("keys.expired", "key.expired", 0, -1 << 60),
+)
+
+
+async def give_notice(on: Rollbook) -> bool:
+    """Record the events that are due. Returns whether there are more."""
+    now = clock.now()
+    more = False
+    for notice in NOTICES:
+        since = await progress.get(on.db, notice.mark)
+        if now - since > REST or (await on.read(_due, notice, since, now))[0]:
+            more |= await on.db.write(_give, notice, now)
+    return more
+
+
+async def _due(queries: Queries, notice: ExpiryNotice, since: int, now: int) -> tuple[list[Key], int | None]:
+    first = max(since + notice.ahead, now + notice.until)
+    return await keys.expiring(queries, first, now + notice.ahead, notice.ahead, BATCH)
+
+
+async def _give(tx: Tx, notice: ExpiryNotice, now: int) -> bool:
+    """Give notice in the transaction that moves the mark, so that each is given once."""
+    since = await progress.lock(tx, notice.mark)
+    if not since:  # the first time, there is no telling what was due
+        await progress.advance(tx, notice.mark, now)
+        return False
+    found, up_to = await _due(tx, notice, since, now)
+    for key in found:
+        await events.record(tx, notice.type, key.user_id, SYSTEM.actor, keys.public(key))
+    await progress.advance(tx, notice.mark, now if up_to is None else up_to - notice.ahead)
+    return up_to is not None

@@ -8,16 +8,15 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from rollbook import clock, ids, languages
-from rollbook.actions import browsers, token_deliveries
-from rollbook.actions.context import Rollbook
-from rollbook.actions.lists import ListPage
+from rollbook.actions import sessions, token_requests
+from rollbook.actions.context import ListPage, Rollbook
 from rollbook.actions.permissions import known, require
 from rollbook.actions.principal import CLI, Principal
 from rollbook.auth import tokens
 from rollbook.config import LanguageCode, Settings
-from rollbook.delivery import mail_kinds, outcomes
+from rollbook.delivery import mails, outcomes
 from rollbook.delivery.foreign_text import harmless
-from rollbook.delivery.mail_kinds import Facts, Occasion
+from rollbook.delivery.mails import Facts, Occasion
 from rollbook.delivery.sender import Sent
 from rollbook.errors import InvalidParameter, TooManyRequests
 from rollbook.limits import windows
@@ -30,8 +29,8 @@ from rollbook.records.webhooks.deliveries import Delivery, DeliveryFilters
 from rollbook.roles import APPLICATION
 
 if TYPE_CHECKING:
-    from rollbook.delivery.letters import Letter
     from rollbook.delivery.mail_templates import Problem, Rendered, Templates
+    from rollbook.delivery.mails import Letter
 
 SCOPE = "metrics:read"
 """The scope of the server page, which admins and owners have."""
@@ -57,7 +56,7 @@ async def about(on: Rollbook, event: Event, occasion: Occasion) -> Mail | str:
         return outcomes.OBSOLETE
     if user.kind == APPLICATION:
         return outcomes.NOTHING
-    if occasion.kind in mail_kinds.WITH_TOKENS:
+    if occasion.kind in mails.WITH_TOKENS:
         return await _with_link(on, user, occasion)
     if user.status == "invited" or (user.status == "suspended" and not occasion.recipient):
         return outcomes.NOTHING
@@ -86,7 +85,7 @@ def _language(on: Rollbook, asked: str | None) -> LanguageCode:
 async def _facts(on: Rollbook, occasion: Occasion) -> dict[str, str]:
     facts, actor = dict(occasion.facts), occasion.actor
     if "user_agent" in facts:
-        facts["browser"] = harmless(browsers.name(facts.pop("user_agent"))) or browsers.UNKNOWN
+        facts["browser"] = harmless(sessions.name(facts.pop("user_agent"))) or sessions.UNKNOWN
     if actor is not None and actor.user_id:
         facts["by"] = harmless(await users.name(on.db, actor.user_id) or "") or actor.user_id
     elif actor is not None and actor.address == CLI.address:
@@ -95,7 +94,7 @@ async def _facts(on: Rollbook, occasion: Occasion) -> dict[str, str]:
 
 
 async def _with_link(on: Rollbook, user: User, occasion: Occasion) -> Mail | str:
-    carried = await token_deliveries.carried(on, occasion.token_id, webhooks.MAIL_ID)
+    carried = await token_requests.carried(on, occasion.token_id, webhooks.MAIL_ID)
     if carried is None:  # it has ended or, where someone asked for it, a webhook delivers it
         return outcomes.OBSOLETE if occasion.is_certain else outcomes.NOTHING
     account = {"account": user.email}
@@ -105,14 +104,14 @@ async def _with_link(on: Rollbook, user: User, occasion: Occasion) -> Mail | str
 
 def letter(settings: Settings, templates: Templates, mail: Mail, id: str, created_at: int) -> Letter:
     """`id` and `created_at` are those of the event."""
-    from rollbook.delivery.letters import Letter
+    from rollbook.delivery.mails import Letter
 
-    parts, logo = _rendered(settings, templates, mail), mail_kinds.logo(settings.brand_logo)
+    parts, logo = _rendered(settings, templates, mail), mails.logo(settings.brand_logo)
     return Letter(mail.recipient, *parts, mail.language, id, created_at, logo)
 
 
 def _rendered(settings: Settings, templates: Templates, mail: Mail) -> Rendered:
-    values = mail_kinds.values(mail.kind, settings, mail.language, mail.facts)
+    values = mails.values(mail.kind, settings, mail.language, mail.facts)
     return templates.rendered(mail.kind, mail.language, values)
 
 
@@ -134,11 +133,11 @@ def preview(on: Rollbook, by: Principal, kind: str, language: LanguageCode) -> R
     """A mail about someone made up. Raises InsufficientScope."""
     require(by, SCOPE)
     found = _rendered(on.settings, templates(on.settings), _sample(on.settings, kind, "", language))
-    logo = mail_kinds.logo(on.settings.brand_logo)
+    logo = mails.logo(on.settings.brand_logo)
     if logo is None:
         return found
     image = "data:image/png;base64," + b64encode(logo).decode()
-    return found._replace(html=found.html.replace(mail_kinds.LOGO, image))
+    return found._replace(html=found.html.replace(mails.LOGO, image))
 
 
 def problems(settings: Settings) -> list[Problem]:
@@ -146,14 +145,13 @@ def problems(settings: Settings) -> list[Problem]:
     if not settings.mail_templates:
         return []
     samples = {
-        kind: mail_kinds.values(kind, settings, settings.language, mail_kinds.samples(settings, kind))
-        for kind in mail_kinds.KINDS
+        kind: mails.values(kind, settings, settings.language, mails.samples(settings, kind)) for kind in mails.KINDS
     }
     return templates(settings).problems(samples, languages.NAMES)
 
 
 def _sample(settings: Settings, kind: str, recipient: str, language: LanguageCode) -> Mail:
-    return Mail(kind, recipient, language, mail_kinds.samples(settings, kind))
+    return Mail(kind, recipient, language, mails.samples(settings, kind))
 
 
 # ---- trying the settings

@@ -1,24 +1,112 @@
-"""Passwords: proving one, and setting one."""
+"""Passwords: proving one, and setting one.
+
+The rule for new passwords, the same however they come: a call, a form, a link, an import or the first start.
+
+Cost of a wrong password to the server, by the hashes that are stored.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from functools import cache
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
 from msgspec import UNSET, UnsetType
 
-from rollbook.actions import attempts, endings, guesses, new_passwords
+from rollbook.actions import attempts, endings, guesses
 from rollbook.actions.arguments import PasswordChange
 from rollbook.actions.attempts import AttemptOrigin
-from rollbook.actions.checking import refuse
+from rollbook.actions.checking import invalid, new_password, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.guesses import Guess
 from rollbook.actions.permissions import known, may_grant, require, require_proof
 from rollbook.actions.principal import Principal
 from rollbook.actions.user_kinds import check_person
+from rollbook.auth import passwords
 from rollbook.auth.hashing_queue import Waiter
-from rollbook.errors import TooManyAttempts, Unavailable, WrongPassword
+from rollbook.config import PRODUCT, ConfigurationError, Settings
+from rollbook.errors import Fault, TooManyAttempts, Unavailable, WrongPassword
 from rollbook.records import events, failed_guesses, password_parameters, rules, second_factors, users
 from rollbook.records.events import Actor
+from rollbook.records.password_parameters import Price
 from rollbook.records.users import User
-from rollbook.storage.database import Tx
+from rollbook.storage.database import Queries, Tx
+
+if TYPE_CHECKING:
+    from rollbook.actions.context import Rollbook
+
+
+_BREACHED = "The password was found in a data breach. Choose another one."
+
+logger = logging.getLogger("rollbook.passwords")
+
+
+def check_settings(settings: Settings) -> None:
+    """Check that the file of breached passwords can be used. Raises ConfigurationError."""
+    if path := settings.breached_passwords:
+        try:
+            passwords.check(path)
+        except (OSError, passwords.NoHashes) as problem:
+            raise ConfigurationError(f"breached_passwords: {path} can't be used: {_reason(problem)}.") from None
+
+
+async def check(on: Rollbook, password: str, *, email: str, name: str) -> None:
+    """Check a new password of this user. Raises InvalidParameter."""
+    if on.settings.breached_passwords:  # on a disk that may be slow
+        await asyncio.to_thread(check_now, on.settings, password, email=email, name=name)
+    else:
+        check_now(on.settings, password, email=email, name=name)
+
+
+def check_now(settings: Settings, password: str, *, email: str, name: str) -> None:
+    """The same in this thread: for commands and imports."""
+    try:
+        accept(settings, password, email=email, name=name)
+    except ValueError as problem:
+        raise invalid([Fault("password", str(problem))]) from None
+
+
+def accept(settings: Settings, password: str, *, email: str, name: str) -> str:
+    """A password that this user may choose. ValueError, with a sentence that doesn't repeat it, for others."""
+    new_password(password, settings.password_min_length, email=email, name=name, words=_words(settings))
+    if settings.breached_passwords and _is_breached(settings.breached_passwords, password):
+        raise ValueError(_BREACHED)
+    return password
+
+
+def _is_breached(path: str, password: str) -> bool:
+    """Test whether the password is in the breach file. If the file can't be read, the other rules have to do: users
+    must be able to leave a password that is known."""
+    try:
+        return passwords.holds(path, password)
+    except (OSError, passwords.NoHashes) as problem:
+        logger.warning("breached passwords not checked", extra={"reason": _reason(problem)})
+        return False
+
+
+def _reason(problem: Exception) -> str:
+    return str(problem.strerror if isinstance(problem, OSError) else problem)
+
+
+@cache
+def _words(settings: Settings) -> tuple[str, ...]:
+    """Words that everybody knows about the server: the product, the application's name, the labels of its host without
+    the last one, and the words of the setting."""
+    host = urlsplit(settings.public_url).hostname or ""
+    try:
+        ip_address(host)
+    except ValueError:
+        labels = host.split(".")
+        return (*_names(settings), *(labels[:-1] or labels), *settings.password_words)
+    return (*_names(settings), *settings.password_words)
+
+
+def _names(settings: Settings) -> tuple[str, ...]:
+    return (PRODUCT, *({settings.brand_name} - {PRODUCT}))
+
 
 MAX_SETS = 64
 """Sets of parameters, the most frequent ones, of which accounts without a hash take one."""
@@ -131,7 +219,7 @@ async def set_password(on: Rollbook, by: Principal, id: str, change: PasswordCha
         if change.current_password is UNSET:
             refuse("current_password", "is required to change your own password")
         await prove_own(on, by, user, hash, change.current_password)
-    await new_passwords.check(on, change.password, email=user.email, name=user.name)
+    await check(on, change.password, email=user.email, name=user.name)
     revokes = id != by.user_id if change.revoke_keys is UNSET else change.revoke_keys
     new = await on.passwords.hash(change.password, Waiter((by.user_id,)))
     await on.write(_set_password, by, id, hash, new, revokes)
@@ -173,3 +261,51 @@ async def change(tx: Tx, by: Actor, id: str, hash: str, revokes: bool = False) -
     if revokes:
         await endings.end_made(tx, by, user)
     return user
+
+
+MAX_SETS_COUNTED = 1_000
+"""Sets of parameters that are looked at, the most frequent ones."""
+
+
+class InUse(NamedTuple):
+    """A set of parameters that some users' hashes have."""
+
+    parameters: str
+    users: int
+    """0: not counted yet."""
+    price: Price
+
+    @property
+    def whose(self) -> str:
+        return {0: "Some users have", 1: "One user has"}.get(self.users, f"{self.users:,} users have")
+
+
+class Costs(NamedTuple):
+    """`dearest` is the most expensive set that is computed for a wrong password."""
+
+    dearest: InUse
+    slow: list[InUse]
+    """More expensive than imported hashes may be, so that the time tells who has one."""
+    shut: list[InUse]
+    """Hashes that need more memory than imported hashes may: no password matches them."""
+    weak: list[InUse]
+    """Easy to guess at for whoever steals the database."""
+
+
+async def costs(queries: Queries, settings: Settings) -> Costs:
+    memory, passes, lanes = settings.password_memory, settings.password_time_cost, settings.password_parallelism
+    today = f"$argon2id$v=19$m={memory},t={passes},p={lanes}$"
+    found = {
+        parameters: InUse(parameters, each.users, password_parameters.price(parameters))
+        for parameters, each in (await password_parameters.in_use(queries, MAX_SETS_COUNTED)).items()
+        if each.users or not each.counted_at
+    }
+    found.setdefault(today, InUse(today, 0, password_parameters.price(today)))
+    most = max(settings.imported_hash_memory, found[today].price.mebibytes)
+    shut = [each for each in found.values() if each.price.mebibytes > most]
+    computed = [each for each in found.values() if each.price.mebibytes <= most]
+    slow = [
+        each for each in computed if each.price.seconds > settings.imported_hash_seconds and each.parameters != today
+    ]
+    weak = [each for each in computed if each.price.is_low and each.parameters != today]
+    return Costs(max(computed, key=lambda each: each.price), slow, shut, weak)

@@ -1,22 +1,75 @@
 """Proof that the caller is still the person who signed in: a second factor or, if they have none, their password.
-`permissions.require_proof` says how old it may be."""
+`permissions.require_proof` says how old it may be.
+
+A second factor as people give it on a page: a code, or what a passkey has signed.
+"""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from msgspec import UNSET
 
-from rollbook.actions import attempts, factor_proof, passwords, second_factors
+from rollbook.actions import attempts, passkeys, passwords, second_factors
 from rollbook.actions.arguments import PasswordProof
+from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
-from rollbook.actions.factor_proof import GivenFactor, Proven
+from rollbook.actions.passkeys import Presented
 from rollbook.actions.permissions import require_proof
 from rollbook.actions.principal import Principal
+from rollbook.actions.second_factors import FactorUse
 from rollbook.auth import tokens
 from rollbook.errors import NotFound, SecondFactorRequired
+from rollbook.records import second_factors as records
 from rollbook.records import sessions, users
+from rollbook.records.events import Actor
 from rollbook.records.sessions import Session
+from rollbook.records.users import User
 from rollbook.storage.database import Tx
+
+Proven = FactorUse | passkeys.Checked
+"""A factor that was right, to be used up in the transaction of what it is for."""
+
+
+class GivenFactor(NamedTuple):
+    """A code, an answer of a passkey, or neither."""
+
+    code: str = ""
+    """Of an authenticator app, or a recovery code."""
+    passkey: Presented | None = None
+
+
+class Ways(NamedTuple):
+    """Ways in which a user can prove who they are, besides recovery codes."""
+
+    has_app: bool
+    has_passkey: bool
+
+
+async def ways(on: Rollbook, user_id: str) -> Ways | None:
+    """The ways they can prove it by; None if they have no second factor."""
+    kinds = {each.kind for each in await records.of_user(on.db, user_id) if each.confirmed_at is not None}
+    return Ways(records.TOTP in kinds, records.PASSKEY in kinds) if kinds else None
+
+
+async def check(
+    on: Rollbook, by: Actor, user: User, given: GivenFactor, origin: AttemptOrigin, is_own: bool = False
+) -> Proven:
+    """Check it; see `second_factors.check`. Raises SecondFactorRequired, WrongCode, TooManyAttempts."""
+    if given.passkey is not None:
+        return await passkeys.check(on, by, user, given.passkey, origin, is_own)
+    if not given.code:
+        raise SecondFactorRequired()
+    return await second_factors.check(on, by, user, given.code, origin, is_own)
+
+
+async def use(tx: Tx, by: Actor, proven: Proven | None) -> None:
+    """Use it up; None: nothing was needed. Raises WrongCode if it was used meanwhile."""
+    if isinstance(proven, FactorUse):
+        await second_factors.use(tx, by, proven)
+    elif proven is not None:
+        await passkeys.use(tx, proven)
 
 
 async def prove(on: Rollbook, by: Principal, proof: PasswordProof, named: str = "password") -> Proven | None:
@@ -48,7 +101,7 @@ async def renew(on: Rollbook, by: Principal, session: Session, given: str | Give
     proven: Proven | None = None
     if isinstance(given, GivenFactor):
         user = await users.get(on.db, by.user_id)
-        proven = await factor_proof.check(on, by.actor, user, given, attempts.of_own(by), is_own=True)
+        proven = await check(on, by.actor, user, given, attempts.of_own(by), is_own=True)
     elif await second_factors.has(on.db, by.user_id):
         raise SecondFactorRequired()
     else:
@@ -64,7 +117,7 @@ async def _prove_password(on: Rollbook, by: Principal, password: str) -> None:
 
 async def _renew(tx: Tx, by: Principal, id: str, token: str, proven: Proven | None) -> Session:
     await users.get(tx, by.user_id)  # locked first, as by all who end what was begun
-    await factor_proof.use(tx, by.actor, proven)
+    await use(tx, by.actor, proven)
     session = await sessions.proven(tx, id, tokens.digest(token))
     if session is None:
         raise NotFound("Your session has ended. Sign in again.")

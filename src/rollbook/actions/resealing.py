@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple
 
-from rollbook.actions import access_tokens, bulk_jobs, import_rows, keys, second_factors, tokens, webhook_secrets
+from rollbook.actions import app_sessions, bulk_jobs, import_files, keys, second_factors, tokens
+from rollbook.actions import webhooks as webhook_actions
 from rollbook.actions.context import Rollbook
 from rollbook.auth.server_secret import Purpose
 from rollbook.records import bulk_jobs as job_records
@@ -37,8 +38,8 @@ KINDS = (
     Sealed(tokens.SEALED, token_requests.sealed_after, token_requests.seal_again),
     Sealed(bulk_jobs.SEALED, job_records.sealed_after, job_records.seal_again),
     Sealed(second_factors.SEALED, factor_records.sealed_after, factor_records.seal_again),
-    Sealed(access_tokens.SEALED, signing_keys.sealed_after, signing_keys.seal_again),
-    Sealed(import_rows.SEALED, row_records.sealed_after, row_records.seal_again),
+    Sealed(app_sessions.SEALED, signing_keys.sealed_after, signing_keys.seal_again),
+    Sealed(import_files.SEALED, row_records.sealed_after, row_records.seal_again),
 )
 
 
@@ -92,7 +93,7 @@ class Resealing:
         """Returns the last one's ID, empty if there are no more."""
         some = webhooks.after if self._on.secret.is_changing else webhooks.with_open_urls
         found = await some(self._on.db, after, BATCH)
-        changed = [new for each in found if (new := webhook_secrets.sealed_again(self._on.secret, each)) != each]
+        changed = [new for each in found if (new := webhook_actions.sealed_again(self._on.secret, each)) != each]
         if changed:
             await self._on.db.write(_store, changed)
             self.sealed += len(changed)

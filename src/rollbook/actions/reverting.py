@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
-from rollbook.actions import audit, key_changes, keys, webhooks
+from rollbook.actions import events, keys, webhooks
 from rollbook.actions import groups as group_actions
 from rollbook.actions import users as user_actions
 from rollbook.actions.arguments import EventRevert, KeyUpdate, WebhookUpdate
@@ -19,7 +19,7 @@ from rollbook.errors import InvalidParameter, NotFound, NotReversible, Precondit
 from rollbook.records import groups, rules, users
 from rollbook.records import keys as key_records
 from rollbook.records.events import Event
-from rollbook.records.reversals import CHANGED_SINCE, Kept, Reverted, changed_since, compared, decoded, keep
+from rollbook.records.user_history import CHANGED_SINCE, Kept, Reverted, changed_since, compared, decoded, keep
 from rollbook.records.webhooks import in_events
 from rollbook.roles import DELETED, Scope
 from rollbook.storage.database import Queries, Tx
@@ -96,7 +96,7 @@ def _dry(on: Rollbook) -> Rollbook:
 
 
 async def _revert(on: Rollbook, by: Principal, id: str) -> Reverted:
-    event = await audit.get(on, by, id)
+    event = await events.get(on, by, id)
     if event.type in _ACTIONS:
         return await _revert_by_action(on, by, event)
     require(by, _way(event).scope)
@@ -264,12 +264,12 @@ async def _read_key(on: Rollbook, by: Principal, id: str) -> tuple[dict[str, Any
     require_own(by, "keys:write")
     key, _ = await keys.find_with_role(on, by, id)
     keys.check_works(key)
-    return key_records.public(key), key_changes.version(key)
+    return key_records.public(key), keys.version(key)
 
 
 async def _change_key(on: Rollbook, by: Principal, id: str, wanted: dict[str, Any], version: Any) -> None:
     try:
-        await key_changes.update(on, by, id, check(KeyUpdate, wanted, on.settings.password_min_length), version)
+        await keys.update(on, by, id, check(KeyUpdate, wanted, on.settings.password_min_length), version)
     except InvalidParameter as problem:
         if problem.param not in ("current_password", "code"):
             raise

@@ -1,8 +1,12 @@
 """Actions on sessions: where people are signed in, and signing in to the dashboard. `app_sessions` signs them in to
-applications."""
+applications.
+
+The name of a browser from its User-Agent (RFC 9110 section 10.1.5). Only a hint: clients can send anything.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from rollbook import roles
@@ -11,18 +15,16 @@ from rollbook.actions import (
     creators,
     endings,
     factor_duty,
-    factor_proof,
     passkeys,
     passwords,
+    proof,
     second_factors,
     tokens,
 )
 from rollbook.actions.arguments import ListSessions, TokenConsume
 from rollbook.actions.checking import check_given_password
-from rollbook.actions.context import Rollbook
+from rollbook.actions.context import ListPage, Rollbook
 from rollbook.actions.creators import NOT_KNOWN, Origin
-from rollbook.actions.factor_proof import GivenFactor, Proven
-from rollbook.actions.lists import ListPage
 from rollbook.actions.passkeys import Presented
 from rollbook.actions.permissions import (
     known,
@@ -35,7 +37,7 @@ from rollbook.actions.permissions import (
     subject,
 )
 from rollbook.actions.principal import Principal
-from rollbook.auth import devices
+from rollbook.actions.proof import GivenFactor, Proven
 from rollbook.auth import tokens as cookies
 from rollbook.errors import Forbidden, InvalidChallenge, NotFound, UserSuspended, WrongCode, WrongPassword
 from rollbook.records import events, lineages, sessions, users
@@ -186,7 +188,7 @@ async def finish_sign_in(on: Rollbook, by: Principal, token: str, given: GivenFa
     InvalidChallenge, SecondFactorRequired, WrongCode, TooManyAttempts, UserSuspended, Forbidden."""
     user = await user_of_step(on, token)
     origin = attempts.in_browser(on, by, user, browser.device)
-    proven = await factor_proof.check(on, by.actor, user, given, origin)
+    proven = await proof.check(on, by.actor, user, given, origin)
     _check_may_sign_in(on, user)
     return await on.write(_finish, on, by, user.id, token, proven, browser, cookies.mint())
 
@@ -208,7 +210,7 @@ async def _finish(
     await users.get(tx, user_id)  # locked first, as by all who end what was begun
     if step is not None:
         await second_factors.take_challenge(tx, step, STEP)
-    await factor_proof.use(tx, _as_user(by, user_id), proven)
+    await proof.use(tx, _as_user(by, user_id), proven)
     return await _start(tx, on, by, user_id, browser, token)
 
 
@@ -235,12 +237,12 @@ async def _start(
         await revoked(tx, _as_user(by, user_id), oldest)
     created = {**sessions.public(session), "new_device": is_new_device}
     await events.record(tx, "session.created", user_id, _as_user(by, user_id), created)
-    return SignedIn(session, token, devices.mint(on.secret, user_id))
+    return SignedIn(session, token, cookies.mint_device(on.secret, user_id))
 
 
 async def _is_new_device(tx: Tx, on: Rollbook, user_id: str, browser: Browser) -> bool:
     """Test whether the user has signed in before, but not with this browser in the last months."""
-    if browser.device is not None and devices.known(on.secret, user_id, browser.device) is not None:
+    if browser.device is not None and cookies.known_device(on.secret, user_id, browser.device) is not None:
         return False
     return (await users.get(tx, user_id)).last_sign_in_at is not None
 
@@ -309,3 +311,45 @@ def _check_may_sign_in(on: Rollbook, user: User) -> None:
 def _as_user(by: Principal, user_id: str) -> Actor:
     """Actor for a caller who has just proven to be this user."""
     return by.actor._replace(user_id=user_id, key_id=None)
+
+
+# The order matters: each browser also sends the names of those below.
+BROWSERS = (
+    ("Edg/", "Edge"),
+    ("EdgA/", "Edge"),
+    ("EdgiOS/", "Edge"),
+    ("OPR/", "Opera"),
+    ("SamsungBrowser/", "Samsung Internet"),
+    ("Vivaldi/", "Vivaldi"),
+    ("FxiOS/", "Firefox"),
+    ("Firefox/", "Firefox"),
+    ("CriOS/", "Chrome"),
+    ("HeadlessChrome/", "Chrome"),
+    ("Chrome/", "Chrome"),
+    ("Version/", "Safari"),
+)
+SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("CrOS", "ChromeOS"),
+    ("Windows", "Windows"),
+    ("Macintosh", "macOS"),
+    ("Linux", "Linux"),
+    ("FreeBSD", "FreeBSD"),
+)
+UNKNOWN = "Unknown browser"
+
+_PROGRAM = re.compile(r"([A-Za-z][A-Za-z0-9_.-]{0,39})(?:/[0-9][0-9A-Za-z.+-]{0,20})?(?: |$)").match
+
+
+def name(user_agent: str) -> str:
+    """`Chrome on Linux`, `curl`, or UNKNOWN."""
+    if not user_agent.startswith("Mozilla/"):
+        program = _PROGRAM(user_agent)
+        return program[1] if program else UNKNOWN
+    browser = next((name for sign, name in BROWSERS if sign in user_agent), None)
+    system = next((name for sign, name in SYSTEMS if sign in user_agent), None)
+    if browser is None:
+        return UNKNOWN if system is None else f"A browser on {system}"
+    return browser if system is None else f"{browser} on {system}"

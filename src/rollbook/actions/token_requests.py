@@ -3,6 +3,9 @@
 No one may learn from one whether an account exists. So a request does the same for every email: it is counted, and
 stored. A job makes the token a moment later, if there is a user who can have one. No token is shown to whoever asks:
 it is delivered to the user, by the server's own mail or a webhook (`token_deliveries`).
+
+The deliverer of a one-time token that someone has asked for: a webhook that names the event, or else the server's
+own mail.
 """
 
 from __future__ import annotations
@@ -10,27 +13,121 @@ from __future__ import annotations
 import asyncio
 import logging
 from hashlib import sha256
+from typing import NamedTuple
 
-from rollbook import clock
-from rollbook.actions import creators, redirects, token_deliveries
+from rollbook import clock, roles
+from rollbook.actions import creators
 from rollbook.actions import tokens as token_actions
 from rollbook.actions.arguments import TokenRequest
 from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
-from rollbook.actions.permissions import require
+from rollbook.actions.permissions import require, require_proof
 from rollbook.actions.principal import Principal
+from rollbook.actions.tokens import SEALED
 from rollbook.auth import tokens
+from rollbook.config import Settings
 from rollbook.errors import Overloaded
 from rollbook.limits.policy import networks
 from rollbook.quota import Limit
-from rollbook.records import events, rules, token_requests, users
-from rollbook.records.one_time_tokens import Token
-from rollbook.records.token_deliveries import REQUESTED
+from rollbook.records import events, one_time_tokens, rules, token_requests, users
+from rollbook.records.one_time_tokens import REQUESTED, Carrier, Token
 from rollbook.records.token_requests import Asked, Waiting
 from rollbook.records.users import User
-from rollbook.records.webhooks import MAIL_ID
+from rollbook.records.webhooks import CHATS, INBOX, MAIL_ID, Webhook
 from rollbook.roles import APPLICATION
-from rollbook.storage.database import Tx
+from rollbook.storage.database import Queries, Tx
+
+DECIDING = frozenset({"url", "types", "format", "payload", "user_id"})
+"""Fields of a webhook that decide who is sent tokens: setting them takes the right to create tokens."""
+ROLES = tuple(role for role in roles.ROLES if {"tokens:create", "users:grant"} <= roles.ON_ALL[role])
+"""Roles whose webhooks can carry tokens."""
+MAIL = Carrier(MAIL_ID, "owner", "", None, None)
+
+
+class CarriedToken(NamedTuple):
+    """A token on its way."""
+
+    token: str
+    url: str
+    email: str
+    """The address it is sent to: the user's, or for a change the new one."""
+    purpose: str
+    redirect_url: str
+    language: str | None
+    data: str | None
+    """JSON, of the application."""
+    expires_at: int
+
+
+def carries(webhook: Webhook) -> bool:
+    """Test whether a webhook asks for tokens: by the name of the event, so that no one gets them unasked."""
+    return REQUESTED in webhook.types.split()
+
+
+def check(by: Principal, webhook: Webhook) -> None:
+    """Check a webhook that may ask for tokens, and that its creator could create those tokens. Raises InvalidParameter,
+    InsufficientScope, ProofRequired."""
+    if not carries(webhook):
+        return
+    if webhook.url == INBOX:
+        refuse("url", f"must not be {INBOX} for {REQUESTED}: its deliveries carry tokens. Use token.* instead")
+    if webhook.format in CHATS:
+        refuse("format", f"must be standard or cloudevents for {REQUESTED}: its deliveries carry tokens")
+    if webhook.payload != "full":
+        refuse("payload", f"must be full for {REQUESTED}: its deliveries carry tokens")
+    require(by, "tokens:create")
+    require(by, "users:grant")
+    require_proof(by)
+
+
+async def check_owner(tx: Tx, webhook: Webhook) -> None:
+    """Check that its owner could create those tokens, too. Raises InvalidParameter."""
+    if carries(webhook):
+        owner = await users.by_id(tx, webhook.user_id)
+        if owner is None or owner.role not in ROLES:
+            refuse("types", f"must not name {REQUESTED} unless its user has one of these roles: {', '.join(ROLES)}")
+
+
+def may_make(role: str, for_role: str) -> bool:
+    """Test whether a user with this role can create tokens for one with the other."""
+    return role in ROLES and (role == "owner" or for_role != "owner")
+
+
+async def find_deliverer(queries: Queries, settings: Settings, role: str) -> Carrier | None:
+    """The webhook that delivers tokens of users with this role: the oldest that carries them and whose owner could
+    create them, or else that of the mail. None: no one does."""
+    for carrier in await one_time_tokens.carriers(queries):
+        if may_make(carrier.role, role):
+            return carrier
+    return MAIL if settings.sends_mail else None
+
+
+async def carried(on: Rollbook, token_id: str, webhook_id: str) -> CarriedToken | None:
+    """The token that this webhook is to deliver now. None: it has ended or was delivered, another one delivers it, or
+    the webhook's owner could no longer create it."""
+    found = await on.read(one_time_tokens.carried, token_id, webhook_id)
+    if found is None or found.user_status == "suspended":
+        return None
+    if webhook_id != MAIL_ID and (
+        found.owner_status != "active" or not may_make(found.owner_role or "", found.user_role)
+    ):
+        return None
+    try:
+        token = on.secret.unseal(SEALED, found.sealed, token_id.encode()).decode()
+    except ValueError:  # the server's secret has changed since
+        return None
+    url = tokens.link_url(on.settings.url, found.purpose, token)
+    return CarriedToken(
+        token=token,
+        url=url,
+        email=found.email,
+        purpose=found.purpose,
+        redirect_url=found.redirect_url,
+        language=found.language,
+        data=found.data,
+        expires_at=found.expires_at,
+    )
+
 
 logger = logging.getLogger("rollbook")
 
@@ -52,7 +149,7 @@ async def request_token(on: Rollbook, by: Principal, asked: TokenRequest) -> Non
     """
     require(by, "tokens:create")
     if asked.purpose == "sign_in" and by.caller.audiences is not None:
-        if await on.read(token_deliveries.deliverer, on.settings, "member") == MAIL_ID:
+        if await on.read(find_deliverer, on.settings, "member") == MAIL_ID:
             refuse("purpose", f"can't be sign_in without a webhook for {REQUESTED}: {token_actions.NOT_MAILED}")
     await ask(on, by, asked, None)
 
@@ -60,7 +157,7 @@ async def request_token(on: Rollbook, by: Principal, asked: TokenRequest) -> Non
 async def ask(on: Rollbook, by: Principal, asked: TokenRequest, address: str | None) -> None:
     """The same, for whoever may ask for anyone. `address` is that of the person, unless they say another one. Raises
     InvalidParameter, Overloaded."""
-    redirect_url = redirects.check(on.settings, given(asked.redirect_url))
+    redirect_url = token_actions.check(on.settings, given(asked.redirect_url))
     address = given(asked.address, address)
     actor = by.actor if address is None else by.actor._replace(address=address)
     is_admitted = await admits(on, asked.email, address)
@@ -140,7 +237,7 @@ async def _make(tx: Tx, on: Rollbook, id: str, asked: Asked, text: str) -> bool 
     purpose = None if user is None else _purpose(user, asked.purpose)
     if user is None or purpose is None:
         return False
-    deliverer = await token_deliveries.deliverer(tx, on.settings, user.role)
+    deliverer = await find_deliverer(tx, on.settings, user.role)
     if deliverer is None:
         return None
     lifetime = token_actions.lifetime(on.settings, purpose)

@@ -1,33 +1,27 @@
 """One-time tokens: invitations, new passwords, confirmed emails and sign-in links. An application hands them out, or
-Rollbook mails them; whoever has one does what it is for, once."""
+Rollbook mails them; whoever has one does what it is for, once.
+
+Destinations of people who leave our pages: only applications that whoever runs the server has named.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from msgspec import UNSET, UnsetType
 
 from rollbook import clock, ids
-from rollbook.actions import (
-    attempts,
-    creators,
-    endings,
-    factor_proof,
-    new_passwords,
-    own_fields,
-    passwords,
-    redirects,
-    second_factors,
-)
+from rollbook.actions import attempts, creators, endings, own_fields, passwords, proof, second_factors
 from rollbook.actions.arguments import NewPassword, PasswordLinkCreate, TokenConsume, TokenCreate
 from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.creators import NOT_KNOWN, Origin
-from rollbook.actions.factor_proof import GivenFactor, Proven
 from rollbook.actions.permissions import known, may_grant, require
 from rollbook.actions.principal import Principal
+from rollbook.actions.proof import GivenFactor, Proven
 from rollbook.actions.user_kinds import check_person
 from rollbook.auth import tokens
 from rollbook.auth.hashing_queue import KNOWN, Waiter
@@ -50,6 +44,42 @@ from rollbook.records.one_time_tokens import OF_PASSWORDS, NewToken, Token
 from rollbook.records.users import User
 from rollbook.records.webhooks import cursors
 from rollbook.storage.database import Queries, Tx
+
+_LOCAL = ("localhost", "127.0.0.1")
+"""Hosts with any port and either scheme, for development: they lead no further than the person's own machine."""
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+def check(settings: Settings, url: str | None) -> str:
+    """The URL as it is kept, empty for none. Its origin must be one of `redirect_origins`. Raises InvalidParameter."""
+    if url is None:
+        return ""
+    if not _is_local(url) and origin(url) not in settings.redirect_origins:
+        refuse("redirect_url", "must lead to an origin that the setting redirect_origins has, or to localhost")
+    return str(url)
+
+
+def check_of_link(settings: Settings, url: str | None) -> str:
+    """The same for password links: while `redirect_origins` is empty, they may lead to any https host, as before there
+    was the setting."""
+    if url is None or settings.redirect_origins:
+        return check(settings, url)
+    if not url.startswith("https:") and not _is_local(url):
+        refuse("redirect_url", "must be an https URL. http is accepted on localhost and 127.0.0.1")
+    return str(url)
+
+
+def origin(url: str) -> str:
+    """Origin of a URL, as browsers send it (RFC 6454 section 6.2). The URL has passed the pattern of
+    `arguments.RedirectUrl`: what precedes the path is a scheme, a host and a port, and nothing else."""
+    parts = urlsplit(url)
+    port = "" if parts.port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
+    return f"{parts.scheme}://{parts.hostname}{port}"
+
+
+def _is_local(url: str) -> bool:
+    return urlsplit(url).hostname in _LOCAL
+
 
 SEALED: Purpose = "links"
 OF_FACTOR = (*OF_PASSWORDS, "sign_in", "change_email")
@@ -92,7 +122,7 @@ async def create_token(on: Rollbook, by: Principal, id: str, asked: TokenCreate)
         asked.purpose,
         lifetime(on.settings, asked.purpose) if asked.expires_in is UNSET else asked.expires_in * clock.SECOND,
         email=given(asked.email),
-        redirect_url=redirects.check(on.settings, given(asked.redirect_url)),
+        redirect_url=check(on.settings, given(asked.redirect_url)),
         data=given(asked.data),
         language=given(asked.language),
         origin=creators.of(by, id),
@@ -276,7 +306,7 @@ async def create_password_link(on: Rollbook, by: Principal, id: str, asked: Pass
     user with a role above member, the key needs the scope `users:grant` as well.
     """
     require(by, "users:write")
-    redirect_url = redirects.check_of_link(on.settings, given(asked.redirect_url))
+    redirect_url = check_of_link(on.settings, given(asked.redirect_url))
     return await on.write(_create_link, by, known("user", id), redirect_url, tokens.mint())
 
 
@@ -393,12 +423,12 @@ async def prepare(
     password = None
     if purpose in OF_PASSWORDS:
         password = _password(asked.password, purpose)
-        await new_passwords.check(on, password, email=open.user.email, name=given(asked.name, open.user.name))
+        await passwords.check(on, password, email=open.user.email, name=given(asked.name, open.user.name))
     elif asked.password is not UNSET:
         refuse("password", f"is only for tokens of the purposes {' and '.join(OF_PASSWORDS)}")
     factor = None
     if await needs_factor(on.db, open):
-        factor = await factor_proof.check(on, by, open.user, given_factor or GivenFactor(given(asked.code, "")), origin)
+        factor = await proof.check(on, by, open.user, given_factor or GivenFactor(given(asked.code, "")), origin)
     hash = None if password is None else await on.passwords.hash(password, waiter)
     revokes = purpose == "reset_password" if asked.revoke_keys is UNSET else asked.revoke_keys
     return Ready(open, tokens.digest(asked.token), given(asked.name), hash, revokes, factor)
@@ -444,7 +474,7 @@ async def use(tx: Tx, by: Actor, ready: Ready) -> User:
         raise TokenInvalid()
     if ready.factor is None and await needs_factor(tx, Open(token, user, "")):
         raise SecondFactorRequired()  # set up meanwhile
-    await factor_proof.use(tx, by, ready.factor)
+    await proof.use(tx, by, ready.factor)
     await events.record(tx, "token.consumed", user.id, by, one_time_tokens.in_events(token))
     if is_first_proof(token, user):
         if ready.factor is None:

@@ -8,16 +8,8 @@ from typing import Any, NamedTuple, Protocol, TypeVar, overload
 from msgspec import UNSET, Struct, UnsetType
 
 from rollbook import clock, roles
-from rollbook.actions import (
-    creators,
-    history,
-    new_passwords,
-    own_email,
-    own_fields,
-    passwords,
-    user_kinds,
-    webhook_owners,
-)
+from rollbook.actions import creators, own_email, own_fields, passwords, user_kinds
+from rollbook.actions import events as event_actions
 from rollbook.actions.arguments import ApplicationPatch, MetadataPatch, UserCreate, UserFields, UserFilters, UserUpdate
 from rollbook.actions.checking import check_range, check_version, given, refuse
 from rollbook.actions.context import Rollbook
@@ -37,7 +29,6 @@ from rollbook.records import (
     one_time_tokens,
     rules,
     scim,
-    second_factor_grace,
     second_factors,
     sessions,
     user_list,
@@ -214,7 +205,7 @@ async def get(on: Rollbook, by: Principal, id: str, at: str | None = None) -> Us
     well.
     """
     if at is not None:
-        return await history.as_of(on, by, id, at)
+        return await event_actions.as_of(on, by, id, at)
     require(by, "users:read", id)
     return await users.get(on.db, id)
 
@@ -323,7 +314,7 @@ async def create(on: Rollbook, by: Principal, new: UserCreate) -> User:
     may_grant(by, given(new.role, "member"))
     hash = None
     if new.password is not UNSET:
-        await new_passwords.check(on, new.password, email=new.email, name=new.name)
+        await passwords.check(on, new.password, email=new.email, name=new.name)
         hash = await on.passwords.hash(new.password, Waiter((by.user_id,)))
     return await on.write(add, by, record(new), hash)
 
@@ -491,8 +482,8 @@ async def apply(tx: Tx, by: Principal, user: User, change: PlannedChange, with_e
 async def _end_what_they_lost(tx: Tx, by: Principal, user: User, after: User) -> None:
     """Their webhooks, where they can no longer have any; and what goes back to them. What a suspension stopped goes on
     when it ends."""
-    if (reason := webhook_owners.lost(user, after)) is not None:
-        await webhook_owners.disable_all(tx, by.actor, user.id, reason)
+    if (reason := creators.lost(user, after)) is not None:
+        await creators.disable_all(tx, by.actor, user.id, reason)
     if user.role != after.role:
         await creators.end(tx, by.actor, user, after)
     if roles.is_barred(after.status) and not roles.is_barred(user.status):
@@ -618,7 +609,7 @@ async def delete_in(tx: Tx, by: Principal, id: str, versions: frozenset[int] | N
     await sessions.end_all(tx, id)
     await challenges.end_all(tx, id)
     await one_time_tokens.end_all(tx, id)
-    await webhook_owners.disable_all(tx, by.actor, id, "owner_deleted")
+    await creators.disable_all(tx, by.actor, id, "owner_deleted")
     await creators.end(tx, by.actor, user, None)
     if tells:
         await events.record(tx, "user.deleted", id, by.actor, users.complete(user))
@@ -640,7 +631,7 @@ async def _purge(
     elif await users.by_id(tx, id) is not None:  # on PostgreSQL, it was restored between the two
         await delete_in(tx, by, id, versions, tells=False)
     await users.erase(tx, id)
-    await second_factor_grace.forget(tx, id)
+    await second_factors.forget_grace(tx, id)
     await failed_guesses.forget(tx, id)
     await keys.erase_all(tx, id)
     await lineages.forget(tx, id)

@@ -1,4 +1,10 @@
-"""Deliveries: every attempt to send an event, what was sent and what came back; and test deliveries."""
+"""Deliveries: every attempt to send an event, what was sent and what came back; and test deliveries.
+
+The inbox: what webhooks with the URL `inbox` were sent, and whether its signature is right, as a receiver would
+check it.
+
+Replays: a part of the event log is sent to a webhook again.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +14,24 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from rollbook import clock, ids
-from rollbook.actions import token_deliveries, webhook_secrets
-from rollbook.actions.arguments import ListDeliveries, WebhookTest
-from rollbook.actions.checking import check_range, refuse
-from rollbook.actions.context import Rollbook
-from rollbook.actions.lists import ListPage
+from rollbook.actions import token_requests
+from rollbook.actions import webhooks as webhook_actions
+from rollbook.actions.arguments import ListDeliveries, ListReplays, ListWebhooks, ReplayCreate, WebhookTest
+from rollbook.actions.checking import check_range, given, refuse
+from rollbook.actions.context import ListPage, Rollbook
+from rollbook.actions.creators import MAX_OF_USER, check_may_send
+from rollbook.actions.events import position_before, position_of
 from rollbook.actions.permissions import known, require, whom
 from rollbook.actions.principal import Principal
-from rollbook.actions.webhook_owners import check_may_send
-from rollbook.actions.webhooks import find
+from rollbook.actions.webhooks import find, patterns
 from rollbook.delivery import outcomes, payload, signing
 from rollbook.delivery.sender import Sender, Sent
 from rollbook.errors import NotFound, ReplayLimitReached
-from rollbook.records import event_names, event_types, events, examples, webhooks
-from rollbook.records.events import Event
-from rollbook.records.token_deliveries import REQUESTED
-from rollbook.records.webhooks import Webhook, deliveries, inbox, replays
-from rollbook.records.webhooks.deliveries import FAILED, Delivery, DeliveryFilters
+from rollbook.records import event_parts, event_types, events, examples, webhooks
+from rollbook.records.events import Event, Selection
+from rollbook.records.one_time_tokens import REQUESTED
+from rollbook.records.webhooks import INBOX, Webhook, deliveries, inbox, replays
+from rollbook.records.webhooks.deliveries import FAILED, Delivery, DeliveryFilters, Undelivered
 from rollbook.records.webhooks.inbox import HIDDEN, Message
 from rollbook.records.webhooks.replays import Replay
 from rollbook.storage.database import Queries, Tx
@@ -91,7 +98,7 @@ async def _whole(queries: Queries, webhook: Webhook, delivery: Delivery, source:
         return DeliveryDetails(delivery, None)
     form, content = webhook.format, webhook.payload
     is_test, named = delivery.trigger == "test", payload.named(event, form, content)
-    names = event_names.EXAMPLES if is_test else await event_names.of(queries, named)
+    names = event_parts.EXAMPLES if is_test else await event_parts.of(queries, named)
     try:
         content_type, body = payload.body(event, form, content, source, names)  # type: ignore[bad-argument-type]
     except payload.Unfit:
@@ -160,9 +167,9 @@ async def test(on: Rollbook, by: Principal, id: str, asked: WebhookTest) -> Deli
     now = clock.now()
     event = events.example(type, ids.new("evt"), now)
     form, content = webhook.format, webhook.payload
-    carries = type == REQUESTED and token_deliveries.carries(webhook)
+    carries = type == REQUESTED and token_requests.carries(webhook)
     sample = payload.carrying(event, examples.CARRIED) if carries else event
-    names = event_names.EXAMPLES
+    names = event_parts.EXAMPLES
     content_type, body = payload.body(sample, form, content, on.settings.url, names)  # type: ignore[bad-argument-type]
     sent, message = await _send(on, webhook, event, content_type, body)
     delivery = Delivery(
@@ -199,7 +206,7 @@ async def _send(
     """Send an event. For the inbox, returns the message to keep. Raises NotFound, InvalidParameter."""
     now = clock.now()
     try:
-        headers, keys, url = webhook_secrets.unsealed(on.secret, webhook)
+        headers, keys, url = webhook_actions.unsealed(on.secret, webhook)
     except ValueError:
         raise NotFound(
             "This webhook cannot send: the server's secret has changed since its own was created. Rotate it, and "
@@ -236,3 +243,139 @@ async def _find(on: Rollbook, by: Principal, scope: str, id: str) -> Webhook:
     webhook = await find(on, by, scope, id)
     require(by, "events:read")
     return webhook
+
+
+SIGNATURE = "webhook-signature"
+
+
+class Arrival(NamedTuple):
+    message: Message
+    headers: list[tuple[str, str]]
+    is_signed: bool
+    """With a secret that the webhook has now."""
+
+
+async def of_caller(on: Rollbook, by: Principal) -> list[Webhook]:
+    """The caller's webhooks that deliver to the inbox, oldest first."""
+    found = await webhook_actions.list_webhooks(on, by, ListWebhooks(user="me", limit=MAX_OF_USER))
+    return [seen.webhook for seen in found.items if seen.webhook.url == INBOX]
+
+
+async def arrivals(on: Rollbook, by: Principal, id: str, limit: int) -> list[Arrival]:
+    """Newest messages of an inbox, newest first. Raises NotFound."""
+    require(by, "events:read")
+    webhook = await webhook_actions.find(on, by, "webhooks:read", id)
+    try:
+        keys = webhook_actions.unsealed(on.secret, webhook).secrets
+    except ValueError:  # the server's secret has changed since
+        keys = []
+    found = []
+    for message in await on.read(inbox.newest, webhook.id, limit):
+        lines = [line.partition(":") for line in message.headers.splitlines()]
+        headers = {name: value.strip() for name, _, value in lines}
+        found.append(Arrival(message, list(headers.items()), _is_signed(headers, message.body, keys)))
+    return found
+
+
+def _is_signed(headers: dict[str, str], body: str, keys: list[bytes]) -> bool:
+    """Test a signature as the specification has receivers do it; the age aside, since messages are looked at later."""
+    id, at = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    if not (at.isascii() and at.isdecimal()):
+        return False
+    expected = dict(signing.headers(id, int(at), body.encode(), keys))[SIGNATURE].split()
+    return not set(expected).isdisjoint(headers.get(SIGNATURE, "").split())
+
+
+FAILURE = "failure"
+"""Instead of an event to begin with: the first one that failed and has not been delivered since."""
+
+
+async def list_replays(on: Rollbook, by: Principal, id: str, asked: ListReplays) -> ListPage[Replay]:
+    """List replays
+
+    Returns the replays of a webhook, newest first, including resent deliveries.
+    """
+    webhook = await find(on, by, "webhooks:read", id)
+    return await on.read(_list, webhook.id, asked.limit, asked.before)
+
+
+async def _list(queries: Queries, webhook_id: str, limit: int, before: str | None) -> ListPage[Replay]:
+    found = await replays.of(queries, webhook_id, limit, before)
+    return ListPage(found, await replays.count(queries, webhook_id))
+
+
+async def create_replay(on: Rollbook, by: Principal, id: str, new: ReplayCreate) -> Replay:
+    """Replay events
+
+    Sends part of the event log to the webhook again, with the same `webhook-id`, even if the webhook is paused. New
+    events are sent as usual. A replay continues after a restart; get it to see its progress. Events that fail are not
+    retried. At most 5 replays of yours run at a time, and 20 of the server: others wait. An inbox is sent the newest
+    100 events. Also requires the scope `events:read`.
+    """
+    webhook = await find(on, by, "webhooks:write", id)
+    require(by, "events:read")
+    newest = await events.newest(on.db)
+    first = await _first(on, webhook.id, str(new.start))
+    last = newest if new.to is UNSET else min(newest, await on.read(position_of, "to", str(new.to)))
+    if last < first:
+        refuse("from", "must not be after to, and there must be an event since then")
+    types, user_id = "" if new.types is UNSET else patterns(new.types), whom(by, given(new.user, ""))
+    if webhook.url == INBOX:
+        selected = event_types.selected((types or webhook.types).split())
+        asked = Selection(selected, user_id or None, first - 1, last + 1)
+        kept = await on.read_aside(_newest, asked)
+        first = max(first, kept)
+    replay = replays.new(
+        webhook.id,
+        "replay",
+        first,
+        last,
+        types=types,
+        user_id=user_id,
+        selection=given(new.only, "all"),
+        by=by.user_id,
+    )
+    return await on.write(start_replay, replay)
+
+
+async def _first(on: Rollbook, webhook_id: str, start: str) -> int:
+    """The number of the first event to send. Raises InvalidParameter, PositionExpired."""
+    if start != FAILURE:
+        return await on.read(position_before, start) + 1
+    first = (await on.read_aside(deliveries.undelivered, webhook_id)).first
+    if first is None:
+        refuse("from", f"can't be {FAILURE}: every event that failed has been delivered since")
+    return first
+
+
+async def undelivered(on: Rollbook, by: Principal, id: str) -> Undelivered:
+    """Events with which a replay from FAILURE begins."""
+    webhook = await find(on, by, "webhooks:read", id)
+    require(by, "events:read")
+    return await on.read_aside(deliveries.undelivered, webhook.id)
+
+
+async def _newest(queries: Queries, asked: Selection) -> int:
+    """The number of the first of those events that an inbox keeps; 0: all."""
+    page = await events.page(queries, asked, inbox.MAX_KEPT, newest_first=True)
+    return page.events[-1].seq if page.more and page.events else 0
+
+
+async def get_replay(on: Rollbook, by: Principal, id: str, replay_id: str) -> Replay:
+    """Get a replay
+
+    Returns the replay with its progress.
+    """
+    webhook = await find(on, by, "webhooks:read", id)
+    return await replays.get(on.db, webhook.id, known("replay", replay_id))
+
+
+async def cancel_replay(on: Rollbook, by: Principal, id: str, replay_id: str) -> None:
+    """Cancel a replay
+
+    No more of its events are sent. If it has finished already, nothing happens.
+    """
+    webhook = await find(on, by, "webhooks:write", id)
+    replay = await replays.get(on.db, webhook.id, known("replay", replay_id))
+    if replay.finished_at is None:
+        await on.write(replays.cancel, webhook.id, replay.id)

@@ -1,13 +1,21 @@
-"""Actions on webhooks. A webhook hands on events, so whoever decides what it sends must be able to read them."""
+"""Actions on webhooks. A webhook hands on events, so whoever decides what it sends must be able to read them.
+
+The state of a webhook and its cause, in one sentence: at the top of its page, in lists and in the API.
+
+Seals the secrets of webhooks, the values of their headers and the URLs of chats, each bound to its webhook.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
 from rollbook import clock
-from rollbook.actions import creators, factor_proof, token_deliveries, webhook_cause, webhook_secrets
+from rollbook.actions import creators, proof, token_requests
 from rollbook.actions.arguments import (
     ListWebhooks,
     PasswordProof,
@@ -18,10 +26,9 @@ from rollbook.actions.arguments import (
     WebhookUpdate,
 )
 from rollbook.actions.checking import MAX_HEADER_BYTES, MAX_HEADERS, check_version, given, refuse
-from rollbook.actions.context import Rollbook
+from rollbook.actions.context import ListPage, Rollbook
+from rollbook.actions.creators import check_limit, check_may_send, check_owner, held
 from rollbook.actions.events import position_before
-from rollbook.actions.factor_proof import Proven
-from rollbook.actions.lists import ListPage
 from rollbook.actions.permissions import (
     known,
     may_touch_of,
@@ -33,15 +40,196 @@ from rollbook.actions.permissions import (
     whom,
 )
 from rollbook.actions.principal import Principal
-from rollbook.actions.proof import prove
-from rollbook.actions.webhook_cause import Cause
-from rollbook.actions.webhook_owners import check_limit, check_may_send, check_owner, held
-from rollbook.delivery import signing
+from rollbook.actions.proof import Proven, prove
+from rollbook.auth.server_secret import Purpose, Secret
+from rollbook.delivery import outcomes, signing
+from rollbook.delivery.signing import plain
 from rollbook.errors import InsufficientScope, NotFound
 from rollbook.records import events, users, webhooks
-from rollbook.records.webhooks import Webhook, cursors, health
-from rollbook.records.webhooks.health import WebhookHealth
+from rollbook.records.webhooks import REASONS, Webhook, cursors, health
+from rollbook.records.webhooks.health import LOOKED_AT, WebhookHealth
 from rollbook.storage.database import Queries, Tx
+
+SEALED: Purpose = "webhooks"
+
+
+class Unsealed(NamedTuple):
+    """URL, headers and secrets to send an event with."""
+
+    headers: list[tuple[str, str]]
+    secrets: list[bytes]
+    """The keys that sign it, the current one first."""
+    url: str
+
+
+def sealed_secret(secret: Secret, webhook_id: str, text: str) -> bytes:
+    return secret.seal(SEALED, text.encode(), webhook_id.encode())
+
+
+def revealed(secret: Secret, webhook: Webhook) -> str:
+    """The current secret. ValueError if the server's secret has changed since."""
+    return secret.unseal(SEALED, webhook.secret, webhook.id.encode()).decode()
+
+
+def sealed_header(secret: Secret, webhook_id: str, name: str, value: str) -> bytes:
+    return secret.seal(SEALED, value.encode(), f"{webhook_id} {name}".encode())
+
+
+def merged_headers(
+    secret: Secret, webhook_id: str, kept: Mapping[str, bytes], changes: Mapping[str, str | None]
+) -> dict[str, bytes]:
+    """The headers with these changes, sealed; None removes one. Names ignore case."""
+    changed = {name.lower() for name in changes}
+    return {
+        **{name: value for name, value in kept.items() if name.lower() not in changed},
+        **{
+            name: sealed_header(secret, webhook_id, name, value) for name, value in changes.items() if value is not None
+        },
+    }
+
+
+def unsealed(secret: Secret, webhook: Webhook) -> Unsealed:
+    """ValueError if the server's secret has changed since."""
+    headers = [
+        (name, secret.unseal(SEALED, value, f"{webhook.id} {name}".encode()).decode())
+        for name, value in webhooks.sealed_headers(webhook).items()
+    ]
+    keys = [signing.key(revealed(secret, webhook))]
+    if webhook.old_secret is not None and (webhook.old_secret_until or 0) > clock.now():
+        keys.append(signing.key(secret.unseal(SEALED, webhook.old_secret, webhook.id.encode()).decode()))
+    return Unsealed(headers, keys, opened_url(secret, webhook))
+
+
+def opened_url(secret: Secret, webhook: Webhook) -> str:
+    """ValueError if the server's secret has changed since."""
+    if webhook.sealed_url is None:
+        return webhook.url
+    return secret.unseal(SEALED, webhook.sealed_url, _of_url(webhook.id)).decode()
+
+
+def stored_url(secret: Secret, webhook_id: str, url: str, format: str) -> dict[str, Any]:
+    """Columns for a URL: as it is, or masked and sealed."""
+    if url == webhooks.INBOX or format not in webhooks.CHATS:
+        return {"url": url, "sealed_url": None}
+    return {
+        "url": webhooks.masked_url(url),
+        "sealed_url": secret.seal(SEALED, url.encode(), _of_url(webhook_id)),
+    }
+
+
+def _of_url(webhook_id: str) -> bytes:
+    return f"{webhook_id}\nurl".encode()  # no header has such a name
+
+
+def sealed_again(secret: Secret, webhook: Webhook) -> Webhook:
+    """The same with all that a former secret of the server has sealed sealed with the current one, and the URL of a
+    chat sealed."""
+
+    def again(sealed: bytes, associated: bytes) -> bytes:
+        return secret.sealed_again(SEALED, sealed, associated) or sealed
+
+    id, old, url = webhook.id, webhook.old_secret, webhook.sealed_url
+    headers = {name: again(each, f"{id} {name}".encode()) for name, each in webhooks.sealed_headers(webhook).items()}
+    return webhook._replace(
+        secret=again(webhook.secret, id.encode()),
+        old_secret=None if old is None else again(old, id.encode()),
+        headers=webhooks.kept_headers(headers),
+        **(
+            stored_url(secret, id, webhook.url, webhook.format)
+            if url is None
+            else {"sealed_url": again(url, _of_url(id))}
+        ),
+    )
+
+
+_NOT_USERS = {"cli": " from the command line", "system": " by the server"}
+"""Stands in the place of a user."""
+
+
+class Cause(NamedTuple):
+    kind: str
+    """ok, warn or bad."""
+    state: str
+    """One word."""
+    parts: tuple[str | int, ...]
+    """The sentence; numbers are times, in microseconds."""
+
+    @property
+    def sentence(self) -> str:
+        return "".join(part if isinstance(part, str) else _time(part) for part in self.parts)
+
+
+def of(webhook: Webhook, health: WebhookHealth, changed_by: str | None) -> Cause:
+    """`changed_by` is the name of who paused it, if the reader may know it."""
+    if webhook.status == "paused":
+        who = _NOT_USERS.get(webhook.status_by or "", f" by {plain(changed_by)}" if changed_by else "")
+        return Cause("warn", "Paused", (f"Paused{who}", *_at(webhook.status_at, "on" if who else "since"), "."))
+    if webhook.status == "disabled":
+        why = _lower(REASONS.get(webhook.status_reason or "", "by the server").removesuffix("."))
+        last = _last_failure(health) if webhook.status_reason == "failing" else ""
+        return Cause("bad", "Disabled", ("Disabled", *_at(webhook.status_at, "since"), f": {why}{last}."))
+    if not health.latest:
+        return _untroubled(health)
+    if health.latest[0].outcome != outcomes.DELIVERED:
+        return _failing(health)
+    return _retrying(webhook, health)
+
+
+def _untroubled(health: WebhookHealth) -> Cause:
+    if health.last_at is None:
+        return Cause("ok", "Enabled", ("Nothing has been sent yet.",))
+    return Cause("ok", "Enabled", ("Works: the last delivery succeeded on ", health.last_at, "."))
+
+
+def _failing(health: WebhookHealth) -> Cause:
+    last = health.latest[0]
+    if health.failing_since is None:  # events arrive, but not what someone has sent by hand
+        what = {"test": "test event", "resend": "resent event", "replay": "replayed event"}.get(last.trigger, "event")
+        return Cause("warn", "Failing", (f"The last {what} failed on ", last.at, f"{_last_failure(health)}."))
+    same = list(takewhile(lambda each: each.outcome == last.outcome, health.latest))
+    if len(same) == LOOKED_AT:  # and perhaps before
+        return Cause("warn", "Failing", ("Failing since ", health.failing_since, f"{_last_failure(health)}."))
+    ongoing = outcomes.words(last.outcome).ongoing
+    return Cause("warn", "Failing", (f"{ongoing} since ", same[-1].at, f"{_said(health)}."))
+
+
+def _retrying(webhook: Webhook, health: WebhookHealth) -> Cause:
+    """The endpoint works, but not for all events."""
+    count = health.failing
+    if not count:
+        return _untroubled(health)
+    if webhook.ordering == "user":
+        what = "The events of one user wait" if count == 1 else f"The events of {count:,} users wait"
+    else:
+        what = "One event waits" if count == 1 else f"{count:,} events wait"
+    again = () if health.next_attempt_at is None else (" for the attempt on ", health.next_attempt_at)
+    return Cause("warn", "Retrying", (what, *again, f"{_last_failure(health)}."))
+
+
+def _last_failure(health: WebhookHealth) -> str:
+    """` (answered 500: TypeError)`, if one is among the newest attempts."""
+    failed = next((each for each in health.latest if each.outcome != outcomes.DELIVERED), None)
+    return "" if failed is None else f" ({_lower(outcomes.words(failed.outcome).short)}{_said(health)})"
+
+
+def _said(health: WebhookHealth) -> str:
+    """The words of the endpoint's answer, or of the failure: a stranger's text."""
+    said = signing.answer(health.answer or "", health.answer_type).rstrip(". ")
+    return f": {said}" if said else ""
+
+
+def _lower(text: str) -> str:
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
+
+
+def _at(at: int | None, word: str) -> tuple[str | int, ...]:
+    return () if at is None else (f" {word} ", at)
+
+
+def _time(at: int) -> str:
+    """The same as the pages show without scripts."""
+    return datetime.fromtimestamp(at / clock.SECOND, UTC).strftime("%-d %b %Y, %H:%M UTC")
+
 
 HANDED_OVER = 86_400
 """Seconds for which events are signed with the former owner's secret as well, so that the receiver rejects none until
@@ -103,7 +291,7 @@ async def _details(
     name = None
     if webhook.status == "paused" and webhook.status_by and reaches_all(by, "users:read"):
         name = await users.name(queries, webhook.status_by)
-    return WebhookDetails(webhook, doing, webhook_cause.of(webhook, doing, name), secret)
+    return WebhookDetails(webhook, doing, of(webhook, doing, name), secret)
 
 
 async def create(on: Rollbook, by: Principal, new: WebhookCreate) -> WebhookDetails:
@@ -121,15 +309,15 @@ async def create(on: Rollbook, by: Principal, new: WebhookCreate) -> WebhookDeta
     _check_url(on, new.url)
     id, secret = webhooks.new_id(), signing.new_secret()
     columns = _stored(new) | {
-        **webhook_secrets.stored_url(on.secret, id, given(new.url), given(new.format, "standard")),
+        **stored_url(on.secret, id, given(new.url), given(new.format, "standard")),
         "id": id,
         "user_id": user_id,
         **creators.of(by, user_id)._asdict(),
         "status_by": by.actor.user_id or by.actor.address,
-        "secret": webhook_secrets.sealed_secret(on.secret, id, secret),
+        "secret": sealed_secret(on.secret, id, secret),
         "headers": _headers(on, id, {}, new),
     }
-    token_deliveries.check(by, Webhook(**columns))
+    token_requests.check(by, Webhook(**columns))
     await events.settle(on.db)
     return await on.write(_create, by, Webhook(**columns), secret)
 
@@ -139,7 +327,7 @@ async def _create(tx: Tx, by: Principal, new: Webhook, secret: str) -> WebhookDe
     await may_touch_of(tx, by, new.user_id)
     await check_owner(tx, new.user_id)
     await check_limit(tx, new.user_id)
-    await token_deliveries.check_owner(tx, new)
+    await token_requests.check_owner(tx, new)
     webhook = await webhooks.add(tx, new)
     await events.record(tx, "webhook.created", webhook.user_id, by.actor, webhooks.in_events(webhook))
     return await _seen(tx, by, webhook, secret)
@@ -211,9 +399,9 @@ async def _update(
         await check_limit(tx, columns["user_id"])
         secret = signing.new_secret()
         columns |= _rotated(on, webhook, secret, HANDED_OVER * clock.SECOND)
-    if token_deliveries.DECIDING & columns.keys():
-        token_deliveries.check(by, webhook._replace(**columns))
-        await token_deliveries.check_owner(tx, webhook._replace(**columns))
+    if token_requests.DECIDING & columns.keys():
+        token_requests.check(by, webhook._replace(**columns))
+        await token_requests.check_owner(tx, webhook._replace(**columns))
     if "user_id" in columns or moves:
         columns |= creators.of(by, columns.get("user_id", webhook.user_id))._asdict()
     return await _changed(tx, by, webhook, columns, secret)
@@ -222,7 +410,7 @@ async def _update(
 def _opened_url(on: Rollbook, webhook: Webhook) -> str | None:
     """The opened URL; None if the server's secret has changed since, so that no one knows it any more."""
     try:
-        return webhook_secrets.opened_url(on.secret, webhook)
+        return opened_url(on.secret, webhook)
     except ValueError:
         return None
 
@@ -231,10 +419,10 @@ def _with_url(on: Rollbook, webhook: Webhook, columns: dict[str, Any], moves: bo
     """The columns with those of a new URL, or of the one there is if it becomes that of a chat."""
     format = columns.get("format", webhook.format)
     if moves:
-        return columns | webhook_secrets.stored_url(on.secret, webhook.id, columns["url"], format)
+        return columns | stored_url(on.secret, webhook.id, columns["url"], format)
     rest = {name: value for name, value in columns.items() if name != "url"}
     if "format" in columns and format in webhooks.CHATS and webhook.sealed_url is None:
-        return rest | webhook_secrets.stored_url(on.secret, webhook.id, webhook.url, format)
+        return rest | stored_url(on.secret, webhook.id, webhook.url, format)
     return rest
 
 
@@ -328,7 +516,7 @@ async def reveal(on: Rollbook, by: Principal, id: str, proof: PasswordProof) -> 
     webhook = await find(on, by, "webhooks:write", id)
     proven = await prove(on, by, proof)
     try:
-        secret = webhook_secrets.revealed(on.secret, webhook)
+        secret = revealed(on.secret, webhook)
     except ValueError:
         raise NotFound(
             "This secret cannot be shown again: the server's secret has changed since it was created. Rotate it."
@@ -337,7 +525,7 @@ async def reveal(on: Rollbook, by: Principal, id: str, proof: PasswordProof) -> 
 
 
 async def _revealed(tx: Tx, by: Principal, id: str, secret: str, proven: Proven | None) -> WebhookDetails:
-    await factor_proof.use(tx, by.actor, proven)
+    await proof.use(tx, by.actor, proven)
     webhook = await held(tx, by, id)
     await events.record(tx, "webhook.revealed", webhook.user_id, by.actor, webhooks.in_events(webhook))
     return await _seen(tx, by, webhook, secret)
@@ -364,7 +552,7 @@ async def _rotate(tx: Tx, on: Rollbook, by: Principal, id: str, secret: str, ove
 
 def _rotated(on: Rollbook, old: Webhook, secret: str, overlap: int) -> dict[str, Any]:
     return {
-        "secret": webhook_secrets.sealed_secret(on.secret, old.id, secret),
+        "secret": sealed_secret(on.secret, old.id, secret),
         "old_secret": old.secret if overlap else None,
         "old_secret_until": clock.now() + overlap if overlap else None,
     }
@@ -411,7 +599,7 @@ def patterns(types: tuple[str, ...]) -> str:
 def _headers(on: Rollbook, id: str, kept: dict[str, bytes], fields: WebhookFields) -> bytes | None:
     """Raises InvalidParameter."""
     changes = {} if fields.headers is UNSET else dict(fields.headers)
-    found = webhook_secrets.merged_headers(on.secret, id, kept, changes)
+    found = merged_headers(on.secret, id, kept, changes)
     if len(found) > MAX_HEADERS or sum(len(name) + len(value) - 41 for name, value in found.items()) > MAX_HEADER_BYTES:
         refuse("headers", f"must be at most {MAX_HEADERS}, with 4 KiB in all")
     return webhooks.kept_headers(found)

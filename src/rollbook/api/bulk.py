@@ -22,7 +22,7 @@ from rollbook.api.show import answer, listed, token_with_text
 from rollbook.api.take import versions_in
 from rollbook.errors import ContentTooLarge, Fault, InvalidJson, InvalidParameter, quoted, shortened
 from rollbook.http.boundary import describe
-from rollbook.http.response import Response
+from rollbook.http.request import Response
 from rollbook.json_objects import BROKEN, check_kind, invalid_json, read_object
 
 MAX_BODY = 33_554_432

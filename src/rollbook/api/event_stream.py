@@ -19,8 +19,7 @@ from rollbook.api import show
 from rollbook.api.call import Call
 from rollbook.errors import ApiError, RequestTimeout
 from rollbook.http.boundary import render
-from rollbook.http.request import Request
-from rollbook.http.response import LOCKED, PRIVATE, Response, Stream
+from rollbook.http.request import LOCKED, PRIVATE, Request, Response, Stream
 from rollbook.records import events
 from rollbook.records.events import Event
 

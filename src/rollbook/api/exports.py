@@ -11,10 +11,10 @@ import msgspec
 from rollbook import clock
 from rollbook.actions.arguments import ExportFormat, ExportUsers
 from rollbook.actions.exports import Form, Held, UserListExport
-from rollbook.api import spreadsheets
+from rollbook.api import files
 from rollbook.api.call import Call
 from rollbook.api.show import event_position
-from rollbook.http.response import LOCKED, PRIVATE, Response, Stream, line
+from rollbook.http.request import LOCKED, PRIVATE, Response, Stream, line
 from rollbook.records import users
 from rollbook.records.users import User
 
@@ -40,11 +40,11 @@ def form_of(format: ExportFormat, with_hashes: bool = False) -> Form:
     if format == "ndjson":
         return Form(b"", _ndjson)
     return Form(
-        spreadsheets.rows([(*COLUMNS, HASH) if with_hashes else COLUMNS]), _csv_with_hashes if with_hashes else _csv
+        files.write_rows([(*COLUMNS, HASH) if with_hashes else COLUMNS]), _csv_with_hashes if with_hashes else _csv
     )
 
 
-CONTENT_TYPES: dict[ExportFormat, str] = {"ndjson": "application/x-ndjson", "csv": spreadsheets.CONTENT_TYPE}
+CONTENT_TYPES: dict[ExportFormat, str] = {"ndjson": "application/x-ndjson", "csv": files.CONTENT_TYPE}
 
 
 def _ndjson(part: Sequence[Held]) -> bytes:
@@ -66,11 +66,11 @@ def _fields(held: Held) -> dict[str, Any]:
 
 
 def _csv(part: Sequence[Held]) -> bytes:
-    return spreadsheets.rows([_cells(each) for each in part])
+    return files.write_rows([_cells(each) for each in part])
 
 
 def _csv_with_hashes(part: Sequence[Held]) -> bytes:
-    return spreadsheets.rows([[*_cells(each), each.hash or ""] for each in part])
+    return files.write_rows([[*_cells(each), each.hash or ""] for each in part])
 
 
 def _cells(held: Held) -> list[str]:

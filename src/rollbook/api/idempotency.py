@@ -15,8 +15,7 @@ from rollbook.api.call import Call, Services
 from rollbook.auth.server_secret import Secret
 from rollbook.errors import ApiError, KeyReused
 from rollbook.http.boundary import render
-from rollbook.http.request import Request
-from rollbook.http.response import Response
+from rollbook.http.request import Request, Response
 from rollbook.records import idempotency_keys
 from rollbook.records.idempotency_keys import Claim, Reply
 from rollbook.storage.database import Tx

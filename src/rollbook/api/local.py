@@ -12,8 +12,7 @@ from rollbook.api.plan import performance
 from rollbook.api.route import Route
 from rollbook.api.routes import ROUTES
 from rollbook.config import Settings
-from rollbook.http.request import Request
-from rollbook.http.response import Response
+from rollbook.http.request import Request, Response
 from rollbook.http.routing import Answer, Ids, Plan, Routes, settled
 from rollbook.limits.table import Table
 from rollbook.storage.database import Database

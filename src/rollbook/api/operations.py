@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from rollbook.actions import access_tokens
+from rollbook.actions import app_sessions
 from rollbook.api import types
 from rollbook.api.call import Call
 from rollbook.api.show import answer, encode
 from rollbook.http.cors import ANY_ORIGIN
-from rollbook.http.response import JSON, LOCKED, Response
+from rollbook.http.request import JSON, LOCKED, Response
 from rollbook.limits.policy import count_page
 
 # Prometheus text format 0.0.4.
@@ -46,7 +46,7 @@ async def show_jwks(call: Call) -> Response:
     Returns the public keys that verify signed access tokens, as a JWK Set. Look up the key that the header of a token
     names; if it is not among those you know, read them again. A key is published a day before it signs.
     """
-    keys = [types.PublicKey(**key) for key in await access_tokens.published(call.services)]
+    keys = [types.PublicKey(**key) for key in await app_sessions.published(call.services)]
     return Response(200, JSON + REREAD + ANY_ORIGIN, encode(types.PublicKeys(keys)))
 
 

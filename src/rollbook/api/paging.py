@@ -11,8 +11,8 @@ import msgspec
 from rollbook.actions.checking import refuse
 from rollbook.actions.users import order_of
 from rollbook.api.call import Call
-from rollbook.auth.base64url import decoded, encoded
 from rollbook.auth.server_secret import Secret
+from rollbook.auth.tokens import decoded, encoded
 from rollbook.records.user_list import UserPage
 from rollbook.records.user_list.query import Position, lengths
 

@@ -4,12 +4,14 @@ server starts.
 A plan is one function of a request and the values in its path. It answers at once where nothing has to be waited for
 (on SQLite, a read never waits), and otherwise with a coroutine that goes on from there. A performance is the part of it
 for a caller who was admitted: query and body in their types, the action, and how its result is shown.
+
+The entrance for API calls: the plan of each row, and who may know which rows there are.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from rollbook.actions import users
@@ -21,8 +23,7 @@ from rollbook.api.route import Route
 from rollbook.gate import Gate
 from rollbook.http import coding
 from rollbook.http.driver import resumed
-from rollbook.http.request import Request
-from rollbook.http.response import Response
+from rollbook.http.request import Request, Response
 from rollbook.http.routing import Answer, Ids, Plan, settled
 from rollbook.json_objects import read_object
 
@@ -196,3 +197,17 @@ def _reader_of_bodies(route: Route, password_min_length: int) -> Callable[[Reque
         return parsing.parse_body(kind, found, password_min_length)
 
     return body_of
+
+
+class Router:
+    def __init__(self, services: Services) -> None:
+        self.gate = Gate(services)
+        self._services = services
+
+    def plan(self, route: Route) -> Plan:
+        return plan(route, self._services, self.gate)
+
+    async def before_refusal(self, request: Request, rows: Sequence[Route]) -> None:
+        """Unknown paths and methods are behind the key where the calls are, so that strangers learn nothing."""
+        if all(route.scope is not None for route in rows):
+            await self.gate.admitted(request)

@@ -11,7 +11,7 @@ from rollbook.actions.checking import fields_of
 from rollbook.api import show
 from rollbook.api.call import Call
 from rollbook.gate import NARROWED
-from rollbook.http.response import Response
+from rollbook.http.request import Response
 from rollbook.roles import OF_READERS, ON_SELF, Scope
 
 T = TypeVar("T")

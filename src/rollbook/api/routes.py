@@ -11,17 +11,14 @@ from rollbook.actions import (
     adoption,
     app_sessions,
     applications,
-    audit,
     bulk,
     bulk_jobs,
     events,
     exports,
     groups,
     imports,
-    key_changes,
     keys,
     passwords,
-    requests,
     reverting,
     second_factors,
     sessions,
@@ -31,7 +28,6 @@ from rollbook.actions import (
     users,
     verification,
     webhook_deliveries,
-    webhook_replays,
     webhooks,
 )
 from rollbook.actions.arguments import (
@@ -371,7 +367,7 @@ TABLE: dict[str, list[Route]] = {
     ],
     "/v1/keys/{keyId}": [
         get(keys.get, "keys:read", None, Key, show.key),
-        patch(key_changes.update, "keys:write", KeyUpdate, Key, show.key).but(errors=(*PROOF, errors.WrongCode)),
+        patch(keys.update, "keys:write", KeyUpdate, Key, show.key).but(errors=(*PROOF, errors.WrongCode)),
         delete(keys.revoke, "keys:write"),
     ],
     "/v1/keys/{keyId}/reveal": [
@@ -462,14 +458,14 @@ TABLE: dict[str, list[Route]] = {
         ),
     ],
     "/v1/webhooks/{webhookId}/replays": [
-        get(webhook_replays.list_replays, "webhooks:read", ListReplays, list[Replay], show.replay_list),
-        post(webhook_replays.create_replay, "webhooks:write", ReplayCreate, Replay, show.replay_created).but(
+        get(webhook_deliveries.list_replays, "webhooks:read", ListReplays, list[Replay], show.replay_list),
+        post(webhook_deliveries.create_replay, "webhooks:write", ReplayCreate, Replay, show.replay_created).but(
             success=201, errors=(errors.PositionExpired, errors.ReplayLimitReached)
         ),
     ],
     "/v1/webhooks/{webhookId}/replays/{replayId}": [
-        get(webhook_replays.get_replay, "webhooks:read", None, Replay, show.replay),
-        delete(webhook_replays.cancel_replay, "webhooks:write"),
+        get(webhook_deliveries.get_replay, "webhooks:read", None, Replay, show.replay),
+        delete(webhook_deliveries.cancel_replay, "webhooks:write"),
     ],
     # ---- bulk jobs
     "/v1/bulk-jobs": [
@@ -506,7 +502,7 @@ TABLE: dict[str, list[Route]] = {
         ),
     ],
     "/v1/events/{eventId}": [
-        get(audit.get, "events:read", None, Event, show.event),
+        get(events.get, "events:read", None, Event, show.event),
     ],
     "/v1/events/{eventId}/revert": [
         post(reverting.revert, "events:read", EventRevert, RevertedEvent, show.reverted).but(
@@ -546,12 +542,12 @@ TABLE: dict[str, list[Route]] = {
     ],
     # ---- operations
     "/v1/requests": [
-        get(requests.list_requests, "requests:read", ListRequests, list[LoggedRequest], show.request_list).but(
+        get(usage.list_requests, "requests:read", ListRequests, list[LoggedRequest], show.request_list).but(
             errors=(errors.NotFound, errors.TooManyStreams), takes=take.waiting
         ),
     ],
     "/v1/requests/{requestId}": [
-        get(requests.get_request, "requests:read", None, LoggedRequest, show.request),
+        get(usage.get_request, "requests:read", None, LoggedRequest, show.request),
     ],
     "/v1/usage": [
         get(usage.get_usage, "requests:read", ReadUsage, UsageReport, show.usage).but(errors=FOUND),

@@ -16,23 +16,22 @@ from rollbook.actions import arguments
 from rollbook.actions.app_sessions import IssuedSession
 from rollbook.actions.bulk_jobs import Results, UserResult, result_of
 from rollbook.actions.checking import metadata_pair
+from rollbook.actions.context import ListPage
 from rollbook.actions.groups import GroupPage, MemberPage, Put
 from rollbook.actions.imports import ImportDetails, RefusedRows, Report
 from rollbook.actions.keys import IssuedKey, KeyPage
-from rollbook.actions.lists import ListPage
-from rollbook.actions.requests import RequestPage
 from rollbook.actions.reverting import Reverted
 from rollbook.actions.second_factors import ActivatedFactor, EnrolledFactor, Factors, VerifiedFactor
 from rollbook.actions.tokens import Consumed, IssuedToken
-from rollbook.actions.usage import Usage
+from rollbook.actions.usage import RequestPage, Usage
 from rollbook.actions.users import PersonalExport, presented, sort_of
 from rollbook.actions.webhook_deliveries import DeliveryDetails
 from rollbook.actions.webhooks import WebhookDetails
-from rollbook.api import paging, refused_rows, spreadsheets, types
+from rollbook.api import files, paging, types
 from rollbook.api.call import Call
 from rollbook.auth import tokens
 from rollbook.http.coding import known_tag
-from rollbook.http.response import JSON, LOCKED, PRIVATE, Response, Stream, line
+from rollbook.http.request import JSON, LOCKED, PRIVATE, Response, Stream, line
 from rollbook.records import bulk_jobs as bulk_job_records
 from rollbook.records import (
     events,
@@ -459,9 +458,9 @@ def _import(call: Call, found: Import) -> types.Import:
 
 def import_report(call: Call, report: Report | RefusedRows) -> Response:
     if isinstance(report, RefusedRows):
-        return _file(refused_rows.content_type(report.facts), report_rows(report))
+        return _file(files.content_type(report.facts), report_rows(report))
     if report.format == "csv":
-        return _file(spreadsheets.CONTENT_TYPE, report_csv(report))
+        return _file(files.CONTENT_TYPE, report_csv(report))
     return _file("application/x-ndjson", report_ndjson(report))
 
 
@@ -470,10 +469,10 @@ def _file(kind: str, parts: AsyncGenerator[bytes, None]) -> Response:
 
 
 async def report_rows(report: RefusedRows) -> AsyncGenerator[bytes, None]:
-    yield refused_rows.head(report.facts)
+    yield files.head(report.facts)
     async with aclosing(report.parts) as parts:
         async for part in parts:
-            yield refused_rows.lines(report.facts, part)
+            yield files.lines(report.facts, part)
 
 
 async def report_ndjson(report: Report) -> AsyncGenerator[bytes, None]:
@@ -487,7 +486,7 @@ async def report_csv(report: Report) -> AsyncGenerator[bytes, None]:
     yield b"line,field,code,reason,user_id\r\n"
     async with aclosing(report.parts) as parts:
         async for part in parts:
-            yield spreadsheets.rows([[str(cell or "") for cell in refusal] for refusal in part])
+            yield files.write_rows([[str(cell or "") for cell in refusal] for refusal in part])
 
 
 # ---- bulk jobs
@@ -514,7 +513,7 @@ def _bulk_job(call: Call, found: BulkJob) -> types.BulkJob:
 
 def bulk_job_results(call: Call, results: Results) -> Response:
     if results.format == "csv":
-        return _file(spreadsheets.CONTENT_TYPE, bulk_results_csv(results, call.services.url))
+        return _file(files.CONTENT_TYPE, bulk_results_csv(results, call.services.url))
     return _file("application/x-ndjson", bulk_results_ndjson(results, call.services.url))
 
 
@@ -530,7 +529,7 @@ async def bulk_results_csv(results: Results, base_url: str) -> AsyncGenerator[by
     yield f"{','.join(BULK_RESULTS)}\r\n".encode()
     async with aclosing(results.parts) as parts:
         async for part in parts:
-            yield spreadsheets.rows([[cell or "" for cell in _bulk_result(each, base_url)] for each in part])
+            yield files.write_rows([[cell or "" for cell in _bulk_result(each, base_url)] for each in part])
 
 
 def _bulk_result(found: UserResult, base_url: str) -> tuple[str | None, ...]:

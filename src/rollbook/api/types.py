@@ -19,8 +19,8 @@ from rollbook.actions.import_sources import OWN_FILE, SYSTEMS
 from rollbook.delivery import outcomes
 from rollbook.records import examples, one_time_tokens, webhooks
 from rollbook.records import keys as key_records
+from rollbook.records.event_parts import Event
 from rollbook.records.examples import ALICE_ID, CHARLIE_ID, REQUEST_ID
-from rollbook.records.public_events import Event
 from rollbook.roles import Status
 from rollbook.schemas import Schema, array, identifier, listed, moment, number, open_enum, reference, says, uri
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rollbook.auth.base64url import decoded, encoded
+from rollbook.auth.tokens import decoded, encoded
 
 if TYPE_CHECKING:
     from joserfc.jwk import OKPKey

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from rollbook import clock
-from rollbook.auth.base64url import decoded_or_empty, encoded
 from rollbook.auth.server_secret import Secret
+from rollbook.auth.tokens import decoded_or_empty, encoded
 
 VALID = 5 * clock.MINUTE
 """The time in which a challenge can be answered, in microseconds."""

@@ -1,21 +1,37 @@
 """Hashes and verifies passwords with argon2id, off the event loop and at a low priority.
 
 A hash takes about 20 ms of a core and `password_memory` of memory. `hashing_queue` decides which is computed when.
+
+Passwords that were in a breach, looked up in a file of their SHA-1 hashes as Pwned Passwords provides it: a line
+`HASH:COUNT` each, sorted by hash. It has tens of gigabytes: a look-up reads it in 25 places.
+
+Stand-in parameters for accounts that have no hash: a wrong password is computed with those that some account might
+have.
+
+A keyed digest of the email chooses one of the sets of parameters in use, each as often as accounts have it. So an
+unknown account takes as long as one of the known ones, always the same, and a guess costs one hash.
+
+It changes its set as the known ones do. An account that came with an old hash keeps it until it is renewed to today's
+parameters: so the digest gives an email one of the sets as they once were, and today's in its place once as large a
+part of that set has been renewed.
 """
 
 from __future__ import annotations
 
+import math
+import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
+from hashlib import sha1
+from unicodedata import normalize
 
 from argon2 import Type
 from argon2.exceptions import HashingError, VerificationError
 from argon2.low_level import error_to_str, hash_secret
 
-from rollbook.auth import stand_ins
 from rollbook.auth.hashing_queue import KNOWN, HashingQueue, Waiter
 from rollbook.auth.password_hashes import canonical, is_ours, matches, of_nobody, why_unknown, wrapped
 from rollbook.auth.server_secret import Secret
@@ -23,6 +39,36 @@ from rollbook.config import Settings
 from rollbook.machine import available_cpus, available_memory
 from rollbook.records import password_parameters, rules
 from rollbook.records.password_parameters import Frequency, Price
+
+_DRAWN = 7  # bytes of a digest that are drawn as a number: a float holds all their bits
+
+
+def choose(secret: Secret, email_key: str, today: int, old: Mapping[str, tuple[int, int]]) -> str | None:
+    """One of these old sets of parameters, None for today's. Each has the number of users that have it, and that had it
+    at most; `today` is the number of those with today's."""
+    renewed = sum(most - users for users, most in old.values())
+    kept = (
+        min(1.0, today / renewed) if renewed else 1.0
+    )  # the others of the renewed ones are gone, and so is their part
+    homes: dict[str | None, float] = {
+        parameters: users + kept * (most - users) for parameters, (users, most) in old.items()
+    }
+    homes[None] = today - kept * renewed
+
+    def drawn(text: str) -> float:
+        """From 0 (not included) to 1."""
+        number = int.from_bytes(secret.mac("stand-ins", f"{email_key} {text}".encode())[:_DRAWN])
+        return (number + 1) / (1 << 8 * _DRAWN)
+
+    # A weighted rendezvous: exponential variables with the numbers as their rates. The chance to be the least is the
+    # share of the sum, and where one set grows, emails move to that one only.
+    home = min(
+        (each for each in homes if homes[each] > 0),
+        key=lambda each: -math.log(drawn(f"home {each}")) / homes[each],
+        default=None,
+    )
+    return home if home is not None and drawn("renewed") <= old[home][0] / homes[home] else None
+
 
 MAX_PARALLELISM = 16
 """Maximum lanes of an imported argon2 hash: each is a thread."""
@@ -101,7 +147,7 @@ class Passwords:
                 users = each.users if each.counted_at else max(1, each.users)
                 old[parameters] = users, max(users, each.most)
         today, _ = old.pop(self._start, (1, 1))
-        return stand_ins.choose(secret, email_key, today, old) or self._start
+        return choose(secret, email_key, today, old) or self._start
 
     def _usable(self, hash: str | None) -> str | None:
         """The hash in its stored form, unless it needs more memory than it may: a server that is killed serves
@@ -192,3 +238,66 @@ def _encoded(password: str) -> bytes:
         return normalized.encode()
     except UnicodeEncodeError:
         raise ValueError("The password contains a lone surrogate.") from None  # Python's own message would quote it
+
+
+_LINE = re.compile(rb"[0-9A-F]{40}(?::\d+)?\r?", re.IGNORECASE).fullmatch
+_DIGITS = 40
+_LONGEST_LINE = 128
+_BLOCK = 4096
+"""Bytes that are read as they are, once the search has come down to them."""
+_SAMPLES = 1000
+
+
+class NoHashes(ValueError):
+    """Not a sorted file of hashes. The message says where, and doesn't quote it."""
+
+
+def holds(path: str, password: str) -> bool:
+    """Test whether the file has the hash of this password, as sent or in NFKC. Raises OSError, NoHashes."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return any(_has(file, each) for each in {password, normalize("NFKC", password)})
+    finally:
+        os.close(file)
+
+
+def check(path: str) -> int:
+    """About how many hashes the file has. It is read in a thousand places. Raises OSError, NoHashes."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        size = os.fstat(file).st_size
+        known = os.pread(file, _LONGEST_LINE, 0).partition(b"\n")[0]
+        if not _LINE(known):
+            raise NoHashes("line 1 is no SHA-1 hash, such as 00000…:17")
+        last = known[:_DIGITS].upper()
+        for at in range(size // _SAMPLES, size - _LONGEST_LINE, max(_LONGEST_LINE, size // _SAMPLES)):
+            start, digest = _line_after(file, at)
+            if digest <= last:
+                raise NoHashes(f"it isn't sorted by hash before byte {start:,}")
+            last = digest
+        return round(size / (len(known) + 1))
+    finally:
+        os.close(file)
+
+
+def _has(file: int, password: str) -> bool:
+    wanted = sha1(password.encode(), usedforsecurity=False).hexdigest().upper().encode()
+    low, high = 0, os.fstat(file).st_size  # where lines begin
+    while high - low > _BLOCK:
+        start, digest = _line_after(file, (low + high) // 2)
+        if digest <= wanted:
+            low = start
+        else:
+            high = start
+    block = b"\n" + os.pread(file, high - low + _LONGEST_LINE, low).upper()
+    return b"\n" + wanted in block
+
+
+def _line_after(file: int, at: int) -> tuple[int, bytes]:
+    """Return where the next line begins, and its hash."""
+    text = os.pread(file, 2 * _LONGEST_LINE, at)
+    start = text.find(b"\n") + 1
+    line = text[start:].partition(b"\n")[0]
+    if not start or not _LINE(line):
+        raise NoHashes(f"there is no SHA-1 hash after byte {at:,}")
+    return at + start, line[:_DIGITS].upper()

@@ -11,8 +11,7 @@ import msgspec
 
 from rollbook.cli import options
 from rollbook.cli.backends import Backend
-from rollbook.cli.failures import Misuse
-from rollbook.cli.output import as_it_is, as_json, hint
+from rollbook.cli.output import Misuse, as_it_is, as_json, hint
 
 
 @options.on_server(

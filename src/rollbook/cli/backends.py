@@ -12,8 +12,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote
 
-from rollbook.cli.failures import Failure, Misuse, Refused, Unreachable
-from rollbook.cli.output import hint, program
+from rollbook.cli.output import Failure, Misuse, Refused, Unreachable, hint, program
 from rollbook.errors import ApiError, DatabaseTimeout, StorageUnavailable
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ import click
 
 from rollbook import config, units
 from rollbook.cli import options
-from rollbook.cli.failures import Failure
-from rollbook.cli.output import as_json, hint
+from rollbook.cli.output import Failure, as_json, hint
 from rollbook.cli.progress import bar
 from rollbook.records.connect import is_sqlite
 from rollbook.storage.sqlite_backup import back_up

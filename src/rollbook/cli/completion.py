@@ -16,9 +16,9 @@ from click.shell_completion import CompletionItem
 
 from rollbook.cli import profile_store
 from rollbook.cli.backends import Backend, Shown
-from rollbook.cli.failures import Failure
+from rollbook.cli.output import Failure
+from rollbook.cli.tables import cell
 from rollbook.cli.targets import backend
-from rollbook.cli.texts import cell
 
 PATIENCE = 2.0
 """Seconds after which nothing is offered: whoever presses Tab waits for it."""

@@ -16,8 +16,7 @@ from rollbook import config, runner
 from rollbook.auth import server_secret
 from rollbook.auth.server_secret import Secret
 from rollbook.cli import options
-from rollbook.cli.failures import Failure, Misuse
-from rollbook.cli.output import as_json, counted, hint, program
+from rollbook.cli.output import Failure, Misuse, as_json, counted, hint, program
 from rollbook.cli.progress import bar
 from rollbook.cli.tables import table
 from rollbook.records import copying, server_secrets

@@ -20,10 +20,11 @@ from urllib.parse import urlsplit
 import click
 
 from rollbook import __version__, clock, first_start, machine, runner, units
-from rollbook.actions import backups, keys, mails, password_costs
+from rollbook.actions import backups, keys, mails, passwords
 from rollbook.actions import events as event_actions
-from rollbook.actions.password_costs import Costs
-from rollbook.auth import breached_passwords, server_secret
+from rollbook.actions.passwords import Costs
+from rollbook.auth import passwords as password_format
+from rollbook.auth import server_secret
 from rollbook.cli import options, server_address
 from rollbook.cli.output import as_json, counted, program, where
 from rollbook.cli.server import FIRST_START
@@ -333,7 +334,7 @@ def _contents(db: Database, settings: Settings) -> Generator[Finding, None, bool
         yield warning("owners", "none", fix)
     if (sealed := db.read_now(_one, OLDEST_SEALED)) is not None:
         yield from _secret(settings, *sealed)
-    yield from _hashes(settings, db.read_now(password_costs.costs, settings))
+    yield from _hashes(settings, db.read_now(passwords.costs, settings))
     yield _event_log(settings, db.read_now(events.size))
     newest = db.read_now(_one, _NEWEST)
     if newest and newest[0] > clock.now() + clock.MINUTE:
@@ -394,10 +395,10 @@ def _breaches(settings: Settings) -> Iterator[Finding]:
         "Name a file of SHA-1 hashes, sorted by hash, that the server can read. New passwords are not looked up in it."
     )
     try:
-        count = breached_passwords.check(path)
+        count = password_format.check(path)
     except OSError as problem:
         yield fault(what, f"{path} can't be read: {problem.strerror}", fix)
-    except breached_passwords.NoHashes as problem:
+    except password_format.NoHashes as problem:
         yield fault(what, f"{path}: {problem}", fix)
     else:
         yield ok(what, f"about {count:,} in {path}, sorted")

@@ -11,8 +11,7 @@ from rollbook.cli import options
 from rollbook.cli.backends import NAMED_AT_ONCE, Backend, Shown, at
 from rollbook.cli.fields import Fields, as_query
 from rollbook.cli.output import as_json, details, hint, json_line, tell_limit
-from rollbook.cli.tables import table
-from rollbook.cli.texts import when
+from rollbook.cli.tables import table, when
 from rollbook.records import event_types
 
 app = options.group(help="Read and follow the event log, and put back what events changed.")

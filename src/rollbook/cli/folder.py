@@ -21,14 +21,12 @@ from rollbook.api.exports import form_of
 from rollbook.api.local import Local
 from rollbook.cli import server_address
 from rollbook.cli.backends import Answer, Backend, Body, Exported, Shown
-from rollbook.cli.failures import Failure
-from rollbook.cli.output import counted, where
+from rollbook.cli.output import Failure, counted, where
 from rollbook.config import Settings
 from rollbook.errors import NotFound
 from rollbook.first_start import open_database
 from rollbook.gate import Gate
-from rollbook.http.request import Request
-from rollbook.http.response import Response
+from rollbook.http.request import Request, Response
 from rollbook.records.connect import address, exists
 from rollbook.storage import migrate
 from rollbook.storage.database import Database

@@ -12,8 +12,8 @@ import msgspec
 
 from rollbook import clock, ids
 from rollbook.cli.backends import Shown
-from rollbook.cli.failures import Misuse
-from rollbook.cli.texts import when
+from rollbook.cli.output import Misuse
+from rollbook.cli.tables import when
 from rollbook.config import Networks
 from rollbook.delivery import outcomes, signing
 from rollbook.delivery.addresses import Addresses

@@ -24,10 +24,9 @@ from rollbook.actions.checking import check_texts
 from rollbook.actions.context import Rollbook
 from rollbook.actions.import_sources import OWN_FILE
 from rollbook.actions.principal import cli_job
-from rollbook.api import refused_rows
+from rollbook.api import files as file_files
 from rollbook.cli.backends import at
-from rollbook.cli.failures import Misuse
-from rollbook.cli.output import counted, hint, written
+from rollbook.cli.output import Misuse, counted, hint, written
 from rollbook.cli.progress import Show, bar, looks
 from rollbook.errors import ApiError, InvalidParameter
 from rollbook.jobs.import_runner import Run
@@ -245,8 +244,8 @@ def _kept(run: Run, asked: FileImport) -> Iterator[Callable[[import_writer.Batch
                 return
             if file is None:
                 file = files.enter_context(written(asked.refused))
-                file.write(refused_rows.head(run.facts))
-            file.write(refused_rows.lines(run.facts, found))
+                file.write(file_files.head(run.facts))
+            file.write(file_files.lines(run.facts, found))
 
         yield keep
 

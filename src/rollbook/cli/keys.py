@@ -8,9 +8,8 @@ from rollbook.auth import key_format
 from rollbook.cli import options
 from rollbook.cli.backends import PAGED, Shown, at
 from rollbook.cli.completion import emails, objects
-from rollbook.cli.failures import Misuse
 from rollbook.cli.fields import Fields
-from rollbook.cli.output import as_json, details, hint, line, listed, shown
+from rollbook.cli.output import Misuse, as_json, details, hint, line, listed, shown
 
 app = options.group(help="Create, list, change, reveal, rotate and revoke API keys.")
 

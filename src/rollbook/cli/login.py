@@ -16,8 +16,7 @@ import click
 from rollbook import clock, roles
 from rollbook.cli import fields, options, profile_store
 from rollbook.cli.backends import Shown, at
-from rollbook.cli.failures import Failure, Refused
-from rollbook.cli.output import base_url, details, has_browser, hint, program
+from rollbook.cli.output import Failure, Refused, base_url, details, has_browser, hint, program
 from rollbook.cli.profile_store import Profile
 from rollbook.cli.targets import Target, backend, opened
 

@@ -10,10 +10,10 @@ import click
 from rollbook import runner
 from rollbook.actions import mails
 from rollbook.cli import options
-from rollbook.cli.failures import Failure, Misuse
-from rollbook.cli.output import as_json, hint
+from rollbook.cli.output import Failure, Misuse, as_json, hint
 from rollbook.config import LanguageCode, load
-from rollbook.delivery import mail_kinds, outcomes
+from rollbook.delivery import mails as mail_delivery
+from rollbook.delivery import outcomes
 from rollbook.mailing import Sender
 
 app = options.group("Try the settings of mail.")
@@ -25,9 +25,9 @@ app = options.group("Try the settings of mail.")
     options.argument("address", "ADDRESS"),
     options.option(
         "--kind",
-        f"Kind of mail, about someone made up: {', '.join(mail_kinds.KINDS)}. [default: test]",
+        f"Kind of mail, about someone made up: {', '.join(mail_delivery.KINDS)}. [default: test]",
         metavar="KIND",
-        type=click.Choice(list(mail_kinds.KINDS)),
+        type=click.Choice(list(mail_delivery.KINDS)),
     ),
     options.option(
         "--language",

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 
 from rollbook import clock
-from rollbook.cli.failures import INTERRUPTED, Failure, Misuse, wrong_values
-from rollbook.cli.output import hint
+from rollbook.cli.output import INTERRUPTED, Failure, Misuse, hint, wrong_values
 from rollbook.config import ConfigurationError
 from rollbook.errors import ApiError
 from rollbook.storage.database import DatabaseUnusable

@@ -10,7 +10,7 @@ import msgspec
 
 from rollbook.cli import options
 from rollbook.cli.backends import Backend, Shown
-from rollbook.cli.failures import Failure
+from rollbook.cli.output import Failure
 from rollbook.errors import ApiError, InvalidJson
 from rollbook.json_objects import look_closely
 from rollbook.mcp import INTERNAL_ERROR, META, MODERN, PARSE_ERROR

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from rollbook.api import openapi as description
 from rollbook.cli import options
-from rollbook.cli.failures import Failure
-from rollbook.cli.output import hint, program
+from rollbook.cli.output import Failure, hint, program
 from rollbook.config import Settings
 
 

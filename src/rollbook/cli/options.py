@@ -19,8 +19,7 @@ from msgspec import Struct
 from rollbook.cli.backends import Backend
 from rollbook.cli.completion import emails, profiles
 from rollbook.cli.examples import epilog
-from rollbook.cli.failures import INTERRUPTED, Failure, Misuse, Refused, wrong_values
-from rollbook.cli.output import hint
+from rollbook.cli.output import INTERRUPTED, Failure, Misuse, Refused, hint, wrong_values
 from rollbook.cli.profile_store import DEFAULT
 from rollbook.cli.targets import backend, running_server
 from rollbook.errors import Fault, InvalidParameter

@@ -13,8 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from rollbook.cli.failures import Failure, Misuse
-from rollbook.cli.output import program
+from rollbook.cli.output import Failure, Misuse, program
 
 DEFAULT = "default"
 """The profile of commands that name nothing else."""

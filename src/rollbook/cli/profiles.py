@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from rollbook.cli import options, profile_store
 from rollbook.cli.backends import at
-from rollbook.cli.failures import Failure
-from rollbook.cli.output import hint, listed, program
+from rollbook.cli.output import Failure, hint, listed, program
 from rollbook.cli.targets import running_server
 
 COLUMNS = ("name", "url", "user", "expires_at", "scopes", "key_id")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from rollbook.cli.output import hint
-from rollbook.cli.texts import printable
+from rollbook.cli.tables import printable
 
 Show = Callable[[float, str], None]
 

@@ -15,8 +15,7 @@ import msgspec
 from rollbook import __version__, units
 from rollbook._client import OMIT, Rollbook, errors
 from rollbook.cli.backends import Answer, Backend, Body, Exported, Shown, at
-from rollbook.cli.failures import Failure, Misuse, Refused, Unreachable
-from rollbook.cli.output import base_url, hint, program
+from rollbook.cli.output import Failure, Misuse, Refused, Unreachable, base_url, hint, program
 from rollbook.errors import Fault, InsufficientScope, NotFound
 from rollbook.mcp import META
 

@@ -6,14 +6,13 @@ from contextlib import closing
 from pathlib import Path
 
 from rollbook import config
-from rollbook.actions import access_tokens
+from rollbook.actions import app_sessions
 from rollbook.actions.context import Rollbook
 from rollbook.actions.resealing import Resealing
 from rollbook.auth import server_secret
 from rollbook.cli import options, server_address
-from rollbook.cli.failures import Failure
 from rollbook.cli.folder import open_existing
-from rollbook.cli.output import as_json, hint, program, where
+from rollbook.cli.output import Failure, as_json, hint, program, where
 from rollbook.config import Settings
 from rollbook.records.connect import is_sqlite
 
@@ -86,7 +85,7 @@ def renew_access_keys(json: bool, data: Path | None) -> None:
     settings, _ = config.load({"data": data})
     with closing(open_existing(settings)) as db:
         on = Rollbook(settings, db)
-        id = on.run(access_tokens.renew(on))
+        id = on.run(app_sessions.renew(on))
     if json:
         as_json({"id": id})
         return

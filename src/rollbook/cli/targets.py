@@ -15,10 +15,9 @@ import click
 from rollbook import clock, config
 from rollbook.cli import profile_store, server_address
 from rollbook.cli.backends import Backend
-from rollbook.cli.failures import Failure
-from rollbook.cli.output import base_url, hint, program, where
+from rollbook.cli.output import Failure, base_url, hint, program, where
 from rollbook.cli.profile_store import Profile
-from rollbook.cli.texts import when
+from rollbook.cli.tables import when
 
 if TYPE_CHECKING:
     from rollbook.cli.remote import Remote

@@ -6,10 +6,9 @@ from rollbook.actions import arguments
 from rollbook.actions.checking import check
 from rollbook.cli import options
 from rollbook.cli.backends import at
-from rollbook.cli.failures import Misuse
 from rollbook.cli.fields import Fields
-from rollbook.cli.output import as_json, hint, line, listed, shown
-from rollbook.cli.texts import when
+from rollbook.cli.output import Misuse, as_json, hint, line, listed, shown
+from rollbook.cli.tables import when
 
 app = options.group(help="Create, list, revoke, consume and request one-time tokens.")
 

@@ -9,9 +9,8 @@ from rollbook.actions import arguments
 from rollbook.actions.usage import ALL
 from rollbook.cli import options
 from rollbook.cli.completion import emails
-from rollbook.cli.failures import Misuse
 from rollbook.cli.fields import Fields
-from rollbook.cli.output import as_json, counted, line
+from rollbook.cli.output import Misuse, as_json, counted, line
 from rollbook.cli.tables import table
 
 COUNTS = ("requests", "client_errors", "rate_limited", "server_errors")

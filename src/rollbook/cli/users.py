@@ -15,11 +15,9 @@ from rollbook.api import types
 from rollbook.cli import options
 from rollbook.cli.backends import WHOLE, Backend, Shown, at
 from rollbook.cli.completion import deleted_emails
-from rollbook.cli.failures import Failure, Misuse
 from rollbook.cli.fields import Fields, as_query
-from rollbook.cli.output import as_json, as_json_list, counted, hint, line, shown, written
-from rollbook.cli.tables import table
-from rollbook.cli.texts import when
+from rollbook.cli.output import Failure, Misuse, as_json, as_json_list, counted, hint, line, shown, written
+from rollbook.cli.tables import table, when
 from rollbook.roles import is_barred
 
 app = options.group(help="List, create and update users.")

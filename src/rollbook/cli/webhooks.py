@@ -13,9 +13,8 @@ from rollbook.actions import arguments
 from rollbook.cli import forwarding, options
 from rollbook.cli.backends import PAGED, Backend, Shown, at
 from rollbook.cli.completion import objects
-from rollbook.cli.failures import Failure
 from rollbook.cli.fields import Fields, as_query
-from rollbook.cli.output import as_json, hint, json_line, line, listed, shown
+from rollbook.cli.output import Failure, as_json, hint, json_line, line, listed, shown
 from rollbook.cli.progress import bar, looks
 from rollbook.delivery import outcomes
 

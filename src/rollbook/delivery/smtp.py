@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from rollbook.client_tls import client_context
 from rollbook.config import ConfigurationError, Settings
-from rollbook.delivery import letters, outcomes
-from rollbook.delivery.letters import Letter, Unfit
+from rollbook.delivery import mails, outcomes
+from rollbook.delivery.mails import Letter, Unfit
 from rollbook.delivery.sender import Sent, tls_fault
 from rollbook.mailing import MailServer, Sender
 
@@ -123,9 +123,9 @@ class Mailer:
 
         client = await self._connected()
         has_utf8 = client.supports_extension("smtputf8")
-        message = letters.written(letter, self._from, self._reply_to, self._host, has_utf8)
-        sender, recipient = (letters.sendable(each, has_utf8) for each in (self._from.email, letter.recipient))
-        options = ["SMTPUTF8", "BODY=8BITMIME"] if letters.needs_utf8(sender, recipient) else []
+        message = mails.written(letter, self._from, self._reply_to, self._host, has_utf8)
+        sender, recipient = (mails.sendable(each, has_utf8) for each in (self._from.email, letter.recipient))
+        options = ["SMTPUTF8", "BODY=8BITMIME"] if mails.needs_utf8(sender, recipient) else []
         try:
             await client.sendmail(sender, [recipient], message, mail_options=options)
         except aiosmtplib.SMTPRecipientsRefused as refused:
@@ -156,7 +156,7 @@ class Mailer:
         if self._tls is None and self._server.tls != "none":
             self._tls = await asyncio.to_thread(client_context, self._ca)
         client = aiosmtplib.SMTP(
-            hostname=letters.ascii_host(self._server.host),
+            hostname=mails.ascii_host(self._server.host),
             port=self._server.port,
             local_hostname=self._host,
             timeout=self._timeouts.total,
@@ -235,7 +235,7 @@ def _host(settings: Settings) -> str:
     """The host of `public_url`: what this server calls itself."""
     host = urlsplit(settings.public_url).hostname or "localhost"
     try:
-        found = letters.ascii_host(host)
+        found = mails.ascii_host(host)
     except Unfit:
         return "localhost"
     return f"[{'IPv6:' + found if ':' in found else found}]" if _IS_ADDRESS(found) else found

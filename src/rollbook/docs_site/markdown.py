@@ -21,7 +21,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
 from rollbook.docs_site import examples
-from rollbook.docs_site.sections import Anchors, Heading
+from rollbook.docs_site.search import Anchors, Heading
 
 # mdurl fills its tables at the first use, where a second thread may read them half full.
 normalize_url.normalizeLink("/")

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from rollbook.errors import ApiError
-from rollbook.http.response import JSON, PRIVATE, PROBLEM, Response, line
-from rollbook.http.wire import REASON
+from rollbook.http.request import JSON, PRIVATE, PROBLEM, Response, line
+from rollbook.http.sending import REASON
 
 _encode = msgspec.json.Encoder().encode
 

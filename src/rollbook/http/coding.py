@@ -14,8 +14,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-from rollbook.http.request import Request
-from rollbook.http.response import Chunks, Response, Stream
+from rollbook.http.request import Chunks, Request, Response, Stream
 
 if sys.version_info >= (3, 14):
     from compression import zstd

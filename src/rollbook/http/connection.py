@@ -14,12 +14,11 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from rollbook.errors import Overloaded, RequestTimeout
-from rollbook.http import wire
+from rollbook.http import sending
 from rollbook.http.door import Admission
 from rollbook.http.driver import Driver
 from rollbook.http.reader import BODY, CLOSED, HEAD, IDLE, SLICE, Reader, RefusedRequest
-from rollbook.http.request import Request
-from rollbook.http.response import Response, Stream
+from rollbook.http.request import Request, Response, Stream
 from rollbook.http.sending import Sending
 from rollbook.networks import narrowest
 
@@ -181,7 +180,7 @@ class Connection(asyncio.Protocol):
             self.deadline = self.worker.head_until if state == HEAD else self.worker.body_until
         if self.reader.continue_due:
             self.reader.continue_due = False
-            self.transport.write(wire.CONTINUE)
+            self.transport.write(sending.CONTINUE)
 
     def _pause_reading(self) -> None:
         if self.reading and not self.transport.is_closing():
@@ -202,7 +201,7 @@ class Connection(asyncio.Protocol):
             self._keep_time()
             if self.reader.continue_due:
                 self.reader.continue_due = False
-                self.transport.write(wire.CONTINUE)
+                self.transport.write(sending.CONTINUE)
         if (self.unread or not self.reading) and not self.resuming and self._may_read():
             self.resuming = True
             self.worker.loop.call_soon(self._read_body)  # not from here: the reader may be what runs the handler
@@ -311,7 +310,7 @@ class Connection(asyncio.Protocol):
         self.moved()
         chunked = self.sending.is_chunked
         self.transport.write(
-            wire.encode_head(
+            sending.encode_head(
                 response, worker.common[request.secure], request.id, request.head, chunked=chunked, close=not keep
             )
         )
@@ -341,7 +340,7 @@ class Connection(asyncio.Protocol):
         worker = self.worker
         if worker.draining and not self.pending:
             keep = False
-        self.transport.write(wire.encode(response, worker.common[secure], id, lines, head=head, close=not keep))
+        self.transport.write(sending.encode(response, worker.common[secure], id, lines, head=head, close=not keep))
         if not keep:
             self._close()
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from rollbook.config import Origins
-from rollbook.http.response import line
+from rollbook.http.request import line
 
 ANY_ORIGIN = line("Access-Control-Allow-Origin", "*")
 """For documents that are public anyway."""

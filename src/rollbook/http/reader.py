@@ -26,7 +26,7 @@ from rollbook.errors import (
 )
 from rollbook.http import guard, known
 from rollbook.http.body import EARLY, BodyRule, BodyStream
-from rollbook.http.proxies import Proxies
+from rollbook.http.origins import Proxies
 from rollbook.http.request import Request, RequestIds
 
 log = logging.getLogger("rollbook")

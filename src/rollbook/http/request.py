@@ -1,5 +1,11 @@
 """One HTTP request as the application sees it: its head and framing are checked, its body read, or to be read as a
-stream."""
+stream.
+
+Interface between the transport and the application behind it: one request in, one response out.
+
+An HTTP response as the application makes it: a status, header lines ready for the wire, and a body that is bytes or
+a stream.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +14,64 @@ import itertools
 import os
 import re
 import time
-from collections.abc import AsyncGenerator, Callable
-from typing import Protocol
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from typing import Any, NamedTuple, Protocol
 
 from rollbook import clock
 from rollbook.errors import ApiError
-from rollbook.http.body import BodyStream
+from rollbook.http.body import BodyRule, BodyStream
 from rollbook.trace_context import Trace
+
+
+class Chunks(Protocol):
+    """The parts of a body, in order; an async generator is one.
+
+    They are pulled by a task of the transport, one at a time and not faster than the client reads. `aclose` is called
+    when the last one is sent, and when the client leaves.
+    """
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Stream(NamedTuple):
+    """A body that is produced while it is sent."""
+
+    chunks: Chunks
+    endless: bool = False
+    """It never ends by itself: it ends when the server stops, with what was sent, and when the client sends no more.
+    Any other stream that cannot end in time is cut off."""
+    cut_off: bytes = b""
+    """Its last part for a client that did not read for `body_timeout`, should it read on: why nothing else comes."""
+
+
+class Response(NamedTuple):
+    """`head` holds whole header lines, each ended by CRLF, without those the transport adds itself (`Date`,
+    `Content-Length`, `Transfer-Encoding`, `X-Request-Id`, `Connection` and the security fields of every response). With
+    `stream`, `body` is empty."""
+
+    status: int
+    head: bytes = b""
+    body: bytes = b""
+    stream: Stream | None = None
+
+
+# For what is no page: a browser that is led there loads nothing for it, and shows it in no frame (CSP level 3).
+LOCKED = b"Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
+JSON = b"Content-Type: application/json\r\n" + LOCKED
+PROBLEM = b"Content-Type: application/problem+json\r\n" + LOCKED
+# Private data is stored by no cache (RFC 9111 section 5.2.2.5).
+PRIVATE = b"Cache-Control: no-store\r\n"
+
+
+def line(name: str, value: str) -> bytes:
+    """One header line. Raises ValueError on a character that would end it (response splitting)."""
+    raw = f"{name}: {value}".encode("latin-1")
+    if b"\r" in raw or b"\n" in raw or b"\0" in raw:
+        raise ValueError(f"{name}: a header value holds no control characters")
+    return raw + b"\r\n"
+
 
 _FORM = re.compile(r"req_[0-9a-v]{24}\Z").match
 
@@ -154,3 +211,52 @@ def made_at(id: str) -> int | None:
     if _FORM(id) is None:
         return None
     return int.from_bytes(base64.b32hexdecode(f"0{id[4:11]}".upper()), "big") * clock.SECOND
+
+
+class Application(Protocol):
+    """Built once in each worker process."""
+
+    connections: int
+    """Open connections; the transport updates it about twice a second."""
+
+    async def start(self) -> None:
+        """Open what it needs. No connection is accepted before this has returned."""
+        ...
+
+    async def drain(self) -> None:
+        """The server stops: answer requests that wait for something to happen, and finish within `drain_timeout` what
+        is done besides requests. The others are answered meanwhile."""
+        ...
+
+    async def stop(self) -> None:
+        """Flush and close. Called when the last response has been written."""
+        ...
+
+    def body_rule(self, method: str, path: str) -> BodyRule:
+        """Asked at the end of the head of a request that has a body."""
+        ...
+
+    def answer(self, request: Request) -> Response | Coroutine[Any, Any, Response]:
+        """At once, or by a coroutine. Neither raises. The coroutine waits only on futures (and `sleep(0)`): there may
+        be no task around it, so `asyncio.timeout` and `current_task` do not work. The transport adds the lines of
+        `request.head` to the response."""
+        ...
+
+    def finished(self, request: Request, status: int, size: int) -> None:
+        """The request is answered with so many bytes of body, or as many as the client has waited for. Logs and counts
+        it."""
+        ...
+
+    def refuse(
+        self,
+        error: ApiError,
+        *,
+        id: str,
+        address: str,
+        method: str = "",
+        path: str = "",
+        headers: dict[bytes, bytes] | None = None,
+    ) -> Response:
+        """The response to a request that the transport itself rejects, with the header fields that it had; logs and
+        counts it."""
+        ...

@@ -8,8 +8,7 @@ from typing import Any, Protocol
 
 from rollbook.errors import MethodNotAllowed, NotFound
 from rollbook.http.body import EARLY, BodyRule
-from rollbook.http.request import Request, RequestName
-from rollbook.http.response import Response, line
+from rollbook.http.request import Request, RequestName, Response, line
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # RFC 5789 section 3.1; RFC 7396.

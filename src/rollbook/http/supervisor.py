@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from rollbook.config import ConfigurationError, Settings
-from rollbook.http.accepting import begin_nothing
-from rollbook.http.application import Application
+from rollbook.http.request import Application
+from rollbook.http.server import begin_nothing
 
 log = logging.getLogger("rollbook")
 

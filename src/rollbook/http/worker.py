@@ -12,15 +12,13 @@ from asyncio import sslproto
 
 from rollbook.config import ConfigurationError, Settings
 from rollbook.errors import ApiError
-from rollbook.http import wire
-from rollbook.http.application import Application
+from rollbook.http import sending
+from rollbook.http.body import Budget, give_back
 from rollbook.http.connection import Connection
 from rollbook.http.door import Door
 from rollbook.http.driver import Driver
-from rollbook.http.memory_budget import Budget, give_back
 from rollbook.http.reader import Rules
-from rollbook.http.request import Request
-from rollbook.http.response import Response
+from rollbook.http.request import Application, Request, Response
 from rollbook.http.sending import Sending
 
 log = logging.getLogger("rollbook")
@@ -46,7 +44,7 @@ class Worker:
         self.loop = loop
         self.rules = Rules(settings, app.body_rule)
         self.tls = _tls(settings)
-        self._every = wire.every(settings)
+        self._every = sending.every(settings)
         sslproto.SSLProtocol.max_size = TLS_BUFFER
         self.door = Door(settings, self.rules.proxies.trusts)
         self.budget = Budget(settings.request_memory << 20)
@@ -69,7 +67,7 @@ class Worker:
         self.body_until = now + self.settings.body_timeout
         self.idle_until = now + self.settings.keep_alive_timeout
         self.rules.new_id.refresh()
-        date = wire.date_line(time.time())
+        date = sending.date_line(time.time())
         plain, secure = self._every
         self.common = (date + plain, date + secure)
         self._sweeper = self.loop.call_later(0.05 if self.draining else self._pause, self.sweep)

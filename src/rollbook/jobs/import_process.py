@@ -19,7 +19,7 @@ from itertools import chain
 from typing import BinaryIO
 
 from rollbook import clock, ids
-from rollbook.actions import import_files, import_rows, imports
+from rollbook.actions import import_files, imports
 from rollbook.actions.arguments import ImportOptions
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM, Principal, for_job
@@ -104,7 +104,7 @@ def _run(on: Rollbook, run: Run, job: Import) -> None:
     for _ in chain(run.steps(partial(_caller, on, job)), [None]):
         if (facts := run.facts) != known:
             known = facts
-            on.run(import_rows.keep(on, job.id, facts))
+            on.run(import_files.keep_facts(on, job.id, facts))
 
 
 def _keep(on: Rollbook, job: Import, options: ImportOptions, run: Run) -> None:

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 
 from rollbook import clock
-from rollbook.actions import bulk_jobs, groups, imports, password_costs
+from rollbook.actions import bulk_jobs, groups, imports, passwords
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.actions.users import expire
@@ -20,7 +20,6 @@ from rollbook.records import (
     second_factors,
     sessions,
     usage,
-    usage_folding,
     users,
 )
 from rollbook.records.webhooks import deliveries, health, inbox, replays
@@ -103,9 +102,9 @@ async def expire_usage(on: Rollbook) -> bool:
 async def fold_usage(on: Rollbook) -> bool:
     """Fold hours of usage into days."""
     now, more = clock.now(), False
-    for table in usage_folding.TABLES:
-        if await usage_folding.next_hour(on.db, table, now) is not None:
-            more |= await on.db.write(usage_folding.fold, table, now, MORE)
+    for table in usage.TABLES:
+        if await usage.next_hour(on.db, table, now) is not None:
+            more |= await on.db.write(usage.fold, table, now, MORE)
     return more
 
 
@@ -170,7 +169,7 @@ async def count_password_parameters(on: Rollbook) -> bool:
         found, position = await on.read_aside(password_parameters.of_deleted, position, READ)
         others |= found.keys()
     await on.db.write(password_parameters.settle, dict.fromkeys(others, 0) | users, clock.now())
-    for each in (await on.read(password_costs.costs, on.settings)).shut:
+    for each in (await on.read(passwords.costs, on.settings)).shut:
         logger.warning(
             "%s password hashes of %s MiB (%s), which no password matches: set imported_hash_memory, or send "
             "setup links",

@@ -22,9 +22,8 @@ from redis.backoff import NoBackoff
 from rollbook.client_tls import UNUSUAL_FLAGS
 from rollbook.config import is_loopback
 from rollbook.limits import valkey_script as script
-from rollbook.limits.resp import ReplyError
 from rollbook.limits.valkey_address import NO_TLS, Address
-from rollbook.limits.valkey_connection import Timeouts, Unavailable, refusal
+from rollbook.limits.valkey_connection import ReplyError, Timeouts, Unavailable, refusal
 from rollbook.quota import NO_LIMIT, Limit
 
 # Seconds between two checks of every server: of a healthy group, and of one with a server that does not reply.

@@ -2,22 +2,69 @@
 
 Two eras are spoken. In the revision of 2026-07-28, each request says its version, its client and what that client can
 do. Before, a handshake did; without sessions, nothing remembers it, so such clients can't be asked anything.
+
+The docs as resources: the pages of the guide, and one for each error code.
+
+MCP over HTTP: /mcp, and /mcp/readonly for the tools that change nothing. A POST is one message.
 """
 
 from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
+
+import msgspec
 
 from rollbook import __version__
 from rollbook.actions.principal import Caller, Principal
 from rollbook.api.call import Services
+from rollbook.config import Settings
+from rollbook.docs_site import guide
+from rollbook.errors import ForeignForm, InvalidJson, UnsupportedMediaType
 from rollbook.gate import Gate
-from rollbook.http.request import Request
-from rollbook.mcp import META, MODERN, documents, tools
+from rollbook.http import origins
+from rollbook.http.request import JSON, LOCKED, PRIVATE, Request, Response
+from rollbook.http.routing import Plan
+from rollbook.json_objects import BROKEN, look_closely
+from rollbook.mcp import META, MODERN, PARSE_ERROR, tools
 from rollbook.mcp.calling import Calls, Visit, refusal
+from rollbook.records.rules import MAX_DEPTH, too_deep
+
+_SCHEME = "rollbook://docs/"
+_ERRORS = "errors/"
+
+
+@cache
+def listed() -> list[dict[str, Any]]:
+    pages = [(name, guide.title(name), guide.about(name)) for name in guide.CHAPTERS]
+    codes = [(_ERRORS + code, code, sentence) for code, sentence in guide.codes().items()]
+    return [
+        {
+            "uri": _SCHEME + path,
+            "name": path,
+            "title": title,
+            **({"description": about} if about else {}),
+            "mimeType": "text/markdown",
+        }
+        for path, title, about in (*pages, *codes)
+    ]
+
+
+def read(uri: object, url: str) -> str | None:
+    """The Markdown of a page, with `url` as the server's base URL. None if there is none."""
+    if not isinstance(uri, str) or not uri.startswith(_SCHEME):
+        return None
+    path = uri.removeprefix(_SCHEME)
+    try:
+        if path.startswith(_ERRORS):
+            return guide.error_source(path.removeprefix(_ERRORS), url)
+        return guide.source(path, url)
+    except KeyError:
+        return None
+
 
 LEGACY = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 VERSIONS = (MODERN, *LEGACY)
@@ -116,10 +163,10 @@ class Protocol:
             case "tools/call":
                 return await self._called(visit, params, id, is_modern)
             case "resources/list":
-                return {"resources": documents.listed()} | _cached(HOUR)
+                return {"resources": listed()} | _cached(HOUR)
             case "resources/read":
                 uri = params.get("uri")
-                text = documents.read(uri, self._services.url)
+                text = read(uri, self._services.url)
                 if text is None:
                     raise _Problem(INVALID_PARAMS, "There is no such resource. resources/list names all.")
                 contents = [{"uri": uri, "mimeType": "text/markdown", "text": text}]
@@ -221,3 +268,70 @@ def _client(meta: Mapping[str, Any], params: Mapping[str, Any], user_agent: byte
     else:
         text = (user_agent or b"").decode("latin-1").partition(" ")[0]
     return _UNUSUAL.sub(" ", text)[:MAX_CLIENT].strip() or "mcp"
+
+
+MAX_BODY = 65_536
+DEEPEST = MAX_DEPTH + 3
+"""Levels of a message: those of a body, and what it stands in."""
+_encode = msgspec.json.Encoder().encode
+
+
+class McpRow(NamedTuple):
+    path: str
+    is_read_only: bool
+    method: str = "POST"
+    max_body: int = MAX_BODY
+    streams_body: bool = False
+
+
+ROWS = [McpRow("/mcp", False), McpRow("/mcp/readonly", True)]
+
+
+class Mcp:
+    def __init__(self, services: Services, gate: Gate) -> None:
+        self._settings = services.settings
+        self._gate = gate
+        self._protocol = Protocol(services, gate)
+
+    def plan(self, row: McpRow) -> Plan:
+        return lambda request, ids: self._answer(request, row.is_read_only)
+
+    async def before_refusal(self, request: Request, rows: Sequence[McpRow]) -> None:
+        """Ask for the key first, as the API does."""
+        await self._gate.admitted(request)
+
+    async def _answer(self, request: Request, is_read_only: bool) -> Response:
+        _check_origin(request, self._settings)
+        caller = await self._gate.admitted(request)
+        await request.complete()
+        kind = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if kind != b"application/json":
+            raise UnsupportedMediaType()
+        try:
+            message = msgspec.json.decode(request.body)
+        except BROKEN:
+            return _response(Reply(400, failure(PARSE_ERROR, "The body is not valid JSON.")))
+        try:
+            look_closely(request.body, names=False)
+        except InvalidJson as problem:
+            return _response(Reply(400, failure(INVALID_REQUEST, problem.message)))
+        if too_deep(message, request.body, DEEPEST) is not None:
+            return _response(Reply(400, failure(INVALID_REQUEST, "The message is nested too deeply.")))
+        return _response(await self._protocol.answer(message, caller, request, is_read_only))
+
+
+def _check_origin(request: Request, settings: Settings) -> None:
+    """A browser may call from our own pages only, also where a site has pointed its own name here (DNS rebinding).
+    Raises Forbidden."""
+    origin = request.headers.get(b"origin")
+    if origin is None:
+        return
+    origins.check_host(request, settings)
+    if not origins.is_ours(origin.decode("latin-1"), request, settings):
+        raise ForeignForm("MCP can't be called from pages of other sites.")
+
+
+def _response(reply: Reply) -> Response:
+    if reply.content is None:
+        return Response(reply.status, LOCKED + PRIVATE)
+    return Response(reply.status, JSON + PRIVATE, _encode(reply.content))

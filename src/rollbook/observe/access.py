@@ -19,7 +19,7 @@ from msgspec import UNSET, UnsetType
 from rollbook.observe.lines import DIM, masked, paint, safe_json, safe_text, stamp
 
 if TYPE_CHECKING:
-    from rollbook.observe.done import Answered
+    from rollbook.observe.lines import Answered
 
 # Seconds between two rounds of the thread, and the most that a reader of the log lags behind.
 _INTERVAL = 0.2

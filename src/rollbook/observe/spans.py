@@ -34,7 +34,7 @@ from rollbook.trace_context import RANDOM, SAMPLED, Trace
 
 if TYPE_CHECKING:
     from rollbook.http.request import Request
-    from rollbook.observe.done import Answered
+    from rollbook.observe.lines import Answered
 
 _SCOPE = InstrumentationScope("rollbook", __version__)
 _FAILED, _UNSET = Status(StatusCode.ERROR), Status()

@@ -23,7 +23,7 @@ from rollbook.observe.lines import masked
 if TYPE_CHECKING:
     from rollbook.errors import ApiError
     from rollbook.http.request import Request
-    from rollbook.observe.done import Answered
+    from rollbook.observe.lines import Answered
 
 # Lines of a bucket; beyond, requests are only counted. A bucket is written about once a second.
 MAX_LINES = 500

@@ -9,7 +9,7 @@ import msgspec
 
 from rollbook import clock, ids
 from rollbook.errors import Fault, InvalidParameter, PositionExpired
-from rollbook.records import event_metadata, examples, progress, public_events, unlogged_changes
+from rollbook.records import event_parts, examples, progress, unlogged_changes
 from rollbook.records.dialect import dialect
 from rollbook.records.event_log import COLUMNS, ERASED_END, position
 from rollbook.records.event_types import TYPES
@@ -64,14 +64,14 @@ def is_of_import(event: Event) -> bool:
     )
 
 
-def public(event: Event) -> public_events.Event:
+def public(event: Event) -> event_parts.Event:
     """The event as everything shows it: the API, the stream, webhooks, exports and the dashboard."""
-    return public_events.Event(
+    return event_parts.Event(
         event.id,
         event.type,
         clock.format_time(event.created_at),
         event.user_id or None,
-        public_events.EventActor(*event.actor),
+        event_parts.EventActor(*event.actor),
         msgspec.Raw(event.object.encode()),
         None if event.before is None else msgspec.Raw(event.before.encode()),
     )
@@ -169,9 +169,9 @@ async def record(
     now = clock.now()
     kept, was = _encode(object), None if before is None else _encode(before)
     # Shorter ones have no metadata that is stored by itself.
-    if len(kept) >= event_metadata.MIN_SIZE:
+    if len(kept) >= event_parts.MIN_SIZE:
         kept = await _stored(tx, user_id, now, object, kept)
-    if before is not None and was is not None and len(was) >= event_metadata.MIN_SIZE:
+    if before is not None and was is not None and len(was) >= event_parts.MIN_SIZE:
         was = await _stored(tx, user_id, now, before, was)
     event = (ids.new("evt"), type, user_id, now, *by, kept.decode(), None if was is None else was.decode())
     await dialect(tx).event_log.append(tx, event)
@@ -188,7 +188,7 @@ async def _stored(tx: Tx, user_id: str, now: int, object: Mapping[str, Any], who
     if private != b"{}":
         text += b',"private_metadata":' + private
         object = {name: value for name, value in object.items() if name != "private_metadata"}
-    reference = await event_metadata.keep(tx, user_id, now, text)
+    reference = await event_parts.keep(tx, user_id, now, text)
     return whole if reference is None else _encode({**object, "metadata": reference})
 
 
@@ -434,7 +434,7 @@ def _statement(asked: Selection, newest_first: bool, limit: int) -> tuple[str, l
 async def select(queries: Queries, sql: str, *values: Any) -> list[Event]:
     """The events of a statement that selects `seq` and COLUMNS."""
     rows = await queries.all(sql, *values)
-    return [_event(row) for row in await event_metadata.fill(queries, rows)]
+    return [_event(row) for row in await event_parts.fill(queries, rows)]
 
 
 async def forget(tx: Tx, user_id: str) -> None:
@@ -442,7 +442,7 @@ async def forget(tx: Tx, user_id: str) -> None:
     which ID: no one can erase what they have done by erasing whom they did it to."""
     await dialect(tx).event_log.settle_in(tx)
     await dialect(tx).event_log.erase(tx, user_id)
-    await event_metadata.forget(tx, user_id)
+    await event_parts.forget(tx, user_id)
 
 
 async def size(queries: Queries) -> int:
@@ -473,7 +473,7 @@ async def expire(tx: Tx, before: int, limit: int) -> int:
     await tx.run(EXPIRE_PLACES, last)
     oldest = await tx.one(OLDEST)
     if oldest is not None:
-        await event_metadata.expire(tx, min(before, oldest[0]), limit)
+        await event_parts.expire(tx, min(before, oldest[0]), limit)
         await unlogged_changes.expire(tx, min(before, oldest[0]) - SKEW, limit)
     return gone
 

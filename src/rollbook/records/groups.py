@@ -2,10 +2,15 @@
 
 Members are in the order in which the users were added. Those who are deleted leave their groups until they are
 restored: triggers see to that (migration 0060), so every row of `group_members` is about a living user.
+
+Members of a group as a filter of users.
+
+The groups of a user as one text, in files: `Design;Support:lead`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -347,3 +352,78 @@ def _update(columns: tuple[str, ...]) -> str:
 
 def _taken(refused: Duplicate) -> Exception:
     return ExternalIdTaken() if refused.constraint == "groups.external_id" else refused
+
+
+SIZE = "SELECT members FROM groups WHERE id = ?"
+MANY = 20_000
+"""Members, beyond which a list in another order than as added is walked until it is full rather than sorted: sorting so
+many takes 30 ms."""
+
+
+async def size(queries: Queries, id: str) -> int:
+    """Number of members; 0 if there is no such group."""
+    return await first(queries, SIZE, id) or 0
+
+
+async def having(queries: Queries, id: str, seq: str, walks_far: bool) -> tuple[str, list[str]]:
+    """The condition, beginning with AND, that a user is a member, and its values. `seq` is the column of that number.
+    Where members are few, it leads to them; otherwise it is for a list that is walked. `walks_far`: all members are
+    read once rather than one for each row."""
+    all_of_them = "(SELECT user_seq FROM group_members WHERE group_id = ?"
+    if await size(queries, id) <= MANY:
+        # The LIMIT, which cuts off none, tells PostgreSQL that they are few.
+        return f" AND {seq} IN {all_of_them} LIMIT {MANY})", [id]
+    if walks_far:  # the sign keeps SQLite from going through the members instead of the list
+        return f" AND +{seq} IN {all_of_them})", [id]
+    among = "SELECT 1 FROM group_members AS among WHERE among.group_id = ? AND among.user_seq"
+    return f" AND EXISTS ({among} = {seq})", [id]
+
+
+MAX = 1_000
+"""Groups of a user."""
+MAX_TEXT = 65_536
+MAX_ROLE = 255
+_REFUSED_IN_ROLE = re.compile(r"[\x00-\x1f\x7f]").search
+_NAME = re.compile(r"((?:[^;:\\]|\\.)*)(?::((?:[^;\\]|\\.)*))?(?:;|\Z)", re.DOTALL).match
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_IN_NAMES, _IN_ROLES = (str.maketrans({each: f"\\{each}" for each in special}) for special in (";:\\", ";\\"))
+
+
+def read(text: str) -> dict[str, str]:
+    """The role in each group, by its name. A backslash before `;`, `:` or a backslash makes it a part of the name.
+    Raises ValueError, without what the text says."""
+    if len(text) > MAX_TEXT:
+        raise ValueError(f"must have at most {MAX_TEXT:,} characters")
+    found: dict[str, str] = {}
+    at = 0
+    while at < len(text):
+        item = _NAME(text, at)
+        if item is None:
+            raise ValueError("must not end with a backslash")
+        at = item.end()
+        name, role = (_ESCAPED.sub(r"\1", part or "").strip() for part in item.groups())
+        if not name and not role:  # `;;`, or one at the end
+            continue
+        try:
+            found[rules.name(name)] = _role(role)
+        except ValueError:
+            raise ValueError(
+                f"must be names of groups, such as Design;Support:lead. Entry {len(found) + 1} is none"
+            ) from None
+        if len(found) > MAX:
+            raise ValueError(f"must be at most {MAX:,} groups")
+    return found
+
+
+def _role(text: str) -> str:
+    if len(text) > MAX_ROLE or _REFUSED_IN_ROLE(text) or rules.hidden(text):
+        raise ValueError(text)
+    return text
+
+
+def write(groups: Iterable[tuple[str, str]]) -> str:
+    """The text for these groups, each a name and a role, which `read` reads."""
+    return ";".join(
+        f"{name.translate(_IN_NAMES)}:{role.translate(_IN_ROLES)}" if role else name.translate(_IN_NAMES)
+        for name, role in groups
+    )

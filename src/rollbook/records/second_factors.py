@@ -1,5 +1,8 @@
 """Second factors, authenticator apps and passkeys, and the recovery codes of those who have one. The secret of an app
-is encrypted; recovery codes are stored by digest."""
+is encrypted; recovery codes are stored by digest.
+
+Since when people who need a second factor have had time to set one up.
+"""
 
 from __future__ import annotations
 
@@ -220,3 +223,22 @@ async def count_codes(queries: Queries, user_id: str) -> int:
 
 async def remove_codes(tx: Tx, user_id: str) -> None:
     await tx.run(REMOVE_CODES, user_id)
+
+
+GRACE_BEGAN = "SELECT began_at FROM second_factor_grace WHERE user_id = ?"
+BEGIN_GRACE = "INSERT INTO second_factor_grace (user_id, began_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
+FORGET_GRACE = "DELETE FROM second_factor_grace WHERE user_id = ?"
+
+
+async def grace_began(queries: Queries, user_id: str) -> int | None:
+    """The time it began; None if they have not signed in since they need one."""
+    return await first(queries, GRACE_BEGAN, user_id)
+
+
+async def begin_grace(tx: Tx, user_id: str) -> None:
+    """From now on, unless it has begun already."""
+    await tx.run(BEGIN_GRACE, user_id, clock.now())
+
+
+async def forget_grace(tx: Tx, user_id: str) -> None:
+    await tx.run(FORGET_GRACE, user_id)

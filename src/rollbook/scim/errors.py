@@ -15,7 +15,7 @@ from rollbook.errors import (
     InvalidParameter,
     UserNameTaken,
 )
-from rollbook.http.response import LOCKED, PRIVATE, Response, line
+from rollbook.http.request import LOCKED, PRIVATE, Response, line
 
 JSON = b"Content-Type: application/scim+json\r\n" + LOCKED + PRIVATE
 TAKEN = (EmailTaken, EmailUnproven, ExternalIdTaken, UserNameTaken)

@@ -14,8 +14,7 @@ from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
 from rollbook.gate import BY_SCIM, Gate
 from rollbook.http import coding
-from rollbook.http.request import Request
-from rollbook.http.response import PRIVATE, Response, line
+from rollbook.http.request import PRIVATE, Request, Response, line
 from rollbook.http.routing import Ids, Plan, settled
 from rollbook.json_objects import read_object
 from rollbook.scim import bulk

@@ -3,6 +3,8 @@ object.
 
 Several such documents may follow each other, as exports in parts do. Records are cut out, not parsed: brackets are
 counted outside strings, and whoever parses a record finds what is wrong within it.
+
+Splits NDJSON into its lines, in constant memory.
 """
 
 from __future__ import annotations
@@ -10,11 +12,56 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Generator, Iterator
 from io import BufferedReader
-from typing import NoReturn, TypeVar
+from typing import NamedTuple, NoReturn, TypeVar
 
 from rollbook.errors import InvalidParameter
-from rollbook.sources.lines import MAX_RECORD, TOO_LONG, Piece
 from rollbook.sources.unpacking import CHUNK, ends_early
+
+MAX_RECORD = 65_536
+"""Bytes of a record: as many as the body of a request that creates a user may have."""
+
+
+class Unreadable(NamedTuple):
+    """The reason for which a piece of a file is not a record."""
+
+    code: str
+    reason: str
+    raw: str | list[str] = ""
+    """The piece, as far as it could be read."""
+
+
+Piece = bytes | Unreadable | None
+"""A record as it stands in the file, why there is none, or None: a stretch of the file was read that has none."""
+
+STRETCH = 1 << 18
+"""Bytes without a record that are read at a time: whoever reads a file is asked after each whether to go on."""
+
+TOO_LONG = Unreadable("invalid_record", f"The record is longer than {MAX_RECORD:,} bytes.")
+
+
+def split_lines(source: BufferedReader) -> Iterator[tuple[int, Piece]]:
+    """The lines that aren't blank, with their numbers."""
+    number = blank = 0
+    while line := source.readline(MAX_RECORD):
+        number += 1
+        if len(line) == MAX_RECORD and line[-1:] != b"\n":
+            yield from pass_over(source, number)
+            yield number, TOO_LONG
+        elif not line.isspace():
+            yield number, line
+        elif (blank := blank + len(line)) >= STRETCH:
+            blank = 0
+            yield number, None
+
+
+def pass_over(source: BufferedReader, number: int) -> Iterator[tuple[int, None]]:
+    """Read to the end of the line."""
+    size = 0
+    while (part := source.readline(MAX_RECORD)) and part[-1:] != b"\n":
+        if (size := size + len(part)) >= STRETCH:
+            size = 0
+            yield number, None
+
 
 LISTS = ("users", "items", "data")
 """Names of the list in an object: of most systems; PocketBase; Clerk."""

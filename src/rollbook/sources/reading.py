@@ -21,15 +21,14 @@ from rollbook.errors import ApiError, Fault, InvalidJson, InvalidParameter
 from rollbook.json_objects import look_closely, read_object
 from rollbook.records.import_rows import Column, FileFacts, Raw
 from rollbook.records.imports import Refusal
-from rollbook.sources import arrays, columns, file_kinds, lines, systems, unpacking
+from rollbook.sources import arrays, columns, recognizing, systems, unpacking
+from rollbook.sources.arrays import Unreadable
 from rollbook.sources.column_report import ColumnReport
 from rollbook.sources.columns import PROBLEM, Targets
-from rollbook.sources.encodings import Encoding, Utf8
-from rollbook.sources.lines import Unreadable
 from rollbook.sources.recognizing import other_source, wrong_source
 from rollbook.sources.systems import System
 from rollbook.sources.tables import NULLS, CsvTable
-from rollbook.sources.unpacking import Compression
+from rollbook.sources.unpacking import Compression, Encoding, Utf8
 from rollbook.sources.values import tidied, with_times
 
 Format = Literal["ndjson", "json", "csv"]
@@ -123,7 +122,7 @@ class Reading:
                 refuse("delimiter", "is for CSV files")
             text = arrays.Text(source)
             self._place = source if self.format == "ndjson" else text
-            pieces = lines.split(source) if self.format == "ndjson" else arrays.split(text, lists)
+            pieces = arrays.split_lines(source) if self.format == "ndjson" else arrays.split(text, lists)
             self._records = self._read(pieces, self._from_json if system or self.mapping else self._from_user, skip)
         name = SYSTEMS.get(options.source, "")
         self._looks = system is not None or self.format != "csv"
@@ -134,16 +133,16 @@ class Reading:
         head, source = unpacking.peeked(unpacking.buffered(self._counted))
         size = self._begin(system, head)
         self._start = source.read(size)
-        file_kinds.refuse_packed(head[size:])
+        recognizing.refuse_packed(head[size:])
         self._packed = unpacking.unpacked(source, self._counted, most)
         head, source = unpacking.peeked(self._packed.source)
-        file_kinds.refuse_packed(head)
+        recognizing.refuse_packed(head)
         self._text = Utf8(head, source)
         head, source = unpacking.peeked(unpacking.buffered(self._text))
         if not size and (size := self._begin(system, head)):
             self._start = source.read(size)
             head, source = unpacking.peeked(source)
-        file_kinds.refuse_text(head, len(head) < unpacking.HEAD)
+        recognizing.refuse_text(head, len(head) < unpacking.HEAD)
         return head, source
 
     def _recognize(self, head: bytes, options: ImportOptions, propose: bool) -> None:

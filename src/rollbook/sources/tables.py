@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator, Sequence
 from io import BufferedReader
 
-from rollbook.api import spreadsheets
+from rollbook.api import files
 from rollbook.auth import password_hashes
 from rollbook.errors import InvalidParameter
 from rollbook.records import rules
-from rollbook.sources.lines import MAX_RECORD, STRETCH, TOO_LONG, Unreadable, pass_over
+from rollbook.sources.arrays import MAX_RECORD, STRETCH, TOO_LONG, Unreadable, pass_over
 
 DELIMITERS = ",;\t|"
 MAX_COLUMNS = 1_000
@@ -80,7 +80,7 @@ class CsvTable:
         """The cells of a row that was read, without what keeps spreadsheets from taking them for formulas."""
         lines = (f"{line}\n" for line in raw.decode(errors="replace").split("\n"))
         found = next(csv.reader(lines, delimiter=self.delimiter), [])
-        return [spreadsheets.plain(cell) for cell in found]
+        return [files.plain(cell) for cell in found]
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -107,9 +107,9 @@ class CsvTable:
     def _row(self, cells: list[str]) -> dict[str, str] | Unreadable:
         if self._named and len(cells) != len(self.columns):
             why = f"The row has {len(cells)} cells, and the header {len(self.columns)}."
-            return Unreadable("invalid_record", why, [spreadsheets.plain(cell) for cell in cells])
+            return Unreadable("invalid_record", why, [files.plain(cell) for cell in cells])
         return {
-            column: spreadsheets.plain(cell)
+            column: files.plain(cell)
             for column, cell in zip(self.columns, cells, strict=False)
             if cell not in self._nulls
         }

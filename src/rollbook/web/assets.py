@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rollbook.errors import NotFound
 from rollbook.http.coding import Fixed
-from rollbook.http.request import Request
-from rollbook.http.response import LOCKED, Response
+from rollbook.http.request import LOCKED, Request, Response
 
 if TYPE_CHECKING:
     from rollbook.web.page_request import PageRequest

@@ -13,7 +13,7 @@ from rollbook import colors
 from rollbook.config import PRODUCT, ConfigurationError, Settings
 from rollbook.errors import NotFound
 from rollbook.http.coding import Fixed
-from rollbook.http.response import Response
+from rollbook.http.request import Response
 from rollbook.web.assets import FOREVER, SHORTLY
 
 if TYPE_CHECKING:

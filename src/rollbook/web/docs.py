@@ -15,7 +15,7 @@ from rollbook.actions.arguments import ListKeys, PasswordProof
 from rollbook.docs_site import guide
 from rollbook.errors import ApiError, NotFound
 from rollbook.http import coding
-from rollbook.http.response import JSON, LOCKED, PRIVATE, Response
+from rollbook.http.request import JSON, LOCKED, PRIVATE, Response
 from rollbook.web import templates
 from rollbook.web.page_request import PageRequest, accepts_html
 

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from rollbook.actions import factor_proof, passkeys
-from rollbook.actions.factor_proof import GivenFactor
+from rollbook.actions import passkeys, proof
 from rollbook.actions.passkeys import Presented
+from rollbook.actions.proof import GivenFactor
 from rollbook.auth.passkeys import RelyingParty
 from rollbook.http import origins
 from rollbook.web.page_request import PageRequest
@@ -34,7 +34,7 @@ def party(page: PageRequest) -> RelyingParty | None:
 
 async def asked(page: PageRequest, user_id: str, about: str) -> AskedFactor | None:
     """Ways in which this user can prove who they are; None if they have no second factor."""
-    ways = await factor_proof.ways(page.on, user_id)
+    ways = await proof.ways(page.on, user_id)
     if ways is None:
         return None
     return AskedFactor(ways.has_app, await request(page, about, user_id) if ways.has_passkey else None)

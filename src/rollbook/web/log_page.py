@@ -12,15 +12,16 @@ from urllib.parse import urlencode
 from msgspec import structs
 
 from rollbook import clock, errors
-from rollbook.actions import keys, requests
+from rollbook.actions import keys
+from rollbook.actions import usage as usage_actions
 from rollbook.actions.arguments import ListRequests, Time
 from rollbook.api.show import encode, logged_error, pretty
 from rollbook.errors import Fault, InvalidParameter, NotFound
-from rollbook.http.response import Response
+from rollbook.http.request import Response
 from rollbook.records import users
 from rollbook.records.request_log import Logged
 from rollbook.web import forms, usage, zones
-from rollbook.web.keys import holder
+from rollbook.web.keys import pages
 from rollbook.web.page_request import PageRequest, whole_number
 
 PAGE = 50
@@ -136,20 +137,20 @@ async def show_one(page: PageRequest, view: LogView, id: str) -> Response:
 async def find(page: PageRequest, view: LogView, id: str) -> Logged | None:
     """The request with this ID, if it belongs here."""
     with suppress(NotFound):
-        found = await requests.get_request(page.on, page.by, id)
+        found = await usage_actions.get_request(page.on, page.by, id)
         return found if view.user_id in (None, found.user_id) else None
     return None
 
 
 async def _own(page: PageRequest) -> LogView:
     """The requests of the person's keys. Raises NotFound."""
-    chosen = await holder.chosen_own(page)
-    choices = holder.key_options(await keys.choices(page.on, page.by, page.me.user.id), chosen)
+    chosen = await pages.chosen_own(page)
+    choices = pages.key_options(await keys.choices(page.on, page.by, page.me.user.id), chosen)
     names = dict(choices)
 
     async def name(request: Logged) -> KeyLink:
         if request.key_id not in names:
-            names[request.key_id] = holder.key_label(await holder.find_own(page, request.key_id))
+            names[request.key_id] = pages.key_label(await pages.find_own(page, request.key_id))
         return KeyLink(names[request.key_id], f"/account/keys/{request.key_id}")
 
     return LogView("/account/requests", "account/requests", page.me.user.id, "Requests", choices, name)
@@ -180,7 +181,7 @@ async def _list(page: PageRequest, view: LogView, wanted: str, polls: int | None
     try:
         asked = _asked(page, view, kept, trail)
         if not wanted:
-            found, following, _ = await requests.list_requests(page.on, page.by, asked)
+            found, following, _ = await usage_actions.list_requests(page.on, page.by, asked)
     except (InvalidParameter, NotFound) as error:
         problems = _problems(page, error)
     live = "live" in page.query and not trail

@@ -16,12 +16,11 @@ from rollbook.actions.factor_duty import Duty
 from rollbook.actions.principal import Principal, stranger
 from rollbook.actions.sessions import Browser, SignedIn
 from rollbook.api.call import Services
-from rollbook.auth import devices, key_format, tokens
+from rollbook.auth import key_format, tokens
 from rollbook.config import LanguageCode, Settings
 from rollbook.errors import ApiError, BadRequest, Forbidden, UnsupportedMediaType
 from rollbook.http import coding, origins
-from rollbook.http.request import Request
-from rollbook.http.response import PRIVATE, Chunks, Response, Stream, line
+from rollbook.http.request import PRIVATE, Chunks, Request, Response, Stream, line
 from rollbook.http.routing import Ids
 from rollbook.languages import ENGLISH, Language, chosen, language, named
 from rollbook.records.sessions import Session
@@ -329,7 +328,7 @@ class PageRequest:
         the form does."""
         session = self.set_cookie(signed_in.token, self.on.settings.session_lifetime * 3600)
         zone = zones.cookie(self.form["zone"]) if "zone" in self.form else b""
-        return session + self.set_cookie(signed_in.device, devices.VALID // clock.SECOND, tokens.DEVICE) + zone
+        return session + self.set_cookie(signed_in.device, tokens.DEVICE_VALID // clock.SECOND, tokens.DEVICE) + zone
 
     def set_cookie(self, text: str, seconds: int, of: str = "") -> bytes:
         """The header line that sets a cookie of ours for this long; `of` is the end of its name."""

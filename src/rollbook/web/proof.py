@@ -1,21 +1,31 @@
 """The step between a form and what it asks for, where the person has to prove first who they are: a page that asks for
-a second factor or, if they have none, for the password, and sends the form again with it."""
+a second factor or, if they have none, for the password, and sends the form again with it.
+
+The page on which people confirm that it is them before they go on.
+
+The second step of a sign-in: after the password, a second factor. A cookie has the challenge, so that the page can
+be loaded again.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from rollbook.actions import passkeys, proof
+from rollbook.actions import passkeys, proof, sessions
 from rollbook.actions.checking import check_given_password
 from rollbook.actions.principal import Principal
-from rollbook.errors import ApiError, ProofRequired
-from rollbook.http.response import Response
+from rollbook.auth import tokens
+from rollbook.errors import ApiError, InvalidChallenge, ProofRequired
+from rollbook.http.request import Response
+from rollbook.records.users import User
 from rollbook.web import factors, forms
-from rollbook.web.page_request import PageRequest, Person, accepts_html
+from rollbook.web.account.sign_in import destination
+from rollbook.web.page_request import PageRequest, Person, accepts_html, cookie_of
 
 if TYPE_CHECKING:
     from rollbook.web.pages import Page
+
 
 PASSWORD, CODE, CREDENTIAL = FIELDS = ("proof_password", "proof_code", "proof_credential")
 CONFIRM = "/account/confirm"
@@ -78,3 +88,70 @@ async def _prove(page: PageRequest) -> None:
     page.person = Person(page.me.user, session)
     page.by = Principal(by.caller, by.address, by.request_id, by.trace_id, session.proven_at, session.id)
     page.new_cookies = page.set_cookie(token, page.on.settings.session_lifetime * 3600)
+
+
+async def show_confirm(page: PageRequest) -> Response:
+    return await ask(page, next=page.query.get("next", ""))
+
+
+async def confirm(page: PageRequest) -> Response:
+    """Lead the person to where they wanted to go: they have been proven by now, if a proof was sent."""
+    wanted = page.form.get("next", "")
+    if not is_given(page):
+        return await ask(page)
+    return page.redirect(destination(wanted))
+
+
+async def show_second_step(page: PageRequest) -> Response:
+    token = _token(page)
+    try:
+        return await _second_step_form(
+            page, token, await sessions.user_of_step(page.on, token), page.query.get("next", "")
+        )
+    except InvalidChallenge:
+        return _too_late(page)
+
+
+async def finish_second_step(page: PageRequest) -> Response:
+    """A session for the right factor. A wrong one can be tried again until the challenge ends."""
+    token, wanted = _token(page), page.form.get("next", "")
+    given = factors.given(page, passkeys.about_step(token))
+    try:
+        user = await sessions.user_of_step(page.on, token)
+        try:
+            signed_in = await sessions.finish_sign_in(page.on, page.by, token, given, page.browser)
+        except InvalidChallenge:
+            raise
+        except ApiError as error:
+            return await _second_step_form(page, token, user, wanted, error)
+    except InvalidChallenge:
+        return _too_late(page)
+    page.request.user_id = user.id
+    return page.redirect(destination(wanted), headers=page.cookies(signed_in) + _forget(page))
+
+
+def _token(page: PageRequest) -> str:
+    return cookie_of(page.request, page.on.settings, tokens.STEP) or ""
+
+
+def _forget(page: PageRequest) -> bytes:
+    return page.set_cookie("", 0, tokens.STEP)
+
+
+def _too_late(page: PageRequest) -> Response:
+    return page.redirect(page.localized("/account/sign-in"), "sign-in-expired", _forget(page))
+
+
+async def _second_step_form(
+    page: PageRequest, token: str, user: User, wanted: str, error: ApiError | None = None
+) -> Response:
+    return page.render(
+        "sign_in/second_step.html",
+        secret=True,
+        error=error,
+        section="sign-in",
+        user=user,
+        next=wanted,
+        asked=await factors.asked(page, user.id, passkeys.about_step(token)),
+        problems=forms.problems(page, error, proof=factors.CODE),
+    )

@@ -12,7 +12,7 @@ from rollbook import clock
 from rollbook.auth import tokens
 from rollbook.auth.server_secret import Purpose
 from rollbook.http import origins
-from rollbook.http.response import Response, line
+from rollbook.http.request import Response, line
 from rollbook.web.page_request import PageRequest, cookie_named
 
 MINUTES = 10

@@ -15,8 +15,7 @@ from rollbook.api.call import Services
 from rollbook.auth import tokens
 from rollbook.errors import ApiError, Forbidden, ForeignForm
 from rollbook.http import origins
-from rollbook.http.request import Request
-from rollbook.http.response import Response
+from rollbook.http.request import Request, Response
 from rollbook.http.routing import Ids, Plan
 from rollbook.limits.policy import count_page
 from rollbook.records import sessions, users

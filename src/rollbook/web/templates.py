@@ -14,7 +14,7 @@ from zlib import crc32
 from msgspec import UNSET
 
 from rollbook import __version__, clock, units
-from rollbook.actions import browsers
+from rollbook.actions import sessions
 from rollbook.delivery import outcomes
 from rollbook.languages import NAMES, Language
 from rollbook.web import assets
@@ -70,7 +70,7 @@ def environment() -> Environment:
         cache_size=-1,
     )
     filters: dict[str, Callable[..., Any]] = {
-        "browser": browsers.name,
+        "browser": sessions.name,
         "duration": units.duration,
         "elapsed": units.elapsed,
         "given": given,

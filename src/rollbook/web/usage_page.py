@@ -12,15 +12,15 @@ from rollbook.actions import keys
 from rollbook.actions import usage as actions
 from rollbook.actions.arguments import ReadUsage
 from rollbook.actions.usage import ALL, Usage
-from rollbook.api import spreadsheets
-from rollbook.http.response import Response
+from rollbook.api import files
+from rollbook.http.request import Response
 from rollbook.records.keys import Key
 from rollbook.records.usage import Hour, OfKey, OfRoute, OfUser
 from rollbook.records.users import User
 from rollbook.web import plots, usage, zones
 from rollbook.web.admin import user_tabs
-from rollbook.web.keys import holder
-from rollbook.web.keys.holder import find, theirs
+from rollbook.web.keys import pages
+from rollbook.web.keys.pages import find_key, theirs
 from rollbook.web.page_request import PageRequest, download
 
 PERIODS = (("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days"), ("90d", "90 days"))
@@ -82,7 +82,7 @@ async def show(page: PageRequest, view: UsageView) -> Response:
     busiest = [each.key_id for each in found.keys]
     if view.key is not None:
         busiest = await actions.busiest_keys(page.on, page.by, asked)
-    choices = holder.key_options(await keys.choices(page.on, page.by, view.user.id, busiest), view.key)
+    choices = pages.key_options(await keys.choices(page.on, page.by, view.user.id, busiest), view.key)
     found = found._replace(names=found.names | dict(choices))
     whose: dict[str, Any] = {"section": "account/usage"}
     if not view.is_own:
@@ -128,7 +128,7 @@ async def export(page: PageRequest, view: UsageView) -> Response:
     found = await actions.get_usage(page.on, page.by, _asked(page, view))
     whose = "server-" if view.user is None else ""
     name = f"rollbook-usage-{whose}{found.period}-{clock.format_time(found.until)[:10]}.csv"
-    return download(name, spreadsheets.CONTENT_TYPE, spreadsheets.rows([COLUMNS, *_rows(found)]))
+    return download(name, files.CONTENT_TYPE, files.write_rows([COLUMNS, *_rows(found)]))
 
 
 async def _gauges(page: PageRequest, user: User, key: Key | None) -> list[usage.Gauge]:
@@ -202,7 +202,7 @@ def _own(
     handler: Callable[[PageRequest, UsageView], Awaitable[Response]],
 ) -> Callable[[PageRequest], Awaitable[Response]]:
     async def handle(page: PageRequest) -> Response:
-        return await handler(page, UsageView(page.me.user, True, await holder.chosen_own(page)))
+        return await handler(page, UsageView(page.me.user, True, await pages.chosen_own(page)))
 
     return handle
 
@@ -212,7 +212,7 @@ def _theirs(
 ) -> Callable[[PageRequest], Awaitable[Response]]:
     async def handle(page: PageRequest) -> Response:
         user, id = await user_tabs.find_user(page), page.query.get("key")
-        return await handler(page, UsageView(user, False, await find(page, theirs(user), id) if id else None))
+        return await handler(page, UsageView(user, False, await find_key(page, theirs(user), id) if id else None))
 
     return handle
 

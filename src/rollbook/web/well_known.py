@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from rollbook import clock
 from rollbook.errors import NotFound
-from rollbook.http.response import LOCKED, Response
+from rollbook.http.request import LOCKED, Response
 from rollbook.web import assets
 from rollbook.web.page_request import PageRequest
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from rollbook import clock
-from rollbook.http.response import line
+from rollbook.http.request import line
 
 COOKIE = "rollbook-zone"
 SECONDS = 2_592_000

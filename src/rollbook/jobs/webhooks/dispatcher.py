@@ -14,24 +14,23 @@ from math import ceil
 from typing import NamedTuple
 
 from rollbook import clock, ids
-from rollbook.actions import webhook_owners
+from rollbook.actions import creators
 from rollbook.actions.context import Rollbook
-from rollbook.actions.event_reader import Batch
+from rollbook.actions.event_feeds import Batch
 from rollbook.actions.principal import SYSTEM
 from rollbook.delivery.addresses import Addresses
 from rollbook.errors import ApiError, NotFound, OutcomeUnknown
-from rollbook.jobs.webhooks.budget import Budget, lease_clock
+from rollbook.jobs.webhooks.budget import LOOK, Budget, Pace, lease_clock
 from rollbook.jobs.webhooks.endpoint import Endpoint
-from rollbook.jobs.webhooks.outbox import Outbox
-from rollbook.jobs.webhooks.pace import LOOK, Pace
+from rollbook.jobs.webhooks.state import Outbox
 from rollbook.jobs.webhooks.target import Target, WebhookTarget
 from rollbook.records import event_types, events, leases, webhooks
 from rollbook.records.dialect import dialect
 from rollbook.records.webhooks import cursors
 from rollbook.records.webhooks import replays as stored_replays
 from rollbook.records.webhooks.cursors import LEASE, WebhookLease
+from rollbook.records.webhooks.deliveries import store_results
 from rollbook.records.webhooks.replays import Replay
-from rollbook.records.webhooks.results import store_results
 from rollbook.storage.database import Queries, Tx
 
 logger = logging.getLogger("rollbook")
@@ -295,7 +294,7 @@ class Dispatcher:
 
     async def _target(self, id: str, outbox: Outbox) -> Target | None:
         if id == webhooks.MAIL_ID:
-            from rollbook.jobs.webhooks.mail_target import MailTarget
+            from rollbook.jobs.webhooks.target import MailTarget
 
             return MailTarget(self._on)
         try:
@@ -415,7 +414,7 @@ async def _disable(tx: Tx, webhook_id: str, reason: str) -> None:
     except NotFound:
         return
     if webhook.status == "enabled":
-        await webhook_owners.disable(tx, SYSTEM.actor, webhook, reason)
+        await creators.disable(tx, SYSTEM.actor, webhook, reason)
 
 
 def _changed_at(batch: Batch) -> int:

@@ -12,21 +12,19 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, NamedTuple
 
 from rollbook import clock
-from rollbook.actions.event_reader import BATCH, Batch, Entry
-from rollbook.delivery import outcomes, schedule
+from rollbook.actions.event_feeds import BATCH, Batch, Entry
+from rollbook.delivery import outcomes, signing
 from rollbook.delivery.sender import Sent
 from rollbook.errors import ApiError
-from rollbook.jobs.webhooks.breaker import Breaker
 from rollbook.jobs.webhooks.budget import MAX_RESULTS, Budget
-from rollbook.jobs.webhooks.lanes import Lane, Lanes
-from rollbook.jobs.webhooks.outbox import Outbox
 from rollbook.jobs.webhooks.replay import ReplayRun
+from rollbook.jobs.webhooks.state import Breaker, Lane, Lanes, Outbox
 from rollbook.jobs.webhooks.target import Target
 from rollbook.records import events
 from rollbook.records.events import Event, Selection
 from rollbook.records.webhooks.cursors import Cursor, StoredLane
+from rollbook.records.webhooks.deliveries import Results
 from rollbook.records.webhooks.replays import Replay
-from rollbook.records.webhooks.results import Results
 
 logger = logging.getLogger("rollbook")
 
@@ -493,7 +491,7 @@ class Endpoint:
         if is_over and self.target.can_be_disabled:
             self.is_closing = True
             self.disabled_for = "gone" if sent.outcome == outcomes.GONE else "failing"
-        seconds = schedule.next_try(attempt, sent, random.random, self.target.steps)
+        seconds = signing.next_try(attempt, sent, random.random, self.target.steps)
         if seconds is None:
             self._note(entry.event, trigger, attempt, started, sent)
             self._note(entry.event, trigger, attempt, now, Sent(outcomes.EXHAUSTED))

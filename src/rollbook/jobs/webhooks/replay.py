@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from rollbook.actions.event_reader import BATCH, Entry
+from rollbook.actions.event_feeds import BATCH, Entry
 from rollbook.jobs.webhooks.target import Target
 from rollbook.records import event_types, events
 from rollbook.records.events import Event, Selection

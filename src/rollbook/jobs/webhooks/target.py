@@ -1,4 +1,7 @@
-"""Target of one webhook's events: its settings, unsealed."""
+"""Target of one webhook's events: its settings, unsealed.
+
+Target of the events that mails are sent about: the mail server of the settings.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, cast
 
 from rollbook import clock
-from rollbook.actions import token_deliveries, webhook_secrets
+from rollbook.actions import mails, token_requests
+from rollbook.actions import webhooks as webhook_actions
 from rollbook.actions.context import Rollbook
-from rollbook.actions.event_reader import Entry
-from rollbook.delivery import outcomes, payload, schedule, signing
+from rollbook.actions.event_feeds import Entry
+from rollbook.delivery import mails as mail_delivery
+from rollbook.delivery import outcomes, payload, signing
 from rollbook.delivery.addresses import Addresses
+from rollbook.delivery.mails import Occasion
 from rollbook.delivery.sender import Sender, Sent
-from rollbook.jobs.webhooks.breaker import MAX_WINDOW
-from rollbook.records import event_names, event_types, events, webhooks
+from rollbook.delivery.smtp import Mailer
+from rollbook.jobs.webhooks.state import MAX_WINDOW
+from rollbook.records import event_parts, event_types, events, webhooks
 from rollbook.records.events import Event
-from rollbook.records.token_deliveries import REQUESTED, token_id
+from rollbook.records.one_time_tokens import REQUESTED, token_id
 from rollbook.records.webhooks import Webhook, inbox
 from rollbook.records.webhooks.inbox import Message
 
@@ -65,7 +72,7 @@ class Target(Protocol):
 class WebhookTarget:
     sends = "webhook"
     rate = math.inf
-    steps: Sequence[float] = schedule.STEPS
+    steps: Sequence[float] = signing.STEPS
     is_one_by_one = False
     can_be_disabled = True
 
@@ -84,9 +91,9 @@ class WebhookTarget:
         self.reads = None if self.types is None else self.types | event_types.OF_WEBHOOKS
         """The types of events to read, None for all: also those that tell of a change of the webhook."""
         self.skips_imports = bool(webhook.skip_imports)
-        self._carries_tokens = token_deliveries.carries(webhook)
+        self._carries_tokens = token_requests.carries(webhook)
         self._is_ordered = webhook.ordering == "user"
-        self._headers, self._keys, url = webhook_secrets.unsealed(on.secret, webhook)
+        self._headers, self._keys, url = webhook_actions.unsealed(on.secret, webhook)
         self._keys_until = webhook.old_secret_until if len(self._keys) > 1 else None
         self._sender: Sender | None = None
         self._is_refused = False
@@ -111,7 +118,7 @@ class WebhookTarget:
             return Sent(outcomes.NO_ADDRESS)
         token = None
         if self._carries_tokens and entry.event.type == REQUESTED:
-            token = await token_deliveries.carried(self._on, token_id(entry.event), webhook.id)
+            token = await token_requests.carried(self._on, token_id(entry.event), webhook.id)
         names = await self._names(entry)
         try:
             if token is None:
@@ -145,10 +152,68 @@ class WebhookTarget:
             return {}
         found: Mapping[str, str] | None = entry.find(NAMES)
         if found is None:
-            found = await self._on.db.read(event_names.of, named)
+            found = await self._on.db.read(event_parts.of, named)
             entry.made(NAMES, lambda event: found)
         return found
 
     async def close(self) -> None:
         if self._sender is not None:
             await self._sender.close()
+
+
+class MailTarget:
+    webhook_id = webhooks.MAIL_ID
+    version = 1
+    is_enabled = True
+    types: frozenset[str] | None = mail_delivery.TYPES
+    reads: frozenset[str] | None = mail_delivery.TYPES
+    skips_imports = True
+    sends = "mail"
+    steps: Sequence[float] = signing.MAIL_STEPS
+    is_one_by_one = True
+    can_be_disabled = False
+
+    def __init__(self, on: Rollbook) -> None:
+        self.rate = on.settings.mail_rate / 60
+        self._on = on
+        self._mailer = Mailer(on.settings)
+        self._templates = mails.templates(on.settings)
+
+    def wants(self, event: Event) -> bool:
+        occasion = self._occasion(event)
+        return occasion is not None and mail_delivery.is_wanted(self._on.settings, occasion)
+
+    def lane(self, event: Event) -> str:
+        return event.id
+
+    async def send(self, entry: Entry, now: int) -> Sent:
+        """Raises ApiError, OSError if the database can't be asked."""
+        event = entry.event
+        occasion = self._occasion(event)
+        if occasion is None:
+            return Sent(outcomes.NOTHING)
+        mail = await mails.about(self._on, event, occasion)
+        if isinstance(mail, str):
+            return Sent(mail)
+        try:
+            letter = mails.letter(self._on.settings, self._templates, mail, event.id, event.created_at)
+        except Exception as problem:
+            _report(event, problem)
+            return Sent(outcomes.BODY_FAILED)
+        return await self._mailer.send(letter)
+
+    def _occasion(self, event: Event) -> Occasion | None:
+        try:
+            return mail_delivery.occasion(event)
+        except Exception as problem:
+            _report(event, problem)
+            return None
+
+    async def close(self) -> None:
+        await self._mailer.close()
+
+
+def _report(event: Event, problem: Exception) -> None:
+    """Log which event no mail can be written about: those after it must not wait for it. The text of exceptions may be
+    personal."""
+    logger.error("no mail can be written about event %s: %s", event.id, type(problem).__name__)

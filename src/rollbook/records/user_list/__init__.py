@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from rollbook import clock, roles
-from rollbook.records import event_log, group_filter, user_dates, user_metadata, users
+from rollbook.records import event_log, groups, user_dates, user_metadata, users
 from rollbook.records.dialect import dialect
 from rollbook.records.user_list.query import (
     ANY,
@@ -441,8 +441,8 @@ async def read_count(queries: Queries, filters: Filters, limit: int | None = Non
     if filters.q is not None:
         return await dialect(queries).user_search.count(queries, filters, limit)
     if filters.group is not None and _is_counted(filters):
-        return await group_filter.size(queries, filters.group)
-    few = FEW if filters.group is None else max(FEW, await group_filter.size(queries, filters.group) // 8)
+        return await groups.size(queries, filters.group)
+    few = FEW if filters.group is None else max(FEW, await groups.size(queries, filters.group) // 8)
     if _is_led(filters) and not await are_few(queries, filters, few):
         source, where = await _led(queries, filters)
         return await count_rows(queries, Part(f"{source}{where.sql}", where.values), limit)
@@ -476,7 +476,7 @@ async def are_few(queries: Queries, filters: Filters, few: int | None = None) ->
     few = FEW if few is None else few
     if filters.email is not None or filters.external_id is not None or filters.ids is not None:
         return True
-    if filters.group is not None and await group_filter.size(queries, filters.group) <= few:
+    if filters.group is not None and await groups.size(queries, filters.group) <= few:
         return True
     if filters.kind == roles.APPLICATION and await scalar(queries, COUNT_FEW_APPLICATIONS, few + 1) <= few:
         return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from rollbook import roles
-from rollbook.records import group_filter, rules, user_dates, user_metadata
+from rollbook.records import groups, rules, user_dates, user_metadata
 from rollbook.records.dialect import dialect
 from rollbook.storage.database import Queries, scalar
 
@@ -201,7 +201,7 @@ async def passing(queries: Queries, filters: Filters, seq: str = "seq", walks_fa
         parts.append(has_all)
         values += texts
     if filters.group is not None:
-        are_members, ids = await group_filter.having(queries, filters.group, outer, walks_far)
+        are_members, ids = await groups.having(queries, filters.group, outer, walks_far)
         parts.append(are_members)
         values += ids
     return Part("".join(parts), values)

@@ -22,7 +22,7 @@ from itertools import chain
 from typing import NamedTuple, Protocol
 
 from rollbook.records.user_list.query import Filters, Part, Query, beyond, count_rows, order_by, passing
-from rollbook.records.user_search import are_few, page, prefixes, rebuilding, words
+from rollbook.records.user_search import are_few, folding, page, prefixes, rebuilding
 from rollbook.records.user_search.folding import searched_text
 from rollbook.storage.database import Database, Queries, Row, Tx, scalar
 
@@ -65,8 +65,8 @@ _LISTED_PART = re.compile(r"[^ ][^ ][^ ]| [^ ][^ ]|[^ ][^ ] ").fullmatch
 
 BEGINNINGS = (
     "string_to_array(regexp_replace(search_text, "
-    f"'[{words.SEPARATORS}]*(?:([{words.UNSPACED}])|({words.LETTERS})({words.LETTERS}?)"
-    f"{words.LETTERS}*)', '\\1\\2 \\2\\3 ', 'g'), ' ')"
+    f"'[{folding.SEPARATORS}]*(?:([{folding.UNSPACED}])|({folding.LETTERS})({folding.LETTERS}?)"
+    f"{folding.LETTERS}*)', '\\1\\2 \\2\\3 ', 'g'), ' ')"
 )
 """An array: each unspaced character, and the first and the first two letters of each other word. What the index
 `users_words` is made on."""
@@ -87,7 +87,7 @@ class Sample:
         self._terms = "\n".join(texts)
         self.texts = [f" {_apart(text)} " for text in texts]
         self._parts = "".join(self.texts)
-        self._beginnings = Counter(chain.from_iterable(map(words.beginnings, texts)))
+        self._beginnings = Counter(chain.from_iterable(map(folding.beginnings, texts)))
         self._shares: dict[str, float] = {}
         self.users = users
         self.until = taken + min(MAX_AGE, max(1.0, users / GROWTH))
@@ -278,7 +278,7 @@ class ShortSpelling(NamedTuple):
 
     @property
     def holds(self) -> Part:
-        return Part("search_text ~ ?", [words.pattern(self.text)])
+        return Part("search_text ~ ?", [folding.pattern(self.text)])
 
     @property
     def many_counted(self) -> float:
@@ -291,7 +291,7 @@ class ShortSpelling(NamedTuple):
         return sample.users * self.share(sample)
 
     def asked(self, sample: Sample) -> Part:
-        return Part(f"{BEGINNINGS} @> ?", [words.indexed(self.text)])
+        return Part(f"{BEGINNINGS} @> ?", [folding.indexed(self.text)])
 
 
 class Term(NamedTuple):
@@ -328,12 +328,12 @@ class Term(NamedTuple):
 async def _term(queries: Queries, q: str) -> Term | None:
     """The term; None where no name or email can hold it."""
     found = await rebuilding.spellings(queries, q)
-    if not words.is_short(found[0]):
+    if not folding.is_short(found[0]):
         return Term([LongSpelling(each) for each in found])
     row = await queries.one(WORDS_STATE)
     if row is None or row[0] != "ready":
-        raise words.not_ready()
-    return None if words.begins_none(found[0]) else Term([ShortSpelling(each) for each in found])
+        raise folding.not_ready()
+    return None if folding.begins_none(found[0]) else Term([ShortSpelling(each) for each in found])
 
 
 def _matches(term: Term | None, ranges: Iterable[prefixes.Range]) -> Part:

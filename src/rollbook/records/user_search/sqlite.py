@@ -14,9 +14,9 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from rollbook.records import group_filter
+from rollbook.records import groups
 from rollbook.records.user_list.query import Filters, Part, Query, beyond, count_rows, order_by, passing
-from rollbook.records.user_search import are_few, page, prefixes, rebuilding, words
+from rollbook.records.user_search import are_few, folding, page, prefixes, rebuilding
 from rollbook.records.user_search.folding import has_further, searched_text
 from rollbook.storage.database import Database, Queries, Row, Statements, Tx, scalar
 
@@ -82,14 +82,14 @@ class Term(NamedTuple):
 
     @property
     def is_short(self) -> bool:
-        return words.is_short(self.spellings[0])
+        return folding.is_short(self.spellings[0])
 
     @property
     def table(self) -> str | None:
         """The index that is asked for it. None where nothing can match."""
         if not self.is_short:
             return "user_search"
-        return None if words.begins_none(self.spellings[0]) else "user_words"
+        return None if folding.begins_none(self.spellings[0]) else "user_words"
 
     @property
     def phrase(self) -> str:
@@ -102,7 +102,7 @@ class Term(NamedTuple):
         if self.table is None:
             return lambda name, email: False
         if self.is_short:
-            search = re.compile("|".join(map(words.pattern, self.spellings))).search
+            search = re.compile("|".join(map(folding.pattern, self.spellings))).search
             return lambda name, email: search(searched_text(name, email)) is not None
         if len(self.spellings) == 1:
             only = self.spellings[0]
@@ -135,7 +135,7 @@ async def find(queries: Queries, wanted: str, query: Query) -> list[Row]:
     if not are_all:
         await _check_ready(queries, term)
         has_many = (query.order[0].name != "added" or group is not None) and await _has_many(queries, term)
-        are_all = has_many and group is not None and await group_filter.size(queries, group) <= MANY
+        are_all = has_many and group is not None and await groups.size(queries, group) <= MANY
     if are_all:
         sql = f"SELECT {wanted}, external_id, email_key FROM users WHERE true{where.sql}{past.sql}"
         few = await queries.all(sql, *where.values, *past.values)
@@ -349,7 +349,7 @@ async def _term(queries: Queries, q: str | None) -> Term:
 
 async def _check_ready(queries: Queries, term: Term) -> None:
     if term.is_short and await queries.one(BUILDING) is not None:
-        raise words.not_ready()
+        raise folding.not_ready()
 
 
 def _quoted(text: str) -> str:
@@ -358,8 +358,8 @@ def _quoted(text: str) -> str:
 
 def _beginnings(text: str) -> str:
     """Entry of the index of words for a folded text."""
-    plain = words.plain_beginnings(text)
-    return plain if plain is not None else " ".join([_token(each) for each in words.beginnings(text)])
+    plain = folding.plain_beginnings(text)
+    return plain if plain is not None else " ".join([_token(each) for each in folding.beginnings(text)])
 
 
 def _token(beginning: str) -> str:

@@ -1,12 +1,22 @@
-"""The log of attempts to deliver events."""
+"""The log of attempts to deliver events.
+
+Results of the events that a holder has sent, stored in one transaction: deliveries, lanes, cursor, counts and lease
+together.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
-from rollbook.records import webhooks
+from rollbook.records import leases, one_time_tokens, webhooks
+from rollbook.records.one_time_tokens import Settled
 from rollbook.records.presenting import Hidden, OrNull, Shown, Time, presenter
+from rollbook.records.webhooks import cursors, health, inbox, replays
+from rollbook.records.webhooks.cursors import BreakerState, StoredLane
+from rollbook.records.webhooks.health import DeliveryHour
+from rollbook.records.webhooks.inbox import Message
+from rollbook.records.webhooks.replays import Progress
 from rollbook.storage.database import Queries, Tx, existing
 
 MAX_KEPT = 10_000
@@ -177,3 +187,48 @@ async def expire(tx: Tx, of: Expiring, limit: int) -> int:
 async def forget(tx: Tx, user_id: str, limit: int) -> bool:
     """Erase up to `limit` deliveries of events about a user. False when none is left."""
     return await tx.run(FORGET, user_id, user_id, limit) == limit
+
+
+class Results(NamedTuple):
+    """Results of one webhook since its last ones were stored."""
+
+    webhook_id: str
+    epoch: int
+    seq: int
+    breaker: BreakerState
+    lanes: Sequence[StoredLane]
+    """Lanes that are new or have changed."""
+    delivered_lanes: Sequence[str]
+    """Of which nothing waits anymore."""
+    deliveries: Sequence[Delivery]
+    hours: Sequence[DeliveryHour]
+    messages: Sequence[Message]
+    tokens: Sequence[Settled]
+    replays: Sequence[Progress]
+
+
+class Stored(NamedTuple):
+    now: int
+    """By the database's clock."""
+    lost: frozenset[str]
+    """Webhooks that someone else holds by now, or has moved: of these, only the deliveries are stored, which took place
+    all the same, and with them what became of tokens."""
+
+
+async def store_results(tx: Tx, holder: str, results: Sequence[Results]) -> Stored:
+    now = await leases.database_now(tx)
+    lost = []
+    for each in results:
+        id = each.webhook_id
+        await one_time_tokens.settle(tx, id, each.tokens)
+        if not await cursors.keep(tx, id, holder, each.epoch, now, each.seq, each.breaker):
+            lost.append(id)
+            continue
+        await cursors.remove_lanes(tx, id, each.delivered_lanes)
+        await cursors.store_lanes(tx, id, each.lanes)
+        await replays.advance(tx, each.replays)
+        await inbox.add(tx, each.messages)
+        for hour in each.hours:
+            await health.add_hour(tx, id, hour)
+    await add(tx, [delivery for each in results for delivery in each.deliveries])
+    return Stored(now, frozenset(lost))

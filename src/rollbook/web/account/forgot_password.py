@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rollbook.actions import token_deliveries, token_requests
+from rollbook.actions import token_requests
 from rollbook.actions.arguments import TokenRequest
 from rollbook.errors import ApiError
-from rollbook.http.response import Response
+from rollbook.http.request import Response
 from rollbook.web import forms
 from rollbook.web.page_request import PageRequest
 
@@ -13,7 +13,7 @@ from rollbook.web.page_request import PageRequest
 async def is_offered(page: PageRequest) -> bool:
     """Test whether anyone would deliver the link: the server's own mail, or a webhook."""
     on = page.on
-    return on.settings.sends_mail or await token_deliveries.deliverer(on.db, on.settings, "member") is not None
+    return on.settings.sends_mail or await token_requests.find_deliverer(on.db, on.settings, "member") is not None
 
 
 async def show(page: PageRequest) -> Response:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from rollbook.http.response import Response
-from rollbook.web.keys import form, listing, one
-from rollbook.web.keys.holder import mine
+from rollbook.http.request import Response
+from rollbook.web.keys import form, pages
+from rollbook.web.keys.pages import mine
 from rollbook.web.page_request import PageRequest
 
 
 async def show(page: PageRequest) -> Response:
     holder = mine(page)
-    found = await listing.listed(page, holder)
-    return page.render("account/keys.html", section=holder.section, call=one.example_call(page, holder), **found)
+    found = await pages.listed(page, holder)
+    return page.render("account/keys.html", section=holder.section, call=pages.example_call(page, holder), **found)
 
 
 def _mine(handler: Callable[..., Awaitable[Response]]) -> Callable[[PageRequest], Awaitable[Response]]:
@@ -22,5 +22,5 @@ def _mine(handler: Callable[..., Awaitable[Response]]) -> Callable[[PageRequest]
 
 show_form, create = _mine(form.show), _mine(form.create)
 show_edit, save = _mine(form.show_edit), _mine(form.save)
-show_one, show_secret = _mine(one.show), _mine(one.show_secret)
-reveal, rotate, revoke = _mine(one.reveal), _mine(one.rotate), _mine(one.revoke)
+show_one, show_secret = _mine(pages.show), _mine(pages.show_secret)
+reveal, rotate, revoke = _mine(pages.reveal), _mine(pages.rotate), _mine(pages.revoke)

@@ -1,6 +1,12 @@
 """Common parts of the pages on which one-time tokens are used: the token, the form, and the page of a dead link.
 
 To open a page uses nothing up: programs that show email open links, too. A form does.
+
+The page behind a link that confirms an email, or changes it to a new one.
+
+The pages behind an invitation, a setup link and a password reset link: each sets a password.
+
+The page behind a link that signs in without a password.
 """
 
 from __future__ import annotations
@@ -8,13 +14,16 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from rollbook.actions import passkeys, tokens
-from rollbook.actions.factor_proof import GivenFactor
+from rollbook.actions import passkeys, sessions, tokens
+from rollbook.actions.arguments import TokenConsume
+from rollbook.actions.proof import GivenFactor
 from rollbook.actions.tokens import Open
-from rollbook.errors import ApiError
-from rollbook.http.response import Response
+from rollbook.errors import ApiError, InvalidParameter, TokenInvalid
+from rollbook.http.request import Response
+from rollbook.records.one_time_tokens import OF_PASSWORDS
 from rollbook.web import factors, forms
 from rollbook.web.account import forgot_password
+from rollbook.web.account.sign_in import home
 from rollbook.web.page_request import PageRequest
 
 
@@ -65,3 +74,119 @@ async def form(page: PageRequest, template: str, open: Open, error: ApiError | N
         problems=problems,
         **context,
     )
+
+
+PURPOSES = ("verify_email", "change_email")
+
+
+async def show_confirm_email(page: PageRequest) -> Response:
+    open = await opened(page, *PURPOSES)
+    return await dead(page) if open is None else await form(page, "sign_in/confirm_email.html", open)
+
+
+async def confirm_email(page: PageRequest) -> Response:
+    """Uses up the link, and leads to where it says. No one is signed in by it."""
+    open = await opened(page, *PURPOSES)
+    if open is None:
+        return await dead(page)
+    try:
+        asked = TokenConsume(token=token_of(page))
+        used = await sessions.use_token(page.on, page.by, asked, page.browser, factor_of(page))
+    except TokenInvalid:
+        return await dead(page)
+    except ApiError as error:
+        return await form(page, "sign_in/confirm_email.html", open, error)
+    if used.redirect_url:
+        return page.leave(used.redirect_url)
+    return page.render("sign_in/email_confirmed.html", secret=True, section="sign-in", email=used.user.email)
+
+
+async def disown(page: PageRequest) -> Response:
+    """*This was not me*: ends all that leads into the account."""
+    open = await opened(page, "verify_email")
+    if open is None:
+        return await dead(page)
+    try:
+        await tokens.disown(page.on, page.by, token_of(page))
+    except TokenInvalid:
+        return await dead(page)
+    except ApiError as error:
+        return await form(page, "sign_in/confirm_email.html", open, error)
+    return page.render("sign_in/disowned.html", secret=True, section="sign-in", email=open.user.email)
+
+
+async def show_set_password(page: PageRequest) -> Response:
+    open = await opened(page, *OF_PASSWORDS)
+    return await dead(page) if open is None else await _password_form(page, open)
+
+
+async def set_password(page: PageRequest) -> Response:
+    """Sets the password, once a second factor has been given where there is one, uses up the link, signs the person in
+    and leads to the overview, or to their profile; or to where the link says."""
+    form = page.form
+    open = await opened(page, *OF_PASSWORDS)
+    if open is None:
+        return await dead(page)
+    password = form.get("password", "")
+    if form.get("again", "") != password:
+        return await _password_form(page, open, InvalidParameter(page.t("passwords_differ"), param="again"))
+    given: dict[str, object] = {"token": token_of(page), "password": password}
+    if open.token.purpose == "invite":
+        given["name"] = form.get("name", open.user.name)
+    else:
+        given["revoke_keys"] = "revoke_keys" in form
+    try:
+        asked = page.arguments(TokenConsume, given)
+        used = await sessions.use_token(page.on, page.by, asked, page.browser, factor_of(page))
+    except TokenInvalid:
+        return await dead(page)  # somebody else who has the link was faster
+    except ApiError as error:
+        return await _password_form(page, open, error)
+    if used.redirect_url:
+        return page.leave(used.redirect_url)
+    if used.signed_in is None:
+        return page.redirect(page.localized("/account/sign-in"), "password-set-only")
+    return page.redirect(home(used.user.role), "password-set", page.cookies(used.signed_in))
+
+
+async def _password_form(page: PageRequest, open: Open, error: ApiError | None = None) -> Response:
+    user, sent = open.user, page.request.method == "POST"
+    invites = open.token.purpose == "invite"
+    return await form(
+        page,
+        "sign_in/set_password.html",
+        open,
+        error,
+        invites=invites,
+        name=page.form.get("name", "") if sent else user.name,
+        can_change_name="name" in page.on.settings.member_fields,
+        # Who has never signed in sets a first password.
+        is_reset=not invites and user.last_sign_in_at is not None,
+        revokes_keys=not sent or "revoke_keys" in page.form,
+        signs_in=user.role in page.on.settings.sign_in_roles and not open.redirect_url,
+        least=page.on.settings.password_min_length,
+    )
+
+
+async def show_sign_in_link(page: PageRequest) -> Response:
+    open = await opened(page, "sign_in")
+    return await dead(page) if open is None else await form(page, "sign_in/sign_in_link.html", open)
+
+
+async def sign_in_by_link(page: PageRequest) -> Response:
+    """Sign in; in a browser that is signed in already, the new session replaces the old one."""
+    open = await opened(page, "sign_in")
+    if open is None:
+        return await dead(page)
+    try:
+        asked = TokenConsume(token=token_of(page))
+        used = await sessions.use_token(page.on, page.by, asked, page.browser, factor_of(page))
+    except TokenInvalid:
+        return await dead(page)
+    except ApiError as error:
+        return await form(page, "sign_in/sign_in_link.html", open, error)
+    page.request.user_id = used.user.id
+    cookies = b"" if used.signed_in is None else page.cookies(used.signed_in)
+    if used.redirect_url:
+        return page.leave(used.redirect_url, cookies)
+    return page.redirect(home(used.user.role), headers=cookies)

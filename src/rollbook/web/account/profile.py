@@ -1,4 +1,7 @@
-"""The person's own profile: name, email, password, and an export of their data."""
+"""The person's own profile: name, email, password, and an export of their data.
+
+Deleting one's own account: what happens to it, the form, and the page behind it.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,11 @@ from rollbook.actions import own_email, passwords, sessions, users
 from rollbook.actions.arguments import PasswordChange, UserUpdate
 from rollbook.actions.permissions import reaches_all
 from rollbook.api.show import export_document
-from rollbook.errors import ApiError
-from rollbook.http.response import Response
+from rollbook.errors import ApiError, Forbidden
+from rollbook.http.request import Response
 from rollbook.records.users import User
 from rollbook.web import forms
+from rollbook.web.account.sign_in import FORGET_PAGES
 from rollbook.web.page_request import PageRequest, download
 
 
@@ -111,3 +115,38 @@ def _metadata(user: User) -> dict[str, str]:
 def _json(value: object) -> str:
     """On one line, with spaces."""
     return msgspec.json.format(msgspec.json.encode(value), indent=0).decode()
+
+
+async def show_delete(page: PageRequest) -> Response:
+    if not page.on.settings.self_deletion:
+        raise Forbidden("This account can’t be deleted here.")
+    return _delete_page(page)
+
+
+async def delete_account(page: PageRequest) -> Response:
+    """Ends all sessions, so that this browser is signed out, too."""
+    try:
+        await users.delete_own(page.on, page.by)
+    except ApiError as error:
+        return _delete_page(page, error)
+    return page.redirect(page.localized("/account/deleted"), headers=page.set_cookie("", 0) + FORGET_PAGES)
+
+
+async def show_deleted(page: PageRequest) -> Response:
+    return page.render("sign_in/deleted.html", section="sign-in", time=_time(page))
+
+
+def _delete_page(page: PageRequest, error: ApiError | None = None) -> Response:
+    return page.render(
+        "sign_in/delete_account.html",
+        error=error,
+        section="sign-in",
+        time=_time(page),
+        problems=forms.problems(page, error),
+    )
+
+
+def _time(page: PageRequest) -> str:
+    """Time in which the account can be restored."""
+    days = page.on.settings.deleted_retention
+    return page.language.counted("day", days) if days else ""

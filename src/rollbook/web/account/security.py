@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from rollbook.actions import browsers, factor_duty, passkeys, second_factors
+from rollbook.actions import factor_duty, passkeys, second_factors, sessions
 from rollbook.actions.arguments import (
     RecoveryCodesCreate,
     SecondFactorActivation,
@@ -18,7 +18,7 @@ from rollbook.actions.permissions import require_proof
 from rollbook.actions.second_factors import ActivatedFactor
 from rollbook.errors import ApiError, NotFound
 from rollbook.http import origins
-from rollbook.http.response import Response
+from rollbook.http.request import Response
 from rollbook.web import factors, forms, shown_once
 from rollbook.web.page_request import PageRequest, download
 
@@ -159,7 +159,7 @@ async def _passkey(page: PageRequest, error: ApiError | None = None) -> Response
         error=error,
         section="account/security",
         options=None if ours is None else await _options(page, ours),
-        given=page.form.get("name", "") if error else browsers.name(page.browser.agent),
+        given=page.form.get("name", "") if error else sessions.name(page.browser.agent),
         public_url=page.on.settings.public_url if origins.has_public_passkeys(page.on.settings) else "",
         host=urlsplit(page.on.url).hostname,
         local=page.on.url.replace("//127.0.0.1", "//localhost"),

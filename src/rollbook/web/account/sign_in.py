@@ -1,4 +1,7 @@
-"""Sign in, sign out, and where people go from there."""
+"""Sign in, sign out, and where people go from there.
+
+The page of sessions: the browsers a person is signed in with, and signing out there.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ import posixpath
 
 from rollbook import clock
 from rollbook.actions import owners, passkeys, sessions
+from rollbook.actions.arguments import ListSessions
 from rollbook.actions.sessions import SecondStep
 from rollbook.auth import tokens
-from rollbook.errors import ApiError
-from rollbook.http.response import Response
+from rollbook.errors import ApiError, NotFound
+from rollbook.http.request import Response
 from rollbook.records.challenges import VALID
 from rollbook.web import factors, forms
 from rollbook.web.account import forgot_password
@@ -100,3 +104,45 @@ def destination(path: str) -> str:
         return HOME
     ours = plain.startswith(tuple(f"{section}/" for section in SECTIONS)) or plain in SECTIONS
     return path if ours and plain.rstrip("/") not in ENTRANCES and path.isascii() and path.isprintable() else HOME
+
+
+MAX_SHOWN = 1_000
+
+
+async def show_sessions(page: PageRequest) -> Response:
+    """This one first, then the others, those that were seen last first."""
+    settings = page.on.settings
+    mine = await sessions.list_sessions(page.on, page.by, ListSessions(limit=MAX_SHOWN))
+    others = [session for session in mine.items if session.id != page.me.session.id]
+    found = [page.me.session, *sorted(others, key=lambda session: -session.last_seen_at)]
+    return page.render(
+        "account/sessions.html",
+        section="account/sessions",
+        sessions=found,
+        others=mine.total - 1,
+        browser=sessions.name,
+        idle=_hours(settings.session_idle_timeout),
+        lifetime=_hours(settings.session_lifetime),
+    )
+
+
+async def end_session(page: PageRequest) -> Response:
+    id = page.ids[0]
+    if id == page.me.session.id:
+        raise NotFound("You are using this session. To end it, sign out.")
+    try:
+        await sessions.end(page.on, page.by, id, of=page.me.user.id)
+    except NotFound:
+        raise NotFound("This session has already ended.") from None
+    return page.redirect("/account/sessions", "session-ended")
+
+
+async def end_other_sessions(page: PageRequest) -> Response:
+    await sessions.end_all(page.on, page.by, page.me.user.id, keep=page.me.session.id)
+    return page.redirect("/account/sessions", "sessions-ended")
+
+
+def _hours(hours: int) -> str:
+    """`1 hour`, `14 days`."""
+    number, unit = (hours // 24, "day") if hours % 24 == 0 else (hours, "hour")
+    return f"{number} {unit}{'' if number == 1 else 's'}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rollbook.actions import stopped_changes
 from rollbook.errors import TokenInvalid
-from rollbook.http.response import Response
+from rollbook.http.request import Response
 from rollbook.web.account import forgot_password, links
 from rollbook.web.page_request import PageRequest
 

@@ -1,23 +1,27 @@
-"""Deliveries of a webhook: the list, one with what was sent and what came back, resending, and test events."""
+"""Deliveries of a webhook: the list, one with what was sent and what came back, resending, and test events.
+
+Replays of a webhook: a part of the event log is sent again, such as everything since it began to fail.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 from urllib.parse import urlencode
 
-from rollbook.actions import webhook_deliveries, webhook_replays, webhooks
-from rollbook.actions.arguments import ListDeliveries, WebhookTest
-from rollbook.actions.lists import ListPage
+from rollbook import clock
+from rollbook.actions import webhook_deliveries, webhooks
+from rollbook.actions.arguments import ListDeliveries, ListReplays, ReplayCreate, WebhookTest
+from rollbook.actions.context import ListPage
 from rollbook.actions.webhooks import WebhookDetails
 from rollbook.api.show import pretty
-from rollbook.delivery import outcomes, schedule
-from rollbook.errors import InvalidParameter
-from rollbook.http.response import Response
+from rollbook.delivery import outcomes, signing
+from rollbook.errors import ApiError, InvalidParameter
+from rollbook.http.request import Response
 from rollbook.records import event_types
 from rollbook.records.webhooks.deliveries import FAILED, Delivery
 from rollbook.web import forms
 from rollbook.web.account.webhooks import frame, path, section, title
-from rollbook.web.page_request import PageRequest
+from rollbook.web.page_request import PageRequest, header_lines
 
 PAGE = 50
 TEXTS = ("outcome", "type", "user", "trigger", "created_after", "created_before")
@@ -65,7 +69,7 @@ async def show(page: PageRequest) -> Response:
         is_filtered=bool(kept),
         newest=f"{here}?{urlencode(kept)}" if before else None,
         older=f"{here}?{urlencode({**kept, 'before': found.items[-1].id})}" if found.more else None,
-        undelivered=await webhook_replays.undelivered(page.on, page.by, webhook.id),
+        undelivered=await webhook_deliveries.undelivered(page.on, page.by, webhook.id),
         **await frame(page, seen, "deliveries"),
     )
 
@@ -148,7 +152,7 @@ def why(seen: WebhookDetails, last: Delivery) -> str:
         return f"This was a {last.trigger}, which is not retried."
     if last.retry_at is None:
         return (
-            f"That was attempt {last.attempt} of {schedule.MAX_ATTEMPTS}. Rollbook has given up on the event: "
+            f"That was attempt {last.attempt} of {signing.MAX_ATTEMPTS}. Rollbook has given up on the event: "
             "resend it when the endpoint works."
         )
     if seen.webhook.status != "enabled":
@@ -158,10 +162,10 @@ def why(seen: WebhookDetails, last: Delivery) -> str:
             "The endpoint failed several times in a row, so Rollbook waits, and then tries one event before it "
             "sends the others."
         )
-    step = schedule.STEPS[min(last.attempt, len(schedule.STEPS)) - 1]
+    step = signing.STEPS[min(last.attempt, len(signing.STEPS)) - 1]
     waits = (last.retry_at - last.created_at) / 1e6
-    asked = waits > step * (1 + schedule.JITTER) + last.duration / 1e6 + 1
-    usual = f"Attempt {last.attempt} of {schedule.MAX_ATTEMPTS} failed. The next one is about {_length(step)} later"
+    asked = waits > step * (1 + signing.JITTER) + last.duration / 1e6 + 1
+    usual = f"Attempt {last.attempt} of {signing.MAX_ATTEMPTS} failed. The next one is about {_length(step)} later"
     if asked:
         return f"{usual}, but the receiver asked to wait longer, or answered that it is overloaded."
     return f"{usual}, give or take 20%, so that events that failed together are spread out."
@@ -174,3 +178,72 @@ def _length(seconds: float) -> str:
             number = round(seconds / size)
             return f"{number} {unit}{'' if number == 1 else 's'}"
     return "no time"
+
+
+REPLAYS_SHOWN = 20
+"""The newest replays."""
+SINCE = (
+    ("3600", "The last hour"),
+    ("86400", "The last 24 hours"),
+    ("604800", "The last 7 days"),
+    ("time", "A time of your choice"),
+)
+"""The beginnings of a replay: seconds ago, or the field beside it."""
+SELECTIONS = (("", "All events"), ("failed", "Events that failed"), ("undelivered", "Events never delivered"))
+REPLAY_LABELS = {"from": "From", "to": "Until", "types": "The event types", "user": "The user", "only": "The selection"}
+
+
+async def show_replays(page: PageRequest) -> Response:
+    return await _replays_page(page)
+
+
+async def show_replays_live(page: PageRequest) -> Response:
+    """Progress, for a page that is open."""
+    seen = await webhooks.get(page.on, page.by, page.ids[0])
+    if not page.is_htmx:
+        return page.redirect(f"{path(seen.webhook)}/replays")
+    return page.render("account/webhook_replays_live.html", **await _replays_live(page, seen, page.next_poll()))
+
+
+async def create_replay(page: PageRequest) -> Response:
+    form = page.form
+    given = {name: form.get(name, "").strip() for name in ("from", "to", "types", "user", "only")}
+    wanted: dict[str, Any] = {name: page.sent_utc(value, name == "to") for name, value in given.items() if value}
+    if (since := form.get("since", "time")) != "time" and since in dict(SINCE):
+        wanted.pop("to", None)
+        wanted["from"] = clock.format_time(clock.now() - int(since) * clock.SECOND)
+    if given["types"]:
+        wanted["types"] = [given["types"]]
+    try:
+        await webhook_deliveries.create_replay(page.on, page.by, page.ids[0], page.arguments(ReplayCreate, wanted))
+    except ApiError as error:
+        return await _replays_page(page, error)
+    return page.redirect(f"/account/webhooks/{page.ids[0]}/replays", "replay-started")
+
+
+async def cancel_replay(page: PageRequest) -> Response:
+    await webhook_deliveries.cancel_replay(page.on, page.by, *page.ids)
+    return page.redirect(f"/account/webhooks/{page.ids[0]}/replays", "replay-canceled")
+
+
+async def _replays_page(page: PageRequest, error: ApiError | None = None) -> Response:
+    """With what was wrong with the form."""
+    seen = await webhooks.get(page.on, page.by, page.ids[0])
+    patterns = [("", "The webhook’s"), *((pattern, pattern) for pattern in event_types.patterns())]
+    return page.render(
+        "account/webhook_replays.html",
+        200 if error is None else error.status,
+        headers=b"" if error is None else header_lines(error),
+        problems=forms.problems(page, error, REPLAY_LABELS),
+        given={} if error is None else page.form,
+        undelivered=await webhook_deliveries.undelivered(page.on, page.by, seen.webhook.id),
+        presets=SINCE,
+        type_patterns=patterns,
+        selections=SELECTIONS,
+        **(await frame(page, seen, "replays") | await _replays_live(page, seen, 0)),
+    )
+
+
+async def _replays_live(page: PageRequest, seen: WebhookDetails, polls: int | None) -> dict[str, Any]:
+    replays = await webhook_deliveries.list_replays(page.on, page.by, seen.webhook.id, ListReplays(limit=REPLAYS_SHOWN))
+    return {"path": path(seen.webhook), "replays": replays.items, "polls": polls}

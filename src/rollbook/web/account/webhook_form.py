@@ -9,11 +9,12 @@ from rollbook.actions import users, webhooks
 from rollbook.actions.arguments import WebhookCreate, WebhookUpdate
 from rollbook.actions.permissions import require_own
 from rollbook.errors import ApiError, NotFound
-from rollbook.http.response import Response
+from rollbook.http.request import Response
 from rollbook.records import event_types
 from rollbook.records.users import User
 from rollbook.records.webhooks import INBOX, Webhook, sealed_headers
-from rollbook.web import event_choices, forms
+from rollbook.web import forms
+from rollbook.web.account import webhooks as webhook_pages
 from rollbook.web.account.webhooks import (
     FORMATS,
     ORDERINGS,
@@ -24,7 +25,7 @@ from rollbook.web.account.webhooks import (
     section,
     title,
 )
-from rollbook.web.form_of import form_of
+from rollbook.web.forms import form_of
 from rollbook.web.page_request import PageRequest, whole_number
 
 FORM = form_of(WebhookUpdate, leave_out=("status", "user_id"))
@@ -119,7 +120,7 @@ def _form(
         given=given,
         problems=problems,
         inbox=INBOX,
-        groups=event_choices.groups(("server.test",)),
+        groups=webhook_pages.groups(("server.test",)),
         formats=list(FORMATS.items()),
         payloads=list(PAYLOADS.items()),
         orderings=list(ORDERINGS.items()),

@@ -1,9 +1,18 @@
 """The person's webhooks: the list with their health, one in detail, what can be done to it, the page with its secret.
-Also the list of all webhooks of the server."""
+Also the list of all webhooks of the server.
+
+The inbox: a receiver inside the product, so that the first webhook is seen without any other program.
+
+The catalogue of events as the choices of a form.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Struct
 
 from rollbook import clock
 from rollbook.actions import webhook_deliveries, webhooks
@@ -11,18 +20,55 @@ from rollbook.actions.arguments import (
     ListDeliveries,
     ListWebhooks,
     PasswordProof,
+    WebhookCreate,
     WebhookResume,
     WebhookRotation,
 )
 from rollbook.actions.webhooks import WebhookDetails
-from rollbook.errors import ApiError
-from rollbook.http.response import Response
-from rollbook.records import users
+from rollbook.api.show import pretty
+from rollbook.errors import ApiError, NotFound
+from rollbook.http.request import Response
+from rollbook.records import event_types, users
 from rollbook.records.webhooks import INBOX, Webhook, health, sealed_headers
 from rollbook.storage.database import Queries
-from rollbook.web import event_choices, forms, plots, shown_once
+from rollbook.web import forms, plots, shown_once
 from rollbook.web.page_request import PageRequest, header_lines
 from rollbook.web.plots import Deliveries
+from rollbook.web.templates import moment
+
+NAMES = {
+    "user": "Users",
+    "group": "Groups",
+    "key": "API keys",
+    "session": "Sessions",
+    "token": "One-time tokens",
+    "password_link": "Password links",
+    "second_factor": "Second factors",
+    "limit": "Rate limits",
+    "webhook": "Webhooks",
+    "users": "Exports",
+    "bulk_job": "Bulk jobs",
+    "import": "Imports",
+    "server": "Server",
+}
+
+
+class EventGroup(NamedTuple):
+    name: str
+    pattern: str
+    """Selects all of them."""
+    types: list[tuple[str, str]]
+    """Each with what it says."""
+
+
+def groups(without: Iterable[str] = ()) -> list[EventGroup]:
+    """All types, by what they are about."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for type, about in event_types.TYPES.items():
+        if type not in without:
+            found.setdefault(event_types.kind(type), []).append((type, about.for_people))
+    return [EventGroup(NAMES[name], f"{name}.*", types) for name, types in found.items()]
+
 
 SECTION = "account/webhooks"
 MAX_LISTED = 500
@@ -247,7 +293,7 @@ async def _overview(page: PageRequest, seen: WebhookDetails, error: ApiError | N
         headers=b"" if error is None else header_lines(error),
         problems=forms.problems(page, error, {"from": "The start"}),
         starts=STARTS,
-        groups=event_choices.groups(),
+        groups=groups(),
         plot=plots.deliveries_by_hour(hours, since, until, page.zone) if hours else None,
         **(await frame(page, seen) | await _live(page, seen, 0)),
     )
@@ -268,3 +314,68 @@ async def _settings(page: PageRequest, seen: WebhookDetails, error: ApiError | N
         overlaps=forms.OVERLAPS,
         **await frame(page, seen, "settings"),
     )
+
+
+INBOX_SHOWN = 20
+"""The newest messages."""
+
+
+async def show_inbox(page: PageRequest) -> Response:
+    found = await webhook_deliveries.of_caller(page.on, page.by)
+    if not found:
+        return page.render("account/webhook_inbox_none.html", section=SECTION)
+    webhook = _chosen(page, found)
+    return page.render(
+        "account/webhook_inbox.html",
+        section=SECTION,
+        inboxes=[(each.id, f"{title(each)}, {moment(each.created_at)}") for each in found],
+        path=path(webhook),
+        groups=groups(),
+        **await _inbox_live(page, webhook, 0),
+    )
+
+
+async def create_inbox(page: PageRequest) -> Response:
+    webhook = (await webhooks.create(page.on, page.by, page.arguments(WebhookCreate, {"url": INBOX}))).webhook
+    return page.redirect(f"/account/webhooks/inbox?webhook={webhook.id}", "inbox-created")
+
+
+async def show_inbox_live(page: PageRequest) -> Response:
+    """New arrivals, for a page that is open."""
+    webhook = _chosen(page, await webhook_deliveries.of_caller(page.on, page.by))
+    if not page.is_htmx:
+        return page.redirect(f"/account/webhooks/inbox?webhook={webhook.id}")
+    return page.render("account/webhook_inbox_live.html", **await _inbox_live(page, webhook, page.next_poll()))
+
+
+def _chosen(page: PageRequest, found: list[Webhook]) -> Webhook:
+    """The one that the URL asks for, or the newest. Raises NotFound."""
+    wanted = page.query.get("webhook")
+    chosen = next((each for each in reversed(found) if wanted in (None, each.id)), None)
+    if chosen is None:
+        raise NotFound("You have no inbox with this ID.")
+    return chosen
+
+
+async def _inbox_live(page: PageRequest, webhook: Webhook, polls: int | None) -> dict[str, Any]:
+    found = await webhook_deliveries.arrivals(page.on, page.by, webhook.id, INBOX_SHOWN)
+    return {
+        "webhook": webhook,
+        "arrivals": [(each, _type(each.message.body), pretty(each.message.body)) for each in found],
+        "polls": polls,
+    }
+
+
+class _Typed(Struct):
+    type: str = ""
+
+
+_typed = msgspec.json.Decoder(_Typed).decode
+
+
+def _type(body: str) -> str:
+    """The event's, where the format has it."""
+    try:
+        return _typed(body).type
+    except msgspec.DecodeError:
+        return ""

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rollbook import clock
-from rollbook.actions import applications, keys, purposes, requests, users, webhooks
+from rollbook.actions import applications, keys, purposes, users, webhooks
+from rollbook.actions import usage as usage_actions
 from rollbook.actions.arguments import ApplicationCreate, KeyCreate, ListKeys, ListRequests, ListWebhooks, UserSelection
 from rollbook.actions.checking import check_texts
-from rollbook.actions.lists import ListPage
+from rollbook.actions.context import ListPage
 from rollbook.actions.purposes import PURPOSES
 from rollbook.errors import ApiError, InvalidParameter, NotFound
-from rollbook.http.response import Response, line
+from rollbook.http.request import Response, line
 from rollbook.records import keys as key_records
 from rollbook.records import usage as usage_records
 from rollbook.records.keys import Activity, Key
@@ -25,8 +26,8 @@ from rollbook.web import forms, plots, usage
 from rollbook.web.account import webhooks as webhook_pages
 from rollbook.web.admin import stopping, user_tabs
 from rollbook.web.admin.user_filters import list_url
-from rollbook.web.keys import listing, one
-from rollbook.web.keys.holder import theirs
+from rollbook.web.keys import pages
+from rollbook.web.keys.pages import theirs
 from rollbook.web.page_request import PageRequest, whole_number
 
 PATH = "/admin/applications"
@@ -105,7 +106,7 @@ async def show(page: PageRequest) -> Response:
         hours = await page.on.read_aside(usage_records.hours, user.id, since)
         asked = ListRequests(user=user.id, limit=LATEST)
         context["plot"] = plots.requests(hours, since, until, "Requests per hour over 7 days") if hours else None
-        context["latest"] = (await requests.list_requests(page.on, page.by, asked)).requests
+        context["latest"] = (await usage_actions.list_requests(page.on, page.by, asked)).requests
     if page.may("webhooks:read"):
         context["hooks"] = await webhook_pages.rows(page, (await _webhooks(page, user)).items)
     return page.render(
@@ -125,8 +126,8 @@ async def _keys(page: PageRequest, user: User) -> dict[str, Any]:
         "keys": found.items,
         "total": found.total,
         "holder": theirs(user),
-        "state": listing.state,
-        "is_new": listing.is_new,
+        "state": pages.state,
+        "is_new": pages.is_new,
     }
 
 
@@ -151,7 +152,7 @@ async def create(page: PageRequest) -> Response:
         issued = await applications.connect(page.on, page.by, new, key)
     except ApiError as error:
         return _form(page, form, forms.problems(page, error), error.status)
-    return one.redirect_to_secret(page, theirs(await users.get(page.on, page.by, issued.key.user_id)), issued)
+    return pages.redirect_to_secret(page, theirs(await users.get(page.on, page.by, issued.key.user_id)), issued)
 
 
 def _wanted(page: PageRequest, form: Mapping[str, str]) -> tuple[ApplicationCreate, KeyCreate]:

@@ -13,7 +13,7 @@ from rollbook.actions import bulk, bulk_jobs, users
 from rollbook.actions.arguments import BulkAction, BulkFilter, BulkJobCreate, Time, UserPatch, UserUpdate
 from rollbook.actions.checking import check_texts
 from rollbook.errors import ApiError, InvalidParameter
-from rollbook.http.response import Response
+from rollbook.http.request import Response
 from rollbook.records import users as user_records
 from rollbook.records.user_list.query import Query
 from rollbook.records.users import User

@@ -10,8 +10,8 @@ from rollbook.actions import bulk_jobs
 from rollbook.actions.arguments import BulkJobResults, ListBulkJobs
 from rollbook.actions.bulk_jobs import UserResult
 from rollbook.actions.checking import check_texts
-from rollbook.api import show, spreadsheets
-from rollbook.http.response import Response
+from rollbook.api import files, show
+from rollbook.http.request import Response
 from rollbook.records import bulk_jobs as records
 from rollbook.records import users
 from rollbook.records.bulk_jobs import BulkJob
@@ -53,7 +53,7 @@ FILTERS = {
     "group": "Group",
 }
 RESULTS = {
-    "csv": (spreadsheets.CONTENT_TYPE, show.bulk_results_csv),
+    "csv": (files.CONTENT_TYPE, show.bulk_results_csv),
     "ndjson": ("application/x-ndjson", show.bulk_results_ndjson),
 }
 

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from rollbook import ids
-from rollbook.actions import browsers
+from rollbook.actions import sessions
 from rollbook.api.show import for_people
 from rollbook.records import bulk_jobs, events, keys, users
 from rollbook.records.events import Event
-from rollbook.records.reversals import Reverted
+from rollbook.records.user_history import Reverted
 from rollbook.records.users import METADATA
 from rollbook.roles import DELETED
 from rollbook.storage.database import Queries
@@ -187,7 +187,7 @@ def _about(type: str, object: dict[str, Any]) -> str:
             f"{object.get('limit', '')} per "
             f"{window.removeprefix('key-')}{', one key' if window.startswith('key-') else ''}"
         )
-    return browsers.name(str(object.get("user_agent", ""))) if type.startswith("session.") else ""
+    return sessions.name(str(object.get("user_agent", ""))) if type.startswith("session.") else ""
 
 
 def _fields(event: Event, object: dict[str, Any]) -> list[Field]:

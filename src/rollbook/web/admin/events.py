@@ -1,26 +1,109 @@
 """The audit log: all events, newest first, filtered by person, type, actor, address and time; one event; and all of
-them as a file."""
+them as a file.
+
+Events as a file for other programs: CSV (RFC 4180) for spreadsheets, NDJSON with a whole event on each line.
+"""
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
 
-from rollbook.actions import audit, reverting
+from rollbook import clock
+from rollbook.actions import events as event_actions
+from rollbook.actions import reverting
 from rollbook.actions.arguments import AuditFilters, EventRevert
-from rollbook.actions.audit import FoundEvents
+from rollbook.actions.events import EventExport, FoundEvents
+from rollbook.api import files
 from rollbook.api.show import for_people
 from rollbook.errors import ApiError, BadRequest, Fault, Forbidden, InvalidParameter, NotFound, NotReversible
-from rollbook.http.response import Response
+from rollbook.http.request import Response
 from rollbook.records import event_types, events
 from rollbook.records.events import Event
-from rollbook.records.reversals import Kept
-from rollbook.records.user_history import OF_USERS
-from rollbook.web import event_choices, forms, zones
-from rollbook.web.admin import changes, event_files
+from rollbook.records.user_history import OF_USERS, Kept
+from rollbook.web import forms, page_request, zones
+from rollbook.web.account import webhooks
+from rollbook.web.admin import changes
 from rollbook.web.page_request import PageRequest, whole_number
+
+COLUMNS = (
+    "id",
+    "type",
+    "created_at",
+    "user_id",
+    "actor_user_id",
+    "actor_key_id",
+    "address",
+    "request_id",
+    "trace_id",
+    "client",
+    "key_created_by",
+    "object",
+    "before",
+)
+
+
+class Kind(NamedTuple):
+    ending: str
+    content_type: str
+    start: bytes
+    part: Callable[[Iterable[Event]], bytes]
+
+
+def download(export: EventExport, kind: Kind) -> Response:
+    return page_request.download(
+        f"rollbook-events-{page_request.minute()}.{kind.ending}", kind.content_type, _chunks(export, kind)
+    )
+
+
+async def _chunks(export: EventExport, kind: Kind) -> AsyncGenerator[bytes, None]:
+    try:
+        yield kind.start
+        async with aclosing(export.events) as parts:
+            async for part in parts:
+                yield kind.part(part)
+    finally:
+        export.turn.end()
+
+
+def _ndjson(part: Iterable[Event]) -> bytes:
+    return b"".join([_encode(events.public(event)) + b"\n" for event in part])
+
+
+def _csv(part: Iterable[Event]) -> bytes:
+    return files.write_rows([_cells(event) for event in part])
+
+
+def _cells(event: Event) -> list[str]:
+    actor = event.actor
+    texts = (
+        event.id,
+        event.type,
+        clock.format_time(event.created_at),
+        event.user_id,
+        actor.user_id,
+        actor.key_id,
+        actor.address,
+        actor.request_id,
+        actor.trace_id,
+        actor.client,
+        actor.key_created_by,
+        event.object,
+        event.before,
+    )
+    return [text or "" for text in texts]
+
+
+KINDS = {
+    "csv": Kind("csv", files.CONTENT_TYPE, files.write_rows([COLUMNS]), _csv),
+    "ndjson": Kind("ndjson", "application/x-ndjson", b"", _ndjson),
+}
+"""By the name of the format."""
+
 
 SECTION = "admin/events"
 PAGE = 50
@@ -46,14 +129,14 @@ async def show(page: PageRequest) -> Response:
     found = FoundEvents([], None, None, None)
     try:
         before, after = _number(page, "before"), _number(page, "after")
-        found = await audit.search(page.on, page.by, _filters(page, given), PAGE, before, after)
+        found = await event_actions.search(page.on, page.by, _filters(page, given), PAGE, before, after)
     except InvalidParameter as error:
         problems = forms.problems(page, error, LABELS)
     return page.render(
         "admin/events.html",
         400 if problems else 200,
         section=SECTION,
-        groups=event_choices.groups(NEVER_LOGGED),
+        groups=webhooks.groups(NEVER_LOGGED),
         given=given,
         zone=zones.fitting(page.zone, [(given[name], last) for name, last in TIMES]),
         kept=urlencode([(name, value) for name, values in given.items() for value in _all(values)]),
@@ -65,7 +148,7 @@ async def show(page: PageRequest) -> Response:
 
 async def show_one(page: PageRequest, refused: ApiError | None = None) -> Response:
     """Raises NotFound."""
-    event = await audit.get(page.on, page.by, page.ids[0])
+    event = await event_actions.get(page.on, page.by, page.ids[0])
     [change] = await page.on.read(changes.in_words, [event])
     about = event_types.TYPES.get(event.type)
     return page.render(
@@ -121,10 +204,10 @@ async def _undo(page: PageRequest, event: Event) -> Undo | None:
 
 async def export(page: PageRequest) -> Response:
     """All events that the filters select, as a file. Raises ApiError."""
-    kind = event_files.KINDS.get(page.query.get("format", ""))
+    kind = KINDS.get(page.query.get("format", ""))
     if kind is None:
-        raise wrong("format", f"The format must be one of {', '.join(event_files.KINDS)}.")
-    return event_files.download(await audit.export(page.on, page.by, _filters(page, _given(page))), kind)
+        raise wrong("format", f"The format must be one of {', '.join(KINDS)}.")
+    return download(await event_actions.export(page.on, page.by, _filters(page, _given(page))), kind)
 
 
 def _given(page: PageRequest) -> dict[str, Any]:

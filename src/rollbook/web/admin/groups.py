@@ -1,23 +1,38 @@
-"""Groups: the list, a new one, and the details of each. `members` has who is in them."""
+"""Groups: the list, a new one, and the details of each. `members` has who is in them.
+
+Members of groups: on the page of a group, and the groups of a user on theirs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any
 
-from rollbook.actions import groups
-from rollbook.actions.arguments import GroupCreate, GroupUpdate, ListGroups
+from rollbook.actions import groups, users
+from rollbook.actions.arguments import (
+    MAX_MEMBERS,
+    GroupCreate,
+    GroupUpdate,
+    ListGroups,
+    MembersAdd,
+    MemberToAdd,
+    MemberUpdate,
+)
 from rollbook.actions.checking import check_texts
 from rollbook.actions.groups import GroupPage
 from rollbook.api.show import for_people
 from rollbook.errors import ApiError, InvalidParameter, NotFound, PreconditionFailed
-from rollbook.http.response import Response, line
+from rollbook.http.request import Response, line
+from rollbook.records import rules
 from rollbook.records.groups import Group
+from rollbook.records.users import User
 from rollbook.web import forms
+from rollbook.web.admin import user_tabs
 from rollbook.web.admin.events import wrong
 from rollbook.web.admin.user_filters import list_url
-from rollbook.web.form_of import form_of
+from rollbook.web.forms import form_of
 from rollbook.web.page_request import PageRequest, whole_number
 
 PATH = "/admin/groups"
@@ -159,3 +174,159 @@ def _wanted(form: Mapping[str, str]) -> dict[str, Any]:
 def _digest(group: Group) -> str:
     """Digest of what the form changes."""
     return sha256(repr((group.name, group.external_id, group.metadata)).encode()).hexdigest()
+
+
+MAX_NAMED = 10
+"""Unknown people named beside the field; of the rest, the number is given."""
+MAX_OFFERED = 100
+"""Groups that the field suggests."""
+
+_ADDRESSES = re.compile(r"<([^<>]*)>").findall
+_BETWEEN = re.compile(r"[\s,;]+").split
+_UNKNOWN = re.compile(r"members\[([0-9]+)\]\.user_id").fullmatch
+
+
+# ---- of a group
+
+
+async def show_members(page: PageRequest) -> Response:
+    return await _members(page)
+
+
+async def add_members(page: PageRequest) -> Response:
+    """Add those who are named by email or ID: all of them, or none."""
+    form, id = page.form, page.ids[0]
+    try:
+        ids = await _named(page, form.get("members", ""))
+        role = _role(page).role
+        done = await _add(page, id, MembersAdd(tuple([MemberToAdd(user_id, role) for user_id in ids])), ids)
+    except NotFound:
+        raise
+    except ApiError as error:
+        return await _members(page, form, forms.problems(page, error), error.status)
+    return page.redirect(f"{PATH}/{id}", "members-added" if done.added else "members-known", count=done.added)
+
+
+async def _add(page: PageRequest, id: str, new: MembersAdd, named: Mapping[str, str]) -> groups.Put:
+    """Raises InvalidParameter that names people as the form does."""
+    try:
+        return await groups.add_members(page.on, page.by, id, new)
+    except InvalidParameter as error:
+        places = [int(found[1]) for fault in error.faults or () if (found := _UNKNOWN(fault.param))]
+        if not places:
+            raise
+        raise _unknown([[*named.values()][place] for place in places]) from None
+
+
+async def _named(page: PageRequest, text: str) -> dict[str, str]:
+    """IDs of the users of a pasted list, each with how it names them. Raises InvalidParameter."""
+    named = list(dict.fromkeys(part for line in text.splitlines() for part in _people(line)))
+    if not named:
+        raise wrong("members", "Enter at least one email or user ID.")
+    if len(named) > MAX_MEMBERS:
+        raise wrong("members", f"At most {MAX_MEMBERS:,} users can be added at once.")
+    known = await users.with_emails(page.on, page.by, [each for each in named if "@" in each])
+    ids = {each: each for each in named if each.startswith("user_")}
+    ids |= {each: user.id for each in named if (user := known.get(rules.email_key(each))) is not None}
+    if missing := [each for each in named if each not in ids]:
+        raise _unknown(missing)
+    return {id: each for each, id in ids.items()}
+
+
+def _people(line: str) -> Iterable[str]:
+    """Emails and IDs of a line, which may also be `Name <email>`."""
+    return [part.strip() for part in _ADDRESSES(line) or _BETWEEN(line) if part.strip()]
+
+
+def _unknown(people: list[str]) -> ApiError:
+    more = f" and {len(people) - MAX_NAMED:,} more" if len(people) > MAX_NAMED else ""
+    listed = ", ".join(each[:80] for each in people[:MAX_NAMED])
+    return wrong("members", f"No user has this email or ID: {listed}{more}. No one was added.")
+
+
+async def set_member_role(page: PageRequest) -> Response:
+    """Change the role of those who are selected."""
+    done = await groups.set_roles(page.on, page.by, page.ids[0], page.getlist("id"), _role(page))
+    return page.redirect(_back(page), "users-role-changed", count=done)
+
+
+async def remove_member(page: PageRequest) -> Response:
+    """Remove the one whose button was pressed, or those who are selected."""
+    chosen = page.getlist("only") or page.getlist("id")
+    done = await groups.remove_members(page.on, page.by, page.ids[0], chosen)
+    return page.redirect(_back(page), "members-removed", count=done)
+
+
+def _role(page: PageRequest) -> MemberUpdate:
+    """Raises InvalidParameter."""
+    return page.arguments(MemberUpdate, {"role": page.form.get("role", "").strip()})
+
+
+def _back(page: PageRequest) -> str:
+    """The page of members that the form was on."""
+    return list_url({"after": page.form.get("after", "")}, f"{PATH}/{page.ids[0]}")
+
+
+async def _members(
+    page: PageRequest, form: Mapping[str, str] = {}, problems: Mapping[str, str] = {}, status: int = 200
+) -> Response:
+    group = await groups.get(page.on, page.by, page.ids[0])
+    after = whole_number(page.query.get("after", "")) or 0
+    found = await groups.list_members(page.on, page.by, group.id, PAGE, after)
+    return page.render(
+        "admin/group.html",
+        status,
+        found=found,
+        after=after,
+        next=f"{PATH}/{group.id}?after={found.members[-1].seq}" if found.more else None,
+        form=form,
+        problems=problems,
+        most=MAX_MEMBERS,
+        **context(page, group),
+    )
+
+
+# ---- of a user
+
+
+async def show_groups_of_user(page: PageRequest) -> Response:
+    return await _of_user(page, await user_tabs.find_user(page))
+
+
+async def join(page: PageRequest) -> Response:
+    """Add the user to a group, or change their role there."""
+    user, form = await user_tabs.find_user(page), page.form
+    try:
+        group = await find_group(page, form.get("group", "").strip())
+        await groups.set_member(page.on, page.by, group.id, user.id, _role(page))
+    except ApiError as error:
+        return await _of_user(page, user, form, forms.problems(page, error), error.status)
+    return page.redirect(user_tabs.path(page, "groups"), "membership-saved")
+
+
+async def leave(page: PageRequest) -> Response:
+    done = await groups.remove_members(page.on, page.by, page.form.get("group", ""), [page.ids[0]])
+    return page.redirect(user_tabs.path(page, "groups"), "members-removed", count=done)
+
+
+async def _of_user(
+    page: PageRequest, user: User, form: Mapping[str, str] = {}, problems: Mapping[str, str] = {}, status: int = 200
+) -> Response:
+    memberships = await groups.of_user(page.on, page.by, user.id)
+    may_change = page.may("groups:write")
+    number = whole_number(page.query.get("page", "1"), 9) or 1
+    path = user_tabs.path(page, "groups")
+    offered = ListGroups(sort="name", limit=MAX_OFFERED)
+    return page.render(
+        "admin/user_groups.html",
+        status,
+        memberships=memberships[(number - 1) * PAGE : number * PAGE],
+        total=len(memberships),
+        previous=list_url({}, path, page=number - 1) if number > 1 else None,
+        next=list_url({}, path, page=number + 1) if number * PAGE < len(memberships) else None,
+        offered=(await groups.list_groups(page.on, page.by, offered)).groups if may_change else [],
+        may_change=may_change,
+        form=form,
+        problems=problems,
+        **await user_tabs.context(page, user, "groups"),
+    )

@@ -1,20 +1,36 @@
 """Imports of users: the list, each with its progress and report, and what can be done to them. `new_import` has the
-form."""
+form.
+
+The form for a new import: what a file holds is shown first, a dry run says what would happen, then the users are
+imported.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import io
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any, NamedTuple
 
+import msgspec
+
 from rollbook import clock
-from rollbook.actions import import_rows, imports
-from rollbook.actions.arguments import ImportOptions, ImportReport, ListImports
-from rollbook.actions.checking import check_texts
+from rollbook.actions import import_files, imports
+from rollbook.actions.arguments import ImportedUser, ImportOptions, ImportReport, ListImports
+from rollbook.actions.checking import check_texts, fields_of
 from rollbook.actions.import_sources import OWN_FILE, SYSTEMS
-from rollbook.api import refused_rows, show, spreadsheets
-from rollbook.http.response import Response
+from rollbook.actions.permissions import require_proof
+from rollbook.api import files, show
+from rollbook.errors import ApiError, BadRequest
+from rollbook.http.request import Response, line
 from rollbook.records import users
 from rollbook.records.imports import MAX_REFUSALS, Import
+from rollbook.sources import columns, reading
+from rollbook.sources.reading import Preview
 from rollbook.storage.database import Queries
+from rollbook.web import forms, uploads
+from rollbook.web.admin.events import wrong
 from rollbook.web.page_request import PageRequest, download
 
 SECTION = "admin/imports"
@@ -24,7 +40,7 @@ ENCODINGS = {"utf-16": "UTF-16", "utf-32": "UTF-32", "windows-1252": "Windows-12
 """Encodings that the page names."""
 KINDS = {"waiting": "info", "running": "info", "finished": "ok", "failed": "bad", "canceled": "warn"}
 """The color of a status."""
-REPORTS = {"csv": (spreadsheets.CONTENT_TYPE, show.report_csv), "ndjson": ("application/x-ndjson", show.report_ndjson)}
+REPORTS = {"csv": (files.CONTENT_TYPE, show.report_csv), "ndjson": ("application/x-ndjson", show.report_ndjson)}
 
 
 class ImportView(NamedTuple):
@@ -91,8 +107,8 @@ async def report(page: PageRequest) -> Response:
     found = await imports.report(page.on, page.by, page.ids[0], asked)
     name = f"rollbook-{page.ids[0]}"
     if isinstance(found, imports.RefusedRows):
-        file = f"{name}-refused.{refused_rows.ending(found.facts)}"
-        return download(file, refused_rows.content_type(found.facts), show.report_rows(found))
+        file = f"{name}-refused.{files.ending(found.facts)}"
+        return download(file, files.content_type(found.facts), show.report_rows(found))
     kind, encode = REPORTS[asked.format]
     return download(f"{name}-report.{asked.format}", kind, encode(found))
 
@@ -116,9 +132,9 @@ async def live(page: PageRequest, id: str, polls: int | None = 0, in_form: bool 
     return {
         "shown": shown,
         "facts": facts,
-        "faults": await import_rows.faults(page.on, page.by, found) if found.counts.reported else [],
+        "faults": await import_files.faults(page.on, page.by, found) if found.counts.reported else [],
         "may_cancel": not shown.is_over and await page.may_cancel(found.user_id),
-        "is_own": import_rows.is_own(page.by, found),
+        "is_own": import_files.is_own(page.by, found),
         "encodings": ENCODINGS,
         "kinds": KINDS,
         "polls": polls,
@@ -130,3 +146,138 @@ async def live(page: PageRequest, id: str, polls: int | None = 0, in_form: bool 
 async def _with_names(queries: Queries, found: list[Import]) -> list[ImportView]:
     names = {id: await users.name(queries, id) for id in {each.user_id for each in found if each.user_id}}
     return [ImportView(each, imports.options_of(each), names.get(each.user_id)) for each in found]
+
+
+PREVIEWED = 262_144
+"""Bytes of the beginning of a file, which the script of the form sends."""
+ROWS = 5
+MAX_NAME = 255
+"""Characters of a file's name that are kept."""
+UNMAPPED = "Choose what becomes of each column of the file. Then choose the file again: browsers don’t keep it."
+OPTIONS = ("source", "match", "on_conflict", "unknown_hashes", "events", "adopt")
+LABELS = {"source": "The source", "mapping": "The columns", "file": "The file"}
+FIELDS = fields_of(ImportedUser)
+NAMES = dict(SOURCES)
+
+
+async def show_form(page: PageRequest) -> Response:
+    require_proof(page.by)  # now, as a file that was sent could not be sent again
+    return _render(page, page.query)
+
+
+async def preview(page: PageRequest) -> Response:
+    """Preview of the beginning of a file, for the form's script. Raises BadRequest."""
+    upload = await uploads.receive(page.request)
+    async with aclosing(upload.file) as file:
+        head = await _head(file)
+    try:
+        found = await _look(page, head, await _options(page, upload.fields))
+    except ApiError as error:
+        return page.render("admin/import_problem.html", error.status, sentence=forms.sentence(error))
+    return page.render("admin/import_preview.html", **_shown(found))
+
+
+async def create(page: PageRequest) -> Response:
+    """Start the import, or a dry run. The form's script gets the part of a page that shows how far a dry run is."""
+    fields: Mapping[str, str] = {}
+    found = None
+    try:
+        upload = await uploads.receive(page.request)
+        fields = upload.fields
+        if not upload.filename:
+            raise wrong("file", "Choose a file.")
+        async with aclosing(upload.file) as file:
+            options, head = await _options(page, fields), await _head(file)
+            found = await _look(page, head, options)
+            if found.columns and found.mapping and not options.mapping and not columns.are_fields(found.columns):
+                raise wrong("file", UNMAPPED)
+            name = upload.filename[:MAX_NAME]
+            made = await imports.create(page.on, page.by, options, _whole(head, file), name)
+    except ApiError as error:
+        problems = forms.problems(page, error, LABELS)
+        if "mapping" in problems:
+            problems["file"] = problems.pop("mapping")
+        if page.is_htmx:
+            return page.render("admin/import_problem.html", error.status, sentence=" ".join(problems.values()))
+        return _render(page, fields, problems, error.status, found)
+    if page.is_htmx and imports.options_of(made).dry_run:
+        shown, url = await live(page, made.id, in_form=True), f"/{SECTION}/{made.id}"
+        return page.render("admin/import_live.html", headers=line("HX-Replace-Url", url), **shown)
+    return page.redirect(f"/admin/imports/{made.id}")
+
+
+def _render(
+    page: PageRequest,
+    form: Mapping[str, str],
+    problems: Mapping[str, str] = {},
+    status: int = 200,
+    found: Preview | None = None,
+) -> Response:
+    shown = _shown(found) if found else {"found": None}
+    return page.render(
+        "admin/new_import.html", status, section=SECTION, sources=SOURCES, form=form, problems=problems, **shown
+    )
+
+
+def _shown(found: Preview) -> dict[str, Any]:
+    """Context of a preview."""
+    return {
+        "found": found,
+        "columns": list(found.mapping),
+        "fields": FIELDS,
+        "systems": NAMES,
+        "encodings": ENCODINGS,
+    }
+
+
+async def _look(page: PageRequest, head: bytes, options: ImportOptions) -> Preview:
+    """Read the beginning of the file. Raises InvalidParameter."""
+    least = page.on.settings.password_min_length
+    return await asyncio.to_thread(reading.preview, io.BytesIO(head), options, least, rows=ROWS)
+
+
+async def _options(page: PageRequest, fields: Mapping[str, str]) -> ImportOptions:
+    """Return the options that the form gives; whether it is a dry run, the button does. Raises InvalidParameter."""
+    given: dict[str, Any] = {name: fields[name] for name in OPTIONS if fields.get(name)}
+    if "columns" in fields:
+        given["mapping"] = _mapping(fields)
+    elif (before := fields.get("fix") or fields.get("tested")) and (mapping := await _mapping_before(page, before)):
+        given["mapping"] = mapping
+    return check_texts(ImportOptions, {**given, "dry_run": "false" if page.query.get("run") == "import" else "true"})
+
+
+async def _mapping_before(page: PageRequest, id: str) -> str | None:
+    """The mapping of the import whose file, or refused records, are uploaded again. Raises NotFound."""
+    found, facts = await imports.get(page.on, page.by, id)
+    if facts is None or not facts.header or imports.options_of(found).source != OWN_FILE:
+        return None
+    return msgspec.json.encode(
+        {column.name: column.target for column in facts.columns if column.name in facts.header}
+    ).decode()
+
+
+def _mapping(fields: Mapping[str, str]) -> str:
+    """The field that was chosen for each column, as ImportOptions has it. Raises BadRequest."""
+    try:
+        columns = msgspec.json.decode(fields["columns"], type=list[str])
+    except msgspec.DecodeError:
+        raise BadRequest("The form has no valid list of columns.") from None
+    return msgspec.json.encode(
+        {column: fields.get(f"field-{at}") or None for at, column in enumerate(columns)}
+    ).decode()
+
+
+async def _head(file: AsyncGenerator[bytes, None]) -> bytes:
+    """The beginning of a file, at least as much of it as the form's script sends."""
+    found = b""
+    async for part in file:
+        found += part
+        if len(found) >= PREVIEWED:
+            break
+    return found
+
+
+async def _whole(head: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    yield head
+    async for part in rest:
+        yield part

@@ -10,7 +10,7 @@ from rollbook import clock
 from rollbook.actions import invitations, tokens, users
 from rollbook.actions.arguments import UserCreate
 from rollbook.errors import ApiError, InvalidParameter, NotFound
-from rollbook.http.response import Response
+from rollbook.http.request import Response
 from rollbook.records import rules
 from rollbook.records.users import User
 from rollbook.sources import pasted

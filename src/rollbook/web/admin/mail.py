@@ -5,15 +5,16 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from rollbook.actions import mails
-from rollbook.delivery import mail_kinds, outcomes
+from rollbook.delivery import mails as mail_delivery
+from rollbook.delivery import outcomes
 from rollbook.errors import NotFound
-from rollbook.http.response import PRIVATE, Response, line
+from rollbook.http.request import PRIVATE, Response, line
 from rollbook.languages import NAMES, named
 from rollbook.mailing import MailServer
 from rollbook.web.page_request import GUARDS, HTML, PageRequest
 
 PAGE = 50
-KINDS = [(kind, kind.replace("_", " ").capitalize().replace("Sign in", "Sign-in")) for kind in mail_kinds.KINDS]
+KINDS = [(kind, kind.replace("_", " ").capitalize().replace("Sign in", "Sign-in")) for kind in mail_delivery.KINDS]
 """The kinds of mail, with their names on the page."""
 # A mail shows itself and nothing else: no scripts, no forms, nothing loaded (CSP level 3).
 SANDBOX = (
@@ -44,7 +45,7 @@ async def show(page: PageRequest) -> Response:
 async def preview(page: PageRequest) -> Response:
     """A kind of mail about someone made up, as HTML or, with `part=text`, as text. Raises NotFound."""
     kind = page.ids[0]
-    if kind not in mail_kinds.KINDS:
+    if kind not in mail_delivery.KINDS:
         raise NotFound()
     language = named(page.query.get("lang", "")) or page.on.settings.language
     rendered = mails.preview(page.on, page.by, kind, language)
@@ -57,7 +58,7 @@ async def preview(page: PageRequest) -> Response:
 async def send_test(page: PageRequest) -> Response:
     """Send a test to the person who asks for it."""
     kind = page.form.get("kind", "test")
-    if kind not in mail_kinds.KINDS:
+    if kind not in mail_delivery.KINDS:
         raise NotFound()
     sent = await mails.send_test(page.on, page.by, kind)
     if sent.outcome == outcomes.DELIVERED:

@@ -1,25 +1,106 @@
 """The overview of the server: first steps on a new server, how many people there are, requests with API keys, recent
-events."""
+events.
+
+First steps on a new server, for its owner and admins: a checklist on the overview. What is done is read from the
+data, and remembered: a key may be erased later, a webhook or an application deleted.
+"""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NamedTuple
 
 from rollbook import clock
 from rollbook.actions import users
-from rollbook.http.response import Response
-from rollbook.records import events, user_list
+from rollbook.errors import Unavailable
+from rollbook.http.request import Response
+from rollbook.records import events, keys, progress, user_list, webhooks
 from rollbook.records import usage as usage_records
 from rollbook.records import users as user_records
 from rollbook.records.usage import Hour
 from rollbook.records.user_list.query import PERSONS, Filters
 from rollbook.roles import APPLICATION, ROLES
-from rollbook.storage.database import Queries
+from rollbook.storage.database import Queries, Tx
 from rollbook.web import plots, usage
-from rollbook.web.admin import changes, first_steps
+from rollbook.web.admin import changes
 from rollbook.web.admin.changes import EventInWords
-from rollbook.web.admin.first_steps import Step
-from rollbook.web.page_request import PageRequest
+from rollbook.web.page_request import PageRequest, cookie_of
+
+FIRST_STEPS_COOKIE = "-first-steps"
+"""The end of the name of the cookie with which a browser has dismissed them."""
+
+FIRST_STEPS_MARK = "first_steps.done"
+"""Mark: the sum of a power of two for each step that was done, the first one's is 1."""
+
+
+class Step(NamedTuple):
+    done: bool
+    title: str
+    text: str
+    path: str
+
+
+def are_first_steps_dismissed(page: PageRequest) -> bool:
+    return cookie_of(page.request, page.on.settings, FIRST_STEPS_COOKIE) is not None
+
+
+async def dismiss_first_steps(page: PageRequest) -> Response:
+    return page.redirect(
+        "/admin", headers=page.set_cookie("dismissed", 365 * clock.DAY // clock.SECOND, FIRST_STEPS_COOKIE)
+    )
+
+
+async def first_steps(page: PageRequest, total: int) -> list[Step]:
+    """The steps, on a server with this many people, deleted ones included; none when all are done."""
+    before, now = await page.on.read(_done, page.me.user.id, total)
+    if now != before:
+        with suppress(Unavailable):  # the page is to be read
+            await page.on.write(_remember, now)
+    steps = _steps(now)
+    return [] if all(step.done for step in steps) else steps
+
+
+async def _done(queries: Queries, user_id: str, total: int) -> tuple[int, int]:
+    """The steps done at an earlier look, and by now; as MARK says it."""
+    before = await progress.get(queries, FIRST_STEPS_MARK)
+    own = await keys.milestones(queries, user_id)
+    connected = own.used_narrow or bool(await webhooks.some(queries, None, 1))
+    done = (total > 1, own.narrow, own.used, connected)
+    return before, before | sum(1 << number for number, is_done in enumerate(done) if is_done)
+
+
+async def _remember(tx: Tx, done: int) -> None:
+    await progress.advance(tx, FIRST_STEPS_MARK, done | await progress.lock(tx, FIRST_STEPS_MARK))
+
+
+def _steps(done: int) -> list[Step]:
+    return [
+        Step(
+            bool(done & 1),
+            "Create a user",
+            "Enter a name and an email, and choose how they get a password.",
+            "/admin/users/new",
+        ),
+        Step(
+            bool(done & 2),
+            "Connect an application",
+            "Your shop or a script gets a name and an API key of its own, with only the permissions it needs.",
+            "/admin/applications/new",
+        ),
+        Step(
+            bool(done & 4),
+            "See a request",
+            "Call the API with the command that you see with a new key. It appears in the log within seconds.",
+            "/admin/requests",
+        ),
+        Step(
+            bool(done & 8),
+            "Use it in your code",
+            "Receive events by webhook, or call the API with the Python or TypeScript SDK.",
+            "/docs/integrations",
+        ),
+    ]
+
 
 DAYS = 30
 """Days of which the number of new users is shown."""
@@ -56,9 +137,9 @@ async def show(page: PageRequest) -> Response:
     lately = [hour for hour in board.hours if hour.at >= until - clock.DAY]
     week = usage_records.total(board.hours)
     steps: list[Step] = []
-    if page.may("users:write") and not first_steps.are_dismissed(page):
+    if page.may("users:write") and not are_first_steps_dismissed(page):
         ever = board.total + (MAX_COUNTED if board.deleted is None else board.deleted)
-        steps = await first_steps.find(page, ever)
+        steps = await first_steps(page, ever)
     return page.render(
         "admin/overview.html",
         section="admin",

@@ -9,11 +9,11 @@ from rollbook import roles
 from rollbook.actions import keys
 from rollbook.actions.arguments import KeyCreate
 from rollbook.errors import ApiError
-from rollbook.http.response import Response
+from rollbook.http.request import Response
 from rollbook.records.users import User
 from rollbook.web import forms
-from rollbook.web.keys import listing, one
-from rollbook.web.keys.holder import Holder, mine, theirs
+from rollbook.web.keys import pages
+from rollbook.web.keys.pages import Holder, mine, theirs
 from rollbook.web.page_request import PageRequest
 
 BLANK = {"provider": "", "expires": "365", "grant": False}
@@ -26,10 +26,10 @@ async def show(page: PageRequest) -> Response:
 async def create(page: PageRequest) -> Response:
     """Leads to the page that shows the key, with the steps on the side of the provider."""
     form = page.form
-    provider = form.get("provider") if form.get("provider") in one.PROVIDERS else "other"
+    provider = form.get("provider") if form.get("provider") in pages.PROVIDERS else "other"
     given = {"provider": provider, "expires": form.get("expires", ""), "grant": "grant" in form}
     wanted = {
-        "name": one.PROVIDERS[provider],
+        "name": pages.PROVIDERS[provider],
         "kind": "scim",
         "scopes": sorted(roles.SCIM_GRANTABLE) if given["grant"] else None,
         "expires_at": forms.expiry(given["expires"]),
@@ -39,7 +39,7 @@ async def create(page: PageRequest) -> Response:
         issued = await keys.create(page.on, page.by, page.arguments(KeyCreate, wanted))
     except ApiError as error:
         return await _page(page, given, forms.problems(page, error), error.status)
-    return one.redirect_to_secret(page, mine(page), issued, query=f"?provider={provider}")
+    return pages.redirect_to_secret(page, mine(page), issued, query=f"?provider={provider}")
 
 
 async def _page(
@@ -56,6 +56,6 @@ async def _page(
         problems=problems,
         expiries=forms.EXPIRIES,
         found=[(each.key, holder(each.user)) for each in await keys.list_scim(page.on, page.by)],
-        state=listing.state,
+        state=pages.state,
         limit=str(page.on.settings.scim_limit),
     )

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 from rollbook import __version__, clock, machine, roles, units
-from rollbook.actions import backups, mails, password_costs, users
+from rollbook.actions import backups, mails, passwords, users
 from rollbook.actions import events as event_actions
 from rollbook.config import Settings, Source, without_secrets
-from rollbook.http.response import Response
+from rollbook.http.request import Response
 from rollbook.limits import valkey_address
 from rollbook.mailing import MailServer
 from rollbook.records import events
@@ -76,7 +76,7 @@ async def show(page: PageRequest) -> Response:
         valkey=valkey_address.parse(settings.limits) if settings.limits else None,
         mail_server=MailServer.parse(settings.smtp) if settings.smtp else None,
         mail_problems=mails.problems(settings),
-        costs=await page.on.read(password_costs.costs, settings),
+        costs=await page.on.read(passwords.costs, settings),
         **_backups(page, 0),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rollbook.actions import set_for_others, ways_in
 from rollbook.actions.set_for_others import SetForOther
-from rollbook.http.response import Response
+from rollbook.http.request import Response
 from rollbook.web.page_request import PageRequest
 
 TEXTS = {

@@ -1,5 +1,8 @@
 """One user: their profile, and what can be done to them. Their keys, sessions, requests and events have pages of their
-own."""
+own.
+
+Create a user, with a password or with an invitation.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,11 @@ from typing import Any, NamedTuple
 from rollbook import clock
 from rollbook.actions import adoption, invitations, second_factors, users
 from rollbook.actions import tokens as links
-from rollbook.actions.arguments import PasswordLinkCreate, TokenCreate, UserUpdate
+from rollbook.actions.arguments import PasswordLinkCreate, TokenCreate, UserCreate, UserUpdate
 from rollbook.api.show import for_people
 from rollbook.auth import tokens
 from rollbook.errors import ApiError, NotFound, PreconditionFailed
-from rollbook.http.response import Response
+from rollbook.http.request import Response
 from rollbook.records import events
 from rollbook.records import users as user_records
 from rollbook.records.one_time_tokens import Token
@@ -348,3 +351,51 @@ def _differs(name: str, sent: str, stored: str) -> bool:
     if name in METADATA:
         return "".join(sent.split()) != "".join(stored.split())
     return sent.strip() != stored
+
+
+async def show_new(page: PageRequest) -> Response:
+    return _new_form(page)
+
+
+async def create(page: PageRequest) -> Response:
+    """Without a password, they are invited: they get the link with which they set one by mail, or whoever creates them
+    does."""
+    form = page.form
+    try:
+        user = await users.create(page.on, page.by, page.arguments(UserCreate, _new_user(form)))
+    except ApiError as error:
+        return _new_form(page, error.status, form, forms.problems(page, error))
+    if form.get("password"):
+        return page.redirect(f"/admin/users/{user.id}", "user-created")
+    if page.on.settings.sends_mail and "show_link" not in form:
+        await mail_link(page, user)
+        return page.redirect(f"/admin/users/{user.id}", "user-invited")
+    return await redirect_to_link(page, user, is_new=True)
+
+
+def _new_user(form: Mapping[str, str]) -> dict[str, Any]:
+    """The form as arguments. Raises InvalidJson."""
+    wanted = {
+        "name": form.get("name", ""),
+        "email": form.get("email", "").strip(),
+        "role": form.get("role", "member"),
+        "email_verified": "email_verified" in form,
+        "metadata": forms.read_metadata(form.get("metadata", "")),
+        **forms.plain_fields(form),
+    }
+    return wanted | ({"password": form["password"]} if form.get("password") else {"status": "invited"})
+
+
+def _new_form(
+    page: PageRequest, status: int = 200, form: Mapping[str, str] = {}, problems: Mapping[str, str] = {}
+) -> Response:
+    return page.render(
+        "admin/new_user.html",
+        status,
+        section="admin/users",
+        form=form,
+        problems=problems,
+        roles=page.roles_to_give(),
+        plain_fields=forms.PLAIN_FIELDS,
+        least=page.on.settings.password_min_length,
+    )

@@ -1,21 +1,32 @@
-"""Tabs of the pages about one user: the frame that all share, API keys, sessions, requests and events."""
+"""Tabs of the pages about one user: the frame that all share, API keys, sessions, requests and events.
+
+One user as they were at a time, or before or after an event, beside what they are now.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-from rollbook.actions import audit, requests, sessions, users
+import msgspec
+
+from rollbook import clock
+from rollbook.actions import events, sessions, users
+from rollbook.actions import usage as usage_actions
 from rollbook.actions.arguments import AuditFilters, ListRequests, ListSessions, Time
-from rollbook.http.response import Response
+from rollbook.api.show import for_people
+from rollbook.errors import InvalidParameter, NotFound, NotInLog
+from rollbook.http.request import Response
 from rollbook.records import usage as usage_records
+from rollbook.records import users as user_records
 from rollbook.records.request_log import Logged
+from rollbook.records.user_history import UserAsOf
 from rollbook.records.users import User
 from rollbook.roles import APPLICATION, PERSON
-from rollbook.web import log_page, plots, usage
+from rollbook.web import forms, log_page, plots, usage
 from rollbook.web.admin import changes, stopping
-from rollbook.web.keys import form, listing, one
-from rollbook.web.keys.holder import find, key_label, theirs
+from rollbook.web.keys import form, pages
+from rollbook.web.keys.pages import find_key, key_label, theirs
 from rollbook.web.log_page import KeyLink, LogView
 from rollbook.web.page_request import PageRequest, whole_number
 
@@ -69,13 +80,13 @@ async def context(page: PageRequest, user: User, tab: str = "") -> dict[str, Any
 
 async def show_keys(page: PageRequest) -> Response:
     holder = theirs(await find_user(page))
-    found = await listing.listed(page, holder)
+    found = await pages.listed(page, holder)
     return page.render("admin/user_keys.html", **await context(page, holder.user, "keys"), **found)
 
 
 async def show_key(page: PageRequest) -> Response:
     holder = theirs(await find_user(page))
-    return await one.show(page, holder, page.ids[1], page.may_touch(holder.user.role))
+    return await pages.show(page, holder, page.ids[1], page.may_touch(holder.user.role))
 
 
 def _theirs(handler: Callable[..., Awaitable[Response]]) -> Callable[[PageRequest], Awaitable[Response]]:
@@ -87,7 +98,7 @@ def _theirs(handler: Callable[..., Awaitable[Response]]) -> Callable[[PageReques
 
 show_key_form, create_key = _theirs(form.show), _theirs(form.create)
 show_key_edit, save_key = _theirs(form.show_edit), _theirs(form.save)
-show_key_secret, rotate_key, revoke_key = _theirs(one.show_secret), _theirs(one.rotate), _theirs(one.revoke)
+show_key_secret, rotate_key, revoke_key = _theirs(pages.show_secret), _theirs(pages.rotate), _theirs(pages.revoke)
 
 
 async def show_sessions(page: PageRequest) -> Response:
@@ -110,9 +121,9 @@ async def show_requests(page: PageRequest) -> Response:
     """Newest first: of all keys, or of the one that the URL asks for."""
     user = await find_user(page)
     key_id, before = page.query.get("key") or None, whole_number(page.query.get("before", ""))
-    key = None if key_id is None else await find(page, theirs(user), key_id)
+    key = None if key_id is None else await find_key(page, theirs(user), key_id)
     asked = ListRequests(user=user.id, key=key_id, before=None if before is None else Time(before), limit=PAGE)
-    found = await requests.list_requests(page.on, page.by, asked)
+    found = await usage_actions.list_requests(page.on, page.by, asked)
     since, until = usage.last_week()
     hours = await page.on.read_aside(usage_records.hours, user.id, since, key_id)
     more = "" if key is None else f"&key={key.id}"
@@ -133,7 +144,7 @@ async def show_request(page: PageRequest) -> Response:
     holder = theirs(await find_user(page))
 
     async def name(request: Logged) -> KeyLink:
-        key = await find(page, holder, request.key_id)
+        key = await find_key(page, holder, request.key_id)
         return KeyLink(key_label(key), f"{holder.base}/{key.id}")
 
     view = LogView(holder.requests, holder.section, holder.user.id, f"Requests of {holder.user.name}", None, name)
@@ -143,7 +154,7 @@ async def show_request(page: PageRequest) -> Response:
 async def show_events(page: PageRequest) -> Response:
     user = await find_user(page)
     before = whole_number(page.query.get("before", ""))
-    found = await audit.search(
+    found = await events.search(
         page.on, page.by, page.arguments(AuditFilters, {"types": [], "user": user.id}), PAGE, before
     )
     return page.render(
@@ -154,3 +165,96 @@ async def show_events(page: PageRequest) -> Response:
         searched_to=found.searched_to,
         **await context(page, user, "events"),
     )
+
+
+LABELS = {"at": "The time"}
+NAMES = {
+    **{each.name: each.label for each in forms.PLAIN_FIELDS},
+    "id": "User ID",
+    "email_verified": "Email is verified",
+    "rate_limit": "Rate limit",
+    "created_at": "Created",
+    "updated_at": "Updated",
+    "last_sign_in_at": "Last sign-in",
+}
+"""The names of fields on the page, where they are not just their own."""
+
+_encode = msgspec.json.Encoder().encode
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class Row(NamedTuple):
+    """A field then and now, a time in microseconds. None: the log doesn't tell, or the user has been deleted."""
+
+    label: str
+    then: str | int | None
+    now: str | int | None
+
+    @property
+    def has_changed(self) -> bool:
+        return self.then is not None and self.now is not None and self.then != self.now
+
+
+async def show_as_of(page: PageRequest) -> Response:
+    """Raises NotFound."""
+    id, before = page.ids[0], page.query.get("before", "")
+    at = before or page.sent_utc(page.query.get("at", "").strip())
+    user = await _now(page)
+    found, refused = None, None
+    problems: dict[str, str] = {}
+    try:
+        if at:
+            found = await events.as_of(page.on, page.by, id, at, bool(before))
+    except InvalidParameter as error:
+        problems, refused = forms.problems(page, error, LABELS), error
+    except (NotFound, NotInLog) as error:
+        problems, refused = {"": forms.sentence(error, page.language)}, error
+    event = await events.get(page.on, page.by, at) if found is not None and at.startswith("evt_") else None
+    return page.render(
+        "admin/user_as_of.html",
+        200 if refused is None else refused.status,
+        section="admin/users",
+        id=id,
+        user=user,
+        given="" if at.startswith("evt_") else at,
+        time=clock.parse(at) if found is not None and event is None else None,
+        event=event,
+        is_before=bool(before),
+        rows=_rows(found, user) if found is not None else [],
+        problems=problems,
+    )
+
+
+async def _now(page: PageRequest) -> user_records.User | None:
+    """The user; None: they have been deleted since. Raises NotFound for one who is gone for good."""
+    try:
+        return await users.get(page.on, page.by, page.ids[0])
+    except NotFound:
+        if await page.on.read(user_records.deleted, page.ids[0]) is None:
+            raise
+        return None
+
+
+def _rows(found: UserAsOf, user: user_records.User | None) -> list[Row]:
+    now = {} if user is None else _fields(_encode(user_records.complete(user)))
+    rows = [
+        Row(
+            NAMES.get(name, name.replace("_", " ").capitalize()),
+            _value(name, found.fields.get(name)),
+            _value(name, now.get(name)),
+        )
+        for name in (*found.fields, *found.unknown)
+    ]
+    return sorted(rows, key=lambda row: not row.has_changed)
+
+
+def _value(name: str, value: msgspec.Raw | None) -> str | int | None:
+    if value is None:
+        return None
+    document = bytes(value)
+    if document.startswith(b"{"):
+        return for_people(document).decode() if document != b"{}" else "none"
+    decoded = msgspec.json.decode(document)
+    if name.endswith("_at") and decoded:
+        return clock.parse(decoded)
+    return {None: "none", True: "yes", False: "no", "": "none"}.get(decoded, str(decoded))

@@ -1,4 +1,7 @@
-"""The form of an API key, one's own or a user's: to create one, and to change one."""
+"""The form of an API key, one's own or a user's: to create one, and to change one.
+
+Connects an assistant: a key for it, and what to paste into it.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from rollbook import roles
-from rollbook.actions import key_bounds, key_changes, keys
+from rollbook.actions import key_bounds, keys
 from rollbook.actions.arguments import KeyCreate, KeyUpdate
 from rollbook.errors import ApiError, NotFound, PreconditionFailed
-from rollbook.http.response import Response
+from rollbook.http.request import Response
+from rollbook.mcp.tools import TOOLS, Tool
 from rollbook.records.keys import Key
 from rollbook.web import forms
-from rollbook.web.keys import one
-from rollbook.web.keys.holder import Holder, find
+from rollbook.web.keys import pages
+from rollbook.web.keys.assistants import ASSISTANTS
+from rollbook.web.keys.pages import Holder, find_key, mine
 from rollbook.web.page_request import PageRequest
 
 EXPIRIES = (*forms.EXPIRIES, ("date", "On a date"))
@@ -70,23 +75,23 @@ async def create(page: PageRequest, holder: Holder) -> Response:
         raise
     except ApiError as error:
         return _form(page, holder, given, _problems(page, given, error), error.status)
-    return one.redirect_to_secret(page, holder, issued)
+    return pages.redirect_to_secret(page, holder, issued)
 
 
 async def show_edit(page: PageRequest, holder: Holder, id: str) -> Response:
-    key = await find(page, holder, id)
+    key = await find_key(page, holder, id)
     keys.check_works(key)
     return _form(page, holder, _stored(key), {}, key=key)
 
 
 async def save(page: PageRequest, holder: Holder, id: str) -> Response:
-    key = await find(page, holder, id)
+    key = await find_key(page, holder, id)
     given = {**_given(page), "seen": page.form.get("seen", "")}
     if problems := _unfit(given):
         return _form(page, holder, given, problems, 400, key)
     try:
         changes = page.arguments(KeyUpdate, _changed(given))
-        await key_changes.update(page.on, page.by, key.id, changes, given["seen"])
+        await keys.update(page.on, page.by, key.id, changes, given["seen"])
     except NotFound:
         raise
     except PreconditionFailed as error:
@@ -151,7 +156,7 @@ def _stored(key: Key) -> dict[str, Any]:
         "ip_allow": "\n".join((key.ip_allow or "").split()),
         "rate_limit": key.rate_limit or "",
         "audiences": "\n".join((key.audiences or "").split()),
-        "seen": key_changes.version(key),
+        "seen": keys.version(key),
     }
 
 
@@ -196,3 +201,53 @@ def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
         "rate_limit": given["rate_limit"] or None,
         "audiences": given["audiences"].split() or None,
     }
+
+
+ASSISTANT = {"assistant": "claude-code", "access": "read", "expires": "90"}
+
+
+async def show_assistants(page: PageRequest) -> Response:
+    return _assistants(page, {**ASSISTANT, "assistant": page.query.get("assistant", ASSISTANT["assistant"])}, {})
+
+
+async def connect_assistant(page: PageRequest) -> Response:
+    """Leads to the page that shows the key, as the assistant wants it."""
+    given = {name: page.form.get(name, "") for name in ASSISTANT}
+    assistant = given["assistant"] if given["assistant"] in ASSISTANTS else "other"
+    wanted = {
+        "name": ASSISTANTS[assistant],
+        "scopes": _scopes(page, may_change=given["access"] == "change"),
+        "expires_at": forms.expiry(given["expires"]),
+        "revealable": False,
+    }
+    try:
+        issued = await keys.create(page.on, page.by, page.arguments(KeyCreate, wanted))
+    except ApiError as error:
+        return _assistants(page, given, forms.problems(page, error), error.status)
+    return pages.redirect_to_secret(page, mine(page), issued, query=f"?assistant={assistant}")
+
+
+def _scopes(page: PageRequest, may_change: bool) -> list[str]:
+    needed = {tool.row.scope for tool in _tools(page) if tool.is_read_only or may_change}
+    return [scope for scope in roles.SCOPES if scope in needed]
+
+
+def _tools(page: PageRequest) -> list[Tool]:
+    """The tools that a key of this person can use."""
+    reach = roles.reach(page.me.user.role, None)
+    return [tool for tool in TOOLS.values() if tool.is_within(*reach)]
+
+
+def _assistants(
+    page: PageRequest, given: Mapping[str, Any], problems: Mapping[str, str], status: int = 200
+) -> Response:
+    return page.render(
+        "account/assistants.html",
+        status,
+        section="account/assistants",
+        given=given,
+        problems=problems,
+        assistants=[*list(ASSISTANTS.items())[:-1], ("other", "Another one")],
+        expiries=forms.EXPIRIES,
+        tools=_tools(page),
+    )

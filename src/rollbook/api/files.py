@@ -1,15 +1,41 @@
-"""The refused records of an import as a file that can be fixed and imported again: CSV for CSV, otherwise NDJSON. Each
-record is as it was, and says at its end, as `problem`, why it was refused. Imports leave that out."""
+"""Files that calls answer with: spreadsheets, and refused rows of imports.
+
+The refused records of an import as a file that can be fixed and imported again: CSV for CSV, otherwise NDJSON. Each
+record is as it was, and says at its end, as `problem`, why it was refused. Imports leave that out.
+
+Rows of CSV (RFC 4180) that a spreadsheet can open without harm, and that are read back as they were.
+"""
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Iterable
 
 import msgspec
 
-from rollbook.api import spreadsheets
 from rollbook.records.import_rows import FileFacts, Raw
+
+CONTENT_TYPE = "text/csv; charset=utf-8; header=present"
+
+# What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection), in full width too, and what looks like
+# it behind quotation marks: it gets one more, so that taking one away gives the text itself.
+_FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]").match
+
+
+def write_rows(cells: Iterable[Iterable[str]], delimiter: str = ",") -> bytes:
+    written = io.StringIO()
+    csv.writer(written, delimiter=delimiter, lineterminator="\r\n").writerows(
+        [[f"'{cell}" if _FORMULA(cell) else cell for cell in row] for row in cells]
+    )
+    return written.getvalue().encode()
+
+
+def plain(cell: str) -> str:
+    """A cell as it was before `rows`."""
+    return cell[1:] if cell[:1] == "'" and _FORMULA(cell) else cell
+
 
 PROBLEM = "problem"
 _MARK = b"\xef\xbb\xbf"
@@ -21,7 +47,7 @@ Problem = tuple[Raw, str]
 
 
 def content_type(facts: FileFacts) -> str:
-    return spreadsheets.CONTENT_TYPE if facts.format == "csv" else "application/x-ndjson"
+    return CONTENT_TYPE if facts.format == "csv" else "application/x-ndjson"
 
 
 def ending(facts: FileFacts) -> str:
@@ -32,13 +58,13 @@ def head(facts: FileFacts) -> bytes:
     """The lines before the records."""
     if facts.format != "csv" or not facts.header:
         return facts.start.encode()
-    return _MARK + spreadsheets.rows([[*facts.header, PROBLEM]], facts.delimiter)
+    return _MARK + write_rows([[*facts.header, PROBLEM]], facts.delimiter)
 
 
 def lines(facts: FileFacts, rows: Iterable[Problem]) -> bytes:
     if facts.format == "csv":
         width = len(facts.header or facts.columns)
-        return spreadsheets.rows([[*_cells(raw, width, facts.delimiter), why] for raw, why in rows], facts.delimiter)
+        return write_rows([[*_cells(raw, width, facts.delimiter), why] for raw, why in rows], facts.delimiter)
     return b"".join([_line(raw if isinstance(raw, str) else "", why) for raw, why in rows])
 
 

@@ -1,0 +1,326 @@
+"""TODO web/keys/pages.py
+
+Holder of the API keys that a page is about: one's own, or a user's that an admin looks at.
+
+The list of someone's API keys, which can be searched and sorted: those that work, and folded below them those that
+were revoked or have expired.
+
+The page about one API key: details, usage, and revealing, rotating and revoking it; and the page with the key in
+full after that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from rollbook import clock, roles
+from rollbook.actions import key_bounds, keys, purposes
+from rollbook.actions.arguments import KeyRotation, ListKeys, PasswordProof
+from rollbook.actions.checking import check_texts
+from rollbook.actions.context import ListPage
+from rollbook.actions.keys import IssuedKey
+from rollbook.errors import ApiError, InvalidParameter, NotFound
+from rollbook.http.request import Response, line
+from rollbook.mcp.tools import TOOLS
+from rollbook.records import usage as records
+from rollbook.records import users
+from rollbook.records.keys import Key, KeyName
+from rollbook.records.users import User
+from rollbook.roles import APPLICATION
+from rollbook.web import forms, plots, shown_once, usage
+from rollbook.web.admin.user_filters import list_url
+from rollbook.web.keys.assistants import ASSISTANTS, setup
+from rollbook.web.page_request import PageRequest, whole_number
+
+
+class Holder(NamedTuple):
+    user: User
+    base: str
+    """The path of the list of keys, under which all else about them is."""
+    section: str
+    """The entry of the side navigation."""
+    requests: str
+    """The path of the request log of these keys."""
+    mine: bool
+
+
+def mine(page: PageRequest) -> Holder:
+    return Holder(page.me.user, "/account/keys", "account/keys", "/account/requests", True)
+
+
+def theirs(user: User) -> Holder:
+    base = f"/admin/users/{user.id}"
+    section = "admin/applications" if user.kind == APPLICATION else "admin/users"
+    return Holder(user, f"{base}/keys", section, f"{base}/requests", False)
+
+
+async def find_key(page: PageRequest, holder: Holder, id: str) -> Key:
+    """One of their keys. Raises NotFound."""
+    key = await keys.get(page.on, page.by, id)
+    if key.user_id != holder.user.id:
+        raise NotFound()
+    return key
+
+
+async def find_own(page: PageRequest, id: str) -> Key:
+    """One of the person's own. An admin's permissions on others' keys are for the admin pages. Raises NotFound."""
+    return await find_key(page, mine(page), id)
+
+
+async def chosen_own(page: PageRequest) -> Key | None:
+    """The key that the URL asks for, which must be the person's own. Raises NotFound."""
+    id = page.query.get("key")
+    return await find_own(page, id) if id else None
+
+
+def key_options(found: Iterable[KeyName], chosen: Key | None) -> list[tuple[str, str]]:
+    """Options of a select field, in which `chosen` is never missing."""
+    options = {key.id: key_label(key) for key in found}
+    if chosen is not None:
+        options.setdefault(chosen.id, key_label(chosen))
+    return list(options.items())
+
+
+def key_label(key: Key | KeyName) -> str:
+    return f"{key.name} (…{key.last_four})"
+
+
+PAGE = 100
+FEW = 10
+"""Keys that need no search."""
+NEWEST = "-created_at"
+SORTS = (
+    (NEWEST, "Newest first"),
+    ("created_at", "Oldest first"),
+    ("-last_used_at", "Last used first"),
+    ("last_used_at", "Longest unused first"),
+    ("name", "Name"),
+)
+SOON = 7 * clock.DAY
+"""A key that expires within this is pointed out."""
+NEW = clock.DAY
+"""The time that a key is marked as new: after a rotation there are two of one name."""
+
+
+class KeyState(NamedTuple):
+    kind: str
+    text: str
+    works: bool
+
+
+def state(key: Key) -> KeyState:
+    """State of a key now."""
+    if key.revoked_at is not None:
+        return KeyState("", "Revoked", False)
+    if key.status == "suspended":
+        return KeyState("warn", "Suspended", True)
+    if key.expires_at is None:
+        return KeyState("ok", "Active", True)
+    left = key.expires_at - clock.now()
+    if left <= 0:
+        return KeyState("bad", "Expired", False)
+    return KeyState("warn", "Expires soon", True) if left <= SOON else KeyState("ok", "Active", True)
+
+
+def is_new(key: Key) -> bool:
+    return key.created_at > clock.now() - NEW
+
+
+async def listed(page: PageRequest, holder: Holder) -> dict[str, Any]:
+    """Context of `keys/list.html`."""
+    ended = page.query.get("show") == "ended"
+    number = whole_number(page.query.get("page", ""), 9) or 1
+    asked = {"q": page.query.get("q", "").strip(), "sort": page.query.get("sort") or NEWEST}
+    asked["sort"] = asked["sort"] if asked["sort"] in dict(SORTS) else NEWEST
+    problems: dict[str, str] = {}
+    try:
+        shown = await _page(page, holder, not ended, number, asked)
+    except InvalidParameter as error:
+        problems, shown = forms.problems(page, error), ListPage([])
+    last = max(1, -(-shown.total // PAGE))
+    if number > last:
+        number, shown = last, await _page(page, holder, not ended, last, asked)
+    # The other ones: how many there are, and the first of those that are folded.
+    others = ListPage([]) if problems else await _page(page, holder, ended, 1, asked)
+
+    def url(number: int, *, q: str = asked["q"], show: str = "ended" if ended else "") -> str:
+        given = {"show": show, "q": q, "sort": asked["sort"] if asked["sort"] != NEWEST else ""}
+        return list_url(given, holder.base, page=number)
+
+    return {
+        "status": 400 if problems and not page.is_htmx else 200,
+        "headers": line("HX-Replace-Url", url(number)) if page.is_htmx else b"",
+        "holder": holder,
+        "ended": ended,
+        "asked": asked,
+        "sorts": SORTS,
+        "problems": problems,
+        "keys": shown.items,
+        "total": shown.total,
+        "others": others,
+        "many": bool(asked["q"]) or shown.total + others.total > FEW,
+        "state": state,
+        "is_new": is_new,
+        "first": (number - 1) * PAGE + 1,
+        "list_url": url,
+        "previous": url(number - 1) if number > 1 else None,
+        "next": url(number + 1) if number < last else None,
+    }
+
+
+async def _page(
+    page: PageRequest, holder: Holder, working: bool, number: int, asked: Mapping[str, str]
+) -> ListPage[Key]:
+    given = {"user": holder.user.id, "limit": str(PAGE), "offset": str((number - 1) * PAGE), **asked}
+    wanted = check_texts(ListKeys, {name: value for name, value in given.items() if value})
+    return await keys.list_by_state(page.on, page.by, wanted, working)
+
+
+PROVIDERS = {"entra": "Microsoft Entra ID", "okta": "Okta", "other": "Identity provider"}
+"""Identity providers, by the name that the URL has for them; each is also the name of a new key."""
+
+
+async def show(page: PageRequest, holder: Holder, id: str, may_change: bool = True) -> Response:
+    return await _key_page(page, holder, await find_key(page, holder, id), may_change=may_change)
+
+
+async def reveal(page: PageRequest, holder: Holder, id: str) -> Response:
+    key = await find_key(page, holder, id)
+    try:
+        issued = await keys.reveal(page.on, page.by, key.id, PasswordProof())
+    except ApiError as error:
+        return await _key_page(page, holder, key, error.status, problems=forms.problems(page, error))
+    return redirect_to_secret(page, holder, issued, revealed=True)
+
+
+async def rotate(page: PageRequest, holder: Holder, id: str) -> Response:
+    key = await find_key(page, holder, id)
+    try:
+        issued = await keys.rotate(page.on, page.by, key.id, KeyRotation(overlap=forms.overlap(page.form)))
+    except ApiError as error:
+        return await _key_page(page, holder, key, error.status, problems=forms.problems(page, error))
+    return redirect_to_secret(page, holder, issued, old=key)
+
+
+async def revoke(page: PageRequest, holder: Holder, id: str) -> Response:
+    await keys.revoke(page.on, page.by, id, of=holder.user.id)
+    return page.redirect(holder.base, "key-revoked")
+
+
+def redirect_to_secret(
+    page: PageRequest,
+    holder: Holder,
+    issued: IssuedKey,
+    old: Key | None = None,
+    revealed: bool = False,
+    query: str = "",
+) -> Response:
+    """`old` is the key that it replaces; `query` says for which identity provider or assistant it is."""
+    shown = {"token": issued.token, "old": old and old.id, "revealed": revealed}
+    return shown_once.redirect(page, f"{holder.base}/{issued.key.id}/secret", shown, query)
+
+
+async def show_secret(page: PageRequest, holder: Holder, id: str) -> Response:
+    """Once it is too late, leads to the page about the key. Raises NotFound."""
+    key = await find_key(page, holder, id)
+    shown = shown_once.found(page)
+    if shown is None:
+        return page.redirect(f"{holder.base}/{key.id}")
+    token = shown["token"]
+    is_scim, assistant = key.kind == "scim", page.query.get("assistant", "")
+    if assistant in ASSISTANTS and not is_scim:
+        return _assistant(page, holder, key, token, assistant)
+    return page.render(
+        "keys/scim_secret.html" if is_scim else "keys/secret.html",
+        secret=True,
+        section="admin/scim" if is_scim else holder.section,
+        provider=page.query.get("provider", ""),
+        providers=PROVIDERS,
+        holder=holder,
+        key=key,
+        token=token,
+        old=None if shown["old"] is None else await find_key(page, holder, shown["old"]),
+        revealed=shown["revealed"],
+        minutes=shown_once.MINUTES,
+        call=example_call(page, holder, key, token),
+        purpose=purposes.found(holder.user, key) if holder.user.kind == APPLICATION else None,
+        program=_program(page, holder, key, token),
+        environment=f"ROLLBOOK_URL={page.on.url}\nROLLBOOK_KEY={token}",
+    )
+
+
+def _program(page: PageRequest, holder: Holder, key: Key, token: str) -> str | None:
+    """The program that works with the key of an application, if it has a purpose."""
+    purpose = purposes.found(holder.user, key) if holder.user.kind == APPLICATION else None
+    audience = (key.audiences or key.user_id).split()[0]
+    return None if purpose is None else purposes.program(purpose, page.on.url, token, audience)
+
+
+def _assistant(page: PageRequest, holder: Holder, key: Key, token: str, assistant: str) -> Response:
+    scopes = key_bounds.scopes_of(key.scopes)
+    changes = {tool.row.scope for tool in TOOLS.values() if not tool.is_read_only}
+    is_read_only = scopes is not None and not scopes & changes
+    return page.render(
+        "keys/assistant_secret.html",
+        secret=True,
+        section="account/assistants",
+        holder=holder,
+        key=key,
+        minutes=shown_once.MINUTES,
+        assistant=assistant,
+        assistants=ASSISTANTS,
+        setup=setup(assistant, page.on.url, token, is_read_only),
+    )
+
+
+async def _key_page(
+    page: PageRequest,
+    holder: Holder,
+    key: Key,
+    status: int = 200,
+    *,
+    problems: Mapping[str, str] = {},
+    may_change: bool = True,
+) -> Response:
+    since, until = usage.last_week()
+    hours = await records.hours(page.on.db, key.user_id, since, key.id)
+    return page.render(
+        "keys/key.html",
+        status,
+        section=holder.section,
+        holder=holder,
+        key=key,
+        state=state(key),
+        creator=await _creator(page, key),
+        may_change=may_change,
+        problems=problems,
+        overlaps=forms.OVERLAPS,
+        scopes=roles.SCOPES,
+        gauges=await usage.gauges_of(page, key),
+        total=records.total(hours).requests,
+        plot=plots.requests(hours, since, until, zone=page.zone) if hours else None,
+    )
+
+
+async def _creator(page: PageRequest, key: Key) -> str | None:
+    """Name of the person whom the key goes back to, if that is not its user."""
+    if key.created_by in (None, "", key.user_id) or not page.may("users:read"):
+        return None
+    return await users.name(page.on.db, key.created_by or "")
+
+
+def example_call(page: PageRequest, holder: Holder, key: Key | None = None, token: str | None = None) -> str:
+    """One that the key may make; without a key, any that its user may."""
+    scopes = None if key is None else key_bounds.scopes_of(key.scopes)
+    path = "/v1/users/me"
+    if scopes is None or "users:read" in scopes:
+        if "users:read" in roles.ON_ALL[holder.user.role]:
+            path = "/v1/users"
+    elif "keys:read" in scopes:
+        path = "/v1/keys/current"
+    elif "events:read" in scopes:
+        path = "/v1/events"
+    elif "metrics:read" in scopes:
+        path = "/metrics"
+    return f'curl {page.on.url}{path} \\\n  -H "Authorization: Bearer {token or "$ROLLBOOK_KEY"}"'
