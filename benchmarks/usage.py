@@ -114,7 +114,7 @@ def main() -> None:
 
 
 async def forget(tx: object) -> None:
-    for table in ("usage", "request_log", "request_log_sizes", "server_usage"):
+    for table in ("usage", "request_log", "request_log_sizes"):
         await tx.run(f"DELETE FROM {table}")  # type: ignore[attr-defined]
 
 

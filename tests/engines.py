@@ -4,8 +4,7 @@ engine`."""
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,37 +24,15 @@ CHOSEN = tuple(os.environ.get("ROLLBOOK_TEST_ENGINES", ",".join(ENGINES)).split(
 @contextmanager
 def migrated(engine: str, folder: Path) -> Iterator[Database]:
     """An empty database of this kind with the schema of this version, to be used without a server."""
-    with migrated_by(engine, folder, migrate.migrate) as db:
-        yield db
-
-
-@contextmanager
-def migrated_by(engine: str, folder: Path, bring: Callable[[Database], object]) -> Iterator[Database]:
-    """The same with the schema that this brings to an empty database."""
     from tests import postgres
 
-    new = postgres.migrated_database if bring is migrate.migrate else postgres.new_database
-    db = connect(Settings(data=folder / "data", database="" if engine == "sqlite" else new()), for_migration=True)
+    database = "" if engine == "sqlite" else postgres.migrated_database()
+    db = connect(Settings(data=folder / "data", database=database), for_migration=True)
     try:
-        bring(db)
+        migrate.migrate(db)
         yield db
     finally:
         db.close()
-
-
-def migrate_before(db: Database, name: str, folder: Path) -> None:
-    """Bring an empty database to the schema of before the migration of this name, and give its users the columns that
-    the code of today writes; `folder` is for its files."""
-    files, both = folder / "migrations", folder / migrate.BOTH
-    shutil.copytree(migrate.FOLDER / db.engine, files)
-    first = next(files.glob(f"*_{name}.sql")).name
-    for file in files.glob("*.sql"):
-        if file.name >= first:
-            file.unlink()
-    both.mkdir()
-    for columns in ("user_kinds", "private_metadata", "email_asserted"):
-        shutil.copy(next((migrate.FOLDER / migrate.BOTH).glob(f"*_{columns}.sql")), both)
-    migrate.migrate(db, files)
 
 
 VARIANTS = {

@@ -435,8 +435,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         FactorRoles,
         says(
             "Roles that need a second factor to use the dashboard, such as `owner,admin`, or `none`. `auto`: "
-            "`owner,admin` on a server with a `public_url` that others can reach, unless it is older than this "
-            "setting; otherwise `none`. Doesn't affect API keys."
+            "`owner,admin` on a server with a `public_url` that others can reach; otherwise `none`. Doesn't affect "
+            "API keys."
         ),
     ] = FactorRoles(("auto",))
     second_factor_grace: Annotated[

@@ -64,7 +64,6 @@ TABLES = (
     "usage",
     "usage_limits",
     "usage_routes",
-    "server_usage",
     "request_log",
     "request_log_sizes",
     "erased_usage",
@@ -83,8 +82,8 @@ TABLES = (
 )
 
 
-EMPTY = ["deleted_groups", "token_requests", "erased_events", "server_usage"]
-"""What is asked for and what is left of a group is done within seconds; only versions before wrote into the others."""
+EMPTY = ["deleted_groups", "token_requests", "erased_events"]
+"""What is asked for and what is left of a group is done within seconds."""
 
 
 class Kept(NamedTuple):
@@ -494,6 +493,7 @@ NOT_COPIED = {
     "newer_migrations",
     "numbers",
     "password_links",
+    "server_usage",
     "server_secret",
     "user_block_deltas",
     "user_blocks",

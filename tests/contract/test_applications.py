@@ -433,21 +433,3 @@ def test_only_who_may_grant_makes_an_application_more_than_a_member(server: Serv
 @once
 def test_other_kinds_are_refused(kind: str, http: httpx2.Client) -> None:
     assert refused(http.get("/v1/users", params={"kind": kind}), errors.InvalidParameter)["param"] == "kind"
-
-
-def test_a_password_that_the_previous_version_gave_an_application_lets_no_one_in(
-    server: Server, http: httpx2.Client
-) -> None:
-    shop, person = application(http), new_user(http)
-    server.ask(
-        f"UPDATE users SET password_hash = (SELECT password_hash FROM users WHERE id = '{person['id']}') "
-        f"WHERE id = '{shop['id']}'"
-    )
-    for user, is_let_in in ((person, True), (shop, False)):
-        given = {"email": user["email"], "password": person["password"]}
-        verified = http.post("/v1/users/verify-password", json=given)
-        session = http.post("/v1/sessions", json={**given, "audience": "shop"})
-        with visitor(server) as browser:
-            page = sign_in(browser, **given)
-        statuses = verified.status_code, session.status_code, page.status_code
-        assert statuses == ((200, 201, 303) if is_let_in else (401, 401, 401)), statuses

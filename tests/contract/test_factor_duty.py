@@ -115,15 +115,6 @@ def test_nobody_needs_one_on_this_machine_unless_it_is_said(
         assert needs_one(person) is needs
 
 
-def test_a_server_that_is_older_than_second_factors_asks_for_none(tmp_path: Path) -> None:
-    with started(tmp_path, public_url=PUBLIC, trusted_proxy="127.0.0.0/8") as server:
-        with from_outside(server) as owner:
-            assert needs_one(owner)
-        server.ask("DELETE FROM marks WHERE name = 'second_factor_roles'")
-        with from_outside(server) as owner:
-            assert not needs_one(owner)
-
-
 def test_without_grace_it_is_set_up_at_the_first_sign_in(tmp_path: Path) -> None:
     settings = {"second_factor_roles": "owner,admin", "second_factor_grace": "0"}
     with started(tmp_path, **settings) as server, visitor(server) as owner:

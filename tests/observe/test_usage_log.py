@@ -49,7 +49,7 @@ def test_requests_without_a_known_key_and_pages_count_nowhere(tmp_path: Path) ->
                 == 200
             )
         assert server.stop() == 0
-        for table in ("usage", "usage_limits", "usage_routes", "server_usage", "request_log"):
+        for table in ("usage", "usage_limits", "usage_routes", "request_log"):
             assert server.ask(f"SELECT count(*) FROM {table}") == [(0,)]
 
 

@@ -27,7 +27,7 @@ def test_whatever_stands_in_a_name_still_finds_it() -> None:
         found, searched = spellings(term), searched_text(name, "a.b-c@d.example")
         assert {folding.is_short(each) for each in found} == {folding.is_short(rules.fold(term))}
         assert rules.fold(term) not in rules.fold(name) or any(each in searched for each in found), (name, term)
-        assert searched.split("\n")[0] == rules.fold(name), "what earlier versions search"
+        assert searched.split("\n")[0] == rules.fold(name), "whatever else there is"
 
 
 def test_a_plain_name_has_one_spelling_so_that_it_costs_nothing_more() -> None:

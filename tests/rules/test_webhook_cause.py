@@ -54,7 +54,7 @@ def failing(*found: str, answer: str | None = None, type: str = "text/plain", **
         (failing("timed_out"), {}, ("Failing", f"Not answering in time since {WHEN}.")),
         (failing("redirected"), {}, ("Failing", f"Answering with a redirect since {WHEN}.")),
         (
-            failing("refused_address"),  # of an earlier version
+            failing("no_address"),
             {},
             ("Failing", f"Without an address to send to since {WHEN}."),
         ),
@@ -84,7 +84,7 @@ def failing(*found: str, answer: str | None = None, type: str = "text/plain", **
         ),
         ({}, {"status": "paused", "status_by": "cli"}, ("Paused", f"Paused from the command line on {WHEN}.")),
         ({}, {"status": "paused", "status_by": "user_1"}, ("Paused", f"Paused since {WHEN}.")),
-        ({}, {"status": "paused", "status_at": None}, ("Paused", "Paused.")),  # by an earlier version
+        ({}, {"status": "paused", "status_at": None}, ("Paused", "Paused.")),
         (
             failing("http_500", answer="TypeError"),
             {"status": "disabled", "status_reason": "failing"},
@@ -144,7 +144,7 @@ def test_what_an_endpoint_answered_is_bounded(body: str) -> None:
 
 
 def test_every_outcome_has_words() -> None:
-    for name in (*outcomes.DESCRIPTIONS, *outcomes.OF_MAIL, *outcomes.FORMER, "http_404", "smtp_550"):
+    for name in (*outcomes.DESCRIPTIONS, *outcomes.OF_MAIL, "http_404", "smtp_550"):
         words = outcomes.words(name)
         assert "_" not in words.short + words.ongoing and words.short != name
     assert outcomes.words("http_404").short == "Answered 404"

@@ -152,3 +152,14 @@ def test_a_sample_of_few_is_soon_taken_anew_and_one_of_many_is_kept() -> None:
     assert Sample([], 0, 100.0).until == 101.0
     assert Sample(["anna"], 50_000, 100.0).until == 110.0
     assert Sample(["anna"], 1e9, 100.0).until == 100.0 + user_search.MAX_AGE
+
+
+def test_the_index_that_the_schema_makes_is_the_one_that_a_search_asks(db: Database) -> None:
+    """The expression must be the same in both."""
+
+    async def plan(queries: Queries) -> str:
+        await queries.one("SELECT set_config('enable_seqscan', 'off', true)")
+        steps = await queries.all(f"EXPLAIN SELECT * FROM users WHERE {user_search.BEGINNINGS} @> ?", ["zz"])
+        return "\n".join(step[0] for step in steps)
+
+    assert "Index Scan on users_words" in db.read_now(plan)

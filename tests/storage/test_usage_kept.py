@@ -25,8 +25,7 @@ from rollbook.observe.usage_buffer import Share, UsageBucket, UsageBuffer
 from rollbook.records import request_log, usage, users
 from rollbook.records.request_log import END, Logged, Search
 from rollbook.records.usage import Hour, OfKey, OfRoute, UsageBatch
-from rollbook.storage.database import Database, Queries, Tx
-from rollbook.storage.migrate import migrate
+from rollbook.storage.database import Database, Queries
 from rollbook.storage.sqlite import SQLite
 from tests.engines import ENGINES, migrated
 
@@ -284,29 +283,6 @@ def test_the_whole_server_is_counted_by_user_and_key_also_after_a_user_is_erased
     busy.db.write_now(usage.erased, "user_b", 1_000)
     assert read(usage.by_user, 0) == by_user[:1]
     assert read(usage.hours, usage.ALL_USERS, 0) == whole
-
-
-def test_usage_of_the_version_before_is_added_up_for_the_server(world: World) -> None:
-    for key, status in (("key_a1", 200), ("key_a2", 429), ("key_b", 503)):
-        world.request(0, key, status, "minute" if status == 429 else None, route=LIST)
-    world.write(0)
-
-    def seen() -> list[Any]:
-        return [
-            world.db.read_now(what, usage.ALL_USERS, 0)
-            for what in (usage.hours, usage.hit, usage.by_key, usage.by_route)
-        ]
-
-    async def forget(tx: Tx) -> None:
-        for table in ("usage", "usage_limits", "usage_routes"):
-            await tx.run(f"DELETE FROM {table} WHERE user_id = ''")
-        await tx.run("DELETE FROM newer_migrations WHERE name = 'usage_of_the_server'")
-
-    before = seen()
-    world.db.write_now(forget)
-    assert seen() != before
-    migrate(world.db)
-    assert seen() == before
 
 
 def test_not_implemented_is_no_fault_of_the_server(world: World) -> None:

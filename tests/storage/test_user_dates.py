@@ -12,21 +12,16 @@ from typing import Any
 import pytest
 
 from rollbook import clock
-from rollbook.config import Settings
 from rollbook.records import user_dates, user_imports, user_list, users
-from rollbook.records.connect import connect
 from rollbook.records.dialect import dialect
 from rollbook.records.events import Actor
 from rollbook.records.user_imports import Prepared
-from rollbook.records.user_list import postgres as user_list_postgres
 from rollbook.records.user_list.query import ANY, AS_ADDED, Filters, Order, Position, Query
 from rollbook.records.user_search import prefixes
 from rollbook.records.user_search import sqlite as user_search_sqlite
 from rollbook.records.users import User
 from rollbook.storage.database import Database, Tx
-from rollbook.storage.migrate import migrate
-from tests.engines import ENGINES, migrate_before, migrated
-from tests.postgres import new_database
+from tests.engines import ENGINES, migrated
 
 NOBODY = Actor(None, None, None, None, None)
 DAY = clock.DAY
@@ -198,7 +193,7 @@ def check(model: Model) -> None:
 
 @pytest.mark.parametrize("order", [order for order in ORDERS if "created_at" in [each.name for each in order]])
 def test_a_cursor_is_exact_across_the_first_import_with_dates(db: Database, order: tuple[Order, ...]) -> None:
-    """Such cursors name a place alone, as those of the version before this do."""
+    """Such cursors name a place alone."""
     for gone in (False, True):
         model = Model(db, 1)
         model.made = 100 * gone
@@ -262,52 +257,6 @@ def test_a_restored_user_whose_date_the_clock_gave_away_meanwhile_stays_exact(
     found = db.read_now(user_list.read, Query(order=(Order("created_at", False),)))
     assert seqs(found)[2:] == [earlier.seq, restored.seq]
     assert db.read_now(user_list.created_since, [earlier.created_at]) == [1]
-
-
-@pytest.fixture
-def before(tmp_path: Path) -> Iterator[Database]:
-    """A PostgreSQL of the version before the index of dates, with users."""
-    db = connect(Settings(database=new_database("dates")), for_migration=True)
-    migrate_before(db, "user_dates", tmp_path)
-    for number in range(20):
-        db.write_now(users.add, users.new("Ann", f"user{number}@example.com"))
-    yield db
-    db.close()
-
-
-INDEXES = (
-    "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'users'::regclass AND "
-    "indexrelid::regclass::text ~ '_(dates|created_at)$'"
-)
-
-
-def test_an_upgrade_lists_by_date_at_once_and_builds_the_index_while_it_runs(before: Database) -> None:
-    migrate(before)
-    model = Model(before, 1)
-    model.there = before.read_now(everyone)
-    model.add([DAY] * 30)
-    query = Query(ANY, (Order("created_at", False),), limit=7)
-    expected = [user.seq for user in model.expected(ANY, query.order)]
-    assert [row[0] for row in before.run_now(before.all(INDEXES))] == ["users_created_at"]
-    assert walked(before, query) == expected
-    assert before.run_now(user_list_postgres.build_dates(before)) is False
-    assert [row[0] for row in before.run_now(before.all(INDEXES))] == ["users_dates"]
-    assert walked(before, query) == expected
-    # Removed by someone, and left over.
-    before.write_now(dropped)
-    before.run_now(user_list_postgres.build_dates(before))
-    assert before.run_now(before.one(user_list_postgres.DATES_STATE)) == ("ready",)
-    before.write_now(old_index)
-    before.run_now(user_list_postgres.build_dates(before))
-    assert [row[0] for row in before.run_now(before.all(INDEXES))] == ["users_dates"]
-
-
-async def dropped(tx: Tx) -> None:
-    await tx.run("DROP INDEX users_dates")
-
-
-async def old_index(tx: Tx) -> None:
-    await tx.run("CREATE INDEX users_created_at ON users (created_at)")
 
 
 def test_imports_and_new_users_at_the_same_time_leave_places_and_dates_exact(db: Database) -> None:

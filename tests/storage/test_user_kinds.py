@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import pytest
 
-from rollbook.records import user_dates, user_list, users
+from rollbook.records import user_dates, user_list
 from rollbook.records.dialect import dialect
 from rollbook.records.user_list.query import AS_ADDED, LAST_ADDED_FIRST, Filters, Order, Query
 from rollbook.roles import APPLICATION, PERSON
-from rollbook.storage.database import Row, Tx
+from rollbook.storage.database import Tx
 from rollbook.web.admin import overview
 from tests.engines import ENGINES, migrated
 
@@ -102,41 +102,3 @@ def test_people_of_the_overview_are_those_of_a_list_in_memory(engine: str, tmp_p
 
 async def promote(tx: Tx, seqs: list[int]) -> None:
     await tx.many("UPDATE users SET role = 'admin' WHERE seq = ?", [(seq,) for seq in seqs])
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_an_application_stays_one_when_the_previous_version_deletes_and_restores_it(
-    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And what SCIM keeps of users who it erases goes."""
-
-    async def go_round(tx: Tx, *steps: str) -> list[Row]:
-        user = await users.by_email(tx, "shop@example.com")
-        for step in steps:
-            if step == "add":
-                user = await users.add(tx, users.new("Shop", "shop@example.com")._replace(kind=APPLICATION))
-                await tx.run("INSERT INTO scim_users VALUES (?, 'shop', 'shop', '{}', 1, 1)", user.id)
-                await tx.run("INSERT INTO scim_external_ids VALUES ('key_1', ?, 'User', 'shop')", user.id)
-            assert user is not None
-            if step == "delete":
-                await users.delete(tx, user)
-            elif step == "restore":
-                user = await users.restore(tx, user)
-            elif step == "erase":
-                await users.erase(tx, user.id)
-        return await tx.all(
-            "SELECT (SELECT kind FROM users WHERE email_key = 'shop@example.com'), (SELECT count(*) FROM scim_users), "
-            "(SELECT count(*) FROM scim_external_ids)"
-        )
-
-    with migrated(engine, tmp_path) as db:
-        db.write_now(go_round, "add")
-        monkeypatch.setattr(users, "KEPT", tuple(name for name in users.KEPT if name != "kind"))
-        for statement in (users._keep_deleted, users._bring_back):
-            statement.cache_clear()
-        try:
-            assert db.write_now(go_round, "delete", "restore") == [(APPLICATION, 1, 1)]
-            assert db.write_now(go_round, "delete", "erase") == [(None, 0, 0)]
-        finally:
-            for statement in (users._keep_deleted, users._bring_back):
-                statement.cache_clear()

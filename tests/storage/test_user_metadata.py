@@ -1,5 +1,4 @@
-"""The index of metadata finds just those who have the values, in every way that a list is read; and an upgrade builds
-it."""
+"""The index of metadata finds just those who have the values, in every way that a list is read."""
 
 from __future__ import annotations
 
@@ -11,15 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from rollbook.config import Settings
-from rollbook.errors import Unavailable
 from rollbook.records import user_list, user_metadata, users
-from rollbook.records.connect import connect
-from rollbook.records.user_list.query import ANY, AS_ADDED, Filters, Order, Query
+from rollbook.records.user_list.query import AS_ADDED, Filters, Order, Query
 from rollbook.storage.database import Database, Tx
-from rollbook.storage.migrate import migrate
-from tests.engines import migrate_before, migrated
-from tests.postgres import new_database
+from tests.engines import migrated
 
 USERS = 300
 PLANS = ("free", "free", "free", "pro", "rare")
@@ -30,12 +24,6 @@ async def add(tx: Tx, number: int, role: str, metadata: str) -> None:
     user = await users.add(tx, new)
     if number % 11 == 0:
         await users.change(tx, user, {"metadata": "{}"})
-
-
-async def delete(tx: Tx, email: str) -> None:
-    user = await users.by_email(tx, email)
-    assert user is not None
-    await users.delete(tx, user)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -101,30 +89,3 @@ def _passes(user: users.User, filters: Filters) -> bool:
         and (filters.created_after is None or user.created_at > filters.created_after)
         and (filters.created_before is None or user.created_at < filters.created_before)
     )
-
-
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_an_upgrade_builds_the_index_step_by_step(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Until it is whole, the filter is refused. What is written meanwhile is not lost, nor does it come back."""
-    monkeypatch.setattr(user_metadata, "BUILT", 7)
-    database = new_database("metadata_upgrade") if kind == "postgresql" else ""
-    db = connect(Settings(data=tmp_path / "data", database=database), for_migration=True)
-    migrate_before(db, "user_metadata", tmp_path)
-    for number in range(1, 31):
-        db.write_now(add, number, "member", '{"plan":"pro"}')
-    migrate(db)
-    assert db.run_now(user_metadata.build_index(db)) is True
-    db.write_now(delete, "user003@example.com")
-    db.write_now(delete, "user020@example.com")
-    db.write_now(add, 31, "member", '{"plan":"pro"}')
-    query = Query(ANY._replace(metadata=(("plan", "pro"),)), limit=100, count=True)
-    with pytest.raises(Unavailable, match="being built"):
-        db.read_now(user_list.read, query)
-    while db.run_now(user_metadata.build_index(db)):
-        pass
-    found = db.read_now(user_list.read, query)
-    assert [row[3] for row in found.rows] == [
-        f"user{number:03}@example.com" for number in range(1, 32) if number not in (3, 11, 20, 22)
-    ]
-    assert found.total == 27
-    db.close()

@@ -243,22 +243,6 @@ def test_an_event_that_cannot_be_written_is_passed_over(
     assert attempts(server, webhook) == [("user.created", 1, "body_failed"), ("user.updated", 1, "delivered")]
 
 
-def test_a_chat_gets_events_at_its_whole_url_also_if_an_earlier_version_has_stored_it(
-    server: Server, http: httpx2.Client, listener: Listener, make: Make
-) -> None:
-    webhook = make(format="slack")
-    open_url = f"UPDATE webhooks SET url = '{listener.url('/hook')}', sealed_url = NULL WHERE id = '{webhook['id']}'"
-    change(server, open_url)
-    http.patch(f"/v1/webhooks/{webhook['id']}", json={"description": "Chat"})
-    user = new_user(http)
-    listener.wait_for(lambda: attempts(server, webhook) == [("user.created", 1, "delivered")])
-    server.stop()
-    server.start()
-    listener.wait_for(lambda: http.get(f"/v1/webhooks/{webhook['id']}").json()["url"].endswith("/…"))
-    rename(http, user, "Fine")
-    listener.wait_for(lambda: ("user.updated", 1, "delivered") in attempts(server, webhook))
-
-
 def test_one_user_with_many_changes_at_once_gets_them_in_order(
     http: httpx2.Client, listener: Listener, make: Make
 ) -> None:

@@ -8,14 +8,12 @@ from typing import NamedTuple
 
 from rollbook import clock
 from rollbook.actions.context import Rollbook
-from rollbook.records import progress, second_factors
+from rollbook.records import second_factors
 from rollbook.records.users import User
 from rollbook.storage.database import Queries, Tx
 
-MARK = "second_factor_roles"
-"""Mark of a server whose first owner was created since there are second factors."""
-OF_NEW = ("owner", "admin")
-"""Roles that `auto` stands for on such a server."""
+AUTO = ("owner", "admin")
+"""Roles that `auto` stands for on a server that others can reach."""
 
 
 class Duty(NamedTuple):
@@ -29,14 +27,12 @@ class Duty(NamedTuple):
         return self.due_at is not None and self.due_at <= clock.now()
 
 
-async def roles(on: Rollbook, queries: Queries) -> Collection[str]:
-    """The roles that need one. An older server asks for none until its operator does: no one would expect it."""
+def roles(on: Rollbook) -> Collection[str]:
+    """The roles that need one."""
     settings = on.settings
     if not settings.second_factor_roles.is_auto:
         return settings.second_factor_roles
-    if not settings.public_url or settings.is_local:
-        return ()
-    return OF_NEW if await progress.get(queries, MARK) else ()
+    return AUTO if settings.public_url and not settings.is_local else ()
 
 
 async def of(on: Rollbook, user: User) -> Duty | None:
@@ -57,4 +53,4 @@ async def begin(tx: Tx, on: Rollbook, user: User) -> None:
 
 
 async def _lacks(on: Rollbook, queries: Queries, user: User) -> bool:
-    return user.role in await roles(on, queries) and not await second_factors.has(queries, user.id)
+    return user.role in roles(on) and not await second_factors.has(queries, user.id)

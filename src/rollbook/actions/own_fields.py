@@ -26,8 +26,6 @@ def allowed(user: User, wanted: Mapping[str, Any], opened: MemberFields, is_merg
     if "metadata" in changed:
         try:
             own = rules.with_own_keys(user.metadata, changed["metadata"], opened.metadata_keys, is_merged)
-        except RecursionError:  # stored before there was a limit
-            own = None
         except ValueError as problem:
             refuse("metadata", str(problem))
         if own is not None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rollbook import clock
-from rollbook.actions import creators, factor_duty, keys, users
+from rollbook.actions import creators, keys, users
 from rollbook.actions import tokens as links
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
 from rollbook.auth import key_format, tokens
 from rollbook.errors import EmailTaken
-from rollbook.records import one_time_tokens, progress
+from rollbook.records import one_time_tokens
 from rollbook.records import users as records
 from rollbook.records.users import User
 from rollbook.storage.database import Tx
@@ -57,7 +57,6 @@ async def _create_first(
 ) -> FirstOwner | None:
     if await records.oldest_owner(tx) is not None:
         return None
-    await progress.advance(tx, factor_duty.MARK, 1)
     user = await users.add(tx, by, new, password_hash)
     await keys.add(
         tx,

@@ -1,7 +1,6 @@
 """Seals again, with the current secret of the server, what former ones have sealed: API keys that can be revealed, the
 secrets of authenticator apps, one-time tokens that wait to be sent and requests for them, the links of bulk jobs, what
-is kept of the files of imports, and the secrets, headers and URLs of webhooks. Then the former ones can go. Also seals
-the URLs of chats that an earlier version has stored as they are."""
+is kept of the files of imports, and the secrets, headers and URLs of webhooks. Then the former ones can go."""
 
 from __future__ import annotations
 
@@ -57,7 +56,9 @@ class Resealing:
     async def step(self) -> bool:
         """Returns whether there is more. At the end it begins again: another server may have sealed with its former
         secret meanwhile."""
-        if self._on.secret.is_changing and self._kinds_done < len(KINDS):
+        if not self._on.secret.is_changing:
+            return False
+        if self._kinds_done < len(KINDS):
             self._after = await self._reseal(KINDS[self._kinds_done], self._after)
             self._kinds_done += not self._after
             return True
@@ -65,7 +66,7 @@ class Resealing:
         if self._after_webhook:
             return True
         self._kinds_done = 0
-        if self._on.secret.is_changing and dialect(self._on.db).is_shared:
+        if dialect(self._on.db).is_shared:
             # From now on, a server that has former secrets only doesn't start.
             await self._on.db.write(server_secrets.keep, self._on.secret.mac("fingerprint", b""))
         return False
@@ -91,8 +92,7 @@ class Resealing:
 
     async def _webhooks(self, after: str) -> str:
         """Returns the last one's ID, empty if there are no more."""
-        some = webhooks.after if self._on.secret.is_changing else webhooks.with_open_urls
-        found = await some(self._on.db, after, BATCH)
+        found = await webhooks.after(self._on.db, after, BATCH)
         changed = [new for each in found if (new := webhook_actions.sealed_again(self._on.secret, each)) != each]
         if changed:
             await self._on.db.write(_store, changed)

@@ -361,7 +361,7 @@ async def _remove(tx: Tx, on: Rollbook, by: Principal, user_id: str, id: str, pr
     await second_factors.get(tx, user_id, id)
     factor = await second_factors.remove(tx, id)
     if not await second_factors.has(tx, user_id):
-        if factor.confirmed_at and user_id == by.user_id and user.role in await factor_duty.roles(on, tx):
+        if factor.confirmed_at and user_id == by.user_id and user.role in factor_duty.roles(on):
             raise LastFactor()
         await second_factors.remove_codes(tx, user_id)
         await failed_guesses.end(tx, user_id, "code")

@@ -353,7 +353,7 @@ async def look(on: Rollbook, text: str) -> Open | None:
     user = None if token is None else await users.by_id(on.db, token.user_id)
     if token is None or user is None or user.status == "suspended":
         return None
-    return Open(token, user, token.redirect_url or tokens.redirect_url(text))
+    return Open(token, user, token.redirect_url)
 
 
 class Consumed(NamedTuple):

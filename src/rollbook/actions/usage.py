@@ -84,10 +84,9 @@ async def _whose(on: Rollbook, by: Principal, asked: ReadUsage) -> str | None:
 
 
 def others(total: Hour, some: Sequence[OfUser | OfKey]) -> Hour:
-    """Usage of the users and keys beyond the listed ones. While a server of the version before still
-    counts, there may seem to be less than none."""
+    """Usage of the users and keys beyond the listed ones."""
     told = records.total([Hour(0, each.requests, each.errors, each.refused, each.limited) for each in some])
-    return Hour(0, *(max(0, whole - part) for whole, part in zip(total[1:], told[1:], strict=True)))
+    return Hour(0, *(whole - part for whole, part in zip(total[1:], told[1:], strict=True)))
 
 
 async def busiest_keys(on: Rollbook, by: Principal, asked: ReadUsage) -> list[str]:

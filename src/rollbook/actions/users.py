@@ -496,8 +496,6 @@ def patched(metadata: str, patch: str, field: str = "metadata") -> str:
     """Metadata with a patch applied to it. Raises InvalidParameter."""
     try:
         return rules.patched(metadata, patch)
-    except RecursionError:  # stored before there was a limit
-        refuse(field, "has too many levels to be merged. Replace it with PUT")
     except ValueError as problem:
         refuse(field, str(problem))
 
@@ -636,6 +634,7 @@ async def _purge(
     await keys.erase_all(tx, id)
     await lineages.forget(tx, id)
     await second_factors.remove_all(tx, id)
+    await scim.erase(tx, id)
     await webhooks.erase_all(tx, id)
     await deliveries.forget(tx, id, users.MAX_ERASED)
     await inbox.forget(tx, id)

@@ -122,8 +122,7 @@ def _of_url(webhook_id: str) -> bytes:
 
 
 def sealed_again(secret: Secret, webhook: Webhook) -> Webhook:
-    """The same with all that a former secret of the server has sealed sealed with the current one, and the URL of a
-    chat sealed."""
+    """The same with all that a former secret of the server has sealed sealed with the current one."""
 
     def again(sealed: bytes, associated: bytes) -> bytes:
         return secret.sealed_again(SEALED, sealed, associated) or sealed
@@ -134,11 +133,7 @@ def sealed_again(secret: Secret, webhook: Webhook) -> Webhook:
         secret=again(webhook.secret, id.encode()),
         old_secret=None if old is None else again(old, id.encode()),
         headers=webhooks.kept_headers(headers),
-        **(
-            stored_url(secret, id, webhook.url, webhook.format)
-            if url is None
-            else {"sealed_url": again(url, _of_url(id))}
-        ),
+        sealed_url=None if url is None else again(url, _of_url(id)),
     )
 
 

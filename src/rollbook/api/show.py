@@ -291,19 +291,15 @@ def _indent(content: Any) -> bytes:
 
 
 def for_people(document: bytes) -> bytes:
-    """JSON, indented; as it is, if it is nested more deeply than can be read: versions without a limit stored it as it
-    came."""
-    try:
-        return msgspec.json.format(document, indent=2)
-    except RecursionError:
-        return document
+    """JSON, indented."""
+    return msgspec.json.format(document, indent=2)
 
 
 def pretty(text: str) -> str:
-    """Indented, where it is JSON."""
+    """Indented, where it is JSON that is not nested too deeply to be read."""
     try:
         return for_people(text.encode()).decode()
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return text
 
 

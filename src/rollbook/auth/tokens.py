@@ -64,12 +64,6 @@ def mint() -> str:
     return token
 
 
-def redirect_url(token: str) -> str:
-    """URL to which a password link of an earlier version leads after use, which its text contains; empty for none. Only
-    to be asked once its digest is known to be right."""
-    return decoded(token.partition(".")[2]).decode()
-
-
 def digest(text: str) -> bytes:
     """Digest that is stored instead of the token, 32 bytes. A fast hash is enough for 256 random bits."""
     return sha256(text.encode("utf-8", "surrogatepass")).digest()

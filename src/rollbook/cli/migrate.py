@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from contextlib import closing
 from pathlib import Path
 
@@ -12,9 +11,7 @@ from rollbook import config
 from rollbook.cli import options
 from rollbook.cli.output import as_json, hint
 from rollbook.records.connect import connect
-from rollbook.records.dialect import dialect
 from rollbook.storage import migrate as migrations
-from rollbook.storage.database import Database
 
 DATABASE = options.option(
     "--database",
@@ -35,14 +32,12 @@ DATABASE = options.option(
 def app(check: bool, json: bool, data: Path | None, database: str | None) -> None:
     """Apply pending migrations to the database. The server does this at every start.
 
-    On PostgreSQL, this also builds missing indexes, while servers go on. Use the URL of the role that owns the tables:
-    that of the servers need not be allowed to change the schema.
+    On PostgreSQL, use the URL of the role that owns the tables: that of the servers need not be allowed to change the
+    schema.
     """
     settings, _ = config.load({"data": data, "database": database})
     with closing(connect(settings, for_migration=True)) as db:
         found = migrations.pending(db) if check else migrations.migrate(db)
-        if not check:
-            _build(db)
     names = [migration.file_name for migration in found]
     if json:
         as_json({"pending" if check else "applied": names})
@@ -51,14 +46,3 @@ def app(check: bool, json: bool, data: Path | None, database: str | None) -> Non
             print(name)
         hint(f"{len(names)} {'pending' if check else 'applied'}." if names else "The database is up to date.")
     raise click.exceptions.Exit(1 if check and names else 0)
-
-
-def _build(db: Database) -> None:
-    """Build the indexes that servers otherwise build after their start, if their role may."""
-    for upkeep in dialect(db).upkeep:
-        if upkeep.is_build:
-            db.run_now(_done(upkeep.step(db)))
-
-
-async def _done(step: Awaitable[bool]) -> bool:
-    return await step

@@ -53,6 +53,6 @@ def app(server: options.Server, fields: Fields, user: str | None, all: bool, jso
 def _with_others(total: dict[str, int], some: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """And a line for those that are not among them."""
     yield from ({**each, "name": each["name"] or "-"} for each in some)
-    rest = {name: max(0, total[name] - sum(each[name] for each in some)) for name in COUNTS}
+    rest = {name: total[name] - sum(each[name] for each in some) for name in COUNTS}
     if rest["requests"]:
         yield {"name": "(others)", "user_id": "-", "key_id": "-", **rest}

@@ -98,9 +98,6 @@ WORDS: dict[str, Words] = {
 }
 """All outcomes but those with the status of an answer."""
 
-FORMER = dict.fromkeys(("refused_address", "dns_failed"), NO_ADDRESS)
-"""Of deliveries that an earlier version recorded, and what they are called now."""
-
 
 def of_status(status: int) -> str:
     """The outcome of an answer with this status."""
@@ -144,14 +141,14 @@ def is_outcome(text: str) -> bool:
 def words(outcome: str) -> Words:
     """`Answered 500`, of which people need no key."""
     code = outcome[5:]
-    return WORDS.get(FORMER.get(outcome, outcome)) or Words(f"Answered {code}", f"Answering {code}")
+    return WORDS.get(outcome) or Words(f"Answered {code}", f"Answering {code}")
 
 
 def describe(outcome: str) -> str:
     """A sentence for people."""
     if outcome == GONE:
         return "The receiver answered with status 410: it wants no more events, so the webhook is disabled."
-    return DESCRIPTIONS.get(FORMER.get(outcome, outcome)) or f"The receiver answered with status {outcome[5:]}."
+    return DESCRIPTIONS.get(outcome) or f"The receiver answered with status {outcome[5:]}."
 
 
 def describe_mail(outcome: str) -> str:

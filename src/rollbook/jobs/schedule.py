@@ -178,7 +178,7 @@ def jobs(on: Services, gate: Gate, site: Site, flush: UsageFlush, gauge: Step, f
     ]
     last = [store_last_seen, store_deferred_events, flush.flush]
     if first:
-        found += [Job(name, pause, partial(step, on.db), leased=True) for name, pause, step, _ in dialect(on.db).upkeep]
+        found += [Job(name, pause, partial(step, on.db), leased=True) for name, pause, step in dialect(on.db).upkeep]
         found += [Job(name, pause, partial(step, on), leased=True) for name, pause, step in retention.JOBS]
         found.append(Job("keys that expire", 60.0, partial(key_actions.give_notice, on), leased=True))
         found.append(Job("signing keys", 60.0, partial(app_sessions.rotate, on), leased=True))

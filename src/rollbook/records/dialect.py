@@ -23,8 +23,6 @@ class Upkeep(NamedTuple):
     name: str
     pause: float
     step: Callable[[Database], Awaitable[bool]]
-    is_build: bool = False
-    """It changes the schema, which only the owner of the tables may: `rollbook migrate` does it, too."""
 
 
 class Dialect(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rollbook.records import groups, user_metadata
 from rollbook.records.dialect import Dialect, Upkeep
 from rollbook.records.event_log import postgres as event_log_postgres
 from rollbook.records.event_log import sqlite as event_log_sqlite
@@ -26,10 +25,6 @@ SQLITE = Dialect(
     user_search_sqlite,
     upkeep=(
         Upkeep("fold search", 0.2, user_search_sqlite.fold_pending),
-        Upkeep("build search", 60.0, user_search_sqlite.build_words),
-        Upkeep("rebuild search", 60.0, user_search_sqlite.rebuild),
-        Upkeep("build index of metadata", 60.0, user_metadata.build_index),
-        Upkeep("spell groups", 60.0, groups.spell),
         Upkeep("erase from search", 3600.0, user_search_sqlite.compact),
     ),
     is_shared=False,
@@ -43,11 +38,6 @@ POSTGRESQL = Dialect(
     user_search_postgres,
     upkeep=(
         Upkeep("fold counts", 0.2, user_counts_postgres.fold_appended),
-        Upkeep("build search", 60.0, user_search_postgres.build_words, is_build=True),
-        Upkeep("rebuild search", 60.0, user_search_postgres.rebuild),
-        Upkeep("build index of dates", 60.0, user_list_postgres.build_dates, is_build=True),
-        Upkeep("build index of metadata", 60.0, user_metadata.build_index),
-        Upkeep("spell groups", 60.0, groups.spell),
         Upkeep("number events", 0.5, event_log_postgres.settle_new),
     ),
     is_shared=True,

@@ -1,7 +1,7 @@
 """Groups of users, and who is in them, with which role there.
 
 Members are in the order in which the users were added. Those who are deleted leave their groups until they are
-restored: triggers see to that (migration 0060), so every row of `group_members` is about a living user.
+restored: triggers see to that, so every row of `group_members` is about a living user.
 
 Members of a group as a filter of users.
 
@@ -21,7 +21,6 @@ from rollbook.records import rules
 from rollbook.records.presenting import Hidden, Json, Time, presenter
 from rollbook.records.user_search import folding
 from rollbook.storage.database import (
-    Database,
     Duplicate,
     Queries,
     Row,
@@ -102,7 +101,6 @@ ORDERS = {
 COLUMNS = ", ".join(Group._fields)
 KEPT = (*Group._fields, "name_key", "search_text")
 LISTED = ", ".join(f"g.{column}" for column in Group._fields)
-SEARCHED = "coalesce(search_text, name_key)"
 
 BY_ID = Statement(f"SELECT {COLUMNS} FROM groups WHERE id = ?", locks=True)
 ADD = f"INSERT INTO groups ({', '.join(KEPT)}) VALUES ({', '.join('?' * len(KEPT))})"
@@ -143,11 +141,6 @@ BY_NAME = f"SELECT name_key, name, id FROM groups WHERE name_key IN {_USERS} ORD
 OF_USERS = f"""
     SELECT m.user_id, g.name, m.role FROM group_members AS m JOIN groups AS g ON g.id = m.group_id
     WHERE m.user_id IN {_USERS} ORDER BY g.name_key, g.id"""
-
-# Groups of before there were other spellings, and what the version before that has written since.
-UNSPELLED = "SELECT id, name FROM groups WHERE search_text IS NULL LIMIT ?"
-SPELL = "UPDATE groups SET search_text = ? WHERE id = ? AND name = ?"
-SPELLED_AT_ONCE = 500
 
 LEFT_OVER = "SELECT id FROM deleted_groups LIMIT 1"
 FORGET = """
@@ -204,9 +197,9 @@ def _where(asked: Selection) -> tuple[str, list[Any]]:
     given = {condition: value for condition, value in conditions.items() if value is not None}
     parts, values = [*given], [*given.values()]
     if asked.q:
-        spellings = [*dict.fromkeys((rules.fold(asked.q), *folding.spellings(asked.q)))]
+        spellings = folding.spellings(asked.q)
         # Not LIKE, which takes seconds to look for "aaab" in 100,000 long names that are all "aaaa".
-        holds = f"replace({SEARCHED}, ?, '') <> {SEARCHED}"
+        holds = "replace(search_text, ?, '') <> search_text"
         parts.append(f"({' OR '.join([holds] * len(spellings))})")
         values += spellings
     return f" WHERE {' AND '.join(parts)}" if parts else "", values
@@ -242,18 +235,6 @@ async def change(tx: Tx, group: Group, changed: Mapping[str, Any]) -> Group:
 def _keys(name: str) -> dict[str, str]:
     """The columns that a group is found by."""
     return {"name_key": rules.fold(name), "search_text": folding.searched_text(name, "")}
-
-
-async def spell(db: Database) -> bool:
-    """Give some groups who lack it the text that is searched. A job: whether there may be more."""
-    found = await db.all(UNSPELLED, SPELLED_AT_ONCE)
-    if found:
-        await db.write(_spell, found)
-    return len(found) == SPELLED_AT_ONCE
-
-
-async def _spell(tx: Tx, found: Sequence[Row]) -> None:
-    await tx.many(SPELL, [(folding.searched_text(name, ""), id, name) for id, name in found])
 
 
 async def remove(tx: Tx, id: str) -> None:

@@ -93,7 +93,7 @@ class Import(NamedTuple):
     started_at: Time | None = None
     finished_at: Time | None = None
     error_code: str | None = None
-    unknown_hashes: str = "refuse"  # an option beside the others, of which earlier versions read no more than they know
+    unknown_hashes: str = "refuse"  # an option, beside the others
     session_id: Hidden[str | None] = None  # that it was created in, if that goes back to others
 
     @property

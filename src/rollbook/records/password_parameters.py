@@ -16,7 +16,7 @@ NOTE_AGAIN = """
     INSERT INTO password_parameters (cost, parameters, in_doubt, users, most) VALUES (?, ?, 0, ?, ?)
     ON CONFLICT (cost, parameters) DO UPDATE SET in_doubt = 0,
         users = password_parameters.users + excluded.users, most = password_parameters.most + excluded.most"""
-# An earlier version may have stored another cost with the same parameters.
+# Another version may have stored another cost with the same parameters.
 IN_USE = """
     SELECT parameters, max(users), max(most), min(counted_at) FROM password_parameters
     GROUP BY parameters ORDER BY max(users) DESC, parameters LIMIT ?"""

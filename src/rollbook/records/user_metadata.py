@@ -8,29 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rollbook.errors import Unavailable
-from rollbook.records.dialect import dialect
-from rollbook.storage.database import Database, Queries, Statement, Tx, scalar
+from rollbook.storage.database import Queries, scalar
 
 MAX_LENGTH = 255
 """Characters of a key, and of a value, that can be asked for."""
 MANY = 20_000
 """Users with a value, beyond which a list in another order than as added is walked until it is full rather than sorted:
 sorting so many takes 30 ms."""
-BUILT = 1_000
-"""Users in a transaction of `build`."""
-
 TOGETHER = 5_000
 """The same of users who have several values that are each beyond it. Counting them up to here takes 10 ms where many
 have them all."""
 COUNT_FEW = "SELECT count(*) FROM (SELECT 1 FROM user_metadata WHERE key = ? AND value = ? LIMIT ?) AS few"
-BUILDING = "SELECT done, last FROM user_metadata_building"
-NEXT = "SELECT max(seq) FROM (SELECT seq FROM users WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?) AS next"
-# On PostgreSQL, no other transaction changes them meanwhile.
-LOCK = Statement("SELECT seq FROM users WHERE seq > ? AND seq <= ? AND metadata <> '{}'", locks=True)
-BUILT_UP_TO = "UPDATE user_metadata_building SET done = ?"
-BUILT_ALL = "DELETE FROM user_metadata_building"
-
 Pair = tuple[str, str]
 """A key and a value."""
 
@@ -44,10 +32,7 @@ def condition(pairs: Iterable[Pair], seq: str) -> list[str]:
 
 
 async def rarest_first(queries: Queries, pairs: Sequence[Pair], few: int) -> tuple[list[Pair], bool]:
-    """The pairs, the rarest first, and whether `few` users or fewer have that. Raises Unavailable while the index is
-    built."""
-    if await queries.one(BUILDING) is not None:
-        raise Unavailable("The index of metadata is being built. Try again later.", retry_after=60)
+    """The pairs, the rarest first, and whether `few` users or fewer have that."""
     counted = []
     for pair in pairs:
         counted.append((await scalar(queries, COUNT_FEW, *pair, few + 1), pair))
@@ -58,7 +43,7 @@ async def rarest_first(queries: Queries, pairs: Sequence[Pair], few: int) -> tup
 async def having(queries: Queries, pairs: Sequence[Pair], seq: str) -> tuple[str, list[str]]:
     """The condition, beginning with AND, that a user has all of these, and its values, for lists in another order than
     as added. `seq` is the column of that number. Where few have them all, it leads to these; otherwise it is for a list
-    that is walked. Raises Unavailable as `rarest_first`."""
+    that is walked."""
     pairs, are_few = await rarest_first(queries, pairs, MANY)
     values = [text for pair in pairs for text in pair]
     all_of_them = "SELECT m.seq FROM user_metadata AS m WHERE m.key = ? AND m.value = ?" + "".join(
@@ -71,24 +56,3 @@ async def having(queries: Queries, pairs: Sequence[Pair], seq: str) -> tuple[str
         return "".join(condition(pairs, seq)), values
     # The LIMIT, which cuts off none, tells PostgreSQL that they are few; otherwise it walks the list to look for them.
     return f" AND {seq} IN (SELECT seq FROM ({all_of_them} LIMIT {max(MANY, TOGETHER)}) AS few)", values
-
-
-async def build_index(db: Database) -> bool:
-    """Bring users of before the upgrade into the index. A job: whether there are more."""
-    return await db.one(BUILDING) is not None and await db.write(build)
-
-
-async def build(tx: Tx) -> bool:
-    """The next BUILT users. Whether there are more."""
-    row = await tx.one(BUILDING)
-    if row is None:
-        return False
-    done, last = row
-    found = await tx.one(NEXT, done, last, BUILT)
-    if found is None or found[0] is None:
-        await tx.run(BUILT_ALL)
-        return False
-    await tx.all(LOCK, done, found[0])
-    await tx.run(dialect(tx).user_list.INDEX_METADATA, done, found[0])
-    await tx.run(BUILT_UP_TO, found[0])
-    return True

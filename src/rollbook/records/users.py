@@ -81,10 +81,7 @@ BY_ID = Statement(
 )
 BY_EMAIL_KEY = f"SELECT {COLUMNS} FROM users WHERE email_key = ?"
 BY_EXTERNAL_ID = f"SELECT {COLUMNS} FROM users WHERE external_id = ?"
-# An application has no password, but a server of the version before there were any could set one.
-SIGN_IN = Statement(
-    f"SELECT {COLUMNS}, CASE kind WHEN 'person' THEN password_hash END FROM users WHERE email_key = ?", locks=True
-)
+SIGN_IN = Statement(f"SELECT {COLUMNS}, password_hash FROM users WHERE email_key = ?", locks=True)
 PASSWORD_HASH = Statement("SELECT password_hash FROM users WHERE id = ?", locks=True, together=LOOK_UP)
 SET_PASSWORD = "UPDATE users SET password_hash = ?, version = version + 1, updated_at = ? WHERE id = ?"
 REMOVE_PASSWORD = "UPDATE users SET password_hash = NULL, version = version + 1, updated_at = ? WHERE id = ?"

@@ -157,10 +157,6 @@ class Database(Queries, Protocol):
 
     def listen(self, channel: str, callback: Callable[[], None]) -> None: ...
 
-    async def execute_apart(self, *statements: str) -> None:
-        """On PostgreSQL only: statements that take long and stand in no transaction, on a connection of their own."""
-        ...
-
     @property
     def writes_waiting(self) -> int:
         """Writes that the database has not begun, or on PostgreSQL not finished."""

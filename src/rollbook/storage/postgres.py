@@ -15,7 +15,7 @@ from rollbook.runner import Runner
 from rollbook.storage import postgres_tls
 from rollbook.storage.database import Database, DatabaseUnusable, Engine, Row
 from rollbook.storage.postgres_batches import Batches
-from rollbook.storage.postgres_connection import FAILING, Connection, Pool, address, reason
+from rollbook.storage.postgres_connection import FAILING, Pool, address, reason
 from rollbook.storage.postgres_reads import ReadBatcher, in_snapshot
 from rollbook.storage.postgres_writer import Writer
 
@@ -26,8 +26,6 @@ MIN_VERSION = 140_000
 MAX_SNAPSHOTS = 1_000
 """Reads of several statements that may wait in a worker; beyond it, the caller gets Overloaded."""
 _ADVICE = " Check that it runs, its address, and the user's password and rights."
-MAX_APART = 86_400.0
-"""Seconds that a statement of `execute_apart` may take."""
 
 
 class Postgres(Database):
@@ -104,14 +102,6 @@ class Postgres(Database):
     @property
     def writes_waiting(self) -> int:
         return self._writer.waiting + self._batches.waiting
-
-    async def execute_apart(self, *statements: str) -> None:
-        connection = await Connection.open(self.address, self._timeout)
-        try:
-            for statement in statements:
-                await connection.execute(statement, MAX_APART)
-        finally:
-            connection.terminate()
 
     async def stop(self) -> None:
         """Commits the writes that wait, then closes."""

@@ -79,7 +79,6 @@ TABLES = (
         "hour, user_id, key_id, route, requests, errors, refused, limited, t0, t1, t2, t3, t4, t5, t6, t7, t8, t9",
         "hour, user_id, key_id, route",
     ),
-    _table("server_usage", "hour, requests, errors, refused, limited", "hour"),
     # Its ids differ by engine and mean nothing: the target gives its own.
     _table("request_log", "user_id, key_id, status, limited_by, first, last, left_out, lines", "last, id"),
     _table("request_log_sizes", "hour, bytes", "hour"),

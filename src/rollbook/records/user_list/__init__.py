@@ -107,12 +107,6 @@ class UserList(Protocol):
         leads."""
         ...
 
-    @property
-    def INDEX_METADATA(self) -> str:
-        """Brings users into the index of metadata: those whose numbers are higher than the one, and not than the
-        other."""
-        ...
-
     def beyond_date(self, sign: str, date: int, seq: int) -> tuple[Part, ...]:
         """Users past one with this date and position, `sign` being < or >, in parts that follow one another in the
         order of dates: the index leads to each, however many have the date."""

@@ -10,22 +10,7 @@ from rollbook.records.user_list.query import Part, Query
 from rollbook.storage.database import Database
 
 WITH_USERS = "{} JOIN users USING (seq)"
-INDEX_METADATA = """
-    INSERT INTO user_metadata SELECT pairs.key, pairs.value, seq
-      FROM users, LATERAL user_metadata_pairs(users.metadata) AS pairs
-    WHERE seq > ? AND seq <= ? AND users.metadata <> '{}' ON CONFLICT DO NOTHING"""
 BY_NAME = BY_DATE = "users"
-
-# Those of one date are in order too, which the index of the first version does not have.
-DATES_STATE = """
-    SELECT CASE WHEN NOT indisvalid THEN CASE WHEN EXISTS (SELECT 1 FROM pg_stat_progress_create_index
-      WHERE index_relid = indexrelid)
-        THEN 'building' ELSE 'broken' END
-        WHEN to_regclass('users_created_at') IS NOT NULL THEN 'replaces' ELSE 'ready' END
-    FROM pg_index WHERE indexrelid = to_regclass('users_dates')"""
-BUILD_DATES = "CREATE INDEX CONCURRENTLY IF NOT EXISTS users_dates ON users (created_at, seq)"
-REMOVE_DATES = "DROP INDEX CONCURRENTLY IF EXISTS users_dates"
-REMOVE_REPLACED = "DROP INDEX CONCURRENTLY IF EXISTS users_created_at"
 
 # The plain list from a user on, and the total before each row: one statement, and so of one moment. A single row
 # without a user past the end.
@@ -58,13 +43,3 @@ async def page(db: Database, query: Query) -> UserPage:
             position=position
         )
     return await db.read(read, query)
-
-
-async def build_dates(db: Database) -> bool:
-    """Build the index of dates after an upgrade, while writes go on. A job: there is never more."""
-    row = await db.one(DATES_STATE)
-    if row is None or row[0] == "broken":
-        await db.execute_apart(REMOVE_DATES, BUILD_DATES, REMOVE_REPLACED)
-    elif row[0] == "replaces":
-        await db.execute_apart(REMOVE_REPLACED)
-    return False

@@ -19,9 +19,6 @@ from rollbook.roles import APPLICATION
 from rollbook.storage.database import Database, Queries, Row
 
 WITH_USERS = "{} CROSS JOIN users USING (seq)"
-INDEX_METADATA = """
-    INSERT INTO user_metadata SELECT key, value, seq FROM user_metadata_pairs WHERE seq > ? AND seq <= ?
-      ON CONFLICT DO NOTHING"""
 BY_NAME = "users INDEXED BY users_name"
 BY_DATE = "users INDEXED BY users_created_at"
 NEAR = 1_000

@@ -35,12 +35,11 @@ class UserSearch(Protocol):
         ...
 
     async def find(self, queries: Queries, wanted: str, query: Query) -> list[Row]:
-        """The columns that are `wanted`, and `email_key`, of users who match the query, one more than its limit. Raises
-        Unavailable while the index is built."""
+        """The columns that are `wanted`, and `email_key`, of users who match the query, one more than its limit."""
         ...
 
     async def count(self, queries: Queries, filters: Filters, limit: int | None) -> int:
-        """Count the users who match, exactly, or to where counting can end. Raises Unavailable as `find` does."""
+        """Count the users who match, exactly, or to where counting can end."""
         ...
 
 

@@ -18,7 +18,6 @@ import re
 from functools import partial
 from unicodedata import normalize
 
-from rollbook.errors import Unavailable
 from rollbook.records import rules
 
 LONGEST = 2
@@ -89,15 +88,6 @@ def indexed(term: str) -> list[str]:
     return [first] if _is_separator(second) else [first, second]
 
 
-def not_ready() -> Unavailable:
-    """The error while the index is built after an upgrade."""
-    return Unavailable(
-        "The index for search terms of one and two characters is being built. Search for three characters, or "
-        "try again later.",
-        retry_after=60,
-    )
-
-
 # Accents of Latin, Greek and Cyrillic, vowel points of Hebrew and Arabic, and variation selectors. Ranges of code
 # points, as in `words`, so that all versions of Python agree.
 _drop_accents = re.compile(
@@ -124,7 +114,7 @@ _SIGNS = bytes(code for code in range(128) if _drop_signs("", chr(code)) == "")
 
 
 def searched_text(name: str, email: str) -> str:
-    """Text that is searched: a line for each spelling, first the name and the email as all versions have them. The line
+    """Text that is searched: a line for each spelling, first the name and the email as `rules.fold` has them. The line
     breaks, which no term contains, keep a match within one of them."""
     text = f"{name}\n{email}"
     if text.isascii() and "'" not in email and name.replace(" ", "").isalnum():
@@ -132,11 +122,6 @@ def searched_text(name: str, email: str) -> str:
     bare, bare_email = _bare(name), _bare(email)
     further = (bare, _joined(bare), _joined(_parted(bare)), bare_email, bare_email.replace("'", ""))
     return "\n".join(dict.fromkeys((rules.fold(name), rules.fold(email), *further)))
-
-
-def has_further(text: str) -> bool:
-    """Test whether this is a text of `searched_text` that versions without other spellings would not have made."""
-    return text.count("\n") > 1
 
 
 def spellings(term: str) -> list[str]:

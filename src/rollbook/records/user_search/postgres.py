@@ -22,9 +22,9 @@ from itertools import chain
 from typing import NamedTuple, Protocol
 
 from rollbook.records.user_list.query import Filters, Part, Query, beyond, count_rows, order_by, passing
-from rollbook.records.user_search import are_few, folding, page, prefixes, rebuilding
+from rollbook.records.user_search import are_few, folding, page, prefixes
 from rollbook.records.user_search.folding import searched_text
-from rollbook.storage.database import Database, Queries, Row, Tx, scalar
+from rollbook.storage.database import Queries, Row, Tx, scalar
 
 COLUMNS = ("search_text",)
 
@@ -70,13 +70,6 @@ BEGINNINGS = (
 )
 """An array: each unspaced character, and the first and the first two letters of each other word. What the index
 `users_words` is made on."""
-WORDS_STATE = """
-    SELECT CASE WHEN indisvalid THEN 'ready' WHEN EXISTS (SELECT 1 FROM pg_stat_progress_create_index
-      WHERE index_relid = indexrelid)
-        THEN 'building' ELSE 'broken' END
-    FROM pg_index WHERE indexrelid = to_regclass('users_words')"""
-BUILD = f"CREATE INDEX CONCURRENTLY IF NOT EXISTS users_words ON users USING gin (({BEGINNINGS}))"
-REMOVE = "DROP INDEX CONCURRENTLY IF EXISTS users_words"
 
 
 class Sample:
@@ -134,7 +127,7 @@ async def erased(tx: Tx, seq: int) -> None:
 async def find(queries: Queries, wanted: str, query: Query) -> list[Row]:
     filters, limit, skip = query.filters, query.limit + 1, query.offset
     assert filters.q is not None  # or it is no search
-    term = await _term(queries, filters.q)
+    term = _term(filters.q)
     if await are_few(queries, filters):
         where, past = await passing(queries, filters), beyond(query)
         users = f"(SELECT * FROM users WHERE true{where.sql}{past.sql} OFFSET 0) AS users"
@@ -151,7 +144,7 @@ async def find(queries: Queries, wanted: str, query: Query) -> list[Row]:
 
 async def count(queries: Queries, filters: Filters, limit: int | None) -> int:
     assert filters.q is not None  # or it is no search
-    term = await _term(queries, filters.q)
+    term = _term(filters.q)
     where = await passing(queries, filters, walks_far=True)
     if await are_few(queries, filters):
         matches = _matches(term, prefixes.ranges(filters.q))
@@ -197,32 +190,6 @@ async def _holding(queries: Queries, term: Term | None, wanted: str, query: Quer
     found = term.found(sample)
     sql = f"{select} {found.sql}{where.sql}{past.sql}{end}"
     return await queries.all(sql, *found.values, *values, limit, skip)
-
-
-async def build_words(db: Database) -> bool:
-    """Build the index of words after an upgrade, while writes go on. A job: there is never more."""
-    row = await db.one(WORDS_STATE)
-    if row is None or row[0] == "broken":
-        await db.execute_apart(REMOVE, BUILD)
-    return False
-
-
-AFTER = "SELECT seq, id, name, email, search_text FROM users WHERE seq > ? ORDER BY seq LIMIT ?"
-RESPELLED = "UPDATE users SET search_text = ? WHERE id = ? AND search_text = ?"
-
-
-async def rebuild(db: Database) -> bool:
-    """Bring the other spellings of users of before the upgrade into the index. A job: whether there are more."""
-    return await rebuilding.step(db, respell)
-
-
-async def respell(tx: Tx, after: int) -> int | None:
-    """Set the text of the next users for whom it is another one now, and who don't change meanwhile. The last one that
-    was looked at."""
-    users = await tx.all(AFTER, after, rebuilding.LOOKED_AT)
-    found, last = rebuilding.first(users, lambda user: searched_text(user[2], user[3]) != user[4])
-    await tx.many(RESPELLED, [(searched_text(name, email), id, text) for _, id, name, email, text in found])
-    return last
 
 
 class Spelling(Protocol):
@@ -325,14 +292,11 @@ class Term(NamedTuple):
         return Part(f"({users}) AS users WHERE true", [*asked.values, *holds.values])
 
 
-async def _term(queries: Queries, q: str) -> Term | None:
+def _term(q: str) -> Term | None:
     """The term; None where no name or email can hold it."""
-    found = await rebuilding.spellings(queries, q)
+    found = folding.spellings(q)
     if not folding.is_short(found[0]):
         return Term([LongSpelling(each) for each in found])
-    row = await queries.one(WORDS_STATE)
-    if row is None or row[0] != "ready":
-        raise folding.not_ready()
     return None if folding.begins_none(found[0]) else Term([ShortSpelling(each) for each in found])
 
 

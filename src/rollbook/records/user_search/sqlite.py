@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from rollbook.records import groups
 from rollbook.records.user_list.query import Filters, Part, Query, beyond, count_rows, order_by, passing
-from rollbook.records.user_search import are_few, folding, page, prefixes, rebuilding
-from rollbook.records.user_search.folding import has_further, searched_text
+from rollbook.records.user_search import are_few, folding, page, prefixes
+from rollbook.records.user_search.folding import searched_text
 from rollbook.storage.database import Database, Queries, Row, Statements, Tx, scalar
 
 COLUMNS: tuple[str, ...] = ()
@@ -27,9 +27,6 @@ MANY = 20_000
 begins with: sorting so many takes 30 ms."""
 LOOKED_AT = (1_000, 20_000)
 """So many of them, then so many: 2 and 40 ms."""
-BUILT = 1_000
-"""Users in a transaction of `build`: some 15 ms."""
-
 CHANGED = "INSERT INTO user_search_pending (seq) VALUES (?)"
 OLDEST = "SELECT number, seq FROM user_search_pending ORDER BY number LIMIT ?"
 NOTED = (
@@ -43,12 +40,6 @@ INDEX_WORDS = "REPLACE INTO user_words (rowid, text) VALUES (?, ?)"
 FORGET = "DELETE FROM user_search WHERE rowid = ?"
 FORGET_WORDS = "DELETE FROM user_words WHERE rowid = ?"
 FOLDED = "DELETE FROM user_search_pending WHERE number <= ?"
-
-BUILDING = "SELECT done, last FROM user_words_building"
-TO_BUILD = "SELECT seq, name, email FROM users WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
-BUILT_UP_TO = "UPDATE user_words_building SET done = ?"
-BUILT_ALL = "DELETE FROM user_words_building"
-AFTER = "SELECT seq, name, email FROM users WHERE seq > ? ORDER BY seq LIMIT ?"
 
 ERASED = "INSERT INTO user_search_erased DEFAULT VALUES"
 LAST_ERASED = "SELECT coalesce(max(number), 0) FROM user_search_erased"
@@ -126,14 +117,13 @@ async def erased(tx: Tx, seq: int) -> None:
 
 
 async def find(queries: Queries, wanted: str, query: Query) -> list[Row]:
-    term = await _term(queries, query.filters.q)
+    term = _term(query.filters.q)
     past = beyond(query)
     where = await passing(queries, query.filters)
     matches = term.matching()
     group = query.filters.group
     has_many, are_all = False, await are_few(queries, query.filters)
     if not are_all:
-        await _check_ready(queries, term)
         has_many = (query.order[0].name != "added" or group is not None) and await _has_many(queries, term)
         are_all = has_many and group is not None and await groups.size(queries, group) <= MANY
     if are_all:
@@ -153,13 +143,12 @@ async def find(queries: Queries, wanted: str, query: Query) -> list[Row]:
 
 
 async def count(queries: Queries, filters: Filters, limit: int | None) -> int:
-    term = await _term(queries, filters.q)
+    term = _term(filters.q)
     where = await passing(queries, filters, walks_far=True)
     matches = term.matching()
     if await are_few(queries, filters):
         few = await queries.all(f"SELECT id, name, email, external_id FROM users WHERE true{where.sql}", *where.values)
         return sum([_matches(id, name, email, own, term.q, matches) for id, name, email, own in few])
-    await _check_ready(queries, term)
     by_prefix = [each.condition for each in await prefixes.present(queries, term.q)]
     index = term.table
     found = "SELECT 0 AS seq WHERE false"
@@ -274,45 +263,6 @@ async def merge_segments(db: Database, pages: int, pause: float = 0.0) -> None:
             await asyncio.sleep(pause)
 
 
-async def build_words(db: Database) -> bool:
-    """Bring users of before the upgrade into the index of words. A job: whether there are more."""
-    return await db.one(BUILDING) is not None and await db.write(build)
-
-
-async def build(tx: Tx) -> bool:
-    """The next BUILT users. Whether there are more."""
-    row = await tx.one(BUILDING)
-    if row is None:
-        return False
-    users = await tx.all(TO_BUILD, *row, BUILT)
-    if not users:
-        await tx.run(BUILT_ALL)
-        return False
-    # `fold` may have been here: then these take the place of its entries.
-    await tx.many(INDEX_WORDS, [(seq, _beginnings(searched_text(name, email))) for seq, name, email in users])
-    await tx.run(BUILT_UP_TO, users[-1][0])
-    return True
-
-
-async def rebuild(db: Database) -> bool:
-    """Bring the other spellings of users of before the upgrade into the indexes. A job: whether there are more."""
-    is_more = await rebuilding.step(db, respell)
-    if is_more:
-        await merge_segments(db, MERGED, PAUSE)
-    return is_more
-
-
-async def respell(tx: Tx, after: int) -> int | None:
-    """Index the next users whose text has what earlier versions did not index. The last one that was looked at."""
-    users = await tx.all(AFTER, after, rebuilding.LOOKED_AT)
-    found, last = rebuilding.first(users, lambda user: has_further(searched_text(*user[1:])))
-    if found:
-        await index(tx, found)
-    if last is None:
-        await tx.run(ERASED)  # `compact` takes the old entries out, which slow down counts by a third
-    return last
-
-
 async def compact(db: Database) -> bool:
     """Rewrite the indexes without the entries of erased users, a few pages at a time. A job."""
     number = await db.read(last_erased)
@@ -342,14 +292,9 @@ async def _compacted(tx: Tx, number: int) -> None:
     await tx.run(COMPACTED, number)
 
 
-async def _term(queries: Queries, q: str | None) -> Term:
+def _term(q: str | None) -> Term:
     assert q is not None  # or it is no search
-    return Term(q, await rebuilding.spellings(queries, q))
-
-
-async def _check_ready(queries: Queries, term: Term) -> None:
-    if term.is_short and await queries.one(BUILDING) is not None:
-        raise folding.not_ready()
+    return Term(q, folding.spellings(q))
 
 
 def _quoted(text: str) -> str:

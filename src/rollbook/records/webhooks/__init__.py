@@ -80,10 +80,6 @@ OWNER_OF = "SELECT user_id FROM webhooks WHERE id = ?"
 ALL = f"SELECT {COLUMNS} FROM webhooks ORDER BY id LIMIT ? OFFSET ?"
 OF_USER = f"SELECT {COLUMNS} FROM webhooks WHERE user_id = ? ORDER BY id LIMIT ? OFFSET ?"
 AFTER = f"SELECT {COLUMNS} FROM webhooks WHERE id > ? ORDER BY id LIMIT ?"
-OPEN_URLS = f"""
-    SELECT {COLUMNS} FROM webhooks
-    WHERE id > ? AND sealed_url IS NULL AND url != '{INBOX}' AND format IN ({", ".join(map(repr, CHATS))})
-    ORDER BY id LIMIT ?"""
 SEAL_AGAIN = (
     "UPDATE webhooks SET secret = ?, old_secret = ?, headers = ?, url = ?, sealed_url = ? WHERE id = ? AND version = ?"
 )
@@ -157,11 +153,6 @@ async def some(queries: Queries, user_id: str | None, limit: int, offset: int = 
 async def after(queries: Queries, id: str, limit: int) -> list[Webhook]:
     """Webhooks of all, oldest first, from the one after this ID on."""
     return [Webhook._make(row) for row in await queries.all(AFTER, id, limit)]
-
-
-async def with_open_urls(queries: Queries, after: str, limit: int) -> list[Webhook]:
-    """Webhooks of chats whose URL an earlier version has stored as it is, oldest first, after this ID."""
-    return [Webhook._make(row) for row in await queries.all(OPEN_URLS, after, limit)]
 
 
 async def seal_again(tx: Tx, webhook: Webhook) -> None:

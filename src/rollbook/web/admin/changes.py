@@ -127,14 +127,10 @@ def _job_id(event: Event, object: dict[str, Any]) -> str:
 
 
 def differences(event: Event) -> list[Difference]:
-    """All fields, those that changed first. None at all where nothing was before, or where an old version stored what
-    is too deep to read."""
+    """All fields, those that changed first. None at all where nothing was before."""
     if event.before is None:
         return []
-    try:
-        before, after = _raw_fields(event.before), _raw_fields(event.object)
-    except RecursionError:
-        return []
+    before, after = _raw_fields(event.before), _raw_fields(event.object)
     found = [
         Difference(
             name,
@@ -218,12 +214,8 @@ def _changed(name: str, before: Any, after: Any) -> Field:
 
 
 def _decode(stored: str) -> dict[str, Any]:
-    """Decode a stored event. Empty, if it is nested more deeply than can be read: versions without a limit stored it as
-    it came."""
-    try:
-        return _json(stored) if stored else {}
-    except RecursionError:
-        return {}
+    """Decode a stored event."""
+    return _json(stored) if stored else {}
 
 
 def _text(value: Any) -> str:
@@ -239,10 +231,7 @@ def _whole(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    try:
-        return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    except RecursionError:
-        return "too deeply nested to show"
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _json_text(value: msgspec.Raw | None) -> str | None:
