@@ -384,10 +384,10 @@ def test_migrate_says_what_is_pending_and_applies_it(tmp_path: Path) -> None:
     data = ("--data", str(tmp_path / "data"))
     done = rollbook("migrate", "--check", *data)
     assert done.returncode == 1
-    assert "0001_users.sql" in done.stdout
+    assert "0103_schema.sql" in done.stdout
     assert "migrate" in refused("users", "list", *data)
     applied = json.loads(good("migrate", "--json", *data))["applied"]
-    assert applied[0] == "0001_users.sql"
+    assert applied[0] == "0103_schema.sql"
     assert json.loads(good("migrate", "--check", "--json", *data)) == {"pending": []}
     good("users", "create", "--name", "N", "--email", "n@example.com", "--password", PASSWORD, *data)
 

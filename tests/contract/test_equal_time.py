@@ -15,10 +15,8 @@ import pytest
 from argon2 import Type
 from argon2.low_level import hash_secret
 
-from rollbook.records import password_parameters, users
-from rollbook.storage import migrate
-from rollbook.storage.database import Tx
-from tests.engines import migrated, once
+from rollbook.records import password_parameters
+from tests.engines import once
 from tests.harness import Server, new_user, running
 
 PASSWORD = "a lobster in the library"
@@ -112,23 +110,6 @@ def test_parameters_are_forgotten_when_the_last_hash_that_had_them_is_renewed(
     )
     assert http.post(f"/v1/users/{odd['id']}/restore").status_code == 200
     assert verify(http, "odd@example.com", PASSWORD) == 200
-
-
-def test_a_database_from_before_is_read_once(engine: str, tmp_path: Path) -> None:
-    async def fill(tx: Tx) -> None:
-        for number, hash in enumerate((hashed(SLOW), hashed(ODD), hashed(TODAY), hashed(TODAY), None)):
-            user = await users.add(tx, users.new("Alice", f"alice{number}@example.com"), hash)
-            if number == 1:
-                await users.delete(tx, user)
-        await tx.run("DROP TABLE password_parameters")
-        await tx.run("DELETE FROM migrations WHERE name IN ('password_parameters', 'password_frequencies')")
-
-    with migrated(engine, tmp_path) as db:
-        db.write_now(fill)
-        assert [each.name for each in migrate.migrate(db)] == ["password_parameters", "password_frequencies"]
-        assert db.read_now(password_parameters.in_use, 9).keys() == {SLOW, ODD, TODAY}
-        db.write_now(password_parameters.settle, {SLOW: 1, TODAY: 2}, 5)
-        assert db.read_now(password_parameters.in_use, 9) == {TODAY: (2, 2, 5), ODD: (0, 0, 0), SLOW: (1, 1, 5)}
 
 
 @pytest.mark.parametrize("kind", [Type.D, Type.I, Type.ID])

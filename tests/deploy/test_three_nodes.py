@@ -166,7 +166,7 @@ def test_one_role_migrates_and_the_other_serves_and_can_do_no_more(parts: Parts,
     refused = node.rollbook("serve", "--port", str(node.port), check=False)
     assert refused.returncode == 1 and "run `rollbook migrate`" in refused.stderr and refused.stderr.count("\n") == 1
     owner = Server(tmp_path / "migrate", environment=environment | parts.migrate)
-    assert "0001_users.sql" in owner.rollbook("migrate").stdout
+    assert "0103_schema.sql" in owner.rollbook("migrate").stdout
     with running(tmp_path / "data", "--log-level", "info", environment=parts.node) as node, node.http() as http:
         user = new_user(http, name="Alice Wonderland", metadata={"plan": "pro"})
         assert [each["id"] for each in http.get("/v1/users?q=wonder").json()] == [user["id"]]

@@ -88,6 +88,13 @@ def test_servers_that_start_at_once_apply_each_file_once(url: str) -> None:
     assert postgres.rows(url, "SELECT count(*) FROM pg_class WHERE relname = 'users_search_text'") == [(1,)]
 
 
+def test_all_text_is_compared_by_its_bytes(db: Database, url: str) -> None:
+    migrate(db)
+    found = "SELECT table_name || '.' || column_name FROM information_schema.columns"
+    others = "table_schema = 'public' AND data_type = 'text' AND collation_name IS DISTINCT FROM 'C'"
+    assert postgres.rows(url, f"{found} WHERE {others} AND table_name NOT LIKE '%migrations'") == []
+
+
 def test_where_the_extension_may_not_be_made_searches_are_right_and_doctor_says_why_they_are_slow(
     url: str, tmp_path: Path
 ) -> None:

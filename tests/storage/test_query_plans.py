@@ -96,8 +96,6 @@ SMALL = {
     "samples": "64 numbers",
     "segments": "fewer than 64 of an index, since FTS5 merges them then",
     "sqlite_sequence": "a row for each table",
-    "user_words_building": "one row at most",
-    "user_metadata_building": "one row at most",
     "pair": "the metadata of one user, at most 16 KiB",
     "webhooks": "500 of a server at most",
     **dict.fromkeys(("attempts", "undelivered"), "the deliveries that are kept of one webhook: 10,000 at most"),

@@ -1,13 +1,12 @@
 """Brings a database to the schema of this version, one numbered SQL file at a time.
 
-`migrations/sqlite/0001_name.sql` and so on, or those of `migrations/postgresql/`, are applied in the order of their
-numbers, each in one transaction with the row that says so. From FIRST_SHARED on, a number means the same on both
-engines: its file is in `migrations/both/` where the SQL is the same. A released file is never changed: the next one
-corrects it.
+The files of `migrations/sqlite/`, or of `migrations/postgresql/`, are applied in the order of their numbers, each in
+one transaction with the row that says so: the first makes the schema, each of the others changes it, and a number means
+the same on both engines. A released file is never changed: the next one corrects it.
 The rows are in two tables: a version doesn't start where `migrations` has one that it doesn't know, but does where
 `newer_migrations` has, since it runs on the schema of the version after it.
 What a database can do without, such as an extension that its owner may have to allow, is in `optional/` and tried after
-them.
+them. `before/` makes the first schema of one that was made by the files it replaced.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import hashlib
 import logging
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,10 +26,15 @@ logger = logging.getLogger("rollbook")
 
 FOLDER = Path(__file__).with_name("migrations")
 
-BOTH = "both"
-FIRST_SHARED = 40
-PREVIOUS = 50
-"""The newest migration that the previous version knows."""
+PREVIOUS = 103
+"""The newest migration that the previous version knows. There is none yet: that of the first schema."""
+BEFORE: dict[Engine, str] = {
+    "sqlite": "700c90f0bb8bf805fcb1733b2e227ee7c775330d3757c756f3c2e57442e89ea6",
+    "postgresql": "9c3b64eab13801363621c896fefa3a39d8a19bcb58c97bfb5bca8fe15f77659a",
+}
+"""The digest of the numbers and checksums of all migrations before the first schema."""
+LAST_BEFORE = "f6e3c0b6"
+"""The commit that has all of them."""
 
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql").fullmatch
 _TABLE: dict[Engine, str] = {
@@ -96,7 +100,7 @@ def migrate(db: Database, folder: Path | None = None) -> list[Migration]:
             db.write_now(_make_tables)
         except Duplicate:  # another server made it meanwhile; PostgreSQL's IF NOT EXISTS does not see that coming
             db.write_now(_make_tables)
-    applied = [migration for migration in missing if db.write_now(_apply, migration, files)]
+    applied = [migration for migration in missing if db.write_now(_apply, migration, files, folder)]
     if applied:
         db.write_now(_settle)
     for file in sorted((folder / "optional").glob("*.sql")):
@@ -141,23 +145,21 @@ async def _settle(tx: Tx) -> None:
 
 def known(folder: Path) -> tuple[Migration, ...]:
     """The files of this version for the engine of this folder, in order."""
-    found: dict[int, Migration] = {}
-    files = [*folder.glob("*.sql"), *(folder.parent / BOTH).glob("*.sql")]
-    for file in sorted(files, key=lambda file: file.name):
+    migrations: dict[int, Migration] = {}
+    for file in sorted(folder.glob("*.sql")):
         match = _FILE_NAME(file.name)
-        number = 0 if match is None else int(match[1])
-        is_next = number == len(found) + 1 or (number >= FIRST_SHARED and number not in found)
-        if match is None or not is_next or (file.parent.name == BOTH and number < FIRST_SHARED):
+        if match is None or int(match[1]) in migrations:
             raise DatabaseUnusable(
-                f"{file} is not in sequence: migrations are 0001_name.sql, 0002_name.sql and so on, those of both "
-                f"engines from {FIRST_SHARED:04} on. Reinstall Rollbook."
+                f"{file} is not in sequence: each migration has a number of its own, as in 0104_name.sql. "
+                "Reinstall Rollbook."
             )
-        found[number] = Migration(number, match[2], file.read_text(encoding="utf-8"))
-    return tuple(found.values())
+        migrations[int(match[1])] = Migration(int(match[1]), match[2], file.read_text(encoding="utf-8"))
+    return tuple(migrations.values())
 
 
 async def _missing(queries: Queries, files: tuple[Migration, ...]) -> list[Migration]:
     by_number = {migration.number: migration for migration in files}
+    before: dict[int, str] = {}
     for table in _TABLES:
         if await queries.one(_HAS_TABLE[queries.engine], table) is None:
             continue
@@ -165,6 +167,8 @@ async def _missing(queries: Queries, files: tuple[Migration, ...]) -> list[Migra
             migration = by_number.pop(number, None)
             if migration is not None:
                 _check(migration, checksum)
+            elif files and number < files[0].number:
+                before[number] = checksum
             elif table == "migrations":
                 newest = files[-1].number if files else 0
                 raise DatabaseUnusable(
@@ -172,7 +176,18 @@ async def _missing(queries: Queries, files: tuple[Migration, ...]) -> list[Migra
                     f"knows them up to {newest:04}. "
                     "Start the newer Rollbook again, or restore a backup made before the upgrade."
                 )
+    if before and digest(before) != BEFORE[queries.engine]:
+        raise DatabaseUnusable(
+            "The database is older than the first schema of Rollbook. Run `rollbook migrate` of commit "
+            f"{LAST_BEFORE} on it first, then start this version."
+        )
     return list(by_number.values())
+
+
+def digest(checksums: Mapping[int, str]) -> str:
+    """Digest of migrations, of each the number and the checksum."""
+    lines = [f"{number} {checksum}\n" for number, checksum in sorted(checksums.items())]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _check(migration: Migration, checksum: str) -> None:
@@ -184,18 +199,26 @@ def _check(migration: Migration, checksum: str) -> None:
         )
 
 
-async def _apply(tx: Tx, migration: Migration, files: tuple[Migration, ...]) -> bool:
+async def _apply(tx: Tx, migration: Migration, files: tuple[Migration, ...], folder: Path) -> bool:
     """False when another process was faster."""
     await _make_tables(tx)
     if tx.engine == "postgresql":
         await tx.run(_IN_TURN)
     if migration not in await _missing(tx, files):
         return False
-    for statement in statements(migration.sql):
+    sql = migration.sql
+    if await _forget_before(tx, files[0].number):
+        sql = (folder / "before" / migration.file_name).read_text(encoding="utf-8")
+    for statement in statements(sql):
         await tx.run(statement)
     table = _TABLES[migration.number > PREVIOUS]
     await tx.run(_NOTE.format(table), migration.number, migration.name, migration.checksum, clock.now())
     return True
+
+
+async def _forget_before(tx: Tx, first: int) -> int:
+    """How many migrations of before the first schema the database had, all of them or none."""
+    return sum([await tx.run(f"DELETE FROM {table} WHERE number < ?", first) for table in _TABLES])
 
 
 def statements(sql: str) -> Iterator[str]:

@@ -1,5 +1,0 @@
--- Since when people who need a second factor have had time to set one up.
-CREATE TABLE second_factor_grace (
-    user_id  text   COLLATE "C" NOT NULL PRIMARY KEY,
-    began_at bigint NOT NULL
-);

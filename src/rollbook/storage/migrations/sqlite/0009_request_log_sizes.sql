@@ -1,7 +1,0 @@
--- Bytes of the request log by the hour of its lines, so that its size is known without reading it.
-CREATE TABLE request_log_sizes (
-    hour  INTEGER PRIMARY KEY,
-    bytes INTEGER NOT NULL
-) STRICT;
-INSERT INTO request_log_sizes
-    SELECT last - last % 3600000000 AS hour, sum(length(lines) + 256) FROM request_log GROUP BY 1;

@@ -1,2 +1,0 @@
--- The assistant that made the request over MCP, as it calls itself.
-ALTER TABLE events ADD COLUMN client TEXT;

@@ -1,2 +1,0 @@
--- The user who created the key of the request, where that is not the key's own user.
-ALTER TABLE events ADD COLUMN key_created_by TEXT;
