@@ -16,7 +16,6 @@ from rollbook.api import openapi
 from rollbook.api.call import About, Services
 from rollbook.api.plan import Router
 from rollbook.api.routes import ROUTES
-from rollbook.auth import access_tokens
 from rollbook.config import ConfigurationError, Settings, Source
 from rollbook.delivery import outcomes
 from rollbook.errors import ApiError, LimitsUnavailable, TooManyAttempts, TooManyRequests, Unavailable
@@ -150,8 +149,6 @@ class App:
         self._secret.seal("keys", b"")
         templates.prepare()
         docs.prepare(self._url)
-        if self.settings.access_tokens:
-            access_tokens.prepare()
 
     async def drain(self) -> None:
         self._feeds.close()

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx2
+import jwt
 import pytest
-from joserfc import jwt
-from joserfc.errors import BadSignatureError, InvalidKeyIdError
-from joserfc.jwk import KeySet
 
 from rollbook.actions.app_sessions import ANNOUNCED, LEEWAY, LIFETIME, SIGNS
 from tests.engines import once
@@ -44,11 +41,17 @@ def keys_of(server: Server) -> list[dict[str, Any]]:
     return answer.json()["keys"]
 
 
-def decoded(text: str, keys: list[dict[str, Any]]) -> jwt.Token:
-    """As a service does that has only read the keys. Raises what joserfc raises."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return jwt.decode(text, KeySet.import_key_set({"keys": keys}), algorithms=["EdDSA"])  # type: ignore[typeddict-item]
+class Token(NamedTuple):
+    header: dict[str, Any]
+    claims: dict[str, Any]
+
+
+def decoded(text: str, keys: list[dict[str, Any]]) -> Token:
+    """As a service does that has only read the keys. Raises KeyError if none of them is named, and what PyJWT raises."""
+    key = jwt.PyJWKSet.from_dict({"keys": keys})[jwt.get_unverified_header(text)["kid"]]
+    on_clock_of_server = {"verify_exp": False, "verify_iat": False}
+    made = jwt.decode_complete(text, key, ["EdDSA"], on_clock_of_server, audience=SHOP, issuer=ISSUER)
+    return Token(made["header"], made["payload"])
 
 
 def test_without_the_setting_there_are_none(server: Server, http: httpx2.Client, user: dict) -> None:
@@ -79,7 +82,7 @@ def test_a_session_brings_a_token_that_the_published_keys_verify(signing: Server
                 "exp": claims["exp"],
             }
         other = {**key, "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
-        with pytest.raises(BadSignatureError):
+        with pytest.raises(jwt.InvalidSignatureError):
             decoded(made["access_token"], [other])
         text = made["access_token"]
         assert text not in json.dumps(http.get("/v1/events").json()) and text not in signing.log.read_text()
@@ -142,7 +145,7 @@ def test_renewed_keys_end_what_the_others_have_signed(signing: Server) -> None:
         done = signing.rollbook("secret", "renew-access-keys", "--json", "--data", str(signing.data))
         (new,) = keys_of(signing)
         assert json.loads(done.stdout) == {"id": new["kid"]} and new["kid"] != old["kid"]
-        with pytest.raises((InvalidKeyIdError, BadSignatureError, ValueError)):
+        with pytest.raises(KeyError):
             decoded(before["access_token"], [new])
         assert decoded(create(http, user)["access_token"], [new]).claims["sub"] == user["id"]
         # The session itself goes on: only what was signed is void.

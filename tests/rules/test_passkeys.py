@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import cbor2
 import pytest
 
 from rollbook import clock
@@ -15,7 +16,7 @@ from rollbook.auth import passkeys
 from rollbook.auth.passkeys import NewPasskey, Refused, RelyingParty
 from rollbook.auth.server_secret import Secret
 from rollbook.auth.tokens import encoded
-from tests.authenticator import PRESENT, Authenticator, decoded
+from tests.authenticator import BACKED_UP, PRESENT, VERIFIED, Authenticator, decoded
 
 SECRET = Secret(b"s" * 32)
 PARTY = RelyingParty("id.example.com", "https://id.example.com")
@@ -57,6 +58,22 @@ def test_a_passkey_signs_what_it_is_asked_to() -> None:
     assert [verified(synced.get(request(), PARTY.origin), made, 0) for _ in range(2)] == [0, 0]
 
 
+@pytest.mark.parametrize("algorithm", passkeys.ALGORITHMS)
+def test_a_passkey_of_each_algorithm_that_is_asked_for_signs_and_is_stored_as_cose(algorithm: int) -> None:
+    device = Authenticator(algorithm=algorithm)
+    made = registered(device)
+    assert made.public_key == cbor2.dumps(device.public, canonical=True), "so that any library reads it"
+    assert verified(device.get(request(), PARTY.origin), made, 0) == 1
+
+
+def test_a_passkey_of_another_algorithm_or_without_an_id_is_refused() -> None:
+    nameless = Authenticator()
+    nameless.id = b""
+    for device in (Authenticator(named=-35), nameless):
+        with pytest.raises(Refused, match="without an ID, or of an algorithm"):
+            registered(device)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -66,6 +83,8 @@ def test_a_passkey_signs_what_it_is_asked_to() -> None:
         {"type": "payment.get"},
         {"crossOrigin": True},
         {"flags": PRESENT},
+        {"flags": VERIFIED},
+        {"flags": PRESENT | VERIFIED | BACKED_UP},
         {"challenge": "bm90IG91cnM"},
     ],
 )

@@ -1,19 +1,15 @@
-"""Signed access tokens: JWTs (RFC 7519) with EdDSA on Ed25519 (RFC 8037), and the keys that sign them.
-
-joserfc is loaded on first use: it takes 0.3 s, and most servers sign nothing.
-"""
+"""Signed access tokens: JWTs (RFC 7519) with EdDSA on Ed25519 (RFC 8037), and the keys that sign them."""
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from rollbook.auth.tokens import decoded, encoded
+import msgspec
 
-if TYPE_CHECKING:
-    from joserfc.jwk import OKPKey
+from rollbook.auth.tokens import encoded
 
 ALGORITHM, CURVE = "EdDSA", "Ed25519"
+"""RFC 9864 gives the algorithm a second name, Ed25519, which libraries that verify tokens don't know yet."""
 
 
 class KeyPair(NamedTuple):
@@ -23,34 +19,22 @@ class KeyPair(NamedTuple):
     private: bytes
 
 
-def prepare() -> None:
-    """Load the library. Called in a thread once the server answers."""
-    new_key()
-
-
 def new_key() -> KeyPair:
-    from joserfc.jwk import OKPKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    made: dict[str, Any] = OKPKey.generate_key(CURVE, auto_kid=False).as_dict(private=True)
-    return KeyPair(decoded(made["x"]), decoded(made["d"]))
+    private = Ed25519PrivateKey.generate()
+    return KeyPair(private.public_key().public_bytes_raw(), private.private_bytes_raw())
 
 
 def sign(id: str, pair: KeyPair, claims: dict[str, Any]) -> str:
-    """A token with these claims. The header names the key by its `id`."""
-    from joserfc import jwt
+    """A token with these claims (RFC 7515, section 7.1). The header names the key by its `id`."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    with warnings.catch_warnings():
-        # RFC 9864 gives the algorithm a second name, Ed25519, which libraries that verify tokens don't know yet.
-        warnings.simplefilter("ignore")
-        return jwt.encode({"alg": ALGORITHM, "kid": id}, claims, _key(pair), algorithms=[ALGORITHM])
+    header = {"typ": "JWT", "alg": ALGORITHM, "kid": id}
+    signed = ".".join(encoded(msgspec.json.encode(part)) for part in (header, claims))
+    return f"{signed}.{encoded(Ed25519PrivateKey.from_private_bytes(pair.private).sign(signed.encode()))}"
 
 
 def public_jwk(id: str, public: bytes) -> dict[str, str]:
     """The public part as a JSON Web Key (RFC 7517, RFC 8037 section 2)."""
     return {"kty": "OKP", "crv": CURVE, "alg": ALGORITHM, "use": "sig", "kid": id, "x": encoded(public)}
-
-
-def _key(pair: KeyPair) -> OKPKey:
-    from joserfc.jwk import OKPKey
-
-    return OKPKey.import_key({"kty": "OKP", "crv": CURVE, "x": encoded(pair.public), "d": encoded(pair.private)})
