@@ -106,7 +106,6 @@ INSIDE = {
     ("rollbook.cli.folder", "rollbook.mcp.protocol"): "only `mcp` speaks it",
     ("rollbook.cli.folder", "rollbook.cli.imports"): "only `users import` reads files and draws a bar",
     ("rollbook.cli.remote", "rollbook.cli.imports"): "only `users import` reads files and draws a bar",
-    ("rollbook.cli.tables", "rich.cells"): "programs ask for JSON and need no tables",
     ("rollbook.cli.tables", "click"): "a worker of the server prints no colors",
     ("rollbook.actions.context", "rollbook.auth.passwords"): "most starts and commands hash no password",
     (

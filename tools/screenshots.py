@@ -14,14 +14,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+import click
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from playwright.sync_api import Page  # noqa: E402
 
+from rollbook.cli.progress import bar  # noqa: E402
 from tests.browser import chromium  # noqa: E402
 from tests.browser.population import HOURS, Place, places, populate  # noqa: E402
 from tests.harness import OWNER_EMAIL, OWNER_PASSWORD, Server  # noqa: E402
@@ -41,27 +41,19 @@ ENVIRONMENT = {
 
 def main(words: list[str]) -> int:
     """The exit code: 1 when a page was not there, or something went wrong in it."""
-    out = Console(stderr=True)
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Progress(
-            TextColumn("{task.description:32}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            console=out,
-            transient=not out.is_terminal,
-        ) as bars,
-    ):
+    with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder) / "data", *FLAGS, environment=ENVIRONMENT)
         try:
-            filling = bars.add_task("Seven days pass", total=HOURS)
-            population = populate(server, progress=lambda hour: bars.update(filling, completed=HOURS - hour + 1))
+            with bar("Seven days pass", HOURS) as (_, show):
+                population = populate(server, progress=lambda hour: show(HOURS - hour + 1, ""))
             wanted = [place for place in places(population) if not words or any(word in place.name for word in words)]
-            taking = bars.add_task("Pictures", total=len(wanted) * len(WIDTHS) * len(chromium.THEMES))
-            faults = []
-            with chromium.browser() as browser:
+            faults, taken = [], 0
+            with (
+                bar("Pictures", len(wanted) * len(WIDTHS) * len(chromium.THEMES)) as (_, show),
+                chromium.browser() as browser,
+            ):
                 for theme, width in product(chromium.THEMES, WIDTHS):
                     shown: dict[str, Any] = {"color_scheme": theme, "viewport": {"width": width, "height": HEIGHT}}
                     if width == WIDTHS[0]:
@@ -78,17 +70,17 @@ def main(words: list[str]) -> int:
                             chromium.sign_in(page, OWNER_EMAIL, OWNER_PASSWORD)
                         for place in wanted:
                             if (place.who != "anyone") == signed_in:
-                                bars.update(taking, description=place.name)
+                                show(taken, place.name)
                                 faults += _take(page, place, FOLDER / _file(place, theme, width))
-                                bars.advance(taking)
+                                taken += 1
                         context.close()
                     faults += watch.seen().splitlines()
         finally:
             server.stop()
     (FOLDER / "index.html").write_text(_sheet(wanted))
-    out.print(f"{len(list(FOLDER.glob('*.png')))} pictures: {(FOLDER / 'index.html').relative_to(ROOT)}")
+    click.echo(f"{len(list(FOLDER.glob('*.png')))} pictures: {(FOLDER / 'index.html').relative_to(ROOT)}", err=True)
     for fault in faults:
-        out.print(fault, style="red", markup=False)
+        click.secho(fault, fg="red", err=True)
     return 1 if faults else 0
 
 

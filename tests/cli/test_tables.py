@@ -57,6 +57,12 @@ def test_what_people_look_for_fits_and_the_rest_is_named(server: Server, tmp_pat
         assert "STATUS" in head and "active" in rows[1]
 
 
+def test_widths_are_columns_of_the_terminal() -> None:
+    texts = ("Zoë", "Zoe\u0308", "東京タワー", "नमस्ते", "👩", "")
+    assert [tables.width(text) for text in texts] == [3, 3, 10, 4, 2, 0]
+    assert [tables.filled(text, 3) for text in texts] == ["Zoë", "Zoe\u0308", "東 ", "नमस्", "👩 ", "   "]
+
+
 def test_times_are_local_and_named_for_people_and_utc_for_programs(server: Server, tmp_path: Path) -> None:
     place = ("--data", str(server.data))
     user = json.loads(good("users", "get", "zoe@example.com", "--json", *place))

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain, islice
@@ -156,15 +157,10 @@ class _Columns:
     """The columns that fit into the terminal. Values that people copy and times are never cut."""
 
     def __init__(self, columns: Sequence[str], rows: Sequence[Row], spare: Sequence[str]) -> None:
-        # Imported here: programs ask for JSON, and need no tables.
-        from rich.cells import cell_len, set_cell_size
-
-        self._length, self._sized = cell_len, set_cell_size
         self._zones = {name: zone(row[name] for row in rows if is_time(row[name])) for name in columns}
         titles = {name: _title(name, self._zones[name]) for name in columns}
         widths = {
-            name: max(map(cell_len, (titles[name], *(at_terminal(name, row[name]) for row in rows))))
-            for name in columns
+            name: max(map(width, (titles[name], *(at_terminal(name, row[name]) for row in rows)))) for name in columns
         }
         self._whole = {name for name in columns if self._zones[name] or _is_copied(name)}
         self._numbers = {name for name in columns if _are_numbers([row[name] for row in rows])}
@@ -191,14 +187,34 @@ class _Columns:
 
     def _joined(self, texts: Mapping[str, str]) -> str:
         found = []
-        for name, width in self._widths.items():
+        for name, room in self._widths.items():
             text = texts[name]
-            if (blank := width - self._length(text)) >= 0:
+            if (blank := room - width(text)) >= 0:
                 text = " " * blank + text if name in self._numbers else text + " " * blank
             elif name not in self._whole:
-                text = self._sized(text, width - 1) + "…"
+                text = filled(text, room - 1) + "…"
             found.append(colored(text, texts[name]) if self._is_colored and name in STATES else text)
         return (" " * GAP).join(found).rstrip()
+
+
+def width(text: str) -> int:
+    """Columns of a terminal that it takes: two for each wide letter and emoji, none for what is put onto another."""
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def filled(text: str, room: int) -> str:
+    """The text cut or filled up to this width."""
+    for at, character in enumerate(text):
+        if (left := room - _columns(character)) < 0:
+            return text[:at] + " " * room
+        room = left
+    return text + " " * room
+
+
+def _columns(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def _title(name: str, zone: str) -> str:
