@@ -92,7 +92,7 @@ def integrations(arguments: Arguments) -> NoReturn:
 
 
 def clients(arguments: Arguments) -> NoReturn:
-    """Generate, compile and run clients in eight languages, and the collections for Postman and Bruno: 3 GB of
+    """Generate, compile and run clients in eight languages, and import the description into Postman and Bruno: 3 GB of
     compilers."""
     python = prepare_tests([ROOT / "tests" / "clients"], arguments)
     prepare_node(ROOT / "integrations" / needs.COLLECTIONS)
@@ -152,7 +152,6 @@ def lint(arguments: Arguments) -> int:
         [programs / "python", "tools/sdk_python.py", "--check"],
         [programs / "python", "tools/sdk_typescript.py", "--check"],
         [programs / "python", "tools/sdk_n8n.py", "--check"],
-        [programs / "python", "tools/sdk_collections.py", "--check"],
         [node / "spectral", "lint", "--quiet", "--fail-severity=error", description],
         [node / "redocly", "lint", description],
     ]
@@ -181,7 +180,7 @@ def sdk(arguments: Arguments) -> int:
     prepare_node()
     return max(
         subprocess.run([python, f"tools/sdk_{each}.py", *arguments], check=False).returncode
-        for each in ("python", "typescript", "n8n", "collections")
+        for each in ("python", "typescript", "n8n")
     )
 
 
