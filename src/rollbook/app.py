@@ -18,7 +18,7 @@ from rollbook.api.plan import Router
 from rollbook.api.routes import ROUTES
 from rollbook.config import ConfigurationError, Settings, Source
 from rollbook.delivery import outcomes
-from rollbook.errors import ApiError, LimitsUnavailable, TooManyAttempts, TooManyRequests, Unavailable
+from rollbook.errors import ApiError, TooManyAttempts, TooManyRequests
 from rollbook.http.body import BodyRule
 from rollbook.http.boundary import render
 from rollbook.http.coding import Fixed
@@ -38,7 +38,7 @@ from rollbook.observe.access import AccessLog
 from rollbook.observe.lines import Done
 from rollbook.observe.metrics import Metrics
 from rollbook.observe.usage_buffer import UsageBuffer
-from rollbook.records import auth_version, rules
+from rollbook.records import rules
 from rollbook.records.connect import connect, is_sqlite
 from rollbook.records.dialect import dialect
 from rollbook.records.webhooks import health as webhook_health
@@ -279,21 +279,6 @@ class App:
 
     def _count_delivery(self, what: str, outcome: str) -> None:
         self._metrics.add(f"{what}_{'delivered' if outcome == outcomes.DELIVERED else 'failed'}")
-
-    async def checks(self) -> tuple[bool, dict[str, str]]:
-        ready, found = True, {"database": "ok"}
-        try:
-            await self._db.probe()
-            await auth_version.read(self._db)
-        except Unavailable as problem:
-            ready, found["database"] = False, problem.message
-        if (limiter := self._valkey) is not None:
-            found["limits"] = "ok"
-            if limiter.away and limiter.closed:
-                ready, found["limits"] = False, LimitsUnavailable.message
-            elif limiter.away:
-                found["limits"] = "counted on this server only: Valkey cannot be reached"
-        return ready, found
 
     async def metrics(self) -> bytes:
         file = self.settings.sqlite_file

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rollbook import machine
+from rollbook import clock, machine
 from tests.certificates import ELSEWHERE
 from tests.cli.command import PASSWORD, rollbook
 from tests.harness import OWNER_EMAIL, Server, free_port, running
@@ -49,6 +49,13 @@ def test_a_served_folder_is_well(server: Server) -> None:
     assert f"runs at {server.url}" in found["port"][0]["found"]
     assert found["Python"][0]["found"] == f"{machine.python_name()} ({sys.executable})"
     assert "integrity_check" in found["pages"][0]["found"]
+
+
+def test_a_clock_that_was_set_back_is_a_warning(server: Server, tmp_path: Path) -> None:
+    clock.move(str(tmp_path / "clock"), -clock.DAY)
+    _, found, _ = examine(server.data, port=str(server.port), clock_file=str(tmp_path / "clock"))
+    assert states(found, "clock") == ["warning", "warning"]
+    assert "CLOCK_FILE" in found["clock"][0]["fix"] and "behind the last event" in found["clock"][1]["found"]
 
 
 def test_a_folder_that_is_not_there_is_well_and_is_not_made(tmp_path: Path) -> None:
@@ -170,10 +177,10 @@ def test_a_large_event_log_is_a_warning_here_and_on_the_server_page(tmp_path: Pa
         server.http() as http,
     ):
         with signed_in(server) as owner:
-            assert "large: set event_retention" not in owner.get("/admin/server").text
+            assert "Set event_retention" not in owner.get("/admin/server").text
             for number in range(100):
                 assert http.patch("/v1/users/me", json={"metadata": {"a": f"{number:016}" * 1_000}}).is_success
-            assert "large: set event_retention" in owner.get("/admin/server").text
+            assert "Set event_retention" in owner.get("/admin/server").text
         _, found, _ = examine(server.data, event_log_warning="1")
         assert states(found, "event log") == ["warning"] and "event_retention" in found["event log"][0]["fix"]
         _, found, _ = examine(server.data, event_log_warning="2")
@@ -222,7 +229,7 @@ def test_what_protects_valkey_is_told_here_and_on_the_server_page(tmp_path: Path
                 with signed_in(server) as owner:
                     page = owner.get("/admin/server").text
                 assert f"{host}:{valkey.port}" in page
-                assert (">without TLS<" in page) == (">without a password<" in page) == (lacks is not None)
+                assert ("without TLS and without a password" in page) == (lacks is not None)
         refused = rollbook("serve", "--data", str(tmp_path / "no"), limits=f"valkey://{ELSEWHERE}:{valkey.port}")
         assert refused.returncode == 1 and "Valkey is on another machine: without TLS" in refused.stderr
         code, found, _ = examine(tmp_path / "no", limits=f"valkey://{ELSEWHERE}:{valkey.port}")

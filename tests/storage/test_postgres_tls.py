@@ -115,7 +115,7 @@ def test_a_server_that_proves_its_name_is_used_over_tls(server: tuple[Cluster, C
         assert cluster.ask_locally(f"{ours} WHERE application_name = 'rollbook'") == "t|t"
         with signed_in(node) as owner:
             page = owner.get("/admin/server").text
-            assert "the server&#39;s certificate is verified" in page and "not safe" not in page
+            assert "the server&#39;s certificate is verified" in page and "take the place of the database" not in page
     _, found, _ = examine(tmp_path / "data", database=database)
     assert [each["state"] for each in found["way to PostgreSQL"]] == ["ok"]
 
@@ -160,7 +160,7 @@ def test_a_way_that_the_url_leaves_open_is_used_and_named(tmp_path: Path, query:
     environment = {"ROLLBOOK_DATABASE": f"{plain}?{query}"}
     with running(tmp_path / "data", environment=environment) as node, signed_in(node) as owner:
         page = owner.get("/admin/server").text
-        assert says in page and "not safe" in page
+        assert says in page and "take the place of the database" in page
     _, found, _ = examine(tmp_path / "data", database=f"{plain}?{query}", database_replicas=f"{plain}?sslmode=require")
     assert [each["state"] for each in found["way to PostgreSQL"]] == ["warning", "warning"]
 

@@ -38,10 +38,6 @@ class About(NamedTuple):
 class Operations(Protocol):
     """Operations of the application itself."""
 
-    async def checks(self) -> tuple[bool, dict[str, str]]:
-        """Test whether it can serve, and for each thing it needs `ok` or what is wrong."""
-        ...
-
     async def metrics(self) -> bytes: ...
 
     async def openapi(self) -> Fixed: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollbook.actions import app_sessions
+from rollbook.actions import app_sessions, checks
 from rollbook.api import types
 from rollbook.api.call import Call
 from rollbook.api.show import answer, encode
@@ -32,10 +32,12 @@ async def ready(call: Call) -> Response:
     Returns 200 if the database is available. Returns 503 if it isn't, or if Valkey is unavailable and
     `limits_when_away` is `closed`. Doesn't count toward a rate limit.
     """
-    healthy, checks = await call.services.operations.checks()
+    findings = await checks.readiness(call.services.db, call.services.limiter)
+    healthy = all(finding.state != "fault" for finding in findings)
+    shown = {finding.what: "ok" if finding.state == "ok" else finding.found for finding in findings}
     return answer(
         200 if healthy else 503,
-        types.Health("ok" if healthy else "unavailable", checks),
+        types.Health("ok" if healthy else "unavailable", shown),
         ANY_ORIGIN if healthy else ANY_ORIGIN + b"Retry-After: 1\r\n",
     )
 

@@ -1,23 +1,19 @@
-"""The server: version, database, processes, limits, and every setting with where it came from."""
+"""The server: its checks, processes, limits, and every setting with where it came from."""
 
 from __future__ import annotations
 
-import platform
-import shutil
-import sqlite3
+import asyncio
 import time
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
 
-from rollbook import __version__, clock, machine, roles, units
-from rollbook.actions import backups, mails, passwords, users
-from rollbook.actions import events as event_actions
+from rollbook import __version__, clock, roles, units
+from rollbook.actions import backups, checks, users
 from rollbook.config import Settings, Source, without_secrets
 from rollbook.http.request import Response
 from rollbook.limits import valkey_address
 from rollbook.mailing import MailServer
-from rollbook.records import events
-from rollbook.records.connect import is_sqlite
 from rollbook.records.dialect import dialect
 from rollbook.records.user_list.query import PERSONS, Filters
 from rollbook.web.page_request import PageRequest
@@ -32,51 +28,43 @@ class Setting(NamedTuple):
     means: str
 
 
-class Allowance(NamedTuple):
-    """A limit in force, and whom it limits."""
-
-    whom: str
-    limit: str
-    setting: str
+LIMITS = {
+    "scim_limit": "SCIM key of an identity provider",
+    "unauthenticated_limit": "IP address without a valid key",
+    "attempts_limit": "Wrong passwords for one account from one IP address or browser",
+    "account_attempts_limit": "Wrong passwords for one account from everywhere",
+    "address_attempts_limit": "Wrong passwords from one IP address",
+    "page_limit": "Dashboard pages per person or IP address",
+}
 
 
 async def show(page: PageRequest) -> Response:
     settings, operations = page.on.settings, page.on.operations
     about = await operations.about()
-    _, checks = await operations.checks()
-    await events.settle(page.on.db)
-    latest = (await events.latest(page.on.db, 1)).events
-    log_size = await page.on.read(events.size)
+    findings = await checks.readiness(page.on.db, page.on.limiter)
+    findings += checks.of_engine(about.database, settings)
+    findings += await page.on.read(checks.of_contents, settings)
+    findings += await asyncio.to_thread(list, chain(checks.of_machine(settings), checks.of_settings(settings)))
     described = [_setting(source) for source in about.sources]
-    free = shutil.disk_usage(settings.data).free if is_sqlite(settings) else 0
     return page.render(
         "admin/server.html",
         section="admin/server",
         about=about,
         address=without_secrets("public_url", page.on.url),
-        checks=checks,
+        findings=findings,
         database=about.database,
         is_shared=dialect(page.on.db).is_shared,
-        free=free,
         people=await users.count_users(page.on, page.by, PERSONS),
         applications=await users.count_users(page.on, page.by, Filters(kind=roles.APPLICATION)),
         version=__version__,
-        python=machine.python_name(),
-        sqlite=sqlite3.sqlite_version,
-        system=f"{platform.system()} {platform.release()}, {platform.machine()}",
         started=int(about.started * clock.SECOND),
         uptime=units.duration(int(time.time() - about.started)),
-        log_size=log_size,
-        log_is_large=event_actions.is_log_large(settings, log_size),
-        last_change=latest[0].created_at if latest else None,
         settings=settings,
         chosen=[setting for setting in described if setting.origin != "default"],
         defaults=[setting for setting in described if setting.origin == "default"],
         allowances=_allowances(settings),
         valkey=valkey_address.parse(settings.limits) if settings.limits else None,
         mail_server=MailServer.parse(settings.smtp) if settings.smtp else None,
-        mail_problems=mails.problems(settings),
-        costs=await page.on.read(passwords.costs, settings),
         **_backups(page, 0),
     )
 
@@ -127,25 +115,8 @@ _MEANINGS = {
 }
 
 
-def _allowances(settings: Settings) -> list[Allowance]:
-    own = dict(settings.role_limits)
-    of_roles = [
-        Allowance(
-            f"Each {role}", str(own.get(role, settings.rate_limit)), "role_limits" if role in own else "rate_limit"
-        )
-        for role in roles.ROLES
-    ]
-    return [
-        *of_roles,
-        *(
-            Allowance(whom, str(getattr(settings, name)), name)
-            for whom, name in (
-                ("SCIM key of an identity provider", "scim_limit"),
-                ("IP address without a valid key", "unauthenticated_limit"),
-                ("Wrong passwords for one account from one IP address or browser", "attempts_limit"),
-                ("Wrong passwords for one account from everywhere", "account_attempts_limit"),
-                ("Wrong passwords from one IP address", "address_attempts_limit"),
-                ("Dashboard pages per person or IP address", "page_limit"),
-            )
-        ),
-    ]
+def _allowances(settings: Settings) -> list[tuple[str, str, str]]:
+    """Whom each limit applies to, the limit, and the setting it comes from."""
+    own = {role: (str(limit), "role_limits") for role, limit in settings.role_limits}
+    of_roles = [(f"Each {role}", *own.get(role, (str(settings.rate_limit), "rate_limit"))) for role in roles.ROLES]
+    return [*of_roles, *((whom, str(getattr(settings, name)), name) for name, whom in LIMITS.items())]
