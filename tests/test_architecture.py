@@ -236,6 +236,20 @@ def test_the_first_line_of_a_file_says_what_lives_there() -> None:
     assert not silent
 
 
+def test_docstrings_are_understood_without_the_one_before() -> None:
+    unclear = [
+        f"{path.relative_to(SRC)}:{node.lineno}"
+        for path in _files(SRC)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and _is_unclear(str(node.value.value))
+    ]
+    assert not unclear, "begin with a noun phrase or an imperative: STYLE.md"
+
+
+def _is_unclear(docstring: str) -> bool:
+    return docstring.startswith(("The same", "Who ", "What ", "Whether ", "Those ", "For "))
+
+
 def test_the_page_on_the_architecture_names_every_room() -> None:
     page = (ROOT / "ARCHITECTURE.md").read_text()
     assert " > ".join(" · ".join(line) for line in ROOMS) in page

@@ -47,7 +47,7 @@ class Stage(NamedTuple):
 
 DEV = Stage("dev", ROOT / ".venv", ("build.txt", "dev.txt"))
 APART = Stage("apart", ROOT / ".venv-{}.{}".format(*sys.version_info), DEV.locks)
-"""The same for this version of Python alone, beside `.venv`, which may have another one."""
+"""The environment of this version of Python alone, beside `.venv`, which may have another one."""
 RUNTIME = Stage("runtime", ROOT / ".venv", ("build.txt", "runtime.txt"))
 DEPLOY = Stage("deploy", ROOT / ".venv-deploy", ("deploy.txt",), holds_project=False)
 CLIENTS = Stage("clients", ROOT / ".venv-clients", ("clients.txt",), holds_project=False)

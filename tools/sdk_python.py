@@ -413,7 +413,7 @@ def resource(place: str, of: list[Operation], children: list[str]) -> list[str]:
         "",
         "    @property",
         f"    def with_raw_response(self) -> {title}WithRawResponse:",
-        '        """The same calls, which return the response with its head."""',
+        '        """Calls that return the response with its headers."""',
         f"        return {title}WithRawResponse(self._client)",
         f"\n\nclass {title}WithRawResponse:",
         "    def __init__(self, client: AsyncRollbook) -> None:",

@@ -76,7 +76,7 @@ def _longest_first(seconds: Mapping[str, float]) -> list[tuple[str, float]]:
 
 
 def tables(found: dict[str, Any]) -> str:
-    """The same to be read."""
+    """The numbers as tables to be read."""
     return "\n".join(
         [
             "# The test suite",

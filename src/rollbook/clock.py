@@ -87,5 +87,5 @@ def parse(text: str) -> int:
 
 
 def format_time_exactly(microseconds: int) -> str:
-    """The same with microseconds."""
+    """An RFC 3339 time with microseconds."""
     return (_EPOCH + timedelta(microseconds=microseconds)).isoformat().replace("+00:00", "Z")

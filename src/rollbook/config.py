@@ -516,8 +516,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     token_address_limit: Annotated[
         Limit,
         says(
-            "The same per client IP address (IPv6: per /64 network), for all emails together, or `none`. The networks "
-            "around it share multiples, as with `address_attempts_limit`. Raise it if many users share one address."
+            "One-time tokens that are sent because someone at one client IP address (IPv6: per /64 network) asked for "
+            "them, for all emails together, or `none`. The networks around it share multiples, as with "
+            "`address_attempts_limit`. Raise it if many users share one address."
         ),
     ] = Limit.parse("10/minute,60/hour")
     page_limit: Annotated[

@@ -684,5 +684,6 @@ def quoted(text: str) -> str:
 
 
 def shortened(text: str) -> str:
-    """The same without. A NUL, which we accept from no one, is sent to no one."""
+    """As much of a text that a caller made up as an error repeats. A NUL, which we accept from no one, is sent to no
+    one."""
     return text[:64].replace("\0", "\ufffd").encode("utf-8", "replace").decode()

@@ -89,7 +89,7 @@ class Gate:
         return self._admit(request, now)
 
     async def admitted(self, request: Request) -> Caller:
-        """The same, waited for."""
+        """Admit a request, and wait for its caller."""
         caller = self.admit(request)
         return caller if isinstance(caller, Caller) else await caller
 

@@ -68,7 +68,7 @@ SCOPES_OF_PEOPLE: dict[Scope, str] = {
     "webhooks:write": "create or change webhooks",
     "metrics:read": "read the metrics of the server",
 }
-"""The same for people who are signed in: what they may not do without it."""
+"""Meaning of each scope for people who are signed in: what they may not do without it."""
 
 PERSON, APPLICATION = "person", "application"
 APPLICATION_ROLES = tuple(role for role in ROLES if role != "owner")

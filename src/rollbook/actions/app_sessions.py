@@ -142,7 +142,7 @@ SIGN_IN = "sign_in"
 MAX_SESSIONS = 100
 """Sessions of a user for one audience. The next one ends the oldest."""
 MAX_SESSIONS_IN_ALL = 1_000
-"""The same for all audiences together."""
+"""Sessions of a user for all audiences together."""
 MAX_ENDED = 100
 """Ended by one sign-in, where a user has more than that."""
 

@@ -121,7 +121,7 @@ class Metadata(str):
     schema: ClassVar[Schema] = {"type": "object", "additionalProperties": True, "examples": [{"plan": "pro"}]}
 
 
-ABOUT_PRIVATE = "The same for data that the user doesn't see, such as what another system kept from them."
+ABOUT_PRIVATE = "Like `metadata`, for data that the user doesn't see, such as what another system kept from them."
 PrivateMetadata = Annotated[Metadata, says(ABOUT_PRIVATE)]
 
 

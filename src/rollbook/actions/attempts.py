@@ -82,7 +82,7 @@ def account(user: User | None, hash: str | None, email: str) -> str:
 async def count_code(
     on: Rollbook, user: User, hash: str | None, origin: AttemptOrigin
 ) -> Callable[[], Awaitable[None]]:
-    """The same as `count` for a code of a second factor. It counts together with wrong passwords, and for the user
+    """Count an attempt to enter a code of a second factor. It counts together with wrong passwords, and for the user
     whatever their password is: otherwise, who knows that could change it for more attempts."""
     take_back = await count(on, account(user, hash, user.email), origin)
     try:

@@ -248,7 +248,8 @@ async def _add(
 
 
 async def _begin(tx: Tx, new: BulkJob) -> None:
-    """Its user is locked: of two at the same time, the second sees the first. Raises BulkJobLimitReached."""
+    """Add a bulk job. Its user is locked: of two at the same time, the second sees the first. Raises
+    BulkJobLimitReached."""
     if new.user_id:
         await users.get(tx, new.user_id)
     of_server, of_user = await bulk_jobs.waiting(tx, new.user_id)

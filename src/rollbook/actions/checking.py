@@ -97,7 +97,7 @@ def _whole(value: Any) -> Any:
 
 
 def check_texts(kind: type[S], given: Mapping[str, str]) -> S:
-    """The same where each value is text, as in a query string or on a command line."""
+    """Check arguments that are all text, as in a query string or on a command line."""
     faults: list[Fault] = []
     values = from_texts(kind, given, text_hook, faults)
     if faults:

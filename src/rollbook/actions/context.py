@@ -40,7 +40,7 @@ class Write(Protocol):
 
 
 class WriteTogether(Protocol):
-    """The same, see `Database.write_together`."""
+    """`await fn(tx, *args)` in a durable transaction that others may share, see `Database.write_together`."""
 
     async def __call__(self, about: str, fn: Callable[..., Awaitable[T]], *args: Any) -> T: ...
 
@@ -80,7 +80,7 @@ class Rollbook:
         self.exports = asyncio.Lock()
         """Held while one is read: others wait, so that there is a thread for searches."""
         self.searches: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        """Of SCIM, by key: one at a time looks at many users."""
+        """Searches of SCIM, by key: one at a time looks at many users."""
 
     @cached_property
     def secret(self) -> Secret:
@@ -99,7 +99,7 @@ class Rollbook:
         return Lifetime(self.settings.session_lifetime * clock.HOUR, self.settings.session_idle_timeout * clock.HOUR)
 
     def writing(self, write: Write) -> Self:
-        """The same with another way to write."""
+        """A copy with another way to write."""
 
         async def write_together(about: str, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
             return await write(fn, *args)

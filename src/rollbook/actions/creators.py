@@ -223,8 +223,8 @@ async def activate(tx: Tx, by: Actor, user: User) -> None:
 
 
 class GoingBack(NamedTuple):
-    """What others have and goes back to a user, by ID, with the ID of the user whose it is: it pauses while the user is
-    suspended, and ends when they are deleted or could not create it any more."""
+    """Keys and webhooks of others that go back to a user, by ID, with the ID of the user whose they are. They pause
+    while the user is suspended, and end when the user is deleted or could not create them any more."""
 
     keys: dict[str, str]
     webhooks: dict[str, str]

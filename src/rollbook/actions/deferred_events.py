@@ -35,7 +35,7 @@ class DeferredEvent(NamedTuple):
     object: dict[str, Any] | None = None
     """None: the user, or the key."""
     key_id: str | None = None
-    """Of the key that it is about."""
+    """ID of the key that the event is about."""
 
 
 class DeferredEvents:

@@ -266,7 +266,7 @@ class Feed:
         """The reason why the caller may follow no longer."""
         self.ends_at = by.caller.ends_at
         self.version = -1
-        """Of the callers, when this one was looked up."""
+        """Version of the callers when this one was looked up."""
         self._feeds = feeds
         self._selection = selection
         self._waits: asyncio.Future[bool] | None = None

@@ -51,7 +51,7 @@ class FoundEvents(NamedTuple):
     older: int | None
     """The number before which the next page begins. None: there are no others."""
     newer: int | None
-    """The same for those after it."""
+    """The number after which the page before begins. None: there are no others."""
     searched_to: int | None
     """The time up to which was searched, where the page ends early."""
 

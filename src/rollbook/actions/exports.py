@@ -42,7 +42,7 @@ class Form(NamedTuple):
 class UserListExport(NamedTuple):
     parts: Spool
     position: int
-    """Of the event log: the export has all changes up to there."""
+    """Position of the event log: the export has all changes up to there."""
 
 
 async def export_users(

@@ -34,7 +34,7 @@ class GroupPage(NamedTuple):
     groups: list[Group]
     total: int
     roles: dict[str, str] | None
-    """Of the user who was asked for, by the group's ID."""
+    """Roles of the user who was asked for, by the group's ID."""
 
 
 class MemberPage(NamedTuple):

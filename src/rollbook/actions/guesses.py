@@ -85,7 +85,8 @@ async def _was_right(tx: Tx, user_id: str, kind: Kind, max_failures: int) -> boo
 
 
 async def use_code(tx: Tx, user_id: str, max_failures: int) -> None:
-    """The same for a code, in the transaction that uses it up. Raises WrongCode, NotFound."""
+    """Accept a right code and begin to count from zero again, in the transaction that uses it up. Raises WrongCode,
+    NotFound."""
     if not await failed_guesses.count(tx, user_id, "code"):
         return
     await users.get(tx, user_id)

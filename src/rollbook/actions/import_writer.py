@@ -56,7 +56,7 @@ from rollbook.records.users import User
 from rollbook.storage.database import Duplicate, Tx
 
 MAX_PASSWORDS = 200
-"""Of one batch: hashing them takes some seconds, after which what is done is written and seen."""
+"""Passwords of one batch: hashing them takes some seconds, after which what is done is written and seen."""
 MAX_REASON = 300
 """Characters of a reason in a report."""
 MAX_RACES = 20

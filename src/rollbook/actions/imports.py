@@ -99,7 +99,7 @@ async def create(
 
 
 async def _create(tx: Tx, on: Rollbook, new: Import, name: str) -> Import:
-    """Its user is locked: of two at the same time, the second sees the first."""
+    """Add an import. Its user is locked: of two at the same time, the second sees the first."""
     await users.get(tx, new.user_id)
     await _check_limits(tx, new.user_id, on.uploads)
     if new.runner and any(each.runner == new.runner for each in await imports.unfinished(tx)):

@@ -208,7 +208,8 @@ def _limit_within(inner: Limit, outer: Limit) -> bool:
 
 
 def _calls_within(inner: Limit, outer: Limit) -> bool:
-    """The same, but that `inner` may have other windows as well."""
+    """Test whether each window of `outer` has one in `inner` of the same length that admits no more. `inner` may have
+    others."""
     calls = {window.seconds: window.calls for window in inner}
     return all(calls.get(window.seconds, window.calls + 1) <= window.calls for window in outer)
 

@@ -65,7 +65,7 @@ class KeyPage(NamedTuple):
     keys: list[Key]
     total: int
     users: dict[str, KeyUser] | None = None
-    """Their users by ID, without those who were deleted; None where they are not shown."""
+    """Users of the keys by ID, without those who were deleted; None where they are not shown."""
 
 
 class IssuedKey(NamedTuple):
@@ -128,8 +128,8 @@ async def _selected(queries: Queries, selection: Selection, asked: ListKeys) -> 
 
 
 async def list_by_state(on: Rollbook, by: Principal, asked: ListKeys, working: bool) -> ListPage[Key]:
-    """The same of the keys of a user that work, or of those that were revoked or have expired. Raises
-    InsufficientScope, NotFound."""
+    """A page of the keys of a user that work, or of those that were revoked or have expired. Raises InsufficientScope,
+    NotFound."""
     user_id = await subject(on, by, "keys:read", asked.user)
     if asked.q is not None or asked.sort != "-created_at":
         return await on.read_aside(_listed, user_id, (working,), asked)
@@ -249,8 +249,8 @@ def record(on: Rollbook, by: Principal, new: KeyCreate, user: User, token: str) 
 
 
 async def _create(tx: Tx, by: Principal, new: keys.NewKey, token: str) -> IssuedKey:
-    """Its user is looked at again here, where nothing comes between: it may have been deleted, or made an owner, while
-    this waited."""
+    """Add a key. Its user is looked at again here, where nothing comes between: they may have been deleted, or made an
+    owner, while this waited."""
     await creators.hold(tx, by, "keys:write", new.user_id)
     may_touch(by, new.user_id, (await users.get(tx, new.user_id)).role)
     await creators.check_key(tx, by)
@@ -264,7 +264,7 @@ async def add(tx: Tx, by: Principal, new: keys.NewKey, token: str) -> IssuedKey:
 
 
 async def _add(tx: Tx, new: keys.NewKey) -> Key:
-    """Its user is locked: of two at the same time, the second sees the first."""
+    """Add a key. Its user is locked: of two at the same time, the second sees the first."""
     if await keys.count_live(tx, new.user_id, MAX_LIVE) >= MAX_LIVE:
         raise KeyLimitReached()
     return await keys.add(tx, new)
@@ -418,12 +418,13 @@ async def _find(on: Rollbook, by: Principal, scope: str, id: str) -> tuple[Key, 
 
 
 async def find_no_wider(on: Rollbook, by: Principal, id: str) -> Key:
-    """The same where the caller gets hold of the key, or of one like it."""
+    """The key, for a caller who gets hold of it, or of one like it. Raises NotFound, and InsufficientScope if it may do
+    more than the caller."""
     return (await find_with_role(on, by, id))[0]
 
 
 async def find_with_role(on: Rollbook, by: Principal, id: str) -> tuple[Key, str]:
-    """The same with the role of its user."""
+    """The key and the role of its user, for a caller who gets hold of it, see `find_no_wider`."""
     key, role = await _find(on, by, "keys:write", id)
     may_touch(by, key.user_id, role)
     if key.id != by.key_id:

@@ -62,7 +62,7 @@ async def check(on: Rollbook, password: str, *, email: str, name: str) -> None:
 
 
 def check_now(settings: Settings, password: str, *, email: str, name: str) -> None:
-    """The same in this thread: for commands and imports."""
+    """Check a new password in this thread: for commands and imports. Raises InvalidParameter."""
     try:
         accept(settings, password, email=email, name=name)
     except ValueError as problem:
@@ -156,7 +156,7 @@ async def prove_sign_in(
 
 
 async def prove_own(on: Rollbook, by: Principal, user: User, hash: str | None, password: str) -> str:
-    """The same for the caller's own password."""
+    """Prove the caller's own password. Records a failure."""
     account, origin = attempts.account(user, hash, user.email), attempts.of_own(by)
     guess = guesses.of("password", user.id, origin, by.actor)
     try:

@@ -70,8 +70,8 @@ def may_touch(by: Principal, user_id: str, role: str) -> None:
 
 
 async def may_touch_of(queries: Queries, by: Principal, user_id: str) -> None:
-    """The same for what belongs to a user who may have been deleted, or to no one: the command line is an owner's. In a
-    write, the user is locked. Raises InsufficientScope."""
+    """Check that the caller may touch what belongs to a user who may have been deleted, or to no one: the command line
+    is an owner's. In a write, the user is locked. Raises InsufficientScope."""
     if user_id != by.user_id:
         may_touch(by, user_id, await role_of(queries, user_id))
 
@@ -126,8 +126,8 @@ async def subject(on: Rollbook, by: Principal, scope: str, named: str | None) ->
 
 
 async def subject_or_all(on: Rollbook, by: Principal, scope: str, named: str | None) -> str | None:
-    """The same, but None, for all users, if none is named by a caller who reaches all. Raises InsufficientScope,
-    NotFound."""
+    """The ID of the user a call is about; None, for all users, if none is named by a caller who reaches all. Raises
+    InsufficientScope, NotFound."""
     return None if named is None and reaches_all(by, scope) else await subject(on, by, scope, named)
 
 

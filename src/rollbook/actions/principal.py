@@ -64,7 +64,7 @@ class Caller:
         self.user_id = holder.user_id
         self.role = holder.role
         self.kind = holder.kind
-        """Of the key: where it is valid."""
+        """Kind of the key: where it is valid."""
         self.tenant = holder.tenant or holder.key_id
         """ID of the first key that this one was rotated from, or its own: what an identity provider keeps here belongs
         to it. None without a key."""
@@ -79,7 +79,7 @@ class Caller:
             holder.audiences,
         )
         self.audiences = key_bounds.audiences_of(holder.audiences)
-        """For which it makes, refreshes, verifies, lists and ends sessions. None: any."""
+        """Audiences for which the key makes, refreshes, verifies, lists and ends sessions. None: any."""
         self.ends_at = (
             REVOKED if holder.revoked_at is not None else NEVER if holder.expires_at is None else holder.expires_at
         )

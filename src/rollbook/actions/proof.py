@@ -36,7 +36,7 @@ class GivenFactor(NamedTuple):
     """A code, an answer of a passkey, or neither."""
 
     code: str = ""
-    """Of an authenticator app, or a recovery code."""
+    """Code of an authenticator app, or a recovery code."""
     passkey: Presented | None = None
 
 

@@ -19,11 +19,11 @@ _MAX_NAME = 100  # of a key
 class Purpose(NamedTuple):
     title: str
     about: str
-    """What the application may do."""
+    """Permissions of the application, in a sentence for people."""
     role: str
     scopes: tuple[str, ...]
     rate_limit: str
-    """Of the application. Where each visitor is a request, a limit would stop the one after it."""
+    """Rate limit of the application. Where each visitor is a request, a limit would stop the one after it."""
     commands: tuple[str, ...]
     """Lines of a shell to try it with."""
 

@@ -45,7 +45,7 @@ from rollbook.storage.database import Queries, Tx
 
 SEALED: Purpose = "factors"
 MAX_FACTORS = 20
-"""Of a user."""
+"""Second factors of a user."""
 SIGN_IN = "sign_in"
 """The purpose of the challenge of whoever has given the right password."""
 APP, IMPORTED = "Authenticator app", "Imported authenticator app"
@@ -96,7 +96,7 @@ async def check(
 
 
 async def check_own(on: Rollbook, by: Principal, user: User, code: str) -> FactorUse:
-    """The same for the caller's own factor."""
+    """Check a code of the caller's own second factor. Raises WrongCode, TooManyAttempts."""
     return await check(on, by.actor, user, code, attempts.of_own(by), is_own=True)
 
 
@@ -157,8 +157,8 @@ async def look_challenge(queries: Queries, token: str, purpose: str = SIGN_IN) -
 
 
 async def take_challenge(tx: Tx, token: str, purpose: str = SIGN_IN) -> Challenge:
-    """The same, once: exactly one of several callers gets it. Lock its user before, as all do who change what is theirs
-    (`users.get`). Raises InvalidChallenge."""
+    """Take the challenge with this text: exactly one of several callers gets it. Lock its user before, as all do who
+    change what is theirs (`users.get`). Raises InvalidChallenge."""
     found = await challenges.take(tx, tokens.digest(token), purpose)
     if found is None:
         raise InvalidChallenge()
@@ -247,8 +247,8 @@ async def _vouches(tx: Tx, by: Principal, user_id: str) -> bool:
 
 
 async def add(tx: Tx, factor: SecondFactor) -> None:
-    """Its user is locked: of two at the same time, the second sees the first. Raises FactorLimitReached, and Duplicate
-    for a passkey that somebody has."""
+    """Add a factor. Its user is locked: of two at the same time, the second sees the first. Raises FactorLimitReached,
+    and Duplicate for a passkey that somebody has."""
     if await second_factors.count(tx, factor.user_id) >= MAX_FACTORS:
         raise FactorLimitReached()
     await second_factors.add(tx, factor)

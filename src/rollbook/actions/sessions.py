@@ -143,7 +143,7 @@ class SecondStep(NamedTuple):
     """The password was right, and the user has a second factor, which is asked for next."""
 
     token: str
-    """Of a challenge: `finish_sign_in`."""
+    """Text of a challenge: `finish_sign_in`."""
 
 
 async def sign_in(on: Rollbook, by: Principal, email: str, password: str, browser: Browser) -> SignedIn | SecondStep:

@@ -155,8 +155,8 @@ async def request_token(on: Rollbook, by: Principal, asked: TokenRequest) -> Non
 
 
 async def ask(on: Rollbook, by: Principal, asked: TokenRequest, address: str | None) -> None:
-    """The same, for whoever may ask for anyone. `address` is that of the person, unless they say another one. Raises
-    InvalidParameter, Overloaded."""
+    """Request a one-time token for a caller who may ask for anyone. `address` is that of the person, unless they say
+    another one. Raises InvalidParameter, Overloaded."""
     redirect_url = token_actions.check(on.settings, given(asked.redirect_url))
     address = given(asked.address, address)
     actor = by.actor if address is None else by.actor._replace(address=address)

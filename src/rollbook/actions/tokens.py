@@ -60,8 +60,8 @@ def check(settings: Settings, url: str | None) -> str:
 
 
 def check_of_link(settings: Settings, url: str | None) -> str:
-    """The same for password links: while `redirect_origins` is empty, they may lead to any https host, as before there
-    was the setting."""
+    """The URL of a password link as it is kept, empty for none. While `redirect_origins` is empty, any https host is
+    accepted, as before there was the setting. Raises InvalidParameter."""
     if url is None or settings.redirect_origins:
         return check(settings, url)
     if not url.startswith("https:") and not _is_local(url):
@@ -205,7 +205,7 @@ def is_for(token: Token, audiences: Collection[str] | None) -> bool:
 
 
 def to_deliver(secret: Secret, new: NewToken, text: str, webhook_id: str) -> NewToken:
-    """The same for a token whose text is sent by the deliveries of this webhook, and shown to no one else."""
+    """A new token with its text sealed: sent by the deliveries of this webhook, and shown to no one else."""
     return new._replace(sealed=secret.seal(SEALED, text.encode(), new.id.encode()), delivered_by=webhook_id)
 
 
@@ -392,7 +392,7 @@ class Ready(NamedTuple):
     digest: bytes
     name: str | None
     hash: str | None
-    """Of the new password."""
+    """Hash of the new password."""
     revokes_keys: bool
     factor: Proven | None
 

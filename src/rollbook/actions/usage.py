@@ -44,13 +44,13 @@ class Usage(NamedTuple):
     total: Hour
     intervals: list[Hour]
     users: list[OfUser]
-    """Of the whole server only."""
+    """Users, in usage of the whole server only."""
     keys: list[OfKey]
     routes: list[OfRoute]
     windows: list[tuple[str, int]]
     """The windows of limits that refused requests, and how many; the most first."""
     names: dict[str, str]
-    """Of these users and keys, by ID, as far as the caller may read them and they were not erased."""
+    """Names of these users and keys, by ID, as far as the caller may read them and they were not erased."""
 
 
 class Named(NamedTuple):

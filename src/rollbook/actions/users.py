@@ -211,7 +211,7 @@ async def get(on: Rollbook, by: Principal, id: str, at: str | None = None) -> Us
 
 
 def presented(by: Principal, user: User) -> dict[str, Any]:
-    """What the caller may see of a user: what is private, only if they can read all users."""
+    """The user as the caller may see them: what is private, only if they can read all users."""
     return users.complete(user) if reaches_all(by, "users:read") else users.public(user)
 
 
@@ -228,7 +228,7 @@ class PersonalExport(NamedTuple):
     events: AsyncGenerator[list[Event], None]
     turn: Turn
     position: int
-    """Of the event log: the export has all changes up to there."""
+    """Position of the event log: the export has all changes up to there."""
 
 
 async def export(on: Rollbook, by: Principal, id: str) -> PersonalExport:
@@ -443,7 +443,7 @@ async def change(
     is_undo: bool = False,
     own: MemberFields = NO_FIELDS,
 ) -> User:
-    """The same of a user who was read in this transaction, after `users.take_turns` where their status may change.
+    """Update a user who was read in this transaction, after `users.take_turns` where their status may change.
     `is_undo`: whom it activates becomes active as they were, also those who never had a password."""
     may_touch(by, user.id, user.role)
     if patches:
@@ -509,8 +509,8 @@ async def _end_what_others_hold(tx: Tx, by: Principal, id: str) -> None:
 
 
 def with_status(wanted: Mapping[str, Any], user: User, has_password: bool) -> Mapping[str, Any]:
-    """The same, with the status that the user gets. To activate a user ends their suspension: until they have a
-    password, they are invited. Who is active stays so. Raises InvalidParameter."""
+    """The wanted fields, with the status that the user gets. To activate a user ends their suspension: until they have
+    a password, they are invited. Who is active stays so. Raises InvalidParameter."""
     status = wanted.get("status")
     if status == "invited" and user.status != "invited":
         refuse("status", "must not be invited: only new users are, until they set a password")
@@ -663,7 +663,8 @@ async def list_deleted(on: Rollbook, by: Principal, limit: int, before: tuple[in
 
 
 def restorable_by(on: Rollbook, by: Principal) -> int:
-    """The same, but whoever has the files may bring back all that is still in them."""
+    """The time since which deleted users can be restored by this caller: by an operator, who has the files, any that is
+    still in them."""
     return 0 if by.is_operator else restorable_since(on)
 
 

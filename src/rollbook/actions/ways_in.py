@@ -12,7 +12,7 @@ from rollbook.records.staff_events import StaffEvent
 ACCOUNT, RETURN, ROLE, EMAIL, PASSWORD = "account", "return", "role", "email", "password"
 LINK, FACTORS, KEYS, WEBHOOKS = "link", "second factors", "keys", "webhooks"
 OPEN, USED = "open", "used"
-"""Of a link."""
+"""States of a link."""
 SIGNS_IN = frozenset((EMAIL, PASSWORD, LINK, FACTORS))
 """Ways with which someone else can act as the user: what the user does to themselves counts, too."""
 GIVES_POWER = SIGNS_IN | {ACCOUNT, RETURN, ROLE}
@@ -50,7 +50,7 @@ class Trail:
         the one before it, and of links with what became of them."""
         self._keys = dict.fromkeys(keys, "")
         self._links: dict[tuple[str, str], str | None] = {}
-        """Who may have the open link of a user for a purpose, as in `Way.via`. None: no one of them."""
+        """Person who may have the open link of a user for a purpose, as in `Way.via`. None: no one of them."""
         self._requests: dict[str, str | None] = {}
         """Requests that used such a link."""
 
@@ -106,7 +106,7 @@ class Trail:
             self._open(event, via, LINK, OPEN)
 
     def _use_link(self, event: StaffEvent) -> None:
-        """What follows in the same request is done by whoever has the link."""
+        """Note who has the link: what follows in the same request is done by them."""
         if (link := (event.user_id, _purpose(event))) not in self._links:
             return
         via = self._links.pop(link)
@@ -137,7 +137,7 @@ def _purpose(event: StaffEvent) -> str:
 
 
 def _changes(event: StaffEvent) -> list[tuple[str, str]]:
-    """What an event about a user opens if the person caused it, and closes if someone else did."""
+    """Ways that an event about a user opens if the person caused it, and closes if someone else did."""
     object, before = event.object, event.before
     found = list[tuple[str, str]]()
     if event.type == "user.created":

@@ -122,7 +122,7 @@ def _of_url(webhook_id: str) -> bytes:
 
 
 def sealed_again(secret: Secret, webhook: Webhook) -> Webhook:
-    """The same with all that a former secret of the server has sealed sealed with the current one."""
+    """The webhook with everything that a former secret of the server has sealed sealed with the current one."""
 
     def again(sealed: bytes, associated: bytes) -> bytes:
         return secret.sealed_again(SEALED, sealed, associated) or sealed
@@ -222,7 +222,7 @@ def _at(at: int | None, word: str) -> tuple[str | int, ...]:
 
 
 def _time(at: int) -> str:
-    """The same as the pages show without scripts."""
+    """Text of a time, as pages show it without scripts."""
     return datetime.fromtimestamp(at / clock.SECOND, UTC).strftime("%-d %b %Y, %H:%M UTC")
 
 

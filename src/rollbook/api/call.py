@@ -60,7 +60,7 @@ class Services(Rollbook):
         self.url = settings.url
         """Base of links that leave this exchange, such as those in errors and emails. Never derived from a request."""
         self.claims: set[Claim] = set()
-        """Of the running requests with an Idempotency-Key."""
+        """Claims of the running requests with an Idempotency-Key."""
         self._bases: dict[tuple[bytes | None, bool], str] = {}
 
     def base_url(self, request: Request) -> str:

@@ -39,7 +39,7 @@ def describe(server_url: str) -> Schema:
 
 
 def spelled_out(server_url: str) -> Schema:
-    """The same, where each call has its own responses and parameters in full."""
+    """The description as an object in which each call has its own responses and parameters in full."""
     answered = {error for route in routes.ROUTES for error in errors_of(route)}
     return {
         "openapi": "3.1.0",
@@ -425,7 +425,7 @@ def _or_null(schema: Schema) -> Schema:
 
 
 def _named(schema: Schema) -> Schema:
-    """The same with a reference for each enumeration that has a name."""
+    """A schema with a reference for each enumeration that has a name."""
     schema = _typed(schema)
     if "items" in schema:
         schema = {**schema, "items": _named(schema["items"])}
@@ -462,7 +462,7 @@ _NOT_IN_EVENTS = ("key", "deleted_at", "unknown_fields", "token", "secret", "hea
 
 
 def _typed(schema: Schema) -> Schema:
-    """The same with a `type` for each `enum`, `X or null` as one schema of two types, and references by themselves."""
+    """A schema with a `type` for each `enum`, `X or null` as one schema of two types, and references by themselves."""
     if "$ref" in schema:
         return {"$ref": schema["$ref"]}
     schema = dict(schema)
@@ -484,7 +484,7 @@ def _typed(schema: Schema) -> Schema:
 
 
 _ORDER = {"type": -2, "format": -1, "examples": 1}
-"""Of the keys of a schema: the others are between, as they come."""
+"""Order of the keys of a schema: the others are between, as they come."""
 
 
 def _not_ready_body(found: Schema) -> Schema:

@@ -30,7 +30,7 @@ GATHERED = ("BulkOperation", "EventObject", "NotReady", "Problem")
 
 
 def share(description: Schema) -> Schema:
-    """The same description, as short as it can be said."""
+    """Shorten the description as far as nothing is lost."""
     components = description["components"]
     operations = list(_operations(description))
     for operation in operations:

@@ -136,8 +136,8 @@ def _is_metadata(name: str) -> bool:
 
 
 def _gathered(found: dict[str, str]) -> dict[str, str]:
-    """The same with what `metadata[KEY]` says under `metadata`. Some clients send `metadata[0]=plan:pro` for a list:
-    where the keys are only its indexes, they are no keys."""
+    """Parameters of a query string, with what `metadata[KEY]` says under `metadata`. Some clients send
+    `metadata[0]=plan:pro` for a list: where the keys are only its indexes, they are no keys."""
     older = {name[9:-1]: value for name, value in found.items() if _is_metadata(name)}
     if not older:
         return found

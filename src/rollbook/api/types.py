@@ -54,7 +54,7 @@ class UserCreate(arguments.UserCreate, kw_only=True):
 
     @staticmethod
     def at_odds(given: Mapping[str, Any]) -> Mapping[str, str]:
-        """The same, and that a password is missing."""
+        """Faults of the fields together, and a missing password."""
         found = arguments.UserCreate.at_odds(given)
         if "password" not in given and "status" not in given:
             return {**found, "password": "password is required."}
@@ -899,7 +899,7 @@ class ErrorResponse(Struct, frozen=True, omit_defaults=True):
 
 
 class Problem(ErrorResponse, frozen=True, kw_only=True, omit_defaults=True):
-    """The same as problem details (RFC 9457), for clients that send `Accept: application/problem+json`."""
+    """An error as problem details (RFC 9457), for clients that send `Accept: application/problem+json`."""
 
     type: Annotated[
         str, uri("The documentation of this error.", examples=["https://api.example.com/docs/errors/not_found"])
@@ -1051,10 +1051,10 @@ class UsageReport(Struct, frozen=True, kw_only=True):
     intervals: Annotated[list[UsageInterval], array("The hours or days with requests, oldest first.", 200)]
     users: Annotated[
         list[UserUsage],
-        array("The same by user, those with the most requests first. Empty, unless it is the whole server's.", 100),
+        array("Usage by user, those with the most requests first. Empty, unless it is the whole server's.", 100),
     ]
-    keys: Annotated[list[KeyUsage], array("The same by API key, those with the most requests first.", 100)]
-    routes: Annotated[list[RouteUsage], array("The same by endpoint, those with the most requests first.", 200)]
+    keys: Annotated[list[KeyUsage], array("Usage by API key, those with the most requests first.", 100)]
+    routes: Annotated[list[RouteUsage], array("Usage by endpoint, those with the most requests first.", 200)]
     rate_limits: Annotated[list[WindowUsage], array("The windows of rate limits that refused requests.", 100)]
 
 
@@ -1118,7 +1118,7 @@ class NotReverted(Struct, frozen=True):
             "Why. `changed_since`: it has changed since. `not_reversible`: it can't be put back.",
         ),
     ]
-    message: Annotated[str, says("The same as a sentence.", examples=["email has changed since."])]
+    message: Annotated[str, says("The reason as a sentence.", examples=["email has changed since."])]
 
 
 class RevertedEvent(Struct, frozen=True):
@@ -1167,7 +1167,7 @@ class SecondFactor(Struct, frozen=True, kw_only=True, omit_defaults=True):
         ]
         | UnsetType
     ) = UNSET
-    otpauth_url: Annotated[str, says("The same as a URL, for a QR code. Only when you create it.")] | UnsetType = UNSET
+    otpauth_url: Annotated[str, says("The secret as a URL for a QR code. Only when you create it.")] | UnsetType = UNSET
     recovery_codes: (
         Annotated[
             tuple[Annotated[str, says("A recovery code.")], ...],

@@ -21,9 +21,9 @@ Algorithm = Literal["sha1", "sha256", "sha512"]
 WINDOW = 1
 """Steps before and after the current one whose codes are accepted: clocks differ, and typing takes a while."""
 NEW_BYTES = 20
-"""Of a new secret, as RFC 4226 section 4 recommends."""
+"""Bytes of a new secret, as RFC 4226 section 4 recommends."""
 MIN_BYTES, MAX_BYTES = 10, 128
-"""Of a secret that another system has made: apps have long taken 80 bits."""
+"""Bytes of a secret that another system has made: apps have long taken 80 bits."""
 RECOVERY_CODES = 10
 
 # Crockford's base32: no letter looks like a digit. 24 of them are 120 bits, so that a fast digest is enough.

@@ -527,7 +527,7 @@ class Weak(NamedTuple):
     parts: Callable[[str], tuple[int | None, bytes, bytes]]
     """The binary logarithm of the rounds, if they differ, the salt and the digest of a hash."""
     digest: Callable[[int | None, bytes, bytes], bytes]
-    """The same digest of a salt and a password."""
+    """The digest of a salt and a password, for the rounds of a hash."""
 
 
 def _parts_of_phpass(hash: str) -> tuple[int | None, bytes, bytes]:

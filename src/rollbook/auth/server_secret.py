@@ -96,7 +96,7 @@ class Secret:
         raise ValueError("Not sealed with this secret, or damaged.")
 
     def sealed_again(self, purpose: Purpose, sealed: bytes, associated: bytes = b"") -> bytes | None:
-        """The same sealed with the current secret; None if it is already, or no secret opens it."""
+        """Sealed data, sealed again with the current secret; None if it is already, or no secret opens it."""
         current, *former = self.roots
         if self._opened(current, purpose, sealed, associated) is None:
             for root in former:

@@ -40,7 +40,7 @@ def decoded(text: str) -> bytes:
 
 
 def decoded_or_empty(text: str) -> bytes:
-    """The same for a signature that anyone may have written: none is empty."""
+    """The bytes of a signature that anyone may have written; none if it is not base64url."""
     try:
         return decoded(text)
     except ValueError:

@@ -106,7 +106,7 @@ def create_app(
 
 
 def _program(purpose: Purpose, url: str, key: Shown) -> str:
-    """How to try it, in words and as a program."""
+    """Steps to try the application, in words and as a program."""
     audience = (key["audiences"] or [key["user_id"]])[0]
     return f"\n{purpose.about}\n\nTry it:\n\n{purposes.program(purpose, url, key['key'], audience)}"
 

@@ -52,7 +52,7 @@ class Answer(NamedTuple):
 
     status: int
     value: Any
-    """Its JSON; None for an empty body."""
+    """JSON of the body; None for an empty one."""
     next: str = ""
     """The query of the next page."""
     position: str = ""
@@ -63,7 +63,7 @@ class Body(NamedTuple):
     """The body of a successful response, to be read once and in order."""
 
     kind: str
-    """Its media type, without parameters; empty if there is no body."""
+    """Media type of the body, without parameters; empty if there is none."""
     parts: Iterator[bytes]
     limit: str = ""
     """Remaining requests of the rate limit, for people; empty where there is no limit."""
@@ -272,7 +272,7 @@ class Backend(ABC):
         return self.user(named or "me")
 
     def key_holder(self, named: str | None) -> Shown:
-        """The same, or an application by ID or, if only one has it, by name."""
+        """The user or application whose key it is: named by email, ID or, if only one application has it, name."""
         if named is None or "@" in named or named.startswith("user_") or named == "me":
             return self.user_or_self(named)
         alike = self._spelled_like(named, self.linked("/v1/applications", {"q": named}, None)) if named else []

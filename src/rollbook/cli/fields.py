@@ -281,7 +281,7 @@ def moment(text: str) -> str:
 
 
 def _moment(text: str, sign: int) -> str:
-    """The same, with a duration from now where `sign` is 1."""
+    """A time as `moment` reads it, with a duration from now where `sign` is 1."""
     if (length := units.seconds(text)) is not None:
         return clock.format_time(min(max(0, clock.now() + sign * length * clock.SECOND), clock.LATEST))
     if not _LOCAL(text):

@@ -292,7 +292,7 @@ class Letter(NamedTuple):
     html: str
     language: str
     id: str
-    """Of the event it is about, or one of its own: the same on every try."""
+    """ID of the event it is about, or one of its own: the same on every try."""
     created_at: int
     """The time when the event was recorded, in microseconds."""
     logo: bytes | None = None

@@ -27,7 +27,7 @@ SENDER_REFUSED = "sender_refused"
 UNFIT_ADDRESS = "unfit_address"
 OBSOLETE = "obsolete"
 NOTHING = "nothing"
-"""Of an event that no mail is sent about: never stored."""
+"""Outcome for an event that no mail is sent about: never stored."""
 
 DESCRIPTIONS: dict[str, str] = {
     DELIVERED: "The receiver answered with a status from 200 to 299.",
@@ -72,9 +72,9 @@ class Words(NamedTuple):
     """An outcome in a few words."""
 
     short: str
-    """Of one attempt: `Timed out`."""
+    """Words for one attempt: `Timed out`."""
     ongoing: str
-    """Of an endpoint, before `since 15:53`: `Not answering in time`."""
+    """Words for an endpoint, before `since 15:53`: `Not answering in time`."""
 
 
 WORDS: dict[str, Words] = {
@@ -152,7 +152,7 @@ def describe(outcome: str) -> str:
 
 
 def describe_mail(outcome: str) -> str:
-    """The same for an attempt to send a mail, as plain text."""
+    """A sentence for people about an attempt to send a mail, as plain text."""
     if outcome in OF_MAIL:
         return OF_MAIL[outcome].replace("`", "")
     again = "It is not retried." if outcome.startswith("smtp_5") else "It is tried again."

@@ -105,7 +105,7 @@ STEPS = (5.0, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR,
 be fixed on Monday."""
 MAX_ATTEMPTS = len(STEPS) + 1
 MAIL_STEPS = (5.0, MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, *STEPS[3:])
-"""The same for mail, of which much is about links that soon expire."""
+"""Seconds from each failed attempt to send a mail to the next: shorter at first, since many links soon expire."""
 JITTER = 0.2
 """Each wait is up to 20% longer or shorter, so that events that failed together are not retried together."""
 BUSY = frozenset({429, 502, 503, 504})

@@ -32,9 +32,9 @@ class Timeouts(NamedTuple):
     """Seconds."""
 
     connect: float = 15.0
-    """Until the server greets."""
+    """Seconds until the server greets."""
     total: float = 60.0
-    """For one mail. Long, since a mail that the server accepted a moment later would be sent twice."""
+    """Seconds for one mail. Long, since a mail that the server accepted a moment later would be sent twice."""
     idle: float = 20.0
     """Seconds that a connection is kept without being used."""
 

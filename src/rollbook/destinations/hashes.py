@@ -13,7 +13,7 @@ _NUMBER = re.compile(r"([a-z]+)=([0-9]+)")
 class Hash(NamedTuple):
     text: str
     name: str
-    """Of its family (`auth/password_hashes.FAMILIES`)."""
+    """Name of its family (`auth/password_hashes.FAMILIES`)."""
     numbers: dict[str, int]
     """The parameters, by their names in the text. Salt and digest are padded base64, where the family has that."""
     salt: str

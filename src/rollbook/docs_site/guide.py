@@ -98,7 +98,7 @@ def _with_path(name: str, text: str) -> str:
 
 
 def searchable(name: str) -> str:
-    """The same, with its tables of calls and objects between lines of their own: BEGIN and END."""
+    """The Markdown of a page, with its tables of calls and objects between lines of their own: BEGIN and END."""
     text = (folder() / f"{name}.md").read_text(encoding="utf-8")
     text = _CALL_PART.sub(lambda marker: f"\n{BEGIN if marker[1] == 'begin' else END}\n\n", text)
     return _PART.sub("", text)

@@ -7,7 +7,7 @@ from rollbook.config import Origins
 from rollbook.http.request import line
 
 ANY_ORIGIN = line("Access-Control-Allow-Origin", "*")
-"""For documents that are public anyway."""
+"""Header of documents that are public anyway."""
 
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 # What a script may send beside the fields that are always allowed.

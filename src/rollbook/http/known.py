@@ -32,7 +32,7 @@ class Known(NamedTuple):
     """From the end of the request line to the blank line, both included."""
     fields: dict[bytes, bytes]
     length: int
-    """Of the body."""
+    """Length of the body."""
 
 
 class Line(NamedTuple):

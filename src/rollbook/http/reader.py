@@ -38,7 +38,7 @@ _start_line = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}) \S+ HTTP/1\.[01]\
 IDLE, HEAD, BODY, CLOSED = range(4)
 # Bytes given to the parser at a time. It cannot be stopped between two requests, so this bounds how many can wait.
 MAX_HEADERS, MAX_HEADER_BYTES = 100, 32_768
-"""Of a request. Proxies and browsers send fewer: none has been seen that needs more."""
+"""Bounds of a request. Proxies and browsers send fewer: none has been seen that needs more."""
 SLICE = 16_384
 # Bytes that a request takes in memory once it has begun, and that a field takes besides its name and value.
 BEGUN, FIELD = 8_192, 200

@@ -40,10 +40,10 @@ class Stream(NamedTuple):
 
     chunks: Chunks
     endless: bool = False
-    """It never ends by itself: it ends when the server stops, with what was sent, and when the client sends no more.
-    Any other stream that cannot end in time is cut off."""
+    """True for a stream that never ends by itself: it ends when the server stops, with what was sent, and when the
+    client sends no more. Any other stream that cannot end in time is cut off."""
     cut_off: bytes = b""
-    """Its last part for a client that did not read for `body_timeout`, should it read on: why nothing else comes."""
+    """Last part for a client that did not read for `body_timeout`, should it read on: why nothing else comes."""
 
 
 class Response(NamedTuple):

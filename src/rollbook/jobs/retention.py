@@ -29,7 +29,7 @@ logger = logging.getLogger("rollbook")
 
 BATCH = 256
 MORE = 1_000
-"""Of small rows."""
+"""Small rows that are removed at once."""
 READ = 5_000
 """Users whose hash one read looks at."""
 BUFFERED = 60
@@ -181,7 +181,7 @@ async def count_password_parameters(on: Rollbook) -> bool:
 
 
 async def count_new_password_parameters(on: Rollbook) -> bool:
-    """The same soon after an import brought some that were never counted."""
+    """Count password parameters soon after an import brought some that were never counted."""
     in_use = await password_parameters.in_use(on.db, MORE)
     return await count_password_parameters(on) if any(not each.counted_at for each in in_use.values()) else False
 

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from rollbook.errors import Overloaded
 
 MAX_SLOTS = 1_000
-"""Of one server, of all kinds together."""
+"""Slots of one server, of all kinds together."""
 
 
 class Kind(NamedTuple):

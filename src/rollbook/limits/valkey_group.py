@@ -227,7 +227,7 @@ class _Local(Connection):
 
 
 class _LocalPrimary(_Local, SentinelManagedConnection):
-    """The same, to a primary that Sentinels name."""
+    """A connection without TLS, on this machine, to a primary that Sentinels name."""
 
 
 def _options(address: Address, timeouts: Timeouts) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def command(
 
 
 def whole(command: bytes) -> bytes:
-    """The same call with the script in it, for a Valkey that does not know it."""
+    """The call with the script itself instead of its digest, for a Valkey that does not know it."""
     return command.replace(_BY_DIGEST, _WHOLE, 1)
 
 

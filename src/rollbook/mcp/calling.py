@@ -35,7 +35,7 @@ LIFETIME = 5 * clock.MINUTE
 LONGEST = 1_024
 """Characters of a proof that could be one of ours."""
 NAME = "confirm"
-"""Of the question, and of its one answer."""
+"""Name of the question, and of its one answer."""
 
 _SHOWN = 80
 """Characters of a value in a question. An email is shown whole: whose it is, is at its end."""

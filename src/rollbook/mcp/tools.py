@@ -31,7 +31,7 @@ class Tool(NamedTuple):
     """The row that it is made of."""
     says: str
     takes: str = ""
-    """Its arguments, besides what the path names."""
+    """Arguments besides what the path names."""
     needs: str = ""
     """Arguments that the tool requires, though the row doesn't."""
     choices: Mapping[str, list[str]] = {}

@@ -107,7 +107,7 @@ def by_digest(queries: Queries, digest: bytes) -> Awaitable[Row | None]:
 
 
 async def with_user(queries: Queries, digest: bytes) -> Verified | None:
-    """The same with all fields of the user."""
+    """The session with this token, which may have expired, with all fields of its user."""
     row = await queries.one(WITH_USER, digest)
     if row is None:
         return None

@@ -17,7 +17,7 @@ not work again."""
 ENDED = "ended"
 """Purpose of a row that opens nothing and names no user: it says when all challenges of one ended."""
 MAX_OPEN = 20
-"""Of a user. The next one ends the oldest."""
+"""Open challenges of a user. The next one ends the oldest."""
 
 
 class Challenge(NamedTuple):
@@ -63,7 +63,7 @@ async def find(queries: Queries, digest: bytes, purpose: str) -> Challenge | Non
 
 
 async def take(tx: Tx, digest: bytes, purpose: str) -> Challenge | None:
-    """The same, once: exactly one of several has it."""
+    """Take the challenge, unless it was taken, ended or has expired: exactly one of several callers has it."""
     return _made(await tx.one(TAKE, digest, purpose, clock.now()))
 
 

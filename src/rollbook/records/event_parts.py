@@ -52,7 +52,7 @@ EXPIRE = """
     DELETE FROM event_metadata WHERE (user_id, digest) IN (
         SELECT user_id, digest FROM event_metadata WHERE last_used < ? ORDER BY last_used LIMIT ?)"""
 SLACK = 2 * PRECISION
-"""For `last_used` that was not written again, and for the clocks of several servers."""
+"""Time that is added for a `last_used` that was not written again, and for the clocks of several servers."""
 
 _FIELD = '"metadata":'  # the first of these is the user's own field: in strings, quotes are escaped
 _DIGEST = 32

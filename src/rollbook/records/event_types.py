@@ -31,7 +31,7 @@ class EventType(NamedTuple):
 
     @property
     def for_people(self) -> str:
-        """The same as plain text, without what only programs see."""
+        """The description as plain text, without what only programs see."""
         return " ".join(filter(None, (self.says, self.more))).replace("`", "")
 
     @property

@@ -100,7 +100,7 @@ class Selection(NamedTuple):
     actor: str | None = None
     """The ID of the user or key that caused them."""
     address: str | None = None
-    """Of the actor."""
+    """Address of the actor."""
 
     @property
     def is_indexed(self) -> bool:
@@ -328,8 +328,8 @@ async def _nth_of_user(queries: Queries, user_id: str, first: int, last: int, ne
 
 
 async def follow(queries: Queries, asked: Selection, limit: int) -> EventPage:
-    """The same, oldest first, for who has read up to `asked.after`. Raises PositionExpired where retention has removed
-    what came next."""
+    """The events after `asked.after`, oldest first. Raises PositionExpired where retention has removed what came
+    next."""
     if asked.after < await expired_to(queries):
         raise PositionExpired()
     return await page(queries, asked, limit)

@@ -23,7 +23,7 @@ async def count(queries: Queries, user_id: str, kind: Kind) -> int:
 
 
 async def lock(tx: Tx, user_id: str, kind: Kind) -> int:
-    """The same, locked."""
+    """Lock the count of failures since the last right guess, and read it."""
     return await first(tx, COUNT_LOCKED, user_id, kind) or 0
 
 

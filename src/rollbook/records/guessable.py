@@ -21,7 +21,7 @@ ABOUT_USER = (
 REPEATED = "The password repeats a few characters, and would be easy to guess."
 
 LEAST_LETTERS = 3
-"""Of a word that counts as one."""
+"""Letters of a word that counts as one."""
 LONGEST_WORD = 40
 LONGEST_UNIT = 4
 """Characters that a password is not to repeat from end to end."""

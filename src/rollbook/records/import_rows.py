@@ -54,7 +54,7 @@ class FileFacts(Struct, frozen=True):
     encoding: str
     columns: list[Column]
     header: list[str]
-    """Of CSV, the names of the columns; empty where it has none."""
+    """Names of the columns of CSV; empty where it has none."""
     delimiter: str = ","
     start: str = ""
     is_kept: bool = False

@@ -310,7 +310,7 @@ async def holder(queries: Queries, digest: bytes) -> CallerFacts | None:
 
 
 async def holder_of(queries: Queries, id: str) -> CallerFacts | None:
-    """The same by the key's ID."""
+    """Holder of the key with this ID, None if it doesn't exist."""
     row = await queries.one(HOLDER_OF, id)
     return CallerFacts._make(row) if row else None
 
@@ -547,7 +547,7 @@ async def going_back(queries: Queries, user_ids: Sequence[str], limit: int) -> l
 
 
 async def that_go_back_to(queries: Queries, user_id: str, ids: Sequence[str]) -> list[str]:
-    """Those of these keys that are another user's and go back to this one, also those that ended."""
+    """IDs, of these, of keys that are another user's and go back to this one, also those that ended."""
     found: set[str] = set()
     for part in in_parts(ids, AT_ONCE):
         found |= {row[0] for row in await queries.all(THAT_GO_BACK_TO, *part, user_id, user_id, f"% {user_id} %")}

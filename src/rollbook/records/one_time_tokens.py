@@ -59,7 +59,7 @@ class Token(NamedTuple):
 public = presenter(Token)
 """All that may be seen of a token, which is never the token."""
 in_events = presenter(Token, tuple(field for field in Token._fields if field != "redirect_url"))
-"""The same without where it leads, which may hold state of the application."""
+"""A token as events show it: without where it leads, which may hold state of the application."""
 
 
 class NewToken(NamedTuple):
@@ -227,7 +227,7 @@ class SealedToken(NamedTuple):
     data: str | None
     expires_at: int
     email: str
-    """Of the user; for a change, the new one."""
+    """Email of the user; for a change, the new one."""
     user_role: str
     user_status: str
     owner_role: str | None

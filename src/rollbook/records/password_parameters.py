@@ -166,7 +166,7 @@ async def of_users(queries: Queries, after: int, limit: int) -> tuple[Counter[st
 async def of_deleted(
     queries: Queries, after: tuple[int, int], limit: int
 ) -> tuple[Counter[str], tuple[int, int] | None]:
-    """The same of deleted users, who can be restored."""
+    """The parameters of some deleted users, who can be restored, and the position of the last one; None at the end."""
     rows = await queries.all(OF_DELETED, *after, limit)
     return _counted(row[2] for row in rows), (rows[-1][0], rows[-1][1]) if rows else None
 

@@ -20,7 +20,7 @@ async def get(queries: Queries, name: str) -> int:
 
 
 async def lock(tx: Tx, name: str) -> int:
-    """The same, for who advances it: others who do so wait."""
+    """Lock the position and read it, to advance it: others who do so wait."""
     return await first(tx, LOCK, name) or 0
 
 

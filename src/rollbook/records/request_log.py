@@ -19,7 +19,7 @@ MAX_SEARCHED = 1_000_000
 """Entries of the index that a search in one user's log looks at: 0.1 s. Each stands for up to 500 requests, about a
 second's."""
 MAX_SEARCHED_OF_ALL = 200_000
-"""The same in the log of all users, whose index leads to the rows themselves."""
+"""Entries of the index that a search in the log of all users looks at. This index leads to the rows themselves."""
 MAX_READ = 1_000
 """Rows that one search reads and unpacks, once it has gone on in time."""
 LONGEST = 150 * clock.SECOND
@@ -62,7 +62,7 @@ class Search(NamedTuple):
     """Search for requests."""
 
     user_id: str | None = None
-    """Of one user; None for all."""
+    """ID of one user; None for all."""
     key_id: str | None = None
     statuses: tuple[int, int] = (0, 999)
     """The least and the greatest."""
@@ -176,7 +176,7 @@ async def search(queries: Queries, wanted: Search, limit: int, oldest_first: boo
 async def _read(
     queries: Queries, entries: AsyncIterator[tuple[int | None, int]]
 ) -> AsyncIterator[tuple[int | None, int, Row | None]]:
-    """The same entries with their rows, None for one that has expired meanwhile. A few are read ahead, then more."""
+    """Read the rows of entries, None for one that has expired meanwhile. A few are read ahead, then more."""
     sizes = chain(READ, repeat(READ[-1]))
     size = next(sizes)
     ahead: list[tuple[int | None, int]] = []

@@ -25,7 +25,7 @@ EMAIL_LENGTH = 254
 PASSWORD_LENGTH = 256
 """Code points, as sent and in NFKC."""
 LEAST_LENGTH = 8
-"""Of a password, in code points, unless the setting `password_min_length` asks for more."""
+"""Shortest password, in code points, unless the setting `password_min_length` asks for more."""
 METADATA_BYTES = 16_384
 MAX_DEPTH = 32
 """Levels of objects and lists in a JSON body, and in the object that holds metadata. The outermost is the first."""

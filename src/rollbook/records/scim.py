@@ -85,7 +85,7 @@ async def kept(queries: Queries, tenant: str, id: str) -> Kept:
 
 
 async def kept_of(queries: Queries, tenant: str, ids: Sequence[str]) -> dict[str, Kept]:
-    """The same of many, by ID."""
+    """Read what is kept of many users, by ID."""
     return {row[0]: _kept(row) for row in await _in_parts(queries, OF_MANY, tenant, ids)}
 
 

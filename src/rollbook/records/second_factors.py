@@ -32,7 +32,7 @@ class SecondFactor(NamedTuple):
     last_used_at: Time | None = None
     secret: Hidden[bytes | None] = None
     last_step: Hidden[int | None] = None
-    """Of the last code of an app: only later ones are accepted."""
+    """Step of the last code of an app: only later ones are accepted."""
     credential_id: Hidden[bytes | None] = None
     public_key: Hidden[bytes | None] = None
     sign_count: Hidden[int | None] = None
@@ -100,7 +100,7 @@ async def of_user(queries: Queries, user_id: str) -> list[SecondFactor]:
 
 
 async def held(queries: Queries, user_id: str, after: str, limit: int) -> list[SecondFactor]:
-    """The same from the one after this ID on."""
+    """A user's factors from the one after this ID on."""
     return _made(await queries.all(HELD, user_id, after, limit))
 
 

@@ -175,8 +175,8 @@ async def seen(tx: Tx, times: Iterable[tuple[str, int]]) -> None:
 
 
 async def proven(tx: Tx, id: str, digest: bytes) -> Session | None:
-    """Its person has just proven who they are. From now on, only the cookie with this digest is that of the session.
-    None if it has ended."""
+    """Note that the person of the session has just proven who they are. From now on, only the cookie with this digest
+    is that of the session. None if it has ended."""
     row = await tx.one(PROVEN, digest, clock.now(), id)
     return None if row is None else Session._make(row)
 

@@ -28,7 +28,7 @@ class Asked(NamedTuple):
     is_admitted: bool
     """False: it exceeds a limit, and nothing comes of it."""
     audiences: str | None = None
-    """Those of the key that asked, as `one_time_tokens` keeps them."""
+    """Audiences of the key that asked, as `one_time_tokens` keeps them."""
 
 
 class Waiting(NamedTuple):

@@ -343,7 +343,7 @@ async def by_key(queries: Queries, user_id: str, since: int) -> list[OfKey]:
 
 
 async def by_user(queries: Queries, since: int) -> list[OfUser]:
-    """The same by user, up to MAX_USERS."""
+    """Usage of each user since then, up to MAX_USERS, those with the most requests first."""
     return [OfUser._make(row) for row in await queries.all(USERS, since - since % clock.HOUR)]
 
 
@@ -357,7 +357,7 @@ async def requests(queries: Queries, user_ids: Sequence[str], since: int) -> dic
 
 
 async def by_route(queries: Queries, user_id: str, since: int, key_id: str | None = None) -> list[OfRoute]:
-    """The same by endpoint, of all keys or of one."""
+    """Usage of each endpoint since then, of all keys of a user or of one."""
     rows = await queries.all(ROUTES, user_id, key_id or ALL_KEYS, since - since % clock.HOUR)
     return [OfRoute._make((*row[:5], tuple(row[5:]))) for row in rows]
 

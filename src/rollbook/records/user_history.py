@@ -203,7 +203,7 @@ class Reverted(NamedTuple):
     """The fields that get an earlier value, as events show them; of metadata, the keys. None: it is removed."""
     kept: list[Kept]
     wanted: dict[str, Any]
-    """The same, as columns."""
+    """The fields that get an earlier value, as columns."""
 
 
 def compared(event: Event, public: Mapping[str, Any]) -> Reverted:

@@ -16,8 +16,8 @@ MANY = 20_000
 """Users with a value, beyond which a list in another order than as added is walked until it is full rather than sorted:
 sorting so many takes 30 ms."""
 TOGETHER = 5_000
-"""The same of users who have several values that are each beyond it. Counting them up to here takes 10 ms where many
-have them all."""
+"""Users with several values that are each held by more than MANY, beyond which such a list is walked. Counting them up
+to here takes 10 ms where many have them all."""
 COUNT_FEW = "SELECT count(*) FROM (SELECT 1 FROM user_metadata WHERE key = ? AND value = ? LIMIT ?) AS few"
 Pair = tuple[str, str]
 """A key and a value."""

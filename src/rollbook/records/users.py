@@ -53,9 +53,9 @@ class User(NamedTuple):
 
 
 public = presenter(User)
-"""What users may see of themselves."""
+"""A user as they may see themselves."""
 complete = presenter(User, with_private=True)
-"""What may be seen by those who read all users: what events, exports and full answers hold."""
+"""A user as callers who read all users may see them: in events, exports and full answers."""
 
 
 @lru_cache(maxsize=256)
@@ -132,7 +132,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def without_private(document: str) -> str:
-    """What is kept of a user as JSON, with what users may see of themselves."""
+    """A user that is kept as JSON, with what they may see of themselves."""
     if '"private_metadata"' not in document:
         return document
     return _encode({name: value for name, value in _raw(document).items() if name != "private_metadata"}).decode()
@@ -262,7 +262,7 @@ async def unproven(queries: Queries, ids: Sequence[str]) -> set[str]:
 
 
 async def renew_hash(tx: Tx, id: str, old: str, new: str) -> None:
-    """The same password, hashed with stronger parameters."""
+    """Store a new hash of the password that the user has, with stronger parameters."""
     await tx.run(RENEW_HASH, new, id, old)
     await password_parameters.note(tx, new)
 
@@ -306,7 +306,7 @@ async def applications(queries: Queries, ids: Sequence[str]) -> set[str]:
 
 
 async def take_all_turns(tx: Tx) -> None:
-    """The same before many users are changed."""
+    """Take turns before many users are changed."""
     await tx.one(FIRST_OWNER)
 
 

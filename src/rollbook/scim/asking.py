@@ -26,7 +26,7 @@ class Ask(NamedTuple):
     query: dict[str, str]
     body: dict[str, Any]
     versions: frozenset[str] | None
-    """Of If-Match."""
+    """Versions of If-Match."""
 
     def names(self, name: str) -> list[str]:
         return [path.strip() for path in self.query.get(name.lower(), "").split(",") if path.strip()]
@@ -67,7 +67,7 @@ def whole(ask: Ask, kind: str) -> dict[str, Any]:
 
 
 def asked_in_body(ask: Ask) -> Ask:
-    """The same with what the body says as the query string."""
+    """The call with what its body says as the query string."""
     lists = {name.lower(): value if isinstance(value, list) else [value] for name, value in ask.body.items()}
     return ask._replace(query={name: ",".join(map(str, values)) for name, values in lists.items()})
 

@@ -135,7 +135,7 @@ def _merged(one: Any, other: Any) -> Any:
 
 
 def _without(value: Any, names: tuple[str, ...]) -> Any:
-    """The same without what is at a path."""
+    """The value without what is at a path."""
     if isinstance(value, list):
         return [_without(each, names) for each in value]
     if not isinstance(value, dict) or names[0] not in value:

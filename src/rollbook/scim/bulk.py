@@ -79,7 +79,7 @@ async def _operation(ask: Ask, each: dict[str, Any], ids: dict[str, str]) -> dic
 
 
 def _resolved(value: Any, ids: dict[str, str]) -> Any:
-    """The same with the IDs of what earlier operations created. Raises InvalidParameter."""
+    """The value with the IDs of what earlier operations created. Raises InvalidParameter."""
     if isinstance(value, dict):
         return {name: _resolved(each, ids) for name, each in value.items()}
     if isinstance(value, list):

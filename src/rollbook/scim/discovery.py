@@ -11,7 +11,7 @@ from rollbook.scim.asking import MAX_LISTED, Ask, Reply, listed
 from rollbook.scim.attributes import CORE, ENTERPRISE, SCHEMAS
 
 MAX_OPERATIONS, BULK_SIZE = 1_000, 1_048_576
-"""Of Bulk."""
+"""Bounds of Bulk."""
 _KINDS = {"User": "/Users", "Group": "/Groups"}
 
 

@@ -144,7 +144,7 @@ def key_of(target: str) -> Key | None:
 
 
 def without_cells(problem: InvalidParameter, row: Mapping[str, Any], mapping: Targets) -> InvalidParameter:
-    """The same error, without names and values of the record."""
+    """The error without names and values of the record."""
     fields = fields_of(ImportedUser)
     faults: list[Fault] = []
     for fault in problem.faults or ():

@@ -74,7 +74,7 @@ class Preview(NamedTuple):
     looks_like: str | None
     """Another system, of which it may be an export."""
     columns: tuple[str, ...]
-    """Of CSV. Empty for JSON."""
+    """Columns of CSV. Empty for JSON."""
     mapping: Targets
     """The field of each column: as asked for, else as proposed. Empty where columns have no choice: for JSON, and other
     systems' files."""

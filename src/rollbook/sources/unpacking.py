@@ -122,7 +122,7 @@ class _Joined(io.RawIOBase):
         self._given = 0
 
     def tell(self) -> int:
-        """For the position of the reader above, which subtracts what it still holds."""
+        """Position for the reader above, which subtracts what it still holds."""
         return self._given
 
     def readable(self) -> bool:

@@ -17,7 +17,7 @@ from rollbook.actions.checking import refuse
 
 Record = Mapping[str, Any]
 Fields = dict[str, Any]
-"""Of a user, by name. None: the file doesn't have it."""
+"""Fields of a user, by name. None: the file doesn't have it."""
 
 PLAIN_HASH, UNKNOWN_HASH = "{noop}", "$unknown"
 """The `password_hash` of those whose password the export has in the clear, or in a form that is not known: the rules of

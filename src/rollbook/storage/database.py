@@ -81,7 +81,7 @@ class Statements(Queries, Protocol):
         ...
 
     async def many(self, sql: str, rows: Iterable[Row]) -> None:
-        """The same statement for each row."""
+        """Execute the statement for each row."""
         ...
 
 
@@ -99,8 +99,8 @@ class Tx(Statements, Protocol):
         ...
 
     async def attempt_each(self, calls: Sequence[Call]) -> list[Any]:
-        """The same for many calls, about different things: the result of each, or its ApiError. On PostgreSQL they are
-        done side by side as far as they can be, see `postgres_together`."""
+        """Attempt many calls, about different things: the result of each, or its ApiError. On PostgreSQL they are done
+        side by side as far as they can be, see `postgres_together`."""
         ...
 
     async def insert(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
@@ -126,13 +126,13 @@ class Database(Queries, Protocol):
         ...
 
     async def read_aside(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """The same away from the event loop, for reads whose cost has no small bound (counts of a filtered list,
+        """Read away from the event loop: for reads whose cost has no small bound (counts of a filtered list,
         searches)."""
         ...
 
     async def read_within(self, seconds: float, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """The same, for what can be done without. Raises DatabaseTimeout when it takes longer than this: on PostgreSQL,
-        when one of its statements does."""
+        """Read what can be done without. Raises DatabaseTimeout when it takes longer than this: on PostgreSQL, when one
+        of its statements does."""
         ...
 
     async def probe(self) -> None:
@@ -140,8 +140,8 @@ class Database(Queries, Protocol):
         ...
 
     async def read_eventually(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """The same, for callers who would rather have a quick answer than the newest state: from a standby where there
-        is one."""
+        """Read for callers who would rather have a quick answer than the newest state: from a standby where there is
+        one."""
         ...
 
     async def write(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
@@ -151,7 +151,7 @@ class Database(Queries, Protocol):
         ...
 
     async def write_together(self, about: str, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """The same. On PostgreSQL, calls of the same `fn` about different things may share a transaction, see
+        """Write like `write`. On PostgreSQL, calls of the same `fn` about different things may share a transaction, see
         `postgres_batches`."""
         ...
 
@@ -184,7 +184,7 @@ class Database(Queries, Protocol):
         ...
 
     def close(self) -> None:
-        """The same for code without an event loop."""
+        """Stop, from code without an event loop."""
         ...
 
 

@@ -75,7 +75,7 @@ class Postgres(Database):
         return await self._snapshot([self._snapshots], fn, args)
 
     async def read_aside(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """The same as `read`: nothing here stands in the event loop's way."""
+        """Read like `read`: nothing here stands in the event loop's way."""
         return await self.read(fn, *args)
 
     async def read_within(self, seconds: float, fn: Callable[..., Awaitable[T]], *args: Any) -> T:

@@ -255,17 +255,17 @@ class Connection:
         return await self.fetch(text, columns)
 
     async def run(self, sql: str, values: Sequence[Any]) -> tuple[list[Row], int]:
-        """Its rows, and how many it changed."""
+        """The rows, and how many were changed."""
         rows = await self._with(sql, PreparedStatement.fetch, *values)
         count = (self._prepared[sql].get_statusmsg() or "").rpartition(" ")[2]
         return rows, int(count) if count.isdigit() else 0
 
     async def run_many(self, sql: str, rows: Iterable[Row]) -> None:
-        """The same statement for each row, sent without waiting for the answers in between."""
+        """Execute the statement for each row, without waiting for the answers in between."""
         await self._with(sql, PreparedStatement.executemany, rows)
 
     async def fetch_each(self, sql: str, rows: Iterable[Row]) -> list[Row]:
-        """The same, with all rows that it returns."""
+        """Execute the statement for each row, without waiting in between; all rows that it returns."""
         return await self._with(sql, PreparedStatement.fetchmany, rows)
 
     async def copy(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:

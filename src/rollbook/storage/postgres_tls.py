@@ -45,7 +45,7 @@ class Protection(NamedTuple):
     client: tuple[str, str | None, str] | None
     """Certificate that we show, its key and the password of that."""
     for_driver: bool
-    """It takes more than what is above: the driver reads the URL by itself."""
+    """True for a URL with more than what is above: the driver reads it by itself."""
 
     @property
     def is_safe(self) -> bool:
@@ -53,7 +53,7 @@ class Protection(NamedTuple):
 
     @property
     def told(self) -> str:
-        """For people."""
+        """Sentence for people about the safety of the connection."""
         if self.is_local:
             return "stays on this machine"
         if self.mode == "require" and self.root:  # as with libpq

@@ -182,7 +182,7 @@ class Transaction:
 
 
 def _outcome(done: Running) -> Any:
-    """The same as `attempted`."""
+    """Result of a call, or its ApiError; raises other errors, and Unavailable."""
     if done.error is not None and (isinstance(done.error, Unavailable) or not isinstance(done.error, ApiError)):
         raise done.error
     return done.error or done.result

@@ -148,7 +148,7 @@ class SQLite(Reads, Database):
         return await self._writer.write(fn, *args)
 
     async def write_together(self, about: str, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """The same as `write`: here all writes share transactions."""
+        """Write like `write`: here all writes share transactions."""
         return await self._writer.write(fn, *args)
 
     def write_now(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:

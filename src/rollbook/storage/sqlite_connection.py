@@ -185,7 +185,7 @@ class WriterLock:
 
 
 VALUES = 20_000
-"""Of one statement. SQLite takes 32,766."""
+"""Values of one statement. SQLite takes 32,766."""
 
 
 async def insert_rows(tx: Tx, table: str, columns: Sequence[str], rows: Iterable[Row], end: str = "") -> None:

@@ -38,7 +38,7 @@ class Brand(NamedTuple):
     support: str
     logo: Image | None
     icon: Image | None
-    """Of the browser's tab; None where it is Rollbook's."""
+    """Icon of the browser's tab; None where it is Rollbook's."""
     styles: Fixed | None
     """The variables of style.css that are different; None where none is."""
 

@@ -198,7 +198,7 @@ def problems(
 
 
 def by_field(error: ApiError, labels: dict[str, str] = LABELS, reader: Language | None = None) -> dict[str, str]:
-    """The same of an error that is not sent."""
+    """Problems of an error that is not sent, by field."""
     reader = reader or language(ENGLISH)
     if not error.faults and not error.param:
         return {"": sentence(error, reader)}

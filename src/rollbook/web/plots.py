@@ -49,7 +49,7 @@ class Bar(NamedTuple):
     parts: list[tuple[str, int]]
     """From below: class and number of each."""
     numbers: tuple[int, ...]
-    """Its row of the table."""
+    """Row of the table."""
     link: str = ""
     """The page it leads to."""
 
@@ -145,7 +145,7 @@ def delivery_summary(hours: Sequence[Deliveries]) -> str:
 
 
 def spark(hours: Sequence[Deliveries], since: int, until: int) -> Markup:
-    """The same small enough for a row of a table, without a scale."""
+    """Attempts to deliver events in each hour, small enough for a row of a table, without a scale."""
     from markupsafe import Markup
 
     width = 100 / ((until - since) // clock.HOUR)

@@ -737,7 +737,7 @@ export const properties: INodeProperties[] = [
 				name: "private_metadata",
 				default: "{}",
 				type: "json",
-				description: "The same for data that the user doesn't see, such as what another system kept from them. Null: as if it were missing.",
+				description: "Like <code>metadata</code>, for data that the user doesn't see, such as what another system kept from them. Null: as if it were missing.",
 				routing: {
 					send: {
 						type: "body",
@@ -1672,7 +1672,7 @@ export const properties: INodeProperties[] = [
 				name: "private_metadata",
 				default: "{}",
 				type: "json",
-				description: "The same for data that the user doesn't see, such as what another system kept from them. Null: as if it were missing.",
+				description: "Like <code>metadata</code>, for data that the user doesn't see, such as what another system kept from them. Null: as if it were missing.",
 				routing: {
 					send: {
 						type: "body",

@@ -354,8 +354,8 @@ class BulkOperation(TypedDict):
     and others stay. The result has at most 16 KiB. Null: as if it were missing.
     """
     private_metadata: NotRequired[Mapping[str, Any] | None]
-    """The same for data that the user doesn't see, such as what another system kept from them. Null: as if it were
-    missing.
+    """Like `metadata`, for data that the user doesn't see, such as what another system kept from them. Null: as if
+    it were missing.
     """
     email_verified: NotRequired[bool]
     """Whether the email is verified."""
@@ -700,7 +700,7 @@ class SecondFactor(Model):
     secret: str | None
     """The secret of an authenticator app, in base32. Only when you create it."""
     otpauth_url: str | None
-    """The same as a URL, for a QR code. Only when you create it."""
+    """The secret as a URL for a QR code. Only when you create it."""
     recovery_codes: list[str] | None
     """The recovery codes. Only when you activate the user's first factor."""
     _kinds = {"created_at": time, "confirmed_at": time, "last_used_at": time}
@@ -1989,7 +1989,7 @@ class NotReverted(Model):
     code: str
     """Why. `changed_since`: it has changed since. `not_reversible`: it can't be put back."""
     message: str
-    """The same as a sentence."""
+    """The reason as a sentence."""
     _known = ("field", "code", "message")
 
 
@@ -2300,11 +2300,11 @@ class UsageReport(Model):
     intervals: list[UsageInterval]
     """The hours or days with requests, oldest first."""
     users: list[UserUsage]
-    """The same by user, those with the most requests first. Empty, unless it is the whole server's."""
+    """Usage by user, those with the most requests first. Empty, unless it is the whole server's."""
     keys: list[KeyUsage]
-    """The same by API key, those with the most requests first."""
+    """Usage by API key, those with the most requests first."""
     routes: list[RouteUsage]
-    """The same by endpoint, those with the most requests first."""
+    """Usage by endpoint, those with the most requests first."""
     rate_limits: list[WindowUsage]
     """The windows of rate limits that refused requests."""
     _kinds = {

@@ -1545,7 +1545,7 @@ export interface components {
             /** @description Why. `changed_since`: it has changed since. `not_reversible`: it can't be put back. */
             code: "changed_since" | "not_reversible" | (string & {});
             /**
-             * @description The same as a sentence.
+             * @description The reason as a sentence.
              * @example email has changed since.
              */
             message: string;
@@ -1600,7 +1600,7 @@ export interface components {
              */
             code?: string;
         };
-        /** @description The same as problem details (RFC 9457), for clients that send `Accept: application/problem+json`. */
+        /** @description An error as problem details (RFC 9457), for clients that send `Accept: application/problem+json`. */
         Problem: {
             error: string;
             code: components["schemas"]["ErrorCode"];
@@ -1898,7 +1898,7 @@ export interface components {
              * @example GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ
              */
             secret?: string;
-            /** @description The same as a URL, for a QR code. Only when you create it. */
+            /** @description The secret as a URL for a QR code. Only when you create it. */
             otpauth_url?: string;
             /** @description The recovery codes. Only when you activate the user's first factor. */
             recovery_codes?: string[];
@@ -2372,11 +2372,11 @@ export interface components {
             total: components["schemas"]["UsageCounts"];
             /** @description The hours or days with requests, oldest first. */
             intervals: components["schemas"]["UsageInterval"][];
-            /** @description The same by user, those with the most requests first. Empty, unless it is the whole server's. */
+            /** @description Usage by user, those with the most requests first. Empty, unless it is the whole server's. */
             users: components["schemas"]["UserUsage"][];
-            /** @description The same by API key, those with the most requests first. */
+            /** @description Usage by API key, those with the most requests first. */
             keys: components["schemas"]["KeyUsage"][];
-            /** @description The same by endpoint, those with the most requests first. */
+            /** @description Usage by endpoint, those with the most requests first. */
             routes: components["schemas"]["RouteUsage"][];
             /** @description The windows of rate limits that refused requests. */
             rate_limits: components["schemas"]["WindowUsage"][];
@@ -2510,7 +2510,7 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             /**
-             * @description The same for data that the user doesn't see, such as what another system kept from them. Null: as if it were missing.
+             * @description Like `metadata`, for data that the user doesn't see, such as what another system kept from them. Null: as if it were missing.
              * @example {
              *       "plan": "pro"
              *     }
@@ -2560,7 +2560,7 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             /**
-             * @description The same for data that the user doesn't see, such as what another system kept from them. Null: as if it were missing.
+             * @description Like `metadata`, for data that the user doesn't see, such as what another system kept from them. Null: as if it were missing.
              * @example {
              *       "plan": "team",
              *       "trial_ends": null
@@ -2611,7 +2611,7 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             /**
-             * @description The same for data that the user doesn't see, such as what another system kept from them. Null: as if it were missing.
+             * @description Like `metadata`, for data that the user doesn't see, such as what another system kept from them. Null: as if it were missing.
              * @example {
              *       "plan": "pro"
              *     }

@@ -180,7 +180,7 @@ export interface PasswordLinkCreate extends Object<"PasswordLinkCreate"> {}
 /** Your own password or, if you have a second factor, a code. */
 export interface PasswordProof extends Object<"PasswordProof"> {}
 
-/** The same as problem details (RFC 9457), for clients that send `Accept: application/problem+json`. */
+/** An error as problem details (RFC 9457), for clients that send `Accept: application/problem+json`. */
 export interface Problem extends Object<"Problem"> {}
 
 /** A key that verifies access tokens, as a JSON Web Key (RFC 7517, RFC 8037). */

@@ -25,7 +25,7 @@ MAX_IN_FLIGHT = 1_024
 MEMORY = 64 << 20
 """Bytes of events in memory, of all webhooks."""
 MAX_RESULTS = 1_000
-"""Of a webhook that are not stored yet: after a crash, they are sent again."""
+"""Results of a webhook that are not stored yet: after a crash, they are sent again."""
 TIMEOUT = 15.0
 """Seconds that a request can take."""
 MARGIN = 1.0
@@ -78,7 +78,7 @@ class Budget:
 LOOK = 0.02
 """Seconds between two looks at how busy the process is."""
 BUSY = 0.6
-"""Of a core: beyond it, and with more than CALLS a second, callers would have to wait for deliveries."""
+"""Share of a core: beyond it, and with more than CALLS a second, callers would have to wait for deliveries."""
 CALLS = 200
 LEAST = 500
 """Requests a second that may begin while callers keep the process busy, to all endpoints together: a twentieth of a
@@ -91,7 +91,7 @@ as events wait."""
 AGAIN, LEAST_AGAIN = 2_000, 100
 """Requests of replays a second that may begin, to all endpoints together: at most, and while the process is busy."""
 SPARE = 0.4
-"""Of a core: beyond it, replays go slower, since no one waits for them."""
+"""Share of a core: beyond it, replays go slower, since no one waits for them."""
 
 
 class Pace:

@@ -179,7 +179,7 @@ class Endpoint:
         return not self.is_closing and any(replay.queue for replay in self._replays.values())
 
     def pace_again(self, starts: float) -> None:
-        """The same for events of replays, which take only what is left."""
+        """Pace events of replays, which take only what is left."""
         self._again = min(self._again, 1.0) + starts
 
     def start(self) -> None:

@@ -27,8 +27,8 @@ class ReplayRun:
         self._read = stored.next_seq - 1
         self._unfinished: dict[int, None] = {}
         self._outcomes: dict[int, bool] = {}
-        """Of events after one that is unfinished: they are counted when that is done, since until then they may be sent
-        again."""
+        """Outcomes of events after one that is unfinished: they are counted when that is done, since until then they
+        may be sent again."""
         self._delivered = self._failed = 0
         self._stored_seq = stored.next_seq
 

@@ -1,11 +1,6 @@
-"""What an endpoint of a webhook remembers between attempts: lanes of users, events that wait, and its breaker.
-
-Circuit breaker of one endpoint. While open, it sends one probe event at a time.
-
-Heap of the blocked lanes of a webhook, by when each is due, with changes that are not stored yet.
-
-Delivery results of one webhook that are not stored yet.
-"""
+"""Memory of an endpoint of a webhook between attempts: lanes of users, events that wait, and its breaker. Circuit
+breaker of one endpoint. While open, it sends one probe event at a time. Heap of the blocked lanes of a webhook, by when
+each is due, with changes that are not stored yet. Delivery results of one webhook that are not stored yet."""
 
 from __future__ import annotations
 
@@ -29,11 +24,11 @@ from rollbook.records.webhooks.replays import Progress
 UNREACHABLE = 5
 """Failures in a row of an endpoint that cannot be reached after which it is left alone."""
 FAILED = 10
-"""The same of one that answers with errors."""
+"""Failures in a row of an endpoint that answers with errors after which it is left alone."""
 LANES = 3
 """Lanes that must be failing then: one that always fails says nothing about the others."""
 RECENT = 50
-"""Of the last so many attempts, more than half must have failed."""
+"""Attempts that are looked back at: more than half of them must have failed."""
 PROBES = (5, 30, 120, 300, 900, 1800)
 """Seconds until the next probe."""
 JITTER = 0.2

@@ -141,7 +141,7 @@ class WebhookTarget:
         return Sent(outcomes.DELIVERED)
 
     def _body(self, event: Event, names: Mapping[str, str] = {}) -> tuple[str, bytes]:
-        """Its content type, and the body. Raises `payload.Unfit`."""
+        """The content type and the body. Raises `payload.Unfit`."""
         return payload.body(event, self._format, self._content, self._on.settings.url, names)
 
     async def _names(self, entry: Entry) -> Mapping[str, str]:

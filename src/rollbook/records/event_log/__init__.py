@@ -55,5 +55,5 @@ class EventLog(Protocol):
         ...
 
     async def settle_in(self, tx: Tx) -> None:
-        """The same inside a transaction that changes what is in the log."""
+        """Settle inside a transaction that changes what is in the log."""
         ...

@@ -82,7 +82,7 @@ class UserPage(NamedTuple):
     before: Position | None
     after: Position | None
     position: int = 0
-    """Of the event log: the page has all changes up to there."""
+    """Position of the event log: the page has all changes up to there."""
     deleted_at: tuple[int, ...] = ()
 
 
@@ -127,7 +127,7 @@ async def read(queries: Queries, query: Query) -> UserPage:
 
 
 async def read_held(queries: Queries, query: Query) -> UserPage:
-    """The same with rows of HELD. Not of deleted users."""
+    """The page with rows of HELD, from the caller's own snapshot. Not of deleted users."""
     return await _read(queries, HELD, query)
 
 

@@ -121,7 +121,7 @@ def lengths(order: tuple[Order, ...]) -> set[int]:
 
 
 async def settled(queries: Queries, query: Query) -> Query:
-    """The same question, asked by position instead of by date where both are the same: for all users, or from a time on
+    """The query, asked by position instead of by date where both mean one thing: for all users, or from a time on
     (`user_dates`)."""
     has_dates = any(key.name == "created_at" for key in query.order)
     filters = query.filters
@@ -141,7 +141,7 @@ async def settled(queries: Queries, query: Query) -> Query:
 
 
 async def settled_filters(queries: Queries, filters: Filters) -> Filters:
-    """The same of filters alone."""
+    """The filters of a settled query."""
     return (await settled(queries, Query(filters))).filters
 
 

@@ -66,8 +66,8 @@ def beginnings(text: str) -> set[str]:
 
 
 def plain_beginnings(text: str) -> str | None:
-    """The same with spaces between them, for half the work. None unless the text is ASCII, and none of its words has
-    only one letter."""
+    """The short terms that find a folded text, with spaces between them, for half the work. None unless the text is
+    ASCII, and none of its words has only one letter."""
     if not text.isascii():
         return None
     found = set()

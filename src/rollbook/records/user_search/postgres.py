@@ -38,7 +38,7 @@ LOOKED_AT = 20_000
 """Users that are looked at one by one, in the order of the list, for a term that many have: 10 to 20 ms as added, 80 by
 name."""
 LONGEST = 60
-"""Of a longer term, the letters that are thought about."""
+"""Letters of a longer term that are thought about."""
 MAX_ASKED = 6
 ENOUGH = 4
 """Users of the sample that must have what is asked for so far, for their other letters to say anything."""
@@ -46,8 +46,8 @@ MANY = 0.2
 """The share of users that hold a term, beyond which a page is looked for among all rather than those that the index
 finds."""
 MANY_COUNTED = 0.02
-"""The same of those that the index finds, for a count, which several processes of PostgreSQL can make together. Of a
-short term it is MANY: comparing one takes a regular expression."""
+"""The share of users that the index finds beyond which a count looks among all, which several processes of PostgreSQL
+can make together. Of a short term it is MANY: comparing one takes a regular expression."""
 
 # Microseconds: a user that the index finds, one that is looked at as added, one in a list of the index.
 _FETCHED = 8.0
@@ -90,11 +90,11 @@ class Sample:
         return self._share(self._terms.count(term))
 
     def share_beginning(self, term: str) -> float:
-        """The same of those who have a word that begins with a short term."""
+        """The part of all users that have a word that begins with a short term, 0 to 1."""
         return self._share(self._beginnings[term])
 
     def share_listed(self, part: str) -> float:
-        """The same of those that the index lists for one of `parts`."""
+        """The part of all users that the index lists for one of `parts`, 0 to 1."""
         found = self._shares.get(part)
         if found is None:
             if len(self._shares) > 10_000:

@@ -255,8 +255,8 @@ def kept_headers(sealed: Mapping[str, bytes]) -> bytes | None:
 
 
 def in_events(webhook: Webhook) -> dict[str, Any]:
-    """The same for the event log, which more people can read: of the URL only the host, since the rest of those of
-    chats is a secret."""
+    """A webhook as the event log shows it, which more people can read: of the URL only the host, since the rest of
+    those of chats is a secret."""
     return {**public(webhook), "url": masked_url(webhook.url)}
 
 

@@ -90,13 +90,13 @@ class StoredLane(NamedTuple):
 
     lane: str
     seq: int
-    """Of the event at its head. Later ones of the lane wait for it."""
+    """Number of the event at its head. Later ones of the lane wait for it."""
     attempts: int
     next_at: int
     failed_at: int
     """The time when its head failed first."""
     outcome: str
-    """Of the last attempt; empty if there was none."""
+    """Outcome of the last attempt; empty if there was none."""
 
 
 class Cursor(NamedTuple):
@@ -119,7 +119,7 @@ async def start(tx: Tx, webhook_id: str, seq: int) -> None:
 
 
 async def start_once(tx: Tx, webhook_id: str) -> None:
-    """The same at the end of the log, unless it has one."""
+    """Start the cursor of a webhook at the end of the log, unless it has one."""
     if await tx.one(EXISTS, webhook_id) is None:
         await tx.run(START_ONCE, webhook_id, await newest(tx))
 

@@ -199,7 +199,7 @@ class Results(NamedTuple):
     lanes: Sequence[StoredLane]
     """Lanes that are new or have changed."""
     delivered_lanes: Sequence[str]
-    """Of which nothing waits anymore."""
+    """Lanes in which nothing waits anymore."""
     deliveries: Sequence[Delivery]
     hours: Sequence[DeliveryHour]
     messages: Sequence[Message]

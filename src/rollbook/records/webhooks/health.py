@@ -129,7 +129,7 @@ class DeliveryHour(NamedTuple):
     delivered: int
     failed: int
     duration: int
-    """Of all of them together, in microseconds."""
+    """Duration of all of them together, in microseconds."""
 
 
 async def of(queries: Queries, webhook_ids: Sequence[str]) -> list[WebhookHealth]:

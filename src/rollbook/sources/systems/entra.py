@@ -31,7 +31,7 @@ _READABLE = frozenset(
     "state country postalCode businessPhones telephoneNumber mobilePhone mobile faxNumber preferredLanguage "
     "usageLocation".split()
 )
-"""What Microsoft shows to users on their account page. Others are the organization's own."""
+"""Fields that Microsoft shows to users on their account page. Others are the organization's own."""
 
 
 def convert(row: Record) -> Fields | None:

@@ -32,7 +32,7 @@ COLUMNS = (
     "disabled",
     "customAttributes",
 )
-"""Of a CSV file, which has no header (firebase.google.com/docs/cli/auth, "File format")."""
+"""Columns of a CSV file, which has no header (firebase.google.com/docs/cli/auth, "File format")."""
 
 NO_CONFIG = "$firebase-scrypt$"
 """The beginning of a hash, of which the hash parameters are missing."""

@@ -204,7 +204,7 @@ async def show_codes(page: PageRequest) -> Response:
 
 
 async def download_codes(page: PageRequest) -> Response:
-    """The same as a text file."""
+    """The recovery codes as a text file."""
     shown = shown_once.found(page, CODES)
     if shown is None:
         return page.redirect(PATH)

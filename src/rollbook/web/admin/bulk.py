@@ -29,7 +29,7 @@ from rollbook.web.page_request import PageRequest, whole_number
 ROLE = "role:"
 LINKS, SEND, METADATA = "links", "send", "metadata"
 STOPS = {"suspend": "pause", "delete": "end", f"{ROLE}member": "end", f"{ROLE}viewer": "end"}
-"""What becomes of the API keys and webhooks that the users created for others."""
+"""Fate of the API keys and webhooks that the users created for others."""
 MAX_NAMED = 10
 """Users named on the page that asks; of the rest, the number is given."""
 

@@ -64,7 +64,7 @@ class JobView(NamedTuple):
     found: BulkJob
     options: dict[str, Any]
     by: str | None
-    """Their name; None of someone who is gone, or of the command line."""
+    """Name of the creator; None of someone who is gone, or of the command line."""
 
     @property
     def title(self) -> str:

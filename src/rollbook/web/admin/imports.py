@@ -49,7 +49,7 @@ class ImportView(NamedTuple):
     found: Import
     options: ImportOptions
     by: str | None
-    """Their name; None of someone who is gone, or of the command line."""
+    """Name of the creator; None of someone who is gone, or of the command line."""
 
     @property
     def is_over(self) -> bool:

@@ -18,7 +18,7 @@ TEXTS = {
     ways_in.KEYS: ("Created or changed {} API key{}", "{} API key{} revoked"),
     ways_in.WEBHOOKS: ("Created or changed {} webhook{}", "{} webhook{} paused"),
 }
-"""What was done, and what becomes of it."""
+"""Texts of what was done, and of what becomes of it."""
 
 
 async def show(page: PageRequest) -> Response:

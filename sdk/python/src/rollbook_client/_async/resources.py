@@ -183,7 +183,7 @@ class AsyncGroupsMembers(AsyncResource):
 
     @property
     def with_raw_response(self) -> AsyncGroupsMembersWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return AsyncGroupsMembersWithRawResponse(self._client)
 
 
@@ -463,7 +463,7 @@ class AsyncUsersSecondFactors(AsyncResource):
 
     @property
     def with_raw_response(self) -> AsyncUsersSecondFactorsWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return AsyncUsersSecondFactorsWithRawResponse(self._client)
 
 
@@ -611,7 +611,7 @@ class AsyncWebhooksDeliveries(AsyncResource):
 
     @property
     def with_raw_response(self) -> AsyncWebhooksDeliveriesWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return AsyncWebhooksDeliveriesWithRawResponse(self._client)
 
 
@@ -764,7 +764,7 @@ class AsyncWebhooksReplays(AsyncResource):
 
     @property
     def with_raw_response(self) -> AsyncWebhooksReplaysWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return AsyncWebhooksReplaysWithRawResponse(self._client)
 
 
@@ -1026,7 +1026,7 @@ class AsyncApplications(AsyncResource):
 
     @property
     def with_raw_response(self) -> AsyncApplicationsWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return AsyncApplicationsWithRawResponse(self._client)
 
 
@@ -1235,7 +1235,7 @@ class AsyncBulkJobs(AsyncResource):
 
     @property
     def with_raw_response(self) -> AsyncBulkJobsWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return AsyncBulkJobsWithRawResponse(self._client)
 
 
@@ -1403,7 +1403,7 @@ class AsyncEvents(AsyncFollowing):
 
     @property
     def with_raw_response(self) -> AsyncEventsWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return AsyncEventsWithRawResponse(self._client)
 
 
@@ -1741,7 +1741,7 @@ class AsyncGroups(AsyncResource):
 
     @property
     def with_raw_response(self) -> AsyncGroupsWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return AsyncGroupsWithRawResponse(self._client)
 
 
@@ -1959,7 +1959,7 @@ class AsyncImports(AsyncImporting):
 
     @property
     def with_raw_response(self) -> AsyncImportsWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return AsyncImportsWithRawResponse(self._client)
 
 
@@ -2299,7 +2299,7 @@ class AsyncKeys(AsyncResource):
 
     @property
     def with_raw_response(self) -> AsyncKeysWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return AsyncKeysWithRawResponse(self._client)
 
 
@@ -2415,7 +2415,7 @@ class AsyncRequests(AsyncResource):
 
     @property
     def with_raw_response(self) -> AsyncRequestsWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return AsyncRequestsWithRawResponse(self._client)
 
 
@@ -2502,7 +2502,7 @@ class AsyncServer(AsyncResource):
 
     @property
     def with_raw_response(self) -> AsyncServerWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return AsyncServerWithRawResponse(self._client)
 
 
@@ -2728,7 +2728,7 @@ class AsyncSessions(AsyncResource):
 
     @property
     def with_raw_response(self) -> AsyncSessionsWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return AsyncSessionsWithRawResponse(self._client)
 
 
@@ -2866,7 +2866,7 @@ class AsyncTokens(AsyncResource):
 
     @property
     def with_raw_response(self) -> AsyncTokensWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return AsyncTokensWithRawResponse(self._client)
 
 
@@ -2909,7 +2909,7 @@ class AsyncUsage(AsyncResource):
 
     @property
     def with_raw_response(self) -> AsyncUsageWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return AsyncUsageWithRawResponse(self._client)
 
 
@@ -3054,8 +3054,8 @@ class AsyncUsers(AsyncResource):
                 for a new user: `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
-            private_metadata: The same for data that the user doesn't see, such as what another system kept from
-                them. Null: as if it were missing.
+            private_metadata: Like `metadata`, for data that the user doesn't see, such as what another system
+                kept from them. Null: as if it were missing.
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
@@ -3375,8 +3375,8 @@ class AsyncUsers(AsyncResource):
                 for a new user: `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
-            private_metadata: The same for data that the user doesn't see, such as what another system kept from
-                them. Null: as if it were missing.
+            private_metadata: Like `metadata`, for data that the user doesn't see, such as what another system
+                kept from them. Null: as if it were missing.
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
@@ -3476,8 +3476,8 @@ class AsyncUsers(AsyncResource):
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: Changes of the metadata (RFC 7396): keys you send are set, those with null are removed,
                 objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.
-            private_metadata: The same for data that the user doesn't see, such as what another system kept from
-                them. Null: as if it were missing.
+            private_metadata: Like `metadata`, for data that the user doesn't see, such as what another system
+                kept from them. Null: as if it were missing.
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
@@ -3935,7 +3935,7 @@ class AsyncUsers(AsyncResource):
 
     @property
     def with_raw_response(self) -> AsyncUsersWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return AsyncUsersWithRawResponse(self._client)
 
 
@@ -4378,7 +4378,7 @@ class AsyncWebhooks(AsyncResource):
 
     @property
     def with_raw_response(self) -> AsyncWebhooksWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return AsyncWebhooksWithRawResponse(self._client)
 
 

@@ -107,7 +107,7 @@ class Rollbook(Resources):
         pacing: bool | None = None,
         max_wait: float | None = None,
     ) -> Rollbook:
-        """The same client with other settings: connections, key and what is known of the rate limit are shared.
+        """A client with other settings: connections, key and what is known of the rate limit are shared.
 
         Example:
             >>> client.with_options(max_retries=0, timeout=2).users.get("user_065n14sd01rd526r46hrcu0i8o")

@@ -181,7 +181,7 @@ class GroupsMembers(Resource):
 
     @property
     def with_raw_response(self) -> GroupsMembersWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return GroupsMembersWithRawResponse(self._client)
 
 
@@ -455,7 +455,7 @@ class UsersSecondFactors(Resource):
 
     @property
     def with_raw_response(self) -> UsersSecondFactorsWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return UsersSecondFactorsWithRawResponse(self._client)
 
 
@@ -603,7 +603,7 @@ class WebhooksDeliveries(Resource):
 
     @property
     def with_raw_response(self) -> WebhooksDeliveriesWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return WebhooksDeliveriesWithRawResponse(self._client)
 
 
@@ -754,7 +754,7 @@ class WebhooksReplays(Resource):
 
     @property
     def with_raw_response(self) -> WebhooksReplaysWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return WebhooksReplaysWithRawResponse(self._client)
 
 
@@ -1016,7 +1016,7 @@ class Applications(Resource):
 
     @property
     def with_raw_response(self) -> ApplicationsWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return ApplicationsWithRawResponse(self._client)
 
 
@@ -1225,7 +1225,7 @@ class BulkJobs(Resource):
 
     @property
     def with_raw_response(self) -> BulkJobsWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return BulkJobsWithRawResponse(self._client)
 
 
@@ -1393,7 +1393,7 @@ class Events(Following):
 
     @property
     def with_raw_response(self) -> EventsWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return EventsWithRawResponse(self._client)
 
 
@@ -1727,7 +1727,7 @@ class Groups(Resource):
 
     @property
     def with_raw_response(self) -> GroupsWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return GroupsWithRawResponse(self._client)
 
 
@@ -1945,7 +1945,7 @@ class Imports(Importing):
 
     @property
     def with_raw_response(self) -> ImportsWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return ImportsWithRawResponse(self._client)
 
 
@@ -2285,7 +2285,7 @@ class Keys(Resource):
 
     @property
     def with_raw_response(self) -> KeysWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return KeysWithRawResponse(self._client)
 
 
@@ -2401,7 +2401,7 @@ class Requests(Resource):
 
     @property
     def with_raw_response(self) -> RequestsWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return RequestsWithRawResponse(self._client)
 
 
@@ -2488,7 +2488,7 @@ class Server(Resource):
 
     @property
     def with_raw_response(self) -> ServerWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return ServerWithRawResponse(self._client)
 
 
@@ -2712,7 +2712,7 @@ class Sessions(Resource):
 
     @property
     def with_raw_response(self) -> SessionsWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return SessionsWithRawResponse(self._client)
 
 
@@ -2850,7 +2850,7 @@ class Tokens(Resource):
 
     @property
     def with_raw_response(self) -> TokensWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return TokensWithRawResponse(self._client)
 
 
@@ -2893,7 +2893,7 @@ class Usage(Resource):
 
     @property
     def with_raw_response(self) -> UsageWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return UsageWithRawResponse(self._client)
 
 
@@ -3038,8 +3038,8 @@ class Users(Resource):
                 for a new user: `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
-            private_metadata: The same for data that the user doesn't see, such as what another system kept from
-                them. Null: as if it were missing.
+            private_metadata: Like `metadata`, for data that the user doesn't see, such as what another system
+                kept from them. Null: as if it were missing.
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
@@ -3359,8 +3359,8 @@ class Users(Resource):
                 for a new user: `member`.
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: A JSON object with your own data, at most 16 KiB. Null: as if it were missing.
-            private_metadata: The same for data that the user doesn't see, such as what another system kept from
-                them. Null: as if it were missing.
+            private_metadata: Like `metadata`, for data that the user doesn't see, such as what another system
+                kept from them. Null: as if it were missing.
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
@@ -3460,8 +3460,8 @@ class Users(Resource):
             external_id: Your own identifier for the user. Unique. Null removes it. At most 255 characters.
             metadata: Changes of the metadata (RFC 7396): keys you send are set, those with null are removed,
                 objects are merged, and others stay. The result has at most 16 KiB. Null: as if it were missing.
-            private_metadata: The same for data that the user doesn't see, such as what another system kept from
-                them. Null: as if it were missing.
+            private_metadata: Like `metadata`, for data that the user doesn't see, such as what another system
+                kept from them. Null: as if it were missing.
             email_verified: Whether the email is verified.
             rate_limit: Rate limit, such as `100/minute,5000/hour`, or `none`. Null: the default applies. 4 to
                 100 characters.
@@ -3913,7 +3913,7 @@ class Users(Resource):
 
     @property
     def with_raw_response(self) -> UsersWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return UsersWithRawResponse(self._client)
 
 
@@ -4352,7 +4352,7 @@ class Webhooks(Resource):
 
     @property
     def with_raw_response(self) -> WebhooksWithRawResponse:
-        """The same calls, which return the response with its head."""
+        """Calls that return the response with its headers."""
         return WebhooksWithRawResponse(self._client)
 
 
