@@ -81,7 +81,7 @@ def test_a_job_ends_when_its_creator_loses_the_right(on: Rollbook) -> None:
     members(on, 2 * PART)
     key = on.run(keys.create(on, acting(admins[3]), KeyCreate(name="a key"))).key
     callers = [acting(admin) for admin in admins[:3]]
-    callers.append(on.run(on.read(for_job, admins[3].id, key.id, "203.0.113.7", "req_2")))
+    callers.append(on.run(on.read(for_job, admins[3].id, key.id, None, "203.0.113.7", "req_2")))
     jobs = [create(on, by, "metadata", filter=BulkFilter(role="member"), metadata='{"a":1}') for by in callers]
     assert all(run(on, job).done == PART for job in jobs)
     suspended, demoted, deleted, _ = admins
