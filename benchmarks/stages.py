@@ -33,7 +33,9 @@ from people import people
 from report import grid
 
 from rollbook.actions import keys, users
-from rollbook.actions.arguments import Email, KeyCreate, Name, UserCreate
+from rollbook.actions.arguments import Email, Name
+from rollbook.actions.arguments.keys import KeyCreate
+from rollbook.actions.arguments.users import UserCreate
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import CLI
 from rollbook.app import App

@@ -20,7 +20,8 @@ import msgspec
 
 from rollbook import config, errors, roles
 from rollbook.actions.purposes import PURPOSES
-from rollbook.api import openapi, types
+from rollbook.api import openapi
+from rollbook.api import users as user_calls
 from rollbook.api.routes import ROUTES
 from rollbook.cli import examples as cli_examples
 from rollbook.cli import options as cli_options
@@ -78,14 +79,16 @@ _WHOLE_USER = re.compile(r'^( +)"id": "user_.*\n(?:\1[ "].*\n)*?\1"last_sign_in_
 def _with_all_fields(user: re.Match[str]) -> str:
     """The example, with `null` for each field it lacks."""
     shown = {line[2]: line[0] for line in re.finditer(rf'^({user[1]})"(\w+)": .*\n(?:\1 .*\n)*', user[0], re.MULTILINE)}
-    return "".join(shown.get(name, f'{user[1]}"{name}": null,\n') for name in types.USER_FIELDS if name != "deleted_at")
+    return "".join(
+        shown.get(name, f'{user[1]}"{name}": null,\n') for name in user_calls.USER_FIELDS if name != "deleted_at"
+    )
 
 
 # ---- parts
 
 
 def user_fields_part() -> str:
-    return ", ".join(f"`{name}`" for name in types.USER_FIELDS)
+    return ", ".join(f"`{name}`" for name in user_calls.USER_FIELDS)
 
 
 def purposes_part() -> str:

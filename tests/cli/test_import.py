@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from rollbook.actions.arguments import ImportOptions
+from rollbook.actions.arguments.imports import ImportOptions
 from rollbook.auth.passwords import Passwords
 from rollbook.cli.imports import FileImport, send
 from rollbook.config import Settings

@@ -7,7 +7,10 @@ import re
 import pytest
 from msgspec import Struct
 
-from rollbook.actions.arguments import GroupCreate, KeyCreate, UserCreate, WebhookCreate
+from rollbook.actions.arguments.groups import GroupCreate
+from rollbook.actions.arguments.keys import KeyCreate
+from rollbook.actions.arguments.users import UserCreate
+from rollbook.actions.arguments.webhooks import WebhookCreate
 from rollbook.actions.checking import fields_of
 from rollbook.web.pages import PAGES
 from tests.engines import once

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from rollbook import clock, errors, ids
-from rollbook.api.types import RevertedEvent
+from rollbook.api.events import RevertedEvent
 from tests.contract.answers import Log, fits, refused
 from tests.engines import once
 from tests.harness import Server, new_key, new_user, running

@@ -18,8 +18,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from rollbook import errors, ids
+from rollbook.api.operations import Health
 from rollbook.api.routes import ROUTES
-from rollbook.api.types import Health
 from rollbook.auth import key_format
 from tests.contract.answers import fits, refused
 from tests.engines import once

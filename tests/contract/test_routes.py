@@ -20,7 +20,8 @@ import httpx2
 import pytest
 
 from rollbook import errors, ids
-from rollbook.api import types
+from rollbook.api import passwords as password_calls
+from rollbook.api import tokens as token_calls
 from rollbook.api.route import Route
 from rollbook.api.routes import ROUTES
 from rollbook.auth import key_format
@@ -467,7 +468,7 @@ def test_a_valid_request_gets_the_rows_status_and_a_body_of_its_type(
         fits(answer, route.answer)
     assert ("ratelimit-remaining" in answer.headers) == (route.scope is not None)
     assert ("location" in answer.headers) == (
-        route.success == 201 and route.answer not in (types.PasswordLink, types.Token)
+        route.success == 201 and route.answer not in (password_calls.PasswordLink, token_calls.Token)
     )
     if route.path == "/.well-known/jwks.json":
         assert answer.headers["cache-control"] == "public, max-age=300"

@@ -11,7 +11,8 @@ import pytest
 
 from rollbook import clock, errors
 from rollbook.actions import tokens
-from rollbook.actions.arguments import NewPassword, TokenConsume
+from rollbook.actions.arguments import NewPassword
+from rollbook.actions.arguments.tokens import TokenConsume
 from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import CLI

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rollbook.api import routes, show, types
+from rollbook.api import routes, show
+from rollbook.api import users as user_calls
 from rollbook.api.call import Call
 from rollbook.api.route import Route, Special, at, post
 from rollbook.cli import main as command
@@ -37,9 +38,9 @@ def row(path: str, action: Any, body: Any, special: Special) -> Route:
 def main() -> None:
     routes.ROUTES += [
         row("/v1/test/streamed", upload, None, Special(max_body=STREAMED, streams_body=True)),
-        row("/v1/test/large", create, types.UserCreate, Special(max_body=LARGE)),
-        row("/v1/test/usual", create, types.UserCreate, Special()),
-        row("/v1/test/small", create, types.UserCreate, Special(max_body=SMALL)),
+        row("/v1/test/large", create, user_calls.UserCreate, Special(max_body=LARGE)),
+        row("/v1/test/usual", create, user_calls.UserCreate, Special()),
+        row("/v1/test/small", create, user_calls.UserCreate, Special(max_body=SMALL)),
     ]
     command.main()
 

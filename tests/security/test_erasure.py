@@ -11,7 +11,8 @@ import pytest
 
 from rollbook import clock, ids
 from rollbook.actions import users as actions
-from rollbook.actions.arguments import Metadata, UserUpdate
+from rollbook.actions.arguments import Metadata
+from rollbook.actions.arguments.users import UserUpdate
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM
 from rollbook.config import Settings

@@ -21,7 +21,7 @@ import httpx2
 import msgspec
 import pytest
 
-from rollbook.actions.arguments import ImportOptions
+from rollbook.actions.arguments.imports import ImportOptions
 from rollbook.actions.import_sources import SYSTEMS
 from rollbook.auth.one_time_codes import Totp, read_totp
 from rollbook.clock import parse

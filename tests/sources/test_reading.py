@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from rollbook.actions.arguments import ColumnMapping, ImportOptions
+from rollbook.actions.arguments.imports import ColumnMapping, ImportOptions
 from rollbook.api import files
 from rollbook.errors import InvalidParameter
 from rollbook.sources import arrays, unpacking

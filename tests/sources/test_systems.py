@@ -11,7 +11,7 @@ import msgspec
 import pyotp
 import pytest
 
-from rollbook.actions.arguments import ImportedUser, ImportOptions
+from rollbook.actions.arguments.imports import ImportedUser, ImportOptions
 from rollbook.auth.one_time_codes import Totp, read_totp
 from rollbook.auth.password_hashes import UnknownHash
 from rollbook.auth.passwords import check_hash

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from rollbook.actions.arguments import ImportOptions
+from rollbook.actions.arguments.imports import ImportOptions
 from rollbook.actions.import_sources import SYSTEMS
 from rollbook.errors import InvalidParameter
 from rollbook.sources import recognizing

@@ -12,7 +12,9 @@ import pytest
 
 from rollbook import clock
 from rollbook.actions import bulk_jobs, keys, users
-from rollbook.actions.arguments import BulkFilter, BulkJobCreate, BulkJobResults, KeyCreate, ListBulkJobs, UserUpdate
+from rollbook.actions.arguments.bulk_jobs import BulkFilter, BulkJobCreate, BulkJobResults, ListBulkJobs
+from rollbook.actions.arguments.keys import KeyCreate
+from rollbook.actions.arguments.users import UserUpdate
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import CLI, Principal, for_job, signed_in
 from rollbook.config import Settings

@@ -9,7 +9,10 @@ import msgspec
 import pytest
 
 from rollbook.actions import bulk_jobs, keys, tokens, users, webhooks
-from rollbook.actions.arguments import BulkJobResults, KeyCreate, TokenCreate, WebhookCreate, WebhookUrl
+from rollbook.actions.arguments.bulk_jobs import BulkJobResults
+from rollbook.actions.arguments.keys import KeyCreate
+from rollbook.actions.arguments.tokens import TokenCreate
+from rollbook.actions.arguments.webhooks import WebhookCreate, WebhookUrl
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import CLI
 from rollbook.config import Settings

@@ -10,7 +10,8 @@ import pytest
 
 from rollbook.actions import creators, keys, tokens
 from rollbook.actions import users as user_actions
-from rollbook.actions.arguments import KeyCreate, KeyRotation, KeyUpdate, TokenCreate
+from rollbook.actions.arguments.keys import KeyCreate, KeyRotation, KeyUpdate
+from rollbook.actions.arguments.tokens import TokenCreate
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import CLI, Principal, for_job
 from rollbook.config import Settings

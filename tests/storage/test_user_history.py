@@ -15,14 +15,15 @@ from rollbook import clock, ids
 from rollbook.actions import bulk, passwords, scim
 from rollbook.actions import events as event_actions
 from rollbook.actions import users as actions
-from rollbook.actions.arguments import ImportedUser, ImportOptions, UserCreate, UserUpdate
+from rollbook.actions.arguments.imports import ImportedUser, ImportOptions
+from rollbook.actions.arguments.users import UserCreate, UserUpdate
 from rollbook.actions.bulk import Operation
 from rollbook.actions.checking import check
 from rollbook.actions.context import Rollbook
 from rollbook.actions.deferred_events import DeferredEvent, _record
 from rollbook.actions.import_writer import Importer
 from rollbook.actions.principal import CLI
-from rollbook.api.types import UserPatch
+from rollbook.api.users import UserPatch
 from rollbook.config import Settings
 from rollbook.errors import ApiError, NotFound, NotInLog
 from rollbook.records import events, users

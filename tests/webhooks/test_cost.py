@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from rollbook.actions import users, webhooks
-from rollbook.actions.arguments import UserCreate, UserUpdate, WebhookCreate
+from rollbook.actions.arguments.users import UserCreate, UserUpdate
+from rollbook.actions.arguments.webhooks import WebhookCreate
 from rollbook.actions.checking import check
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import CLI

@@ -16,7 +16,8 @@ from msgspec import UNSET, UnsetType
 
 from rollbook import clock, ids, roles
 from rollbook.actions import attempts, creators, passwords, sessions, tokens, verification
-from rollbook.actions.arguments import SessionCreate, SessionRefresh, SessionVerification, TokenConsume
+from rollbook.actions.arguments.sessions import SessionCreate, SessionRefresh, SessionVerification
+from rollbook.actions.arguments.tokens import TokenConsume
 from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require, require_audience

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rollbook.actions import creators, keys, user_kinds, users
-from rollbook.actions.arguments import ApplicationCreate, ApplicationFilters, ApplicationPatch, KeyCreate
+from rollbook.actions.arguments.applications import ApplicationCreate, ApplicationFilters, ApplicationPatch
+from rollbook.actions.arguments.keys import KeyCreate
 from rollbook.actions.checking import given
 from rollbook.actions.context import Rollbook
 from rollbook.actions.keys import IssuedKey

@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple
 from msgspec import UNSET
 
 from rollbook.actions import tokens, users
-from rollbook.actions.arguments import TokenCreate, UserCreate, UserUpdate
+from rollbook.actions.arguments.tokens import TokenCreate
+from rollbook.actions.arguments.users import UserCreate, UserUpdate
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require

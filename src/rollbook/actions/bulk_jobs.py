@@ -16,17 +16,10 @@ from msgspec import UNSET
 
 from rollbook import clock
 from rollbook.actions import bulk, reverting, tokens
-from rollbook.actions.arguments import (
-    BulkFilter,
-    BulkJobCreate,
-    BulkJobResults,
-    ListBulkJobs,
-    MetadataPatch,
-    RedirectUrl,
-    TokenCreate,
-    UserPatch,
-    UserUpdate,
-)
+from rollbook.actions.arguments import MetadataPatch, RedirectUrl
+from rollbook.actions.arguments.bulk_jobs import BulkFilter, BulkJobCreate, BulkJobResults, ListBulkJobs
+from rollbook.actions.arguments.tokens import TokenCreate
+from rollbook.actions.arguments.users import UserPatch, UserUpdate
 from rollbook.actions.bulk import Operation, Plan
 from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook

@@ -15,7 +15,16 @@ from msgspec.structs import FieldInfo
 
 from rollbook import clock, ids
 from rollbook.actions import arguments
-from rollbook.actions.arguments import MAX_IDS, MAX_TYPES
+from rollbook.actions.arguments import MAX_IDS
+from rollbook.actions.arguments import events as event_arguments
+from rollbook.actions.arguments import groups as group_arguments
+from rollbook.actions.arguments import imports as import_arguments
+from rollbook.actions.arguments import keys as key_arguments
+from rollbook.actions.arguments import sessions as session_arguments
+from rollbook.actions.arguments import tokens as token_arguments
+from rollbook.actions.arguments import usage as usage_arguments
+from rollbook.actions.arguments import webhooks as webhook_arguments
+from rollbook.actions.arguments.events import MAX_TYPES
 from rollbook.auth import one_time_codes
 from rollbook.delivery.addresses import MAX_URL
 from rollbook.errors import Fault, InvalidParameter, PreconditionFailed, quoted, shortened
@@ -200,9 +209,9 @@ def field_hook(password_min_length: int) -> Hook:
             return arguments.Metadata(rules.metadata(value))
         if kind is arguments.MetadataPatch:
             return arguments.MetadataPatch(rules.metadata_patch(value))
-        if kind is arguments.TokenData:
-            return arguments.TokenData(_token_data(value))
-        if kind is arguments.WebhookHeaders:
+        if kind is token_arguments.TokenData:
+            return token_arguments.TokenData(_token_data(value))
+        if kind is webhook_arguments.WebhookHeaders:
             return _webhook_headers(value)
         if kind in _LISTS:
             return _FROM_TEXT[kind](",".join(_texts(value)))
@@ -240,24 +249,24 @@ def _given_password(value: str) -> arguments.GivenPassword:
     return arguments.GivenPassword(value)
 
 
-def _user_id(value: str) -> arguments.UserId:
+def _user_id(value: str) -> import_arguments.UserId:
     if not ids.is_id("user", value):
         raise ValueError("must be the ID of a user as Rollbook exports it")
-    return arguments.UserId(value)
+    return import_arguments.UserId(value)
 
 
-def _totp_secret(value: str) -> arguments.TotpSecret:
-    if len(value) > arguments.TotpSecret.schema["maxLength"]:
+def _totp_secret(value: str) -> import_arguments.TotpSecret:
+    if len(value) > import_arguments.TotpSecret.schema["maxLength"]:
         raise ValueError("must have at most 1024 characters")
     one_time_codes.read_totp(value)
-    return arguments.TotpSecret(value)
+    return import_arguments.TotpSecret(value)
 
 
-def _network(value: str) -> arguments.Network:
+def _network(value: str) -> key_arguments.Network:
     try:
         if "%" in value:  # a zone (RFC 4007): any text at all, and it means something on one machine only
             raise ValueError(value)
-        return arguments.Network(_plain_network(value))
+        return key_arguments.Network(_plain_network(value))
     except ValueError:
         raise ValueError("must be an IP address or a network such as 203.0.113.0/24") from None
 
@@ -330,7 +339,7 @@ def _metadata_filter(value: str) -> arguments.MetadataFilter:
     return arguments.MetadataFilter(found.items())
 
 
-def _webhook_url(value: str) -> arguments.WebhookUrl:
+def _webhook_url(value: str) -> webhook_arguments.WebhookUrl:
     """Check the form of a URL, which may be masked. Whether the server sends to it is for the action to say, which
     knows the settings."""
     if not 0 < len(value) <= MAX_URL or not _VISIBLE(value.removesuffix("…")):
@@ -338,7 +347,7 @@ def _webhook_url(value: str) -> arguments.WebhookUrl:
             f"must be a URL of at most {MAX_URL:,} characters, without spaces and with characters other than "
             "ASCII percent-encoded"
         )
-    return arguments.WebhookUrl(value)
+    return webhook_arguments.WebhookUrl(value)
 
 
 def _redirect_url(value: str) -> arguments.RedirectUrl:
@@ -364,7 +373,7 @@ def _event_pattern(value: str) -> arguments.EventPattern:
     return arguments.EventPattern(value)
 
 
-def _webhook_headers(value: Any) -> arguments.WebhookHeaders:
+def _webhook_headers(value: Any) -> webhook_arguments.WebhookHeaders:
     if not isinstance(value, dict):
         raise ValueError("must be an object")
     if len(value) > MAX_HEADERS or len({name.lower() for name in value}) < len(value):
@@ -378,7 +387,7 @@ def _webhook_headers(value: Any) -> arguments.WebhookHeaders:
             raise ValueError("must have values of printable ASCII characters, without spaces at either end")
     if sum(len(name) + len(content or "") for name, content in value.items()) > MAX_HEADER_BYTES:
         raise ValueError("must have at most 4 KiB")
-    return arguments.WebhookHeaders(value.items())
+    return webhook_arguments.WebhookHeaders(value.items())
 
 
 def names(value: str) -> list[str]:
@@ -399,21 +408,21 @@ def _sort(value: str) -> arguments.Sort:
     return arguments.Sort(keys)
 
 
-def _event_types(value: str) -> arguments.EventTypes:
+def _event_types(value: str) -> event_arguments.EventTypes:
     found = names(value)
     if len(found) > MAX_TYPES:
         raise ValueError(f"must be at most {MAX_TYPES} types")
     if not all(map(event_types.is_pattern, found)):
         raise ValueError(NO_EVENT_TYPE)
-    return arguments.EventTypes(found)
+    return event_arguments.EventTypes(found)
 
 
-def _column_mapping(value: str) -> arguments.ColumnMapping:
+def _column_mapping(value: str) -> import_arguments.ColumnMapping:
     if len(value) > MAX_MAPPING:
         raise ValueError(f"must have at most {MAX_MAPPING:,} characters")
     if not rules.is_object_of_names(value):
         raise ValueError("must be a JSON object from columns to fields or null")
-    return arguments.ColumnMapping(value)
+    return import_arguments.ColumnMapping(value)
 
 
 def _ids(value: str) -> arguments.Ids:
@@ -425,17 +434,17 @@ def _ids(value: str) -> arguments.Ids:
 
 _FROM_FIELD: dict[type, Callable[[str], Any]] = {
     arguments.Name: lambda value: arguments.Name(rules.name(value)),
-    arguments.GroupName: lambda value: arguments.GroupName(rules.name(value)),
+    group_arguments.GroupName: lambda value: group_arguments.GroupName(rules.name(value)),
     arguments.Email: lambda value: arguments.Email(rules.email(value)),
     arguments.GivenPassword: _given_password,
     arguments.Time: _time,
-    arguments.UserId: _user_id,
-    arguments.TotpSecret: _totp_secret,
-    arguments.GroupNames: lambda value: arguments.GroupNames(groups.read(value)),
+    import_arguments.UserId: _user_id,
+    import_arguments.TotpSecret: _totp_secret,
+    import_arguments.GroupNames: lambda value: import_arguments.GroupNames(groups.read(value)),
     arguments.LimitText: _limit,
-    arguments.Network: _network,
+    key_arguments.Network: _network,
     arguments.Address: _address,
-    arguments.WebhookUrl: _webhook_url,
+    webhook_arguments.WebhookUrl: _webhook_url,
     arguments.EventPattern: _event_pattern,
     arguments.RedirectUrl: _redirect_url,
     arguments.SearchText: _search_text,
@@ -448,8 +457,8 @@ _FROM_TEXT: dict[type, Callable[[str], Any]] = {
     arguments.MetadataFilter: _metadata_filter,
     arguments.Sort: _sort,
     arguments.Ids: _ids,
-    arguments.ColumnMapping: _column_mapping,
-    arguments.EventTypes: _event_types,
+    import_arguments.ColumnMapping: _column_mapping,
+    event_arguments.EventTypes: _event_types,
 }
 
 
@@ -518,8 +527,8 @@ _WORDS = {
 }
 _EXPECTED = re.compile(r"Expected `([^`]+)`, got `(\w+)`")
 _PATTERNS = {
-    arguments.STATUS_OR_CLASS: "must be a status such as 404, or a class of them such as 4xx",
-    arguments.IS_AUDIENCE.removesuffix(
+    usage_arguments.STATUS_OR_CLASS: "must be a status such as 404, or a class of them such as 4xx",
+    session_arguments.IS_AUDIENCE.removesuffix(
         arguments.NO_LINE_BREAK
     ): "must be a name or URL such as shop or https://shop.example.com, its host in lower case",
 }

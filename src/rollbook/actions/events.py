@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from rollbook import clock, ids, units
 from rollbook.actions import arguments
-from rollbook.actions.arguments import AuditFilters, FollowEvents, ListEvents
+from rollbook.actions.arguments.events import AuditFilters, FollowEvents, ListEvents
 from rollbook.actions.checking import check_range, refuse, text_hook
 from rollbook.actions.context import Rollbook
 from rollbook.actions.event_feeds import Feed

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from rollbook import clock
-from rollbook.actions.arguments import ExportUsers
+from rollbook.actions.arguments.exports import ExportUsers
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Spool, take_turn
 from rollbook.actions.permissions import reaches_all, require, require_proof

@@ -7,14 +7,8 @@ from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
-from rollbook.actions.arguments import (
-    GroupCreate,
-    GroupFields,
-    ListGroups,
-    MembersAdd,
-    MemberUpdate,
-    MetadataPatch,
-)
+from rollbook.actions.arguments import MetadataPatch
+from rollbook.actions.arguments.groups import GroupCreate, GroupFields, ListGroups, MembersAdd, MemberUpdate
 from rollbook.actions.checking import check_version, given, invalid, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, may_touch, require, require_proof, whom

@@ -25,7 +25,7 @@ from msgspec.structs import replace
 
 from rollbook import clock
 from rollbook.actions import groups
-from rollbook.actions.arguments import ImportedUser
+from rollbook.actions.arguments.imports import ImportedUser
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
 from rollbook.auth.server_secret import Purpose, Secret

@@ -14,7 +14,8 @@ from msgspec import UNSET, UnsetType
 
 from rollbook import clock
 from rollbook.actions import adoption, import_files, passwords, second_factors, user_kinds, users
-from rollbook.actions.arguments import NO_PASSWORD_YET, ImportedUser, ImportOptions
+from rollbook.actions.arguments.imports import ImportedUser, ImportOptions
+from rollbook.actions.arguments.users import NO_PASSWORD_YET
 from rollbook.actions.checking import given, invalid, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.import_files import Memberships, sealed

@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 
 from rollbook import clock
 from rollbook.actions import import_files
-from rollbook.actions.arguments import ImportOptions, ImportReport, ListImports
+from rollbook.actions.arguments.imports import ImportOptions, ImportReport, ListImports
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Download
 from rollbook.actions.permissions import known, may_touch_of, require, require_proof

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rollbook.actions import bulk
-from rollbook.actions.arguments import TokenCreate, UserCreate
+from rollbook.actions.arguments.tokens import TokenCreate
+from rollbook.actions.arguments.users import UserCreate
 from rollbook.actions.bulk import Operation, OperationResult
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require

@@ -16,7 +16,8 @@ from msgspec import UNSET
 
 from rollbook import clock, roles
 from rollbook.actions import creators, key_bounds, passwords, proof, second_factors
-from rollbook.actions.arguments import KeyCreate, KeyRotation, KeyUpdate, ListKeys, PasswordProof
+from rollbook.actions.arguments.keys import KeyCreate, KeyRotation, KeyUpdate, ListKeys
+from rollbook.actions.arguments.passwords import PasswordProof
 from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import ListPage, Rollbook
 from rollbook.actions.creators import Origin

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from rollbook.actions import attempts, second_factors
-from rollbook.actions.arguments import SecondFactorName
+from rollbook.actions.arguments.factors import SecondFactorName
 from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require_own, require_proof

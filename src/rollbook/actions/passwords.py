@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from msgspec import UNSET, UnsetType
 
 from rollbook.actions import attempts, endings, guesses
-from rollbook.actions.arguments import PasswordChange
+from rollbook.actions.arguments.passwords import PasswordChange
 from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.checking import invalid, new_password, refuse
 from rollbook.actions.context import Rollbook

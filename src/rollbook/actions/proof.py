@@ -11,7 +11,7 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from rollbook.actions import attempts, passkeys, passwords, second_factors
-from rollbook.actions.arguments import PasswordProof
+from rollbook.actions.arguments.passwords import PasswordProof
 from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple, TypeVar
 from rollbook.actions import events, keys, webhooks
 from rollbook.actions import groups as group_actions
 from rollbook.actions import users as user_actions
-from rollbook.actions.arguments import EventRevert, KeyUpdate, WebhookUpdate
+from rollbook.actions.arguments.events import EventRevert
+from rollbook.actions.arguments.keys import KeyUpdate
+from rollbook.actions.arguments.webhooks import WebhookUpdate
 from rollbook.actions.checking import check
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require, require_own

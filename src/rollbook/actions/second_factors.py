@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rollbook import roles
 from rollbook.actions import attempts, endings, factor_duty, guesses, passwords
-from rollbook.actions.arguments import (
+from rollbook.actions.arguments.factors import (
     RecoveryCodesCreate,
     SecondFactorActivation,
     SecondFactorCode,

@@ -21,7 +21,8 @@ from rollbook.actions import (
     second_factors,
     tokens,
 )
-from rollbook.actions.arguments import ListSessions, TokenConsume
+from rollbook.actions.arguments.sessions import ListSessions
+from rollbook.actions.arguments.tokens import TokenConsume
 from rollbook.actions.checking import check_given_password
 from rollbook.actions.context import ListPage, Rollbook
 from rollbook.actions.creators import NOT_KNOWN, Origin

@@ -12,7 +12,9 @@ from msgspec import UNSET
 from rollbook import clock
 from rollbook.actions import creators, passwords, second_factors, sessions, users, webhooks
 from rollbook.actions import keys as key_actions
-from rollbook.actions.arguments import Email, NewPassword, PasswordChange, UserUpdate
+from rollbook.actions.arguments import Email, NewPassword
+from rollbook.actions.arguments.passwords import PasswordChange
+from rollbook.actions.arguments.users import UserUpdate
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import known, require, require_proof
 from rollbook.actions.principal import Principal

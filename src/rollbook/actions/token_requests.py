@@ -18,7 +18,7 @@ from typing import NamedTuple
 from rollbook import clock, roles
 from rollbook.actions import creators
 from rollbook.actions import tokens as token_actions
-from rollbook.actions.arguments import TokenRequest
+from rollbook.actions.arguments.tokens import TokenRequest
 from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.permissions import require, require_proof

@@ -14,7 +14,9 @@ from msgspec import UNSET, UnsetType
 
 from rollbook import clock, ids
 from rollbook.actions import attempts, creators, endings, own_fields, passwords, proof, second_factors
-from rollbook.actions.arguments import NewPassword, PasswordLinkCreate, TokenConsume, TokenCreate
+from rollbook.actions.arguments import NewPassword
+from rollbook.actions.arguments.passwords import PasswordLinkCreate
+from rollbook.actions.arguments.tokens import TokenConsume, TokenCreate
 from rollbook.actions.attempts import AttemptOrigin
 from rollbook.actions.checking import given, refuse
 from rollbook.actions.context import Rollbook

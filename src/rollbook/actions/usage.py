@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
 from rollbook import clock
-from rollbook.actions.arguments import ListRequests, ReadUsage
+from rollbook.actions.arguments.usage import ListRequests, ReadUsage
 from rollbook.actions.checking import refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.events import Waiting

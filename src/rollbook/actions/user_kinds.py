@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rollbook.actions.arguments import NO_OWNER, OF_APPLICATIONS, ImportedUser
+from rollbook.actions.arguments.imports import ImportedUser
+from rollbook.actions.arguments.users import NO_OWNER, OF_APPLICATIONS
 from rollbook.actions.checking import invalid, refuse
 from rollbook.errors import BadRequest, Fault
 from rollbook.records.users import User

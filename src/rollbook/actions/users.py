@@ -10,7 +10,9 @@ from msgspec import UNSET, Struct, UnsetType
 from rollbook import clock, roles
 from rollbook.actions import creators, own_email, own_fields, passwords, user_kinds
 from rollbook.actions import events as event_actions
-from rollbook.actions.arguments import ApplicationPatch, MetadataPatch, UserCreate, UserFields, UserFilters, UserUpdate
+from rollbook.actions.arguments import MetadataPatch
+from rollbook.actions.arguments.applications import ApplicationPatch
+from rollbook.actions.arguments.users import UserCreate, UserFields, UserFilters, UserUpdate
 from rollbook.actions.checking import check_range, check_version, given, refuse
 from rollbook.actions.context import Rollbook
 from rollbook.actions.exporting import Turn, take_turn

@@ -8,7 +8,7 @@ from msgspec import UnsetType
 
 from rollbook import roles
 from rollbook.actions import attempts, passwords, second_factors
-from rollbook.actions.arguments import ChallengeAnswer, Credentials
+from rollbook.actions.arguments.passwords import ChallengeAnswer, Credentials
 from rollbook.actions.context import Rollbook
 from rollbook.actions.passwords import signed_in
 from rollbook.actions.permissions import require

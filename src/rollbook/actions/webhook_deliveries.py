@@ -16,7 +16,7 @@ from msgspec import UNSET
 from rollbook import clock, ids
 from rollbook.actions import token_requests
 from rollbook.actions import webhooks as webhook_actions
-from rollbook.actions.arguments import ListDeliveries, ListReplays, ListWebhooks, ReplayCreate, WebhookTest
+from rollbook.actions.arguments.webhooks import ListDeliveries, ListReplays, ListWebhooks, ReplayCreate, WebhookTest
 from rollbook.actions.checking import check_range, given, refuse
 from rollbook.actions.context import ListPage, Rollbook
 from rollbook.actions.creators import MAX_OF_USER, check_may_send

@@ -16,9 +16,9 @@ from msgspec import UNSET
 
 from rollbook import clock
 from rollbook.actions import creators, proof, token_requests
-from rollbook.actions.arguments import (
+from rollbook.actions.arguments.passwords import PasswordProof
+from rollbook.actions.arguments.webhooks import (
     ListWebhooks,
-    PasswordProof,
     WebhookCreate,
     WebhookFields,
     WebhookResume,

@@ -1,4 +1,4 @@
-"""`POST /v1/users/bulk`: reads the operations one by one, so that others don't wait for a large body, and shows the
+"""Operations on many users: reads the operations one by one, so that others don't wait for a large body, and shows the
 results."""
 
 from __future__ import annotations
@@ -7,23 +7,93 @@ import asyncio
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, get_args
+from typing import Annotated, Any, NamedTuple, get_args
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from rollbook.actions import arguments
+from rollbook import errors
+from rollbook.actions import bulk
+from rollbook.actions.arguments import ABOUT_STATUS, Body, MetadataPatch, NewPassword, PrivateMetadataPatch, RedirectUrl
+from rollbook.actions.arguments.tokens import ABOUT_PURPOSES, TokenCreate, TokenData, TokenLanguage, TokenLifetime
+from rollbook.actions.arguments.users import UserCreate, UserFields
 from rollbook.actions.bulk import MAX_OPERATIONS, Count, Operation, OperationResult, Verb
 from rollbook.actions.checking import check, fields_of, invalid, refuse
-from rollbook.api import types
+from rollbook.api import show, take, types
 from rollbook.api.call import Call
 from rollbook.api.parsing import READ_ONLY
-from rollbook.api.show import answer, listed, token_with_text
-from rollbook.api.take import versions_in
+from rollbook.api.route import Route, Special, post
+from rollbook.api.tokens import Token, token_with_text
+from rollbook.api.users import User, UserPatch, listed
 from rollbook.errors import ContentTooLarge, Fault, InvalidJson, InvalidParameter, quoted, shortened
 from rollbook.http.boundary import describe
 from rollbook.http.request import Response
 from rollbook.json_objects import BROKEN, check_kind, invalid_json, read_object
+from rollbook.records.one_time_tokens import Purpose as TokenPurpose
+from rollbook.roles import Status
+from rollbook.schemas import array, number, says
+
+
+class BulkOperation(UserFields, kw_only=True):
+    """One operation. `create` takes the fields of a new user, `update` an `id` and the fields to change, `create_token`
+    an `id` and the fields of a one-time token, the others only an `id`."""
+
+    op: Verb
+    id: (
+        Annotated[str, Meta(min_length=1, max_length=40, description="ID of the user. Required, except with `create`.")]
+        | UnsetType
+    ) = UNSET
+    password: NewPassword | UnsetType = UNSET
+    status: Annotated[Status, says(ABOUT_STATUS)] | UnsetType = UNSET
+    metadata: MetadataPatch | UnsetType = UNSET  # type: ignore[bad-override-mutable-attribute]  # frozen
+    private_metadata: PrivateMetadataPatch | UnsetType = UNSET  # type: ignore[bad-override-mutable-attribute]
+    purge: Annotated[bool, Meta(description="With `delete`: erase the user permanently.")] | UnsetType = UNSET
+    if_match: (
+        Annotated[
+            str,
+            Meta(
+                max_length=1024,
+                description="With `update` and `delete`: only proceed if the user still has this `ETag`.",
+                examples=['"3"'],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    purpose: Annotated[TokenPurpose, says("Required with `create_token`. " + ABOUT_PURPOSES)] | UnsetType = UNSET
+    expires_in: TokenLifetime | UnsetType = UNSET
+    redirect_url: RedirectUrl | UnsetType = UNSET
+    data: TokenData | UnsetType = UNSET
+    language: TokenLanguage | UnsetType = UNSET
+
+
+class Bulk(Body):
+    """Operations on users. They are done in this order."""
+
+    operations: Annotated[
+        tuple[BulkOperation, ...], Meta(min_length=1, max_length=MAX_OPERATIONS, description="Up to 1,000 operations.")
+    ]
+    atomic: Annotated[bool, Meta(description="Whether none is done if one fails.")] = False
+
+
+class BulkResult(Struct, frozen=True, omit_defaults=True):
+    """Result of an operation: the `status` that a request of its own would have had, and the user, the token, or the
+    error."""
+
+    index: Annotated[int, number("The index of the operation, from 0.", maximum=MAX_OPERATIONS - 1)]
+    status: Annotated[int, says("The HTTP status of this operation.", minimum=200, maximum=599)]
+    user: User | UnsetType = UNSET
+    etag: (
+        Annotated[str, says("The version of the user, for `if_match` and `If-Match`.", examples=['"3"'])] | UnsetType
+    ) = UNSET
+    token: Token | UnsetType = UNSET
+    error: types.ErrorResponse | UnsetType = UNSET
+
+
+class BulkResults(Struct, frozen=True):
+    """A result for each operation, in their order."""
+
+    results: Annotated[list[BulkResult], array("The results.", MAX_OPERATIONS)]
+
 
 MAX_BODY = 33_554_432
 AT_ONCE = 65_536
@@ -38,7 +108,7 @@ class _Body(Struct, forbid_unknown_fields=True):
     atomic: msgspec.Raw = msgspec.Raw()
 
 
-class _Target(arguments.Body, kw_only=True):
+class _Target(Body, kw_only=True):
     id: str
 
 
@@ -47,17 +117,17 @@ class _Deletion(_Target, kw_only=True):
     if_match: str | None = None
 
 
-class _Update(types.UserPatch, kw_only=True):
+class _Update(UserPatch, kw_only=True):
     id: str
     if_match: str | None = None
 
 
-class _TokenCreate(arguments.TokenCreate, kw_only=True):
+class _TokenCreate(TokenCreate, kw_only=True):
     id: str
 
 
 _KINDS: dict[str, type[Struct]] = {
-    "create": arguments.UserCreate,
+    "create": UserCreate,
     "update": _Update,
     "delete": _Deletion,
     "create_token": _TokenCreate,
@@ -127,7 +197,7 @@ def _items(array: bytes, max_size: int) -> Iterator[bytes]:
     """The items of a JSON array that is known to be well-formed. Raises ContentTooLarge for one of more bytes: to look
     for its end could take seconds."""
     start = 1
-    for number in itertools.count(1):
+    for count in itertools.count(1):
         depth, is_whole = 0, False
         for token in _TOKEN.finditer(array, start, start + max_size + 1):
             at = token.start()
@@ -142,7 +212,7 @@ def _items(array: bytes, max_size: int) -> Iterator[bytes]:
             if mark == QUOTE and token.end() == at + 1:
                 break
         if not is_whole:
-            raise ContentTooLarge(f"Operation {number:,} is larger than {max_size:,} bytes. Nothing was changed.")
+            raise ContentTooLarge(f"Operation {count:,} is larger than {max_size:,} bytes. Nothing was changed.")
         if depth == 0 or array[start:at].strip():
             yield array[start:at]
         if depth < 0:
@@ -174,7 +244,7 @@ def _built(op: Verb, found: dict[str, Any], password_min_length: int) -> Operati
     if op == "create":
         return Operation(op, fields=fields)
     tag = getattr(fields, "if_match", None)
-    versions = None if tag is None else versions_in(tag, "if_match")
+    versions = None if tag is None else take.versions_in(tag, "if_match")
     changes = fields if op in ("update", "create_token") else None
     return Operation(op, fields.id, changes, versions, getattr(fields, "purge", False))
 
@@ -206,17 +276,29 @@ def taken(call: Call) -> tuple[Sequence[Operation], bool, Count | None]:
 
 
 def shown(call: Call, results: list[OperationResult]) -> Response:
-    return answer(207, types.BulkResults([_result(call, at, result) for at, result in enumerate(results)]))
+    return show.answer(207, BulkResults([_result(call, at, result) for at, result in enumerate(results)]))
 
 
-def _result(call: Call, at: int, result: OperationResult) -> types.BulkResult:
+def _result(call: Call, at: int, result: OperationResult) -> BulkResult:
     if result.error is not None:
         error = describe(result.error, call.request.id, call.services.url)
-        return types.BulkResult(at, result.error.status, error=types.ErrorResponse(**error))
+        return BulkResult(at, result.error.status, error=types.ErrorResponse(**error))
     if result.token is not None:
-        return types.BulkResult(at, 201, token=types.Token(**token_with_text(call, result.token)))
+        return BulkResult(at, 201, token=Token(**token_with_text(call, result.token)))
     user = result.user
     if user is None:
-        return types.BulkResult(at, 204)
+        return BulkResult(at, 204)
     shown = listed(user, is_new=result.op in ("create", "restore"))
-    return types.BulkResult(at, 201 if result.op == "create" else 200, shown, f'"{user.version}"')
+    return BulkResult(at, 201 if result.op == "create" else 200, shown, f'"{user.version}"')
+
+
+ROWS: dict[str, list[Route]] = {
+    "/v1/users/bulk": [
+        post(bulk.bulk_users, "users:write", Bulk, BulkResults, shown).but(
+            success=207,
+            errors=(errors.BulkRefused, errors.Overloaded),
+            takes=taken,
+            special=Special(reads=read, max_body=MAX_BODY),
+        ),
+    ],
+}

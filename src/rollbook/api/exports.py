@@ -1,27 +1,68 @@
-"""Users as files: NDJSON with a user on each line, CSV (RFC 4180) for spreadsheets. An import reads both as they
-were."""
+"""All data about a user, and users as files: NDJSON with a user on each line, CSV (RFC 4180) for spreadsheets. An
+import reads both as they were."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Struct
 
-from rollbook import clock
-from rollbook.actions.arguments import ExportFormat, ExportUsers
+from rollbook import clock, errors
+from rollbook.actions import exports, users
+from rollbook.actions.arguments.exports import ExportFormat, ExportUsers
 from rollbook.actions.exports import Form, Held, UserListExport
-from rollbook.api import files
+from rollbook.actions.users import PersonalExport
+from rollbook.api import files, show
 from rollbook.api.call import Call
-from rollbook.api.show import event_position
+from rollbook.api.factors import SecondFactor
+from rollbook.api.groups import GroupMembership
+from rollbook.api.keys import Key
+from rollbook.api.route import Route, get
+from rollbook.api.sessions import Session
+from rollbook.api.tokens import Token
+from rollbook.api.users import User
 from rollbook.http.request import LOCKED, PRIVATE, Response, Stream, line
-from rollbook.records import users
-from rollbook.records.users import User
+from rollbook.records import events, groups, keys, one_time_tokens, second_factors, sessions
+from rollbook.records import users as user_records
+from rollbook.records.event_parts import Event
+from rollbook.schemas import array, says
+
+
+class ScimRecord(Struct, frozen=True):
+    """Data that identity providers keep about a user by SCIM, beside the fields of the user."""
+
+    user_name: Annotated[str, says("The `userName`, if a provider has set it.", examples=["ada"])] | None
+    attributes: Annotated[
+        dict[str, Any],
+        says(
+            "Attributes by their names in SCIM.", additionalProperties=True, examples=[{"name": {"givenName": "Ada"}}]
+        ),
+    ]
+    external_ids: Annotated[
+        dict[str, Annotated[str, says("The `externalId`.")]],
+        says("The `externalId` of each provider, by the ID of its first key.", maxProperties=1_000),
+    ]
+
+
+class Export(Struct, frozen=True):
+    """All data about a user."""
+
+    user: User
+    keys: Annotated[list[Key], array("The user's API keys, without the secrets.", 1_000_000)]
+    tokens: Annotated[list[Token], array("The user's open one-time tokens, without the tokens themselves.", 16)]
+    sessions: Annotated[list[Session], array("The browsers the user is signed in with.", 1_000_000)]
+    second_factors: Annotated[list[SecondFactor], array("The user's second factors, without the secrets.", 20)]
+    groups: Annotated[list[GroupMembership], array("The groups that the user is in.", 1_000)]
+    scim: Annotated[list[ScimRecord], array("What identity providers keep about the user; empty if nothing.", 1)]
+    events: Annotated[list[Event], array("The events about the user and their API keys.", 2_147_483_647)]
+
 
 GROUPS = "groups"
-COLUMNS = (*users.complete(User(0, "", "", "")), GROUPS)
+COLUMNS = (*user_records.complete(user_records.User(0, "", "", "")), GROUPS)
 HASH = "password_hash"
-
 _encode_lines = msgspec.json.Encoder().encode_lines
 _time = clock.format_time_exactly
 
@@ -32,7 +73,9 @@ def taken(call: Call) -> tuple[ExportUsers, Form]:
 
 
 def shown(call: Call, export: UserListExport) -> Response:
-    head = line("Content-Type", CONTENT_TYPES[call.query.format]) + LOCKED + PRIVATE + event_position(export.position)
+    head = (
+        line("Content-Type", CONTENT_TYPES[call.query.format]) + LOCKED + PRIVATE + show.event_position(export.position)
+    )
     return Response(200, head, stream=Stream(export.parts))
 
 
@@ -54,7 +97,7 @@ def _ndjson(part: Sequence[Held]) -> bytes:
 def _fields(held: Held) -> dict[str, Any]:
     """Times with microseconds, as they are kept."""
     user = held.user
-    found = users.complete(user)
+    found = user_records.complete(user)
     found["created_at"], found["updated_at"] = _time(user.created_at), _time(user.updated_at)
     if user.last_sign_in_at is not None:
         found["last_sign_in_at"] = _time(user.last_sign_in_at)
@@ -75,7 +118,57 @@ def _csv_with_hashes(part: Sequence[Held]) -> bytes:
 
 def _cells(held: Held) -> list[str]:
     found = _fields(held._replace(hash=None))
-    found |= {name: getattr(held.user, name) for name in users.METADATA}
+    found |= {name: getattr(held.user, name) for name in user_records.METADATA}
     found["email_verified"] = "true" if held.user.email_verified else "false"
     found[GROUPS] = held.groups or ""
     return [value or "" for value in found.values()]
+
+
+def show_export(call: Call, held: PersonalExport) -> Response:
+    return Response(200, show.JSON_HEAD + show.event_position(held.position), stream=Stream(export_document(held)))
+
+
+async def export_document(held: PersonalExport, indented: bool = False) -> AsyncGenerator[bytes, None]:
+    """An `Export` in JSON, piece by piece; `indented` for people."""
+    write, colon, comma, close = (_indent, b": ", b",\n  ", b"\n  ]") if indented else (show.encode, b":", b",", b"]")
+    lists: tuple[tuple[bytes, AsyncGenerator[list[Any], None], Callable[[Any], Any]], ...] = (
+        (b'"keys"', held.keys, keys.public),
+        (b'"tokens"', held.tokens, one_time_tokens.public),
+        (b'"sessions"', held.sessions, sessions.public),
+        (b'"second_factors"', held.second_factors, second_factors.public),
+        (b'"groups"', held.groups, groups.public_membership),
+        (b'"scim"', held.scim, lambda each: each._asdict()),
+        (b'"events"', held.events, events.public),
+    )
+    try:
+        yield (b"{\n  " if indented else b"{") + b'"user"' + colon + write(User(**held.user))
+        for name, parts, public in lists:
+            start = comma + name + colon + b"["
+            is_empty = True
+            async with aclosing(parts):
+                async for part in parts:
+                    yield start + write([public(each) for each in part])[1:-1].rstrip()
+                    start, is_empty = b",", False
+            yield start + b"]" if is_empty else close
+        yield b"\n}" if indented else b"}"
+    finally:
+        held.turn.end()
+
+
+def _indent(content: Any) -> bytes:
+    """Indent JSON as a value of an indented object."""
+    return show.for_people(show.encode(content)).replace(b"\n", b"\n  ")
+
+
+ROWS: dict[str, list[Route]] = {
+    "/v1/users/{userId}/export": [
+        get(users.export, "users:export", None, Export, show_export).but(
+            self_access="user", errors=(errors.ExportRunning,)
+        ),
+    ],
+    "/v1/exports": [
+        get(exports.export_users, "users:export", ExportUsers, str, shown).but(
+            errors=(errors.NotFound, errors.ExportRunning), takes=taken
+        ),
+    ],
+}

@@ -16,8 +16,14 @@ import msgspec
 from rollbook import __version__, errors
 from rollbook.actions import arguments
 from rollbook.actions.checking import invalid
+from rollbook.api import events as event_calls
+from rollbook.api import groups as group_calls
 from rollbook.api import openapi_tables as tables
-from rollbook.api import routes, take, types
+from rollbook.api import operations as operation_calls
+from rollbook.api import routes, types
+from rollbook.api import tokens as token_calls
+from rollbook.api import users as user_calls
+from rollbook.api import webhooks as webhook_calls
 from rollbook.api.openapi_sharing import share
 from rollbook.api.route import Route
 from rollbook.errors import ApiError, Fault
@@ -180,7 +186,7 @@ def _request_headers(route: Route) -> list[str]:
         found.append("If-Match")
     if _answers_not_modified(route):
         found.append("If-None-Match")
-    if route.takes is take.following:
+    if route.takes is event_calls.take_following:
         found.append("Last-Event-ID")
     return found
 
@@ -234,7 +240,7 @@ def _answers(route: Route) -> Schema:
     if _answers_not_modified(route):
         answers["304"] = {"description": "Nothing has changed.", "headers": _headers(*tables.LIMITED, "ETag")}
     for status, found in _by_status(errors_of(route)).items():
-        if status == errors.Unavailable.status and route.answer is types.Health:
+        if status == errors.Unavailable.status and route.answer is operation_calls.Health:
             answers[str(status)] = _not_ready(found)
         else:
             answers[str(status)] = _error_answer(status, found, route.scope is not None)
@@ -244,9 +250,9 @@ def _answers(route: Route) -> Schema:
 def _success(route: Route) -> Schema:
     names = list(tables.LIMITED if route.scope is not None else tables.EVERYWHERE)
     # A token has no page of its own: what it was is gone once it is used.
-    if route.success == 201 and "id" in route.answer.__struct_fields__ and route.answer is not types.Token:
+    if route.success == 201 and "id" in route.answer.__struct_fields__ and route.answer is not token_calls.Token:
         names.append("Location")
-    if route.answer in (types.User, types.Group, types.Webhook):
+    if route.answer in (user_calls.User, group_calls.Group, webhook_calls.Webhook):
         names.append("ETag")
     if route.method == "POST" and route.special.replays:
         names.append("Idempotency-Replayed")
@@ -280,7 +286,7 @@ def _content(route: Route) -> Schema:
     if item is not route.answer:
         listed = examples.get(f"{item.__name__}[]") or [examples[item.__name__]]
         return {"schema": {"type": "array", "maxItems": 1000, "items": schema}, "example": listed}
-    shown = route.shows.__name__ if route.shows else ""
+    shown = route.shows.__name__.removeprefix("show_") if route.shows else ""
     return {"schema": schema, "example": examples.get(shown, examples[item.__name__])}
 
 
@@ -290,7 +296,7 @@ def _item(kind: Any) -> Any:
 
 
 def _answers_not_modified(route: Route) -> bool:
-    return route.answer in (types.User, types.Group) and route.method == "GET"
+    return route.answer in (user_calls.User, group_calls.Group) and route.method == "GET"
 
 
 def _headers(*names: str) -> Schema:
@@ -366,7 +372,7 @@ def _schemas() -> Schema:
     bodies = {route.body for route in routes.ROUTES if route.body is not None}
     answers = {_item(route.answer) for route in routes.ROUTES} - {None, str, dict}
     _, arriving = _components(bodies)
-    _, leaving = _components([*answers, types.Problem, types.EventObject])
+    _, leaving = _components([*answers, types.Problem, event_calls.EventObject])
     found = {name: _arriving(schema) for name, schema in arriving.items()}
     found |= {name: _leaving(schema) for name, schema in leaving.items()}
     found |= tables.ENUMS | tables.OPEN_ENUMS | {"NotReady": _not_ready_body(found)}

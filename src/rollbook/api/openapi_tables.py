@@ -14,6 +14,8 @@ from msgspec import Meta
 
 from rollbook import __version__, clock, errors, roles
 from rollbook.actions import arguments
+from rollbook.actions.arguments import keys as key_arguments
+from rollbook.actions.arguments import webhooks as webhook_arguments
 from rollbook.actions.bulk import Verb
 from rollbook.records import event_types, events, examples
 from rollbook.records.examples import CHARLIE_ID, REQUEST_ID
@@ -45,14 +47,14 @@ ENUMS: dict[str, Schema] = {
     "Status": _enum(roles.STATUSES, arguments.ABOUT_STATUS),
     "Scope": _enum(roles.SCOPES, "What an API key can be used for."),
     "UserKind": _enum(roles.USER_KINDS, arguments.ABOUT_KIND),
-    "KeyKind": _enum(roles.KEY_KINDS, arguments.ABOUT_KEY_KIND),
+    "KeyKind": _enum(roles.KEY_KINDS, key_arguments.ABOUT_KEY_KIND),
     "EventPattern": _enum(
         event_types.patterns(),
         "An event type, all of a group such as `user.*`, or `*` for all, including those of later versions.",
     ),
-    "WebhookFormat": _enum(get_args(arguments.WebhookFormat), arguments.ABOUT_FORMATS),
+    "WebhookFormat": _enum(get_args(webhook_arguments.WebhookFormat), webhook_arguments.ABOUT_FORMATS),
     "BulkVerb": _enum(get_args(Verb), "What to do."),
-    "WebhookPayload": _enum(get_args(arguments.WebhookPayload), arguments.ABOUT_PAYLOADS),
+    "WebhookPayload": _enum(get_args(webhook_arguments.WebhookPayload), webhook_arguments.ABOUT_PAYLOADS),
     "ReplayOnly": _enum(["failed", "undelivered"], "Which events of a replay are sent."),
     "WebhookSetStatus": _enum(["enabled", "paused"], "`paused`: nothing is sent until the webhook is resumed."),
 }

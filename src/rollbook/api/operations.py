@@ -2,13 +2,51 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+from rollbook import errors
 from rollbook.actions import app_sessions, checks
-from rollbook.api import types
+from rollbook.api import show
 from rollbook.api.call import Call
-from rollbook.api.show import answer, encode
+from rollbook.api.route import Route, get
 from rollbook.http.cors import ANY_ORIGIN
 from rollbook.http.request import JSON, LOCKED, Response
 from rollbook.limits.policy import count_page
+from rollbook.records import examples
+from rollbook.schemas import array, identifier, says
+
+
+class PublicKey(Struct, frozen=True):
+    """A key that verifies access tokens, as a JSON Web Key (RFC 7517, RFC 8037)."""
+
+    kty: Annotated[str, says("The type of key: `OKP`.", examples=["OKP"])]
+    crv: Annotated[str, says("The curve: `Ed25519`.", examples=["Ed25519"])]
+    alg: Annotated[str, says("The algorithm: `EdDSA`.", examples=["EdDSA"])]
+    use: Annotated[str, says("What it is for: `sig`, signatures.", examples=["sig"])]
+    kid: Annotated[str, identifier("ID of the key, which the header of a token names.", examples.SIGNING_KEY_ID)]
+    x: Annotated[str, says("The key, in base64url.", examples=[examples.PUBLIC_KEY])]
+
+
+class PublicKeys(Struct, frozen=True):
+    """The keys that verify access tokens (JWK Set, RFC 7517)."""
+
+    keys: Annotated[list[PublicKey], array("The keys. Empty if the server has never issued access tokens.", 16)]
+
+
+class Health(Struct, frozen=True, omit_defaults=True):
+    """Health of the server: alive, or ready for requests."""
+
+    status: Annotated[Literal["ok", "unavailable"], says("Whether the server is healthy.")]
+    checks: (
+        Annotated[
+            dict[str, Annotated[str, says("`ok`, or what is wrong.")]],
+            says("The result of each check.", maxProperties=16),
+        ]
+        | UnsetType
+    ) = UNSET
+
 
 # Prometheus text format 0.0.4.
 METRICS = b"Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n" + LOCKED
@@ -23,7 +61,7 @@ async def live(call: Call) -> Response:
 
     Always returns 200. Doesn't count toward a rate limit.
     """
-    return answer(200, types.Health("ok"), ANY_ORIGIN)
+    return show.answer(200, Health("ok"), ANY_ORIGIN)
 
 
 async def ready(call: Call) -> Response:
@@ -35,9 +73,9 @@ async def ready(call: Call) -> Response:
     findings = await checks.readiness(call.services.db, call.services.limiter)
     healthy = all(finding.state != "fault" for finding in findings)
     shown = {finding.what: "ok" if finding.state == "ok" else finding.found for finding in findings}
-    return answer(
+    return show.answer(
         200 if healthy else 503,
-        types.Health("ok" if healthy else "unavailable", shown),
+        Health("ok" if healthy else "unavailable", shown),
         ANY_ORIGIN if healthy else ANY_ORIGIN + b"Retry-After: 1\r\n",
     )
 
@@ -48,8 +86,8 @@ async def show_jwks(call: Call) -> Response:
     Returns the public keys that verify signed access tokens, as a JWK Set. Look up the key that the header of a token
     names; if it is not among those you know, read them again. A key is published a day before it signs.
     """
-    keys = [types.PublicKey(**key) for key in await app_sessions.published(call.services)]
-    return Response(200, JSON + REREAD + ANY_ORIGIN, encode(types.PublicKeys(keys)))
+    keys = [PublicKey(**key) for key in await app_sessions.published(call.services)]
+    return Response(200, JSON + REREAD + ANY_ORIGIN, show.encode(PublicKeys(keys)))
 
 
 async def show_metrics(call: Call) -> Response:
@@ -73,3 +111,12 @@ async def show_openapi(call: Call) -> Response:
     pages = 1 if request.method == "HEAD" else max(1, len(response.body) // PAGE)
     await count_page(services.limiter, services.settings.page_limit, request.address, pages=pages)
     return response
+
+
+ROWS: dict[str, list[Route]] = {
+    "/metrics": [get(show_metrics, "metrics:read", None, str)],
+    "/health/live": [get(live, None, None, Health)],
+    "/health/ready": [get(ready, None, None, Health).but(errors=(errors.Unavailable,))],
+    "/.well-known/jwks.json": [get(show_jwks, None, None, PublicKeys)],
+    "/openapi.json": [get(show_openapi, None, None, dict).but(errors=(errors.TooManyRequests,))],
+}

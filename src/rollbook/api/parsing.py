@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from rollbook.actions import arguments
+from rollbook.actions.arguments import applications as application_arguments
 from rollbook.actions.checking import (
     MAX_FAULTS,
     check,
@@ -23,6 +24,7 @@ from rollbook.actions.checking import (
     text_hook,
 )
 from rollbook.api import types
+from rollbook.api import users as user_calls
 from rollbook.errors import Fault, quoted, shortened
 
 S = TypeVar("S", bound=Struct)
@@ -87,7 +89,12 @@ def _is_text(hint: Any) -> bool:
 
 def parse_body(kind: type[S], found: dict[str, Any], password_min_length: int) -> S:
     """The object as this type. Raises InvalidParameter with everything that is wrong."""
-    if kind in (types.UserCreate, types.UserUpdate, types.UserPatch, arguments.ApplicationPatch):
+    if kind in (
+        user_calls.UserCreate,
+        user_calls.UserUpdate,
+        user_calls.UserPatch,
+        application_arguments.ApplicationPatch,
+    ):
         found = {name: value for name, value in found.items() if name not in READ_ONLY}
     return check(kind, found, password_min_length)
 
@@ -155,15 +162,15 @@ def _hook(kind: type, value: str) -> Any:
     """Also builds the types that only queries have."""
     if kind is types.Cursor:
         return types.Cursor(value)
-    if kind is types.Fields:
-        return types.Fields(_user_fields(value))
+    if kind is user_calls.Fields:
+        return user_calls.Fields(_user_fields(value))
     return text_hook(kind, value)
 
 
 def _user_fields(value: str) -> list[str]:
     found = names(value)
-    if len(found) > types.MAX_FIELDS:
-        raise ValueError(f"must be at most {types.MAX_FIELDS} names")
-    if not set(found) <= {"*", *types.USER_FIELDS}:
-        raise ValueError(f"must be * or names of these fields: {', '.join(types.USER_FIELDS)}")
-    return list(types.USER_FIELDS) if "*" in found else found
+    if len(found) > user_calls.MAX_FIELDS:
+        raise ValueError(f"must be at most {user_calls.MAX_FIELDS} names")
+    if not set(found) <= {"*", *user_calls.USER_FIELDS}:
+        raise ValueError(f"must be * or names of these fields: {', '.join(user_calls.USER_FIELDS)}")
+    return list(user_calls.USER_FIELDS) if "*" in found else found

@@ -17,7 +17,8 @@ from typing import Any
 from rollbook.actions import users
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Caller, Principal
-from rollbook.api import idempotency, parsing, types
+from rollbook.api import idempotency, parsing
+from rollbook.api import users as user_calls
 from rollbook.api.call import Call, Services
 from rollbook.api.route import Route
 from rollbook.gate import Gate
@@ -83,7 +84,7 @@ def performance(route: Route, services: Services) -> Perform:
     query_of = _reader_of_queries(route)
     body_of = _reader_of_bodies(route, services.settings.password_min_length)
     run = _runner(route, services)
-    chooses = route.query is types.ShownFields and route.scope == "users:write" and "{" in route.path
+    chooses = route.query is user_calls.ShownFields and route.scope == "users:write" and "{" in route.path
     if body_of is None:
 
         def perform(call: Call, ids: Ids) -> Answer:

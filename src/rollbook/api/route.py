@@ -148,3 +148,9 @@ def _row(
     noun = (scope or "").partition(":")[0]
     self_access = noun if noun in NARROWED and scope in NARROWING else ""
     return Route(method, "", action, scope, query, body, answer, shows, 204 if answer is None else 200, self_access)
+
+
+TAKEN = (errors.EmailTaken, errors.ExternalIdTaken)
+FOUND = (errors.NotFound,)
+PROOF = (errors.WrongPassword, errors.TooManyAttempts, errors.Overloaded)
+CODE = (errors.WrongCode, errors.TooManyAttempts)

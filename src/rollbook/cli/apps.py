@@ -7,10 +7,12 @@ from typing import Any
 import click
 
 from rollbook import roles
-from rollbook.actions import arguments, purposes
+from rollbook.actions import purposes
+from rollbook.actions.arguments import applications as application_arguments
+from rollbook.actions.arguments import keys as key_arguments
 from rollbook.actions.checking import check
 from rollbook.actions.purposes import PURPOSES, Purpose
-from rollbook.api import types
+from rollbook.api import users as user_calls
 from rollbook.cli import keys, options
 from rollbook.cli.backends import PAGED, WHOLE, Shown, at
 from rollbook.cli.completion import objects
@@ -48,10 +50,10 @@ MORE = ("external_id", "metadata")
         "Rate limit of the application, such as 600/minute, or `none`. [default: that of --for]",
         metavar="LIMIT",
     ),
-    *(each for each in options_of(arguments.ApplicationCreate) if getattr(each, "field", None) in MORE),
+    *(each for each in options_of(application_arguments.ApplicationCreate) if getattr(each, "field", None) in MORE),
     options.JSON,
     keys.QUIET,
-    fields=arguments.KeyCreate,
+    fields=key_arguments.KeyCreate,
     call=("POST", APPLICATIONS),
     elsewhere={
         "user_id": "the application",
@@ -86,8 +88,8 @@ def create_app(
     with server(make=True) as backend:
         key = {**purposes.of_key(name, purpose), **fields.sent(backend)}
         new |= {field: key.pop(field) for field in MORE if field in key}
-        check(arguments.ApplicationCreate, new, 0)
-        check(arguments.KeyCreate, key, 0)  # before the application is created
+        check(application_arguments.ApplicationCreate, new, 0)
+        check(key_arguments.KeyCreate, key, 0)  # before the application is created
         user = backend.one("POST", APPLICATIONS, WHOLE, new)
         try:
             made = backend.one("POST", keys.KEYS, body={"user_id": user["id"], **key})
@@ -117,7 +119,7 @@ def _program(purpose: Purpose, url: str, key: Shown) -> str:
     options.limit("applications", default=None),
     options.JSON,
     options.QUIET,
-    fields=types.ListApplications,
+    fields=user_calls.ListApplications,
     call=("GET", APPLICATIONS),
     elsewhere={**PAGED, "limit": "--limit", "cursor": "all pages", "count": "all pages", **FIELDS},
 )
@@ -142,7 +144,7 @@ def get_app(server: options.Server, application: str, json: bool, quiet: bool) -
     APPLICATION,
     options.JSON,
     options.QUIET,
-    fields=arguments.ApplicationPatch,
+    fields=application_arguments.ApplicationPatch,
     call=("PATCH", ONE),
     elsewhere=FIELDS,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from rollbook.actions import arguments
+from rollbook.actions.arguments import bulk_jobs as bulk_job_arguments
 from rollbook.actions.checking import metadata_pair, text_hook
 from rollbook.cli import options
 from rollbook.cli.backends import Backend, Shown, at
@@ -45,7 +46,7 @@ SENTENCES = {
     DETACH,
     options.JSON,
     options.QUIET,
-    fields=arguments.BulkFilter,
+    fields=bulk_job_arguments.BulkFilter,
     call=("POST", JOBS),
     elsewhere={
         "action": "ACTION",
@@ -175,7 +176,7 @@ def undo_job(server: options.Running, job_id: str, yes: bool, detach: bool, json
     options.limit("jobs", most=1000),
     options.JSON,
     options.QUIET,
-    fields=arguments.ListBulkJobs,
+    fields=bulk_job_arguments.ListBulkJobs,
     call=("GET", JOBS),
     elsewhere={"limit": "--limit"},
 )
@@ -193,7 +194,7 @@ def get_job(server: options.Server, job_id: str, json: bool) -> None:
         shown(backend.one("GET", at("bulk-jobs", job_id)), json)
 
 
-@options.on_server(app, "results", JOB_ID, fields=arguments.BulkJobResults, call=("GET", f"{ONE}/results"))
+@options.on_server(app, "results", JOB_ID, fields=bulk_job_arguments.BulkJobResults, call=("GET", f"{ONE}/results"))
 def show_results(server: options.Server, fields: Fields, job_id: str) -> None:
     """Print what became of each user of a job and, for a day, the links that it created."""
     with server() as backend, backend.body("GET", at("bulk-jobs", job_id, "results"), fields.texts) as found:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
-from rollbook.actions import arguments
+from rollbook.actions.arguments import events as event_arguments
 from rollbook.cli import options
 from rollbook.cli.backends import NAMED_AT_ONCE, Backend, Shown, at
 from rollbook.cli.fields import Fields, as_query
@@ -36,7 +36,7 @@ NEWEST_FIRST = {"order": "newest first", "wait": "`events tail`", "limit": "--li
     "list",
     options.limit("events"),
     options.JSON_LINES,
-    fields=arguments.ListEvents,
+    fields=event_arguments.ListEvents,
     call=("GET", EVENTS),
     elsewhere=NEWEST_FIRST,
     flags=SINCE,
@@ -58,7 +58,7 @@ def list_events(server: options.Server, fields: Fields, limit: int, json: bool) 
     app,
     "tail",
     options.JSON_LINES,
-    fields=arguments.FollowEvents,
+    fields=event_arguments.FollowEvents,
     elsewhere={"names": "the command reads the stream itself"},
     call=("GET", f"{EVENTS}/stream"),
 )
@@ -92,7 +92,9 @@ def get_event(server: options.Server, event_id: str) -> None:
                 hint(f"To put back what it changed: {backend.command('events', 'revert', event_id)}")
 
 
-@options.on_server(app, "revert", EVENT_ID, options.JSON, fields=arguments.EventRevert, call=("POST", f"{ONE}/revert"))
+@options.on_server(
+    app, "revert", EVENT_ID, options.JSON, fields=event_arguments.EventRevert, call=("POST", f"{ONE}/revert")
+)
 def revert_event(server: options.Server, fields: Fields, event_id: str, json: bool) -> None:
     """Put back what an event changed. What has changed since stays as it is."""
     with server() as backend:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollbook.actions import arguments
+from rollbook.actions.arguments import factors as factor_arguments
 from rollbook.cli import options
 from rollbook.cli.backends import at
 from rollbook.cli.fields import Fields
@@ -48,7 +48,7 @@ def get_factor(server: options.Server, user: str, factor_id: str, json: bool, qu
     CURRENT_PASSWORD,
     options.JSON,
     options.QUIET,
-    fields=arguments.SecondFactorCreate,
+    fields=factor_arguments.SecondFactorCreate,
     call=("POST", OF_USER),
     elsewhere={"kind": "always totp", "current_password": "--current-password"},
 )
@@ -88,7 +88,7 @@ def activate_factor(server: options.Server, user: str, factor_id: str, code: str
     options.NAMED,
     options.argument("code", "CODE"),
     options.JSON,
-    fields=arguments.SecondFactorCode,
+    fields=factor_arguments.SecondFactorCode,
     call=("POST", f"{OF_USER}/verify"),
     elsewhere={"code": "CODE"},
 )
@@ -104,7 +104,7 @@ def verify_code(server: options.Server, fields: Fields, user: str, code: str, js
     "recovery-codes",
     options.NAMED,
     options.JSON,
-    fields=arguments.RecoveryCodesCreate,
+    fields=factor_arguments.RecoveryCodesCreate,
     call=("POST", "/v1/users/{userId}/recovery-codes"),
 )
 def create_recovery_codes(server: options.Server, fields: Fields, user: str, json: bool) -> None:
@@ -125,7 +125,7 @@ def create_recovery_codes(server: options.Server, fields: Fields, user: str, jso
     options.NAMED,
     FACTOR,
     options.QUIET,
-    fields=arguments.SecondFactorProof,
+    fields=factor_arguments.SecondFactorProof,
     call=("DELETE", ONE),
 )
 def remove_factor(server: options.Server, fields: Fields, user: str, factor_id: str, quiet: bool) -> None:

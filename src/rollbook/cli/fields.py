@@ -16,15 +16,9 @@ from click.shell_completion import CompletionItem
 from msgspec import Meta, Struct, UnsetType
 
 from rollbook import clock, units
-from rollbook.actions.arguments import (
-    LimitText,
-    Metadata,
-    MetadataFilter,
-    MetadataPatch,
-    Time,
-    TokenData,
-    WebhookHeaders,
-)
+from rollbook.actions.arguments import LimitText, Metadata, MetadataFilter, MetadataPatch, Time
+from rollbook.actions.arguments.tokens import TokenData
+from rollbook.actions.arguments.webhooks import WebhookHeaders
 from rollbook.actions.checking import fields_of, metadata_pair
 from rollbook.cli.backends import Backend, Shown
 from rollbook.cli.completion import emails

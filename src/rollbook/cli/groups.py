@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rollbook.actions import arguments
-from rollbook.api import types
+from rollbook.actions.arguments import groups as group_arguments
+from rollbook.api import groups as group_calls
 from rollbook.cli import options
 from rollbook.cli.backends import PAGED, Backend, at
 from rollbook.cli.completion import objects
@@ -25,7 +25,7 @@ MEMBERS = options.argument("users", "EMAIL|ID...", nargs=-1, required=True)
     "list",
     options.JSON,
     options.QUIET,
-    fields=arguments.ListGroups,
+    fields=group_arguments.ListGroups,
     call=("GET", GROUPS),
     elsewhere=PAGED,
 )
@@ -44,7 +44,7 @@ def list_groups(server: options.Server, fields: Fields, json: bool, quiet: bool)
     options.argument("name", "NAME"),
     options.JSON,
     options.QUIET,
-    fields=arguments.GroupCreate,
+    fields=group_arguments.GroupCreate,
     call=("POST", GROUPS),
     elsewhere={"name": "NAME"},
 )
@@ -67,7 +67,7 @@ def show_group(server: options.Server, group: str, json: bool, quiet: bool) -> N
     GROUP,
     options.JSON,
     options.QUIET,
-    fields=arguments.GroupPatch,
+    fields=group_arguments.GroupPatch,
     call=("PATCH", ONE),
 )
 def update_group(server: options.Server, fields: Fields, group: str, json: bool, quiet: bool) -> None:
@@ -96,7 +96,7 @@ def delete_group(server: options.Server, group: str, yes: bool, quiet: bool) -> 
     options.option("--all", "List all members."),
     options.JSON,
     options.QUIET,
-    fields=types.ListMembers,
+    fields=group_calls.ListMembers,
     call=("GET", f"{ONE}/members"),
     elsewhere={"limit": "--limit", "cursor": "--all"},
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollbook.actions import arguments
+from rollbook.actions.arguments import imports as import_arguments
 from rollbook.cli import options
 from rollbook.cli.backends import at
 from rollbook.cli.completion import objects
@@ -22,7 +22,7 @@ IMPORT_ID = options.argument("import_id", "IMPORT_ID", shell_complete=objects(IM
     options.limit("imports", most=1000),
     options.JSON,
     options.QUIET,
-    fields=arguments.ListImports,
+    fields=import_arguments.ListImports,
     call=("GET", IMPORTS),
     elsewhere={"limit": "--limit"},
 )
@@ -42,7 +42,7 @@ def get_import(server: options.Server, import_id: str, json: bool) -> None:
         shown(found if json else backend.with_names(found, "user_id"), json)
 
 
-@options.on_server(app, "report", IMPORT_ID, fields=arguments.ImportReport, call=("GET", f"{ONE}/report"))
+@options.on_server(app, "report", IMPORT_ID, fields=import_arguments.ImportReport, call=("GET", f"{ONE}/report"))
 def show_report(server: options.Server, fields: Fields, import_id: str) -> None:
     """Print the refused records of an import, with the line and reason of each."""
     with server() as backend, backend.body("GET", at("imports", import_id, "report"), fields.texts) as found:

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from rollbook import clock
 from rollbook.actions import import_writer, imports
-from rollbook.actions.arguments import ColumnMapping, ImportOptions
+from rollbook.actions.arguments.imports import ColumnMapping, ImportOptions
 from rollbook.actions.checking import check_texts
 from rollbook.actions.context import Rollbook
 from rollbook.actions.import_sources import OWN_FILE

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rollbook.actions import arguments
+from rollbook.actions.arguments import keys as key_arguments
+from rollbook.actions.arguments import passwords as password_arguments
 from rollbook.actions.usage import ALL
 from rollbook.auth import key_format
 from rollbook.cli import options
@@ -36,7 +37,7 @@ QUIET = options.option("--quiet -q", "Print only the new key.")
     HOLDER,
     options.JSON,
     QUIET,
-    fields=arguments.KeyCreate,
+    fields=key_arguments.KeyCreate,
     call=("POST", KEYS),
     elsewhere={"user_id": "USER"},
     optional=("name",),
@@ -58,7 +59,7 @@ def create_key(server: options.Server, fields: Fields, user: str | None, json: b
     options.limit("API keys", default=None),
     options.JSON,
     options.QUIET,
-    fields=arguments.ListKeys,
+    fields=key_arguments.ListKeys,
     call=("GET", KEYS),
     elsewhere={"user": "USER", **PAGED, "limit": "--limit"},
 )
@@ -100,7 +101,7 @@ def get_key(server: options.Server, key_id: str, json: bool) -> None:
     CURRENT_PASSWORD,
     options.JSON,
     options.QUIET,
-    fields=arguments.KeyUpdate,
+    fields=key_arguments.KeyUpdate,
     call=("PATCH", ONE),
     elsewhere={"current_password": "--current-password"},
 )
@@ -122,7 +123,7 @@ def set_key(
     options.OWN_PASSWORD,
     options.JSON,
     QUIET,
-    fields=arguments.PasswordProof,
+    fields=password_arguments.PasswordProof,
     call=("POST", f"{ONE}/reveal"),
     elsewhere={"password": "--password"},
     running=True,
@@ -135,7 +136,7 @@ def reveal_key(server: options.Running, fields: Fields, key_id: str, password: s
 
 
 @options.on_server(
-    app, "rotate", KEY_ID, options.JSON, QUIET, fields=arguments.KeyRotation, call=("POST", f"{ONE}/rotate")
+    app, "rotate", KEY_ID, options.JSON, QUIET, fields=key_arguments.KeyRotation, call=("POST", f"{ONE}/rotate")
 )
 def rotate_key(server: options.Server, fields: Fields, key_id: str, json: bool, quiet: bool) -> None:
     """Rotate an API key: create a new key with the same permissions and print it."""

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from itertools import islice
 
-from rollbook.actions import arguments
+from rollbook.actions.arguments import usage as usage_arguments
 from rollbook.cli import options
 from rollbook.cli.backends import NAMED_AT_ONCE, Backend, Shown, at
 from rollbook.cli.fields import Fields
@@ -39,7 +39,7 @@ SINCE = {"after": "since", "before": "until"}
     "list",
     options.limit("requests"),
     options.JSON_LINES,
-    fields=arguments.ListRequests,
+    fields=usage_arguments.ListRequests,
     call=("GET", REQUESTS),
     elsewhere={"order": "newest first", "wait": "`logs tail`", "limit": "--limit"},
     flags=SINCE,
@@ -71,7 +71,7 @@ def get_request(server: options.Server, request_id: str, json: bool) -> None:
     app,
     "tail",
     options.JSON_LINES,
-    fields=arguments.ListRequests,
+    fields=usage_arguments.ListRequests,
     elsewhere={"order": "oldest first", "wait": "waits", "limit": "no end", "before": "no end"},
     flags=SINCE,
 )

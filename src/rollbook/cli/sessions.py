@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollbook.actions import arguments
+from rollbook.actions.arguments import sessions as session_arguments
 from rollbook.cli import options
 from rollbook.cli.backends import PAGED, at
 from rollbook.cli.fields import Fields
@@ -20,7 +20,7 @@ SESSIONS = "/v1/sessions"
     options.NAMED_OR_OWN,
     options.JSON,
     options.QUIET,
-    fields=arguments.ListSessions,
+    fields=session_arguments.ListSessions,
     call=("GET", SESSIONS),
     elsewhere={"user": "EMAIL|ID", **PAGED},
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollbook.actions import arguments
+from rollbook.actions.arguments import tokens as token_arguments
 from rollbook.actions.checking import check
 from rollbook.cli import options
 from rollbook.cli.backends import at
@@ -24,7 +24,7 @@ CONSUME, REQUEST = "/v1/tokens/consume", "/v1/tokens/request"
     options.PUBLIC_URL,
     options.JSON,
     options.option("--quiet -q", "Print only the link."),
-    fields=arguments.TokenCreate,
+    fields=token_arguments.TokenCreate,
     call=("POST", OF_USER),
     flags={"data": "token-data"},
 )
@@ -35,7 +35,7 @@ def create_token(
     base = options.public_url(public_url)
     with server() as backend:
         body = fields.sent(backend)
-        check(arguments.TokenCreate, body, 0)
+        check(token_arguments.TokenCreate, body, 0)
         if body.get("send") and not backend.sends_mail:
             raise Misuse(
                 "--send needs the server's settings for mail, which this command doesn't have: set ROLLBOOK_SMTP, "
@@ -91,7 +91,7 @@ def revoke_token(server: options.Server, user: str, token_id: str, quiet: bool) 
     options.PASSWORD,
     options.JSON,
     options.QUIET,
-    fields=arguments.TokenConsume,
+    fields=token_arguments.TokenConsume,
     call=("POST", CONSUME),
     elsewhere={"token": "TOKEN", "password": "--password"},
 )
@@ -111,7 +111,7 @@ def consume_token(
     "request",
     options.argument("email", "EMAIL"),
     options.QUIET,
-    fields=arguments.TokenRequest,
+    fields=token_arguments.TokenRequest,
     call=("POST", REQUEST),
     elsewhere={"email": "EMAIL"},
 )

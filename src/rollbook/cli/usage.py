@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rollbook.actions import arguments
+from rollbook.actions.arguments import usage as usage_arguments
 from rollbook.actions.usage import ALL
 from rollbook.cli import options
 from rollbook.cli.completion import emails
@@ -23,7 +23,7 @@ USAGE = "/v1/usage"
     options.argument("user", "USER", required=False, shell_complete=emails),
     options.option("--all", "Usage of the whole server, by user and API key."),
     options.JSON,
-    fields=arguments.ReadUsage,
+    fields=usage_arguments.ReadUsage,
     call=("GET", USAGE),
     elsewhere={"user": "USER"},
 )

@@ -9,9 +9,12 @@ import click
 import msgspec
 
 from rollbook import destinations, ids, roles
-from rollbook.actions import arguments
+from rollbook.actions.arguments import exports as export_arguments
+from rollbook.actions.arguments import imports as import_arguments
+from rollbook.actions.arguments import passwords as password_arguments
+from rollbook.actions.arguments import users as user_arguments
 from rollbook.actions.checking import check
-from rollbook.api import types
+from rollbook.api import users as user_calls
 from rollbook.cli import options
 from rollbook.cli.backends import WHOLE, Backend, Shown, at
 from rollbook.cli.completion import deleted_emails
@@ -50,7 +53,7 @@ QUIET_LINK = options.option("--quiet -q", "Print only the link.")
     options.option("--all", "List all users."),
     options.JSON,
     options.QUIET,
-    fields=types.ListUsers,
+    fields=user_calls.ListUsers,
     call=("GET", USERS),
     elsewhere={"limit": "--limit", "offset": "--offset", "cursor": "--all", "count": "counted", **FIELDS},
 )
@@ -85,7 +88,7 @@ def _for_people(user: Shown) -> Shown:
     options.NAMED,
     options.JSON,
     options.QUIET,
-    fields=arguments.ReadUser,
+    fields=user_arguments.ReadUser,
     call=("GET", ONE),
     elsewhere=FIELDS,
 )
@@ -100,7 +103,7 @@ def get_user(server: options.Server, fields: Fields, user: str, json: bool, quie
         return shown(backend.one("GET", at("users", id), asked), json, quiet)
 
 
-@options.on_server(app, "count", options.JSON, fields=arguments.UserFilters, call=("GET", f"{USERS}/count"))
+@options.on_server(app, "count", options.JSON, fields=user_arguments.UserFilters, call=("GET", f"{USERS}/count"))
 def count_users(server: options.Server, fields: Fields, json: bool) -> None:
     """Count users."""
     with server() as backend:
@@ -122,7 +125,7 @@ def show_personal_data(server: options.Server, user: str) -> None:
     options.PASSWORD,
     options.JSON,
     options.QUIET,
-    fields=arguments.Credentials,
+    fields=password_arguments.Credentials,
     call=("POST", f"{USERS}/verify-password"),
     elsewhere={"email": "EMAIL", "password": "--password", **FIELDS},
 )
@@ -143,7 +146,7 @@ def verify_password(
     options.argument("code", "CODE"),
     options.JSON,
     options.QUIET,
-    fields=arguments.ChallengeAnswer,
+    fields=password_arguments.ChallengeAnswer,
     call=("POST", f"{USERS}/verify-challenge"),
     elsewhere={"challenge": "CHALLENGE", "code": "CODE", **FIELDS},
 )
@@ -165,7 +168,7 @@ def verify_challenge(
     options.PASSWORD,
     options.JSON,
     options.QUIET,
-    fields=arguments.UserCreate,
+    fields=user_arguments.UserCreate,
     call=("POST", USERS),
     elsewhere={"password": "--password", **FIELDS},
 )
@@ -208,7 +211,7 @@ def create_user(server: options.Server, fields: Fields, password: str | None, js
     options.PUBLIC_URL,
     options.JSON,
     QUIET_LINK,
-    fields=arguments.PasswordLinkCreate,
+    fields=password_arguments.PasswordLinkCreate,
     call=("POST", f"{ONE}/password-link"),
 )
 def invite_user(
@@ -230,7 +233,7 @@ def invite_user(
     base = options.public_url(public_url)
     with server(make=True) as backend:
         body = fields.sent(backend)
-        check(arguments.PasswordLinkCreate, body, 0)  # before a user is created
+        check(password_arguments.PasswordLinkCreate, body, 0)  # before a user is created
         found, is_new = _invited(backend, user, name, role)
         link = backend.link(at("users", found["id"], "password-link"), base, body)
         if json:
@@ -283,7 +286,7 @@ def _invited(backend: Backend, email: str, name: str | None, role: str | None) -
     CURRENT_PASSWORD,
     options.JSON,
     options.QUIET,
-    fields=arguments.UserPatch,
+    fields=user_arguments.UserPatch,
     call=("PATCH", ONE),
     elsewhere={"current_password": "--current-password", "kind": "stays", **FIELDS},
 )
@@ -326,7 +329,7 @@ def _set_password(backend: Backend, id: str, chosen: str, current: str | None) -
     options.PASSWORD,
     CURRENT_PASSWORD,
     options.QUIET,
-    fields=arguments.PasswordChange,
+    fields=password_arguments.PasswordChange,
     call=("PUT", f"{ONE}/password"),
     elsewhere={"password": "--password", "current_password": "--current-password"},
 )
@@ -500,7 +503,7 @@ def _deleted(backend: Backend, email: str) -> str:
         metavar="SYSTEM",
         type=click.Choice(list(destinations.SYSTEMS)),
     ),
-    fields=arguments.ExportUsers,
+    fields=export_arguments.ExportUsers,
     call=("GET", "/v1/exports"),
 )
 def export_users(
@@ -544,7 +547,7 @@ def export_users(
         "--refused", "FILE", "Write the refused records to this file as they were, each with its problem, to be fixed."
     ),
     options.JSON,
-    fields=arguments.ImportOptions,
+    fields=import_arguments.ImportOptions,
     call=("POST", "/v1/imports"),
 )
 def import_users(

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rollbook.actions import arguments
+from rollbook.actions.arguments import events as event_arguments
+from rollbook.actions.arguments import passwords as password_arguments
+from rollbook.actions.arguments import webhooks as webhook_arguments
 from rollbook.cli import forwarding, options
 from rollbook.cli.backends import PAGED, Backend, Shown, at
 from rollbook.cli.completion import objects
@@ -52,7 +54,13 @@ SECRET = options.option(
 
 
 @options.on_server(
-    app, "list", options.JSON, options.QUIET, fields=arguments.ListWebhooks, call=("GET", WEBHOOKS), elsewhere=PAGED
+    app,
+    "list",
+    options.JSON,
+    options.QUIET,
+    fields=webhook_arguments.ListWebhooks,
+    call=("GET", WEBHOOKS),
+    elsewhere=PAGED,
 )
 def list_webhooks(server: options.Server, fields: Fields, json: bool, quiet: bool) -> None:
     """List webhooks, oldest first: your own or, for admins, all. The counts are of the last 24 hours."""
@@ -72,7 +80,7 @@ def list_webhooks(server: options.Server, fields: Fields, json: bool, quiet: boo
     options.argument("target", "URL"),
     options.JSON,
     options.QUIET,
-    fields=arguments.WebhookCreate,
+    fields=webhook_arguments.WebhookCreate,
     call=("POST", WEBHOOKS),
     elsewhere={"url": "URL"},
 )
@@ -100,7 +108,7 @@ def get_webhook(server: options.Server, webhook_id: str, json: bool) -> None:
     WEBHOOK_ID,
     options.JSON,
     options.QUIET,
-    fields=arguments.WebhookUpdate,
+    fields=webhook_arguments.WebhookUpdate,
     call=("PATCH", ONE),
     flags={"url": "target"},
 )
@@ -118,7 +126,7 @@ def set_webhook(server: options.Server, fields: Fields, webhook_id: str, json: b
     options.OWN_PASSWORD,
     options.JSON,
     QUIET_SECRET,
-    fields=arguments.PasswordProof,
+    fields=password_arguments.PasswordProof,
     call=("POST", ONE + "/reveal"),
     elsewhere={"password": "--password"},
     running=True,
@@ -138,7 +146,7 @@ def reveal_secret(
     WEBHOOK_ID,
     options.JSON,
     QUIET_SECRET,
-    fields=arguments.WebhookRotation,
+    fields=webhook_arguments.WebhookRotation,
     call=("POST", ONE + "/rotate-secret"),
 )
 def rotate_secret(server: options.Server, fields: Fields, webhook_id: str, json: bool, quiet: bool) -> None:
@@ -169,7 +177,7 @@ def pause_webhook(server: options.Server, webhook_id: str, json: bool, quiet: bo
     WEBHOOK_ID,
     options.JSON,
     options.QUIET,
-    fields=arguments.WebhookResume,
+    fields=webhook_arguments.WebhookResume,
     call=("POST", ONE + "/resume"),
 )
 def resume_webhook(server: options.Server, fields: Fields, webhook_id: str, json: bool, quiet: bool) -> None:
@@ -215,7 +223,7 @@ def _in_words(delivery: Shown) -> Shown:
     "test",
     WEBHOOK_ID,
     options.JSON,
-    fields=arguments.WebhookTest,
+    fields=webhook_arguments.WebhookTest,
     call=("POST", ONE + "/test"),
     running=True,
 )
@@ -243,7 +251,7 @@ def _show_test(delivery: Shown, json: bool) -> None:
     options.limit("deliveries", most=1000),
     options.JSON,
     options.QUIET,
-    fields=arguments.ListDeliveries,
+    fields=webhook_arguments.ListDeliveries,
     call=("GET", ONE + "/deliveries"),
     elsewhere={"limit": "--limit"},
 )
@@ -294,7 +302,7 @@ def resend_delivery(server: options.Running, webhook_id: str, delivery_id: str, 
     options.option("--detach", "Don't wait until it is finished."),
     options.JSON,
     options.QUIET,
-    fields=arguments.ReplayCreate,
+    fields=webhook_arguments.ReplayCreate,
     call=("POST", ONE + "/replays"),
     running=True,
 )
@@ -332,7 +340,7 @@ def _follow(backend: Remote, webhook_id: str, replay: Shown, json: bool, quiet: 
     options.limit("replays", most=1000),
     options.JSON,
     options.QUIET,
-    fields=arguments.ListReplays,
+    fields=webhook_arguments.ListReplays,
     call=("GET", ONE + "/replays"),
     elsewhere={"limit": "--limit"},
 )
@@ -369,7 +377,7 @@ def cancel_replay(server: options.Server, webhook_id: str, replay_id: str, quiet
     FORWARD_TO,
     SECRET,
     options.JSON_LINES,
-    fields=arguments.FollowEvents,
+    fields=event_arguments.FollowEvents,
 )
 def listen(server: options.Server, fields: Fields, forward_to: str, secret: str | None, json: bool) -> None:
     """Forward events to a program on this machine, as a webhook would send them, until you press Ctrl+C.

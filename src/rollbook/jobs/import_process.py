@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from rollbook import clock, ids
 from rollbook.actions import import_files, imports
-from rollbook.actions.arguments import ImportOptions
+from rollbook.actions.arguments.imports import ImportOptions
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import SYSTEM, Principal, for_job
 from rollbook.config import Settings

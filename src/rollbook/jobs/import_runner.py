@@ -15,7 +15,7 @@ from itertools import islice
 from typing import BinaryIO
 
 from rollbook.actions import import_writer
-from rollbook.actions.arguments import ImportOptions
+from rollbook.actions.arguments.imports import ImportOptions
 from rollbook.actions.context import Rollbook
 from rollbook.actions.import_writer import BatchResult, Importer
 from rollbook.actions.principal import Principal

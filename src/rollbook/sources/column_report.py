@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from rollbook.actions.arguments import ImportedUser
+from rollbook.actions.arguments.imports import ImportedUser
 from rollbook.errors import ApiError
 from rollbook.records.import_rows import WHETHER, Column
 from rollbook.records.users import METADATA

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from rollbook.actions.arguments import ImportedUser
+from rollbook.actions.arguments.imports import ImportedUser
 from rollbook.actions.checking import fields_of, refuse
 from rollbook.errors import Fault, InvalidParameter
 from rollbook.records.users import METADATA

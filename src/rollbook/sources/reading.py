@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import astuple
 
-from rollbook.actions.arguments import ConvertedUser, ImportedUser, ImportOptions
+from rollbook.actions.arguments.imports import ConvertedUser, ImportedUser, ImportOptions
 from rollbook.actions.checking import check, field_hook, invalid, refuse
 from rollbook.actions.import_sources import OWN_FILE, SYSTEMS
 from rollbook.auth import password_hashes

@@ -11,7 +11,8 @@ import msgspec
 
 from rollbook import clock
 from rollbook.actions import keys as key_actions
-from rollbook.actions.arguments import ListKeys, PasswordProof
+from rollbook.actions.arguments.keys import ListKeys
+from rollbook.actions.arguments.passwords import PasswordProof
 from rollbook.docs_site import guide
 from rollbook.errors import ApiError, NotFound
 from rollbook.http import coding

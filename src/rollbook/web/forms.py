@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 from msgspec import Meta, Struct, UnsetType
 
 from rollbook import clock
-from rollbook.actions.arguments import UserFields
+from rollbook.actions.arguments.users import UserFields
 from rollbook.actions.checking import fields_of
 from rollbook.errors import (
     ApiError,

@@ -14,8 +14,10 @@ from msgspec import structs
 from rollbook import clock, errors
 from rollbook.actions import keys
 from rollbook.actions import usage as usage_actions
-from rollbook.actions.arguments import ListRequests, Time
-from rollbook.api.show import encode, logged_error, pretty
+from rollbook.actions.arguments import Time
+from rollbook.actions.arguments.usage import ListRequests
+from rollbook.api.show import encode, pretty
+from rollbook.api.usage import logged_error
 from rollbook.errors import Fault, InvalidParameter, NotFound
 from rollbook.http.request import Response
 from rollbook.records import users

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from rollbook import clock
 from rollbook.actions import keys
 from rollbook.actions import usage as actions
-from rollbook.actions.arguments import ReadUsage
+from rollbook.actions.arguments.usage import ReadUsage
 from rollbook.actions.usage import ALL, Usage
 from rollbook.api import files
 from rollbook.http.request import Response

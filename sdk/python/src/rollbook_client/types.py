@@ -547,6 +547,15 @@ class User(Model):
     )
 
 
+class Count(Model):
+    """The number of users."""
+
+    __slots__ = ()
+    count: int
+    """The number of users."""
+    _known = ("count",)
+
+
 class Token(Model):
     """A one-time token. `token` and `url` are returned once, when it is created, unless Rollbook mails it."""
 
@@ -655,15 +664,6 @@ class BulkResults(Model):
     _known = ("results",)
 
 
-class Count(Model):
-    """The number of users."""
-
-    __slots__ = ()
-    count: int
-    """The number of users."""
-    _known = ("count",)
-
-
 class PasswordLink(Model):
     """A setup or password reset link. It works once."""
 
@@ -675,6 +675,113 @@ class PasswordLink(Model):
     _kinds = {"expires_at": time}
     _secret = frozenset(["url"])
     _known = ("url", "expires_at")
+
+
+class UsedToken(Model):
+    """The token that was used."""
+
+    __slots__ = ()
+    id: str
+    """ID of the token."""
+    purpose: str
+    """What it was for."""
+    redirect_url: str | None
+    """Where the user continues."""
+    data: dict[str, Any] | None
+    """Your own data."""
+    _known = ("id", "purpose", "redirect_url", "data")
+
+
+class ConsumedToken(Model):
+    """The user after a one-time token was used, with all fields, and the token."""
+
+    __slots__ = ()
+    id: str
+    """ID of the user. Never reused."""
+    name: str
+    """The user's name."""
+    email: str
+    """The user's email."""
+    kind: str | None
+    """What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API
+    keys and webhooks, but no password, and can't sign in.
+    """
+    role: str | None
+    """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of
+    their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member.
+    `admin`: Full access, except to owners. `owner`: Full access.
+    """
+    status: str | None
+    """`invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in
+    or use their API keys until they are activated.
+    """
+    external_id: str | None
+    """Your own identifier for the user."""
+    metadata: dict[str, Any] | None
+    """A JSON object with your own data, which the user can read."""
+    private_metadata: dict[str, Any] | None
+    """A JSON object with your own data, which the user doesn't see: only in responses to callers who can read all
+    users.
+    """
+    email_verified: bool | None
+    """Whether the email is verified."""
+    rate_limit: str | None
+    """Rate limit, or `none`. Null: the default applies."""
+    created_at: datetime | None
+    """When the user signed up: when they were created or, if they were imported, the date in the file."""
+    updated_at: datetime | None
+    """When it was last updated."""
+    last_sign_in_at: datetime | None
+    """When the user last signed in, or their password was last verified."""
+    deleted_at: datetime | None
+    """When the user was deleted. Only in lists with `status=deleted`."""
+    unknown_fields: list[str] | None
+    """The fields that the event log doesn't tell. Only with `at`."""
+    token: UsedToken
+    """The token that was used."""
+    _kinds = {
+        "created_at": time,
+        "updated_at": time,
+        "last_sign_in_at": time,
+        "deleted_at": time,
+        "token": one(UsedToken),
+    }
+    _optional = frozenset(
+        [
+            "created_at",
+            "deleted_at",
+            "email_verified",
+            "external_id",
+            "kind",
+            "last_sign_in_at",
+            "metadata",
+            "private_metadata",
+            "rate_limit",
+            "role",
+            "status",
+            "unknown_fields",
+            "updated_at",
+        ]
+    )
+    _known = (
+        "id",
+        "name",
+        "email",
+        "kind",
+        "role",
+        "status",
+        "external_id",
+        "metadata",
+        "private_metadata",
+        "email_verified",
+        "rate_limit",
+        "created_at",
+        "updated_at",
+        "last_sign_in_at",
+        "deleted_at",
+        "unknown_fields",
+        "token",
+    )
 
 
 class SecondFactor(Model):
@@ -1478,113 +1585,6 @@ class AddedMembers(Model):
     unchanged: int
     """Members who had the role already."""
     _known = ("added", "changed", "unchanged")
-
-
-class UsedToken(Model):
-    """The token that was used."""
-
-    __slots__ = ()
-    id: str
-    """ID of the token."""
-    purpose: str
-    """What it was for."""
-    redirect_url: str | None
-    """Where the user continues."""
-    data: dict[str, Any] | None
-    """Your own data."""
-    _known = ("id", "purpose", "redirect_url", "data")
-
-
-class ConsumedToken(Model):
-    """The user after a one-time token was used, with all fields, and the token."""
-
-    __slots__ = ()
-    id: str
-    """ID of the user. Never reused."""
-    name: str
-    """The user's name."""
-    email: str
-    """The user's email."""
-    kind: str | None
-    """What the user is. `person`: Someone who can sign in. `application`: A program, such as your shop: it has API
-    keys and webhooks, but no password, and can't sign in.
-    """
-    role: str | None
-    """The user's role. `member`: Can read and change their own user, API keys and sessions, and read the log of
-    their requests. `viewer`: Can read all users, groups and events, and have webhooks. Otherwise like a member.
-    `admin`: Full access, except to owners. `owner`: Full access.
-    """
-    status: str | None
-    """`invited` users have no password yet, and become `active` when they set one. `suspended` users can't sign in
-    or use their API keys until they are activated.
-    """
-    external_id: str | None
-    """Your own identifier for the user."""
-    metadata: dict[str, Any] | None
-    """A JSON object with your own data, which the user can read."""
-    private_metadata: dict[str, Any] | None
-    """A JSON object with your own data, which the user doesn't see: only in responses to callers who can read all
-    users.
-    """
-    email_verified: bool | None
-    """Whether the email is verified."""
-    rate_limit: str | None
-    """Rate limit, or `none`. Null: the default applies."""
-    created_at: datetime | None
-    """When the user signed up: when they were created or, if they were imported, the date in the file."""
-    updated_at: datetime | None
-    """When it was last updated."""
-    last_sign_in_at: datetime | None
-    """When the user last signed in, or their password was last verified."""
-    deleted_at: datetime | None
-    """When the user was deleted. Only in lists with `status=deleted`."""
-    unknown_fields: list[str] | None
-    """The fields that the event log doesn't tell. Only with `at`."""
-    token: UsedToken
-    """The token that was used."""
-    _kinds = {
-        "created_at": time,
-        "updated_at": time,
-        "last_sign_in_at": time,
-        "deleted_at": time,
-        "token": one(UsedToken),
-    }
-    _optional = frozenset(
-        [
-            "created_at",
-            "deleted_at",
-            "email_verified",
-            "external_id",
-            "kind",
-            "last_sign_in_at",
-            "metadata",
-            "private_metadata",
-            "rate_limit",
-            "role",
-            "status",
-            "unknown_fields",
-            "updated_at",
-        ]
-    )
-    _known = (
-        "id",
-        "name",
-        "email",
-        "kind",
-        "role",
-        "status",
-        "external_id",
-        "metadata",
-        "private_metadata",
-        "email_verified",
-        "rate_limit",
-        "created_at",
-        "updated_at",
-        "last_sign_in_at",
-        "deleted_at",
-        "unknown_fields",
-        "token",
-    )
 
 
 class SessionTokens(Model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rollbook.actions import token_requests
-from rollbook.actions.arguments import TokenRequest
+from rollbook.actions.arguments.tokens import TokenRequest
 from rollbook.errors import ApiError
 from rollbook.http.request import Response
 from rollbook.web import forms

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rollbook.actions import passkeys, sessions, tokens
-from rollbook.actions.arguments import TokenConsume
+from rollbook.actions.arguments.tokens import TokenConsume
 from rollbook.actions.proof import GivenFactor
 from rollbook.actions.tokens import Open
 from rollbook.errors import ApiError, InvalidParameter, TokenInvalid

@@ -12,9 +12,10 @@ import msgspec
 
 from rollbook import clock, roles
 from rollbook.actions import own_email, passwords, sessions, users
-from rollbook.actions.arguments import PasswordChange, UserUpdate
+from rollbook.actions.arguments.passwords import PasswordChange
+from rollbook.actions.arguments.users import UserUpdate
 from rollbook.actions.permissions import reaches_all
-from rollbook.api.show import export_document
+from rollbook.api.exports import export_document
 from rollbook.errors import ApiError, Forbidden
 from rollbook.http.request import Response
 from rollbook.records.users import User

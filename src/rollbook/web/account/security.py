@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from rollbook.actions import factor_duty, passkeys, second_factors, sessions
-from rollbook.actions.arguments import (
+from rollbook.actions.arguments.factors import (
     RecoveryCodesCreate,
     SecondFactorActivation,
     SecondFactorCreate,

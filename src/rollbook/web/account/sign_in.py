@@ -9,7 +9,7 @@ import posixpath
 
 from rollbook import clock
 from rollbook.actions import owners, passkeys, sessions
-from rollbook.actions.arguments import ListSessions
+from rollbook.actions.arguments.sessions import ListSessions
 from rollbook.actions.sessions import SecondStep
 from rollbook.auth import tokens
 from rollbook.errors import ApiError, NotFound

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from rollbook import clock
 from rollbook.actions import webhook_deliveries, webhooks
-from rollbook.actions.arguments import ListDeliveries, ListReplays, ReplayCreate, WebhookTest
+from rollbook.actions.arguments.webhooks import ListDeliveries, ListReplays, ReplayCreate, WebhookTest
 from rollbook.actions.context import ListPage
 from rollbook.actions.webhooks import WebhookDetails
 from rollbook.api.show import pretty

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rollbook.actions import users, webhooks
-from rollbook.actions.arguments import WebhookCreate, WebhookUpdate
+from rollbook.actions.arguments.webhooks import WebhookCreate, WebhookUpdate
 from rollbook.actions.permissions import require_own
 from rollbook.errors import ApiError, NotFound
 from rollbook.http.request import Response

@@ -16,10 +16,10 @@ from msgspec import Struct
 
 from rollbook import clock
 from rollbook.actions import webhook_deliveries, webhooks
-from rollbook.actions.arguments import (
+from rollbook.actions.arguments.passwords import PasswordProof
+from rollbook.actions.arguments.webhooks import (
     ListDeliveries,
     ListWebhooks,
-    PasswordProof,
     WebhookCreate,
     WebhookResume,
     WebhookRotation,

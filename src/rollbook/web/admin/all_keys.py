@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rollbook import clock
 from rollbook.actions import events, keys
-from rollbook.actions.arguments import ListKeys
+from rollbook.actions.arguments.keys import ListKeys
 from rollbook.actions.checking import check_texts
 from rollbook.actions.keys import KeyPage
 from rollbook.errors import InvalidParameter

@@ -9,7 +9,11 @@ from typing import Any, NamedTuple
 from rollbook import clock
 from rollbook.actions import applications, keys, purposes, users, webhooks
 from rollbook.actions import usage as usage_actions
-from rollbook.actions.arguments import ApplicationCreate, KeyCreate, ListKeys, ListRequests, ListWebhooks, UserSelection
+from rollbook.actions.arguments.applications import ApplicationCreate
+from rollbook.actions.arguments.keys import KeyCreate, ListKeys
+from rollbook.actions.arguments.usage import ListRequests
+from rollbook.actions.arguments.users import UserSelection
+from rollbook.actions.arguments.webhooks import ListWebhooks
 from rollbook.actions.checking import check_texts
 from rollbook.actions.context import ListPage
 from rollbook.actions.purposes import PURPOSES

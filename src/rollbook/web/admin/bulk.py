@@ -10,7 +10,9 @@ from msgspec import UNSET, structs
 
 from rollbook import clock
 from rollbook.actions import bulk, bulk_jobs, users
-from rollbook.actions.arguments import BulkAction, BulkFilter, BulkJobCreate, Time, UserPatch, UserUpdate
+from rollbook.actions.arguments import Time
+from rollbook.actions.arguments.bulk_jobs import BulkAction, BulkFilter, BulkJobCreate
+from rollbook.actions.arguments.users import UserPatch, UserUpdate
 from rollbook.actions.checking import check_texts
 from rollbook.errors import ApiError, InvalidParameter
 from rollbook.http.request import Response

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 from rollbook import clock
 from rollbook.actions import bulk_jobs
-from rollbook.actions.arguments import BulkJobResults, ListBulkJobs
+from rollbook.actions.arguments.bulk_jobs import BulkJobResults, ListBulkJobs
 from rollbook.actions.bulk_jobs import UserResult
 from rollbook.actions.checking import check_texts
-from rollbook.api import files, show
+from rollbook.api import bulk_jobs as bulk_job_calls
+from rollbook.api import files
 from rollbook.http.request import Response
 from rollbook.records import bulk_jobs as records
 from rollbook.records import users
@@ -53,8 +54,8 @@ FILTERS = {
     "group": "Group",
 }
 RESULTS = {
-    "csv": (files.CONTENT_TYPE, show.bulk_results_csv),
-    "ndjson": ("application/x-ndjson", show.bulk_results_ndjson),
+    "csv": (files.CONTENT_TYPE, bulk_job_calls.bulk_results_csv),
+    "ndjson": ("application/x-ndjson", bulk_job_calls.bulk_results_ndjson),
 }
 
 

@@ -16,7 +16,7 @@ import msgspec
 from rollbook import clock
 from rollbook.actions import events as event_actions
 from rollbook.actions import reverting
-from rollbook.actions.arguments import AuditFilters, EventRevert
+from rollbook.actions.arguments.events import AuditFilters, EventRevert
 from rollbook.actions.events import EventExport, FoundEvents
 from rollbook.api import files
 from rollbook.api.show import for_people

@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 from rollbook.actions import groups, users
-from rollbook.actions.arguments import (
+from rollbook.actions.arguments.groups import (
     MAX_MEMBERS,
     GroupCreate,
     GroupUpdate,

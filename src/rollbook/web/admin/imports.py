@@ -17,11 +17,12 @@ import msgspec
 
 from rollbook import clock
 from rollbook.actions import import_files, imports
-from rollbook.actions.arguments import ImportedUser, ImportOptions, ImportReport, ListImports
+from rollbook.actions.arguments.imports import ImportedUser, ImportOptions, ImportReport, ListImports
 from rollbook.actions.checking import check_texts, fields_of
 from rollbook.actions.import_sources import OWN_FILE, SYSTEMS
 from rollbook.actions.permissions import require_proof
-from rollbook.api import files, show
+from rollbook.api import files
+from rollbook.api import imports as import_calls
 from rollbook.errors import ApiError, BadRequest
 from rollbook.http.request import Response, line
 from rollbook.records import users
@@ -40,7 +41,10 @@ ENCODINGS = {"utf-16": "UTF-16", "utf-32": "UTF-32", "windows-1252": "Windows-12
 """Encodings that the page names."""
 KINDS = {"waiting": "info", "running": "info", "finished": "ok", "failed": "bad", "canceled": "warn"}
 """The color of a status."""
-REPORTS = {"csv": (files.CONTENT_TYPE, show.report_csv), "ndjson": ("application/x-ndjson", show.report_ndjson)}
+REPORTS = {
+    "csv": (files.CONTENT_TYPE, import_calls.report_csv),
+    "ndjson": ("application/x-ndjson", import_calls.report_ndjson),
+}
 
 
 class ImportView(NamedTuple):
@@ -108,7 +112,7 @@ async def report(page: PageRequest) -> Response:
     name = f"rollbook-{page.ids[0]}"
     if isinstance(found, imports.RefusedRows):
         file = f"{name}-refused.{files.ending(found.facts)}"
-        return download(file, files.content_type(found.facts), show.report_rows(found))
+        return download(file, files.content_type(found.facts), import_calls.report_rows(found))
     kind, encode = REPORTS[asked.format]
     return download(f"{name}-report.{asked.format}", kind, encode(found))
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from rollbook import clock
 from rollbook.actions import invitations, tokens, users
-from rollbook.actions.arguments import UserCreate
+from rollbook.actions.arguments.users import UserCreate
 from rollbook.errors import ApiError, InvalidParameter, NotFound
 from rollbook.http.request import Response
 from rollbook.records import rules

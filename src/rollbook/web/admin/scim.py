@@ -7,7 +7,7 @@ from typing import Any
 
 from rollbook import roles
 from rollbook.actions import keys
-from rollbook.actions.arguments import KeyCreate
+from rollbook.actions.arguments.keys import KeyCreate
 from rollbook.errors import ApiError
 from rollbook.http.request import Response
 from rollbook.records.users import User

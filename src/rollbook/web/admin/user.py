@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 from rollbook import clock
 from rollbook.actions import adoption, invitations, second_factors, users
 from rollbook.actions import tokens as links
-from rollbook.actions.arguments import PasswordLinkCreate, TokenCreate, UserCreate, UserUpdate
+from rollbook.actions.arguments.passwords import PasswordLinkCreate
+from rollbook.actions.arguments.tokens import TokenCreate
+from rollbook.actions.arguments.users import UserCreate, UserUpdate
 from rollbook.api.show import for_people
 from rollbook.auth import tokens
 from rollbook.errors import ApiError, NotFound, PreconditionFailed

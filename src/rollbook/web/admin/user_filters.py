@@ -9,7 +9,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from rollbook import clock
-from rollbook.actions.arguments import UserSelection
+from rollbook.actions.arguments.users import UserSelection
 from rollbook.actions.checking import check_texts, metadata_pair
 from rollbook.roles import APPLICATION, PERSON
 from rollbook.web import zones

@@ -13,7 +13,10 @@ import msgspec
 from rollbook import clock
 from rollbook.actions import events, sessions, users
 from rollbook.actions import usage as usage_actions
-from rollbook.actions.arguments import AuditFilters, ListRequests, ListSessions, Time
+from rollbook.actions.arguments import Time
+from rollbook.actions.arguments.events import AuditFilters
+from rollbook.actions.arguments.sessions import ListSessions
+from rollbook.actions.arguments.usage import ListRequests
 from rollbook.api.show import for_people
 from rollbook.errors import InvalidParameter, NotFound, NotInLog
 from rollbook.http.request import Response

@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 
 from rollbook import clock
 from rollbook.actions import exports, groups, keys, users
-from rollbook.actions.arguments import ExportUsers, ListGroups, ListKeys, UserSelection
+from rollbook.actions.arguments.exports import ExportUsers
+from rollbook.actions.arguments.groups import ListGroups
+from rollbook.actions.arguments.keys import ListKeys
+from rollbook.actions.arguments.users import UserSelection
 from rollbook.actions.checking import check_texts
 from rollbook.api import exports as export_files
 from rollbook.api import paging

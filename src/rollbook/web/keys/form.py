@@ -10,7 +10,7 @@ from typing import Any
 
 from rollbook import roles
 from rollbook.actions import key_bounds, keys
-from rollbook.actions.arguments import KeyCreate, KeyUpdate
+from rollbook.actions.arguments.keys import KeyCreate, KeyUpdate
 from rollbook.errors import ApiError, NotFound, PreconditionFailed
 from rollbook.http.request import Response
 from rollbook.mcp.tools import TOOLS, Tool

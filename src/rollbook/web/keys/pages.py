@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 from rollbook import clock, roles
 from rollbook.actions import key_bounds, keys, purposes
-from rollbook.actions.arguments import KeyRotation, ListKeys, PasswordProof
+from rollbook.actions.arguments.keys import KeyRotation, ListKeys
+from rollbook.actions.arguments.passwords import PasswordProof
 from rollbook.actions.checking import check_texts
 from rollbook.actions.context import ListPage
 from rollbook.actions.keys import IssuedKey

@@ -3082,52 +3082,6 @@ class Users(Resource):
             one_of(User),
         )
 
-    def bulk(
-        self, *, operations: Sequence[BulkOperation], atomic: bool | Omit = OMIT, idempotency_key: str | None = None
-    ) -> BulkResults:
-        """Change many users.
-
-        Runs up to 1,000 operations that create, update, delete, restore, suspend or activate users, or create
-        one-time tokens for them, in the order you send them and in one transaction. Each operation follows the
-        rules of its own endpoint; `update` is `PATCH`. Returns a result for each operation: one that fails
-        doesn't affect the others. With `atomic`, either all operations are done or none. Up to 200 operations
-        can have a password. Each operation counts as one request.
-
-        Scope: `users:write`.
-
-        Args:
-            operations: Up to 1,000 operations.
-            atomic: Whether none is done if one fails. Default: `false`.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
-                one, kept over retries.
-
-        Raises:
-            BulkRefused: At least one operation of a bulk call with `atomic` failed, so nothing was changed.
-
-        Example:
-            >>> bulk_results = client.users.bulk(
-            ...     operations=[
-            ...         {"op": "create", "name": "Charlie Chaplin", "email": "charlie@example.com"},
-            ...         {
-            ...             "op": "update",
-            ...             "id": "user_065n14sd01rd526r46hrcu0i8o",
-            ...             "metadata": {"plan": "team"},
-            ...             "if_match": '"3"',
-            ...         },
-            ...         {"op": "suspend", "id": "user_065n1610s1svlbjclvt8htp6r0"},
-            ...     ]
-            ... )
-        """
-        return self._call(
-            build(
-                "POST",
-                "/v1/users/bulk",
-                body={"operations": operations, "atomic": atomic},
-                idempotency_key=idempotency_key,
-            ),
-            one_of(BulkResults),
-        )
-
     def count(
         self,
         *,
@@ -3196,93 +3150,6 @@ class Users(Resource):
                 },
             ),
             one_of(Count),
-        )
-
-    def verify_password(
-        self, *, email: str, password: str, address: str | Omit = OMIT, fields: Sequence[str] = ("*",)
-    ) -> User:
-        """Verify a password.
-
-        Use this to sign users in to your own application. Returns the user, or 401 if the email or password is
-        wrong. An unknown email takes as long as a wrong password. If the user has a second factor, the right
-        password is a 401 too, `second_factor_required`: its `challenge` and a code go to `verify-challenge`.
-        Returns 429 after too many failures for one account. Send the `address` of the person who signs in: then
-        failures are counted for each address, and a stranger can't lock the user out.
-
-        Scope: `users:verify`.
-
-        Args:
-            email: The user's email. At most 254 characters.
-            password: The user's current password. At most 256 characters.
-            address: The IP address of the person who signs in, as your application sees it. Not that of your
-                application or its proxy. 2 to 45 characters.
-            fields: Fields to return besides `id`, `name` and `email`. Default: all.
-
-        Raises:
-            WrongPassword: The email is unknown, or the password is wrong.
-            SecondFactorRequired: The password is right, but the user has a second factor, so they are not
-                signed in yet.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
-
-        Example:
-            >>> user = client.users.verify_password(email="charlie@example.com", password="securepassword123")
-            >>> user.id
-            'user_065n18a8k1rnhbvqalm9j3ts0c'
-        """
-        return self._call(
-            build(
-                "POST",
-                "/v1/users/verify-password",
-                query={"fields": fields},
-                body={"email": email, "password": password, "address": address},
-            ),
-            one_of(User),
-        )
-
-    def verify_challenge(
-        self, *, challenge: str, code: str, address: str | Omit = OMIT, fields: Sequence[str] = ("*",)
-    ) -> User:
-        """Verify a second factor.
-
-        The second step of a sign-in whose first was `verify-password`. Send the `challenge` that it returned,
-        and a code of the user's authenticator app or a recovery code. Returns the user, as `verify-password`
-        does for those who have no second factor. A wrong code leaves the challenge open, and counts as a wrong
-        password does.
-
-        Scope: `users:verify`.
-
-        Args:
-            challenge: The `challenge` that the right password returned with `second_factor_required`. At most
-                128 characters.
-            code: A code of the user's authenticator app, or a recovery code. Spaces and hyphens don't matter. 6
-                to 64 characters.
-            address: The IP address of the person who signs in, as your application sees it. Not that of your
-                application or its proxy. 2 to 45 characters.
-            fields: Fields to return besides `id`, `name` and `email`. Default: all.
-
-        Raises:
-            ChallengeInvalid: The `challenge` of a sign-in with a second factor is unknown, was used, or is
-                older than five minutes; or the password or the factors were changed since.
-            WrongCode: The code of the second factor is wrong, or was used before: each works once.
-            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
-                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
-
-        Example:
-            >>> user = client.users.verify_challenge(
-            ...     challenge="Example-Only-Example-Only-Example-Only-Exam", code="287082"
-            ... )
-            >>> user.id
-            'user_065n18a8k1rnhbvqalm9j3ts0c'
-        """
-        return self._call(
-            build(
-                "POST",
-                "/v1/users/verify-challenge",
-                query={"fields": fields},
-                body={"challenge": challenge, "code": code, "address": address},
-            ),
-            one_of(User),
         )
 
     def get(self, user_id: str, *, at: str | None = None, fields: Sequence[str] = ("*",)) -> User:
@@ -3550,6 +3417,273 @@ class Users(Resource):
             nothing,
         )
 
+    def suspend(self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None) -> User:
+        """Suspend a user.
+
+        Suspended users can't sign in or use their API keys until you activate them. They stay in lists.
+
+        Scope: `users:write`.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+            fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
+
+        Raises:
+            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
+                could undo it.
+            NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> user = client.users.suspend("user_065n18a8k1rnhbvqalm9j3ts0c")
+            >>> user.id
+            'user_065n18a8k1rnhbvqalm9j3ts0c'
+        """
+        return self._call(
+            build(
+                "POST",
+                f"/v1/users/{segment(user_id)}/suspend",
+                query={"fields": fields},
+                idempotency_key=idempotency_key,
+            ),
+            one_of(User),
+        )
+
+    def activate(self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None) -> User:
+        """Activate a suspended user.
+
+        Scope: `users:write`.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+            fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
+
+        Raises:
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> user = client.users.activate("user_065n18a8k1rnhbvqalm9j3ts0c")
+            >>> user.id
+            'user_065n18a8k1rnhbvqalm9j3ts0c'
+        """
+        return self._call(
+            build(
+                "POST",
+                f"/v1/users/{segment(user_id)}/activate",
+                query={"fields": fields},
+                idempotency_key=idempotency_key,
+            ),
+            one_of(User),
+        )
+
+    def adopt(self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None) -> User:
+        """Adopt a user.
+
+        For a user whom [SCIM](scim.md) or an import refuses with `email_unproven`: someone may have signed up
+        with an email that isn't theirs. Ends the user's password, second factors, sessions, API keys, webhooks
+        and links, and what they created for others. From then on, identity providers and imports take the user
+        over. Nothing happens to a user whose email is verified, or who was imported or created by SCIM. For a
+        user with a role above member, the key needs the scope `users:grant` as well.
+
+        Scope: `users:write`.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+            fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
+
+        Raises:
+            NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> user = client.users.adopt("user_065n18a8k1rnhbvqalm9j3ts0c")
+            >>> user.id
+            'user_065n18a8k1rnhbvqalm9j3ts0c'
+        """
+        return self._call(
+            build(
+                "POST", f"/v1/users/{segment(user_id)}/adopt", query={"fields": fields}, idempotency_key=idempotency_key
+            ),
+            one_of(User),
+        )
+
+    def restore(self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None) -> User:
+        """Restore a deleted user.
+
+        The user returns to the same position in lists. Their API keys stay revoked. Fails with 400 if another
+        user now has their email.
+
+        Scope: `users:write`.
+
+        Args:
+            user_id: ID of the user, or `me` for the user the API key belongs to.
+            fields: Fields to return besides `id`, `name` and `email`. Default: all.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
+
+        Raises:
+            EmailTaken: Another user has this email.
+            ExternalIdTaken: Another user has this `external_id`, or another group.
+            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
+                doesn't exist.
+
+        Example:
+            >>> user = client.users.restore("user_065n18a8k1rnhbvqalm9j3ts0c")
+            >>> user.id
+            'user_065n18a8k1rnhbvqalm9j3ts0c'
+        """
+        return self._call(
+            build(
+                "POST",
+                f"/v1/users/{segment(user_id)}/restore",
+                query={"fields": fields},
+                idempotency_key=idempotency_key,
+            ),
+            one_of(User),
+        )
+
+    def bulk(
+        self, *, operations: Sequence[BulkOperation], atomic: bool | Omit = OMIT, idempotency_key: str | None = None
+    ) -> BulkResults:
+        """Change many users.
+
+        Runs up to 1,000 operations that create, update, delete, restore, suspend or activate users, or create
+        one-time tokens for them, in the order you send them and in one transaction. Each operation follows the
+        rules of its own endpoint; `update` is `PATCH`. Returns a result for each operation: one that fails
+        doesn't affect the others. With `atomic`, either all operations are done or none. Up to 200 operations
+        can have a password. Each operation counts as one request.
+
+        Scope: `users:write`.
+
+        Args:
+            operations: Up to 1,000 operations.
+            atomic: Whether none is done if one fails. Default: `false`.
+            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
+                one, kept over retries.
+
+        Raises:
+            BulkRefused: At least one operation of a bulk call with `atomic` failed, so nothing was changed.
+
+        Example:
+            >>> bulk_results = client.users.bulk(
+            ...     operations=[
+            ...         {"op": "create", "name": "Charlie Chaplin", "email": "charlie@example.com"},
+            ...         {
+            ...             "op": "update",
+            ...             "id": "user_065n14sd01rd526r46hrcu0i8o",
+            ...             "metadata": {"plan": "team"},
+            ...             "if_match": '"3"',
+            ...         },
+            ...         {"op": "suspend", "id": "user_065n1610s1svlbjclvt8htp6r0"},
+            ...     ]
+            ... )
+        """
+        return self._call(
+            build(
+                "POST",
+                "/v1/users/bulk",
+                body={"operations": operations, "atomic": atomic},
+                idempotency_key=idempotency_key,
+            ),
+            one_of(BulkResults),
+        )
+
+    def verify_password(
+        self, *, email: str, password: str, address: str | Omit = OMIT, fields: Sequence[str] = ("*",)
+    ) -> User:
+        """Verify a password.
+
+        Use this to sign users in to your own application. Returns the user, or 401 if the email or password is
+        wrong. An unknown email takes as long as a wrong password. If the user has a second factor, the right
+        password is a 401 too, `second_factor_required`: its `challenge` and a code go to `verify-challenge`.
+        Returns 429 after too many failures for one account. Send the `address` of the person who signs in: then
+        failures are counted for each address, and a stranger can't lock the user out.
+
+        Scope: `users:verify`.
+
+        Args:
+            email: The user's email. At most 254 characters.
+            password: The user's current password. At most 256 characters.
+            address: The IP address of the person who signs in, as your application sees it. Not that of your
+                application or its proxy. 2 to 45 characters.
+            fields: Fields to return besides `id`, `name` and `email`. Default: all.
+
+        Raises:
+            WrongPassword: The email is unknown, or the password is wrong.
+            SecondFactorRequired: The password is right, but the user has a second factor, so they are not
+                signed in yet.
+            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
+                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+
+        Example:
+            >>> user = client.users.verify_password(email="charlie@example.com", password="securepassword123")
+            >>> user.id
+            'user_065n18a8k1rnhbvqalm9j3ts0c'
+        """
+        return self._call(
+            build(
+                "POST",
+                "/v1/users/verify-password",
+                query={"fields": fields},
+                body={"email": email, "password": password, "address": address},
+            ),
+            one_of(User),
+        )
+
+    def verify_challenge(
+        self, *, challenge: str, code: str, address: str | Omit = OMIT, fields: Sequence[str] = ("*",)
+    ) -> User:
+        """Verify a second factor.
+
+        The second step of a sign-in whose first was `verify-password`. Send the `challenge` that it returned,
+        and a code of the user's authenticator app or a recovery code. Returns the user, as `verify-password`
+        does for those who have no second factor. A wrong code leaves the challenge open, and counts as a wrong
+        password does.
+
+        Scope: `users:verify`.
+
+        Args:
+            challenge: The `challenge` that the right password returned with `second_factor_required`. At most
+                128 characters.
+            code: A code of the user's authenticator app, or a recovery code. Spaces and hyphens don't matter. 6
+                to 64 characters.
+            address: The IP address of the person who signs in, as your application sees it. Not that of your
+                application or its proxy. 2 to 45 characters.
+            fields: Fields to return besides `id`, `name` and `email`. Default: all.
+
+        Raises:
+            ChallengeInvalid: The `challenge` of a sign-in with a second factor is unknown, was used, or is
+                older than five minutes; or the password or the factors were changed since.
+            WrongCode: The code of the second factor is wrong, or was used before: each works once.
+            TooManyAttempts: Too many wrong passwords or codes for this account or from this client (settings
+                `attempts_limit`, `account_attempts_limit` and `address_attempts_limit`).
+
+        Example:
+            >>> user = client.users.verify_challenge(
+            ...     challenge="Example-Only-Example-Only-Example-Only-Exam", code="287082"
+            ... )
+            >>> user.id
+            'user_065n18a8k1rnhbvqalm9j3ts0c'
+        """
+        return self._call(
+            build(
+                "POST",
+                "/v1/users/verify-challenge",
+                query={"fields": fields},
+                body={"challenge": challenge, "code": code, "address": address},
+            ),
+            one_of(User),
+        )
+
     def set_password(
         self, user_id: str, *, password: str, current_password: str | Omit = OMIT, revoke_keys: bool | Omit = OMIT
     ) -> None:
@@ -3754,140 +3888,6 @@ class Users(Resource):
         """
         return self._call(build("DELETE", f"/v1/users/{segment(user_id)}/tokens/{segment(token_id)}"), nothing)
 
-    def suspend(self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None) -> User:
-        """Suspend a user.
-
-        Suspended users can't sign in or use their API keys until you activate them. They stay in lists.
-
-        Scope: `users:write`.
-
-        Args:
-            user_id: ID of the user, or `me` for the user the API key belongs to.
-            fields: Fields to return besides `id`, `name` and `email`. Default: all.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
-                one, kept over retries.
-
-        Raises:
-            LastOwner: The last active owner can't be deleted, suspended or given a lower role, because no one
-                could undo it.
-            NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-
-        Example:
-            >>> user = client.users.suspend("user_065n18a8k1rnhbvqalm9j3ts0c")
-            >>> user.id
-            'user_065n18a8k1rnhbvqalm9j3ts0c'
-        """
-        return self._call(
-            build(
-                "POST",
-                f"/v1/users/{segment(user_id)}/suspend",
-                query={"fields": fields},
-                idempotency_key=idempotency_key,
-            ),
-            one_of(User),
-        )
-
-    def activate(self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None) -> User:
-        """Activate a suspended user.
-
-        Scope: `users:write`.
-
-        Args:
-            user_id: ID of the user, or `me` for the user the API key belongs to.
-            fields: Fields to return besides `id`, `name` and `email`. Default: all.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
-                one, kept over retries.
-
-        Raises:
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-
-        Example:
-            >>> user = client.users.activate("user_065n18a8k1rnhbvqalm9j3ts0c")
-            >>> user.id
-            'user_065n18a8k1rnhbvqalm9j3ts0c'
-        """
-        return self._call(
-            build(
-                "POST",
-                f"/v1/users/{segment(user_id)}/activate",
-                query={"fields": fields},
-                idempotency_key=idempotency_key,
-            ),
-            one_of(User),
-        )
-
-    def adopt(self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None) -> User:
-        """Adopt a user.
-
-        For a user whom [SCIM](scim.md) or an import refuses with `email_unproven`: someone may have signed up
-        with an email that isn't theirs. Ends the user's password, second factors, sessions, API keys, webhooks
-        and links, and what they created for others. From then on, identity providers and imports take the user
-        over. Nothing happens to a user whose email is verified, or who was imported or created by SCIM. For a
-        user with a role above member, the key needs the scope `users:grant` as well.
-
-        Scope: `users:write`.
-
-        Args:
-            user_id: ID of the user, or `me` for the user the API key belongs to.
-            fields: Fields to return besides `id`, `name` and `email`. Default: all.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
-                one, kept over retries.
-
-        Raises:
-            NotYourself: You can't delete or suspend yourself, nor change your own email by SCIM.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-
-        Example:
-            >>> user = client.users.adopt("user_065n18a8k1rnhbvqalm9j3ts0c")
-            >>> user.id
-            'user_065n18a8k1rnhbvqalm9j3ts0c'
-        """
-        return self._call(
-            build(
-                "POST", f"/v1/users/{segment(user_id)}/adopt", query={"fields": fields}, idempotency_key=idempotency_key
-            ),
-            one_of(User),
-        )
-
-    def restore(self, user_id: str, *, fields: Sequence[str] = ("*",), idempotency_key: str | None = None) -> User:
-        """Restore a deleted user.
-
-        The user returns to the same position in lists. Their API keys stay revoked. Fails with 400 if another
-        user now has their email.
-
-        Scope: `users:write`.
-
-        Args:
-            user_id: ID of the user, or `me` for the user the API key belongs to.
-            fields: Fields to return besides `id`, `name` and `email`. Default: all.
-            idempotency_key: Set it to repeat the call safely from another process, for 24 hours. Default: a new
-                one, kept over retries.
-
-        Raises:
-            EmailTaken: Another user has this email.
-            ExternalIdTaken: Another user has this `external_id`, or another group.
-            NotFound: Nothing was found: the ID is unknown or malformed, the object was deleted, or the path
-                doesn't exist.
-
-        Example:
-            >>> user = client.users.restore("user_065n18a8k1rnhbvqalm9j3ts0c")
-            >>> user.id
-            'user_065n18a8k1rnhbvqalm9j3ts0c'
-        """
-        return self._call(
-            build(
-                "POST",
-                f"/v1/users/{segment(user_id)}/restore",
-                query={"fields": fields},
-                idempotency_key=idempotency_key,
-            ),
-            one_of(User),
-        )
-
     def export(self, user_id: str) -> Export:
         """Export a user.
 
@@ -3922,23 +3922,23 @@ class UsersWithRawResponse:
         found = Users(client, raw=True)
         self.list = raw_page(found.list)
         self.create = raw(found.create)
-        self.bulk = raw(found.bulk)
         self.count = raw(found.count)
-        self.verify_password = raw(found.verify_password)
-        self.verify_challenge = raw(found.verify_challenge)
         self.get = raw(found.get)
         self.put = raw(found.put)
         self.update = raw(found.update)
         self.delete = raw(found.delete)
+        self.suspend = raw(found.suspend)
+        self.activate = raw(found.activate)
+        self.adopt = raw(found.adopt)
+        self.restore = raw(found.restore)
+        self.bulk = raw(found.bulk)
+        self.verify_password = raw(found.verify_password)
+        self.verify_challenge = raw(found.verify_challenge)
         self.set_password = raw(found.set_password)
         self.create_password_link = raw(found.create_password_link)
         self.list_tokens = raw(found.list_tokens)
         self.create_token = raw(found.create_token)
         self.revoke_token = raw(found.revoke_token)
-        self.suspend = raw(found.suspend)
-        self.activate = raw(found.activate)
-        self.adopt = raw(found.adopt)
-        self.restore = raw(found.restore)
         self.export = raw(found.export)
 
 
@@ -4379,6 +4379,10 @@ class Resources:
         return Users(cast("Rollbook", self))
 
     @property
+    def tokens(self) -> Tokens:
+        return Tokens(cast("Rollbook", self))
+
+    @property
     def exports(self) -> Exports:
         return Exports(cast("Rollbook", self))
 
@@ -4389,10 +4393,6 @@ class Resources:
     @property
     def groups(self) -> Groups:
         return Groups(cast("Rollbook", self))
-
-    @property
-    def tokens(self) -> Tokens:
-        return Tokens(cast("Rollbook", self))
 
     @property
     def keys(self) -> Keys:

@@ -1,0 +1,111 @@
+"""Arguments about bulk jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from rollbook.actions.arguments import Body, ExportedStatus, Limit, MetadataPatch, Query, RedirectUrl
+from rollbook.actions.arguments.users import UserFilters
+from rollbook.records import examples
+from rollbook.records.examples import ALICE_ID, CHARLIE_ID
+from rollbook.roles import Role
+from rollbook.schemas import says
+
+BulkResultKind = Literal["changed", "unchanged", "refused"]
+BulkAction = Literal["suspend", "activate", "delete", "restore", "role", "metadata", "setup_links"]
+
+
+class BulkFilter(UserFilters):
+    """All users who match these filters of `GET /v1/users`, as they are now; `{}` is all users. Without `kind`, only
+    people."""
+
+    status: ExportedStatus | None = None  # type: ignore[bad-override-mutable-attribute]  # frozen
+
+
+class BulkJobCreate(Body, kw_only=True):
+    """The change, and its users: either a `filter` or `ids`."""
+
+    action: Annotated[
+        BulkAction,
+        says(
+            "`role` sets the `role`, `metadata` merges the `metadata`, `setup_links` creates a link for each user with "
+            "which they set their password. `restore` brings deleted users back, by their `ids`."
+        ),
+    ]
+    filter: BulkFilter | UnsetType = UNSET
+    ids: (
+        Annotated[
+            tuple[Annotated[str, Meta(min_length=1, max_length=40)], ...],
+            Meta(
+                min_length=1,
+                max_length=10_000,
+                description="The users with these IDs.",
+                examples=[[ALICE_ID, CHARLIE_ID]],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    role: Annotated[Role, says("For `role`: the new role.")] | UnsetType = UNSET
+    metadata: Annotated[MetadataPatch, says("For `metadata`: keys to set, and with null to remove.")] | UnsetType = (
+        UNSET
+    )
+    send: Annotated[
+        bool, Meta(description="For `setup_links`: mail each link to its user. Otherwise you get them.")
+    ] = False
+    redirect_url: (
+        Annotated[RedirectUrl, says("For `setup_links`: where users continue once they have set their password.")]
+        | UnsetType
+    ) = UNSET
+    confirm_count: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                le=1 << 53,
+                description="How many users you expect. If it is another number, nothing happens.",
+                examples=[1204],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+    @staticmethod
+    def at_odds(given: Mapping[str, Any]) -> Mapping[str, str]:
+        """Sentences about fields that are right by themselves, but not together."""
+        action = given.get("action")
+        if ("filter" in given) == ("ids" in given):
+            return {"filter": "filter or ids is required, and not both."}
+        if action == "restore" and "ids" not in given:
+            return {"filter": "filter finds no deleted users. Send their ids."}
+        for name in ("role", "metadata"):
+            if action == name and name not in given:
+                return {name: f"{name} is required."}
+        needed = {"role": "role", "metadata": "metadata", "send": "setup_links", "redirect_url": "setup_links"}
+        return {
+            name: f"{name} is only for the action {of}."
+            for name, of in needed.items()
+            if given.get(name) not in (None, False) and action != of
+        }
+
+
+class ListBulkJobs(Query):
+    before: (
+        Annotated[
+            str,
+            Meta(
+                max_length=40,
+                description="Only jobs older than the one with this ID.",
+                examples=[examples.JOB_ID],
+            ),
+        ]
+        | None
+    ) = None
+    limit: Limit = 50
+
+
+class BulkJobResults(Query):
+    format: Annotated[Literal["ndjson", "csv"], Meta(description="The format of the results.")] = "ndjson"
+    result: Annotated[BulkResultKind, says("Only users with this result.")] | None = None

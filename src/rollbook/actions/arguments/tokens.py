@@ -1,0 +1,116 @@
+"""Arguments about one-time tokens."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from rollbook.actions.arguments import ANY_TEXT, Address, Body, Code, Email, Name, NewPassword, RedirectUrl
+from rollbook.config import MAX_TOKEN_LIFETIME, LanguageCode
+from rollbook.records import examples, one_time_tokens
+from rollbook.records.one_time_tokens import Purpose as TokenPurpose
+from rollbook.schemas import Schema, listed, says
+
+
+class TokenData(str):
+    """A JSON object with your own data, at most 4 KiB. It is returned when the token is consumed, and in events: no
+    place for secrets."""
+
+    schema: ClassVar[Schema] = {"type": "object", "additionalProperties": True, "examples": [{"plan": "pro"}]}
+
+
+ABOUT_PURPOSES = listed(one_time_tokens.PURPOSES)
+TokenLifetime = Annotated[
+    int,
+    Meta(
+        ge=1,
+        le=MAX_TOKEN_LIFETIME,
+        description="Seconds until it expires, at most 30 days. Default: the server's setting for the purpose.",
+        examples=[3600],
+    ),
+]
+TokenSend = Annotated[
+    bool,
+    says("Whether Rollbook mails it to the user. `token` and `url` are then not returned. Needs the setting `smtp`."),
+]
+TokenLanguage = Annotated[LanguageCode, says("Language of the page. Default: the one that the browser prefers.")]
+
+
+class TokenCreate(Body):
+    """A one-time token to create."""
+
+    purpose: Annotated[TokenPurpose, says(ABOUT_PURPOSES)]
+    expires_in: TokenLifetime | UnsetType = UNSET
+    redirect_url: RedirectUrl | UnsetType = UNSET
+    email: Annotated[Email, says("The new email. Required for `change_email`, and only for that.")] | UnsetType = UNSET
+    data: TokenData | UnsetType = UNSET
+    language: TokenLanguage | UnsetType = UNSET
+    send: TokenSend = False
+
+
+class TokenRequest(Body):
+    """A one-time token that someone asks for who is not signed in."""
+
+    email: Annotated[Email, says("The email that the person entered.")]
+    purpose: Annotated[
+        Literal["reset_password", "verify_email", "sign_in", "invite"],
+        says(listed({name: text for name, text in one_time_tokens.PURPOSES.items() if name != "change_email"})),
+    ]
+    redirect_url: RedirectUrl | UnsetType = UNSET
+    address: (
+        Annotated[
+            Address,
+            says(
+                "The IP address of the person, as your application sees it. Not that of your application or its proxy."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    language: (
+        Annotated[LanguageCode, says("Language of the email and the page. Default: the server's setting `language`.")]
+        | UnsetType
+    ) = UNSET
+
+
+class TokenConsume(Body):
+    """A one-time token to use, with what it needs."""
+
+    token: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=2048,
+            description="The token.",
+            examples=[examples.TOKEN_TEXT],
+            extra_json_schema={"pattern": ANY_TEXT},
+        ),
+    ]
+    password: (
+        Annotated[NewPassword, says("The new password. Required for `invite` and `reset_password`.")] | UnsetType
+    ) = UNSET
+    name: (
+        Annotated[Name, says("The user's name, only for `invite`, and if `member_fields` has it. Default: unchanged.")]
+        | UnsetType
+    ) = UNSET
+    code: (
+        Annotated[
+            Code,
+            says(
+                "A code of the user's authenticator app, or a recovery code. Required for all but `verify_email` if "
+                "the user has a second factor."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    revoke_keys: (
+        Annotated[
+            bool,
+            says(
+                "Whether a new password revokes the user's API keys, disables their webhooks, and ends what they "
+                "created for others. Default: `true` for `reset_password`, otherwise `false`."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    address: Address | UnsetType = UNSET

@@ -1,0 +1,185 @@
+"""The event log over the API."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import UNSET, Struct, UnsetType
+
+from rollbook import errors
+from rollbook.actions import events, reverting
+from rollbook.actions.arguments import MAX_POSITION
+from rollbook.actions.arguments.events import EventRevert, FollowEvents, ListEvents, StreamEvents
+from rollbook.actions.checking import refuse
+from rollbook.actions.reverting import Reverted
+from rollbook.api import event_stream, show, take
+from rollbook.api.call import Call
+from rollbook.api.route import TAKEN, Route, get, post
+from rollbook.http.request import Response
+from rollbook.records import events as event_records
+from rollbook.records import examples
+from rollbook.records.event_parts import Event
+from rollbook.records.events import EventPage
+from rollbook.records.examples import CHARLIE_ID
+from rollbook.schemas import array, identifier, moment, number, open_enum, reference, says
+
+
+class NotReverted(Struct, frozen=True):
+    """A field that was not put back."""
+
+    field: Annotated[str, says("The field, or `metadata.KEY` for a key of the metadata.", examples=["email"])]
+    code: Annotated[
+        str,
+        open_enum(
+            ("changed_since", "not_reversible"),
+            "Why. `changed_since`: it has changed since. `not_reversible`: it can't be put back.",
+        ),
+    ]
+    message: Annotated[str, says("The reason as a sentence.", examples=["email has changed since."])]
+
+
+class RevertedEvent(Struct, frozen=True):
+    """Event that was reverted: what was put back, and what was not."""
+
+    id: Annotated[str, identifier("ID of the event.", examples.EVENT_ID)]
+    type: Annotated[str, reference("EventType")]
+    user_id: (
+        Annotated[str, identifier("ID of the user the event is about. Null: it is about no user.", CHARLIE_ID)] | None
+    )
+    reverted: Annotated[dict[str, Any], reference("EventObject")]
+    not_reverted: Annotated[list[NotReverted], array("The fields that stay as they are.", 1000)]
+
+
+class EventObject(Struct, frozen=True):
+    """The user, group, member of a group, API key, session, second factor, one-time token, webhook or rate limit: the
+    fields it has, as the type of the event says. The text of a key, token or link is never contained. If the user was
+    erased, only the ID of the object and `erased`."""
+
+    count: Annotated[int, number("How many users were exported.")] | UnsetType = UNSET
+    filters: (
+        Annotated[
+            dict[str, Annotated[str, says("The value, or `…`.")]],
+            says("The filters of an export; of personal ones, only that they were given.", maxProperties=16),
+        ]
+        | UnsetType
+    ) = UNSET
+    with_hashes: Annotated[bool, says("Whether the export has password hashes.")] | UnsetType = UNSET
+    erased: (
+        Annotated[bool, says("`true`: the user was erased, so that nothing else is left of the object.")] | UnsetType
+    ) = UNSET
+    # Those that mean something else, or are null more often, than in a user, key or session. It has all of theirs.
+    id: (
+        Annotated[str, says("ID of the user, group, API key, session, token or webhook.", examples=[CHARLIE_ID])]
+        | UnsetType
+    ) = UNSET
+    name: Annotated[str, says("The name of the user, group or API key.", examples=["Charlie Chaplin"])] | UnsetType = (
+        UNSET
+    )
+    email: (
+        Annotated[
+            str,
+            says("The email of the user, or that the token is about.", format="email", examples=["bob@example.com"]),
+        ]
+        | None
+        | UnsetType
+    ) = UNSET
+    user_id: (
+        Annotated[
+            str, identifier("The user the API key, session, token, webhook or membership belongs to.", CHARLIE_ID)
+        ]
+        | UnsetType
+    ) = UNSET
+    role: (
+        Annotated[str, says("The role of the user or, of a member, in the group.", examples=["member"])] | UnsetType
+    ) = UNSET
+    group_id: Annotated[str, identifier("The group of a member.", examples.GROUP_ID)] | UnsetType = UNSET
+    group_name: Annotated[str, says("The name of that group.", examples=["Engineering"])] | UnsetType = UNSET
+    created_at: (
+        Annotated[str, moment("When the user, group, API key, session, token or webhook was created.")] | UnsetType
+    ) = UNSET
+    url: (
+        Annotated[
+            str,
+            says(
+                "The host that the webhook sends to. The rest of the URL, which may be a secret, is never contained.",
+                examples=["https://app.example.com/…"],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    send: Annotated[bool, says("Whether Rollbook mails the token.")] | UnsetType = UNSET
+    key_id: Annotated[str, identifier("The API key whose request exceeded the limit.", examples.KEY_ID)] | UnsetType = (
+        UNSET
+    )
+    window: (
+        Annotated[
+            str,
+            says(
+                "The window of the limit that was exceeded, such as `minute`; `key-minute` for the API key's own "
+                "limit.",
+                examples=["minute"],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    limit: Annotated[int, number("Requests that the window allows.", minimum=1)] | UnsetType = UNSET
+    resets_at: Annotated[str, moment("When the window ends.", "2023-10-27T11:01:00Z")] | UnsetType = UNSET
+    recovery_codes_left: (
+        Annotated[int, number("How many recovery codes the user has left.", maximum=10)] | UnsetType
+    ) = UNSET
+    message: Annotated[str, says("What a test delivery says.")] | UnsetType = UNSET
+
+
+def show_event(call: Call, found: event_records.Event) -> Response:
+    return show.answer(200, event_records.public(found))
+
+
+def show_reverted(call: Call, found: Reverted) -> Response:
+    kept = [NotReverted(*each) for each in found.kept]
+    event = found.event
+    return show.answer(200, RevertedEvent(event.id, event.type, event.user_id or None, found.values, kept))
+
+
+def show_event_list(call: Call, page: EventPage) -> Response:
+    head = show.event_position(page.position)
+    if page.more:
+        last = page.events[-1].id if page.searched_to is None else str(page.searched_to)
+        head += show.next_page(call, "/v1/events", **{show.goes_on(call): last})
+    return show.answer(200, [event_records.public(each) for each in page.events], head)
+
+
+def take_following(call: Call) -> tuple[FollowEvents, str | None]:
+    last = call.request.headers.get(b"last-event-id")
+    if last is not None and len(last) > MAX_POSITION:
+        refuse("Last-Event-ID", f"must be at most {MAX_POSITION} characters")
+    return call.query, None if last is None else last.decode("latin-1")
+
+
+STREAM = (errors.PositionExpired, errors.TooManyStreams)
+ROWS: dict[str, list[Route]] = {
+    "/v1/events": [
+        get(events.list_events, "events:read", ListEvents, list[Event], show_event_list).but(
+            errors=STREAM, takes=take.waiting
+        ),
+    ],
+    "/v1/events/stream": [
+        get(events.follow_events, "events:read", StreamEvents, str, event_stream.answer).but(
+            errors=STREAM, takes=take_following
+        ),
+    ],
+    "/v1/events/{eventId}": [
+        get(events.get, "events:read", None, Event, show_event),
+    ],
+    "/v1/events/{eventId}/revert": [
+        post(reverting.revert, "events:read", EventRevert, RevertedEvent, show_reverted).but(
+            errors=(
+                errors.NotReversible,
+                *TAKEN,
+                errors.LastOwner,
+                errors.NotYourself,
+                errors.GroupLimitReached,
+                errors.PreconditionFailed,
+            ),
+        ),
+    ],
+}
