@@ -297,7 +297,7 @@ def test_many_keys_are_listed_by_the_page_and_found_while_one_types(
     expect(names).to_have_text([f"Key {number:03}" for number in reversed(range(90, 100))])
     page.get_by_label("Sort by").select_option("name")
     expect(names).to_have_text([f"Key {number:03}" for number in range(90, 100)])
-    page.wait_for_url("**/account/keys?q=key+09&sort=name&page=1")
+    page.wait_for_url("**/account/keys?q=key+09&sort=name")
 
 
 def test_a_key_is_edited(server: Server, member: Callable[..., Member], http: httpx2.Client) -> None:

@@ -21,7 +21,7 @@ from rollbook.records import event_types
 from rollbook.records.webhooks.deliveries import FAILED, Delivery
 from rollbook.web import forms
 from rollbook.web.account.webhooks import frame, path, section, title
-from rollbook.web.page_request import PageRequest, header_lines
+from rollbook.web.page_request import PageRequest
 
 PAGE = 50
 TEXTS = ("outcome", "type", "user", "trigger", "created_after", "created_before")
@@ -232,8 +232,7 @@ async def _replays_page(page: PageRequest, error: ApiError | None = None) -> Res
     patterns = [("", "The webhook’s"), *((pattern, pattern) for pattern in event_types.patterns())]
     return page.render(
         "account/webhook_replays.html",
-        200 if error is None else error.status,
-        headers=b"" if error is None else header_lines(error),
+        error=error,
         problems=forms.problems(page, error, REPLAY_LABELS),
         given={} if error is None else page.form,
         undelivered=await webhook_deliveries.undelivered(page.on, page.by, seen.webhook.id),

@@ -32,7 +32,7 @@ from rollbook.records import event_types, users
 from rollbook.records.webhooks import INBOX, Webhook, health, sealed_headers
 from rollbook.storage.database import Queries
 from rollbook.web import forms, plots, shown_once
-from rollbook.web.page_request import PageRequest, header_lines
+from rollbook.web.page_request import PageRequest
 from rollbook.web.plots import Deliveries
 from rollbook.web.templates import moment
 
@@ -289,8 +289,7 @@ async def _overview(page: PageRequest, seen: WebhookDetails, error: ApiError | N
     hours = await page.on.read(hours_of, seen.webhook.id, since)
     return page.render(
         "account/webhook.html",
-        200 if error is None else error.status,
-        headers=b"" if error is None else header_lines(error),
+        error=error,
         problems=forms.problems(page, error, {"from": "The start"}),
         starts=STARTS,
         groups=groups(),
@@ -303,8 +302,7 @@ async def _settings(page: PageRequest, seen: WebhookDetails, error: ApiError | N
     webhook = seen.webhook
     return page.render(
         "account/webhook_settings.html",
-        200 if error is None else error.status,
-        headers=b"" if error is None else header_lines(error),
+        error=error,
         problems=forms.problems(page, error, {}),
         types=webhook.types.split(),
         header_names=list(sealed_headers(webhook)),

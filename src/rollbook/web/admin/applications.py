@@ -17,8 +17,8 @@ from rollbook.actions.arguments.webhooks import ListWebhooks
 from rollbook.actions.checking import check_texts
 from rollbook.actions.context import ListPage
 from rollbook.actions.purposes import PURPOSES
-from rollbook.errors import ApiError, InvalidParameter, NotFound
-from rollbook.http.request import Response, line
+from rollbook.errors import ApiError, NotFound
+from rollbook.http.request import Response
 from rollbook.records import keys as key_records
 from rollbook.records import usage as usage_records
 from rollbook.records.keys import Activity, Key
@@ -26,13 +26,12 @@ from rollbook.records.user_list.query import Query
 from rollbook.records.users import User
 from rollbook.roles import APPLICATION, APPLICATION_ROLES
 from rollbook.storage.database import Queries
-from rollbook.web import forms, plots, usage
+from rollbook.web import forms, lists, plots, usage
 from rollbook.web.account import webhooks as webhook_pages
 from rollbook.web.admin import stopping, user_tabs
-from rollbook.web.admin.user_filters import list_url
 from rollbook.web.keys import pages
 from rollbook.web.keys.pages import theirs
-from rollbook.web.page_request import PageRequest, whole_number
+from rollbook.web.page_request import PageRequest
 
 PATH = "/admin/applications"
 SECTION = "admin/applications"
@@ -59,34 +58,19 @@ class Listed(NamedTuple):
 
 
 async def show_all(page: PageRequest) -> Response:
-    q, number = page.query.get("q", "").strip(), whole_number(page.query.get("page", "1"), 9) or 1
-    found, total, problems = list[Listed](), 0, dict[str, str]()
-    try:
-        asked = check_texts(UserSelection, {"kind": APPLICATION, "sort": "name"} | ({"q": q} if q else {}))
-        query = Query(users.filters_of(asked), users.order_of(asked.sort), PAGE, (number - 1) * PAGE, count=True)
-        listed = await users.list_users(page.on, page.by, query)
-        found, total = await _listed(page, [User._make(row) for row in listed.rows]), listed.total or 0
-    except InvalidParameter as error:
-        problems = forms.problems(page, error)
-    return page.render(
-        "admin/applications.html",
-        400 if problems and not page.is_htmx else 200,
-        headers=line("HX-Replace-Url", list_url({"q": q}, PATH)) if page.is_htmx else b"",
-        section=SECTION,
-        q=q,
-        found=found,
-        total=total,
-        problems=problems,
-        number=number,
-        pages=max(1, -(-total // PAGE)),
-        page_link=lambda number: list_url({"q": q}, PATH, page=number),
-    )
+    asked = {"q": page.query.get("q", "").strip()}
 
+    async def read(offset: int) -> ListPage[Listed]:
+        wanted = check_texts(UserSelection, {"kind": APPLICATION, "sort": "name"} | (asked if asked["q"] else {}))
+        query = Query(users.filters_of(wanted), users.order_of(wanted.sort), PAGE, offset, count=True)
+        part = await users.list_users(page.on, page.by, query)
+        shown = [User._make(row) for row in part.rows]
+        activity, made = await page.on.read_aside(_activity, [user.id for user in shown], clock.now() - clock.DAY)
+        rows = [Listed(user, activity.get(user.id, Activity()), made.get(user.id, 0)) for user in shown]
+        return ListPage(rows, part.total or 0)
 
-async def _listed(page: PageRequest, found: Sequence[User]) -> list[Listed]:
-    ids = [user.id for user in found]
-    activity, made = await page.on.read_aside(_activity, ids, clock.now() - clock.DAY)
-    return [Listed(user, activity.get(user.id, Activity()), made.get(user.id, 0)) for user in found]
+    frame = await lists.numbered(page, PATH, asked, PAGE, read, ListPage([]))
+    return page.render("admin/applications.html", section=SECTION, **frame)
 
 
 async def _activity(queries: Queries, ids: Sequence[str], since: int) -> tuple[dict[str, Activity], dict[str, int]]:

@@ -153,7 +153,7 @@ async def show_one(page: PageRequest, refused: ApiError | None = None) -> Respon
     about = event_types.TYPES.get(event.type)
     return page.render(
         "admin/event.html",
-        200 if refused is None else refused.status,
+        error=refused,
         problems=forms.problems(page, refused),
         section=SECTION,
         undo=await _undo(page, event),

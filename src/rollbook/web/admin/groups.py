@@ -24,11 +24,11 @@ from rollbook.actions.checking import check_texts
 from rollbook.actions.groups import GroupPage
 from rollbook.api.show import for_people
 from rollbook.errors import ApiError, InvalidParameter, NotFound, PreconditionFailed
-from rollbook.http.request import Response, line
+from rollbook.http.request import Response
 from rollbook.records import rules
 from rollbook.records.groups import Group
 from rollbook.records.users import User
-from rollbook.web import forms
+from rollbook.web import forms, lists
 from rollbook.web.admin import user_tabs
 from rollbook.web.admin.events import wrong
 from rollbook.web.admin.user_filters import list_url
@@ -49,27 +49,14 @@ FORM = form_of(GroupCreate, hints={"external_id": "The ID in your own system."})
 
 async def show_all(page: PageRequest) -> Response:
     asked = {name: page.query.get(name, "").strip() for name in ("q", "sort")}
-    number = whole_number(page.query.get("page", "1"), 9) or 1
-    found, problems = GroupPage([], 0, None), dict[str, str]()
-    wanted = {"q": asked["q"], "sort": asked["sort"] or "name", "limit": str(PAGE), "offset": str((number - 1) * PAGE)}
-    try:
-        listed = check_texts(ListGroups, {name: value for name, value in wanted.items() if value})
-        found = await groups.list_groups(page.on, page.by, listed)
-    except InvalidParameter as error:
-        problems = forms.problems(page, error)
-    return page.render(
-        "admin/groups.html",
-        400 if problems and not page.is_htmx else 200,
-        headers=line("HX-Replace-Url", list_url(asked, PATH)) if page.is_htmx else b"",
-        section=SECTION,
-        asked=asked,
-        found=found,
-        problems=problems,
-        sorts=SORTS,
-        number=number,
-        pages=max(1, -(-found.total // PAGE)),
-        page_link=lambda number: list_url(asked, PATH, page=number),
-    )
+
+    async def read(offset: int) -> GroupPage:
+        wanted = {"q": asked["q"], "sort": asked["sort"] or "name", "limit": str(PAGE), "offset": str(offset)}
+        filters = check_texts(ListGroups, {name: value for name, value in wanted.items() if value})
+        return await groups.list_groups(page.on, page.by, filters)
+
+    frame = await lists.numbered(page, PATH, asked, PAGE, read, GroupPage([], 0, None))
+    return page.render("admin/groups.html", section=SECTION, sorts=SORTS, **frame)
 
 
 async def show_form(page: PageRequest) -> Response:

@@ -215,7 +215,7 @@ async def show_as_of(page: PageRequest) -> Response:
     event = await events.get(page.on, page.by, at) if found is not None and at.startswith("evt_") else None
     return page.render(
         "admin/user_as_of.html",
-        200 if refused is None else refused.status,
+        error=refused,
         section="admin/users",
         id=id,
         user=user,

@@ -21,18 +21,17 @@ from rollbook.actions.arguments.passwords import PasswordProof
 from rollbook.actions.checking import check_texts
 from rollbook.actions.context import ListPage
 from rollbook.actions.keys import IssuedKey
-from rollbook.errors import ApiError, InvalidParameter, NotFound
-from rollbook.http.request import Response, line
+from rollbook.errors import ApiError, NotFound
+from rollbook.http.request import Response
 from rollbook.mcp.tools import TOOLS
 from rollbook.records import usage as records
 from rollbook.records import users
 from rollbook.records.keys import Key, KeyName
 from rollbook.records.users import User
 from rollbook.roles import APPLICATION
-from rollbook.web import forms, plots, shown_once, usage
-from rollbook.web.admin.user_filters import list_url
+from rollbook.web import forms, lists, plots, shown_once, usage
 from rollbook.web.keys.assistants import ASSISTANTS, setup
-from rollbook.web.page_request import PageRequest, whole_number
+from rollbook.web.page_request import PageRequest
 
 
 class Holder(NamedTuple):
@@ -92,7 +91,7 @@ FEW = 10
 """Keys that need no search."""
 NEWEST = "-created_at"
 SORTS = (
-    (NEWEST, "Newest first"),
+    ("", "Newest first"),
     ("created_at", "Oldest first"),
     ("-last_used_at", "Last used first"),
     ("last_used_at", "Longest unused first"),
@@ -130,52 +129,31 @@ def is_new(key: Key) -> bool:
 
 async def listed(page: PageRequest, holder: Holder) -> dict[str, Any]:
     """Context of `keys/list.html`."""
-    ended = page.query.get("show") == "ended"
-    number = whole_number(page.query.get("page", ""), 9) or 1
-    asked = {"q": page.query.get("q", "").strip(), "sort": page.query.get("sort") or NEWEST}
-    asked["sort"] = asked["sort"] if asked["sort"] in dict(SORTS) else NEWEST
-    problems: dict[str, str] = {}
-    try:
-        shown = await _page(page, holder, not ended, number, asked)
-    except InvalidParameter as error:
-        problems, shown = forms.problems(page, error), ListPage([])
-    last = max(1, -(-shown.total // PAGE))
-    if number > last:
-        number, shown = last, await _page(page, holder, not ended, last, asked)
-    # The other ones: how many there are, and the first of those that are folded.
-    others = ListPage([]) if problems else await _page(page, holder, ended, 1, asked)
+    ended, sort = page.query.get("show") == "ended", page.query.get("sort", "")
+    asked = {"q": page.query.get("q", "").strip(), "sort": sort if sort in dict(SORTS) else ""}
+    others = ListPage[Key]([])
 
-    def url(number: int, *, q: str = asked["q"], show: str = "ended" if ended else "") -> str:
-        given = {"show": show, "q": q, "sort": asked["sort"] if asked["sort"] != NEWEST else ""}
-        return list_url(given, holder.base, page=number)
+    async def part(works: bool, offset: int) -> ListPage[Key]:
+        wanted = {"user": holder.user.id, "limit": str(PAGE), "offset": str(offset), "sort": NEWEST}
+        wanted |= {name: value for name, value in asked.items() if value}
+        return await keys.list_by_state(page.on, page.by, check_texts(ListKeys, wanted), works)
 
-    return {
-        "status": 400 if problems and not page.is_htmx else 200,
-        "headers": line("HX-Replace-Url", url(number)) if page.is_htmx else b"",
+    async def read(offset: int) -> ListPage[Key]:
+        nonlocal others
+        found, others = await part(not ended, offset), await part(ended, 0)
+        return found
+
+    url_of = {"show": "ended" if ended else "", **asked}
+    frame = await lists.numbered(page, holder.base, url_of, PAGE, read, ListPage([]))
+    return frame | {
         "holder": holder,
         "ended": ended,
-        "asked": asked,
         "sorts": SORTS,
-        "problems": problems,
-        "keys": shown.items,
-        "total": shown.total,
         "others": others,
-        "many": bool(asked["q"]) or shown.total + others.total > FEW,
+        "many": bool(asked["q"]) or frame["found"].total + others.total > FEW,
         "state": state,
         "is_new": is_new,
-        "first": (number - 1) * PAGE + 1,
-        "list_url": url,
-        "previous": url(number - 1) if number > 1 else None,
-        "next": url(number + 1) if number < last else None,
     }
-
-
-async def _page(
-    page: PageRequest, holder: Holder, working: bool, number: int, asked: Mapping[str, str]
-) -> ListPage[Key]:
-    given = {"user": holder.user.id, "limit": str(PAGE), "offset": str((number - 1) * PAGE), **asked}
-    wanted = check_texts(ListKeys, {name: value for name, value in given.items() if value})
-    return await keys.list_by_state(page.on, page.by, wanted, working)
 
 
 PROVIDERS = {"entra": "Microsoft Entra ID", "okta": "Okta", "other": "Identity provider"}
