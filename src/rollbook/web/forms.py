@@ -184,11 +184,13 @@ def problems(
     page: PageRequest, error: ApiError | None, labels: dict[str, str] = LABELS, proof: str = ""
 ) -> dict[str, str]:
     """Problems of a form, by field, in the language of the page; under "" those about none. `proof` is the field of the
-    password or code that the person had to give. The error is counted as one that was sent."""
+    password or code that the person had to give. The page that shows them has the status of the error, which is counted
+    as one that was sent."""
     if error is None:
         return {}
     if isinstance(error, ProofRequired):  # the page asks for the password, and sends the form again
         raise error
+    page.error = error
     page.on.operations.count(error, page.request)
     if proof and isinstance(error, PROOFS):
         return {

@@ -41,7 +41,6 @@ async def numbered(
         return list_url({**asked, **more}, path, page=number if number > 1 else "")
 
     return {
-        "status": 400 if problems and not page.is_htmx else 200,
         "headers": line("HX-Replace-Url", url(number)) if page.is_htmx else b"",
         "asked": asked,
         "found": found,

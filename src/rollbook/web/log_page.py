@@ -100,7 +100,6 @@ async def show(page: PageRequest, view: LogView) -> Response:
     context = await _list(page, view, wanted, 0)
     return page.render(
         "account/requests.html",
-        400 if context["problems"] else 200,
         section=view.section,
         wanted=wanted,
         methods=[("", "All"), *((name, name) for name in METHODS)],
@@ -225,7 +224,7 @@ def _asked(page: PageRequest, view: LogView, kept: Mapping[str, str], trail: lis
 
 def _problems(page: PageRequest, error: InvalidParameter | NotFound) -> dict[str, str]:
     if isinstance(error, NotFound):
-        return {"user": "There is no such user."}
+        error = InvalidParameter(faults=[Fault("user", "There is no such user.")])
     return forms.problems(page, error, LABELS)
 
 

@@ -92,6 +92,8 @@ class PageRequest:
         """The caller: the person, or a stranger."""
         self.new_cookies = b""
         """Header lines that go with the response, whatever it is."""
+        self.error: ApiError | None = None
+        """The error that a page tells about, see `forms.problems`. A part of a page tells it with 200."""
         self.duty: Duty | None = None
         """The second factor that the person has yet to set up."""
         self._queried = [(name, key_format.without_secrets(value)) for name, value in _pairs(request.query)]
@@ -274,6 +276,7 @@ class PageRequest:
             brand=brand.of(self.on.settings),
             **{"section": "", **context},
         ).encode()
+        error = error or (None if self.is_htmx else self.error)
         if error is not None:
             status, headers = error.status, headers + header_lines(error)
         safe = SAFE_SECRET if secret else SAFE

@@ -34,13 +34,12 @@ async def show(page: PageRequest) -> Response:
     return await _list(page)
 
 
-async def _list(page: PageRequest, problems: Mapping[str, str] = {}, status: int = 200, renamed: str = "") -> Response:
+async def _list(page: PageRequest, problems: Mapping[str, str] = {}, renamed: str = "") -> Response:
     """`renamed`: the factor whose new name is one of the problems."""
     held = await second_factors.list_second_factors(page.on, page.by, page.me.user.id)
     active = [each for each in held.factors if each.confirmed_at is not None]
     return page.render(
         "account/security.html",
-        status,
         section="account/security",
         factors=active,
         codes_left=held.recovery_codes_left,
@@ -58,7 +57,7 @@ async def rename(page: PageRequest) -> Response:
     except NotFound:
         raise
     except ApiError as error:
-        return await _list(page, forms.problems(page, error, LABELS), error.status, page.ids[0])
+        return await _list(page, forms.problems(page, error, LABELS), page.ids[0])
     return page.redirect(PATH, "factor-renamed")
 
 
@@ -68,7 +67,7 @@ async def remove(page: PageRequest) -> Response:
     except NotFound:
         raise
     except ApiError as error:
-        return await _list(page, forms.problems(page, error), error.status)
+        return await _list(page, forms.problems(page, error))
     return page.redirect(PATH, "factor-removed")
 
 
@@ -81,7 +80,7 @@ async def add_app(page: PageRequest) -> Response:
     try:
         made = await second_factors.create_second_factor(page.on, page.by, page.me.user.id, asked)
     except ApiError as error:
-        return await _list(page, forms.problems(page, error), error.status)
+        return await _list(page, forms.problems(page, error))
     shown = {"id": made.factor.id, "secret": made.secret, "url": made.otpauth_url}
     return shown_once.redirect(page, APP, shown)
 

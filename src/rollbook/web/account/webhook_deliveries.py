@@ -55,7 +55,6 @@ async def show(page: PageRequest) -> Response:
     kept = {name: value for name, value in given.items() if value}
     return page.render(
         "account/webhook_deliveries.html",
-        400 if problems else 200,
         given=given,
         deliveries=found.items,
         problems=problems,
@@ -232,7 +231,6 @@ async def _replays_page(page: PageRequest, error: ApiError | None = None) -> Res
     patterns = [("", "The webhook’s"), *((pattern, pattern) for pattern in event_types.patterns())]
     return page.render(
         "account/webhook_replays.html",
-        error=error,
         problems=forms.problems(page, error, REPLAY_LABELS),
         given={} if error is None else page.form,
         undelivered=await webhook_deliveries.undelivered(page.on, page.by, seen.webhook.id),

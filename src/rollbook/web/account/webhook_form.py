@@ -57,7 +57,7 @@ async def create(page: PageRequest) -> Response:
     except NotFound:
         raise
     except ApiError as error:
-        return await _new(page, given, forms.problems(page, error, LABELS), error.status)
+        return await _new(page, given, forms.problems(page, error, LABELS))
     return redirect_to_secret(page, seen, "created")
 
 
@@ -88,16 +88,14 @@ async def save(page: PageRequest) -> Response:
     try:
         await webhooks.update(page.on, page.by, webhook.id, page.arguments(WebhookUpdate, wanted), versions)
     except ApiError as error:
-        return _form(page, webhook, given, forms.problems(page, error, LABELS), error.status)
+        return _form(page, webhook, given, forms.problems(page, error, LABELS))
     return page.redirect(f"{path(webhook)}/settings", "webhook-saved")
 
 
-async def _new(
-    page: PageRequest, given: Mapping[str, Any], problems: Mapping[str, str] = {}, status: int = 200
-) -> Response:
+async def _new(page: PageRequest, given: Mapping[str, Any], problems: Mapping[str, str] = {}) -> Response:
     """Raises InsufficientScope, NotFound, if it is for someone else."""
     owner = await users.get(page.on, page.by, given["user_id"]) if given["user_id"] else None
-    return _form(page, None, given, problems, status, owner)
+    return _form(page, None, given, problems, owner)
 
 
 def _form(
@@ -105,12 +103,10 @@ def _form(
     webhook: Webhook | None,
     given: Mapping[str, Any],
     problems: Mapping[str, str] = {},
-    status: int = 200,
     owner: User | None = None,
 ) -> Response:
     return page.render(
         "account/webhook_form.html",
-        status,
         section=SECTION if webhook is None else section(page, webhook),
         webhook=webhook,
         owner=owner,

@@ -289,7 +289,6 @@ async def _overview(page: PageRequest, seen: WebhookDetails, error: ApiError | N
     hours = await page.on.read(hours_of, seen.webhook.id, since)
     return page.render(
         "account/webhook.html",
-        error=error,
         problems=forms.problems(page, error, {"from": "The start"}),
         starts=STARTS,
         groups=groups(),
@@ -302,7 +301,6 @@ async def _settings(page: PageRequest, seen: WebhookDetails, error: ApiError | N
     webhook = seen.webhook
     return page.render(
         "account/webhook_settings.html",
-        error=error,
         problems=forms.problems(page, error, {}),
         types=webhook.types.split(),
         header_names=list(sealed_headers(webhook)),

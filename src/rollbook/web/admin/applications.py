@@ -29,6 +29,7 @@ from rollbook.storage.database import Queries
 from rollbook.web import forms, lists, plots, usage
 from rollbook.web.account import webhooks as webhook_pages
 from rollbook.web.admin import stopping, user_tabs
+from rollbook.web.admin.events import wrong
 from rollbook.web.keys import pages
 from rollbook.web.keys.pages import theirs
 from rollbook.web.page_request import PageRequest
@@ -134,12 +135,12 @@ async def create(page: PageRequest) -> Response:
     """Leads to the page that shows its first key."""
     form = {name: page.form.get(name, "").strip() for name in BLANK}
     if not (form["purpose"] in PURPOSES or form["role"]):
-        return _form(page, form, {"purpose": "Choose what the application does."}, 400)
+        return _form(page, form, forms.problems(page, wrong("purpose", "Choose what the application does.")))
     try:
         new, key = _wanted(page, form)
         issued = await applications.connect(page.on, page.by, new, key)
     except ApiError as error:
-        return _form(page, form, forms.problems(page, error), error.status)
+        return _form(page, form, forms.problems(page, error))
     return pages.redirect_to_secret(page, theirs(await users.get(page.on, page.by, issued.key.user_id)), issued)
 
 
@@ -154,10 +155,9 @@ def _wanted(page: PageRequest, form: Mapping[str, str]) -> tuple[ApplicationCrea
     return new, page.arguments(KeyCreate, key)
 
 
-def _form(page: PageRequest, form: Mapping[str, str], problems: Mapping[str, str] = {}, status: int = 200) -> Response:
+def _form(page: PageRequest, form: Mapping[str, str], problems: Mapping[str, str] = {}) -> Response:
     return page.render(
         "admin/new_application.html",
-        status,
         section=SECTION,
         form=form,
         problems={_FIELDS.get(name, name): sentence for name, sentence in problems.items()},

@@ -101,7 +101,6 @@ async def ask(page: PageRequest, problems: Mapping[str, str] = {}) -> Response:
         change = change._replace(effect=change.effect + stops)
     return page.render(
         "admin/bulk.html",
-        400 if problems else 200,
         section="admin/users",
         op=op,
         change=change,

@@ -134,7 +134,6 @@ async def show(page: PageRequest) -> Response:
         problems = forms.problems(page, error, LABELS)
     return page.render(
         "admin/events.html",
-        400 if problems else 200,
         section=SECTION,
         groups=webhooks.groups(NEVER_LOGGED),
         given=given,
@@ -153,7 +152,6 @@ async def show_one(page: PageRequest, refused: ApiError | None = None) -> Respon
     about = event_types.TYPES.get(event.type)
     return page.render(
         "admin/event.html",
-        error=refused,
         problems=forms.problems(page, refused),
         section=SECTION,
         undo=await _undo(page, event),

@@ -68,7 +68,7 @@ async def create(page: PageRequest) -> Response:
     try:
         group = await groups.create(page.on, page.by, page.arguments(GroupCreate, _wanted(form)))
     except ApiError as error:
-        return _form(page, error.status, form, forms.problems(page, error))
+        return _form(page, form, forms.problems(page, error))
     return page.redirect(f"{PATH}/{group.id}", "group-created")
 
 
@@ -88,12 +88,13 @@ async def edit(page: PageRequest) -> Response:
     except NotFound:
         raise
     except PreconditionFailed as error:
-        problems = {
-            "": "This group was changed while you were editing. Nothing was saved; the form shows the current values."
-        }
-        return _details(page, await groups.get(page.on, page.by, group.id), None, problems, error.status)
+        forms.problems(page, error)
+        sentence = (
+            "This group was changed while you were editing. Nothing was saved; the form shows its current values."
+        )
+        return _details(page, await groups.get(page.on, page.by, group.id), None, {"": sentence})
     except ApiError as error:
-        return _details(page, group, form, forms.problems(page, error), error.status)
+        return _details(page, group, form, forms.problems(page, error))
     return page.redirect(f"{PATH}/{group.id}/details", "group-saved")
 
 
@@ -124,12 +125,8 @@ def context(page: PageRequest, group: Group, tab: str = "") -> dict[str, Any]:
     return {"section": SECTION, "group": group, "tab": tab, "may_change": page.may("groups:write")}
 
 
-def _form(
-    page: PageRequest, status: int = 200, form: Mapping[str, str] = {}, problems: Mapping[str, str] = {}
-) -> Response:
-    return page.render(
-        "admin/new_group.html", status, section=SECTION, fields=FORM.fields, form=form, problems=problems
-    )
+def _form(page: PageRequest, form: Mapping[str, str] = {}, problems: Mapping[str, str] = {}) -> Response:
+    return page.render("admin/new_group.html", section=SECTION, fields=FORM.fields, form=form, problems=problems)
 
 
 def _details(
@@ -137,14 +134,12 @@ def _details(
     group: Group,
     sent: Mapping[str, str] | None = None,
     problems: Mapping[str, str] = {},
-    status: int = 200,
 ) -> Response:
     stored = FORM.stored(group) | {"metadata": "", "seen": _digest(group)}
     if group.metadata != "{}":
         stored["metadata"] = for_people(group.metadata.encode()).decode()
     return page.render(
         "admin/group_details.html",
-        status,
         fields=FORM.fields,
         form=stored if sent is None else sent,
         stored=stored,
@@ -190,7 +185,7 @@ async def add_members(page: PageRequest) -> Response:
     except NotFound:
         raise
     except ApiError as error:
-        return await _members(page, form, forms.problems(page, error), error.status)
+        return await _members(page, form, forms.problems(page, error))
     return page.redirect(f"{PATH}/{id}", "members-added" if done.added else "members-known", count=done.added)
 
 
@@ -254,15 +249,12 @@ def _back(page: PageRequest) -> str:
     return list_url({"after": page.form.get("after", "")}, f"{PATH}/{page.ids[0]}")
 
 
-async def _members(
-    page: PageRequest, form: Mapping[str, str] = {}, problems: Mapping[str, str] = {}, status: int = 200
-) -> Response:
+async def _members(page: PageRequest, form: Mapping[str, str] = {}, problems: Mapping[str, str] = {}) -> Response:
     group = await groups.get(page.on, page.by, page.ids[0])
     after = whole_number(page.query.get("after", "")) or 0
     found = await groups.list_members(page.on, page.by, group.id, PAGE, after)
     return page.render(
         "admin/group.html",
-        status,
         found=found,
         after=after,
         next=f"{PATH}/{group.id}?after={found.members[-1].seq}" if found.more else None,
@@ -287,7 +279,7 @@ async def join(page: PageRequest) -> Response:
         group = await find_group(page, form.get("group", "").strip())
         await groups.set_member(page.on, page.by, group.id, user.id, _role(page))
     except ApiError as error:
-        return await _of_user(page, user, form, forms.problems(page, error), error.status)
+        return await _of_user(page, user, form, forms.problems(page, error))
     return page.redirect(user_tabs.path(page, "groups"), "membership-saved")
 
 
@@ -297,7 +289,7 @@ async def leave(page: PageRequest) -> Response:
 
 
 async def _of_user(
-    page: PageRequest, user: User, form: Mapping[str, str] = {}, problems: Mapping[str, str] = {}, status: int = 200
+    page: PageRequest, user: User, form: Mapping[str, str] = {}, problems: Mapping[str, str] = {}
 ) -> Response:
     memberships = await groups.of_user(page.on, page.by, user.id)
     may_change = page.may("groups:write")
@@ -306,7 +298,6 @@ async def _of_user(
     offered = ListGroups(sort="name", limit=MAX_OFFERED)
     return page.render(
         "admin/user_groups.html",
-        status,
         memberships=memberships[(number - 1) * PAGE : number * PAGE],
         total=len(memberships),
         previous=list_url({}, path, page=number - 1) if number > 1 else None,

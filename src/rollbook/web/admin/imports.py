@@ -203,7 +203,7 @@ async def create(page: PageRequest) -> Response:
             problems["file"] = problems.pop("mapping")
         if page.is_htmx:
             return page.render("admin/import_problem.html", error.status, sentence=" ".join(problems.values()))
-        return _render(page, fields, problems, error.status, found)
+        return _render(page, fields, problems, found)
     if page.is_htmx and imports.options_of(made).dry_run:
         shown, url = await live(page, made.id, in_form=True), f"/{SECTION}/{made.id}"
         return page.render("admin/import_live.html", headers=line("HX-Replace-Url", url), **shown)
@@ -214,13 +214,10 @@ def _render(
     page: PageRequest,
     form: Mapping[str, str],
     problems: Mapping[str, str] = {},
-    status: int = 200,
     found: Preview | None = None,
 ) -> Response:
     shown = _shown(found) if found else {"found": None}
-    return page.render(
-        "admin/new_import.html", status, section=SECTION, sources=SOURCES, form=form, problems=problems, **shown
-    )
+    return page.render("admin/new_import.html", section=SECTION, sources=SOURCES, form=form, problems=problems, **shown)
 
 
 def _shown(found: Preview) -> dict[str, Any]:

@@ -49,7 +49,6 @@ async def show(page: PageRequest) -> Response:
         problems = forms.problems(page, error)
     return page.render(
         "admin/invitations.html",
-        400 if problems else 200,
         section=SECTION,
         asked=asked,
         listed=listed,

@@ -38,19 +38,16 @@ async def create(page: PageRequest) -> Response:
     try:
         issued = await keys.create(page.on, page.by, page.arguments(KeyCreate, wanted))
     except ApiError as error:
-        return await _page(page, given, forms.problems(page, error), error.status)
+        return await _page(page, given, forms.problems(page, error))
     return pages.redirect_to_secret(page, mine(page), issued, query=f"?provider={provider}")
 
 
-async def _page(
-    page: PageRequest, given: Mapping[str, Any], problems: Mapping[str, str], status: int = 200
-) -> Response:
+async def _page(page: PageRequest, given: Mapping[str, Any], problems: Mapping[str, str]) -> Response:
     def holder(user: User) -> Holder:
         return mine(page) if user.id == page.by.user_id else theirs(user)
 
     return page.render(
         "admin/scim.html",
-        status,
         section="admin/scim",
         given=given,
         problems=problems,

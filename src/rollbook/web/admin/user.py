@@ -29,6 +29,7 @@ from rollbook.storage.database import Queries
 from rollbook.web import forms, shown_once, usage
 from rollbook.web.admin import changes, stopping, user_tabs
 from rollbook.web.admin.changes import EventInWords
+from rollbook.web.admin.events import wrong
 from rollbook.web.admin.user_filters import back_url
 from rollbook.web.page_request import PageRequest, whole_number
 
@@ -56,9 +57,10 @@ async def edit(page: PageRequest) -> Response:
     except ApiError as error:
         stored = Edited(await user_tabs.find_user(page))
         if isinstance(error, PreconditionFailed):
-            return await _profile(page, stored.changed_meanwhile(form), error.status)
+            forms.problems(page, error)
+            return await _profile(page, stored.changed_meanwhile(form))
         problems = forms.problems(page, error, proof="current_password")
-        return await _profile(page, stored._replace(problems=problems, sent=form), error.status)
+        return await _profile(page, stored._replace(problems=problems, sent=form))
     return page.redirect(f"/admin/users/{page.ids[0]}", "user-saved")
 
 
@@ -114,7 +116,7 @@ async def restore(page: PageRequest) -> Response:
     except NotFound:
         raise
     except ApiError as error:
-        return await _deleted(page, forms.problems(page, error), error.status)
+        return await _deleted(page, forms.problems(page, error))
     return page.redirect(f"/admin/users/{page.ids[0]}", "user-restored")
 
 
@@ -129,8 +131,8 @@ async def purge(page: PageRequest) -> Response:
     except NotFound:
         user, is_deleted = (await page.on.read(_stored, page.ids[0])).user, True
     if page.form.get("confirm", "").strip().casefold() != user.email.casefold():
-        problems = {"confirm": f"Type {user.email} to erase this user permanently."}
-        return await _deleted(page, problems, 400) if is_deleted else await _ask_delete(page, user, problems, 400)
+        problems = forms.problems(page, wrong("confirm", f"Type {user.email} to erase this user permanently."))
+        return await _deleted(page, problems) if is_deleted else await _ask_delete(page, user, problems)
     await users.delete(page.on, page.by, user.id, purge=True)
     return page.redirect("/admin/users", "user-purged")
 
@@ -244,12 +246,11 @@ class DeletedUserView(NamedTuple):
     changes: list[EventInWords]
 
 
-async def _profile(page: PageRequest, edited: Edited, status: int = 200) -> Response:
+async def _profile(page: PageRequest, edited: Edited) -> Response:
     user = edited.user
     limit = page.on.policy.limit_for(user.role, user.rate_limit)
     return page.render(
         "admin/user.html",
-        status,
         edited=edited,
         problems=edited.problems,
         factors=await _factors(page, user),
@@ -294,13 +295,12 @@ async def _factors(page: PageRequest, user: User) -> list[SecondFactor]:
     return [each for each in held.factors if each.confirmed_at is not None]
 
 
-async def _deleted(page: PageRequest, problems: Mapping[str, str] = {}, status: int = 200) -> Response:
+async def _deleted(page: PageRequest, problems: Mapping[str, str] = {}) -> Response:
     """Raises NotFound."""
     await events.settle(page.on.db)
     found = await page.on.read(_stored, page.ids[0])
     return page.render(
         "admin/deleted_user.html",
-        status,
         section="admin/users",
         user=found.user,
         found=found,
@@ -318,10 +318,9 @@ async def _stored(queries: Queries, id: str) -> DeletedUserView:
     return DeletedUserView(deleted.user, deleted.deleted_at, (await changes.latest(queries, LATEST, id)).changes)
 
 
-async def _ask_delete(page: PageRequest, user: User, problems: Mapping[str, str] = {}, status: int = 200) -> Response:
+async def _ask_delete(page: PageRequest, user: User, problems: Mapping[str, str] = {}) -> Response:
     return page.render(
         "admin/delete_user.html",
-        status,
         section="admin/users",
         user=user,
         problems=problems,
@@ -366,7 +365,7 @@ async def create(page: PageRequest) -> Response:
     try:
         user = await users.create(page.on, page.by, page.arguments(UserCreate, _new_user(form)))
     except ApiError as error:
-        return _new_form(page, error.status, form, forms.problems(page, error))
+        return _new_form(page, form, forms.problems(page, error))
     if form.get("password"):
         return page.redirect(f"/admin/users/{user.id}", "user-created")
     if page.on.settings.sends_mail and "show_link" not in form:
@@ -388,12 +387,9 @@ def _new_user(form: Mapping[str, str]) -> dict[str, Any]:
     return wanted | ({"password": form["password"]} if form.get("password") else {"status": "invited"})
 
 
-def _new_form(
-    page: PageRequest, status: int = 200, form: Mapping[str, str] = {}, problems: Mapping[str, str] = {}
-) -> Response:
+def _new_form(page: PageRequest, form: Mapping[str, str] = {}, problems: Mapping[str, str] = {}) -> Response:
     return page.render(
         "admin/new_user.html",
-        status,
         section="admin/users",
         form=form,
         problems=problems,

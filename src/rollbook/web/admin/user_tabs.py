@@ -203,19 +203,17 @@ async def show_as_of(page: PageRequest) -> Response:
     id, before = page.ids[0], page.query.get("before", "")
     at = before or page.sent_utc(page.query.get("at", "").strip())
     user = await _now(page)
-    found, refused = None, None
-    problems: dict[str, str] = {}
+    found, problems = None, dict[str, str]()
     try:
         if at:
             found = await events.as_of(page.on, page.by, id, at, bool(before))
     except InvalidParameter as error:
-        problems, refused = forms.problems(page, error, LABELS), error
+        problems = forms.problems(page, error, LABELS)
     except (NotFound, NotInLog) as error:
-        problems, refused = {"": forms.sentence(error, page.language)}, error
+        page.error, problems = error, {"": forms.sentence(error, page.language)}
     event = await events.get(page.on, page.by, at) if found is not None and at.startswith("evt_") else None
     return page.render(
         "admin/user_as_of.html",
-        error=refused,
         section="admin/users",
         id=id,
         user=user,

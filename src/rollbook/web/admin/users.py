@@ -103,7 +103,7 @@ async def show(page: PageRequest) -> Response:
     if page.is_htmx:
         # What is searched for while typing gets a URL too, without the fields that are empty.
         return page.render("admin/users_table.html", headers=line("HX-Replace-Url", list_url(asked)), **context)
-    return page.render("admin/users.html", 400 if problems else 200, **context)
+    return page.render("admin/users.html", **context)
 
 
 async def export(page: PageRequest) -> Response:

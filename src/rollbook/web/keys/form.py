@@ -16,6 +16,7 @@ from rollbook.http.request import Response
 from rollbook.mcp.tools import TOOLS, Tool
 from rollbook.records.keys import Key
 from rollbook.web import forms
+from rollbook.web.admin.events import wrong
 from rollbook.web.keys import pages
 from rollbook.web.keys.assistants import ASSISTANTS
 from rollbook.web.keys.pages import Holder, find_key, mine
@@ -67,14 +68,13 @@ def _filled_in(query: Mapping[str, str]) -> dict[str, Any]:
 async def create(page: PageRequest, holder: Holder) -> Response:
     """Leads to the page that shows the key."""
     given = _given(page)
-    if problems := _unfit(given):
-        return _form(page, holder, given, problems, 400)
     try:
+        _check_filled_in(given)
         issued = await keys.create(page.on, page.by, page.arguments(KeyCreate, _wanted(given, holder)))
     except NotFound:
         raise
     except ApiError as error:
-        return _form(page, holder, given, _problems(page, given, error), error.status)
+        return _form(page, holder, given, _problems(page, given, error))
     return pages.redirect_to_secret(page, holder, issued)
 
 
@@ -87,17 +87,16 @@ async def show_edit(page: PageRequest, holder: Holder, id: str) -> Response:
 async def save(page: PageRequest, holder: Holder, id: str) -> Response:
     key = await find_key(page, holder, id)
     given = {**_given(page), "seen": page.form.get("seen", "")}
-    if problems := _unfit(given):
-        return _form(page, holder, given, problems, 400, key)
     try:
+        _check_filled_in(given)
         changes = page.arguments(KeyUpdate, _changed(given))
         await keys.update(page.on, page.by, key.id, changes, given["seen"])
     except NotFound:
         raise
     except PreconditionFailed as error:
-        return _form(page, holder, _stored(key), forms.problems(page, error), error.status, key)
+        return _form(page, holder, _stored(key), forms.problems(page, error), key)
     except ApiError as error:
-        return _form(page, holder, given, _problems(page, given, error), error.status, key)
+        return _form(page, holder, given, _problems(page, given, error), key)
     return page.redirect(f"{holder.base}/{key.id}", "key-saved")
 
 
@@ -113,7 +112,6 @@ def _form(
     holder: Holder,
     given: Mapping[str, Any],
     problems: Mapping[str, str],
-    status: int = 200,
     key: Key | None = None,
 ) -> Response:
     """`key` is the one that is changed; None: a new one."""
@@ -131,7 +129,6 @@ def _form(
             )
     return page.render(
         "keys/form.html",
-        status,
         section=holder.section,
         holder=holder,
         key=key,
@@ -169,13 +166,12 @@ def _given(page: PageRequest) -> dict[str, Any]:
     return {**texts, "scopes": page.getlist("scopes"), "revealable": "revealable" in form}
 
 
-def _unfit(given: Mapping[str, Any]) -> dict[str, str]:
-    """Problems of choices that were made but not filled in."""
+def _check_filled_in(given: Mapping[str, Any]) -> None:
+    """Raises InvalidParameter for choices that were made but not filled in."""
     if given["reach"] == "some" and not given["scopes"]:
-        return {"scopes": "Select at least one permission, or choose full access."}
+        raise wrong("scopes", "Select at least one permission, or choose full access.")
     if given["expires"] == "date" and not given["expires_on"]:
-        return {"expires_on": "Choose the last day the key should work."}
-    return {}
+        raise wrong("expires_on", "Choose the last day the key should work.")
 
 
 def _wanted(given: Mapping[str, Any], holder: Holder) -> dict[str, Any]:
@@ -223,7 +219,7 @@ async def connect_assistant(page: PageRequest) -> Response:
     try:
         issued = await keys.create(page.on, page.by, page.arguments(KeyCreate, wanted))
     except ApiError as error:
-        return _assistants(page, given, forms.problems(page, error), error.status)
+        return _assistants(page, given, forms.problems(page, error))
     return pages.redirect_to_secret(page, mine(page), issued, query=f"?assistant={assistant}")
 
 
@@ -238,12 +234,9 @@ def _tools(page: PageRequest) -> list[Tool]:
     return [tool for tool in TOOLS.values() if tool.is_within(*reach)]
 
 
-def _assistants(
-    page: PageRequest, given: Mapping[str, Any], problems: Mapping[str, str], status: int = 200
-) -> Response:
+def _assistants(page: PageRequest, given: Mapping[str, Any], problems: Mapping[str, str]) -> Response:
     return page.render(
         "account/assistants.html",
-        status,
         section="account/assistants",
         given=given,
         problems=problems,

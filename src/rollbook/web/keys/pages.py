@@ -169,7 +169,7 @@ async def reveal(page: PageRequest, holder: Holder, id: str) -> Response:
     try:
         issued = await keys.reveal(page.on, page.by, key.id, PasswordProof())
     except ApiError as error:
-        return await _key_page(page, holder, key, error.status, problems=forms.problems(page, error))
+        return await _key_page(page, holder, key, forms.problems(page, error))
     return redirect_to_secret(page, holder, issued, revealed=True)
 
 
@@ -178,7 +178,7 @@ async def rotate(page: PageRequest, holder: Holder, id: str) -> Response:
     try:
         issued = await keys.rotate(page.on, page.by, key.id, KeyRotation(overlap=forms.overlap(page.form)))
     except ApiError as error:
-        return await _key_page(page, holder, key, error.status, problems=forms.problems(page, error))
+        return await _key_page(page, holder, key, forms.problems(page, error))
     return redirect_to_secret(page, holder, issued, old=key)
 
 
@@ -257,8 +257,6 @@ async def _key_page(
     page: PageRequest,
     holder: Holder,
     key: Key,
-    status: int = 200,
-    *,
     problems: Mapping[str, str] = {},
     may_change: bool = True,
 ) -> Response:
@@ -266,7 +264,6 @@ async def _key_page(
     hours = await records.hours(page.on.db, key.user_id, since, key.id)
     return page.render(
         "keys/key.html",
-        status,
         section=holder.section,
         holder=holder,
         key=key,
