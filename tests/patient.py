@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from rollbook.cli import main as command
 from rollbook.limits import valkey
-from rollbook.limits.valkey_connection import Timeouts
+from rollbook.limits.valkey_connection import ValkeyTimeouts
 
 PATIENT = "tests.patient"
 SECONDS = 30.0
@@ -17,7 +17,7 @@ SECONDS = 30.0
 
 def wait_longer() -> None:
     """Change it in this process, before it has a connection."""
-    valkey.TIMEOUTS = Timeouts(SECONDS, SECONDS)
+    valkey.TIMEOUTS = ValkeyTimeouts(SECONDS, SECONDS)
 
 
 def main() -> None:

@@ -227,6 +227,18 @@ def test_types_that_go_against_the_arrows_are_still_needed() -> None:
     assert {(each.importer, each.imported) for each in _imports() if each.types_only} >= set(TYPES_ONLY)
 
 
+def test_a_name_stands_for_one_type_within_a_room() -> None:
+    """But for the twins of two engines, and an event and its form in the API."""
+    homes: dict[tuple[str, str], set[str]] = {}
+    for path in _files(SRC / "rollbook"):
+        if "_client" not in path.parts and path.stem not in ("sqlite", "postgres"):
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.ClassDef):
+                    homes.setdefault((_room(_module(path)), node.name), set()).add(_module(path))
+    shared = {name: modules for name, modules in homes.items() if len(modules) > 1}
+    assert shared.keys() <= {("records", "Event")}, shared
+
+
 def test_the_first_line_of_a_file_says_what_lives_there() -> None:
     silent = []
     for path in _files(SRC, ROOT / "tools", ROOT / "tests", ROOT / "benchmarks"):

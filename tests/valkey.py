@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rollbook.limits.valkey_connection import Timeouts
+from rollbook.limits.valkey_connection import ValkeyTimeouts
 from tests.harness import free_pair, free_port
 from tools.programs import find_valkey, find_valkey_cli
 
 # Seconds that a limiter gives Valkey in tests: a busy machine may hold it up for longer than it has where it ships.
 # There, `tests/concurrency/test_limits_nodes.py` tries what becomes of one that does not reply.
-TIMEOUTS = Timeouts(reply=2.0, connect=10.0)
+TIMEOUTS = ValkeyTimeouts(reply=2.0, connect=10.0)
 # For tests in which thousands of calls at once are all to be answered, and in which those that are not are refused a
 # connection.
-LONG_TIMEOUTS = Timeouts(reply=60.0, connect=60.0)
+LONG_TIMEOUTS = ValkeyTimeouts(reply=60.0, connect=60.0)
 
 MISSING = "These tests need Valkey or Redis. `make test` brings it, or says how."
 

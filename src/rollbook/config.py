@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Meta
 
 from rollbook import units
-from rollbook.mailing import NOTICES, MailServer, Sender
+from rollbook.mailing import NOTICES, MailFrom, MailServer
 from rollbook.quota import Limit
 from rollbook.roles import ROLES
 
@@ -926,7 +926,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             )
 
     def _check_mail(self) -> None:
-        for name, parse in (("smtp", MailServer.parse), ("mail_from", Sender.parse), ("mail_reply_to", Sender.parse)):
+        for name, parse in (
+            ("smtp", MailServer.parse),
+            ("mail_from", MailFrom.parse),
+            ("mail_reply_to", MailFrom.parse),
+        ):
             try:
                 if value := getattr(self, name):
                     parse(value)

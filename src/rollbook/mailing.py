@@ -75,7 +75,7 @@ class MailServer(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-class Sender(NamedTuple):
+class MailFrom(NamedTuple):
     """Name and email of whom mail comes from."""
 
     name: str

@@ -23,7 +23,7 @@ from rollbook import clock
 from rollbook.limits import valkey_address
 from rollbook.limits.table import Table
 from rollbook.limits.valkey import Valkey
-from rollbook.limits.valkey_connection import Timeouts
+from rollbook.limits.valkey_connection import ValkeyTimeouts
 from rollbook.quota import Limit
 from tests.callers import worker_of
 from tests.harness import Server, new_key, new_user, running
@@ -152,7 +152,7 @@ def test_of_10000_takes_of_8_processes_exactly_100_are_admitted(valkey: ValkeySe
 
     async def hammer(who: int) -> None:
         # Eight processes may want more time than there is where it ships.
-        limiter = Valkey(valkey_address.parse(valkey.url), Table.create(workers=1), timeouts=Timeouts(30, 30))
+        limiter = Valkey(valkey_address.parse(valkey.url), Table.create(workers=1), timeouts=ValkeyTimeouts(30, 30))
         await limiter.start()
         limit, own = Limit.parse("100/hour,5000/day"), Limit.parse("100/hour")
         for _ in range(25):
@@ -412,7 +412,7 @@ def test_a_frozen_valkey_holds_a_request_no_longer_than_the_time_out(
         assert load.longest() < BRIEF
         # Each of the four callers waits once for each worker, nobody a second time: they would, 32 times in all. Now
         # and then the machine holds up all four; when it does so more often, another attempt is made.
-        if sum(took > Timeouts().reply * 0.9 for _, took, _, _ in load.answers) > 8 + 3 * 4:
+        if sum(took > ValkeyTimeouts().reply * 0.9 for _, took, _, _ in load.answers) > 8 + 3 * 4:
             raise HeldUp("callers wait again and again")
 
     undisturbed_by_others(tmp_path, own, attempt)

@@ -17,7 +17,7 @@ import httpx2
 
 from rollbook import ids
 from rollbook.actions.bulk_jobs import AT_ONCE, Chosen
-from rollbook.records.bulk_jobs import Target
+from rollbook.records.bulk_jobs import JobUser
 from tests.contract.answers import Log
 from tests.contract.expect import refused
 from tests.engines import once
@@ -292,7 +292,7 @@ def ids_of_nobody(kind: str = "grp") -> str:
 
 
 def test_the_users_of_a_job_take_no_memory_however_many_they_are(tmp_path: Path) -> None:
-    targets = [Target(ids.new("user"))] * AT_ONCE
+    targets = [JobUser(ids.new("user"))] * AT_ONCE
     tracemalloc.start()
     with (tmp_path / "users").open("w+") as file:
         chosen = Chosen(file)

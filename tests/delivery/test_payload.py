@@ -11,7 +11,7 @@ from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 
 from rollbook import clock, ids
 from rollbook.delivery import payload, signing
-from rollbook.delivery.payload import Unfit, body
+from rollbook.delivery.payload import UnfitEvent, body
 from rollbook.records import events
 from rollbook.records.event_types import TYPES
 from rollbook.records.events import Actor, Event
@@ -198,7 +198,7 @@ POISON = ["", "nothing", '{"id":', "[1]", "3", '{"id":"\ud800"}', '{"a":' * 100_
 @pytest.mark.parametrize("object", POISON, ids=range(len(POISON)))
 def test_an_event_that_can_not_be_written_is_unfit_in_every_format(object: str) -> None:
     for format in FORMATS:
-        with pytest.raises(Unfit, match="evt_1"):
+        with pytest.raises(UnfitEvent, match="evt_1"):
             body(event_of()._replace(object=object), format, "full", SOURCE)
-        with pytest.raises(Unfit, match="evt_1"):
+        with pytest.raises(UnfitEvent, match="evt_1"):
             body(event_of()._replace(before=object), format, "thin", SOURCE)

@@ -16,7 +16,7 @@ from rollbook.config import ConfigurationError, Settings
 from rollbook.delivery import outcomes, smtp
 from rollbook.delivery.mails import Letter
 from rollbook.delivery.sender import Sent
-from rollbook.delivery.smtp import Failed, Mailer, Timeouts
+from rollbook.delivery.smtp import Failed, Mailer, MailTimeouts
 from tests.certificates import Certified, certified
 from tests.harness import free_port
 from tests.mail_server import HANGS, PASSWORD, USER, MailServer, mail_server
@@ -30,7 +30,7 @@ LETTER = Letter(
     "evt_1",
     1_700_000_000_000_000,
 )
-QUICK = Timeouts(connect=0.3, total=0.6, idle=0.1)
+QUICK = MailTimeouts(connect=0.3, total=0.6, idle=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def settings(server: MailServer, **changed: Any) -> Settings:
     return config.load({**server.settings(), **changed}, {})[0]
 
 
-def send(settings: Settings, *letters: Letter, timeouts: Timeouts = smtp.TIMEOUTS) -> list[Sent]:
+def send(settings: Settings, *letters: Letter, timeouts: MailTimeouts = smtp.TIMEOUTS) -> list[Sent]:
     async def run() -> list[Sent]:
         mailer = Mailer(settings, timeouts)
         try:
@@ -59,7 +59,7 @@ def send(settings: Settings, *letters: Letter, timeouts: Timeouts = smtp.TIMEOUT
     return asyncio.run(run())
 
 
-def outcome(settings: Settings, letter: Letter = LETTER, timeouts: Timeouts = smtp.TIMEOUTS) -> str:
+def outcome(settings: Settings, letter: Letter = LETTER, timeouts: MailTimeouts = smtp.TIMEOUTS) -> str:
     (sent,) = send(settings, letter, timeouts=timeouts)
     assert outcomes.describe_mail(sent.outcome)
     return sent.outcome

@@ -153,7 +153,7 @@ def test_what_is_remembered_changes_no_request_and_no_refusal(monkeypatch: pytes
     repeated = 0
     real = known.repeated
 
-    def counted(data: bytes, head: known.Known, max_target: int) -> known.Line | None:
+    def counted(data: bytes, head: known.KnownHead, max_target: int) -> known.Line | None:
         nonlocal repeated
         found = real(data, head, max_target)
         repeated += found is not None

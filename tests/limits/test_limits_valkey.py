@@ -19,7 +19,7 @@ from rollbook.errors import LimitsUnavailable
 from rollbook.limits import valkey_address, valkey_script
 from rollbook.limits.table import Table
 from rollbook.limits.valkey import Valkey
-from rollbook.limits.valkey_connection import Reader, ReplyError, Timeouts, encode
+from rollbook.limits.valkey_connection import Reader, ReplyError, ValkeyTimeouts, encode
 from rollbook.limits.windows import Verdict
 from rollbook.quota import NO_LIMIT, Limit
 from tests.grids import grid
@@ -40,7 +40,7 @@ def run(test: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(test, 100))
 
 
-async def joined(url: str, closed: bool = False, timeouts: Timeouts = LONG_TIMEOUTS) -> Valkey:
+async def joined(url: str, closed: bool = False, timeouts: ValkeyTimeouts = LONG_TIMEOUTS) -> Valkey:
     limiter = Valkey(valkey_address.parse(url), Table.create(workers=1), closed, timeouts=timeouts)
     await limiter.start()
     return limiter

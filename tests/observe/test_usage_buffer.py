@@ -13,7 +13,7 @@ from rollbook.errors import ApiError, Fault, InvalidParameter, NotFound
 from rollbook.http.request import Request
 from rollbook.observe import usage_buffer
 from rollbook.observe.lines import Answered
-from rollbook.observe.usage_buffer import Client, Problem, RequestLine, UsageBucket, UsageBuffer
+from rollbook.observe.usage_buffer import Client, RequestLine, ToldError, UsageBucket, UsageBuffer
 from rollbook.records.usage import pack, unpack
 
 HOUR = 1_700_000_000 * clock.SECOND // clock.HOUR * clock.HOUR
@@ -145,9 +145,9 @@ def test_an_error_is_described_once_within_bounds_and_without_keys() -> None:
     assert len(packed) < 101 * 90
     _, lines = unpack(packed)
     first, second = lines[0].error, lines[1].error
-    assert isinstance(first, Problem) and first.param == "***" and len(first.faults) == usage_buffer.MAX_FAULTS
+    assert isinstance(first, ToldError) and first.param == "***" and len(first.faults) == usage_buffer.MAX_FAULTS
     assert len(first.message) <= usage_buffer.MAX_TEXT and first.faults[0] == ("***", "“***” is unknown.")
-    assert second == Problem("not_found", NotFound.message, None, ())
+    assert second == ToldError("not_found", NotFound.message, None, ())
     assert [line.error for line in lines[2:]] == [0, 1] * 49 + [None]
 
 

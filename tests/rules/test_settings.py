@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rollbook.config import ConfigurationError, load, without_secrets
-from rollbook.mailing import MailServer, Sender
+from rollbook.mailing import MailFrom, MailServer
 from rollbook.quota import NO_LIMIT, Limit
 from tests.grids import grid
 
@@ -184,9 +184,9 @@ def test_a_sender_is_one_mailbox(text: str) -> None:
 
 
 def test_senders_have_a_name_or_none() -> None:
-    assert Sender.parse("Example <no-reply@example.com>") == ("Example", "no-reply@example.com")
-    assert Sender.parse('"Müller & Söhne" <a@xn--bcher-kva.example>') == ("Müller & Söhne", "a@xn--bcher-kva.example")
-    assert Sender.parse("<a@example.com>") == Sender.parse("a@example.com") == ("", "a@example.com")
+    assert MailFrom.parse("Example <no-reply@example.com>") == ("Example", "no-reply@example.com")
+    assert MailFrom.parse('"Müller & Söhne" <a@xn--bcher-kva.example>') == ("Müller & Söhne", "a@xn--bcher-kva.example")
+    assert MailFrom.parse("<a@example.com>") == MailFrom.parse("a@example.com") == ("", "a@example.com")
 
 
 def test_a_named_file_must_be_there(file: Path) -> None:

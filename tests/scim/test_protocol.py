@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollbook.actions.scim import Person, Search, sliced
+from rollbook.actions.scim import ScimSearch, ScimUser, sliced
 from rollbook.errors import ApiError
 from rollbook.records.scim import Kept
 from rollbook.records.users import User
@@ -330,7 +330,7 @@ OPERATIONS = st.lists(
     ),
     max_size=4,
 )
-ADA = Person(
+ADA = ScimUser(
     User(1, "user_1", "Ada Lovelace", "ada@example.com"), Kept("ada", attributes={ENTERPRISE: {"costCenter": "1"}})
 )
 
@@ -454,7 +454,7 @@ def test_others_get_their_turn_while_a_filter_is_tested(engine: str) -> None:
                 await asyncio.sleep(0)
 
         task = asyncio.create_task(others())
-        search = Search(passes=lambda number: number % 2 == 0, key=lambda number: -number)
+        search = ScimSearch(passes=lambda number: number % 2 == 0, key=lambda number: -number)
         assert (await sliced([*range(1_000)], search)).resources[:2] == [998, 996]
         task.cancel()
         return turns

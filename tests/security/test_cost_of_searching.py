@@ -7,7 +7,7 @@ import time
 from contextlib import closing
 
 from rollbook.records import groups
-from rollbook.records.groups import Selection
+from rollbook.records.groups import GroupSelection
 
 
 def test_a_search_that_almost_matches_every_group_costs_as_much_as_others() -> None:
@@ -17,7 +17,7 @@ def test_a_search_that_almost_matches_every_group_costs_as_much_as_others() -> N
         database.executemany("INSERT INTO groups (name_key) VALUES (?)", [("a" * 254,)] * 5_000)
 
         def cost(q: str) -> float:
-            where, values = groups._where(Selection(q=q))
+            where, values = groups._where(GroupSelection(q=q))
             begun = time.thread_time()
             assert database.execute(f"SELECT count(*) FROM groups{where}", values).fetchone() == (0,)
             return time.thread_time() - begun

@@ -11,7 +11,7 @@ import pytest
 
 from rollbook.auth.passwords import check_hash
 from rollbook.clock import parse
-from rollbook.destinations import SYSTEMS, Writer
+from rollbook.destinations import SYSTEMS, ExportWriter
 from tests.cli.command import good, refused, rollbook
 from tests.sources.test_systems import FIREBASE_HASH, FIREBASE_SALT, read
 
@@ -61,10 +61,10 @@ def user(handle: str, **fields: Any) -> dict[str, Any]:
     }
 
 
-def written(system: str, *users: dict[str, Any]) -> tuple[Writer, str]:
+def written(system: str, *users: dict[str, Any]) -> tuple[ExportWriter, str]:
     """What is written of an export that arrives in uneven pieces."""
     export = b"".join(json.dumps(each).encode() + b"\n" for each in users)
-    writer = Writer(system)
+    writer = ExportWriter(system)
     cut = len(export) // 3
     return writer, b"".join(writer.parts([export[:cut], export[cut : cut + 5], export[cut + 5 :]])).decode()
 

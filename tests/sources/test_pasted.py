@@ -8,7 +8,7 @@ import time
 import pytest
 
 from rollbook.sources import pasted
-from rollbook.sources.pasted import UNCLEAR, Unreadable, read
+from rollbook.sources.pasted import UNCLEAR, UnreadableList, read
 from tests.grids import grid
 
 ADA = ("Ada Byron", "ada@example.com")
@@ -65,13 +65,13 @@ def test_lines_are_those_of_the_text() -> None:
     ],
 )
 def test_what_cannot_be_read_at_all(text: str, why: str) -> None:
-    with pytest.raises(Unreadable, match=why):
+    with pytest.raises(UnreadableList, match=why):
         read(text)
 
 
 @pytest.mark.parametrize("part", ['"', "<", ">", '",', "<a@b", "a@b,", "email,", "\t", '"<'])
 def test_reading_takes_no_longer_than_the_list_is_long(part: str) -> None:
     began = time.process_time()
-    with contextlib.suppress(Unreadable):
+    with contextlib.suppress(UnreadableList):
         read(part * 100_000)
     assert time.process_time() - began < 2

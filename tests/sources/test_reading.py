@@ -18,7 +18,7 @@ from rollbook.actions.arguments.imports import ColumnMapping, ImportOptions
 from rollbook.api import files
 from rollbook.errors import InvalidParameter
 from rollbook.sources import arrays, unpacking
-from rollbook.sources.reading import Broken, Reading, Record, preview
+from rollbook.sources.reading import Broken, Reading, ReadRecord, preview
 from tests.grids import grid
 
 if sys.version_info >= (3, 14):
@@ -27,7 +27,7 @@ else:
     from backports import zstd
 
 
-def read(data: bytes, *, skip: int = 0, **options: Any) -> list[Record]:
+def read(data: bytes, *, skip: int = 0, **options: Any) -> list[ReadRecord]:
     return list(Reading(io.BytesIO(data), ImportOptions(**options), 8, skip))
 
 
@@ -39,7 +39,7 @@ def user(number: int, **fields: Any) -> dict[str, Any]:
     return {"name": f"Person {number}", "email": f"p{number}@example.com", **fields}
 
 
-def emails(records: list[Record]) -> list[str | None]:
+def emails(records: list[ReadRecord]) -> list[str | None]:
     return [str(record.user.email) if record.user else None for record in records]
 
 

@@ -54,7 +54,7 @@ def db(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def group_of(db: Database, name: str) -> groups.Group:
-    (found,) = db.read_now(groups.some, groups.Selection(external_id=name), 2)
+    (found,) = db.read_now(groups.some, groups.GroupSelection(external_id=name), 2)
     return found
 
 

@@ -114,5 +114,5 @@ async def connect(on: Rollbook, by: Principal, new: ApplicationCreate, key: KeyC
 
 async def _connect(tx: Tx, by: Principal, new: User, key: NewKey, token: str) -> IssuedKey:
     await users.add(tx, by, new)
-    await creators.hold(tx, by, "keys:write", new.id)
+    await creators.lock_people(tx, by, "keys:write", new.id)
     return await keys.add(tx, by, key, token)

@@ -31,7 +31,7 @@ class Backup(NamedTuple):
     """The time it was begun, in microseconds: what was written until then is in it."""
 
 
-class Failure(NamedTuple):
+class BackupFailure(NamedTuple):
     at: int
     reason: str
 
@@ -129,9 +129,9 @@ def failed(settings: Settings, now: int, reason: str) -> None:
         (folder(settings) / BEGUN).unlink(missing_ok=True)
 
 
-def failure(settings: Settings) -> Failure | None:
+def failure(settings: Settings) -> BackupFailure | None:
     """Failure of the last backup, if it failed."""
     with suppress(OSError, ValueError):
         at, _, reason = (folder(settings) / FAILED).read_text().strip().partition(" ")
-        return Failure(int(at), reason)
+        return BackupFailure(int(at), reason)
     return None

@@ -127,7 +127,7 @@ async def _do(
     await user_records.expect(tx, sum(operation.op == "create" for operation in operations))
     # The caller's own user, too: to create something for others locks it.
     ids = [operation.id for operation in operations if operation.id]
-    await user_records.take_turns_for_all(tx, [*ids, by.user_id])
+    await user_records.lock_owner_and_users(tx, [*ids, by.user_id])
     done = [plan if isinstance(plan, ApiError) else await attempt(tx, plan) for plan in plans]
     if atomic:
         _all_or_none(done)

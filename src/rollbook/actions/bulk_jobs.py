@@ -41,7 +41,7 @@ from rollbook.errors import (
     Unavailable,
 )
 from rollbook.records import bulk_jobs, events, user_list, users
-from rollbook.records.bulk_jobs import PART, BulkJob, Known, Link, Outcome, Part, Refused, Target
+from rollbook.records.bulk_jobs import PART, BulkJob, JobPart, JobUser, Link, Outcome, RefusedChange, UserState
 from rollbook.records.events import Actor
 from rollbook.records.user_list.query import Filters, Query
 from rollbook.records.users import User
@@ -97,7 +97,7 @@ class Chosen:
         self._file.truncate()
         self.total = 0
 
-    def add(self, targets: Sequence[Target]) -> None:
+    def add(self, targets: Sequence[JobUser]) -> None:
         for at in range(0, len(targets), PART):
             self._file.write(bulk_jobs.text(targets[at : at + PART]) + "\n")
         self.total += len(targets)
@@ -167,7 +167,7 @@ async def _asked_for(on: Rollbook, asked: BulkJobCreate, filters: Filters | None
         ids = dict.fromkeys(given(asked.ids, ()))
         if not all(map(_ID, ids)):
             refuse("ids", "must be IDs of users")
-        targets.add([Target(id) for id in ids])
+        targets.add([JobUser(id) for id in ids])
     else:
         await on.read_aside(_matching, filters, targets)
     if asked.confirm_count not in (UNSET, targets.total):
@@ -182,7 +182,7 @@ async def _matching(queries: Queries, filters: Filters, targets: Chosen) -> None
     targets.clear()
     while True:
         page = await user_list.read(queries, query)
-        targets.add([Target(row[1]) for row in page.rows])
+        targets.add([JobUser(row[1]) for row in page.rows])
         if targets.total > MAX_USERS:
             refuse("filter", f"matches more than {MAX_USERS:,} users, the most that a job can have")
         if page.after is None:
@@ -289,9 +289,9 @@ async def _changed(on: Rollbook, id: str, targets: Chosen) -> None:
             targets.add(_changed_of(part))
 
 
-def _changed_of(part: Part) -> list[Target]:
+def _changed_of(part: JobPart) -> list[JobUser]:
     return [
-        Target(target.user_id, "" if outcome is True else outcome)
+        JobUser(target.user_id, "" if outcome is True else outcome)
         for target, outcome in zip(part.targets, part.outcomes or (), strict=True)
         if outcome is True or isinstance(outcome, str)
     ]
@@ -377,10 +377,10 @@ async def _results(
 
 
 def result_of(outcome: Outcome) -> str:
-    return "refused" if isinstance(outcome, Refused) else "unchanged" if outcome is False else "changed"
+    return "refused" if isinstance(outcome, RefusedChange) else "unchanged" if outcome is False else "changed"
 
 
-def _unsealed(on: Rollbook, part: Part) -> list[Link | None] | None:
+def _unsealed(on: Rollbook, part: JobPart) -> list[Link | None] | None:
     """The links of a part. None: it has none, or not any more."""
     return None if part.sealed is None else bulk_jobs.links(on.secret.unseal(SEALED, part.sealed, part.id.encode()))
 
@@ -466,8 +466,8 @@ def _operation(
     action: str,
     asked: Mapping[str, Any],
     patch: MetadataPatch | None,
-    target: Target,
-    people: Mapping[str, Known],
+    target: JobUser,
+    people: Mapping[str, UserState],
 ) -> Operation:
     id, role = target
     if action == "role":
@@ -482,14 +482,16 @@ def _operation(
     return Operation(action, id)
 
 
-async def _do(tx: Tx, on: Rollbook, by: Principal, job: BulkJob, part: Part, plans: Sequence[Plan | ApiError]) -> None:
+async def _do(
+    tx: Tx, on: Rollbook, by: Principal, job: BulkJob, part: JobPart, plans: Sequence[Plan | ApiError]
+) -> None:
     """Nothing happens if the job has ended or come further, or if its creator has another role or key than it was
     planned with. Raises Unauthorized, Forbidden, NotFound."""
     now = await bulk_jobs.get(tx, job.id)
     if now.finished_at is not None or now.parts_done != job.parts_done:
         return
     user_ids = [target.user_id for target in part.targets]
-    await users.take_turns_for_all(tx, [*user_ids, by.user_id])
+    await users.lock_owner_and_users(tx, [*user_ids, by.user_id])
     caller = await as_of_now(tx, by)
     if (caller.role, caller.scopes_on_all) != (by.role, by.caller.scopes_on_all):
         return
@@ -515,7 +517,7 @@ async def _do(tx: Tx, on: Rollbook, by: Principal, job: BulkJob, part: Part, pla
 
 
 async def _attempt_each(
-    tx: Tx, job: BulkJob, part: Part, plans: Sequence[Plan | ApiError], people: Mapping[str, Known]
+    tx: Tx, job: BulkJob, part: JobPart, plans: Sequence[Plan | ApiError], people: Mapping[str, UserState]
 ) -> list[Any]:
     """Change them all: the result for each, or why there is none."""
     changes: list[Call] = [
@@ -527,7 +529,7 @@ async def _attempt_each(
     return [bulk.checked(next(done)) if isinstance(plan, Plan) else plan for plan in plans]
 
 
-async def _change(tx: Tx, job: BulkJob, target: Target, before: Known | None, plan: Plan) -> Any:
+async def _change(tx: Tx, job: BulkJob, target: JobUser, before: UserState | None, plan: Plan) -> Any:
     """Raises ChangedSince, and what the plan does."""
     if job.undoes is not None and not await _is_same(tx, job, target, before):
         raise ChangedSince()
@@ -550,7 +552,7 @@ async def _revert(
     return await users.get(tx, user_id)
 
 
-async def _is_same(tx: Tx, job: BulkJob, target: Target, now: Known | None) -> bool:
+async def _is_same(tx: Tx, job: BulkJob, target: JobUser, now: UserState | None) -> bool:
     """Test whether nobody else has changed a user in the same way since the job that is undone."""
     if job.action == "role":
         return now is None or now.role in (bulk_jobs.options(job)["role"], target.role)
@@ -559,9 +561,9 @@ async def _is_same(tx: Tx, job: BulkJob, target: Target, now: Known | None) -> b
     return await events.last_request(tx, target.user_id, _EVENTS[job.action]) in (None, job.undoes)
 
 
-def _outcome(job: BulkJob, before: Known | None, result: Any) -> Outcome:
+def _outcome(job: BulkJob, before: UserState | None, result: Any) -> Outcome:
     if isinstance(result, ApiError):
-        return Refused(result.code, result.full_message[:MAX_REASON])
+        return RefusedChange(result.code, result.full_message[:MAX_REASON])
     if isinstance(result, User) and before is not None and result.version == before.version:
         return False
     return before.role if job.action == "role" and before is not None else True

@@ -155,7 +155,7 @@ def joined(by: Principal, user_id: str, others: Iterable[str] = ()) -> str | Non
     return lineages.of(people)
 
 
-async def hold(tx: Tx, by: Principal, scope: str, user_id: str) -> None:
+async def lock_people(tx: Tx, by: Principal, scope: str, user_id: str) -> None:
     """Check once more, with all users locked whom it will go back to, that the caller may create something for this
     user. Without the locks, one of them could lose the right meanwhile, and what is created would not end with it. They
     are always locked in the same order. Raises Unauthorized, Forbidden, NotFound."""
@@ -163,7 +163,7 @@ async def hold(tx: Tx, by: Principal, scope: str, user_id: str) -> None:
     if not by.user_id or len(people) == 1:
         return
     one, other, *more = sorted(people)
-    await (users.hold(tx, [one, other, *more]) if more else users.hold_both(tx, one, other))
+    await (users.lock_users(tx, [one, other, *more]) if more else users.lock_both(tx, one, other))
     now = await as_of_now(tx, by)
     if now.role != by.role:
         raise InsufficientScope("Your role was changed meanwhile. Nothing was changed.")

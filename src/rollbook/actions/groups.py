@@ -16,7 +16,7 @@ from rollbook.actions.principal import Principal
 from rollbook.actions.users import patched
 from rollbook.errors import Fault, GroupLimitReached, NotFound
 from rollbook.records import events, groups, rules, scim, users
-from rollbook.records.groups import Candidate, Group, Member, Membership, Selection
+from rollbook.records.groups import Candidate, Group, GroupSelection, Member, Membership
 from rollbook.storage.database import Queries, Tx
 
 MAX_GROUPS = 100_000
@@ -57,11 +57,11 @@ async def list_groups(on: Rollbook, by: Principal, asked: ListGroups) -> GroupPa
     """
     require(by, "groups:read")
     user_id = None if asked.user is None else known("user", whom(by, asked.user))
-    selection = Selection(asked.q, asked.name, asked.external_id, user_id)
+    selection = GroupSelection(asked.q, asked.name, asked.external_id, user_id)
     return await on.read_aside(_list, selection, asked.sort, asked.limit, asked.offset)
 
 
-async def _list(queries: Queries, asked: Selection, sort: str, limit: int, offset: int) -> GroupPage:
+async def _list(queries: Queries, asked: GroupSelection, sort: str, limit: int, offset: int) -> GroupPage:
     roles = None
     if asked.user_id is not None:
         await users.get(queries, asked.user_id)
@@ -115,7 +115,7 @@ async def named(tx: Tx, by: Principal, names: Sequence[str]) -> dict[str, str]:
     found = await groups.by_names(tx, names)
     if len(found) == len(names):
         return found
-    await users.take_all_turns(tx)  # of two imports at the same time, the second sees the groups of the first
+    await users.lock_owner(tx)  # of two imports at the same time, the second sees the groups of the first
     found = await groups.by_names(tx, names)
     left = MAX_GROUPS - await groups.count(tx)
     missing = {rules.fold(name): name for name in reversed(names) if name not in found}
@@ -315,7 +315,7 @@ async def _held(tx: Tx, by: Principal, id: str, wanted: Mapping[str, Any]) -> tu
     """The group and those of these users who exist. No one else changes, deletes or restores any of them meanwhile:
     users are locked first, as all do who lock both. Raises InsufficientScope, but not for identity providers, which
     send groups as a whole."""
-    await users.hold(tx, [*wanted])
+    await users.lock_users(tx, [*wanted])
     group = await groups.get(tx, id)
     found = await groups.candidates(tx, id, [*wanted])
     if by.caller.kind != "scim":

@@ -15,7 +15,7 @@ from rollbook.actions.context import Rollbook
 from rollbook.errors import WrongCode
 from rollbook.records import events, failed_guesses, users
 from rollbook.records.events import Actor
-from rollbook.records.failed_guesses import Kind
+from rollbook.records.failed_guesses import GuessKind
 from rollbook.storage.database import Tx
 
 MAX_FAILURES = 100
@@ -34,14 +34,14 @@ CLOSED_CODES = (
 class Guess(NamedTuple):
     """A password or code to count, and where it comes from."""
 
-    kind: Kind
+    kind: GuessKind
     user_id: str | None
     """None: no user has this email."""
     max_failures: int
     actor: Actor
 
 
-def of(kind: Kind, user_id: str | None, origin: AttemptOrigin, actor: Actor) -> Guess:
+def of(kind: GuessKind, user_id: str | None, origin: AttemptOrigin, actor: Actor) -> Guess:
     return Guess(kind, user_id, MAX_FAILURES_IN_ALL if origin.is_known_browser else MAX_FAILURES, actor)
 
 
@@ -75,7 +75,7 @@ async def was_right(on: Rollbook, guess: Guess) -> bool:
     return await on.db.write(_was_right, guess.user_id, guess.kind, guess.max_failures)
 
 
-async def _was_right(tx: Tx, user_id: str, kind: Kind, max_failures: int) -> bool:
+async def _was_right(tx: Tx, user_id: str, kind: GuessKind, max_failures: int) -> bool:
     failures = await failed_guesses.lock(tx, user_id, kind)
     if failures >= max_failures:
         return False

@@ -266,7 +266,7 @@ class Memberships:
         """Users are locked before groups, as all do who lock both, and groups in the order of their IDs."""
         if not self._joining:
             return
-        await users.hold(tx, sorted({user_id for roles in self._joining.values() for user_id in roles}))
+        await users.lock_users(tx, sorted({user_id for roles in self._joining.values() for user_id in roles}))
         for id in sorted(self._joining):
             await groups.put_members(tx, by, id, self._joining[id])
 
@@ -280,7 +280,7 @@ _SECRETS = ("password", "password_hash", "totp_secret")
 """Fields whose values are in the file of refused records only."""
 
 
-class Fault(NamedTuple):
+class RowFault(NamedTuple):
     """A refused record on the page of its import."""
 
     refusal: Refusal
@@ -352,7 +352,7 @@ async def rows(on: Rollbook, import_id: str) -> AsyncGenerator[list[RefusedRow],
             yield import_rows.rows_of(text)
 
 
-async def faults(on: Rollbook, by: Principal, found: Import) -> list[Fault]:
+async def faults(on: Rollbook, by: Principal, found: Import) -> list[RowFault]:
     """The first refused records of an import: with their values for whoever started it."""
     refusals = await on.read(imports.refusals, found.id, -1, SHOWN)
     facts = await facts_of(on, found.id) if is_own(by, found) else None
@@ -365,15 +365,15 @@ async def faults(on: Rollbook, by: Principal, found: Import) -> list[Fault]:
     return [_fault(refusal, raws.get(number), facts) for number, refusal in refusals]
 
 
-def _fault(refusal: Refusal, raw: Raw | None, facts: FileFacts | None) -> Fault:
+def _fault(refusal: Refusal, raw: Raw | None, facts: FileFacts | None) -> RowFault:
     if facts is None or refusal.field is None:
         text = raw if isinstance(raw, str) else None
-        return Fault(refusal, "", _short(text) if text else None)
+        return RowFault(refusal, "", _short(text) if text else None)
     names = [column.name for column in facts.columns if refusal.field in (column.target or "").split(", ")]
     if raw is None or refusal.field in _SECRETS:
-        return Fault(refusal, ", ".join(names), None)
+        return RowFault(refusal, ", ".join(names), None)
     values = import_rows.values_of(raw, facts)
-    return Fault(refusal, ", ".join(names), _short(" ".join(values.get(name, "") for name in names)))
+    return RowFault(refusal, ", ".join(names), _short(" ".join(values.get(name, "") for name in names)))
 
 
 def _short(text: str) -> str:

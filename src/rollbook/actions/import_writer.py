@@ -349,7 +349,7 @@ class Importer:
         keys = [self._key(row.user) for row in rows]
         asked = [key for key, user in zip(keys, prepared, strict=True) if updates or user is None]
         if updates:
-            await user_records.take_all_turns(tx)
+            await user_records.lock_owner(tx)
         existing = await dialect(tx).user_imports.existing(tx, self._options.match, asked) if asked else {}
         if updates:
             existing = await _with_unproven(tx, existing)

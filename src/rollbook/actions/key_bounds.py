@@ -13,14 +13,14 @@ from rollbook.quota import NO_LIMIT, Limit
 from rollbook.records.keys import Key
 from rollbook.records.users import User
 
-Network = IPv4Network | IPv6Network
+IPNetwork = IPv4Network | IPv6Network
 
 
 class Bounds(NamedTuple):
     """The most that a key may have. None, and a limit without windows: not bounded in that way."""
 
     scopes: frozenset[str] | None = None
-    networks: tuple[Network, ...] | None = None
+    networks: tuple[IPNetwork, ...] | None = None
     limit: Limit = NO_LIMIT
     expires_at: int | None = None
     audiences: frozenset[str] | None = None
@@ -34,7 +34,7 @@ def scopes_of(text: str | None) -> frozenset[str] | None:
     return None if text is None else frozenset(text.split())
 
 
-def networks_of(text: str | None) -> tuple[Network, ...] | None:
+def networks_of(text: str | None) -> tuple[IPNetwork, ...] | None:
     return None if text is None else tuple([ip_network(network) for network in text.split()])
 
 
@@ -193,11 +193,11 @@ def changed_expiry(own: Bounds, key: Key, wanted: int | None, max_days: int) -> 
 # ---- whether one is within another
 
 
-def _networks_within(inner: Iterable[Network] | None, outer: Iterable[Network] | None) -> bool:
+def _networks_within(inner: Iterable[IPNetwork] | None, outer: Iterable[IPNetwork] | None) -> bool:
     return outer is None or (inner is not None and all(any(_is_part(one, of) for of in outer) for one in inner))
 
 
-def _is_part(network: Network, of: Network) -> bool:
+def _is_part(network: IPNetwork, of: IPNetwork) -> bool:
     return network.version == of.version and network.subnet_of(of)  # type: ignore[arg-type]
 
 

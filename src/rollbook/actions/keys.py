@@ -40,7 +40,7 @@ from rollbook.errors import InsufficientScope, KeyLimitReached, NotFound, Precon
 from rollbook.quota import Limit
 from rollbook.records import events, keys, lineages, progress, users
 from rollbook.records import keys as records
-from rollbook.records.keys import Key, KeyLine, KeyName, KeyUser, Selection
+from rollbook.records.keys import Key, KeyLine, KeyName, KeySelection, KeyUser
 from rollbook.records.rules import fold
 from rollbook.records.user_search import folding
 from rollbook.records.users import User
@@ -105,7 +105,7 @@ async def select(on: Rollbook, by: Principal, asked: ListKeys, works: bool | Non
     prefix = (asked.prefix or "").replace("...", "…")
     start, _, last = prefix.partition("…")
     is_id = prefix.startswith("key_")
-    selection = Selection(
+    selection = KeySelection(
         user_id,
         prefix if is_id else None,
         None if is_id or not start else key_format.start(start),
@@ -123,7 +123,7 @@ async def select(on: Rollbook, by: Principal, asked: ListKeys, works: bool | Non
 FILTERS = ("prefix", "scope", "unused_since", "expires_before", "created_by")
 
 
-async def _selected(queries: Queries, selection: Selection, asked: ListKeys) -> KeyPage:
+async def _selected(queries: Queries, selection: KeySelection, asked: ListKeys) -> KeyPage:
     found = await keys.some(queries, selection, asked.sort, asked.limit, asked.offset)
     return KeyPage(found, await keys.count_some(queries, selection), await keys.users_of(queries, found))
 
@@ -252,7 +252,7 @@ def record(on: Rollbook, by: Principal, new: KeyCreate, user: User, token: str) 
 async def _create(tx: Tx, by: Principal, new: keys.NewKey, token: str) -> IssuedKey:
     """Add a key. Its user is looked at again here, where nothing comes between: they may have been deleted, or made an
     owner, while this waited."""
-    await creators.hold(tx, by, "keys:write", new.user_id)
+    await creators.lock_people(tx, by, "keys:write", new.user_id)
     may_touch(by, new.user_id, (await users.get(tx, new.user_id)).role)
     await creators.check_key(tx, by)
     return await add(tx, by, new, token)
@@ -332,7 +332,7 @@ async def rotate(on: Rollbook, by: Principal, id: str, rotation: KeyRotation) ->
 
 async def _rotate(tx: Tx, by: Principal, id: str, new: keys.NewKey, token: str, overlap: int) -> IssuedKey:
     # Its user first, as all do who change both: to be deleted at the same moment must revoke the new key, too.
-    await creators.hold(tx, by, "keys:write", new.user_id)
+    await creators.lock_people(tx, by, "keys:write", new.user_id)
     await users.get(tx, new.user_id)
     await creators.check_key(tx, by)
     old = await keys.get(tx, id)
@@ -522,7 +522,7 @@ async def _prove(on: Rollbook, by: Principal, changes: KeyUpdate) -> Proven | No
 async def _update(tx: Tx, by: Principal, key: Key, wanted: Key, proven: Proven | None) -> Key | None:
     """The changed key; None if it is not what it was, so that it might get more than was looked at."""
     # Its user first, as all do who change both.
-    await creators.hold(tx, by, "keys:write", key.user_id)
+    await creators.lock_people(tx, by, "keys:write", key.user_id)
     may_touch(by, key.user_id, (await users.get(tx, key.user_id)).role)
     await creators.check_key(tx, by)
     now = await records.get(tx, key.id)

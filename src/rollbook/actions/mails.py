@@ -29,7 +29,7 @@ from rollbook.records.webhooks.deliveries import Delivery, DeliveryFilters
 from rollbook.roles import APPLICATION
 
 if TYPE_CHECKING:
-    from rollbook.delivery.mail_templates import Problem, Rendered, Templates
+    from rollbook.delivery.mail_templates import Rendered, TemplateProblem, Templates
     from rollbook.delivery.mails import Letter
 
 SCOPE = "metrics:read"
@@ -140,7 +140,7 @@ def preview(on: Rollbook, by: Principal, kind: str, language: LanguageCode) -> R
     return found._replace(html=found.html.replace(mails.LOGO, image))
 
 
-def problems(settings: Settings) -> list[Problem]:
+def problems(settings: Settings) -> list[TemplateProblem]:
     """Templates of the folder that can't be used. The built-in ones are used instead."""
     if not settings.mail_templates:
         return []

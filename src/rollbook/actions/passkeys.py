@@ -84,7 +84,7 @@ def _factor(new: SecondFactor, made: NewPasskey) -> SecondFactor:
 async def _register(
     tx: Tx, by: Principal, factor: SecondFactor, made: NewPasskey, codes: tuple[str, ...]
 ) -> ActivatedFactor:
-    await second_factors.hold(tx, by, factor.user_id)
+    await second_factors.lock_user(tx, by, factor.user_id)
     if not await _use_challenge(tx, factor.user_id, made.challenge, made.begun_at):
         raise BadRequest(UNREGISTERED)
     is_first = not await records.has(tx, factor.user_id)

@@ -21,7 +21,7 @@ from rollbook.errors import InvalidParameter, NotFound, NotReversible, Precondit
 from rollbook.records import groups, rules, users
 from rollbook.records import keys as key_records
 from rollbook.records.events import Event
-from rollbook.records.user_history import CHANGED_SINCE, Kept, Reverted, changed_since, compared, decoded, keep
+from rollbook.records.user_history import CHANGED_SINCE, KeptField, Reverted, changed_since, compared, decoded, keep
 from rollbook.records.webhooks import in_events
 from rollbook.roles import DELETED, Scope
 from rollbook.storage.database import Queries, Tx
@@ -110,9 +110,9 @@ async def revert_in(tx: Tx, on: Rollbook, by: Principal, event: Event) -> Revert
     can be put back, and what the change by hand does."""
     way = _way(event)
     if event.type.startswith("user."):
-        await users.take_turns(tx, event.user_id)
+        await users.lock_if_owner(tx, event.user_id)
     elif event.user_id:
-        await users.hold(tx, [event.user_id])  # before the group, as all do who lock both
+        await users.lock_users(tx, [event.user_id])  # before the group, as all do who lock both
     found = _checked(await _planned(tx, way, by, event))
     await way.act(tx, on, by, found)
     return found
@@ -170,7 +170,7 @@ async def _change_user(tx: Tx, on: Rollbook, by: Principal, found: Reverted) -> 
 
 async def _plan_restoration(queries: Queries, by: Principal, event: Event) -> Reverted:
     if await users.by_id(queries, event.user_id) is not None:
-        return Reverted(event, {}, [Kept("status", CHANGED_SINCE, "The user has been restored since.")], {})
+        return Reverted(event, {}, [KeptField("status", CHANGED_SINCE, "The user has been restored since.")], {})
     deleted = await users.deleted(queries, event.user_id)
     if deleted is None:
         raise NotFound()

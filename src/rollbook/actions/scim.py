@@ -38,7 +38,7 @@ Versions = frozenset[str] | None
 """Versions of a resource that the caller will change; None: any."""
 
 
-class Person(NamedTuple):
+class ScimUser(NamedTuple):
     """A user as an identity provider has them."""
 
     user: User
@@ -68,7 +68,7 @@ class Wanted(NamedTuple):
     """All others, by their names in SCIM; a part of a name or a displayName that is empty is not shown."""
 
 
-class Search(NamedTuple):
+class ScimSearch(NamedTuple):
     """Selection and order of listed resources. `lead` is a condition that an index answers; `passes` tests all
     conditions, and `key` is what they are sorted by: both of a Person, or a Team."""
 
@@ -94,20 +94,20 @@ class Found(NamedTuple):
 # ---- users
 
 
-async def get_person(on: Rollbook, by: Principal, id: str) -> Person:
+async def get_person(on: Rollbook, by: Principal, id: str) -> ScimUser:
     require(by, "users:read")
     return await on.read(_person, known("user", id), by.tenant)
 
 
-async def _person(queries: Queries, id: str, tenant: str) -> Person:
+async def _person(queries: Queries, id: str, tenant: str) -> ScimUser:
     """Raises NotFound, for applications too: identity providers know persons."""
     user = await users.get(queries, id)
     if user.kind == APPLICATION:
         raise NotFound()
-    return Person(user, await scim.kept(queries, tenant, id))
+    return ScimUser(user, await scim.kept(queries, tenant, id))
 
 
-async def create_person(on: Rollbook, by: Principal, wanted: Wanted) -> Person:
+async def create_person(on: Rollbook, by: Principal, wanted: Wanted) -> ScimUser:
     """Create a user who signs in with their identity provider: without a password."""
     require(by, "users:read")  # the answer has all of them: refused before anything is done
     require(by, "users:write")
@@ -122,19 +122,19 @@ async def create_person(on: Rollbook, by: Principal, wanted: Wanted) -> Person:
     return await on.write(_create_person, by, new, wanted)
 
 
-async def _create_person(tx: Tx, by: Principal, new: User, wanted: Wanted) -> Person:
+async def _create_person(tx: Tx, by: Principal, new: User, wanted: Wanted) -> ScimUser:
     user = await user_actions.add(tx, by, new)
-    return Person(user, await _kept(tx, by, user, Kept(), wanted))
+    return ScimUser(user, await _kept(tx, by, user, Kept(), wanted))
 
 
 async def change_person(
     on: Rollbook,
     by: Principal,
     id: str,
-    edit: Callable[[Person], Wanted],
+    edit: Callable[[ScimUser], Wanted],
     versions: Versions = None,
     replaces: bool = False,
-) -> Person:
+) -> ScimUser:
     """Change a user to what `edit` makes of them; it may be asked more than once. `replaces`: all that it doesn't tell
     is as if it had never been said."""
     require(by, "users:read")  # the answer has all of them: refused before anything is done
@@ -143,9 +143,9 @@ async def change_person(
 
 
 async def _change_person(
-    tx: Tx, by: Principal, id: str, edit: Callable[[Person], Wanted], versions: Versions, replaces: bool
-) -> Person:
-    await users.take_turns(tx, id)
+    tx: Tx, by: Principal, id: str, edit: Callable[[ScimUser], Wanted], versions: Versions, replaces: bool
+) -> ScimUser:
+    await users.lock_if_owner(tx, id)
     person = await _person(tx, id, by.tenant)
     check_version(person.version, versions)
     wanted = edit(person)
@@ -162,10 +162,10 @@ async def _change_person(
     if adopts or "email" in columns:
         await users.assert_email(tx, user.id)
     kept = await _kept(tx, by, user, kept, wanted)
-    return Person(user, kept) if kept.user_name else await _person(tx, id, by.tenant)
+    return ScimUser(user, kept) if kept.user_name else await _person(tx, id, by.tenant)
 
 
-def _adopts(person: Person, wanted: Wanted, columns: Mapping[str, Any]) -> bool:
+def _adopts(person: ScimUser, wanted: Wanted, columns: Mapping[str, Any]) -> bool:
     """Test whether this takes a user over whom the provider has not had so far. To suspend one is always possible, if
     nothing else comes with it: what is kept of a suspended user would count when they are active again."""
     external_id = person.kept.external_id
@@ -185,7 +185,7 @@ async def _kept(tx: Tx, by: Principal, user: User, kept: Kept, wanted: Wanted) -
     return kept._replace(external_id=external_id)
 
 
-def _columns(by: Principal, person: Person, wanted: Wanted, replaces: bool) -> dict[str, Any]:
+def _columns(by: Principal, person: ScimUser, wanted: Wanted, replaces: bool) -> dict[str, Any]:
     """Changes of the user that everybody sees. A name is only set by what the provider says of it now: it may have
     been changed here since."""
     user, kept = person
@@ -206,7 +206,7 @@ def _columns(by: Principal, person: Person, wanted: Wanted, replaces: bool) -> d
     return columns
 
 
-def named_now(person: Person) -> dict[str, Any]:
+def named_now(person: ScimUser) -> dict[str, Any]:
     """The attributes that are kept; a displayName is the name as it is by now."""
     kept = person.kept.attributes
     return {**kept, "displayName": person.user.name} if kept.get("displayName") else kept
@@ -256,7 +256,7 @@ def checked(rule: Callable[[str], str], param: str, text: str) -> str:
 # ---- lists
 
 
-async def list_people(on: Rollbook, by: Principal, asked: Search) -> Found:
+async def list_people(on: Rollbook, by: Principal, asked: ScimSearch) -> Found:
     """Users who pass, in the order in which they were added unless it is sorted. Raises InvalidParameter for a search
     that would look at too many."""
     require(by, "users:read")
@@ -283,14 +283,14 @@ def looking(on: Rollbook, by: Principal) -> asyncio.Lock:
     return on.searches.setdefault(by.caller.key_id or by.user_id, asyncio.Lock())
 
 
-async def _people(on: Rollbook, by: Principal, page: user_list.UserPage) -> list[Person]:
+async def _people(on: Rollbook, by: Principal, page: user_list.UserPage) -> list[ScimUser]:
     found = [User._make(row) for row in page.rows]
     read = on.read if len(found) <= AT_ONCE else on.read_aside
     kept = await read(scim.kept_of, by.tenant, [user.id for user in found])
-    return [Person(user, kept.get(user.id, Kept())) for user in found]
+    return [ScimUser(user, kept.get(user.id, Kept())) for user in found]
 
 
-async def _led_people(on: Rollbook, by: Principal, name: str, value: str) -> list[Person]:
+async def _led_people(on: Rollbook, by: Principal, name: str, value: str) -> list[ScimUser]:
     if name == "userName":
         id = await scim.named(on.db, value)
     elif name == "externalId":
@@ -306,7 +306,7 @@ async def _led_people(on: Rollbook, by: Principal, name: str, value: str) -> lis
         return []
 
 
-def check_few(total: int, kind: str, asked: Search) -> None:
+def check_few(total: int, kind: str, asked: ScimSearch) -> None:
     """Refuse a search that would take long. Raises InvalidParameter."""
     compared = total * asked.conditions
     if total > MAX_SCANNED:
@@ -329,7 +329,7 @@ def too_many(message: str) -> InvalidParameter:
     return error
 
 
-async def sliced(candidates: Sequence[Any], asked: Search) -> Found:
+async def sliced(candidates: Sequence[Any], asked: ScimSearch) -> Found:
     """The candidates who pass, sorted. Others get their turn meanwhile: a filter may have a hundred conditions."""
     found = candidates
     if asked.passes is not None:

@@ -14,7 +14,7 @@ from rollbook.actions.principal import Principal
 from rollbook.actions.scim import (
     AT_ONCE,
     Found,
-    Search,
+    ScimSearch,
     Versions,
     check_few,
     check_text,
@@ -25,7 +25,7 @@ from rollbook.actions.scim import (
 )
 from rollbook.errors import EmailUnproven, NotFound
 from rollbook.records import groups, rules, scim, users
-from rollbook.records.groups import Group, Selection
+from rollbook.records.groups import Group, GroupSelection
 from rollbook.storage.database import Queries, Tx
 
 MAX_MEMBERS = 20_000
@@ -77,7 +77,7 @@ async def _team(queries: Queries, id: str, tenant: str, with_members: bool) -> T
     return Team(group, (await scim.external_ids(queries, tenant, [id])).get(id), members)
 
 
-async def list_teams(on: Rollbook, by: Principal, asked: Search, with_members: bool) -> Found:
+async def list_teams(on: Rollbook, by: Principal, asked: ScimSearch, with_members: bool) -> Found:
     """Groups that pass, oldest first unless it is sorted: as many as have MAX_MEMBERS together, or one."""
     require(by, "groups:read")
     if asked.passes is None and asked.key is None:
@@ -97,14 +97,16 @@ async def list_teams(on: Rollbook, by: Principal, asked: Search, with_members: b
     return Found(found.total, teams)
 
 
-async def _teams(queries: Queries, tenant: str, asked: Search) -> Found:
+async def _teams(queries: Queries, tenant: str, asked: ScimSearch) -> Found:
     """The groups of the page; of a search that tests or sorts them, all that it may find."""
     name, value = asked.lead or ("", "")
     if name in ("id", "externalId"):
         id = value if name == "id" else await scim.identified(queries, tenant, "group", value)
         group = None if id is None else await groups.by_id(queries, id)
         return Found(1, await _with_ids(queries, tenant, [] if group is None else [group], asked))
-    selection = Selection(name=value if name == "displayName" else None, user_id=value if name == "members" else None)
+    selection = GroupSelection(
+        name=value if name == "displayName" else None, user_id=value if name == "members" else None
+    )
     total = await groups.count(queries, selection)
     limit, offset = asked.limit, asked.offset
     if asked.passes is not None or asked.key is not None:
@@ -114,7 +116,7 @@ async def _teams(queries: Queries, tenant: str, asked: Search) -> Found:
     return Found(total, await _with_ids(queries, tenant, found, asked))
 
 
-async def _with_ids(queries: Queries, tenant: str, found: list[Group], asked: Search) -> list[Team]:
+async def _with_ids(queries: Queries, tenant: str, found: list[Group], asked: ScimSearch) -> list[Team]:
     """The groups as the provider has them, with those members that the search asks for."""
     of = {}
     for user_id in asked.members or ():
@@ -133,7 +135,7 @@ async def create_team(on: Rollbook, by: Principal, wanted: TeamChange) -> Team:
 
 
 async def _create_team(tx: Tx, by: Principal, new: Group, wanted: TeamChange) -> Team:
-    held = await users.hold(tx, _named(wanted))
+    held = await users.lock_users(tx, _named(wanted))
     group = await group_actions.add(tx, by, new)
     return await _apply(tx, by, group, wanted._replace(name=None), held)
 
@@ -154,7 +156,7 @@ async def _change_team(tx: Tx, by: Principal, id: str, wanted: TeamChange, versi
     named = _named(wanted)
     if any(each.op == "set" for each in wanted.members):
         named += await groups.person_ids(tx, id, MAX_SHOWN)
-    held = await users.hold(tx, named)  # before the group, as all do who lock both
+    held = await users.lock_users(tx, named)  # before the group, as all do who lock both
     group = await groups.get(tx, id)
     check_version(str(group.version), versions)
     return await _apply(tx, by, group, wanted, held)

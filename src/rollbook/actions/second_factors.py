@@ -233,7 +233,7 @@ async def create_second_factor(on: Rollbook, by: Principal, id: str, asked: Seco
 
 
 async def _add(tx: Tx, by: Principal, factor: SecondFactor, proven: FactorUse | None) -> None:
-    await hold(tx, by, factor.user_id, proven)
+    await lock_user(tx, by, factor.user_id, proven)
     await second_factors.remove_unconfirmed(tx, factor.user_id)
     await add(tx, factor._replace(vouched=int(await _vouches(tx, by, factor.user_id))))
 
@@ -274,7 +274,7 @@ async def activate_second_factor(
 
 
 async def _activate(tx: Tx, by: Principal, factor: SecondFactor, step: int, codes: tuple[str, ...]) -> ActivatedFactor:
-    await hold(tx, by, factor.user_id)
+    await lock_user(tx, by, factor.user_id)
     is_first = not await second_factors.has(tx, factor.user_id)
     active = await second_factors.activate(tx, factor.id, step)
     if active is None:
@@ -337,7 +337,7 @@ async def regenerate_recovery_codes(
 async def _regenerate(
     tx: Tx, by: Principal, id: str, proven: FactorUse | None, codes: tuple[str, ...]
 ) -> tuple[str, ...]:
-    await hold(tx, by, id, proven)
+    await lock_user(tx, by, id, proven)
     if not await second_factors.has(tx, id):
         raise BadRequest("This user has no second factor. Recovery codes come with the first one.")
     await _set_codes(tx, id, codes)
@@ -357,7 +357,7 @@ async def remove_second_factor(on: Rollbook, by: Principal, id: str, factor_id: 
 
 
 async def _remove(tx: Tx, on: Rollbook, by: Principal, user_id: str, id: str, proven: FactorUse | None) -> None:
-    user = await hold(tx, by, user_id, proven)
+    user = await lock_user(tx, by, user_id, proven)
     await second_factors.get(tx, user_id, id)
     factor = await second_factors.remove(tx, id)
     if not await second_factors.has(tx, user_id):
@@ -391,7 +391,7 @@ async def lift_second_factors(on: Rollbook, by: Principal, id: str) -> None:
 async def _lift(tx: Tx, by: Principal, id: str) -> None:
     if id == by.user_id:
         raise NotYourself("Remove your own second factors one by one, each with a code.")
-    await hold(tx, by, id)
+    await lock_user(tx, by, id)
     removed = await second_factors.remove_all(tx, id)
     await failed_guesses.end(tx, id, "code")
     if any(factor.confirmed_at is not None for factor in removed):
@@ -439,7 +439,7 @@ async def _prove_password(on: Rollbook, by: Principal, user: User, password: str
         await passwords.prove_own(on, by, user, hash, password)
 
 
-async def hold(tx: Tx, by: Principal, id: str, proven: FactorUse | None = None) -> User:
+async def lock_user(tx: Tx, by: Principal, id: str, proven: FactorUse | None = None) -> User:
     """Lock a user whose factors are about to change, check once more that the caller may, and use up the code that they
     proved it with. Raises InsufficientScope, NotFound, WrongCode."""
     user = await users.get(tx, id)

@@ -223,7 +223,7 @@ async def add(tx: Tx, by: Actor, user: User, new: NewToken) -> Token:
 
 
 async def _create(tx: Tx, by: Principal, new: NewToken, text: str) -> IssuedToken:
-    await creators.hold(tx, by, "tokens:create", new.user_id)
+    await creators.lock_people(tx, by, "tokens:create", new.user_id)
     user = await users.get(tx, new.user_id)
     may_grant(by, user.role)
     await _check_possible(tx, by, user, new)
@@ -313,7 +313,7 @@ async def create_password_link(on: Rollbook, by: Principal, id: str, asked: Pass
 
 
 async def _create_link(tx: Tx, by: Principal, id: str, redirect_url: str, text: str) -> IssuedToken:
-    await creators.hold(tx, by, "users:write", id)
+    await creators.lock_people(tx, by, "users:write", id)
     user = await users.get(tx, id)
     may_grant(by, user.role)
     check_can_use(user)
@@ -525,7 +525,7 @@ async def _disown(tx: Tx, by: Actor, digest: bytes) -> User:
     token = await one_time_tokens.find(tx, digest)
     if token is None or token.purpose != "verify_email":
         raise TokenInvalid()
-    await users.take_turns(tx, token.user_id)
+    await users.lock_if_owner(tx, token.user_id)
     try:
         user = await users.get(tx, token.user_id)  # locked first, as by all who end its tokens
     except NotFound:

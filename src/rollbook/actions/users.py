@@ -431,7 +431,7 @@ async def _update(
     `versions` are those the caller will change. `patches` change the metadata as it is now, where nothing comes
     between. `own`: fields that the caller can change of themselves, without the right to change all users."""
     if "role" in wanted or "status" in wanted:
-        await users.take_turns(tx, id)
+        await users.lock_if_owner(tx, id)
     return await change(tx, by, await users.get(tx, id), wanted, versions, patches, own=own)
 
 
@@ -445,7 +445,7 @@ async def change(
     is_undo: bool = False,
     own: MemberFields = NO_FIELDS,
 ) -> User:
-    """Update a user who was read in this transaction, after `users.take_turns` where their status may change.
+    """Update a user who was read in this transaction, after `users.lock_if_owner` where their status may change.
     `is_undo`: whom it activates becomes active as they were, also those who never had a password."""
     may_touch(by, user.id, user.role)
     if patches:
@@ -598,7 +598,7 @@ async def delete_own(on: Rollbook, by: Principal) -> None:
 
 async def delete_in(tx: Tx, by: Principal, id: str, versions: frozenset[int] | None = None, tells: bool = True) -> None:
     """Delete a user. `tells`: with an event. Raises NotFound, PreconditionFailed, LastOwner."""
-    await users.take_turns(tx, id)
+    await users.lock_if_owner(tx, id)
     user = await users.get(tx, id)
     may_touch(by, user.id, user.role)
     check_version(user.version, versions)

@@ -101,7 +101,7 @@ async def _whole(queries: Queries, webhook: Webhook, delivery: Delivery, source:
     names = event_parts.EXAMPLES if is_test else await event_parts.of(queries, named)
     try:
         content_type, body = payload.body(event, form, content, source, names)  # type: ignore[bad-argument-type]
-    except payload.Unfit:
+    except payload.UnfitEvent:
         return DeliveryDetails(delivery, None)
     return DeliveryDetails(delivery, _request(webhook, delivery, content_type, body))
 

@@ -318,7 +318,7 @@ async def create(on: Rollbook, by: Principal, new: WebhookCreate) -> WebhookDeta
 
 
 async def _create(tx: Tx, by: Principal, new: Webhook, secret: str) -> WebhookDetails:
-    await creators.hold(tx, by, "webhooks:write", new.user_id)
+    await creators.lock_people(tx, by, "webhooks:write", new.user_id)
     await may_touch_of(tx, by, new.user_id)
     await check_owner(tx, new.user_id)
     await check_limit(tx, new.user_id)
@@ -374,7 +374,7 @@ async def _update(
 ) -> WebhookDetails:
     owner = wanted.get("user_id")
     if owner is not None or "url" in wanted:  # before the webhook is locked, as all do who change both
-        await creators.hold(tx, by, "webhooks:write", owner or await webhooks.owner_of(tx, id))
+        await creators.lock_people(tx, by, "webhooks:write", owner or await webhooks.owner_of(tx, id))
     if owner is not None:
         await may_touch_of(tx, by, owner)
     webhook = await held(tx, by, id)

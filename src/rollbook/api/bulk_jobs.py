@@ -19,7 +19,7 @@ from rollbook.auth import tokens
 from rollbook.http.request import Response
 from rollbook.records import bulk_jobs as bulk_job_records
 from rollbook.records import examples
-from rollbook.records.bulk_jobs import Refused
+from rollbook.records.bulk_jobs import RefusedChange
 from rollbook.records.examples import ALICE_ID
 from rollbook.schemas import identifier, moment, number, open_enum, says, uri
 
@@ -111,7 +111,7 @@ async def bulk_results_csv(results: Results, base_url: str) -> AsyncGenerator[by
 
 def _bulk_result(found: UserResult, base_url: str) -> tuple[str | None, ...]:
     """Values of BULK_RESULTS."""
-    code, reason = found.outcome if isinstance(found.outcome, Refused) else (None, None)
+    code, reason = found.outcome if isinstance(found.outcome, RefusedChange) else (None, None)
     url = expires_at = None
     if (link := found.link) is not None:
         url, expires_at = tokens.link_url(base_url, link.purpose, link.text), clock.format_time(link.expires_at)

@@ -42,7 +42,7 @@ _MARK = b"\xef\xbb\xbf"
 """Without it, spreadsheets take UTF-8 for Windows-1252."""
 _problem = re.compile(r'"problem"\s*:\s*"(?:[^"\\]|\\.)*"\s*\}$').search
 
-Problem = tuple[Raw, str]
+RawRefusal = tuple[Raw, str]
 """A record, and why it was refused."""
 
 
@@ -61,7 +61,7 @@ def head(facts: FileFacts) -> bytes:
     return _MARK + write_rows([[*facts.header, PROBLEM]], facts.delimiter)
 
 
-def lines(facts: FileFacts, rows: Iterable[Problem]) -> bytes:
+def lines(facts: FileFacts, rows: Iterable[RawRefusal]) -> bytes:
     if facts.format == "csv":
         width = len(facts.header or facts.columns)
         return write_rows([[*_cells(raw, width, facts.delimiter), why] for raw, why in rows], facts.delimiter)

@@ -17,7 +17,7 @@ from rollbook.errors import ApiError, KeyReused
 from rollbook.http.boundary import render
 from rollbook.http.request import Request, Response
 from rollbook.records import idempotency_keys
-from rollbook.records.idempotency_keys import Claim, Reply
+from rollbook.records.idempotency_keys import Claim, StoredReply
 from rollbook.storage.database import Tx
 
 PURPOSE = "replies"
@@ -108,7 +108,7 @@ def _bound(claim: Claim) -> bytes:
     return f"{claim.user_id} {claim.key}".encode()
 
 
-def _replayed(secret: Secret, reply: Reply, claim: Claim, asked: bytes) -> Response:
+def _replayed(secret: Secret, reply: StoredReply, claim: Claim, asked: bytes) -> Response:
     """Raises KeyReused, also if the stored response can't be decrypted, so that it is unknown whether the request is
     the same."""
     try:

@@ -69,7 +69,7 @@ ELSEWHERE = {"imports": ("import_jobs", "app"), "logout": ("profiles", "logout")
 PROGRAM = "rollbook"
 
 
-class _Commands(options.Group):
+class _Commands(options.CommandGroup):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 

@@ -18,7 +18,7 @@ from rollbook.cli import fields, options, profile_store
 from rollbook.cli.backends import Shown, at
 from rollbook.cli.output import Failure, Refused, base_url, details, has_browser, hint, program
 from rollbook.cli.profile_store import Profile
-from rollbook.cli.targets import Target, backend, opened
+from rollbook.cli.targets import ServerTarget, backend, opened
 
 if TYPE_CHECKING:
     from rollbook.cli.remote import Remote
@@ -130,7 +130,7 @@ def _checked(address: str, key: str) -> Profile:
     """Raises Failure if the server doesn't accept the key."""
     if not key:
         raise Failure("No key was given. Nothing was saved.")
-    with opened(Target(address, key)) as server:
+    with opened(ServerTarget(address, key)) as server:
         found = _current_key(server)
         try:
             user = server.user("me")["email"]

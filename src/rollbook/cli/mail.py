@@ -14,7 +14,7 @@ from rollbook.cli.output import Failure, Misuse, as_json, hint
 from rollbook.config import LanguageCode, load
 from rollbook.delivery import mails as mail_delivery
 from rollbook.delivery import outcomes
-from rollbook.mailing import Sender
+from rollbook.mailing import MailFrom
 
 app = options.group("Try the settings of mail.")
 
@@ -48,7 +48,7 @@ def test(address: str, kind: str | None, language: Any, json: bool, config: Path
     if not settings.sends_mail:
         raise Failure("Mail is not set up: set smtp, mail_from and public_url, see docs/mail.md.")
     try:
-        if Sender.parse(address).email != address:
+        if MailFrom.parse(address).email != address:
             raise ValueError
     except ValueError:
         raise Misuse(f"{address!r} is not an email address.") from None

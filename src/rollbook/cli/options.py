@@ -137,7 +137,7 @@ SAME = {"show": "get", "update": "set", "ls": "list", "rm": "delete"}
 """Other names of commands, for those who are used to them."""
 
 
-class Group(click.Group):
+class CommandGroup(click.Group):
     """Commands that are listed in the order in which they were added, each with the first sentence of its help,
     whole."""
 
@@ -183,8 +183,8 @@ class Command(click.Command):
             raise click.exceptions.Exit(INTERRUPTED) from None
 
 
-def group(help: str) -> Group:
-    return Group(help=help, no_args_is_help=True)
+def group(help: str) -> CommandGroup:
+    return CommandGroup(help=help, no_args_is_help=True)
 
 
 def first_sentence(text: str) -> str:
@@ -192,13 +192,13 @@ def first_sentence(text: str) -> str:
     return re.split(r"(?<=[.!?])\s", " ".join(text.split()), maxsplit=1)[0]
 
 
-def command(app: Group | None, name: str, *parameters: click.Parameter) -> Callable[[Function], Command]:
+def command(app: CommandGroup | None, name: str, *parameters: click.Parameter) -> Callable[[Function], Command]:
     """A command that is about no server. It is called with the values of the parameters, by name."""
     return lambda function: _added(app, name, list(parameters), function, function)
 
 
 def on_server(
-    app: Group | None,
+    app: CommandGroup | None,
     name: str,
     *parameters: click.Parameter,
     fields: type[Struct] | None = None,
@@ -259,7 +259,7 @@ def _faults_of(command: Command) -> Iterator[None]:
 
 
 def _added(
-    app: Group | None, name: str, parameters: list[click.Parameter], function: Function, run: Function
+    app: CommandGroup | None, name: str, parameters: list[click.Parameter], function: Function, run: Function
 ) -> Command:
     added = Command(name, callback=run, params=parameters, help=inspect.cleandoc(function.__doc__ or ""))
     if app is not None:

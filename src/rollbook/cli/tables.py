@@ -122,10 +122,12 @@ MEASURED = 200
 STATES = ("status", "state", "outcome")
 """Columns whose words have colors."""
 
-Row = Mapping[str, Any]
+TableRow = Mapping[str, Any]
 
 
-def table(columns: Sequence[str], rows: Iterable[Row], spare: Sequence[str] = (), like: Row | None = None) -> int:
+def table(
+    columns: Sequence[str], rows: Iterable[TableRow], spare: Sequence[str] = (), like: TableRow | None = None
+) -> int:
     """Print a line per row, and return how many there are. In a narrow terminal, the columns `spare` are hidden first,
     then those on the right. With `like`, rows are awaited one by one, and this one tells the widths instead of the
     first of them."""
@@ -156,7 +158,7 @@ def _print(lines: Iterator[str], is_live: bool) -> int:
 class _Columns:
     """The columns that fit into the terminal. Values that people copy and times are never cut."""
 
-    def __init__(self, columns: Sequence[str], rows: Sequence[Row], spare: Sequence[str]) -> None:
+    def __init__(self, columns: Sequence[str], rows: Sequence[TableRow], spare: Sequence[str]) -> None:
         self._zones = {name: zone(row[name] for row in rows if is_time(row[name])) for name in columns}
         titles = {name: _title(name, self._zones[name]) for name in columns}
         widths = {
@@ -171,7 +173,7 @@ class _Columns:
         head = self._joined(titles)
         self.head = styled(head, bold=True) if self._is_colored else head
 
-    def line(self, row: Row) -> str:
+    def line(self, row: TableRow) -> str:
         return self._joined({name: self._value(name, row[name]) for name in self._widths})
 
     def _value(self, name: str, value: Any) -> str:

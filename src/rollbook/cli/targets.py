@@ -88,7 +88,7 @@ def _refuse_two(data: Path | None, url: str | None, profile: str | None) -> None
         raise click.BadParameter("--url and --profile can't be combined: a profile has its own URL and key.")
 
 
-class Target(NamedTuple):
+class ServerTarget(NamedTuple):
     """A running server, the key to use, and the profile they come from."""
 
     url: str
@@ -96,20 +96,20 @@ class Target(NamedTuple):
     profile: str | None = None
 
 
-def _running(url: str | None, key: str | None, profile: str | None) -> Target | None:
+def _running(url: str | None, key: str | None, profile: str | None) -> ServerTarget | None:
     """The server that options or variables name."""
     url = url or (os.environ.get("ROLLBOOK_URL") if profile is None else None)
     if url:
         key = key or os.environ.get("ROLLBOOK_KEY")
         if not key:
             raise Failure("The server requires an API key. Set ROLLBOOK_KEY or add --key, or sign in: " + _login(url))
-        return Target(url, key)
+        return ServerTarget(url, key)
     if profile := profile or os.environ.get("ROLLBOOK_PROFILE"):
         return _of(profile, profile_store.get(profile))
     return None
 
 
-def _by_default() -> Target | None:
+def _by_default() -> ServerTarget | None:
     """The default profile, unless this is a place where a command without options works on a folder or database."""
     found = _default_profile()
     if found is None or "ROLLBOOK_DATA" in os.environ:
@@ -118,12 +118,12 @@ def _by_default() -> Target | None:
     return None if settings.database or settings.sqlite_file.exists() else found
 
 
-def _default_profile() -> Target | None:
+def _default_profile() -> ServerTarget | None:
     found = profile_store.find(profile_store.DEFAULT)
     return None if found is None else _of(profile_store.DEFAULT, found)
 
 
-def _of(name: str, profile: Profile) -> Target:
+def _of(name: str, profile: Profile) -> ServerTarget:
     if profile.expires_at is not None and sys.stderr.isatty():
         left = clock.parse(profile.expires_at) - clock.now()
         if 0 < left < SOON:
@@ -131,7 +131,7 @@ def _of(name: str, profile: Profile) -> Target:
                 f"The key of profile {name} expires at {when(profile.expires_at)}. To replace it: {program()} login "
                 f"--profile {name}"
             )
-    return Target(profile.url, profile.key, name)
+    return ServerTarget(profile.url, profile.key, name)
 
 
 def _login(url: str) -> str:
@@ -139,7 +139,7 @@ def _login(url: str) -> str:
 
 
 @contextmanager
-def opened(target: Target) -> Iterator[Remote]:
+def opened(target: ServerTarget) -> Iterator[Remote]:
     from rollbook.cli.remote import Remote
 
     with closing(Remote(*target)) as remote:

@@ -518,7 +518,7 @@ def export_users(
     """
     if system and "format" in fields.texts:
         raise click.BadParameter("--as writes the format of the other system: leave out --format.")
-    other = destinations.Writer(system) if system else None
+    other = destinations.ExportWriter(system) if system else None
     if file != STDOUT and not force:
         options.confirm_replace(file)
     with server() as backend:

@@ -34,7 +34,7 @@ class Broken(Exception):
     """A template that can't be used. The message says why, without values of the mail."""
 
 
-class Problem(NamedTuple):
+class TemplateProblem(NamedTuple):
     """A file of the folder that is not used, and why."""
 
     file: str
@@ -58,15 +58,15 @@ class Templates:
         """The parts of a mail. `values` are those of `docs/mail.md`."""
         return Rendered(*(self._part(kind, language, part, values) for part in PARTS))
 
-    def problems(self, samples: Mapping[str, Mapping[str, Any]], languages: Collection[str]) -> list[Problem]:
+    def problems(self, samples: Mapping[str, Mapping[str, Any]], languages: Collection[str]) -> list[TemplateProblem]:
         """Files of the folder that are not used. `samples` are values for each kind of mail."""
         if self._folder is None:
             return []
         try:
             names = sorted(path.name for path in self._folder.iterdir() if path.is_file() and path.name[0] != ".")
         except OSError as problem:
-            return [Problem(str(self._folder), f"can't be read: {problem.strerror}")]
-        return [Problem(name, why) for name in names for why in self._faults(name, samples, languages)]
+            return [TemplateProblem(str(self._folder), f"can't be read: {problem.strerror}")]
+        return [TemplateProblem(name, why) for name in names for why in self._faults(name, samples, languages)]
 
     def _faults(self, name: str, samples: Mapping[str, Mapping[str, Any]], languages: Collection[str]) -> Iterator[str]:
         found = _NAME(name)

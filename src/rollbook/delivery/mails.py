@@ -23,7 +23,7 @@ from rollbook import clock, colors, languages
 from rollbook.auth import tokens
 from rollbook.config import LanguageCode, Settings
 from rollbook.delivery.foreign_text import harmless
-from rollbook.mailing import NOTICES, Sender
+from rollbook.mailing import NOTICES, MailFrom
 from rollbook.records import events
 from rollbook.records.events import Actor, Event
 
@@ -31,7 +31,7 @@ LOGO = "cid:logo"
 """Source of the logo in the HTML (RFC 2392): it comes with the mail, so that nothing is loaded."""
 
 
-class Kind(NamedTuple):
+class MailForm(NamedTuple):
     """Form of a kind of mail. Its texts are `mail_KIND_subject` and `mail_KIND_text` of each language."""
 
     button: str = ""
@@ -43,24 +43,24 @@ class Kind(NamedTuple):
 
 _LINK = ("mail_link_expires", "mail_ignore")
 
-KINDS: dict[str, Kind] = {
-    "invite": Kind("accept_invitation", _LINK),
-    "reset_password": Kind("set_password", _LINK),
-    "verify_email": Kind("confirm_email", ("mail_link_expires", "mail_not_me"), ("account", "name")),
-    "change_email": Kind("confirm_email", _LINK, ("account", "name")),
-    "sign_in": Kind("sign_in", _LINK),
-    "email_change_requested": Kind("stop_email_change", ("mail_link_expires", "mail_not_you"), ("time",)),
-    "email_changed": Kind("", ("mail_contact",), ("time",)),
-    "password_changed": Kind("", ("mail_not_you",), ("by", "time")),
-    "new_device": Kind("", ("mail_not_you",), ("browser", "address", "time")),
-    "key_created": Kind("show_key", ("mail_not_your_key",), ("key", "by", "time")),
-    "key_expiring": Kind("show_key"),
-    "webhook_disabled": Kind("show_webhook", (), ("webhook", "time")),
-    "second_factor_added": Kind("", ("mail_not_you",), ("by", "time")),
-    "second_factor_removed": Kind("", ("mail_not_you",), ("by", "time")),
-    "recovery_codes_created": Kind("", ("mail_not_you",), ("by", "time")),
-    "guesses_exhausted": Kind("", (), ("time",)),
-    "test": Kind(),
+KINDS: dict[str, MailForm] = {
+    "invite": MailForm("accept_invitation", _LINK),
+    "reset_password": MailForm("set_password", _LINK),
+    "verify_email": MailForm("confirm_email", ("mail_link_expires", "mail_not_me"), ("account", "name")),
+    "change_email": MailForm("confirm_email", _LINK, ("account", "name")),
+    "sign_in": MailForm("sign_in", _LINK),
+    "email_change_requested": MailForm("stop_email_change", ("mail_link_expires", "mail_not_you"), ("time",)),
+    "email_changed": MailForm("", ("mail_contact",), ("time",)),
+    "password_changed": MailForm("", ("mail_not_you",), ("by", "time")),
+    "new_device": MailForm("", ("mail_not_you",), ("browser", "address", "time")),
+    "key_created": MailForm("show_key", ("mail_not_your_key",), ("key", "by", "time")),
+    "key_expiring": MailForm("show_key"),
+    "webhook_disabled": MailForm("show_webhook", (), ("webhook", "time")),
+    "second_factor_added": MailForm("", ("mail_not_you",), ("by", "time")),
+    "second_factor_removed": MailForm("", ("mail_not_you",), ("by", "time")),
+    "recovery_codes_created": MailForm("", ("mail_not_you",), ("by", "time")),
+    "guesses_exhausted": MailForm("", (), ("time",)),
+    "test": MailForm(),
 }
 """By name, in the order in which they are shown."""
 WITH_TOKENS = ("invite", "reset_password", "verify_email", "change_email", "sign_in")
@@ -279,7 +279,7 @@ def samples(settings: Settings, kind: str) -> Facts:
     return Facts("Alice Wonderland", "alice@example.com", link, at + clock.DAY, facts, {"plan": "pro"})
 
 
-class Unfit(Exception):
+class UnfitAddress(Exception):
     """An address that the mail server can't handle."""
 
 
@@ -304,7 +304,7 @@ def sendable(email: str, has_utf8: bool) -> str:
     before the @ has no such form (RFC 6531). Raises Unfit."""
     local, _, domain = email.rpartition("@")
     if not local.isascii() and not has_utf8:
-        raise Unfit(email)
+        raise UnfitAddress(email)
     return f"{local}@{ascii_host(domain)}"
 
 
@@ -317,7 +317,7 @@ def ascii_host(host: str) -> str:
     try:
         return idna.encode(host, uts46=True).decode()
     except UnicodeError:
-        raise Unfit(host) from None
+        raise UnfitAddress(host) from None
 
 
 def needs_utf8(*emails: str) -> bool:
@@ -325,14 +325,14 @@ def needs_utf8(*emails: str) -> bool:
     return not all(email.rpartition("@")[0].isascii() for email in emails)
 
 
-def written(letter: Letter, sender: Sender, reply_to: Sender | None, host: str, has_utf8: bool) -> bytes:
+def written(letter: Letter, sender: MailFrom, reply_to: MailFrom | None, host: str, has_utf8: bool) -> bytes:
     """The message (RFC 5322). `host` makes its ID unique. Raises Unfit."""
     utf8 = has_utf8 and needs_utf8(letter.recipient, sender.email, *([reply_to.email] if reply_to else ()))
     policy = SMTPUTF8 if utf8 else SMTP
     # What is parsed as an address or a line of text can't hold a line break: `EmailMessage` refuses it.
     message = EmailMessage(policy=policy)
     message["From"] = _mailbox(sender, has_utf8)
-    message["To"] = _mailbox(Sender("", letter.recipient), has_utf8)
+    message["To"] = _mailbox(MailFrom("", letter.recipient), has_utf8)
     if reply_to is not None:
         message["Reply-To"] = _mailbox(reply_to, has_utf8)
     message["Subject"] = letter.subject
@@ -349,7 +349,7 @@ def written(letter: Letter, sender: Sender, reply_to: Sender | None, host: str, 
     return message.as_bytes()
 
 
-def _mailbox(sender: Sender, has_utf8: bool) -> Address:
+def _mailbox(sender: MailFrom, has_utf8: bool) -> Address:
     # Not `addr_spec`, which is parsed, and refuses what is not ASCII.
     username, _, domain = sendable(sender.email, has_utf8).rpartition("@")
     return Address(sender.name, username, domain)

@@ -31,7 +31,7 @@ MAX_DISCORD = 2000
 _encode = msgspec.json.Encoder().encode
 
 
-class Unfit(Exception):
+class UnfitEvent(Exception):
     """The event can't be written in this format. Trying again doesn't help."""
 
 
@@ -43,7 +43,7 @@ def body(
     try:
         return _FORMATS[format](event, content, source, names)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:
-        raise Unfit(f"event {event.id}: {problem}") from problem
+        raise UnfitEvent(f"event {event.id}: {problem}") from problem
 
 
 def named(event: Event, format: str, content: str) -> list[str]:

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 from rollbook.client_tls import client_context
 from rollbook.config import ConfigurationError, Settings
 from rollbook.delivery import mails, outcomes
-from rollbook.delivery.mails import Letter, Unfit
+from rollbook.delivery.mails import Letter, UnfitAddress
 from rollbook.delivery.sender import Sent, tls_fault
-from rollbook.mailing import MailServer, Sender
+from rollbook.mailing import MailFrom, MailServer
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
@@ -28,7 +28,7 @@ MAX_REPLY = 500
 """Characters of a server's answer that are kept."""
 
 
-class Timeouts(NamedTuple):
+class MailTimeouts(NamedTuple):
     """Seconds."""
 
     connect: float = 15.0
@@ -39,7 +39,7 @@ class Timeouts(NamedTuple):
     """Seconds that a connection is kept without being used."""
 
 
-TIMEOUTS = Timeouts()
+TIMEOUTS = MailTimeouts()
 _OWN_AUTHORITY = (
     "If the mail server has a certificate authority of its own, smtp_ca must name the file with that authority's "
     "certificate."
@@ -58,10 +58,10 @@ class Failed(Exception):
 class Mailer:
     """The mail server of the settings. For one caller at a time."""
 
-    def __init__(self, settings: Settings, timeouts: Timeouts = TIMEOUTS) -> None:
+    def __init__(self, settings: Settings, timeouts: MailTimeouts = TIMEOUTS) -> None:
         self._server = MailServer.parse(settings.smtp)
-        self._from = Sender.parse(settings.mail_from)
-        self._reply_to = Sender.parse(settings.mail_reply_to) if settings.mail_reply_to else None
+        self._from = MailFrom.parse(settings.mail_from)
+        self._reply_to = MailFrom.parse(settings.mail_reply_to) if settings.mail_reply_to else None
         self._host = _host(settings)
         self._ca = settings.smtp_ca
         self._timeouts = timeouts
@@ -80,7 +80,7 @@ class Mailer:
         except TimeoutError:
             outcome, detail = outcomes.TIMED_OUT, ""
             self._drop()
-        except Unfit:
+        except UnfitAddress:
             outcome, detail = outcomes.UNFIT_ADDRESS, ""
         except Failed as failed:
             outcome, detail = failed.outcome, failed.detail
@@ -236,7 +236,7 @@ def _host(settings: Settings) -> str:
     host = urlsplit(settings.public_url).hostname or "localhost"
     try:
         found = mails.ascii_host(host)
-    except Unfit:
+    except UnfitAddress:
         return "localhost"
     return f"[{'IPv6:' + found if ':' in found else found}]" if _IS_ADDRESS(found) else found
 

@@ -17,7 +17,7 @@ SYSTEMS = {"keycloak": "Keycloak", "auth0": "Auth0", "kratos": "Ory Kratos"}
 _encode = msgspec.json.Encoder().encode
 
 
-class Writer:
+class ExportWriter:
     """Makes the file of another system from the lines of an export, and counts what can't come along."""
 
     def __init__(self, system: str) -> None:

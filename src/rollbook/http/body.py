@@ -119,7 +119,7 @@ STEP = 1 / 16
 WORTH = 8 << 20
 
 
-class Holder(Protocol):
+class MemoryHolder(Protocol):
     """A connection."""
 
     @property
@@ -145,9 +145,9 @@ class Budget:
         self.held = 0
         self._limit = self._full_at = limit
         self._peak = 0  # since memory was given back
-        self._holders: dict[Holder, int] = {}  # those that have held something for longest come first
+        self._holders: dict[MemoryHolder, int] = {}  # those that have held something for longest come first
 
-    def charge(self, holder: Holder, size: int) -> None:
+    def charge(self, holder: MemoryHolder, size: int) -> None:
         """Note that the holder has so many bytes now."""
         self.held += size - self._holders.get(holder, 0)
         if size:
@@ -165,7 +165,7 @@ class Budget:
     def make_room(self) -> None:
         """Let the clients that hold most lose their oldest requests: strangers first, since a caller who is known has
         limits of their own. What is being handled already stays."""
-        of_clients: dict[tuple[bool, str], deque[Holder]] = {}
+        of_clients: dict[tuple[bool, str], deque[MemoryHolder]] = {}
         sums: dict[tuple[bool, str], int] = {}
         for holder, size in self._holders.items():
             client = holder.is_known, holder.client

@@ -25,7 +25,7 @@ LONGEST_HEAD = 2_048
 _UNUSUAL = (b"expect", b"transfer-encoding", b"upgrade")
 
 
-class Known(NamedTuple):
+class KnownHead(NamedTuple):
     """A head that the parser has read."""
 
     rest: bytes
@@ -44,7 +44,7 @@ class Line(NamedTuple):
     body: bytes
 
 
-def learn(data: bytes, request: Request) -> Known | None:
+def learn(data: bytes, request: Request) -> KnownHead | None:
     """The head of `request`, the first that the parser found in `data`. None unless `data` is that request and no
     more."""
     line = data.find(b"\r\n")
@@ -60,10 +60,10 @@ def learn(data: bytes, request: Request) -> Known | None:
         or any(name in fields for name in _UNUSUAL)
     ):
         return None
-    return Known(data[line:head], fields, length)
+    return KnownHead(data[line:head], fields, length)
 
 
-def repeated(data: bytes, known: Known, max_target: int) -> Line | None:
+def repeated(data: bytes, known: KnownHead, max_target: int) -> Line | None:
     """The request in `data`, if it is whole, alone, and has this head."""
     rest = known.rest
     line = data.find(b"\r\n")

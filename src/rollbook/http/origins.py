@@ -167,7 +167,7 @@ def _is_address(host: str) -> bool:
     return True
 
 
-Address = IPv4Address | IPv6Address
+IPAddress = IPv4Address | IPv6Address
 
 
 class Proxies:
@@ -203,7 +203,7 @@ class Proxies:
                 break
         return client, secure
 
-    def _holds(self, address: Address) -> bool:
+    def _holds(self, address: IPAddress) -> bool:
         return any(address in network for network in self._networks)
 
 
@@ -213,7 +213,7 @@ def plain(address: str) -> str:
     return address[7:] if address.startswith("::ffff:") and "." in address else address
 
 
-def _parse_address(text: str) -> Address | None:
+def _parse_address(text: str) -> IPAddress | None:
     """`192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1` or `[2001:db8::1]:4711`."""
     text = text.strip()
     if text.startswith("["):

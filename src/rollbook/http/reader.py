@@ -106,7 +106,7 @@ class Reader:
         self._keep = True
         self._body_after_upgrade = False
         # The head that requests repeat; only where the parser stands between two messages.
-        self._known: known.Known | None = None
+        self._known: known.KnownHead | None = None
         self._first: Request | None = None  # that ended in the bytes which the parser was given last
 
     def feed(self, data: bytes) -> None:
@@ -120,7 +120,7 @@ class Reader:
                 self._known = known.learn(data, self._first)
             self._first = None
 
-    def _feed_known(self, data: bytes, head: known.Known) -> bool:
+    def _feed_known(self, data: bytes, head: known.KnownHead) -> bool:
         """Deliver the request in `data` without the parser. False: the parser has to read it."""
         found = known.repeated(data, head, self._rules.max_target)
         if found is None:

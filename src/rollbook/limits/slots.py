@@ -25,7 +25,7 @@ MAX_SLOTS = 1_000
 """Slots of one server, of all kinds together."""
 
 
-class Kind(NamedTuple):
+class SlotKind(NamedTuple):
     """Purpose of a slot, and how many of the kind one user and all together may have."""
 
     number: int
@@ -33,11 +33,11 @@ class Kind(NamedTuple):
     of_server: int
 
 
-FOLLOWING = Kind(0, 100, MAX_SLOTS)
+FOLLOWING = SlotKind(0, 100, MAX_SLOTS)
 """The event log, by a stream or by waiting."""
-WAITING = Kind(1, 10, 200)
+WAITING = SlotKind(1, 10, 200)
 """The request log, which is searched for each of them once a second."""
-EXPORTING = Kind(2, 1, MAX_SLOTS)
+EXPORTING = SlotKind(2, 1, MAX_SLOTS)
 
 _KINDS = 3
 _WORD = 8
@@ -54,7 +54,7 @@ class Slot:
 
     __slots__ = ("_at", "_kind", "_slots")
 
-    def __init__(self, slots: Slots, kind: Kind, at: int) -> None:
+    def __init__(self, slots: Slots, kind: SlotKind, at: int) -> None:
         self._slots: Slots | None = slots
         self._kind = kind
         self._at = at
@@ -96,7 +96,7 @@ class Slots:
         self._memory[worker * _PART : (worker + 1) * _PART] = bytes(_PART)
         self._unused = list(range(start, start + MAX_SLOTS * _WORD, _WORD))
 
-    def take(self, kind: Kind, user_id: str) -> Slot:
+    def take(self, kind: SlotKind, user_id: str) -> Slot:
         """A slot of this kind for a user. Raises UserHasEnough, Overloaded."""
         name = blake2b(f"{kind.number}:{user_id}".encode(), digest_size=_WORD, key=self._key).digest()
         with self._locked():
@@ -110,7 +110,7 @@ class Slots:
             self._words[self._counts + kind.number] += 1
         return Slot(self, kind, at)
 
-    def free(self, kind: Kind, at: int) -> None:
+    def free(self, kind: SlotKind, at: int) -> None:
         self._memory[at : at + _WORD] = _FREE
         self._words[self._counts + kind.number] -= 1
         self._unused.append(at)

@@ -19,20 +19,20 @@ from rollbook import clock
 from rollbook.errors import LimitsUnavailable
 from rollbook.limits import valkey_script as script
 from rollbook.limits.valkey_address import Address
-from rollbook.limits.valkey_connection import Connection, Timeouts, Unavailable
+from rollbook.limits.valkey_connection import Unavailable, ValkeyConnection, ValkeyTimeouts
 from rollbook.limits.windows import UNLIMITED, Limiter, Verdict
 from rollbook.quota import NO_LIMIT, Limit
 
 logger = logging.getLogger("rollbook")
 
-TIMEOUTS = Timeouts()
+TIMEOUTS = ValkeyTimeouts()
 
 # Maxmemory policies that never evict the count of a running window before one that ends sooner.
 SAFE_POLICIES = ("noeviction", "volatile-ttl")
 
 
 class Store(Protocol):
-    """Counter of several servers: `valkey_connection.Connection` or `valkey_group.Group`."""
+    """Counter of several servers: `ValkeyConnection` or `ValkeyServers`."""
 
     trouble: str
 
@@ -54,7 +54,7 @@ class Valkey:
         local: Limiter,
         closed: bool = False,
         own_clock: bool = False,
-        timeouts: Timeouts | None = None,
+        timeouts: ValkeyTimeouts | None = None,
     ) -> None:
         """`local` counts while Valkey is away, unless `closed`. `own_clock`: the caller's `now` decides, not Valkey's
         clock."""
@@ -153,16 +153,16 @@ class Valkey:
         self._reported = bool(self.away)
 
 
-class Facts(NamedTuple):
+class ValkeyFacts(NamedTuple):
     name: str
     """`Valkey 8.1.1`; empty where the user may not ask."""
     policy: str
     """Eviction policy for a full memory; empty without a bound, or where the user may not ask."""
 
 
-async def inspect(address: Address) -> Facts:
+async def inspect(address: Address) -> ValkeyFacts:
     """Ask a Valkey about itself. Raises Unavailable, with the reason, when requests cannot be counted there."""
-    store = _store(address, lambda: None, Timeouts(TIMEOUTS.reply, 2 * TIMEOUTS.connect))
+    store = _store(address, lambda: None, ValkeyTimeouts(TIMEOUTS.reply, 2 * TIMEOUTS.connect))
     store.start()
     try:
         await store.wait_ready()
@@ -173,7 +173,7 @@ async def inspect(address: Address) -> Facts:
     for product, key in (("Redis", "redis_version"), ("Valkey", "valkey_version")):
         if key in said:  # Valkey tells both: the second is the version of Redis it is compatible with
             name = f"{product} {said[key]}"
-    return Facts(name, said.get("maxmemory_policy", "") if said.get("maxmemory", "0") != "0" else "")
+    return ValkeyFacts(name, said.get("maxmemory_policy", "") if said.get("maxmemory", "0") != "0" else "")
 
 
 def build(address: Address, local: Limiter, closed: bool) -> Valkey:
@@ -181,9 +181,9 @@ def build(address: Address, local: Limiter, closed: bool) -> Valkey:
     return Valkey(address, local, closed, own_clock=clock.is_moved())
 
 
-def _store(address: Address, changed: Callable[[], None], timeouts: Timeouts) -> Store:
+def _store(address: Address, changed: Callable[[], None], timeouts: ValkeyTimeouts) -> Store:
     if address.kind == "server":
-        return Connection(address, changed, timeouts)
-    from rollbook.limits.valkey_group import Group
+        return ValkeyConnection(address, changed, timeouts)
+    from rollbook.limits.valkey_group import ValkeyServers
 
-    return Group(address, changed, timeouts)
+    return ValkeyServers(address, changed, timeouts)

@@ -22,7 +22,7 @@ _EXAMPLE = (
 _MODE, _ROOT, _LOGIN = "sslmode", "sslrootcert", "login"
 _VALUES = {_MODE: "disable", _LOGIN: "none"}
 
-Kind = Literal["server", "cluster", "sentinel"]
+ValkeyKind = Literal["server", "cluster", "sentinel"]
 
 
 class Host(NamedTuple):
@@ -37,7 +37,7 @@ class Host(NamedTuple):
 class Address:
     """No text made from it contains the password."""
 
-    kind: Kind
+    kind: ValkeyKind
     hosts: tuple[Host, ...]
     """The server; servers of the cluster; or Sentinels."""
     user: str = ""
@@ -85,7 +85,7 @@ def parse(url: str) -> Address:
     scheme, _, topology = parts.scheme.partition("+")
     if scheme not in _SCHEMES or topology not in ("", "cluster", "sentinel"):
         raise ValueError(f"an address of Valkey begins with valkey://, redis://, valkeys:// or rediss://. {_EXAMPLE}")
-    kind: Kind = "server" if not topology else "cluster" if topology == "cluster" else "sentinel"
+    kind: ValkeyKind = "server" if not topology else "cluster" if topology == "cluster" else "sentinel"
     options = _options(parts)
     login, _, hosts = parts.netloc.rpartition("@")
     name, _, word = login.partition(":")
@@ -149,7 +149,7 @@ def _options(parts: SplitResult) -> dict[str, str]:
     return found
 
 
-def _hosts(text: str, kind: Kind) -> tuple[Host, ...]:
+def _hosts(text: str, kind: ValkeyKind) -> tuple[Host, ...]:
     found = []
     for part in text.split(","):
         try:
@@ -165,7 +165,7 @@ def _hosts(text: str, kind: Kind) -> tuple[Host, ...]:
     return tuple(found)
 
 
-def _path(parts: SplitResult, kind: Kind) -> tuple[str, int]:
+def _path(parts: SplitResult, kind: ValkeyKind) -> tuple[str, int]:
     """The primary's name and the number of the database."""
     primary, database = "", parts.path.strip("/")
     if kind == "sentinel":

@@ -121,7 +121,7 @@ OWN_AUTHORITY = (
 )
 
 
-class Timeouts(NamedTuple):
+class ValkeyTimeouts(NamedTuple):
     """Seconds that a reply may take, and a connection until it is ready."""
 
     reply: float = 0.5
@@ -132,10 +132,10 @@ class Unavailable(Exception):
     """Valkey gave no reply that counts. The message says why."""
 
 
-class Connection:
+class ValkeyConnection:
     """`trouble` says why `run` would raise Unavailable; it is empty when it works."""
 
-    def __init__(self, address: Address, changed: Callable[[], None], timeouts: Timeouts) -> None:
+    def __init__(self, address: Address, changed: Callable[[], None], timeouts: ValkeyTimeouts) -> None:
         """`changed` is called when `trouble` has changed."""
         self.trouble = "not connected yet"
         self._address = address
@@ -337,8 +337,8 @@ class Connection:
 class _Stream(asyncio.Protocol):
     """One TCP connection. Data that arrives after it was given up is discarded."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection: Connection | None = connection
+    def __init__(self, connection: ValkeyConnection) -> None:
+        self._connection: ValkeyConnection | None = connection
         self._reader = Reader()
         self.transport: asyncio.WriteTransport
 

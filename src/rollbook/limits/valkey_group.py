@@ -23,7 +23,7 @@ from rollbook.client_tls import UNUSUAL_FLAGS
 from rollbook.config import is_loopback
 from rollbook.limits import valkey_script as script
 from rollbook.limits.valkey_address import NO_TLS, Address
-from rollbook.limits.valkey_connection import ReplyError, Timeouts, Unavailable, refusal
+from rollbook.limits.valkey_connection import ReplyError, Unavailable, ValkeyTimeouts, refusal
 from rollbook.quota import NO_LIMIT, Limit
 
 # Seconds between two checks of every server: of a healthy group, and of one with a server that does not reply.
@@ -35,11 +35,11 @@ MAX_COMMANDS = 32
 _MOVING = (exceptions.ClusterError, AttributeError)
 
 
-class Group:
+class ValkeyServers:
     """`trouble` names the servers that do not reply, and is empty when all do. Only their keys raise Unavailable from
     `run`."""
 
-    def __init__(self, address: Address, changed: Callable[[], None], timeouts: Timeouts) -> None:
+    def __init__(self, address: Address, changed: Callable[[], None], timeouts: ValkeyTimeouts) -> None:
         """`changed` is called when `trouble` may have changed."""
         self.trouble = "not connected yet"
         self._address = address
@@ -158,7 +158,7 @@ class Group:
 class _Cluster(RedisCluster):
     """The client of a cluster. `initialize` reads the map of its slots when a server was lost."""
 
-    def __init__(self, address: Address, timeouts: Timeouts) -> None:
+    def __init__(self, address: Address, timeouts: ValkeyTimeouts) -> None:
         nodes = [ClusterNode(host.name, host.port) for host in address.hosts]
         options = _options(address, timeouts)
         super().__init__(startup_nodes=nodes, require_full_coverage=False, reinitialize_steps=0, **options)
@@ -188,7 +188,7 @@ class _Primary:
     """The client of a primary that Sentinel monitors. `initialize` asks the Sentinels who it is, and drops idle
     connections when that changed."""
 
-    def __init__(self, address: Address, timeouts: Timeouts) -> None:
+    def __init__(self, address: Address, timeouts: ValkeyTimeouts) -> None:
         options = _options(address, timeouts)
         unnamed = {name: value for name, value in options.items() if name not in ("username", "password")}
         sentinel = Sentinel(
@@ -230,7 +230,7 @@ class _LocalPrimary(_Local, SentinelManagedConnection):
     """A connection without TLS, on this machine, to a primary that Sentinels name."""
 
 
-def _options(address: Address, timeouts: Timeouts) -> dict[str, Any]:
+def _options(address: Address, timeouts: ValkeyTimeouts) -> dict[str, Any]:
     """Options that every connection is opened with. Without retries: a command is never sent twice, since the first may
     have counted."""
     options: dict[str, Any] = {

@@ -86,7 +86,7 @@ _BASE64 = re.compile(r"=\?base64\?(.*)\?=").fullmatch
 _UNUSUAL = re.compile(r"[^A-Za-z0-9 ._/@+-]+")
 
 
-class Reply(NamedTuple):
+class RpcReply(NamedTuple):
     """`content` is the JSON-RPC message to answer with, None for none."""
 
     status: int
@@ -112,7 +112,7 @@ class Protocol:
 
     async def answer(
         self, message: Any, caller: Caller, request: Request, is_read_only: bool, *, has_headers: bool = True
-    ) -> Reply:
+    ) -> RpcReply:
         """`request` is what brought the message; `has_headers`: it has those that repeat parts of it. Raises Forbidden
         where the caller may call nothing."""
         id = message.get("id") if isinstance(message, dict) else None
@@ -126,19 +126,19 @@ class Protocol:
             by = Principal(caller, request.address, request.id or None, request.trace_id, client=client)
             self._gate.accept(by)
             if id is None:
-                return Reply(202)  # no notification changes anything here
+                return RpcReply(202)  # no notification changes anything here
             if is_modern and headers is not None:
                 _check_headers(headers, method, params)
             visit = Visit(by, request, is_read_only, is_modern and _can_ask(meta))
             result = await self._result(visit, method, params, id, is_modern)
         except _Problem as problem:
-            return Reply(problem.status, failure(problem.code, str(problem), id, problem.data))
+            return RpcReply(problem.status, failure(problem.code, str(problem), id, problem.data))
         if is_modern:
             result.setdefault("resultType", "complete")
             result["_meta"] = {f"{META}serverInfo": SERVER}
         else:
             result.pop("resultType", None)
-        return Reply(200, {"jsonrpc": "2.0", "id": id, "result": result})
+        return RpcReply(200, {"jsonrpc": "2.0", "id": id, "result": result})
 
     async def _result(
         self, visit: Visit, method: str, params: Mapping[str, Any], id: str | int, is_modern: bool
@@ -310,13 +310,13 @@ class Mcp:
         try:
             message = msgspec.json.decode(request.body)
         except BROKEN:
-            return _response(Reply(400, failure(PARSE_ERROR, "The body is not valid JSON.")))
+            return _response(RpcReply(400, failure(PARSE_ERROR, "The body is not valid JSON.")))
         try:
             look_closely(request.body, names=False)
         except InvalidJson as problem:
-            return _response(Reply(400, failure(INVALID_REQUEST, problem.message)))
+            return _response(RpcReply(400, failure(INVALID_REQUEST, problem.message)))
         if too_deep(message, request.body, DEEPEST) is not None:
-            return _response(Reply(400, failure(INVALID_REQUEST, "The message is nested too deeply.")))
+            return _response(RpcReply(400, failure(INVALID_REQUEST, "The message is nested too deeply.")))
         return _response(await self._protocol.answer(message, caller, request, is_read_only))
 
 
@@ -331,7 +331,7 @@ def _check_origin(request: Request, settings: Settings) -> None:
         raise ForeignForm("MCP can't be called from pages of other sites.")
 
 
-def _response(reply: Reply) -> Response:
+def _response(reply: RpcReply) -> Response:
     if reply.content is None:
         return Response(reply.status, LOCKED + PRIVATE)
     return Response(reply.status, JSON + PRIVATE, _encode(reply.content))

@@ -63,7 +63,7 @@ LOGGED_HEADERS = frozenset(
 OWN_HEADERS = frozenset((b"idempotency-key", b"traceparent", b"x-request-id"))
 
 
-class Problem(msgspec.Struct, array_like=True, gc=False, frozen=True):
+class ToldError(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """Error as the client was told."""
 
     code: str
@@ -83,7 +83,7 @@ class RequestLine(msgspec.Struct, array_like=True, gc=False):
     client: int
     headers: bytes = b""  # OWN_HEADERS, in the form of a client's
     query: str = ""  # the names of the query's parameters, with commas between
-    error: Problem | int | None = None  # or the index of an earlier line of the bucket, with the same
+    error: ToldError | int | None = None  # or the index of an earlier line of the bucket, with the same
 
 
 class Client(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -163,7 +163,7 @@ class UsageBucket:
         self.lines: list[RequestLine] = []
         self.clients: dict[Client, int] = {}
         # The lines on which errors are described, by their texts.
-        self.errors: dict[Problem, int] = {}
+        self.errors: dict[ToldError, int] = {}
         # By the identity of its row, which lives as long as the process: its name, and how many requests took how long
         # (DURATIONS).
         self.routes: dict[int, tuple[str, list[int]]] = {}
@@ -317,12 +317,12 @@ class UsageBuffer:
         bucket.last = Described(request.address, request.headers, index, own)
         return index, own
 
-    def _describe_error(self, bucket: UsageBucket, error: ApiError) -> Problem | int | None:
+    def _describe_error(self, bucket: UsageBucket, error: ApiError) -> ToldError | int | None:
         """Description of an error, or the line that has it already; None when there is no room."""
         if self._bytes >= MAX_BYTES or bucket.share.bytes <= 0:
             return None
         faults = tuple((_short(fault.param), _short(fault.message)) for fault in (error.faults or ())[:MAX_FAULTS])
-        problem = Problem(
+        problem = ToldError(
             error.code, _short(error.message), None if error.param is None else _short(error.param), faults
         )
         index = bucket.errors.get(problem)

@@ -33,7 +33,7 @@ class NewSession(NamedTuple):
     lineage: str | None = None
 
 
-class Family(NamedTuple):
+class SessionFamily(NamedTuple):
     """A session as its refresh tokens find it."""
 
     id: str
@@ -115,9 +115,9 @@ async def with_user(queries: Queries, digest: bytes) -> Verified | None:
     return Verified(row[0], row[1], user.status, user.id, user.name, user.email, row[2], user)
 
 
-async def by_family(queries: Queries, family: bytes) -> Family | None:
+async def by_family(queries: Queries, family: bytes) -> SessionFamily | None:
     row: Row | None = await queries.one(BY_FAMILY, family)
-    return None if row is None else Family._make(row)
+    return None if row is None else SessionFamily._make(row)
 
 
 async def user(tx: Tx, id: str) -> User | None:

@@ -51,21 +51,21 @@ class BulkJob(NamedTuple):
     session_id: Hidden[str | None] = None  # that it was created in, if that goes back to others
 
 
-class Target(NamedTuple):
+class JobUser(NamedTuple):
     """A user of a job, and the role that is put back if it undoes another job."""
 
     user_id: str
     role: str = ""
 
 
-class Refused(NamedTuple):
+class RefusedChange(NamedTuple):
     """The reason why a user was not changed."""
 
     code: str
     reason: str
 
 
-Outcome = bool | str | Refused
+Outcome = bool | str | RefusedChange
 """Outcome for a user: whether they were changed, the role they had before, or the reason of a refusal."""
 
 
@@ -77,18 +77,18 @@ class Link(NamedTuple):
     expires_at: int
 
 
-class Part(NamedTuple):
+class JobPart(NamedTuple):
     """Some of the users of a job, with what became of them once the part is done."""
 
     id: str
-    targets: list[Target]
+    targets: list[JobUser]
     outcomes: list[Outcome] | None
     sealed: bytes | None
 
 
 _shown = presenter(BulkJob)
 _encode = msgspec.json.Encoder(enc_hook=str).encode
-_decode_outcomes = msgspec.json.Decoder(list[bool | str | Refused]).decode
+_decode_outcomes = msgspec.json.Decoder(list[bool | str | RefusedChange]).decode
 
 _decode_links = msgspec.json.Decoder(list[Link | None]).decode
 
@@ -227,15 +227,15 @@ async def under_way(queries: Queries) -> list[str]:
     return list(oldest.values())
 
 
-async def next_part(queries: Queries, job: BulkJob) -> Part | None:
+async def next_part(queries: Queries, job: BulkJob) -> JobPart | None:
     """The first part that is not done. None: all are."""
     row = await queries.one(PART_BY_ID, _part_id(job.id, job.parts_done))
     return _part(*row) if row else None
 
 
-async def advance(tx: Tx, job: BulkJob, part: Part, outcomes: Sequence[Outcome], sealed: bytes | None) -> None:
+async def advance(tx: Tx, job: BulkJob, part: JobPart, outcomes: Sequence[Outcome], sealed: bytes | None) -> None:
     """This part is done."""
-    refused = sum(isinstance(outcome, Refused) for outcome in outcomes)
+    refused = sum(isinstance(outcome, RefusedChange) for outcome in outcomes)
     unchanged = sum(outcome is False for outcome in outcomes)
     changed = len(outcomes) - refused - unchanged
     await tx.run(PART_DONE, changed, refused, _encode(outcomes).decode(), sealed, part.id)
@@ -248,7 +248,7 @@ async def finish(tx: Tx, id: str, status: str, error: str | None = None, code: s
     return BulkJob._make(row) if row else None
 
 
-async def done_parts(queries: Queries, id: str, after: str, limit: int, result: str | None = None) -> list[Part]:
+async def done_parts(queries: Queries, id: str, after: str, limit: int, result: str | None = None) -> list[JobPart]:
     """Parts that are done, after the one with the ID `after`; only those with users who were `changed` or `refused`, if
     that is the `result` asked for."""
     bounds = max(after, f"{id}/"), f"{id}0"
@@ -264,17 +264,17 @@ async def people(queries: Queries, user_ids: Sequence[str]) -> dict[str, tuple[s
     return found
 
 
-class Known(NamedTuple):
+class UserState(NamedTuple):
     role: str
     status: str
     version: int
     kind: str
 
 
-async def known(queries: Queries, user_ids: Sequence[str]) -> dict[str, Known]:
+async def known(queries: Queries, user_ids: Sequence[str]) -> dict[str, UserState]:
     """Facts about users before they are changed, by ID."""
     [part] = in_parts(user_ids, PART)
-    return {row[0]: Known(*row[1:]) for row in await queries.all(ROLES, *part)}
+    return {row[0]: UserState(*row[1:]) for row in await queries.all(ROLES, *part)}
 
 
 async def expired(queries: Queries, before: int, lost: int) -> str | None:
@@ -314,11 +314,11 @@ def _part_id(job_id: str, number: int) -> str:
     return f"{job_id}/{number:06}"
 
 
-def text(targets: Sequence[Target]) -> str:
+def text(targets: Sequence[JobUser]) -> str:
     """A part as it is stored."""
     return " ".join([f"{id}={role}" if role else id for id, role in targets])
 
 
-def _part(id: str, users: str, results: str | None, sealed: bytes | None) -> Part:
-    targets = [Target(name, role) for name, _, role in [each.partition("=") for each in users.split(" ")]]
-    return Part(id, targets, None if results is None else _decode_outcomes(results), sealed)
+def _part(id: str, users: str, results: str | None, sealed: bytes | None) -> JobPart:
+    targets = [JobUser(name, role) for name, _, role in [each.partition("=") for each in users.split(" ")]]
+    return JobPart(id, targets, None if results is None else _decode_outcomes(results), sealed)

@@ -75,7 +75,7 @@ class Candidate(NamedTuple):
     role_of_user: str
 
 
-class Selection(NamedTuple):
+class GroupSelection(NamedTuple):
     """Selection of groups. None means any."""
 
     q: str | None = None
@@ -175,19 +175,19 @@ async def by_names(queries: Queries, names: Sequence[str]) -> dict[str, str]:
 
 
 async def some(
-    queries: Queries, asked: Selection, limit: int, offset: int = 0, sort: str = "created_at"
+    queries: Queries, asked: GroupSelection, limit: int, offset: int = 0, sort: str = "created_at"
 ) -> list[Group]:
     where, values = _where(asked)
     sql = f"SELECT {LISTED} FROM groups AS g{where} ORDER BY {ORDERS[sort]} LIMIT ? OFFSET ?"
     return [Group._make(row) for row in await queries.all(sql, *values, limit, offset)]
 
 
-async def count(queries: Queries, asked: Selection = Selection()) -> int:  # noqa: B008 - it never changes
+async def count(queries: Queries, asked: GroupSelection = GroupSelection()) -> int:  # noqa: B008 - it never changes
     where, values = _where(asked)
     return await scalar(queries, f"SELECT count(*) FROM groups AS g{where}", *values)
 
 
-def _where(asked: Selection) -> tuple[str, list[Any]]:
+def _where(asked: GroupSelection) -> tuple[str, list[Any]]:
     name = None if asked.name is None else rules.fold(asked.name)
     conditions = {
         "name_key = ?": name,

@@ -48,7 +48,7 @@ class Claim(NamedTuple):
     owner: str
 
 
-class Reply(NamedTuple):
+class StoredReply(NamedTuple):
     """The answer as it is kept, and the digest of the request that it answers."""
 
     status: int
@@ -57,7 +57,7 @@ class Reply(NamedTuple):
     request: bytes
 
 
-async def find(queries: Queries, claim: Claim) -> Reply | None:
+async def find(queries: Queries, claim: Claim) -> StoredReply | None:
     """The answer given to this key before, perhaps for another request; None when there is none to give. Raises
     KeyReused, StillRunning."""
     row = await queries.one(FIND, claim.user_id, claim.key)
@@ -69,10 +69,10 @@ async def find(queries: Queries, claim: Claim) -> Reply | None:
         return None
     if status is None:
         raise StillRunning() if request == claim.request else KeyReused()
-    return Reply(status, head, sealed, request)
+    return StoredReply(status, head, sealed, request)
 
 
-async def claim(tx: Tx, claim: Claim) -> Reply | None:
+async def claim(tx: Tx, claim: Claim) -> StoredReply | None:
     """Make the request ours, or give the answer another one has left meanwhile. Raises as `find`."""
     while (reply := await find(tx, claim)) is None:
         now = clock.now()

@@ -89,7 +89,7 @@ class KeyUser(NamedTuple):
     kind: str
 
 
-class Selection(NamedTuple):
+class KeySelection(NamedTuple):
     """Selection of keys. None means any."""
 
     user_id: str | None = None
@@ -367,7 +367,7 @@ async def ended(queries: Queries, user_id: str, limit: int, offset: int) -> list
     return [Key._make(row) for row in rows]
 
 
-async def some(queries: Queries, asked: Selection, sort: str, limit: int, offset: int) -> list[Key]:
+async def some(queries: Queries, asked: KeySelection, sort: str, limit: int, offset: int) -> list[Key]:
     """Keys of all users, in the order `sort`."""
     where, values = _where(asked)
     column = sort.removeprefix("-")
@@ -376,7 +376,7 @@ async def some(queries: Queries, asked: Selection, sort: str, limit: int, offset
     return [Key._make(row) for row in await queries.all(text, *values, limit, offset)]
 
 
-async def count_some(queries: Queries, asked: Selection) -> int:
+async def count_some(queries: Queries, asked: KeySelection) -> int:
     where, values = _where(asked)
     return await scalar(queries, f"SELECT count(id) FROM keys AS listed{where}", *values)
 
@@ -389,7 +389,7 @@ async def users_of(queries: Queries, found: Iterable[Key]) -> dict[str, KeyUser]
     return users
 
 
-def _where(asked: Selection) -> tuple[str, list[Any]]:
+def _where(asked: KeySelection) -> tuple[str, list[Any]]:
     conditions: list[tuple[str, Sequence[Any]]] = []
     if asked.user_id is not None:
         conditions.append(("user_id = ?", [asked.user_id]))

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from rollbook import clock
 from rollbook.http.request import made_at
-from rollbook.observe.usage_buffer import SPAN, Client, Problem, RequestLine
+from rollbook.observe.usage_buffer import SPAN, Client, RequestLine, ToldError
 from rollbook.records.presenting import Shown, presenter
 from rollbook.records.usage import unpack
 from rollbook.storage.database import Engine, Queries, Row
@@ -44,7 +44,7 @@ class Logged(NamedTuple):
     address: str
     headers: Annotated[tuple[tuple[str, str], ...], Shown("dict({0})")]  # those of observe/usage_buffer.LOGGED_HEADERS
     query: tuple[str, ...]  # the names of the query's parameters
-    error: Annotated[Problem | None, Shown("None")]
+    error: Annotated[ToldError | None, Shown("None")]
     """The error it was answered with, if there was room to note it."""
     limited_by: str | None
     left_out: Annotated[int, Shown("{0}", "more")]
@@ -276,9 +276,9 @@ def _quoted(path: str) -> str:
     return quote(path, safe=_PATH_SAFE)
 
 
-def _error(lines: Sequence[RequestLine], line: RequestLine) -> Problem | None:
+def _error(lines: Sequence[RequestLine], line: RequestLine) -> ToldError | None:
     found = lines[line.error].error if isinstance(line.error, int) else line.error
-    return found if isinstance(found, Problem) else None
+    return found if isinstance(found, ToldError) else None
 
 
 def _headers(client: Client, line: RequestLine) -> tuple[tuple[str, str], ...]:

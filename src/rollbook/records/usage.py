@@ -16,11 +16,11 @@ from msgspec import structs
 
 from rollbook import clock
 from rollbook.observe.lines import masked
-from rollbook.observe.usage_buffer import DURATIONS, Client, Problem, RequestLine, UsageBucket
+from rollbook.observe.usage_buffer import DURATIONS, Client, RequestLine, ToldError, UsageBucket
 from rollbook.records import progress
 from rollbook.storage.database import Queries, Tx, first, in_parts, scalar
 
-Key = tuple[Any, ...]
+UsageKey = tuple[Any, ...]
 """Of a row."""
 
 
@@ -171,7 +171,7 @@ class UsageBatch:
 
     def __init__(self) -> None:
         # Each row once: PostgreSQL changes no row twice in one statement.
-        self._sums: dict[str, dict[Key, list[int]]] = {
+        self._sums: dict[str, dict[UsageKey, list[int]]] = {
             text: {} for text in (COUNT, COUNT_LIMITS, COUNT_ROUTES, COUNT_BYTES)
         }
         """By statement and key."""
@@ -205,7 +205,7 @@ class UsageBatch:
                 packed,
             )
 
-    def _add(self, text: str, key: Key, numbers: Sequence[int]) -> None:
+    def _add(self, text: str, key: UsageKey, numbers: Sequence[int]) -> None:
         found = self._sums[text].get(key)
         if found is None:
             self._sums[text][key] = list(numbers)
@@ -220,7 +220,7 @@ class UsageBatch:
         yield from in_rows(LOG, self._log)
 
 
-def _counts_of_user(bucket: UsageBucket) -> Iterator[tuple[str, Key, tuple[int, ...]]]:
+def _counts_of_user(bucket: UsageBucket) -> Iterator[tuple[str, UsageKey, tuple[int, ...]]]:
     """Counts of the key and of all keys of its user. What a limit refused is counted for the key alone."""
     yield from _counts(bucket, bucket.user_id, bucket.key_id)
     for text, key, numbers in _counts(bucket, bucket.user_id, ALL_KEYS):
@@ -228,7 +228,7 @@ def _counts_of_user(bucket: UsageBucket) -> Iterator[tuple[str, Key, tuple[int, 
             yield text, key, numbers
 
 
-def _counts(bucket: UsageBucket, user_id: str, key_id: str) -> Iterator[tuple[str, Key, tuple[int, ...]]]:
+def _counts(bucket: UsageBucket, user_id: str, key_id: str) -> Iterator[tuple[str, UsageKey, tuple[int, ...]]]:
     """Counts of one of them: statement, key and numbers."""
     yield COUNT, (bucket.hour, user_id, key_id), _numbers(bucket.status, bucket.count)
     if bucket.limited_by is not None:
@@ -263,7 +263,7 @@ def _safe_line(line: RequestLine) -> RequestLine:
         path=_safe(line.path),
         headers=_safe_headers(line.headers),
         query=_safe(line.query),
-        error=_safe_error(line.error) if isinstance(line.error, Problem) else line.error,
+        error=_safe_error(line.error) if isinstance(line.error, ToldError) else line.error,
     )
 
 
@@ -275,9 +275,9 @@ def _safe(text: str) -> str:
     return masked(text.encode("utf-8", "replace").decode())
 
 
-def _safe_error(error: Problem) -> Problem:
+def _safe_error(error: ToldError) -> ToldError:
     faults = tuple((_safe(param), _safe(message)) for param, message in error.faults)
-    return Problem(error.code, _safe(error.message), None if error.param is None else _safe(error.param), faults)
+    return ToldError(error.code, _safe(error.message), None if error.param is None else _safe(error.param), faults)
 
 
 def _safe_headers(headers: bytes) -> bytes:

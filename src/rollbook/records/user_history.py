@@ -187,7 +187,7 @@ decoded = msgspec.json.Decoder(dict[str, Any]).decode
 _MISSING = object()
 
 
-class Kept(NamedTuple):
+class KeptField(NamedTuple):
     """A field that stays as it is, and why."""
 
     field: str
@@ -201,7 +201,7 @@ class Reverted(NamedTuple):
     event: Event
     values: dict[str, Any]
     """The fields that get an earlier value, as events show them; of metadata, the keys. None: it is removed."""
-    kept: list[Kept]
+    kept: list[KeptField]
     wanted: dict[str, Any]
     """The fields that get an earlier value, as columns."""
 
@@ -225,7 +225,7 @@ def compared(event: Event, public: Mapping[str, Any]) -> Reverted:
 def _compare_metadata(found: Reverted, field: str, was: Any, after: Any, now: Any) -> None:
     """Metadata is put back key by key, as it is merged."""
     if not isinstance(was, dict) or not isinstance(after, dict):
-        return found.kept.append(Kept(field, NOT_REVERSIBLE, "The log no longer has the metadata."))
+        return found.kept.append(KeptField(field, NOT_REVERSIBLE, "The log no longer has the metadata."))
     whole, values = dict(now), dict[str, Any]()
     for key in dict.fromkeys([*was, *after]):
         earlier, changed = was.get(key, _MISSING), after.get(key, _MISSING)
@@ -242,7 +242,7 @@ def _compare_metadata(found: Reverted, field: str, was: Any, after: Any, now: An
         found.wanted[field] = rules.metadata(was if now == after else whole)
         found.values[field] = values
     except ValueError as problem:
-        found.kept.append(Kept(field, NOT_REVERSIBLE, f"{field} {problem}."))
+        found.kept.append(KeptField(field, NOT_REVERSIBLE, f"{field} {problem}."))
     return None
 
 
@@ -251,10 +251,10 @@ def _is_same(one: Any, other: Any) -> bool:
     return one is other or (_MISSING not in (one, other) and _encode(one) == _encode(other))
 
 
-def changed_since(field: str) -> Kept:
-    return Kept(field, CHANGED_SINCE, f"{field} has changed since.")
+def changed_since(field: str) -> KeptField:
+    return KeptField(field, CHANGED_SINCE, f"{field} has changed since.")
 
 
 def keep(found: Reverted, field: str, message: str) -> None:
     del found.wanted[field], found.values[field]
-    found.kept.append(Kept(field, NOT_REVERSIBLE, message))
+    found.kept.append(KeptField(field, NOT_REVERSIBLE, message))

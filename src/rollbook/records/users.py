@@ -272,29 +272,34 @@ async def signed_in(tx: Tx, id: str) -> User:
     return User._make(await existing(tx, SIGNED_IN, clock.now(), id))
 
 
-async def take_turns(tx: Tx, id: str) -> None:
+async def lock_owner(tx: Tx) -> None:
     """Lock the oldest owner, before `get`. Every write that could remove the last owner takes this lock first, so none
     deadlock."""
+    await tx.one(FIRST_OWNER)
+
+
+async def lock_if_owner(tx: Tx, id: str) -> None:
+    """Lock the oldest owner before a write about this user, if they are an owner."""
     row = await tx.one(ROLE, id)
     if row is not None and row[0] == "owner":
-        await tx.one(FIRST_OWNER)
+        await lock_owner(tx)
 
 
-async def take_turns_for_all(tx: Tx, ids: Sequence[str]) -> None:
+async def lock_owner_and_users(tx: Tx, ids: Sequence[str]) -> None:
     """Lock the oldest owner and all of these users, before a write about them. Two writes about the same users lock
     them in the same order. SQLite has one writer."""
     if dialect(tx).is_shared:
-        await tx.one(FIRST_OWNER)
+        await lock_owner(tx)
         await tx.all(LOCK, list(ids))
 
 
-async def hold(tx: Tx, ids: Sequence[str]) -> set[str] | None:
+async def lock_users(tx: Tx, ids: Sequence[str]) -> set[str] | None:
     """Lock these users, in the same order as all who lock several. The IDs of those who are there to be locked; None on
     SQLite, which has one writer: all are."""
     return {row[0] for row in await tx.all(LOCK, list(ids))} if dialect(tx).is_shared else None
 
 
-async def hold_both(tx: Tx, one: str, other: str) -> None:
+async def lock_both(tx: Tx, one: str, other: str) -> None:
     """Lock two users in list order."""
     if dialect(tx).is_shared:
         await tx.all(BOTH, one, other)
@@ -303,11 +308,6 @@ async def hold_both(tx: Tx, one: str, other: str) -> None:
 async def applications(queries: Queries, ids: Sequence[str]) -> set[str]:
     """IDs, of these, of users who are applications."""
     return {row[0] for part in in_parts(ids, AT_ONCE) for row in await queries.all(APPLICATIONS, *part)}
-
-
-async def take_all_turns(tx: Tx) -> None:
-    """Take turns before many users are changed."""
-    await tx.one(FIRST_OWNER)
 
 
 async def is_last_owner(tx: Tx, user: User) -> bool:

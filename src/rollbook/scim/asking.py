@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from rollbook.actions.context import Rollbook
 from rollbook.actions.principal import Principal
-from rollbook.actions.scim import Found, Search
+from rollbook.actions.scim import Found, ScimSearch
 from rollbook.records.user_list.query import Order
 from rollbook.scim import filters
 from rollbook.scim.attributes import CORE, projected, target, targets
@@ -111,15 +111,15 @@ _LEADS = {
 _LEADS_OF = {"User": ("id", "userName", "externalId", "email"), "Group": ("id", "externalId", "displayName", "members")}
 
 
-def search_of(ask: Ask, kind: str, shows: Callable[[Any], dict[str, Any]]) -> Search:
+def search_of(ask: Ask, kind: str, shows: Callable[[Any], dict[str, Any]]) -> ScimSearch:
     """The search that is asked for, apart from the page."""
-    found = Search()
+    found = ScimSearch()
     if text := ask.query.get("filter", "").strip():
         filter = filters.parse(kind, text)
         leads = {_LEADS[name]: value for name, value in filter.equal if name in _LEADS}
         lead = next(((name, leads[name]) for name in _LEADS_OF[kind] if name in leads), None)
         members = tuple({value for name, value in filter.named if name == ("members", "value")})
-        found = Search(lead, lambda each: filter.test(shows(each)), members=members, conditions=filter.conditions)
+        found = ScimSearch(lead, lambda each: filter.test(shows(each)), members=members, conditions=filter.conditions)
     if path := ask.query.get("sortby", "").strip():
         by = target(kind, path)
         if by is None or not by.name or by.name == "members":

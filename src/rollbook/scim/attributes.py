@@ -34,7 +34,7 @@ _PATH = re.compile(r"([A-Za-z$][\w$-]*)(?:\[(.*)\])?(?:\.([A-Za-z$][\w$-]*))?", 
 LONGEST_PATH = 1_000
 
 
-class Target(NamedTuple):
+class AttributePath(NamedTuple):
     """The place a path leads to: names as the schemas write them, empty for the whole of what stands before."""
 
     extension: str
@@ -70,18 +70,18 @@ _TABLES = {
 }
 
 
-def target(kind: str, path: str) -> Target | None:
+def target(kind: str, path: str) -> AttributePath | None:
     """The place a path leads to, in any case and with the schema in front or without; None: to nothing that is kept.
     Raises InvalidParameter for what is no path."""
     return _target(kind, path) if len(path) <= LONGEST_PATH else None
 
 
 @lru_cache(maxsize=1024)
-def _target(kind: str, path: str) -> Target | None:
+def _target(kind: str, path: str) -> AttributePath | None:
     extension, rest = "", path.strip()
     for urn in (f"{CORE}{kind}", ENTERPRISE):
         if rest.lower() == urn.lower():
-            return Target(urn if urn == ENTERPRISE else "", "", "", {}, False, None)
+            return AttributePath(urn if urn == ENTERPRISE else "", "", "", {}, False, None)
         if rest.lower().startswith(f"{urn}:".lower()):
             extension, rest = urn if urn == ENTERPRISE else "", rest[len(urn) + 1 :]
             break
@@ -96,16 +96,16 @@ def _target(kind: str, path: str) -> Target | None:
         return None
     is_multi = bool(definition.get("multiValued"))
     condition = match[2]
-    return Target(extension, definition["name"], sub.get("name", ""), sub or definition, is_multi, condition)
+    return AttributePath(extension, definition["name"], sub.get("name", ""), sub or definition, is_multi, condition)
 
 
-def targets(kind: str, paths: Iterable[str]) -> list[Target]:
+def targets(kind: str, paths: Iterable[str]) -> list[AttributePath]:
     """The places these paths lead to, each once, however often it is named."""
     found = [at for path in dict.fromkeys(paths) if (at := target(kind, path)) is not None]
     return list({at[:3]: at for at in found}.values())
 
 
-def projected(resource: dict[str, Any], named: Iterable[Target], leaves_out: bool) -> dict[str, Any]:
+def projected(resource: dict[str, Any], named: Iterable[AttributePath], leaves_out: bool) -> dict[str, Any]:
     """The resource with these attributes only, or without them (RFC 7644 section 3.9). `id` and `schemas` stay."""
     found: Any = resource if leaves_out else {name: resource[name] for name in ("schemas", "id")}
     for at in named:

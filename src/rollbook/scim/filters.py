@@ -10,7 +10,7 @@ from types import NoneType
 from typing import Any, NamedTuple
 
 from rollbook.errors import InvalidParameter
-from rollbook.scim.attributes import Target, target
+from rollbook.scim.attributes import AttributePath, target
 from rollbook.scim.errors import refused
 
 LONGEST, MAX_TOKENS, DEEPEST = 4_096, 400, 10
@@ -65,7 +65,7 @@ class _Parser:
         self._kind = kind
         self._tokens = tokens
         self._at = self._depth = 0
-        self._within: Target | None = None
+        self._within: AttributePath | None = None
         """The attribute whose entries a filter in brackets is about."""
 
     def next(self) -> str:
@@ -130,7 +130,7 @@ class _Parser:
         whole = at._replace(sub="", is_multi=False)
         return found._replace(test=lambda resource: any(map(found.test, whole.values(resource))))
 
-    def _target(self, path: str) -> Target:
+    def _target(self, path: str) -> AttributePath:
         within = self._within
         try:
             found = target(self._kind, path if within is None else f"{within.name}.{path}")
@@ -142,7 +142,7 @@ class _Parser:
             raise refused("invalidFilter", f"{path[:100]!r} is no attribute to filter by.")
         return found
 
-    def _compared(self, at: Target) -> Filter:
+    def _compared(self, at: AttributePath) -> Filter:
         op = self.take().lower()
         if op == "pr":
             return Filter(lambda resource: any(value not in ("", None) for value in at.values(resource)))

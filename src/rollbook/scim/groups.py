@@ -14,7 +14,7 @@ from rollbook.scim import filters
 from rollbook.scim.asking import Ask, Reply, listed, projection, reply, search_of, whole, window
 from rollbook.scim.attributes import CORE
 from rollbook.scim.errors import refused
-from rollbook.scim.patching import Operation, operations, parts
+from rollbook.scim.patching import PatchStep, operations, parts
 from rollbook.scim.users import meta
 
 MAX_IN_ANSWER = 1_000
@@ -95,7 +95,7 @@ def read(body: dict[str, Any]) -> TeamChange:
     return change._replace(members=members, sets_external_id=True)
 
 
-def edited(operations: list[Operation]) -> TeamChange:
+def edited(operations: list[PatchStep]) -> TeamChange:
     """The changes that operations make. Raises InvalidParameter."""
     change = TeamChange()
     members: list[MemberChange] = []
@@ -111,7 +111,7 @@ def edited(operations: list[Operation]) -> TeamChange:
     return change._replace(members=_merged(members))
 
 
-def _check_size(operations: list[Operation]) -> None:
+def _check_size(operations: list[PatchStep]) -> None:
     """Refuse at once what would take long to be read. Raises InvalidParameter."""
     if sum(len(value) for _, _, value in operations if isinstance(value, list)) > MAX_MEMBERS:
         raise refused("invalidValue", f"members must be at most {MAX_MEMBERS:,} in one request.")

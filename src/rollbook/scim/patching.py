@@ -8,27 +8,27 @@ from types import NoneType
 from typing import Any, NamedTuple
 
 from rollbook.scim import filters
-from rollbook.scim.attributes import Target, target
+from rollbook.scim.attributes import AttributePath, target
 from rollbook.scim.errors import refused
 
 MAX_OPERATIONS, MAX_ENTRIES, MAX_ATTRIBUTES = 1_000, 20, 500
 _REQUIRED = {"User": "userName", "Group": "displayName"}
 
 
-class Operation(NamedTuple):
+class PatchStep(NamedTuple):
     op: str
-    at: Target
+    at: AttributePath
     value: Any
 
 
-def operations(kind: str, body: dict[str, Any]) -> list[Operation]:
+def operations(kind: str, body: dict[str, Any]) -> list[PatchStep]:
     """The operations of a request, each at an attribute that is kept. Raises InvalidParameter."""
     given = next((value for name, value in body.items() if name.lower() == "operations"), None)
     if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
         raise refused("invalidSyntax", "Operations must be a list of objects.")
     if len(given) > MAX_OPERATIONS:
         raise refused("invalidValue", f"Operations must have at most {MAX_OPERATIONS:,} items.")
-    found: list[Operation] = []
+    found: list[PatchStep] = []
     for each in given:
         each = {name.lower(): value for name, value in each.items()}
         op, path = str(each.get("op")).lower(), each.get("path")
@@ -47,13 +47,13 @@ def operations(kind: str, body: dict[str, Any]) -> list[Operation]:
         elif (at := target(kind, path)) is not None:
             if at.definition.get("mutability") == "readOnly":
                 raise refused("mutability", f"{at.name} can't be changed.")
-            found.append(Operation(op, at, each.get("value")))
+            found.append(PatchStep(op, at, each.get("value")))
     for operation in found:
         _check_required(kind, operation)
     return found
 
 
-def _check_required(kind: str, operation: Operation) -> None:
+def _check_required(kind: str, operation: PatchStep) -> None:
     """Refuse to take away what no resource is without (RFC 7644 section 3.5.2.2). Raises InvalidParameter."""
     op, at, value = operation
     if at.name == _REQUIRED[kind]:
@@ -63,17 +63,17 @@ def _check_required(kind: str, operation: Operation) -> None:
             raise refused("invalidValue", f"{at.name} can't be empty.")
 
 
-def parts(kind: str, value: dict[str, Any], op: str = "replace") -> Iterator[Operation]:
+def parts(kind: str, value: dict[str, Any], op: str = "replace") -> Iterator[PatchStep]:
     """The attributes of a whole or partial resource, each as an operation."""
     if len(value) > MAX_ATTRIBUTES:
         raise refused("invalidValue", f"An object must have at most {MAX_ATTRIBUTES:,} attributes.")
     for name, each in value.items():
         at = target(kind, name) if name.lower() not in ("schemas", "id", "meta") else None
         if at is not None:
-            yield Operation(op, at, each)
+            yield PatchStep(op, at, each)
 
 
-def apply(resource: dict[str, Any], operation: Operation) -> None:
+def apply(resource: dict[str, Any], operation: PatchStep) -> None:
     """Change a resource, whose names are those of the schemas. What is removed is None from then on."""
     op, at, value = operation
     if op == "remove" and not at.definition.get("multiValued"):
@@ -103,7 +103,7 @@ def apply(resource: dict[str, Any], operation: Operation) -> None:
         resource[at.name] = value
 
 
-def _entries(entries: list[dict[str, Any]], op: str, at: Target, value: Any) -> list[dict[str, Any]]:
+def _entries(entries: list[dict[str, Any]], op: str, at: AttributePath, value: Any) -> list[dict[str, Any]]:
     """The entries of an attribute with several, changed."""
     given = [_entry(each) for each in (value if isinstance(value, list) else [] if value is None else [value])]
     if len(entries) + len(given) > MAX_ENTRIES:

@@ -13,7 +13,7 @@ MEMBERS_SIZE = 4_194_304
 """Largest request about a group: 20,000 members with what Entra ID sends of each."""
 
 
-class Row(NamedTuple):
+class ScimRow(NamedTuple):
     method: str
     path: str
     handle: Callable[..., Awaitable[Reply]]
@@ -45,26 +45,26 @@ async def search(ask: Ask) -> Reply:
 
 
 CALLS = [
-    Row("GET", "/scim/v2/Users", users.list_users),
-    Row("POST", "/scim/v2/Users", users.create_user),
-    Row("POST", "/scim/v2/Users/.search", users.list_users),
-    Row("GET", "/scim/v2/Users/{userId}", users.get_user),
-    Row("PUT", "/scim/v2/Users/{userId}", users.replace_user),
-    Row("PATCH", "/scim/v2/Users/{userId}", users.patch_user),
-    Row("DELETE", "/scim/v2/Users/{userId}", users.delete_user),
-    Row("GET", "/scim/v2/Groups", groups.list_groups),
-    Row("POST", "/scim/v2/Groups", groups.create_group, MEMBERS_SIZE),
-    Row("POST", "/scim/v2/Groups/.search", groups.list_groups),
-    Row("GET", "/scim/v2/Groups/{groupId}", groups.get_group),
-    Row("PUT", "/scim/v2/Groups/{groupId}", groups.replace_group, MEMBERS_SIZE),
-    Row("PATCH", "/scim/v2/Groups/{groupId}", groups.patch_group, MEMBERS_SIZE),
-    Row("DELETE", "/scim/v2/Groups/{groupId}", groups.delete_group),
-    Row("POST", "/scim/v2/.search", search),
-    Row("GET", "/scim/v2/ServiceProviderConfig", discovery.provider_config),
-    Row("GET", "/scim/v2/ResourceTypes", discovery.list_resource_types),
-    Row("GET", "/scim/v2/ResourceTypes/{id}", discovery.get_resource_type),
-    Row("GET", "/scim/v2/Schemas", discovery.list_schemas),
-    Row("GET", "/scim/v2/Schemas/{id}", discovery.get_schema),
-    *[Row(method, "/scim/v2/Me", not_implemented) for method in ("GET", "POST", "PUT", "PATCH", "DELETE")],
+    ScimRow("GET", "/scim/v2/Users", users.list_users),
+    ScimRow("POST", "/scim/v2/Users", users.create_user),
+    ScimRow("POST", "/scim/v2/Users/.search", users.list_users),
+    ScimRow("GET", "/scim/v2/Users/{userId}", users.get_user),
+    ScimRow("PUT", "/scim/v2/Users/{userId}", users.replace_user),
+    ScimRow("PATCH", "/scim/v2/Users/{userId}", users.patch_user),
+    ScimRow("DELETE", "/scim/v2/Users/{userId}", users.delete_user),
+    ScimRow("GET", "/scim/v2/Groups", groups.list_groups),
+    ScimRow("POST", "/scim/v2/Groups", groups.create_group, MEMBERS_SIZE),
+    ScimRow("POST", "/scim/v2/Groups/.search", groups.list_groups),
+    ScimRow("GET", "/scim/v2/Groups/{groupId}", groups.get_group),
+    ScimRow("PUT", "/scim/v2/Groups/{groupId}", groups.replace_group, MEMBERS_SIZE),
+    ScimRow("PATCH", "/scim/v2/Groups/{groupId}", groups.patch_group, MEMBERS_SIZE),
+    ScimRow("DELETE", "/scim/v2/Groups/{groupId}", groups.delete_group),
+    ScimRow("POST", "/scim/v2/.search", search),
+    ScimRow("GET", "/scim/v2/ServiceProviderConfig", discovery.provider_config),
+    ScimRow("GET", "/scim/v2/ResourceTypes", discovery.list_resource_types),
+    ScimRow("GET", "/scim/v2/ResourceTypes/{id}", discovery.get_resource_type),
+    ScimRow("GET", "/scim/v2/Schemas", discovery.list_schemas),
+    ScimRow("GET", "/scim/v2/Schemas/{id}", discovery.get_schema),
+    *[ScimRow(method, "/scim/v2/Me", not_implemented) for method in ("GET", "POST", "PUT", "PATCH", "DELETE")],
 ]
 """All but Bulk, which finds its operations here."""

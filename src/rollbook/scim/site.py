@@ -21,7 +21,7 @@ from rollbook.scim import bulk
 from rollbook.scim.asking import Ask, Reply, asked_in_body
 from rollbook.scim.discovery import BULK_SIZE
 from rollbook.scim.errors import JSON, refused
-from rollbook.scim.routes import CALLS, Row
+from rollbook.scim.routes import CALLS, ScimRow
 
 MAX_PARAMETERS = 50
 LARGE = 65_536
@@ -32,7 +32,7 @@ async def _bulk(ask: Ask) -> Reply:
     raise NotImplementedError  # the entrance counts its operations
 
 
-_BULK = Row("POST", "/scim/v2/Bulk", _bulk, BULK_SIZE)
+_BULK = ScimRow("POST", "/scim/v2/Bulk", _bulk, BULK_SIZE)
 ROWS = [*CALLS, _BULK]
 PREFIX = "/scim/"
 
@@ -43,10 +43,10 @@ class Scim:
         self._gate = gate
         self._base_url = base_url
 
-    def plan(self, row: Row) -> Plan:
+    def plan(self, row: ScimRow) -> Plan:
         return partial(self._answer, row)
 
-    async def before_refusal(self, request: Request, rows: Sequence[Row]) -> None:
+    async def before_refusal(self, request: Request, rows: Sequence[ScimRow]) -> None:
         """Strangers are not told what there is."""
         await self._admitted(request)
 
@@ -56,7 +56,7 @@ class Scim:
         self._gate.accept(by, BY_SCIM)
         return by
 
-    async def _answer(self, row: Row, request: Request, ids: Ids) -> Response:
+    async def _answer(self, row: ScimRow, request: Request, ids: Ids) -> Response:
         by = await self._admitted(request)
         body: dict[str, Any] = {}
         if row.takes_body:
@@ -77,7 +77,7 @@ class Scim:
         return response
 
 
-def _response(request: Request, row: Row, reply: Reply) -> Response:
+def _response(request: Request, row: ScimRow, reply: Reply) -> Response:
     status, resource = reply
     if resource is None:
         return Response(status, PRIVATE)

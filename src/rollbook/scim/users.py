@@ -6,11 +6,11 @@ from typing import Any
 
 from rollbook import clock
 from rollbook.actions import scim
-from rollbook.actions.scim import Found, Person, Wanted, named_now
+from rollbook.actions.scim import Found, ScimUser, Wanted, named_now
 from rollbook.scim.asking import Ask, Reply, listed, projection, reply, search_of, whole, window
 from rollbook.scim.attributes import CORE, ENTERPRISE
 from rollbook.scim.errors import refused
-from rollbook.scim.patching import Operation, apply, operations, parts
+from rollbook.scim.patching import PatchStep, apply, operations, parts
 
 _BOOLEANS = {"true": True, "false": False}
 _NO_NAME = {"formatted": "", "givenName": "", "familyName": ""}
@@ -53,7 +53,7 @@ async def found(ask: Ask, offset: int, limit: int) -> Found:
     return Found(people.total, [part(shown(each, ask.base)) for each in people.resources])
 
 
-def shown(person: Person, base: str) -> dict[str, Any]:
+def shown(person: ScimUser, base: str) -> dict[str, Any]:
     user, kept = person
     attributes = kept.attributes
     given, _, family = user.name.rpartition(" ")
@@ -92,7 +92,7 @@ def read(body: dict[str, Any]) -> Wanted:
     return _wanted(resource, [], {})
 
 
-def edited(person: Person, operations: list[Operation]) -> Wanted:
+def edited(person: ScimUser, operations: list[PatchStep]) -> Wanted:
     """A user as the operations make them. Raises InvalidParameter."""
     user, kept = person
     address = kept.attributes.get("emails", {})

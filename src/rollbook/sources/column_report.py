@@ -17,7 +17,7 @@ from rollbook.records.users import METADATA
 from rollbook.sources.columns import PROBLEM, Targets, key_of
 from rollbook.sources.values import is_secret
 
-Convert = Callable[[dict[str, Any]], dict[str, Any] | None]
+ConvertRow = Callable[[dict[str, Any]], dict[str, Any] | None]
 
 MAX_NAMES = 1_000
 """Names of JSON that are looked at."""
@@ -36,7 +36,7 @@ class ColumnReport:
     """The columns that were seen so far, in the order of the file."""
 
     def __init__(
-        self, columns: Sequence[str], mapping: Targets, convert: Convert | None, system: str, is_preview: bool
+        self, columns: Sequence[str], mapping: Targets, convert: ConvertRow | None, system: str, is_preview: bool
     ) -> None:
         self._mapping, self._convert, self._system = mapping, convert, system
         self._every = "the first records" if is_preview else "every record"
@@ -77,7 +77,7 @@ class ColumnReport:
             self._tries += 1
             self._learn(self._convert, row)
 
-    def _learn(self, convert: Convert, row: dict[str, Any]) -> None:
+    def _learn(self, convert: ConvertRow, row: dict[str, Any]) -> None:
         names = [
             name
             for name in self._open
@@ -131,7 +131,7 @@ class ColumnReport:
 PROBLEM_SAYS = "Says why a record was refused before."
 
 
-def _fields_by(convert: Convert, row: dict[str, Any]) -> dict[str, Any] | None:
+def _fields_by(convert: ConvertRow, row: dict[str, Any]) -> dict[str, Any] | None:
     """Fields of the user, those of the metadata by their own names; None: the record is passed over."""
     try:
         user = convert(row)

@@ -41,7 +41,7 @@ _SEPARATORS = re.compile(r"[\s\-.]+")
 IN_METADATA = tuple(f"{field}.NAME" for field in METADATA)
 
 
-class Key(NamedTuple):
+class MetadataKey(NamedTuple):
     field: str
     """One of METADATA."""
     name: str
@@ -137,10 +137,10 @@ def to_fields(row: Mapping[str, Any], targets: Targets) -> dict[str, Any]:
     return fields | {name: value for name, value in objects.items() if value}
 
 
-def key_of(target: str) -> Key | None:
+def key_of(target: str) -> MetadataKey | None:
     """The key of the metadata that is meant; None: another field."""
     field, _, name = target.partition(".")
-    return Key(field, name) if name and field in METADATA else None
+    return MetadataKey(field, name) if name and field in METADATA else None
 
 
 def without_cells(problem: InvalidParameter, row: Mapping[str, Any], mapping: Targets) -> InvalidParameter:

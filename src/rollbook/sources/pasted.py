@@ -26,7 +26,7 @@ class Pasted(NamedTuple):
     problem: str = ""
 
 
-class Unreadable(ValueError):
+class UnreadableList(ValueError):
     """The list as a whole can't be read; the message is for people."""
 
 
@@ -39,7 +39,9 @@ def read(text: str) -> list[Pasted]:
     for person in _rows(text, *columns) if columns else _people(lines):
         found.append(person)
         if len(found) > MAX_PEOPLE:
-            raise Unreadable(f"At most {MAX_PEOPLE:,} people can be invited at once. Import longer lists as a file.")
+            raise UnreadableList(
+                f"At most {MAX_PEOPLE:,} people can be invited at once. Import longer lists as a file."
+            )
     return found
 
 
@@ -55,9 +57,9 @@ def _header(line: str) -> tuple[str, list[str]] | None:
         names = [cell.strip().strip('"').lower().replace(" ", "_") for cell in line.split(separator)]
         if "email" in names and "@" not in line:
             if unknown := next((name for name in names if name not in COLUMNS), None):
-                raise Unreadable(f"The column “{unknown[:40]}” is not known. Columns: {', '.join(COLUMNS)}.")
+                raise UnreadableList(f"The column “{unknown[:40]}” is not known. Columns: {', '.join(COLUMNS)}.")
             if len(set(names)) < len(names):
-                raise Unreadable("Two columns have the same name.")
+                raise UnreadableList("Two columns have the same name.")
             return separator, names
     return None
 
@@ -82,7 +84,7 @@ def _rows(text: str, separator: str, names: list[str]) -> Iterator[Pasted]:
             given = {name: cell.strip() for name, cell in zip(names, cells, strict=True) if cell.strip()}
             yield Pasted(line, whole, _with_name(given))
     except csv.Error:
-        raise Unreadable(
+        raise UnreadableList(
             f"The CSV can’t be read from line {rows.line_num:,} on: a quotation mark is missing."
         ) from None
 

@@ -54,7 +54,7 @@ PASSED = 16
 """Records, of 64 KiB at most, that are passed over before whoever reads is asked whether to go on."""
 
 
-class Record(NamedTuple):
+class ReadRecord(NamedTuple):
     """One record of the file: a user, or why it holds none."""
 
     line: int
@@ -78,7 +78,7 @@ class Preview(NamedTuple):
     mapping: Targets
     """The field of each column: as asked for, else as proposed. Empty where columns have no choice: for JSON, and other
     systems' files."""
-    records: list[Record]
+    records: list[ReadRecord]
     report: list[Column]
     """Fate of each column, by the first records."""
 
@@ -203,12 +203,12 @@ class Reading:
         at = self._place.tell()
         return min(self._counted.count, self._packed.position(self._text.position(at)))
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[ReadRecord]:
         return (record for record in self._records if record.user is not None or record.refusal is not None)
 
     @property
-    def with_pauses(self) -> Iterator[Record]:
-        """The records, with an empty `Record` after every PASSED skipped ones, so that the caller can yield."""
+    def with_pauses(self) -> Iterator[ReadRecord]:
+        """The records, with an empty `ReadRecord` after every PASSED skipped ones, so that the caller can yield."""
         return self._records
 
     def _read(
@@ -216,12 +216,12 @@ class Reading:
         pieces: Iterator[tuple[int, Cells | Unreadable | None]],
         parse: Callable[[Cells], ImportedUser | None],
         skip: int,
-    ) -> Iterator[Record]:
+    ) -> Iterator[ReadRecord]:
         passed, table = 0, self._rows
         for line, piece in pieces:
             if passed >= PASSED or piece is None:
                 passed = 0
-                yield Record(line, None, None)
+                yield ReadRecord(line, None, None)
             if piece is None:
                 continue
             if skip and not self._convert:
@@ -236,7 +236,7 @@ class Reading:
                     if user is None:
                         passed += 1
                         continue
-                    record = Record(line, user, None, table.raw if table else piece)
+                    record = ReadRecord(line, user, None, table.raw if table else piece)
                 except ApiError as problem:
                     record = _refused(
                         line, problem.param, problem.code, problem.full_message, table.raw if table else piece
@@ -302,7 +302,7 @@ class Reading:
 def preview(file: BinaryIO, options: ImportOptions, password_min_length: int, rows: int = 20) -> Preview:
     """Read the beginning of a file, also if no more of it is there. Raises InvalidParameter."""
     reading = Reading(file, options, password_min_length, propose=True)
-    records: list[Record] = []
+    records: list[ReadRecord] = []
     try:
         for record in islice(reading, max(rows, LOOKED_AT)):
             if len(records) < rows:
@@ -324,7 +324,7 @@ def preview(file: BinaryIO, options: ImportOptions, password_min_length: int, ro
     )
 
 
-def _with_known_hash(record: Record) -> Record:
+def _with_known_hash(record: ReadRecord) -> ReadRecord:
     """Return the user as the import will find it."""
     hash = record.user.password_hash if record.user else None
     if not isinstance(hash, str) or password_hashes.canonical(hash) is not None:
@@ -395,6 +395,6 @@ def _of_record() -> Iterator[None]:
         raise InvalidJson(problem.message.replace("body", "record").replace("(line 1, ", "(")) from None
 
 
-def _refused(line: int, field: str | None, code: str, reason: str, source: Any) -> Record:
+def _refused(line: int, field: str | None, code: str, reason: str, source: Any) -> ReadRecord:
     short = reason if len(reason) <= MAX_REASON else reason[: MAX_REASON - 3] + "..."
-    return Record(line, None, Refusal(line, field or None, code, short), source)
+    return ReadRecord(line, None, Refusal(line, field or None, code, short), source)

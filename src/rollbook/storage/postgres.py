@@ -17,7 +17,7 @@ from rollbook.storage.database import Database, DatabaseUnusable, Engine, Row
 from rollbook.storage.postgres_batches import Batches
 from rollbook.storage.postgres_connection import FAILING, Pool, address, reason
 from rollbook.storage.postgres_reads import ReadBatcher, in_snapshot
-from rollbook.storage.postgres_writer import Writer
+from rollbook.storage.postgres_writer import PostgresWriter
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ class Postgres(Database):
             Pool(self.address, size, timeout) for size in (each, writing, max(1, connections - each - writing))
         )
         self._lookups = ReadBatcher(lookups)
-        self._writer = Writer(writes, lookups, timeout, committed, dialect)
+        self._writer = PostgresWriter(writes, lookups, timeout, committed, dialect)
         self._batches = Batches(writes, self._writer)
         self._replicas = [Pool(address(replica), each, timeout) for replica in replicas]
         self._turn = 0

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 from rollbook.errors import OutcomeUnknown, Overloaded, Stopping
 from rollbook.storage.postgres_connection import Pool
 from rollbook.storage.postgres_together import Running, drive
-from rollbook.storage.postgres_writer import MAX_WAITING, Writer
+from rollbook.storage.postgres_writer import MAX_WAITING, PostgresWriter
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ TRANSACTIONS = 2
 """While PostgreSQL writes the log for one, the next one is on its way; a third would only make each of them smaller."""
 
 
-class Job(NamedTuple):
+class BatchedWrite(NamedTuple):
     future: asyncio.Future[Any]
     about: str
     fn: Callable[..., Awaitable[Any]]
@@ -31,11 +31,11 @@ class Job(NamedTuple):
 
 
 class Batches:
-    def __init__(self, pool: Pool, writer: Writer) -> None:
+    def __init__(self, pool: Pool, writer: PostgresWriter) -> None:
         """`writer` does those that do not share."""
         self._pool = pool
         self._writer = writer
-        self._jobs: deque[Job] = deque()
+        self._jobs: deque[BatchedWrite] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -49,7 +49,7 @@ class Batches:
             raise Overloaded("Too many changes are waiting to be written. Try again shortly.")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._jobs.append(Job(future, about, fn, args))
+        self._jobs.append(BatchedWrite(future, about, fn, args))
         if len(self._tasks) < TRANSACTIONS:
             self._tasks.add(loop.create_task(self._work()))
         # A caller that is cancelled leaves its write in the queue: it is done once, whether or not it is still wanted.
@@ -71,7 +71,7 @@ class Batches:
             # begin another.
             self._tasks.discard(asyncio.current_task())  # type: ignore[arg-type]
 
-    def _next(self) -> list[Job]:
+    def _next(self) -> list[BatchedWrite]:
         """The job that has waited longest, and others of its function that are about other things. In the order of
         these, so that two transactions that lock the same rows wait in turn."""
         first = self._jobs.popleft()
@@ -85,7 +85,7 @@ class Batches:
         self._jobs.extendleft(reversed(later))
         return sorted(jobs.values(), key=lambda job: job.about)
 
-    async def _alone(self, job: Job) -> None:
+    async def _alone(self, job: BatchedWrite) -> None:
         try:
             result = await self._writer.alone(job.fn, job.args)
         except BaseException as problem:
@@ -93,7 +93,7 @@ class Batches:
         else:
             _settle(job, result, None)
 
-    async def _together(self, jobs: list[Job]) -> list[Job]:
+    async def _together(self, jobs: list[BatchedWrite]) -> list[BatchedWrite]:
         """All in one transaction, and their callers answered; those that have to be done alone are returned."""
         running = {Running((job.fn, job.args), self._writer.dialect): job for job in jobs}
         try:
@@ -123,7 +123,7 @@ class Batches:
         return [job for each, job in running.items() if each not in shared]
 
 
-def _settle(job: Job, result: Any, error: BaseException | None) -> None:
+def _settle(job: BatchedWrite, result: Any, error: BaseException | None) -> None:
     if job.future.done():  # the caller has gone
         return
     if error is None:

@@ -32,7 +32,7 @@ NUMBER = """
 so is never there without it."""
 
 
-class Transaction:
+class PostgresTransaction:
     """The `Tx` of one write. It takes a connection with its first statement."""
 
     engine: Engine = "postgresql"
@@ -188,7 +188,7 @@ def _outcome(done: Running) -> Any:
     return done.error or done.result
 
 
-class Writer:
+class PostgresWriter:
     def __init__(self, pool: Pool, aside: Pool, timeout: float, committed: Callable[[int], None], dialect: Any) -> None:
         self._pool = pool
         self._aside = aside
@@ -231,7 +231,7 @@ class Writer:
     async def alone(self, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
         """The write itself."""
         for attempt in range(TRIES):
-            tx = Transaction(self._pool, self._aside, self.begin, self.dialect)
+            tx = PostgresTransaction(self._pool, self._aside, self.begin, self.dialect)
             try:
                 result = await fn(tx, *args)
                 await tx.commit()

@@ -32,7 +32,7 @@ from rollbook.storage.sqlite_connection import (
     open_file,
     translate_error,
 )
-from rollbook.storage.sqlite_writer import Writer
+from rollbook.storage.sqlite_writer import SQLiteWriter
 
 T = TypeVar("T")
 
@@ -90,7 +90,7 @@ class SQLite(Reads, Database):
         self._reader = reader
         self._reads = Reads(reader, dialect)
         self._synchronous = synchronous
-        self._writer = Writer(path, synchronous, committed, dialect)
+        self._writer = SQLiteWriter(path, synchronous, committed, dialect)
         self._aside: ThreadPoolExecutor | None = None
         self._aside_local = threading.local()
         self._aside_connections: list[sqlite3.Connection] = []

@@ -36,7 +36,7 @@ MAX_WAITING = 10_000
 one."""
 
 
-class Job(NamedTuple):
+class QueuedWrite(NamedTuple):
     loop: asyncio.AbstractEventLoop | None
     future: asyncio.Future[Any] | concurrent.futures.Future[Any]
     fn: Callable[..., Awaitable[Any]]
@@ -47,7 +47,7 @@ class Job(NamedTuple):
 Outcome = tuple["asyncio.Future[Any] | concurrent.futures.Future[Any]", Any, BaseException | None]
 
 
-class Transaction:
+class SQLiteTransaction:
     """The `Tx` that jobs of one commit are given, one after the other."""
 
     engine: Engine = "sqlite"
@@ -126,14 +126,14 @@ class Transaction:
         raise StorageUnavailable() from self.failure
 
 
-class Writer:
+class SQLiteWriter:
     """Takes jobs from any thread. The thread, its connection and its lock come with the first one."""
 
     def __init__(self, path: Path, synchronous: Synchronous, committed: Callable[[int], None], dialect: Any) -> None:
         self._path = path
         self._dialect = dialect
         self._synchronous = synchronous
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[QueuedWrite | None] = SimpleQueue()
         self._submitting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -150,13 +150,13 @@ class Writer:
     async def write(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         loop = self._home = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._submit(Job(loop, future, fn, args))
+        self._submit(QueuedWrite(loop, future, fn, args))
         # A caller that is canceled here leaves its job in the queue: it runs once, and its result is dropped.
         return await future
 
     def write_now(self, fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
-        self._submit(Job(None, future, fn, args))
+        self._submit(QueuedWrite(None, future, fn, args))
         return future.result()
 
     @property
@@ -181,7 +181,7 @@ class Writer:
         if self._lock is not None:
             self._lock.close()
 
-    def _submit(self, job: Job) -> None:
+    def _submit(self, job: QueuedWrite) -> None:
         with self._submitting:
             if self._closed:
                 raise Stopping()
@@ -216,7 +216,7 @@ class Writer:
                 self._answer(jobs, outcomes, channels)
                 self._watch_log()
 
-    def _commit(self, jobs: list[Job]) -> tuple[list[Outcome], list[str]]:
+    def _commit(self, jobs: list[QueuedWrite]) -> tuple[list[Outcome], list[str]]:
         try:
             if self._lock is None:
                 self._lock = WriterLock(self._path.with_name("writer.lock"))
@@ -233,7 +233,7 @@ class Writer:
             self._disconnect()
             raise
 
-    def _answer(self, jobs: list[Job], outcomes: list[Outcome], channels: list[str]) -> None:
+    def _answer(self, jobs: list[QueuedWrite], outcomes: list[Outcome], channels: list[str]) -> None:
         """One wake-up of each event loop for all outcomes of a commit. Listeners are called first."""
         callbacks = [callback for channel in dict.fromkeys(channels) for callback in self._listeners.get(channel, ())]
         by_loop: dict[asyncio.AbstractEventLoop | None, list[Outcome]] = {}
@@ -283,7 +283,7 @@ class Writer:
                 connection.close()
 
 
-def _transact(connection: sqlite3.Connection, jobs: list[Job], dialect: Any) -> tuple[list[Outcome], list[str]]:
+def _transact(connection: sqlite3.Connection, jobs: list[QueuedWrite], dialect: Any) -> tuple[list[Outcome], list[str]]:
     """All jobs in one transaction; a job that fails is undone alone.
 
     A savepoint for each job would cost 14 µs, half of a write: SQLite then copies each page before a job touches it.
@@ -312,14 +312,14 @@ def _transact(connection: sqlite3.Connection, jobs: list[Job], dialect: Any) -> 
 
 
 def _run(
-    connection: sqlite3.Connection, jobs: list[Job], dialect: Any, savepoints: bool
+    connection: sqlite3.Connection, jobs: list[QueuedWrite], dialect: Any, savepoints: bool
 ) -> tuple[list[Outcome], list[str]] | None:
     """Outcomes and notifications of jobs inside an open transaction, or None when a job must be undone and there is no
     savepoint.
 
     Raises when the transaction is lost as a whole.
     """
-    tx = Transaction(connection, dialect)
+    tx = SQLiteTransaction(connection, dialect)
     outcomes: list[Outcome] = []
     channels: list[str] = []
     for _, future, fn, args in jobs:

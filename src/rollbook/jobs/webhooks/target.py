@@ -126,7 +126,7 @@ class WebhookTarget:
             else:  # of all that is made of an event, this alone is kept nowhere
                 carried = {"token": token.token, "url": token.url, "email": token.email}
                 type, body = self._body(payload.carrying(entry.event, carried))
-        except payload.Unfit:
+        except payload.UnfitEvent:
             return Sent(outcomes.BODY_FAILED)
         except Exception:  # whatever is wrong with an event, those after it must not wait for it
             logger.exception("the body of event %s cannot be made", entry.event.id)
@@ -141,7 +141,7 @@ class WebhookTarget:
         return Sent(outcomes.DELIVERED)
 
     def _body(self, event: Event, names: Mapping[str, str] = {}) -> tuple[str, bytes]:
-        """The content type and the body. Raises `payload.Unfit`."""
+        """The content type and the body. Raises `payload.UnfitEvent`."""
         return payload.body(event, self._format, self._content, self._on.settings.url, names)
 
     async def _names(self, entry: Entry) -> Mapping[str, str]:

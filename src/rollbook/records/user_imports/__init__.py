@@ -21,7 +21,7 @@ waits longer."""
 
 Match = Literal["email", "external_id"]
 Taken = EmailTaken | ExternalIdTaken | IdTaken
-Refused = tuple[int, Taken]
+RefusedUser = tuple[int, Taken]
 """The index of a user who was not added, and why."""
 
 _encode = msgspec.json.Encoder().encode
@@ -45,7 +45,9 @@ class UserImports(Protocol):
         ends."""
         ...
 
-    async def add(self, tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, all_events: bool) -> list[Refused]:
+    async def add(
+        self, tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, all_events: bool
+    ) -> list[RefusedUser]:
         """Add up to BATCH users in their order, but for those whose email, external ID or ID another user has; if
         several are in use, that of `match` is named. `all_events`: with an event for each; else only those with a
         role above member have one.

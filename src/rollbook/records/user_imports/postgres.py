@@ -15,7 +15,7 @@ from rollbook.records.user_imports import (
     Existing,
     Match,
     Prepared,
-    Refused,
+    RefusedUser,
     Taken,
     created,
     dates,
@@ -54,7 +54,7 @@ async def existing(tx: Tx, match: Match, keys: Sequence[str]) -> dict[str, Exist
     return {row[0]: Existing(User._make(row[2:]), row[1]) for row in await tx.all(EXISTING[match], list(keys))}
 
 
-async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, all_events: bool) -> list[Refused]:
+async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, all_events: bool) -> list[RefusedUser]:
     refused, free = await _taken(tx, new, match)
     if not free:
         return refused
@@ -95,13 +95,13 @@ async def index(tx: Tx) -> int:
     return 0
 
 
-async def _taken(tx: Tx, new: Sequence[Prepared], match: Match) -> tuple[list[Refused], list[Prepared]]:
+async def _taken(tx: Tx, new: Sequence[Prepared], match: Match) -> tuple[list[RefusedUser], list[Prepared]]:
     """Users who can't be added, and those who can."""
     emails = await _in_use(tx, EMAILS_TAKEN, (user.email_key for user in new))
     external_ids = await _in_use(tx, EXTERNAL_IDS_TAKEN, (user.new.external_id for user in new))
     own = [user.new.id for user in new if user.has_own_id]
     ids = {row[0] for row in await tx.all(IDS_TAKEN, own)} if own else set()
-    refused: list[Refused] = []
+    refused: list[RefusedUser] = []
     free: list[Prepared] = []
     for at, user in enumerate(new):
         found: list[type[Taken]] = []

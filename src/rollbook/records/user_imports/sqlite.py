@@ -16,7 +16,7 @@ from rollbook.records.user_imports import (
     Existing,
     Match,
     Prepared,
-    Refused,
+    RefusedUser,
     Taken,
     created,
     dates,
@@ -62,7 +62,7 @@ async def existing(tx: Tx, match: Match, keys: Sequence[str]) -> dict[str, Exist
     return {row[0]: Existing(User._make(row[2:]), bool(row[1])) for row in rows}
 
 
-async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, all_events: bool) -> list[Refused]:
+async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, all_events: bool) -> list[RefusedUser]:
     await tx.run(CACHE)
     own = [user.new.id for user in new if user.has_own_id]
     deleted = {row[0] for row in await tx.all(GONE, _encode(own).decode())} if own else set()
@@ -75,7 +75,7 @@ async def add(tx: Tx, new: Sequence[Prepared], by: Actor, match: Match, all_even
     rows = (values(user, prepared) for prepared, user in wanted if user.id not in deleted)
     await insert_rows(tx, "users", KEPT, rows, "ON CONFLICT DO NOTHING")
     added = {row[0] for row in await tx.all(ADDED, first)}
-    refused: list[Refused] = []
+    refused: list[RefusedUser] = []
     if len(added) < len(new):
         refused = [
             (user.seq - first, await _taken(tx, prepared, match)) for prepared, user in wanted if user.seq not in added

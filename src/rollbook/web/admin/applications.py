@@ -50,7 +50,7 @@ _FIELDS = {"audiences[0]": "audience", "audiences": "audience"}
 """Fields of the form, by the arguments that they become."""
 
 
-class Listed(NamedTuple):
+class ListedApplication(NamedTuple):
     """An application in the list."""
 
     user: User
@@ -61,13 +61,13 @@ class Listed(NamedTuple):
 async def show_all(page: PageRequest) -> Response:
     asked = {"q": page.query.get("q", "").strip()}
 
-    async def read(offset: int) -> ListPage[Listed]:
+    async def read(offset: int) -> ListPage[ListedApplication]:
         wanted = check_texts(UserSelection, {"kind": APPLICATION, "sort": "name"} | (asked if asked["q"] else {}))
         query = Query(users.filters_of(wanted), users.order_of(wanted.sort), PAGE, offset, count=True)
         part = await users.list_users(page.on, page.by, query)
         shown = [User._make(row) for row in part.rows]
         activity, made = await page.on.read_aside(_activity, [user.id for user in shown], clock.now() - clock.DAY)
-        rows = [Listed(user, activity.get(user.id, Activity()), made.get(user.id, 0)) for user in shown]
+        rows = [ListedApplication(user, activity.get(user.id, Activity()), made.get(user.id, 0)) for user in shown]
         return ListPage(rows, part.total or 0)
 
     frame = await lists.numbered(page, PATH, asked, PAGE, read, ListPage([]))

@@ -24,7 +24,7 @@ from rollbook.errors import ApiError, BadRequest, Fault, Forbidden, InvalidParam
 from rollbook.http.request import Response
 from rollbook.records import event_types, events
 from rollbook.records.events import Event
-from rollbook.records.user_history import OF_USERS, Kept
+from rollbook.records.user_history import OF_USERS, KeptField
 from rollbook.web import forms, page_request, zones
 from rollbook.web.account import webhooks
 from rollbook.web.admin import changes
@@ -47,20 +47,20 @@ COLUMNS = (
 )
 
 
-class Kind(NamedTuple):
+class FileKind(NamedTuple):
     ending: str
     content_type: str
     start: bytes
     part: Callable[[Iterable[Event]], bytes]
 
 
-def download(export: EventExport, kind: Kind) -> Response:
+def download(export: EventExport, kind: FileKind) -> Response:
     return page_request.download(
         f"rollbook-events-{page_request.minute()}.{kind.ending}", kind.content_type, _chunks(export, kind)
     )
 
 
-async def _chunks(export: EventExport, kind: Kind) -> AsyncGenerator[bytes, None]:
+async def _chunks(export: EventExport, kind: FileKind) -> AsyncGenerator[bytes, None]:
     try:
         yield kind.start
         async with aclosing(export.events) as parts:
@@ -99,8 +99,8 @@ def _cells(event: Event) -> list[str]:
 
 
 KINDS = {
-    "csv": Kind("csv", files.CONTENT_TYPE, files.write_rows([COLUMNS]), _csv),
-    "ndjson": Kind("ndjson", "application/x-ndjson", b"", _ndjson),
+    "csv": FileKind("csv", files.CONTENT_TYPE, files.write_rows([COLUMNS]), _csv),
+    "ndjson": FileKind("ndjson", "application/x-ndjson", b"", _ndjson),
 }
 """By the name of the format."""
 
@@ -180,7 +180,7 @@ class Undo(NamedTuple):
 
     fields: list[changes.Field]
     """Values that they have, and those that they get."""
-    kept: list[Kept]
+    kept: list[KeptField]
     reason: str = ""
     """The reason why there is no button."""
 

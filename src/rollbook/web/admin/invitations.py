@@ -18,7 +18,7 @@ from rollbook.web import forms
 from rollbook.web.admin import bulk, user_tabs
 from rollbook.web.admin.user import back, invitation_of, invitations_of, redirect_to_link
 from rollbook.web.admin.user_filters import asked_of, list_url
-from rollbook.web.admin.users import Listed, listed_page
+from rollbook.web.admin.users import UserListPage, listed_page
 from rollbook.web.page_request import PageRequest, whole_number
 
 PATH = "/admin/invitations"
@@ -42,7 +42,7 @@ async def show(page: PageRequest) -> Response:
         "created_after": page.query.get("created_after", "").strip(),
         "status": "invited",
     }
-    listed, problems = Listed([], None, None, None), dict[str, str]()
+    listed, problems = UserListPage([], None, None, None), dict[str, str]()
     try:
         listed = await listed_page(page, asked, whole_number(page.query.get("page", "1")) or 1, PATH)
     except InvalidParameter as error:
@@ -86,7 +86,7 @@ async def _invited(page: PageRequest) -> User:
 # ---- a list of people to invite
 
 
-class Person(NamedTuple):
+class Invitee(NamedTuple):
     """One person of the pasted list: their user, or what is wrong."""
 
     line: int
@@ -107,7 +107,7 @@ async def preview(page: PageRequest) -> Response:
     form = page.form
     try:
         people = await _read(page, form)
-    except pasted.Unreadable as problem:
+    except pasted.UnreadableList as problem:
         return _form(page, form, problems={"people": str(problem)}, status=400)
     return _form(page, form, people)
 
@@ -118,7 +118,7 @@ async def create(page: PageRequest) -> Response:
     form = page.form
     try:
         people = await _read(page, form)
-    except pasted.Unreadable as problem:
+    except pasted.UnreadableList as problem:
         return _form(page, form, problems={"people": str(problem)}, status=400)
     good = [person for person in people if person.user is not None]
     if not good or form.get("seen") != _digest(form):
@@ -143,19 +143,19 @@ async def create(page: PageRequest) -> Response:
     return _form(page, {**form, "people": text}, left, invited=count, invited_link=link)
 
 
-async def _read(page: PageRequest, form: Mapping[str, str]) -> list[Person]:
+async def _read(page: PageRequest, form: Mapping[str, str]) -> list[Invitee]:
     """Raises Unreadable."""
     role = form.get("role", "member")
     people = [_person(page, each, role) for each in pasted.read(form.get("people", ""))]
     if not people:
-        raise pasted.Unreadable("Paste at least one email.")
+        raise pasted.UnreadableList("Paste at least one email.")
     wanted = [each.email for each in people if each.user is not None]
     known = {key: user.status for key, user in (await users.with_emails(page.on, page.by, wanted)).items()}
     seen: set[str] = set()
     return [_unless_taken(person, known, seen) for person in people]
 
 
-def _person(page: PageRequest, each: pasted.Pasted, role: str) -> Person:
+def _person(page: PageRequest, each: pasted.Pasted, role: str) -> Invitee:
     fields = {"role": role, **each.fields}
     user, problem = None, each.problem
     if not problem:
@@ -163,10 +163,10 @@ def _person(page: PageRequest, each: pasted.Pasted, role: str) -> Person:
             user = page.arguments(UserCreate, {**fields, "status": "invited"})
         except ApiError as error:
             problem = " ".join(forms.by_field(error).values())
-    return Person(each.line, each.text, fields.get("name", ""), fields.get("email", ""), fields["role"], user, problem)
+    return Invitee(each.line, each.text, fields.get("name", ""), fields.get("email", ""), fields["role"], user, problem)
 
 
-def _unless_taken(person: Person, known: Mapping[str, str], seen: set[str]) -> Person:
+def _unless_taken(person: Invitee, known: Mapping[str, str], seen: set[str]) -> Invitee:
     if person.user is None:
         return person
     key = rules.email_key(person.email)
@@ -187,7 +187,7 @@ def _digest(form: Mapping[str, str]) -> str:
 def _form(
     page: PageRequest,
     form: Mapping[str, str],
-    people: Sequence[Person] | None = None,
+    people: Sequence[Invitee] | None = None,
     *,
     problems: Mapping[str, str] = {},
     status: int = 200,

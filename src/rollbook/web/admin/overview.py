@@ -33,7 +33,7 @@ FIRST_STEPS_MARK = "first_steps.done"
 """Mark: the sum of a power of two for each step that was done, the first one's is 1."""
 
 
-class Step(NamedTuple):
+class FirstStep(NamedTuple):
     done: bool
     title: str
     text: str
@@ -50,7 +50,7 @@ async def dismiss_first_steps(page: PageRequest) -> Response:
     )
 
 
-async def first_steps(page: PageRequest, total: int) -> list[Step]:
+async def first_steps(page: PageRequest, total: int) -> list[FirstStep]:
     """The steps, on a server with this many people, deleted ones included; none when all are done."""
     before, now = await page.on.read(_done, page.me.user.id, total)
     if now != before:
@@ -73,27 +73,27 @@ async def _remember(tx: Tx, done: int) -> None:
     await progress.advance(tx, FIRST_STEPS_MARK, done | await progress.lock(tx, FIRST_STEPS_MARK))
 
 
-def _steps(done: int) -> list[Step]:
+def _steps(done: int) -> list[FirstStep]:
     return [
-        Step(
+        FirstStep(
             bool(done & 1),
             "Create a user",
             "Enter a name and an email, and choose how they get a password.",
             "/admin/users/new",
         ),
-        Step(
+        FirstStep(
             bool(done & 2),
             "Connect an application",
             "Your shop or a script gets a name and an API key of its own, with only the permissions it needs.",
             "/admin/applications/new",
         ),
-        Step(
+        FirstStep(
             bool(done & 4),
             "See a request",
             "Call the API with the command that you see with a new key. It appears in the log within seconds.",
             "/admin/requests",
         ),
-        Step(
+        FirstStep(
             bool(done & 8),
             "Use it in your code",
             "Receive events by webhook, or call the API with the Python or TypeScript SDK.",
@@ -136,7 +136,7 @@ async def show(page: PageRequest) -> Response:
     on_each_day = [count - later for count, later in zip(created, [*created[1:], 0], strict=True)]
     lately = [hour for hour in board.hours if hour.at >= until - clock.DAY]
     week = usage_records.total(board.hours)
-    steps: list[Step] = []
+    steps: list[FirstStep] = []
     if page.may("users:write") and not are_first_steps_dismissed(page):
         ever = board.total + (MAX_COUNTED if board.deleted is None else board.deleted)
         steps = await first_steps(page, ever)

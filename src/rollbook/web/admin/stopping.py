@@ -11,7 +11,7 @@ from rollbook.records.users import User
 from rollbook.web.page_request import PageRequest
 
 
-class Stopping(NamedTuple):
+class StopWarnings(NamedTuple):
     """Sentences that begin with a space; empty if nothing stops."""
 
     pauses: str
@@ -20,16 +20,16 @@ class Stopping(NamedTuple):
     demotion: str
 
 
-NOTHING = Stopping("", "", "")
+NOTHING = StopWarnings("", "", "")
 
 
-async def of_users(page: PageRequest, users: Iterable[User]) -> dict[str, Stopping]:
+async def of_users(page: PageRequest, users: Iterable[User]) -> dict[str, StopWarnings]:
     """By the ID of the user, for those who may suspend and delete them."""
     stopping = {user.id: NOTHING for user in users}
     if page.may("users:write"):
         above = [user.id for user in users if user.role != "member"]
         for id, held in (await creators.going_back(page.on, page.by, above)).items():
-            stopping[id] = Stopping(
+            stopping[id] = StopWarnings(
                 _sentence([held], "pause"),
                 _sentence([held], "end"),
                 _sentence([held], "end", " with a role below admin"),

@@ -186,7 +186,7 @@ _encode = msgspec.json.Encoder().encode
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-class Row(NamedTuple):
+class FieldThen(NamedTuple):
     """A field then and now, a time in microseconds. None: the log doesn't tell, or the user has been deleted."""
 
     label: str
@@ -236,10 +236,10 @@ async def _now(page: PageRequest) -> user_records.User | None:
         return None
 
 
-def _rows(found: UserAsOf, user: user_records.User | None) -> list[Row]:
+def _rows(found: UserAsOf, user: user_records.User | None) -> list[FieldThen]:
     now = {} if user is None else _fields(_encode(user_records.complete(user)))
     rows = [
-        Row(
+        FieldThen(
             NAMES.get(name, name.replace("_", " ").capitalize()),
             _value(name, found.fields.get(name)),
             _value(name, now.get(name)),

@@ -52,7 +52,7 @@ SORTS = [
 ]
 
 
-class Listed(NamedTuple):
+class UserListPage(NamedTuple):
     """A page of the list, and the URLs of those around it."""
 
     users: list[User]
@@ -69,7 +69,7 @@ async def show(page: PageRequest) -> Response:
     asked = asked_of(query)
     if asked["status"] == DELETED:
         return page.redirect("/admin/users/deleted")
-    number, listed = 1, Listed([], None, None, None)
+    number, listed = 1, UserListPage([], None, None, None)
     problems: dict[str, str] = {}
     shown: dict[str, str] = {}
     try:
@@ -130,7 +130,9 @@ def _filters(asked: dict[str, str], shown: dict[str, str]) -> dict[str, Any]:
     }
 
 
-async def listed_page(page: PageRequest, asked: dict[str, str], number: int, path: str = "/admin/users") -> Listed:
+async def listed_page(
+    page: PageRequest, asked: dict[str, str], number: int, path: str = "/admin/users"
+) -> UserListPage:
     """The users that these filters select, newest first; `path` is the page that lists them. Raises
     InvalidParameter."""
     selection = selection_of(asked)
@@ -148,7 +150,7 @@ async def listed_page(page: PageRequest, asked: dict[str, str], number: int, pat
             return None
         return list_url(asked, path, page=number, cursor=paging.cursor(secret, sort, position), count=count)
 
-    return Listed(
+    return UserListPage(
         [User._make(row) for row in found.rows],
         found.total,
         url(found.before, max(1, number - 1)),
@@ -156,7 +158,7 @@ async def listed_page(page: PageRequest, asked: dict[str, str], number: int, pat
     )
 
 
-async def _counted(page: PageRequest, asked: dict[str, str], number: int, listed: Listed) -> Listed:
+async def _counted(page: PageRequest, asked: dict[str, str], number: int, listed: UserListPage) -> UserListPage:
     """The page of this number, with the total where that is quick to count."""
     if listed.total is not None:
         return listed
